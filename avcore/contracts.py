@@ -171,7 +171,7 @@ class Voice(Protocol):
 
 
 class FaceDrawer(Protocol):
-    """What is said, on a face: its pixels, which a mouth (`unit2av.mouths.mouth.Mouth`) puts into pictures."""
+    """What is said, on a face: its pixels, which a mouth (`unit2av.lipsync.mouth.Mouth`) puts into pictures."""
 
     def codes(self, said: Speech) -> Any:
         """What the mouth does, one code for each 40 ms: [T, ...]."""

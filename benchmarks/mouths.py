@@ -52,7 +52,7 @@ def _shown(number: int, height: int) -> Iterator[NDArray[np.uint8]]:
 
 def ours(mouth: str, height: int, folder: Path, seconds: float, precision: str) -> Run:
     """One of our mouths. The result is the mean of each picture; pictures themselves would be gigabytes."""
-    from unit2av.mouths.mouth import Said, Scene
+    from unit2av.lipsync.mouth import Said, Scene
 
     opened, box = _opened(mouth, folder, precision), _footage(height)[1]
     said = Said(_units(seconds), material.speech(seconds))
@@ -73,15 +73,15 @@ def _opened(mouth: str, folder: Path, precision: str):
     cpu = torch.device("cpu")
     if mouth == "mesh":
         from netflips.stages import SHIPPED
-        from unit2av.mouths.mesh.mouth import MeshMouth
-        from unit2av.mouths.mesh.table import TABLE_FILE, MouthTable
+        from unit2av.lipsync.mesh.mouth import MeshMouth
+        from unit2av.lipsync.mesh.table import TABLE_FILE, MouthTable
 
         return MeshMouth(MouthTable.load(SHIPPED / TABLE_FILE))
     if mouth == "wav2lip":
-        from unit2av.mouths.wav2lip.mouth import SoundMouth
+        from unit2av.lipsync.wav2lip.mouth import SoundMouth
 
         return SoundMouth(_wav2lip(), cpu, resolve_precision(precision, cpu), is_published=True, upper=UPPER)
-    from unit2av.mouths.units.mouth import UnitMouth
+    from unit2av.lipsync.units.mouth import UnitMouth
     from unit2av.renderer import LipRenderer
 
     return UnitMouth(LipRenderer.from_checkpoint(folder / RENDERER, precision=precision), upper=UPPER)
@@ -89,7 +89,7 @@ def _opened(mouth: str, folder: Path, precision: str):
 
 def _wav2lip():
     """The published size with random weights, the same each time."""
-    from unit2av.mouths.wav2lip.model import Wav2Lip
+    from unit2av.lipsync.wav2lip.model import Wav2Lip
 
     torch.manual_seed(0)
     return Wav2Lip().eval()
@@ -125,7 +125,7 @@ Draw = Callable[[int, torch.Tensor], torch.Tensor]
 
 def _reference_wav2lip(seconds: float) -> Draw:
     from benchmarks.reference.wav2lip import ReferenceWav2Lip, chunks_of
-    from unit2av.mouths.wav2lip.mel import mel_of
+    from unit2av.lipsync.wav2lip.mel import mel_of
 
     model = ReferenceWav2Lip(_wav2lip().state_dict()).eval()
     return lambda first, faces: model(chunks_of(mel_of(material.speech(seconds)), first, len(faces)), faces)

@@ -107,7 +107,7 @@ def one_by_one() -> None:
     from avcore.faces import find
     from netflips.dub import clock
     from netflips.recording import pictures, see
-    from unit2av.mouths.mesh import mouth
+    from unit2av.lipsync.mesh import mouth
 
     for module in (find, clock, pictures, see, mouth):
         module.ahead = lambda items, depth: iter(items)

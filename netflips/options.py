@@ -14,7 +14,7 @@ from netflips.dub.utterances import UtteranceLength
 from netflips.subtitles.beside import Subtitling
 from netflips.subtitles.dubbed import SOURCE
 from netflips.text_road.options import TextRoad
-from unit2av.mouths.backend import MouthChoice
+from unit2av.lipsync.backend import MouthChoice
 
 AUTO, PUBLISHED = "auto", "audio,video"
 MODALITIES = (PUBLISHED, "audio", "video", AUTO)

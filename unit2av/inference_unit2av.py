@@ -9,7 +9,7 @@ from avcore.command import Parser, add_common_options, run
 from avcore.faces.geometry import FILL_POLICIES
 from avcore.loading import loading
 from unit2av.inference_unit2a import add_rendering_options
-from unit2av.mouths.backend import add_mouth_options
+from unit2av.lipsync.backend import add_mouth_options
 
 _PROG = "unit2av"
 

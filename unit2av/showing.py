@@ -21,9 +21,9 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Ids, Units, from_reference_codes, read_unit_file, units_of
 from avcore.units.vocabulary import normalise_language
 from unit2av.face.talking import num_pictures_for, speak_and_show
+from unit2av.lipsync.backend import mouth_choice, settled
+from unit2av.lipsync.choose import opened_mouth
 from unit2av.model import open_renderer_checkpoint
-from unit2av.mouths.backend import mouth_choice, settled
-from unit2av.mouths.choose import opened_mouth
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
 from unit2av.speaker import SpeakerEncoder
 from unit2av.speakers.voice_of import read_voice

@@ -13,12 +13,12 @@ import sys
 from collections.abc import Sequence
 
 from avtrain.entry import check_or_train, main_of
-from unit2av.mouths.wav2lip.training import export as export_lipsync
-from unit2av.mouths.wav2lip.training.config import ExpertConfig, GeneratorConfig, check_expert, check_generator
-from unit2av.mouths.wav2lip.training.corpus import cache_folder, read_sound_clips
-from unit2av.mouths.wav2lip.training.expert import ExpertTask
-from unit2av.mouths.wav2lip.training.start import load_expert, start_expert, start_generator, start_quality
-from unit2av.mouths.wav2lip.training.task import GeneratorTask
+from unit2av.lipsync.wav2lip.training import export as export_lipsync
+from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig, check_expert, check_generator
+from unit2av.lipsync.wav2lip.training.corpus import cache_folder, read_sound_clips
+from unit2av.lipsync.wav2lip.training.expert import ExpertTask
+from unit2av.lipsync.wav2lip.training.start import load_expert, start_expert, start_generator, start_quality
+from unit2av.lipsync.wav2lip.training.task import GeneratorTask
 
 _EXPERT, _EXPORT = "expert", "export"
 

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> None:
     keep_apart({"the mouth's table": options.out_path}, {"the manifest": options.manifest, "the units": options.units})
     with loading():
-        from unit2av.mouths.mesh.learn import learn_from_manifest
+        from unit2av.lipsync.mesh.learn import learn_from_manifest
 
     learn_from_manifest(options)
 

@@ -17,7 +17,7 @@ from netflips.portrait.work import Portrait, write_portrait
 from netflips.text_voice import TextVoice
 from text2unit.inference import warn_of_script
 from text2unit.script import script_of
-from unit2av.mouths.mouth import Mouth, Said
+from unit2av.lipsync.mouth import Mouth, Said
 
 _SPOKEN = "answer.wav"
 ANSWERED, QUESTION_REFUSED, ANSWER_REFUSED = "answered", "question refused", "answer refused"

@@ -22,8 +22,8 @@ from netflips.portrait.work import Portrait
 from netflips.stages import load_speller
 from netflips.text_voice import TextVoice, speller_path
 from text2unit.script import LANGUAGES
-from unit2av.mouths.backend import MouthChoice, mouth_choice, settled
-from unit2av.mouths.choose import opened_mouth
+from unit2av.lipsync.backend import MouthChoice, mouth_choice, settled
+from unit2av.lipsync.choose import opened_mouth
 from unit2av.stage import RENDERER
 
 _LANGUAGE = LANGUAGES[0]

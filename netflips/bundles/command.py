@@ -20,7 +20,7 @@ from avcore.usage import add_quiet_options
 from netflips import stages
 from netflips.bundles.describe import bundle_lines, check_bundle, note, total_bytes
 from netflips.checkout import from_checkout
-from unit2av.mouths.mesh.table import TABLE_FILE
+from unit2av.lipsync.mesh.table import TABLE_FILE
 
 _UTTERANCES, _SEED, _SHARE = 800, 40, 0.03
 _MEGA = 2**20

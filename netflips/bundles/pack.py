@@ -18,7 +18,7 @@ from avcore.units.vocabulary import require_same_vocabulary
 from avdata.unit_store import UnitRow, iter_units, write_units
 from netflips.bundles.describe import MOST_BYTES, model_of, total_bytes, write_about
 from netflips.convert import cast_weights
-from unit2av.mouths.mesh.table import TABLE_FILE, MouthTable
+from unit2av.lipsync.mesh.table import TABLE_FILE, MouthTable
 
 LOG = logging.getLogger("netflips")
 

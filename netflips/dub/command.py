@@ -16,7 +16,7 @@ from netflips.dub.subtitle_flags import add_subtitle_options
 from netflips.options import MODALITIES, RecordingOptions
 from netflips.text_road.options import TEXT, add_road_options
 from unit2av.inference_unit2a import unit_offset
-from unit2av.mouths.backend import add_mouth_options
+from unit2av.lipsync.backend import add_mouth_options
 
 _OF_TRACING = ("torch._meta_registrations",)
 """What torch imports by itself for tracing and compiling, a fifth of its import: kernels, in Python, of tensors without content."""

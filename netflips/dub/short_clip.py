@@ -41,7 +41,7 @@ from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import check_font, painter_of, shows_texts, tracks_of
 from netflips.subtitles.reader import reader_of
 from unit2av.face.talking import num_pictures_for, played_to_and_fro, told_of_speech, write_in_step
-from unit2av.mouths.choose import opened_mouth
+from unit2av.lipsync.choose import opened_mouth
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.speakers.voice_of import read_voice, voice_of
 from unit2text.stage import TEXT_READER

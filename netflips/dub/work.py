@@ -26,7 +26,7 @@ from netflips.report.files import ReportFiles
 from netflips.subtitles.reader import require_reader
 from netflips.text_road.engines import require_road
 from netflips.text_road.options import text_road
-from unit2av.mouths.backend import mouth_choice
+from unit2av.lipsync.backend import mouth_choice
 
 
 def dub_videos(options: argparse.Namespace, recording: RecordingOptions, head_start: HeadStart | None = None) -> int | None:

@@ -9,7 +9,7 @@ from avcore.command import Parser, add_common_options, run
 from avcore.faces.select import parse_face_choice
 from avcore.loading import loading
 from avcore.usage import add_track_option
-from unit2av.mouths.backend import add_mouth_options
+from unit2av.lipsync.backend import add_mouth_options
 
 FITS = ("speech", "hold", "video")
 _DEFAULT_LABEL = "synthetic lips"

@@ -21,7 +21,7 @@ from avcore.speech.detector import STEP_RATE
 from avcore.speech.regions import SpeechActivity
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds
 from netflips.dub.label import with_label
-from unit2av.mouths.mouth import RENDERING, Mouth, Scene
+from unit2av.lipsync.mouth import RENDERING, Mouth, Scene
 
 STAGE = "pictures"
 SHORTEST_S, LONGEST_S = 10, 20

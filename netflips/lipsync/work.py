@@ -36,9 +36,9 @@ from netflips.listening import stored_blocks
 from netflips.recording.dub import work_folder_beside
 from netflips.recording.job import announce, digest_of
 from netflips.stages import load_unit_encoder
-from unit2av.mouths.backend import MouthChoice, backend_of, mouth_choice, settled
-from unit2av.mouths.choose import opened_mouth
-from unit2av.mouths.mouth import Said
+from unit2av.lipsync.backend import MouthChoice, backend_of, mouth_choice, settled
+from unit2av.lipsync.choose import opened_mouth
+from unit2av.lipsync.mouth import Said
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.stage import RENDERER
 

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import dataclass
 
 from avcore.errors import UsageError
-from unit2av.mouths.backend import add_mouth_options
+from unit2av.lipsync.backend import add_mouth_options
 
 SIZES = {"360p": 360, "480p": 480, "720p": 720, "1080p": 1080, "source": None}
 _DEFAULT_LABEL = "synthetic"

@@ -14,7 +14,7 @@ from avcore.arrays import Floats, Pixels
 from avcore.faces.geometry import Landmarks
 from avcore.faces.networks import TurnedSquare
 from avcore.faces.segment import segment_person
-from unit2av.mouths.mesh.face_shape import OVAL
+from unit2av.lipsync.mesh.face_shape import OVAL
 
 _REACH = 4.0
 """Side of the square that is looked at, in widths of the face."""

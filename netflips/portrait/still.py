@@ -12,9 +12,9 @@ from avcore.faces.crop import Box
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import CUT_BELOW, Landmarks, hull, lip_margin, overlap
 from avcore.files import require_file
-from unit2av.mouths.mesh.head_frame import fit_pose
-from unit2av.mouths.mesh.sight import MeshFinder
-from unit2av.mouths.mesh.stream import yaw_of
+from unit2av.lipsync.mesh.head_frame import fit_pose
+from unit2av.lipsync.mesh.sight import MeshFinder
+from unit2av.lipsync.mesh.stream import yaw_of
 
 LEAST_FACE = 80
 """Pixels, width of a face."""

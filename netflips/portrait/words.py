@@ -23,8 +23,8 @@ from netflips.stages import load_speller, load_voice
 from netflips.text_voice import TextVoice, speaker_voice, speller_path
 from text2unit.inference import warn_of_script
 from text2unit.script import Script, script_of
-from unit2av.mouths.backend import MouthChoice, backend_of, settled
-from unit2av.mouths.mouth import Said
+from unit2av.lipsync.backend import MouthChoice, backend_of, settled
+from unit2av.lipsync.mouth import Said
 from unit2av.stage import RENDERER
 
 _SPOKEN = "spoken.wav"

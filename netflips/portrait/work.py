@@ -24,9 +24,9 @@ from netflips.portrait.motion import accents, blinks, wander
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.words import given_words, spoken
-from unit2av.mouths.backend import mouth_choice
-from unit2av.mouths.choose import opened_mouth
-from unit2av.mouths.mouth import Mouth, Said, Scene
+from unit2av.lipsync.backend import mouth_choice
+from unit2av.lipsync.choose import opened_mouth
+from unit2av.lipsync.mouth import Mouth, Said, Scene
 
 _YAW, _PITCH, _ROLL = 0.14, 0.06, 0.045
 """Radians, standard deviation of the head's turns at motion 1."""

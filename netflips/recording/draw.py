@@ -23,7 +23,7 @@ from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 from netflips.recording.faces import MIN_SHARPNESS, FaceTable
 from netflips.recording.plan import Placed, Watch
 from netflips.recording.see import Scenes
-from unit2av.mouths.mouth import Mouth, Scene
+from unit2av.lipsync.mouth import Mouth, Scene
 
 MAX_YAW, MAX_PITCH = 0.85, 0.85
 """Radians by the landmarks; the published sample clip reaches 0.70, a drawn head turned by 57 degrees 0.78."""

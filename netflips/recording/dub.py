@@ -29,8 +29,8 @@ from netflips.report import DubReport
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.inside import check_font, painter_of, tracks_of
 from netflips.subtitles.reader import reader_of
-from unit2av.mouths.backend import MouthChoice, settled
-from unit2av.mouths.choose import opened_mouth
+from unit2av.lipsync.backend import MouthChoice, settled
+from unit2av.lipsync.choose import opened_mouth
 from unit2av.renderer import BATCH_PICTURES
 from unit2text.stage import TEXT_READER
 

@@ -13,7 +13,7 @@ from avcore.timeline import SAMPLE_RATE
 from netflips.dub.clock import StageClock
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
-from unit2av.mouths.backend import MouthChoice
+from unit2av.lipsync.backend import MouthChoice
 
 LOG = logging.getLogger("netflips")
 

@@ -25,8 +25,8 @@ from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, Spoken, speech_of
 from netflips.recording.see import Scenes
 from netflips.subtitles.drawing import Painter
-from unit2av.mouths.backend import settled
-from unit2av.mouths.mouth import RENDERING, Mouth, Said
+from unit2av.lipsync.backend import settled
+from unit2av.lipsync.mouth import RENDERING, Mouth, Said
 
 LONGEST_PIECE_S = Fraction(20)
 STAGE = "pictures"

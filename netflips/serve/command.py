@@ -18,7 +18,7 @@ from avcore.files import require_file
 from avcore.loading import loading
 from avcore.runs.lock import folder_lock
 from netflips.serve.settings import Settings, parse_seconds, parse_size
-from unit2av.mouths.backend import file_options
+from unit2av.lipsync.backend import file_options
 
 _MODEL_FILES = {
     "--av2unit-path": "unit encoder",

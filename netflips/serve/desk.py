@@ -24,7 +24,7 @@ from netflips.serve.results import files_of
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import Upload, Uploads
 from text2unit.stage import SPELLER
-from unit2av.mouths.backend import mouth_names
+from unit2av.lipsync.backend import mouth_names
 from unit2text.stage import TEXT_READER
 
 _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}

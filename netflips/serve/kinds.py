@@ -17,7 +17,7 @@ from netflips.lipsync.command import FITS
 from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, Switch, Utterance, Words
 from netflips.serve.jobs import LOG_FILE
 from netflips.serve.settings import Settings
-from unit2av.mouths.backend import file_options, mouth_names
+from unit2av.lipsync.backend import file_options, mouth_names
 
 _AUTO = "auto"
 _MOUTH = Choice("mouth", mouth_names())

@@ -15,7 +15,7 @@ from netflips.lipsync import work as lipsync_work
 from netflips.lipsync.command import main
 from tests.avcore.made_speech import talk as said
 from tests.netflips.conftest import write_clip
-from unit2av.mouths.mesh.table import MouthTable
+from unit2av.lipsync.mesh.table import MouthTable
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion

@@ -166,7 +166,7 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
          "run_dir=run", "run/checkpoints/best.pt: an input lies where"),
         ("unit2av.train_sync", "data.train=m.jsonl data.units=run/checkpoints run_dir=run", "an input lies where"),
         ("unit2av.train_lipsync", "expert data.train=run run_dir=./run", "the run would be one of its inputs"),
-        ("unit2av.mouths.wav2lip.training.export", "--checkpoint run/checkpoints/best.pt --out-path run/checkpoints/best.pt",
+        ("unit2av.lipsync.wav2lip.training.export", "--checkpoint run/checkpoints/best.pt --out-path run/checkpoints/best.pt",
          "overwrite the run's checkpoint"),
         ("unit2unit.utut_finetune.finetune", "data_dir=run run_dir=run", "the run would be one of its inputs"),
         ("unit2unit.utut_finetune.finetune", "data_dir=. init=run/checkpoints/best.pt run_dir=run", "an input lies where"),

@@ -16,7 +16,7 @@ from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.work import movements
 from tests.netflips.test_say import write_random_speller
-from unit2av.mouths.mesh.table import MouthTable
+from unit2av.lipsync.mesh.table import MouthTable
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, MouthShape, draw
 

@@ -13,7 +13,7 @@ from netflips.lipsync.command import main as lipsync_main
 from netflips.portrait.command import main as portrait_main
 from netflips.serve.desk import Desk
 from netflips.serve.settings import Settings
-from unit2av.mouths import backend
+from unit2av.lipsync import backend
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, MouthShape, draw
 
@@ -23,7 +23,7 @@ PACKAGE = {
     "__init__.py": '"""A backend that paints the middle of a face."""\n',
     "backend.py": """
 from contextlib import nullcontext
-from unit2av.mouths.backend import Backend, Option
+from unit2av.lipsync.backend import Backend, Option
 
 
 class ToyBackend(Backend):

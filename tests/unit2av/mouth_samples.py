@@ -8,10 +8,10 @@ import numpy as np
 
 from avcore.faces.geometry import hull
 from avcore.units import Units
-from unit2av.mouths.mesh.face_shape import NUM_FACE
-from unit2av.mouths.mesh.fit import Examples, learn_table
-from unit2av.mouths.mesh.table import MouthTable
-from unit2av.mouths.mouth import Said, Scene
+from unit2av.lipsync.mesh.face_shape import NUM_FACE
+from unit2av.lipsync.mesh.fit import Examples, learn_table
+from unit2av.lipsync.mesh.table import MouthTable
+from unit2av.lipsync.mouth import Said, Scene
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion

@@ -11,8 +11,8 @@ from avcore.errors import UnitError
 from avcore.faces.geometry import hull
 from avcore.units import Units
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, said, table, talk
-from unit2av.mouths.mesh import person
-from unit2av.mouths.mesh.face_shape import (
+from unit2av.lipsync.mesh import person
+from unit2av.lipsync.mesh.face_shape import (
     INNER_LOWER,
     INNER_UPPER,
     LOWER_LIP,
@@ -23,12 +23,12 @@ from unit2av.mouths.mesh.face_shape import (
     UPPER_LIP,
     neutral_face,
 )
-from unit2av.mouths.mesh.head_frame import fit_pose
-from unit2av.mouths.mesh.inside import Teeth
-from unit2av.mouths.mesh.lips import join_lips, lip_source
-from unit2av.mouths.mesh.mouth import Acquaintance, MeshMouth, parameters_at
-from unit2av.mouths.mesh.person import acquaint, lip_gaps
-from unit2av.mouths.mouth import Said, Scene
+from unit2av.lipsync.mesh.head_frame import fit_pose
+from unit2av.lipsync.mesh.inside import Teeth
+from unit2av.lipsync.mesh.lips import join_lips, lip_source
+from unit2av.lipsync.mesh.mouth import Acquaintance, MeshMouth, parameters_at
+from unit2av.lipsync.mesh.person import acquaint, lip_gaps
+from unit2av.lipsync.mouth import Said, Scene
 from workshop.heads.camera import Pose
 from workshop.heads.head import MouthShape, draw
 from workshop.heads.motion import motion
@@ -165,7 +165,7 @@ def test_a_mouth_that_holds_still_does_not_slide_on_a_moving_head(monkeypatch: p
     ]
     lips, places = [*OUTER_UPPER, *OUTER_LOWER], []
     monkeypatch.setattr(
-        "unit2av.mouths.mesh.mouth.move_pixels", lambda picture, source, target, pose: places.append(target[lips, :2].mean(axis=0))
+        "unit2av.lipsync.mesh.mouth.move_pixels", lambda picture, source, target, pose: places.append(target[lips, :2].mean(axis=0))
     )
     mouth = MeshMouth(table())
     assert len(list(mouth.draw(np.tile([0.5, 0.0, 0.0], (31, 1)), scenes))) == len(scenes)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, talk
-from unit2av.mouths.mesh.face_shape import NUM_FACE, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER
-from unit2av.mouths.mesh.flow import flow, similarity, surface_flow
-from unit2av.mouths.mesh.head_frame import UPPER_FACE, fit_pose
-from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
-from unit2av.mouths.mesh.person import lip_gaps
-from unit2av.mouths.mesh.sight import sights
-from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
+from unit2av.lipsync.mesh.face_shape import NUM_FACE, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER
+from unit2av.lipsync.mesh.flow import flow, similarity, surface_flow
+from unit2av.lipsync.mesh.head_frame import UPPER_FACE, fit_pose
+from unit2av.lipsync.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
+from unit2av.lipsync.mesh.person import lip_gaps
+from unit2av.lipsync.mesh.sight import sights
+from unit2av.lipsync.mesh.stream import Look, is_hidden_now, placed
 from workshop.heads.camera import Pose
 from workshop.heads.head import MouthShape, draw
 

@@ -8,9 +8,9 @@ import pytest
 from avcore.errors import CheckpointError, InputError, UnitRangeError, VocabularyError
 from avcore.units import Units
 from tests.unit2av.mouth_samples import VOCABULARY, said, table
-from unit2av.mouths.mesh.fit import Examples, learn_table
-from unit2av.mouths.mesh.mouth import parameters_at
-from unit2av.mouths.mesh.table import MouthTable
+from unit2av.lipsync.mesh.fit import Examples, learn_table
+from unit2av.lipsync.mesh.mouth import parameters_at
+from unit2av.lipsync.mesh.table import MouthTable
 
 
 def test_a_table_says_what_it_learnt_and_knows_its_units() -> None:

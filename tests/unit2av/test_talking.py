@@ -12,8 +12,8 @@ from avcore.errors import UnitError
 from avcore.faces.crop import paste_face_hard
 from avcore.units import Units
 from unit2av.face.talking import num_pictures_for, played_to_and_fro, speak_and_show, write_in_step
-from unit2av.mouths.mouth import Said, Scene
-from unit2av.mouths.units.mouth import UnitMouth
+from unit2av.lipsync.mouth import Said, Scene
+from unit2av.lipsync.units.mouth import UnitMouth
 
 BOX = np.array([8, 6, 40, 38], dtype=np.float32)
 

@@ -18,13 +18,13 @@ from avtrain.position import TrainResult
 from tests.unit2av.lip_runs import OneStep, batch_of, values_of, without_gradient
 from unit2av.drawn_lips import DrawnCorpus, draw_corpus
 from unit2av.face.training.task import faces_of
-from unit2av.mouths.wav2lip.mel import mel_of
-from unit2av.mouths.wav2lip.mouth import SoundMouth, load_wav2lip
-from unit2av.mouths.wav2lip.training.config import ExpertConfig, GeneratorConfig, SoundDataConfig
-from unit2av.mouths.wav2lip.training.corpus import read_sound_clips
-from unit2av.mouths.wav2lip.training.items import ExpertWindows, GeneratorWindows
-from unit2av.mouths.wav2lip.training.start import load_expert
-from unit2av.mouths.wav2lip.training.task import GENERATOR, LOSSES, QUALITY
+from unit2av.lipsync.wav2lip.mel import mel_of
+from unit2av.lipsync.wav2lip.mouth import SoundMouth, load_wav2lip
+from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig, SoundDataConfig
+from unit2av.lipsync.wav2lip.training.corpus import read_sound_clips
+from unit2av.lipsync.wav2lip.training.items import ExpertWindows, GeneratorWindows
+from unit2av.lipsync.wav2lip.training.start import load_expert
+from unit2av.lipsync.wav2lip.training.task import GENERATOR, LOSSES, QUALITY
 from unit2av.train_lipsync import main, make_task
 
 PARITY = Path(__file__).parents[1] / "parity"
@@ -201,7 +201,7 @@ def test_the_expert_learns_and_its_export_is_a_published_file(heard: DrawnCorpus
 
 
 def main_export(checkpoint: Path, out_path: Path) -> None:
-    from unit2av.mouths.wav2lip.training.export import export_lipsync
+    from unit2av.lipsync.wav2lip.training.export import export_lipsync
 
     export_lipsync(checkpoint, out_path)
 

@@ -11,7 +11,7 @@ from avcore.faces.geometry import hull
 from avcore.media import VideoWriter
 from avcore.units import Units
 from avdata.unit_store import UnitRow, write_units
-from unit2av.mouths.mesh.table import MouthTable
+from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.train_mouth import main
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.head import Head, MouthShape, draw
@@ -69,7 +69,7 @@ def test_a_table_is_learnt_from_video(corpus: Path, tmp_path: Path, capsys: pyte
 def test_what_was_seen_is_not_looked_at_again(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = ("--cache", str(tmp_path / "cache"), "--quiet", "--hold-out", "0")
     assert main(arguments(corpus, tmp_path / "one.npz", *cache)) == 0
-    monkeypatch.setattr("unit2av.mouths.mesh.teacher.measure_video", lambda *_: pytest.fail("looked again"))
+    monkeypatch.setattr("unit2av.lipsync.mesh.teacher.measure_video", lambda *_: pytest.fail("looked again"))
     assert main(arguments(corpus, tmp_path / "two.npz", *cache)) == 0
     np.testing.assert_array_equal(MouthTable.load(tmp_path / "one.npz").weights, MouthTable.load(tmp_path / "two.npz").weights)
 

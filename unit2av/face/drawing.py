@@ -1,7 +1,7 @@
 """The part of a face renderer that draws: pictures of a face, and a code for what its mouth does, to the face with that mouth.
 
 Wav2Lip's generator without its sound encoder (Prajwal et al. 2020, "A Lip Sync Expert Is All You Need"): a U-Net whose
-innermost input is the code. Codes come of units (`unit2av.face.model`) or of sound (`unit2av.mouths.wav2lip`). Names follow
+innermost input is the code. Codes come of units (`unit2av.face.model`) or of sound (`unit2av.lipsync.wav2lip`). Names follow
 the published state dicts: `face_encoder_blocks.<block>.<layer>.conv_block.{0,1}.*`, `face_decoder_blocks.*`, `output_block.*`.
 Channels are BGR.
 """

@@ -15,7 +15,7 @@ from avcore.media import PictureSource, VideoWriter
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
-from unit2av.mouths.mouth import Mouth, Said, Scene
+from unit2av.lipsync.mouth import Mouth, Said, Scene
 from unit2av.renderer import in_batches
 from unit2av.voice.speech import Speaker
 

@@ -22,8 +22,8 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
 from netflips.models import Models
 from unit2av.face.talking import speak_and_show
-from unit2av.mouths.backend import MouthChoice
-from unit2av.mouths.choose import opened_mouth
+from unit2av.lipsync.backend import MouthChoice
+from unit2av.lipsync.choose import opened_mouth
 from unit2av.speakers.voice_of import voice_of
 from unit2av.voice.speech import SpeakerVoice
 from unit2unit.inference import Translation

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 
 from avcore.checkpoints.bundle import Bundle
 from text2unit.stage import SPELLER
+from unit2av.lipsync.mesh.backend import find_table
 from unit2av.model import open_renderer_checkpoint
-from unit2av.mouths.mesh.backend import find_table
 from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
 from workshop.evaluate.judges import are_judges_here

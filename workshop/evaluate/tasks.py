@@ -10,8 +10,8 @@ from avcore.arrays import Pictures, Samples
 from avcore.errors import NoFaceError
 from avcore.media import read_speech, write_speech
 from netflips.evaluate.noise import at_snr, white_noise
-from unit2av.mouths.backend import AUTO as ANY_MOUTH
-from unit2av.mouths.backend import MouthChoice
+from unit2av.lipsync.backend import AUTO as ANY_MOUTH
+from unit2av.lipsync.backend import MouthChoice
 from unit2av.speakers.voice_of import voice_of
 from workshop.evaluate.bench import Bench
 from workshop.evaluate.chain import ClipContent, shuffled

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from unit2av.mouths.mesh.face_shape import (
+from unit2av.lipsync.mesh.face_shape import (
     INNER_LOWER,
     INNER_UPPER,
     LEFT_EYE_LOWER,
@@ -26,9 +26,9 @@ from unit2av.mouths.mesh.face_shape import (
     inside_mouth,
     neutral_face,
 )
-from unit2av.mouths.mesh.face_shape import NEUTRAL_FILE as MESH_FILE
-from unit2av.mouths.mesh.face_shape import NUM_FACE as NUM_FACE_VERTICES
-from unit2av.mouths.mesh.movements import TEETH_WEIGHTS, blink, bump, jaw_weights, mouth_line, opening, rounded, wide
+from unit2av.lipsync.mesh.face_shape import NEUTRAL_FILE as MESH_FILE
+from unit2av.lipsync.mesh.face_shape import NUM_FACE as NUM_FACE_VERTICES
+from unit2av.lipsync.mesh.movements import TEETH_WEIGHTS, blink, bump, jaw_weights, mouth_line, opening, rounded, wide
 
 __all__ = [
     "INNER_LOWER",

@@ -1,7 +1,7 @@
 """Make `neutral_face.npz`, the neutral face that all drawn heads are shaped from.
 
 A face of plain ellipses, which is nobody's, is shown to mediapipe's face mesh network; what it sees is made symmetric and its
-mouth closed. Run once; the result is kept beside `unit2av.mouths.mesh.face_shape`:
+mouth closed. Run once; the result is kept beside `unit2av.lipsync.mesh.face_shape`:
 
     python -m workshop.heads.make_mesh
 """

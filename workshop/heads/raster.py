@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels, floats
-from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
+from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, floats
-from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
+from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
 from workshop.heads.geometry import (
     INNER_UPPER,
     LEFT_BROW,

@@ -22,8 +22,8 @@ from avcore.timeline import frames_to_seconds, units_to_frames
 from avcore.usage import add_quiet_options
 from avdata.prepare.espeak import Phoneme
 from avdata.unit_store import UnitRow, iter_units
-from unit2av.mouths.mesh.fit import Examples, learn_table
-from unit2av.mouths.mesh.table import MouthTable
+from unit2av.lipsync.mesh.fit import Examples, learn_table
+from unit2av.lipsync.mesh.table import MouthTable
 from workshop.heads.motion import mouth_track, visemes_of
 from workshop.material.phones import Phones
 

@@ -24,7 +24,7 @@ from netflips.listening import Listener, RecognizerEar
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.test_say import write_random_speller
 from tests.unit2text.tiny import write_reader
-from unit2av.mouths.mesh.table import MouthTable
+from unit2av.lipsync.mesh.table import MouthTable
 from unit2text.training.corpus import Corpus
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, MouthShape, draw

@@ -11,8 +11,8 @@ from netflips.bundles.describe import check_bundle, note, total_bytes
 from netflips.bundles.pack import pack_bundle
 from netflips.options import ModelPaths
 from tests.netflips.bundles.conftest import ABOUT
-from unit2av.mouths.backend import MouthChoice, settled
-from unit2av.mouths.mesh.table import TABLE_FILE, MouthTable
+from unit2av.lipsync.backend import MouthChoice, settled
+from unit2av.lipsync.mesh.table import TABLE_FILE, MouthTable
 from unit2av.stage import RENDERER
 
 

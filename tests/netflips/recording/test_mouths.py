@@ -13,8 +13,8 @@ from netflips.options import DubOptions
 from netflips.pipeline import dub
 from netflips.report import DubReport, RecordingReport
 from tests.netflips.recording.made import Decoded, decode
-from unit2av.mouths.backend import MouthChoice
-from unit2av.mouths.mesh.table import MouthTable
+from unit2av.lipsync.backend import MouthChoice
+from unit2av.lipsync.mesh.table import MouthTable
 
 Chosen = Callable[[str], DubOptions]
 

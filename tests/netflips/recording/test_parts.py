@@ -21,10 +21,10 @@ from netflips.recording.plan import OutputClock, Watch, place
 from netflips.recording.say import silent_frames
 from netflips.recording.see import Scenes
 from netflips.recording.sound import Line, Mixer, SoundReader, output_blocks
-from unit2av.mouths.mesh.mouth import MeshMouth
-from unit2av.mouths.mesh.table import MouthTable
-from unit2av.mouths.mouth import Said, Scene
-from unit2av.mouths.units.mouth import UnitMouth
+from unit2av.lipsync.mesh.mouth import MeshMouth
+from unit2av.lipsync.mesh.table import MouthTable
+from unit2av.lipsync.mouth import Said, Scene
+from unit2av.lipsync.units.mouth import UnitMouth
 
 BOX = np.array([20, 10, 80, 90], np.float32)
 

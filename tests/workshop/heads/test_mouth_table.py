@@ -6,7 +6,7 @@ import numpy as np
 
 from avcore.units import Units
 from avdata.unit_store import UnitRow, write_units
-from unit2av.mouths.mesh.table import MouthTable
+from unit2av.lipsync.mesh.table import MouthTable
 from workshop.material.phones import Phones
 from workshop.recipe.mouth_table import main
 

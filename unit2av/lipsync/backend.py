@@ -1,0 +1,173 @@
+"""Lip-sync backends: what each is called, which options it has, what it needs, and how it is opened; cheap to import.
+
+A backend is a module `backend` that exports `BACKEND`, and a line in `BACKENDS`. Options, help, checks of files, the choice of
+`--mouth auto`, the keys of kept work and the page's form come from there; nobody outside compares names.
+"""
+
+import argparse
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avcore.errors import UsageError
+from avcore.files import require_file
+
+if TYPE_CHECKING:
+    from unit2av.face.talking import Paste
+    from unit2av.lipsync.mouth import Mouth
+    from unit2av.renderer import LipRenderer
+
+AUTO = "auto"
+BACKENDS = ["unit2av.lipsync.wav2lip.backend", "unit2av.lipsync.mesh.backend", "unit2av.lipsync.units.backend"]
+"""Modules with a `BACKEND`, in the order in which `auto` takes the first that is ready."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a backend. file: what messages call the file that it takes; "" = it is a switch."""
+
+    flag: str
+    help: str
+    file: str = ""
+
+    @property
+    def name(self) -> str:
+        """The attribute under which parsed options hold its value."""
+        return self.flag.lstrip("-").replace("-", "_")
+
+
+@dataclass(frozen=True)
+class MouthChoice:
+    """Which backend moves the lips, and its options.
+
+    name: of a backend, or `auto`. values: of the options of all backends, by `Option.name`; one that is absent was not given.
+    is_hard: patches are pasted whole and without a soft edge.
+    """
+
+    name: str = AUTO
+    values: Mapping[str, Any] = field(default_factory=dict)
+    is_hard: bool = False
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that were given, by what messages call them."""
+        return {one.file: self.values[one.name] for one in _options() if one.file and self.values.get(one.name) is not None}
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a backend is opened with.
+
+    renderer: checkpoint of the face renderer, None = there is none; drawn_by: it, where it is loaded already. device, precision:
+    as flags name them. batch_size: pictures drawn together. paste: how patches are put into pictures; upper: the share of a
+    patch, from its top, that `paste` leaves out.
+    """
+
+    renderer: Path | None
+    drawn_by: "LipRenderer | None"
+    device: str
+    precision: str
+    batch_size: int
+    paste: "Paste"
+    upper: float
+
+
+class Backend:
+    """What is known of a lip-sync backend before it is opened.
+
+    name: as --mouth has it. words: what it is, for --help. options: its own. needs_units: whether it moves lips by units, else by
+    sound alone. has_patches: whether it draws patches, which can be pasted hard. around_s: seconds of pictures before and after a
+    piece that it wants to see.
+    """
+
+    name = ""
+    words = ""
+    options: tuple[Option, ...] = ()
+    needs_units = True
+    has_patches = True
+    around_s = 0.0
+
+    def is_ready(self, choice: MouthChoice, renderer: Path | None) -> bool:
+        """Whether `auto` may take it with the files that there are. renderer: checkpoint of the face renderer."""
+        raise NotImplementedError
+
+    def require_files(self, choice: MouthChoice, renderer: Path | None) -> None:
+        """Raise UsageError where it lacks a file."""
+
+    def check(self, choice: MouthChoice, renderer: Path | None, vocabulary: str) -> None:
+        """Read its files before long work begins. vocabulary: of the units that will be said. Raises NetflipsError."""
+
+    def key(self, choice: MouthChoice, renderer: Path | None, arithmetic: object) -> list[object]:
+        """What its pictures depend on, by content, for the names of kept work. arithmetic: device and number format."""
+        raise NotImplementedError
+
+    def open(self, choice: MouthChoice, opening: Opening) -> "AbstractContextManager[Mouth]":
+        """Open it for the length of a block. Raises UsageError, InputError or CheckpointError."""
+        raise NotImplementedError
+
+
+def backends() -> tuple[Backend, ...]:
+    """Return the backends of this installation, in the order of `auto`."""
+    return tuple(import_module(name).BACKEND for name in BACKENDS)
+
+
+def backend_of(choice: MouthChoice, renderer: Path | None) -> Backend:
+    """Return the backend that a choice names, or the first that is ready; its files are not looked at. Raises UsageError."""
+    if choice.name != AUTO:
+        found = next((one for one in backends() if one.name == choice.name), None)
+        if found is None:
+            raise UsageError("there is no such mouth", expected=", ".join(mouth_names()), found=choice.name)
+        return found
+    return next(one for one in backends() if (one.has_patches or not choice.is_hard) and one.is_ready(choice, renderer))
+
+
+def settled(choice: MouthChoice, renderer: Path | None) -> Backend:
+    """Return the backend that a choice stands for. renderer: checkpoint of the face renderer, None = there is none.
+
+    Raises UsageError where it lacks its file, InputError where a file that was given is not there.
+    """
+    backend = backend_of(choice, renderer)
+    backend.require_files(choice, renderer)
+    for what, path in choice.files.items():
+        require_file(path, what)
+    return backend
+
+
+def mouth_names() -> tuple[str, ...]:
+    """Return what `--mouth` may be."""
+    return (AUTO, *(one.name for one in backends()))
+
+
+def add_mouth_options(group: argparse._ActionsContainer) -> None:
+    """Add --mouth and the options of all backends."""
+    told = ", ".join(f"{one.name} ({one.words})" for one in backends())
+    order = ", else ".join(one.name for one in backends())
+    group.add_argument(
+        "--mouth",
+        choices=mouth_names(),
+        default=AUTO,
+        help=f"how lips are moved: {told}, or auto: the first of {order} that has its files (default: auto)",
+    )
+    for one in _options():
+        if one.file:
+            group.add_argument(one.flag, type=Path, metavar="FILE", help=one.help)
+        else:
+            group.add_argument(one.flag, action="store_true", help=one.help)
+
+
+def mouth_choice(options: argparse.Namespace, is_hard: bool = False) -> MouthChoice:
+    """Return what the options ask for."""
+    given = {one.name: getattr(options, one.name) for one in _options()}
+    return MouthChoice(options.mouth, {name: value for name, value in given.items() if value is not None}, is_hard)
+
+
+def file_options() -> tuple[Option, ...]:
+    """Return the options of all backends that take a file."""
+    return tuple(one for one in _options() if one.file)
+
+
+def _options() -> list[Option]:
+    return [option for one in backends() for option in one.options]

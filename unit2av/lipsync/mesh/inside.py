@@ -1,0 +1,327 @@
+"""What is seen between open lips: teeth, tongue and darkness, drawn with the person's own teeth where a picture shows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Floats, Pixels
+from unit2av.lipsync.mesh.face_shape import (
+    INNER_LOWER,
+    INNER_UPPER,
+    LOWER_TEETH,
+    MOUTH_CORNERS,
+    NUM_ARCH,
+    NUM_FACE,
+    TONGUE,
+    UPPER_TEETH,
+    Points,
+    smoothstep,
+)
+from unit2av.lipsync.mesh.head_frame import HeadPose
+from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
+
+_CAVITY = np.array([0.17, 0.055, 0.05])
+_TONGUE = np.array([0.60, 0.28, 0.27])
+_ENAMEL = np.array([0.88, 0.83, 0.74])
+_LIGHTEST_CAVITY = np.array([0.28, 0.17, 0.16])
+_LEAST_DARK_GAP, _LEAST_DARK_PIXELS, _DARKEST = 0.03, 12, 15
+"""Gap, and pixels in it, that show how dark a mouth is, and the percentage of them that does."""
+_GLOW = np.array([0.30, 0.12, 0.10])
+"""What little light is in a mouth hardly open comes through the lips and off them."""
+_UPPER_SHADE, _LOWER_SHADE = 0.80, 0.58
+_TOOTH_EDGES = (-0.098, -0.058, 0.0, 0.058, 0.098)
+"""Where one tooth ends and the next begins, in widths of the face from the middle: four incisors, of canines the beginning."""
+_ROW_END = 0.115
+_TOOTH_MIDDLES = (-0.107, -0.078, -0.029, 0.029, 0.078, 0.107)
+_ROUNDED = np.array([0.09, 0.02, 0.0, 0.02, 0.09])
+"""How far a tooth's edge is drawn back at places from one of its sides to the other, in heights of the tooth."""
+_PER_TOOTH = len(_ROUNDED)
+_GAP_SHADE, _ROOT_SHADE = 0.74, 0.86
+_DETAIL_FROM, _DETAIL_OVER, _LEAST_GAPS = 120.0, 110.0, 0.4
+"""Width of a face in pixels from which corners of teeth are rounded, pixels over which they come to be, and the share of the shade
+between teeth that smaller faces have too: there, rounded and parted teeth are a row of dots in the slit of a mouth."""
+_TOOTH_BLURS = 0.0025, 0.001
+"""Softness of shades and of edges in crisp pictures, in widths of the face; that of the picture comes on top."""
+_SHUT_LIGHT, _LIT_GAP = (0.35, 0.6), 0.055
+"""Share of the light that falls on teeth behind lips that hardly part, on drawn ones and on the person's own, and the gap from
+which on all of it does: a slit that is filled with teeth looks like none at all."""
+_GRAIN_SIDE, _GRAIN_SHARE, _GRAIN_MOST = 0.12, 0.7, 1.5
+"""Side of the part of a cheek that a picture's grain is taken from, in widths of the face, how much of it teeth have, and the most
+of it in standard deviations: a mole is no grain."""
+_CHEEKS = 50, 280
+_EDGE_LIGHT = 0.5, 0.75
+"""Share of the light that is left beside the lips, on drawn teeth and on the person's own."""
+_LEAST_TEETH_GAP = 0.02
+_PATCH = 320, 160
+"""Width and height of the picture of somebody's teeth, which is 0.4 widths of the face wide."""
+_REACH = 0.4
+_LEAST_SHARE = 0.25
+_FRONT, _ROW_SHARE = slice(104, 216), 0.85
+"""Columns of that picture where the front teeth are, and the share of them in which upper teeth must be seen to make a row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Teeth:
+    """Teeth as a picture showed them, kept in the head frame.
+
+    patch: uint8 [160, 320, 3]; upper, lower: float32 [160, 320], how much of each row's teeth is in a pixel. corner: x, y of the
+    patch and its depth; gap: between the lips then, in widths of the face. score: how much of them is seen. colour: float32 [3].
+    is_row: whether enough of them is seen to be shown; otherwise they only say of what colour a drawn row is.
+    """
+
+    patch: Pixels
+    upper: Floats
+    lower: Floats
+    corner: Points
+    gap: float
+    score: float
+    colour: Floats
+    is_row: bool
+
+    def lay(self, layer: "_Layer", pose: HeadPose, part: Points, fine: int, lit: float, gap: float) -> None:
+        """Lay the teeth into a mouth's inside, `fine` times as large as the picture's part that begins at `part` (x, y).
+
+        lit: how much light falls in. gap: of the lips now: the lower teeth go with the jaw.
+        """
+        inside = layer.pixels
+        for share, down in ((self.lower, gap - self.gap), (self.upper, 0.0)):
+            if share.any():
+                place = _placed(pose, self.corner + np.array([0, down, 0]), part, fine)
+                size = inside.shape[1], inside.shape[0]
+                colour = cv2.warpAffine(self.patch, place, size, flags=cv2.INTER_LINEAR).astype(np.float32)
+                cover = cv2.warpAffine(share, place, size, flags=cv2.INTER_LINEAR)[..., None]
+                inside += (colour * lit + 255 * _GLOW.astype(np.float32) * (1 - lit) - inside) * cover
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """How the inside of a mouth looks in a shot.
+
+    light: float32 [3], what falls on the face. dark: float32 [3], 0..255, the colour of the depth of the mouth. soft: blur of
+    edges in pixels. teeth: the person's own, None where no picture shows them.
+    """
+
+    light: Floats
+    dark: Floats
+    soft: float
+    teeth: Teeth | None
+
+
+def find_dark(picture: Pixels, points: Points, gap: float) -> Floats | None:
+    """The darkest that a picture uint8 [height, width, 3] shows between the lips, float32 [3]; None where they hardly part.
+
+    points: [468, 3], in the picture. gap: between the lips, in widths of the face.
+    """
+    outline = mouth_outline(points)[:, :2]
+    low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 1, 0)
+    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, picture.shape[1::-1])
+    if gap < _LEAST_DARK_GAP or np.any(high <= low):
+        return None
+    cover = soft_cover(outline - low, (high[1] - low[1], high[0] - low[0]))
+    colours = picture[low[1] : high[1], low[0] : high[0]][cover > 0.95]
+    if len(colours) < _LEAST_DARK_PIXELS:
+        return None
+    brightness = colours.sum(axis=1, dtype=np.int32)
+    return np.asarray(colours[brightness <= np.percentile(brightness, _DARKEST)].mean(axis=0), np.float32)
+
+
+def usual_dark(found: Sequence[Floats], light: Floats) -> Floats:
+    """The colour of the depth of a mouth, float32 [3], from what pictures show; where they show teeth or nothing, it is guessed."""
+    guess = _CAVITY * 255 * light
+    if not found:
+        return np.asarray(guess, np.float32)
+    darkest = sorted(found, key=lambda colour: float(colour.sum()))[: max(1, len(found) // 2)]
+    return np.asarray(np.clip(np.median(darkest, axis=0), guess, _LIGHTEST_CAVITY * 255 * light), np.float32)
+
+
+def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose, least: float = 0.0) -> Teeth | None:
+    """Take the teeth that a picture uint8 [height, width, 3] shows between the lips; None where it shows few.
+
+    points, head: [468, 3], in the picture and in the head frame. Teeth are bright and hardly red; gums and lips are red. least: the
+    score from which on they are wanted; a mouth too small for it is not looked at.
+    """
+    gap = float(head[INNER_LOWER[4], 1] - head[INNER_UPPER[4], 1])
+    if gap < _LEAST_TEETH_GAP:
+        return None
+    depth = float(head[[INNER_UPPER[4], INNER_LOWER[4]], 2].mean() + 0.03)
+    corner = np.array([-_REACH / 2, head[INNER_UPPER[4], 1] - 0.04, depth])
+    place = _placed(pose, corner, np.zeros(2), 1)
+    back = cv2.invertAffineTransform(place)
+    outline = mouth_outline(points)[:, :2] @ back[:, :2].T + back[:, 2]
+    within = cv2.erode((soft_cover(outline, _PATCH[::-1]) > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8))
+    if within.sum() < 50 or float(within.mean()) <= least:
+        return None
+    patch = cv2.warpAffine(picture, place, _PATCH, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+    lab = cv2.cvtColor(patch, cv2.COLOR_RGB2LAB).astype(np.float32)
+    is_tooth = smoothstep((lab[..., 0] - 95) / 45) * (1 - smoothstep((lab[..., 1] - 128 - 12) / 10)) * within
+    share = float(is_tooth.sum() / within.sum())
+    if share < _LEAST_SHARE:
+        return None
+    whole = cv2.morphologyEx(is_tooth.astype(np.float32), cv2.MORPH_CLOSE, np.ones((9, 9))) * within
+    soft = cv2.GaussianBlur(whole, (0, 0), 2.5).astype(np.float32)
+    split = _between_rows(is_tooth.sum(axis=1))
+    upper, lower = soft.copy(), soft.copy()
+    upper[split:], lower[:split] = 0, 0
+    colour = np.asarray(np.median(patch[is_tooth >= 0.5 * is_tooth.max()], axis=0), np.float32)
+    is_row = bool((upper[:, _FRONT].max(axis=0) > 0.5).mean() > _ROW_SHARE)
+    return Teeth(patch, upper, lower, corner, gap, share * float(within.mean()), colour, is_row)
+
+
+def _between_rows(by_row: NDArray[np.float64]) -> int:
+    """The row of a patch where upper teeth end and lower ones begin: a valley between two hills; the end where there is none."""
+    smooth = np.convolve(by_row, np.ones(5) / 5, "same")
+    above, below = np.maximum.accumulate(smooth), np.maximum.accumulate(smooth[::-1])[::-1]
+    depth = np.minimum(above, below) - smooth
+    valley = int(depth.argmax())
+    return valley if depth[valley] > 0.5 * min(above[valley], below[valley]) > 0 else len(by_row)
+
+
+def draw_inside(
+    picture: Pixels,
+    target: Points,
+    inside: Points,
+    pose: HeadPose,
+    look: Appearance,
+    strength: float,
+) -> None:
+    """Draw what is between the lips into a picture uint8 [height, width, 3], in place.
+
+    target: the face's points [468, 3] in the picture; inside: those inside the mouth [54, 3]. strength: 0..1, how much of
+    it is there.
+    """
+    light, teeth = look.light, look.teeth
+    outline = mouth_outline(target)[:, :2]
+    margin = 3 + int(0.02 * pose.scale)
+    left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - margin, 0).tolist()
+    right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + margin, picture.shape[1::-1]).tolist()
+    if right <= left or bottom <= top:
+        return
+    part, size = np.array([left, top], np.float64), (bottom - top, right - left)
+    cover = soft_cover(outline - part, size, max(0.003 * pose.scale, look.soft))
+    gap = float(np.linalg.norm(target[INNER_LOWER[4], :2] - target[INNER_UPPER[4], :2])) / pose.scale
+    fine = 1 if size[0] * size[1] > 30000 else 2
+    detail = float(smoothstep((pose.scale - _DETAIL_FROM) / _DETAIL_OVER))
+    layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine, look.soft * fine, detail)
+    layer.pixels[:] = look.dark
+    flat = (inside[:, :2] - part + 0.5) * fine - 0.5
+    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 1.6 * gap, 0.8), 0.012)
+    is_own = teeth is not None and teeth.is_row
+    lit = _SHUT_LIGHT[is_own] + (1 - _SHUT_LIGHT[is_own]) * float(smoothstep(gap / _LIT_GAP))
+    shade, enamel = (1.0, _ENAMEL) if teeth is None else (1 / _UPPER_SHADE, teeth.colour / 255 / light)
+    layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE * shade, lit, enamel)
+    layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE * shade, lit, enamel)
+    if teeth is not None and is_own:
+        teeth.lay(layer, pose, part, fine, lit, gap)
+    shown = layer.pixels if fine == 1 else cv2.resize(layer.pixels, size[::-1], interpolation=cv2.INTER_AREA)
+    depth = cv2.GaussianBlur(cover, (0, 0), max(0.018 * pose.scale, 0.6))[..., None]
+    least = _EDGE_LIGHT[is_own]
+    seen = picture[top:bottom, left:right]
+    shaded = look.dark + (shown - look.dark) * (least + (1 - least) * depth)
+    if not is_own:  # they have their own
+        shaded = shaded * (1 + _grain(picture, target, pose.scale, size))
+    shaded = np.clip(shaded, 0, 255)
+    seen[:] = np.rint(seen + (shaded - seen) * (strength * cover[..., None])).astype(np.uint8)
+
+
+def _grain(picture: Pixels, points: Points, scale: float, size: tuple[int, int]) -> Floats:
+    """The grain of a picture as shares of its brightness, from a cheek: float32 [height, width, 1]; none where no cheek is seen."""
+    side = int(_GRAIN_SIDE * scale)
+    for cheek in _CHEEKS:
+        left, top = np.rint(points[cheek, :2] - side / 2).astype(int).tolist()
+        if side < 4 or left < 0 or top < 0 or left + side > picture.shape[1] or top + side > picture.shape[0]:
+            continue
+        skin = cv2.cvtColor(picture[top : top + side, left : left + side], cv2.COLOR_RGB2GRAY).astype(np.float32)
+        smooth = cv2.GaussianBlur(skin, (0, 0), 1.5)
+        grain = (skin - smooth) / np.maximum(smooth, 8)
+        most = _GRAIN_MOST * 1.48 * float(np.median(np.abs(grain)))
+        grain = _GRAIN_SHARE * np.clip(grain, -most, most)
+        beyond = [(0, max(length - side, 0)) for length in size]
+        return np.asarray(np.pad(grain, beyond, mode="reflect")[: size[0], : size[1], None], np.float32)
+    return np.zeros((*size, 1), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """The inside while it is drawn. pixels: float32 [h, w, 3], 0..255. scale: its pixels to a width of the face. soft: blur of the
+    picture's own edges, in its pixels. detail: 0..1, how far single teeth are told apart."""
+
+    pixels: Floats
+    light: Floats
+    scale: float
+    soft: float
+    detail: float
+
+    def fill(self, outline: Points, colour: Points, blur: float) -> None:
+        """Fill a polygon [n, 2] with a soft edge of `blur` widths of the face."""
+        mask = np.zeros(self.pixels.shape[:2], np.float32)
+        cv2.fillPoly(mask, [fixed_point(outline)], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
+        mask = cv2.GaussianBlur(mask, (0, 0), max(blur * self.scale, 0.5))[..., None]
+        self.pixels[:] += ((colour * 255 * self.light).astype(np.float32) - self.pixels) * mask
+
+    def teeth(self, row: Points, shade: float, lit: float, enamel: Points | Floats) -> None:
+        """Draw a row of teeth [18, 2], its first edge the visible one: single teeth, darker to the sides and to the gums."""
+        low, high = (_stations() @ side for side in (row[:NUM_ARCH], row[NUM_ARCH:]))
+        size = self.pixels.shape[:2]
+        mask, tone = np.zeros(size, np.float32), np.ones(size, np.float32)
+        for number, place in enumerate(_TOOTH_MIDDLES):
+            own = slice(number * _PER_TOOTH, (number + 1) * _PER_TOOTH)
+            outline, root = _tooth(low[own], high[own], self.detail)
+            away = 1 - 0.35 * (place / _ROW_END) ** 2
+            for polygon, value in ((outline, away), (root, away * _ROOT_SHADE)):
+                cv2.fillPoly(tone, [fixed_point(polygon)], value, cv2.LINE_8, SUBPIXEL_BITS)
+            cv2.fillPoly(mask, [fixed_point(outline)], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
+        between = slice(_PER_TOOTH, len(low), _PER_TOOTH)  # each tooth begins where the one before ends
+        gaps = list(fixed_point(np.stack([low[between], high[between]], axis=1)))
+        gap_shade = 1 - (1 - _GAP_SHADE) * (_LEAST_GAPS + (1 - _LEAST_GAPS) * self.detail)
+        cv2.polylines(tone, gaps, False, gap_shade, max(1, round(0.004 * self.scale)), cv2.LINE_8, SUBPIXEL_BITS)
+        blurs = [float(np.hypot(max(width * self.scale, 0.25), self.soft)) for width in _TOOTH_BLURS]
+        tone, mask = (cv2.GaussianBlur(one, (0, 0), blur)[..., None] for one, blur in zip((tone, mask), blurs, strict=True))
+        colour = ((enamel * shade * lit + _GLOW * (1 - lit)) * 255 * self.light).astype(np.float32)
+        self.pixels[:] += (colour * tone - self.pixels) * mask
+
+
+def _tooth(low: Points, high: Points, detail: float) -> tuple[Points, Points]:
+    """The outline of a tooth with corners rounded by a share `detail`, and of its upper part, from its edge and its gum [5, 2]:
+    [n, 2] each."""
+    rounded = low + detail * _ROUNDED[:, None] * (high - low)
+    return np.concatenate([rounded, high[::-1]]), np.concatenate([low + 0.6 * (high - low), high[::-1]])
+
+
+@cache
+def _stations() -> Points:
+    """Takes one edge of a row of teeth [9, 2] to the places on it that teeth are drawn from, five of each: float64 [30, 9]."""
+    ends = pairwise((-_ROW_END, *_TOOTH_EDGES, _ROW_END))
+    places = np.concatenate([np.linspace(first, last, _PER_TOOTH) for first, last in ends])
+    arch = np.linspace(-_ROW_END, _ROW_END, NUM_ARCH)
+    return np.stack([np.interp(places, arch, one) for one in np.eye(NUM_ARCH)], axis=1)
+
+
+def mouth_outline(points: Points) -> Points:
+    """The inner edge of the lips as a polygon [20, ...] of a face's points [468, ...]."""
+    return np.asarray(points[[MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1], *reversed(INNER_LOWER)]], np.float64)
+
+
+def soft_cover(outline: Points, size: tuple[int, int], blur: float = 0.0) -> Floats:
+    """How much of each pixel lies within an outline [n, 2]: float32 [height, width], 0 to 1, blurred by so many pixels."""
+    height, width = size
+    fine = 4 if height * width < 40000 else 2
+    mask = np.zeros((height * fine, width * fine), np.uint8)
+    cv2.fillPoly(mask, [fixed_point(outline * fine + (fine - 1) / 2)], 255, cv2.LINE_8, SUBPIXEL_BITS)
+    cover = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return np.asarray(cv2.GaussianBlur(cover, (0, 0), blur) if blur > 0.3 else cover, np.float32)
+
+
+def _rows(flat: Points, part: slice) -> Points:
+    return flat[part.start - NUM_FACE : part.stop - NUM_FACE]
+
+
+def _placed(pose: HeadPose, corner: Points, part: Points, fine: int) -> Floats:
+    """From pixels of a teeth patch to those of a picture's part: float32 [2, 3]."""
+    across = pose.scale * pose.turn[:2, :2] * (_REACH / _PATCH[0])
+    start = pose.scale * pose.turn[:2] @ corner + pose.shift[:2] - part
+    return np.asarray(np.concatenate([across, start[:, None]], axis=1) * fine, np.float32)

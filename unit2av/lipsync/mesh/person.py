@@ -1,0 +1,214 @@
+"""A person's mouth at rest, and how it moves: learnt from the pictures of a clip, or of a single one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unit2av.lipsync.mesh.face_shape import (
+    INNER_LOWER,
+    INNER_UPPER,
+    LIP_CORNERS,
+    LOWER_LIP,
+    NUM_FACE,
+    OUTER_CORNERS,
+    OUTER_LOWER,
+    OUTER_UPPER,
+    UPPER_LIP,
+    Points,
+    neutral_face,
+    neutral_head,
+    smoothstep,
+)
+from unit2av.lipsync.mesh.movements import jaw_turn, neutral_moves
+
+AMOUNT = 1.10
+"""Share of the drawn heads' opening that people open by, where their own range is not known: with about this one drawn
+heads' lips part as far as in truth. With less, lips are read worse."""
+_LEAST_AMOUNT, _MOST_AMOUNT = 1.05, 1.15
+_SPREAD, _ROUND = 1.06, 1.08
+"""Shares of the drawn heads' widening and rounding, by which drawn heads' lips are as wide and as round as in truth."""
+_SEEN_SHARE = 0.65
+"""Of a gap between the lips that the mesh reports."""
+_WIDEST_OPENING = 0.8
+"""Opening that a talking mouth asks for in its widest pictures."""
+_KNOWN_PICTURES = 50
+"""Pictures after which the speaker's own range is believed."""
+_CLOSED_SHARE = 5
+"""The fifth of a clip's pictures with the smallest gap shows the mouth at rest."""
+_JAW_SHARE = 0.8
+"""Of a gap at rest that the jaw closes; bared teeth are lips drawn apart as well."""
+_SKIN_SHARE = 0.85
+_SKIN_REACH = 0.07
+"""How far beyond the lips the skin goes along when they are brought together, in widths of the face."""
+_PRESS = 0.25
+"""Share of their height by which lips that are pressed together are rolled in."""
+_SLIT = 0.007
+_SMILE_WIDTH = 1.12
+"""Width of a mouth at rest, in that of the neutral one, from which on it smiles."""
+_RELAXED, _RELAXED_AT_REST = 0.85, 0.6
+"""Share of a smile that goes where lips are pressed or rounded, and of what goes whatever is said: nobody talks in a grin."""
+_LEAST_RAISED, _LOWERED, _CORNER_REACH = 0.01, 0.6, 0.1
+"""How much higher than the middle of the lips their corners are in a smile, beyond what they are in the neutral face, in widths of
+the face, the share of it that goes as well, and how far around them the skin goes along."""
+
+
+class _Skin(NamedTuple):
+    """Points around the lips. column: of the lip nearest to each; share: how much each goes along with it."""
+
+    points: NDArray[np.int64]
+    column: NDArray[np.int64]
+    share: Points
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A mouth at rest with its lips closed, and its movements, in the head frame.
+
+    rest: float64 [522, 3], the face and the inside of the mouth. opening: displacement [522, 3] for opening 1. amount: share of
+    it. seen_gap: between the lips at rest before they were closed. smile: how much wider than 1 the mouth is at rest.
+    """
+
+    rest: Points
+    opening: Points
+    amount: float
+    seen_gap: float
+    smile: float
+
+    def shaped(self, opening: float, width: float, press: float) -> Points:
+        """The points with a mouth. opening 0..1; width -1 (round) to 1 (spread); press 0..1, lips pressed together: [522, 3]."""
+        moves = neutral_moves()
+        apart = self.amount * max(opening, 0.0) * (1 - 0.9 * press**2)
+        relaxed = max(_RELAXED * max(press, -width, 0.0), _RELAXED_AT_REST)
+        spread = _SPREAD * max(width, 0.0) - relaxed * self.smile / 0.34
+        points: Points = self.rest + apart * self.opening + spread * moves.wide + _ROUND * max(-width, 0.0) * moves.round
+        if press > 0:
+            line = (points[INNER_UPPER[4], 1] + points[INNER_LOWER[4], 1]) / 2
+            for ring in (*UPPER_LIP[1:], *LOWER_LIP[1:]):
+                points[list(ring), 1] += _PRESS * press * (line - points[list(ring), 1])
+        if apart < 0.06:  # lips at rest are not glued: a hair of shadow between them
+            slit = _SLIT * float(smoothstep(self.seen_gap / 0.03)) * (1 - press) * np.sin(np.linspace(0.12, np.pi - 0.12, 9))
+            points[list(INNER_UPPER), 1] -= slit / 2
+            points[list(INNER_LOWER), 1] += slit / 2
+        return points
+
+
+def acquaint(heads: Sequence[Points]) -> Person:
+    """Get to know a person from landmarks [468, 3] in the head frame, of one picture or many."""
+    seen = np.asarray(heads)
+    gaps = lip_gaps(seen)
+    closed = np.argsort(gaps)[: max(1, len(gaps) // _CLOSED_SHARE)]
+    rest = neutral_head().copy()
+    rest[:NUM_FACE] = np.median(seen[closed], axis=0)
+    rest = _closed(rest)
+    rest[:NUM_FACE, 1] += _LOWERED * max(_raised(rest) - _raised(neutral_face().points) - _LEAST_RAISED, 0.0) * _at_corners()
+    _place_inside(rest)
+    opening = _opening(rest)
+    most = float(opening[INNER_LOWER[4], 1] - opening[INNER_UPPER[4], 1])
+    corners = [LIP_CORNERS[3], LIP_CORNERS[7]]
+    width = np.ptp(rest[corners, 0]) / np.ptp(neutral_face().points[corners, 0])
+    return Person(rest, opening, _amount(gaps, most), float(gaps[closed].mean()), max(0.0, float(width) - _SMILE_WIDTH))
+
+
+def eased(before: Person, after: Person, share: float) -> Person:
+    """A person that is known a little better: `share` of the way from one to the other, so that nothing jumps."""
+
+    def between(one: float, other: float) -> float:
+        return one + share * (other - one)
+
+    rest, opening = before.rest + share * (after.rest - before.rest), before.opening + share * (after.opening - before.opening)
+    numbers = ((before.amount, after.amount), (before.seen_gap, after.seen_gap), (before.smile, after.smile))
+    return Person(rest, opening, *(between(*pair) for pair in numbers))
+
+
+def lip_gaps(heads: Points) -> Points:
+    """The gap between the lips of heads [n, 468, 3], in widths of the face: [n]."""
+    return np.asarray(heads[:, INNER_LOWER[4], 1] - heads[:, INNER_UPPER[4], 1], np.float64)
+
+
+def _amount(gaps: Points, most: float) -> float:
+    """The speaker's own range, as far as so many pictures tell it."""
+    range_ = float(np.percentile(gaps, 98) - np.percentile(gaps, 10)) / (_SEEN_SHARE * _WIDEST_OPENING * most)
+    is_talking = float(smoothstep((range_ - 0.15) / 0.2))
+    known = min(1.0, len(gaps) / _KNOWN_PICTURES) * is_talking
+    return AMOUNT + known * (float(np.clip(range_, _LEAST_AMOUNT, _MOST_AMOUNT)) - AMOUNT)
+
+
+def _opening(rest: Points) -> Points:
+    """Where the jaw turns about is the person's; which points go along is the neutral head's, so that an open mouth or a smile
+    does not change which of them belong to the lower lip."""
+    moves = neutral_moves()
+    return jaw_turn(rest, moves.jaw) + moves.rise
+
+
+def _closed(rest: Points) -> Points:
+    """Turn the jaw back, then bring the lips together column by column; they stay as thick as they are."""
+    rest, opening = rest.copy(), _opening(rest)
+    gap = rest[INNER_LOWER[4], 1] - rest[INNER_UPPER[4], 1]
+    back = np.clip(gap / (opening[INNER_LOWER[4], 1] - opening[INNER_UPPER[4], 1]), 0, 1)
+    rest[:NUM_FACE] -= back * _JAW_SHARE * opening[:NUM_FACE]
+    left = rest[list(INNER_LOWER), 1] - rest[list(INNER_UPPER), 1]
+    for upper, lower in zip(UPPER_LIP, LOWER_LIP, strict=True):
+        rest[list(upper), 1] += 0.45 * left
+        rest[list(lower), 1] -= 0.55 * left
+    above, below = _skin()
+    rest[above.points, 1] += 0.45 * _SKIN_SHARE * left[above.column] * above.share
+    rest[below.points, 1] -= 0.55 * _SKIN_SHARE * left[below.column] * below.share
+    middle = (rest[list(INNER_UPPER)] + rest[list(INNER_LOWER)]) / 2
+    rest[list(INNER_UPPER)] = rest[list(INNER_LOWER)] = middle
+    return rest
+
+
+def _raised(face: Points) -> float:
+    """How much higher than the middle of the lips their corners are, in widths of the face."""
+    return float(face[INNER_UPPER[4], 1] - face[list(OUTER_CORNERS), 1].mean())
+
+
+@cache
+def _at_corners() -> Points:
+    """How much each point of a face goes along with the corner of the mouth that is nearer, [468]."""
+    face = neutral_face().points
+    away = [np.linalg.norm(face[:, :2] - face[corner, :2], axis=1) for corner in OUTER_CORNERS]
+    return np.asarray(np.exp(-np.square(np.minimum(*away) / _CORNER_REACH)), np.float64)
+
+
+@cache
+def _skin() -> tuple[_Skin, _Skin]:
+    """The skin above the mouth and below it."""
+    face = neutral_face().points
+    lips = {*(point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring), *LIP_CORNERS}
+    around = np.array([point for point in range(NUM_FACE) if point not in lips and face[point, 1] > 0.1])
+    is_above = face[around, 1] < face[INNER_UPPER[4], 1]
+
+    def beside(points: NDArray[np.int64], ring: tuple[int, ...]) -> _Skin:
+        distance = np.linalg.norm(face[points, None, :2] - face[None, list(ring), :2], axis=-1)
+        return _Skin(points, distance.argmin(axis=1), np.exp(-np.square(distance.min(axis=1) / _SKIN_REACH)))
+
+    return beside(around[is_above], OUTER_UPPER), beside(around[~is_above], OUTER_LOWER)
+
+
+def _place_inside(rest: Points) -> None:
+    """Put teeth and tongue of the neutral head between the person's lips."""
+    neutral = neutral_head()
+    corners = [78, 308]
+    share = np.ptp(rest[corners, 0]) / np.ptp(neutral[corners, 0])
+    inside = neutral[NUM_FACE:].copy()
+    inside[:, 0] = inside[:, 0] * np.clip(share, 0.85, 1.05) + rest[corners, 0].mean()
+    inside[:, 1] += rest[INNER_UPPER[4], 1] - neutral[INNER_UPPER[4], 1]
+    rest[NUM_FACE:] = inside
+
+
+@cache
+def influence() -> Points:
+    """How much of the wished mouth each point of the face takes: 1 at lips and chin, 0 at the nose's base, eyes and ears; [468]."""
+    face = neutral_face().points
+    x, y = np.abs(face[:, 0]), face[:, 1]
+    towards_ears = 1 - smoothstep((x - 0.24) / 0.24)
+    whole = smoothstep((y - 0.085) / 0.10) * towards_ears
+    side = smoothstep((y - 0.02) / 0.3) * (1 - smoothstep((x - 0.24) / 0.26)) * smoothstep((x - 0.12) / 0.1)
+    weights = np.maximum(whole, side)
+    weights[[point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring] + list(LIP_CORNERS)] = 1
+    return np.asarray(weights, np.float64)

@@ -1,0 +1,173 @@
+"""Units to what a mouth does: how far it opens, how wide it is, whether the lips are pressed together, 25 times a second.
+
+A few KiB, learnt in seconds (`unit2av.lipsync.mesh.fit`). With a small vocabulary a picture shows the mean of what the units around
+it want, weighed by how much each insists on it. With a large one each unit says what the pictures around it look like, and a filter
+makes one movement of that.
+"""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import CheckpointError
+from avcore.files import atomic_output, require_file
+from avcore.timeline import UNITS_PER_FRAME
+from avcore.units import Ids, Units
+from avcore.units.vocabulary import require_same_vocabulary
+from unit2av.lipsync.mesh.face_shape import smoothstep
+
+Weights = NDArray[np.float32]
+Parameters = NDArray[np.float64]
+"""float64 [n, 3], one row a picture at 25 Hz: opening 0..1, width -1 (round) to 1 (spread), press 0..1."""
+
+TABLE_FILE = "mouth.npz"
+"""Its name beside a renderer, and in a bundle."""
+CONTEXT = 2
+"""Pictures on either side whose units count, in a table without strengths."""
+DOMINANCE_STEPS = 10
+"""Steps of 20 ms around a picture's middle whose units count, in one with strengths."""
+_LOW, _HIGH = (0.0, -1.0, 0.0), (1.0, 1.0, 1.0)
+_QUIET_OPENING, _QUIET_WIDTH = 0.03, 0.06
+"""Movements below these are none, so that silence does not quiver; those of three times as much and more are whole."""
+_CLOSING_PRESS, _CLOSED_OPENING = 0.6, 0.15
+"""Press of a unit that closes the mouth when it is held, and the share of its opening that a mouth keeps in a closure."""
+_CLOSED_FOR = 1.0
+"""Pictures of 40 ms before and after the middle of a closure in which lips meet at least, so that pictures at any rate show it."""
+_FORMATS = "netflips-mouth-1", "netflips-mouth-2"
+"""Without strengths, and with them."""
+
+
+@dataclass(frozen=True, eq=False)
+class MouthTable:
+    """What units make a mouth do.
+
+    weights: float32 [5, units, 3], of the units of a picture and of two on either side, which add up; with strengths
+    [10, units, 3], of the steps around a picture, of which the mean is taken. strengths: float32 [10, units], the logarithm of how
+    much each counts in it; None = they add up. bias: float32 [3]. filter: float32 [n, 3, 3], over neighbouring pictures.
+    vocabulary: fingerprint of the units' quantizer, "" = not known.
+    """
+
+    weights: Weights
+    bias: Weights
+    filter: Weights
+    vocabulary: str = ""
+    strengths: Weights | None = None
+
+    @property
+    def num_units(self) -> int:
+        """Units that it knows: 0..num_units - 1."""
+        return int(self.weights.shape[1])
+
+    def parameters(self, units: Units) -> Parameters:
+        """What the mouth does in each picture at 25 Hz, [ceil(T / 2), 3] for T steps of 20 ms.
+
+        Raises UnitError without durations, UnitRangeError, and VocabularyError for units of another quantizer.
+        """
+        require_same_vocabulary(units.vocabulary, self.vocabulary, "the mouth's table")
+        frames = units.check_range(self.num_units).frames()
+        raw = self.raw(frames)
+        raw[:, :2] *= smoothstep((np.abs(raw[:, :2]) / [_QUIET_OPENING, _QUIET_WIDTH] - 1) / 2)
+        return self._with_closures(np.clip(raw, _LOW, _HIGH), frames)
+
+    def _with_closures(self, moved: Parameters, frames: Ids) -> Parameters:
+        """Let lips meet in each closure: p, b and m may last for a step of 20 ms, which no picture shows by the mean around it."""
+        edges = np.flatnonzero(np.diff(frames, prepend=-1, append=-1))
+        closes = self._closes
+        for start, stop in pairwise(edges.tolist()):
+            if closes[frames[start]]:
+                middle = (start + stop) / 2 / UNITS_PER_FRAME - 0.5
+                first, last = ceil(middle - _CLOSED_FOR), ceil(middle + _CLOSED_FOR) - 1
+                first, last = (
+                    max(min(first, ceil(start / UNITS_PER_FRAME - 0.5)), 0),
+                    max(last, ceil(stop / UNITS_PER_FRAME - 0.5) - 1),
+                )
+                moved[first : last + 1, 0] *= _CLOSED_OPENING
+                moved[first : last + 1, 2] = 1.0
+        return moved
+
+    @cached_property
+    def _closes(self) -> NDArray[np.bool_]:
+        """Which units close the mouth when they are held, bool [units]."""
+        held = np.repeat(np.arange(self.num_units)[:, None], 2 * DOMINANCE_STEPS, axis=1)
+        return np.array([self.raw(frames)[DOMINANCE_STEPS // 2, 2] > _CLOSING_PRESS for frames in held])
+
+    def raw(self, frames: Ids) -> Parameters:
+        """The same of units int64 [T], one every 20 ms, as they were learnt: neither quieted nor clipped."""
+        if self.strengths is None:
+            said = sum(shifted(_by_picture(weights[frames]), tap - CONTEXT) for tap, weights in enumerate(self.weights))
+        else:
+            windows, steps = steps_around(frames), np.arange(DOMINANCE_STEPS)
+            strengths = self.strengths[steps, windows].astype(np.float64)
+            counts = np.exp(strengths - strengths.max(axis=1, keepdims=True))
+            counts /= counts.sum(axis=1, keepdims=True)
+            said = (counts[..., None] * self.weights[steps, windows]).sum(axis=1)
+        return _filtered(np.asarray(said, np.float64), self.filter) + self.bias
+
+    def save(self, path: str | Path) -> None:
+        """Write it, whole or not at all. Raises OutputError."""
+        arrays = {"weights": self.weights, "bias": self.bias, "filter": self.filter}
+        arrays |= {} if self.strengths is None else {"strengths": self.strengths}
+        with atomic_output(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, format=_FORMATS[self.strengths is not None], vocabulary=self.vocabulary, **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "MouthTable":
+        """Read a table. Raises InputError when there is no file, CheckpointError when it is none."""
+        path = require_file(path, "the mouth's table", hint="python -m unit2av.train_mouth makes one")
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                if str(stored["format"]) not in _FORMATS:
+                    expected = " or ".join(_FORMATS)
+                    raise CheckpointError("unknown format of table", path=path, expected=expected, hint="update NetfLips")
+                names = ("weights", "bias", "filter", "strengths")[: 3 + _FORMATS.index(str(stored["format"]))]
+                arrays = [np.asarray(stored[name], np.float32) for name in names]
+                vocabulary = str(stored["vocabulary"])
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise CheckpointError("this is no mouth's table", path=path, expected="a file of train_mouth", found=error) from error
+        weights, bias, filter_, *strengths = arrays
+        taps = DOMINANCE_STEPS if strengths else 2 * CONTEXT + 1
+        is_whole = weights.ndim == 3 and weights.shape[::2] == (taps, 3) and bias.shape == (3,)
+        is_whole &= all(one.shape == weights.shape[:2] for one in strengths)
+        if not is_whole or filter_.ndim != 3 or filter_.shape[1:] != (3, 3) or not all(np.isfinite(one).all() for one in arrays):
+            expected = f"weights [{taps}, units, 3], bias [3], filter [n, 3, 3]" + f", strengths [{taps}, units]" * len(strengths)
+            raise CheckpointError("this is no mouth's table", path=path, expected=expected)
+        return cls(weights, bias, filter_, vocabulary, *strengths)
+
+
+def _filtered(values: Parameters, filter_: NDArray[np.float32]) -> Parameters:
+    middle = len(filter_) // 2
+    return np.asarray(sum(shifted(values, tap - middle) @ weights for tap, weights in enumerate(filter_)), np.float64)
+
+
+def steps_around(frames: Ids) -> Ids:
+    """The units of the steps around each picture's middle, of units int64 [T]: int64 [ceil(T / 2), 10]; the last goes on."""
+    if not len(frames):
+        return np.zeros((0, DOMINANCE_STEPS), np.int64)
+    before = (DOMINANCE_STEPS - UNITS_PER_FRAME) // 2
+    padded = np.pad(frames, (before, before + UNITS_PER_FRAME - 1), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, DOMINANCE_STEPS)
+    return np.asarray(windows[::UNITS_PER_FRAME], np.int64)
+
+
+def _by_picture(values: NDArray[np.floating]) -> Parameters:  # type: ignore[type-arg]
+    """Means over the steps of each picture: [T, c] to [ceil(T / 2), c]; an odd last step counts for itself."""
+    if len(values) % UNITS_PER_FRAME:
+        values = np.concatenate([values, values[-1:]])
+    return np.asarray(values.reshape(-1, UNITS_PER_FRAME, values.shape[-1]).mean(axis=1), np.float64)
+
+
+def shifted(rows: Parameters, offset: int) -> Parameters:
+    """Row t is what was row t + offset; zeros where there is none."""
+    if not offset:
+        return rows
+    result = np.zeros_like(rows)
+    if abs(offset) < len(rows):
+        result[max(-offset, 0) : len(rows) - max(offset, 0)] = rows[max(offset, 0) : len(rows) + min(offset, 0)]
+    return result

@@ -1,0 +1,201 @@
+"""Move the pixels of a face: where each of them comes from when the points of its mesh go elsewhere.
+
+Triangles have the lips where they are in the source and where they shall be in the target; none lie between the lips, so that a
+mouth that is open, closed or smiling is moved in one resampling. Around the lower outline rings of points fall off to nothing,
+far below the chin (the neck goes along), little beside the jaw (what is there may be anything).
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Floats, Pixels
+from unit2av.lipsync.mesh.face_shape import (
+    INNER_UPPER,
+    NUM_FACE,
+    OUTER_CORNERS,
+    OUTER_LOWER,
+    OUTER_UPPER,
+    OVAL,
+    Points,
+    neutral_face,
+    smoothstep,
+)
+from unit2av.lipsync.mesh.head_frame import HeadPose
+
+Part = tuple[slice, slice]
+SUBPIXEL_BITS = 4
+"""OpenCV draws at fixed-point positions with so many binary places."""
+_RINGS = ((0.05, 0.80), (0.13, 0.38), (0.24, 0.10), (0.36, 0.0))
+"""How far outside the outline a ring lies, in widths of the face, and the share of the outline's way that it goes."""
+_RING_DEPTH = 0.2
+"""By how much each ring lies behind the one before it."""
+_OUTLINE_FROM = -0.12
+_LEAST_MOVE = 0.02
+"""Pixels; triangles that move less are left alone."""
+_LEAST_AREA = -0.02
+_MOST_NEIGHBOURS = 5.5
+
+
+class _Outline(NamedTuple):
+    """The lower outline: its points; outward directions [n, 2], as long as a ring may lie away there."""
+
+    points: NDArray[np.int64]
+    outward: Points
+
+
+class Map(NamedTuple):
+    """Where pixels of a part of a picture come from: x, y float32 [h, w]; hit: uint8 [h, w], 1 where any does."""
+
+    part: Part
+    x: Floats
+    y: Floats
+    hit: NDArray[np.uint8]
+
+
+def move_pixels(picture: Pixels, source: Points, target: Points, pose: HeadPose) -> None:
+    """Move the pixels of a picture uint8 [height, width, 3], in place, by one cubic resampling.
+
+    source: where the points of the face are, float64 [468, 2]; target: where they shall be, [468, 3] with their depth. Pixels of
+    triangles that stay, and all others outside the face and its rings, keep every bit.
+    """
+    moved = mapping(picture.shape[:2], source, target, pose)
+    if moved is None:
+        return
+    warped = cv2.remap(picture, moved.x, moved.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    cv2.copyTo(warped, moved.hit, picture[moved.part])
+
+
+def mapping(size: tuple[int, ...], source: Points, target: Points, pose: HeadPose) -> Map | None:
+    """The map of a movement in a picture of `size` (height, width); None when nothing in it moves."""
+    outline = _outline().points
+    flat = np.ascontiguousarray(target[:, :2])
+    depth = [target[:, 2], *(target[outline, 2] + pose.scale * _RING_DEPTH * (ring + 1) for ring in range(len(_RINGS)))]
+    here = np.concatenate([source, _ring_points(source, pose, None)])
+    there = np.concatenate([flat, _ring_points(source, pose, flat - source)])
+    triangles = _triangles()
+    triangles = triangles[np.abs(there - here).max(axis=1)[triangles].max(axis=1) > _LEAST_MOVE]
+    is_ring = (triangles >= NUM_FACE).any(axis=1)
+    return rasterised(there, np.concatenate(depth), wound(triangles, there, is_ring), here, size)
+
+
+@cache
+def _outline() -> _Outline:
+    face = neutral_face().points
+    points = np.array([point for point in OVAL if face[point, 1] > _OUTLINE_FROM])
+    outward = face[points, :2] - np.array([0.0, face[INNER_UPPER[4], 1]])
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    return _Outline(points, outward * (0.3 + 0.7 * smoothstep((outward[:, 1:] - 0.5) / 0.45)))
+
+
+def _ring_points(points: Points, pose: HeadPose, move: Points | None) -> Points:
+    """The rings around the lower outline of points [468, 2]; move: [468, 2], of which each ring goes its share."""
+    outline = _outline()
+    away = pose.scale * outline.outward @ pose.turn[:2, :2].T
+    rings = [points[outline.points] + reach * away for reach, _ in _RINGS]
+    if move is not None:
+        rings = [ring + share * move[outline.points] for ring, (_, share) in zip(rings, _RINGS, strict=True)]
+    return np.concatenate(rings)
+
+
+@cache
+def _triangles() -> NDArray[np.int64]:
+    """Triangles of the face and of the rings behind it: int64 [m, 3]."""
+    parts, first = [neutral_face().triangles], _outline().points
+    for ring in range(len(_RINGS)):
+        second = NUM_FACE + ring * len(first) + np.arange(len(first))
+        parts += [np.stack([first[:-1], first[1:], second[:-1]], axis=1), np.stack([first[1:], second[1:], second[:-1]], axis=1)]
+        first = second
+    return np.concatenate(parts)
+
+
+def wound(triangles: NDArray[np.int64], points: Points, which: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Some of the triangles, int64 [m, 3], turned to face the viewer, whichever way they lie.
+
+    points: float64 [n, 2] in pixels; which: bool [m], those that are turned where need be. Returns int64 [m, 3].
+    """
+    is_turned = _twice_area(points[triangles]) > 0
+    return np.where((which & is_turned)[:, None], triangles[:, [0, 2, 1]], triangles)
+
+
+def _twice_area(corners: Points) -> Points:
+    side, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return np.asarray(side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0], np.float64)
+
+
+def rasterised(there: Points, depth: Points, triangles: NDArray[np.int64], here: Points, size: tuple[int, ...]) -> Map | None:
+    """Draw the triangles that face the viewer, near ones over far ones, and say for each pixel where it comes from.
+
+    there, here: where the points [n, 2] are drawn and where they come from; depth: [n], smaller is nearer; size: height and width
+    of the picture. The outermost pixels are left out, but for the lips. Returns None when nothing is drawn.
+    """
+    if not len(triangles):
+        return None
+    used = there[np.unique(triangles)]
+    left, top = np.maximum(np.floor(used.min(axis=0)).astype(int) - 1, 0).tolist()
+    right, bottom = np.minimum(np.ceil(used.max(axis=0)).astype(int) + 2, [size[1], size[0]]).tolist()
+    if right <= left or bottom <= top:
+        return None
+    corners = (there - [left, top])[triangles]
+    kept = np.flatnonzero(_twice_area(corners) < _LEAST_AREA)
+    kept = kept[np.argsort(-depth[triangles[kept]].mean(axis=1), kind="stable")]
+    numbers = np.zeros((bottom - top, right - left), np.int16)
+    for number, polygon in enumerate(fixed_point(corners[kept]), 1):
+        cv2.fillConvexPoly(numbers, polygon, number, cv2.LINE_8, SUBPIXEL_BITS)
+    if not len(kept) or not numbers.any():
+        return None
+    x, y = _sources(corners[kept], here[triangles[kept]], numbers)
+    hit = (numbers > 0).astype(np.uint8)
+    _settle(x, y, hit)
+    return Map((slice(top, bottom), slice(left, right)), x, y, _without_rim(hit, there - [left, top]))
+
+
+def _sources(corners: Points, values: Points, numbers: NDArray[np.int16]) -> tuple[Floats, Floats]:
+    """What each pixel takes from its triangle: the place in the source, never beyond that triangle's own box.
+
+    A thin triangle extrapolated to the pixels on its edge would fetch one from far across the face.
+    """
+    side, other, area = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], _twice_area(corners)[:, None]
+    rise, other_rise = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]
+    along_x = (rise * other[:, 1:] - other_rise * side[:, 1:]) / area
+    along_y = (other_rise * side[:, :1] - rise * other[:, :1]) / area
+    start = values[:, 0] - along_x * corners[:, 0, :1] - along_y * corners[:, 0, 1:]
+    low, high = values.min(axis=1), values.max(axis=1)
+    columns, rows = np.arange(numbers.shape[1], dtype=np.float32), np.arange(numbers.shape[0], dtype=np.float32)[:, None]
+    which = np.maximum(numbers, 1).astype(np.intp) - 1
+    maps = []
+    for axis in range(2):
+        a, b, c, least, most = (part[:, axis].astype(np.float32).take(which) for part in (along_x, along_y, start, low, high))
+        a *= columns
+        b *= rows
+        a += b
+        a += c
+        np.maximum(a, least, out=a)
+        np.minimum(a, most, out=a)
+        maps.append(a)
+    return maps[0], maps[1]
+
+
+def _settle(x: Floats, y: Floats, hit: NDArray[np.uint8]) -> None:
+    """Take out single pixels that still come from elsewhere; where neighbours are not drawn, their maps hold nothing."""
+    among = (cv2.boxFilter(hit, cv2.CV_32F, (3, 3), normalize=False) > _MOST_NEIGHBOURS).astype(np.uint8)
+    for values in (x, y):
+        cv2.copyTo(cv2.medianBlur(values, 3), among, values)
+
+
+def _without_rim(hit: NDArray[np.uint8], points: Points) -> NDArray[np.uint8]:
+    """Leave the outer rim alone, which does not move: the clamp would shift it by a pixel. At the lips nothing is left out."""
+    lips = points[[*OUTER_UPPER, *OUTER_LOWER, *OUTER_CORNERS]]
+    low, high = np.maximum(lips.min(axis=0).astype(int) - 2, 0), np.maximum(lips.max(axis=0).astype(int) + 3, 0)
+    solid = cv2.erode(hit, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    mouth = slice(low[1], high[1]), slice(low[0], high[0])
+    solid[mouth] = hit[mouth]
+    return np.asarray(solid, np.uint8)
+
+
+def fixed_point(positions: Points | Floats) -> NDArray[np.int32]:
+    """Positions in pixels as OpenCV's drawing functions take them, of the same shape."""
+    return np.asarray(np.rint(positions * (1 << SUBPIXEL_BITS)), dtype=np.int32)

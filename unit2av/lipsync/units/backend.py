@@ -1,0 +1,41 @@
+"""The face renderer as a lip-sync backend: its network, from the units."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avcore.errors import UsageError
+from unit2av.lipsync.backend import Backend, MouthChoice, Opening
+
+if TYPE_CHECKING:
+    from unit2av.lipsync.mouth import Mouth
+
+
+class UnitBackend(Backend):
+    """See `Backend`."""
+
+    name = "units"
+    words = "the face renderer"
+
+    def is_ready(self, choice: MouthChoice, renderer: Path | None) -> bool:
+        """Always: it is what is left where no other backend has its files."""
+        return True
+
+    def key(self, choice: MouthChoice, renderer: Path | None, arithmetic: object) -> list[object]:
+        """The renderer's content, and how it is used."""
+        from avcore.runs.cache import file_digest
+
+        return [file_digest(str(renderer)), arithmetic, choice.is_hard]
+
+    def open(self, choice: MouthChoice, opening: Opening) -> "AbstractContextManager[Mouth]":
+        """Open it, over a renderer that is loaded already where there is one."""
+        from unit2av.lipsync.units.mouth import UnitMouth
+        from unit2av.renderer import LipRenderer
+
+        if opening.drawn_by is None and opening.renderer is None:
+            raise UsageError("--mouth units needs a renderer", hint="give --unit2av-path")
+        drawn_by = opening.drawn_by or LipRenderer.from_checkpoint(Path(str(opening.renderer)), opening.device, opening.precision)
+        return nullcontext(UnitMouth(drawn_by, opening.paste, opening.batch_size, opening.upper))
+
+
+BACKEND = UnitBackend()

@@ -1,0 +1,43 @@
+"""What Wav2Lip's program does around its network, to the pixel, for results that are to be compared with it.
+
+Boxes are those of its detector: whole pixels. The product's own way is in `unit2av.lipsync.wav2lip.mouth`.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.faces.crop import Box
+
+WholeBoxes = NDArray[np.int64]
+PADS = (0, 10, 0, 0)
+"""Pixels that the published program adds to a box: top, bottom, left, right."""
+_SMOOTHED = 5
+"""Boxes that are averaged: a picture's own and those that follow."""
+
+
+def padded_boxes(boxes: Sequence[Box] | WholeBoxes, size: tuple[int, int], pads: Sequence[int] = PADS) -> WholeBoxes:
+    """Widen boxes [n, 4] by pixels (top, bottom, left, right), within a picture of `size` (height, width): int64 [n, 4]."""
+    x1, y1, x2, y2 = np.trunc(np.maximum(np.asarray(boxes, np.float64), 0)).astype(np.int64).T
+    top, bottom, left, right = pads
+    inside = np.maximum(x1 - left, 0), np.maximum(y1 - top, 0), np.minimum(x2 + right, size[1]), np.minimum(y2 + bottom, size[0])
+    return np.stack(inside, axis=1)
+
+
+def smoothed_boxes(boxes: WholeBoxes) -> WholeBoxes:
+    """Average boxes int64 [n, 4] as published: each becomes the mean of itself and the four that follow, cut to whole pixels.
+
+    Near the end the last five are taken, of which those before it are smoothed already; with fewer than five boxes the window
+    starts where counting from the end leads, so that of three boxes only the last two are used.
+    """
+    smoothed = boxes.copy()
+    for place in range(len(smoothed)):
+        window = smoothed[len(smoothed) - _SMOOTHED :] if place + _SMOOTHED > len(smoothed) else smoothed[place : place + _SMOOTHED]
+        smoothed[place] = np.mean(window, axis=0)
+    return smoothed
+
+
+def restarted(num_pictures: int, count: int) -> Iterator[int]:
+    """Which of `count` pictures is shown at each step: from the first one again when they are used up."""
+    return (step % count for step in range(num_pictures))

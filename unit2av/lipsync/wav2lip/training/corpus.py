@@ -1,0 +1,118 @@
+"""The clips that Wav2Lip's training learns from: videos with face boxes and sound, checked before the first step."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avcore.errors import InputError
+from avcore.files import atomic_output, require_file
+from avcore.media import read_speech
+from avdata.manifest import read_manifest
+from avdata.unit_store import leave_out, set_apart
+from unit2av.lip_crops import MAKE_BOXES, CropSource, cached_stem, footage_of
+from unit2av.lipsync.wav2lip.mel import Mel, mel_of
+from unit2av.lipsync.wav2lip.training.config import SoundDataConfig
+
+SHORTEST = 16
+"""Pictures that a clip must have, as published."""
+_OFFSET = "sync_offset"
+
+
+@dataclass(frozen=True, eq=False)
+class SoundClip:
+    """One clip. sound: the file that its sound is in. offset: pictures of 40 ms by which the sound comes too early."""
+
+    footage: CropSource
+    sound: Path
+    offset: int = 0
+
+    @property
+    def id(self) -> str:
+        """Its name in the manifest."""
+        return self.footage.id
+
+
+@dataclass(frozen=True)
+class SoundClips:
+    """What a run trains and validates on."""
+
+    train: tuple[SoundClip, ...]
+    valid: tuple[SoundClip, ...]
+
+
+def read_sound_clips(config: SoundDataConfig, seed: int) -> SoundClips:
+    """Read and check all that a run learns from.
+
+    Raises InputError naming clips without video, boxes or sound file and clips that are too short (a warning instead, where the
+    config allows).
+    """
+    train = _read(config.train, config)
+    if config.valid:
+        return SoundClips(tuple(train), tuple(_read(config.valid, config)))
+    if len(train) <= config.hold_out:
+        raise InputError(
+            "nothing is left to train on",
+            path=config.train,
+            expected=f"more than {config.hold_out} clips",
+            found=f"{len(train)} clips",
+            hint="lower data.hold_out or give data.valid",
+        )
+    kept, held_out = set_apart(train, config.hold_out, seed)
+    return SoundClips(tuple(kept), tuple(held_out))
+
+
+def _read(manifest_path: str, config: SoundDataConfig) -> list[SoundClip]:
+    path = Path(manifest_path)
+    manifest = read_manifest(path, config.root or None)
+    clips = list[SoundClip]()
+    no_video, no_boxes, no_sound, too_short = (list[str]() for _ in range(4))
+    for entry in manifest.entries:
+        footage = footage_of(manifest, entry, config.steady_boxes)
+        if footage is None or not footage.video.is_file():
+            no_video.append(f"{entry.id} ({footage.video if footage else 'no video in its line'})")
+            continue
+        sound = manifest.path(entry, "audio") or footage.video
+        if not footage.boxes.is_file():
+            no_boxes.append(f"{entry.id} ({footage.boxes})")
+        elif not sound.is_file():
+            no_sound.append(f"{entry.id} ({sound})")
+        elif 0 < entry.frames < SHORTEST:
+            too_short.append(f"{entry.id} ({entry.frames})")
+        else:
+            clips.append(SoundClip(footage, sound, _offset_of(entry.extra.get(_OFFSET, 0), path, entry.id)))
+    leave_out(no_video, "clip", "without video", path, config.allow_missing, "set data.root")
+    leave_out(no_boxes, "clip", "without face boxes", path, config.allow_missing, MAKE_BOXES)
+    leave_out(no_sound, "clip", "without a sound file", path, config.allow_missing, "set data.root")
+    leave_out(too_short, "clip", f"too short, below {SHORTEST} pictures", path, config.allow_missing, "cut longer clips")
+    if not clips:
+        raise InputError("no clip is left to learn from", path=path)
+    return clips
+
+
+def _offset_of(value: object, path: Path, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"{_OFFSET} of {name} is no number of pictures", path=path, expected="a whole number", found=repr(value))
+    return value
+
+
+class MelCache:
+    """A folder of mels, one file a clip; made anew when the sound changes. Computing them for every window would take longest."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+
+    def mel(self, clip: SoundClip) -> Mel:
+        """The mel of a clip's whole sound, float32 [80, L]. Raises InputError or MediaError for sound that cannot be used."""
+        sound = require_file(clip.sound, "the sound")
+        path = self._folder / f"{cached_stem(clip.id, (sound,))}.mel.npy"
+        if not path.exists():
+            mel = mel_of(read_speech(sound))
+            with atomic_output(path) as temporary:
+                np.save(temporary, mel)
+        return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def cache_folder(config: SoundDataConfig, run_dir: str) -> str:
+    """Where a run keeps its face crops and mels."""
+    return config.cache or str(Path(run_dir) / "crops")

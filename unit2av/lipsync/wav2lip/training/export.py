@@ -1,0 +1,96 @@
+"""Write what was trained as the files that Wav2Lip's own programs, and `--wav2lip-path`, read.
+
+python -m unit2av.train_lipsync export --checkpoint runs/lipsync/checkpoints/best.pt --out-path wav2lip.pth
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from avcore.checkpoints.foreign import read_state_dict
+from avcore.command import LOG, Parser, run
+from avcore.errors import CheckpointError, UsageError
+from avcore.files import atomic_output, require_file
+from avcore.outputs import keep_apart
+from avcore.usage import add_quiet_options
+from avtrain.checkpoints import read_run, read_state
+from avtrain.config import State
+from unit2av.lipsync.wav2lip.mouth import load_wav2lip
+from unit2av.lipsync.wav2lip.training import expert, task
+from unit2av.lipsync.wav2lip.training.start import load_expert
+
+_TRAINER = "unit2av.train_lipsync"
+_SUFFIXES = (".pth", ".pt")
+
+
+def export_lipsync(checkpoint: str | Path, out_path: str | Path, quality_path: str | Path | None = None) -> Path:
+    """Write a run's generator or its sync expert in the published layout, and return its path.
+
+    quality_path: where the discriminator goes that was trained beside the generator, to go on from. Raises CheckpointError for
+    files of another kind and where there is no discriminator, OutputError for an output that is one of the inputs.
+    """
+    out_path = _require_name(out_path)
+    outputs = {"the output": out_path, "the discriminator": None if quality_path is None else _require_name(quality_path)}
+    keep_apart({name: path for name, path in outputs.items() if path is not None}, {"the run's checkpoint": checkpoint})
+    state = _read(Path(checkpoint))
+    modules = state["modules"]
+    if quality_path is not None and task.QUALITY not in modules:
+        raise CheckpointError("no discriminator was trained in this run", path=Path(checkpoint), hint="leave --quality-path out")
+    if expert.EXPERT in modules:
+        _write(out_path, state, expert.EXPERT)
+        load_expert(str(out_path))  # proof that it can be read and fits
+    else:
+        _write(out_path, state, task.GENERATOR)
+        load_wav2lip(out_path)
+    if quality_path is not None:
+        _write(Path(quality_path), state, task.QUALITY)
+        read_state_dict(quality_path, "quality discriminator", "binary_pred.0.weight")
+    return out_path
+
+
+def _read(path: Path) -> State:
+    about = read_state(require_file(path, "the training checkpoint", hint=f"python -m {_TRAINER} makes one")).get("about")
+    is_expert = isinstance(about, dict) and about.get("kind") == expert.KIND
+    return read_run(path, expert.KIND if is_expert else task.KIND, _TRAINER)
+
+
+def _write(path: Path, state: State, module: str) -> None:
+    """The published programs' dict; without the optimizer's state, which they go on without."""
+    tensors = {name: tensor.contiguous() for name, tensor in state["modules"][module].items()}
+    position = state["position"]
+    stored = {"state_dict": tensors, "optimizer": None, "global_step": position["step"], "global_epoch": position["epoch"]}
+    with atomic_output(path) as temporary:
+        torch.save(stored, temporary)
+
+
+def _require_name(path: str | Path) -> Path:
+    if Path(path).suffix not in _SUFFIXES:
+        raise UsageError(f"the output's name must end in {' or '.join(_SUFFIXES)}", found=Path(path).name)
+    return Path(path)
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="export_lipsync", description="Write what was trained as the published programs read it.")
+    parser.add_argument("--checkpoint", required=True, type=Path, help="checkpoints/best.pt or another one of the run")
+    parser.add_argument("--out-path", required=True, type=Path, help="wav2lip.pth; of the expert's run lipsync_expert.pth")
+    parser.add_argument("--quality-path", type=Path, help="visual_quality_disc.pth, the discriminator of an hq run")
+    add_quiet_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    path = export_lipsync(options.checkpoint, options.out_path, options.quality_path)
+    LOG.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Windows of five faces and their sound, as Wav2Lip's sync expert and its generator are fed with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Pictures
+from avcore.errors import InputError
+from avcore.timeline import exact, frames_covering, frames_to_seconds
+from avcore.units import Ids
+from avtrain.sampling import Key, item_generator
+from unit2av.face.model import FACE_SIZE
+from unit2av.lip_crops import ClipFaces, CropCache
+from unit2av.lipsync.wav2lip.critics import WINDOW
+from unit2av.lipsync.wav2lip.mel import CHUNK, MEL_RATE, Mel, chunks_at
+from unit2av.lipsync.wav2lip.training.corpus import SHORTEST, MelCache, SoundClip
+
+Example = TypeVar("Example", "GeneratorExample", "ExpertExample")
+
+
+class GeneratorExample(NamedTuple):
+    """What the generator learns from one window.
+
+    target, reference: uint8 [5, 96, 96, 3] RGB. sounds: float32 [5, 1, 80, 16], the chunk that each picture is drawn from, which
+    begins a picture before it. sound: float32 [1, 80, 16], the chunk that the expert compares the window with.
+    """
+
+    target: Pictures
+    reference: Pictures
+    sounds: Mel
+    sound: Mel
+
+
+class ExpertExample(NamedTuple):
+    """What the expert learns from one window.
+
+    mouths: uint8 [5, 48, 96, 3] RGB, lower halves. sound: float32 [1, 80, 16]. label: float32 [], 1 = they belong together.
+    """
+
+    mouths: Pictures
+    sound: Mel
+    label: NDArray[np.float32]
+
+
+class _Windows(Generic[Example]):
+    """An item source: one random window of each clip in an epoch, as published.
+
+    lead: pictures before a window that must be heard too. behind: pictures of the window whose own chunk must be whole.
+    num_items: as many windows, the clips in turn; 0 = one of each clip.
+    """
+
+    lead: int
+    behind: int
+
+    def __init__(self, clips: Sequence[SoundClip], cache: str | Path, seed: int, num_items: int = 0) -> None:
+        self._clips, self._seed = clips, seed
+        self._crops, self._mels = CropCache(cache), MelCache(cache)
+        self._count = (num_items or len(clips)) if clips else 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def name(self, index: int) -> str:
+        """The clip that an item comes from."""
+        return self._clips[index % len(self._clips)].id
+
+    def lengths(self) -> list[int]:
+        """All windows are of one length."""
+        return [1] * len(self)
+
+    def load(self, key: Key) -> Example:
+        """A random window; raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
+        clip = self._clips[key[1] % len(self._clips)]
+        faces, mel = self._crops.faces(clip.footage), self._mels.mel(clip)
+        if len(faces.pictures) < SHORTEST:
+            raise InputError(
+                "the clip is too short", path=clip.footage.video, expected=f"{SHORTEST} pictures", found=len(faces.pictures)
+            )
+        seen = _windows_seen(faces)
+        first, last = self.lead + clip.offset, clip.offset + _num_heard(mel) - self.behind
+        heard = seen[(seen >= first) & (seen <= last)]
+        if not len(heard) or len(seen) < 2:
+            raise InputError(
+                f"no {WINDOW} pictures on end have a face and sound, and others a face",
+                path=clip.footage.video,
+                expected="face boxes for them, and sound as long as the pictures",
+            )
+        generator = item_generator(self._seed, key)
+        start = int(generator.choice(heard))
+        return self._example(clip, faces, mel, start, int(generator.choice(seen[seen != start])), generator)
+
+    def _example(
+        self, clip: SoundClip, faces: ClipFaces, mel: Mel, start: int, other: int, generator: np.random.Generator
+    ) -> Example:
+        """start: first picture of a window with sound; other: that of another window of the clip."""
+        raise NotImplementedError
+
+
+class GeneratorWindows(_Windows[GeneratorExample]):
+    """Windows for the generator, their references from anywhere else in the clip."""
+
+    lead, behind = 1, WINDOW - 1
+
+    def _example(
+        self, clip: SoundClip, faces: ClipFaces, mel: Mel, start: int, other: int, generator: np.random.Generator
+    ) -> GeneratorExample:
+        target, reference = (faces.pictures[first : first + WINDOW] for first in (start, other))
+        times = [frames_to_seconds(start - clip.offset + picture) for picture in range(WINDOW)]
+        return GeneratorExample(target, reference, chunks_at(mel, times), _window_sound(mel, start - clip.offset))
+
+
+class ExpertWindows(_Windows[ExpertExample]):
+    """Windows for the expert: with their own sound, or, as often, with that of another window, near or far."""
+
+    lead, behind = 0, 1
+
+    def _example(
+        self, clip: SoundClip, faces: ClipFaces, mel: Mel, start: int, other: int, generator: np.random.Generator
+    ) -> ExpertExample:
+        label = generator.integers(2)
+        shown = start if label else other
+        mouths = faces.pictures[shown : shown + WINDOW, FACE_SIZE // 2 :]
+        return ExpertExample(mouths, _window_sound(mel, start - clip.offset), np.array(label, np.float32))
+
+
+def _window_sound(mel: Mel, picture: int) -> Mel:
+    """The chunk that begins with a picture: float32 [1, 80, 16]."""
+    window: Mel = chunks_at(mel, [frames_to_seconds(picture)], is_published=True)[0]
+    return window
+
+
+def _num_heard(mel: Mel) -> int:
+    """How many pictures of 25 a second have a whole chunk, the first at 0 s."""
+    return frames_covering(max(exact(0), exact(mel.shape[1] - CHUNK + 1) / MEL_RATE))
+
+
+def _windows_seen(faces: ClipFaces) -> Ids:
+    """First pictures of all windows that have a face in each picture: int64 [n]."""
+    seen = np.cumsum(np.append(0, faces.is_seen))
+    return np.flatnonzero(seen[WINDOW:] - seen[:-WINDOW] == WINDOW)

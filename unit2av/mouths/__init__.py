@@ -1,1 +1,0 @@
-"""Mouths: ways to move the lips of a face to speech (see `unit2av.mouths.mouth`)."""
