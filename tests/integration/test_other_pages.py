@@ -64,6 +64,7 @@ def _write_what_is_read(folder: Path) -> None:
     for name in ("talks/first.mp4", "silent.mp4"):
         copy(folder / "talk.mp4", folder / name)
     write_speech(folder / "radio.wav", talk([0.2, 1.5, 0.3]))
+    (folder / "talk.ko.srt").write_text("1\n00:00:00,200 --> 00:00:02,100\n네, 좋아요.\n", encoding="utf-8")
     said = tuple(
         SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end of it"), ("ko", "그 끝이요"))
     )
