@@ -227,6 +227,11 @@ def settle_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
     return next(iter(first), "")
 
 
+def table_size(stated: int, used: Iterable[Units]) -> int:
+    """Rows of a table of units: as stated, or for 0 so many that the largest unit used has one."""
+    return stated or 1 + max((int(units.ids.max()) for units in used if len(units.ids)), default=0)
+
+
 def set_apart(items: Sequence[T], count: int, seed: int) -> tuple[list[T], list[T]]:
     """Hold `count` of them out, chosen by the seed: the others and those, both in their order."""
     chosen = set(np.random.default_rng(seed).permutation(len(items))[:count].tolist())

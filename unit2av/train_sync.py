@@ -8,6 +8,7 @@ Its checkpoints/best.pt is what `unit2av.train_unit2v` takes as losses.sync_chec
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from avtrain.entry import check_or_train, main_of
 from unit2av.face.training.config import SyncTrainConfig, check_sync
@@ -21,6 +22,7 @@ def make_task(config: SyncTrainConfig) -> SyncTask:
     # So long that a window can be shifted wherever it lies.
     shortest = config.model.frames + 2 * config.min_shift
     clips = read_clips(config.data, shortest, config.loop.seed)
+    config = replace(config, model=replace(config.model, num_units=clips.table_size(config.model.num_units)))
     clips.check_range(config.model.num_units)
     return SyncTask(config, clips, cache_folder(config.data, config.run_dir))
 

@@ -9,13 +9,15 @@ On several GPUs or machines: `accelerate launch -m unit2av.train_unit2a ...`.
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from avcore.progress import bars
 from avdata.published.unit2a import check_range
+from avdata.unit_store import table_size
 from avtrain.entry import check_or_train, main_of
 from unit2av.voice.training import export as export_unit2a
-from unit2av.voice.training.config import Unit2aConfig, check_config
-from unit2av.voice.training.corpus import pitch_tracks, read_corpus
+from unit2av.voice.training.config import Unit2aConfig, check_config, check_edge_unit
+from unit2av.voice.training.corpus import Corpus, pitch_tracks, read_corpus
 from unit2av.voice.training.harmonic import HarmonicTask
 from unit2av.voice.training.start import TrainedHarmonic, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
@@ -32,6 +34,8 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
     check_config(config)
     with bars() as progress:
         corpus = read_corpus(config, progress)
+    config = _sized(config, corpus)
+    check_edge_unit(config)
     check_range([*corpus.train, *corpus.valid], config.model.num_units)
     vocoder = start_vocoder(config.model, config.init, corpus.vocabulary, corpus.speaker_dim, config.loop.seed)
     if not isinstance(vocoder, TrainedHarmonic):
@@ -39,6 +43,13 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
     with bars() as progress:
         tracks = pitch_tracks([*corpus.train, *corpus.valid], config.run_dir, progress, config.data.pitch)
     return HarmonicTask(config, corpus, vocoder, tracks)
+
+
+def _sized(config: Unit2aConfig, corpus: Corpus) -> Unit2aConfig:
+    """The settings with sizes of the data where they say 0."""
+    model, used = config.model, (one.units for one in (*corpus.train, *corpus.valid))
+    num_units, speaker_dim = table_size(model.num_units, used), model.speaker_dim or corpus.speaker_dim
+    return replace(config, model=replace(model, num_units=num_units, speaker_dim=speaker_dim))
 
 
 def train(config: Unit2aConfig) -> int | None:

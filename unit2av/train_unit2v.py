@@ -8,6 +8,7 @@ On several GPUs or machines: `accelerate launch -m unit2av.train_unit2v ...`.
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from avtrain.entry import check_or_train, main_of
 from unit2av.face.model import WINDOW_FRAMES
@@ -28,8 +29,10 @@ def make_task(config: Unit2vConfig) -> Unit2vTask:
     check_unit2v(config)
     # A window, and another one for the reference pictures.
     clips = read_clips(config.data, 2 * WINDOW_FRAMES, config.loop.seed)
+    config = replace(config, model=replace(config.model, num_units=clips.table_size(config.model.num_units)))
     face = start_face_model(config.model, config.init, clips, config.loop.seed)
     expert = start_sync_expert(config.losses, clips, config.pictures)
+    config = replace(config, pictures=config.pictures or (expert.config.frames if expert else 1))
     return Unit2vTask(config, clips, cache_folder(config.data, config.run_dir), face, expert)
 
 

@@ -33,7 +33,9 @@ LIP_NAME = "lip_J_1_F_03_E220_A_001"
 
 FEW_UPDATES = "fairseq.optimizer.max_update=4 fairseq.checkpoint.save_interval_updates=4 fairseq.dataset.num_workers=0"
 FEW_STEPS = "loop.max_steps=2 loop.num_workers=0 loop.device=cpu"
-SMALL_VOICE = "batch.batch_size=2 data.hold_out=1 model.num_units=1000 model.speaker_dim=256 --config unit2av/unit2a_debug"
+SMALL_VOICE = "batch.batch_size=2 data.hold_out=1 --config unit2av/unit2a_debug"
+SMALL_LIPS = f"data.train=data/talks/manifest.jsonl data.hold_out=1 {FEW_STEPS} batch.batch_size=1 --config unit2av"
+OF_LIPS = r"--config \S+|data\.train=\S+"
 
 
 def check_script(words: list[str]) -> None:
@@ -44,7 +46,7 @@ def check_script(words: list[str]) -> None:
 
 FORMS = (
     *COMMON,
-    Form(r"utut_finetune.finetune ", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
+    Form(r"utut_finetune.finetune (?!export)", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
     Form(r"prepare_(grid|lrs)\.py", "corpora that are not here; their own tests run them", check=check_script),
     Form(r"data/grid", "a corpus that is not here", check=check_help),
     Form(r"--exact-seconds 3", "clips of three seconds, of talks that are shorter here", check=check_script),
@@ -54,7 +56,8 @@ FORMS = (
     Form(r"netflips (evaluate )?translate ", "random models never stop by themselves", more="--beam 2 --max-target-units 60"),
     Form(r"train_unit2a --config-dir", "days on a GPU", check=check_settings),
     Form(r"train_unit2a data.train=data/zeroth", "days on a GPU", more=f"{FEW_STEPS} {SMALL_VOICE}"),
-    Form(r"train_sync |train_unit2v .*data.train", "days on a GPU, and debug sizes know eight units", check=check_settings),
+    Form(r"train_sync ", "days on a GPU", more=f"{SMALL_LIPS}/sync_debug", fewer=OF_LIPS),
+    Form(r"train_unit2v .*data.train", "days on a GPU", more=f"{SMALL_LIPS}/unit2v_debug", fewer=OF_LIPS),
     Form(r"train_unit2v export", "of a run of days", check=check_help),
     Form(r"train_lipsync .*data.train=data/", "days on a GPU", check=check_settings),
     Form(r"train_lipsync export", "of a run of days", check=check_help),

@@ -1,5 +1,6 @@
 """The vocoder's trainer: it learns, resumes exactly, survives being killed, and exports a voice that speaks."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,14 +12,16 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.errors import InputError, VocabularyError
+from avcore.errors import InputError, UsageError, VocabularyError
 from avcore.units import Units
 from avtrain.checkpoints import read_state
+from avtrain.entry import read_config
 from avtrain.loop import Trainer
 from tests.unit2av.vocoder_runs import PUBLISHED, config_of, history, words
 from unit2av.stage import RENDERER
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.train_unit2a import main, make_task
+from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.items import collate
 from unit2av.voice.training.start import fresh_vocoder, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
@@ -130,6 +133,25 @@ def test_one_batch_is_overfitted(tones: TonesCorpus, tmp_path: Path) -> None:
     assert measured[0]["mel"] > 2.5
     assert measured[-1]["mel"] < 0.6
     assert measured[-1]["duration"] < 0.01
+
+
+@pytest.mark.parametrize("config", ["unit2a_debug", "unit2a_harmonic_debug"])
+def test_sizes_of_a_debug_config_are_those_of_the_data(tmp_path: Path, config: str) -> None:
+    """Of units of any number and voices of any length; what was published keeps its own."""
+    corpus = sing_corpus(tmp_path / "songs", utterances=8, steps=40)
+    rows = [json.loads(line) for line in corpus.units.read_text().splitlines()]
+    for row in rows:
+        row |= {"units": [37 + unit for unit in row["units"]], "speaker_embedding": row["speaker_embedding"][:5]}
+    corpus.units.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    largest = max(max(row["units"]) for row in rows)
+    line = [*words(corpus, tmp_path / "run")[2:5], "data.hold_out=1"]
+    with pytest.raises(UsageError, match="edge_unit is no unit"):
+        make_task(read_config(Unit2aConfig, f"unit2av/{config}", [*line, "edge_unit=99"]))
+    task = make_task(read_config(Unit2aConfig, f"unit2av/{config}", line))
+    sizes = task.describe()["config"]["model"]
+    assert (sizes["num_units"], sizes["speaker_dim"]) == (largest + 1, 5)
+    assert len(task.modules()["generator"].state_dict()["dict.weight"]) == largest + 1
+    assert (PUBLISHED.model.num_units, PUBLISHED.model.speaker_dim) == (1000, 256)
 
 
 def test_discriminators_start_when_they_are_told_to(tones: TonesCorpus, tmp_path: Path) -> None:
@@ -256,7 +278,7 @@ def test_a_checkpoint_of_other_units_is_refused(
 
 
 def test_the_same_seed_gives_the_same_vocoder(tones: TonesCorpus, tmp_path: Path) -> None:
-    config = config_of(tones, tmp_path).model.to_vocoder()
+    config = config_of(tones, tmp_path, "model.num_units=20", "model.speaker_dim=16").model.to_vocoder()
     one, same, other = (fresh_vocoder(config, seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["conv_pre.weight_v"], other["conv_pre.weight_v"])

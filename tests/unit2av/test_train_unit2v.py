@@ -1,5 +1,6 @@
 """Training of the face renderer on drawn lips: one step, resuming, the sync loss, and everything checked beforehand."""
 
+import json
 import shutil
 import signal
 from dataclasses import replace
@@ -12,7 +13,17 @@ import torch
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
 from avtrain.loop import Trainer
-from tests.unit2av.lip_runs import PUBLISHED, OneStep, batch_of, face_config, overrides, train_face, values_of, without_gradient
+from tests.unit2av.lip_runs import (
+    PUBLISHED,
+    OneStep,
+    batch_of,
+    face_config,
+    overrides,
+    sync_config,
+    train_face,
+    values_of,
+    without_gradient,
+)
 from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.face.training.config import MouthRegion
@@ -20,6 +31,7 @@ from unit2av.face.training.losses import LipDiscriminator, LipLosses, lower_half
 from unit2av.face.training.sync import load_sync_expert
 from unit2av.face.training.task import FACE, QUALITY
 from unit2av.stage import RENDERER
+from unit2av.train_sync import make_task as make_sync_task
 from unit2av.train_unit2v import main, make_task
 
 QUICK = {
@@ -207,6 +219,21 @@ def test_units_must_be_those_of_renderer_and_expert(
 def test_settings_that_cannot_work_are_refused(drawn: DrawnCorpus, crops: Path, tmp_path: Path, change: dict) -> None:
     with pytest.raises(UsageError):
         make_task(face_config(drawn, crops, tmp_path, **change))
+
+
+def test_debug_configs_fit_the_data_and_one_another(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
+    """Rows for units of any number, and as many pictures as the expert sees; what was published keeps its own."""
+    rows = [json.loads(line) for line in drawn.units.read_text().splitlines()]
+    rows = [row | {"units": [300 + unit for unit in row["units"]]} for row in rows]
+    other = DrawnCorpus(drawn.manifest, tmp_path / "units.jsonl")
+    other.units.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    needed = 1 + max(max(row["units"]) for row in rows)
+    face = make_task(face_config(other, crops, tmp_path)).describe()["config"]
+    assert (face["model"]["num_units"], face["pictures"]) == (needed, 1)
+    assert make_sync_task(sync_config(other, crops, tmp_path)).describe()["model"]["num_units"] == needed
+    seen = make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert)).describe()["config"]["pictures"]
+    assert seen == load_sync_expert(str(expert))[0].config.frames == 5
+    assert (PUBLISHED.model.num_units, PUBLISHED.pictures) == (1000, 10)
 
 
 def test_pictures_and_checkpoints_that_do_not_fit_the_expert(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:

@@ -93,8 +93,15 @@ def write_published(
     cfg["task"] = _task(program, config, languages, folder)
     if vocabulary := checkpoint.config.get("vocabulary"):
         cfg["task"].units_vocabulary = vocabulary
+    num_units, missing = config.vocabulary.num_units, []
     for dictionary in dictionaries(path, program, languages):
-        _write_dictionary(dictionary, config.vocabulary.num_units)
+        if not dictionary.exists():
+            missing.append(dictionary)
+        elif (found := dictionary_size(dictionary)) != num_units:
+            raise OutputError("another dictionary is there", path=dictionary, expected=f"{num_units} units", found=found)
+    for dictionary in missing:
+        with atomic_output(dictionary) as temporary:
+            write_dictionary(temporary, num_units)
     tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in checkpoint.tensors.items()}
     shared = dict.fromkeys(SHARED_TABLES, tensors[SHARED_TABLES[0]])
     _write(cfg, {**_marks(), **tensors, **shared}, path)
@@ -103,14 +110,6 @@ def write_published(
 def dictionaries(path: Path, program: str, languages: Sequence[str]) -> list[Path]:
     """The files beside a published checkpoint that list the units."""
     return [path.parent / (f"dict.{name}.txt" if name else "dict.txt") for name in (languages if program == FAIRSEQ else [""])]
-
-
-def _write_dictionary(path: Path, num_units: int) -> None:
-    if not path.exists():
-        with atomic_output(path) as temporary:
-            write_dictionary(temporary, num_units)
-    elif (found := dictionary_size(path)) != num_units:
-        raise OutputError("another dictionary is there", path=path, expected=f"{num_units} units", found=found)
 
 
 def _marks() -> dict[str, Tensor]:

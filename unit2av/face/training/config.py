@@ -65,7 +65,8 @@ class MouthRegion:
 @dataclass(frozen=True, kw_only=True)
 class FaceModelConfig:
     """The face renderer. Every width is the published one divided by width_divisor, but at least min_width: on a CPU 8
-    channels cost no more than 1, and with fewer a face can hardly be copied. num_units: rows of the unit table. unit_context:
+    channels cost no more than 1, and with fewer a face can hardly be copied. num_units: rows of the unit table, 0 = as many as the
+    data need. unit_context:
     pictures on either side whose units a picture's lips may depend on, in their order; 0 as published, whose unit branch cannot
     tell what comes before a picture from what comes after it. 1 was enough for drawn mouths.
 
@@ -138,8 +139,9 @@ class Unit2vConfig(RunConfig):
     """A run that trains the face renderer.
 
     pictures: how many of a window's 10 pictures are drawn in a step; fewer let a batch hold more clips for the same work
-    (the unit branch always sees the whole window). same_reference: share of windows whose reference pictures are the target
-    itself, as they are at inference; the network can then copy the mouth that it should draw, so keep it small.
+    (the unit branch always sees the whole window); 0 = as many as the sync expert sees together, 1 without one.
+    same_reference: share of windows whose reference pictures are the target itself, as they are at inference; the network can then
+    copy the mouth that it should draw, so keep it small.
     reference_choices: windows of the video that the reference of each picture is chosen from, by the likest upper half; with
     several it is held as the target is, like at inference, and its mouth must be told from the units'. 1 = any window.
     quality_width: channels of the discriminator's first layer. unit_encoder: a checkpoint that reads in validation whether drawn
@@ -172,9 +174,9 @@ class Unit2vConfig(RunConfig):
 class SyncConfig:
     """Sizes of the sync expert.
 
-    num_units: rows of its unit table. frames: pictures that it sees together. unit_width: of the unit branch.
-    face_widths: channels of the face branch, which halves the picture with each of them. embedding: width of what the two
-    branches are compared by.
+    num_units: rows of its unit table, 0 = as many as the data need. frames: pictures that it sees together. unit_width: of the
+    unit branch. face_widths: channels of the face branch, which halves the picture with each of them. embedding: width of what the
+    two branches are compared by.
     """
 
     num_units: int
@@ -215,8 +217,13 @@ def check_unit2v(config: Unit2vConfig) -> None:
         raise UsageError(
             "model.unit_context must lie in a window", expected=f"0..{WINDOW_FRAMES - 1}", found=config.model.unit_context
         )
-    if not 1 <= config.pictures <= WINDOW_FRAMES:
-        raise UsageError("pictures must be of a window", expected=f"1..{WINDOW_FRAMES}", found=config.pictures)
+    if not 0 <= config.pictures <= WINDOW_FRAMES:
+        raise UsageError(
+            "pictures must be of a window, 0 = as the sync expert",
+            expected=f"0..{WINDOW_FRAMES}",
+            found=config.pictures,
+        )
+    _check_table(config.model.num_units)
     counts = {"quality_width": config.quality_width, "model.norm_windows": config.model.norm_windows}
     counts |= {"reference_choices": config.reference_choices, "read_clips": config.read_clips}
     for name, value in counts.items():
@@ -236,9 +243,15 @@ def check_sync(config: SyncTrainConfig) -> None:
         )
     if not model.face_widths or min(model.unit_width, model.embedding, *model.face_widths) < 1:
         raise UsageError("the sync expert has a part without channels", found=model)
+    _check_table(model.num_units)
     if config.min_shift < 1:
         raise UsageError("min_shift must be 1 or more", found=config.min_shift)
     _check_data(config.data)
+
+
+def _check_table(num_units: int) -> None:
+    if num_units < 0:
+        raise UsageError("model.num_units must be 0 or more", found=num_units)
 
 
 def _check_data(data: LipDataConfig) -> None:

@@ -8,7 +8,7 @@ from avcore.errors import InputError
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Units
 from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_store import iter_units, leave_out, set_apart, settle_vocabulary, timed_units
+from avdata.unit_store import iter_units, leave_out, set_apart, settle_vocabulary, table_size, timed_units
 from unit2av.face.training.config import LipDataConfig
 from unit2av.lip_crops import MAKE_BOXES, CropSource, footage_of, reference_of
 
@@ -45,6 +45,10 @@ class FaceClips:
     train: tuple[LipClip, ...]
     valid: tuple[LipClip, ...]
     vocabulary: str
+
+    def table_size(self, stated: int) -> int:
+        """Rows of a table of their units: as stated, or for 0 as many as they need."""
+        return table_size(stated, (clip.units for clip in (*self.train, *self.valid)))
 
     def check_range(self, num_units: int) -> None:
         """Raise UnitRangeError naming the first clip with a unit that a table of so many rows lacks."""

@@ -73,8 +73,8 @@ class VoiceDataConfig:
 class VoiceModelConfig:
     """Sizes of a vocoder from scratch, as unit2av.voice.config.VocoderConfig names them.
 
-    kind: hifigan, as published, or harmonic: a voice with a pitch (unit2av.voice.harmonic), of which num_units to duration_dim and
-    `source` say the sizes.
+    num_units: rows of the unit table, speaker_dim: length of the voices; 0 = as the data have them. kind: hifigan, as published, or
+    harmonic: a voice with a pitch (unit2av.voice.harmonic), of which num_units to duration_dim and `source` say the sizes.
     """
 
     kind: str = HIFIGAN
@@ -205,9 +205,10 @@ def check_config(config: Unit2aConfig) -> None:
         _check_model(config.model.to_vocoder())
     else:
         raise UsageError("model.kind is unknown", expected=f"{HIFIGAN} or {HARMONIC}", found=config.model.kind)
-    known = range(config.model.num_units)
-    if config.edge_unit not in ("", EDGE_AUTO, *map(str, known)):
-        raise UsageError("edge_unit is no unit", expected=f"0..{known[-1]}, {EDGE_AUTO} or nothing", found=config.edge_unit)
+    if min(config.model.num_units, config.model.speaker_dim) < 0:
+        raise UsageError("model.num_units and model.speaker_dim must be 0 or more", found=config.model)
+    if config.model.num_units:
+        check_edge_unit(config)
     if config.is_adversarial:
         config.discriminators.check()
     weights = (
@@ -243,6 +244,13 @@ def check_config(config: Unit2aConfig) -> None:
             found=f"{data.segment_units} units",
             hint="raise data.segment_units",
         )
+
+
+def check_edge_unit(config: Unit2aConfig) -> None:
+    """Raise UsageError for an edge unit that the table of units lacks."""
+    known = range(config.model.num_units)
+    if config.edge_unit not in ("", EDGE_AUTO, *map(str, known)):
+        raise UsageError("edge_unit is no unit", expected=f"0..{known[-1]}, {EDGE_AUTO} or nothing", found=config.edge_unit)
 
 
 def _check_model(model: VocoderConfig) -> None:
