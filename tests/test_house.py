@@ -104,6 +104,7 @@ def test_the_repository_stays_small() -> None:
 OTHERS_FLAGS = {
     "pip": {"--no-build-isolation", "--no-deps"},
     "docker": {"--build-arg", "--user"},
+    "sbatch": {"--nodes", "--gpus-per-node", "--array", "--signal", "--requeue"},
     "tensorboard": {"--logdir"},
     "torchrun and accelerate": {
         *("--nnodes", "--node_rank", "--rdzv_endpoint"),
