@@ -1,7 +1,7 @@
 """What a checkpoint is: its kind, the file that holds one, how it is recognised, its layout, and its content once it is read.
 
 A stage package exports `STAGE` from its module `stage`, one kind of checkpoint or a tuple of them; every command imports that
-module, so it imports nothing heavy. Who loads a model is another matter: see the table in `netflips.stages`.
+module, so it imports nothing heavy. Who loads a model is another matter: the installation has a table of loaders.
 
 avcore names no package above it. The module that lists the kinds, their loaders and the bundle of this installation is an entry
 point of the project (`[project.entry-points]` in pyproject.toml). It is looked up only where it is needed: when a file is of

@@ -9,7 +9,6 @@ from avcore.errors import MediaError
 from avcore.media import iter_speech_blocks
 from avcore.media.decoding import audio_stream, open_media
 from avcore.media.tracks import SoundTrack, asked_track, choose_track, chosen_number, note_of, sound_tracks
-from avcore.speech.regions import listen
 from avcore.timeline import SAMPLE_RATE
 
 LOG = logging.getLogger("netflips")
@@ -62,6 +61,8 @@ def _listed(tracks: list[SoundTrack]) -> str:
 def _speaks(path: str | Path) -> bool:
     """Whether there is speech in the beginning of the chosen track."""
     try:
+        from avcore.speech.regions import listen  # with torch, which a file of one track can do without
+
         regions = listen(_beginning(path)).regions()
     except MediaError:  # a damaged one, or of an unknown codec, is told of if it is the one that is read
         return False

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avcore.compute import eight_bit_linear
+from avcore.compute import eight_bit_linear, modules
 from avcore.compute.eight_bit_linear import GELU_LOWEST, EightBitLinear, has_eight_bit_products, suits_eight_bits
 from avcore.compute.memory import MappedFiles
 from avcore.compute.modules import PackedLinear, fuse_gelu
@@ -135,6 +135,7 @@ def test_a_feed_forward_in_eight_bits_is_as_near_as_in_bfloat16(monkeypatch: pyt
 @torch.inference_mode()
 def test_float32_and_another_activation_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eight_bit_linear, "_LEAST_WEIGHTS", 0)
+    monkeypatch.setattr(modules, "_LEAST_PACKED", 0)
     for own, dtype in ((decoder_layer(), torch.float32), (decoder_layer(nn.ReLU), torch.bfloat16)):
         own.freeze(dtype, MappedFiles(), eight_bits=True)
         assert type(own.fc1) is PackedLinear

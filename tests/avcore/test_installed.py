@@ -1,4 +1,4 @@
-"""How the ground floor finds the list of stages: in a checkout, in what is installed, or not at all."""
+"""How avcore finds the list of stages: in what is installed, or not at all."""
 
 from pathlib import Path
 
@@ -10,26 +10,18 @@ from netflips import stages
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_checkout_says_it_in_its_pyproject(tmp_path: Path) -> None:
-    assert installed._in_checkout(ROOT / "pyproject.toml") == "netflips.stages"
+def test_the_installation_says_it_in_its_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert installed.stages() is stages.STAGES
     assert installed.shipped_bundle() == ROOT / "netflips" / "bundle"
-    path = tmp_path / "pyproject.toml"
-    assert installed._in_checkout(path) is None
-    for content in ("[project", '[project]\nname = "other"', '[project]\nname = "netflips"', "project = 3"):
-        path.write_text(content)
-        assert installed._in_checkout(path) is None
-
-
-def test_an_installation_says_it_in_its_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "netflips-9.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: netflips\nVersion: 9.0\n")
     (folder / "entry_points.txt").write_text("[console_scripts]\nnetflips = netflips.cli:main\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert installed._in_metadata() is None
-    (folder / "entry_points.txt").write_text("[netflips.house]\nstages = a.list.of_them\n")
-    assert installed._in_metadata() == "a.list.of_them"
+    assert installed._house.__wrapped__() is None
+    (tmp_path / "a_list.py").write_text("STAGES, SHIPPED = (), 'here'\n")
+    (folder / "entry_points.txt").write_text("[netflips.house]\nstages = a_list\n")
+    assert installed._house.__wrapped__().SHIPPED == "here"
 
 
 def test_the_ground_floor_alone_has_no_stages(monkeypatch: pytest.MonkeyPatch) -> None:

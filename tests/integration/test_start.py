@@ -83,7 +83,10 @@ def test_a_signal_while_modules_are_imported_is_one_line(
     (tmp_path / "sitecustomize.py").write_text(_INTERRUPTS)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "AT": at, "SIGNAL": str(int(number))}
     command = [sys.executable, *start, str(ROOT / "demo" / "clip.mp4"), "--out-vid-path", str(tmp_path / "o.mp4")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs are started deaf to it
+    )  # fmt: skip
     assert (done.returncode, done.stderr) == ended
     assert [path.name for path in tmp_path.iterdir()] == ["sitecustomize.py"]
 

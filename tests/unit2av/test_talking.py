@@ -57,7 +57,12 @@ class Footage:
     def __init__(self, pictures: Sequence[np.ndarray]) -> None:
         self._pictures = pictures
 
-    def pingpong(self, num_frames: int) -> Iterator[SimpleNamespace]:
+    @property
+    def own(self) -> range:
+        return range(len(self._pictures))
+
+    def pingpong(self, num_frames: int, among: range) -> Iterator[SimpleNamespace]:
+        assert among == self.own
         order = [*range(len(self._pictures)), *range(len(self._pictures) - 2, 0, -1)]
         for k in range(num_frames):
             index = order[k % len(order)]

@@ -238,14 +238,18 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         """
         from sacrebleu.metrics import BLEU
 
-        given = {name: sample["net_input"][name][self._rows] for name in ("src_tokens", "src_lengths")}
-        part = {"net_input": given, "target": sample["target"][self._rows]}
+        part = self._translated_part(sample)
         found = [best[0]["tokens"] for best in self.inference_step(generator, [model], part, prefix_tokens=None)]
         vocabulary = TranslatorVocabulary.from_rows(len(self.tgt_dict), self.langs)
         sides = [[Units(vocabulary.units(tokens.tolist())) for tokens in side] for side in (found, part["target"])]
         self._spoken.add([one.ids for one in sides[0]])
         texts = [[format_units(one.merged().ids) for one in side] for side in sides]
         return BLEU(tokenize="none", force=True).corpus_score(texts[0], [texts[1]])
+
+    def _translated_part(self, sample: Any) -> dict[str, Any]:
+        """Return those rows of a batch that a validation translates."""
+        given = {name: sample["net_input"][name][self._rows] for name in ("src_tokens", "src_lengths")}
+        return {"net_input": given, "target": sample["target"][self._rows]}
 
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
         """Add up figures of batches, BLEU's too, as plain numbers: nothing else may be read from a checkpoint again."""
