@@ -101,7 +101,7 @@ class AlignedSpeller(nn.Module):
         durations = steps_of(self._log_durations(states, mask))
         classes = torch.log_softmax(self._classes(states, durations, int(durations.sum())).float(), dim=-1)
         scores, best = classes[0].max(dim=-1)
-        ids, counts = torch.unique_consecutive(best, return_counts=True)
+        ids, counts = torch.unique_consecutive(best.cpu(), return_counts=True)  # see `greedy_path`
         return Said(ids, counts, float(scores.mean()))
 
     def _log_durations(self, states: Tensor, mask: Tensor) -> Tensor:

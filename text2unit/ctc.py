@@ -53,5 +53,5 @@ class CtcSpeller(nn.Module):
 def greedy_path(log_probs: Tensor, blank: int) -> Said:
     """The most probable path through float32 of shape [places, classes], its repeats merged and its blanks dropped."""
     scores, best = log_probs.max(dim=-1)
-    merged = torch.unique_consecutive(best)
+    merged = torch.unique_consecutive(best.cpu())  # on the host, since a device would be waited for at each size that data decide
     return Said(merged[merged != blank], None, float(scores.mean()))

@@ -204,7 +204,7 @@ class UnitReader:
         model, start = self.model, self.config.start(language)
         with torch.inference_mode():
             encoded = self._encode(steps, language).features
-            log_probs = model.ctc_log_probs(encoded)[0]
+            log_probs = model.ctc_log_probs(encoded)[0].cpu()  # once: all that looks at it works on the host
         found = find_text(model, encoded, log_probs, start, options, self._marks)
         if found is None:
             raise CheckpointError("the text reader gives no finite scores", path=self.path, hint="its weights are damaged")

@@ -1,14 +1,14 @@
 """The published beam search, apart from the network: its settings, as fairseq names them, and its rules, one sentence at a time.
 
 There is no early stop by bounds and no pruning: a search ends when as many hypotheses as the beam holds are finished, or
-at its limit. See `Beam.advance` for the rules of a step.
+at its limit. See `Beam.choose` for the rules of a step.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -149,49 +149,85 @@ class _Step:
     totals: NDArray[np.float32]
 
 
+class Chosen(NamedTuple):
+    """The best continuations of a step, best first: ranks int64 [n], row by row of all beams, and values, their sums float32 [n].
+
+    is_cut: bool [beam], the beams that would have gone on; None before the limit. All are where the logits were.
+    """
+
+    ranks: Tensor
+    values: Tensor
+    is_cut: Tensor | None
+
+
+class Live(NamedTuple):
+    """Live beams, best first, [beam] each, where the logits were: what they descend from, their last token, their sum."""
+
+    parents: Tensor
+    tokens: Tensor
+    totals: Tensor
+
+
 class Beam:
-    """The beam of one sentence: live beams, and hypotheses that are finished."""
+    """The beam of one sentence: live beams, and hypotheses that are finished.
+
+    `choose` takes a step and waits for no device; `book` tells what it found to the host, at once or some steps later.
+    """
 
     def __init__(self, config: SearchConfig, rules: SearchRules) -> None:
         self._config, self._rules = config, rules
+        self._num_chosen = self._num_rows = 0
+        self._live: Live | None = None
+        self._suppressed: Tensor | None = None
         self._steps: list[_Step] = []
         self._finished: list[Hypothesis] = []
         self.is_done = False
-
-    @property
-    def parents(self) -> Ids:
-        """Indices of the beams of the step before from which the live beams descend: int64 [beam]."""
-        return self._steps[-1].parents
-
-    @property
-    def tokens(self) -> Ids:
-        """The live beams' last tokens: int64 [beam]."""
-        return self._steps[-1].tokens
 
     @property
     def hypotheses(self) -> list[Hypothesis]:
         """Finished hypotheses, best first."""
         return sorted(self._finished, key=lambda hypothesis: -hypothesis.score)
 
-    def advance(self, logits: Tensor) -> None:
+    @property
+    def live(self) -> Live:
+        """The live beams after the last `choose`."""
+        assert self._live is not None
+        return self._live
+
+    def choose(self, logits: Tensor) -> Chosen:
         """Take one step.
 
         logits: float of shape [beam, row], of the live beams in order (a single one before the first step). Of all continuations
         the 2 * beam best are looked at, in order. One that is the end tag finishes when it is among the first `beam`
         (as long as fewer than `beam` have finished) and is dropped otherwise; the first `beam` others live on.
         """
-        config, index = self._config, len(self._steps)
+        size, index, before = self._config.beam, self._num_chosen, self._live
         totals = self._scores(logits, index)
-        cut = self._force_end(totals) if index >= self._rules.limit else frozenset()
-        if self._steps:
-            totals += torch.from_numpy(self._steps[-1].totals)[:, None].to(totals.device)
-        best = totals.flatten().topk(min(2 * config.beam, totals.numel() - 1))
-        ranks, values = best.indices.cpu().numpy(), best.values.cpu().numpy()
-        parents, tokens = np.divmod(ranks, totals.shape[1])
+        is_cut = self._force_end(totals) if index >= self._rules.limit else None
+        if before is not None:
+            totals += before.totals[:, None]
+        best = totals.flatten().topk(min(2 * size, totals.numel() - 1))
+        parents, tokens = best.indices // totals.shape[1], best.indices % totals.shape[1]
+        is_end = (tokens == self._rules.end) & torch.isfinite(best.values)
+        if len(is_end) - len(totals) >= size:  # each beam ends once at most, so there are enough others
+            alive = is_end.byte().sort(stable=True).indices[:size]
+        else:
+            alive = (~is_end).nonzero()[:size, 0]
+        self._live = Live(parents[alive], tokens[alive], best.values[alive])
+        self._num_chosen, self._num_rows = index + 1, totals.shape[1]
+        return Chosen(best.indices, best.values, is_cut)
+
+    def note(self, ranks: Ids, values: NDArray[np.float32], is_cut: NDArray[np.bool_] | None) -> None:
+        """Take note of a step, arrays as in `Chosen`, in the order of steps; steps behind the end of the search count nothing."""
+        if self.is_done:
+            return
+        config, index = self._config, len(self._steps)
+        parents, tokens = np.divmod(ranks, self._num_rows)
         is_end = (tokens == self._rules.end) & np.isfinite(values)
         for rank in np.flatnonzero(is_end[: config.beam]):
             if len(self._finished) < config.beam:
-                self._finished.append(self._trace(int(parents[rank]), values[rank], int(parents[rank]) in cut))
+                parent = int(parents[rank])
+                self._finished.append(self._trace(parent, values[rank], is_cut is not None and bool(is_cut[parent])))
         self.is_done = len(self._finished) == config.beam or index == self._rules.limit
         alive = np.flatnonzero(~is_end)[: config.beam]
         self._steps.append(_Step(parents[alive], tokens[alive], values[alive]))
@@ -205,16 +241,18 @@ class Beam:
         scores[:, UNKNOWN] -= self._config.unkpen
         if index < self._config.min_len:
             scores[:, end] = -torch.inf
-        scores[:, list(self._rules.suppressed)] = -torch.inf
+        if self._suppressed is None:
+            self._suppressed = torch.tensor(self._rules.suppressed, dtype=torch.int64, device=scores.device)
+        scores[:, self._suppressed] = -torch.inf
         return scores
 
-    def _force_end(self, scores: Tensor) -> frozenset[int]:
-        """Leave nothing but the end tag, in place; returns the beams that would have gone on."""
+    def _force_end(self, scores: Tensor) -> Tensor:
+        """Leave nothing but the end tag, in place; returns the beams that would have gone on, bool [beam]."""
         end = self._rules.end
-        going_on = (scores.argmax(1) != end).nonzero().flatten().tolist()
+        going_on = scores.argmax(1) != end
         scores[:, :end] = -torch.inf
         scores[:, end + 1 :] = -torch.inf
-        return frozenset(going_on)
+        return going_on
 
     def _trace(self, beam: int, total: np.float32, is_cut: bool) -> Hypothesis:
         """The hypothesis that ends now, as a continuation of a live beam."""
@@ -226,6 +264,17 @@ class Beam:
         scores = np.diff(np.array(totals[::-1], dtype=np.float32), prepend=np.float32(0))
         length = 1.0 if self._config.unnormalized else float(len(tokens)) ** self._config.lenpen
         return Hypothesis(np.array(tokens[::-1], dtype=np.int64), scores, float(total / np.float32(length)), is_cut)
+
+
+def book(steps: Sequence[tuple[Beam, Chosen]]) -> None:
+    """Read what beams chose back from the device, all at once, and let each take note of it."""
+    chosen = [one for _, one in steps]
+    sizes = np.cumsum([len(one.ranks) for one in chosen])[:-1]
+    ranks, values = (
+        np.split(torch.cat(parts).cpu().numpy(), sizes) for parts in ([one.ranks for one in chosen], [one.values for one in chosen])
+    )
+    for (beam, one), rank, value in zip(steps, ranks, values, strict=True):
+        beam.note(rank, value, None if one.is_cut is None else one.is_cut.cpu().numpy())
 
 
 __all__ = ["Beam", "Hypothesis", "SearchRules"]

@@ -17,12 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avcore.decoding.beam import Beam, Hypothesis, SearchConfig, SearchRules
+from avcore.decoding.beam import Beam, Chosen, Hypothesis, SearchConfig, SearchRules, book
 from avcore.decoding.layers import Decoder, KeysValues
 
 _LEAST_GROWTH = 64
 _GROWTH_SHARE = 8
 """A pool grows by one slot for this many that it has, at least by `_LEAST_GROWTH`."""
+_STEPS_AHEAD = 16
+"""Steps between two looks at what a device other than the CPU has found: a look waits for it. Fewer than so many are in vain."""
 
 
 class BeamPool:
@@ -35,7 +37,8 @@ class BeamPool:
     def __init__(self, num_layers: int, num_sentences: int, device: torch.device) -> None:
         self._layers: list[KeysValues | None] = [None] * num_layers
         self._device = device
-        self._is_ancestor = torch.zeros(num_sentences, 1, 0, dtype=torch.bool)
+        self._is_ancestor = torch.zeros(num_sentences, 1, 0, dtype=torch.bool, device=device)
+        self._surely_free = 0
         self._rows = self._slots = torch.zeros(num_sentences, 0, dtype=torch.int64, device=device)
 
     @property
@@ -46,24 +49,34 @@ class BeamPool:
     def begin_step(self, parents: Tensor) -> Tensor:
         """Let beams descend from `parents` and give each a slot.
 
-        parents: int64 of shape [sentence, beam] on the CPU, indices of the beams of the step before. Returns the mask of the
+        parents: int64 of shape [sentence, beam], indices of the beams of the step before. Returns the mask of the
         step's self-attention, float [sentence, 1, beam, entry]: 0 for a beam's ancestors and itself, -inf elsewhere.
         """
         num_beams = parents.shape[1]
-        rows = torch.arange(len(parents))[:, None]
+        rows = torch.arange(len(parents), device=self._device)[:, None]
         ancestors = self._is_ancestor[rows, parents]
         free = ~ancestors.any(1)
-        missing = max(0, num_beams - int(free.sum(1).min()))
+        missing = self._missing(free, num_beams)
         if missing:
             added = max(missing, _LEAST_GROWTH, ancestors.shape[2] // _GROWTH_SHARE)
             ancestors = torch.cat([ancestors, ancestors.new_zeros(*ancestors.shape[:2], added)], dim=2)
             free = torch.cat([free, free.new_ones(len(free), added)], dim=1)
-        slots = free.sort(dim=1, descending=True, stable=True).indices[:, :num_beams]
-        ancestors[rows, torch.arange(num_beams), slots] = True
+            self._surely_free += added
+        self._surely_free -= num_beams
+        slots = free.byte().sort(dim=1, descending=True, stable=True).indices[:, :num_beams]
+        ancestors[rows, torch.arange(num_beams, device=self._device), slots] = True
         self._is_ancestor = ancestors
-        self._rows, self._slots = rows.to(self._device), slots.to(self._device)
-        mask = torch.zeros(len(parents), 1, num_beams, ancestors.shape[2])
-        return mask.masked_fill_(~ancestors[:, None], -torch.inf).to(self._device)
+        self._rows, self._slots = rows, slots
+        mask = torch.zeros(len(parents), 1, num_beams, ancestors.shape[2], device=self._device)
+        return mask.masked_fill_(~ancestors[:, None], -torch.inf)
+
+    def _missing(self, free: Tensor, num_beams: int) -> int:
+        """How many slots to add. free: bool [sentence, slot]; on a CPU they are counted at each step, elsewhere once in a while."""
+        ahead = steps_ahead(self._device)
+        if ahead > 1 and self._surely_free >= num_beams:
+            return 0
+        self._surely_free = int(free.sum(1).min())
+        return max(0, ahead * num_beams - self._surely_free)
 
     def extend(self, layer: int, new: KeysValues) -> KeysValues:
         """Store a layer's keys and values of this step, float [sentence, head, beam, width]; returns all, by slot."""
@@ -75,10 +88,9 @@ class BeamPool:
 
     def keep(self, sentences: Sequence[int]) -> None:
         """Forget all sentences but these."""
-        chosen = torch.tensor(sentences, dtype=torch.int64)
+        chosen = torch.tensor(sentences, dtype=torch.int64, device=self._device)
         self._is_ancestor = self._is_ancestor[chosen]
-        on_device = chosen.to(self._device)
-        self._layers = [None if kept is None else KeysValues(kept.keys[on_device], kept.values[on_device]) for kept in self._layers]
+        self._layers = [None if kept is None else KeysValues(kept.keys[chosen], kept.values[chosen]) for kept in self._layers]
 
     def _with_room(self, kept: KeysValues | None, new: KeysValues) -> KeysValues:
         if kept is not None and kept.keys.shape[2] >= self.num_slots:
@@ -108,10 +120,9 @@ def join_sources(decoder: Decoder, encoded: Sequence[Tensor]) -> Sources:
     parts = [decoder.source_keys_values(one) for one in encoded]
     if len(encoded) == 1:
         return Sources(parts[0], None)
-    device = encoded[0].device
-    lengths = torch.tensor([one.shape[1] for one in encoded], device=device)
-    longest = int(lengths.max())
-    mask = torch.arange(longest, device=device) < lengths[:, None]
+    device, lengths = encoded[0].device, [one.shape[1] for one in encoded]
+    longest = max(lengths)
+    mask = torch.arange(longest, device=device) < torch.tensor(lengths, device=device)[:, None]
     joined = [KeysValues(*(_pad_entries(one, longest) for one in zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
     return Sources(joined, mask[:, None, None, :])
 
@@ -135,10 +146,10 @@ class IncrementalDecoder:
     def step(self, tokens: Tensor, parents: Tensor) -> Tensor:
         """Add a token to each beam and score what may come next.
 
-        tokens, parents: int64 of shape [sentence, beam] on the CPU; parents are indices of the beams of the step before.
-        Returns logits, float [sentence, beam, row].
+        tokens, parents: int64 of shape [sentence, beam]; parents are indices of the beams of the step before. Returns logits,
+        float [sentence, beam, row].
         """
-        mask = self._pool.begin_step(parents)
+        mask = self._pool.begin_step(parents.to(self._device))
         logits = self._decoder.step(tokens.to(self._device), self._index, mask, self._source, self._source_mask, self._pool.extend)
         self._index += 1
         return logits
@@ -166,27 +177,36 @@ def search(
     """
     beams = [Beam(config, rule) for rule in rules]
     half_way = IncrementalDecoder(decoder, sources)
-    live = list(range(len(rules)))
-    tokens = torch.tensor([[rule.first] for rule in rules])
+    device = sources.layers[0].keys.device
+    ahead = steps_ahead(device)
+    live, unread = list(range(len(rules))), list[tuple[Beam, Chosen]]()
+    tokens = torch.tensor([[rule.first] for rule in rules], device=device)
     parents = torch.zeros_like(tokens)
     longest = max(rule.limit for rule in rules) + 1
     for index in range(longest):
         if report:
             report(index)
         logits = half_way.step(tokens, parents)
-        for row, sentence in enumerate(live):
-            beams[sentence].advance(logits[row])
-        staying = [row for row, sentence in enumerate(live) if not beams[sentence].is_done]
-        if not staying:
-            break
-        if len(staying) < len(live):
-            half_way.keep(staying)
-            live = [live[row] for row in staying]
-        tokens = torch.stack([torch.from_numpy(beams[sentence].tokens) for sentence in live])
-        parents = torch.stack([torch.from_numpy(beams[sentence].parents) for sentence in live])
+        unread += [(beams[sentence], beams[sentence].choose(logits[row])) for row, sentence in enumerate(live)]
+        if not (index + 1) % ahead or any(rules[sentence].limit == index for sentence in live):
+            book(unread)
+            unread.clear()
+            staying = [row for row, sentence in enumerate(live) if not beams[sentence].is_done]
+            if not staying:
+                break
+            if len(staying) < len(live):
+                half_way.keep(staying)
+                live = [live[row] for row in staying]
+        tokens = torch.stack([beams[sentence].live.tokens for sentence in live])
+        parents = torch.stack([beams[sentence].live.parents for sentence in live])
     if report:
         report(longest)
     return [beam.hypotheses for beam in beams]
+
+
+def steps_ahead(device: torch.device) -> int:
+    """How many steps of a search are taken before what they found is looked at; on a CPU, where looking costs nothing, one."""
+    return 1 if device.type == "cpu" else _STEPS_AHEAD
 
 
 def _pad_entries(parts: Sequence[Tensor], longest: int) -> Tensor:

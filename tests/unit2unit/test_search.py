@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from avcore.decoding.beam import Beam, SearchConfig, SearchRules
+from avcore.decoding.beam import Beam, SearchConfig, SearchRules, book
+from tests.unit2unit.tiny import tiny_model
+from unit2unit.model import search_beams
 
 BEGIN, PAD, UNKNOWN, A, B, C, END = 0, 1, 3, 4, 5, 6, 7
 ROWS = 8
@@ -24,20 +26,24 @@ def beam_of(size: int, limit: int = 9, suppressed: tuple[int, ...] = (), **setti
     return Beam(SearchConfig(beam=size, **settings), SearchRules(END, suppressed, limit))  # type: ignore[arg-type]
 
 
+def advance(beam: Beam, scores: Tensor) -> None:
+    book([(beam, beam.choose(scores))])
+
+
 def test_live_beams_come_best_first_with_their_parents() -> None:
     beam = beam_of(2)
-    beam.advance(logits({A: 0.6, B: 0.4}))
-    assert (beam.tokens.tolist(), beam.parents.tolist()) == ([A, B], [0, 0])
-    beam.advance(logits({A: 0.1, B: 0.1, C: 0.8}, {A: 0.9, C: 0.1}))
-    assert (beam.tokens.tolist(), beam.parents.tolist()) == ([C, A], [0, 1])
+    advance(beam, logits({A: 0.6, B: 0.4}))
+    assert (beam.live.tokens.tolist(), beam.live.parents.tolist()) == ([A, B], [0, 0])
+    advance(beam, logits({A: 0.1, B: 0.1, C: 0.8}, {A: 0.9, C: 0.1}))
+    assert (beam.live.tokens.tolist(), beam.live.parents.tolist()) == ([C, A], [0, 1])
     assert not beam.is_done
 
 
 def test_a_hypothesis_keeps_the_tokens_and_scores_of_its_ancestors() -> None:
     beam = beam_of(2)
-    beam.advance(logits({A: 0.6, B: 0.4}))
-    beam.advance(logits({C: 0.2, A: 0.8}, {C: 0.9, B: 0.1}))
-    beam.advance(logits({END: 0.5, A: 0.5}, {END: 0.9, B: 0.1}))
+    advance(beam, logits({A: 0.6, B: 0.4}))
+    advance(beam, logits({C: 0.2, A: 0.8}, {C: 0.9, B: 0.1}))
+    advance(beam, logits({END: 0.5, A: 0.5}, {END: 0.9, B: 0.1}))
     assert beam.is_done
     assert [one.tokens.tolist() for one in beam.hypotheses] == [[B, C, END], [A, A, END]]
     best = beam.hypotheses[0]
@@ -48,30 +54,30 @@ def test_a_hypothesis_keeps_the_tokens_and_scores_of_its_ancestors() -> None:
 @pytest.mark.parametrize(("settings", "divisor"), [({"lenpen": 2.0}, 4), ({"lenpen": 0.0}, 1), ({"unnormalized": True}, 1)])
 def test_scores_are_divided_by_the_length_with_the_end_tag(settings: dict[str, float], divisor: float) -> None:
     beam = beam_of(1, **settings)
-    beam.advance(logits({A: 0.5, B: 0.5}))
-    beam.advance(logits({END: 0.6, B: 0.4}))
+    advance(beam, logits({A: 0.5, B: 0.5}))
+    advance(beam, logits({END: 0.6, B: 0.4}))
     assert beam.hypotheses[0].score == pytest.approx(np.log(0.3) / divisor, abs=1e-5)
 
 
 def test_an_end_tag_ranked_behind_the_beam_neither_finishes_nor_lives() -> None:
     beam = beam_of(2)
-    beam.advance(logits({A: 0.5, B: 0.3, END: 0.2}))
+    advance(beam, logits({A: 0.5, B: 0.3, END: 0.2}))
     assert beam.hypotheses == []
-    assert beam.tokens.tolist() == [A, B]
+    assert beam.live.tokens.tolist() == [A, B]
 
 
 def test_the_number_of_live_beams_does_not_shrink_when_some_finish() -> None:
     beam = beam_of(2, min_len=0)
-    beam.advance(logits({END: 0.5, A: 0.3, B: 0.2}))
+    advance(beam, logits({END: 0.5, A: 0.3, B: 0.2}))
     assert [one.tokens.tolist() for one in beam.hypotheses] == [[END]]
-    assert beam.tokens.tolist() == [A, B]
+    assert beam.live.tokens.tolist() == [A, B]
     assert not beam.is_done
 
 
 def test_hypotheses_beyond_the_beam_are_not_taken() -> None:
     beam = beam_of(2, min_len=0)
-    beam.advance(logits({END: 0.5, A: 0.3, B: 0.2}))
-    beam.advance(logits({END: 0.9, C: 0.1}, {END: 0.8, C: 0.2}))
+    advance(beam, logits({END: 0.5, A: 0.3, B: 0.2}))
+    advance(beam, logits({END: 0.9, C: 0.1}, {END: 0.8, C: 0.2}))
     assert [one.tokens.tolist() for one in beam.hypotheses] == [[A, END], [END]]
     assert beam.is_done
 
@@ -79,69 +85,84 @@ def test_hypotheses_beyond_the_beam_are_not_taken() -> None:
 def test_no_end_before_the_least_length() -> None:
     beam = beam_of(1, min_len=2)
     for _ in range(2):
-        beam.advance(logits({END: 0.9, A: 0.1}))
-        assert beam.tokens.tolist() == [A]
-    beam.advance(logits({END: 0.9, A: 0.1}))
+        advance(beam, logits({END: 0.9, A: 0.1}))
+        assert beam.live.tokens.tolist() == [A]
+    advance(beam, logits({END: 0.9, A: 0.1}))
     assert beam.hypotheses[0].tokens.tolist() == [A, A, END]
 
 
 def test_at_the_limit_every_live_beam_can_only_end() -> None:
     beam = beam_of(3, limit=1)
-    beam.advance(logits({A: 0.5, B: 0.3, C: 0.2}))
+    advance(beam, logits({A: 0.5, B: 0.3, C: 0.2}))
     assert not beam.is_done
-    beam.advance(logits({A: 0.9, END: 0.1}, {A: 0.9, END: 0.1}, {A: 1.0}))
+    advance(beam, logits({A: 0.9, END: 0.1}, {A: 0.9, END: 0.1}, {A: 1.0}))
     assert beam.is_done
     assert [one.tokens.tolist() for one in beam.hypotheses] == [[A, END], [B, END], [C, END]]
 
 
 def test_only_what_would_have_gone_on_is_cut_at_the_limit() -> None:
     beam = beam_of(2, limit=1)
-    beam.advance(logits({A: 0.6, B: 0.4}))
-    beam.advance(logits({A: 0.7, END: 0.3}, {A: 0.3, END: 0.7}))
+    advance(beam, logits({A: 0.6, B: 0.4}))
+    advance(beam, logits({A: 0.7, END: 0.3}, {A: 0.3, END: 0.7}))
     assert {tuple(one.tokens): one.is_cut for one in beam.hypotheses} == {(A, END): True, (B, END): False}
 
 
 def test_padding_and_suppressed_rows_are_never_chosen() -> None:
     beam = beam_of(1, suppressed=(A, C))
-    beam.advance(logits({PAD: 0.4, A: 0.3, C: 0.2, B: 0.1}))
-    assert beam.tokens.tolist() == [B]
+    advance(beam, logits({PAD: 0.4, A: 0.3, C: 0.2, B: 0.1}))
+    assert beam.live.tokens.tolist() == [B]
 
 
 def test_unknown_is_penalised_and_not_forbidden() -> None:
     for penalty, chosen in ((0.0, UNKNOWN), (1.0, A)):
         beam = beam_of(1, unkpen=penalty)
-        beam.advance(logits({UNKNOWN: 0.6, A: 0.4}))
-        assert beam.tokens.tolist() == [chosen]
+        advance(beam, logits({UNKNOWN: 0.6, A: 0.4}))
+        assert beam.live.tokens.tolist() == [chosen]
 
 
 def test_temperature_divides_before_the_softmax() -> None:
     beam = beam_of(1, temperature=2.0)
-    beam.advance(logits({END: 0.0001, A: 0.64, B: 0.36}))
-    beam.advance(logits({END: 1.0}))
+    advance(beam, logits({END: 0.0001, A: 0.64, B: 0.36}))
+    advance(beam, logits({END: 1.0}))
     flattened = np.array([0.8, 0.6, 0.01])
     assert beam.hypotheses[0].positional_scores[0] == pytest.approx(np.log(0.8 / flattened.sum()), abs=1e-3)
 
 
 def test_beams_without_numbers_are_not_chosen() -> None:
     beam = beam_of(2)
-    beam.advance(logits({A: 0.6, B: 0.4}))
+    advance(beam, logits({A: 0.6, B: 0.4}))
     scores = logits({A: 0.5, B: 0.5}, {END: 0.6, C: 0.4})
     scores[0] = torch.nan
-    beam.advance(scores)
+    advance(beam, scores)
     assert [one.tokens.tolist() for one in beam.hypotheses] == [[B, END]]
-    assert beam.tokens.tolist()[0] == C
+    assert beam.live.tokens.tolist()[0] == C
 
 
 def test_a_network_without_numbers_finds_nothing() -> None:
     beam = beam_of(2, limit=1)
     while not beam.is_done:
-        beam.advance(torch.full((2 if beam._steps else 1, ROWS), torch.nan))
+        advance(beam, torch.full((2 if beam._steps else 1, ROWS), torch.nan))
     assert beam.hypotheses == []
 
 
 def test_a_beam_wider_than_the_vocabulary() -> None:
     beam = beam_of(20, limit=1)
-    beam.advance(logits({A: 0.5, B: 0.3, C: 0.2}))
-    beam.advance(logits({END: 0.5, A: 0.5}).expand(len(beam.tokens), ROWS))
+    advance(beam, logits({A: 0.5, B: 0.3, C: 0.2}))
+    advance(beam, logits({END: 0.5, A: 0.5}).expand(len(beam.live.tokens), ROWS))
     assert beam.is_done
     assert [one.tokens.tolist() for one in beam.hypotheses[:3]] == [[A, END], [B, END], [C, END]]
+
+
+@pytest.mark.parametrize("limits", [(30, 30), (5, 23), (40, 3)])
+def test_a_search_looked_at_once_in_a_while_finds_the_same(limits: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sources = tiny_model(3), [np.array([0, 5, 9, 12, 2, 34]), np.array([0, 7, 2, 34])]
+    rules = [SearchRules(34, (0,), limit) for limit in limits]
+
+    def found() -> list[list[tuple[list[int], bool]]]:
+        hypotheses = search_beams(model, sources, SearchConfig(beam=4), rules)
+        return [[(one.tokens.tolist(), one.is_cut) for one in beam] for beam in hypotheses]
+
+    wanted = found()
+    monkeypatch.setattr("avcore.decoding.beam_search.steps_ahead", lambda _: 16)
+    assert found() == wanted
+    assert all(len(one) == 4 for one in wanted)
