@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError
+from workshop.material.phones import Phones
 from workshop.recipe.recipe import about, recipe_steps
 from workshop.recipe.steps import Step, StepRunner
 
@@ -71,7 +72,11 @@ def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path) -> None
         done.update(ready)
     lips = next(step for step in steps if step.name == "lips")
     assert lips.commands[0][-1] == "loop.max_minutes=1"
-    made = about(StepRunner(tmp_path), steps, 0)["made"]
+    (tmp_path / "data").mkdir()
+    Phones(("_:", "a", "m"), {}).write(tmp_path / "data" / "phones.json")
+    said = about(StepRunner(tmp_path), steps, 0, tmp_path)
+    assert said["phones"] == ["_:", "a", "m"]
+    made = said["made"]
     assert set(made["configs"]) == {
         "demo/unit_encoder",
         "demo/unit2unit_labels",
