@@ -1,38 +1,35 @@
-"""Clips of given lengths, all of the same kind: parts of one made recording at 720p, or all of it again and again."""
+"""Clips of given lengths at 720p: the demo's clip shown and heard again and again."""
 
 from fractions import Fraction
-from itertools import takewhile
+from itertools import count, cycle
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 from avcore.media import VideoWriter, probe, read_pictures, read_sound
 from avcore.timeline import seconds_to_samples
-from benchmarks.made_recording import FRAME_RATE, write_made_recording
 
 DEMO = Path(__file__).resolve().parent.parent / "demo" / "clip.mp4"
 HEIGHT = 720
-_DRAWN_S = 60.0
-_BEGIN_S = 6
-"""The recording begins with 5 s of pictures without a face."""
 
 
 def clip(seconds: float, folder: Path) -> Path:
-    """A clip of a length in a folder, made when it is not there."""
+    """Return a clip of a length (s) in a folder; it is made when it is not there."""
     path = folder / f"clip{seconds:g}.mp4"
     if not path.exists():
-        if seconds >= _DRAWN_S:
-            write_made_recording(path, seconds, _DRAWN_S, height=HEIGHT)
-        else:
-            cut(clip(_DRAWN_S, folder), path, _BEGIN_S, seconds)
+        _write(path, seconds)
     return path
 
 
-def cut(recording: Path, path: Path, begin: float, seconds: float) -> None:
-    """Write a part of a recording, from `begin` (s), as a file of its own."""
-    info = probe(recording)
-    samples, rate = read_sound(recording)
-    first, last = seconds_to_samples(begin, rate), seconds_to_samples(begin + seconds, rate)
-    with VideoWriter(path, info.width, info.height, FRAME_RATE, rate, samples.shape[1], preset="ultrafast", crf=20) as writer:
-        for picture in takewhile(lambda picture: picture.time < begin + seconds, read_pictures(recording)):
-            if picture.time >= begin:
-                writer.write_picture(picture.rgb, picture.time - Fraction(begin))
-        writer.write_sound(samples[first:last])
+def _write(path: Path, seconds: float) -> None:
+    info, (samples, rate) = probe(DEMO), read_sound(DEMO)
+    size = round(info.width * HEIGHT / info.height), HEIGHT
+    shown = [np.asarray(cv2.resize(picture.rgb, size), np.uint8) for picture in read_pictures(DEMO)]
+    sound = np.resize(samples, (seconds_to_samples(seconds, rate), samples.shape[1]))  # numpy's resize repeats
+    with VideoWriter(path, *size, info.frame_rate, rate, samples.shape[1], preset="ultrafast", crf=20) as writer:
+        for number, rgb in zip(count(), cycle(shown), strict=False):
+            if (time := Fraction(number) / Fraction(info.frame_rate)) >= seconds:
+                break
+            writer.write_picture(rgb, time)
+        writer.write_sound(sound)

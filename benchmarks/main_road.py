@@ -16,7 +16,7 @@ from benchmarks import material
 from benchmarks.reference.av2unit import ReferenceEncoder
 from benchmarks.reference.unit2av import ReferenceFace, ReferenceVocoder
 from benchmarks.reference.unit2unit import ReferenceTranslator
-from benchmarks.rows import BEAM
+from benchmarks.rows import BEAM, KOX_LENGTHS, SENTENCE_STEPS
 from unit2av.stage import RENDERER as RENDERER_STAGE
 from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
 from workshop.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from unit2unit.inference import UnitTranslator
 
 Run = Callable[[], object]
-SOURCE_UNITS = 150
 _LANGUAGE, _TARGET = "en", "es"
 
 
@@ -75,7 +74,7 @@ def ours_unit2unit(folder: Path, steps: float, precision: str) -> Run:
 
     translator = _translator(folder, precision)
     search = SearchConfig(beam=BEAM, max_len_b=int(steps), min_len=int(steps))
-    units = _source_units()
+    units = _source_units(steps)
     return lambda: translator.translate(units, _LANGUAGE, _TARGET, search).tokens
 
 
@@ -89,7 +88,7 @@ def _translator(folder: Path, precision: str) -> "UnitTranslator":
 def reference_unit2unit(folder: Path, steps: float, precision: str) -> Run:
     model, rows = _reference_translator(folder)
     tags = list(range(1004, rows - 1))
-    source = _source_rows().tolist()
+    source = _source_rows(steps).tolist()
     suppressed = [tag for tag in [*tags, rows - 1] if tag != tags[1]]
     return lambda: np.array(model.translate(source, tags[1], suppressed, BEAM, int(steps), int(steps)))
 
@@ -107,7 +106,7 @@ def _reference_translator(folder: Path) -> tuple[ReferenceTranslator, int]:
 def fairseq_unit2unit(folder: Path, steps: float, precision: str) -> Run:
     from benchmarks.fairseq_generator import prepare
 
-    return prepare(folder, _source_rows(), _TARGET, BEAM, int(steps))
+    return prepare(folder, _source_rows(steps), _TARGET, BEAM, int(steps))
 
 
 def ours_vocoder(folder: Path, seconds: float, precision: str) -> Run:
@@ -183,10 +182,13 @@ def reference_lips(folder: Path, seconds: float, precision: str) -> Run:
     return run
 
 
-def _source_units() -> Units:
-    return material.units(SOURCE_UNITS * 3 / 50)
+def _source_units(steps: float) -> Units:
+    """A source as long as Ko-X has it for a target of `steps` units."""
+    pairs = sorted([*((korean, english) for english, korean in KOX_LENGTHS.values()), (SENTENCE_STEPS, SENTENCE_STEPS)])
+    length = round(np.interp(steps, *zip(*pairs, strict=True)))
+    return Units(np.random.default_rng(3).permutation(1000)[:length].astype(np.int64), np.full(length, 3))
 
 
-def _source_rows() -> NDArray[np.int64]:
+def _source_rows(steps: float) -> NDArray[np.int64]:
     """Rows of the encoder's input: <s>, units from row 4, </s>, [en]."""
-    return np.array([0, *(_source_units().merged().ids + 4), 2, 1004], dtype=np.int64)
+    return np.array([0, *(_source_units(steps).merged().ids + 4), 2, 1004], dtype=np.int64)

@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, UNIT_RATE
 from avcore.units import Units
 
-_SYLLABLES_PER_SECOND = 5
-
 
 def speech(seconds: float) -> NDArray[np.float32]:
     """Noise with a syllable-like envelope, float32 of shape [S] at 16 kHz."""
@@ -31,15 +29,6 @@ def units(seconds: float, mean_steps: int = 3) -> Units:
     generator = np.random.default_rng(3)
     frames = np.repeat(generator.integers(0, 1000, round(seconds * UNIT_RATE)), mean_steps)[: round(seconds * UNIT_RATE)]
     return Units.from_frames(frames)
-
-
-def text(seconds: float) -> str:
-    """Korean of no meaning in short sentences, five syllables a second."""
-    generator = np.random.default_rng(5)
-    syllables = [chr(0xAC00 + int(code)) for code in generator.integers(0, 11_172, max(1, round(seconds * _SYLLABLES_PER_SECOND)))]
-    words = ["".join(syllables[at : at + 3]) for at in range(0, len(syllables), 3)]
-    sentences = [" ".join(words[at : at + 6]) for at in range(0, len(words), 6)]
-    return ". ".join(sentences) + "."
 
 
 def voice(size: int) -> NDArray[np.float32]:

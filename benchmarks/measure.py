@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import main_road, mouths, text_roads
+from benchmarks import main_road
 from benchmarks.main_road import Run
 
 RUNS = {
@@ -24,11 +24,6 @@ RUNS = {
     ("vocoder", "reference"): main_road.reference_vocoder,
     ("lips", "ours"): main_road.ours_lips,
     ("lips", "reference"): main_road.reference_lips,
-    ("unit2text", "ours"): text_roads.ours_unit2text,
-    ("unit2text", "reference"): text_roads.reference_unit2text,
-    ("text2unit", "ours"): text_roads.ours_text2unit,
-    ("text2unit", "reference"): text_roads.reference_text2unit,
-    **mouths.RUNS,
 }
 
 

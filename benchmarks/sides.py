@@ -4,14 +4,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Self
-
-from benchmarks.rows import WITHOUT_BASELINE
 
 _KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 
@@ -40,8 +37,6 @@ def baseline(stage: str) -> str:
 
 def sides(stage: str, precisions: list[str], keeps: bool) -> list[Side]:
     """Who is measured with an allocator, the baseline first."""
-    if stage in WITHOUT_BASELINE:
-        return [Side("ours", precisions[-1], keeps)]
     ours = [Side("ours", precision, keeps) for precision in precisions]
     return [Side(baseline(stage), keeps=keeps), *ours]
 
@@ -104,18 +99,6 @@ def run_json(command: list[str], threads: int) -> dict:
     if done.returncode:
         raise SystemExit(f"{' '.join(command[2:])} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def timed_command(command: list[str]) -> dict[str, float]:
-    """Run a command with all cores: its wall and CPU seconds, with those of its processes, and its own peak memory (MiB)."""
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command[2:])} failed")
-    wall_s = time.perf_counter() - begun
-    return {"wall_s": wall_s, "cpu_s": used.ru_utime + used.ru_stime, "peak_mib": used.ru_maxrss / 1024}
 
 
 def _environment(threads: int, more: dict[str, str] | None = None) -> dict[str, str]:

@@ -4,32 +4,20 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import main_road, measure, roofline
 from benchmarks.ledger import Ledger
-from benchmarks.rows import BEAM, MOUTH_STAGES, SENTENCE_STEPS
 from benchmarks.sides import Side, Worker, allocators, baseline, sides
-from workshop.random.random_checkpoints import TRANSLATOR
 
-WARM_UP = {
-    "av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4, "unit2text": 1.0, "text2unit": 1.0,
-    **dict.fromkeys(MOUTH_STAGES, 0.8),
-}  # fmt: skip
+WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4}
 """Seconds of media, or decoder steps."""
-_COUNTED = {"av2unit": 2.0, "vocoder": 1.0, "lips": 0.4, "unit2text": 2.0, "text2unit": 10.0}
-"""Seconds of media on which operations are counted; they grow in proportion."""
 _LONG_S = 30.0
 """Longer clips are measured once, ours with the last precision only."""
-_LONGEST_BASELINE_S = {"lips": 20.0, "unit2text": 20.0, **dict.fromkeys(MOUTH_STAGES, 20.0)}
-"""The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB; that of text reads no window of a clip; that of
-mouths holds all pictures."""
-_POOL_PER_STEP = 1.5
-"""Entries of the pool for each step done, about: beams share most of their past."""
+_LONGEST_BASELINE_S = {"lips": 20.0}
+"""The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB."""
 
 
 def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
@@ -41,13 +29,11 @@ def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch
             for side, amount, turn in _turns(stage, everyone, options):
                 name = f"{side.name}, {'kept' if keeps else 'default'} allocator, {amount:g}, round {turn}"
                 ledger.point(name, partial(_run, stage, side, amount, turn, workers[side], scratch))
-    if stage not in MOUTH_STAGES:
-        ledger.point("work", lambda: asdict(work_of(stage, folder)))
 
 
 def _turns(stage: str, everyone: list[Side], options: argparse.Namespace) -> Iterator[tuple[Side, float, int]]:
     """Who runs how much, in this order, and in which round."""
-    amounts = [float(options.steps)] if stage == "unit2unit" else sorted(options.lengths)
+    amounts = sorted(map(float, options.steps)) if stage == "unit2unit" else sorted(options.lengths)
     for turn in range(1, options.rounds + 1):
         for amount in amounts:
             is_long = stage != "unit2unit" and amount > _LONG_S
@@ -80,12 +66,3 @@ def agreement(ours: Path, other: Path) -> str:
     if a.dtype.kind == "i":
         return f"{(a == b).mean():.1%} the same"
     return f"at most {np.abs(a.astype(float) - b.astype(float)).max():.2g} apart"
-
-
-def work_of(stage: str, folder: Path) -> roofline.Work:
-    """Operations and bytes of a second of media, or of a decoder step in the middle of a search of 200."""
-    if stage == "unit2unit":
-        past = int(_POOL_PER_STEP * SENTENCE_STEPS / 2)
-        return roofline.decoder_step(folder / TRANSLATOR, BEAM, main_road.SOURCE_UNITS, past)
-    seconds = _COUNTED[stage]
-    return roofline.count(measure.RUNS[stage, "reference"](folder, seconds, "float32"), seconds)

@@ -1,4 +1,4 @@
-"""One run of everything, in a process of its own: the chain of stages, a start, or a dub. Prints a line of JSON."""
+"""One run of everything, in a process of its own: the chain of stages, or a dub. Prints a line of JSON."""
 
 import argparse
 import json
@@ -14,7 +14,6 @@ import torch
 from avcore.compute.memory import keep_freed_memory
 from avcore.files import private_folder
 from benchmarks import main_road, measure
-from benchmarks.clips import DEMO
 from benchmarks.rows import STAGES
 
 CHAIN_S, CHAIN_STEPS = 5.0, 150
@@ -57,30 +56,6 @@ def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
     return seconds
 
 
-def start(who: str, folder: Path, precision: str) -> dict[str, float]:
-    """Wall and CPU seconds until three models are loaded and the first picture is decoded; or of torch.load of the files."""
-    from workshop.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
-
-    begun, spent = time.perf_counter(), time.process_time()
-    if who == "ours":
-        from avcore.media import PictureSource
-        from netflips.models import load_models
-        from netflips.options import ModelPaths, RunOptions
-
-        begun, spent = time.perf_counter(), time.process_time()
-        paths = ModelPaths(folder / UNIT_ENCODER, folder / TRANSLATOR, folder / RENDERER)
-        models = load_models(paths, "en", "es", RunOptions("cpu", precision))
-        next(iter(PictureSource(DEMO)))
-        del models
-    else:
-        from workshop.random.random_checkpoints import _Dictionary, _fairseq_dictionaries
-
-        with _fairseq_dictionaries(), torch.serialization.safe_globals([_Dictionary, argparse.Namespace]):
-            kept = [torch.load(folder / name, weights_only=True) for name in (UNIT_ENCODER, TRANSLATOR, RENDERER)]
-        del kept
-    return {"wall_s": time.perf_counter() - begun, "cpu_s": time.process_time() - spent}
-
-
 def dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str, float]:
     """A dub from file to file: wall and CPU seconds, and the stages as the report has them.
 
@@ -102,17 +77,6 @@ def dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str
     return found | {f"stage {stage.name}": stage.seconds for stage in report.stages}
 
 
-def one_by_one() -> None:
-    """Make nothing ahead from now on: each picture is decoded, drawn and encoded before the next."""
-    from avcore.faces import find
-    from netflips.dub import clock
-    from netflips.recording import pictures, see
-    from unit2av.lipsync.mesh import mouth
-
-    for module in (find, clock, pictures, see, mouth):
-        module.ahead = lambda items, depth: iter(items)
-
-
 def _cpu_s() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
@@ -125,24 +89,21 @@ def _spent(run: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Run one of the three and print what it took."""
+    """Run one of the two and print what it took."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("chain", "start", "dub"))
+    parser.add_argument("what", choices=("chain", "dub"))
     parser.add_argument("who", choices=("ours", "reference", "published"))
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--video", type=Path, help="for dub")
-    parser.add_argument("--one-by-one", action="store_true", help="for dub: nothing is made ahead, side by side")
     parser.add_argument("--beam", type=int, help="for dub (default: as the checkpoint says)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    if options.one_by_one:
-        one_by_one()
     if options.what == "dub":
         found = dub(options.video, options.folder, options.precision, options.beam)
     else:
-        found = {"chain": chain, "start": start}[options.what](options.who, options.folder, options.precision)
+        found = chain(options.who, options.folder, options.precision)
     found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     json.dump(found, sys.stdout)
 

@@ -34,7 +34,7 @@ def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path:
         "--unit2av-path", parity_dir / "unit2av_renderer.pt", "--report", tmp_path / "report.json",
     ]  # fmt: skip
     run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.losing_cluster", str(out), *map(str, words)],
+        [sys.executable, "-m", "tests.integration.losing_cluster", str(out), *map(str, words)],
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-4000:]

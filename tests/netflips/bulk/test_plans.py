@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from avdata.manifest import Entry
-from benchmarks.plans import write_corpus
 from netflips.bulk.store import NOWHERE, Places
+from tests.netflips.bulk.planned import write_corpus
 
 _ROWS = 50_000
 _MOST_BYTES_A_ROW = 300
@@ -16,7 +16,7 @@ _MOST_BYTES_A_ROW = 300
 def test_long_corpora_are_planned_in_little_memory(tmp_path: Path) -> None:
     write_corpus(tmp_path, _ROWS)
     run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.plans", str(tmp_path), "fresh"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "tests.netflips.bulk.planned", str(tmp_path)], capture_output=True, text=True, check=True
     )
     told = json.loads(run.stdout)
     assert told["shards"] == _ROWS / 1000

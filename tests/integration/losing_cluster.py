@@ -1,7 +1,7 @@
 """A cluster on this machine that loses a worker and then a machine while `netflips dub --ray` runs; the dub's own words follow.
 
 There is a worker for each of its cores, so that when the machine has gone there is no place for one of them.
-`python -m benchmarks.losing_cluster OUT --in-vid-path ...`: prints what was lost, and when, as a line of JSON.
+`python -m tests.integration.losing_cluster OUT --in-vid-path ...`: prints what was lost, and when, as a line of JSON.
 """
 
 import json
@@ -13,13 +13,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.processes import tree
-
 NODES = 3
 _WORKING = b"ray::DubWorker.process"
 _LOOK_EVERY_S = 0.02
 _SYSTEM = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 """A machine that does not answer is given up after seconds, not after half a minute."""
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and all that descend from it."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                found += [int(child) for child in task.read_text().split()]
+            except OSError:
+                continue
+    return found
 
 
 def at_work(node) -> list[int]:
