@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+import os
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,8 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Names of settings of glibc's mallopt (malloc.h)."""
 _MOST = 2**31 - 1
 _KILOBYTE = 1024
+_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""Of the control group (version 2); "max" = none."""
 
 
 def keep_freed_memory() -> bool:
@@ -43,6 +46,16 @@ def peak_memory_bytes() -> int | None:
         return None
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return held if sys.platform == "darwin" else held * _KILOBYTE
+
+
+def machine_memory_bytes() -> int:
+    """Return the memory that this process may take: the machine's, or less where a container or a cluster's job has less."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = _GROUP_LIMIT.read_text(encoding="ascii").strip()
+    except OSError:
+        return found
+    return min(found, int(limit)) if limit.isdecimal() else found
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:

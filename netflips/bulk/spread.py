@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from avcore.compute.memory import machine_memory_bytes
 from avcore.errors import UsageError
 from avcore.runs.work import PoolSize
 
@@ -78,8 +79,7 @@ def num_cores() -> int:
 
 def default_workers(weights: int) -> int:
     """Workers for a model of `weights` bytes: one a core, as far as the machine's memory goes."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    fitting = int(memory * _MEMORY_PART // (weights * _COPIES_OF_WEIGHTS + _BYTES_BESIDE_WEIGHTS))
+    fitting = int(machine_memory_bytes() * _MEMORY_PART // (weights * _COPIES_OF_WEIGHTS + _BYTES_BESIDE_WEIGHTS))
     return max(1, min(num_cores(), fitting))
 
 

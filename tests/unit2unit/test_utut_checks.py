@@ -20,6 +20,7 @@ from unit2unit.training.checks import check_device, dictionary_size
 from unit2unit.training.config import TrainingRun, in_one_section, stated_settings
 from unit2unit.training.export import write_fairseq
 from unit2unit.training.machine import require_fairseq
+from unit2unit.training.memory import follow_memory
 from unit2unit.training.options import fairseq_config
 from unit2unit.training.start import follow_start, read_start
 from unit2unit.utut_finetune.add_language import main as add_language
@@ -282,7 +283,7 @@ def test_a_dictionary_lists_units_in_order(tmp_path: Path, parity_dir: Path) -> 
 @pytest.mark.parametrize("name", ["finetune", "finetune_debug", "pretrain", "pretrain_debug"])
 def test_every_yaml_is_taken_by_fairseq(name: str, tmp_path: Path) -> None:
     run = read_config(TrainingRun, f"unit2unit/{name}", [f"data_dir={tmp_path}", f"run_dir={tmp_path / 'run'}", "init=start.pt"])
-    config = fairseq_config(run)
+    config = fairseq_config(run := follow_memory(run))
     for option, value in run.options().items():
         assert _stored(config, option) in (value, str(value), ",".join(map(str, value)) if isinstance(value, list) else value), (
             option
@@ -307,13 +308,13 @@ def test_the_published_settings_are_the_published_ones() -> None:
     run = read_config(TrainingRun, "unit2unit/finetune", ["data_dir=d", "run_dir=r", "init=i.pt"])
     expected = {
         "criterion": "focal_label_smoothed_cross_entropy", "focal_gamma": 2.0, "label_smoothing": 0.2, "lr": [5e-5], "dropout": 0.3,
-        "weight_decay": 1e-4, "max_update": 700_000, "total_num_update": 700_000, "max_tokens": 1024, "batch_size": 256,
-        "update_freq": [1], "encoder_layers": 12, "encoder_embed_dim": 1024, "prepend_bos": True, "left_pad_source": False,
+        "weight_decay": 1e-4, "max_update": 700_000, "total_num_update": 700_000, "batch_size": 256,
+        "encoder_layers": 12, "encoder_embed_dim": 1024, "prepend_bos": True, "left_pad_source": False,
     }  # fmt: skip
     assert {name: run.option(name) for name in expected} == expected
     assert len(run.option("langs")) == 20
     run = read_config(TrainingRun, "unit2unit/pretrain", ["data_dir=d", "run_dir=r"])
-    expected = {"mask": 0.3, "mask_random": 0.1, "poisson_lambda": 10.0, "multilang_sampling_alpha": 0.7, "update_freq": [8]}
+    expected = {"mask": 0.3, "mask_random": 0.1, "poisson_lambda": 10.0, "multilang_sampling_alpha": 0.7}
     assert {name: run.option(name) for name in expected} == expected
     assert len(run.option("langs")) == 19
 

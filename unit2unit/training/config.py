@@ -28,7 +28,8 @@ class TrainingRun:
     fingerprint of the units' quantizer where the data do not say it. allow_other_vocabulary: train although data and
     checkpoint come from different quantizers. check_only: stop before the first step. max_minutes: end after this much
     training time, counted over resumes, if `max_update` does not end it before, 0 = no limit; the schedule
-    `timed_polynomial_decay` ends its decay then. generation: search settings stored with the model. fairseq: sections of
+    `timed_polynomial_decay` ends its decay then. update_tokens: of an update in all processes, where `max_tokens` or `update_freq`
+    is `auto`; 0 = what fits. generation: search settings stored with the model. fairseq: sections of
     fairseq's options; the sections' names are for the reader.
     """
 
@@ -40,6 +41,7 @@ class TrainingRun:
     allow_other_vocabulary: bool = False
     check_only: bool = False
     max_minutes: float = 0.0
+    update_tokens: int = 0
     generation: dict[str, Any] = field(default_factory=dict)
     fairseq: dict[str, dict[str, Any]] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from avcore.errors import UsageError
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.fairseq_fixes import repair_fairseq
 from unit2unit.training.machine import launched_options
+from unit2unit.training.memory import follow_memory
 from unit2unit.training.optim import TIMED
 from unit2unit.training.user_dir import utut_plugins
 
@@ -25,6 +26,7 @@ _CHOICES = ("task", "arch", "criterion", "optimizer", "lr_scheduler")
 
 def fairseq_config(run: TrainingRun) -> DictConfig:
     """Return the configuration that fairseq's trainer takes; raises UsageError for an option that it does not know."""
+    run = follow_memory(run)
     wanted = run.options() | _own_options(run) | launched_options(run)
     chosen = [f"--{name.replace('_', '-')}={wanted[name]}" for name in _CHOICES if name in wanted]
     user_dir = f"--user-dir={Path(utut_plugins.__file__).parent}"
