@@ -13,11 +13,12 @@ from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place
 from avcore.loading import loading, names_from
+from avcore.notes import NoteKind, tell
 from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.timeline import units_to_seconds
 from avcore.units import write_unit_file
-from avcore.units.domain import PICTURE_CAUSE, outside_notice
+from avcore.units.domain import PICTURE_CAUSE, outside_note
 from avcore.usage import add_track_option
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _PROG = "av2unit.inference"
 
 __getattr__ = names_from(__name__, {"UnitExtractor": "av2unit.extractor"})
+
+_UNUSED = NoteKind("lips_unused", "it is not used with --modalities {modalities}", "이 입 영상은 쓰지 않았어요.")
 
 
 def build_parser(prog: str = _PROG) -> Parser:
@@ -59,7 +62,7 @@ def extract_to_file(options: argparse.Namespace) -> None:
     modalities = parse_modalities(options.modalities)
     lip_path = options.in_lip_path
     if lip_path is not None and VIDEO not in modalities:
-        LOG.warning("%s is not used with --modalities %s", lip_path, options.modalities)
+        tell(_UNUSED(modalities=options.modalities), lip_path)
     settle_track(options.in_vid_path, options.audio_track)
     extractor = UnitExtractor.from_checkpoint(encoder, device_name(options), options.precision)
     with bars(options.quiet) as progress:
@@ -68,9 +71,9 @@ def extract_to_file(options: argparse.Namespace) -> None:
         found = extractor.extract_scored(speech, lips, progress)
         spent_s = time.perf_counter() - start
     write_unit_file(options.out_unit_path, found.units.frames())
-    notice = outside_notice(found.readings(extractor.domain), PICTURE_CAUSE if speech is not None and lips is not None else "")
-    if notice:
-        LOG.warning("%s: warning: %s", options.in_vid_path, notice)
+    note = outside_note(found.readings(extractor.domain), PICTURE_CAUSE if speech is not None and lips is not None else None)
+    if note is not None:
+        tell(note, options.in_vid_path)
     length_s = float(units_to_seconds(found.units.num_steps))
     speed = length_s / spent_s
     LOG.info(

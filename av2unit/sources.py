@@ -1,6 +1,5 @@
 """Where speech and lips come from: the files that a command is given."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,9 @@ from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.faces.find import find_faces
 from avcore.faces.select import FaceChoice
 from avcore.media import MediaInfo, PictureSource, probe, read_gray_video, read_speech
+from avcore.notes import NoteKind, tell
 from avcore.progress import Progress, silent
 from avcore.timeline import FRAME_RATE, frames_to_seconds, samples_to_seconds
-
-LOG = logging.getLogger(__name__)
-
 
 AUDIO, VIDEO = "audio", "video"
 LIP_ARRAY = ".npy"
@@ -24,6 +21,20 @@ _MAX_LIP_SIDE = 256
 """Pixels; what is larger is a whole picture and not a lip crop."""
 _NOTABLE_DIFFERENCE_S = 0.2
 _NOTABLE_DIFFERENCE_HZ = 0.05
+
+_LIP_RATE = NoteKind(
+    "lip_rate",
+    "lips at {rate:.3f} pictures a second are taken for {usual}, so speech and lips may drift apart",
+    "입 영상 속도({rate:.3f})가 {usual}이(가) 아니어서 소리와 어긋날 수 있어요.",
+)
+_LENGTHS = NoteKind(
+    "lengths",
+    lambda one: (
+        f"{one['speech_s']:.2f} s of sound and {one['lips_s']:.2f} s of lips: the sound is "
+        + ("cut to fit" if one["speech_s"] > one["lips_s"] else "filled with silence to fit")
+    ),
+    "소리 {speech_s:.2f}초, 입 {lips_s:.2f}초로 길이가 달라 소리를 입에 맞췄어요.",
+)
 
 
 def parse_modalities(text: str) -> frozenset[str]:
@@ -92,12 +103,7 @@ def read_lip_video(path: str | Path) -> Pictures:
             hint="leave --in-lip-path out, and the lips are found in the video",
         )
     if info.has_video and abs(info.frame_rate - FRAME_RATE) > _NOTABLE_DIFFERENCE_HZ:
-        LOG.warning(
-            "%s: lips at %.3f pictures a second are taken for %d, so speech and lips may drift apart",
-            path,
-            float(info.frame_rate),
-            FRAME_RATE,
-        )
+        tell(_LIP_RATE(rate=float(info.frame_rate), usual=FRAME_RATE), path)
     return read_gray_video(path)
 
 
@@ -114,8 +120,7 @@ def compare_lengths(path: str | Path, speech: Floats, lips: Pictures) -> None:
     """Say when a good deal of sound is cut off, or silence appended, to fit the lips (as published)."""
     speech_s, lips_s = samples_to_seconds(len(speech)), frames_to_seconds(len(lips))
     if abs(speech_s - lips_s) > _NOTABLE_DIFFERENCE_S:
-        words = "the sound is cut to fit" if speech_s > lips_s else "the sound is filled with silence to fit"
-        LOG.warning("%s: %.2f s of sound and %.2f s of lips: %s", path, float(speech_s), float(lips_s), words)
+        tell(_LENGTHS(speech_s=float(speech_s), lips_s=float(lips_s)), path)
 
 
 def map_lips(path: str | Path) -> NDArray[np.uint8]:

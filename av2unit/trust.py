@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from math import exp
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from av2unit.agreement import Bound, agreement
 from avcore.answers import Extraction
 from avcore.arrays import Floats, Pictures
 from avcore.contracts import Extractor
+from avcore.notes import KINDS, Note, NoteKind, Values
 from avcore.progress import Progress, silent
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
@@ -28,12 +30,55 @@ _STILL = 0.5
 _QUIET, _CLEAN_DB = 0.05, 25.0
 """Of clean speech, a twentieth is so many dB quieter than the loudest of it: closures, if there are no pauses."""
 
+BELONG = NoteKind("belong", "lips and sound belong together", "입 모양과 소리가 서로 맞아요.")
+STILL_LIPS = NoteKind(
+    "still_lips", "the lips in the picture do not move as the sound does", "화면 속 입이 소리에 맞춰 움직이지 않아요."
+)
+OTHER_LIPS = NoteKind(
+    "other_lips", "the lips in the picture do not belong to the sound", "화면 속 입 모양이 이 소리와 맞지 않아요."
+)
+UNKNOWN_FACE = NoteKind(
+    "unknown_face",
+    "the lips in the picture could not be judged: the encoder does not know such faces",
+    "모델이 모르는 얼굴이라 입 모양을 판단하지 못했어요.",
+)
+NO_SPEECH = NoteKind("no_speech", "hardly any speech is heard", "말소리가 거의 들리지 않아요.")
+UNSURE_SOUND = NoteKind(
+    "unsure_sound",
+    "the sound is less sure than the lips, and they do not agree",
+    "소리가 입 모양보다 불확실하고 서로 맞지 않아요.",
+)
+REASONS = {kind.english: kind.code for kind in (BELONG, STILL_LIPS, OTHER_LIPS, UNKNOWN_FACE, NO_SPEECH, UNSURE_SOUND)}
+"""Codes by the sentences that kept work and reports of earlier versions hold."""
+
+
+def reason_words(values: Values) -> str:
+    """The English words of a reason with its figures. values: reason, and of share, usual, lips_sure, known_sure those known."""
+    reason = KINDS[values["reason"]].english if values["reason"] in KINDS else values["reason"]
+    if values.get("lips_sure") is not None:
+        usual = f"of lips that it knows to {exp(values['known_sure']):.0%} or more"
+        return f"{reason} (it is sure of them to {exp(values['lips_sure']):.0%}, {usual})"
+    if values.get("share") is None or values.get("usual") is None:
+        return str(reason)
+    return f"{reason} ({values['share']:.0%} of their steps agree, {values['usual']:.0%} is usual)"
+
+
+SOUND_ALONE = NoteKind(
+    "sound_alone",
+    lambda one: (
+        f"{one['u']}units are taken from the sound alone: {KINDS[one['reason']].english if one['u'] else reason_words(one)}"
+    ),
+    "{u}소리만 듣고 분석했어요. {reason:@}",
+    alike=("reason",),
+    rank=2,
+)
+
 
 @dataclass(frozen=True)
 class TrustedUnits:
     """What an utterance says.
 
-    modalities: what its units are taken from, as --modalities names it. reason: in words, "" = it could not be otherwise.
+    modalities: what its units are taken from, as --modalities names it. reason: a code, "" = it could not be otherwise.
     agreement: of lips and sound, usual: what it is where they belong together; None = they were not compared. lips_sure: mean
     log-probability of lips that could not be judged, None = they could; known_sure: what it is from on where lips are known.
     """
@@ -52,14 +97,15 @@ class TrustedUnits:
         return _WORDS[self.modalities]
 
     @property
-    def why(self) -> str:
-        """The reason with its figures."""
-        if self.lips_sure is not None and self.known_sure is not None:
-            usual = f"of lips that it knows to {exp(self.known_sure):.0%} or more"
-            return f"{self.reason} (it is sure of them to {exp(self.lips_sure):.0%}, {usual})"
-        if self.agreement is None or self.usual is None:
-            return self.reason
-        return f"{self.reason} ({self.agreement:.0%} of their steps agree, {self.usual:.0%} is usual)"
+    def note(self) -> Note | None:
+        """What to tell a user where there were lips, and they were not believed; None = nothing."""
+        return SOUND_ALONE(**self.values) if self.is_picture_left_out else None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The reason and those of its figures that are known, as a note has them."""
+        figures = zip(("share", "usual", "lips_sure", "known_sure"), self.figures, strict=True)
+        return {"reason": self.reason} | {name: value for name, value in figures if value is not None}
 
     @property
     def figures(self) -> tuple[float | None, ...]:
@@ -98,13 +144,10 @@ def trusted_units(
     heard, seen = extractor.extract_scored(speech, None, progress), extractor.extract_scored(None, lips, progress)
     share = agreement(heard.units.frames(), seen.units.frames(), bound.silence)
     if share >= bound.least:
-        return TrustedUnits(
-            extractor.extract_scored(speech, lips, progress), BOTH, "lips and sound belong together", share, bound.own
-        )
+        return TrustedUnits(extractor.extract_scored(speech, lips, progress), BOTH, BELONG.code, share, bound.own)
     least = None if extractor.domain is None else _STRANGE * extractor.domain.least
     if least is not None and seen.confidence < least and _moves(lips) and _says_as_much(heard, seen, bound.silence):
-        reason = "the lips in the picture could not be judged: the encoder does not know such faces"
-        return TrustedUnits(heard, AUDIO, reason, share, bound.own, seen.confidence, least)
+        return TrustedUnits(heard, AUDIO, UNKNOWN_FACE.code, share, bound.own, seen.confidence, least)
     modalities, reason = _believed(heard, seen, extractor.domain, bound.silence, is_noisy(speech))
     return TrustedUnits(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
 
@@ -137,13 +180,13 @@ def is_noisy(speech: Floats) -> bool:
 
 
 def _believed(heard: Extraction, seen: Extraction, domain: Domain | None, silence: int | None, has_noise: bool) -> tuple[str, str]:
-    """Of sound and lips that do not belong together: the one to believe, and why."""
+    """Of sound and lips that do not belong together: the one to believe, and the code of why."""
     spoken, mouthed = _said_steps(heard, seen, silence)
     if mouthed < _HARDLY * spoken:
-        return AUDIO, "the lips in the picture do not move as the sound does"
+        return AUDIO, STILL_LIPS.code
     if spoken < _HARDLY * mouthed:
-        return VIDEO, "hardly any speech is heard"
+        return VIDEO, NO_SPEECH.code
     is_sure = domain is None or domain.knows(heard.confidence)
     if not has_noise or is_sure or heard.confidence >= seen.confidence:
-        return AUDIO, "the lips in the picture do not belong to the sound"
-    return VIDEO, "the sound is less sure than the lips, and they do not agree"
+        return AUDIO, OTHER_LIPS.code
+    return VIDEO, UNSURE_SOUND.code

@@ -92,6 +92,10 @@ class NoFaceError(InputError):
     """No face where one is needed."""
 
 
+class NoSuchFaceError(NoFaceError):
+    """No face of the number that was asked for."""
+
+
 def reason(error: BaseException) -> str:
     """The first line of what an exception says, its name where it says nothing."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -2,7 +2,6 @@
 
 import errno
 import filecmp
-import logging
 import os
 import shutil
 import stat
@@ -12,14 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from avcore.errors import InputError, OutputError
+from avcore.notes import NoteKind, tell
 from avcore.plain_text import shown
 from avcore.temporary import flush, flush_folder, temporary_beside
 
-LOG = logging.getLogger("netflips")
 _SCHEMES = (("http:",), ("https:",))
 """How the path of a web address begins."""
 _MOST_SHOWN = 200
 """Letters of a path that no file can have."""
+
+_OTHER_FILE = NoteKind(
+    "other_file", "another file was there; it is kept as {name}", "다른 파일이 있어서 그것을 {name}(으)로 남겨 두었어요."
+)
 
 
 def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
@@ -110,7 +113,7 @@ def keep_other(path: Path, text: str) -> None:
     if not kept.exists():
         with atomic_output(kept) as temporary:
             shutil.copy2(path, temporary)
-    LOG.warning("%s: warning: another file was there; it is kept as %s", path, kept.name)
+    tell(_OTHER_FILE(name=kept.name), path)
 
 
 @contextmanager

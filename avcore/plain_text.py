@@ -17,9 +17,7 @@ _STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what is not drawn: controls, formats (which turn lines around), lone surrogates, line ends."""
 _HARMLESS = {"\u200c", "\u200d"}
 """Joiners, which some scripts are written with."""
-_TOLD: set[str] = set()
-"""What this command has warned of."""
-NEW_COMMAND: list[Callable[[], None]] = [_TOLD.clear]
+NEW_COMMAND: list[Callable[[], None]] = []
 """What is called when a command begins in this process, of which there may have been others."""
 _LONE = re.compile("[\ud800-\udfff]")
 """How Python holds the bytes of a file name that is not UTF-8."""
@@ -31,13 +29,6 @@ def shown(text: object, keep: str = "") -> str:
     if words.isprintable():
         return words
     return "".join(one if one in keep or one in _HARMLESS or not _steers(one) else _escape(one) for one in words)
-
-
-def warn_once(text: str) -> None:
-    """Warn of something that several steps of a command find out, each for itself."""
-    if text not in _TOLD:
-        _TOLD.add(text)
-        logging.getLogger("netflips").warning("%s", text)
 
 
 def json_text(content: object, indent: int | None = None) -> str:

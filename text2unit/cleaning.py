@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import unescape
 
+from avcore.notes import Note, NoteKind
 from text2unit.korean.signs import has_reading
 
 _WORD = "0-9A-Za-z가-힣"
@@ -69,6 +70,8 @@ _WHOLE_LINE = re.compile(r"^[(\uff08]([^()\uff08\uff09\n]{1,40})[)\uff09]$", re.
 _SENTENCE = re.compile(r"[.?!\u2026]\s*$|(?:다|요|죠|까|네|야|어|아|지|해)$")
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 _SHOWN, _LETTERS = 6, 24
+
+_LEFT_OUT = NoteKind("left_out", "left out of what is said: {words}", "말하지 않고 뺀 것: {words}.")
 
 
 @dataclass(frozen=True)
@@ -150,12 +153,12 @@ def without_pictures(text: str, leave_out: Callable[[str], None] | None = None) 
     return "".join(" " if _is_picture(sign, leave_out) else sign for sign in text)
 
 
-def left_out_words(left_out: Sequence[str]) -> str:
+def left_out_note(left_out: Sequence[str]) -> Note:
     """What was left out, in a line: each once, with how often."""
     counts = Counter(" ".join(one.split()) or one for one in left_out)
     shown = [_short(one) + (f" ({times})" if times > 1 else "") for one, times in list(counts.items())[:_SHOWN]]
     more = [f"and {len(counts) - _SHOWN} more"] if len(counts) > _SHOWN else []
-    return f"left out of what is said: {', '.join([*shown, *more])}"
+    return _LEFT_OUT(words=", ".join([*shown, *more]))
 
 
 def _short(text: str) -> str:

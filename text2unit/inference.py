@@ -10,12 +10,13 @@ from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, require_place
 from avcore.loading import loading, names_from
+from avcore.notes import NoteKind, tell
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
 from avcore.units import write_unit_file
-from text2unit.cleaning import left_out_words
+from text2unit.cleaning import left_out_note
 from text2unit.script import Script, script_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ _SHOWN = 40
 """Letters of a sentence that a message shows."""
 
 __getattr__ = names_from(__name__, dict.fromkeys(("Spelling", "TextSpeller"), "text2unit.speller"))
+
+_SPELT = NoteKind(
+    "spelt_out",
+    "spelt letter by letter: {words}; write them in Hangul where they are read otherwise",
+    "한 글자씩 읽는 말: {words}. 다르게 읽는다면 한글로 적어 주세요.",
+)
 
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:
@@ -56,16 +63,15 @@ def given_script(options: argparse.Namespace) -> Script:
 def warn_of_script(script: Script) -> None:
     """Say what of a text is not said, and what is spelt letter by letter."""
     if script.left_out:
-        LOG.warning("warning: %s", left_out_words(script.left_out))
+        tell(left_out_note(script.left_out))
     if script.spelt:
-        hint = "write them in Hangul where they are read otherwise"
-        LOG.warning("warning: spelt letter by letter: %s; %s", ", ".join(script.spelt), hint)
+        tell(_SPELT(words=", ".join(script.spelt)))
 
 
 def warn_of_strange(speller: "TextSpeller", spelling: "Spelling") -> None:
     """Say when a sentence is hardly of the kind that the speller learnt."""
-    if notice := speller.outside(spelling):
-        LOG.warning("%s: warning: %s", spelling.text[:_SHOWN], notice)
+    if note := speller.outside(spelling):
+        tell(note, spelling.text[:_SHOWN])
 
 
 def build_parser(prog: str = _PROG) -> Parser:

@@ -13,9 +13,10 @@ from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.modules import skeleton
 from avcore.contracts import Speller
 from avcore.errors import CheckpointError, UnitError
+from avcore.notes import Note, NoteKind
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids, Units
-from avcore.units.domain import Domain, DomainScore
+from avcore.units.domain import Domain, DomainScore, shown_figures
 from avcore.units.vocabulary import require_language
 from text2unit.aligned import AlignedSpeller
 from text2unit.config import CTC, SpellerConfig, read_speller_config
@@ -28,6 +29,15 @@ from text2unit.stage import SPELLER
 Network = CtcSpeller | AlignedSpeller
 PAUSE_S, SHORT_PAUSE_S = 0.3, 0.15
 """Silence between two sentences, and between two pieces of one."""
+
+_UNLEARNT = NoteKind(
+    "unlearnt_text",
+    lambda values: (
+        f"this is hardly one of {values['what']}, and this speller knows nothing else ({shown_figures(values)}): "
+        "listen whether it is right"
+    ),
+    lambda values: f"모델이 배우지 않은 문장 같아요({shown_figures(values)}). 제대로 들리는지 확인해 주세요.",
+)
 
 
 @dataclass(frozen=True)
@@ -90,13 +100,12 @@ class TextSpeller:
         wanted = self.require_language(language)
         return (self._spell(sentence, wanted) for sentence in sentences)
 
-    def outside(self, spelling: Spelling) -> str | None:
+    def outside(self, spelling: Spelling) -> Note | None:
         """What to tell a user whose sentence is hardly of the kind that this speller learnt; None when it is."""
         reading = DomainScore("score of the speller", spelling.score, self.domain)
         if not reading.is_strange or self.domain is None:
             return None
-        known = f"this is hardly one of {self.domain.what}, and this speller knows nothing else"
-        return f"{known} ({reading.figures}): listen whether it is right"
+        return _UNLEARNT(what=self.domain.what, readings=[reading.told])
 
     def require_language(self, language: str) -> str:
         """Return the two-letter name of a language that it learnt; raises LanguageError listing those it did."""

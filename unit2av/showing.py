@@ -11,6 +11,7 @@ from avcore.errors import NoFaceError, NoSpeechError
 from avcore.faces.geometry import MouthsToDraw, mouths_in_boxes
 from avcore.files import require_file, require_place
 from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
+from avcore.notes import tell
 from avcore.outputs import keep_apart
 from avcore.pingpong import pingpong
 from avcore.plain_text import several
@@ -67,8 +68,8 @@ def say_and_show(options: argparse.Namespace) -> None:
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
     num_faces = sum(mouths.boxes[pingpong(step, len(mouths.boxes))] is not None for step in range(total))
-    if mouths.note:
-        LOG.warning("%s: warning: %s", source.path, mouths.note)
+    if mouths.note is not None:
+        tell(mouths.note, source.path)
     length = units_to_seconds(units.num_steps)
     told = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, mouth.name)
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)

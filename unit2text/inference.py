@@ -11,6 +11,7 @@ from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
 from avcore.files import require_file, require_place, write_text
 from avcore.loading import loading, names_from
+from avcore.notes import NoteKind, tell
 from avcore.outputs import keep_apart
 from avcore.plain_text import say, several
 from avcore.progress import bars
@@ -25,6 +26,8 @@ _PROG = "unit2text.inference"
 _HOMES = {"UnitReader": "unit2text.reader", "ReadOptions": "unit2text.search", "LipUnits": "unit2text.reader"}
 
 __getattr__ = names_from(__name__, _HOMES)
+
+_CUT = NoteKind("reader_cut", "the text ended at the search's limit", "글이 길이 제한에서 끊겼어요.")
 
 
 def build_parser(prog: str = _PROG) -> Parser:
@@ -73,7 +76,7 @@ def _work(options: argparse.Namespace) -> None:
     else:
         say("\n".join(lines))
     if found.is_cut:
-        LOG.warning("the text ended at the search's limit")
+        tell(_CUT())
 
 
 def _read(options: argparse.Namespace, reader: "UnitReader") -> "Said":

@@ -12,11 +12,12 @@ from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
 from avcore.files import require_file, require_place
 from avcore.loading import loading, names_from
+from avcore.notes import Note, NoteKind, tell
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.units import Units, read_unit_file, units_of, write_unit_file
-from avcore.units.domain import outside_notice
+from avcore.units.domain import outside_note
 from unit2unit.many import ManyOutputs, is_many
 from unit2unit.stage import TRANSLATOR
 
@@ -33,6 +34,14 @@ _HOMES = {
 }
 
 __getattr__ = names_from(__name__, _HOMES)
+
+TRUNCATED = NoteKind(
+    "truncated",
+    "{u}translation stopped at {units:#unit}",
+    "{u}번역이 길이 제한(유닛 {units}개)에 걸려 중간에 멈췄어요.",
+    "; --max-target-units 0 lifts the limit",
+)
+_EMPTY = NoteKind("empty", "the translation is empty", "번역 결과가 비어 있어요.")
 
 
 def build_parser(prog: str = _PROG) -> Parser:
@@ -79,9 +88,9 @@ def search_settings(stored: "SearchConfig", beam: int | None, max_target_units: 
     return replace(stored, beam=stored.beam if beam is None else beam, max_target_units=limit)
 
 
-def truncation_notice(translation: "Translation") -> str | None:
+def truncation_note(translation: "Translation") -> Note | None:
     """What to tell a user whose translation was cut at the search's limit; None when it was not."""
-    return f"translation stopped at {several(len(translation.units), 'unit')}" if translation.truncated else None
+    return TRUNCATED(units=len(translation.units)) if translation.truncated else None
 
 
 def _work(options: argparse.Namespace) -> int | None:
@@ -120,14 +129,10 @@ def _translate_one(path: Path, given: Path, out: Path, options: argparse.Namespa
     with bars(options.quiet) as progress, units_of(given):
         translation = translator.translate(Units(ids), source, target, search, progress)
     write_unit_file(out, translation.units.ids)
-    notice = truncation_notice(translation)
-    if notice:
-        LOG.warning("%s; --max-target-units raises the limit", notice)
-    outside = outside_notice(translator.readings(translation.score, translation.weakest))
-    if outside:
-        LOG.warning("%s: warning: %s", given, outside)
-    if not len(translation.units):
-        LOG.warning("the translation is empty")
+    found = truncation_note(translation), outside_note(translator.readings(translation.score, translation.weakest))
+    for note in (*found, None if len(translation.units) else _EMPTY()):
+        if note is not None:
+            tell(note, given)
     LOG.info("%s: %s from %d, score %.4f", out, several(len(translation.units), "unit"), len(ids), translation.score)
 
 
@@ -146,7 +151,7 @@ __all__ = [
     "build_parser",
     "main",
     "search_settings",
-    "truncation_notice",
+    "truncation_note",
 ]
 
 if __name__ == "__main__":

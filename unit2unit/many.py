@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from avcore.command import EXIT_FAILED, LOG
 from avcore.errors import InputError, LanguageError, NetflipsError, UnitError, UsageError
 from avcore.files import require_place
+from avcore.notes import NoteKind, tell
 from avcore.outputs import keep_apart
-from avcore.plain_text import several
 from avcore.progress import Progress, silent
 from avcore.runs.journal import iter_rows, write_rows
 from avcore.units import Units, read_unit_file, write_unit_file
@@ -32,6 +32,13 @@ _TABLES = (".jsonl", ".parquet")
 _TABLE = ".jsonl"
 _LONGEST_NAME = 200
 """Of an output in characters; file systems take 255 bytes."""
+
+_CUT = NoteKind(
+    "cut_many",
+    "{count:#translation} stopped at the search's limit",
+    "번역 {count}개가 길이 제한에서 끊겼어요.",
+    "; --max-target-units raises it",
+)
 
 
 @dataclass(frozen=True)
@@ -210,7 +217,7 @@ class ManyOutputs:
         where = self.out_path if self.out_dir is None else self.out_dir
         LOG.info("%s: %d of %d translated%s", where, self.done, self.total, f"; {self.failed} failed" if self.failed else "")
         if self.cut:
-            LOG.warning("%s stopped at the search's limit; --max-target-units raises it", several(self.cut, "translation"))
+            tell(_CUT(count=self.cut))
         return EXIT_FAILED if self.failed else None
 
     def _rows(self, found: Iterator[Any]) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,6 @@ whose bytes must be those of the file.
 """
 
 import hashlib
-import logging
 import os
 import platform
 import zlib
@@ -27,15 +26,16 @@ from avcore.compute.memory import MappedFiles, let_go_of_mapped
 from avcore.compute.modules import PackedLinear
 from avcore.errors import CheckpointError, UsageError, reason
 from avcore.files import atomic_output
+from avcore.notes import NoteKind, tell
 from avcore.units.vocabulary import fingerprint
-
-LOG = logging.getLogger("netflips.checkpoints")
 
 _FORMAT = "netflips-laid-out-4"
 _ENDING = ".cpu"
 _REMEDY = "netflips convert --for cpu makes it anew"
 _CPU = ("vendor_id", "cpu family", "model", "model name", "flags")
 """What tells one kind of CPU from another in /proc/cpuinfo."""
+
+_UNUSED = NoteKind("laid_out_unused", "it is not used: {error}", "이 컴퓨터용 가중치 파일은 쓰지 않았어요: {error}", f"; {_REMEDY}")
 
 
 def laid_out_path(checkpoint: Path, dtype: torch.dtype) -> Path:
@@ -81,7 +81,7 @@ def use_laid_out(model: nn.Module, source: Checkpoint, dtype: torch.dtype) -> No
         stored = _read(path, {"format": _FORMAT, "source": source.fingerprint, **_machine(dtype)})
         weights = _checked(stored, layers)
     except (ValueError, RuntimeError, OSError, safetensors.SafetensorError) as error:
-        LOG.warning("%s: it is not used: %s; %s", path, reason(error), _REMEDY)
+        tell(_UNUSED(error=reason(error)), path)
         return
     for name, weight in weights.items():
         layers[name].take(weight, stored[name])

@@ -4,7 +4,6 @@ There is no early stop by bounds and no pruning: a search ends when as many hypo
 at its limit. See `Beam.choose` for the rules of a step.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,10 +17,9 @@ from torch import Tensor
 from avcore.answers import Hypothesis
 from avcore.checkpoints.config import read_setting
 from avcore.errors import CheckpointError, UsageError
+from avcore.notes import NoteKind, tell
 from avcore.units import Ids
 from avcore.units.vocabulary import PAD, UNKNOWN
-
-LOG = logging.getLogger(__name__)
 
 MOST_POSITIONS = 100_000
 """Of positions and of tokens of a search: an hour of speech."""
@@ -50,6 +48,12 @@ _SEARCH_BOUNDS: dict[str, tuple[float, float]] = {
 
 _NO_LIMIT = (4, 50)
 """Without a limit, a search still ends at 4 * source tokens + 50: what goes on longer is an endless loop."""
+
+_IGNORED = NoteKind(
+    "search_option",
+    "the checkpoint's search option {name} = {value} is ignored",
+    "모델 파일의 탐색 설정 {name} = {value}은(는) 쓰지 않습니다.",
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class SearchConfig:
             raise CheckpointError(f"{owner}'s search settings cannot be read", path=path, expected="an object")
         for name, off in _FOREIGN_SEARCH_OPTIONS.items():
             if generation.get(name, off) not in (off, None):
-                LOG.warning("the checkpoint's search option %s = %s is ignored", name, generation[name])
+                tell(_IGNORED(name=name, value=generation[name]))
         stored = {name: generation[name] for name in _SEARCH_BOUNDS if generation.get(name) is not None}
         defaults: dict[str, Any] = {option.name: 0 if option.default is None else option.default for option in fields(cls)}
         return cls(**{name: read_setting(stored, name, defaults[name], owner, path, _SEARCH_BOUNDS[name]) for name in stored})

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.compute.ahead import ahead
-from avcore.errors import NoFaceError
+from avcore.errors import NoFaceError, NoSuchFaceError
 from avcore.faces.crop import Box
 from avcore.faces.cuts import with_shots
 from avcore.faces.geometry import Landmarks, MouthsToDraw, mouths_to_draw, steady_boxes
@@ -182,7 +182,7 @@ def chosen_face(
     levels = None if speech is None else loudness(speech)
     chosen = choose_tracks(tracks, face, levels)
     if not chosen:
-        raise NoFaceError(f"there is no face number {face} in any shot", path=source, hint=f"try --face auto, or {_WAY_OUT}")
+        raise NoSuchFaceError(f"there is no face number {face} in any shot", path=source, hint=f"try --face auto, or {_WAY_OUT}")
     numbers = {one.number for one in chosen}
     summaries = tuple(summarise(one, speech_evidence(one, levels), one.number in numbers) for one in tracks)
     return _speaker(chosen, num_pictures, summaries, store)

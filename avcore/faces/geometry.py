@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.plain_text import several
+from avcore.notes import Note, NoteKind
 
 if TYPE_CHECKING:
     from avcore.faces.crop import Box
@@ -43,6 +43,12 @@ FillPolicy = Literal["keep", "forward", "nearest"]
 FILL_POLICIES: tuple[str, ...] = get_args(FillPolicy)
 _LEAST_OVERLAP = 0.5
 """Of boxes of one face in neighbouring pictures."""
+
+MOUTH_CUT = NoteKind(
+    "mouth_cut",
+    "the mouth is cut off by the edge of the picture in {count} of {total:#picture}: it stays as it is there",
+    "입이 화면 밖으로 잘린 장면이 {total}장 가운데 {count}장 있어요. 그 부분의 입 모양은 그대로 둡니다.",
+)
 
 
 def hull(landmarks: Landmarks) -> "Box":
@@ -139,14 +145,9 @@ class MouthsToDraw(NamedTuple):
         return cls(list(boxes), np.ones(len(boxes), np.float32), np.zeros(len(boxes), bool))
 
     @property
-    def note(self) -> str:
-        """What is to be said of mouths that are cut off, "" where there are none."""
-        return cut_note(int(self.is_cut.sum()), len(self.is_cut)) if self.is_cut.any() else ""
-
-
-def cut_note(count: int, total: int) -> str:
-    """Say that the mouth is cut off in `count` of `total` pictures."""
-    return f"the mouth is cut off by the edge of the picture in {count} of {several(total, 'picture')}: it stays as it is there"
+    def note(self) -> Note | None:
+        """What is to be said of mouths that are cut off, None where there are none."""
+        return MOUTH_CUT(count=int(self.is_cut.sum()), total=len(self.is_cut)) if self.is_cut.any() else None
 
 
 def lip_margin(landmarks: Landmarks, size: tuple[int, int]) -> float:

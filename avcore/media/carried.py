@@ -17,6 +17,7 @@ from avcore.media.clock import FileClock
 from avcore.media.decoding import open_media
 from avcore.media.subtitle_tracks import Subtitle, add_text_stream, text_packet
 from avcore.media.tracks import note_of
+from avcore.notes import NoteKind
 from avcore.timeline import exact, seconds_to_samples
 
 _TICKS = 1000
@@ -31,6 +32,17 @@ _OF_THE_FILE = {"comment", "encoder", "duration", "major_brand", "minor_version"
 _STYLES = re.compile(r"\{\\[^}]*\}")
 """Italics, places and the like within a text of Advanced SubStation Alpha, in which FFmpeg's decoders give all texts."""
 _LONGEST_TAG = 1 << 16
+
+_TRACK_LEFT_OUT = NoteKind(
+    "subtitle_track",
+    "its subtitle track {number} ({codec}) is left out: a {file} file cannot hold it",
+    "자막 트랙 {number}({codec})은 {file} 파일에 담을 수 없어 뺐어요.",
+)
+_DAMAGED = NoteKind(
+    "subtitles_damaged",
+    "its subtitles go over up to where they are damaged ({error})",
+    "자막이 손상되어 그 앞까지만 옮겼어요({error}).",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class CarriedOver:
                 if _how(stream, kind) is None:
                     codec = _codec_of(stream)
                     known = "unknown" if codec is None else codec.canonical_name
-                    note_of(self.path, f"its subtitle track {number} ({known}) is left out: a {name} file cannot hold it")
+                    note_of(self.path, _TRACK_LEFT_OUT(number=number, codec=known, file=name))
 
 
 def _how(stream: Any, kind: str) -> str | None:
@@ -125,7 +137,7 @@ class CarriedTracks:
         try:
             yield from self._packets(container)
         except av.error.FFmpegError as error:
-            note_of(self._carried.path, f"its subtitles go over up to where they are damaged ({error.strerror})")
+            note_of(self._carried.path, _DAMAGED(error=error.strerror))
 
     def _packets(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
         """Packets with the time (s) at which they begin, in the order of the file."""

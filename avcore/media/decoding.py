@@ -24,6 +24,7 @@ from avcore.media.colour import with_known_tags
 from avcore.media.filters import DecodedFrame, Treatment, treated, true_parity
 from avcore.media.limits import LIMITS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
 from avcore.media.tracks import chosen_number
+from avcore.notes import NoteKind, tell
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 
 _HEAD_BYTES = 4096
@@ -42,6 +43,8 @@ LOG = logging.getLogger(__name__)
 _SEEK_BACK_S = (0, 1, 5, 30)
 _PLACES, _PLACE_FRAMES = 4, 10
 _FRAMES_AROUND = Fraction(2)
+
+_DAMAGED = NoteKind("bad_video_packets", "{count} damaged video packets were skipped", "손상된 영상 조각 {count}개를 건너뛰었어요.")
 
 
 @contextmanager
@@ -199,7 +202,7 @@ def decode(container: Any, stream: Any, path: str | Path) -> Iterator[DecodedFra
         for frame in frames:
             yield DecodedFrame(with_known_tags(frame), clock.stamp(frame))
     if num_damaged:
-        LOG.warning("%s: %d damaged video packets were skipped", path, num_damaged)
+        tell(_DAMAGED(count=num_damaged), path)
 
 
 def decode_from(path: str | Path, start: Fraction = Fraction(0)) -> Iterator[DecodedFrame]:

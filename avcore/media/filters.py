@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from avcore.files import private_folder
 from avcore.media.hdr import WideColours, cube_of, wide_colours
+from avcore.notes import Note, NoteKind
 
 _GOOD = "flags=bilinear+full_chroma_int+accurate_rnd"
 _MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m"}
@@ -27,7 +28,11 @@ _FIELDS_APART, _LINES_APART = 1.04, 1.5
 _EVERY_COLUMN = 4
 _SURE = 12
 _MOSTLY = 10
-_FIELDS_NOTE = "its pictures are interlaced; they are deinterlaced, one picture for each frame"
+_FIELDS = NoteKind(
+    "interlaced",
+    "its pictures are interlaced; they are deinterlaced, one picture for each frame",
+    "화면이 비월 주사 방식이라 한 장씩의 화면으로 바꾸어 썼어요.",
+)
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,9 @@ class Treatment:
         return cls(wide_colours(first), _holds_fields(first))
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """What the user is told of it."""
-        fields = (_FIELDS_NOTE,) if self.is_interlaced else ()
+        fields = (_FIELDS(),) if self.is_interlaced else ()
         return fields if self.colours is None else (*fields, self.colours.note)
 
 

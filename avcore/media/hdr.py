@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.notes import Note, NoteKind
+
 Colours = NDArray[np.float64]
 
 WHITE = 203.0
@@ -40,6 +42,8 @@ _PRIMARIES = {
 }
 """Chromaticities of red, green and blue by FFmpeg's numbers (ITU-T H.273, table 2): BT.709, BT.601, BT.2020, Display P3."""
 
+_COLOURS = NoteKind("hdr", "its colours are {kind}; they are turned into SDR (BT.709)", "{kind} 색을 SDR(BT.709)로 바꾸어 썼어요.")
+
 
 @dataclass(frozen=True)
 class WideColours:
@@ -53,10 +57,9 @@ class WideColours:
     peak: float
 
     @property
-    def note(self) -> str:
+    def note(self) -> Note:
         """What is said to the user."""
-        name = self.kind if self.kind == "BT.2020" else f"HDR ({self.kind})"
-        return f"its colours are {name}; they are turned into SDR (BT.709)"
+        return _COLOURS(kind=self.kind if self.kind == "BT.2020" else f"HDR ({self.kind})")
 
 
 def wide_colours(frame: Any) -> WideColours | None:

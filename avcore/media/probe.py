@@ -16,7 +16,7 @@ from avcore.media.filters import AS_STORED, Treatment
 from avcore.media.limits import kind_of_still, require_declared, require_little_missing, require_sane_sound, require_whole_sound
 from avcore.media.pictures import View, first_view
 from avcore.media.tracks import SoundTrack, notes_of, sound_tracks
-from avcore.plain_text import warn_once
+from avcore.notes import Note, tell
 from avcore.timeline import FRAME_RATE, plain_rate
 
 Ticks = NDArray[np.int64]
@@ -96,8 +96,8 @@ class MediaInfo:
         return self.treatment.colours is not None
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What is read otherwise than it is stored, a line each; more is known when the sound was heard."""
+    def notes(self) -> tuple[Note, ...]:
+        """What is read otherwise than it is stored; more is known when the sound was heard."""
         return (*self.treatment.notes, *notes_of(self.path))
 
     @property
@@ -178,7 +178,7 @@ def probe(path: str | Path) -> MediaInfo:
             facts["treatment"] = view.treatment
     info = MediaInfo(**facts)
     for note in info.treatment.notes:
-        warn_once(f"{path}: {note}")
+        tell(note, path, is_once=True)
     return info
 
 

@@ -1,6 +1,5 @@
 """Read sound as a stream on the clock of its file, also at another sample rate, and write speech."""
 
-import logging
 import wave
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -21,9 +20,8 @@ from avcore.media.limits import LIMITS, require_little_missing, require_sane_sou
 from avcore.media.phase import LoneChannel, lone_channel
 from avcore.media.probe import probe
 from avcore.media.tracks import chosen_number, note_of
+from avcore.notes import NoteKind, tell
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
-
-LOG = logging.getLogger(__name__)
 
 # Times that are off by less are rounding or jitter; by more, sound is missing or there twice. Half a picture at 25 Hz.
 _GAP_S = Fraction(1, 50)
@@ -32,6 +30,16 @@ _LOUDNESS_IN_MONO = {"LFE": 0.0, "LFE2": 0.0, "FL": 0.7071, "FR": 0.7071, "BL": 
 _FULL_SCALE = 32768
 _AS_STORED = ("pcm_", "wavpack")
 """Codecs of FFmpeg whose samples are those that were stored: what is far too loud in them was so when it was written."""
+
+_OWN_CLOCK = NoteKind(
+    "own_sound_clock", "{error}; its sound is read from its own beginning", "화면을 읽지 못해 소리를 처음부터 따로 읽었어요."
+)
+_DAMAGED = NoteKind("bad_sound_packets", "{count} damaged sound packets were skipped", "손상된 소리 조각 {count}개를 건너뛰었어요.")
+_LONE_CHANNEL = NoteKind(
+    "lone_channel",
+    "its channels are out of phase and cancel in the mix, so the {channel} one is heard alone",
+    "소리의 채널들이 서로 지워져서 한 채널({channel})만 들었어요.",
+)
 
 
 class _Block(NamedTuple):
@@ -111,8 +119,7 @@ class _Mixing:
         now = Path(self._path).stat()
         alone = _lone_channel(str(self._path), chosen_number(self._path), now.st_size, now.st_mtime_ns)
         if alone is not None:
-            what = f"its channels are out of phase and cancel in the mix, so the {alone.name} one is heard alone"
-            note_of(self._path, what)
+            note_of(self._path, _LONE_CHANNEL(channel=alone.name))
         return alone
 
 
@@ -202,7 +209,7 @@ def _clock(path: str | Path) -> FileClock:
     try:
         return FileClock.of(path)
     except MediaError as error:
-        LOG.warning("%s; its sound is read from its own beginning", error)
+        tell(_OWN_CLOCK(error=str(error)))
         return FileClock.between(None, start_of_sound(path))
 
 
@@ -242,7 +249,7 @@ def _decode(container: Any, stream: Any, path: str | Path, is_told: bool = True)
                 yield _Block(samples, rate, _mono_weights(frame), clock)
             clock += samples_to_seconds(frame.samples, rate)
     if num_damaged and is_told:
-        LOG.warning("%s: %d damaged sound packets were skipped", path, num_damaged)
+        tell(_DAMAGED(count=num_damaged), path)
 
 
 def _as_float(frame: Any, path: str | Path) -> Samples:

@@ -8,12 +8,13 @@ from typing import Any
 from av.stream import Disposition
 
 from avcore.errors import MediaError
-from avcore.plain_text import NEW_COMMAND, warn_once
+from avcore.notes import Note, tell
+from avcore.plain_text import NEW_COMMAND
 from avcore.units.vocabulary import normalise_language
 
 _CHOSEN: dict[str, int] = {}
 """Numbers of tracks by the path of their file."""
-_NOTES: dict[str, list[str]] = {}
+_NOTES: dict[str, list[Note]] = {}
 NEW_COMMAND += [_CHOSEN.clear, _NOTES.clear]
 _UNKNOWN = ("", "und")
 
@@ -80,15 +81,15 @@ def chosen_number(path: str | Path) -> int | None:
     return _CHOSEN.get(_name(path))
 
 
-def note_of(path: str | Path, text: str) -> None:
+def note_of(path: str | Path, note: Note) -> None:
     """Tell the user how a file's sound is read, once, and keep it for reports."""
     notes = _NOTES.setdefault(_name(path), [])
-    if text not in notes:
-        notes.append(text)
-    warn_once(f"{path}: {text}")
+    if note not in notes:
+        notes.append(note)
+    tell(note, path, is_once=True)
 
 
-def notes_of(path: str | Path) -> tuple[str, ...]:
+def notes_of(path: str | Path) -> tuple[Note, ...]:
     """What was told so far of how a file's sound is read."""
     return tuple(_NOTES.get(_name(path), ()))
 

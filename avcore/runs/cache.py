@@ -5,7 +5,6 @@ What a finished file held is noted in length and digest, so that it is believed 
 
 import hashlib
 import json
-import logging
 import re
 import stat
 import zipfile
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import OutputError
 from avcore.files import atomic_output, write_text
+from avcore.notes import NoteKind, tell
 from avcore.runs import journal
 from avcore.temporary import sweep
 
@@ -29,8 +29,6 @@ _BLOCK = 1 << 20
 
 Seal = dict[str, Any]
 """`bytes`: the length. `sha256`: the digest of the content, hexadecimal."""
-LOG = logging.getLogger("netflips")
-
 Arrays = dict[str, NDArray[Any]]
 
 _RUNS = "runs"
@@ -40,6 +38,17 @@ _KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
 _ABANDONED_S = 3600.0
 _FORMAT = "2"
 """Changes whenever work of an older NetfLips must not be used any more."""
+
+_DAMAGED = NoteKind("work_damaged", "damaged; it is made anew", "저장된 작업이 손상되어 다시 만듭니다.")
+_UNDIGESTED = NoteKind("work_undigested", "kept without a digest; it is made anew", "저장된 작업에 확인값이 없어 다시 만듭니다.")
+_NOTE_DAMAGED = NoteKind(
+    "run_note_damaged",
+    "this note of an earlier run is damaged; nothing is deleted by it",
+    "이전 작업 기록이 손상되어 아무것도 지우지 않았어요.",
+)
+_NOTE_STRANGE = NoteKind(
+    "run_note_strange", "names files that are not ours to delete; they stay", "우리 것이 아닌 파일은 그대로 두었어요."
+)
 
 
 def seal_of(path: Path) -> Seal:
@@ -217,7 +226,7 @@ class WorkFolder:
             if is_whole:
                 self._seal(path)
         if not is_whole:
-            LOG.warning("%s: %s; it is made anew", path, "damaged" if seals else "kept without a digest")
+            tell(_DAMAGED() if seals else _UNDIGESTED(), path)
         return is_whole
 
     def _seal(self, path: Path) -> None:
@@ -288,9 +297,9 @@ def _read_note(path: Path) -> set[str] | None:
     except (OSError, ValueError, RecursionError):
         content = None
     if not isinstance(content, list):
-        LOG.warning("%s: this note of an earlier run is damaged; nothing is deleted by it", path)
+        tell(_NOTE_DAMAGED(), path)
         return None
     names = {name for name in content if isinstance(name, str) and _INSIDE.fullmatch(name)}
     if len(names) < len(content):
-        LOG.warning("%s: names files that are not ours to delete; they stay", path)
+        tell(_NOTE_STRANGE(), path)
     return names

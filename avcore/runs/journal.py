@@ -7,7 +7,6 @@ way. A row is an object with the keys that its reader needs; what is none was da
 import errno
 import fcntl
 import json
-import logging
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,11 +16,10 @@ from typing import IO, Any
 
 from avcore.errors import InputError, OutputError
 from avcore.files import atomic_output
+from avcore.notes import NoteKind, tell
 from avcore.plain_text import json_text
 from avcore.temporary import flush_folder
 from avcore.texts import iter_lines, parse_json
-
-LOG = logging.getLogger("netflips")
 
 Row = dict[str, Any]
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -29,6 +27,9 @@ _NAMED = 5
 """Damaged lines that are named one by one."""
 _SEAL = "crc32"
 _AGAIN = "what stood there is done again"
+
+_LINE = NoteKind("journal_line", "line {lines} is damaged and left out; {again}", "기록의 {lines}번째 줄이 손상되어 뺐어요.")
+_LINES = NoteKind("journal_lines", "lines {lines} are damaged and left out; {again}", "기록의 {lines}번째 줄들이 손상되어 뺐어요.")
 
 
 def iter_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -146,15 +147,7 @@ def _name(path: Path, damaged: list[int], again: str) -> None:
     if not damaged:
         return
     numbers = ", ".join(map(str, damaged[:_NAMED])) + (f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else "")
-    several = len(damaged) > 1
-    LOG.warning(
-        "%s: line%s %s %s damaged and left out; %s",
-        path,
-        "s" if several else "",
-        numbers,
-        "are" if several else "is",
-        again,
-    )
+    tell((_LINES if len(damaged) > 1 else _LINE)(lines=numbers, again=again), path)
 
 
 def _parse(line: bytes, keys: Iterable[str]) -> Row | None:

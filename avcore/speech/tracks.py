@@ -9,6 +9,7 @@ from avcore.errors import MediaError
 from avcore.media import iter_speech_blocks
 from avcore.media.decoding import audio_stream, open_media
 from avcore.media.tracks import SoundTrack, asked_track, choose_track, chosen_number, note_of, sound_tracks
+from avcore.notes import NoteKind
 from avcore.timeline import SAMPLE_RATE
 
 LOG = logging.getLogger("netflips")
@@ -16,6 +17,19 @@ _HEARD_SAMPLES = 300 * SAMPLE_RATE
 """Of each track that are listened to at most."""
 _LEAST_S = 0.5
 _WAY_OUT = "--audio-track chooses another"
+
+_OTHER_TRACK = NoteKind(
+    "other_sound_track",
+    "sound track {track} is heard{left}, since nobody speaks in {usual}",
+    "트랙 {usual}에는 말소리가 없어 트랙 {track}을(를) 들었어요.",
+    f"; {_WAY_OUT}",
+)
+_NO_TRACK = NoteKind(
+    "silent_sound_tracks",
+    "nobody seems to speak in any of its sound tracks; {usual} is heard, not {others}",
+    "어느 소리 트랙에도 말소리가 없는 것 같아 트랙 {usual}을(를) 들었어요.",
+    f"; {_WAY_OUT}",
+)
 
 
 def settle_track(path: str | Path, asked: str | None = None) -> bool:
@@ -48,10 +62,10 @@ def _take_the_speaking(path: str | Path, tracks: list[SoundTrack]) -> None:
         else:
             rest = [one for one in others if one is not track]
             left = f", and not {_listed(rest)}" if rest else ""
-            note_of(path, f"sound track {track} is heard{left}, since nobody speaks in {usual}; {_WAY_OUT}")
+            note_of(path, _OTHER_TRACK(track=str(track), left=left, usual=str(usual)))
         return
     choose_track(path, usual.number)
-    note_of(path, f"nobody seems to speak in any of its sound tracks; {usual} is heard, not {_listed(others)}; {_WAY_OUT}")
+    note_of(path, _NO_TRACK(usual=str(usual), others=_listed(others)))
 
 
 def _listed(tracks: list[SoundTrack]) -> str:

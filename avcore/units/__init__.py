@@ -3,7 +3,6 @@
 In a file of units a line has decimal ids with blanks between.
 """
 
-import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import UnitError, UnitRangeError
 from avcore.files import write_text
+from avcore.notes import NoteKind, tell
 from avcore.texts import iter_lines
 
 Ids = NDArray[np.int64]
@@ -22,8 +22,13 @@ Ids = NDArray[np.int64]
 _MOST_DIGITS = 18  # of an int64 for certain
 _PLAIN_LINE = re.compile(rf"(?:-?[0-9]{{1,{_MOST_DIGITS}}}(?: |$))+")
 """A line as it is mostly written; others are looked at token by token."""
-LOG = logging.getLogger(__name__)
 _TEXT_EXPECTED = "one line of whole numbers with blanks between"
+
+_LINES = NoteKind(
+    "unit_lines",
+    "only the first of {count} lines is read; a unit file holds one utterance",
+    "유닛 파일의 {count}줄 가운데 첫 줄만 읽었어요.",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +172,7 @@ def read_unit_file(path: str | Path) -> Ids:
         raise UnitError("the unit file is empty", path=path, expected=_TEXT_EXPECTED, found="blank lines")
     others = sum(1 for _ in lines)
     if others:
-        LOG.warning("%s: warning: only the first of %d lines is read; a unit file holds one utterance", path, others + 1)
+        tell(_LINES(count=others + 1), path)
     return parse_units(first, path)
 
 

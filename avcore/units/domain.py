@@ -7,6 +7,7 @@ another sentence; one odd word in a known sentence shows only in the score of th
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import exp
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,10 +16,15 @@ from numpy.typing import NDArray
 
 from avcore.checkpoints.bundle import needed_stages
 from avcore.errors import CheckpointError, InputError
+from avcore.notes import KOREAN, Note, NoteKind, Values
 
 KEY = "domain"
 """Of a checkpoint's configuration, where a domain is stored."""
-PICTURE_CAUSE = "where the picture shows somebody else, or hides the lips, --modalities audio leaves it out"
+PICTURE_CAUSE = NoteKind(
+    "picture_cause",
+    "where the picture shows somebody else, or hides the lips, --modalities audio leaves it out",
+    "화면에 다른 사람이 보이거나 입이 가려졌다면 소리만으로 다시 해 보세요",
+)
 """What a strange score may come from where lips took part in the units."""
 _HALVINGS = 30
 """Of the interval in which the share for each bound is looked for."""
@@ -107,14 +113,13 @@ class DomainScore(NamedTuple):
         return self.domain is not None and not self.domain.knows(self.score, self.of)
 
     @property
-    def figures(self) -> str:
-        """The score beside its bound."""
+    def told(self) -> dict[str, Any]:
+        """The score beside its bound, as a note holds it: name, score, usual (None = not stated) and `of`."""
         usual = None if self.domain is None else self.domain.bound(self.of)
-        told = f"{self.name} {self.score:.2f}"
-        return told if usual is None else f"{told}, usual is {usual:.2f} or more"
+        return {"name": self.name, "score": self.score, "usual": usual, "of": self.of}
 
 
-def outside_notice(readings: Iterable[DomainScore], cause: str = "") -> str | None:
+def outside_note(readings: Iterable[DomainScore], cause: NoteKind | None = None) -> Note | None:
     """What to tell a user whose input is outside of what the models know, and what to do; None when it is not.
 
     cause: what else it may come from, and what to do then.
@@ -124,16 +129,64 @@ def outside_notice(readings: Iterable[DomainScore], cause: str = "") -> str | No
         return None
     what = next(one.domain.what for one in strange if one.domain is not None)
     at = next((one.at for one in reversed(strange) if one.at), "")
-    if any(one.of == "least" for one in strange):
+    return OUTSIDE(what=what, at=at, readings=[one.told for one in strange], cause="" if cause is None else cause.code)
+
+
+def shown_figures(values: Values) -> str:
+    """The scores of a note beside their bounds, as log-probabilities, or as shares of each unit where the note asks for that."""
+    is_korean, in_shares = values["language_of_words"] == KOREAN, values.get("in_shares")
+
+    def figure(score: float | None) -> str:
+        if score is None:
+            return "?"
+        return f"{100 * exp(min(score, 0.0)):.0f} %" if in_shares or is_korean else f"{score:.2f}"
+
+    told = []
+    for one in values["readings"]:
+        name = _KOREAN_NAMES.get(one["name"], one["name"]) if is_korean else one["name"]
+        usual = "" if one["usual"] is None else f", {'보통' if is_korean else 'usual is'} {figure(one['usual'])}"
+        told.append(f"{name} {figure(one['score'])}{usual}" + (usual and (" 이상" if is_korean else " or more")))
+    return "; ".join(told)
+
+
+_KOREAN_NAMES = {
+    "the encoder's confidence": "알아들은 정도",
+    "its confidence at its weakest": "가장 약한 곳에서 알아들은 정도",
+    "its likeness to the nearest known sentence": "가장 가까운 문장과 닮은 정도",
+    "the translation's score": "번역이 확실한 정도",
+    "its score at its weakest": "번역이 가장 약한 곳의 정도",
+    "score of the speller": "확실한 정도",
+}
+
+
+def _outside(values: Values) -> str:
+    what, at = values["what"], values["at"]
+    if _is_of_all(values):
         where, means = f"this is hardly {what}{', least of all ' + at if at else ''}", "means nothing"
     else:
         where, means = f"{at or 'in a part of it'} this is hardly {what}", "says something else there"
-    figures = "; ".join(one.figures for one in strange)
+    return f"{values['u']}{where}, and these models know nothing else ({shown_figures(values)}): the result most likely {means}"
+
+
+def _outside_korean(values: Values) -> str:
+    hardly = f"모델이 배운 말({values['what']})이 아닌 것 같아요({shown_figures(values)})."
+    if _is_of_all(values):
+        return f"{values['u']}{hardly} 결과의 뜻이 맞지 않을 가능성이 높습니다."
+    return f"{values['u']}일부분은 {hardly} 그 부분은 뜻이 다를 수 있습니다."
+
+
+def _way_out(values: Values) -> str:
     flags = ", ".join(stage.flag for stage in needed_stages())
-    return (
-        f"{where}, and these models know nothing else ({figures}): the result most likely {means}; {cause + '; ' if cause else ''}"
-        f"for real speech give the published checkpoints with {flags} (README.md says which file goes where)"
-    )
+    cause = f"; {PICTURE_CAUSE.english}" if values["cause"] == PICTURE_CAUSE.code else ""
+    return f"{cause}; for real speech give the published checkpoints with {flags} (README.md says which file goes where)"
+
+
+def _is_of_all(values: Values) -> bool:
+    return any(one["of"] == "least" for one in values["readings"])
+
+
+OUTSIDE = NoteKind("outside", _outside, _outside_korean, _way_out, alike=(), rank=9)
+"""An utterance is hardly what the models were made for. Values: what, at, readings (`DomainScore.told`), cause, among."""
 
 
 def common_bounds(scores: NDArray[np.floating[Any]], parts: Sequence[float], share: float) -> NDArray[np.float64]:

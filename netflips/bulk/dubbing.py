@@ -21,6 +21,7 @@ from avcore.compute.device import resolve_device
 from avcore.compute.memory import keep_freed_memory
 from avcore.errors import NetflipsError
 from avcore.files import write_text
+from avcore.notes import tell
 from avcore.plain_text import several
 from avcore.runs import journal
 from avcore.runs.cache import file_digest, fits, key_of, seal_of
@@ -38,6 +39,7 @@ from netflips.options import DubOptions, ModelPaths, RunOptions
 from netflips.pipeline import dub
 from netflips.recognizers.folders import folder_fingerprint
 from netflips.report import DubReport
+from netflips.script.notes import DUB_CHANGED, TRIED_AGAIN
 from netflips.text_road.options import TextRoad
 from unit2av.speaker import default_weights
 from unit2av.stage import SPEAKER_ENCODER
@@ -78,7 +80,7 @@ class DubRecord:
             return False
         is_whole = fits(job.target, row["file"]) if "file" in row else job.target.stat().st_size > 0
         if not is_whole:
-            LOG.warning("%s is not as it was made; it is made anew", job.target)
+            tell(DUB_CHANGED(), job.target)
         return is_whole
 
     def add(self, job: DubJob, key: str, report: DubReport, deaths: Sequence[str] = ()) -> None:
@@ -233,7 +235,7 @@ def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
         record.set_aside(result)
         return
     if outcome.deaths:
-        LOG.warning("%s: warning: tried again: %s", job.source, "; ".join(outcome.deaths))
+        tell(TRIED_AGAIN(deaths="; ".join(outcome.deaths)), job.source)
     for warning in result.warnings:
         LOG.warning("%s: warning: %s", job.source, warning)
     LOG.info("%s", result.summary())

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from av2unit.trust import TrustedUnits
-from avcore.plain_text import ranges
-from avcore.units.domain import PICTURE_CAUSE, Stretch, outside_notice
+from avcore.notes import Note
+from avcore.units.domain import PICTURE_CAUSE, Stretch, outside_note
 from netflips.models import Models
 
 
 @dataclass(frozen=True)
 class UtteranceJudgement:
     """confidence: mean log-probability of the units, None = none were taken. is_outside: None = the models name no domain.
-    notice: what to tell a user.
+    notice: what to tell a user, None = nothing.
     """
 
     confidence: float | None
     is_outside: bool | None
-    notice: str | None
+    notice: Note | None
 
 
 class Scored(Protocol):
@@ -41,21 +41,12 @@ def judge_utterance(models: Models, heard: TrustedUnits, translated: Scored) -> 
         *heard.extraction.readings(models.extractor.domain),
         *models.translator.readings(translated.score, translated.weakest),
     ]
-    notice = outside_notice(readings, PICTURE_CAUSE if heard.may_be_misled else "")
+    notice = outside_note(readings, PICTURE_CAUSE if heard.may_be_misled else None)
     names_domain = any(one.domain is not None for one in readings)
     return UtteranceJudgement(heard.extraction.confidence, notice is not None if names_domain else None, notice)
 
 
-def common_notice(judged: Mapping[int, UtteranceJudgement]) -> str | None:
-    """One notice for all utterances of a recording that are outside, naming each by its number; None when none is.
-
-    Where their notices differ, in figures, it is the first one's.
-    """
+def outside_notes(judged: Mapping[int, UtteranceJudgement]) -> dict[int, Note]:
+    """The notes of the utterances of a recording that are outside, by number; each says among how many."""
     strange = {number: one.notice for number, one in judged.items() if one.notice is not None}
-    if not strange:
-        return None
-    first, notice = next(iter(strange.items()))
-    if len(strange) == 1:
-        return f"utterance {first}: {notice}"
-    whose = "" if len(set(strange.values())) == 1 else f"; the figures are those of {first}"
-    return f"utterances {ranges(strange)} ({len(strange)} of {len(judged)}{whose}): {notice}"
+    return {number: Note(note.code, {**note.values, "among": len(judged)}) for number, note in strange.items()}

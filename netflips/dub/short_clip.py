@@ -1,6 +1,5 @@
 """Dub one utterance, as published: footage played to and fro as long as the new speech takes."""
 
-import logging
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -10,19 +9,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.trust import TrustedUnits, trusted_units
+from av2unit.trust import TrustedUnits, reason_words, trusted_units
 from avcore.answers import SpeakerVoice, Translation
 from avcore.arrays import Samples
 from avcore.compute.ahead import pictures_ahead, pictures_at_once
 from avcore.contracts import Recognizer
-from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
+from avcore.errors import MediaError, NoFaceError, NoSpeechError, NoSuchFaceError, UnitError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import SpeakerFace, chosen_face, find_faces
-from avcore.faces.geometry import CUT_OFF, Landmarks, MouthsToDraw, cut_note, mouths_in_boxes
+from avcore.faces.geometry import CUT_OFF, MOUTH_CUT, Landmarks, MouthsToDraw, mouths_in_boxes
 from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
 from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
 from avcore.media.carried import CarriedOver
+from avcore.notes import Notes, sentence, told_in_order
 from avcore.pingpong import pingpong
 from avcore.progress import Progress
 from avcore.provenance import synthetic_comment
@@ -36,6 +36,7 @@ from netflips.dub.lip_video import read_lip_crops
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
+from netflips.script.notes import NO_FACE, NO_SUCH_FACE
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import check_font, painter_of, shows_texts, tracks_of
@@ -45,9 +46,8 @@ from unit2av.lipsync.choose import opened_mouth
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.speakers.voice_of import read_voice, voice_of
 from unit2text.stage import TEXT_READER
-from unit2unit.inference import search_settings, truncation_notice
+from unit2unit.inference import search_settings, truncation_note
 
-LOG = logging.getLogger("netflips")
 _NUMBER = 1
 """Of the only utterance, as reports count them."""
 
@@ -89,7 +89,7 @@ class ShortDub:
     ) -> None:
         self._source, self._in, self._out = source, source.path, out_video
         self._models, self._options, self._progress, self._clock = models, options, progress, clock
-        self._warnings, self._mouth, self._head_start = list[str](), "", head_start
+        self._notes, self._mouth, self._head_start = Notes(source.path), "", head_start
 
     def run(self) -> DubReport:
         """Do everything; see `netflips.pipeline.dub`."""
@@ -104,7 +104,7 @@ class ShortDub:
             translation = self._translate(heard.extraction.units)
         judgement = judge_utterance(self._models, heard, translation)
         if judgement.notice is not None:
-            self._warn(judgement.notice)
+            self._notes.add(judgement.notice)
         with self._clock.stage("speech"):
             said = self._models.vocoder.predict_durations(translation.units)
         with ThreadPoolExecutor(1, "texts") as beside, self._clock.stage("write"):
@@ -149,7 +149,8 @@ class ShortDub:
         except NoFaceError as error:
             if needs_face:
                 raise
-            self._warn(f"{error.what}: the speech is dubbed, the picture stays as it is")
+            number = int(self._options.face) if isinstance(error, NoSuchFaceError) else None
+            self._notes.add(NO_FACE(of_clip=True) if number is None else NO_SUCH_FACE(face=number))
             return None
 
     def _voice(self, speech: Samples | None) -> SpeakerVoice:
@@ -176,8 +177,8 @@ class ShortDub:
         bound = self._models.extractor.agreement if self._options.decides else None
         heard = trusted_units(self._models.extractor, speech, lips, bound, self._progress)
         self._models.done_with(self._models.extractor)
-        if heard.is_picture_left_out:
-            self._warn(f"units are taken from the sound alone: {heard.why}")
+        if heard.note is not None:
+            self._notes.add(heard.note)
         return heard.in_language(self._options.source)
 
     def _translate(self, units: Units) -> Translation:
@@ -185,9 +186,9 @@ class ShortDub:
         search = search_settings(translator.default_search, options.beam, options.max_target_units)
         translation = translator.translate(units, options.source, options.target, search, self._progress)
         self._models.done_with(translator)
-        notice = truncation_notice(translation)
-        if notice is not None:
-            self._warn(f"{notice}; --max-target-units 0 lifts the limit")
+        note = truncation_note(translation)
+        if note is not None:
+            self._notes.add(note)
         if not len(translation.units):
             raise UnitError("the translation is empty", path=self._in, hint="is there speech in it, in the language of --src-lang?")
         return translation
@@ -242,10 +243,6 @@ class ShortDub:
 
     # What was done
 
-    def _warn(self, text: str) -> None:
-        LOG.warning("%s: warning: %s", self._in, text)
-        self._warnings.append(text)
-
     def _report(
         self,
         material: ClipInput,
@@ -267,7 +264,7 @@ class ShortDub:
         shown = [own[pingpong(step, len(own))] for step in range(num_pictures_for(said))]
         num_cut = int(material.mouths.is_cut[shown].sum())
         if num_cut:
-            self._warn(cut_note(num_cut, len(shown)))
+            self._notes.add(MOUTH_CUT(count=num_cut, total=len(shown)))
         return DubReport(
             version=__version__,
             input=str(self._in),
@@ -276,7 +273,7 @@ class ShortDub:
             target_language=options.target,
             modalities=options.modalities or heard.modalities,
             units_from=heard.words,
-            units_why=heard.why,
+            units_why=reason_words(heard.values),
             input_s=input_s,
             output_s=output_s,
             width=writer.out_width,
@@ -299,6 +296,6 @@ class ShortDub:
             pitch_hz=spoken_pitch_hz(self._models.vocoder, voice),
             fingerprints=self._models.fingerprints,
             stages=stages,
-            warnings=(*info.notes, *self._warnings),
+            warnings=tuple(sentence(one) for one in told_in_order(info.notes, self._notes)),
             faces=() if material.face is None else tuple(asdict(track) for track in material.face.tracks),
         )

@@ -13,11 +13,13 @@ from typing import Any
 
 from avcore.contracts import Speller, Voice
 from avcore.errors import InputError
+from avcore.notes import Note
 from avcore.texts import read_json
 from avcore.units import Units
+from netflips.script.notes import ONLY_TIMES, TEXTS_LEFT_OUT
 from netflips.subtitles.dubbed import SOURCE, TARGET
 from netflips.subtitles.given import is_subtitles, read_subtitles
-from text2unit.cleaning import clean_text, left_out_words
+from text2unit.cleaning import clean_text, left_out_note
 from text2unit.script import script_of
 
 SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT = "source_text", "target_text", "translated_text"
@@ -52,16 +54,16 @@ def read_source_texts(path: Path, language: str = "", target: str = "") -> dict[
     return found
 
 
-def told_notices(path: Path, duration_s: float, source: str, target: str) -> list[str]:
+def told_notes(path: Path, duration_s: float, source: str, target: str) -> list[Note]:
     """What to tell a user of the file: what was put right in it, and what is not said. Raises InputError as the readers do."""
     if is_subtitles(path):
         given = read_subtitles(path, source, target)
         is_strange = not given.side and any(one.text for one in given.cues)
-        strange = f"{path.name}: only its times are used: its texts are not in '{source}', and cannot be spoken in '{target}'"
-        return [notice for notice in (given.within(duration_s).notice, strange if is_strange else "") if notice]
+        strange = ONLY_TIMES(name=path.name, source=source, target=target) if is_strange else None
+        return [note for note in (given.within(duration_s).note, strange) if note is not None]
     texts = [row.get(TARGET_TEXT) for row in _rows(path, source, target).values() if not _is_translated(row)]
     left_out = [one for text in texts if isinstance(text, str) for one in clean_text(text).left_out]
-    return [f"{path.name}: {left_out_words(left_out)}"] if left_out else []
+    return [TEXTS_LEFT_OUT(name=path.name, **left_out_note(left_out).values)] if left_out else []
 
 
 def _rows(path: Path, source: str, target: str) -> dict[int, dict[str, Any]]:

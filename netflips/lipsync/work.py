@@ -17,11 +17,12 @@ from avcore.compute.ahead import pictures_at_once
 from avcore.contracts import Extractor
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
-from avcore.faces.geometry import cut_note
+from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder, require_place
 from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, require_media
 from avcore.media.carried import CarriedOver
+from avcore.notes import tell
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, silent, track
@@ -139,7 +140,7 @@ def _kept_faces(source: PictureSource, face: str, digest: str, work: WorkFolder,
 
     kept = work.arrays("faces", key_of("lipsync faces and mouths", digest, face), find)
     if kept["is_cut"].any():
-        LOG.warning("%s: warning: %s", source.path, cut_note(int(kept["is_cut"].sum()), len(kept["is_cut"])))
+        tell(MOUTH_CUT(count=int(kept["is_cut"].sum()), total=len(kept["is_cut"])), source.path)
     return FaceBoxes(kept["boxes"], kept["shots"], kept["strengths"])
 
 

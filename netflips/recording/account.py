@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from av2unit.trust import reason_words
 from avcore.media import VideoWriter
+from avcore.notes import sentence, told_in_order
 from avcore.timeline import exact, units_to_seconds
 from netflips import __version__
 from netflips.recording.cast import Cast
@@ -19,13 +21,14 @@ from netflips.recording.pictures import Encoded
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, LeftAlone, Spoken, Understood
 from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, least_of, spoken_pitch_hz
+from netflips.script.notes import why_left
 from netflips.subtitles.dubbed import Texts
 from netflips.text_road.engines import engines_of
 from netflips.text_road.options import TEXT, UNITS
 from text2unit.stage import SPELLER
 
 
-def tell(
+def told_of_recording(
     job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, pieces: Sequence[Encoded], writer: VideoWriter, texts: Texts
 ) -> DubReport:
     """Put together what was done. texts: what was heard and what is said."""
@@ -64,7 +67,7 @@ def tell(
         voice="the source's" if options.speaker is None else str(options.speaker),
         fingerprints=job.models.fingerprints | _engines(job),
         stages=tuple(StageTime(name, took, output_s / max(took, 1e-9)) for name, took in job.clock.seconds.items()),
-        warnings=(*info.notes, *job.warnings),
+        warnings=tuple(sentence(one) for one in told_in_order(info.notes, job.notes)),
         mouth=job.mouth.name,
         timing="source",
         road=UNITS if options.road is None else TEXT,
@@ -127,7 +130,7 @@ def _utterance(job: Job, cue: Cue, clock: OutputClock, counts: Counter[int]) -> 
         **_understood(cue.understood),
     )
     if isinstance(cue, LeftAlone):
-        return replace(plain, left_alone=cue.why)
+        return replace(plain, left_alone=why_left(cue.why.values))
     return replace(plain, **_speech(cue, clock), **_picture(counts))
 
 
@@ -136,14 +139,14 @@ def _understood(understood: Understood | None) -> dict[str, Any]:
         return {}
     listened, judgement = understood.listened, understood.judgement
     if isinstance(listened, SaidInWords):
-        return {"units_from": "", "notice": judgement.notice or ""}
+        return {"units_from": ""}
     return {
         "source_units": len(listened.units),
         "unit_confidence": judgement.confidence,
         "is_outside_domain": judgement.is_outside,
-        "notice": judgement.notice or "",
+        "notice": "" if judgement.notice is None else sentence(judgement.notice),
         "units_from": listened.heard.words,
-        "units_why": listened.heard.why,
+        "units_why": reason_words(listened.heard.values),
     }
 
 

@@ -12,7 +12,6 @@ from avcore.errors import NoSpeechError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box
 from avcore.faces.select import choose_tracks, parse_face_choice
-from avcore.plain_text import ranges
 from avcore.runs.cache import file_digest, key_of
 from avcore.speech.pitch import Pitch
 from netflips.dub.lip_video import read_lip_crops
@@ -25,6 +24,8 @@ from netflips.recording.job import Job
 from netflips.recording.plan import Watch, frames_of, watch_of
 from netflips.recording.see import lips_of
 from netflips.recording.who import Said, Turn, recognise, who_speaks
+from netflips.script.notes import MOUTHS_CUT, NO_SUCH_FACE, OUT_OF_SIGHT
+from netflips.script.notes import NO_FACE as NOBODY_SEEN
 from unit2av.speakers.voice_of import read_voice
 from unit2av.voice.speech import SpeakerVoice
 
@@ -209,21 +210,15 @@ def _warn(job: Job, casts: Sequence[Cast], faces: Mapping[int, Faces], asked: _A
     """Say what the user may not expect of the picture."""
     cut = [one.utterance.number for one in casts if one.face.is_cut_off.any()]
     if cut:
-        job.warn(f"the mouth is cut off by the edge of the picture in {_listed(cut)}: it stays as it is there")
+        job.notes.add(MOUTHS_CUT(), *cut)
     if asked.boxes is not None:
         return
-    stays = "the speech is dubbed, the picture stays as it is"
     crowded = [one for one in casts if faces[one.utterance.number].followed]
     if not crowded:
-        job.warn(f"no face was found: {stays}")
+        job.notes.add(NOBODY_SEEN())
         return
     hidden = [one.utterance.number for one in crowded if one.note == _OUT_OF_SIGHT]
     if hidden and job.options.face.isdecimal():
-        job.warn(f"there is no face number {job.options.face} in {_listed(hidden)}: {stays} there")
+        job.notes.add(NO_SUCH_FACE(face=int(job.options.face)), *hidden)
     elif hidden:
-        job.warn(f"nobody in sight seems to say {_listed(hidden)}: {stays} there (--face largest draws one all the same)")
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    """As "utterances 1, 4-6"."""
-    return f"utterance{'s' if len(numbers) > 1 else ''} {ranges(numbers)}"
+        job.notes.add(OUT_OF_SIGHT(), *hidden)

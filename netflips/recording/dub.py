@@ -7,6 +7,7 @@ from avcore.compute.ahead import pictures_at_once
 from avcore.errors import MediaError, NoSpeechError
 from avcore.files import require_file
 from avcore.media import PictureSource, probe
+from avcore.notes import Notes
 from avcore.progress import Progress
 from avcore.runs.cache import WorkFolder, require_work_folder
 from netflips.dub.clock import StageClock
@@ -14,7 +15,7 @@ from netflips.dub.segments import read_segments
 from netflips.dub.speaker_map import read_speaker_map
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.recording.account import tell
+from netflips.recording.account import told_of_recording
 from netflips.recording.cast import cast
 from netflips.recording.draw import paste_lower_face
 from netflips.recording.find import find
@@ -50,7 +51,7 @@ def dub_recording(
     folder = options.recording.work_dir or work_folder_beside(out_video)
     with clock.stage("read"):
         digest = digest_of(source.info)
-    job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock, mouth)
+    job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock, mouth, Notes(source.path))
     require_writable_kind(job)
     announce(require_work_folder(folder), source.info, float(source.info.duration_s))
     found = find(job)
@@ -65,7 +66,7 @@ def dub_recording(
     job.work.settle(out_video)
     if options.subtitles is not None:
         write_beside(options.subtitles, out_video, (options.source, options.target), texts, job.work)
-    report = tell(job, found, cues, output, pieces, writer, texts)
+    report = told_of_recording(job, found, cues, output, pieces, writer, texts)
     return report if reader is None else replace(report, fingerprints=report.fingerprints | {TEXT_READER.name: reader.fingerprint})
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from avcore.errors import NoSpeechError
 from netflips.dub.segments import read_segments, write_segments
-from netflips.dub.target_texts import told_notices
+from netflips.dub.target_texts import told_notes
 from netflips.dub.utterances import Utterance, cut_utterances
 from netflips.recording.faces import Faces
 from netflips.recording.hear import Soundtrack, SpeechFile, hear, voice_changes
@@ -92,8 +92,8 @@ def _division(job: Job, soundtrack: Soundtrack | None) -> Callable[[Scenes], lis
     languages = job.options.source, job.options.target
     if job.settings.segments_in is not None:
         told = read_segments(job.settings.segments_in, duration, *languages)
-        for notice in told_notices(job.settings.segments_in, duration, *languages):
-            job.warn(notice)
+        for note in told_notes(job.settings.segments_in, duration, *languages):
+            job.notes.add(note)
         return lambda _: told
     if soundtrack is None:
         raise NoSpeechError("it has no sound in which to find utterances", path=job.source.path, hint=_TELL_TIMES)

@@ -2,11 +2,12 @@
 
 import logging
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import OutputError
 from avcore.media import MediaInfo, PictureSource
+from avcore.notes import Notes
 from avcore.progress import Progress
 from avcore.runs.cache import WorkFolder, file_digest, key_of
 from avcore.timeline import SAMPLE_RATE
@@ -26,7 +27,7 @@ _MEGA = 1e6
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to dub. digest: see `digest_of`. mouth: that is taken, with its files. warnings: of which the user was told."""
+    """One recording to dub. digest: see `digest_of`. mouth: that is taken, with its files. notes: which the user was told."""
 
     source: PictureSource
     out: Path
@@ -37,7 +38,7 @@ class Job:
     progress: Progress
     clock: StageClock
     mouth: MouthChoice
-    warnings: list[str] = field(default_factory=list)
+    notes: Notes
 
     @property
     def info(self) -> MediaInfo:
@@ -58,11 +59,6 @@ class Job:
     def num_channels(self) -> int:
         """Channels of the output: the recording's own."""
         return max(self.info.audio_channels, 1)
-
-    def warn(self, text: str) -> None:
-        """Tell the user, now and in the report."""
-        LOG.warning("%s: warning: %s", self.source.path, text)
-        self.warnings.append(text)
 
 
 def digest_of(info: MediaInfo) -> str:

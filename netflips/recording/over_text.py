@@ -14,6 +14,7 @@ import numpy as np
 from avcore.answers import Transcript, Word
 from avcore.errors import InputError, UnitError
 from avcore.files import atomic_output, write_text
+from avcore.notes import Note
 from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.units import Units
 from netflips.dub.segments import segments_json, write_segments
@@ -23,6 +24,7 @@ from netflips.recording.find import Found
 from netflips.recording.hear import SpeechFile
 from netflips.recording.job import LOG, Job
 from netflips.recording.texts import source_texts_of, spelt, texts_of
+from netflips.script.notes import EMPTY, LEFT_ALONE, SILENT, UNSAYABLE
 from netflips.text_road.engines import Engines, engines_of
 from netflips.text_road.options import TextRoad
 from text2unit.stage import SPELLER
@@ -34,8 +36,8 @@ _HEARD = "heard"
 class SaidInWords:
     """An utterance over text. heard: what it says, times from its beginning. text: what is said instead, in the units `said`.
 
-    score: of the translation, None = the user wrote it. rest: the unit of silence, None = it is not known. why: why there are no
-    units, "" = there are.
+    score: of the translation, None = the user wrote it. rest: the unit of silence, None = it is not known. why: the note
+    that says why there are no units, None = there are.
     """
 
     heard: Transcript
@@ -43,7 +45,7 @@ class SaidInWords:
     score: float | None
     said: Units
     rest: int | None
-    why: str = ""
+    why: Note | None = None
 
 
 def say_in_words(job: Job, road: TextRoad, found: Found, utterances: Sequence[Utterance]) -> dict[int, SaidInWords]:
@@ -109,7 +111,7 @@ def _hear(job: Job, engines: Engines, speech: SpeechFile | None, one: Utterance,
 def _say(job: Job, engines: Engines, heard: Transcript, written: str | None) -> SaidInWords:
     """Translate what was heard, unless the user wrote what is to be said, and find its units."""
     rest = job.models.other(SPELLER, job.options.target).silence
-    text, why = written or "", ""
+    text, why = written or "", None
     score: float | None = None
     if not written and heard.text:
         text, score = _translate(job, engines, heard.text)
@@ -117,9 +119,9 @@ def _say(job: Job, engines: Engines, heard: Transcript, written: str | None) -> 
         try:
             return SaidInWords(heard, text, score, spelt(job, text), rest)
         except (InputError, UnitError) as error:
-            why = f"its text cannot be said: {error.what}; correct it in {texts_file(job)}, and give that with --segments-in"
+            why = LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(texts_file(job)))
     nothing = Units(np.zeros(0, np.int64), None, job.options.target)
-    why = why or ("its translation is empty" if heard.text else "nothing was heard in it")
+    why = why or LEFT_ALONE(reason=(EMPTY if heard.text else SILENT).code)
     return SaidInWords(heard, text, score, nothing, rest, why)
 
 

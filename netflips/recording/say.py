@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from av2unit.agreement import rest_unit
 from av2unit.extractor import Extraction
-from av2unit.trust import TrustedUnits, trusted_units
+from av2unit.trust import REASONS, TrustedUnits, trusted_units
 from avcore.arrays import Samples
 from avcore.compute.device import resolve_device
 from avcore.compute.lanes import each_in_lanes, lanes_on
 from avcore.errors import UnitError
-from avcore.plain_text import ranges, several
+from avcore.notes import Note
 from avcore.progress import Progress
 from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, frames_to_units, units_to_samples
 from avcore.units import Units
 from avcore.units.domain import Stretch
-from netflips.dub.judgement import UtteranceJudgement, common_notice, judge_utterance
+from netflips.dub.judgement import UtteranceJudgement, judge_utterance, outside_notes
 from netflips.dub.utterances import Utterance
 from netflips.models import Models
 from netflips.options import DubOptions
@@ -36,8 +36,9 @@ from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords, say_in_words
 from netflips.recording.plan import Placed, frames_of, place
 from netflips.recording.texts import spelt, texts_of
+from netflips.script.notes import CUT, EMPTY, HURRIED, LEFT_ALONE, UNHEARD
 from unit2av.voice.speech import RENDERING, SpeakerVoice
-from unit2unit.inference import Translation, search_settings
+from unit2unit.inference import TRUNCATED, Translation, search_settings
 
 _GROUP = 8
 """Utterances translated together: side by side they take less time."""
@@ -64,8 +65,8 @@ class Listened:
 @dataclass(frozen=True)
 class Translated:
     """units: repeats kept, without durations; of a text with them. score: None = a user wrote the text. is_truncated: the search
-    ended at its limit. weakest: where it is least sure. text: that it is spoken from, "" = units were translated. why: why there
-    are no units.
+    ended at its limit. weakest: where it is least sure. text: that it is spoken from, "" = units were translated. why: the note
+    that says why there are no units.
     """
 
     units: Units
@@ -73,7 +74,7 @@ class Translated:
     is_truncated: bool = False
     weakest: Stretch | None = None
     text: str = ""
-    why: str = ""
+    why: Note | None = None
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ class Understood:
 
 @dataclass(frozen=True)
 class LeftAlone:
-    """An utterance that stays as it is. why: for which reason. understood: None where nothing of it can be heard or seen."""
+    """An utterance that stays as it is. why: says the reason. understood: None where nothing of it can be heard or seen."""
 
     cast: Cast
     understood: Understood | None
-    why: str
+    why: Note
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +128,7 @@ def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
     understood = _understand(job, found, casts)
     with job.clock.stage("speech"):
         ready = [_place(job, one, understood.get(one.utterance.number)) for one in casts]
-        notice = common_notice({number: one.judgement for number, one in understood.items()})
-        if notice is not None:
-            job.warn(notice)
+        job.notes.add_each(outside_notes({number: one.judgement for number, one in understood.items()}))
         if not any(isinstance(one, _Ready) for one in ready):
             hint = "is there speech in it, in the language of --src-lang?"
             raise UnitError("the translation is empty", path=job.source.path, hint=hint)
@@ -163,7 +162,8 @@ def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Unde
         heard = each_in_lanes(casts, extracted, num_lanes, lambda done: job.progress("units", done, len(casts)))
         listened = {one.utterance.number: said for one, said in zip(casts, heard, strict=True) if said is not None}
     job.models.done_with(job.models.extractor)
-    _warn_of_pictures(job, listened)
+    left_out = {number: note for number, said in listened.items() if (note := said.heard.note) is not None}
+    job.notes.add_each(left_out)
     with job.clock.stage("unit2unit"):
         texts = texts_of(job.options)
         untold = {number: said for number, said in listened.items() if number not in texts}
@@ -178,34 +178,24 @@ def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Unde
         }
 
 
-def _warn_of_pictures(job: Job, listened: dict[int, Listened]) -> None:
-    """Say whose lips were not believed, once for each reason."""
-    reasons = dict[str, list[int]]()
-    for number, said in listened.items():
-        if said.heard.is_picture_left_out:
-            reasons.setdefault(said.heard.reason, []).append(number)
-    for reason, numbers in reasons.items():
-        job.warn(f"utterance{'s' if len(numbers) > 1 else ''} {ranges(numbers)}: units are taken from the sound alone: {reason}")
-
-
 def _place(job: Job, cast: Cast, understood: Understood | None) -> _Ready | LeftAlone:
-    name = f"utterance {cast.utterance.number}"
+    number = cast.utterance.number
     if understood is None or not len(understood.translated.units):
-        why = (
-            "nothing of it can be heard or seen" if understood is None else understood.translated.why or "its translation is empty"
-        )
-        job.warn(f"{name} is left alone: {why}")
+        why = LEFT_ALONE(reason=UNHEARD.code if understood is None else EMPTY.code)
+        if understood is not None and understood.translated.why is not None:
+            why = understood.translated.why
+        job.notes.add(why, number)
         return LeftAlone(cast, understood, why)
     translated, units = understood.translated, understood.translated.units
     natural = units if units.durations is not None else job.models.vocoder.predict_durations(units)
     placed = place(cast.utterance, natural, cast.room, job.info.frame_rate, job.settings.pace)
     fit = placed.fit
     if translated.is_truncated:
-        job.warn(f"{name}: translation stopped at {several(len(translated.units), 'unit')}; --max-target-units 0 lifts the limit")
+        job.notes.add(TRUNCATED(units=len(translated.units)), number)
     if fit.cut:
-        job.warn(f"{name}: {several(fit.cut, 'unit')} at its end found no room, left out; --hold-picture makes room")
+        job.notes.add(CUT(units=fit.cut), number)
     elif fit.is_hurried:
-        job.warn(f"{name} is spoken at {fit.factor:.2f} of its natural length; --hold-picture gives it time")
+        job.notes.add(HURRIED(factor=fit.factor), number)
     return _Ready(cast, understood, placed)
 
 
@@ -256,7 +246,8 @@ def extract_units(
     units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
     figures = (None if np.isnan(figure) else float(figure) for figure in found["figures"])
     extraction = Extraction(units, float(found["confidence"]), _stretch(found["weakest"]), _stretch(found["nearest"]))
-    heard = TrustedUnits(extraction, str(found["modalities"]), str(found["reason"]), *figures)
+    reason = str(found["reason"])
+    heard = TrustedUnits(extraction, str(found["modalities"]), REASONS.get(reason, reason), *figures)
     return Listened(heard, int(found["rest"]) if found["rest"] >= 0 else None)
 
 

@@ -1,6 +1,5 @@
 """What the page needs of the files themselves: pictures before and after, and the outlines of the sounds."""
 
-import logging
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +14,12 @@ from numpy.typing import NDArray
 from avcore.arrays import Pixels
 from avcore.errors import NetflipsError
 from avcore.media import PictureSource, iter_speech_blocks, pictures_at, probe
+from avcore.notes import tell
 from avcore.progress import Progress, silent, track
 from avcore.timeline import SAMPLES_PER_UNIT, seconds_to_units
 from netflips.report import DubReport, UtteranceReport
 from netflips.report.story import Hold, moments_in, output_time, source_time, speaker_box, utterances_of
-
-LOG = logging.getLogger("netflips")
+from netflips.script.notes import REPORT_LACKS
 
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
@@ -101,7 +100,7 @@ def _sound(path: str, missing: list[str]) -> Envelope:
 
 
 def _note(missing: list[str], what: str, error: NetflipsError) -> None:
-    LOG.warning("the report shows no %s: %s", what, error)
+    tell(REPORT_LACKS(what=what, error=str(error)))
     missing.append(f"no {what} here: {error}")
 
 

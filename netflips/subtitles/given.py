@@ -13,10 +13,11 @@ from html import unescape
 from pathlib import Path
 
 from avcore.errors import InputError
+from avcore.notes import Note, NoteKind, Values
 from avcore.plain_text import ranges
 from avcore.texts import read_foreign_text
 from netflips.subtitles.dubbed import SOURCE, TARGET
-from text2unit.cleaning import clean_text, left_out_words
+from text2unit.cleaning import clean_text, left_out_note
 from text2unit.script import LANGUAGES
 
 SUBTITLE_SUFFIXES = (".srt", ".vtt", ".ass", ".ssa", ".smi", ".sami")
@@ -53,6 +54,31 @@ _LETTERS = {
 """Letters by language; all others have Latin ones."""
 OVERLAPPED, UNSORTED, NO_LENGTH, TOO_LATE = "overlapped", "stood out of order", "had no length", "ended after the recording"
 _BEHIND, _UNTIMED, _SILENT = "after the recording", "without times that can be read", "with nothing to say"
+
+
+def _right(values: Values) -> int:
+    return len({number for numbers in values["repairs"].values() for number in numbers})
+
+
+def _put_right(values: Values) -> str:
+    right = _right(values)
+    were = f"{right} of {values['total']} cues {'was' if right == 1 else 'were'} put right"
+    said = [f"{were}: {_counted(values['repairs'])}"] if right else []
+    said += [f"left out: {_counted(values['lacking'])}"] if values["lacking"] else []
+    said += [f"left out of what is said: {values['words']}"] if values["words"] else []
+    said += [f"read as {values['encoding']}"] if values["encoding"] else []
+    return f"{values['name']}: {'; '.join(said)}"
+
+
+def _put_right_korean(values: Values) -> str:
+    said = [f"자막 {values['total']}개 가운데 {_right(values)}개를 바로잡았어요"] if values["repairs"] else []
+    said += [f"쓰지 않은 자막이 {sum(map(len, values['lacking'].values()))}개 있어요"] if values["lacking"] else []
+    said += [f"말하지 않고 뺀 것: {values['words']}"] if values["words"] else []
+    said += [f"{values['encoding']}로 읽었어요"] if values["encoding"] else []
+    return f"{values['name']}: {'. '.join(said)}."
+
+
+_PUT_RIGHT = NoteKind("subtitles_put_right", _put_right, _put_right_korean)
 
 
 @dataclass(frozen=True)
@@ -95,16 +121,14 @@ class GivenSubtitles:
         return replace(self, cues=cues, repairs=repairs, lacking=lacking)
 
     @property
-    def notice(self) -> str:
-        """What was put right and left out, in one line; "" = nothing."""
-        right = len({number for numbers in self.repairs.values() for number in numbers})
-        said = (
-            [f"{right} of {self.total} cues {'was' if right == 1 else 'were'} put right: {_counted(self.repairs)}"] if right else []
-        )
-        said += [f"left out: {_counted(self.lacking)}"] if self.lacking else []
-        said += [left_out_words(self.left_out)] if self.left_out else []
-        said += [f"read as {self.encoding.upper()}"] if self.encoding else []
-        return f"{self.path.name}: {'; '.join(said)}" if said else ""
+    def note(self) -> Note | None:
+        """What was put right and left out; None = nothing."""
+        if not (self.repairs or self.lacking or self.left_out or self.encoding):
+            return None
+        repairs, lacking = ({what: list(numbers) for what, numbers in one.items()} for one in (self.repairs, self.lacking))
+        words = left_out_note(self.left_out).values["words"] if self.left_out else ""
+        values = {"repairs": repairs, "lacking": lacking, "words": words, "encoding": self.encoding.upper()}
+        return _PUT_RIGHT(name=self.path.name, total=self.total, **values)
 
 
 def is_subtitles(path: Path) -> bool:
@@ -318,7 +342,7 @@ def _with(known: Mapping[str, tuple[int, ...]], what: str, numbers: Sequence[int
     return {**known, what: tuple(numbers)} if numbers else dict(known)
 
 
-def _counted(found: Mapping[str, tuple[int, ...]]) -> str:
+def _counted(found: Mapping[str, Sequence[int]]) -> str:
     return ", ".join(f"{len(numbers)} {what} ({ranges(numbers)})" for what, numbers in found.items())
 
 

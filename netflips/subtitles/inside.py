@@ -1,17 +1,20 @@
 """Subtitles within the dubbed video: as tracks of its file, or drawn into its picture."""
 
-import logging
-
 from avcore.media import Subtitle, SubtitleTrack
+from avcore.notes import NoteKind, tell
 from netflips.options import DubOptions
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters, require_letters
 from netflips.subtitles.dubbed import Texts
 
-LOG = logging.getLogger("netflips")
-
 _SAMPLES = {"ko": "\uac00\ud7a3", "el": "\u03a9\u03bb", "ru": "\u0416\u044f"}
 """Letters of a language: a font that has them has the others, too. Those of other languages are Latin."""
 _LATIN = "Ag"
+
+FONT_LACKS = NoteKind(
+    "font_lacks",
+    "this font has no sign for {signs}; the subtitles show a box there",
+    "글꼴에 없는 글자({signs})는 자막에 네모로 보입니다.",
+)
 
 
 def check_font(options: DubOptions) -> None:
@@ -35,7 +38,7 @@ def painter_of(options: DubOptions, texts: Texts) -> Painter | None:
     font, cues = font_file(asked.font), texts.cues(asked.burnt)
     lacking = lacking_letters(font, "".join(line for cue in cues for line in cue.lines))
     if lacking:
-        LOG.warning("%s: warning: this font has no sign for %s; the subtitles show a box there", font, " ".join(lacking))
+        tell(FONT_LACKS(signs=" ".join(lacking)), font)
     return Painter(cues, font)
 
 

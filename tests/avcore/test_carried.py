@@ -12,6 +12,7 @@ from av.packet import Packet
 from avcore.media import Subtitle, SubtitleTrack, VideoWriter
 from avcore.media.carried import CarriedOver
 from avcore.media.tracks import notes_of
+from avcore.notes import sentence
 
 ASS = (
     b"[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize\nStyle: Default,Arial,16\n\n"
@@ -117,7 +118,7 @@ def test_what_is_in_a_file_goes_over(source: Path, tmp_path: Path, ending: str, 
     found = tracks_in(path)
     assert [(codec, shown) for _, codec, shown in found] == tracks
     assert [language for language, _, _ in found[:2]] == ["eng", "fra"]
-    assert notes_of(source) == left
+    assert tuple(map(sentence, notes_of(source))) == left
 
 
 def test_times_are_those_of_the_new_video(source: Path, tmp_path: Path) -> None:

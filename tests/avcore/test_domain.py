@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from avcore.errors import CheckpointError, InputError
-from avcore.units.domain import KEY, Domain, DomainScore, common_bounds, outside_notice, weakest_stretch
+from avcore.notes import KOREAN, sentence
+from avcore.units.domain import KEY, PICTURE_CAUSE, Domain, DomainScore, common_bounds, outside_note, weakest_stretch
 
 
 def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:
@@ -72,14 +73,18 @@ def test_the_notice_names_the_scores_that_are_strange_and_what_to_do() -> None:
         DomainScore("the second score", -2.0, Domain("a phrase", -0.75, 0.01, 40)),
         DomainScore("the third score", -9.0, None),
     )
-    assert outside_notice([known, silent]) is None
-    notice = outside_notice([known, strange, silent])
-    assert notice is not None
+    assert outside_note([known, silent]) is None
+    note = outside_note([known, strange, silent])
+    assert note is not None
+    notice = sentence(note)
     assert "hardly a phrase" in notice
     assert "the second score -2.00, usual is -0.75 or more" in notice
     assert "first" not in notice
     assert "third" not in notice
     assert all(flag in notice for flag in ("--av2unit-path", "--utut-path", "--unit2av-path"))
+    assert "--" not in sentence(note, hint=False)
+    assert "the second score 14 %, usual is 47 % or more" in sentence(note, in_shares=True)
+    assert sentence(note, KOREAN).startswith("모델이 배운 말(a phrase)이 아닌 것 같아요(the second score 14 %, 보통 47 % 이상).")
 
 
 def test_an_odd_word_is_told_with_its_time() -> None:
@@ -89,15 +94,15 @@ def test_an_odd_word_is_told_with_its_time() -> None:
         DomainScore("the weakest", -1.5, domain, "weakest", "at 0.2 to 0.4 s"),
         DomainScore("the likeness", -2.0, domain, "nearest", "at 1.2 to 1.5 s"),
     )
-    notice = outside_notice([mean, weak, unlike], "look at the picture")
-    assert notice is not None
+    note = outside_note([mean, weak, unlike], PICTURE_CAUSE)
+    assert note is not None
+    notice = sentence(note)
     assert notice.startswith("at 1.2 to 1.5 s this is hardly a phrase")
     assert "the weakest -1.50, usual is -0.90 or more; the likeness -2.00, usual is -0.40 or more" in notice
     assert "the mean" not in notice
-    assert "says something else there; look at the picture; for real speech" in notice
-    whole = outside_notice([mean._replace(score=-3.0), weak])
-    assert whole is not None
+    assert "says something else there; where the picture shows somebody else, or hides" in notice
+    whole = sentence(outside_note([mean._replace(score=-3.0), weak]))
     assert whole.startswith("this is hardly a phrase, least of all at 0.2 to 0.4 s")
     assert "means nothing; for real speech" in whole
     unsaid = DomainScore("the likeness", -2.0, Domain("a phrase", -0.5, 0.01, 40), "nearest", "at 1.2 to 1.5 s")
-    assert outside_notice([unsaid]) is None  # a model of before, which says nothing of stretches
+    assert outside_note([unsaid]) is None  # a model of before, which says nothing of stretches

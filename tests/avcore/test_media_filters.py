@@ -14,6 +14,7 @@ from avcore.media import PictureSource, VideoWriter, probe, read_pictures
 from avcore.media.filters import AS_STORED
 from avcore.media.hdr import WHITE, WideColours, to_sdr
 from avcore.media.stored import read_stored
+from avcore.notes import sentence
 from avcore.runs.cache import file_digest
 from netflips.recording.job import digest_of
 from tests.avcore.media_samples import Film, numbered_picture
@@ -112,7 +113,7 @@ def test_sdr_that_was_put_into_hdr_comes_back(
         assert np.abs(squares(picture.rgb) - SDR).max() <= slack
     info = probe(video)
     name = kind if kind == "BT.2020" else f"HDR ({kind})"
-    assert info.notes == (f"its colours are {name}; they are turned into SDR (BT.709)",)
+    assert tuple(map(sentence, info.notes)) == (f"its colours are {name}; they are turned into SDR (BT.709)",)
     assert digest_of(info) != file_digest(video)  # nothing that was kept of it before is believed
     assert next(read_stored(video)).is_plain  # so that it is not converted twice
 
@@ -225,7 +226,7 @@ def test_fields_become_pictures_at_the_same_times(tmp_path: Path, mode: str, nam
     assert max(combs(picture.rgb) for picture in pictures) < 0.75
     assert len(pictures) == len(woven) == info.num_frames
     assert [round(picture.time * rate) for picture in pictures] == list(range(len(woven)))
-    assert info.notes == ("its pictures are interlaced; they are deinterlaced, one picture for each frame",)
+    assert tuple(map(sentence, info.notes)) == ("its pictures are interlaced; they are deinterlaced, one picture for each frame",)
     assert info.treatment.parity == mode
     later = list(read_pictures(video, pictures[5].time))
     assert np.array_equal(later[-3].rgb, pictures[-3].rgb)

@@ -11,6 +11,7 @@ import pytest
 from avcore.arrays import Samples
 from avcore.errors import MediaError
 from avcore.media import probe, read_speech
+from avcore.notes import sentence
 from avcore.plain_text import NEW_COMMAND
 from avcore.speech.tracks import settle_track
 from netflips import cli
@@ -83,7 +84,7 @@ def test_the_track_that_speaks_or_that_is_asked_for(
     info = probe(path)
     assert info.track == number
     assert likeness(read_speech(path), tracks[number - 1][0]) > 0.99
-    assert note in "".join(info.notes)
+    assert note in "".join(map(sentence, info.notes))
     assert bool(note) == bool(info.notes)
     settle_track(path)  # what was chosen before does not count
     usual = number if asked is None else default + 1
@@ -150,7 +151,8 @@ def test_channels_that_cancel_are_not_mixed(tmp_path: Path, left: Samples, right
     heard, again = read_speech(path), read_speech(path)
     assert np.array_equal(heard, again)
     if name:
-        assert probe(path).notes == (f"its channels are out of phase and cancel in the mix, so the {name} one is heard alone",)
+        told = tuple(map(sentence, probe(path).notes))
+        assert told == (f"its channels are out of phase and cancel in the mix, so the {name} one is heard alone",)
         assert likeness(heard, left if name == "left" else right) > 0.99
     else:
         assert not probe(path).notes

@@ -2,7 +2,8 @@
 
 import pytest
 
-from text2unit.cleaning import Cleaned, clean_text, left_out_words
+from avcore.notes import sentence
+from text2unit.cleaning import Cleaned, clean_text, left_out_note
 from text2unit.script import script_of
 
 
@@ -33,7 +34,7 @@ from text2unit.script import script_of
 def test_what_nobody_says_is_left_out_and_told(text: str, said: str, left_out: str) -> None:
     cleaned = clean_text(text)
     assert cleaned.text == said
-    assert left_out_words(cleaned.left_out) == f"left out of what is said: {left_out}"
+    assert sentence(left_out_note(cleaned.left_out)) == f"left out of what is said: {left_out}"
 
 
 @pytest.mark.parametrize(

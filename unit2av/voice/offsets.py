@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from avcore.errors import UsageError
+from avcore.notes import NoteKind, tell
 
 LOG = logging.getLogger(__name__)
 
@@ -30,6 +31,14 @@ _MARGIN = math.log(10_000)
 _ROW_LIMIT = 3.0
 """No single row counts for more than e^3 : 1, so that one odd row decides nothing."""
 _LEAST_SPREAD = 0.01
+
+_OPEN = NoteKind(
+    "vocoder_offset",
+    f"the '{{language}}' vocoder has {{rows}} unit rows and does not show whether it counts units from 0 or from {NUM_SPECIALS}; "
+    "taking 0",
+    f"'{{language}}' 음성 모델의 유닛 번호가 0부터인지 {NUM_SPECIALS}부터인지 알 수 없어 0으로 읽었어요.",
+    f" (--vocoder-unit-offset {NUM_SPECIALS} if the speech is wrong)",
+)
 
 
 @dataclass(frozen=True)
@@ -87,14 +96,7 @@ def resolve_unit_offset(setting: OffsetSetting, language: str, table: Tensor, st
         return resolve_unit_offset(int(stored[language]), language, table, {})
     estimate = estimate_unit_offset(table)
     if not estimate.is_decided:
-        LOG.warning(
-            "the '%s' vocoder has %d unit rows and does not show whether it counts units from 0 or from %d; taking 0 "
-            "(--vocoder-unit-offset %d if the speech is wrong)",
-            language,
-            rows,
-            NUM_SPECIALS,
-            NUM_SPECIALS,
-        )
+        tell(_OPEN(language=language, rows=rows))
     elif estimate.offset:
         LOG.info("the '%s' vocoder counts units from %d (log odds %.0f)", language, estimate.offset, estimate.log_odds)
     return estimate.offset

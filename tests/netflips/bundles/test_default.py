@@ -19,11 +19,12 @@ from avcore.checkpoints.bundle import VARIABLE, Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config, write_checkpoint
 from avcore.checkpoints.stages import Stage
 from avcore.media import probe, write_speech
+from avcore.notes import sentence
 from avcore.units import Units
 from avcore.units.domain import KEY, Domain
 from netflips.bundles.paths import bundle_paths
 from netflips.dub import command as dub_command
-from netflips.dub.judgement import UtteranceJudgement, common_notice, judge_utterance
+from netflips.dub.judgement import judge_utterance
 from netflips.models import load_models
 from netflips.options import DubOptions, RecordingOptions, RunOptions
 from netflips.pipeline import dub
@@ -146,11 +147,12 @@ def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Pa
     heard = TrustedUnits(Extraction(Units(np.array([1])), -0.1), BOTH)
     judged = judge_utterance(models, heard, Translated(heard.extraction.units, -2e6, False))
     assert judged.is_outside is True
-    assert "--modalities audio" in (judged.notice or "")
+    assert judged.notice is not None
+    assert "--modalities audio" in sentence(judged.notice)
     compared = replace(heard, agreement=0.9, usual=0.9)  # lips that are known to belong are not to blame
-    assert "--modalities audio" not in (
-        judge_utterance(models, compared, Translated(heard.extraction.units, -2e6, False)).notice or ""
-    )
+    judged = judge_utterance(models, compared, Translated(heard.extraction.units, -2e6, False))
+    assert judged.notice is not None
+    assert "--modalities audio" not in sentence(judged.notice)
 
 
 def test_an_odd_word_is_told_with_its_time_and_kept(packed: Bundle, clip: Path, tmp_path: Path) -> None:
@@ -191,14 +193,3 @@ def test_single_stages_warn_by_their_own_score(
     arguments = ["--in-unit-path", english, "--out-unit-path", korean, "--utut-path", translator, "--beam", "2", "--cpu"]
     assert unit2unit_inference.main([*arguments, *LANGUAGES, "--max-target-units", "20"]) == 0
     assert "the translation's score" in capsys.readouterr().err
-
-
-def test_one_notice_for_many_utterances() -> None:
-    strange, usual = UtteranceJudgement(-3.0, True, "this is hardly that"), UtteranceJudgement(-0.1, False, None)
-    assert common_notice({1: usual, 2: usual}) is None
-    assert common_notice({1: usual, 4: strange}) == "utterance 4: this is hardly that"
-    every = dict.fromkeys((1, 2, 3, 5, 8, 9), strange) | {4: usual}
-    assert common_notice(every) == "utterances 1-3, 5, 8-9 (6 of 7): this is hardly that"
-    stranger = UtteranceJudgement(-4.0, True, "this is not that at all")
-    notice = common_notice({1: usual, 4: strange, 6: stranger})
-    assert notice == "utterances 4, 6 (2 of 3; the figures are those of 4): this is hardly that"

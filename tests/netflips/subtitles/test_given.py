@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError
+from avcore.notes import sentence
 from netflips.subtitles.given import GivenSubtitles, read_subtitles
 
 SRT = "1\n00:00:01,000 --> 00:00:02,000\n안녕\n\n2\n00:00:03,000 --> 00:00:04,000\n둘\n"
@@ -99,7 +100,7 @@ def times(*rows: tuple[str, str, str]) -> str:
 def test_what_is_read_and_told(tmp_path: Path, name: str, content: str, cues: list[tuple[float, float, str]], notice: str) -> None:
     given = read(tmp_path, name, content)
     assert [(round(one.start_s, 3), round(one.end_s, 3), one.text) for one in given.cues] == cues
-    assert given.notice == notice
+    assert ("" if given.note is None else sentence(given.note)) == notice
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_what_is_read_and_told(tmp_path: Path, name: str, content: str, cues: li
 def test_encodings(tmp_path: Path, encoding: str, told: str) -> None:
     given = read(tmp_path, "a.srt", SRT.replace("\n", "\r\n"), encoding)
     assert [one.text for one in given.cues] == ["안녕", "둘"]
-    assert given.notice == (f"a.srt: read as {told}" if told else "")
+    assert ("" if given.note is None else sentence(given.note)) == (f"a.srt: read as {told}" if told else "")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,196 @@
+"""Notes: what a user should know of a result, as a code with its values, and the sentences made of them in two languages.
+
+A kind of note is declared once, in the module that finds it out, and joins the table `KINDS`. Whoever shows a note takes its
+sentence from there; nobody reads a sentence to find out what it says.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from string import Formatter
+from typing import Any, NamedTuple
+
+from avcore.plain_text import NEW_COMMAND, ranges, several
+
+LOG = logging.getLogger("netflips")
+
+ENGLISH, KOREAN = LANGUAGES = ("en", "ko")
+Values = Mapping[str, Any]
+Words = str | Callable[[Values], str]
+"""A template in the form of `str.format`, or what makes the sentence of the values.
+
+Beside a note's values a template may name `{who}`, the utterances ("utterances 1, 4-6", "1, 4~6번 발화"), and `{u}`, the same with
+a colon and a space, or nothing where no utterance is meant. `{count:#unit}` is a count with its noun; `{reason:@}` are the words of
+the kind whose code the value is.
+"""
+_TOLD: set[tuple[str, str]] = set()
+"""What this command has told once."""
+NEW_COMMAND.append(_TOLD.clear)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a user should know. code: of a kind in `KINDS`. values: what JSON holds; they go into the sentence."""
+
+    code: str
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NoteKind:
+    """A kind of note, or words that notes share. Called with values, it makes a note.
+
+    hint: what the English sentence ends with on a command line: flags that help. alike: the values in which notes of several
+    utterances must agree to be told in one line; None = all. rank: notes of a higher one are told after the others.
+    """
+
+    code: str
+    english: Words
+    korean: Words
+    hint: Words = ""
+    alike: tuple[str, ...] | None = None
+    rank: int = 5
+
+    def __post_init__(self) -> None:
+        KINDS[self.code] = self
+
+    def __call__(self, **values: Any) -> Note:
+        """Make a note of this kind."""
+        return Note(self.code, values)
+
+
+KINDS: dict[str, NoteKind] = {}
+"""The table of all kinds, by their codes."""
+
+
+class ToldNote(NamedTuple):
+    """A note as it is told. numbers: of its utterances, none = of all. differ: some of them have other values than the first."""
+
+    note: Note
+    numbers: tuple[int, ...] = ()
+    differ: bool = False
+
+
+def sentence(told: ToldNote | Note, language: str = ENGLISH, *, who: str | None = None, hint: bool = True, **more: Any) -> str:
+    """Return the sentence of a note.
+
+    who: what stands for the utterances in place of their numbers. hint: with flags that help, in English. more: values besides.
+    A note that this version does not know, or whose values do not fit, is told as it stands.
+    """
+    told = ToldNote(told) if isinstance(told, Note) else told
+    note, kind = told.note, KINDS.get(told.note.code)
+    named = _who(told, language) if who is None else who
+    values = {"who": named, "u": f"{named}: " if named else "", "language_of_words": language, **note.values, **more}
+    try:
+        if kind is None:
+            raise KeyError(note.code)
+        if language == KOREAN:
+            return _filled(kind.korean, values)
+        return _filled(kind.english, values) + (_filled(kind.hint, values) if hint else "")
+    except (LookupError, ValueError, TypeError, AttributeError):
+        figures = ", ".join(f"{name} = {value}" for name, value in note.values.items())
+        return f"{values['u']}{note.code}" + (f" ({figures})" if figures else "")
+
+
+def _who(told: ToldNote, language: str) -> str:
+    numbers = told.numbers
+    if not numbers:
+        return ""
+    among = told.note.values.get("among") if len(numbers) > 1 else None
+    if language == KOREAN:
+        return f"{ranges(numbers).replace('-', '~')}번 발화" + ("" if among is None else f"({among}개 가운데 {len(numbers)}개)")
+    whose = f"; the figures are those of {numbers[0]}" if told.differ else ""
+    part = "" if among is None else f" ({len(numbers)} of {among}{whose})"
+    return f"utterance{'s' if len(numbers) > 1 else ''} {ranges(numbers)}{part}"
+
+
+class _Filler(Formatter):
+    """Fills templates in a language."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec == "@":
+            kind = KINDS[value]
+            return _filled(kind.korean if self._values["language_of_words"] == KOREAN else kind.english, self._values)
+        if format_spec.startswith("#"):
+            one, _, more = format_spec[1:].partition("/")
+            return several(value, one, more)
+        return str(super().format_field(value, format_spec))
+
+
+def _filled(words: Words, values: Values) -> str:
+    return words(values) if callable(words) else _Filler(values).vformat(words, (), values)
+
+
+def grouped(notes: Iterable[tuple[int, Note]]) -> list[ToldNote]:
+    """Join notes of single utterances that are told in one line. notes: with the number of the utterance."""
+    found: dict[tuple[str, str], list[tuple[int, Note]]] = {}
+    for number, note in notes:
+        alike = KINDS[note.code].alike if note.code in KINDS else None
+        values = note.values if alike is None else {name: note.values.get(name) for name in alike}
+        found.setdefault((note.code, repr(sorted(values.items()))), []).append((number, note))
+    told = []
+    for alike_ones in found.values():
+        (first_number, first), *others = alike_ones
+        numbers = first_number, *(number for number, _ in others)
+        told.append(ToldNote(first, numbers, any(note != first for _, note in others)))
+    return sorted(told, key=lambda one: KINDS[one.note.code].rank if one.note.code in KINDS else 0)
+
+
+def tell(told: ToldNote | Note, place: object = "", *, is_once: bool = False) -> None:
+    """Say a note in the log, and to who listens. place: the file it is of. is_once: not where this command has told it before."""
+    told = ToldNote(told) if isinstance(told, Note) else told
+    text = sentence(told)
+    if is_once:
+        if (str(place), text) in _TOLD:
+            return
+        _TOLD.add((str(place), text))
+    LOG.warning("%s%s", f"{place}: warning: " if str(place) else "warning: ", text)
+    for listener in _LISTENERS:
+        listener(told)
+
+
+class Notes:
+    """The notes of one job: told as they are found, and kept for its script. of_all: of no utterance; of: by its number."""
+
+    def __init__(self, place: object = "") -> None:
+        self._place = place
+        self.of_all: list[Note] = []
+        self.of: dict[int, list[Note]] = {}
+
+    def add(self, note: Note, *numbers: int) -> None:
+        """Tell a note of all, or of some utterances."""
+        tell(ToldNote(note, numbers), self._place)
+        if not numbers:
+            self.of_all.append(note)
+        for number in numbers:
+            self.of.setdefault(number, []).append(note)
+
+    def add_each(self, notes: Mapping[int, Note]) -> None:
+        """Tell notes of utterances, by their numbers, each with values of its own: those that are alike in one line."""
+        for told in grouped(notes.items()):
+            tell(told, self._place)
+        for number, note in notes.items():
+            self.of.setdefault(number, []).append(note)
+
+
+def told_in_order(first: Iterable[Note], notes: Notes) -> list[ToldNote]:
+    """All notes of a job as they are told, after some others of all of it."""
+    of_utterances = ((number, note) for number in sorted(notes.of) for note in notes.of[number])
+    return [*map(ToldNote, first), *map(ToldNote, notes.of_all), *grouped(of_utterances)]
+
+
+_LISTENERS: list[Callable[[ToldNote], None]] = []
+
+
+@contextmanager
+def noted_by(listener: Callable[[ToldNote], None]) -> Iterator[None]:
+    """Let somebody hear all notes of the block."""
+    _LISTENERS.append(listener)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(listener)

@@ -1,0 +1,70 @@
+"""What a dub tells its user besides what the packages below tell: kinds of notes (see `avcore.notes`).
+
+Whoever imports this has the words of all notes that stand in scripts.
+"""
+
+import unit2unit.inference  # noqa: F401  # so that their kinds of notes are known
+from avcore.notes import Note, NoteKind, Values, sentence
+
+_STAYS = "the speech is dubbed, the picture stays as it is"
+
+NO_FACE = NoteKind(
+    "no_face",
+    lambda one: f"no face was found{' in any picture' if one.get('of_clip') else ''}: {_STAYS}",
+    "얼굴을 찾지 못했어요. 음성만 더빙하고 화면은 그대로 둡니다.",
+    rank=1,
+)
+NO_SUCH_FACE = NoteKind(
+    "no_such_face",
+    lambda one: f"there is no face number {one['face']} in {one['who'] or 'any shot'}: {_STAYS}{' there' if one['who'] else ''}",
+    "왼쪽에서 {face}번째 얼굴이 없어요. 그 부분은 음성만 더빙합니다.",
+    rank=1,
+)
+OUT_OF_SIGHT = NoteKind(
+    "out_of_sight",
+    f"nobody in sight seems to say {{who}}: {_STAYS} there",
+    "{who}를 말하는 사람이 화면에 보이지 않아요. 그 부분은 음성만 더빙합니다.",
+    " (--face largest draws one all the same)",
+    rank=1,
+)
+MOUTHS_CUT = NoteKind(
+    "mouths_cut",
+    "the mouth is cut off by the edge of the picture in {who}: it stays as it is there",
+    "{who}에서 입이 화면 밖으로 잘렸어요. 그 부분의 입 모양은 그대로 둡니다.",
+    rank=0,
+)
+LEFT_ALONE = NoteKind("left_alone", "{who} is left alone: {reason:@}", "{who}는 원본 그대로 두었어요: {reason:@}")
+UNHEARD = NoteKind("unheard", "nothing of it can be heard or seen", "들리는 말도 보이는 입도 없습니다.")
+EMPTY = NoteKind("empty_translation", "its translation is empty", "번역 결과가 비어 있습니다.")
+SILENT = NoteKind("silent", "nothing was heard in it", "들린 말이 없습니다.")
+UNSAYABLE = NoteKind(
+    "unsayable",
+    "its text cannot be said: {error}; correct it in {file}, and give that with --segments-in",
+    "이 글은 소리 내어 읽을 수 없습니다({error}). 고쳐서 다시 시도해 주세요.",
+)
+CUT = NoteKind(
+    "cut",
+    "{u}{units:#unit} at its end found no room, left out",
+    "{u}시간이 모자라 끝부분이 빠졌어요. 화면을 잠시 멈추면 다 말할 수 있어요.",
+    "; --hold-picture makes room",
+)
+HURRIED = NoteKind(
+    "hurried",
+    "{who} is spoken at {factor:.2f} of its natural length",
+    "{u}자연스러운 길이의 {factor:.0%}로 빠르게 말해요. 화면을 잠시 멈추면 여유가 생겨요.",
+    "; --hold-picture gives it time",
+)
+TEXTS_LEFT_OUT = NoteKind("texts_left_out", "{name}: left out of what is said: {words}", "{name}: 말하지 않고 뺀 것: {words}.")
+ONLY_TIMES = NoteKind(
+    "only_times",
+    "{name}: only its times are used: its texts are not in '{source}', and cannot be spoken in '{target}'",
+    "{name}: 시간만 썼어요. 글이 '{source}'도 아니고 '{target}'로 말할 수도 없어요.",
+)
+REPORT_LACKS = NoteKind("report_lacks", "the report shows no {what}: {error}", "보고서에 넣지 못했어요({what}): {error}")
+TRIED_AGAIN = NoteKind("tried_again", "tried again: {deaths}", "다시 시도했어요: {deaths}")
+DUB_CHANGED = NoteKind("dub_changed", "it is not as it was made; it is made anew", "만들어 둔 파일이 달라져 다시 만듭니다.")
+
+
+def why_left(values: Values) -> str:
+    """The English words of why an utterance was left alone."""
+    return sentence(Note(str(values["reason"]), values))

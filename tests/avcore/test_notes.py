@@ -1,0 +1,96 @@
+"""Notes: sentences of codes and values in two languages, alike ones in one line, heard by whoever runs a command."""
+
+import ast
+import logging
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+
+from avcore.notes import KINDS, KOREAN, Note, NoteKind, Notes, ToldNote, grouped, noted_by, sentence, tell, told_in_order
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("avcore", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips")
+_REASON = NoteKind("test_reason", "no time", "시간이 없어요")
+_STOPPED = NoteKind(
+    "test_stopped", "{u}stopped at {units:#unit}: {reason:@}", "{u}유닛 {units}개에서 멈춤: {reason:@}", "; use --more"
+)
+_LEFT = NoteKind("test_left", "{who} is left ({share:.0%})", "{who}는 그대로({share:.0%})", alike=("why",), rank=9)
+
+
+def _stopped(units: int) -> Note:
+    return _STOPPED(units=units, reason=_REASON.code)
+
+
+@pytest.mark.parametrize(
+    ("told", "english", "korean"),
+    [
+        (_stopped(1), "stopped at 1 unit: no time; use --more", "유닛 1개에서 멈춤: 시간이 없어요"),
+        (
+            ToldNote(_stopped(2), (3,)),
+            "utterance 3: stopped at 2 units: no time; use --more",
+            "3번 발화: 유닛 2개에서 멈춤: 시간이 없어요",
+        ),
+        (ToldNote(_LEFT(share=0.25), (1, 4, 5, 6)), "utterances 1, 4-6 is left (25%)", "1, 4~6번 발화는 그대로(25%)"),
+        (
+            ToldNote(_LEFT(share=0.5, among=3), (4, 6), True),
+            "utterances 4, 6 (2 of 3; the figures are those of 4) is left (50%)",
+            "4, 6번 발화(3개 가운데 2개)는 그대로(50%)",
+        ),
+        (ToldNote(Note("of_tomorrow", {"n": 3}), (2,)), "utterance 2: of_tomorrow (n = 3)", "2번 발화: of_tomorrow (n = 3)"),
+        (_STOPPED(units="{0.x}"), "test_stopped (units = {0.x})", "test_stopped (units = {0.x})"),  # values that do not fit
+    ],
+)
+def test_a_sentence_is_made_of_the_code_and_its_values(told: ToldNote | Note, english: str, korean: str) -> None:
+    assert (sentence(told), sentence(told, KOREAN)) == (english, korean)
+
+
+def test_hints_can_be_left_out_and_utterances_marked() -> None:
+    assert sentence(ToldNote(_stopped(2), (3, 4)), who="#", hint=False) == "#: stopped at 2 units: no time"
+
+
+def test_alike_notes_are_told_in_one_line_and_all_are_kept_with_their_utterance(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[ToldNote] = []
+    notes, left = Notes("a.mp4"), {2: _LEFT(share=0.5, why="x"), 4: _LEFT(share=0.1, why="x"), 5: _LEFT(share=0.1, why="y")}
+    with noted_by(heard.append), caplog.at_level(logging.WARNING):
+        notes.add_each(left)
+        notes.add(_stopped(5), 2)
+        notes.add(_REASON())
+        for _ in range(2):
+            tell(_REASON(), "b.mp4", is_once=True)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[:2] == ["a.mp4: warning: utterances 2, 4 is left (50%)", "a.mp4: warning: utterance 5 is left (10%)"]
+    assert lines[3:] == ["a.mp4: warning: no time", "b.mp4: warning: no time"]
+    assert [one.numbers for one in heard] == [(2, 4), (5,), (2,), (), ()]
+    assert notes.of[2] == [left[2], _stopped(5)]
+    in_order = told_in_order([_REASON()], notes)
+    assert [one.note.code for one in in_order] == ["test_reason", "test_reason", "test_stopped", "test_left", "test_left"]
+    assert grouped(left.items())[0].differ
+
+
+def _names(words: Any) -> set[str]:
+    return set() if callable(words) else {name for _, name, _, _ in Formatter().parse(words) if name}
+
+
+def _declared() -> dict[str, str]:
+    """Where each kind of note is declared, by its code. A code declared twice fails."""
+    found: dict[str, str] = {}
+    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "NoteKind":
+                code = ast.literal_eval(node.args[0])
+                assert code not in found, f"{code}: {found[code]} and {path}"
+                found[code] = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    return found
+
+
+def test_every_kind_has_words_in_both_languages() -> None:
+    declared = _declared()
+    assert len(declared) > 50
+    for name, module in declared.items():
+        __import__(module)
+        kind = KINDS[name]
+        assert any("가" <= letter <= "힣" for letter in (str(kind.korean) if not callable(kind.korean) else "가")), name
+        if not callable(kind.english):
+            assert _names(kind.korean) <= _names(kind.english) | {"who", "u"}, name
