@@ -4,9 +4,11 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NoReturn
 
-from avcore.errors import EXIT_BAD_INPUT
+from avcore.checkpoints.stages import named_model
+from avcore.errors import EXIT_BAD_INPUT, NetflipsError
 from avcore.plain_text import shown
 
 
@@ -14,6 +16,16 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     """`did you mean X?` for what is nearest to a word that is not known; "" where nothing is near."""
     near = get_close_matches(given.lower(), list(known), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else ""
+
+
+def find_named_models(options: argparse.Namespace) -> None:
+    """Put the path of a model that was fetched in place of its name (`--recognizer whisper-small`); a path that exists stays.
+
+    Raises NetflipsError for a model that is published but not here, and one that is damaged.
+    """
+    for option, given in vars(options).items():
+        if isinstance(given, Path) and given.parts == (given.name,) and not given.exists():
+            setattr(options, option, named_model(given.name, f"--{option.replace('_', '-')}") or given)
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,7 +43,12 @@ class Parser(argparse.ArgumentParser):
             flag = text.partition("=")[0]
             if flag.startswith("--") and not any(option.startswith(flag) for option in known):
                 self.error("; ".join(filter(None, (f"unrecognized option {flag}", did_you_mean(flag, known)))))
-        return super().parse_args(given, namespace)
+        options = super().parse_args(given, namespace)
+        try:
+            find_named_models(options)
+        except NetflipsError as error:
+            self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {shown(error)}\n")
+        return options
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:

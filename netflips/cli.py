@@ -26,6 +26,7 @@ COMMANDS = {
     "extract": ("netflips.bulk.command", "units of a whole corpus, in bulk"),
     "prepare": ("avdata.prepare.command", "a speech corpus or a folder of video to what training reads"),
     "manifest": ("avdata.manifest_command", "check, count, divide, join and convert manifests"),
+    "models": ("netflips.published.command", "get models that others publish, and find them by name"),
     "convert": ("netflips.convert_command", "a checkpoint to safetensors and JSON"),
     "bundle": ("netflips.bundles.command", "pack and check the models that come with NetfLips"),
     "evaluate": ("netflips.evaluate.command", "how good the demo's models are, or one's own on a test split"),

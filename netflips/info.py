@@ -1,21 +1,31 @@
-"""`netflips info [FILE]`: what a video, a sound, a checkpoint or a bundle of models says of itself."""
+"""`netflips info [FILE]`: what a video, a sound, a checkpoint, an engine's folder or a bundle of models says of itself."""
 
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from avcore.checkpoints.bundle import ABOUT, read_bundle
+from avcore.checkpoints.stages import Stage, named_model, stages
 from avcore.command import Parser, run
 from avcore.files import require_file
 from avcore.loading import loading
 from avcore.plain_text import json_text, say, several, shown
 from netflips.bundles.describe import bundle_lines
 from netflips.bundles.paths import require_bundle
+from netflips.recognizers.folders import MODEL_FILE
 
+RECOGNIZER, TEXT_TRANSLATOR = "--recognizer", "--text-translator"
+_ENGINES = {RECOGNIZER: "speech recogniser (Whisper)", TEXT_TRANSLATOR: "text translator (NLLB or M2M-100)"}
+_FOREIGN = {
+    "--wav2lip-path": ("unit2av.lipsync.wav2lip.mouth", "load_wav2lip", "lip sync generator (Wav2Lip)"),
+    "--syncnet": ("unit2av.face.syncnet", "load_syncnet", "SyncNet"),
+}
+"""Of models that are no checkpoints of a stage, by the flag that takes one: who loads it, and what it is."""
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
 
@@ -26,7 +36,8 @@ def build_parser() -> Parser:
         "path",
         type=Path,
         nargs="?",
-        help="a video, a sound file, a checkpoint, or a bundle's folder (default: the bundle that comes with NetfLips)",
+        help="a video, a sound file, a model, also by the name that netflips models has, or a bundle's folder (default: the bundle "
+        "that comes with NetfLips)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -44,12 +55,51 @@ def _work(options: argparse.Namespace) -> None:
 
 def _describe(path: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
     """What there is to say of a file, for machines and for people."""
+    if path is not None and path.parts == (path.name,) and not path.exists():
+        path = named_model(path.name, "") or path
+    if path is not None and (path / MODEL_FILE).is_file():
+        facts = model_facts(path, flag_of(path))
+        return facts, _checkpoint_lines(facts)
     if path is None or path.is_dir() or path.name == ABOUT:
         bundle = require_bundle() if path is None else read_bundle(path if path.is_dir() else path.parent)
         return {**bundle.about, "folder": str(bundle.folder)}, bundle_lines(bundle)
     require_file(path, "the file")
     facts = _checkpoint_facts(path) if path.suffix.lower() in _CHECKPOINT_SUFFIXES else _media_facts(path)
     return facts, (_checkpoint_lines(facts) if "kind" in facts else _media_lines(facts))
+
+
+def flag_of(path: Path) -> str:
+    """The flag that takes a model: a folder of an engine, or a checkpoint. Raises InputError or CheckpointError for another."""
+    with loading():
+        from avcore.checkpoints.checkpoint import read_checkpoint
+        from netflips.recognizers.folders import SEQUENCE_TO_SEQUENCE, spec_of
+
+    if path.is_dir():
+        return TEXT_TRANSLATOR if spec_of(path) == SEQUENCE_TO_SEQUENCE else RECOGNIZER
+    return read_checkpoint(path, None).stage.flag
+
+
+def model_facts(path: Path, flag: str) -> dict[str, Any]:
+    """Read a model as the flag that takes it would, and return what it says of itself.
+
+    Raises InputError or CheckpointError for what is damaged or another model.
+    """
+    with loading():
+        from netflips.recognizers.folders import folder_fingerprint, require_numbers
+        from netflips.recognizers.whisper import require_whisper_folder
+        from netflips.text_road.translator import require_translator_folder
+
+    if flag in (RECOGNIZER, TEXT_TRANSLATOR):
+        languages = [] if flag == RECOGNIZER else sorted(require_translator_folder(path)[0])
+        folder = require_whisper_folder(path) if flag == RECOGNIZER else path
+        require_numbers(folder)
+        facts = {"kind": _ENGINES[flag], "languages": languages, "fingerprint": folder_fingerprint(folder)}
+        return {name: value for name, value in facts.items() if value}
+    if flag in _FOREIGN:
+        module, load, kind = _FOREIGN[flag]
+        getattr(import_module(module), load)(path)
+        return {"kind": kind}
+    return _checkpoint_facts(path, next((one for one in stages() if one.flag == flag), None))
 
 
 def _media_facts(path: Path) -> dict[str, Any]:
@@ -99,11 +149,11 @@ def _when(extent: Mapping[str, Any]) -> str:
     return f"{extent['duration_s']:.3f} s" + (f" from {extent['start_s']:.3f} s on" if extent["start_s"] else "")
 
 
-def _checkpoint_facts(path: Path) -> dict[str, Any]:
+def _checkpoint_facts(path: Path, stage: Stage | None = None) -> dict[str, Any]:
     with loading():
         from avcore.checkpoints.checkpoint import read_checkpoint
 
-    checkpoint = read_checkpoint(path, None)
+    checkpoint = read_checkpoint(path, stage)
     layout = checkpoint.stage.layout
     facts = {
         "kind": checkpoint.kind,
@@ -124,10 +174,12 @@ def _checkpoint_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if "updates" in facts:
         updates = facts["updates"]
         yield f"updates: {', '.join(f'{name} {one}' for name, one in updates.items()) if isinstance(updates, dict) else updates}"
-    yield f"tensors: {facts['tensors']}, {facts['numbers']:,} numbers"
+    if "tensors" in facts:
+        yield f"tensors: {facts['tensors']}, {facts['numbers']:,} numbers"
     if "units" in facts:
         yield f"units: {facts['units']}"
-    yield f"fingerprint: {facts['fingerprint']}"
+    if "fingerprint" in facts:
+        yield f"fingerprint: {facts['fingerprint']}"
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ PACKAGES = (
 )
 STAGES: tuple[Stage, ...] = tuple(chain.from_iterable(map(stages_of, PACKAGES)))
 """In the order in which a dub needs them."""
+MODEL_FLAGS = (*(one.flag for one in STAGES), "--recognizer", "--text-translator", "--wav2lip-path", "--syncnet")
+"""Flags that take a model: a path, or the name of one that `netflips models` keeps."""
 SHIPPED = Path(__file__).with_name("bundle")
 """The folder of the models that come with NetfLips; it holds files only."""
 
@@ -117,3 +119,12 @@ LOADERS: dict[Stage, Callable[[Path, Running], Any]] = {
 def load(stage: Stage, path: Path, how: Running) -> Any:
     """Load the model of a checkpoint of that kind. Raises what its loader raises."""
     return LOADERS[stage](path, how)
+
+
+def named_model(name: str, flag: str) -> Path | None:
+    """Find a model that the user fetched, by its name. Raises UsageError for one that is not here, CheckpointError for damage."""
+    if flag and flag not in MODEL_FLAGS:
+        return None
+    from netflips.published.store import find_model
+
+    return find_model(name, flag)

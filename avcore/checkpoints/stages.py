@@ -199,6 +199,9 @@ class House(Protocol):
     def load(self, stage: Stage, path: Path, how: Running) -> Any:
         """Load the model of a checkpoint of that kind."""
 
+    def named_model(self, name: str, flag: str) -> Path | None:
+        """Find a model that the user fetched by its name; None where none is called so, or the flag takes no model."""
+
 
 def stages() -> tuple[Stage, ...]:
     """Return all kinds that are installed; none where avcore stands alone."""
@@ -218,6 +221,15 @@ def load_installed(stage: Stage, path: Path, how: Running) -> Any:
     if house is None:
         raise LookupError(f"no package of this installation loads a {stage.kind}")
     return house.load(stage, path, how)
+
+
+def named_model(name: str, flag: str) -> Path | None:
+    """Find a model that the user fetched by its name; None where none is called so, or the flag takes none, or avcore stands alone.
+
+    Raises NetflipsError for a model that is published but not here, and one that has changed.
+    """
+    house = _house()
+    return None if house is None else house.named_model(name, flag)
 
 
 @cache

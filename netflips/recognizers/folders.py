@@ -202,9 +202,15 @@ def matters(path: Path) -> bool:
 
 @contextmanager
 def extra_needed(library: str) -> Iterator[None]:
-    """Within it libraries of the extra `asr` are imported. Raises UsageError where one is not installed."""
+    """Within it libraries of the extra `asr` are imported. Raises UsageError where one is not installed.
+
+    The engine's own remarks, as about number formats that a processor has not, stay its own.
+    """
     try:
         yield
+        import ctranslate2
+
+        ctranslate2.set_log_level(logging.ERROR)
     except ImportError as error:
         raise UsageError(f"{library} is not installed", found=reason(error), hint=_EXTRA) from error
 

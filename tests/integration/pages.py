@@ -5,6 +5,7 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from accelerate.commands.launch import launch_command_parser
 from torch.distributed.run import get_args_parser
 
 from netflips.cli import main as netflips
+from netflips.published.store import models_folder, note_down
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {"python", "netflips", "make", "mkdir", "tar", "tensorboard", "accelerate", "torchrun", "pip", "source", "grep"}
@@ -214,8 +216,18 @@ COMMON = (
     Form(r"-m build$", "another test builds and installs it", check=check_buildable),
     Form(r"pip install", "it installs what runs this test", check=check_files_of_pip),
     Form(r"-m venv", "it makes the environment that this test runs in", check=check_venv),
+    Form(r"netflips models (get|add|check)", "what others publish is far away; its own tests fetch it", check=check_help),
     Form(r"netflips serve", "it serves until it is stopped", check=check_help),
     Form(r"^tensorboard ", "it serves until it is stopped", check=check_pinned),
     Form(r"^(accelerate launch|torchrun)", "it needs several GPUs", check=check_settings),
 )
 """Forms that hold on every page."""
+
+
+def keep_model(name: str, flag: str, path: Path) -> None:
+    """Have a model in the user's folder, as if it had been fetched. path: a file, or a folder."""
+    folder = models_folder() / "new"
+    folder.mkdir(parents=True)
+    for one in path.iterdir() if path.is_dir() else [path]:
+        shutil.copy(one, folder)
+    note_down(name, folder, {"flag": flag, "main": "" if path.is_dir() else path.name})

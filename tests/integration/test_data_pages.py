@@ -17,7 +17,17 @@ from avdata.unit_store import read_units
 from netflips.bulk.session import ray_session
 from tests.avdata.prepare.made import sound_bytes, talking_head
 from tests.avdata.prepare.trees import LIP_PLAN, lip_label, write_aihub_lips, write_kaldi_folder, write_kox, write_zeroth
-from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, parameters, run_in_form, write_stand_in
+from tests.integration.pages import (
+    COMMON,
+    ROOT,
+    Form,
+    check_help,
+    check_settings,
+    keep_model,
+    parameters,
+    run_in_form,
+    write_stand_in,
+)
 from unit2unit.stage import TRANSLATOR
 from workshop.heads.camera import Pose
 from workshop.random.random_checkpoints import RENDERER, write_random_checkpoints
@@ -81,6 +91,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with ray_session(1), pytest.MonkeyPatch.context() as patch:
         write_random_checkpoints(folder, "tiny")
         (folder / "unit_av_renderer.pt").write_bytes((folder / RENDERER).read_bytes())
+        patch.setenv("NETFLIPS_MODELS", str(folder / "models"))
+        for name, flag, file in (
+            ("encoder", "--av2unit-path", "mavhubert_large_noise.pt"),
+            ("translator", "--utut-path", "utut_sts_ft.pt"),
+            ("renderer", "--unit2av-path", RENDERER),
+            ("renderer-ko", "--unit2av-path", RENDERER),
+        ):
+            keep_model(name, flag, folder / file)
         _write_corpora(folder)
         patch.setattr(os, "sched_getaffinity", lambda _: {0})
         # As in an activated environment; what the pages call python is this one.

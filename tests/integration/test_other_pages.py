@@ -12,7 +12,7 @@ from avcore.units import Units
 from avdata.spoken_texts import SpokenText
 from tests.avcore.made_speech import talk
 from tests.avdata.prepare.made import talking_head
-from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, parameters, run_in_form
+from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, keep_model, parameters, run_in_form
 from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.test_say import write_random_speller
 from tests.netflips.text_road.tiny import write_translator
@@ -54,6 +54,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     _write_what_is_read(folder)
     copytree(ROOT / "demo", folder / "demo")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NETFLIPS_MODELS", str(folder / "models"))
+        keep_model("whisper-small", "--recognizer", folder / "faster-whisper-small")
         patch.chdir(folder)
         yield folder
 

@@ -1,0 +1,159 @@
+"""What is published for each flag that takes a model, as `catalogue.yaml` lists it, or the file that NETFLIPS_CATALOGUE names."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import InputError, UsageError
+from avcore.texts import read_yaml
+from avcore.usage import did_you_mean
+
+VARIABLE = "NETFLIPS_CATALOGUE"
+SHIPPED = Path(__file__).with_name("catalogue.yaml")
+HUB_VARIABLE = "HF_ENDPOINT"
+"""The variable by which Hugging Face's own programs take another address of the Hub."""
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_KINDS = ("hub", "drive", "url", "unzip")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a file lies. kind: hub, drive, url, or unzip (a zip at that address).
+
+    at: a repository, an id or an address. commit: of a repository, "" = the newest. folder: in the repository, "" or `x/`.
+    """
+
+    kind: str
+    at: str
+    commit: str = ""
+    folder: str = ""
+
+    def __str__(self) -> str:
+        names = {"hub": f"Hugging Face {self.at}", "drive": f"Google Drive {self.at}"}
+        return names.get(self.kind, self.at)
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A file of a model. name: or a pattern, of a repository's. size (bytes), sha256: None = learnt at the first download.
+
+    sources: of its own, where it lies elsewhere than the rest.
+    """
+
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+    sources: tuple[Origin, ...] = ()
+    is_optional: bool = False
+
+
+@dataclass(frozen=True)
+class Licence:
+    """What a model may be used for. asks: it is accepted one by one, because it forbids something or says nothing."""
+
+    key: str
+    title: str
+    allows: str
+    asks: bool = False
+
+
+@dataclass(frozen=True)
+class Model:
+    """A published model. flag: that takes it. megabytes: of all files, about; None = not known.
+
+    main: the file that the flag takes, "" = the folder. not_this: other files that go by the same name, by their lengths.
+    """
+
+    name: str
+    flag: str
+    about: str
+    languages: str
+    licence: Licence
+    files: tuple[ModelFile, ...]
+    sources: tuple[Origin, ...]
+    megabytes: float | None = None
+    main: str = ""
+    not_this: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """hosts: addresses by kind of source. sets: names of models that go together, and what for."""
+
+    hosts: Mapping[str, str]
+    models: Mapping[str, Model]
+    sets: Mapping[str, tuple[str, tuple[str, ...]]]
+
+    def named(self, names: Iterable[str]) -> list[Model]:
+        """The models of these names of models and sets, each once. Raises UsageError for a name that it does not have."""
+        found = dict[str, Model]()
+        for name in names:
+            parts = self.sets[name][1] if name in self.sets else (name,)
+            for part in parts:
+                if part not in self.models:
+                    near = did_you_mean(part, [*self.models, *self.sets])
+                    raise UsageError(f"no published model {part!r}", hint="; ".join(filter(None, (near, "netflips models list"))))
+                found[part] = self.models[part]
+        return list(found.values())
+
+
+def catalogue() -> Catalogue:
+    """The list that is in use. Raises InputError for one of the user's own that cannot be read."""
+    named = os.environ.get(VARIABLE)
+    return read_catalogue(Path(named)) if named else _shipped()
+
+
+@cache
+def _shipped() -> Catalogue:
+    return read_catalogue(SHIPPED)
+
+
+def read_catalogue(path: Path) -> Catalogue:
+    """Read a list of models. Raises InputError for what is none."""
+    content = read_yaml(path, "the list of models")
+    try:
+        licences = {
+            key: Licence(key, one["title"], one["allows"], bool(one.get("asks"))) for key, one in content["licences"].items()
+        }
+        models = {name: _model(name, one, licences) for name, one in content["models"].items()}
+        sets = {name: (one["about"], tuple(one["models"])) for name, one in (content.get("sets") or {}).items()}
+        unknown = [part for _, parts in sets.values() for part in parts if part not in models]
+        if unknown or not all(NAME.fullmatch(name) for name in (*models, *sets)):
+            raise ValueError(unknown or "a name")
+        return Catalogue(dict(content.get("hosts") or {}), models, sets)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        found = f"{type(error).__name__} {error}"
+        raise InputError("this is no list of models", path=path, found=found, hint=f"{SHIPPED.name} shows the form") from error
+
+
+def _model(name: str, told: Mapping[str, Any], licences: Mapping[str, Licence]) -> Model:
+    main = told.get("file") or ""
+    files = told.get("files") or {main: {key: told[key] for key in ("bytes", "sha256") if key in told}}
+    return Model(
+        name,
+        told["flag"],
+        str(told["about"]),
+        str(told["languages"]),
+        licences[told["licence"]],
+        tuple(_file(one, about or {}) for one, about in files.items()),
+        tuple(map(_source, told.get("from") or ())),
+        told.get("megabytes"),
+        main,
+        {int(size): str(words) for size, words in (told.get("not_this") or {}).items()},
+    )
+
+
+def _file(name: str, told: Mapping[str, Any]) -> ModelFile:
+    if not name or "/" in name or name.startswith("."):
+        raise ValueError(f"a file called {name!r}")
+    sources = tuple(map(_source, told.get("from") or ()))
+    return ModelFile(name, told.get("bytes"), told.get("sha256"), sources, bool(told.get("optional")))
+
+
+def _source(told: Mapping[str, str]) -> Origin:
+    kind = next(one for one in _KINDS if one in told)
+    return Origin(kind, told[kind], str(told.get("commit") or ""), str(told.get("path") or ""))

@@ -1,0 +1,351 @@
+"""`netflips models list | get | add | check | path`: models that others publish, fetched once and found by name ever after."""
+
+import argparse
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import IO, Any
+from zipfile import BadZipFile, ZipFile
+
+from avcore.command import LOG, Parser, run
+from avcore.errors import InputError, OutputError, UsageError, reason
+from avcore.files import require_file
+from avcore.plain_text import json_text, say, shown
+from avcore.progress import Progress, bars
+from avcore.usage import add_quiet_options
+from netflips.info import flag_of, model_facts
+from netflips.published.catalogue import NAME, Catalogue, Licence, Model, ModelFile, catalogue
+from netflips.published.fetch import Fetcher, Wanted, require_room
+from netflips.published.store import (
+    Kept,
+    all_kept,
+    clear_partial,
+    kept,
+    models_folder,
+    note_down,
+    only_one,
+    partial_folder,
+    require_undamaged,
+)
+
+_ALL = "all"
+_MEGA = 1_000_000
+_PART = re.compile(r"(.+)\.part(\d+)")
+_ARCHIVES = (".zip", ".whl")
+_WIDTH = 24
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="netflips models", description="Get models that others publish, and find them by name ever after.")
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = commands.add_parser("list", help="what there is: for which flag, how large, which licence, whether it is here")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    get = commands.add_parser("get", help="fetch models or a set of them, check them and keep them")
+    get.add_argument("names", nargs="+", metavar="NAME", help="of a model or a set, as netflips models list has it")
+    get.add_argument("--latest", action="store_true", help="take the newest files of a repository, not the listed commit's")
+    add = commands.add_parser("add", help="keep a model that one got by hand")
+    add.add_argument("files", nargs="+", type=Path, metavar="FILE", help="its file, folder or zip, or its parts (x.part1 x.part2)")
+    add.add_argument("--as", dest="name", required=True, metavar="NAME", help="of the list, or a name of one's own")
+    for one in (get, add):
+        one.add_argument(
+            "--accept-licence",
+            action="append",
+            default=[],
+            metavar="LICENCE",
+            help=f"accept a licence without being asked: its name in the list, or {_ALL}",
+        )
+        one.add_argument("--replace", action="store_true", help="take another content than was noted before")
+    check = commands.add_parser("check", help="read all files again and compare them with what was noted")
+    check.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
+    path = commands.add_parser("path", help="print where a model is")
+    path.add_argument("name", metavar="NAME", help="of a model that is here")
+    for one in (listing, get, add, check, path):
+        add_quiet_options(one)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), lambda options: _ACTIONS[options.action](options), argv)
+
+
+def _list(options: argparse.Namespace) -> None:
+    listed, here = catalogue(), {one.name: one for one in all_kept()}
+    if options.json:
+        say(json_text({"folder": str(models_folder()), "models": [_facts(one, here) for one in listed.models.values()]}, indent=1))
+        return
+    say("\n".join(map(shown, _lines(listed, here))))
+
+
+def _facts(model: Model, here: dict[str, Kept]) -> dict[str, Any]:
+    told = {
+        "name": model.name,
+        "flag": model.flag,
+        "about": model.about,
+        "languages": model.languages,
+        "megabytes": model.megabytes,
+    }
+    licence = {"licence": model.licence.key, "title": model.licence.title, "allows": model.licence.allows}
+    return told | licence | {"from": [str(one) for one in model.sources], "is_here": model.name in here}
+
+
+def _lines(listed: Catalogue, here: dict[str, Kept]) -> Iterator[str]:
+    for name, (about, parts) in listed.sets.items():
+        yield f"{name:<{_WIDTH}}{about}: {', '.join(parts)}"
+    flag = ""
+    for model in listed.models.values():
+        if model.flag != flag:
+            flag = model.flag
+            yield from ("", flag)
+        mark = "*" if model.name in here else " "
+        yield f"{mark} {model.name:<{_WIDTH - 2}}{_size(model):>9}  {model.about}; {_languages(model)}; {model.licence.key}"
+    own = [one for one in here.values() if one.name not in listed.models]
+    if own:
+        yield from ("", "added by hand")
+        yield from (f"* {one.name:<{_WIDTH - 2}}{'':>9}  {one.note['flag']}" for one in own)
+    yield ""
+    yield from (f"{one.key:<{_WIDTH}}{one.title}: {one.allows}" for one in _licences(listed.models.values()))
+    yield f"* = here, in {models_folder()}"
+
+
+def _languages(model: Model) -> str:
+    return f"{model.languages} languages" if model.languages.isdigit() else model.languages
+
+
+def _size(model: Model) -> str:
+    return "? MB" if model.megabytes is None else f"{model.megabytes:,.0f} MB"
+
+
+def _licences(models: Any) -> list[Licence]:
+    return list({one.licence.key: one.licence for one in models}.values())
+
+
+def _get(options: argparse.Namespace) -> None:
+    listed = catalogue()
+    models = listed.named(options.names)
+    missing = [one for one in models if options.replace or not _is_whole(one.name)]
+    for model in models:
+        if model not in missing:
+            LOG.info("%s is here: %s", model.name, models_folder() / model.name)
+    if not missing:
+        return
+    _accept(missing, options.accept_licence)
+    with bars(options.quiet) as progress:
+        fetcher = Fetcher(listed.hosts, progress, is_latest=options.latest)
+        work = [(model, fetcher.wanted(model, {} if options.replace else _noted(model.name))) for model in missing]
+        require_room(models_folder(), sum(_left(model, wanted) for model, wanted in work))
+        for model, wanted in work:
+            found = _fetch(fetcher, model, wanted)
+            LOG.info("%s: checked and kept as %s; give it as %s %s", model.name, found.path, model.flag, model.name)
+
+
+def _is_whole(name: str) -> bool:
+    found = kept(name)
+    return found is not None and found.is_there and not found.damage(is_thorough=True)
+
+
+def _noted(name: str) -> dict[str, Any]:
+    found = kept(name)
+    return {} if found is None else dict(found.files)
+
+
+def _left(model: Model, wanted: Sequence[Wanted]) -> int:
+    """The bytes that are still to come, as far as the list or the host states them."""
+    known = [one.size for one in wanted if one.size is not None]
+    total = sum(known) if len(known) == len(wanted) else max(round((model.megabytes or 0) * _MEGA), sum(known))
+    folder = partial_folder(model.name)
+    return max(0, total - sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder.is_dir() else total)
+
+
+def _fetch(fetcher: Fetcher, model: Model, wanted: Sequence[Wanted]) -> Kept:
+    with only_one(model.name) as folder:
+        came = {one.name: fetcher.fetch(one, folder) for one in wanted}
+        _drop_others(folder, [one.name for one in wanted])
+        try:
+            _require_model(model, folder)
+        except InputError:
+            clear_partial(model.name)
+            raise
+        commits = {one.at: fetcher.commits[one.at] for one in model.sources if one.at in fetcher.commits}
+        return note_down(model.name, folder, _note(model, sorted({place for place in came.values() if place}), commits))
+
+
+def _drop_others(folder: Path, names: Sequence[str]) -> None:
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
+
+
+def _require_model(model: Model, folder: Path) -> None:
+    """Read a model as its flag would. Raises InputError or CheckpointError."""
+    if model.main and (words := model.not_this.get((folder / model.main).stat().st_size)):
+        raise InputError(f"this is {words}", path=model.main, hint="two models are published under one name")
+    model_facts(folder / model.main if model.main else folder, model.flag)
+
+
+def _note(model: Model, places: Sequence[str], commits: dict[str, str]) -> dict[str, Any]:
+    told = {"flag": model.flag, "main": model.main, "from": list(places), "commits": commits}
+    return told | {"licence": model.licence.title, "accepted": date.today().isoformat()}
+
+
+def _accept(models: Sequence[Model], accepted: Sequence[str]) -> None:
+    """Have the licences accepted: what forbids something one by one, the others at once. Raises UsageError where one is not."""
+    given = {key for text in accepted for key in text.split(",")}
+    licences = [one for one in _licences(models) if not given & {one.key, _ALL}]
+    asked = [[one] for one in licences if one.asks]
+    if free := [one for one in licences if not one.asks]:
+        asked.insert(0, free)
+    can_ask = sys.stdin is not None and sys.stdin.isatty()
+    for model in models:
+        LOG.info("%s: %s; %s; %s", model.name, _size(model), model.licence.title, model.licence.allows)
+    if asked and not can_ask:
+        needed = " ".join(f"--accept-licence {one.key}" for one in licences)
+        raise UsageError("the licences were not accepted", expected=needed, hint="netflips models list says what they allow")
+    for group in asked:
+        which = " and ".join(f"{one.title} ({one.allows})" for one in group)
+        names = ", ".join(model.name for model in models if model.licence in group)
+        sys.stderr.write(f"Accept {shown(which)} for {names}? [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes", "ㅛ", "예", "네"):
+            raise UsageError("the licence was not accepted", found=", ".join(one.key for one in group), hint="nothing was fetched")
+
+
+def _add(options: argparse.Namespace) -> None:
+    listed = catalogue()
+    if not NAME.fullmatch(options.name) or options.name in listed.sets:
+        raise UsageError("this is no name for a model", expected="small letters, digits, '.', '-' and '_'", found=options.name)
+    model = listed.models.get(options.name)
+    noted = {} if options.replace else _noted(options.name)
+    place = partial_folder(options.name).resolve()
+    if inside := next((path for path in options.files if place in (path.resolve(), *path.resolve().parents)), None):
+        raise InputError("the model's own unfinished folder cannot be added", path=inside, hint="copy its files elsewhere")
+    if model is not None:
+        _accept([model], options.accept_licence)
+    with only_one(options.name) as folder, bars(options.quiet) as progress:
+        clear_partial(options.name)
+        folder.mkdir()
+        try:
+            _gather(options.files, model, folder, progress)
+            for path in folder.iterdir():
+                _require_known(path, model, noted)
+            if model is None:
+                found = next(folder.iterdir()) if len(list(folder.iterdir())) == 1 else folder
+                main = found.name if found != folder else ""
+                flag = flag_of(found)
+                model_facts(found, flag)
+                told: dict[str, Any] = {"flag": flag, "main": main, "from": ["by hand"]}
+            else:
+                _require_model(model, folder)
+                told = _note(model, ["by hand"], {})
+            done = note_down(options.name, folder, told)
+        finally:
+            clear_partial(options.name)
+    LOG.info("%s: checked and kept as %s; give it as %s %s", options.name, done.path, done.note["flag"], options.name)
+
+
+def _gather(files: Sequence[Path], model: Model | None, folder: Path, progress: Progress) -> None:
+    """Copy what was given into a folder under the names of the model's files; parts are joined. Raises InputError, OutputError."""
+    found = dict[str, list[tuple[int, Callable[[], IO[bytes]], int]]]()
+    is_alone = model is not None and len(model.files) == len(files) == 1 and files[0].suffix not in _ARCHIVES and files[0].is_file()
+    for name, size, opened in (one for path in files for one in _inside(path)):
+        whole, number = (match[1], int(match[2])) if (match := _PART.fullmatch(name)) else (name, 0)
+        if is_alone:
+            whole = model.main if model else whole
+        if model is None or any(Path(whole).match(file.name) for file in model.files):
+            found.setdefault(whole, []).append((number, opened, size))
+    missing = [] if model is None else [one.name for one in model.files if not _has(one, found)]
+    if missing or not found:
+        raise InputError(
+            "the model is not complete", path=files[0], expected=", ".join(missing) or "files", found="none of this name"
+        )
+    require_room(folder, sum(size for parts in found.values() for _, _, size in parts))
+    for name, parts in found.items():
+        numbers = sorted(number for number, _, _ in parts)
+        if (len(parts) > 1 and numbers != list(range(numbers[0], numbers[0] + len(parts)))) or numbers[0] > 1:
+            raise InputError("parts are missing or there twice", path=name, found=", ".join(f"part{one}" for one in numbers))
+        try:
+            with (folder / name).open("wb") as out:
+                for _, opened, _ in sorted(parts, key=lambda one: one[0]):
+                    with opened() as source:
+                        shutil.copyfileobj(source, out, 1 << 20)
+                    progress(name, out.tell() // _MEGA, None)
+        except OSError as error:
+            raise OutputError("the file cannot be copied", path=folder / name, found=error.strerror) from error
+
+
+def _has(file: ModelFile, found: Any) -> bool:
+    return file.is_optional or any(Path(name).match(file.name) for name in found)
+
+
+def _inside(path: Path) -> Iterator[tuple[str, int, Callable[[], IO[bytes]]]]:
+    """Name, length (bytes) and how to open it of each file of a folder or an archive, or of the file itself. Raises InputError."""
+    if path.is_dir():
+        for one in sorted(path.iterdir()):
+            if one.is_file() and not one.name.startswith((".", "_")) and one.suffix not in (".py", ".md"):
+                yield one.name, one.stat().st_size, lambda one=one: one.open("rb")  # type: ignore[misc]
+        return
+    require_file(path, "the model's file")
+    if path.suffix.lower() not in _ARCHIVES:
+        yield path.name, path.stat().st_size, lambda: path.open("rb")
+        return
+    try:
+        archive = ZipFile(path)
+    except (BadZipFile, OSError) as error:
+        raise InputError("this is no zip that is whole", path=path, found=reason(error)) from error
+    for info in archive.infolist():
+        name = Path(info.filename).name
+        if not info.is_dir() and name and not name.endswith((".py", ".md")) and ".dist-info" not in info.filename:
+            yield name, info.file_size, lambda info=info: archive.open(info)  # type: ignore[misc]
+
+
+def _require_known(path: Path, model: Model | None, noted: dict[str, Any]) -> None:
+    """Raise InputError for a file of another content than is known of it."""
+    file = next((one for one in (model.files if model else ()) if path.match(one.name)), ModelFile(path.name))
+    known = noted.get(path.name, {})
+    wrong = Wanted(path.name, (), file.size or known.get("bytes"), file.sha256 or known.get("sha256")).wrong(path)
+    if wrong:
+        hint = "--replace takes it all the same" if known and not file.sha256 else "get the file again"
+        raise InputError("this is another file", path=path.name, expected=wrong[0], found=wrong[1], hint=hint)
+
+
+def _check(options: argparse.Namespace) -> int:
+    found = [_here(name) for name in options.names] or all_kept()
+    if not found:
+        LOG.info("no models are here: %s", models_folder())
+    failed = 0
+    for one in found:
+        wrong = one.damage(is_thorough=True)
+        failed += bool(wrong)
+        say(f"{one.name}: {shown(wrong) or 'as it was noted'}")
+    return 1 if failed else 0
+
+
+def _here(name: str) -> Kept:
+    found = kept(name) if NAME.fullmatch(name) else None
+    if found is None or not found.is_there:
+        catalogue().named([name])
+        raise UsageError(f"{name} is not here yet", hint=f"run: netflips models get {name}")
+    return found
+
+
+def _path(options: argparse.Namespace) -> None:
+    found = _here(options.name)
+    require_undamaged(found)
+    say(str(found.path))
+
+
+_ACTIONS: dict[str, Callable[[argparse.Namespace], int | None]] = {
+    "list": _list,
+    "get": _get,
+    "add": _add,
+    "check": _check,
+    "path": _path,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

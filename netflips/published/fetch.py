@@ -1,0 +1,385 @@
+"""Download the files of a published model: resumed, checked by length and digest, from the first host whose bytes are right.
+
+One plain downloader (urllib) serves repositories of the Hugging Face Hub, Google Drive and other addresses. huggingface_hub
+verifies no digest and deletes what it has of a file when a line breaks; gdown takes a body without a stated length that breaks off
+for whole.
+Proxies (HTTPS_PROXY) and certificates (SSL_CERT_FILE) are those of the environment; no token is read or sent.
+"""
+
+import hashlib
+import http.client
+import json
+import logging
+import shutil
+import ssl
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from html.parser import HTMLParser
+from pathlib import Path
+from socket import gaierror
+from typing import Any, TypeVar
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.request import HTTPCookieProcessor, Request, build_opener
+
+from avcore.errors import InputError, OutputError, reason
+from avcore.progress import Progress
+from avcore.runs.cache import seal_of
+from netflips import __version__
+from netflips.published.catalogue import Model, ModelFile, Origin
+
+LOG = logging.getLogger("netflips")
+PAUSES_S = (1.0, 2.0, 4.0)
+"""Before each further try that follows one which brought nothing new."""
+_BLOCK = 1 << 18
+_TIMEOUT_S, _LONGEST_PAUSE_S = 60.0, 120.0
+_COME_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+_MOST_PAGE = 4 << 20
+_MEGA = 1_000_000
+_ROOM = 1.05
+_GO_ON = "run the command again: it goes on where it stopped"
+_BY_HAND = "get it in a browser and give it to netflips models add"
+_Answer = TypeVar("_Answer")
+
+
+class HostError(InputError):
+    """A host that does not give the file; another one may."""
+
+
+class _BrokenError(Exception):
+    """A line that broke, or a host that asks to come again. after_s: when (s), 0 = it does not say."""
+
+    def __init__(self, words: str, after_s: float = 0.0) -> None:
+        super().__init__(words)
+        self.after_s = after_s
+
+
+class _BeyondError(_BrokenError):
+    """A part that is longer than what the host has: it is begun anew."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to be fetched, and where from. size (bytes), sha256: what it must have, None = not known.
+
+    git: what git calls its content, None = not known; the Hub states it for small files.
+    """
+
+    name: str
+    places: tuple[Origin, ...]
+    size: int | None = None
+    sha256: str | None = None
+    git: str | None = None
+
+    def wrong(self, path: Path) -> tuple[str, str] | None:
+        """What was expected of the file's content and what is found instead, None = nothing is wrong. Raises OSError."""
+        seal = seal_of(path)
+        if self.size is not None and seal["bytes"] != self.size:
+            return f"{self.size:,} bytes", f"{seal['bytes']:,}"
+        if self.sha256 is not None and seal["sha256"] != self.sha256:
+            return f"sha256 {self.sha256[:16]}...", f"{seal['sha256'][:16]}..."
+        if self.sha256 is None and self.git is not None and _git_name(path) != self.git:
+            return f"git object {self.git[:16]}...", "another content"
+        return None
+
+
+class Fetcher:
+    """Fetches from the hosts of a catalogue. is_latest: the newest commit of a repository, not the one that the catalogue names."""
+
+    def __init__(self, hosts: Mapping[str, str], progress: Progress, *, is_latest: bool = False) -> None:
+        self._hosts, self._progress, self._is_latest = hosts, progress, is_latest
+        self.commits = dict[str, str]()
+        """Of each repository, what is taken."""
+        self._listings = dict[str, list[dict[str, Any]]]()
+
+    def wanted(self, model: Model, noted: Mapping[str, Mapping[str, Any]]) -> list[Wanted]:
+        """The files of a model, with what is known of each. noted: seals of before, by name. Raises InputError."""
+        found = [one for file in model.files for one in self._found(file, file.sources or model.sources)]
+        return [replace(one, sha256=noted[one.name]["sha256"]) if one.name in noted else one for one in found]
+
+    def _found(self, file: ModelFile, sources: tuple[Origin, ...]) -> list[Wanted]:
+        plain = Wanted(file.name, sources, file.size, file.sha256)
+        if sources[0].kind != "hub" or len(sources) > 1:
+            return [plain]
+        listed = [one for one in self._listing(sources[0]) if fnmatchcase(one["path"], file.name) and "/" not in one["path"]]
+        if not listed and not file.is_optional:
+            raise HostError(f"{sources[0]} has no such file", path=file.name, hint="try --latest")
+        return [_as_listed(plain, one) for one in listed]
+
+    def _listing(self, source: Origin) -> list[dict[str, Any]]:
+        """What a repository says of its files: path, size, oid, and lfs of large ones, whose oid is a sha256."""
+        if source.at not in self._listings:
+            path = f"api/models/{source.at}/tree/{self._commit(source)}?recursive=true&expand=false"
+            listed = self._json(f"{self._hosts['hub']}/{path}", source)
+            if not isinstance(listed, list) or not all(
+                isinstance(one, dict) and isinstance(one.get("path"), str) for one in listed
+            ):
+                raise HostError(f"{source} gives no list of files", hint=_BY_HAND)
+            self._listings[source.at] = listed
+        return self._listings[source.at]
+
+    def _commit(self, source: Origin) -> str:
+        if source.at not in self.commits:
+            commit = "" if self._is_latest else source.commit
+            if not commit:
+                told = self._json(f"{self._hosts['hub']}/api/models/{source.at}/revision/main", source)
+                commit = str(told.get("sha")) if isinstance(told, dict) else ""
+                if not commit.isalnum():
+                    raise HostError(f"{source} states no commit", hint=_BY_HAND)
+            self.commits[source.at] = commit
+        return self.commits[source.at]
+
+    def _json(self, url: str, source: Origin) -> Any:
+        def ask() -> Any:
+            with _opened(url, source) as answer:
+                return json.loads(_read(answer, _MOST_PAGE))
+
+        try:
+            return self._patiently(source, ask)
+        except ValueError as error:
+            raise HostError(f"{source} gives no JSON", hint=_BY_HAND) from error
+
+    def fetch(self, one: Wanted, folder: Path) -> str:
+        """Fetch a file into a folder and return where it came from, "" where it is there and right.
+
+        A part of it that is there from before is gone on with. Raises InputError where no host gives it, OutputError where there is
+        no room.
+        """
+        path, part, failed = folder / one.name, folder / f"{one.name}.part", list[HostError]()
+        if path.is_file() and one.wrong(path) is None:
+            return ""
+        for place in one.places:
+            try:
+                self._download(place, one, part)
+                if place.kind == "unzip":
+                    _unzip(part, one.name, place)
+                if wrong := one.wrong(part):
+                    part.unlink()
+                    raise HostError(f"{place} gives another file", path=one.name, expected=wrong[0], found=wrong[1], hint=_BY_HAND)
+                part.replace(path)
+                return str(place)
+            except HostError as error:
+                failed.append(error)
+                if place != one.places[-1]:
+                    LOG.warning("warning: %s; the next host is tried", error)
+        raise failed[0]
+
+    def _download(self, place: Origin, one: Wanted, part: Path) -> None:
+        """Append to a part until it is whole."""
+        size = None if place.kind == "unzip" else one.size
+
+        def reached() -> int:
+            return part.stat().st_size if part.is_file() else 0
+
+        if size is not None and reached() > size:
+            part.unlink()
+        if size is None or reached() != size:
+            self._patiently(place, lambda: self._append(place, one, size, part), reached)
+
+    def _append(self, place: Origin, one: Wanted, size: int | None, part: Path) -> None:
+        try:
+            self._ask(place, one, size, part)
+        except _BeyondError:
+            part.unlink()
+            raise
+
+    def _ask(self, place: Origin, one: Wanted, size: int | None, part: Path) -> None:
+        tag = part.with_name(f"{part.name}.tag")
+        have = part.stat().st_size if part.is_file() else 0
+        known = tag.read_text() if have and tag.is_file() else ""
+        if not known and one.sha256 is None:
+            have = 0  # nothing would say whether the rest belongs to it
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        if have and known:
+            headers["If-Range"] = known
+        url = self._url(place, one.name)
+        for is_second in (False, True):
+            with _opened(url, place, headers) as answer:
+                if not _is_page(answer):
+                    self._write(answer, place, one, size, part, tag, have)
+                    return
+                if place.kind != "drive":
+                    raise HostError(f"{place} gives a page in place of the file", path=one.name, hint=_BY_HAND)
+                page = _Page()
+                page.feed(_read(answer, _MOST_PAGE).decode("utf-8", "replace"))
+                if is_second or not page.action or _host(answer.geturl()) != _host(url):
+                    raise page.refusal(place, one.name)
+                url = urljoin(answer.geturl(), f"{page.action}?{urlencode(page.fields)}")
+
+    def _write(self, answer: Any, place: Origin, one: Wanted, size: int | None, part: Path, tag: Path, have: int) -> None:
+        """Write a body behind what is there, where it is the rest of it, or anew."""
+        begin, total = _extent(answer, have)
+        if size is not None and total is not None and total != size:
+            raise _other_file(place, one.name, f"{size:,} bytes", f"{total:,}")
+        require_room(part.parent, (total or 0) - begin)
+        validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+        try:
+            if begin == 0:
+                tag.write_text("" if validator.startswith("W/") else validator)
+            with part.open("r+b" if begin else "wb") as file:
+                file.seek(begin)
+                file.truncate()
+                done = begin
+                while block := _read(answer, _BLOCK):
+                    file.write(block)
+                    done += len(block)
+                    self._progress(one.name, done // _MEGA, None if total is None else -(-total // _MEGA))
+        except OSError as error:
+            raise OutputError("there is no room for it", path=part, found=error.strerror, hint=f"make room and {_GO_ON}") from error
+        if total is not None and done != total:
+            raise _BrokenError(f"{done:,} of {total:,} bytes")
+        tag.unlink(missing_ok=True)
+
+    def _url(self, place: Origin, name: str) -> str:
+        if place.kind == "hub":
+            return f"{self._hosts['hub']}/{place.at}/resolve/{self._commit(place)}/{quote(place.folder + name)}"
+        if place.kind == "drive":
+            return f"{self._hosts['drive']}/download?{urlencode({'id': place.at, 'export': 'download', 'confirm': 't'})}"
+        return place.at
+
+    def _patiently(self, place: Origin, attempt: Callable[[], _Answer], reached: Callable[[], int] = lambda: 0) -> _Answer:
+        """Try again after pauses until as many tries in a row as there are pauses brought nothing new. Raises HostError then."""
+        failed, best = 0, reached()
+        while True:
+            try:
+                return attempt()
+            except _BrokenError as error:
+                now = reached()
+                failed, best = (0 if now > best else failed + 1), max(now, best)
+                if failed > len(PAUSES_S):
+                    raise HostError(f"{place} breaks off", found=reason(error), hint=_GO_ON) from error
+                time.sleep(min(max(error.after_s, PAUSES_S[max(failed - 1, 0)]), _LONGEST_PAUSE_S))
+
+
+def require_room(folder: Path, num_bytes: int) -> None:
+    """Raise OutputError where a folder, or the nearest one above it that is there, has no room for so many bytes more."""
+    place = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+    free = shutil.disk_usage(place).free
+    if num_bytes * _ROOM > free:
+        needed = f"{num_bytes * _ROOM / _MEGA:,.0f} MB free"
+        raise OutputError("there is no room for it", path=place, expected=needed, found=f"{free / _MEGA:,.0f} MB", hint="make room")
+
+
+@contextmanager
+def _opened(url: str, place: Origin, headers: Mapping[str, str] | None = None) -> Iterator[Any]:
+    """The answer to a GET, redirects followed. Raises HostError for what will not change, and `_BrokenError` for what may."""
+    asked = {"User-Agent": f"netflips/{__version__}", "Accept-Encoding": "identity", **(headers or {})}
+    try:
+        answer = build_opener(HTTPCookieProcessor()).open(Request(url, headers=asked), timeout=_TIMEOUT_S)
+    except HTTPError as error:
+        found = f"HTTP {error.code}"
+        if error.code in _COME_AGAIN:
+            after = error.headers.get("Retry-After") or ""
+            raise _BrokenError(found, float(after) if after.isdigit() else 0.0) from error
+        if error.code == 416:
+            raise _BeyondError(found) from error
+        if error.code in (401, 403):
+            raise HostError(
+                f"{place} is not open to all", found=found, hint=f"accept its terms on its page, or {_BY_HAND}"
+            ) from error
+        gone = "is not there" if error.code in (404, 410) else "cannot be fetched"
+        raise HostError(f"{place} {gone}", found=found, hint=f"try --latest, or {_BY_HAND}") from error
+    except URLError as error:
+        if isinstance(error.reason, gaierror | ssl.SSLCertVerificationError):
+            raise HostError(
+                f"{place} cannot be reached", found=reason(error.reason), hint="is there a network? check it"
+            ) from error
+        raise _BrokenError(str(error.reason)) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _BrokenError(reason(error)) from error
+    with answer:
+        yield answer
+
+
+def _read(answer: Any, most: int) -> bytes:
+    """Some bytes of a body. Raises `_BrokenError`."""
+    try:
+        return bytes(answer.read(most))
+    except (OSError, http.client.HTTPException) as error:
+        raise _BrokenError(reason(error)) from error
+
+
+def _extent(answer: Any, have: int) -> tuple[int, int | None]:
+    """Where a body begins in the file (bytes), and the file's length; None = not stated. Raises `_BrokenError`."""
+    if answer.status == 206:
+        span, _, whole = (answer.headers.get("Content-Range") or "").removeprefix("bytes ").partition("/")
+        if span.partition("-")[0] != str(have):
+            raise _BrokenError("another part than was asked for")
+        return have, int(whole) if whole.isdigit() else None
+    length = answer.headers.get("Content-Length")
+    return 0, int(length) if length and length.isdigit() else None
+
+
+def _is_page(answer: Any) -> bool:
+    return (answer.headers.get_content_type() or "") == "text/html" and not answer.headers.get("Content-Disposition")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+class _Page(HTMLParser):
+    """A page of Google Drive: the form that confirms a download (action, fields), or what it says instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action, self.fields, self._words, self._is_in = "", dict[str, str](), list[str](), ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = {name: value or "" for name, value in attrs}
+        if tag == "form" and told.get("id") == "download-form":
+            self.action = told.get("action", "")
+        elif tag == "input" and self.action and told.get("type") == "hidden":
+            self.fields[told.get("name", "")] = told.get("value", "")
+        elif tag == "title" or "uc-error" in told.get("class", ""):
+            self._is_in = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._is_in:
+            self._is_in = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._is_in and data.strip():
+            self._words.append(" ".join(data.split()))
+
+    def refusal(self, place: Origin, name: str) -> HostError:
+        """The error about a page that leads to no file."""
+        said = "; ".join(self._words)[:300] or "a page that says nothing"
+        return HostError(f"{place} does not give the file", path=name, found=said, hint=f"wait a day, or {_BY_HAND}")
+
+
+def _unzip(part: Path, name: str, place: Origin) -> None:
+    """Put the one file of this name that a zip has in the zip's place. Raises HostError and OutputError."""
+    whole = part.with_name(f"{part.name}.unzipped")
+    try:
+        with zipfile.ZipFile(part) as archive:
+            found = [one for one in archive.infolist() if Path(one.filename).name == name]
+            if len(found) != 1:
+                raise HostError(f"{place} has {len(found)} files of this name", path=name, expected="one", hint=_BY_HAND)
+            require_room(part.parent, found[0].file_size)
+            with archive.open(found[0]) as inside, whole.open("wb") as out:
+                shutil.copyfileobj(inside, out)
+    except (zipfile.BadZipFile, EOFError) as error:
+        part.unlink()
+        raise HostError(f"{place} gives no zip that is whole", path=name, found=reason(error), hint=_BY_HAND) from error
+    whole.replace(part)
+
+
+def _other_file(place: Origin, name: str, expected: str, found: str) -> HostError:
+    return HostError(f"{place} gives another file", path=name, expected=expected, found=found, hint=_BY_HAND)
+
+
+def _as_listed(plain: Wanted, told: Mapping[str, Any]) -> Wanted:
+    """A file with what the Hub says of it, where the catalogue says nothing."""
+    large = told.get("lfs") or {}
+    size, git = plain.size or told.get("size"), None if large else told.get("oid")
+    return replace(plain, name=told["path"], size=size, sha256=plain.sha256 or large.get("oid"), git=git)
+
+
+def _git_name(path: Path) -> str:
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

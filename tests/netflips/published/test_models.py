@@ -1,0 +1,418 @@
+"""Getting published models: whole, checked, resumed, found by name; every fault of a host is one line and leaves nothing half."""
+
+import hashlib
+import json
+import re
+import resource
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from avcore.errors import NetflipsError
+from netflips import cli, transcribe
+from netflips.options import ModelPaths
+from netflips.published import command, fetch, store
+from netflips.published.catalogue import SHIPPED, read_catalogue
+from netflips.stages import MODEL_FLAGS
+from tests.netflips.published.hosts import COMMIT, QUOTA, Hosts, running
+from tests.netflips.recognizers.tiny import write_whisper
+from tests.netflips.text_road.tiny import write_translator
+
+_LIST = """
+hosts: {{hub: "{hub}", drive: "{hub}"}}
+licences:
+  mit: {{title: MIT, allows: any use}}
+  strict: {{title: Strict, allows: nothing, asks: true}}
+sets: {{korean: {{about: a set, models: [ear, words]}}}}
+models:
+  ear:
+    flag: --recognizer
+    about: hears
+    languages: en
+    licence: mit
+    from: [{{hub: a/ear, commit: "{commit}"}}]
+    files: {{model.bin: {{sha256: "{ear}"}}, config.json: , tokenizer.json: , vocabulary.*: }}
+  words:
+    flag: --text-translator
+    about: translates
+    languages: 3
+    licence: mit
+    from: [{{hub: a/words}}]
+    files: {{model.bin: , config.json: , shared_vocabulary.*: , "sentencepiece.bpe.model": {{from: [{{hub: b/pieces}}]}}}}
+  gone:
+    flag: --recognizer
+    about: of a commit that is no more
+    languages: en
+    licence: mit
+    from: [{{hub: a/ear, commit: "{other}"}}]
+    files: {{model.bin: , config.json: , tokenizer.json: , vocabulary.*: }}
+  encoder:
+    flag: --av2unit-path
+    about: units
+    languages: any
+    licence: strict
+    file: encoder.pt
+    from: [{{drive: D1}}, {{hub: a/mirror, path: deep/}}]
+    not_this: {{7: "another model of this name"}}
+  zipped:
+    flag: --av2unit-path
+    about: in a zip
+    languages: any
+    licence: mit
+    file: encoder.pt
+    from: [{{unzip: "{hub}/zips/all.zip"}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    base = tmp_path_factory.mktemp("models")
+    ear, words = write_whisper(base / "ear", "a b"), write_translator(base / "words", {"a": "b"})
+    pieces = base / "pieces"
+    pieces.mkdir()
+    shutil.move(words / "sentencepiece.bpe.model", pieces)
+    return {"a/ear": ear, "a/words": words, "b/pieces": pieces}
+
+
+@pytest.fixture
+def hosts(folders: dict[str, Path], paths: ModelPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
+    with running() as served:
+        for repository, folder in folders.items():
+            served.add(repository, folder)
+        assert paths.av2unit is not None
+        encoder = paths.av2unit.read_bytes()
+        served.files |= {("drive", "D1"): encoder, ("a/mirror", "encoder.pt"): encoder}
+        with ZipFile(tmp_path / "all.zip", "w") as archive:
+            archive.writestr("some folder/encoder.pt", encoder)
+        served.files[("zips", "all.zip")] = (tmp_path / "all.zip").read_bytes()
+        listed = tmp_path / "list.yaml"
+        digest = hashlib.sha256(served.files[("a/ear", "model.bin")]).hexdigest()
+        listed.write_text(_LIST.format(hub=served.hub, commit=COMMIT, other="6" * 40, ear=digest))
+        monkeypatch.setenv("NETFLIPS_CATALOGUE", str(listed))
+        monkeypatch.setenv("NETFLIPS_MODELS", str(tmp_path / "kept"))
+        monkeypatch.setattr(fetch, "PAUSES_S", (0.0, 0.0, 0.0))
+        yield served
+
+
+@pytest.fixture
+def models(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """`netflips models ...` with all licences accepted: its exit code and what it printed."""
+
+    def call(*words: object) -> tuple[int, str]:
+        extra = ["--accept-licence", "all"] if words[0] in ("get", "add") else []
+        code = command.main([*map(str, words), *extra])
+        written = capsys.readouterr()
+        return code, written.out + written.err
+
+    return call
+
+
+Call = Callable[..., tuple[int, str]]
+
+
+def _kept() -> list[str]:
+    folder = store.models_folder()
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock") if folder.is_dir() else []
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def _error(said: str) -> str:
+    (line,) = [one for one in said.splitlines() if "netflips models: error: " in one]
+    return line
+
+
+def test_a_set_is_fetched_checked_and_found_by_name(hosts: Hosts, models: Call, folders: dict[str, Path]) -> None:
+    code, said = models("get", "korean")
+    assert code == 0, said
+    ear = store.models_folder() / "ear"
+    assert _content(ear) == _content(folders["a/ear"])
+    assert (store.models_folder() / "words" / "sentencepiece.bpe.model").is_file()
+    note = json.loads((store.models_folder() / "words.note.json").read_text())
+    assert note["commits"] == {"a/words": COMMIT}
+    assert models("path", "ear") == (0, f"{ear}\n")
+    assert _kept() == ["ear", "ear.note.json", "words", "words.note.json"]
+    asked = len(hosts.asked)
+    assert models("get", "korean")[0] == 0
+    assert len(hosts.asked) == asked
+    options = transcribe.build_parser().parse_args(["x.mp4", "--recognizer", "ear"])
+    assert options.recognizer == ear
+    assert store.usual_model("--text-translator") == store.models_folder() / "words"
+
+
+def test_from_drive_past_its_warning_page(hosts: Hosts, models: Call, paths: ModelPaths) -> None:
+    assert models("get", "encoder")[0] == 0
+    found = store.find_model("encoder", "--av2unit-path")
+    assert found is not None
+    assert found.name == "encoder.pt"
+    assert found.read_bytes() == hosts.files[("drive", "D1")]
+    assert [one for one in hosts.asked if "mirror" in one] == []
+
+
+def test_one_file_of_a_zip(hosts: Hosts, models: Call) -> None:
+    code, said = models("get", "zipped")
+    assert code == 0, said
+    assert (store.models_folder() / "zipped" / "encoder.pt").read_bytes() == hosts.files[("drive", "D1")]
+
+
+@pytest.mark.parametrize("is_range_known", [True, False])
+def test_a_line_that_breaks_is_gone_on_with(hosts: Hosts, models: Call, is_range_known: bool) -> None:
+    """With ranges nothing is sent twice: each answer ends after a third, the last is the rest."""
+    content = hosts.files[("a/ear", "model.bin")]
+    hosts.faults |= {"cut": len(content) // 3 + 1, **({} if is_range_known else {"whole": True})}
+    code, said = models("get", "ear")
+    if is_range_known:
+        assert code == 0, said
+        assert hosts.sent < sum(len(one) for (place, _), one in hosts.files.items() if place == "a/ear") + 4000
+    else:
+        assert code == 2
+        assert "breaks off; found" in _error(said)
+        assert _kept() == ["ear.partial"]
+        hosts.faults.clear()
+        assert models("get", "ear")[0] == 0
+    assert (store.models_folder() / "ear" / "model.bin").read_bytes() == content
+
+
+def test_a_run_that_was_stopped_goes_on_in_the_next(hosts: Hosts, models: Call) -> None:
+    content = hosts.files[("drive", "D1")]
+    hosts.files.pop(("a/mirror", "encoder.pt"))
+    hosts.faults |= {"cut": len(content) // 2, "whole": True}  # it never gets further
+    assert models("get", "encoder")[0] == 2
+    assert _kept() == ["encoder.partial"]
+    hosts.faults.clear()
+    hosts.sent = 0
+    assert models("get", "encoder")[0] == 0
+    assert hosts.sent < len(content) - len(content) // 2 + 2_000
+    assert (store.models_folder() / "encoder" / "encoder.pt").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("name", "faults", "words"),
+    [
+        ("ear", {"status": 403}, "is not open to all; found HTTP 403"),
+        ("ear", {"status": 401}, "accept its terms on its page"),
+        ("ear", {"status": 503}, "breaks off; found HTTP 503"),
+        ("gone", {}, "is not there; found HTTP 404; try --latest"),
+        ("ear", {"html": True}, "gives a page in place of the file"),
+        ("ear", {"wrong": True}, "gives another file; expected sha256"),
+        ("words", {"longer": True}, "gives another file; expected"),
+        ("encoder", {"page": "quota"}, QUOTA),
+        ("encoder", {"page": "again"}, "does not give the file; found Virus scan warning"),
+        ("encoder", {"wrong": True}, "encoder.pt"),
+        ("encoder", {"cut": 9000, "lengthless": True}, "encoder.pt"),
+        ("zipped", {"wrong": True}, "gives no zip that is whole"),
+        ("nothing", {}, "no published model 'nothing'"),
+        ("eer", {}, "did you mean ear?"),
+    ],
+)  # fmt: skip
+def test_what_a_host_does_not_give_is_one_line(
+    hosts: Hosts, models: Call, name: str, faults: dict[str, object], words: str
+) -> None:
+    hosts.files.pop(("a/mirror", "encoder.pt"))
+    hosts.faults |= faults
+    code, said = models("get", name)
+    assert code == 2
+    assert words in _error(said)
+    assert not {"ear", "gone", "words", "encoder", "zipped"} & set(_kept())
+
+
+def test_without_a_network(hosts: Hosts, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that nobody has, by a machine that asks nobody: `.invalid` never resolves (RFC 2606)."""
+    listed = tmp_path / "list.yaml"
+    listed.write_text(listed.read_text().replace(hosts.hub, "http://hub.invalid"))
+    code, said = models("get", "ear")
+    assert code == 2
+    assert "cannot be reached; found" in _error(said)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_host_that_asks_to_come_again_is_asked_again(hosts: Hosts, models: Call, status: int) -> None:
+    hosts.faults["once"] = status
+    assert models("get", "ear")[0] == 0
+
+
+def test_the_next_host_serves_where_the_first_does_not(hosts: Hosts, models: Call) -> None:
+    hosts.faults["page"] = "quota"
+    code, said = models("get", "encoder")
+    assert code == 0
+    assert "the next host is tried" in said
+    assert json.loads((store.models_folder() / "encoder.note.json").read_text())["from"] == ["Hugging Face a/mirror"]
+
+
+def test_the_newest_commit_where_the_listed_one_is_gone(hosts: Hosts, models: Call) -> None:
+    assert models("get", "gone", "--latest")[0] == 0
+
+
+def test_what_was_learnt_once_must_stay_so(hosts: Hosts, models: Call, paths: ModelPaths) -> None:
+    assert models("get", "zipped")[0] == 0
+    shutil.rmtree(store.models_folder() / "zipped")
+    other = hosts.files[("zips", "all.zip")].replace(b"some folder", b"same folder")
+    assert models("get", "zipped")[0] == 0
+    shutil.rmtree(store.models_folder() / "zipped")
+    assert paths.utut is not None
+    with ZipFile(store.models_folder() / "other.zip", "w") as archive:
+        archive.writestr("encoder.pt", paths.utut.read_bytes())
+    hosts.files[("zips", "all.zip")] = (store.models_folder() / "other.zip").read_bytes()
+    code, said = models("get", "zipped")
+    assert code == 2
+    assert "gives another file; expected" in _error(said)
+    code, said = models("get", "zipped", "--replace")
+    assert code == 2
+    assert "translator" in _error(said)  # and it is another model, too
+    hosts.files[("zips", "all.zip")] = other
+    assert models("get", "zipped", "--replace")[0] == 0
+
+
+def test_a_full_disk(hosts: Hosts, models: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known before, where the host states the sizes; met in the middle, where the disk was shared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 1000))  # type: ignore[attr-defined]
+        code, said = models("get", "ear")
+        assert code == 2
+        assert "there is no room for it; expected" in _error(said)
+        assert not [one for one in hosts.asked if "resolve" in one]
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+        code, said = models("get", "ear")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert code == 2
+    assert "there is no room for it" in _error(said)
+    assert models("get", "ear")[0] == 0
+
+
+def test_licences_are_accepted_first(hosts: Hosts, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command.main(["get", "ear", "encoder", "--accept-licence", "mit"]) == 2
+    assert "expected --accept-licence strict" in _error(capsys.readouterr().err)
+    assert hosts.asked == []
+
+    class Terminal:
+        def __init__(self, *lines: str) -> None:
+            self._lines = list(lines)
+
+        def isatty(self) -> bool:
+            return True
+
+        def readline(self) -> str:
+            return self._lines.pop(0)
+
+    monkeypatch.setattr("sys.stdin", Terminal("y\n", "\n"))
+    assert command.main(["get", "ear", "encoder"]) == 2
+    said = capsys.readouterr().err
+    assert re.findall(r"Accept (\w+)", said) == ["MIT", "Strict"]
+    assert hosts.asked == []
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert command.main(["get", "ear"]) == 0
+
+
+def test_a_file_that_changed_is_noticed_and_mended(hosts: Hosts, models: Call) -> None:
+    assert models("get", "ear")[0] == 0
+    path = store.models_folder() / "ear" / "model.bin"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"!")
+    with pytest.raises(NetflipsError, match="has changed"):
+        store.find_model("ear", "--recognizer")
+    code, said = models("check")
+    assert (code, said) == (1, "ear: model.bin: another content than when it was noted\n")
+    assert models("get", "ear")[0] == 0
+    assert path.read_bytes() == content
+    assert models("check") == (0, "ear: as it was noted\n")
+
+
+def test_models_that_one_got_by_hand(
+    hosts: Hosts, models: Call, folders: dict[str, Path], paths: ModelPaths, tmp_path: Path
+) -> None:
+    """A folder, its parts, a zip, a file of another name; what is not the model is refused and nothing stays."""
+    ear, split = folders["a/ear"], tmp_path / "split"
+    content = (ear / "model.bin").read_bytes()
+    parts = [split / f"model.bin.part{number}" for number in (1, 2)]
+    split.mkdir()
+    parts[0].write_bytes(content[:1000])
+    parts[1].write_bytes(content[1000:])
+    others = [path for path in ear.iterdir() if path.name != "model.bin"]
+    assert models("add", *reversed(parts), *others, "--as", "ear")[0] == 0
+    assert (store.models_folder() / "ear" / "model.bin").read_bytes() == content
+    with ZipFile(tmp_path / "ear.zip", "w") as archive:
+        for path in ear.iterdir():
+            archive.write(path, f"data/{path.name}")
+    assert models("add", tmp_path / "ear.zip", "--as", "my-own")[0] == 0
+    assert store.find_model("my-own", "--recognizer") == store.models_folder() / "my-own"
+    assert models("add", paths.av2unit, "--as", "encoder")[0] == 0
+    assert models("add", paths.unit2av, "--as", "voice")[0] == 0
+    assert models("add", store.models_folder() / "ear", "--as", "ear")[0] == 0
+    half = store.partial_folder("ear")
+    half.mkdir()
+    shutil.copy(ear / "model.bin", half)
+    code, said = models("add", half / "model.bin", "--as", "ear")
+    assert code == 2
+    assert "unfinished folder" in _error(said)
+    assert (half / "model.bin").is_file()
+    shutil.rmtree(half)
+    assert store.find_model("voice", "--unit2av-path") == store.models_folder() / "voice" / "unit2av_renderer.pt"
+    (tmp_path / "seven").write_bytes(b"1234567")
+    for files, name, words in (
+        ([parts[1], *others], "ear", "parts are missing"),
+        (others, "ear", "is not complete"),
+        ([tmp_path / "seven"], "encoder", "this is another file; expected"),
+        ([tmp_path / "seven", "--replace"], "encoder", "this is another model of this name"),
+        ([paths.utut, "--replace"], "encoder", "translator"),
+        ([tmp_path / "seven"], "new", "seven"),
+        ([ear], "Not A Name", "this is no name for a model"),
+        ([tmp_path / "none.pt"], "new", "is not there"),
+    ):
+        code, said = models("add", *files, "--as", name)
+        assert code == 2, words
+        assert words in _error(said)
+    assert _kept() == sorted(f"{name}{end}" for name in ("ear", "my-own", "encoder", "voice") for end in ("", ".note.json"))
+    assert models("check")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("words", "words is not here yet; run: netflips models get words"),
+        ("ear", "ear is for --recognizer, not for --text-translator"),
+        ("wordz", "wordz: no such file, and no model of this name; did you mean words?"),
+    ],
+)
+def test_a_name_that_is_no_path_yet(hosts: Hosts, capsys: pytest.CaptureFixture[str], given: str, words: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["dub", "x.mp4", "--road", "text", "--text-translator", given])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"netflips dub: error: {words}\n"
+
+
+def test_an_existing_path_wins(hosts: Hosts, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert models("get", "ear")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ear").mkdir()
+    assert transcribe.build_parser().parse_args(["x.mp4", "--recognizer", "ear"]).recognizer == Path("ear")
+
+
+def test_the_list_that_is_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Call) -> None:
+    monkeypatch.setenv("NETFLIPS_MODELS", str(tmp_path))
+    listed = read_catalogue(SHIPPED)
+    assert {one.flag for one in listed.models.values()} <= set(MODEL_FLAGS)
+    for model in listed.models.values():
+        assert all(re.fullmatch("[0-9a-f]{64}", file.sha256) for file in model.files if file.sha256), model.name
+        sources = [one for file in model.files for one in file.sources or model.sources]
+        assert sources, model.name
+        assert all(re.fullmatch("[0-9a-f]{40}", one.commit) for one in sources if one.commit), model.name
+    assert [one.flag for one in listed.named(["korean"])] == [
+        "--recognizer",
+        "--text-translator",
+        "--av2unit-path",
+        "--unit2av-path",
+    ]
+    code, said = models("list")
+    assert code == 0
+    assert all(re.search(rf"^[ *] {re.escape(name)} ", said, re.MULTILINE) for name in listed.models)
+    assert json.loads(models("list", "--json")[1])["models"]
