@@ -20,13 +20,14 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
-	@echo "make test    set up, then lint, type-check, check the doors and run the tests"
+	@echo "make test    set up, then lint, type-check, check the doors, build the site of the pages and run the tests"
 	@echo "make env     set up only: the locked environment in $(VENV)"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
 	@echo "make voices  set up natural voices, which make train-demo and netflips evaluate demo learn from and are examined by"
 	@echo "make judges  set up outside recognisers, by which netflips evaluate demo is heard"
 	@echo "make train-demo  make the models of the demo anew (needs flite: apt-get install flite, and a C++ compiler; on two cores"
 	@echo "             three hours and a half)"
+	@echo "make docs    the pages as a site, in build/site"
 	@echo "make fuzz    damaged and hostile inputs for an hour (FUZZ_MINUTES=60 FUZZ_SEED=the day); writes build/fuzz.md"
 	@echo "make bench   speed and memory beside a plain baseline (two hours; writes benchmarks/results, the tables of README.md and"
 	@echo "             docs/performance.md; BENCH=--go-on goes on with a run that was stopped)"
@@ -58,7 +59,7 @@ doors: fairseq
 unit: fairseq
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --max-worker-restart 2
 
-test: lint types doors unit
+test: lint types doors docs unit
 
 demo: env
 	$(BIN)/python scripts/run_demo.py

@@ -26,7 +26,9 @@ def test_requirements_agree_with_the_project() -> None:
 
 def test_the_lock_pins_everything_that_is_asked_for() -> None:
     lines = (ROOT / "requirements.lock").read_text().splitlines()
-    beside = [line for name in ("voices", "judges") for line in (ROOT / f"requirements-{name}.lock").read_text().splitlines()]
+    beside = [
+        line for name in ("voices", "judges", "docs") for line in (ROOT / f"requirements-{name}.lock").read_text().splitlines()
+    ]
     assert all("==" in line for line in (*lines, *beside) if line and not line.startswith("#"))
     compiled = {"pesq"}  # there is no wheel of it: a fresh machine may have no compiler
     asked = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]

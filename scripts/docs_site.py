@@ -1,0 +1,72 @@
+"""Adds to the site of the pages (mkdocs.yml) what lies elsewhere: README, CHANGELOG, notes, and every command's help."""
+
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from netflips.cli import COMMANDS, parser_of
+
+ROOT = Path(__file__).resolve().parent.parent
+ELSEWHERE = {
+    "README.md": "index.md",
+    "README.ko.md": "readme-ko.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "workshop/NOTES.md": "workshop-notes.md",
+    "benchmarks/NOTES.md": "benchmarks-notes.md",
+}
+_LINK = re.compile(r"\[([^\]]*)\]\((?!\w+:)([^)#\s]*)(#[^)\s]*)?\)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are no files of the folder docs."""
+    for place, name in ELSEWHERE.items():
+        text = (ROOT / place).read_text(encoding="utf-8")
+        files.append(File.generated(config, name, content=_linked(text, ROOT / place)))
+    files.append(File.generated(config, "commands.md", content=_commands()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: object, config: MkDocsConfig, files: Files) -> str:
+    """Lead links out of the folder docs to the pages of the site."""
+    file = page.file  # type: ignore[attr-defined]
+    return markdown if file.generated_by else _linked(markdown, ROOT / "docs" / file.src_uri)
+
+
+def _linked(text: str, page: Path) -> str:
+    """Return a page with links as the site has them. A link to a file that the site does not have becomes its name."""
+
+    def replace(found: re.Match[str]) -> str:
+        words, path, anchor = found[1], found[2], found[3] or ""
+        if not path:
+            return found[0]
+        place = (page.parent / path).resolve()
+        name = place.relative_to(ROOT).as_posix() if place.is_relative_to(ROOT) else ""
+        if name in ELSEWHERE:
+            return f"[{words}]({ELSEWHERE[name]}{anchor})"
+        if name.startswith("docs/"):
+            return f"[{words}]({name.removeprefix('docs/')}{anchor})"
+        return words
+
+    return _LINK.sub(replace, text)
+
+
+def _commands() -> str:
+    """Return a page with the help of every command."""
+    parts = ["# Commands", "", "`netflips COMMAND --help` prints the same.", ""]
+    for name, (_, purpose) in COMMANDS.items():
+        parser = parser_of(name)
+        parser.prog = f"netflips {name}"
+        parts += [
+            f"## netflips {name}",
+            "",
+            f"{purpose[0].upper()}{purpose[1:]}.",
+            "",
+            "```text",
+            parser.format_help().rstrip(),
+            "```",
+            "",
+        ]
+    return "\n".join(parts)
