@@ -5,7 +5,7 @@ DOCS_STAMP = $(VENV)/.docs-$(shell sha256sum $(DOCS_LOCK) | cut -c1-16)
 
 .PHONY: docs
 docs: env $(DOCS_STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --config-file mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file mkdocs.yml
 
 $(DOCS_STAMP): $(DOCS_LOCK) | env
 	$(BIN)/python -m pip install --quiet --no-deps -r $(DOCS_LOCK)
