@@ -1,0 +1,33 @@
+#!/bin/bash
+# AIHub Ko-X to an English-Korean unit translator; see README.md.
+set -eu
+cd "$(dirname "$0")/../.."
+. recipes/stages.sh
+
+corpus=Ko-X                         # as delivered, packed
+exp=exp/kox                         # all that is made
+encoder=mavhubert_large_noise.pt    # published files
+translator=utut_sts_ft.pt
+config=unit2unit/finetune           # of the training; unit2unit/finetune_debug to try
+speak_with=                         # command for English sentences without a recording
+prepare_with=                       # more options of each command
+extract_with="--modalities audio"
+pairs_with="--valid 0.05 --test 0.05 --group ^[^_]+_[^_]+_[^_]+"
+train_with=
+evaluate_with=
+read_options "$@"
+set -f # words of the options are no patterns of files
+
+some_may_fail=1 run_stage 1 "prepare both sides" \
+    netflips prepare kox --data-root "$corpus" --out-dir "$exp/data" ${speak_with:+--synthesise-with "$speak_with"} $prepare_with
+for side in en ko; do
+    some_may_fail=1 run_stage $([[ $side == en ]] && echo 2 || echo 3) "units of $side" \
+        netflips extract --in-path "$exp/data/$side.jsonl" --out-dir "$exp/units/$side" --av2unit-path "$encoder" $extract_with
+done
+run_stage 4 "pairs" python -m unit2unit.utut_finetune.prepare_pairs --source "$exp/units/en" --target "$exp/units/ko" \
+    --out "$exp/pairs" --overwrite $pairs_with
+run_stage 5 "the tag of Korean" python -m unit2unit.utut_finetune.add_language "$translator" "$exp/start.pt" --language ko
+run_stage 6 "fine-tune" python -m unit2unit.utut_finetune.finetune --config "$config" data_dir="$exp/pairs" init="$exp/start.pt" \
+    run_dir="$exp/run" $train_with
+run_stage 7 "evaluate" netflips evaluate translate --pairs "$exp/pairs" --utut-path "$exp/run/checkpoints/checkpoint_best.pt" \
+    --json "$exp/translate.json" $evaluate_with

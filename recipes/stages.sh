@@ -1,0 +1,42 @@
+# What the recipes share: options, and stages that are done once. Source it; needs bash 4.
+#   run.sh [--stage N] [--stop-stage M] [--VARIABLE VALUE ...]      any variable that the recipe sets before `read_options "$@"`
+stage=1
+stop_stage=99
+
+read_options() {
+    while (($#)); do
+        local name=${1#--}
+        name=${name//-/_}
+        if [[ $1 != --* || ! $name =~ ^[a-z_0-9]+$ || -z ${!name+set} || $# -lt 2 ]]; then
+            echo "$0: error: expected --NAME VALUE with a name that $0 sets at its beginning; found $1" >&2
+            exit 2
+        fi
+        printf -v "$name" %s "$2"
+        shift 2
+    done
+}
+
+# run_stage NUMBER "what it does" COMMAND: run it unless it was done before with the same words; a command that was broken off goes on.
+# Exit code 1 with `some_may_fail=1` means that a few files of a corpus are bad, and is said.
+run_stage() {
+    local number=$1 what=$2 code=0
+    shift 2
+    ((number >= stage && number <= stop_stage)) || return 0
+    local mark=$exp/.stages/$number
+    if [[ -f $mark && $(<"$mark") == "$*" ]]; then
+        echo "stage $number: $what: done before"
+        return 0
+    fi
+    echo "stage $number: $what"
+    printf ' %q' "$@"
+    echo
+    "$@" || code=$?
+    if ((code == 1 && ${some_may_fail:-0})); then
+        echo "stage $number: some could not be done; they are named above and left out"
+    elif ((code)); then
+        echo "stage $number failed with exit code $code; started again, it goes on" >&2
+        exit "$code"
+    fi
+    mkdir -p "$exp/.stages"
+    printf %s "$*" >"$mark"
+}

@@ -1,0 +1,68 @@
+"""The recipes run as they stand, on small corpora in their layouts and with models that know nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.avdata.prepare.trees import write_kox
+from tests.integration.pages import ROOT
+from workshop.random.random_checkpoints import TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
+
+_FEW_UPDATES = "fairseq.optimizer.max_update=2 fairseq.dataset.num_workers=0"
+_SHORT = "--device cpu --beam 1 --max-target-units 20"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_random_checkpoints(folder, "tiny")
+    return folder
+
+
+def _run(script: str, **options: object) -> "subprocess.CompletedProcess[str]":
+    """Run a recipe's script in this environment, with options as its variables are called."""
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(["bash", str(ROOT / "recipes" / script), *words], env=env, capture_output=True, text=True, check=False)
+
+
+def test_kox_goes_from_archives_to_figures_and_does_nothing_twice(models: Path, tmp_path: Path) -> None:
+    names = [f"et_{topic}_005_002_009_{number:04d}" for topic, count in (("a", 4), ("b", 1), ("c", 1)) for number in range(count)]
+    write_kox(tmp_path / "Ko-X", names=names, seconds=0.6)
+    speak = "python -m avdata.prepare.say --text-file {text_file} --out {out}"
+    options = {
+        "corpus": tmp_path / "Ko-X", "exp": tmp_path / "exp", "encoder": models / UNIT_ENCODER, "translator": models / TRANSLATOR,
+        "speak_with": speak, "extract_with": "--modalities audio --workers 1 --device cpu",
+        "train_with": _FEW_UPDATES, "evaluate_with": _SHORT,
+        "pairs_with": "--valid 1 --test 1",
+    }  # fmt: skip
+    done = _run("kox/run.sh", **options)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "exp" / "translate.json").read_text())["utterances"] == 1
+    again = _run("kox/run.sh", **options)
+    assert again.returncode == 0
+    assert [line for line in again.stdout.splitlines() if not line.endswith("done before")] == []
+    later = _run("kox/run.sh", **options | {"pairs_with": "--valid 2 --test 1", "stage": 4, "stop_stage": 4})
+    assert later.returncode == 0, later.stderr
+    assert json.loads((tmp_path / "exp" / "pairs" / "data.json").read_text())["splits"]["valid"]["pairs"] == 2
+
+
+def test_the_rehearsal_of_kox_has_its_true_shape(tmp_path: Path) -> None:
+    few = f"{_FEW_UPDATES} fairseq.optimizer.lr_scheduler=polynomial_decay fairseq.model.encoder_layers=1"
+    done = _run("kox/rehearse.sh", exp=tmp_path, pairs=12, held_out=4, scale=0.04, train_with=few, evaluate_with=_SHORT)
+    assert done.returncode == 0, done.stderr
+    shape = json.loads((ROOT / "recipes" / "kox" / "shape.json").read_text())["lengths"]
+    for language in ("en", "ko"):
+        lines = (tmp_path / "shape" / f"train.{language}").read_text().splitlines()
+        assert [len(line.split()) for line in lines] == [round(0.04 * length) for length in shape[language][:12]]
+
+
+def test_an_option_that_a_recipe_lacks_is_named() -> None:
+    refused = _run("kox/run.sh", epochs=3)
+    assert refused.returncode == 2
+    assert "--epochs" in refused.stderr
