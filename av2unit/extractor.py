@@ -26,7 +26,7 @@ from avcore.contracts import Extractor
 from avcore.errors import InputError
 from avcore.progress import Progress, silent
 from avcore.units import Units
-from avcore.units.domain import Domain, weakest_stretch
+from avcore.units.domain import Domain, steps_below, weakest_stretch
 
 _WEAKEST_STEPS, _NEAREST_STEPS = 10, 15
 """How long a stretch is: of these, at three false warnings in a hundred, find most known sentences with one unknown word."""
@@ -119,7 +119,16 @@ class UnitExtractor:
             float(chosen.mean()) if len(chosen) else 0.0,
             weakest_stretch(chosen, _WEAKEST_STEPS),
             None if likeness is None else weakest_stretch(likeness, _NEAREST_STEPS),
+            None if self.domain is None or not len(chosen) else self._share_known(self.domain, chosen, likeness),
         )
+
+    @staticmethod
+    def _share_known(domain: Domain, chosen: Floats, likeness: NDArray[np.float64] | None) -> float:
+        """The share of the steps that lie in no strange stretch."""
+        strange = steps_below(chosen, _WEAKEST_STEPS, domain.weakest)
+        if likeness is not None:
+            strange |= steps_below(likeness, _NEAREST_STEPS, domain.nearest)
+        return float(1 - strange.mean())
 
     def logits(self, speech: Floats | None = None, lips: Pictures | None = None) -> Scores:
         """Scores of all classes, the specials too, float32 [units, classes], two rows for each 40 ms step."""

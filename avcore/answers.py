@@ -57,13 +57,15 @@ class Extraction:
 
     confidence: mean log-probability of the class chosen at each step; weakest: where it is lowest. nearest: where the utterance
     is least like the nearest of the sentences that the encoder knows, and by how much (log-probability, 0 = not at all); None
-    where it names none. Steps are of 20 ms.
+    where it names none. known: share of the steps that lie in no stretch that is strange in its domain, None = as above. Steps are
+    of 20 ms.
     """
 
     units: Units
     confidence: float
     weakest: Stretch | None = None
     nearest: Stretch | None = None
+    known: float | None = None
 
     def __iter__(self) -> Iterator[Any]:
         """Units and confidence."""

@@ -9,6 +9,7 @@ from pathlib import Path
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
+EXIT_NOT_UNDERSTOOD = 3
 
 
 class NetflipsError(Exception):
@@ -82,6 +83,12 @@ class UnitRangeError(UnitError):
 
 class VocabularyError(UnitError):
     """Units of one quantizer given to a model of another."""
+
+
+class NotUnderstoodError(NetflipsError):
+    """Too little of the input is understood, and a user does not want what would come of it."""
+
+    exit_code = EXIT_NOT_UNDERSTOOD
 
 
 class NoSpeechError(InputError):

@@ -118,7 +118,8 @@ class DubOptions:
     timing: source = each utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes
     (the published behaviour); auto = free for a clip of one utterance. subtitles: text beside, in or on the dub, None = none.
     road: over text, None = over units; over text all is dubbed in its own time, by what is heard. audio_track: which
-    one is heard, a number from 1 or a language; None = the first in which somebody speaks.
+    one is heard, a number from 1 or a language; None = the first in which somebody speaks. strict: what is hardly understood is not
+    dubbed.
     """
 
     source: str = "en"
@@ -138,6 +139,7 @@ class DubOptions:
     subtitles: Subtitling | None = None
     road: TextRoad | None = None
     audio_track: str | None = None
+    strict: bool = field(default=False, repr=False)  # it changes no dub, and dubs of many videos are known by all that does
 
     def __post_init__(self) -> None:
         _take_paths(self, "speaker", "lips", "boxes")

@@ -15,6 +15,7 @@ from avcore.speech.regions import listen
 from avcore.speech.tracks import settle_track
 from netflips.dub.clock import StageClock
 from netflips.dub.files_used import inputs_of, outputs_of
+from netflips.dub.judgement import Decide, go_on, stop_where_bad
 from netflips.dub.short_clip import ShortDub
 from netflips.dub.utterances import cut_utterances
 from netflips.models import Models
@@ -29,14 +30,16 @@ def dub(
     options: DubOptions,
     progress: Progress | None = None,
     head_start: HeadStart | None = None,
+    decide: Decide | None = None,
 ) -> DubReport:
     """Dub one video.
 
     A recording of several utterances (`options.timing` "source") keeps its pictures, rates and length, each utterance in
     its own place; finished work is kept beside the output or in `options.recording.work_dir`. A clip of one utterance
     ("free") comes out at 25 fps and 16 kHz, as long as the new speech. head_start: what follows this video's faces already.
+    decide: told how much is understood before anything is spoken or drawn; None = it stops where that is bad and `options.strict`.
     Raises NetflipsError: for files that cannot be used, no face or no speech where it is needed, no voice to speak in, an empty
-    translation. Nothing is written under `out_video` unless all went well.
+    translation; NotUnderstoodError. Nothing is written under `out_video` unless all went well.
     """
     if not isinstance(options, DubOptions):
         raise UsageError("dub needs options", expected="DubOptions(source, target, ...)", found=type(options).__name__)
@@ -48,6 +51,7 @@ def dub(
     _check_paths(in_path, out_path, options)
     options = options.settled_for(models.extractor.agreement is not None)
     clock, progress = StageClock(), progress or silent
+    decide = decide or (stop_where_bad if options.strict else go_on)
     with clock.stage("read"):
         is_usual = settle_track(in_path, options.audio_track)
         if not is_usual and head_start is not None:
@@ -59,9 +63,9 @@ def dub(
             head_start.close()
         from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
 
-        report = dub_recording(source, out_path, models, options, progress, clock)
+        report = dub_recording(source, out_path, models, options, progress, clock, decide)
     else:
-        report = ShortDub(source, out_path, models, options, progress, clock, head_start).run()
+        report = ShortDub(source, out_path, models, options, progress, clock, head_start, decide).run()
     return replace(report, peak_memory_bytes=peak_memory_bytes())
 
 

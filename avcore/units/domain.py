@@ -55,6 +55,21 @@ def weakest_stretch(scores: NDArray[np.floating[Any]], width: int) -> Stretch | 
     return Stretch(float(means[start]), start, start + width)
 
 
+def steps_below(scores: NDArray[np.floating[Any]], width: int, bound: float | None) -> NDArray[np.bool_]:
+    """Find the steps that lie in a stretch whose mean is below a bound: bool [steps], none for no bound.
+
+    scores: float of shape [steps]; width: of a stretch, all of it where there are fewer steps.
+    """
+    found = np.zeros(len(scores), dtype=bool)
+    if bound is None or not len(scores):
+        return found
+    width = min(width, len(scores))
+    sums = np.concatenate([[0.0], np.cumsum(scores, dtype=np.float64)])
+    for start in np.flatnonzero((sums[width:] - sums[:-width]) / width < bound):
+        found[start : start + width] = True
+    return found
+
+
 @dataclass(frozen=True)
 class Domain:
     """what: words for the domain. least: scores below it are rare there. share: how rare; of several bounds that were found

@@ -238,6 +238,8 @@ def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
         tell(TRIED_AGAIN(deaths="; ".join(outcome.deaths)), job.source)
     for warning in result.warnings:
         LOG.warning("%s: warning: %s", job.source, warning)
+    if result.understood is not None:
+        LOG.info("%s: %s", job.source, result.understood.words())
     LOG.info("%s", result.summary())
     record.add(job, key, result, outcome.deaths)
 

@@ -45,8 +45,10 @@ def build_parser(prog: str = "netflips dub") -> Parser:
         metavar="FILE",
         help="write what was done: .html is a page to read, any other name is JSON; may be given for each",
     )
+    files.add_argument("--verdict", type=Path, metavar="JSON", help="write how much is understood as soon as that is known")
     add_track_option(files, "a video")
     add_subtitle_options(files)
+    _add_verdict_options(parser)
     _add_language_options(parser)
     _add_model_options(parser)
     add_road_options(parser)
@@ -55,6 +57,14 @@ def build_parser(prog: str = "netflips dub") -> Parser:
     _add_ray_options(parser)
     add_common_options(parser)
     return parser
+
+
+def _add_verdict_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where little is understood", "how much is told before anything is spoken or drawn")
+    asked = group.add_mutually_exclusive_group()
+    asked.add_argument("--ask", action="store_true", help="ask before going on where it is bad (default on a terminal)")
+    asked.add_argument("-y", "--yes", action="store_true", help="go on without asking (default where there is no terminal)")
+    asked.add_argument("--strict", action="store_true", help="stop there with exit code 3, before anything is spoken or drawn")
 
 
 def _add_language_options(parser: argparse.ArgumentParser) -> None:

@@ -50,8 +50,8 @@ def require_ours(jobs: list[Job]) -> None:
 def _require_nothing_of_one_video(options: argparse.Namespace) -> None:
     if options.in_lip_path is not None or options.in_bbox_path is not None:
         raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out-vid-path")
-    if any(path is not None for path in (options.segments, options.segments_in, options.speaker_map)):
-        raise UsageError("--segments, --segments-in and --speaker-map belong to one video", hint="use --out-vid-path")
+    if any(path is not None for path in (options.segments, options.segments_in, options.speaker_map, options.verdict)):
+        raise UsageError("--segments, --segments-in, --speaker-map and --verdict belong to one video", hint="use --out-vid-path")
 
 
 def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[Job]:

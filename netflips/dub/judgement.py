@@ -1,28 +1,47 @@
-"""Whether an utterance is what the models were made for, as far as they say what that is."""
+"""What is known of how well an utterance is understood, from the models of a dub."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from av2unit.trust import TrustedUnits
-from avcore.notes import Note
+from avcore.answers import Transcript
+from avcore.errors import NotUnderstoodError
+from avcore.notes import Note, NoteKind
+from avcore.understanding import Evidence, Understanding, of_hearing, of_recording, of_utterance, repeats_a_stretch
+from avcore.units import Units
 from avcore.units.domain import PICTURE_CAUSE, Stretch, outside_note
+from netflips.dub.utterances import Utterance
 from netflips.models import Models
+
+Decide = Callable[[Understanding], None]
+"""Told how much is understood before anything is spoken or drawn; raises NotUnderstoodError to stop there."""
+REPEATS = NoteKind(
+    "translation_repeats",
+    "{u}the translation repeats a stretch: the result most likely means nothing there",
+    "{u}번역이 같은 부분을 되풀이합니다. 그곳의 결과는 거의 뜻이 통하지 않습니다",
+)
 
 
 @dataclass(frozen=True)
 class UtteranceJudgement:
     """confidence: mean log-probability of the units, None = none were taken. is_outside: None = the models name no domain.
-    notice: what to tell a user, None = nothing.
+    notice: what to tell a user of that, None = nothing; others: what else to tell. understanding: what all of it comes to.
     """
 
     confidence: float | None
     is_outside: bool | None
     notice: Note | None
+    others: tuple[Note, ...] = ()
+    understanding: Understanding = field(default_factory=Understanding)
 
 
 class Scored(Protocol):
     """What a translation says of itself."""
+
+    @property
+    def units(self) -> Units:
+        """The translation."""
 
     @property
     def score(self) -> float | None:
@@ -33,17 +52,50 @@ class Scored(Protocol):
         """Where the tokens are least probable."""
 
 
-def judge_utterance(models: Models, heard: TrustedUnits, translated: Scored) -> UtteranceJudgement:
-    """Judge an utterance by how sure the encoder is of its units and the translator of what they mean."""
+def judge_utterance(
+    models: Models, heard: TrustedUnits, translated: Scored, is_cut: bool = False, says_other: Note | None = None
+) -> UtteranceJudgement:
+    """Judge an utterance by how sure the encoder is of its units and the translator of what they mean.
+
+    is_cut: the translation ended at the limit of the search. says_other: what it says in place of what was heard.
+    """
     if translated.score is None:
         return UtteranceJudgement(heard.extraction.confidence, None, None)  # nothing was guessed that is said
     readings = [
         *heard.extraction.readings(models.extractor.domain),
         *models.translator.readings(translated.score, translated.weakest),
     ]
-    notice = outside_note(readings, PICTURE_CAUSE if heard.may_be_misled else None)
+    repeats = repeats_a_stretch(translated.units.ids) and not repeats_a_stretch(heard.extraction.units.ids)
+    outside = outside_note(readings, PICTURE_CAUSE if heard.may_be_misled else None)
     names_domain = any(one.domain is not None for one in readings)
-    return UtteranceJudgement(heard.extraction.confidence, notice is not None if names_domain else None, notice)
+    return UtteranceJudgement(
+        heard.extraction.confidence,
+        outside is not None if names_domain else None,
+        outside,
+        (*([REPEATS()] if repeats else []), *([says_other] if says_other else [])),
+        of_utterance(Evidence(readings, heard.extraction.known, is_cut, repeats, says_other is not None)),
+    )
+
+
+def judge_hearing(heard: Transcript) -> UtteranceJudgement:
+    """Judge an utterance by how sure a recogniser is of the words that it wrote."""
+    return UtteranceJudgement(None, None, None, understanding=of_hearing(heard.confidence if heard.words else None))
+
+
+def whole_of(judged: Mapping[int, UtteranceJudgement], utterances: Sequence[Utterance]) -> Understanding:
+    """Measure a recording by its utterances. judged: by number, those of which anything is known."""
+    return of_recording((judged[one.number].understanding, one.seconds) for one in utterances if one.number in judged)
+
+
+def stop_where_bad(understanding: Understanding) -> None:
+    """Raise NotUnderstoodError where the measure is bad, as --strict asks for."""
+    if understanding.grade == "bad":
+        hint = "nothing was spoken or drawn; without --strict it goes on all the same"
+        raise NotUnderstoodError("too little of it is understood", found=understanding.share_words(), hint=hint)
+
+
+def go_on(understanding: Understanding) -> None:
+    """Go on whatever the measure is."""
 
 
 def outside_notes(judged: Mapping[int, UtteranceJudgement]) -> dict[int, Note]:

@@ -30,7 +30,7 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Units
 from netflips import __version__
 from netflips.dub.clock import StageClock
-from netflips.dub.judgement import UtteranceJudgement, judge_utterance
+from netflips.dub.judgement import Decide, UtteranceJudgement, go_on, judge_utterance
 from netflips.dub.label import with_label
 from netflips.dub.lip_video import read_lip_crops
 from netflips.models import Models
@@ -86,10 +86,11 @@ class ShortDub:
         progress: Progress,
         clock: StageClock,
         head_start: HeadStart | None = None,
+        decide: Decide = go_on,
     ) -> None:
         self._source, self._in, self._out = source, source.path, out_video
         self._models, self._options, self._progress, self._clock = models, options, progress, clock
-        self._notes, self._mouth, self._head_start = Notes(source.path), "", head_start
+        self._notes, self._mouth, self._head_start, self._decide = Notes(source.path), "", head_start, decide
 
     def run(self) -> DubReport:
         """Do everything; see `netflips.pipeline.dub`."""
@@ -102,9 +103,12 @@ class ShortDub:
             heard = self._listen(material)
         with self._clock.stage("unit2unit"):
             translation = self._translate(heard.extraction.units)
-        judgement = judge_utterance(self._models, heard, translation)
+        judgement = judge_utterance(self._models, heard, translation, translation.truncated)
         if judgement.notice is not None:
             self._notes.add(judgement.notice)
+        for note in judgement.others:
+            self._notes.add(note)
+        self._decide(judgement.understanding)
         with self._clock.stage("speech"):
             said = self._models.vocoder.predict_durations(translation.units)
         with ThreadPoolExecutor(1, "texts") as beside, self._clock.stage("write"):
@@ -291,6 +295,7 @@ class ShortDub:
             usual_confidence=least_of(self._models.extractor.domain),
             usual_score=least_of(self._models.translator.domain),
             is_truncated=translation.truncated,
+            understood=judgement.understanding,
             mouth=self._mouth,
             voice="the source's" if options.speaker is None else str(options.speaker),
             pitch_hz=spoken_pitch_hz(self._models.vocoder, voice),

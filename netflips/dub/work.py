@@ -1,21 +1,26 @@
 """The work of `netflips dub`: one video, several one after another, or many side by side."""
 
 import argparse
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 from avcore.command import EXIT_FAILED, LOG, device_name
 from avcore.compute.device import suit_threads
-from avcore.errors import NetflipsError, UsageError
+from avcore.errors import NetflipsError, NotUnderstoodError, UsageError
 from avcore.faces.head_start import HeadStart
+from avcore.files import require_place, write_text
 from avcore.outputs import keep_apart
 from avcore.plain_text import require_utf8, several
 from avcore.progress import bars
 from avcore.runs.seldom import Seldom
+from avcore.understanding import Understanding
 from netflips.bulk.spread import spread_of
 from netflips.bundles.paths import given_or_bundle
 from netflips.dub.files_used import inputs_of, outputs_of
 from netflips.dub.jobs import Job, jobs_of, require_ours, require_videos
+from netflips.dub.judgement import Decide, stop_where_bad
 from netflips.dub.subtitle_flags import subtitling
 from netflips.languages import choose_languages
 from netflips.models import Models, load_models
@@ -27,6 +32,9 @@ from netflips.subtitles.reader import require_reader
 from netflips.text_road.engines import require_road
 from netflips.text_road.options import text_road
 from unit2av.lipsync.backend import mouth_choice
+
+_YES = ("y", "yes", "예", "네")
+"""Answers that let a dub go on."""
 
 
 def dub_videos(options: argparse.Namespace, recording: RecordingOptions, head_start: HeadStart | None = None) -> int | None:
@@ -40,7 +48,9 @@ def dub_videos(options: argparse.Namespace, recording: RecordingOptions, head_st
     languages = choose_languages(options.src_lang, options.tgt_lang, paths)
     settings = _dub_options(options, languages, recording)
     jobs = jobs_of(options, settings.target)
-    _keep_apart(jobs, settings, paths, options.report)
+    _keep_apart(jobs, settings, paths, options.report, options.verdict)
+    if options.verdict is not None:
+        require_place(options.verdict, "the verdict")
     if options.out_vid_path is None and options.out_dir is None:
         require_ours(jobs)
     require_reader(paths, settings)
@@ -48,19 +58,21 @@ def dub_videos(options: argparse.Namespace, recording: RecordingOptions, head_st
         require_road(settings.road)
     told = ReportFiles(options.report, jobs, settings)
     if options.ray:
+        if options.ask:
+            raise UsageError("--ask has nobody to ask with --ray", hint="--strict leaves out what is hardly understood")
         return _dub_side_by_side(jobs, settings, paths, told, options)
     suit_threads(paths.all)
     models = load_models(paths, *languages, replace(_run_options(options), puts_away=len(jobs) == 1))
     if len(jobs) == 1:
-        told.add(_dub_one(*jobs[0], models, settings, options.quiet, head_start))
+        told.add(_dub_one(*jobs[0], models, settings, options, head_start))
         _write(told, options.quiet)
         return None
-    return _dub_all(jobs, models, settings, told, options.quiet)
+    return _dub_all(jobs, models, settings, told, options)
 
 
-def _keep_apart(jobs: list[Job], settings: DubOptions, paths: ModelPaths, reports: list[Path]) -> None:
+def _keep_apart(jobs: list[Job], settings: DubOptions, paths: ModelPaths, reports: list[Path], verdict: Path | None) -> None:
     inputs = {"a checkpoint": list(paths.all)} | inputs_of(settings)
-    outputs = {"the report": reports} | outputs_of(settings)
+    outputs = {"the report": reports, "the verdict": [] if verdict is None else [verdict]} | outputs_of(settings)
     sources, targets = [job[0] for job in jobs], [job[1] for job in jobs]
     keep_apart({"the dubbed video": targets, **outputs}, {"an input video": sources, **inputs})
 
@@ -96,13 +108,13 @@ def _dub_side_by_side(
     return code
 
 
-def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: ReportFiles, is_quiet: bool) -> int | None:
+def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: ReportFiles, options: argparse.Namespace) -> int | None:
     failed = []
-    written = Seldom(lambda: _write(told, is_quiet))
+    written = Seldom(lambda: _write(told, options.quiet))
     try:
         for source, target in jobs:
             try:
-                told.add(_dub_one(source, target, models, settings, is_quiet))
+                told.add(_dub_one(source, target, models, settings, options))
             except NetflipsError as error:
                 LOG.error("failed: %s", error)
                 failed.append(str(source))
@@ -117,12 +129,47 @@ def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: Report
 
 
 def _dub_one(
-    source: Path, target: Path, models: Models, settings: DubOptions, is_quiet: bool, head_start: HeadStart | None = None
+    source: Path,
+    target: Path,
+    models: Models,
+    settings: DubOptions,
+    options: argparse.Namespace,
+    head_start: HeadStart | None = None,
 ) -> DubReport:
-    with bars(is_quiet, f"{source.name}: ") as progress:
-        report = dub(source, target, models, settings, progress, head_start)
+    with bars(options.quiet, f"{source.name}: ") as progress:
+        report = dub(source, target, models, settings, progress, head_start, _decision(source, options))
     LOG.info("%s", report.summary())
     return report
+
+
+def _decision(source: Path, options: argparse.Namespace) -> Decide:
+    """Return what is called with the measure of a video, before anything is spoken or drawn."""
+
+    def decide(understanding: Understanding) -> None:
+        if options.verdict is not None:
+            write_text(options.verdict, json.dumps(understanding.as_json(), ensure_ascii=False, indent=1) + "\n")
+        is_bad = understanding.grade == "bad"
+        (LOG.warning if is_bad else LOG.info)("%s: %s", source, understanding.words())
+        if not is_bad:
+            return
+        if options.strict:
+            stop_where_bad(understanding)
+        elif options.ask or (not options.yes and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
+            _ask(source)
+        else:
+            LOG.info(
+                "%s: it goes on, %s", source, "as --yes says" if options.yes else "as nobody can be asked; --strict stops here"
+            )
+
+    return decide
+
+
+def _ask(source: Path) -> None:
+    """Raise NotUnderstoodError unless the answer is yes."""
+    sys.stderr.write(f"{source}: go on all the same? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin is None or sys.stdin.readline().strip().lower() not in _YES:
+        raise NotUnderstoodError("stopped, as asked", path=source, hint="nothing was spoken or drawn")
 
 
 def _write(told: ReportFiles, is_quiet: bool) -> None:
@@ -149,6 +196,7 @@ def _dub_options(options: argparse.Namespace, languages: tuple[str, str], record
         subtitles=subtitling(options),
         road=text_road(options),
         audio_track=options.audio_track,
+        strict=options.strict,
     )
 
 

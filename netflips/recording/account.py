@@ -11,7 +11,9 @@ from av2unit.trust import reason_words
 from avcore.media import VideoWriter
 from avcore.notes import sentence, told_in_order
 from avcore.timeline import exact, units_to_seconds
+from avcore.understanding import Understanding
 from netflips import __version__
+from netflips.dub.judgement import whole_of
 from netflips.recording.cast import Cast
 from netflips.recording.draw import Reason
 from netflips.recording.find import Found
@@ -64,6 +66,7 @@ def told_of_recording(
         usual_confidence=least_of(job.models.extractor.domain),
         usual_score=least_of(job.models.translator.domain),
         is_truncated=any(one.is_truncated for one in utterances),
+        understood=_whole(cues),
         voice="the source's" if options.speaker is None else str(options.speaker),
         fingerprints=job.models.fingerprints | _engines(job),
         stages=tuple(StageTime(name, took, output_s / max(took, 1e-9)) for name, took in job.clock.seconds.items()),
@@ -73,6 +76,12 @@ def told_of_recording(
         road=UNITS if options.road is None else TEXT,
         recording=_recording(job, found, utterances),
     )
+
+
+def _whole(cues: Sequence[Cue]) -> Understanding:
+    """How much is understood of all."""
+    judged = {cue.cast.utterance.number: cue.understood.judgement for cue in cues if cue.understood is not None}
+    return whole_of(judged, [cue.cast.utterance for cue in cues])
 
 
 def _engines(job: Job) -> dict[str, str]:
@@ -139,12 +148,13 @@ def _understood(understood: Understood | None) -> dict[str, Any]:
         return {}
     listened, judgement = understood.listened, understood.judgement
     if isinstance(listened, SaidInWords):
-        return {"units_from": ""}
+        return {"units_from": "", "understood": judgement.understanding}
     return {
         "source_units": len(listened.units),
         "unit_confidence": judgement.confidence,
         "is_outside_domain": judgement.is_outside,
         "notice": "" if judgement.notice is None else sentence(judgement.notice),
+        "understood": judgement.understanding,
         "units_from": listened.heard.words,
         "units_why": reason_words(listened.heard.values),
     }

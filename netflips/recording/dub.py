@@ -11,6 +11,7 @@ from avcore.notes import Notes
 from avcore.progress import Progress
 from avcore.runs.cache import WorkFolder, require_work_folder
 from netflips.dub.clock import StageClock
+from netflips.dub.judgement import Decide, go_on
 from netflips.dub.segments import read_segments
 from netflips.dub.speaker_map import read_speaker_map
 from netflips.models import Models
@@ -37,7 +38,13 @@ from unit2text.stage import TEXT_READER
 
 
 def dub_recording(
-    source: PictureSource, out_video: Path, models: Models, options: DubOptions, progress: Progress, clock: StageClock
+    source: PictureSource,
+    out_video: Path,
+    models: Models,
+    options: DubOptions,
+    progress: Progress,
+    clock: StageClock,
+    decide: Decide = go_on,
 ) -> DubReport:
     """Dub a recording: same pictures where nobody speaks, each utterance in its own place, sound in step.
 
@@ -51,7 +58,8 @@ def dub_recording(
     folder = options.recording.work_dir or work_folder_beside(out_video)
     with clock.stage("read"):
         digest = digest_of(source.info)
-    job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock, mouth, Notes(source.path))
+    notes = Notes(source.path)
+    job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock, mouth, notes, decide)
     require_writable_kind(job)
     announce(require_work_folder(folder), source.info, float(source.info.duration_s))
     found = find(job)

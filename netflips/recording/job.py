@@ -12,6 +12,7 @@ from avcore.progress import Progress
 from avcore.runs.cache import WorkFolder, file_digest, key_of
 from avcore.timeline import SAMPLE_RATE
 from netflips.dub.clock import StageClock
+from netflips.dub.judgement import Decide, go_on
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
 from unit2av.lipsync.backend import MouthChoice
@@ -27,7 +28,11 @@ _MEGA = 1e6
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to dub. digest: see `digest_of`. mouth: that is taken, with its files. notes: which the user was told."""
+    """One recording to dub.
+
+    digest: see `digest_of`. mouth: that is taken, with its files. notes: which the user was told. decide: see
+    `netflips.pipeline.dub`.
+    """
 
     source: PictureSource
     out: Path
@@ -39,6 +44,7 @@ class Job:
     clock: StageClock
     mouth: MouthChoice
     notes: Notes
+    decide: Decide = go_on
 
     @property
     def info(self) -> MediaInfo:

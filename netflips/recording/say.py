@@ -24,7 +24,7 @@ from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, re
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, frames_to_units, units_to_samples
 from avcore.units import Units
 from avcore.units.domain import Stretch
-from netflips.dub.judgement import UtteranceJudgement, judge_utterance, outside_notes
+from netflips.dub.judgement import UtteranceJudgement, judge_hearing, judge_utterance, outside_notes, whole_of
 from netflips.dub.utterances import Utterance
 from netflips.models import Models
 from netflips.options import DubOptions
@@ -126,9 +126,14 @@ class _Ready(NamedTuple):
 def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
     """Translate, place and speak each utterance. Raises UnitError when nothing is left to say."""
     understood = _understand(job, found, casts)
+    judged = {number: one.judgement for number, one in understood.items()}
+    job.notes.add_each(outside_notes(judged))
+    for number, judgement in judged.items():
+        for note in judgement.others:
+            job.notes.add(note, number)
+    job.decide(whole_of(judged, [one.utterance for one in casts]))
     with job.clock.stage("speech"):
         ready = [_place(job, one, understood.get(one.utterance.number)) for one in casts]
-        job.notes.add_each(outside_notes({number: one.judgement for number, one in understood.items()}))
         if not any(isinstance(one, _Ready) for one in ready):
             hint = "is there speech in it, in the language of --src-lang?"
             raise UnitError("the translation is empty", path=job.source.path, hint=hint)
@@ -152,7 +157,7 @@ def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Unde
     if job.options.road is not None:
         words = say_in_words(job, job.options.road, found, [one.utterance for one in casts])
         meant = {number: Translated(one.said, one.score, text=one.text, why=one.why) for number, one in words.items()}
-        return {number: Understood(words[number], meant[number], UtteranceJudgement(None, None, None)) for number in words}
+        return {number: Understood(words[number], meant[number], judge_hearing(words[number].heard)) for number in words}
 
     def extracted(one: Cast) -> Listened | None:
         return extract_units(one.utterance, one.lips, found.speech, job.models, job.options, job.work)
@@ -173,7 +178,9 @@ def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Unde
     with job.clock.stage("speech"):
         meant |= {number: Translated(spelt(job, texts[number]), None, text=texts[number]) for number in listened if number in texts}
         return {
-            number: Understood(said, meant[number], judge_utterance(job.models, said.heard, meant[number]))
+            number: Understood(
+                said, meant[number], judge_utterance(job.models, said.heard, meant[number], meant[number].is_truncated)
+            )
             for number, said in listened.items()
         }
 
@@ -224,7 +231,7 @@ def extract_units(
     inputs = [sound, None if seen is None else seen.key]
     bound = models.extractor.agreement if options.decides else None
     model = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
-    key = key_of(inputs, start, stop, *model, str(bound), "lips judged")
+    key = key_of(inputs, start, stop, *model, str(bound), "known shares")
 
     def make() -> Arrays:
         heard = trusted_units(models.extractor, sound, None if seen is None else seen.first(stop - start), bound)
@@ -237,6 +244,7 @@ def extract_units(
             "confidence": np.array(heard.extraction.confidence),
             "weakest": _stored(heard.extraction.weakest),
             "nearest": _stored(heard.extraction.nearest),
+            "known": np.array(np.nan if heard.extraction.known is None else heard.extraction.known),
             "modalities": np.array(heard.modalities),
             "reason": np.array(heard.reason),
             "figures": np.array([np.nan if figure is None else figure for figure in heard.figures]),
@@ -244,8 +252,9 @@ def extract_units(
 
     found = work.arrays("units", key, make)
     units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
-    figures = (None if np.isnan(figure) else float(figure) for figure in found["figures"])
-    extraction = Extraction(units, float(found["confidence"]), _stretch(found["weakest"]), _stretch(found["nearest"]))
+    figures = map(_number, found["figures"])
+    stretches = _stretch(found["weakest"]), _stretch(found["nearest"])
+    extraction = Extraction(units, float(found["confidence"]), *stretches, _number(found["known"]))
     reason = str(found["reason"])
     heard = TrustedUnits(extraction, str(found["modalities"]), REASONS.get(reason, reason), *figures)
     return Listened(heard, int(found["rest"]) if found["rest"] >= 0 else None)
@@ -293,6 +302,10 @@ def _translated(found: Arrays, target: str) -> Translated:
 def _stored(stretch: Stretch | None) -> NDArray[np.float64]:
     """Score and steps of a stretch, [3]; [0] for none."""
     return np.array([] if stretch is None else stretch, dtype=np.float64)
+
+
+def _number(stored: Any) -> float | None:
+    return None if np.isnan(stored) else float(stored)
 
 
 def _stretch(stored: NDArray[Any]) -> Stretch | None:

@@ -9,6 +9,7 @@ from avcore.answers import SpeakerVoice
 from avcore.contracts import Voice
 from avcore.files import write_text
 from avcore.plain_text import json_text, ranges, several, shown
+from avcore.understanding import Understanding
 from avcore.units.domain import Domain
 from netflips.text_road.options import TEXT, UNITS
 
@@ -27,7 +28,8 @@ class UtteranceReport:
     """What became of one utterance. Times in seconds; `source_*` in the recording, `output_*` in the result.
 
     unit_confidence: mean log-probability of its units. is_outside_domain: it is hardly what the models were made for; None =
-    they do not say what that is. notice: what a user is to be told of that, "" = nothing. units_from: what the units were
+    they do not say what that is. notice: what a user is to be told of that, "" = nothing. understood: how much of it is understood;
+    None = a report of before. units_from: what the units were
     taken from, "sound and lips", "sound" or "lips", "" = not said; units_why: why, a sentence, "" = nothing to say. natural_s:
     length of the new speech as predicted; factor: by which it was stretched; spoken_s: its length then. slack_s: of the slot
     left silent. in_pause_s: spoken in the pause after it. overrun_s: what fitted neither; held_s: for how long the picture was
@@ -54,6 +56,7 @@ class UtteranceReport:
     unit_confidence: float | None = None
     is_outside_domain: bool | None = None
     notice: str = ""
+    understood: Understanding | None = None
     units_from: str = ""
     units_why: str = ""
     is_truncated: bool = False
@@ -159,12 +162,18 @@ class DubReport:
     said_confidence: float | None = None
     left: dict[str, int] = field(default_factory=dict)
     """Of a short clip: how many pictures with a face were left as they were, by reason."""
+    understood: Understanding | None = None
+    """How much of it is understood; None = a report of before."""
     peak_memory_bytes: int | None = None
     """The most that the process held until the dub was done, models and earlier dubs of the run too; None = not known."""
 
     def as_json(self) -> str:
         """The report as JSON."""
-        return json_text(asdict(self), indent=2)
+        return json_text(self.as_dict(), indent=2)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as it goes into JSON: what is most worth knowing first."""
+        return {"understood": None} | asdict(self)
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -222,12 +231,18 @@ def report_from(content: Mapping[str, Any]) -> DubReport:
     """A report again from its JSON object."""
     recording = content.get("recording")
     if recording is not None:
-        utterances = tuple(UtteranceReport(**(one | {"tracks": tuple(one["tracks"])})) for one in recording["utterances"])
+        utterances = tuple(
+            UtteranceReport(**(one | {"tracks": tuple(one["tracks"])} | _understood(one))) for one in recording["utterances"]
+        )
         tuples = {name: tuple(recording[name]) for name in ("part", "scene_cuts")}
         recording = RecordingReport(**(recording | tuples | {"utterances": utterances}))
     tuples = {name: tuple(content[name]) for name in ("warnings", "faces")}
     stages = tuple(StageTime(**stage) for stage in content["stages"])
-    return DubReport(**(dict(content) | tuples | {"stages": stages, "recording": recording}))
+    return DubReport(**(dict(content) | tuples | _understood(content) | {"stages": stages, "recording": recording}))
+
+
+def _understood(content: Mapping[str, Any]) -> dict[str, Understanding | None]:
+    return {"understood": Understanding.from_json(content.get("understood"))}
 
 
 def write_reports(path: Path, reports: list[DubReport], failures: dict[str, str]) -> None:
@@ -235,5 +250,5 @@ def write_reports(path: Path, reports: list[DubReport], failures: dict[str, str]
     if len(reports) == 1 and not failures:
         write_text(path, reports[0].as_json())
         return
-    content = {"dubs": [asdict(report) for report in reports], "failures": failures}
+    content = {"dubs": [report.as_dict() for report in reports], "failures": failures}
     write_text(path, json_text(content, indent=2))

@@ -64,6 +64,7 @@ def utterances_of(report: DubReport) -> tuple[UtteranceReport, ...]:
             said_text=report.said_text,
             said_confidence=report.said_confidence,
             is_truncated=report.is_truncated,
+            understood=report.understood,
             natural_s=report.output_s,
             spoken_s=report.output_s,
             pictures=report.num_pictures,

@@ -1,5 +1,6 @@
 """Commands without checkpoint flags, and the warning outside of what the models know."""
 
+import io
 import json
 import re
 import shutil
@@ -29,6 +30,7 @@ from netflips.models import load_models
 from netflips.options import DubOptions, RecordingOptions, RunOptions
 from netflips.pipeline import dub
 from netflips.recording.say import Translated
+from netflips.report import report_from
 from unit2av import inference_unit2a
 from unit2unit import inference as unit2unit_inference
 from unit2unit.stage import TRANSLATOR
@@ -127,6 +129,10 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     assert "a test sentence" in warning
     assert "--utut-path" in warning
     assert report.is_outside_domain is True
+    assert report.understood is not None
+    assert report.understood.grade == "bad"
+    assert next(iter(json.loads(report.as_json()))) == "understood"
+    assert report_from(json.loads(report.as_json())) == report
     times = tmp_path / "times.json"
     times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
     options = DubOptions(modalities="audio", beam=2, max_target_units=20, recording=RecordingOptions(segments_in=times))
@@ -136,6 +142,47 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     assert in_own_time.recording is not None
     assert in_own_time.recording.utterances[0].is_outside_domain is True
     assert in_own_time.is_outside_domain is True
+    assert in_own_time.understood == in_own_time.recording.utterances[0].understood
+    assert report_from(json.loads(in_own_time.as_json())) == in_own_time
+
+
+@pytest.mark.parametrize(
+    ("flags", "answer", "code", "told"),
+    [
+        (["--strict"], "", 3, "error: too little of it is understood; found about"),
+        (["--ask"], "y\n", 0, "go on all the same? [y/N] "),
+        (["--ask"], "\n", 3, "error: {0}: stopped, as asked"),
+        (["--yes"], "", 0, "it goes on, as --yes says"),
+        ([], "", 0, "it goes on, as nobody can be asked"),
+        (["--strict", "--segments-in", "{1}"], "", 3, "error: too little of it is understood"),
+    ],
+)
+def test_what_is_hardly_understood_is_told_before_anything_is_drawn(
+    flags: list[str],
+    answer: str,
+    code: int,
+    told: str,
+    packed: Bundle,
+    clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(bounded(packed, tmp_path / "strict", {UNIT_ENCODER: 1.0}).folder))
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    times, out, verdict = tmp_path / "times.json", tmp_path / "x.mp4", tmp_path / "verdict.json"
+    times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
+    command = [str(clip), "--out-vid-path", str(out), "--verdict", str(verdict), "--modalities", "audio", "--cpu", *SHORT]
+    assert dub_command.main([*command, *(one.format("", times) for one in flags)]) == code
+    error = capsys.readouterr().err
+    assert told.format(clip) in error
+    found = json.loads(verdict.read_text())
+    assert found["grade"] == "bad"
+    assert "outside" in found["causes"]
+    assert f"{clip}: {found['words']['en']}" in error
+    assert out.is_file() == (code == 0)
+    if code == 0:
+        assert "lips by" in error.split(found["words"]["en"])[1]  # it was told before
 
 
 def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Path) -> None:
