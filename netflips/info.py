@@ -20,7 +20,7 @@ from netflips.bundles.paths import require_bundle
 from netflips.recognizers.folders import MODEL_FILE
 
 RECOGNIZER, TEXT_TRANSLATOR = "--recognizer", "--text-translator"
-_ENGINES = {RECOGNIZER: "speech recogniser (Whisper)", TEXT_TRANSLATOR: "text translator (NLLB or M2M-100)"}
+_ENGINES = {RECOGNIZER: "speech recogniser (Whisper)", TEXT_TRANSLATOR: "text translator"}
 _FOREIGN = {
     "--wav2lip-path": ("unit2av.lipsync.wav2lip.mouth", "load_wav2lip", "lip sync generator (Wav2Lip)"),
     "--syncnet": ("unit2av.face.syncnet", "load_syncnet", "SyncNet"),
@@ -90,7 +90,8 @@ def model_facts(path: Path, flag: str) -> dict[str, Any]:
         from netflips.text_road.translator import require_translator_folder
 
     if flag in (RECOGNIZER, TEXT_TRANSLATOR):
-        languages = [] if flag == RECOGNIZER else sorted(require_translator_folder(path)[0])
+        tokens = {} if flag == RECOGNIZER else require_translator_folder(path)[0]
+        languages = list(tokens) if len(tokens) == 2 else sorted(tokens)
         folder = require_whisper_folder(path) if flag == RECOGNIZER else path
         require_numbers(folder)
         facts = {"kind": _ENGINES[flag], "languages": languages, "fingerprint": folder_fingerprint(folder)}

@@ -17,6 +17,8 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What commands note in a user's cache goes into a folder of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        for name in ("NETFLIPS_MODELS", "NETFLIPS_CATALOGUE"):
+            patch.delenv(name, raising=False)
         yield
 
 

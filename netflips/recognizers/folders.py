@@ -197,7 +197,7 @@ def folder_fingerprint(folder: Path) -> str:
 
 def matters(path: Path) -> bool:
     """Whether a folder's answers may depend on a file in it."""
-    return path.is_file() and (path.name == MODEL_FILE or path.suffix in (".json", ".txt", ".model"))
+    return path.is_file() and (path.name == MODEL_FILE or path.suffix in (".json", ".txt", ".model", ".spm"))
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from avcore.errors import InputError
 from netflips.recognizers.folders import engine_errors, extra_needed
 
 _SENTENCEPIECE, _TOKENIZER = "*.model", "tokenizer.json"
+_OF_PAIRS = (("src.spm.model", "tgt.spm.model"), ("source.spm", "target.spm"))
+"""Names in folders of a translator between two languages: of quickmt, and of OPUS-MT (Marian)."""
 _WHAT = "the file that cuts its text into pieces"
 
 
@@ -50,6 +52,12 @@ class TokenizerPieces:
         """The text that pieces spell."""
         rows = [self._tokenizer.token_to_id(piece) for piece in pieces]
         return str(self._tokenizer.decode([row for row in rows if row is not None]))
+
+
+def pair_files(folder: Path) -> tuple[Path, Path] | None:
+    """The SentencePiece models of both sides of a translator between two languages; None where there are none."""
+    pairs = ((folder / source, folder / target) for source, target in _OF_PAIRS)
+    return next((pair for pair in pairs if all(path.is_file() for path in pair)), None)
 
 
 def pieces_file(folder: Path, what: str) -> Path:

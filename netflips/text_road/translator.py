@@ -1,4 +1,7 @@
-"""Text to text in another language (machine translation) by NLLB or M2M-100, of a folder that a user has (CTranslate2)."""
+"""Text to text in another language (machine translation), by a model of CTranslate2 in a folder that a user has.
+
+NLLB and M2M-100 know many languages, each with a token of its own; OPUS-MT (Marian) and quickmt know one source and one target.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
-from avcore.errors import InputError
+from avcore.errors import InputError, LanguageError
 from avcore.texts import read_json
-from avcore.units.vocabulary import require_language
+from avcore.units.vocabulary import normalise_language, require_language
 from netflips.recognizers.folders import (
     SEQUENCE_TO_SEQUENCE,
     engine_errors,
@@ -22,10 +25,11 @@ from netflips.recognizers.folders import (
     words_in,
 )
 from netflips.recognizers.trial import try_apart
-from netflips.text_road.pieces import Pieces, open_pieces, pieces_file
+from netflips.text_road.pieces import Pieces, open_pieces, pair_files, pieces_file
 
 _WHAT = "the text translator"
-_HINT = "--text-translator takes a folder of NLLB or M2M-100"
+_HINT = "--text-translator takes a folder of NLLB, M2M-100, OPUS-MT or quickmt"
+_PAIR = re.compile(r"(?<![a-z])([a-z]{2,3})[-_]([a-z]{2,3})(?![a-z])")
 _VOCABULARIES = ("shared_vocabulary", "target_vocabulary")
 _NEEDED = ("|".join(f"{name}{ending}" for name in _VOCABULARIES for ending in (".json", ".txt")),)
 _END, _SPACE = "</s>", "▁"
@@ -43,12 +47,15 @@ class TextTranslation(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class TextTranslator:
-    """A translator of text. name: of its folder. tokens: of its languages, by two letters. adds_end: it marks the end itself."""
+    """A translator of text. name: of its folder. tokens: of its languages, by two letters; "" = it translates from the first into
+    the second, without tokens. adds_end: it marks the end itself.
+    """
 
     name: str
     tokens: dict[str, str]
     adds_end: bool
     _pieces: Pieces
+    _target_pieces: Pieces
     _engine: Any
     _folder: Path
 
@@ -65,14 +72,17 @@ class TextTranslator:
     def translate(self, text: str, source: str, target: str) -> TextTranslation:
         """Translate a text of any length, sentence by sentence. Raises LanguageError."""
         self.require_languages(source, target)
-        begin, into = self.tokens[source], self.tokens[target]
+        if not self.tokens[source] and [source, target] != list(self.tokens):
+            known = " into ".join(self.tokens)
+            raise LanguageError(f"{_WHAT} {self.name} has one direction", expected=known, found=f"{source} into {target}")
+        begin, into = ([token] if token else [] for token in (self.tokens[source], self.tokens[target]))
         end = [] if self.adds_end else [_END]
         with engine_errors(self._folder, _WHAT, "failed while it translated"):
-            parts = [[begin, *part, *end] for sentence in sentences_of(normalize("NFC", text)) for part in self._parts(sentence)]
+            parts = [[*begin, *part, *end] for sentence in sentences_of(normalize("NFC", text)) for part in self._parts(sentence)]
         if not parts:
             return TextTranslation("", 0.0)
         with engine_errors(self._folder, _WHAT, "failed while it translated"):
-            found = self._engine.translate_batch(parts, target_prefix=[[into]] * len(parts), **_SEARCH)
+            found = self._engine.translate_batch(parts, target_prefix=[into] * len(parts) if into else None, **_SEARCH)
             texts = [self._text(one.hypotheses[0], into) for one in found]
             return TextTranslation(" ".join(filter(None, texts)), sum(one.scores[0] for one in found) / len(found))
 
@@ -87,14 +97,14 @@ class TextTranslator:
         if pieces:
             yield pieces
 
-    def _text(self, pieces: Sequence[str], into: str) -> str:
-        spoken = [piece for piece in pieces if piece not in (into, _END)]
-        text = normalize("NFC", self._pieces.join(spoken))
+    def _text(self, pieces: Sequence[str], into: Sequence[str]) -> str:
+        spoken = [piece for piece in pieces if piece not in (*into, _END)]
+        text = normalize("NFC", self._target_pieces.join(spoken))
         return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def open_text_translator(folder: Path, device: str = "auto", precision: str = "float32") -> TextTranslator:
-    """Open a folder with NLLB or M2M-100 as CTranslate2's converters write it, with what cuts its text; nothing is downloaded.
+    """Open a folder with a translator as CTranslate2's converters write it, with what cuts its text; nothing is downloaded.
 
     device: as in --device. precision: float32 takes the numbers as the folder holds them. Raises InputError for a folder that is
     no such translator, UsageError where the extra `asr` is not installed or the device is not here.
@@ -108,36 +118,48 @@ def open_text_translator(folder: Path, device: str = "auto", precision: str = "f
     return _open(folder, settings)
 
 
-def require_translator_folder(folder: Path) -> tuple[dict[str, str], Path]:
-    """The tokens of a folder's languages, and the file that cuts text; raises InputError for one that holds no such translator."""
+def require_translator_folder(folder: Path) -> tuple[dict[str, str], tuple[Path, Path]]:
+    """The tokens of a folder's languages, and the files that cut text and join it; raises InputError for one that holds no such
+    translator. One between two languages has no tokens; which languages it has, the folder's name says.
+    """
     folder = require_engine_folder(folder, SEQUENCE_TO_SEQUENCE, _WHAT, _NEEDED, _HINT)
     words = words_in(folder, *_VOCABULARIES)
-    tokens = language_tokens(words)
-    if len(tokens) < 2:
+    tokens, pair = language_tokens(words), pair_files(folder)
+    if len(tokens) < 2 and pair is not None:
+        found = _PAIR.findall(folder.resolve().name.lower())
+        tokens = dict.fromkeys(map(normalise_language, found[-1]), "") if found else {}
+        if len(tokens) != 2:
+            hint = "give the folder a name that ends in the languages"
+            raise InputError(f"{_WHAT} does not say its languages", path=folder, expected="a name such as quickmt-en-ko", hint=hint)
+    elif len(tokens) < 2:
         raise InputError(
             f"{_WHAT} names no languages", path=folder, expected="tokens as kor_Hang (NLLB) or __ko__ (M2M-100)", hint=_HINT
         )
+    else:
+        pair = (pieces_file(folder, _WHAT),) * 2
     require_rows(folder, weights_of(folder), "decoder/embeddings/weight", len(words))
-    return tokens, pieces_file(folder, _WHAT)
+    return tokens, pair
 
 
 def _open(folder: Path, settings: Mapping[str, Any]) -> TextTranslator:
     from ctranslate2 import Translator
 
-    tokens, model = require_translator_folder(folder)
-    pieces = open_pieces(model)
+    tokens, (cuts, joins) = require_translator_folder(folder)
+    pieces = open_pieces(cuts)
+    target_pieces = pieces if joins == cuts else open_pieces(joins)
     with engine_errors(folder, _WHAT):
         engine = Translator(str(folder), **settings)
-    return TextTranslator(folder.resolve().name, tokens, _adds_end(folder), pieces, engine, folder)
+    return TextTranslator(folder.resolve().name, tokens, _adds_end(folder), pieces, target_pieces, engine, folder)
 
 
 def _try(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Open a folder and translate with it, both ways between two of its languages."""
+    """Open a folder and translate with it, both ways between two of its languages, or the one way that it has."""
     require_numbers(folder)
     translator = _open(folder, settings)
-    one, other = translator.languages[0], translator.languages[-1]
+    one, *_, other = translator.tokens
     translator.translate("a b c. 1 2 3", one, other)
-    translator.translate("a b c. 1 2 3", other, one)
+    if translator.tokens[one]:
+        translator.translate("a b c. 1 2 3", other, one)
 
 
 def _adds_end(folder: Path) -> bool:

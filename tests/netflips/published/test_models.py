@@ -14,10 +14,12 @@ import pytest
 
 from avcore.errors import NetflipsError
 from netflips import cli, transcribe
+from netflips.dub import command as dub_command
 from netflips.options import ModelPaths
 from netflips.published import command, fetch, store
 from netflips.published.catalogue import SHIPPED, read_catalogue
 from netflips.stages import MODEL_FLAGS
+from netflips.text_road.options import TextRoad, text_road
 from tests.netflips.published.hosts import COMMIT, QUOTA, Hosts, running
 from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.text_road.tiny import write_translator
@@ -143,7 +145,8 @@ def test_a_set_is_fetched_checked_and_found_by_name(hosts: Hosts, models: Call, 
     assert len(hosts.asked) == asked
     options = transcribe.build_parser().parse_args(["x.mp4", "--recognizer", "ear"])
     assert options.recognizer == ear
-    assert store.usual_model("--text-translator") == store.models_folder() / "words"
+    options = dub_command.build_parser().parse_args(["x.mp4", "--road", "text"])
+    assert text_road(options) == TextRoad(ear, store.models_folder() / "words")
 
 
 def test_from_drive_past_its_warning_page(hosts: Hosts, models: Call, paths: ModelPaths) -> None:
@@ -388,6 +391,13 @@ def test_a_name_that_is_no_path_yet(hosts: Hosts, capsys: pytest.CaptureFixture[
         cli.main(["dub", "x.mp4", "--road", "text", "--text-translator", given])
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"netflips dub: error: {words}\n"
+
+
+def test_the_road_over_text_says_how_to_get_its_models(hosts: Hosts, models: Call) -> None:
+    assert models("get", "ear")[0] == 0
+    options = dub_command.build_parser().parse_args(["x.mp4", "--road", "text"])
+    with pytest.raises(NetflipsError, match="expected --text-translator DIR; run: netflips models get korean"):
+        text_road(options)
 
 
 def test_an_existing_path_wins(hosts: Hosts, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

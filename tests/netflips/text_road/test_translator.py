@@ -17,7 +17,7 @@ pytest.importorskip("sentencepiece", reason="needs the extra asr")
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 
-from tests.netflips.text_road.tiny import write_translator
+from tests.netflips.text_road.tiny import write_pair, write_translator
 
 WORDS = {"the": "그", "bus": "버스", "stops.": "서요.", "here.": "여기요.", "we": "우리", "go": "가요"}
 
@@ -43,6 +43,20 @@ def test_m2m_100_has_tokens_of_its_own_for_languages(tmp_path: Path, adds_end: b
     translator = open_text_translator(write_translator(tmp_path / "m2m", WORDS, is_nllb=False, adds_end=adds_end), "cpu")
     assert translator.languages == ("en", "fr", "ko")
     assert translator.translate("the bus stops.", "en", "ko").text == "그 버스 서요."
+
+
+@pytest.mark.parametrize("names", [("src.spm.model", "tgt.spm.model"), ("source.spm", "target.spm")])
+def test_a_translator_between_two_languages(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Its folder's name says which (quickmt, OPUS-MT); the other way round is refused."""
+    folder = write_pair(tmp_path / "quickmt-eng-ko", WORDS)
+    for old, new in zip(("src.spm.model", "tgt.spm.model"), names, strict=True):
+        (folder / old).rename(folder / new)
+    translator = open_text_translator(folder, "cpu")
+    assert translator.translate("the bus stops. we go", "en", "ko").text == "그 버스 서요. 우리 가요"
+    with pytest.raises(LanguageError, match="has one direction; expected en into ko"):
+        translator.translate("we go", "ko", "en")
+    with pytest.raises(InputError, match="does not say its languages; expected a name such as quickmt-en-ko"):
+        open_text_translator(folder.rename(tmp_path / "mine"), "cpu")
 
 
 def test_a_folder_may_have_a_tokenizer_json_in_place_of_a_sentencepiece_model(nllb: Path, tmp_path: Path) -> None:

@@ -32,6 +32,21 @@ def write_translator(folder: Path, dictionary: Mapping[str, str], is_nllb: bool 
     return folder
 
 
+def write_pair(folder: Path, dictionary: Mapping[str, str]) -> Path:
+    """The same between two languages as quickmt has it: without tokens of languages, each side with files of its own."""
+    write_translator(folder, dictionary, adds_end=True)
+    pieces = folder / "sentencepiece.bpe.model"
+    (folder / "src.spm.model").write_bytes(pieces.read_bytes())
+    pieces.rename(folder / "tgt.spm.model")
+    words = (folder / "shared_vocabulary.json").read_text()
+    for token in _NLLB.values():
+        words = words.replace(token, token.lower())
+    (folder / "source_vocabulary.json").write_text(words)
+    (folder / "shared_vocabulary.json").unlink()
+    (folder / "target_vocabulary.json").write_text(words)
+    return folder
+
+
 def _write_model(folder: Path, tokens: list[str], meaning: np.ndarray, adds_end: bool) -> None:
     """Width: places, then tokens. meaning: int64 [tokens], the row that each row is translated to."""
     size, dim = len(tokens), PLACES + len(tokens)
