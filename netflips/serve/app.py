@@ -24,7 +24,7 @@ from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.texts import parse_json
 from netflips.serve.desk import Desk
 from netflips.serve.guard import POLICY, Guard
-from netflips.serve.jobs import Job
+from netflips.serve.jobs import ASKS, Job
 from netflips.serve.limits import TOO_FULL, Limit, Party, RefusedError
 from netflips.serve.results import files_of, project, results
 from netflips.serve.settings import Settings
@@ -244,6 +244,8 @@ async def _again(request: Request) -> Response:
     job, queue = _asked_job(request), _desk(request).queue
     if not job.is_over:
         raise UsageError("this job is not over yet")
+    if job.state == ASKS:
+        job.agree()
     queue.add(job)
     return JSONResponse(queue.facts(job))
 

@@ -20,9 +20,9 @@ from netflips.serve.limits import Party, Visitor
 
 LOG = logging.getLogger("netflips")
 
-WAITING, RUNNING, DONE, FAILED, STOPPED = STATES = ("waiting", "running", "done", "failed", "stopped")
+WAITING, RUNNING, DONE, FAILED, STOPPED, ASKS = STATES = ("waiting", "running", "done", "failed", "stopped", "asks")
 _ID = re.compile(r"[0-9a-f]{32}")
-_ABOUT, LOG_FILE = "job.json", "log.txt"
+_ABOUT, LOG_FILE, VERDICT_FILE = "job.json", "log.txt", "verdict.json"
 DAMAGED = ".damaged"
 """Ending of the folder of a job that cannot be read."""
 _MOST_LOG_BYTES = 200_000
@@ -52,7 +52,8 @@ class Job:
     uploads: id of each file of the form, by field; names: what that file is called in the job's folder. shown: what the visitor's
     files were called, by their names here. made_by: the job whose work it takes up, "" = none. created_s, began_s, ended_s: seconds
     since 1970, 0 = not yet. error: why it failed, one line. share: of the work that is done, 0..1; stage: what is under way.
-    address: where its visitor asked from; is_new: without a cookie.
+    address: where its visitor asked from; is_new: without a cookie. understood: how much of it is understood, as
+    `avcore.understanding` writes it, {} = not known; in the state `asks` it waits for its visitor to say whether it goes on.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Job:
     stage: str = ""
     address: str = ""
     is_new: bool = False
+    understood: dict[str, Any] = field(default_factory=dict)
 
     @property
     def party(self) -> Party:
@@ -84,7 +86,7 @@ class Job:
     @property
     def is_over(self) -> bool:
         """Whether nothing more will happen by itself."""
-        return self.state in (DONE, FAILED, STOPPED)
+        return self.state in (DONE, FAILED, STOPPED, ASKS)
 
     def begin(self) -> None:
         """It runs from now on."""
@@ -94,6 +96,10 @@ class Job:
         """It is over."""
         self.state, self.ended_s, self.error = state, time.time(), error
         self.share = 1.0 if state == DONE else self.share
+
+    def agree(self) -> None:
+        """Its visitor wants it, however little is understood."""
+        self.words = ["--yes" if word == "--strict" else word for word in self.words]
 
     def in_visitors_words(self, text: str) -> str:
         """A message with the visitor's file names in place of ours, and without the server's folders."""
@@ -152,6 +158,14 @@ class JobFolders:
             os.link(source, target)
         except OSError:
             shutil.copyfile(source, target)
+
+    def understood(self, job_id: str) -> dict[str, Any]:
+        """What the job's command wrote of how much is understood; {} where it did not."""
+        path = self.of(job_id) / VERDICT_FILE
+        if not path.is_file():
+            return {}
+        content = read_json(path, "the verdict")
+        return content if isinstance(content, dict) else {}
 
     def log(self, job_id: str) -> str:
         """The end of what the job's command said."""

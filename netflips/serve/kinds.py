@@ -15,7 +15,7 @@ from netflips import cli
 from netflips.dub.utterances import UtteranceLength
 from netflips.lipsync.command import FITS
 from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, Switch, Utterance, Words
-from netflips.serve.jobs import LOG_FILE
+from netflips.serve.jobs import LOG_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import file_options, mouth_names
 
@@ -114,6 +114,8 @@ def _dub(asked: Asked) -> list[str]:
         words += ["--segments-in", "segments.json" if asked.rows else asked.names["subtitles"]]
         words += ["--speaker-map", "speakers.json"] if any(one.speaker for one in asked.rows) else []
         words += settings.words_for(("--text2unit-path",))[:2] if "--text2unit-path" in settings.models else []
+    # Whoever corrects a dub knows how much of it was understood.
+    words += ["--yes" if asked.rows else "--strict", "--verdict", VERDICT_FILE]
     models = ("--av2unit-path", "--utut-path", "--unit2av-path", "--speaker-encoder-path", *_MOUTH_FLAGS)
     reader = ("--unit2text-path",) if asked.has_reader else ()
     return words + settings.words_for((*models, *reader, "--vocoder-unit-offset", "--translator-unit-offset"))

@@ -10,10 +10,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import EXIT_DONE, OutputError
+from avcore.errors import EXIT_DONE, EXIT_NOT_UNDERSTOOD, InputError, OutputError
 from avcore.temporary import sweep
 from netflips.serve.hand import Hand, WorkerEndedError
-from netflips.serve.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, complaint, warnings_in
+from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, complaint, warnings_in
 from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, Limit, Party, RefusedError, Space
 from netflips.serve.settings import Settings
 
@@ -87,6 +87,8 @@ class Queue:
         if job.id in self._waiting:
             self._waiting.remove(job.id)
             self._end(job, STOPPED)
+        elif job.state == ASKS:
+            self._end(job, STOPPED)
         elif job.state == RUNNING:
             job.end(STOPPED)  # so that whoever hears of the worker's end knows why
             await self._hand.stop()
@@ -124,7 +126,7 @@ class Queue:
         return {
             "id": job.id, "kind": job.kind, "title": job.title, "state": job.state, "place": self.place(job), "stage": job.stage,
             "share": round(job.share, 4), "took_s": round(took_s, 1), "left_s": None if left_s is None else round(left_s, 1),
-            "error": job.error,
+            "error": job.error, "understood": job.understood,
         }  # fmt: skip
 
     async def changes(
@@ -217,6 +219,8 @@ class Queue:
             return
         if code == EXIT_DONE:
             self._end(job, DONE)
+        elif code == EXIT_NOT_UNDERSTOOD:
+            self._end(job, ASKS)
         else:
             said = complaint(self.folders.log(job.id)) or f"it ended with exit code {code}"
             self._end(job, FAILED, job.in_visitors_words(said))
@@ -225,6 +229,10 @@ class Queue:
         job.end(state, error)
         job.warnings = [job.in_visitors_words(one) for one in warnings_in(self.folders.log(job.id))]
         folder: Path = self.folders.of(job.id)
+        try:
+            job.understood = self.folders.understood(job.id)
+        except InputError as damage:
+            LOG.error("job %s: %s", job.id, damage)
         try:
             if state != DONE:
                 sweep(folder, below=True)

@@ -1,6 +1,6 @@
 // Jobs: what is asked of the server, and how a job and its result are shown.
 import { element, player } from "./player.js";
-import { duration, t } from "./words.js";
+import { duration, language, t } from "./words.js";
 
 // An answer of the server as JSON; an error is its one line.
 export const ask = async (address, options = {}) => {
@@ -82,11 +82,19 @@ const stateText = (job) => {
   return `${t("running", Math.round(100 * job.share))}${left}`;
 };
 
+// How much of a job is understood, in a sentence; amber where that is little.
+const understood = (job) => {
+  const found = job.understood ?? {};
+  if (!found.words) return [];
+  const className = ["bad", "doubtful"].includes(found.grade) ? "warning" : "quiet";
+  return [element("p", { className, lang: language(), textContent: found.words[language()] ?? found.words.en })];
+};
+
 // What came out of a job, by the kinds of its files.
 const outcome = (job, page) => {
   const address = (name) => `/jobs/${job.id}/files/${name}`;
   const shows = (what) => job.files.find((one) => one.shows === what);
-  const made = element("div", { className: "outcome" });
+  const made = element("div", { className: "outcome" }, ...understood(job));
   const video = shows("video");
   const original = job.files.find((one) => one.shows === "given" && one.name.startsWith("source"));
   if (video && original) {
@@ -176,6 +184,10 @@ export const card = (facts, page) => {
   };
 
   const over = async (job) => {
+    if (job.state === "asks") {
+      room.replaceChildren(element("div", { className: "outcome" }, ...understood(job), element("p", { textContent: t("askGoOn") })));
+      return;
+    }
     const whole = await ask(`/jobs/${job.id}`).catch(() => null);
     if (!whole) return;
     if (whole.error) room.replaceChildren(element("p", { className: "error", textContent: whole.error }));
@@ -189,12 +201,13 @@ export const card = (facts, page) => {
     root.dataset.state = job.state;
     root.dataset.share = job.share;
     state.textContent = stateText(job);
-    state.className = `state ${job.state}`;
+    state.className = `state ${job.state} ${job.understood?.grade ?? ""}`;
     bar.hidden = !goes;
     bar.value = job.share;
     if (!isOther) return; // a button that is pressed just now stays the same one
     buttons.replaceChildren(
-      ...(goes ? [button("stop", act(`/jobs/${job.id}/stop`, { method: "POST" }), "stop")] : []),
+      ...(job.state === "asks" ? [button("goOnAnyway", act(`/jobs/${job.id}/again`, { method: "POST" }), "main")] : []),
+      ...(goes || job.state === "asks" ? [button("stop", act(`/jobs/${job.id}/stop`, { method: "POST" }), "stop")] : []),
       ...(job.state === "stopped" || job.state === "failed" ? [button("goOn", act(`/jobs/${job.id}/again`, { method: "POST" }))] : []),
       ...(goes ? [] : [button("remove", act(`/jobs/${job.id}`, { method: "DELETE" }))]),
     );

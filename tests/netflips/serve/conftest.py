@@ -53,7 +53,7 @@ def until(client: TestClient, job: dict[str, Any], wanted: Callable[[dict[str, A
 
 def over(job: dict[str, Any]) -> bool:
     """Whether nothing more will happen to a job."""
-    return job["state"] in ("done", "failed", "stopped")
+    return job["state"] in ("done", "failed", "stopped", "asks")
 
 
 def upload(client: TestClient, path: Path = CLIP, kind: str = "video", name: str = "") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Stands for the worker process: it speaks its protocol and does next to nothing.
 
 What a job does is said by the text of `netflips say`: `slow` tells progress until it is ended, `fail` complains, `crash` ends the
-process, anything else is done at once. A dub's result is its source.
+process, anything else is done at once. A dub's result is its source; one with a held picture is hardly understood.
 """
 
 import json
@@ -65,6 +65,12 @@ def do(words: list[str]) -> int:
                 time.sleep(0.02)
         Path("result.wav").write_bytes(b"RIFF" + text.encode())
     elif words[0] == "dub":
+        is_bad = "--hold-picture" in words
+        told = {"en": "understood: about 11 %", "ko": "이해한 정도: 약 11 %"}
+        verdict = {"grade": "bad" if is_bad else "good", "share": 0.11 if is_bad else 1.0, "causes": [], "words": told}
+        Path(words[words.index("--verdict") + 1]).write_text(json.dumps(verdict), encoding="utf-8")
+        if is_bad and "--strict" in words:
+            return 3
         shutil.copy(words[1], "result.mp4")
         Path("report.json").write_text(report(words[1]), encoding="utf-8")
         Path("report.html").write_text("<!doctype html><title>report</title>", encoding="utf-8")

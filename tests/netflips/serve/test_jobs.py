@@ -193,6 +193,26 @@ def test_places_turns_and_a_full_queue(tmp_path: Path) -> None:
         assert until(one, waiting[1], over)["state"] == "done"
 
 
+def test_what_is_hardly_understood_waits_for_a_word_and_survives_a_new_server(tmp_path: Path) -> None:
+    with TestClient(app_of(tmp_path / "page"), base_url=LOCAL) as client:
+        sent = upload(client)
+        form = {"kind": "dub", "values": {"video": sent["id"], "hold": True}}
+        jobs = [until(client, client.post("/jobs", json=form).json(), over) for _ in range(2)]
+        assert [(one["state"], one["understood"]["share"]) for one in jobs] == [("asks", 0.11)] * 2
+        assert jobs[0]["understood"]["words"]["ko"] == "이해한 정도: 약 11 %"
+        assert [one["name"] for one in jobs[0]["files"]] == ["source.mp4"]  # nothing was made
+        cookies = client.cookies
+    with TestClient(app_of(tmp_path / "page"), base_url=LOCAL, cookies=cookies) as client:
+        first, second = (client.get(f"/jobs/{one['id']}").json() for one in jobs)
+        assert (first["state"], first["understood"]["grade"]) == ("asks", "bad")
+        assert client.post(f"/jobs/{first['id']}/again").status_code == 200
+        done = until(client, first, lambda job: job["state"] == "done")
+        assert done["understood"]["grade"] == "bad"  # it is still shown
+        assert client.post(f"/jobs/{second['id']}/stop").json()["state"] == "stopped"
+        client.post(f"/jobs/{second['id']}/again")  # it was stopped: it is asked again
+        assert until(client, second, lambda job: job["state"] != "waiting" and over(job))["state"] == "asks"
+
+
 def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with TestClient(app_of(tmp_path), base_url=LOCAL) as first:
         done = until(first, say(first, "one"), over)
