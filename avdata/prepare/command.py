@@ -11,6 +11,8 @@ from avcore.loading import loading
 CORPORA = {
     "kox": ("avdata.prepare.kox", "AIHub Ko-X: Korean speech with English text or speech"),
     "zeroth": ("avdata.prepare.zeroth", "Zeroth Korean (OpenSLR 40)"),
+    "fleurs": ("avdata.prepare.fleurs", "FLEURS: the same sentences read in English and Korean"),
+    "cv": ("avdata.prepare.common_voice", "Common Voice: one language"),
     "kaldi": ("avdata.prepare.kaldi", "a folder as Kaldi and ESPnet have them: wav.scp, text, utt2spk, segments"),
     "lips": ("avdata.prepare.aihub_lips", "AIHub's Korean lip-reading video"),
     "grid": ("avdata.prepare.grid", "GRID: six-word sentences of 34 people, with its splits"),

@@ -9,7 +9,7 @@ test_data_01/003/...
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,24 +19,13 @@ from avcore.command import Parser, run
 from avcore.errors import InputError
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
+from avdata.prepare.recordings import CorpusRecording, RecordingWorker
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
-from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
+from avdata.prepare.workplace import PrepareResult, Workplace
 
-MANIFEST = "manifest"
 _TRANSCRIPT = ".trans.txt"
 _LAYOUT = "train_data_01/003/<speaker>/<speaker>_003.trans.txt and its .flac files"
-
-
-@dataclass(frozen=True)
-class ZerothSentence:
-    """A recording and what is said in it. split: train or test, "" = the folders don't say."""
-
-    sound: CorpusFile
-    speaker: str
-    text: str
-    split: str
 
 
 @dataclass
@@ -81,43 +70,17 @@ class ZerothCorpus:
                 what = silent if sound is not None else f"there is no {name}.flac"
                 self.problems[f"{transcript.name}:{number}"] = what
                 continue
-            yield CorpusPiece(name, ZerothSentence(sound, name.split("_")[0], text, _split(transcript)))
+            speaker, split = name.split("_")[0], _split(transcript)
+            extra = {"split": split} if split else {}
+            audio = f"audio/{split or 'all'}/{speaker}/{name}.wav"
+            yield CorpusRecording(sound, Entry(name, audio, language="ko", speaker=speaker, text=text, extra=extra)).piece()
 
-    def worker(self, place: Workplace) -> "ZerothWorker":
+    def worker(self, place: Workplace) -> RecordingWorker:
         """Converts sounds."""
-        return ZerothWorker(place.out, place.temporary)
+        return RecordingWorker.at(place)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Nothing more to say."""
-
-
-@dataclass(frozen=True)
-class ZerothWorker:
-    """Writes a sentence's sound as 16 kHz wav."""
-
-    out: Path
-    temporary: Path
-
-    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
-        """Convert one recording."""
-        sentence: ZerothSentence = piece.work
-        with sentence.sound.on_disk(self.temporary) as path:
-            stored = store_sound(path, self.out, f"audio/{sentence.split or 'all'}/{sentence.speaker}/{piece.key}.wav")
-        entry = Entry(
-            id=piece.key,
-            audio=stored.name,
-            duration_s=stored.seconds,
-            samples=stored.samples,
-            language="ko",
-            speaker=sentence.speaker,
-            text=sentence.text,
-            extra={"split": sentence.split} if sentence.split else {},
-        )
-        journal.add(PieceRecord(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
-        return ()
-
-    def finish(self, piece: CorpusPiece) -> None:
-        """No piece has follow-ups."""
 
 
 def _split(file: CorpusFile) -> str:

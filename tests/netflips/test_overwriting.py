@@ -55,7 +55,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 MODELS = ("--av2unit-path", "e.safetensors", "--utut-path", "t.safetensors", "--unit2av-path", "r.safetensors")
-CORPORA = ("zeroth", "kox", "video", "aihub_lips", "grid", "lrs")
+CORPORA = ("zeroth", "kox", "fleurs", "video", "aihub_lips", "grid", "lrs")
 LANGUAGES = ("--src-lang", "en", "--tgt-lang", "ko")
 
 
@@ -188,6 +188,7 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
         ("text2unit.training.export", "--checkpoint r.safetensors --out-path r.safetensors", "overwrite the run's checkpoint"),
         ("unit2av.train_mouth", "m.jsonl --units units.jsonl --out-path units.jsonl", "overwrite the units"),
         ("workshop.recipe.mouth_table", "e.json e.json", "overwrite the phones"),
+        ("avdata.prepare.common_voice", "--data-root km/audio --out-dir km --language en", "an input lies where"),
         ("avdata.prepare.kaldi", "--data-root km/audio --out-dir km", "an input lies where"),
         ("avdata.prepare.say", "--text-file s.wav --out s.wav", "overwrite the text"),
         ("workshop.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),

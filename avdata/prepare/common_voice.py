@@ -1,0 +1,130 @@
+"""Common Voice (CC0): sentences that volunteers read, in one folder a language.
+
+    en/train.tsv, dev.tsv, test.tsv, validated.tsv      with a head: client_id, path, sentence, ...
+    en/clips/*.mp3
+
+`netflips prepare cv --data-root cv-corpus/en --out-dir data/cv_en --language en`
+"""
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+from avcore.command import Parser, run
+from avcore.errors import InputError
+from avcore.texts import iter_lines
+from avcore.units.vocabulary import normalise_language
+from avdata.manifest import Entry
+from avdata.prepare.recordings import CorpusRecording, RecordingWorker
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.workplace import PrepareResult, Workplace
+
+_TABLES = {"test": "test", "dev": "valid", "train": "train", "validated": "train"}
+"""Tables by their split; a clip belongs to the first one that has it."""
+_LAYOUT = "train.tsv with a head, and clips/*.mp3"
+_NEEDED = ("client_id", "path", "sentence")
+
+
+@dataclass
+class CommonVoiceCorpus:
+    """One language of the corpus, unpacked. all_validated: take what was found right and is in no split, too, to train on."""
+
+    root: Path
+    language: str
+    all_validated: bool = False
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What must not change when the work goes on."""
+        return {"corpus": "common voice", "language": self.language, "all_validated": self.all_validated}
+
+    def pieces(self) -> Iterator[CorpusPiece]:
+        """One for each clip. Raises InputError for another layout."""
+        listing = list_files(self.root)
+        self.problems |= listing.problems
+        clips = {file.stem: file for file in listing.with_suffix(".mp3", ".wav", ".flac", ".ogg", ".opus")}
+        tables = {file.stem: file for file in listing.with_suffix(".tsv") if file.stem in _TABLES}
+        if not self.all_validated:
+            tables.pop("validated", None)
+        if not tables or not clips:
+            raise InputError(
+                "this is not the layout of Common Voice",
+                path=self.root,
+                expected=_LAYOUT,
+                found=f"{len(tables)} tables and {len(clips)} clips",
+                hint="unpack it, and name the folder of one language",
+            )
+        seen = set[str]()
+        for name, split in _TABLES.items():
+            if name in tables:
+                yield from self._of(tables[name], split, clips, seen)
+
+    def _of(self, table: CorpusFile, split: str, clips: Mapping[str, CorpusFile], seen: set[str]) -> Iterator[CorpusPiece]:
+        """The clips of a table that were not `seen` in another one."""
+        columns: list[str] = []
+        for number, line in _lines(table):
+            fields = normalize("NFC", line.rstrip("\r\n")).split("\t")
+            if not columns:
+                columns = fields
+                if not set(_NEEDED) <= set(columns):
+                    raise InputError("a table lacks columns", path=str(table), expected=", ".join(_NEEDED), found=line[:80].strip())
+                continue
+            row = dict(zip(columns, fields, strict=False))
+            name, text = Path(row.get("path", "")).stem, " ".join(row.get("sentence", "").split())
+            if name in seen:
+                continue
+            seen.add(name)
+            if name not in clips or not text:
+                self.problems[f"{table.name}:{number}"] = f"there is no clip {name}" if text else "there is no sentence"
+                continue
+            speaker = hashlib.sha256(row["client_id"].encode()).hexdigest()[:12]
+            audio = f"audio/{split}/{speaker}/{name}.wav"
+            entry = Entry(name, audio, language=self.language, speaker=speaker, text=text, extra={"split": split})
+            yield CorpusRecording(clips[name], entry).piece()
+
+    def worker(self, place: Workplace) -> RecordingWorker:
+        """Converts sounds."""
+        return RecordingWorker.at(place)
+
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
+        """Nothing more to say."""
+
+
+def _lines(table: CorpusFile) -> Iterator[tuple[int, str]]:
+    """The lines of a table, numbered from 1; a million of a file of its own take no memory."""
+    if table.is_plain:
+        return iter_lines(table.paths[0], "the table")
+    return enumerate(table.read_text().splitlines(), 1)
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="netflips prepare cv", description="One language of Common Voice to 16 kHz wav and a manifest.")
+    parser.add_argument(
+        "--data-root", type=Path, required=True, metavar="DIR", help="folder of a language, with train.tsv and clips"
+    )
+    parser.add_argument("--language", required=True, metavar="LANG", help="what is spoken, two letters")
+    parser.add_argument("--all-validated", action="store_true", help="take what stands in validated.tsv alone, too, to train on")
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    corpus = CommonVoiceCorpus(options.data_root, normalise_language(options.language), options.all_validated)
+    return prepare(corpus, output_options(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

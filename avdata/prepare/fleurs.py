@@ -1,0 +1,144 @@
+"""FLEURS (Conneau et al. 2022, CC BY 4.0): sentences of FLoRes read in 102 languages, several people a sentence.
+
+    en_us/train.tsv, dev.tsv, test.tsv      id, file, text, text without marks, characters, samples, gender; no head
+    en_us/audio/train/*.wav, or an archive (.tar, .zip) in place of the folder
+
+Sentences of two languages belong together by id. The result is two manifests with equal ids, as Ko-X has them. Where a sentence was
+read more often in one language than in the other, recordings of the other one come again, so that every recording has a partner.
+
+`netflips prepare fleurs --data-root fleurs --out-dir data/fleurs`
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+from avcore.command import LOG, Parser, run
+from avcore.errors import InputError, UsageError
+from avcore.units.vocabulary import normalise_language
+from avdata.manifest import Entry
+from avdata.prepare.recordings import CorpusRecording, RecordingWorker
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.workplace import PrepareResult, Workplace
+
+_SPLITS = {"train": "train", "dev": "valid", "test": "test"}
+_LAYOUT = "en_us/train.tsv and en_us/audio/train/*.wav, and the same of ko_kr"
+_UNPACK = "unpack the sound first: tar xzf en_us/audio/train.tar.gz -C en_us/audio"
+_COLUMNS = 7
+Key = tuple[str, str]
+"""A split, and a sentence's id in it."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A recording of a sentence, as a table has it."""
+
+    sound: CorpusFile
+    text: str
+    gender: str
+
+
+@dataclass
+class FleursCorpus:
+    """The corpus. folders: names of the two languages' folders, as en_us and ko_kr."""
+
+    root: Path
+    folders: tuple[str, str]
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The languages must not change when the work goes on."""
+        return {"corpus": "fleurs", "languages": list(self.folders)}
+
+    def pieces(self) -> Iterator[CorpusPiece]:
+        """Two for each pair of recordings. Raises InputError for another layout."""
+        files = list_files(self.root).files
+        sides = [self._readings(files, folder) for folder in self.folders]
+        shared = [key for key in sides[0] if key in sides[1]]
+        if not shared:
+            raise InputError("no sentence is there in both languages", path=self.root, expected=_LAYOUT)
+        alone = sum(len(side) for side in sides) - 2 * len(shared)
+        if alone:
+            LOG.info("%d sentences were read in one of the languages only, and are left out", alone)
+        for key in shared:
+            split, sentence = key
+            for number in range(max(len(side[key]) for side in sides)):
+                name = f"{split}_{sentence}_{number}"
+                chosen = [side[key][number % len(side[key])] for side in sides]
+                for folder, own, other in zip(self.folders, chosen, reversed(chosen), strict=True):
+                    yield _recording(name, folder, _SPLITS[split], own, other.text).piece()
+
+    def _readings(self, files: Sequence[CorpusFile], folder: str) -> dict[Key, list[_Reading]]:
+        """What was read in a language, by sentence."""
+        below = [file for file in files if folder in file.folders]
+        sounds = {(file.folders[-1], file.stem): file for file in below if file.suffix == ".wav"}
+        tables = {file.stem: file for file in below if file.suffix == ".tsv" and file.stem in _SPLITS}
+        if not tables or not sounds:
+            found = "no recordings" if tables else "no tables"
+            raise InputError(
+                "this is not the layout of FLEURS", path=self.root / folder, expected=_LAYOUT, found=found, hint=_UNPACK
+            )
+        found_by = dict[Key, list[_Reading]]()
+        for split, table in sorted(tables.items()):
+            for number, line in enumerate(table.read_text().splitlines(), 1):
+                fields = normalize("NFC", line).split("\t")
+                if len(fields) < _COLUMNS:
+                    self.problems[f"{table.name}:{number}"] = f"a line has {len(fields)} columns, not {_COLUMNS}"
+                    continue
+                sentence, file, text, gender = fields[0], fields[1], " ".join(fields[2].split()), fields[6]
+                sound = sounds.get((split, Path(file).stem))
+                if sound is None or not text:
+                    self.problems[f"{table.name}:{number}"] = f"there is no audio/{split}/{file}" if text else "there is no text"
+                    continue
+                found_by.setdefault((split, sentence), []).append(_Reading(sound, text, gender.lower()))
+        return found_by
+
+    def worker(self, place: Workplace) -> RecordingWorker:
+        """Converts sounds."""
+        return RecordingWorker.at(place)
+
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
+        """Nothing more to say."""
+
+
+def _recording(name: str, folder: str, split: str, reading: _Reading, translation: str) -> CorpusRecording:
+    language = normalise_language(folder.partition("_")[0])
+    audio = f"audio/{language}/{split}/{name}.wav"
+    extra = {"split": split, "gender": reading.gender}
+    entry = Entry(name, audio, language=language, text=reading.text, translation=translation, extra=extra)
+    return CorpusRecording(reading.sound, entry, language)
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        prog="netflips prepare fleurs",
+        description="Two languages of FLEURS to 16 kHz wav and two manifests with equal ids, en.jsonl and ko.jsonl.",
+    )
+    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="folder with en_us and ko_kr")
+    parser.add_argument("--source", default="en_us", metavar="NAME", help="folder of the source language (default: en_us)")
+    parser.add_argument("--target", default="ko_kr", metavar="NAME", help="folder of the target language (default: ko_kr)")
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    folders = options.source, options.target
+    if len({normalise_language(name.partition("_")[0]) for name in folders}) < 2:
+        raise UsageError("source and target must be two languages", found=" and ".join(folders))
+    return prepare(FleursCorpus(options.data_root, folders), output_options(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

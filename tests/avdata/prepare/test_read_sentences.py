@@ -1,0 +1,105 @@
+"""FLEURS and Common Voice: sentences that people read, in their published layouts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from avdata.manifest import read_manifest
+from avdata.prepare import common_voice, fleurs
+from tests.avdata.prepare.made import read_rows, sound_bytes, write_tar
+
+_READ = {"en_us": {"1": 2, "2": 1, "4": 1}, "ko_kr": {"1": 1, "2": 1, "3": 1}}
+"""How often each sentence was read."""
+
+
+def write_fleurs(root: Path) -> Path:
+    """Two languages of FLEURS; the Korean sound to test on is in an archive."""
+    for folder, read in _READ.items():
+        for split in ("train", "dev", "test"):
+            names = [
+                (sentence, f"{folder}{split}{sentence}{number}.wav") for sentence, count in read.items() for number in range(count)
+            ]
+            rows = [f"{one}\t{name}\t{folder} sentence  {one}.\tsentence {one}\ts e n\t4800\tFEMALE\n" for one, name in names]
+            audio = root / folder / "audio"
+            audio.mkdir(parents=True, exist_ok=True)
+            (root / folder / f"{split}.tsv").write_text("".join(rows))
+            sounds = {f"{split}/{name}": sound_bytes(0.3, number) for number, (_, name) in enumerate(names)}
+            if (folder, split) == ("ko_kr", "test"):
+                write_tar(audio / "test.tar", sounds)
+                continue
+            (audio / split).mkdir()
+            for name, content in sounds.items():
+                (audio / name).write_bytes(content)
+    return root
+
+
+def write_common_voice(root: Path) -> Path:
+    """English of Common Voice: a clip that stands in two tables, one that is validated only, and one that is not there."""
+    head = "client_id\tpath\tsentence\tup_votes\n"
+    tables = {
+        "test": [("a" * 64, "en_1", 'It is "quoted" here.')],
+        "train": [("b" * 64, "en_2", "Good morning."), ("b" * 64, "en_9", "It is not there.")],
+        "validated": [("a" * 64, "en_1", "It is here."), ("c" * 64, "en_3", "Nobody trains on it.")],
+    }
+    (root / "clips").mkdir(parents=True)
+    for name, rows in tables.items():
+        lines = [f"{speaker}\t{clip}.mp3\t{sentence}\t2\n" for speaker, clip, sentence in rows]
+        (root / f"{name}.tsv").write_text(head + "".join(lines))
+    for number in (1, 2, 3):
+        tone = 0.3 * np.sin(np.arange(12800) * 0.05 * number)
+        soundfile.write(root / "clips" / f"en_{number}.mp3", tone, 32000, format="MP3", subtype="MPEG_LAYER_III")
+    return root
+
+
+def _prepared(main: Callable[[list[str]], int], root: Path, out: Path, *more: str) -> int:
+    return main(["--data-root", str(root), "--out-dir", str(out), "--workers", "1", "--quiet", *more])
+
+
+def test_every_recording_of_fleurs_has_a_partner_in_the_other_language(tmp_path: Path) -> None:
+    assert _prepared(fleurs.main, write_fleurs(tmp_path / "fleurs"), tmp_path / "out") == 0
+    english, korean = (read_manifest(tmp_path / "out" / f"{name}.jsonl").entries for name in ("en", "ko"))
+    names = [f"{split}_{one}" for split in ("dev", "test", "train") for one in ("1_0", "1_1", "2_0")]
+    assert [one.id for one in english] == [one.id for one in korean] == names
+    assert [one.extra["split"] for one in english] == ["valid"] * 3 + ["test"] * 3 + ["train"] * 3
+    assert (english[0].text, english[0].translation, english[0].language) == ("en_us sentence 1.", "ko_kr sentence 1.", "en")
+    assert (korean[1].text, korean[1].samples, korean[1].extra["gender"]) == ("ko_kr sentence 1.", 4800, "female")
+    assert all((tmp_path / "out" / one.audio).is_file() for one in (*english, *korean))
+
+
+def test_what_fleurs_lacks_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_fleurs(tmp_path / "fleurs")
+    (root / "en_us" / "audio" / "train" / "en_ustrain20.wav").unlink()
+    (root / "en_us" / "dev.tsv").write_text("1\tno table\n")
+    assert _prepared(fleurs.main, root, tmp_path / "out") == 1
+    failed = {row["id"]: row["reason"] for row in read_rows(tmp_path / "out" / "failed.jsonl")}
+    assert failed == {
+        "en_us/dev.tsv:1": "a line has 2 columns, not 7",
+        "en_us/train.tsv:3": "there is no audio/train/en_ustrain20.wav",
+    }
+    assert len(read_manifest(tmp_path / "out" / "ko.jsonl")) == 5
+    assert _prepared(fleurs.main, root, tmp_path / "same", "--target", "en_gb") == 2
+    (tmp_path / "packed" / "en_us").mkdir(parents=True)
+    (tmp_path / "packed" / "en_us" / "train.tsv").write_text("1\tx.wav\ta\ta\ta\t1\tMALE\n")
+    assert _prepared(fleurs.main, tmp_path / "packed", tmp_path / "none") == 2
+    assert "tar xzf en_us/audio/train.tar.gz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "expected"), [((), ["test", "train"]), (("--all-validated",), ["test", "train", "train"])])
+def test_common_voice(more: tuple[str, ...], expected: list[str], tmp_path: Path) -> None:
+    root = write_common_voice(tmp_path / "en")
+    assert _prepared(common_voice.main, root, tmp_path / "out", "--language", "en", *more) == 1
+    assert [row["reason"] for row in read_rows(tmp_path / "out" / "failed.jsonl")] == ["there is no clip en_9"]
+    entries = read_manifest(tmp_path / "out" / "manifest.jsonl").entries
+    assert [one.extra["split"] for one in entries] == expected
+    assert (entries[0].id, entries[0].text, entries[0].language) == ("en_1", 'It is "quoted" here.', "en")
+    assert len({one.speaker for one in entries}) == len(entries)
+
+
+def test_another_table_is_no_common_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_common_voice(tmp_path / "en")
+    (root / "train.tsv").write_text("path\ttext\n")
+    assert _prepared(common_voice.main, root, tmp_path / "out", "--language", "en") == 2
+    assert "expected client_id, path, sentence" in capsys.readouterr().err
