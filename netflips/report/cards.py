@@ -153,6 +153,8 @@ def _units(report: DubReport, one: UtteranceReport) -> list[Fact]:
     ):
         if score is not None:
             facts.append(Fact(name, sure(score, usual), is_bad=unusual(score, usual)))
+    if one.understood is not None and one.understood.grade != "unknown":
+        facts.insert(0, Fact("understood", one.understood.words(), is_bad=one.understood.grade == "bad"))
     if one.pitch_hz is not None and not one.left_alone:
         facts.append(Fact("voice pitch", f"{one.pitch_hz:.0f} Hz"))
     return facts

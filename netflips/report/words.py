@@ -68,6 +68,7 @@ ON_CARDS = {
     "units": "The models write speech down as units, sounds of 20 ms or longer with a number each, and translate those; no "
     "text is between. First how many the original has, then how many its translation has.",
     "units from": "What the units of the original were taken from: its sound, the lips of the speaker, or both.",
+    "understood": "How much of the original is like what the models know, and what is wrong with its translation.",
     "sure of the original": "How likely the encoder held each unit that it took down, on average (geometric mean). Speech of the "
     "kind that the models were made for is hardly ever under the usual figure; what is far under it was most likely heard wrong.",
     "sure of the translation": "How likely the translator held each unit that it wrote, on average (geometric mean). Under the "

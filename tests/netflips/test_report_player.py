@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from avcore.understanding import Understanding
 from netflips.options import DubOptions
 from netflips.report import DubReport, UtteranceReport, page
 from netflips.report.material import Material
@@ -144,9 +145,13 @@ def test_every_figure_and_mark_has_a_meaning(tmp_path: Path) -> None:
     more = {"evidence": 1.7, "pitch_hz": 118.0, "units_from": "lips", "is_truncated": True, "output_start_s": 0.6}
     read = {"heard_text": "hello", "heard_confidence": 0.9, "said_text": "안녕하세요", "said_confidence": 0.8}
     told = _strange(2, -0.5, target_text="안녕히 가세요", said_text="안녕히 가세요")
+    bad = Understanding("bad", 0.27, ("outside",))
+    more["understood"] = bad
     spoken = [_strange(1, -0.5, **full, **more, **read), told]
-    report = dub_report(*_videos(tmp_path), 4.0, spoken, usual_confidence=-0.1, usual_score=-0.1)
+    report = dub_report(*_videos(tmp_path), 4.0, spoken, usual_confidence=-0.1, usual_score=-0.1, understood=bad)
     reader = _read(report, tmp_path)
+    assert reader.text.index(bad.words()[1:]) < reader.text.index("Watch and listen")  # the report opens with it
+    assert bad.words("ko") in reader.text
     titles = set(reader.values("title"))
     assert set(ON_CARDS.values()) <= titles
     assert OF_MARKS["cut"] in titles
