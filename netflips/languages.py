@@ -1,5 +1,6 @@
 """The languages of a dub, where the models leave no choice."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.checkpoints.bundle import learnt_languages
@@ -18,7 +19,7 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
     Raises UsageError naming the choices where there are several, LanguageError for what a bundle never learnt.
     """
     if paths.utut is None:
-        return _over_text(source, target, paths.unit2av)
+        return _over_text(source, target, paths.unit2av, LANGUAGES if paths.av2unit is None else None)
     source, target = learnt_languages(paths.utut, source, target)
     if source is not None and target is not None:
         return source, target
@@ -32,10 +33,16 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
     return source, target
 
 
-def _over_text(source: str | None, target: str | None, renderer: Path) -> tuple[str, str]:
-    """The same without a unit translator: into what can be read aloud and spoken, from English unless it is said."""
-    spoken = [one for one in RENDERER.layout.languages(read_checkpoint(renderer, RENDERER)) if one in LANGUAGES]
-    target = _only(spoken, "--tgt-lang") if target is None else require_language(target, LANGUAGES, "the road over text")
+def _over_text(source: str | None, target: str | None, renderer: Path, read_aloud: Sequence[str] | None) -> tuple[str, str]:
+    """The same without a unit translator: into what can be spoken, from English unless it is said.
+
+    read_aloud: the languages of the text-to-unit model, None = speech is given.
+    """
+    spoken = RENDERER.layout.languages(read_checkpoint(renderer, RENDERER))
+    if target is None:
+        target = _only([one for one in spoken if read_aloud is None or one in read_aloud], "--tgt-lang")
+    elif read_aloud is not None:
+        target = require_language(target, read_aloud, "the road over text")
     return normalise_language(source or DubOptions.source), target
 
 

@@ -91,27 +91,31 @@ class Models:
 
 
 def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) -> Models:
-    """Load all three stages for a pair of languages; on the road over text, whose paths name no more, the renderer alone.
+    """Load all three stages for a pair of languages; on the road over text, whose paths name no more, the renderer alone, or with
+    the unit encoder.
 
     Raises LanguageError when the translator or the renderer lacks a language, CheckpointError for files that do not fit,
     VocabularyError for models of different units, UsageError for a device or precision that is not here.
     """
     how = Running(run.device, run.precision, source, target)
     offset = None if run.vocoder_unit_offset == "auto" else run.vocoder_unit_offset
-    if paths.av2unit is None or paths.utut is None:
+    if paths.av2unit is None:
         vocoder, renderer, made_of = load_renderer(paths.unit2av, replace(how, unit_offset=offset))
         return Models(NoExtractor(), NoTranslator(), vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.puts_away)
     wanted: list[tuple[Stage, Path, Running]] = [
-        (TRANSLATOR, paths.utut, replace(how, unit_offset=run.translator_unit_offset)),
         (RENDERER, paths.unit2av, replace(how, unit_offset=offset)),
         (UNIT_ENCODER, paths.av2unit, how),
     ]
-    translator, (vocoder, renderer, of_renderer), extractor = _load_at_once(wanted)
-    require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")
+    if paths.utut is not None:
+        wanted.insert(0, (TRANSLATOR, paths.utut, replace(how, unit_offset=run.translator_unit_offset)))
+    *translators, (vocoder, renderer, of_renderer), extractor = _load_at_once(wanted)
+    translator = translators[0] if translators else NoTranslator()
+    if paths.utut is not None:
+        require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")
     require_same_vocabulary(extractor.vocabulary, vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")
     require_same_vocabulary(extractor.vocabulary, renderer.vocabulary, f"the face renderer of {paths.unit2av.name}")
     made = {UNIT_ENCODER: extractor.fingerprint, TRANSLATOR: translator.fingerprint, RENDERER: of_renderer}
-    fingerprints = {stage.name: fingerprint for stage, fingerprint in made.items()}
+    fingerprints = {stage.name: fingerprint for stage, fingerprint in made.items() if fingerprint}
     return Models(extractor, translator, vocoder, renderer, fingerprints, paths, how, run.puts_away)
 
 

@@ -9,6 +9,7 @@ from avcore.checkpoints.bundle import needed_stages
 from avcore.checkpoints.stages import Stage
 from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language
+from netflips.dub.given_speech import GivenSpeech
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.subtitles.beside import Subtitling
@@ -75,7 +76,7 @@ class RecordingOptions:
     background: keep or mute the sound outside of speech; background_audio: music and effects, heard wherever the
     recording's own sound is not. segments_out, segments_in: utterance times to write, and to use in place of our own.
     speaker_map: who says what, in which voice, with which face. start_s, end_s: the part to dub (s). is_preview: the first
-    utterance only. work_dir: where finished work is kept; None = beside the output.
+    utterance only. work_dir: where finished work is kept; None = beside the output. speech: that is given.
     """
 
     pace: Pace = field(default_factory=Pace)
@@ -89,6 +90,7 @@ class RecordingOptions:
     end_s: float | None = None
     is_preview: bool = False
     work_dir: Path | None = None
+    speech: GivenSpeech = field(default_factory=GivenSpeech)
 
     def __post_init__(self) -> None:
         _take_paths(self, "background_audio", "segments_out", "segments_in", "speaker_map", "work_dir")

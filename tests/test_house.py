@@ -113,6 +113,8 @@ OTHERS_FLAGS = {
         *("--num_machines", "--machine_rank", "--main_process_ip", "--main_process_port"),
     },
     "ct2-transformers-converter": {"--model", "--output_dir", "--copy_files", "--quantization"},
+    "melo": {"--file"},
+    "supertonic": {"--lang", "--voice"},
     "a synthesiser that one has": {"--text-file", "--voice-of", "--out"},
 }
 """Flags of other programs that the pages name."""

@@ -14,8 +14,6 @@ A command that a user gives speaks the English text where there is no recording 
 import argparse
 import logging
 import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +24,7 @@ from avcore.command import Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.plain_text import several
+from avcore.programs import filled, parse_command, run_program, takes
 from avdata.manifest import Entry
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
@@ -57,50 +56,27 @@ class Synthesis:
 
     def check(self) -> None:
         """Raises UsageError for a template that cannot work."""
-        try:
-            words = shlex.split(self.template)
-        except ValueError as error:
-            raise UsageError("--synthesise-with cannot be read", expected="a command", found=f"{self.template}: {error}") from error
-        has_text = "{text}" in self.template or "{text_file}" in self.template
-        if not words or "{out}" not in self.template or not has_text:
+        if not takes([self.template], "out") or not takes([self.template], "text", "text_file"):
             raise UsageError(
                 "--synthesise-with needs {out}, and {text} or {text_file}",
                 expected="a command such as 'python -m avdata.prepare.say --text-file {text_file} --out {out}'",
                 found=self.template or "nothing",
             )
-        if shutil.which(words[0]) is None:
-            raise UsageError("the program of --synthesise-with is not there", found=words[0], hint="install it, or give its path")
+        parse_command(self.template, "--synthesise-with")
 
     def speak(self, text: str, reference: Path, folder: Path, name: str, speaker: str) -> Path:
         """Have a text spoken; returns the wav file, in `folder`. Raises InputError with the program's own last words."""
         text_file, out = folder / f"{name}.txt", folder / f"{name}.tts.wav"
         write_text(text_file, text + "\n")
         values = (text, str(text_file), str(out), str(reference), name, speaker)
-        argv = [_filled(word, dict(zip(PLACEHOLDERS, values, strict=True))) for word in shlex.split(self.template)]
+        argv = filled(shlex.split(self.template), dict(zip(PLACEHOLDERS, values, strict=True)))
         try:
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=self.timeout_s, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise InputError("the speech synthesis could not be run", path=argv[0], found=error) from error
+            run_program(argv, self.timeout_s, "the speech synthesis")
         finally:
             text_file.unlink(missing_ok=True)
-        if done.returncode or not out.is_file() or not out.stat().st_size:
-            said = done.stderr.decode(errors="replace").strip().splitlines() or ["no sound was written"]
-            raise InputError("the speech synthesis failed", path=argv[0], found=f"exit code {done.returncode}: {said[-1][:200]}")
+        if not out.is_file() or not out.stat().st_size:
+            raise InputError("the speech synthesis failed", path=argv[0], found="no sound was written")
         return out
-
-
-def _filled(word: str, values: dict[str, str]) -> str:
-    """A word with its placeholders replaced, once: what is put in is not looked at again."""
-    pieces, rest = [], word
-    while rest:
-        places = {name: rest.find(f"{{{name}}}") for name in values}
-        there = {name: place for name, place in places.items() if place >= 0}
-        if not there:
-            break
-        name = min(there, key=lambda one: there[one])
-        pieces += [rest[: there[name]], values[name]]
-        rest = rest[there[name] + len(name) + 2 :]
-    return "".join([*pieces, rest])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from avcore.command import Parser, add_common_options, run
 from avcore.errors import UsageError
 from avcore.loading import loading
-from netflips.avatar.program import parse_command
+from avcore.programs import parse_command
 from netflips.portrait.flags import add_picture_options, duration_scale, picture_choice
 from netflips.text_voice import add_voice_options
 
@@ -60,7 +60,7 @@ def _work(options: argparse.Namespace) -> None:
     if not 0 < options.reply_seconds < float("inf"):
         raise UsageError("--reply-seconds must be above 0", found=options.reply_seconds)
     if options.reply_command is not None:
-        parse_command(options.reply_command)
+        parse_command(options.reply_command, "--reply-command")
     if options.recognizer is not None and options.unit2text_path is not None:
         raise UsageError("the question is heard by --recognizer or by --unit2text-path", found="both", hint="leave one out")
     with loading():

@@ -1,35 +1,17 @@
 """A program of the user's that answers: it gets what was asked on standard input, and what it prints is spoken."""
 
 import os
-import shlex
-import shutil
-import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Thread
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError
+from avcore.programs import end_program
 
 _MOST_BYTES = 16 << 10
 """Of an answer; some ten minutes of speech."""
 _FLAG = "--reply-command"
-
-
-def parse_command(text: str) -> tuple[str, ...]:
-    """The words of a command line, as a shell divides them; nothing else of a shell is done.
-
-    Raises UsageError for no words, a quote that is not closed, and a program that is not there.
-    """
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"{_FLAG} cannot be read", found=error) from error
-    if not words or "\0" in text:
-        raise UsageError(f"{_FLAG} names no program", expected='as "python answer.py"', found=repr(text[:40]))
-    if shutil.which(words[0]) is None:
-        raise UsageError(f"the program of {_FLAG} is not there", found=words[0], hint="give its path, or check that it may be run")
-    return tuple(words)
 
 
 class Program:
@@ -50,7 +32,7 @@ class Program:
         try:
             return self._read(process, heard)
         finally:
-            _end(process)
+            end_program(process)
 
     def _read(self, process: subprocess.Popen[bytes], heard: str) -> str:
         said: list[bytes] = []
@@ -89,14 +71,3 @@ def _talk(process: subprocess.Popen[bytes], question: bytes, said: list[bytes]) 
     while left > 0 and (piece := os.read(process.stdout.fileno(), left)):
         said.append(piece)
         left -= len(piece)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the program and all that it began."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()

@@ -11,11 +11,12 @@ from avcore.errors import UsageError
 from avcore.files import require_file, require_place, write_text
 from avcore.media import require_video_name
 from avcore.outputs import keep_apart
+from avcore.programs import parse_command
 from avcore.progress import bars
 from netflips.avatar.avatar import Answer, Avatar
 from netflips.avatar.guards import Guard, WordList
 from netflips.avatar.hearing import open_ear
-from netflips.avatar.program import Program, parse_command
+from netflips.avatar.program import Program
 from netflips.avatar.replies import DEMO_REPLIES, REFUSED, Replier, Replies
 from netflips.portrait.flags import duration_scale, picture_choice
 from netflips.portrait.work import Portrait
@@ -75,7 +76,7 @@ def _check(options: argparse.Namespace, choice: MouthChoice) -> tuple[Path, Path
 def _replier(options: argparse.Namespace) -> tuple[Replier, str]:
     """What answers, and what is said in place of something refused."""
     if options.reply_command is not None:
-        return Program(parse_command(options.reply_command), options.reply_seconds), REFUSED
+        return Program(parse_command(options.reply_command, "--reply-command"), options.reply_seconds), REFUSED
     if options.replies is None:
         LOG.info("answers: those of the demo's phrasebook, as no --replies and no --reply-command is given")
     replies = Replies.read(options.replies or DEMO_REPLIES)

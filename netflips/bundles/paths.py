@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle, bundle_of, checkpoints_or_bundle, find_bundle, needed_stages
 from avcore.errors import InputError
 from netflips import stages
@@ -29,9 +30,13 @@ def given_or_bundle(options: argparse.Namespace) -> ModelPaths:
     """The checkpoints that a command was given with the flags of the stages, or where none was, those of the bundle.
 
     A model that not every dub needs is taken from the bundle that the others lie in, unless it was given with a flag of its own.
-    The road over text needs the renderer alone. Raises UsageError as `avcore.checkpoints.bundle.checkpoints_or_bundle` does.
+    The road over text needs the renderer alone, and for speech that is given the unit encoder; such speech needs no translator.
+    Raises UsageError as `avcore.checkpoints.bundle.checkpoints_or_bundle` does.
     """
+    is_given = getattr(options, "speak_with", None) is not None or getattr(options, "speech_in", None) is not None
     needed = (RENDERER,) if getattr(options, "road", UNITS) == TEXT else needed_stages()
+    if is_given and (len(needed) == 1 or (options.utut_path is None and options.av2unit_path is not None)):
+        needed = (UNIT_ENCODER, RENDERER)
     found = checkpoints_or_bundle({stage: getattr(options, stage.option) for stage in needed})
     bundle = bundle_of(next(iter(found.values())))
     packed = {} if bundle is None else _others(bundle)

@@ -22,6 +22,8 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
     found = {what: [require_file(path, what)] for what, path in given.items() if path is not None}
     found |= {what: [require_file(path, what)] for what, path in options.mouth.files.items()}
     found |= {} if options.road is None else options.road.files
+    if recording.speech.path is not None:
+        found["the speech (--speech-in)"] = recording.speech.files
     if recording.speaker_map is not None:
         voices = [one.voice for one in read_speaker_map(recording.speaker_map).speakers.values()]
         found["a voice of the speaker map"] = [voice for voice in voices if voice is not None]

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from avcore.errors import UsageError
+from netflips.dub.given_speech import add_speech_options, given_speech
 from netflips.dub.segments import READ_SUFFIXES, require_segment_name
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
@@ -72,6 +73,7 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where finished work is kept, so that a stopped run goes on (default: <output>.work beside the output)",
     )
+    add_speech_options(parser)
 
 
 def recording_options(options: argparse.Namespace) -> RecordingOptions:
@@ -95,4 +97,5 @@ def recording_options(options: argparse.Namespace) -> RecordingOptions:
         end_s=options.to_s,
         is_preview=options.preview,
         work_dir=options.work_dir,
+        speech=given_speech(options),
     )

@@ -26,10 +26,10 @@ SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT = "source_text", "target_text", "trans
 _WHAT = "the utterance times"
 
 
-def read_target_texts(path: Path, language: str, source: str = "") -> dict[int, str]:
+def read_target_texts(path: Path, language: str, source: str = "", is_spelt: bool = True) -> dict[int, str]:
     """The texts to be said in a language, by the number of the utterance, from 1; none where the file holds times alone.
 
-    source: the language that is heard.
+    source: the language that is heard. is_spelt: the text-to-unit model says them, not a program that reads by itself.
 
     They are read aloud once, so that what cannot be said is found before any work is done. Raises InputError naming the entry, and
     LanguageError for a language that has no text front end.
@@ -37,7 +37,10 @@ def read_target_texts(path: Path, language: str, source: str = "") -> dict[int, 
     rows = _rows(path, source, language).items()
     found = {number: row[TARGET_TEXT] for number, row in rows if row.get(TARGET_TEXT) and not _is_translated(row)}
     for number, text in found.items():
-        _require_text(path, number, text, language)
+        if is_spelt:
+            _require_text(path, number, text, language)
+        else:
+            _require_string(path, number, text, TARGET_TEXT)
     return {number: " ".join(clean_text(text).text.split()) for number, text in found.items()}
 
 

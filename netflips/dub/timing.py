@@ -82,6 +82,18 @@ def fit_durations(natural: Ids, slot_steps: int, pause_steps: int, pace: Pace | 
     return scale_durations(kept, steps), fit
 
 
+def fit_as_it_is(natural: Ids, slot_steps: int, pause_steps: int, may_hold: bool) -> tuple[Ids, Fit]:
+    """Fit speech that is heard as it sounds: it is never stretched; what finds no room holds the picture, or is cut off."""
+    total, room = int(natural.sum()), max(slot_steps + pause_steps, 1)
+    overrun = max(total - room, 0)
+    in_pause = min(max(total - slot_steps, 0), pause_steps)
+    if may_hold or not overrun:
+        return natural, Fit(total, total, slot_steps, max(slot_steps - total, 0), in_pause, overrun, held=overrun)
+    ends = np.minimum(np.cumsum(natural), room)
+    kept = np.diff(ends, prepend=0)
+    return kept[kept > 0], Fit(total, room, slot_steps, in_pause=in_pause, overrun=overrun, cut=overrun)
+
+
 def scale_durations(durations: Ids, total: int) -> Ids:
     """Scale int64 [U] by one factor to whole numbers of 1 or more that add up to `total` (ValueError when it is below U).
 

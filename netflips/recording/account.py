@@ -89,8 +89,10 @@ def _engines(job: Job) -> dict[str, str]:
     options = job.options
     if options.road is None:
         return {}
-    speller = job.models.other(SPELLER, options.target)
-    return engines_of(job.models, options.road, options.source, options.target).fingerprints | {SPELLER.name: speller.fingerprint}
+    made_of = engines_of(job.models, options.road, options.source, options.target).fingerprints
+    if job.settings.speech.is_asked:
+        return made_of
+    return made_of | {SPELLER.name: job.models.other(SPELLER, options.target).fingerprint}
 
 
 def _recording(job: Job, found: Found, utterances: tuple[UtteranceReport, ...]) -> RecordingReport:
@@ -176,6 +178,7 @@ def _speech(cue: Spoken, clock: OutputClock) -> dict[str, Any]:
         "target_units": len(translated.units),
         "translation_score": translated.score,
         "target_text": translated.text if translated.score is None else "",
+        "said_by": translated.said_by,
         "is_truncated": translated.is_truncated,
         "factor": fit.factor,
         "is_hurried": fit.is_hurried,

@@ -4,7 +4,7 @@ Each is kept, and all of it is written as `<output>.texts.json` into the work fo
 with `--segments-in`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
@@ -23,8 +23,9 @@ from netflips.dub.utterances import Utterance
 from netflips.recording.find import Found
 from netflips.recording.hear import SpeechFile
 from netflips.recording.job import LOG, Job
-from netflips.recording.texts import source_texts_of, spelt, texts_of
-from netflips.script.notes import EMPTY, LEFT_ALONE, SILENT, UNSAYABLE
+from netflips.recording.spoken import GivenUnits, GivenVoices, SpeechError
+from netflips.recording.texts import source_texts_of, texts_of
+from netflips.script.notes import EMPTY, LEFT_ALONE, NOT_SPOKEN, SILENT, UNSAYABLE
 from netflips.text_road.engines import Engines, engines_of
 from netflips.text_road.options import TextRoad
 from text2unit.stage import SPELLER
@@ -34,7 +35,7 @@ _HEARD = "heard"
 
 @dataclass(frozen=True)
 class SaidInWords:
-    """An utterance over text. heard: what it says, times from its beginning. text: what is said instead, in the units `said`.
+    """An utterance over text. heard: what it says, times from its beginning. text: what is said instead, "" = it is not known.
 
     score: of the translation, None = the user wrote it. rest: the unit of silence, None = it is not known. why: the note
     that says why there are no units, None = there are.
@@ -43,23 +44,31 @@ class SaidInWords:
     heard: Transcript
     text: str
     score: float | None
-    said: Units
+    said: GivenUnits
     rest: int | None
     why: Note | None = None
 
 
-def say_in_words(job: Job, road: TextRoad, found: Found, utterances: Sequence[Utterance]) -> dict[int, SaidInWords]:
+def say_in_words(
+    job: Job, road: TextRoad, found: Found, utterances: Sequence[Utterance], voices: GivenVoices
+) -> dict[int, SaidInWords]:
     """What each utterance says in both languages, by its number. Raises what opening the engines raises."""
     engines = engines_of(job.models, road, job.options.source, job.options.target)
     told, written = source_texts_of(job.options), texts_of(job.options)
     heard: dict[int, Transcript] = {}
     said: dict[int, SaidInWords] = {}
+    rest = _rest(job)
     with job.clock.stage("text"):
+        recorded = voices.recorded()
         for done, one in enumerate(utterances, 1):
             heard[one.number] = _hear(job, engines, found.speech, one, told.get(one.number))
             job.progress("hear", done, len(utterances))
         for done, one in enumerate(utterances, 1):
-            said[one.number] = _say(job, engines, heard[one.number], written.get(one.number))
+            given = recorded.get(one.number)
+            if isinstance(given, GivenUnits):
+                said[one.number] = SaidInWords(heard[one.number], written.get(one.number, ""), None, given, rest)
+            else:
+                said[one.number] = _say(job, engines, one.number, written.get(one.number), heard, voices, rest)
             job.progress("translate", done, len(utterances))
     rows: dict[int, dict[str, str]] = {}
     for name, texts in ((SOURCE_TEXT, told), (TARGET_TEXT, written)):  # those of utterances that are not dubbed now stay
@@ -108,21 +117,40 @@ def _hear(job: Job, engines: Engines, speech: SpeechFile | None, one: Utterance,
     return kept_transcript(job.work, _HEARD, key, language, lambda: engines.recognizer.hear(sound, language))
 
 
-def _say(job: Job, engines: Engines, heard: Transcript, written: str | None) -> SaidInWords:
+def _rest(job: Job) -> int | None:
+    """The unit of silence, None = it is not known."""
+    if job.settings.speech.is_asked:
+        agreement = job.models.extractor.agreement
+        return None if agreement is None else int(agreement.silence)
+    silence: int | None = job.models.other(SPELLER, job.options.target).silence
+    return silence
+
+
+def _say(
+    job: Job,
+    engines: Engines,
+    number: int,
+    written: str | None,
+    heard: Mapping[int, Transcript],
+    voices: GivenVoices,
+    rest: int | None,
+) -> SaidInWords:
     """Translate what was heard, unless the user wrote what is to be said, and find its units."""
-    rest = job.models.other(SPELLER, job.options.target).silence
     text, why = written or "", None
     score: float | None = None
-    if not written and heard.text:
-        text, score = _translate(job, engines, heard.text)
+    if not written and heard[number].text:
+        text, score = _translate(job, engines, heard[number].text)
     if text:
         try:
-            return SaidInWords(heard, text, score, spelt(job, text), rest)
+            given = voices.spell(number, text, {one: said.text for one, said in heard.items()})
+            return SaidInWords(heard[number], text, score, given, rest)
+        except SpeechError as error:
+            why = LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
         except (InputError, UnitError) as error:
             why = LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(texts_file(job)))
-    nothing = Units(np.zeros(0, np.int64), None, job.options.target)
-    why = why or LEFT_ALONE(reason=(EMPTY if heard.text else SILENT).code)
-    return SaidInWords(heard, text, score, nothing, rest, why)
+    nothing = GivenUnits(Units(np.zeros(0, np.int64), None, job.options.target), "", "")
+    why = why or LEFT_ALONE(reason=(EMPTY if heard[number].text else SILENT).code)
+    return SaidInWords(heard[number], text, score, nothing, rest, why)
 
 
 def _translate(job: Job, engines: Engines, text: str) -> tuple[str, float]:

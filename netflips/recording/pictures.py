@@ -125,7 +125,8 @@ def _key(
 def _facts(cue: Spoken) -> list[object]:
     placed = cue.placed
     said = [placed.said.ids, placed.said.durations, cue.is_silent, cue.understood.listened.rest]
-    return [*said, placed.start, placed.end, placed.held, cue.cast.face_key]
+    given = [cue.understood.translated.sound] if cue.understood.translated.sound else []
+    return [*said, placed.start, placed.end, placed.held, cue.cast.face_key, *given]
 
 
 def _talks(scenes: Scenes, clock: OutputClock, inside: Sequence[tuple[Spoken, Said]], mouth: Mouth) -> list[Talk]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from avcore.errors import UsageError
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, units_to_seconds
 from avcore.units import Units
-from netflips.dub.timing import Fit, Pace, fit_durations
+from netflips.dub.timing import Fit, Pace, fit_as_it_is, fit_durations
 from netflips.dub.utterances import Utterance
 from netflips.options import RecordingOptions
 
@@ -122,16 +122,20 @@ class Placed:
         return self.said.num_steps / self.natural.num_steps
 
 
-def place(one: Utterance, natural: Units, room: Fraction, rate: Fraction, pace: Pace) -> Placed:
+def place(one: Utterance, natural: Units, room: Fraction, rate: Fraction, pace: Pace, is_kept: bool = False) -> Placed:
     """Fit an utterance into its place.
 
     natural: units with predicted durations. room: seconds of the pause that it may use. rate: pictures per second.
+    is_kept: the speech is heard as it sounds, and keeps its durations.
     """
     if natural.durations is None:
         raise ValueError("the durations must be predicted first")
     slot_steps = max(_whole_steps(exact(one.seconds)), 1)
     pause_steps = max(_whole_steps(exact(one.seconds) + room) - slot_steps, 0)
-    durations, fit = fit_durations(natural.durations, slot_steps, pause_steps, pace)
+    if is_kept:
+        durations, fit = fit_as_it_is(natural.durations, slot_steps, pause_steps, pace.may_hold)
+    else:
+        durations, fit = fit_durations(natural.durations, slot_steps, pause_steps, pace)
     said = Units(natural.ids[: len(durations)], durations, natural.language, natural.vocabulary, is_merged=True)
     unhurried = replace(said, durations=natural.durations[: len(durations)])
     start = exact(one.start_s)

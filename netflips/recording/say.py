@@ -3,7 +3,7 @@
 All of it is kept utterance by utterance (speech-to-speech translation over units, without text).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,15 @@ from avcore.notes import Note
 from avcore.progress import Progress
 from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
-from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, frames_to_units, units_to_samples
+from avcore.timeline import (
+    SAMPLE_RATE,
+    SAMPLES_PER_FRAME,
+    frame_at,
+    frames_to_units,
+    seconds_to_samples,
+    units_to_samples,
+    units_to_seconds,
+)
 from avcore.units import Units
 from avcore.units.domain import Stretch
 from netflips.dub.judgement import UtteranceJudgement, judge_hearing, judge_utterance, outside_notes, whole_of
@@ -35,8 +43,9 @@ from netflips.recording.hear import SpeechFile
 from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords, say_in_words
 from netflips.recording.plan import Placed, frames_of, place
-from netflips.recording.texts import spelt, texts_of
-from netflips.script.notes import CUT, EMPTY, HURRIED, LEFT_ALONE, UNHEARD
+from netflips.recording.spoken import GivenUnits, GivenVoices, SpeechError, kept_sound
+from netflips.recording.texts import source_texts_of, texts_of
+from netflips.script.notes import CUT, CUT_SOUND, EMPTY, HURRIED, LEFT_ALONE, NOT_SPOKEN, UNHEARD, UNTOLD
 from unit2av.voice.speech import RENDERING, SpeakerVoice
 from unit2unit.inference import TRUNCATED, Translation, search_settings
 
@@ -66,7 +75,8 @@ class Listened:
 class Translated:
     """units: repeats kept, without durations; of a text with them. score: None = a user wrote the text. is_truncated: the search
     ended at its limit. weakest: where it is least sure. text: that it is spoken from, "" = units were translated. why: the note
-    that says why there are no units.
+    that says why there are no units. sound: key of speech that is heard as it sounds, "" = the units are spoken. said_by:
+    whose speech was given.
     """
 
     units: Units
@@ -75,6 +85,8 @@ class Translated:
     weakest: Stretch | None = None
     text: str = ""
     why: Note | None = None
+    sound: str = ""
+    said_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,15 +161,26 @@ def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
 
 def speech_of(job: Job, speech: SpeechFile | None, cue: Spoken | _Ready) -> NewSpeech:
     """The new speech of an utterance, made or found in the work folder."""
+    if cue.understood.translated.sound:
+        return _as_it_sounds(job, cue)
     return _speak(cue.placed, cue.cast.voice, speech, job.sound_rate, job.models, job.work)
 
 
 def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Understood]:
     """What each utterance says in both languages, by its number; of those of which anything can be heard or seen."""
-    if job.options.road is not None:
-        words = say_in_words(job, job.options.road, found, [one.utterance for one in casts])
-        meant = {number: Translated(one.said, one.score, text=one.text, why=one.why) for number, one in words.items()}
+    with GivenVoices(job, found, casts) as voices:
+        if job.options.road is None:
+            return _understand_units(job, found, casts, voices)
+        words = say_in_words(job, job.options.road, found, [one.utterance for one in casts], voices)
+        meant = {
+            number: Translated(one.said.units, one.score, text=one.text, why=one.why, sound=one.said.sound, said_by=one.said.whose)
+            for number, one in words.items()
+        }
         return {number: Understood(words[number], meant[number], judge_hearing(words[number].heard)) for number in words}
+
+
+def _understand_units(job: Job, found: Found, casts: Sequence[Cast], voices: GivenVoices) -> dict[int, Understood]:
+    """The same over units."""
 
     def extracted(one: Cast) -> Listened | None:
         return extract_units(one.utterance, one.lips, found.speech, job.models, job.options, job.work)
@@ -166,23 +189,43 @@ def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Unde
         num_lanes = lanes_on(resolve_device(job.models.how.device), _MOST_LANES)
         heard = each_in_lanes(casts, extracted, num_lanes, lambda done: job.progress("units", done, len(casts)))
         listened = {one.utterance.number: said for one, said in zip(casts, heard, strict=True) if said is not None}
+    meant = _told(job, listened, voices)
     job.models.done_with(job.models.extractor)
     left_out = {number: note for number, said in listened.items() if (note := said.heard.note) is not None}
     job.notes.add_each(left_out)
     with job.clock.stage("unit2unit"):
-        texts = texts_of(job.options)
-        untold = {number: said for number, said in listened.items() if number not in texts}
-        translated = translate_all(list(untold.values()), job.models, job.options, job.work, job.progress)
-        meant = dict(zip(untold, translated, strict=True))
+        untold = {number: said for number, said in listened.items() if number not in meant}
+        if untold:
+            translated = translate_all(list(untold.values()), job.models, job.options, job.work, job.progress)
+            meant |= dict(zip(untold, translated, strict=True))
         job.models.done_with(job.models.translator)
+    return {
+        number: Understood(said, meant[number], judge_utterance(job.models, said.heard, meant[number], meant[number].is_truncated))
+        for number, said in listened.items()
+    }
+
+
+def _told(job: Job, listened: Mapping[int, Listened], voices: GivenVoices) -> dict[int, Translated]:
+    """What is said without translation, by number: speech that was given, texts of the user's; and what nothing can be said in."""
+    nothing = Units(np.zeros(0, np.int64), None, job.options.target)
     with job.clock.stage("speech"):
-        meant |= {number: Translated(spelt(job, texts[number]), None, text=texts[number]) for number in listened if number in texts}
-        return {
-            number: Understood(
-                said, meant[number], judge_utterance(job.models, said.heard, meant[number], meant[number].is_truncated)
-            )
-            for number, said in listened.items()
-        }
+        recorded, texts, heard = voices.recorded(), texts_of(job.options), source_texts_of(job.options)
+        meant: dict[int, Translated] = {}
+        for number in listened:
+            given = recorded.get(number)
+            if isinstance(given, GivenUnits):
+                meant[number] = Translated(given.units, None, text=texts.get(number, ""), sound=given.sound, said_by=given.whose)
+            elif number in texts:
+                try:
+                    given = voices.spell(number, texts[number], heard)
+                    meant[number] = Translated(given.units, None, text=texts[number], sound=given.sound, said_by=given.whose)
+                except SpeechError as error:
+                    why = LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
+                    meant[number] = Translated(nothing, None, text=texts[number], why=why)
+            elif given is not None or job.models.paths.utut is None:
+                meant[number] = Translated(nothing, None, why=given or LEFT_ALONE(reason=UNTOLD.code))
+            job.progress("speech", len(meant), None)
+        return meant
 
 
 def _place(job: Job, cast: Cast, understood: Understood | None) -> _Ready | LeftAlone:
@@ -195,11 +238,14 @@ def _place(job: Job, cast: Cast, understood: Understood | None) -> _Ready | Left
         return LeftAlone(cast, understood, why)
     translated, units = understood.translated, understood.translated.units
     natural = units if units.durations is not None else job.models.vocoder.predict_durations(units)
-    placed = place(cast.utterance, natural, cast.room, job.info.frame_rate, job.settings.pace)
+    is_kept = bool(translated.sound)
+    placed = place(cast.utterance, natural, cast.room, job.info.frame_rate, job.settings.pace, is_kept)
     fit = placed.fit
     if translated.is_truncated:
         job.notes.add(TRUNCATED(units=len(translated.units)), number)
-    if fit.cut:
+    if fit.cut and is_kept:
+        job.notes.add(CUT_SOUND(seconds=float(units_to_seconds(fit.cut))), number)
+    elif fit.cut:
         job.notes.add(CUT(units=fit.cut), number)
     elif fit.is_hurried:
         job.notes.add(HURRIED(factor=fit.factor), number)
@@ -313,6 +359,14 @@ def _stretch(stored: NDArray[Any]) -> Stretch | None:
 
 
 # Speech
+
+
+def _as_it_sounds(job: Job, cue: Spoken | _Ready) -> NewSpeech:
+    """Speech that was given, at its own loudness."""
+    placed, rate = cue.placed, job.sound_rate
+    samples = kept_sound(job, cue.understood.translated.sound, seconds_to_samples(placed.spoken, rate), placed.fit.cut > 0)
+    heard = resample(samples, rate, SAMPLE_RATE)[: units_to_samples(placed.said.num_steps)]
+    return NewSpeech(samples, silent_frames(np.pad(heard, (0, units_to_samples(placed.said.num_steps) - len(heard)))))
 
 
 def _speak(

@@ -17,7 +17,7 @@ from text2unit.stage import SPELLER
 def texts_of(options: DubOptions) -> dict[int, str]:
     """The texts by the number of the utterance. Raises InputError and LanguageError as `read_target_texts` does."""
     times = options.recording.segments_in
-    return {} if times is None else read_target_texts(times, options.target, options.source)
+    return {} if times is None else read_target_texts(times, options.target, options.source, not options.recording.speech.command)
 
 
 def source_texts_of(options: DubOptions) -> dict[int, str]:
@@ -34,7 +34,9 @@ def check_texts(models: Models, options: DubOptions) -> None:
     if options.road is not None:
         source_texts_of(options)
         engines_of(models, options.road, options.source, options.target)
-    if texts_of(options) or options.road is not None:
+    if options.recording.speech.command:
+        return  # a program says them
+    if texts_of(options) or (options.road is not None and options.recording.speech.path is None):
         speller = models.other(SPELLER, options.target)
         require_same_vocabulary(models.vocoder.vocabulary, speller.vocabulary, "the speller")
 

@@ -37,7 +37,8 @@ class UtteranceReport:
     time, in the source's own; drawn: those with a new mouth; left: how many were left as they were, by reason. unseen: why
     nobody was shown saying it, "" = somebody was. evidence: how much that face looked like saying it (1.6 for a real talker,
     about 0 for a listener), None = none was looked for. face: quality of the face that was followed. pitch_hz: as in DubReport,
-    of this speaker. target_text: the text that it is spoken from, not translated, "" = it was translated. heard_text, said_text:
+    of this speaker. target_text: the text that it is spoken from, not translated, "" = it was translated. said_by: whose
+    speech was given for it, a program or a file, "" = none was. heard_text, said_text:
     what the text reader read off its units in both languages (the latter is target_text where there is one), "" = nothing was
     read; *_confidence: how sure it is of that, 0 to 1, None = it was not read. left_alone: why the whole utterance stayed as it
     was, "" = it did not.
@@ -77,6 +78,7 @@ class UtteranceReport:
     face: dict[str, float] = field(default_factory=dict)
     pitch_hz: float | None = None
     target_text: str = ""
+    said_by: str = ""
     heard_text: str = ""
     heard_confidence: float | None = None
     said_text: str = ""

@@ -42,6 +42,21 @@ UNSAYABLE = NoteKind(
     "its text cannot be said: {error}; correct it in {file}, and give that with --segments-in",
     "이 글은 소리 내어 읽을 수 없습니다({error}). 고쳐서 다시 시도해 주세요.",
 )
+NOT_SPOKEN = NoteKind("not_spoken", "its text was not said: {error}", "글을 소리로 만들지 못했습니다({error}).")
+NOTHING_GIVEN = NoteKind("nothing_given", "there is no speech for it in {name}", "{name}에 이 발화의 음성이 없습니다.")
+NOT_TAKEN = NoteKind("not_taken", "{name} cannot be said: {error}", "{name}의 음성을 쓸 수 없습니다({error}).")
+UNTOLD = NoteKind("untold", "there is no text for it, and no unit translator", "말할 글도 번역 모델도 없습니다.")
+UNSAID = NoteKind(
+    "unsaid_speech",
+    "{name}: speech that belongs to no utterance is not said: {spans}",
+    "{name}: 어느 발화에도 속하지 않아 말하지 않은 부분: {spans}.",
+)
+CUT_SOUND = NoteKind(
+    "cut_sound",
+    "{u}the last {seconds:.2f} s of its speech found no room, cut off with a fade",
+    "{u}시간이 모자라 음성의 마지막 {seconds:.1f}초를 잘랐어요. 화면을 잠시 멈추면 다 들려요.",
+    "; --hold-picture makes room",
+)
 CUT = NoteKind(
     "cut",
     "{u}{units:#unit} at its end found no room, left out",

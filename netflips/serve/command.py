@@ -143,8 +143,8 @@ def _replies(options: argparse.Namespace) -> dict[str, str]:
     """Words of the command line for the avatar's answers, read here once so that what is wrong is said before anybody asks."""
     if (options.replies, options.blocked, options.reply_command) == (None, None, None):
         return {}
+    from avcore.programs import parse_command
     from netflips.avatar.guards import WordList
-    from netflips.avatar.program import parse_command
     from netflips.avatar.replies import Replies
 
     found = {}
@@ -155,7 +155,7 @@ def _replies(options: argparse.Namespace) -> dict[str, str]:
     if options.reply_command is not None:
         if options.replies is not None:
             raise UsageError("answers come from --replies or from --reply-command", found="both", hint="leave one out")
-        words = parse_command(options.reply_command)
+        words = parse_command(options.reply_command, "--reply-command")
         found["--reply-command"] = shlex.join(str(Path(word).absolute()) if Path(word).is_file() else word for word in words)
     return found
 

@@ -59,7 +59,9 @@ def _must_read(options: DubOptions) -> bool:
         return False
     told = set[str]()
     if times is not None:
-        told |= {TARGET} if read_target_texts(times, options.target, options.source) else set()
+        told |= (
+            {TARGET} if read_target_texts(times, options.target, options.source, not options.recording.speech.command) else set()
+        )
         told |= {SOURCE} if read_source_texts(times, options.source, options.target) else set()
     return not {*asked.sides, *filter(None, (asked.burnt,))} <= told
 

@@ -10,9 +10,10 @@ import pytest
 
 from avcore.checkpoints.bundle import REFERENCES
 from avcore.errors import InputError, UsageError
+from avcore.programs import parse_command
 from netflips.avatar.guards import WordList
 from netflips.avatar.letters import names
-from netflips.avatar.program import Program, parse_command
+from netflips.avatar.program import Program
 from netflips.avatar.replies import DEMO_REPLIES, Replies
 from netflips.bundles.references import read_references
 from netflips.stages import SHIPPED
@@ -131,7 +132,7 @@ def test_replies_that_cannot_be_used_are_named(tmp_path: Path, old: str, new: st
 def program(path: Path, code: str) -> Program:
     path.write_text(f"#!{sys.executable}\nimport os, sys, time\n{code}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return Program(parse_command(f"'{path}' --polite"), 5.0)
+    return Program(parse_command(f"'{path}' --polite", "--reply-command"), 5.0)
 
 
 def test_a_program_answers_without_a_shell(tmp_path: Path) -> None:
@@ -177,4 +178,4 @@ def _runs(pid: int) -> bool:
 @pytest.mark.parametrize("text", ["", "'", "no-such-program-anywhere x"])
 def test_a_command_that_names_no_program_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--reply-command"):
-        parse_command(text)
+        parse_command(text, "--reply-command")

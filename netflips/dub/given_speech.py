@@ -1,0 +1,88 @@
+"""Speech that is said in place of a translation: of a text-to-speech program, an actor or an interpreter."""
+
+import argparse
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from avcore.errors import UsageError
+from avcore.files import require_file
+from avcore.programs import parse_command, takes
+
+SPEAK_WITH, SPEECH_IN, KEEP_SOUND = "--speak-with", "--speech-in", "--keep-sound"
+
+
+@dataclass(frozen=True)
+class GivenSpeech:
+    """command: of a text-to-speech program, its words. limit_s: seconds in which it must answer. path: a folder of files that
+    are named by the number of the utterance, or one file along the recording. keeps_sound: it is heard as it sounds, not in the
+    voice of the units. Raises UsageError for what does not go together.
+    """
+
+    command: tuple[str, ...] = ()
+    limit_s: float = 120.0
+    path: Path | None = None
+    keeps_sound: bool = False
+
+    def __post_init__(self) -> None:
+        if self.path is not None:
+            object.__setattr__(self, "path", Path(self.path))
+        if self.keeps_sound and not self.is_asked:
+            raise UsageError(f"{KEEP_SOUND} keeps speech that is given", hint=f"add {SPEECH_IN} or {SPEAK_WITH}")
+        if not (math.isfinite(self.limit_s) and self.limit_s > 0):
+            raise UsageError("--speak-seconds must be above 0", found=self.limit_s)
+        if self.is_once and not takes(self.command, "out"):
+            raise UsageError(
+                f"{SPEAK_WITH} says nowhere where the sound is to be written",
+                expected='{out}, as "espeak-ng -v ko -f {text_file} -w {out}"',
+                found=" ".join(self.command),
+            )
+        if self.command and not self.is_once and takes(self.command, "out"):
+            raise UsageError(f"{SPEAK_WITH} says nowhere what is to be said", expected="{text} or {text_file}")
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is any."""
+        return bool(self.command) or self.path is not None
+
+    @property
+    def is_once(self) -> bool:
+        """Whether the program runs once for each text; another is started once and answers lines of JSON."""
+        return takes(self.command, "text", "text_file")
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that are read. Raises InputError where there are none."""
+        if self.path is None:
+            return []
+        if self.path.is_dir():
+            return sorted(one for one in self.path.iterdir() if one.is_file())
+        return [require_file(self.path, f"the speech of {SPEECH_IN}")]
+
+
+def add_speech_options(parser: argparse.ArgumentParser) -> None:
+    """Add what gives speech."""
+    group = parser.add_argument_group("speech that is given", "said in the speaker's voice, with lips that fit")
+    group.add_argument(
+        SPEAK_WITH,
+        metavar="COMMAND",
+        help="text-to-speech program that says the texts of --segments-in or of --cascade: with {text} or {text_file}, and {out}, "
+        "it runs for each ({language}, {speaker}, {reference}: the speaker's own voice, {seconds}: of the original); without them "
+        "it is started once and answers lines of JSON",
+    )
+    group.add_argument("--speak-seconds", type=float, default=120.0, metavar="S", help="how long it may take (default: 120)")
+    group.add_argument(
+        SPEECH_IN,
+        type=Path,
+        metavar="DIR|FILE",
+        help="an actor's or interpreter's speech: files named by the number of the utterance, or one file along the recording",
+    )
+    group.add_argument(KEEP_SOUND, action="store_true", help="let given speech sound as it is; lips and times fit it")
+
+
+def given_speech(options: argparse.Namespace) -> GivenSpeech:
+    """What was asked for. Raises UsageError and InputError."""
+    command = () if options.speak_with is None else parse_command(options.speak_with, SPEAK_WITH)
+    if options.speech_in is not None and not options.speech_in.is_dir():
+        require_file(options.speech_in, f"the speech of {SPEECH_IN}")
+    return GivenSpeech(command, options.speak_seconds, options.speech_in, options.keep_sound)
