@@ -49,14 +49,14 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: fairseq
+types: fairseq-or-not
 	$(BIN)/mypy
 
-doors: fairseq
+doors: fairseq-or-not
 	$(BIN)/lint-imports
 
 # A test that ends its process is tried again in a new one: by itself, pytest-xdist would do so four times for each job.
-unit: fairseq
+unit: fairseq-or-not
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --max-worker-restart 2
 
 test: lint types doors docs unit

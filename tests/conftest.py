@@ -1,9 +1,39 @@
 """What tests of several rooms share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+NO_FAIRSEQ = "" if find_spec("fairseq") else "needs fairseq, which training the translator needs: make fairseq builds it"
+
+
+class _Module(pytest.Module):
+    """A module of tests; one that imports fairseq is skipped where there is none."""
+
+    def collect(self) -> Iterable[Any]:
+        try:
+            return super().collect()
+        except self.CollectError as error:
+            if NO_FAIRSEQ and "No module named 'fairseq" in str(error):
+                pytest.skip(NO_FAIRSEQ, allow_module_level=True)
+            raise
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    return _Module.from_parent(parent, path=module_path)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Call a test skipped in which a command said that fairseq is missing."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    said = f"{report.capstderr}{report.longrepr}"
+    if NO_FAIRSEQ and report.failed and ("needs fairseq" in said or "No module named 'fairseq" in said):
+        report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Skipped: {NO_FAIRSEQ}")
 
 
 @pytest.fixture(scope="session")
