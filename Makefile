@@ -62,7 +62,7 @@ unit: fairseq-or-not
 test: lint types doors docs unit
 
 demo: env
-	$(BIN)/python scripts/run_demo.py
+	$(BIN)/netflips demo
 
 train-demo: flite fairseq voices
 	$(BIN)/python scripts/train_demo.py

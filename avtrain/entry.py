@@ -19,6 +19,7 @@ from avcore.command import Parser, run
 from avcore.errors import OutputError, UsageError
 from avcore.outputs import keep_folder_apart
 from avcore.plain_text import PlainFormatter
+from avcore.provenance import pip_line
 from avcore.usage import add_quiet_options
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _NO_INPUTS = ("run_dir", "resume")
 LOG = logging.getLogger("netflips.train")
 
 Config = TypeVar("Config")
-_EXTRA = "netflips[train]"
 _NEEDED = {"hydra": "hydra-core", "omegaconf": "omegaconf", "accelerate": "accelerate", "tensorboard": "tensorboard"}
 """Modules that training loads and the packages that have them."""
 CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
@@ -99,7 +99,7 @@ def require_training() -> None:
     missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
     if missing:
         raise UsageError(
-            "training needs more than dubbing does", found=f"not installed: {', '.join(missing)}", hint=f'pip install "{_EXTRA}"'
+            "training needs more than dubbing does", found=f"not installed: {', '.join(missing)}", hint=pip_line("train")
         )
 
 

@@ -12,6 +12,7 @@ from avcore.usage import Parser, did_you_mean
 from netflips import __version__
 
 COMMANDS = {
+    "demo": ("netflips.demo", "dub the clip that comes along, and let a portrait say it"),
     "dub": ("netflips.dub.command", "dub videos into another language"),
     "units": ("av2unit.inference", "speech and lips to units"),
     "translate": ("unit2unit.inference", "units of one language to units of another"),

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from avcore.errors import InputError
+from avcore.provenance import pip_line
 
 
 class Count(NamedTuple):
@@ -34,5 +35,5 @@ def _jiwer() -> Any:
     try:
         import jiwer  # an extra: only measuring needs it
     except ModuleNotFoundError as error:
-        raise InputError("jiwer, which counts errors, is not installed", hint="pip install 'netflips[text]'") from error
+        raise InputError("jiwer, which counts errors, is not installed", hint=pip_line("text")) from error
     return jiwer

@@ -13,6 +13,7 @@ import numpy as np
 
 from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.errors import CheckpointError, InputError, reason
+from avcore.provenance import pip_line
 from avcore.units import Ids
 from avcore.units.vocabulary import BEGIN, END, PAD, UNKNOWN
 
@@ -23,7 +24,6 @@ _SPACE = "▁"
 _UNSHOWN = (BEGIN, PAD, END)
 _CONJOINING = ("ᄀ", "ᇿ")
 """First and last of the jamo that Hangul syllables are composed of."""
-_NO_LIBRARY = "pip install 'netflips[text]'"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class TextVocabulary:
         try:
             from sentencepiece import SentencePieceProcessor  # an extra: reading does without it
         except ModuleNotFoundError as error:
-            raise InputError("sentencepiece, which cuts text into pieces, is not installed", hint=_NO_LIBRARY) from error
+            raise InputError("sentencepiece, which cuts text into pieces, is not installed", hint=pip_line("text")) from error
         try:
             return SentencePieceProcessor(model_proto=self.tokenizer)
         except RuntimeError as error:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from avcore.errors import UsageError
+from avcore.provenance import pip_line
 from avcore.units import Ids, Units, format_units
 from avcore.units.edit_distance import edit_distance
 
@@ -51,7 +52,7 @@ class UnitScores:
 def require_sacrebleu() -> None:
     """Raise UsageError where sacrebleu is not installed."""
     if find_spec("sacrebleu") is None:
-        raise UsageError("BLEU and chrF need sacrebleu", found="it is not installed", hint='pip install "netflips[train]"')
+        raise UsageError("BLEU and chrF need sacrebleu", found="it is not installed", hint=pip_line("metrics"))
 
 
 def score(pairs: Sequence[Pair]) -> UnitScores:

@@ -12,6 +12,7 @@ import numpy as np
 from avcore.compute.memory import is_no_memory
 from avcore.errors import InputError, NetflipsError, UsageError, reason
 from avcore.files import require_file
+from avcore.provenance import pip_line
 from avcore.runs.cache import file_digest
 from avcore.texts import read_json, read_text
 from avcore.units.vocabulary import fingerprint
@@ -20,7 +21,6 @@ MODEL_FILE = "model.bin"
 WHISPER, SEQUENCE_TO_SEQUENCE = "WhisperSpec", "TransformerSpec"
 _LONGEST_NAME = 64
 _KINDS = {WHISPER: "a Whisper", SEQUENCE_TO_SEQUENCE: "a text translator", "TransformerDecoderSpec": "a language model"}
-_EXTRA = 'pip install "netflips[asr]"'
 _AGAIN = "get the folder again"
 _BLOCK = 1 << 24
 _EXPONENTS = {0: ("<u4", 0x7F800000), 4: ("<u2", 0x7C00), 5: ("<u2", 0x7F80)}
@@ -212,7 +212,7 @@ def extra_needed(library: str) -> Iterator[None]:
 
         ctranslate2.set_log_level(logging.ERROR)
     except ImportError as error:
-        raise UsageError(f"{library} is not installed", found=reason(error), hint=_EXTRA) from error
+        raise UsageError(f"{library} is not installed", found=reason(error), hint=pip_line("asr")) from error
 
 
 @contextmanager

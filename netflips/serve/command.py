@@ -16,6 +16,7 @@ from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import OutputError, UsageError
 from avcore.files import require_file
 from avcore.loading import loading
+from avcore.provenance import pip_line
 from avcore.runs.lock import folder_lock
 from netflips.serve.settings import Settings, parse_seconds, parse_size
 from unit2av.lipsync.backend import file_options
@@ -166,7 +167,7 @@ def _work(options: argparse.Namespace) -> None:
         raise UsageError(
             "the page needs more than the commands do",
             found=f"not installed: {', '.join(missing)}",
-            hint='pip install "netflips[web]"',
+            hint=pip_line("web"),
         )
     settings = settings_of(options)
     try:

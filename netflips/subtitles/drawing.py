@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file
+from avcore.provenance import pip_line
 from avcore.runs.cache import file_digest
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_to_seconds
 from netflips.subtitles.cues import Cue
@@ -49,7 +50,7 @@ def font_file(given: Path | None) -> Path:
         raise UsageError(
             "there is no font to draw subtitles in",
             expected="--subtitle-font FILE",
-            hint='pip install "netflips[subtitles]" brings one with Korean letters',
+            hint=f"{pip_line('subtitles')} brings one with Korean letters",
         )
     return require_file(Path(spec.origin).with_name(_FONT), "the font")
 

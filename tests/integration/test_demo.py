@@ -18,6 +18,7 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech, say
 from avdata.spoken_texts import SpokenText
+from netflips import demo
 from netflips.bundles.pack import pack_bundle
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from tests.unit2text.tiny import write_reader
@@ -53,7 +54,7 @@ def _script(name: str) -> ModuleType:
 
 
 def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "scripts" / "run_demo.py"), "--out-dir", str(tmp_path / "out"), "--cpu"]
+    command = [sys.executable, "-m", "netflips.demo", "--out-dir", str(tmp_path / "out"), "--cpu"]
     environment = {**os.environ, VARIABLE: str(random_bundle)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -84,12 +85,12 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
 
 def test_without_a_text_reader_the_demo_says_so_in_one_line() -> None:
     facts = {"source_language": "en", "target_language": "ko", "heard_confidence": None, "said_confidence": None}
-    told = list(_script("run_demo")._texts(SimpleNamespace(heard_text="", said_text="", **facts)))
+    told = list(demo._texts(SimpleNamespace(heard_text="", said_text="", **facts)))
     assert told == [("as text", "nothing was read: these models have no text reader for it")]
 
 
 def test_without_a_bundle_the_demo_says_how_to_make_one(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "scripts" / "run_demo.py"), "--out-dir", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "netflips.demo", "--out-dir", str(tmp_path / "out")]
     environment = {**os.environ, VARIABLE: ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -30,10 +30,10 @@ def _cells() -> list[str]:
 
 def _shell(line: str, names: dict[str, Any]) -> None:
     """Run a line that begins with `!` as a notebook does, with the notebook's variables."""
-    command = re.sub(r"\$([A-Z_]+)", lambda found: str(names[found[1]]), line.removeprefix("!"))
-    program, *words = shlex.split(command)
-    if program == "netflips":  # without a new process, which would load all libraries again
-        assert netflips(words) == 0, line
+    command = re.sub(r"\{([\w.]+)\}", lambda found: str(eval(found[1], names)), line.removeprefix("!"))
+    _, *words = shlex.split(command)
+    if words[:2] == ["-m", "netflips.cli"]:  # without a new process, which would load all libraries again
+        assert netflips(words[2:]) == 0, line
         return
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{line}\n{done.stderr[-2000:]}"
@@ -48,15 +48,19 @@ def test_the_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
-    install, *cells = _cells()
-    assert all(line.startswith("!pip install") and " --no-deps " in line for line in install.splitlines())
+    shutil.move("demo/clip.mp4", "demo/my clip.mp4")
+    shutil.copy("demo/my clip.mp4", "demo/clip.mp4")
+    names: dict[str, Any] = {"sys": sys}
+    place, install, *cells = _cells()
+    assert '!git clone --depth 1 "{REPOSITORY}" netflips' in place
+    assert all(line.startswith("%pip install") and " --no-deps " in line for line in install.splitlines())
     for cell in cells:
         if cell.startswith("!"):
             for line in cell.splitlines():
                 _shell(line, names)
         else:  # the bundle has no speller of its own for certain
-            exec(compile(cell.replace('SPELLER = ""', f"SPELLER = {str(speller)!r}"), "cell", "exec"), names)
+            cell = cell.replace('SPELLER = ""', f"SPELLER = {str(speller)!r}").replace("demo/clip.mp4", "demo/my clip.mp4")
+            exec(compile(cell, "cell", "exec"), names)
     assert shown == ["outputs/demo_ko.mp4", "outputs/own_corrected.mp4"]
     assert all(probe(tmp_path / path).has_video for path in shown)
     before, after = (tmp_path / "outputs" / name for name in ("own_ko.mp4", "own_corrected.mp4"))

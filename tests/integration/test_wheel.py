@@ -112,12 +112,11 @@ def _requirements(wheel: Path) -> list[tuple[str, str]]:
 
 
 def test_the_demo_clip_is_dubbed(programs: Path, tmp_path: Path) -> None:
-    shutil.copy(ROOT / "demo" / "clip.mp4", tmp_path)
-    languages = ["--src-lang", "en", "--tgt-lang", "ko"]
-    outputs = ["--out-vid-path", "ko.mp4", "--report", "ko.html"]
-    run(programs, tmp_path, "netflips", "dub", "--in-vid-path", "clip.mp4", *outputs, *languages, "--cpu")
-    assert probe(tmp_path / "ko.mp4").comment.startswith("synthetic: NetfLips")
-    assert "This video is synthetic." in (tmp_path / "ko.html").read_text(encoding="utf-8")
+    """By the clip, the portrait and the models that are inside."""
+    run(programs, tmp_path, "netflips", "demo", "--cpu")
+    out = tmp_path / "outputs" / "demo"
+    assert probe(out / "clip_ko.mp4").comment.startswith("synthetic: NetfLips")
+    assert "This video is synthetic." in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_corpus_is_prepared(programs: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from avcore.checkpoints.bundle import Bundle
+from avcore.provenance import pip_line
 from text2unit.stage import SPELLER
 from unit2av.lipsync.mesh.backend import find_table
 from unit2av.model import open_renderer_checkpoint
@@ -47,7 +48,7 @@ def lacks(bundle: Bundle) -> dict[str, str]:
 def _reason(name: str) -> str:
     if name in _BY_MAKE:
         return f"{name} are not installed ({_BY_MAKE[name]})"
-    return f"{name} is not installed (pip install 'netflips[metrics]')" if name in _PACKAGES else f"the bundle has no {name}"
+    return f"{name} is not installed ({pip_line('metrics')})" if name in _PACKAGES else f"the bundle has no {name}"
 
 
 def measurable(rows: Sequence[ExamRow], bundle: Bundle) -> tuple[list[ExamRow], list[Absent]]:

@@ -58,7 +58,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "file").write_text("")
     assert "work folder cannot be made" in _one_line(capsys, ["--work-dir", "file/x"])
     monkeypatch.setattr(command, "find_spec", lambda name: None)
-    assert 'pip install "netflips[web]"' in _one_line(capsys, [])
+    assert 'pip install "starlette' in _one_line(capsys, [])
 
 
 def test_another_host_is_warned_of_with_its_token(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,6 @@
-"""Dub the clip that comes with NetfLips, with the models that come with it, let a portrait say it, and tell what came out.
+"""`netflips demo`: dub the clip that comes with NetfLips with its models, let a portrait say it, and tell what came out.
 
-This is what `make demo` runs.
+This is what `make demo` runs, too.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.media import read_speech
+from avcore.plain_text import say, shown
 from avcore.progress import bars
 from netflips.bundles.paths import bundle_paths, require_bundle
 from netflips.bundles.references import Match, nearest_reference, read_references
@@ -30,18 +31,19 @@ from netflips.subtitles.beside import Subtitling
 from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+_EXAMPLE = Path(__file__).with_name("serve")
+"""The folder of the example of the page: example.mp4, example.jpg, and example.json about the clip."""
 _WIDTH = 18
 
 
 def build_parser() -> Parser:
     """The command's options."""
-    parser = Parser(prog="run_demo", description=__doc__)
-    parser.add_argument("--in-vid-path", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="default: the demo clip")
+    parser = Parser(prog="netflips demo", description="Dub the clip that comes with NetfLips, and let a portrait say it.")
+    parser.add_argument("--in-vid-path", type=Path, default=_EXAMPLE / "example.mp4", help="default: the demo clip")
     parser.add_argument(
-        "--portrait", type=Path, default=REPOSITORY / "demo" / "portrait.jpg", help="who says the dub again (default: a photograph)"
+        "--portrait", type=Path, default=_EXAMPLE / "example.jpg", help="who says the dub again (default: a photograph)"
     )
-    parser.add_argument("--out-dir", type=Path, default=REPOSITORY / "outputs" / "demo", help="default: outputs/demo")
+    parser.add_argument("--out-dir", type=Path, default=Path("outputs", "demo"), help="default: outputs/demo")
     add_common_options(parser)
     return parser
 
@@ -58,7 +60,8 @@ def _work(options: argparse.Namespace) -> None:
     source, target = str(bundle.about["source"]), str(bundle.about["target"])
     models = load_models(bundle_paths(bundle), source, target, RunOptions(device_name(options), options.precision))
     loaded_s = time.perf_counter() - started
-    out = options.out_dir / f"{options.in_vid_path.stem}_{target}.mp4"
+    stem = "clip" if options.in_vid_path.parent == _EXAMPLE else options.in_vid_path.stem
+    out = options.out_dir / f"{stem}_{target}.mp4"
     has_reader = models.paths.other(TEXT_READER) is not None
     page, settings = options.out_dir / "report.html", DubOptions(source, target, subtitles=Subtitling() if has_reader else None)
     told = ReportFiles([page, options.out_dir / "report.json"], [(options.in_vid_path, out)], settings)
@@ -73,7 +76,7 @@ def _work(options: argparse.Namespace) -> None:
     times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")]
     files = _files(options.in_vid_path, out, talking, page, settings)
     lines = [*_expected(options.in_vid_path), *_texts(report), *_heard(match), *times, *files]
-    print("\n".join(f"{name:<{_WIDTH}}{text}" for name, text in lines))
+    say("\n".join(shown(f"{name:<{_WIDTH}}{text}") for name, text in lines))
 
 
 def _expected(clip: Path) -> Iterator[tuple[str, str]]:
