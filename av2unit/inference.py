@@ -4,22 +4,20 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.faces.select import parse_face_choice
-from avcore.files import require_file, require_place
 from avcore.loading import loading, names_from
 from avcore.notes import NoteKind, tell
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.progress import bars
 from avcore.timeline import units_to_seconds
 from avcore.units import write_unit_file
 from avcore.units.domain import PICTURE_CAUSE, outside_note
-from avcore.usage import add_track_option
+from avcore.usage import add_option, add_positional, add_track_option
 
 if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor
@@ -38,12 +36,24 @@ def build_parser(prog: str = _PROG) -> Parser:
         description="Extract discrete speech units, 50 a second, from speech, lips or both.",
         epilog="The unit file is one line of numbers with blanks between, repeats kept.",
     )
-    parser.add_argument("--in-vid-path", required=True, type=Path, help="video, or with --modalities audio a wav or flac file too")
-    parser.add_argument("--out-unit-path", required=True, type=Path, help="text file to write")
-    parser.add_argument("--av2unit-path", type=Path, help="unit encoder, such as mavhubert_large_noise.pt (default: the bundle's)")
+    add_positional(
+        parser, "in_vid_path", "--in-vid-path", type=Input("the video"), metavar="FILE",
+        help="video, or with --modalities audio a wav or flac file too",
+    )  # fmt: skip
+    add_option(
+        parser, "-o", "--out", hidden=("--output", "--out-unit-path"), dest="out_unit_path", type=Output("the unit file"),
+        required=True, metavar="FILE", help="text file to write",
+    )  # fmt: skip
+    parser.add_argument(
+        "--av2unit-path",
+        type=Input("the unit encoder"),
+        help="unit encoder, such as mavhubert_large_noise.pt (default: the bundle's)",
+    )
     add_track_option(parser, "a video")
     parser.add_argument("--modalities", default="audio,video", help="audio,video or audio or video (default: audio,video)")
-    parser.add_argument("--in-lip-path", type=Path, help="existing lip video, 96 x 96 at 25 fps (default: found in the video)")
+    parser.add_argument(
+        "--in-lip-path", type=Input("the lip video"), help="existing lip video, 96 x 96 at 25 fps (default: found in the video)"
+    )
     parser.add_argument("--face", default="auto", help="whose lips: auto (who speaks), largest, or N-th from the left")
     add_common_options(parser)
     return parser
@@ -53,7 +63,6 @@ def extract_to_file(options: argparse.Namespace) -> None:
     """Read, extract, write."""
     face = parse_face_choice(options.face)
     encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER)
-    _check_paths(options, encoder)
     with loading():
         from av2unit.extractor import UnitExtractor
         from av2unit.sources import VIDEO, parse_modalities, read_utterance
@@ -84,17 +93,6 @@ def extract_to_file(options: argparse.Namespace) -> None:
         spent_s,
         speed,
     )
-
-
-def _check_paths(options: argparse.Namespace, encoder: Path) -> None:
-    """Find what is wrong with the paths before anything heavy is loaded."""
-    require_file(options.in_vid_path, "the video")
-    if options.in_lip_path is not None:
-        require_file(options.in_lip_path, "the lip video")
-    require_file(encoder, "the unit encoder")
-    inputs = {"the video": options.in_vid_path, "the lip video": options.in_lip_path, "the unit encoder": encoder}
-    keep_apart({"the unit file": options.out_unit_path}, inputs)
-    require_place(options.out_unit_path, "the unit file")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:

@@ -8,12 +8,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from avcore import INTERRUPTED
+from avcore.checkpoints.bundle import shipped_files
 from avcore.checkpoints.stages import PRECISIONS
 from avcore.compute.memory import is_no_memory, keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
 from avcore.loading import TERMINATED, end_start
+from avcore.outputs import Input, Output, check_files
 from avcore.plain_text import NEW_COMMAND, PlainFormatter
 from avcore.usage import Parser, add_quiet_options
 
@@ -53,10 +56,14 @@ def device_name(options: argparse.Namespace) -> str:
 
 
 def run(
-    parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], int | None], argv: Sequence[str] | None = None
+    parser: Parser,
+    work: Callable[[Any], int | None],
+    argv: Sequence[str] | None = None,
+    read: Callable[[argparse.Namespace], Any] | None = None,
 ) -> int:
-    """Parse, set up logging on stderr, do the work, and return the exit code.
+    """Parse, set up logging on stderr, check the files that options name, do the work, and return the exit code.
 
+    read: makes of what was parsed what the work gets; may raise NetflipsError.
     0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C; 143 after SIGTERM.
     """
     options = parser.parse_args(argv)
@@ -70,7 +77,13 @@ def run(
     keep_freed_memory()
     try:
         with stopped_by_sigterm():
-            return work(options) or EXIT_DONE
+            asked = options if read is None else read(options)
+            files = list(parser.declared(options))
+            if any(isinstance(file, Output) and paths for file, paths in files):
+                check_files(files, shipped_files())
+            else:
+                check_files(files)
+            return work(asked) or EXIT_DONE
     except NetflipsError as error:
         LOG.error("%s: error: %s", parser.prog, error)
         return error.exit_code
@@ -128,6 +141,8 @@ __all__ = [
     "EXIT_DONE",
     "EXIT_FAILED",
     "LOG",
+    "Input",
+    "Output",
     "Parser",
     "Terminated",
     "add_common_options",

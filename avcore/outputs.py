@@ -1,14 +1,74 @@
-"""What a command writes is none of what it reads: found out before any work is done."""
+"""Files that a command reads and writes: declared with what messages call them, and checked before any work is done."""
 
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import OutputError
+from avcore.files import require_file, require_place
 
 Files = Mapping[str, Path | str | Iterable[Path | str] | None]
 """Words for a file (`the report`, `--segments-in`) and its path, or several, or none."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """The `type` of an option that names a file to read.
+
+    what: what messages call it, as `the voice`. hint: what to do where it is not there. may_be_folder: whoever reads it says what
+    it must be; the files of a folder count as inputs. in_turn: of several, each is opened when its turn comes, and fails alone.
+    """
+
+    what: str
+    hint: str | None = None
+    may_be_folder: bool = False
+    in_turn: bool = False
+
+    def __call__(self, text: str) -> Path:
+        """Read the option's value."""
+        return Path(text)
+
+
+@dataclass(frozen=True)
+class Output:
+    """The `type` of an option that names a file to write, or a folder. what: what messages call it, as `the report`."""
+
+    what: str
+    is_folder: bool = False
+
+    def __call__(self, text: str) -> Path:
+        """Read the option's value."""
+        return Path(text)
+
+
+Declared = Iterable[tuple[Input | Output, list[Path]]]
+
+
+def check_files(declared: Declared, reads: Files | None = None, writes: Files | None = None) -> None:
+    """Check what was declared: inputs are there, outputs have a place, and none is another. Nothing is made.
+
+    reads, writes: what is known besides; its existence and place are not looked at. Raises InputError or OutputError.
+    """
+    files = [(file, path, len(paths)) for file, paths in declared for path in paths]
+    inputs, outputs = _listed(reads or {}), _listed(writes or {})
+    for file, path, count in files:
+        named = inputs if isinstance(file, Input) else outputs
+        named[file.what] = [*named.get(file.what, ()), path]
+        if isinstance(file, Input) and file.may_be_folder:
+            inputs[file.what] += sorted(path.iterdir()) if path.is_dir() else []
+        elif isinstance(file, Input) and not (file.in_turn and count > 1):
+            require_file(path, file.what, hint=file.hint)
+    keep_apart(outputs, inputs)
+    for file, path, _ in files:
+        if isinstance(file, Output) and not file.is_folder:
+            require_place(path, file.what)
+
+
+def _listed(files: Files) -> dict[str, list[Path]]:
+    return {what: [path for _, path in _each({what: paths})] for what, paths in files.items()}
+
 
 _BESIDE = {".safetensors": (".json",), ".json": (".safetensors",)}
 """Files that belong together: a checkpoint of ours is two."""

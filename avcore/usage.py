@@ -1,20 +1,38 @@
-"""The parser of all commands: a usage error is one line that says what was probably meant."""
+"""The parser of all commands: aliases, declared files, and a usage error that is one line with what was probably meant."""
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
 
 from avcore.checkpoints.stages import named_model
 from avcore.errors import EXIT_BAD_INPUT, NetflipsError
+from avcore.outputs import Input, Output
 from avcore.plain_text import shown
+
+INPUT = ("-i", "--input")
+OUT = ("-o", "--out")
+OUTPUT = "--output"
+"""What people guess for the file to read and the file to write, in all commands."""
+_USUAL = {
+    "language": ("--to", "--from", "--lang"), "lang": ("--to", "--from"), "target-language": ("--to",),
+    "source-language": ("--from",), "output-dir": ("--out-dir",), "outdir": ("--out-dir",), "output-file": ("--out",),
+    "outfile": ("--out",), "infile": ("--input",), "rate": ("--speed",), "speaker": ("--voice",), "reference": ("--voice",),
+    "audio": ("--speech", "--input"), "gpu": ("--device",), "video": ("--input",), "overwrite": ("--yes",), "force": ("--yes",),
+    "silent": ("--quiet",), "lip-sync": ("--lips",), "begin": ("--start",), "stop": ("--end",), "srt": ("--subtitles",),
+}  # fmt: skip
+"""Options of other programs, and ours that do the same, the likeliest first."""
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """`did you mean X?` for what is nearest to a word that is not known; "" where nothing is near."""
-    near = get_close_matches(given.lower(), list(known), n=1, cutoff=0.6)
+    names = list(known)
+    word = given.lower().lstrip("-").replace("_", "-")
+    usual = [name for name in _USUAL.get(word, ()) if name in names] if given.startswith("-") else []
+    near = usual or get_close_matches(given.lower().replace("_", "-"), names, n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else ""
 
 
@@ -30,6 +48,9 @@ def find_named_models(options: argparse.Namespace) -> None:
 
 class Parser(argparse.ArgumentParser):
     """`argparse.ArgumentParser` whose errors are one line on stderr and exit code 2."""
+
+    was_used = False
+    """Whether it parsed anything, as those of the subcommands that are not named do not."""
 
     def error(self, message: str) -> NoReturn:
         """End the process with the complaint, without the synopsis before it."""
@@ -50,6 +71,40 @@ class Parser(argparse.ArgumentParser):
             self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {shown(error)}\n")
         return options
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse. A positional that is given by one of its flags is none any more."""
+        self.was_used = True
+        given = sys.argv[1:] if args is None else list(args)
+        flags = {text.partition("=")[0] for text in given if text.startswith("-")}
+        for action in [one for one in self._actions if getattr(one, "flag", None) is not None]:
+            flag: Any = action.flag  # type: ignore[attr-defined]
+            if any(self._option_string_actions.get(name) is flag or self._is_short_for(name, flag) for name in flags):
+                self._actions.remove(action)
+        return super().parse_known_args(given, namespace)
+
+    def declared(self, given: argparse.Namespace) -> Iterator[tuple[Input | Output, list[Path]]]:
+        """Yield the files that were given for the options that name one, of this parser and of the subcommand that was named."""
+        seen = set[str]()
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for one in {id(one): one for one in action.choices.values()}.values():
+                    if one.was_used:
+                        yield from one.declared(given)
+            elif isinstance(action.type, Input | Output) and action.dest not in seen:
+                seen.add(action.dest)
+                yield action.type, list(_paths(getattr(given, action.dest, None)))
+
+    def _is_short_for(self, name: str, flag: argparse.Action) -> bool:
+        """Whether a word abbreviates a flag, and nothing else."""
+        if not name.startswith("--") or len(name) < 4 or name in self._option_string_actions:
+            return False
+        return {id(one) for option, one in self._option_string_actions.items() if option.startswith(name)} == {id(flag)}
+
+    def _get_option_tuples(self, option_string: str) -> Any:
+        """What an abbreviation may stand for; several names of one option are one."""
+        found = super()._get_option_tuples(option_string)
+        return found[:1] if len({id(one[0]) for one in found}) == 1 else found
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             choices = [str(one) for one in action.choices]
@@ -68,17 +123,76 @@ class Parser(argparse.ArgumentParser):
         return known
 
 
+def _paths(value: Any) -> Iterator[Path]:
+    """The paths of an option's value: one, several, or lists of them; - is none, but standard input."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _paths(one)
+    elif value is not None and str(value) != "-":
+        yield Path(value)
+
+
+def add_option(container: argparse._ActionsContainer, *names: str, hidden: Sequence[str] = (), **how: Any) -> argparse.Action:
+    """Add an option to a parser or a group of options. hidden: other names of it, which help does not show."""
+    action = container.add_argument(*names, **how)
+    container._option_string_actions.update(dict.fromkeys(hidden, action))
+    return action
+
+
+def add_positional(container: argparse._ActionsContainer, name: str, *hidden: str, **how: Any) -> None:
+    """Add a file that stands without a flag, and may be given with -i, --input or one of the `hidden` flags all the same."""
+    positional = container.add_argument(name, **how)
+    as_flag = {key: value for key, value in how.items() if key not in ("default", "help", "nargs")}
+    nargs = {"nargs": "+"} if how.get("nargs") in ("*", "+") else {}
+    flag = add_option(
+        container, *INPUT, hidden=hidden, dest=name, help=argparse.SUPPRESS, default=argparse.SUPPRESS, **as_flag, **nargs
+    )
+    positional.flag = flag  # type: ignore[attr-defined]
+
+
+def speed(text: str) -> float:
+    """Read how fast somebody speaks: 1 = as learnt, above 1 faster."""
+    value = float(text)
+    if not 0 < value < inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return value
+
+
+def inverse_speed(text: str) -> float:
+    """Read a speed that is given as the scale of durations, above 1 slower."""
+    return 1 / speed(text)
+
+
+FROM, TO = ("--src-lang", "--source"), ("--tgt-lang", "--target")
+"""What --from and --to are called otherwise."""
+
+
+def add_language_options(container: argparse._ActionsContainer, source: str, target: str) -> None:
+    """Add --from and --to, languages. source, target: their help."""
+    add_option(container, "--from", hidden=FROM, dest="src_lang", metavar="LANG", help=source)
+    add_option(container, "--to", hidden=TO, dest="tgt_lang", metavar="LANG", help=target)
+
+
+def add_voice_option(container: argparse._ActionsContainer, help: str) -> None:
+    """Add --voice."""
+    add_option(
+        container, "--voice", hidden=("--speaker-path",), dest="speaker_path", type=Input("the voice"), metavar="FILE", help=help
+    )
+
+
 def add_track_option(parser: argparse._ActionsContainer, whose: str) -> None:
     """Add --audio-track to a parser or a group of options. whose: the file, as `the video`."""
-    parser.add_argument(
-        "--audio-track",
-        metavar="N|LANG",
-        help=f"the sound track of {whose} that is heard: a number from 1, or a language (default: the first with speech)",
-    )
+    parser.add_argument("--audio-track", metavar="N|LANG", help=track_help(whose))
+
+
+def track_help(whose: str) -> str:
+    """What --audio-track is. whose: the file, as `the video`."""
+    return f"the sound track of {whose} that is heard: a number from 1, or a language (default: the first with speech)"
 
 
 def add_quiet_options(parser: argparse._ActionsContainer, besides: str = "") -> None:
     """Add --quiet and --verbose to a parser or a group of options. besides: what is printed with --quiet all the same."""
     extra = f", and {besides}" if besides else ""
-    parser.add_argument("--quiet", action="store_true", help=f"print errors and warnings only{extra}")
-    parser.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
+    parser.add_argument("-y", "--yes", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("-q", "--quiet", action="store_true", help=f"print errors and warnings only{extra}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")

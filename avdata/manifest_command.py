@@ -14,7 +14,7 @@ from avcore.arrays import Doubles
 from avcore.command import EXIT_DONE, EXIT_FAILED, LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.loading import loading
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, check_files
 from avcore.plain_text import say, several, shown
 from avcore.progress import bars
 from avcore.timeline import frames_to_seconds, samples_to_seconds
@@ -163,19 +163,18 @@ def _split(options: argparse.Namespace) -> None:
         parts = by_field(entries, options.by)
     else:
         parts = at_random(entries, SplitPlan(options.valid, options.test, options.seed), words(options.apart))
-    keep_apart({"a part": [folder / f"{name}.jsonl" for name in parts]}, {"the manifest": options.manifest})
+    check_files((), {"the manifest": options.manifest}, {"a part": [folder / f"{name}.jsonl" for name in parts]})
     for name, part in parts.items():
         LOG.info("%s: %s", folder / f"{name}.jsonl", several(write_manifest(folder / f"{name}.jsonl", part), *_ENTRIES))
 
 
 def _add_merge(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("manifests", type=Path, nargs="+", metavar="MANIFEST")
+    parser.add_argument("manifests", type=Input("a manifest"), nargs="+", metavar="MANIFEST")
     add_output(parser)
     parser.add_argument("--prefix", action="store_true", help="begin ids with the name of their manifest's folder")
 
 
 def _merge(options: argparse.Namespace) -> None:
-    keep_apart({"the output": options.out}, {"a manifest": options.manifests})
     entries = merge(options.manifests, options.out.parent, options.prefix)
     LOG.info("%s: %s", options.out, several(write_manifest(options.out, entries), *_ENTRIES))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from avcore.checkpoints.stages import PRECISIONS, STORED_PRECISIONS
 from avcore.command import Parser, run
 from avcore.errors import UsageError
-from avcore.files import require_file
 from avcore.loading import loading
-from avcore.usage import add_quiet_options
+from avcore.outputs import Input, Output
+from avcore.usage import add_option, add_positional, add_quiet_options
 from netflips import stages
 
 LOG = logging.getLogger("netflips.convert")
@@ -23,13 +23,23 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="netflips convert", description="Convert a published checkpoint to safetensors and a readable JSON configuration."
     )
-    parser.add_argument("--in-path", required=True, type=Path, help="published .pt file, or our own .safetensors")
-    parser.add_argument("--out-path", type=Path, help="x.safetensors; x.json is written beside it")
+    add_positional(
+        parser,
+        "in_path",
+        "--in-path",
+        type=Input("the checkpoint"),
+        metavar="FILE",
+        help="published .pt file, or our own .safetensors",
+    )
+    add_option(
+        parser, "-o", "--out", hidden=("--output", "--out-path"), dest="out_path", type=Output("the output"), metavar="FILE",
+        help="x.safetensors; x.json is written beside it",
+    )  # fmt: skip
     parser.add_argument(
         "--for",
         dest="target",
         choices=("cpu",),
-        help="in place of --out-path: write the weights as this machine's CPU wants them into a file beside the checkpoint, where "
+        help="in place of --out: write the weights as this machine's CPU wants them into a file beside the checkpoint, where "
         "every command finds them; models then need not lay them out at each start",
     )
     parser.add_argument("--precision", default="float32", choices=PRECISIONS, help="of --for: to compute in (default: float32)")
@@ -52,9 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    require_file(options.in_path, "the checkpoint")
     if (options.out_path is None) == (options.target is None):
-        raise UsageError("give either --out-path or --for cpu")
+        raise UsageError("give either --out or --for cpu")
     with loading():
         from netflips.convert import DTYPES, convert_checkpoint, lay_out_weights
 

@@ -23,7 +23,7 @@ from netflips.bundles.references import Match, nearest_reference, read_reference
 from netflips.models import load_models
 from netflips.options import DubOptions, RunOptions
 from netflips.pipeline import dub
-from netflips.portrait.command import build_parser as build_portrait_parser
+from netflips.portrait.options import PortraitOptions
 from netflips.portrait.work import animate
 from netflips.report import DubReport
 from netflips.report.files import ReportFiles
@@ -131,11 +131,20 @@ def _drawn(report: DubReport) -> str:
 def _let_talk(options: argparse.Namespace, bundle: Bundle, dub: Path, out: Path) -> float:
     """Let the portrait say the dub's speech; returns how long that took (s)."""
     started = time.perf_counter()
-    encoder, renderer = (str(bundle.checkpoint(stage)) for stage in (UNIT_ENCODER, RENDERER))
-    words = [str(options.portrait), "--speech", str(dub), "--out-vid-path", str(out), "--burn-label"]
-    words += ["--av2unit-path", encoder, "--unit2av-path", renderer]
-    words += ["--device", device_name(options), "--precision", options.precision, *(["--quiet"] if options.quiet else [])]
-    animate(build_portrait_parser().parse_args(words))
+    encoder, renderer = (bundle.checkpoint(stage) for stage in (UNIT_ENCODER, RENDERER))
+    animate(
+        PortraitOptions(
+            options.portrait,
+            out,
+            speech=dub,
+            label="synthetic",
+            av2unit_path=encoder,
+            unit2av_path=renderer,
+            device=device_name(options),
+            precision=options.precision,
+            quiet=options.quiet,
+        )
+    )
     return time.perf_counter() - started
 
 

@@ -27,9 +27,9 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
     spoken = RENDERER.layout.languages(read_checkpoint(paths.unit2av, RENDERER))
     if target is None:
         others = [one for one in spoken if one in translated and (source is None or one != normalise_language(source))]
-        target = _only(others, "--tgt-lang")
+        target = _only(others, "--to")
     if source is None:
-        source = _only([one for one in translated if one != normalise_language(target)], "--src-lang")
+        source = _only([one for one in translated if one != normalise_language(target)], "--from")
     return source, target
 
 
@@ -40,7 +40,7 @@ def _over_text(source: str | None, target: str | None, renderer: Path, read_alou
     """
     spoken = RENDERER.layout.languages(read_checkpoint(renderer, RENDERER))
     if target is None:
-        target = _only([one for one in spoken if read_aloud is None or one in read_aloud], "--tgt-lang")
+        target = _only([one for one in spoken if read_aloud is None or one in read_aloud], "--to")
     elif read_aloud is not None:
         target = require_language(target, read_aloud, "the road over text")
     return normalise_language(source or DubOptions.source), target

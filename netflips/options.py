@@ -98,9 +98,11 @@ class RecordingOptions:
             raise UsageError("unknown --background", expected=" or ".join(BACKGROUNDS), found=self.background)
         start, end = self.start_s or 0.0, float("inf") if self.end_s is None else self.end_s
         if not 0 <= start < end:
-            raise UsageError("--from and --to must be times in order", expected="0 <= from < to", found=f"{start:g} and {end:g} s")
+            raise UsageError(
+                "--start and --end must be times in order", expected="0 <= start < end", found=f"{start:g} and {end:g} s"
+            )
         if self.is_preview and (self.start_s is not None or self.end_s is not None):
-            raise UsageError("--preview shows the first utterance; it does not go with --from and --to")
+            raise UsageError("--preview shows the first utterance; it does not go with --start and --end")
 
     @property
     def is_default(self) -> bool:

@@ -1,25 +1,26 @@
-"""`netflips say "안녕하세요?" --out-path x.wav`: Korean text to speech, over units (text to speech, TTS)."""
+"""`netflips say "안녕하세요?" -o x.wav`: Korean text to speech, over units (text to speech, TTS)."""
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
-from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.command import LOG
 from avcore.errors import UsageError
-from avcore.files import require_place
+from avcore.flags import flag, out_flag, parser_for, positional, run_with, speed_flag
 from avcore.loading import loading
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.timeline import samples_to_seconds
 from avcore.units import write_unit_file
+from avcore.usage import TO, Parser
 from netflips.stages import load_speller
-from netflips.text_voice import TextVoice, add_voice_options, speller_path
-from text2unit.inference import add_text_options, given_script, text_file, warn_of_strange
+from netflips.text_voice import TextVoice, VoiceFlags, speller_path
+from text2unit.inference import given_script, warn_of_strange
 from text2unit.script import Script
 from unit2av.stage import RENDERER
 
@@ -29,53 +30,60 @@ if TYPE_CHECKING:
 _PROG = "netflips say"
 
 
+@dataclass(frozen=True)
+class SayOptions(VoiceFlags):
+    """Speak Korean text in a given voice."""
+
+    text: str | None = positional("TEXT", "--text", default=None)
+    """what to say (default: standard input)"""
+    out: Path | None = out_flag("the speech", "--out-path", default=None, metavar="WAV")
+    """the speech, 16 kHz 16-bit wav"""
+    _: KW_ONLY
+    text_path: Path | None = flag(default=None, file=Input("the text"))
+    """a text file to say, UTF-8; - is standard input"""
+    to: str = flag(hidden=("--lang", *TO), default="ko", metavar="LANG")
+    """language of the text (default: ko)"""
+    units_path: Path | None = flag(default=None, file=Output("the units"))
+    """its units, one line, for `netflips speak` and `render`"""
+    speed: float = speed_flag()
+    """above 1 speaks faster (default: 1)"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
+    """unit_av_renderer_withKO.pt or another renderer (default: the bundle's)"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.text is not None and self.text_path is not None:
+            raise UsageError("the text is given twice", expected="TEXT or --text-path", found="both")
+        if not 0 < self.speed < float("inf"):
+            raise UsageError("--speed must be above 0", found=self.speed)
+        if self.out is None and self.units_path is None:
+            raise UsageError("say where the speech goes", expected="--out x.wav, --units-path x.txt, or both")
+
+
 def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
-    parser = Parser(prog=prog, description="Speak Korean text in a given voice.")
-    add_text_options(parser)
-    parser.add_argument("--out-path", type=Path, metavar="WAV", help="the speech, 16 kHz 16-bit wav")
-    parser.add_argument("--units-path", type=Path, metavar="FILE", help="its units, one line, for `netflips speak` and `render`")
-    add_voice_options(parser)
-    renderer = "unit_av_renderer_withKO.pt or another renderer (default: the bundle's)"
-    parser.add_argument("--unit2av-path", type=Path, metavar="FILE", help=renderer)
-    parser.add_argument("--duration-scale", type=float, default=1.0, metavar="X", help="above 1 speaks slower (default: 1)")
-    add_common_options(parser)
-    return parser
+    return parser_for(SayOptions, prog)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+    return run_with(SayOptions, say_text, argv, _PROG)
 
 
-def _work(options: argparse.Namespace) -> None:
-    if options.out_path is None and options.units_path is None:
-        raise UsageError("say where the speech goes", expected="--out-path x.wav, --units-path x.txt, or both")
-    if not 0 < options.duration_scale < float("inf"):
-        raise UsageError("--duration-scale must be above 0", found=options.duration_scale)
-    script = given_script(options)
-    path = speller_path(options.text2unit_path, options.lang)
-    renderer = None if options.out_path is None else checkpoint_or_bundle(options.unit2av_path, RENDERER)
-    inputs = {
-        "the text": text_file(options),
-        "the speller": path,
-        "the renderer": renderer,
-        "the voice": options.speaker_path,
-        "the speaker encoder": options.speaker_encoder_path,
-    }
-    keep_apart({"the speech": options.out_path, "the units": options.units_path}, inputs)
-    for out, what in ((options.out_path, "the speech"), (options.units_path, "the units")):
-        if out is not None:
-            require_place(out, what)
+def say_text(options: SayOptions) -> None:
+    """Speak a text, write its units, or both. Raises NetflipsError for files and text that cannot be used."""
+    script = given_script(options.text, options.text_path, options.to)
+    path = speller_path(options.text2unit_path, options.to)
+    renderer = None if options.out is None else checkpoint_or_bundle(options.unit2av_path, RENDERER)
     with loading():
         from text2unit.speller import join
 
-    speller = load_speller(path, Running(device_name(options), options.precision))
-    speller.require_language(options.lang)  # before the voice is loaded
+    speller = load_speller(path, Running(options.device, options.precision))
+    speller.require_language(options.to)  # before the voice is loaded
     if renderer is None:
-        spoken = list(_told(speller, script, options.lang))
+        spoken = list(_told(speller, script, options.to))
     else:
-        voice = TextVoice.load(speller, renderer, options.lang, options.duration_scale, options)
+        voice = TextVoice.load(speller, renderer, options.to, 1 / options.speed, options)
         spoken = _speak(voice, script, options)
     units = join(spoken, speller.silence)
     if options.units_path is not None:
@@ -90,15 +98,16 @@ def _told(speller: "TextSpeller", script: Script, language: str) -> "Iterator[Sp
         yield spelling
 
 
-def _speak(voice: TextVoice, script: Script, options: argparse.Namespace) -> "list[Spelling]":
+def _speak(voice: TextVoice, script: Script, options: SayOptions) -> "list[Spelling]":
     """Write the speech, sentence by sentence; returns what was said."""
     from avcore.media import write_speech_pieces
 
+    assert options.out is not None  # else nothing is spoken
     with bars(options.quiet) as progress:
         telling = voice.tell(script, progress)
-        samples = write_speech_pieces(options.out_path, telling)
+        samples = write_speech_pieces(options.out, telling)
     seconds = float(samples_to_seconds(samples))
-    LOG.info("%s: %s, %.2f s of speech", options.out_path, several(len(telling.spellings), "sentence"), seconds)
+    LOG.info("%s: %s, %.2f s of speech", options.out, several(len(telling.spellings), "sentence"), seconds)
     return telling.spellings
 
 

@@ -1,6 +1,5 @@
 """Text that is spoken (text to speech): a speller and a voice with their weights, sentence by sentence."""
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,10 +10,12 @@ from numpy.typing import NDArray
 
 from avcore.checkpoints.bundle import find_bundle
 from avcore.checkpoints.stages import Running
-from avcore.command import LOG, device_name
+from avcore.command import LOG
 from avcore.contracts import Voice
 from avcore.errors import UsageError
 from avcore.files import require_file
+from avcore.flags import CommonOptions, flag, voice_flag
+from avcore.outputs import Input
 from avcore.progress import Progress, silent, track
 from avcore.timeline import seconds_to_units, units_to_samples
 from avcore.units import Units
@@ -30,12 +31,16 @@ if TYPE_CHECKING:
     from text2unit.speller import Spelling, TextSpeller
 
 
-def add_voice_options(group: argparse._ActionsContainer) -> None:
-    """Add whose voice speaks, and the models of it but for the renderer."""
-    whose = "the voice: a recording, a video, x.npy or x.npz (default: a voice of nobody's)"
-    group.add_argument("--speaker-path", type=Path, metavar="FILE", help=whose)
-    group.add_argument("--text2unit-path", type=Path, metavar="FILE", help="a speller (default: the bundle's, where it has one)")
-    group.add_argument("--speaker-encoder-path", type=Path, metavar="FILE", help="encoder.pt (default: resemblyzer's weights)")
+@dataclass(frozen=True, kw_only=True)
+class VoiceFlags(CommonOptions):
+    """Whose voice speaks, and the models of it but for the renderer."""
+
+    voice: Path | None = voice_flag()
+    """the voice: a recording, a video, x.npy or x.npz (default: a voice of nobody's)"""
+    text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
+    """a speller (default: the bundle's, where it has one)"""
+    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
+    """encoder.pt (default: resemblyzer's weights)"""
 
 
 def speller_path(given: Path | None, language: str) -> Path:
@@ -53,15 +58,15 @@ def speller_path(given: Path | None, language: str) -> Path:
     return found
 
 
-def speaker_voice(options: argparse.Namespace, vocoder: Voice) -> "SpeakerVoice":
+def speaker_voice(options: VoiceFlags, vocoder: Voice) -> "SpeakerVoice":
     """The voice that the options ask for, or the middle of all voices. Raises what `read_voice` raises."""
     from unit2av.speakers.voice_of import neutral_voice, read_voice
 
-    if options.speaker_path is None:
-        LOG.info("a voice of nobody's, as no --speaker-path is given")
+    if options.voice is None:
+        LOG.info("a voice of nobody's, as no --voice is given")
         return neutral_voice(vocoder.speaker_dim)
-    encoder = options.speaker_encoder_path
-    return read_voice(options.speaker_path, lambda: load_speaker_encoder(encoder, Running(device_name(options))))
+    encoder, how = options.speaker_encoder_path, Running(options.device)
+    return read_voice(options.voice, lambda: load_speaker_encoder(encoder, how))
 
 
 @dataclass(eq=False)
@@ -74,12 +79,12 @@ class TextVoice:
     scale: float = 1.0
 
     @classmethod
-    def load(cls, speller: "TextSpeller", renderer: Path, language: str, scale: float, options: argparse.Namespace) -> "TextVoice":
+    def load(cls, speller: "TextSpeller", renderer: Path, language: str, scale: float, options: VoiceFlags) -> "TextVoice":
         """Load the vocoder of a language, and the voice that the options ask for.
 
         Raises CheckpointError, LanguageError, UsageError and what `read_voice` raises.
         """
-        vocoder = load_voice(renderer, Running(device_name(options), options.precision, target=language))
+        vocoder = load_voice(renderer, Running(options.device, options.precision, target=language))
         return cls(speller, vocoder, speaker_voice(options, vocoder), scale)
 
     def tell(self, script: Script, progress: Progress = silent) -> "Telling":

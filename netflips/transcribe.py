@@ -1,23 +1,24 @@
 """`netflips transcribe`: what is said in videos and sound files, as text, subtitles or words with times."""
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle, find_bundle
-from avcore.command import EXIT_BAD_INPUT, LOG, Parser, add_common_options, device_name, run
+from avcore.command import EXIT_BAD_INPUT, LOG
 from avcore.errors import NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import keep_other, require_file, require_place, write_text
+from avcore.flags import CommonOptions, declared_in, flag, out_flag, parser_for, positional, run_with
 from avcore.loading import loading
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, check_files
 from avcore.plain_text import several
 from avcore.progress import bars
-from avcore.usage import add_track_option
+from avcore.usage import FROM, Parser
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
@@ -25,40 +26,57 @@ if TYPE_CHECKING:
 
 _FORMATS = ("srt", "vtt", "txt", "json")
 _PRINTED = "txt"
+_PROG = "netflips transcribe"
+
+
+@dataclass(frozen=True)
+class TranscribeOptions(CommonOptions):
+    """Write down what is said in videos and sound files, or shown by lips."""
+
+    recordings: tuple[Path, ...] = positional("FILE", file=Input("a file to transcribe", in_turn=True))
+    """videos and sound files"""
+    out: Path | None = out_flag("the transcript", default=None)
+    """for one file: a name that ends in .srt, .vtt, .txt or .json (default: printed)"""
+    _: KW_ONLY
+    out_dir: Path | None = flag(default=None, metavar="DIR")
+    """for several: a folder for <stem>.<format>"""
+    format: Literal["srt", "vtt", "txt", "json"] | None = flag(default=None)
+    """srt; vtt; txt; json (default: by the name of --out; else srt, printed txt)"""
+    modalities: str = flag(default="audio", metavar="WHICH")
+    """audio,video or audio or video (default: audio; of lips alone: video)"""
+    audio_track: str | None = flag(default=None, metavar="N|LANG")
+    """the sound track of a file that is heard: a number from 1, or a language (default: the first with speech)"""
+    source: str | None = flag("--from", hidden=("--lang", "--language", *FROM), default=None, metavar="LANG")
+    """language that is spoken, as en (default: the one whose text is most probable)"""
+    face: str = flag(default="auto")
+    """whose lips: auto (who speaks), largest, or N-th from the left"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
+    """text reader: our own, or finetuned.pt, which reads lips (default: the bundle's)"""
+    av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
+    """unit encoder whose units the text reader knows (default: the bundle's)"""
+    recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
+    """a folder of faster-whisper in place of the text reader: hears the sound"""
+    beam: int | None = flag(default=None)
+    """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_face_choice(self.face)
+        if self.out is not None and self.out_dir is not None:
+            raise UsageError("give either --out (one file) or --out-dir (several)")
+        if self.out is not None and len(self.recordings) > 1:
+            found = f"{len(self.recordings)} files"
+            raise UsageError("--out is for one file", expected="--out-dir DIR for several", found=found)
 
 
 def build_parser() -> Parser:
     """The command's options."""
-    parser = Parser(prog="netflips transcribe", description="Write down what is said in videos and sound files, or shown by lips.")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="videos and sound files")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="for one file: a name that ends in .srt, .vtt, .txt or .json (default: printed)"
-    )
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="for several: a folder for <stem>.<format>")
-    parser.add_argument(
-        "--format", choices=_FORMATS, help="; ".join(_FORMATS) + " (default: by the name of --out; else srt, printed txt)"
-    )
-    parser.add_argument(
-        "--modalities", default="audio", help="audio,video or audio or video (default: audio; of lips alone: video)"
-    )
-    add_track_option(parser, "a file")
-    parser.add_argument("--lang", help="language that is spoken, as en (default: the one whose text is most probable)")
-    parser.add_argument("--face", default="auto", help="whose lips: auto (who speaks), largest, or N-th from the left")
-    parser.add_argument(
-        "--unit2text-path", type=Path, help="text reader: our own, or finetuned.pt, which reads lips (default: the bundle's)"
-    )
-    parser.add_argument("--av2unit-path", type=Path, help="unit encoder whose units the text reader knows (default: the bundle's)")
-    parser.add_argument(
-        "--recognizer", type=Path, metavar="DIR", help="a folder of faster-whisper in place of the text reader: hears the sound"
-    )
-    parser.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says, 20 as published)")
-    add_common_options(parser)
-    return parser
+    return parser_for(TranscribeOptions, _PROG)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+    return run_with(TranscribeOptions, _work, argv, _PROG)
 
 
 def reader_path(given: Path | None) -> Path:
@@ -74,21 +92,20 @@ def reader_path(given: Path | None) -> Path:
     return bundle.checkpoint(TEXT_READER)
 
 
-def _work(options: argparse.Namespace) -> int | None:
+def _work(options: TranscribeOptions) -> int | None:
     outputs = _outputs(options)
-    face = parse_face_choice(options.face)
-    reader_file = reader_path(options.unit2text_path) if options.recognizer is None else None
-    inputs = {"a file to transcribe": options.files, "the text reader": reader_file, "the unit encoder": options.av2unit_path}
-    keep_apart({"the transcript": [out for out in outputs.values() if out is not None]}, inputs)
+    if options.recognizer is None:
+        reader_path(options.unit2text_path)  # before libraries are loaded
+    if options.out_dir is not None:
+        check_files(declared_in(options), writes={"the transcript": [out for out in outputs.values() if out is not None]})
     with loading():
         from avcore.media import require_media
         from avcore.speech.tracks import settle_track
 
-    require = require_media if len(options.files) == 1 else require_file  # of several, each is opened when its turn comes
-    for path in options.files:
-        require(path, "the recording")
-    listener = _listener(reader_file, options)
-    asked = listener.settings(options.modalities, options.lang, face, options.beam)
+    if len(options.recordings) == 1:  # of several, each is opened when its turn comes
+        require_media(options.recordings[0], "the recording")
+    listener = _listener(options)
+    asked = listener.settings(options.modalities, options.source, parse_face_choice(options.face), options.beam)
     failed = 0
     for path, out in outputs.items():
         try:
@@ -109,38 +126,39 @@ def _work(options: argparse.Namespace) -> int | None:
     return EXIT_BAD_INPUT if failed else None
 
 
-def _listener(reader: Path | None, options: argparse.Namespace) -> "Listener":
+def _listener(options: TranscribeOptions) -> "Listener":
     """What listens: a text reader, or the recogniser of --recognizer. Raises UsageError for options of both."""
     if options.recognizer is not None and (options.unit2text_path or options.av2unit_path):
         raise UsageError("--recognizer stands in place of --unit2text-path and --av2unit-path", hint="leave those out")
     with loading():
         from netflips.listening import Listener, RecognizerEar
         from netflips.recognizers import open_whisper
-    device = device_name(options)
-    if reader is None:
+    device = options.device
+    if options.recognizer is not None:
         return Listener(RecognizerEar(open_whisper(options.recognizer, device, options.precision)))
-    return Listener.load(reader, lambda: checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), device, options.precision)
+    return Listener.load(
+        reader_path(options.unit2text_path),
+        lambda: checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER),
+        device,
+        options.precision,
+    )
 
 
-def _outputs(options: argparse.Namespace) -> Mapping[Path, Path | None]:
+def _outputs(options: TranscribeOptions) -> Mapping[Path, Path | None]:
     """The output of each input, None = standard output. Raises UsageError or OutputError."""
-    files: list[Path] = options.files
-    if options.out is not None and options.out_dir is not None:
-        raise UsageError("give either --out (one file) or --out-dir (several)")
+    files = options.recordings
     if options.out is None and options.out_dir is None:
         if len(files) > 1:
             raise UsageError("say where the text goes", expected="--out-dir DIR for several", found=f"{len(files)} files")
         return {files[0]: None}
     if options.out is not None:
-        if len(files) > 1:
-            raise UsageError("--out is for one file", expected="--out-dir DIR for several", found=f"{len(files)} files")
         ending = options.out.suffix.lower().lstrip(".")
         if options.format is None and ending not in _FORMATS:
             raise UsageError(
                 "the output's format is not known", expected=", ".join(f".{one}" for one in _FORMATS), found=options.out
             )
-        require_place(options.out, "the transcript")
         return {files[0]: options.out}
+    assert options.out_dir is not None  # else the one above
     found = {path: options.out_dir / f"{path.stem}.{options.format or _FORMATS[0]}" for path in files}
     require_place(next(iter(found.values())), "the transcript")
     if len(found) < len(files):
@@ -148,7 +166,7 @@ def _outputs(options: argparse.Namespace) -> Mapping[Path, Path | None]:
     return found
 
 
-def _format_of(options: argparse.Namespace, out: Path | None) -> str:
+def _format_of(options: TranscribeOptions, out: Path | None) -> str:
     return options.format or (_PRINTED if out is None else out.suffix.lower().lstrip("."))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from avcore.command import Parser, run
 from avcore.files import atomic_output
 from avcore.media import PictureSource
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 
 Part = tuple[slice, slice]
 _ALL: Part = (slice(None), slice(None))
@@ -38,8 +38,8 @@ def stack_rows(videos: Sequence[Path], count: int, height: int) -> NDArray[np.ui
 def build_parser() -> Parser:
     """The command's options."""
     parser = Parser(prog="contact_sheet", description=__doc__)
-    parser.add_argument("videos", type=Path, nargs="+")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("videos", type=Input("a video"), nargs="+")
+    parser.add_argument("--out", type=Output("the sheet"), required=True)
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--height", type=int, default=180)
     return parser
@@ -51,7 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    keep_apart({"the sheet": options.out}, {"a video": options.videos})
     sheet = stack_rows(options.videos, options.frames, options.height)
     with atomic_output(options.out) as temporary:
         cv2.imwrite(str(temporary), sheet[:, :, ::-1])

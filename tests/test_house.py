@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from avcore.checkpoints.config import without_places
+from netflips.cli import COMMANDS, parser_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -124,6 +125,7 @@ def test_every_flag_that_a_page_names_is_one() -> None:
     """In its sentences and tables too, whose commands nothing runs. Some commands make flags of the names of settings."""
     code = "\n".join(path.read_text() for path in _tracked() if path.suffix == ".py" and "tests" not in path.parts)
     known = set(re.findall(r"--[a-z][\w-]+", code)) | set().union(*OTHERS_FLAGS.values())
+    known |= {flag for name in COMMANDS for flag in parser_of(name)._option_string_actions}
     known |= {f"--{name.replace('_', '-')}" for name in re.findall(r'^    "(\w+)": "', code, re.MULTILINE)}
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
     named = {(page.name, flag) for page in pages for flag in re.findall(r"(?<![\w-])--[a-z][\w-]*\w\b(?!-)", page.read_text())}

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import InputError, UsageError
-from avcore.files import require_file, require_place
 from avcore.loading import loading, names_from
 from avcore.notes import NoteKind, tell
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.plain_text import several
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
 from avcore.units import write_unit_file
+from avcore.usage import add_positional
 from text2unit.cleaning import left_out_note
 from text2unit.script import Script, script_of
 
@@ -36,26 +36,17 @@ _SPELT = NoteKind(
 )
 
 
-def add_text_options(parser: argparse.ArgumentParser) -> None:
-    """Add the text: in words, from a file or from standard input."""
-    parser.add_argument("text", nargs="?", metavar="TEXT", help="what to say (default: standard input)")
-    parser.add_argument("--text", dest="text_given", metavar="TEXT", help="the same as a flag")
-    parser.add_argument("--text-path", type=Path, metavar="FILE", help="a text file to say, UTF-8; - is standard input")
-    parser.add_argument("--lang", default="ko", metavar="LANG", help="language of the text (default: ko)")
+def given_script(text: str | None, path: Path | None, language: str) -> Script:
+    """The text that a user gave, in words, in a file or on standard input, ready to be said.
 
-
-def given_script(options: argparse.Namespace) -> Script:
-    """The text that a user gave, ready to be said. Raises UsageError for two or none, and what `script_of` raises."""
-    given = [one for one in (options.text, options.text_given, options.text_path) if one is not None]
-    if len(given) > 1:
-        raise UsageError("the text is given twice", expected="TEXT, --text or --text-path", found=f"{len(given)} of them")
-    path: Path | None = options.text_path
-    if given and path is None:
-        script = script_of(given[0], options.lang)
+    Raises what `script_of` raises.
+    """
+    if text is not None:
+        script = script_of(text, language)
     elif path is not None and str(path) != _STDIN:
-        script = script_of(read_text(path, "the text"), options.lang, path)
+        script = script_of(read_text(path, "the text"), language, path)
     else:
-        script = script_of(_from_stdin(), options.lang, "standard input")
+        script = script_of(_from_stdin(), language, "standard input")
     warn_of_script(script)
     return script
 
@@ -77,9 +68,16 @@ def warn_of_strange(speller: "TextSpeller", spelling: "Spelling") -> None:
 def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
     parser = Parser(prog=prog, description="Turn text into units of the target voice.")
-    add_text_options(parser)
-    parser.add_argument("--text2unit-path", type=Path, required=True, metavar="FILE", help="a speller, text2unit.safetensors")
-    parser.add_argument("--out-unit-path", type=Path, required=True, metavar="FILE", help="the units, one line")
+    add_positional(parser, "text", "--text", nargs="?", metavar="TEXT", help="what to say (default: standard input)")
+    text = "a text file to say, UTF-8; - is standard input"
+    parser.add_argument("--text-path", type=Input("the text"), metavar="FILE", help=text)
+    parser.add_argument("--lang", default="ko", metavar="LANG", help="language of the text (default: ko)")
+    parser.add_argument(
+        "--text2unit-path", type=Input("the speller"), required=True, metavar="FILE", help="a speller, text2unit.safetensors"
+    )
+    parser.add_argument(
+        "--out-unit-path", type=Output("the output unit file"), required=True, metavar="FILE", help="the units, one line"
+    )
     add_common_options(parser)
     return parser
 
@@ -90,10 +88,8 @@ def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    out, path = options.out_unit_path, require_file(options.text2unit_path, "the speller")
-    keep_apart({"the output unit file": out}, {"the speller": path, "the text": text_file(options)})
-    script = given_script(options)
-    require_place(out, "the output unit file")
+    out, path = options.out_unit_path, options.text2unit_path
+    script = given_script(options.text, options.text_path, options.lang)
     with loading():
         from text2unit.speller import TextSpeller, join
 
@@ -105,12 +101,6 @@ def _work(options: argparse.Namespace) -> None:
     units = join(spoken, speller.silence)
     write_unit_file(out, units.ids)
     LOG.info("%s: %s of %s", out, several(len(units), "unit"), several(len(spoken), "sentence"))
-
-
-def text_file(options: argparse.Namespace) -> Path | None:
-    """The file that the text is in, None where it is in none."""
-    path: Path | None = options.text_path
-    return None if path is None or str(path) == _STDIN else path
 
 
 def _from_stdin() -> str:
@@ -130,11 +120,9 @@ def _from_stdin() -> str:
 __all__ = [
     "Spelling",
     "TextSpeller",
-    "add_text_options",
     "build_parser",
     "given_script",
     "main",
-    "text_file",
     "warn_of_script",
     "warn_of_strange",
 ]

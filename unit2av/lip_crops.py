@@ -23,7 +23,7 @@ from avcore.faces.crop import Box, crop_face
 from avcore.faces.geometry import steady_boxes
 from avcore.files import atomic_output, require_file, write_text
 from avcore.media import PictureSource
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.plain_text import several
 from avcore.progress import bars, track
 from avcore.runs.pool import ProcessPool
@@ -166,9 +166,16 @@ class _Cutter:
 def build_parser() -> Parser:
     """The command line."""
     parser = Parser(prog="unit2av.lip_crops", description="Cut the faces of a corpus for lip training.")
-    parser.add_argument("--manifest", required=True, type=Path, help="JSON lines: id, video, boxes (see avdata.manifest)")
+    parser.add_argument(
+        "--manifest", required=True, type=Input("the manifest"), help="JSON lines: id, video, boxes (see avdata.manifest)"
+    )
     parser.add_argument("--root", type=Path, help="folder that its paths start from (default: the manifest's own)")
-    parser.add_argument("--cache", required=True, type=Path, help="folder for the crops: data.cache of the trainers")
+    parser.add_argument(
+        "--cache",
+        required=True,
+        type=Output("the folder of crops", is_folder=True),
+        help="folder for the crops: data.cache of the trainers",
+    )
     parser.add_argument("--steady-boxes", type=int, default=0, help="as data.steady_boxes of the trainers (default: 0)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     add_quiet_options(parser)
@@ -181,7 +188,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    keep_apart({"the folder of crops": options.cache}, {"the manifest": options.manifest})
     manifest = read_manifest(options.manifest, options.root)
     problems = fill_cache(manifest, options.cache, options.workers, options.quiet, options.steady_boxes)
     for name, problem in problems.items():

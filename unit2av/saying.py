@@ -9,7 +9,6 @@ from avcore.command import LOG, device_name
 from avcore.errors import InputError
 from avcore.files import require_file, require_place
 from avcore.media import write_speech
-from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.texts import read_json
@@ -30,16 +29,7 @@ def say_file(options: argparse.Namespace) -> None:
     """Units from a text file, in the voice of a recording."""
     path = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     out = options.out_wav_path
-    inputs = {
-        "the unit file": options.in_unit_path,
-        "the voice": options.speaker_path,
-        "the renderer": path,
-        "the speaker encoder": options.speaker_encoder_path,
-    }
-    keep_apart({"the output wav": out}, inputs)
     codes = read_unit_file(options.in_unit_path)
-    require_file(options.speaker_path, "the voice")
-    require_place(out, "the output wav")
     language = normalise_language(options.tgt_lang)
     device = device_name(options)
     vocoder = UnitVocoder.from_checkpoint(path, language, device, options.precision, options.vocoder_unit_offset)
@@ -54,8 +44,6 @@ def say_item(options: argparse.Namespace) -> None:
     stem = options.input_file.stem
     step = options.checkpoint.stem.removeprefix("g_")
     out = options.output_folder / f"{stem[: -len(_ITEM_SUFFIX)]}_{step}step.wav"
-    inputs = {"the units": options.input_file, "the checkpoint": options.checkpoint, "its configuration": options.config}
-    keep_apart({"the output wav": out}, inputs)
     item = read_unit_item(options.input_file)
     checkpoint = open_training_checkpoint(options.checkpoint, options.tgt_lang, _read_settings(options.config))
     vocoder = UnitVocoder.from_checkpoint(
@@ -69,7 +57,7 @@ def say_item(options: argparse.Namespace) -> None:
 
 def _speak(vocoder: UnitVocoder, units: Units, voice: Any, out: Path, options: argparse.Namespace) -> None:
     with bars(options.quiet) as progress:
-        speech = vocoder.synthesize(units, voice, options.duration_scale, progress)
+        speech = vocoder.synthesize(units, voice, 1 / options.speed, progress)
     write_speech(out, speech.samples)
     LOG.info("%s: %s, %.2f s of speech", out, several(len(speech.units), "unit"), units_to_seconds(speech.units.num_steps))
 

@@ -9,10 +9,8 @@ from avcore.command import LOG, device_name
 from avcore.compute.ahead import pictures_at_once
 from avcore.errors import NoFaceError, NoSpeechError
 from avcore.faces.geometry import MouthsToDraw, mouths_in_boxes
-from avcore.files import require_file, require_place
 from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
 from avcore.notes import tell
-from avcore.outputs import keep_apart
 from avcore.pingpong import pingpong
 from avcore.plain_text import several
 from avcore.progress import Progress, bars
@@ -42,7 +40,8 @@ class _Models:
 def say_and_show(options: argparse.Namespace) -> None:
     """Say and show the units of a file, as the options ask for."""
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
-    out = _check_paths(options, checkpoint)
+    settled(mouth_choice(options, options.hard_paste), checkpoint)
+    out = options.out_vid_path
     codes = read_unit_file(options.in_unit_path)
     settle_track(options.in_vid_path)
     source = PictureSource(options.in_vid_path)
@@ -75,23 +74,6 @@ def say_and_show(options: argparse.Namespace) -> None:
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)
 
 
-def _check_paths(options: argparse.Namespace, checkpoint: Path) -> Path:
-    """Find what is wrong with the paths before anything is read; returns the output's."""
-    needed = {"the unit file": options.in_unit_path, "the video": options.in_vid_path}
-    given = {
-        "the face boxes": options.in_bbox_path,
-        "the voice": options.speaker_path,
-        "the speaker encoder": options.speaker_encoder_path,
-    }
-    choice = mouth_choice(options, options.hard_paste)
-    inputs = needed | {what: path for what, path in given.items() if path is not None} | choice.files
-    for what, path in inputs.items():
-        require_file(path, what)
-    settled(choice, checkpoint)
-    keep_apart({"the output video": options.out_vid_path}, inputs | {"the renderer": checkpoint})
-    return require_place(options.out_vid_path, "the output video")
-
-
 def _load(options: argparse.Namespace, path: Path) -> _Models:
     """Load both halves; the checkpoint itself is let go, so that its weights are in memory once."""
     language, device = normalise_language(options.tgt_lang), device_name(options)
@@ -104,7 +86,7 @@ def _timed(options: argparse.Namespace, codes: Ids, vocoder: UnitVocoder) -> Uni
     """Units with durations, of the codes in a file."""
     if options.no_durations:
         return Units.from_frames(codes[codes >= 0], vocoder.language)
-    return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), options.duration_scale)
+    return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), 1 / options.speed)
 
 
 def _voice(options: argparse.Namespace, source: PictureSource) -> SpeakerVoice:

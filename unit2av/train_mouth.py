@@ -13,16 +13,23 @@ from pathlib import Path
 
 from avcore.command import Parser, run
 from avcore.loading import loading
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.usage import add_quiet_options
 
 
 def build_parser() -> Parser:
     """The command line."""
     parser = Parser(prog="unit2av.train_mouth", description="Learn what units make a mouth do, from videos of people who talk.")
-    parser.add_argument("manifest", type=Path, help="JSON lines: id, video, maybe boxes and speaker (see avdata.manifest)")
-    parser.add_argument("--units", type=Path, required=True, help="units of the same ids: .jsonl, .parquet or a folder")
-    parser.add_argument("--out-path", type=Path, required=True, help="the table, x.npz")
+    parser.add_argument(
+        "manifest", type=Input("the manifest"), help="JSON lines: id, video, maybe boxes and speaker (see avdata.manifest)"
+    )
+    parser.add_argument(
+        "--units",
+        type=Input("the units", may_be_folder=True),
+        required=True,
+        help="units of the same ids: .jsonl, .parquet or a folder",
+    )
+    parser.add_argument("--out-path", type=Output("the mouth's table"), required=True, help="the table, x.npz")
     parser.add_argument("--root", type=Path, help="folder that the manifest's paths start from (default: the manifest's own)")
     parser.add_argument("--num-units", type=int, help="size of the vocabulary (default: the largest unit there is, and 1)")
     parser.add_argument(
@@ -39,7 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    keep_apart({"the mouth's table": options.out_path}, {"the manifest": options.manifest, "the units": options.units})
     with loading():
         from unit2av.lipsync.mesh.learn import learn_from_manifest
 

@@ -8,14 +8,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import InputError, UsageError
-from avcore.files import require_file, require_place, write_text
+from avcore.files import write_text
 from avcore.loading import loading
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.plain_text import json_text, say, several
 from avcore.progress import bars
 from avcore.runs.journal import write_rows
@@ -37,15 +36,30 @@ def build_parser(prog: str = "unit2text.evaluate") -> Parser:
     parser = Parser(
         prog=prog, description=f"Word and character error rates of a text reader. Texts are compared as {VERSION} says."
     )
-    parser.add_argument("manifest", type=Path, help="JSON lines with id, text, language; for readers of lips, lips too")
-    parser.add_argument("--units", type=Path, metavar="PATH", help="units by id: JSON lines, Parquet or a folder of unit files")
+    parser.add_argument(
+        "manifest", type=Input("the manifest"), help="JSON lines with id, text, language; for readers of lips, lips too"
+    )
+    parser.add_argument(
+        "--units",
+        type=Input("the units", may_be_folder=True),
+        metavar="PATH",
+        help="units by id: JSON lines, Parquet or a folder of unit files",
+    )
     parser.add_argument("--frame-level", action="store_true", help="units without durations are one id every 20 ms")
-    parser.add_argument("--unit2text-path", type=Path, required=True, metavar="FILE", help="text reader: our own, or finetuned.pt")
+    parser.add_argument(
+        "--unit2text-path",
+        type=Input("the text reader"),
+        required=True,
+        metavar="FILE",
+        help="text reader: our own, or finetuned.pt",
+    )
     parser.add_argument(
         "--raw", action="store_true", help="compare texts as they are, only lower-case, as the published script does"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures as JSON too")
-    parser.add_argument("--texts", type=Path, metavar="FILE", help="write what was read of each utterance, JSON lines")
+    parser.add_argument("--out", type=Output("the figures"), metavar="FILE", help="write the figures as JSON too")
+    parser.add_argument(
+        "--texts", type=Output("the texts"), metavar="FILE", help="write what was read of each utterance, JSON lines"
+    )
     parser.add_argument("--allow-missing", action="store_true", help="leave out utterances without units or text")
     add_common_options(parser)
     return parser
@@ -80,12 +94,6 @@ def compare(reference: str, found: str, is_raw: bool = False) -> tuple[Count, Co
 
 
 def _work(options: argparse.Namespace) -> None:
-    outputs = {"the figures": options.out, "the texts": options.texts}
-    keep_apart(outputs, {"the manifest": options.manifest, "the units": options.units, "the text reader": options.unit2text_path})
-    for what, path in outputs.items():
-        if path is not None:
-            require_place(path, what)
-    require_file(options.unit2text_path, "the text reader")
     manifest = read_manifest(options.manifest)
     with loading():
         from unit2text.reader import UnitReader

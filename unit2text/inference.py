@@ -4,15 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
-from avcore.files import require_file, require_place, write_text
+from avcore.files import write_text
 from avcore.loading import loading, names_from
 from avcore.notes import NoteKind, tell
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.plain_text import say, several
 from avcore.progress import bars
 from avcore.units import Units, read_unit_file
@@ -34,11 +33,23 @@ def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
     parser = Parser(prog=prog, description="Read text off units, 50 a second, or off a mouth's video (96 x 96, 25 fps).")
     given = parser.add_mutually_exclusive_group(required=True)
-    given.add_argument("--in-unit-path", type=Path, metavar="FILE", help="units as text, one line, repeats kept")
-    given.add_argument("--in-lip-path", type=Path, metavar="FILE", help="a video of a mouth, for finetuned.pt and its like")
-    parser.add_argument("--out-text-path", type=Path, metavar="FILE", help="text file to write (default: it is printed)")
-    parser.add_argument("--unit2text-path", type=Path, required=True, metavar="FILE", help="text reader: our own, or finetuned.pt")
-    parser.add_argument("--mavhubert-path", type=Path, metavar="FILE", help="mavhubert.pt, if it does not lie beside finetuned.pt")
+    given.add_argument("--in-unit-path", type=Input("the units"), metavar="FILE", help="units as text, one line, repeats kept")
+    given.add_argument(
+        "--in-lip-path", type=Input("the lip video"), metavar="FILE", help="a video of a mouth, for finetuned.pt and its like"
+    )
+    parser.add_argument(
+        "--out-text-path", type=Output("the text"), metavar="FILE", help="text file to write (default: it is printed)"
+    )
+    parser.add_argument(
+        "--unit2text-path",
+        type=Input("the text reader"),
+        required=True,
+        metavar="FILE",
+        help="text reader: our own, or finetuned.pt",
+    )
+    parser.add_argument(
+        "--mavhubert-path", type=Input("mavhubert.pt"), metavar="FILE", help="mavhubert.pt, if it does not lie beside finetuned.pt"
+    )
     parser.add_argument("--lang", help="language that is spoken, as en (default: the one whose text is most probable)")
     parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says, 20 as published)")
     parser.add_argument("--times", action="store_true", help="print each word with its beginning and end in seconds")
@@ -52,11 +63,6 @@ def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    given: Path = options.in_unit_path or options.in_lip_path
-    require_file(given, "the units" if options.in_unit_path else "the lip video")
-    if options.out_text_path is not None:
-        keep_apart({"the text": options.out_text_path}, {"what is read": given, "the text reader": options.unit2text_path})
-        require_place(options.out_text_path, "the text")
     with loading():
         from unit2text.reader import UnitReader
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from avcore.checkpoints.bundle import checkpoint_or_bundle, learnt_languages
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
-from avcore.files import require_file, require_place
 from avcore.loading import loading, names_from
 from avcore.notes import Note, NoteKind, tell
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.units import Units, read_unit_file, units_of, write_unit_file
 from avcore.units.domain import outside_note
+from avcore.usage import add_language_options, add_option, add_positional
 from unit2unit.many import ManyOutputs, is_many
 from unit2unit.stage import TRANSLATOR
 
@@ -47,19 +47,28 @@ _EMPTY = NoteKind("empty", "the translation is empty", "번역 결과가 비어 
 def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
     parser = Parser(prog=prog, description="Translate speech units into those of another language.")
-    parser.add_argument(
+    add_positional(
+        parser,
+        "in_unit_path",
         "--in-unit-path",
-        type=Path,
+        type=Input("the unit file", may_be_folder=True),
         nargs="+",
-        required=True,
-        metavar="PATH",
+        metavar="UNITS",
         help="units as text, of which the first line is read; or several, folders of them, .jsonl files with id and units",
     )
-    parser.add_argument("--out-unit-path", type=Path, metavar="FILE", help="the translated units, one line; .jsonl for many")
+    add_option(
+        parser, "-o", "--out", hidden=("--output", "--out-unit-path"), dest="out_unit_path", type=Output("the output unit file"),
+        metavar="FILE", help="the translated units, one line; .jsonl for many",
+    )  # fmt: skip
     parser.add_argument("--out-dir", type=Path, metavar="DIR", help="for those of many: a unit file for each, called by its id")
-    parser.add_argument("--utut-path", type=Path, help="utut_ko.pt or another translator checkpoint (default: the bundle's)")
-    parser.add_argument("--src-lang", help="language of the units, as en (default: the bundle's)")
-    parser.add_argument("--tgt-lang", help="language to translate into, as ko; any that the checkpoint has (default: the bundle's)")
+    parser.add_argument(
+        "--utut-path", type=Input("the translator"), help="utut_ko.pt or another translator checkpoint (default: the bundle's)"
+    )
+    add_language_options(
+        parser,
+        "language of the units, as en (default: the bundle's)",
+        "language to translate into, as ko; any that the checkpoint has (default: the bundle's)",
+    )
     parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says, 20 as published)")
     parser.add_argument(
         "--max-target-units",
@@ -94,9 +103,9 @@ def truncation_note(translation: "Translation") -> Note | None:
 
 
 def _work(options: argparse.Namespace) -> int | None:
-    path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
+    path = checkpoint_or_bundle(options.utut_path, TRANSLATOR)
     if (options.out_unit_path is None) == (options.out_dir is None):
-        raise UsageError("say where the translation goes", expected="--out-unit-path, or --out-dir for many")
+        raise UsageError("say where the translation goes", expected="--out, or --out-dir for many")
     if options.out_dir is not None or is_many(options.in_unit_path):
         return _translate_many(path, options)
     _translate_one(path, options.in_unit_path[0], options.out_unit_path, options)
@@ -120,9 +129,7 @@ def _load(path: Path, options: argparse.Namespace) -> "UnitTranslator":
 
 
 def _translate_one(path: Path, given: Path, out: Path, options: argparse.Namespace) -> None:
-    keep_apart({"the output unit file": out}, {"the unit file": given, "the translator": path})
     ids = read_unit_file(given)
-    require_place(out, "the output unit file")
     source, target = _languages(path, options)
     translator = _load(path, options)
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
@@ -139,7 +146,7 @@ def _translate_one(path: Path, given: Path, out: Path, options: argparse.Namespa
 def _languages(path: Path, options: argparse.Namespace) -> tuple[str, str]:
     source, target = learnt_languages(path, options.src_lang, options.tgt_lang)
     if source is None or target is None:
-        raise UsageError("give both languages", expected="--src-lang and --tgt-lang, as en and ko")
+        raise UsageError("give both languages", expected="--from and --to, as en and ko")
     return source, target
 
 

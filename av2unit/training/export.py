@@ -12,7 +12,7 @@ from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
 from av2unit.training.start import Trained, read_trained
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.outputs import keep_apart
+from avcore.outputs import Output, check_files
 from avcore.usage import Parser, add_quiet_options
 from avtrain.checkpoints import BEST, LAST
 from avtrain.entry import read_config
@@ -28,7 +28,9 @@ def build_parser() -> Parser:
     """The options of `export`."""
     parser = Parser(prog="av2unit.train export", description="Write a trained unit encoder in the form that inference loads.")
     parser.add_argument("--run-dir", required=True, type=Path, help="folder of the training run")
-    parser.add_argument("--out-path", required=True, type=Path, help="file.safetensors to write; file.json comes beside it")
+    parser.add_argument(
+        "--out-path", required=True, type=Output("the output"), help="file.safetensors to write; file.json comes beside it"
+    )
     parser.add_argument("--checkpoint", default="", help=f"{BEST}, {LAST} or another one of the run (default: best, else last)")
     parser.add_argument("--precision", default="float32", choices=list(STORED), help="number format to store (default: float32)")
     parser.add_argument(
@@ -58,7 +60,7 @@ def _penalties(text: str) -> list[float]:
 def export(options: argparse.Namespace) -> None:
     """Read the run, choose the decoding if asked to, write."""
     trained = read_trained(options.run_dir, options.checkpoint)
-    keep_apart({"the output": options.out_path}, {"the run's checkpoint": trained.path})
+    check_files((), {"the run's checkpoint": trained.path}, {"the output": options.out_path})
     decoding = Decoding(**trained.about["config"]["decoding"])
     # What follows loads the media decoders where it is asked for, which a plain export does without.
     if options.choose_penalty:

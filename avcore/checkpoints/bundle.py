@@ -117,6 +117,12 @@ def find_bundle() -> Bundle | None:
     return read_bundle(shipped) if shipped is not None and (shipped / ABOUT).is_file() else None
 
 
+def shipped_files() -> dict[str, list[Path]]:
+    """The files of the folder that `find_bundle` looks into, for whoever must not overwrite them; it is not read."""
+    folder = Path(named) if (named := os.environ.get(VARIABLE)) else shipped_bundle()
+    return {"a file of the bundle": sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []}
+
+
 def read_bundle(folder: str | Path) -> Bundle:
     """Read what a bundle says of itself. Raises InputError or CheckpointError when the folder is none."""
     path = Path(folder) / ABOUT

@@ -8,25 +8,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.media import write_speech
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.usage import add_quiet_options
 from avdata.prepare.espeak import EspeakVoice, say
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
     usual = EspeakVoice("en-us")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m avdata.prepare.say",
         description="Speak a text with espeak-ng (needs the package espeakng-loader) to a wav file, mono, 22,050 Hz.",
     )
     parser.add_argument("--text", help="the text")
-    parser.add_argument("--text-file", type=Path, help="a UTF-8 file with the text, in place of --text")
-    parser.add_argument("--out", type=Path, required=True, help="the wav file to write")
+    parser.add_argument("--text-file", type=Input("the text"), help="a UTF-8 file with the text, in place of --text")
+    parser.add_argument("--out", type=Output("the sound"), required=True, help="the wav file to write")
     parser.add_argument("--voice", default=usual.name, help=f"espeak-ng's name, with a variant as en-us+m3 (default: {usual.name})")
     parser.add_argument("--speed", type=int, default=usual.words_per_minute, help="words a minute (default: %(default)s)")
     parser.add_argument("--pitch", type=int, default=usual.pitch, help="0 to 99 (default: %(default)s)")
@@ -44,7 +44,6 @@ def _work(options: argparse.Namespace) -> None:
         raise UsageError("one of --text and --text-file is needed")
     if options.out.suffix.lower() != ".wav":
         raise UsageError("the output's name must end in .wav", found=options.out.name)
-    keep_apart({"the sound": options.out}, {"the text": options.text_file})
     require_writable(options.out)
     text = options.text if options.text_file is None else _read(options.text_file)
     if not text.strip():

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output, check_files
 from avcore.plain_text import several
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import read_manifest, write_manifest
@@ -30,13 +30,13 @@ class Subcommand(NamedTuple):
 
 def add_input(parser: argparse.ArgumentParser) -> None:
     """Add the manifest that is read, and its root."""
-    parser.add_argument("manifest", type=Path, metavar="MANIFEST", help="JSON lines")
+    parser.add_argument("manifest", type=Input("the manifest"), metavar="MANIFEST", help="JSON lines")
     parser.add_argument("--root", type=Path, metavar="DIR", help="folder its paths start from (default: its own)")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add the file that is written."""
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="PATH")
+    parser.add_argument("-o", "--out", type=Output("the output"), required=True, metavar="PATH")
 
 
 def words(text: str) -> list[str]:
@@ -48,7 +48,7 @@ def _add_to_tsv(parser: argparse.ArgumentParser) -> None:
     add_input(parser)
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR")
     parser.add_argument("--split", default="train", metavar="NAME", help="name of the table (default: train)")
-    parser.add_argument("--units", type=Path, metavar="PATH", help="units by id, for label files")
+    parser.add_argument("--units", type=Input("the units", may_be_folder=True), metavar="PATH", help="units by id, for label files")
     parser.add_argument(
         "--labels",
         default="",
@@ -63,19 +63,20 @@ def _to_tsv(options: argparse.Namespace) -> None:
 
     labels = words(options.labels)
     written = [f"{options.split}.{name}" for name in ("tsv", *labels)] + [f"dict.{name}.txt" for name in labels]
-    keep_apart(
-        {"a table": [options.out_dir / name for name in written]}, {"the manifest": options.manifest, "the units": options.units}
-    )
+    tables = [options.out_dir / name for name in written]
+    check_files((), {"the manifest": options.manifest, "the units": options.units}, {"a table": tables})
     manifest = read_manifest(options.manifest, options.root)
     number = write_tsv(manifest, options.out_dir, options.split, options.units, labels, options.num_units)
     LOG.info("%s: %s", options.out_dir / f"{options.split}.tsv", several(number, "clip"))
 
 
 def _add_from_tsv(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", type=Path, metavar="TSV")
+    parser.add_argument("table", type=Input("the table"), metavar="TSV")
     add_output(parser)
     _add_labels_of_units(parser)
-    parser.add_argument("--labels", type=Path, nargs="+", default=[], metavar="FILE", help="its label files, for --units-out")
+    parser.add_argument(
+        "--labels", type=Input("a label file"), nargs="+", default=[], metavar="FILE", help="its label files, for --units-out"
+    )
     parser.add_argument("--label-rate", type=int, default=50, metavar="HZ", help="of a single label file: 50 or 25 (default: 50)")
 
 
@@ -84,9 +85,6 @@ def _from_tsv(options: argparse.Namespace) -> None:
 
     if bool(options.labels) != (options.units_out is not None):
         raise UsageError("--labels and --units-out belong together")
-    keep_apart(
-        {"the output": options.out, "--units-out": options.units_out}, {"the table": options.table, "a label file": options.labels}
-    )
     entries = list(read_tsv(options.table, options.out.parent, normalise_language(options.language)))
     if options.labels:
         labels = [str(path) for path in options.labels]
@@ -96,10 +94,18 @@ def _from_tsv(options: argparse.Namespace) -> None:
 
 
 def _add_to_pairs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("units", type=Path, nargs=2, metavar="UNITS", help="units by id of the source and of the target")
+    parser.add_argument(
+        "units",
+        type=Input("the units", may_be_folder=True),
+        nargs=2,
+        metavar="UNITS",
+        help="units by id of the source and of the target",
+    )
     parser.add_argument("--languages", nargs=2, default=["en", "ko"], metavar="LANG", help="theirs (default: en ko)")
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--manifest", type=Path, help="says the split of each id, for raw_data/{train,valid,test}.{en,ko}")
+    parser.add_argument(
+        "--manifest", type=Input("the manifest"), help="says the split of each id, for raw_data/{train,valid,test}.{en,ko}"
+    )
     parser.add_argument("--merged", action="store_true", help="merge equal neighbours, as the published fine-tuning data")
 
 
@@ -110,7 +116,7 @@ def _to_pairs(options: argparse.Namespace) -> None:
     if len(sides) < len(options.units):
         raise UsageError("source and target must be two languages", found=options.languages[0])
     folders = [options.out_dir / UNITS / language for language in sides]
-    keep_apart({"the units of the pairs": folders}, {"the units": options.units, "the manifest": options.manifest})
+    check_files((), {"the units": options.units, "the manifest": options.manifest}, {"the units of the pairs": folders})
     splits: Mapping[str, str] | None = None
     if options.manifest is not None:
         splits = {entry.id: field_of(entry, "split") or "train" for entry in read_manifest(options.manifest).entries}
@@ -147,7 +153,13 @@ def _from_pairs(options: argparse.Namespace) -> None:
 
 def _add_to_unit2a(parser: argparse.ArgumentParser) -> None:
     add_input(parser)
-    parser.add_argument("--units", type=Path, required=True, metavar="PATH", help="units by id, perhaps with speaker embeddings")
+    parser.add_argument(
+        "--units",
+        type=Input("the units", may_be_folder=True),
+        required=True,
+        metavar="PATH",
+        help="units by id, perhaps with speaker embeddings",
+    )
     add_output(parser)
     parser.add_argument("--unit-offset", type=int, default=0, metavar="N", help="add N to every unit; 4 = raw class indices")
 
@@ -155,14 +167,13 @@ def _add_to_unit2a(parser: argparse.ArgumentParser) -> None:
 def _to_unit2a(options: argparse.Namespace) -> None:
     from avdata.published.unit2a import write_unit2a
 
-    keep_apart({"the output": options.out}, {"the manifest": options.manifest, "the units": options.units})
     manifest = read_manifest(options.manifest, options.root)
     number = write_unit2a(manifest, options.units, options.out, options.unit_offset)
     LOG.info("%s: %s", options.out, several(number, "line"))
 
 
 def _add_from_unit2a(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", type=Path, metavar="TXT", help="a Python dict literal a line")
+    parser.add_argument("table", type=Input("the table"), metavar="TXT", help="a Python dict literal a line")
     parser.add_argument("--root", type=Path, metavar="DIR", help="folder its paths start from (default: its own)")
     add_output(parser)
     _add_labels_of_units(parser)
@@ -172,7 +183,6 @@ def _add_from_unit2a(parser: argparse.ArgumentParser) -> None:
 def _from_unit2a(options: argparse.Namespace) -> None:
     from avdata.published.unit2a import entries_of, read_unit2a
 
-    keep_apart({"the output": options.out, "--units-out": options.units_out}, {"the table": options.table})
     utterances = read_unit2a(options.table, options.root, options.unit_offset)
     language = normalise_language(options.language)
     found = list(entries_of(utterances, options.out.parent, language, options.units_vocabulary))
@@ -190,13 +200,13 @@ def _add_to_kaldi(parser: argparse.ArgumentParser) -> None:
 def _to_kaldi(options: argparse.Namespace) -> None:
     from avdata.published.kaldi import FILES, write_kaldi
 
-    keep_apart({"a file of the folder": [options.out_dir / name for name in FILES]}, {"the manifest": options.manifest})
+    check_files((), {"the manifest": options.manifest}, {"a file of the folder": [options.out_dir / name for name in FILES]})
     number = write_kaldi(read_manifest(options.manifest, options.root), options.out_dir)
     LOG.info("%s: %s", options.out_dir, several(number, "utterance"))
 
 
 def _add_labels_of_units(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--units-out", type=Path, metavar="JSONL", help="write its units here")
+    parser.add_argument("--units-out", type=Output("--units-out"), metavar="JSONL", help="write its units here")
     parser.add_argument("--language", default="", metavar="LANG", help="what is spoken, two letters")
     parser.add_argument("--units-vocabulary", default="", metavar="SHA", help="fingerprint of the units' quantizer")
 

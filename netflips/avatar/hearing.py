@@ -1,15 +1,14 @@
 """What was asked: a recording to text, by a recogniser that was given (Whisper) or by the text reader of units (unit2text)."""
 
-import argparse
 from pathlib import Path
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.answers import Transcript
 from avcore.checkpoints.bundle import checkpoint_or_bundle
-from avcore.command import device_name
 from avcore.errors import NoSpeechError
 from avcore.progress import Progress, silent
 from avcore.speech.tracks import settle_track
+from netflips.avatar.options import AvatarOptions
 from netflips.listening import Listener, RecognizerEar
 from netflips.transcribe import reader_path
 
@@ -32,14 +31,14 @@ class QuestionHearing:
         return Transcript(" ".join(one.text for one in said if one.text), said[0].language if said else "", words)
 
 
-def open_ear(options: argparse.Namespace) -> QuestionHearing:
+def open_ear(options: AvatarOptions) -> QuestionHearing:
     """Load what hears questions. Raises InputError, CheckpointError, LanguageError or UsageError."""
-    device, precision = device_name(options), options.precision
+    device, precision = options.device, options.precision
     if options.recognizer is not None:
         from netflips.recognizers import open_whisper
 
-        return QuestionHearing(Listener(RecognizerEar(open_whisper(options.recognizer, device, precision))), options.lang)
+        return QuestionHearing(Listener(RecognizerEar(open_whisper(options.recognizer, device, precision))), options.source)
     listener = Listener.load(
         reader_path(options.unit2text_path), lambda: checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), device, precision
     )
-    return QuestionHearing(listener, options.lang)
+    return QuestionHearing(listener, options.source)

@@ -1,12 +1,12 @@
 """How the work is spread over cores, GPUs and machines, and the options of all bulk commands."""
 
-import argparse
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.compute.memory import machine_memory_bytes
 from avcore.errors import UsageError
+from avcore.flags import flag
 from avcore.runs.work import PoolSize
 
 _MEMORY_PART = 0.6
@@ -16,16 +16,15 @@ _COPIES_OF_WEIGHTS = 1.5
 
 @dataclass(frozen=True)
 class Spread:
-    """What the user says of it.
+    """What the user says of it. readers: reading tasks at a time, 0 = one a core."""
 
-    workers: model workers, 0 = one for each share of a GPU, or without one for each core that memory allows. readers:
-    reading tasks at a time, 0 = one a core. gpus_per_worker: may be a fraction. address: of a Ray cluster, None = here.
-    """
-
-    workers: int = 0
+    workers: int = flag(default=0)
+    """model workers (default: all GPUs; without one, a core each as far as memory goes)"""
     readers: int = 0
-    gpus_per_worker: float = 1.0
-    address: str | None = None
+    gpus_per_worker: float = flag(default=1.0)
+    """0.5 = two share one (default: 1)"""
+    address: str | None = flag(default=None, metavar="HOST:PORT")
+    """Ray cluster to work on, host:port or auto (default: here)"""
 
     def __post_init__(self) -> None:
         if self.workers < 0 or self.readers < 0:
@@ -86,27 +85,3 @@ def default_workers(weights: int) -> int:
 def file_size(path: Path | None) -> int:
     """Bytes of a checkpoint, 0 for none."""
     return 0 if path is None else path.stat().st_size
-
-
-_DEFAULTS = Spread()
-
-
-def add_spread_options(group: argparse._ArgumentGroup) -> None:
-    """Add --workers, --gpus-per-worker and --address."""
-    group.add_argument(
-        "--workers",
-        type=int,
-        default=_DEFAULTS.workers,
-        metavar="N",
-        help="model workers (default: all GPUs; without one, a core each as far as memory goes)",
-    )
-    group.add_argument(
-        "--gpus-per-worker", type=float, default=_DEFAULTS.gpus_per_worker, metavar="X", help="0.5 = two share one (default: 1)"
-    )
-    group.add_argument("--address", default=_DEFAULTS.address, help="Ray cluster to work on, host:port or auto (default: here)")
-    group.add_argument("--retry-failed", action="store_true", help="try again what an earlier run set aside")
-
-
-def spread_of(options: argparse.Namespace, readers: int = 0) -> Spread:
-    """How the work is spread, by the options."""
-    return Spread(options.workers, readers, options.gpus_per_worker, options.address)

@@ -12,7 +12,7 @@ from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.files import require_file
 from avcore.loading import loading
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, check_files
 from avcore.progress import bars
 from avcore.texts import read_json
 from avcore.units.vocabulary import normalise_language
@@ -32,14 +32,20 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     pack = commands.add_parser("pack", help="make a bundle of three checkpoints and their reference sentences")
     for stage in needed_stages():
-        pack.add_argument(f"--{stage.part}", type=Path, required=True, metavar="FILE", help=f"the {stage.kind}")
+        pack.add_argument(
+            f"--{stage.part}", type=Input(f"the {stage.kind}"), required=True, metavar="FILE", help=f"the {stage.kind}"
+        )
     for stage in _optional():
         _add_optional(pack, stage)
-    pack.add_argument("--references", type=Path, required=True, metavar="FILE", help="units of every sentence, JSON lines")
-    pack.add_argument("--mouth-table", type=Path, metavar="FILE", help="what the units make a mouth do, for --mouth mesh")
+    pack.add_argument(
+        "--references", type=Input("the references"), required=True, metavar="FILE", help="units of every sentence, JSON lines"
+    )
+    pack.add_argument(
+        "--mouth-table", type=Input("the mouth's table"), metavar="FILE", help="what the units make a mouth do, for --mouth mesh"
+    )
     pack.add_argument(
         "--about",
-        type=Path,
+        type=Input("the description"),
         required=True,
         metavar="FILE",
         help='JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told',
@@ -62,7 +68,7 @@ def build_parser() -> Parser:
     )
     add = commands.add_parser("note", help="add a section to bundle.json")
     add.add_argument("section", help="its name, as metrics")
-    add.add_argument("file", type=Path, help="JSON")
+    add.add_argument("file", type=Input("the section"), help="JSON")
     check = commands.add_parser("check", help="compare the files with the checksums in bundle.json")
     for one in (pack, calibrate, add, check):
         one.add_argument("--bundle-dir", type=Path, default=stages.SHIPPED, metavar="DIR", help="default: where it is shipped")
@@ -88,14 +94,13 @@ def _work(options: argparse.Namespace) -> None:
 
 def _pack(options: argparse.Namespace) -> Bundle:
     needed, others = [_given(options, stage) for stage in needed_stages()], _others(options)
-    inputs = {"a model": [*needed, *others.values()], "the references": [options.references], "the description": [options.about]}
-    inputs |= {} if options.mouth_table is None else {"the mouth's table": [options.mouth_table]}
-    for what, paths in inputs.items():
-        for path in paths:
-            require_file(path, what)
+    inputs = [*needed, *others.values(), options.references, options.about, *filter(None, (options.mouth_table,))]
+    for path in others.values():
+        require_file(path, "a model")
     models = (*Bundle(options.bundle_dir, {}).models, *filter(None, map(packed_part, others)))
     names = {*(one.file for one in models), TABLE_FILE, REFERENCES, ABOUT}
-    keep_apart({"a file of the bundle": [options.bundle_dir / name for name in sorted(names)]}, inputs)
+    written = [options.bundle_dir / name for name in sorted(names)]
+    check_files((), {"a file that it is made of": inputs}, {"a file of the bundle": written})
     with loading():
         from netflips.bundles.pack import pack_bundle
         from netflips.convert import DTYPES
@@ -123,7 +128,7 @@ def _add_optional(parser: argparse.ArgumentParser, stage: Stage) -> None:
             f"--{stage.part}", action="append", default=[], metavar="LANGUAGE=FILE", help=f"{what}; may be given for each language"
         )
     else:
-        parser.add_argument(f"--{stage.part}", type=Path, metavar="FILE", help=what)
+        parser.add_argument(f"--{stage.part}", type=Input(f"the {stage.kind}"), metavar="FILE", help=what)
 
 
 def _given(options: argparse.Namespace, stage: Stage) -> Any:
@@ -156,7 +161,7 @@ def _calibrate(options: argparse.Namespace) -> Bundle:
 
 
 def _note(options: argparse.Namespace) -> Bundle:
-    keep_apart({"the bundle's description": options.bundle_dir / ABOUT}, {"the section": options.file})
+    check_files((), {"the section": options.file}, {"the bundle's description": options.bundle_dir / ABOUT})
     return note(options.bundle_dir, **{options.section: _read_json(options.file)})
 
 

@@ -1,7 +1,7 @@
 """Where the models are, the bundle's or those that were given, for whoever dubs with them."""
 
-import argparse
 from pathlib import Path
+from typing import Any
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle, bundle_of, checkpoints_or_bundle, find_bundle, needed_stages
@@ -26,7 +26,7 @@ def bundle_paths(bundle: Bundle | None = None) -> ModelPaths:
     return ModelPaths.of({stage: bundle.checkpoint(stage) for stage in needed_stages()}, None, _others(bundle))
 
 
-def given_or_bundle(options: argparse.Namespace) -> ModelPaths:
+def given_or_bundle(options: Any) -> ModelPaths:
     """The checkpoints that a command was given with the flags of the stages, or where none was, those of the bundle.
 
     A model that not every dub needs is taken from the bundle that the others lie in, unless it was given with a flag of its own.

@@ -24,10 +24,15 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
     found |= {} if options.road is None else options.road.files
     if recording.speech.path is not None:
         found["the speech (--speech-in)"] = recording.speech.files
-    if recording.speaker_map is not None:
-        voices = [one.voice for one in read_speaker_map(recording.speaker_map).speakers.values()]
-        found["a voice of the speaker map"] = [voice for voice in voices if voice is not None]
-    return found
+    return found | voices_of(options)
+
+
+def voices_of(options: DubOptions) -> dict[str, list[Path]]:
+    """The voices that a speaker map names."""
+    if options.recording.speaker_map is None:
+        return {}
+    voices = [one.voice for one in read_speaker_map(options.recording.speaker_map).speakers.values()]
+    return {"a voice of the speaker map": [voice for voice in voices if voice is not None]}
 
 
 def outputs_of(options: DubOptions) -> dict[str, list[Path]]:

@@ -1,12 +1,13 @@
 """Speech that is said in place of a translation: of a text-to-speech program, an actor or an interpreter."""
 
-import argparse
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import UsageError
 from avcore.files import require_file
+from avcore.flags import flag
+from avcore.outputs import Input
 from avcore.programs import parse_command, takes
 
 SPEAK_WITH, SPEECH_IN, KEEP_SOUND = "--speak-with", "--speech-in", "--keep-sound"
@@ -60,29 +61,26 @@ class GivenSpeech:
         return [require_file(self.path, f"the speech of {SPEECH_IN}")]
 
 
-def add_speech_options(parser: argparse.ArgumentParser) -> None:
-    """Add what gives speech."""
-    group = parser.add_argument_group("speech that is given", "said in the speaker's voice, with lips that fit")
-    group.add_argument(
-        SPEAK_WITH,
-        metavar="COMMAND",
-        help="text-to-speech program that says the texts of --segments-in or of --cascade: with {text} or {text_file}, and {out}, "
-        "it runs for each ({language}, {speaker}, {reference}: the speaker's own voice, {seconds}: of the original); without them "
-        "it is started once and answers lines of JSON",
-    )
-    group.add_argument("--speak-seconds", type=float, default=120.0, metavar="S", help="how long it may take (default: 120)")
-    group.add_argument(
-        SPEECH_IN,
-        type=Path,
-        metavar="DIR|FILE",
-        help="an actor's or interpreter's speech: files named by the number of the utterance, or one file along the recording",
-    )
-    group.add_argument(KEEP_SOUND, action="store_true", help="let given speech sound as it is; lips and times fit it")
+@dataclass(frozen=True, kw_only=True)
+class SpeechFlags:
+    """What gives speech."""
 
+    speak_with: str | None = flag(
+        group=("speech that is given", "said in the speaker's voice, with lips that fit"), default=None, metavar="COMMAND"
+    )
+    """text-to-speech program that says the texts of --segments-in or of --cascade: with {text} or {text_file}, and {out}, it runs
+    for each ({language}, {speaker}, {reference}: the speaker's own voice, {seconds}: of the original); without them it is started
+    once and answers lines of JSON"""
+    speak_seconds: float = flag(default=120.0, metavar="S")
+    """how long it may take (default: 120)"""
+    speech_in: Path | None = flag(default=None, file=Input("the speech (--speech-in)", may_be_folder=True), metavar="DIR|FILE")
+    """an actor's or interpreter's speech: files named by the number of the utterance, or one file along the recording"""
+    keep_sound: bool = flag(default=False)
+    """let given speech sound as it is; lips and times fit it"""
 
-def given_speech(options: argparse.Namespace) -> GivenSpeech:
-    """What was asked for. Raises UsageError and InputError."""
-    command = () if options.speak_with is None else parse_command(options.speak_with, SPEAK_WITH)
-    if options.speech_in is not None and not options.speech_in.is_dir():
-        require_file(options.speech_in, f"the speech of {SPEECH_IN}")
-    return GivenSpeech(command, options.speak_seconds, options.speech_in, options.keep_sound)
+    def given_speech(self) -> GivenSpeech:
+        """What was asked for. Raises UsageError and InputError."""
+        command = () if self.speak_with is None else parse_command(self.speak_with, SPEAK_WITH)
+        if self.speech_in is not None and not self.speech_in.is_dir():
+            require_file(self.speech_in, f"the speech of {SPEECH_IN}")
+        return GivenSpeech(command, self.speak_seconds, self.speech_in, self.keep_sound)

@@ -1,6 +1,5 @@
 """Which videos are dubbed into which files."""
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
@@ -8,19 +7,20 @@ from avcore.errors import InputError, MediaError, OutputError, UsageError
 from avcore.media import probe
 from avcore.provenance import SYNTHETIC
 from avcore.suffixes import VIDEO_SUFFIXES
+from netflips.dub.options import DubCommand
 
 Job = tuple[Path, Path]
 """A video and the file for its dub."""
 
 
-def jobs_of(options: argparse.Namespace, target: str) -> list[Job]:
+def jobs_of(options: DubCommand, target: str) -> list[Job]:
     """Inputs with their outputs. Raises UsageError for flags that do not go together, InputError for an empty folder."""
-    inputs = require_videos(options)
+    inputs = list(options.videos)
     is_one = len(inputs) == 1 and not inputs[0].is_dir()
-    if options.out_vid_path is not None:
+    if options.out is not None:
         if not is_one:
-            raise UsageError("--out-vid-path takes one input video", found=", ".join(map(str, inputs)), hint="use --out-dir")
-        return [(inputs[0], options.out_vid_path)]
+            raise UsageError("--out takes one input video", found=", ".join(map(str, inputs)), hint="use --out-dir")
+        return [(inputs[0], options.out)]
     if not is_one or options.out_dir is not None:
         _require_nothing_of_one_video(options)
     jobs = _named(inputs, options.out_dir, target)
@@ -30,28 +30,18 @@ def jobs_of(options: argparse.Namespace, target: str) -> list[Job]:
     return jobs
 
 
-def require_videos(options: argparse.Namespace) -> list[Path]:
-    """The inputs. Raises UsageError when there is none, or two ways to name the outputs."""
-    inputs: list[Path] = [*options.videos, *options.in_vid_path]
-    if not inputs:
-        raise UsageError("give a video to dub", hint="as in: netflips dub talk.mp4")
-    if options.out_vid_path is not None and options.out_dir is not None:
-        raise UsageError("give either --out-vid-path (one input) or --out-dir (several inputs or a folder)")
-    return inputs
-
-
 def require_ours(jobs: list[Job]) -> None:
     """Raise OutputError for an output whose name nobody gave and that is there already, unless NetfLips made it."""
     for _, out in jobs:
         if out.exists() and not _is_ours(out):
-            raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out-vid-path")
+            raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
 
 
-def _require_nothing_of_one_video(options: argparse.Namespace) -> None:
+def _require_nothing_of_one_video(options: DubCommand) -> None:
     if options.in_lip_path is not None or options.in_bbox_path is not None:
-        raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out-vid-path")
+        raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out")
     if any(path is not None for path in (options.segments, options.segments_in, options.speaker_map, options.verdict)):
-        raise UsageError("--segments, --segments-in, --speaker-map and --verdict belong to one video", hint="use --out-vid-path")
+        raise UsageError("--segments, --segments-in, --speaker-map and --verdict belong to one video", hint="use --out")
 
 
 def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[Job]:

@@ -1,46 +1,35 @@
 """The options of `netflips dub` for subtitles: beside the dub, in its file, in its picture."""
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from avcore.flags import flag
+from avcore.outputs import Input
 from netflips.subtitles.beside import Subtitling
 from netflips.subtitles.dubbed import SIDES, TARGET
 
 
-def add_subtitle_options(parser: argparse._ActionsContainer) -> None:
-    """Add --subtitles and what goes with it."""
-    parser.add_argument(
-        "--subtitles",
-        metavar="WHICH",
-        help="write subtitles beside the dub: source, target or source,target (what was heard, is said)",
-    )
-    parser.add_argument("--subtitle-format", choices=("srt", "vtt"), default="srt", help="SubRip or WebVTT (default: srt)")
-    parser.add_argument(
-        "--embed-subtitles", action="store_true", help="put them into the dubbed video, too, as tracks that players show on demand"
-    )
-    parser.add_argument(
-        "--burn-subtitles",
-        nargs="?",
-        const=TARGET,
-        default="",
-        choices=SIDES,
-        metavar="WHICH",
-        help="draw subtitles into the picture: target or source (default: target)",
-    )
-    parser.add_argument(
-        "--subtitle-font",
-        type=Path,
-        metavar="FILE",
-        help="font that they are drawn in, .ttf or .otf (default: Noto Sans KR of the extra `subtitles`)",
-    )
-    parser.add_argument(
-        "--unit2text-path", type=Path, metavar="FILE", help="text reader for the report and subtitles (default: the bundle's)"
-    )
+@dataclass(frozen=True, kw_only=True)
+class SubtitleFlags:
+    """--subtitles and what goes with it."""
 
+    subtitles: str | None = flag(group="subtitles", default=None, metavar="WHICH")
+    """write subtitles beside the dub: source, target or source,target (what was heard, is said)"""
+    subtitle_format: Literal["srt", "vtt"] = flag(default="srt")
+    """SubRip or WebVTT (default: srt)"""
+    embed_subtitles: bool = flag(default=False)
+    """put them into the dubbed video, too, as tracks that players show on demand"""
+    burn_subtitles: str = flag(default="", nargs="?", const=TARGET, choices=SIDES, metavar="WHICH")
+    """draw subtitles into the picture: target or source (default: target)"""
+    subtitle_font: Path | None = flag(default=None, file=Input("the font (--subtitle-font)"))
+    """font that they are drawn in, .ttf or .otf (default: Noto Sans KR of the extra `subtitles`)"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
+    """text reader for the report and subtitles (default: the bundle's)"""
 
-def subtitling(options: argparse.Namespace) -> Subtitling | None:
-    """What was asked for, None = no subtitles. Raises UsageError for what cannot be."""
-    if options.subtitles is None and not options.burn_subtitles and not options.embed_subtitles and options.subtitle_font is None:
-        return None
-    sides = () if options.subtitles is None else tuple(side.strip() for side in options.subtitles.split(","))
-    return Subtitling(sides, f".{options.subtitle_format}", options.embed_subtitles, options.burn_subtitles, options.subtitle_font)
+    def subtitling(self) -> Subtitling | None:
+        """What was asked for, None = no subtitles. Raises UsageError for what cannot be."""
+        if self.subtitles is None and not self.burn_subtitles and not self.embed_subtitles and self.subtitle_font is None:
+            return None
+        sides = () if self.subtitles is None else tuple(side.strip() for side in self.subtitles.split(","))
+        return Subtitling(sides, f".{self.subtitle_format}", self.embed_subtitles, self.burn_subtitles, self.subtitle_font)

@@ -1,27 +1,26 @@
 """The work of `netflips dub`: one video, several one after another, or many side by side."""
 
-import argparse
 import json
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from avcore.command import EXIT_FAILED, LOG, device_name
+from avcore.command import EXIT_FAILED, LOG
 from avcore.compute.device import suit_threads
 from avcore.errors import NetflipsError, NotUnderstoodError, UsageError
 from avcore.faces.head_start import HeadStart
-from avcore.files import require_place, write_text
-from avcore.outputs import keep_apart
+from avcore.files import write_text
+from avcore.flags import declared_in
+from avcore.outputs import check_files
 from avcore.plain_text import require_utf8, several
 from avcore.progress import bars
 from avcore.runs.seldom import Seldom
 from avcore.understanding import Understanding
-from netflips.bulk.spread import spread_of
 from netflips.bundles.paths import given_or_bundle
-from netflips.dub.files_used import inputs_of, outputs_of
-from netflips.dub.jobs import Job, jobs_of, require_ours, require_videos
+from netflips.dub.files_used import voices_of
+from netflips.dub.jobs import Job, jobs_of, require_ours
 from netflips.dub.judgement import Decide, stop_where_bad
-from netflips.dub.subtitle_flags import subtitling
+from netflips.dub.options import DubCommand
 from netflips.languages import choose_languages
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
@@ -30,28 +29,25 @@ from netflips.report import DubReport, report_from
 from netflips.report.files import ReportFiles
 from netflips.subtitles.reader import require_reader
 from netflips.text_road.engines import require_road
-from netflips.text_road.options import text_road
-from unit2av.lipsync.backend import mouth_choice
 
 _YES = ("y", "yes", "예", "네")
 """Answers that let a dub go on."""
 
 
-def dub_videos(options: argparse.Namespace, recording: RecordingOptions, head_start: HeadStart | None = None) -> int | None:
+def dub_videos(options: DubCommand, recording: RecordingOptions, head_start: HeadStart | None = None) -> int | None:
     """Do what the options ask for; returns the exit code. All files are checked before any model is loaded.
 
     head_start: what follows the faces of the only video already.
     """
-    require_videos(options)
-    text_road(options)  # before models are looked for: they are others
+    options.text_road()  # before models are looked for: they are others
     paths = given_or_bundle(options)
-    languages = choose_languages(options.src_lang, options.tgt_lang, paths)
+    languages = choose_languages(options.source, options.to, paths)
     settings = _dub_options(options, languages, recording)
     jobs = jobs_of(options, settings.target)
-    _keep_apart(jobs, settings, paths, options.report, options.verdict)
-    if options.verdict is not None:
-        require_place(options.verdict, "the verdict")
-    if options.out_vid_path is None and options.out_dir is None:
+    sources, targets = [job[0] for job in jobs], [job[1] for job in jobs]
+    files = (one for one in declared_in(options) if one[0].what != "the dubbed video")
+    check_files(files, {"an input video": sources, "a checkpoint": paths.all, **voices_of(settings)}, {"the dubbed video": targets})
+    if options.out is None and options.out_dir is None:
         require_ours(jobs)
     require_reader(paths, settings)
     if settings.road is not None:
@@ -70,15 +66,8 @@ def dub_videos(options: argparse.Namespace, recording: RecordingOptions, head_st
     return _dub_all(jobs, models, settings, told, options)
 
 
-def _keep_apart(jobs: list[Job], settings: DubOptions, paths: ModelPaths, reports: list[Path], verdict: Path | None) -> None:
-    inputs = {"a checkpoint": list(paths.all)} | inputs_of(settings)
-    outputs = {"the report": reports, "the verdict": [] if verdict is None else [verdict]} | outputs_of(settings)
-    sources, targets = [job[0] for job in jobs], [job[1] for job in jobs]
-    keep_apart({"the dubbed video": targets, **outputs}, {"an input video": sources, **inputs})
-
-
 def _dub_side_by_side(
-    jobs: list[Job], settings: DubOptions, paths: ModelPaths, told: ReportFiles, options: argparse.Namespace
+    jobs: list[Job], settings: DubOptions, paths: ModelPaths, told: ReportFiles, options: DubCommand
 ) -> int | None:
     from netflips.bulk.dubbing import DubJob, DubModels, DubRecord, dub_side_by_side
 
@@ -90,7 +79,7 @@ def _dub_side_by_side(
         batch,
         DubModels(paths, _run_options(options)),
         settings,
-        spread_of(options),
+        options.spread,
         options.retry_failed,
         data[0] if data else None,
         options.quiet,
@@ -108,7 +97,7 @@ def _dub_side_by_side(
     return code
 
 
-def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: ReportFiles, options: argparse.Namespace) -> int | None:
+def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: ReportFiles, options: DubCommand) -> int | None:
     failed = []
     written = Seldom(lambda: _write(told, options.quiet))
     try:
@@ -133,7 +122,7 @@ def _dub_one(
     target: Path,
     models: Models,
     settings: DubOptions,
-    options: argparse.Namespace,
+    options: DubCommand,
     head_start: HeadStart | None = None,
 ) -> DubReport:
     with bars(options.quiet, f"{source.name}: ") as progress:
@@ -142,7 +131,7 @@ def _dub_one(
     return report
 
 
-def _decision(source: Path, options: argparse.Namespace) -> Decide:
+def _decision(source: Path, options: DubCommand) -> Decide:
     """Return what is called with the measure of a video, before anything is spoken or drawn."""
 
     def decide(understanding: Understanding) -> None:
@@ -177,7 +166,7 @@ def _write(told: ReportFiles, is_quiet: bool) -> None:
         told.write(progress)
 
 
-def _dub_options(options: argparse.Namespace, languages: tuple[str, str], recording: RecordingOptions) -> DubOptions:
+def _dub_options(options: DubCommand, languages: tuple[str, str], recording: RecordingOptions) -> DubOptions:
     return DubOptions(
         source=languages[0],
         target=languages[1],
@@ -185,20 +174,20 @@ def _dub_options(options: argparse.Namespace, languages: tuple[str, str], record
         beam=options.beam,
         max_target_units=options.max_target_units,
         face=options.face,
-        speaker=options.speaker_path,
+        speaker=options.voice,
         lips=options.in_lip_path,
         boxes=options.in_bbox_path,
         hard_paste=options.hard_paste,
-        mouth=mouth_choice(options, options.hard_paste),
-        label=options.burn_label,
+        mouth=replace(options.lips, is_hard=options.hard_paste),
+        label=options.label,
         timing=options.timing,
         recording=recording,
-        subtitles=subtitling(options),
-        road=text_road(options),
+        subtitles=options.subtitling(),
+        road=options.text_road(),
         audio_track=options.audio_track,
         strict=options.strict,
     )
 
 
-def _run_options(options: argparse.Namespace) -> RunOptions:
-    return RunOptions(device_name(options), options.precision, options.vocoder_unit_offset, options.translator_unit_offset)
+def _run_options(options: DubCommand) -> RunOptions:
+    return RunOptions(options.device, options.precision, options.vocoder_unit_offset, options.translator_unit_offset)

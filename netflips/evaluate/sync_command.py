@@ -3,14 +3,12 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from avcore.command import EXIT_FAILED, LOG, Parser, run
 from avcore.errors import NetflipsError, NoFaceError, OutputError
-from avcore.files import require_file, require_place
 from avcore.loading import loading
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.plain_text import say, several
 from avcore.runs.journal import write_rows
 from avcore.usage import add_quiet_options
@@ -26,8 +24,8 @@ def build_sync_parser() -> Parser:
         "that is followed for four seconds. Figures compare only with figures made in the same way on the same clips. Offset: "
         "pictures of 40 ms by which the sound comes too early; LSE-D is that at the best offset, `at 0` is without one.",
     )
-    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="videos with sound")
-    parser.add_argument("--syncnet", type=Path, required=True, metavar="FILE", help="syncnet_v2.model, as published")
+    parser.add_argument("videos", type=Input("a video"), nargs="+", metavar="VIDEO", help="videos with sound")
+    parser.add_argument("--syncnet", type=Input("SyncNet"), required=True, metavar="FILE", help="syncnet_v2.model, as published")
     parser.add_argument(
         "--published",
         action="store_true",
@@ -37,7 +35,7 @@ def build_sync_parser() -> Parser:
         "--least-pictures", type=int, default=100, metavar="N", help="follow a face through more than N pictures (default: 100)"
     )
     parser.add_argument("--least-face", type=float, default=100, metavar="PIXELS", help="of faces larger than this (default: 100)")
-    parser.add_argument("--out-path", type=Path, metavar="FILE", help="write the figures as JSON lines too")
+    parser.add_argument("--out-path", type=Output("the figures"), metavar="FILE", help="write the figures as JSON lines too")
     add_quiet_options(parser, "the figures")
     return parser
 
@@ -48,11 +46,6 @@ def main_sync(argv: Sequence[str]) -> int:
 
 
 def _work(options: argparse.Namespace) -> int | None:
-    for video in options.videos:
-        require_file(video, "the video")
-    if options.out_path is not None:
-        keep_apart({"the figures": options.out_path}, {"a video": options.videos, "SyncNet": options.syncnet})
-        require_place(options.out_path, "the figures")
     with loading():
         from netflips.evaluate.face_clips import clips_of
         from netflips.evaluate.lip_sync import lip_sync

@@ -10,9 +10,9 @@ from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
 from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name, run
 from avcore.errors import InputError, NetflipsError, UsageError
-from avcore.files import require_file, require_place, write_text
+from avcore.files import require_file, write_text
 from avcore.loading import loading
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.plain_text import say, several
 from avcore.progress import bars
 from avcore.runs.journal import write_rows
@@ -42,10 +42,21 @@ def build_units_parser() -> Parser:
     """The options of `evaluate units`."""
     parser = Parser(prog="netflips evaluate units", description=f"Score unit sequences against references. {_FIGURES}")
     parser.add_argument(
-        "cases", type=Path, nargs="?", metavar="MANIFEST", help='JSON lines of {"id", "units", "reference"}; or both of these:'
+        "cases",
+        type=Input("the manifest"),
+        nargs="?",
+        metavar="MANIFEST",
+        help='JSON lines of {"id", "units", "reference"}; or both of these:',
     )
-    parser.add_argument("--hypotheses", type=Path, metavar="PATH", help=f"what was found: {_FORMS}")
-    parser.add_argument("--references", type=Path, metavar="PATH", help="what is right: the same, with the same ids")
+    parser.add_argument(
+        "--hypotheses", type=Input("the hypotheses", may_be_folder=True), metavar="PATH", help=f"what was found: {_FORMS}"
+    )
+    parser.add_argument(
+        "--references",
+        type=Input("the references", may_be_folder=True),
+        metavar="PATH",
+        help="what is right: the same, with the same ids",
+    )
     _add_outputs(parser)
     parser.add_argument("--missing-as-empty", action="store_true", help="count references without a hypothesis as wrong")
     add_quiet_options(parser, "the table")
@@ -60,7 +71,7 @@ def build_translate_parser() -> Parser:
     )
     parser.add_argument(
         "cases",
-        type=Path,
+        type=Input("the manifest"),
         nargs="?",
         metavar="MANIFEST",
         help='JSON lines of {"id", "source", "reference", "source_language"?, "language"?}; or a test split:',
@@ -68,10 +79,19 @@ def build_translate_parser() -> Parser:
     given = parser.add_argument_group("test split (a manifest, or --pairs, or --source and --target)")
     given.add_argument("--pairs", type=Path, metavar="DIR", help="folder made by unit2unit.utut_finetune.prepare_pairs")
     given.add_argument("--split", default="test", metavar="NAME", help="of --pairs: test, valid or train (default: test)")
-    given.add_argument("--source", type=Path, metavar="PATH", help=f"units to translate: {_FORMS}")
-    given.add_argument("--target", type=Path, metavar="PATH", help="units that are right: the same, with the same ids")
-    given.add_argument("--manifest", type=Path, metavar="FILE", help="only the ids of this manifest, as test.jsonl")
-    parser.add_argument("--utut-path", type=Path, help="translator checkpoint (default: the bundle's)")
+    given.add_argument(
+        "--source", type=Input("the source", may_be_folder=True), metavar="PATH", help=f"units to translate: {_FORMS}"
+    )
+    given.add_argument(
+        "--target",
+        type=Input("the target", may_be_folder=True),
+        metavar="PATH",
+        help="units that are right: the same, with the same ids",
+    )
+    given.add_argument(
+        "--manifest", type=Input("the list of ids"), metavar="FILE", help="only the ids of this manifest, as test.jsonl"
+    )
+    parser.add_argument("--utut-path", type=Input("the translator"), help="translator checkpoint (default: the bundle's)")
     parser.add_argument("--src-lang", metavar="LANG", help="language of the units (default: as the pairs say)")
     parser.add_argument("--tgt-lang", metavar="LANG", help="language to translate into (default: as the pairs say)")
     parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says)")
@@ -82,8 +102,10 @@ def build_translate_parser() -> Parser:
 
 
 def _add_outputs(parser: Parser) -> None:
-    parser.add_argument("--rows", type=Path, metavar="FILE", help="write figures and units of each utterance, as JSON lines")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table's figures as JSON")
+    parser.add_argument(
+        "--rows", type=Output("--rows"), metavar="FILE", help="write figures and units of each utterance, as JSON lines"
+    )
+    parser.add_argument("--json", type=Output("--json"), metavar="FILE", help="write the table's figures as JSON")
 
 
 def main_units(argv: Sequence[str] | None = None) -> int:
@@ -99,8 +121,6 @@ def main_translate(argv: Sequence[str] | None = None) -> int:
 def _score_units(options: argparse.Namespace) -> None:
     require_sacrebleu()
     sides = options.hypotheses, options.references
-    inputs = {"the manifest": options.cases, "the hypotheses": sides[0], "the references": sides[1]}
-    _check_outputs(options, inputs)
     if (options.cases is None) == (sides[0] is None and sides[1] is None) or (sides[0] is None) != (sides[1] is None):
         raise UsageError("say what is scored", expected="a manifest, or --hypotheses and --references")
     if options.cases is None:
@@ -113,8 +133,6 @@ def _score_units(options: argparse.Namespace) -> None:
 def _score_translations(options: argparse.Namespace) -> int | None:
     require_sacrebleu()
     path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
-    inputs = {"the manifest": options.cases, "the source": options.source, "the target": options.target, "the translator": path}
-    _check_outputs(options, inputs)
     languages, sources, references = _split(options)
     with loading():
         translator = load_translator(path, Running(device_name(options), options.precision, *languages))
@@ -198,13 +216,6 @@ def _translate(
                 found[one.id], scores[one.id] = translation.units.ids, translation.score
                 cut += translation.truncated
     return found, scores, cut
-
-
-def _check_outputs(options: argparse.Namespace, inputs: dict[str, Path | None]) -> None:
-    keep_apart({"--rows": options.rows, "--json": options.json}, inputs)
-    for path in (options.rows, options.json):
-        if path is not None:
-            require_place(path)
 
 
 def _tell(

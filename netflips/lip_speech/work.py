@@ -1,6 +1,5 @@
 """The work of `netflips lip2speech`: one file's lips to speech, and what else is asked for of it."""
 
-import argparse
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,20 +11,19 @@ from avcore.answers import SpeakerVoice
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of, checkpoints_or_bundle
 from avcore.checkpoints.stages import Running
-from avcore.command import LOG, device_name
+from avcore.command import LOG
 from avcore.contracts import Speaker
 from avcore.errors import NoSpeechError, UsageError
 from avcore.faces.select import parse_face_choice
-from avcore.files import require_file, require_place
 from avcore.media import PictureSource, iter_speech_blocks, probe, require_media, require_video_name, write_speech_pieces
 from avcore.media.carried import CarriedOver
-from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
 from avcore.speech.regions import find_speech
 from avcore.speech.tracks import settle_track
 from avcore.timeline import samples_to_seconds, seconds_to_samples
 from netflips.lip_speech.mel import write_mel
+from netflips.lip_speech.options import LipSpeechOptions
 from netflips.lip_speech.speaking import require_moving_lips, see_lips, speech_pieces
 from netflips.lipsync.writing import Frame, write_talk
 from netflips.stages import load_speaker_encoder, load_unit_encoder, load_voice
@@ -36,58 +34,35 @@ from unit2av.stage import RENDERER
 _MEL = ".npz"
 
 
-def speak_video(options: argparse.Namespace) -> None:
+def speak_video(options: LipSpeechOptions) -> None:
     """Speak what the options ask for. Raises NetflipsError for files that cannot be used; then nothing is written."""
-    encoder, renderer = _check(options)
-    settle_track(options.video, options.audio_track)
-    info = require_moving_lips(options.video)
-    device = device_name(options)
-    checkpoint = open_renderer_checkpoint(renderer)
-    how = Running(device, options.precision, target=_language(options.lang, checkpoint))
-    vocoder = load_voice(renderer, how)
-    known = options.speaker_encoder_path
-    voice, whose = choose_voice(options.speaker_path, options.video, vocoder.speaker_dim, lambda: load_speaker_encoder(known, how))
-    LOG.info("voice: %s", whose)
-    extractor = load_unit_encoder(encoder, how)
-    with bars(options.quiet) as progress:
-        face, utterances = see_lips(options.video, parse_face_choice(options.face), progress)
-        samples = write_speech_pieces(options.out_path, speech_pieces(face, utterances, extractor, vocoder, voice, progress))
-        if options.save_mel is not None:
-            LOG.info("%s: %s", options.save_mel, several(write_mel(options.save_mel, options.out_path), "column"))
-        if options.out_vid_path is not None:
-            source = PictureSource(options.video, info.steady_rate)
-            _write_video(source, options.out_vid_path, options.out_path, checkpoint.source.fingerprint, progress)
-    seconds = float(samples_to_seconds(samples))
-    LOG.info("%s: %.2f s, %s in '%s'", options.out_path, seconds, several(len(utterances), "utterance"), vocoder.language)
-
-
-def _check(options: argparse.Namespace) -> tuple[Path, Path]:
-    """Find what is wrong with the paths before anything is read; returns the unit encoder and the renderer."""
     require_media(options.video, "the video")
     found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
-    if options.speaker_path is not None:
-        require_file(options.speaker_path, "the voice", hint="--speaker-path takes x.wav, x.npy, x.npz or a video")
+    encoder, renderer = found[UNIT_ENCODER], found[RENDERER]
     if options.save_mel is not None and options.save_mel.suffix != _MEL:
         raise UsageError(f"the name of a mel spectrogram must end in {_MEL}", found=options.save_mel.name)
     if options.out_vid_path is not None:
         require_video_name(options.out_vid_path)
-    inputs = {
-        "the video": options.video,
-        "the voice": options.speaker_path,
-        "the unit encoder": found[UNIT_ENCODER],
-        "the renderer": found[RENDERER],
-        "the speaker encoder": options.speaker_encoder_path,
-    }
-    outputs = {
-        "the speech": options.out_path,
-        "the video with speech": options.out_vid_path,
-        "the mel spectrogram": options.save_mel,
-    }
-    keep_apart(outputs, inputs)
-    for what, path in outputs.items():
-        if path is not None:
-            require_place(path, what)
-    return found[UNIT_ENCODER], found[RENDERER]
+    settle_track(options.video, options.audio_track)
+    info = require_moving_lips(options.video)
+    device = options.device
+    checkpoint = open_renderer_checkpoint(renderer)
+    how = Running(device, options.precision, target=_language(options.source, checkpoint))
+    vocoder = load_voice(renderer, how)
+    known = options.speaker_encoder_path
+    voice, whose = choose_voice(options.voice, options.video, vocoder.speaker_dim, lambda: load_speaker_encoder(known, how))
+    LOG.info("voice: %s", whose)
+    extractor = load_unit_encoder(encoder, how)
+    with bars(options.quiet) as progress:
+        face, utterances = see_lips(options.video, parse_face_choice(options.face), progress)
+        samples = write_speech_pieces(options.out, speech_pieces(face, utterances, extractor, vocoder, voice, progress))
+        if options.save_mel is not None:
+            LOG.info("%s: %s", options.save_mel, several(write_mel(options.save_mel, options.out), "column"))
+        if options.out_vid_path is not None:
+            source = PictureSource(options.video, info.steady_rate)
+            _write_video(source, options.out_vid_path, options.out, checkpoint.source.fingerprint, progress)
+    seconds = float(samples_to_seconds(samples))
+    LOG.info("%s: %.2f s, %s in '%s'", options.out, seconds, several(len(utterances), "utterance"), vocoder.language)
 
 
 def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:
@@ -99,7 +74,7 @@ def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:
     bundle = bundle_of(checkpoint.source.path)
     learnt = None if bundle is None else bundle.languages
     if learnt is None or learnt[0] not in checkpoint.languages:
-        raise UsageError("say which language is spoken", expected=f"--lang {'|'.join(checkpoint.languages) or 'LANG'}")
+        raise UsageError("say which language is spoken", expected=f"--from {'|'.join(checkpoint.languages) or 'LANG'}")
     return learnt[0]
 
 
@@ -135,11 +110,11 @@ def choose_voice(given: Path | None, video: Path, speaker_dim: int, encoder: Cal
             )
         return read_voice(given, encoder), f"that of {given}"
     if not probe(video).has_audio:
-        return neutral_voice(speaker_dim), "nobody's, as the video has no sound and no --speaker-path is given"
+        return neutral_voice(speaker_dim), "nobody's, as the video has no sound and no --voice is given"
     spoken = _speech_in(video)
     if len(spoken) >= _LEAST:
         return voice_of(spoken, encoder()), f"that of the video's own sound, {float(samples_to_seconds(len(spoken))):.1f} s of it"
-    return neutral_voice(speaker_dim), "nobody's, as the video's sound has too little speech and no --speaker-path is given"
+    return neutral_voice(speaker_dim), "nobody's, as the video's sound has too little speech and no --voice is given"
 
 
 def _speech_in(video: Path) -> Samples:

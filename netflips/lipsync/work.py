@@ -1,6 +1,5 @@
 """The work of `netflips lipsync`: pictures of one file, sound of another, and lips that fit, as streams; what is done is kept."""
 
-import argparse
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,18 +11,17 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import checkpoints_or_bundle
 from avcore.checkpoints.stages import Running
-from avcore.command import LOG, device_name
+from avcore.command import LOG
 from avcore.compute.ahead import pictures_at_once
 from avcore.contracts import Extractor
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import parse_face_choice
-from avcore.files import private_folder, require_place
+from avcore.files import private_folder
 from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, require_media
 from avcore.media.carried import CarriedOver
 from avcore.notes import tell
-from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of, require_work_folder
@@ -31,13 +29,14 @@ from avcore.speech.regions import SpeechActivity, listen
 from avcore.speech.tracks import settle_track
 from avcore.timeline import exact, frames_covering, samples_to_seconds, samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Ids, Units
+from netflips.lipsync.options import LipsyncOptions
 from netflips.lipsync.pieces import LONGEST_S, FaceBoxes, Talk, draw_pieces, piece_borders, quiet_moments
 from netflips.lipsync.writing import Frame, join_talk
 from netflips.listening import stored_blocks
 from netflips.recording.dub import work_folder_beside
 from netflips.recording.job import announce, digest_of
 from netflips.stages import load_unit_encoder
-from unit2av.lipsync.backend import MouthChoice, backend_of, mouth_choice, settled
+from unit2av.lipsync.backend import MouthChoice, backend_of, settled
 from unit2av.lipsync.choose import opened_mouth
 from unit2av.lipsync.mouth import Said
 from unit2av.renderer import BATCH_PICTURES
@@ -58,10 +57,10 @@ class _Files:
     renderer: Path | None
 
 
-def sync_lips(options: argparse.Namespace) -> None:
+def sync_lips(options: LipsyncOptions) -> None:
     """Move the lips of a video as the options ask for. Raises NetflipsError for files that cannot be used."""
-    choice = mouth_choice(options)
-    files = _check(options, choice)
+    choice = options.lips
+    files = _files(options, choice)
     settle_track(files.video)
     settle_track(files.speech, options.audio_track)
     source = _moving(files.video)
@@ -90,21 +89,21 @@ def _moving(path: Path) -> PictureSource:
 
 
 def _draw(
-    options: argparse.Namespace, choice: MouthChoice, files: _Files, source: PictureSource, speech: Samples, heard: SpeechActivity,
+    options: LipsyncOptions, choice: MouthChoice, files: _Files, source: PictureSource, speech: Samples, heard: SpeechActivity,
     seconds: Fraction, work: WorkFolder, progress: Progress,
 ) -> str:  # fmt: skip
     """Draw and write the result; returns the name of the mouth."""
     batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
-    how = device_name(options), options.precision
+    how = options.device, options.precision
     digests = [digest_of(source.info), digest_of(probe(files.speech))]
     backend = settled(choice, files.renderer)
     with opened_mouth(choice, files.renderer, *how, batch_size=batch) as mouth:
         LOG.info("lips by %s", mouth.name)
         faces = _kept_faces(source, options.face, digests[0], work, progress)
         units = _kept_units(files.encoder, speech, options, digests[1], work, progress)
-        talk = Talk(source, faces, options.fit, options.burn_label, max(1, frames_covering(seconds, source.rate)))
+        talk = Talk(source, faces, options.fit, options.label, max(1, frames_covering(seconds, source.rate)))
         codes = mouth.codes(Said(units, speech if mouth.needs_sound else None, quiet_moments(heard)))
-        asked = [options.face, options.fit, options.burn_label, mouth.name]
+        asked = [options.face, options.fit, options.label, mouth.name]
         encoder = None if files.encoder is None else file_digest(files.encoder)
         made_with = [*digests, *asked, encoder, *how, *backend.key(choice, files.renderer, how)]
         pieces = draw_pieces(
@@ -145,25 +144,25 @@ def _kept_faces(source: PictureSource, face: str, digest: str, work: WorkFolder,
 
 
 def _kept_units(
-    encoder: Path | None, speech: Samples, options: argparse.Namespace, digest: str, work: WorkFolder, progress: Progress
+    encoder: Path | None, speech: Samples, options: LipsyncOptions, digest: str, work: WorkFolder, progress: Progress
 ) -> Units | None:
     """The units of the speech, as they were heard before or are heard now; None without an encoder."""
     if encoder is None:
         return None
 
     def hear() -> Arrays:
-        heard = heard_units(encoder, speech, options, progress)
+        heard = heard_units(encoder, speech, Running(options.device, options.precision), progress, options.speech)
         assert heard is not None  # there is an encoder
         labels = np.array([heard.language, heard.vocabulary])
         return {"frames": heard.frames(), "labels": labels}
 
-    key = key_of("lipsync units", digest, file_digest(encoder), device_name(options), options.precision)
+    key = key_of("lipsync units", digest, file_digest(encoder), options.device, options.precision)
     kept = work.arrays("units", key, hear)
     return Units.from_frames(kept["frames"], *map(str, kept["labels"]))
 
 
-def _check(options: argparse.Namespace, choice: MouthChoice) -> _Files:
-    """Find what is wrong with the paths before anything is read."""
+def _files(options: LipsyncOptions, choice: MouthChoice) -> _Files:
+    """Find what is wrong with the files before anything is read."""
     require_media(options.video, "the video")
     require_media(options.speech, "the speech")
     encoder = renderer = None
@@ -171,16 +170,7 @@ def _check(options: argparse.Namespace, choice: MouthChoice) -> _Files:
         found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
         encoder, renderer = found[UNIT_ENCODER], found[RENDERER]
     settled(choice, renderer)
-    inputs = {
-        "the video": options.video,
-        "the speech": options.speech,
-        "the unit encoder": encoder,
-        "the renderer": renderer,
-        **choice.files,
-    }
-    keep_apart({"the result": options.out_vid_path}, inputs)
-    out = require_place(options.out_vid_path, "the result")
-    return _Files(options.video, options.speech, out, encoder, renderer)
+    return _Files(options.video, options.speech, options.out, encoder, renderer)
 
 
 def _faces(source: PictureSource, face: str, progress: Progress) -> SpeakerFace:
@@ -194,12 +184,11 @@ def _faces(source: PictureSource, face: str, progress: Progress) -> SpeakerFace:
         raise NoFaceError(error.what, path=error.path, found=error.found, hint=hint) from error
 
 
-def heard_units(encoder: Path | None, speech: Samples, options: argparse.Namespace, progress: Progress) -> Units | None:
-    """The units of speech float32 [S]; None without an encoder, for a mouth that needs none."""
+def heard_units(encoder: Path | None, speech: Samples, how: Running, progress: Progress, path: Path) -> Units | None:
+    """The units of speech float32 [S], read at a path; None without an encoder, for a mouth that needs none."""
     if encoder is None:
         return None
-    extractor = load_unit_encoder(encoder, Running(device_name(options), options.precision))
-    return units_of_speech(extractor, speech, progress, options.speech)
+    return units_of_speech(load_unit_encoder(encoder, how), speech, progress, path)
 
 
 _PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)

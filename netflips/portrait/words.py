@@ -1,6 +1,5 @@
 """What a portrait says: speech that is there, or text and units that are spoken first."""
 
-import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,21 +8,20 @@ from pathlib import Path
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle, checkpoints_or_bundle
 from avcore.checkpoints.stages import Running
-from avcore.command import device_name
 from avcore.errors import NoSpeechError
-from avcore.files import private_folder, require_file, require_place
+from avcore.files import private_folder
 from avcore.media import read_speech, require_media, write_speech_pieces
-from avcore.outputs import keep_apart
 from avcore.progress import Progress, track
 from avcore.speech.tracks import settle_track
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.lipsync.work import heard_units
 from netflips.portrait.flags import duration_scale
+from netflips.portrait.options import PortraitOptions
 from netflips.stages import load_speller, load_voice
 from netflips.text_voice import TextVoice, speaker_voice, speller_path
 from text2unit.inference import warn_of_script
 from text2unit.script import Script, script_of
-from unit2av.lipsync.backend import MouthChoice, backend_of, settled
+from unit2av.lipsync.backend import backend_of, settled
 from unit2av.lipsync.mouth import Said
 from unit2av.stage import RENDERER
 
@@ -46,41 +44,32 @@ class Given:
     renderer: Path | None = None
 
 
-def given_words(options: argparse.Namespace, choice: MouthChoice) -> Given:
+def given_words(options: PortraitOptions) -> Given:
     """Find what is wrong with what was given before anything is loaded. Raises NetflipsError."""
-    require_file(options.portrait, "the portrait")
-    given = _speech(options, choice) if options.speech is not None else _words(options)
-    settled(choice, given.renderer)
-    inputs = {
-        "the portrait": options.portrait, "the speech": given.speech, "the units": given.units, "the speller": given.speller,
-        "the unit encoder": given.encoder, "the renderer": given.renderer, "the voice": options.speaker_path,
-        "the speaker encoder": options.speaker_encoder_path, **choice.files,
-    }  # fmt: skip
-    keep_apart({"the result": options.out_vid_path}, inputs)
-    require_place(options.out_vid_path, "the result")
+    given = _speech(options.speech, options) if options.speech is not None else _words(options)
+    settled(options.lips, given.renderer)
     return given
 
 
-def _speech(options: argparse.Namespace, choice: MouthChoice) -> Given:
-    speech = require_media(options.speech, "the speech")
-    if not backend_of(choice, None).needs_units:
+def _speech(path: Path, options: PortraitOptions) -> Given:
+    speech = require_media(path, "the speech")
+    if not backend_of(options.lips, None).needs_units:
         return Given(speech)
     found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
     return Given(speech, encoder=found[UNIT_ENCODER], renderer=found[RENDERER])
 
 
-def _words(options: argparse.Namespace) -> Given:
+def _words(options: PortraitOptions) -> Given:
     if options.units is not None:
-        units = require_file(options.units, "the unit file")
-        return Given(units=units, renderer=checkpoint_or_bundle(options.unit2av_path, RENDERER))
-    script = script_of(options.text, options.lang)
+        return Given(units=options.units, renderer=checkpoint_or_bundle(options.unit2av_path, RENDERER))
+    script = script_of(options.text or "", options.to)
     warn_of_script(script)
-    speller = speller_path(options.text2unit_path, options.lang)
+    speller = speller_path(options.text2unit_path, options.to)
     return Given(script=script, speller=speller, renderer=checkpoint_or_bundle(options.unit2av_path, RENDERER))
 
 
 @contextmanager
-def spoken(given: Given, options: argparse.Namespace, progress: Progress) -> Iterator[tuple[Path, Said]]:
+def spoken(given: Given, options: PortraitOptions, progress: Progress) -> Iterator[tuple[Path, Said]]:
     """The sound that is heard, a file for the length of the block, and what the mouth is told of it. Raises NetflipsError."""
     with private_folder() as folder:
         if given.speech is not None:
@@ -88,31 +77,32 @@ def spoken(given: Given, options: argparse.Namespace, progress: Progress) -> Ite
             samples = read_speech(given.speech)
             if not samples.size:
                 raise NoSpeechError("the speech is empty", path=given.speech)
-            yield given.speech, Said(heard_units(given.encoder, samples, options, progress), samples)
+            how = Running(options.device, options.precision)
+            yield given.speech, Said(heard_units(given.encoder, samples, how, progress, given.speech), samples)
             return
         path = folder / _SPOKEN
         units = _say_units(given, path, options, progress) if given.units is not None else _say_text(given, path, options, progress)
         yield path, Said(units, read_speech(path))
 
 
-def _say_text(given: Given, path: Path, options: argparse.Namespace, progress: Progress) -> Units:
+def _say_text(given: Given, path: Path, options: PortraitOptions, progress: Progress) -> Units:
     assert given.script is not None  # as `given_words` found
     assert given.speller is not None
     assert given.renderer is not None
-    speller = load_speller(given.speller, Running(device_name(options), options.precision))
-    voice = TextVoice.load(speller, given.renderer, options.lang, duration_scale(options.rate), options)
+    speller = load_speller(given.speller, Running(options.device, options.precision))
+    voice = TextVoice.load(speller, given.renderer, options.to, duration_scale(options.speed), options)
     telling = voice.tell(given.script, progress)
     write_speech_pieces(path, telling)
     return telling.units
 
 
-def _say_units(given: Given, path: Path, options: argparse.Namespace, progress: Progress) -> Units:
+def _say_units(given: Given, path: Path, options: PortraitOptions, progress: Progress) -> Units:
     assert given.units is not None  # as `given_words` found
     assert given.renderer is not None
-    vocoder = load_voice(given.renderer, Running(device_name(options), options.precision, target=options.lang))
+    vocoder = load_voice(given.renderer, Running(options.device, options.precision, target=options.to))
     voice = speaker_voice(options, vocoder)
     with units_of(given.units):
         codes = from_reference_codes(read_unit_file(given.units), vocoder.language)
-        timed = vocoder.predict_durations(codes, duration_scale(options.rate))
+        timed = vocoder.predict_durations(codes, duration_scale(options.speed))
         write_speech_pieces(path, track(vocoder.iter_synthesize(timed, voice), "speech", progress))
     return timed

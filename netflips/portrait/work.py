@@ -1,6 +1,5 @@
 """The work of `netflips portrait`: a head that moves, blinks and speaks, picture by picture."""
 
-import argparse
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels, Samples
-from avcore.command import LOG, device_name
+from avcore.command import LOG
 from avcore.faces.crop import Box
 from avcore.faces.geometry import Landmarks
 from avcore.faces.select import loudness
@@ -18,13 +17,13 @@ from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
 from netflips.dub.label import with_label
 from netflips.lipsync.writing import Frame, write_talk
-from netflips.portrait.flags import PictureChoice, picture_choice
+from netflips.portrait.flags import PictureChoice
 from netflips.portrait.layers import layers_of
 from netflips.portrait.motion import accents, blinks, wander
+from netflips.portrait.options import PortraitOptions
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.words import given_words, spoken
-from unit2av.lipsync.backend import mouth_choice
 from unit2av.lipsync.choose import opened_mouth
 from unit2av.lipsync.mouth import Mouth, Said, Scene
 
@@ -79,17 +78,16 @@ def write_portrait(
     return count
 
 
-def animate(options: argparse.Namespace) -> None:
+def animate(options: PortraitOptions) -> None:
     """Make a portrait talk as the options ask for. Raises NetflipsError for files that cannot be used."""
-    choice = mouth_choice(options)
-    given = given_words(options, choice)
-    portrait = Portrait.open(options.portrait, picture_choice(options))
+    given = given_words(options)
+    portrait = Portrait.open(options.portrait, options.picture_choice)
     what = "lips" if given.speech is not None else "speech and lips"
-    opened = opened_mouth(choice, given.renderer, device_name(options), options.precision)
+    opened = opened_mouth(options.lips, given.renderer, options.device, options.precision)
     with bars(options.quiet) as progress, opened as mouth, spoken(given, options, progress) as (speech, said):
-        count = write_portrait(options.out_vid_path, portrait, mouth, speech, said, what, progress)
+        count = write_portrait(options.out, portrait, mouth, speech, said, what, progress)
     seconds = float(frames_to_seconds(count))
-    LOG.info("%s: %.2f s, %s, lips by %s", options.out_vid_path, seconds, several(count, "picture"), mouth.name)
+    LOG.info("%s: %.2f s, %s, lips by %s", options.out, seconds, several(count, "picture"), mouth.name)
 
 
 def movements(

@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from avcore.files import write_text
 from avcore.units.vocabulary import UTUT_LANGUAGES
 from netflips import cli
 from netflips.dub.utterances import UtteranceLength
-from netflips.lipsync.command import FITS
+from netflips.lipsync.options import Fit
 from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, Switch, Utterance, Words
 from netflips.serve.jobs import LOG_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
@@ -232,7 +232,7 @@ KINDS: Mapping[str, Kind] = {
             (
                 File("video", "source", ("video",)),
                 File("speech", "speech", SOUND_OR_VIDEO),
-                Choice("fit", FITS),
+                Choice("fit", get_args(Fit)),
                 _MOUTH,
             ),
             _lipsync,

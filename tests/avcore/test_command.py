@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from avcore.command import add_common_options, device_name, run, stopped_by_sigterm
+from avcore.command import Parser, add_common_options, device_name, run, stopped_by_sigterm
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.errors import InputError, UsageError
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="thing")
+def _parser() -> Parser:
+    parser = Parser(prog="thing")
     add_common_options(parser)
     return parser
 
@@ -93,7 +93,7 @@ def work(_):
             path.write_text(str(number))
             print("writing", flush=True)
 
-sys.exit(run(argparse.ArgumentParser("thing"), work, []))
+sys.exit(run(Parser("thing"), work, []))
 """
 
 
@@ -123,6 +123,6 @@ def test_a_library_that_makes_a_plain_interrupt_of_a_signal(number: signal.Signa
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who is started in the background is deaf to it
     try:
-        assert run(argparse.ArgumentParser(), wait, []) == code
+        assert run(Parser(), wait, []) == code
     finally:
         signal.signal(signal.SIGINT, before)

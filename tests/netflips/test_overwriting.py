@@ -1,14 +1,18 @@
 """No command writes over what it reads: refused before any work, in one line, with every file as it was."""
 
+import argparse
 import json
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from avcore.errors import OutputError
+from avcore.errors import InputError, OutputError
+from avcore.outputs import Input, Output, check_files
+from avcore.usage import Parser
 from netflips import cli
 from netflips.bundles.paths import bundle_paths
 from netflips.dub import command as dub_command
@@ -56,7 +60,65 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 MODELS = ("--av2unit-path", "e.safetensors", "--utut-path", "t.safetensors", "--unit2av-path", "r.safetensors")
 CORPORA = ("zeroth", "kox", "fleurs", "video", "aihub_lips", "grid", "lrs")
-LANGUAGES = ("--src-lang", "en", "--tgt-lang", "ko")
+LANGUAGES = ("--from", "en", "--to", "ko")
+
+
+def _parsers() -> Iterator[tuple[str, Parser]]:
+    """The parsers of all commands, by the module and the name of each."""
+    rooms = ("avcore", "avtrain", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips", "workshop")
+    for path in (path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))):
+        for name in re.findall(r"^def (build\w*parser)\(", path.read_text(encoding="utf-8"), re.MULTILINE):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            for parser in _with_subparsers(getattr(import_module(module), name)()):
+                yield module, parser
+
+
+def _with_subparsers(parser: Parser) -> Iterator[Parser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield from _with_subparsers(one)
+
+
+FOLDERS = {
+    *("root", "out_dir", "output_folder", "run_dir", "work_dir", "bundle_dir", "bundle", "cache", "data", "folder", "pairs"),
+    *("data_root", "english_root", "sound_root", "docs"),
+}
+"""Options that name no file. What is written into a folder is compared by whoever knows the names (`test_names_that_are_made`)."""
+OF_THEIR_OWN = (
+    "netflips.evaluate.suite_command",
+    "netflips.serve.",
+    "netflips.info",
+    "unit2unit.training.prepare_",
+    "avdata.prepare.",
+    "netflips.published.",
+    "netflips.demo",
+)
+"""Commands that compare folders, that read alone, or whose outputs have names that nobody chooses."""
+
+
+def test_every_option_that_names_a_file_says_which(folder: Path) -> None:
+    """What is declared is compared and looked for before any work: each output with each input, of every command."""
+    checked = 0
+    for module, parser in _parsers():
+        files = {one.dest: one.type for one in parser._actions if isinstance(one.type, Input | Output)}
+        plain = {one.dest for one in parser._actions if one.type is Path} - FOLDERS - {"videos", "in_path"}
+        assert not plain or module.startswith(OF_THEIR_OWN), (parser.prog, plain)
+        inputs = {name: file for name, file in files.items() if isinstance(file, Input)}
+        for name, read in inputs.items():
+            given = argparse.Namespace(**{name: Path("u.txt")} | dict.fromkeys(files.keys() - {name}))
+            for other in files.keys() - inputs.keys():
+                setattr(given, other, Path("./u.txt"))
+                with pytest.raises(OutputError, match=f"would overwrite {re.escape(read.what)}"):
+                    check_files(parser.declared(given))
+                setattr(given, other, None)
+                checked += 1
+            if not read.may_be_folder:
+                setattr(given, name, Path("no.txt"))
+                with pytest.raises(InputError, match=re.escape(read.what)):
+                    check_files(parser.declared(given))
+    assert checked > 150
 
 
 @pytest.mark.parametrize(
@@ -64,20 +126,12 @@ LANGUAGES = ("--src-lang", "en", "--tgt-lang", "ko")
     [
         ("--in-vid-path . --out-dir .", "a_ko.mp4: the dubbed video would overwrite an input video"),
         (".", "a_ko.mp4: the dubbed video would overwrite an input video"),
-        ("a.mp4 --speaker-path v.mp4 --out-vid-path v.mp4", "overwrite the voice"),
-        ("a.mp4 --out-vid-path o.mp4 --speaker-path v.mp4 --report v.mp4", "report would overwrite the voice"),
-        ("a.mp4 --out-vid-path o.mp4 --segments-in s.json --report s.json", "report would overwrite the segments file"),
-        ("a.mp4 --out-vid-path o.mp4 --report t.safetensors", "report would overwrite a checkpoint"),
-        ("a.mp4 --out-vid-path o.mp4 --report t.json", "t.json: the report would overwrite a checkpoint"),
-        ("a.mp4 --out-vid-path lips.mp4 --in-lip-path lips.mp4", "overwrite the lip video"),
-        ("a.mp4 --out-vid-path o.mp4 --in-bbox-path box.pkl --report box.pkl", "overwrite the face boxes"),
-        ("a.mp4 --out-vid-path music.mp4 --background-audio music.mp4", "overwrite the background audio"),
-        ("a.mp4 --out-vid-path o.mp4 --speaker-map map.json --segments map.json", "overwrite the speaker map"),
+        ("a.mp4 --out-vid-path o.mp4 --report t.json", "t.json: the report would overwrite the translator"),
         ("a.mp4 --out-vid-path v.mp4 --speaker-map map.json", "overwrite a voice of the speaker map"),
-        ("a.mp4 --out-vid-path o.mp4 --segments x.json --report x.json", "are one file"),
         ("a.mp4 --out-vid-path o.mp4 --report x.json --report ./x.json", "are one file"),
         ("a.mp4 v.mp4 --out-dir out --report a.mp4", "report would overwrite an input video"),
         ("a.mp4 --out-vid-path a.mp4", "overwrite an input video"),
+        ("a.mp4 -o music.mp4 --background-audio music.mp4", "overwrite the background audio"),
     ],
 )
 def test_dub(refused: Run, words: str, said: str) -> None:
@@ -91,52 +145,32 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("units --in-vid-path a.mp4 --out-unit-path a.mp4", "overwrite the video"),
-        ("units --in-vid-path a.mp4 --in-lip-path lips.mp4 --out-unit-path lips.mp4", "overwrite the lip video"),
-        ("units --in-vid-path a.mp4 --av2unit-path e.safetensors --out-unit-path e.json", "overwrite the unit encoder"),
-        ("translate --in-unit-path u.txt --out-unit-path u.txt", "overwrite the unit file"),
-        ("translate --in-unit-path u.txt --utut-path t.safetensors --out-unit-path t.json", "overwrite the translator"),
-        ("speak --in-unit-path u.txt --speaker-path v.mp4 --out-wav-path v.mp4", "overwrite the voice"),
-        ("speak --in-unit-path u.txt --speaker-path v.mp4 --unit2av-path r.safetensors --out-wav-path r.json", "the renderer"),
-        ("render --in-unit-path u.txt --in-vid-path a.mp4 --out-vid-path a.mp4", "overwrite the video"),
-        ("render --in-unit-path u.txt --in-vid-path a.mp4 --in-bbox-path box.pkl --out-vid-path box.pkl", "the face boxes"),
-        ("transcribe a.mp4 --unit2text-path t.safetensors --format txt --out a.mp4", "overwrite a file to transcribe"),
-        ("transcribe a.mp4 v.mp4 --unit2text-path t.safetensors --out t.json --format json", "--out is for one file"),
-        ("transcribe a.mp4 --unit2text-path t.safetensors --out t.json", "overwrite the text reader"),
-        ("say 공항 --text2unit-path t.safetensors --units-path t.json", "overwrite the speller"),
-        ("lip2speech a.mp4 --out-path o.wav --out-vid-path a.mp4", "overwrite the video"),
-        ("lip2speech a.mp4 --out-path v.mp4 --speaker-path v.mp4", "overwrite the voice"),
+        ("units a.mp4 --out a.mp4", "overwrite the video"),
+        ("units a.mp4 -o netflips/x.txt --av2unit-path no.pt", "the unit encoder is not there"),
+        ("units a.mp4 -o {bundle}", "overwrite a file of the bundle"),
+        ("translate units/en/a.txt --out-dir units/en", "an output would overwrite an input"),
+        ("transcribe a.mp4 v.mp4 --out t.json --format json", "--out is for one file"),
+        ("transcribe t.mp4 --out-dir . --format json --unit2text-path t.safetensors", "overwrite the text reader"),
         ("lip2speech a.mp4 --out-path x.npz --save-mel x.npz", "are one file"),
-        ("lipsync a.mp4 --speech v.mp4 --out-vid-path v.mp4", "overwrite the speech"),
-        ("portrait p.png --speech v.mp4 --out-vid-path v.mp4", "overwrite the speech"),
-        ("portrait p.png --units u.txt --out-vid-path u.txt", "overwrite the units"),
-        ("avatar --portrait u.txt --listen v.mp4 --out-vid-path v.mp4 --text2unit-path t.safetensors", "overwrite the question"),
-        ("convert --in-path t.safetensors --out-path t.safetensors", "overwrite the checkpoint"),
+        ("convert t.safetensors -o t.safetensors", "overwrite the checkpoint"),
         (
             "bundle pack --unit-encoder e.safetensors --translator t.safetensors --renderer r.safetensors --references units.jsonl "
             "--about bundle.json --bundle-dir .",
-            "overwrite the description",
+            "would overwrite a file that it is made of",
         ),
         ("bundle note metrics bundle.json --bundle-dir .", "overwrite the section"),
-        ("evaluate units --hypotheses units.jsonl --references u.txt --rows units.jsonl", "--rows would overwrite"),
-        ("evaluate translate --source units.jsonl --target units.jsonl --utut-path t.safetensors --json t.json", "--json would"),
         ("evaluate dubs records.jsonl --out-dir . --cpu", "an input lies where the results go"),
         ("evaluate speech records.jsonl --out-dir . --cpu", "an input lies where the results go"),
         ("evaluate dub v.mp4 --source a.mp4 --report metrics.json --out-dir . --cpu", "an input lies where the results go"),
         ("evaluate compare . . --json records.jsonl", "--json would overwrite the records"),
         ("extract --in-path failed.jsonl --out-dir . --cpu", "an input lies where the results go"),
         ("extract --in-path lips --out-dir . --with-lips --cpu", "an input lies where the results go"),
-        ("manifest merge m.jsonl -o m.jsonl", "overwrite a manifest"),
         ("manifest split m.jsonl --by split", "overwrite the manifest"),
         ("manifest to-tsv m.jsonl --out-dir . --split m --labels jsonl --units units.jsonl", "overwrite the manifest"),
-        ("manifest from-tsv m.jsonl -o m.jsonl", "overwrite the table"),
-        ("manifest from-tsv m.jsonl -o n.jsonl --labels u.txt --units-out n.jsonl", "are one file"),
         ("manifest to-pairs units/en units.jsonl --out-dir .", "overwrite the units"),
-        ("manifest to-unit2a m.jsonl --units units.jsonl -o units.jsonl", "overwrite the units"),
-        ("manifest from-unit2a u.txt -o u.txt", "overwrite the table"),
     ],
 )
-def test_every_other_command(refused: Run, folder: Path, words: str, said: str) -> None:
+def test_names_that_are_made(refused: Run, folder: Path, words: str, said: str) -> None:
     if "--by split" in words:
         Path("m.jsonl").write_text('{"id": "a", "video": "a.mp4", "split": "m"}\n')
     (folder / "lips").mkdir()
@@ -147,7 +181,9 @@ def test_every_other_command(refused: Run, folder: Path, words: str, said: str) 
         Path(name).write_text("{}")
     Path("records.jsonl").write_text('{"id": "a", "source": "a.mp4", "dub": "v.mp4"}\n')
     shutil.copy("m.jsonl", "failed.jsonl")
-    assert said in refused(cli.main, *words.split())
+    shutil.copy("a.mp4", "t.mp4")
+    bundle = bundle_paths().unit2av
+    assert said in refused(cli.main, *words.format(bundle=bundle).split())
 
 
 def test_preparing_and_averaging_translators(refused: Run) -> None:
@@ -166,31 +202,15 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
          "run_dir=run", "run/checkpoints/best.pt: an input lies where"),
         ("unit2av.train_sync", "data.train=m.jsonl data.units=run/checkpoints run_dir=run", "an input lies where"),
         ("unit2av.train_lipsync", "expert data.train=run run_dir=./run", "the run would be one of its inputs"),
-        ("unit2av.lipsync.wav2lip.training.export", "--checkpoint run/checkpoints/best.pt --out-path run/checkpoints/best.pt",
-         "overwrite the run's checkpoint"),
         ("unit2unit.utut_finetune.finetune", "data_dir=run run_dir=run", "the run would be one of its inputs"),
         ("unit2unit.utut_finetune.finetune", "data_dir=. init=run/checkpoints/best.pt run_dir=run", "an input lies where"),
         ("unit2unit.utut_pretrain.pretrain", "data_dir=run/checkpoints run_dir=run", "an input lies where"),
         ("av2unit.kmeans", "fit manifest=e.json model=e.safetensors", "the k-means model would overwrite the manifest"),
         ("av2unit.kmeans", "align manifest=m.jsonl references=km/m.units.jsonl out_dir=km", "overwrite the references"),
-        ("unit2av.lip_crops", "--manifest m.jsonl --cache m.jsonl", "overwrite the manifest"),
-        ("unit2av.speakers.voice_of", "--in-path v.npz --out-path ./v.npz", "overwrite the recording"),
-        ("unit2av.voice.training.export", "--checkpoint r.json --into r.safetensors --out-path r.safetensors",
-         "overwrite the run's"),
-        ("unit2av.face.training.export", "--checkpoint run/checkpoints/best.pt --into r.safetensors --out-path r.safetensors",
-         "overwrite the renderer"),
         ("unit2text.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
-        ("unit2text.training.export", "--checkpoint r.safetensors --out-path r.safetensors", "overwrite the run's checkpoint"),
-        ("unit2text.inference", "--in-unit-path u.txt --unit2text-path t.safetensors --out-text-path u.txt", "what is read"),
-        ("unit2text.evaluate", "m.jsonl --units units.jsonl --unit2text-path t.safetensors --texts units.jsonl", "the units"),
-        ("text2unit.inference", "--text-path u.txt --text2unit-path t.safetensors --out-unit-path u.txt", "overwrite the text"),
         ("text2unit.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
-        ("text2unit.training.export", "--checkpoint r.safetensors --out-path r.safetensors", "overwrite the run's checkpoint"),
-        ("unit2av.train_mouth", "m.jsonl --units units.jsonl --out-path units.jsonl", "overwrite the units"),
-        ("workshop.recipe.mouth_table", "e.json e.json", "overwrite the phones"),
         ("avdata.prepare.common_voice", "--data-root km/audio --out-dir km --language en", "an input lies where"),
         ("avdata.prepare.kaldi", "--data-root km/audio --out-dir km", "an input lies where"),
-        ("avdata.prepare.say", "--text-file s.wav --out s.wav", "overwrite the text"),
         ("workshop.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),
         ("avdata.prepare.zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
         ("avdata.prepare.kox", "--data-root run --english-root km/audio --out-dir km", "an input lies where"),
@@ -208,50 +228,6 @@ def test_training_and_preparing(refused: Run, folder: Path, module: str, words: 
     for name in ("run/metrics.jsonl", "km/m.units.jsonl"):
         shutil.copy("units.jsonl", name)
     assert said in refused(import_module(module).main, *words.split())
-
-
-ELSEWHERE = {f"unit2unit/training/{name}.py" for name in ("prepare_pairs", "prepare_tables", "add_language", "export")}
-ELSEWHERE.add("netflips/published/command.py")
-"""Held by the tests of these commands."""
-NO_FILE_IS_READ = {
-    "netflips/completion.py",
-    "workshop/evaluate/judges.py",
-    "workshop/heads/make_mesh.py",
-    "workshop/random/random_checkpoints.py",
-    "unit2av/drawn_lips.py",
-    "unit2av/tones.py",
-    "text2unit/babble.py",
-}
-NO_FILE_IS_WRITTEN = {"netflips/info.py", "netflips/recognizers/trial.py", "netflips/serve/look.py"}
-RUNS_OTHERS = {"netflips/demo.py", "netflips/serve/command.py", "netflips/serve/worker.py"}
-"""Their outputs lie in folders of their own, under names that nobody chooses."""
-
-
-def test_no_command_is_left_out() -> None:
-    here = Path(__file__).read_text(encoding="utf-8")
-    packages = (
-        ROOT / name
-        for name in (
-            "avcore",
-            "avtrain",
-            "avdata",
-            "av2unit",
-            "unit2unit",
-            "unit2av",
-            "unit2text",
-            "text2unit",
-            "netflips",
-            "workshop",
-        )
-    )
-    files = {str(path.relative_to(ROOT)) for one in packages for path in one.rglob("*.py") if "\ndef main(" in path.read_text()}
-    behind = {f"{module.replace('.', '/')}.py": name for name, (module, _) in cli.COMMANDS.items()}
-    several = {"netflips/cli.py", "avdata/prepare/command.py", "netflips/dub/command.py"}
-    known = ELSEWHERE | NO_FILE_IS_READ | NO_FILE_IS_WRITTEN | RUNS_OTHERS | several
-    for file in files - known:
-        module = file.removesuffix(".py").replace("/", ".")
-        is_tried = f'("{behind.get(file)} ' in here or f'"{module}"' in here
-        assert is_tried or module.removeprefix("avdata.prepare.") in CORPORA, file
 
 
 def test_dub_in_python_too(folder: Path) -> None:

@@ -119,9 +119,7 @@ def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Pat
         (["안녕 שלום"], "HEBREW LETTER SHIN"),
         (["hello", "--lang", "en"], "cannot be read aloud"),
         (["안녕", "--text-path", "x.txt"], "given twice"),
-        (["안녕", "--text", "안녕"], "given twice"),
         (["--text-path", "nowhere.txt"], "is not there"),
-        (["안녕", "--duration-scale", "0"], "--duration-scale must be above 0"),
     ],
 )
 def test_bad_input_is_one_line(

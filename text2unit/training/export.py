@@ -14,7 +14,7 @@ import numpy as np
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.units.domain import KEY, Domain
 from avcore.usage import add_quiet_options
 from avtrain.checkpoints import read_run
@@ -34,12 +34,11 @@ def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: boo
 
     eight_bits: its weights in a quarter of their room. domain: words for what it knows, where that is little: what scores below
     nearly all held-out sentences is then told to be outside. Raises CheckpointError for another file, UsageError for another
-    suffix, OutputError for an output that is the input.
+    suffix.
     """
     out_path = Path(out_path)
     if out_path.suffix != _SUFFIX:
         raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
-    keep_apart({"the output": out_path}, {"the run's checkpoint": checkpoint})
     state = read_run(checkpoint, RUN_KIND, "text2unit.train")
     about = state["about"]
     config = {
@@ -68,8 +67,10 @@ def _domain(what: str, scores: list[float]) -> dict[str, Any]:
 def build_parser() -> Parser:
     """The command's options."""
     parser = Parser(prog="export_text2unit", description="Write the speller of a training run as a checkpoint.")
-    parser.add_argument("--checkpoint", required=True, type=Path, help="checkpoints/best.pt or another one of the run")
-    parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
+    parser.add_argument(
+        "--checkpoint", required=True, type=Input("the run's checkpoint"), help="checkpoints/best.pt or another one of the run"
+    )
+    parser.add_argument("--out-path", required=True, type=Output("the output"), help="x.safetensors; x.json is written beside it")
     parser.add_argument("--eight-bits", action="store_true", help="store the weights in a quarter of their room")
     parser.add_argument(
         "--domain", default="", metavar="WORDS", help="what it knows, where that is little: strange text is told of"

@@ -1,7 +1,7 @@
 """Lip-sync backends: what each is called, which options it has, what it needs, and how it is opened; cheap to import.
 
 A backend is a module `backend` that exports `BACKEND`, and a line in `BACKENDS`. Options, help, checks of files, the choice of
-`--mouth auto`, the keys of kept work and the page's form come from there; nobody outside compares names.
+`--lips auto`, the keys of kept work and the page's form come from there; nobody outside compares names.
 """
 
 import argparse
@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from avcore.errors import UsageError
 from avcore.files import require_file
+from avcore.flags import flags_of
+from avcore.outputs import Input
+from avcore.usage import add_option
 
 if TYPE_CHECKING:
     from unit2av.face.talking import Paste
@@ -78,7 +81,7 @@ class Opening:
 class Backend:
     """What is known of a lip-sync backend before it is opened.
 
-    name: as --mouth has it. words: what it is, for --help. options: its own. needs_units: whether it moves lips by units, else by
+    name: as --lips has it. words: what it is, for --help. options: its own. needs_units: whether it moves lips by units, else by
     sound alone. has_patches: whether it draws patches, which can be pasted hard. around_s: seconds of pictures before and after a
     piece that it wants to see.
     """
@@ -137,25 +140,37 @@ def settled(choice: MouthChoice, renderer: Path | None) -> Backend:
 
 
 def mouth_names() -> tuple[str, ...]:
-    """Return what `--mouth` may be."""
+    """Return what `--lips` may be."""
     return (AUTO, *(one.name for one in backends()))
 
 
 def add_mouth_options(group: argparse._ActionsContainer) -> None:
-    """Add --mouth and the options of all backends."""
+    """Add --lips and the options of all backends."""
     told = ", ".join(f"{one.name} ({one.words})" for one in backends())
     order = ", else ".join(one.name for one in backends())
-    group.add_argument(
-        "--mouth",
+    add_option(
+        group,
+        "--lips",
+        hidden=("--mouth",),
+        dest="mouth",
         choices=mouth_names(),
         default=AUTO,
         help=f"how lips are moved: {told}, or auto: the first of {order} that has its files (default: auto)",
     )
     for one in _options():
         if one.file:
-            group.add_argument(one.flag, type=Path, metavar="FILE", help=one.help)
+            group.add_argument(one.flag, type=Input(one.file), metavar="FILE", help=one.help)
         else:
             group.add_argument(one.flag, action="store_true", help=one.help)
+
+
+def lips_flag(group: str = "") -> Any:
+    """Return the field of a command's options for --lips and the options of all backends; a name may be given in Python."""
+    return flags_of(add_mouth_options, mouth_choice, MouthChoice, group, _named)
+
+
+def _named(choice: MouthChoice | str) -> MouthChoice:
+    return MouthChoice(choice) if isinstance(choice, str) else choice
 
 
 def mouth_choice(options: argparse.Namespace, is_hard: bool = False) -> MouthChoice:

@@ -20,7 +20,7 @@ from avcore.errors import InputError, NoSpeechError, UsageError
 from avcore.files import atomic_output, require_file
 from avcore.media import probe, read_speech
 from avcore.media.tracks import chosen_number
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.speech.pitch import Pitch, measure_pitch
 from avcore.speech.tracks import settle_track
 from unit2av.speaker import SpeakerEncoder
@@ -104,9 +104,15 @@ def _as_vector(vector: NDArray[Any], path: Path) -> Samples:
 def build_parser() -> Parser:
     """The command line."""
     parser = Parser(prog="voice", description="Measure a voice once, to speak with it often.")
-    parser.add_argument("--in-path", type=Path, required=True, help="a recording of one speaker: any sound or video file")
-    parser.add_argument("--out-path", type=Path, required=True, help="the voice, x.npz, for --speaker-path")
-    parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: the weights that come with NetfLips)")
+    parser.add_argument(
+        "--in-path", type=Input("the recording"), required=True, help="a recording of one speaker: any sound or video file"
+    )
+    parser.add_argument("--out-path", type=Output("the stored voice"), required=True, help="the voice, x.npz, for --speaker-path")
+    parser.add_argument(
+        "--speaker-encoder-path",
+        type=Input("the speaker encoder"),
+        help="encoder.pt (default: the weights that come with NetfLips)",
+    )
     add_common_options(parser)
     return parser
 
@@ -118,8 +124,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     device = device_name(options)
-    inputs = {"the recording": options.in_path, "the speaker encoder": options.speaker_encoder_path}
-    keep_apart({"the stored voice": options.out_path}, inputs)
     voice = read_voice(options.in_path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
     path = write_voice(options.out_path, voice)
     LOG.info("%s: %s", path, "no pitch was found" if voice.pitch is None else f"median pitch {voice.pitch.hz:.0f} Hz")

@@ -11,7 +11,7 @@ from torch import Tensor
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.command import LOG, Parser, run
 from avcore.errors import LanguageError, UsageError
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.units.vocabulary import normalise_language, require_language
 from unit2unit.config import TranslatorConfig
 from unit2unit.layout import SHARED_TABLES
@@ -62,8 +62,8 @@ def build_parser() -> Parser:
         prog="unit2unit.utut_finetune.add_language",
         description="Add language tags to a unit translator, so that it can be trained on them. The other rows stay as they are.",
     )
-    parser.add_argument("checkpoint", help="translator to extend, as utut_sts_ft.pt")
-    parser.add_argument("output", help="file to write, .pt")
+    parser.add_argument("checkpoint", type=Input("the checkpoint"), help="translator to extend, as utut_sts_ft.pt")
+    parser.add_argument("output", type=Output("the output"), help="file to write, .pt")
     parser.add_argument("--language", nargs="*", default=["ko"], metavar="LANG", help="languages to add, or none (default: ko)")
     parser.add_argument("--like", default="en", metavar="LANG", help="whose tag a new tag starts from, or 'random' (default: en)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for --like random")
@@ -72,10 +72,9 @@ def build_parser() -> Parser:
 
 
 def _work(options: argparse.Namespace) -> None:
-    output = Path(options.output)
+    output: Path = options.output
     if output.suffix != ".pt":
         raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=output.name)
-    keep_apart({"the output": output}, {"the checkpoint": options.checkpoint})
     checkpoint = read_checkpoint(options.checkpoint, TRANSLATOR)
     for language in options.language:
         checkpoint = add_language(checkpoint, language, options.like, options.seed)

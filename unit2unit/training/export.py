@@ -19,7 +19,7 @@ from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, OutputError, UsageError
 from avcore.files import atomic_output, require_place
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.plain_text import several
 from avcore.units.vocabulary import require_language
 from avcore.usage import add_quiet_options
@@ -213,8 +213,10 @@ def build_parser() -> Parser:
         prog="unit2unit.utut_finetune.average",
         description="Average translators that were fine-tuned from one checkpoint, or late checkpoints of one run.",
     )
-    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="FILE", help="two or more")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .pt file in the published layout")
+    parser.add_argument("checkpoints", type=Input("a checkpoint"), nargs="+", metavar="FILE", help="two or more")
+    parser.add_argument(
+        "--out", type=Output("the average"), required=True, metavar="FILE", help="a .pt file in the published layout"
+    )
     add_quiet_options(parser)
     return parser
 
@@ -226,10 +228,18 @@ def build_export_parser() -> Parser:
         description="Write a translator as a file that fairseq or AV2AV's own code loads without NetfLips.",
     )
     parser.add_argument(
-        "--checkpoint", type=Path, required=True, metavar="FILE", help="checkpoint_best.pt of a run, or any translator"
+        "--checkpoint",
+        type=Input("the checkpoint"),
+        required=True,
+        metavar="FILE",
+        help="checkpoint_best.pt of a run, or any translator",
     )
     parser.add_argument(
-        "--out-path", type=Path, required=True, metavar="FILE", help=".pt to write; the units' dictionaries come beside it"
+        "--out-path",
+        type=Output("the output"),
+        required=True,
+        metavar="FILE",
+        help=".pt to write; the units' dictionaries come beside it",
     )
     parser.add_argument(
         "--published",
@@ -252,7 +262,6 @@ def export(options: argparse.Namespace) -> None:
     """Read the translator, write the published form."""
     require_fairseq()
     _require_pt(options.out_path)
-    keep_apart({"the output": options.out_path}, {"the checkpoint": options.checkpoint})
     checkpoint = read_checkpoint(options.checkpoint, TRANSLATOR)
     pair = (options.src_lang, options.tgt_lang)
     write_published(checkpoint, options.out_path, options.published, options.data_dir, pair)
@@ -268,7 +277,6 @@ def _work(options: argparse.Namespace) -> None:
     if len(options.checkpoints) < 2:
         raise UsageError("an average needs two or more checkpoints", found=len(options.checkpoints))
     _require_pt(options.out)
-    keep_apart({"the average": options.out}, {"a checkpoint": options.checkpoints})
     write_fairseq(average([read_checkpoint(path, TRANSLATOR) for path in options.checkpoints]), options.out)
     LOG.info("%s: the mean of %s", options.out, several(len(options.checkpoints), "translator"))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from avcore.command import LOG, Parser, run
 from avcore.errors import InputError
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, check_files
 from avcore.usage import add_quiet_options
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
@@ -25,7 +25,12 @@ def build_parser() -> Parser:
     parser = Parser(prog="workshop.material.pairs", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="what make_demo_data made")
     parser.add_argument(
-        "--units", type=Path, nargs="+", required=True, metavar="PATH", help="units of English takes: extracted, or labels"
+        "--units",
+        type=Input("the units", may_be_folder=True),
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="units of English takes: extracted, or labels",
     )
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="for en.jsonl and ko.jsonl with equal ids")
     add_quiet_options(parser)
@@ -61,7 +66,7 @@ def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, Un
 
 def _work(options: argparse.Namespace) -> None:
     outputs = [options.out_dir / f"{language}.jsonl" for language in ("en", "ko")]
-    keep_apart({"a file of pairs": outputs}, {"the units": options.units})
+    check_files((), {"the units": options.units}, {"a file of pairs": outputs})
     pairs = list(pair_rows(options.data, options.units))
     options.out_dir.mkdir(parents=True, exist_ok=True)
     for side, output in enumerate(outputs):

@@ -9,14 +9,13 @@ learn from video: `python -m unit2av.train_mouth`.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.command import LOG, Parser, run
 from avcore.files import require_file
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import frames_to_seconds, units_to_frames
 from avcore.usage import add_quiet_options
@@ -59,10 +58,12 @@ def true_parameters(phonemes: Sequence[Phoneme], num_pictures: int, language: st
 def build_parser() -> Parser:
     """The command line."""
     parser = Parser(prog="workshop.recipe.mouth_table", description="Learn the table of the bundle's mouth.")
-    parser.add_argument("phones", type=Path, help="phones.json of the material: which phone each unit is")
-    parser.add_argument("out_path", type=Path, help="mouth.npz beside the renderer")
+    parser.add_argument("phones", type=Input("the phones"), help="phones.json of the material: which phone each unit is")
+    parser.add_argument("out_path", type=Output("the mouth's table"), help="mouth.npz beside the renderer")
     parser.add_argument(
-        "--labels", type=Path, help="labels of the material's takes (default: labels/clean.units.jsonl beside the phones)"
+        "--labels",
+        type=Input("the labels"),
+        help="labels of the material's takes (default: labels/clean.units.jsonl beside the phones)",
     )
     parser.add_argument("--sentences", type=int, default=0, help="of the material, for a quick try (default: all)")
     add_quiet_options(parser)
@@ -76,7 +77,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     labels = options.labels or options.phones.parent / "labels" / "clean.units.jsonl"
-    keep_apart({"the mouth's table": options.out_path}, {"the phones": options.phones, "the labels": labels})
     phones = Phones.read(options.phones)
     references = [row for row in iter_units(require_file(labels, "the labels")) if row.id.endswith(_REFERENCES)]
     step = max(len(references) // options.sentences, 1) if options.sentences else 1

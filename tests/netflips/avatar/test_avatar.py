@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from avcore.answers import Transcript
+from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
 from avcore.units import Units
 from avdata.spoken_texts import SpokenText
@@ -18,6 +19,7 @@ from netflips.avatar.avatar import Avatar
 from netflips.avatar.command import build_parser, main
 from netflips.avatar.guards import WordList
 from netflips.avatar.hearing import QuestionHearing
+from netflips.avatar.options import AvatarOptions
 from netflips.avatar.program import Program
 from netflips.avatar.replies import REFUSED
 from netflips.listening import Listener, RecognizerEar
@@ -97,7 +99,7 @@ def heard_by(echo: Echo, language: str | None) -> QuestionHearing:
 def hears(monkeypatch: pytest.MonkeyPatch, text: str) -> Echo:
     """Let every question be heard as one text."""
     echo = Echo(text)
-    monkeypatch.setattr("netflips.avatar.work.open_ear", lambda options: heard_by(echo, options.lang))
+    monkeypatch.setattr("netflips.avatar.work.open_ear", lambda options: heard_by(echo, options.source))
     return echo
 
 
@@ -158,7 +160,7 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
         (["--reply-command", "no-such-program"], "the program of --reply-command is not there"),
         (["--replies", "{folder}/blocked.txt"], "these are no replies"),
         (["--blocked", "{folder}/face.png"], "blocked words"),
-        (["--rate", "9"], "--rate is out of range"),
+        (["--rate", "9"], "--speed is out of range"),
         (["--listen", "{folder}/none.wav"], "the question is not there"),
         (["--portrait", "{folder}/question.wav"], "no picture that can be read"),
         (["--out-vid-path", "{folder}/answer.txt"], "cannot be written"),
@@ -199,7 +201,7 @@ def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.Mo
             return Echo("hello")
 
     monkeypatch.setitem(sys.modules, "netflips.recognizers", Recognisers)
-    words = ["--portrait", "x", "--listen", "x", "--out-vid-path", "x", "--recognizer", str(tmp_path), "--cpu"]
-    ear = hearing.open_ear(build_parser().parse_args(words))
+    words = ["--portrait", "x", "--listen", "x", "--out-vid-path", "x.mp4", "--recognizer", str(tmp_path), "--cpu"]
+    ear = hearing.open_ear(options_from(AvatarOptions, build_parser().parse_args(words)))
     assert opened == [(tmp_path, "cpu", "float32")]
     assert isinstance(ear.listener.ear, RecognizerEar)

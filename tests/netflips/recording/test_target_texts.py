@@ -12,8 +12,7 @@ import pytest
 
 from avcore.errors import InputError, UsageError, VocabularyError
 from avcore.media import VideoWriter
-from netflips.dub.command import build_parser
-from netflips.dub.recording_flags import recording_options
+from netflips.dub.options import DubCommand
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
 from netflips.pipeline import dub
@@ -154,6 +153,6 @@ def test_a_text_that_cannot_be_said_is_refused_before_any_work(
 
 
 def test_a_speller_without_times_is_refused() -> None:
-    options = build_parser().parse_args(["x.mp4", "--text2unit-path", "speller.safetensors"])
+    options = DubCommand("x.mp4", text2unit_path="speller.safetensors")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="belongs to --segments-in"):
-        recording_options(options)
+        options.recording()

@@ -1,6 +1,5 @@
 """`netflips serve` as it is started: where it is, what it warns of, and how it ends."""
 
-import argparse
 import json
 import os
 import re
@@ -13,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from avcore.flags import options_from
 from netflips.avatar import command as avatar_command
+from netflips.avatar.options import AvatarOptions
 from netflips.serve import command
 from netflips.serve.kinds import KINDS, Asked
 from tests.netflips.serve.conftest import ROOT
@@ -92,13 +93,12 @@ def test_the_avatars_answers_are_read_before_anybody_asks(
     assert (asked.recognizer, asked.unit2text_path) == (tmp_path, None)  # one listener
     asked = _avatar(["--reply-command", f"'{sys.executable}' answer.py --polite", "--mouth-table", "words.txt"])
     assert asked.reply_command == f"{sys.executable} {tmp_path / 'answer.py'} --polite"  # a job runs in a folder of its own
-    assert asked.mouth_table == tmp_path / "words.txt"
+    assert asked.lips.values["mouth_table"] == tmp_path / "words.txt"
 
 
-def _avatar(words: list[str]) -> argparse.Namespace:
+def _avatar(words: list[str]) -> AvatarOptions:
     """What the command of a job of the tab Avatar is asked, for a server that was started so."""
     settings = command.settings_of(command.build_parser().parse_args(words))
     names = {"picture": "picture.jpg", "question": "question.wav"}
     made = KINDS["avatar"].words(Asked({"rate": 0.8}, names, 0.0, "work", settings))
-    asked: argparse.Namespace = avatar_command.build_parser().parse_args(made[1:])
-    return asked
+    return options_from(AvatarOptions, avatar_command.build_parser().parse_args(made[1:]))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.command import LOG, run
+from avcore.command import LOG, Parser, run
 from avcore.units.vocabulary import require_same_vocabulary
 from avtrain.checkpoints import read_run
 from unit2av.export import export_parser, require_new
@@ -26,9 +26,9 @@ def export_face(
     """Write a renderer checkpoint that has a run's face renderer, and return its path.
 
     into: a renderer whose voices are kept; its face is replaced. Raises CheckpointError for files of another kind,
-    VocabularyError when the renderer's units are of another quantizer, OutputError for an output that is one of the inputs.
+    VocabularyError when the renderer's units are of another quantizer.
     """
-    out_path = require_new(out_path, checkpoint, into)
+    out_path = require_new(out_path)
     state = read_run(checkpoint, KIND, "unit2av.train_unit2v")
     vocabulary = str(state["about"]["vocabulary"])
     base = read_checkpoint(into, RENDERER) if into is not None else None
@@ -42,7 +42,7 @@ def export_face(
     return path
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
     return export_parser("export_unit2v", "a trained face renderer", "a renderer checkpoint whose voices are kept")
 

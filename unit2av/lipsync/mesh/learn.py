@@ -6,8 +6,7 @@ from pathlib import Path
 
 from avcore.command import LOG
 from avcore.errors import InputError, NetflipsError, UsageError, VocabularyError
-from avcore.files import require_file, require_place
-from avcore.outputs import keep_apart
+from avcore.files import require_file
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
 from avcore.units import Units
@@ -31,8 +30,6 @@ def learn_from_manifest(options: argparse.Namespace) -> None:
     """Learn a table as the options ask for, and say how good it is on clips that it did not learn from."""
     if options.hold_out < 0 or options.hold_out == 1:
         raise UsageError("--hold-out must be 0 (none) or 2 or more", found=options.hold_out)
-    out = require_place(options.out_path, "the table")
-    keep_apart({"the table": out}, {"the manifest": options.manifest, "the units": options.units})
     manifest, said = read_manifest(options.manifest, options.root), read_units(options.units)
     entries = [entry for entry in manifest.entries if entry.video and entry.id in said]
     if not entries:
@@ -46,8 +43,10 @@ def learn_from_manifest(options: argparse.Namespace) -> None:
         if not any(clip is other for other in held):
             examples.add(clip.units.frames(), clip.parameters)
     table = learn_table(examples, vocabulary)
-    table.save(out)
-    LOG.info("%s: %d units, from %d pictures of %s", out, size, examples.num_pictures, several(len(examples.frames), "clip"))
+    table.save(options.out_path)
+    LOG.info(
+        "%s: %d units, from %d pictures of %s", options.out_path, size, examples.num_pictures, several(len(examples.frames), "clip")
+    )
     if held:
         _tell(table, held)
 

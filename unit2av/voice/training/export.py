@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.command import LOG, run
+from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language, require_same_vocabulary
 from unit2av.export import export_parser, require_new
@@ -32,10 +32,10 @@ def export_vocoder(
 
     into: a renderer whose other voices and face are kept; a voice of the same language is replaced. language: "" = the
     run's. edge_unit: see unit2av.voice.speech; None = the run's. Raises CheckpointError for files of another kind, VocabularyError
-    when the renderer's units are of another quantizer, OutputError for an output that is one of the inputs, UsageError for
+    when the renderer's units are of another quantizer, UsageError for
     an edge unit that the vocoder does not have.
     """
-    out_path = require_new(out_path, checkpoint, into)
+    out_path = require_new(out_path)
     run_checkpoint = read_run_checkpoint(checkpoint)
     language = normalise_language(language or run_checkpoint.language)
     base = read_checkpoint(into, RENDERER) if into is not None else None
@@ -49,7 +49,7 @@ def export_vocoder(
     return path
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
     parser = export_parser("export_unit2a", "a trained vocoder", "a renderer checkpoint whose other voices and face are kept")
     parser.add_argument("--language", default="", help="name of the voice (default: the run's language)")

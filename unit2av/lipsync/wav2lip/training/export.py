@@ -14,7 +14,7 @@ from avcore.checkpoints.foreign import read_state_dict
 from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import atomic_output, require_file
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output
 from avcore.usage import add_quiet_options
 from avtrain.checkpoints import read_run, read_state
 from avtrain.config import State
@@ -30,11 +30,11 @@ def export_lipsync(checkpoint: str | Path, out_path: str | Path, quality_path: s
     """Write a run's generator or its sync expert in the published layout, and return its path.
 
     quality_path: where the discriminator goes that was trained beside the generator, to go on from. Raises CheckpointError for
-    files of another kind and where there is no discriminator, OutputError for an output that is one of the inputs.
+    files of another kind and where there is no discriminator.
     """
     out_path = _require_name(out_path)
-    outputs = {"the output": out_path, "the discriminator": None if quality_path is None else _require_name(quality_path)}
-    keep_apart({name: path for name, path in outputs.items() if path is not None}, {"the run's checkpoint": checkpoint})
+    if quality_path is not None:
+        _require_name(quality_path)
     state = _read(Path(checkpoint))
     modules = state["modules"]
     if quality_path is not None and task.QUALITY not in modules:
@@ -75,9 +75,15 @@ def _require_name(path: str | Path) -> Path:
 def build_parser() -> Parser:
     """The command's options."""
     parser = Parser(prog="export_lipsync", description="Write what was trained as the published programs read it.")
-    parser.add_argument("--checkpoint", required=True, type=Path, help="checkpoints/best.pt or another one of the run")
-    parser.add_argument("--out-path", required=True, type=Path, help="wav2lip.pth; of the expert's run lipsync_expert.pth")
-    parser.add_argument("--quality-path", type=Path, help="visual_quality_disc.pth, the discriminator of an hq run")
+    parser.add_argument(
+        "--checkpoint", required=True, type=Input("the run's checkpoint"), help="checkpoints/best.pt or another one of the run"
+    )
+    parser.add_argument(
+        "--out-path", required=True, type=Output("the output"), help="wav2lip.pth; of the expert's run lipsync_expert.pth"
+    )
+    parser.add_argument(
+        "--quality-path", type=Output("the discriminator"), help="visual_quality_disc.pth, the discriminator of an hq run"
+    )
     add_quiet_options(parser)
     return parser
 

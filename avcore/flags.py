@@ -1,0 +1,287 @@
+"""The options of a command as one dataclass: flags, their help, and the files that they name come from its fields.
+
+A field that is made by `flag` or `positional` is an option, a string under it is its help, and its type says how it is read:
+bool is a switch, Literal a choice, tuple several values, a dataclass more options of its own. A field made by `flags_of` is added
+and read by functions. What a field does not get from the command line has its default, as in Python.
+"""
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from avcore.checkpoints.stages import PRECISIONS
+from avcore.command import run
+from avcore.errors import UsageError
+from avcore.outputs import Input, Output
+from avcore.usage import Parser, add_option, add_positional, inverse_speed, speed
+
+Options = TypeVar("Options")
+_FLAG = "flag"
+
+
+@dataclass(frozen=True)
+class _Flag:
+    """What a field's metadata holds. See `flag`."""
+
+    names: Sequence[str] = ()
+    hidden: Sequence[str] = ()
+    also: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    group: str | tuple[str, str] = ""
+    file: Input | Output | None = None
+    read: Callable[[Any], Any] | None = None
+    is_positional: bool = False
+    add: Callable[[Any], None] | None = None
+    make: Callable[[argparse.Namespace], Any] | None = None
+    how: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def flag(
+    *names: str,
+    default: Any = MISSING,
+    factory: Any = MISSING,
+    file: Input | Output | None = None,
+    hidden: Sequence[str] = (),
+    also: Mapping[str, Mapping[str, Any]] | None = None,
+    group: str | tuple[str, str] = "",
+    read: Callable[[Any], Any] | None = None,
+    **how: Any,
+) -> Any:
+    """Return a field that is an option.
+
+    names: as help shows them, by default --name. hidden: other names. also: other flags that set it, as `add_argument` takes them.
+    file: what it reads or writes. group: the heading in help from here on, or that and a sentence. read: makes the field's value of
+    what was parsed. how: for `add_argument`, where the field's type does not say it.
+    """
+    told = _Flag(names, hidden, also or {}, group, file, read, how=how)
+    return field(default=default, default_factory=factory, metadata={_FLAG: told})
+
+
+def out_flag(what: str, *hidden: str, default: Any = MISSING, group: str = "", **how: Any) -> Any:
+    """Return the field of the file to write: -o, --out. what: as messages call it. hidden: other flags, beside --output."""
+    return flag("-o", "--out", hidden=("--output", *hidden), default=default, file=Output(what), group=group, **how)
+
+
+def speed_flag() -> Any:
+    """Return the field of how fast somebody speaks: --speed, above 1 faster; --duration-scale is its inverse."""
+    also = {"--duration-scale": {"type": inverse_speed}}
+    return flag(default=1.0, type=speed, hidden=("--rate",), also=also, metavar="X")
+
+
+def voice_flag(**how: Any) -> Any:
+    """Return the field of the voice to speak in: --voice."""
+    return flag("--voice", hidden=("--speaker-path",), default=None, file=Input("the voice"), **how)
+
+
+def positional(
+    name: str,
+    *hidden: str,
+    default: Any = MISSING,
+    file: Input | None = None,
+    group: str | tuple[str, str] = "",
+    **how: Any,
+) -> Any:
+    """Return a field that is a file without a flag. name: in help. hidden: flags by which it may be given, beside --input."""
+    told = _Flag((name,), hidden, group=group, file=file, is_positional=True, how=how)
+    return field(default=default, metadata={_FLAG: told})
+
+
+def flags_of(
+    add: Callable[[Any], None],
+    make: Callable[[argparse.Namespace], Any],
+    factory: Callable[[], Any],
+    group: str = "",
+    read: Callable[[Any], Any] | None = None,
+) -> Any:
+    """Return a field of several options.
+
+    add: puts them into a group. make: makes the value of what was parsed. factory: makes the default. read: makes the value of what
+    is given in Python.
+    """
+    return field(default_factory=factory, metadata={_FLAG: _Flag(group=group, add=add, make=make, read=read)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonOptions:
+    """Options that all commands share."""
+
+    device: str = flag(
+        group="running",
+        default="auto",
+        also={"--cpu": {"action": "store_const", "const": "cpu", "help": "the same as --device cpu"}},
+    )
+    """auto, cpu, cuda, cuda:N or mps (default: auto)"""
+    precision: str = flag(default="float32", choices=PRECISIONS)
+    """number format (default: float32)"""
+    yes: bool = flag("-y", "--yes", default=False)
+    """go on without asking"""
+    quiet: bool = flag("-q", "--quiet", default=False)
+    """print errors and warnings only"""
+    verbose: bool = flag("-v", "--verbose", default=False)
+    """print details, and tracebacks of unexpected errors"""
+
+    def __post_init__(self) -> None:
+        """Let a path be given as text. Raises UsageError for what is neither."""
+        for one, told, kind in _flags(type(self)):
+            value = getattr(self, one.name)
+            if told.make is not None and told.read is not None:
+                object.__setattr__(self, one.name, told.read(value))
+            if told.file is None and kind is not Path and kind != tuple[Path, ...]:
+                continue
+            if isinstance(value, tuple | list) or get_origin(kind) is tuple:
+                paths = value if isinstance(value, tuple | list) else (value,)
+                object.__setattr__(self, one.name, tuple(map(_as_path, paths)))
+            elif value is not None:
+                object.__setattr__(self, one.name, _as_path(value))
+
+
+def run_with(
+    options: type[Options], work: Callable[[Options], int | None], argv: Sequence[str] | None, prog: str, epilog: str | None = None
+) -> int:
+    """Run a command whose options are a dataclass; see `avcore.command.run`."""
+    return run(parser_for(options, prog, epilog), work, argv, lambda given: options_from(options, given))
+
+
+def parser_for(options: type, prog: str, epilog: str | None = None) -> Parser:
+    """Return the parser of a command's options. epilog: said at the end of its help."""
+    parser = Parser(prog=prog, description=inspect.cleandoc(options.__doc__ or ""), epilog=epilog)
+    _add(options, parser, {}, parser)
+    return parser
+
+
+def options_from(options: type[Options], given: argparse.Namespace) -> Options:
+    """Return the options that were parsed. Raises what the dataclass raises."""
+    values = dict[str, Any]()
+    for one, told, kind in _flags(options):
+        if told.make is not None:
+            values[one.name] = told.make(given)
+        elif is_dataclass(kind) and not told.names and told.read is None:
+            values[one.name] = options_from(kind, given)  # type: ignore[arg-type]
+        elif hasattr(given, one.name):
+            value = getattr(given, one.name)
+            value = tuple(value) if isinstance(value, list) else value
+            values[one.name] = value if told.read is None else told.read(value)
+    return options(**values)
+
+
+def declared_in(options: Any) -> Iterator[tuple[Input | Output, list[Path]]]:
+    """Yield the files that options name, those of nested options too."""
+    for one, told, _ in _flags(type(options)):
+        value = getattr(options, one.name)
+        if told.file is not None:
+            given = value if isinstance(value, tuple | list) else () if value is None else (value,)
+            yield told.file, [Path(path) for path in given]
+        elif value is not None and is_dataclass(value):
+            files: Mapping[str, Any] = getattr(value, "files", None) or {}
+            if not callable(files):
+                yield from ((Input(what, may_be_folder=True), _listed(paths)) for what, paths in files.items())
+            yield from declared_in(value)
+
+
+def _as_path(given: Any) -> Path:
+    if not isinstance(given, str | Path):
+        raise UsageError("this is no path", expected="a path or text", found=type(given).__name__)
+    return Path(given)
+
+
+def _listed(paths: Any) -> list[Path]:
+    return [paths] if isinstance(paths, Path) else list(paths)
+
+
+def _add(options: type, container: Any, groups: dict[str, Any], parser: Parser) -> Any:
+    """Add the flags of a dataclass; returns the group that the last went into."""
+    words = _words(options)
+    for one, told, kind in _flags(options):
+        if told.group:
+            title, text = (told.group, None) if isinstance(told.group, str) else told.group
+            if title not in groups:
+                groups[title] = parser.add_argument_group(title, text)
+            container = groups[title]
+        if told.add is not None:
+            told.add(container)
+        elif is_dataclass(kind) and not told.names and told.read is None:
+            container = _add(kind, container, groups, parser)  # type: ignore[arg-type]
+        else:
+            _add_one(container, one, told, kind, words.get(one.name, ""))
+    return container
+
+
+def _add_one(container: Any, one: Field[Any], told: _Flag, kind: Any, help: str) -> None:
+    is_needed = one.default is MISSING and one.default_factory is MISSING
+    how = {"help": help.replace("%", "%%"), **_reading(kind, told, one), **told.how}
+    if told.is_positional:
+        nargs = {} if is_needed or "nargs" in how else {"nargs": "?"}
+        how |= {"metavar": told.names[0], "default": argparse.SUPPRESS}
+        add_positional(container, one.name, *told.hidden, **nargs, **how)
+        return
+    names = told.names or (f"--{one.name.replace('_', '-')}",)
+    required = {"required": True} if is_needed else {}
+    add_option(container, *names, hidden=told.hidden, dest=one.name, default=argparse.SUPPRESS, **required, **how)
+    for name, other in told.also.items():
+        container.add_argument(name, dest=one.name, **{"default": argparse.SUPPRESS, "help": argparse.SUPPRESS, **other})
+
+
+def _reading(kind: Any, told: _Flag, one: Field[Any]) -> dict[str, Any]:
+    """What `add_argument` must know of a field's type."""
+    if told.file is not None:
+        return {"type": told.file, "metavar": "FILE"} | ({"nargs": "+"} if get_origin(kind) is tuple and told.is_positional else {})
+    if kind is bool:
+        return {"action": "store_false" if one.default is True else "store_true"}
+    if get_origin(kind) is Literal:
+        return {"choices": get_args(kind)}
+    if get_origin(kind) is tuple:
+        parts = get_args(kind)
+        return {"type": parts[0], "nargs": "+" if parts[-1] is Ellipsis else len(parts)}
+    if kind in (int, float) and "type" not in told.how:
+        return {"type": kind, "metavar": "N" if kind is int else "X"}
+    return {"metavar": "FILE", "type": Path} if kind is Path else {}
+
+
+def _flags(options: Any) -> "list[tuple[Field[Any], _Flag, Any]]":
+    """Return the fields of a dataclass that are options, its own first, with their types (of `X | None`, X)."""
+    return _read_flags(options)
+
+
+@cache
+def _read_flags(options: Any) -> "list[tuple[Field[Any], _Flag, Any]]":
+    if not any(_FLAG in one.metadata for one in fields(options)):
+        return []
+    hints = get_type_hints(options)
+    homes = [name for base in options.__mro__ for name in inspect.get_annotations(base)]
+    named = sorted((one for one in fields(options) if _FLAG in one.metadata), key=lambda one: homes.index(one.name))
+    found = [(one, one.metadata[_FLAG], hints[one.name]) for one in named]
+    return [(one, told, _inner(kind)) for one, told, kind in found]
+
+
+def _inner(kind: Any) -> Any:
+    if get_origin(kind) in (Union, types.UnionType):
+        left = [one for one in get_args(kind) if one is not type(None)]
+        return left[0] if len(left) == 1 else kind
+    return kind
+
+
+@cache
+def _words(options: Any) -> dict[str, str]:
+    """The string under each field, of the class and those that it extends."""
+    found = dict[str, str]()
+    for base in reversed(options.__mro__[:-1]):
+        body = _bodies(sys.modules[base.__module__].__file__ or "").get(base.__name__, [])
+        for before, after in pairwise(body):
+            text = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
+            if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and isinstance(text, str):
+                found[before.target.id] = " ".join(text.split())
+    return found
+
+
+@cache
+def _bodies(path: str) -> dict[str, list[ast.stmt]]:
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    return {one.name: one.body for one in tree.body if isinstance(one, ast.ClassDef)}

@@ -1,0 +1,64 @@
+"""The options of `netflips avatar`."""
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from avcore.errors import UsageError
+from avcore.flags import flag, out_flag, positional, speed_flag
+from avcore.outputs import Input, Output
+from avcore.programs import parse_command
+from avcore.usage import FROM
+from netflips.portrait.flags import PictureFlags, duration_scale
+from netflips.text_voice import VoiceFlags
+
+
+@dataclass(frozen=True)
+class AvatarOptions(PictureFlags, VoiceFlags):
+    """Let a portrait answer a spoken question in Korean. Only use pictures and voices of people who agreed to it."""
+
+    portrait: Path = positional("PICTURE", "--portrait", file=Input("the portrait"), group="files")
+    """who answers: a face from the front"""
+    out: Path = out_flag("the answer", "--out-vid-path")
+    """the answer (.mp4, .m4v, .mov or .mkv), 25 fps"""
+    _: KW_ONLY
+    listen: Path = flag(file=Input("the question"))
+    """the question: any sound or video file"""
+    report: Path | None = flag(default=None, file=Output("the report"))
+    """what was heard, what is answered, and how long each step took (JSON)"""
+    replies: Path | None = flag(group="talk", default=None, file=Input("the replies"), metavar="YAML")
+    """questions with their answers (default: those of the demo's phrasebook)"""
+    reply_command: str | None = flag(default=None, metavar="COMMAND")
+    """a program that gets the question on standard input and prints the answer"""
+    reply_seconds: float = flag(default=20.0, metavar="S")
+    """how long that program may take (default: 20)"""
+    blocked: Path | None = flag(default=None, file=Input("the list of blocked words"), metavar="TXT")
+    """words that are neither answered nor said, one a line"""
+    speed: float = speed_flag()
+    """above 1 speaks faster, as 1.2 (default: 1)"""
+    source: str | None = flag("--from", hidden=("--lang", *FROM), default=None, metavar="LANG")
+    """language of the question (default: the one that is heard)"""
+    recognizer: Path | None = flag(
+        group=("models", "what is not given comes from the bundle"),
+        default=None,
+        file=Input("the recognizer", may_be_folder=True),
+        metavar="DIR",
+    )
+    """a folder of Whisper (faster-whisper), which hears the question"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
+    """or a text reader of units, with --av2unit-path"""
+    av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
+    """unit encoder whose units the text reader knows"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
+    """unit AV renderer: the voice, and lips by --lips units"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        duration_scale(self.speed)
+        if not 0 < self.reply_seconds < float("inf"):
+            raise UsageError("--reply-seconds must be above 0", found=self.reply_seconds)
+        if self.reply_command is not None:
+            if self.replies is not None:
+                raise UsageError("answers come from --replies or from --reply-command", found="both", hint="leave one out")
+            parse_command(self.reply_command, "--reply-command")
+        if self.recognizer is not None and self.unit2text_path is not None:
+            raise UsageError("the question is heard by --recognizer or by --unit2text-path", found="both", hint="leave one out")

@@ -1,0 +1,100 @@
+"""The options of `netflips dub` and `inference_av2av.py`, for one video, several, or a folder; cheap to import."""
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from avcore.errors import UsageError
+from avcore.faces.select import parse_face_choice
+from avcore.flags import CommonOptions, flag, out_flag, positional, voice_flag
+from avcore.outputs import Input, Output
+from avcore.usage import FROM, TO
+from netflips.bulk.spread import Spread
+from netflips.dub.recording_flags import RecordingFlags
+from netflips.dub.subtitle_flags import SubtitleFlags
+from netflips.options import MODALITIES, UnitOffset
+from unit2av.inference_unit2a import unit_offset
+from unit2av.lipsync.backend import MouthChoice, lips_flag
+
+
+@dataclass(frozen=True)
+class DubCommand(SubtitleFlags, RecordingFlags, CommonOptions):
+    """Dub videos of someone speaking: same person, own voice, another language, lips that fit."""
+
+    videos: tuple[Path, ...] = positional("VIDEO", "--in-vid-path", default=(), nargs="*", type=Path, group="files")
+    """video, several videos, or a folder of them"""
+    out: Path | None = out_flag("the dubbed video", "--out-vid-path", default=None)
+    """the dubbed video (.mp4, .m4v, .mov or .mkv), for one input"""
+    _: KW_ONLY
+    out_dir: Path | None = flag(default=None, metavar="DIR")
+    """folder for the dubbed videos, named <stem>_<language>.mp4 (default: beside each video)"""
+    report: tuple[Path, ...] = flag(default=(), file=Output("the report"), action="append")
+    """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
+    verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
+    """write how much is understood as soon as that is known"""
+    audio_track: str | None = flag(default=None, metavar="N|LANG")
+    """the sound track of a video that is heard: a number from 1, or a language (default: the first with speech)"""
+    ask: bool = flag(
+        group=("where little is understood", "how much is told before anything is spoken or drawn; --yes goes on"), default=False
+    )
+    """ask before going on where it is bad (default on a terminal)"""
+    strict: bool = flag(default=False)
+    """stop there with exit code 3, before anything is spoken or drawn"""
+    source: str | None = flag("--from", hidden=FROM, group="languages and translation", default=None, metavar="LANG")
+    """language that is spoken, as en or eng (default: the only one that the models allow)"""
+    to: str | None = flag(hidden=TO, default=None, metavar="LANG")
+    """language to dub into, as ko or kor (default: the same)"""
+    modalities: str | None = flag(default=None, choices=MODALITIES, metavar="WHICH")
+    """what the units are taken from: audio,video, audio, video, or auto, decided for each utterance by whether the lips belong to
+    the sound (default: auto where the unit encoder can tell, as the bundle's; else audio,video)"""
+    translator_unit_offset: int | None = flag(default=None)
+    """the translator counts units from N (default: 0)"""
+    av2unit_path: Path | None = flag(
+        group=("models", "three that belong together; none of them = the small ones of the bundle"),
+        default=None,
+        file=Input("the unit encoder"),
+    )
+    """unit encoder, mavhubert_large_noise.pt"""
+    utut_path: Path | None = flag(default=None, file=Input("the translator"))
+    """unit translator, utut_sts_ft.pt or a fine-tuned one"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
+    """unit AV renderer, unit_av_renderer_withKO.pt"""
+    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
+    """speaker encoder, encoder.pt (default: resemblyzer's weights)"""
+    voice: Path | None = voice_flag()
+    """voice to use instead of the source's: a recording or an .npy vector"""
+    vocoder_unit_offset: UnitOffset = flag(default="auto", type=unit_offset, metavar="N|auto")
+    """row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)"""
+    face: str = flag(group="picture", default="auto")
+    """auto (largest that speaks), largest, or N-th from the left (default: auto)"""
+    in_lip_path: Path | None = flag(default=None, file=Input("the lip video"))
+    """existing 96x96 lip video at 25 fps, in place of finding the lips"""
+    in_bbox_path: Path | None = flag(default=None, file=Input("the face boxes"))
+    """existing face boxes (.bbox.pkl), in place of finding the face"""
+    lips: MouthChoice = lips_flag()
+    hard_paste: bool = flag(default=False)
+    """paste the whole face with hard edges, as published"""
+    label: str = flag("--burn-label", default="", nargs="?", const="synthetic speech and lips", metavar="TEXT")
+    """burn a visible label into the picture"""
+    ray: bool = flag(group="many videos", default=False)
+    """dub the videos of --out-dir side by side; the same command goes on after a stop"""
+    spread: Spread = flag(factory=Spread)
+    retry_failed: bool = flag(default=False)
+    """try again what an earlier run set aside"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for language, time in (("source", "start"), ("to", "end")):
+            if _is_number(given := getattr(self, language)):  # --from and --to were times
+                object.__setattr__(self, time, float(given))
+                object.__setattr__(self, language, None)
+        parse_face_choice(self.face)
+        if self.ask + self.yes + self.strict > 1:
+            raise UsageError("--ask, --yes and --strict do not go together", hint="give one of them")
+        if not self.videos:
+            raise UsageError("give a video to dub", hint="as in: netflips dub talk.mp4")
+        if self.out is not None and self.out_dir is not None:
+            raise UsageError("give either --out (one input) or --out-dir (several inputs or a folder)")
+
+
+def _is_number(text: str | None) -> bool:
+    return text is not None and text.replace(".", "", 1).isdecimal()

@@ -1,0 +1,48 @@
+"""The options of `netflips portrait`; cheap to import but for the voice's."""
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from avcore.errors import UsageError
+from avcore.flags import flag, out_flag, positional, speed_flag
+from avcore.outputs import Input
+from avcore.usage import TO
+from netflips.portrait.flags import PictureFlags, duration_scale
+from netflips.text_voice import VoiceFlags
+
+
+@dataclass(frozen=True)
+class PortraitOptions(PictureFlags, VoiceFlags):
+    """Make a still portrait talk. Only use pictures and voices of people who agreed to it."""
+
+    portrait: Path = positional("PICTURE", "--portrait", file=Input("the portrait"), group="files")
+    """a face from the front: JPEG, PNG, WebP, TIFF ..."""
+    out: Path = out_flag("the result", "--out-vid-path")
+    """the result (.mp4, .m4v, .mov or .mkv), 25 fps"""
+    _: KW_ONLY
+    speech: Path | None = flag(default=None, file=Input("the speech"))
+    """what is said: any sound or video file"""
+    text: str | None = flag(default=None)
+    """what is said: Korean text, spoken as by `netflips say`"""
+    units: Path | None = flag(default=None, file=Input("the unit file"))
+    """what is said: units, one line, as `netflips say` writes them"""
+    to: str = flag(hidden=("--lang", *TO), group="voice", default="ko", metavar="LANG")
+    """language of the text or the units (default: ko)"""
+    speed: float = speed_flag()
+    """of text and units: above 1 speaks faster (default: 1)"""
+    av2unit_path: Path | None = flag(
+        group=("models", "both belong together; neither of them = the small ones of the bundle"),
+        default=None,
+        file=Input("the unit encoder"),
+    )
+    """unit encoder (for --speech, but not for --lips wav2lip)"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
+    """unit AV renderer (not for --speech with --lips wav2lip)"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        duration_scale(self.speed)
+        given = [name for name in ("speech", "text", "units") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(f"--{name}" for name in given) or "none of them"
+            raise UsageError("say what the portrait says", expected="one of --speech, --text, --units", found=found)
