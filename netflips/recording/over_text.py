@@ -17,6 +17,7 @@ from avcore.files import atomic_output, write_text
 from avcore.notes import Note
 from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.units import Units
+from netflips.dub.judgement import UtteranceJudgement, judge_hearing
 from netflips.dub.segments import segments_json, write_segments
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
 from netflips.dub.utterances import Utterance
@@ -50,34 +51,50 @@ class SaidInWords:
 
 
 def say_in_words(
-    job: Job, road: TextRoad, found: Found, utterances: Sequence[Utterance], voices: GivenVoices
+    job: Job,
+    road: TextRoad,
+    found: Found,
+    utterances: Sequence[Utterance],
+    voices: GivenVoices,
+    decide: Callable[[Mapping[int, UtteranceJudgement]], None],
 ) -> dict[int, SaidInWords]:
-    """What each utterance says in both languages, by its number. Raises what opening the engines raises."""
+    """What each utterance says in both languages, by its number. Raises what opening the engines raises.
+
+    decide: gets how far each is understood, when all is heard and translated, before anything is spoken.
+    """
     engines = engines_of(job.models, road, job.options.source, job.options.target)
     told, written = source_texts_of(job.options), texts_of(job.options)
     heard: dict[int, Transcript] = {}
-    said: dict[int, SaidInWords] = {}
-    rest = _rest(job)
+    texts: dict[int, tuple[str, float | None]] = {}
     with job.clock.stage("text"):
-        recorded = voices.recorded()
+        recorded = voices.recorded
         for done, one in enumerate(utterances, 1):
             heard[one.number] = _hear(job, engines, found.speech, one, told.get(one.number))
             job.progress("hear", done, len(utterances))
         for done, one in enumerate(utterances, 1):
-            given = recorded.get(one.number)
-            if isinstance(given, GivenUnits):
-                said[one.number] = SaidInWords(heard[one.number], written.get(one.number, ""), None, given, rest)
-            else:
-                said[one.number] = _say(job, engines, one.number, written.get(one.number), heard, voices, rest)
+            is_given = one.number in written or isinstance(recorded.get(one.number), GivenUnits) or not heard[one.number].text
+            texts[one.number] = (
+                (written.get(one.number, ""), None) if is_given else _translate(job, engines, heard[one.number].text)
+            )
             job.progress("translate", done, len(utterances))
     rows: dict[int, dict[str, str]] = {}
-    for name, texts in ((SOURCE_TEXT, told), (TARGET_TEXT, written)):  # those of utterances that are not dubbed now stay
-        for number, text in texts.items():
+    for name, known in ((SOURCE_TEXT, told), (TARGET_TEXT, written)):  # those of utterances that are not dubbed now stay
+        for number, text in known.items():
             rows.setdefault(number, {})[name] = text
-    rows |= {number: _row(one) for number, one in said.items()}
+    rows |= {number: _row(heard[number].text, *texts[number]) for number in heard}
     _keep_texts(texts_file(job), segments_json(found.utterances, rows))
     if job.settings.segments_out is not None:
         write_segments(job.settings.segments_out, found.utterances, rows)
+    decide({number: judge_hearing(one) for number, one in heard.items()})
+    with job.clock.stage("speech"):
+        rest, said = _rest(job), dict[int, SaidInWords]()
+        for number, (text, score) in texts.items():
+            given = recorded.get(number)
+            if isinstance(given, GivenUnits):
+                said[number] = SaidInWords(heard[number], text, score, given, rest)
+            else:
+                said[number] = _say(job, number, text, score, heard, voices, rest)
+            job.progress("speech", len(said), len(texts))
     return said
 
 
@@ -97,9 +114,9 @@ def texts_file(job: Job) -> Path:
     return job.work.folder / f"{job.out.stem}.texts.json"
 
 
-def _row(one: SaidInWords) -> dict[str, str]:
-    row = {SOURCE_TEXT: one.heard.text, TARGET_TEXT: one.text}
-    return row if one.score is None else row | {TRANSLATED_TEXT: one.text}
+def _row(heard: str, text: str, score: float | None) -> dict[str, str]:
+    row = {SOURCE_TEXT: heard, TARGET_TEXT: text}
+    return row if score is None else row | {TRANSLATED_TEXT: text}
 
 
 def _hear(job: Job, engines: Engines, speech: SpeechFile | None, one: Utterance, told: str | None) -> Transcript:
@@ -127,19 +144,10 @@ def _rest(job: Job) -> int | None:
 
 
 def _say(
-    job: Job,
-    engines: Engines,
-    number: int,
-    written: str | None,
-    heard: Mapping[int, Transcript],
-    voices: GivenVoices,
-    rest: int | None,
+    job: Job, number: int, text: str, score: float | None, heard: Mapping[int, Transcript], voices: GivenVoices, rest: int | None
 ) -> SaidInWords:
-    """Translate what was heard, unless the user wrote what is to be said, and find its units."""
-    text, why = written or "", None
-    score: float | None = None
-    if not written and heard[number].text:
-        text, score = _translate(job, engines, heard[number].text)
+    """Find the units of what is to be said in an utterance."""
+    why = None
     if text:
         try:
             given = voices.spell(number, text, {one: said.text for one, said in heard.items()})

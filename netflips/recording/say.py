@@ -3,8 +3,9 @@
 All of it is kept utterance by utterance (speech-to-speech translation over units, without text).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,12 +139,6 @@ class _Ready(NamedTuple):
 def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
     """Translate, place and speak each utterance. Raises UnitError when nothing is left to say."""
     understood = _understand(job, found, casts)
-    judged = {number: one.judgement for number, one in understood.items()}
-    job.notes.add_each(outside_notes(judged))
-    for number, judgement in judged.items():
-        for note in judgement.others:
-            job.notes.add(note, number)
-    job.decide(whole_of(judged, [one.utterance for one in casts]))
     with job.clock.stage("speech"):
         ready = [_place(job, one, understood.get(one.utterance.number)) for one in casts]
         if not any(isinstance(one, _Ready) for one in ready):
@@ -168,10 +163,11 @@ def speech_of(job: Job, speech: SpeechFile | None, cue: Spoken | _Ready) -> NewS
 
 def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Understood]:
     """What each utterance says in both languages, by its number; of those of which anything can be heard or seen."""
+    decide = partial(_decide, job, [one.utterance for one in casts])
     with GivenVoices(job, found, casts) as voices:
         if job.options.road is None:
-            return _understand_units(job, found, casts, voices)
-        words = say_in_words(job, job.options.road, found, [one.utterance for one in casts], voices)
+            return _understand_units(job, found, casts, voices, decide)
+        words = say_in_words(job, job.options.road, found, [one.utterance for one in casts], voices, decide)
         meant = {
             number: Translated(one.said.units, one.score, text=one.text, why=one.why, sound=one.said.sound, said_by=one.said.whose)
             for number, one in words.items()
@@ -179,7 +175,22 @@ def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Unde
         return {number: Understood(words[number], meant[number], judge_hearing(words[number].heard)) for number in words}
 
 
-def _understand_units(job: Job, found: Found, casts: Sequence[Cast], voices: GivenVoices) -> dict[int, Understood]:
+def _decide(job: Job, utterances: Sequence[Utterance], judged: Mapping[int, UtteranceJudgement]) -> None:
+    """Tell how far all is understood, before anything is spoken."""
+    job.notes.add_each(outside_notes(judged))
+    for number, judgement in judged.items():
+        for note in judgement.others:
+            job.notes.add(note, number)
+    job.decide(whole_of(judged, utterances))
+
+
+def _understand_units(
+    job: Job,
+    found: Found,
+    casts: Sequence[Cast],
+    voices: GivenVoices,
+    decide: Callable[[Mapping[int, UtteranceJudgement]], None],
+) -> dict[int, Understood]:
     """The same over units."""
 
     def extracted(one: Cast) -> Listened | None:
@@ -189,43 +200,45 @@ def _understand_units(job: Job, found: Found, casts: Sequence[Cast], voices: Giv
         num_lanes = lanes_on(resolve_device(job.models.how.device), _MOST_LANES)
         heard = each_in_lanes(casts, extracted, num_lanes, lambda done: job.progress("units", done, len(casts)))
         listened = {one.utterance.number: said for one, said in zip(casts, heard, strict=True) if said is not None}
-    meant = _told(job, listened, voices)
-    job.models.done_with(job.models.extractor)
     left_out = {number: note for number, said in listened.items() if (note := said.heard.note) is not None}
     job.notes.add_each(left_out)
+    nothing = Translated(Units(np.zeros(0, np.int64), None, job.options.target), None)
     with job.clock.stage("unit2unit"):
-        untold = {number: said for number, said in listened.items() if number not in meant}
-        if untold:
-            translated = translate_all(list(untold.values()), job.models, job.options, job.work, job.progress)
-            meant |= dict(zip(untold, translated, strict=True))
+        given = dict.fromkeys([*voices.recorded, *texts_of(job.options)], nothing)
+        untold = {} if job.models.paths.utut is None else {number: one for number, one in listened.items() if number not in given}
+        if not job.settings.speech.is_asked:
+            job.models.done_with(job.models.extractor)
+        translated = translate_all(list(untold.values()), job.models, job.options, job.work, job.progress) if untold else []
+        meant = dict.fromkeys(listened, nothing) | dict(zip(untold, translated, strict=True))
         job.models.done_with(job.models.translator)
-    return {
-        number: Understood(said, meant[number], judge_utterance(job.models, said.heard, meant[number], meant[number].is_truncated))
+    judged = {
+        number: judge_utterance(job.models, said.heard, meant[number], meant[number].is_truncated)
         for number, said in listened.items()
     }
-
-
-def _told(job: Job, listened: Mapping[int, Listened], voices: GivenVoices) -> dict[int, Translated]:
-    """What is said without translation, by number: speech that was given, texts of the user's; and what nothing can be said in."""
-    nothing = Units(np.zeros(0, np.int64), None, job.options.target)
+    decide(judged)
     with job.clock.stage("speech"):
-        recorded, texts, heard = voices.recorded(), texts_of(job.options), source_texts_of(job.options)
-        meant: dict[int, Translated] = {}
-        for number in listened:
-            given = recorded.get(number)
+        meant |= _told(job, [number for number in listened if number not in untold], voices, nothing)
+        job.models.done_with(job.models.extractor)
+    return {number: Understood(said, meant[number], judged[number]) for number, said in listened.items()}
+
+
+def _told(job: Job, numbers: Sequence[int], voices: GivenVoices, nothing: Translated) -> dict[int, Translated]:
+    """What is said without translation, by number: speech that was given, texts of the user's; or why nothing is."""
+    recorded, texts, heard = voices.recorded, texts_of(job.options), source_texts_of(job.options)
+    meant: dict[int, Translated] = {}
+    for number in numbers:
+        given, text = recorded.get(number), texts.get(number, "")
+        try:
+            if not isinstance(given, GivenUnits) and text:
+                given = voices.spell(number, text, heard)
             if isinstance(given, GivenUnits):
-                meant[number] = Translated(given.units, None, text=texts.get(number, ""), sound=given.sound, said_by=given.whose)
-            elif number in texts:
-                try:
-                    given = voices.spell(number, texts[number], heard)
-                    meant[number] = Translated(given.units, None, text=texts[number], sound=given.sound, said_by=given.whose)
-                except SpeechError as error:
-                    why = LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
-                    meant[number] = Translated(nothing, None, text=texts[number], why=why)
-            elif given is not None or job.models.paths.utut is None:
-                meant[number] = Translated(nothing, None, why=given or LEFT_ALONE(reason=UNTOLD.code))
-            job.progress("speech", len(meant), None)
-        return meant
+                meant[number] = Translated(given.units, None, text=text, sound=given.sound, said_by=given.whose)
+            else:
+                meant[number] = replace(nothing, why=given or LEFT_ALONE(reason=UNTOLD.code))
+        except SpeechError as error:
+            meant[number] = replace(nothing, text=text, why=LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what))
+        job.progress("speech", len(meant), len(numbers))
+    return meant
 
 
 def _place(job: Job, cast: Cast, understood: Understood | None) -> _Ready | LeftAlone:

@@ -7,6 +7,7 @@ which is cut at its own pauses. All of it is kept in the work folder by what it 
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -91,6 +92,7 @@ class GivenVoices:
 
     # Speech of a person
 
+    @cached_property
     def recorded(self) -> dict[int, GivenUnits | Note]:
         """The speech of --speech-in by the number of the utterance; a note = why there is none.
 
