@@ -25,7 +25,7 @@ COMMANDS = {
     "render": ("unit2av.inference_unit2av", "units to speech and lips"),
     "transcribe": ("netflips.transcribe", "what is said in videos and sound files, as text or subtitles"),
     "extract": ("netflips.bulk.command", "units of a whole corpus, in bulk"),
-    "prepare": ("avdata.prepare.command", "a speech corpus or a folder of video to what training reads"),
+    "prepare": ("netflips.prepare", "a speech corpus or a folder of video to what training reads"),
     "manifest": ("avdata.manifest_command", "check, count, divide, join and convert manifests"),
     "models": ("netflips.published.command", "get models that others publish, and find them by name"),
     "convert": ("netflips.convert_command", "a checkpoint to safetensors and JSON"),

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from avcore.command import Parser
@@ -21,25 +21,25 @@ CORPORA = {
 }
 
 
-def build_parser() -> Parser:
-    """The corpora; the options of each are its own."""
-    lines = [f"  {name:<10} {what}" for name, (_, what) in CORPORA.items()]
+def build_parser(corpora: Mapping[str, tuple[str, str]] = CORPORA) -> Parser:
+    """The corpora, as module and purpose by name; the options of each are its own."""
+    lines = [f"  {name:<10} {what}" for name, (_, what) in corpora.items()]
     parser = Parser(
         prog="netflips prepare",
         description="Speech corpora and folders of video to what extraction and training read.",
         epilog="\n".join(["corpora:", *lines, "", "netflips prepare CORPUS --help says more."]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("corpus", choices=list(CORPORA), metavar="CORPUS", help=", ".join(CORPORA))
+    parser.add_argument("corpus", choices=list(corpora), metavar="CORPUS", help=", ".join(corpora))
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, corpora: Mapping[str, tuple[str, str]] = CORPORA) -> int:
     """Prepare a corpus and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    chosen = build_parser().parse_args(arguments[:1]).corpus
+    chosen = build_parser(corpora).parse_args(arguments[:1]).corpus
     with loading():
-        command = import_module(CORPORA[chosen][0])
+        command = import_module(corpora[chosen][0])
     return int(command.main(arguments[1:]))
 
 

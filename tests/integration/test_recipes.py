@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.avdata.prepare.trees import write_kox
+from tests.avdata.prepare.trees import write_fleurs, write_kox, write_zeroth
 from tests.integration.pages import ROOT
 from workshop.random.random_checkpoints import TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
 
@@ -50,6 +50,30 @@ def test_kox_goes_from_archives_to_figures_and_does_nothing_twice(models: Path, 
     later = _run("kox/run.sh", **options | {"pairs_with": "--valid 2 --test 1", "stage": 4, "stop_stage": 4})
     assert later.returncode == 0, later.stderr
     assert json.loads((tmp_path / "exp" / "pairs" / "data.json").read_text())["splits"]["valid"]["pairs"] == 2
+
+
+_TRANSLATOR = """
+import json, sys
+for line in sys.stdin:
+    print(json.dumps({"ok": True, "text": "number " + json.loads(line)["text"][-1]}), flush=True)
+"""
+
+
+def test_public_corpora_become_pairs_that_people_read_and_pairs_that_programs_speak(models: Path, tmp_path: Path) -> None:
+    write_fleurs(tmp_path / "fleurs")
+    write_zeroth(tmp_path / "zeroth", per_speaker=1)
+    (tmp_path / "translate.py").write_text(_TRANSLATOR)
+    done = _run(
+        "public/run.sh", fleurs=tmp_path / "fleurs", zeroth=tmp_path / "zeroth", exp=tmp_path / "exp",
+        encoder=models / UNIT_ENCODER, translator=models / TRANSLATOR, prepare_with="--workers 1",
+        translate_with=f"python {tmp_path / 'translate.py'}",
+        speak_english_with="python -m avdata.prepare.say --text-file {text_file} --out {out}", train_with=_FEW_UPDATES,
+        extract_with="--modalities audio --workers 1 --device cpu", evaluate_with=_SHORT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    splits = json.loads((tmp_path / "exp" / "pairs" / "data.json").read_text())["splits"]
+    assert {split: about["pairs"] for split, about in splits.items()} == {"train": 5, "valid": 3, "test": 3}
+    assert json.loads((tmp_path / "exp" / "translate.json").read_text())["utterances"] == 3
 
 
 def test_the_rehearsal_of_kox_has_its_true_shape(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from avdata.prepare.command import CORPORA
 from netflips import cli
+from netflips.prepare import CORPORA
 from tests.avdata.prepare.trees import write_zeroth
 
 

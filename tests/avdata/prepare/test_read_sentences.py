@@ -9,31 +9,8 @@ import soundfile
 
 from avdata.manifest import read_manifest
 from avdata.prepare import common_voice, fleurs
-from tests.avdata.prepare.made import read_rows, sound_bytes, write_tar
-
-_READ = {"en_us": {"1": 2, "2": 1, "4": 1}, "ko_kr": {"1": 1, "2": 1, "3": 1}}
-"""How often each sentence was read."""
-
-
-def write_fleurs(root: Path) -> Path:
-    """Two languages of FLEURS; the Korean sound to test on is in an archive."""
-    for folder, read in _READ.items():
-        for split in ("train", "dev", "test"):
-            names = [
-                (sentence, f"{folder}{split}{sentence}{number}.wav") for sentence, count in read.items() for number in range(count)
-            ]
-            rows = [f"{one}\t{name}\t{folder} sentence  {one}.\tsentence {one}\ts e n\t4800\tFEMALE\n" for one, name in names]
-            audio = root / folder / "audio"
-            audio.mkdir(parents=True, exist_ok=True)
-            (root / folder / f"{split}.tsv").write_text("".join(rows))
-            sounds = {f"{split}/{name}": sound_bytes(0.3, number) for number, (_, name) in enumerate(names)}
-            if (folder, split) == ("ko_kr", "test"):
-                write_tar(audio / "test.tar", sounds)
-                continue
-            (audio / split).mkdir()
-            for name, content in sounds.items():
-                (audio / name).write_bytes(content)
-    return root
+from tests.avdata.prepare.made import read_rows
+from tests.avdata.prepare.trees import write_fleurs
 
 
 def write_common_voice(root: Path) -> Path:

@@ -12,6 +12,9 @@ LIP_PLAN = (0.6, 1.4, 0.5, 1.3, 0.6)
 """Silence and speech in turn, seconds."""
 LIP_SENTENCES = [(0.6, 2.0, "최근에 날씨가 좋아요."), (2.5, 3.8, "우리는 X 학교에 갑니다.")]
 
+_FLEURS_READ = {"en_us": {"1": 2, "2": 1, "4": 1}, "ko_kr": {"1": 1, "2": 1, "3": 1}}
+"""How often each sentence of FLEURS is read."""
+
 
 def write_zeroth(root: Path, per_speaker: int = 3, seconds: float = 0.4) -> Path:
     """Zeroth Korean as it comes out of its archive: two speakers to train, one to test."""
@@ -25,6 +28,27 @@ def write_zeroth(root: Path, per_speaker: int = 3, seconds: float = 0.4) -> Path
             "".join(f"{name} 한국어 문장 {name}\n" for name in names), encoding="utf-8"
         )
     (root / "AUDIO_INFO").write_text("SPEAKERID|NAME|SEX|SCRIPTID|DATASET\n106|x|f|003|train_data_01\n")
+    return root
+
+
+def write_fleurs(root: Path) -> Path:
+    """Two languages of FLEURS; the Korean sound to test on is in an archive."""
+    for folder, read in _FLEURS_READ.items():
+        for split in ("train", "dev", "test"):
+            names = [
+                (sentence, f"{folder}{split}{sentence}{number}.wav") for sentence, count in read.items() for number in range(count)
+            ]
+            rows = [f"{one}\t{name}\t{folder} sentence  {one}.\tsentence {one}\ts e n\t4800\tFEMALE\n" for one, name in names]
+            audio = root / folder / "audio"
+            audio.mkdir(parents=True, exist_ok=True)
+            (root / folder / f"{split}.tsv").write_text("".join(rows))
+            sounds = {f"{split}/{name}": sound_bytes(0.3, number) for number, (_, name) in enumerate(names)}
+            if (folder, split) == ("ko_kr", "test"):
+                write_tar(audio / "test.tar", sounds)
+                continue
+            (audio / split).mkdir()
+            for name, content in sounds.items():
+                (audio / name).write_bytes(content)
     return root
 
 

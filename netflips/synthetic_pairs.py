@@ -1,0 +1,346 @@
+"""Pairs of two languages from a corpus of one: its text is translated as text, and the translation is spoken by programs.
+
+    sound and text of a manifest -> text of the other language -> its sound -> filters -> two manifests with equal ids
+
+Targets by synthesis are known practice (CVSS, Jia et al. 2022). Each pair says how it was made and what it measured; one that a
+filter leaves out stands in rejected.jsonl with the reason and the figure.
+
+`netflips prepare pairs --manifest data/zeroth/manifest.jsonl --target en --translate-with X --speak-with X --out-dir data/pairs`
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.command import Parser, run
+from avcore.errors import InputError, MediaError, UsageError
+from avcore.media import read_speech
+from avcore.outputs import Input
+from avcore.programs import LineProgram, parse_command, program_name
+from avcore.units.vocabulary import normalise_language
+from avdata.manifest import Entry, iter_entries
+from avdata.prepare.kox import Synthesis
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.sound import StoredSound, store_sound
+from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
+from unit2text.normalise import normalise
+from unit2text.scores import character_errors
+
+_HANGUL, _LATIN = range(ord("가"), ord("힣") + 1), range(ord("a"), ord("z") + 1)
+_SCRIPTS = {"ko": _HANGUL, "en": _LATIN}
+"""Letters of which a translation into the language is mostly made; other languages are not looked at."""
+_FULL_SCALE = 0.999
+_URL = ("http://", "https://")
+_TRANSLATE_HELP = (
+    "folder of a text translator (CTranslate2), URL that answers as LibreTranslate's /translate does, or command that answers a "
+    'line of JSON, {"text", "source", "target"}, with one, {"ok": true, "text"}; not asked where the manifest has a translation'
+)
+_SPEAK_HELP = (
+    "command that speaks the translation, as 'python -m avdata.prepare.say --voice ko --text-file {text_file} --out {out}'; "
+    "{text}, {text_file}, {out}, {reference} (the recording), {id} and {speaker} are filled in. Several times: several voices, one "
+    "for each pair"
+)
+_HEAR_HELP = (
+    'folder of a Whisper (faster-whisper), or command that answers a line of JSON, {"sound", "language"}, with one, {"ok": true, '
+    '"text"}: both sides are heard and compared with their texts, and recordings without a text get one'
+)
+
+
+@dataclass(frozen=True)
+class PairFilters:
+    """What a pair must not exceed.
+
+    max_cer: character error rate of either side, by the recogniser. max_ratio: of the longer side's seconds to the shorter's.
+    max_clipped: share of samples at full scale.
+    """
+
+    max_cer: float = 0.3
+    max_ratio: float = 3.0
+    max_clipped: float = 0.001
+
+
+@dataclass(frozen=True)
+class PairTools:
+    """What makes and checks the other side, as the command line names it; "" = none."""
+
+    translate_with: str
+    speak_with: tuple[str, ...]
+    hear_with: str = ""
+    timeout_s: float = 300.0
+
+    def check(self) -> None:
+        """Raise UsageError or InputError for what cannot work, before anything is made."""
+        if not self.speak_with:
+            raise UsageError("--speak-with is needed", hint="any text-to-speech program; several times for several voices")
+        for template in self.speak_with:
+            Synthesis(template, self.timeout_s).check()
+        for flag, given in (("--translate-with", self.translate_with), ("--hear-with", self.hear_with)):
+            if given and not given.startswith(_URL) and not Path(given).is_dir():
+                parse_command(given, flag)
+
+
+@cache
+def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
+    """What a flag names, opened once in each process."""
+    what = f"the program of {flag}"
+    if given.startswith(_URL):
+        return lambda **request: _from_url(given, request, limit_s)
+    if not Path(given).is_dir():
+        program = LineProgram(parse_command(given, flag), limit_s, what)
+        return lambda **request: _text(program.ask(request), what)
+    if flag == "--hear-with":
+        from netflips.recognizers import open_whisper
+
+        whisper = open_whisper(Path(given))
+        return lambda sound, language: whisper.hear(read_speech(Path(sound)), language).text
+    from netflips.text_road.translator import open_text_translator
+
+    translator = open_text_translator(Path(given))
+    return lambda text, source, target: translator.translate(text, source, target).text
+
+
+def _from_url(url: str, request: Mapping[str, str], limit_s: float) -> str:
+    body = json.dumps({"q": request["text"], "source": request["source"], "target": request["target"], "format": "text"}).encode()
+    asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(asked, timeout=limit_s) as answer:
+            found = json.loads(answer.read(1 << 20))
+    except (OSError, ValueError) as error:
+        raise InputError("the translator did not answer", path=url, found=error) from error
+    return _text({"text": found.get("translatedText")} if isinstance(found, dict) else {}, url)
+
+
+def _text(answer: Mapping[str, Any], whose: str) -> str:
+    text = answer.get("text")
+    if not isinstance(text, str):
+        raise InputError(f"{whose} answered without a text", expected='"text"', found=str(answer)[:80])
+    return " ".join(text.split())
+
+
+class LeftOutPair(Exception):  # noqa: N818  # no error: a filter at work
+    """A pair is not good enough."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        """reason: in two words, for counting. detail: in a sentence."""
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+@dataclass
+class OneSidedCorpus:
+    """Entries of a manifest, with sound. target: language of the side that is made."""
+
+    manifest: Path
+    target: str
+    tools: PairTools
+    filters: PairFilters
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.root = self.manifest
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How pairs are made and looked at must not change on the way."""
+        return {
+            "corpus": "pairs",
+            "manifest": str(self.manifest),
+            "target": self.target,
+            **asdict(self.tools),
+            **asdict(self.filters),
+        }
+
+    def pieces(self) -> Iterator[CorpusPiece]:
+        """One for each entry."""
+        said = set[tuple[str, str]]()
+        for number, entry in iter_entries(self.manifest):
+            if not entry.audio or entry.language in ("", self.target):
+                lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not said'}"
+                self.problems[f"{entry.id} (line {number})"] = lacking
+                continue
+            key = (entry.speaker, normalise(entry.text))
+            is_repeated = bool(key[1]) and key in said
+            said.add(key)
+            yield CorpusPiece(entry.id, (entry, is_repeated))
+
+    def worker(self, place: Workplace) -> "PairWorker":
+        """Makes the other side."""
+        return PairWorker(place.out, place.temporary, self.manifest.parent, self.target, self.tools, self.filters)
+
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
+        """Nothing more to say."""
+
+
+@dataclass(frozen=True)
+class PairWorker:
+    """Makes the other side of recordings, and looks at both."""
+
+    out: Path
+    temporary: Path
+    root: Path
+    target: str
+    tools: PairTools
+    filters: PairFilters
+
+    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
+        """Make and check one pair."""
+        entry, is_repeated = piece.work
+        folder = self.temporary / f"{zlib.crc32(entry.id.encode()):08x}"
+        folder.mkdir(exist_ok=True)
+        try:
+            if is_repeated:
+                raise LeftOutPair("duplicate", "the same speaker says the same text before")
+            rows = {one.language: one.to_row() for one in self._pair(entry, folder)}
+            journal.add(PieceRecord(piece.key, "kept", rows=rows))
+        except LeftOutPair as why:
+            journal.add(PieceRecord(piece.key, "rejected", reason=why.reason, detail=why.detail))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return ()
+
+    def finish(self, piece: CorpusPiece) -> None:
+        """No piece has follow-ups."""
+
+    def _pair(self, entry: Entry, folder: Path) -> tuple[Entry, Entry]:
+        own_path = self.root / entry.audio
+        text, made = entry.text, dict[str, Any]()
+        self._require_whole(own_path, "recording")
+        if self.tools.hear_with:
+            heard = self._hear(own_path, entry.language)
+            made["heard" if not text else "cer"] = True if not text else self._error_rate(text, heard, "recording")
+            text = text or heard
+        if not text:
+            raise LeftOutPair("no text", "it has no text, and --hear-with gives none")
+        translation, by = self._translated(entry, text)
+        voice = zlib.crc32(entry.id.encode()) % len(self.tools.speak_with)
+        synthesis = Synthesis(self.tools.speak_with[voice], self.tools.timeout_s)
+        spoken = synthesis.speak(translation, own_path, folder, "spoken", entry.speaker)
+        self._require_whole(spoken, "translation")
+        other: dict[str, Any] = {
+            "translated_by": by,
+            "spoken_by": f"{program_name(parse_command(synthesis.template, '--speak-with'))} {voice + 1}",
+        }
+        if self.tools.hear_with:
+            other["cer"] = self._error_rate(translation, self._hear(spoken, self.target), "translation")
+        stored = [
+            _stored(path, self.out, f"audio/{language}/{entry.id}.wav")
+            for path, language in ((own_path, entry.language), (spoken, self.target))
+        ]
+        short, long = sorted(one.seconds for one in stored)
+        if long > self.filters.max_ratio * short:
+            raise LeftOutPair("length ratio", f"sides of {stored[0].seconds:.1f} and {stored[1].seconds:.1f} s")
+        kept = {name: value for name, value in entry.extra.items() if name in ("split", "gender")}
+        own, target = (
+            Entry(entry.id, one.name, duration_s=one.seconds, samples=one.samples, language=language)
+            for one, language in zip(stored, (entry.language, self.target), strict=True)
+        )
+        own = replace(own, speaker=entry.speaker, text=text, translation=translation, extra=kept | ({"made": made} if made else {}))
+        extra = kept | {"synthetic": True, "made": other}
+        return own, replace(target, speaker=str(other["spoken_by"]), text=translation, translation=text, extra=extra)
+
+    def _translated(self, entry: Entry, text: str) -> tuple[str, str]:
+        """A translation, and whose it is."""
+        translation, by = " ".join(entry.translation.split()), "the corpus"
+        if not translation and self.tools.translate_with:
+            by = self.tools.translate_with
+            ask = _asked("--translate-with", by, self.tools.timeout_s)
+            translation = ask(text=text, source=entry.language, target=self.target)
+        if not translation:
+            raise LeftOutPair("no translation", "nothing came out of the translator")
+        letters = [ord(sign) for sign in translation.casefold() if sign.isalpha()]
+        script = _SCRIPTS.get(self.target)
+        if script is not None and sum(one in script for one in letters) * 2 <= len(letters):
+            raise LeftOutPair("other script", f"most letters of {translation[:40]!r} are not of {self.target}")
+        return translation, by
+
+    def _hear(self, sound: Path, language: str) -> str:
+        ask = _asked("--hear-with", self.tools.hear_with, self.tools.timeout_s)
+        return ask(sound=str(sound), language=language)
+
+    def _error_rate(self, text: str, heard: str, whose: str) -> float:
+        counted = character_errors(normalise(text), normalise(heard))
+        rate = round(counted.errors / max(counted.length, 1), 3)
+        if rate > self.filters.max_cer:
+            raise LeftOutPair(f"misheard {whose}", f"character error rate {rate:.2f}: {text[:40]!r} is heard as {heard[:40]!r}")
+        return rate
+
+    def _require_whole(self, path: Path, whose: str) -> None:
+        """Raise LeftOutPair for sound that is clipped."""
+        speech = read_speech(path)
+        clipped = float(np.mean(np.abs(speech) >= _FULL_SCALE)) if len(speech) else 0.0
+        if clipped > self.filters.max_clipped:
+            raise LeftOutPair(f"clipped {whose}", f"{clipped:.1%} of its samples are at full scale")
+
+
+def _stored(path: Path, out: Path, name: str) -> StoredSound:
+    try:
+        return store_sound(path, out, name)
+    except MediaError as error:
+        raise LeftOutPair("empty sound", str(error)) from error
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        prog="netflips prepare pairs",
+        description="Pairs of two languages from a corpus of one: its text translated, spoken by programs, filtered; two manifests "
+        "with equal ids.",
+    )
+    limits = PairFilters()
+    parser.add_argument(
+        "--manifest", type=Input("the manifest"), required=True, metavar="FILE", help="what another `netflips prepare` wrote"
+    )
+    parser.add_argument("--target", required=True, metavar="LANG", help="language of the side that is made, as ko")
+    parser.add_argument("--translate-with", default="", metavar="X", help=_TRANSLATE_HELP)
+    parser.add_argument("--speak-with", action="append", default=[], metavar="COMMAND", help=_SPEAK_HELP)
+    parser.add_argument("--hear-with", default="", metavar="X", help=_HEAR_HELP)
+    parser.add_argument("--timeout", type=float, default=300, metavar="S", help="seconds for an answer (default: 300)")
+    filters = parser.add_argument_group("pairs that are left out (rejected.jsonl)")
+    filters.add_argument(
+        "--max-cer", type=float, default=limits.max_cer, metavar="X", help="character error rate of a side (default: %(default)s)"
+    )
+    filters.add_argument(
+        "--max-ratio",
+        type=float,
+        default=limits.max_ratio,
+        metavar="X",
+        help="of the longer side to the shorter (default: %(default)s)",
+    )
+    filters.add_argument(
+        "--max-clipped",
+        type=float,
+        default=limits.max_clipped,
+        metavar="X",
+        help="share of samples at full scale (default: %(default)s)",
+    )
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    manifest: Path = options.manifest
+    if options.out_dir.resolve() == manifest.resolve().parent:
+        raise UsageError("the output folder is that of the manifest", path=options.out_dir, hint="choose another --out-dir")
+    tools = PairTools(options.translate_with, tuple(options.speak_with), options.hear_with, options.timeout)
+    tools.check()
+    filters = PairFilters(options.max_cer, options.max_ratio, options.max_clipped)
+    return prepare(OneSidedCorpus(manifest, normalise_language(options.target), tools, filters), output_options(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

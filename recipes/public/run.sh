@@ -1,0 +1,64 @@
+#!/bin/bash
+# Public corpora to an English-Korean unit translator, for whoever cannot have Ko-X; see README.md.
+set -eu
+cd "$(dirname "$0")/../.."
+. recipes/stages.sh
+
+fleurs=fleurs                       # folder with en_us and ko_kr, sound unpacked
+zeroth=                             # Zeroth Korean, unpacked; empty = without it
+common_voice=                       # English of Common Voice, unpacked; empty = without it
+exp=exp/public                      # all that is made
+translate_with=                     # text translator: folder, URL or command
+speak_english_with=                 # text-to-speech commands with {text_file} and {out}; several with | between: voices
+speak_korean_with=
+hear_with=                          # recogniser that checks both sides: folder or command; empty = no round trip
+encoder=mavhubert_large_noise.pt    # published files
+translator=utut_sts_ft.pt
+config=unit2unit/finetune           # of the training; unit2unit/finetune_debug to try
+prepare_with=                       # more options of each command
+extract_with="--modalities audio"
+pairs_with=
+train_with=
+evaluate_with=
+read_options "$@"
+set -f # words of the options are no patterns of files
+
+made=("$exp/fleurs")
+some_may_fail=1 run_stage 1 "FLEURS, both sides read by people" \
+    netflips prepare fleurs --data-root "$fleurs" --out-dir "$exp/fleurs" $prepare_with
+
+# make_pairs NUMBER NAME TARGET VOICES: pairs of $exp/NAME, prepared before.
+make_pairs() {
+    local voices=() voice
+    IFS='|' read -ra parts <<<"$4"
+    for voice in "${parts[@]}"; do voices+=(--speak-with "$voice"); done
+    some_may_fail=1 run_stage "$1" "pairs of $2, the other side spoken by programs" \
+        netflips prepare pairs --manifest "$exp/$2/train.jsonl" --target "$3" --translate-with "$translate_with" "${voices[@]}" \
+        ${hear_with:+--hear-with "$hear_with"} --out-dir "$exp/$2_pairs" $prepare_with
+    made+=("$exp/$2_pairs")
+}
+if [[ $zeroth ]]; then
+    some_may_fail=1 run_stage 2 "Zeroth Korean" netflips prepare zeroth --data-root "$zeroth" --out-dir "$exp/zeroth" $prepare_with
+    run_stage 3 "its part to train" netflips manifest split "$exp/zeroth/manifest.jsonl" --by split
+    make_pairs 4 zeroth en "$speak_english_with"
+fi
+if [[ $common_voice ]]; then
+    some_may_fail=1 run_stage 5 "Common Voice" \
+        netflips prepare cv --data-root "$common_voice" --language en --out-dir "$exp/cv" $prepare_with
+    run_stage 6 "its part to train" netflips manifest split "$exp/cv/manifest.jsonl" --by split
+    make_pairs 7 cv ko "$speak_korean_with"
+fi
+run_stage 8 "all English" netflips manifest merge "${made[@]/%//en.jsonl}" -o "$exp/en.jsonl"
+run_stage 9 "all Korean" netflips manifest merge "${made[@]/%//ko.jsonl}" -o "$exp/ko.jsonl"
+some_may_fail=1 run_stage 10 "units of English" \
+    netflips extract --in-path "$exp/en.jsonl" --out-dir "$exp/units/en" --av2unit-path "$encoder" $extract_with
+some_may_fail=1 run_stage 11 "units of Korean" \
+    netflips extract --in-path "$exp/ko.jsonl" --out-dir "$exp/units/ko" --av2unit-path "$encoder" $extract_with
+run_stage 12 "pairs to train on, and those of FLEURS to validate on and to test on" \
+    python -m unit2unit.utut_finetune.prepare_pairs --source "$exp/units/en" --target "$exp/units/ko" --manifest "$exp/ko.jsonl" \
+    --out "$exp/pairs" --overwrite $pairs_with
+run_stage 13 "the tag of Korean" python -m unit2unit.utut_finetune.add_language "$translator" "$exp/start.pt" --language ko
+run_stage 14 "fine-tune" python -m unit2unit.utut_finetune.finetune --config "$config" data_dir="$exp/pairs" init="$exp/start.pt" \
+    run_dir="$exp/run" $train_with
+run_stage 15 "evaluate" netflips evaluate translate --pairs "$exp/pairs" --utut-path "$exp/run/checkpoints/checkpoint_best.pt" \
+    --json "$exp/translate.json" $evaluate_with

@@ -1,0 +1,156 @@
+"""Pairs from a corpus of one language, made by stand-ins for a translator, two voices and a recogniser, with planted faults."""
+
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from avdata.manifest import read_manifest
+from netflips.cli import main
+from tests.avdata.prepare.made import read_rows
+
+_TRANSLATOR = """
+import json, sys
+KNOWN = {"good morning": "좋은 아침", "it is late": "늦었다", "leave it": "leave it in English", "say nothing": ""}
+KNOWN["read it twice"] = "두 번"
+print("loading")
+for line in sys.stdin:
+    asked = json.loads(line)
+    assert (asked["source"], asked["target"]) == ("en", "ko")
+    print(json.dumps({"ok": True, "text": KNOWN.get(asked["text"], "한국어 " + asked["text"][-1])}), flush=True)
+"""
+_VOICE = """
+import json, pathlib, sys
+import numpy as np, soundfile
+pitch, place, text_file, out = float(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+text = open(text_file, encoding="utf-8").read().strip()
+fault = {"한국어 a": "loud", "한국어 b": "long", "한국어 c": "empty", "한국어 d": "other"}.get(text, "")
+seconds = 5.0 if fault == "long" else 0.5 + len(text) / 100
+sound = 0.3 * np.sin(np.arange(int(16000 * seconds)) * pitch)
+sound = np.clip(9 * sound, -1, 1) if fault == "loud" else 0 * sound if fault == "empty" else sound
+soundfile.write(out, sound, 16000)
+(place / (str(len(sound)) + ".json")).write_text(json.dumps("아주 다른 말" if fault == "other" else text))
+"""
+_RECOGNISER = """
+import json, pathlib, sys
+import soundfile
+for line in sys.stdin:
+    sound = json.loads(line)["sound"]
+    known = pathlib.Path(sys.argv[1]) / (str(soundfile.info(sound).frames) + ".json")
+    print(json.dumps({"ok": True, "text": json.loads(known.read_text())}), flush=True)
+"""
+_TEXTS = {
+    "plain": "good morning", "again": "good morning", "other": "good morning", "english": "leave it", "nothing": "say nothing",
+    "loud": "fault a", "long": "fault b", "empty": "fault c", "misheard": "fault d", "wrong": "it is late", "untold": "",
+}  # fmt: skip
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A manifest of English recordings, the programs, and what the recogniser hears of each length."""
+    (tmp_path / "en").mkdir()
+    (tmp_path / "heard").mkdir()
+    rows = []
+    for number, (name, text) in enumerate(_TEXTS.items()):
+        samples = 12000 + number
+        soundfile.write(tmp_path / "en" / f"{name}.wav", 0.3 * np.sin(np.arange(samples) * 0.05), 16000)
+        heard = {"wrong": "what is this", "untold": "read it twice"}.get(name, text)
+        (tmp_path / "heard" / f"{samples}.json").write_text(json.dumps(heard))
+        speaker = "b" if name == "other" else "a"
+        row = {"id": name, "audio": f"en/{name}.wav", "language": "en", "speaker": speaker, "text": text, "split": "train"}
+        rows.append(row)
+    rows.append({"id": "korean", "audio": "en/plain.wav", "language": "ko", "text": "안녕"})
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name, code in (("translate", _TRANSLATOR), ("voice", _VOICE), ("hear", _RECOGNISER)):
+        (tmp_path / f"{name}.py").write_text(code)
+    return tmp_path
+
+
+def _made(corpus: Path, out: str, *more: str, translator: str = "") -> int:
+    voices = [f"{sys.executable} {corpus}/voice.py {pitch} {corpus}/heard {{text_file}} {{out}}" for pitch in ("0.05", "0.09")]
+    spoken = [word for voice in voices for word in ("--speak-with", voice)]
+    translated = ["--translate-with", translator or f"{sys.executable} {corpus}/translate.py"]
+    given = [
+        "--manifest",
+        str(corpus / "manifest.jsonl"),
+        "--out-dir",
+        str(corpus / out),
+        "--target",
+        "ko",
+        "--workers",
+        "1",
+        "--quiet",
+    ]
+    return main(["prepare", "pairs", *given, *translated, *spoken, *more])
+
+
+def test_a_pair_says_how_it_was_made_and_faults_are_left_out_by_name(corpus: Path) -> None:
+    hear = ("--hear-with", f"{sys.executable} {corpus}/hear.py {corpus}/heard")
+    assert _made(corpus, "out", *hear) == 1
+    english, korean = (read_manifest(corpus / "out" / f"{name}.jsonl").entries for name in ("en", "ko"))
+    assert [one.id for one in english] == [one.id for one in korean] == ["other", "plain", "untold"]
+    assert [(one.text, one.translation) for one in korean] == [("좋은 아침", "good morning")] * 2 + [("두 번", "read it twice")]
+    made = [dict(one.extra["made"]) for one in korean]
+    assert {one["spoken_by"] for one in made} <= {"voice.py 1", "voice.py 2"}
+    assert all(one["cer"] == 0 and one["translated_by"].endswith("translate.py") for one in made)
+    assert [one.extra.get("made") for one in english] == [{"cer": 0.0}, {"cer": 0.0}, {"heard": True}]
+    assert all((corpus / "out" / one.audio).is_file() for one in (*english, *korean))
+    assert (korean[0].extra["synthetic"], korean[0].extra["split"], korean[0].language) == (True, "train", "ko")
+    left_out = {row["id"]: row["reason"] for row in read_rows(corpus / "out" / "rejected.jsonl")}
+    assert left_out == {
+        "again": "duplicate", "english": "other script", "nothing": "no translation", "loud": "clipped translation",
+        "long": "length ratio", "empty": "empty sound", "misheard": "misheard translation", "wrong": "misheard recording",
+    }  # fmt: skip
+    assert [row["reason"] for row in read_rows(corpus / "out" / "failed.jsonl")] == ["its language is ko"]
+    before = (corpus / "out" / "ko.jsonl").read_bytes()
+    (corpus / "translate.py").write_text("raise SystemExit(3)")
+    assert _made(corpus, "out", *hear) == 1
+    assert (corpus / "out" / "ko.jsonl").read_bytes() == before
+    assert _made(corpus, "out", *hear, "--max-cer", "0.5") == 2
+
+
+def test_a_translator_behind_a_url(corpus: Path) -> None:
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.dumps({"translatedText": f"번역 {len(asked['q'])}"}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/translate"
+        assert _made(corpus, "out", "--limit", "1", translator=url) == 0
+        (entry,) = read_manifest(corpus / "out" / "ko.jsonl").entries
+        assert (entry.text, entry.extra["made"]["translated_by"]) == ("번역 12", url)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--translate-with", "cat"], "--speak-with is needed"),
+        (["--speak-with", "espeak {text}"], "{out}"),
+        (["--speak-with", "cat {text} {out}", "--hear-with", "no-such-program"], "--hear-with is not there"),
+    ],
+)
+def test_tools_that_cannot_work_are_refused_before_anything_is_made(
+    words: list[str], said: str, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--manifest", str(corpus / "manifest.jsonl"), "--target", "ko", "--out-dir", str(corpus / "new")]
+    assert main(["prepare", "pairs", *given, *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (corpus / "new").exists()
