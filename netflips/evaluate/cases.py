@@ -17,11 +17,12 @@ from avcore.plain_text import several
 from avcore.runs.journal import iter_rows
 from avcore.timeline import frames_to_seconds
 from avcore.units.vocabulary import normalise_language
-from netflips.evaluate.metrics.figures import DUB, REFERENCE, REFERENCE_TEXT, SOURCE
+from netflips.evaluate.metric import REFERENCE, REFERENCE_TEXT, SOURCE
 
+DUB = "dub"
 FILES = (SOURCE, DUB, REFERENCE, "report")
 """Fields of a line that name files."""
-_FIELDS = ("id", *FILES, REFERENCE_TEXT, "speaker", "language")
+_FIELDS = ("id", *FILES, REFERENCE_TEXT, "speaker", "language", "group")
 _NAMED = 20
 """Complaints of one kind that are named one by one."""
 _FORM = '{"id": ..., "source": ..., "dub": ..., "reference_text": ...}'
@@ -31,7 +32,7 @@ _FORM = '{"id": ..., "source": ..., "dub": ..., "reference_text": ...}'
 class CaseFiles:
     """A line of a manifest. dub: what was made; source: what from; reference: right speech, or a video of it; report: JSON of
     `netflips dub --report`; None = there is none. reference_text: what should be said, "" = not known. language: of the dub, two
-    letters. speaker: whose voice it should be, "" = not said."""
+    letters. speaker: whose voice it should be, "" = not said. group: the part of the table that it is in, "" = there are none."""
 
     id: str
     dub: Path
@@ -41,6 +42,7 @@ class CaseFiles:
     speaker: str = ""
     language: str = ""
     report: Path | None = None
+    group: str = ""
 
     @property
     def files(self) -> dict[str, Path]:
@@ -74,12 +76,16 @@ def check_cases(
     _refuse(doubled, path, ("", "ids stand there more than once"), "one line for each id")
     given = None if language is None else normalise_language(language)
     named = [replace(case, language=normalise_language(case.language) if case.language else given or "") for case in cases]
-    spoken = sorted({case.language for case in named if case.language})
-    if len(spoken) > 1:
-        hint = "a table has one language: divide the manifest"
-        raise InputError("the languages of the dubs are mixed", path=path, expected="one", found=", ".join(spoken), hint=hint)
-    if given is not None and spoken != [given]:
-        raise InputError("the manifest is of another language", path=path, expected=given, found=spoken[0])
+    spoken: dict[str, str] = {}
+    for case in named:
+        before = spoken.setdefault(case.group, case.language) or case.language
+        if case.language and case.language != before:
+            hint = "a table has one language: divide the manifest, or name groups"
+            found = ", ".join(sorted((before, case.language)))
+            raise InputError("the languages of the dubs are mixed", path=path, expected="one", found=found, hint=hint)
+        spoken[case.group] = before
+    if given is not None and (other := sorted(set(spoken.values()) - {given})):
+        raise InputError("the manifest is of another language", path=path, expected=given, found=other[0])
     missing = [
         f"{place}: {field} {file}"
         for place, case in zip(places, cases, strict=True)
@@ -89,7 +95,7 @@ def check_cases(
     _refuse(
         missing, path, ("file is not there, or empty", "files are not there, or empty"), "files that can be read", "check the paths"
     )
-    return tuple(replace(case, language=spoken[0] if spoken else "") for case in named)
+    return tuple(replace(case, language=spoken[case.group]) for case in named)
 
 
 def check_media(cases: Sequence[CaseFiles], path: Path) -> None:

@@ -21,11 +21,9 @@ _PLOT = 52, 14, 500, 214
 """Left, top, right and bottom of the plot of a noise curve."""
 _NAMES = {AUDIO: "sound alone", VIDEO: "lips alone", BOTH: "sound and lips"}
 _CLASSES = {AUDIO: "sound", VIDEO: "lips", BOTH: "both"}
-_SHARE = "right"
 FIGURES = {
     "chrf": "chrF2 of what is heard, mean over clips",
     "unit_error_rate": "unit error rate",
-    _SHARE: "share of sentences that come out right",
 }
 _TICKS = 4
 _STYLE = (
@@ -77,7 +75,7 @@ def histogram(row: Row) -> Markup | None:
     return element(
         "svg", element("line", class_="rail", x1=_LEFT, x2=_WIDTH - _LEFT, y1=_BASE, y2=_BASE), bars, marks, texts,
         class_="histogram", viewbox=f"0 0 {_WIDTH} {_HEIGHT}", role="img",
-        aria_label=f"{row.kind.title}: {clips} from {ends}; means: {said}",
+        aria_label=f"{row.title}: {clips} from {ends}; means: {said}",
     )  # fmt: skip
 
 
@@ -86,7 +84,7 @@ def noise_curve(curve: Curve) -> Markup:
     left, top, right, bottom = _PLOT
     levels = sorted({level for points in curve.points.values() for level in points}, reverse=True)
     figures = [one for points in curve.points.values() for one in points.values()]
-    low, high = (0.0, 1.0) if curve.figure == _SHARE else _range(figures)
+    low, high = _range(figures)
     step = (right - left) / max(len(levels) - 1, 1)
 
     def x(level: float) -> float:

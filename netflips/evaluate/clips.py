@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from avcore.arrays import Floats, Pixels, Samples
 from avcore.errors import NetflipsError, NoSpeechError
@@ -15,7 +18,7 @@ from avcore.timeline import samples_to_seconds
 from avcore.units import Units
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.judges import Judges
-from netflips.evaluate.metrics.figures import DUB, FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SOURCE
+from netflips.evaluate.metric import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SOURCE
 
 DUBBED, ITSELF, SHUFFLED, TRUTH, TRUE_UNITS = "dub", "source", "shuffled", "reference", "true_units"
 SUBJECTS = (DUBBED, ITSELF, SHUFFLED, TRUTH, TRUE_UNITS)
@@ -28,7 +31,7 @@ _MOST_OTHERS = 20
 
 
 class MediaClip:
-    """A video or sound file; each part is made when it is first asked for (see `netflips.evaluate.metrics.figures.Clip`)."""
+    """A video or sound file; each part is made when it is first asked for (see `netflips.evaluate.metric.Clip`)."""
 
     def __init__(self, path: Path, judges: Judges, language: str) -> None:
         """language: of the dubs, two letters, which the recognizer listens for; "" = it finds out itself."""
@@ -66,6 +69,10 @@ class MediaClip:
         """Where the speaker's face is in each picture at 25 fps, [4] in pixels; None = none was found. Raises NoFaceError."""
         return self.face.boxes
 
+    def openings(self) -> Floats:
+        """The gap between the lips in each picture at 25 fps, over the distance of the eyes' corners; NaN = unseen: float32 [T]."""
+        return np.array([one.opening if one is not None and one.is_found else np.nan for one in self.face.frames], np.float32)
+
     @cached_property
     def heard(self) -> Units:
         """Units of the sound alone."""
@@ -92,81 +99,84 @@ class MediaClip:
             return ""
 
 
-class UnderOtherSound:
+class UnderOtherSound(MediaClip):
     """The pictures of one clip with the sound of another: what a shuffled pair is. path: of the pictures."""
 
     def __init__(self, shown: MediaClip, said: MediaClip) -> None:
         self.path, self.shown, self.said = shown.path, shown, said
+        self.info, self.speech = shown.info, said.speech
 
     @property
     def seconds(self) -> float:
         """How long the sound lasts."""
         return self.said.seconds
 
-    @property
-    def speech(self) -> Samples:
-        """The other clip's sound."""
-        return self.said.speech
+    @cached_property
+    def face(self) -> SpeakerFace:
+        """The face in the clip's own pictures."""
+        return self.shown.face
 
-    def pictures(self) -> Iterator[Pixels]:
-        """The clip's own pictures."""
-        return self.shown.pictures()
-
-    def faces(self) -> Sequence[Box | None]:
-        """Faces in the clip's own pictures."""
-        return self.shown.faces()
-
-    @property
+    @cached_property
     def heard(self) -> Units:
         """Units of the other clip's sound."""
         return self.said.heard
 
-    @property
+    @cached_property
     def seen(self) -> Units:
         """Units of the clip's own lips."""
         return self.shown.seen
 
-    @property
+    @cached_property
     def voice(self) -> Floats:
         """The voice of the other clip."""
         return self.said.voice
 
-    @property
+    @cached_property
     def text(self) -> str:
         """What the other clip says."""
         return self.said.text
 
 
-AnyClip = MediaClip | UnderOtherSound
-
-
 @dataclass(eq=False)
 class SuiteCase:
-    """A case with its clips (see `netflips.evaluate.metrics.figures.Case`)."""
+    """A case with its clips (see `netflips.evaluate.metric.Case`)."""
 
-    id: str
-    language: str
-    dub: AnyClip
     source: MediaClip | None
     reference: MediaClip | None
-    reference_text: str | None
-    clips: "Clips"
     files: CaseFiles
+    clips: "Clips"
+
+    @property
+    def language(self) -> str:
+        """That the dub speaks, two letters."""
+        return self.files.language
+
+    @property
+    def reference_text(self) -> str | None:
+        """What should be said."""
+        return self.files.reference_text or None
+
+    @property
+    def report(self) -> Path | None:
+        """What the dub told."""
+        return self.files.report
 
     @property
     def other_voices(self) -> Sequence[Floats]:
         """Voices of other people's sources in the set, some of them."""
         return self.clips.voices_beside(self.files)
 
-    @property
-    def there(self) -> frozenset[str]:
+    def model(self, need: str) -> Any:
+        """The model that a need names."""
+        return self.clips.judges.model(need)
+
+    def there(self, outcome: MediaClip) -> frozenset[str]:
         """What metrics may need of this case: its sides, and the models that there are."""
         sides = {
-            DUB: True,
             SOURCE: self.source is not None,
             REFERENCE: self.reference is not None,
             REFERENCE_TEXT: self.reference_text is not None,
-            FACES: (self.dub.shown if isinstance(self.dub, UnderOtherSound) else self.dub).info.has_video,
+            FACES: outcome.info.has_video,
             OTHERS: bool(self.clips.others_of(self.files)),
         }
         return frozenset(name for name, is_there in sides.items() if is_there) | self.clips.judges.there
@@ -176,51 +186,49 @@ class Clips:
     """The clips of a set of cases. Holds the last few, with what was found in them."""
 
     def __init__(self, cases: Sequence[CaseFiles], judges: Judges) -> None:
-        """cases: of one language."""
         self._cases, self.judges = list(cases), judges
         self._kept: OrderedDict[Path, MediaClip] = OrderedDict()
         self._voices: dict[Path, Floats | None] = {}
 
-    def clip(self, path: Path) -> MediaClip:
-        """The clip of a file."""
-        found = self._kept.pop(path, None) or self._new(path)
+    def clip(self, path: Path, language: str = "") -> MediaClip:
+        """The clip of a file. language: that the recognizer listens for."""
+        found = self._kept.pop(path, None) or self._new(path, language)
         self._kept[path] = found
         while len(self._kept) > _MOST_CLIPS:
             self._kept.popitem(last=False)
         return found
 
-    def _new(self, path: Path) -> MediaClip:
-        return MediaClip(path, self.judges, self._cases[0].language if self._cases else "")
+    def _new(self, path: Path, language: str = "") -> MediaClip:
+        return MediaClip(path, self.judges, language)
 
-    def case(self, number: int, subject: str = DUBBED, stand_in: Path | None = None) -> SuiteCase | None:
-        """A case by its number, with a subject in the dub's place; None where it has no such subject.
-
-        stand_in: the file of `TRUE_UNITS`.
-        """
+    def case(self, number: int) -> SuiteCase:
+        """A case by its number."""
         files = self._cases[number]
-        dub = self._subject(number, subject, stand_in)
-        if dub is None:
-            return None
-        source, reference = (None if path is None else self.clip(path) for path in (files.source, files.reference))
-        return SuiteCase(files.id, files.language, dub, source, reference, files.reference_text or None, self, files)
+        source, reference = (None if path is None else self.clip(path, files.language) for path in (files.source, files.reference))
+        return SuiteCase(source, reference, files, self)
 
-    def _subject(self, number: int, subject: str, stand_in: Path | None) -> AnyClip | None:
+    def outcome(self, number: int, subject: str = DUBBED, stand_in: Path | None = None) -> MediaClip | None:
+        """What stands in the dub's place; None where the case has no such subject. stand_in: the file of `TRUE_UNITS`."""
         files = self._cases[number]
         path = {DUBBED: files.dub, SHUFFLED: files.dub, ITSELF: files.source, TRUTH: files.reference, TRUE_UNITS: stand_in}[subject]
         if path is None:
             return None
-        own = self.clip(path)
+        own = self.clip(path, files.language)
         if subject != SHUFFLED:
             return own
         other = self.partner(number)
-        return None if other is None else UnderOtherSound(own, self.clip(other.dub))
+        return None if other is None else UnderOtherSound(own, self.clip(other.dub, files.language))
 
     def partner(self, number: int) -> CaseFiles | None:
         """Whose sound a case gets in a shuffled pair: that of the next one with another text, None where there is none."""
         own = self._cases[number]
         for step in range(1, len(self._cases)):
             other = self._cases[(number + step) % len(self._cases)]
-            if other.dub != own.dub and (not own.reference_text or other.reference_text != own.reference_text):
+            if (
+                other.group == own.group
+                and other.dub != own.dub
+                and (not own.reference_text or other.reference_text != own.reference_text)
+            ):
                 return other
         return None
 

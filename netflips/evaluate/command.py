@@ -29,8 +29,7 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="netflips evaluate",
         description="Measure models on material that they never heard or saw, made as it is needed. Stopped, it goes on where it "
-        "was. Needs espeak-ng (pip install espeakng-loader), and flite (apt-get install flite) for the rows voice and "
-        "untouched_speaker.",
+        "was. Needs espeak-ng (pip install espeakng-loader), and flite (apt-get install flite) for the untouched speaker.",
     )
     parser.add_argument(
         "what",
@@ -40,9 +39,9 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
-    parser.add_argument("--number", type=int, default=200, help="utterances of each row (default: 200)")
+    parser.add_argument("--number", type=int, default=200, help="clips of each group, in most at most 100 (default: 200)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
-    parser.add_argument("--rows", default="", metavar="A,B", help="only these rows; a name that is none lists them all")
+    parser.add_argument("--rows", default="", metavar="A,B", help="only these groups of rows; a name that is none lists them all")
     parser.add_argument(
         "--with-untouched-speaker",
         action="store_true",
@@ -51,7 +50,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--with-natural-voices",
         action="store_true",
-        help="measure natural voices too, clean, through microphones and with lips that do not belong; `make voices` gets them",
+        help="measure natural voices too, through microphones and with lips that do not belong; `make voices` gets them",
     )
     parser.add_argument(
         "--with-other-synthesisers",

@@ -8,9 +8,9 @@ from typing import Any
 from avcore.errors import InputError
 from avcore.plain_text import several
 from netflips.evaluate.finished import FinishedRun, RunFigure, read_finished
-from netflips.evaluate.metrics.figures import Kind, Missing
-from netflips.evaluate.metrics.statistics import Difference, paired_bootstrap
+from netflips.evaluate.metric import Kind, Missing
 from netflips.evaluate.metrics.text import LIKENESS, compare_likeness, corpus_likeness
+from netflips.evaluate.paired import Difference, paired_bootstrap
 from netflips.evaluate.tables import ARROWS, aligned, number
 
 _ROUND = 5
@@ -41,11 +41,9 @@ class Compared:
 def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
     """Compare two folders that a suite wrote; also what is to be known beside the figures, in sentences.
 
-    Raises InputError for a folder without records, two of different suites, or two without a clip in common.
+    Raises InputError for a folder without records, or two without a clip in common.
     """
     a, b = read_finished(first), read_finished(second)
-    if a.suite != b.suite:
-        raise InputError("the two are of different suites", path=second, expected=f"{a.suite}, as {first}", found=b.suite)
     if not a.clips & b.clips:
         raise InputError("the two have no clip in common", path=second, expected=f"ids as in {first}")
     notes = [
@@ -121,7 +119,7 @@ def table(found: Sequence[Compared]) -> str:
     return aligned(lines)
 
 
-def as_json(found: Sequence[Compared], notes: Sequence[str]) -> dict[str, Any]:
+def comparison_json(found: Sequence[Compared], notes: Sequence[str]) -> dict[str, Any]:
     """The comparison as a JSON object."""
     return {"figures": [_row(one) for one in found], "notes": list(notes)}
 

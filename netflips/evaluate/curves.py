@@ -7,7 +7,7 @@ from av2unit.sources import AUDIO, VIDEO
 from avcore.plain_text import several
 from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
-from netflips.evaluate.metrics.statistics import Difference, paired_bootstrap
+from netflips.evaluate.paired import Difference, paired_bootstrap
 
 BOTH = f"{AUDIO},{VIDEO}"
 MODALITIES = (AUDIO, VIDEO, BOTH)

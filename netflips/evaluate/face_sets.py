@@ -15,9 +15,8 @@ from avcore.statistics import Figure
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import DUBBED, ITSELF, Clips
 from netflips.evaluate.judges import Judges
-from netflips.evaluate.metrics.catalogue import face_pictures
-from netflips.evaluate.metrics.frechet import Moments, features_of, frechet_distance, load_inception
-from netflips.evaluate.metrics.kinds import FRECHET
+from netflips.evaluate.metrics.frechet import FRECHET, Moments, features_of, frechet_distance, load_inception
+from netflips.evaluate.metrics.pictures import face_pictures
 from netflips.evaluate.suite_rows import Cell, Row
 
 NAME = "frechet"

@@ -1,4 +1,4 @@
-"""A finished evaluation as another one is compared with it: each figure clip by clip, whichever suite it is of."""
+"""A finished evaluation as another one is compared with it: each figure clip by clip."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -6,18 +6,15 @@ from pathlib import Path
 
 from avcore.errors import InputError
 from avcore.runs import journal
-from netflips.checkout import from_checkout
 from netflips.evaluate import records
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.clips import DUBBED
-from netflips.evaluate.measures import KINDS, names_of
-from netflips.evaluate.metrics.figures import Kind
+from netflips.evaluate.metric import Kind, Metric, all_metrics
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_rows import values_of
 
-OWN_CLIPS = "clips of one's own"
-_OF_EXAM = ("kind", "index", "task")
-"""Keys of a record of the demo's exam, which no other record has."""
+_OF_OLD_EXAM = ("kind", "index", "task")
+"""Keys of a record of the demo's exam as it was written before version 7."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +33,24 @@ class RunFigure:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """suite: only runs of one are compared. clips: ids. figures: by name, in the order of tables."""
+    """clips: ids. figures: by name, in the order of tables."""
 
-    suite: str
     clips: frozenset[str]
     figures: Mapping[str, RunFigure]
 
 
 def read_finished(folder: Path) -> FinishedRun:
-    """Read what an evaluation kept in a folder. Raises InputError where it is none, UsageError for an exam without the workshop."""
+    """Read what an evaluation kept in a folder. Raises InputError where it is none, and for an exam of an older NetfLips."""
     row = next(journal.read(folder / records.RECORDS), None)
-    if row is not None and row.keys() >= set(_OF_EXAM):
-        exam: FinishedRun = from_checkout("workshop.evaluate.finished").read_exam(folder)
-        return exam
+    if row is not None and row.keys() >= set(_OF_OLD_EXAM):
+        hint = "`netflips evaluate demo` measures it again; its table.md and metrics.json stay as they are"
+        raise InputError("this is an exam of an older NetfLips, whose figures are no longer taken", path=folder, hint=hint)
     found = [one for (_, subject, _), one in _require(folder).items() if subject == DUBBED]
     figures = dict[str, RunFigure]()
-    for measure, names in names_of():
-        own = [one for one in found if one.measure == measure]
-        figures |= {name: _figure(name, measure, own) for name in names if name in KINDS and own}
-    return FinishedRun(OWN_CLIPS, frozenset(one.id for one in found), figures)
+    for metric in all_metrics():
+        own = [one for one in found if one.measure == metric.name]
+        figures |= {name: _figure(name, metric, own) for name in metric.figures if own}
+    return FinishedRun(frozenset(one.id for one in found), figures)
 
 
 def _require(folder: Path) -> dict[records.Place, Record]:
@@ -67,8 +63,9 @@ def _require(folder: Path) -> dict[records.Place, Record]:
     return found
 
 
-def _figure(name: str, measure: str, found: Collection[Record]) -> RunFigure:
+def _figure(name: str, metric: Metric, found: Collection[Record]) -> RunFigure:
     texts = {one.id: (one.texts["heard"], one.texts["wanted"]) for one in found if {"heard", "wanted"} <= one.texts.keys()}
     heard_by = tuple(sorted({one.texts["recognizer"] for one in found if "recognizer" in one.texts}))
     tried, failed = frozenset(one.id for one in found), frozenset(one.id for one in found if one.failed)
-    return RunFigure(KINDS[name], measure, values_of(found, name, KINDS[name]), tried, failed, texts, heard_by)
+    kind = metric.kinds[name]
+    return RunFigure(kind, metric.name, values_of(found, name, kind), tried, failed, texts, heard_by)

@@ -15,20 +15,17 @@ from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Pool
 from netflips.evaluate import records
 from netflips.evaluate.cases import CaseFiles
-from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH, Clips, SuiteCase
+from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH, Clips, MediaClip, SuiteCase
 from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.measures import COST, is_measured, metrics_of
-from netflips.evaluate.metrics.figures import (
-    EXTRACTOR,
+from netflips.evaluate.metric import (
+    INCEPTION,
     OTHERS,
     RECOGNIZER,
     REFERENCE,
     REFERENCE_TEXT,
     SOURCE,
-    SPEAKER,
     Metric,
-    Missing,
-    finite,
+    all_metrics,
     measured,
 )
 from netflips.evaluate.records import Place, Record
@@ -36,20 +33,30 @@ from netflips.evaluate.running import CaseJob, jobs_left, run_jobs
 
 LOG = logging.getLogger("netflips")
 
-_FORMAT = "2"
+_FORMAT = "3"
 """Changes whenever figures of an older NetfLips must not be used any more."""
 _STAGE = "measure"
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a suite measures. metrics: names of measures. subjects: what stands in the dub's place, one after the other.
+class AskedFigures:
+    """What is measured of a group of cases. figures: by name. subjects: what stands in the dub's place, one after the other."""
 
-    stand_ins: files of `TRUE_UNITS`, by id."""
+    figures: tuple[str, ...]
+    subjects: tuple[str, ...] = (DUBBED,)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those that answer with one of the figures, in the order of tables."""
+        return tuple(one for one in all_metrics() if set(one.figures) & set(self.figures))
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a suite measures. asked: by group of the cases. stand_ins: files of `TRUE_UNITS`, by id."""
 
     cases: tuple[CaseFiles, ...]
-    metrics: tuple[str, ...]
-    subjects: tuple[str, ...]
+    asked: Mapping[str, AskedFigures]
     judges: JudgePaths
     stand_ins: Mapping[str, Path]
 
@@ -79,22 +86,25 @@ class Measurer:
 
     @cached_property
     def _metrics(self) -> dict[str, Metric]:
-        return {one.name: one for one in metrics_of(self._work.judges.syncnet, self._work.judges.watched)}
+        return {one.name: one for one in all_metrics()}
 
     def load(self) -> str:
         """Read the models that the measures need; what is wrong with one of them, "" = nothing."""
         judges = self._clips.judges
         try:
-            needs = {need for name in self._work.metrics for need in self._metrics[name].needs}
-            for need, model in ((RECOGNIZER, "recognizer"), (EXTRACTOR, "extractor"), (SPEAKER, "speaker")):
-                if need in needs & judges.there:
-                    getattr(judges, model)
-            if RECOGNIZER in needs & judges.there:
-                require_heard(judges.recognizer, self._work.cases[0].language if self._work.cases else "")
+            needs = {need for asked in self._work.asked.values() for one in asked.metrics for need in one.needs} & judges.there
+            for need in needs - {INCEPTION}:
+                judges.model(need)
+            if RECOGNIZER in needs:
+                for language in sorted({case.language for case in self._work.cases if RECOGNIZER in self._needs(case)}):
+                    require_heard(judges.recognizer, language)
         except NetflipsError as error:
             return str(error)
         self._is_ready = True
         return ""
+
+    def _needs(self, case: CaseFiles) -> set[str]:
+        return {need for one in self._work.asked[case.group].metrics for need in one.needs}
 
     def process(self, *parts: Sequence[MeasureJob]) -> list[Record]:
         """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read: no clip can help that."""
@@ -105,10 +115,10 @@ class Measurer:
     def _measure(self, number: int, asked: Measuring) -> Record:
         place, metric = (self._work.cases[number].id, asked.subject, asked.measure), self._metrics[asked.measure]
         try:
-            case = self._clips.case(number, asked.subject, self._work.stand_ins.get(place[0]))
-            if case is None:
+            outcome = self._clips.outcome(number, asked.subject, self._work.stand_ins.get(place[0]))
+            if outcome is None:
                 return Record(*place, asked.key, missing=dict.fromkeys(metric.figures, "there is none"))
-            return measure_case(metric, case, place, asked.key)
+            return measure_case(metric, self._clips.case(number), outcome, place, asked.key)
         except OutputError:
             raise
         except NetflipsError as error:
@@ -122,15 +132,12 @@ def require_heard(recognizer: SpeechRecognizer, language: str) -> None:
         raise LanguageError(f"{recognizer.name} does not know the language", expected=known, found=language, hint=hint)
 
 
-def measure_case(metric: Metric, case: SuiteCase, place: Place, key: str) -> Record:
+def measure_case(metric: Metric, case: SuiteCase, outcome: MediaClip, place: Place, key: str) -> Record:
     """One measure of a case. Raises NetflipsError where a side of it cannot be used: then the clip has failed."""
-    if metric.needs - case.there:
-        return Record.of(place, key, measured(metric, case, case.there), {})
-    nothing = dict.fromkeys(metric.figures, Missing("nothing was measured"))
-    found = {name: finite(value) for name, value in {**nothing, **metric.measure(case)}.items()}
-    texts = {}
-    if {RECOGNIZER, REFERENCE_TEXT} <= metric.needs:
-        texts = {"heard": case.dub.text, "wanted": case.reference_text or "", "recognizer": case.clips.judges.recognizer.name}
+    there, texts = case.there(outcome), {}
+    found = measured(metric, case, outcome, there)
+    if {RECOGNIZER, REFERENCE_TEXT} <= metric.needs & there:
+        texts = {"heard": outcome.text, "wanted": case.reference_text or "", "recognizer": case.clips.judges.recognizer.name}
     return Record.of(place, key, found, texts)
 
 
@@ -175,9 +182,8 @@ def _tell(found: Sequence[Record]) -> None:
 def _keys(work: Work) -> dict[Place, str]:
     """A key for each measure of each subject of each case, in order: made from the files, texts and models that it depends on."""
     judges = Judges(work.judges)
-    clips = Clips(work.cases, judges)
-    metrics = [one for one in metrics_of(None) if one.name in work.metrics]
-    models = {one.name: [(need, judges.identity(need)) for need in sorted(one.needs)] for one in metrics}
+    clips, face = Clips(work.cases, judges), str(work.judges.face)
+    models = {one.name: [(need, judges.identity(need)) for need in sorted(one.needs)] for one in all_metrics()}
     digests: dict[Path, str] = {}
 
     def digest(path: Path | None) -> str:
@@ -189,18 +195,17 @@ def _keys(work: Work) -> dict[Place, str]:
 
     found: dict[Place, str] = {}
     for number, case in enumerate(work.cases):
-        partner = clips.partner(number)
-        for subject in work.subjects:
+        partner, asked = clips.partner(number), work.asked[case.group]
+        for subject in asked.subjects:
             made = [digest(path) for path in _files(case, subject, partner, work.stand_ins.get(case.id))]
-            for metric in metrics:
-                if not is_measured(metric, subject):
+            for metric in asked.metrics:
+                if not (metric.is_paired if subject == SHUFFLED else metric.of_baselines or subject == DUBBED):
                     continue
-                beside: list[Any] = [digest(case.report) if metric.name == COST[0] else ""]
+                beside: list[Any] = ["" if metric.of_baselines else digest(case.report)]
                 beside += [digest(case.source) if {SOURCE, OTHERS} & metric.needs else ""]
                 beside += [digest(case.reference) if REFERENCE in metric.needs else ""]
                 beside += [case.reference_text if REFERENCE_TEXT in metric.needs else "", case.language]
                 beside += [[digest(path) for path in clips.others_of(case)] if OTHERS in metric.needs else []]
-                face = str(work.judges.face)
                 found[case.id, subject, metric.name] = key_of(_FORMAT, metric.name, made, beside, models[metric.name], face)
     return found
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.runs import journal
-from netflips.evaluate.metrics.figures import Measured, Missing
+from netflips.evaluate.metric import Measured, Missing
 
 RECORDS = "records.jsonl"
 _KEYS = ("id", "subject", "measure", "key")

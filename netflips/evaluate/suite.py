@@ -1,7 +1,7 @@
 """An evaluation suite from its cases to its files: records, figures, table, page."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,8 @@ from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import DUBBED, TRUE_UNITS, TRUTH
 from netflips.evaluate.curves import Curve
 from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.measures import KINDS, names_of, needs_of
-from netflips.evaluate.measuring import Measurer, Work, measure
-from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER
+from netflips.evaluate.measuring import AskedFigures, Measurer, Work, measure
+from netflips.evaluate.metric import EXTRACTOR, RECOGNIZER
 from netflips.evaluate.records import RECORDS, Record
 from netflips.evaluate.results import RESULTS, write_evaluation
 from netflips.evaluate.suite_page import Told
@@ -40,19 +39,27 @@ _DIGITS = 12
 class SuiteSettings:
     """What is measured, with what, and what becomes of it.
 
-    title: of table and page. metrics: names of measures. subjects: the dub and its baselines. models: of true units and noise.
-    jobs: processes; ray: workers on Ray in their place. worst: clips that the page shows.
+    title: of table and page. asked: what is measured, by group of the cases; "" = of all that no other group names. models: of true
+    units and noise. jobs: processes; ray: workers on Ray in their place. worst: clips that the page shows. goals: by name of the
+    row. titles: of groups. facts: to be known beside those of every suite. beside: rows of another one.
     """
 
     title: str
-    metrics: tuple[str, ...]
-    subjects: tuple[str, ...]
+    asked: Mapping[str, AskedFigures]
     judges: JudgePaths
     models: ModelPaths | None = None
     sweep: Sweep | None = None
     jobs: int = 1
     ray: Spread | None = None
     worst: int = NUMBER
+    goals: Mapping[str, float] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    beside: tuple[Row, ...] = ()
+
+    def asked_of(self, cases: Sequence[CaseFiles]) -> dict[str, AskedFigures]:
+        """What is measured of each group that there is."""
+        return {case.group: self.asked.get(case.group, self.asked.get("", AskedFigures(()))) for case in cases}
 
 
 def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Told:
@@ -67,20 +74,22 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
         load_inception(settings.judges.inception)  # whatever is wrong with it is told before anything is done
     with folder_lock(out_dir):
         stand_ins = dict[str, Path]()
-        if TRUE_UNITS in settings.subjects and settings.models is not None:
+        asked = settings.asked_of(cases)
+        if settings.models is not None and any(TRUE_UNITS in one.subjects for one in asked.values()):
             from netflips.evaluate.true_units import say_true_units
 
             stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
-        work = Work(tuple(cases), settings.metrics, settings.subjects, settings.judges, stand_ins)
+        work = Work(tuple(cases), asked, settings.judges, stand_ins)
         found = measure(work, out_dir, _pool(settings, Measurer, (work,)), progress)
         curves = [] if settings.sweep is None else _curves(settings.sweep, cases, settings, out_dir, progress)
-        figures = {name: figures for name, figures in names_of() if name in settings.metrics}
-        rows = rows_of(found, figures, KINDS, cases[0].language)
+        rows = rows_of(found, cases, asked, settings.goals, settings.titles)
         if settings.judges.inception is not None:
             from netflips.evaluate.face_sets import frechet_row
 
             rows.append(frechet_row(cases, judges, settings.judges.inception, out_dir, progress))
-        facts, worst = _facts(cases, settings, judges, rows, found.values()), _worst(rows, cases, settings, found.values())
+        rows += settings.beside
+        facts = {**settings.facts, **_facts(cases, asked, judges, rows, found.values())}
+        worst = _worst(rows, cases, settings, found.values())
         told = Told(settings.title, facts, rows, curves, worst, _failures(found.values()))
         write_evaluation(told, out_dir)
     return told
@@ -102,17 +111,17 @@ def _pool(settings: SuiteSettings, worker_class: type[Worker], arguments: Sequen
 
 
 def _facts(
-    cases: Sequence[CaseFiles], settings: SuiteSettings, judges: Judges, rows: Sequence[Row], found: Iterable[Record]
+    cases: Sequence[CaseFiles], asked: Mapping[str, AskedFigures], judges: Judges, rows: Sequence[Row], found: Iterable[Record]
 ) -> dict[str, str]:
     """What is to be known beside the figures."""
-    facts = {"clips": str(len(cases)), "language of the dubs": cases[0].language or "not said"}
+    facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
     heard_by = sorted({one.texts["recognizer"] for one in found if "recognizer" in one.texts})
     if heard_by:
         facts["recognizer"] = f"{', '.join(heard_by)}; {_own_error(rows)}"
         facts["texts compared"] = f"normalised as {VERSION}"
     elif RECOGNIZER not in judges.there:
         facts["recognizer"] = "none: give --recognizer FOLDER or --unit2text-path FILE"
-    is_asked = any(EXTRACTOR in needs for name, needs in needs_of() if name in settings.metrics)
+    is_asked = any(EXTRACTOR in metric.needs for one in asked.values() for metric in one.metrics)
     if is_asked and EXTRACTOR in judges.there and judges.encoder_path is not None:
         facts["unit encoder"] = f"{judges.encoder_path.name} ({judges.identity(EXTRACTOR)[:_DIGITS]})"
     facts["intervals"] = "95 %, bootstrap over clips"
@@ -124,9 +133,9 @@ def _own_error(rows: Sequence[Row]) -> str:
     """What the recognizer gets wrong of true speech, in words."""
     said = []
     for row in rows:
-        figure = row.cells[TRUTH].figure if row.name in ("cer", "wer") and TRUTH in row.cells else None
+        figure = row.cells[TRUTH].figure if row.name.rpartition(".")[2] in ("cer", "wer") and TRUTH in row.cells else None
         if figure is not None:
-            said.append(f"{row.kind.title} {tables.number(figure.value)} ({several(figure.n, 'clip')})")
+            said.append(f"{row.title} {tables.number(figure.value)} ({several(figure.n, 'clip')})")
     return (
         f"its own errors on true speech: {', '.join(said)}"
         if said

@@ -92,11 +92,30 @@ def _add_suite(parser: Parser, is_single: bool = False) -> None:
         metavar="DIR",
         help=f"for records.jsonl, metrics.json, table.md, table.tex and report.html (default: {default})",
     )
-    parser.add_argument("--measures", default="", metavar="A,B", help="only these; a name that is none lists them all")
+    parser.add_argument(
+        "--metrics",
+        "--measures",
+        default="",
+        metavar="A,B",
+        help="only these, by name or preset (av2av, dub, demo); a name that is none lists them all",
+    )
     parser.add_argument("--lang", metavar="LANG", help="language of what was made (default: as the lines say, else ko)")
     parser.add_argument("--face", default="auto", help="whose face: auto (the largest that speaks), largest, or N-th from the left")
     judges = parser.add_argument_group("models that listen and look")
-    judges.add_argument("--recognizer", type=Path, metavar="DIR", help="Whisper, converted for faster-whisper (default: unit2text)")
+    judges.add_argument(
+        "--recognizer",
+        type=Path,
+        metavar="DIR",
+        help="Whisper converted for faster-whisper, or Vosk; or judge-whisper, judge-whisper-en or judge-vosk-ko, which `make "
+        "judges` installs (default: judge-whisper where it is installed, else unit2text)",
+    )
+    judges.add_argument(
+        "--judge",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="an ONNX file that takes sound: mos (a score) or speaker (a vector); can be given again",
+    )
     judges.add_argument("--unit2text-path", type=Path, metavar="FILE", help="text reader (default: the bundle's, where it has one)")
     judges.add_argument("--av2unit-path", type=Path, metavar="FILE", help="unit encoder (default: the bundle's)")
     judges.add_argument("--speaker-encoder-path", type=Path, metavar="FILE", help="encoder.pt (default: comes with NetfLips)")
@@ -155,15 +174,15 @@ def main_compare(argv: Sequence[str]) -> int:
 
 def _dubs(options: argparse.Namespace) -> None:
     with loading():
-        from netflips.evaluate.measures import DUBS_HAVE_NO
+        from netflips.evaluate.metric import DUBS
 
-    _run(options, _cases_of_dubs(options), DUBS_HAVE_NO, "Dubs", _sweep(options))
+    _run(options, _cases_of_dubs(options), DUBS, "Dubs", _sweep(options))
 
 
 def _cases_of_dubs(options: argparse.Namespace) -> "tuple[CaseFiles, ...]":
     from netflips.evaluate.cases import check_cases, read_cases
     from netflips.evaluate.folders import Layout, cases_of_folder
-    from netflips.evaluate.metrics.figures import SOURCE
+    from netflips.evaluate.metric import SOURCE
 
     if not options.cases.is_dir():
         for flag in ("dubs", "speech"):
@@ -180,13 +199,13 @@ def _cases_of_dubs(options: argparse.Namespace) -> "tuple[CaseFiles, ...]":
 def _speech(options: argparse.Namespace) -> None:
     with loading():
         from netflips.evaluate.cases import read_cases
-        from netflips.evaluate.measures import SPEECH_HAS_NO
+        from netflips.evaluate.metric import SPEECH
 
     cases = read_cases(require_file(options.cases, "the manifest"), (), options.lang)
     truths = tuple(replace(case, reference=case.reference or case.source) for case in cases)
     if lacking := [case.id for case in truths if case.reference is None]:
         raise UsageError("some lines have nothing to compare with", expected="reference, or source", found=", ".join(lacking[:20]))
-    _run(options, truths, SPEECH_HAS_NO, "Speech", None)
+    _run(options, truths, SPEECH, "Speech", None)
 
 
 def _dub(options: argparse.Namespace) -> None:
@@ -194,7 +213,7 @@ def _dub(options: argparse.Namespace) -> None:
         from avcore.media import probe
         from avcore.media.limits import require_no_still
         from netflips.evaluate.cases import CaseFiles, check_cases
-        from netflips.evaluate.measures import DUBS_HAVE_NO
+        from netflips.evaluate.metric import DUBS
 
     for path, what in ((options.dub, "the dub"), (options.source, "the source"), (options.report, "the report")):
         if path is not None:
@@ -205,16 +224,16 @@ def _dub(options: argparse.Namespace) -> None:
     cases = check_cases([case], options.dub)
     options.jobs, options.ray, options.address, options.worst, options.true_units = 1, False, None, 1, False
     if options.out_dir is not None:
-        _run(options, cases, DUBS_HAVE_NO, options.dub.name, None)
+        _run(options, cases, DUBS, options.dub.name, None)
         return
     with private_folder() as options.out_dir:
-        _run(options, cases, DUBS_HAVE_NO, options.dub.name, None, is_kept=False)
+        _run(options, cases, DUBS, options.dub.name, None, is_kept=False)
 
 
 def _run(
     options: argparse.Namespace,
     cases: "tuple[CaseFiles, ...]",
-    left_out: frozenset[str],
+    suite: str,
     title: str,
     sweep: "Sweep | None",
     is_kept: bool = True,
@@ -225,7 +244,7 @@ def _run(
     from netflips.evaluate.suite import run_suite
 
     cases = tuple(replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases)
-    settings = _settings(options, cases, left_out, title, sweep)
+    settings = _settings(options, cases, suite, title, sweep)
     _check_places(options, cases, settings)
     check_media(cases, getattr(options, "cases", cases[0].dub))
     with bars(options.quiet) as progress:
@@ -236,15 +255,17 @@ def _run(
 
 
 def _settings(
-    options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", left_out: frozenset[str], title: str, sweep: "Sweep | None"
+    options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", suite: str, title: str, sweep: "Sweep | None"
 ) -> "SuiteSettings":
     from netflips.bulk.spread import Spread
     from netflips.bundles.paths import bundle_paths
     from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
     from netflips.evaluate.face_clips import LeastFace
     from netflips.evaluate.judges import JudgePaths
-    from netflips.evaluate.measures import chosen
+    from netflips.evaluate.measuring import AskedFigures
+    from netflips.evaluate.metric import chosen
     from netflips.evaluate.suite import SuiteSettings
+    from netflips.recognizers.outside import recognizer_folder
 
     if options.jobs < 1 or options.worst < 0:
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
@@ -254,20 +275,33 @@ def _settings(
     if options.true_units and not has[TRUTH]:
         raise UsageError("--true-units needs reference speech", expected="lines with a reference")
     subjects = (DUBBED, *(name for name, is_there in has.items() if is_there), *([TRUE_UNITS] if options.true_units else []))
-    if options.recognizer is not None:
-        from netflips.recognizers.whisper import require_whisper_folder
-
-        require_whisper_folder(options.recognizer)
     judges = JudgePaths(
-        options.recognizer, _given(options.unit2text_path, "the text reader"), _given(options.av2unit_path, "the unit encoder"),
+        None if options.recognizer is None else recognizer_folder(options.recognizer),
+        _given(options.unit2text_path, "the text reader"), _given(options.av2unit_path, "the unit encoder"),
         _given(options.speaker_encoder_path, "the speaker encoder"), _given(options.syncnet, "SyncNet"),
         _given(options.inception, "the network for pictures"), device_name(options), options.precision,
-        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face),
+        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face), _judges(options.judge),
+        outside=True,
     )  # fmt: skip
     return SuiteSettings(
-        title, chosen(options.measures, left_out), subjects, judges, bundle_paths() if options.true_units else None, sweep,
-        options.jobs, Spread(address=options.address) if options.ray else None, options.worst,
+        title, {"": AskedFigures(chosen(options.metrics, suite), subjects)}, judges,
+        bundle_paths() if options.true_units else None, sweep, options.jobs,
+        Spread(address=options.address) if options.ray else None, options.worst,
     )  # fmt: skip
+
+
+def _judges(given: Sequence[str]) -> dict[str, Path]:
+    """Read NAME=FILE of `--judge`. Raises UsageError for a name that no metric needs."""
+    from netflips.evaluate.metric import all_metrics, judge_named
+
+    known = {name for metric in all_metrics() for need in metric.needs if (name := judge_named(need))}
+    found = dict[str, Path]()
+    for one in given:
+        name, is_there, path = one.partition("=")
+        if name not in known or not is_there:
+            raise UsageError("--judge cannot be used", expected=f"NAME=FILE, NAME one of {', '.join(sorted(known))}", found=one)
+        found[name] = require_file(Path(path), f"the judge {name}")
+    return found
 
 
 def _given(path: Path | None, what: str) -> Path | None:
@@ -321,11 +355,11 @@ def _compare(options: argparse.Namespace) -> None:
         keep_apart({"--json": options.json}, {"the records": [one / "records.jsonl" for one in (options.first, options.second)]})
         require_place(options.json)
     with loading():
-        from netflips.evaluate.compare import as_json, compare, table
+        from netflips.evaluate.compare import compare, comparison_json, table
 
     found, notes = compare(options.first, options.second)
     if options.json is not None:
-        write_text(options.json, json.dumps(as_json(found, notes), indent=1) + "\n")
+        write_text(options.json, json.dumps(comparison_json(found, notes), indent=1) + "\n")
     for note in notes:
         LOG.warning("%s", note)
     say(table(found).rstrip("\n"))

@@ -28,7 +28,6 @@ _POLICY = "default-src 'none'; style-src '{style}'; img-src data:; media-src dat
 _DUBS = "What was made, clip by clip."
 MEANINGS = {
     "dub": _DUBS,
-    "result": "Of each row, what its title says.",
     "source itself": "The source in the place of the dub: what a dub of perfect voice, lips and time would have, and wrong words.",
     "shuffled pairs": "The sound of another clip's dub under each picture: what a figure is worth that anything can have.",
     "true speech": "The reference in the place of the dub. Its error rates are the recognizer's own.",
@@ -67,7 +66,6 @@ def page(told: Told) -> str:
         words=words,
         goals=_goals(told.rows),
         has_notes=any(tables.notes(row) for row in told.rows),
-        titles=tables.full_titles(told.rows),
         histograms=[(row, drawn) for row in told.rows if (drawn := charts.histogram(row)) is not None],
         curves=[(curve, charts.noise_curve(curve)) for curve in told.curves],
         curve_keys=charts.KEYS,

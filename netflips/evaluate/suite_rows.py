@@ -10,17 +10,16 @@ from typing import Any
 from avcore.plain_text import several
 from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
+from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
-from netflips.evaluate.metrics.figures import Better, Kind, Missing
+from netflips.evaluate.measuring import AskedFigures
+from netflips.evaluate.metric import Kind, Missing
 from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, corpus_likeness
 from netflips.evaluate.records import Place, Record
 
 _ROUND = 4
-RESULT = "result"
-"""The one subject of a suite whose rows are tests of their own."""
 SUBJECT_TITLES = {
     DUBBED: "dub",
-    RESULT: "result",
     ITSELF: "source itself",
     SHUFFLED: "shuffled pairs",
     TRUTH: "true speech",
@@ -56,8 +55,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of all subjects. measure: the metric that it is of. signature: how it was computed, "" = as its kind says.
-    goal: that it should reach, None = there is none."""
+    """A figure of all subjects. name: unique, with its group before it. measure: the metric that it is of. signature: how it was
+    computed, "" = as its kind says. goal: that it should reach, None = there is none. group: of the cases, "" = there are none."""
 
     name: str
     measure: str
@@ -65,48 +64,59 @@ class Row:
     cells: Mapping[str, Cell]
     signature: str = ""
     goal: float | None = None
+    group: str = ""
 
     @property
     def own(self) -> Cell | None:
         """The cell that the row is about: of what was made, and of no baseline."""
-        return next((self.cells[subject] for subject in (DUBBED, RESULT) if subject in self.cells), None)
+        return self.cells.get(DUBBED)
+
+    @property
+    def title(self) -> str:
+        """What a table calls it."""
+        return f"{self.group}: {self.kind.title}" if self.group else self.kind.title
 
     @property
     def is_met(self) -> bool | None:
         """Whether its goal is reached; None without one, or without a figure."""
         figure = None if self.own is None else self.own.figure
-        return None if figure is None else reaches(figure, self.goal, self.kind.better)
+        if figure is None or self.goal is None:
+            return None
+        return figure.value >= self.goal if self.kind.better == "higher" else figure.value <= self.goal
 
 
-def reaches(figure: Figure, goal: float | None, better: Better) -> bool | None:
-    """Whether a figure reaches a goal; None without one."""
-    if goal is None:
-        return None
-    return figure.value >= goal if better == "higher" else figure.value <= goal
+def row_name(group: str, figure: str) -> str:
+    """What a row is called."""
+    return f"{group}.{figure}" if group else figure
 
 
 def rows_of(
-    found: Mapping[Place, Record], measures: Mapping[str, Sequence[str]], kinds: Mapping[str, Kind], language: str
+    found: Mapping[Place, Record],
+    cases: Sequence[CaseFiles],
+    asked: Mapping[str, AskedFigures],
+    goals: Mapping[str, float] | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """The rows of all measures, in their order. measures: names of the figures of each; kinds: of figures that have a row."""
-    subjects = list(dict.fromkeys(place[1] for place in found))
-    by: dict[tuple[str, str], list[Record]] = {}
-    for (_, subject, measure), record in found.items():
-        by.setdefault((measure, subject), []).append(record)
+    """The rows of all figures that are asked for, group by group. goals: by name of the row. titles: of groups."""
     rows = []
-    for measure, names in measures.items():
-        texts = {subject: _corpus(by.get((measure, subject), ()), language) for subject in subjects if set(names) & set(LIKENESS)}
-        for name in (one for one in names if one in kinds):
-            cells, signature = dict[str, Cell](), ""
-            for subject in subjects:
-                records = by.get((measure, subject), [])
-                if not records:
-                    continue
-                whole = texts.get(subject, {}).get(name)
-                cells[subject] = _cell(name, kinds[name], records, whole)
-                signature = whole.signature if isinstance(whole, CorpusScore) else signature
-            if cells:
-                rows.append(Row(name, measure, kinds[name], cells, signature))
+    for group, wanted in asked.items():
+        own = {case.id: case.language for case in cases if case.group == group}
+        language = next(iter(own.values()), "")
+        by: dict[tuple[str, str], list[Record]] = {}
+        for (name, subject, measure), record in found.items():
+            if name in own:
+                by.setdefault((measure, subject), []).append(record)
+        for metric in wanted.metrics:
+            records = {subject: by[metric.name, subject] for subject in wanted.subjects if (metric.name, subject) in by}
+            texts = {subject: _corpus(of, language) for subject, of in records.items() if set(metric.figures) & set(LIKENESS)}
+            for name in (one for one in metric.figures if one in wanted.figures):
+                whole = {subject: texts.get(subject, {}).get(name) for subject in records}
+                cells = {subject: _cell(name, metric.kinds[name], of, whole[subject]) for subject, of in records.items()}
+                signature = next((one.signature for one in whole.values() if isinstance(one, CorpusScore)), "")
+                row = row_name(group, name)
+                if cells:
+                    title = (titles or {}).get(group, group)
+                    rows.append(Row(row, metric.name, metric.kinds[name], cells, signature, (goals or {}).get(row), title))
     return rows
 
 
@@ -175,7 +185,7 @@ def _badness(row: Row, cell: Cell, name: str) -> float:
 
 def near_of(row: Row) -> float:
     """What a figure should be near to: that of the true speech, else of the source, else the middle of the dubs'."""
-    for subject in (TRUTH, ITSELF, DUBBED, RESULT):
+    for subject in (TRUTH, ITSELF, DUBBED):
         cell = row.cells.get(subject)
         if cell is not None and cell.figure is not None:
             return cell.figure.value
@@ -188,7 +198,7 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _line(row: Row, subject: str, cell: Cell) -> Iterator[tuple[str, Any]]:
-    yield from {"figure": row.name, "subject": subject, "title": row.kind.title, "unit": row.kind.unit}.items()
+    yield from {"figure": row.name, "subject": subject, "title": row.title, "unit": row.kind.unit}.items()
     yield "better", row.kind.better
     if cell.figure is not None:
         yield from ((name, value) for name, value in _numbers(cell.figure))

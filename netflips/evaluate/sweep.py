@@ -5,7 +5,7 @@ What is understood is translated, spoken in a voice of nobody's and heard by the
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from avcore.runs.cache import file_digest, key_of
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Pool, Worker
 from avcore.units import Units
-from avcore.units.edit_distance import edit_distance
 from netflips.bundles.paths import bundle_paths
 from netflips.evaluate import records
 from netflips.evaluate.by_clip import ByClip
@@ -26,9 +25,9 @@ from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import Clips
 from netflips.evaluate.curves import BOTH, MODALITIES, Curve, curve_of
 from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER, Measured
-from netflips.evaluate.metrics.kinds import KINDS
+from netflips.evaluate.metric import EXTRACTOR, RECOGNIZER, Measured, all_kinds
 from netflips.evaluate.metrics.text import text_errors, text_likeness
+from netflips.evaluate.metrics.units import unit_errors_of
 from netflips.evaluate.noise import BABBLE, at_snr, file_noise, noise_of_kind
 from netflips.evaluate.noise import KINDS as NOISES
 from netflips.evaluate.records import Record
@@ -40,16 +39,14 @@ from netflips.options import ModelPaths, RunOptions
 NOISE = "noise"
 """The measure of these records; their subject is `<kind>@<dB>:<modalities>`, of lips alone `video`."""
 UNITS, TEXT = "unit_error_rate", "chrf"
-_SUMS = ("unit_errors", "unit_length")
-_KINDS = {TEXT: KINDS[TEXT], UNITS: replace(KINDS[UNITS], sums=_SUMS)}
 _STAGE = "noise sweep"
-_FORMAT = "1"
+_FORMAT = "2"
 
 
 @dataclass(frozen=True)
 class Sweep:
     """levels: SNR in dB, from clean to loud. kinds: of made noise; file: a sound in their place. models: of the dub, None = the
-    bundle's. source: language of the sources. number: cases, 0 = all."""
+    bundle's. source: language of the sources. number: cases, 0 = all. group: of the cases, None = all."""
 
     levels: tuple[float, ...]
     kinds: tuple[str, ...] = NOISES
@@ -57,6 +54,7 @@ class Sweep:
     models: ModelPaths | None = None
     source: str = "en"
     number: int = 0
+    group: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,7 +86,7 @@ def run_sweep(
     pool_of: makes a pool of a worker's class and its arguments; None = this process. Raises UsageError where the cases have no
     sources, or there is no unit encoder; what is wrong with one case is its record.
     """
-    chosen = [case for case in cases if case.source is not None][: sweep.number or None]
+    chosen = [case for case in cases if case.source is not None and sweep.group in (None, case.group)][: sweep.number or None]
     if not chosen or EXTRACTOR not in Judges(paths).there:
         raise UsageError("--noise needs sources and a unit encoder", expected="cases with a source, and a bundle")
     work = Sweeper(sweep, chosen, paths)
@@ -206,9 +204,7 @@ class Sweeper:
                 continue
 
     def _record(self, case: CaseFiles, subject: str, key: str, units: Units, clean: Units) -> Record:
-        found, wanted = units.merged().ids, clean.merged().ids
-        errors = float(edit_distance(found, wanted))
-        figures: Measured = {UNITS: errors / max(len(wanted), 1), _SUMS[0]: errors, _SUMS[1]: float(len(wanted))}
+        figures: Measured = unit_errors_of(units.ids, clean.ids)
         texts = {}
         if self._is_heard and case.reference_text:
             try:
@@ -237,10 +233,10 @@ def curves_of(found: Sequence[Record], sweep: Sweep) -> list[Curve]:
         if not one.failed:
             by.setdefault(one.subject, []).append(one)
     figure = TEXT if any(TEXT in one.figures for one in found) else UNITS
-    failed = len({one.id for one in found if one.failed})
+    kind, failed = all_kinds()[figure], len({one.id for one in found if one.failed})
 
     def sides(noise: str, level: float) -> dict[str, ByClip]:
-        return {one: values_of(by.get(subject_of(one, noise, level), ()), figure, _KINDS[figure]) for one in MODALITIES}
+        return {one: values_of(by.get(subject_of(one, noise, level), ()), figure, kind) for one in MODALITIES}
 
     return [
         curve_of(noise, figure, {level: sides(noise, level) for level in sweep.levels}, figure == TEXT, failed)

@@ -15,8 +15,6 @@ _LATEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
 }  # fmt: skip
 _DASH = "\u2013"
-_BACK, _PART, _ASIDE = ("the same", "the former", "the latter"), "of these", "the measure"
-"""How titles begin that lean on one above them; and one that says what a measure is worth, on which none leans."""
 _SIGNS = {"higher": "\u2265", "lower": "\u2264", "near": "\u2248"}
 _LATEX_SIGNS = {"higher": r"$\geq$", "lower": r"$\leq$", "near": r"$\approx$"}
 
@@ -39,25 +37,10 @@ def interval(figure: Figure | None) -> str:
     return f"{number(figure.low)} to {number(figure.high)}"
 
 
-def title(row: Row, full: str = "") -> str:
-    """A row's title with its unit, and which way is better. full: in place of its own."""
+def title(row: Row) -> str:
+    """A row's title with its unit, and which way is better."""
     unit = f", {row.kind.unit}" if row.kind.unit else ""
-    return f"{full or row.kind.title}{unit} {ARROWS[row.kind.better]}"
-
-
-def full_titles(rows: Sequence[Row]) -> dict[str, str]:
-    """Titles by the row's name, to stand alone: one that leans on a title above it follows that."""
-    full, whole, above = dict[str, str](), "", ""
-    for row in rows:
-        own = row.kind.title
-        if own.startswith(_PART) and whole:
-            own = above = f"{whole} {_DASH} {own}"
-        elif own.startswith(_BACK) and above:
-            own = f"{above} {_DASH} {own}"
-        elif not own.startswith(_ASIDE):
-            whole = above = own
-        full[row.name] = own
-    return full
+    return f"{row.title}{unit} {ARROWS[row.kind.better]}"
 
 
 def subjects_of(rows: Sequence[Row]) -> list[str]:
@@ -86,7 +69,7 @@ def goal(row: Row, signs: dict[str, str] = _SIGNS) -> str:
 def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
     """The lines of a table: a title and its row. Figures of one measure that all lack for one reason share a line."""
     lines = list[tuple[str, Row]]()
-    for _, group in groupby(rows, key=lambda row: row.measure):
+    for _, group in groupby(rows, key=lambda row: (row.group, row.measure)):
         of_measure = list(group)
         is_empty = all(cell.figure is None for row in of_measure for cell in row.cells.values())
         if is_empty and len(of_measure) > 1 and len({notes(row) for row in of_measure}) == 1:
@@ -142,7 +125,7 @@ def latex(rows: Sequence[Row], caption: str) -> str:
         for subject in subjects:
             figure = row.cells[subject].figure if subject in row.cells else None
             cells.append(latex_figure(figure))
-        name = escaped(f"{row.kind.title}{', ' + row.kind.unit if row.kind.unit else ''}")
+        name = escaped(f"{row.title}{', ' + row.kind.unit if row.kind.unit else ''}")
         lines.append([f"{name} {_LATEX_ARROWS[row.kind.better]}", *cells, *([goal(row, _LATEX_SIGNS)] if has_goals else [])])
         if note := notes(row):
             said.append(f"% {row.name}: {note}")

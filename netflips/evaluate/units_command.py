@@ -22,8 +22,16 @@ from avcore.units import Ids, Units
 from avcore.units.edit_distance import edit_distance
 from avcore.usage import add_quiet_options
 from avdata.manifest import iter_entries
-from netflips.evaluate.metrics.units import by_length, by_score
-from netflips.evaluate.unit_scores import Pair, UnitScores, require_sacrebleu, rows, score, table
+from netflips.evaluate.unit_scores import (
+    Pair,
+    UnitScores,
+    require_sacrebleu,
+    rows,
+    score,
+    scores_by_certainty,
+    scores_by_length,
+    table,
+)
 from netflips.evaluate.unit_sides import Side, match, read_pairs, read_side
 from netflips.stages import load_translator
 from unit2unit.stage import TRANSLATOR
@@ -227,10 +235,10 @@ def _tell(
     """
     scores = score(pairs)
     errors = bootstrap([edit_distance(one.found, one.reference) for one in pairs], [max(len(one.reference), 1) for one in pairs])
-    groups = {"by length of the reference": by_length(pairs)}
+    groups = {"by length of the reference": scores_by_length(pairs)}
     sure = [one for one in pairs if one.id in (certainty or {})]
     if certainty and len(sure) > 1:
-        groups["by the translator's score"] = by_score(sure, [certainty[one.id] for one in sure])
+        groups["by the translator's score"] = scores_by_certainty(sure, [certainty[one.id] for one in sure])
     if options.rows is not None:
         write_rows(options.rows, rows(pairs))
     if options.json is not None:

@@ -18,7 +18,7 @@ from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import DUBBED
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_rows import Row, near_of
-from netflips.evaluate.tables import full_titles, number
+from netflips.evaluate.tables import number
 from netflips.report.material import still
 
 NUMBER = 10
@@ -76,7 +76,7 @@ def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row]
 
 def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> list[Shown]:
     """The figures that a clip is worst in, the worst first."""
-    found, titles = [], full_titles(rows)
+    found = []
     for row in rows:
         cell = row.own
         if cell is None or row.name not in behind:
@@ -84,7 +84,7 @@ def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> lis
         unit = f" {row.kind.unit}" if row.kind.unit else ""
         value = f"{number(cell.clips[name])}{unit}" if name in cell.clips else "none"
         usual = near_of(row) if row.kind.better == "near" else float(np.median(list(cell.clips.values())))
-        found.append(Shown(titles[row.name], value, number(usual), behind[row.name]))
+        found.append(Shown(row.title, value, number(usual), behind[row.name]))
     return sorted(found, key=lambda one: -one.share)[:_WORST_FIGURES]
 
 

@@ -6,16 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.media import write_speech
+from av2unit.sources import lips_of_video
+from avcore.checkpoints.bundle import Bundle
+from avcore.media import read_speech, write_speech
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.bundles.describe import check_bundle
+from netflips.bundles.paths import bundle_paths
+from netflips.evaluate.metrics.nearest import KnownSentences
+from netflips.models import Models, load_models
+from netflips.options import RunOptions
 from netflips.stages import SHIPPED
 from netflips.transcribe import main as transcribe
+from unit2av.speakers.voice_of import voice_of
 from unit2text.scores import character_errors
-from workshop.evaluate.bench import load_bundle
-from workshop.evaluate.chain import Chain, ClipContent, read_clip
-from workshop.evaluate.retrieval import UnitReferences
+from workshop.evaluate.demo import figures_in
 from workshop.voices.cast import Voice, cast, say
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
@@ -27,50 +32,47 @@ def korean() -> str:
 
 
 @pytest.fixture(scope="module")
-def chain() -> Chain:
-    return Chain(load_bundle(SHIPPED))
+def models() -> Models:
+    return load_models(bundle_paths(Bundle(SHIPPED, {})), "en", "ko", RunOptions("cpu"))
 
 
 @pytest.fixture(scope="module")
-def heard() -> ClipContent:
-    return read_clip(CLIP)
+def known() -> KnownSentences:
+    return KnownSentences.read(Bundle(SHIPPED, {}))
 
 
 @pytest.fixture(scope="module")
-def references() -> UnitReferences:
-    return UnitReferences.read(SHIPPED / "references.jsonl")
+def speech() -> np.ndarray:
+    return read_speech(CLIP)
 
 
 def test_its_files_are_those_that_it_names() -> None:
-    bundle = check_bundle(SHIPPED)
-    rows = bundle.about["metrics"]["rows"]
-    assert {"seen", "video_only", "vocoder", "lips"} <= rows.keys()
-    assert rows["held_out"]["low"] > 0.8
-    assert rows["nearest_held_out"]["value"] < 0.1
+    figures = figures_in(check_bundle(SHIPPED).about["metrics"])
+    (held_out,) = (figure for name, (_, figure) in figures.items() if name in ("held_out", "held_out.right"))
+    assert held_out.low > 0.8
 
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
 def test_it_finds_the_translation_of_a_new_sentence(
-    modalities: str, chain: Chain, heard: ClipContent, references: UnitReferences, korean: str
+    modalities: str, models: Models, known: KnownSentences, speech: np.ndarray, korean: str
 ) -> None:
-    dubbed = chain.dub(heard, modalities)
-    found = references.nearest(dubbed.translation.units)
-    assert found.text == korean
-    assert found.margin > 0
+    lips = lips_of_video(CLIP, speech=speech) if "video" in modalities else None
+    units = models.extractor.extract(speech if "audio" in modalities else None, lips)
+    assert known.of_units(models.translator.translate(units, "en", "ko").units) == korean
 
 
-def test_what_it_says_is_heard_again(chain: Chain, heard: ClipContent, references: UnitReferences, korean: str) -> None:
-    dubbed = chain.dub(heard, "audio,video")
-    assert references.nearest(chain.units_of_sound(dubbed.samples)).text == korean
-
-
-def test_half_of_the_units_do_not_do_as_well(chain: Chain, heard: ClipContent, references: UnitReferences) -> None:
+def test_what_it_says_is_heard_again_and_half_of_the_units_do_not_do_as_well(
+    models: Models, known: KnownSentences, speech: np.ndarray, korean: str
+) -> None:
     """Order alone proves little here: in so small a phrasebook the units of a sentence tell most of it in any order."""
-    units, _ = chain.units(heard, "audio,video", heard.speech)
-    right = references.nearest(chain.models.translator.translate(units, "en", "ko").units)
-    half = np.ascontiguousarray(units.ids[: len(units.ids) // 2])
-    cut = chain.models.translator.translate(type(units)(half, None, "en", units.vocabulary), "en", "ko")
-    assert references.nearest(cut.units).text != right.text
+    units = models.extractor.extract(speech)
+    translation = models.translator.translate(units, "en", "ko").units
+    said = models.vocoder.synthesize(translation, voice_of(speech, models.speaker_encoder)).samples
+    assert known.of_units(models.extractor.extract(said)) == korean
+    merged = units.merged()
+    half = np.ascontiguousarray(merged.ids[: len(merged.ids) // 2])
+    cut = models.translator.translate(type(units)(half, None, "en", units.vocabulary), "en", "ko")
+    assert known.of_units(cut.units) != korean
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.28])

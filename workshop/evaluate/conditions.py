@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from av2unit.training.noise import BANDS, Degradation, coloured_noise, mix, pass_through
 from avcore.arrays import Pictures, Samples
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
+from netflips.evaluate.noise import at_snr, white_noise
 from workshop.material.drawn import Shot, film_lips
 from workshop.voices.cast import cast, say
 from workshop.voices.phrasebook import SentencePair
@@ -59,6 +60,12 @@ def at_pace(speech: Samples, seed: int, pace: float) -> Samples:
             return np.concatenate(pieces or [np.zeros(0, np.float32)])
 
 
+def noisy(speech: Samples, seed: int, snr_db: float = 0.0) -> Samples:
+    """Speech float32 [S] with white noise at a ratio of root mean squares (dB)."""
+    return at_snr(speech, white_noise(len(speech), seed), snr_db)
+
+
+NOISE = "noise"
 SOUNDS: Mapping[str, SoundOf] = {
     "room": across_a_room,
     "telephone": partial(through, channel=Degradation(band=BANDS["telephone"])),
@@ -67,13 +74,13 @@ SOUNDS: Mapping[str, SoundOf] = {
     "clipped": partial(through, channel=Degradation(ceiling=0.25)),
     "slow": partial(at_pace, pace=_SLOW),
     "fast": partial(at_pace, pace=_FAST),
+    NOISE: noisy,
 }
 """Names of what happens to a sound."""
 
-OWN = "own"
-LIPS = (OWN, "still", "unseen", "foreign", "late")
-"""Names of lips: a clip's own, and what does not belong to it: one picture held, as of a photo; a picture without a mouth, grey
-or black; the mouth of another head that says another sentence; the own mouth 400 ms late."""
+LIPS = ("still", "unseen", "foreign", "late")
+"""Names of lips that do not belong to a sound: one picture held, as of a photo; a picture without a mouth, grey or black; the mouth
+of another head that says another sentence; the own mouth 400 ms late."""
 
 
 def lips_of_kind(own: Pictures, kind: str, index: int, other: SentencePair) -> Pictures:
@@ -81,8 +88,6 @@ def lips_of_kind(own: Pictures, kind: str, index: int, other: SentencePair) -> P
 
     index: of the clip, which decides what is left to chance. other: the sentence that a foreign mouth says.
     """
-    if kind == OWN:
-        return own
     if kind == "still":
         return np.repeat(own[:1], len(own), axis=0)
     if kind == "unseen":

@@ -1,193 +1,223 @@
-"""`netflips evaluate demo`: measure what is missing, and write what came out."""
+"""`netflips evaluate demo`: make the exam's clips, measure them as any clips are, and write what came out."""
 
 import argparse
+import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle
-from avcore.command import LOG, device_name
-from avcore.errors import UsageError
+from avcore.command import device_name
+from avcore.errors import InputError, UsageError
 from avcore.files import require_place, write_text
 from avcore.outputs import keep_apart
-from avcore.plain_text import say
+from avcore.plain_text import say, several
 from avcore.progress import bars
-from netflips import __version__
-from netflips.bundles.describe import note
+from avcore.statistics import Figure
+from avcore.texts import read_json
+from netflips.bundles.describe import file_facts, note
+from netflips.bundles.paths import bundle_paths
+from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.charts import noise_curve, standing_alone
-from netflips.evaluate.results import PAGE, RESULTS, TABLE, curve_file, write_evaluation
-from netflips.evaluate.suite_page import Told
+from netflips.evaluate.clips import DUBBED
+from netflips.evaluate.judges import JudgePaths
+from netflips.evaluate.metric import Kind
+from netflips.evaluate.results import PAGE, RESULTS, TABLE, curve_file, metrics_json
+from netflips.evaluate.suite import SuiteSettings, run_suite
+from netflips.evaluate.suite_rows import Cell, Row, row_name
+from netflips.evaluate.sweep import Sweep
 from netflips.evaluate.tables import markdown
-from workshop.evaluate.condition_rows import OF_BUNDLE
+from text2unit.stage import SPELLER
+from unit2av.model import open_renderer_checkpoint
+from unit2av.stage import RENDERER
 from workshop.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
-from workshop.evaluate.figures import figures_of, filled_rows, metrics
-from workshop.evaluate.jobs import OTHERS, ExamJob, Need
-from workshop.evaluate.lacking import measurable
-from workshop.evaluate.material import MEANINGS
-from workshop.evaluate.others import OtherBundle
-from workshop.evaluate.row import ExamRow
-from workshop.evaluate.rows import (
-    NATURAL,
-    NOISE,
-    OTHER_SYNTHESISERS,
-    ROWS,
-    SWEEP,
-    UNTOUCHED,
-    by_task,
-    sweep_curve,
-    sweep_needs,
-)
-from workshop.evaluate.run import MEASURE, Evaluation
-from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.worst import failures_of, worst_of_exam
-from workshop.voices import others as synthesisers
+from workshop.evaluate.groups import ENGLISH, FLITE, GROUPS, OTHERS, SPELLED, VOICES, Group
+from workshop.evaluate.making import MANIFEST, ExamPlace, Line, make_clips
+from workshop.evaluate.material import MEANINGS, EvaluationSettings
+from workshop.voices import natural, others
 from workshop.voices.cast import cast, require_synthesisers
 
+LOG = logging.getLogger("netflips.evaluate")
+
+MEASURE = 7
+"""Counts up when clips are made in another way, or the same units sound otherwise, so that records of both never stand in one
+table."""
 _TITLE = "Exam of the demo's models"
+_SWEEP, _NOISE = "sweep", "white"
+_LEVELS, _SWEEP_CLIPS = (20.0, 10.0, 5.0, 0.0, -5.0, -10.0), 50
+_SHORT = 12
 _PLOT = Path("images/demo_noise.svg")
 """Beside the page."""
+_ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", OTHERS: "with_other_synthesisers", FLITE: "with_untouched_speaker"}
 
 
 def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
     """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
     settings = EvaluationSettings(number=options.number, edition=int(bundle.about.get("phrasebook", 1)))
-    flags = {NATURAL: options.with_natural_voices, OTHER_SYNTHESISERS: options.with_other_synthesisers}
-    rows, with_sweep = choose_rows(options.rows, options.with_untouched_speaker, flags)
+    groups, with_sweep = choose_groups(options)
     if options.with_untouched_speaker or options.write_docs:
         require_page(options.docs)
-    others = [OtherBundle.read(given) for given in options.beside]
-    evaluate(bundle, options, settings, rows, with_sweep, others)
+    beside = [row for given in options.beside for row in rows_of_other(given)]
+    checksum = bundle_checksum(bundle)
+    folder = options.out_dir / f"{checksum[:_SHORT]}-seed{settings.seed}-v{MEASURE}"
+    _check_places(bundle, options, folder)
+    groups, absent = available(groups, bundle)
+    for name, reason in absent.items():
+        LOG.warning("%s is not measured: %s", name, reason)
+    if not groups:
+        raise UsageError("nothing can be measured", found="; ".join(absent.values()) or "no group")
+    require_synthesisers(
+        with_flite=any(FLITE in group.needs for group in groups),
+        with_natural=settings.edition > 1 or any(VOICES in group.needs for group in groups),
+    )
+    place = ExamPlace(bundle.folder, folder, device_name(options), options.precision)
+    with bars(options.quiet) as progress:
+        lines = make_clips(place, settings, groups, options.jobs, progress)
+        told = run_suite(cases_of(lines, folder), _suite(bundle, options, groups, lines, beside, with_sweep), folder, progress)
+    content = metrics_json(told) | {"bundle": checksum, "measure": MEASURE, "absent": absent}
+    if options.with_untouched_speaker and not is_untouched_noted(options.docs, checksum):
+        figure = next(row.own.figure for row in told.rows if row.name == "untouched_speaker.right" and row.own)
+        if figure is not None:
+            note_untouched(options.docs, checksum, figure)
+    if options.write_docs:
+        write_table(options.docs, markdown(told.rows).rstrip("\n"), checksum, _command(options))
+        for curve in told.curves:
+            write_text(options.docs.parent / _PLOT, standing_alone(noise_curve(curve)))
+        note(bundle.folder, metrics=content)
+    say(markdown(told.rows).rstrip("\n"))
+    LOG.info("written: %s", folder / PAGE)
 
 
-def choose_rows(names: str, with_untouched: bool, with_more: Mapping[tuple[str, ...], bool]) -> tuple[list[ExamRow], bool]:
-    """The rows asked for by name, all for "", and whether the sweep over noise is among them.
+def choose_groups(options: argparse.Namespace) -> tuple[list[Group], bool]:
+    """The groups that are asked for by name, all for "", and whether the sweep over noise is among them.
 
-    The untouched speaker is there only when it is asked for by its own flag. with_more: groups of rows that are there when their
-    flag or one of their names asks for them. Raises UsageError for unknown names.
+    Groups that need what may not be here are there when their flag or their name asks for them; the untouched speaker only by its
+    flag. Raises UsageError for unknown names.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    known = {row.name for row in ROWS} | {SWEEP}
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
+    wanted = {name.strip().partition(".")[0] for name in options.rows.split(",") if name.strip()}
+    known = {group.name for group in GROUPS} | {_SWEEP}
+    if unknown := sorted(wanted - known):
         raise UsageError("unknown rows", expected=", ".join(sorted(known)), found=", ".join(unknown))
-    if UNTOUCHED in wanted and not with_untouched:
+    if "untouched_speaker" in wanted and not options.with_untouched_speaker:
         raise UsageError("the untouched speaker is measured once for a bundle", hint="ask for it with --with-untouched-speaker")
-    asked = {UNTOUCHED: with_untouched}
-    if not wanted:
-        asked |= {name: flag for group, flag in with_more.items() for name in group}
-    rows = [row for row in ROWS if asked.get(row.name, not wanted or row.name in wanted)]
-    return rows, not wanted or SWEEP in wanted
+
+    def is_asked(group: Group) -> bool:
+        flags = [getattr(options, _ONLY_WHEN_ASKED[need]) for need in group.needs if need in _ONLY_WHEN_ASKED]
+        return (FLITE in group.needs and all(flags)) or (group.name in wanted if wanted else all(flags))
+
+    return [group for group in GROUPS if is_asked(group)], not wanted or _SWEEP in wanted
 
 
-def evaluate(
+def available(groups: Sequence[Group], bundle: Bundle) -> tuple[list[Group], dict[str, str]]:
+    """The groups that can be made, and why the others cannot, by name."""
+    synthesisers = cast().other_voices
+    lacks = {
+        VOICES: "natural voices are not installed (make voices)" if natural.missing_voices() else "",
+        OTHERS: "" if any(map(others.is_here, synthesisers.values())) else others.install_command(tuple(synthesisers)),
+        SPELLED: "" if bundle.checkpoint(SPELLER, "ko").is_file() else f"the bundle has no {SPELLED}",
+        ENGLISH: "" if "en" in open_renderer_checkpoint(bundle.checkpoint(RENDERER)).languages else f"the bundle has no {ENGLISH}",
+        FLITE: "",  # what is missing of it is told as an error, for it was asked for by name
+    }
+    absent = {group.name: reason for group in groups for need in group.needs if (reason := lacks[need])}
+    return [group for group in groups if group.name not in absent], absent
+
+
+def cases_of(lines: Sequence[Line], folder: Path) -> list[CaseFiles]:
+    """Cases of the lines of a manifest."""
+    files = ("source", "dub", "reference")
+    plain = ("id", "reference_text", "language", "group")
+    return [
+        CaseFiles(**{name: line[name] for name in plain}, **{name: folder / line[name] for name in files if name in line})
+        for line in lines
+    ]
+
+
+def bundle_checksum(bundle: Bundle) -> str:
+    """sha256 of the checksums of all files but bundle.json, hexadecimal. Raises InputError when one is missing."""
+    facts = file_facts(bundle)
+    return hashlib.sha256("\n".join(f"{name} {facts[name]['sha256']}" for name in sorted(facts)).encode()).hexdigest()
+
+
+def figures_in(content: Mapping[str, Any]) -> dict[str, tuple[str, Figure]]:
+    """Titles and figures by the row's name, of a metrics.json of any version.
+
+    Raises KeyError, TypeError or ValueError for another.
+    """
+    rows = content["rows"]
+    if isinstance(rows, list):
+        rows = {row["figure"]: row for row in rows if row["subject"] == DUBBED and "value" in row}
+    nothing = float("nan")
+    return {
+        name: (
+            str(row["title"]),
+            Figure(float(row["value"]), float(row.get("low", nothing)), float(row.get("high", nothing)), int(row["n"])),
+        )
+        for name, row in rows.items()
+    }
+
+
+def rows_of_other(given: str) -> list[Row]:
+    """Rows of TITLE=FILE, a metrics.json of another bundle. Raises UsageError, or InputError for another file."""
+    title, is_there, name = given.partition("=")
+    if not (title and is_there and name):
+        raise UsageError("say what the other bundle is and where its figures are", expected="TITLE=metrics.json", found=given)
+    path = Path(name)
+    content = read_json(path, "the other bundle's figures")
+    try:
+        found = figures_in(content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError("this is no metrics.json of an evaluation", path=path, found=repr(error)) from error
+    return [
+        Row(row_name(title, row), row_name(title, row), Kind(own, "", "near", "", ""), {DUBBED: Cell(figure)}, group=title)
+        for row, (own, figure) in found.items()
+    ]
+
+
+def _suite(
     bundle: Bundle,
     options: argparse.Namespace,
-    settings: EvaluationSettings,
-    rows: list[ExamRow],
+    groups: Sequence[Group],
+    lines: Sequence[Line],
+    beside: Sequence[Row],
     with_sweep: bool,
-    others: Sequence[OtherBundle] = (),
-) -> None:
-    """Do what is missing, and write what came out."""
-    require_place(options.out_dir / TABLE)
-    rows, absent = measurable(rows, bundle)
-    for one in absent:
-        LOG.warning("%s is not measured: %s", one.row.name, one.reason)
-    evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
-    results = [evaluation.folder / name for name in (*RESULTS, curve_file(NOISE))]
+) -> SuiteSettings:
+    """What is measured of the clips."""
+    failed = [str(line["id"]) for line in lines if "failed" in line]
+    facts = {"bundle": bundle_checksum(bundle)[:_SHORT]}
+    facts["names of clips"] = f"group and number, as natural/36. {'; '.join(f'{kind}: {what}' for kind, what in MEANINGS.items())}"
+    if failed:
+        facts["not to be dubbed"] = f"{several(len(failed), 'clip')}, which say nothing in the table: {', '.join(failed[:20])}"
+    judges = JudgePaths(
+        av2unit=bundle.checkpoint(UNIT_ENCODER), device=device_name(options), precision=options.precision, outside=True
+    )
+    sweep = Sweep(_LEVELS, (_NOISE,), None, bundle_paths(bundle), "en", min(options.number, _SWEEP_CLIPS), "held_out")
+    has_sources = any(group.name == "held_out" for group in groups)
+    return SuiteSettings(
+        _TITLE,
+        {group.name: group.asked for group in groups},
+        judges,
+        sweep=sweep if with_sweep and has_sources else None,
+        jobs=options.jobs,
+        worst=options.worst,
+        goals={row_name(group.name, figure): goal for group in groups for figure, goal in group.goals.items()},
+        titles={group.name: group.title for group in groups},
+        facts=facts,
+        beside=tuple(beside),
+    )
+
+
+def _check_places(bundle: Bundle, options: argparse.Namespace, folder: Path) -> None:
+    require_place(folder / TABLE)
+    results = [folder / name for name in (*RESULTS, MANIFEST, curve_file(_NOISE))]
     models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
     beside = [Path(given.partition("=")[2]) for given in options.beside]
     keep_apart({"a result": results}, {"a file of the bundle": models, "--beside": beside})
-    needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])
-    jobs = evaluation.missing(_with_synthesisers_that_are_here(needs))
-    require_synthesisers(
-        with_flite=any(job.case.kind in ("speaker", OTHERS) for job in jobs),
-        with_natural=settings.edition > 1 or any(job.case.kind == "natural" for job in jobs),
-    )
-    is_new = any(job.case.kind == "speaker" for job in jobs)
-    LOG.info(
-        "%s, bundle %s: %d clips and other jobs to do, about %.0f minutes on %d cores of its own",
-        evaluation.folder,
-        evaluation.checksum[:12],
-        len(jobs),
-        seconds_for(jobs, options.jobs) / 60,
-        options.jobs,
-    )
-    with bars(options.quiet) as progress:
-        evaluation.run(jobs, options.jobs, progress)
-        found = by_task(evaluation.records()) | {OF_BUNDLE: [bundle.about.get("out_of_domain", {})]}
-        lines = filled_rows(rows, found, settings)
-        clips = worst_of_exam(lines, evaluation.records(), evaluation.place, settings, options.worst, progress)
-    curve = sweep_curve(found, settings) if with_sweep else None
-    table = [*lines, *(one.row.absent(one.reason) for one in absent), *(row for other in others for row in other.rows())]
-    facts = _facts(evaluation, settings)
-    told = Told(_TITLE, facts, table, [curve] if curve else [], clips, failures_of(evaluation.records()))
-    content = metrics(lines, curve, found, settings) | {"bundle": evaluation.checksum, "measure": MEASURE, "facts": facts}
-    content["absent"] = {one.row.name: one.reason for one in absent}
-    if others:
-        content["others"] = {other.title: other.content for other in others}
-    write_evaluation(told, evaluation.folder, content)
-    figures = figures_of(lines)
-    if options.with_untouched_speaker and (is_new or not is_untouched_noted(options.docs, evaluation.checksum)):
-        note_untouched(options.docs, evaluation.checksum, figures[UNTOUCHED])
-    if options.write_docs:
-        write_table(options.docs, markdown(table).rstrip("\n"), evaluation.checksum, _command(options))
-        if curve is not None:
-            write_text(options.docs.parent / _PLOT, standing_alone(noise_curve(curve)))
-        note(bundle.folder, metrics=content)
-    say(markdown(table).rstrip("\n"))
-    LOG.info("written: %s", evaluation.folder / PAGE)
 
 
 def _command(options: argparse.Namespace) -> str:
     """What measures the same rows again."""
-    flags = ("--with-untouched-speaker", "--with-natural-voices", "--with-other-synthesisers")
-    given = [flag for flag in flags if getattr(options, flag.removeprefix("--").replace("-", "_"))]
+    given = [f"--{flag.replace('_', '-')}" for flag in _ONLY_WHEN_ASKED.values() if getattr(options, flag)]
     rows = [f"--rows {options.rows}"] if options.rows else []
     return " ".join(["netflips evaluate demo", f"--number {options.number}", *rows, *given])
-
-
-def _facts(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, str]:
-    """What is to be known beside the figures."""
-    return {
-        "bundle": evaluation.checksum[:12],
-        "utterances of a row": str(settings.number),
-        "names of clips": f"kind and number, as natural/36. {'; '.join(f'{kind}: {what}' for kind, what in MEANINGS.items())}",
-        "intervals": "95 %; of shares Wilson's, else bootstrap over clips",
-        "what failed": "counts as wrong in shares and in errors of reading; its number stands in the notes",
-        "made with": f"NetfLips {__version__}",
-    }
-
-
-def _with_synthesisers_that_are_here(needs: Sequence[Need]) -> list[Need]:
-    """Needs without those of other synthesisers that are not installed, which one line tells."""
-    voices = {kind: own for kind, own in cast().other_voices.items() if any(need.kind == kind for need in needs)}
-    missing = tuple(kind for kind, own in voices.items() if not synthesisers.is_here(own))
-    if missing:
-        LOG.warning(
-            "other synthesisers: %s cannot be measured, a program or a voice is missing; %s",
-            ", ".join(missing),
-            synthesisers.install_command(missing),
-        )
-    return [need for need in needs if need.kind not in missing]
-
-
-_CLIP_S, _FACES_S = 0.7, 0.8
-"""CPU seconds for drawing a clip, and for following its face, on clips of 2.5 s."""
-_NATURAL_S = 3.0
-"""The same for saying a sentence in a natural voice."""
-_START_S = 40.0
-"""Loading models in each process, and recording the references."""
-
-
-def seconds_for(jobs: Sequence[ExamJob], processes: int) -> float:
-    """Wall seconds that jobs take on as many cores as processes."""
-    if not jobs:
-        return 0.0
-    return _START_S + sum(map(_job_seconds, jobs)) / max(processes, 1)
-
-
-def _job_seconds(job: ExamJob) -> float:
-    tasks = sum(task.seconds for task in job.tasks)
-    if not job.case.has_clip:
-        return tasks
-    made = _CLIP_S + (_NATURAL_S if job.case.kind == "natural" else 0.0)
-    return tasks + made + (_FACES_S if any(task.needs_face for task in job.tasks) else 0.0)

@@ -12,14 +12,13 @@ from typing import Literal
 
 import numpy as np
 
-from av2unit.clustering.align import warp_path
+from avcore.arrays import Samples
+from avcore.errors import UsageError
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds, seconds_to_units, units_to_seconds
-from avcore.units import Ids
-from avdata.prepare.espeak import Phoneme, TimedSpeech
-from workshop.evaluate.retrieval import mfcc_of
-from workshop.evaluate.settings import EvaluationSettings
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
+from avdata.prepare.espeak import TimedSpeech
+from netflips.evaluate.aligned import carried_phonemes
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion, mouth_track
@@ -42,6 +41,21 @@ _TURNS, _BENDS, _TILTS, _SIZES = (0.28, 0.42), (0.13, 0.2), (0.04, 0.1), (0.4, 0
 """Poses that were never seen: how far heads are turned, bent and tilted as a whole (radians, beyond the training's), and the
 width of the face as a share of the picture's side (below the training's)."""
 _USUAL_SIZES = 0.5, 0.7
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """number: clips of a group. seed: of all that is drawn by lot. side: of the pictures, in pixels. edition: of the bundle's
+    phrasebook (`workshop.voices.cast`); a bundle that names none has the first."""
+
+    number: int = 200
+    seed: int = 20
+    side: int = 256
+    edition: int = 1
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise UsageError("--number must be 1 or more", found=self.number)
 
 
 @dataclass(frozen=True)
@@ -126,25 +140,20 @@ def head_of(seed: int) -> Head:
     return Head(seed)
 
 
+def speech_in(text: str, voice: Voice) -> Samples:
+    """A sentence in a voice, float32 [S] at 16 kHz."""
+    speech = say(text, voice)
+    return resample(speech.samples, speech.rate, SAMPLE_RATE)
+
+
 def _timed(plan: ClipPlan) -> TimedSpeech:
     """Say the sentence. A synthesiser that does not tell when it says which phoneme is given the reference voice's."""
     speech = say(plan.text, plan.voice)
     if speech.phonemes:
         return speech
     reference = say(plan.text, cast().reference(plan.language))
-    rows, own = (mfcc_of(resample(one.samples, one.rate, SAMPLE_RATE)) for one in (reference, speech))
-    step_of, _ = warp_path(rows, own)
-    return TimedSpeech(speech.samples, speech.rate, _carried(reference.phonemes, step_of))
-
-
-def _carried(phonemes: tuple[Phoneme, ...], step_of: Ids) -> tuple[Phoneme, ...]:
-    """Phonemes with their times in another recording; step_of: int64 [steps of 20 ms], the reference's step of each."""
-    carried = []
-    for name, *times in phonemes:
-        start, end = (float(units_to_seconds(int(np.searchsorted(step_of, seconds_to_units(time))))) for time in times)
-        if end > start:
-            carried.append((name, start, end))
-    return tuple(carried)
+    own = resample(speech.samples, speech.rate, SAMPLE_RATE)
+    return TimedSpeech(speech.samples, speech.rate, carried_phonemes(reference, own))
 
 
 def _unseen_pose(rng: np.random.Generator) -> Pose:

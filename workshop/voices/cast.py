@@ -101,13 +101,6 @@ class Cast:
         name = self.settings["former"]["reference"] if language == "ko" else self.settings["reference"][language]
         return self._varied(f"{name}+{variants[rng.integers(len(variants))]}", rng)
 
-    def judges(self, language: str, edition: int = EDITION) -> list[Voice]:
-        """Voices in which an evaluation records each sentence of a language (`edition`: of `reference`)."""
-        if language == "ko" and edition == EDITION:
-            return [_korean(tuple(shares.items()), 0.9) for shares in self.settings["judges"]["ko"]]
-        names = self.settings["former"]["judges"] if language == "ko" else self.settings["judges"][language]
-        return [EspeakVoice(name) for name in names]
-
     @property
     def unheard_speaker(self) -> FliteVoice:
         """The speaker of another synthesiser that nothing hears before the evaluation."""

@@ -1,1 +1,1 @@
-"""Evaluation metrics: pure functions from arrays and texts to figures, one idea a file; `catalogue` brings them to cases."""
+"""A metric a file; `netflips.evaluate.metric` finds them."""

@@ -23,7 +23,12 @@ from scipy.linalg import LinAlgWarning, sqrtm
 from avcore.arrays import Doubles, Pixels
 from avcore.errors import CheckpointError, InputError
 from avcore.files import require_file
+from netflips.evaluate.metric import Kind
 
+FRECHET = Kind(
+    "Frechet distance of faces", "", "lower", "features of the network that --inception names", "not comparable with published FIDs"
+)
+"""Of a set: it belongs to no clip."""
 SIDE = 299
 """Pixels of the pictures that Inception takes."""
 _BATCH = 16

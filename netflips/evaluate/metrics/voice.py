@@ -1,4 +1,4 @@
-"""What a listener hears at once in a voice, and retrieval does not: pitch, noise, hisses, clicks, ends. All of speech at 16 kHz.
+"""What a listener hears at once in a voice, and retrieval does not: pitch, noise, clicks. All of speech at 16 kHz.
 
 Harmonicity after Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
 sampled sound" (1993): a stretch whose autocorrelation has a peak of height r has r parts of harmonics to 1 - r parts of noise.
@@ -7,20 +7,34 @@ listeners judge it (a mean opinion score).
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit.agreement import quiet_units, rest_unit
 from avcore.arrays import Samples
-from avcore.speech.pitch import PITCH_STEP, periodicity, pitch_track, without_jumps
-from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
+from avcore.speech.pitch import PITCH_STEP, measure_pitch, periodicity, pitch_track, without_jumps
+from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, samples_to_seconds
+from netflips.evaluate.metric import (
+    EXTRACTOR,
+    REFERENCE,
+    SOURCE,
+    SPEECH,
+    Case,
+    Clip,
+    Kind,
+    Measured,
+    Metric,
+    Missing,
+    side,
+    sound_of,
+)
+from netflips.evaluate.metrics.intelligibility import IN_STEP, why_not_in_step
 
 _WINDOW, _HOP = 800, 160
 _LOWEST_HZ, _HIGHEST_HZ = 65.0, 400.0
 _LOUD = 0.25
 """Share of the loudest stretch's root mean square above which a stretch counts: vowels and what is as loud."""
-_PERIODIC = 0.5
 _MOST = 0.999
 _QUIET_AROUND = 2
 """Steps of 20 ms to each side of a pause that belong to the speech around it."""
@@ -28,47 +42,7 @@ _LEAST_LEVEL = 1e-6
 _CLICK_TIMES = 12.0
 """A click is a bend of the wave that so many times exceeds the usual one of the 60 ms around it."""
 _CLICK_REACH, _CLICK_OWN, _CLICK_FLOOR = 480, 16, 2e-4
-_CLIPPED = 0.999
-_END_S = 0.01
 _OCTAVE = 12.0
-_EDGE_BLOCK, _EDGE_REACH = 80, 8
-"""Samples of a block (5 ms), and blocks to each side of an edge among which the largest jump is looked for."""
-_EDGE_FLOOR_DB = -60.0
-"""Below the loudest block: what is quieter counts as so loud."""
-_HISS_HZ, _HISS_FRAME = 4000.0, 512
-_HISS_FLOOR = 1e-4
-"""Of the loudest frame's power: what is below is no hiss that anybody hears."""
-
-
-@dataclass(frozen=True)
-class VoiceQuality:
-    """harmonicity_db: median over loud stretches of 50 ms; periodic: share of them that repeat themselves. clicks: of an
-    utterance. clipped: whether a sample touches full scale. begins, ends: root mean square of the first and the last 10 ms as a
-    share of the highest sample. f0_hz: median, None = no pitch found."""
-
-    harmonicity_db: float
-    periodic: float
-    clicks: int
-    clipped: bool
-    begins: float
-    ends: float
-    f0_hz: float | None
-
-
-def voice_quality(samples: Samples) -> VoiceQuality:
-    """Measure an utterance, float32 [S]."""
-    heights = periodic_heights(samples)
-    track = without_jumps(pitch_track(samples))
-    begins, ends = end_levels(samples)
-    return VoiceQuality(
-        harmonicity_db=harmonicity_db(heights),
-        periodic=float((heights > _PERIODIC).mean()) if len(heights) else 0.0,
-        clicks=count_clicks(samples),
-        clipped=bool((np.abs(samples) >= _CLIPPED).any()),
-        begins=begins,
-        ends=ends,
-        f0_hz=float(np.median(track[track > 0])) if (track > 0).any() else None,
-    )
 
 
 def periodic_heights(samples: Samples) -> NDArray[np.float64]:
@@ -108,17 +82,6 @@ def count_clicks(samples: Samples) -> int:
     return int(len(places) and 1 + (np.diff(places) > PITCH_STEP).sum())
 
 
-def end_levels(samples: Samples) -> tuple[float, float]:
-    """Root mean square of the first and of the last 10 ms, as shares of the highest sample."""
-    highest = float(np.abs(samples).max(initial=0.0))
-    if highest <= 0:
-        return 0.0, 0.0
-    length = round(_END_S * SAMPLE_RATE)
-    parts = samples[:length], samples[-length:]
-    first, last = (math.sqrt(float(np.square(part.astype(np.float64)).mean())) / highest for part in parts)
-    return first, last
-
-
 def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | None:
     """Level in pauses relative to the loudest step of 20 ms, in dB; None where there is no pause of 100 ms or more.
 
@@ -133,27 +96,6 @@ def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | N
         return None
     floor = float(np.median(power[~near_speech]))  # not the mean: where a pause begins is known to a step or two only
     return float(10 * np.log10(max(floor, _LEAST_LEVEL**2) / power.max()))
-
-
-def edge_jump_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | None:
-    """By how much loudness jumps within 10 ms where speech begins and ends, in dB: mean over all edges; None without any.
-
-    Speech that is cut out hard jumps by up to 60 dB, speech that was recorded with its room by less. Before and after the samples
-    there is silence. is_silence: bool of shape [T], of each 20 ms, as of `noise_floor_db`.
-    """
-    steps = min(len(is_silence), len(samples) // SAMPLES_PER_UNIT)
-    per_step = SAMPLES_PER_UNIT // _EDGE_BLOCK
-    blocks = np.square(samples[: steps * SAMPLES_PER_UNIT].astype(np.float64)).reshape(-1, _EDGE_BLOCK).mean(1)
-    if not steps or blocks.max() <= 0:
-        return None
-    around = np.pad(blocks, _EDGE_REACH)
-    levels = np.maximum(10 * np.log10(np.maximum(around, _LEAST_LEVEL**2) / blocks.max()), _EDGE_FLOOR_DB)
-    jumps = np.abs(np.diff(levels))  # jump n lies between blocks n and n + 1 of the padded ones
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], is_silence[:steps], [True]])))
-    if not len(edges):
-        return None
-    places = edges * per_step + _EDGE_REACH
-    return float(np.mean([jumps[max(place - _EDGE_REACH, 0) : place + _EDGE_REACH].max() for place in places]))
 
 
 def semitones_between(made_hz: float | None, true_hz: float) -> float:
@@ -176,27 +118,87 @@ def pitch_errors(made: Samples, recorded: Samples, is_silence: NDArray[np.bool_]
     return wrong, float(12 * np.median(np.abs(np.log2(ours[both] / truth[both])))) if both.any() else None
 
 
-def hiss_off_db(made: Samples, recorded: Samples) -> float | None:
-    """How much louder the hisses of a copy are than its recording's, in dB, both made equally loud; None where there is none.
-
-    Both are float32 [S] of the same words in the same time. A hiss is a frame of 32 ms in which the recording has more power
-    above 4 kHz than below, as in s and ch; only the power above counts.
-    """
-    copy, truth = _high_and_low(made), _high_and_low(recorded)
-    length = min(len(copy), len(truth))
-    total = truth.sum(1)
-    is_hiss = ((truth[:, 0] > truth[:, 1]) & (total > _HISS_FLOOR * total.max(initial=0.0)))[:length]
-    if not is_hiss.any() or copy.sum() <= 0:
-        return None
-    ours, theirs = (float(one[:length][is_hiss, 0].sum() / one.sum()) for one in (copy, truth))
-    return float(10 * np.log10(max(ours, _LEAST_LEVEL) / theirs))
+def quiet_steps(clip: Clip) -> NDArray[np.bool_]:
+    """Which steps of 20 ms say nothing, by the units of the sound: bool [steps]; none where the unit that is quiet most often is
+    loud as often: in a sentence without a pause that is a stop, and no silence."""
+    frames = clip.heard.frames()
+    quiet, rest = quiet_units(frames, clip.speech), rest_unit(frames, clip.speech)
+    if rest is None or 2 * (quiet == rest).sum() < (frames == rest).sum():
+        return np.zeros(len(frames), np.bool_)
+    return np.asarray(frames == rest)
 
 
-def _high_and_low(samples: Samples) -> NDArray[np.float64]:
-    """Power above and below 4 kHz in each frame: float64 of shape [n, 2]."""
-    if len(samples) < _HISS_FRAME:
-        return np.zeros((0, 2))
-    frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), _HISS_FRAME)[::_HOP]
-    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(_HISS_FRAME), axis=1)))
-    edge = int(_HISS_HZ / SAMPLE_RATE * _HISS_FRAME)
-    return np.stack([power[:, edge:].sum(1), power[:, :edge].sum(1)], 1)
+def _voice(_: Case, outcome: Clip) -> Measured:
+    samples = sound_of(outcome)
+    minutes = float(samples_to_seconds(len(samples))) / 60
+    return {"harmonicity_db": harmonicity_db(periodic_heights(samples)), "clicks": count_clicks(samples) / minutes}
+
+
+def _beside_source(case: Case, outcome: Clip) -> Measured:
+    made, own = sound_of(outcome), sound_of(side(case.source, "source"))
+    pitch, true = measure_pitch(made), measure_pitch(own)
+    return {
+        "harmonicity_off": harmonicity_db(periodic_heights(made)) - harmonicity_db(periodic_heights(own)),
+        "f0_off": Missing("the source has no pitch")
+        if true is None
+        else semitones_between(None if pitch is None else pitch.hz, true.hz),
+    }
+
+
+def _pauses(_: Case, outcome: Clip) -> Measured:
+    floor = noise_floor_db(sound_of(outcome), quiet_steps(outcome))
+    return {"floor_db": Missing("it has no pause of 0.1 s") if floor is None else floor}
+
+
+def _pitch(case: Case, outcome: Clip) -> Measured:
+    true = side(case.reference, "reference")
+    made, recorded = sound_of(outcome), sound_of(true)
+    if (reason := why_not_in_step(made, recorded)) is not None:
+        return dict.fromkeys(("f0_error", "voicing_error"), reason)
+    wrong, semitones = pitch_errors(made, recorded, quiet_steps(true))
+    return {"f0_error": Missing("nowhere both are voiced") if semitones is None else semitones, "voicing_error": wrong}
+
+
+_LISTENED, _BOERSMA = "no mean opinion score: read it beside that of recordings", "Boersma 1993"
+METRICS = (
+    Metric(
+        _voice,
+        frozenset(),
+        {
+            "harmonicity_db": Kind("harmonicity", "dB", "higher", f"{_BOERSMA}, median of loud stretches", _LISTENED),
+            "clicks": Kind(
+                "clicks a minute", "1/min", "lower", "bends of the wave far beyond those around", "plosives may be counted"
+            ),
+        },
+        place=22,
+    ),
+    Metric(
+        _beside_source,
+        frozenset({SOURCE}),
+        {
+            "f0_off": Kind("median pitch off the source's", "semitones", "lower", _BOERSMA, "not its melody"),
+            "harmonicity_off": Kind("harmonicity less the source's", "dB", "near", _BOERSMA, "languages sound different"),
+        },
+        place=23,
+    ),
+    Metric(
+        _pauses,
+        frozenset({EXTRACTOR}),
+        {
+            "floor_db": Kind(
+                "noise between words", "dB", "lower", "level in pauses below the loudest 20 ms", "what plays behind counts"
+            )
+        },
+        place=24,
+    ),
+    Metric(
+        _pitch,
+        frozenset({REFERENCE, EXTRACTOR}),
+        {
+            "f0_error": Kind("pitch error", "semitones", "lower", f"{_BOERSMA}, where both are voiced", IN_STEP),
+            "voicing_error": Kind("wrong voicing", "", "lower", f"{_BOERSMA}, share of what is said", IN_STEP),
+        },
+        place=41,
+        suits=(SPEECH,),
+    ),
+)

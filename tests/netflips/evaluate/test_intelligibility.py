@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from pystoi import stoi
 
+from netflips.evaluate.metric import Missing
 from netflips.evaluate.metrics import intelligibility as module
-from netflips.evaluate.metrics.figures import Missing, values
 from netflips.evaluate.metrics.intelligibility import FIGURES, intelligibility
 from netflips.evaluate.noise import at_snr, white_noise
 from tests.avcore.made_speech import babble
+from tests.netflips.evaluate.made import values
 
 _S = 16_000
 SPEECH = babble(2.0)

@@ -16,7 +16,7 @@ from netflips.evaluate import measuring, records
 from netflips.evaluate.cases import read_cases
 from netflips.evaluate.command import main
 from netflips.evaluate.judges import Judges
-from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER
+from netflips.evaluate.metric import EXTRACTOR, RECOGNIZER
 from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
 
@@ -74,7 +74,7 @@ def figures_of(out: Path) -> dict[tuple[str, str], dict[str, object]]:
 def test_swapped_pairs_are_wrong_by_so_much_as_they_are_swapped(tmp_path: Path, by_pitch: type[ByPitch]) -> None:
     manifest, out = write_tones(tmp_path, (1, 0, 2, 3)), tmp_path / "figures"
     assert (
-        main(["dubs", str(manifest), "--out-dir", str(out), "--measures", "cer,chrf,duration_ratio", "--worst", "2", "--cpu"]) == 0
+        main(["dubs", str(manifest), "--out-dir", str(out), "--metrics", "cer,chrf,duration_ratio", "--worst", "2", "--cpu"]) == 0
     )
     found = figures_of(out)
     wrong = found["wer", "dub"]
@@ -85,7 +85,7 @@ def test_swapped_pairs_are_wrong_by_so_much_as_they_are_swapped(tmp_path: Path, 
     assert found["chrf", "reference"]["value"] == pytest.approx(100)
     assert "nrefs:1" in str(found["bleu_char", "dub"]["signature"])
     assert found["duration_ratio", "dub"]["value"] == pytest.approx(1.05)
-    assert found["duration_near", "dub"]["value"] == 1.0
+    assert found["slc_20", "dub"]["value"] == 1.0
     facts = json.loads((out / "metrics.json").read_text(encoding="utf-8"))["facts"]
     assert facts["recognizer"].startswith("by pitch; its own errors on true speech: word error rate 0.000 (4 clips)")
     page = (out / "report.html").read_text(encoding="utf-8")
@@ -203,6 +203,8 @@ def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByP
     ("words", "said"),
     [
         ("--measures cer,chrff", "did you mean chrf?"),
+        ("--metrics periodic", "harmonicity_db tells it now"),
+        ("--judge nisqa=x.onnx", "--judge cannot be used; expected NAME=FILE, NAME one of mos, speaker"),
         ("--true-units --measures cer", "--true-units needs reference speech"),
         ("--address auto", "--address goes with --ray"),
         ("--noise loud", "--noise cannot be used"),
@@ -231,7 +233,7 @@ def test_what_cannot_be_asked_for_is_one_line(
 def test_a_worker_can_be_sent_to_several_processes(tmp_path: Path) -> None:
     """What makes it travels packed, as the pool sends it, and its records come back."""
     cases = read_cases(write_tones(tmp_path), ("source",))
-    work = measuring.Work(cases, ("duration_ratio",), ("dub",), measuring.JudgePaths(), {})
+    work = measuring.Work(cases, {"": measuring.AskedFigures(("duration_ratio",))}, measuring.JudgePaths(), {})
     make = pickle.loads(pickle.dumps(partial(measuring.Measurer, work)))
     job = measuring.CaseJob(2, (measuring.Measuring("dub", "duration_ratio", "key"),))
     (found,) = pickle.loads(pickle.dumps(make().process((job,))))
@@ -254,7 +256,7 @@ def test_a_workers_complaint_about_the_recognizer_is_told_before_any_work(monkey
 
     monkeypatch.setattr(Judges, "recognizer", property(none))
     monkeypatch.setattr(Judges, "there", frozenset({RECOGNIZER}))
-    work = measuring.Work((), ("wer",), (), measuring.JudgePaths(), {})
+    work = measuring.Work((), {"": measuring.AskedFigures(("wer",))}, measuring.JudgePaths(), {})
     assert measuring.Measurer(work).load() == "it cannot be opened"
 
 

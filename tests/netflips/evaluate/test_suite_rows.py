@@ -2,21 +2,31 @@
 
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 
 from avcore.statistics import Figure
 from netflips.evaluate import tables
-from netflips.evaluate.by_clip import ByClip
+from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.charts import histogram
-from netflips.evaluate.measures import KINDS
-from netflips.evaluate.metrics.figures import Kind
+from netflips.evaluate.measuring import AskedFigures
+from netflips.evaluate.metric import all_kinds
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_page import Told, page
-from netflips.evaluate.suite_rows import RESULT, Cell, Row, as_json, rows_of, worst_clips
+from netflips.evaluate.suite_rows import Cell, Row, as_json, rows_of, worst_clips
 from netflips.evaluate.worst import Shown, WorstClip
 
 IDS = [f"c{number}" for number in range(8)]
+KINDS = all_kinds()
+
+
+def _rows(found: dict[tuple[str, str, str], Record], *figures: str, goals: dict[str, float] | None = None) -> list[Row]:
+    """Rows of cases without groups, or of those whose ids begin with the group and a slash."""
+    ids = dict.fromkeys(place[0] for place in found)
+    cases = [CaseFiles(name, Path("x"), language="ko", group=name.rpartition("/")[0]) for name in ids]
+    asked = {case.group: AskedFigures(figures, ("dub", "source", "shuffled")) for case in cases}
+    return rows_of(found, cases, asked, goals)
 
 
 def _found(*found: Record) -> dict[tuple[str, str, str], Record]:
@@ -33,7 +43,7 @@ def test_a_rate_is_of_the_sums_and_a_mean_of_the_clips() -> None:
         Record("b", "dub", "wer", "", {"wer": 0.0, "wer_errors": 0.0, "wer_length": 9.0}),
         *_sync({"a": 0.2, "b": 0.4}),
     )
-    rows = {row.name: row for row in rows_of(found, {"wer": ("wer",), "unit_sync": ("unit_sync",)}, KINDS, "ko")}
+    rows = {row.name: row for row in _rows(found, "wer", "unit_sync")}
     (wer, sync) = (rows[name].cells["dub"].figure for name in ("wer", "unit_sync"))
     assert wer is not None
     assert sync is not None
@@ -45,13 +55,13 @@ def test_a_rate_is_of_the_sums_and_a_mean_of_the_clips() -> None:
 def test_what_failed_and_what_is_missing_stand_beside_the_figure() -> None:
     failed = Record("b", "dub", "unit_sync", "", failed="b.mp4: no face")
     missing = Record("c", "dub", "unit_sync", "", missing={"unit_sync": "needs a unit encoder"})
-    (row,) = rows_of(_found(*_sync({"a": 0.2}), failed, missing), {"unit_sync": ("unit_sync",)}, KINDS, "ko")
+    (row,) = _rows(_found(*_sync({"a": 0.2}), failed, missing), "unit_sync")
     cell = row.cells["dub"]
     assert (cell.failed, dict(cell.reasons)) == (1, {"needs a unit encoder": 1})
     assert cell.why == "1 failed; 1 without: needs a unit encoder"
     (line,) = as_json([row])
     assert (line["value"], line["failed"], "low" in line) == (0.2, 1, False)  # a single clip has no interval
-    (lost,) = rows_of(_found(missing), {"unit_sync": ("unit_sync",)}, KINDS, "ko")
+    (lost,) = _rows(_found(missing), "unit_sync")
     assert "value" not in as_json([lost])[0]
     assert tables.markdown([lost]).splitlines()[2].endswith("| not measured: needs a unit encoder |")
 
@@ -63,8 +73,7 @@ def test_the_clips_to_look_at_are_those_that_are_worst_in_most() -> None:
         *(Record(name, "dub", "duration_ratio", "", {"duration_ratio": 1.0 + 0.1 * (name == "c0")}) for name in IDS),
         *(Record(name, "source", "duration_ratio", "", {"duration_ratio": 1.0}) for name in IDS),
     )
-    measures = {"unit_sync": ("unit_sync",), "duration_ratio": ("duration_ratio",)}
-    (first, behind), (second, _), *_ = worst_clips(rows_of(found, measures, KINDS, "ko"), IDS, 3)
+    (first, behind), (second, _), *_ = worst_clips(_rows(found, "unit_sync", "duration_ratio"), IDS, 3)
     assert (first, second) == ("c0", "c7") or (first, second) == ("c7", "c0")  # one is far too long, one has no face
     assert set(behind) == {"unit_sync", "duration_ratio"}
 
@@ -72,7 +81,7 @@ def test_the_clips_to_look_at_are_those_that_are_worst_in_most() -> None:
 def test_figures_that_all_lack_for_one_reason_share_a_line() -> None:
     names = ("lse_c", "lse_d", "lse_offset")
     lost = Record("a", "dub", "lse_c", "", missing=dict.fromkeys(names, "needs SyncNet (--syncnet)"))
-    rows = rows_of(_found(*_sync({"a": 0.2}), lost), {"unit_sync": ("unit_sync",), "lse_c": names}, KINDS, "ko")
+    rows = _rows(_found(*_sync({"a": 0.2}), lost), "unit_sync", *names)
     assert [title for title, _ in tables.lines_of(rows)] == ["unit sync ↑", "LSE-C ↑ and 2 more"]
     assert "LSE-C" not in tables.latex(rows, "x").partition(r"\end{table}")[0]
     assert "% lse_d: not measured: needs SyncNet (--syncnet)" in tables.latex(rows, "x")
@@ -85,7 +94,7 @@ def rows() -> list[Row]:
         *_sync(dict.fromkeys(IDS, 0.95), "source"),
         *_sync(dict.fromkeys(IDS, 0.05), "shuffled"),
     )
-    return rows_of(found, {"unit_sync": ("unit_sync",)}, KINDS, "ko")
+    return _rows(found, "unit_sync")
 
 
 def test_tables_have_the_baselines_and_the_interval(rows: list[Row]) -> None:
@@ -136,47 +145,22 @@ def test_the_page_needs_nothing_beside_it_and_believes_no_text(rows: list[Row]) 
     assert 'aria-label="unit sync: 8 clips' in written
 
 
-def _share_of(name: str, clips: dict[str, float], goal: float | None = None) -> Row:
-    by_clip = ByClip(clips, is_share=True)
-    kind = Kind(f"share of {name}", "", "higher", "", "")
-    return Row(name, name, kind, {RESULT: Cell(by_clip.figure, 0, {}, clips, tuple(clips))}, goal=goal)
-
-
-def test_rows_of_tests_of_their_own_have_goals_and_clips_of_their_own() -> None:
-    rows = [
-        _share_of("a", {"a/0": 0.0, "a/1": 1.0, "a/2": 1.0}, 0.9),
-        _share_of("b", {"a/0": 0.0, "a/1": 0.0, "a/2": 1.0}),
-        _share_of("c", {"c/0": 0.0, "c/1": 1.0}, 0.5),
-    ]
-    assert [row.is_met for row in rows] == [False, None, True]
-    head, _, first, second, third = tables.markdown(rows).splitlines()
+def test_groups_have_rows_goals_and_clips_of_their_own() -> None:
+    values = {"a/0": 0.0, "a/1": 1.0, "a/2": 1.0, "c/0": 0.0, "c/1": 1.0}
+    found = {(name, "dub", "right"): Record(name, "dub", "right", "", {"right": value}) for name, value in values.items()}
+    rows = _rows(found, "right", goals={"a.right": 0.9, "c.right": 0.5})
+    assert [(row.name, row.is_met) for row in rows] == [("a.right", False), ("c.right", True)]
+    head, _, first, second = tables.markdown(rows).splitlines()
     assert head.endswith("| n | goal |")
-    assert (first.split("|")[-2], second.split("|")[-2].strip(), third.split("|")[-2]) == (" ≥ 0.90, missed ", "", " ≥ 0.50, met ")
+    assert first.startswith("| a: right sentence, by nearest units")
+    assert (first.split("|")[-2], second.split("|")[-2]) == (" ≥ 0.90, missed ", " ≥ 0.50, met ")
     assert r"$\geq$ 0.90, missed \\" in tables.latex(rows, "x")
-    assert [as_json([row])[0].get("met") for row in rows] == [False, None, True]
-    worst = worst_clips(rows, ["a/0", "a/1", "a/2", "c/0", "c/1"], 2)
+    assert [as_json([row])[0].get("met") for row in rows] == [False, True]
+    worst = worst_clips(rows, list(values), 2)
     assert [name for name, _ in worst] == ["a/0", "c/0"]
-    assert worst[0][1] == {"a": pytest.approx(2 / 3), "b": pytest.approx(1 / 3)}, "of the clips that a row is of, and no others"
-    assert [histogram(row) for row in rows] == [None, None, None], "the mean of yes and no says all"
+    assert worst[0][1] == {"a.right": pytest.approx(2 / 3)}, "of the clips that a row is of, and no others"
+    assert [histogram(row) for row in rows] == [None, None], "the mean of yes and no says all"
     shown = page(Told("Exam", {}, rows, [], []))
     assert 'class="goal missed"' in shown
-    assert "What it is not" not in shown.partition("<dl")[2]
     assert "1 of 2 goals met; these are missed" in shown
-    assert "share of a ↑: <b>0.667</b>, goal 0.90" in shown
     assert '<th scope="col">notes</th>' not in shown, "nothing is to be said of any row"
-
-
-def test_a_title_that_leans_on_another_stands_alone_beside_a_clip() -> None:
-    titles = ["warnings", "the same, men", "of these, right ones", "the same, men", "of these, wrong ones"]
-    titles += ["others", "the measure on others", "the same"]
-    rows = [Row(f"r{place}", "", Kind(title, "", "higher", "", ""), {}) for place, title in enumerate(titles)]
-    assert list(tables.full_titles(rows).values()) == [
-        "warnings",
-        "warnings \u2013 the same, men",
-        "warnings \u2013 of these, right ones",
-        "warnings \u2013 of these, right ones \u2013 the same, men",
-        "warnings \u2013 of these, wrong ones",
-        "others",
-        "the measure on others",
-        "others \u2013 the same",
-    ]

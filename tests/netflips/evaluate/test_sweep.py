@@ -16,7 +16,7 @@ from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.charts import noise_curve, standing_alone
 from netflips.evaluate.clips import MediaClip
 from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.metrics.figures import EXTRACTOR
+from netflips.evaluate.metric import EXTRACTOR
 from netflips.evaluate.records import Record
 from netflips.evaluate.sweep import BOTH, Sweep, curves_of, parse_levels, run_sweep, subject_of
 

@@ -8,8 +8,10 @@ import pytest
 from avcore.errors import NoFaceError
 from avcore.units.unit_sync import unit_sync
 from netflips.evaluate.lip_sync import lip_sync
-from netflips.evaluate.metrics.figures import Missing, values
-from netflips.evaluate.metrics.sync import CORRECTED, PUBLISHED, UNIT_SYNC, sync_by_syncnet, sync_by_units, sync_of_faces
+from netflips.evaluate.metric import Missing
+from netflips.evaluate.metrics.lse import CORRECTED, PUBLISHED, sync_by_syncnet, sync_of_faces
+from netflips.evaluate.metrics.sync import UNIT_SYNC, sync_by_units
+from tests.netflips.evaluate.made import values
 from unit2av.face.syncnet import load_syncnet
 
 _PARITY = Path(__file__).parents[2] / "parity"

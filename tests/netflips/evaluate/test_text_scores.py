@@ -6,8 +6,9 @@ import pytest
 import sacrebleu
 from sacrebleu.tokenizers import tokenizer_ko_mecab
 
-from netflips.evaluate.metrics.figures import Missing, values
+from netflips.evaluate.metric import Missing
 from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, compare_likeness, corpus_likeness, text_errors, text_likeness
+from tests.netflips.evaluate.made import values
 
 REFERENCES = ["오늘은 날씨가 좋습니다", "내일 학교에 갑니다", "물을 한 잔 주세요", "지금 몇 시입니까"]
 FOUND = ["오늘은 날씨가 나쁩니다", "내일 학교에 갑니다", "물 한 잔 주세요", "지금 몇 시예요"]

@@ -23,12 +23,8 @@ from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
 from unit2text.training.corpus import Corpus
 from unit2unit.stage import TRANSLATOR
-from workshop.evaluate.settings import EvaluationSettings
 from workshop.voices.phrasebook import phrasebook
 
-SETTINGS = EvaluationSettings(
-    number=1, seed=24, sweep_number=1, snrs_db=(), ceiling_number=1, baseline_number=1, side=128, sentences=60
-)
 NUM_UNITS = 1000
 
 _STAND_IN = """

@@ -1,9 +1,8 @@
 from pathlib import Path
 
+from avcore.faces.find import find_faces
 from avcore.media import PictureSource, probe, read_speech
-from workshop.evaluate.chain import read_clip
-from workshop.evaluate.material import drawn_sentence, plan_clip, write_clip
-from workshop.evaluate.settings import EvaluationSettings
+from workshop.evaluate.material import EvaluationSettings, drawn_sentence, plan_clip, write_clip
 from workshop.voices.cast import cast, held_out_english
 from workshop.voices.phrasebook import phrasebook
 
@@ -58,16 +57,15 @@ def test_a_clip_holds_sound_and_pictures_and_no_word_of_what_is_said(tmp_path: P
         assert text.encode("utf-16-le") not in content
     assert len(PictureSource(path)) > 10
     assert abs(read_speech(path)).max() > 0.05
-    heard = read_clip(path)
-    assert heard.face is not None
-    assert heard.face.num_found == len(PictureSource(path))
+    source = PictureSource(path)
+    assert find_faces(source, "auto", None, total=len(source)).num_found == len(source)
 
 
 def test_a_speaker_whose_phonemes_are_not_timed_moves_the_mouth_too(tmp_path: Path) -> None:
     plan, path = plan_clip("speaker", 0, SETTINGS), tmp_path / "clip.mp4"
     write_clip(path, plan, 160)
-    face = read_clip(path).face
+    source = PictureSource(path)
+    face = find_faces(source, "auto", None, total=len(source))
 
-    assert face is not None
     openings = [frame.opening for frame in face.frames if frame is not None]
     assert max(openings) - min(openings) > 0.1

@@ -1,0 +1,53 @@
+"""When which phoneme of a known text is said: espeak-ng's own times, carried to other speech by dynamic time warping."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from av2unit.clustering.align import warp_path
+from av2unit.clustering.features import mfcc_features, normalise_columns
+from avcore.arrays import Floats, Samples
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE, UNIT_RATE, seconds_to_units, units_to_seconds
+from avcore.units import Ids
+from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, say
+
+_VOICES = {"en": "en-us"}
+"""espeak-ng's voices of languages that it does not call by their two letters."""
+_INT16, _LOUDNESS, _FLOOR = 32768, 0.1, 1e-4
+"""Scale of the features' input; level that recordings are brought to; level of the noise that is laid under all, since the
+digital silence of a synthesiser is a sound of its own to the ear of a logarithm."""
+
+
+def mfcc_of(samples: Samples) -> Floats:
+    """What recordings are compared by: MFCC with differences of float32 [S] at 16 kHz, normalised, float32 [T, 39], 50 a second."""
+    level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
+    sound = np.random.default_rng(0).standard_normal(max(len(samples), 1)) * _FLOOR
+    if level:
+        sound += samples.astype(np.float64) * (_LOUDNESS / level)
+    return normalise_columns(mfcc_features(sound * _INT16, UNIT_RATE))
+
+
+def phonemes_in(speech: Samples, text: str, language: str) -> tuple[Phoneme, ...]:
+    """Phonemes of a text with their times in speech float32 [S] at 16 kHz that says it.
+
+    Raises InputError or UsageError where espeak-ng cannot say the text.
+    """
+    return carried_phonemes(say(text, EspeakVoice(_VOICES.get(language, language))), speech)
+
+
+def carried_phonemes(reference: TimedSpeech, speech: Samples) -> tuple[Phoneme, ...]:
+    """Phonemes of a reference with their times in other speech, float32 [S] at 16 kHz; without those that take no time."""
+    rows = mfcc_of(resample(reference.samples, reference.rate, SAMPLE_RATE))
+    step_of, _ = warp_path(rows, mfcc_of(speech))
+    return _carried(reference.phonemes, step_of)
+
+
+def _carried(phonemes: Sequence[Phoneme], step_of: Ids) -> tuple[Phoneme, ...]:
+    """step_of: int64 [steps of 20 ms], the reference's step of each."""
+    carried = []
+    for name, *times in phonemes:
+        start, end = (float(units_to_seconds(int(np.searchsorted(step_of, seconds_to_units(time))))) for time in times)
+        if end > start:
+            carried.append((name, start, end))
+    return tuple(carried)

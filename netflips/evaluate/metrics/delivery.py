@@ -1,0 +1,101 @@
+"""Delivery: how far loudness and pitch rise and fall as in the source, phrase by phrase.
+
+Phrases are stretches of speech (`avcore.speech.regions`); where both have as many, each is compared with its own, else all that is
+said is one. A contour is brought to the same number of points, so that a phrase may be longer than its source. What it is not:
+right for the language; a question may rise in one and fall in another.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from avcore.arrays import Doubles, Samples
+from avcore.speech.pitch import PITCH_STEP, filled_log, pitch_track, without_jumps
+from avcore.speech.regions import find_speech
+from avcore.timeline import seconds_to_samples
+from netflips.evaluate.metric import SOURCE, Case, Clip, Kind, Measured, Metric, Missing, side, sound_of
+
+FIGURES = ("loudness_follows", "pitch_follows")
+_POINTS = 20
+"""Of a contour: a phrase of 2 s has one each 0.1 s."""
+_LEAST_S = 0.3
+_FLOOR_DB = 40.0
+"""Below the loudest: what is quieter counts as so loud."""
+
+Phrase = tuple[int, int]
+"""Samples at which it begins and ends."""
+
+
+def delivery(made: Samples, source: Samples) -> Measured:
+    """Correlations of the contours, -1 to 1, mean over phrases by their length; sounds float32 [S] at 16 kHz."""
+    pairs = phrase_pairs(phrases_of(made), phrases_of(source))
+    if not pairs:
+        return dict.fromkeys(FIGURES, Missing("one of them says nothing"))
+    contours = [(_contours(made), _contours(source))]
+    weights = [end - start for _, (start, end) in pairs]
+    found: dict[str, float | Missing] = {}
+    for place, name in enumerate(FIGURES):
+        likeness = [_alike(ours[place], own, theirs[place], true) for ours, theirs in contours for own, true in pairs]
+        known = [(one, weight) for one, weight in zip(likeness, weights, strict=True) if one is not None]
+        found[name] = (
+            float(np.average([one for one, _ in known], weights=[weight for _, weight in known]))
+            if known
+            else Missing("it does not rise or fall")
+        )
+    return found
+
+
+def phrases_of(speech: Samples) -> list[Phrase]:
+    """The stretches in which something is said."""
+    regions = ((seconds_to_samples(one.start_s), seconds_to_samples(one.end_s)) for one in find_speech(speech))
+    return [one for one in regions if one[1] - one[0] >= seconds_to_samples(_LEAST_S)]
+
+
+def phrase_pairs(ours: Sequence[Phrase], theirs: Sequence[Phrase]) -> list[tuple[Phrase, Phrase]]:
+    """Which phrase is to be compared with which."""
+    if not ours or not theirs:
+        return []
+    if len(ours) == len(theirs):
+        return list(zip(ours, theirs, strict=True))
+    return [((ours[0][0], ours[-1][1]), (theirs[0][0], theirs[-1][1]))]
+
+
+def _contours(speech: Samples) -> tuple[Doubles, Doubles]:
+    """Loudness in dB and pitch in ln Hz, every 5 ms: float64 [T] each."""
+    count = len(speech) // PITCH_STEP
+    power = np.square(speech[: count * PITCH_STEP].astype(np.float64)).reshape(count, PITCH_STEP).mean(1)
+    loudness = 10 * np.log10(np.maximum(power, power.max() * 10 ** (-_FLOOR_DB / 10) + 1e-12))
+    pitch, _ = filled_log(without_jumps(pitch_track(speech)))
+    return loudness, pitch.astype(np.float64)
+
+
+def _alike(ours: Doubles, own: Phrase, theirs: Doubles, true: Phrase) -> float | None:
+    left, right = _points(ours, own), _points(theirs, true)
+    if left.std() < 1e-6 or right.std() < 1e-6:
+        return None
+    return float(np.corrcoef(left, right)[0, 1])
+
+
+def _points(contour: Doubles, phrase: Phrase) -> Doubles:
+    """Means of equal parts of a phrase: float64 [20]."""
+    edges = np.linspace(phrase[0] / PITCH_STEP, min(phrase[1] / PITCH_STEP, len(contour)), _POINTS + 1)
+    return np.array([contour[int(start) : max(int(end), int(start) + 1)].mean() for start, end in itertools.pairwise(edges)])
+
+
+def _measure(case: Case, outcome: Clip) -> Measured:
+    return delivery(sound_of(outcome), sound_of(side(case.source, "source")))
+
+
+_IS_NOT = "not right for the language: one may rise where another falls"
+METRICS = (
+    Metric(
+        _measure,
+        frozenset({SOURCE}),
+        {
+            "loudness_follows": Kind("delivery: loudness as the source's", "", "higher", "correlation phrase by phrase", _IS_NOT),
+            "pitch_follows": Kind("delivery: pitch as the source's", "", "higher", "correlation phrase by phrase", _IS_NOT),
+        },
+        place=35,
+    ),
+)

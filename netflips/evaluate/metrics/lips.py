@@ -1,0 +1,99 @@
+"""What a viewer sees at once of drawn lips: that they move while nothing is said, and stay open where b, m and p close them.
+
+Openings are the face mesh's (the gap between the lips over the distance between the eyes' corners). When b, m and p are said is
+espeak-ng's time of them in the reference text, carried to the sound by dynamic time warping. What they are not: whether the rest
+of the mouth fits, which sync measures tell.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Floats
+from avcore.speech.regions import find_speech
+from avcore.timeline import FRAME_RATE
+from netflips.evaluate.aligned import phonemes_in
+from netflips.evaluate.metric import DUBS, FACES, REFERENCE_TEXT, Case, Clip, Kind, Measured, Metric, Missing, package, sound_of
+
+LEAK, CLOSURES = "lip_leak", "closures"
+_SUMS = {LEAK: ("lip_leak_pictures", "lip_leak_quiet"), CLOSURES: ("closures_closed", "closures_said")}
+_AROUND_S = 0.2
+"""Before and after speech a mouth opens and closes for it."""
+_MOVES = 0.02
+"""Change of the opening from one picture to the next that is a movement, and no jitter of the mesh (0.005)."""
+_CLOSED = 0.04
+_REACH_S = 0.06
+"""How far from where b, m or p is found the lips may close: one picture, and the error of finding it."""
+_LIPS = "bmp"
+"""First letters of espeak-ng's names of sounds that close the lips: b, m, p, ph, pp, p-."""
+
+
+def lip_leak(openings: Floats, spoken: Sequence[tuple[float, float]]) -> Measured:
+    """`lip_leak`: the share of pictures in which the mouth moves while nothing is said, with its sums.
+
+    openings: float [T], a picture each 1 / 25 s, NaN where the mouth is not seen. spoken: start and end of what is said, in
+    seconds.
+    """
+    times = (np.arange(len(openings)) + 0.5) / FRAME_RATE
+    quiet = np.ones(len(openings), np.bool_)
+    for start, end in spoken:
+        quiet &= (times < start - _AROUND_S) | (times > end + _AROUND_S)
+    moves = np.abs(np.diff(openings, prepend=openings[:1]))
+    return _rate(LEAK, (moves > _MOVES) & quiet, quiet & np.isfinite(moves), "nowhere it is silent")
+
+
+def closures(openings: Floats, said: Sequence[tuple[float, float]]) -> Measured:
+    """`closures`: the share of b, m and p for which the lips close, with its sums. said: start and end of each, in seconds."""
+    times = (np.arange(len(openings)) + 0.5) / FRAME_RATE
+    around = [openings[(times > start - _REACH_S) & (times < end + _REACH_S)] for start, end in said]
+    seen = [part[np.isfinite(part)] for part in around]
+    known = np.array([bool(len(part)) for part in seen], np.bool_)
+    closed = np.array([bool(len(part)) and part.min() < _CLOSED for part in seen], np.bool_)
+    return _rate(CLOSURES, closed, known, "no b, m or p is seen")
+
+
+def _rate(name: str, flags: NDArray[np.bool_], of: NDArray[np.bool_], why: str) -> Measured:
+    above, below = float((flags & of).sum()), float(of.sum())
+    if not below:
+        return {name: Missing(why)}
+    return {name: above / below, _SUMS[name][0]: above, _SUMS[name][1]: below}
+
+
+def _leak(_: Case, outcome: Clip) -> Measured:
+    return lip_leak(outcome.openings(), [(one.start_s, one.end_s) for one in find_speech(outcome.speech)])
+
+
+def _closures(case: Case, outcome: Clip) -> Measured:
+    found = phonemes_in(sound_of(outcome), case.reference_text or "", case.language)
+    return closures(outcome.openings(), [(start, end) for name, start, end in found if name[0] in _LIPS])
+
+
+METRICS = (
+    Metric(
+        _leak,
+        frozenset({FACES}),
+        {
+            LEAK: Kind(
+                "lips that move in silence (LipLeak)", "", "lower", "mesh openings, share of silent pictures",
+                "a breath or a smile counts", _SUMS[LEAK],
+            )
+        },
+        place=63,
+        suits=(DUBS,),
+        of_pairs=True,
+    ),
+    Metric(
+        _closures,
+        frozenset({FACES, REFERENCE_TEXT, package("espeakng_loader")}),
+        {
+            CLOSURES: Kind(
+                "b, m and p with closed lips", "", "higher", "mesh openings at espeak-ng's times, aligned",
+                "words that are said otherwise than written are looked for elsewhere", _SUMS[CLOSURES],
+            )
+        },
+        place=64,
+        suits=(DUBS,),
+        of_pairs=True,
+    ),
+)  # fmt: skip

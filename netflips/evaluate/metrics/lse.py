@@ -1,0 +1,74 @@
+"""Lip sync by SyncNet: LSE-C, LSE-D (Prajwal et al. 2020) and offset, by the corrected and by the published protocol.
+
+They judge from outside, but forgive a constant delay, which is told beside them, and compare only with figures made in the same
+way on the same clips.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Pixels
+from avcore.errors import NoFaceError
+from netflips.evaluate.face_clips import FaceClip, clips_of
+from netflips.evaluate.lip_sync import LipSync, judge_clip, vectors_of
+from netflips.evaluate.metric import DUBS, SYNCNET, Case, Clip, Kind, Measured, Metric
+from unit2av.face.syncnet import SyncNet
+
+CORRECTED = ("lse_c", "lse_d", "lse_offset")
+PUBLISHED = ("lse_c_published", "lse_d_published", "lse_offset_published")
+
+
+def sync_by_syncnet(network: SyncNet, pictures: Iterable[Pixels], sound: NDArray[np.floating]) -> dict[str, float]:  # type: ignore[type-arg]
+    """LSE of one face, by both protocols, whose vectors are the same.
+
+    pictures: uint8 [h, w, 3] RGB at 25 fps, cut as `netflips.evaluate.face_clips` does; sound: float [S] at 16 kHz. Offsets in
+    pictures of 40 ms, positive where the sound comes too early. Raises InputError for less than six pictures.
+    """
+    lips, heard = vectors_of(network, pictures, sound)
+    corrected, published = (judge_clip(lips, heard, len(sound), is_published) for is_published in (False, True))
+    return _named(corrected, CORRECTED) | _named(published, PUBLISHED)
+
+
+def sync_of_faces(network: SyncNet, clips: Iterable[FaceClip]) -> Measured:
+    """The same of all faces that were followed in a video: the mean over them. Raises NoFaceError where there is none."""
+    found = [sync_by_syncnet(network, clip.pictures, clip.sound) for clip in clips]
+    if not found:
+        raise NoFaceError("no face was seen long enough for SyncNet")
+    return {name: float(np.mean([one[name] for one in found])) for name in CORRECTED + PUBLISHED}
+
+
+def _named(found: LipSync, names: Sequence[str]) -> dict[str, float]:
+    return dict(zip(names, (found.confidence, found.distance, float(found.offset)), strict=True))
+
+
+def _measure(case: Case, outcome: Clip) -> Measured:
+    network, watched = case.model(SYNCNET)
+    return sync_of_faces(network, clips_of(outcome.path, watched.pictures, watched.side))
+
+
+_ALIKE = "compares only with figures made in the same way on the same clips"
+_ZEROS = "the zeros decide the figures of short clips"
+_TITLES = {
+    "lse_c": ("LSE-C", "", "higher"),
+    "lse_d": ("LSE-D", "", "lower"),
+    "lse_offset": ("offset by SyncNet", "pictures", "near"),
+}
+METRICS = (
+    Metric(
+        _measure,
+        frozenset({SYNCNET}),
+        {
+            name: Kind(title, unit, better, "SyncNet, Prajwal et al. 2020, pairs that exist only", _ALIKE)  # type: ignore[arg-type]
+            for name, (title, unit, better) in _TITLES.items()
+        }
+        | {
+            f"{name}_published": Kind(f"{title}, as published", unit, better, "SyncNet, zeros beyond the clip", _ZEROS)  # type: ignore[arg-type]
+            for name, (title, unit, better) in _TITLES.items()
+        },
+        place=61,
+        suits=(DUBS,),
+        of_pairs=False,
+    ),
+)

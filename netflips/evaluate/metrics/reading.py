@@ -1,0 +1,45 @@
+"""What the text reader of units reads in the sound and in the lips of a clip, each alone, beside what should be said.
+
+It is no judge from outside: it reads units of the encoder that a dub was made with (`python -m unit2text.evaluate` counts the
+same).
+"""
+
+from dataclasses import replace
+
+from avcore.units import Units
+from netflips.evaluate.metric import EXTRACTOR, FACES, READER, REFERENCE_TEXT, Case, Clip, Kind, Measured, Metric, Missing, package
+from unit2text.normalise import normalise
+from unit2text.scores import character_errors
+
+
+def _errors(case: Case, units: Units, name: str) -> Measured:
+    wanted = normalise(case.reference_text or "")
+    if not wanted:
+        return {name: Missing("the reference text is empty")}
+    read = case.model(READER).read(replace(units, language=case.language), case.language or None).text
+    errors, length = character_errors(wanted, normalise(read))
+    return {name: errors / length, f"{name}_errors": float(errors), f"{name}_length": float(length)}
+
+
+def _sound(case: Case, outcome: Clip) -> Measured:
+    return _errors(case, outcome.heard, "read_sound")
+
+
+def _lips(case: Case, outcome: Clip) -> Measured:
+    return _errors(case, outcome.seen, "read_lips")
+
+
+def _kind(name: str, what: str) -> dict[str, Kind]:
+    return {
+        name: Kind(
+            f"{what} read by unit2text: character error rate", "", "lower", "jiwer, after unit2text.normalise", "no outside judge",
+            (f"{name}_errors", f"{name}_length"),
+        )
+    }  # fmt: skip
+
+
+_NEEDS = frozenset({REFERENCE_TEXT, READER, EXTRACTOR, package("jiwer")})
+METRICS = (
+    Metric(_sound, _NEEDS, _kind("read_sound", "sound"), place=15, suits=()),
+    Metric(_lips, _NEEDS | {FACES}, _kind("read_lips", "lips"), place=16, suits=(), of_pairs=False),
+)

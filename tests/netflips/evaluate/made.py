@@ -1,0 +1,74 @@
+"""Cases and clips whose figures are known, and what tests ask of figures."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from avcore.errors import MediaError, NoFaceError
+from avcore.units import Units
+from netflips.evaluate.metric import Measured, Missing
+from tests.avcore.made_speech import talk
+
+SPEECH = np.asarray(talk([0.3, 1.2, 0.4, 1.0, 0.3]), np.float32)
+FRAMES = np.where(np.square(SPEECH.reshape(-1, 320)).mean(1) < 1e-5, 0, 1 + np.arange(len(SPEECH) // 320) // 3 % 40)
+BOX = np.array([10, 10, 60, 60], np.float32)
+_PICTURES = np.random.default_rng(0).integers(0, 255, (6, 72, 80, 3), dtype=np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class MadeClip:
+    path: Path = Path("made.mp4")
+    samples: np.ndarray = field(default_factory=lambda: SPEECH)
+    shown: Sequence[np.ndarray] = field(default_factory=lambda: list(_PICTURES))
+    text: str = "물 한 잔 주세요"
+    voice: np.ndarray = field(default_factory=lambda: np.array([1, 0, 0], np.float32))
+    has_face: bool = True
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / 16_000
+
+    @property
+    def speech(self) -> np.ndarray:
+        if not len(self.samples):
+            raise MediaError("it has no sound track", path=self.path)
+        return self.samples
+
+    def pictures(self) -> Iterator[np.ndarray]:
+        return iter(self.shown)
+
+    def faces(self) -> list[np.ndarray | None]:
+        if not self.has_face:
+            raise NoFaceError("no face was found in any picture", path=self.path)
+        return [BOX] * len(self.shown)
+
+    def openings(self) -> np.ndarray:
+        return np.zeros(len(self.shown), np.float32) if self.has_face else np.array([self.faces()])
+
+    @property
+    def heard(self) -> Units:
+        return Units.from_frames(FRAMES)
+
+    @property
+    def seen(self) -> Units:
+        return Units.from_frames(FRAMES)
+
+
+@dataclass(frozen=True, eq=False)
+class MadeCase:
+    language: str = "ko"
+    source: MadeClip | None = field(default_factory=MadeClip)
+    reference: MadeClip | None = field(default_factory=MadeClip)
+    reference_text: str | None = "물 한 잔 주세요"
+    report: Path | None = None
+    other_voices: tuple[np.ndarray, ...] = (np.array([0, 1, 0], np.float32), np.array([0.6, 0.8, 0], np.float32))
+
+    def model(self, need: str) -> None:
+        raise AssertionError(need)
+
+
+def values(found: Measured) -> dict[str, float]:
+    """The figures that there are, without those that are missing."""
+    return {name: float(value) for name, value in found.items() if not isinstance(value, Missing)}

@@ -1,0 +1,142 @@
+"""All metrics on a case whose figures are known: a copy, a dub that lacks sides, a side that cannot be read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import NetflipsError
+from avcore.units import Units
+from netflips.evaluate.metric import (
+    DUBS,
+    EXTRACTOR,
+    FACES,
+    OTHERS,
+    PRESETS,
+    RECOGNIZER,
+    REFERENCE,
+    REFERENCE_TEXT,
+    SOURCE,
+    SPEAKER,
+    Clip,
+    Measured,
+    Metric,
+    Missing,
+    all_kinds,
+    all_metrics,
+    chosen,
+    in_words,
+    measured,
+)
+from netflips.evaluate.metrics.pictures import face_pictures
+from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
+
+ALL = frozenset({SOURCE, REFERENCE, REFERENCE_TEXT, FACES, OTHERS, RECOGNIZER, EXTRACTOR, SPEAKER})
+
+
+def all_of(case: MadeCase, outcome: Clip | None = None, there: frozenset[str] = ALL) -> Measured:
+    found: dict[str, float | Missing] = {}
+    for metric in all_metrics():
+        try:
+            found |= measured(metric, case, outcome or MadeClip(), there)
+        except NetflipsError as error:
+            found |= dict.fromkeys(metric.figures, Missing(str(error)))
+    return found
+
+
+def test_every_figure_is_told_what_it_is_and_every_need_has_a_name() -> None:
+    metrics = all_metrics()
+    names = [name for metric in metrics for name in metric.figures]
+    assert len(names) == len(set(names))
+    assert all(kind.source and kind.is_not and kind.title for kind in all_kinds().values())
+    assert all(in_words(need) for metric in metrics for need in metric.needs)
+    assert [metric.place for metric in metrics] == sorted(metric.place for metric in metrics)
+    for figures in PRESETS.values():
+        assert set(figures) <= set(names)
+    assert set(chosen("dub", DUBS)) == set(PRESETS["dub"])
+    assert chosen("cer", DUBS) == ("wer", "cer")
+    assert "stoi" not in chosen("", DUBS)
+
+
+def test_a_copy_of_the_source_is_right_in_all_there_is() -> None:
+    found = all_of(MadeCase())
+    right = {
+        "wer": 0, "cer": 0, "unit_error_rate": 0, "harmonicity_off": 0, "f0_off": 0, "f0_error": 0, "voicing_error": 0,
+        "speaker_cosine": 1, "speaker": 0.7, "speaker_others": 0.3, "speaker_reference": 1, "stoi": 1, "estoi": 1,
+        "duration_ratio": 1, "slc_20": 1, "face_ssim": 1, "outside_unchanged": 1, "sharpness": 1, "unit_sync_delay_ms": 0,
+        "unit_sync_at_zero": 1, "chrf": 100, "chrf_words": 100, "loudness_follows": 1, "pitch_follows": 1,
+    }  # fmt: skip
+    assert {name: found[name] for name in right} == {name: pytest.approx(value, abs=1e-3) for name, value in right.items()}
+    assert values(found)["unit_sync"] > 0.8
+    assert values(found)["floor_db"] < -20
+    assert found["lse_c"] == Missing("needs SyncNet (--syncnet)")
+    assert found["mos"] == Missing("needs a model (--judge mos=FILE)")
+    assert len(list(face_pictures(MadeClip()))) == 6
+
+
+def test_what_is_not_there_is_said_and_what_cannot_be_read_too() -> None:
+    alone = all_of(MadeCase(source=None, reference=None, reference_text=None), None, frozenset())
+    assert alone["wer"] == Missing("needs a recognizer, a reference text")
+    assert alone["stoi"] == Missing("needs reference speech")
+    assert isinstance(alone["harmonicity_db"], float)
+    mute = all_of(MadeCase(), replace(MadeClip(), samples=np.zeros(0, np.float32)))
+    assert mute["stoi"] == mute["clicks"] == Missing("made.mp4: it has no sound track")
+    assert mute["face_ssim"] == pytest.approx(1)
+    silent = all_of(MadeCase(), replace(MadeClip(), samples=np.zeros_like(SPEECH)))
+    assert isinstance(silent["harmonicity_db"], Missing)
+    faceless = all_of(MadeCase(source=replace(MadeClip(), has_face=False)))
+    assert faceless["sharpness"] == Missing("made.mp4: no face was found in any picture")
+
+
+def test_swapped_voices_and_another_length_are_told() -> None:
+    found = all_of(MadeCase(), replace(MadeClip(), voice=np.array([0, 1, 0], np.float32), samples=np.tile(SPEECH, 2)))
+    assert values(found)["speaker"] < -0.5
+    assert (found["duration_ratio"], found["slc_20"], found["slc_40"]) == (2, 0, 0)
+    assert isinstance(found["stoi"], Missing)
+    assert isinstance(found["f0_error"], Missing)
+
+
+def test_a_figure_that_is_no_number_is_missing() -> None:
+    kind = all_kinds()["wer"]
+    odd = Metric(lambda *_: {"a": float("nan"), "a_sum": 1.0}, frozenset(), {"a": kind, "b": kind}, place=1)
+    found = measured(odd, MadeCase(), MadeClip(), frozenset())
+    assert isinstance(found["a"], Missing)
+    assert found["b"] == Missing("nothing was measured")
+    assert found["a_sum"] == 1
+
+
+def test_a_file_in_the_folder_is_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else has to be touched."""
+    text = """
+from netflips.evaluate.metric import Kind, Metric
+METRICS = (Metric(lambda case, outcome: {"loudest": float(abs(outcome.speech).max())}, frozenset(),
+                  {"loudest": Kind("highest sample", "", "near", "the wave", "not loudness")}, place=99),)
+"""
+    (tmp_path / "loudest.py").write_text(text)
+    from netflips.evaluate import metrics
+
+    monkeypatch.setattr(metrics, "__path__", [*metrics.__path__, str(tmp_path)])
+    all_metrics.cache_clear()
+    try:
+        assert chosen("loudest", DUBS) == ("loudest",)
+        assert values(all_of(MadeCase()))["loudest"] == pytest.approx(np.abs(SPEECH).max())
+    finally:
+        all_metrics.cache_clear()
+
+
+class Hurried(MadeClip):
+    """Twenty steps each of four units without a pause: in a few steps of the second one, a stop, there is silence."""
+
+    @property
+    def heard(self) -> Units:
+        return Units.from_frames(np.repeat(np.arange(4), 20))
+
+
+def test_a_stop_is_no_pause() -> None:
+    samples = (0.2 * np.random.default_rng(0).standard_normal(80 * 320)).astype(np.float32)
+    samples[24 * 320 : 30 * 320] *= 1e-4
+    found = all_of(MadeCase(), Hurried(samples=samples))
+    assert found["floor_db"] == Missing("it has no pause of 0.1 s")
+    samples[20 * 320 : 34 * 320] *= 1e-4  # now the unit is silence more often than not
+    assert values(all_of(MadeCase(), Hurried(samples=samples)))["floor_db"] < -5
