@@ -43,7 +43,7 @@ _STAGES = ("units", "translate", "speak", "render")
 def usage() -> str:
     """The list of subcommands."""
     lines = [f"  {name:<10} {purpose}" for name, (_, purpose) in COMMANDS.items()]
-    return "\n".join(["usage: netflips COMMAND [options]", "", *lines, "", "netflips COMMAND --help says more."])
+    return "\n".join(["usage: netflips COMMAND INPUT... -o OUT [options]", "", *lines, "", "netflips help COMMAND says more."])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,11 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] in (["--version"], ["-V"]):
         say(f"netflips {__version__}")
         return EXIT_DONE
-    if arguments[:1] in (["-h"], ["--help"]):
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
+    if arguments[:1] in ([], ["-h"], ["--help"]):
         say(usage())
         return EXIT_DONE
-    if not arguments or arguments[0] not in COMMANDS:
-        _complain(arguments[0] if arguments else "")
+    if arguments[0] not in COMMANDS:
+        _complain(arguments[0])
         return EXIT_BAD_INPUT
     module, _ = COMMANDS[arguments[0]]
     with loading():
@@ -67,8 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(name: str) -> None:
-    what = f"no command called {shown(repr(name))}" if name else "give a command"
-    parts = (what, did_you_mean(name, COMMANDS) if name else "", f"expected one of {', '.join(COMMANDS)}")
+    usual = {
+        "tts": "say",
+        "synthesize": "say",
+        "lip-sync": "lipsync",
+        "lips": "lipsync",
+        "analyse": "units",
+        "web": "serve",
+        "ui": "serve",
+    }
+    meant = f"did you mean {usual[name]}?" if name in usual else did_you_mean(name, COMMANDS)
+    parts = (f"no command called {shown(repr(name))}", meant, f"expected one of {', '.join(COMMANDS)}")
     if sys.stderr is not None:
         sys.stderr.write(f"netflips: error: {'; '.join(filter(None, parts))}\n")
 
