@@ -1,161 +1,48 @@
-"""`netflips demo`: dub the clip that comes with NetfLips with its models, let a portrait say it, and tell what came out.
+"""`netflips demo`: dub the clip that comes with NetfLips with its models, let a portrait say it, and tell what came out."""
 
-This is what `make demo` runs, too.
-"""
-
-import argparse
-import json
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from av2unit.stage import UNIT_ENCODER
-from avcore.checkpoints.bundle import Bundle
-from avcore.command import LOG, Parser, add_common_options, device_name, run
-from avcore.media import read_speech
-from avcore.plain_text import say, shown
-from avcore.progress import bars
-from netflips.bundles.paths import bundle_paths, require_bundle
-from netflips.bundles.references import Match, nearest_reference, read_references
-from netflips.models import load_models
-from netflips.options import DubOptions, RunOptions
-from netflips.pipeline import dub
-from netflips.portrait.options import PortraitOptions
-from netflips.portrait.work import animate
-from netflips.report import DubReport
-from netflips.report.files import ReportFiles
-from netflips.subtitles.beside import Subtitling
-from unit2av.stage import RENDERER
-from unit2text.stage import TEXT_READER
+from avcore.flags import CommonOptions, flag, parser_for, positional, run_with
+from avcore.loading import loading
+from avcore.outputs import Input
+from avcore.usage import Parser
 
+_PROG = "netflips demo"
 _EXAMPLE = Path(__file__).with_name("serve")
 """The folder of the example of the page: example.mp4, example.jpg, and example.json about the clip."""
-_WIDTH = 18
+
+
+@dataclass(frozen=True)
+class DemoOptions(CommonOptions):
+    """Dub the clip that comes with NetfLips, and let a portrait say it."""
+
+    video: Path = positional("VIDEO", "--in-vid-path", default=_EXAMPLE / "example.mp4", file=Input("the video"))
+    """default: the demo clip"""
+    portrait: Path = flag(default=_EXAMPLE / "example.jpg", file=Input("the portrait"))
+    """who says the dub again (default: a photograph)"""
+    out_dir: Path = flag("-o", "--out-dir", hidden=("--out", "--output"), default=Path("outputs", "demo"), metavar="DIR")
+    """default: outputs/demo"""
 
 
 def build_parser() -> Parser:
     """The command's options."""
-    parser = Parser(prog="netflips demo", description="Dub the clip that comes with NetfLips, and let a portrait say it.")
-    parser.add_argument("--in-vid-path", type=Path, default=_EXAMPLE / "example.mp4", help="default: the demo clip")
-    parser.add_argument(
-        "--portrait", type=Path, default=_EXAMPLE / "example.jpg", help="who says the dub again (default: a photograph)"
-    )
-    parser.add_argument("--out-dir", type=Path, default=Path("outputs", "demo"), help="default: outputs/demo")
-    add_common_options(parser)
-    return parser
+    return parser_for(DemoOptions, _PROG)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+    return run_with(DemoOptions, _work, argv, _PROG)
 
 
-def _work(options: argparse.Namespace) -> None:
-    started = time.perf_counter()
-    bundle = require_bundle()
-    LOG.info("models: %s", bundle.describe())
-    source, target = str(bundle.about["source"]), str(bundle.about["target"])
-    models = load_models(bundle_paths(bundle), source, target, RunOptions(device_name(options), options.precision))
-    loaded_s = time.perf_counter() - started
-    stem = "clip" if options.in_vid_path.parent == _EXAMPLE else options.in_vid_path.stem
-    out = options.out_dir / f"{stem}_{target}.mp4"
-    has_reader = models.paths.other(TEXT_READER) is not None
-    page, settings = options.out_dir / "report.html", DubOptions(source, target, subtitles=Subtitling() if has_reader else None)
-    told = ReportFiles([page, options.out_dir / "report.json"], [(options.in_vid_path, out)], settings)
-    with bars(options.quiet) as progress:
-        report = dub(options.in_vid_path, out, models, settings, progress)
-    told.add(report)
-    told.write()
-    talking = options.out_dir / f"portrait_{target}.mp4"
-    animated_s = _let_talk(options, bundle, out, talking)
-    heard = replace(models.extractor.extract(read_speech(out)), language=target)
-    match = nearest_reference(heard, read_references(bundle.references))
-    times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")]
-    files = _files(options.in_vid_path, out, talking, page, settings)
-    lines = [*_expected(options.in_vid_path), *_texts(report), *_heard(match), *times, *files]
-    say("\n".join(shown(f"{name:<{_WIDTH}}{text}") for name, text in lines))
+def _work(options: DemoOptions) -> None:
+    with loading():
+        from netflips.demo_run import run_demo
 
-
-def _expected(clip: Path) -> Iterator[tuple[str, str]]:
-    """What is known of the clip: of the one that is shipped, from the file beside it."""
-    facts = _read_facts(clip)
-    if not facts:
-        return
-    yield "source sentence", facts["sentence"]
-    yield "expected Korean", facts["korean"]
-    yield (
-        "never trained on",
-        f"this sentence; this voice ({facts['voice']}); this face (seed {facts['head_seed']}, off centre)",
-    )
-
-
-def _read_facts(clip: Path) -> Mapping[str, Any]:
-    path = clip.with_suffix(".json")
-    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return facts
-
-
-def _texts(report: DubReport) -> Iterator[tuple[str, str]]:
-    """What was heard and what is said, as the text reader reads both."""
-    if not report.heard_text and not report.said_text:
-        yield "as text", "nothing was read: these models have no text reader for it"
-    for name, language, text, confidence in (
-        ("heard", report.source_language, report.heard_text, report.heard_confidence),
-        ("said", report.target_language, report.said_text, report.said_confidence),
-    ):
-        if text:
-            yield f"{name}, as text", f"{text}  ({language}" + (")" if confidence is None else f", confidence {confidence:.2f})")
-
-
-def _heard(match: Match) -> Iterator[tuple[str, str]]:
-    """The sentence that the dub says, as the unit encoder hears it."""
-    yield "heard in the dub", f"{match.reference.text}  ({match.reference.translation})"
-    units = len(match.reference.units)
-    yield "its distance", f"{match.distance} of {units} units differ from the reference voice saying it ({match.error_rate:.0%})"
-
-
-def _times(report: DubReport, loaded_s: float) -> Iterator[tuple[str, str]]:
-    yield "load models", f"{loaded_s:.2f} s"
-    for stage in report.stages:
-        yield f"  {stage.name}", f"{stage.seconds:.2f} s ({stage.x_real_time:.1f} x real time)"
-    yield "length", f"{report.input_s:.2f} s in, {report.output_s:.2f} s out; lips in {_drawn(report)} pictures"
-
-
-def _drawn(report: DubReport) -> str:
-    return f"{report.pictures_with_face} of {report.num_pictures}"
-
-
-def _let_talk(options: argparse.Namespace, bundle: Bundle, dub: Path, out: Path) -> float:
-    """Let the portrait say the dub's speech; returns how long that took (s)."""
-    started = time.perf_counter()
-    encoder, renderer = (bundle.checkpoint(stage) for stage in (UNIT_ENCODER, RENDERER))
-    animate(
-        PortraitOptions(
-            options.portrait,
-            out,
-            speech=dub,
-            label="synthetic",
-            av2unit_path=encoder,
-            unit2av_path=renderer,
-            device=device_name(options),
-            precision=options.precision,
-            quiet=options.quiet,
-        )
-    )
-    return time.perf_counter() - started
-
-
-def _files(clip: Path, out: Path, talking: Path, page: Path, settings: DubOptions) -> Iterator[tuple[str, str]]:
-    yield "source", str(clip)
-    yield "DUBBED VIDEO", str(out)
-    if settings.subtitles is not None:
-        for path in settings.subtitles.files(out, settings.source, settings.target).values():
-            yield "subtitles", str(path)
-    yield "TALKING PORTRAIT", str(talking)
-    yield "page about it", str(page)
+    stem = "clip" if options.video.parent == _EXAMPLE else options.video.stem
+    run_demo(options.video, options.portrait, options.out_dir, stem, options)
 
 
 if __name__ == "__main__":

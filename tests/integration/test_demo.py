@@ -18,7 +18,7 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech, say
 from avdata.spoken_texts import SpokenText
-from netflips import demo
+from netflips import demo_run
 from netflips.bundles.pack import pack_bundle
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from tests.unit2text.tiny import write_reader
@@ -85,7 +85,7 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
 
 def test_without_a_text_reader_the_demo_says_so_in_one_line() -> None:
     facts = {"source_language": "en", "target_language": "ko", "heard_confidence": None, "said_confidence": None}
-    told = list(demo._texts(SimpleNamespace(heard_text="", said_text="", **facts)))
+    told = list(demo_run._texts(SimpleNamespace(heard_text="", said_text="", **facts)))
     assert told == [("as text", "nothing was read: these models have no text reader for it")]
 
 

@@ -93,7 +93,7 @@ OF_THEIR_OWN = (
     "unit2unit.training.prepare_",
     "avdata.prepare.",
     "netflips.published.",
-    "netflips.demo",
+    "netflips.demo_run",
 )
 """Commands that compare folders, that read alone, or whose outputs have names that nobody chooses."""
 
