@@ -165,8 +165,7 @@ def options_from(options: type[Options], given: argparse.Namespace) -> Options:
             values[one.name] = told.make(given)
         elif is_dataclass(kind) and not told.names and told.read is None:
             values[one.name] = options_from(kind, given)  # type: ignore[arg-type]
-        elif hasattr(given, one.name):
-            value = getattr(given, one.name)
+        elif (value := getattr(given, one.name, None)) is not None:
             value = tuple(value) if isinstance(value, list) else value
             values[one.name] = value if told.read is None else told.read(value)
     return options(**values)
@@ -219,7 +218,7 @@ def _add_one(container: Any, one: Field[Any], told: _Flag, kind: Any, help: str)
     how = {"help": help.replace("%", "%%"), **_reading(kind, told, one), **told.how}
     if told.is_positional:
         nargs = {} if is_needed or "nargs" in how else {"nargs": "?"}
-        how |= {"metavar": told.names[0], "default": argparse.SUPPRESS}
+        how |= {"metavar": told.names[0], "default": None}  # argparse would read SUPPRESS as a value
         add_positional(container, one.name, *told.hidden, **nargs, **how)
         return
     names = told.names or (f"--{one.name.replace('_', '-')}",)

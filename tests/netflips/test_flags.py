@@ -14,6 +14,7 @@ from avcore.usage import did_you_mean
 from netflips.avatar.options import AvatarOptions
 from netflips.bulk.command import ExtractOptions
 from netflips.cli import main, parser_of
+from netflips.demo import DemoOptions
 from netflips.dub.options import DubCommand
 from netflips.lip_speech.options import LipSpeechOptions
 from netflips.lipsync.options import LipsyncOptions
@@ -100,6 +101,7 @@ GUESSES = {
 PARTS = {
     "dub": DubCommand, "lipsync": LipsyncOptions, "portrait": PortraitOptions, "avatar": AvatarOptions, "say": SayOptions,
     "transcribe": TranscribeOptions, "lip2speech": LipSpeechOptions, "extract": ExtractOptions,
+    "demo": DemoOptions,
 }  # fmt: skip
 
 
@@ -153,6 +155,8 @@ CASES: list[tuple[str, list[str], Callable[[Any], bool]]] = [
     ("say", ["네", "-o", "b.wav", "--duration-scale", "0.5"], lambda one: one.speed == 2),
     ("say", ["--text", "네", "--out-path", "b.wav"], lambda one: (one.text, one.out) == ("네", Path("b.wav"))),
     ("avatar", ["--portrait", "a.jpg", "--listen", "q.wav", "-o", "b.mp4"], lambda one: one.portrait == Path("a.jpg")),
+    ("demo", ["--cpu"], lambda one: one.video.name == "example.mp4"),
+    ("demo", ["a.mp4"], lambda one: one.video == Path("a.mp4")),
     ("extract", ["--in-path", "*.mp4", "--out-dir", "x", "--with-speaker"], lambda one: one.with_speaker == "row"),
 ]
 
