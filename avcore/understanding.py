@@ -5,7 +5,7 @@ a translation that was cut, that repeats a stretch, or that says another filling
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import SequenceMatcher
 from math import exp
 from typing import Any, Final, Literal, get_args
@@ -131,6 +131,13 @@ def of_text(known: float | None) -> Understanding:
     if known >= 1:
         return Understanding("good", 1.0)
     return Understanding("bad" if known <= _BAD_SHARE else "doubtful", known, ("words",))
+
+
+def worst(*measures: Understanding) -> Understanding:
+    """Of several measures of one utterance: the worst, with the causes of all."""
+    causes = tuple(cause for cause in get_args(Cause) if any(cause in one.causes for one in measures))
+    rank = ("bad", "doubtful", "good", "unknown")
+    return replace(min(measures, key=lambda one: rank.index(one.grade)), causes=causes)
 
 
 def of_recording(utterances: Iterable[tuple[Understanding, float]]) -> Understanding:

@@ -13,7 +13,7 @@ from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.modules import skeleton
 from avcore.contracts import Speller
 from avcore.errors import CheckpointError, UnitError
-from avcore.notes import Note, NoteKind
+from avcore.notes import Note, NoteKind, Values
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids, Units
 from avcore.units.domain import Domain, DomainScore, shown_figures
@@ -21,7 +21,7 @@ from avcore.units.vocabulary import require_language
 from text2unit.aligned import AlignedSpeller
 from text2unit.config import CTC, SpellerConfig, read_speller_config
 from text2unit.ctc import CtcSpeller
-from text2unit.jamo import letters_of
+from text2unit.jamo import KnownLetters, letters_of
 from text2unit.korean.pronunciation import pronounce
 from text2unit.script import ends_softly, script_of
 from text2unit.stage import SPELLER
@@ -33,11 +33,16 @@ PAUSE_S, SHORT_PAUSE_S = 0.3, 0.15
 _UNLEARNT = NoteKind(
     "unlearnt_text",
     lambda values: (
-        f"this is hardly one of {values['what']}, and this speller knows nothing else ({shown_figures(values)}): "
+        f"this is hardly one of {values['what']}, and this speller knows nothing else ({_figures(values)}): "
         "listen whether it is right"
     ),
-    lambda values: f"모델이 배우지 않은 문장 같아요({shown_figures(values)}). 제대로 들리는지 확인해 주세요.",
+    lambda values: f"모델이 배우지 않은 문장 같아요({_figures(values)}). 제대로 들리는지 확인해 주세요.",
 )
+
+
+def _figures(values: Values) -> str:
+    """The words that were not learnt, or the figures of a speller that does not know its words."""
+    return str(values["words"]) if "words" in values else shown_figures(values)
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class TextSpeller:
         self.vocabulary = str(checkpoint.config.get("vocabulary") or "")
         self.languages = _languages(checkpoint)
         self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
+        self.known = KnownLetters.from_config(checkpoint.config, checkpoint.path)
         self.silence = _silence(checkpoint, network.config.num_units)
 
     @classmethod
@@ -102,10 +108,27 @@ class TextSpeller:
 
     def outside(self, spelling: Spelling) -> Note | None:
         """What to tell a user whose sentence is hardly of the kind that this speller learnt; None when it is."""
+        if self.known is not None:
+            return self._unlearnt(self.known.unknown_words(spelling.text))
         reading = DomainScore("score of the speller", spelling.score, self.domain)
         if not reading.is_strange or self.domain is None:
             return None
         return _UNLEARNT(what=self.domain.what, readings=[reading.told])
+
+    def knows(self, text: str, language: str = "ko") -> tuple[float | None, Note | None]:
+        """The share of the words of a text that it learnt, 0 to 1, None = it does not say; and what to tell a user of the others.
+
+        Raises what `script_of` raises.
+        """
+        if self.known is None:
+            return None, None
+        sentences = script_of(text, language).sentences
+        unknown = [word for one in sentences for word in self.known.unknown_words(one)]
+        return self.known.share(sentences), self._unlearnt(list(dict.fromkeys(unknown)))
+
+    def _unlearnt(self, words: list[str]) -> Note | None:
+        what = "the sentences that it learnt" if self.domain is None else self.domain.what
+        return _UNLEARNT(what=what, words=", ".join(words)) if words else None
 
     def require_language(self, language: str) -> str:
         """Return the two-letter name of a language that it learnt; raises LanguageError listing those it did."""

@@ -1,14 +1,15 @@
 """What is known of how well an utterance is understood, from the models of a dub."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from av2unit.trust import TrustedUnits
 from avcore.answers import Transcript
-from avcore.errors import NotUnderstoodError
+from avcore.errors import InputError, NotUnderstoodError
 from avcore.notes import Note, NoteKind
-from avcore.understanding import Evidence, Understanding, of_hearing, of_recording, of_utterance, repeats_a_stretch
+from avcore.understanding import Evidence, Understanding, of_hearing, of_recording, of_text, of_utterance, repeats_a_stretch, worst
 from avcore.units import Units
 from avcore.units.domain import PICTURE_CAUSE, Stretch, outside_note
 from netflips.dub.utterances import Utterance
@@ -77,9 +78,17 @@ def judge_utterance(
     )
 
 
-def judge_hearing(heard: Transcript) -> UtteranceJudgement:
-    """Judge an utterance by how sure a recogniser is of the words that it wrote."""
-    return UtteranceJudgement(None, None, None, understanding=of_hearing(heard.confidence if heard.words else None))
+def judge_text(speller: Any, text: str, language: str, heard: Transcript | None = None) -> UtteranceJudgement:
+    """Judge an utterance that is spoken from a text: by the words that the speller learnt, and how sure a recogniser is of its own.
+
+    speller: None = it is not spoken by one. heard: what the text was translated from, None = a user wrote it.
+    """
+    share, note = None, None
+    if speller is not None:
+        with suppress(InputError):  # what cannot be said is told where it is spoken
+            share, note = speller.knows(text, language)
+    hearing = of_hearing(heard.confidence if heard is not None and heard.words else None)
+    return UtteranceJudgement(None, None, None, () if note is None else (note,), worst(hearing, of_text(share)))
 
 
 def whole_of(judged: Mapping[int, UtteranceJudgement], utterances: Sequence[Utterance]) -> Understanding:

@@ -17,7 +17,7 @@ from avcore.files import atomic_output, write_text
 from avcore.notes import Note
 from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.units import Units
-from netflips.dub.judgement import UtteranceJudgement, judge_hearing
+from netflips.dub.judgement import UtteranceJudgement
 from netflips.dub.segments import segments_json, write_segments
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
 from netflips.dub.utterances import Utterance
@@ -25,7 +25,7 @@ from netflips.recording.find import Found
 from netflips.recording.hear import SpeechFile
 from netflips.recording.job import LOG, Job
 from netflips.recording.spoken import GivenUnits, GivenVoices, SpeechError
-from netflips.recording.texts import source_texts_of, texts_of
+from netflips.recording.texts import judge_spoken, source_texts_of, texts_of
 from netflips.script.notes import EMPTY, LEFT_ALONE, NOT_SPOKEN, SILENT, UNSAYABLE
 from netflips.text_road.engines import Engines, engines_of
 from netflips.text_road.options import TextRoad
@@ -57,8 +57,10 @@ def say_in_words(
     utterances: Sequence[Utterance],
     voices: GivenVoices,
     decide: Callable[[Mapping[int, UtteranceJudgement]], None],
-) -> dict[int, SaidInWords]:
-    """What each utterance says in both languages, by its number. Raises what opening the engines raises.
+) -> tuple[dict[int, SaidInWords], dict[int, UtteranceJudgement]]:
+    """What each utterance says in both languages, by its number, and how far it is understood.
+
+    Raises what opening the engines raises.
 
     decide: gets how far each is understood, when all is heard and translated, before anything is spoken.
     """
@@ -85,7 +87,9 @@ def say_in_words(
     _keep_texts(texts_file(job), segments_json(found.utterances, rows))
     if job.settings.segments_out is not None:
         write_segments(job.settings.segments_out, found.utterances, rows)
-    decide({number: judge_hearing(one) for number, one in heard.items()})
+    spoken = {number for number, one in recorded.items() if isinstance(one, GivenUnits)}
+    judged = {number: judge_spoken(job, "" if number in spoken else text, heard[number]) for number, (text, _) in texts.items()}
+    decide(judged)
     with job.clock.stage("speech"):
         rest, said = _rest(job), dict[int, SaidInWords]()
         for number, (text, score) in texts.items():
@@ -95,7 +99,7 @@ def say_in_words(
             else:
                 said[number] = _say(job, number, text, score, heard, voices, rest)
             job.progress("speech", len(said), len(texts))
-    return said
+    return said, judged
 
 
 def _keep_texts(path: Path, content: str) -> None:

@@ -33,7 +33,7 @@ from avcore.timeline import (
 )
 from avcore.units import Units
 from avcore.units.domain import Stretch
-from netflips.dub.judgement import UtteranceJudgement, judge_hearing, judge_utterance, outside_notes, whole_of
+from netflips.dub.judgement import UtteranceJudgement, judge_utterance, outside_notes, whole_of
 from netflips.dub.utterances import Utterance
 from netflips.models import Models
 from netflips.options import DubOptions
@@ -45,7 +45,7 @@ from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords, say_in_words
 from netflips.recording.plan import Placed, frames_of, place
 from netflips.recording.spoken import GivenUnits, GivenVoices, SpeechError, kept_sound
-from netflips.recording.texts import source_texts_of, texts_of
+from netflips.recording.texts import judge_spoken, source_texts_of, texts_of
 from netflips.script.notes import CUT, CUT_SOUND, EMPTY, HURRIED, LEFT_ALONE, NOT_SPOKEN, UNHEARD, UNTOLD
 from unit2av.voice.speech import RENDERING, SpeakerVoice
 from unit2unit.inference import TRUNCATED, Translation, search_settings
@@ -167,12 +167,12 @@ def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Unde
     with GivenVoices(job, found, casts) as voices:
         if job.options.road is None:
             return _understand_units(job, found, casts, voices, decide)
-        words = say_in_words(job, job.options.road, found, [one.utterance for one in casts], voices, decide)
+        words, judged = say_in_words(job, job.options.road, found, [one.utterance for one in casts], voices, decide)
         meant = {
             number: Translated(one.said.units, one.score, text=one.text, why=one.why, sound=one.said.sound, said_by=one.said.whose)
             for number, one in words.items()
         }
-        return {number: Understood(words[number], meant[number], judge_hearing(words[number].heard)) for number in words}
+        return {number: Understood(one, meant[number], judged[number]) for number, one in words.items()}
 
 
 def _decide(job: Job, utterances: Sequence[Utterance], judged: Mapping[int, UtteranceJudgement]) -> None:
@@ -204,7 +204,8 @@ def _understand_units(
     job.notes.add_each(left_out)
     nothing = Translated(Units(np.zeros(0, np.int64), None, job.options.target), None)
     with job.clock.stage("unit2unit"):
-        given = dict.fromkeys([*voices.recorded, *texts_of(job.options)], nothing)
+        texts = texts_of(job.options)
+        given = dict.fromkeys([*voices.recorded, *texts], nothing)
         untold = {} if job.models.paths.utut is None else {number: one for number, one in listened.items() if number not in given}
         if not job.settings.speech.is_asked:
             job.models.done_with(job.models.extractor)
@@ -212,7 +213,9 @@ def _understand_units(
         meant = dict.fromkeys(listened, nothing) | dict(zip(untold, translated, strict=True))
         job.models.done_with(job.models.translator)
     judged = {
-        number: judge_utterance(job.models, said.heard, meant[number], meant[number].is_truncated)
+        number: replace(judge_spoken(job, texts[number]), confidence=said.heard.extraction.confidence)
+        if number in texts and number not in voices.recorded
+        else judge_utterance(job.models, said.heard, meant[number], meant[number].is_truncated)
         for number, said in listened.items()
     }
     decide(judged)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from avcore.answers import Transcript
 from avcore.runs.cache import Arrays, key_of
 from avcore.units import Units
 from avcore.units.vocabulary import require_same_vocabulary
+from netflips.dub.judgement import UtteranceJudgement, judge_text
 from netflips.dub.target_texts import natural_units, read_source_texts, read_target_texts
 from netflips.models import Models
 from netflips.options import DubOptions
@@ -39,6 +41,16 @@ def check_texts(models: Models, options: DubOptions) -> None:
     if texts_of(options) or (options.road is not None and options.recording.speech.path is None):
         speller = models.other(SPELLER, options.target)
         require_same_vocabulary(models.vocoder.vocabulary, speller.vocabulary, "the speller")
+
+
+def judge_spoken(job: Job, text: str, heard: Transcript | None = None) -> UtteranceJudgement:
+    """Judge an utterance that is spoken from a text; what a program of the user's says is not judged by what the speller learnt.
+
+    heard: what the text was translated from, None = a user wrote it.
+    """
+    target = job.options.target
+    speller = None if job.settings.speech.command or not text else job.models.other(SPELLER, target)
+    return judge_text(speller, text, target, heard)
 
 
 def spelt(job: Job, text: str) -> Units:

@@ -5,7 +5,8 @@ sound alone, half of it with noise: lips make the models surer, so the bounds ho
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,16 @@ from avcore.errors import InputError
 from avcore.progress import Progress
 from avcore.units.domain import KEY, Domain, common_bounds
 from netflips.bundles.describe import check_bundle, write_about
+from netflips.bundles.references import read_references
+from text2unit.jamo import KEY as KNOWN_LETTERS
+from text2unit.jamo import KnownLetters
+from text2unit.script import script_of
+from text2unit.stage import SPELLER
 from unit2unit.stage import TRANSLATOR
 from workshop.recipe.one_word import one_word_sentences
 from workshop.recipe.probes import NATURAL, READINGS, ProbedModels, Scores, kinds_here, outside_sentences
-from workshop.voices.cast import book_pairs, held_out_pairs, require_synthesisers
+from workshop.voices.cast import book_pairs, cast, held_out_pairs, require_synthesisers
+from workshop.voices.free_korean import free_sentences
 
 LOG = logging.getLogger("netflips")
 
@@ -63,7 +70,22 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
     for kind, more in ((UNIT_ENCODER, {KNOWN: listener.known.to_config()}), (TRANSLATOR, {})):
         source = read_checkpoint(bundle.checkpoint(kind), kind)
         rewrite_config(source, {**source.config, KEY: domains[kind].to_config(), **more})
+    learn_words(bundle, free_sentences(cast().settings["korean"]["free"], seed))
     return write_about(bundle.folder, {**bundle.about, "out_of_domain": told})
+
+
+def learn_words(bundle: Bundle, sentences: Iterable[str]) -> None:
+    """Store with the spellers of a bundle the words that they say right: of its references, of everyday talk, and of sentences.
+
+    The first were learnt; the second were looked through, sound by sound, in the units of the speller.
+    """
+    everyday = files("workshop.voices").joinpath("everyday_korean.txt").read_text(encoding="utf-8").splitlines()
+    texts = [*(one.text for one in read_references(bundle.references)), *everyday, *sentences]
+    path = bundle.checkpoint(SPELLER, "ko")
+    if path.is_file():
+        source = read_checkpoint(path, SPELLER)
+        known = KnownLetters.of(said for text in texts for said in script_of(text).sentences)
+        rewrite_config(source, {**source.config, KNOWN_LETTERS: known.to_config()})
 
 
 def domain_sentences() -> list[str]:
