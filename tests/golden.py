@@ -1,0 +1,350 @@
+"""Golden marks: what runs of the shipped bundle write, so that a change of the code can be shown to change nothing of it.
+
+    python -m tests.golden compare COMMIT   every run, with this checkout and with another commit, on this machine
+    python -m tests.golden renew            what is kept in tests/integration/golden.json: it belongs to the bundle
+
+Marks that hold on any machine (numbers and times of pictures, lengths of sound, pieces of kept work, progress, texts) are kept
+and tested; digests of pictures before the encoder, of sound, of files, and the names of kept work depend on the processor and are
+compared on one machine only.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from fractions import Fraction
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from avcore import progress
+from avcore.media import PictureSource, VideoJoiner, VideoWriter, probe, read_speech
+from avcore.media.colour import planes
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE
+from netflips import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+KEPT = ROOT / "tests" / "integration" / "golden.json"
+CLIP, WAV2LIP, PORTRAIT = ROOT / "demo/clip.mp4", ROOT / "tests/parity/wav2lip_tiny.pth", ROOT / "demo/portrait.jpg"
+Mark = dict[str, Any]
+_CHANCE = ".mkv"
+"""Of files that say by chance which they are."""
+
+_HELD = ["--hold-picture", "--pace", "1", "1.1", "--segments-in", "{short}", "--mouth", "units"]
+_MUTED = ["--background", "mute", "--background-audio", "{other}", "--mouth", "units"]
+_ODD = ["dub", "{oddfilm}", "--out-vid-path", "{out}.mkv"]
+_FILM = ["dub", "{film}", "--out-vid-path", "{out}.mp4", "--timing", "source", "--work-dir", "{work}", "--report", "{out}.json"]
+_CLIP = ["dub", "{clip}", "--out-vid-path", "{out}.mp4", "--report", "{out}.json"]
+_SYNC = ["lipsync", "{clip}", "--speech", "{other}", "--out-vid-path", "{out}.mp4", "--work-dir", "{work}"]
+_HEAD = ["portrait", "{portrait}", "--size", "480p", "--out-vid-path", "{out}.mp4"]
+_UNITS = ["render", "--in-unit-path", "{units}", "--in-vid-path", "{clip}", "--out-vid-path", "{out}.mp4"]
+_SOUND = ["--mouth", "wav2lip", "--wav2lip-path", "{wav2lip}"]
+RUNS: dict[str, list[str]] = {
+    "clip": [*_CLIP, "--mouth", "units", "--subtitles", "source,target"],
+    "clip mesh": [*_CLIP, "--mouth", "mesh", "--embed-subtitles", "--subtitles", "source,target"],
+    "clip wav2lip": [*_CLIP, *_SOUND, "--burn-label", "made"],
+    "clip hard": [*_CLIP, "--hard-paste", "--modalities", "audio"],
+    "clip burnt": [*_CLIP, "--subtitles", "source,target", "--burn-subtitles", "target", "--burn-label", "made"],
+    "clip of 2.45 s": ["dub", "{clip245}", "--out-vid-path", "{out}.mp4"],
+    "clip of odd size": ["dub", "{odd}", "--out-vid-path", "{out}.mkv", "--mouth", "units"],
+    "clip of odd size mesh": ["dub", "{odd}", "--out-vid-path", "{out}.mp4", "--mouth", "mesh"],
+    "film": [*_FILM, "--mouth", "units", "--segments", "{out}.segments.json", "--subtitles", "source,target"],
+    "film mesh": [*_FILM, "--mouth", "mesh"],
+    "film wav2lip": [*_FILM, *_SOUND, "--hard-paste"],
+    "film held": [*_FILM, *_HELD],
+    "film part": [*_FILM, "--from", "4.75", "--to", "7.9", "--burn-label", "made", "--mouth", "units"],
+    "film preview": [*_FILM, "--preview", "--mouth", "units"],
+    "film muted": [*_FILM, *_MUTED, "--subtitles", "source", "--embed-subtitles"],
+    "film of texts": [*_FILM, "--segments-in", "{segments}", "--mouth", "units"],
+    "film of speakers": [*_FILM, "--speaker-map", "{speakers}", "--mouth", "units"],
+    "film burnt": [*_FILM, "--burn-subtitles", "target", "--mouth", "units"],
+    "film of odd size": [*_ODD, "--timing", "source", "--work-dir", "{work}", "--hold-picture"],
+    "lipsync": [*_SYNC, "--mouth", "units"],
+    "lipsync held": [*_SYNC, "--fit", "hold", "--burn-label", "made", *_SOUND],
+    "lipsync of the video": [*_SYNC, "--fit", "video", "--mouth", "mesh"],
+    "lipsync held of odd size": ["lipsync", "{odd}", "--speech", "{other}", "--fit", "hold", "--out-vid-path", "{out}.mp4"],
+    "lipsync long": ["lipsync", "{clip}", "--speech", "{long}", "--out-vid-path", "{out}.mp4", "--work-dir", "{work}"],
+    "portrait": [*_HEAD, "--speech", "{other}"],
+    "portrait of text": [*_HEAD, "--text", "안녕하세요?", "--mouth", "units", "--burn-label", "made"],
+    "portrait of units": [*_HEAD, "--units", "{units}", "--no-fill", "--motion", "1"],
+    "render": [*_UNITS, "--mouth", "units"],
+    "render mesh": [*_UNITS, "--mouth", "mesh", "--duration-scale", "1.3"],
+    "render wav2lip": [*_UNITS, *_SOUND, "--no-durations", "--hard-paste"],
+    "lip2speech": ["lip2speech", "{clip}", "--out-path", "{out}.wav", "--out-vid-path", "{out}.mp4"],
+    "say": ["say", "안녕하세요? 만나서 반갑습니다.", "--out-path", "{out}.wav", "--units-path", "{out}.txt"],
+    "avatar": ["avatar", "--portrait", "{portrait}", "--size", "480p", "--listen", "{clip}", "--out-vid-path", "{out}.mp4"],
+    "transcribe": ["transcribe", "{clip}", "{film}", "--out-dir", "{out}", "--format", "json"],
+}  # fmt: skip
+TESTED = ("clip burnt", "film held", "lipsync held", "render", "portrait of text")
+"""Runs whose marks are kept and tested: each schedule, each way of writing, each backend that is quick."""
+AGAIN = ("film", "lipsync long")
+"""Runs that are done once more, after half of their kept pieces of pictures are gone, as after a kill."""
+
+
+# What is dubbed
+
+
+def write_material(folder: Path) -> dict[str, Path]:
+    """Write what the runs read, made of the demo's clip; returns it by name."""
+    made = {name: folder / f"{name}.mp4" for name in ("clip245", "odd", "film", "oddfilm")}
+    pictures, speech = [one.rgb for one in PictureSource(CLIP)], read_speech(CLIP)
+    odd = [np.ascontiguousarray(one[20:355, 30:451]) for one in pictures]
+    more = np.concatenate([speech, speech[-200:]])[: SAMPLE_RATE * 245 // 100]
+    _write(made["clip245"], pictures, 25, more)
+    _write(made["odd"], odd, 25, speech)
+    # Two shots of the same person, who is seen from the other side after a cut, and a last part without anybody.
+    still, other, none = [pictures[-1]] * 30, [np.ascontiguousarray(one[:, ::-1]) for one in pictures], [pictures[0] // 8] * 70
+    shots, quiet = [*still, *pictures, *still, *other, *[other[-1]] * 25, *none], np.zeros(SAMPLE_RATE * 12 // 10, np.float32)
+    said = np.concatenate([quiet, speech, quiet, speech, quiet[:16000], speech, quiet])
+    rate = Fraction(30000, 1001)
+    uneven = [shots[min(int(number * 25 / rate), len(shots) - 1)] for number in range(int(len(said) / SAMPLE_RATE * rate))]
+    _write(made["film"], uneven, rate, resample(said, SAMPLE_RATE, 44_100), 44_100, 2)
+    _write(made["oddfilm"], [one[5:, 7:] for one in uneven[:130]], rate, said[: 4 * SAMPLE_RATE])
+    texts = {
+        "units": " ".join(str(7 * number % 64) for number in range(40)) + "\n",
+        "segments": json.dumps(
+            [{"start_s": 1.2, "end_s": 3.6}, {"start_s": 4.8, "end_s": 7.2, "target_text": "만나서 반갑습니다."}],
+            ensure_ascii=False,
+        ),
+        "short": json.dumps([[1.2, 2.5], [2.6, 3.7], [4.8, 6.1], [6.2, 7.3]]),
+        "speakers": json.dumps({"utterances": {"2": "Ann"}, "speakers": {"Ann": {"face": "none", "voice": "clip245.mp4"}}}),
+    }
+    for name, text in texts.items():
+        made[name] = folder / f"{name}{'.txt' if name == 'units' else '.json'}"
+        made[name].write_text(text, encoding="utf-8")
+    for name, samples in (("other", speech[4000:].repeat(2)[:60_001]), ("long", np.concatenate([said, said]))):
+        made[name] = folder / f"{name}.mov"
+        _write(made[name], pictures[:1], 25, samples)
+    return made | {"clip": CLIP, "wav2lip": WAV2LIP, "portrait": PORTRAIT}
+
+
+def _write(
+    path: Path, pictures: Sequence[np.ndarray], rate: Fraction | int, samples: np.ndarray, hz: int = SAMPLE_RATE, channels: int = 1
+) -> None:
+    height, width = pictures[0].shape[:2]
+    with VideoWriter(path, width, height, rate, hz, channels, is_reproducible=True, preset="ultrafast") as writer:
+        for picture in pictures:
+            writer.write_picture(picture)
+        writer.write_sound(np.repeat(samples[:, None], channels, axis=1))
+
+
+# What a run does
+
+
+class _Recorder:
+    """Takes the marks of one run: what goes into encoders, what is told, what is there at the end."""
+
+    def __init__(self) -> None:
+        self.pictures, self.sound = hashlib.sha256(), hashlib.sha256()
+        self.num_pictures = self.num_samples = 0
+        self.times: list[str] = []
+        self.stages: dict[str, list[int | None]] = {}
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for kind, name, note in (
+                (VideoWriter, "write_picture", self._picture),
+                (VideoWriter, "write_frame", self._frame),
+                (VideoWriter, "write_sound", self._samples),
+                (VideoJoiner, "write_piece", self._piece),
+            ):
+                stack.enter_context(patch.object(kind, name, _noted(getattr(kind, name), note)))
+            stack.enter_context(patch.object(progress, "_LISTENERS", [self._told]))
+            yield
+
+    def _picture(self, rgb: np.ndarray, *_: Any) -> None:
+        self.pictures.update(np.ascontiguousarray(rgb).tobytes())
+        self.num_pictures += 1
+
+    def _frame(self, frame: Any, *_: Any) -> None:
+        for plane in planes(frame):
+            self.pictures.update(np.ascontiguousarray(plane).tobytes())
+        self.num_pictures += 1
+
+    def _samples(self, samples: np.ndarray) -> None:
+        self.sound.update(np.ascontiguousarray(samples, np.float32).tobytes())
+        self.num_samples += len(samples)
+
+    def _piece(self, path: Path, times: Sequence[Fraction]) -> None:
+        self.times += [f"piece of {len(times)}", *map(str, times)]
+
+    def _told(self, stage: str, done: int, total: int | None) -> None:
+        self.stages[stage] = [done, total]
+
+
+def _noted(method: Any, note: Any) -> Any:
+    def call(self: Any, *arguments: Any, **named: Any) -> Any:
+        note(*arguments, **named)
+        return method(self, *arguments, **named)
+
+    return call
+
+
+def take(name: str, material: dict[str, Path], folder: Path) -> Mark:
+    """Do a run in an empty folder and return its marks."""
+    out, work = folder / "made", folder / "work"
+    places = {**{key: str(path) for key, path in material.items()}, "out": str(out), "work": str(work)}
+    argv = [word.format(**places) for word in RUNS[name]] + ["--cpu", "--precision", "float32"]
+    mark = _run(argv, folder, work)
+    if name in AGAIN:
+        for path in sorted((work / "pictures").iterdir())[::2]:
+            path.unlink()
+        mark["again"] = _run(argv, folder, work)
+    return mark
+
+
+def _run(argv: Sequence[str], folder: Path, work: Path) -> Mark:
+    recorder, said = _Recorder(), StringIO()
+    said.isatty = lambda: False  # type: ignore[method-assign]
+    logging.getLogger("netflips").handlers.clear()
+    with recorder.installed(), redirect_stderr(said), redirect_stdout(StringIO()):
+        code = cli.main(list(argv))
+    if code:
+        raise RuntimeError(f"{' '.join(argv)}: exit code {code}: {said.getvalue()}")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and work not in path.parents)
+    kept = sorted(path.relative_to(work) for path in work.rglob("*") if path.suffix in (".npz", ".mp4"))
+    texts = {path.name: _plain(path, folder) for path in files if path.suffix in (".json", ".srt", ".txt")}
+    videos = [path for path in files if path.suffix in (".mp4", ".mkv")]
+    return {
+        "pictures": recorder.num_pictures,
+        "times": recorder.times,
+        "samples": recorder.num_samples,
+        "progress": recorder.stages,
+        "work": dict(Counter(str(path.parent) for path in kept)),
+        "videos": {path.name: [str(probe(path).duration_s), probe(path).num_frames] for path in videos},
+        "texts": texts,
+        "said": _without_chance(said.getvalue(), folder),
+        "own": {
+            "pictures": recorder.pictures.hexdigest(),
+            "sound": recorder.sound.hexdigest(),
+            "files": {path.name: _digest(path) for path in files if path.name not in texts and path.suffix != _CHANCE},
+            "work": {str(path): _digest(work / path) for path in kept},
+        },
+    }
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _plain(path: Path, folder: Path) -> Any:
+    """What a file of text says, without what differs from run to run."""
+    text = _without_chance(path.read_text(encoding="utf-8"), folder)
+    if path.suffix != ".json":
+        return text
+    content = json.loads(text)
+    for name in ("stages", "peak_memory_bytes", "work_bytes", "version"):
+        if isinstance(content, dict):
+            content.pop(name, None)
+    return content
+
+
+def _without_chance(text: str, folder: Path) -> str:
+    text = text.replace(str(folder), "FOLDER").replace(str(folder.parent), "MATERIAL").replace(str(ROOT), "ROOT")
+    text = re.sub(r"\d+ MB are free", "N MB are free", text)
+    if text.startswith("{"):
+        return text
+    text = re.sub(r"\d+(\.\d+)?( s\b|x)", r"N\2", text)
+    return re.sub(r"(?m)^.*(real time|memory|listen N s|, after \d+:\d+:\d+).*\n", "", text)
+
+
+def take_all(names: Sequence[str]) -> dict[str, Mark]:
+    """Do runs one after another; returns their marks by name."""
+    with tempfile.TemporaryDirectory(prefix="golden.") as place:
+        material, marks = write_material(Path(place)), {}
+        for number, name in enumerate(names):
+            folder = Path(place) / f"run{number}"
+            folder.mkdir()
+            marks[name] = take(name, material, folder)
+            shutil.rmtree(folder)
+            sys.stderr.write(f"{name}: {marks[name]['pictures']} pictures\n")
+    return marks
+
+
+# What holds on any machine
+
+
+def anywhere(mark: Mark) -> Mark:
+    """The part of a run's marks that holds on any machine."""
+    own = ("pictures", "samples", "progress", "work", "videos")
+    texts = {name: text for name, text in mark["texts"].items() if name.endswith(".srt")}
+    pieces = " ".join(word for word in mark["times"] if word.startswith("piece"))
+    times = hashlib.sha256(" ".join(mark["times"]).encode()).hexdigest()[:16]
+    return {name: mark[name] for name in own} | {"texts": texts, "times": f"{times} {pieces}"}
+
+
+def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
+    """Where two marks differ, a line each."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in sorted({**before, **now}):
+            yield from differences(before.get(name), now.get(name), f"{place}/{name}")
+    elif before != now:
+        first = next((n for n, (one, other) in enumerate(zip(str(before), str(now), strict=False)) if one != other), 0)
+        around = slice(max(first - 60, 0), first + 80)
+        yield f"{place}: {str(before)[around]!r} is now {str(now)[around]!r}"
+
+
+# The command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.golden", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("renew", help="take the marks that are kept anew")
+    takes = actions.add_parser("take", help="take the marks of runs with the code that Python finds")
+    takes.add_argument("out", type=Path)
+    compares = actions.add_parser("compare", help="take the marks with this checkout and with another commit, and compare")
+    compares.add_argument("other", metavar="COMMIT", help="a commit, or a file of marks taken before")
+    for one in (takes, compares):
+        one.add_argument("--only", default="", help="a regular expression that the names of runs match")
+    options = parser.parse_args(argv)
+    if options.action == "renew":
+        kept = {name: anywhere(mark) for name, mark in take_all(TESTED).items()}
+        rows = (f" {json.dumps(name)}: {json.dumps(mark, ensure_ascii=False, sort_keys=True)}" for name, mark in kept.items())
+        KEPT.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
+        return 0
+    names = [name for name in RUNS if re.search(options.only, name)]
+    if options.action == "take":
+        options.out.write_text(json.dumps(take_all(names), ensure_ascii=False), encoding="utf-8")
+        return 0
+    before, now = _marks_of(options.other, options.only), take_all(names)
+    found = [line for name in names for line in differences(before[name], json.loads(json.dumps(now[name])), name)]
+    sys.stdout.write("\n".join([*found, f"{len(names)} runs, {len(found)} differences", ""]))
+    return 1 if found else 0
+
+
+def _marks_of(other: str, only: str) -> dict[str, Mark]:
+    """The marks of a file, or of a commit, whose code is put beside this checkout for as long as it takes."""
+    if Path(other).is_file():
+        return json.loads(Path(other).read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory(prefix="golden.") as place:
+        code, out, git = Path(place) / "code", Path(place) / "marks.json", ["git", "-C", str(ROOT), "worktree"]
+        subprocess.run([*git, "add", "--detach", "--quiet", str(code), other], check=True)
+        try:
+            run = "import runpy, sys; sys.argv[:] = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+            there = os.environ | {"PYTHONPATH": str(code)}
+            command = [sys.executable, "-c", run, __file__, "take", str(out), "--only", only]
+            subprocess.run(command, check=True, cwd=code, env=there)
+            return json.loads(out.read_text(encoding="utf-8"))
+        finally:
+            subprocess.run([*git, "remove", "--force", str(code)], check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
