@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
@@ -13,17 +14,17 @@ from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
 from avcore.notes import tell
 from avcore.pingpong import pingpong
 from avcore.plain_text import several
-from avcore.progress import Progress, bars
+from avcore.progress import Progress, bars, track
 from avcore.provenance import synthetic_comment
 from avcore.speech.tracks import settle_track
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Ids, Units, from_reference_codes, read_unit_file, units_of
 from avcore.units.vocabulary import normalise_language
-from unit2av.face.talking import num_pictures_for, speak_and_show
 from unit2av.lipsync.backend import mouth_choice, settled
 from unit2av.lipsync.choose import opened_mouth
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
+from unit2av.rendering import Talk, drawn, faces_by_index, num_pictures_for, steady, told_of_speech, write_in_step
 from unit2av.speaker import SpeakerEncoder
 from unit2av.speakers.voice_of import read_voice
 from unit2av.stage import RENDERER
@@ -61,9 +62,10 @@ def say_and_show(options: argparse.Namespace) -> None:
         choice, batch = mouth_choice(options, options.hard_paste), pictures_at_once(info.width, info.height, BATCH_PICTURES)
         opened = opened_mouth(choice, checkpoint, device_name(options), options.precision, models.renderer, batch)
         with opened as mouth, writer, units_of(options.in_unit_path):
-            speak_and_show(
-                units, speaker, models.vocoder, mouth, source, mouths.boxes, writer, progress, strengths=mouths.strengths.tolist()
-            )
+            said, sound = told_of_speech(mouth, units, models.vocoder.iter_synthesize(units, speaker))
+            footage = source.pingpong(total, among=source.own)
+            shown = steady(footage, FRAME_RATE, Talk(1, Fraction(0), mouth.codes(said)), faces_by_index(mouths))
+            write_in_step(writer, track((one.rgb for one in drawn(mouth, shown)), "lips", progress, total), sound)
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
     num_faces = sum(mouths.boxes[pingpong(step, len(mouths.boxes))] is not None for step in range(total))

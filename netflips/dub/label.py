@@ -1,7 +1,5 @@
 """A visible label in the picture, for those who must or want to show that a video is synthetic."""
 
-from collections.abc import Iterable, Iterator
-
 import cv2
 import numpy as np
 
@@ -13,12 +11,6 @@ _MIN_PIXELS = 9
 _FONT_PIXELS = 22
 _MARGIN_SHARE = 0.5
 _SHADE = 0.35
-
-
-def with_label(pictures: Iterable[Pixels], text: str) -> Iterator[Pixels]:
-    """Yield pictures, uint8 [height, width, 3], with a text on a dark strip in the upper left corner; "" changes nothing."""
-    for picture in pictures:
-        yield draw_label(picture, text) if text else picture
 
 
 def draw_label(picture: Pixels, text: str) -> Pixels:

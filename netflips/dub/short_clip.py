@@ -1,9 +1,9 @@
 """Dub one utterance, as published: footage played to and fro as long as the new speech takes."""
 
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,33 +17,33 @@ from avcore.contracts import Recognizer
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, NoSuchFaceError, UnitError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import SpeakerFace, chosen_face, find_faces
-from avcore.faces.geometry import CUT_OFF, MOUTH_CUT, Landmarks, MouthsToDraw, mouths_in_boxes
+from avcore.faces.geometry import CUT_OFF, MOUTH_CUT, MouthsToDraw, mouths_in_boxes
 from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
-from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
+from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.media.carried import CarriedOver
 from avcore.notes import Notes, sentence, told_in_order
 from avcore.pingpong import pingpong
-from avcore.progress import Progress
+from avcore.progress import Progress, track
 from avcore.provenance import synthetic_comment
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
+from avcore.timeline import FRAME_RATE, units_to_seconds
 from avcore.units import Units
 from netflips import __version__
 from netflips.dub.clock import StageClock
 from netflips.dub.judgement import Decide, UtteranceJudgement, go_on, judge_utterance
-from netflips.dub.label import with_label
 from netflips.dub.lip_video import read_lip_crops
 from netflips.models import Models
 from netflips.options import DubOptions
+from netflips.render.writing import Finish, Frame
 from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
 from netflips.script.notes import NO_FACE, NO_SUCH_FACE
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import check_font, painter_of, shows_texts, tracks_of
 from netflips.subtitles.reader import reader_of
-from unit2av.face.talking import num_pictures_for, played_to_and_fro, told_of_speech, write_in_step
 from unit2av.lipsync.choose import opened_mouth
 from unit2av.renderer import BATCH_PICTURES
+from unit2av.rendering import FaceOf, Talk, drawn, faces_by_index, num_pictures_for, steady, told_of_speech, write_in_step
 from unit2av.speakers.voice_of import read_voice, voice_of
 from unit2text.stage import TEXT_READER
 from unit2unit.inference import search_settings, truncation_note
@@ -67,11 +67,11 @@ class ClipInput:
     face: SpeakerFace | None
     has_given_boxes: bool = False
 
-    def mesh_at(self, index: int) -> Landmarks | None:
-        """Landmarks float32 [468, 3] of the face in the box of a picture; None where the mouth has to look for them itself."""
-        if self.face is None or self.has_given_boxes or self.source.info.pixel_aspect != 1:
-            return None
-        return self.face.landmarks_at(index)
+    @property
+    def face_of(self) -> FaceOf:
+        """What gives the face to draw in a picture. Landmarks go with it only where they are of the face in the box."""
+        is_known = self.face is not None and not self.has_given_boxes and self.source.info.pixel_aspect == 1
+        return faces_by_index(self.mouths, self.face.landmarks_at if self.face is not None and is_known else None)
 
 
 class ShortDub:
@@ -202,39 +202,29 @@ class ShortDub:
         options, models, clock = self._options, self._models, self._clock
         texts = reading.result() if shows_texts(options) else Texts()
         total = num_pictures_for(said)
-        depth = pictures_ahead(material.source.info.width, material.source.info.height)
-        batch = pictures_at_once(material.source.info.width, material.source.info.height, BATCH_PICTURES)
-        footage = played_to_and_fro(
-            material.source, material.mouths.boxes, total, material.mesh_at, material.mouths.strengths.tolist()
-        )
-        scenes = clock.ahead(footage, "read", depth)
-        spoken: Iterator[Samples] = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
         info = material.source.info
+        depth, batch = pictures_ahead(info.width, info.height), pictures_at_once(info.width, info.height, BATCH_PICTURES)
         comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)
-        writer = VideoWriter(
-            self._out,
-            info.width,
-            info.height,
-            FRAME_RATE,
-            SAMPLE_RATE,
-            comment=comment,
-            **QUICK,
-            pixel_aspect=info.pixel_aspect,
-            subtitles=tracks_of(options, texts),
-            is_bt709=info.is_bt709,
-            carried=CarriedOver(self._in),
-            language=options.target,
-        )
         choice = replace(options.mouth, is_hard=options.hard_paste)
         opened = opened_mouth(choice, models.paths.unit2av, models.how.device, models.how.precision, models.renderer, batch)
-        with opened as mouth, writer:
+        with opened as mouth:
             self._mouth = mouth.name
-            told, sound = told_of_speech(mouth, said, spoken)
-            pictures = clock.ahead(mouth.draw(mouth.codes(told), scenes), "lips", depth)
-            labelled, painter = with_label(pictures, options.label), painter_of(options, texts)
-            shown = labelled if painter is None else painter.paint_all(labelled)
-            write_in_step(writer, shown, sound, self._progress, total)
-            reading.result()  # before the dub gets its name: nothing is written where the texts cannot be read
+            told, sound = told_of_speech(mouth, said, clock.timed(models.vocoder.iter_synthesize(said, voice), "speech"))
+            writer = Frame.of(info, FRAME_RATE).writer(
+                self._out,
+                sound,
+                comment=comment,
+                subtitles=tracks_of(options, texts),
+                carried=CarriedOver(self._in),
+                language=options.target,
+            )
+            with writer:
+                footage = material.source.pingpong(total, among=material.source.own)
+                talk = Talk(_NUMBER, Fraction(0), mouth.codes(told))
+                shown = clock.ahead(steady(footage, FRAME_RATE, talk, material.face_of), "read", depth)
+                finished = Finish(options.label, painter_of(options, texts)).all(clock.ahead(drawn(mouth, shown), "lips", depth))
+                write_in_step(writer, track(finished, "lips", self._progress, total), sound)
+                reading.result()  # before the dub gets its name: nothing is written where the texts cannot be read
         return writer
 
     def _read_texts(self, reader: Recognizer | None, heard: Units, said: Units) -> Texts:

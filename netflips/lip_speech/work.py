@@ -19,15 +19,17 @@ from avcore.media import PictureSource, iter_speech_blocks, probe, require_media
 from avcore.media.carried import CarriedOver
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
+from avcore.provenance import synthetic_comment
 from avcore.speech.regions import find_speech
 from avcore.speech.tracks import settle_track
 from avcore.timeline import samples_to_seconds, seconds_to_samples
 from netflips.lip_speech.mel import write_mel
 from netflips.lip_speech.options import LipSpeechOptions
 from netflips.lip_speech.speaking import require_moving_lips, see_lips, speech_pieces
-from netflips.lipsync.writing import Frame, write_talk
+from netflips.render.writing import Frame, speech_as_it_is
 from netflips.stages import load_speaker_encoder, load_unit_encoder, load_voice
 from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
+from unit2av.rendering import write_in_step
 from unit2av.speakers.voice_of import neutral_voice, read_voice, voice_of
 from unit2av.stage import RENDERER
 
@@ -82,8 +84,9 @@ def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, p
     """The pictures of a video as they are, with other speech."""
     info = source.info
     pictures = track((picture.rgb for picture in source), "video", progress, len(source))
-    frame = Frame.of(info, source.rate, CarriedOver(source.path, Fraction, info.duration_s))
-    write_talk(out, frame, pictures, speech, info.duration_s, made_by, "speech")
+    sound, carried = speech_as_it_is(speech, info.duration_s), CarriedOver(source.path, Fraction, info.duration_s)
+    with Frame.of(info, source.rate).writer(out, sound, comment=synthetic_comment("speech", [made_by]), carried=carried) as writer:
+        write_in_step(writer, pictures, sound)
 
 
 _WINDOW = seconds_to_samples(30)

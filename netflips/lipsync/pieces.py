@@ -1,29 +1,20 @@
-"""The pictures of a video whose lips are moved, drawn and encoded in pieces that are kept, so that a stopped run goes on."""
+"""The schedule of a video whose lips are moved to other speech: its pictures to and fro, or the last one held, in pieces."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, repeat
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats
-from avcore.compute.ahead import ahead, pictures_ahead
-from avcore.compute.memory import release_freed_memory
 from avcore.errors import MediaError
-from avcore.faces.crop import Box
-from avcore.media import QUICK, Picture, PictureSource, VideoWriter
-from avcore.progress import Progress
-from avcore.runs.cache import WorkFolder, key_of
+from avcore.media import Picture, PictureSource
 from avcore.speech.detector import STEP_RATE
 from avcore.speech.regions import SpeechActivity
-from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds
-from netflips.dub.label import with_label
-from unit2av.lipsync.mouth import RENDERING, Mouth, Scene
+from avcore.timeline import frame_at, frames_covering, frames_to_seconds
+from unit2av.rendering import FaceToDraw, Reason, Shown, Talk, steady
 
-STAGE = "pictures"
 SHORTEST_S, LONGEST_S = 10, 20
 """A piece ends at the quietest moment between: there the mouth is at rest, or as near to it as it gets."""
 _LOUD_DB = 30.0
@@ -39,76 +30,20 @@ class FaceBoxes:
     shots: NDArray[np.int64]
     strengths: Floats
 
-    def at(self, seconds: Seconds) -> tuple[Box | None, int, float]:
-        """The box at a time of the video, None where nothing is drawn, the number of the shot, and the mouth's strength."""
-        frame = min(frame_at(seconds), len(self.boxes) - 1)
-        box, strength = self.boxes[frame], float(self.strengths[frame])
-        return (None, int(self.shots[frame]), 1.0) if np.isnan(box[0]) else (box, int(self.shots[frame]), strength)
+    def face(self, picture: Picture) -> FaceToDraw:
+        """The face in a picture of the video."""
+        frame = min(frame_at(picture.time), len(self.boxes) - 1)
+        box, shot = self.boxes[frame], int(self.shots[frame])
+        if np.isnan(box[0]):
+            return FaceToDraw(shot=shot, reason=Reason.NO_FACE)
+        return FaceToDraw(box, float(self.strengths[frame]), shot)
 
 
-@dataclass(frozen=True, eq=False)
-class Talk:
-    """What is drawn: a video's pictures with one face. fit: see `--fit`; label: burnt in; total: pictures of the result."""
-
-    source: PictureSource
-    faces: FaceBoxes
-    fit: str
-    label: str
-    total: int
-
-    def scenes(self, start: int, stop: int) -> Generator[Scene, None, None]:
-        """The pictures `start` to `stop` - 1 of the result, at the video's own rate, each with its face."""
-        count = stop - start
-        shown = _held(self.source, start, count) if self.fit == "hold" else self.source.pingpong(count, start)
-        depth = pictures_ahead(self.source.info.width, self.source.info.height)
-        for number, picture in enumerate(ahead(shown, depth), start):
-            box, shot, strength = self.faces.at(picture.time)
-            yield Scene(picture.rgb, box, frames_to_seconds(number, self.source.rate), shot, strength=strength)
-
-
-def draw_pieces(
-    talk: Talk,
-    mouth: Mouth,
-    codes: Any,
-    borders: Sequence[int],
-    made_with: Sequence[object],
-    around_s: float,
-    work: WorkFolder,
-    progress: Progress,
-) -> list[tuple[Path, int]]:
-    """Draw and encode the pieces that are not there yet; returns their files, each with how many pictures it has.
-
-    borders: where pieces begin, in pictures. made_with: all that they depend on. around_s:
-    seconds of pictures around a piece that the backend wants to see.
-    """
-    done, made = 0, []
-    for start, stop in zip(borders, [*borders[1:], talk.total], strict=True):
-        key = key_of(STAGE, RENDERING, *QUICK.values(), made_with, start, stop, talk.total)
-        path = work.find_file(STAGE, key, ".mp4")
-        if path is None:
-            with work.new_file(STAGE, key, ".mp4") as path:
-                _write(talk, mouth, codes, start, stop, around_s, path, progress)
-            release_freed_memory()
-        done += stop - start
-        progress("lips", done, talk.total)
-        made.append((path, stop - start))
-    return made
-
-
-def _write(talk: Talk, mouth: Mouth, codes: Any, start: int, stop: int, around_s: float, path: Path, progress: Progress) -> None:
-    info, rate = talk.source.info, talk.source.rate
-    around = frame_at(exact(around_s), rate)
-    first, last = max(0, start - around), min(talk.total, stop + around)
-    scenes = talk.scenes(first, last)
-    drawn = islice(mouth.draw(codes, scenes), start - first, stop - first)
-    pictures = ahead(drawn, pictures_ahead(info.width, info.height))
-    with VideoWriter(
-        path, info.width, info.height, rate, **QUICK, pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709
-    ) as writer:
-        for number, picture in enumerate(with_label(pictures, talk.label), start + 1):
-            writer.write_picture(picture)
-            progress("lips", number, talk.total)
-    scenes.close()  # those behind the piece were not all asked for
+def scheduled(source: PictureSource, faces: FaceBoxes, fit: str, talk: Talk, start: int, stop: int) -> Iterator[Shown]:
+    """The pictures `start` to `stop` - 1 of the result, at the video's own rate, each with its face. fit: see `--fit`."""
+    count = stop - start
+    pictures = _held(source, start, count) if fit == "hold" else source.pingpong(count, start)
+    return steady(pictures, source.rate, talk, faces.face, start)
 
 
 def piece_borders(heard: SpeechActivity, total: int, source: PictureSource) -> list[int]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,27 +20,39 @@ from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder
-from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, require_media
+from avcore.media import QUICK, PictureSource, iter_speech_blocks, probe, read_speech, require_media
 from avcore.media.carried import CarriedOver
 from avcore.notes import tell
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, silent, track
+from avcore.provenance import synthetic_comment
 from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of, require_work_folder
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.speech.tracks import settle_track
-from avcore.timeline import exact, frames_covering, samples_to_seconds, samples_to_units, seconds_to_units, units_to_samples
+from avcore.timeline import (
+    exact,
+    frame_at,
+    frames_covering,
+    frames_to_seconds,
+    samples_to_seconds,
+    samples_to_units,
+    seconds_to_units,
+    units_to_samples,
+)
 from avcore.units import Ids, Units
 from netflips.lipsync.options import LipsyncOptions
-from netflips.lipsync.pieces import LONGEST_S, FaceBoxes, Talk, draw_pieces, piece_borders, quiet_moments
-from netflips.lipsync.writing import Frame, join_talk
+from netflips.lipsync.pieces import LONGEST_S, FaceBoxes, piece_borders, quiet_moments, scheduled
 from netflips.listening import stored_blocks
 from netflips.recording.dub import work_folder_beside
 from netflips.recording.job import announce, digest_of
+from netflips.render.pieces import STAGE, Piece, Studio, join_pieces
+from netflips.render.writing import Finish, Frame, speech_as_it_is
 from netflips.stages import load_unit_encoder
 from unit2av.lipsync.backend import MouthChoice, backend_of, settled
 from unit2av.lipsync.choose import opened_mouth
-from unit2av.lipsync.mouth import Said
+from unit2av.lipsync.mouth import RENDERING, Said
 from unit2av.renderer import BATCH_PICTURES
+from unit2av.rendering import Talk
 from unit2av.stage import RENDERER
 
 _SOUND = "speech.f32"
@@ -96,21 +109,28 @@ def _draw(
     batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
     how = options.device, options.precision
     digests = [digest_of(source.info), digest_of(probe(files.speech))]
-    backend = settled(choice, files.renderer)
+    backend, fit = settled(choice, files.renderer), options.fit
+    total = max(1, frames_covering(seconds, source.rate))
     with opened_mouth(choice, files.renderer, *how, batch_size=batch) as mouth:
         LOG.info("lips by %s", mouth.name)
         faces = _kept_faces(source, options.face, digests[0], work, progress)
         units = _kept_units(files.encoder, speech, options, digests[1], work, progress)
-        talk = Talk(source, faces, options.fit, options.label, max(1, frames_covering(seconds, source.rate)))
-        codes = mouth.codes(Said(units, speech if mouth.needs_sound else None, quiet_moments(heard)))
-        asked = [options.face, options.fit, options.label, mouth.name]
+        talk = Talk(1, Fraction(0), mouth.codes(Said(units, speech if mouth.needs_sound else None, quiet_moments(heard))))
+        asked = [options.face, fit, options.label, mouth.name]
         encoder = None if files.encoder is None else file_digest(files.encoder)
         made_with = [*digests, *asked, encoder, *how, *backend.key(choice, files.renderer, how)]
-        pieces = draw_pieces(
-            talk, mouth, codes, piece_borders(heard, talk.total, source), made_with, backend.around_s, work, progress
-        )
-        frame = Frame.of(source.info, source.rate, CarriedOver(files.video, None if options.fit == "speech" else Fraction, seconds))
-        join_talk(files.out, frame, pieces, files.speech, seconds, mouth.name)
+        borders, around = piece_borders(heard, total, source), frame_at(exact(backend.around_s), source.rate)
+        pieces = []
+        for start, stop in zip(borders, [*borders[1:], total], strict=True):
+            key = key_of(STAGE, RENDERING, *QUICK.values(), made_with, start, stop, total)
+            pictures = partial(scheduled, source, faces, fit, talk, max(0, start - around), min(total, stop + around))
+            pieces.append(Piece(key, pictures, times=[frames_to_seconds(number, source.rate) for number in range(start, stop)]))
+        frame = Frame.of(source.info, source.rate)
+        studio = Studio(frame, mouth, Finish(options.label), work, lambda done: progress("lips", done, total))
+        encoded = studio.encode(pieces)
+    sound, comment = speech_as_it_is(files.speech, seconds), synthetic_comment("lips", [mouth.name])
+    carried = CarriedOver(files.video, None if fit == "speech" else Fraction, seconds)
+    join_pieces(frame.joiner(files.out, sound, encoded[0].path, comment=comment, carried=carried), encoded, sound)
     return mouth.name
 
 

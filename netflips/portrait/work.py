@@ -12,11 +12,11 @@ from avcore.command import LOG
 from avcore.faces.crop import Box
 from avcore.faces.geometry import Landmarks
 from avcore.faces.select import loudness
+from avcore.media import Picture
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, silent, track
+from avcore.provenance import synthetic_comment
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
-from netflips.dub.label import with_label
-from netflips.lipsync.writing import Frame, write_talk
 from netflips.portrait.flags import PictureChoice
 from netflips.portrait.layers import layers_of
 from netflips.portrait.motion import accents, blinks, wander
@@ -24,8 +24,10 @@ from netflips.portrait.options import PortraitOptions
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.words import given_words, spoken
+from netflips.render.writing import Finish, Frame, speech_as_it_is
 from unit2av.lipsync.choose import opened_mouth
-from unit2av.lipsync.mouth import Mouth, Said, Scene
+from unit2av.lipsync.mouth import Mouth, Said
+from unit2av.rendering import FaceToDraw, Shown, Talk, drawn, write_in_step
 
 _YAW, _PITCH, _ROLL = 0.14, 0.06, 0.045
 """Radians, standard deviation of the head's turns at motion 1."""
@@ -52,10 +54,11 @@ class Portrait:
 
     def pictures(self, mouth: Mouth, said: Said, count: int) -> Iterator[Pixels]:
         """`count` pictures at 25 fps, uint8 [height, width, 3], of the portrait that says something."""
-        return with_label(mouth.draw(mouth.codes(said), self._scenes(count, said.samples)), self._choice.label)
+        talk = Talk(1, Fraction(0), mouth.codes(said))
+        return Finish(self._choice.label).all(drawn(mouth, self._shown(talk, count, said.samples)))
 
-    def _scenes(self, count: int, speech: Samples | None = None) -> Iterator[Scene]:
-        """The head in each picture. The box goes along with the face."""
+    def _shown(self, talk: Talk, count: int, speech: Samples | None = None) -> Iterator[Shown]:
+        """The schedule of a still: its head as it moves. The box goes along with the face."""
         choice, first = self._choice, None
         levels = None if speech is None else loudness(speech)
         for number, move in enumerate(movements(choice.seed, count, choice.motion, choice.has_blinks, levels)):
@@ -63,7 +66,8 @@ class Portrait:
             middle = mesh[:, :2].mean(axis=0)
             first = middle if first is None else first
             shift = np.tile(middle - first, 2).astype(np.float32)
-            yield Scene(picture, self._box + shift, frames_to_seconds(number), mesh=mesh)
+            time = frames_to_seconds(number)
+            yield Shown(Picture(picture, time, number), time, talk, FaceToDraw(self._box + shift, mesh=mesh))
 
 
 def write_portrait(
@@ -74,7 +78,9 @@ def write_portrait(
     seconds = samples_to_seconds(len(said.samples))
     count = max(1, frames_covering(seconds))
     pictures = track(portrait.pictures(mouth, said, count), "portrait", progress, count)
-    write_talk(out, portrait.frame, pictures, speech, seconds, mouth.name, what)
+    sound = speech_as_it_is(speech, seconds)
+    with portrait.frame.writer(out, sound, comment=synthetic_comment(what, [mouth.name])) as writer:
+        write_in_step(writer, pictures, sound)
     return count
 
 

@@ -15,19 +15,19 @@ from avcore.understanding import Understanding
 from netflips import __version__
 from netflips.dub.judgement import whole_of
 from netflips.recording.cast import Cast
-from netflips.recording.draw import Reason
 from netflips.recording.find import Found
 from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords
-from netflips.recording.pictures import Encoded
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, LeftAlone, Spoken, Understood
+from netflips.render.pieces import Encoded
 from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, least_of, spoken_pitch_hz
 from netflips.script.notes import why_left
 from netflips.subtitles.dubbed import Texts
 from netflips.text_road.engines import engines_of
 from netflips.text_road.options import TEXT, UNITS
 from text2unit.stage import SPELLER
+from unit2av.rendering import Reason
 
 
 def told_of_recording(

@@ -18,9 +18,11 @@ from netflips.options import Background
 from netflips.recording.find import Found
 from netflips.recording.hear import SpeechFile
 from netflips.recording.job import Job
-from netflips.recording.pictures import Encoded
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, Spoken, speech_of
+from netflips.render.pieces import Encoded, join_pieces
+from netflips.render.writing import Frame
+from unit2av.rendering import SoundFeed
 
 FADE_S = Fraction(1, 50)
 _CENTRE = 2
@@ -60,22 +62,15 @@ def join(
     Nothing is there under its name unless all went well.
     """
     with job.clock.stage("write"):
-        info, rate = job.info, job.sound_rate
+        info = job.info
         comment = synthetic_comment(job.options.target, job.models.fingerprints.values(), job.options.source)
-        writer = VideoJoiner(
-            job.out, info.width, info.height, info.frame_rate, rate, job.num_channels, comment,
-            pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709, first_piece=pieces[0].path, subtitles=subtitles,
-            carried=CarriedOver(job.source.path, clock.at, clock.at(found.part.stop)), language=job.options.target,
-        )  # fmt: skip
-        sound, heard = _mixed_sound(job, found, _lines(job, found.speech, cues, clock), clock), 0
-        with writer:
-            for piece in pieces:
-                writer.write_piece(piece.path, piece.times)
-                while heard < seconds_to_samples(piece.times[-1], rate) and (block := next(sound, None)) is not None:
-                    writer.write_sound(block)
-                    heard += len(block)
-            for block in sound:
-                writer.write_sound(block)
+        mixed = _mixed_sound(job, found, _lines(job, found.speech, cues, clock), clock)
+        sound = SoundFeed(mixed, job.sound_rate, job.num_channels)
+        carried = CarriedOver(job.source.path, clock.at, clock.at(found.part.stop))
+        writer = Frame.of(info, info.frame_rate).joiner(
+            job.out, sound, pieces[0].path, comment=comment, subtitles=subtitles, carried=carried, language=job.options.target
+        )
+        join_pieces(writer, pieces, sound)
         return writer
 
 

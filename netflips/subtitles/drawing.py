@@ -1,7 +1,7 @@
 """Subtitles drawn into the picture (burnt in, hard subtitles), in a font that the user gives or that is installed for it."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import require_file
 from avcore.provenance import pip_line
 from avcore.runs.cache import file_digest
-from avcore.timeline import FRAME_RATE, Seconds, exact, frames_to_seconds
+from avcore.timeline import Seconds, exact
 from netflips.subtitles.cues import Cue
 
 Pixels = NDArray[np.uint8]
@@ -91,11 +91,6 @@ class Painter:
             return picture
         height, width = picture.shape[:2]
         return _laid_over(picture, _overlay(self._cues[number].lines, self._font, height, width))
-
-    def paint_all(self, pictures: Iterable[Pixels]) -> Iterator[Pixels]:
-        """The same of pictures at 25 a second."""
-        for number, picture in enumerate(pictures):
-            yield self.paint(picture, frames_to_seconds(number, FRAME_RATE))
 
     def between(self, start: Seconds, stop: Seconds | None) -> list[object]:
         """What is drawn between two times (s; None = the end): for the names of kept pictures."""

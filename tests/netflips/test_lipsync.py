@@ -13,6 +13,7 @@ from netflips.evaluate.command import main as evaluate
 from netflips.lipsync import pieces
 from netflips.lipsync import work as lipsync_work
 from netflips.lipsync.command import main
+from netflips.render.pieces import Studio
 from tests.avcore.made_speech import talk as said
 from tests.netflips.conftest import write_clip
 from unit2av.lipsync.mesh.table import MouthTable
@@ -124,22 +125,22 @@ def test_a_stopped_run_goes_on_where_it_was(
     monkeypatch.setattr(pieces, "LONGEST_S", 1)
     monkeypatch.setattr(pieces, "SHORTEST_S", 0.5)
     found = [Path(pieces.__file__)]  # counts what is drawn and looked for
-    write, faces = pieces._write, lipsync_work._faces
+    write, faces = Studio._write, lipsync_work._faces
     monkeypatch.setattr(lipsync_work, "_faces", lambda *given: found.append(Path("faces")) or faces(*given))
 
-    def stops_at(most: int, *given: object) -> None:
+    def stops_at(most: int, studio: Studio, path: Path, *given: object) -> object:
         if len([path for path in found if path.suffix == ".mp4"]) == most:
             raise KeyboardInterrupt
-        write(*given)  # type: ignore[arg-type]
-        found.append(given[6])  # type: ignore[arg-type]
+        found.append(path)
+        return write(studio, path, *given)  # type: ignore[arg-type]
 
     out, whole = tmp_path / "out.mp4", tmp_path / "whole.mp4"
     words = arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--work-dir", str(tmp_path / "work"))
-    monkeypatch.setattr(pieces, "_write", lambda *given: stops_at(1, *given))
+    monkeypatch.setattr(Studio, "_write", lambda *given: stops_at(1, *given))
     assert main(words) == 130
     assert not out.exists()
     assert len(list((tmp_path / "work" / "pictures").glob("*.mp4"))) == 1
-    monkeypatch.setattr(pieces, "_write", lambda *given: stops_at(-1, *given))
+    monkeypatch.setattr(Studio, "_write", lambda *given: stops_at(-1, *given))
     assert main(words) == 0
     drawn = [path for path in found if path.suffix == ".mp4"]
     assert len(drawn) == len(set(drawn)) >= 2

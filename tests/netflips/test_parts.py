@@ -8,7 +8,7 @@ import pytest
 
 from avcore.errors import UsageError
 from netflips.dub.clock import StageClock
-from netflips.dub.label import draw_label, with_label
+from netflips.dub.label import draw_label
 from netflips.options import DubOptions
 
 
@@ -74,11 +74,6 @@ def test_a_label_is_readable_and_inside_the_picture(height: int, width: int) -> 
     assert labelled.min() < 60
     assert changed[:, 1].max() < width
     assert changed[:, 0].max() < height * 0.45
-
-
-def test_no_label_changes_nothing() -> None:
-    picture = np.zeros((8, 8, 3), dtype=np.uint8)
-    assert next(with_label([picture], "")) is picture
 
 
 def test_options_are_checked_and_languages_normalised() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +9,12 @@ import torch
 
 from avcore.errors import UnitError
 from avcore.faces.crop import paste_face_hard
+from avcore.faces.geometry import MouthsToDraw
+from avcore.media import Picture
 from avcore.units import Units
-from unit2av.face.talking import num_pictures_for, played_to_and_fro, speak_and_show, write_in_step
 from unit2av.lipsync.mouth import Said, Scene
 from unit2av.lipsync.units.mouth import UnitMouth
+from unit2av.rendering import Shown, SoundFeed, Talk, drawn, faces_by_index, num_pictures_for, steady, write_in_step
 
 BOX = np.array([8, 6, 40, 38], dtype=np.float32)
 
@@ -36,7 +37,7 @@ class WhiteFaces:
 class Notes:
     """A writer that notes in which order it gets what."""
 
-    width, height = 64, 48
+    frame_rate = Fraction(25)
 
     def __init__(self) -> None:
         self.pictures: list[np.ndarray] = []
@@ -61,17 +62,22 @@ class Footage:
     def own(self) -> range:
         return range(len(self._pictures))
 
-    def pingpong(self, num_frames: int, among: range) -> Iterator[SimpleNamespace]:
+    def pingpong(self, num_frames: int, among: range) -> Iterator[Picture]:
         assert among == self.own
         order = [*range(len(self._pictures)), *range(len(self._pictures) - 2, 0, -1)]
         for k in range(num_frames):
             index = order[k % len(order)]
-            yield SimpleNamespace(rgb=self._pictures[index], index=index)
+            yield Picture(self._pictures[index], Fraction(index, 25), index)
 
 
 @pytest.fixture
 def pictures() -> np.ndarray:
     return np.random.default_rng(4).integers(0, 200, (6, 50, 60, 3), dtype=np.uint8)
+
+
+def played(footage: Footage, boxes: Sequence[np.ndarray | None], count: int, *mesh_at: object) -> list[Shown]:
+    face_of = faces_by_index(MouthsToDraw.of(boxes), *mesh_at)  # type: ignore[arg-type]
+    return list(steady(footage.pingpong(count, footage.own), 25, Talk(1, Fraction(0), torch.zeros(40, 4)), face_of))
 
 
 def scenes(pictures: np.ndarray, boxes: Sequence[np.ndarray | None]) -> Iterator[Scene]:
@@ -143,18 +149,21 @@ def test_as_published_an_odd_last_unit_has_no_picture(steps: int, pictures: int)
 
 def test_footage_is_played_to_and_fro_with_its_boxes(pictures: np.ndarray) -> None:
     boxes = [BOX + k for k in range(3)] + [None, BOX, BOX]
-    played = list(played_to_and_fro(Footage(pictures), boxes, 13))
+    shown = played(Footage(pictures), boxes, 13)
     order = [0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1, 2]
-    for k, (scene, index) in enumerate(zip(played, order, strict=True)):
-        assert scene.time == Fraction(k, 25)
-        assert scene.box is boxes[index]
-        np.testing.assert_array_equal(scene.rgb, pictures[index])
+    for k, (one, index) in enumerate(zip(shown, order, strict=True)):
+        assert one.time == Fraction(k, 25)
+        assert one.face.box is boxes[index]
+        np.testing.assert_array_equal(one.rgb, pictures[index])
+    seen = list(drawn(UnitMouth(WhiteFaces()), shown))
+    assert [one.rgb[30, 24].min() == 255 for one in seen] == [boxes[index] is not None for index in order]
+    assert [one.time for one in seen] == [one.time for one in shown]
 
 
 def test_sound_goes_with_the_pictures_and_is_written_whole() -> None:
     samples = np.arange(16000 * 2, dtype=np.float32)
     notes = Notes()
-    write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), iter(np.split(samples, 8)))
+    write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), SoundFeed(np.split(samples, 8)))
     np.testing.assert_array_equal(np.concatenate(notes.sound), samples)
     assert len(notes.pictures) == 40
     assert min(notes.lead) >= 0
@@ -163,43 +172,13 @@ def test_sound_goes_with_the_pictures_and_is_written_whole() -> None:
 
 def test_sound_that_ends_early_does_not_stop_the_pictures() -> None:
     notes = Notes()
-    write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), iter([np.zeros(100, dtype=np.float32)]))
+    write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), SoundFeed([np.zeros(100, dtype=np.float32)]))
     assert len(notes.pictures) == 40
-
-
-def test_what_is_said_is_what_is_shown(pictures: np.ndarray) -> None:
-    said = Units(np.array([3, 4]), np.array([21, 10]))
-
-    class Vocoder:
-        def predict_durations(self, units: Units) -> Units:
-            assert units.durations is None
-            return said
-
-        def iter_synthesize(self, units: Units, speaker: np.ndarray) -> Iterator[np.ndarray]:
-            assert units is said
-            yield np.full(units.num_steps * 320, speaker[0], dtype=np.float32)
-
-    notes, renderer, progress = Notes(), WhiteFaces(), []
-    result = speak_and_show(
-        Units(np.array([3, 3, 4])),
-        np.array([0.5], np.float32),
-        Vocoder(),
-        UnitMouth(renderer),
-        Footage(pictures),
-        [BOX] * 6,
-        notes,
-        progress=lambda *state: progress.append(state),
-    )
-    assert result is said
-    assert len(notes.pictures) == 15
-    assert sum(map(len, notes.sound)) == 31 * 320
-    assert progress[0] == ("lips", 0, 15)
-    assert progress[-1] == ("lips", 15, 15)
 
 
 def test_landmarks_come_with_the_pictures_that_they_are_of(pictures: np.ndarray) -> None:
     meshes = {0: np.zeros((468, 3), np.float32), 4: np.ones((468, 3), np.float32)}
-    shown = list(played_to_and_fro(Footage(pictures), [BOX] * 6, 9, meshes.get))
-    assert [scene.mesh is not None for scene in shown] == [True, False, False, False, True, False, True, False, False]
-    assert all(scene.mesh is meshes[4] for scene in (shown[4], shown[6]))
-    assert all(scene.mesh is None for scene in played_to_and_fro(Footage(pictures), [BOX] * 6, 9))
+    shown = [one.face.mesh for one in played(Footage(pictures), [BOX] * 6, 9, meshes.get)]
+    assert [mesh is not None for mesh in shown] == [True, False, False, False, True, False, True, False, False]
+    assert all(mesh is meshes[4] for mesh in (shown[4], shown[6]))
+    assert all(one.face.mesh is None for one in played(Footage(pictures), [BOX] * 6, 9))

@@ -14,9 +14,9 @@ from avcore.media.stored import Part
 from avcore.units import Units
 from netflips.dub.timing import Pace
 from netflips.dub.utterances import Utterance
-from netflips.recording.draw import FacePath, Reason, Talk, draw_mouths, follow, paste_lower_face
+from netflips.recording.draw import FacePath, follow, paste_lower_face
 from netflips.recording.faces import FaceTable
-from netflips.recording.pictures import piece_borders
+from netflips.recording.pictures import PlacedTalk, piece_borders
 from netflips.recording.plan import OutputClock, Watch, place
 from netflips.recording.say import silent_frames
 from netflips.recording.see import Scenes
@@ -25,6 +25,7 @@ from unit2av.lipsync.mesh.mouth import MeshMouth
 from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.lipsync.mouth import Said, Scene
 from unit2av.lipsync.units.mouth import UnitMouth
+from unit2av.rendering import Reason, Shown, drawn
 
 BOX = np.array([20, 10, 80, 90], np.float32)
 
@@ -127,11 +128,11 @@ def test_only_lasting_silence_is_rest() -> None:
     assert silent_frames(np.zeros(6400, np.float32)).all()
 
 
-def _talk(path: FacePath, seconds: float = 3.0, begin: Fraction = Fraction(1)) -> Talk:
+def _talk(path: FacePath, seconds: float = 3.0, begin: Fraction = Fraction(1)) -> PlacedTalk:
     natural = Units(np.arange(100, 150), np.full(50, round(seconds)), "ko", is_merged=True)
     placed = place(Utterance(1, 1.0, 1.0 + seconds), natural, Fraction(0), Fraction(25), Pace())
     codes = torch.full((200, 1), 200.0)
-    return Talk(placed, begin, path, codes)
+    return PlacedTalk(1, begin, codes, placed, path)
 
 
 class _Drawn:
@@ -149,13 +150,19 @@ def _pictures(count: int) -> list[Any]:
     return [_Drawn(rng.integers(0, 100, (100, 100, 3)).astype(np.uint8), Fraction(k, 25), k) for k in range(count)]
 
 
+def _scheduled(talk: PlacedTalk, pictures: Sequence[Any], inside: range) -> Iterator[Shown]:
+    shots: dict[tuple[int, int], int] = {}
+    for one in pictures:
+        yield Shown(one, one.time, talk, talk.face(one, one.time, shots)) if one.index in inside else Shown(one, one.time)
+
+
 def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -> None:
     talk = _talk(_path(count=150))
     pictures = _pictures(150)
     renderer: Any = _Renderer()
     inside = range(25, 100)
     mouth = UnitMouth(renderer, paste_lower_face)
-    shown = list(draw_mouths(mouth, [(one, one.time, talk if one.index in inside else None) for one in pictures]))
+    shown = list(drawn(mouth, _scheduled(talk, pictures, inside)))
     assert [one.time for one in shown] == [one.time for one in pictures]
     for k, (one, picture) in enumerate(zip(shown, pictures, strict=True)):
         if k not in inside:
@@ -174,8 +181,8 @@ def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -
 def test_a_picture_without_a_face_is_passed_on_with_the_reason() -> None:
     talk = _talk(_path(count=150, there=np.zeros(150, bool)))
     renderer: Any = SimpleNamespace(draw=None)
-    (shown,) = draw_mouths(UnitMouth(renderer), [(_pictures(50)[40], Fraction(2), talk)])
-    assert shown.reason == Reason.NO_FACE
+    (shown,) = drawn(UnitMouth(renderer), _scheduled(talk, _pictures(50)[40:41], range(50)))
+    assert shown.face.reason == Reason.NO_FACE
 
 
 class _FarSighted:
@@ -208,13 +215,13 @@ def test_a_mouth_that_looks_ahead_meets_each_face_of_each_shot_anew() -> None:
     talk, mouth = _talk(_path([2.0], count=150, tracks=tracks)), _FarSighted()
     pictures = _pictures(150)
     inside = range(25, 100)
-    shown = list(draw_mouths(mouth, [(one, one.time, talk if one.index in inside else None) for one in pictures]))
+    shown = list(drawn(mouth, _scheduled(talk, pictures, inside)))
     assert [one.time for one in shown] == [one.time for one in pictures]
     assert [scene.time for scene in mouth.scenes] == [Fraction(k, 25) for k in range(75)]
     assert np.flatnonzero(np.diff([scene.shot for scene in mouth.scenes])).tolist() == [24, 64]  # the cut, the other face
     assert len({scene.shot for scene in mouth.scenes}) == 3
     assert [scene.strength for scene in mouth.scenes[1:5]] == [0.25, 0.5, 0.75, 1.0]
-    assert [k for k, one in enumerate(shown) if one.reason == Reason.HIDDEN] == [50]  # what it left alone is said
+    assert [k for k, one in enumerate(shown) if one.face.reason == Reason.HIDDEN] == [50]  # what it left alone is said
     assert all(one.rgb is picture.rgb for one, picture in zip(shown, pictures, strict=True) if picture.index not in inside)
     assert shown[60].rgb.min() == 255
 

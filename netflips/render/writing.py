@@ -1,0 +1,95 @@
+"""Pictures and sound into one file: what the file is like, what is put on its pictures, and speech as a file has it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.arrays import Pixels, Samples
+from avcore.media import QUICK, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
+from avcore.media.stored import StoredPicture
+from avcore.timeline import Seconds, seconds_to_samples
+from netflips.dub.label import draw_label
+from netflips.subtitles.drawing import Painter
+from unit2av.rendering import Shown, SoundFeed
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the pictures of a result are like. rate: Hz; pixel_aspect: width to height of a pixel as shown; is_bt709: see
+    `VideoWriter`.
+    """
+
+    width: int
+    height: int
+    rate: Fraction
+    pixel_aspect: Fraction = Fraction(1)
+    is_bt709: bool = False
+
+    @classmethod
+    def of(cls, info: MediaInfo, rate: Fraction | int) -> "Frame":
+        """That of a video's pictures, at a rate."""
+        return cls(info.width, info.height, Fraction(rate), info.pixel_aspect, info.is_bt709)
+
+    def writer(self, path: Path, sound: SoundFeed | None = None, **more: Any) -> VideoWriter:
+        """Return what writes such pictures. more: see `VideoWriter`."""
+        return VideoWriter(path, self.width, self.height, self.rate, **QUICK, **self._both(sound), **more)
+
+    def joiner(self, path: Path, sound: SoundFeed, first_piece: Path, **more: Any) -> VideoJoiner:
+        """Return what joins pieces of such pictures."""
+        return VideoJoiner(path, self.width, self.height, self.rate, first_piece=first_piece, **self._both(sound), **more)
+
+    def _both(self, sound: SoundFeed | None) -> dict[str, Any]:
+        heard = {} if sound is None else {"audio_rate": sound.rate, "audio_channels": sound.channels}
+        return {"pixel_aspect": self.pixel_aspect, "is_bt709": self.is_bt709, **heard}
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What is put on pictures before they are written. label: burnt in, "" = none. painter: draws subtitles."""
+
+    label: str = ""
+    painter: Painter | None = None
+
+    def rgb(self, one: Shown) -> Pixels:
+        """A picture as it is seen, uint8 [height, width, 3]."""
+        rgb = draw_label(one.rgb, self.label) if self.label else one.rgb
+        return rgb if self.painter is None else self.painter.paint(rgb, one.time)
+
+    def write(self, writer: VideoWriter, one: Shown, time: Fraction) -> None:
+        """Write a picture for a time (s); one on which nothing is put as it is stored, where it is so in the form of the output."""
+        picture = one.picture
+        if isinstance(picture, StoredPicture) and picture.is_plain and not self.label and self.painter is None:
+            writer.write_frame(picture.frame(one.patch), time)
+        else:
+            writer.write_picture(self.rgb(one), time)
+
+    def all(self, shown: Iterable[Shown]) -> Iterator[Pixels]:
+        """Yield pictures as they are seen."""
+        return map(self.rgb, shown)
+
+
+def speech_as_it_is(path: Path, seconds: Seconds) -> SoundFeed:
+    """The sound of a file at its own rate, cut or followed by silence to `seconds`."""
+    info = probe(path)
+    return SoundFeed(
+        _sound(path, seconds_to_samples(seconds, info.audio_rate), info.audio_rate), info.audio_rate, info.audio_channels
+    )
+
+
+def _sound(path: Path, length: int, rate: int) -> Iterator[Samples]:
+    """Blocks of float32 [n, channels], `length` samples in all; of a second or less."""
+    left, channels = length, 1
+    for block in iter_sound_blocks(path):
+        piece, channels = block[:left], block.shape[1]
+        left -= len(piece)
+        if len(piece):
+            yield piece
+        if not left:
+            return
+    while left:
+        yield np.zeros((min(rate, left), channels), np.float32)
+        left -= min(rate, left)
