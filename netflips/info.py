@@ -85,9 +85,9 @@ def model_facts(path: Path, flag: str) -> dict[str, Any]:
     Raises InputError or CheckpointError for what is damaged or another model.
     """
     with loading():
+        from netflips.cascade.translator import require_translator_folder
         from netflips.recognizers.folders import folder_fingerprint, require_numbers
         from netflips.recognizers.whisper import require_whisper_folder
-        from netflips.text_road.translator import require_translator_folder
 
     if flag in (RECOGNIZER, TEXT_TRANSLATOR):
         tokens = {} if flag == RECOGNIZER else require_translator_folder(path)[0]

@@ -42,7 +42,7 @@ def _over_text(source: str | None, target: str | None, renderer: Path, read_alou
     if target is None:
         target = _only([one for one in spoken if read_aloud is None or one in read_aloud], "--to")
     elif read_aloud is not None:
-        target = require_language(target, read_aloud, "the road over text")
+        target = require_language(target, read_aloud, "the cascade")
     return normalise_language(source or DubOptions.source), target
 
 

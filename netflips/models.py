@@ -11,9 +11,9 @@ from avcore.checkpoints.stages import Running, Stage
 from avcore.contracts import Extractor, Speaker, Translator, Voice
 from avcore.errors import CheckpointError, UsageError
 from avcore.units.vocabulary import require_same_vocabulary
+from netflips.cascade.absent import NoExtractor, NoTranslator
 from netflips.options import ModelPaths, RunOptions
 from netflips.stages import load, load_renderer, load_speaker_encoder
-from netflips.text_road.absent import NoExtractor, NoTranslator
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
 
@@ -28,7 +28,7 @@ class Models:
     """What dubs.
 
     fingerprints: of the checkpoints, by the names of their stages. paths: where they came from. how: how they run. puts_away: see
-    RunOptions. On the road over text nobody stands in for extractor and translator (`netflips.text_road.absent`). The renderer is
+    RunOptions. In the cascade nobody stands in for extractor and translator (`netflips.cascade.absent`). The renderer is
     named by its class: a recording's silences ask for the shape of a unit, which only lips that are
     drawn by units have.
     """
@@ -91,7 +91,7 @@ class Models:
 
 
 def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) -> Models:
-    """Load all three stages for a pair of languages; on the road over text, whose paths name no more, the renderer alone, or with
+    """Load all three stages for a pair of languages; in the cascade, whose paths name no more, the renderer alone, or with
     the unit encoder.
 
     Raises LanguageError when the translator or the renderer lacks a language, CheckpointError for files that do not fit,

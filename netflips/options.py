@@ -9,12 +9,12 @@ from avcore.checkpoints.bundle import needed_stages
 from avcore.checkpoints.stages import Stage
 from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language
+from netflips.cascade.options import CascadeModels
 from netflips.dub.given_speech import GivenSpeech
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.subtitles.beside import Subtitling
 from netflips.subtitles.dubbed import SOURCE
-from netflips.text_road.options import TextRoad
 from unit2av.lipsync.backend import MouthChoice
 
 AUTO, PUBLISHED = "auto", "audio,video"
@@ -27,7 +27,7 @@ UnitOffset = int | Literal["auto"]
 
 @dataclass(frozen=True)
 class ModelPaths:
-    """Where the weights are. av2unit, utut: None on the road over text, which has neither. speaker_encoder: None takes
+    """Where the weights are. av2unit, utut: None in the cascade, which has neither. speaker_encoder: None takes
     resemblyzer's weights, which come along.
 
     others: of stages that not every dub needs, by their names among the models of a bundle, as `recognizer` or `speller.ko`.
@@ -45,7 +45,7 @@ class ModelPaths:
 
     @classmethod
     def of(cls, needed: Mapping[Stage, Path], speaker_encoder: Path | None, others: Mapping[str, Path]) -> "ModelPaths":
-        """The same from the checkpoints of the stages that a dub needs: all, or on the road over text the renderer."""
+        """The same from the checkpoints of the stages that a dub needs: all, or in the cascade the renderer."""
         named: dict[str, Path | None] = dict.fromkeys(stage.option.removesuffix(_PATH) for stage in needed_stages())
         named |= {stage.option.removesuffix(_PATH): path for stage, path in needed.items()}
         return cls(**named, speaker_encoder=speaker_encoder, others=others)  # type: ignore[arg-type]
@@ -141,7 +141,7 @@ class DubOptions:
     timing: str = "auto"
     recording: RecordingOptions = field(default_factory=RecordingOptions)
     subtitles: Subtitling | None = None
-    road: TextRoad | None = None
+    road: CascadeModels | None = None
     audio_track: str | None = None
     strict: bool = field(default=False, repr=False)  # it changes no dub, and dubs of many videos are known by all that does
 
@@ -164,9 +164,9 @@ class DubOptions:
 
     def _settle_for_text(self) -> None:
         if self.timing == "free":
-            raise UsageError("--timing free belongs to the road over units", hint="over text each utterance is spoken in its place")
+            raise UsageError("--timing free belongs to the unit pipeline", hint="over text each utterance is spoken in its place")
         if self.modalities not in (None, "audio"):
-            raise UsageError("the road over text hears sound", expected="--modalities audio", found=self.modalities)
+            raise UsageError("the cascade hears sound", expected="--modalities audio", found=self.modalities)
         object.__setattr__(self, "modalities", "audio")
 
     def language_of(self, side: str) -> str:

@@ -103,7 +103,7 @@ def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
 
         whisper = open_whisper(Path(given))
         return lambda sound, language: whisper.hear(read_speech(Path(sound)), language).text
-    from netflips.text_road.translator import open_text_translator
+    from netflips.cascade.translator import open_text_translator
 
     translator = open_text_translator(Path(given))
     return lambda text, source, target: translator.translate(text, source, target).text

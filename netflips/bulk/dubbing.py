@@ -33,6 +33,7 @@ from netflips.bulk.progress import RunProgress
 from netflips.bulk.records import Rejected, reason_of
 from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.spread import Spread, file_size
+from netflips.cascade.options import CascadeModels
 from netflips.dub.files_used import inputs_of
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RunOptions
@@ -40,7 +41,6 @@ from netflips.pipeline import dub
 from netflips.recognizers.folders import folder_fingerprint
 from netflips.report import DubReport
 from netflips.script.notes import DUB_CHANGED, TRIED_AGAIN
-from netflips.text_road.options import TextRoad
 from unit2av.speaker import default_weights
 from unit2av.stage import SPEAKER_ENCODER
 
@@ -280,6 +280,6 @@ def _outcome_of(finished: Finished[DubJob, DubJob] | Lost[DubJob, DubJob]) -> _O
     return _Outcome(job, result, finished.task.deaths)
 
 
-def _size_of(road: TextRoad) -> int:
-    """Bytes of the folders of the road over text."""
+def _size_of(road: CascadeModels) -> int:
+    """Bytes of the folders of the cascade."""
     return sum(path.stat().st_size for paths in road.files.values() for path in paths if path.is_file())

@@ -7,8 +7,8 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle, bundle_of, checkpoints_or_bundle, find_bundle, needed_stages
 from avcore.errors import InputError
 from netflips import stages
+from netflips.cascade.options import TEXT, UNITS
 from netflips.options import ModelPaths
-from netflips.text_road.options import TEXT, UNITS
 from unit2av.stage import RENDERER
 
 
@@ -30,7 +30,7 @@ def given_or_bundle(options: Any) -> ModelPaths:
     """The checkpoints that a command was given with the flags of the stages, or where none was, those of the bundle.
 
     A model that not every dub needs is taken from the bundle that the others lie in, unless it was given with a flag of its own.
-    The road over text needs the renderer alone, and for speech that is given the unit encoder; such speech needs no translator.
+    The cascade needs the renderer alone, and for speech that is given the unit encoder; such speech needs no translator.
     Raises UsageError as `avcore.checkpoints.bundle.checkpoints_or_bundle` does.
     """
     is_given = getattr(options, "speak_with", None) is not None or getattr(options, "speech_in", None) is not None

@@ -7,9 +7,9 @@ from avcore.faces.head_start import HeadStart
 from avcore.flags import parser_for, run_with
 from avcore.loading import loading, postponed
 from avcore.usage import Parser
+from netflips.cascade.options import TEXT
 from netflips.dub.options import DubCommand
 from netflips.options import RecordingOptions
-from netflips.text_road.options import TEXT
 
 _OF_TRACING = ("torch._meta_registrations",)
 """What torch imports by itself for tracing and compiling, a fifth of its import: kernels, in Python, of tensors without content."""

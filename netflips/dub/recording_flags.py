@@ -6,12 +6,12 @@ from pathlib import Path
 from avcore.errors import UsageError
 from avcore.flags import flag
 from avcore.outputs import Input, Output
+from netflips.cascade.options import TEXT, RoadFlags
 from netflips.dub.given_speech import SpeechFlags
 from netflips.dub.segments import READ_SUFFIXES, require_segment_name
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.options import BACKGROUNDS, Background, RecordingOptions
-from netflips.text_road.options import TEXT, RoadFlags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class RecordingFlags(SpeechFlags, RoadFlags):
     """your subtitles (.srt, .vtt, .ass, .smi): Korean texts are spoken, English ones are what is heard; or the .json of --segments,
     where a target_text is spoken"""
     text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
-    """speller for --segments-in and --road text (default: the bundle's)"""
+    """speller for --segments-in and --cascade (default: the bundle's)"""
     speaker_map: Path | None = flag(default=None, file=Input("the speaker map"))
     """who says which utterance, in which voice, with which face (.json)"""
     start: float | None = flag(default=None, metavar="SECONDS")
@@ -56,7 +56,7 @@ class RecordingFlags(SpeechFlags, RoadFlags):
         if self.segments_in is not None:
             require_segment_name(self.segments_in, "--segments-in", READ_SUFFIXES)
         if self.text2unit_path is not None and self.segments_in is None and self.road != TEXT:
-            hint = f"add --segments-in times.json with a target_text, or --road {TEXT}"
+            hint = "add --segments-in times.json with a target_text, or --cascade"
             raise UsageError("--text2unit-path belongs to --segments-in", hint=hint)
         return RecordingOptions(
             pace=Pace(*self.pace, self.hold_picture),

@@ -17,6 +17,7 @@ from avcore.progress import bars
 from avcore.runs.seldom import Seldom
 from avcore.understanding import Understanding
 from netflips.bundles.paths import given_or_bundle
+from netflips.cascade.engines import require_road
 from netflips.dub.files_used import voices_of
 from netflips.dub.jobs import Job, jobs_of, require_ours
 from netflips.dub.judgement import Decide, stop_where_bad
@@ -28,7 +29,6 @@ from netflips.pipeline import dub
 from netflips.report import DubReport, report_from
 from netflips.report.files import ReportFiles
 from netflips.subtitles.reader import require_reader
-from netflips.text_road.engines import require_road
 
 _YES = ("y", "yes", "예", "네")
 """Answers that let a dub go on."""
@@ -39,7 +39,7 @@ def dub_videos(options: DubCommand, recording: RecordingOptions, head_start: Hea
 
     head_start: what follows the faces of the only video already.
     """
-    options.text_road()  # before models are looked for: they are others
+    options.cascade_models()  # before models are looked for: they are others
     paths = given_or_bundle(options)
     languages = choose_languages(options.source, options.to, paths)
     settings = _dub_options(options, languages, recording)
@@ -183,7 +183,7 @@ def _dub_options(options: DubCommand, languages: tuple[str, str], recording: Rec
         timing=options.timing,
         recording=recording,
         subtitles=options.subtitling(),
-        road=options.text_road(),
+        road=options.cascade_models(),
         audio_track=options.audio_track,
         strict=options.strict,
     )

@@ -13,6 +13,8 @@ from avcore.notes import sentence, told_in_order
 from avcore.timeline import exact, units_to_seconds
 from avcore.understanding import Understanding
 from netflips import __version__
+from netflips.cascade.engines import engines_of
+from netflips.cascade.options import TEXT, UNITS
 from netflips.dub.judgement import whole_of
 from netflips.recording.cast import Cast
 from netflips.recording.find import Found
@@ -24,8 +26,6 @@ from netflips.render.pieces import Encoded
 from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, least_of, spoken_pitch_hz
 from netflips.script.notes import why_left
 from netflips.subtitles.dubbed import Texts
-from netflips.text_road.engines import engines_of
-from netflips.text_road.options import TEXT, UNITS
 from text2unit.stage import SPELLER
 from unit2av.rendering import Reason
 
@@ -85,7 +85,7 @@ def _whole(cues: Sequence[Cue]) -> Understanding:
 
 
 def _engines(job: Job) -> dict[str, str]:
-    """The fingerprints of what the road over text needs besides."""
+    """The fingerprints of what the cascade needs besides."""
     options = job.options
     if options.road is None:
         return {}

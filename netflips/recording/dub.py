@@ -98,7 +98,7 @@ def check_early(source: PictureSource, options: DubOptions) -> None:
     """Refuse at once what would otherwise be found out after hours. Raises NetflipsError."""
     settings, info = options.recording, source.info
     if options.uses_audio and not options.decides and not info.has_audio:
-        hint = "use --modalities video with --speaker-path voice.wav" if options.road is None else "the road over text hears sound"
+        hint = "use --modalities video with --speaker-path voice.wav" if options.road is None else "the cascade hears sound"
         raise MediaError("it has no sound track", path=source.path, hint=hint)
     if not info.has_audio and settings.segments_in is None:
         raise NoSpeechError(

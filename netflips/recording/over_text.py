@@ -1,4 +1,4 @@
-"""The road over text in a recording: what is heard in each utterance, its translation, and the units that this is spoken in.
+"""The cascade in a recording: what is heard in each utterance, its translation, and the units that this is spoken in.
 
 Each is kept, and all of it is written as `<output>.texts.json` into the work folder, for the user to correct and give back
 with `--segments-in`.
@@ -17,6 +17,8 @@ from avcore.files import atomic_output, write_text
 from avcore.notes import Note
 from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.units import Units
+from netflips.cascade.engines import Engines, engines_of
+from netflips.cascade.options import CascadeModels
 from netflips.dub.judgement import UtteranceJudgement
 from netflips.dub.segments import segments_json, write_segments
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
@@ -27,8 +29,6 @@ from netflips.recording.job import LOG, Job
 from netflips.recording.spoken import GivenUnits, GivenVoices, SpeechError
 from netflips.recording.texts import judge_spoken, source_texts_of, texts_of
 from netflips.script.notes import EMPTY, LEFT_ALONE, NOT_SPOKEN, SILENT, UNSAYABLE
-from netflips.text_road.engines import Engines, engines_of
-from netflips.text_road.options import TextRoad
 from text2unit.stage import SPELLER
 
 _HEARD = "heard"
@@ -52,7 +52,7 @@ class SaidInWords:
 
 def say_in_words(
     job: Job,
-    road: TextRoad,
+    road: CascadeModels,
     found: Found,
     utterances: Sequence[Utterance],
     voices: GivenVoices,

@@ -11,7 +11,7 @@ from avcore.files import write_text
 from avcore.plain_text import json_text, ranges, several, shown
 from avcore.understanding import Understanding
 from avcore.units.domain import Domain
-from netflips.text_road.options import TEXT, UNITS
+from netflips.cascade.options import TEXT, UNITS
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from avcore.plain_text import several
+from netflips.cascade.options import TEXT
 from netflips.dub.timing import Pace
 from netflips.recording.faces import MIN_SHARPNESS, SPEAKS
 from netflips.recording.who import SPEAKS_KNOWN
@@ -32,7 +33,6 @@ from netflips.report.words import (
     unusual,
     verdicts,
 )
-from netflips.text_road.options import TEXT
 
 _MOST_WITH_WAVES = 400
 """Cards of longer recordings show no sounds of their own: the timeline has them, and the page stays small."""

@@ -13,9 +13,9 @@ from avdata.spoken_texts import SpokenText
 from tests.avcore.made_speech import talk
 from tests.avdata.prepare.made import talking_head
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, keep_model, parameters, run_in_form
+from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.test_say import write_random_speller
-from tests.netflips.text_road.tiny import write_translator
 from tests.unit2text.tiny import write_corpus, write_reader
 from unit2text.training.corpus import Corpus
 from workshop.random.random_checkpoints import write_random_checkpoints

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from netflips.bulk.dubbing import DubJob, DubModels, DubRecord, settings_key
+from netflips.cascade.options import CascadeModels
 from netflips.dub import command as dub_command
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
-from netflips.text_road.options import TextRoad
 from tests.damage import DAMAGES, damaged
 from tests.netflips.conftest import write_clip
 
@@ -80,7 +80,7 @@ def test_it_needs_a_folder(arguments: list[str], tmp_path: Path, capsys: pytest.
 
 def test_another_model_in_the_same_folder_is_another_setting(paths: ModelPaths, tmp_path: Path) -> None:
     models = DubModels(ModelPaths(None, None, paths.unit2av), RunOptions("cpu"))
-    road = TextRoad(tmp_path / "whisper", tmp_path / "translator")
+    road = CascadeModels(tmp_path / "whisper", tmp_path / "translator")
     for folder in (road.recognizer, road.translator):
         folder.mkdir()
         for name in ("model.bin", "vocabulary.json", "README.md"):

@@ -14,15 +14,14 @@ import pytest
 
 from avcore.errors import NetflipsError
 from netflips import cli, transcribe
-from netflips.dub import command as dub_command
+from netflips.cascade.options import CascadeModels, RoadFlags
 from netflips.options import ModelPaths
 from netflips.published import command, fetch, store
 from netflips.published.catalogue import SHIPPED, read_catalogue
 from netflips.stages import MODEL_FLAGS
-from netflips.text_road.options import TextRoad, text_road
+from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.published.hosts import COMMIT, QUOTA, Hosts, running
 from tests.netflips.recognizers.tiny import write_whisper
-from tests.netflips.text_road.tiny import write_translator
 
 _LIST = """
 hosts: {{hub: "{hub}", drive: "{hub}"}}
@@ -145,8 +144,7 @@ def test_a_set_is_fetched_checked_and_found_by_name(hosts: Hosts, models: Call, 
     assert len(hosts.asked) == asked
     options = transcribe.build_parser().parse_args(["x.mp4", "--recognizer", "ear"])
     assert options.recognizer == ear
-    options = dub_command.build_parser().parse_args(["x.mp4", "--road", "text"])
-    assert text_road(options) == TextRoad(ear, store.models_folder() / "words")
+    assert RoadFlags(road="text").cascade_models() == CascadeModels(ear, store.models_folder() / "words")
 
 
 def test_from_drive_past_its_warning_page(hosts: Hosts, models: Call, paths: ModelPaths) -> None:
@@ -395,9 +393,8 @@ def test_a_name_that_is_no_path_yet(hosts: Hosts, capsys: pytest.CaptureFixture[
 
 def test_the_road_over_text_says_how_to_get_its_models(hosts: Hosts, models: Call) -> None:
     assert models("get", "ear")[0] == 0
-    options = dub_command.build_parser().parse_args(["x.mp4", "--road", "text"])
     with pytest.raises(NetflipsError, match="expected --text-translator DIR; run: netflips models get korean"):
-        text_road(options)
+        RoadFlags(road="text").cascade_models()
 
 
 def test_an_existing_path_wins(hosts: Hosts, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,11 @@ pytest.importorskip("sentencepiece", reason="needs the extra asr")
 from netflips.dub.command import main
 from netflips.options import ModelPaths
 from tests.avcore.made_speech import talk
+from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import write_clip
 from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.recording.made import decode
 from tests.netflips.test_say import write_random_speller
-from tests.netflips.text_road.tiny import write_translator
 
 HEARD, SAID = "the bus stops", "그 버스 서요"
 WORDS = {"the": "그", "bus": "버스", "stops": "서요", "we": "우리", "go": "가요", "smile": "ש"}
@@ -40,7 +40,7 @@ def dub(paths: ModelPaths, folders: dict[str, Path]) -> Callable[..., int]:
 
     def run(source: Path, out: Path, *more: object) -> int:
         given = [item for pair in (folders | {"--unit2av-path": paths.unit2av}).items() for item in pair]
-        asked = [source, "--out-vid-path", out, "--road", "text", *given, "--tgt-lang", "ko", "--cpu", "--quiet", *more]
+        asked = [source, "--out-vid-path", out, "--cascade", *given, "--tgt-lang", "ko", "--cpu", "--quiet", *more]
         return main([str(one) for one in asked])
 
     return run
@@ -128,10 +128,10 @@ def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(
         (["--recognizer", "{nllb}"], "expected a Whisper; found a text translator"),
         (["--text-translator", "{whisper}"], "expected a text translator; found a Whisper"),
         (["--src-lang", "fr"], "the recognizer small.en has no language 'fr'"),
-        (["--tgt-lang", "en"], "the road over text has no language 'en'"),
-        (["--timing", "free"], "--timing free belongs to the road over units"),
-        (["--modalities", "video"], "the road over text hears sound"),
-        (["--beam", "5"], "belong to the road over units"),
+        (["--tgt-lang", "en"], "the cascade has no language 'en'"),
+        (["--timing", "free"], "--timing free belongs to the unit pipeline"),
+        (["--modalities", "video"], "the cascade hears sound"),
+        (["--beam", "5"], "belong to the unit pipeline"),
         (["--segments-in", "{times}"], "source_text of entry 1 is no text"),
         (["--report", "{whisper}/config.json"], "would overwrite the recognizer"),
     ],
@@ -158,4 +158,4 @@ def test_the_road_over_text_names_what_is_missing(clip: Path, tmp_path: Path, ca
     assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--road", "text", "--recognizer", "x"]) == 2
     assert "expected --text-translator DIR; run: netflips models get korean" in capsys.readouterr().err
     assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--recognizer", "x"]) == 2
-    assert "--recognizer belongs to the road over text" in capsys.readouterr().err
+    assert "--recognizer belongs to the cascade" in capsys.readouterr().err

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, UsageError
+from avcore.flags import options_from, parser_for
 from avcore.media import write_speech
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
-from netflips.dub.command import build_parser
 from netflips.dub.given_speech import GivenSpeech
-from netflips.dub.recording_flags import recording_options
+from netflips.dub.recording_flags import RecordingFlags
 from netflips.dub.utterances import Utterance
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
@@ -235,6 +235,10 @@ def test_files_are_found_by_their_number(tmp_path: Path) -> None:
         numbered_files(tmp_path, 2)
 
 
+def _parsed(*flags: str) -> RecordingOptions:
+    return options_from(RecordingFlags, parser_for(RecordingFlags, "dub").parse_args(flags)).recording()
+
+
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
@@ -248,11 +252,11 @@ def test_files_are_found_by_their_number(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_is_refused_at_once(flags: list[str], complaint: str) -> None:
     with pytest.raises((UsageError, InputError), match=complaint):
-        recording_options(build_parser().parse_args(["a.mp4", *flags]))
+        _parsed(*flags)
 
 
 def test_the_flags_make_a_recording_of_a_clip() -> None:
     command = shlex.join([sys.executable, "{text}", "{out}"])
-    options = recording_options(build_parser().parse_args(["a.mp4", "--speak-with", command, "--keep-sound"]))
+    options = _parsed("--speak-with", command, "--keep-sound")
     assert options.speech == GivenSpeech((sys.executable, "{text}", "{out}"), keeps_sound=True)
     assert not options.is_default

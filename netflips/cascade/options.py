@@ -1,4 +1,4 @@
-"""Which road a dub takes, and what the one over text needs."""
+"""Whether a dub takes the unit pipeline or the cascade over text, and what that needs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,12 @@ from netflips.published.store import usual_model
 
 UNITS, TEXT = "units", "text"
 ROADS = (UNITS, TEXT)
+_CASCADE = "speech to text, that to text of the other language, that to speech: in place of units that are translated"
 
 
 @dataclass(frozen=True)
-class TextRoad:
-    """The folders of the road over text: of a Whisper and of a text translator, as CTranslate2 writes them."""
+class CascadeModels:
+    """The folders of the cascade: of a Whisper and of a text translator, as CTranslate2 writes them."""
 
     recognizer: Path
     translator: Path
@@ -32,15 +33,15 @@ class TextRoad:
 
 @dataclass(frozen=True, kw_only=True)
 class RoadFlags:
-    """--road and what goes with it."""
+    """--cascade and what goes with it."""
 
     road: str = flag(
-        group=("road over text", "for those who have no unit translator; needs the extra asr, and a speller"),
+        group=("cascade", "for those who have no unit translator; needs the extra asr, and a text-to-unit model or --speak-with"),
         default=UNITS,
         choices=ROADS,
+        also={"--cascade": {"action": "store_const", "const": TEXT, "help": _CASCADE}},
     )
-    """units: speech and lips to units, those to units of the other language; text: speech to text, that to text of the other
-    language, that to units (default: units)"""
+    """text: an older name of --cascade (default: units)"""
     recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
     """folder of faster-whisper, or a name of netflips models"""
     text_translator: Path | None = flag(default=None, file=Input("the text translator", may_be_folder=True), metavar="DIR")
@@ -50,8 +51,8 @@ class RoadFlags:
     max_target_units: int | None = flag(default=None)
     """limit of translated units, 0 = none (default: as the checkpoint says, 200)"""
 
-    def text_road(self) -> TextRoad | None:
-        """The road over text where it is asked for. A model that is not given is that of the set `korean`, where it was fetched.
+    def cascade_models(self) -> CascadeModels | None:
+        """The cascade where it is asked for. A model that is not given is that of the set `korean`, where it was fetched.
 
         Raises UsageError for options of the other road, or models that are missing.
         """
@@ -60,17 +61,17 @@ class RoadFlags:
             asked = [flag for flag, path in given.items() if path is not None]
             if asked:
                 belong = "belongs" if len(asked) == 1 else "belong"
-                hint = f"add --road {TEXT}, or leave it out"
-                raise UsageError(f"{' and '.join(asked)} {belong} to the road over text", hint=hint)
+                hint = "add --cascade, or leave it out"
+                raise UsageError(f"{' and '.join(asked)} {belong} to the cascade", hint=hint)
             return None
         used = {flag: path or usual_model(flag) for flag, path in given.items()}
         recognizer, translator = used.values()
         if recognizer is None or translator is None:
             raise UsageError(
-                f"--road {TEXT} needs models that are not here",
+                "--cascade needs models that are not here",
                 expected=" and ".join(f"{flag} DIR" for flag, path in used.items() if path is None),
                 hint="run: netflips models get korean",
             )
         if self.beam is not None or self.max_target_units is not None:
-            raise UsageError("--beam and --max-target-units belong to the road over units", hint="leave them out")
-        return TextRoad(recognizer, translator)
+            raise UsageError("--beam and --max-target-units belong to the unit pipeline", hint="leave them out")
+        return CascadeModels(recognizer, translator)

@@ -1,15 +1,15 @@
-"""The engines of the road over text, opened once for all dubs: what hears, and what translates text."""
+"""The engines of the cascade, opened once for all dubs: what hears, and what translates text."""
 
 from dataclasses import dataclass
 
 from avcore.contracts import SpeechRecognizer
 from avcore.units.vocabulary import require_language
+from netflips.cascade.options import CascadeModels
+from netflips.cascade.translator import TextTranslator, open_text_translator, require_translator_folder
 from netflips.models import Models
 from netflips.recognizers import open_whisper
 from netflips.recognizers.folders import folder_fingerprint
 from netflips.recognizers.whisper import require_whisper_folder
-from netflips.text_road.options import TextRoad
-from netflips.text_road.translator import TextTranslator, open_text_translator, require_translator_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +26,13 @@ class Engines:
         return f"{self.recognizer.name} and {self.translator.name}"
 
 
-def require_road(road: TextRoad) -> None:
+def require_road(road: CascadeModels) -> None:
     """Refuse folders that hold no such models, before anything is loaded. Raises InputError or UsageError."""
     require_whisper_folder(road.recognizer)
     require_translator_folder(road.translator)
 
 
-def engines_of(models: Models, road: TextRoad, source: str, target: str) -> Engines:
+def engines_of(models: Models, road: CascadeModels, source: str, target: str) -> Engines:
     """The engines of a road, opened when they are asked for first.
 
     Raises what opening them raises, and LanguageError where one of them lacks a language.

@@ -1,4 +1,4 @@
-"""What stands in the place of the unit encoder and the unit translator on the road over text, which has neither."""
+"""What stands in the place of the unit encoder and the unit translator in the cascade, which has neither."""
 
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -70,4 +70,4 @@ _CONTRACT: tuple[type[Extractor], type[Translator]] = NoExtractor, NoTranslator
 
 
 def _refuse(what: str) -> NoReturn:
-    raise UsageError(f"these models have no {what}", found="models of the road over text", hint="load those of the road over units")
+    raise UsageError(f"these models have no {what}", found="models of the cascade", hint="load those of the unit pipeline")

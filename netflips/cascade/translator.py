@@ -13,6 +13,7 @@ from unicodedata import normalize
 from avcore.errors import InputError, LanguageError
 from avcore.texts import read_json
 from avcore.units.vocabulary import normalise_language, require_language
+from netflips.cascade.pieces import Pieces, open_pieces, pair_files, pieces_file
 from netflips.recognizers.folders import (
     SEQUENCE_TO_SEQUENCE,
     engine_errors,
@@ -25,7 +26,6 @@ from netflips.recognizers.folders import (
     words_in,
 )
 from netflips.recognizers.trial import try_apart
-from netflips.text_road.pieces import Pieces, open_pieces, pair_files, pieces_file
 
 _WHAT = "the text translator"
 _HINT = "--text-translator takes a folder of NLLB, M2M-100, OPUS-MT or quickmt"
