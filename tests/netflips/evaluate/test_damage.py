@@ -1,0 +1,193 @@
+"""Each metric hears: planted damage of its kind moves it by more than its interval, on five clips; one that nothing moves goes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+
+from avcore.speech.audio import resample
+from avcore.statistics import bootstrap
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE
+from avcore.units import Units
+from avdata.prepare.espeak import EspeakVoice, say
+from netflips.evaluate.metric import DUBS, SPEECH, all_metrics, measured
+from netflips.evaluate.noise import at_snr, white_noise
+from tests.avcore.made_speech import babble
+from tests.netflips.evaluate.made import BOX, MadeCase, MadeClip
+from tests.netflips.evaluate.test_metrics import ALL
+
+COUNT = 5
+TEXTS = ("어머니가 빵을 먹어요", "비가 많이 와요 밥 주세요", "버스가 어디에 있어요", "내 이름은 민수예요", "물 한 병 주세요")
+PAUSE = np.zeros(SAMPLE_RATE * 3 // 2, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Spoken(MadeClip):
+    """A clip of a sentence said twice with a pause, whose lips fit: openings [T], and units by what is loud."""
+
+    mouth: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    lips_late: int = 0
+    clean: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+
+    def openings(self) -> np.ndarray:
+        return np.roll(self.mouth, self.lips_late // 2)
+
+    def faces(self) -> list[np.ndarray | None]:
+        return [BOX if self.has_face else None] * len(self.shown)
+
+    @property
+    def heard(self) -> Units:
+        steps = np.square(self.clean[: len(self.clean) // 320 * 320].reshape(-1, 320)).mean(1)
+        return Units.from_frames(np.where(steps < 1e-5, 0, 1 + np.arange(len(steps)) // 3 % 40))
+
+    @property
+    def seen(self) -> Units:
+        return Units.from_frames(np.roll(self.heard.frames(), self.lips_late))
+
+
+@cache
+def clip(number: int) -> Spoken:
+    text = TEXTS[number % len(TEXTS)]
+    said = say(text, EspeakVoice("ko", 150 + 5 * number, 35 + 4 * number))
+    once = resample(said.samples, said.rate, SAMPLE_RATE)
+    samples = np.concatenate([once, PAUSE, once]).astype(np.float32)
+    times = (np.arange(len(samples) * FRAME_RATE // SAMPLE_RATE) + 0.5) / FRAME_RATE
+    mouth = np.where(times > 0, 0.02, 0.0).astype(np.float32)
+    for start in (0.0, (len(once) + len(PAUSE)) / SAMPLE_RATE):
+        for name, begin, end in said.phonemes:
+            mouth[(times > start + begin - 0.02) & (times < start + end + 0.02)] = 0.01 if name[0] in "bmp" else 0.3
+    rng = np.random.default_rng(number)
+    shown = [cv2.GaussianBlur(rng.integers(0, 255, (72, 80, 3), dtype=np.uint8), (0, 0), 1) for _ in range(3)]
+    return Spoken(samples=samples, shown=shown, text=f"{text} {text}", mouth=mouth, clean=samples)
+
+
+Damage = Callable[[Spoken], Spoken]
+
+
+def noisy(one: Spoken) -> Spoken:
+    return replace(one, samples=at_snr(one.samples, white_noise(len(one.samples), 0), 5.0))
+
+
+def hissing(one: Spoken) -> Spoken:
+    return replace(one, samples=at_snr(one.samples, white_noise(len(one.samples), 0), 30.0))
+
+
+def hoarse(one: Spoken) -> Spoken:
+    """Each 2 ms of speech in another order within 20 ms: as loud, with no pitch."""
+    pieces = one.samples[: len(one.samples) // 320 * 320].reshape(-1, 10, 32)
+    return replace(one, samples=np.random.default_rng(0).permuted(pieces, axis=1).ravel())
+
+
+def clicking(one: Spoken) -> Spoken:
+    samples = one.samples.copy()
+    samples[800::1600] += 0.6
+    return replace(one, samples=samples)
+
+
+def higher(one: Spoken) -> Spoken:
+    """A third higher, as long as before."""
+    faster = resample(one.samples, SAMPLE_RATE * 5 // 4, SAMPLE_RATE)
+    return replace(one, samples=np.resize(faster, len(one.samples)).astype(np.float32))
+
+
+def flat(one: Spoken) -> Spoken:
+    """Syllables all as loud, of one pitch."""
+    return replace(one, samples=babble(len(one.samples) / SAMPLE_RATE))
+
+
+def half(one: Spoken) -> Spoken:
+    """The second sentence is missing."""
+    return replace(one, samples=one.samples[: len(one.samples) // 2], text=one.text[: len(one.text) // 2])
+
+
+def wrong_words(one: Spoken) -> Spoken:
+    return replace(one, text="전혀 다른 말을 합니다")
+
+
+def another_voice(one: Spoken) -> Spoken:
+    return replace(one, voice=np.array([0, 1, 0], np.float32))
+
+
+def late_lips(one: Spoken) -> Spoken:
+    return replace(one, lips_late=12)
+
+
+def open_lips(one: Spoken) -> Spoken:
+    return replace(one, mouth=np.maximum(one.mouth, 0.1))
+
+
+def restless_lips(one: Spoken) -> Spoken:
+    return replace(one, mouth=one.mouth + 0.1 * (np.arange(len(one.mouth)) % 2).astype(np.float32))
+
+
+def blurred(one: Spoken) -> Spoken:
+    return replace(one, shown=[cv2.GaussianBlur(picture, (0, 0), 4) for picture in one.shown])
+
+
+def covered(one: Spoken) -> Spoken:
+    return replace(one, has_face=False)
+
+
+HEARD: Mapping[Damage, tuple[str, ...]] = {
+    hissing: ("floor_db",),
+    noisy: ("harmonicity_db", "dnsmos", "stoi", "estoi", "pesq_wide"),
+    hoarse: ("harmonicity_db", "harmonicity_off", "voicing_error"),
+    clicking: ("clicks",),
+    higher: ("f0_off", "f0_error"),
+    flat: ("loudness_follows", "pitch_follows"),
+    half: ("wer", "cer", "duration_ratio", "slc_20", "slc_40"),
+    wrong_words: ("wer", "cer", "chrf", "chrf_words", "bleu_char", "bleu_13a"),
+    another_voice: ("speaker", "speaker_cosine", "speaker_others", "speaker_reference"),
+    late_lips: ("unit_sync_delay_ms", "unit_sync_at_zero", "closures"),
+    open_lips: ("closures",),
+    restless_lips: ("lip_leak",),
+    blurred: ("sharpness", "outside_unchanged", "face_ssim"),
+    covered: ("face_share",),
+}
+ELSEWHERE = {
+    "unit_sync": "test_sync_metrics: lips of another clip",
+    "unit_error_rate": "test_unit_metrics: units that were changed",
+    "face_found": "test_suite: a clip without a face",
+    **dict.fromkeys(("lse_c", "lse_d", "lse_offset"), "tests/parity: the published network"),
+    **dict.fromkeys(("lse_c_published", "lse_d_published", "lse_offset_published"), "tests/parity: the published network"),
+    **dict.fromkeys(("mos", "speaker_outside"), "test_judges: files of the user's own"),
+    **dict.fromkeys(("right", "right_heard", "read_sound", "read_lips"), "test_nearest and test_exam: models that know nothing"),
+    **dict.fromkeys(("real_time", "peak_memory_mb"), "a report, not a judgement"),
+    "bleu_ko_mecab": "as bleu_13a, where mecab is installed",
+}
+
+
+@cache
+def figure(name: str, damage: Damage | None) -> list[float]:
+    """A figure of all clips."""
+    (metric,) = (one for one in all_metrics() if name in one.figures)
+    found = []
+    for number in range(COUNT):
+        own = clip(number)
+        case = MadeCase(source=own, reference=own, reference_text=own.text)
+        value = measured(metric, case, own if damage is None else damage(own), ALL)[name]
+        assert isinstance(value, float), value
+        found.append(value)
+    return found
+
+
+@pytest.mark.parametrize(("damage", "name"), [(damage, name) for damage, names in HEARD.items() for name in names])
+def test_damage_moves_a_figure_by_more_than_its_interval(damage: Damage, name: str) -> None:
+    if name == "dnsmos":
+        pytest.importorskip("speechmos")
+    if name == "pesq_wide":
+        pytest.importorskip("pesq")
+    (metric,) = (one for one in all_metrics() if name in one.figures)
+    plain, moved = (bootstrap(figure(name, one)) for one in (None, damage))
+    assert abs(moved.value - plain.value) > max(plain.high - plain.low, moved.high - moved.low), (plain, moved)
+    if metric.kinds[name].better != "near":
+        assert (moved.value < plain.value) == (metric.kinds[name].better == "higher")
+
+
+def test_every_figure_is_shown_to_hear() -> None:
+    shown = {name for names in HEARD.values() for name in names} | ELSEWHERE.keys()
+    assert shown == {name for metric in all_metrics() for name in metric.figures}
+    assert {suite for metric in all_metrics() for suite in metric.suits} == {DUBS, SPEECH}
