@@ -17,6 +17,7 @@ _OTHERS = {
     "speech": "netflips.evaluate.suite_command",
     "dub": "netflips.evaluate.suite_command",
     "compare": "netflips.evaluate.suite_command",
+    "listen": "netflips.evaluate.listen",
     "units": "netflips.evaluate.units_command",
     "translate": "netflips.evaluate.units_command",
     "sync": "netflips.evaluate.sync_command",
@@ -35,7 +36,8 @@ def build_parser() -> Parser:
         "what",
         choices=["demo", *_OTHERS],
         help="demo: the phrasebook that the demo's models know; dubs, speech: clips of one's own; dub: one of them; compare: two "
-        "of these, or two exams; units, translate: a test split of units; sync: lips and sound of videos (see their --help)",
+        "of these; listen: a blind comparison; units, translate: a test split of units; sync: lips and sound of videos (see "
+        "their --help)",
     )
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")

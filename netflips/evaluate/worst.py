@@ -63,7 +63,7 @@ def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row]
             if info.has_video and what != "true speech":
                 stills[what] = _stills(path, info.duration_s)
             if info.has_audio:
-                sounds[what] = _sound(path)
+                sounds[what] = sound_data(path)
         except NetflipsError as error:
             notes.append(str(error))
     own = [one for one in found if one.subject == DUBBED]
@@ -106,8 +106,8 @@ def _region(box: Box) -> tuple[float, float, float, float]:
     return x1, y1, x2, y2
 
 
-def _sound(path: Path) -> str:
-    """The first seconds of a sound as FLAC, which every browser plays."""
+def sound_data(path: Path) -> str:
+    """The first seconds of a sound as a data URI of FLAC, which every browser plays."""
     most, held, samples = seconds_to_samples(_MOST_SOUND_S), 0, [np.zeros(0, np.float32)]
     for block in iter_speech_blocks(path):
         samples.append(block[: most - held])

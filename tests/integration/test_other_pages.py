@@ -29,7 +29,7 @@ SEARCH = "--beam 2 --max-target-units 60"
 FORMS = (
     Form(r"lip2speech .*ann.wav", "a voice and published files that are not here", check=check_help),
     Form(r"netflips evaluate demo", "hours, and a synthesiser", check=check_help),
-    Form(r"netflips evaluate (dubs|speech|dub|compare) ", "dubs that are not here; its own tests run it", check=check_help),
+    Form(r"netflips evaluate (dubs|speech|dub|compare|listen) ", "dubs that are not here; its own tests run it", check=check_help),
     Form(r"--speak-with", "a synthesiser that is not everywhere", check=check_help),
     Form(r"av2unit.kmeans|av2unit.train", "a quarter of an hour, of a corpus that is not here", check=check_settings),
     Form(

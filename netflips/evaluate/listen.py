@@ -1,0 +1,146 @@
+"""`netflips evaluate listen`: one HTML file for a blind comparison of two systems, which plays pairs and counts what is preferred.
+
+Nobody who opens it sees which side is which: order and sides are drawn here. Intervals of the preference (Wilson 1927) of all
+possible answers are computed here, too, so that the page only looks them up.
+"""
+
+import argparse
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from avcore.command import LOG, Parser, run
+from avcore.errors import InputError, UsageError
+from avcore.files import atomic_output, require_place
+from avcore.loading import loading
+from avcore.outputs import keep_apart
+from avcore.plain_text import several
+from avcore.statistics import share
+from avcore.usage import add_quiet_options
+
+_ENDINGS = (".mp4", ".webm", ".mov", ".mkv", ".wav", ".flac", ".mp3", ".ogg", ".m4a")
+_PLAYED = {".mp4": "video/mp4", ".webm": "video/webm"}
+"""Videos that every browser plays; of others the sound is heard."""
+_MOST_BYTES = 12_000_000
+_POLICY = "default-src 'none'; script-src '{script}'; style-src 'unsafe-inline'; media-src data:; base-uri 'none'"
+
+
+def build_listen_parser() -> Parser:
+    """The options of `evaluate listen`."""
+    parser = Parser(
+        prog="netflips evaluate listen",
+        description="Make one HTML file that plays pairs of two systems in random order, without saying which is which, and counts "
+        "what is preferred, with a 95 % interval. It needs no network; what was chosen can be saved from it as JSON.",
+    )
+    parser.add_argument("first", type=Path, metavar="A", help="folder of clips, or a manifest whose dubs are played")
+    parser.add_argument("second", type=Path, metavar="B", help="the same clips by another system: the same names or ids")
+    parser.add_argument("--out", "-o", type=Path, default=Path("listen.html"), metavar="FILE", help="default: listen.html")
+    parser.add_argument("--number", type=int, default=20, metavar="N", help="pairs, drawn from all (default: 20)")
+    parser.add_argument("--question", default="Which of the two is better?", metavar="TEXT", help="what listeners are asked")
+    parser.add_argument("--seed", type=int, default=0, help="of order and sides (default: 0)")
+    add_quiet_options(parser)
+    return parser
+
+
+def main_listen(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    return run(build_listen_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    if options.number < 1:
+        raise UsageError("--number must be 1 or more", found=options.number)
+    sides = clips_of(options.first), clips_of(options.second)
+    names = sorted(sides[0].keys() & sides[1].keys())
+    if not names:
+        raise InputError("the two have no clip in common", path=options.second, expected=f"names as in {options.first}")
+    played = [path for side in sides for path in (side[name] for name in names)]
+    keep_apart({"--out": options.out}, {"a clip": played})
+    require_place(options.out, "the page")
+    rng = np.random.default_rng(options.seed)
+    chosen = [names[int(place)] for place in rng.permutation(len(names))[: options.number]]
+    swapped = [bool(one) for one in rng.integers(2, size=len(chosen))]
+    about = {
+        "names": [str(options.first), str(options.second)],
+        "clips": chosen,
+        "swapped": swapped,
+        "intervals": intervals(len(chosen)),
+    }
+    with atomic_output(options.out) as temporary, temporary.open("w", encoding="utf-8") as page:
+        for piece in pieces(about, options.question, sides):
+            page.write(piece)
+    LOG.info("%s: %s of %d", options.out, several(len(chosen), "pair"), len(names))
+
+
+def clips_of(given: Path) -> dict[str, Path]:
+    """Clips by name: files of a folder by their name without the ending (`_ko` and the like left off), dubs of a manifest by id.
+
+    Raises InputError for what holds none.
+    """
+    if given.is_dir():
+        found = {path.stem: path for path in sorted(given.iterdir()) if path.suffix.lower() in _ENDINGS}
+        if not found:
+            raise InputError("there are no clips in the folder", path=given, expected=f"files of {', '.join(_ENDINGS)}")
+        return {re.sub(r"_[a-z]{2}$", "", stem): path for stem, path in found.items()}
+    with loading():
+        from netflips.evaluate.cases import read_cases
+
+    return {case.id: case.dub for case in read_cases(given, ())}
+
+
+def intervals(most: int) -> list[list[tuple[float, float]]]:
+    """The 95 % interval of k of n for all n up to `most`, at [n][k]."""
+    return [[_ends(right, n) for right in range(n + 1)] for n in range(most + 1)]
+
+
+def _ends(right: int, n: int) -> tuple[float, float]:
+    if not n:
+        return 0.0, 1.0
+    found = share([number < right for number in range(n)])
+    return round(found.low, 3), round(found.high, 3)
+
+
+def pieces(about: Mapping[str, object], question: str, sides: tuple[Mapping[str, Path], Mapping[str, Path]]) -> Iterator[str]:
+    """The page, a clip at a time, so that memory holds one."""
+    from netflips.report import words
+
+    script = files("netflips.evaluate").joinpath("templates", "listen.js").read_text(encoding="utf-8")
+    digest = b64encode(sha256(script.encode()).digest()).decode("ascii")
+    page = words.environment_of("netflips.evaluate").get_template("listen.html")
+    clips, swapped = list(map(str, about["clips"])), list(about["swapped"])  # type: ignore[call-overload]
+    filled = page.render(policy=_POLICY.format(script=f"sha256-{digest}"), question=question, count=len(clips))
+    head, _, tail = filled.partition("@pairs@")
+    yield head
+    for number, name in enumerate(clips):
+        order = (sides[1], sides[0]) if swapped[number] else sides
+        yield f'<section class="pair" id="pair-{number}" hidden>'
+        for place, side in enumerate(order, 1):
+            yield f'<figure><figcaption>{place}</figcaption><{_tag(side[name])} controls preload="metadata" src="'
+            yield _data(side[name])
+            yield f'"></{_tag(side[name])}></figure>'
+        yield "</section>\n"
+    told = json.dumps(about).replace("<", "\\u003c")  # nothing in it ends the script
+    yield tail.replace("@about@", told).replace("@script@", script)
+
+
+def _tag(path: Path) -> str:
+    return "video" if _is_shown(path) else "audio"
+
+
+def _is_shown(path: Path) -> bool:
+    return path.suffix.lower() in _PLAYED and path.stat().st_size <= _MOST_BYTES
+
+
+def _data(path: Path) -> str:
+    """A clip as a data URI: a video as it is, or the beginning of its sound."""
+    if _is_shown(path):
+        return f"data:{_PLAYED[path.suffix.lower()]};base64," + b64encode(path.read_bytes()).decode("ascii")
+    from netflips.evaluate.worst import sound_data
+
+    return sound_data(path)
