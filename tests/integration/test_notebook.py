@@ -50,8 +50,9 @@ def test_the_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.move("demo/clip.mp4", "demo/my clip.mp4")
     shutil.copy("demo/my clip.mp4", "demo/clip.mp4")
-    names: dict[str, Any] = {"sys": sys}
+    names: dict[str, Any] = {"NETFLIPS": "python -m netflips.cli"}
     place, install, *cells = _cells()
+    assert "sys.executable" in place
     assert '!git clone --depth 1 "{REPOSITORY}" netflips' in place
     assert all(line.startswith("%pip install") and " --no-deps " in line for line in install.splitlines())
     for cell in cells:
