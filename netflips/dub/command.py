@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from avcore.command import LOG
 from avcore.faces.head_start import HeadStart
 from avcore.flags import parser_for, run_with
 from avcore.loading import loading, postponed
@@ -28,7 +29,10 @@ def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
     return run_with(DubCommand, _work, argv, prog)
 
 
-def _work(options: DubCommand) -> int | None:
+def _work(given: DubCommand) -> int | None:
+    options = given.with_fetched()
+    if options.speak_with != given.speak_with:
+        LOG.info("espeak-ng says the texts, in the speaker's voice; --speak-with names another program")
     recording = options.recording()
     with _faces_early(options, recording) as head_start:
         with loading(), postponed(*_OF_TRACING, *_OF_TORCHAUDIO):

@@ -1,6 +1,8 @@
 """Speech that is said in place of a translation: of a text-to-speech program, an actor or an interpreter."""
 
 import math
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from avcore.flags import flag
 from avcore.outputs import Input
 from avcore.programs import parse_command, takes
 
+USUAL_SPEAKER = f"{shlex.quote(sys.executable)} -m avdata.prepare.say --voice {{language}} --text-file {{text_file}} --out {{out}}"
+"""espeak-ng, which the lock installs: a robot's voice, of which the units alone are taken."""
 SPEAK_WITH, SPEECH_IN, KEEP_SOUND = "--speak-with", "--speech-in", "--keep-sound"
 
 

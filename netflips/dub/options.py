@@ -1,6 +1,6 @@
 """The options of `netflips dub` and `inference_av2av.py`, for one video, several, or a folder; cheap to import."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
 from avcore.errors import UsageError
@@ -9,9 +9,12 @@ from avcore.flags import CommonOptions, flag, out_flag, positional, voice_flag
 from avcore.outputs import Input, Output
 from avcore.usage import FROM, TO
 from netflips.bulk.spread import Spread
+from netflips.cascade.options import TEXT
+from netflips.dub.given_speech import USUAL_SPEAKER
 from netflips.dub.recording_flags import RecordingFlags
 from netflips.dub.subtitle_flags import SubtitleFlags
 from netflips.options import MODALITIES, UnitOffset
+from netflips.published.store import usual_model
 from unit2av.inference_unit2a import unit_offset
 from unit2av.lipsync.backend import MouthChoice, lips_flag
 
@@ -94,6 +97,21 @@ class DubCommand(SubtitleFlags, RecordingFlags, CommonOptions):
             raise UsageError("give a video to dub", hint="as in: netflips dub talk.mp4")
         if self.out is not None and self.out_dir is not None:
             raise UsageError("give either --out (one input) or --out-dir (several inputs or a folder)")
+
+    def with_fetched(self) -> "DubCommand":
+        """The same with the models of the set `korean` where the cascade is given none and they were fetched.
+
+        They dub from English into Korean where no languages are given. No text-to-unit model is among them: espeak-ng says
+        the texts, unless other speech is given. Raises CheckpointError for a model that has changed.
+        """
+        if self.road != TEXT or self.unit2av_path or self.av2unit_path or self.text2unit_path:
+            return self
+        encoder, renderer = usual_model("--av2unit-path"), usual_model("--unit2av-path")
+        if encoder is None or renderer is None:
+            return self
+        speaker = self.speak_with or (None if self.speech_in else USUAL_SPEAKER)
+        source, to = self.source or "en", self.to or "ko"
+        return replace(self, source=source, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker)
 
 
 def _is_number(text: str | None) -> bool:

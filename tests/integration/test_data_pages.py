@@ -55,6 +55,7 @@ def check_script(words: list[str]) -> None:
 
 
 FORMS = (
+    Form(r"--cascade", "models of text; test_other_pages.py runs it", check=check_help),
     *COMMON,
     Form(r"utut_finetune.finetune (?!export)", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
     Form(r"prepare_(grid|lrs)\.py", "corpora that are not here; their own tests run them", check=check_script),

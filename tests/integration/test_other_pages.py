@@ -56,7 +56,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     copytree(ROOT / "demo", folder / "demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NETFLIPS_MODELS", str(folder / "models"))
-        keep_model("whisper-small", "--recognizer", folder / "faster-whisper-small")
+        for name, flag, file in (
+            ("whisper-small", "--recognizer", "faster-whisper-small"),
+            ("encoder", "--av2unit-path", "mavhubert_large_noise.pt"),
+            ("translator", "--utut-path", "utut_sts_ft.pt"),
+            ("renderer", "--unit2av-path", "unit_av_renderer_withKO.pt"),
+            ("renderer-ko", "--unit2av-path", "unit_av_renderer_withKO.pt"),
+            ("m2m100-418m", "--text-translator", "m2m100_418M-ct2"),
+        ):
+            keep_model(name, flag, folder / file)
         patch.chdir(folder)
         yield folder
 

@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -14,7 +15,9 @@ import pytest
 
 from avcore.errors import NetflipsError
 from netflips import cli, transcribe
-from netflips.cascade.options import CascadeModels, RoadFlags
+from netflips.cascade.options import TEXT, CascadeModels, RoadFlags
+from netflips.dub.given_speech import USUAL_SPEAKER
+from netflips.dub.options import DubCommand
 from netflips.options import ModelPaths
 from netflips.published import command, fetch, store
 from netflips.published.catalogue import SHIPPED, read_catalogue
@@ -28,7 +31,7 @@ hosts: {{hub: "{hub}", drive: "{hub}"}}
 licences:
   mit: {{title: MIT, allows: any use}}
   strict: {{title: Strict, allows: nothing, asks: true}}
-sets: {{korean: {{about: a set, models: [ear, words]}}}}
+sets: {{korean: {{about: a set, models: [ear, words, encoder, voice]}}}}
 models:
   ear:
     flag: --recognizer
@@ -59,6 +62,13 @@ models:
     file: encoder.pt
     from: [{{drive: D1}}, {{hub: a/mirror, path: deep/}}]
     not_this: {{7: "another model of this name"}}
+  voice:
+    flag: --unit2av-path
+    about: speaks
+    languages: ko
+    licence: mit
+    file: renderer.pt
+    from: [{{hub: a/voice}}]
   zipped:
     flag: --av2unit-path
     about: in a zip
@@ -130,7 +140,7 @@ def _error(said: str) -> str:
 
 
 def test_a_set_is_fetched_checked_and_found_by_name(hosts: Hosts, models: Call, folders: dict[str, Path]) -> None:
-    code, said = models("get", "korean")
+    code, said = models("get", "ear", "words")
     assert code == 0, said
     ear = store.models_folder() / "ear"
     assert _content(ear) == _content(folders["a/ear"])
@@ -140,7 +150,7 @@ def test_a_set_is_fetched_checked_and_found_by_name(hosts: Hosts, models: Call, 
     assert models("path", "ear") == (0, f"{ear}\n")
     assert _kept() == ["ear", "ear.note.json", "words", "words.note.json"]
     asked = len(hosts.asked)
-    assert models("get", "korean")[0] == 0
+    assert models("get", "ear", "words")[0] == 0
     assert len(hosts.asked) == asked
     options = transcribe.build_parser().parse_args(["x.mp4", "--recognizer", "ear"])
     assert options.recognizer == ear
@@ -347,7 +357,7 @@ def test_models_that_one_got_by_hand(
     assert models("add", tmp_path / "ear.zip", "--as", "my-own")[0] == 0
     assert store.find_model("my-own", "--recognizer") == store.models_folder() / "my-own"
     assert models("add", paths.av2unit, "--as", "encoder")[0] == 0
-    assert models("add", paths.unit2av, "--as", "voice")[0] == 0
+    assert models("add", paths.unit2av, "--as", "my-voice")[0] == 0
     assert models("add", store.models_folder() / "ear", "--as", "ear")[0] == 0
     half = store.partial_folder("ear")
     half.mkdir()
@@ -357,7 +367,7 @@ def test_models_that_one_got_by_hand(
     assert "unfinished folder" in _error(said)
     assert (half / "model.bin").is_file()
     shutil.rmtree(half)
-    assert store.find_model("voice", "--unit2av-path") == store.models_folder() / "voice" / "unit2av_renderer.pt"
+    assert store.find_model("my-voice", "--unit2av-path") == store.models_folder() / "my-voice" / "unit2av_renderer.pt"
     (tmp_path / "seven").write_bytes(b"1234567")
     for files, name, words in (
         ([parts[1], *others], "ear", "parts are missing"),
@@ -372,7 +382,7 @@ def test_models_that_one_got_by_hand(
         code, said = models("add", *files, "--as", name)
         assert code == 2, words
         assert words in _error(said)
-    assert _kept() == sorted(f"{name}{end}" for name in ("ear", "my-own", "encoder", "voice") for end in ("", ".note.json"))
+    assert _kept() == sorted(f"{name}{end}" for name in ("ear", "my-own", "encoder", "my-voice") for end in ("", ".note.json"))
     assert models("check")[0] == 0
 
 
@@ -386,9 +396,23 @@ def test_models_that_one_got_by_hand(
 )
 def test_a_name_that_is_no_path_yet(hosts: Hosts, capsys: pytest.CaptureFixture[str], given: str, words: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["dub", "x.mp4", "--road", "text", "--text-translator", given])
+        cli.main(["dub", "x.mp4", "--cascade", "--text-translator", given])
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"netflips dub: error: {words}\n"
+
+
+def test_the_cascade_takes_the_rest_of_the_set_too(hosts: Hosts, models: Call, paths: ModelPaths) -> None:
+    """Encoder and renderer, and espeak-ng to say the texts, unless something of these is given."""
+    asked = DubCommand((Path("x.mp4"),), road=TEXT)
+    assert asked.with_fetched() == asked
+    for name, file in (("encoder", paths.av2unit), ("voice", paths.unit2av)):
+        assert models("add", file, "--as", name)[0] == 0
+    found = asked.with_fetched()
+    assert (found.av2unit_path, found.unit2av_path) == (store.find_model("encoder"), store.find_model("voice"))
+    assert (found.speak_with, found.source, found.to) == (USUAL_SPEAKER, "en", "ko")
+    assert replace(asked, speak_with="say").with_fetched().speak_with == "say"
+    for one in (replace(asked, unit2av_path=paths.unit2av), replace(asked, road="units")):
+        assert one.with_fetched() == one
 
 
 def test_the_road_over_text_says_how_to_get_its_models(hosts: Hosts, models: Call) -> None:

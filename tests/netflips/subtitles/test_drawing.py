@@ -76,7 +76,7 @@ def test_fonts_that_cannot_be_used_are_refused(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(InputError, match="is not there"):
         font_file(tmp_path / "none.ttf")
     monkeypatch.setattr(drawing, "find_spec", lambda _: None)
-    with pytest.raises(UsageError, match=r"netflips\[subtitles\]"):
+    with pytest.raises(UsageError, match=r"pip install .pylopdf-fonts-ko"):
         font_file(None)
     with pytest.raises(InputError, match="none for 가 힣"):
         check_font(DubOptions(subtitles=Subtitling((), burnt="target", font=latin_font())))
