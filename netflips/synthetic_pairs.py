@@ -265,7 +265,7 @@ class PairWorker:
 
     def _hear(self, sound: Path, language: str) -> str:
         ask = _asked("--hear-with", self.tools.hear_with, self.tools.timeout_s)
-        return ask(sound=str(sound), language=language)
+        return ask(sound=str(sound.absolute()), language=language)
 
     def _error_rate(self, text: str, heard: str, whose: str) -> float:
         counted = character_errors(normalise(text), normalise(heard))

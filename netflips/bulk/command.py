@@ -114,7 +114,9 @@ def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
 
 def _work(options: ExtractOptions) -> int | None:
     settings = options.settings()
+    LOG.info("reading %s", options.in_path)
     manifest = _inputs(options)
+    LOG.info("%s; looking at models and at what is done already", several(len(manifest), "utterance"))
     models = _models(options, settings)
     _require_apart(manifest, models, options)
     spread = replace(options.spread, readers=options.readers)

@@ -16,6 +16,7 @@ from av2unit.avhubert.config import vocabulary_of
 from av2unit.decoding import Decoding
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.command import LOG
 from avcore.compute.device import resolve_device
 from avcore.errors import EXIT_FAILED, CheckpointError, InputError, NetflipsError, UsageError
 from avcore.files import private_folder
@@ -251,6 +252,8 @@ class _Run:
         self._left = {shard.number: shard.num_pending for shard in work if shard.num_pending}
         if not self._left:
             return
+        left = several(sum(self._left.values()), "utterance"), several(len(self._left), "shard")
+        LOG.info("%s to do, in %s; starting workers, which can take a minute on a busy machine", *left)
         with ray_session(self._spread.num_readers, self._spread.address) as resources:
             from netflips.bulk.pool import RayPool
 

@@ -25,6 +25,8 @@ def flags(corpus: Path, encoder: ExtractModels, tmp_path: Path) -> list[str]:
 def test_a_run_and_its_table(flags: list[str], tmp_path: Path, ray_here: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["extract", *flags]) == 0
     shown = capsys.readouterr().err
+    assert shown.startswith("reading ")  # before models are opened and workers start
+    assert f"{len(LENGTHS)} utterances to do, in 1 shard; starting workers" in shown
     assert f"{len(LENGTHS)} utterances done, 0 failed" in shown
     assert "x real time" in shown
     assert len(read_units(tmp_path / "out")) == len(LENGTHS)
