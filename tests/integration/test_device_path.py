@@ -1,155 +1,35 @@
-"""What models do on a GPU, without one: kernels and weights of device "cuda:0" are pretended (PyTorch's FakeTensorMode).
+"""What models do on a GPU, without one: no operator mixes devices, and the host waits a fixed number of times an utterance."""
 
-What stays on the CPU is computed. Values that come back from the device are made up, so nothing here is about numbers. Not seen:
-kernels themselves, autograd, and what a library does behind one operator (an LSTM is taken apart into products).
-"""
-
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 from av2unit.extractor import UnitExtractor
 from avcore.decoding.beam import SearchConfig
 from avcore.errors import CheckpointError
 from avcore.timeline import frames_to_seconds
 from avcore.units import Units
+from benchmarks.pretended_device import CUDA, pretended_device
 from netflips.stages import SHIPPED
 from text2unit.speller import TextSpeller
 from unit2av.lipsync.wav2lip.mel import mel_of
 from unit2av.lipsync.wav2lip.mouth import SoundMouth
 from unit2av.renderer import LipRenderer
 from unit2av.speaker import SpeakerEncoder
-from unit2av.voice.excitation import _matrices
 from unit2av.voice.speech import UnitVocoder
 from unit2text.reader import LipUnits, UnitReader
 from unit2text.search import ReadOptions
 from unit2unit.translator import UnitTranslator
 
 PARITY = Path(__file__).parents[1] / "parity"
-CUDA = "cuda:0"
-aten = torch.ops.aten
-COMPOSITE = {aten.to, aten.item, aten.is_nonzero, aten.type_as, aten.lstm}
-"""What inference mode leaves whole although it is made of other operators, among them those that wait."""
-DATA_SIZED = {aten.nonzero, aten.masked_select, aten.unique_consecutive, aten._unique2}
-PRODUCTS = {aten.mm, aten.addmm, aten.bmm, aten.convolution, aten.linear, aten.conv1d, aten.conv2d, aten.conv_transpose2d}
 FACE = np.zeros((96, 96, 3), np.uint8)
-
-
-def made_up(like: Tensor) -> Tensor:
-    """Values in place of those of the device: falling numbers, rising whole ones, true."""
-    if like.dtype == torch.bool:
-        return torch.ones(like.shape, dtype=torch.bool)
-    rising = torch.arange(like.numel(), dtype=torch.float64).reshape(like.shape)
-    return (-rising / max(like.numel(), 1) if like.is_floating_point() else rising).to(like.dtype)
-
-
-class PretendedDevice(TorchDispatchMode):
-    """Pretends operators on `CUDA`, and counts what waits for it: copies in either direction, scalars, sizes that data decide."""
-
-    def __init__(self, fake: FakeTensorMode) -> None:
-        super().__init__()
-        self._fake = fake
-        self.waits: Counter[str] = Counter()
-        self.products: Counter[torch.dtype] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        leaves = tree_leaves((args, kwargs))
-        pretended = [leaf for leaf in leaves if isinstance(leaf, FakeTensor)]
-        is_upload = not pretended and any(isinstance(leaf, torch.device) and leaf.type == "cuda" for leaf in leaves)
-        if not pretended and not is_upload:
-            with unset_fake_temporarily():
-                return func(*args, **kwargs)
-        assert func.namespace in ("aten", "prim"), f"{func} of a CPU on the device's path"
-        if func.overloadpacket in COMPOSITE:
-            with self:
-                return func.decompose(*args, **kwargs)
-        given = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not isinstance(leaf, FakeTensor) and leaf.dim()]
-        if func is aten._local_scalar_dense.default:
-            self._wait("scalar")
-            return True if args[0].dtype == torch.bool else 3 if not args[0].is_floating_point() else 0.5
-        if func is aten._to_copy.default and pretended and torch.device(kwargs.get("device") or CUDA).type == "cpu":
-            self._wait("download")
-            with unset_fake_temporarily():
-                return made_up(args[0]).to(kwargs.get("dtype") or args[0].dtype)
-        if given:
-            self._wait("upload")
-        is_masked = func is aten.index.Tensor and any(one is not None and one.dtype == torch.bool for one in args[1])
-        if is_masked or func.overloadpacket in DATA_SIZED:
-            self._wait("size")
-        with self._fake:
-            args, kwargs = tree_map(_as_pretended, (args, kwargs))
-        made = func(*args, **kwargs)
-        if func.overloadpacket in PRODUCTS:
-            self.products[made.dtype] += 1
-        return made
-
-    def _wait(self, kind: str) -> None:
-        ours = [
-            frame for frame in traceback.extract_stack() if ".venv" not in frame.filename and "test_device" not in frame.filename
-        ]
-        place = next((one for one in reversed(ours) if "site-packages" not in one.filename), None)
-        self.waits[f"{kind}: {place and f'{place.filename}:{place.lineno} {place.line}'}"] += 1
-
-
-def _as_pretended(leaf: Any) -> Any:
-    """A tensor of the CPU as the pretended kernels take it: without content, still of the CPU."""
-    if not isinstance(leaf, Tensor) or isinstance(leaf, FakeTensor):
-        return leaf
-    return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device="cpu")
-
-
-def _apply(module: nn.Module, change: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-    """`nn.Module._apply` without exchanging content in place, which pretended tensors do not take; what is tied stays tied."""
-    changed: dict[int, tuple[Tensor, Tensor]] = {}
-    for part in module.modules():
-        for held in (part._parameters, part._buffers):
-            for name, old in held.items():
-                if old is not None:
-                    if id(old) not in changed:
-                        new = change(old)
-                        changed[id(old)] = old, nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
-                    held[name] = changed[id(old)][1]
-        if isinstance(part, nn.RNNBase):
-            part._flat_weights = [getattr(part, name) for name in part._flat_weights_names]
-    return module
-
-
-@contextmanager
-def pretended_device() -> Iterator[PretendedDevice]:
-    def load(*args: Any, real: Callable[..., Any] = torch.load, **kwargs: Any) -> Any:
-        with unset_fake_temporarily():
-            return real(*args, **kwargs)
-
-    _matrices.cache_clear()  # it is kept by device
-    with (
-        torch.no_grad(),
-        FakeTensorMode() as fake,
-        mock.patch("torch.cuda.is_available", return_value=True),
-        mock.patch("torch.backends.cudnn.is_acceptable", return_value=False),
-        mock.patch("torch._subclasses.fake_tensor.init_gpu_context"),
-        mock.patch("torch.load", load),
-        mock.patch.object(nn.Module, "_apply", _apply),
-        PretendedDevice(fake) as device,
-    ):
-        try:
-            yield device
-        finally:
-            _matrices.cache_clear()
 
 
 def sound(steps: int) -> np.ndarray:
@@ -275,6 +155,17 @@ def test_nothing_waits_within_a_loop(name: str, precision: str) -> None:
                 assert waits, what  # else it did not run on the device
     halves = device.products.keys() - {torch.float32}
     assert halves == ({PRECISIONS[precision]} if precision != "float32" and not row.is_float32 else set())
+
+
+def test_memory_is_that_of_the_tensors_that_are_there() -> None:
+    with pretended_device() as device, torch.inference_mode():
+        kept = torch.zeros(1000).to(CUDA)
+        assert device.held == 4000
+        for _ in range(3):
+            part = (kept + 1)[:10]
+        assert device.held == 8000  # a part holds all of its storage
+        del part
+        assert (device.held, device.peak) == (4000, 12000)
 
 
 def test_what_waits_is_seen() -> None:

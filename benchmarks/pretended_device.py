@@ -1,0 +1,153 @@
+"""A GPU that is pretended: operators of device "cuda:0" run on tensors without content (PyTorch's FakeTensorMode).
+
+What stays on the CPU is computed. Values that come back from the device are made up, so nothing here is about numbers. Not seen:
+kernels themselves, autograd, and what a library does behind one operator (an LSTM is taken apart into products).
+"""
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+from weakref import finalize
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from unit2av.voice.excitation import _matrices
+
+CUDA = "cuda:0"
+aten = torch.ops.aten
+COMPOSITE = {aten.to, aten.item, aten.is_nonzero, aten.type_as, aten.lstm}
+"""What inference mode leaves whole although it is made of other operators, among them those that wait."""
+DATA_SIZED = {aten.nonzero, aten.masked_select, aten.unique_consecutive, aten._unique2}
+PRODUCTS = {aten.mm, aten.addmm, aten.bmm, aten.convolution, aten.linear, aten.conv1d, aten.conv2d, aten.conv_transpose2d}
+
+
+def made_up(like: Tensor) -> Tensor:
+    """Values in place of those of the device: falling numbers, rising whole ones, true."""
+    if like.dtype == torch.bool:
+        return torch.ones(like.shape, dtype=torch.bool)
+    rising = torch.arange(like.numel(), dtype=torch.float64).reshape(like.shape)
+    return (-rising / max(like.numel(), 1) if like.is_floating_point() else rising).to(like.dtype)
+
+
+class PretendedDevice(TorchDispatchMode):
+    """Pretends operators on `CUDA`, and counts what waits for it: copies in either direction, scalars, sizes that data decide."""
+
+    def __init__(self, fake: FakeTensorMode) -> None:
+        super().__init__()
+        self._fake = fake
+        self.waits: Counter[str] = Counter()
+        self.products: Counter[torch.dtype] = Counter()
+        self.held = self.peak = 0
+        """Bytes of the device that tensors hold now, and the most since `peak` was set."""
+        self._users: Counter[int] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        leaves = tree_leaves((args, kwargs))
+        pretended = [leaf for leaf in leaves if isinstance(leaf, FakeTensor)]
+        is_upload = not pretended and any(isinstance(leaf, torch.device) and leaf.type == "cuda" for leaf in leaves)
+        if not pretended and not is_upload:
+            with unset_fake_temporarily():
+                return func(*args, **kwargs)
+        assert func.namespace in ("aten", "prim"), f"{func} of a CPU on the device's path"
+        if func.overloadpacket in COMPOSITE:
+            with self:
+                return func.decompose(*args, **kwargs)
+        given = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not isinstance(leaf, FakeTensor) and leaf.dim()]
+        if func is aten._local_scalar_dense.default:
+            self._wait("scalar")
+            return True if args[0].dtype == torch.bool else 3 if not args[0].is_floating_point() else 0.5
+        if func is aten._to_copy.default and pretended and torch.device(kwargs.get("device") or CUDA).type == "cpu":
+            self._wait("download")
+            with unset_fake_temporarily():
+                return made_up(args[0]).to(kwargs.get("dtype") or args[0].dtype)
+        if given:
+            self._wait("upload")
+        is_masked = func is aten.index.Tensor and any(one is not None and one.dtype == torch.bool for one in args[1])
+        if is_masked or func.overloadpacket in DATA_SIZED:
+            self._wait("size")
+        with self._fake:
+            args, kwargs = tree_map(_as_pretended, (args, kwargs))
+        made = func(*args, **kwargs)
+        for one in tree_leaves(made):
+            self._hold(one)
+        if func.overloadpacket in PRODUCTS:
+            self.products[made.dtype] += 1
+        return made
+
+    def _hold(self, made: Any) -> None:
+        """Count the memory of a new tensor until the last one of its storage is gone."""
+        if not isinstance(made, FakeTensor) or made.device.type != "cuda":
+            return
+        storage = made.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if not self._users[key]:
+            self.held += size
+            self.peak = max(self.peak, self.held)
+        self._users[key] += 1
+        finalize(made, self._let_go, key, size)
+
+    def _let_go(self, key: int, size: int) -> None:
+        self._users[key] -= 1
+        if not self._users[key]:
+            self.held -= size
+
+    def _wait(self, kind: str) -> None:
+        ours = [
+            frame for frame in traceback.extract_stack() if ".venv" not in frame.filename and "test_device" not in frame.filename
+        ]
+        place = next((one for one in reversed(ours) if "site-packages" not in one.filename), None)
+        self.waits[f"{kind}: {place and f'{place.filename}:{place.lineno} {place.line}'}"] += 1
+
+
+def _as_pretended(leaf: Any) -> Any:
+    """A tensor of the CPU as the pretended kernels take it: without content, still of the CPU."""
+    if not isinstance(leaf, Tensor) or isinstance(leaf, FakeTensor):
+        return leaf
+    return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device="cpu")
+
+
+def _apply(module: nn.Module, change: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+    """`nn.Module._apply` without exchanging content in place, which pretended tensors do not take; what is tied stays tied."""
+    changed: dict[int, tuple[Tensor, Tensor]] = {}
+    for part in module.modules():
+        for held in (part._parameters, part._buffers):
+            for name, old in held.items():
+                if old is not None:
+                    if id(old) not in changed:
+                        new = change(old)
+                        changed[id(old)] = old, nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
+                    held[name] = changed[id(old)][1]
+        if isinstance(part, nn.RNNBase):
+            part._flat_weights = [getattr(part, name) for name in part._flat_weights_names]
+    return module
+
+
+@contextmanager
+def pretended_device() -> Iterator[PretendedDevice]:
+    def load(*args: Any, real: Callable[..., Any] = torch.load, **kwargs: Any) -> Any:
+        with unset_fake_temporarily():
+            return real(*args, **kwargs)
+
+    _matrices.cache_clear()  # it is kept by device
+    with (
+        torch.no_grad(),
+        FakeTensorMode() as fake,
+        mock.patch("torch.cuda.is_available", return_value=True),
+        mock.patch("torch.backends.cudnn.is_acceptable", return_value=False),
+        mock.patch("torch._subclasses.fake_tensor.init_gpu_context"),
+        mock.patch("torch.load", load),
+        mock.patch.object(nn.Module, "_apply", _apply),
+        PretendedDevice(fake) as device,
+    ):
+        try:
+            yield device
+        finally:
+            _matrices.cache_clear()
