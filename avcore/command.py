@@ -16,6 +16,7 @@ from avcore.checkpoints.stages import PRECISIONS
 from avcore.compute.memory import is_no_memory, keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
 from avcore.loading import TERMINATED, end_start
+from avcore.notes import NoteKind, ToldNote, hand_on
 from avcore.outputs import Input, Output, check_files
 from avcore.plain_text import NEW_COMMAND, PlainFormatter
 from avcore.usage import Parser, add_quiet_options
@@ -85,7 +86,7 @@ def run(
                 check_files(files)
             return work(asked) or EXIT_DONE
     except NetflipsError as error:
-        LOG.error("%s: error: %s", parser.prog, error)
+        _complain(parser.prog, str(error))
         return error.exit_code
     except Terminated:
         LOG.error("%s: terminated", parser.prog)
@@ -96,13 +97,23 @@ def run(
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _REFUSED:
             place = str(error.filename or "a file")
-            LOG.error("%s: error: %s: it cannot be used; found %s", parser.prog, place[:_MOST_SHOWN], error.strerror)
+            _complain(parser.prog, f"{place[:_MOST_SHOWN]}: it cannot be used; found {error.strerror}")
             return EXIT_BAD_INPUT
         if is_no_memory(error):
-            LOG.error("%s: error: there is not enough memory for this; found %s; %s", parser.prog, reason(error), _LESS)
+            _complain(parser.prog, f"there is not enough memory for this; found {reason(error)}; {_LESS}")
             return EXIT_BAD_INPUT
-        LOG.error("%s: unexpected error: %s: %s", parser.prog, type(error).__name__, error, exc_info=is_verbose)
+        _complain(f"{parser.prog}: unexpected", f"{type(error).__name__}: {error}", is_verbose)
         return EXIT_FAILED
+
+
+COMPLAINT = NoteKind("failed", "{text}", "오류: {text}")
+"""Heard by who listens to a command's notes: the error that ended it."""
+
+
+def _complain(prog: str, text: str, is_verbose: bool = False) -> None:
+    """Say the error that ends a command. prog: the command; of what nobody foresaw, that too."""
+    LOG.error("%s%serror: %s", prog, " " if prog.endswith("unexpected") else ": ", text, exc_info=is_verbose)
+    hand_on(ToldNote(COMPLAINT(text=text)))
 
 
 def _log_to_stderr() -> None:

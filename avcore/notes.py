@@ -89,6 +89,9 @@ def sentence(told: ToldNote | Note, language: str = ENGLISH, *, who: str | None 
             return _filled(kind.korean, values)
         return _filled(kind.english, values) + (_filled(kind.hint, values) if hint else "")
     except (LookupError, ValueError, TypeError, AttributeError):
+        text = note.values.get("text_ko" if language == KOREAN else "text", note.values.get("text"))
+        if text is not None:
+            return str(text)
         figures = ", ".join(f"{name} = {value}" for name, value in note.values.items())
         return f"{values['u']}{note.code}" + (f" ({figures})" if figures else "")
 
@@ -113,8 +116,9 @@ class _Filler(Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec == "@":
-            kind = KINDS[value]
-            return _filled(kind.korean if self._values["language_of_words"] == KOREAN else kind.english, self._values)
+            kind = KINDS.get(value)
+            korean = self._values["language_of_words"] == KOREAN
+            return str(value) if kind is None else _filled(kind.korean if korean else kind.english, self._values)
         if format_spec.startswith("#"):
             one, _, more = format_spec[1:].partition("/")
             return several(value, one, more)
@@ -149,6 +153,11 @@ def tell(told: ToldNote | Note, place: object = "", *, is_once: bool = False) ->
             return
         _TOLD.add((str(place), text))
     LOG.warning("%s%s", f"{place}: warning: " if str(place) else "warning: ", text)
+    hand_on(told)
+
+
+def hand_on(told: ToldNote) -> None:
+    """Hand a note on to who listens."""
     for listener in _LISTENERS:
         listener(told)
 
@@ -175,12 +184,6 @@ class Notes:
             tell(told, self._place)
         for number, note in notes.items():
             self.of.setdefault(number, []).append(note)
-
-
-def told_in_order(first: Iterable[Note], notes: Notes) -> list[ToldNote]:
-    """All notes of a job as they are told, after some others of all of it."""
-    of_utterances = ((number, note) for number in sorted(notes.of) for note in notes.of[number])
-    return [*map(ToldNote, first), *map(ToldNote, notes.of_all), *grouped(of_utterances)]
 
 
 _LISTENERS: list[Callable[[ToldNote], None]] = []

@@ -41,10 +41,10 @@ def run_demo(video: Path, portrait: Path, out_dir: Path, stem: str, options: Com
     out = out_dir / f"{stem}_{target}.mp4"
     has_reader = models.paths.other(TEXT_READER) is not None
     page, settings = out_dir / "report.html", DubOptions(source, target, subtitles=Subtitling() if has_reader else None)
-    told = ReportFiles([page, out_dir / "report.json"], [(video, out)], settings)
+    told = ReportFiles([page, out_dir / "report.json"], [(video, out)])
     with bars(options.quiet) as progress:
         report = dub(video, out, models, settings, progress)
-    told.add(report)
+    told.add(report.script)
     told.write()
     talking = out_dir / f"portrait_{target}.mp4"
     animated_s = _let_talk(portrait, options, bundle, out, talking)

@@ -63,10 +63,10 @@ def dub(
             head_start.close()
         from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
 
-        report = dub_recording(source, out_path, models, options, progress, clock, decide)
+        script = dub_recording(source, out_path, models, options, progress, clock, decide)
     else:
-        report = ShortDub(source, out_path, models, options, progress, clock, head_start, decide).run()
-    return replace(report, peak_memory_bytes=peak_memory_bytes())
+        script = ShortDub(source, out_path, models, options, progress, clock, head_start, decide).run()
+    return DubReport(replace(script, made=replace(script.result, peak_memory_bytes=peak_memory_bytes())))
 
 
 def is_recording(source: PictureSource, options: DubOptions) -> bool:

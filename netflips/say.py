@@ -21,7 +21,7 @@ from avcore.usage import TO, Parser
 from netflips.stages import load_speller
 from netflips.text_voice import TextVoice, VoiceFlags, speller_path
 from text2unit.inference import given_script, warn_of_strange
-from text2unit.script import Script
+from text2unit.script import SpokenScript
 from unit2av.stage import RENDERER
 
 if TYPE_CHECKING:
@@ -91,14 +91,14 @@ def say_text(options: SayOptions) -> None:
         LOG.info("%s: %s of %s", options.units_path, several(len(units), "unit"), several(len(spoken), "sentence"))
 
 
-def _told(speller: "TextSpeller", script: Script, language: str) -> "Iterator[Spelling]":
+def _told(speller: "TextSpeller", script: SpokenScript, language: str) -> "Iterator[Spelling]":
     """The units of each sentence; those that are hardly of the kind that the speller learnt are told."""
     for spelling in speller.spell(script.sentences, language):
         warn_of_strange(speller, spelling)
         yield spelling
 
 
-def _speak(voice: TextVoice, script: Script, options: SayOptions) -> "list[Spelling]":
+def _speak(voice: TextVoice, script: SpokenScript, options: SayOptions) -> "list[Spelling]":
     """Write the speech, sentence by sentence; returns what was said."""
     from avcore.media import write_speech_pieces
 

@@ -23,7 +23,7 @@ from avcore.units.vocabulary import normalise_language
 from netflips.dub.timing import scale_durations
 from netflips.stages import load_speaker_encoder, load_voice
 from text2unit.inference import warn_of_strange
-from text2unit.script import Script
+from text2unit.script import SpokenScript
 from text2unit.stage import SPELLER
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class TextVoice:
         vocoder = load_voice(renderer, Running(options.device, options.precision, target=language))
         return cls(speller, vocoder, speaker_voice(options, vocoder), scale)
 
-    def tell(self, script: Script, progress: Progress = silent) -> "Telling":
+    def tell(self, script: SpokenScript, progress: Progress = silent) -> "Telling":
         """Begin to say a text that `script_of` read."""
         return Telling(self, script, progress)
 
@@ -100,7 +100,7 @@ class Telling:
     """
 
     said_by: TextVoice
-    script: Script
+    script: SpokenScript
     progress: Progress = silent
     spellings: "list[Spelling]" = field(default_factory=list)
     parts: list[Units] = field(default_factory=list)

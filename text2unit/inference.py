@@ -17,7 +17,7 @@ from avcore.texts import MOST_BYTES, read_text
 from avcore.units import write_unit_file
 from avcore.usage import add_positional
 from text2unit.cleaning import left_out_note
-from text2unit.script import Script, script_of
+from text2unit.script import SpokenScript, script_of
 
 if TYPE_CHECKING:
     from text2unit.speller import Spelling, TextSpeller
@@ -36,7 +36,7 @@ _SPELT = NoteKind(
 )
 
 
-def given_script(text: str | None, path: Path | None, language: str) -> Script:
+def given_script(text: str | None, path: Path | None, language: str) -> SpokenScript:
     """The text that a user gave, in words, in a file or on standard input, ready to be said.
 
     Raises what `script_of` raises.
@@ -51,7 +51,7 @@ def given_script(text: str | None, path: Path | None, language: str) -> Script:
     return script
 
 
-def warn_of_script(script: Script) -> None:
+def warn_of_script(script: SpokenScript) -> None:
     """Say what of a text is not said, and what is spelt letter by letter."""
     if script.left_out:
         tell(left_out_note(script.left_out))

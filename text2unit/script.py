@@ -21,7 +21,7 @@ _SAYABLE = re.compile(r"[0-9A-Za-z가-힣ㄱ-ㅣ\u1100-\u11ff\u00bc-\u00be\u2150
 
 
 @dataclass(frozen=True)
-class Script:
+class SpokenScript:
     """sentences: as they are said. spelt: words in Latin letters that are spelt letter by letter. left_out: what is not said."""
 
     sentences: tuple[str, ...]
@@ -29,7 +29,7 @@ class Script:
     left_out: tuple[str, ...] = ()
 
 
-def script_of(text: str, language: str = "ko", path: str | Path | None = None) -> Script:
+def script_of(text: str, language: str = "ko", path: str | Path | None = None) -> SpokenScript:
     """Read a text and cut it at the ends of sentences and lines; what nobody says is left out (see `text2unit.cleaning`).
 
     path: the file it is from, for messages. Raises LanguageError for a language that has no front end, and InputError for signs
@@ -50,7 +50,7 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
     if cleaned.left_out and not _SAYABLE.search(cleaned.text):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
     readings = [read(line, path) for line in cleaned.text.splitlines() if _SAYABLE.search(line)] or [read(cleaned.text, path)]
-    return Script(tuple(_cut(readings, path)), _spelt(readings), cleaned.left_out)
+    return SpokenScript(tuple(_cut(readings, path)), _spelt(readings), cleaned.left_out)
 
 
 def _spelt(readings: Sequence[Reading]) -> tuple[str, ...]:

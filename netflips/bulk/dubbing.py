@@ -9,7 +9,7 @@ Which videos of a folder are dubbed, and which were set aside:
 import json
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RunOptions
 from netflips.pipeline import dub
 from netflips.recognizers.folders import folder_fingerprint
-from netflips.report import DubReport
+from netflips.report import DubReport, report_json
 from netflips.script.notes import DUB_CHANGED, TRIED_AGAIN
 from unit2av.speaker import default_weights
 from unit2av.stage import SPEAKER_ENCODER
@@ -86,7 +86,7 @@ class DubRecord:
     def add(self, job: DubJob, key: str, report: DubReport, deaths: Sequence[str] = ()) -> None:
         """Note a video that is complete, and the settings that it was made with. deaths: why it was tried again, each time."""
         again = {"tried_again": list(deaths)} if deaths else {}
-        row = {"output": job.target.name, "key": key, "file": seal_of(job.target), **again, "report": asdict(report)}
+        row = {"output": job.target.name, "key": key, "file": seal_of(job.target), **again, "report": report_json(report.script)}
         journal.append(self.out_dir / "dubs.jsonl", [row])
         self.done[job.target.name] = json.loads(json.dumps(row))
 
@@ -236,8 +236,8 @@ def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
         return
     if outcome.deaths:
         tell(TRIED_AGAIN(deaths="; ".join(outcome.deaths)), job.source)
-    for warning in result.warnings:
-        LOG.warning("%s: warning: %s", job.source, warning)
+    for told in result.script.notes_told:
+        tell(told, job.source)
     if result.understood is not None:
         LOG.info("%s: %s", job.source, result.understood.words())
     LOG.info("%s", result.summary())

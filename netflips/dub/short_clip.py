@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.trust import TrustedUnits, reason_words, trusted_units
+from av2unit.trust import TrustedUnits, trusted_units
 from avcore.answers import SpeakerVoice, Translation
 from avcore.arrays import Samples
 from avcore.compute.ahead import pictures_ahead, pictures_at_once
@@ -17,12 +17,12 @@ from avcore.contracts import Recognizer
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, NoSuchFaceError, UnitError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import SpeakerFace, chosen_face, find_faces
-from avcore.faces.geometry import CUT_OFF, MOUTH_CUT, MouthsToDraw, mouths_in_boxes
+from avcore.faces.geometry import MOUTH_CUT, MouthsToDraw, mouths_in_boxes
 from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.media.carried import CarriedOver
-from avcore.notes import Notes, sentence, told_in_order
+from avcore.notes import Notes
 from avcore.pingpong import pingpong
 from avcore.progress import Progress, track
 from avcore.provenance import synthetic_comment
@@ -30,13 +30,37 @@ from avcore.timeline import FRAME_RATE, units_to_seconds
 from avcore.units import Units
 from netflips import __version__
 from netflips.dub.clock import StageClock
-from netflips.dub.judgement import Decide, UtteranceJudgement, go_on, judge_utterance
+from netflips.dub.judgement import Decide, go_on, judge_utterance
 from netflips.dub.lip_video import read_lip_crops
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.render.writing import Finish, Frame
-from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
+from netflips.script.build import (
+    finite_or_none,
+    media_of,
+    models_used,
+    pitch_hz,
+    settings_told,
+    text_of,
+    timings_of,
+    tracks_told,
+    units_heard,
+    voice_told,
+)
 from netflips.script.notes import NO_FACE, NO_SUCH_FACE
+from netflips.script.types import (
+    DrawnPictures,
+    FaceQuality,
+    Made,
+    Script,
+    SeenFaces,
+    SpeakerOf,
+    TimeFit,
+    TimeSpan,
+    TranslatedUnits,
+    UnitList,
+    Utterance,
+)
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import check_font, painter_of, shows_texts, tracks_of
@@ -48,8 +72,10 @@ from unit2av.speakers.voice_of import read_voice, voice_of
 from unit2text.stage import TEXT_READER
 from unit2unit.inference import search_settings, truncation_note
 
-_NUMBER = 1
-"""Of the only utterance, as reports count them."""
+_NUMBER, _SPEAKER = 1, "speaker 1"
+"""Of the only utterance."""
+_READING = frozenset({"read", "faces", "voice", "av2unit"})
+"""Steps of the clock that read the input."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +118,7 @@ class ShortDub:
         self._models, self._options, self._progress, self._clock = models, options, progress, clock
         self._notes, self._mouth, self._head_start, self._decide = Notes(source.path), "", head_start, decide
 
-    def run(self) -> DubReport:
+    def run(self) -> Script:
         """Do everything; see `netflips.pipeline.dub`."""
         check_font(self._options)
         reader = reader_of(self._models, self._options)
@@ -117,9 +143,10 @@ class ShortDub:
         texts = reading.result()
         if self._options.subtitles is not None:
             write_beside(self._options.subtitles, self._out, (self._options.source, self._options.target), texts)
-        fingerprints = self._models.fingerprints | ({} if reader is None else {TEXT_READER.name: reader.fingerprint})
-        report = self._report(material, heard, judgement, translation, said, writer, voice)
-        return replace(report, fingerprints=fingerprints, **texts.facts(_NUMBER))
+        read_by = {} if reader is None else {TEXT_READER.name: reader.fingerprint}
+        script = self._script(material, heard, translation, said, writer, voice, texts, read_by)
+        utterances = (replace(one, understood=judgement.understanding) for one in script.utterances)
+        return replace(script, utterances=tuple(utterances), understood=judgement.understanding)
 
     # Reading
 
@@ -237,60 +264,77 @@ class ShortDub:
 
     # What was done
 
-    def _report(
+    def _script(
         self,
         material: ClipInput,
         heard: TrustedUnits,
-        judgement: UtteranceJudgement,
         translation: Translation,
         said: Units,
         writer: VideoWriter,
         voice: SpeakerVoice,
-    ) -> DubReport:
+        texts: Texts,
+        reader: dict[str, str],
+    ) -> Script:
         options, info = self._options, material.source.info
         input_s, output_s = float(info.duration_s), float(units_to_seconds(said.num_steps))
-        reading = {"read", "faces", "voice", "av2unit"}
-        stages = tuple(
-            StageTime(name, seconds, (input_s if name in reading else output_s) / max(seconds, 1e-9))
-            for name, seconds in self._clock.seconds.items()
-        )
         own = material.source.own
         shown = [own[pingpong(step, len(own))] for step in range(num_pictures_for(said))]
         num_cut = int(material.mouths.is_cut[shown].sum())
         if num_cut:
             self._notes.add(MOUTH_CUT(count=num_cut, total=len(shown)))
-        return DubReport(
+        face = material.face
+        drawn = sum(material.mouths.boxes[place] is not None for place in shown)
+        unseen = len(shown) - drawn - num_cut
+        left = {name: count for name, count in (("no_face", unseen), ("cut_off", num_cut)) if count}
+        spoken = TimeSpan(0.0, output_s)
+        pace = output_s / max(float(units_to_seconds(heard.extraction.units.num_steps)), 1e-9)
+        utterance = Utterance(
+            number=_NUMBER,
+            place=TimeSpan(0.0, input_s),
+            speaker=_SPEAKER,
+            heard=units_heard(heard),
+            text=text_of(texts.source, _NUMBER, 0.0, "reader", "person", pace),
+            seen=SeenFaces(
+                () if face is None else tracks_told(map(asdict, face.tracks)),
+                quality=_quality(face, drawn + num_cut, len(shown)),
+                absent="no_face" if face is None and not material.has_given_boxes else "",
+            ),
+            target=TranslatedUnits(
+                UnitList.of(translation.units),
+                finite_or_none(translation.score),
+                translation.truncated,
+                translation.weakest,
+                text_of(texts.target, _NUMBER, 0.0, "reader", "person"),
+            ),
+            fit=TimeFit(spoken, len(translation.units), output_s, output_s),
+            drawn=DrawnPictures(len(shown), drawn, left),
+            notes=tuple(self._notes.of_all),
+        )
+        made = Made(
             version=__version__,
-            input=str(self._in),
             output=str(self._out),
-            source_language=options.source,
-            target_language=options.target,
-            modalities=options.modalities or heard.modalities,
-            units_from=heard.words,
-            units_why=reason_words(heard.values),
-            input_s=input_s,
-            output_s=output_s,
+            duration_s=output_s,
             width=writer.out_width,
             height=writer.out_height,
             has_grown=writer.grew,
-            num_pictures=len(shown),
-            pictures_with_face=sum(material.mouths.boxes[place] is not None for place in shown),
-            left={CUT_OFF: num_cut} if num_cut else {},
-            source_units=len(heard.extraction.units),
-            target_units=len(translation.units),
-            target_steps=said.num_steps,
-            translation_score=translation.score,
-            unit_confidence=judgement.confidence,
-            is_outside_domain=judgement.is_outside,
-            usual_confidence=least_of(self._models.extractor.domain),
-            usual_score=least_of(self._models.translator.domain),
-            is_truncated=translation.truncated,
-            understood=judgement.understanding,
-            mouth=self._mouth,
-            voice="the source's" if options.speaker is None else str(options.speaker),
-            pitch_hz=spoken_pitch_hz(self._models.vocoder, voice),
-            fingerprints=self._models.fingerprints,
-            stages=stages,
-            warnings=tuple(sentence(one) for one in told_in_order(info.notes, self._notes)),
-            faces=() if material.face is None else tuple(asdict(track) for track in material.face.tracks),
+            pictures=len(shown),
+            lips=self._mouth,
+            models=models_used(self._models, reader),
+            settings=settings_told(options),
+            timings=timings_of(self._clock, _READING),
         )
+        return Script(
+            source=options.source,
+            target=options.target,
+            schedule="to_and_fro",
+            media=media_of(info),
+            speakers=(SpeakerOf(_SPEAKER, voice_told(options.speaker), options.face, pitch_hz(self._models.vocoder, voice)),),
+            utterances=(utterance,),
+            notes=info.notes,
+            made=made,
+        )
+
+
+def _quality(face: SpeakerFace | None, num_seen: int, num_pictures: int) -> FaceQuality | None:
+    heights = [] if face is None else [one.mean_box[3] - one.mean_box[1] for one in face.tracks if one.is_chosen]
+    return FaceQuality(num_seen / num_pictures, heights[0]) if heights and num_pictures else None

@@ -26,7 +26,7 @@ from netflips.languages import choose_languages
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
-from netflips.report import DubReport, report_from
+from netflips.report import DubReport, report_script
 from netflips.report.files import ReportFiles
 from netflips.subtitles.reader import require_reader
 
@@ -52,7 +52,7 @@ def dub_videos(options: DubCommand, recording: RecordingOptions, head_start: Hea
     require_reader(paths, settings)
     if settings.road is not None:
         require_road(settings.road)
-    told = ReportFiles(options.report, jobs, settings)
+    told = ReportFiles(options.report, jobs)
     if options.ray:
         if options.ask:
             raise UsageError("--ask has nobody to ask with --ray", hint="--strict leaves out what is hardly understood")
@@ -60,7 +60,7 @@ def dub_videos(options: DubCommand, recording: RecordingOptions, head_start: Hea
     suit_threads(paths.all)
     models = load_models(paths, *languages, replace(_run_options(options), puts_away=len(jobs) == 1))
     if len(jobs) == 1:
-        told.add(_dub_one(*jobs[0], models, settings, options, head_start))
+        told.add(_dub_one(*jobs[0], models, settings, options, head_start).script)
         _write(told, options.quiet)
         return None
     return _dub_all(jobs, models, settings, told, options)
@@ -89,7 +89,7 @@ def _dub_side_by_side(
         record.write_report(path, batch)
     for job in batch:
         if job.target.name in record.done:
-            told.add(report_from(record.done[job.target.name]["report"]))
+            told.add(report_script(record.done[job.target.name]["report"]))
         elif str(job.source) in record.failures:
             told.fail(job.source, record.failures[str(job.source)])
     with bars(options.quiet, "report: ") as progress:
@@ -103,7 +103,7 @@ def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: Report
     try:
         for source, target in jobs:
             try:
-                told.add(_dub_one(source, target, models, settings, options))
+                told.add(_dub_one(source, target, models, settings, options).script)
             except NetflipsError as error:
                 LOG.error("failed: %s", error)
                 failed.append(str(source))

@@ -20,7 +20,7 @@ from netflips.portrait.options import PortraitOptions
 from netflips.stages import load_speller, load_voice
 from netflips.text_voice import TextVoice, speaker_voice, speller_path
 from text2unit.inference import warn_of_script
-from text2unit.script import Script, script_of
+from text2unit.script import SpokenScript, script_of
 from unit2av.lipsync.backend import backend_of, settled
 from unit2av.lipsync.mouth import Said
 from unit2av.stage import RENDERER
@@ -37,7 +37,7 @@ class Given:
     """
 
     speech: Path | None = None
-    script: Script | None = None
+    script: SpokenScript | None = None
     units: Path | None = None
     speller: Path | None = None
     encoder: Path | None = None

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from avcore.arrays import Samples
 from avcore.errors import NoSpeechError
@@ -29,16 +29,13 @@ from netflips.script.notes import NO_FACE as NOBODY_SEEN
 from unit2av.speakers.voice_of import read_voice
 from unit2av.voice.speech import SpeakerVoice
 
-_OUT_OF_SIGHT = "the speaker is not in sight"
-_NOT_WANTED = "no face was wanted"
-
 
 @dataclass(frozen=True)
 class Cast:
     """An utterance and who says it. room: how far it may go into the pause after it (s). watch: its pictures and the pause's.
 
     name: of the speaker, for reports. voice: with its pitch where that was measured. face: that is drawn. face_key: name of
-    that work. evidence: how much the face looks like saying it, None = it was not asked. note: why nobody is shown, "" =
+    that work. evidence: how much the face looks like saying it, None = it was not asked. absent: why nobody is shown, "" =
     somebody is. followed: what is to be said of all faces in sight. lips: the speaker's; None where they are not seen.
     """
 
@@ -50,7 +47,7 @@ class Cast:
     face: FaceTable
     face_key: str
     evidence: float | None
-    note: str
+    absent: Literal["", "out_of_sight", "not_wanted"]
     followed: tuple[dict[str, Any], ...]
     lips: LipSource | None
 
@@ -103,7 +100,7 @@ def _cast(job: Job, asked: _Asked, one: Utterance, room: Fraction, seen: Faces, 
         face=face,
         face_key=key_of(seen.key, sorted(tracks), asked.digest, choice == NO_FACE),
         evidence=turn.evidence if tracks and tracks == turn.tracks else None,
-        note="" if len(face) else _NOT_WANTED if choice == NO_FACE else _OUT_OF_SIGHT,
+        absent="" if len(face) else "not_wanted" if choice == NO_FACE else "out_of_sight",
         followed=seen.summaries(tracks),
         lips=_lips(job, asked, one, seen, tracks),
     )
@@ -217,7 +214,7 @@ def _warn(job: Job, casts: Sequence[Cast], faces: Mapping[int, Faces], asked: _A
     if not crowded:
         job.notes.add(NOBODY_SEEN())
         return
-    hidden = [one.utterance.number for one in crowded if one.note == _OUT_OF_SIGHT]
+    hidden = [one.utterance.number for one in crowded if one.absent == "out_of_sight"]
     if hidden and job.options.face.isdecimal():
         job.notes.add(NO_SUCH_FACE(face=int(job.options.face)), *hidden)
     elif hidden:

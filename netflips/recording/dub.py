@@ -16,7 +16,7 @@ from netflips.dub.segments import read_segments
 from netflips.dub.speaker_map import read_speaker_map
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.recording.account import told_of_recording
+from netflips.recording.account import script_of_recording
 from netflips.recording.cast import cast
 from netflips.recording.draw import paste_lower_face
 from netflips.recording.find import find
@@ -27,7 +27,7 @@ from netflips.recording.say import Spoken, say
 from netflips.recording.sound import join, require_writable_kind
 from netflips.recording.subtitles import read_texts
 from netflips.recording.texts import check_texts
-from netflips.report import DubReport
+from netflips.script.types import Script
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.inside import check_font, painter_of, tracks_of
 from netflips.subtitles.reader import reader_of
@@ -45,7 +45,7 @@ def dub_recording(
     progress: Progress,
     clock: StageClock,
     decide: Decide = go_on,
-) -> DubReport:
+) -> Script:
     """Dub a recording: same pictures where nobody speaks, each utterance in its own place, sound in step.
 
     Raises NetflipsError as `netflips.pipeline.dub` does.
@@ -74,8 +74,8 @@ def dub_recording(
     job.work.settle(out_video)
     if options.subtitles is not None:
         write_beside(options.subtitles, out_video, (options.source, options.target), texts, job.work)
-    report = told_of_recording(job, found, cues, output, pieces, writer, texts)
-    return report if reader is None else replace(report, fingerprints=report.fingerprints | {TEXT_READER.name: reader.fingerprint})
+    read_by = {} if reader is None else {TEXT_READER.name: reader.fingerprint}
+    return script_of_recording(job, found, cues, output, pieces, writer, texts, read_by)
 
 
 def settled_mouth(models: Models, options: DubOptions) -> MouthChoice:

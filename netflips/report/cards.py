@@ -1,6 +1,5 @@
 """What the page tells of each utterance: the facts of its card, and what of the dub needs a look."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,21 +8,19 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from avcore.notes import ToldNote, sentence
 from avcore.plain_text import several
-from netflips.cascade.options import TEXT
+from avcore.units.domain import OUTSIDE
 from netflips.dub.timing import Pace
 from netflips.recording.faces import MIN_SHARPNESS, SPEAKS
 from netflips.recording.who import SPEAKS_KNOWN
-from netflips.report import DubReport, UtteranceReport
 from netflips.report.drawing import NUM_COLOURS, gauge, peak, wave_pair
 from netflips.report.material import Material, PicturePair
-from netflips.report.story import speakers_of, utterances_of
+from netflips.report.story import OnPage, on_page, speakers_of
 from netflips.report.words import (
     TIMES,
     Verdict,
     clock,
-    gathered,
-    in_plain_figures,
     number_or_dash,
     per_cent,
     percent,
@@ -33,10 +30,13 @@ from netflips.report.words import (
     unusual,
     verdicts,
 )
+from netflips.script.notes import LEFT_ALONE, left_words, why_left
+from netflips.script.types import Script, WrittenText
 
 _MOST_WITH_WAVES = 400
 """Cards of longer recordings show no sounds of their own: the timeline has them, and the page stays small."""
-_NAMED = re.compile(r"\butterance (?P<one>\d+)|\butterances (?P<many>\d+(?:-\d+)?(?:, \d+(?:-\d+)?)*)", re.IGNORECASE)
+_MARK = "\ue000"
+"""Stands for the utterances in a sentence while it is put together."""
 
 
 class Fact(NamedTuple):
@@ -52,7 +52,7 @@ class Fact(NamedTuple):
 class Card:
     """One utterance on the page. colour: class of its speaker. until_s: when both videos have shown it, in the output (s)."""
 
-    utterance: UtteranceReport
+    utterance: OnPage
     colour: str
     verdicts: Sequence[Verdict]
     pairs: Sequence[PicturePair]
@@ -76,9 +76,9 @@ class Remark(NamedTuple):
     reasons: Sequence[Sequence[SentencePart]] = ()
 
 
-def cards_of(report: DubReport, material: Material, pace: Pace | None) -> list[Card]:
+def cards_of(script: Script, material: Material, pace: Pace | None) -> list[Card]:
     """Make the cards of all utterances. pace: bounds that were set, or None."""
-    utterances = utterances_of(report)
+    utterances = on_page(script)
     speakers, loudest = speakers_of(utterances), peak(material.source, material.output)
     has_waves = len(utterances) <= _MOST_WITH_WAVES and bool(len(material.source) or len(material.output))
     return [
@@ -88,104 +88,112 @@ def cards_of(report: DubReport, material: Material, pace: Pace | None) -> list[C
             verdicts=verdicts(one),
             pairs=material.pairs.get(one.number, []),
             waves=wave_pair(one, material.source, material.output, loudest) if has_waves else None,
-            until_s=max(one.output_end_s, _slot_end(report, one)),
-            facts=[*_texts(one), *_lengths(one, pace), *_units(report, one), *_picture(one), *_face(one)],
+            until_s=max(one.output.end_s, _slot_end(script, one)),
+            facts=[*_texts(one), *_lengths(one, pace), *_units(script, one), *_picture(one), *_face(one)],
         )
         for one in utterances
     ]
 
 
-def _slot_end(report: DubReport, one: UtteranceReport) -> float:
+def _slot_end(script: Script, one: OnPage) -> float:
     """When the original utterance ends, in the output (s); a short clip's original has an end of its own."""
-    return one.output_start_s + (one.source_end_s - one.source_start_s if report.recording is not None else 0.0)
+    return one.output.start_s + (one.source.seconds if script.is_in_own_time else 0.0)
 
 
-def _texts(one: UtteranceReport) -> list[Fact]:
+def _texts(one: OnPage) -> list[Fact]:
     """What was heard and what is said, as far as it was read off the units or the user wrote it."""
+    said = one.utterance.said
+    is_written = isinstance(one.utterance.target, WrittenText) and one.utterance.target.by != "cascade"
     facts = []
-    for name, text, confidence in (
-        ("heard", one.heard_text, one.heard_confidence),
-        ("said", "" if one.target_text else one.said_text, one.said_confidence),
-    ):
-        if text:
-            facts.append(Fact(name, text + ("" if confidence is None else f" ({percent(confidence)})")))
-    return [*facts, Fact("said as written", one.target_text)] if one.target_text else facts
+    for name, text in (("heard", one.utterance.text), ("said as written" if is_written else "said", None if one.alone else said)):
+        if text is not None and text.text:
+            facts.append(Fact(name, text.text + ("" if text.confidence is None else f" ({percent(text.confidence)})")))
+    return facts
 
 
-def _lengths(one: UtteranceReport, pace: Pace | None) -> list[Fact]:
-    facts = [Fact("original", seconds(one.source_end_s - one.source_start_s))]
-    if one.left_alone:
+def _lengths(one: OnPage, pace: Pace | None) -> list[Fact]:
+    facts, fit = [Fact("original", seconds(one.source.seconds))], one.fit
+    if one.alone is not None:
         return facts
-    if one.factor is None:
-        return [*facts, Fact("dub", seconds(one.spoken_s))]
+    if fit.factor is None:
+        return [*facts, Fact("dub", seconds(fit.spoken_s))]
     facts += [
-        Fact("dub", f"{seconds(one.spoken_s)}, by itself {seconds(one.natural_s)}"),
-        Fact("pace", f"{percent(one.factor)} of its length by itself", drawing=gauge(one.factor, pace)),
+        Fact("dub", f"{seconds(fit.spoken_s)}, by itself {seconds(fit.natural_s)}"),
+        Fact("pace", f"{percent(fit.factor)} of its length by itself", drawing=gauge(fit.factor, pace)),
     ]
     for name, value in (
-        ("silent in its place", one.slack_s),
-        ("in the pause after", one.in_pause_s),
-        ("fitted nowhere", one.overrun_s),
-        ("picture held", one.held_s),
-        ("cut off", one.cut_s),
+        ("silent in its place", fit.slack_s),
+        ("in the pause after", fit.in_pause_s),
+        ("fitted nowhere", fit.overrun_s),
+        ("picture held", fit.held_s),
+        ("cut off", fit.cut_s),
     ):
         if value:
             facts.append(Fact(name, seconds(value)))
-    if abs(one.output_start_s - one.source_start_s) > 1e-3:
-        facts.append(Fact("begins in the output", clock(one.output_start_s)))
+    if abs(one.output.start_s - one.source.start_s) > 1e-3:
+        facts.append(Fact("begins in the output", clock(one.output.start_s)))
     return facts
 
 
-def _units(report: DubReport, one: UtteranceReport) -> list[Fact]:
-    facts = []
-    if not one.left_alone and report.road == TEXT:
-        facts.append(Fact("units", f"{several(one.target_units, 'unit')}, of the text"))
-    elif not one.left_alone:
-        facts.append(Fact("units", f"{one.source_units} in the original, {one.target_units} in the translation"))
-    elif one.source_units:
-        facts.append(Fact("units", several(one.source_units, "unit")))
-    if one.units_from or one.units_why:
-        told = [text for text in (taken_from(one.units_from), one.units_why) if text]
+def _units(script: Script, one: OnPage) -> list[Fact]:
+    facts, heard, said = [], one.utterance.heard, one.fit.units
+    num_heard = 0 if heard is None else len(heard.units.ids)
+    if one.alone is None and script.is_over_text:
+        facts.append(Fact("units", f"{several(said, 'unit')}, of the text"))
+    elif one.alone is None:
+        facts.append(Fact("units", f"{num_heard} in the original, {said} in the translation"))
+    elif num_heard:
+        facts.append(Fact("units", several(num_heard, "unit")))
+    told = [text for text in ("" if heard is None else taken_from(heard.modalities), one.utterance.units_why) if text]
+    if told:
         facts.append(Fact("units from", "; ".join(told)))
-    for name, score, usual in (
-        ("sure of the original", one.unit_confidence, report.usual_confidence),
-        ("sure of the translation", one.translation_score, report.usual_score),
-    ):
+    for name, score, usual in _scores(script, one):
         if score is not None:
-            facts.append(Fact(name, sure(score, usual), is_bad=unusual(score, usual)))
-    if one.understood is not None and one.understood.grade != "unknown":
-        facts.insert(0, Fact("understood", one.understood.words(), is_bad=one.understood.grade == "bad"))
-    if one.pitch_hz is not None and not one.left_alone:
-        facts.append(Fact("voice pitch", f"{one.pitch_hz:.0f} Hz"))
+            facts.append(Fact(f"sure of the {name}", sure(score, usual), is_bad=unusual(score, usual)))
+    understood = one.utterance.understood
+    if understood is not None and understood.grade != "unknown":
+        facts.insert(0, Fact("understood", understood.words(), is_bad=understood.grade == "bad"))
+    pitch = script.speaker(one.speaker).pitch_hz
+    if pitch is not None and one.alone is None:
+        facts.append(Fact("voice pitch", f"{pitch:.0f} Hz"))
     return facts
 
 
-def _picture(one: UtteranceReport) -> list[Fact]:
-    if not one.pictures:
+def _scores(script: Script, one: OnPage) -> tuple[tuple[str, float | None, float | None], ...]:
+    """How sure the models are of an utterance: of what, the score, and what is usual."""
+    made, heard = script.result, one.utterance.heard
+    return (
+        ("original", None if heard is None else heard.confidence, made.usual("av2unit")),
+        ("translation", one.utterance.score if one.utterance.fit else None, made.usual("unit2unit")),
+    )
+
+
+def _picture(one: OnPage) -> list[Fact]:
+    drawn = one.drawn
+    if not drawn.pictures:
         return []
-    facts = [Fact("new lips", f"in {one.drawn} of {several(one.pictures, 'picture')}")]
-    if one.left:
-        facts.append(Fact("left as they were", ", ".join(f"{count} ({reason})" for reason, count in one.left.items())))
+    facts = [Fact("new lips", f"in {drawn.drawn} of {several(drawn.pictures, 'picture')}")]
+    if drawn.left:
+        told = ", ".join(f"{count} ({left_words(reason)})" for reason, count in drawn.left.items())
+        facts.append(Fact("left as they were", told))
     return facts
 
 
-def _face(one: UtteranceReport) -> list[Fact]:
+def _face(one: OnPage) -> list[Fact]:
     """Quality of the face; angles are rough, from the landmarks."""
-    quality = one.face
-    if not quality:
-        return [] if one.factor is None else [Fact("face", "none was found")]
-    words = [f"in {per_cent(quality.get('share_of_pictures', 0.0), 1.0)} of the pictures"]
-    if "height_px" in quality:
-        words.append(f"{quality['height_px']:.0f} pixels tall")
-    facts = [Fact("face", ", ".join(words))]
-    if one.evidence is not None:
-        usual = f"({number_or_dash(one.evidence, 1)}; a talker has about 1.6, a listener 0)"
-        facts.append(Fact("mouth and sound", f"{_together(one.evidence)} {usual}"))
-    if "sharpness" in quality:
-        is_focused = "no" if quality["sharpness"] < MIN_SHARPNESS else "yes"
-        facts.append(Fact("in focus", f"{is_focused} ({quality['sharpness']:.0f}; under {MIN_SHARPNESS:g} is blurred)"))
-    ways = (("max_yaw", "aside"), ("max_pitch", "up or down"))
-    turned = [f"{degrees(quality[name]):.0f}° {way}" for name, way in ways if name in quality]
+    quality, evidence = (None, None) if one.utterance.seen is None else (one.utterance.seen.quality, one.utterance.seen.evidence)
+    if quality is None:
+        return [] if one.fit.factor is None else [Fact("face", "none was found")]
+    tall = "" if quality.height_px is None else f", {quality.height_px:.0f} pixels tall"
+    facts = [Fact("face", f"in {per_cent(quality.share_of_pictures, 1.0)} of the pictures{tall}")]
+    if evidence is not None:
+        usual = f"({number_or_dash(evidence, 1)}; a talker has about 1.6, a listener 0)"
+        facts.append(Fact("mouth and sound", f"{_together(evidence)} {usual}"))
+    if quality.sharpness is not None:
+        is_focused = "no" if quality.sharpness < MIN_SHARPNESS else "yes"
+        facts.append(Fact("in focus", f"{is_focused} ({quality.sharpness:.0f}; under {MIN_SHARPNESS:g} is blurred)"))
+    ways = ((quality.max_yaw, "aside"), (quality.max_pitch, "up or down"))
+    turned = [f"{degrees(angle):.0f}° {way}" for angle, way in ways if angle is not None]
     return [*facts, Fact("turned", "at most " + " and ".join(turned))] if turned else facts
 
 
@@ -195,70 +203,53 @@ def _together(evidence: float) -> str:
     return "somewhat together" if evidence >= SPEAKS_KNOWN else "hardly together"
 
 
-def remarks_on(report: DubReport, missing: Sequence[str]) -> list[Remark]:
-    """What was left alone and why, and all warnings. missing: what could not be had of the files."""
-    utterances = utterances_of(report)
+def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
+    """What was left alone and why, and all notes. missing: what could not be had of the files."""
+    utterances, made = on_page(script), script.result
     found = []
-    for one in utterances:
-        if one.left_alone:
-            why = f" ({clock(one.source_start_s)}) was left as it was: {one.left_alone}."
-            found.append(Remark([SentencePart(f"Utterance {one.number}", one.number), SentencePart(why)]))
     left = Counter[str]()
     for one in utterances:
-        left.update(one.left)
+        if one.alone is not None:
+            why = f" ({clock(one.source.start_s)}) was left as it was: {why_left(one.alone.values)}."
+            found.append(Remark([SentencePart(f"Utterance {one.number}", one.number), SentencePart(why)]))
+        left.update(one.drawn.left)
     if left:
-        reasons = ", ".join(f"{count} ({reason})" for reason, count in left.most_common())
+        reasons = ", ".join(f"{count} ({left_words(reason)})" for reason, count in left.most_common())
         told = f"{several(left.total(), 'picture')} within utterances kept the original mouth: {reasons}."
         found.append(Remark([SentencePart(told)]))
-    if report.has_grown:
-        told = f"The picture grew to {report.width}{TIMES}{report.height}: H.264 cannot hold an odd side."
+    if made.has_grown:
+        told = f"The picture grew to {made.width}{TIMES}{made.height}: H.264 cannot hold an odd side."
         found.append(Remark([SentencePart(told)]))
-    warnings = gathered(text for text in report.warnings if "is left alone" not in text)
     return [
         *found,
-        *(_warning(text, report, utterances) for text in warnings),
+        *(_warning(told, script, utterances) for told in script.notes_told if told.note.code != LEFT_ALONE.code),
         *(Remark([SentencePart(text)], is_warning=True) for text in missing),
     ]
 
 
-def _warning(text: str, report: DubReport, utterances: Sequence[UtteranceReport]) -> Remark:
-    """A warning; one that sums up what is to be told of several utterances is followed by the reason for each."""
-    strange = [one for one in utterances if one.notice]
-    sums_up = any(text.endswith(one.notice) for one in strange)
-    pieces = _linked(in_plain_figures(text), [one.number for one in utterances])
-    return Remark(pieces, is_warning=True, reasons=[_why(one, report) for one in strange] if sums_up else ())
+def _warning(told: ToldNote, script: Script, utterances: Sequence[OnPage]) -> Remark:
+    """A note with links to its utterances; one that several share in other figures is followed by the reason for each."""
+    before, mark, after = sentence(told, who=_MARK if told.numbers else None, in_shares=True).partition(_MARK)
+    pieces = [SentencePart(before)]
+    if mark:
+        plural = "s" if len(told.numbers) > 1 else ""
+        pieces += [SentencePart(f"utterance{plural} "), *_links(told.numbers, [one.number for one in utterances])]
+    strange = [one for one in utterances if one.number in told.numbers] if told.note.code == OUTSIDE.code else []
+    among = f" ({len(strange)} of {told.note.values['among']})" if len(strange) > 1 and "among" in told.note.values else ""
+    return Remark([*pieces, SentencePart(among + after)], is_warning=True, reasons=[_why(one, script) for one in strange])
 
 
-def _why(one: UtteranceReport, report: DubReport) -> list[SentencePart]:
-    reasons = [
-        f"sure of the {what}: {sure(score, usual)}"
-        for what, score, usual in (
-            ("original", one.unit_confidence, report.usual_confidence),
-            ("translation", one.translation_score, report.usual_score),
-        )
-        if unusual(score, usual)
-    ]
-    told = "; ".join(reasons) or in_plain_figures(one.notice)
-    return [SentencePart(f"Utterance {one.number}", one.number), SentencePart(f" ({clock(one.source_start_s)}): {told}")]
+def _why(one: OnPage, script: Script) -> list[SentencePart]:
+    reasons = [f"sure of the {what}: {sure(score, usual)}" for what, score, usual in _scores(script, one) if unusual(score, usual)]
+    note = one.utterance.note(OUTSIDE.code)
+    told = "; ".join(reasons) or ("" if note is None else sentence(note, in_shares=True))
+    return [SentencePart(f"Utterance {one.number}", one.number), SentencePart(f" ({clock(one.source.start_s)}): {told}")]
 
 
-def _linked(text: str, numbers: Sequence[int]) -> list[SentencePart]:
-    """A text in which each utterance that it names, within a range too, leads to its card."""
-    pieces: list[SentencePart] = []
-    end = 0
-    for found in _NAMED.finditer(text):
-        start = found.start("one" if found["one"] else "many")
-        pieces += [SentencePart(text[end:start]), *_links(found[0][start - found.start() :], numbers)]
-        end = found.end()
-    return [*pieces, SentencePart(text[end:])]
-
-
-def _links(ranges: str, numbers: Sequence[int]) -> list[SentencePart]:
-    """Links to all cards of `1-3, 7`; what has no card stays as it is."""
+def _links(numbers: Sequence[int], cards: Sequence[int]) -> list[SentencePart]:
+    """Numbers with commas between; each that has a card leads there."""
     links: list[SentencePart] = []
-    for one in ranges.split(", "):
-        low, _, high = one.partition("-")
-        here = [SentencePart(str(number), number) for number in numbers if int(low) <= number <= int(high or low)]
-        for piece in here or [SentencePart(one)]:
-            links += [SentencePart(", "), piece] if links else [piece]
+    for number in numbers:
+        piece = SentencePart(str(number), number if number in cards else None)
+        links += [SentencePart(", "), piece] if links else [piece]
     return links

@@ -7,10 +7,10 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from netflips.dub.timing import Pace
-from netflips.report import DubReport, UtteranceReport
 from netflips.report.material import Envelope, Material, as_played, between, thinned
-from netflips.report.story import Hold, holds_of, speakers_of, utterances_of
+from netflips.report.story import Hold, OnPage, dubbed_part, holds_of, on_page, speakers_of
 from netflips.report.words import clock, is_trouble, plain_value, seconds, verdicts
+from netflips.script.types import Script
 
 NUM_COLOURS = 6
 """Speakers beyond these share colours."""
@@ -74,18 +74,18 @@ def wave(outline: Envelope, left: float, width: float, middle: float, half: floa
 
 
 def wave_pair(
-    one: UtteranceReport, source: Envelope, output: Envelope, loudest: float, num_bins: int = 120, shown_s: float | None = None
+    one: OnPage, source: Envelope, output: Envelope, loudest: float, num_bins: int = 120, shown_s: float | None = None
 ) -> Markup:
     """An utterance's sound above its dub's, on one scale of time.
 
     source: outline of the recording; output: of the result. shown_s: seconds from left to right, default as long as the
     longer of the two.
     """
-    slot, spoken = one.source_end_s - one.source_start_s, one.output_end_s - one.output_start_s
+    slot, spoken = one.source.seconds, one.output.seconds
     span = shown_s or max(slot, spoken, 0.02)
     lanes = (
-        ("wave source", between(source, one.source_start_s, one.source_end_s), slot, _LANE / 2),
-        ("wave dub", between(output, one.output_start_s, one.output_end_s), spoken, _LANE * 1.5 + 4),
+        ("wave source", between(source, one.source.start_s, one.source.end_s), slot, _LANE / 2),
+        ("wave dub", between(output, one.output.start_s, one.output.end_s), spoken, _LANE * 1.5 + 4),
     )
     height = 2 * _LANE + 4
     drawn = []
@@ -139,7 +139,7 @@ def gauge(factor: float, pace: Pace | None) -> Markup:
 class _Line:
     """What all rows share, on the clock of the output. prefix: of the ids of the utterances that the bars lead to."""
 
-    utterances: Sequence[UtteranceReport]
+    utterances: Sequence[OnPage]
     speakers: Sequence[str]
     source: Envelope
     output: Envelope
@@ -172,21 +172,19 @@ class _Row:
         return element("rect", class_=class_, x=left, y=top, width=round(max(right - left, 1.0), 1), height=height)
 
 
-def timeline(report: DubReport, material: Material, prefix: str) -> list[Markup]:
+def timeline(script: Script, material: Material, prefix: str) -> list[Markup]:
     """Draw the rows of the timeline, on the clock of the output. prefix: of the ids of the utterances' cards."""
-    line = _line(report, material, prefix)
-    length = max(report.output_s, 0.0 if report.recording is not None else report.input_s, _ROUNDING * 2)
+    line = _line(script, material, prefix)
+    input_s = 0.0 if script.is_in_own_time or script.media is None else script.media.duration_s
+    length = max(script.result.duration_s, input_s, _ROUNDING * 2)
     row_s = length if length <= _ROWS[0][0] else next((row for most, row in _ROWS if length <= most), _LONGEST_ROW)
     count = max(-int(-(length - _ROUNDING) // row_s), 1)
     rows = [_Row(line, number * row_s, min((number + 1) * row_s, length), _WIDTH / row_s) for number in range(count)]
     return [_draw(row) for row in rows]
 
 
-def _line(report: DubReport, material: Material, prefix: str) -> _Line:
-    utterances = utterances_of(report)
-    holds = holds_of(utterances)
-    start = 0.0 if report.recording is None else report.recording.part[0]
-    cuts = () if report.recording is None else report.recording.scene_cuts
+def _line(script: Script, material: Material, prefix: str) -> _Line:
+    utterances, holds, (start, _) = on_page(script), holds_of(script), dubbed_part(script)
     held_at = [_played(hold.at, start, holds[:number]) for number, hold in enumerate(holds)]
     return _Line(
         utterances=utterances,
@@ -195,7 +193,7 @@ def _line(report: DubReport, material: Material, prefix: str) -> _Line:
         output=material.output,
         loudest=peak(material.source, material.output),
         held=[(at, at + hold.seconds) for at, hold in zip(held_at, holds, strict=True)],
-        cuts=[_played(cut, start, holds) for cut in cuts],
+        cuts=[_played(cut, start, holds) for cut in script.cuts],
         prefix=prefix,
     )
 
@@ -205,14 +203,14 @@ def _played(time: float, start: float, holds: Sequence[Hold]) -> float:
     return time - start + sum(hold.seconds for hold in holds if hold.at <= time)
 
 
-def _slot(one: UtteranceReport) -> Span:
+def _slot(one: OnPage) -> Span:
     """The time of the original utterance, on the clock of the output."""
-    return one.output_start_s, one.output_start_s + one.source_end_s - one.source_start_s
+    return one.output.start_s, one.output.start_s + one.source.seconds
 
 
 def _draw(row: _Row) -> Markup:
     line = row.line
-    here = [one for one in line.utterances if row.shows((one.output_start_s, max(one.output_end_s, _slot(one)[1])))]
+    here = [one for one in line.utterances if row.shows((one.output.start_s, max(one.output.end_s, _slot(one)[1])))]
     label = f"{clock(row.start)} to {clock(row.stop)}: the original's sound above, the dub's below, the utterances between"
     cuts = [row.x(cut) for cut in line.cuts if row.shows((cut, cut))]
     return element(
@@ -246,12 +244,12 @@ def _axis(row: _Row) -> list[Markup]:
     return lines + [element("text", clock(time).removesuffix(".0"), x=row.x(time) + 3, y=_TOP - 7) for time in times]
 
 
-def _bars(row: _Row, one: UtteranceReport) -> Markup:
+def _bars(row: _Row, one: OnPage) -> Markup:
     """An utterance's place, and below it the dub, up to the place's end and beyond; both lead to its details."""
-    slot, said = _slot(one), (one.output_start_s, one.output_end_s)
+    slot, said = _slot(one), (one.output.start_s, one.output.end_s)
     colour = f"s{row.line.speakers.index(one.speaker) % NUM_COLOURS}"
     parts = [row.box(slot, _SLOT, _SLOT_HEIGHT, "slot")]
-    if one.left_alone:
+    if one.alone is not None:
         parts.append(row.box(slot, _DUB, _DUB_HEIGHT, "alone"))
     else:
         parts.append(row.box((said[0], min(said[1], slot[1])), _DUB, _DUB_HEIGHT, f"said {colour}"))
@@ -260,17 +258,21 @@ def _bars(row: _Row, one: UtteranceReport) -> Markup:
         if is_trouble(one):
             parts.append(row.box(said, _DUB + _DUB_HEIGHT, 2, "trouble"))
     words = "; ".join(verdict.text for verdict in verdicts(one))
-    spoken = "" if one.left_alone else f", dub {seconds(one.output_end_s - one.output_start_s)}"
+    spoken = "" if one.alone is not None else f", dub {seconds(one.output.seconds)}"
     title = f"{one.number}: {one.speaker}, original {seconds(slot[1] - slot[0])}{spoken}; {words}"
     return element("a", element("title", title), parts, _number(row, one, slot, said), href=f"#{row.line.prefix}u{one.number}")
 
 
-def _number(row: _Row, one: UtteranceReport, slot: Span, said: Span) -> Markup | None:
+def _number(row: _Row, one: OnPage, slot: Span, said: Span) -> Markup | None:
     """The utterance's number, on its bar or behind it where the bar is too short, and nowhere where there is no room."""
     text = str(one.number)
     left, wide = row.x(said[0]), row.x(said[1]) - row.x(said[0])
     needed = _DIGIT * len(text) + 6
     y = _DUB + _DUB_HEIGHT - 4
-    if one.left_alone or wide >= needed:
-        return element("text", text, class_="on-bed" if one.left_alone else "on-bar", x=left + 4, y=y) if wide >= needed else None
+    if one.alone is not None or wide >= needed:
+        return (
+            element("text", text, class_="on-bed" if one.alone is not None else "on-bar", x=left + 4, y=y)
+            if wide >= needed
+            else None
+        )
     return element("text", text, class_="on-bed", x=left + wide + 3, y=y) if row.x(slot[1]) - left - wide >= needed else None

@@ -6,10 +6,10 @@ from pathlib import Path
 from avcore.errors import UsageError
 from avcore.files import require_place
 from avcore.progress import Progress, silent
-from netflips.options import DubOptions
-from netflips.report import DubReport, write_reports
+from netflips.report import write_reports
 from netflips.report.material import IMAGE_BYTES, gather
 from netflips.report.page import ToldDub, write_report_page
+from netflips.script.types import Script
 
 _PAGE_SUFFIXES = {".html", ".htm"}
 _IMAGE_BYTES_OF_RUN = 20_000_000
@@ -19,7 +19,7 @@ _IMAGE_BYTES_OF_RUN = 20_000_000
 class ReportFiles:
     """What is known of a run so far. Written after each input, it tells of a run that was stopped what was finished."""
 
-    def __init__(self, paths: Sequence[Path], jobs: Sequence[tuple[Path, Path]], options: DubOptions) -> None:
+    def __init__(self, paths: Sequence[Path], jobs: Sequence[tuple[Path, Path]]) -> None:
         """paths: a page for .html, JSON for any other name. jobs: inputs and outputs of the run.
 
         Raises OutputError where a report cannot be written, UsageError for one that would replace a video.
@@ -31,13 +31,12 @@ class ReportFiles:
             require_place(path, "the report")
         self._pages = [path for path in paths if path.suffix.lower() in _PAGE_SUFFIXES]
         self.data_paths = [path for path in paths if path.suffix.lower() not in _PAGE_SUFFIXES]
-        self._options = options
         self._image_bytes = min(IMAGE_BYTES, _IMAGE_BYTES_OF_RUN // max(len(jobs), 1))
-        self._reports: list[DubReport] = []
+        self._reports: list[Script] = []
         self._told: list[ToldDub] = []
         self._failures: dict[str, str] = {}
 
-    def add(self, report: DubReport) -> None:
+    def add(self, report: Script) -> None:
         """Take note of a finished dub."""
         self._reports.append(report)
 
@@ -58,4 +57,4 @@ class ReportFiles:
         for report in self._reports[len(self._told) :]:
             self._told.append(ToldDub(report, gather(report, progress, self._image_bytes)))
         for path in self._pages:
-            write_report_page(path, self._told, self._failures, self._options)
+            write_report_page(path, self._told, self._failures)

@@ -17,9 +17,9 @@ from avcore.media import PictureSource, iter_speech_blocks, pictures_at, probe
 from avcore.notes import tell
 from avcore.progress import Progress, silent, track
 from avcore.timeline import SAMPLES_PER_UNIT, seconds_to_units
-from netflips.report import DubReport, UtteranceReport
-from netflips.report.story import Hold, moments_in, output_time, source_time, speaker_box, utterances_of
+from netflips.report.story import Hold, OnPage, dubbed_part, moments_in, on_page, output_time, paths_of, source_time, speaker_box
 from netflips.script.notes import REPORT_LACKS
+from netflips.script.types import Script, TimeSpan, Utterance
 
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
@@ -68,14 +68,14 @@ class Material:
 class _Moment(NamedTuple):
     """A picture to take. face: where, in pixels, or None. is_poster: it is to be large."""
 
-    utterance: UtteranceReport
+    utterance: OnPage
     source_s: Fraction
     output_s: Fraction
     face: Region | None
     is_poster: bool = False
 
 
-def gather(report: DubReport, progress: Progress = silent, image_bytes: int = IMAGE_BYTES) -> Material:
+def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE_BYTES) -> Material:
     """Read pictures and sounds of a finished dub, each file once; memory does not grow with the pictures' number.
 
     A file that is gone or cannot be read costs its part of the page only: `missing` says so.
@@ -84,10 +84,10 @@ def gather(report: DubReport, progress: Progress = silent, image_bytes: int = IM
     pairs: dict[int, list[PicturePair]] = {}
     posters = None
     try:
-        pairs, posters = _pictures(report, progress, image_bytes)
+        pairs, posters = _pictures(script, progress, image_bytes)
     except NetflipsError as error:
         _note(missing, "pictures", error)
-    source, output = (_sound(path, missing) for path in (report.input, report.output))
+    source, output = (_sound(path, missing) for path in paths_of(script))
     return Material(pairs, posters, source, output, tuple(missing))
 
 
@@ -104,23 +104,24 @@ def _note(missing: list[str], what: str, error: NetflipsError) -> None:
     missing.append(f"no {what} here: {error}")
 
 
-def _pictures(report: DubReport, progress: Progress, image_bytes: int) -> tuple[dict[int, list[PicturePair]], PicturePair | None]:
+def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[int, list[PicturePair]], PicturePair | None]:
     """The stills of each utterance, and the posters."""
-    own = PictureSource(report.input).own if report.recording is None else range(0)
+    before_path, after_path = paths_of(script)
+    own = PictureSource(before_path).own if script.schedule != "own" else range(0)
     of_poster = min(_POSTER_BYTES, int(image_bytes * _POSTER_SHARE))
-    posters = [_poster(report, own)] if of_poster >= _USUAL_BYTES else []
+    posters = [_poster(script, own)] if of_poster >= _USUAL_BYTES else []
     left = image_bytes - 2 * of_poster * len(posters)
-    stills = _moments(report, own, left)
+    stills = _moments(script, own, left)
     most = {True: of_poster, False: int(left / (2 * max(len(stills), 1)))}
     moments = [*stills, *posters]
     if not moments:
         return {}, None
-    before = dict(track(_stills(report.input, moments, most, "source_s"), "stills before", progress, len(moments)))
+    before = dict(track(_stills(before_path, moments, most, "source_s"), "stills before", progress, len(moments)))
     shown = [
-        one._replace(output_s=output_time(report, one.utterance, one.output_s, before[number][1]))
+        one._replace(output_s=output_time(script, one.utterance, one.output_s, before[number][1]))
         for number, one in enumerate(moments)
     ]
-    after = dict(track(_stills(report.output, shown, most, "output_s"), "stills after", progress, len(moments)))
+    after = dict(track(_stills(after_path, shown, most, "output_s"), "stills after", progress, len(moments)))
     pairs: dict[int, list[PicturePair]] = {}
     found = [
         PicturePair(float(before[number][1]), float(one.output_s), before[number][0], after[number][0])
@@ -131,28 +132,28 @@ def _pictures(report: DubReport, progress: Progress, image_bytes: int) -> tuple[
     return pairs, found[-1] if posters else None
 
 
-def _moments(report: DubReport, own: range, image_bytes: int) -> list[_Moment]:
+def _moments(script: Script, own: range, image_bytes: int) -> list[_Moment]:
     """As many moments as fit the limit, up to three of an utterance; with too many utterances, every n-th has one."""
-    utterances = utterances_of(report)
+    utterances = on_page(script)
     affordable = image_bytes // (2 * _USUAL_BYTES)
     each = min(affordable // max(len(utterances), 1), _MOST_PAIRS)
     every = 1 if each else -(-len(utterances) // max(affordable, 1))
     moments = []
     for one in utterances[::every]:
-        for time in moments_in(one, 1 if one.left_alone else max(each, 1)):
-            source_s = source_time(report, one, time, own)
+        for time in moments_in(one.output, 1 if one.alone else max(each, 1)):
+            source_s = source_time(script, one, time, own)
             moments.append(_Moment(one, source_s, time, speaker_box(one, source_s)))
     return moments
 
 
-def _poster(report: DubReport, own: range) -> _Moment:
+def _poster(script: Script, own: range) -> _Moment:
     """The middle of the first utterance that was dubbed, or of all where there is none."""
-    utterances = utterances_of(report)
-    start, stop = (0.0, report.input_s) if report.recording is None else report.recording.part
-    all_of_it = UtteranceReport(0, "", start, stop, 0.0, report.output_s)
-    first = next((one for one in utterances if not one.left_alone), next(iter(utterances), all_of_it))
-    (middle,) = moments_in(first, 1)
-    return _Moment(first, source_time(report, first, middle, own), middle, None, is_poster=True)
+    utterances = on_page(script)
+    length_s = 0.0 if script.made is None else script.made.duration_s
+    all_of_it = OnPage(Utterance(), TimeSpan(*dubbed_part(script)), TimeSpan(0.0, length_s))
+    first = next((one for one in utterances if one.alone is None), next(iter(utterances), all_of_it))
+    (middle,) = moments_in(first.output, 1)
+    return _Moment(first, source_time(script, first, middle, own), middle, None, is_poster=True)
 
 
 def _stills(

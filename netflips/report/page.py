@@ -6,25 +6,25 @@
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from avcore.files import write_text
 from avcore.plain_text import several
 from netflips.dub.timing import Pace
-from netflips.options import DubOptions
-from netflips.report import DubReport, UtteranceReport, words
+from netflips.report import words
 from netflips.report.cards import Card, Remark, cards_of, remarks_on
 from netflips.report.drawing import NUM_COLOURS, timeline
 from netflips.report.material import Material, PicturePair
-from netflips.report.story import VideoAddresses, addresses_of, speakers_of, stretches_of, utterances_of
+from netflips.report.story import OnPage, VideoAddresses, addresses_of, dubbed_part, on_page, speakers_of, stretches_of
 from netflips.report.words import DASH
+from netflips.script.types import Made, Media, Script
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -51,7 +51,7 @@ _MEANINGS = (
 class ToldDub:
     """One finished dub and what the page shows of its files."""
 
-    report: DubReport
+    script: Script
     material: Material
 
 
@@ -59,11 +59,13 @@ class ToldDub:
 class _Dub:
     """One dub as the template takes it. prefix: of its ids. stretches: as JSON. factors: of the utterances that have one."""
 
-    report: DubReport
+    script: Script
+    made: Made
+    media: Media
     prefix: str
     clips: VideoAddresses
     posters: PicturePair | None
-    utterances: Sequence[UtteranceReport]
+    utterances: Sequence[OnPage]
     dubbed: int
     speakers: Sequence[str]
     factors: Sequence[float]
@@ -75,28 +77,26 @@ class _Dub:
     cards: Sequence[Card]
 
 
-def write_report_page(path: Path, dubs: Sequence[ToldDub], failures: Mapping[str, str], options: DubOptions | None = None) -> None:
+def write_report_page(path: Path, dubs: Sequence[ToldDub], failures: Mapping[str, str]) -> None:
     """Write the page, or nothing; raises OutputError when it cannot be written."""
-    write_text(path, report_page(dubs, failures, options, path.parent))
+    write_text(path, report_page(dubs, failures, path.parent))
 
 
-def report_page(
-    dubs: Sequence[ToldDub], failures: Mapping[str, str], options: DubOptions | None = None, folder: Path = Path()
-) -> str:
+def report_page(dubs: Sequence[ToldDub], failures: Mapping[str, str], folder: Path = Path()) -> str:
     """The page of a run: all dubs, and the inputs that failed with their messages.
 
-    options: as set, for the list of settings. folder: where the page will lie; it plays the videos from where they are.
+    folder: where the page will lie; it plays the videos from where they are.
     """
     is_single = len(dubs) == 1 and not failures
-    pace = None if options is None else options.recording.pace
+    settings = dubs[0].script.result.settings if dubs else {}
     style, script = _text("style.css"), _text("player.js")
     return _template().render(
-        name=Path(dubs[0].report.output).name if is_single else several(len(dubs) + len(failures), "video"),
+        name=Path(dubs[0].script.result.output).name if is_single else several(len(dubs) + len(failures), "video"),
         is_single=is_single,
-        versions=" and ".join(dict.fromkeys(told.report.version for told in dubs)),
-        dubs=[_dub(told, "" if is_single else f"d{count}-", pace, folder) for count, told in enumerate(dubs, 1)],
+        versions=" and ".join(dict.fromkeys(told.script.result.version for told in dubs)),
+        dubs=[_dub(told, "" if is_single else f"d{count}-", folder) for count, told in enumerate(dubs, 1)],
         failures=failures,
-        settings=None if options is None else _flat(options),
+        settings=[(name, _setting(value)) for name, value in settings.items()],
         meanings=_MEANINGS,
         policy="; ".join(_POLICY).format(script=_digest(script), style=_digest(style)),
         style=Markup(style),  # our own files
@@ -104,52 +104,45 @@ def report_page(
     )
 
 
-def _dub(told: ToldDub, prefix: str, pace: Pace | None, folder: Path) -> _Dub:
-    report = told.report
-    utterances = utterances_of(report)
-    dubbed = [one for one in utterances if not one.left_alone]
+def _dub(told: ToldDub, prefix: str, folder: Path) -> _Dub:
+    script = told.script
+    utterances, made = on_page(script), script.result
+    dubbed = [one for one in utterances if one.alone is None]
+    least, most = (script.setting(f"recording.pace.{bound}") for bound in ("least", "most"))
     return _Dub(
-        report=report,
+        script=script,
+        made=made,
+        media=script.media or Media(),
         prefix=prefix,
-        clips=addresses_of(report, folder),
+        clips=addresses_of(script, folder),
         posters=told.material.posters,
         utterances=utterances,
         dubbed=len(dubbed),
         speakers=speakers_of(utterances),
-        factors=[one.factor for one in dubbed if one.factor is not None],
-        took_s=sum(stage.seconds for stage in report.stages),
-        stretches=json.dumps([[round(value, 3) for value in one] for one in stretches_of(report)]),
-        remarks=remarks_on(report, told.material.missing),
+        factors=[one.fit.factor for one in dubbed if one.fit.factor is not None],
+        took_s=sum(timing.seconds for timing in made.timings),
+        stretches=json.dumps([[round(value, 3) for value in one] for one in stretches_of(script)]),
+        remarks=remarks_on(script, told.material.missing),
         keys=_keys(utterances),
-        timeline=timeline(report, told.material, prefix),
-        cards=cards_of(report, told.material, pace),
+        timeline=timeline(script, told.material, prefix),
+        cards=cards_of(script, told.material, None if least is None or most is None else Pace(least, most)),
     )
 
 
-def _keys(utterances: Sequence[UtteranceReport]) -> list[tuple[str, str]]:
+def _keys(utterances: Sequence[OnPage]) -> list[tuple[str, str]]:
     """Classes of the timeline's shapes and colours, and what they mean, of those that it has."""
     keys = [
         ("wave-key", "original's sound", True),
         ("slot-key", "place of the original utterance", True),
         ("said-key", "dub, in the speaker's colour", True),
-        ("beyond-key", "dub in the pause after it", any(one.in_pause_s for one in utterances)),
+        ("beyond-key", "dub in the pause after it", any(one.fit.in_pause_s for one in utterances)),
         ("trouble-key", "needs a look", any(words.is_trouble(one) for one in utterances)),
-        ("held", "picture held", any(one.held_s for one in utterances)),
-        ("alone-key", "left alone", any(one.left_alone for one in utterances)),
+        ("held", "picture held", any(one.fit.held_s for one in utterances)),
+        ("alone-key", "left alone", any(one.alone is not None for one in utterances)),
     ]
     speakers = speakers_of(utterances)
     keys += [(f"s{number % NUM_COLOURS}", name, len(speakers) > 1) for number, name in enumerate(speakers)]
     return [(kind, text) for kind, text, is_there in keys if is_there]
-
-
-def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """The fields of nested dataclasses by dotted names, as text."""
-    rows: list[tuple[str, str]] = []
-    for one in fields(settings):
-        value = getattr(settings, one.name)
-        name = f"{prefix}{one.name}"
-        rows += _flat(value, f"{name}.") if is_dataclass(value) else [(name, _setting(value))]
-    return rows
 
 
 def _setting(value: object) -> str:
@@ -157,7 +150,7 @@ def _setting(value: object) -> str:
         return DASH
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value) if isinstance(value, str | int | float | Path) else repr(value)
+    return str(value)
 
 
 @cache
@@ -174,5 +167,6 @@ def _template() -> "Template":
     """The page's template."""
     environment = words.environment_of("netflips.report")
     environment.globals["words"] = words
+    environment.globals["dubbed_part"] = dubbed_part
     environment.filters["file_name"] = lambda path: Path(path).name
     return environment.get_template("page.html")

@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 from avcore.media.clock import LONGEST_STAY_S
+from avcore.notes import Note
 from avcore.pingpong import pingpong
 from avcore.timeline import exact, frame_at, frames_to_seconds
-from netflips.report import DubReport, UtteranceReport
+from netflips.script.types import DrawnPictures, Script, TimeFit, TimeSpan, Utterance
 
 ROUNDING_S = Fraction(1, 500)
 """Containers round times; a picture is on screen for sure this long after it begins."""
@@ -38,122 +40,140 @@ class VideoAddresses(NamedTuple):
     dub: str | None
 
 
-def utterances_of(report: DubReport) -> tuple[UtteranceReport, ...]:
-    """The utterances of a dub; a short clip is one."""
-    if report.recording is not None:
-        return report.recording.utterances
-    unseen = report.num_pictures - report.pictures_with_face - sum(report.left.values())
-    return (
-        UtteranceReport(
-            number=1,
-            speaker="speaker 1",
-            source_start_s=0.0,
-            source_end_s=report.input_s,
-            output_start_s=0.0,
-            output_end_s=report.output_s,
-            source_units=report.source_units,
-            target_units=report.target_units,
-            translation_score=report.translation_score,
-            unit_confidence=report.unit_confidence,
-            is_outside_domain=report.is_outside_domain,
-            units_from=report.units_from,
-            units_why=report.units_why,
-            pitch_hz=report.pitch_hz,
-            heard_text=report.heard_text,
-            heard_confidence=report.heard_confidence,
-            said_text=report.said_text,
-            said_confidence=report.said_confidence,
-            is_truncated=report.is_truncated,
-            understood=report.understood,
-            natural_s=report.output_s,
-            spoken_s=report.output_s,
-            pictures=report.num_pictures,
-            drawn=report.pictures_with_face,
-            left=({"no face": unseen} if unseen else {}) | report.left,
-            face=_face_of(report),
-            tracks=report.faces,
-        ),
-    )
+@dataclass(frozen=True)
+class OnPage:
+    """An utterance as the page shows it. source: where it is in the original; output: in the dub (s)."""
+
+    utterance: Utterance
+    source: TimeSpan
+    output: TimeSpan
+
+    @property
+    def number(self) -> int:
+        """As in its script."""
+        return self.utterance.number
+
+    @property
+    def speaker(self) -> str:
+        """As in its script."""
+        return self.utterance.speaker
+
+    @property
+    def fit(self) -> TimeFit:
+        """How its new speech was fitted; nothing of it where it was left alone."""
+        return self.utterance.fit or TimeFit(self.output)
+
+    @property
+    def drawn(self) -> DrawnPictures:
+        """What became of its pictures."""
+        return self.utterance.drawn or DrawnPictures()
+
+    @property
+    def alone(self) -> Note | None:
+        """The note that says why it was left alone, None = it was not."""
+        return self.utterance.note("left_alone")
 
 
-def _face_of(report: DubReport) -> dict[str, float]:
-    """What a short clip's report says of the face."""
-    heights = [track["mean_box"][3] - track["mean_box"][1] for track in report.faces if track.get("is_chosen")]
-    if not heights or not report.num_pictures:
-        return {}
-    seen = report.pictures_with_face + sum(report.left.values())
-    return {"share_of_pictures": seen / report.num_pictures, "height_px": heights[0]}
+def on_page(script: Script) -> list[OnPage]:
+    """The utterances of a dub that something became of; a short clip is one."""
+    nowhere = TimeSpan(0.0, 0.0)
+    return [OnPage(one, one.place or nowhere, output_span(script, one)) for one in script.told]
 
 
-def speakers_of(utterances: Sequence[UtteranceReport]) -> list[str]:
+def output_span(script: Script, one: Utterance) -> TimeSpan:
+    """Where an utterance is in the output; of one that was left alone, where its original is."""
+    if one.fit is not None:
+        return one.fit.output
+    place = one.place or TimeSpan(0.0, 0.0)
+    begin = place.start_s - _start_of(script) + sum(hold.seconds for hold in holds_of(script) if hold.at <= place.start_s)
+    return TimeSpan(begin, begin + place.seconds)
+
+
+def _start_of(script: Script) -> float:
+    """Where the part that was dubbed begins (s)."""
+    return 0.0 if script.made is None or script.made.part is None else script.made.part.start_s
+
+
+def speakers_of(utterances: Sequence[OnPage]) -> list[str]:
     """Who speaks, in the order of appearance."""
     return list(dict.fromkeys(one.speaker for one in utterances))
 
 
-def holds_of(utterances: Sequence[UtteranceReport]) -> list[Hold]:
+def holds_of(script: Script) -> list[Hold]:
     """Where the picture stands still, in order."""
-    return [
-        Hold(max(one.source_start_s + one.spoken_s - one.held_s, one.source_end_s), one.held_s) for one in utterances if one.held_s
-    ]
+    held = ((one.place, one.fit) for one in script.told if one.place is not None and one.fit is not None and one.fit.held_s)
+    return [Hold(max(place.start_s + fit.spoken_s - fit.held_s, place.end_s), fit.held_s) for place, fit in held]
 
 
-def stretches_of(report: DubReport) -> list[ShownStretch]:
+def stretches_of(script: Script) -> list[ShownStretch]:
     """Which parts of the recording belong to which times of the output, in order; between two of them its picture is held."""
-    if report.recording is None:
-        return [ShownStretch(0.0, report.input_s, 0.0)]
-    start, stop = report.recording.part
+    if script.schedule != "own":
+        return [ShownStretch(0.0, 0.0 if script.media is None else script.media.duration_s, 0.0)]
+    start, stop = dubbed_part(script)
     found, position, played = [], start, 0.0
-    for hold in holds_of(report.recording.utterances):
+    for hold in holds_of(script):
         at = min(max(hold.at, position), stop)
         found.append(ShownStretch(played, played + at - position, position))
         played, position = played + at - position + hold.seconds, at
     return [*found, ShownStretch(played, played + stop - position, position)]
 
 
-def moments_in(one: UtteranceReport, count: int) -> list[Fraction]:
+def dubbed_part(script: Script) -> tuple[float, float]:
+    """The part of the original that was dubbed, from and to (s)."""
+    if script.made is not None and script.made.part is not None:
+        return script.made.part.start_s, script.made.part.end_s
+    return 0.0, 0.0 if script.media is None else script.media.duration_s
+
+
+def moments_in(output: TimeSpan, count: int) -> list[Fraction]:
     """Times of the output (s), spread over the new speech."""
-    start, length = exact(one.output_start_s), exact(one.output_end_s) - exact(one.output_start_s)
+    start, length = exact(output.start_s), exact(output.end_s) - exact(output.start_s)
     return [start + length * (2 * k + 1) / (2 * count) for k in range(count)]
 
 
-def source_time(report: DubReport, one: UtteranceReport, output_s: Fraction, own: range) -> Fraction:
+def source_time(script: Script, one: OnPage, output_s: Fraction, own: range) -> Fraction:
     """The time of the recording whose picture is shown at a time of an utterance in the output.
 
     own: the pictures at 25 fps that the input itself has; those of short clips are played to and fro.
     """
-    if report.recording is not None:
-        return exact(one.source_start_s) + output_s - exact(one.output_start_s)
+    if script.schedule == "own":
+        return exact(one.source.start_s) + output_s - exact(one.output.start_s)
     return frames_to_seconds(own[pingpong(frame_at(output_s), len(own))])
 
 
-def output_time(report: DubReport, one: UtteranceReport, output_s: Fraction, shown_since: Fraction) -> Fraction:
+def output_time(script: Script, one: OnPage, output_s: Fraction, shown_since: Fraction) -> Fraction:
     """A time of the output at which a picture of the recording is on screen for sure.
 
     output_s: about when; shown_since: when that picture begins in the recording (s). One that stays for long comes again.
     """
-    if report.recording is not None:
-        begins = exact(one.output_start_s) + shown_since - exact(one.source_start_s)
+    if script.schedule == "own":
+        begins = exact(one.output.start_s) + shown_since - exact(one.source.start_s)
         return (begins if output_s - begins <= LONGEST_STAY_S else output_s) + ROUNDING_S
     return frames_to_seconds(frame_at(output_s)) + ROUNDING_S
 
 
-def speaker_box(one: UtteranceReport, source_s: Fraction) -> tuple[float, float, float, float] | None:
+def speaker_box(one: OnPage, source_s: Fraction) -> tuple[float, float, float, float] | None:
     """Where the speaker's face is about a time of the recording: x1, y1, x2, y2 in pixels.
 
     Tracks count pictures at 25 fps from the utterance's first one.
     """
-    chosen: list[dict[str, Any]] = [track for track in one.tracks if track.get("is_chosen") and track.get("mean_box")]
-    here = frame_at(source_s) - frame_at(one.source_start_s)
-    there = [track for track in chosen if track["first"] <= here <= track["last"]] or chosen
+    tracks = () if one.utterance.seen is None else one.utterance.seen.tracks
+    chosen = [track for track in tracks if track.is_chosen]
+    here = frame_at(source_s) - frame_at(one.source.start_s)
+    there = [track for track in chosen if track.first <= here <= track.last] or chosen
     if not there:
         return None
-    x1, y1, x2, y2 = there[0]["mean_box"]
-    return float(x1), float(y1), float(x2), float(y2)
+    return there[0].mean_box
 
 
-def addresses_of(report: DubReport, folder: Path) -> VideoAddresses:
+def paths_of(script: Script) -> tuple[str, str]:
+    """The files of the original and of the dub."""
+    return "" if script.media is None else script.media.path, "" if script.made is None else script.made.output
+
+
+def addresses_of(script: Script, folder: Path) -> VideoAddresses:
     """Look for the videos of a dub. folder: where the page lies, or will lie."""
-    original, dub = (address(path, folder) if os.path.isfile(path) else None for path in (report.input, report.output))
+    original, dub = (address(path, folder) if os.path.isfile(path) else None for path in paths_of(script))
     return VideoAddresses(original, dub)
 
 

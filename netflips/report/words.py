@@ -1,15 +1,14 @@
 """The words of the page: numbers in short forms, what is said of an utterance first, and what labels and marks mean."""
 
-import re
-from collections.abc import Iterable
 from math import exp, isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
-from avcore.plain_text import ranges, several, shown
+from avcore.plain_text import several, shown
 from netflips.recording.faces import MIN_SHARPNESS, SPEAKS
-from netflips.report import UtteranceReport
+from netflips.report.story import OnPage
+from netflips.script.notes import ABSENT, why_left
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -18,8 +17,6 @@ _KEPT = "\n\t"
 """What steers nothing in a page."""
 DASH, TIMES = "\u2013", "\u00d7"
 _MINUTE, _HOUR = 60, 3600
-_OF_UTTERANCE = re.compile(r"utterance (\d+)(\D.*)")
-_BELOW_USUAL = re.compile(r"(-\d+\.\d+), usual is (-\d+\.\d+) or more")
 _LARGE_SLACK = 0.25
 """Share of an utterance's time above which its silence is worth a word."""
 _NAMES_OF_STAGES = {
@@ -39,9 +36,7 @@ _NAMES_OF_STAGES = {
     "write": "encode and write",
 }
 _SOURCES_OF_UNITS = {
-    "sound": "sound alone",
     "audio": "sound alone",
-    "lips": "lips alone",
     "video": "lips alone",
     "audio,video": "sound and lips",
     "auto": "sound and lips, or the one of them that can be trusted",
@@ -147,45 +142,48 @@ class Verdict(NamedTuple):
     means: str
 
 
-def verdicts(one: UtteranceReport) -> list[Verdict]:
+def verdicts(one: OnPage) -> list[Verdict]:
     """What to know of an utterance, the fit first."""
-    if one.left_alone:
-        return [Verdict(f"left alone: {one.left_alone}", "warn", "left alone")]
+    utterance, heard = one.utterance, one.utterance.heard
+    if one.alone is not None:
+        return [Verdict(f"left alone: {why_left(one.alone.values)}", "warn", "left alone")]
     found = [_fit(one)]
-    if one.is_truncated:
+    if utterance.note("truncated") is not None:
         found.append(Verdict("translation stopped at its limit", "bad", "translation stopped"))
-    if one.is_outside_domain:
+    if utterance.note("outside") is not None:
         found.append(Verdict("hardly what the models were made for", "bad", "hardly what the models were made for"))
-    if one.units_why and one.units_from in ("sound", "lips"):
-        found.append(Verdict(f"units from {taken_from(one.units_from)}", "note", "units from"))
-    if one.pictures and not one.drawn:
-        found.append(Verdict(f"sound only: {one.unseen}" if one.unseen else "sound only", "note", "sound only"))
+    if heard is not None and heard.reason and heard.modalities in ("audio", "video"):
+        found.append(Verdict(f"units from {taken_from(heard.modalities)}", "note", "units from"))
+    if one.drawn.pictures and not one.drawn.drawn:
+        absent = "" if utterance.seen is None or one.fit.slot is None else ABSENT[utterance.seen.absent]
+        found.append(Verdict(f"sound only: {absent}" if absent else "sound only", "note", "sound only"))
     return found
 
 
-def is_trouble(one: UtteranceReport) -> bool:
+def is_trouble(one: OnPage) -> bool:
     """Whether a dubbed utterance has something that somebody should look at."""
-    return not one.left_alone and any(verdict.kind in ("warn", "bad") for verdict in verdicts(one))
+    return one.alone is None and any(verdict.kind in ("warn", "bad") for verdict in verdicts(one))
 
 
-def _fit(one: UtteranceReport) -> Verdict:
-    if one.factor is None:
+def _fit(one: OnPage) -> Verdict:
+    fit = one.fit
+    if fit.factor is None:
         return Verdict("as long as it takes", "note", "as long as it takes")
-    if one.cut_s:
-        return Verdict(f"its last {seconds(one.cut_s)} cut", "bad", "cut")
-    if one.is_hurried:
+    if fit.cut_s:
+        return Verdict(f"its last {seconds(fit.cut_s)} cut", "bad", "cut")
+    if fit.is_hurried:
         return Verdict("hurried", "warn", "hurried")
-    if one.held_s:
-        return Verdict(f"picture held {seconds(one.held_s)}", "warn", "picture held")
-    if one.slack_s > _LARGE_SLACK * (one.source_end_s - one.source_start_s):
-        return Verdict(f"{seconds(one.slack_s)} stay silent", "note", "stay silent")
-    if one.in_pause_s:
+    if fit.held_s:
+        return Verdict(f"picture held {seconds(fit.held_s)}", "warn", "picture held")
+    if fit.slack_s > _LARGE_SLACK * one.source.seconds:
+        return Verdict(f"{seconds(fit.slack_s)} stay silent", "note", "stay silent")
+    if fit.in_pause_s:
         return Verdict("goes into the pause", "note", "goes into the pause")
     return Verdict("fits", "good", "fits")
 
 
 def taken_from(source: str) -> str:
-    """What units were taken from, by a report's word for it or by `--modalities`."""
+    """What units were taken from, in words, as `--modalities` names it."""
     return _SOURCES_OF_UNITS.get(source, source)
 
 
@@ -202,15 +200,6 @@ def sure(score: float | None, usual: float | None = None) -> str:
         if len(set(told)) < len(told):
             told = [f"{100 * exp(min(one, 0.0)):.{digits}f} %" for one in scores]
     return f"{told[0]} of each unit" + ("" if usual is None else f" (usual here: {told[1]} or more)")
-
-
-def in_plain_figures(text: str) -> str:
-    """A warning whose mean log-probabilities are told as shares, as `confidence 41 %, usual is 73 % or more`."""
-    return _BELOW_USUAL.sub(lambda found: f"{_share_of(found[1])}, usual is {_share_of(found[2])} or more", text)
-
-
-def _share_of(log_probability: str) -> str:
-    return percent(exp(float(log_probability)))
 
 
 def unusual(score: float | None, usual: float | None) -> bool:
@@ -276,17 +265,6 @@ def picture_rate(value: float) -> str:
 def channels(count: int) -> str:
     """Channels of a sound, as `mono` or `6 channels`."""
     return {1: "mono", 2: "stereo"}.get(count, several(count, "channel"))
-
-
-def gathered(warnings: Iterable[str]) -> list[str]:
-    """Warnings, with those that many utterances share told once, as `utterances 1-12, 14: too long`."""
-    numbers: dict[str, list[int]] = {}
-    for text in warnings:
-        found = _OF_UTTERANCE.fullmatch(text)
-        numbers.setdefault(found[2] if found else text, []).extend([int(found[1])] if found else [])
-    return [
-        f"utterance{'' if len(which) == 1 else 's'} {ranges(which)}{text}" if which else text for text, which in numbers.items()
-    ]
 
 
 def stage_name(name: str) -> str:

@@ -4,7 +4,8 @@ Whoever imports this has the words of all notes that stand in scripts.
 """
 
 import unit2unit.inference  # noqa: F401  # so that their kinds of notes are known
-from avcore.notes import Note, NoteKind, Values, sentence
+from avcore.faces.geometry import CUT_OFF
+from avcore.notes import KINDS, Note, NoteKind, Values, sentence
 
 _STAYS = "the speech is dubbed, the picture stays as it is"
 
@@ -75,11 +76,35 @@ ONLY_TIMES = NoteKind(
     "{name}: only its times are used: its texts are not in '{source}', and cannot be spoken in '{target}'",
     "{name}: 시간만 썼어요. 글이 '{source}'도 아니고 '{target}'로 말할 수도 없어요.",
 )
+SUBTITLES_LEFT_OUT = NoteKind(
+    "subtitles_left_out",
+    "the text reader has no language '{language}'; these subtitles are left out",
+    "글로 옮길 수 없는 언어('{language}')라서 이 자막은 만들지 않았어요.",
+)
+FONT_LACKS = NoteKind(
+    "font_lacks",
+    "this font has no sign for {signs}; the subtitles show a box there",
+    "글꼴에 없는 글자({signs})는 자막에 네모로 보입니다.",
+)
 REPORT_LACKS = NoteKind("report_lacks", "the report shows no {what}: {error}", "보고서에 넣지 못했어요({what}): {error}")
 TRIED_AGAIN = NoteKind("tried_again", "tried again: {deaths}", "다시 시도했어요: {deaths}")
 DUB_CHANGED = NoteKind("dub_changed", "it is not as it was made; it is made anew", "만들어 둔 파일이 달라져 다시 만듭니다.")
 
 
+ABSENT = {"": "", "no_face": "no face was found", "out_of_sight": "the speaker is not in sight", "not_wanted": "no face was wanted"}
+"""Why nobody is drawn, in words, by `SeenFaces.absent`."""
+LEFT_REASONS = {CUT_OFF: "cut_off"} | {
+    name.replace("_", " "): name for name in ("no_face", "profile", "blurred", "brief", "hidden")
+}
+"""Why a picture was left as it was: codes by words."""
+
+
+def left_words(code: str) -> str:
+    """Why a picture was left as it was, in words."""
+    return next((words for words, known in LEFT_REASONS.items() if known == code), code)
+
+
 def why_left(values: Values) -> str:
     """The English words of why an utterance was left alone."""
-    return sentence(Note(str(values["reason"]), values))
+    reason = str(values["reason"])
+    return sentence(Note(reason, values)) if reason in KINDS else reason

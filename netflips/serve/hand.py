@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 LOG = logging.getLogger("netflips")
 
@@ -48,8 +49,11 @@ class Hand:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
 
-    async def run(self, words: Sequence[str], folder: Path, heard: Heard) -> int:
-        """Let the worker run a command in a folder; returns its exit code. Raises WorkerEndedError when the worker ends before."""
+    async def run(self, words: Sequence[str], folder: Path, heard: Heard, noted: Callable[[dict[str, Any]], None]) -> int:
+        """Let the worker run a command in a folder; returns its exit code. noted: gets its notes.
+
+        Raises WorkerEndedError when the worker ends before.
+        """
         await self.start()
         process = self._process
         assert process is not None
@@ -64,6 +68,8 @@ class Hand:
                 if said["end"] in ENDED_BY_SIGNAL:  # it is about to end itself
                     await process.wait()
                 return int(said["end"])
+            if "note" in said:
+                noted(said["note"])
             if "stage" in said:
                 heard(said["stage"], said["done"], said["total"])
         raise WorkerEndedError(await process.wait())

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
+from avcore.notes import Note, ToldNote
 from avcore.texts import read_json
 from netflips.serve.limits import Party, Visitor
 
@@ -26,9 +27,6 @@ _ABOUT, LOG_FILE, VERDICT_FILE = "job.json", "log.txt", "verdict.json"
 DAMAGED = ".damaged"
 """Ending of the folder of a job that cannot be read."""
 _MOST_LOG_BYTES = 200_000
-_COMPLAINT = re.compile(r"^[\w. -]{1,40}: (?:unexpected )?error: ")
-_WARNING = re.compile(r"(?:^|: )warning: (.*)$", re.MULTILINE)
-
 
 Made = TypeVar("Made")
 
@@ -54,6 +52,7 @@ class Job:
     since 1970, 0 = not yet. error: why it failed, one line. share: of the work that is done, 0..1; stage: what is under way.
     address: where its visitor asked from; is_new: without a cookie. understood: how much of it is understood, as
     `avcore.understanding` writes it, {} = not known; in the state `asks` it waits for its visitor to say whether it goes on.
+    notes: what its command told, each once, as the worker says it.
     """
 
     id: str
@@ -71,7 +70,7 @@ class Job:
     began_s: float = 0.0
     ended_s: float = 0.0
     error: str = ""
-    warnings: list[str] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
     share: float = 0.0
     stage: str = ""
     address: str = ""
@@ -101,8 +100,24 @@ class Job:
         """Its visitor wants it, however little is understood."""
         self.words = ["--yes" if word == "--strict" else word for word in self.words]
 
+    def note(self, note: dict[str, Any]) -> None:
+        """Keep what its command told: a note with its `code`, `values` and utterances' `numbers`."""
+        if note not in self.notes:
+            self.notes.append(note)
+
+    @property
+    def told_notes(self) -> list[ToldNote]:
+        """Its notes; files in them are called as its visitor calls them."""
+        found = []
+        for one in self.notes:
+            texts = {name: self.in_visitors_words(value) for name, value in one["values"].items() if isinstance(value, str)}
+            found.append(
+                ToldNote(Note(one["code"], {**one["values"], **texts}), tuple(one.get("numbers", ())), bool(one.get("differ")))
+            )
+        return found
+
     def in_visitors_words(self, text: str) -> str:
-        """A message with the visitor's file names in place of ours, and without the server's folders."""
+        """A value with the visitor's file names in place of ours, and without the server's folders."""
         places = (place for word in self.words for place in (word, *word.split()))
         for place in filter(os.path.isabs, places):
             text = text.replace(place, os.path.basename(place))
@@ -179,6 +194,9 @@ class JobFolders:
 
 def _job(job_id: str, content: Any) -> Job:
     place = f"{job_id}/{_ABOUT}"
+    if isinstance(content, dict) and "warnings" in content:  # of an earlier version, which knew sentences only
+        told = [{"code": "told", "values": {"text": text}} for text in content["warnings"]]
+        content = {name: value for name, value in content.items() if name != "warnings"} | {"notes": told}
     job = record(Job, content, place)
     if job.id != job_id or any(Path(one).name != one for one in job.names.values()):
         raise InputError("this is no job of ours", path=place)
@@ -213,16 +231,9 @@ _KINDS: Mapping[Any, Callable[[Any], bool]] = {
     list[str]: lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
     dict[str, str]: lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
     dict[str, Any]: lambda value: isinstance(value, dict),
+    list[dict[str, Any]]: lambda value: (
+        isinstance(value, list)
+        and all(isinstance(one, dict) and isinstance(one.get("code"), str) and isinstance(one.get("values"), dict) for one in value)
+    ),
 }
 """Whether a value of JSON is of a field's type."""
-
-
-def complaint(log: str) -> str:
-    """The last error that a command printed, without its name; "" where there is none."""
-    lines = [line for line in log.splitlines() if _COMPLAINT.match(line)]
-    return _COMPLAINT.sub("", lines[-1]) if lines else ""
-
-
-def warnings_in(log: str) -> list[str]:
-    """What a command warned of, each once."""
-    return list(dict.fromkeys(_WARNING.findall(log)))

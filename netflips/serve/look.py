@@ -1,7 +1,7 @@
 """What an upload is, found out in a process of its own: whatever is wrong with the file, no server ends by it.
 
-`python -m netflips.serve.look FILE video|sound|media|picture|subtitles` prints one JSON object; another kind of file is one line,
-exit 2.
+`python -m netflips.serve.look FILE video|sound|media|picture|subtitles` prints one JSON object; of another kind of file
+`{"error": "..."}`, exit 2.
 """
 
 import json
@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from avcore.command import Parser, run
+from avcore.command import COMPLAINT, Parser, run
 from avcore.errors import MediaError
 from avcore.files import require_file
 from avcore.media import probe
 from avcore.media.limits import require_no_still
+from avcore.notes import ToldNote, noted_by
 from avcore.plain_text import say
 
 VIDEO, SOUND, MEDIA, PICTURE, SUBTITLES = WANTED = ("video", "sound", "media", "picture", "subtitles")
@@ -59,7 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     for limit, value in _LIMITS.items():
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
-    return run(build_parser(), lambda options: say(json.dumps(facts(options.file, options.wanted))), argv)
+    with noted_by(_complain):
+        return run(build_parser(), lambda options: say(json.dumps(facts(options.file, options.wanted))), argv)
+
+
+def _complain(told: ToldNote) -> None:
+    if told.note.code == COMPLAINT.code:
+        say(json.dumps({"error": told.note.values["text"]}))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from avcore.command import COMPLAINT
 from avcore.errors import EXIT_DONE, EXIT_NOT_UNDERSTOOD, InputError, OutputError
 from avcore.temporary import sweep
 from netflips.serve.hand import Hand, WorkerEndedError
-from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, complaint, warnings_in
+from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders
 from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, Limit, Party, RefusedError, Space
 from netflips.serve.settings import Settings
 
@@ -65,12 +66,12 @@ class Queue:
     def add(self, job: Job) -> None:
         """Put a job behind all others, a new one or one that shall go on from what is finished. Raises RefusedError."""
         self.require_room(job.party)
-        before = job.state, job.error, job.warnings
-        job.state, job.error, job.warnings = WAITING, "", []
+        before = job.state, job.error, job.notes
+        job.state, job.error, job.notes = WAITING, "", []
         try:
             self.folders.keep(job)
         except Exception:
-            job.state, job.error, job.warnings = before
+            job.state, job.error, job.notes = before
             raise
         self.jobs[job.id] = job
         self._waiting.append(job.id)
@@ -207,8 +208,17 @@ class Queue:
             job.share, job.stage = share_of(stage, done, total, job.share), stage
             self._tell()
 
+        failure = ""
+
+        def noted(note: dict[str, Any]) -> None:
+            nonlocal failure
+            if note["code"] == COMPLAINT.code:
+                failure = job.in_visitors_words(note["values"]["text"])
+            else:
+                job.note(note)
+
         try:
-            code = await self._hand.run(job.words, self.folders.of(job.id), heard)
+            code = await self._hand.run(job.words, self.folders.of(job.id), heard, noted)
         except WorkerEndedError as gone:
             await self._hand.start()
             if job.state == RUNNING:
@@ -222,12 +232,10 @@ class Queue:
         elif code == EXIT_NOT_UNDERSTOOD:
             self._end(job, ASKS)
         else:
-            said = complaint(self.folders.log(job.id)) or f"it ended with exit code {code}"
-            self._end(job, FAILED, job.in_visitors_words(said))
+            self._end(job, FAILED, failure or f"it ended with exit code {code}")
 
     def _end(self, job: Job, state: str, error: str = "") -> None:
         job.end(state, error)
-        job.warnings = [job.in_visitors_words(one) for one in warnings_in(self.folders.log(job.id))]
         folder: Path = self.folders.of(job.id)
         try:
             job.understood = self.folders.understood(job.id)

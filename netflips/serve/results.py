@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import NetflipsError
+from avcore.notes import LANGUAGES, Note, ToldNote, sentence
 from avcore.texts import read_json
-from netflips.report import DubReport, UtteranceReport, report_from
-from netflips.report.story import stretches_of, utterances_of
+from netflips.report import DubReport, report_script
+from netflips.report.story import OnPage, on_page, stretches_of
 from netflips.report.words import is_trouble
+from netflips.script.notes import ABSENT
+from netflips.script.types import Script, WrittenText
 from netflips.serve.jobs import DONE, LOG_FILE, Job
 from netflips.serve.kinds import KINDS
 
@@ -43,12 +46,13 @@ def _download_name(job: Job, name: str) -> str:
 
 def results(job: Job, folder: Path) -> dict[str, Any]:
     """All that the page shows of a job that is over."""
-    found: dict[str, Any] = {"files": files_of(job, folder), "warnings": job.warnings, "values": job.values, "uploads": job.uploads}
+    told = [in_both(one) for one in job.told_notes]
+    found: dict[str, Any] = {"files": files_of(job, folder), "warnings": told, "values": job.values, "uploads": job.uploads}
     if job.state != DONE:
         return found
     report = _report(folder / _REPORT)
     if report is not None:
-        found |= _dubbed(*report, _named(folder / _SPEAKERS))
+        found |= _dubbed(report, _named(folder / _SPEAKERS))
     for one in found["files"]:
         if one["shows"] in ("text", "figures", "answer") and one["bytes"] <= _MOST_TEXT:
             text = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")
@@ -56,11 +60,15 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
     return found
 
 
-def _report(path: Path) -> tuple[DubReport, Mapping[str, Any]] | None:
-    """A dub's report, as it is and as its JSON; None where there is none that can be read."""
+def in_both(told: ToldNote | Note) -> dict[str, str]:
+    """A note in both languages of the page, without flags."""
+    return {language: sentence(told, language, hint=False) for language in LANGUAGES}
+
+
+def _report(path: Path) -> Script | None:
+    """The script of a dub's report; None where there is none that can be read."""
     try:
-        content = read_json(path, "the report")
-        return report_from(content), content
+        return report_script(read_json(path, "the report"))
     except (NetflipsError, TypeError, KeyError, ValueError):
         return None
 
@@ -73,45 +81,41 @@ def _named(path: Path) -> Mapping[str, str]:
     return named
 
 
-def _dubbed(report: DubReport, content: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
-    utterances = utterances_of(report)
-    rows = (content.get("recording") or {}).get("utterances") or [content] * len(utterances)
-    dubbed = [one for one in utterances if not one.left_alone]
-    work = {} if report.recording is None else report.recording.work
+def _dubbed(script: Script, named: Mapping[str, str]) -> dict[str, Any]:
+    utterances, made = on_page(script), script.result
+    dubbed = [one for one in utterances if one.alone is None]
+    former = DubReport(script)
     return {
-        "languages": [report.source_language, report.target_language],
-        "is_recording": report.recording is not None,
-        "stretches": [[round(value, 3) for value in one] for one in stretches_of(report)],
-        "utterances": [
-            _row(one, row) | {"named": named.get(str(one.number), "")} for one, row in zip(utterances, rows, strict=True)
-        ],
-        "work": {stage: dict(counts) for stage, counts in work.items()},
+        "languages": [script.source, script.target],
+        "is_recording": script.is_in_own_time,
+        "stretches": [[round(value, 3) for value in one] for one in stretches_of(script)],
+        "utterances": [_row(one) | {"named": named.get(str(one.number), "")} for one in utterances],
+        "work": made.work_counts,
         "figures": {
-            "utterances": len(utterances), "dubbed": len(dubbed), "input_s": report.input_s, "output_s": report.output_s,
-            "pictures": report.num_pictures, "with_face": report.pictures_with_face, "mouth": report.mouth,
-            "hurried": sum(one.is_hurried for one in dubbed), "cut": sum(bool(one.cut_s) for one in dubbed),
-            "outside": sum(bool(one.is_outside_domain) for one in dubbed), "confidence": report.unit_confidence,
-            "usual_confidence": report.usual_confidence, "score": _number(report.translation_score),
-            "usual_score": report.usual_score, "pitch_hz": report.pitch_hz, "took_s": sum(one.seconds for one in report.stages),
+            "utterances": len(utterances), "dubbed": len(dubbed), "input_s": former.input_s, "output_s": made.duration_s,
+            "pictures": made.pictures, "with_face": former.pictures_with_face, "mouth": made.lips,
+            "hurried": sum(one.fit.is_hurried for one in dubbed), "cut": sum(bool(one.fit.cut_s) for one in dubbed),
+            "outside": sum(one.utterance.note("outside") is not None for one in dubbed), "confidence": former.unit_confidence,
+            "usual_confidence": made.usual("av2unit"), "score": former.translation_score, "usual_score": made.usual("unit2unit"),
+            "pitch_hz": former.pitch_hz, "took_s": sum(one.seconds for one in made.timings),
         },
     }  # fmt: skip
 
 
-def _row(one: UtteranceReport, row: Mapping[str, Any]) -> dict[str, Any]:
+def _row(one: OnPage) -> dict[str, Any]:
     """A row of the review. fit: share of its natural length that the new speech has; None = it was not fitted."""
-    is_told = row.get("translation_score") is None
+    utterance, said = one.utterance, one.utterance.said
+    heard, outside = utterance.heard, utterance.note("outside")
+    told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
     return {
-        "number": one.number, "speaker": one.speaker, "start_s": one.source_start_s, "end_s": one.source_end_s,
-        "output_start_s": one.output_start_s, "output_end_s": one.output_end_s, "heard": str(row.get("heard_text") or ""),
-        "said": str(row.get("said_text") or one.target_text), "told": one.target_text if is_told else "",
-        "confidence": _number(one.unit_confidence), "score": _number(one.translation_score), "fit": _number(one.factor),
-        "trouble": is_trouble(one), "notice": one.notice, "left_alone": one.left_alone, "unseen": one.unseen,
+        "number": one.number, "speaker": one.speaker, "start_s": one.source.start_s, "end_s": one.source.end_s,
+        "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
+        "heard": "" if utterance.text is None else utterance.text.text, "said": "" if said is None else said.text, "told": told,
+        "confidence": None if heard is None else heard.confidence, "score": utterance.score, "fit": one.fit.factor,
+        "trouble": is_trouble(one), "notice": None if outside is None else in_both(outside),
+        "left_alone": None if one.alone is None else in_both(one.alone),
+        "unseen": "" if utterance.seen is None else ABSENT[utterance.seen.absent],
     }  # fmt: skip
-
-
-def _number(value: float | None) -> float | None:
-    """A number that JSON has."""
-    return value if value is not None and value == value and abs(value) != float("inf") else None
 
 
 def project(job: Job, folder: Path) -> bytes:
@@ -123,17 +127,17 @@ def project(job: Job, folder: Path) -> bytes:
             if (folder / name).is_file():
                 archive.write(folder / name, name)
         if not (folder / "segments.json").is_file() and (report := _report(folder / _REPORT)) is not None:
-            archive.writestr("segments.json", _segments(report[0]))
+            archive.writestr("segments.json", _segments(report))
         archive.writestr("command.txt", f"netflips {shlex.join(_without_places(job))}\n")
         archive.writestr("files.json", json.dumps(job.shown, ensure_ascii=False, indent=1) + "\n")
     return packed.getvalue()
 
 
-def _segments(report: DubReport) -> str:
+def _segments(script: Script) -> str:
     """Times and texts as `--segments-in` takes them."""
     rows = [
-        {"start_s": one.source_start_s, "end_s": one.source_end_s} | ({"target_text": one.target_text} if one.target_text else {})
-        for one in utterances_of(report)
+        {"start_s": row["start_s"], "end_s": row["end_s"]} | ({"target_text": row["told"]} if row["told"] else {})
+        for row in map(_row, on_page(script))
     ]
     return json.dumps({"utterances": rows}, ensure_ascii=False, indent=1) + "\n"
 

@@ -17,7 +17,7 @@ from avcore.files import write_text
 from avcore.plain_text import shown
 from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.texts import read_json
-from netflips.serve.jobs import complaint, new_id, record, require_id
+from netflips.serve.jobs import new_id, record, require_id
 from netflips.serve.limits import NOBODY, TOO_FULL, Limit, Party, RefusedError, Space, Visitor
 from netflips.serve.look import MEDIA, PICTURE, SOUND, SUBTITLES, VIDEO
 from netflips.serve.settings import Settings
@@ -176,7 +176,7 @@ class Uploads:
                 start_new_session=True,
             )  # fmt: skip
             try:
-                out, err = await asyncio.wait_for(process.communicate(), _LOOK_S)
+                out, _ = await asyncio.wait_for(process.communicate(), _LOOK_S)
             except TimeoutError as error:
                 raise RefusedError(415, f"{clean_name(name)}: it takes too long to read") from error
             finally:
@@ -184,7 +184,7 @@ class Uploads:
                     process.kill()
                     await process.wait()
         if process.returncode:
-            said = complaint(err.decode(errors="replace")) or f"{file}: it cannot be read"
+            said = json.loads(out)["error"] if out else f"{file}: it cannot be read"
             raise RefusedError(415, said.replace(str(file.absolute()), clean_name(name)))
         facts: Mapping[str, Any] = json.loads(out)
         if facts["seconds"] > self._settings.longest_s:

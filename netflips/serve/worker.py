@@ -2,7 +2,7 @@
 
 It takes jobs as JSON lines on standard input and answers with JSON lines on standard output:
 
-    {"words": ["dub", ...], "folder": "..."}  ->  {"stage": "look", "done": 3, "total": 9} ...  {"end": 0}
+    {"words": ["dub", ...], "folder": "..."}  ->  {"stage": "look", "done": 3, "total": 9} ... {"note": {...}} ... {"end": 0}
 
 It ends with its server (standard input closes), and when it is told to (SIGTERM), as every command ends then: with nothing
 half-written. What a command prints goes into `log.txt` in the job's folder.
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from avcore.errors import EXIT_FAILED
+from avcore.notes import KOREAN, ToldNote, noted_by, sentence
+from avcore.plain_text import json_text
 from avcore.progress import heard_by
 from netflips import cli
 from netflips.serve.hand import ENDED_BY_SIGNAL
@@ -44,8 +46,13 @@ class Channel:
     def say(self, **content: Any) -> None:
         """One line."""
         with self._lock, suppress(OSError):  # nobody listens any more; this process is about to end
-            self._out.write(json.dumps(content) + "\n")
+            self._out.write(json_text(content) + "\n")
             self._out.flush()
+
+    def note(self, told: ToldNote) -> None:
+        """What a command tells its user, with its sentences for a server that does not know this kind."""
+        values = {"text": sentence(told, hint=False), "text_ko": sentence(told, KOREAN), **told.note.values}
+        self.say(note={"code": told.note.code, "values": values, "numbers": list(told.numbers), "differ": told.differ})
 
     def progress(self, stage: str, done: int, total: int | None) -> None:
         """How far a command is, now and then."""
@@ -91,7 +98,7 @@ def _run(words: Sequence[str], folder: Path, channel: Channel) -> int:
     os.dup2(log, 2)
     os.close(log)
     try:
-        with heard_by(channel.progress):
+        with heard_by(channel.progress), noted_by(channel.note):
             return cli.main(words)
     except SystemExit as end:  # as argparse ends
         return end.code if isinstance(end.code, int) else EXIT_FAILED

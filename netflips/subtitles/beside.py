@@ -5,18 +5,13 @@ from pathlib import Path
 
 from avcore.errors import UsageError
 from avcore.files import keep_other, write_text
-from avcore.notes import NoteKind, tell
+from avcore.notes import tell
 from avcore.runs.cache import WorkFolder
+from netflips.script.notes import SUBTITLES_LEFT_OUT
 from netflips.subtitles.dubbed import SIDES, SOURCE, Texts
 from netflips.subtitles.formats import SRT, VTT, subtitle_text
 
 ENDINGS = (SRT, VTT)
-
-LEFT_OUT = NoteKind(
-    "subtitles_left_out",
-    "the text reader has no language '{language}'; these subtitles are left out",
-    "글로 옮길 수 없는 언어('{language}')라서 이 자막은 만들지 않았어요.",
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ def write_beside(
     for side, path in asked.files(dubbed, *languages).items():
         if texts.side(side) is None:
             language = languages[0] if side == SOURCE else languages[1]
-            tell(LEFT_OUT(language=language), path)
+            tell(SUBTITLES_LEFT_OUT(language=language), path)
             continue
         text = subtitle_text(path, texts.cues(side))
         if work is None or not work.has_written(path):

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from avcore.answers import Transcript, Word, of_words
 from avcore.contracts import Recognizer
@@ -14,7 +14,6 @@ from netflips.subtitles.cues import Cue, make_cues, rules_for
 
 SOURCE, TARGET = "source", "target"
 SIDES = (SOURCE, TARGET)
-_DIGITS = 4
 
 
 class SpokenUnits(NamedTuple):
@@ -59,17 +58,6 @@ class Texts:
         """The subtitles of one of SIDES; none where it cannot be read."""
         side = self.side(name)
         return [] if side is None else side.cues(self.cuts, self.end_s)
-
-    def facts(self, number: int) -> dict[str, Any]:
-        """What a report says of an utterance: `heard_text`, `said_text`, and how sure that is, where it was read."""
-        found: dict[str, Any] = {}
-        for name, side in (("heard", self.source), ("said", self.target)):
-            if side is not None and number in side.transcripts:
-                one = side.transcripts[number]
-                found |= {f"{name}_text": one.text}
-                if number not in side.told and one.words:
-                    found |= {f"{name}_confidence": round(one.confidence, _DIGITS)}
-        return found
 
 
 def side_as_text(reader: Recognizer | None, spoken: Mapping[int, SpokenUnits], language: str) -> Side | None:

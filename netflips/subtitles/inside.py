@@ -1,20 +1,15 @@
 """Subtitles within the dubbed video: as tracks of its file, or drawn into its picture."""
 
 from avcore.media import Subtitle, SubtitleTrack
-from avcore.notes import NoteKind, tell
+from avcore.notes import tell
 from netflips.options import DubOptions
+from netflips.script.notes import FONT_LACKS
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters, require_letters
 from netflips.subtitles.dubbed import Texts
 
 _SAMPLES = {"ko": "\uac00\ud7a3", "el": "\u03a9\u03bb", "ru": "\u0416\u044f"}
 """Letters of a language: a font that has them has the others, too. Those of other languages are Latin."""
 _LATIN = "Ag"
-
-FONT_LACKS = NoteKind(
-    "font_lacks",
-    "this font has no sign for {signs}; the subtitles show a box there",
-    "글꼴에 없는 글자({signs})는 자막에 네모로 보입니다.",
-)
 
 
 def check_font(options: DubOptions) -> None:

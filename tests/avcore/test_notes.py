@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from avcore.notes import KINDS, KOREAN, Note, NoteKind, Notes, ToldNote, grouped, noted_by, sentence, tell, told_in_order
+from avcore.notes import KINDS, KOREAN, Note, NoteKind, Notes, ToldNote, grouped, noted_by, sentence, tell
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("avcore", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips")
@@ -64,8 +64,8 @@ def test_alike_notes_are_told_in_one_line_and_all_are_kept_with_their_utterance(
     assert lines[3:] == ["a.mp4: warning: no time", "b.mp4: warning: no time"]
     assert [one.numbers for one in heard] == [(2, 4), (5,), (2,), (), ()]
     assert notes.of[2] == [left[2], _stopped(5)]
-    in_order = told_in_order([_REASON()], notes)
-    assert [one.note.code for one in in_order] == ["test_reason", "test_reason", "test_stopped", "test_left", "test_left"]
+    in_order = grouped((number, note) for number in sorted(notes.of) for note in notes.of[number])
+    assert [one.note.code for one in in_order] == ["test_stopped", "test_left", "test_left"]
     assert grouped(left.items())[0].differ
 
 

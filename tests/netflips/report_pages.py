@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from avcore.media import VideoWriter
-from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport
+from netflips.options import DubOptions
+from netflips.report import report_script
+from netflips.script.build import settings_told
+from netflips.script.types import Script
 
 VOID = {"meta", "img", "br", "hr", "input"}
 WIDTH, HEIGHT, RATE = 160, 120, 25
@@ -49,92 +52,54 @@ class Reader(HTMLParser):
         return {value.removeprefix("#") for value in self.values("href") if value.startswith("#")}
 
 
-def utterance(number: int, start: float, end: float, **changes: Any) -> UtteranceReport:
-    """An utterance that fits its place."""
-    plain = UtteranceReport(
-        number=number,
-        speaker="speaker 1",
-        source_start_s=start,
-        source_end_s=end,
-        output_start_s=start,
-        output_end_s=end,
-        source_units=50,
-        target_units=40,
-        translation_score=-1.25,
-        natural_s=1.1 * (end - start),
-        spoken_s=end - start,
-        factor=0.91,
-        pictures=25,
-        drawn=25,
-    )
-    return replace(plain, **changes)
+def utterance(number: int, start: float, end: float, **changes: Any) -> dict[str, Any]:
+    """An utterance that fits its place, as the JSON of reports had it before there were scripts."""
+    plain = {
+        "number": number, "speaker": "speaker 1", "source_start_s": start, "source_end_s": end, "output_start_s": start,
+        "output_end_s": end, "left_alone": "", "source_units": 50, "target_units": 40, "translation_score": -1.25,
+        "natural_s": (end - start) / 0.91, "spoken_s": end - start, "factor": 0.91, "slack_s": 0.0, "in_pause_s": 0.0,
+        "overrun_s": 0.0, "held_s": 0.0, "is_truncated": False, "pictures": 25, "drawn": 25, "left": {}, "tracks": [],
+    }  # fmt: skip
+    return plain | changes
 
 
-def dub_report(source: Path, output: Path, seconds: float, utterances: list[UtteranceReport] | None, **changes: Any) -> DubReport:
-    """The report of a dub; utterances: None for a short clip."""
-    recording = utterances and RecordingReport(
-        tuple(utterances),
-        (0.0, seconds),
-        25.0,
-        False,
-        16000,
-        1,
-        "keep",
-        "",
-        (2.5,),
-        "x.work",
-        {"speech": {"kept": 1, "made": 3}},
-        9,
-    )
-    plain = DubReport(
-        version="0.1.0", input=str(source), output=str(output), source_language="en", target_language="ko",
-        modalities="audio,video", input_s=seconds, output_s=seconds, width=WIDTH, height=HEIGHT, has_grown=False,
-        num_pictures=int(seconds * 25), pictures_with_face=25, source_units=50, target_units=40, target_steps=200,
-        translation_score=-1.25, is_truncated=False, voice="the source's",
-        fingerprints={"av2unit": "sha256:0123", "unit2unit": "sha256:4567", "unit2av": "sha256:89ab"},
-        stages=(StageTime("faces", 3.0, 1.3), StageTime("speech", 1.0, 4.0)), warnings=(), recording=recording or None,
-    )  # fmt: skip
-    return replace(plain, **changes)
+def dub_report(source: Path, output: Path, seconds: float, utterances: list[dict[str, Any]] | None, **changes: Any) -> Script:
+    """The script of a dub out of a report of before; utterances: None for a short clip."""
+    recording = utterances and {
+        "utterances": utterances, "part": [0.0, seconds], "frame_rate": 25.0, "is_variable_rate": False, "audio_rate": 16000,
+        "audio_channels": 1, "background": "keep", "background_audio": "", "scene_cuts": [2.5], "work_dir": "x.work",
+        "work": {"speech": {"kept": 1, "made": 3}}, "work_bytes": 9,
+    }  # fmt: skip
+    plain = {
+        "version": "0.1.0", "input": str(source), "output": str(output), "source_language": "en", "target_language": "ko",
+        "modalities": "audio,video", "input_s": seconds, "output_s": seconds, "width": WIDTH, "height": HEIGHT, "has_grown": False,
+        "num_pictures": int(seconds * 25), "pictures_with_face": 25, "source_units": 50, "target_units": 40, "target_steps": 200,
+        "translation_score": -1.25, "is_truncated": False, "voice": "the source's",
+        "fingerprints": {"av2unit": "sha256:0123", "unit2unit": "sha256:4567", "unit2av": "sha256:89ab"},
+        "stages": [{"name": "faces", "seconds": 3.0, "x_real_time": 1.3}, {"name": "speech", "seconds": 1.0, "x_real_time": 4.0}],
+        "warnings": [], "faces": [], "recording": recording or None,
+    }  # fmt: skip
+    return report_script(plain | changes)
 
 
-def four_utterances(source: Path, output: Path) -> DubReport:
+def with_settings(script: Script, options: DubOptions) -> Script:
+    """The same as if it had been made with some options."""
+    return replace(script, made=replace(script.result, settings=settings_told(options)))
+
+
+def four_utterances(source: Path, output: Path) -> Script:
     """The report of a recording of 4 s with four utterances, one of which was left alone."""
+    read = {"heard_text": "Where <is> it?", "heard_confidence": 0.943, "said_text": "어디예요?", "said_confidence": 0.9}
+    written = {"heard_text": "Over there.", "target_text": "저기요.", "said_text": "저기요."}
+    hurried = {"spoken_s": 0.6, "overrun_s": 0.1, "natural_s": 0.6 / 0.7, "face": {"height_px": 60.0, "max_yaw": 0.5}}
     utterances = [
-        utterance(
-            1,
-            0.2,
-            0.9,
-            slack_s=0.05,
-            heard_text="Where <is> it?",
-            heard_confidence=0.943,
-            said_text="어디예요?",
-            said_confidence=0.9,
-        ),
-        utterance(
-            2,
-            1.0,
-            1.8,
-            output_end_s=1.9,
-            in_pause_s=0.1,
-            is_truncated=True,
-            left={"profile": 5},
-            drawn=20,
-            heard_text="Over there.",
-            target_text="저기요.",
-            said_text="저기요.",
-        ),
-        utterance(
-            3, 2.0, 2.6, factor=0.7, is_hurried=True, speaker="<script>alert(1)</script>", face={"height_px": 60.0, "max_yaw": 0.5}
-        ),
+        utterance(1, 0.2, 0.9, slack_s=0.05, **read),
+        utterance(2, 1.0, 1.8, output_end_s=1.9, in_pause_s=0.1, is_truncated=True, left={"profile": 5}, drawn=20, **written),
+        utterance(3, 2.0, 2.6, speaker="<script>alert(1)</script>", **hurried),
         utterance(4, 3.0, 3.8, left_alone="its translation is empty & void", factor=None, drawn=0),
     ]
-    return dub_report(
-        source,
-        output,
-        4.0,
-        utterances,
-        warnings=("utterance 2: <stopped>", "utterance 4 is left alone: its translation is empty & void"),
-    )
+    warnings = ["utterance 2: <stopped>", "utterance 4 is left alone: its translation is empty & void"]
+    return dub_report(source, output, 4.0, utterances, warnings=warnings)
 
 
 def numbered(path: Path, count: int, offset: int, hum: float) -> Path:

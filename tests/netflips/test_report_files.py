@@ -1,7 +1,7 @@
 """The report as files: written whole, after each input, read once, and never over a video."""
 
 import json
-from dataclasses import asdict
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from avcore.errors import OutputError, UsageError
 from netflips.bulk.dubbing import DubJob, DubRecord
 from netflips.bulk.records import Rejected
 from netflips.dub import command as dub_command
-from netflips.options import DubOptions
-from netflips.report import DubReport, StageTime, material, page, report_from
+from netflips.report import DubReport, material, page, report_script
 from netflips.report.files import ReportFiles
+from netflips.report.former import former_keys
+from netflips.script.types import Script
 from tests.netflips.report_pages import Reader, dub_report, four_utterances, numbered
 
 
@@ -48,8 +49,8 @@ def test_data_and_page_are_written_after_each_input(told: page.ToldDub, files: t
         [tmp_path / "x.HTML", tmp_path / "x.json", tmp_path / "y.json"],
         [files, (tmp_path / "in.mp4", tmp_path / "out.mp4")],
     )
-    run = ReportFiles(paths, jobs, DubOptions())
-    run.add(told.report)
+    run = ReportFiles(paths, jobs)
+    run.add(told.script)
     run.write()
     assert "d1-u1" not in paths[0].read_text(encoding="utf-8")
     run.fail(tmp_path / "in.mp4", "it is broken")
@@ -64,14 +65,14 @@ def test_files_are_read_once_however_often_the_page_is_written(
 ) -> None:
     reads = []
 
-    def gather(report: DubReport, *_: object) -> material.Material:
-        reads.append(report.input)
+    def gather(script: Script, *_: object) -> material.Material:
+        reads.append(script)
         return told.material
 
     monkeypatch.setattr("netflips.report.files.gather", gather)
-    run = ReportFiles([tmp_path / "x.html"], [files], DubOptions())
+    run = ReportFiles([tmp_path / "x.html"], [files])
     for _ in range(3):
-        run.add(told.report)
+        run.add(told.script)
         run.write()
     assert len(reads) == 3
 
@@ -86,7 +87,7 @@ def test_videos_dubbed_side_by_side_have_a_page_too(
         """Take a finished report for the first video and set the second aside, without Ray."""
         record = DubRecord.read(out_dir)
         jobs[0].target.write_bytes(b"a dub")
-        record.add(jobs[0], "key", told.report)
+        record.add(jobs[0], "key", DubReport(told.script))
         record.set_aside(Rejected(str(jobs[1].source), "no <face>"))
         record.write_report(arguments[4], jobs)
         return 1
@@ -106,16 +107,27 @@ def test_videos_dubbed_side_by_side_have_a_page_too(
 def test_a_report_does_not_replace_a_video(files: tuple[Path, Path], tmp_path: Path) -> None:
     for video in files:
         with pytest.raises(UsageError, match="must not be one of the videos"):
-            ReportFiles([video], [files], DubOptions())
+            ReportFiles([video], [files])
     with pytest.raises(OutputError, match="the report"):
-        ReportFiles([tmp_path], [files], DubOptions())
+        ReportFiles([tmp_path], [files])
 
 
 def test_a_report_comes_back_from_its_json(told: page.ToldDub, files: tuple[Path, Path]) -> None:
-    for report in (told.report, dub_report(*files, 4.0, None), dub_report(*files, 4.0, None, translation_score=None)):
-        back = report_from(json.loads(report.as_json()))
-        assert json.dumps(asdict(back)) == json.dumps(asdict(report))
-        assert isinstance(back.stages[0], StageTime)
-        assert page.report_page([page.ToldDub(back, told.material)], {}) == page.report_page(
-            [page.ToldDub(report, told.material)], {}
-        )
+    for script in (told.script, dub_report(*files, 4.0, None), dub_report(*files, 4.0, None, translation_score=None)):
+        report = DubReport(script)
+        content = json.loads(report.as_json())
+        assert report_script(content) == script
+        assert content["stages"][0] == {"name": "faces", "seconds": 3.0, "x_real_time": pytest.approx(4 / 3)}
+        assert (report.output_s, report.stages[0].name, report.fingerprints["unit2av"]) == (4.0, "faces", "sha256:89ab")
+        former = {name: value for name, value in content.items() if name in former_keys(script)}
+        assert json.loads(json.dumps(former_keys(report_script(former)))) == former  # of a version before scripts
+        for read in (content, former):
+            written = page.report_page([page.ToldDub(report_script(read), told.material)], {})
+            assert "sha256:89ab" in written
+
+
+def test_a_report_is_handed_from_process_to_process(told: page.ToldDub) -> None:
+    report = DubReport(told.script)
+    assert pickle.loads(pickle.dumps(report)).recording.utterances[3].left_alone == "its translation is empty & void"
+    with pytest.raises(AttributeError):
+        _ = report.nothing

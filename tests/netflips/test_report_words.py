@@ -25,9 +25,7 @@ from netflips.report.drawing import element
         (words.sure(None), "unknown"),
         (words.sure(float("nan"), -0.1), "unknown"),
         (words.taken_from("audio,video"), "sound and lips"),
-        (words.taken_from("lips"), "lips alone"),
-        (words.in_plain_figures("its score -0.90, usual is -0.31 or more: no"), "its score 41 %, usual is 73 % or more: no"),
-        (words.in_plain_figures("it took 2.0 s, usual is 1.00 or more"), "it took 2.0 s, usual is 1.00 or more"),
+        (words.taken_from("video"), "lips alone"),
     ],
 )
 def test_numbers_in_words(written: str, expected: str) -> None:

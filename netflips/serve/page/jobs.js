@@ -108,7 +108,7 @@ const outcome = (job, page) => {
   const text = shows("figures") ? measured(job.text) : job.text;
   if (job.kind === "figures") made.append(...table(text ?? ""));
   else if (text !== undefined && job.kind !== "avatar") made.append(element("pre", { textContent: text }));
-  for (const one of job.warnings) made.append(element("p", { className: "warning", textContent: one }));
+  for (const one of job.warnings) made.append(element("p", { className: "warning", textContent: one[language()] }));
   const buttons = element("p", { className: "buttons" });
   if (shows("page")) buttons.append(link(address(shows("page").name), t("openReport")));
   for (const one of job.files.filter((one) => !["given", "page"].includes(one.shows) && !one.name.endsWith("report.json"))) {

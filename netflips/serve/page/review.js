@@ -1,7 +1,7 @@
 // The review of a dub: its utterances in a table, each to be heard, corrected and dubbed anew; and its figures.
 import { ask, figure, spoken } from "./jobs.js";
 import { element, player } from "./player.js";
-import { duration, t } from "./words.js";
+import { duration, language, t } from "./words.js";
 
 const seconds = (value) => value.toFixed(2);
 const share = (value) => (value === null ? "–" : `${Math.round(100 * value)}\u00a0%`);
@@ -52,7 +52,7 @@ const row = (one, voice, page, show, changes) => {
   said.setAttribute("aria-label", `${t("said")} ${one.number}`);
   const play = element("button", { type: "button", textContent: t("play") });
   play.addEventListener("click", () => show(one.output_start_s, one.output_end_s));
-  const notes = [one.left_alone, one.notice, one.unseen].filter(Boolean);
+  const notes = [one.left_alone?.[language()], one.notice?.[language()], one.unseen].filter(Boolean);
   const made = element(
     "tr",
     { className: one.trouble ? "trouble" : "" },

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from avcore.errors import InputError, UsageError
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.pipeline import dub
-from netflips.report import DubReport, RecordingReport
+from netflips.report import DubReport
 from tests.netflips.recording.made import Decoded, decode
 from unit2av.lipsync.backend import MouthChoice
 from unit2av.lipsync.mesh.table import MouthTable
@@ -37,7 +38,7 @@ def chosen(settings: DubOptions, table: Path, parity_dir: Path) -> Chosen:
     return lambda name: replace(settings, mouth=choices[name])
 
 
-def _facts(report: DubReport) -> RecordingReport:
+def _facts(report: DubReport) -> Any:
     assert report.recording is not None
     return report.recording
 

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from netflips.dub.timing import Pace
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
 from netflips.pipeline import dub
-from netflips.report import DubReport, RecordingReport
+from netflips.report import DubReport
 from tests.netflips.recording.made import CUT_S, PLAN, RATE, Decoded, decode, steady_times, write_recording
 
 Run = tuple[Path, DubReport]
@@ -48,7 +49,7 @@ def dubbed(unbroken: Run) -> Decoded:
     return decode(unbroken[0])
 
 
-def _facts(report: DubReport) -> RecordingReport:
+def _facts(report: DubReport) -> Any:
     assert report.recording is not None
     return report.recording
 

@@ -54,7 +54,9 @@ def do(words: list[str]) -> int:
     if words[0] == "say":
         text = Path("text.txt").read_text(encoding="utf-8").strip()
         if text == "fail":
-            log.write_text("text.txt: warning: odd\nnetflips say: error: text.txt: it cannot be said; expected words\n")
+            tell(note={"code": "unknown_here", "values": {"text": "odd"}, "numbers": [], "differ": False})
+            tell(note={"code": "font_lacks", "values": {"signs": "text.txt"}, "numbers": [], "differ": False})
+            tell(note={"code": "failed", "values": {"text": "text.txt: it cannot be said; expected words"}, "numbers": []})
             return 2
         if text == "crash":
             os._exit(9)

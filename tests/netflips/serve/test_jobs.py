@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from avcore.notes import sentence
 from netflips.dub.command import build_parser
 from netflips.serve.hand import Hand
-from netflips.serve.jobs import Job, JobFolders, complaint, warnings_in
+from netflips.serve.jobs import Job, JobFolders
 from netflips.serve.limits import Space
 from netflips.serve.queue import Queue, seconds_left, share_of
 from netflips.serve.settings import Settings
@@ -147,7 +148,10 @@ def test_a_text_that_looks_like_an_option_is_a_text(client: TestClient, tmp_path
 
 def test_a_failed_job_says_why_in_one_line_and_can_go_on(client: TestClient) -> None:
     job = until(client, say(client, "fail"), over)
-    assert (job["state"], job["error"], job["warnings"]) == ("failed", "text.txt: it cannot be said; expected words", ["odd"])
+    assert (job["state"], job["error"]) == ("failed", "text.txt: it cannot be said; expected words")
+    strange, known = job["warnings"]
+    assert strange == {"en": "odd", "ko": "odd"}
+    assert known["ko"] == "글꼴에 없는 글자(text.txt)는 자막에 네모로 보입니다."
     assert client.post(f"/jobs/{job['id']}/again").json()["state"] in ("waiting", "running")
     assert until(client, job, over)["state"] == "failed"
 
@@ -277,8 +281,20 @@ def test_messages_tell_of_no_folder_of_the_server() -> None:
     assert job.in_visitors_words("/models/a.pt: not for source.mp4") == "a.pt: not for talk.mp4"
 
 
-def test_the_last_complaint_of_a_log() -> None:
-    log = "a.mp4: warning: odd\nnetflips dub: error: one\nnetflips evaluate sync: unexpected error: OSError: two\nTraceback\n"
-    assert complaint(log) == "OSError: two"
-    assert warnings_in(log) == ["odd"]
-    assert complaint("done: 3\n") == ""
+def test_notes_call_files_as_the_visitor_does_and_are_kept_once() -> None:
+    job = Job("0" * 32, "v", "dub", "talk.mp4", [], {}, shown={"given.srt": "talk.srt"})
+    for _ in range(2):
+        job.note({"code": "only_times", "values": {"name": "given.srt", "source": "en", "target": "ko"}})
+    (told,) = job.told_notes
+    assert sentence(told).startswith("talk.srt: only its times are used")
+
+
+def test_a_job_of_an_earlier_version_keeps_its_warnings(tmp_path: Path) -> None:
+    folders = JobFolders(tmp_path)
+    job = Job("0" * 32, "v", "dub", "talk.mp4", [], {})
+    folders.keep(job)
+    path = tmp_path / job.id / "job.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({name: one for name, one in content.items() if name != "notes"} | {"warnings": ["odd"]}))
+    (read,) = folders.read_all()
+    assert list(map(sentence, read.told_notes)) == ["odd"]

@@ -1,0 +1,129 @@
+"""Parts of a script out of what a dub has at hand."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from av2unit.trust import TrustedUnits
+from avcore.answers import SpeakerVoice, Word
+from avcore.contracts import Voice
+from avcore.media import MediaInfo
+from netflips.dub.clock import StageClock
+from netflips.models import Models
+from netflips.options import DubOptions
+from netflips.script.types import (
+    Agreement,
+    FaceTrackTold,
+    HeardUnits,
+    Media,
+    ModelUsed,
+    Text,
+    Timing,
+    UnitList,
+    VoiceFile,
+    WrittenBy,
+)
+from netflips.subtitles.dubbed import Side
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """A number that JSON has, or None."""
+    return float(value) if value is not None and isfinite(value) else None
+
+
+def media_of(info: MediaInfo, digest: str = "") -> Media:
+    """What a script tells of its media."""
+    return Media(
+        path=str(info.path),
+        digest=digest,
+        duration_s=float(info.duration_s),
+        sound_s=float(info.sound_s[1] - info.sound_s[0]) if info.has_audio else 0.0,
+        picture_s=float(info.picture_s[1] - info.picture_s[0]) if info.has_video else 0.0,
+        width=info.width,
+        height=info.height,
+        frame_rate=float(info.frame_rate),
+        is_variable_rate=info.is_variable_rate,
+        audio_rate=info.audio_rate,
+        audio_channels=info.audio_channels,
+    )
+
+
+def units_heard(heard: TrustedUnits, rest: int | None = None) -> HeardUnits:
+    """What the unit encoder heard."""
+    found = heard.extraction
+    return HeardUnits(
+        units=UnitList.of(found.units),
+        modalities=heard.modalities,
+        confidence=finite_or_none(found.confidence),
+        rest=rest,
+        weakest=found.weakest,
+        nearest=found.nearest,
+        reason=heard.reason,
+        agreement=None if heard.agreement is None else Agreement(heard.agreement, *heard.figures[1:]),
+    )
+
+
+def text_of(side: Side | None, number: int, begin_s: float, by: WrittenBy, by_told: WrittenBy, pace: float = 1.0) -> Text | None:
+    """An utterance of one side of a dub as text; None where it was not read.
+
+    begin_s: where it begins in the output (s). by: who reads; by_told: who wrote what was not read. pace: seconds of the output for
+    each of its own.
+    """
+    if side is None or number not in side.transcripts:
+        return None
+    one = side.transcripts[number]
+    words = (Word(word.text, (word.start_s - begin_s) / pace, (word.end_s - begin_s) / pace, word.confidence) for word in one.words)
+    timed = tuple(word._replace(start_s=round(word.start_s, 3), end_s=round(word.end_s, 3)) for word in words)
+    return Text(one.text, side.language, by_told if number in side.told else by, timed)
+
+
+def tracks_told(tracks: Iterable[Mapping[str, Any]]) -> tuple[FaceTrackTold, ...]:
+    """The faces that were followed."""
+    return tuple(FaceTrackTold(**{**one, "evidence": finite_or_none(one["evidence"])}) for one in tracks)
+
+
+def pitch_hz(vocoder: Voice, voice: SpeakerVoice) -> float | None:
+    """The median pitch in Hz that a vocoder was told to speak at; None where it cannot be told."""
+    return round(voice.pitch.hz, 1) if vocoder.takes_pitch and voice.pitch is not None else None
+
+
+def voice_told(path: Path | None) -> str | VoiceFile:
+    """Whose voice it is."""
+    return "own" if path is None else VoiceFile(str(path))
+
+
+def models_used(models: Models, others: Mapping[str, str]) -> tuple[ModelUsed, ...]:
+    """The models of a dub. others: fingerprints of those besides, by their part."""
+    domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
+    told = []
+    for part, fingerprint in (models.fingerprints | dict(others)).items():
+        domain = domains.get(part)
+        told.append(ModelUsed(part, fingerprint) if domain is None else ModelUsed(part, fingerprint, domain.least, domain.what))
+    return tuple(told)
+
+
+def timings_of(clock: StageClock, by_input: frozenset[str] = frozenset()) -> tuple[Timing, ...]:
+    """The seconds of each step. by_input: those that read the media."""
+    return tuple(Timing(name, seconds, name in by_input) for name, seconds in clock.seconds.items())
+
+
+def settings_told(options: DubOptions) -> dict[str, Any]:
+    """What was asked for, by dotted names, as JSON holds it."""
+    return _flat(options)
+
+
+def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for one in fields(settings):
+        value, name = getattr(settings, one.name), f"{prefix}{one.name}"
+        if is_dataclass(value):
+            found |= _flat(value, f"{name}.")
+        else:
+            found[name] = value if value is None or isinstance(value, bool | int | float | str) else _told(value)
+    return found
+
+
+def _told(value: object) -> str:
+    return str(value) if isinstance(value, Path) else repr(value)

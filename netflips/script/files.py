@@ -1,0 +1,232 @@
+"""Scripts as files: JSON with the name of its form, read strictly, so that a misspelt name is told and not passed over."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass, replace
+from functools import cache
+from math import isfinite
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from avcore.errors import InputError
+from avcore.files import write_text
+from avcore.plain_text import json_text
+from avcore.texts import read_json
+from netflips.script.types import FORMAT, TARGETS, Script, SpokenSound, Target, Utterance, VoiceFile
+
+_WHAT = "the script"
+_MOST_SHOWN = 60
+
+
+def script_json(script: Script) -> dict[str, Any]:
+    """A script as its JSON object; what has its default value is left out."""
+    return {"format": FORMAT, **_written(script)}
+
+
+def write_script(path: Path, script: Script) -> None:
+    """Write a script. Raises OutputError."""
+    write_text(path, json_text(script_json(script), indent=1) + "\n")
+
+
+def read_script(path: Path) -> Script:
+    """Read a script that a person may have written: what is made anew (fit, drawn, notes, made) is dropped.
+
+    Raises InputError naming the entry that cannot be used.
+    """
+    script = script_from(read_json(path, _WHAT), path)
+    utterances = (replace(one, fit=None, drawn=None, notes=()) for one in script.utterances)
+    return replace(script, utterances=tuple(utterances), notes=(), made=None)
+
+
+def script_from(content: Any, path: Path | None = None, besides: frozenset[str] = frozenset()) -> Script:
+    """A script from its JSON object; utterances are numbered in their order. besides: names that are passed over.
+
+    Raises InputError for another form or version, and for a name or value that cannot be, with its place.
+    """
+    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, Mapping) else content
+        raise InputError("this is no script that can be read", path=path, expected=f'"format": "{FORMAT}"', found=_shown(found))
+    rest = {name: value for name, value in content.items() if name != "format" and name not in besides}
+    try:
+        script: Script = _read(Script, rest, "script")
+    except _NotThatError as error:
+        raise InputError(f"{error.place} cannot be used", path=path, expected=error.expected, found=_shown(error.found)) from error
+    numbered = (replace(one, number=number) for number, one in enumerate(script.utterances, 1))
+    return replace(script, utterances=tuple(numbered))
+
+
+def file_beside(path: Path, name: str) -> Path:
+    """Return the path of a file that a script names: one of the script's own folder, or of a folder in it.
+
+    Raises InputError for a path that leads elsewhere (absolute, with `..`, or over a link), and for a file that is not there.
+    """
+    place = PurePosixPath(name)
+    is_inside = (
+        name and not place.is_absolute() and not PureWindowsPath(name).anchor and ".." not in place.parts and "\\" not in name
+    )
+    folder = path.parent
+    if not is_inside or "\0" in name or any((folder / part).is_symlink() for part in (place, *place.parents)):
+        expected = "a file of the script's own folder"
+        raise InputError("the script names a file that it may not use", path=path, expected=expected, found=_shown(name))
+    if not (folder / place).is_file():
+        raise InputError("the script names a file that is not there", path=path, found=_shown(name))
+    return folder / place
+
+
+def require_own_files(script: Script, path: Path) -> list[Path]:
+    """Return the files that a script names beside its media: voices and speech. Raises InputError as `file_beside` does."""
+    voices = [one.voice.file for one in script.speakers if isinstance(one.voice, VoiceFile)]
+    targets = (target for one in script.utterances for target in (one.target, *one.takes))
+    return [file_beside(path, name) for name in [*voices, *(one.file for one in targets if isinstance(one, SpokenSound))]]
+
+
+# Writing
+
+
+def _written(value: Any) -> Any:
+    if hasattr(value, "_asdict"):
+        return _named({name: getattr(value, name) for name in value._fields}, value._field_defaults)
+    if is_dataclass(value):
+        kind: Any = type(value)
+        head = {"kind": kind.kind} if kind in TARGETS else {}
+        return head | _named({one.name: getattr(value, one.name) for one in fields(value)}, _defaults(kind))
+    if isinstance(value, tuple | list):
+        return [_written(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(name): _written(one) for name, one in value.items()}
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return str(value)
+
+
+def _named(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _written(value) for name, value in values.items() if name not in defaults or value != defaults[name]}
+
+
+@cache
+def _defaults(kind: Any) -> dict[str, Any]:
+    """The default values of a dataclass, by name."""
+    found = {one.name: one.default for one in fields(kind) if one.default is not MISSING}
+    return found | {one.name: one.default_factory() for one in fields(kind) if one.default_factory is not MISSING}
+
+
+# Reading
+
+
+class _NotThatError(Exception):
+    """A value that cannot be. place: its names, from the script on."""
+
+    def __init__(self, place: str, expected: str, found: object) -> None:
+        super().__init__(place)
+        self.place, self.expected, self.found = place, expected, found
+
+
+def _read(kind: Any, value: Any, place: str) -> Any:
+    """A value of a type, out of JSON. Raises _NotThatError."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if kind == Target:
+        return _target(value, place)
+    if origin in (Union, UnionType):
+        return _one_of(arguments, value, place)
+    if origin is Literal:
+        if value not in arguments:
+            raise _NotThatError(place, ", ".join(repr(one) for one in arguments), value)
+        return value
+    if origin is tuple:
+        return _items(arguments, value, place)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        if not isinstance(value, dict):
+            raise _NotThatError(place, "an object", value)
+        return {name: _read(arguments[1], one, f"{place}.{name}") for name, one in value.items()}
+    if is_dataclass(kind) or hasattr(kind, "_fields"):
+        return _object(kind, value, place)
+    return _plain(kind, value, place)
+
+
+def _target(value: Any, place: str) -> Target:
+    """A target by its kind, which is chosen before the rest is read: a misspelt name is told as such."""
+    kinds = {str(one.kind): one for one in TARGETS}
+    if not isinstance(value, dict) or value.get("kind") not in kinds:
+        found = value.get("kind") if isinstance(value, dict) else value
+        raise _NotThatError(f"{place}.kind", ", ".join(kinds), found)
+    rest = {name: one for name, one in value.items() if name != "kind"}
+    target: Target = _object(kinds[value["kind"]], rest, place)
+    return target
+
+
+def _one_of(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
+    if value is None and NoneType in kinds:
+        return None
+    kinds = tuple(kind for kind in kinds if kind is not NoneType)
+    if set(kinds) == set(TARGETS):
+        return _target(value, place)
+    plain = [kind for kind in kinds if kind in (str, int, float) and _fits(kind, value)]
+    return _read((plain or [kind for kind in kinds if kind not in (str, int, float)] or list(kinds))[0], value, place)
+
+
+def _items(kinds: tuple[Any, ...], value: Any, place: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise _NotThatError(place, "a list", value)
+    if kinds[-1] is ...:
+        return tuple(_read(kinds[0], one, f"{place}[{number}]") for number, one in enumerate(value))
+    if len(value) != len(kinds):
+        raise _NotThatError(place, f"{len(kinds)} entries", value)
+    return tuple(_read(kind, one, f"{place}[{number}]") for number, (kind, one) in enumerate(zip(kinds, value, strict=True)))
+
+
+def _object(kind: Any, value: Any, place: str) -> Any:
+    hints = _hints(kind)
+    if not isinstance(value, dict):
+        raise _NotThatError(place, "an object", value)
+    for name in value:
+        if name not in hints:
+            raise _NotThatError(f"{place}.{name}", ", ".join(hints), value[name])
+    found = {name: _read(hints[name], one, f"{place}.{name}") for name, one in value.items()}
+    try:
+        return kind(**found)
+    except TypeError as error:
+        lacking = [name for name in hints if name not in value and name not in _known_defaults(kind)]
+        raise _NotThatError(f"{place}.{lacking[0]}" if lacking else place, "a value", None) from error
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    names = set(kind._fields) if hasattr(kind, "_fields") else {one.name for one in fields(kind)}
+    return {name: hint for name, hint in get_type_hints(kind).items() if name in names}
+
+
+def _known_defaults(kind: Any) -> Mapping[str, Any]:
+    return kind._field_defaults if hasattr(kind, "_fields") else _defaults(kind)
+
+
+def _plain(kind: Any, value: Any, place: str) -> Any:
+    if not _fits(kind, value):
+        names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise _NotThatError(place, names.get(kind, str(kind)), value)
+    return float(value) if kind is float else value
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    if isinstance(value, bool) or kind is bool:
+        return kind is bool and isinstance(value, bool)
+    if kind is float:
+        return isinstance(value, int | float) and isfinite(value)
+    return isinstance(value, kind)
+
+
+def _shown(value: object) -> str:
+    return json_text(value)[:_MOST_SHOWN]
+
+
+__all__ = [
+    "Script",
+    "Utterance",
+    "file_beside",
+    "read_script",
+    "require_own_files",
+    "script_from",
+    "script_json",
+    "write_script",
+]

@@ -1,0 +1,478 @@
+"""The script of a dub: who says what and when, what is said instead, and what became of it (as a file: `netflips.script.files`).
+
+Times are seconds, lengths of units steps of 20 ms. `""`, 0 and None: nothing is known, where a field does not say otherwise.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from av2unit.trust import reason_words
+from avcore.answers import Transcript, Word
+from avcore.notes import Note, ToldNote, grouped
+from avcore.timeline import SAMPLE_RATE
+from avcore.understanding import Understanding
+from avcore.units import Units
+from avcore.units.domain import Stretch
+
+FORMAT = "netflips-script-1"
+_DIGITS = 6
+"""Sums of seconds are rounded to so many digits, so that they are the steps that they are made of."""
+
+Schedule = Literal["own", "to_and_fro", "hold", "still", "sound"]
+"""What time of the output belongs to what time of the media. own: its own; to_and_fro: footage is played to and fro; hold: its last
+picture is held; still: one picture; sound: there is no picture."""
+WrittenBy = Literal["person", "subtitles", "reader", "recogniser", "cascade"]
+"""reader: read off units; recogniser: heard by a speech recogniser; cascade: translated as text."""
+
+
+@dataclass(frozen=True)
+class TimeSpan:
+    """From when to when (s)."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True)
+class UnitList:
+    """Units. ids: int [U]; durations: int [U] in steps, None = not predicted yet. vocabulary: its fingerprint."""
+
+    ids: tuple[int, ...] = ()
+    durations: tuple[int, ...] | None = None
+    vocabulary: str = ""
+
+    @classmethod
+    def of(cls, units: Units) -> "UnitList":
+        """The same as plain numbers."""
+        durations = None if units.durations is None else tuple(units.durations.tolist())
+        return cls(tuple(units.ids.tolist()), durations, units.vocabulary)
+
+
+@dataclass(frozen=True)
+class Text:
+    """What is said, as text. words: with times from the utterance's beginning, where they are known."""
+
+    text: str
+    language: str = ""
+    by: WrittenBy = "person"
+    words: tuple[Word, ...] = ()
+
+    @property
+    def confidence(self) -> float | None:
+        """Mean over the words, 0 to 1; None where a person wrote it or there are none."""
+        if self.by not in ("reader", "recogniser") or not self.words:
+            return None
+        return round(Transcript(self.text, self.language, self.words).confidence, 4)
+
+
+@dataclass(frozen=True)
+class Media:
+    """The video or sound that is dubbed; told, never computed with. path: as given. digest: of its content."""
+
+    path: str = ""
+    digest: str = ""
+    duration_s: float = 0.0
+    sound_s: float = 0.0
+    picture_s: float = 0.0
+    width: int = 0
+    height: int = 0
+    frame_rate: float = 0.0
+    is_variable_rate: bool = False
+    audio_rate: int = 0
+    audio_channels: int = 0
+
+    @property
+    def sound_rate(self) -> int:
+        """The rate of a dub's sound in Hz."""
+        return self.audio_rate or SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class VoiceFile:
+    """A voice of a file, beside the script."""
+
+    file: str
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class SpeakerOf:
+    """Who speaks. voice: own, shared (too little is said: everybody's mean), neutral, or of a file. face: auto, largest, none, or
+    the N-th from the left. pitch_hz: that the dub speaks at, None = not measured, or the voice has none to set.
+    """
+
+    name: str
+    voice: str | VoiceFile = "own"
+    face: str | int = "auto"
+    pitch_hz: float | None = None
+
+
+class Agreement(NamedTuple):
+    """Of lips and sound. share: of their steps that agree; usual: where they belong together. lips_sure: how sure (mean
+    log-probability) the encoder is of lips that could not be judged; known_sure: from what on it knows them."""
+
+    share: float
+    usual: float | None = None
+    lips_sure: float | None = None
+    known_sure: float | None = None
+
+
+@dataclass(frozen=True)
+class HeardUnits:
+    """What the unit encoder hears in an utterance. modalities: that the units are taken from; reason: a code that says why.
+    confidence: mean log-probability of a unit. rest: the unit of silence. weakest, nearest: of the score and the likeness.
+    """
+
+    units: UnitList = UnitList()
+    modalities: str = ""
+    confidence: float | None = None
+    rest: int | None = None
+    weakest: Stretch | None = None
+    nearest: Stretch | None = None
+    reason: str = ""
+    agreement: Agreement | None = None
+
+
+@dataclass(frozen=True)
+class FaceTrackTold:
+    """A face that was followed. first, last: its pictures at 25 fps, from the utterance's first. mean_box: x1, y1, x2, y2 in
+    pixels. evidence: how much it looks like saying what is heard (1.6 for a talker, about 0 for a listener)."""
+
+    number: int
+    shot: int
+    first: int
+    last: int
+    mean_box: tuple[float, float, float, float]
+    evidence: float | None = None
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True)
+class FaceQuality:
+    """Of the face that is drawn: in how many of the pictures it is, its height in pixels, how sharp, how far turned away."""
+
+    share_of_pictures: float = 0.0
+    height_px: float | None = None
+    sharpness: float | None = None
+    max_yaw: float | None = None
+    max_pitch: float | None = None
+
+
+@dataclass(frozen=True)
+class SeenFaces:
+    """Who is seen. evidence: of the face that is drawn. absent: why nobody is drawn."""
+
+    tracks: tuple[FaceTrackTold, ...] = ()
+    evidence: float | None = None
+    quality: FaceQuality | None = None
+    absent: Literal["", "no_face", "out_of_sight", "not_wanted"] = ""
+
+
+@dataclass(frozen=True)
+class TranslatedUnits:
+    """Said instead: units of the unit translator. score: mean log-probability. reading: the units read as text."""
+
+    kind: ClassVar = "translated"
+    units: UnitList = UnitList()
+    score: float | None = None
+    is_truncated: bool = False
+    weakest: Stretch | None = None
+    reading: Text | None = None
+
+
+class TranslatedFrom(NamedTuple):
+    """of: the source text that was translated; another one must be translated again. score: mean log-probability."""
+
+    of: str
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class WrittenText:
+    """Said instead: a text. translation: where the cascade translated it. said_by: a program or a file that speaks it,
+    "" = the text-to-unit model."""
+
+    kind: ClassVar = "written"
+    text: str
+    by: WrittenBy = "person"
+    translation: TranslatedFrom | None = None
+    said_by: str = ""
+
+
+@dataclass(frozen=True)
+class SpokenSound:
+    """Said instead: speech that somebody has. file: beside the script. to_s: None = up to its end. keep_sound: it is heard as it
+    is, and not said again in the speaker's voice."""
+
+    kind: ClassVar = "spoken"
+    file: str
+    digest: str = ""
+    from_s: float = 0.0
+    to_s: float | None = None
+    keep_sound: bool = False
+    reading: Text | None = None
+
+
+@dataclass(frozen=True)
+class UnitsGiven:
+    """Said instead: units of a file, or those that were heard."""
+
+    kind: ClassVar = "given"
+    units: UnitList = UnitList()
+    by: Literal["file", "heard"] = "file"
+
+
+@dataclass(frozen=True)
+class KeptOriginal:
+    """Nothing is said instead, since a person asked for that."""
+
+    kind: ClassVar = "kept"
+
+
+Target = TranslatedUnits | WrittenText | SpokenSound | UnitsGiven | KeptOriginal
+TARGETS: tuple[type[Target], ...] = (TranslatedUnits, WrittenText, SpokenSound, UnitsGiven, KeptOriginal)
+
+
+class Slot(NamedTuple):
+    """The time that an utterance has. length_s: of the original; pause_s: how far into the pause behind it."""
+
+    length_s: float
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class TimeFit:
+    """How the new speech was fitted. output: where it is in the result. units: how many. natural_s: its length by itself;
+    spoken_s: as spoken. overrun_s: what fits neither slot nor pause; held_s: for how long the picture is held for it; cut_s: what
+    is left out. slot: None = it takes as long as it takes.
+    """
+
+    output: TimeSpan
+    units: int = 0
+    natural_s: float = 0.0
+    spoken_s: float = 0.0
+    overrun_s: float = 0.0
+    held_s: float = 0.0
+    cut_s: float = 0.0
+    slot: Slot | None = None
+
+    @property
+    def factor(self) -> float | None:
+        """Length as spoken, what is left out included, by the length by itself; None where it is not fitted."""
+        return None if self.slot is None or not self.natural_s else (self.spoken_s + self.cut_s) / self.natural_s
+
+    @property
+    def slack_s(self) -> float:
+        """Silence that is left of the original's length."""
+        return 0.0 if self.slot is None else round(max(self.slot.length_s - self.spoken_s, 0.0), _DIGITS)
+
+    @property
+    def in_pause_s(self) -> float:
+        """How much is spoken in the pause behind the original."""
+        if self.slot is None:
+            return 0.0
+        return round(max(self.spoken_s - self.slot.length_s - (self.overrun_s if self.held_s else 0.0), 0.0), _DIGITS)
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether it is spoken faster than the pace allows."""
+        return self.overrun_s > 0 and not self.held_s
+
+
+@dataclass(frozen=True)
+class DrawnPictures:
+    """pictures: of the utterance's time; drawn: those with a new mouth. left: how many stay as they are, by the code of why."""
+
+    pictures: int = 0
+    drawn: int = 0
+    left: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Speech that is dubbed in one piece. understood: how much of it is.
+
+    place: in the media, None = nowhere there. target: what is said instead; takes: other
+    ones, of before. fit, drawn: what became of it; without a fit it was left alone, or is not in the part that was dubbed.
+    """
+
+    number: int = 0
+    place: TimeSpan | None = None
+    speaker: str = ""
+    heard: HeardUnits | None = None
+    text: Text | None = None
+    seen: SeenFaces | None = None
+    target: Target | None = None
+    takes: tuple[Target, ...] = ()
+    fit: TimeFit | None = None
+    drawn: DrawnPictures | None = None
+    notes: tuple[Note, ...] = ()
+    understood: Understanding | None = None
+
+    def note(self, code: str) -> Note | None:
+        """Its note of a kind, None where it has none."""
+        return next((one for one in self.notes if one.code == code), None)
+
+    @property
+    def units_why(self) -> str:
+        """Why its units were taken from what they were, with figures; "" = there was no choice."""
+        if self.heard is None or not self.heard.reason:
+            return ""
+        figures = {} if self.heard.agreement is None else self.heard.agreement._asdict()
+        return reason_words({"reason": self.heard.reason, **figures})
+
+    @property
+    def is_told(self) -> bool:
+        """Whether something became of it: it was dubbed, or left alone."""
+        return self.fit is not None or self.note("left_alone") is not None
+
+    @property
+    def score(self) -> float | None:
+        """How sure its translation is, mean log-probability; None where nothing was translated."""
+        if isinstance(self.target, WrittenText) and self.target.translation is not None:
+            return self.target.translation.score
+        return self.target.score if isinstance(self.target, TranslatedUnits) else None
+
+    @property
+    def said(self) -> Text | None:
+        """What is said instead, as text, as far as that is known."""
+        if isinstance(self.target, WrittenText):
+            return Text(self.target.text, by=self.target.by)
+        return self.target.reading if isinstance(self.target, TranslatedUnits | SpokenSound) else None
+
+    @property
+    def said_by(self) -> str:
+        """A program or a file that speaks it, "" = the models do."""
+        if isinstance(self.target, SpokenSound):
+            return self.target.file
+        return self.target.said_by if isinstance(self.target, WrittenText) else ""
+
+
+@dataclass(frozen=True)
+class ModelUsed:
+    """part: of the chain. usual: the score that nearly all speech of its domain reaches; knows: words for that domain."""
+
+    part: str
+    fingerprint: str
+    usual: float | None = None
+    knows: str = ""
+
+
+class Timing(NamedTuple):
+    """Wall seconds that a step of the work took. by_input: it reads the media, so its pace is counted by the media's length."""
+
+    name: str
+    seconds: float
+    by_input: bool = False
+
+
+@dataclass(frozen=True)
+class WorkKept:
+    """The folder of finished work, its size in bytes, and how many pieces of each kind were found there and made."""
+
+    folder: str
+    num_bytes: int = 0
+    kept: Mapping[str, int] = field(default_factory=dict)
+    made: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was written. has_grown: an odd side grew by a repeated row or column. pictures: of the output. lips: the lip-sync
+    backend. part: of the media that was dubbed. settings: what was asked for, by name. peak_memory_bytes: that the process held
+    at most.
+    """
+
+    version: str = ""
+    output: str = ""
+    duration_s: float = 0.0
+    width: int = 0
+    height: int = 0
+    has_grown: bool = False
+    pictures: int = 0
+    lips: str = ""
+    part: TimeSpan | None = None
+    models: tuple[ModelUsed, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    timings: tuple[Timing, ...] = ()
+    peak_memory_bytes: int | None = None
+    work: WorkKept | None = None
+
+    @property
+    def work_counts(self) -> dict[str, dict[str, int]]:
+        """Of each kind of finished work, how many pieces were kept from before and how many were made."""
+        kept, made = ({}, {}) if self.work is None else (self.work.kept, self.work.made)
+        return {name: {"kept": kept.get(name, 0), "made": made.get(name, 0)} for name in sorted({*made, *kept})}
+
+    def usual(self, part: str) -> float | None:
+        """The score that is usual of a part of the chain; None where that is not said."""
+        return next((one.usual for one in self.models if one.part == part), None)
+
+
+@dataclass(frozen=True)
+class Script:
+    """One dub. understood: how much of it is.
+
+    source, target: languages. cuts: times (s) at which another shot begins. notes: of all of it. made: what was
+    written, None = nothing yet.
+    """
+
+    source: str = ""
+    target: str = ""
+    schedule: Schedule = "own"
+    media: Media | None = None
+    cuts: tuple[float, ...] = ()
+    speakers: tuple[SpeakerOf, ...] = ()
+    utterances: tuple[Utterance, ...] = ()
+    notes: tuple[Note, ...] = ()
+    understood: Understanding | None = None
+    made: Made | None = None
+
+    def speaker(self, name: str) -> SpeakerOf:
+        """What is said of a speaker."""
+        return next((one for one in self.speakers if one.name == name), SpeakerOf(name))
+
+    @property
+    def result(self) -> Made:
+        """What was written; nothing where nothing was."""
+        return self.made or Made()
+
+    @property
+    def is_in_own_time(self) -> bool:
+        """Whether it is the dub of a recording, each utterance in its own place."""
+        return self.schedule == "own"
+
+    @property
+    def is_over_text(self) -> bool:
+        """Whether it was translated as text."""
+        return any(name.startswith("road.") for name in self.result.settings)
+
+    def setting(self, name: str, otherwise: Any = None) -> Any:
+        """What was asked for under a dotted name."""
+        return self.result.settings.get(name, otherwise)
+
+    def is_outside(self, one: Utterance) -> bool | None:
+        """Whether an utterance is hardly what the models were made for; None = they do not say what that is."""
+        if one.heard is None or isinstance(one.target, WrittenText):
+            return None
+        if one.note("outside") is not None:
+            return True
+        return None if all(self.result.usual(part) is None for part in ("av2unit", "unit2unit")) else False
+
+    @property
+    def told(self) -> Sequence[Utterance]:
+        """The utterances that something became of."""
+        return [one for one in self.utterances if one.is_told]
+
+    @property
+    def notes_told(self) -> list[ToldNote]:
+        """All notes as they are told: of all of it first, those that utterances share in one. A clip has no numbers."""
+        notes = ((one.number, note) for one in self.utterances for note in one.notes if not note.values.get("is_told"))
+        of_utterances = grouped(notes) if self.is_in_own_time else [ToldNote(note) for _, note in notes]
+        return [*map(ToldNote, self.notes), *of_utterances]

@@ -1,0 +1,97 @@
+"""Scripts as files: the example of the page comes back whole, what is misspelt is told with its place, no path leads elsewhere."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avcore.errors import InputError
+from avcore.plain_text import json_text
+from netflips.report.former import former_keys
+from netflips.script.files import file_beside, read_script, require_own_files, script_from, script_json, write_script
+from netflips.script.types import FORMAT, Script, SpokenSound, TimeFit, TimeSpan, TranslatedUnits, Utterance, WrittenText
+
+_PAGE = Path(__file__).parents[3] / "docs" / "formats.md"
+
+
+def _examples() -> list[dict[str, Any]]:
+    blocks = re.findall(r"```json\n(.*?)```", _PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return [json.loads(one) for one in blocks if FORMAT in one]
+
+
+def test_the_examples_of_the_page_come_back_without_a_difference() -> None:
+    whole, by_hand = _examples()
+    for example in (whole, by_hand):
+        script = script_from(example)
+        again = json.loads(json_text(script_json(script)))
+        assert script_from(again) == script
+    for one, number in zip(whole["utterances"], (1, 2), strict=True):
+        assert one["number"] == number
+    assert json.loads(json_text(script_json(script_from(whole)))) == whole
+    first, second = script_from(whole).utterances
+    assert isinstance(first.target, TranslatedUnits)
+    assert isinstance(second.target, WrittenText)
+    assert first.fit is not None
+    assert (first.fit.factor, first.fit.slack_s, first.fit.is_hurried) == (pytest.approx(0.5 / 0.46), 0.0, False)
+    assert script_from(by_hand).utterances[1].number == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "expected"),
+    [
+        ({"format": "netflips-script-2"}, "no script", "netflips-script-1"),
+        ({"utterance": []}, "script.utterance ", "utterances"),
+        ({"utterances": [{"target": {"kind": "written", "txt": "a"}}]}, r"script.utterances\[0\].target.txt", "text, by"),
+        ({"utterances": [{"target": {"kind": "writen", "text": "a"}}]}, r"target.kind", "translated, written, spoken"),
+        ({"utterances": [{"target": {"kind": "written"}}]}, r"target.text cannot", "a value"),
+        ({"utterances": [{"place": {"start_s": float("nan"), "end_s": 1}}]}, "place.start_s", "a number"),
+        ({"utterances": [{"place": {"start_s": True, "end_s": 1}}]}, "place.start_s", "a number"),
+        ({"utterances": [{"place": [1, 2]}]}, "place cannot", "an object"),
+        ({"utterances": {}}, "script.utterances cannot", "a list"),
+        ({"schedule": "sideways"}, "script.schedule", "'own', 'to_and_fro'"),
+        ({"speakers": [{"name": "A", "face": 1.5}]}, "speakers.0..face", ""),
+        ({"cuts": ["1"]}, r"script.cuts\[0\]", "a number"),
+    ],
+)
+def test_what_cannot_be_is_told_with_its_place(changes: dict[str, Any], place: str, expected: str) -> None:
+    with pytest.raises(InputError, match=place) as error:
+        script_from({"format": FORMAT} | changes, Path("x.json"))
+    assert expected in str(error.value)
+    assert str(error.value).startswith("x.json: ")
+
+
+def test_numbers_come_from_the_order_and_what_is_made_anew_is_dropped(tmp_path: Path) -> None:
+    told = Utterance(9, TimeSpan(1.0, 2.0), target=WrittenText("네."), fit=TimeFit(TimeSpan(1.0, 2.0)))
+    write_script(tmp_path / "x.json", Script("en", "ko", utterances=(told, told)))
+    script = read_script(tmp_path / "x.json")
+    assert [one.number for one in script.utterances] == [1, 2]
+    assert [one.fit for one in script.utterances] == [None, None]
+    assert script.utterances[1].target == WrittenText("네.")
+    besides = frozenset(former_keys(script))
+    assert script_from(script_json(script) | former_keys(script), besides=besides) == script
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "../a.wav", "in/../../a.wav", "/etc/passwd", "C:\\a.wav", "\\\\host\\a", "in\\a.wav", "a\0b"]
+)
+def test_a_script_names_files_of_its_own_folder_only(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.wav").write_bytes(b"x")
+    script = Script(utterances=(Utterance(target=SpokenSound(name)),))
+    with pytest.raises(InputError, match="it may not use"):
+        require_own_files(script, tmp_path / "own" / "x.json")
+
+
+def test_files_of_a_scripts_folder_are_found_and_links_are_not_followed(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    (own / "takes").mkdir(parents=True)
+    (own / "takes" / "3.wav").write_bytes(b"x")
+    (own / "link.wav").symlink_to(own / "takes" / "3.wav")
+    (own / "out").symlink_to(tmp_path)
+    (tmp_path / "secret.wav").write_bytes(b"x")
+    script = Script(utterances=(Utterance(takes=(SpokenSound("takes/3.wav"),)),))
+    assert require_own_files(script, own / "x.json") == [own / "takes" / "3.wav"]
+    for name, said in (("link.wav", "may not use"), ("out/secret.wav", "may not use"), ("4.wav", "is not there")):
+        with pytest.raises(InputError, match=said):
+            file_beside(own / "x.json", name)
