@@ -61,6 +61,11 @@ def _as_names(name: str, value: Any) -> Any:
     return value
 
 
+def report_from(content: Mapping[str, Any]) -> DubReport:
+    """A report again from its JSON object; raises what `report_script` raises."""
+    return DubReport(report_script(content))
+
+
 def report_json(script: Script) -> dict[str, Any]:
     """What `--report x.json` writes of a dub: its script, and the former keys, which a reader of scripts passes over."""
     understood = None if script.understood is None else asdict(script.understood)

@@ -93,7 +93,9 @@ def test_videos_dubbed_side_by_side_have_a_page_too(
         return 1
 
     monkeypatch.setattr("netflips.bulk.dubbing.dub_side_by_side", dub_side_by_side)
-    flags = [f"--{name}-path=none.pt" for name in ("av2unit", "utut", "unit2av")] + ["--src-lang=en", "--tgt-lang=ko", "--ray"]
+    (tmp_path / "none.pt").write_bytes(b"no model")
+    flags = [f"--{name}-path={tmp_path / 'none.pt'}" for name in ("av2unit", "utut", "unit2av")]
+    flags += ["--src-lang=en", "--tgt-lang=ko", "--ray"]
     reports = [f"--report={name}" for name in (first, tmp_path / "x.html", tmp_path / "y.json")]
     inputs = ["--in-vid-path", str(files[0]), str(files[1]), "--out-dir", str(out_dir)]
     assert dub_command.main([*inputs, *flags, *reports]) == 1
