@@ -54,6 +54,8 @@ _PLAIN = {"fingerprints", "left", "face", "work", "faces", "tracks"}
 
 def _as_names(name: str, value: Any) -> Any:
     """Nested objects as Python has them: by attributes."""
+    if name == "understood":
+        return Understanding.from_json(value)
     if isinstance(value, dict) and name not in _PLAIN:
         return SimpleNamespace(**{key: _as_names(key, one) for key, one in value.items()})
     if isinstance(value, list):
