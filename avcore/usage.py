@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from math import inf
 from pathlib import Path
@@ -36,14 +36,15 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}?" if near else ""
 
 
-def find_named_models(options: argparse.Namespace) -> None:
-    """Put the path of a model that was fetched in place of its name (`--recognizer whisper-small`); a path that exists stays.
+def named_models(options: Mapping[str, object]) -> dict[str, Path]:
+    """Find the models that options name (`recognizer="whisper-small"`): their paths, by option. A path that exists stays as it is.
 
-    Raises NetflipsError for a model that is published but not here, and one that is damaged.
+    Raises NetflipsError for a model that is published but not here, and one that has changed.
     """
-    for option, given in vars(options).items():
-        if isinstance(given, Path) and given.parts == (given.name,) and not given.exists():
-            setattr(options, option, named_model(given.name, f"--{option.replace('_', '-')}") or given)
+    given = {option: Path(value) for option, value in options.items() if isinstance(value, str | Path)}
+    bare = {option: path for option, path in given.items() if path.parts == (path.name,) and not path.exists()}
+    found = {option: named_model(path.name, f"--{option.replace('_', '-')}") for option, path in bare.items()}
+    return {option: path for option, path in found.items() if path is not None}
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,7 +67,7 @@ class Parser(argparse.ArgumentParser):
                 self.error("; ".join(filter(None, (f"unrecognized option {flag}", did_you_mean(flag, known)))))
         options = super().parse_args(given, namespace)
         try:
-            find_named_models(options)
+            vars(options).update(named_models(vars(options)))
         except NetflipsError as error:
             self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {shown(error)}\n")
         return options

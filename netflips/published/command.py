@@ -195,6 +195,9 @@ def _note(model: Model, places: Sequence[str], commits: dict[str, str]) -> dict[
 def _accept(models: Sequence[Model], accepted: Sequence[str]) -> None:
     """Have the licences accepted: what forbids something one by one, the others at once. Raises UsageError where one is not."""
     given = {key for text in accepted for key in text.split(",")}
+    known = [_ALL, *(one.key for one in _licences(catalogue().models.values()))]
+    if odd := sorted(given - set(known)):
+        raise UsageError("no such licence", expected=", ".join(known), found=", ".join(odd))
     licences = [one for one in _licences(models) if not given & {one.key, _ALL}]
     asked = [[one] for one in licences if one.asks]
     if free := [one for one in licences if not one.asks]:
