@@ -24,7 +24,7 @@ help:
 	@echo "make env     set up only: the locked environment in $(VENV)"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
 	@echo "make voices  set up natural voices, which make train-demo and netflips evaluate demo learn from and are examined by"
-	@echo "make judges  set up outside recognisers, by which netflips evaluate demo is heard"
+	@echo "make judges  set up outside recognisers, by which netflips evaluate hears"
 	@echo "make train-demo  make the models of the demo anew (needs flite: apt-get install flite, and a C++ compiler; on two cores"
 	@echo "             three hours and a half)"
 	@echo "make docs    the pages as a site, in build/site"

@@ -167,7 +167,8 @@ class Kind:
     """What a figure is.
 
     title: as a table calls it. unit: "" = a plain number. sums: figures over whose sums the rate of a set is taken, None = a set
-    has the mean. source: where it comes from; is_not: what it must not be taken for.
+    has the mean. is_share: of a clip it is 0 or 1, and a set's interval is Wilson's. source: where it comes from; is_not: what it
+    must not be taken for.
     """
 
     title: str
@@ -176,6 +177,7 @@ class Kind:
     source: str
     is_not: str
     sums: tuple[str, str] | None = None
+    is_share: bool = False
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def _facts(
     is_asked = any(EXTRACTOR in metric.needs for one in asked.values() for metric in one.metrics)
     if is_asked and EXTRACTOR in judges.there and judges.encoder_path is not None:
         facts["unit encoder"] = f"{judges.encoder_path.name} ({judges.identity(EXTRACTOR)[:_DIGITS]})"
-    facts["intervals"] = "95 %, bootstrap over clips"
+    facts["intervals"] = "95 %, of shares Wilson's, else bootstrap over clips"
     facts["made with"] = f"NetfLips {__version__}"
     return facts
 

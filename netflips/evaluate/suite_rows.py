@@ -144,7 +144,7 @@ def values_of(records: Iterable[Record], name: str, kind: Kind) -> ByClip:
     have = [one for one in records if name in one.figures]
     values = {one.id: one.figures[name] for one in have}
     if kind.sums is None:
-        return ByClip(values)
+        return ByClip(values, is_share=kind.is_share)
     above, below = kind.sums
     return ByClip(values, {one.id: (one.figures[above], one.figures[below]) for one in have})
 

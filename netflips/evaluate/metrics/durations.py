@@ -28,8 +28,8 @@ METRICS = (
         frozenset({SOURCE}),
         {
             _NAME: Kind("length over the source's", "", "near", "seconds of sound", _IS_NOT),
-            "slc_20": Kind("lengths within 20 % (SLC 0.2)", "", "higher", "Lakew et al. 2022, share of clips", _IS_NOT),
-            "slc_40": Kind("lengths within 40 % (SLC 0.4)", "", "higher", "Lakew et al. 2022, share of clips", _IS_NOT),
+            "slc_20": Kind("lengths within 20 % (SLC 0.2)", "", "higher", "Lakew et al. 2022", _IS_NOT, is_share=True),
+            "slc_40": Kind("lengths within 40 % (SLC 0.4)", "", "higher", "Lakew et al. 2022", _IS_NOT, is_share=True),
         },
         place=50,
     ),

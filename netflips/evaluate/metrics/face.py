@@ -21,7 +21,7 @@ METRICS = (
         _measure,
         frozenset({FACES}),
         {
-            _FACE[0]: Kind("clips with a face", "", "higher", _BY, _IS_NOT),
+            _FACE[0]: Kind("clips with a face", "", "higher", _BY, _IS_NOT, is_share=True),
             _FACE[1]: Kind("pictures with a face", "", "higher", _BY, _IS_NOT),
         },
         place=80,

@@ -22,8 +22,8 @@ _AROUND_S = 0.2
 """Before and after speech a mouth opens and closes for it."""
 _MOVES = 0.02
 """Change of the opening from one picture to the next that is a movement, and no jitter of the mesh (0.005)."""
-_CLOSED = 0.04
-_REACH_S = 0.06
+_CLOSED = 0.03
+_REACH_S = 0.04
 """How far from where b, m or p is found the lips may close: one picture, and the error of finding it."""
 _LIPS = "bmp"
 """First letters of espeak-ng's names of sounds that close the lips: b, m, p, ph, pp, p-."""

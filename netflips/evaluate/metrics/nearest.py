@@ -83,14 +83,23 @@ METRICS = (
     Metric(
         _by_units,
         frozenset({REFERENCE_TEXT, EXTRACTOR, PHRASEBOOK}),
-        {"right": Kind("right sentence, by nearest units", "", "higher", "units of the sound", _IS_NOT + "; no outside judge")},
+        {
+            "right": Kind(
+                "right sentence, by nearest units",
+                "",
+                "higher",
+                "units of the sound",
+                _IS_NOT + "; no outside judge",
+                is_share=True,
+            )
+        },
         place=12,
         suits=(),
     ),
     Metric(
         _by_text,
         frozenset({REFERENCE_TEXT, RECOGNIZER, PHRASEBOOK}),
-        {"right_heard": Kind("right sentence, by nearest text", "", "higher", "what the recognizer writes", _IS_NOT)},
+        {"right_heard": Kind("right sentence, by nearest text", "", "higher", "the recognizer", _IS_NOT, is_share=True)},
         place=13,
         suits=(),
     ),

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from avcore.answers import Transcript, Word
-from avcore.errors import LanguageError, UsageError
+from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.runs.cache import file_digest
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from avcore.units.vocabulary import require_language
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
 from netflips.evaluate.judges import JudgePaths, Judges, UnitHearing
-from netflips.evaluate.metric import SYNCNET
+from netflips.evaluate.metric import SYNCNET, user_judge
+from netflips.evaluate.onnx_judge import asked
 from tests.avcore.made_speech import talk
 
 
@@ -67,3 +68,23 @@ def test_figures_of_syncnet_are_of_the_faces_that_it_looks_at(parity_dir: Path) 
     keys = [Judges(replace(plain, watched=one)).identity(SYNCNET) for one in (AS_PUBLISHED, LeastFace(20), LeastFace(20, 40))]
     assert keys[0] == Judges(plain).identity(SYNCNET) == file_digest(parity_dir / "syncnet_v2_tiny.model")
     assert len(set(keys)) == 3
+
+
+def test_an_onnx_file_of_the_users_own_is_a_judge(tmp_path: Path) -> None:
+    """It takes sound float32 [1, S] and answers with a number or a vector; another file is told."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    given, answer = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("x", [1, None]), ("y", [1]))
+    )
+    graph = helper.make_graph([helper.make_node("ReduceMax", ["x"], ["y"], axes=[1], keepdims=0)], "g", [given], [answer])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "judge.onnx")
+    judges = Judges(JudgePaths(others={"mos": tmp_path / "judge.onnx"}))
+    assert user_judge("mos") in judges.there
+    assert judges.identity(user_judge("mos")) == file_digest(tmp_path / "judge.onnx")
+    path = judges.model(user_judge("mos"))
+    assert asked(path, np.array([0.1, 0.75, 0.5], np.float32)).tolist() == [0.75]
+    (tmp_path / "none.onnx").write_bytes(b"none")
+    with pytest.raises(CheckpointError, match="this is no ONNX file"):
+        asked(tmp_path / "none.onnx", np.zeros(3, np.float32))
