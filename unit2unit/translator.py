@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -69,7 +70,9 @@ class UnitTranslator:
         self.path = checkpoint.path
         self.fingerprint = checkpoint.fingerprint
         self._owner = f"the translator {checkpoint.path.name}"
-        self.default_search = SearchConfig.from_generation(checkpoint.config.get("generation") or {}, checkpoint.path)
+        search = SearchConfig.from_generation(checkpoint.config.get("generation") or {}, checkpoint.path)
+        is_merged = bool(checkpoint.config["task"].get("merged_units"))
+        self.default_search = replace(search, no_repeat_unit=search.no_repeat_unit or is_merged)
 
     @classmethod
     def from_checkpoint(

@@ -42,6 +42,7 @@ _SEARCH_BOUNDS: dict[str, tuple[float, float]] = {
     "temperature": (1e-6, 1e6),
     "unnormalized": (0, 1),
     "no_repeat_ngram_size": (0, MOST_POSITIONS),
+    "no_repeat_unit": (0, 1),
     "max_target_units": (0, MOST_POSITIONS),
 }
 """Settings of the search that a checkpoint may hold, with least and most."""
@@ -79,6 +80,8 @@ class SearchConfig:
     """Compare sums of log-probabilities, whatever the length."""
     no_repeat_ngram_size: int = 0
     """Read and without effect, as in the published search."""
+    no_repeat_unit: bool = False
+    """A token never follows itself: where repeats were merged before training, one that does is a mistake. Not in the reference."""
     max_target_units: int | None = None
     """Replaces max_len_a and max_len_b when given; 0 = no limit but the decoder's positions and `_NO_LIMIT`."""
 
@@ -207,6 +210,8 @@ class Beam:
         """
         size, index, before = self._config.beam, self._num_chosen, self._live
         totals = self._scores(logits, index)
+        if self._config.no_repeat_unit and before is not None:
+            totals.scatter_(1, before.tokens[:, None], -torch.inf)
         is_cut = self._force_end(totals) if index >= self._rules.limit else None
         if before is not None:
             totals += before.totals[:, None]

@@ -51,6 +51,15 @@ def test_a_hypothesis_keeps_the_tokens_and_scores_of_its_ancestors() -> None:
     assert best.score == pytest.approx(np.log(0.4 * 0.9 * 0.9) / 3, abs=1e-6)
 
 
+def test_a_token_may_be_forbidden_to_follow_itself() -> None:
+    for forbids, expected in ((False, [A, A, END]), (True, [A, B, END])):
+        beam = beam_of(1, no_repeat_unit=forbids)
+        advance(beam, logits({A: 0.9, B: 0.1}))
+        advance(beam, logits({A: 0.8, B: 0.2}))
+        advance(beam, logits({END: 0.9, A: 0.05, B: 0.05}))
+        assert beam.hypotheses[0].tokens.tolist() == expected
+
+
 @pytest.mark.parametrize(("settings", "divisor"), [({"lenpen": 2.0}, 4), ({"lenpen": 0.0}, 1), ({"unnormalized": True}, 1)])
 def test_scores_are_divided_by_the_length_with_the_end_tag(settings: dict[str, float], divisor: float) -> None:
     beam = beam_of(1, **settings)

@@ -131,6 +131,7 @@ def test_a_part_of_the_split_is_validated_on_and_the_search_limit_follows_the_da
     data = Path(finetuned.settings[0].removeprefix("data_dir="))
     limit = read_search_limit(data)
     search = UnitTranslator.from_checkpoint(finetuned.last).default_search
+    assert search.no_repeat_unit  # its data are merged
     assert (search.max_len_a, search.max_len_b) == (limit["max_len_a"], limit["max_len_b"])
 
 

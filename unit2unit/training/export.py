@@ -93,6 +93,8 @@ def write_published(
     cfg["task"] = _task(program, config, languages, folder)
     if vocabulary := checkpoint.config.get("vocabulary"):
         cfg["task"].units_vocabulary = vocabulary
+    if checkpoint.config["task"].get("merged_units"):
+        cfg["task"].merged_units = True
     num_units, missing = config.vocabulary.num_units, []
     for dictionary in dictionaries(path, program, languages):
         if not dictionary.exists():

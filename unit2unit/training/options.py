@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from avcore.errors import UsageError
 from unit2unit.training.config import TrainingRun
+from unit2unit.training.corpus import read_report
 from unit2unit.training.fairseq_fixes import repair_fairseq
 from unit2unit.training.machine import launched_options
 from unit2unit.training.memory import follow_memory
@@ -48,6 +49,7 @@ def _own_options(run: TrainingRun) -> dict[str, Any]:
         "save_dir": str(run.checkpoints),
         "tensorboard_logdir": str(Path(run.run_dir) / "tensorboard"),
         "units_vocabulary": run.units_vocabulary or None,
+        "merged_units": bool(read_report(Path(run.data_dir))) or None,  # what is prepared is merged
         "finetune_from_model": run.init,
     }
     if run.max_minutes > 0:

@@ -30,6 +30,7 @@ from unit2unit.vocabulary import NUM_SPECIALS, TranslatorVocabulary
 
 LOG = logging.getLogger(__name__)
 PRETRAINING, TRANSLATION = "utut_pretraining", "translation_from_pretrained_bart"
+_MERGED_HELP = "no unit follows itself in the data, nor in a search with the model"
 _AUTOCAST_HELP = (
     f"number format of matrix products, {', '.join(AUTOCAST)} (bfloat16 on devices that multiply it in hardware); "
     "the weights stay float32"
@@ -86,6 +87,7 @@ class UtutPretrainingConfig(FairseqDataclass):  # type: ignore[misc]
     max_source_positions: int = field(default=1024, metadata={"help": "most tokens of a source"})
     max_target_positions: int = field(default=1024, metadata={"help": "most tokens of a target"})
     units_vocabulary: str = field(default="", metadata={"help": "fingerprint of the quantizer that made the units"})
+    merged_units: bool = field(default=False, metadata={"help": _MERGED_HELP})
     autocast: str = field(default=NONE, metadata={"help": _AUTOCAST_HELP})
     valid_pairs: int = field(default=0, metadata={"help": _VALID_PAIRS_HELP})
     valid_share: float = field(default=0.0, metadata={"help": _VALID_SHARE_HELP})
@@ -172,9 +174,10 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
 
     @staticmethod
     def add_args(parser: argparse.ArgumentParser) -> None:
-        """Add the released options, `--units-vocabulary`, which is stored in the checkpoint, and those of precision and noise."""
+        """Add the released options, what is stored of the units in the checkpoint, and those of precision and noise."""
         released.TranslationFromPretrainedBARTTask.add_args(parser)
         parser.add_argument("--units-vocabulary", default="", help="fingerprint of the quantizer that made the units")
+        parser.add_argument("--merged-units", action="store_true", help=_MERGED_HELP)
         parser.add_argument("--init-std", type=float, default=0.0, help="deviation of new weights; 0 = fairseq's 0.02")
         parser.add_argument("--autocast", default=NONE, metavar="FORMAT", help=_AUTOCAST_HELP)
         parser.add_argument("--valid-pairs", type=int, default=0, metavar="N", help=_VALID_PAIRS_HELP)
