@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from avcore.speech.pitch import Pitch
 from avcore.timeline import SAMPLE_RATE, units_to_seconds
+from avcore.understanding import Understanding
 from avcore.units import Ids, Units
 from avcore.units.domain import Domain, DomainScore, Stretch, weakest_stretch
 
@@ -28,11 +29,15 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class Transcript:
-    """Text as it is shown, in NFC. language: two letters, "" = unknown. words: in order of time, none overlapping."""
+    """Text as it is shown, in NFC. language: two letters, "" = unknown. words: in order of time, none overlapping.
+
+    understood: how much of the speech is understood, None = not known.
+    """
 
     text: str
     language: str = ""
     words: tuple[Word, ...] = ()
+    understood: Understanding | None = None
 
     @property
     def confidence(self) -> float:

@@ -22,6 +22,7 @@ from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
 from avcore.progress import Progress, silent
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
+from avcore.understanding import Evidence, of_hearing, of_utterance
 from avcore.units.vocabulary import require_language
 from netflips.dub.utterances import Span, UtteranceLength, cut_utterances
 from netflips.stages import load_text_reader, load_unit_encoder
@@ -99,7 +100,9 @@ class ReaderEar:
     def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
         """What an utterance says, by its units or by its lips."""
         if self.extractor is not None:
-            return self.reader.read(self.extractor.extract(speech, lips), settings.language, settings.read)
+            found = self.extractor.extract_scored(speech, lips)
+            understood = of_utterance(Evidence(found.readings(self.extractor.domain), found.known))
+            return replace(self.reader.read(found.units, settings.language, settings.read), understood=understood)
         assert lips is not None  # as the settings say
         return self.reader.read(lips, settings.language, settings.read)
 
@@ -121,7 +124,8 @@ class RecognizerEar:
     def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
         """What an utterance says, by its sound."""
         assert speech is not None  # as the settings say
-        return self.recognizer.hear(speech, settings.language)
+        heard = self.recognizer.hear(speech, settings.language)
+        return replace(heard, understood=of_hearing(heard.confidence if heard.words else None))
 
 
 class Listener:

@@ -12,7 +12,7 @@ from avcore.media import read_speech, write_speech_pieces
 from avcore.progress import Progress, silent
 from netflips.avatar.guards import Guard
 from netflips.avatar.hearing import QuestionHearing
-from netflips.avatar.replies import Replier
+from netflips.avatar.replies import PUZZLED, Replier
 from netflips.portrait.work import Portrait, write_portrait
 from netflips.text_voice import TextVoice
 from text2unit.inference import warn_of_script
@@ -21,13 +21,15 @@ from unit2av.lipsync.mouth import Mouth, Said
 
 _SPOKEN = "answer.wav"
 ANSWERED, QUESTION_REFUSED, ANSWER_REFUSED = "answered", "question refused", "answer refused"
+NOT_UNDERSTOOD = "not understood"
 
 
 @dataclass(frozen=True)
 class Answer:
     """What was asked, and what is said to it.
 
-    outcome: answered, or which of the two a guard refused. refusal: why it did, "" = it did not. seconds: how long each step took.
+    outcome: answered, not understood, or which of the two a guard refused. refusal: why it did, "" = it did not. seconds: how long
+    each step took.
     """
 
     heard: Transcript
@@ -41,7 +43,8 @@ class Answer:
 class Avatar:
     """A portrait with an ear, a voice and something to say.
 
-    guards: what judges questions and answers. refused: said in place of what one of them refuses.
+    guards: what judges questions and answers. refused: said in place of what one of them refuses. puzzled: said in place of an
+    answer to what is hardly understood.
     """
 
     ear: QuestionHearing
@@ -51,6 +54,7 @@ class Avatar:
     voice: TextVoice
     portrait: Portrait
     mouth: Mouth
+    puzzled: str = PUZZLED
 
     def answer(self, question: Path, out: Path, progress: Progress = silent) -> Answer:
         """Answer a recording with a video. Raises NetflipsError where it holds no sound or no answer comes: nothing is written."""
@@ -66,7 +70,11 @@ class Avatar:
         """What is said to a question."""
         if refusal := self._judged(heard.text):
             return Answer(heard, self.refused, QUESTION_REFUSED, refusal)
+        if heard.understood is not None and heard.understood.grade == "bad":
+            return Answer(heard, self.puzzled, NOT_UNDERSTOOD)
         text = self.replier.reply(heard.text)
+        if text == self.puzzled:
+            return Answer(heard, text, NOT_UNDERSTOOD)
         if refusal := self._judged(text):
             return Answer(heard, self.refused, ANSWER_REFUSED, refusal)
         return Answer(heard, text)

@@ -8,6 +8,7 @@ from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.errors import NoSpeechError
 from avcore.progress import Progress, silent
 from avcore.speech.tracks import settle_track
+from avcore.understanding import of_recording
 from netflips.avatar.options import AvatarOptions
 from netflips.listening import Listener, RecognizerEar
 from netflips.transcribe import reader_path
@@ -28,7 +29,9 @@ class QuestionHearing:
         except NoSpeechError:
             return Transcript("", self._settings.language or "")
         words = tuple(word for one in said for word in one.words)
-        return Transcript(" ".join(one.text for one in said if one.text), said[0].language if said else "", words)
+        known = [(one.understood, max(len(one.words), 1)) for one in said if one.understood is not None]
+        text = " ".join(one.text for one in said if one.text)
+        return Transcript(text, said[0].language if said else "", words, of_recording(known) if known else None)
 
 
 def open_ear(options: AvatarOptions) -> QuestionHearing:

@@ -36,6 +36,8 @@ DEMO_REPLIES = Path(__file__).with_name("replies.yaml")
 """Answers to the questions of the demo's phrasebook."""
 REFUSED = "그 말씀에는 대답할 수 없어요."
 """What is said of a question or an answer that a guard refuses, unless the replies say otherwise."""
+PUZZLED = "미안해요, 다시 물어봐 주세요."
+"""What is said to a question that is not understood, unless the replies say otherwise: the demo's voice says it right."""
 _WHAT = "the replies"
 _KEYS = ("fallback", "refused", "most_errors", "slots", "replies")
 _MOST_ERRORS = 0.3

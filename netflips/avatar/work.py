@@ -11,12 +11,12 @@ from avcore.files import write_text
 from avcore.media import require_video_name
 from avcore.programs import parse_command
 from avcore.progress import bars
-from netflips.avatar.avatar import Answer, Avatar
+from netflips.avatar.avatar import ANSWERED, Answer, Avatar
 from netflips.avatar.guards import Guard, WordList
 from netflips.avatar.hearing import open_ear
 from netflips.avatar.options import AvatarOptions
 from netflips.avatar.program import Program
-from netflips.avatar.replies import DEMO_REPLIES, REFUSED, Replier, Replies
+from netflips.avatar.replies import DEMO_REPLIES, PUZZLED, REFUSED, Replier, Replies
 from netflips.portrait.flags import duration_scale
 from netflips.portrait.work import Portrait
 from netflips.stages import load_speller
@@ -37,7 +37,7 @@ def answer_question(options: AvatarOptions) -> None:
     renderer = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     settled(options.lips, renderer)
     guards: list[Guard] = [] if options.blocked is None else [WordList.read(options.blocked)]
-    replier, refused = _replier(options)
+    replier, refused, puzzled = _replier(options)
     _require_unguarded(refused, guards)
     portrait = Portrait.open(options.portrait, options.picture_choice)
     device, precision = options.device, options.precision
@@ -45,21 +45,21 @@ def answer_question(options: AvatarOptions) -> None:
     voice = TextVoice.load(spelt, renderer, _LANGUAGE, duration_scale(options.speed), options)
     ear = open_ear(options)
     with bars(options.quiet) as progress, opened_mouth(options.lips, renderer, device, precision) as mouth:
-        avatar = Avatar(ear, replier, guards, refused, voice, portrait, mouth)
+        avatar = Avatar(ear, replier, guards, refused, voice, portrait, mouth, puzzled)
         answer = avatar.answer(options.listen, options.out, progress)
     if options.report is not None:
         write_text(options.report, json.dumps(_facts(answer, options.listen), indent=1, ensure_ascii=False) + "\n")
     _tell(answer, options.out)
 
 
-def _replier(options: AvatarOptions) -> tuple[Replier, str]:
-    """What answers, and what is said in place of something refused."""
+def _replier(options: AvatarOptions) -> tuple[Replier, str, str]:
+    """What answers, and what is said in place of something refused, and of what is not understood."""
     if options.reply_command is not None:
-        return Program(parse_command(options.reply_command, "--reply-command"), options.reply_seconds), REFUSED
+        return Program(parse_command(options.reply_command, "--reply-command"), options.reply_seconds), REFUSED, PUZZLED
     if options.replies is None:
         LOG.info("answers: those of the demo's phrasebook, as no --replies and no --reply-command is given")
     replies = Replies.read(options.replies or DEMO_REPLIES)
-    return replies, replies.refused
+    return replies, replies.refused, replies.fallback
 
 
 def _require_unguarded(refused: str, guards: list[Guard]) -> None:
@@ -77,6 +77,7 @@ def _facts(answer: Answer, question: Path) -> dict[str, object]:
         "language": answer.heard.language,
         "confidence": round(answer.heard.confidence, 4),
         "outcome": answer.outcome,
+        "understood": None if answer.heard.understood is None else answer.heard.understood.as_json(),
         "refusal": answer.refusal,
         "answer": answer.text,
         "seconds": {name: round(seconds, 3) for name, seconds in answer.seconds.items()},
@@ -85,8 +86,10 @@ def _facts(answer: Answer, question: Path) -> dict[str, object]:
 
 def _tell(answer: Answer, out: Path) -> None:
     LOG.info("heard: %s", answer.heard.text or "nothing")
-    if answer.refusal:
-        LOG.info("%s: %s", answer.outcome, answer.refusal)
+    if answer.heard.understood is not None:
+        LOG.info("%s", answer.heard.understood.words())
+    if answer.outcome != ANSWERED:
+        LOG.info("%s", ": ".join(filter(None, (answer.outcome, answer.refusal))))
     LOG.info("answer: %s", answer.text)
     steps = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in answer.seconds.items())
     LOG.info("%s: %s", out, steps)

@@ -132,7 +132,9 @@ const answered = (job, video) => {
   }, "main");
   const said = JSON.parse(job.text ?? "{}");
   const heard = element("p", { className: "quiet", textContent: `${t("heard")}: ${said.heard || "–"}` });
-  const words = element("div", {}, element("p", { className: "answer", lang: "ko", textContent: said.answer ?? "" }), again, heard);
+  const puzzled = said.outcome === "not understood" ? [element("p", { className: "warning", textContent: t("puzzled") })] : [];
+  const answer = element("p", { className: "answer", lang: "ko", textContent: said.answer ?? "" });
+  const words = element("div", {}, ...puzzled, answer, again, heard, ...understood(said));
   return element("div", { className: "pair answered" }, video, words);
 };
 

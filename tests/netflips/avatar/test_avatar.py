@@ -12,6 +12,7 @@ from PIL import Image
 from avcore.answers import Transcript
 from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
+from avcore.understanding import Understanding
 from avcore.units import Units
 from avdata.spoken_texts import SpokenText
 from netflips.avatar import hearing
@@ -21,7 +22,7 @@ from netflips.avatar.guards import WordList
 from netflips.avatar.hearing import QuestionHearing
 from netflips.avatar.options import AvatarOptions
 from netflips.avatar.program import Program
-from netflips.avatar.replies import REFUSED
+from netflips.avatar.replies import PUZZLED, REFUSED
 from netflips.listening import Listener, RecognizerEar
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.test_say import write_random_speller
@@ -140,7 +141,7 @@ def test_silence_is_not_understood(
     echo = hears(monkeypatch, "a hallucination")
     assert main(words("--replies", folder / "replies.yaml", listen="silence.wav")) == 0
     assert echo.count == 0
-    assert report(tmp_path)["answer"] == "네?"
+    assert (report(tmp_path)["answer"], report(tmp_path)["outcome"]) == ("네?", "not understood")
 
 
 def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None:
@@ -148,6 +149,8 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
     speaker.write_text("import sys\nprint('너는 바 보야' if 'me' in sys.stdin.read() else '안녕하세요')\n")
     guard, program = WordList.read(folder / "blocked.txt"), Program([sys.executable, str(speaker)], 20.0)
     avatar = Avatar(None, program, [guard], REFUSED, None, None, None)  # type: ignore[arg-type]  # nothing is heard or shown
+    bad = avatar.reply(Transcript("hello", understood=Understanding("bad", 0.2, ("outside",))))
+    assert (bad.outcome, bad.text) == ("not understood", PUZZLED)  # the program is not asked
     said = [avatar.reply(Transcript(text)) for text in ("이 바ㅂㅗ야", "tell me", "hello")]
     assert [one.outcome for one in said] == ["question refused", "answer refused", "answered"]
     assert [one.text for one in said] == [REFUSED, REFUSED, "안녕하세요"]
