@@ -20,20 +20,18 @@ from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder
-from avcore.media import QUICK, PictureSource, iter_speech_blocks, probe, read_speech, require_media
+from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, require_media
 from avcore.media.carried import CarriedOver
 from avcore.notes import tell
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.provenance import synthetic_comment
-from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of, require_work_folder
+from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.speech.tracks import settle_track
 from avcore.timeline import (
     exact,
-    frame_at,
     frames_covering,
-    frames_to_seconds,
     samples_to_seconds,
     samples_to_units,
     seconds_to_units,
@@ -41,16 +39,15 @@ from avcore.timeline import (
 )
 from avcore.units import Ids, Units
 from netflips.lipsync.options import LipsyncOptions
-from netflips.lipsync.pieces import LONGEST_S, FaceBoxes, piece_borders, quiet_moments, scheduled
+from netflips.lipsync.schedule import FaceBoxes, quiet_moments, scheduled
 from netflips.listening import stored_blocks
-from netflips.recording.dub import work_folder_beside
-from netflips.recording.job import announce, digest_of
-from netflips.render.pieces import STAGE, Piece, Studio, join_pieces
+from netflips.recording.job import digest_of
+from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, quiet_borders, steady_pieces
 from netflips.render.writing import Finish, Frame, speech_as_it_is
 from netflips.stages import load_unit_encoder
 from unit2av.lipsync.backend import MouthChoice, backend_of, settled
 from unit2av.lipsync.choose import opened_mouth
-from unit2av.lipsync.mouth import RENDERING, Said
+from unit2av.lipsync.mouth import Said
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.rendering import Talk
 from unit2av.stage import RENDERER
@@ -81,10 +78,8 @@ def sync_lips(options: LipsyncOptions) -> None:
         speech, heard = _heard(files.speech, folder)
         seconds = samples_to_seconds(heard.num_samples) if options.fit != "video" else exact(source.info.duration_s)
         is_long = max(seconds, source.info.duration_s) > LONGEST_S
-        keeps = options.work_dir or (work_folder_beside(files.out) if is_long else None)
-        work = WorkFolder(keeps or folder / _TEMPORARY)
-        if keeps is not None:
-            announce(require_work_folder(keeps), source.info, float(seconds))
+        kept = kept_work(files.out, options.work_dir, is_long, Frame.of(source.info, source.rate), float(seconds))
+        work = kept or WorkFolder(folder / _TEMPORARY)
         with bars(options.quiet) as progress:
             name = _draw(options, choice, files, source, speech, heard, seconds, work, progress)
         work.settle(files.out)
@@ -119,15 +114,10 @@ def _draw(
         asked = [options.face, fit, options.label, mouth.name]
         encoder = None if files.encoder is None else file_digest(files.encoder)
         made_with = [*digests, *asked, encoder, *how, *backend.key(choice, files.renderer, how)]
-        borders, around = piece_borders(heard, total, source), frame_at(exact(backend.around_s), source.rate)
-        pieces = []
-        for start, stop in zip(borders, [*borders[1:], total], strict=True):
-            key = key_of(STAGE, RENDERING, *QUICK.values(), made_with, start, stop, total)
-            pictures = partial(scheduled, source, faces, fit, talk, max(0, start - around), min(total, stop + around))
-            pieces.append(Piece(key, pictures, times=[frames_to_seconds(number, source.rate) for number in range(start, stop)]))
         frame = Frame.of(source.info, source.rate)
         studio = Studio(frame, mouth, Finish(options.label), work, lambda done: progress("lips", done, total))
-        encoded = studio.encode(pieces)
+        shown, borders = partial(scheduled, source, faces, fit, talk), quiet_borders(heard, total, source.rate)
+        encoded = studio.encode(steady_pieces(shown, borders, total, source.rate, backend.around_s, made_with))
     sound, comment = speech_as_it_is(files.speech, seconds), synthetic_comment("lips", [mouth.name])
     carried = CarriedOver(files.video, None if fit == "speech" else Fraction, seconds)
     join_pieces(frame.joiner(files.out, sound, encoded[0].path, comment=comment, carried=carried), encoded, sound)

@@ -26,6 +26,8 @@ class PortraitOptions(PictureFlags, VoiceFlags):
     """what is said: Korean text, spoken as by `netflips say`"""
     units: Path | None = flag(default=None, file=Input("the unit file"))
     """what is said: units, one line, as `netflips say` writes them"""
+    work_dir: Path | None = flag(default=None, metavar="DIR")
+    """where finished work is kept, so that a stopped run goes on (default: beside the result, of more than 20 s)"""
     to: str = flag(hidden=("--lang", *TO), group="voice", default="ko", metavar="LANG")
     """language of the text or the units (default: ko)"""
     speed: float = speed_flag()

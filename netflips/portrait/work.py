@@ -1,8 +1,10 @@
 """The work of `netflips portrait`: a head that moves, blinks and speaks, picture by picture."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from avcore.media import Picture
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.provenance import synthetic_comment
+from avcore.runs.cache import WorkFolder, file_digest, key_of
+from avcore.speech.regions import listen
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
 from netflips.portrait.flags import PictureChoice
 from netflips.portrait.layers import layers_of
@@ -24,7 +28,9 @@ from netflips.portrait.options import PortraitOptions
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.words import given_words, spoken
+from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, quiet_borders, steady_pieces
 from netflips.render.writing import Finish, Frame, speech_as_it_is
+from unit2av.lipsync.backend import settled
 from unit2av.lipsync.choose import opened_mouth
 from unit2av.lipsync.mouth import Mouth, Said
 from unit2av.rendering import FaceToDraw, Shown, Talk, drawn, write_in_step
@@ -35,6 +41,8 @@ _NOD = 0.055
 """Radians, of the largest nod at motion 1."""
 _RISE, _BREATH_HZ = 0.006, 0.25
 """How far the breath lifts the head, in widths of the face, and how often."""
+_MOVING = 1
+"""Counts up whenever the same head moves or is drawn otherwise, so that pieces kept from before are made anew."""
 
 
 class Portrait:
@@ -44,7 +52,7 @@ class Portrait:
         """still: uint8 [height, width, 3]; mesh, box: of its face, as `find_face` gives them."""
         layers = layers_of(still, mesh) if choice.fills and choice.motion else None
         self._head, self._box, self._choice = StillHead(still, mesh, layers), box, choice
-        self.frame = Frame(still.shape[1], still.shape[0], Fraction(FRAME_RATE))
+        self.frame, self.finish = Frame(still.shape[1], still.shape[0], Fraction(FRAME_RATE)), Finish(choice.label)
 
     @classmethod
     def open(cls, path: Path, choice: PictureChoice) -> "Portrait":
@@ -52,35 +60,57 @@ class Portrait:
         still = sized(read_still(path), choice.height)
         return cls(still, *find_face(still, choice.face, path), choice)
 
-    def pictures(self, mouth: Mouth, said: Said, count: int) -> Iterator[Pixels]:
-        """`count` pictures at 25 fps, uint8 [height, width, 3], of the portrait that says something."""
-        talk = Talk(1, Fraction(0), mouth.codes(said))
-        return Finish(self._choice.label).all(drawn(mouth, self._shown(talk, count, said.samples)))
+    def schedule(self, codes: Any, count: int, speech: Samples | None = None) -> Callable[[int, int], Iterator[Shown]]:
+        """What gives its pictures from one number to before another, of `count` at 25 fps, each with the head as it moves.
 
-    def _shown(self, talk: Talk, count: int, speech: Samples | None = None) -> Iterator[Shown]:
-        """The schedule of a still: its head as it moves. The box goes along with the face."""
-        choice, first = self._choice, None
+        codes: of what it says; speech: the sound of that, float32 [S] at 16 kHz. The box goes along with the face.
+        """
+        choice, talk = self._choice, Talk(1, Fraction(0), codes)
         levels = None if speech is None else loudness(speech)
-        for number, move in enumerate(movements(choice.seed, count, choice.motion, choice.has_blinks, levels)):
-            picture, mesh = self._head.moved(move)
-            middle = mesh[:, :2].mean(axis=0)
-            first = middle if first is None else first
-            shift = np.tile(middle - first, 2).astype(np.float32)
-            time = frames_to_seconds(number)
-            yield Shown(Picture(picture, time, number), time, talk, FaceToDraw(self._box + shift, mesh=mesh))
+        moves = movements(choice.seed, count, choice.motion, choice.has_blinks, levels)
+        first = self._head.moved(moves[0])[1][:, :2].mean(axis=0)
+
+        def shown(start: int, stop: int) -> Iterator[Shown]:
+            for number in range(start, stop):
+                picture, mesh = self._head.moved(moves[number])
+                shift = np.tile(mesh[:, :2].mean(axis=0) - first, 2).astype(np.float32)
+                time = frames_to_seconds(number)
+                yield Shown(Picture(picture, time, number), time, talk, FaceToDraw(self._box + shift, mesh=mesh))
+
+        return shown
+
+
+@dataclass(frozen=True)
+class KeptPieces:
+    """Where pieces of a long portrait are kept. made_with: all that they depend on; around_s: see `Backend`."""
+
+    work: WorkFolder
+    made_with: Sequence[object]
+    around_s: float
 
 
 def write_portrait(
-    out: Path, portrait: Portrait, mouth: Mouth, speech: Path, said: Said, what: str = "lips", progress: Progress = silent
-) -> int:
-    """Write a portrait that says what is heard in a speech file; returns how many pictures it has. said.samples: of that file."""
+    out: Path, portrait: Portrait, mouth: Mouth, speech: Path, said: Said, what: str = "lips", progress: Progress = silent,
+    kept: KeptPieces | None = None,
+) -> int:  # fmt: skip
+    """Write a portrait that says what is heard in a speech file; returns how many pictures it has. said.samples: of that file.
+
+    kept: the pictures are drawn in pieces, of which those that are there already are kept; None = all at once.
+    """
     assert said.samples is not None  # the length is theirs
-    seconds = samples_to_seconds(len(said.samples))
+    seconds, frame, finish = samples_to_seconds(len(said.samples)), portrait.frame, portrait.finish
     count = max(1, frames_covering(seconds))
-    pictures = track(portrait.pictures(mouth, said, count), "portrait", progress, count)
-    sound = speech_as_it_is(speech, seconds)
-    with portrait.frame.writer(out, sound, comment=synthetic_comment(what, [mouth.name])) as writer:
-        write_in_step(writer, pictures, sound)
+    shown = portrait.schedule(mouth.codes(said), count, said.samples)
+    sound, comment = speech_as_it_is(speech, seconds), synthetic_comment(what, [mouth.name])
+    if kept is None:
+        pictures = track(finish.all(drawn(mouth, shown(0, count))), "portrait", progress, count)
+        with frame.writer(out, sound, comment=comment) as writer:
+            write_in_step(writer, pictures, sound)
+        return count
+    studio = Studio(frame, mouth, finish, kept.work, lambda done: progress("portrait", done, count))
+    borders = quiet_borders(listen([said.samples]), count, frame.rate)
+    pieces = studio.encode(steady_pieces(shown, borders, count, frame.rate, kept.around_s, kept.made_with))
+    join_pieces(frame.joiner(out, sound, pieces[0].path, comment=comment), pieces, sound)
     return count
 
 
@@ -89,11 +119,29 @@ def animate(options: PortraitOptions) -> None:
     given = given_words(options)
     portrait = Portrait.open(options.portrait, options.picture_choice)
     what = "lips" if given.speech is not None else "speech and lips"
-    opened = opened_mouth(options.lips, given.renderer, options.device, options.precision)
+    how = options.device, options.precision
+    opened = opened_mouth(options.lips, given.renderer, *how)
     with bars(options.quiet) as progress, opened as mouth, spoken(given, options, progress) as (speech, said):
-        count = write_portrait(options.out, portrait, mouth, speech, said, what, progress)
+        kept = _kept(options, given.renderer, portrait.frame, mouth, said)
+        count = write_portrait(options.out, portrait, mouth, speech, said, what, progress, kept)
+    if kept is not None:
+        kept.work.settle(options.out)
     seconds = float(frames_to_seconds(count))
     LOG.info("%s: %.2f s, %s, lips by %s", options.out, seconds, several(count, "picture"), mouth.name)
+
+
+def _kept(options: PortraitOptions, renderer: Path | None, frame: Frame, mouth: Mouth, said: Said) -> KeptPieces | None:
+    """Where pieces are kept, if the portrait is long or a folder for them was given."""
+    assert said.samples is not None
+    seconds = float(samples_to_seconds(len(said.samples)))
+    work = kept_work(options.out, options.work_dir, seconds > LONGEST_S, frame, seconds)
+    if work is None:
+        return None
+    backend, how = settled(options.lips, renderer), (options.device, options.precision)
+    units = None if said.units is None else [said.units.ids, said.units.durations]
+    said_as = key_of(units, said.samples)  # once, not for each piece
+    made_with = ["portrait", _MOVING, file_digest(options.portrait), astuple(options.picture_choice), said_as]
+    return KeptPieces(work, [*made_with, mouth.name, *how, *backend.key(options.lips, renderer, how)], backend.around_s)
 
 
 def movements(

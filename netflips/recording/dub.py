@@ -20,13 +20,15 @@ from netflips.recording.account import script_of_recording
 from netflips.recording.cast import cast
 from netflips.recording.draw import paste_lower_face
 from netflips.recording.find import find
-from netflips.recording.job import Job, announce, digest_of
+from netflips.recording.job import Job, digest_of
 from netflips.recording.pictures import show
 from netflips.recording.plan import OutputClock, require_inside
 from netflips.recording.say import Spoken, say
 from netflips.recording.sound import join, require_writable_kind
 from netflips.recording.subtitles import read_texts
 from netflips.recording.texts import check_texts
+from netflips.render.pieces import announce, work_folder_beside
+from netflips.render.writing import Frame
 from netflips.script.types import Script
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.inside import check_font, painter_of, tracks_of
@@ -61,7 +63,7 @@ def dub_recording(
     notes = Notes(source.path)
     job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock, mouth, notes, decide)
     require_writable_kind(job)
-    announce(require_work_folder(folder), source.info, float(source.info.duration_s))
+    announce(require_work_folder(folder), Frame.of(source.info, source.info.frame_rate), float(source.info.duration_s))
     found = find(job)
     cues = say(job, found, cast(job, found))
     output = OutputClock(found.part.start, [cue.placed for cue in cues if isinstance(cue, Spoken)])
@@ -87,11 +89,6 @@ def settled_mouth(models: Models, options: DubOptions) -> MouthChoice:
     backend = settled(choice, renderer)
     backend.check(choice, renderer, models.vocoder.vocabulary)
     return replace(choice, name=backend.name)
-
-
-def work_folder_beside(out_video: Path) -> Path:
-    """Where finished work is kept unless the user says otherwise: beside the output, on the disk that was chosen for it."""
-    return out_video.parent / f"{out_video.name}.work"
 
 
 def check_early(source: PictureSource, options: DubOptions) -> None:

@@ -1,9 +1,12 @@
 """The pictures of a long video, drawn and encoded in pieces that are kept, so that a stopped run goes on where it was."""
 
+import logging
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +14,25 @@ import numpy as np
 
 from avcore.compute.ahead import ahead, pictures_ahead
 from avcore.compute.memory import release_freed_memory
-from avcore.media import VideoJoiner
-from avcore.runs.cache import Arrays, WorkFolder
+from avcore.errors import OutputError
+from avcore.media import QUICK, VideoJoiner
+from avcore.runs.cache import Arrays, WorkFolder, key_of, require_work_folder
+from avcore.speech.regions import SpeechActivity
+from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from netflips.render.writing import Finish, Frame
-from unit2av.lipsync.mouth import Mouth
+from unit2av.lipsync.mouth import RENDERING, Mouth
 from unit2av.rendering import Shown, SoundFeed, drawn
 
+LOG = logging.getLogger("netflips")
+
 STAGE = "pictures"
+_BITS_PER_PIXEL = 0.2
+"""Of H.264 at the quality written here; pictures with much noise take more, most take a half or a quarter."""
+_BYTES_PER_SECOND = 64_000 + 3 * 250_000
+"""Sound that is kept for listening, and lip crops at 25 fps of the faces in sight, up to three on average."""
+_MEGA = 1e6
+SHORTEST_S, LONGEST_S = 10, 20
+"""A piece ends at the quietest moment between: there the mouth is at rest, or as near to it as it gets."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,36 @@ class Piece:
                 yield one
                 if self.times and one.time == self.times[-1]:
                     return
+
+
+def quiet_borders(heard: SpeechActivity, total: int, rate: Fraction) -> list[int]:
+    """Where pieces of `total` pictures begin, by number: at the quietest moments of the speech, 10 to 20 s apart."""
+    begins = [0]
+    while total - begins[-1] > frames_covering(LONGEST_S, rate):
+        at = float(frames_to_seconds(begins[-1], rate))
+        until = at + LONGEST_S
+        quiet = heard.quietest_s(at + SHORTEST_S, until) if until < heard.seconds else until
+        begins.append(min(max(frame_at(quiet, rate), begins[-1] + 1), total - 1))
+    return begins
+
+
+def steady_pieces(
+    shown: Callable[[int, int], Iterator[Shown]],
+    borders: Sequence[int],
+    total: int,
+    rate: Fraction,
+    around_s: float,
+    made_with: Sequence[object],
+) -> list[Piece]:
+    """The pieces of `total` pictures at a steady rate. shown: gives those from one number to before another. around_s: seconds of
+    them around a piece that a backend wants to see. made_with: all that they depend on.
+    """
+    around, pieces = frame_at(exact(around_s), rate), []
+    for start, stop in zip(borders, [*borders[1:], total], strict=True):
+        key = key_of(STAGE, RENDERING, *QUICK.values(), made_with, start, stop, total)
+        pictures = partial(shown, max(0, start - around), min(total, stop + around))
+        pieces.append(Piece(key, pictures, times=[frames_to_seconds(number, rate) for number in range(start, stop)]))
+    return pieces
 
 
 @dataclass(frozen=True)
@@ -165,3 +210,47 @@ class _Pushback:
                 self._held.append(item)
                 return
             yield item
+
+
+# Where they are kept
+
+
+def work_folder_beside(out_video: Path) -> Path:
+    """Where finished work is kept unless the user says otherwise: beside the output, on the disk that was chosen for it."""
+    return out_video.parent / f"{out_video.name}.work"
+
+
+def kept_work(out: Path, given: Path | None, is_long: bool, frame: Frame, seconds: float) -> WorkFolder | None:
+    """The folder in which finished work is kept, of which the user is told: the one that was given, or of long results one beside
+    them. Raises OutputError for one that cannot be used.
+    """
+    folder = given or (work_folder_beside(out) if is_long else None)
+    if folder is None:
+        return None
+    announce(require_work_folder(folder), frame, seconds)
+    return WorkFolder(folder)
+
+
+def expected_bytes(frame: Frame, seconds: float) -> int:
+    """What a work folder and the output may take for `seconds` of pictures and sound: encoded pictures count twice."""
+    pictures = frame.width * frame.height * float(frame.rate) * _BITS_PER_PIXEL / 8
+    return int(seconds * (2 * pictures + _BYTES_PER_SECOND))
+
+
+def announce(folder: Path, frame: Frame, seconds: float) -> None:
+    """Say where finished work is kept and how much it may be. Raises OutputError when the disk is too full for it."""
+    needed, free = expected_bytes(frame, seconds), shutil.disk_usage(folder).free
+    LOG.info(
+        "finished work is kept in %s: up to about %.0f MB with the output, %.0f MB are free; delete it when you are done",
+        folder,
+        needed / _MEGA,
+        free / _MEGA,
+    )
+    if needed > free:
+        raise OutputError(
+            "there is too little room on this disk",
+            path=folder,
+            expected=f"about {needed / _MEGA:.0f} MB",
+            found=f"{free / _MEGA:.0f} MB",
+            hint="choose another disk with --work-dir, or dub a part with --from and --to",
+        )

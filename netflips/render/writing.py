@@ -6,15 +6,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from avcore.arrays import Pixels, Samples
 from avcore.media import QUICK, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
 from avcore.media.stored import StoredPicture
 from avcore.timeline import Seconds, seconds_to_samples
-from netflips.dub.label import draw_label
 from netflips.subtitles.drawing import Painter
 from unit2av.rendering import Shown, SoundFeed
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_HEIGHT_SHARE = 1 / 24
+_MIN_PIXELS = 9
+_FONT_PIXELS = 22
+_MARGIN_SHARE = 0.5
+_SHADE = 0.35
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,28 @@ class Finish:
     def all(self, shown: Iterable[Shown]) -> Iterator[Pixels]:
         """Yield pictures as they are seen."""
         return map(self.rgb, shown)
+
+
+def draw_label(picture: Pixels, text: str) -> Pixels:
+    """Return a copy of a picture, uint8 [height, width, 3], with a label whose size follows the picture's.
+
+    The text is made smaller where it would not fit. Letters beyond ASCII show as `?`.
+    """
+    text = text.encode("ascii", "replace").decode()
+    labelled = np.ascontiguousarray(picture).copy()
+    height, width = picture.shape[:2]
+    letter = max(_MIN_PIXELS, height * _HEIGHT_SHARE)
+    margin = round(letter * _MARGIN_SHARE)
+    scale = letter / _FONT_PIXELS
+    (text_width, text_height), below = cv2.getTextSize(text, _FONT, scale, 1)
+    if text_width > width - 2 * margin:
+        scale *= max(1, width - 2 * margin) / text_width
+        (text_width, text_height), below = cv2.getTextSize(text, _FONT, scale, 1)
+    strip = labelled[: text_height + below + 2 * margin, : text_width + 2 * margin]
+    strip[:] = (strip * _SHADE).astype(np.uint8)
+    thickness = max(1, round(scale * 2))
+    cv2.putText(labelled, text, (margin, margin + text_height), _FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    return labelled
 
 
 def speech_as_it_is(path: Path, seconds: Seconds) -> SoundFeed:

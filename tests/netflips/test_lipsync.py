@@ -1,18 +1,20 @@
 """`netflips lipsync`: the lips of a drawn head to other speech, by each of the mouths."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from avcore.media import PictureSource, VideoWriter, probe, read_pictures, read_speech, write_speech
+from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
 from avcore.speech.regions import listen
 from netflips.evaluate.command import main as evaluate
-from netflips.lipsync import pieces
 from netflips.lipsync import work as lipsync_work
 from netflips.lipsync.command import main
+from netflips.lipsync.schedule import quiet_moments
+from netflips.render import pieces
 from netflips.render.pieces import Studio
 from tests.avcore.made_speech import talk as said
 from tests.netflips.conftest import write_clip
@@ -153,20 +155,19 @@ def test_a_stopped_run_goes_on_where_it_was(
     assert not list(tmp_path.glob("*.work"))  # of a short one nothing stays
 
 
-def test_pieces_begin_where_it_is_quiet_and_silence_rests(tmp_path: Path) -> None:
+def test_pieces_begin_where_it_is_quiet_and_silence_rests() -> None:
     heard = listen([said([0.5, 14.0, 1.0, 13.0, 0.8, 9.0, 0.5])])
-    source = PictureSource(write_clip(tmp_path / "clip.mp4", None, 30))
-    borders = [border / 25 for border in pieces.piece_borders(heard, 25 * 38, source)]
+    borders = [border / 25 for border in pieces.quiet_borders(heard, 25 * 38, Fraction(25))]
     assert borders[0] == 0
     assert len(borders) == 3
     assert 14.4 < borders[1] < 15.6
     assert 28.4 < borders[2] < 29.4
-    quiet = pieces.quiet_moments(heard)
+    quiet = quiet_moments(heard)
     assert quiet is not None
     assert quiet[round(15.0 * 25)]
     assert quiet[:8].all()
     assert quiet.mean() < 0.3
-    assert pieces.quiet_moments(listen([np.zeros(16000, np.float32)])) is None
+    assert quiet_moments(listen([np.zeros(16000, np.float32)])) is None
 
 
 def test_bad_input_is_one_line_and_writes_nothing(

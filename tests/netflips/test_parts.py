@@ -8,8 +8,8 @@ import pytest
 
 from avcore.errors import UsageError
 from netflips.dub.clock import StageClock
-from netflips.dub.label import draw_label
 from netflips.options import DubOptions
+from netflips.render.writing import draw_label
 
 
 def test_the_clock_counts_each_moment_once() -> None:

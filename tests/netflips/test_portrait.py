@@ -9,12 +9,13 @@ from PIL import Image
 
 from avcore.errors import InputError
 from avcore.faces.detect import FaceDetector
-from avcore.media import probe, read_pictures, read_speech, write_speech
+from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
 from netflips.portrait.command import main
 from netflips.portrait.layers import layers_of
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.work import movements
+from netflips.render import pieces
 from tests.netflips.test_say import write_random_speller
 from unit2av.lipsync.mesh.table import MouthTable
 from workshop.heads.camera import Pose
@@ -61,6 +62,37 @@ def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_
     assert np.abs(shown[-1] - shown[0]).mean() > 1
     edge = np.abs(shown[-1][:, :8] - still[:, :8]).mean()
     assert edge < 3  # the border stays
+
+
+def test_a_long_portrait_that_was_stopped_goes_on_where_it_was(
+    folder: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In pieces of half a second: the file is that of an unbroken run, and the pictures are those drawn all at once."""
+    monkeypatch.setattr(pieces, "LONGEST_S", 0.5)
+    monkeypatch.setattr(pieces, "SHORTEST_S", 0.3)
+    write, drawn = pieces.Studio._write, list[Path]()
+
+    def stops_at(most: int, studio: pieces.Studio, path: Path, *given: object) -> object:
+        if len(drawn) == most:
+            raise KeyboardInterrupt
+        drawn.append(path)
+        return write(studio, path, *given)  # type: ignore[arg-type]
+
+    def words(name: str, *more: str) -> list[str]:
+        return arguments(folder, "face.png", tmp_path / name, parity_dir, "--lips", "units", "--motion", "1", *more)
+
+    monkeypatch.setattr(pieces.Studio, "_write", lambda *given: stops_at(1, *given))
+    assert main(words("out.mp4", "--work-dir", str(tmp_path / "work"))) == 130
+    assert not (tmp_path / "out.mp4").exists()
+    monkeypatch.setattr(pieces.Studio, "_write", lambda *given: stops_at(-1, *given))
+    assert main(words("out.mp4", "--work-dir", str(tmp_path / "work"))) == 0
+    assert len(drawn) == len(set(drawn)) >= 2
+    put, seen = VideoWriter.write_picture, list[bytes]()
+    monkeypatch.setattr(VideoWriter, "write_picture", lambda one, rgb, *time: (seen.append(rgb.tobytes()), put(one, rgb, *time)))
+    assert main(words("whole.mp4", "--work-dir", str(tmp_path / "other"))) == 0
+    assert main(words("once.mp4")) == 0
+    assert seen[:25] == seen[25:]
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["--text", "--units"])

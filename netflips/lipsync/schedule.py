@@ -1,4 +1,4 @@
-"""The schedule of a video whose lips are moved to other speech: its pictures to and fro, or the last one held, in pieces."""
+"""The schedule of a video whose lips are moved to other speech: its pictures to and fro, or the last one held."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +15,6 @@ from avcore.speech.regions import SpeechActivity
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds
 from unit2av.rendering import FaceToDraw, Reason, Shown, Talk, steady
 
-SHORTEST_S, LONGEST_S = 10, 20
-"""A piece ends at the quietest moment between: there the mouth is at rest, or as near to it as it gets."""
 _LOUD_DB = 30.0
 """How far below the loudest moment sound outside speech counts as quiet."""
 
@@ -44,17 +42,6 @@ def scheduled(source: PictureSource, faces: FaceBoxes, fit: str, talk: Talk, sta
     count = stop - start
     pictures = _held(source, start, count) if fit == "hold" else source.pingpong(count, start)
     return steady(pictures, source.rate, talk, faces.face, start)
-
-
-def piece_borders(heard: SpeechActivity, total: int, source: PictureSource) -> list[int]:
-    """Where pieces begin, in pictures of the result: at the quietest moments of the speech, 10 to 20 s apart."""
-    rate, begins = source.rate, [0]
-    while total - begins[-1] > frames_covering(LONGEST_S, rate):
-        at = float(frames_to_seconds(begins[-1], rate))
-        until = at + LONGEST_S
-        quiet = heard.quietest_s(at + SHORTEST_S, until) if until < heard.seconds else until
-        begins.append(min(max(frame_at(quiet, rate), begins[-1] + 1), total - 1))
-    return begins
 
 
 def quiet_moments(heard: SpeechActivity) -> NDArray[np.bool_] | None:
