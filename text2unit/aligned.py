@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from text2unit.config import SpellerConfig
 from text2unit.ctc import Said
-from text2unit.jamo import PADDING, SYMBOLS
+from text2unit.jamo import ALPHABETS, PADDING
 from text2unit.layers import Stack, mask_of
 from text2unit.monotonic import durations_of
 
@@ -70,7 +70,7 @@ class AlignedSpeller(nn.Module):
         """with_aligner: as training needs it; a checkpoint has none."""
         super().__init__()
         self.config = config
-        self.letters = nn.Embedding(1 + len(SYMBOLS), config.width, padding_idx=PADDING)
+        self.letters = nn.Embedding(1 + len(ALPHABETS[config.alphabet]), config.width, padding_idx=PADDING)
         self.encoder = Stack(config, config.layers)
         self.duration_layers = Stack(config, 2)
         self.duration = nn.Linear(config.width, 1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from text2unit.config import SpellerConfig
-from text2unit.jamo import PADDING, SYMBOLS
+from text2unit.jamo import ALPHABETS, PADDING
 from text2unit.layers import Stack, mask_of
 
 
@@ -24,7 +24,7 @@ class CtcSpeller(nn.Module):
     def __init__(self, config: SpellerConfig) -> None:
         super().__init__()
         self.config = config
-        self.letters = nn.Embedding(1 + len(SYMBOLS), config.width, padding_idx=PADDING)
+        self.letters = nn.Embedding(1 + len(ALPHABETS[config.alphabet]), config.width, padding_idx=PADDING)
         self.encoder = Stack(config, config.layers)
         self.places = nn.Linear(config.width, config.width * config.places)
         self.decoder = Stack(config, config.decoder_layers)

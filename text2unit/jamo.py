@@ -1,4 +1,4 @@
-"""Letters that a speller reads: Hangul taken apart (NFD jamo), a blank, and the marks that the normaliser leaves."""
+"""Letters that a speller reads: Hangul taken apart (NFD jamo) or Latin ones, a blank, and the marks that the normaliser leaves."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,19 +17,21 @@ _INITIALS = range(0x1100, 0x1113)
 _VOWELS = range(0x1161, 0x1176)
 _FINALS = range(0x11A8, 0x11C3)
 SYMBOLS = (" ", *MARKS, *map(chr, (*_INITIALS, *_VOWELS, *_FINALS)))
-"""The letter of number n + 1 stands at place n; number 0 is padding."""
+"""Of Korean. The letter of number n + 1 stands at place n; number 0 is padding."""
+ALPHABETS = {"ko": SYMBOLS, "en": (" ", *MARKS, "'", *map(chr, range(ord("a"), ord("z") + 1)))}
+"""By language."""
 KEY = "known_letters"
 """Of a checkpoint's configuration, where the letters in a row that it learnt are stored."""
 _EDGE, _WIDTH = "^", 3
 _NO_MARKS = str.maketrans(dict.fromkeys(MARKS, " "))
-_NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS, 1)}
+_NUMBERS = {name: {symbol: number for number, symbol in enumerate(symbols, 1)} for name, symbols in ALPHABETS.items()}
 
 
-def letters_of(said: str) -> Ids:
-    """Numbers of the letters of a text as `normalise` gives it: int64 [J]. Raises ValueError for any other sign."""
+def letters_of(said: str, alphabet: str = "ko") -> Ids:
+    """Numbers of the letters of a text as its language is normalised: int64 [J]. Raises ValueError for any other sign."""
     apart = unicodedata.normalize("NFD", said)
     try:
-        return np.array([_NUMBERS[sign] for sign in apart], dtype=np.int64)
+        return np.array([_NUMBERS[alphabet][sign] for sign in apart], dtype=np.int64)
     except KeyError as error:
         raise ValueError(f"{error.args[0]!r} is no letter of normalised text") from error
 

@@ -8,13 +8,16 @@ from pathlib import Path
 from avcore.errors import InputError, LanguageError
 from avcore.units.vocabulary import meant_language, normalise_language
 from text2unit.cleaning import clean_text, without_pictures
+from text2unit.english import read_english
 from text2unit.korean.signs import require_readable, unreadable
 from text2unit.normalise import MARKS, PAUSE, Reading, is_syllable, read
 
-LANGUAGES = ("ko",)
+LANGUAGES = ("ko", "en")
 """Languages that have a text front end."""
 MOST_SYLLABLES = 200
 """Of a sentence that is said in one piece."""
+_LETTERS_A_SYLLABLE = 3
+"""Of English, about."""
 _ENDS = re.compile(r"(?<=[.?]) ")
 _PAUSES = re.compile(r"(?<=,) ")
 _SAYABLE = re.compile(r"[0-9A-Za-z가-힣ㄱ-ㅣ\u1100-\u11ff\u00bc-\u00be\u2150-\u218b\u3400-\u9fff]")
@@ -44,6 +47,10 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
             hint=meant_language(wanted, LANGUAGES),
         )
     cleaned = clean_text(text)
+    if wanted == "en":
+        lines = [line for line in cleaned.text.splitlines() if _SAYABLE.search(line)]
+        english = [read_english(line, path) for line in lines] or [read_english(cleaned.text, path)]
+        return SpokenScript(tuple(_cut(english, path)), (), cleaned.left_out)
     if any(unreadable(cleaned.text)):
         require_readable(without_pictures(text), path)  # which names places in the text as it was given
     require_readable(cleaned.text, path)
@@ -87,7 +94,7 @@ def shorten(sentence: str, path: str | Path | None = None, most: int = MOST_SYLL
 
 
 def _length(text: str) -> int:
-    return sum(map(is_syllable, text))
+    return sum(map(is_syllable, text)) + sum(map(str.islower, text)) // _LETTERS_A_SYLLABLE
 
 
 def ends_softly(sentence: str) -> bool:

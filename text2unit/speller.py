@@ -136,7 +136,7 @@ class TextSpeller:
 
     def _spell(self, sentence: str, language: str) -> Spelling:
         said_as = pronounce(sentence) if self._network.config.pronounced else sentence
-        letters = torch.from_numpy(letters_of(said_as)).to(self._device)
+        letters = torch.from_numpy(letters_of(said_as, self._network.config.alphabet)).to(self._device)
         said = self._network.say(letters)
         if not len(said.ids):
             raise UnitError("no units came out of this text", found=repr(sentence[:40]), hint="was the speller trained to its end?")

@@ -33,7 +33,7 @@ def make_task(config: SpellerRunConfig) -> SpellerTask:
     """Read everything that a run needs and check it. Raises NetflipsError of the kind that fits, before anything is trained."""
     check_config(config)
     corpus = read_corpus(config)
-    sizes = replace(config.model, num_units=corpus.num_units)
+    sizes = replace(config.model, num_units=corpus.num_units, alphabet=corpus.alphabet)
     torch.manual_seed(config.loop.seed)
     network = network_of(sizes, with_aligner=True)
     if config.init:

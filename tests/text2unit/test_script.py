@@ -47,7 +47,7 @@ def test_the_file_and_the_place_of_a_sign_are_named() -> None:
         script_of("가사\n♪ 노래ש", path="song.txt")
 
 
-@pytest.mark.parametrize(("language", "hint"), [("en", ""), ("kr", "did you mean ko?")])
+@pytest.mark.parametrize(("language", "hint"), [("fr", ""), ("kr", "did you mean ko?")])
 def test_another_language_is_refused(language: str, hint: str) -> None:
     with pytest.raises(LanguageError, match="cannot be read aloud") as caught:
         script_of("hello", language)

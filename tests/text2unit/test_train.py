@@ -188,7 +188,7 @@ def test_all_recordings_of_a_sentence_are_held_out_together(babble: BabbleCorpus
         ("model.network=rnn", UsageError),
         ("data.hold_out=1000", UsageError),
         ("model.num_units=5", UnitRangeError),
-        ("data.language=en", LanguageError),
+        ("data.language=fr", LanguageError),
         ("data.units_vocabulary=sha256:other", VocabularyError),
         ("data.max_letters=1", InputError),
     ],

@@ -17,6 +17,7 @@ from avcore.units.vocabulary import normalise_language
 from avdata.manifest import parse_entry
 from avdata.unit_store import UnitRow, iter_units, leave_out, parse_unit_row, settle_vocabulary, timed_units
 from text2unit.config import CTC, SpellerConfig
+from text2unit.english import read_english
 from text2unit.jamo import letters_of
 from text2unit.korean.pronunciation import pronounce
 from text2unit.normalise import read
@@ -28,16 +29,17 @@ LOG = logging.getLogger("netflips.train")
 
 @dataclass(frozen=True, eq=False)
 class Sentence:
-    """One recording: text as it is said, and its units with durations."""
+    """One recording: text as it is said, and its units with durations. alphabet: the language of its letters."""
 
     id: str
     text: str
     units: Units
+    alphabet: str = "ko"
 
     @property
     def letters(self) -> Ids:
         """Numbers of its letters, int64 [J]."""
-        return letters_of(self.text)
+        return letters_of(self.text, self.alphabet)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Corpus:
     """Sentences to train on and held-out ones.
 
     vocabulary: fingerprint of the quantizer, "" = unknown. silence: the unit that was taken off their ends, None = none was.
-    num_units: of the network.
+    num_units: of the network. alphabet: the language of the texts.
     """
 
     train: tuple[Sentence, ...]
@@ -53,6 +55,7 @@ class Corpus:
     vocabulary: str
     silence: int | None
     num_units: int
+    alphabet: str = "ko"
 
 
 def read_corpus(config: SpellerRunConfig) -> Corpus:
@@ -61,8 +64,11 @@ def read_corpus(config: SpellerRunConfig) -> Corpus:
     Raises InputError, UnitError, VocabularyError, LanguageError or UsageError before anything is trained.
     """
     data = config.data
-    if normalise_language(data.language) not in LANGUAGES:
+    language = normalise_language(data.language)
+    if language not in LANGUAGES:
         raise LanguageError("text of this language cannot be read aloud", expected=", ".join(LANGUAGES), found=data.language)
+    if config.model.pronounced and language != "ko":
+        raise UsageError("model.pronounced is for Korean", found=f"data.language={language}")
     train = _read(data.train, data.units, data, config.model.pronounced)
     valid = _read(data.valid, data.valid_units or data.units, data, config.model.pronounced) if data.valid else []
     if not data.valid and data.hold_out:
@@ -80,7 +86,7 @@ def read_corpus(config: SpellerRunConfig) -> Corpus:
     if silence is not None and silence >= num_units:
         raise UsageError("data.trim is no unit", expected=f"0..{num_units - 1}", found=silence)
     LOG.info("%s to train on, %d held out, %d units", several(len(kept[0]), "sentence"), len(kept[1]), num_units)
-    return Corpus(tuple(kept[0]), tuple(kept[1]), vocabulary, silence, num_units)
+    return Corpus(tuple(kept[0]), tuple(kept[1]), vocabulary, silence, num_units, language)
 
 
 def silence_of(setting: str, sentences: Sequence[Sentence]) -> int | None:
@@ -99,19 +105,23 @@ def _read(path: str, units: str, data: DataConfig, pronounced: bool) -> list[Sen
     """The sentences of a manifest with units by id, or of units that hold their text. pronounced: as SpellerConfig says."""
     place = require_file(path, "the manifest")
     rows = _texts_and_units(place, units, data) if units else _units_with_text(place)
+    language = normalise_language(data.language)
     found, lacking, unread = [], list[str](), list[str]()
     for name, text, row in rows:
         if row is None or not text.strip() or not len(row.units):
             lacking.append(name)
             continue
         try:
-            said = pronounce(read(text).text) if pronounced else read(text).text
+            plain = (read_english if language == "en" else read)(text).text
+            said = pronounce(plain) if pronounced else plain
         except InputError as error:
             unread.append(f"{name} ({error.what}: {error.found})")
             continue
-        found.append(Sentence(name, said, timed_units(row, f"{units or path}: {name}", data.frame_level, data.first_unit).merged()))
+        found.append(
+            Sentence(name, said, timed_units(row, f"{units or path}: {name}", data.frame_level, data.first_unit).merged(), language)
+        )
     leave_out(lacking, "utterance", "without text or units", place, data.allow_missing, "give data.units of the same recordings")
-    leave_out(unread, "text", "that cannot be read aloud", place, data.allow_missing, "write them out in Hangul")
+    leave_out(unread, "text", "that cannot be read aloud", place, data.allow_missing, "write them out in words")
     if not found:
         raise InputError("no sentence is left to train on", path=place)
     return found

@@ -69,7 +69,7 @@ class SpellerTask:
     def describe(self) -> dict[str, Any]:
         return {
             "kind": RUN_KIND,
-            "languages": [self._config.data.language],
+            "languages": [self._sizes.alphabet],
             "model": self._sizes.to_config(),
             "vocabulary": self._corpus.vocabulary,
             "silence": self._corpus.silence,

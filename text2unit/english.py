@@ -1,0 +1,131 @@
+"""English text as it is said: numbers, money, percentages, dates of years and common short forms become words.
+
+    read_english("Dr. Smith paid $3.50 at 10:30!").text    # doctor smith paid three dollars fifty at ten thirty.
+
+What comes out holds small Latin letters, apostrophes within words, single blanks and the marks , . ? alone.
+"""
+
+import re
+import unicodedata
+from pathlib import Path
+
+from avcore.errors import InputError
+from text2unit.normalise import MARKS, Reading
+
+_ONES = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),
+    *("fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
+_MOST = 10**15
+_ORDINALS = {
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth",
+}  # fmt: skip
+_SHORT = {
+    "mr.": "mister", "mrs.": "missus", "ms.": "miss", "dr.": "doctor", "prof.": "professor", "st.": "saint", "vs.": "versus",
+    "etc.": "et cetera", "e.g.": "for example", "i.e.": "that is", "a.m.": "a m", "p.m.": "p m", "no.": "number",
+}  # fmt: skip
+_SIGNS = {"&": " and ", "+": " plus ", "=": " equals ", "@": " at ", "%": " percent ", "°": " degrees "}
+_MONEY = {"$": ("dollar", "dollars"), "£": ("pound", "pounds"), "€": ("euro", "euros"), "₩": ("won", "won"), "¥": ("yen", "yen")}
+_NUMBER = r"\d{1,3}(?:,\d{3})+|\d+"
+_AS_MONEY = re.compile(rf"([$£€₩¥])\s?({_NUMBER})(?:\.(\d{{1,2}}))?(?!\d)(\s(?:million|billion|trillion))?")
+_CLOCK = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)\b")
+_YEAR = re.compile(r"(?<![\d,.$£€₩¥])(1[1-9]\d\d|20[1-9]\d)(s?)(?![\d%]|[,.:]\d)")
+_ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b")
+_PLAIN = re.compile(rf"(-)?({_NUMBER})(?:\.(\d+))?")
+_WORD_OF_SHORT = re.compile("|".join(rf"(?<![a-z.]){re.escape(short)}" for short in sorted(_SHORT, key=len, reverse=True)))
+_MARK_OF = {"!": ".", "…": ".", ";": ",", ":": ",", ".": ".", ",": ",", "?": "?"}
+_RUN_OF_MARKS = re.compile(r"\s*([,.?][\s,.?]*)")
+_QUOTED = re.compile(r"(?<![a-z])'|'(?![a-z])")
+
+
+def read_english(text: str, path: str | Path | None = None) -> Reading:
+    """Read a text aloud in English words. path: the file it is from, for messages.
+
+    Raises InputError for letters of another script, and for a text without any word.
+    """
+    foreign = next((sign for sign in unicodedata.normalize("NFC", text) if not _is_english(sign)), "")
+    if foreign:
+        raise InputError("the text has letters that are not English", path=path, found=repr(foreign))
+    plain = _without_accents(text.replace("\u2019", "'").replace("\u02bc", "'"))
+    said = _WORD_OF_SHORT.sub(lambda found: _SHORT[found[0]], plain)
+    for pattern, words in ((_AS_MONEY, _money), (_CLOCK, _clock), (_YEAR, _year), (_ORDINAL, _ordinal), (_PLAIN, _number)):
+        said = pattern.sub(lambda found, words=words: f" {words(found)} ", said)  # type: ignore[misc]
+    for sign, word in _SIGNS.items():
+        said = said.replace(sign, word)
+    kept = "".join(_MARK_OF.get(sign, sign if sign == "'" or "a" <= sign <= "z" else " ") for sign in said)
+    runs = _RUN_OF_MARKS.sub(lambda found: f"{_strongest(found[1])} ", " ".join(_QUOTED.sub("", kept).split()))
+    clean = " ".join(runs.split()).lstrip(f"{MARKS} ")
+    if not re.search("[a-z]", clean):
+        raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
+    return Reading(clean)
+
+
+def _without_accents(text: str) -> str:
+    """A text in small letters, without the marks above and below them."""
+    return "".join(sign for sign in unicodedata.normalize("NFKD", text).casefold() if not unicodedata.combining(sign))
+
+
+def _is_english(sign: str) -> bool:
+    return all("a" <= one <= "z" for one in _without_accents(sign) if one.isalpha())
+
+
+def cardinal(number: int) -> str:
+    """A whole number in words, as `two hundred one`; digit by digit from a quadrillion on."""
+    if number >= _MOST:
+        return " ".join(_ONES[int(digit)] for digit in str(number))
+    for scale, name in _SCALES:
+        if number >= scale:
+            rest = number % scale
+            return f"{cardinal(number // scale)} {name}{f' {cardinal(rest)}' if rest else ''}"
+    if number < len(_ONES):
+        return _ONES[number]
+    tens, ones = divmod(number, 10)
+    return _TENS[tens - 2] + (f" {_ONES[ones]}" if ones else "")
+
+
+def _whole(digits: str) -> int:
+    return int(digits.replace(",", ""))
+
+
+def _money(found: re.Match[str]) -> str:
+    amount, (one, many) = _whole(found[2]), _MONEY[found[1]]
+    if found[4]:
+        said = f"{cardinal(amount)} point {_digits(found[3])}" if found[3] else cardinal(amount)
+        return f"{said}{found[4]} {many}"
+    small = int((found[3] or "0").ljust(2, "0"))
+    return f"{cardinal(amount)} {one if amount == 1 else many}{f' {cardinal(small)}' if small else ''}"
+
+
+def _clock(found: re.Match[str]) -> str:
+    hour, minute = int(found[1]), int(found[2])
+    return f"{cardinal(hour)} " + ("o'clock" if not minute else f"oh {cardinal(minute)}" if minute < 10 else cardinal(minute))
+
+
+def _year(found: re.Match[str]) -> str:
+    century, rest = divmod(int(found[1]), 100)
+    end = "hundred" if not rest else f"oh {cardinal(rest)}" if rest < 10 else cardinal(rest)
+    said = f"{cardinal(century)} {end}"
+    return said if not found[2] else said.removesuffix("y") + "ies" if said.endswith("y") else f"{said}s"
+
+
+def _ordinal(found: re.Match[str]) -> str:
+    *before, last = cardinal(int(found[1])).split()
+    last = _ORDINALS.get(last) or (f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th")
+    return " ".join([*before, last])
+
+
+def _number(found: re.Match[str]) -> str:
+    is_code = len(found[2]) > 1 and found[2].startswith("0")
+    said = _digits(found[2]) if is_code else cardinal(_whole(found[2]))
+    minus = "minus " if found[1] and (not found.start() or found.string[found.start() - 1].isspace()) else ""
+    return minus + said + (f" point {_digits(found[3])}" if found[3] else "")
+
+
+def _digits(digits: str) -> str:
+    return " ".join(_ONES[int(digit)] for digit in digits)
+
+
+def _strongest(marks: str) -> str:
+    return "?" if "?" in marks else "." if "." in marks else ","
