@@ -176,8 +176,8 @@ METRICS = (
         _beside_source,
         frozenset({SOURCE}),
         {
-            "f0_off": Kind("median pitch off the source's", "semitones", "lower", _BOERSMA, "not its melody"),
             "harmonicity_off": Kind("harmonicity less the source's", "dB", "near", _BOERSMA, "languages sound different"),
+            "f0_off": Kind("median pitch off the source's", "semitones", "lower", _BOERSMA, "not its melody"),
         },
         place=23,
     ),
