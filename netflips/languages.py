@@ -40,7 +40,8 @@ def _over_text(source: str | None, target: str | None, renderer: Path, read_alou
     """
     spoken = RENDERER.layout.languages(read_checkpoint(renderer, RENDERER))
     if target is None:
-        target = _only([one for one in spoken if read_aloud is None or one in read_aloud], "--to")
+        known = [one for one in spoken if one != normalise_language(source or DubOptions.source)]
+        target = _only([one for one in known if read_aloud is None or one in read_aloud], "--to")
     elif read_aloud is not None:
         target = require_language(target, read_aloud, "the cascade")
     return normalise_language(source or DubOptions.source), target

@@ -212,8 +212,8 @@ def settings_key(options: DubOptions, models: DubModels) -> str:
 
     A folder may hold another recognizer by the next run, and a file another voice. Raises NetflipsError for what cannot be read.
     """
-    folders = [] if options.road is None else [options.road.recognizer, options.road.translator]
-    inside = set() if options.road is None else {path for paths in options.road.files.values() for path in paths}
+    folders = [] if options.road is None else [options.road.recognizer, *filter(None, [options.road.translator])]
+    inside = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
     files = [path for paths in inputs_of(options).values() for path in paths if path not in inside]
     return key_of(repr(options), *models.key(), *map(folder_fingerprint, folders), *map(file_digest, files))
 

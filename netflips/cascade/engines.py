@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from avcore.contracts import SpeechRecognizer
 from avcore.units.vocabulary import require_language
+from netflips.cascade.glossary import read_glossary
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.translator import TextTranslator, open_text_translator, require_translator_folder
 from netflips.models import Models
@@ -14,22 +15,20 @@ from netflips.recognizers.whisper import require_whisper_folder
 
 @dataclass(frozen=True, eq=False)
 class Engines:
-    """recognizer, translator: opened. fingerprints: of their weights, by what reports call them."""
+    """recognizer, translator: opened; None = a program translates. fingerprints: of their weights, by what reports call them."""
 
     recognizer: SpeechRecognizer
-    translator: TextTranslator
+    translator: TextTranslator | None
     fingerprints: dict[str, str]
-
-    @property
-    def names(self) -> str:
-        """Both, as reports name them."""
-        return f"{self.recognizer.name} and {self.translator.name}"
 
 
 def require_road(road: CascadeModels) -> None:
     """Refuse folders that hold no such models, before anything is loaded. Raises InputError or UsageError."""
     require_whisper_folder(road.recognizer)
-    require_translator_folder(road.translator)
+    if road.translator is not None:
+        require_translator_folder(road.translator)
+    if road.glossary is not None:
+        read_glossary(road.glossary)
 
 
 def engines_of(models: Models, road: CascadeModels, source: str, target: str) -> Engines:
@@ -41,11 +40,14 @@ def engines_of(models: Models, road: CascadeModels, source: str, target: str) ->
     def load() -> Engines:
         device, precision = models.how.device, models.how.precision
         whisper = open_whisper(road.recognizer, device, precision)
-        translator = open_text_translator(road.translator, device, precision)
-        made = {"recognizer": folder_fingerprint(road.recognizer), "text translator": folder_fingerprint(road.translator)}
-        return Engines(whisper, translator, made)
+        made = {"recognizer": folder_fingerprint(road.recognizer)}
+        if road.translator is None:
+            return Engines(whisper, None, made)
+        made["text translator"] = folder_fingerprint(road.translator)
+        return Engines(whisper, open_text_translator(road.translator, device, precision), made)
 
     engines = models.kept((road.recognizer, road.translator), load)
     require_language(source, engines.recognizer.languages, f"the recognizer {engines.recognizer.name}")
-    engines.translator.require_languages(source, target)
+    if engines.translator is not None:
+        engines.translator.require_languages(source, target)
     return engines

@@ -26,7 +26,7 @@ def require_segment_name(path: Path, flag: str, suffixes: Sequence[str] = _WRITT
     return path
 
 
-def write_segments(path: Path, utterances: Sequence[Utterance], texts: Mapping[int, Mapping[str, str]] | None = None) -> None:
+def write_segments(path: Path, utterances: Sequence[Utterance], texts: Mapping[int, Mapping[str, Any]] | None = None) -> None:
     """Write the times (source time, seconds) as JSON or SRT, by the name's ending. Raises UsageError, OutputError.
 
     texts: what the JSON says beside the times, by the utterance's number: `source_text` and such.
@@ -39,7 +39,7 @@ def write_segments(path: Path, utterances: Sequence[Utterance], texts: Mapping[i
     )
 
 
-def segments_json(utterances: Sequence[Utterance], texts: Mapping[int, Mapping[str, str]]) -> str:
+def segments_json(utterances: Sequence[Utterance], texts: Mapping[int, Mapping[str, Any]]) -> str:
     """What `write_segments` writes as JSON."""
     rows = [{"number": one.number, "start_s": one.start_s, "end_s": one.end_s, **texts.get(one.number, {})} for one in utterances]
     return json.dumps({"utterances": rows}, indent=2, ensure_ascii=False) + "\n"

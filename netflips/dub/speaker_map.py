@@ -1,7 +1,7 @@
 """What a user says of the speakers: who says which utterance, in which voice, with which face. A JSON file.
 
 {"utterances": {"3": "Ann", "5-8": "speaker 1"},
- "speakers": {"Ann": {"voice": "ann.wav", "face": 2}, "speaker 1": {"face": "none"}}}
+ "speakers": {"Ann": {"voice": "ann.wav", "face": 2}, "speaker 1": {"face": "none", "level": "반말"}}}
 """
 
 import json
@@ -18,7 +18,8 @@ from avcore.texts import read_json
 _WHAT = "the speaker map"
 _RANGE = re.compile(r"^\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?$")
 _PARTS = {"utterances", "speakers"}
-_SETTINGS = {"voice", "face"}
+_SETTINGS = {"voice", "face", "level"}
+_LEVELS = {"polite": "polite", "plain": "plain", "존댓말": "polite", "반말": "plain"}
 _MOST_UTTERANCES = 100_000
 """Of a recording: three days of speech."""
 NO_FACE = "none"
@@ -26,10 +27,13 @@ NO_FACE = "none"
 
 @dataclass(frozen=True)
 class SpeakerSettings:
-    """voice: a recording or .npy vector, None = their own. face: see `FaceChoice`; None = found, "none" = sound only."""
+    """voice: a recording or .npy vector, None = their own. face: see `FaceChoice`; None = found, "none" = sound only.
+    level: of speech, "polite" or "plain", for a program that translates; "" = it is not said.
+    """
 
     voice: Path | None = None
     face: FaceChoice | str | None = None
+    level: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,14 @@ def _settings(path: Path, name: str, given: Any) -> SpeakerSettings:
     voice, face = given.get("voice"), given.get("face")
     if voice is not None and not isinstance(voice, str):
         raise InputError(f"the voice of {name!r} in {_WHAT} is no file name", path=path, found=_kind(voice))
+    level = given.get("level", "")
+    if level and level not in _LEVELS:
+        expected = "polite (존댓말) or plain (반말)"
+        raise InputError(f"the level of {name!r} in {_WHAT} cannot be used", path=path, expected=expected, found=_kind(level))
     return SpeakerSettings(
         None if voice is None else require_file(path.parent / voice, f"the voice of {name!r}"),
         None if face is None else _face(path, name, str(face)),
+        _LEVELS.get(level, ""),
     )
 
 

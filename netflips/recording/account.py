@@ -164,7 +164,7 @@ def _utterance(job: Job, cue: Cue, clock: OutputClock, counts: dict[int, Counter
 def _target(understood: Understood, texts: Texts, number: int, begin_s: float, written: WrittenBy) -> Target:
     """What is said instead: a text, or translated units."""
     translated, listened = understood.translated, understood.listened
-    if isinstance(listened, SaidInWords) and translated.score is not None:
+    if isinstance(listened, SaidInWords) and (translated.score is not None or translated.translator):
         told_from = TranslatedFrom(listened.heard.text, finite_or_none(translated.score))
         return WrittenText(translated.text, "cascade", told_from, translated.said_by)
     if translated.text:

@@ -7,6 +7,8 @@ with `--segments-in`.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
 from unicodedata import normalize
 
 import numpy as np
@@ -18,20 +20,24 @@ from avcore.notes import Note
 from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.units import Units
 from netflips.cascade.engines import Engines, engines_of
+from netflips.cascade.glossary import read_glossary, terms_in, with_terms
 from netflips.cascade.options import CascadeModels
+from netflips.cascade.program import ProgramTranslator
 from netflips.dub.judgement import UtteranceJudgement
 from netflips.dub.segments import segments_json, write_segments
+from netflips.dub.speaker_map import SpeakerMap, read_speaker_map
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
 from netflips.dub.utterances import Utterance
+from netflips.recording.cast import Cast
 from netflips.recording.find import Found
 from netflips.recording.hear import SpeechFile
 from netflips.recording.job import LOG, Job
 from netflips.recording.spoken import GivenUnits, GivenVoices, SpeechError
 from netflips.recording.texts import judge_spoken, source_texts_of, texts_of
-from netflips.script.notes import EMPTY, LEFT_ALONE, NOT_SPOKEN, SILENT, UNSAYABLE
+from netflips.script.notes import EMPTY, LEFT_ALONE, NOT_SPOKEN, NOT_TRANSLATED, SILENT, TERMS_MISSED, UNSAYABLE
 from text2unit.stage import SPELLER
 
-_HEARD = "heard"
+_HEARD, _TRANSLATED = "heard", "translated"
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class SaidInWords:
     """An utterance over text. heard: what it says, times from its beginning. text: what is said instead, "" = it is not known.
 
     score: of the translation, None = the user wrote it. rest: the unit of silence, None = it is not known. why: the note
-    that says why there are no units, None = there are.
+    that says why there are no units, None = there are. translator: a program that made the text.
     """
 
     heard: Transcript
@@ -48,13 +54,25 @@ class SaidInWords:
     said: GivenUnits
     rest: int | None
     why: Note | None = None
+    translator: str = ""
+
+
+class _Text(NamedTuple):
+    """What is to be said. score: None = a user wrote it, or a program, `translator`, translated it. terms: of the glossary that
+    were put in. why: why there is none."""
+
+    text: str = ""
+    score: float | None = None
+    translator: str = ""
+    terms: Mapping[str, str] = MappingProxyType({})
+    why: Note | None = None
 
 
 def say_in_words(
     job: Job,
     road: CascadeModels,
     found: Found,
-    utterances: Sequence[Utterance],
+    casts: Sequence[Cast],
     voices: GivenVoices,
     decide: Callable[[Mapping[int, UtteranceJudgement]], None],
 ) -> tuple[dict[int, SaidInWords], dict[int, UtteranceJudgement]]:
@@ -67,37 +85,36 @@ def say_in_words(
     engines = engines_of(job.models, road, job.options.source, job.options.target)
     told, written = source_texts_of(job.options), texts_of(job.options)
     heard: dict[int, Transcript] = {}
-    texts: dict[int, tuple[str, float | None]] = {}
-    with job.clock.stage("text"):
+    texts: dict[int, _Text] = {}
+    with job.clock.stage("text"), _Translating(job, road, engines, casts, heard) as translating:
         recorded = voices.recorded
-        for done, one in enumerate(utterances, 1):
-            heard[one.number] = _hear(job, engines, found.speech, one, told.get(one.number))
-            job.progress("hear", done, len(utterances))
-        for done, one in enumerate(utterances, 1):
-            is_given = one.number in written or isinstance(recorded.get(one.number), GivenUnits) or not heard[one.number].text
-            texts[one.number] = (
-                (written.get(one.number, ""), None) if is_given else _translate(job, engines, heard[one.number].text)
-            )
-            job.progress("translate", done, len(utterances))
-    rows: dict[int, dict[str, str]] = {}
+        for done, cast in enumerate(casts, 1):
+            number = cast.utterance.number
+            heard[number] = _hear(job, engines, found.speech, cast.utterance, told.get(number))
+            job.progress("hear", done, len(casts))
+        for done, number in enumerate(heard, 1):
+            is_given = number in written or isinstance(recorded.get(number), GivenUnits) or not heard[number].text
+            texts[number] = _Text(written.get(number, "")) if is_given else translating.text(number)
+            job.progress("translate", done, len(casts))
+    rows: dict[int, dict[str, Any]] = {}
     for name, known in ((SOURCE_TEXT, told), (TARGET_TEXT, written)):  # those of utterances that are not dubbed now stay
         for number, text in known.items():
             rows.setdefault(number, {})[name] = text
-    rows |= {number: _row(heard[number].text, *texts[number]) for number in heard}
+    rows |= {number: _row(heard[number].text, texts[number]) for number in heard}
     _keep_texts(texts_file(job), segments_json(found.utterances, rows))
     if job.settings.segments_out is not None:
         write_segments(job.settings.segments_out, found.utterances, rows)
     spoken = {number for number, one in recorded.items() if isinstance(one, GivenUnits)}
-    judged = {number: judge_spoken(job, "" if number in spoken else text, heard[number]) for number, (text, _) in texts.items()}
+    judged = {number: judge_spoken(job, "" if number in spoken else text, heard[number]) for number, (text, *_) in texts.items()}
     decide(judged)
     with job.clock.stage("speech"):
         rest, said = _rest(job), dict[int, SaidInWords]()
-        for number, (text, score) in texts.items():
+        for number, one in texts.items():
             given = recorded.get(number)
             if isinstance(given, GivenUnits):
-                said[number] = SaidInWords(heard[number], text, score, given, rest)
+                said[number] = SaidInWords(heard[number], one.text, None, given, rest)
             else:
-                said[number] = _say(job, number, text, score, heard, voices, rest)
+                said[number] = _say(job, number, one, heard, voices, rest)
             job.progress("speech", len(said), len(texts))
     return said, judged
 
@@ -118,9 +135,10 @@ def texts_file(job: Job) -> Path:
     return job.work.folder / f"{job.out.stem}.texts.json"
 
 
-def _row(heard: str, text: str, score: float | None) -> dict[str, str]:
-    row = {SOURCE_TEXT: heard, TARGET_TEXT: text}
-    return row if score is None else row | {TRANSLATED_TEXT: text}
+def _row(heard: str, said: _Text) -> dict[str, Any]:
+    row: dict[str, Any] = {SOURCE_TEXT: heard, TARGET_TEXT: said.text}
+    row |= {} if said.score is None and not said.translator else {TRANSLATED_TEXT: said.text}
+    return row | ({"glossary": dict(said.terms)} if said.terms else {})
 
 
 def _hear(job: Job, engines: Engines, speech: SpeechFile | None, one: Utterance, told: str | None) -> Transcript:
@@ -147,34 +165,94 @@ def _rest(job: Job) -> int | None:
     return silence
 
 
-def _say(
-    job: Job, number: int, text: str, score: float | None, heard: Mapping[int, Transcript], voices: GivenVoices, rest: int | None
-) -> SaidInWords:
+def _say(job: Job, number: int, said: _Text, heard: Mapping[int, Transcript], voices: GivenVoices, rest: int | None) -> SaidInWords:
     """Find the units of what is to be said in an utterance."""
-    why = None
+    text, score, why = said.text, said.score, said.why
     if text:
         try:
-            given = voices.spell(number, text, {one: said.text for one, said in heard.items()})
-            return SaidInWords(heard[number], text, score, given, rest)
+            given = voices.spell(number, text, {one: found.text for one, found in heard.items()})
+            return SaidInWords(heard[number], text, score, given, rest, translator=said.translator)
         except SpeechError as error:
             why = LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
         except (InputError, UnitError) as error:
             why = LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(texts_file(job)))
     nothing = GivenUnits(Units(np.zeros(0, np.int64), None, job.options.target), "", "")
     why = why or LEFT_ALONE(reason=(EMPTY if heard[number].text else SILENT).code)
-    return SaidInWords(heard[number], text, score, nothing, rest, why)
+    return SaidInWords(heard[number], text, score, nothing, rest, why, said.translator)
 
 
-def _translate(job: Job, engines: Engines, text: str) -> tuple[str, float]:
-    source, target = job.options.source, job.options.target
+class _Translating:
+    """Translates what was heard, by a folder's model or a program, with the words of a glossary; each is kept."""
 
-    def make() -> Arrays:
-        made = engines.translator.translate(text, source, target)
-        return {"text": np.array(made.text), "score": np.array(made.score)}
+    def __init__(
+        self, job: Job, road: CascadeModels, engines: Engines, casts: Sequence[Cast], heard: Mapping[int, Transcript]
+    ) -> None:
+        """heard: of all utterances, by number; it is filled by and by."""
+        self._job, self._engines, self._heard = job, engines, heard
+        self._casts = {one.utterance.number: one for one in casts}
+        self._program = ProgramTranslator(road.program) if road.program else None
+        self._glossary = {} if road.glossary is None else read_glossary(road.glossary)
+        path = job.settings.speaker_map
+        self._wishes = SpeakerMap() if path is None else read_speaker_map(path)
 
-    key = key_of(text, source, target, engines.fingerprints["text translator"], job.models.arithmetic)
-    found = job.work.arrays("translated", key, make)
-    return str(found["text"]), float(found["score"])
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._program is not None:
+            self._program.close()
+
+    def text(self, number: int) -> _Text:
+        """The translation of an utterance, or why there is none."""
+        heard = self._heard[number].text
+        terms = terms_in(heard, self._glossary)
+        score: float | None = None
+        try:
+            if self._program is None:
+                text, score = self._by_model(heard)
+            else:
+                text = self._by_program(self._program, number, heard, terms)
+        except InputError as error:
+            if self._program is None:
+                raise
+            found = f": {error.found}" if error.found else ""
+            return _Text(why=LEFT_ALONE(reason=NOT_TRANSLATED.code, error=f"{error.what}{found}"))
+        termed = with_terms(heard, text, terms, None if self._program is not None else lambda other: self._by_model(other)[0])
+        if termed.missed:
+            self._job.notes.add(TERMS_MISSED(terms=", ".join(termed.missed)), number)
+        return _Text(termed.text, score, "" if self._program is None else self._program.name, termed.put)
+
+    def _by_model(self, text: str) -> tuple[str, float]:
+        translator, (source, target) = self._engines.translator, (self._job.options.source, self._job.options.target)
+        assert translator is not None  # else a program translates
+
+        def make() -> Arrays:
+            made = translator.translate(text, source, target)
+            return {"text": np.array(made.text), "score": np.array(made.score)}
+
+        key = key_of(text, source, target, self._engines.fingerprints["text translator"], self._job.models.arithmetic)
+        found = self._job.work.arrays(_TRANSLATED, key, make)
+        return str(found["text"]), float(found["score"])
+
+    def _by_program(self, program: ProgramTranslator, number: int, text: str, terms: Mapping[str, str]) -> str:
+        """What a program answers. It gets all of the recording, but a text is translated again only where it is another itself."""
+        names = {one: cast.name for one, cast in self._casts.items()}
+        own = {
+            "text": text,
+            "source": self._job.options.source,
+            "target": self._job.options.target,
+            "speaker": names[number],
+            "level": self._wishes.settings(names[number]).level,
+            "seconds": round(self._casts[number].utterance.seconds, 2),
+            "glossary": dict(terms),
+        }
+        context = [{"number": one, "speaker": names[one], "text": said.text} for one, said in self._heard.items()]
+        found = self._job.work.arrays(
+            _TRANSLATED,
+            key_of(program.key, own),
+            lambda: {"text": np.array(program.translate(own | {"number": number, "context": context}))},
+        )
+        return str(found["text"])
 
 
 def kept_transcript(work: WorkFolder, stage: str, key: str, language: str, make: Callable[[], Transcript]) -> Transcript:

@@ -77,7 +77,7 @@ class Translated:
     """units: repeats kept, without durations; of a text with them. score: None = a user wrote the text. is_truncated: the search
     ended at its limit. weakest: where it is least sure. text: that it is spoken from, "" = units were translated. why: the note
     that says why there are no units. sound: key of speech that is heard as it sounds, "" = the units are spoken. said_by:
-    whose speech was given.
+    whose speech was given. translator: a program, which gives no score.
     """
 
     units: Units
@@ -88,6 +88,7 @@ class Translated:
     why: Note | None = None
     sound: str = ""
     said_by: str = ""
+    translator: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,9 +168,17 @@ def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Unde
     with GivenVoices(job, found, casts) as voices:
         if job.options.road is None:
             return _understand_units(job, found, casts, voices, decide)
-        words, judged = say_in_words(job, job.options.road, found, [one.utterance for one in casts], voices, decide)
+        words, judged = say_in_words(job, job.options.road, found, casts, voices, decide)
         meant = {
-            number: Translated(one.said.units, one.score, text=one.text, why=one.why, sound=one.said.sound, said_by=one.said.whose)
+            number: Translated(
+                one.said.units,
+                one.score,
+                text=one.text,
+                why=one.why,
+                sound=one.said.sound,
+                said_by=one.said.whose,
+                translator=one.translator,
+            )
             for number, one in words.items()
         }
         return {number: Understood(one, meant[number], judged[number]) for number, one in words.items()}

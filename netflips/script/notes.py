@@ -44,6 +44,12 @@ UNSAYABLE = NoteKind(
     "이 글은 소리 내어 읽을 수 없습니다({error}). 고쳐서 다시 시도해 주세요.",
 )
 NOT_SPOKEN = NoteKind("not_spoken", "its text was not said: {error}", "글을 소리로 만들지 못했습니다({error}).")
+NOT_TRANSLATED = NoteKind("not_translated", "its text was not translated: {error}", "글을 번역하지 못했습니다({error}).")
+TERMS_MISSED = NoteKind(
+    "terms_missed",
+    "{u}the translation has nothing for {terms} of the glossary",
+    "{u}용어집의 {terms}에 해당하는 말이 번역에 없어요.",
+)
 NOTHING_GIVEN = NoteKind("nothing_given", "there is no speech for it in {name}", "{name}에 이 발화의 음성이 없습니다.")
 NOT_TAKEN = NoteKind("not_taken", "{name} cannot be said: {error}", "{name}의 음성을 쓸 수 없습니다({error}).")
 UNTOLD = NoteKind("untold", "there is no text for it, and no unit translator", "말할 글도 번역 모델도 없습니다.")

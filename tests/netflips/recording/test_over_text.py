@@ -1,6 +1,7 @@
 """A recording dubbed over text: heard, translated and spelt by models of a folder; its texts corrected and given back."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def dub(paths: ModelPaths, folders: dict[str, Path]) -> Callable[..., int]:
     """Dubs over text, with the renderer, the speller and the two folders alone."""
 
-    def run(source: Path, out: Path, *more: object) -> int:
-        given = [item for pair in (folders | {"--unit2av-path": paths.unit2av}).items() for item in pair]
-        asked = [source, "--out-vid-path", out, "--cascade", *given, "--tgt-lang", "ko", "--cpu", "--quiet", *more]
+    def run(source: Path, out: Path, *more: object, given: dict[str, Path] = folders) -> int:
+        flags = [item for pair in (given | {"--unit2av-path": paths.unit2av}).items() for item in pair]
+        asked = [source, "--out-vid-path", out, "--cascade", *flags, "--tgt-lang", "ko", "--cpu", "--quiet", *more]
         return main([str(one) for one in asked])
 
     return run
@@ -121,6 +122,41 @@ def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(
     assert "utterance 1 is left alone: its text cannot be said" in capsys.readouterr().err
 
 
+TRANSLATE = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    open(sys.argv[1], "a").write(line)
+    answer = {"error": "no idea"} if asked["number"] == 3 else {"ok": True, "text": "그 bus를 " + asked["level"]}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_of_speech(
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "translate.py").write_text(TRANSLATE)
+    (tmp_path / "glossary.tsv").write_text("Bus\t전차\n", encoding="utf-8")
+    names = {"utterances": {"1-3": "Ann"}, "speakers": {"Ann": {"level": "반말"}}}
+    (tmp_path / "map.json").write_text(json.dumps(names), encoding="utf-8")
+    given = {name: path for name, path in folders.items() if name != "--text-translator"}
+    out, work, told = tmp_path / "out.mp4", tmp_path / "work", tmp_path / "report.json"
+    with_program = ["--translate-with", f"{sys.executable} {tmp_path / 'translate.py'} {tmp_path / 'log'}"]
+    with_program += ["--glossary", tmp_path / "glossary.tsv", "--speaker-map", tmp_path / "map.json"]
+    assert dub(recording, out, "--work-dir", work, "--report", told, *with_program, given=given) == 0
+    one, _, third = _told(told)["recording"]["utterances"]
+    assert (one["said_text"], one["target_text"], one["left_alone"]) == ("그 전차를 plain", "", "")
+    assert "its text was not translated" in third["left_alone"]
+    assert "no idea" in third["left_alone"]
+    asked = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [row["number"] for row in asked] == [1, 2, 3]
+    assert asked[0]["context"] == [{"number": k, "speaker": "Ann", "text": HEARD} for k in (1, 2, 3)]
+    assert asked[0]["glossary"] == {"bus": "전차"}
+    rows = json.loads((work / "out.texts.json").read_text(encoding="utf-8"))["utterances"]
+    assert rows[0]["glossary"] == {"bus": "전차"}
+    assert rows[0]["target_text"] == rows[0]["translated_text"] == "그 전차를 plain"
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -132,6 +168,8 @@ def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(
         (["--timing", "free"], "--timing free belongs to the unit pipeline"),
         (["--modalities", "video"], "the cascade hears sound"),
         (["--beam", "5"], "belong to the unit pipeline"),
+        (["--translate-with", "cat"], "--translate-with stands in place of --text-translator"),
+        (["--glossary", "{times}"], "of the glossary is no pair"),
         (["--segments-in", "{times}"], "source_text of entry 1 is no text"),
         (["--report", "{whisper}/config.json"], "would overwrite the recognizer"),
     ],

@@ -1,0 +1,105 @@
+"""Words that a user's glossary gives, and programs that translate."""
+
+import json
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from avcore.errors import InputError, UsageError
+from netflips.cascade.glossary import read_glossary, terms_in, with_fitting_particles, with_terms
+from netflips.cascade.program import ProgramTranslator
+
+
+@pytest.mark.parametrize(
+    ("text", "noun", "wanted"),
+    [
+        ("오로라은 커요.", "오로라", "오로라는 커요."),
+        ("달빛는 달빛를 달빛과", "달빛", "달빛은 달빛을 달빛과"),
+        ("서울으로 가요. 서울로서 서울으로는", "서울", "서울로 가요. 서울로서 서울로는"),
+        ("부산로 가서 부산이가요", "부산", "부산으로 가서 부산이가요"),
+        ("학교이 학교과 학교은,", "학교", "학교가 학교와 학교는,"),
+        ("서울역이", "서울", "서울역이"),
+        ("AI은", "AI", "AI은"),
+    ],
+)
+def test_particles_fit_the_noun_before_them(text: str, noun: str, wanted: str) -> None:
+    assert with_fitting_particles(text, noun) == wanted
+
+
+def test_terms_are_put_where_their_rendering_or_their_english_stands() -> None:
+    glossary = {"aurora station": "오로라역", "aurora": "오로라", "unit": "유닛", "bus": "버스"}
+    source = "Aurora Station has no buses, only Units."
+    terms = terms_in(source, glossary)
+    assert terms == {"aurora station": "오로라역", "unit": "유닛"}  # the longer one, whole words, also of several
+    said = {"aurora station": "극광 정거장", "unit": "단위."}
+    termed = with_terms(source, "극광 정거장는 단위를 만들어요.", terms, lambda text: said.get(text.lower(), ""))
+    assert termed.text == "오로라역은 유닛을 만들어요."
+    assert (termed.put, termed.missed) == (terms, ())
+    assert with_terms("the unit", "그 Unit를 봐요", {"unit": "유닛"}, None).text == "그 유닛을 봐요"
+    mixed = with_terms("the unit", "그것을 봐요", {"unit": "유닛"}, lambda text: "유닛를 봐요" if "유닛" in text else "부대")
+    assert mixed.text == "유닛을 봐요"
+    missed = with_terms("the unit", "그것을 봐요", {"unit": "유닛"}, None)
+    assert (missed.text, missed.put, missed.missed) == ("그것을 봐요", {}, ("unit",))
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [("bus 버스\n", "line 1"), ("bus\t버스\nBUS\t뻐스\n", "line 2.*otherwise"), ("# nothing\n", "is empty"), ("a\t\n", "line 1")],
+)
+def test_a_glossary_that_cannot_be_read_names_its_line(content: str, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "glossary.tsv"
+    path.write_text("\ufeff# words\nBus  stop\t정류장\n", encoding="utf-8")
+    assert read_glossary(path) == {"bus stop": "정류장"}
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=complaint):
+        read_glossary(path)
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(302 if asked["text"] == "away" else 200)
+        if asked["text"] == "away":
+            self.send_header("Location", "http://example.invalid/")
+        self.end_headers()
+        self.wfile.write(json.dumps({"text": f"{asked['text']}!\n{len(asked['context'])}"}).encode())
+
+    def log_message(self, format: str, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), _Answers)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/translate"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_program_or_an_address_of_this_machine_translates(address: str) -> None:
+    answers = 'json.dumps({"ok": True, "text": json.loads(line)["text"] + "!\\n1"})'
+    code = f"import json, sys\nfor line in sys.stdin:\n    print({answers}, flush=True)"
+    for given in (address, f"{sys.executable} -c '{code}'"):
+        translator = ProgramTranslator(given)
+        assert translator.translate({"text": "안녕", "context": [1]}) == "안녕! 1"
+        translator.close()
+    with pytest.raises(InputError, match="did not answer"):
+        ProgramTranslator(address).translate({"text": "away", "context": []})
+    for other in ("http://192.168.0.7/x", "https://127.0.0.1/x", "http://example.com/", "no-such-program-anywhere"):
+        with pytest.raises(UsageError, match="--translate-with"):
+            ProgramTranslator(other)
+
+
+def test_one_that_fails_again_and_again_is_not_asked_any_more() -> None:
+    translator = ProgramTranslator("false")
+    for _ in range(5):
+        with pytest.raises(InputError, match="ended without an answer"):
+            translator.translate({"text": "a"})
+    with pytest.raises(InputError, match="failed 5 times in a row"):
+        translator.translate({"text": "a"})
