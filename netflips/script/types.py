@@ -18,6 +18,8 @@ from avcore.units.domain import Stretch
 FORMAT = "netflips-script-1"
 _DIGITS = 6
 """Sums of seconds are rounded to so many digits, so that they are the steps that they are made of."""
+_WHOLE = 0.999
+"""Speech at this share of its natural length is not spoken faster."""
 
 Schedule = Literal["own", "to_and_fro", "hold", "still", "sound"]
 """What time of the output belongs to what time of the media. own: its own; to_and_fro: footage is played to and fro; hold: its last
@@ -282,7 +284,7 @@ class TimeFit:
     @property
     def is_hurried(self) -> bool:
         """Whether it is spoken faster than the pace allows."""
-        return self.overrun_s > 0 and not self.held_s
+        return self.overrun_s > 0 and not self.held_s and (self.factor or 0.0) < _WHOLE  # what is heard as it is, is cut
 
 
 @dataclass(frozen=True)
