@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, MediaError, NetflipsError, NoFaceError, NoSpeechError, OutputError, UnitError
-from avcore.media import PictureSource, probe, read_speech, write_speech
+from avcore.faces.geometry import MouthsToDraw
+from avcore.media import Picture, PictureSource, probe, read_speech, write_speech
 from avcore.progress import silent
 from avcore.units import Units
 from netflips import __version__
@@ -261,8 +262,8 @@ def test_a_mouth_gets_the_landmarks_of_the_face_that_was_followed_where_they_are
 
     def given(face: Any, pixel_aspect: Fraction = Fraction(1), has_given_boxes: bool = False) -> list[Any]:
         source = SimpleNamespace(info=SimpleNamespace(pixel_aspect=pixel_aspect))
-        material = ClipInput(source, None, [None] * 2, None, face, has_given_boxes)
-        return [material.mesh_at(index) for index in range(2)]
+        material = ClipInput(source, None, MouthsToDraw.of([None] * 2), None, face, has_given_boxes)
+        return [material.face_of(Picture(np.zeros((2, 2, 3), np.uint8), Fraction(0), index)).mesh for index in range(2)]
 
     assert given(face) == [None, seen[1]]
     assert given(None) == given(face, Fraction(4, 3)) == given(face, has_given_boxes=True) == [None, None]
