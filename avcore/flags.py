@@ -1,7 +1,7 @@
 """The options of a command as one dataclass: flags, their help, and the files that they name come from its fields.
 
 A field that is made by `flag` or `positional` is an option, a string under it is its help, and its type says how it is read:
-bool is a switch, Literal a choice, tuple several values, a dataclass more options of its own. A field made by `flags_of` is added
+bool is a switch, Literal a choice, tuple several values. A field made by `flags_of` is added
 and read by functions. What a field does not get from the command line has its default, as in Python.
 """
 
@@ -153,18 +153,24 @@ def run_with(
 def parser_for(options: type, prog: str, epilog: str | None = None) -> Parser:
     """Return the parser of a command's options. epilog: said at the end of its help."""
     parser = Parser(prog=prog, description=inspect.cleandoc(options.__doc__ or ""), epilog=epilog)
-    _add(options, parser, {}, parser)
+    container, groups, words = parser, dict[str, Any](), _words(options)
+    for one, told, kind in _flags(options):
+        if told.group:
+            title, text = (told.group, None) if isinstance(told.group, str) else told.group
+            container = groups.get(title) or groups.setdefault(title, parser.add_argument_group(title, text))
+        if told.add is not None:
+            told.add(container)
+        else:
+            _add_one(container, one, told, kind, words.get(one.name, ""))
     return parser
 
 
 def options_from(options: type[Options], given: argparse.Namespace) -> Options:
     """Return the options that were parsed. Raises what the dataclass raises."""
     values = dict[str, Any]()
-    for one, told, kind in _flags(options):
+    for one, told, _ in _flags(options):
         if told.make is not None:
             values[one.name] = told.make(given)
-        elif is_dataclass(kind) and not told.names and told.read is None:
-            values[one.name] = options_from(kind, given)  # type: ignore[arg-type]
         elif (value := getattr(given, one.name, None)) is not None:
             value = tuple(value) if isinstance(value, list) else value
             values[one.name] = value if told.read is None else told.read(value)
@@ -172,7 +178,7 @@ def options_from(options: type[Options], given: argparse.Namespace) -> Options:
 
 
 def declared_in(options: Any) -> Iterator[tuple[Input | Output, list[Path]]]:
-    """Yield the files that options name, those of nested options too."""
+    """Yield the files that options name."""
     for one, told, _ in _flags(type(options)):
         value = getattr(options, one.name)
         if told.file is not None:
@@ -182,7 +188,6 @@ def declared_in(options: Any) -> Iterator[tuple[Input | Output, list[Path]]]:
             files: Mapping[str, Any] = getattr(value, "files", None) or {}
             if not callable(files):
                 yield from ((Input(what, may_be_folder=True), _listed(paths)) for what, paths in files.items())
-            yield from declared_in(value)
 
 
 def _as_path(given: Any) -> Path:
@@ -193,24 +198,6 @@ def _as_path(given: Any) -> Path:
 
 def _listed(paths: Any) -> list[Path]:
     return [paths] if isinstance(paths, Path) else list(paths)
-
-
-def _add(options: type, container: Any, groups: dict[str, Any], parser: Parser) -> Any:
-    """Add the flags of a dataclass; returns the group that the last went into."""
-    words = _words(options)
-    for one, told, kind in _flags(options):
-        if told.group:
-            title, text = (told.group, None) if isinstance(told.group, str) else told.group
-            if title not in groups:
-                groups[title] = parser.add_argument_group(title, text)
-            container = groups[title]
-        if told.add is not None:
-            told.add(container)
-        elif is_dataclass(kind) and not told.names and told.read is None:
-            container = _add(kind, container, groups, parser)  # type: ignore[arg-type]
-        else:
-            _add_one(container, one, told, kind, words.get(one.name, ""))
-    return container
 
 
 def _add_one(container: Any, one: Field[Any], told: _Flag, kind: Any, help: str) -> None:

@@ -168,27 +168,13 @@ FROM, TO = ("--src-lang", "--source"), ("--tgt-lang", "--target")
 """What --from and --to are called otherwise."""
 
 
-def add_language_options(container: argparse._ActionsContainer, source: str, target: str) -> None:
-    """Add --from and --to, languages. source, target: their help."""
-    add_option(container, "--from", hidden=FROM, dest="src_lang", metavar="LANG", help=source)
-    add_option(container, "--to", hidden=TO, dest="tgt_lang", metavar="LANG", help=target)
-
-
-def add_voice_option(container: argparse._ActionsContainer, help: str) -> None:
-    """Add --voice."""
-    add_option(
-        container, "--voice", hidden=("--speaker-path",), dest="speaker_path", type=Input("the voice"), metavar="FILE", help=help
-    )
-
-
 def add_track_option(parser: argparse._ActionsContainer, whose: str) -> None:
     """Add --audio-track to a parser or a group of options. whose: the file, as `the video`."""
-    parser.add_argument("--audio-track", metavar="N|LANG", help=track_help(whose))
-
-
-def track_help(whose: str) -> str:
-    """What --audio-track is. whose: the file, as `the video`."""
-    return f"the sound track of {whose} that is heard: a number from 1, or a language (default: the first with speech)"
+    parser.add_argument(
+        "--audio-track",
+        metavar="N|LANG",
+        help=f"the sound track of {whose} that is heard: a number from 1, or a language (default: the first with speech)",
+    )
 
 
 def add_quiet_options(parser: argparse._ActionsContainer, besides: str = "") -> None:

@@ -76,7 +76,7 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run_with(TranscribeOptions, _work, argv, _PROG)
+    return run_with(TranscribeOptions, transcribe_files, argv, _PROG)
 
 
 def reader_path(given: Path | None) -> Path:
@@ -92,7 +92,8 @@ def reader_path(given: Path | None) -> Path:
     return bundle.checkpoint(TEXT_READER)
 
 
-def _work(options: TranscribeOptions) -> int | None:
+def transcribe_files(options: TranscribeOptions, found: "list[Heard] | None" = None) -> int | None:
+    """Transcribe; returns the exit code, 2 when some of several failed. found: gets what was heard in place of being printed."""
     outputs = _outputs(options)
     if options.recognizer is None:
         reader_path(options.unit2text_path)  # before libraries are loaded
@@ -112,7 +113,10 @@ def _work(options: TranscribeOptions) -> int | None:
             settle_track(path, options.audio_track)
             with bars(options.quiet) as progress:
                 heard = listener.hear(path, asked, progress)
-            _write(out, _format_of(options, out), heard, is_named=options.out is not None)
+            if found is not None:
+                found.append(heard)
+            if found is None or out is not None:
+                _write(out, _format_of(options, out), heard, is_named=options.out is not None)
         except NetflipsError as error:
             if len(outputs) == 1:
                 raise

@@ -1,12 +1,11 @@
 """The work of `unit2av.inference_unit2av`: units from a file, a speaker's video, and a video of them saying it."""
 
-import argparse
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
-from avcore.command import LOG, device_name
+from avcore.command import LOG
 from avcore.compute.ahead import pictures_at_once
 from avcore.errors import NoFaceError, NoSpeechError
 from avcore.faces.geometry import MouthsToDraw, mouths_in_boxes
@@ -20,7 +19,8 @@ from avcore.speech.tracks import settle_track
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Ids, Units, from_reference_codes, read_unit_file, units_of
 from avcore.units.vocabulary import normalise_language
-from unit2av.lipsync.backend import mouth_choice, settled
+from unit2av.inference_options import RenderOptions
+from unit2av.lipsync.backend import settled
 from unit2av.lipsync.choose import opened_mouth
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
@@ -38,14 +38,14 @@ class _Models:
     fingerprint: str
 
 
-def say_and_show(options: argparse.Namespace) -> None:
+def say_and_show(options: RenderOptions) -> None:
     """Say and show the units of a file, as the options ask for."""
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
-    settled(mouth_choice(options, options.hard_paste), checkpoint)
-    out = options.out_vid_path
-    codes = read_unit_file(options.in_unit_path)
-    settle_track(options.in_vid_path)
-    source = PictureSource(options.in_vid_path)
+    settled(options.lips, checkpoint)
+    out = options.out
+    codes = read_unit_file(options.units)
+    settle_track(options.video)
+    source = PictureSource(options.video)
     models = _load(options, checkpoint)
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
     info = source.info
@@ -53,15 +53,15 @@ def say_and_show(options: argparse.Namespace) -> None:
         out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, **QUICK,
         pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709,
     )  # fmt: skip
-    with units_of(options.in_unit_path):
+    with units_of(options.units):
         units = _timed(options, codes, models.vocoder)
     speaker = _voice(options, source)
     total = num_pictures_for(units)
     with bars(options.quiet) as progress:
         mouths = _mouths(options, source, min(total, len(source)), progress)
-        choice, batch = mouth_choice(options, options.hard_paste), pictures_at_once(info.width, info.height, BATCH_PICTURES)
-        opened = opened_mouth(choice, checkpoint, device_name(options), options.precision, models.renderer, batch)
-        with opened as mouth, writer, units_of(options.in_unit_path):
+        choice, batch = options.lips, pictures_at_once(info.width, info.height, BATCH_PICTURES)
+        opened = opened_mouth(choice, checkpoint, options.device, options.precision, models.renderer, batch)
+        with opened as mouth, writer, units_of(options.units):
             said, sound = told_of_speech(mouth, units, models.vocoder.iter_synthesize(units, speaker))
             footage = source.pingpong(total, among=source.own)
             shown = steady(footage, FRAME_RATE, Talk(1, Fraction(0), mouth.codes(said)), faces_by_index(mouths))
@@ -76,34 +76,34 @@ def say_and_show(options: argparse.Namespace) -> None:
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)
 
 
-def _load(options: argparse.Namespace, path: Path) -> _Models:
+def _load(options: RenderOptions, path: Path) -> _Models:
     """Load both halves; the checkpoint itself is let go, so that its weights are in memory once."""
-    language, device = normalise_language(options.tgt_lang), device_name(options)
+    language, device = normalise_language(options.to), options.device
     checkpoint = open_renderer_checkpoint(path)
     vocoder = UnitVocoder.from_checkpoint(checkpoint, language, device, options.precision, options.vocoder_unit_offset)
     return _Models(vocoder, LipRenderer.from_checkpoint(checkpoint, device, options.precision), checkpoint.source.fingerprint)
 
 
-def _timed(options: argparse.Namespace, codes: Ids, vocoder: UnitVocoder) -> Units:
+def _timed(options: RenderOptions, codes: Ids, vocoder: UnitVocoder) -> Units:
     """Units with durations, of the codes in a file."""
-    if options.no_durations:
+    if not options.durations:
         return Units.from_frames(codes[codes >= 0], vocoder.language)
     return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), 1 / options.speed)
 
 
-def _voice(options: argparse.Namespace, source: PictureSource) -> SpeakerVoice:
+def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
     """The voice that was given, or that of the video."""
-    if options.speaker_path is None and not source.info.has_audio:
+    if options.voice is None and not source.info.has_audio:
         raise NoSpeechError(
             "the video has no sound to take the voice from",
             path=source.path,
-            hint="give a voice with --speaker-path x.wav or x.npy",
+            hint="give a voice with --voice x.wav or x.npy",
         )
-    path = options.speaker_path or source.path
-    return read_voice(path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device_name(options)))
+    path = options.voice or source.path
+    return read_voice(path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, options.device))
 
 
-def _mouths(options: argparse.Namespace, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:
+def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:
     """The mouths to draw in the pictures of the source that are shown, in boxes that are given, or found."""
     # The detector and its models are loaded only when they are needed.
     if options.in_bbox_path is not None:

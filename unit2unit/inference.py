@@ -1,23 +1,23 @@
 """Translate units of one language into units of another: `python -m unit2unit.inference --in-unit-path en.txt ...`."""
 
-import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle, learnt_languages
-from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.command import LOG
 from avcore.errors import UsageError
+from avcore.flags import CommonOptions, flag, out_flag, parser_for, positional, run_with
 from avcore.loading import loading, names_from
 from avcore.notes import Note, NoteKind, tell
-from avcore.outputs import Input, Output
+from avcore.outputs import Input
 from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.units import Units, read_unit_file, units_of, write_unit_file
 from avcore.units.domain import outside_note
-from avcore.usage import add_language_options, add_option, add_positional
+from avcore.usage import FROM, TO, Parser
 from unit2unit.many import ManyOutputs, is_many
 from unit2unit.stage import TRANSLATOR
 
@@ -44,51 +44,44 @@ TRUNCATED = NoteKind(
 _EMPTY = NoteKind("empty", "the translation is empty", "번역 결과가 비어 있어요.")
 
 
+@dataclass(frozen=True)
+class TranslateOptions(CommonOptions):
+    """Translate speech units into those of another language."""
+
+    units: tuple[Path, ...] = positional("UNITS", "--in-unit-path", file=Input("the unit file", may_be_folder=True))
+    """units as text, of which the first line is read; or several, folders of them, .jsonl files with id and units"""
+    out: Path | None = out_flag("the output unit file", "--out-unit-path", default=None)
+    """the translated units, one line; .jsonl for many"""
+    _: KW_ONLY
+    out_dir: Path | None = flag(default=None, metavar="DIR")
+    """for those of many: a unit file for each, called by its id"""
+    utut_path: Path | None = flag(default=None, file=Input("the translator"))
+    """utut_ko.pt or another translator checkpoint (default: the bundle's)"""
+    source: str | None = flag("--from", hidden=FROM, default=None, metavar="LANG")
+    """language of the units, as en (default: the bundle's)"""
+    to: str | None = flag(hidden=TO, default=None, metavar="LANG")
+    """language to translate into, as ko; any that the checkpoint has (default: the bundle's)"""
+    beam: int | None = flag(default=None)
+    """hypotheses kept alive (default: as the checkpoint says, 20 as published)"""
+    max_target_units: int | None = flag(default=None)
+    """stop a translation at N units and marks; 0 = no limit (default: as the checkpoint says, 200 as published)"""
+    translator_unit_offset: int | None = flag(default=None)
+    """the translator counts units from N: added before, taken off after (default: as the checkpoint says, else 0)"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.out is None) == (self.out_dir is None):
+            raise UsageError("say where the translation goes", expected="--out, or --out-dir for many")
+
+
 def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
-    parser = Parser(prog=prog, description="Translate speech units into those of another language.")
-    add_positional(
-        parser,
-        "in_unit_path",
-        "--in-unit-path",
-        type=Input("the unit file", may_be_folder=True),
-        nargs="+",
-        metavar="UNITS",
-        help="units as text, of which the first line is read; or several, folders of them, .jsonl files with id and units",
-    )
-    add_option(
-        parser, "-o", "--out", hidden=("--output", "--out-unit-path"), dest="out_unit_path", type=Output("the output unit file"),
-        metavar="FILE", help="the translated units, one line; .jsonl for many",
-    )  # fmt: skip
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="for those of many: a unit file for each, called by its id")
-    parser.add_argument(
-        "--utut-path", type=Input("the translator"), help="utut_ko.pt or another translator checkpoint (default: the bundle's)"
-    )
-    add_language_options(
-        parser,
-        "language of the units, as en (default: the bundle's)",
-        "language to translate into, as ko; any that the checkpoint has (default: the bundle's)",
-    )
-    parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says, 20 as published)")
-    parser.add_argument(
-        "--max-target-units",
-        type=int,
-        metavar="N",
-        help="stop a translation at N units and marks; 0 = no limit (default: as the checkpoint says, 200 as published)",
-    )
-    parser.add_argument(
-        "--translator-unit-offset",
-        type=int,
-        metavar="N",
-        help="the translator counts units from N: added before, taken off after (default: as the checkpoint says, else 0)",
-    )
-    add_common_options(parser)
-    return parser
+    return parser_for(TranslateOptions, prog)
 
 
 def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(prog), _work, argv)
+    return run_with(TranslateOptions, translate_files, argv, prog)
 
 
 def search_settings(stored: "SearchConfig", beam: int | None, max_target_units: int | None) -> "SearchConfig":
@@ -102,18 +95,17 @@ def truncation_note(translation: "Translation") -> Note | None:
     return TRUNCATED(units=len(translation.units)) if translation.truncated else None
 
 
-def _work(options: argparse.Namespace) -> int | None:
+def translate_files(options: TranslateOptions) -> int | None:
+    """Translate one unit file, or many; returns the exit code, 1 when some of many failed."""
     path = checkpoint_or_bundle(options.utut_path, TRANSLATOR)
-    if (options.out_unit_path is None) == (options.out_dir is None):
-        raise UsageError("say where the translation goes", expected="--out, or --out-dir for many")
-    if options.out_dir is not None or is_many(options.in_unit_path):
+    if options.out is None or is_many(options.units):
         return _translate_many(path, options)
-    _translate_one(path, options.in_unit_path[0], options.out_unit_path, options)
+    _translate_one(path, options.units[0], options.out, options)
     return None
 
 
-def _translate_many(path: Path, options: argparse.Namespace) -> int | None:
-    outputs = ManyOutputs(options.in_unit_path, options.out_dir, options.out_unit_path, path)
+def _translate_many(path: Path, options: TranslateOptions) -> int | None:
+    outputs = ManyOutputs(options.units, options.out_dir, options.out, path)
     languages = _languages(path, options)
     translator = _load(path, options)
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
@@ -121,14 +113,14 @@ def _translate_many(path: Path, options: argparse.Namespace) -> int | None:
         return outputs.write(translator, languages, search, progress)
 
 
-def _load(path: Path, options: argparse.Namespace) -> "UnitTranslator":
+def _load(path: Path, options: TranslateOptions) -> "UnitTranslator":
     with loading():
         from unit2unit.translator import UnitTranslator
 
-    return UnitTranslator.from_checkpoint(path, device_name(options), options.precision, options.translator_unit_offset)
+    return UnitTranslator.from_checkpoint(path, options.device, options.precision, options.translator_unit_offset)
 
 
-def _translate_one(path: Path, given: Path, out: Path, options: argparse.Namespace) -> None:
+def _translate_one(path: Path, given: Path, out: Path, options: TranslateOptions) -> None:
     ids = read_unit_file(given)
     source, target = _languages(path, options)
     translator = _load(path, options)
@@ -143,8 +135,8 @@ def _translate_one(path: Path, given: Path, out: Path, options: argparse.Namespa
     LOG.info("%s: %s from %d, score %.4f", out, several(len(translation.units), "unit"), len(ids), translation.score)
 
 
-def _languages(path: Path, options: argparse.Namespace) -> tuple[str, str]:
-    source, target = learnt_languages(path, options.src_lang, options.tgt_lang)
+def _languages(path: Path, options: TranslateOptions) -> tuple[str, str]:
+    source, target = learnt_languages(path, options.source, options.to)
     if source is None or target is None:
         raise UsageError("give both languages", expected="--from and --to, as en and ko")
     return source, target

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ from avdata.manifest import PATH_FIELDS, Manifest
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import ExtractModels, ExtractSettings, ShardLayout
-from netflips.bulk.spread import Spread
+from netflips.bulk.spread import Spread, SpreadFlags
 
 _PROG = "netflips extract"
 _CODES = "Exit code 0: all is done; 1: some utterances were set aside, see failed.jsonl; 2: bad input or usage."
@@ -30,7 +30,7 @@ _REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True)
-class ExtractOptions(CommonOptions):
+class ExtractOptions(SpreadFlags, CommonOptions):
     """Extract the units of a corpus, on all cores and GPUs. Stop it at any time: the same command goes on."""
 
     in_path: str = positional("CORPUS", "--in-path", group="files")
@@ -64,10 +64,7 @@ class ExtractOptions(CommonOptions):
     """lips/<id>.lip.mp4 and .bbox.pkl of videos that have no lip crops"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
     """speaker encoder, encoder.pt (default: resemblyzer's weights)"""
-    spread: Spread = flag(group="going about it", factory=Spread)
-    retry_failed: bool = flag(default=False)
-    """try again what an earlier run set aside"""
-    readers: int = flag(default=0)
+    readers: int = flag(group="many files", default=0)
     """files decoded at a time (default: one a core)"""
     batch_seconds: float = flag(default=0.0, metavar="S")
     """speech in a batch, padding counted (default: 32, on a GPU 320; twice without pictures)"""
@@ -109,17 +106,18 @@ def build_parser(prog: str = _PROG) -> Parser:
 
 def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
     """Run the command; returns its exit code."""
-    return run_with(ExtractOptions, _work, argv, prog, epilog=_CODES)
+    return run_with(ExtractOptions, extract_corpus, argv, prog, epilog=_CODES)
 
 
-def _work(options: ExtractOptions) -> int | None:
+def extract_corpus(options: ExtractOptions) -> int | None:
+    """Extract; returns 1 when some utterances were set aside."""
     settings = options.settings()
     LOG.info("reading %s", options.in_path)
     manifest = _inputs(options)
     LOG.info("%s; looking at models and at what is done already", several(len(manifest), "utterance"))
     models = _models(options, settings)
     _require_apart(manifest, models, options)
-    spread = replace(options.spread, readers=options.readers)
+    spread = options.spread(options.readers)
     if options.dry_run is not None:
         return _estimate(manifest, settings, models, spread, options, options.dry_run)
     from netflips.bulk.extraction import RunChoices, extract

@@ -16,15 +16,16 @@ _COPIES_OF_WEIGHTS = 1.5
 
 @dataclass(frozen=True)
 class Spread:
-    """What the user says of it. readers: reading tasks at a time, 0 = one a core."""
+    """What the user says of it.
 
-    workers: int = flag(default=0)
-    """model workers (default: all GPUs; without one, a core each as far as memory goes)"""
+    workers: model workers, 0 = one for each share of a GPU, or without one for each core that memory allows. readers:
+    reading tasks at a time, 0 = one a core. gpus_per_worker: may be a fraction. address: of a Ray cluster, None = here.
+    """
+
+    workers: int = 0
     readers: int = 0
-    gpus_per_worker: float = flag(default=1.0)
-    """0.5 = two share one (default: 1)"""
-    address: str | None = flag(default=None, metavar="HOST:PORT")
-    """Ray cluster to work on, host:port or auto (default: here)"""
+    gpus_per_worker: float = 1.0
+    address: str | None = None
 
     def __post_init__(self) -> None:
         if self.workers < 0 or self.readers < 0:
@@ -85,3 +86,21 @@ def default_workers(weights: int) -> int:
 def file_size(path: Path | None) -> int:
     """Bytes of a checkpoint, 0 for none."""
     return 0 if path is None else path.stat().st_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpreadFlags:
+    """The options of bulk commands for it."""
+
+    workers: int = flag(group="many files", default=Spread.workers)
+    """model workers (default: all GPUs; without one, a core each as far as memory goes)"""
+    gpus_per_worker: float = flag(default=Spread.gpus_per_worker)
+    """0.5 = two share one (default: 1)"""
+    address: str | None = flag(default=Spread.address, metavar="HOST:PORT")
+    """Ray cluster to work on, host:port or auto (default: here)"""
+    retry_failed: bool = flag(default=False)
+    """try again what an earlier run set aside"""
+
+    def spread(self, readers: int = 0) -> Spread:
+        """Return how the work is spread. Raises UsageError."""
+        return Spread(self.workers, readers, self.gpus_per_worker, self.address)

@@ -8,19 +8,19 @@ from avcore.faces.select import parse_face_choice
 from avcore.flags import CommonOptions, flag, out_flag, positional, voice_flag
 from avcore.outputs import Input, Output
 from avcore.usage import FROM, TO
-from netflips.bulk.spread import Spread
+from netflips.bulk.spread import SpreadFlags
 from netflips.cascade.options import TEXT
 from netflips.dub.given_speech import USUAL_SPEAKER
 from netflips.dub.recording_flags import RecordingFlags
 from netflips.dub.subtitle_flags import SubtitleFlags
 from netflips.options import MODALITIES, UnitOffset
 from netflips.published.store import usual_model
-from unit2av.inference_unit2a import unit_offset
+from unit2av.inference_options import unit_offset
 from unit2av.lipsync.backend import MouthChoice, lips_flag
 
 
 @dataclass(frozen=True)
-class DubCommand(SubtitleFlags, RecordingFlags, CommonOptions):
+class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
     """Dub videos of someone speaking: same person, own voice, another language, lips that fit."""
 
     videos: tuple[Path, ...] = positional("VIDEO", "--in-vid-path", default=(), nargs="*", type=Path, group="files")
@@ -78,11 +78,8 @@ class DubCommand(SubtitleFlags, RecordingFlags, CommonOptions):
     """paste the whole face with hard edges, as published"""
     label: str = flag("--burn-label", default="", nargs="?", const="synthetic speech and lips", metavar="TEXT")
     """burn a visible label into the picture"""
-    ray: bool = flag(group="many videos", default=False)
+    ray: bool = flag(group="many files", default=False)
     """dub the videos of --out-dir side by side; the same command goes on after a stop"""
-    spread: Spread = flag(factory=Spread)
-    retry_failed: bool = flag(default=False)
-    """try again what an earlier run set aside"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -28,16 +28,22 @@ from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOption
 from netflips.pipeline import dub
 from netflips.report import DubReport, report_script
 from netflips.report.files import ReportFiles
+from netflips.script.types import Script
 from netflips.subtitles.reader import require_reader
 
 _YES = ("y", "yes", "예", "네")
 """Answers that let a dub go on."""
 
 
-def dub_videos(options: DubCommand, recording: RecordingOptions, head_start: HeadStart | None = None) -> int | None:
+def dub_videos(
+    options: DubCommand,
+    recording: RecordingOptions,
+    head_start: HeadStart | None = None,
+    reports: list[Script] | None = None,
+) -> int | None:
     """Do what the options ask for; returns the exit code. All files are checked before any model is loaded.
 
-    head_start: what follows the faces of the only video already.
+    head_start: what follows the faces of the only video already. reports: gets what was done, a script for each dub.
     """
     options.cascade_models()  # before models are looked for: they are others
     paths = given_or_bundle(options)
@@ -52,7 +58,7 @@ def dub_videos(options: DubCommand, recording: RecordingOptions, head_start: Hea
     require_reader(paths, settings)
     if settings.road is not None:
         require_road(settings.road)
-    told = ReportFiles(options.report, jobs)
+    told = ReportFiles(options.report, jobs, reports)
     if options.ray:
         if options.ask:
             raise UsageError("--ask has nobody to ask with --ray", hint="--strict leaves out what is hardly understood")
@@ -79,7 +85,7 @@ def _dub_side_by_side(
         batch,
         DubModels(paths, _run_options(options)),
         settings,
-        options.spread,
+        options.spread(),
         options.retry_failed,
         data[0] if data else None,
         options.quiet,

@@ -19,8 +19,8 @@ _IMAGE_BYTES_OF_RUN = 20_000_000
 class ReportFiles:
     """What is known of a run so far. Written after each input, it tells of a run that was stopped what was finished."""
 
-    def __init__(self, paths: Sequence[Path], jobs: Sequence[tuple[Path, Path]]) -> None:
-        """paths: a page for .html, JSON for any other name. jobs: inputs and outputs of the run.
+    def __init__(self, paths: Sequence[Path], jobs: Sequence[tuple[Path, Path]], reports: list[Script] | None = None) -> None:
+        """paths: a page for .html, JSON for any other name. jobs: inputs and outputs of the run. reports: gets what is added.
 
         Raises OutputError where a report cannot be written, UsageError for one that would replace a video.
         """
@@ -32,7 +32,7 @@ class ReportFiles:
         self._pages = [path for path in paths if path.suffix.lower() in _PAGE_SUFFIXES]
         self.data_paths = [path for path in paths if path.suffix.lower() not in _PAGE_SUFFIXES]
         self._image_bytes = min(IMAGE_BYTES, _IMAGE_BYTES_OF_RUN // max(len(jobs), 1))
-        self._reports: list[Script] = []
+        self._reports = list[Script]() if reports is None else reports
         self._told: list[ToldDub] = []
         self._failures: dict[str, str] = {}
 

@@ -127,7 +127,7 @@ def test_one_picture_is_repeated(folder: Path, parity_dir: Path) -> None:
 
 def test_a_voice_can_be_given_for_a_silent_video(folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_clip(folder / "talk.mp4", has_sound=False)
-    assert "--speaker-path" in refused(capsys, folder, arguments(folder, parity_dir))
+    assert "--voice" in refused(capsys, folder, arguments(folder, parity_dir))
     np.save(folder / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
     assert main(arguments(folder, parity_dir, "--speaker-path", str(folder / "voice.npy"))) == 0
 
