@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from avcore.errors import InputError
-from avcore.units import Units
+from avcore.understanding import other_words
+from avcore.units import Ids, Units
 from avcore.units.edit_distance import edit_distances
 from avdata.unit_store import iter_units
+
+_MOST_MISREAD, _MOST_MISSAID = 0.15, 0.25
+"""Shares of letters and of units that may differ from a sentence that is taken for what was heard or said."""
 
 
 @dataclass(frozen=True)
@@ -52,3 +59,36 @@ def nearest_reference(units: Units, references: Sequence[Reference]) -> Match:
     distances = edit_distances(units.merged().ids, [one.units.ids for one in references])
     best = int(distances.argmin())
     return Match(references[best], int(distances[best]))
+
+
+@dataclass(frozen=True, eq=False)
+class Phrasebook:
+    """The reference sentences of a bundle, in which what was heard and what is said are looked up."""
+
+    references: Sequence[Reference]
+
+    def other_words(self, heard: str, said: Units) -> list[tuple[str, str]]:
+        """Words that a translation says in place of those that were heard, in the source language: pairs of heard and said.
+
+        heard: as a text reader reads it. None where one of the two is near no sentence, or both are of the same pair.
+        """
+        letters = _letters(heard)
+        if not len(letters):
+            return []
+        distances = edit_distances(letters, self._letters)
+        nearest = int(distances.argmin())
+        meant = nearest_reference(said, self.references)
+        if distances[nearest] > _MOST_MISREAD * len(self._letters[nearest]) or meant.error_rate > _MOST_MISSAID:
+            return []
+        source = self.references[nearest].translation
+        if meant.reference.text in {one.text for one in self.references if one.translation == source}:
+            return []
+        return other_words(source, meant.reference.translation)
+
+    @cached_property
+    def _letters(self) -> list[Ids]:
+        return [_letters(one.translation) for one in self.references]
+
+
+def _letters(text: str) -> Ids:
+    return np.array([ord(sign) for sign in text.lower() if sign.isalnum()], dtype=np.int64)

@@ -7,16 +7,25 @@ from typing import Any, Protocol
 
 from av2unit.trust import TrustedUnits
 from avcore.answers import Transcript
+from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import InputError, NotUnderstoodError
 from avcore.notes import Note, NoteKind
 from avcore.understanding import Evidence, Understanding, of_hearing, of_recording, of_text, of_utterance, repeats_a_stretch, worst
 from avcore.units import Units
 from avcore.units.domain import PICTURE_CAUSE, Stretch, outside_note
+from netflips.bundles.references import Phrasebook, read_references
 from netflips.dub.utterances import Utterance
 from netflips.models import Models
+from unit2text.stage import TEXT_READER
+from unit2text.takes import UNITS
 
 Decide = Callable[[Understanding], None]
 """Told how much is understood before anything is spoken or drawn; raises NotUnderstoodError to stop there."""
+SAYS_OTHER = NoteKind(
+    "says_other",
+    '{u}the translation says "{said}" where "{heard}" was heard',
+    '{u}"{heard}"라고 들었는데 번역은 "{said}"라고 합니다',
+)
 REPEATS = NoteKind(
     "translation_repeats",
     "{u}the translation repeats a stretch: the result most likely means nothing there",
@@ -53,12 +62,10 @@ class Scored(Protocol):
         """Where the tokens are least probable."""
 
 
-def judge_utterance(
-    models: Models, heard: TrustedUnits, translated: Scored, is_cut: bool = False, says_other: Note | None = None
-) -> UtteranceJudgement:
+def judge_utterance(models: Models, heard: TrustedUnits, translated: Scored, is_cut: bool = False) -> UtteranceJudgement:
     """Judge an utterance by how sure the encoder is of its units and the translator of what they mean.
 
-    is_cut: the translation ended at the limit of the search. says_other: what it says in place of what was heard.
+    is_cut: the translation ended at the limit of the search. With a bundle's models both sides are read back and compared.
     """
     if translated.score is None:
         return UtteranceJudgement(heard.extraction.confidence, None, None)  # nothing was guessed that is said
@@ -68,6 +75,7 @@ def judge_utterance(
     ]
     repeats = repeats_a_stretch(translated.units.ids) and not repeats_a_stretch(heard.extraction.units.ids)
     outside = outside_note(readings, PICTURE_CAUSE if heard.may_be_misled else None)
+    says_other = _says_other(models, heard, translated)
     names_domain = any(one.domain is not None for one in readings)
     return UtteranceJudgement(
         heard.extraction.confidence,
@@ -76,6 +84,20 @@ def judge_utterance(
         (*([REPEATS()] if repeats else []), *([says_other] if says_other else [])),
         of_utterance(Evidence(readings, heard.extraction.known, is_cut, repeats, says_other is not None)),
     )
+
+
+def _says_other(models: Models, heard: TrustedUnits, translated: Scored) -> Note | None:
+    """What a translation says in place of what was heard; None where it says that, or a bundle has nothing to read it by."""
+    bundle = None if models.paths.utut is None else bundle_of(models.paths.utut)
+    units = heard.extraction.units
+    if bundle is None or not bundle.references.is_file() or models.paths.other(TEXT_READER) is None or not len(translated.units):
+        return None
+    reader = models.other(TEXT_READER)
+    if reader.takes != UNITS or units.durations is None or units.language not in reader.languages:
+        return None
+    book = models.kept("phrasebook", lambda: Phrasebook(read_references(bundle.references)))
+    words = book.other_words(reader.read(units, units.language).text, translated.units)
+    return SAYS_OTHER(heard=", ".join(one for one, _ in words), said=", ".join(other for _, other in words)) if words else None
 
 
 def judge_text(speller: Any, text: str, language: str, heard: Transcript | None = None) -> UtteranceJudgement:

@@ -1,12 +1,14 @@
 """What the bundle that comes with NetfLips can do, on the clip that comes with it: a sentence, voice and head it never met."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from av2unit.sources import lips_of_video
+from av2unit.trust import AUDIO, TrustedUnits
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.stages import Running
 from avcore.media import read_speech, write_speech
@@ -14,9 +16,12 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.paths import bundle_paths
+from netflips.bundles.references import Phrasebook, read_references
+from netflips.dub.judgement import judge_utterance
 from netflips.evaluate.metrics.nearest import KnownSentences
 from netflips.models import Models, load_models
 from netflips.options import RunOptions
+from netflips.recording.say import Translated
 from netflips.stages import SHIPPED, load_speller
 from netflips.transcribe import main as transcribe
 from text2unit.script import script_of
@@ -52,6 +57,35 @@ def test_its_files_are_those_that_it_names() -> None:
     figures = figures_in(check_bundle(SHIPPED).about["metrics"])
     (held_out,) = (figure for name, (_, figure) in figures.items() if name in ("held_out", "held_out.right"))
     assert held_out.low > 0.8
+
+
+@pytest.mark.parametrize(
+    ("heard", "said", "expected"),
+    [
+        ("My younger brother gave me this camp.", "My younger brother gave me this map.", [("lamp", "map")]),
+        ("My younger brother gave me this map.", "My younger brother gave me this map.", []),
+        ("The moon is made of old green cheese.", "My younger brother gave me this map.", []),  # nothing that it knows
+        ("", "My younger brother gave me this map.", []),
+    ],
+)
+def test_a_translation_that_says_another_word_than_was_heard_is_found(
+    heard: str, said: str, expected: list[tuple[str, str]]
+) -> None:
+    book = Phrasebook(read_references(SHIPPED / "references.jsonl"))
+    (translated,) = (one.units for one in book.references if one.translation == said)
+    assert book.other_words(heard, translated) == expected
+
+
+def test_both_sides_of_a_dub_are_read_back(models: Models, speech: np.ndarray, korean: str) -> None:
+    """Of the clip's sentence its own translation is right, and that of another sentence is told."""
+    extraction = models.extractor.extract_scored(speech)
+    heard = TrustedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
+    references = read_references(SHIPPED / "references.jsonl")
+    for is_right in (True, False):
+        said = next(one for one in references if (one.text == korean) == is_right)
+        judged = judge_utterance(models, heard, Translated(said.units, 0.0))
+        assert [one.code for one in judged.others] == ([] if is_right else ["says_other"])
+        assert judged.understanding.grade == ("good" if is_right else "doubtful")
 
 
 LEARNT = (

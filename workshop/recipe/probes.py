@@ -97,7 +97,7 @@ class ProbedModels:
         for start in range(0, len(texts), _BATCH):
             part = slice(start, start + _BATCH)
             heard = [
-                self._extractor.extract_scored(_probe(text, voice, rng))
+                self._extractor.extract_scored(probe(text, voice, rng))
                 for text, voice in zip(texts[part], voices[part], strict=True)
             ]
             translated = self._translator.translate_batch([one.units for one in heard], source, target)
@@ -115,7 +115,7 @@ def outside_sentences() -> list[str]:
     return files(__package__).joinpath("outside.txt").read_text(encoding="utf-8").split("\n")[:-1]
 
 
-def _probe(text: str, kind: str, rng: np.random.Generator) -> Samples:
+def probe(text: str, kind: str, rng: np.random.Generator) -> Samples:
     """Say a text in a voice of a kind, every second time with noise: float32 [S] at 16 kHz."""
     samples = _spoken(text, cast().unusual_natural(rng) if kind == NATURAL else cast().unheard_voice("en", rng))
     return add_noise(samples, float(rng.uniform(*_SNR_DB)), rng) if rng.random() < _NOISY else samples
