@@ -19,7 +19,6 @@ from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions
 from netflips.pipeline import dub
 from netflips.report import DubReport
-from netflips.report.story import utterances_of
 from netflips.subtitles.beside import Subtitling
 from netflips.subtitles.reader import reader_of
 from tests.netflips.conftest import write_clip
@@ -169,8 +168,8 @@ def test_a_short_clip_has_subtitles_as_long_as_its_new_speech(
     assert report.said_text
     assert report.said_confidence is not None
     assert report.said_text in report.summary()
-    (one,) = utterances_of(report)
-    assert (one.heard_text, one.said_text) == (report.heard_text, report.said_text)
+    (one,) = report.script.utterances
+    assert (one.text.text, one.said.text) == (report.heard_text, report.said_text)
     words = " ".join(line for line in (tmp_path / "out.ko.vtt").read_text(encoding="utf-8").split("\n") if "-->" not in line)
     assert "".join(words.removeprefix("WEBVTT").split()) == "".join(report.said_text.split())
 
