@@ -40,8 +40,13 @@ def require_ours(jobs: list[Job]) -> None:
 def _require_nothing_of_one_video(options: DubCommand) -> None:
     if options.in_lip_path is not None or options.in_bbox_path is not None:
         raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out")
-    if any(path is not None for path in (options.segments, options.segments_in, options.speaker_map, options.verdict)):
-        raise UsageError("--segments, --segments-in, --speaker-map and --verdict belong to one video", hint="use --out")
+    if any(
+        path is not None
+        for path in (options.segments, options.segments_in, options.speaker_map, options.script_in, options.verdict)
+    ):
+        raise UsageError(
+            "--segments, --segments-in, --speaker-map, --script-in and --verdict belong to one video", hint="use --out"
+        )
 
 
 def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[Job]:

@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from avcore.errors import UsageError
+from avcore.errors import InputError, UsageError
 from avcore.flags import flag
 from avcore.outputs import Input, Output
+from avcore.texts import read_json
 from netflips.cascade.options import TEXT, RoadFlags
 from netflips.dub.given_speech import SpeechFlags
 from netflips.dub.segments import READ_SUFFIXES, require_segment_name
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.options import BACKGROUNDS, Background, RecordingOptions
+from netflips.script.files import read_script
+from netflips.script.imports import is_script
+from netflips.script.types import FORMAT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,8 @@ class RecordingFlags(SpeechFlags, RoadFlags):
     """speller for --segments-in and --cascade (default: the bundle's)"""
     speaker_map: Path | None = flag(default=None, file=Input("the speaker map"))
     """who says which utterance, in which voice, with which face (.json)"""
+    script_in: Path | None = flag(default=None, file=Input("the script (--script-in)"))
+    """a script (.json), as --report writes one: places, speakers and texts are taken from it"""
     start: float | None = flag(default=None, metavar="SECONDS")
     """dub from here, output only the part"""
     end: float | None = flag(default=None, metavar="SECONDS")
@@ -55,7 +61,13 @@ class RecordingFlags(SpeechFlags, RoadFlags):
             require_segment_name(self.segments, "--segments")
         if self.segments_in is not None:
             require_segment_name(self.segments_in, "--segments-in", READ_SUFFIXES)
-        if self.text2unit_path is not None and self.segments_in is None and self.road != TEXT:
+        if self.script_in is not None:
+            if self.segments_in is not None or self.speaker_map is not None:
+                raise UsageError("--script-in says what --segments-in and --speaker-map say", hint="give one of them")
+            if not is_script(read_json(self.script_in, "the script")):
+                raise InputError("this is no script", path=self.script_in, expected=f'"format": "{FORMAT}"')
+            read_script(self.script_in)
+        if self.text2unit_path is not None and self.segments_in is None and self.script_in is None and self.road != TEXT:
             hint = "add --segments-in times.json with a target_text, or --cascade"
             raise UsageError("--text2unit-path belongs to --segments-in", hint=hint)
         return RecordingOptions(
@@ -64,8 +76,8 @@ class RecordingFlags(SpeechFlags, RoadFlags):
             background=self.background,
             background_audio=self.background_audio,
             segments_out=self.segments,
-            segments_in=self.segments_in,
-            speaker_map=self.speaker_map,
+            segments_in=self.segments_in or self.script_in,
+            speaker_map=self.speaker_map or self.script_in,
             start_s=self.start,
             end_s=self.end,
             is_preview=self.preview,

@@ -10,6 +10,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.texts import parse_json, read_text
 from netflips.dub.utterances import Span, Utterance, number_utterances
+from netflips.script.imports import is_script, rows_of
 from netflips.subtitles.given import LEAST_S, SLACK_S, SUBTITLE_SUFFIXES, is_subtitles, read_subtitles
 
 _WHAT = "the utterance times"
@@ -67,7 +68,7 @@ def _json_spans(path: Path, text: str) -> list[Span]:
         content = parse_json(text)
     except ValueError as error:
         raise InputError(f"{_WHAT} are no JSON", path=path, found=error) from error
-    rows = content.get("utterances") if isinstance(content, dict) else content
+    rows = rows_of(path) if is_script(content) else content.get("utterances") if isinstance(content, dict) else content
     if not isinstance(rows, list):
         raise InputError(
             f"{_WHAT} cannot be read", path=path, expected='a list, or {"utterances": [...]}', found=type(rows).__name__

@@ -14,6 +14,7 @@ from avcore.errors import InputError, UsageError
 from avcore.faces.select import FaceChoice, parse_face_choice
 from avcore.files import require_file
 from avcore.texts import read_json
+from netflips.script.imports import is_script, speakers_told
 
 _WHAT = "the speaker map"
 _RANGE = re.compile(r"^\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?$")
@@ -74,6 +75,10 @@ class SpeakerMap:
 def read_speaker_map(path: Path) -> SpeakerMap:
     """Read a speaker map; voices are looked for beside it. Raises InputError naming the entry that cannot be used."""
     content = read_json(path, _WHAT)
+    if is_script(content):
+        told, settings = speakers_told(path)
+        faces = {name: _face(path, name, str(face)) for name, (_, face) in settings.items()}
+        return SpeakerMap(told, {name: SpeakerSettings(voice, faces[name]) for name, (voice, _) in settings.items()})
     if not isinstance(content, dict) or not set(content) <= _PARTS:
         raise InputError(
             f"{_WHAT} cannot be read", path=path, expected='{"utterances": {...}, "speakers": {...}}', found=_kind(content)

@@ -16,6 +16,7 @@ from avcore.errors import InputError
 from avcore.notes import Note
 from avcore.texts import read_json
 from avcore.units import Units
+from netflips.script.imports import is_script, rows_of
 from netflips.script.notes import ONLY_TIMES, TEXTS_LEFT_OUT
 from netflips.subtitles.dubbed import SOURCE, TARGET
 from netflips.subtitles.given import is_subtitles, read_subtitles
@@ -76,7 +77,7 @@ def _rows(path: Path, source: str, target: str) -> dict[int, dict[str, Any]]:
         name = {SOURCE: SOURCE_TEXT, TARGET: TARGET_TEXT}.get("" if given is None else given.side)
         return {} if name is None or given is None else {number: {name: one.text} for number, one in enumerate(given.cues, 1)}
     content = read_json(path, _WHAT)
-    rows = content.get("utterances") if isinstance(content, dict) else content
+    rows = rows_of(path) if is_script(content) else content.get("utterances") if isinstance(content, dict) else content
     return {number: row for number, row in enumerate(rows or [], 1) if isinstance(row, dict)}
 
 

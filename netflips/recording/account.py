@@ -16,7 +16,7 @@ from netflips.recording.find import Found
 from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords
 from netflips.recording.plan import OutputClock
-from netflips.recording.say import Cue, Spoken, Understood
+from netflips.recording.say import Cue, LeftAlone, Spoken, Understood
 from netflips.render.pieces import Encoded
 from netflips.script.build import (
     finite_or_none,
@@ -30,9 +30,11 @@ from netflips.script.build import (
     units_heard,
     voice_told,
 )
+from netflips.script.notes import KEPT
 from netflips.script.types import (
     DrawnPictures,
     FaceQuality,
+    KeptOriginal,
     Made,
     Script,
     SeenFaces,
@@ -153,12 +155,16 @@ def _utterance(job: Job, cue: Cue, clock: OutputClock, counts: dict[int, Counter
         heard=None if listened is None or isinstance(listened, SaidInWords) else units_heard(listened.heard, listened.rest),
         text=text_of(texts.source, one.number, begin_s, recogniser, written),
         seen=SeenFaces(tracks_told(cast.followed), finite_or_none(cast.evidence), _quality(cast), cast.absent),
-        target=None if understood is None else _target(understood, texts, one.number, begin_s, written),
+        target=_target(understood, texts, one.number, begin_s, written) if understood is not None else _kept(cue),
         fit=_fit(cue, clock) if isinstance(cue, Spoken) else None,
         drawn=_drawn(counts.get(one.number, Counter())) if isinstance(cue, Spoken) else None,
         notes=tuple(job.notes.of.get(one.number, ())),
         understood=None if understood is None else understood.judgement.understanding,
     )
+
+
+def _kept(cue: Cue) -> KeptOriginal | None:
+    return KeptOriginal() if isinstance(cue, LeftAlone) and cue.why.values["reason"] == KEPT.code else None
 
 
 def _target(understood: Understood, texts: Texts, number: int, begin_s: float, written: WrittenBy) -> Target:

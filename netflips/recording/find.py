@@ -13,6 +13,8 @@ from netflips.recording.hear import Soundtrack, SpeechFile, hear, voice_changes
 from netflips.recording.job import Job
 from netflips.recording.plan import Part, Watch, choose_part, room_after, watch_of
 from netflips.recording.see import Scenes, look, see
+from netflips.script.imports import digest_in
+from netflips.script.notes import OTHER_MEDIA
 
 _TELL_TIMES = "give the times of the utterances with --segments-in"
 
@@ -94,6 +96,8 @@ def _division(job: Job, soundtrack: Soundtrack | None) -> Callable[[Scenes], lis
         told = read_segments(job.settings.segments_in, duration, *languages)
         for note in told_notes(job.settings.segments_in, duration, *languages):
             job.notes.add(note)
+        if digest_in(job.settings.segments_in) not in ("", job.digest):
+            job.notes.add(OTHER_MEDIA(name=job.settings.segments_in.name))
         return lambda _: told
     if soundtrack is None:
         raise NoSpeechError("it has no sound in which to find utterances", path=job.source.path, hint=_TELL_TIMES)

@@ -45,8 +45,8 @@ from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords, say_in_words
 from netflips.recording.plan import Placed, frames_of, place
 from netflips.recording.spoken import GivenUnits, GivenVoices, SpeechError, kept_sound
-from netflips.recording.texts import judge_spoken, source_texts_of, texts_of
-from netflips.script.notes import CUT, CUT_SOUND, EMPTY, HURRIED, LEFT_ALONE, NOT_SPOKEN, UNHEARD, UNTOLD
+from netflips.recording.texts import judge_spoken, kept_of, source_texts_of, texts_of
+from netflips.script.notes import CUT, CUT_SOUND, EMPTY, HURRIED, KEPT, LEFT_ALONE, NOT_SPOKEN, UNHEARD, UNTOLD
 from unit2av.voice.speech import RENDERING, SpeakerVoice
 from unit2unit.inference import TRUNCATED, Translation, search_settings
 
@@ -139,9 +139,13 @@ class _Ready(NamedTuple):
 
 def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
     """Translate, place and speak each utterance. Raises UnitError when nothing is left to say."""
-    understood = _understand(job, found, casts)
+    kept = kept_of(job.options)
+    understood = _understand(job, found, [one for one in casts if one.utterance.number not in kept])
     with job.clock.stage("speech"):
-        ready = [_place(job, one, understood.get(one.utterance.number)) for one in casts]
+        ready = [
+            _left_alone(job, one) if one.utterance.number in kept else _place(job, one, understood.get(one.utterance.number))
+            for one in casts
+        ]
         if not any(isinstance(one, _Ready) for one in ready):
             hint = "is there speech in it, in the language of --src-lang?"
             raise UnitError("the translation is empty", path=job.source.path, hint=hint)
@@ -251,6 +255,13 @@ def _told(job: Job, numbers: Sequence[int], voices: GivenVoices, nothing: Transl
             meant[number] = replace(nothing, text=text, why=LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what))
         job.progress("speech", len(meant), len(numbers))
     return meant
+
+
+def _left_alone(job: Job, cast: Cast) -> LeftAlone:
+    """An utterance that a script keeps as it is."""
+    why = LEFT_ALONE(reason=KEPT.code)
+    job.notes.add(why, cast.utterance.number)
+    return LeftAlone(cast, None, why)
 
 
 def _place(job: Job, cast: Cast, understood: Understood | None) -> _Ready | LeftAlone:

@@ -15,8 +15,6 @@ from netflips.script.files import script_from, script_json
 from netflips.script.notes import left_words
 from netflips.script.types import Media, Script
 
-_FORMER = frozenset(former_keys(Script()))
-
 
 @dataclass(frozen=True)
 class DubReport:
@@ -76,7 +74,7 @@ def report_json(script: Script) -> dict[str, Any]:
 
 def report_script(content: Mapping[str, Any]) -> Script:
     """The script of a report's JSON object, also of one of before there were scripts. Raises InputError, KeyError or TypeError."""
-    return script_from(content, besides=_FORMER) if "format" in content else former_script(content)
+    return script_from(content) if "format" in content else former_script(content)
 
 
 def summary_of(script: Script) -> str:

@@ -15,6 +15,14 @@ from avcore.texts import read_json
 from netflips.script.types import FORMAT, TARGETS, Script, SpokenSound, Target, Utterance, VoiceFile
 
 _WHAT = "the script"
+FORMER_KEYS = frozenset({
+    "version", "input", "output", "source_language", "target_language", "modalities", "input_s", "output_s", "width", "height",
+    "has_grown", "num_pictures", "pictures_with_face", "source_units", "target_units", "target_steps", "translation_score",
+    "is_truncated", "voice", "fingerprints", "stages", "warnings", "faces", "timing", "recording", "unit_confidence",
+    "pitch_hz", "is_outside_domain", "units_from", "units_why", "usual_confidence", "usual_score", "mouth", "road",
+    "heard_text", "heard_confidence", "said_text", "said_confidence", "left", "peak_memory_bytes",
+})  # fmt: skip
+"""Names that a report has beside its script, which are passed over."""
 _MOST_SHOWN = 60
 
 
@@ -38,15 +46,15 @@ def read_script(path: Path) -> Script:
     return replace(script, utterances=tuple(utterances), notes=(), made=None)
 
 
-def script_from(content: Any, path: Path | None = None, besides: frozenset[str] = frozenset()) -> Script:
-    """A script from its JSON object; utterances are numbered in their order. besides: names that are passed over.
+def script_from(content: Any, path: Path | None = None) -> Script:
+    """A script from its JSON object, or a report's; utterances are numbered in their order.
 
     Raises InputError for another form or version, and for a name or value that cannot be, with its place.
     """
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, Mapping) else content
         raise InputError("this is no script that can be read", path=path, expected=f'"format": "{FORMAT}"', found=_shown(found))
-    rest = {name: value for name, value in content.items() if name != "format" and name not in besides}
+    rest = {name: value for name, value in content.items() if name != "format" and name not in FORMER_KEYS}
     try:
         script: Script = _read(Script, rest, "script")
     except _NotThatError as error:

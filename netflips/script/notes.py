@@ -38,6 +38,12 @@ LEFT_ALONE = NoteKind("left_alone", "{who} is left alone: {reason:@}", "{who}는
 UNHEARD = NoteKind("unheard", "nothing of it can be heard or seen", "들리는 말도 보이는 입도 없습니다.")
 EMPTY = NoteKind("empty_translation", "its translation is empty", "번역 결과가 비어 있습니다.")
 SILENT = NoteKind("silent", "nothing was heard in it", "들린 말이 없습니다.")
+KEPT = NoteKind("kept", "it is kept, as the script asks", "대본에서 원본을 두라고 했습니다.")
+OTHER_MEDIA = NoteKind(
+    "other_media",
+    "{name} was made of another file; its places and texts are used",
+    "{name}은(는) 다른 파일로 만든 대본이라 시간과 글만 썼어요.",
+)
 UNSAYABLE = NoteKind(
     "unsayable",
     "its text cannot be said: {error}; correct it in {file}, and give that with --segments-in",

@@ -1,0 +1,57 @@
+"""What a script says of utterances and speakers, in the forms that `--segments-in` and `--speaker-map` have: rows and names."""
+
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import InputError
+from avcore.texts import read_json
+from netflips.script.files import file_beside, read_script
+from netflips.script.types import FORMAT, KeptOriginal, Script, SpokenSound, UnitsGiven, VoiceFile, WrittenText
+
+
+def is_script(content: object) -> bool:
+    """Whether a JSON object is a script of some version."""
+    return isinstance(content, dict) and str(content.get("format", "")).startswith(FORMAT.rstrip("0123456789"))
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The utterances of a script as `--segments-in` has them: times, and texts that a person wrote. Raises InputError."""
+    rows = []
+    for one in read_script(path).utterances:
+        if one.place is None:
+            raise InputError(f"utterance {one.number} has no place", path=path, expected='"place": {"start_s": 1.5, "end_s": 4.25}')
+        if isinstance(one.target, SpokenSound | UnitsGiven):
+            hint = "speech of a folder is taken by --speech-in"
+            raise InputError(
+                f"utterance {one.number} has a target that is not taken here", path=path, found=one.target.kind, hint=hint
+            )
+        row: dict[str, Any] = {"start_s": one.place.start_s, "end_s": one.place.end_s}
+        if one.text is not None and one.text.by in ("person", "subtitles"):
+            row["source_text"] = one.text.text
+        if isinstance(one.target, WrittenText) and one.target.by != "cascade":
+            row["target_text"] = one.target.text
+        rows.append(row)
+    return rows
+
+
+def kept_numbers(path: Path) -> frozenset[int]:
+    """The utterances that a script keeps as they are, by number; none of a file of another kind. Raises InputError."""
+    if path.suffix.lower() != ".json" or not is_script(read_json(path, "the script")):
+        return frozenset()
+    return frozenset(one.number for one in read_script(path).utterances if isinstance(one.target, KeptOriginal))
+
+
+def digest_in(path: Path) -> str:
+    """The digest of the file that a script was made of; "" where it says none, or is a file of another kind."""
+    if path.suffix.lower() != ".json" or not is_script(read_json(path, "the script")):
+        return ""
+    media = read_script(path).media
+    return "" if media is None else media.digest
+
+
+def speakers_told(path: Path) -> tuple[dict[int, str], dict[str, tuple[Path | None, str | int]]]:
+    """Who says each utterance, by number, and voice (None = their own) and face of each. Raises InputError."""
+    script: Script = read_script(path)
+    names = {one.number: one.speaker for one in script.utterances if one.speaker}
+    voices = {one.name: file_beside(path, one.voice.file) for one in script.speakers if isinstance(one.voice, VoiceFile)}
+    return names, {one.name: (voices.get(one.name), one.face) for one in script.speakers}

@@ -1,0 +1,79 @@
+"""A dub takes places, speakers, texts and what stays from a script, and its report is such a script again."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from avcore.errors import InputError, UsageError
+from avcore.media import probe
+from avcore.notes import sentence
+from netflips.dub.options import DubCommand
+from netflips.models import Models
+from netflips.options import DubOptions, ModelPaths
+from netflips.pipeline import dub
+from netflips.script.files import read_script, script_json, write_script
+from netflips.script.types import KeptOriginal, Media, Script, SpeakerOf, SpokenSound, TimeSpan, Utterance, VoiceFile, WrittenText
+from tests.netflips.test_say import write_random_speller
+
+_PLACES = (TimeSpan(0.4, 1.2), TimeSpan(1.6, 2.4), TimeSpan(2.6, 3.0))
+
+
+def _script(**changes: object) -> Script:
+    targets = (None, WrittenText("두 번째 문장입니다."), KeptOriginal())
+    utterances = tuple(Utterance(place=place, speaker="Ann", target=target) for place, target in zip(_PLACES, targets, strict=True))
+    return replace(Script("en", "ko", speakers=(SpeakerOf("Ann", face="none"),), utterances=utterances), **changes)
+
+
+def _settings(settings: DubOptions, path: Path) -> DubOptions:
+    return replace(settings, recording=replace(settings.recording, segments_in=path, speaker_map=path))
+
+
+def test_a_script_by_hand_is_dubbed_and_its_report_is_one_again(
+    recording: Path, models: Models, paths: ModelPaths, settings: DubOptions, tmp_path: Path
+) -> None:
+    speller = write_random_speller(tmp_path / "text2unit.safetensors")
+    spelling = replace(models, paths=replace(paths, others={"speller": speller}))
+    path = tmp_path / "script.json"
+    write_script(path, _script(media=Media(digest="another")))
+    report = dub(recording, tmp_path / "out.mp4", spelling, _settings(settings, path))
+    first, second, third = report.script.utterances
+    assert [one.place for one in report.script.utterances] == list(_PLACES)
+    assert {one.speaker for one in report.script.utterances} == {"Ann"}
+    assert (second.target, third.target) == (WrittenText("두 번째 문장입니다."), KeptOriginal())
+    assert first.fit is not None
+    assert second.fit is not None
+    assert third.fit is None
+    assert first.drawn is not None
+    assert first.drawn.drawn == 0  # no face was wanted
+    told = [sentence(one) for one in report.script.notes_told]
+    assert "utterance 3 is left alone: it is kept, as the script asks" in told
+    assert "script.json was made of another file; its places and texts are used" in told
+    assert float(probe(tmp_path / "out.mp4").duration_s) == pytest.approx(report.output_s, abs=0.05)
+    again = tmp_path / "report.json"
+    again.write_text(report.as_json(), encoding="utf-8")
+    assert [one.target for one in read_script(again).utterances][1:] == [second.target, third.target]
+    same = dub(recording, tmp_path / "out.mp4", spelling, _settings(settings, again))
+    assert [one.fit for one in same.script.utterances] == [one.fit for one in report.script.utterances]
+
+
+def test_what_a_script_cannot_give_is_told(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
+    path = tmp_path / "script.json"
+    voice = SpeakerOf("Ann", VoiceFile("../ann.wav"))
+    for script, said in (
+        (_script(utterances=(Utterance(),)), "utterance 1 has no place"),
+        (_script(utterances=(Utterance(place=_PLACES[0], target=SpokenSound("a.wav")),)), "not taken here"),
+        (_script(speakers=(voice,)), "may not use"),
+    ):
+        write_script(path, script)
+        with pytest.raises(InputError, match=said):
+            dub(recording, tmp_path / "out.mp4", models, _settings(settings, path))
+    path.write_text(json.dumps(script_json(_script()) | {"format": "netflips-script-9"}))
+    with pytest.raises(InputError, match="no script that can be read"):
+        DubCommand(videos=[recording], script_in=path).recording()
+    path.write_text("[[0.4, 1.2]]")
+    with pytest.raises(InputError, match="this is no script"):
+        DubCommand(videos=[recording], script_in=path).recording()
+    with pytest.raises(UsageError, match="--script-in says what"):
+        DubCommand(videos=[recording], script_in=path, segments_in=path).recording()
