@@ -1,6 +1,7 @@
 """A recording dubbed over text: heard, translated and spelt by models of a folder; its texts corrected and given back."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ pytest.importorskip("sentencepiece", reason="needs the extra asr")
 
 from netflips.dub.command import main
 from netflips.options import ModelPaths
+from netflips.recognizers.outside import installed_folder
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import write_clip
@@ -197,3 +199,26 @@ def test_the_road_over_text_names_what_is_missing(clip: Path, tmp_path: Path, ca
     assert "expected --text-translator DIR; run: netflips models get korean" in capsys.readouterr().err
     assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--recognizer", "x"]) == 2
     assert "--recognizer belongs to the cascade" in capsys.readouterr().err
+
+
+@pytest.mark.local
+def test_real_whisper_a_program_that_translates_and_one_that_speaks_dub_the_demo(tmp_path: Path) -> None:
+    """On the demo bundle: nothing of the chain is made up but the translator, which knows one sentence."""
+    whisper = installed_folder("judge-whisper")
+    if whisper is None:
+        pytest.skip("make judges installs Whisper")
+    pytest.importorskip("espeakng_loader")
+    korean, clip = "실례합니다, 공항이 어디에 있어요?", Path(__file__).parents[3] / "demo" / "clip.mp4"
+    answer = "print(json.dumps({'ok': True, 'text': sys.argv[1]}), flush=True)"
+    code = f"import json, sys\nfor line in sys.stdin:\n    {answer}"
+    translate = shlex.join([sys.executable, "-c", code, korean])
+    speak = shlex.join(
+        [sys.executable, "-m", "avdata.prepare.say", "--voice", "ko", "--text-file", "{text_file}", "--out", "{out}"]
+    )
+    out, told = tmp_path / "out.mp4", tmp_path / "report.json"
+    asked = ["--cascade", "--recognizer", whisper, "--translate-with", translate, "--speak-with", speak, "--report", told]
+    assert main([str(one) for one in (clip, "--out-vid-path", out, "--quiet", "--cpu", *asked)]) == 0
+    (one,) = _told(told)["recording"]["utterances"]
+    assert one["heard_text"] == "Excuse me, where is the airport?"
+    assert (one["said_text"], one["said_by"], one["cut_s"]) == (korean, "avdata.prepare.say", 0)
+    assert one["drawn"] > 40
