@@ -16,6 +16,7 @@ from avcore.checkpoints.bundle import shipped_files
 from avcore.errors import UsageError
 from avcore.flags import declared_in
 from avcore.outputs import check_files
+from avcore.usage import named_models
 from netflips.avatar.options import AvatarOptions
 from netflips.bulk.command import ExtractOptions, extract_corpus
 from netflips.dub.options import DubCommand
@@ -44,7 +45,7 @@ def _function(
 
     @wraps(options, updated=())
     def run(first: Any, /, *more: Keywords.args, **keywords: Keywords.kwargs) -> Result:
-        asked = options(first, *more, **keywords)
+        asked = options(first, *more, **keywords | named_models(keywords))  # type: ignore[arg-type]
         check_files(declared_in(asked), shipped_files())
         return work(asked)
 
@@ -57,6 +58,7 @@ def _dub(options: DubCommand) -> "DubReport":
     from netflips.dub.work import dub_videos
     from netflips.report import DubReport
 
+    options = options.with_fetched()
     scripts: list[Script] = []
     _require_one(options.videos)
     dub_videos(options, options.recording(), reports=scripts)

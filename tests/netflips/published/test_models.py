@@ -14,6 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 
+import netflips
 from avcore.errors import NetflipsError
 from netflips import cli, transcribe
 from netflips.cascade.options import TEXT, CascadeModels, RoadFlags
@@ -447,6 +448,14 @@ def test_the_road_over_text_says_how_to_get_its_models(hosts: Hosts, models: Cal
     assert models("get", "ear")[0] == 0
     with pytest.raises(NetflipsError, match="expected --text-translator DIR; run: netflips models get korean"):
         RoadFlags(road="text").cascade_models()
+
+
+def test_a_name_in_python_too(hosts: Hosts, models: Call) -> None:
+    with pytest.raises(NetflipsError, match="ear is not here yet; run: netflips models get ear"):
+        netflips.transcribe("x.mp4", recognizer="ear")
+    assert models("get", "ear")[0] == 0
+    with pytest.raises(NetflipsError, match="ear is for --recognizer, not for --text-translator"):
+        netflips.dub("x.mp4", road=TEXT, text_translator="ear")
 
 
 def test_an_existing_path_wins(hosts: Hosts, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
