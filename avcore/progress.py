@@ -38,7 +38,7 @@ def track(items: Iterable[Item], stage: str, progress: Progress, total: int | No
 
 
 class Bars:
-    """A tqdm bar for each stage on stderr with rate and remaining time; where stderr is no terminal, a line every 30 s."""
+    """One line on stderr with the stage's rate and remaining time (tqdm); where stderr is no terminal, a line every 30 s."""
 
     def __init__(self, is_quiet: bool = False, prefix: str = "") -> None:
         self._is_off = is_quiet or sys.stderr is None
@@ -58,7 +58,7 @@ class Bars:
             return
         if stage != self._stage:
             self.close()
-            self._stage, self._bar = stage, tqdm(total=total, desc=self._prefix + stage, dynamic_ncols=True)
+            self._stage, self._bar = stage, tqdm(total=total, desc=self._prefix + stage, dynamic_ncols=True, leave=False)
         if total is not None:
             self._bar.total = total
         self._bar.update(done - self._bar.n)

@@ -9,7 +9,6 @@ from typing import Any
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
-from avcore.command import LOG
 from avcore.flags import CommonOptions
 from avcore.media import read_speech
 from avcore.plain_text import say, shown
@@ -34,7 +33,7 @@ def run_demo(video: Path, portrait: Path, out_dir: Path, stem: str, options: Com
     """Dub a clip, let a portrait say it, and print what came out. stem: of the dub's name."""
     started = time.perf_counter()
     bundle = require_bundle()
-    LOG.info("models: %s", bundle.describe())
+    bundle.tell()
     source, target = str(bundle.about["source"]), str(bundle.about["target"])
     models = load_models(bundle_paths(bundle), source, target, RunOptions(options.device, options.precision))
     loaded_s = time.perf_counter() - started

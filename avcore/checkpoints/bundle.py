@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from avcore.checkpoints.stages import SUFFIX, Stage, shipped_bundle, stages
 from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.files import require_file
+from avcore.plain_text import NEW_COMMAND
 from avcore.texts import read_json
 from avcore.units.vocabulary import meant_language, normalise_language
 
@@ -26,6 +27,9 @@ ABOUT, REFERENCES = "bundle.json", "references.jsonl"
 _SHORT = 12
 """Digits of a commit that are shown."""
 _FIGURES = ("least", "share", "samples")
+_TOLD = set[Path]()
+"""Bundles that a command said it uses."""
+NEW_COMMAND.append(_TOLD.clear)
 _WHERE_FROM = "README.md says which file goes where"
 
 
@@ -57,6 +61,13 @@ class Bundle:
         if not (isinstance(source, str) and isinstance(target, str)):
             return None
         return normalise_language(source), normalise_language(target)
+
+    def tell(self) -> None:
+        """Say once in a command that its models are used, in one short line; in all words with --verbose."""
+        LOG.debug("models: %s", self.describe())
+        if self.folder not in _TOLD:
+            _TOLD.add(self.folder)
+            LOG.info("models: %s, which knows only %s", self.about["name"], str(self.about["domain"]).partition(" (")[0])
 
     def describe(self) -> str:
         """What it is and where it came from, in one line."""
@@ -193,7 +204,7 @@ def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Pat
         raise UsageError(f"models are given together; missing: {missing}", hint=f"give all of them{others} ({_WHERE_FROM})")
     if bundle is None:
         raise UsageError(f"missing: {missing}", hint=f"no models come with this installation; {_WHERE_FROM}")
-    LOG.info("models: %s", bundle.describe())
+    bundle.tell()
     return {stage: require_file(bundle.checkpoint(stage), f"the bundle's {stage.kind}") for stage in given}
 
 

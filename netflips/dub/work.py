@@ -133,7 +133,7 @@ def _dub_one(
 ) -> DubReport:
     with bars(options.quiet, f"{source.name}: ") as progress:
         report = dub(source, target, models, settings, progress, head_start, _decision(source, options))
-    LOG.info("%s", report.summary())
+    LOG.info("%s", report.summary(with_times=options.verbose))
     return report
 
 

@@ -41,9 +41,9 @@ class DubReport:
         """The report as JSON."""
         return json_text(report_json(self.script), indent=2)
 
-    def summary(self) -> str:
-        """The report in a few lines."""
-        return summary_of(self.script)
+    def summary(self, with_times: bool = True) -> str:
+        """The report in a few lines. with_times: how long each stage took."""
+        return summary_of(self.script, with_times)
 
 
 _PLAIN = {"fingerprints", "left", "face", "work", "faces", "tracks"}
@@ -77,8 +77,8 @@ def report_script(content: Mapping[str, Any]) -> Script:
     return script_from(content) if "format" in content else former_script(content)
 
 
-def summary_of(script: Script) -> str:
-    """A dub in a few lines."""
+def summary_of(script: Script, with_times: bool = True) -> str:
+    """A dub in a few lines. with_times: how long each stage took."""
     made, media, told = script.result, script.media or Media(), script.told
     drawn = sum(one.drawn.drawn for one in told if one.drawn is not None)
     num_heard = sum(len(one.heard.units.ids) for one in told if one.heard is not None)
@@ -91,7 +91,7 @@ def summary_of(script: Script) -> str:
     lines = (
         [head, *_lines_of_recording(script)] if script.is_in_own_time else [head + _left_of_clip(script), *_lines_of_clip(script)]
     )
-    for name, seconds, by_input in made.timings:
+    for name, seconds, by_input in made.timings if with_times else ():
         stage = former_stage(script, name, seconds, by_input)
         lines.append(f"  {name:<12} {seconds:7.2f} s  {stage['x_real_time']:7.2f} x real time")
     if made.has_grown:

@@ -15,6 +15,7 @@ from avcore.checkpoints.bundle import (
     checkpoints_or_bundle,
     find_bundle,
     needed_stages,
+    read_bundle,
 )
 from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
 from netflips import stages
@@ -39,9 +40,11 @@ def test_without_flags_the_bundle_is_taken_and_said_in_one_line(folder: Path, ca
     found = checkpoints_or_bundle({UNIT_ENCODER: None, TRANSLATOR: None})
     assert found == {kind: folder / kind.file for kind in (UNIT_ENCODER, TRANSLATOR)}
     (line,) = caplog.messages
-    assert line == (
-        f"models: the demo bundle ({folder}, made on 2026-11-20 from commit 0123456789ab): it knows only its phrasebook"
-    )
+    assert line == "models: the demo bundle, which knows only its phrasebook"
+    checkpoints_or_bundle({UNIT_ENCODER: None})
+    assert len(caplog.messages) == 1  # once in a command
+    facts = f"the demo bundle ({folder}, made on 2026-11-20 from commit 0123456789ab): it knows only its phrasebook"
+    assert read_bundle(folder).describe() == facts
 
 
 def test_what_is_given_is_taken_and_the_bundle_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
