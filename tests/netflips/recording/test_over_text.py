@@ -166,7 +166,7 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
         (["--recognizer", "{nllb}"], "expected a Whisper; found a text translator"),
         (["--text-translator", "{whisper}"], "expected a text translator; found a Whisper"),
         (["--src-lang", "fr"], "the recognizer small.en has no language 'fr'"),
-        (["--tgt-lang", "en"], "the cascade has no language 'en'"),
+        (["--tgt-lang", "fr"], "the cascade has no language 'fr'"),
         (["--timing", "free"], "--timing free belongs to the unit pipeline"),
         (["--modalities", "video"], "the cascade hears sound"),
         (["--beam", "5"], "belong to the unit pipeline"),
