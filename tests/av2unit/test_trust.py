@@ -8,7 +8,7 @@ import pytest
 
 from av2unit.agreement import Bound, agreement, find_bound
 from av2unit.extractor import Extraction
-from av2unit.trust import AUDIO, BOTH, VIDEO, is_noisy, trusted_units
+from av2unit.trust import AUDIO, BOTH, VIDEO, is_noisy, reason_words, trusted_units
 from avcore.errors import CheckpointError, InputError
 from avcore.units import Ids, Units
 from avcore.units.domain import Domain
@@ -73,7 +73,7 @@ def test_lips_that_belong_are_taken_with_the_sound() -> None:
     heard = trusted_units(Encoder(said(1, 2, 3, 4), said(1, 2, 3, 9)), SOUND, LIPS, BOUND)  # type: ignore[arg-type]
     assert heard.modalities == BOTH
     assert heard.words == "sound and lips"
-    assert heard.why == "lips and sound belong together (75% of their steps agree, 85% is usual)"
+    assert reason_words(heard.values) == "lips and sound belong together (75% of their steps agree, 85% is usual)"
     assert not heard.is_picture_left_out
 
 
@@ -83,7 +83,7 @@ def test_of_lips_that_do_not_belong_a_sure_sound_is_taken(seen: Ids) -> None:
     heard = trusted_units(encoder, SOUND, LIPS, BOUND)  # type: ignore[arg-type]
     assert heard.modalities == AUDIO
     assert heard.is_picture_left_out
-    assert "lips in the picture do not" in heard.why
+    assert "lips in the picture do not" in reason_words(heard.values)
 
 
 def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed() -> None:
@@ -92,7 +92,7 @@ def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed() -> None:
     heard = trusted_units(strange, SOUND, moving, BOUND)  # type: ignore[arg-type]
     assert (heard.modalities, heard.is_picture_left_out) == (AUDIO, True)
     reason = "the lips in the picture could not be judged: the encoder does not know such faces"
-    assert heard.why == f"{reason} (it is sure of them to 27%, of lips that it knows to 55% or more)"
+    assert reason_words(heard.values) == f"{reason} (it is sure of them to 27%, of lips that it knows to 55% or more)"
     assert "do not belong" in trusted_units(strange, SOUND, LIPS, BOUND).reason  # type: ignore[arg-type]  # a picture that is held
     known = Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), seen_sure=-0.57)
     assert "do not belong" in trusted_units(known, SOUND, moving, BOUND).reason  # type: ignore[arg-type]
