@@ -1,6 +1,7 @@
 """The parser of all commands: aliases, declared files, and a usage error that is one line with what was probably meant."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -42,7 +43,7 @@ def named_models(options: Mapping[str, object]) -> dict[str, Path]:
     Raises NetflipsError for a model that is published but not here, and one that has changed.
     """
     given = {option: Path(value) for option, value in options.items() if isinstance(value, str | Path)}
-    bare = {option: path for option, path in given.items() if path.parts == (path.name,) and not path.exists()}
+    bare = {option: path for option, path in given.items() if path.parts == (path.name,) and not os.path.exists(path)}
     found = {option: named_model(path.name, f"--{option.replace('_', '-')}") for option, path in bare.items()}
     return {option: path for option, path in found.items() if path is not None}
 

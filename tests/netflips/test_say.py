@@ -117,7 +117,7 @@ def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Pat
         (["\u200f"], "U+200F RIGHT-TO-LEFT MARK"),
         (["\u202b안녕\u202c"], "U+202B RIGHT-TO-LEFT EMBEDDING"),
         (["안녕 שלום"], "HEBREW LETTER SHIN"),
-        (["hello", "--lang", "en"], "cannot be read aloud"),
+        (["hello", "--lang", "fr"], "cannot be read aloud"),
         (["안녕", "--text-path", "x.txt"], "given twice"),
         (["--text-path", "nowhere.txt"], "is not there"),
     ],
@@ -206,7 +206,7 @@ def test_target_texts_are_read_from_utterance_times(tmp_path: Path) -> None:
         read_target_texts(path, "ko")
     path.write_text(json.dumps([{"target_text": "hello"}]), encoding="utf-8")
     with pytest.raises(LanguageError):
-        read_target_texts(path, "en")
+        read_target_texts(path, "fr")
 
 
 def test_text_in_a_slot_has_natural_durations(speller: Path, parity_dir: Path, tmp_path: Path) -> None:
