@@ -3,7 +3,7 @@
 Each part keeps what it measured at once in a file of its own below --results, and can be called alone. Parts: `av2unit`,
 `unit2unit`, `vocoder`, `lips` (each stage beside the baseline; the translator on sentences as long as those of Ko-X), `chain` (the
 stages of a dub in a row), `dub` (file to file), `bounds` (how far `--precision auto` is from float32 on speech of the demo bundle).
-At the end the tables of README.md and docs/performance.md are filled from all files (not with --size tiny). Results of parts that
+At the end the tables of docs/performance.md are filled from all files (not with --size tiny). Results of parts that
 were measured once and are gone lie in results/once.
 """
 
@@ -84,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoints", type=Path, help="folder with random checkpoints, made when absent (default: temporary)")
     parser.add_argument("--clips", type=Path, help="folder for made clips, kept (default: temporary)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the files (default: benchmarks/results)")
-    parser.add_argument("--no-pages", action="store_true", help="leave README.md and docs/performance.md alone")
+    parser.add_argument("--no-pages", action="store_true", help="leave docs/performance.md alone")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Results as Markdown, put between markers into README.md (short) and docs/performance.md (long).
+"""Results as Markdown, put between markers into docs/performance.md.
 
 Each function takes the files of all parts by name and gives a table, "" when its part was not measured.
 """
@@ -21,7 +21,7 @@ _NONE = "-"
 def write(results: Results, root: Path) -> None:
     """Fill every place that there are results for; the others stay as they are."""
     for page, part, text in (
-        ("README.md", "speed", short(results)),
+        ("docs/performance.md", "speed", short(results)),
         ("docs/performance.md", "stages", stages(results)),
         ("docs/performance.md", "whole", whole(results)),
         ("docs/performance.md", "bounds", bounds(results)),
@@ -38,7 +38,7 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def short(results: Results) -> str:
-    """Return what the README shows: seconds, and how many times as fast as the baseline."""
+    """Return the table of the beginning: seconds, and how many times as fast as the baseline."""
     lines = [*(_short_stage(results, stage) for stage in STAGES if stage in results), *_short_chain(results)]
     if not lines:
         return ""

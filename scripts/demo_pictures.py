@@ -1,4 +1,4 @@
-"""Make the README's pictures of the demo from a real result: frames of source above output, both sounds, the talking portrait."""
+"""Make the README's pictures of the demo from a real result: source and dub side by side, both sounds, the talking portrait."""
 
 import argparse
 import sys
@@ -7,15 +7,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from contact_sheet import Part, row_of_frames, stack_rows
+from contact_sheet import Part, row_of_frames
 from numpy.typing import NDArray
+from PIL import Image
 
 from avcore.command import LOG, Parser, run
 from avcore.errors import NoFaceError
 from avcore.faces.detect import FaceDetector
 from avcore.files import atomic_output
 from avcore.media import PictureSource, read_speech
-from avcore.timeline import samples_to_seconds, seconds_to_samples
+from avcore.timeline import FRAME_RATE, samples_to_seconds, seconds_to_samples
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 Picture = NDArray[np.uint8]
@@ -26,6 +27,7 @@ _MARGIN, _TITLE_HEIGHT, _TICK_S = 12, 26, 0.5
 _INK, _PAPER, _WAVE = (60, 60, 60), 255, (160, 96, 32)
 _HEAD_ROOM = 0.5
 """What is shown beyond the face of a portrait, in its widths."""
+_EVERY, _WEBP_QUALITY = 2, 60
 _JPEG_QUALITY = 90  # a quarter of the room of PNG, and every bundle makes them anew
 
 
@@ -49,14 +51,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    frames = stack_rows([options.source, options.dub], options.frames, options.height)
-    _write(options.out_dir / "demo.jpg", frames)
+    write_moving(options.out_dir / "demo.webp", options.source, options.dub, options.height)
     row = row_of_frames(options.portrait, options.frames, options.height, head_in(options.portrait))
     _write(options.out_dir / "portrait.jpg", row)
     sounds = {"source: English": read_speech(options.source), "dub: Korean": read_speech(options.dub)}
     longest = max(map(len, sounds.values()))
     panels = [panel(title, np.pad(samples, (0, longest - len(samples)))) for title, samples in sounds.items()]
     _write(options.out_dir / "demo_sound.jpg", np.vstack(panels))
+
+
+def write_moving(path: Path, source: Path, dub: Path, height: int) -> None:
+    """Write both videos beside each other as an animated WebP, every second picture; the shorter one holds its last."""
+    sides = [[_scaled(one.rgb, height) for one in PictureSource(video)][::_EVERY] for video in (source, dub)]
+    count = max(map(len, sides))
+    shown = [np.hstack([side[min(number, len(side) - 1)] for side in sides]) for number in range(count)]
+    pictures = [Image.fromarray(one) for one in shown]
+    step_ms = round(1000 * _EVERY / FRAME_RATE)
+    with atomic_output(path) as work:
+        pictures[0].save(
+            work, "WEBP", save_all=True, append_images=pictures[1:], duration=step_ms, loop=0, quality=_WEBP_QUALITY, method=6
+        )
+    LOG.info("%s", path)
+
+
+def _scaled(rgb: Picture, height: int) -> Picture:
+    return np.asarray(
+        cv2.resize(rgb, (round(rgb.shape[1] * height / rgb.shape[0]), height), interpolation=cv2.INTER_AREA), np.uint8
+    )
 
 
 def head_in(path: Path) -> Part:

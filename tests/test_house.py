@@ -54,9 +54,7 @@ _SHAPES = {"#+ ": "heading", r"\| ": "row", "- ": "item", r"!\[": "picture", "``
 
 
 def _readme(name: str) -> str:
-    """A README without the tables of speed, which are measured into one of them and linked by the other."""
-    text = (ROOT / name).read_text(encoding="utf-8")
-    return re.sub(r"<!-- speed: begin -->.*<!-- speed: end -->", "", text, flags=re.DOTALL)
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def _blocks(name: str) -> list[list[str]]:
