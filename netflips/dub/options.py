@@ -112,4 +112,4 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
 
 
 def _is_number(text: str | None) -> bool:
-    return text is not None and text.replace(".", "", 1).isdecimal()
+    return text is not None and text.removeprefix("-").replace(".", "", 1).isdecimal()

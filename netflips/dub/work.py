@@ -144,9 +144,10 @@ def _decision(source: Path, options: DubCommand) -> Decide:
         if options.verdict is not None:
             write_text(options.verdict, json.dumps(understanding.as_json(), ensure_ascii=False, indent=1) + "\n")
         is_bad = understanding.grade == "bad"
-        (LOG.warning if is_bad else LOG.info)("%s: %s", source, understanding.words())
         if not is_bad:
+            LOG.info("%s: %s", source, understanding.words())
             return
+        LOG.warning("%s: warning: %s", source, understanding.words())
         if options.strict:
             stop_where_bad(understanding)
         elif options.ask or (not options.yes and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):

@@ -79,7 +79,7 @@ LONG_COMMAND = """
 import argparse, sys, time
 from pathlib import Path
 from avcore.compute.ahead import ahead
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.files import atomic_output
 
 def slow():

@@ -35,7 +35,7 @@ def test_a_damaged_line_is_named_and_the_rows_behind_it_are_kept(path: Path, bad
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:1], bad, *lines[1:]]))
     assert rows(path) == list(range(100))
-    assert f"{path}: line 2 is damaged" in caplog.text
+    assert f"{path}: warning: line 2 is damaged" in caplog.text
     assert journal.repair(path, "a")
     assert path.read_bytes() == b"".join(lines)
     caplog.clear()

@@ -43,7 +43,7 @@ def test_quiet_prints_nothing_when_all_is_well(
     assert dub_command.main([*arguments, *flags]) == 0
     written = capsys.readouterr()
     assert written.out == ""
-    assert all("warning" in line for line in written.err.splitlines())
+    assert [line for line in written.err.splitlines() if "warning" not in line] == []
 
 
 def test_a_failed_input_is_named_and_the_others_go_on(
@@ -125,7 +125,7 @@ def test_netflips_lists_its_commands_and_hands_over(clip: Path, capsys: pytest.C
     assert "translate" in capsys.readouterr().out
     assert cli.main(["--version"]) == 0
     assert __version__ in capsys.readouterr().out
-    assert cli.main([]) == 2
+    assert cli.main([]) == 0
     assert cli.main(["sing"]) == 2
     assert cli.main(["info", str(clip)]) == 0
     assert "picture: 160x120, 25.000 fps, 50 pictures" in capsys.readouterr().out

@@ -211,4 +211,4 @@ def test_what_has_no_such_weights_is_refused(parity_dir: Path, tmp_path: Path, c
 @pytest.mark.parametrize("words", [[], ["--for", "cpu", "--out-path", "x.safetensors"]])
 def test_one_of_both_outputs_is_asked_for(parity_dir: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     assert main(["--in-path", str(parity_dir / "utut.pt"), *words]) == 2
-    assert "give either --out-path or --for cpu" in capsys.readouterr().err
+    assert "give either --out or --for cpu" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import pytest
 
 from avcore.faces.crop import Box
 from avcore.faces.geometry import MouthsToDraw, lip_margin, mouths_in_boxes, mouths_to_draw, steady_boxes
+from avcore.notes import sentence
 
 
 def walk(count: int, chin: np.ndarray | float = 0.0) -> list[Box | None]:
@@ -50,7 +51,8 @@ def test_a_mouth_that_goes_over_the_edge_goes_out_and_comes_back_and_never_flick
     assert not drawn([0.06] * 20).is_cut.any()  # near the edge, and whole
     brief = drawn([0.0] * 10 + [0.2] * 4 + [0.0] * 10)
     assert brief.is_cut.all()
-    assert brief.note == "the mouth is cut off by the edge of the picture in 24 of 24 pictures: it stays as it is there"
+    assert brief.note is not None
+    assert sentence(brief.note) == "the mouth is cut off by the edge of the picture in 24 of 24 pictures: it stays as it is there"
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_what_a_damaged_line_told_of_is_done_again(tmp_path: Path, bad: bytes, c
     assert b'"a/0"' in lines[0]
     path.write_bytes(b"".join([bad + b"\n", *lines[1:]]))
     records = recover_journal(tmp_path)
-    assert f"{path}: line 1 is damaged" in caplog.text
+    assert f"{path}: warning: line 1 is damaged" in caplog.text
     assert set(records) == {"a/1", "a/2", "b"}  # that all of a is done is not believed either
     for did in tmp_path.glob("did-*"):
         did.unlink()

@@ -41,7 +41,9 @@ class Seeing:
         self.shown: list[list[tuple[int, int]]] = []
         self.num_decodings = 0
         unused: Any = None
-        self.job = Job(PictureSource(recording), work / "x.mp4", "digest", unused, unused, WorkFolder(work), silent, unused, unused)
+        self.job = Job(
+            PictureSource(recording), work / "x.mp4", "digest", unused, unused, WorkFolder(work), silent, unused, unused, unused
+        )
 
         def follower(*_: object) -> SimpleNamespace:
             shown: list[tuple[int, int]] = []

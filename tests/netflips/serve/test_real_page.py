@@ -113,7 +113,9 @@ def test_the_avatar_is_asked_by_one_button(page: Any) -> None:
     page.wait_for_timeout(1000)
     button.press("Enter")
     page.wait_for_selector("#avatar .job[data-state=done] video")
-    assert page.inner_text("#avatar .answer") == "실례합니다, 어디에 가요?"  # the fallback: the browser's microphone beeps
+    assert (
+        page.inner_text("#avatar .answer") == "미안해요, 다시 물어봐 주세요."
+    )  # nothing is understood: the browser's microphone beeps
     video = page.locator("#avatar .job video")
     video.evaluate("one => new Promise(yes => { one.onended = yes; one.play(); })")
     page.click("#avatar button[data-act=repeat]")

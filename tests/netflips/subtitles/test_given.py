@@ -130,7 +130,7 @@ def test_letters_say_whose_texts_they_are(tmp_path: Path, text: str, encoding: s
 def test_languages_of_the_same_letters_are_not_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "a.srt"
     path.write_text(times(("01", "02", "hello")))
-    assert [read_subtitles(path, *pair).side for pair in (("en", "es"), ("en", "ko"), ("ko", "en"))] == ["", "source", ""]
+    assert [read_subtitles(path, *pair).side for pair in (("en", "es"), ("en", "ko"), ("ko", "en"))] == ["", "source", "target"]
 
 
 @pytest.mark.parametrize(
