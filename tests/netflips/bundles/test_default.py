@@ -179,7 +179,7 @@ def test_what_is_hardly_understood_is_told_before_anything_is_drawn(
     found = json.loads(verdict.read_text())
     assert found["grade"] == "bad"
     assert "outside" in found["causes"]
-    assert f"{clip}: {found['words']['en']}" in error
+    assert f"{clip}: warning: {found['words']['en']}" in error
     assert out.is_file() == (code == 0)
     if code == 0:
         assert "lips by" in error.split(found["words"]["en"])[1]  # it was told before
