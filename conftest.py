@@ -1,8 +1,10 @@
-"""Test policy: skips are printed, and only tests marked `gpu`, `cpu` or `local` may skip."""
+"""Test policy: skips are printed, and only tests marked `gpu`, `cpu` or `local` may skip, and those without fairseq."""
 
 import pytest
 
 _ALLOWED = {"gpu", "cpu", "local"}
+_NO_FAIRSEQ = "make fairseq builds it"
+"""Where no C++ compiler is, as tests/conftest.py says it."""
 _SKIPPED: dict[str, tuple[str, bool]] = {}
 
 
@@ -10,7 +12,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Note each skip with its reason and whether its marks allow it (also of tests that other processes ran)."""
     if report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        _SKIPPED[report.nodeid] = (reason, bool(_ALLOWED & set(report.keywords)))
+        _SKIPPED[report.nodeid] = (reason, bool(_ALLOWED & set(report.keywords)) or _NO_FAIRSEQ in reason)
 
 
 @pytest.hookimpl(trylast=True)
