@@ -91,8 +91,9 @@ def run_program(words: Sequence[str], limit_s: float, what: str) -> None:
 
     Raises InputError, with its own last words, where it cannot be started, fails, or takes longer than `limit_s` seconds.
     """
-    with tempfile.TemporaryFile() as log:
-        process = _started(words, what, log, stdin=subprocess.DEVNULL, stdout=log)
+    # What it prints is kept apart: it comes late where nobody looks, behind the error that is wanted.
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as printed:
+        process = _started(words, what, log, stdin=subprocess.DEVNULL, stdout=printed)
         try:
             code = process.wait(limit_s)
         except subprocess.TimeoutExpired as error:
@@ -100,7 +101,7 @@ def run_program(words: Sequence[str], limit_s: float, what: str) -> None:
         finally:
             end_program(process)
         if code:
-            raise InputError(f"{what} failed", path=words[0], found=f"exit code {code}{_last_words(log)}")
+            raise InputError(f"{what} failed", path=words[0], found=f"exit code {code}{_last_words(log) or _last_words(printed)}")
 
 
 def _started(words: Sequence[str], what: str, log: Any, **pipes: Any) -> "subprocess.Popen[bytes]":
