@@ -1,7 +1,6 @@
 """The first seconds of a command, in which its libraries are loaded, and its last ones, in which they are not taken down."""
 
 import atexit
-import gc
 import os
 import signal
 import sys
@@ -9,9 +8,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import LazyLoader
 from inspect import Signature, signature
 from types import ModuleType
 from typing import Any, NoReturn
@@ -22,7 +18,6 @@ _UNWRITTEN = 120
 """Exit code of Python where what was printed could not be written."""
 TERMINATED = 143
 """Exit code after SIGTERM."""
-_MANY_MODULES = 200
 
 
 @contextmanager
@@ -32,68 +27,22 @@ def loading() -> Iterator[None]:
     An exception there would come out of the middle of some library's import: as a traceback, or swallowed, with half a module
     left to fail later. Nothing that needs tidying is begun yet.
     """
-    with _uncollected():
-        if not _is_heard():
-            yield
-            return
-        before = {signal.SIGINT: signal.signal(signal.SIGINT, end_interrupted)}
-        if callable(signal.getsignal(signal.SIGTERM)):
-            before[signal.SIGTERM] = signal.signal(signal.SIGTERM, _end_terminated)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    if not _is_heard():
+        yield
+        return
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, end_interrupted)}
+    if callable(signal.getsignal(signal.SIGTERM)):
+        before[signal.SIGTERM] = signal.signal(signal.SIGTERM, _end_terminated)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end_terminated(*_: object) -> None:
     os.write(2, b"terminated\n")
     os._exit(TERMINATED)
-
-
-@contextmanager
-def postponed(*names: str) -> Iterator[None]:
-    """Let these modules, imported meanwhile by others, be executed when something is asked of them; most are never asked.
-
-    For parts of a library that it imports by itself and that an inference has no use for. What such a module does to others by
-    being imported is postponed too.
-    """
-    finder = _Postponing(names)
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-
-
-class _Postponing(MetaPathFinder):
-    """Finds some modules as ever, with a loader that waits."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
-
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(fullname, path, target) if fullname in self._names else None
-        if spec is not None and spec.loader is not None:
-            spec.loader = LazyLoader(spec.loader)
-        return spec
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no garbage meanwhile: modules are none, and hundreds of thousands of their objects would be visited each time.
-
-    Nor later, where many were loaded; where few were, what a process that runs for days has thrown away must not be kept.
-    """
-    was_on, num_before = gc.isenabled(), len(sys.modules)
-    gc.disable()
-    try:
-        yield
-    finally:
-        if len(sys.modules) > num_before + _MANY_MODULES:
-            gc.freeze()
-        if was_on:
-            gc.enable()
 
 
 def leave(code: int) -> NoReturn:

@@ -6,7 +6,6 @@ from pathlib import Path
 from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import kind_of
 from avcore.errors import UsageError
-from avcore.faces.head_start import HeadStart
 from avcore.files import require_file, require_place
 from avcore.media import PictureSource, iter_speech_blocks
 from avcore.outputs import keep_apart
@@ -29,14 +28,13 @@ def dub(
     models: Models,
     options: DubOptions,
     progress: Progress | None = None,
-    head_start: HeadStart | None = None,
     decide: Decide | None = None,
 ) -> DubReport:
     """Dub one video.
 
     A recording of several utterances (`options.timing` "source") keeps its pictures, rates and length, each utterance in
     its own place; finished work is kept beside the output or in `options.recording.work_dir`. A clip of one utterance
-    ("free") comes out at 25 fps and 16 kHz, as long as the new speech. head_start: what follows this video's faces already.
+    ("free") comes out at 25 fps and 16 kHz, as long as the new speech.
     decide: told how much is understood before anything is spoken or drawn; None = it stops where that is bad and `options.strict`.
     Raises NetflipsError: for files that cannot be used, no face or no speech where it is needed, no voice to speak in, an empty
     translation; NotUnderstoodError. Nothing is written under `out_video` unless all went well.
@@ -53,19 +51,15 @@ def dub(
     clock, progress = StageClock(), progress or silent
     decide = decide or (stop_where_bad if options.strict else go_on)
     with clock.stage("read"):
-        is_usual = settle_track(in_path, options.audio_track)
-        if not is_usual and head_start is not None:
-            head_start.close()  # its clock is that of another sound
+        settle_track(in_path, options.audio_track)
         source = PictureSource(in_path)
         in_own_time = is_recording(source, options)
     if in_own_time:
-        if head_start is not None:
-            head_start.close()
         from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
 
         script = dub_recording(source, out_path, models, options, progress, clock, decide)
     else:
-        script = ShortDub(source, out_path, models, options, progress, clock, head_start, decide).run()
+        script = ShortDub(source, out_path, models, options, progress, clock, decide).run()
     return DubReport(replace(script, made=replace(script.result, peak_memory_bytes=peak_memory_bytes())))
 
 

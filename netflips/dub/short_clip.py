@@ -16,9 +16,8 @@ from avcore.compute.ahead import pictures_ahead, pictures_at_once
 from avcore.contracts import Recognizer
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, NoSuchFaceError, UnitError
 from avcore.faces.boxes import read_boxes_for
-from avcore.faces.find import SpeakerFace, chosen_face, find_faces
+from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import MOUTH_CUT, MouthsToDraw, mouths_in_boxes
-from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.media.carried import CarriedOver
@@ -111,12 +110,11 @@ class ShortDub:
         options: DubOptions,
         progress: Progress,
         clock: StageClock,
-        head_start: HeadStart | None = None,
         decide: Decide = go_on,
     ) -> None:
         self._source, self._in, self._out = source, source.path, out_video
         self._models, self._options, self._progress, self._clock = models, options, progress, clock
-        self._notes, self._mouth, self._head_start, self._decide = Notes(source.path), "", head_start, decide
+        self._notes, self._mouth, self._decide = Notes(source.path), "", decide
 
     def run(self) -> Script:
         """Do everything; see `netflips.pipeline.dub`."""
@@ -172,10 +170,6 @@ class ShortDub:
         choice = parse_face_choice(self._options.face)
         try:
             with self._clock.stage("faces"):
-                followed = None if self._head_start is None else self._head_start.followed()
-                if followed is not None:
-                    self._progress("faces", followed.num_pictures, len(source))
-                    return chosen_face(followed, choice, speech, self._in)
                 return find_faces(source, choice, speech, self._progress, len(source), self._in, source.info.pixel_aspect)
         except NoFaceError as error:
             if needs_face:

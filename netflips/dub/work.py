@@ -8,7 +8,6 @@ from pathlib import Path
 from avcore.command import EXIT_FAILED, LOG
 from avcore.compute.device import suit_threads
 from avcore.errors import NetflipsError, NotUnderstoodError, UsageError
-from avcore.faces.head_start import HeadStart
 from avcore.files import write_text
 from avcore.flags import declared_in
 from avcore.outputs import check_files
@@ -38,12 +37,11 @@ _YES = ("y", "yes", "예", "네")
 def dub_videos(
     options: DubCommand,
     recording: RecordingOptions,
-    head_start: HeadStart | None = None,
     reports: list[Script] | None = None,
 ) -> int | None:
     """Do what the options ask for; returns the exit code. All files are checked before any model is loaded.
 
-    head_start: what follows the faces of the only video already. reports: gets what was done, a script for each dub.
+    reports: gets what was done, a script for each dub.
     """
     options.cascade_models()  # before models are looked for: they are others
     paths = given_or_bundle(options)
@@ -66,7 +64,7 @@ def dub_videos(
     suit_threads(paths.all)
     models = load_models(paths, *languages, replace(_run_options(options), puts_away=len(jobs) == 1))
     if len(jobs) == 1:
-        told.add(_dub_one(*jobs[0], models, settings, options, head_start).script)
+        told.add(_dub_one(*jobs[0], models, settings, options).script)
         _write(told, options.quiet)
         return None
     return _dub_all(jobs, models, settings, told, options)
@@ -129,10 +127,9 @@ def _dub_one(
     models: Models,
     settings: DubOptions,
     options: DubCommand,
-    head_start: HeadStart | None = None,
 ) -> DubReport:
     with bars(options.quiet, f"{source.name}: ") as progress:
-        report = dub(source, target, models, settings, progress, head_start, _decision(source, options))
+        report = dub(source, target, models, settings, progress, _decision(source, options))
     LOG.info("%s", report.summary(with_times=options.verbose))
     return report
 

@@ -56,26 +56,6 @@ def test_a_clip_is_dubbed_in_all_three_modes(
     assert [path.name for path in out.parent.iterdir()] == [out.name]
 
 
-def test_what_is_known_of_faces_on_the_clock_of_another_sound_is_not_taken(
-    clip: Path, models: Models, options: DubOptions, tmp_path: Path
-) -> None:
-    """Faces are followed beside, on the clock of the sound that a player plays; a dub may hear another track."""
-    two = tmp_path / "two.mkv"
-    with av.open(str(clip)) as given, av.open(str(two), "w") as out:
-        streams = {one.index: [out.add_stream_from_template(one)] for one in given.streams}
-        streams[given.streams.audio[0].index].append(out.add_stream_from_template(given.streams.audio[0]))
-        for packet in [one for one in given.demux() if one.size]:
-            for stream in streams[packet.stream_index]:
-                packet.stream = stream
-                out.mux(packet)
-    closed: list[str | None] = []
-    for asked in ("1", "2"):
-        head_start = SimpleNamespace(close=lambda asked=asked: closed.append(asked), followed=lambda: None)
-        report = dub(two, tmp_path / "o.mp4", models, replace(options, audio_track=asked), head_start=head_start)  # type: ignore[arg-type]
-        assert report.num_pictures
-    assert closed == ["2"]
-
-
 @pytest.mark.parametrize("timing", ["free", "source"])
 def test_stages_leave_memory_when_a_single_dub_has_done_with_them(
     clip: Path, paths: ModelPaths, options: DubOptions, tmp_path: Path, timing: str, monkeypatch: pytest.MonkeyPatch
