@@ -22,7 +22,7 @@ _USUAL = {
     "language": ("--to", "--from", "--lang"), "lang": ("--to", "--from"), "target-language": ("--to",),
     "source-language": ("--from",), "output-dir": ("--out-dir",), "outdir": ("--out-dir",), "output-file": ("--out",),
     "outfile": ("--out",), "infile": ("--input",), "rate": ("--speed",), "speaker": ("--voice",), "reference": ("--voice",),
-    "audio": ("--speech", "--input"), "gpu": ("--device",), "video": ("--input",), "overwrite": ("--yes",), "force": ("--yes",),
+    "audio": ("--speech", "--input"), "gpu": ("--device",), "video": ("--input",),
     "silent": ("--quiet",), "lip-sync": ("--lips",), "begin": ("--start",), "stop": ("--end",), "srt": ("--subtitles",),
 }  # fmt: skip
 """Options of other programs, and ours that do the same, the likeliest first."""

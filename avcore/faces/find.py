@@ -166,17 +166,7 @@ def find_faces(
     width to height of a pixel as shown; faces are looked at in their true shape, boxes are in pixels of `pictures`. Raises
     NoFaceError when there is no face at all, or none of the number asked for.
     """
-    return chosen_face(follow_faces(pictures, progress, total, pixel_aspect), face, speech, source)
-
-
-def chosen_face(
-    followed: FollowedFaces,
-    face: FaceChoice = "auto",
-    speech: NDArray[np.float32] | None = None,
-    source: str | Path | None = None,
-) -> SpeakerFace:
-    """Choose the face to dub among those that were followed; takes face, speech and source, and raises, as `find_faces` does."""
-    tracks, num_pictures, store = followed
+    tracks, num_pictures, store = follow_faces(pictures, progress, total, pixel_aspect)
     if not tracks:
         raise NoFaceError("no face was found in any picture", path=source, found=several(num_pictures, "picture"), hint=_WAY_OUT)
     levels = None if speech is None else loudness(speech)
