@@ -29,6 +29,7 @@ def dub(
     options: DubOptions,
     progress: Progress | None = None,
     decide: Decide | None = None,
+    is_draft: bool = False,
 ) -> DubReport:
     """Dub one video.
 
@@ -36,6 +37,7 @@ def dub(
     its own place; finished work is kept beside the output or in `options.recording.work_dir`. A clip of one utterance
     ("free") comes out at 25 fps and 16 kHz, as long as the new speech.
     decide: told how much is understood before anything is spoken or drawn; None = it stops where that is bad and `options.strict`.
+    is_draft: it ends when the texts are known: nothing is drawn or written, and the script has no `made`.
     Raises NetflipsError: for files that cannot be used, no face or no speech where it is needed, no voice to speak in, an empty
     translation; NotUnderstoodError. Nothing is written under `out_video` unless all went well.
     """
@@ -57,9 +59,11 @@ def dub(
     if in_own_time:
         from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
 
-        script = dub_recording(source, out_path, models, options, progress, clock, decide)
+        script = dub_recording(source, out_path, models, options, progress, clock, decide, is_draft)
     else:
-        script = ShortDub(source, out_path, models, options, progress, clock, decide).run()
+        script = ShortDub(source, out_path, models, options, progress, clock, decide).run(is_draft)
+    if is_draft:
+        return DubReport(script)
     return DubReport(replace(script, made=replace(script.result, peak_memory_bytes=peak_memory_bytes())))
 
 

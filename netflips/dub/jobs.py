@@ -42,10 +42,10 @@ def _require_nothing_of_one_video(options: DubCommand) -> None:
         raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out")
     if any(
         path is not None
-        for path in (options.segments, options.segments_in, options.speaker_map, options.script_in, options.verdict)
+        for path in (options.segments, options.segments_in, options.speaker_map, options.script_in, options.verdict, options.draft)
     ):
         raise UsageError(
-            "--segments, --segments-in, --speaker-map, --script-in and --verdict belong to one video", hint="use --out"
+            "--segments, --segments-in, --speaker-map, --script-in, --verdict and --draft belong to one video", hint="use --out"
         )
 
 

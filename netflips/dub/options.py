@@ -34,6 +34,8 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
     """write how much is understood as soon as that is known"""
+    draft: Path | None = flag(default=None, file=Output("the draft"), metavar="JSON")
+    """write what was heard and what will be said as a script, and stop there: --script-in takes it, corrected or not"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
     """the sound track of a video that is heard: a number from 1, or a language (default: the first with speech)"""
     ask: bool = flag(

@@ -116,7 +116,7 @@ class ShortDub:
         self._models, self._options, self._progress, self._clock = models, options, progress, clock
         self._notes, self._mouth, self._decide = Notes(source.path), "", decide
 
-    def run(self) -> Script:
+    def run(self, is_draft: bool = False) -> Script:
         """Do everything; see `netflips.pipeline.dub`."""
         check_font(self._options)
         reader = reader_of(self._models, self._options)
@@ -137,9 +137,9 @@ class ShortDub:
             said = self._models.vocoder.predict_durations(translation.units)
         with ThreadPoolExecutor(1, "texts") as beside, self._clock.stage("write"):
             reading = beside.submit(self._read_texts, reader, heard.extraction.units, said)
-            writer = self._write(material, said, voice, reading)
+            writer = None if is_draft else self._write(material, said, voice, reading)
         texts = reading.result()
-        if self._options.subtitles is not None:
+        if self._options.subtitles is not None and not is_draft:
             write_beside(self._options.subtitles, self._out, (self._options.source, self._options.target), texts)
         read_by = {} if reader is None else {TEXT_READER.name: reader.fingerprint}
         script = self._script(material, heard, translation, said, writer, voice, texts, read_by)
@@ -264,7 +264,7 @@ class ShortDub:
         heard: TrustedUnits,
         translation: Translation,
         said: Units,
-        writer: VideoWriter,
+        writer: VideoWriter | None,
         voice: SpeakerVoice,
         texts: Texts,
         reader: dict[str, str],
@@ -304,18 +304,22 @@ class ShortDub:
             drawn=DrawnPictures(len(shown), drawn, left),
             notes=tuple(self._notes.of_all),
         )
-        made = Made(
-            version=__version__,
-            output=str(self._out),
-            duration_s=output_s,
-            width=writer.out_width,
-            height=writer.out_height,
-            has_grown=writer.grew,
-            pictures=len(shown),
-            lips=self._mouth,
-            models=models_used(self._models, reader),
-            settings=settings_told(options),
-            timings=timings_of(self._clock, _READING),
+        made = (
+            None
+            if writer is None
+            else Made(
+                version=__version__,
+                output=str(self._out),
+                duration_s=output_s,
+                width=writer.out_width,
+                height=writer.out_height,
+                has_grown=writer.grew,
+                pictures=len(shown),
+                lips=self._mouth,
+                models=models_used(self._models, reader),
+                settings=settings_told(options),
+                timings=timings_of(self._clock, _READING),
+            )
         )
         return Script(
             source=options.source,

@@ -27,6 +27,7 @@ from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOption
 from netflips.pipeline import dub
 from netflips.report import DubReport, report_script
 from netflips.report.files import ReportFiles
+from netflips.script.files import write_script
 from netflips.script.types import Script
 from netflips.subtitles.reader import require_reader
 
@@ -63,6 +64,9 @@ def dub_videos(
         return _dub_side_by_side(jobs, settings, paths, told, options)
     suit_threads(paths.all)
     models = load_models(paths, *languages, replace(_run_options(options), puts_away=len(jobs) == 1))
+    if options.draft is not None:
+        _draft(options.draft, *jobs[0], models, settings, options)
+        return None
     if len(jobs) == 1:
         told.add(_dub_one(*jobs[0], models, settings, options).script)
         _write(told, options.quiet)
@@ -132,6 +136,17 @@ def _dub_one(
         report = dub(source, target, models, settings, progress, _decision(source, options))
     LOG.info("%s", report.summary(with_times=options.verbose))
     return report
+
+
+def _draft(path: Path, source: Path, target: Path, models: Models, settings: DubOptions, options: DubCommand) -> None:
+    """Write what was heard and what will be said, and print it."""
+    with bars(options.quiet, f"{source.name}: ") as progress:
+        script = dub(source, target, models, settings, progress, _decision(source, options), is_draft=True).script
+    write_script(path, script)
+    for one in script.utterances:
+        heard, said = (text.text if text is not None else "(not read)" for text in (one.text, one.said))
+        LOG.info("%d: %s -> %s", one.number, heard, said)
+    LOG.info("written: %s", path)
 
 
 def _decision(source: Path, options: DubCommand) -> Decide:

@@ -64,28 +64,35 @@ def script_of_recording(
     cues: Sequence[Cue],
     clock: OutputClock,
     pieces: Sequence[Encoded],
-    writer: VideoWriter,
+    writer: VideoWriter | None,
     texts: Texts,
     reader: dict[str, str],
 ) -> Script:
-    """Put together what was done. texts: what was heard and what is said. reader: fingerprint of what read it, by its name."""
+    """Put together what was done. texts: what was heard and what is said. reader: fingerprint of what read it, by its name.
+
+    writer: None = a draft, of which nothing was written.
+    """
     counts, part = _count(pieces), found.part
     told = {cue.cast.utterance.number: _utterance(job, cue, clock, counts, texts) for cue in cues}
     plain = (Utterance(one.number, TimeSpan(one.start_s, one.end_s)) for one in found.utterances)
-    made = Made(
-        version=__version__,
-        output=str(job.out),
-        duration_s=float(clock.at(part.stop)),
-        width=writer.out_width,
-        height=writer.out_height,
-        has_grown=writer.grew,
-        pictures=sum(len(piece.times) for piece in pieces),
-        lips=job.mouth.name,
-        part=TimeSpan(float(part.start), float(part.stop)),
-        models=models_used(job.models, _engines(job) | reader),
-        settings=settings_told(job.options),
-        timings=timings_of(job.clock),
-        work=WorkKept(str(job.work.folder), job.work.num_bytes(), dict(job.work.kept), dict(job.work.made)),
+    made = (
+        None
+        if writer is None
+        else Made(
+            version=__version__,
+            output=str(job.out),
+            duration_s=float(clock.at(part.stop)),
+            width=writer.out_width,
+            height=writer.out_height,
+            has_grown=writer.grew,
+            pictures=sum(len(piece.times) for piece in pieces),
+            lips=job.mouth.name,
+            part=TimeSpan(float(part.start), float(part.stop)),
+            models=models_used(job.models, _engines(job) | reader),
+            settings=settings_told(job.options),
+            timings=timings_of(job.clock),
+            work=WorkKept(str(job.work.folder), job.work.num_bytes(), dict(job.work.kept), dict(job.work.made)),
+        )
     )
     return Script(
         source=job.options.source,

@@ -47,6 +47,7 @@ def dub_recording(
     progress: Progress,
     clock: StageClock,
     decide: Decide = go_on,
+    is_draft: bool = False,
 ) -> Script:
     """Dub a recording: same pictures where nobody speaks, each utterance in its own place, sound in step.
 
@@ -65,10 +66,13 @@ def dub_recording(
     require_writable_kind(job)
     announce(require_work_folder(folder), Frame.of(source.info, source.info.frame_rate), float(source.info.duration_s))
     found = find(job)
-    cues = say(job, found, cast(job, found))
+    cues = say(job, found, cast(job, found), is_draft)
     output = OutputClock(found.part.start, [cue.placed for cue in cues if isinstance(cue, Spoken)])
     batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
     texts = read_texts(job, found, cues, output, reader)
+    read_by = {} if reader is None else {TEXT_READER.name: reader.fingerprint}
+    if is_draft:
+        return script_of_recording(job, found, cues, output, (), None, texts, read_by)
     how, drawn_by = models.how, models.renderer
     with opened_mouth(mouth, models.paths.unit2av, how.device, how.precision, drawn_by, batch, paste_lower_face) as opened:
         pieces = show(job, found, cues, output, opened, painter_of(options, texts))
@@ -76,7 +80,6 @@ def dub_recording(
     job.work.settle(out_video)
     if options.subtitles is not None:
         write_beside(options.subtitles, out_video, (options.source, options.target), texts, job.work)
-    read_by = {} if reader is None else {TEXT_READER.name: reader.fingerprint}
     return script_of_recording(job, found, cues, output, pieces, writer, texts, read_by)
 
 

@@ -137,8 +137,8 @@ class _Ready(NamedTuple):
     placed: Placed
 
 
-def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
-    """Translate, place and speak each utterance. Raises UnitError when nothing is left to say."""
+def say(job: Job, found: Found, casts: Sequence[Cast], is_draft: bool = False) -> list[Cue]:
+    """Translate, place and, but for a draft, speak each utterance. Raises UnitError when nothing is left to say."""
     kept = kept_of(job.options)
     understood = _understand(job, found, [one for one in casts if one.utterance.number not in kept])
     with job.clock.stage("speech"):
@@ -152,7 +152,8 @@ def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
         cues: list[Cue] = []
         for done, one in enumerate(ready, 1):
             if isinstance(one, _Ready):
-                cues.append(Spoken(*one, speech_of(job, found.speech, one).is_silent))
+                is_silent = np.zeros(0, np.bool_) if is_draft else speech_of(job, found.speech, one).is_silent
+                cues.append(Spoken(*one, is_silent))
             else:
                 cues.append(one)
             job.progress("speech", done, len(ready))

@@ -58,6 +58,22 @@ def test_a_script_by_hand_is_dubbed_and_its_report_is_one_again(
     assert [one.fit for one in same.script.utterances] == [one.fit for one in report.script.utterances]
 
 
+def test_a_draft_stops_before_anything_is_drawn_and_its_work_is_taken_up(
+    recording: Path, models: Models, settings: DubOptions, tmp_path: Path
+) -> None:
+    settings = replace(settings, recording=replace(settings.recording, work_dir=tmp_path / "work"))
+    draft = dub(recording, tmp_path / "out.mp4", models, settings, is_draft=True).script
+    assert draft.made is None
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]
+    path = tmp_path / "draft.json"
+    write_script(path, draft)
+    script = dub(recording, tmp_path / "out.mp4", models, _settings(settings, path)).script
+    assert [one.place for one in script.utterances] == [one.place for one in draft.utterances]
+    assert [one.target for one in script.utterances] == [one.target for one in draft.utterances]
+    counts = script.result.work_counts
+    assert {name: counts[name]["made"] for name in ("units", "translations")} == {"units": 0, "translations": 0}
+
+
 def test_what_a_script_cannot_give_is_told(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
     path = tmp_path / "script.json"
     voice = SpeakerOf("Ann", VoiceFile("../ann.wav"))
