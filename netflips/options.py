@@ -73,16 +73,17 @@ class ModelPaths:
 class RecordingOptions:
     """What matters to recordings of several utterances only.
 
-    background: keep or mute the sound outside of speech; background_audio: music and effects, heard wherever the
-    recording's own sound is not. segments_out, segments_in: utterance times to write, and to use in place of our own.
-    speaker_map: who says what, in which voice, with which face. start_s, end_s: the part to dub (s). is_preview: the first
-    utterance only. work_dir: where finished work is kept; None = beside the output. speech: that is given.
+    background: keep or mute the sound outside of speech; background_audio: music and effects, heard wherever the recording's own
+    sound is not; separate_with: the words of a program that makes them. segments_out, segments_in: utterance times to write, and
+    to use in place of our own. speaker_map: who says what, in which voice, with which face. start_s, end_s: the part to dub (s).
+    is_preview: the first utterance only. work_dir: where finished work is kept; None = beside the output. speech: that is given.
     """
 
     pace: Pace = field(default_factory=Pace)
     length: UtteranceLength = field(default_factory=UtteranceLength)
     background: Background = "keep"
     background_audio: Path | None = None
+    separate_with: tuple[str, ...] = ()
     segments_out: Path | None = None
     segments_in: Path | None = None
     speaker_map: Path | None = None

@@ -156,11 +156,14 @@ def write_speech(path: str | Path, samples: Samples, rate: int = SAMPLE_RATE) ->
     write_speech_pieces(path, [samples], rate)
 
 
-def write_speech_pieces(path: str | Path, pieces: Iterable[Samples], rate: int = SAMPLE_RATE) -> int:
-    """Write speech that comes piece by piece, as `write_speech` does; memory holds one piece. Returns how many samples."""
+def write_speech_pieces(path: str | Path, pieces: Iterable[Samples], rate: int = SAMPLE_RATE, num_channels: int = 1) -> int:
+    """Write sound that comes piece by piece, as `write_speech` does; memory holds one piece. Returns how many samples.
+
+    pieces: float [time], or [time, num_channels].
+    """
     written = 0
     with atomic_output(path) as temporary, wave.open(str(temporary), "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(num_channels)
         file.setsampwidth(np.dtype("<i2").itemsize)
         file.setframerate(rate)
         for samples in pieces:

@@ -6,6 +6,7 @@ from pathlib import Path
 from avcore.errors import InputError, UsageError
 from avcore.flags import flag
 from avcore.outputs import Input, Output
+from avcore.programs import parse_command, takes
 from avcore.texts import read_json
 from netflips.cascade.options import TEXT, RoadFlags
 from netflips.dub.given_speech import SpeechFlags
@@ -16,6 +17,8 @@ from netflips.options import BACKGROUNDS, Background, RecordingOptions
 from netflips.script.files import read_script
 from netflips.script.imports import is_script
 from netflips.script.types import FORMAT
+
+SEPARATE_WITH = "--separate-with"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,8 @@ class RecordingFlags(SpeechFlags, RoadFlags):
     """keep or mute the sound outside of speech (default: keep)"""
     background_audio: Path | None = flag(default=None, file=Input("the background audio"))
     """music and effects without voices, heard where the old sound is not"""
+    separate_with: str | None = flag(default=None, metavar="COMMAND")
+    """program that makes them of the recording's own sound: with {in}, and {dir} or {background}, as demucs has them"""
     segments: Path | None = flag(default=None, file=Output("the segments file (--segments)"))
     """write the times of the utterances (.json or .srt)"""
     segments_in: Path | None = flag(default=None, file=Input("the segments file (--segments-in)"))
@@ -67,6 +72,8 @@ class RecordingFlags(SpeechFlags, RoadFlags):
             if not is_script(read_json(self.script_in, "the script")):
                 raise InputError("this is no script", path=self.script_in, expected=f'"format": "{FORMAT}"')
             read_script(self.script_in)
+        if self.separate_with is not None and self.background_audio is not None:
+            raise UsageError("--separate-with makes what --background-audio gives", hint="leave one of them out")
         if self.text2unit_path is not None and self.segments_in is None and self.script_in is None and self.road != TEXT:
             hint = "add --segments-in times.json with a target_text, or --cascade"
             raise UsageError("--text2unit-path belongs to --segments-in", hint=hint)
@@ -75,6 +82,7 @@ class RecordingFlags(SpeechFlags, RoadFlags):
             length=UtteranceLength(*self.utterance_length),
             background=self.background,
             background_audio=self.background_audio,
+            separate_with=() if self.separate_with is None else _separation_command(self.separate_with),
             segments_out=self.segments,
             segments_in=self.segments_in or self.script_in,
             speaker_map=self.speaker_map or self.script_in,
@@ -84,3 +92,15 @@ class RecordingFlags(SpeechFlags, RoadFlags):
             work_dir=self.work_dir,
             speech=self.given_speech(),
         )
+
+
+def _separation_command(text: str) -> tuple[str, ...]:
+    """Return the words of a command that separates. Raises UsageError."""
+    words = parse_command(text, SEPARATE_WITH)
+    if not takes(words, "in") or not takes(words, "dir", "background"):
+        raise UsageError(
+            f"{SEPARATE_WITH} says nowhere what is read, or where it is written",
+            expected='{in}, and {dir} or {background}, as "demucs --two-stems=vocals --clip-mode clamp -o {dir} {in}"',
+            found=" ".join(words),
+        )
+    return words

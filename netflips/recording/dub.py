@@ -24,6 +24,7 @@ from netflips.recording.job import Job, digest_of
 from netflips.recording.pictures import show
 from netflips.recording.plan import OutputClock, require_inside
 from netflips.recording.say import Spoken, say
+from netflips.recording.separation import background_of
 from netflips.recording.sound import join, require_writable_kind
 from netflips.recording.subtitles import read_texts
 from netflips.recording.texts import check_texts
@@ -65,6 +66,7 @@ def dub_recording(
     job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock, mouth, notes, decide)
     require_writable_kind(job)
     announce(require_work_folder(folder), Frame.of(source.info, source.info.frame_rate), float(source.info.duration_s))
+    background_of(job)  # what cannot be made is known before hours of work
     found = find(job)
     cues = say(job, found, cast(job, found), is_draft)
     output = OutputClock(found.part.start, [cue.placed for cue in cues if isinstance(cue, Spoken)])

@@ -20,6 +20,7 @@ from netflips.recording.hear import SpeechFile
 from netflips.recording.job import Job
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, Spoken, speech_of
+from netflips.recording.separation import background_of
 from netflips.render.pieces import Encoded, join_pieces
 from netflips.render.writing import Frame
 from unit2av.rendering import SoundFeed
@@ -96,9 +97,9 @@ def _mixed_sound(job: Job, found: Found, lines: Sequence[Line], clock: OutputClo
     end = seconds_to_samples(clock.at(found.part.stop), rate)
     cut_at = None if found.part.is_all else end
     own = iter_sound_blocks(job.source.path) if job.info.has_audio else iter(())
-    effects = None
-    if settings.background_audio is not None:
-        placed = output_blocks(_effects(settings.background_audio, rate, job.num_channels), clock, rate, end, cut_at)
+    effects, background = None, background_of(job)
+    if background is not None:
+        placed = output_blocks(_effects(background, rate, job.num_channels), clock, rate, end, cut_at)
         effects = SoundReader((block for _, block in placed), job.num_channels)
     mixer = Mixer(lines, rate, job.num_channels, settings.background)
     for start, block in output_blocks(own, clock, rate, end, cut_at):

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avcore.errors import InputError, UsageError
 from avcore.media import probe
 from avcore.speech.audio import loudness_lufs
+from netflips.dub.recording_flags import RecordingFlags
 from netflips.dub.timing import Pace
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
@@ -244,6 +246,55 @@ def test_background_is_kept_or_muted_or_given(
     inside = slice(round((first.source_start_s + 0.1) * RATE), round((first.source_end_s - 0.1) * RATE))
     assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[pause])
     assert _tone(given[inside]) > 5 * _tone(source.sound[inside])
+
+
+SEPARATES = """
+import sys, wave
+from pathlib import Path
+import numpy as np
+source, folder, length = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+if length < 0:
+    sys.exit("no such network")
+with wave.open(source) as file:
+    rate, channels, frames = file.getframerate(), file.getnchannels(), round(file.getnframes() * length)
+tone = (6000 * np.sin(np.arange(frames) * 2 * np.pi * 3000 / rate)).astype("<i2")
+for name, sound in (("vocals", 0 * tone), ("no_vocals", tone)):
+    (folder / "htdemucs").mkdir(exist_ok=True)
+    with wave.open(str(folder / "htdemucs" / f"{name}.wav"), "wb") as file:
+        file.setparams((channels, 2, rate, 0, "NONE", ""))
+        file.writeframes(np.repeat(tone, channels).tobytes() if sound.any() else bytes(2 * channels * frames))
+with Path(__file__).with_suffix(".runs").open("a") as runs:
+    runs.write(".")
+"""
+"""Does as demucs does with --two-stems: {in} {dir}, and how long what it writes is beside what it read."""
+
+
+def test_a_program_separates_music_from_voices_once(
+    recording: Path, models: Models, settings: DubOptions, source: Decoded, unbroken: Run, tmp_path: Path
+) -> None:
+    program = tmp_path / "separates.py"
+    program.write_text(SEPARATES, encoding="utf-8")
+
+    def asked(length: float) -> DubOptions:
+        return _change(settings, separate_with=(sys.executable, str(program), "{in}", "{dir}", str(length)))
+
+    for name in ("first.mp4", "again.mp4"):
+        dub(recording, tmp_path / name, models, asked(1))
+    assert program.with_suffix(".runs").read_text() == "."
+    given = decode(tmp_path / "again.mp4").sound
+    first = _facts(unbroken[1]).utterances[0]
+    inside = slice(round((first.source_start_s + 0.1) * RATE), round((first.source_end_s - 0.1) * RATE))
+    assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[round(0.1 * RATE) : round(0.5 * RATE)])
+    for length, why in ((0.2, "wrote another sound"), (-1, "no such network")):
+        with pytest.raises(InputError, match=why):
+            dub(recording, tmp_path / "none.mp4", models, asked(length))
+    assert not (tmp_path / "none.mp4").exists()
+
+
+@pytest.mark.parametrize(("words", "why"), [("true {in}", "says nowhere"), ("nobody-has-this {in} {dir}", "is not there")])
+def test_a_program_that_cannot_separate_is_refused_at_once(words: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        RecordingFlags(separate_with=words).recording()
 
 
 def _tone(sound: np.ndarray) -> float:
