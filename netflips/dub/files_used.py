@@ -5,6 +5,8 @@ from pathlib import Path
 from avcore.files import require_file
 from netflips.dub.speaker_map import read_speaker_map
 from netflips.options import DubOptions
+from netflips.script.imports import targets_asked
+from netflips.script.types import SpokenSound
 
 
 def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
@@ -24,6 +26,10 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
     found |= {} if options.road is None else options.road.files
     if recording.speech.path is not None:
         found["the speech (--speech-in)"] = recording.speech.files
+    if recording.segments_in is not None:
+        asked, folder = targets_asked(recording.segments_in).values(), recording.segments_in.parent
+        named = [folder / one.file for one in asked if isinstance(one, SpokenSound)]
+        found |= {"a sound of the script": named} if named else {}
     return found | voices_of(options)
 
 

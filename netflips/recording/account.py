@@ -17,6 +17,7 @@ from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, LeftAlone, Spoken, Understood
+from netflips.recording.texts import targets_of
 from netflips.render.pieces import Encoded
 from netflips.script.build import (
     finite_or_none,
@@ -30,6 +31,7 @@ from netflips.script.build import (
     units_heard,
     voice_told,
 )
+from netflips.script.imports import AskedTarget
 from netflips.script.notes import KEPT
 from netflips.script.types import (
     DrawnPictures,
@@ -73,7 +75,9 @@ def script_of_recording(
     writer: None = a draft, of which nothing was written.
     """
     counts, part = _count(pieces), found.part
-    told = {cue.cast.utterance.number: _utterance(job, cue, clock, counts, texts) for cue in cues}
+    asked = targets_of(job.options)
+    numbered = {cue.cast.utterance.number: cue for cue in cues}
+    told = {number: _utterance(job, cue, clock, counts, texts, asked.get(number)) for number, cue in numbered.items()}
     plain = (Utterance(one.number, TimeSpan(one.start_s, one.end_s)) for one in found.utterances)
     made = (
         None
@@ -147,7 +151,9 @@ def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:
     return counts
 
 
-def _utterance(job: Job, cue: Cue, clock: OutputClock, counts: dict[int, Counter[int]], texts: Texts) -> Utterance:
+def _utterance(
+    job: Job, cue: Cue, clock: OutputClock, counts: dict[int, Counter[int]], texts: Texts, asked: AskedTarget | None
+) -> Utterance:
     cast, understood = cue.cast, cue.understood
     one, begin_s = cast.utterance, float(clock.at(cast.utterance.start_s))
     listened = None if understood is None else understood.listened
@@ -162,7 +168,7 @@ def _utterance(job: Job, cue: Cue, clock: OutputClock, counts: dict[int, Counter
         heard=None if listened is None or isinstance(listened, SaidInWords) else units_heard(listened.heard, listened.rest),
         text=text_of(texts.source, one.number, begin_s, recogniser, written),
         seen=SeenFaces(tracks_told(cast.followed), finite_or_none(cast.evidence), _quality(cast), cast.absent),
-        target=_target(understood, texts, one.number, begin_s, written) if understood is not None else _kept(cue),
+        target=_kept(cue) if understood is None else _target(understood, texts, one.number, begin_s, written, asked),
         fit=_fit(cue, clock) if isinstance(cue, Spoken) else None,
         drawn=_drawn(counts.get(one.number, Counter())) if isinstance(cue, Spoken) else None,
         notes=tuple(job.notes.of.get(one.number, ())),
@@ -174,14 +180,18 @@ def _kept(cue: Cue) -> KeptOriginal | None:
     return KeptOriginal() if isinstance(cue, LeftAlone) and cue.why.values["reason"] == KEPT.code else None
 
 
-def _target(understood: Understood, texts: Texts, number: int, begin_s: float, written: WrittenBy) -> Target:
-    """What is said instead: a text, or translated units."""
+def _target(
+    understood: Understood, texts: Texts, number: int, begin_s: float, written: WrittenBy, asked: AskedTarget | None
+) -> Target:
+    """What is said instead: what a script asked for, a text, speech, or translated units."""
     translated, listened = understood.translated, understood.listened
     if isinstance(listened, SaidInWords) and (translated.score is not None or translated.translator):
         told_from = TranslatedFrom(listened.heard.text, finite_or_none(translated.score))
         return WrittenText(translated.text, "cascade", told_from, translated.said_by)
     if translated.text:
         return WrittenText(translated.text, written, said_by=translated.said_by)
+    if asked is not None and translated.why is None:
+        return asked
     if translated.said_by:
         return SpokenSound(translated.said_by, keep_sound=bool(translated.sound))
     reading = text_of(texts.target, number, begin_s, "reader", written)

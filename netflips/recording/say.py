@@ -45,8 +45,9 @@ from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords, say_in_words
 from netflips.recording.plan import Placed, frames_of, place
 from netflips.recording.spoken import GivenUnits, GivenVoices, SpeechError, kept_sound
-from netflips.recording.texts import judge_spoken, kept_of, source_texts_of, texts_of
+from netflips.recording.texts import judge_spoken, source_texts_of, targets_of, texts_of
 from netflips.script.notes import CUT, CUT_SOUND, EMPTY, HURRIED, KEPT, LEFT_ALONE, NOT_SPOKEN, UNHEARD, UNTOLD
+from netflips.script.types import KeptOriginal
 from unit2av.voice.speech import RENDERING, SpeakerVoice
 from unit2unit.inference import TRUNCATED, Translation, search_settings
 
@@ -139,7 +140,7 @@ class _Ready(NamedTuple):
 
 def say(job: Job, found: Found, casts: Sequence[Cast], is_draft: bool = False) -> list[Cue]:
     """Translate, place and, but for a draft, speak each utterance. Raises UnitError when nothing is left to say."""
-    kept = kept_of(job.options)
+    kept = {number for number, one in targets_of(job.options).items() if isinstance(one, KeptOriginal)}
     understood = _understand(job, found, [one for one in casts if one.utterance.number not in kept])
     with job.clock.stage("speech"):
         ready = [
@@ -221,7 +222,7 @@ def _understand_units(
         texts = texts_of(job.options)
         given = dict.fromkeys([*voices.recorded, *texts], nothing)
         untold = {} if job.models.paths.utut is None else {number: one for number, one in listened.items() if number not in given}
-        if not job.settings.speech.is_asked:
+        if not voices.are_units_taken:
             job.models.done_with(job.models.extractor)
         translated = translate_all(list(untold.values()), job.models, job.options, job.work, job.progress) if untold else []
         meant = dict.fromkeys(listened, nothing) | dict(zip(untold, translated, strict=True))

@@ -1,7 +1,7 @@
 """Speech that somebody has, said in an utterance's place: it becomes units (av2unit), and those are spoken and drawn like others.
 
-It comes from a text-to-speech program, from files named by the number of the utterance, or from one track along the recording,
-which is cut at its own pauses. All of it is kept in the work folder by what it was made from.
+It comes from a text-to-speech program, from files named by the number of the utterance, from files that a script names, or from one
+track along the recording, which is cut at its own pauses. All of it is kept in the work folder by what it was made from.
 """
 
 import re
@@ -24,6 +24,7 @@ from avcore.runs.cache import Arrays, file_digest, key_of
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, resample
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from avcore.units import Units
+from avcore.units.vocabulary import require_same_vocabulary
 from netflips.dub.given_speech import SPEAK_WITH, SPEECH_IN
 from netflips.dub.speaker_map import read_speaker_map
 from netflips.dub.utterances import Span, Utterance
@@ -31,8 +32,9 @@ from netflips.recording.cast import Cast
 from netflips.recording.find import Found
 from netflips.recording.hear import hear
 from netflips.recording.job import Job
-from netflips.recording.texts import spelt
+from netflips.recording.texts import spelt, targets_of
 from netflips.script.notes import LEFT_ALONE, NOT_TAKEN, NOTHING_GIVEN, UNSAID
+from netflips.script.types import KeptOriginal, SpokenSound, UnitList, UnitsGiven
 
 _KEPT, _UNITS = "given", "given_units"
 _WHAT = f"the program of {SPEAK_WITH}"
@@ -65,13 +67,21 @@ class GivenUnits(NamedTuple):
     whose: str
 
 
+class _Sound(NamedTuple):
+    """A kept sound. key: its name in the work folder. name: of its file, for reports. is_heard: as it is, at the output's rate."""
+
+    key: str
+    name: str
+    is_heard: bool
+
+
 class GivenVoices:
     """What is said in utterances by speech that is given. Use within `with`: a program that was started is ended behind it."""
 
     def __init__(self, job: Job, found: Found, casts: Sequence[Cast]) -> None:
         self._job, self._found, self._asked = job, found, job.settings.speech
         self._casts = {one.utterance.number: one for one in casts}
-        self._rate = job.sound_rate if self._asked.keeps_sound else SAMPLE_RATE
+        self._named = {number: one for number, one in targets_of(job.options).items() if not isinstance(one, KeptOriginal)}
         self._failures = 0
         is_lasting = bool(self._asked.command) and not self._asked.is_once
         self._program = LineProgram(self._asked.command, self._asked.limit_s, _WHAT) if is_lasting else None
@@ -82,6 +92,14 @@ class GivenVoices:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         if self._program is not None:
             self._program.close()
+
+    @property
+    def are_units_taken(self) -> bool:
+        """Whether units are taken of speech that is given."""
+        return self._asked.is_asked or any(isinstance(one, SpokenSound) for one in self._named.values())
+
+    def _rate(self, is_heard: bool) -> int:
+        return self._job.sound_rate if is_heard else SAMPLE_RATE
 
     def spell(self, number: int, text: str, texts: Mapping[int, str]) -> GivenUnits:
         """The units of a text: as a program says it, or as the text-to-unit model has it.
@@ -94,34 +112,55 @@ class GivenVoices:
 
     @cached_property
     def recorded(self) -> dict[int, GivenUnits | Note]:
-        """The speech of --speech-in by the number of the utterance; a note = why there is none.
+        """Speech and units of a script, and speech of --speech-in for the others, by the number of the utterance.
 
-        Raises InputError for a folder or track that does not belong to the recording.
+        A note says why there is none. Raises InputError for a folder or track that does not belong to the recording.
         """
-        path = self._asked.path
-        if path is None:
-            return {}
-        sounds = dict(self._files(path) if path.is_dir() else self._track(path))
-        given: dict[int, GivenUnits | Note] = {}
-        for number in self._casts:
-            found = sounds.get(number, LEFT_ALONE(reason=NOTHING_GIVEN.code, name=path.name))
-            given[number] = found if isinstance(found, Note) else self._given(*found)
-        return given
+        path, sounds = self._asked.path, dict[int, _Sound | Note]()
+        if path is not None:
+            sounds = {number: LEFT_ALONE(reason=NOTHING_GIVEN.code, name=path.name) for number in self._casts}
+            sounds |= self._files(path) if path.is_dir() else self._track(path)
+        sounds |= {number: self._of_script(one) for number, one in self._named.items() if isinstance(one, SpokenSound)}
+        given: dict[int, GivenUnits | Note] = {
+            number: found if isinstance(found, Note) else self._given(found)
+            for number, found in sounds.items()
+            if number in self._casts
+        }
+        return given | {
+            number: self._units(number, one.units)
+            for number, one in self._named.items()
+            if number in self._casts and isinstance(one, UnitsGiven)
+        }
 
-    def _files(self, folder: Path) -> Iterator[tuple[int, tuple[str, str] | Note]]:
-        """Number of the utterance, and key and name of its kept sound, or why there is none."""
+    def _of_script(self, target: SpokenSound) -> "_Sound | Note":
+        path = self._job.settings.segments_in
+        assert path is not None  # the script that names it
+        return self._kept(path.parent / target.file, target.file, target.keep_sound, target.from_s, target.to_s)
+
+    def _units(self, number: int, given: UnitList) -> GivenUnits:
+        """Units that a script has. Raises VocabularyError."""
+        known, durations = self._job.models.vocoder.vocabulary, given.durations
+        require_same_vocabulary(known, given.vocabulary, f"the units of utterance {number}")
+        steps = None if durations is None else np.array(durations, np.int64)
+        return GivenUnits(Units(np.array(given.ids, np.int64), steps, self._job.options.target, given.vocabulary), "", "")
+
+    def _files(self, folder: Path) -> Iterator[tuple[int, _Sound | Note]]:
         for number, path in numbered_files(folder, len(self._found.utterances)).items():
-            if number not in self._casts:
-                continue
-            key = key_of(file_digest(path), self._rate)
-            try:
-                self._job.work.arrays(_KEPT, key, lambda path=path: {"samples": _checked(path, self._rate)})  # type: ignore[misc]
-                yield number, (key, path.name)
-            except NetflipsError as error:
-                yield number, LEFT_ALONE(reason=NOT_TAKEN.code, name=path.name, error=_words(error))
+            if number in self._casts:
+                yield number, self._kept(path, path.name, self._asked.keeps_sound)
 
-    def _track(self, path: Path) -> Iterator[tuple[int, tuple[str, str] | Note]]:
-        digest = file_digest(path)
+    def _kept(self, path: Path, name: str, is_heard: bool, start_s: float = 0.0, end_s: float | None = None) -> _Sound | Note:
+        """A file's speech, or a part of it, put into the work folder; a note where it is none."""
+        rate, part = self._rate(is_heard), [] if start_s == 0 and end_s is None else [start_s, end_s]
+        key = key_of(file_digest(path), rate, *part)
+        try:
+            self._job.work.arrays(_KEPT, key, lambda: {"samples": _checked(path, rate, start_s=start_s, end_s=end_s)})
+        except NetflipsError as error:
+            return LEFT_ALONE(reason=NOT_TAKEN.code, name=name, error=_words(error))
+        return _Sound(key, name, is_heard)
+
+    def _track(self, path: Path) -> Iterator[tuple[int, _Sound | Note]]:
+        digest, is_heard = file_digest(path), self._asked.keeps_sound
         heard = hear(path, digest, self._job.work, self._job.progress)
         stretches = [(one.start_s, one.end_s) for one in heard.activity.regions()]
         if not stretches:
@@ -130,12 +169,12 @@ class GivenVoices:
         if unsaid:
             self._job.notes.add(UNSAID(name=path.name, spans=_spans(unsaid)))
         wanted = {number: span for number, span in taken.items() if number in self._casts}
-        keys = {number: key_of(digest, span, self._rate) for number, span in wanted.items()}
+        keys = {number: key_of(digest, span, self._rate(is_heard)) for number, span in wanted.items()}
         if any(self._job.work.find_arrays(_KEPT, key) is None for key in keys.values()):
-            for number, samples in _cut(path, wanted, self._rate):
+            for number, samples in _cut(path, wanted, self._rate(is_heard)):
                 self._job.work.keep_arrays(_KEPT, keys[number], {"samples": samples})
         for number, span in wanted.items():
-            yield number, (keys[number], f"{path.name}, {_spans([span])}")
+            yield number, _Sound(keys[number], f"{path.name}, {_spans([span])}", is_heard)
 
     # Speech of a program
 
@@ -152,14 +191,15 @@ class GivenVoices:
         asked = values | {"reference": key_of(reference), "reference_text": told}
         is_once = self._asked.is_once
         named = {name: value for name, value in asked.items() if not is_once or name == "text" or takes(self._asked.command, name)}
-        key = key_of(command_key(self._asked.command), named, self._rate)
+        is_heard = self._asked.keeps_sound
+        key = key_of(command_key(self._asked.command), named, self._rate(is_heard))
 
         def make() -> Arrays:
             with tempfile.TemporaryDirectory(prefix="netflips-") as folder:
                 return {"samples": self._ask(Path(folder), values | {"reference_text": told}, reference)}
 
         self._job.work.arrays(_KEPT, key, make)
-        return self._given(key, program_name(self._asked.command))
+        return self._given(_Sound(key, program_name(self._asked.command), is_heard))
 
     def _ask(self, folder: Path, values: Mapping[str, str], reference: Samples | None) -> Samples:
         if self._failures >= _MOST_FAILURES:
@@ -181,7 +221,7 @@ class GivenVoices:
                 self._program.ask(request | ({"reference": str(paths["reference"])} if "reference" in paths else {}))
             if not paths["out"].is_file():
                 raise InputError(f"{_WHAT} wrote no sound", path=self._asked.command[0])
-            said = _checked(paths["out"], self._rate, len(values["text"]))
+            said = _checked(paths["out"], self._rate(self._asked.keeps_sound), len(values["text"]))
         except NetflipsError as error:
             self._failures += 1
             raise SpeechError(_words(error)) from error
@@ -203,19 +243,19 @@ class GivenVoices:
         end_s = min(best.end_s, best.start_s + _REFERENCE_S)
         return self._found.speech.between(best.start_s, end_s), texts.get(best.number, "") if end_s == best.end_s else ""
 
-    def _given(self, key: str, whose: str) -> GivenUnits:
+    def _given(self, sound: _Sound) -> GivenUnits:
         """The units of a kept sound."""
         extractor, models = self._job.models.extractor, self._job.models
-        of_units = key_of(key, models.fingerprints["av2unit"], str(extractor.decoding), models.arithmetic)
+        of_units = key_of(sound.key, models.fingerprints["av2unit"], str(extractor.decoding), models.arithmetic)
 
         def make() -> Arrays:
-            samples = self._samples(key)
-            units = extractor.extract(resample(samples, self._rate, SAMPLE_RATE), None)
+            samples = self._samples(sound.key)
+            units = extractor.extract(resample(samples, self._rate(sound.is_heard), SAMPLE_RATE), None)
             return {"frames": units.frames(), "vocabulary": np.array(units.vocabulary)}
 
         found = self._job.work.arrays(_UNITS, of_units, make)
         units = Units.from_frames(found["frames"], self._job.options.target, str(found["vocabulary"]))
-        return GivenUnits(units, key if self._asked.keeps_sound else "", whose)
+        return GivenUnits(units, sound.key if sound.is_heard else "", sound.name)
 
     def _samples(self, key: str) -> Samples:
         found = self._job.work.read_arrays(_KEPT, key)
@@ -257,10 +297,11 @@ def numbered_files(folder: Path, most: int) -> dict[int, Path]:
     return found
 
 
-def _checked(path: Path, rate: int, signs: int | None = None) -> Samples:
+def _checked(path: Path, rate: int, signs: int | None = None, start_s: float = 0.0, end_s: float | None = None) -> Samples:
     """The speech in a file, float32 [S] mono at `rate` Hz, without the silence around it.
 
-    signs: letters of its text. Raises InputError or MediaError for a file that cannot be speech.
+    signs: letters of its text. start_s, end_s: of the part that is taken, None = up to its end. Raises InputError or MediaError
+    for a file that cannot be speech.
     """
     found = probe(path)
     if found.has_audio and found.audio_rate is not None and found.audio_rate < _LEAST_RATE:
@@ -268,7 +309,7 @@ def _checked(path: Path, rate: int, signs: int | None = None) -> Samples:
             "its sample rate is too low", path=path, expected=f"{_LEAST_RATE} Hz or more", found=f"{found.audio_rate} Hz"
         )
     most_s = 600.0 if signs is None else _MOST_S + _MOST_S_A_SIGN * signs
-    samples = sounding(_first(path, seconds_to_samples(most_s, rate) + 1, rate), rate)
+    samples = sounding(_first(path, seconds_to_samples(most_s, rate) + 1, rate, start_s, end_s), rate)
     seconds = len(samples) / rate
     if seconds > most_s:
         raise InputError("its sound is too long for what it says", path=path, expected=f"{most_s:.0f} s at most")
@@ -279,12 +320,16 @@ def _checked(path: Path, rate: int, signs: int | None = None) -> Samples:
     return samples
 
 
-def _first(path: Path, most: int, rate: int = SAMPLE_RATE) -> Samples:
-    """The beginning of a sound, float32 of `most` samples at most."""
-    blocks: list[Samples] = []
+def _first(path: Path, most: int, rate: int = SAMPLE_RATE, start_s: float = 0.0, end_s: float | None = None) -> Samples:
+    """The beginning of a sound, or of a part of it, float32 of `most` samples at most."""
+    skipped = seconds_to_samples(start_s, rate)
+    most = most if end_s is None else max(min(most, seconds_to_samples(end_s, rate) - skipped), 0)
+    blocks, length = list[Samples](), 0
     for block in iter_speech_blocks(path, rate):
-        blocks.append(block)
-        if sum(map(len, blocks)) >= most:
+        blocks.append(block[skipped:])
+        length += len(blocks[-1])
+        skipped = max(skipped - len(block), 0)
+        if length >= most:
             break
     return np.concatenate(blocks)[:most] if blocks else np.zeros(0, np.float32)
 

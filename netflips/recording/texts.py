@@ -12,7 +12,7 @@ from netflips.dub.target_texts import natural_units, read_source_texts, read_tar
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.job import Job
-from netflips.script.imports import kept_numbers
+from netflips.script.imports import AskedTarget, targets_asked
 from text2unit.normalise import READING
 from text2unit.stage import SPELLER
 
@@ -29,10 +29,10 @@ def source_texts_of(options: DubOptions) -> dict[int, str]:
     return {} if times is None else read_source_texts(times, options.source, options.target)
 
 
-def kept_of(options: DubOptions) -> frozenset[int]:
-    """The utterances that stay as they are, since a script says so, by number. Raises InputError."""
+def targets_of(options: DubOptions) -> dict[int, AskedTarget]:
+    """Speech, units and originals that a script wants, by the number of the utterance. Raises InputError."""
     times = options.recording.segments_in
-    return frozenset() if times is None else kept_numbers(times)
+    return {} if times is None else targets_asked(times)
 
 
 def check_texts(models: Models, options: DubOptions) -> None:

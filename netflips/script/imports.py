@@ -8,6 +8,8 @@ from avcore.texts import read_json
 from netflips.script.files import file_beside, read_script
 from netflips.script.types import FORMAT, KeptOriginal, Script, SpokenSound, UnitsGiven, VoiceFile, WrittenText
 
+AskedTarget = SpokenSound | UnitsGiven | KeptOriginal
+
 
 def is_script(content: object) -> bool:
     """Whether a JSON object is a script of some version."""
@@ -20,11 +22,6 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     for one in read_script(path).utterances:
         if one.place is None:
             raise InputError(f"utterance {one.number} has no place", path=path, expected='"place": {"start_s": 1.5, "end_s": 4.25}')
-        if isinstance(one.target, SpokenSound | UnitsGiven):
-            hint = "speech of a folder is taken by --speech-in"
-            raise InputError(
-                f"utterance {one.number} has a target that is not taken here", path=path, found=one.target.kind, hint=hint
-            )
         row: dict[str, Any] = {"start_s": one.place.start_s, "end_s": one.place.end_s}
         if one.text is not None and one.text.by in ("person", "subtitles"):
             row["source_text"] = one.text.text
@@ -34,11 +31,19 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def kept_numbers(path: Path) -> frozenset[int]:
-    """The utterances that a script keeps as they are, by number; none of a file of another kind. Raises InputError."""
+def targets_asked(path: Path) -> dict[int, AskedTarget]:
+    """What a script wants said without text or translation, by the number of the utterance: speech, units, or the original.
+
+    Nothing of a file of another kind. Raises InputError, also for speech that is not beside the script.
+    """
     if path.suffix.lower() != ".json" or not is_script(read_json(path, "the script")):
-        return frozenset()
-    return frozenset(one.number for one in read_script(path).utterances if isinstance(one.target, KeptOriginal))
+        return {}
+    targets = {one.number: one.target for one in read_script(path).utterances}
+    asked = {number: one for number, one in targets.items() if isinstance(one, SpokenSound | UnitsGiven | KeptOriginal)}
+    for one in asked.values():
+        if isinstance(one, SpokenSound):
+            file_beside(path, one.file)
+    return asked
 
 
 def digest_in(path: Path) -> str:

@@ -4,17 +4,33 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from avcore.errors import InputError, UsageError
-from avcore.media import probe
+from avcore.errors import InputError, NetflipsError, UsageError
+from avcore.media import probe, read_speech, write_speech
 from avcore.notes import sentence
+from avcore.timeline import SAMPLE_RATE
 from netflips.dub.options import DubCommand
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
 from netflips.pipeline import dub
 from netflips.script.files import read_script, script_json, write_script
-from netflips.script.types import KeptOriginal, Media, Script, SpeakerOf, SpokenSound, TimeSpan, Utterance, VoiceFile, WrittenText
+from netflips.script.types import (
+    KeptOriginal,
+    Media,
+    Script,
+    SpeakerOf,
+    SpokenSound,
+    TimeSpan,
+    TranslatedUnits,
+    UnitList,
+    UnitsGiven,
+    Utterance,
+    VoiceFile,
+    WrittenText,
+)
+from tests.avcore.made_speech import babble
 from tests.netflips.test_say import write_random_speller
 
 _PLACES = (TimeSpan(0.4, 1.2), TimeSpan(1.6, 2.4), TimeSpan(2.6, 3.0))
@@ -74,16 +90,55 @@ def test_a_draft_stops_before_anything_is_drawn_and_its_work_is_taken_up(
     assert {name: counts[name]["made"] for name in ("units", "translations")} == {"units": 0, "translations": 0}
 
 
+def test_translated_written_and_spoken_utterances_go_together(
+    recording: Path, models: Models, paths: ModelPaths, settings: DubOptions, tmp_path: Path
+) -> None:
+    """Translated, or units of the script's own; from a text; of a part of a sound that is said again, and heard as it is."""
+    speller = write_random_speller(tmp_path / "text2unit.safetensors")
+    spelling = replace(models, paths=replace(paths, others={"speller": speller}))
+    said = babble(2.0)
+    write_speech(tmp_path / "said.wav", said)
+    part = SpokenSound("said.wav", from_s=0.5, to_s=1.1)
+    path = tmp_path / "script.json"
+    settings = replace(settings, recording=replace(settings.recording, work_dir=tmp_path / "work"))
+    for target in (part, replace(part, keep_sound=True)):
+        given = UnitsGiven(UnitList((3, 1, 2, 9, 4), None, models.vocoder.vocabulary))
+        targets = (given if target.keep_sound else None, WrittenText("두 번째 문장입니다."), target)
+        utterances = tuple(Utterance(place=place, target=one) for place, one in zip(_PLACES, targets, strict=True))
+        write_script(path, _script(speakers=(), utterances=utterances))
+        script = dub(recording, tmp_path / "out.mp4", spelling, _settings(settings, path)).script
+        first, second, third = script.utterances
+        assert first.target == given if target.keep_sound else isinstance(first.target, TranslatedUnits)
+        assert first.fit is not None
+        assert not target.keep_sound or first.fit.units == 5
+        assert (second.target, third.target) == (targets[1], target)
+        assert third.fit is not None
+        assert third.fit.natural_s == pytest.approx(0.6, abs=0.06)
+        heard = np.abs(_likeness(read_speech(tmp_path / "out.mp4"), said[8000:17600], third.fit.output.start_s))
+        assert (heard > 0.7) == target.keep_sound
+    units = models.extractor.extract(said[8000:17600], None)
+    assert third.fit.units == len(units.ids)
+
+
+def _likeness(sound: np.ndarray, said: np.ndarray, start_s: float) -> float:
+    """The highest correlation of speech with a sound from 50 ms before a time to 50 ms behind it."""
+    begin = round(start_s * SAMPLE_RATE)
+    there = (sound[begin + shift : begin + shift + len(said)] for shift in range(-800, 800, 1))
+    return max(float(np.corrcoef(one, said[: len(one)])[0, 1]) for one in there)
+
+
 def test_what_a_script_cannot_give_is_told(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
     path = tmp_path / "script.json"
-    voice = SpeakerOf("Ann", VoiceFile("../ann.wav"))
+    voice, strange = SpeakerOf("Ann", VoiceFile("../ann.wav")), UnitsGiven(UnitList((1, 5000)))
     for script, said in (
         (_script(utterances=(Utterance(),)), "utterance 1 has no place"),
-        (_script(utterances=(Utterance(place=_PLACES[0], target=SpokenSound("a.wav")),)), "not taken here"),
+        (_script(speakers=(), utterances=(Utterance(place=_PLACES[0], target=strange),)), "5000"),
+        (_script(utterances=(Utterance(place=_PLACES[0], target=SpokenSound("../a.wav")),)), "may not use"),
+        (_script(utterances=(Utterance(place=_PLACES[0], target=SpokenSound("a.wav")),)), "is not there"),
         (_script(speakers=(voice,)), "may not use"),
     ):
         write_script(path, script)
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(NetflipsError, match=said):
             dub(recording, tmp_path / "out.mp4", models, _settings(settings, path))
     path.write_text(json.dumps(script_json(_script()) | {"format": "netflips-script-9"}))
     with pytest.raises(InputError, match="no script that can be read"):
