@@ -44,7 +44,7 @@ def _work(options: argparse.Namespace) -> None:
     steps = recipe_steps(folder, options.seed, options.max_sentences, options.set)
     runner = StepRunner(folder)
     runner.run(steps, options.at_once)
-    write_recipe_about(folder / "about.json", about(runner, steps, options.seed, folder))
+    write_recipe_about(folder / "about.json", about(runner, steps, options.seed, folder, options.set))
     where = [] if options.bundle_dir is None else ["--bundle-dir", str(options.bundle_dir)]
     bundle = (sys.executable, "-m", "netflips.bundles.command")
     pack = (

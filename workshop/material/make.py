@@ -16,7 +16,7 @@ from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units
 from workshop.material.drawn import Shot, film_takes
 from workshop.material.phones import Phones
-from workshop.material.spoken import KOREAN_REFERENCE, REFERENCE, Take, free_takes, speak, spoken_takes, write_takes
+from workshop.material.spoken import KOREAN_REFERENCE, REFERENCE, Take, free_takes, spoken_takes, time_takes, write_takes
 from workshop.material.work import run_in_chunks
 from workshop.voices.cast import Cast, book_pairs, cast, held_out_english
 from workshop.voices.free_korean import free_sentences
@@ -51,7 +51,8 @@ def make_material(folder: str | Path, seed: int, max_sentences: int, workers: in
     seen = {row["id"]: row for row in run_in_chunks(shots, film_takes, folder, "faces", workers, progress)}
     _write_manifests(folder, takes, rows, seen, labels)
     held_out = _spread([one for one in numbered if one[1].english in held_out_english()], max_sentences)
-    _write_references(folder, sorted((*chosen, *held_out), key=lambda one: one[0]), labels, phones, people)
+    numbered = sorted((*chosen, *held_out), key=lambda one: one[0])
+    _write_references(folder, numbered, labels, phones, people, workers, progress)
 
 
 def choose_shots(
@@ -157,21 +158,28 @@ def _repeat(row: Row, settings: Mapping[str, Any]) -> Row:
 
 
 def _write_references(
-    folder: Path, numbered: Iterable[tuple[int, SentencePair]], labels: Mapping[str, Units], phones: Phones, people: Cast
+    folder: Path,
+    numbered: Sequence[tuple[int, SentencePair]],
+    labels: Mapping[str, Units],
+    phones: Phones,
+    people: Cast,
+    workers: int,
+    progress: Progress,
 ) -> None:
     """Write the Korean reference voice's units of the phrasebook's sentences, held-out ones too: what answers are
     compared with, and never trained on. Those of the training are its takes' labels: a recording takes a second."""
-    path, rows = folder / "references.jsonl", list[UnitRow]()
-    if path.is_file():
-        return
-    for number, pair in numbered:
-        take = Take(f"s{number:04d}", number, "ko", pair.korean, people.reference("ko"), f"{REFERENCE}_ko", (0, 0), None, 0)
-        units = labels.get(f"{take.id}_ko_0")
-        if units is None:
-            samples, phonemes = speak(take)
-            units = phones.units(phonemes, samples_to_units(len(samples)), "ko")
+    takes = [
+        Take(f"s{number:04d}", number, "ko", pair.korean, people.reference("ko"), f"{REFERENCE}_ko", (0, 0), None, 0)
+        for number, pair in numbered
+    ]
+    others = [take for take in takes if f"{take.id}_ko_0" not in labels]
+    timed = {row["id"]: row for row in run_in_chunks(others, time_takes, folder, "references", workers, progress)}
+    rows = list[UnitRow]()
+    for take, (_, pair) in zip(takes, numbered, strict=True):
+        row = timed.get(take.id)
+        units = labels[f"{take.id}_ko_0"] if row is None else phones.units(row["phonemes"], samples_to_units(row["samples"]), "ko")
         rows.append(UnitRow(take.id, phones.spoken(units), {"text": pair.korean, "translation": pair.english}))
-    write_units(path, rows)
+    write_units(folder / "references.jsonl", rows)
 
 
 def _spread(pairs: Sequence[tuple[int, SentencePair]], count: int) -> list[tuple[int, SentencePair]]:

@@ -203,7 +203,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
     ]  # fmt: skip
 
 
-def about(runner: StepRunner, steps: Sequence[Step], seed: int, folder: Path) -> dict[str, Any]:
+def about(runner: StepRunner, steps: Sequence[Step], seed: int, folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """What bundle.json says of what the bundle in `folder` knows, what its units are, and how it was made."""
     configs = {name: (CONFIG_FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for name in CONFIGS}
     seconds = {step.name: (runner.record(step.name) or {}).get("seconds") for step in steps}
@@ -212,7 +212,8 @@ def about(runner: StepRunner, steps: Sequence[Step], seed: int, folder: Path) ->
     ).stdout.strip()
     phones = Phones.read(folder / "data" / "phones.json")
     edition = {"phrasebook": EDITION, "phones": list(phones.names)}
-    return {"domain": DOMAIN, **edition, "made": {"seed": seed, "commit": commit, "seconds": seconds, "configs": configs}}
+    made = {"seed": seed, "commit": commit, "seconds": seconds, "overrides": list(overrides), "configs": configs}
+    return {"domain": DOMAIN, **edition, "made": made}
 
 
 def write_recipe_about(path: Path, content: dict[str, Any]) -> None:
