@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -19,6 +19,8 @@ Progress = Callable[[str, int, int | None], None]
 
 _TOLD_EVERY_S = 30.0
 """Between lines of progress in a log."""
+_PARTS = 1000
+"""Steps of the bar of a whole run."""
 
 Item = TypeVar("Item")
 
@@ -37,6 +39,46 @@ def track(items: Iterable[Item], stage: str, progress: Progress, total: int | No
         progress(stage, done, total)
 
 
+_RUN: Mapping[str, tuple[float, float, str]] = {
+    "listen": (0.02, 0.06, "finding speech"),
+    "faces": (0.05, 0.30, "following faces"),
+    "look": (0.06, 0.30, "following faces"),
+    "lip pictures": (0.30, 0.33, "reading lips"),
+    "encoder layers": (0.33, 0.40, "finding units"),
+    "units": (0.30, 0.40, "finding units"),
+    "hear": (0.30, 0.40, "recognising speech"),
+    "transcribe": (0.05, 1.00, "reading"),
+    "translate": (0.40, 0.50, "translating"),
+    "speech": (0.50, 0.60, "speaking"),
+    "lips": (0.40, 0.95, "drawing lips"),
+    "portrait": (0.10, 1.00, "drawing the portrait"),
+    "pictures": (0.60, 0.93, "drawing lips"),
+    "stills before": (0.94, 0.97, "writing the report"),
+    "stills after": (0.97, 1.00, "writing the report"),
+}
+"""Where a stage begins and ends, as shares of a whole run, and what it does. Stages that a run lacks are jumped over."""
+_OPEN_ENDED = 30
+"""Steps after which a stage of unknown length counts as half done."""
+_LEAST_SHARE, _LEAST_S = 0.05, 2.0
+"""Before so much is done, the time that is left is not guessed."""
+
+
+def share_of(stage: str, done: int, total: int | None, before: float) -> float:
+    """Return the share of a whole run that is done, from 0 to 1, which never falls; before: what it was."""
+    if stage not in _RUN:
+        return before
+    begin, end, _ = _RUN[stage]
+    part = done / (done + _OPEN_ENDED) if total is None else done / max(total, 1)
+    return max(before, begin + (end - begin) * min(max(part, 0.0), 1.0))
+
+
+def seconds_left(share: float, took_s: float) -> float | None:
+    """Return how long the rest takes if it goes on as it went; None = too early to tell."""
+    if share < _LEAST_SHARE or took_s < _LEAST_S:
+        return None
+    return took_s * (1 - share) / share
+
+
 class Bars:
     """One line on stderr with the stage's rate and remaining time (tqdm); where stderr is no terminal, a line every 30 s."""
 
@@ -53,9 +95,13 @@ class Bars:
             told(stage, done, total)
         if self._is_off:
             return
-        if not self._is_drawn:
-            self._tell(stage, done, total)
-            return
+        if self._is_drawn:
+            self._draw(stage, done, total)
+        elif (now := time.monotonic()) - self._told >= _TOLD_EVERY_S:
+            self._told = now
+            LOG.info("%s%s", self._prefix, self._line(stage, done, total))
+
+    def _draw(self, stage: str, done: int, total: int | None) -> None:
         if stage != self._stage:
             self.close()
             self._stage, self._bar = stage, tqdm(total=total, desc=self._prefix + stage, dynamic_ncols=True, leave=False)
@@ -63,19 +109,45 @@ class Bars:
             self._bar.total = total
         self._bar.update(done - self._bar.n)
 
-    def _tell(self, stage: str, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        if now - self._told < _TOLD_EVERY_S:
-            return
-        self._told = now
+    def _line(self, stage: str, done: int, total: int | None) -> str:
         amount = f"{done}" if total is None else f"{done} of {total}"
-        LOG.info("%s%s: %s, after %s", self._prefix, stage, amount, timedelta(seconds=round(now - self._begun)))
+        return f"{stage}: {amount}, after {timedelta(seconds=round(time.monotonic() - self._begun))}"
 
     def close(self) -> None:
         """End the bar of the current stage."""
         if self._bar is not None:
             self._bar.close()
         self._bar, self._stage = None, ""
+
+
+class RunBar(Bars):
+    """The same for a whole run: what it does now, how much of all is done, and how long the rest will take."""
+
+    _share = 0.0
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        self._share = share_of(stage, done, total, self._share)
+        super().__call__(stage, done, total)
+
+    def _draw(self, stage: str, done: int, total: int | None) -> None:
+        doing, part = self._prefix + _doing(stage), round(self._share * _PARTS)
+        if self._bar is None:
+            form = "{desc} {percentage:3.0f} %|{bar}|{postfix}"
+            self._bar = tqdm(total=_PARTS, initial=part, desc=doing, bar_format=form, dynamic_ncols=True, leave=False)
+        self._bar.set_description_str(doing, refresh=False)
+        self._bar.set_postfix_str(self._left(), refresh=False)
+        self._bar.update(part - self._bar.n)
+
+    def _line(self, stage: str, done: int, total: int | None) -> str:
+        return f"{_doing(stage)}: {100 * self._share:.0f} %{self._left()}"
+
+    def _left(self) -> str:
+        left_s = seconds_left(self._share, time.monotonic() - self._begun)
+        return "" if left_s is None else f", about {timedelta(seconds=round(left_s))} left"
+
+
+def _doing(stage: str) -> str:
+    return _RUN[stage][-1] if stage in _RUN else stage
 
 
 @contextmanager
@@ -86,6 +158,16 @@ def heard_by(listener: Progress) -> Iterator[None]:
         yield
     finally:
         _LISTENERS.remove(listener)
+
+
+@contextmanager
+def run_bar(is_quiet: bool = False, prefix: str = "") -> Iterator[RunBar]:
+    """A bar of a whole run that is closed in all cases."""
+    shown = RunBar(is_quiet, prefix)
+    try:
+        yield shown
+    finally:
+        shown.close()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from avcore.flags import CommonOptions, declared_in, flag, out_flag, parser_for,
 from avcore.loading import loading
 from avcore.outputs import Input, check_files
 from avcore.plain_text import several
-from avcore.progress import bars
+from avcore.progress import run_bar
 from avcore.usage import FROM, Parser
 from unit2text.stage import TEXT_READER
 
@@ -111,7 +111,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Heard] | None" = N
     for path, out in outputs.items():
         try:
             settle_track(path, options.audio_track)
-            with bars(options.quiet) as progress:
+            with run_bar(options.quiet) as progress:
                 heard = listener.hear(path, asked, progress)
             if found is not None:
                 found.append(heard)

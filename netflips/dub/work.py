@@ -12,7 +12,7 @@ from avcore.files import write_text
 from avcore.flags import declared_in
 from avcore.outputs import check_files
 from avcore.plain_text import require_utf8, several
-from avcore.progress import bars
+from avcore.progress import bars, run_bar
 from avcore.runs.seldom import Seldom
 from avcore.understanding import Understanding
 from netflips.bundles.paths import given_or_bundle
@@ -132,7 +132,7 @@ def _dub_one(
     settings: DubOptions,
     options: DubCommand,
 ) -> DubReport:
-    with bars(options.quiet, f"{source.name}: ") as progress:
+    with run_bar(options.quiet, f"{source.name}: ") as progress:
         report = dub(source, target, models, settings, progress, _decision(source, options))
     LOG.info("%s", report.summary(with_times=options.verbose))
     return report
@@ -140,7 +140,7 @@ def _dub_one(
 
 def _draft(path: Path, source: Path, target: Path, models: Models, settings: DubOptions, options: DubCommand) -> None:
     """Write what was heard and what will be said, and print it."""
-    with bars(options.quiet, f"{source.name}: ") as progress:
+    with run_bar(options.quiet, f"{source.name}: ") as progress:
         script = dub(source, target, models, settings, progress, _decision(source, options), is_draft=True).script
     write_script(path, script)
     for one in script.utterances:

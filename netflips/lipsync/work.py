@@ -24,7 +24,7 @@ from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, 
 from avcore.media.carried import CarriedOver
 from avcore.notes import tell
 from avcore.plain_text import several
-from avcore.progress import Progress, bars, silent, track
+from avcore.progress import Progress, run_bar, silent, track
 from avcore.provenance import synthetic_comment
 from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of
 from avcore.speech.regions import SpeechActivity, listen
@@ -80,7 +80,7 @@ def sync_lips(options: LipsyncOptions) -> None:
         is_long = max(seconds, source.info.duration_s) > LONGEST_S
         kept = kept_work(files.out, options.work_dir, is_long, Frame.of(source.info, source.rate), float(seconds))
         work = kept or WorkFolder(folder / _TEMPORARY)
-        with bars(options.quiet) as progress:
+        with run_bar(options.quiet) as progress:
             name = _draw(options, choice, files, source, speech, heard, seconds, work, progress)
         work.settle(files.out)
     pictures = several(max(1, frames_covering(seconds, source.rate)), "picture")

@@ -16,7 +16,7 @@ from avcore.faces.geometry import Landmarks
 from avcore.faces.select import loudness
 from avcore.media import Picture
 from avcore.plain_text import several
-from avcore.progress import Progress, bars, silent, track
+from avcore.progress import Progress, run_bar, silent, track
 from avcore.provenance import synthetic_comment
 from avcore.runs.cache import WorkFolder, file_digest, key_of
 from avcore.speech.regions import listen
@@ -121,7 +121,7 @@ def animate(options: PortraitOptions) -> None:
     what = "lips" if given.speech is not None else "speech and lips"
     how = options.device, options.precision
     opened = opened_mouth(options.lips, given.renderer, *how)
-    with bars(options.quiet) as progress, opened as mouth, spoken(given, options, progress) as (speech, said):
+    with run_bar(options.quiet) as progress, opened as mouth, spoken(given, options, progress) as (speech, said):
         kept = _kept(options, given.renderer, portrait.frame, mouth, said)
         count = write_portrait(options.out, portrait, mouth, speech, said, what, progress, kept)
     if kept is not None:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from avcore import progress
-from avcore.progress import bars
+from avcore.progress import bars, run_bar, seconds_left, share_of
 
 
 @pytest.fixture
@@ -27,6 +27,36 @@ def test_off_a_terminal_a_line_is_told_every_30_s(clock: list[float], caplog: py
         "talk.mp4: write: 60, after 0:01:00",
         "talk.mp4: write: 90, after 0:01:30",
     ]
+
+
+def test_a_whole_run_tells_what_it_does_how_far_it_is_and_what_is_left(
+    clock: list[float], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO, "netflips")
+    with run_bar(prefix="talk.mp4: ") as report:
+        clock[0] = 31
+        report("look", 5, 10)
+        clock[0] = 70
+        report("pictures", 5, 10)
+        report("stills after", 0, 9)
+    assert [record.getMessage() for record in caplog.records] == [
+        "talk.mp4: following faces: 18 %, about 0:02:21 left",
+        "talk.mp4: drawing lips: 76 %, about 0:00:22 left",
+    ]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with run_bar(prefix="talk.mp4: ") as report:
+        clock[0] = 100
+        report("translate", 1, 2)
+    assert "talk.mp4: translating  45 %|" in capsys.readouterr().err
+
+
+def test_shares_of_a_run_and_the_time_that_is_left() -> None:
+    assert share_of("pictures", 5, 10, 0.0) == pytest.approx(0.765)
+    assert share_of("look", 1, 10, 0.5) == 0.5
+    assert share_of("listen", 30, None, 0.0) == pytest.approx(0.04)
+    assert share_of("something else", 1, 1, 0.2) == 0.2
+    assert seconds_left(0.5, 10) == 10
+    assert seconds_left(0.01, 10) is None
 
 
 def test_quiet_and_a_closed_stderr_tell_nothing(

@@ -16,7 +16,7 @@ from netflips.dub.command import build_parser
 from netflips.serve.hand import Hand
 from netflips.serve.jobs import Job, JobFolders
 from netflips.serve.limits import Space
-from netflips.serve.queue import Queue, seconds_left, share_of
+from netflips.serve.queue import Queue
 from netflips.serve.settings import Settings
 from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until, upload
 
@@ -263,15 +263,6 @@ def test_old_jobs_and_uploads_are_removed(tmp_path: Path) -> None:
         assert not (tmp_path / "uploads" / unused["id"]).exists()
         portal.call(desk.queue.clean, 0.0)
         assert [one.name for one in (tmp_path / "jobs").iterdir()] == [unfinished["id"]]
-
-
-def test_shares_and_the_time_that_is_left() -> None:
-    assert share_of("pictures", 5, 10, 0.0) == pytest.approx(0.765)
-    assert share_of("look", 1, 10, 0.5) == 0.5
-    assert share_of("listen", 30, None, 0.0) == pytest.approx(0.04)
-    assert share_of("something else", 1, 1, 0.2) == 0.2
-    assert seconds_left(0.5, 10) == 10
-    assert seconds_left(0.01, 10) is None
 
 
 def test_messages_tell_of_no_folder_of_the_server() -> None:
