@@ -19,12 +19,12 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from avcore.errors import NetflipsError, OutputError, UsageError
+from avcore.errors import NetflipsError, OutputError
 from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.texts import parse_json
-from netflips.serve.desk import Desk
+from netflips.serve.desk import SAMPLE, Desk
 from netflips.serve.guard import POLICY, Guard
-from netflips.serve.jobs import ASKS, Job
+from netflips.serve.jobs import Job
 from netflips.serve.limits import TOO_FULL, Limit, Party, RefusedError
 from netflips.serve.results import files_of, project, results
 from netflips.serve.settings import Settings
@@ -89,6 +89,7 @@ def build_app(settings: Settings, desk: Desk | None = None) -> Starlette:
         Route("/about", _about),
         Route("/uploads", _upload, methods=["POST"]),
         Route("/example", _example, methods=["POST"]),
+        Route("/sample/{name}", _sample),
         Route("/jobs", _jobs),
         Route("/jobs", _new_job, methods=["POST"]),
         Route("/jobs/{id}", _job),
@@ -195,6 +196,13 @@ async def _example(request: Request) -> Response:
     return JSONResponse(_desk(request).shown(upload), status_code=201)
 
 
+async def _sample(request: Request) -> Response:
+    """The example, or the dub of it that comes with NetfLips."""
+    if request.path_params["name"] not in SAMPLE:
+        raise RefusedError(404, "there is no such example")
+    return FileResponse(str(files("netflips.serve") / request.path_params["name"]), media_type="video/mp4")
+
+
 async def _jobs(request: Request) -> Response:
     queue = _desk(request).queue
     return JSONResponse({"jobs": [queue.facts(job) for job in queue.of_visitor(request["visitor"].id)[::-1]]})
@@ -206,15 +214,15 @@ async def _new_job(request: Request) -> Response:
     return JSONResponse(_desk(request).queue.facts(job), status_code=201)
 
 
-async def _form(request: Request) -> Mapping[str, Any]:
-    """The JSON object that was sent. Raises RefusedError."""
+async def _form(request: Request, nothing: str = "") -> Mapping[str, Any]:
+    """The JSON object that was sent; nothing: what an empty body stands for. Raises RefusedError."""
     body = bytearray()
     async for block in request.stream():
         body += block
         if len(body) > _MOST_FORM:
             raise RefusedError(413, "the form is too large")
     try:
-        form = parse_json(body.decode())
+        form = parse_json(body.decode() or nothing)
     except UnicodeDecodeError as error:
         raise RefusedError(400, "the form is no JSON; expected UTF-8") from error
     except ValueError as error:
@@ -241,13 +249,9 @@ async def _stop(request: Request) -> Response:
 
 
 async def _again(request: Request) -> Response:
-    job, queue = _asked_job(request), _desk(request).queue
-    if not job.is_over:
-        raise UsageError("this job is not over yet")
-    if job.state == ASKS:
-        job.agree()
-    queue.add(job)
-    return JSONResponse(queue.facts(job))
+    job, desk = _asked_job(request), _desk(request)
+    desk.go_on(job, await _form(request, "{}"))
+    return JSONResponse(desk.queue.facts(job))
 
 
 async def _events(request: Request) -> Response:

@@ -1,8 +1,9 @@
 """Forms become jobs here: what was asked for is checked, its files are put together, and the queue gets it."""
 
 import asyncio
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.resources import as_file, files
@@ -14,9 +15,10 @@ from avcore.checkpoints.stages import Stage
 from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language
 from netflips import __version__
-from netflips.serve.fields import checked, utterances
+from netflips.bundles.references import read_references
+from netflips.serve.fields import Utterance, checked, utterances
 from netflips.serve.hand import Hand
-from netflips.serve.jobs import DONE, Job, JobFolders, new_id
+from netflips.serve.jobs import ASKS, DONE, Job, JobFolders, new_id
 from netflips.serve.kinds import KINDS, Asked, Kind
 from netflips.serve.limits import RefusedError, Space, Visitor
 from netflips.serve.queue import Queue
@@ -29,6 +31,9 @@ from unit2text.stage import TEXT_READER
 
 _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
 """By the kind of upload; one that did not come along is not offered."""
+SAMPLE = ("example.mp4", "example.ko.mp4")
+"""A video and its dub by the demo's models, `netflips demo`; example.json has what is said in both."""
+_SENTENCES = 20
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
 _MOST_TITLE = 60
 _OPTIONAL: tuple[tuple[Stage, str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
@@ -112,11 +117,45 @@ class Desk:
         for field in kind.uploads:
             if field.name in found and found[field.name].kind not in field.takes:
                 raise UsageError(f"{field.name} cannot be that", expected=" or ".join(field.takes), found=found[field.name].kind)
-        if rows and any(one.said for one in rows) and not self._has["has_speller"]:
-            raise UsageError("no text can be said", found="no speller", hint="start the server with --text2unit-path")
+        self._require_sayable(rows)
         if kind.follows:
             return self._following(kind, before, visitor)
         return self._queued(kind, values, found, rows, before, visitor)
+
+    def go_on(self, job: Job, form: Mapping[str, Any]) -> None:
+        """Put a job that is over into the queue again: it goes on from what is finished. Raises UsageError, RefusedError.
+
+        form: {"rows"?, "preview"?}: of a dub whose texts were seen, its rows as corrected, and whether only the first is wanted.
+        """
+        if not job.is_over:
+            raise UsageError("this job is not over yet")
+        if set(form) - {"rows", "preview"}:
+            raise UsageError("the form cannot be read", expected="rows, preview")
+        if job.kind == "dub" and (job.state == ASKS or form):
+            kind = KINDS[job.kind]
+            rows = utterances(form["rows"]) if "rows" in form else [Utterance(**one) for one in job.values.get("rows", [])]
+            self._require_sayable(rows)
+            values = job.values | {"preview": bool(form.get("preview")), "rows": [asdict(one) for one in rows]}
+            asked = self._asked(values, job.names, self.uploads.find(job.uploads["video"]), rows)
+            if kind.prepare is not None:
+                kind.prepare(asked, self.queue.folders.of(job.id))
+            job.values, job.words = values, kind.words(asked)
+        self.queue.add(job)
+
+    def _require_sayable(self, rows: Sequence[Utterance]) -> None:
+        if any(one.said for one in rows) and not self._has["has_speller"]:
+            raise UsageError("no text can be said", found="models without a text-to-unit model")
+
+    def _asked(
+        self,
+        values: Mapping[str, Any],
+        names: Mapping[str, str],
+        first: Upload | None,
+        rows: Sequence[Utterance],
+        is_draft: bool = False,
+    ) -> Asked:
+        shared, length_s = ("work", 0.0) if first is None else (f"../../uploads/{first.id}/work", first.seconds)
+        return Asked(values, names, length_s, shared, self.settings, self._has["has_reader"], rows, is_draft)
 
     def _queued(
         self, kind: Kind, values: Mapping[str, Any], found: Mapping[str, Upload], rows: Any, before: Job | None, visitor: Visitor
@@ -124,9 +163,10 @@ class Desk:
         names = {one.name: f"{one.stored}{Path(found[one.name].file).suffix}" for one in kind.uploads if one.name in found}
         first = next(iter(found.values()), None)
         job_id, folders = new_id(), self.queue.folders
-        shared = "work" if first is None else f"../../uploads/{first.id}/work"
-        length_s = 0.0 if first is None else first.seconds
-        asked = Asked(values, names, length_s, shared, self.settings, self._has["has_reader"], rows)
+        if self._has["languages"] is not None and "target" in values:
+            known = zip(("source", "target"), self._has["languages"], strict=True)
+            values = {**values, **{name: language for name, language in known if values[name] == "auto"}}
+        asked = self._asked(values, names, first, rows, is_draft=kind.name == "dub" and not rows)
         title = first.name if first is not None else str(values.get("text", kind.name))[:_MOST_TITLE]
         job = Job(
             id=job_id, visitor=visitor.id, kind=kind.name, title=title, words=kind.words(asked), values=dict(values),
@@ -173,7 +213,7 @@ class Desk:
         if kind is None or not kind.is_there:
             raise UsageError("there is no such kind of job", expected=", ".join(self.about()["kinds"]))
         if kind.name == "measure" and not self._has["has_syncnet"]:
-            raise UsageError("lips and sound cannot be measured", found="no SyncNet", hint="start the server with --syncnet FILE")
+            raise UsageError("lips and sound cannot be measured", found="no SyncNet")
         return kind
 
     def _before(self, job_id: Any, kind: Kind) -> Job | None:
@@ -189,13 +229,28 @@ def _examples() -> list[str]:
     return [kind for kind, name in _EXAMPLES.items() if (files("netflips.serve") / name).is_file()]
 
 
+def _sample() -> dict[str, str] | None:
+    """What is said in the example that is dubbed already, in both languages; None where it did not come along."""
+    folder = files("netflips.serve")
+    if not all((folder / name).is_file() for name in (*SAMPLE, "example.json")):
+        return None
+    told = json.loads((folder / "example.json").read_text(encoding="utf-8"))
+    return {"heard": told["sentence"], "said": told["korean"]}
+
+
 def _what_is_there(settings: Settings) -> dict[str, Any]:
     """What the models can do, as far as files tell without being loaded."""
     bundle = find_bundle()
     packed = {stage: bundle is not None and bundle.checkpoint(stage, language).is_file() for stage, language in _OPTIONAL}
     languages = None if bundle is None or "--utut-path" in settings.models else bundle.languages
     own = "--utut-path" in settings.models
+    known = [] if bundle is None or own or not bundle.references.is_file() else read_references(bundle.references)
+    some = known[:: max(len(known) // _SENTENCES, 1)][:_SENTENCES]
     return {
+        "models": [Path(path).name for flag, path in settings.models.items() if flag.endswith("-path")],
+        "bundle": None if bundle is None or own else {"name": bundle.about["name"], "knows": bundle.about["domain"]},
+        "sentences": [[one.translation, one.text] for one in some],
+        "sample": _sample() if known else None,
         "languages": None if languages is None else [normalise_language(one) for one in languages],
         "has_speller": "--text2unit-path" in settings.models or (packed[SPELLER] and not own),
         "has_reader": "--unit2text-path" in settings.models or (packed[TEXT_READER] and not own),

@@ -23,7 +23,9 @@ LOG = logging.getLogger("netflips")
 
 WAITING, RUNNING, DONE, FAILED, STOPPED, ASKS = STATES = ("waiting", "running", "done", "failed", "stopped", "asks")
 _ID = re.compile(r"[0-9a-f]{32}")
-_ABOUT, LOG_FILE, VERDICT_FILE = "job.json", "log.txt", "verdict.json"
+_ABOUT, LOG_FILE, VERDICT_FILE, DRAFT_FILE = "job.json", "log.txt", "verdict.json", "draft.json"
+DRAFT = "--draft"
+"""The word of a dub that ends when its texts are known."""
 DAMAGED = ".damaged"
 """Ending of the folder of a job that cannot be read."""
 _MOST_LOG_BYTES = 200_000
@@ -96,9 +98,10 @@ class Job:
         self.state, self.ended_s, self.error = state, time.time(), error
         self.share = 1.0 if state == DONE else self.share
 
-    def agree(self) -> None:
-        """Its visitor wants it, however little is understood."""
-        self.words = ["--yes" if word == "--strict" else word for word in self.words]
+    @property
+    def is_draft(self) -> bool:
+        """Whether it ends when its texts are known, and its visitor is asked then."""
+        return DRAFT in self.words
 
     def note(self, note: dict[str, Any]) -> None:
         """Keep what its command told: a note with its `code`, `values` and utterances' `numbers`."""

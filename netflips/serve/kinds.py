@@ -15,7 +15,7 @@ from netflips import cli
 from netflips.dub.utterances import UtteranceLength
 from netflips.lipsync.options import Fit
 from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, Switch, Utterance, Words
-from netflips.serve.jobs import LOG_FILE, VERDICT_FILE
+from netflips.serve.jobs import DRAFT, DRAFT_FILE, LOG_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import file_options, mouth_names
 
@@ -33,6 +33,7 @@ class Asked:
     """What a form asks for. values: its checked fields. names: of its files in the job's folder, by field.
 
     length_s: of the first file. shared: a folder for work that later jobs with the same file may take up, seen from the job's.
+    rows: of a review. is_draft: only the texts of a dub are wanted.
     """
 
     values: Mapping[str, Any]
@@ -42,6 +43,7 @@ class Asked:
     settings: Settings
     has_reader: bool = False
     rows: Sequence[Utterance] = ()
+    is_draft: bool = False
 
     def number(self, name: str) -> str:
         """A number as a word."""
@@ -114,8 +116,8 @@ def _dub(asked: Asked) -> list[str]:
         words += ["--segments-in", "segments.json" if asked.rows else asked.names["subtitles"]]
         words += ["--speaker-map", "speakers.json"] if any(one.speaker for one in asked.rows) else []
         words += settings.words_for(("--text2unit-path",))[:2] if "--text2unit-path" in settings.models else []
-    # Whoever corrects a dub knows how much of it was understood.
-    words += ["--yes" if asked.rows else "--strict", "--verdict", VERDICT_FILE]
+    # Whoever has seen the texts knows how much of it was understood.
+    words += ["--yes", "--verdict", VERDICT_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
     models = ("--av2unit-path", "--utut-path", "--unit2av-path", "--speaker-encoder-path", *_MOUTH_FLAGS)
     reader = ("--unit2text-path",) if asked.has_reader else ()
     return words + settings.words_for((*models, *reader, "--vocoder-unit-offset", "--translator-unit-offset"))

@@ -23,6 +23,8 @@ LOG = logging.getLogger("netflips")
 
 _RESTARTED = "the server was stopped in the middle of it; what was finished is kept, and it can go on"
 
+_DRAFT_SHARE = 0.6
+"""A draft ends when this share of a dub is done."""
 _NEWS = ("state", "place", "stage", "share", "error")
 """What is worth telling when it changes."""
 
@@ -206,7 +208,8 @@ class Queue:
         self._tell()
 
         def heard(stage: str, done: int, total: int | None) -> None:
-            job.share, job.stage = share_of(stage, done, total, job.share), stage
+            part = _DRAFT_SHARE if job.is_draft else 1.0
+            job.share, job.stage = min(share_of(stage, done, total, job.share * part) / part, 1.0), stage
             self._tell()
 
         failure = ""
@@ -228,10 +231,10 @@ class Queue:
             return
         if job.state != RUNNING:  # it was stopped
             return
-        if code == EXIT_DONE:
-            self._end(job, DONE)
-        elif code == EXIT_NOT_UNDERSTOOD:
+        if code == EXIT_NOT_UNDERSTOOD or (code == EXIT_DONE and job.is_draft):
             self._end(job, ASKS)
+        elif code == EXIT_DONE:
+            self._end(job, DONE)
         else:
             self._end(job, FAILED, failure or f"it ended with exit code {code}")
 

@@ -16,7 +16,7 @@ from netflips.report.story import OnPage, on_page, stretches_of
 from netflips.report.words import is_trouble
 from netflips.script.notes import ABSENT
 from netflips.script.types import Script, WrittenText
-from netflips.serve.jobs import DONE, LOG_FILE, Job
+from netflips.serve.jobs import DONE, DRAFT_FILE, LOG_FILE, Job
 from netflips.serve.kinds import KINDS
 
 _REPORT = "report.json"
@@ -41,18 +41,21 @@ def _download_name(job: Job, name: str) -> str:
     if name in job.shown:
         given, suffix = job.shown[name], Path(name).suffix
         return given if Path(given).suffix.lower() == suffix else f"{given}{suffix}"  # as what it was taken in
-    return f"{Path(job.title).stem}.{name}"
+    stem, kind = Path(job.title).stem, job.values.get("target", job.kind)
+    return f"{stem}_{kind}{name.removeprefix('result')}" if name.startswith("result") else f"{stem}.{name}"
 
 
 def results(job: Job, folder: Path) -> dict[str, Any]:
     """All that the page shows of a job that is over."""
     told = [in_both(one) for one in job.told_notes]
     found: dict[str, Any] = {"files": files_of(job, folder), "warnings": told, "values": job.values, "uploads": job.uploads}
+    script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
+    if script is not None:
+        found |= _said(script, _named(folder / _SPEAKERS))
     if job.state != DONE:
         return found
-    report = _report(folder / _REPORT)
-    if report is not None:
-        found |= _dubbed(report, _named(folder / _SPEAKERS))
+    if script is not None:
+        found |= _figures(script)
     for one in found["files"]:
         if one["shows"] in ("text", "figures", "answer") and one["bytes"] <= _MOST_TEXT:
             text = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")
@@ -81,15 +84,21 @@ def _named(path: Path) -> Mapping[str, str]:
     return named
 
 
-def _dubbed(script: Script, named: Mapping[str, str]) -> dict[str, Any]:
+def _said(script: Script, named: Mapping[str, str]) -> dict[str, Any]:
+    """What was heard and what is said, of a dub or a draft."""
+    return {
+        "languages": [script.source, script.target],
+        "is_recording": script.is_in_own_time,
+        "utterances": [_row(one) | {"named": named.get(str(one.number), "")} for one in on_page(script)],
+    }
+
+
+def _figures(script: Script) -> dict[str, Any]:
     utterances, made = on_page(script), script.result
     dubbed = [one for one in utterances if one.alone is None]
     former = DubReport(script)
     return {
-        "languages": [script.source, script.target],
-        "is_recording": script.is_in_own_time,
         "stretches": [[round(value, 3) for value in one] for one in stretches_of(script)],
-        "utterances": [_row(one) | {"named": named.get(str(one.number), "")} for one in utterances],
         "work": made.work_counts,
         "figures": {
             "utterances": len(utterances), "dubbed": len(dubbed), "input_s": former.input_s, "output_s": made.duration_s,
@@ -105,14 +114,14 @@ def _dubbed(script: Script, named: Mapping[str, str]) -> dict[str, Any]:
 def _row(one: OnPage) -> dict[str, Any]:
     """A row of the review. fit: share of its natural length that the new speech has; None = it was not fitted."""
     utterance, said = one.utterance, one.utterance.said
-    heard, outside = utterance.heard, utterance.note("outside")
+    outside = utterance.note("outside")
     told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
     return {
         "number": one.number, "speaker": one.speaker, "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
         "heard": "" if utterance.text is None else utterance.text.text, "said": "" if said is None else said.text, "told": told,
-        "confidence": None if heard is None else heard.confidence, "score": utterance.score, "fit": one.fit.factor,
-        "trouble": is_trouble(one), "notice": None if outside is None else in_both(outside),
+        "fit": one.fit.factor, "trouble": is_trouble(one), "notice": None if outside is None else in_both(outside),
+        "understood": None if utterance.understood is None else utterance.understood.as_json(),
         "left_alone": None if one.alone is None else in_both(one.alone),
         "unseen": "" if utterance.seen is None else ABSENT[utterance.seen.absent],
     }  # fmt: skip

@@ -1,14 +1,17 @@
 // The page: tabs, forms, and the visitor's jobs under the tab that they belong to.
 import { ask, card, start } from "./jobs.js";
+import { element, picture } from "./player.js";
 import { fileBox } from "./record.js";
-import { figures, review } from "./review.js";
 import { choose, language, t, translate } from "./words.js";
 
-const TABS = ["dub", "review", "lips", "speak", "transcribe", "measure", "avatar"];
+const TABS = ["dub", "lips", "speak", "transcribe", "measure", "avatar"];
 const MOUTHS = { auto: "auto", units: "mouthUnits", mesh: "mouthMesh", wav2lip: "mouthWav2lip" };
 const LANGUAGES = "en es fr it pt el ru cs da de fi hr hu lt nl pl ro sk sl ko".split(" ");
+const LOST_MS = 3000;
 const notice = document.getElementById("notice");
-let jobs = [];
+const told = document.getElementById("told");
+const known = document.getElementById("known");
+const isWide = matchMedia("(min-width: 56rem)");
 
 const complain = (text) => {
   notice.textContent = text;
@@ -18,36 +21,50 @@ const complain = (text) => {
 
 const page = { about: {}, complain };
 
-// Tabs
+// Tabs: of those only that the models can serve
+
+const can = (tab) => {
+  const { about } = page;
+  if (tab === "speak") return about.has_speller;
+  if (tab === "transcribe") return about.has_reader;
+  if (tab === "measure") return about.has_syncnet;
+  return tab !== "avatar" || (about.kinds.includes("avatar") && about.has_speller);
+};
 
 const open = (name) => {
-  const wanted = TABS.includes(name) ? name : "dub";
+  const wanted = TABS.includes(name) && can(name) ? name : "dub";
   for (const one of TABS) {
     const [tab, panel] = [document.getElementById(`tab-${one}`), document.getElementById(one)];
+    tab.hidden = !can(one);
     tab.setAttribute("aria-selected", String(one === wanted));
     tab.tabIndex = one === wanted ? 0 : -1;
     panel.hidden = one !== wanted;
   }
-  if (location.hash !== `#${wanted}`) history.replaceState(null, "", `#${wanted}`);
+};
+
+const go = (name) => {
+  if (location.hash !== `#${name}`) history.pushState(null, "", `#${name}`);
+  open(name);
 };
 
 document.querySelector("nav").addEventListener("keydown", (event) => {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  const here = TABS.findIndex((one) => document.activeElement.id === `tab-${one}`);
+  const there = TABS.filter(can);
+  const here = there.findIndex((one) => document.activeElement.id === `tab-${one}`);
   if (!step || here < 0) return;
-  const next = TABS[(here + step + TABS.length) % TABS.length];
-  open(next);
+  const next = there[(here + step + there.length) % there.length];
+  go(next);
   document.getElementById(`tab-${next}`).focus();
 });
-for (const one of TABS) document.getElementById(`tab-${one}`).addEventListener("click", () => open(one));
-addEventListener("hashchange", () => open(location.hash.slice(1)));
+for (const one of TABS) document.getElementById(`tab-${one}`).addEventListener("click", () => go(one));
+for (const event of ["hashchange", "popstate"]) addEventListener(event, () => open(location.hash.slice(1)));
 
 // Jobs
 
 const place = (kind) => [...document.querySelectorAll(".jobs")].find((one) => one.dataset.kinds.split(" ").includes(kind));
 
 const cards = new Map();
-const told = new Map(); // the last news of each job: they may come before the answer that names the job
+const last = new Map(); // the last news of each job: they may come before the answer that names the job
 
 const add = (job) => {
   const made = card(job, page);
@@ -55,52 +72,48 @@ const add = (job) => {
   place(job.kind)?.prepend(made.root);
 };
 
+// What the title of the window says: how far a job is, and that one was done while nobody looked.
+const entitle = (job) => {
+  if (job.state === "running") document.title = `${Math.round(100 * job.share)} % – NetfLips`;
+  else if (["done", "asks"].includes(job.state) && document.hidden) document.title = `✓ ${job.title} – NetfLips`;
+  else document.title = "NetfLips";
+};
+document.addEventListener("visibilitychange", () => document.title.startsWith("✓") && (document.title = "NetfLips"));
+
 // One stream of news for all jobs: a browser keeps few connections open to one server.
 const listen = () => {
   const news = new EventSource("/events");
+  let isLost = false;
+  news.addEventListener("open", () => {
+    if (isLost) complain("");
+    isLost = false;
+  });
   news.addEventListener("message", (event) => {
     const now = JSON.parse(event.data);
-    told.set(now.id, now);
+    last.set(now.id, now);
     cards.get(now.id)?.show(now);
+    entitle(now);
   });
-  // A stream that was refused, because there are many, does not come back by itself.
-  news.addEventListener("error", () => news.readyState === EventSource.CLOSED && setTimeout(listen, 10_000));
+  news.addEventListener("error", () => {
+    setTimeout(() => {
+      if (news.readyState === EventSource.OPEN) return;
+      isLost = true;
+      complain(t("lost"));
+    }, LOST_MS);
+    // A stream that was refused, because there are many, does not come back by itself.
+    if (news.readyState === EventSource.CLOSED) setTimeout(listen, 10_000);
+  });
 };
 
-const dubs = () => jobs.filter((one) => one.kind === "dub" && one.state === "done");
-
-// The lists of finished dubs; what was chosen stays chosen.
-const list = async (chosen) => {
-  jobs = (await ask("/jobs")).jobs;
-  for (const [name, show] of [["reviewed", (id) => review(id, document.getElementById("review-room"), page)],
-    ["measured", (id) => figures(id, document.getElementById("measure-room"))]]) {
-    const select = document.getElementById(name);
-    const before = chosen ?? select.value;
-    const found = dubs();
-    select.replaceChildren(...found.map((one) => new Option(`${one.title} (${one.id.slice(0, 4)})`, one.id)));
-    const kept = found.some((one) => one.id === before) ? before : (found[0]?.id ?? "");
-    const isOther = select.dataset.shown !== kept || chosen;
-    select.value = kept;
-    select.dataset.shown = kept;
-    select.onchange = () => {
-      select.dataset.shown = select.value;
-      show(select.value).catch((error) => complain(error.message));
-    };
-    if (isOther) await show(kept).catch((error) => complain(error.message));
-  }
-};
-
-page.finished = () => list().catch(() => {});
-page.review = (id) => {
-  open("review");
-  list(id).catch((error) => complain(error.message));
+page.tell = (text) => {
+  told.textContent = text;
 };
 page.submit = async (form, boxes = []) => {
   complain("");
   try {
     const job = await start(form);
-    add(told.get(job.id) ?? job);
-    if (form.kind === "dub") open("dub");
+    add(last.get(job.id) ?? job);
+    known.open &&= isWide.matches;
     place(job.kind)?.firstChild.scrollIntoView({ block: "nearest" });
   } catch (error) {
     if (error.status === 404) for (const box of boxes) box.forget();
@@ -120,59 +133,81 @@ const values = (form) => {
 };
 
 const prepare = (form) => {
-  const boxes = [...form.querySelectorAll(".file")].map((box) => fileBox(box, page.about.examples, complain));
+  const boxes = [...form.querySelectorAll(".file")].map((box) => fileBox(box, page.about, complain));
   form.onsubmit = async (event) => {
     event.preventDefault();
-    const isPreview = event.submitter?.name === "preview";
     const buttons = [...form.querySelectorAll("button")];
-    const told = form.querySelector(".aloud button") ?? event.submitter; // the one that is seen
-    const said = told?.textContent;
+    const pressed = form.querySelector(".aloud button") ?? event.submitter; // the one that is seen
+    const said = pressed?.textContent;
     complain("");
     for (const one of buttons) one.disabled = true;
+    if (pressed) pressed.textContent = t("starting");
     try {
       const wanted = values(form);
       for (const box of boxes) {
         wanted[box.name] = await box.upload((share) => {
-          told.textContent = share < 1 ? t("sending", Math.round(100 * share)) : t("looking");
+          pressed.textContent = share < 1 ? t("sending", Math.round(100 * share)) : t("looking");
         });
       }
-      if (form.dataset.kind === "dub") wanted.preview = isPreview;
       await page.submit({ kind: form.dataset.kind, values: wanted }, boxes);
     } catch (error) {
       complain(error.message);
     }
     for (const one of buttons) one.disabled = false;
-    if (told) told.textContent = said;
+    if (pressed) pressed.textContent = said;
   };
+};
+
+// The models in words: what they know, and where that is all, what one may say.
+const models = (names) => {
+  const { bundle, models: given, languages, sentences } = page.about;
+  const pair = languages ? t("pair", names.of(languages[0]), names.of(languages[1])) : "";
+  const knows = bundle?.name === "the demo bundle" ? t("demoKnows") : bundle ? t("knows", bundle.name, bundle.knows) : "";
+  const line = knows || (given.length ? t("given", given.join(", ")) : t("noModels"));
+  document.getElementById("models").textContent = [line, pair].filter(Boolean).join(" · ");
+  known.hidden = !sentences.length;
+  known.replaceChildren(element("summary", { textContent: t("knownLead") }));
+  const { sample } = page.about;
+  if (sample) {
+    const [one, other] = [picture("/sample/example.mp4", sample.heard), picture("/sample/example.ko.mp4", sample.said)];
+    known.append(element("p", { textContent: t("sampleLead") }), element("div", { className: "pair" }, one.figure, other.figure));
+  }
+  const rows = sentences.map(([say, becomes]) =>
+    element("li", {}, element("span", { lang: "en", textContent: say }), " ", element("span", { className: "quiet", lang: "ko", textContent: becomes })),
+  );
+  known.append(element("p", { textContent: t("sentences") }), element("ul", { className: "sentences" }, ...rows));
 };
 
 const fill = () => {
   translate(document);
   document.documentElement.lang = language();
   const names = new Intl.DisplayNames([language()], { type: "language" });
-  const known = page.about.languages ?? LANGUAGES;
+  const choices = page.about.languages ?? LANGUAGES;
   for (const select of document.querySelectorAll("[data-languages]")) {
     const before = select.value;
-    select.replaceChildren(new Option(t("byModels"), "auto"), ...known.map((one) => new Option(names.of(one), one)));
+    select.replaceChildren(new Option(t("auto"), "auto"), ...choices.map((one) => new Option(names.of(one), one)));
     select.value = before || "auto";
   }
+  for (const one of document.querySelectorAll("[data-choice]")) one.hidden = page.about.languages?.length === 2; // there is none
   for (const select of document.querySelectorAll("[data-mouths]")) {
     const before = select.value;
     select.replaceChildren(...page.about.mouths.map((name) => new Option(name in MOUTHS ? t(MOUTHS[name]) : name, name)));
     select.value = before || "auto";
   }
-  for (const one of document.querySelectorAll("[data-needs]")) one.hidden = Boolean(page.about[one.dataset.needs]);
-  for (const one of document.querySelectorAll("[data-needs-kind]")) one.hidden = page.about.kinds.includes(one.dataset.needsKind);
-  for (const one of document.querySelectorAll("[data-only-kind]")) one.hidden = !page.about.kinds.includes(one.dataset.onlyKind);
-  document.getElementById("limits").textContent = t(
-    "limits", Math.round(page.about.limit_bytes / 2 ** 20), Math.round(page.about.longest_s / 60), Math.round(page.about.keep_s / 360) / 10,
-  );
-  for (const form of document.querySelectorAll("form[data-kind]")) prepare(form);
+  for (const area of document.querySelectorAll("textarea")) area.placeholder = page.about.sentences[0]?.[1] ?? "";
+  models(names);
+  const { limit_bytes: bytes, longest_s: longest, keep_s: keep } = page.about;
+  document.getElementById("limits").textContent = t("limits", Math.round(bytes / 2 ** 20), Math.round(longest / 60), Math.round(keep / 3600));
+  for (const form of document.querySelectorAll("form")) prepare(form);
 };
 
-document.getElementById("evaluate").addEventListener("click", () =>
-  page.submit({ kind: "figures", values: {}, after: document.getElementById("measured").value }),
-);
+const show = async () => {
+  for (const one of document.querySelectorAll(".jobs")) one.replaceChildren();
+  cards.clear();
+  const { jobs } = await ask("/jobs");
+  for (const job of jobs.reverse()) add(job);
+  known.open = isWide.matches || !jobs.length;
+};
 
 const labels = document.getElementById("labels");
 labels.value = language();
@@ -181,14 +216,6 @@ labels.addEventListener("change", async () => {
   fill();
   await show();
 });
-
-const show = async () => {
-  for (const one of document.querySelectorAll(".jobs")) one.replaceChildren();
-  cards.clear();
-  for (const select of [document.getElementById("reviewed"), document.getElementById("measured")]) select.dataset.shown = "none";
-  await list();
-  for (const job of [...jobs].reverse()) add(job);
-};
 
 try {
   page.about = await ask("/about");

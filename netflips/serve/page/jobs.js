@@ -1,5 +1,6 @@
 // Jobs: what is asked of the server, and how a job and its result are shown.
 import { element, player } from "./player.js";
+import { figures, texts, verdict } from "./review.js";
 import { duration, language, t } from "./words.js";
 
 // An answer of the server as JSON; an error is its one line.
@@ -15,11 +16,10 @@ export const ask = async (address, options = {}) => {
   return content;
 };
 
-const post = (address, content) =>
-  ask(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content ?? {}) });
+const sent = (content) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) });
 
 export const example = (as) => ask(`/example?as=${as}`, { method: "POST" });
-export const start = (form) => post("/jobs", form);
+export const start = (form) => ask("/jobs", sent(form));
 
 // Waits until a job is over; news: called with its facts on the way.
 const ended = async (id, news) => {
@@ -57,15 +57,15 @@ export const send = (file, as, progress) =>
     request.send(file);
   });
 
-const button = (key, act, className = "") => {
+export const button = (key, act, className = "") => {
   const made = element("button", { type: "button", className, textContent: t(key) });
   made.dataset.act = key;
   made.addEventListener("click", act);
   return made;
 };
 
-const link = (address, text, isDownload) => {
-  const made = element("a", { href: address, textContent: text });
+const link = (address, text, isDownload, className = "") => {
+  const made = element("a", { href: address, textContent: text, className });
   if (isDownload) made.download = "";
   else made.target = "_blank";
   return made;
@@ -73,55 +73,101 @@ const link = (address, text, isDownload) => {
 
 export const figure = (value, label) => element("li", {}, element("b", { textContent: value }), element("span", { textContent: label }));
 
+const goes = (job) => job.state === "running" || job.state === "waiting";
+
+const STAGES = {
+  listen: "hearing", "encoder layers": "hearing", units: "hearing", transcribe: "hearing", faces: "facing", look: "facing", "lip pictures": "facing",
+  translate: "translating", speech: "speaking", lips: "drawing", pictures: "drawing", portrait: "drawing", "stills before": "reporting",
+  "stills after": "reporting",
+};
+
 const stateText = (job) => {
-  if (job.state === "waiting") return t("waiting", job.place);
+  if (job.state === "waiting") return job.place > 1 ? t("waiting", job.place) : t("starting");
   if (job.state === "done") return t("done", duration(job.took_s));
+  if (job.state === "asks") return t("asks");
   if (job.state !== "running") return t(job.state);
   if (!job.stage) return t("starting");
   const left = job.left_s === null ? "" : `, ${t("left", duration(job.left_s))}`;
-  return `${t("running", Math.round(100 * job.share))}${left}`;
+  return `${job.stage in STAGES ? `${t(STAGES[job.stage])} ` : ""}${t("running", Math.round(100 * job.share))}${left}`;
 };
 
-// How much of a job is understood, in a sentence; amber where that is little.
-const understood = (job) => {
-  const found = job.understood ?? {};
-  if (!found.words) return [];
-  const className = ["bad", "doubtful"].includes(found.grade) ? "warning" : "quiet";
-  return [element("p", { className, lang: language(), textContent: found.words[language()] ?? found.words.en })];
+const isStrange = (found) => ["bad", "doubtful"].includes(found?.grade);
+
+// A dub: how much is understood, both texts, and as soon as it is there the result beside the original.
+const dubbed = (job, page, go) => {
+  const address = (name) => `/jobs/${job.id}/files/${name}`;
+  const find = (is) => job.files.find(is);
+  const made = [verdict(job.understood)];
+  const [video, original] = [find((one) => one.shows === "video"), find((one) => one.name.startsWith("source"))];
+  let part = null;
+  if (video) {
+    const both = player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]);
+    part = both.part;
+    const downloads = element("p", { className: "buttons" }, link(`${address(video.name)}?download=1`, t("downloadAs", video.as), true, "main"));
+    for (const one of job.files.filter((one) => one.name.endsWith(".srt"))) downloads.append(link(`${address(one.name)}?download=1`, one.as, true));
+    const report = find((one) => one.shows === "page");
+    if (report) downloads.append(link(address(report.name), t("openReport")));
+    downloads.append(link(`/jobs/${job.id}/project.zip`, t("project"), true));
+    made.push(both.root, downloads);
+  }
+  if (!job.utterances) return made;
+  const isWhole = job.state === "asks" || (job.state === "done" && !job.values.preview);
+  const count = element("span", { className: "quiet" });
+  const { rows: _, ...asked } = job.values;
+  const again = () => page.submit({ kind: "dub", values: { ...asked, ...job.uploads, preview: false }, rows: table.rows(), after: job.id });
+  const buttons = element("p", { className: "buttons" });
+  const main = job.state === "asks" ? button(job.understood.grade === "bad" ? "goOnAnyway" : "dubIt", () => go({ rows: table.rows() }, main), "main")
+    : button("again", again, "again");
+  main.disabled = job.state === "done";
+  const table = texts(job, page, part, (number) => {
+    count.textContent = number ? t("changed", number) : "";
+    if (job.state === "done") main.disabled = !number;
+  });
+  made.push(element("div", { className: "scroll" }, table.root), buttons);
+  if (isWhole) buttons.append(main);
+  else for (const one of table.root.querySelectorAll("textarea, input, .hear")) one.disabled = true;
+  if (job.state === "asks" && job.utterances.length > 1) {
+    const first = button("preview", () => go({ rows: table.rows(), preview: true }, first));
+    buttons.append(first);
+  }
+  if (video && job.values.preview) {
+    const all = button("dubAll", () => go({ preview: false }, all), "main");
+    buttons.append(all);
+  }
+  buttons.append(count);
+  const kept = job.work?.speech;
+  if (kept?.kept) made.push(element("p", { className: "quiet", textContent: t("kept", kept.made, kept.kept) }));
+  if (job.figures) {
+    const more = element("details", {}, element("summary", { textContent: t("figures") }), figures(job));
+    if (page.about.kinds.includes("figures")) more.append(button("evaluate", () => page.submit({ kind: "figures", values: {}, after: job.id })));
+    made.push(more);
+  }
+  return made;
 };
 
-// What came out of a job, by the kinds of its files.
-const outcome = (job, page) => {
+// What came out of a job of another kind, by the kinds of its files.
+const outcome = (job) => {
   const address = (name) => `/jobs/${job.id}/files/${name}`;
   const shows = (what) => job.files.find((one) => one.shows === what);
-  const made = element("div", { className: "outcome" }, ...understood(job));
+  const made = [];
   const video = shows("video");
   const original = job.files.find((one) => one.shows === "given" && one.name.startsWith("source"));
   if (video && original) {
-    made.append(player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]).root);
+    made.push(player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]).root);
   } else if (video) {
     const shown = element("video", { src: address(video.name), controls: true, playsInline: true, autoplay: job.kind === "avatar" });
-    made.append(job.kind === "avatar" ? answered(job, shown) : shown);
+    made.push(job.kind === "avatar" ? answered(job, shown) : shown);
   }
   const sound = shows("sound");
-  if (sound) made.append(element("audio", { src: address(sound.name), controls: true }));
+  if (sound) made.push(element("audio", { src: address(sound.name), controls: true }));
   const text = shows("figures") ? measured(job.text) : job.text;
-  if (job.kind === "figures") made.append(...table(text ?? ""));
-  else if (text !== undefined && job.kind !== "avatar") made.append(element("pre", { textContent: text }));
-  for (const one of job.warnings) made.append(element("p", { className: "warning", textContent: one[language()] }));
+  if (job.kind === "figures") made.push(...sheet(text ?? ""));
+  else if (text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: text }));
   const buttons = element("p", { className: "buttons" });
-  if (shows("page")) buttons.append(link(address(shows("page").name), t("openReport")));
-  for (const one of job.files.filter((one) => !["given", "page"].includes(one.shows) && !one.name.endsWith("report.json"))) {
-    buttons.append(link(`${address(one.name)}?download=1`, `${t("download")} ${one.name.replace(/^result\./, "")}`, true));
+  for (const one of job.files.filter((one) => one.shows !== "given")) {
+    buttons.append(link(`${address(one.name)}?download=1`, t("downloadAs", one.as), true));
   }
-  if (job.kind === "dub") buttons.append(link(`/jobs/${job.id}/project.zip`, t("project"), true));
-  if (job.kind === "dub" && job.values.preview) {
-    buttons.append(button("dubAll", () => page.submit({ kind: "dub", values: { ...job.values, ...job.uploads, preview: false } }), "main"));
-  } else if (job.kind === "dub") {
-    buttons.append(button("toReview", () => page.review(job.id)));
-  }
-  made.append(buttons);
-  return made;
+  return [...made, buttons];
 };
 
 // The face, and the answer as text beside it.
@@ -134,12 +180,13 @@ const answered = (job, video) => {
   const heard = element("p", { className: "quiet", textContent: `${t("heard")}: ${said.heard || "–"}` });
   const puzzled = said.outcome === "not understood" ? [element("p", { className: "warning", textContent: t("puzzled") })] : [];
   const answer = element("p", { className: "answer", lang: "ko", textContent: said.answer ?? "" });
-  const words = element("div", {}, ...puzzled, answer, again, heard, ...understood(said));
+  const doubt = isStrange(said.understood) ? [verdict(said.understood)] : [];
+  const words = element("div", {}, ...puzzled, answer, again, heard, ...doubt);
   return element("div", { className: "pair answered" }, video, words);
 };
 
 // What `evaluate dub` prints: lines, and a table whose cells stand between bars.
-const table = (text) => {
+const sheet = (text) => {
   const lines = text.split("\n").filter((line) => line.trim());
   const [head, , ...rows] = lines.filter((line) => line.startsWith("|")).map((line) => line.split("|").slice(1, -1).map((one) => one.trim()));
   const notes = lines.filter((line) => !line.startsWith("|")).join("\n");
@@ -160,61 +207,65 @@ const measured = (text) => {
   return [t("lseHead"), ...rows.map(line)].join("\n");
 };
 
-// The card of a job: its root, and `show` for news of it. page: {about, complain, submit, review, finished}.
+// The card of a job: its root, and `show` for news of it. page: {about, complain, submit, tell}.
 export const card = (facts, page) => {
   const root = element("article", { className: "job" });
   root.dataset.id = facts.id;
   const state = element("span", { className: "state" });
   const bar = element("progress", { max: 1, value: 0 });
   bar.setAttribute("aria-label", facts.title);
-  const room = element("div");
+  const room = element("div", { className: "outcome" });
   const buttons = element("p", { className: "buttons" });
   root.append(element("header", {}, element("h3", { textContent: facts.title }), state, buttons), bar, room);
 
-  const act = (address, options) => async () => {
+  // Ask the server for something by a button, which shows at once that it was pressed.
+  const act = async (pressed, address, options, word) => {
+    pressed.disabled = true;
+    if (word) pressed.textContent = t(word);
     try {
       const now = await ask(address, options);
-      if (options.method === "DELETE") {
-        root.remove();
-        page.finished();
-      } else {
-        show(now);
-      }
+      if (options.method === "DELETE") root.remove();
+      else show(now);
     } catch (error) {
       page.complain(error.message);
+      pressed.disabled = false;
+      pressed.textContent = t(pressed.dataset.act);
     }
   };
+  const go = (form, pressed) => act(pressed, `/jobs/${facts.id}/again`, sent(Object.fromEntries(Object.entries(form).filter(([, value]) => value !== null))), "starting");
+  const acting = (key, address, options, word, className) => {
+    const made = button(key, () => act(made, address, options, word), className);
+    return made;
+  };
 
-  const over = async (job) => {
-    if (job.state === "asks") {
-      room.replaceChildren(element("div", { className: "outcome" }, ...understood(job), element("p", { textContent: t("askGoOn") })));
-      return;
-    }
+  const fill = async (job) => {
     const whole = await ask(`/jobs/${job.id}`).catch(() => null);
-    if (!whole) return;
-    if (whole.error) room.replaceChildren(element("p", { className: "error", textContent: whole.error }));
-    else room.replaceChildren(...(whole.state === "done" ? [outcome(whole, page)] : []));
+    if (!whole || whole.state !== root.dataset.state) return; // later news fill it
+    const parts = whole.error ? [element("p", { className: "error", textContent: whole.error })] : [];
+    if (whole.kind === "dub" && (whole.utterances || whole.state === "done")) parts.push(...dubbed(whole, page, go));
+    else if (whole.state === "done") parts.push(...outcome(whole));
+    if (!goes(whole)) for (const one of whole.warnings) parts.push(element("p", { className: "warning", textContent: one[language()] }));
+    room.replaceChildren(...parts);
   };
 
   const show = (job) => {
-    const goes = job.state === "running" || job.state === "waiting";
     const isOther = root.dataset.state !== job.state;
-    const went = ["running", "waiting"].includes(root.dataset.state);
+    if (root.dataset.state && (isOther || root.dataset.stage !== job.stage)) page.tell(`${job.title}: ${stateText(job)}`);
     root.dataset.state = job.state;
+    root.dataset.stage = job.stage;
     root.dataset.share = job.share;
     state.textContent = stateText(job);
-    state.className = `state ${job.state} ${job.understood?.grade ?? ""}`;
-    bar.hidden = !goes;
+    state.className = `state ${job.state}`;
+    bar.hidden = !goes(job);
     bar.value = job.share;
     if (!isOther) return; // a button that is pressed just now stays the same one
+    const at = `/jobs/${job.id}`;
     buttons.replaceChildren(
-      ...(job.state === "asks" ? [button("goOnAnyway", act(`/jobs/${job.id}/again`, { method: "POST" }), "main")] : []),
-      ...(goes || job.state === "asks" ? [button("stop", act(`/jobs/${job.id}/stop`, { method: "POST" }), "stop")] : []),
-      ...(job.state === "stopped" || job.state === "failed" ? [button("goOn", act(`/jobs/${job.id}/again`, { method: "POST" }))] : []),
-      ...(goes ? [] : [button("remove", act(`/jobs/${job.id}`, { method: "DELETE" }))]),
+      ...(goes(job) ? [acting("stop", `${at}/stop`, { method: "POST" }, "stopping", "stop")] : []),
+      ...(job.state === "stopped" || job.state === "failed" ? [acting("goOn", `${at}/again`, { method: "POST" }, "starting")] : []),
+      ...(goes(job) ? [] : [acting("remove", at, { method: "DELETE" })]),
     );
-    if (goes) room.replaceChildren();
-    else over(job).then(() => went && page.finished());
+    fill(job);
   };
 
   show(facts);

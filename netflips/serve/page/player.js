@@ -21,8 +21,8 @@ export const belongs = (stretches, now) => {
   return { at, moves };
 };
 
-const picture = (address, title) => {
-  const video = element("video", { src: address, preload: "metadata", playsInline: true, controls: true });
+export const picture = (address, title) => {
+  const video = element("video", { src: `${address}#t=0.05`, preload: "metadata", playsInline: true, controls: true });
   video.setAttribute("aria-label", title);
   return { video, figure: element("figure", {}, video, element("figcaption", { textContent: title })) };
 };

@@ -4,23 +4,49 @@ import { element } from "./player.js";
 import { t } from "./words.js";
 
 const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", picture: "image/*", subtitles: ".srt,.vtt,.ass,.ssa,.smi,.sami" };
+const REFUSED = { video: /^(image|text|application\/pdf)/, sound: /^(image|text|application\/pdf)/, media: /^(image|text|application\/pdf)/, picture: /^(audio|video|text|application\/pdf)/, subtitles: /^(audio|video|image)/ };
 const KINDS = { video: ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"], audio: ["audio/webm;codecs=opus", "audio/webm", "audio/mp4"] };
 
-// Records until the button is pressed again; words: what it says before and meanwhile.
-const recorder = (wanted, button, words, take, complain) => {
+// Shows how loud a microphone is, until its track ends.
+const level = (stream, meter) => {
+  const context = new AudioContext();
+  const heard = context.createAnalyser();
+  const samples = new Float32Array(heard.fftSize);
+  context.createMediaStreamSource(stream).connect(heard);
+  const measure = () => {
+    if (!stream.active) return void context.close();
+    heard.getFloatTimeDomainData(samples);
+    meter.value = Math.min(1, 3 * Math.max(...samples.map(Math.abs)));
+    requestAnimationFrame(measure);
+  };
+  measure();
+};
+
+// Records until the button is pressed again, with picture, level and clock in `room`; words: what it says before and meanwhile.
+const recorder = (wanted, button, room, words, take, complain) => {
   let running = null;
   button.addEventListener("click", async () => {
     if (running) {
       running.stop();
       return;
     }
+    button.disabled = true;
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: wanted === "video" });
       const type = KINDS[wanted].find((one) => MediaRecorder.isTypeSupported(one)) ?? "";
       const parts = [];
+      const meter = element("meter", { min: 0, max: 1 });
+      meter.setAttribute("aria-label", t("level"));
+      const clock = element("span", { className: "quiet" });
+      const seen = wanted === "video" ? [element("video", { srcObject: stream, muted: true, autoplay: true, playsInline: true })] : [];
+      room.replaceChildren(...seen, element("p", { className: "buttons" }, meter, clock));
+      level(stream, meter);
+      const began = Date.now();
+      const tick = setInterval(() => (clock.textContent = t("seconds", Math.floor((Date.now() - began) / 1000))), 250);
       running = new MediaRecorder(stream, type ? { mimeType: type } : {});
       running.addEventListener("dataavailable", (event) => parts.push(event.data));
       running.addEventListener("stop", () => {
+        clearInterval(tick);
         for (const track of stream.getTracks()) track.stop();
         running = null;
         button.textContent = t(words[0]);
@@ -32,70 +58,92 @@ const recorder = (wanted, button, words, take, complain) => {
       running = null;
       complain(`${t("noCamera")}: ${error.message ?? error}`);
     }
+    button.disabled = false;
   });
 };
 
 // Fills a box of the form; `upload()` gives the id of what was chosen, "" for nothing.
-export const fileBox = (box, examples, complain) => {
+export const fileBox = (box, { examples, limit_bytes: limit }, complain) => {
   const { file: name, as, record, optional } = box.dataset;
   const isGiven = box.dataset.default === "example" && examples.includes(as);
-  const none = t(isGiven ? "theExample" : "choose");
-  const input = element("input", { type: "file", accept: ACCEPT[as] });
+  const none = t(isGiven ? "theExample" : (box.dataset.none ?? (optional ? `no_${name}` : "drop")));
+  const input = element("input", { type: "file", accept: ACCEPT[as], className: "unseen" });
   input.id = `file-${Math.random().toString(36).slice(2)}`;
-  const title = element("label", { htmlFor: input.id }, element("b", { textContent: t(name) }));
-  const chosen = element("p", { className: "chosen quiet", textContent: none });
-  const buttons = element("p", { className: "buttons" });
+  const title = element("b", { textContent: t(name) });
+  const choose = element("label", { htmlFor: input.id, className: "choose", textContent: t("choose") });
+  input.setAttribute("aria-label", `${t(name)}: ${t("choose")}`);
+  const chosen = element("span", { className: "chosen quiet", textContent: none });
+  const buttons = element("p", { className: "buttons" }, input, choose);
   const shown = element("div");
   let file = null;
   let upload = null; // what the server made of it, kept so that the same file is sent once
+  let fetching = null; // the example, on its way
   let isExample = isGiven;
+  const show = (address, type) => {
+    if (type === "picture") shown.replaceChildren(element("img", { src: address, alt: "" }));
+    else if (type === "subtitles") shown.replaceChildren();
+    else shown.replaceChildren(element(type, { src: address, controls: true, playsInline: true }));
+  };
   const take = (given, sent = null) => {
+    if (given && (REFUSED[as].test(given.type) || given.size === 0 || given.size > limit)) {
+      input.value = "";
+      complain(`${given.name}: ${given.size > limit ? t("tooLarge", Math.round(limit / 2 ** 20)) : t("notThat", t(name))}`);
+      return;
+    }
+    if (given) complain("");
     file = given;
     upload = sent;
     isExample = sent !== null || (isGiven && !given);
     const size = given ? ` (${(given.size / 2 ** 20).toFixed(1)} MB)` : "";
     chosen.textContent = given ? `${given.name}${size}` : (sent?.name ?? none);
     shown.replaceChildren();
-    if (given && as !== "picture" && as !== "subtitles" && given.size < 2 ** 28) {
-      const media = element(given.type.startsWith("audio") ? "audio" : "video", { src: URL.createObjectURL(given), controls: true });
-      shown.append(media);
-    }
+    if (given && given.size < 2 ** 28) {
+      const type = as === "picture" || as === "subtitles" ? as : given.type.startsWith("audio") ? "audio" : "video";
+      show(URL.createObjectURL(given), type);
+    } else if (sent && as === "video") show("/sample/example.mp4#t=0.05", "video");
   };
   input.addEventListener("change", () => take(input.files[0] ?? null));
-  box.addEventListener("dragover", (event) => {
+  box.ondragover = (event) => {
     event.preventDefault();
     box.classList.add("over");
-  });
-  box.addEventListener("dragleave", () => box.classList.remove("over"));
-  box.addEventListener("drop", (event) => {
+  };
+  box.ondragleave = () => box.classList.remove("over");
+  box.ondrop = (event) => {
     event.preventDefault();
     box.classList.remove("over");
     if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
-  });
+  };
   if (record && navigator.mediaDevices) {
     const form = box.closest("form");
     const aloud = form.querySelector(".aloud"); // one large button: the question goes off when it is said
     const words = aloud ? ["askAloud", "askNow"] : ["record", "stopRecording"];
     const button = element("button", { type: "button", className: aloud ? "record main" : "record", textContent: t(words[0]) });
-    recorder(record, button, words, (given) => (take(given), aloud && form.requestSubmit(form.querySelector("button.ask"))), complain);
-    (aloud ?? buttons).replaceChildren(button);
+    const taken = (given) => (take(given), aloud && form.requestSubmit(form.querySelector("button.ask")));
+    const room = aloud ? element("div") : shown;
+    recorder(record, button, room, words, taken, complain);
+    if (aloud) aloud.replaceChildren(button, room);
+    else buttons.append(button);
   } else if (record) {
     for (const one of box.closest("form").querySelectorAll("details")) one.open = one.open || !!one.querySelector(".ask");
   }
-  if (examples.includes(as)) {
+  if (examples.includes(as) && !optional && !isGiven) {
     const button = element("button", { type: "button", className: "example", textContent: t("example") });
     button.addEventListener("click", async () => {
       button.disabled = true;
+      chosen.textContent = t("looking");
+      fetching = example(as);
       try {
-        take(null, await example(as));
+        take(null, await fetching);
       } catch (error) {
+        chosen.textContent = none;
         complain(error.message);
       }
+      fetching = null;
       button.disabled = false;
     });
     buttons.append(button);
   }
-  box.replaceChildren(title, input, chosen, shown, buttons);
+  box.replaceChildren(title, " ", chosen, shown, buttons);
   return {
     name,
     take,
@@ -104,6 +152,7 @@ export const fileBox = (box, examples, complain) => {
       upload = null;
     },
     async upload(progress) {
+      if (fetching) await fetching.then((sent) => take(null, sent));
       if (!upload && file) upload = await send(file, as, progress);
       if (!upload && isExample) take(null, await example(as));
       if (!upload && !optional) throw new Error(`${t(name)}: ${t("choose")}`);

@@ -1,12 +1,10 @@
-// The review of a dub: its utterances in a table, each to be heard, corrected and dubbed anew; and its figures.
-import { ask, figure, spoken } from "./jobs.js";
-import { element, player } from "./player.js";
+// The texts of a dub: what was heard and what is said, side by side, each to be heard, corrected and dubbed anew; and its figures.
+import { button, figure, spoken } from "./jobs.js";
+import { element } from "./player.js";
 import { duration, language, t } from "./words.js";
 
 const seconds = (value) => value.toFixed(2);
-const share = (value) => (value === null ? "–" : `${Math.round(100 * value)}\u00a0%`);
-// A mean log-probability as a share.
-const sure = (value) => (value === null || value === undefined ? "–" : share(Math.exp(value)));
+const clock = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
 
 const cell = (label, ...children) => {
   const made = element("td", {}, ...children);
@@ -14,55 +12,62 @@ const cell = (label, ...children) => {
   return made;
 };
 
-// A cell whose content stays on one line.
-const narrow = (label, ...children) => Object.assign(cell(label, ...children), { className: "narrow" });
-
-const number = (value, name) => {
-  const made = element("input", { type: "number", step: "0.01", min: "0", value: seconds(value), name });
+const named = (made, name) => {
   made.setAttribute("aria-label", name);
   return made;
 };
 
+const number = (value, name, label) =>
+  named(element("input", { type: "number", step: "0.01", min: "0", value: seconds(value), name }), label);
+
+// How much is understood, in colour and in words.
+export const verdict = (found) => {
+  const grade = found?.grade ?? "unknown";
+  const why = ["bad", "doubtful"].includes(grade) ? ` ${found.words[language()].replace(/^[^:]+: /, "")}` : "";
+  return element("p", { className: `verdict ${grade}` }, element("b", { textContent: t(`grade_${grade}`) }), why);
+};
+
 // A button that says what a text field holds, in a voice, with the means to hear it again.
-const hearing = (field, voice, page) => {
-  const button = element("button", { type: "button", className: "hear", textContent: t("hearIt"), disabled: field.disabled });
-  const room = element("div", {}, button);
-  button.addEventListener("click", async () => {
-    button.disabled = true;
+const hearing = (field, voice, page, label) => {
+  const made = named(element("button", { type: "button", className: "hear", textContent: t("hearIt"), disabled: field.disabled }), label);
+  const room = element("div", {}, made);
+  made.addEventListener("click", async () => {
+    made.disabled = true;
+    made.textContent = t("starting");
     try {
-      const src = await spoken(field.value, voice, (state) => (button.textContent = state));
-      room.replaceChildren(button, element("audio", { src, controls: true, autoplay: true }));
+      const src = await spoken(field.value, voice, (state) => (made.textContent = state));
+      room.replaceChildren(made, element("audio", { src, controls: true, autoplay: true }));
     } catch (error) {
       page.complain(error.message);
     }
-    button.textContent = t("hearIt");
-    button.disabled = false;
+    made.textContent = t("hearIt");
+    made.disabled = false;
   });
   return room;
 };
 
 // One row; `now()` is what it shall become, `changed()` whether that is anything new.
-const row = (one, voice, page, show, changes) => {
-  const [from, to] = [number(one.start_s, t("from")), number(one.end_s, t("to"))];
-  const who = element("input", { type: "text", className: "who", value: one.speaker, maxLength: 60 });
+const row = (one, job, page, part, changes) => {
+  const at = (key) => `${t(key)} ${one.number}`;
+  const [from, to] = [number(one.start_s, "from", at("from")), number(one.end_s, "to", at("to"))];
+  const who = named(element("input", { type: "text", className: "who", value: one.speaker, maxLength: 60 }), at("who"));
   const text = one.told || one.said; // what is said by now, to be corrected in its place
-  const said = element("textarea", { rows: 2, maxLength: 500, value: text, lang: "ko", disabled: !page.about.has_speller });
-  said.placeholder = t("sayInstead");
-  who.setAttribute("aria-label", `${t("who")} ${one.number}`);
-  said.setAttribute("aria-label", `${t("said")} ${one.number}`);
-  const play = element("button", { type: "button", textContent: t("play") });
-  play.addEventListener("click", () => show(one.output_start_s, one.output_end_s));
-  const notes = [one.left_alone?.[language()], one.notice?.[language()], one.unseen].filter(Boolean);
+  const said = named(element("textarea", { rows: 2, maxLength: 500, value: text, lang: job.languages[1] }), at("said"));
+  said.disabled = !page.about.has_speller;
+  said.placeholder = t(page.about.has_speller ? "sayInstead" : "noText");
+  const first = element("td", { className: "about" }, element("b", { textContent: `${one.number} ` }), `${clock(one.start_s)}–${clock(one.end_s)} `);
+  if (part) first.append(named(button("play", () => part(one.output_start_s, one.output_end_s)), at("play")));
+  const grade = one.left_alone ? "unknown" : (one.understood?.grade ?? "unknown");
+  first.append(element("span", { className: `verdict ${grade}`, textContent: t(one.left_alone ? "left_alone" : `grade_${grade}`) }));
+  first.append(element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who));
+  const notes = [one.left_alone?.[language()], one.notice?.[language()]].filter(Boolean);
   const made = element(
     "tr",
-    { className: one.trouble ? "trouble" : "" },
-    narrow(t("number"), `${one.number} `, play),
-    narrow(t("time"), from, " – ", to),
-    cell(t("who"), who),
-    cell(t("heard"), one.heard || t("noText")),
-    cell(t("said"), said, hearing(said, voice, page)),
-    narrow(t("sure"), `${sure(one.confidence)} / ${sure(one.score)}`),
-    cell(t("fits"), one.left_alone ? t("left_alone") : share(one.fit), element("div", { className: "quiet", textContent: notes.join("; ") })),
+    {},
+    first,
+    cell(t("heard"), element("p", { lang: job.languages[0], textContent: one.heard || t("noText") })),
+    cell(t("said"), said, said.disabled ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")),
+      ...notes.map((textContent) => element("p", { className: "quiet", textContent }))),
   );
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.
   const time = (input, before) => (input.value === seconds(before) ? before : Number(input.value));
@@ -83,78 +88,31 @@ const row = (one, voice, page, show, changes) => {
   return { made, now, changed };
 };
 
-// Shows a dub's table in a room; page: {about, submit, complain}.
-export const review = async (id, room, page) => {
-  room.replaceChildren();
-  if (!id) {
-    room.append(element("p", { className: "quiet", textContent: t("noDubs") }));
-    return;
-  }
-  const job = await ask(`/jobs/${id}`);
-  const name = (is) => job.files.find(is)?.name;
-  const [original, dub] = [name((one) => one.shows === "given" && one.name.startsWith("source")), name((one) => one.shows === "video")];
-  const both = player(`/jobs/${id}/files/${original}`, `/jobs/${id}/files/${dub}`, job.stretches);
-  const again = element("button", { type: "button", className: "main", id: "redub", textContent: t("again"), disabled: true });
-  const count = element("span", { className: "quiet" });
-  const rows = (job.utterances ?? []).map((one) => row(one, job.uploads.voice || job.uploads.video, page, both.part, () => tell()));
-  const tell = () => {
-    const number = rows.filter((one) => one.changed()).length;
-    again.disabled = number === 0;
-    count.textContent = number ? t("changed", number) : "";
-  };
-  again.addEventListener("click", () =>
-    page.submit({
-      kind: "dub",
-      values: { ...job.values, ...job.uploads, preview: false },
-      rows: rows.map((one) => one.now()),
-      after: id,
-    }),
-  );
-  const heads = ["number", "time", "who", "heard", "said", "sure", "fits"].map((key) => element("th", { textContent: t(key) }));
-  const table = element(
+// The texts of a job in a table, and `rows()`: all of them where any was changed; `changes` is called with how many were.
+export const texts = (job, page, part, changes) => {
+  const tell = () => changes(rows.filter((one) => one.changed()).length);
+  const rows = job.utterances.map((one) => row(one, job, page, part, tell));
+  const heads = ["utterance", "heard", "said"].map((key) => element("th", { textContent: t(key), scope: "col" }));
+  const root = element(
     "table",
     { className: "rows" },
     element("thead", {}, element("tr", {}, ...heads)),
     element("tbody", {}, ...rows.map((one) => one.made)),
   );
-  const notes = [];
-  if (!page.about.has_speller) notes.push(t("noSpeller"));
-  if (!job.is_recording) notes.push(t("shortClip"));
-  const spoken = job.work?.speech;
-  if (spoken) notes.push(t("kept", spoken.made, spoken.kept));
-  room.append(
-    element(
-      "div",
-      { className: "room" },
-      both.root,
-      ...notes.map((one) => element("p", { className: "quiet", textContent: one })),
-      element("div", { className: "scroll" }, table),
-      element("p", { className: "buttons" }, again, count),
-    ),
-  );
+  return { root, rows: () => (rows.some((one) => one.changed()) ? rows.map((one) => one.now()) : null) };
 };
 
-// The figures of a dub.
-export const figures = async (id, room) => {
-  room.replaceChildren();
-  if (!id) {
-    room.append(element("p", { className: "quiet", textContent: t("noDubs") }));
-    return;
-  }
-  const job = await ask(`/jobs/${id}`);
+// The figures of a finished dub.
+export const figures = (job) => {
   const one = job.figures;
-  if (!one) return;
-  const rows = [
+  const shown = [
     [`${one.dubbed} / ${one.utterances}`, "utterances"],
     [`${one.input_s.toFixed(1)} s, ${one.output_s.toFixed(1)} s`, "lasts"],
     [`${one.with_face} / ${one.pictures} (${one.mouth})`, "faces"],
     [one.hurried, "hurried"],
     [one.cut, "cut"],
-    [one.outside, "outside"],
-    [`${sure(one.confidence)} (${sure(one.usual_confidence)})`, "confidence"],
-    [`${sure(one.score)} (${sure(one.usual_score)})`, "score"],
     [one.pitch_hz ? `${Math.round(one.pitch_hz)} Hz` : "–", "pitch"],
     [duration(one.took_s), "took"],
   ];
-  room.append(element("ul", { className: "figures room" }, ...rows.map(([value, key]) => figure(String(value), t(key)))));
+  return element("ul", { className: "figures" }, ...shown.map(([value, key]) => figure(String(value), t(key))));
 };

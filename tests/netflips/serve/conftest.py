@@ -51,6 +51,14 @@ def until(client: TestClient, job: dict[str, Any], wanted: Callable[[dict[str, A
     raise AssertionError(now)
 
 
+def dubbed(client: TestClient, values: dict[str, Any], **form: Any) -> dict[str, Any]:
+    """Dub: the texts are read first, and as they are (form: corrected) they are said."""
+    job = until(client, client.post("/jobs", json={"kind": "dub", "values": values}).json(), over)
+    assert (job["state"], [one["shows"] for one in job["files"]]) == ("asks", ["given"] * len(job["uploads"]))
+    assert client.post(f"/jobs/{job['id']}/again", json=form).status_code == 200
+    return until(client, job, lambda now: now["state"] == "done")
+
+
 def over(job: dict[str, Any]) -> bool:
     """Whether nothing more will happen to a job."""
     return job["state"] in ("done", "failed", "stopped", "asks")

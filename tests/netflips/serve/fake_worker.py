@@ -71,8 +71,9 @@ def do(words: list[str]) -> int:
         told = {"en": "understood: about 11 %", "ko": "이해한 정도: 약 11 %"}
         verdict = {"grade": "bad" if is_bad else "good", "share": 0.11 if is_bad else 1.0, "causes": [], "words": told}
         Path(words[words.index("--verdict") + 1]).write_text(json.dumps(verdict), encoding="utf-8")
-        if is_bad and "--strict" in words:
-            return 3
+        if "--draft" in words:
+            Path(words[words.index("--draft") + 1]).write_text(report(words[1]), encoding="utf-8")
+            return 0
         shutil.copy(words[1], "result.mp4")
         Path("report.json").write_text(report(words[1]), encoding="utf-8")
         Path("report.html").write_text("<!doctype html><title>report</title>", encoding="utf-8")

@@ -18,7 +18,7 @@ from netflips.serve.jobs import Job, JobFolders
 from netflips.serve.limits import Space
 from netflips.serve.queue import Queue
 from netflips.serve.settings import Settings
-from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until, upload
+from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, dubbed, over, say, until, upload
 
 
 def test_a_text_is_said(client: TestClient) -> None:
@@ -61,12 +61,12 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     sent = upload(client, name="휴가 $(rm).mp4")
     assert (sent["name"], sent["width"], sent["has_sound"]) == ("휴가 $(rm).mp4", 480, True)
     values: dict[str, Any] = {"video": sent["id"], "source": "en", "target": "ko", "timing": "source"}
-    job = until(client, client.post("/jobs", json={"kind": "dub", "values": values}).json(), over)
+    job = dubbed(client, values)
     assert [one["number"] for one in job["utterances"]] == [1, 2]
     assert job["stretches"] == [[0, 2.44, 0]]
     assert job["figures"]["dubbed"] == 2
-    names = [one["name"] for one in job["files"]]
-    assert names == ["result.mp4", "report.html", "report.json", "source.mp4"]
+    names = [(one["name"], one["as"]) for one in job["files"]][:2]
+    assert names == [("result.mp4", "휴가 $(rm)_ko.mp4"), ("report.html", "휴가 $(rm).report.html")]
     piece = client.get(f"/jobs/{job['id']}/files/result.mp4", headers={"Range": "bytes=4-11"})
     assert (piece.status_code, piece.content) == (206, CLIP.read_bytes()[4:12])
 
@@ -99,7 +99,7 @@ def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: P
         "<SAMI><BODY><SYNC Start=100><P Class=KRCC>안녕하세요<SYNC Start=1900><P Class=KRCC>&nbsp;</BODY>".encode("cp949")
     )
     given = {"video": upload(client)["id"], "subtitles": upload(client, korean, "subtitles")["id"]}
-    job = until(client, client.post("/jobs", json={"kind": "dub", "values": given}).json(), over)
+    job = dubbed(client, given)
     words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
     assert words[words.index("--segments-in") + 1] == "subtitles.smi"
     assert words[words.index("--timing") + 1] == "source"
@@ -197,7 +197,7 @@ def test_places_turns_and_a_full_queue(tmp_path: Path) -> None:
         assert until(one, waiting[1], over)["state"] == "done"
 
 
-def test_what_is_hardly_understood_waits_for_a_word_and_survives_a_new_server(tmp_path: Path) -> None:
+def test_a_dub_waits_until_its_texts_were_seen_and_survives_a_new_server(tmp_path: Path) -> None:
     with TestClient(app_of(tmp_path / "page"), base_url=LOCAL) as client:
         sent = upload(client)
         form = {"kind": "dub", "values": {"video": sent["id"], "hold": True}}
@@ -209,9 +209,20 @@ def test_what_is_hardly_understood_waits_for_a_word_and_survives_a_new_server(tm
     with TestClient(app_of(tmp_path / "page"), base_url=LOCAL, cookies=cookies) as client:
         first, second = (client.get(f"/jobs/{one['id']}").json() for one in jobs)
         assert (first["state"], first["understood"]["grade"]) == ("asks", "bad")
-        assert client.post(f"/jobs/{first['id']}/again").status_code == 200
+        assert [one["number"] for one in first["utterances"]] == [1, 2]  # its texts are there to be read
+        rows = [{"start_s": one["start_s"], "end_s": one["end_s"], "said": "네.", "speaker": ""} for one in first["utterances"]]
+        assert client.post(f"/jobs/{first['id']}/again", json={"rows": rows, "preview": True}).status_code == 200
         done = until(client, first, lambda job: job["state"] == "done")
         assert done["understood"]["grade"] == "bad"  # it is still shown
+        assert (
+            client.post(f"/jobs/{first['id']}/again", json={"preview": False}).status_code == 200
+        )  # all of it, as it was corrected
+        until(client, first, lambda job: job["state"] == "done")
+        folder = tmp_path / "page" / "jobs" / first["id"]
+        words = json.loads((folder / "job.json").read_text())["words"]
+        assert ("--preview" in words, words[words.index("--segments-in") + 1]) == (False, "segments.json")
+        assert [one["target_text"] for one in json.loads((folder / "segments.json").read_text())["utterances"]] == ["네.", "네."]
+        assert client.post(f"/jobs/{first['id']}/again", json={"words": ["rm"]}).status_code == 400
         assert client.post(f"/jobs/{second['id']}/stop").json()["state"] == "stopped"
         client.post(f"/jobs/{second['id']}/again")  # it was stopped: it is asked again
         assert until(client, second, lambda job: job["state"] != "waiting" and over(job))["state"] == "asks"
@@ -253,7 +264,7 @@ def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path, caplog: p
 def test_old_jobs_and_uploads_are_removed(tmp_path: Path) -> None:
     with TestClient(app_of(tmp_path), base_url=LOCAL) as client:
         used, unused = upload(client), upload(client)
-        until(client, client.post("/jobs", json={"kind": "dub", "values": {"video": used["id"]}}).json(), over)
+        dubbed(client, {"video": used["id"]})
         unfinished = say(client, "slow")
         desk = client.app.state.desk  # type: ignore[attr-defined]  # Starlette's, which a protocol hides
         portal = client.portal

@@ -20,7 +20,7 @@ from netflips.serve.jobs import JobFolders
 from netflips.serve.limits import TOO_FULL, Limit, Paced, Party, RefusedError, address_of
 from netflips.serve.settings import Settings
 from tests.netflips.serve.browser import served
-from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until, upload
+from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, dubbed, over, say, until, upload
 
 WAIT_S = 20.0
 SHORT = {"head_s": 0.1, "idle_s": 0.1}
@@ -212,14 +212,13 @@ def test_a_quota_is_looked_at_while_bytes_come(tmp_path: Path) -> None:
         job = until(client, say(client, "slow"), lambda job: job["state"] == "running")
         (tmp_path / "jobs" / job["id"] / "result.bin").write_bytes(os.urandom(4 * megabyte))  # as if it made so much
         ended = until(client, job, over)
-        assert (ended["state"], "--quota" in ended["error"]) == ("failed", True)
+        assert (ended["state"], "server's disk" in ended["error"]) == ("failed", True)
         other = TestClient(app, base_url=LOCAL, client=("10.0.0.2", 1))
         other.portal = client.portal  # one event loop, as in a server: another one's news need not wake the queue
         assert until(other, say(other, "one"), over)["state"] == "done"
         say(client, "two", status=507)
         client.delete(f"/jobs/{job['id']}")
-        dub = client.post("/jobs", json={"kind": "dub", "values": {"video": sent["id"]}}).json()
-        assert until(client, dub, over)["state"] == "done"
+        assert dubbed(client, {"video": sent["id"]})["state"] == "done"
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), OutputError("it cannot be written")])

@@ -60,8 +60,10 @@ def page(tmp_path: Path) -> Iterator[Any]:
 
 def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(page: Any, talk: Path, tmp_path: Path) -> None:
     page.set_input_files("#dub .file[data-file=video] input", str(talk))
+    page.click("#dub form summary")
     page.select_option("#dub select[name=timing]", "source")
-    page.click("#dub button.main")
+    page.click("#dub form button.main")
+    page.click("#dub .job button[data-act=dubIt]")
     card = page.wait_for_selector("#dub .job[data-state=running]")
     first = card.get_attribute("data-id")
     _wait_for_pictures(page, card)
@@ -81,16 +83,14 @@ def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(page
     assert before["utterances"][0]["heard"] in opened.value.inner_text("body")
     opened.value.close()
 
-    page.click(f".job[data-id='{first}'] button[data-act=toReview]")
-    rows = page.locator("#review tbody tr")
-    rows.nth(TIMES - 1).wait_for()
+    rows = page.locator(f".job[data-id='{first}'] .rows tbody tr")
     rows.nth(1).locator("textarea").fill(CORRECTION)
     rows.nth(1).locator("button.hear").click()
     sound = rows.nth(1).locator("audio")
     sound.wait_for()
     assert 0.8 < sound.evaluate("one => new Promise(yes => { one.onended = () => yes(one.duration); one.play(); })") < 2.5
     assert [one["id"] for one in page.request.get(f"{page.url.partition('#')[0]}jobs").json()["jobs"]] == [first]  # not kept
-    page.click("#redub")
+    page.click(f".job[data-id='{first}'] button[data-act=again]")
     page.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{first}']) video")
     second = str(page.locator("#dub .job").first.get_attribute("data-id"))
     after = _facts(page, second)
