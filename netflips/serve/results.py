@@ -21,6 +21,8 @@ from netflips.serve.kinds import KINDS
 
 _REPORT = "report.json"
 _MOST_TEXT = 1 << 20
+_JUDGED = ("outside", "translation_repeats")
+"""Notes of what the verdict says already."""
 _SPEAKERS = "speakers.json"
 _IN_PROJECT = ("report.json", "report.html", "segments.json", _SPEAKERS, "text.txt")
 
@@ -47,12 +49,16 @@ def _download_name(job: Job, name: str) -> str:
 
 def results(job: Job, folder: Path) -> dict[str, Any]:
     """All that the page shows of a job that is over."""
-    told = [in_both(one) for one in job.told_notes]
+    told = [in_both(one) for one in job.told_notes if one.note.code not in _JUDGED or not job.understood]
     found: dict[str, Any] = {"files": files_of(job, folder), "warnings": told, "values": job.values, "uploads": job.uploads}
     script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
     if script is not None:
         found |= _said(script, _named(folder / _SPEAKERS))
     if job.state != DONE:
+        if script is not None and script.understood is not None:  # of a part, it is known apart
+            found["understood"] = script.understood.as_json()
+        for row, corrected in zip(found.get("utterances", ()), job.values.get("rows", ()), strict=False):
+            row |= {"said": corrected["said"] or row["said"], "told": corrected["said"]}
         return found
     if script is not None:
         found |= _figures(script)
@@ -114,13 +120,12 @@ def _figures(script: Script) -> dict[str, Any]:
 def _row(one: OnPage) -> dict[str, Any]:
     """A row of the review. fit: share of its natural length that the new speech has; None = it was not fitted."""
     utterance, said = one.utterance, one.utterance.said
-    outside = utterance.note("outside")
     told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
     return {
         "number": one.number, "speaker": one.speaker, "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
         "heard": "" if utterance.text is None else utterance.text.text, "said": "" if said is None else said.text, "told": told,
-        "fit": one.fit.factor, "trouble": is_trouble(one), "notice": None if outside is None else in_both(outside),
+        "fit": one.fit.factor, "trouble": is_trouble(one),
         "understood": None if utterance.understood is None else utterance.understood.as_json(),
         "left_alone": None if one.alone is None else in_both(one.alone),
         "unseen": "" if utterance.seen is None else ABSENT[utterance.seen.absent],

@@ -68,6 +68,7 @@ const last = new Map(); // the last news of each job: they may come before the a
 
 const add = (job) => {
   const made = card(job, page);
+  for (const one of place(job.kind)?.children ?? []) cards.get(one.dataset.id)?.close(true); // the newest is seen
   cards.set(job.id, made);
   place(job.kind)?.prepend(made.root);
 };
@@ -176,6 +177,8 @@ const models = (names) => {
     element("li", {}, element("span", { lang: "en", textContent: say }), " ", element("span", { className: "quiet", lang: "ko", textContent: becomes })),
   );
   known.append(element("p", { textContent: t("sentences") }), element("ul", { className: "sentences" }, ...rows));
+  const asked = sentences.filter(([say]) => say.endsWith("?")).map(([say]) => element("li", { lang: "en", textContent: say }));
+  document.getElementById("questions").replaceChildren(...(asked.length ? [t("questions"), element("ul", { className: "sentences" }, ...asked)] : []));
 };
 
 const fill = () => {

@@ -216,7 +216,16 @@ export const card = (facts, page) => {
   bar.setAttribute("aria-label", facts.title);
   const room = element("div", { className: "outcome" });
   const buttons = element("p", { className: "buttons" });
-  root.append(element("header", {}, element("h3", { textContent: facts.title }), state, buttons), bar, room);
+  const began = new Date(1000 * facts.created_s).toLocaleTimeString(language(), { hour: "2-digit", minute: "2-digit" });
+  const about = element("span", { className: "quiet", textContent: facts.made_by && facts.kind === "dub" ? `${began}, ${t("corrected")}` : began });
+  const fold = button("hide", () => close(!root.classList.contains("closed")));
+  const close = (isClosed) => {
+    root.classList.toggle("closed", isClosed);
+    fold.textContent = t(isClosed ? "show" : "hide");
+    fold.setAttribute("aria-expanded", String(!isClosed));
+  };
+  close(false);
+  root.append(element("header", {}, element("h3", { textContent: facts.title }), about, state, buttons), bar, room);
 
   // Ask the server for something by a button, which shows at once that it was pressed.
   const act = async (pressed, address, options, word) => {
@@ -244,7 +253,9 @@ export const card = (facts, page) => {
     const parts = whole.error ? [element("p", { className: "error", textContent: whole.error })] : [];
     if (whole.kind === "dub" && (whole.utterances || whole.state === "done")) parts.push(...dubbed(whole, page, go));
     else if (whole.state === "done") parts.push(...outcome(whole));
-    if (!goes(whole)) for (const one of whole.warnings) parts.push(element("p", { className: "warning", textContent: one[language()] }));
+    const notes = whole.warnings.map((one) => element("p", { className: "warning", textContent: one[language()] }));
+    if (whole.kind !== "dub") parts.push(...notes);
+    else if (notes.length) parts.push(element("details", {}, element("summary", { textContent: t("notes", notes.length) }), ...notes));
     room.replaceChildren(...parts);
   };
 
@@ -263,11 +274,11 @@ export const card = (facts, page) => {
     buttons.replaceChildren(
       ...(goes(job) ? [acting("stop", `${at}/stop`, { method: "POST" }, "stopping", "stop")] : []),
       ...(job.state === "stopped" || job.state === "failed" ? [acting("goOn", `${at}/again`, { method: "POST" }, "starting")] : []),
-      ...(goes(job) ? [] : [acting("remove", at, { method: "DELETE" })]),
+      ...(goes(job) ? [] : [acting("remove", at, { method: "DELETE" }), fold]),
     );
     fill(job);
   };
 
   show(facts);
-  return { root, show };
+  return { root, show, close };
 };

@@ -116,7 +116,7 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain) => {
   if (record && navigator.mediaDevices) {
     const form = box.closest("form");
     const aloud = form.querySelector(".aloud"); // one large button: the question goes off when it is said
-    const words = aloud ? ["askAloud", "askNow"] : ["record", "stopRecording"];
+    const words = aloud ? ["askAloud", "askNow"] : [record === "video" ? "record" : "recordSound", "stopRecording"];
     const button = element("button", { type: "button", className: aloud ? "record main" : "record", textContent: t(words[0]) });
     const taken = (given) => (take(given), aloud && form.requestSubmit(form.querySelector("button.ask")));
     const room = aloud ? element("div") : shown;

@@ -20,11 +20,13 @@ const named = (made, name) => {
 const number = (value, name, label) =>
   named(element("input", { type: "number", step: "0.01", min: "0", value: seconds(value), name }), label);
 
+// Why something is not understood well: its share and its causes.
+const why = (found) => (["bad", "doubtful"].includes(found?.grade) ? found.words[language()].replace(/^[^:]+: /, "") : "");
+
 // How much is understood, in colour and in words.
 export const verdict = (found) => {
   const grade = found?.grade ?? "unknown";
-  const why = ["bad", "doubtful"].includes(grade) ? ` ${found.words[language()].replace(/^[^:]+: /, "")}` : "";
-  return element("p", { className: `verdict ${grade}` }, element("b", { textContent: t(`grade_${grade}`) }), why);
+  return element("p", { className: `verdict ${grade}` }, element("b", { textContent: `${t(`grade_${grade}`)} ` }), why(found));
 };
 
 // A button that says what a text field holds, in a voice, with the means to hear it again.
@@ -60,7 +62,7 @@ const row = (one, job, page, part, changes) => {
   const grade = one.left_alone ? "unknown" : (one.understood?.grade ?? "unknown");
   first.append(element("span", { className: `verdict ${grade}`, textContent: t(one.left_alone ? "left_alone" : `grade_${grade}`) }));
   first.append(element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who));
-  const notes = [one.left_alone?.[language()], one.notice?.[language()]].filter(Boolean);
+  const notes = [one.left_alone?.[language()], job.utterances.length > 1 ? why(one.understood) : ""].filter(Boolean);
   const made = element(
     "tr",
     {},
