@@ -35,6 +35,7 @@ from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.render.writing import Finish, Frame
 from netflips.script.build import (
+    bundle_used,
     finite_or_none,
     media_of,
     models_used,
@@ -317,6 +318,7 @@ class ShortDub:
                 pictures=len(shown),
                 lips=self._mouth,
                 models=models_used(self._models, reader),
+                bundle=bundle_used(self._models),
                 settings=settings_told(options),
                 timings=timings_of(self._clock, _READING),
             )

@@ -20,6 +20,7 @@ from netflips.recording.say import Cue, LeftAlone, Spoken, Understood
 from netflips.recording.texts import targets_of
 from netflips.render.pieces import Encoded
 from netflips.script.build import (
+    bundle_used,
     finite_or_none,
     media_of,
     models_used,
@@ -93,6 +94,7 @@ def script_of_recording(
             lips=job.mouth.name,
             part=TimeSpan(float(part.start), float(part.stop)),
             models=models_used(job.models, _engines(job) | reader),
+            bundle=bundle_used(job.models),
             settings=settings_told(job.options),
             timings=timings_of(job.clock),
             work=WorkKept(str(job.work.folder), job.work.num_bytes(), dict(job.work.kept), dict(job.work.made)),

@@ -31,7 +31,7 @@ from netflips.report.words import (
     verdicts,
 )
 from netflips.script.notes import LEFT_ALONE, left_words, why_left
-from netflips.script.types import Script, WrittenText
+from netflips.script.types import Script
 
 _MOST_WITH_WAVES = 400
 """Cards of longer recordings show no sounds of their own: the timeline has them, and the page stays small."""
@@ -89,7 +89,7 @@ def cards_of(script: Script, material: Material, pace: Pace | None) -> list[Card
             pairs=material.pairs.get(one.number, []),
             waves=wave_pair(one, material.source, material.output, loudest) if has_waves else None,
             until_s=max(one.output.end_s, _slot_end(script, one)),
-            facts=[*_texts(one), *_lengths(one, pace), *_units(script, one), *_picture(one), *_face(one)],
+            facts=[*_lengths(one, pace), *_units(script, one), *_picture(one), *_face(one)],
         )
         for one in utterances
     ]
@@ -98,17 +98,6 @@ def cards_of(script: Script, material: Material, pace: Pace | None) -> list[Card
 def _slot_end(script: Script, one: OnPage) -> float:
     """When the original utterance ends, in the output (s); a short clip's original has an end of its own."""
     return one.output.start_s + (one.source.seconds if script.is_in_own_time else 0.0)
-
-
-def _texts(one: OnPage) -> list[Fact]:
-    """What was heard and what is said, as far as it was read off the units or the user wrote it."""
-    said = one.utterance.said
-    is_written = isinstance(one.utterance.target, WrittenText) and one.utterance.target.by != "cascade"
-    facts = []
-    for name, text in (("heard", one.utterance.text), ("said as written" if is_written else "said", None if one.alone else said)):
-        if text is not None and text.text:
-            facts.append(Fact(name, text.text + ("" if text.confidence is None else f" ({percent(text.confidence)})")))
-    return facts
 
 
 def _lengths(one: OnPage, pace: Pace | None) -> list[Fact]:

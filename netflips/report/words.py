@@ -44,11 +44,8 @@ _SOURCES_OF_UNITS = {
 
 
 ON_CARDS = {
-    "heard": "What the original says, as the text reader reads it off the units, and how sure it is of that (mean over the words); "
-    "in a dub over text as it was heard there, or written in --segments-in.",
-    "said": "What the dub says, read off the translated units in the same way, to check the dub by; in a dub over text the "
-    "translation that it is spoken from.",
-    "said as written": "The text of --segments-in that this utterance is spoken from; it was not translated.",
+    "heard": "What the original says: as it is read off the units, heard by a recogniser, or written by a person.",
+    "said": "What the dub says: read off the translated units in the same way, or the text that it is spoken from.",
     "original": "How long the utterance takes in the original.",
     "dub": "How long the new speech takes, and how long it would take by itself, without being fitted into the original's place.",
     "pace": "Length of the new speech as a share of its length by itself: under 100 % it is spoken faster, over 100 % slower. The "
@@ -132,6 +129,13 @@ def plain_value(value: object) -> object:
     if isinstance(value, Markup):
         return value
     return "" if value is None else shown(value, _KEPT)
+
+
+def said_instead(one: OnPage) -> str:
+    """What the dub says in an utterance's place, as text, or that it was left alone."""
+    if one.alone is not None:
+        return f"left alone: {why_left(one.alone.values)}"
+    return DASH if one.utterance.said is None else one.utterance.said.text
 
 
 class Verdict(NamedTuple):

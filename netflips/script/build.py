@@ -8,6 +8,7 @@ from typing import Any
 
 from av2unit.trust import TrustedUnits
 from avcore.answers import SpeakerVoice, Word
+from avcore.checkpoints.bundle import bundle_of
 from avcore.contracts import Voice
 from avcore.media import MediaInfo
 from netflips.dub.clock import StageClock
@@ -102,6 +103,12 @@ def models_used(models: Models, others: Mapping[str, str]) -> tuple[ModelUsed, .
         domain = domains.get(part)
         told.append(ModelUsed(part, fingerprint) if domain is None else ModelUsed(part, fingerprint, domain.least, domain.what))
     return tuple(told)
+
+
+def bundle_used(models: Models) -> str:
+    """The name of the bundle that all models of a dub lie in; "" = they are of none, or of several."""
+    names = {bundle.about["name"] if (bundle := bundle_of(path)) is not None else "" for path in models.paths.all}
+    return str(names.pop()) if len(names) == 1 else ""
 
 
 def timings_of(clock: StageClock, by_input: frozenset[str] = frozenset()) -> tuple[Timing, ...]:

@@ -387,8 +387,8 @@ class WorkKept:
 @dataclass(frozen=True)
 class Made:
     """What was written. has_grown: an odd side grew by a repeated row or column. pictures: of the output. lips: the lip-sync
-    backend. part: of the media that was dubbed. settings: what was asked for, by name. peak_memory_bytes: that the process held
-    at most.
+    backend. part: of the media that was dubbed. bundle: name of the one that all models are of. settings: what was asked for, by
+    name. peak_memory_bytes: that the process held at most.
     """
 
     version: str = ""
@@ -401,6 +401,7 @@ class Made:
     lips: str = ""
     part: TimeSpan | None = None
     models: tuple[ModelUsed, ...] = ()
+    bundle: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     timings: tuple[Timing, ...] = ()
     peak_memory_bytes: int | None = None

@@ -38,7 +38,7 @@ def test_every_utterance_has_a_card_and_a_place_on_the_timeline(told: page.ToldD
     assert reader.text.count("left alone: its translation is empty & void") >= 1
     assert "91 % of its length by itself" in reader.text
     assert "5 (profile)" in reader.text
-    for shown in ("heardWhere <is> it? (94 %)", "said어디예요? (90 %)", "heardOver there.", "said as written저기요."):
+    for shown in ("Where <is> it?", "어디예요?", "Over there.", "저기요."):
         assert shown in reader.text
     assert reader.text.count("저기요.") == 1
     assert "is" not in {name for name, _ in reader.elements}
@@ -58,6 +58,10 @@ def test_it_tells_of_speed_models_settings_and_that_it_is_synthetic(told: page.T
         "3 of 4",
     ):
         assert words_on_page in text, words_on_page
+    bundled = replace(told.script, made=replace(told.script.result, bundle="the demo bundle"))
+    text = Reader(page.report_page([page.ToldDub(bundled, told.material)], {})).text
+    assert ("The demo bundle" in text, "sha256:0123" in text) == (True, False)
+    assert text.index("Where <is> it?") < text.index("Watch and listen")  # it opens with the texts
 
 
 def test_text_from_outside_is_escaped(told: page.ToldDub) -> None:
