@@ -16,11 +16,11 @@ TEST_JOBS ?= 3
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint types doors unit demo train-demo flite bench clean
+.PHONY: help env test lint types rules doors unit demo train-demo flite bench clean
 
 help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
-	@echo "make test    set up, then lint, type-check, check the doors, build the site of the pages and run the tests"
+	@echo "make test    set up, then lint, type-check, check the dependency rules, build the site of the pages and run the tests"
 	@echo "make env     set up only: the locked environment in $(VENV)"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
 	@echo "make voices  set up natural voices, which make train-demo and netflips evaluate demo learn from and are examined by"
@@ -52,14 +52,17 @@ lint: env
 types: fairseq-or-not
 	$(BIN)/mypy
 
-doors: fairseq-or-not
+rules: fairseq-or-not
 	$(BIN)/lint-imports
+
+# The name that they had before.
+doors: rules
 
 # A test that ends its process is tried again in a new one: by itself, pytest-xdist would do so four times for each job.
 unit: fairseq-or-not
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --max-worker-restart 2
 
-test: lint types doors docs unit
+test: lint types rules docs unit
 
 demo: env
 	$(BIN)/netflips demo

@@ -40,7 +40,7 @@ def test_the_examples_of_a_page_run(
         assert shown[-2:] == ["(10, 96, 96, 3)", "Units(ids), with ids such as [71, 12, 12] a list"]
 
 
-def test_the_page_names_the_error_that_the_doors_raise() -> None:
+def test_the_page_names_the_error_that_the_functions_raise() -> None:
     assert NetflipsError.__module__ == "avcore.errors"
     assert "docs/python.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 

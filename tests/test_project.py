@@ -1,4 +1,4 @@
-"""The house itself: files that must agree, and what must never be in the repository."""
+"""The project itself: files that must agree, and what must never be in the repository."""
 
 import json
 import re
