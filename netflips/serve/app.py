@@ -27,6 +27,7 @@ from netflips.serve.guard import POLICY, Guard
 from netflips.serve.jobs import Job
 from netflips.serve.limits import TOO_FULL, Limit, Party, RefusedError
 from netflips.serve.results import files_of, project, results
+from netflips.serve.said import refusal
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import PICTURE_SUFFIXES
 
@@ -136,24 +137,20 @@ def _in_one_line(answer: Answer) -> Answer:
         try:
             return await answer(request)
         except RefusedError as error:
-            return _error(error.status, error.text)
+            return refusal(error.status, error.text)
         except OutputError as error:  # of the server's own files
             LOG.error("%s", error)
-            return _error(507, TOO_FULL)
+            return refusal(507, TOO_FULL)
         except NetflipsError as error:
-            return _error(400, str(error))
+            return refusal(400, str(error))
         except ClientDisconnect:
-            return _error(400, "the upload broke off")
+            return refusal(400, "the upload broke off")
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            return _error(507, TOO_FULL)
+            return refusal(507, TOO_FULL)
 
     return safe
-
-
-def _error(status: int, text: str) -> Response:
-    return JSONResponse({"error": text}, status_code=status)
 
 
 def _desk(request: Request) -> Desk:

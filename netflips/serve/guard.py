@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from avcore.plain_text import shown
 from netflips.serve.jobs import new_id
 from netflips.serve.limits import Paced, RefusedError, Visitor, address_of
+from netflips.serve.said import refusal
 from netflips.serve.settings import LOCAL_HOSTS, Settings
 
 LOG = logging.getLogger("netflips")
@@ -81,15 +82,15 @@ class Guard:
             if not isinstance(error, RefusedError):
                 LOG.error("%s %s: %s: %s", scope["method"], shown(scope["path"]), type(error).__name__, error)
             if not is_told:
-                await _error(500, "the server could not do it")(scope, receive, sending)
+                await refusal(500, "the server could not do it")(scope, receive, sending)
 
     def _refusal(self, scope: Scope, headers: Headers, name: str) -> Response | None:
         """The answer to who may not come in; None = come in. name: of the cookie of who knows the token."""
         host = headers.get("host", "")
         if self._settings.is_local and _parts(f"//{host}").hostname not in (*LOCAL_HOSTS, self._settings.host):
-            return _error(421, "this server answers to localhost only")  # another site's name that leads here
+            return refusal(421, "this server answers to localhost only")  # another site's name that leads here
         if scope["method"] not in _SAFE and not _is_own_page(headers, host):
-            return _error(403, "this comes from another site's page")
+            return refusal(403, "this comes from another site's page")
         if not self._settings.token:
             return None
         proofs = _cookies(headers, name)
@@ -102,7 +103,7 @@ class Guard:
                 answer.headers.append("Set-Cookie", _cookie(name, self._proof()))
                 return answer
             return HTMLResponse(_ASK, status_code=401)
-        return _error(401, "the token is missing; open the address that the server printed")
+        return refusal(401, "the token is missing; open the address that the server printed")
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._settings.token.encode())
@@ -146,7 +147,3 @@ def _cookies(headers: Headers, name: str) -> Sequence[str]:
     """All values of a cookie. What other programs of the host keep beside it has no rules: JSON, blanks, any letters."""
     pairs = (one.strip().partition("=") for line in headers.getlist("cookie") for one in line.split(";"))
     return [value.strip().strip('"') for given, _, value in pairs if given == name]
-
-
-def _error(status: int, text: str) -> Response:
-    return JSONResponse({"error": text}, status_code=status)

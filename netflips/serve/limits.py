@@ -138,7 +138,8 @@ class Space:
     def _require(self, is_within: bool, more: int, reserve: float) -> None:
         if not is_within:
             most = self._settings.quota_bytes / 2**30
-            raise RefusedError(507, f"this is too much for the server's disk ({most:.3g} GB for all); remove jobs, or wait")
+            found = f"this is too much for the server's disk; expected at most {most:.3g} GB for all; remove jobs, or wait"
+            raise RefusedError(507, found)
         if shutil.disk_usage(self._settings.work_dir).free - more < self._settings.reserve_bytes * reserve:
             raise RefusedError(507, TOO_FULL)
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from avcore.command import COMPLAINT
-from avcore.errors import EXIT_DONE, EXIT_NOT_UNDERSTOOD, InputError, OutputError
+from avcore.errors import EXIT_DONE, InputError, OutputError
 from avcore.progress import seconds_left, share_of
 from avcore.temporary import sweep
 from netflips.serve.hand import Hand, WorkerEndedError
 from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders
 from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, Limit, Party, RefusedError, Space
+from netflips.serve.said import told
 from netflips.serve.settings import Settings
 
 LOG = logging.getLogger("netflips")
@@ -130,7 +131,7 @@ class Queue:
         return {
             "id": job.id, "kind": job.kind, "title": job.title, "state": job.state, "place": self.place(job), "stage": job.stage,
             "share": round(job.share, 4), "took_s": round(took_s, 1), "left_s": None if left_s is None else round(left_s, 1),
-            "error": job.error, "understood": job.understood, "created_s": job.created_s, "made_by": job.made_by,
+            **told(job.error), "understood": job.understood, "created_s": job.created_s, "made_by": job.made_by,
         }  # fmt: skip
 
     async def changes(
@@ -231,10 +232,8 @@ class Queue:
             return
         if job.state != RUNNING:  # it was stopped
             return
-        if code == EXIT_NOT_UNDERSTOOD or (code == EXIT_DONE and job.is_draft):
-            self._end(job, ASKS)
-        elif code == EXIT_DONE:
-            self._end(job, DONE)
+        if code == EXIT_DONE:
+            self._end(job, ASKS if job.is_draft else DONE)
         else:
             self._end(job, FAILED, failure or f"it ended with exit code {code}")
 

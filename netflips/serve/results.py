@@ -13,8 +13,6 @@ from avcore.notes import LANGUAGES, Note, ToldNote, sentence
 from avcore.texts import read_json
 from netflips.report import DubReport, report_script
 from netflips.report.story import OnPage, on_page, stretches_of
-from netflips.report.words import is_trouble
-from netflips.script.notes import ABSENT
 from netflips.script.types import Script, WrittenText
 from netflips.serve.jobs import DONE, DRAFT_FILE, LOG_FILE, Job
 from netflips.serve.kinds import KINDS
@@ -94,7 +92,6 @@ def _said(script: Script, named: Mapping[str, str]) -> dict[str, Any]:
     """What was heard and what is said, of a dub or a draft."""
     return {
         "languages": [script.source, script.target],
-        "is_recording": script.is_in_own_time,
         "utterances": [_row(one) | {"named": named.get(str(one.number), "")} for one in on_page(script)],
     }
 
@@ -110,25 +107,21 @@ def _figures(script: Script) -> dict[str, Any]:
             "utterances": len(utterances), "dubbed": len(dubbed), "input_s": former.input_s, "output_s": made.duration_s,
             "pictures": made.pictures, "with_face": former.pictures_with_face, "mouth": made.lips,
             "hurried": sum(one.fit.is_hurried for one in dubbed), "cut": sum(bool(one.fit.cut_s) for one in dubbed),
-            "outside": sum(one.utterance.note("outside") is not None for one in dubbed), "confidence": former.unit_confidence,
-            "usual_confidence": made.usual("av2unit"), "score": former.translation_score, "usual_score": made.usual("unit2unit"),
             "pitch_hz": former.pitch_hz, "took_s": sum(one.seconds for one in made.timings),
         },
     }  # fmt: skip
 
 
 def _row(one: OnPage) -> dict[str, Any]:
-    """A row of the review. fit: share of its natural length that the new speech has; None = it was not fitted."""
+    """A sentence of the dub."""
     utterance, said = one.utterance, one.utterance.said
     told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
     return {
         "number": one.number, "speaker": one.speaker, "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
         "heard": "" if utterance.text is None else utterance.text.text, "said": "" if said is None else said.text, "told": told,
-        "fit": one.fit.factor, "trouble": is_trouble(one),
         "understood": None if utterance.understood is None else utterance.understood.as_json(),
         "left_alone": None if one.alone is None else in_both(one.alone),
-        "unseen": "" if utterance.seen is None else ABSENT[utterance.seen.absent],
     }  # fmt: skip
 
 

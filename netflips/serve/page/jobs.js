@@ -3,6 +3,9 @@ import { element, player } from "./player.js";
 import { figures, texts, verdict } from "./review.js";
 import { duration, language, t } from "./words.js";
 
+// What the server complains of, in the language of the page.
+const complaint = (content) => (language() === "ko" ? content?.error_ko : content?.error);
+
 // An answer of the server as JSON; an error is its one line.
 export const ask = async (address, options = {}) => {
   let answer;
@@ -12,7 +15,7 @@ export const ask = async (address, options = {}) => {
     throw new Error(t("lost"));
   }
   const content = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(content.error ?? `${answer.status}`), { status: answer.status });
+  if (!answer.ok) throw Object.assign(new Error(complaint(content) ?? `${answer.status}`), { status: answer.status });
   return content;
 };
 
@@ -36,7 +39,7 @@ export const spoken = async (text, voice, news) => {
   const { id } = await start({ kind: "say", values: { text, voice } });
   try {
     const job = await ended(id, (now) => news(stateText(now)));
-    if (job.state !== "done") throw new Error(job.error || t(job.state));
+    if (job.state !== "done") throw new Error(complaint(job) || t(job.state));
     return URL.createObjectURL(await (await fetch(`/jobs/${id}/files/result.wav`)).blob());
   } finally {
     await ask(`/jobs/${id}`, { method: "DELETE" }).catch(() => {});
@@ -51,7 +54,7 @@ export const send = (file, as, progress) =>
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
     request.addEventListener("load", () =>
-      request.status < 300 ? resolve(request.response) : reject(new Error(request.response?.error ?? `${request.status}`)),
+      request.status < 300 ? resolve(request.response) : reject(new Error(complaint(request.response) ?? `${request.status}`)),
     );
     request.addEventListener("error", () => reject(new Error(t("lost"))));
     request.send(file);
@@ -250,7 +253,7 @@ export const card = (facts, page) => {
   const fill = async (job) => {
     const whole = await ask(`/jobs/${job.id}`).catch(() => null);
     if (!whole || whole.state !== root.dataset.state) return; // later news fill it
-    const parts = whole.error ? [element("p", { className: "error", textContent: whole.error })] : [];
+    const parts = whole.error ? [element("p", { className: "error", textContent: complaint(whole) })] : [];
     if (whole.kind === "dub" && (whole.utterances || whole.state === "done")) parts.push(...dubbed(whole, page, go));
     else if (whole.state === "done") parts.push(...outcome(whole));
     const notes = whole.warnings.map((one) => element("p", { className: "warning", textContent: one[language()] }));

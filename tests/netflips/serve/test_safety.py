@@ -13,6 +13,7 @@ from avcore.errors import InputError, UsageError
 from netflips.serve.app import _type_of
 from netflips.serve.command import build_parser, settings_of
 from netflips.serve.desk import Desk
+from netflips.serve.said import told
 from netflips.serve.settings import parse_seconds, parse_size
 from netflips.serve.uploads import clean_name
 from tests.netflips.serve.browser import served
@@ -208,7 +209,13 @@ def test_whatever_goes_wrong_is_one_line(client: TestClient, monkeypatch: pytest
 
     monkeypatch.setattr(Desk, "about", wrong)
     answer = client.get("/about")
-    assert (answer.status_code, answer.json()) == (500, {"error": "the server could not do it"})
+    assert (answer.status_code, answer.json()) == (500, told("the server could not do it"))
+
+
+def test_errors_are_told_in_korean_too_and_without_flags() -> None:
+    both = told("talk.mp4: it has no sound track; expected sound; use --modalities video with --speaker-path voice.wav")
+    assert both == {"error": "talk.mp4: it has no sound track; expected sound", "error_ko": "talk.mp4: 소리가 없는 파일입니다."}
+    assert told("odd: of a kind that nobody knows")["error_ko"] == "odd: of a kind that nobody knows"
 
 
 def test_a_given_file_is_what_it_was_taken_in_as(client: TestClient) -> None:
