@@ -20,7 +20,7 @@ from avcore.errors import UsageError
 from avcore.faces.select import FaceChoice
 from avcore.runs.cache import file_digest, key_of
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
-from netflips.evaluate.metric import EXTRACTOR, INCEPTION, PHRASEBOOK, READER, RECOGNIZER, SPEAKER, SYNCNET, judge_named, user_judge
+from netflips.evaluate.metric import EXTRACTOR, PHRASEBOOK, READER, RECOGNIZER, SPEAKER, SYNCNET, judge_named, user_judge
 from netflips.evaluate.metrics.nearest import KnownSentences
 from netflips.recognizers.outside import installed_folder, open_recognizer, recognizer_fingerprint
 from netflips.stages import load_speaker_encoder, load_text_reader, load_unit_encoder
@@ -52,7 +52,6 @@ class JudgePaths:
     av2unit: Path | None = None
     speaker_encoder: Path | None = None
     syncnet: Path | None = None
-    inception: Path | None = None
     device: str = "cpu"
     precision: str = "float32"
     face: FaceChoice = "auto"
@@ -128,7 +127,6 @@ class Judges:
             EXTRACTOR: self.encoder_path,
             SPEAKER: True,  # one comes with NetfLips
             SYNCNET: self.paths.syncnet,
-            INCEPTION: self.paths.inception,
         }
         return frozenset(name for name, path in known.items() if path is not None) | {
             user_judge(name) for name in self.paths.others
@@ -191,7 +189,6 @@ class Judges:
             EXTRACTOR: self.encoder_path,
             SPEAKER: self.paths.speaker_encoder,
             SYNCNET: self.paths.syncnet,
-            INCEPTION: self.paths.inception,
         }
         path = paths.get(need, self.paths.others.get(judge_named(need) or ""))
         if path is None or need not in self.there:

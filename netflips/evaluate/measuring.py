@@ -18,7 +18,6 @@ from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH, Clips, MediaClip, SuiteCase
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.metric import (
-    INCEPTION,
     OTHERS,
     RECOGNIZER,
     REFERENCE,
@@ -93,7 +92,7 @@ class Measurer:
         judges = self._clips.judges
         try:
             needs = {need for asked in self._work.asked.values() for one in asked.metrics for need in one.needs} & judges.there
-            for need in needs - {INCEPTION}:
+            for need in needs:
                 judges.model(need)
             if RECOGNIZER in needs:
                 for language in sorted({case.language for case in self._work.cases if RECOGNIZER in self._needs(case)}):

@@ -25,7 +25,7 @@ Better = Literal["higher", "lower", "near"]
 """Which figure is better: more, less, or one near that of the recordings (of a ratio: near 1, of a difference: near 0)."""
 
 SOURCE, REFERENCE, REFERENCE_TEXT, FACES, OTHERS = "source", "reference", "reference_text", "faces", "others"
-RECOGNIZER, EXTRACTOR, SPEAKER, SYNCNET, INCEPTION = "recognizer", "extractor", "speaker", "syncnet", "inception"
+RECOGNIZER, EXTRACTOR, SPEAKER, SYNCNET = "recognizer", "extractor", "speaker", "syncnet"
 READER, PHRASEBOOK = "reader", "phrasebook"
 _PACKAGE, _JUDGE = "package:", "judge:"
 _IN_WORDS = {
@@ -38,7 +38,6 @@ _IN_WORDS = {
     EXTRACTOR: "a unit encoder",
     SPEAKER: "a speaker encoder",
     SYNCNET: "SyncNet (--syncnet)",
-    INCEPTION: "a network for pictures (--inception)",
     READER: "a text reader of units (--unit2text-path)",
     PHRASEBOOK: "the units of all sentences that a bundle knows",
 }
@@ -241,18 +240,6 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
     "demo": ("cer", "right", "dnsmos", "speaker", "f0_off", "harmonicity_db", "slc_20", "unit_sync", "lip_leak", "closures"),
 }  # fmt: skip
 """Choices of metrics: what papers on this task report; what a studio asks of a dub; what the demo's exam tells."""
-_GONE = {
-    "periodic": "harmonicity_db",
-    "edge_jump_db": "clicks",
-    "outside_l1": "outside_unchanged",
-    "face_l1": "face_ssim",
-    "unit_bleu": "unit_error_rate",
-    "unit_chrf": "unit_error_rate",
-    "pesq_narrow": "pesq_wide",
-    "lse_at_zero": "lse_offset",
-    "duration_near": "slc_20",
-}
-"""Figures that are not measured any more, and what tells the same."""
 
 
 def chosen(text: str, suite: str) -> tuple[str, ...]:
@@ -273,7 +260,7 @@ def chosen(text: str, suite: str) -> tuple[str, ...]:
                 "--metrics cannot be used",
                 expected=", ".join((*PRESETS, *(one.name for one in known))),
                 found=wanted,
-                hint=f"{_GONE[wanted]} tells it now" if wanted in _GONE else did_you_mean(wanted, [*PRESETS, *names]) or None,
+                hint=did_you_mean(wanted, [*PRESETS, *names]) or None,
             )
         found.update(PRESETS[wanted] if of is None else of.figures)
     return tuple(name for one in known for name in one.figures if name in found)

@@ -30,7 +30,7 @@ from netflips.options import ModelPaths
 from unit2text.normalise import VERSION
 
 FILES = (RECORDS, *RESULTS)
-FOLDERS = ("true_units", "work")
+FOLDERS = ("true_units",)
 """What a suite writes into its folder."""
 _DIGITS = 12
 
@@ -68,10 +68,6 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
     Raises NetflipsError for what concerns all cases; a case that fails is told beside every figure that it lacks.
     """
     judges = Judges(settings.judges)
-    if settings.judges.inception is not None:
-        from netflips.evaluate.metrics.frechet import load_inception
-
-        load_inception(settings.judges.inception)  # whatever is wrong with it is told before anything is done
     with folder_lock(out_dir):
         stand_ins = dict[str, Path]()
         asked = settings.asked_of(cases)
@@ -83,10 +79,6 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
         found = measure(work, out_dir, _pool(settings, Measurer, (work,)), progress)
         curves = [] if settings.sweep is None else _curves(settings.sweep, cases, settings, out_dir, progress)
         rows = rows_of(found, cases, asked, settings.goals, settings.titles)
-        if settings.judges.inception is not None:
-            from netflips.evaluate.face_sets import frechet_row
-
-            rows.append(frechet_row(cases, judges, settings.judges.inception, out_dir, progress))
         rows += settings.beside
         facts = {**settings.facts, **_facts(cases, asked, judges, rows, found.values())}
         worst = _worst(rows, cases, settings, found.values())

@@ -124,13 +124,6 @@ def _add_suite(parser: Parser, is_single: bool = False) -> None:
         "--least-pictures", type=int, default=100, metavar="N", help="SyncNet looks at faces of more than N pictures (default: 100)"
     )
     judges.add_argument("--least-face", type=float, default=100, metavar="PIXELS", help="and larger than this (default: 100)")
-    judges.add_argument(
-        "--inception",
-        type=Path,
-        metavar="FILE",
-        help="TorchScript network for a Frechet distance; such a file is a program, which is run: take it from where you would "
-        "take a program from",
-    )
     if not is_single:
         parser.add_argument("--true-units", action="store_true", help="say references from their own units too, as a ceiling")
         parser.add_argument("--worst", type=int, default=10, metavar="N", help="clips that the page shows (default: 10)")
@@ -279,8 +272,8 @@ def _settings(
         None if options.recognizer is None else recognizer_folder(options.recognizer),
         _given(options.unit2text_path, "the text reader"), _given(options.av2unit_path, "the unit encoder"),
         _given(options.speaker_encoder_path, "the speaker encoder"), _given(options.syncnet, "SyncNet"),
-        _given(options.inception, "the network for pictures"), device_name(options), options.precision,
-        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face), _judges(options.judge),
+        device_name(options), options.precision, parse_face_choice(options.face),
+        LeastFace(options.least_pictures, options.least_face), _judges(options.judge),
         outside=True,
     )  # fmt: skip
     return SuiteSettings(

@@ -1,49 +1,27 @@
-"""Pictures against pictures: SSIM of faces beside the truth, sharpness beside the source, what changed outside the face.
+"""Pictures beside the source's: how sharp the face is, what changed outside it. What they are not: how a face looks to people."""
 
-SSIM: Wang et al. 2004, as `unit2av.face.training.losses.ssim` has it. What they are not: how a face looks to people; a mouth that
-says something else than the truth costs SSIM however real it looks, so it is for the same words in the same time.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.faces.crop import Box, crop_face, visible_part
-from netflips.evaluate.metric import DUBS, FACES, REFERENCE, SOURCE, Case, Clip, Kind, Measured, Metric, Missing, side
-from unit2av.face.training.losses import ssim
-from unit2av.renderer import network_picture
+from netflips.evaluate.metric import DUBS, FACES, SOURCE, Case, Clip, Kind, Measured, Metric, Missing, side
 
-FACE = "face_ssim"
 BESIDE_SOURCE = ("outside_unchanged", "sharpness")
 CLOSE = 8
 """Levels of 255 by which brightness may differ and still counts as unchanged: writing a video again does as much."""
 _AROUND = 0.08
 """Of the box's sides, what belongs to the face around it: soft edges, and boxes that differ a little."""
-_AT_ONCE = 32
-
-
-def faces_beside(made: Iterable[Pixels], true: Iterable[Pixels], boxes: Sequence[Box | None]) -> Measured:
-    """`face_ssim` (1 = equal): the mean over face crops of 96 x 96 of the pictures with a face.
-
-    made, true: uint8 [height, width, 3] RGB, picture by picture the same moment; what one has more is left out. boxes: [4] in
-    pixels of both, None = no face. Pictures come one by one; a few crops are held.
-    """
-    alike, count = 0.0, 0
-    for crops in _crops(made, true, boxes):
-        left, right = (network_picture(torch.from_numpy(np.stack(side))) for side in zip(*crops, strict=True))
-        alike += float(ssim(left, right).sum())
-        count += len(crops)
-    return {FACE: alike / count if count else Missing("no picture has a face")}
 
 
 def beside_source(made: Iterable[Pixels], source: Iterable[Pixels], boxes: Sequence[Box | None]) -> Measured:
-    """What a dub left as it was, and how sharp it drew; arguments as `faces_beside` takes them.
+    """What a dub left as it was, and how sharp it drew.
 
+    made, source: uint8 [height, width, 3] RGB, picture by picture the same moment; what one has more is left out. boxes: [4] in
+    pixels of both, None = no face.
     outside_unchanged: share of the pixels outside the face whose brightness differs by no more than CLOSE, 1 = all.
     sharpness: of the face, as a share of the source's (see `sharpness`), 1 = as sharp.
     """
@@ -88,40 +66,12 @@ def _wider(box: Box) -> Box:
     return np.concatenate([box[:2] - margin, box[2:] + margin]).astype(np.float32)
 
 
-def _crops(made: Iterable[Pixels], true: Iterable[Pixels], boxes: Sequence[Box | None]) -> Iterator[list[tuple[Pixels, Pixels]]]:
-    """Face crops of both sides, some at a time."""
-    together = zip(made, true, boxes, strict=False)
-    crops = ((crop_face(left, box), crop_face(right, box)) for left, right, box in together if box is not None)
-    while some := list(islice(crops, _AT_ONCE)):
-        yield some
-
-
-def face_pictures(clip: Clip) -> Iterator[Pixels]:
-    """The faces of a clip as a Frechet distance takes them: crops of 96 x 96 of the pictures that have one, RGB."""
-    for picture, box in zip(clip.pictures(), clip.faces(), strict=False):
-        if box is not None:
-            yield crop_face(picture, box)
-
-
-def _faces(case: Case, outcome: Clip) -> Measured:
-    true = side(case.reference, "reference")
-    return faces_beside(outcome.pictures(), true.pictures(), true.faces())
-
-
 def _beside(case: Case, outcome: Clip) -> Measured:
     source = side(case.source, "source")
     return beside_source(outcome.pictures(), source.pictures(), source.faces())
 
 
-_TRUE_FACES = "no judgement of beauty: another mouth than the true one costs it however real it looks"
 METRICS = (
-    Metric(
-        _faces,
-        frozenset({REFERENCE, FACES}),
-        {FACE: Kind("face: SSIM", "", "higher", "Wang et al. 2004, crops of 96 x 96 beside the true video", _TRUE_FACES)},
-        place=70,
-        suits=(),
-    ),
     Metric(
         _beside,
         frozenset({SOURCE, FACES}),

@@ -144,7 +144,7 @@ HEARD: Mapping[Damage, tuple[str, ...]] = {
     late_lips: ("unit_sync_delay_ms", "unit_sync_at_zero", "closures"),
     open_lips: ("closures",),
     restless_lips: ("lip_leak",),
-    blurred: ("sharpness", "outside_unchanged", "face_ssim"),
+    blurred: ("sharpness", "outside_unchanged"),
     covered: ("face_share",),
 }
 ELSEWHERE = {

@@ -1,13 +1,11 @@
-"""Pictures against pictures: SSIM as scikit-image has it, and changes of a known place and size."""
+"""Pictures against pictures: changes of a known place and size."""
 
 import cv2
 import numpy as np
 import pytest
-from skimage.metrics import structural_similarity
 
-from avcore.faces.crop import crop_face
 from netflips.evaluate.metric import Missing
-from netflips.evaluate.metrics.pictures import beside_source, faces_beside, sharpness, unchanged_outside
+from netflips.evaluate.metrics.pictures import beside_source, sharpness, unchanged_outside
 from tests.netflips.evaluate.made import values
 
 _RNG = np.random.default_rng(0)
@@ -17,28 +15,6 @@ BOX = np.array([40, 20, 136, 116], np.float32)  # 96 x 96: the crop is the pictu
 def pictures(count: int = 3) -> list[np.ndarray]:
     smooth = cv2.GaussianBlur(_RNG.integers(0, 255, (count * 160, 200, 3), dtype=np.uint8), (0, 0), 2)
     return list(smooth.reshape(count, 160, 200, 3))
-
-
-def test_faces_are_compared_as_scikit_image_does() -> None:
-    true = pictures()
-    made = [np.clip(one.astype(int) + _RNG.integers(-30, 30, one.shape), 0, 255).astype(np.uint8) for one in true]
-    found = values(faces_beside(made, true, [BOX] * 3))
-    theirs = [
-        structural_similarity(
-            crop_face(a, BOX) / 255,
-            crop_face(b, BOX) / 255,
-            channel_axis=2,
-            data_range=1,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-            win_size=11,
-        )
-        for a, b in zip(made, true, strict=True)
-    ]
-    assert found["face_ssim"] == pytest.approx(np.mean(theirs), abs=1e-3)
-    assert values(faces_beside(true, true, [BOX, None, BOX])) == {"face_ssim": pytest.approx(1)}
-    assert isinstance(faces_beside(made, true, [None] * 3)["face_ssim"], Missing)
 
 
 def test_a_change_inside_the_face_leaves_what_is_outside_as_it_was() -> None:

@@ -203,7 +203,6 @@ def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByP
     ("words", "said"),
     [
         ("--measures cer,chrff", "did you mean chrf?"),
-        ("--metrics periodic", "harmonicity_db tells it now"),
         ("--judge nisqa=x.onnx", "--judge cannot be used; expected NAME=FILE, NAME one of mos, speaker"),
         ("--true-units --measures cer", "--true-units needs reference speech"),
         ("--address auto", "--address goes with --ray"),
@@ -258,13 +257,3 @@ def test_a_workers_complaint_about_the_recognizer_is_told_before_any_work(monkey
     monkeypatch.setattr(Judges, "there", frozenset({RECOGNIZER}))
     work = measuring.Work((), {"": measuring.AskedFigures(("wer",))}, measuring.JudgePaths(), {})
     assert measuring.Measurer(work).load() == "it cannot be opened"
-
-
-def test_a_network_for_pictures_that_is_none_is_told_before_anything_is_done(
-    tmp_path: Path, by_pitch: type[ByPitch], capsys: pytest.CaptureFixture[str]
-) -> None:
-    manifest, out = write_tones(tmp_path), tmp_path / "figures"
-    words = ["--inception", str(manifest), "--measures", "duration_ratio", "--cpu", "--quiet"]
-    assert main(["dubs", str(manifest), "--out-dir", str(out), *words]) == 2
-    assert "this is no TorchScript file" in capsys.readouterr().err
-    assert not out.exists()
