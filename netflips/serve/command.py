@@ -16,6 +16,7 @@ from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import OutputError, UsageError
 from avcore.files import require_file
 from avcore.loading import loading
+from avcore.programs import parse_command
 from avcore.provenance import pip_line
 from avcore.runs.lock import folder_lock
 from netflips.serve.settings import Settings, parse_seconds, parse_size
@@ -30,6 +31,10 @@ _MODEL_FILES = {
     "--unit2text-path": "text reader, for what was heard and is said (default: the bundle's, where it has one)",
     **{one.flag: one.help for one in file_options()},
     "--syncnet": "syncnet_v2.model, for the tab Measure",
+}
+_FOLDERS = {
+    "--recognizer": "Whisper folder, for the cascade, the tab Avatar, and to measure (default for the cascade: the fetched one)",
+    "--text-translator": "CTranslate2 folder of a translator, for the cascade (default: the one of netflips models get korean)",
 }
 _REPLIES = {
     "--replies": "questions with their answers (default: those of the demo's phrasebook)",
@@ -69,7 +74,9 @@ def build_parser() -> Parser:
     models = parser.add_argument_group("models", "none of the first three = the small ones of the bundle")
     for flag, what in _MODEL_FILES.items():
         models.add_argument(flag, type=Path, metavar="FILE", help=what)
-    models.add_argument("--recognizer", type=Path, metavar="DIR", help="Whisper folder, for the tabs Avatar and Measure")
+    for flag, what in _FOLDERS.items():
+        models.add_argument(flag, type=Path, metavar="DIR", help=what)
+    models.add_argument("--speak-with", metavar="COMMAND", help="a program that says the texts of the cascade, as in netflips dub")
     models.add_argument("--vocoder-unit-offset", metavar="N|auto", help="as in netflips dub")
     models.add_argument("--translator-unit-offset", type=int, metavar="N", help="as in netflips dub")
     avatar = parser.add_argument_group("the tab Avatar", "as in netflips avatar")
@@ -127,11 +134,13 @@ def _models(options: argparse.Namespace) -> dict[str, str]:
         path = getattr(options, flag.removeprefix("--").replace("-", "_"))
         if path is not None:
             found[flag] = str(require_file(path, f"the {what.partition(' (')[0].partition(',')[0]}").absolute())
-    if options.recognizer is not None:
-        if not options.recognizer.is_dir():
-            raise UsageError("--recognizer takes a folder", found=options.recognizer)
-        found["--recognizer"] = str(options.recognizer.absolute())
+    for flag, path in (("--recognizer", options.recognizer), ("--text-translator", options.text_translator)):
+        if path is not None:
+            if not path.is_dir():
+                raise UsageError(f"{flag} takes a folder", found=path)
+            found[flag] = str(path.absolute())
     for flag, value in (
+        ("--speak-with", options.speak_with and _program(options.speak_with, "--speak-with")),
         ("--vocoder-unit-offset", options.vocoder_unit_offset),
         ("--translator-unit-offset", options.translator_unit_offset),
     ):
@@ -140,11 +149,15 @@ def _models(options: argparse.Namespace) -> dict[str, str]:
     return found
 
 
+def _program(command: str, flag: str) -> str:
+    """A command whose files are found from any folder. Raises UsageError."""
+    return shlex.join(str(Path(word).absolute()) if Path(word).is_file() else word for word in parse_command(command, flag))
+
+
 def _replies(options: argparse.Namespace) -> dict[str, str]:
     """Words of the command line for the avatar's answers, read here once so that what is wrong is said before anybody asks."""
     if (options.replies, options.blocked, options.reply_command) == (None, None, None):
         return {}
-    from avcore.programs import parse_command
     from netflips.avatar.guards import WordList
     from netflips.avatar.replies import Replies
 
@@ -156,8 +169,7 @@ def _replies(options: argparse.Namespace) -> dict[str, str]:
     if options.reply_command is not None:
         if options.replies is not None:
             raise UsageError("answers come from --replies or from --reply-command", found="both", hint="leave one out")
-        words = parse_command(options.reply_command, "--reply-command")
-        found["--reply-command"] = shlex.join(str(Path(word).absolute()) if Path(word).is_file() else word for word in words)
+        found["--reply-command"] = _program(options.reply_command, "--reply-command")
     return found
 
 

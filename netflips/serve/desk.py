@@ -16,6 +16,7 @@ from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language
 from netflips import __version__
 from netflips.bundles.references import read_references
+from netflips.published.store import usual_model
 from netflips.serve.fields import Utterance, checked, utterances
 from netflips.serve.hand import Hand
 from netflips.serve.jobs import ASKS, DONE, Job, JobFolders, new_id
@@ -34,6 +35,7 @@ _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
 SAMPLE = ("example.mp4", "example.ko.mp4")
 """A video and its dub by the demo's models, `netflips demo`; example.json has what is said in both."""
 _SENTENCES = 20
+_OF_CASCADE = ("--recognizer", "--text-translator")
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
 _MOST_TITLE = 60
 _OPTIONAL: tuple[tuple[Stage, str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
@@ -117,7 +119,9 @@ class Desk:
         for field in kind.uploads:
             if field.name in found and found[field.name].kind not in field.takes:
                 raise UsageError(f"{field.name} cannot be that", expected=" or ".join(field.takes), found=found[field.name].kind)
-        self._require_sayable(rows)
+        if values.get("road") == "text" and not self._has["has_cascade"]:
+            raise UsageError("nothing can be dubbed over text", found="no models for it")
+        self._require_sayable(rows, values)
         if kind.follows:
             return self._following(kind, before, visitor)
         return self._queued(kind, values, found, rows, before, visitor)
@@ -134,7 +138,7 @@ class Desk:
         if job.kind == "dub" and (job.state == ASKS or form):
             kind = KINDS[job.kind]
             rows = utterances(form["rows"]) if "rows" in form else [Utterance(**one) for one in job.values.get("rows", [])]
-            self._require_sayable(rows)
+            self._require_sayable(rows, job.values)
             values = job.values | {"preview": bool(form.get("preview")), "rows": [asdict(one) for one in rows]}
             asked = self._asked(values, job.names, self.uploads.find(job.uploads["video"]), rows)
             if kind.prepare is not None:
@@ -142,8 +146,8 @@ class Desk:
             job.values, job.words = values, kind.words(asked)
         self.queue.add(job)
 
-    def _require_sayable(self, rows: Sequence[Utterance]) -> None:
-        if any(one.said for one in rows) and not self._has["has_speller"]:
+    def _require_sayable(self, rows: Sequence[Utterance], values: Mapping[str, Any]) -> None:
+        if any(one.said for one in rows) and not self._has["has_speller"] and values.get("road") != "text":
             raise UsageError("no text can be said", found="models without a text-to-unit model")
 
     def _asked(
@@ -254,5 +258,6 @@ def _what_is_there(settings: Settings) -> dict[str, Any]:
         "languages": None if languages is None else [normalise_language(one) for one in languages],
         "has_speller": "--text2unit-path" in settings.models or (packed[SPELLER] and not own),
         "has_reader": "--unit2text-path" in settings.models or (packed[TEXT_READER] and not own),
+        "has_cascade": all(flag in settings.models or usual_model(flag) is not None for flag in _OF_CASCADE),
         "has_syncnet": "--syncnet" in settings.models,
     }

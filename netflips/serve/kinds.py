@@ -12,6 +12,7 @@ from typing import Any, get_args
 from avcore.files import write_text
 from avcore.units.vocabulary import UTUT_LANGUAGES
 from netflips import cli
+from netflips.cascade.options import ROADS
 from netflips.dub.utterances import UtteranceLength
 from netflips.lipsync.options import Fit
 from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, Switch, Utterance, Words
@@ -106,19 +107,24 @@ def _dub(asked: Asked) -> list[str]:
     values, settings = asked.values, asked.settings
     words = ["dub", asked.names["video"], "--out-vid-path", "result.mp4", "--report", "report.json", "--report", "report.html"]
     words += [*asked.language("--src-lang", "source"), *asked.language("--tgt-lang", "target")]
-    words += [] if values["modalities"] == _AUTO else ["--modalities", values["modalities"]]
+    over_text = values.get("road") == "text"
+    words += ["--cascade"] if over_text else [] if values["modalities"] == _AUTO else ["--modalities", values["modalities"]]
     words += ["--mouth", values["mouth"], *asked.given("--speaker-path", "voice"), *_timing(asked)]
     words += ["--background", values["background"]] if values["background"] != "keep" else []
     words += ["--hold-picture"] if values["hold"] else []
     words += ["--burn-label"] if values["label"] else []
-    words += ["--subtitles", "source,target"] if asked.has_reader else []
+    words += ["--subtitles", "source,target"] if asked.has_reader or over_text else []
     if asked.rows or "subtitles" in asked.names:
         words += ["--segments-in", "segments.json" if asked.rows else asked.names["subtitles"]]
         words += ["--speaker-map", "speakers.json"] if any(one.speaker for one in asked.rows) else []
-        words += settings.words_for(("--text2unit-path",))[:2] if "--text2unit-path" in settings.models else []
+        words += settings.words_for(("--text2unit-path",))[:2] if "--text2unit-path" in settings.models and not over_text else []
     # Whoever has seen the texts knows how much of it was understood.
     words += ["--yes", "--verdict", VERDICT_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
-    models = ("--av2unit-path", "--utut-path", "--unit2av-path", "--speaker-encoder-path", *_MOUTH_FLAGS)
+    models = ("--av2unit-path", "--unit2av-path", "--speaker-encoder-path", *_MOUTH_FLAGS)
+    if over_text:
+        cascade = ("--recognizer", "--text-translator", "--speak-with", "--text2unit-path", "--vocoder-unit-offset")
+        return words + settings.words_for((*models, *cascade))
+    models = (*models, "--utut-path")
     reader = ("--unit2text-path",) if asked.has_reader else ()
     return words + settings.words_for((*models, *reader, "--vocoder-unit-offset", "--translator-unit-offset"))
 
@@ -128,6 +134,7 @@ def _timing(asked: Asked) -> list[str]:
     timing, is_preview = asked.values["timing"], asked.values["preview"]
     if (
         asked.rows
+        or asked.values.get("road") == "text"
         or "subtitles" in asked.names
         or is_preview
         or timing == "source"
@@ -210,6 +217,7 @@ KINDS: Mapping[str, Kind] = {
                 File("subtitles", "subtitles", ("subtitles",), is_needed=False),
                 Choice("source", _LANGUAGE),
                 Choice("target", _LANGUAGE),
+                Choice("road", ROADS),
                 Choice("modalities", (_AUTO, "audio,video", "audio", "video")),
                 _MOUTH,
                 Choice("timing", (_AUTO, "source", "free")),

@@ -165,7 +165,7 @@ const models = (names) => {
   const pair = languages ? t("pair", names.of(languages[0]), names.of(languages[1])) : "";
   const knows = bundle?.name === "the demo bundle" ? t("demoKnows") : bundle ? t("knows", bundle.name, bundle.knows) : "";
   const line = knows || (given.length ? t("given", given.join(", ")) : t("noModels"));
-  document.getElementById("models").textContent = [line, pair].filter(Boolean).join(" · ");
+  document.getElementById("models").textContent = [page.about.has_cascade && t("cascade"), line, pair].filter(Boolean).join(" · ");
   known.hidden = !sentences.length;
   known.replaceChildren(element("summary", { textContent: t("knownLead") }));
   const { sample } = page.about;
@@ -192,6 +192,10 @@ const fill = () => {
     select.value = before || "auto";
   }
   for (const one of document.querySelectorAll("[data-choice]")) one.hidden = page.about.languages?.length === 2; // there is none
+  for (const one of document.querySelectorAll("[data-cascade]")) {
+    one.hidden = !page.about.has_cascade;
+    if (one.hidden) one.firstElementChild.nextElementSibling.value = "units";
+  }
   for (const select of document.querySelectorAll("[data-mouths]")) {
     const before = select.value;
     select.replaceChildren(...page.about.mouths.map((name) => new Option(name in MOUTHS ? t(MOUTHS[name]) : name, name)));

@@ -55,8 +55,8 @@ const row = (one, job, page, part, changes) => {
   const who = named(element("input", { type: "text", className: "who", value: one.speaker, maxLength: 60 }), at("who"));
   const text = one.told || one.said; // what is said by now, to be corrected in its place
   const said = named(element("textarea", { rows: 2, maxLength: 500, value: text, lang: job.languages[1] }), at("said"));
-  said.disabled = !page.about.has_speller;
-  said.placeholder = t(page.about.has_speller ? "sayInstead" : "noText");
+  said.disabled = !page.about.has_speller && job.values.road !== "text";
+  said.placeholder = t(said.disabled ? "noText" : "sayInstead");
   const first = element("td", { className: "about" }, element("b", { textContent: `${one.number} ` }), `${clock(one.start_s)}–${clock(one.end_s)} `);
   if (part) first.append(named(button("play", () => part(one.output_start_s, one.output_end_s)), at("play")));
   const grade = one.left_alone ? "unknown" : (one.understood?.grade ?? "unknown");
@@ -68,7 +68,7 @@ const row = (one, job, page, part, changes) => {
     {},
     first,
     cell(t("heard"), element("p", { lang: job.languages[0], textContent: one.heard || t("noText") })),
-    cell(t("said"), said, said.disabled ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")),
+    cell(t("said"), said, !page.about.has_speller ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")),
       ...notes.map((textContent) => element("p", { className: "quiet", textContent }))),
   );
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.

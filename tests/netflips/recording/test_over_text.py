@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ pytest.importorskip("sentencepiece", reason="needs the extra asr")
 from netflips.dub.command import main
 from netflips.options import ModelPaths
 from netflips.recognizers.outside import installed_folder
+from netflips.script.files import read_script
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import write_clip
@@ -63,6 +65,11 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
     recording: Path, dub: Callable[..., int], tmp_path: Path
 ) -> None:
     out, work, told = tmp_path / "talk_ko.mp4", tmp_path / "work", tmp_path / "report.json"
+    assert dub(recording, out, "--work-dir", work, "--draft", tmp_path / "draft.json") == 0
+    draft = read_script(tmp_path / "draft.json")
+    assert {(one.text.text, one.said.text) for one in draft.utterances if one.text and one.said} == {(HEARD, SAID)}
+    assert not out.exists()
+    shutil.rmtree(work)
     assert dub(recording, out, "--work-dir", work, "--report", told, "--subtitles", "source,target") == 0
     for language, said in (("en", HEARD), ("ko", SAID)):
         shown = (tmp_path / f"talk_ko.{language}.srt").read_text(encoding="utf-8").split()

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from avcore.flags import options_from
 from avcore.notes import sentence
 from netflips.dub.command import build_parser
+from netflips.dub.options import DubCommand
 from netflips.serve.hand import Hand
 from netflips.serve.jobs import Job, JobFolders
 from netflips.serve.limits import Space
@@ -108,6 +110,23 @@ def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: P
     refused = client.post("/uploads?as=subtitles&name=x.srt", content=korean.read_bytes())
     assert refused.status_code == 415
     assert "x.srt: there are no subtitles with times in it" in refused.text
+
+
+def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None:
+    models = {"--recognizer": "/whisper", "--text-translator": "/m2m", "--speak-with": "say {text} {out}", "--utut-path": "/u.pt"}
+    with TestClient(app_of(tmp_path / "page", models=models), base_url=LOCAL) as client:
+        assert client.get("/about").json()["has_cascade"]
+        row = {"start_s": 0.0, "end_s": 1.0, "said": "네.", "speaker": ""}  # said without a text-to-unit model
+        job = dubbed(client, {"video": upload(client)["id"], "road": "text", "modalities": "video"}, rows=[row])
+        words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
+        asked = options_from(DubCommand, build_parser().parse_args(words[1:]))
+        road = asked.cascade_models()
+        assert road is not None
+        assert (road.recognizer, road.translator) == (Path("/whisper"), Path("/m2m"))
+        assert (asked.speak_with, asked.utut_path, asked.modalities, asked.timing) == ("say {text} {out}", None, None, "source")
+    with TestClient(app_of(tmp_path / "other"), base_url=LOCAL) as client:
+        form = {"kind": "dub", "values": {"video": upload(client)["id"], "road": "text"}}
+        assert "over text" in client.post("/jobs", json=form).json()["error"]
 
 
 @pytest.mark.parametrize(
