@@ -11,16 +11,14 @@ KOX_LENGTHS = {5: (91, 51), 50: (235, 205), 95: (533, 487)}
 """English and Korean units of a Ko-X sentence without repeats, by percentile of its 150,660 training pairs."""
 SENTENCE_STEPS = 150
 """Steps of the search that earlier figures were measured with; its source has as many units."""
-STEPS_PER_SECOND = 30
-"""Steps of the translator for a second of speech, about: units without their repeats."""
 
 
 @dataclass
 class Row:
     """One line of the table: medians over `runs` runs of `amount` (seconds of media, or steps).
 
-    ratio: of the baseline's CPU seconds to these, with the same allocator; None = the baseline was not run. baseline_amount:
-    what the baseline ran, where that was less than `amount`, its seconds taken in proportion.
+    ratio: of the baseline's CPU seconds to these, with the same allocator; None = the baseline was not run. Where the
+    baseline ran less than `amount`, its seconds are taken in proportion.
     """
 
     stage: str
@@ -32,13 +30,7 @@ class Row:
     wall_s: float
     peak_mib: float
     ratio: float | None
-    baseline_amount: float
     agreement: str
-
-    @property
-    def media_s(self) -> float:
-        """Seconds of video that the amount stands for."""
-        return self.amount / STEPS_PER_SECOND if self.stage == "unit2unit" else self.amount
 
 
 def rows(points: dict[str, dict]) -> list[Row]:
@@ -55,7 +47,7 @@ def rows(points: dict[str, dict]) -> list[Row]:
         agreed = next((run["agreement"] for run in runs if run["agreement"]), "")
         peak_mib = max(run["peak_mib"] for run in runs)
         wall_s = _median(runs, "wall_s")
-        found.append(Row(runs[0]["stage"], who, keeps, amount, len(runs), cpu_s, wall_s, peak_mib, ratio, base_amount, agreed))
+        found.append(Row(runs[0]["stage"], who, keeps, amount, len(runs), cpu_s, wall_s, peak_mib, ratio, agreed))
     return found
 
 

@@ -22,10 +22,8 @@ def write(results: Results, root: Path) -> None:
     """Fill every place that there are results for; the others stay as they are."""
     for page, part, text in (
         ("docs/performance.md", "speed", short(results)),
-        ("docs/performance.md", "stages", stages(results)),
         ("docs/performance.md", "whole", whole(results)),
         ("docs/performance.md", "bounds", bounds(results)),
-        ("docs/performance.md", "conditions", conditions(results)),
     ):
         if text:
             replace_part(root / page, part, f"\n{text}\n")
@@ -43,9 +41,7 @@ def short(results: Results) -> str:
     if not lines:
         return ""
     head = ("one thread, CPU seconds", "baseline", "`--precision float32`", "`--precision auto`", "n")
-    text = f"{_machine(results)}\n\n{table(head, lines)}"
-    dubbed = dubs(results)
-    return f"{text}\n\n{dubbed}" if dubbed else text
+    return f"{_machine(results)}\n\n{table(head, lines)}"
 
 
 def _short_stage(results: Results, stage: str) -> list[str]:
@@ -80,35 +76,6 @@ def _short_chain(results: Results) -> list[list[str]]:
     return lines if found else []
 
 
-def stages(results: Results) -> str:
-    """Return a line for each stage, length, side and allocator."""
-    lines = [_stage_cells(row) for stage in STAGES if stage in results for row in rows(results[stage]["points"])]
-    head = (
-        "stage", "of", "who", "allocator", "n", "CPU s", "CPU s per s of video", "times the baseline", "peak MiB",
-        "result against the baseline",
-    )  # fmt: skip
-    return table(head, lines)
-
-
-def _stage_cells(row: Row) -> list[str]:
-    unit = "steps" if row.stage == "unit2unit" else "s"
-    ratio = _NONE if row.ratio is None else f"{row.ratio:.2f}"
-    if row.baseline_amount < row.amount and row.ratio is not None:
-        ratio += f" (of {row.baseline_amount:g} {unit})"
-    return [
-        row.stage,
-        f"{row.amount:g} {unit}",
-        row.who,
-        "keeps freed memory" if row.keeps else "default",
-        str(row.runs),
-        f"{row.cpu_s:.2f}",
-        f"{row.cpu_s / row.media_s:.3f}",
-        ratio,
-        f"{row.peak_mib:.0f}",
-        row.agreement,
-    ]
-
-
 def whole(results: Results) -> str:
     """Return the chain, and dubs from file to file."""
     found = _by_name(results.get("chain", {}).get("points", {}))
@@ -140,17 +107,6 @@ def bounds(results: Results) -> str:
         [figure["name"], f"{figure['value']:.5f}", f"{figure['bound']:g}", "yes" if figure["holds"] else "no"] for figure in figures
     ]
     return table(("figure", "value", "bound", "kept"), lines)
-
-
-def conditions(results: Results) -> str:
-    """Return when each part was measured, and how busy the machine was at its start."""
-    lines = []
-    for part, result in results.items():
-        about = result["about"]
-        models = "the bundle's" if part == "bounds" else about["size"]
-        threads = about["dub_threads" if part == "dub" else "threads"]
-        lines.append([part, about["date"], models, str(threads), str(about["load"]), about["commit"], about["baseline_commit"]])
-    return table(("part", "date", "models", "threads", "load at its start", "commit", "baseline's commit"), lines)
 
 
 def _machine(results: Results) -> str:

@@ -70,14 +70,13 @@ def test_rows_are_medians_and_ratios_to_the_baseline_with_the_same_allocator() -
     assert (found["ours, auto", False, 10].runs, found["ours, auto", False, 10].peak_mib) == (3, 300)
 
 
-def test_a_length_that_the_baseline_did_not_run_is_compared_in_proportion_and_says_so() -> None:
+def test_a_length_that_the_baseline_did_not_run_is_compared_in_proportion() -> None:
     (row,) = (row for row in rows(lips()) if row.amount == 60)
     assert row.ratio == pytest.approx(20 * 6 / 24)
-    assert "5.00 (of 10 s)" in tables.stages(everything())
 
 
 def test_what_was_not_measured_gives_no_table() -> None:
-    assert all(make({}) == "" for make in (tables.short, tables.stages, tables.whole, tables.bounds, tables.conditions))
+    assert all(make({}) == "" for make in (tables.short, tables.whole, tables.bounds))
 
 
 def test_whole_runs() -> None:
@@ -95,5 +94,5 @@ def test_the_page_is_filled_between_its_markers_and_nowhere_else(tmp_path: Path)
         text = page.read_text(encoding="utf-8")
         assert text.count("A processor, 2 cores, avx512_bf16; torch 2.11") == 1
         assert "30.00 (fairseq) | - | 7.50: 4.0 times as fast | 1 |" in text
-        assert "## How it is measured" in text
-        assert "| lips | 10 s | ours, float32 |" in text
+        assert "## Method" in text
+        assert "| ours, auto | 1 | 4.00 | 5.00 |" in text
