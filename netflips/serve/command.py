@@ -30,7 +30,7 @@ _MODEL_FILES = {
     "--text2unit-path": "speller, for texts that are to be said (default: the bundle's, where it has one)",
     "--unit2text-path": "text reader, for what was heard and is said (default: the bundle's, where it has one)",
     **{one.flag: one.help for one in file_options()},
-    "--syncnet": "syncnet_v2.model, for the tab Measure",
+    "--syncnet": "syncnet_v2.model, to measure a dub by",
 }
 _FOLDERS = {
     "--recognizer": "Whisper folder, for the cascade, the tab Avatar, and to measure (default for the cascade: the fetched one)",

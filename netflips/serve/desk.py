@@ -88,7 +88,6 @@ class Desk:
             "keep_s": self.settings.keep_s,
             "examples": _examples(),
             "mouths": mouth_names(),
-            "kinds": [kind.name for kind in KINDS.values() if kind.is_there],
             **self._has,
         }
 
@@ -214,10 +213,8 @@ class Desk:
 
     def _kind(self, name: Any) -> Kind:
         kind = KINDS.get(name) if isinstance(name, str) else None
-        if kind is None or not kind.is_there:
-            raise UsageError("there is no such kind of job", expected=", ".join(self.about()["kinds"]))
-        if kind.name == "measure" and not self._has["has_syncnet"]:
-            raise UsageError("lips and sound cannot be measured", found="no SyncNet")
+        if kind is None:
+            raise UsageError("there is no such kind of job", expected=", ".join(KINDS))
         return kind
 
     def _before(self, job_id: Any, kind: Kind) -> Job | None:
@@ -259,5 +256,4 @@ def _what_is_there(settings: Settings) -> dict[str, Any]:
         "has_speller": "--text2unit-path" in settings.models or (packed[SPELLER] and not own),
         "has_reader": "--unit2text-path" in settings.models or (packed[TEXT_READER] and not own),
         "has_cascade": all(flag in settings.models or usual_model(flag) is not None for flag in _OF_CASCADE),
-        "has_syncnet": "--syncnet" in settings.models,
     }

@@ -4,14 +4,13 @@ A job's command runs in the job's own folder, so that all names in it are ours a
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from avcore.files import write_text
 from avcore.units.vocabulary import UTUT_LANGUAGES
-from netflips import cli
 from netflips.cascade.options import ROADS
 from netflips.dub.utterances import UtteranceLength
 from netflips.lipsync.options import Fit
@@ -71,7 +70,7 @@ class Made:
 class Kind:
     """A kind of job.
 
-    command: of NetfLips; action: of that command. files: what may come out. prepare: writes what the command reads into the folder.
+    command: of NetfLips. files: what may come out. prepare: writes what the command reads into the folder.
     follows: the kind of the finished job whose files it reads, "" = none.
     """
 
@@ -82,25 +81,11 @@ class Kind:
     files: tuple[Made, ...]
     prepare: Callable[[Asked, Path], None] | None = None
     follows: str = ""
-    action: str = ""
 
     @property
     def uploads(self) -> tuple[File, ...]:
         """Its fields that are files."""
         return tuple(one for one in self.fields if isinstance(one, File))
-
-    @property
-    def is_there(self) -> bool:
-        """Whether this NetfLips has the command."""
-        return self.command in cli.COMMANDS and (not self.action or self.action in _actions_of(self.command))
-
-
-def _actions_of(command: str) -> Collection[str]:
-    """What may stand behind a command that has several actions."""
-    for action in cli.parser_of(command)._actions:
-        if not action.option_strings and action.choices:
-            return list(action.choices)
-    return []
 
 
 def _dub(asked: Asked) -> list[str]:
@@ -180,12 +165,6 @@ def _transcribe(asked: Asked) -> list[str]:
     words = ["transcribe", asked.names["recording"], "--out", f"transcript.{asked.values['format']}"]
     words += ["--modalities", asked.values["modalities"], *asked.language("--lang", "language")]
     return words + asked.settings.words_for(("--unit2text-path", "--av2unit-path"))
-
-
-def _measure(asked: Asked) -> list[str]:
-    words = ["evaluate", "sync", asked.names["video"], "--out-path", "figures.jsonl"]
-    syncnet = asked.settings.models.get("--syncnet", "")
-    return [*words, "--syncnet", syncnet]
 
 
 def _figures(asked: Asked) -> list[str]:
@@ -280,15 +259,7 @@ KINDS: Mapping[str, Kind] = {
             _transcribe,
             tuple(Made(f"transcript.{one}", "text") for one in ("srt", "vtt", "txt", "json")),
         ),
-        Kind(
-            "measure",
-            "evaluate",
-            (File("video", "source", ("video",)),),
-            _measure,
-            (Made("figures.jsonl", "figures"),),
-            action="sync",
-        ),
-        Kind("figures", "evaluate", (), _figures, (Made(LOG_FILE, "text"),), follows="dub", action="dub"),
+        Kind("figures", "evaluate", (), _figures, (Made(LOG_FILE, "text"),), follows="dub"),
         Kind(
             "avatar",
             "avatar",

@@ -61,7 +61,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
     if script is not None:
         found |= _figures(script)
     for one in found["files"]:
-        if one["shows"] in ("text", "figures", "answer") and one["bytes"] <= _MOST_TEXT:
+        if one["shows"] in ("text", "answer") and one["bytes"] <= _MOST_TEXT:
             text = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")
             found["text"] = job.in_visitors_words(text) if one["name"] == LOG_FILE else text
     return found

@@ -4,7 +4,7 @@ import { element, picture } from "./player.js";
 import { fileBox } from "./record.js";
 import { choose, language, t, translate } from "./words.js";
 
-const TABS = ["dub", "lips", "speak", "transcribe", "measure", "avatar"];
+const TABS = ["dub", "lips", "speak", "transcribe", "avatar"];
 const MOUTHS = { auto: "auto", units: "mouthUnits", mesh: "mouthMesh", wav2lip: "mouthWav2lip" };
 const LANGUAGES = "en es fr it pt el ru cs da de fi hr hu lt nl pl ro sk sl ko".split(" ");
 const LOST_MS = 3000;
@@ -27,8 +27,7 @@ const can = (tab) => {
   const { about } = page;
   if (tab === "speak") return about.has_speller;
   if (tab === "transcribe") return about.has_reader;
-  if (tab === "measure") return about.has_syncnet;
-  return tab !== "avatar" || (about.kinds.includes("avatar") && about.has_speller);
+  return tab !== "avatar" || about.has_speller;
 };
 
 const open = (name) => {

@@ -141,9 +141,8 @@ const dubbed = (job, page, go) => {
   const kept = job.work?.speech;
   if (kept?.kept) made.push(element("p", { className: "quiet", textContent: t("kept", kept.made, kept.kept) }));
   if (job.figures) {
-    const more = element("details", {}, element("summary", { textContent: t("figures") }), figures(job));
-    if (page.about.kinds.includes("figures")) more.append(button("evaluate", () => page.submit({ kind: "figures", values: {}, after: job.id })));
-    made.push(more);
+    const measure = button("evaluate", () => page.submit({ kind: "figures", values: {}, after: job.id }));
+    made.push(element("details", {}, element("summary", { textContent: t("figures") }), figures(job), measure));
   }
   return made;
 };
@@ -163,9 +162,8 @@ const outcome = (job) => {
   }
   const sound = shows("sound");
   if (sound) made.push(element("audio", { src: address(sound.name), controls: true }));
-  const text = shows("figures") ? measured(job.text) : job.text;
-  if (job.kind === "figures") made.push(...sheet(text ?? ""));
-  else if (text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: text }));
+  if (job.kind === "figures") made.push(...sheet(job.text ?? ""));
+  else if (job.text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: job.text }));
   const buttons = element("p", { className: "buttons" });
   for (const one of job.files.filter((one) => one.shows !== "given")) {
     buttons.append(link(`${address(one.name)}?download=1`, t("downloadAs", one.as), true));
@@ -199,15 +197,6 @@ const sheet = (text) => {
   const body = element("tbody", {}, ...rows.map((cells) => line(cells, "td")));
   const whole = element("table", { className: "measured" }, element("thead", {}, line(head, "th")), body);
   return [element("div", { className: "scroll" }, whole), made];
-};
-
-// Lines of `evaluate sync`.
-const measured = (text) => {
-  if (text === undefined) return undefined;
-  const rows = text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
-  const line = (row) =>
-    `${row.from_s.toFixed(2)}..${row.to_s.toFixed(2)}: ${row.confidence.toFixed(3)}, ${row.distance.toFixed(3)}, ${row.offset}`;
-  return [t("lseHead"), ...rows.map(line)].join("\n");
 };
 
 // The card of a job: its root, and `show` for news of it. page: {about, complain, submit, tell}.

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from avcore.flags import options_from
+from netflips import cli
 from netflips.avatar import command as avatar_command
 from netflips.avatar.options import AvatarOptions
 from netflips.serve import command
@@ -40,7 +41,7 @@ def test_it_serves_until_ctrl_c_and_a_second_one_is_refused(tmp_path: Path, caps
         with urllib.request.urlopen(f"{address}about") as answer:  # the socket waits until the server listens to it
             about = json.load(answer)
         assert about["languages"] == ["en", "ko"]
-        assert "dub" in about["kinds"]
+        assert len(about["sentences"]) == 20
         assert "another run is writing" in _one_line(capsys, ["--port", "0", "--work-dir", str(tmp_path / "page")])
     finally:
         server.send_signal(signal.SIGINT)
@@ -71,7 +72,7 @@ def test_another_host_is_warned_of_with_its_token(caplog: pytest.LogCaptureFixtu
 
 
 def test_every_job_is_a_command_that_is_there() -> None:
-    assert {"dub", "lipsync", "portrait", "say", "transcribe", "measure"} <= {one.name for one in KINDS.values() if one.is_there}
+    assert {one.command for one in KINDS.values()} <= set(cli.COMMANDS)
 
 
 def test_the_avatars_answers_are_read_before_anybody_asks(

@@ -148,7 +148,7 @@ def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None
         ({"kind": "dub", "values": {"video": "0" * 32}, "rows": []}, "utterances cannot be read"),
         ({"kind": "dub", "values": {"video": "0" * 32}, "rows": [{"start_s": "0"}]}, "a time of an utterance is out of range"),
         ({"kind": "dub", "values": {"video": "0" * 32}, "after": "1" * 32}, "job before it"),
-        ({"kind": "measure", "values": {"video": "0" * 32}}, "no SyncNet"),
+        ({"kind": "figures", "values": {}}, "follows a finished job"),
     ],
 )
 def test_what_a_form_may_not_ask(client: TestClient, form: dict[str, Any], said: str) -> None:
