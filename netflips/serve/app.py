@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -26,7 +25,7 @@ from netflips.serve.desk import SAMPLE, Desk
 from netflips.serve.guard import POLICY, Guard
 from netflips.serve.jobs import Job
 from netflips.serve.limits import TOO_FULL, Limit, Party, RefusedError
-from netflips.serve.results import files_of, project, results
+from netflips.serve.results import files_of, results
 from netflips.serve.said import refusal
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import PICTURE_SUFFIXES
@@ -99,7 +98,6 @@ def build_app(settings: Settings, desk: Desk | None = None) -> Starlette:
         Route("/jobs/{id}/again", _again, methods=["POST"]),
         Route("/events", _all_events),
         Route("/jobs/{id}/events", _events),
-        Route("/jobs/{id}/project.zip", _project),
         Route("/jobs/{id}/files/{name}", _file),
     ]
     app = Starlette(
@@ -295,12 +293,6 @@ def _told(request: Request, changes: AsyncIterator[Mapping[str, Any] | None]) ->
     return _Told(lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-async def _project(request: Request) -> Response:
-    job = _asked_job(request)
-    content = await asyncio.to_thread(project, job, _desk(request).queue.folders.of(job.id))
-    return _download(Response(content, media_type="application/zip"), f"{Path(job.title).stem}.netflips.zip")
-
-
 async def _file(request: Request) -> Response:
     job, folders = _asked_job(request), _desk(request).queue.folders
     folder, name = folders.of(job.id), request.path_params["name"]
@@ -323,8 +315,3 @@ def _type_of(name: str) -> str:
     ending = Path(name).suffix
     kind = next((kind for kind, endings in _MEDIA.items() if ending in endings), "")
     return f"{kind}/{_OTHER_NAMES.get(ending, ending[1:])}" if kind else _TEXTS.get(ending, _UNKNOWN)
-
-
-def _download(answer: Response, name: str) -> Response:
-    answer.headers["Content-Disposition"] = f"attachment; filename*=utf-8''{quote(name)}"
-    return answer

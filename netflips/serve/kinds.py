@@ -99,7 +99,9 @@ def _dub(asked: Asked) -> list[str]:
     words += ["--hold-picture"] if values["hold"] else []
     words += ["--burn-label"] if values["label"] else []
     words += ["--subtitles", "source,target"] if asked.has_reader or over_text else []
-    if asked.rows or "subtitles" in asked.names:
+    if not asked.rows and asked.names.get("subtitles", "").endswith(".json"):
+        words += ["--script-in", asked.names["subtitles"]]
+    elif asked.rows or "subtitles" in asked.names:
         words += ["--segments-in", "segments.json" if asked.rows else asked.names["subtitles"]]
         words += ["--speaker-map", "speakers.json"] if any(one.speaker for one in asked.rows) else []
         words += settings.words_for(("--text2unit-path",))[:2] if "--text2unit-path" in settings.models and not over_text else []

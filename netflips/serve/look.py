@@ -42,9 +42,13 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
         height, width = read_still(path).shape[:2]
         return {"seconds": 0.0, "width": int(width), "height": int(height), "has_sound": False}
     if wanted == SUBTITLES:
+        from netflips.script.imports import rows_of
         from netflips.subtitles.given import read_subtitles
 
-        read_subtitles(path)
+        if path.suffix == ".json":
+            rows_of(path)  # of a script that the page gave away, changed by its visitor
+        else:
+            read_subtitles(path)
         return {"seconds": 0.0, "width": 0, "height": 0, "has_sound": False}
     info = probe(path)
     if wanted == VIDEO and not info.has_video:

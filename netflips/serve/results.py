@@ -1,9 +1,5 @@
 """What came out of a job, as the page shows it: files, the utterances of a dub, how result and source belong together, figures."""
 
-import io
-import json
-import shlex
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +10,7 @@ from avcore.texts import read_json
 from netflips.report import DubReport, report_script
 from netflips.report.story import OnPage, on_page, stretches_of
 from netflips.script.types import Script, WrittenText
-from netflips.serve.jobs import DONE, DRAFT_FILE, LOG_FILE, Job
+from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, LOG_FILE, Job
 from netflips.serve.kinds import KINDS
 
 _REPORT = "report.json"
@@ -22,12 +18,14 @@ _MOST_TEXT = 1 << 20
 _JUDGED = ("outside", "translation_repeats")
 """Notes of what the verdict says already."""
 _SPEAKERS = "speakers.json"
-_IN_PROJECT = ("report.json", "report.html", "segments.json", _SPEAKERS, "text.txt")
+_SCRIPTS = ("report.json", DRAFT_FILE)
+"""Of a dub, and of what it will be: `--script-in` takes them."""
 
 
 def files_of(job: Job, folder: Path) -> list[dict[str, Any]]:
     """The files of a job that a visitor may have, its own first, by our names. Nothing else in the folder is served."""
     made = [(one.name, one.shows) for one in KINDS[job.kind].files] if job.kind in KINDS and job.state == DONE else []
+    made += [(DRAFT_FILE, "")] if job.state == ASKS else []
     given = [(name, "given") for name in job.names.values()]
     return [
         {"name": name, "shows": shows, "bytes": (folder / name).stat().st_size, "as": _download_name(job, name)}
@@ -41,6 +39,8 @@ def _download_name(job: Job, name: str) -> str:
     if name in job.shown:
         given, suffix = job.shown[name], Path(name).suffix
         return given if Path(given).suffix.lower() == suffix else f"{given}{suffix}"  # as what it was taken in
+    if name in _SCRIPTS:
+        name = "script.json"
     stem, kind = Path(job.title).stem, job.values.get("target", job.kind)
     return f"{stem}_{kind}{name.removeprefix('result')}" if name.startswith("result") else f"{stem}.{name}"
 
@@ -123,32 +123,3 @@ def _row(one: OnPage) -> dict[str, Any]:
         "understood": None if utterance.understood is None else utterance.understood.as_json(),
         "left_alone": None if one.alone is None else in_both(one.alone),
     }  # fmt: skip
-
-
-def project(job: Job, folder: Path) -> bytes:
-    """A zip of what another dub or another program goes on with: times, texts, speakers, the report, and the command itself."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        names = [*_IN_PROJECT, *(one["name"] for one in files_of(job, folder) if one["name"].endswith((".srt", ".vtt", ".txt")))]
-        for name in dict.fromkeys(names):
-            if (folder / name).is_file():
-                archive.write(folder / name, name)
-        if not (folder / "segments.json").is_file() and (report := _report(folder / _REPORT)) is not None:
-            archive.writestr("segments.json", _segments(report))
-        archive.writestr("command.txt", f"netflips {shlex.join(_without_places(job))}\n")
-        archive.writestr("files.json", json.dumps(job.shown, ensure_ascii=False, indent=1) + "\n")
-    return packed.getvalue()
-
-
-def _segments(script: Script) -> str:
-    """Times and texts as `--segments-in` takes them."""
-    rows = [
-        {"start_s": row["start_s"], "end_s": row["end_s"]} | ({"target_text": row["told"]} if row["told"] else {})
-        for row in map(_row, on_page(script))
-    ]
-    return json.dumps({"utterances": rows}, ensure_ascii=False, indent=1) + "\n"
-
-
-def _without_places(job: Job) -> list[str]:
-    """The command line without paths of this machine: of models only their files' names."""
-    return [Path(word).name if Path(word).is_absolute() or word.startswith("..") else word for word in job.words]

@@ -110,7 +110,6 @@ const dubbed = (job, page, go) => {
     for (const one of job.files.filter((one) => one.name.endsWith(".srt"))) downloads.append(link(`${address(one.name)}?download=1`, one.as, true));
     const report = find((one) => one.shows === "page");
     if (report) downloads.append(link(address(report.name), t("openReport")));
-    downloads.append(link(`/jobs/${job.id}/project.zip`, t("project"), true));
     made.push(both.root, downloads);
   }
   if (!job.utterances) return made;
@@ -137,6 +136,8 @@ const dubbed = (job, page, go) => {
     const all = button("dubAll", () => go({ preview: false }, all), "main");
     buttons.append(all);
   }
+  const script = find((one) => one.as.endsWith(".script.json"));
+  if (script) buttons.append(link(`${address(script.name)}?download=1`, t("script"), true));
   buttons.append(count);
   const kept = job.work?.speech;
   if (kept?.kept) made.push(element("p", { className: "quiet", textContent: t("kept", kept.made, kept.kept) }));
@@ -219,14 +220,16 @@ export const card = (facts, page) => {
   close(false);
   root.append(element("header", {}, element("h3", { textContent: facts.title }), about, state, buttons), bar, room);
 
+  let news = 0; // how often something was shown
   // Ask the server for something by a button, which shows at once that it was pressed.
   const act = async (pressed, address, options, word) => {
+    const before = news;
     pressed.disabled = true;
     if (word) pressed.textContent = t(word);
     try {
       const now = await ask(address, options);
       if (options.method === "DELETE") root.remove();
-      else show(now);
+      else if (news === before) show(now); // else the stream of news was quicker
     } catch (error) {
       page.complain(error.message);
       pressed.disabled = false;
@@ -252,6 +255,7 @@ export const card = (facts, page) => {
   };
 
   const show = (job) => {
+    news += 1;
     const isOther = root.dataset.state !== job.state;
     if (root.dataset.state && (isOther || root.dataset.stage !== job.stage)) page.tell(`${job.title}: ${stateText(job)}`);
     root.dataset.state = job.state;

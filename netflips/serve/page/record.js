@@ -3,7 +3,7 @@ import { example, send } from "./jobs.js";
 import { element } from "./player.js";
 import { t } from "./words.js";
 
-const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", picture: "image/*", subtitles: ".srt,.vtt,.ass,.ssa,.smi,.sami" };
+const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", picture: "image/*", subtitles: ".srt,.vtt,.ass,.ssa,.smi,.sami,.json" };
 const REFUSED = { video: /^(image|text|application\/pdf)/, sound: /^(image|text|application\/pdf)/, media: /^(image|text|application\/pdf)/, picture: /^(audio|video|text|application\/pdf)/, subtitles: /^(audio|video|image)/ };
 const KINDS = { video: ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"], audio: ["audio/webm;codecs=opus", "audio/webm", "audio/mp4"] };
 

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import time
-import zipfile
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,8 @@ from avcore.flags import options_from
 from avcore.notes import sentence
 from netflips.dub.command import build_parser
 from netflips.dub.options import DubCommand
+from netflips.script.files import write_script
+from netflips.script.types import Script, TimeSpan, Utterance, WrittenText
 from netflips.serve.hand import Hand
 from netflips.serve.jobs import Job, JobFolders
 from netflips.serve.limits import Space
@@ -88,12 +88,6 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     for one in words:
         build_parser().parse_args(one[1:])
 
-    with zipfile.ZipFile(BytesIO(client.get(f"/jobs/{second['id']}/project.zip").content)) as project:
-        assert {"report.json", "segments.json", "speakers.json", "command.txt"} <= set(project.namelist())
-        command = project.read("command.txt").decode()
-    assert command.startswith("netflips dub source.mp4 --out-vid-path result.mp4")
-    assert str(tmp_path) not in command
-
 
 def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: Path) -> None:
     korean = tmp_path / "내 자막.smi"
@@ -106,6 +100,15 @@ def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: P
     assert words[words.index("--segments-in") + 1] == "subtitles.smi"
     assert words[words.index("--timing") + 1] == "source"
     build_parser().parse_args(words[1:])
+    script = tmp_path / "talk.script.json"
+    place = TimeSpan(0.1, 1.9)
+    write_script(script, Script("en", "ko", utterances=(Utterance(place=place, target=WrittenText("네.")),)))
+    given["subtitles"] = upload(client, script, "subtitles")["id"]
+    job = dubbed(client, given)
+    words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
+    assert (words[words.index("--script-in") + 1], "--segments-in" in words) == ("subtitles.json", False)
+    refused = client.post("/uploads?as=subtitles&name=x.json", content=b'{"utterances": []}')
+    assert (refused.status_code, "this is no script" in refused.json()["error"]) == (415, True)
     korean.write_text("no times")
     refused = client.post("/uploads?as=subtitles&name=x.srt", content=korean.read_bytes())
     assert refused.status_code == 415
@@ -223,7 +226,7 @@ def test_a_dub_waits_until_its_texts_were_seen_and_survives_a_new_server(tmp_pat
         jobs = [until(client, client.post("/jobs", json=form).json(), over) for _ in range(2)]
         assert [(one["state"], one["understood"]["share"]) for one in jobs] == [("asks", 0.11)] * 2
         assert jobs[0]["understood"]["words"]["ko"] == "이해한 정도: 약 11 %"
-        assert [one["name"] for one in jobs[0]["files"]] == ["source.mp4"]  # nothing was made
+        assert [one["as"] for one in jobs[0]["files"]] == ["clip.script.json", "clip.mp4"]  # nothing was made but the texts
         cookies = client.cookies
     with TestClient(app_of(tmp_path / "page"), base_url=LOCAL, cookies=cookies) as client:
         first, second = (client.get(f"/jobs/{one['id']}").json() for one in jobs)
