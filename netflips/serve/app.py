@@ -229,7 +229,14 @@ async def _form(request: Request, nothing: str = "") -> Mapping[str, Any]:
 
 async def _job(request: Request) -> Response:
     job, queue = _asked_job(request), _desk(request).queue
-    return JSONResponse(queue.facts(job) | results(job, queue.folders.of(job.id)))
+    found = results(job, queue.folders.of(job.id))
+    before = queue.jobs.get(job.made_by)
+    while before is not None and "utterances" in found:  # what its sentences said in earlier dubs
+        said = results(before, queue.folders.of(before.id)).get("utterances", [])
+        for row, take in zip(found["utterances"], said, strict=False):
+            row["takes"].append({name: take[name] for name in ("said", "told")})
+        before = queue.jobs.get(before.made_by)
+    return JSONResponse(queue.facts(job) | found)
 
 
 async def _remove(request: Request) -> Response:

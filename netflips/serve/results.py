@@ -121,5 +121,5 @@ def _row(one: OnPage) -> dict[str, Any]:
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
         "heard": "" if utterance.text is None else utterance.text.text, "said": "" if said is None else said.text, "told": told,
         "understood": None if utterance.understood is None else utterance.understood.as_json(),
-        "left_alone": None if one.alone is None else in_both(one.alone),
+        "takes": [], "left_alone": None if one.alone is None else in_both(one.alone),
     }  # fmt: skip

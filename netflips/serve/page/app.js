@@ -72,11 +72,12 @@ const add = (job) => {
   place(job.kind)?.prepend(made.root);
 };
 
-// What the title of the window says: how far a job is, and that one was done while nobody looked.
+// What the title of the window says: how far a job is, and that one was done while nobody looked; then a notification says it, too,
+// where the visitor allowed it by the button of a long job.
 const entitle = (job) => {
-  if (job.state === "running") document.title = `${Math.round(100 * job.share)} % – NetfLips`;
-  else if (["done", "asks"].includes(job.state) && document.hidden) document.title = `✓ ${job.title} – NetfLips`;
-  else document.title = "NetfLips";
+  const isUnseen = ["done", "asks"].includes(job.state) && document.hidden;
+  document.title = job.state === "running" ? `${Math.round(100 * job.share)} % – NetfLips` : isUnseen ? `✓ ${job.title} – NetfLips` : "NetfLips";
+  if (isUnseen && window.Notification?.permission === "granted") new Notification(document.title);
 };
 document.addEventListener("visibilitychange", () => document.title.startsWith("✓") && (document.title = "NetfLips"));
 

@@ -94,6 +94,8 @@ const stateText = (job) => {
   return `${job.stage in STAGES ? `${t(STAGES[job.stage])} ` : ""}${t("running", Math.round(100 * job.share))}${left}`;
 };
 
+const LONG_S = 60; // with so much left a visitor goes away
+
 const isStrange = (found) => ["bad", "doubtful"].includes(found?.grade);
 
 // A dub: how much is understood, both texts, and as soon as it is there the result beside the original.
@@ -265,6 +267,10 @@ export const card = (facts, page) => {
     state.className = `state ${job.state}`;
     bar.hidden = !goes(job);
     bar.value = job.share;
+    if (job.left_s > LONG_S && window.Notification?.permission === "default" && !buttons.querySelector("[data-act=notify]")) {
+      const notify = button("notify", () => Notification.requestPermission().then(() => notify.remove()));
+      buttons.prepend(notify);
+    }
     if (!isOther) return; // a button that is pressed just now stays the same one
     const at = `/jobs/${job.id}`;
     buttons.replaceChildren(

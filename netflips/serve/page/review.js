@@ -62,13 +62,20 @@ const row = (one, job, page, part, changes) => {
   const grade = one.left_alone ? "unknown" : (one.understood?.grade ?? "unknown");
   first.append(element("span", { className: `verdict ${grade}`, textContent: t(one.left_alone ? "left_alone" : `grade_${grade}`) }));
   first.append(element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who));
+  // Choosing what was said before puts it into its place again.
+  const others = [...new Set(one.takes.map((take) => take.said))].filter((other) => other && other !== text);
+  const takes = named(element("select", { hidden: !others.length }, new Option(t("takes"), ""), ...others.map((other) => new Option(other))), at("takes"));
+  takes.addEventListener("change", () => {
+    said.value = takes.value || text;
+    said.dispatchEvent(new Event("input", { bubbles: true }));
+  });
   const notes = [one.left_alone?.[language()], job.utterances.length > 1 ? why(one.understood) : ""].filter(Boolean);
   const made = element(
     "tr",
     {},
     first,
     cell(t("heard"), element("p", { lang: job.languages[0], textContent: one.heard || t("noText") })),
-    cell(t("said"), said, !page.about.has_speller ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")),
+    cell(t("said"), said, takes, !page.about.has_speller ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")),
       ...notes.map((textContent) => element("p", { className: "quiet", textContent }))),
   );
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.
@@ -76,7 +83,7 @@ const row = (one, job, page, part, changes) => {
   const now = () => ({
     start_s: time(from, one.start_s),
     end_s: time(to, one.end_s),
-    said: said.value.trim() === text ? one.told : said.value.trim(),
+    said: [{ said: text, told: one.told }, ...one.takes].find((take) => take.said === said.value.trim())?.told ?? said.value.trim(),
     speaker: who.value.trim() === one.speaker ? one.named : who.value.trim(),
   });
   const changed = () => {

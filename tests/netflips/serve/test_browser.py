@@ -88,6 +88,11 @@ def test_one_sentence_is_corrected(page: Any) -> None:
     segments = page.request.get(f"{page.url.partition('#')[0]}jobs/{second}/files/segments.json").json()
     assert [one.get("target_text") for one in segments["utterances"]] == [None, "두 번째예요."]
     assert segments["utterances"][0] == {"start_s": 0.0, "end_s": 1.0}
+    card = page.locator("#dub .job").first
+    assert page.locator(f".job[data-id='{job}'] .rows").is_hidden()  # older jobs are folded
+    card.locator("textarea").nth(1).fill("세 번째예요.")
+    card.locator("button[data-act=again]").click()
+    page.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{job}']):not([data-id='{second}']) .rows")
 
 
 def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_first(page: Any) -> None:

@@ -82,6 +82,9 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     }
     assert json.loads((folder / "speakers.json").read_text()) == {"utterances": {"2": "Ann"}}
     assert [one["named"] for one in second["utterances"]] == ["", "Ann"]  # the next correction says it again
+    rows[1]["said"] = "다시요."
+    third = until(client, client.post("/jobs", json=form | {"after": second["id"]}).json(), over)
+    assert [len(one["takes"]) for one in third["utterances"]] == [2, 2]  # what was said before can be taken again
     words = [json.loads((tmp_path / "page/jobs" / one["id"] / "job.json").read_text())["words"] for one in (job, second)]
     works = [one[one.index("--work-dir") + 1] for one in words]
     assert works[0] == works[1] == f"../../uploads/{sent['id']}/work"  # what was finished before is taken up
