@@ -17,8 +17,11 @@ from avcore.plain_text import several
 from avcore.runs.journal import iter_rows
 from avcore.timeline import frames_to_seconds
 from avcore.units.vocabulary import normalise_language
-from netflips.evaluate.metric import REFERENCE, REFERENCE_TEXT, SOURCE
+from netflips.evaluate.needs import REFERENCE, REFERENCE_TEXT, SOURCE
 
+DUBBED, ITSELF, SHUFFLED, TRUTH, TRUE_UNITS = "dub", "source", "shuffled", "reference", "true_units"
+"""What stands in the place of the dub: itself; the source; the sound of another case's dub under its own picture; the speech
+that is right; that speech once more, by the vocoder from its own units. All but the first are baselines."""
 DUB = "dub"
 FILES = (SOURCE, DUB, REFERENCE, "report")
 """Fields of a line that name files."""
@@ -49,6 +52,10 @@ class CaseFiles:
         """The files that it names, by field."""
         found = {name: getattr(self, name) for name in FILES}
         return {name: path for name, path in found.items() if path is not None}
+
+    def standing(self, subject: str, stand_in: Path | None = None) -> Path | None:
+        """Return the file whose pictures stand in the dub's place; None where there is none. stand_in: of `TRUE_UNITS`."""
+        return {ITSELF: self.source, TRUTH: self.reference, TRUE_UNITS: stand_in}.get(subject, self.dub)
 
 
 def read_cases(path: Path, needs: Iterable[str], language: str | None = None) -> tuple[CaseFiles, ...]:

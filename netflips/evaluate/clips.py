@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,22 +16,22 @@ from avcore.faces.find import SpeakerFace, find_faces
 from avcore.media import MediaInfo, PictureSource, probe, read_speech
 from avcore.timeline import samples_to_seconds
 from avcore.units import Units
-from netflips.evaluate.cases import CaseFiles
+from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
 from netflips.evaluate.judges import Judges
-from netflips.evaluate.metric import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SOURCE
+from netflips.evaluate.needs import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SOURCE
 
-DUBBED, ITSELF, SHUFFLED, TRUTH, TRUE_UNITS = "dub", "source", "shuffled", "reference", "true_units"
-SUBJECTS = (DUBBED, ITSELF, SHUFFLED, TRUTH, TRUE_UNITS)
-"""What stands in the place of the dub: itself; the source; the sound of another case's dub under its own picture; the speech
-that is right; that speech once more, by the vocoder from its own units. All but the first are baselines."""
 _MOST_CLIPS = 8
 """Files that are kept in memory, with what was found in them."""
+_OF_SOUND = ("seconds", "speech", "heard", "voice", "text")
 _MOST_OTHERS = 20
 """Voices of other people that a voice is compared with."""
 
 
-class MediaClip:
-    """A video or sound file; each part is made when it is first asked for (see `netflips.evaluate.metric.Clip`)."""
+class Clip:
+    """A video or a sound as metrics look at it; each part is made when it is first asked for.
+
+    Any of them may raise a NetflipsError: no sound, no face, a file that cannot be decoded.
+    """
 
     def __init__(self, path: Path, judges: Judges, language: str) -> None:
         """language: of the dubs, two letters, which the recognizer listens for; "" = it finds out itself."""
@@ -99,50 +99,25 @@ class MediaClip:
             return ""
 
 
-class UnderOtherSound(MediaClip):
-    """The pictures of one clip with the sound of another: what a shuffled pair is. path: of the pictures."""
+class UnderOtherSound:
+    """The pictures of one clip with the sound of another: what a shuffled pair is."""
 
-    def __init__(self, shown: MediaClip, said: MediaClip) -> None:
-        self.path, self.shown, self.said = shown.path, shown, said
-        self.info, self.speech = shown.info, said.speech
+    def __init__(self, shown: Clip, said: Clip) -> None:
+        self._shown, self._said = shown, said
 
-    @property
-    def seconds(self) -> float:
-        """How long the sound lasts."""
-        return self.said.seconds
-
-    @cached_property
-    def face(self) -> SpeakerFace:
-        """The face in the clip's own pictures."""
-        return self.shown.face
-
-    @cached_property
-    def heard(self) -> Units:
-        """Units of the other clip's sound."""
-        return self.said.heard
-
-    @cached_property
-    def seen(self) -> Units:
-        """Units of the clip's own lips."""
-        return self.shown.seen
-
-    @cached_property
-    def voice(self) -> Floats:
-        """The voice of the other clip."""
-        return self.said.voice
-
-    @cached_property
-    def text(self) -> str:
-        """What the other clip says."""
-        return self.said.text
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._said if name in _OF_SOUND else self._shown, name)
 
 
 @dataclass(eq=False)
-class SuiteCase:
-    """A case with its clips (see `netflips.evaluate.metric.Case`)."""
+class Case:
+    """What went in and what was expected, as metrics look at it; None where there is no such side.
 
-    source: MediaClip | None
-    reference: MediaClip | None
+    source: what the outcome was made from. reference: what is right, speech or a video of the same words.
+    """
+
+    source: Clip | None
+    reference: Clip | None
     files: CaseFiles
     clips: "Clips"
 
@@ -170,7 +145,7 @@ class SuiteCase:
         """The model that a need names."""
         return self.clips.judges.model(need)
 
-    def there(self, outcome: MediaClip) -> frozenset[str]:
+    def there(self, outcome: Clip) -> frozenset[str]:
         """What metrics may need of this case: its sides, and the models that there are."""
         sides = {
             SOURCE: self.source is not None,
@@ -187,59 +162,49 @@ class Clips:
 
     def __init__(self, cases: Sequence[CaseFiles], judges: Judges) -> None:
         self._cases, self.judges = list(cases), judges
-        self._kept: OrderedDict[Path, MediaClip] = OrderedDict()
+        self._kept: OrderedDict[Path, Clip] = OrderedDict()
         self._voices: dict[Path, Floats | None] = {}
 
-    def clip(self, path: Path, language: str = "") -> MediaClip:
+    def clip(self, path: Path, language: str = "") -> Clip:
         """The clip of a file. language: that the recognizer listens for."""
-        found = self._kept.pop(path, None) or self._new(path, language)
+        found = self._kept.pop(path, None) or Clip(path, self.judges, language)
         self._kept[path] = found
         while len(self._kept) > _MOST_CLIPS:
             self._kept.popitem(last=False)
         return found
 
-    def _new(self, path: Path, language: str = "") -> MediaClip:
-        return MediaClip(path, self.judges, language)
-
-    def case(self, number: int) -> SuiteCase:
+    def case(self, number: int) -> Case:
         """A case by its number."""
         files = self._cases[number]
         source, reference = (None if path is None else self.clip(path, files.language) for path in (files.source, files.reference))
-        return SuiteCase(source, reference, files, self)
+        return Case(source, reference, files, self)
 
-    def outcome(self, number: int, subject: str = DUBBED, stand_in: Path | None = None) -> MediaClip | None:
+    def outcome(self, number: int, subject: str = DUBBED, stand_in: Path | None = None) -> Clip | None:
         """What stands in the dub's place; None where the case has no such subject. stand_in: the file of `TRUE_UNITS`."""
         files = self._cases[number]
-        path = {DUBBED: files.dub, SHUFFLED: files.dub, ITSELF: files.source, TRUTH: files.reference, TRUE_UNITS: stand_in}[subject]
+        path = files.standing(subject, stand_in)
         if path is None:
             return None
         own = self.clip(path, files.language)
         if subject != SHUFFLED:
             return own
         other = self.partner(number)
-        return None if other is None else UnderOtherSound(own, self.clip(other.dub, files.language))
+        return None if other is None else cast(Clip, UnderOtherSound(own, self.clip(other.dub, files.language)))
 
     def partner(self, number: int) -> CaseFiles | None:
         """Whose sound a case gets in a shuffled pair: that of the next one with another text, None where there is none."""
         own = self._cases[number]
         for step in range(1, len(self._cases)):
             other = self._cases[(number + step) % len(self._cases)]
-            if (
-                other.group == own.group
-                and other.dub != own.dub
-                and (not own.reference_text or other.reference_text != own.reference_text)
-            ):
+            says_other = not own.reference_text or other.reference_text != own.reference_text
+            if other.group == own.group and other.dub != own.dub and says_other:
                 return other
         return None
 
     def others_of(self, own: CaseFiles) -> list[Path]:
         """Sources of other people, evenly from the set: of another speaker where lines say who speaks, else of other cases."""
-        found = [
-            one.source
-            for one in self._cases
-            if one.source is not None and one.source != own.source and (not own.speaker or one.speaker != own.speaker)
-        ]
-        found = list(dict.fromkeys(found))
+        others = (one for one in self._cases if not own.speaker or one.speaker != own.speaker)
+        found = list(dict.fromkeys(one.source for one in others if one.source is not None and one.source != own.source))
         step = max(1, -(-len(found) // _MOST_OTHERS))
         return found[::step]
 
@@ -249,7 +214,7 @@ class Clips:
         for path in self.others_of(own):
             if path not in self._voices:
                 try:
-                    self._voices[path] = self._new(path).voice
+                    self._voices[path] = Clip(path, self.judges, "").voice
                 except NetflipsError:
                     self._voices[path] = None
             voice = self._voices[path]

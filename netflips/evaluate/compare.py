@@ -1,19 +1,25 @@
 """Two evaluations of the same clips, figure by figure: how far apart they are, and what of that is more than chance."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError
 from avcore.plain_text import several
-from netflips.evaluate.finished import FinishedRun, RunFigure, read_finished
-from netflips.evaluate.metric import Kind, Missing
+from avcore.runs import journal
+from netflips.evaluate import records
+from netflips.evaluate.by_clip import Difference
+from netflips.evaluate.cases import DUBBED
+from netflips.evaluate.metric import Kind, Missing, all_metrics
 from netflips.evaluate.metrics.text import LIKENESS, compare_likeness, corpus_likeness
-from netflips.evaluate.paired import Difference, paired_bootstrap
+from netflips.evaluate.records import Record
+from netflips.evaluate.suite_rows import values_of
 from netflips.evaluate.tables import ARROWS, aligned, number
 
 _ROUND = 5
+_OF_OLD_EXAM = {"kind", "index", "task"}
+"""Keys of a record of the demo's exam as it was written before version 7."""
 
 
 @dataclass(frozen=True)
@@ -38,76 +44,87 @@ class Compared:
         return "second is better" if is_up == (self.kind.better == "higher") else "first is better"
 
 
+class RunFigure:
+    """A figure of a run. tried: ids of the clips that it was asked of; failed: of those that it failed on. texts: what was heard
+    and wanted, by id. heard_by: what listened."""
+
+    def __init__(self, name: str, kind: Kind, found: Collection[Record]) -> None:
+        self.kind, self.by_clip = kind, values_of(found, name, kind)
+        self.tried, self.failed = {one.id for one in found}, {one.id for one in found if one.failed}
+        self.texts = {one.id: (one.texts["heard"], one.texts["wanted"]) for one in found if {"heard", "wanted"} <= one.texts.keys()}
+        self.heard_by = ", ".join(sorted({one.texts["recognizer"] for one in found if "recognizer" in one.texts}))
+
+
+def read_run(folder: Path) -> tuple[set[str], dict[str, tuple[str, RunFigure]]]:
+    """Read what an evaluation kept in a folder: ids of the clips; figures by name, each with the measure that it is of.
+
+    Raises InputError where it is none, and for an exam of an older NetfLips.
+    """
+    row = next(journal.read(folder / records.RECORDS), None)
+    if row is not None and row.keys() >= _OF_OLD_EXAM:
+        hint = "`netflips evaluate demo` measures it again; its table.md and metrics.json stay as they are"
+        raise InputError("this is an exam of an older NetfLips, whose figures are no longer taken", path=folder, hint=hint)
+    found = [one for (_, subject, _), one in records.read(folder).items() if subject == DUBBED]
+    if not found:
+        hint = "netflips evaluate dubs writes it"
+        raise InputError("there are no records of an evaluation", path=folder, expected=records.RECORDS, hint=hint)
+    figures = dict[str, tuple[str, RunFigure]]()
+    for metric in all_metrics():
+        own = [one for one in found if one.measure == metric.name]
+        figures |= {name: (metric.name, RunFigure(name, kind, own)) for name, kind in metric.kinds.items() if own}
+    return {one.id for one in found}, figures
+
+
 def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
     """Compare two folders that a suite wrote; also what is to be known beside the figures, in sentences.
 
     Raises InputError for a folder without records, or two without a clip in common.
     """
-    a, b = read_finished(first), read_finished(second)
-    if not a.clips & b.clips:
+    (clips, a), (other_clips, b) = read_run(first), read_run(second)
+    if not clips & other_clips:
         raise InputError("the two have no clip in common", path=second, expected=f"ids as in {first}")
-    notes = [
-        f"{several(len(own - other), 'clip')} in {folder} only, left out"
-        for folder, own, other in ((first, a.clips, b.clips), (second, b.clips, a.clips))
-        if own - other
-    ]
+    alone = ((first, clips - other_clips), (second, other_clips - clips))
+    notes = [f"{several(len(ids), 'clip')} in {folder} only, left out" for folder, ids in alone if ids]
     found = list[Compared]()
-    for name in (one for one in a.figures if one in b.figures):
-        sides = a.figures[name], b.figures[name]
-        if other := _other_recognizer(*sides):
-            notes.append(f"{sides[0].measure}: {other}")
-        elif name not in LIKENESS:
-            found += _plain(name, *sides)
+    for name in (one for one in a if one in b):
+        (measure, own), (_, other) = a[name], b[name]
+        failed = len((own.failed - other.failed) & other.tried), len((other.failed - own.failed) & own.tried)
+        if own.heard_by and other.heard_by and own.heard_by != other.heard_by:
+            notes.append(f"{measure}: heard by {own.heard_by} and by {other.heard_by}")
         elif name == LIKENESS[0]:
-            found += _likeness(a, b)
+            kinds = {one: a[one][1].kind for one in LIKENESS if one in a}
+            found += _likeness(own, other, kinds, "ko" if _has(a, LIKENESS[-1]) else "", failed)
+        elif name not in LIKENESS and (both := own.by_clip.compared(other.by_clip)) is not None:
+            value, difference = both
+            found.append(Compared(name, own.kind, value, value + difference.value, difference, failed))
     return found, list(dict.fromkeys(notes))
 
 
-def _other_recognizer(a: RunFigure, b: RunFigure) -> str:
-    """Why texts of two runs are not to be compared; "" where they are."""
-    is_other = a.heard_by and b.heard_by and a.heard_by != b.heard_by
-    return f"heard by {', '.join(a.heard_by)} and by {', '.join(b.heard_by)}" if is_other else ""
+def _has(figures: Mapping[str, tuple[str, RunFigure]], name: str) -> bool:
+    return name in figures and bool(figures[name][1].by_clip.values)
 
 
-def _plain(name: str, a: RunFigure, b: RunFigure) -> list[Compared]:
-    both, failed = _common(a, b)
+def _likeness(
+    own: RunFigure, other: RunFigure, kinds: Mapping[str, Kind], language: str, failed: tuple[int, int]
+) -> list[Compared]:
+    """BLEU and chrF over all texts together, which are no means over clips."""
+    both = own.by_clip.shared(other.by_clip)
     if not both:
         return []
-    (above, below), (other_above, other_below) = a.by_clip.parts(both), b.by_clip.parts(both)
-    if below is not None and other_below is not None and not (sum(below) and sum(other_below)):
-        return []
-    difference = paired_bootstrap(above, other_above, below, other_below)
-    first = sum(above) / (len(above) if below is None else sum(below))
-    return [Compared(name, a.kind, first, first + difference.value, difference, failed)]
-
-
-def _likeness(a: FinishedRun, b: FinishedRun) -> list[Compared]:
-    """BLEU and chrF2 over all texts together."""
-    sides = a.figures[LIKENESS[0]], b.figures[LIKENESS[0]]
-    both, failed = _common(*sides)
-    if not both:
-        return []
-    heard = [[side.texts[one][0] for one in both] for side in sides]
-    wanted = [sides[0].texts[one][1] for one in both]
-    language = "ko" if LIKENESS[-1] in a.figures and a.figures[LIKENESS[-1]].by_clip.values else ""
+    heard = [[side.texts[one][0] for one in both] for side in (own, other)]
+    wanted = [own.texts[one][1] for one in both]
     scores, compared = corpus_likeness(heard[0], wanted, language), compare_likeness(heard[0], heard[1], wanted, language)
     found = []
     for name, difference in compared.items():
-        own = scores[name]
-        if not isinstance(difference, Missing) and not isinstance(own, Missing):
-            value = own.figure.value
-            found.append(Compared(name, a.figures[name].kind, value, value + difference.value, difference, failed))
+        score = scores[name]
+        if not isinstance(difference, Missing) and not isinstance(score, Missing):
+            value = score.figure.value
+            found.append(Compared(name, kinds[name], value, value + difference.value, difference, failed))
     return found
 
 
-def _common(a: RunFigure, b: RunFigure) -> tuple[list[str], tuple[int, int]]:
-    """Ids that both have the figure of, and how many only one of them could not measure."""
-    both = [one for one in a.by_clip.values if one in b.by_clip.values]
-    return both, (len((a.failed - b.failed) & b.tried), len((b.failed - a.failed) & a.tried))
-
-
 def table(found: Sequence[Compared]) -> str:
-    """The comparison as Markdown."""
+    """Return the comparison as Markdown."""
     lines = [["figure", "first", "second", "difference", "95 % interval", "p", "n", "verdict"]]
     for one in found:
         gap = one.difference
@@ -120,7 +137,7 @@ def table(found: Sequence[Compared]) -> str:
 
 
 def comparison_json(found: Sequence[Compared], notes: Sequence[str]) -> dict[str, Any]:
-    """The comparison as a JSON object."""
+    """Return the comparison as a JSON object."""
     return {"figures": [_row(one) for one in found], "notes": list(notes)}
 
 

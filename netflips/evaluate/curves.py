@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from av2unit.sources import AUDIO, VIDEO
 from avcore.plain_text import several
 from avcore.statistics import Figure
-from netflips.evaluate.by_clip import ByClip
-from netflips.evaluate.paired import Difference, paired_bootstrap
+from netflips.evaluate.by_clip import ByClip, Difference
 
 BOTH = f"{AUDIO},{VIDEO}"
 MODALITIES = (AUDIO, VIDEO, BOTH)
@@ -49,10 +48,8 @@ def curve_of(noise: str, figure: str, levels: Mapping[float, Mapping[str, ByClip
         for modalities, side in sides.items():
             if (found := side.figure) is not None:
                 points[modalities][level] = found
-        alone, both = sides.get(AUDIO, _NONE), sides.get(BOTH, _NONE)
-        if shared := [name for name in alone.values if name in both.values]:
-            (first, of_first), (second, of_second) = alone.parts(shared), both.parts(shared)
-            gains[level] = paired_bootstrap(first, second, of_first, of_second)
+        if AUDIO in sides and BOTH in sides and (compared := sides[AUDIO].compared(sides[BOTH])) is not None:
+            gains[level] = compared[1]
     return Curve(noise, figure, points, gains, _helps_from(gains, is_more_better), failed)
 
 
@@ -65,6 +62,3 @@ def _helps_from(gains: Mapping[float, Difference], is_more_better: bool) -> floa
             break
         found = level
     return found
-
-
-_NONE = ByClip({})

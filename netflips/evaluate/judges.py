@@ -3,11 +3,13 @@
 None of them is an outside judge of units: the unit encoder read the source for the dub, too. Whisper and Vosk are, of what is said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from av2unit.sources import AUDIO
 from av2unit.stage import UNIT_ENCODER
@@ -16,29 +18,25 @@ from avcore.arrays import Samples
 from avcore.checkpoints.bundle import Bundle, bundle_of, find_bundle
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, Speaker, SpeechRecognizer
-from avcore.errors import UsageError
+from avcore.errors import InputError, UsageError
 from avcore.faces.select import FaceChoice
+from avcore.files import require_file
 from avcore.runs.cache import file_digest, key_of
+from avcore.units import Ids, Units
+from avcore.units.edit_distance import edit_distances
+from netflips.bundles.references import Reference, read_references
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
-from netflips.evaluate.metric import EXTRACTOR, PHRASEBOOK, READER, RECOGNIZER, SPEAKER, SYNCNET, judge_named, user_judge
-from netflips.evaluate.metrics.nearest import KnownSentences
+from netflips.evaluate.needs import EXTRACTOR, PHRASEBOOK, READER, RECOGNIZER, SPEAKER, SYNCNET, judge_named, user_judge
 from netflips.recognizers.outside import installed_folder, open_recognizer, recognizer_fingerprint
 from netflips.stages import load_speaker_encoder, load_text_reader, load_unit_encoder
+from unit2text.normalise import normalise
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
     from unit2text.reader import UnitReader
 
-
-_MODELS = {
-    RECOGNIZER: "recognizer",
-    EXTRACTOR: "extractor",
-    SPEAKER: "speaker",
-    READER: "reader",
-    PHRASEBOOK: "sentences",
-    SYNCNET: "syncnet",
-}
-"""Needs, and where `Judges` has their models."""
+_SILENCE = ("_:", "_")
+"""What a bundle calls units that are silence."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +78,56 @@ class UnitHearing:
         self._listener = Listener(ReaderEar(reader, extractor))
 
     def hear(self, speech: Samples, language: str | None = None) -> Transcript:
-        """What speech float32 [S] at 16 kHz says; nothing where there is no speech. Raises LanguageError."""
+        """Return what speech float32 [S] at 16 kHz says; nothing where there is no speech. Raises LanguageError."""
         return self._listener.hear_sound(speech, self._listener.settings(AUDIO, language, "auto", None))
 
 
+class KnownSentences:
+    """All sentences of a bundle, and the search for the nearest by edit distance over the longer length.
+
+    Silence at the ends counts for nothing: whether a sentence ends with a step of it is chance, and no speech.
+    """
+
+    def __init__(self, references: Sequence[Reference], silences: Collection[int] = ()) -> None:
+        """silences: units that are silence. Raises InputError without any reference."""
+        if not references:
+            raise InputError("there are no reference sentences")
+        self.units = {one.text: one.units for one in references}
+        self._silences = list(silences)
+        self._ids = [self._spoken(units) for units in self.units.values()]
+        self._letters = [_letters(text) for text in self.units]
+
+    @classmethod
+    def read(cls, bundle: Bundle) -> "KnownSentences":
+        """Read those of a bundle, with the phones that it calls its units. Raises InputError or UnitError."""
+        silences = [unit for unit, name in enumerate(bundle.about.get("phones") or ()) if name in _SILENCE]
+        return cls(read_references(require_file(Path(bundle.references), "the bundle's reference units")), silences)
+
+    def of_units(self, units: Units) -> str:
+        """Return the sentence whose units are nearest."""
+        return self._nearest(self._spoken(units), self._ids)
+
+    def of_text(self, text: str) -> str:
+        """Return the sentence whose letters are nearest, blanks and marks left out."""
+        return self._nearest(_letters(text), self._letters)
+
+    def _nearest(self, own: Ids, all_of: Sequence[Ids]) -> str:
+        lengths = np.array([len(one) for one in all_of])
+        return list(self.units)[int((edit_distances(own, all_of) / np.maximum(lengths, max(len(own), 1))).argmin())]
+
+    def _spoken(self, units: Units) -> Ids:
+        """Units without repeats, and without silence at the ends."""
+        ids = units.merged().ids
+        heard = np.flatnonzero(~np.isin(ids, self._silences))
+        return ids[heard[0] : heard[-1] + 1] if len(heard) else ids[:0]
+
+
+def _letters(text: str) -> Ids:
+    return np.array([ord(letter) for letter in normalise(text) if letter != " "], np.int64)
+
+
 class Judges:
-    """The models of an evaluation."""
+    """The models of an evaluation. Those that metrics need are attributes of the needs' names; each raises CheckpointError."""
 
     def __init__(self, paths: JudgePaths) -> None:
         self.paths = paths
@@ -98,50 +140,43 @@ class Judges:
         return self.paths.av2unit or (None if bundle is None else bundle.checkpoint(UNIT_ENCODER))
 
     @cached_property
-    def reader_path(self) -> Path | None:
-        """The text reader's file: that which was given, else of the bundle that the encoder is of."""
-        bundle = None if self.encoder_path is None else bundle_of(self.encoder_path)
-        packed = None if bundle is None else bundle.checkpoint(TEXT_READER)
-        return self.paths.unit2text or (packed if packed is not None and packed.is_file() else None)
-
-    @cached_property
-    def recognizer_path(self) -> Path | None:
-        """A recogniser's folder; None = units are read, or nothing is heard."""
-        if self.paths.recognizer is None and self.paths.unit2text is None and self.paths.outside:
-            return installed_folder("judge-whisper")
-        return self.paths.recognizer
-
-    @cached_property
     def bundle(self) -> Bundle | None:
-        """The bundle that the encoder is of, where it has references."""
-        found = None if self.encoder_path is None else bundle_of(self.encoder_path)
-        return found if found is not None and found.references.is_file() else None
+        """The bundle that the encoder is of."""
+        return None if self.encoder_path is None else bundle_of(self.encoder_path)
+
+    @cached_property
+    def files(self) -> Mapping[str, Path | None]:
+        """Files and folders of the models, by need; None = there is none, of the speaker encoder: that which comes along.
+
+        A recogniser is a folder; where the text reader reads units in its place, it is that.
+        """
+        packed = None if self.bundle is None else self.bundle.checkpoint(TEXT_READER)
+        reader = self.paths.unit2text or (packed if packed is not None and packed.is_file() else None)
+        recognizer, references = self.paths.recognizer, None if self.bundle is None else self.bundle.references
+        if recognizer is None and self.paths.unit2text is None and self.paths.outside:
+            recognizer = installed_folder("judge-whisper")
+        return {
+            RECOGNIZER: recognizer or reader,
+            READER: reader,
+            PHRASEBOOK: references if references is not None and references.is_file() else None,
+            EXTRACTOR: self.encoder_path,
+            SPEAKER: self.paths.speaker_encoder,
+            SYNCNET: self.paths.syncnet,
+            **{user_judge(name): path for name, path in self.paths.others.items()},
+        }
 
     @cached_property
     def there(self) -> frozenset[str]:
         """Which models there are, by the names of what metrics need."""
-        known = {
-            RECOGNIZER: self.recognizer_path or self.reader_path,
-            READER: self.reader_path,
-            PHRASEBOOK: self.bundle,
-            EXTRACTOR: self.encoder_path,
-            SPEAKER: True,  # one comes with NetfLips
-            SYNCNET: self.paths.syncnet,
-        }
-        return frozenset(name for name, path in known.items() if path is not None) | {
-            user_judge(name) for name in self.paths.others
-        }
+        return frozenset(need for need, path in self.files.items() if path is not None or need == SPEAKER)
 
     def model(self, need: str) -> Any:
-        """The model that a need names; of `--judge` its path. Raises UsageError or CheckpointError."""
-        name = judge_named(need)
-        if name is not None:
-            return self.paths.others[name]
-        return getattr(self, _MODELS[need])
+        """Return the model that a need names; of `--judge` its path. Raises UsageError or CheckpointError."""
+        return getattr(self, need) if judge_named(need) is None else self.files[need]
 
     @cached_property
     def extractor(self) -> Extractor:
-        """The unit encoder. Raises UsageError without one, CheckpointError."""
+        """The unit encoder. Raises UsageError without one."""
         if self.encoder_path is None:
             raise UsageError("there is no unit encoder", expected="--av2unit-path FILE, or a bundle")
         return load_unit_encoder(self.encoder_path, self._how)
@@ -153,19 +188,20 @@ class Judges:
 
     @cached_property
     def reader(self) -> "UnitReader":
-        """The text reader of units. Raises CheckpointError."""
-        assert self.reader_path is not None  # as needs say
-        return load_text_reader(self.reader_path, self._how)
+        """The text reader of units."""
+        path = self.files[READER]
+        assert path is not None  # as needs say
+        return load_text_reader(path, self._how)
 
     @cached_property
-    def sentences(self) -> KnownSentences:
+    def phrasebook(self) -> KnownSentences:
         """All sentences of the bundle."""
         assert self.bundle is not None  # as needs say
         return KnownSentences.read(self.bundle)
 
     @cached_property
     def syncnet(self) -> tuple[Any, LeastFace]:
-        """SyncNet, and the faces that it looks at. Raises CheckpointError."""
+        """SyncNet, and the faces that it looks at."""
         from unit2av.face.syncnet import load_syncnet
 
         assert self.paths.syncnet is not None  # as needs say
@@ -173,30 +209,23 @@ class Judges:
 
     @cached_property
     def recognizer(self) -> SpeechRecognizer:
-        """Whisper or Vosk where there is a folder, else units read by `unit2text`. Raises UsageError or CheckpointError."""
-        if self.recognizer_path is not None:
-            return open_recognizer(self.recognizer_path, self.paths.device)
-        if self.reader_path is None:
+        """Whisper or Vosk where there is a folder, else units read by `unit2text`. Raises UsageError without either."""
+        path = self.files[RECOGNIZER]
+        if path is None:
             raise UsageError("there is no recognizer", expected="--recognizer FOLDER, or --unit2text-path FILE")
-        return UnitHearing(f"unit2text ({self.reader_path.name})", self.extractor, self.reader)
+        if path == self.files[READER]:
+            return UnitHearing(f"unit2text ({path.name})", self.extractor, self.reader)
+        return open_recognizer(path, self.paths.device)
 
     def identity(self, need: str) -> str:
-        """A name made from what a model's files hold, for records; "" where there is none."""
-        paths: dict[str, Path | None] = {
-            RECOGNIZER: self.recognizer_path or self.reader_path,
-            READER: self.reader_path,
-            PHRASEBOOK: None if self.bundle is None else self.bundle.references,
-            EXTRACTOR: self.encoder_path,
-            SPEAKER: self.paths.speaker_encoder,
-            SYNCNET: self.paths.syncnet,
-        }
-        path = paths.get(need, self.paths.others.get(judge_named(need) or ""))
+        """Return a name made from what a model's files hold, for records; "" where there is none."""
+        path = self.files.get(need)
         if path is None or need not in self.there:
             return ""
         own = recognizer_fingerprint(path) if path.is_dir() else file_digest(path)
         if need == SYNCNET and self.paths.watched != AS_PUBLISHED:
             return key_of(own, self.paths.watched.pictures, self.paths.watched.side)
-        return key_of(own, self.identity(EXTRACTOR)) if need == RECOGNIZER and path == self.reader_path else own
+        return key_of(own, self.identity(EXTRACTOR)) if need == RECOGNIZER and path == self.files[READER] else own
 
 
 _CONTRACT: type[SpeechRecognizer] = UnitHearing

@@ -4,75 +4,25 @@ The file exports METRICS: what the function needs and what each figure is. It is
 `Missing` with its reason, never a zero: a row of a table then says why it is empty.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
-from avcore.arrays import Floats, Pixels, Samples
+from avcore.arrays import Samples
 from avcore.errors import MediaError, NoSpeechError, UsageError
-from avcore.faces.crop import Box
-from avcore.units import Units
 from avcore.usage import did_you_mean
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.needs import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SOURCE, in_words, is_installed
 
 Better = Literal["higher", "lower", "near"]
 """Which figure is better: more, less, or one near that of the recordings (of a ratio: near 1, of a difference: near 0)."""
-
-SOURCE, REFERENCE, REFERENCE_TEXT, FACES, OTHERS = "source", "reference", "reference_text", "faces", "others"
-RECOGNIZER, EXTRACTOR, SPEAKER, SYNCNET = "recognizer", "extractor", "speaker", "syncnet"
-READER, PHRASEBOOK = "reader", "phrasebook"
-_PACKAGE, _JUDGE = "package:", "judge:"
-_IN_WORDS = {
-    SOURCE: "the source",
-    REFERENCE: "reference speech",
-    REFERENCE_TEXT: "a reference text",
-    FACES: "pictures with a face",
-    OTHERS: "clips of other people",
-    RECOGNIZER: "a recognizer",
-    EXTRACTOR: "a unit encoder",
-    SPEAKER: "a speaker encoder",
-    SYNCNET: "SyncNet (--syncnet)",
-    READER: "a text reader of units (--unit2text-path)",
-    PHRASEBOOK: "the units of all sentences that a bundle knows",
-}
-"""What metrics may need beside the outcome, as a reason names it: sides of a case, faces in pictures, models."""
-
 DUBS, SPEECH = "dubs", "speech"
 """What is evaluated: dubs into another language; speech with the words and the time of a recording."""
-
-
-def package(name: str) -> str:
-    """The need of an installed package."""
-    return _PACKAGE + name
-
-
-def user_judge(name: str) -> str:
-    """The need of a model of the user's own, given as `--judge NAME=PATH`."""
-    return _JUDGE + name
-
-
-def judge_named(need: str) -> str | None:
-    """The NAME of a need of `--judge`; None for another need."""
-    return need.removeprefix(_JUDGE) if need.startswith(_JUDGE) else None
-
-
-def in_words(need: str) -> str:
-    """A need as a reason names it."""
-    if need.startswith(_PACKAGE):
-        return f"{need.removeprefix(_PACKAGE)}, which is not installed"
-    name = judge_named(need)
-    return _IN_WORDS[need] if name is None else f"a model (--judge {name}=FILE)"
-
-
-def is_installed(need: str) -> bool:
-    """Whether a need is a package that is there."""
-    return need.startswith(_PACKAGE) and find_spec(need.removeprefix(_PACKAGE)) is not None
 
 
 @dataclass(frozen=True)
@@ -86,79 +36,17 @@ Measured = Mapping[str, float | Missing]
 """Figures by name. Beside a rate stand the sums that it is made of, so that a set has the rate of its sums."""
 
 
-class Clip(Protocol):
-    """A video or a sound as metrics look at it; each part is made when it is first asked for.
-
-    Any of them may raise a NetflipsError: no sound, no face, a file that cannot be decoded.
-    """
-
-    @property
-    def path(self) -> Path:
-        """The file itself."""
-
-    @property
-    def seconds(self) -> float:
-        """How long its sound lasts."""
-
-    @property
-    def speech(self) -> Samples:
-        """Its sound, float32 [S] at 16 kHz in -1..1."""
-
-    def pictures(self) -> Iterator[Pixels]:
-        """Its pictures at 25 fps, uint8 [height, width, 3] RGB, of the size of the file."""
-
-    def faces(self) -> Sequence[Box | None]:
-        """Where the speaker's face is in each of its pictures, [4] (x1, y1, x2, y2) in pixels; None = none was found."""
-
-    def openings(self) -> Floats:
-        """The gap between the lips in each picture, in distances between the eyes' outer corners; NaN = unseen: float [T]."""
-
-    @property
-    def heard(self) -> Units:
-        """Units of the sound alone, with their own durations."""
-
-    @property
-    def seen(self) -> Units:
-        """Units of the lips alone, with their own durations."""
-
-    @property
-    def voice(self) -> Floats:
-        """Whose voice it is: float32 [E] of unit length."""
-
-    @property
-    def text(self) -> str:
-        """What the recognizer writes of its sound, as it is shown."""
+def rate(name: str, above: float, below: float, why: str, sums: tuple[str, str] | None = None) -> Measured:
+    """Return a rate with its sums, or `Missing` where there is nothing to divide by. sums: their names, as `Kind.sums` has them."""
+    above_name, below_name = sums or sums_of_rate(name)
+    if not below:
+        return {name: Missing(why)}
+    return {name: float(above / below), above_name: float(above), below_name: float(below)}
 
 
-class Case(Protocol):
-    """What went in and what was expected; None where there is no such side."""
-
-    @property
-    def language(self) -> str:
-        """That the outcome speaks, two letters, "" = unknown."""
-
-    @property
-    def source(self) -> Clip | None:
-        """What it was made from."""
-
-    @property
-    def reference(self) -> Clip | None:
-        """What is right: speech or a video of the same words."""
-
-    @property
-    def reference_text(self) -> str | None:
-        """What should be said."""
-
-    @property
-    def report(self) -> Path | None:
-        """JSON of `netflips dub --report`."""
-
-    @property
-    def other_voices(self) -> Sequence[Floats]:
-        """Voices of other people's sources in the same set, float32 [E] of unit length each."""
-
-    def model(self, need: str) -> Any:
-        """The model that a need names; of a need of `user_judge`, its path."""
+def sums_of_rate(name: str) -> tuple[str, str]:
+    """Return the usual names of the sums of a rate: errors over length."""
+    return f"{name}_errors", f"{name}_length"
 
 
 @dataclass(frozen=True)

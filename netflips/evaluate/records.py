@@ -1,27 +1,40 @@
 """What was measured, a line a clip and measure: `records.jsonl`, which grows, and is believed for the same files and models."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from avcore.errors import CheckpointError, NetflipsError
+from avcore.progress import Progress
 from avcore.runs import journal
+from avcore.runs.work import Pool
+from netflips.evaluate.cases import DUBBED
 from netflips.evaluate.metric import Measured, Missing
+from netflips.evaluate.running import CaseJob, run_left
+
+LOG = logging.getLogger("netflips")
 
 RECORDS = "records.jsonl"
 _KEYS = ("id", "subject", "measure", "key")
 
 Place = tuple[str, str, str]
 """Id, subject and measure of a record."""
+Task = tuple[str, str, str]
+"""Subject, measure and key of what is to be measured of a case."""
+MeasureJob = CaseJob[int, Task]
+"""What is not done yet of a case, by its number."""
 
 
 @dataclass(frozen=True)
 class Record:
     """One measure of one clip.
 
-    subject: what stood in the dub's place (`netflips.evaluate.clips.SUBJECTS`). key: made from all that the figures depend on.
-    figures: by name. missing: why others are not there. failed: why nothing could be measured of this clip, as one without a face;
-    "" = it could. texts: what was heard and what should have been, where the measure is of texts.
+    subject: what stood in the dub's place (`netflips.evaluate.cases`). key: made from all that the figures depend on. figures: by
+    name. missing: why others are not there. failed: why nothing could be measured of this clip, as one without a face; "" = it
+    could. texts: what was heard and what should have been, where the measure is of texts.
     """
 
     id: str
@@ -40,23 +53,22 @@ class Record:
 
     @classmethod
     def of(cls, place: Place, key: str, found: Measured, texts: Mapping[str, str]) -> "Record":
-        """The record of what a metric answered."""
+        """Make the record of what a metric answered."""
         missing = {name: value.reason for name, value in found.items() if isinstance(value, Missing)}
         figures = {name: float(value) for name, value in found.items() if not isinstance(value, Missing)}
         return cls(*place, key, figures, missing, "", dict(texts))
 
     def to_row(self) -> dict[str, Any]:
-        """The record as a JSON object; what it does not have is left out."""
+        """Return the record as a JSON object; what it does not have is left out."""
         return {name: value for name, value in vars(self).items() if value or name in _KEYS}
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Record":
-        """A record again. Raises TypeError or ValueError for what is none."""
+        """Read a record again. Raises TypeError or ValueError for what is none."""
         figures = {str(name): float(value) for name, value in dict(row.get("figures", {})).items()}
-        texts = {str(name): str(value) for name, value in dict(row.get("texts", {})).items()}
-        missing = {str(name): str(value) for name, value in dict(row.get("missing", {})).items()}
-        place = (str(row["id"]), str(row["subject"]), str(row["measure"]))
-        return cls(*place, str(row["key"]), figures, missing, str(row.get("failed", "")), texts)
+        missing, texts = ({str(k): str(v) for k, v in dict(row.get(name, {})).items()} for name in ("missing", "texts"))
+        place, measure = (str(row["id"]), str(row["subject"])), str(row["measure"])
+        return cls(*place, measure, str(row["key"]), figures, missing, str(row.get("failed", "")), texts)
 
 
 def add(folder: Path, records: Iterable[Record]) -> None:
@@ -65,7 +77,7 @@ def add(folder: Path, records: Iterable[Record]) -> None:
 
 
 def read(folder: Path, is_repaired: bool = False) -> dict[Place, Record]:
-    """The records of a folder, the last of each place. is_repaired: half and damaged lines are cut out, which are named."""
+    """Read the records of a folder, the last of each place. is_repaired: half and damaged lines are cut out, which are named."""
     path = folder / RECORDS
     if is_repaired:
         journal.repair(path, *_KEYS)
@@ -77,3 +89,57 @@ def read(folder: Path, is_repaired: bool = False) -> dict[Place, Record]:
             continue
         found[record.place] = record
     return found
+
+
+class Measuring:
+    """A worker that measures cases with models of its own."""
+
+    _is_ready = False
+
+    def load(self) -> str:
+        """Read the models; returns what is wrong with one of them, "" = nothing."""
+        try:
+            self._load()
+        except NetflipsError as error:
+            return str(error)
+        self._is_ready = True
+        return ""
+
+    def process(self, *parts: Sequence[MeasureJob]) -> list[Record]:
+        """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read: no clip can help that."""
+        if not self._is_ready and (complaint := self.load()):
+            raise CheckpointError(complaint)
+        return [one for part in parts for job in part for one in self._measure(job.case, job.tasks)]
+
+    def _load(self) -> None:
+        raise NotImplementedError
+
+    def _measure(self, number: int, tasks: Sequence[Task]) -> Iterable[Record]:
+        raise NotImplementedError
+
+
+def completed(
+    ids: Sequence[str], keys: Mapping[Place, str], out_dir: Path, pool: Pool[MeasureJob, int], stage: str, progress: Progress
+) -> dict[Place, Record]:
+    """Measure what is not measured yet; returns all records that are asked for, in the order of `keys`.
+
+    ids: of the cases. keys: of all that is asked for. out_dir: where records are kept, a case at a time. pool: of workers as
+    `Measuring` is one. Raises NetflipsError for what concerns all cases; what is wrong with one is its record.
+    """
+    numbers = {name: number for number, name in enumerate(ids)}
+    known = {place: one for place, one in read(out_dir, is_repaired=True).items() if keys.get(place) == one.key}
+    if known:
+        LOG.info("%d of %d measures were done already", len(known), len(keys))
+
+    def is_done(number: int, task: Task) -> bool:
+        return (ids[number], *task[:2]) in known
+
+    def lost(job: MeasureJob, reason: str) -> list[Record]:
+        return [Record(ids[job.case], *task, failed=reason) for task in job.tasks]
+
+    wanted = [(numbers[name], (subject, measure, key)) for (name, subject, measure), key in keys.items()]
+    for found in run_left(wanted, is_done, pool, lost, partial(add, out_dir), stage, progress):
+        known |= {one.place: one for one in found}
+        for reason in dict.fromkeys(one.failed for one in found if one.failed and one.subject == DUBBED):
+            LOG.warning("%s: failed: %s", found[0].id, reason)
+    return {place: known[place] for place in keys}

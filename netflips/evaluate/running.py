@@ -24,41 +24,38 @@ class CaseJob(Generic[Case, Task]):
     tasks: tuple[Task, ...]
 
 
-def jobs_left(wanted: Iterable[tuple[Case, Task]], is_done: Callable[[Case, Task], bool]) -> list[CaseJob[Case, Task]]:
-    """What is left to do of what is wanted, each thing once, a job for a case, in the order in which cases are asked for first."""
-    left: dict[Case, dict[Task, None]] = {}
-    for case, task in wanted:
-        if not is_done(case, task):
-            left.setdefault(case, {})[task] = None
-    return [CaseJob(case, tuple(tasks)) for case, tasks in left.items()]
-
-
-def run_jobs(
-    jobs: Sequence[CaseJob[Case, Task]],
+def run_left(
+    wanted: Iterable[tuple[Case, Task]],
+    is_done: Callable[[Case, Task], bool],
     pool: Pool[Any, int],
     lost: Callable[[CaseJob[Case, Task], str], Sequence[Found]],
     keep: Callable[[Sequence[Found]], None],
     stage: str,
     progress: Progress = silent,
-    done: int = 0,
 ) -> Iterator[Sequence[Found]]:
-    """Do jobs in a pool, which starts only where there are any; yields what was found of each once it is kept.
+    """Do what is left of what is wanted, each thing once, a job for a case; yields what was found of each once it is kept.
 
-    lost: records of a job that workers die of, with the reason. done: cases that were finished before, for `progress`. Raises
-    NetflipsError for what concerns all cases.
+    pool: starts only where anything is left. lost: records of a job that workers die of, with the reason. Raises NetflipsError for
+    what concerns all cases.
     """
-    total = done + len(jobs)
-    progress(stage, done, total)
-    if not jobs:
+    left: dict[Case, dict[Task, None]] = {}
+    cases = set[Case]()
+    for case, task in wanted:
+        cases.add(case)
+        if not is_done(case, task):
+            left.setdefault(case, {})[task] = None
+    done = len(cases) - len(left)
+    progress(stage, done, len(cases))
+    if not left:
         return
-    with pool, closing(_outcomes(jobs, pool)) as outcomes:
-        for outcome in outcomes:
+    jobs = (PoolTask.of(CaseJob(case, tuple(tasks))) for case, tasks in left.items())
+    with pool, closing(_outcomes(pool, jobs)) as outcomes:
+        for number, outcome in enumerate(outcomes, done + 1):
             found = outcome.result if isinstance(outcome, Finished) else lost(outcome.item, outcome.reason)
             keep(found)
-            done += 1
             yield found
-            progress(stage, done, total)
+            progress(stage, number, len(cases))
 
 
-def _outcomes(jobs: Sequence[CaseJob[Case, Task]], pool: Pool[Any, int]) -> Any:
-    yield from pool.run((number, PoolTask.of(job)) for number, job in enumerate(jobs))
+def _outcomes(pool: Pool[Any, int], jobs: Iterable[PoolTask[Any]]) -> Any:
+    yield from pool.run(enumerate(jobs))

@@ -14,13 +14,12 @@ from avcore.runs.work import Pool, Worker
 from netflips import __version__
 from netflips.bulk.spread import Spread
 from netflips.evaluate import tables
-from netflips.evaluate.cases import CaseFiles
-from netflips.evaluate.clips import DUBBED, TRUE_UNITS, TRUTH
+from netflips.evaluate.cases import DUBBED, TRUE_UNITS, TRUTH, CaseFiles
 from netflips.evaluate.curves import Curve
 from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.measuring import AskedFigures, Measurer, Work, measure
-from netflips.evaluate.metric import EXTRACTOR, RECOGNIZER
-from netflips.evaluate.records import RECORDS, Record
+from netflips.evaluate.measuring import AskedFigures, Measurer, Work, keys_of
+from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
+from netflips.evaluate.records import RECORDS, Record, completed
 from netflips.evaluate.results import RESULTS, write_evaluation
 from netflips.evaluate.suite_page import Told
 from netflips.evaluate.suite_rows import Row, rows_of, worst_clips
@@ -76,8 +75,12 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
 
             stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
         work = Work(tuple(cases), asked, settings.judges, stand_ins)
-        found = measure(work, out_dir, _pool(settings, Measurer, (work,)), progress)
-        curves = [] if settings.sweep is None else _curves(settings.sweep, cases, settings, out_dir, progress)
+        pool = partial(_pool, settings)
+        ids = [case.id for case in cases]
+        found = completed(ids, keys_of(work), out_dir, pool(Measurer, (work,)), "measure", progress)
+        sweep, curves = settings.sweep, list[Curve]()
+        if sweep is not None:
+            curves = curves_of(run_sweep(sweep, cases, settings.judges, out_dir, progress, pool), sweep)
         rows = rows_of(found, cases, asked, settings.goals, settings.titles)
         rows += settings.beside
         facts = {**settings.facts, **_facts(cases, asked, judges, rows, found.values())}
@@ -85,12 +88,6 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
         told = Told(settings.title, facts, rows, curves, worst, _failures(found.values()))
         write_evaluation(told, out_dir)
     return told
-
-
-def _curves(
-    sweep: Sweep, cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress
-) -> Sequence[Curve]:
-    return curves_of(run_sweep(sweep, cases, settings.judges, out_dir, progress, partial(_pool, settings)), sweep)
 
 
 def _pool(settings: SuiteSettings, worker_class: type[Worker], arguments: Sequence[Any]) -> Pool[Any, int]:

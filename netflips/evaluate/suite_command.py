@@ -12,7 +12,7 @@ from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder, require_file, require_place, write_text
 from avcore.loading import loading
-from avcore.outputs import keep_apart, keep_folder_apart
+from avcore.outputs import Input, Output, keep_folder_apart
 from avcore.plain_text import say
 from avcore.progress import bars
 from avcore.units.vocabulary import normalise_language
@@ -21,7 +21,6 @@ from avcore.usage import add_quiet_options
 if TYPE_CHECKING:
     from netflips.evaluate.cases import CaseFiles
     from netflips.evaluate.suite import SuiteSettings
-    from netflips.evaluate.suite_page import Told
     from netflips.evaluate.sweep import Sweep
 
 _LINE = '{"id", "source", "dub", "reference_text", "reference"?, "speaker"?, "language"?, "report"?}'
@@ -34,9 +33,14 @@ _BASELINES = (
 
 
 def build_dubs_parser() -> Parser:
-    """The options of `evaluate dubs`."""
+    """Return the options of `evaluate dubs`."""
     parser = Parser(prog="netflips evaluate dubs", description=f"Measure dubs against what they were made from. {_BASELINES}")
-    parser.add_argument("cases", type=Path, metavar="MANIFEST", help=f"JSON lines of {_LINE}; or a folder, see --dubs")
+    parser.add_argument(
+        "cases",
+        type=Input("the manifest", may_be_folder=True),
+        metavar="MANIFEST",
+        help=f"JSON lines of {_LINE}; or a folder, see --dubs",
+    )
     folder = parser.add_argument_group("a published split in place of a manifest (layouts of MuAViC and CVSS)")
     folder.add_argument("--dubs", type=Path, metavar="DIR", help="dubs of the split, <id>.mp4 or <id>_<lang>.mp4")
     folder.add_argument("--split", default="test", help="<split>.tsv of the folder (default: test)")
@@ -47,58 +51,50 @@ def build_dubs_parser() -> Parser:
 
 
 def build_speech_parser() -> Parser:
-    """The options of `evaluate speech`."""
+    """Return the options of `evaluate speech`."""
     parser = Parser(
         prog="netflips evaluate speech",
         description="Measure speech that says the same words in the same time as a recording: for silent lips, resynthesis. The "
         f"reference of a line is its `reference`, else its `source`. {_BASELINES}",
     )
-    parser.add_argument("cases", type=Path, metavar="MANIFEST", help='JSON lines of {"id", "dub", "reference" or "source", ...}')
+    line = '{"id", "dub", "reference" or "source", ...}'
+    parser.add_argument("cases", type=Input("the manifest"), metavar="MANIFEST", help=f"JSON lines of {line}")
     _add_suite(parser)
     return parser
 
 
 def build_dub_parser() -> Parser:
-    """The options of `evaluate dub`."""
+    """Return the options of `evaluate dub`."""
     parser = Parser(prog="netflips evaluate dub", description="Measure one dub beside its source, without references.")
-    parser.add_argument("dub", type=Path, metavar="DUB", help="the dubbed video")
-    parser.add_argument("--source", type=Path, required=True, metavar="VIDEO", help="what it was made from")
+    parser.add_argument("dub", type=Input("the dub"), metavar="DUB", help="the dubbed video")
+    parser.add_argument("--source", type=Input("the source"), required=True, metavar="VIDEO", help="what it was made from")
     parser.add_argument("--reference-text", default="", metavar="TEXT", help="what it should say, where that is known")
-    parser.add_argument("--report", type=Path, metavar="JSON", help="what netflips dub --report wrote, for time and memory")
+    parser.add_argument("--report", type=Input("the report"), metavar="JSON", help="of netflips dub --report, for time and memory")
     _add_suite(parser, is_single=True)
     return parser
 
 
 def build_compare_parser() -> Parser:
-    """The options of `evaluate compare`."""
+    """Return the options of `evaluate compare`."""
     parser = Parser(
         prog="netflips evaluate compare",
         description="Say what of two evaluations of the same clips differs significantly (paired bootstrap, p below 0.05). Of "
         "twenty figures that do not differ, one will seem to.",
     )
-    parser.add_argument("first", type=Path, metavar="A", help="folder that netflips evaluate wrote")
-    parser.add_argument("second", type=Path, metavar="B", help="another, of the same clips")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
+    run_folder = Input("the records", may_be_folder=True)
+    parser.add_argument("first", type=run_folder, metavar="A", help="folder that netflips evaluate wrote")
+    parser.add_argument("second", type=run_folder, metavar="B", help="another, of the same clips")
+    parser.add_argument("--json", type=Output("--json"), metavar="FILE", help="write the figures as JSON too")
     add_quiet_options(parser, "the table")
     return parser
 
 
 def _add_suite(parser: Parser, is_single: bool = False) -> None:
-    default = "none is written" if is_single else str(_OUT_DIR)
-    parser.add_argument(
-        "--out-dir",
-        type=Path,
-        default=None if is_single else _OUT_DIR,
-        metavar="DIR",
-        help=f"for records.jsonl, metrics.json, table.md, table.tex and report.html (default: {default})",
-    )
-    parser.add_argument(
-        "--metrics",
-        "--measures",
-        default="",
-        metavar="A,B",
-        help="only these, by name or preset (av2av, dub, demo); a name that is none lists them all",
-    )
+    folder = None if is_single else _OUT_DIR
+    told = f"for records.jsonl, metrics.json, table.md, table.tex and report.html (default: {folder or 'none is written'})"
+    parser.add_argument("--out-dir", type=Path, default=folder, metavar="DIR", help=told)
+    told = "only these, by name or preset (av2av, dub, demo); a name that is none lists them all"
+    parser.add_argument("--metrics", "--measures", default="", metavar="A,B", help=told)
     parser.add_argument("--lang", metavar="LANG", help="language of what was made (default: as the lines say, else ko)")
     parser.add_argument("--face", default="auto", help="whose face: auto (the largest that speaks), largest, or N-th from the left")
     judges = parser.add_argument_group("models that listen and look")
@@ -109,22 +105,21 @@ def _add_suite(parser: Parser, is_single: bool = False) -> None:
         help="Whisper converted for faster-whisper, or Vosk; or judge-whisper, judge-whisper-en or judge-vosk-ko, which `make "
         "judges` installs (default: judge-whisper where it is installed, else unit2text)",
     )
-    judges.add_argument(
-        "--judge",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help="an ONNX file that takes sound: mos (a score) or speaker (a vector); can be given again",
-    )
-    judges.add_argument("--unit2text-path", type=Path, metavar="FILE", help="text reader (default: the bundle's, where it has one)")
-    judges.add_argument("--av2unit-path", type=Path, metavar="FILE", help="unit encoder (default: the bundle's)")
-    judges.add_argument("--speaker-encoder-path", type=Path, metavar="FILE", help="encoder.pt (default: comes with NetfLips)")
-    judges.add_argument("--syncnet", type=Path, metavar="FILE", help="syncnet_v2.model, as published, for LSE-C and LSE-D")
-    judges.add_argument(
-        "--least-pictures", type=int, default=100, metavar="N", help="SyncNet looks at faces of more than N pictures (default: 100)"
-    )
+    told = "an ONNX file that takes sound: mos (a score) or speaker (a vector); can be given again"
+    judges.add_argument("--judge", action="append", default=[], metavar="NAME=FILE", help=told)
+    for name, file, told in (
+        ("unit2text-path", "the text reader", "text reader (default: the bundle's, where it has one)"),
+        ("av2unit-path", "the unit encoder", "unit encoder (default: the bundle's)"),
+        ("speaker-encoder-path", "the speaker encoder", "encoder.pt (default: comes with NetfLips)"),
+        ("syncnet", "SyncNet", "syncnet_v2.model, as published, for LSE-C and LSE-D"),
+    ):
+        judges.add_argument(f"--{name}", type=Input(file), metavar="FILE", help=told)
+    told = "SyncNet looks at faces of more than N pictures (default: 100)"
+    judges.add_argument("--least-pictures", type=int, default=100, metavar="N", help=told)
     judges.add_argument("--least-face", type=float, default=100, metavar="PIXELS", help="and larger than this (default: 100)")
-    if not is_single:
+    if is_single:
+        parser.set_defaults(jobs=1, ray=False, address=None, worst=1, true_units=False)
+    else:
         parser.add_argument("--true-units", action="store_true", help="say references from their own units too, as a ceiling")
         parser.add_argument("--worst", type=int, default=10, metavar="N", help="clips that the page shows (default: 10)")
         spread = parser.add_argument_group("spreading the work")
@@ -138,11 +133,12 @@ def _add_sweep(parser: Parser) -> None:
     group = parser.add_argument_group("noise sweep: what is understood of the sources from sound, lips and both")
     group.add_argument("--noise", metavar="DB,DB", help="ratios of speech to noise in dB, as 20,10,5,0,-5,-10")
     group.add_argument("--noise-kinds", default=",".join(_NOISES), metavar="A,B", help=f"of {', '.join(_NOISES)} (default: all)")
-    group.add_argument("--noise-file", type=Path, metavar="FILE", help="this sound in their place, as babble.wav")
+    group.add_argument("--noise-file", type=Input("the noise"), metavar="FILE", help="this sound in their place, as babble.wav")
     group.add_argument("--noise-clips", type=int, default=0, metavar="N", help="on the first N cases (default: all)")
     group.add_argument("--source-lang", default="en", metavar="LANG", help="language of the sources (default: en)")
-    group.add_argument("--utut-path", type=Path, metavar="FILE", help="translator (default: the bundle's)")
-    group.add_argument("--unit2av-path", type=Path, metavar="FILE", help="renderer, whose voice speaks (default: the bundle's)")
+    group.add_argument("--utut-path", type=Input("the translator"), metavar="FILE", help="translator (default: the bundle's)")
+    told = "renderer, whose voice speaks (default: the bundle's)"
+    group.add_argument("--unit2av-path", type=Input("the renderer"), metavar="FILE", help=told)
 
 
 def main_dubs(argv: Sequence[str]) -> int:
@@ -167,26 +163,22 @@ def main_compare(argv: Sequence[str]) -> int:
 
 def _dubs(options: argparse.Namespace) -> None:
     with loading():
+        from netflips.evaluate.cases import check_cases, read_cases
+        from netflips.evaluate.folders import Layout, cases_of_folder
         from netflips.evaluate.metric import DUBS
 
-    _run(options, _cases_of_dubs(options), DUBS, "Dubs", _sweep(options))
-
-
-def _cases_of_dubs(options: argparse.Namespace) -> "tuple[CaseFiles, ...]":
-    from netflips.evaluate.cases import check_cases, read_cases
-    from netflips.evaluate.folders import Layout, cases_of_folder
-    from netflips.evaluate.metric import SOURCE
-
-    if not options.cases.is_dir():
-        for flag in ("dubs", "speech"):
-            if getattr(options, flag) is not None:
-                raise UsageError(f"--{flag} goes with a folder", expected="a folder in place of the manifest", found=options.cases)
-        return read_cases(require_file(options.cases, "the manifest"), (SOURCE,), options.lang)
-    if options.dubs is None:
-        raise UsageError("say where the dubs of the split are", expected="--dubs DIR", found=f"the folder {options.cases}")
-    language = normalise_language(options.lang or "ko")
-    layout = Layout(options.cases, options.dubs, options.split, language, options.speech)
-    return check_cases(cases_of_folder(layout), options.cases)
+    folder = options.cases if options.cases.is_dir() else None
+    for flag in ("dubs", "speech"):
+        if folder is None and getattr(options, flag) is not None:
+            raise UsageError(f"--{flag} goes with a folder", expected="a folder in place of the manifest", found=options.cases)
+    if folder is None:
+        cases = read_cases(require_file(options.cases, "the manifest"), ("source",), options.lang)
+    elif options.dubs is None:
+        raise UsageError("say where the dubs of the split are", expected="--dubs DIR", found=f"the folder {folder}")
+    else:
+        layout = Layout(folder, options.dubs, options.split, normalise_language(options.lang or "ko"), options.speech)
+        cases = check_cases(cases_of_folder(layout), folder)
+    _run(options, cases, DUBS, "Dubs", _sweep(options))
 
 
 def _speech(options: argparse.Namespace) -> None:
@@ -194,11 +186,11 @@ def _speech(options: argparse.Namespace) -> None:
         from netflips.evaluate.cases import read_cases
         from netflips.evaluate.metric import SPEECH
 
-    cases = read_cases(require_file(options.cases, "the manifest"), (), options.lang)
+    cases = read_cases(options.cases, (), options.lang)
     truths = tuple(replace(case, reference=case.reference or case.source) for case in cases)
     if lacking := [case.id for case in truths if case.reference is None]:
         raise UsageError("some lines have nothing to compare with", expected="reference, or source", found=", ".join(lacking[:20]))
-    _run(options, truths, SPEECH, "Speech", None)
+    _run(options, truths, SPEECH, "Speech")
 
 
 def _dub(options: argparse.Namespace) -> None:
@@ -208,19 +200,15 @@ def _dub(options: argparse.Namespace) -> None:
         from netflips.evaluate.cases import CaseFiles, check_cases
         from netflips.evaluate.metric import DUBS
 
-    for path, what in ((options.dub, "the dub"), (options.source, "the source"), (options.report, "the report")):
-        if path is not None:
-            require_file(path, what)
     require_no_still(probe(options.source).still, options.source)
     text = " ".join(options.reference_text.split())
     case = CaseFiles(options.dub.name, options.dub, options.source, None, text, "", options.lang or "", options.report)
     cases = check_cases([case], options.dub)
-    options.jobs, options.ray, options.address, options.worst, options.true_units = 1, False, None, 1, False
     if options.out_dir is not None:
-        _run(options, cases, DUBS, options.dub.name, None)
+        _run(options, cases, DUBS, options.dub.name)
         return
     with private_folder() as options.out_dir:
-        _run(options, cases, DUBS, options.dub.name, None, is_kept=False)
+        _run(options, cases, DUBS, options.dub.name, is_kept=False)
 
 
 def _run(
@@ -228,23 +216,30 @@ def _run(
     cases: "tuple[CaseFiles, ...]",
     suite: str,
     title: str,
-    sweep: "Sweep | None",
+    sweep: "Sweep | None" = None,
     is_kept: bool = True,
 ) -> None:
     """Check everything, measure, and say the table."""
     from netflips.evaluate.cases import check_media
-    from netflips.evaluate.results import PAGE
-    from netflips.evaluate.suite import run_suite
+    from netflips.evaluate.results import PAGE, curve_file, facts_text
+    from netflips.evaluate.suite import FILES, FOLDERS, run_suite
+    from netflips.evaluate.tables import markdown
 
     cases = tuple(replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases)
     settings = _settings(options, cases, suite, title, sweep)
-    _check_places(options, cases, settings)
-    check_media(cases, getattr(options, "cases", cases[0].dub))
+    manifest, folder = getattr(options, "cases", cases[0].dub), options.out_dir
+    files = (*FILES, *(curve_file(name) for name in (sweep.names if sweep else ())))
+    inputs = [manifest, *settings.judges.given, *(file for case in cases for file in case.files.values())]
+    keep_folder_apart(folder, files, FOLDERS, inputs, "choose another --out-dir")
+    require_place(folder / FILES[0], "the records")
+    check_media(cases, manifest)
     with bars(options.quiet) as progress:
-        told = run_suite(cases, settings, options.out_dir, progress)
-    _tell(told)
+        told = run_suite(cases, settings, folder, progress)
+    say(f"{facts_text(told)}\n{markdown(told.rows)}".rstrip("\n"))
+    for curve in told.curves:
+        say(curve.sentence)
     if is_kept:
-        LOG.info("written: %s", options.out_dir / PAGE)
+        LOG.info("written: %s", folder / PAGE)
 
 
 def _settings(
@@ -252,7 +247,7 @@ def _settings(
 ) -> "SuiteSettings":
     from netflips.bulk.spread import Spread
     from netflips.bundles.paths import bundle_paths
-    from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
+    from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
     from netflips.evaluate.face_clips import LeastFace
     from netflips.evaluate.judges import JudgePaths
     from netflips.evaluate.measuring import AskedFigures
@@ -269,11 +264,9 @@ def _settings(
         raise UsageError("--true-units needs reference speech", expected="lines with a reference")
     subjects = (DUBBED, *(name for name, is_there in has.items() if is_there), *([TRUE_UNITS] if options.true_units else []))
     judges = JudgePaths(
-        None if options.recognizer is None else recognizer_folder(options.recognizer),
-        _given(options.unit2text_path, "the text reader"), _given(options.av2unit_path, "the unit encoder"),
-        _given(options.speaker_encoder_path, "the speaker encoder"), _given(options.syncnet, "SyncNet"),
-        device_name(options), options.precision, parse_face_choice(options.face),
-        LeastFace(options.least_pictures, options.least_face), _judges(options.judge),
+        None if options.recognizer is None else recognizer_folder(options.recognizer), options.unit2text_path,
+        options.av2unit_path, options.speaker_encoder_path, options.syncnet, device_name(options), options.precision,
+        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face), _judges(options.judge),
         outside=True,
     )  # fmt: skip
     return SuiteSettings(
@@ -285,7 +278,8 @@ def _settings(
 
 def _judges(given: Sequence[str]) -> dict[str, Path]:
     """Read NAME=FILE of `--judge`. Raises UsageError for a name that no metric needs."""
-    from netflips.evaluate.metric import all_metrics, judge_named
+    from netflips.evaluate.metric import all_metrics
+    from netflips.evaluate.needs import judge_named
 
     known = {name for metric in all_metrics() for need in metric.needs if (name := judge_named(need))}
     found = dict[str, Path]()
@@ -295,10 +289,6 @@ def _judges(given: Sequence[str]) -> dict[str, Path]:
             raise UsageError("--judge cannot be used", expected=f"NAME=FILE, NAME one of {', '.join(sorted(known))}", found=one)
         found[name] = require_file(Path(path), f"the judge {name}")
     return found
-
-
-def _given(path: Path | None, what: str) -> Path | None:
-    return None if path is None else require_file(path, what)
 
 
 def _sweep(options: argparse.Namespace) -> "Sweep | None":
@@ -315,38 +305,13 @@ def _sweep(options: argparse.Namespace) -> "Sweep | None":
         raise UsageError("--noise-kinds cannot be used", expected=", ".join(KINDS), found=", ".join(unknown))
     if options.noise_clips < 0:
         raise UsageError("--noise-clips must be 0 (all) or more", found=options.noise_clips)
-    paths = bundle_paths()
     given = {"av2unit": options.av2unit_path, "utut": options.utut_path, "unit2av": options.unit2av_path}
-    own = {name: require_file(path, f"--{name}-path") for name, path in given.items() if path is not None}
-    models = replace(paths, **own)  # type: ignore[arg-type]  # none of them is `others`
-    noise = _given(options.noise_file, "the noise")
-    return Sweep(parse_levels(options.noise), kinds, noise, models, normalise_language(options.source_lang), options.noise_clips)
-
-
-def _check_places(options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", settings: "SuiteSettings") -> None:
-    from netflips.evaluate.results import curve_file
-    from netflips.evaluate.suite import FILES, FOLDERS
-
-    inputs = [file for case in cases for file in case.files.values()]
-    others = [path for path in (*settings.judges.given, getattr(options, "cases", None)) if path is not None]
-    files = (*FILES, *(curve_file(name) for name in (settings.sweep.names if settings.sweep else ())))
-    keep_folder_apart(options.out_dir, files, FOLDERS, [*inputs, *others], "choose another --out-dir")
-    require_place(options.out_dir / FILES[0], "the records")
-
-
-def _tell(told: "Told") -> None:
-    from netflips.evaluate.results import facts_text
-    from netflips.evaluate.tables import markdown
-
-    say(f"{facts_text(told)}\n{markdown(told.rows)}".rstrip("\n"))
-    for curve in told.curves:
-        say(curve.sentence)
+    models = replace(bundle_paths(), **{name: path for name, path in given.items() if path is not None})
+    levels, language = parse_levels(options.noise), normalise_language(options.source_lang)
+    return Sweep(levels, kinds, options.noise_file, models, language, options.noise_clips)
 
 
 def _compare(options: argparse.Namespace) -> None:
-    if options.json is not None:
-        keep_apart({"--json": options.json}, {"the records": [one / "records.jsonl" for one in (options.first, options.second)]})
-        require_place(options.json)
     with loading():
         from netflips.evaluate.compare import compare, comparison_json, table
 

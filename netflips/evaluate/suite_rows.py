@@ -10,8 +10,7 @@ from typing import Any
 from avcore.plain_text import several
 from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
-from netflips.evaluate.cases import CaseFiles
-from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
+from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH, CaseFiles
 from netflips.evaluate.measuring import AskedFigures
 from netflips.evaluate.metric import Kind, Missing
 from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, corpus_likeness

@@ -6,32 +6,32 @@ What is understood is translated, spoken in a voice of nobody's and heard by the
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from av2unit.sources import AUDIO, VIDEO
 from avcore.arrays import Doubles, Samples
-from avcore.errors import CheckpointError, NetflipsError, UsageError
+from avcore.errors import NetflipsError, UsageError
 from avcore.progress import Progress, silent
 from avcore.runs.cache import file_digest, key_of
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Pool, Worker
 from avcore.units import Units
 from netflips.bundles.paths import bundle_paths
-from netflips.evaluate import records
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import Clips
 from netflips.evaluate.curves import BOTH, MODALITIES, Curve, curve_of
 from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.metric import EXTRACTOR, RECOGNIZER, Measured, all_kinds
+from netflips.evaluate.metric import Measured, all_kinds
 from netflips.evaluate.metrics.text import text_errors, text_likeness
 from netflips.evaluate.metrics.units import unit_errors_of
+from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
 from netflips.evaluate.noise import BABBLE, at_snr, file_noise, noise_of_kind
 from netflips.evaluate.noise import KINDS as NOISES
-from netflips.evaluate.records import Record
-from netflips.evaluate.running import CaseJob, jobs_left, run_jobs
+from netflips.evaluate.records import Measuring, Record, Task, completed
 from netflips.evaluate.suite_rows import values_of
 from netflips.models import Models, load_models
 from netflips.options import ModelPaths, RunOptions
@@ -89,24 +89,11 @@ def run_sweep(
     chosen = [case for case in cases if case.source is not None and sweep.group in (None, case.group)][: sweep.number or None]
     if not chosen or EXTRACTOR not in Judges(paths).there:
         raise UsageError("--noise needs sources and a unit encoder", expected="cases with a source, and a bundle")
-    work = Sweeper(sweep, chosen, paths)
-    keys = [work.key(case) for case in chosen]
-    known = records.read(out_dir, is_repaired=True)
-    wanted = [(number, subject) for number in range(len(chosen)) for subject in work.subjects()]
-
-    def is_done(number: int, subject: str) -> bool:
-        kept = known.get((chosen[number].id, subject, NOISE))
-        return kept is not None and kept.key == keys[number]
-
-    def lost(job: CaseJob[int, str], reason: str) -> list[Record]:
-        return [Record(chosen[job.case].id, subject, NOISE, keys[job.case], failed=reason) for subject in job.tasks]
-
-    left = jobs_left(wanted, is_done)
     arguments = sweep, tuple(chosen), paths
+    work = Sweeper(*arguments)
+    keys = {(case.id, subject, NOISE): key for case in chosen for key in [work.key(case)] for subject in work.subjects()}
     pool = ProcessPool[Any, int](Sweeper, arguments, 1) if pool_of is None else pool_of(Sweeper, arguments)
-    for found in run_jobs(left, pool, lost, partial(records.add, out_dir), _STAGE, progress, len(chosen) - len(left)):
-        known |= {one.place: one for one in found}
-    return [known[chosen[number].id, subject, NOISE] for number, subject in wanted]
+    return list(completed([case.id for case in chosen], keys, out_dir, pool, _STAGE, progress).values())
 
 
 def subject_of(modalities: str, noise: str = "", level: float = 0.0) -> str:
@@ -114,22 +101,18 @@ def subject_of(modalities: str, noise: str = "", level: float = 0.0) -> str:
     return VIDEO if modalities == VIDEO else f"{noise}@{level:g}:{modalities}"
 
 
-class Sweeper:
-    """A worker: hears cases through noise."""
+class Sweeper(Measuring):
+    """Hears cases through noise."""
 
     def __init__(self, sweep: Sweep, cases: Sequence[CaseFiles], paths: JudgePaths) -> None:
         self._sweep, self._cases, self._judges = sweep, cases, Judges(paths)
-        self._clips = Clips(cases, self._judges)
-        self._paths, self._is_ready = sweep.models or bundle_paths(), False
+        self._clips, self._paths = Clips(cases, self._judges), sweep.models or bundle_paths()
+        self._is_heard = RECOGNIZER in self._judges.there
 
     @cached_property
     def _models(self) -> Models:
         run = RunOptions(device=self._judges.paths.device, precision=self._judges.paths.precision)
         return load_models(self._paths, self._sweep.source, self._cases[0].language or "ko", run)
-
-    @cached_property
-    def _is_heard(self) -> bool:
-        return RECOGNIZER in self._judges.there
 
     @cached_property
     def _identity(self) -> list[str]:
@@ -139,44 +122,29 @@ class Sweeper:
         return [*models, self._judges.identity(RECOGNIZER), *noise, *(case.id for case in self._cases)]
 
     def key(self, case: CaseFiles) -> str:
-        """What the figures of a case are made from."""
+        """Make a key of what the figures of a case are made from."""
         assert case.source is not None
         return key_of(_FORMAT, file_digest(case.source), case.reference_text, self._identity, str(self._judges.paths.face))
 
     def subjects(self) -> Iterator[str]:
-        """Of the records of each case."""
+        """Yield the subjects of the records of each case."""
         yield VIDEO
-        for noise in self._sweep.names:
-            for level in self._sweep.levels:
-                yield subject_of(AUDIO, noise, level)
-                yield subject_of(BOTH, noise, level)
+        for noise, level in product(self._sweep.names, self._sweep.levels):
+            yield from (subject_of(AUDIO, noise, level), subject_of(BOTH, noise, level))
 
-    def load(self) -> str:
-        """Read the models; what is wrong with one of them, "" = nothing."""
-        try:
-            _ = self._models
-            _ = self._judges.recognizer if self._is_heard else None
-        except NetflipsError as error:
-            return str(error)
-        self._is_ready = True
-        return ""
+    def _load(self) -> None:
+        _ = self._models, self._judges.recognizer if self._is_heard else None
 
-    def process(self, *parts: Sequence[CaseJob[int, str]]) -> list[Record]:
-        """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read: no clip can help that."""
-        if not self._is_ready and (complaint := self.load()):
-            raise CheckpointError(complaint)
-        return [one for part in parts for job in part for one in self._measure(job.case, frozenset(job.tasks))]
-
-    def _measure(self, number: int, left: frozenset[str]) -> Iterator[Record]:
+    def _measure(self, number: int, tasks: Sequence[Task]) -> Iterator[Record]:
         """What is left of a case; where its lips cannot be seen, all of it has failed."""
-        case, models = self._cases[number], self._models
+        case, models, left = self._cases[number], self._models, {subject for subject, *_ in tasks}
         assert case.source is not None
         key, clip = self.key(case), self._clips.clip(case.source)
         try:
             speech, lips = clip.speech, clip.face.lips
             clean = models.extractor.extract(speech, lips)
         except NetflipsError as error:
-            yield from (Record(case.id, subject, NOISE, key, failed=str(error)) for subject in self.subjects() if subject in left)
+            yield from (Record(case.id, *task, failed=str(error)) for task in tasks)
             return
         if VIDEO in left:
             yield self._record(case, VIDEO, key, models.extractor.extract(None, lips), clean)

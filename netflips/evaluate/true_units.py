@@ -12,7 +12,7 @@ from avcore.progress import Progress, silent, track
 from avcore.runs.cache import file_digest, key_of
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.judges import Judges
-from netflips.evaluate.metric import EXTRACTOR, SPEAKER
+from netflips.evaluate.needs import EXTRACTOR, SPEAKER
 from netflips.options import ModelPaths
 from netflips.stages import load_voice
 

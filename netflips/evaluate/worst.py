@@ -14,8 +14,7 @@ from avcore.errors import NetflipsError
 from avcore.faces.crop import Box
 from avcore.media import iter_speech_blocks, pictures_at, probe
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from netflips.evaluate.cases import CaseFiles
-from netflips.evaluate.clips import DUBBED
+from netflips.evaluate.cases import DUBBED, CaseFiles
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_rows import Row, near_of
 from netflips.evaluate.tables import number

@@ -18,7 +18,7 @@ from netflips.bundles.describe import check_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import Phrasebook, read_references
 from netflips.dub.judgement import judge_utterance
-from netflips.evaluate.metrics.nearest import KnownSentences
+from netflips.evaluate.judges import KnownSentences
 from netflips.models import Models, load_models
 from netflips.options import RunOptions
 from netflips.recording.say import Translated

@@ -19,9 +19,8 @@ from avcore.statistics import Figure
 from avcore.texts import read_json
 from netflips.bundles.describe import file_facts, note
 from netflips.bundles.paths import bundle_paths
-from netflips.evaluate.cases import CaseFiles
+from netflips.evaluate.cases import DUBBED, CaseFiles
 from netflips.evaluate.charts import noise_curve, standing_alone
-from netflips.evaluate.clips import DUBBED
 from netflips.evaluate.judges import JudgePaths
 from netflips.evaluate.metric import Kind
 from netflips.evaluate.results import PAGE, RESULTS, TABLE, curve_file, metrics_json

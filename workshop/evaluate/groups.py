@@ -7,7 +7,7 @@ A group is a part of the table. Its clips are made from their numbers (`making`)
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from netflips.evaluate.clips import DUBBED, ITSELF, TRUTH
+from netflips.evaluate.cases import DUBBED, ITSELF, TRUTH
 from netflips.evaluate.measuring import AskedFigures
 from workshop.evaluate.conditions import LIPS, NOISE, SOUNDS
 

@@ -25,7 +25,7 @@ from avcore.runs.work import WorkersFailError
 from avcore.timeline import seconds_to_samples
 from avcore.units import Units
 from netflips.bundles.paths import bundle_paths
-from netflips.evaluate.running import CaseJob, jobs_left, run_jobs
+from netflips.evaluate.running import CaseJob, run_left
 from netflips.lip_speech.speaking import speak_lips
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, RunOptions
@@ -75,10 +75,13 @@ def make_clips(
     journal.repair(place.folder / MANIFEST, *_KEYS)
     known = {line["id"]: line for line in made_lines(place.folder)}
     wanted = [(number, group) for group in groups for number in range(min(settings.number, group.most))]
-    left = jobs_left(wanted, lambda number, group: id_of(group, number) in known)
     pool = ProcessPool[MakeJob, int](ExamMaker, (place, settings), processes)
     keep = partial(journal.append, place.folder / MANIFEST)
-    for lines in run_jobs(left, pool, _lost, keep, "making clips", progress):
+
+    def is_made(number: int, group: Group) -> bool:
+        return id_of(group, number) in known
+
+    for lines in run_left(wanted, is_made, pool, _lost, keep, "making clips", progress):
         known |= {line["id"]: line for line in lines}
     return [known[id_of(group, number)] for number, group in wanted]
 

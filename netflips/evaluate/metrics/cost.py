@@ -4,7 +4,8 @@ from pathlib import Path
 
 from avcore.errors import InputError
 from avcore.texts import read_json
-from netflips.evaluate.metric import DUBS, Case, Clip, Kind, Measured, Metric, Missing
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import DUBS, Kind, Measured, Metric, Missing
 
 _NAMES = ("real_time", "peak_memory_mb")
 _MEGABYTE = 1 << 20

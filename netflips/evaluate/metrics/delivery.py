@@ -14,7 +14,9 @@ from avcore.arrays import Doubles, Samples
 from avcore.speech.pitch import PITCH_STEP, filled_log, pitch_track, without_jumps
 from avcore.speech.regions import find_speech
 from avcore.timeline import seconds_to_samples
-from netflips.evaluate.metric import SOURCE, Case, Clip, Kind, Measured, Metric, Missing, side, sound_of
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import Kind, Measured, Metric, Missing, side, sound_of
+from netflips.evaluate.needs import SOURCE
 
 FIGURES = ("loudness_follows", "pitch_follows")
 _POINTS = 20

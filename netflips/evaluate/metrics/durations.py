@@ -3,7 +3,9 @@
 What it is not: whether words fall where the lips move, which sync measures tell.
 """
 
-from netflips.evaluate.metric import SOURCE, Case, Clip, Kind, Measured, Metric, Missing, side
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import Kind, Measured, Metric, Missing, side
+from netflips.evaluate.needs import SOURCE
 
 COMPLIANT = {"slc_20": 0.2, "slc_40": 0.4}
 """Share of the source's length by which a dub may be longer or shorter."""

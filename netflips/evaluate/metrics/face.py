@@ -1,7 +1,9 @@
 """Whether there is a face at all, by the detector of the dub. What it is not: whose face it is."""
 
 from avcore.errors import NoFaceError
-from netflips.evaluate.metric import DUBS, FACES, Case, Clip, Kind, Measured, Metric
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import DUBS, Kind, Measured, Metric
+from netflips.evaluate.needs import FACES
 
 _FACE = ("face_found", "face_share")
 _BY, _IS_NOT = "the detector of the dub", "not whose face it is"

@@ -13,7 +13,9 @@ import numpy as np
 
 from avcore.arrays import Samples
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds
-from netflips.evaluate.metric import REFERENCE, SPEECH, Case, Clip, Kind, Measured, Metric, Missing, side
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import SPEECH, Kind, Measured, Metric, Missing, side
+from netflips.evaluate.needs import REFERENCE
 
 FIGURES = ("stoi", "estoi", "pesq_wide")
 MOST_OFF = 0.05

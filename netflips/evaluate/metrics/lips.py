@@ -8,16 +8,17 @@ of the mouth fits, which sync measures tell.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avcore.arrays import Floats
 from avcore.speech.regions import find_speech
 from avcore.timeline import FRAME_RATE
 from netflips.evaluate.aligned import phonemes_in
-from netflips.evaluate.metric import DUBS, FACES, REFERENCE_TEXT, Case, Clip, Kind, Measured, Metric, Missing, package, sound_of
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import DUBS, Kind, Measured, Metric, rate, sound_of
+from netflips.evaluate.needs import FACES, REFERENCE_TEXT, package
 
 LEAK, CLOSURES = "lip_leak", "closures"
-_SUMS = {LEAK: ("lip_leak_pictures", "lip_leak_quiet"), CLOSURES: ("closures_closed", "closures_said")}
+_LEAK_SUMS, _CLOSURE_SUMS = ("lip_leak_pictures", "lip_leak_quiet"), ("closures_closed", "closures_said")
 _AROUND_S = 0.2
 """Before and after speech a mouth opens and closes for it."""
 _MOVES = 0.02
@@ -40,24 +41,16 @@ def lip_leak(openings: Floats, spoken: Sequence[tuple[float, float]]) -> Measure
     for start, end in spoken:
         quiet &= (times < start - _AROUND_S) | (times > end + _AROUND_S)
     moves = np.abs(np.diff(openings, prepend=openings[:1]))
-    return _rate(LEAK, (moves > _MOVES) & quiet, quiet & np.isfinite(moves), "nowhere it is silent")
+    seen = quiet & np.isfinite(moves)
+    return rate(LEAK, ((moves > _MOVES) & seen).sum(), seen.sum(), "nowhere it is silent", _LEAK_SUMS)
 
 
 def closures(openings: Floats, said: Sequence[tuple[float, float]]) -> Measured:
     """`closures`: the share of b, m and p for which the lips close, with its sums. said: start and end of each, in seconds."""
     times = (np.arange(len(openings)) + 0.5) / FRAME_RATE
     around = [openings[(times > start - _REACH_S) & (times < end + _REACH_S)] for start, end in said]
-    seen = [part[np.isfinite(part)] for part in around]
-    known = np.array([bool(len(part)) for part in seen], np.bool_)
-    closed = np.array([bool(len(part)) and part.min() < _CLOSED for part in seen], np.bool_)
-    return _rate(CLOSURES, closed, known, "no b, m or p is seen")
-
-
-def _rate(name: str, flags: NDArray[np.bool_], of: NDArray[np.bool_], why: str) -> Measured:
-    above, below = float((flags & of).sum()), float(of.sum())
-    if not below:
-        return {name: Missing(why)}
-    return {name: above / below, _SUMS[name][0]: above, _SUMS[name][1]: below}
+    least = np.array([np.nanmin(part) for part in around if np.isfinite(part).any()])
+    return rate(CLOSURES, (least < _CLOSED).sum(), len(least), "no b, m or p is seen", _CLOSURE_SUMS)
 
 
 def _leak(_: Case, outcome: Clip) -> Measured:
@@ -76,7 +69,7 @@ METRICS = (
         {
             LEAK: Kind(
                 "lips that move in silence (LipLeak)", "", "lower", "mesh openings, share of silent pictures",
-                "a breath or a smile counts", _SUMS[LEAK],
+                "a breath or a smile counts", _LEAK_SUMS,
             )
         },
         place=63,
@@ -89,7 +82,7 @@ METRICS = (
         {
             CLOSURES: Kind(
                 "b, m and p with closed lips", "", "higher", "mesh openings at espeak-ng's times, aligned",
-                "words that are said otherwise than written are looked for elsewhere", _SUMS[CLOSURES],
+                "words that are said otherwise than written are looked for elsewhere", _CLOSURE_SUMS,
             )
         },
         place=64,

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.errors import NoFaceError
+from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.face_clips import FaceClip, clips_of
 from netflips.evaluate.lip_sync import LipSync, judge_clip, vectors_of
-from netflips.evaluate.metric import DUBS, SYNCNET, Case, Clip, Kind, Measured, Metric
+from netflips.evaluate.metric import DUBS, Kind, Measured, Metric
+from netflips.evaluate.needs import SYNCNET
 from unit2av.face.syncnet import SyncNet
 
 CORRECTED = ("lse_c", "lse_d", "lse_offset")

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.faces.crop import Box, crop_face, visible_part
-from netflips.evaluate.metric import DUBS, FACES, SOURCE, Case, Clip, Kind, Measured, Metric, Missing, side
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import DUBS, Kind, Measured, Metric, Missing, side
+from netflips.evaluate.needs import FACES, SOURCE
 
 BESIDE_SOURCE = ("outside_unchanged", "sharpness")
 CLOSE = 8

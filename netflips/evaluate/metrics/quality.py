@@ -11,7 +11,9 @@ import numpy as np
 
 from avcore.arrays import Samples
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from netflips.evaluate.metric import Case, Clip, Kind, Measured, Metric, package, sound_of, user_judge
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import Kind, Measured, Metric, sound_of
+from netflips.evaluate.needs import package, user_judge
 from netflips.evaluate.onnx_judge import asked, opened
 
 _MOS = user_judge("mos")

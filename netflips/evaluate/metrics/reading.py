@@ -7,18 +7,17 @@ same).
 from dataclasses import replace
 
 from avcore.units import Units
-from netflips.evaluate.metric import EXTRACTOR, FACES, READER, REFERENCE_TEXT, Case, Clip, Kind, Measured, Metric, Missing, package
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import Kind, Measured, Metric, rate, sums_of_rate
+from netflips.evaluate.needs import EXTRACTOR, FACES, READER, REFERENCE_TEXT, package
 from unit2text.normalise import normalise
 from unit2text.scores import character_errors
 
 
 def _errors(case: Case, units: Units, name: str) -> Measured:
     wanted = normalise(case.reference_text or "")
-    if not wanted:
-        return {name: Missing("the reference text is empty")}
     read = case.model(READER).read(replace(units, language=case.language), case.language or None).text
-    errors, length = character_errors(wanted, normalise(read))
-    return {name: errors / length, f"{name}_errors": float(errors), f"{name}_length": float(length)}
+    return rate(name, *character_errors(wanted, normalise(read)), "the reference text is empty")
 
 
 def _sound(case: Case, outcome: Clip) -> Measured:
@@ -33,7 +32,7 @@ def _kind(name: str, what: str) -> dict[str, Kind]:
     return {
         name: Kind(
             f"{what} read by unit2text: character error rate", "", "lower", "jiwer, after unit2text.normalise", "no outside judge",
-            (f"{name}_errors", f"{name}_length"),
+            sums_of_rate(name),
         )
     }  # fmt: skip
 

@@ -11,21 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from avcore.arrays import Floats
-from netflips.evaluate.metric import (
-    OTHERS,
-    REFERENCE,
-    SOURCE,
-    SPEAKER,
-    Case,
-    Clip,
-    Kind,
-    Measured,
-    Metric,
-    Missing,
-    side,
-    sound_of,
-    user_judge,
-)
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import Kind, Measured, Metric, Missing, side, sound_of
+from netflips.evaluate.needs import OTHERS, REFERENCE, SOURCE, SPEAKER, user_judge
 from netflips.evaluate.onnx_judge import asked
 
 _OUTSIDE = user_judge("speaker")

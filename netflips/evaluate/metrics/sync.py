@@ -7,7 +7,9 @@ them.
 from av2unit.agreement import rest_unit
 from avcore.units import Ids
 from avcore.units.unit_sync import unit_sync
-from netflips.evaluate.metric import DUBS, EXTRACTOR, FACES, Case, Clip, Kind, Measured, Metric, Missing
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import DUBS, Kind, Measured, Metric, Missing
+from netflips.evaluate.needs import EXTRACTOR, FACES
 
 UNIT_SYNC = ("unit_sync", "unit_sync_delay_ms", "unit_sync_at_zero")
 _MS = 1000

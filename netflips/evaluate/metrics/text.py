@@ -14,8 +14,10 @@ import numpy as np
 from avcore.arrays import Doubles
 from avcore.statistics import PERCENTILES, Figure, drawn_clips
 from avcore.units import Ids
-from netflips.evaluate.metric import RECOGNIZER, REFERENCE_TEXT, Case, Clip, Kind, Measured, Metric, Missing, package
-from netflips.evaluate.paired import Difference, difference_of
+from netflips.evaluate.by_clip import Difference
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import Kind, Measured, Metric, Missing, rate, sums_of_rate
+from netflips.evaluate.needs import RECOGNIZER, REFERENCE_TEXT, package
 from netflips.evaluate.unit_scores import require_sacrebleu
 from unit2text.normalise import normalise
 from unit2text.scores import character_errors, word_errors
@@ -24,10 +26,10 @@ CHRF, CHRF_WORDS = "chrf", "chrf_words"
 """chrF2 (Popovic 2015), and chrF++, which counts words and pairs of words too (Popovic 2017)."""
 BLEU_TOKENS = {"bleu_char": "char", "bleu_13a": "13a", "bleu_ko_mecab": "ko-mecab"}
 """BLEU by what counts as a word: a character, what blanks and punctuation divide, a Korean morpheme."""
-ERRORS = ("wer", "cer")
 LIKENESS = (CHRF, CHRF_WORDS, *BLEU_TOKENS)
 _KOREAN, _KOREAN_TOKENS = "ko", "ko-mecab"
 _DRAWS = 1000
+_EMPTY = "the reference text is empty"
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,8 @@ def text_errors(found: str, reference: str) -> Measured:
     not installed.
     """
     given, wanted = normalise(found), normalise(reference)
-    if not wanted:
-        return dict.fromkeys(ERRORS, Missing("the reference text is empty"))
-    measured: dict[str, float | Missing] = {}
-    for name, count in zip(ERRORS, (word_errors(wanted, given), character_errors(wanted, given)), strict=True):
-        sums = {f"{name}_errors": float(count.errors), f"{name}_length": float(count.length)}
-        measured |= {name: count.errors / count.length, **sums}
-    return measured
+    words, characters = word_errors(wanted, given), character_errors(wanted, given)
+    return {**rate("wer", *words, _EMPTY), **rate("cer", *characters, _EMPTY)}
 
 
 def text_likeness(found: str, reference: str, language: str = "") -> Measured:
@@ -61,7 +58,7 @@ def text_likeness(found: str, reference: str, language: str = "") -> Measured:
     """
     given, wanted = normalise(found), normalise(reference)
     if not wanted:
-        return dict.fromkeys(LIKENESS, Missing("the reference text is empty"))
+        return dict.fromkeys(LIKENESS, Missing(_EMPTY))
     scorers = _scorers(language, is_sentence=True)
     return {
         name: one if isinstance(one, Missing) else float(one.sentence_score(given, [wanted]).score) for name, one in scorers.items()
@@ -99,7 +96,7 @@ def compare_likeness(
             continue
         before, after = (_counts(scorer, side, wanted) for side in (a, b))
         drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in _draws(len(wanted))])
-        compared[name] = difference_of(_score(scorer, after) - _score(scorer, before), drawn, len(wanted))
+        compared[name] = Difference.of(_score(scorer, after) - _score(scorer, before), drawn, len(wanted))
     return compared
 
 
@@ -154,7 +151,7 @@ METRICS = (
         _errors,
         frozenset({REFERENCE_TEXT, RECOGNIZER, package("jiwer")}),
         {
-            name: Kind(title, "", "lower", "jiwer, after unit2text.normalise", _ASR, (f"{name}_errors", f"{name}_length"))
+            name: Kind(title, "", "lower", "jiwer, after unit2text.normalise", _ASR, sums_of_rate(name))
             for name, title in (("wer", "word error rate"), ("cer", "character error rate"))
         },
         place=10,

@@ -15,21 +15,10 @@ from av2unit.agreement import quiet_units, rest_unit
 from avcore.arrays import Samples
 from avcore.speech.pitch import PITCH_STEP, measure_pitch, periodicity, pitch_track, without_jumps
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, samples_to_seconds
-from netflips.evaluate.metric import (
-    EXTRACTOR,
-    REFERENCE,
-    SOURCE,
-    SPEECH,
-    Case,
-    Clip,
-    Kind,
-    Measured,
-    Metric,
-    Missing,
-    side,
-    sound_of,
-)
+from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.metric import SPEECH, Kind, Measured, Metric, Missing, side, sound_of
 from netflips.evaluate.metrics.intelligibility import IN_STEP, why_not_in_step
+from netflips.evaluate.needs import EXTRACTOR, REFERENCE, SOURCE
 
 _WINDOW, _HOP = 800, 160
 _LOWEST_HZ, _HIGHEST_HZ = 65.0, 400.0

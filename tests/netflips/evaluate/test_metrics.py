@@ -8,27 +8,9 @@ import pytest
 
 from avcore.errors import NetflipsError
 from avcore.units import Units
-from netflips.evaluate.metric import (
-    DUBS,
-    EXTRACTOR,
-    FACES,
-    OTHERS,
-    PRESETS,
-    RECOGNIZER,
-    REFERENCE,
-    REFERENCE_TEXT,
-    SOURCE,
-    SPEAKER,
-    Clip,
-    Measured,
-    Metric,
-    Missing,
-    all_kinds,
-    all_metrics,
-    chosen,
-    in_words,
-    measured,
-)
+from netflips.evaluate.clips import Clip
+from netflips.evaluate.metric import DUBS, PRESETS, Measured, Metric, Missing, all_kinds, all_metrics, chosen, measured
+from netflips.evaluate.needs import EXTRACTOR, FACES, OTHERS, RECOGNIZER, REFERENCE, REFERENCE_TEXT, SOURCE, SPEAKER, in_words
 from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
 
 ALL = frozenset({SOURCE, REFERENCE, REFERENCE_TEXT, FACES, OTHERS, RECOGNIZER, EXTRACTOR, SPEAKER})

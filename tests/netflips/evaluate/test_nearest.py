@@ -4,7 +4,7 @@ import numpy as np
 
 from avcore.units import Units
 from netflips.bundles.references import Reference
-from netflips.evaluate.metrics.nearest import KnownSentences
+from netflips.evaluate.judges import KnownSentences
 
 
 def reference(text: str, ids: list[int]) -> Reference:

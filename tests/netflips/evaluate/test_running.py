@@ -6,7 +6,7 @@ from typing import Any, Self
 import pytest
 
 from avcore.runs.work import Finished, Lost, Pool, PoolTask
-from netflips.evaluate.running import CaseJob, jobs_left, run_jobs
+from netflips.evaluate.running import CaseJob, run_left
 
 
 class Squares(Pool[Any, int]):
@@ -31,34 +31,37 @@ def lost(job: CaseJob[int, int], reason: str) -> Sequence[Any]:
     return [reason for _ in job.tasks]
 
 
-def test_what_is_left_is_a_job_a_case_without_what_is_done_or_doubled() -> None:
-    wanted = [(3, 10), (1, 10), (3, 20), (1, 20), (3, 10), (2, 10)]
-    left = jobs_left(wanted, lambda case, task: (case, task) in {(1, 20), (2, 10)})
-    assert left == [CaseJob(3, (10, 20)), CaseJob(1, (10,))]
+WANTED = [(3, 10), (1, 10), (3, 20), (1, 20), (3, 10), (4, 10)]
 
 
-def test_each_case_is_kept_before_the_next_one_begins() -> None:
+def is_done(case: int, task: int) -> bool:
+    return (case, task) in {(1, 20), (4, 10)}
+
+
+def test_what_is_left_is_done_case_by_case_and_kept_before_the_next_one_begins() -> None:
     kept, told = list[Any](), list[tuple[int, int]]()
-    jobs = [CaseJob(1, (2, 3)), CaseJob(2, (4,)), CaseJob(3, (5,))]
-    run = run_jobs(jobs, Squares(), lost, kept.extend, "square", lambda _, done, total: told.append((done, total)), done=2)
-    assert next(run) == [4, 9]
-    assert kept == [4, 9]
-    assert list(run) == [["it died"], [25]]
-    assert kept == [4, 9, "it died", 25]
-    assert told == [(2, 5), (3, 5), (4, 5), (5, 5)]
+    run = run_left(WANTED, is_done, Squares(), lost, kept.extend, "square", lambda _, done, total: told.append((done, total)))
+    assert next(run) == [100, 400]
+    assert kept == [100, 400]
+    assert list(run) == [[100]]
+    assert kept == [100, 400, 100]
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_what_cannot_be_told_as_a_record_ends_the_run() -> None:
+def test_a_case_that_workers_die_of_is_kept_too_or_ends_the_run() -> None:
     def refuse(job: CaseJob[int, int], reason: str) -> Sequence[Any]:
         raise ValueError(reason)
 
-    kept = list[Any]()
+    kept, wanted = list[Any](), [(1, 2), (2, 4), (3, 5)]
+    assert list(run_left(wanted, is_done, Squares(), lost, kept.extend, "square")) == [[4], ["it died"], [25]]
+    assert kept == [4, "it died", 25]
+    kept.clear()
     with pytest.raises(ValueError, match="it died"):
-        list(run_jobs([CaseJob(1, (2,)), CaseJob(2, (4,)), CaseJob(3, (5,))], Squares(), refuse, kept.extend, "square"))
+        list(run_left(wanted, is_done, Squares(), refuse, kept.extend, "square"))
     assert kept == [4]
 
 
 def test_nothing_starts_where_nothing_is_left() -> None:
     pool = Squares()
-    assert list(run_jobs([], pool, lost, list[Any]().extend, "square")) == []
+    assert list(run_left([(4, 10)], is_done, pool, lost, list[Any]().extend, "square")) == []
     assert not pool.is_started

@@ -6,7 +6,7 @@ from scipy.stats import bootstrap as scipys
 
 from avcore.errors import InputError
 from avcore.statistics import bootstrap
-from netflips.evaluate.paired import paired_bootstrap
+from netflips.evaluate.by_clip import paired_bootstrap
 
 _RNG = np.random.default_rng(5)
 VALUES = _RNG.gamma(2.0, 1.0, size=60)

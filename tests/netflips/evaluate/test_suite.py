@@ -16,7 +16,7 @@ from netflips.evaluate import measuring, records
 from netflips.evaluate.cases import read_cases
 from netflips.evaluate.command import main
 from netflips.evaluate.judges import Judges
-from netflips.evaluate.metric import EXTRACTOR, RECOGNIZER
+from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
 from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
 
@@ -207,7 +207,7 @@ def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByP
         ("--true-units --measures cer", "--true-units needs reference speech"),
         ("--address auto", "--address goes with --ray"),
         ("--noise loud", "--noise cannot be used"),
-        ("--noise-file x.wav", "--noise-file needs levels"),
+        ("--noise-file a.wav", "--noise-file needs levels"),
         ("--noise 0 --noise-kinds babel", "--noise-kinds cannot be used"),
         ("--dubs .", "--dubs goes with a folder"),
         ("--jobs 0", "--jobs must be 1 or more"),
@@ -234,7 +234,7 @@ def test_a_worker_can_be_sent_to_several_processes(tmp_path: Path) -> None:
     cases = read_cases(write_tones(tmp_path), ("source",))
     work = measuring.Work(cases, {"": measuring.AskedFigures(("duration_ratio",))}, measuring.JudgePaths(), {})
     make = pickle.loads(pickle.dumps(partial(measuring.Measurer, work)))
-    job = measuring.CaseJob(2, (measuring.Measuring("dub", "duration_ratio", "key"),))
+    job = records.MeasureJob(2, (("dub", "duration_ratio", "key"),))
     (found,) = pickle.loads(pickle.dumps(make().process((job,))))
     assert (found.id, found.key, found.figures["duration_ratio"]) == ("t2", "key", 1.05)
 

@@ -14,9 +14,9 @@ from avcore.units import Units
 from netflips.evaluate import sweep
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.charts import noise_curve, standing_alone
-from netflips.evaluate.clips import MediaClip
+from netflips.evaluate.clips import Clip
 from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.metric import EXTRACTOR
+from netflips.evaluate.needs import EXTRACTOR
 from netflips.evaluate.records import Record
 from netflips.evaluate.sweep import BOTH, Sweep, curves_of, parse_levels, run_sweep, subject_of
 
@@ -49,7 +49,7 @@ def hearing(monkeypatch: pytest.MonkeyPatch) -> Hearing:
     monkeypatch.setattr(sweep, "load_models", lambda *_: SimpleNamespace(extractor=found))
     monkeypatch.setattr(Judges, "there", frozenset({EXTRACTOR}))
     face = property(lambda clip: SimpleNamespace(lips=said(int(clip.path.stem))))
-    monkeypatch.setattr(MediaClip, "face", face)
+    monkeypatch.setattr(Clip, "face", face)
     return found
 
 
@@ -96,12 +96,12 @@ def test_babble_is_what_the_others_say_and_a_file_is_what_it_is(tmp_path: Path, 
 def test_a_case_without_a_face_has_failed_and_is_named_beside_the_curve(
     tmp_path: Path, hearing: Hearing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def face(clip: MediaClip) -> SimpleNamespace:
+    def face(clip: Clip) -> SimpleNamespace:
         if clip.path.stem == "1":
             raise NoFaceError("no face was found in any picture", path=clip.path)
         return SimpleNamespace(lips=said(int(clip.path.stem)))
 
-    monkeypatch.setattr(MediaClip, "face", property(face))
+    monkeypatch.setattr(Clip, "face", property(face))
     wanted = Sweep((-30.0,), ("white",))
     found = run_sweep(wanted, write_cases(tmp_path, 3), JudgePaths(), tmp_path)
     assert {one.id for one in found if one.failed} == {"c1"}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.metric import RECOGNIZER
+from netflips.evaluate.needs import RECOGNIZER
 
 
 def test_another_model_of_the_same_size_is_another(tmp_path: Path) -> None:
