@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from numbers import Real
 
@@ -73,6 +73,17 @@ def ranges(numbers: Iterable[int]) -> str:
 def several(count: int, one: str, more: str = "") -> str:
     """A count with its noun, as `1 picture`, `2 pictures`; more: for other numbers, where it is not `one` and an s."""
     return f"{count} {one}" if count == 1 else f"{count} {more or one + 's'}"
+
+
+def aligned(cells: Sequence[Sequence[str]], is_last_wide: bool = False) -> str:
+    """Return cells as a table in Markdown, the first line its head. is_last_wide: the last column is left as it is."""
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in cells]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    if is_last_wide:
+        widths[-1] = 0
+    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
+    text.insert(1, "| " + " | ".join("-" * (width or 3) for width in widths) + " |")
+    return "\n".join(text) + "\n"
 
 
 def say(text: str) -> None:

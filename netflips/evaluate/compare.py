@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError
-from avcore.plain_text import several
+from avcore.plain_text import aligned, several
 from avcore.runs import journal
 from netflips.evaluate import records
 from netflips.evaluate.by_clip import Difference
@@ -15,7 +15,7 @@ from netflips.evaluate.metric import Kind, Missing, all_metrics
 from netflips.evaluate.metrics.text import LIKENESS, compare_likeness, corpus_likeness
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_rows import values_of
-from netflips.evaluate.tables import ARROWS, aligned, number
+from netflips.evaluate.tables import ARROWS, number
 
 _ROUND = 5
 _OF_OLD_EXAM = {"kind", "index", "task"}

@@ -17,9 +17,9 @@ import numpy as np
 
 from avcore.command import LOG, Parser, run
 from avcore.errors import InputError, UsageError
-from avcore.files import atomic_output, require_place
+from avcore.files import atomic_output
 from avcore.loading import loading
-from avcore.outputs import keep_apart
+from avcore.outputs import Input, Output, keep_apart
 from avcore.plain_text import several
 from avcore.statistics import share
 from avcore.usage import add_quiet_options
@@ -38,9 +38,10 @@ def build_listen_parser() -> Parser:
         description="Make one HTML file that plays pairs of two systems in random order, without saying which is which, and counts "
         "what is preferred, with a 95 % interval. It needs no network; what was chosen can be saved from it as JSON.",
     )
-    parser.add_argument("first", type=Path, metavar="A", help="folder of clips, or a manifest whose dubs are played")
-    parser.add_argument("second", type=Path, metavar="B", help="the same clips by another system: the same names or ids")
-    parser.add_argument("--out", "-o", type=Path, default=Path("listen.html"), metavar="FILE", help="default: listen.html")
+    clips, out = Input("a clip", may_be_folder=True), Output("the page")
+    parser.add_argument("first", type=clips, metavar="A", help="folder of clips, or a manifest whose dubs are played")
+    parser.add_argument("second", type=clips, metavar="B", help="the same clips by another system: the same names or ids")
+    parser.add_argument("--out", "-o", type=out, default=Path("listen.html"), metavar="FILE", help="default: listen.html")
     parser.add_argument("--number", type=int, default=20, metavar="N", help="pairs, drawn from all (default: 20)")
     parser.add_argument("--question", default="Which of the two is better?", metavar="TEXT", help="what listeners are asked")
     parser.add_argument("--seed", type=int, default=0, help="of order and sides (default: 0)")
@@ -60,18 +61,12 @@ def _work(options: argparse.Namespace) -> None:
     names = sorted(sides[0].keys() & sides[1].keys())
     if not names:
         raise InputError("the two have no clip in common", path=options.second, expected=f"names as in {options.first}")
-    played = [path for side in sides for path in (side[name] for name in names)]
-    keep_apart({"--out": options.out}, {"a clip": played})
-    require_place(options.out, "the page")
+    keep_apart({"--out": options.out}, {"a clip": [side[name] for side in sides for name in names]})
     rng = np.random.default_rng(options.seed)
     chosen = [names[int(place)] for place in rng.permutation(len(names))[: options.number]]
     swapped = [bool(one) for one in rng.integers(2, size=len(chosen))]
-    about = {
-        "names": [str(options.first), str(options.second)],
-        "clips": chosen,
-        "swapped": swapped,
-        "intervals": intervals(len(chosen)),
-    }
+    named = {"names": [str(options.first), str(options.second)], "clips": chosen}
+    about = {**named, "swapped": swapped, "intervals": intervals(len(chosen))}
     with atomic_output(options.out) as temporary, temporary.open("w", encoding="utf-8") as page:
         for piece in pieces(about, options.question, sides):
             page.write(piece)
@@ -96,14 +91,8 @@ def clips_of(given: Path) -> dict[str, Path]:
 
 def intervals(most: int) -> list[list[tuple[float, float]]]:
     """The 95 % interval of k of n for all n up to `most`, at [n][k]."""
-    return [[_ends(right, n) for right in range(n + 1)] for n in range(most + 1)]
-
-
-def _ends(right: int, n: int) -> tuple[float, float]:
-    if not n:
-        return 0.0, 1.0
-    found = share([number < right for number in range(n)])
-    return round(found.low, 3), round(found.high, 3)
+    found = [[share([number < right for number in range(n)]) for right in range(n + 1)] for n in range(1, most + 1)]
+    return [[(0.0, 1.0)], *([(round(one.low, 3), round(one.high, 3)) for one in row] for row in found)]
 
 
 def pieces(about: Mapping[str, object], question: str, sides: tuple[Mapping[str, Path], Mapping[str, Path]]) -> Iterator[str]:
@@ -121,16 +110,12 @@ def pieces(about: Mapping[str, object], question: str, sides: tuple[Mapping[str,
         order = (sides[1], sides[0]) if swapped[number] else sides
         yield f'<section class="pair" id="pair-{number}" hidden>'
         for place, side in enumerate(order, 1):
-            yield f'<figure><figcaption>{place}</figcaption><{_tag(side[name])} controls preload="metadata" src="'
-            yield _data(side[name])
-            yield f'"></{_tag(side[name])}></figure>'
+            tag = "video" if _is_shown(side[name]) else "audio"
+            played = f'<{tag} controls preload="metadata" src="{_data(side[name])}"></{tag}>'
+            yield f"<figure><figcaption>{place}</figcaption>{played}</figure>"
         yield "</section>\n"
     told = json.dumps(about).replace("<", "\\u003c")  # nothing in it ends the script
     yield tail.replace("@about@", told).replace("@script@", script)
-
-
-def _tag(path: Path) -> str:
-    return "video" if _is_shown(path) else "audio"
 
 
 def _is_shown(path: Path) -> bool:

@@ -1,40 +1,71 @@
-"""What an evaluation leaves behind, whichever suite it is of: metrics.json, table.md, table.tex, noise curves, report.html."""
+"""What an evaluation leaves behind: metrics.json, table.md, table.tex, noise curves, and report.html.
+
+The page is one HTML file that needs nothing beside it, to read and hear on any screen without a network. `templates/suite.html` is
+what it looks like; its colours and letters are those of the report of a dub.
+"""
 
 import json
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from avcore.files import write_text
 from avcore.plain_text import several
-from netflips.evaluate import charts, suite_page, tables
+from netflips.evaluate import charts, tables
 from netflips.evaluate.curves import BOTH, Curve
-from netflips.evaluate.suite_page import Told
-from netflips.evaluate.suite_rows import as_json
+from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row, as_json, numbers_of
+from netflips.evaluate.worst import WorstClip
+from netflips.report import words
 
 METRICS, TABLE, TEX, PAGE = "metrics.json", "table.md", "table.tex", "report.html"
 RESULTS = (METRICS, TABLE, TEX, PAGE)
-_ROUND = 4
+_POLICY = "default-src 'none'; style-src '{style}'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
+MEANINGS = {
+    "dub": "What was made, clip by clip.",
+    "source itself": "The source in the place of the dub: what a dub of perfect voice, lips and time would have, and wrong words.",
+    "shuffled pairs": "The sound of another clip's dub under each picture: what a figure is worth that anything can have.",
+    "true speech": "The reference in the place of the dub. Its error rates are the recognizer's own.",
+    "true units": "The reference once more, by the vocoder from its own units: what translation can reach at most with this voice.",
+}
+"""What the columns of the table are."""
 
 
-def write_evaluation(told: Told, out_dir: Path, content: Mapping[str, Any] | None = None) -> None:
-    """Write figures, tables, curves and page, each whole or not at all. content: of metrics.json; None = `metrics_json`."""
-    found = metrics_json(told) if content is None else content
-    write_text(out_dir / METRICS, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    write_text(out_dir / TABLE, table_text(told))
-    write_text(out_dir / TEX, tables.latex(told.rows, f"{told.title}. {'; '.join(_pairs(told.facts))}."))
+@dataclass(frozen=True)
+class Told:
+    """What was found. facts: of the run, by name. failures: clips and why nothing, or not all, could be measured of them."""
+
+    title: str
+    facts: Mapping[str, str]
+    rows: Sequence[Row]
+    curves: Sequence[Curve]
+    worst: Sequence[WorstClip]
+    failures: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def write_evaluation(told: Told, out_dir: Path) -> None:
+    """Write figures, tables, curves and page, each whole or not at all. Raises OutputError."""
+    facts, curves = "; ".join(_pairs(told)), "".join(f"\n{curve.sentence}\n" for curve in told.curves)
+    write_text(out_dir / METRICS, json.dumps(metrics_json(told), indent=1, ensure_ascii=False) + "\n")
+    write_text(out_dir / TABLE, f"# {told.title}\n\n{facts_text(told)}\n{tables.markdown(told.rows)}{curves}")
+    write_text(out_dir / TEX, tables.latex(told.rows, f"{told.title}. {facts}."))
     for curve in told.curves:
         write_text(out_dir / curve_file(curve.noise), charts.standing_alone(charts.noise_curve(curve)))
-    suite_page.write_page(out_dir / PAGE, told)
+    write_text(out_dir / PAGE, page(told))
 
 
 def curve_file(noise: str) -> str:
-    """Name of the file of a noise's curve."""
+    """Return the name of the file of a noise's curve."""
     return f"noise_{noise}.svg"
 
 
 def metrics_json(told: Told) -> dict[str, Any]:
-    """All figures as a JSON object."""
+    """Return all figures as a JSON object."""
     return {
         "title": told.title,
         "facts": dict(told.facts),
@@ -46,47 +77,50 @@ def metrics_json(told: Told) -> dict[str, Any]:
 
 def _curve_json(curve: Curve) -> dict[str, Any]:
     points = [
-        {
-            "snr_db": level, "modalities": modalities, "value": round(one.value, _ROUND), "low": _finite(one.low),
-            "high": _finite(one.high), "n": one.n,
-        }
-        for modalities, levels in curve.points.items() for level, one in levels.items()
-    ]  # fmt: skip
+        {"snr_db": level, "modalities": modalities, "low": None, "high": None, **numbers_of(one)}
+        for modalities, levels in curve.points.items()
+        for level, one in levels.items()
+    ]
     gains = [
-        {
-            "snr_db": level,
-            "modalities": f"{BOTH} less audio",
-            "value": round(one.value, _ROUND),
-            "p": round(one.p, _ROUND),
-            "n": one.n,
-        }
+        {"snr_db": level, "modalities": f"{BOTH} less audio", "value": round(one.value, 4), "p": round(one.p, 4), "n": one.n}
         for level, one in curve.gains.items()
     ]
-    return {
-        "noise": curve.noise,
-        "figure": curve.figure,
-        "points": points,
-        "gains": gains,
-        "lips_help_from_db": curve.helps_from,
-        "failed": curve.failed,
-    }
-
-
-def _finite(value: float) -> float | None:
-    return round(value, _ROUND) if abs(value) < float("inf") else None
-
-
-def _pairs(facts: Mapping[str, str]) -> list[str]:
-    return [f"{name}: {value}" for name, value in facts.items()]
-
-
-def table_text(told: Told) -> str:
-    """The table as a page of Markdown: what is to be known beside the figures, the figures, where lips help."""
-    curves = "".join(f"\n{curve.sentence}\n" for curve in told.curves)
-    return f"# {told.title}\n\n{facts_text(told)}\n{tables.markdown(told.rows)}{curves}"
+    told = {"points": points, "gains": gains, "lips_help_from_db": curve.helps_from, "failed": curve.failed}
+    return {"noise": curve.noise, "figure": curve.figure, **told}
 
 
 def facts_text(told: Told) -> str:
-    """What is to be known beside the figures, a line each."""
+    """Return what is to be known beside the figures, a line each."""
     failed = [f"failed: {several(len(told.failures), 'clip')}, told beside each figure"] if told.failures else []
-    return "".join(f"- {line}\n" for line in (*_pairs(told.facts), *failed))
+    return "".join(f"- {line}\n" for line in (*_pairs(told), *failed))
+
+
+def _pairs(told: Told) -> list[str]:
+    return [f"{name}: {value}" for name, value in told.facts.items()]
+
+
+def page(told: Told) -> str:
+    """Return the page as HTML."""
+    sheets = (("netflips.report", "style.css"), ("netflips.evaluate", "suite.css"))
+    style = "\n".join(files(package).joinpath("templates", name).read_text(encoding="utf-8") for package, name in sheets)
+    goals = {"missed": [row for row in told.rows if row.is_met is False], "met": [row for row in told.rows if row.is_met]}
+    titles = [(subject, SUBJECT_TITLES[subject]) for subject in tables.subjects_of(told.rows)]
+    return (
+        words.environment_of("netflips.evaluate")
+        .get_template("suite.html")
+        .render(
+            told=told,
+            policy=_POLICY.format(style=f"sha256-{b64encode(sha256(style.encode()).digest()).decode('ascii')}"),
+            style=Markup(style),  # our own files
+            subjects=[(subject, title, MEANINGS[title]) for subject, title in titles],
+            tables=tables,
+            words=words,
+            goals=goals if any(goals.values()) else {},
+            has_notes=any(tables.notes(row) for row in told.rows),
+            histograms=[(row, drawn) for row in told.rows if (drawn := charts.histogram(row)) is not None],
+            curves=[(curve, charts.noise_curve(curve)) for curve in told.curves],
+            curve_keys=charts.KEYS,
+            curve_figures=charts.FIGURES,
+            dash=words.DASH,
+        )
+    )

@@ -20,11 +20,10 @@ from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.measuring import AskedFigures, Measurer, Work, keys_of
 from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
 from netflips.evaluate.records import RECORDS, Record, completed
-from netflips.evaluate.results import RESULTS, write_evaluation
-from netflips.evaluate.suite_page import Told
-from netflips.evaluate.suite_rows import Row, rows_of, worst_clips
+from netflips.evaluate.results import RESULTS, Told, write_evaluation
+from netflips.evaluate.suite_rows import Row, rows_of
 from netflips.evaluate.sweep import Sweep, curves_of, run_sweep
-from netflips.evaluate.worst import NUMBER, WorstClip, worst_clip
+from netflips.evaluate.worst import NUMBER, WorstClip, worst_clip, worst_clips
 from netflips.options import ModelPaths
 from unit2text.normalise import VERSION
 
@@ -122,7 +121,7 @@ def _own_error(rows: Sequence[Row]) -> str:
     """What the recognizer gets wrong of true speech, in words."""
     said = []
     for row in rows:
-        figure = row.cells[TRUTH].figure if row.name.rpartition(".")[2] in ("cer", "wer") and TRUTH in row.cells else None
+        figure = row.figure_of(TRUTH) if row.name.rpartition(".")[2] in ("cer", "wer") else None
         if figure is not None:
             said.append(f"{row.title} {tables.number(figure.value)} ({several(figure.n, 'clip')})")
     return (

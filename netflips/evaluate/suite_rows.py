@@ -1,9 +1,8 @@
 """The rows of an evaluation's table: each figure of each subject over all clips, with its 95 % interval, or why there is none."""
 
 import math
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +69,10 @@ class Row:
         """The cell that the row is about: of what was made, and of no baseline."""
         return self.cells.get(DUBBED)
 
+    def figure_of(self, subject: str) -> Figure | None:
+        """Return the figure of a subject; None where it has none."""
+        return self.cells[subject].figure if subject in self.cells else None
+
     @property
     def title(self) -> str:
         """What a table calls it."""
@@ -78,7 +81,7 @@ class Row:
     @property
     def is_met(self) -> bool | None:
         """Whether its goal is reached; None without one, or without a figure."""
-        figure = None if self.own is None else self.own.figure
+        figure = self.figure_of(DUBBED)
         if figure is None or self.goal is None:
             return None
         return figure.value >= self.goal if self.kind.better == "higher" else figure.value <= self.goal
@@ -154,65 +157,22 @@ def most_often(reasons: Mapping[str, int]) -> str:
     return first if len(reasons) == 1 else f"{first} (and {several(len(reasons) - 1, 'other reason')})"
 
 
-def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tuple[str, dict[str, float]]]:
-    """The clips to look at first: id, and how many of the clips are better in each figure, as a share of 0 to 1.
-
-    Clips rank by the sum of these shares; a figure that was asked of a clip and that it has not counts as worst.
-    """
-    behind: dict[str, dict[str, float]] = {name: {} for name in ids}
-    for row in rows:
-        cell = row.own
-        if cell is None or len(cell.clips) < 2:
-            continue
-        badness = {name: _badness(row, cell, name) for name in cell.tried if name in behind}
-        order = sorted(badness.values())
-        if order and order[0] < order[-1]:
-            for name, value in badness.items():
-                behind[name][row.name] = bisect_left(order, value) / len(order)
-    return [(name, behind[name]) for name in sorted(ids, key=lambda name: -sum(behind[name].values()))[:number]]
-
-
-def _badness(row: Row, cell: Cell, name: str) -> float:
-    """Larger is worse; infinite for a clip without the figure."""
-    value = cell.clips.get(name)
-    if value is None:
-        return math.inf
-    if row.kind.better == "near":
-        return abs(value - near_of(row))
-    return -value if row.kind.better == "higher" else value
-
-
-def near_of(row: Row) -> float:
-    """What a figure should be near to: that of the true speech, else of the source, else the middle of the dubs'."""
-    for subject in (TRUTH, ITSELF, DUBBED):
-        cell = row.cells.get(subject)
-        if cell is not None and cell.figure is not None:
-            return cell.figure.value
-    return 0.0
-
-
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as JSON objects, one a figure and subject."""
-    return [dict(_line(row, subject, cell)) for row in rows for subject, cell in row.cells.items()]
+    """Return the rows as JSON objects, one a figure and subject."""
+    return [_line(row, subject, cell) for row in rows for subject, cell in row.cells.items()]
 
 
-def _line(row: Row, subject: str, cell: Cell) -> Iterator[tuple[str, Any]]:
-    yield from {"figure": row.name, "subject": subject, "title": row.title, "unit": row.kind.unit}.items()
-    yield "better", row.kind.better
-    if cell.figure is not None:
-        yield from ((name, value) for name, value in _numbers(cell.figure))
-    if cell.failed:
-        yield "failed", cell.failed
-    if cell.reasons:
-        yield "not_measured", dict(cell.reasons)
-    if row.signature:
-        yield "signature", row.signature
-    if row.goal is not None:
-        yield from (("goal", row.goal), ("met", row.is_met))
+def _line(row: Row, subject: str, cell: Cell) -> dict[str, Any]:
+    named = {"figure": row.name, "subject": subject, "title": row.title, "unit": row.kind.unit, "better": row.kind.better}
+    beside = {"failed": cell.failed, "not_measured": dict(cell.reasons), "signature": row.signature}
+    goal = {} if row.goal is None else {"goal": row.goal, "met": row.is_met}
+    return {**named, **numbers_of(cell.figure), **{name: value for name, value in beside.items() if value}, **goal}
 
 
-def _numbers(figure: Figure) -> Iterator[tuple[str, float | int]]:
-    yield "value", round(figure.value, _ROUND)
-    if math.isfinite(figure.low) and math.isfinite(figure.high):
-        yield from (("low", round(figure.low, _ROUND)), ("high", round(figure.high, _ROUND)))
-    yield "n", figure.n
+def numbers_of(figure: Figure | None) -> dict[str, float | int]:
+    """Return a figure as it stands in JSON: its value, its interval where it has one, how many clips it is of."""
+    if figure is None:
+        return {}
+    has_ends = math.isfinite(figure.low) and math.isfinite(figure.high)
+    ends = {"low": round(figure.low, _ROUND), "high": round(figure.high, _ROUND)} if has_ends else {}
+    return {"value": round(figure.value, _ROUND), **ends, "n": figure.n}

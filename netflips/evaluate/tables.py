@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 
+from avcore.plain_text import aligned
 from avcore.statistics import Figure
 from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row
 
@@ -90,7 +91,7 @@ def cells_of(rows: Sequence[Row]) -> list[list[str]]:
             *(["notes"] if has_notes else [])]  # fmt: skip
     lines = [head]
     for name, row in lines_there:
-        figures = [row.cells[one].figure if one in row.cells else None for one in subjects]
+        figures = [row.figure_of(one) for one in subjects]
         own = [three_places(figures[0]), interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if main else []
         last = [*([goal(row)] if has_goals else []), *([notes(row)] if has_notes else [])]
         lines.append([name, *own, *(three_places(one) for one in figures[1:]), *last])
@@ -102,57 +103,29 @@ def markdown(rows: Sequence[Row]) -> str:
     return aligned(cells_of(rows), is_last_wide=True)
 
 
-def aligned(cells: Sequence[Sequence[str]], is_last_wide: bool = False) -> str:
-    """Cells as a table in Markdown, the first line its head. is_last_wide: the last column is left as it is."""
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in cells]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    if is_last_wide:
-        widths[-1] = 0
-    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
-    text.insert(1, "| " + " | ".join("-" * (width or 3) for width in widths) + " |")
-    return "\n".join(text) + "\n"
-
-
 def latex(rows: Sequence[Row], caption: str) -> str:
-    """The table for LaTeX with the package booktabs: a figure with its interval for each subject, notes below."""
+    """Return the table for LaTeX with the package booktabs: a figure with its interval for each subject, notes below."""
     subjects, has_goals = subjects_of(rows), any(goal(row) for row in rows)
     lines, said = list[list[str]](), list[str]()
     for row in rows:
-        if all(cell.figure is None for cell in row.cells.values()):
-            said.append(f"% {row.name}: {notes(row)}")
-            continue
-        cells = []
-        for subject in subjects:
-            figure = row.cells[subject].figure if subject in row.cells else None
-            cells.append(latex_figure(figure))
-        name = escaped(f"{row.title}{', ' + row.kind.unit if row.kind.unit else ''}")
-        lines.append([f"{name} {_LATEX_ARROWS[row.kind.better]}", *cells, *([goal(row, _LATEX_SIGNS)] if has_goals else [])])
-        if note := notes(row):
+        is_empty, note = all(cell.figure is None for cell in row.cells.values()), notes(row)
+        if not is_empty:
+            name = escaped(f"{row.title}{', ' + row.kind.unit if row.kind.unit else ''}")
+            cells = [_latex_figure(row.figure_of(subject)) for subject in subjects]
+            lines.append([f"{name} {_LATEX_ARROWS[row.kind.better]}", *cells, *([goal(row, _LATEX_SIGNS)] if has_goals else [])])
+        if note or is_empty:
             said.append(f"% {row.name}: {note}")
     head = ["figure", *(escaped(SUBJECT_TITLES[one]) for one in subjects), *(["goal"] if has_goals else [])]
-    return booktabs(head, lines, caption, said)
+    top, *body = (" & ".join(line) + r" \\" for line in (head, *lines))
+    columns = f"l{'r' * (len(head) - 1)}"
+    begin = [r"% needs \usepackage{booktabs}", r"\begin{table}[t]", r"\centering", rf"\caption{{{escaped(caption)}}}"]
+    begin += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", top, r"\midrule"]
+    return "\n".join([*begin, *body, r"\bottomrule", r"\end{tabular}", r"\end{table}", *said]) + "\n"
 
 
-def latex_figure(figure: Figure | None) -> str:
-    """A figure with its interval, for LaTeX."""
+def _latex_figure(figure: Figure | None) -> str:
     around = interval(figure).replace(" to ", ", ")
     return ("--" if figure is None else number(figure.value)) + (rf" {{\scriptsize [{around}]}}" if around else "")
-
-
-def booktabs(head: Sequence[str], lines: Sequence[Sequence[str]], caption: str, said: Sequence[str] = ()) -> str:
-    """A table for LaTeX with the package booktabs, of cells that are LaTeX. said: comments below it."""
-    rows = [" & ".join(line) + r" \\" for line in lines]
-    begin = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table}[t]",
-        r"\centering",
-        rf"\caption{{{escaped(caption)}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
-        r"\toprule",
-        " & ".join(head) + r" \\",
-        r"\midrule",
-    ]
-    return "\n".join([*begin, *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", *said]) + "\n"
 
 
 def escaped(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from avcore.errors import UsageError
+from avcore.plain_text import aligned
 from avcore.provenance import pip_line
 from avcore.units import Ids, Units, format_units
 from avcore.units.edit_distance import edit_distance
@@ -62,7 +63,7 @@ def score(pairs: Sequence[Pair]) -> UnitScores:
     """Score utterances, each of whose repeats are merged. Raises UsageError without any or without sacrebleu."""
     if not pairs:
         raise UsageError("there is nothing to score", found="0 utterances")
-    bleu, chrf = _bleu(effective_order=False), _chrf()
+    bleu, chrf = _scorers(is_sentence=False)
     words, characters = _texts(pairs, format_units), _texts(pairs, as_characters)
     lengths = sum(len(pair.reference) for pair in pairs)
     distances = sum(edit_distance(pair.found, pair.reference) for pair in pairs)
@@ -81,7 +82,7 @@ def score(pairs: Sequence[Pair]) -> UnitScores:
 
 def rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     """Figures and units of each utterance; BLEU of one sentence takes the orders that it is long enough for."""
-    bleu, chrf = _bleu(effective_order=True), _chrf()
+    bleu, chrf = _scorers(is_sentence=True)
     return [
         {
             "id": pair.id,
@@ -133,10 +134,7 @@ def table(scores: UnitScores, cut: int | None = None) -> str:
     ]
     if cut is not None:
         lines.append(("cut", f"{cut}", "translations that stopped at the limit of length"))
-    widths = [max(len(line[column]) for line in [*lines, ("figure", "value", "what it is")]) for column in range(3)]
-    shown = [("figure", "value", "what it is"), tuple("-" * width for width in widths), *lines]
-    cells = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in shown]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+    return aligned([("figure", "value", "what it is"), *lines]).rstrip("\n")
 
 
 def as_characters(ids: Ids) -> str:
@@ -144,19 +142,14 @@ def as_characters(ids: Ids) -> str:
     return "".join(chr(_FIRST_CHARACTER + int(unit)) for unit in ids)
 
 
-def _texts(pairs: Sequence[Pair], form: Any) -> tuple[list[str], list[list[str]]]:
+def _texts(pairs: Sequence[Pair], form: Callable[[Ids], str]) -> tuple[list[str], list[list[str]]]:
     return [form(pair.found) for pair in pairs], [[form(pair.reference) for pair in pairs]]
 
 
-def _bleu(effective_order: bool) -> Any:
+def _scorers(is_sentence: bool) -> tuple[Any, Any]:
+    """Return sacrebleu's BLEU and chrF."""
     require_sacrebleu()
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics import BLEU, CHRF
 
-    return BLEU(tokenize="none", effective_order=effective_order, force=True)
-
-
-def _chrf() -> Any:
-    require_sacrebleu()
-    from sacrebleu.metrics import CHRF
-
-    return CHRF(char_order=6, word_order=0, beta=2, whitespace=False)
+    bleu = BLEU(tokenize="none", effective_order=is_sentence, force=True)
+    return bleu, CHRF(char_order=6, word_order=0, beta=2, whitespace=False)

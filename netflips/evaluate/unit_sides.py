@@ -44,11 +44,8 @@ def _holds_tables(folder: Path) -> bool:
 
 def _of_files(folder: Path) -> Side:
     files = sorted(file for file in folder.rglob("*") if file.suffix in UNIT_SUFFIXES and not file.name.startswith("."))
-    return {file.relative_to(folder).with_suffix("").as_posix(): parse_units(_first_line(file), file) for file in files}
-
-
-def _first_line(path: Path) -> str:
-    return next((line for line in _text(path).splitlines() if line.strip()), "")
+    first = {file: next((line for line in _text(file).splitlines() if line.strip()), "") for file in files}
+    return {file.relative_to(folder).with_suffix("").as_posix(): parse_units(line, file) for file, line in first.items()}
 
 
 def _of_lines(path: Path) -> Side:
@@ -58,12 +55,8 @@ def _of_lines(path: Path) -> Side:
     if beside.is_file():
         names = _text(beside).splitlines()
         if len(names) != len(lines):
-            raise InputError(
-                "the lines of units and of ids differ in number",
-                path=path,
-                expected=f"{len(names)} as in {beside}",
-                found=len(lines),
-            )
+            expected = f"{len(names)} as in {beside}"
+            raise InputError("the lines of units and of ids differ in number", path=path, expected=expected, found=len(lines))
     return {name: parse_units(line, f"{path}:{number}") for number, (name, line) in enumerate(zip(names, lines, strict=True), 1)}
 
 
@@ -125,12 +118,8 @@ def match(found: Mapping[str, Ids], references: Mapping[str, Ids], is_missing_em
         return [Pair.of(name, next(iter(found.values())), reference) for name, reference in references.items()]
     missing = [name for name in references if name not in found]
     if missing and (not is_missing_empty or len(missing) == len(references)):
-        raise InputError(
-            "references lack hypotheses",
-            expected="one of the same id for each",
-            found=f"{len(missing)} without: {_some(missing)}",
-            hint="--missing-as-empty counts them as wrong",
-        )
+        told, hint = f"{len(missing)} without: {_some(missing)}", "--missing-as-empty counts them as wrong"
+        raise InputError("references lack hypotheses", expected="one of the same id for each", found=told, hint=hint)
     if missing:
         LOG.warning("%s without a hypothesis, counted as wrong: %s", several(len(missing), "reference"), _some(missing))
     extra = [name for name in found if name not in references]

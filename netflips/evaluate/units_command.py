@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
@@ -22,16 +22,8 @@ from avcore.units import Ids, Units
 from avcore.units.edit_distance import edit_distance
 from avcore.usage import add_quiet_options
 from avdata.manifest import iter_entries
-from netflips.evaluate.unit_scores import (
-    Pair,
-    UnitScores,
-    require_sacrebleu,
-    rows,
-    score,
-    scores_by_certainty,
-    scores_by_length,
-    table,
-)
+from netflips.evaluate import unit_scores
+from netflips.evaluate.unit_scores import Pair, UnitScores, require_sacrebleu, score
 from netflips.evaluate.unit_sides import Side, match, read_pairs, read_side
 from netflips.stages import load_translator
 from unit2unit.stage import TRANSLATOR
@@ -47,24 +39,11 @@ _FIGURES = (
 
 
 def build_units_parser() -> Parser:
-    """The options of `evaluate units`."""
+    """Return the options of `evaluate units`."""
     parser = Parser(prog="netflips evaluate units", description=f"Score unit sequences against references. {_FIGURES}")
-    parser.add_argument(
-        "cases",
-        type=Input("the manifest"),
-        nargs="?",
-        metavar="MANIFEST",
-        help='JSON lines of {"id", "units", "reference"}; or both of these:',
-    )
-    parser.add_argument(
-        "--hypotheses", type=Input("the hypotheses", may_be_folder=True), metavar="PATH", help=f"what was found: {_FORMS}"
-    )
-    parser.add_argument(
-        "--references",
-        type=Input("the references", may_be_folder=True),
-        metavar="PATH",
-        help="what is right: the same, with the same ids",
-    )
+    _add_manifest(parser, '{"id", "units", "reference"}; or both of these:')
+    _add_side(parser, "hypotheses", f"what was found: {_FORMS}")
+    _add_side(parser, "references", "what is right: the same, with the same ids")
     _add_outputs(parser)
     parser.add_argument("--missing-as-empty", action="store_true", help="count references without a hypothesis as wrong")
     add_quiet_options(parser, "the table")
@@ -72,33 +51,19 @@ def build_units_parser() -> Parser:
 
 
 def build_translate_parser() -> Parser:
-    """The options of `evaluate translate`."""
+    """Return the options of `evaluate translate`."""
     parser = Parser(
         prog="netflips evaluate translate",
         description=f"Translate a test split and score the result against its references. {_FIGURES}",
     )
-    parser.add_argument(
-        "cases",
-        type=Input("the manifest"),
-        nargs="?",
-        metavar="MANIFEST",
-        help='JSON lines of {"id", "source", "reference", "source_language"?, "language"?}; or a test split:',
-    )
+    _add_manifest(parser, '{"id", "source", "reference", "source_language"?, "language"?}; or a test split:')
     given = parser.add_argument_group("test split (a manifest, or --pairs, or --source and --target)")
     given.add_argument("--pairs", type=Path, metavar="DIR", help="folder made by unit2unit.utut_finetune.prepare_pairs")
     given.add_argument("--split", default="test", metavar="NAME", help="of --pairs: test, valid or train (default: test)")
-    given.add_argument(
-        "--source", type=Input("the source", may_be_folder=True), metavar="PATH", help=f"units to translate: {_FORMS}"
-    )
-    given.add_argument(
-        "--target",
-        type=Input("the target", may_be_folder=True),
-        metavar="PATH",
-        help="units that are right: the same, with the same ids",
-    )
-    given.add_argument(
-        "--manifest", type=Input("the list of ids"), metavar="FILE", help="only the ids of this manifest, as test.jsonl"
-    )
+    _add_side(given, "source", f"units to translate: {_FORMS}")
+    _add_side(given, "target", "units that are right: the same, with the same ids")
+    told = "only the ids of this manifest, as test.jsonl"
+    given.add_argument("--manifest", type=Input("the list of ids"), metavar="FILE", help=told)
     parser.add_argument("--utut-path", type=Input("the translator"), help="translator checkpoint (default: the bundle's)")
     parser.add_argument("--src-lang", metavar="LANG", help="language of the units (default: as the pairs say)")
     parser.add_argument("--tgt-lang", metavar="LANG", help="language to translate into (default: as the pairs say)")
@@ -109,10 +74,17 @@ def build_translate_parser() -> Parser:
     return parser
 
 
+def _add_manifest(parser: Parser, form: str) -> None:
+    parser.add_argument("cases", type=Input("the manifest"), nargs="?", metavar="MANIFEST", help=f"JSON lines of {form}")
+
+
+def _add_side(parser: Any, name: str, told: str) -> None:
+    parser.add_argument(f"--{name}", type=Input(f"the {name}", may_be_folder=True), metavar="PATH", help=told)
+
+
 def _add_outputs(parser: Parser) -> None:
-    parser.add_argument(
-        "--rows", type=Output("--rows"), metavar="FILE", help="write figures and units of each utterance, as JSON lines"
-    )
+    told = "write figures and units of each utterance, as JSON lines"
+    parser.add_argument("--rows", type=Output("--rows"), metavar="FILE", help=told)
     parser.add_argument("--json", type=Output("--json"), metavar="FILE", help="write the table's figures as JSON")
 
 
@@ -159,16 +131,19 @@ def _split(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
     given = [options.cases is not None, options.pairs is not None, options.source is not None or options.target is not None]
     if given.count(True) != 1 or (options.source is None) != (options.target is None):
         raise UsageError("say where the test split is", expected="a manifest, or --pairs, or --source and --target")
-    languages = options.src_lang, options.tgt_lang
+    if options.cases is not None and options.manifest is not None:
+        raise UsageError("--manifest chooses ids of a test split", found=f"the manifest {options.cases} beside it")
+    stored, source, target, sources, references = ("", ""), options.source, options.target, Side(), Side()
     if options.cases is not None:
-        return _of_manifest(options)
-    source, target = options.source, options.target
-    if options.pairs is not None:
+        sources, references, stored = read_pairs(options.cases, "source")
+    elif options.pairs is not None:
         stored = _languages_of(options.pairs)
-        languages = languages[0] or stored[0], languages[1] or stored[1]
         source, target = (options.pairs / "text" / f"{options.split}.{language}" for language in stored)
+    languages = options.src_lang or stored[0], options.tgt_lang or stored[1]
     if not all(languages):
         raise UsageError("give both languages", expected="--src-lang and --tgt-lang, as en and ko")
+    if options.cases is not None:
+        return languages, sources, references
     sources, references = read_side(source), read_side(target)
     wanted = sources.keys() & references.keys() if len(sources) > 1 else sources.keys()
     if options.manifest is not None:
@@ -179,17 +154,6 @@ def _split(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
         raise InputError("no id is in all that was given", path=options.manifest or source, found=several(len(sources), "source"))
     chosen = {name: units for name, units in references.items() if name in wanted} if len(references) > 1 else references
     return languages, {name: units for name, units in sources.items() if name in wanted}, chosen
-
-
-def _of_manifest(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
-    """The languages and both sides of a manifest's lines."""
-    if options.manifest is not None:
-        raise UsageError("--manifest chooses ids of a test split", found=f"the manifest {options.cases} beside it")
-    sources, references, stored = read_pairs(options.cases, "source")
-    languages = options.src_lang or stored[0], options.tgt_lang or stored[1]
-    if not all(languages):
-        raise UsageError("give both languages", expected="--src-lang and --tgt-lang, as en and ko")
-    return languages, sources, references
 
 
 def _languages_of(folder: Path) -> tuple[str, str]:
@@ -235,18 +199,18 @@ def _tell(
     """
     scores = score(pairs)
     errors = bootstrap([edit_distance(one.found, one.reference) for one in pairs], [max(len(one.reference), 1) for one in pairs])
-    groups = {"by length of the reference": scores_by_length(pairs)}
+    groups = {"by length of the reference": unit_scores.scores_by_length(pairs)}
     sure = [one for one in pairs if one.id in (certainty or {})]
     if certainty and len(sure) > 1:
-        groups["by the translator's score"] = scores_by_certainty(sure, [certainty[one.id] for one in sure])
+        groups["by the translator's score"] = unit_scores.scores_by_certainty(sure, [certainty[one.id] for one in sure])
     if options.rows is not None:
-        write_rows(options.rows, rows(pairs))
+        write_rows(options.rows, unit_scores.rows(pairs))
     if options.json is not None:
         ends = {"low": round(errors.low, 4), "high": round(errors.high, 4)} if len(pairs) > 1 else {}
         parts = {name: {which: one.to_json() for which, one in found.items()} for name, found in groups.items()}
         content = scores.to_json() | {"unit_error_rate_interval": ends} | parts | ({} if cut is None else {"truncated": cut})
         write_text(options.json, json.dumps(content, indent=1) + "\n")
-    say(table(scores, cut))
+    say(unit_scores.table(scores, cut))
     if len(pairs) > 1:
         say(f"unit error rate: 95 % interval {errors.low:.3f} to {errors.high:.3f} (bootstrap over utterances)")
     for name, found in groups.items():

@@ -1,22 +1,24 @@
 """The clips to look at first, as the page shows them: stills of source and dub, sounds, what was heard and should have been."""
 
 import io
+import math
 from base64 import b64encode
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
 from avcore.errors import NetflipsError
-from avcore.faces.crop import Box
 from avcore.media import iter_speech_blocks, pictures_at, probe
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from netflips.evaluate.cases import DUBBED, CaseFiles
+from netflips.evaluate.cases import DUBBED, ITSELF, TRUTH, CaseFiles
 from netflips.evaluate.records import Record
-from netflips.evaluate.suite_rows import Row, near_of
+from netflips.evaluate.suite_rows import Cell, Row
 from netflips.evaluate.tables import number
 from netflips.report.material import still
 
@@ -51,6 +53,40 @@ class WorstClip:
     notes: Sequence[str]
 
 
+def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tuple[str, dict[str, float]]]:
+    """The clips to look at first: id, and how many of the clips are better in each figure, as a share of 0 to 1.
+
+    Clips rank by the sum of these shares; a figure that was asked of a clip and that it has not counts as worst.
+    """
+    behind: dict[str, dict[str, float]] = {name: {} for name in ids}
+    for row in rows:
+        cell = row.own
+        if cell is None or len(cell.clips) < 2:
+            continue
+        badness = {name: _badness(row, cell, name) for name in cell.tried if name in behind}
+        order = sorted(badness.values())
+        if order and order[0] < order[-1]:
+            for name, value in badness.items():
+                behind[name][row.name] = bisect_left(order, value) / len(order)
+    return [(name, behind[name]) for name in sorted(ids, key=lambda name: -sum(behind[name].values()))[:number]]
+
+
+def _badness(row: Row, cell: Cell, name: str) -> float:
+    """Larger is worse; infinite for a clip without the figure."""
+    value = cell.clips.get(name)
+    if value is None:
+        return math.inf
+    if row.kind.better == "near":
+        return abs(value - _near_of(row))
+    return -value if row.kind.better == "higher" else value
+
+
+def _near_of(row: Row) -> float:
+    """What a figure should be near to: that of the true speech, else of the source, else the middle of the dubs'."""
+    found = (row.figure_of(subject) for subject in (TRUTH, ITSELF, DUBBED))
+    return next((one.value for one in found if one is not None), 0.0)
+
+
 def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row], found: Sequence[Record]) -> WorstClip:
     """Gather what is to be shown of a clip. behind: the share of clips that are better, by figure; found: its own records."""
     stills, sounds, notes = dict[str, list[str]](), dict[str, str](), list[str]()
@@ -82,7 +118,7 @@ def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> lis
             continue
         unit = f" {row.kind.unit}" if row.kind.unit else ""
         value = f"{number(cell.clips[name])}{unit}" if name in cell.clips else "none"
-        usual = near_of(row) if row.kind.better == "near" else float(np.median(list(cell.clips.values())))
+        usual = _near_of(row) if row.kind.better == "near" else float(np.median(list(cell.clips.values())))
         found.append(Shown(row.title, value, number(usual), behind[row.name]))
     return sorted(found, key=lambda one: -one.share)[:_WORST_FIGURES]
 
@@ -96,13 +132,9 @@ def _stills(path: Path, duration: Fraction) -> list[str]:
     with FaceDetector() as detector:
         for picture in pictures_at(path, times):
             boxes = detector.boxes(picture.rgb)
-            found.append(still(picture.rgb, _region(boxes[0]) if boxes else None, _STILL_BYTES))
+            region: Any = tuple(float(value) for value in boxes[0]) if boxes else None
+            found.append(still(picture.rgb, region, _STILL_BYTES))
     return found
-
-
-def _region(box: Box) -> tuple[float, float, float, float]:
-    x1, y1, x2, y2 = (float(value) for value in box)
-    return x1, y1, x2, y2
 
 
 def sound_data(path: Path) -> str:

@@ -13,9 +13,9 @@ from netflips.evaluate.charts import histogram
 from netflips.evaluate.measuring import AskedFigures
 from netflips.evaluate.metric import all_kinds
 from netflips.evaluate.records import Record
-from netflips.evaluate.suite_page import Told, page
-from netflips.evaluate.suite_rows import Cell, Row, as_json, rows_of, worst_clips
-from netflips.evaluate.worst import Shown, WorstClip
+from netflips.evaluate.results import Told, page
+from netflips.evaluate.suite_rows import Cell, Row, as_json, rows_of
+from netflips.evaluate.worst import Shown, WorstClip, worst_clips
 
 IDS = [f"c{number}" for number in range(8)]
 KINDS = all_kinds()
