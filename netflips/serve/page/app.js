@@ -115,6 +115,7 @@ page.submit = async (form, boxes = []) => {
     const job = await start(form);
     add(last.get(job.id) ?? job);
     known.open &&= isWide.matches;
+    for (const box of boxes) box.fold();
     place(job.kind)?.firstChild.scrollIntoView({ block: "nearest" });
   } catch (error) {
     if (error.status === 404) for (const box of boxes) box.forget();

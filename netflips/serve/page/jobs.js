@@ -60,10 +60,11 @@ export const send = (file, as, progress) =>
     request.send(file);
   });
 
+// act: gets the button.
 export const button = (key, act, className = "") => {
   const made = element("button", { type: "button", className, textContent: t(key) });
   made.dataset.act = key;
-  made.addEventListener("click", act);
+  made.addEventListener("click", () => act(made));
   return made;
 };
 
@@ -120,24 +121,19 @@ const dubbed = (job, page, go) => {
   const { rows: _, ...asked } = job.values;
   const again = () => page.submit({ kind: "dub", values: { ...asked, ...job.uploads, preview: false }, rows: table.rows(), after: job.id });
   const buttons = element("p", { className: "buttons" });
-  const main = job.state === "asks" ? button(job.understood.grade === "bad" ? "goOnAnyway" : "dubIt", () => go({ rows: table.rows() }, main), "main")
-    : button("again", again, "again");
-  main.disabled = job.state === "done";
+  const dub = (form) => (one) => go({ rows: table.rows(), ...form }, one);
+  const anew = button("again", again, "again");
+  anew.disabled = true;
   const table = texts(job, page, part, (number) => {
     count.textContent = number ? t("changed", number) : "";
-    if (job.state === "done") main.disabled = !number;
+    anew.disabled = !number;
   });
   made.push(element("div", { className: "scroll" }, table.root), buttons);
-  if (isWhole) buttons.append(main);
-  else for (const one of table.root.querySelectorAll("textarea, input, .hear")) one.disabled = true;
-  if (job.state === "asks" && job.utterances.length > 1) {
-    const first = button("preview", () => go({ rows: table.rows(), preview: true }, first));
-    buttons.append(first);
-  }
-  if (video && job.values.preview) {
-    const all = button("dubAll", () => go({ preview: false }, all), "main");
-    buttons.append(all);
-  }
+  if (job.state === "asks") buttons.append(button(job.understood.grade === "bad" ? "goOnAnyway" : "dubIt", dub({}), "main"));
+  else if (isWhole) buttons.append(anew);
+  else for (const one of table.root.querySelectorAll("textarea, input, select, .hear")) one.disabled = true;
+  if (job.state === "asks" && job.utterances.length > 1) buttons.append(button("preview", dub({ preview: true })));
+  if (video && job.values.preview) buttons.append(button("dubAll", (one) => go({ preview: false }, one), "main"));
   const script = find((one) => one.as.endsWith(".script.json"));
   if (script) buttons.append(link(`${address(script.name)}?download=1`, t("script"), true));
   buttons.append(count);
@@ -239,10 +235,6 @@ export const card = (facts, page) => {
     }
   };
   const go = (form, pressed) => act(pressed, `/jobs/${facts.id}/again`, sent(Object.fromEntries(Object.entries(form).filter(([, value]) => value !== null))), "starting");
-  const acting = (key, address, options, word, className) => {
-    const made = button(key, () => act(made, address, options, word), className);
-    return made;
-  };
 
   const fill = async (job) => {
     const whole = await ask(`/jobs/${job.id}`).catch(() => null);
@@ -268,15 +260,14 @@ export const card = (facts, page) => {
     bar.hidden = !goes(job);
     bar.value = job.share;
     if (job.left_s > LONG_S && window.Notification?.permission === "default" && !buttons.querySelector("[data-act=notify]")) {
-      const notify = button("notify", () => Notification.requestPermission().then(() => notify.remove()));
-      buttons.prepend(notify);
+      buttons.prepend(button("notify", (one) => Notification.requestPermission().then(() => one.remove())));
     }
     if (!isOther) return; // a button that is pressed just now stays the same one
     const at = `/jobs/${job.id}`;
     buttons.replaceChildren(
-      ...(goes(job) ? [acting("stop", `${at}/stop`, { method: "POST" }, "stopping", "stop")] : []),
-      ...(job.state === "stopped" || job.state === "failed" ? [acting("goOn", `${at}/again`, { method: "POST" }, "starting")] : []),
-      ...(goes(job) ? [] : [acting("remove", at, { method: "DELETE" }), fold]),
+      ...(goes(job) ? [button("stop", (one) => act(one, `${at}/stop`, { method: "POST" }, "stopping"), "stop")] : []),
+      ...(["stopped", "failed"].includes(job.state) ? [button("goOn", (one) => act(one, `${at}/again`, { method: "POST" }, "starting"))] : []),
+      ...(goes(job) ? [] : [button("remove", (one) => act(one, at, { method: "DELETE" })), fold]),
     );
     fill(job);
   };

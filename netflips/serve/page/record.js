@@ -151,6 +151,10 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain) => {
     forget() {
       upload = null;
     },
+    // Its job shows it from now on.
+    fold() {
+      shown.replaceChildren();
+    },
     async upload(progress) {
       if (fetching) await fetching.then((sent) => take(null, sent));
       if (!upload && file) upload = await send(file, as, progress);
