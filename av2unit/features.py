@@ -21,8 +21,8 @@ WINDOW = 400
 """Samples, 25 ms."""
 HOP = 160
 """Samples, 10 ms: 100 rows a second."""
-_FFT_SIZE = 512
-_PREEMPHASIS = 0.97
+FFT_SIZE = 512
+PREEMPHASIS = 0.97
 _NYQUIST = SAMPLE_RATE / 2
 _WARPED_BELOW = 4800
 """Hz, as high as formants that matter lie."""
@@ -65,28 +65,28 @@ def log_filterbank(samples: Doubles, warp: float = 1.0, hop: int = HOP) -> Float
     pitch. Returns float32 [rows, 26]; the last, partial window is kept, and an energy of exactly 0 counts as the float64
     epsilon.
     """
-    emphasised = np.append(samples[:1], samples[1:] - _PREEMPHASIS * samples[:-1])
+    emphasised = np.append(samples[:1], samples[1:] - PREEMPHASIS * samples[:-1])
     num_rows = 1 + max(0, -(-(len(samples) - WINDOW) // hop))
     emphasised = np.pad(emphasised, (0, max(0, (num_rows - 1) * hop + WINDOW - len(samples))))
     windows = torch.from_numpy(emphasised).unfold(0, WINDOW, hop)[:num_rows]
     rows = np.empty((num_rows, NUM_MELS), dtype=np.float32)
     for start in range(0, num_rows, _ROWS_AT_ONCE):
-        spectrum = torch.fft.rfft(windows[start : start + _ROWS_AT_ONCE], _FFT_SIZE).numpy()  # a quarter of NumPy's time
-        energies = (np.abs(spectrum) ** 2 / _FFT_SIZE) @ _mel_filters(warp).T
+        spectrum = torch.fft.rfft(windows[start : start + _ROWS_AT_ONCE], FFT_SIZE).numpy()  # a quarter of NumPy's time
+        energies = (np.abs(spectrum) ** 2 / FFT_SIZE) @ mel_filters(warp).T
         energies[energies == 0] = np.finfo(np.float64).eps
         rows[start : start + _ROWS_AT_ONCE] = np.log(energies)
     return rows
 
 
 @lru_cache(maxsize=128)
-def _mel_filters(warp: float) -> Doubles:
+def mel_filters(warp: float = 1.0) -> Doubles:
     """Triangles on whole FFT bins, float64 [26, 257]; edges are floored at (FFT size + 1) bins, as published."""
     top = 2595 * np.log10(1 + _NYQUIST / 700)
     frequencies = 700 * (10 ** (np.linspace(0, top, NUM_MELS + 2) / 2595) - 1)
     if warp != 1:
         frequencies = warp_frequencies(frequencies, warp)
-    edges = np.floor((_FFT_SIZE + 1) * frequencies / SAMPLE_RATE).astype(int)
-    filters = np.zeros((NUM_MELS, _FFT_SIZE // 2 + 1))
+    edges = np.floor((FFT_SIZE + 1) * frequencies / SAMPLE_RATE).astype(int)
+    filters = np.zeros((NUM_MELS, FFT_SIZE // 2 + 1))
     for row, (left, peak, right) in zip(filters, zip(edges, edges[1:], edges[2:], strict=False), strict=True):
         row[left:peak] = (np.arange(left, peak) - left) / (peak - left)
         row[peak:right] = (right - np.arange(peak, right)) / (right - peak)

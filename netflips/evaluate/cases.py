@@ -64,10 +64,24 @@ def read_cases(path: Path, needs: Iterable[str], language: str | None = None) ->
     needs: fields that each line must have, beside id and dub. language: of lines that do not say theirs. Raises InputError that
     names all lines of the first kind that is wrong: not of the form, doubled ids, empty texts, mixed languages, missing files.
     """
-    lines = list(_lines(path, frozenset(needs)))
-    if not lines:
+    found, wrong, empty = list[CaseFiles](), list[str](), list[str]()
+    places = list[str]()
+    for number, row in iter_rows(path):
+        try:
+            case = _case(row, path.parent, {"id", DUB, *needs})
+        except ValueError as error:
+            wrong.append(f"line {number}: {error}")
+            continue
+        if REFERENCE_TEXT in row and not case.reference_text:
+            empty.append(f"line {number}: {case.id}")
+        found.append(case)
+        places.append(f"line {number}")
+    _refuse(wrong, path, ("line is no case", "lines are no cases"), _FORM)
+    what = ("reference text is empty", "reference texts are empty")
+    _refuse(empty, path, what, "what should be said", "leave the field out where it is not known")
+    if not found:
         raise InputError("the manifest holds no cases", path=path, expected=_FORM)
-    return check_cases([case for _, case in lines], path, language, [f"line {number}" for number, _ in lines])
+    return check_cases(found, path, language, places)
 
 
 def check_cases(
@@ -77,9 +91,9 @@ def check_cases(
 
     places: where each was read, for messages; default: its id. Raises InputError as `read_cases` does.
     """
-    places = places or [case.id for case in cases]
+    placed = list(zip(places or [case.id for case in cases], cases, strict=True))
     counts = Counter(case.id for case in cases)
-    doubled = [f"{place}: {case.id}" for place, case in zip(places, cases, strict=True) if counts[case.id] > 1]
+    doubled = [f"{place}: {case.id}" for place, case in placed if counts[case.id] > 1]
     _refuse(doubled, path, ("", "ids stand there more than once"), "one line for each id")
     given = None if language is None else normalise_language(language)
     named = [replace(case, language=normalise_language(case.language) if case.language else given or "") for case in cases]
@@ -93,15 +107,10 @@ def check_cases(
         spoken[case.group] = before
     if given is not None and (other := sorted(set(spoken.values()) - {given})):
         raise InputError("the manifest is of another language", path=path, expected=given, found=other[0])
-    missing = [
-        f"{place}: {field} {file}"
-        for place, case in zip(places, cases, strict=True)
-        for field, file in case.files.items()
-        if not file.is_file() or not file.stat().st_size
-    ]
-    _refuse(
-        missing, path, ("file is not there, or empty", "files are not there, or empty"), "files that can be read", "check the paths"
-    )
+    named_files = [(f"{place}: {field} {file}", file) for place, case in placed for field, file in case.files.items()]
+    missing = [place for place, file in named_files if not file.is_file() or not file.stat().st_size]
+    what = ("file is not there, or empty", "files are not there, or empty")
+    _refuse(missing, path, what, "files that can be read", "check the paths")
     return tuple(replace(case, language=spoken[case.group]) for case in named)
 
 
@@ -114,44 +123,25 @@ def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
         except NetflipsError as error:
             wrong.append(str(error))
             continue
-        if not info.has_audio and not info.has_video:
-            wrong.append(f"{case.dub}: neither sound nor pictures")
-        elif info.still:
-            wrong.append(f"{case.dub}: a single picture ({info.still})")
-        elif info.duration_s < frames_to_seconds(1):
-            wrong.append(f"{case.dub}: {float(info.duration_s):.3f} s, shorter than a picture")
+        faults = {
+            "neither sound nor pictures": not info.has_audio and not info.has_video,
+            f"a single picture ({info.still})": info.still,
+            f"{float(info.duration_s):.3f} s, shorter than a picture": info.duration_s < frames_to_seconds(1),
+        }
+        wrong += [f"{case.dub}: {fault}" for fault, is_so in faults.items() if is_so][:1]
     expected = f"videos or sound files of {float(frames_to_seconds(1)):g} s or more"
     _refuse(wrong, path, ("dub cannot be measured", "dubs cannot be measured"), expected, error=MediaError)
 
 
-def _lines(path: Path, needs: frozenset[str]) -> Iterable[tuple[int, CaseFiles]]:
-    """The cases with the numbers of their lines. Raises InputError for all lines that are none, then for all empty texts."""
-    found, wrong, empty = list[tuple[int, CaseFiles]](), list[str](), list[str]()
-    for number, row in iter_rows(path):
-        try:
-            case = _case(row, path.parent, needs)
-        except ValueError as error:
-            wrong.append(f"line {number}: {error}")
-            continue
-        if REFERENCE_TEXT in row and not case.reference_text:
-            empty.append(f"line {number}: {case.id}")
-        found.append((number, case))
-    _refuse(wrong, path, ("line is no case", "lines are no cases"), _FORM)
-    what = ("reference text is empty", "reference texts are empty")
-    _refuse(empty, path, what, "what should be said", "leave the field out where it is not known")
-    return found
-
-
-def _case(row: dict[str, Any], root: Path, needs: frozenset[str]) -> CaseFiles:
+def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
     """A line's case. Raises ValueError saying what is wrong with it."""
     unknown = sorted(row.keys() - set(_FIELDS))
     if unknown:
         raise ValueError(f"it has {', '.join(unknown)}, which is none of {', '.join(_FIELDS)}")
     given = {name: value for name, value in row.items() if value is not None}
-    for name, value in given.items():
-        if not isinstance(value, str):
-            raise ValueError(f"{name} is no text")
-    lacking = [name for name in _FIELDS if name in {"id", DUB, *needs} and name not in given]
+    if plain := [name for name, value in given.items() if not isinstance(value, str)]:
+        raise ValueError(f"{plain[0]} is no text")
+    lacking = [name for name in _FIELDS if name in needs and name not in given]
     lacking += [name for name in ("id", *FILES) if name in given and not given[name].strip()]
     if lacking:
         raise ValueError(f"it has no {', no '.join(lacking)}")

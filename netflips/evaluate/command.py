@@ -77,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in _OTHERS:
-        return getattr(import_module(_OTHERS[arguments[0]]), f"main_{arguments[0]}")(arguments[1:])  # type: ignore[no-any-return]
+        parser, work = import_module(_OTHERS[arguments[0]]).COMMANDS[arguments[0]]
+        return run(parser(), work, arguments[1:])
     return run(build_parser(), _work, arguments)
 
 

@@ -33,76 +33,59 @@ class Layout:
     speech: Path | None = None
 
 
-@dataclass(frozen=True)
-class _Clip:
-    """A row of a table. source: its video, "" = to be found by its id. text: "" = not in this table."""
-
-    id: str
-    source: str = ""
-    text: str = ""
-
-
 def cases_of_folder(layout: Layout) -> list[CaseFiles]:
-    """The cases of a split, in the order of its table. Raises InputError naming what is not as it should be."""
-    table = _table_of(layout)
+    """Return the cases of a split, in the order of its table. Raises InputError naming what is not as it should be."""
+    beside, own = layout.folder / f"{layout.split}.tsv", layout.folder / layout.language / f"{layout.split}.tsv"
+    table = require_file(own if own.is_file() else beside, "the table of the split", hint="give --split")
     clips = list(_rows(table))
-    texts = _texts(table, layout, clips)
+    texts = _texts(table, layout, [text for _, _, text in clips])
     spoken = {} if layout.speech is None else _by_name(layout.speech, layout.split, _SOUNDS + _VIDEOS)
     dubs = _by_name(layout.dubs, layout.split, _VIDEOS + _SOUNDS)
-    videos = {} if all(clip.source for clip in clips) else _by_name(layout.folder / "video", layout.split, _VIDEOS)
+    videos = {} if all(video for _, video, _ in clips) else _by_name(layout.folder / "video", layout.split, _VIDEOS)
     found, lost = list[CaseFiles](), list[str]()
-    for clip, text in zip(clips, texts, strict=True):
-        dub = _named(dubs, clip.id, layout.language)
-        source = Path(clip.source) if clip.source else _named(videos, clip.id)
+    for (name, video, _), text in zip(clips, texts, strict=True):
+        dub, source = _named(dubs, name, layout.language), Path(video) if video else _named(videos, name)
         if dub is None or source is None:
-            lost.append(f"{clip.id} ({'dub' if dub is None else 'source'})")
+            lost.append(f"{name} ({'dub' if dub is None else 'source'})")
             continue
-        reference = _named(spoken, clip.id)
-        found.append(CaseFiles(clip.id, dub, source, reference, text, _speaker(clip.id), layout.language))
+        speaker = name.split("/")[-2] if name.count("/") >= 2 else ""  # as ids of talks say it: <split>/<talk>/<talk>_<number>
+        found.append(CaseFiles(name, dub, source, _named(spoken, name), text, speaker, layout.language))
     if lost:
         more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        names = f"<id>{_VIDEOS[0]} or <id>_{layout.language}{_VIDEOS[0]}"
-        raise InputError(
-            f"{several(len(lost), 'clip')} of {table.name} without a file",
-            path=layout.dubs,
-            expected=names,
-            found=", ".join(lost[:_NAMED]) + more,
-        )
+        what, told = f"{several(len(lost), 'clip')} of {table.name} without a file", ", ".join(lost[:_NAMED]) + more
+        raise InputError(what, path=layout.dubs, expected=f"<id>.mp4 or <id>_{layout.language}.mp4", found=told)
     return found
 
 
-def _table_of(layout: Layout) -> Path:
-    beside, own = layout.folder / f"{layout.split}.tsv", layout.folder / layout.language / f"{layout.split}.tsv"
-    return require_file(own if own.is_file() else beside, "the table of the split", hint="give --split")
+def _rows(table: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield id, video ("" = to be found by the id) and text ("" = not in this table) of the clips of a table of either kind.
 
-
-def _rows(table: Path) -> Iterator[_Clip]:
-    """The clips of a table of either kind. Raises InputError naming the line that is none."""
+    Raises InputError naming the line that is none.
+    """
     root = Path()
     for number, line in iter_lines(table, "the table of the split"):
         cells = line.rstrip("\n").split("\t")
         if number == 1 and len(cells) == 1:
             root = table.parent / cells[0]
         elif len(cells) >= 5:
-            yield _Clip(cells[0], str(root / cells[1]))
+            yield cells[0], str(root / cells[1]), ""
         elif len(cells) == 2 and all(cell.strip() for cell in cells):
-            yield _Clip(cells[0].strip(), text=cells[1].strip())
+            yield cells[0].strip(), "", cells[1].strip()
         elif line.strip():
             expected = "id, video, sound, pictures, samples; or id and text"
             raise InputError(f"line {number} is no clip", path=table, expected=expected, found=f"{len(cells)} columns")
 
 
-def _texts(table: Path, layout: Layout, clips: list[_Clip]) -> list[str]:
-    """The text of each clip. Raises InputError where there are more or fewer, or empty ones."""
-    if not clips:
+def _texts(table: Path, layout: Layout, texts: list[str]) -> list[str]:
+    """The text of each clip. Raises InputError where there are more or fewer, or empty ones. texts: as the table has them."""
+    if not texts:
         raise InputError("the table of the split is empty", path=table)
-    path = table
-    texts = [clip.text for clip in clips]
+    path, count = table, len(texts)
     if not any(texts):
         path = require_file(table.with_suffix(f".{layout.language}"), "the texts of the split")
         texts = [" ".join(line.split()) for _, line in iter_lines(path, "the texts of the split")]
-        if len(texts) != len(clips):
-            raise InputError("texts and clips differ in number", path=path, expected=f"{len(clips)}, a line each", found=len(texts))
+        if len(texts) != count:
+            raise InputError("texts and clips differ in number", path=path, expected=f"{count}, a line each", found=len(texts))
     empty = [str(number) for number, text in enumerate(texts, 1) if not text]
     if empty:
         raise InputError("reference texts are empty", path=path, expected="what should be said", found=f"lines {', '.join(empty)}")
@@ -132,8 +115,3 @@ def _named(files: dict[str, Path], name: str, language: str = "") -> Path | None
             if one + ending in files:
                 return files[one + ending]
     return None
-
-
-def _speaker(name: str) -> str:
-    """Who speaks, as ids of talks say it: `<split>/<talk>/<talk>_<number>`; "" where they do not."""
-    return name.split("/")[-2] if name.count("/") >= 2 else ""

@@ -16,18 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.arrays import Doubles, Pixels
+from av2unit.features import FFT_SIZE, HOP, NUM_MELS, PREEMPHASIS, mel_filters, to_int16_scale
+from av2unit.features import WINDOW as WINDOW_SAMPLES
+from avcore.arrays import Doubles, Floats, Pixels
 from avcore.errors import InputError
-from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME
+from avcore.timeline import SAMPLES_PER_FRAME
 from unit2av.face.syncnet import NUM_CEPSTRA, SIDE, WINDOW, WINDOW_SOUND, SyncNet
 
 MOST_SHIFT = 15
 """Pictures of 40 ms by which the sound is shifted either way."""
 _BATCH = 20
 _STEPS_PER_PICTURE = 4
-_FRAME, _STEP, _FFT, _FILTERS, _LIFTER = 400, 160, 512, 26, 22
-_PREEMPHASIS = 0.97
-_FULL_SCALE = 32768
+_LIFTER = 22
 _TINY = float(np.finfo(float).eps)
 _EPSILON = 1e-6
 """Added to each difference before its length is taken, as torch's pairwise distance does."""
@@ -48,44 +48,36 @@ class LipSync:
     windows: int
 
 
-def lip_sync(network: SyncNet, pictures: Iterable[Pixels], sound: NDArray[np.floating], is_published: bool = False) -> LipSync:  # type: ignore[type-arg]
+def lip_sync(network: SyncNet, pictures: Iterable[Pixels], sound: Floats, is_published: bool = False) -> LipSync:
     """Measure one clip.
 
     pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `netflips.evaluate.face_clips`); sound:
     float [S] at 16 kHz in [-1, 1]. is_published: with the published protocol's zeros. Raises InputError for less than six pictures.
     """
-    lips, heard = vectors_of(network, pictures, sound)
-    return judge_clip(lips, heard, len(sound), is_published)
+    return judge(*vectors_of(network, pictures, sound), len(sound), is_published)
 
 
-def vectors_of(network: SyncNet, pictures: Iterable[Pixels], sound: NDArray[np.floating]) -> tuple[Tensor, Tensor]:  # type: ignore[type-arg]
-    """Vectors of lips and of sound of a clip as `lip_sync` takes it, for one protocol or both: float32 [v, width], [a, width]."""
-    samples = np.clip(np.round(sound * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
-    return sync_vectors(network, pictures, cepstra(samples))
+def vectors_of(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> tuple[Tensor, Tensor]:
+    """Return vectors of lips and of sound of a clip as `lip_sync` takes it, for both protocols: float32 [v, width], [a, width]."""
+    return sync_vectors(network, pictures, cepstra(to_int16_scale(sound)))
 
 
-def judge_clip(lips: Tensor, heard: Tensor, num_samples: int, is_published: bool) -> LipSync:
-    """Compare vectors of `vectors_of`. num_samples: of the clip's sound. Raises InputError for less than six pictures."""
+def judge(lips: Tensor, heard: Tensor, num_samples: int, is_published: bool) -> LipSync:
+    """Compare vectors of `vectors_of`. is_published: the last window is left out, and shifts beyond the clip meet vectors of zeros.
+
+    num_samples: of the clip's sound. Raises InputError for less than six pictures.
+    """
     count = min(len(lips) - 1, num_samples // SAMPLES_PER_FRAME - WINDOW) if is_published else min(len(lips), len(heard))
     if count < 1:
         raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} pictures with their sound")
-    return judge(lips[:count], heard[:count], is_published)
-
-
-def judge(lips: Tensor, heard: Tensor, is_published: bool) -> LipSync:
-    """Compare vectors of lips and of sound; is_published: shifts beyond the clip meet vectors of zeros.
-
-    lips, heard: float32, both of shape [windows, width].
-    """
-    distances = shifted_distances(lips, heard)
+    distances = shifted_distances(lips[:count], heard[:count])
     if not is_published:
-        place = torch.arange(len(heard))[:, None] + torch.arange(-MOST_SHIFT, MOST_SHIFT + 1)
-        distances = distances.masked_fill((place < 0) | (place >= len(heard)), torch.nan)
+        place = torch.arange(count)[:, None] + torch.arange(-MOST_SHIFT, MOST_SHIFT + 1)
+        distances = distances.masked_fill((place < 0) | (place >= count), torch.nan)
     means = distances.nanmean(dim=0).double().numpy()
-    known = np.where(np.isfinite(means), means, np.inf)
-    nearest = int(known.argmin())
-    confidence = float(np.median(means[np.isfinite(means)]) - means[nearest])
-    return LipSync(confidence, float(means[nearest]), MOST_SHIFT - nearest, float(means[MOST_SHIFT]), len(lips))
+    nearest = int(np.nanargmin(means))
+    confidence = float(np.nanmedian(means) - means[nearest])
+    return LipSync(confidence, float(means[nearest]), MOST_SHIFT - nearest, float(means[MOST_SHIFT]), count)
 
 
 def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
@@ -128,29 +120,19 @@ def cepstra(samples: NDArray[np.floating]) -> Doubles:  # type: ignore[type-arg]
     the first is the log energy.
     """
     sound = np.asarray(samples, np.float64)
-    sound = np.append(sound[:1], sound[1:] - _PREEMPHASIS * sound[:-1])
-    count = 1 + max(0, -(-(len(sound) - _FRAME) // _STEP))
-    sound = np.pad(sound, (0, max(0, (count - 1) * _STEP + _FRAME - len(sound))))
-    frames = np.lib.stride_tricks.sliding_window_view(sound, _FRAME)[::_STEP][:count]
-    power = np.square(np.abs(np.fft.rfft(frames, _FFT))) / _FFT
-    energy, filtered = power.sum(axis=1), power @ _filters().T
+    sound = np.append(sound[:1], sound[1:] - PREEMPHASIS * sound[:-1])
+    count = 1 + max(0, -(-(len(sound) - WINDOW_SAMPLES) // HOP))
+    sound = np.pad(sound, (0, max(0, (count - 1) * HOP + WINDOW_SAMPLES - len(sound))))
+    frames = np.lib.stride_tricks.sliding_window_view(sound, WINDOW_SAMPLES)[::HOP][:count]
+    power = np.square(np.abs(np.fft.rfft(frames, FFT_SIZE))) / FFT_SIZE
+    energy, filtered = power.sum(axis=1), power @ mel_filters().T
     logs = np.log(np.where(filtered == 0, _TINY, filtered))
-    angles = np.pi * np.arange(NUM_CEPSTRA)[:, None] * (2 * np.arange(_FILTERS) + 1) / (2 * _FILTERS)
-    basis = np.cos(angles) * np.sqrt(np.where(np.arange(NUM_CEPSTRA) == 0, 1, 2) / _FILTERS)[:, None]
+    angles = np.pi * np.arange(NUM_CEPSTRA)[:, None] * (2 * np.arange(NUM_MELS) + 1) / (2 * NUM_MELS)
+    basis = np.cos(angles) * np.sqrt(np.where(np.arange(NUM_CEPSTRA) == 0, 1, 2) / NUM_MELS)[:, None]
     lifter = 1 + _LIFTER / 2 * np.sin(np.pi * np.arange(NUM_CEPSTRA) / _LIFTER)
     result = (basis @ logs.T) * lifter[:, None]
     result[0] = np.log(np.where(energy == 0, _TINY, energy))
     return np.asarray(result, np.float64)
-
-
-def _filters() -> Doubles:
-    """Triangles of height 1 at edges on whole bins, float64 [26, 257]."""
-    mels = np.linspace(0, 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700), _FILTERS + 2)
-    edges = np.floor((_FFT + 1) * (700 * (10 ** (mels / 2595) - 1)) / SAMPLE_RATE)
-    bins = np.arange(_FFT // 2 + 1)
-    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    rise, fall = (bins - low) / np.maximum(middle - low, 1), (high - bins) / np.maximum(high - middle, 1)
-    return np.where((bins >= low) & (bins < middle), rise, np.where((bins >= middle) & (bins < high), fall, 0.0))
 
 
 def _bgr_square(picture: Pixels) -> Pixels:

@@ -8,14 +8,14 @@ import argparse
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG, Parser
 from avcore.errors import InputError, UsageError
 from avcore.files import atomic_output
 from avcore.loading import loading
@@ -47,11 +47,6 @@ def build_listen_parser() -> Parser:
     parser.add_argument("--seed", type=int, default=0, help="of order and sides (default: 0)")
     add_quiet_options(parser)
     return parser
-
-
-def main_listen(argv: Sequence[str]) -> int:
-    """Run the command and return its exit code."""
-    return run(build_listen_parser(), _work, argv)
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -129,3 +124,7 @@ def _data(path: Path) -> str:
     from netflips.evaluate.worst import sound_data
 
     return sound_data(path)
+
+
+COMMANDS = {"listen": (build_listen_parser, _work)}
+"""The parser of the command, and what it does."""

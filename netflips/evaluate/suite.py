@@ -23,7 +23,7 @@ from netflips.evaluate.records import RECORDS, Record, completed
 from netflips.evaluate.results import RESULTS, Told, write_evaluation
 from netflips.evaluate.suite_rows import Row, rows_of
 from netflips.evaluate.sweep import Sweep, curves_of, run_sweep
-from netflips.evaluate.worst import NUMBER, WorstClip, worst_clip, worst_clips
+from netflips.evaluate.worst import NUMBER, worst_clip, worst_clips
 from netflips.options import ModelPaths
 from unit2text.normalise import VERSION
 
@@ -83,8 +83,14 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
         rows = rows_of(found, cases, asked, settings.goals, settings.titles)
         rows += settings.beside
         facts = {**settings.facts, **_facts(cases, asked, judges, rows, found.values())}
-        worst = _worst(rows, cases, settings, found.values())
-        told = Told(settings.title, facts, rows, curves, worst, _failures(found.values()))
+        of_clip: dict[str, list[Record]] = {case.id: [] for case in cases}
+        for one in found.values():
+            of_clip[one.id] += [one] if one.subject == DUBBED else []
+        files = {case.id: case for case in cases}
+        chosen = worst_clips(rows, list(files), settings.worst)
+        worst = [worst_clip(files[name], behind, rows, of_clip[name]) for name, behind in chosen]
+        failed = {name: list(dict.fromkeys(one.failed for one in own if one.failed)) for name, own in of_clip.items()}
+        told = Told(settings.title, facts, rows, curves, worst, {name: why for name, why in failed.items() if why})
         write_evaluation(told, out_dir)
     return told
 
@@ -119,34 +125,8 @@ def _facts(
 
 def _own_error(rows: Sequence[Row]) -> str:
     """What the recognizer gets wrong of true speech, in words."""
-    said = []
-    for row in rows:
-        figure = row.figure_of(TRUTH) if row.name.rpartition(".")[2] in ("cer", "wer") else None
-        if figure is not None:
-            said.append(f"{row.title} {tables.number(figure.value)} ({several(figure.n, 'clip')})")
-    return (
-        f"its own errors on true speech: {', '.join(said)}"
-        if said
-        else "its own errors are not known: no reference speech is given"
-    )
-
-
-def _failures(found: Iterable[Record]) -> dict[str, list[str]]:
-    """Why something of the dubs themselves failed, by clip."""
-    failures: dict[str, list[str]] = {}
-    for one in found:
-        if one.failed and one.subject == DUBBED:
-            reasons = failures.setdefault(one.id, [])
-            if one.failed not in reasons:
-                reasons.append(one.failed)
-    return failures
-
-
-def _worst(rows: Sequence[Row], cases: Sequence[CaseFiles], settings: SuiteSettings, found: Iterable[Record]) -> list[WorstClip]:
-    """The clips that the page shows."""
-    of_clip: dict[str, list[Record]] = {}
-    for one in found:
-        of_clip.setdefault(one.id, []).append(one)
-    files = {case.id: case for case in cases}
-    chosen = worst_clips(rows, list(files), settings.worst)
-    return [worst_clip(files[name], behind, rows, of_clip[name]) for name, behind in chosen]
+    of_texts = (row for row in rows if row.name.rpartition(".")[2] in ("cer", "wer"))
+    found = [(row.title, figure) for row in of_texts if (figure := row.figure_of(TRUTH)) is not None]
+    said = [f"{title} {tables.number(figure.value)} ({several(figure.n, 'clip')})" for title, figure in found]
+    known = f"its own errors on true speech: {', '.join(said)}"
+    return known if said else "its own errors are not known: no reference speech is given"

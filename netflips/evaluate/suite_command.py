@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.command import LOG, Parser, add_common_options, device_name
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder, require_file, require_place, write_text
@@ -139,26 +139,6 @@ def _add_sweep(parser: Parser) -> None:
     group.add_argument("--utut-path", type=Input("the translator"), metavar="FILE", help="translator (default: the bundle's)")
     told = "renderer, whose voice speaks (default: the bundle's)"
     group.add_argument("--unit2av-path", type=Input("the renderer"), metavar="FILE", help=told)
-
-
-def main_dubs(argv: Sequence[str]) -> int:
-    """Run `evaluate dubs` and return its exit code."""
-    return run(build_dubs_parser(), _dubs, argv)
-
-
-def main_speech(argv: Sequence[str]) -> int:
-    """Run `evaluate speech` and return its exit code."""
-    return run(build_speech_parser(), _speech, argv)
-
-
-def main_dub(argv: Sequence[str]) -> int:
-    """Run `evaluate dub` and return its exit code."""
-    return run(build_dub_parser(), _dub, argv)
-
-
-def main_compare(argv: Sequence[str]) -> int:
-    """Run `evaluate compare` and return its exit code."""
-    return run(build_compare_parser(), _compare, argv)
 
 
 def _dubs(options: argparse.Namespace) -> None:
@@ -321,3 +301,12 @@ def _compare(options: argparse.Namespace) -> None:
     for note in notes:
         LOG.warning("%s", note)
     say(table(found).rstrip("\n"))
+
+
+COMMANDS = {
+    "dubs": (build_dubs_parser, _dubs),
+    "speech": (build_speech_parser, _speech),
+    "dub": (build_dub_parser, _dub),
+    "compare": (build_compare_parser, _compare),
+}
+"""Parsers of the commands, and what they do."""

@@ -1,11 +1,10 @@
 """`netflips evaluate sync`: LSE-C and LSE-D of videos, with SyncNet's published network."""
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from avcore.command import EXIT_FAILED, LOG, Parser, run
+from avcore.command import EXIT_FAILED, LOG, Parser
 from avcore.errors import NetflipsError, NoFaceError, OutputError
 from avcore.loading import loading
 from avcore.outputs import Input, Output
@@ -40,11 +39,6 @@ def build_sync_parser() -> Parser:
     return parser
 
 
-def main_sync(argv: Sequence[str]) -> int:
-    """Run the command and return its exit code: 1 when some of several videos failed."""
-    return run(build_sync_parser(), _work, argv)
-
-
 def _work(options: argparse.Namespace) -> int | None:
     with loading():
         from netflips.evaluate.face_clips import clips_of
@@ -73,3 +67,7 @@ def _work(options: argparse.Namespace) -> int | None:
         mean = (sum(float(row[name]) for row in rows) / len(rows) for name in ("confidence", "distance"))
         say("mean of {}: LSE-C {:.3f}, LSE-D {:.3f}".format(several(len(rows), "face"), *mean))
     return EXIT_FAILED if failed else None
+
+
+COMMANDS = {"sync": (build_sync_parser, _work)}
+"""The parser of the command, and what it does."""

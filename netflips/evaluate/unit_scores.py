@@ -16,9 +16,6 @@ from avcore.units.edit_distance import edit_distance
 _FIRST_CHARACTER = 0xF0000
 """Of Unicode's private plane, in which each unit is one character for chrF."""
 _ROUND = 4
-LENGTHS = (25, 50, 100, 200)
-"""Units of a reference at which groups by length begin, beside 0."""
-_GROUPS = 4
 
 
 @dataclass(frozen=True)
@@ -47,10 +44,6 @@ class UnitScores:
     bleu: float
     chrf: float
     signatures: Mapping[str, str]
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures as a JSON object."""
-        return {name: round(value, _ROUND) if isinstance(value, float) else value for name, value in vars(self).items()}
 
 
 def require_sacrebleu() -> None:
@@ -94,32 +87,6 @@ def rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
         }
         for pair in pairs
     ]
-
-
-def scores_by_length(pairs: Sequence[Pair], edges: Sequence[int] = LENGTHS) -> dict[str, UnitScores]:
-    """Scores of utterances by the length of their references, in units; groups without any are left out."""
-    starts = [0, *edges]
-    names = [f"{start} to {stop - 1}" for start, stop in zip(starts, edges, strict=False)] + [f"{starts[-1]} or more"]
-    return _grouped(pairs, names, lambda pair: sum(len(pair.reference) >= edge for edge in edges))
-
-
-def scores_by_certainty(pairs: Sequence[Pair], scores: Sequence[float], groups: int = _GROUPS) -> dict[str, UnitScores]:
-    """Scores of utterances by how sure the translator was: as many in each group as can be, least sure first.
-
-    scores: of the translator, one for each pair, in their order. Where it knows what it knows, errors fall from group to group.
-    """
-    order = sorted(range(len(pairs)), key=lambda number: scores[number])
-    place = {pairs[number].id: rank * groups // len(pairs) for rank, number in enumerate(order)}
-    ends = [[scores[number] for number in order if place[pairs[number].id] == group] for group in range(groups)]
-    names = [f"{number}: {min(part):.3f} to {max(part):.3f}" if part else "" for number, part in enumerate(ends, 1)]
-    return _grouped(pairs, names, lambda pair: place[pair.id])
-
-
-def _grouped(pairs: Sequence[Pair], names: Sequence[str], group_of: Callable[[Pair], int]) -> dict[str, UnitScores]:
-    groups: dict[int, list[Pair]] = {}
-    for pair in pairs:
-        groups.setdefault(group_of(pair), []).append(pair)
-    return {names[number]: score(groups[number]) for number in sorted(groups)}
 
 
 def table(scores: UnitScores, cut: int | None = None) -> str:

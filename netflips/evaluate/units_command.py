@@ -2,13 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
-from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name, run
+from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, write_text
 from avcore.loading import loading
@@ -23,7 +22,7 @@ from avcore.units.edit_distance import edit_distance
 from avcore.usage import add_quiet_options
 from avdata.manifest import iter_entries
 from netflips.evaluate import unit_scores
-from netflips.evaluate.unit_scores import Pair, UnitScores, require_sacrebleu, score
+from netflips.evaluate.unit_scores import Pair, require_sacrebleu, score
 from netflips.evaluate.unit_sides import Side, match, read_pairs, read_side
 from netflips.stages import load_translator
 from unit2unit.stage import TRANSLATOR
@@ -88,16 +87,6 @@ def _add_outputs(parser: Parser) -> None:
     parser.add_argument("--json", type=Output("--json"), metavar="FILE", help="write the table's figures as JSON")
 
 
-def main_units(argv: Sequence[str] | None = None) -> int:
-    """Run `evaluate units` and return its exit code."""
-    return run(build_units_parser(), _score_units, argv)
-
-
-def main_translate(argv: Sequence[str] | None = None) -> int:
-    """Run `evaluate translate` and return its exit code."""
-    return run(build_translate_parser(), _score_translations, argv)
-
-
 def _score_units(options: argparse.Namespace) -> None:
     require_sacrebleu()
     sides = options.hypotheses, options.references
@@ -116,13 +105,12 @@ def _score_translations(options: argparse.Namespace) -> int | None:
     languages, sources, references = _split(options)
     with loading():
         translator = load_translator(path, Running(device_name(options), options.precision, *languages))
-    found, scores, cut = _translate(translator, sources, languages, options)
+    found, cut = _translate(translator, sources, languages, options)
     failed = len(sources) - len(found)
     if cut:
-        LOG.warning(
-            "%s stopped at the limit of length before the end; --max-target-units lets them go on", several(cut, "translation")
-        )
-    _tell(match(found, references, is_missing_empty=bool(failed)), options, scores, cut)
+        hint = "--max-target-units lets them go on"
+        LOG.warning("%s stopped at the limit of length before the end; %s", several(cut, "translation"), hint)
+    _tell(match(found, references, is_missing_empty=bool(failed)), options, cut)
     return EXIT_FAILED if failed else None
 
 
@@ -169,56 +157,39 @@ def _languages_of(folder: Path) -> tuple[str, str]:
 
 def _translate(
     translator: "UnitTranslator", sources: Side, languages: tuple[str, str], options: argparse.Namespace
-) -> tuple[Side, dict[str, float], int]:
-    """Return what each source was translated into, and how sure the translator was of it, without those that failed.
-
-    The last is how many translations reached the limit of length.
-    """
+) -> tuple[Side, int]:
+    """Return what each source was translated into, without those that failed, and how many reached the limit of length."""
     from unit2unit.inference import search_settings
     from unit2unit.many import TranslationRequest, translate_many
 
     given = [TranslationRequest(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
-    found, scores, cut = dict[str, Ids](), dict[str, float](), 0
+    found, cut = dict[str, Ids](), 0
     with bars(options.quiet) as progress:
         for one, translation in translate_many(translator, given, *languages, search, progress, len(given)):
             if isinstance(translation, NetflipsError):
                 LOG.error("%s: %s", one.id, translation)
             else:
-                found[one.id], scores[one.id] = translation.units.ids, translation.score
+                found[one.id] = translation.units.ids
                 cut += translation.truncated
-    return found, scores, cut
+    return found, cut
 
 
-def _tell(
-    pairs: list[Pair], options: argparse.Namespace, certainty: Mapping[str, float] | None = None, cut: int | None = None
-) -> None:
-    """Write and say the figures: of all, by the references' length, and by how sure the translator was (`certainty`, by id).
-
-    cut: translations that reached the limit of length, None = nothing was translated here.
-    """
+def _tell(pairs: list[Pair], options: argparse.Namespace, cut: int | None = None) -> None:
+    """Write and say the figures. cut: translations that reached the limit of length, None = nothing was translated here."""
     scores = score(pairs)
     errors = bootstrap([edit_distance(one.found, one.reference) for one in pairs], [max(len(one.reference), 1) for one in pairs])
-    groups = {"by length of the reference": unit_scores.scores_by_length(pairs)}
-    sure = [one for one in pairs if one.id in (certainty or {})]
-    if certainty and len(sure) > 1:
-        groups["by the translator's score"] = unit_scores.scores_by_certainty(sure, [certainty[one.id] for one in sure])
     if options.rows is not None:
         write_rows(options.rows, unit_scores.rows(pairs))
     if options.json is not None:
         ends = {"low": round(errors.low, 4), "high": round(errors.high, 4)} if len(pairs) > 1 else {}
-        parts = {name: {which: one.to_json() for which, one in found.items()} for name, found in groups.items()}
-        content = scores.to_json() | {"unit_error_rate_interval": ends} | parts | ({} if cut is None else {"truncated": cut})
+        rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in vars(scores).items()}
+        content = {**rounded, "unit_error_rate_interval": ends} | ({} if cut is None else {"truncated": cut})
         write_text(options.json, json.dumps(content, indent=1) + "\n")
     say(unit_scores.table(scores, cut))
     if len(pairs) > 1:
         say(f"unit error rate: 95 % interval {errors.low:.3f} to {errors.high:.3f} (bootstrap over utterances)")
-    for name, found in groups.items():
-        if len(found) > 1:
-            say("\n".join([f"{name}:", *(_line(which, one) for which, one in found.items())]))
 
 
-def _line(name: str, scores: UnitScores) -> str:
-    """The figures of a group of utterances."""
-    figures = f"UER {scores.unit_error_rate:.3f}  BLEU {scores.bleu:6.2f}  chrF {scores.chrf:6.2f}"
-    return f"  {name:<24} {scores.utterances:6d} utterances  {figures}"
+COMMANDS = {"units": (build_units_parser, _score_units), "translate": (build_translate_parser, _score_translations)}
+"""Parsers of the commands, and what they do."""

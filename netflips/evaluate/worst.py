@@ -88,7 +88,7 @@ def _near_of(row: Row) -> float:
 
 
 def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row], found: Sequence[Record]) -> WorstClip:
-    """Gather what is to be shown of a clip. behind: the share of clips that are better, by figure; found: its own records."""
+    """Gather what is to be shown of a clip. behind: the share of clips that are better, by figure; found: records of the dub."""
     stills, sounds, notes = dict[str, list[str]](), dict[str, str](), list[str]()
     for what, path in (("source", case.source), ("dub", case.dub), ("true speech", case.reference)):
         if path is None:
@@ -101,9 +101,8 @@ def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row]
                 sounds[what] = sound_data(path)
         except NetflipsError as error:
             notes.append(str(error))
-    own = [one for one in found if one.subject == DUBBED]
-    failed = list(dict.fromkeys(one.failed for one in own if one.failed))
-    texts = next((dict(one.texts) for one in own if one.texts), {})
+    failed = list(dict.fromkeys(one.failed for one in found if one.failed))
+    texts = next((dict(one.texts) for one in found if one.texts), {})
     if case.reference_text:
         texts.setdefault("wanted", case.reference_text)
     return WorstClip(case.id, case.dub.name, failed, _figures(case.id, behind, rows), stills, sounds, texts, notes)

@@ -4,45 +4,41 @@ They judge from outside, but forgive a constant delay, which is told beside them
 way on the same clips.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from avcore.arrays import Pixels
+from avcore.arrays import Floats, Pixels
 from avcore.errors import NoFaceError
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.face_clips import FaceClip, clips_of
-from netflips.evaluate.lip_sync import LipSync, judge_clip, vectors_of
+from netflips.evaluate.lip_sync import judge, vectors_of
 from netflips.evaluate.metric import DUBS, Kind, Measured, Metric
 from netflips.evaluate.needs import SYNCNET
 from unit2av.face.syncnet import SyncNet
 
 CORRECTED = ("lse_c", "lse_d", "lse_offset")
-PUBLISHED = ("lse_c_published", "lse_d_published", "lse_offset_published")
+PUBLISHED = tuple(f"{name}_published" for name in CORRECTED)
 
 
-def sync_by_syncnet(network: SyncNet, pictures: Iterable[Pixels], sound: NDArray[np.floating]) -> dict[str, float]:  # type: ignore[type-arg]
-    """LSE of one face, by both protocols, whose vectors are the same.
+def sync_by_syncnet(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> dict[str, float]:
+    """Return LSE of one face, by both protocols, whose vectors are the same; arguments as `lip_sync` takes them.
 
-    pictures: uint8 [h, w, 3] RGB at 25 fps, cut as `netflips.evaluate.face_clips` does; sound: float [S] at 16 kHz. Offsets in
-    pictures of 40 ms, positive where the sound comes too early. Raises InputError for less than six pictures.
+    Offsets in pictures of 40 ms, positive where the sound comes too early. Raises InputError for less than six pictures.
     """
-    lips, heard = vectors_of(network, pictures, sound)
-    corrected, published = (judge_clip(lips, heard, len(sound), is_published) for is_published in (False, True))
-    return _named(corrected, CORRECTED) | _named(published, PUBLISHED)
+    vectors, found = vectors_of(network, pictures, sound), dict[str, float]()
+    for names, is_published in ((CORRECTED, False), (PUBLISHED, True)):
+        told = judge(*vectors, len(sound), is_published)
+        found |= dict(zip(names, (told.confidence, told.distance, float(told.offset)), strict=True))
+    return found
 
 
 def sync_of_faces(network: SyncNet, clips: Iterable[FaceClip]) -> Measured:
-    """The same of all faces that were followed in a video: the mean over them. Raises NoFaceError where there is none."""
+    """Return the same of all faces that were followed in a video: the mean. Raises NoFaceError where there is none."""
     found = [sync_by_syncnet(network, clip.pictures, clip.sound) for clip in clips]
     if not found:
         raise NoFaceError("no face was seen long enough for SyncNet")
     return {name: float(np.mean([one[name] for one in found])) for name in CORRECTED + PUBLISHED}
-
-
-def _named(found: LipSync, names: Sequence[str]) -> dict[str, float]:
-    return dict(zip(names, (found.confidence, found.distance, float(found.offset)), strict=True))
 
 
 def _measure(case: Case, outcome: Clip) -> Measured:
