@@ -65,7 +65,9 @@ def dub_videos(
     suit_threads(paths.all)
     models = load_models(paths, *languages, replace(_run_options(options), puts_away=len(jobs) == 1))
     if options.draft is not None:
-        _draft(options.draft, *jobs[0], models, settings, options)
+        script = _draft(options.draft, *jobs[0], models, settings, options)
+        if reports is not None:
+            reports.append(script)
         return None
     if len(jobs) == 1:
         told.add(_dub_one(*jobs[0], models, settings, options).script)
@@ -138,7 +140,7 @@ def _dub_one(
     return report
 
 
-def _draft(path: Path, source: Path, target: Path, models: Models, settings: DubOptions, options: DubCommand) -> None:
+def _draft(path: Path, source: Path, target: Path, models: Models, settings: DubOptions, options: DubCommand) -> Script:
     """Write what was heard and what will be said, and print it."""
     with run_bar(options.quiet, f"{source.name}: ") as progress:
         script = dub(source, target, models, settings, progress, _decision(source, options), is_draft=True).script
@@ -147,6 +149,7 @@ def _draft(path: Path, source: Path, target: Path, models: Models, settings: Dub
         heard, said = (text.text if text is not None else "(not read)" for text in (one.text, one.said))
         LOG.info("%d: %s -> %s", one.number, heard, said)
     LOG.info("written: %s", path)
+    return script
 
 
 def _decision(source: Path, options: DubCommand) -> Decide:
