@@ -54,28 +54,34 @@ def histogram(row: Row) -> Markup | None:
     def at(value: float) -> float:
         return round(float(_LEFT + span * (value - low) / (high - low)), 1)
 
+    heights = [round((_BASE - _TOP) * count / counts.max(), 1) for count in counts.tolist()]
     bars = [
         element(
-            "rect", class_="count", x=at(left), width=round(max(at(right) - at(left) - 1, 1), 1),
-            y=round(_BASE - (_BASE - _TOP) * count / counts.max(), 1), height=round((_BASE - _TOP) * count / counts.max(), 1),
+            "rect",
+            class_="count",
+            x=at(left),
+            width=round(max(at(right) - at(left) - 1, 1), 1),
+            y=round(_BASE - tall, 1),
+            height=tall,
         )
-        for count, left, right in zip(counts.tolist(), edges[:-1], edges[1:], strict=True) if count
-    ]  # fmt: skip
+        for tall, left, right in zip(heights, edges[:-1], edges[1:], strict=True)
+        if tall
+    ]
     marks = [
-        element("line", class_=f"mean of-{subject}", x1=at(value), x2=at(value), y1=_TOP - 6, y2=_BASE)
-        for subject, value in means.items()
+        element("line", class_=f"mean of-{one}", x1=at(mean), x2=at(mean), y1=_TOP - 6, y2=_BASE) for one, mean in means.items()
     ]
-    texts = [
-        element("text", number(low), x=_LEFT, y=_HEIGHT - 16, text_anchor="start"),
-        element("text", number(high), x=_WIDTH - _LEFT, y=_HEIGHT - 16, text_anchor="end"),
-        element("text", f"{clips}, at most {counts.max()} a bar", x=_WIDTH / 2, y=_HEIGHT - 16, text_anchor="middle"),
-    ]
-    ends = f"{number(float(values.min()))} to {number(float(values.max()))}"
+    labels = (
+        (number(low), _LEFT, "start"),
+        (number(high), _WIDTH - _LEFT, "end"),
+        (f"{clips}, at most {counts.max()} a bar", _WIDTH / 2, "middle"),
+    )
+    texts = [element("text", text, x=x, y=_HEIGHT - 16, text_anchor=anchor) for text, x, anchor in labels]
+    spread = f"{number(float(values.min()))} to {number(float(values.max()))}"
     said = ", ".join(f"{SUBJECT_TITLES[subject]} {number(value)}" for subject, value in means.items())
     return element(
         "svg", element("line", class_="rail", x1=_LEFT, x2=_WIDTH - _LEFT, y1=_BASE, y2=_BASE), bars, marks, texts,
         class_="histogram", viewbox=f"0 0 {_WIDTH} {_HEIGHT}", role="img",
-        aria_label=f"{row.title}: {clips} from {ends}; means: {said}",
+        aria_label=f"{row.title}: {clips} from {spread}; means: {said}",
     )  # fmt: skip
 
 

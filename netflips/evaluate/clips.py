@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -147,13 +148,8 @@ class Case:
 
     def there(self, outcome: Clip) -> frozenset[str]:
         """What metrics may need of this case: its sides, and the models that there are."""
-        sides = {
-            SOURCE: self.source is not None,
-            REFERENCE: self.reference is not None,
-            REFERENCE_TEXT: self.reference_text is not None,
-            FACES: outcome.info.has_video,
-            OTHERS: bool(self.clips.others_of(self.files)),
-        }
+        sides: dict[str, object] = {SOURCE: self.source, REFERENCE: self.reference, REFERENCE_TEXT: self.reference_text}
+        sides |= {FACES: outcome.info.has_video, OTHERS: self.clips.others_of(self.files)}
         return frozenset(name for name, is_there in sides.items() if is_there) | self.clips.judges.there
 
 
@@ -213,11 +209,8 @@ class Clips:
         found = []
         for path in self.others_of(own):
             if path not in self._voices:
-                try:
+                self._voices[path] = None
+                with suppress(NetflipsError):
                     self._voices[path] = Clip(path, self.judges, "").voice
-                except NetflipsError:
-                    self._voices[path] = None
-            voice = self._voices[path]
-            if voice is not None:
-                found.append(voice)
-        return found
+            found.append(self._voices[path])
+        return [voice for voice in found if voice is not None]

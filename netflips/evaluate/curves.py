@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import takewhile
 
 from av2unit.sources import AUDIO, VIDEO
 from avcore.plain_text import several
@@ -14,18 +16,34 @@ MODALITIES = (AUDIO, VIDEO, BOTH)
 
 @dataclass(frozen=True)
 class Curve:
-    """One noise: a figure with its interval at each level (dB) by modalities; of lips alone at all levels the same.
+    """One noise. levels: the figure of each clip at each level (dB), by modalities; of lips alone at all levels the same.
 
-    gains: both less sound alone, on the same clips. helps_from: at and below this level lips help significantly, None = at none
-    that was measured down to the lowest. failed: clips that are in no point.
+    failed: clips that are in no point.
     """
 
     noise: str
     figure: str
-    points: Mapping[str, Mapping[float, Figure]]
-    gains: Mapping[float, Difference]
-    helps_from: float | None
+    levels: Mapping[float, Mapping[str, ByClip]]
+    is_more_better: bool
     failed: int = 0
+
+    @cached_property
+    def points(self) -> Mapping[str, Mapping[float, Figure]]:
+        """The figure with its interval at each level by modalities."""
+        found = {(one, level): side.figure for level, sides in self.levels.items() for one, side in sides.items()}
+        return {one: {level: figure for (of, level), figure in found.items() if of == one and figure} for one in MODALITIES}
+
+    @cached_property
+    def gains(self) -> Mapping[float, Difference]:
+        """Both less sound alone at each level, on the same clips."""
+        found = {level: sides[AUDIO].compared(sides[BOTH]) for level, sides in self.levels.items()}
+        return {level: compared[1] for level, compared in found.items() if compared is not None}
+
+    @property
+    def helps_from(self) -> float | None:
+        """The highest level from which on down both are better than sound alone, with the whole interval; None = at none."""
+        helps = [(level, (gain.low > 0) if self.is_more_better else (gain.high < 0)) for level, gain in sorted(self.gains.items())]
+        return max((level for level, _ in takewhile(lambda one: one[1], helps)), default=None)
 
     @property
     def sentence(self) -> str:
@@ -38,27 +56,3 @@ class Curve:
             f"{self.noise}: lips begin to help at {self.helps_from:g} dB ({self.figure} {gain.value:+.3g}, "
             f"95 % interval {gain.low:+.3g} to {gain.high:+.3g}, {several(gain.n, 'clip')}{failed})"
         )
-
-
-def curve_of(noise: str, figure: str, levels: Mapping[float, Mapping[str, ByClip]], is_more_better: bool, failed: int = 0) -> Curve:
-    """The curve of a noise. levels: the figure of each clip at each level (dB), by modalities."""
-    points: dict[str, dict[float, Figure]] = {modalities: {} for modalities in MODALITIES}
-    gains = dict[float, Difference]()
-    for level, sides in levels.items():
-        for modalities, side in sides.items():
-            if (found := side.figure) is not None:
-                points[modalities][level] = found
-        if AUDIO in sides and BOTH in sides and (compared := sides[AUDIO].compared(sides[BOTH])) is not None:
-            gains[level] = compared[1]
-    return Curve(noise, figure, points, gains, _helps_from(gains, is_more_better), failed)
-
-
-def _helps_from(gains: Mapping[float, Difference], is_more_better: bool) -> float | None:
-    """The highest level from which on down both are better than sound alone, with the whole interval."""
-    found = None
-    for level in sorted(gains):
-        gain = gains[level]
-        if not (gain.low > 0 if is_more_better else gain.high < 0):
-            break
-        found = level
-    return found

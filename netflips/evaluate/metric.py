@@ -1,10 +1,10 @@
 """What a metric is: a file in `netflips/evaluate/metrics` with a function from a case and an outcome to figures.
 
-The file exports METRICS: what the function needs and what each figure is. It is found by being there. What cannot be measured is
-`Missing` with its reason, never a zero: a row of a table then says why it is empty.
+`metric` above the function says what each figure is and what the function needs. It is found by being there. What cannot be
+measured is `Missing` with its reason, never a zero: a row of a table then says why it is empty.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -53,41 +53,32 @@ def sums_of_rate(name: str) -> tuple[str, str]:
 class Kind:
     """What a figure is.
 
-    title: as a table calls it. unit: "" = a plain number. sums: figures over whose sums the rate of a set is taken, None = a set
-    has the mean. is_share: of a clip it is 0 or 1, and a set's interval is Wilson's. source: where it comes from; is_not: what it
-    must not be taken for.
+    title: as a table calls it. source: where it comes from; is_not: what it must not be taken for. unit: "" = a plain number. sums:
+    figures over whose sums the rate of a set is taken, None = a set has the mean. is_share: of a clip it is 0 or 1, and a set's
+    interval is Wilson's.
     """
 
+    name: str
     title: str
-    unit: str
     better: Better
     source: str
     is_not: str
+    unit: str = ""
     sums: tuple[str, str] | None = None
     is_share: bool = False
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A function that measures, what it needs beside the outcome, and its figures.
-
-    place: where it stands in tables. suits: what it says something of. of_pairs: whether it says anything of a shuffled pair,
-    whose pictures are one clip's and whose sound another's; None = as its needs say. of_baselines: whether of other subjects than
-    the dub.
-    """
+    """A function that measures, its figures by name, and what it needs beside the outcome; see `metric`."""
 
     measure: Callable[[Case, Clip], Measured]
-    needs: frozenset[str]
     kinds: Mapping[str, Kind]
+    needs: frozenset[str]
     place: int
-    suits: tuple[str, ...] = (DUBS, SPEECH)
-    of_pairs: bool | None = None
-    of_baselines: bool = True
-
-    @property
-    def name(self) -> str:
-        """That of its first figure."""
-        return self.figures[0]
+    suits: tuple[str, ...]
+    is_paired: bool
+    of_baselines: bool
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -95,19 +86,37 @@ class Metric:
         return tuple(self.kinds)
 
     @property
-    def is_paired(self) -> bool:
-        """Whether it compares the sound with something, so that a shuffled pair says what chance gives."""
-        if self.of_pairs is not None:
-            return self.of_pairs
-        return bool({SOURCE, REFERENCE, REFERENCE_TEXT, OTHERS} & self.needs) and FACES not in self.needs
+    def name(self) -> str:
+        """That of its first figure."""
+        return self.figures[0]
+
+
+def metric(
+    *kinds: Kind,
+    needs: Collection[str] = (),
+    place: int,
+    suits: tuple[str, ...] = (DUBS, SPEECH),
+    of_pairs: bool | None = None,
+    of_baselines: bool = True,
+) -> Callable[[Callable[[Case, Clip], Measured]], Metric]:
+    """Make a function a metric.
+
+    place: where it stands in tables. suits: what it says something of. of_pairs: whether it says anything of a shuffled pair, whose
+    pictures are one clip's and whose sound another's; None = where it compares the sound with something, and no picture.
+    of_baselines: whether of other subjects than the dub.
+    """
+    compares = bool({SOURCE, REFERENCE, REFERENCE_TEXT, OTHERS} & set(needs)) and FACES not in needs
+    is_paired = compares if of_pairs is None else of_pairs
+    named = {kind.name: kind for kind in kinds}
+    return lambda measure: Metric(measure, named, frozenset(needs), place, suits, is_paired, of_baselines)
 
 
 @cache
 def all_metrics() -> tuple[Metric, ...]:
-    """The metrics of all files of `netflips/evaluate/metrics`, in the order of tables."""
+    """Return the metrics of all files of `netflips/evaluate/metrics`, in the order of tables."""
     folder = import_module("netflips.evaluate.metrics")
     modules = [import_module(f"{folder.__name__}.{one.name}") for one in iter_modules(folder.__path__)]
-    found = [metric for module in modules for metric in getattr(module, "METRICS", ())]
+    found = [one for module in modules for one in vars(module).values() if isinstance(one, Metric)]
     return tuple(sorted(found, key=lambda metric: metric.place))
 
 
@@ -162,14 +171,9 @@ def measured(metric: Metric, case: Case, outcome: Clip, there: frozenset[str]) -
     lacking = sorted(need for need in metric.needs - there if not is_installed(need))
     if lacking:
         return dict.fromkeys(metric.figures, Missing(f"needs {', '.join(map(in_words, lacking))}"))
-    lost: dict[str, float | Missing] = dict.fromkeys(metric.figures, Missing("nothing was measured"))
-    return {name: _finite(value) for name, value in {**lost, **metric.measure(case, outcome)}.items()}
-
-
-def _finite(value: float | Missing) -> float | Missing:
-    if isinstance(value, Missing) or abs(value) < float("inf"):
-        return value
-    return Missing("it is no finite number here")
+    found = {**dict.fromkeys(metric.figures, Missing("nothing was measured")), **metric.measure(case, outcome)}
+    no_number = Missing("it is no finite number here")
+    return {name: one if isinstance(one, Missing) or abs(one) < float("inf") else no_number for name, one in found.items()}
 
 
 def side(clip: Clip | None, what: str) -> Clip:

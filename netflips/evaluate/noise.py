@@ -38,18 +38,24 @@ def at_snr(speech: Samples, noise: Doubles, snr_db: float) -> Samples:
     return np.asarray(mixed, np.float32)
 
 
-def white_noise(length: int, seed: int) -> Doubles:
-    """White noise, float64 [length]."""
-    return coloured_noise(length, 0.0, _rng(seed))
+def noise_of_kind(kind: str, length: int, talkers: Sequence[Samples], seed: int) -> Doubles:
+    """Make noise of one of KINDS, float64 [length]; talkers are for babble. Raises UsageError for another kind."""
+    rng = np.random.default_rng([seed, _OTHERWISE])
+    if kind == WHITE:
+        return coloured_noise(length, 0.0, rng)
+    if kind == BABBLE:
+        return babble_noise(length, talkers, rng)
+    if kind == MUSIC:
+        return music_noise(length, rng)
+    raise UsageError("there is no such noise", expected=", ".join(KINDS), found=kind)
 
 
-def babble_noise(length: int, talkers: Sequence[Samples], seed: int) -> Doubles:
+def babble_noise(length: int, talkers: Sequence[Samples], rng: np.random.Generator) -> Doubles:
     """Several people talking at once, each as loud as another, from anywhere in what they say: float64 [length].
 
     talkers: speech float32 [S] of others than the one who is to be understood. Raises InputError where all are silent.
     """
-    rng, found = _rng(seed), np.zeros(length)
-    heard = [one for one in talkers if np.any(one)]
+    found, heard = np.zeros(length), [one for one in talkers if np.any(one)]
     if not heard:
         raise InputError("there is nobody to babble", expected="speech of other people", found=f"{len(talkers)} clips with sound")
     for number in rng.permutation(len(heard))[:TALKERS]:
@@ -59,9 +65,8 @@ def babble_noise(length: int, talkers: Sequence[Samples], seed: int) -> Doubles:
     return found
 
 
-def music_noise(length: int, seed: int) -> Doubles:
+def music_noise(length: int, rng: np.random.Generator) -> Doubles:
     """Made music: plucked chords of a cadence in a key that is drawn, two a second, with overtones: float64 [length]."""
-    rng = _rng(seed)
     beat, key = seconds_to_samples(_BEAT_S), _KEY_HZ * 2 ** (int(rng.integers(_KEYS)) / 12)
     times = np.arange(2 * beat) / SAMPLE_RATE
     shape = np.minimum(times / _ATTACK_S, 1) * np.exp(-times / _DECAY_S)
@@ -82,20 +87,5 @@ def file_noise(length: int, path: Path, seed: int) -> Doubles:
     sound = read_speech(path).astype(np.float64)
     if not np.any(sound):
         raise InputError("the noise is silent", path=path, expected="a sound file with noise")
-    start = int(_rng(seed).integers(max(1, len(sound) - length + 1)))
+    start = int(np.random.default_rng([seed, _OTHERWISE]).integers(max(1, len(sound) - length + 1)))
     return np.asarray(np.resize(sound[start : start + length], length))
-
-
-def noise_of_kind(kind: str, length: int, talkers: Sequence[Samples], seed: int) -> Doubles:
-    """Noise of one of KINDS, float64 [length]; talkers are for babble. Raises UsageError for another kind."""
-    if kind == WHITE:
-        return white_noise(length, seed)
-    if kind == BABBLE:
-        return babble_noise(length, talkers, seed)
-    if kind == MUSIC:
-        return music_noise(length, seed)
-    raise UsageError("there is no such noise", expected=", ".join(KINDS), found=kind)
-
-
-def _rng(seed: int) -> np.random.Generator:
-    return np.random.default_rng([seed, _OTHERWISE])

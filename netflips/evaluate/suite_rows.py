@@ -44,11 +44,12 @@ class Cell:
     @property
     def why(self) -> str:
         """Why there is no figure, or not of all clips, in a line; "" = there is nothing to say."""
-        lines = [f"{self.failed} failed"] if self.failed else []
-        missing = sum(self.reasons.values())
-        if self.figure is None and self.reasons:
-            return "; ".join(["not measured: " + most_often(self.reasons), *lines])
-        return "; ".join([*lines, *([f"{missing} without: {most_often(self.reasons)}"] if missing else [])])
+        failed = [f"{self.failed} failed"] if self.failed else []
+        if not self.reasons:
+            return "".join(failed)
+        if self.figure is None:
+            return "; ".join([f"not measured: {_most_often(self.reasons)}", *failed])
+        return "; ".join([*failed, f"{sum(self.reasons.values())} without: {_most_often(self.reasons)}"])
 
 
 @dataclass(frozen=True)
@@ -99,59 +100,52 @@ def rows_of(
     goals: Mapping[str, float] | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """The rows of all figures that are asked for, group by group. goals: by name of the row. titles: of groups."""
-    rows = []
+    """Return the rows of all figures that are asked for, group by group. goals: by name of the row. titles: of groups."""
+    rows, goals, titles = list[Row](), goals or {}, titles or {}
+    groups, languages = {case.id: case.group for case in cases}, {case.group: case.language for case in cases}
+    by: dict[Place, list[Record]] = {}
+    for (name, subject, measure), record in found.items():
+        by.setdefault((groups[name], measure, subject), []).append(record)
     for group, wanted in asked.items():
-        own = {case.id: case.language for case in cases if case.group == group}
-        language = next(iter(own.values()), "")
-        by: dict[tuple[str, str], list[Record]] = {}
-        for (name, subject, measure), record in found.items():
-            if name in own:
-                by.setdefault((measure, subject), []).append(record)
         for metric in wanted.metrics:
-            records = {subject: by[metric.name, subject] for subject in wanted.subjects if (metric.name, subject) in by}
-            texts = {subject: _corpus(of, language) for subject, of in records.items() if set(metric.figures) & set(LIKENESS)}
-            for name in (one for one in metric.figures if one in wanted.figures):
+            places = ((subject, (group, metric.name, subject)) for subject in wanted.subjects)
+            records = {subject: by[place] for subject, place in places if place in by}
+            is_corpus = set(metric.figures) & set(LIKENESS)
+            texts = {subject: _corpus(of, languages.get(group, "")) for subject, of in records.items() if is_corpus}
+            for name in (one for one in metric.figures if records and one in wanted.figures):
+                kind, row = metric.kinds[name], row_name(group, name)
                 whole = {subject: texts.get(subject, {}).get(name) for subject in records}
-                cells = {subject: _cell(name, metric.kinds[name], of, whole[subject]) for subject, of in records.items()}
+                cells = {subject: _cell(name, kind, of, whole[subject]) for subject, of in records.items()}
                 signature = next((one.signature for one in whole.values() if isinstance(one, CorpusScore)), "")
-                row = row_name(group, name)
-                if cells:
-                    title = (titles or {}).get(group, group)
-                    rows.append(Row(row, metric.name, metric.kinds[name], cells, signature, (goals or {}).get(row), title))
+                rows.append(Row(row, metric.name, kind, cells, signature, goals.get(row), titles.get(group, group)))
     return rows
 
 
 def _corpus(records: Iterable[Record], language: str) -> Mapping[str, CorpusScore | Missing]:
     """Likeness of all texts together, which is no mean over clips."""
     pairs = [(one.texts["heard"], one.texts["wanted"]) for one in records if {"heard", "wanted"} <= one.texts.keys()]
-    heard, wanted = [one for one, _ in pairs], [one for _, one in pairs]
-    return corpus_likeness(heard, wanted, language) if pairs else {}
+    return corpus_likeness([heard for heard, _ in pairs], [wanted for _, wanted in pairs], language) if pairs else {}
 
 
 def _cell(name: str, kind: Kind, records: Sequence[Record], whole: CorpusScore | Missing | None) -> Cell:
     failed, tried = sum(bool(one.failed) for one in records), [one.id for one in records]
     reasons = dict(Counter(one.missing[name] for one in records if name in one.missing))
     found = values_of(records, name, kind)
-    if not found.values:
-        return Cell(None, failed, reasons, {}, tried)
-    figure = whole.figure if isinstance(whole, CorpusScore) else found.figure
-    if figure is None:
-        return Cell(None, failed, {**reasons, "nothing to divide by": len(found.values)}, {}, tried)
-    return Cell(figure, failed, reasons, found.values, tried)
+    figure = whole.figure if found.values and isinstance(whole, CorpusScore) else found.figure
+    if figure is None and found.values:
+        reasons["nothing to divide by"] = len(found.values)
+    return Cell(figure, failed, reasons, {} if figure is None else found.values, tried)
 
 
 def values_of(records: Iterable[Record], name: str, kind: Kind) -> ByClip:
     """A figure of the clips that have it."""
-    have = [one for one in records if name in one.figures]
-    values = {one.id: one.figures[name] for one in have}
-    if kind.sums is None:
-        return ByClip(values, is_share=kind.is_share)
-    above, below = kind.sums
-    return ByClip(values, {one.id: (one.figures[above], one.figures[below]) for one in have})
+    have = {one.id: one.figures for one in records if name in one.figures}
+    above, below = kind.sums or ("", "")
+    sums = {one: (figures[above], figures[below]) for one, figures in have.items()} if kind.sums else {}
+    return ByClip({one: figures[name] for one, figures in have.items()}, sums, kind.is_share)
 
 
-def most_often(reasons: Mapping[str, int]) -> str:
+def _most_often(reasons: Mapping[str, int]) -> str:
     """The reason of most clips, and that there are others."""
     first = max(reasons, key=lambda one: reasons[one])
     return first if len(reasons) == 1 else f"{first} (and {several(len(reasons) - 1, 'other reason')})"

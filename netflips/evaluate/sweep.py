@@ -5,6 +5,7 @@ What is understood is translated, spoken in a voice of nobody's and heard by the
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -23,13 +24,13 @@ from netflips.bundles.paths import bundle_paths
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import Clips
-from netflips.evaluate.curves import BOTH, MODALITIES, Curve, curve_of
+from netflips.evaluate.curves import BOTH, MODALITIES, Curve
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.metric import Measured, all_kinds
 from netflips.evaluate.metrics.text import text_errors, text_likeness
 from netflips.evaluate.metrics.units import unit_errors_of
 from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
-from netflips.evaluate.noise import BABBLE, at_snr, file_noise, noise_of_kind
+from netflips.evaluate.noise import BABBLE, TALKERS, at_snr, file_noise, noise_of_kind
 from netflips.evaluate.noise import KINDS as NOISES
 from netflips.evaluate.records import Measuring, Record, Task, completed
 from netflips.evaluate.suite_rows import values_of
@@ -116,8 +117,7 @@ class Sweeper(Measuring):
 
     @cached_property
     def _identity(self) -> list[str]:
-        paths = (self._paths.av2unit, self._paths.utut, self._paths.unit2av)
-        models = [file_digest(path) for path in paths if path is not None]
+        models = [file_digest(path) for path in (self._paths.av2unit, self._paths.utut, self._paths.unit2av) if path is not None]
         noise = [] if self._sweep.file is None else [file_digest(self._sweep.file)]
         return [*models, self._judges.identity(RECOGNIZER), *noise, *(case.id for case in self._cases)]
 
@@ -157,19 +157,16 @@ class Sweeper(Measuring):
                         yield self._record(case, subject, key, models.extractor.extract(heard, seen), clean)
 
     def _noise(self, name: str, length: int, number: int) -> Doubles:
+        """Noise float64 [length]; babble is of a few other cases."""
         if self._sweep.file is not None:
             return file_noise(length, self._sweep.file, number)
-        return noise_of_kind(name, length, list(self._talkers(number)) if name == BABBLE else [], number)
-
-    def _talkers(self, number: int) -> Iterator[Samples]:
-        """The sound of a few other cases."""
-        for step in range(1, min(len(self._cases), 7)):
+        talkers = list[Samples]()
+        for step in range(1, min(len(self._cases), TALKERS + 1) if name == BABBLE else 0):
             source = self._cases[(number + step) % len(self._cases)].source
             assert source is not None
-            try:
-                yield self._clips.clip(source).speech
-            except NetflipsError:
-                continue
+            with suppress(NetflipsError):
+                talkers.append(self._clips.clip(source).speech)
+        return noise_of_kind(name, length, talkers, number)
 
     def _record(self, case: CaseFiles, subject: str, key: str, units: Units, clean: Units) -> Record:
         figures: Measured = unit_errors_of(units.ids, clean.ids)
@@ -195,19 +192,15 @@ class Sweeper(Measuring):
 
 
 def curves_of(found: Sequence[Record], sweep: Sweep) -> list[Curve]:
-    """The curves of a sweep, one a noise; clips that failed are in none."""
-    by: dict[str, list[Record]] = {}
-    for one in found:
-        if not one.failed:
-            by.setdefault(one.subject, []).append(one)
+    """Return the curves of a sweep, one a noise; clips that failed are in none."""
     figure = TEXT if any(TEXT in one.figures for one in found) else UNITS
     kind, failed = all_kinds()[figure], len({one.id for one in found if one.failed})
+    by: dict[str, list[Record]] = {}
+    for one in found:
+        by.setdefault(one.subject, []).append(one)
 
     def sides(noise: str, level: float) -> dict[str, ByClip]:
         return {one: values_of(by.get(subject_of(one, noise, level), ()), figure, kind) for one in MODALITIES}
 
-    return [
-        curve_of(noise, figure, {level: sides(noise, level) for level in sweep.levels}, figure == TEXT, failed)
-        for noise in sweep.names
-        if by
-    ]
+    levels = {noise: {level: sides(noise, level) for level in sweep.levels} for noise in sweep.names}
+    return [Curve(noise, figure, of, figure == TEXT, failed) for noise, of in levels.items() if failed < len(by.get(VIDEO, ()))]

@@ -18,7 +18,7 @@ from avcore.media import iter_speech_blocks, pictures_at, probe
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.evaluate.cases import DUBBED, ITSELF, TRUTH, CaseFiles
 from netflips.evaluate.records import Record
-from netflips.evaluate.suite_rows import Cell, Row
+from netflips.evaluate.suite_rows import Row
 from netflips.evaluate.tables import number
 from netflips.report.material import still
 
@@ -54,16 +54,16 @@ class WorstClip:
 
 
 def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tuple[str, dict[str, float]]]:
-    """The clips to look at first: id, and how many of the clips are better in each figure, as a share of 0 to 1.
+    """Return the clips to look at first: id, and how many of the clips are better in each figure, as a share of 0 to 1.
 
     Clips rank by the sum of these shares; a figure that was asked of a clip and that it has not counts as worst.
     """
     behind: dict[str, dict[str, float]] = {name: {} for name in ids}
     for row in rows:
-        cell = row.own
-        if cell is None or len(cell.clips) < 2:
+        if row.own is None or len(row.own.clips) < 2:
             continue
-        badness = {name: _badness(row, cell, name) for name in cell.tried if name in behind}
+        values = row.own.clips
+        badness = {name: _badness(row, values[name]) if name in values else math.inf for name in row.own.tried if name in behind}
         order = sorted(badness.values())
         if order and order[0] < order[-1]:
             for name, value in badness.items():
@@ -71,14 +71,9 @@ def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tu
     return [(name, behind[name]) for name in sorted(ids, key=lambda name: -sum(behind[name].values()))[:number]]
 
 
-def _badness(row: Row, cell: Cell, name: str) -> float:
-    """Larger is worse; infinite for a clip without the figure."""
-    value = cell.clips.get(name)
-    if value is None:
-        return math.inf
-    if row.kind.better == "near":
-        return abs(value - _near_of(row))
-    return -value if row.kind.better == "higher" else value
+def _badness(row: Row, value: float) -> float:
+    """Larger is worse."""
+    return {"near": abs(value - _near_of(row)), "higher": -value, "lower": value}[row.kind.better]
 
 
 def _near_of(row: Row) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from av2unit.training.noise import BANDS, Degradation, coloured_noise, mix, pass_through
 from avcore.arrays import Pictures, Samples
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
-from netflips.evaluate.noise import at_snr, white_noise
+from netflips.evaluate.noise import WHITE, at_snr, noise_of_kind
 from workshop.material.drawn import Shot, film_lips
 from workshop.voices.cast import cast, say
 from workshop.voices.phrasebook import SentencePair
@@ -62,7 +62,7 @@ def at_pace(speech: Samples, seed: int, pace: float) -> Samples:
 
 def noisy(speech: Samples, seed: int, snr_db: float = 0.0) -> Samples:
     """Speech float32 [S] with white noise at a ratio of root mean squares (dB)."""
-    return at_snr(speech, white_noise(len(speech), seed), snr_db)
+    return at_snr(speech, noise_of_kind(WHITE, len(speech), (), seed), snr_db)
 
 
 NOISE = "noise"

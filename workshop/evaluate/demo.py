@@ -169,7 +169,7 @@ def rows_of_other(given: str) -> list[Row]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("this is no metrics.json of an evaluation", path=path, found=repr(error)) from error
     return [
-        Row(row_name(title, row), row_name(title, row), Kind(own, "", "near", "", ""), {DUBBED: Cell(figure)}, group=title)
+        Row(row_name(title, row), row_name(title, row), Kind("", own, "near", "", ""), {DUBBED: Cell(figure)}, group=title)
         for row, (own, figure) in found.items()
     ]
 

@@ -15,7 +15,7 @@ from avcore.speech.pitch import PITCH_STEP, filled_log, pitch_track, without_jum
 from avcore.speech.regions import find_speech
 from avcore.timeline import seconds_to_samples
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import Kind, Measured, Metric, Missing, side, sound_of
+from netflips.evaluate.metric import Kind, Measured, Missing, metric, side, sound_of
 from netflips.evaluate.needs import SOURCE
 
 FIGURES = ("loudness_follows", "pitch_follows")
@@ -85,19 +85,14 @@ def _points(contour: Doubles, phrase: Phrase) -> Doubles:
     return np.array([contour[int(start) : max(int(end), int(start) + 1)].mean() for start, end in itertools.pairwise(edges)])
 
 
-def _measure(case: Case, outcome: Clip) -> Measured:
-    return delivery(sound_of(outcome), sound_of(side(case.source, "source")))
-
-
 _IS_NOT = "not right for the language: one may rise where another falls"
-METRICS = (
-    Metric(
-        _measure,
-        frozenset({SOURCE}),
-        {
-            "loudness_follows": Kind("delivery: loudness as the source's", "", "higher", "correlation phrase by phrase", _IS_NOT),
-            "pitch_follows": Kind("delivery: pitch as the source's", "", "higher", "correlation phrase by phrase", _IS_NOT),
-        },
-        place=35,
-    ),
+
+
+@metric(
+    Kind("loudness_follows", "delivery: loudness as the source's", "higher", "correlation phrase by phrase", _IS_NOT),
+    Kind("pitch_follows", "delivery: pitch as the source's", "higher", "correlation phrase by phrase", _IS_NOT),
+    needs={SOURCE},
+    place=35,
 )
+def _delivery(case: Case, outcome: Clip) -> Measured:
+    return delivery(sound_of(outcome), sound_of(side(case.source, "source")))

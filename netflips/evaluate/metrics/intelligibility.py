@@ -14,7 +14,7 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import SPEECH, Kind, Measured, Metric, Missing, side
+from netflips.evaluate.metric import SPEECH, Kind, Measured, Missing, metric, side
 from netflips.evaluate.needs import REFERENCE
 
 FIGURES = ("stoi", "estoi", "pesq_wide")
@@ -73,21 +73,16 @@ def _pesq(made: Samples, recorded: Samples) -> float | Missing:
             return Missing(f"pesq finds no utterance: {error}" if str(error) else "pesq finds no utterance")
 
 
-def _measure(case: Case, outcome: Clip) -> Measured:
-    return intelligibility(outcome.speech, side(case.reference, "reference").speech)
-
-
 IN_STEP = "for the same words in the same time only, not for dubs"
-METRICS = (
-    Metric(
-        _measure,
-        frozenset({REFERENCE}),
-        {
-            "stoi": Kind("STOI", "", "higher", "Taal et al. 2011, pystoi", IN_STEP),
-            "estoi": Kind("ESTOI", "", "higher", "Jensen & Taal 2016, pystoi", IN_STEP),
-            "pesq_wide": Kind("PESQ, wide band", "", "higher", "ITU-T P.862.2 at 16 kHz, pesq", IN_STEP),
-        },
-        place=40,
-        suits=(SPEECH,),
-    ),
+
+
+@metric(
+    Kind("stoi", "STOI", "higher", "Taal et al. 2011, pystoi", IN_STEP),
+    Kind("estoi", "ESTOI", "higher", "Jensen & Taal 2016, pystoi", IN_STEP),
+    Kind("pesq_wide", "PESQ, wide band", "higher", "ITU-T P.862.2 at 16 kHz, pesq", IN_STEP),
+    needs={REFERENCE},
+    place=40,
+    suits=(SPEECH,),
 )
+def _intelligibility(case: Case, outcome: Clip) -> Measured:
+    return intelligibility(outcome.speech, side(case.reference, "reference").speech)

@@ -14,10 +14,9 @@ from avcore.speech.regions import find_speech
 from avcore.timeline import FRAME_RATE
 from netflips.evaluate.aligned import phonemes_in
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import DUBS, Kind, Measured, Metric, rate, sound_of
+from netflips.evaluate.metric import DUBS, Kind, Measured, metric, rate, sound_of
 from netflips.evaluate.needs import FACES, REFERENCE_TEXT, package
 
-LEAK, CLOSURES = "lip_leak", "closures"
 _LEAK_SUMS, _CLOSURE_SUMS = ("lip_leak_pictures", "lip_leak_quiet"), ("closures_closed", "closures_said")
 _AROUND_S = 0.2
 """Before and after speech a mouth opens and closes for it."""
@@ -42,7 +41,7 @@ def lip_leak(openings: Floats, spoken: Sequence[tuple[float, float]]) -> Measure
         quiet &= (times < start - _AROUND_S) | (times > end + _AROUND_S)
     moves = np.abs(np.diff(openings, prepend=openings[:1]))
     seen = quiet & np.isfinite(moves)
-    return rate(LEAK, ((moves > _MOVES) & seen).sum(), seen.sum(), "nowhere it is silent", _LEAK_SUMS)
+    return rate("lip_leak", ((moves > _MOVES) & seen).sum(), seen.sum(), "nowhere it is silent", _LEAK_SUMS)
 
 
 def closures(openings: Floats, said: Sequence[tuple[float, float]]) -> Measured:
@@ -50,43 +49,27 @@ def closures(openings: Floats, said: Sequence[tuple[float, float]]) -> Measured:
     times = (np.arange(len(openings)) + 0.5) / FRAME_RATE
     around = [openings[(times > start - _REACH_S) & (times < end + _REACH_S)] for start, end in said]
     least = np.array([np.nanmin(part) for part in around if np.isfinite(part).any()])
-    return rate(CLOSURES, (least < _CLOSED).sum(), len(least), "no b, m or p is seen", _CLOSURE_SUMS)
+    return rate("closures", (least < _CLOSED).sum(), len(least), "no b, m or p is seen", _CLOSURE_SUMS)
 
 
+@metric(
+    Kind(
+        "lip_leak", "lips that move in silence (LipLeak)", "lower", "mesh openings, share of silent pictures",
+        "a breath or a smile counts", sums=_LEAK_SUMS,
+    ),
+    needs={FACES}, place=63, suits=(DUBS,), of_pairs=True,
+)  # fmt: skip
 def _leak(_: Case, outcome: Clip) -> Measured:
     return lip_leak(outcome.openings(), [(one.start_s, one.end_s) for one in find_speech(outcome.speech)])
 
 
+@metric(
+    Kind(
+        "closures", "b, m and p with closed lips", "higher", "mesh openings at espeak-ng's times, aligned",
+        "words that are said otherwise than written are looked for elsewhere", sums=_CLOSURE_SUMS,
+    ),
+    needs={FACES, REFERENCE_TEXT, package("espeakng_loader")}, place=64, suits=(DUBS,), of_pairs=True,
+)  # fmt: skip
 def _closures(case: Case, outcome: Clip) -> Measured:
     found = phonemes_in(sound_of(outcome), case.reference_text or "", case.language)
     return closures(outcome.openings(), [(start, end) for name, start, end in found if name[0] in _LIPS])
-
-
-METRICS = (
-    Metric(
-        _leak,
-        frozenset({FACES}),
-        {
-            LEAK: Kind(
-                "lips that move in silence (LipLeak)", "", "lower", "mesh openings, share of silent pictures",
-                "a breath or a smile counts", _LEAK_SUMS,
-            )
-        },
-        place=63,
-        suits=(DUBS,),
-        of_pairs=True,
-    ),
-    Metric(
-        _closures,
-        frozenset({FACES, REFERENCE_TEXT, package("espeakng_loader")}),
-        {
-            CLOSURES: Kind(
-                "b, m and p with closed lips", "", "higher", "mesh openings at espeak-ng's times, aligned",
-                "words that are said otherwise than written are looked for elsewhere", _CLOSURE_SUMS,
-            )
-        },
-        place=64,
-        suits=(DUBS,),
-        of_pairs=True,
-    ),
-)  # fmt: skip

@@ -13,7 +13,7 @@ from avcore.errors import NoFaceError
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.face_clips import FaceClip, clips_of
 from netflips.evaluate.lip_sync import judge, vectors_of
-from netflips.evaluate.metric import DUBS, Kind, Measured, Metric
+from netflips.evaluate.metric import DUBS, Kind, Measured, metric
 from netflips.evaluate.needs import SYNCNET
 from unit2av.face.syncnet import SyncNet
 
@@ -41,32 +41,22 @@ def sync_of_faces(network: SyncNet, clips: Iterable[FaceClip]) -> Measured:
     return {name: float(np.mean([one[name] for one in found])) for name in CORRECTED + PUBLISHED}
 
 
-def _measure(case: Case, outcome: Clip) -> Measured:
+_SOURCE, _ALIKE = "SyncNet, Prajwal et al. 2020, pairs that exist only", "compares only with figures of the same way and clips"
+_AS_PUBLISHED, _ZEROS = "SyncNet, zeros beyond the clip", "the zeros decide the figures of short clips"
+
+
+@metric(
+    Kind("lse_c", "LSE-C", "higher", _SOURCE, _ALIKE),
+    Kind("lse_d", "LSE-D", "lower", _SOURCE, _ALIKE),
+    Kind("lse_offset", "offset by SyncNet", "near", _SOURCE, _ALIKE, "pictures"),
+    Kind("lse_c_published", "LSE-C, as published", "higher", _AS_PUBLISHED, _ZEROS),
+    Kind("lse_d_published", "LSE-D, as published", "lower", _AS_PUBLISHED, _ZEROS),
+    Kind("lse_offset_published", "offset by SyncNet, as published", "near", _AS_PUBLISHED, _ZEROS, "pictures"),
+    needs={SYNCNET},
+    place=61,
+    suits=(DUBS,),
+    of_pairs=False,
+)
+def _lse(case: Case, outcome: Clip) -> Measured:
     network, watched = case.model(SYNCNET)
     return sync_of_faces(network, clips_of(outcome.path, watched.pictures, watched.side))
-
-
-_ALIKE = "compares only with figures made in the same way on the same clips"
-_ZEROS = "the zeros decide the figures of short clips"
-_TITLES = {
-    "lse_c": ("LSE-C", "", "higher"),
-    "lse_d": ("LSE-D", "", "lower"),
-    "lse_offset": ("offset by SyncNet", "pictures", "near"),
-}
-METRICS = (
-    Metric(
-        _measure,
-        frozenset({SYNCNET}),
-        {
-            name: Kind(title, unit, better, "SyncNet, Prajwal et al. 2020, pairs that exist only", _ALIKE)  # type: ignore[arg-type]
-            for name, (title, unit, better) in _TITLES.items()
-        }
-        | {
-            f"{name}_published": Kind(f"{title}, as published", unit, better, "SyncNet, zeros beyond the clip", _ZEROS)  # type: ignore[arg-type]
-            for name, (title, unit, better) in _TITLES.items()
-        },
-        place=61,
-        suits=(DUBS,),
-        of_pairs=False,
-    ),
-)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from avcore.arrays import Pixels
 from avcore.faces.crop import Box, crop_face, visible_part
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import DUBS, Kind, Measured, Metric, Missing, side
+from netflips.evaluate.metric import DUBS, Kind, Measured, Missing, metric, side
 from netflips.evaluate.needs import FACES, SOURCE
 
 BESIDE_SOURCE = ("outside_unchanged", "sharpness")
@@ -68,25 +68,16 @@ def _wider(box: Box) -> Box:
     return np.concatenate([box[:2] - margin, box[2:] + margin]).astype(np.float32)
 
 
+_WRITTEN_ANEW = "not by the bit: a video that is written anew differs a little everywhere"
+
+
+@metric(
+    Kind("outside_unchanged", "unchanged outside the face", "higher", "brightness within 8 of 255", _WRITTEN_ANEW),
+    Kind("sharpness", "face: sharpness over the source's", "near", "variance of the Laplacian", "noise counts as sharpness"),
+    needs={SOURCE, FACES},
+    place=71,
+    suits=(DUBS,),
+)
 def _beside(case: Case, outcome: Clip) -> Measured:
     source = side(case.source, "source")
     return beside_source(outcome.pictures(), source.pictures(), source.faces())
-
-
-METRICS = (
-    Metric(
-        _beside,
-        frozenset({SOURCE, FACES}),
-        {
-            "outside_unchanged": Kind(
-                "unchanged outside the face", "", "higher", "brightness within 8 of 255",
-                "not by the bit: a video that is written anew differs a little everywhere",
-            ),
-            "sharpness": Kind(
-                "face: sharpness over the source's", "", "near", "variance of the Laplacian", "noise counts as sharpness"
-            ),
-        },
-        place=71,
-        suits=(DUBS,),
-    ),
-)  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import Kind, Measured, Metric, sound_of
+from netflips.evaluate.metric import Kind, Measured, metric, sound_of
 from netflips.evaluate.needs import package, user_judge
 from netflips.evaluate.onnx_judge import asked, opened
 
@@ -33,25 +33,19 @@ def dnsmos(speech: Samples) -> float:
     return float(np.mean([_OVERALL(score[2]) for score in scores]))
 
 
+@metric(
+    Kind("dnsmos", "sound quality by DNSMOS (1 to 5)", "higher", "Reddy et al. 2021, P.835 overall", "not what is said"),
+    needs={package("speechmos"), package("onnxruntime")},
+    place=20,
+)
 def _dnsmos(_: Case, outcome: Clip) -> Measured:
     return {"dnsmos": dnsmos(sound_of(outcome))}
 
 
+@metric(
+    Kind("mos", "mean opinion score by --judge", "higher", "the network of the ONNX file", "no listeners"),
+    needs={_MOS},
+    place=21,
+)
 def _of_file(case: Case, outcome: Clip) -> Measured:
     return {"mos": float(asked(case.model(_MOS), sound_of(outcome))[0])}
-
-
-METRICS = (
-    Metric(
-        _dnsmos,
-        frozenset({package("speechmos"), package("onnxruntime")}),
-        {"dnsmos": Kind("sound quality by DNSMOS (1 to 5)", "", "higher", "Reddy et al. 2021, P.835 overall", "not what is said")},
-        place=20,
-    ),
-    Metric(
-        _of_file,
-        frozenset({_MOS}),
-        {"mos": Kind("mean opinion score by --judge", "", "higher", "the network of the ONNX file", "no listeners")},
-        place=21,
-    ),
-)

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from avcore.units import Units
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import Kind, Measured, Metric, rate, sums_of_rate
+from netflips.evaluate.metric import Kind, Measured, metric, rate, sums_of_rate
 from netflips.evaluate.needs import EXTRACTOR, FACES, READER, REFERENCE_TEXT, package
 from unit2text.normalise import normalise
 from unit2text.scores import character_errors
+
+_NEEDS = {REFERENCE_TEXT, READER, EXTRACTOR, package("jiwer")}
 
 
 def _errors(case: Case, units: Units, name: str) -> Measured:
@@ -20,25 +22,16 @@ def _errors(case: Case, units: Units, name: str) -> Measured:
     return rate(name, *character_errors(wanted, normalise(read)), "the reference text is empty")
 
 
+def _kind(name: str, what: str) -> Kind:
+    title, source = f"{what} read by unit2text: character error rate", "jiwer, after unit2text.normalise"
+    return Kind(name, title, "lower", source, "no outside judge", sums=sums_of_rate(name))
+
+
+@metric(_kind("read_sound", "sound"), needs=_NEEDS, place=15, suits=())
 def _sound(case: Case, outcome: Clip) -> Measured:
     return _errors(case, outcome.heard, "read_sound")
 
 
+@metric(_kind("read_lips", "lips"), needs=_NEEDS | {FACES}, place=16, suits=(), of_pairs=False)
 def _lips(case: Case, outcome: Clip) -> Measured:
     return _errors(case, outcome.seen, "read_lips")
-
-
-def _kind(name: str, what: str) -> dict[str, Kind]:
-    return {
-        name: Kind(
-            f"{what} read by unit2text: character error rate", "", "lower", "jiwer, after unit2text.normalise", "no outside judge",
-            sums_of_rate(name),
-        )
-    }  # fmt: skip
-
-
-_NEEDS = frozenset({REFERENCE_TEXT, READER, EXTRACTOR, package("jiwer")})
-METRICS = (
-    Metric(_sound, _NEEDS, _kind("read_sound", "sound"), place=15, suits=()),
-    Metric(_lips, _NEEDS | {FACES}, _kind("read_lips", "lips"), place=16, suits=(), of_pairs=False),
-)

@@ -16,7 +16,7 @@ from avcore.statistics import PERCENTILES, Figure, drawn_clips
 from avcore.units import Ids
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import Kind, Measured, Metric, Missing, rate, sums_of_rate
+from netflips.evaluate.metric import Kind, Measured, Missing, metric, rate, sums_of_rate
 from netflips.evaluate.needs import RECOGNIZER, REFERENCE_TEXT, package
 from netflips.evaluate.unit_scores import require_sacrebleu
 from unit2text.normalise import normalise
@@ -136,37 +136,24 @@ def _scorers(language: str, is_sentence: bool) -> dict[str, Any]:
 _ASR = "a recognizer's errors count as the dub's: read it beside its figure on true speech"
 _SACREBLEU = "sacrebleu, after unit2text.normalise; a set has the figure of all its texts together"
 _OTHER_WORDS = "no judgement of meaning: a good translation in other words scores low"
+_JIWER = "jiwer, after unit2text.normalise"
+_TITLES = ("chrF2", "chrF++", "BLEU of characters", "BLEU of words (13a)", "BLEU of morphemes (ko-mecab)")
 
 
+@metric(
+    Kind("wer", "word error rate", "lower", _JIWER, _ASR, sums=sums_of_rate("wer")),
+    Kind("cer", "character error rate", "lower", _JIWER, _ASR, sums=sums_of_rate("cer")),
+    needs={REFERENCE_TEXT, RECOGNIZER, package("jiwer")},
+    place=10,
+)
 def _errors(case: Case, outcome: Clip) -> Measured:
     return text_errors(outcome.text, case.reference_text or "")
 
 
+@metric(
+    *(Kind(name, title, "higher", _SACREBLEU, _OTHER_WORDS) for name, title in zip(LIKENESS, _TITLES, strict=True)),
+    needs={REFERENCE_TEXT, RECOGNIZER, package("sacrebleu")},
+    place=11,
+)
 def _likeness(case: Case, outcome: Clip) -> Measured:
     return text_likeness(outcome.text, case.reference_text or "", case.language)
-
-
-METRICS = (
-    Metric(
-        _errors,
-        frozenset({REFERENCE_TEXT, RECOGNIZER, package("jiwer")}),
-        {
-            name: Kind(title, "", "lower", "jiwer, after unit2text.normalise", _ASR, sums_of_rate(name))
-            for name, title in (("wer", "word error rate"), ("cer", "character error rate"))
-        },
-        place=10,
-    ),
-    Metric(
-        _likeness,
-        frozenset({REFERENCE_TEXT, RECOGNIZER, package("sacrebleu")}),
-        {
-            name: Kind(title, "", "higher", _SACREBLEU, _OTHER_WORDS)
-            for name, title in zip(
-                LIKENESS,
-                ("chrF2", "chrF++", "BLEU of characters", "BLEU of words (13a)", "BLEU of morphemes (ko-mecab)"),
-                strict=True,
-            )
-        },
-        place=11,
-    ),
-)

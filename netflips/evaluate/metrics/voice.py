@@ -16,7 +16,7 @@ from avcore.arrays import Samples
 from avcore.speech.pitch import PITCH_STEP, measure_pitch, periodicity, pitch_track, without_jumps
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, samples_to_seconds
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import SPEECH, Kind, Measured, Metric, Missing, side, sound_of
+from netflips.evaluate.metric import SPEECH, Kind, Measured, Missing, metric, side, sound_of
 from netflips.evaluate.metrics.intelligibility import IN_STEP, why_not_in_step
 from netflips.evaluate.needs import EXTRACTOR, REFERENCE, SOURCE
 
@@ -87,11 +87,6 @@ def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | N
     return float(10 * np.log10(max(floor, _LEAST_LEVEL**2) / power.max()))
 
 
-def semitones_between(made_hz: float | None, true_hz: float) -> float:
-    """Distance of two pitches in semitones; an octave for sound that has none."""
-    return _OCTAVE if made_hz is None else _OCTAVE * abs(math.log2(made_hz / true_hz))
-
-
 def pitch_errors(made: Samples, recorded: Samples, is_silence: NDArray[np.bool_]) -> tuple[float, float | None]:
     """How a copy of a recording follows its pitch: share of wrong voicing, and the median distance in semitones.
 
@@ -117,77 +112,58 @@ def quiet_steps(clip: Clip) -> NDArray[np.bool_]:
     return np.asarray(frames == rest)
 
 
+_LISTENED, _BOERSMA = "no mean opinion score: read it beside that of recordings", "Boersma 1993"
+
+
+@metric(
+    Kind("harmonicity_db", "harmonicity", "higher", f"{_BOERSMA}, median of loud stretches", _LISTENED, "dB"),
+    Kind("clicks", "clicks a minute", "lower", "bends of the wave far beyond those around", "plosives may be counted", "1/min"),
+    place=22,
+)
 def _voice(_: Case, outcome: Clip) -> Measured:
     samples = sound_of(outcome)
     minutes = float(samples_to_seconds(len(samples))) / 60
     return {"harmonicity_db": harmonicity_db(periodic_heights(samples)), "clicks": count_clicks(samples) / minutes}
 
 
+@metric(
+    Kind("harmonicity_off", "harmonicity less the source's", "near", _BOERSMA, "languages sound different", "dB"),
+    Kind("f0_off", "median pitch off the source's", "lower", _BOERSMA, "not its melody", "semitones"),
+    needs={SOURCE},
+    place=23,
+)
 def _beside_source(case: Case, outcome: Clip) -> Measured:
+    """An octave is the distance of sound that has no pitch."""
     made, own = sound_of(outcome), sound_of(side(case.source, "source"))
     pitch, true = measure_pitch(made), measure_pitch(own)
+    off = _OCTAVE * abs(math.log2(pitch.hz / true.hz)) if pitch is not None and true is not None else _OCTAVE
     return {
         "harmonicity_off": harmonicity_db(periodic_heights(made)) - harmonicity_db(periodic_heights(own)),
-        "f0_off": Missing("the source has no pitch")
-        if true is None
-        else semitones_between(None if pitch is None else pitch.hz, true.hz),
+        "f0_off": Missing("the source has no pitch") if true is None else off,
     }
 
 
+@metric(
+    Kind("floor_db", "noise between words", "lower", "level in pauses below the loudest 20 ms", "what plays behind counts", "dB"),
+    needs={EXTRACTOR},
+    place=24,
+)
 def _pauses(_: Case, outcome: Clip) -> Measured:
     floor = noise_floor_db(sound_of(outcome), quiet_steps(outcome))
     return {"floor_db": Missing("it has no pause of 0.1 s") if floor is None else floor}
 
 
+@metric(
+    Kind("f0_error", "pitch error", "lower", f"{_BOERSMA}, where both are voiced", IN_STEP, "semitones"),
+    Kind("voicing_error", "wrong voicing", "lower", f"{_BOERSMA}, share of what is said", IN_STEP),
+    needs={REFERENCE, EXTRACTOR},
+    place=41,
+    suits=(SPEECH,),
+)
 def _pitch(case: Case, outcome: Clip) -> Measured:
     true = side(case.reference, "reference")
     made, recorded = sound_of(outcome), sound_of(true)
     if (reason := why_not_in_step(made, recorded)) is not None:
-        return dict.fromkeys(("f0_error", "voicing_error"), reason)
+        return dict.fromkeys(_pitch.figures, reason)
     wrong, semitones = pitch_errors(made, recorded, quiet_steps(true))
     return {"f0_error": Missing("nowhere both are voiced") if semitones is None else semitones, "voicing_error": wrong}
-
-
-_LISTENED, _BOERSMA = "no mean opinion score: read it beside that of recordings", "Boersma 1993"
-METRICS = (
-    Metric(
-        _voice,
-        frozenset(),
-        {
-            "harmonicity_db": Kind("harmonicity", "dB", "higher", f"{_BOERSMA}, median of loud stretches", _LISTENED),
-            "clicks": Kind(
-                "clicks a minute", "1/min", "lower", "bends of the wave far beyond those around", "plosives may be counted"
-            ),
-        },
-        place=22,
-    ),
-    Metric(
-        _beside_source,
-        frozenset({SOURCE}),
-        {
-            "harmonicity_off": Kind("harmonicity less the source's", "dB", "near", _BOERSMA, "languages sound different"),
-            "f0_off": Kind("median pitch off the source's", "semitones", "lower", _BOERSMA, "not its melody"),
-        },
-        place=23,
-    ),
-    Metric(
-        _pauses,
-        frozenset({EXTRACTOR}),
-        {
-            "floor_db": Kind(
-                "noise between words", "dB", "lower", "level in pauses below the loudest 20 ms", "what plays behind counts"
-            )
-        },
-        place=24,
-    ),
-    Metric(
-        _pitch,
-        frozenset({REFERENCE, EXTRACTOR}),
-        {
-            "f0_error": Kind("pitch error", "semitones", "lower", f"{_BOERSMA}, where both are voiced", IN_STEP),
-            "voicing_error": Kind("wrong voicing", "", "lower", f"{_BOERSMA}, share of what is said", IN_STEP),
-        },
-        place=41,
-        suits=(SPEECH,),
-    ),
-)

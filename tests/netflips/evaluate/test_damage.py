@@ -14,7 +14,7 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, say
 from netflips.evaluate.metric import DUBS, SPEECH, all_metrics, measured
-from netflips.evaluate.noise import at_snr, white_noise
+from netflips.evaluate.noise import WHITE, at_snr, noise_of_kind
 from tests.avcore.made_speech import babble
 from tests.netflips.evaluate.made import BOX, MadeCase, MadeClip
 from tests.netflips.evaluate.test_metrics import ALL
@@ -68,11 +68,11 @@ Damage = Callable[[Spoken], Spoken]
 
 
 def noisy(one: Spoken) -> Spoken:
-    return replace(one, samples=at_snr(one.samples, white_noise(len(one.samples), 0), 5.0))
+    return replace(one, samples=at_snr(one.samples, noise_of_kind(WHITE, len(one.samples), (), 0), 5.0))
 
 
 def hissing(one: Spoken) -> Spoken:
-    return replace(one, samples=at_snr(one.samples, white_noise(len(one.samples), 0), 30.0))
+    return replace(one, samples=at_snr(one.samples, noise_of_kind(WHITE, len(one.samples), (), 0), 30.0))
 
 
 def hoarse(one: Spoken) -> Spoken:

@@ -9,7 +9,7 @@ import pytest
 from avcore.errors import NetflipsError
 from avcore.units import Units
 from netflips.evaluate.clips import Clip
-from netflips.evaluate.metric import DUBS, PRESETS, Measured, Metric, Missing, all_kinds, all_metrics, chosen, measured
+from netflips.evaluate.metric import DUBS, PRESETS, Measured, Missing, all_kinds, all_metrics, chosen, measured, metric
 from netflips.evaluate.needs import EXTRACTOR, FACES, OTHERS, RECOGNIZER, REFERENCE, REFERENCE_TEXT, SOURCE, SPEAKER, in_words
 from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
 
@@ -18,11 +18,11 @@ ALL = frozenset({SOURCE, REFERENCE, REFERENCE_TEXT, FACES, OTHERS, RECOGNIZER, E
 
 def all_of(case: MadeCase, outcome: Clip | None = None, there: frozenset[str] = ALL) -> Measured:
     found: dict[str, float | Missing] = {}
-    for metric in all_metrics():
+    for one in all_metrics():
         try:
-            found |= measured(metric, case, outcome or MadeClip(), there)
+            found |= measured(one, case, outcome or MadeClip(), there)
         except NetflipsError as error:
-            found |= dict.fromkeys(metric.figures, Missing(str(error)))
+            found |= dict.fromkeys(one.figures, Missing(str(error)))
     return found
 
 
@@ -79,7 +79,7 @@ def test_swapped_voices_and_another_length_are_told() -> None:
 
 def test_a_figure_that_is_no_number_is_missing() -> None:
     kind = all_kinds()["wer"]
-    odd = Metric(lambda *_: {"a": float("nan"), "a_sum": 1.0}, frozenset(), {"a": kind, "b": kind}, place=1)
+    odd = metric(replace(kind, name="a"), replace(kind, name="b"), place=1)(lambda *_: {"a": float("nan"), "a_sum": 1.0})
     found = measured(odd, MadeCase(), MadeClip(), frozenset())
     assert isinstance(found["a"], Missing)
     assert found["b"] == Missing("nothing was measured")
@@ -89,9 +89,12 @@ def test_a_figure_that_is_no_number_is_missing() -> None:
 def test_a_file_in_the_folder_is_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else has to be touched."""
     text = """
-from netflips.evaluate.metric import Kind, Metric
-METRICS = (Metric(lambda case, outcome: {"loudest": float(abs(outcome.speech).max())}, frozenset(),
-                  {"loudest": Kind("highest sample", "", "near", "the wave", "not loudness")}, place=99),)
+from netflips.evaluate.metric import Kind, metric
+
+
+@metric(Kind("loudest", "highest sample", "near", "the wave", "not loudness"), place=99)
+def loudest(case, outcome):
+    return {"loudest": float(abs(outcome.speech).max())}
 """
     (tmp_path / "loudest.py").write_text(text)
     from netflips.evaluate import metrics

@@ -10,7 +10,7 @@ from avcore.units.unit_sync import unit_sync
 from netflips.evaluate.lip_sync import lip_sync
 from netflips.evaluate.metric import Missing
 from netflips.evaluate.metrics.lse import CORRECTED, PUBLISHED, sync_by_syncnet, sync_of_faces
-from netflips.evaluate.metrics.sync import UNIT_SYNC, sync_by_units
+from netflips.evaluate.metrics.sync import sync, sync_by_units
 from tests.netflips.evaluate.made import values
 from unit2av.face.syncnet import load_syncnet
 
@@ -43,7 +43,7 @@ def test_clips_that_do_not_belong_together_are_told_from_those_that_do() -> None
 
 def test_silence_counts_for_nothing() -> None:
     lost = sync_by_units(np.full(80, SILENCE), np.full(80, SILENCE), SILENCE)
-    assert all(isinstance(lost[name], Missing) for name in UNIT_SYNC)
+    assert all(isinstance(lost[name], Missing) for name in sync.figures)
     still = unit_sync(said(0), np.full(140, SILENCE), SILENCE)
     assert still is not None
     assert (still.confidence, still.delay, still.at_zero) == (0, 0, 0)
