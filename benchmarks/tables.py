@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rows import BEAM, LAID_OUT, STAGES, Row, rows
+from benchmarks.rows import BEAM, STAGES, Row, rows
 from workshop.evaluate.documents import replace_part
 
 Results = dict[str, dict[str, Any]]
@@ -37,7 +37,7 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 def short(results: Results) -> str:
     """Return the table of the beginning: seconds, and how many times as fast as the baseline."""
-    lines = [*(_short_stage(results, stage) for stage in STAGES if stage in results), *_short_chain(results)]
+    lines = [_short_stage(results, stage) for stage in STAGES if stage in results]
     if not lines:
         return ""
     head = ("one thread, CPU seconds", "baseline", "`--precision float32`", "`--precision auto`", "n")
@@ -61,19 +61,6 @@ def _times(row: Row) -> str:
     if not row.who.startswith("ours"):
         return " (fairseq)" if row.who == "fairseq" else ""
     return "" if row.ratio is None else f": {row.ratio:.1f} times as fast"
-
-
-def _short_chain(results: Results) -> list[list[str]]:
-    found = _by_name(results.get("chain", {}).get("points", {}))
-    spent = {name: _median_cpu_s(runs) for name, runs in found.items()}
-    lines = []
-    for what, how in (("all stages, 5 s of speech, 150 steps", ""), ("the same, weights laid out before", LAID_OUT)):
-        shown = [f"{spent['published']:.2f}" if "published" in spent else _NONE]
-        for who in (f"ours, float32{how}", f"ours, auto{how}"):
-            there = who in spent and "published" in spent
-            shown.append(f"{spent[who]:.2f}: {spent['published'] / spent[who]:.1f} times as fast" if there else _NONE)
-        lines.append([what, *shown, "/".join(sorted({str(len(runs)) for runs in found.values()}))])
-    return lines if found else []
 
 
 def whole(results: Results) -> str:

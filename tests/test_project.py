@@ -107,10 +107,7 @@ OTHERS_FLAGS = {
     "docker": {"--build-arg", "--user"},
     "sbatch": {"--nodes", "--gpus-per-node", "--array", "--signal", "--requeue"},
     "tensorboard": {"--logdir"},
-    "torchrun and accelerate": {
-        *("--nnodes", "--node_rank", "--rdzv_endpoint"),
-        *("--num_machines", "--machine_rank", "--main_process_ip", "--main_process_port"),
-    },
+    "torchrun": {"--nnodes", "--node_rank", "--rdzv_endpoint"},
     "ct2-transformers-converter": {"--model", "--output_dir", "--copy_files", "--quantization"},
     "melo": {"--file"},
     "supertonic": {"--lang", "--voice"},

@@ -110,7 +110,7 @@ def check_settings(words: list[str]) -> None:
     place = words.index("-m")
     module, settings = words[place + 1], [word.replace("=...", "=x") for word in words[place + 2 :] if word != "..."]
     if words[0] == "accelerate":
-        launch_command_parser().parse_args([word.replace("$RANK", "0") for word in words[2:]])
+        launch_command_parser().parse_args(words[2:])
     if words[0] == "torchrun":
         get_args_parser().parse_args(words[1:])
     if any("..." in word for word in words) and not module.startswith("unit2unit"):
