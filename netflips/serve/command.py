@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(build_parser(), _work, argv)
 
 
-def settings_of(options: argparse.Namespace) -> Settings:
+def serve_settings(options: argparse.Namespace) -> Settings:
     """What was asked for. Raises UsageError, InputError for a model that is not there."""
     if not 0 <= options.port <= 65_535:
         raise UsageError("--port is out of range", expected="0 to 65535", found=options.port)
@@ -181,7 +181,7 @@ def _work(options: argparse.Namespace) -> None:
             found=f"not installed: {', '.join(missing)}",
             hint=pip_line("web"),
         )
-    settings = settings_of(options)
+    settings = serve_settings(options)
     try:
         settings.work_dir.mkdir(parents=True, exist_ok=True)
         settings.work_dir.chmod(0o700)  # what visitors send is nobody else's

@@ -17,10 +17,10 @@ from avcore.units.vocabulary import normalise_language
 from netflips import __version__
 from netflips.bundles.references import read_references
 from netflips.published.store import usual_model
-from netflips.serve.fields import Utterance, checked, utterances
+from netflips.serve.fields import ReviewRow, checked, utterances
 from netflips.serve.hand import Hand
 from netflips.serve.jobs import ASKS, DONE, Job, JobFolders, new_id
-from netflips.serve.kinds import KINDS, Asked, Kind
+from netflips.serve.kinds import KINDS, Asked, JobKind
 from netflips.serve.limits import RefusedError, Space, Visitor
 from netflips.serve.queue import Queue
 from netflips.serve.results import files_of
@@ -136,7 +136,7 @@ class Desk:
             raise UsageError("the form cannot be read", expected="rows, preview")
         if job.kind == "dub" and (job.state == ASKS or form):
             kind = KINDS[job.kind]
-            rows = utterances(form["rows"]) if "rows" in form else [Utterance(**one) for one in job.values.get("rows", [])]
+            rows = utterances(form["rows"]) if "rows" in form else [ReviewRow(**one) for one in job.values.get("rows", [])]
             self._require_sayable(rows, job.values)
             values = job.values | {"preview": bool(form.get("preview")), "rows": [asdict(one) for one in rows]}
             asked = self._asked(values, job.names, self.uploads.find(job.uploads["video"]), rows)
@@ -145,7 +145,7 @@ class Desk:
             job.values, job.words = values, kind.words(asked)
         self.queue.add(job)
 
-    def _require_sayable(self, rows: Sequence[Utterance], values: Mapping[str, Any]) -> None:
+    def _require_sayable(self, rows: Sequence[ReviewRow], values: Mapping[str, Any]) -> None:
         if any(one.said for one in rows) and not self._has["has_speller"] and values.get("road") != "text":
             raise UsageError("no text can be said", found="models without a text-to-unit model")
 
@@ -154,14 +154,14 @@ class Desk:
         values: Mapping[str, Any],
         names: Mapping[str, str],
         first: Upload | None,
-        rows: Sequence[Utterance],
+        rows: Sequence[ReviewRow],
         is_draft: bool = False,
     ) -> Asked:
         shared, length_s = ("work", 0.0) if first is None else (f"../../uploads/{first.id}/work", first.seconds)
         return Asked(values, names, length_s, shared, self.settings, self._has["has_reader"], rows, is_draft)
 
     def _queued(
-        self, kind: Kind, values: Mapping[str, Any], found: Mapping[str, Upload], rows: Any, before: Job | None, visitor: Visitor
+        self, kind: JobKind, values: Mapping[str, Any], found: Mapping[str, Upload], rows: Any, before: Job | None, visitor: Visitor
     ) -> Job:
         names = {one.name: f"{one.stored}{Path(found[one.name].file).suffix}" for one in kind.uploads if one.name in found}
         first = next(iter(found.values()), None)
@@ -189,7 +189,7 @@ class Desk:
             raise
         return job
 
-    def _following(self, kind: Kind, before: Job | None, visitor: Visitor) -> Job:
+    def _following(self, kind: JobKind, before: Job | None, visitor: Visitor) -> Job:
         """A job that reads what an earlier one made."""
         if before is None or before.state != DONE:
             raise UsageError("this follows a finished job", expected=f"after: the id of a {kind.follows}")
@@ -211,13 +211,13 @@ class Desk:
             raise
         return job
 
-    def _kind(self, name: Any) -> Kind:
+    def _kind(self, name: Any) -> JobKind:
         kind = KINDS.get(name) if isinstance(name, str) else None
         if kind is None:
             raise UsageError("there is no such kind of job", expected=", ".join(KINDS))
         return kind
 
-    def _before(self, job_id: Any, kind: Kind) -> Job | None:
+    def _before(self, job_id: Any, kind: JobKind) -> Job | None:
         if job_id is None:
             return None
         job = self.queue.jobs.get(job_id) if isinstance(job_id, str) else None

@@ -98,7 +98,7 @@ Field = Choice | Number | Switch | Words | File
 
 
 @dataclass(frozen=True)
-class Utterance:
+class ReviewRow:
     """A row of the review. said: what it shall say, "" = as it was translated; speaker: a new one, "" = as it was."""
 
     start_s: float
@@ -113,12 +113,12 @@ _SAID = Words("the text of an utterance", 500, 0)
 _SPEAKER = Words("the name of a speaker", 60, 0)
 
 
-def utterances(given: Any) -> list[Utterance]:
+def utterances(given: Any) -> list[ReviewRow]:
     """Rows of the review. Raises UsageError."""
     if not isinstance(given, list) or not 0 < len(given) <= MOST_UTTERANCES or not all(isinstance(one, Mapping) for one in given):
         raise UsageError("the utterances cannot be read", expected=f"a list of 1 to {MOST_UTTERANCES} rows")
     return [
-        Utterance(
+        ReviewRow(
             _TIME.checked(one.get("start_s")),
             _TIME.checked(one.get("end_s")),
             _SAID.checked(one.get("said")),

@@ -14,7 +14,7 @@ from avcore.units.vocabulary import UTUT_LANGUAGES
 from netflips.cascade.options import ROADS
 from netflips.dub.utterances import UtteranceLength
 from netflips.lipsync.options import Fit
-from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, Switch, Utterance, Words
+from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, ReviewRow, Switch, Words
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, LOG_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import file_options, mouth_names
@@ -42,7 +42,7 @@ class Asked:
     shared: str
     settings: Settings
     has_reader: bool = False
-    rows: Sequence[Utterance] = ()
+    rows: Sequence[ReviewRow] = ()
     is_draft: bool = False
 
     def number(self, name: str) -> str:
@@ -59,7 +59,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeFile:
     """A file that a job may make. shows: how the page shows it."""
 
     name: str
@@ -67,7 +67,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Kind:
+class JobKind:
     """A kind of job.
 
     command: of NetfLips. files: what may come out. prepare: writes what the command reads into the folder.
@@ -78,7 +78,7 @@ class Kind:
     command: str
     fields: tuple[Field, ...]
     words: Callable[[Asked], list[str]]
-    files: tuple[Made, ...]
+    files: tuple[MadeFile, ...]
     prepare: Callable[[Asked, Path], None] | None = None
     follows: str = ""
 
@@ -184,12 +184,12 @@ def _avatar(asked: Asked) -> list[str]:
     return words + asked.settings.words_for((*models, "--replies", "--reply-command", "--blocked"))
 
 
-_VIDEO = Made("result.mp4", "video")
+_VIDEO = MadeFile("result.mp4", "video")
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, JobKind] = {
     one.name: one
     for one in (
-        Kind(
+        JobKind(
             "dub",
             "dub",
             (
@@ -210,14 +210,14 @@ KINDS: Mapping[str, Kind] = {
             _dub,
             (
                 _VIDEO,
-                Made("report.html", "page"),
-                Made("report.json"),
-                *(Made(f"result.{one}.{ending}") for one in _LANGUAGES for ending in ("srt", "vtt")),
-                Made("segments.json"),
+                MadeFile("report.html", "page"),
+                MadeFile("report.json"),
+                *(MadeFile(f"result.{one}.{ending}") for one in _LANGUAGES for ending in ("srt", "vtt")),
+                MadeFile("segments.json"),
             ),
             _write_rows,
         ),
-        Kind(
+        JobKind(
             "lipsync",
             "lipsync",
             (
@@ -229,7 +229,7 @@ KINDS: Mapping[str, Kind] = {
             _lipsync,
             (_VIDEO,),
         ),
-        Kind(
+        JobKind(
             "portrait",
             "portrait",
             (
@@ -241,15 +241,15 @@ KINDS: Mapping[str, Kind] = {
             _portrait,
             (_VIDEO,),
         ),
-        Kind(
+        JobKind(
             "say",
             "say",
             (Words("text", 5000), File("voice", "voice", SOUND_OR_VIDEO, is_needed=False), Number("slower", 0.5, 2, 1)),
             _say,
-            (Made("result.wav", "sound"),),
+            (MadeFile("result.wav", "sound"),),
             _write_words,
         ),
-        Kind(
+        JobKind(
             "transcribe",
             "transcribe",
             (
@@ -259,10 +259,10 @@ KINDS: Mapping[str, Kind] = {
                 Choice("format", ("srt", "vtt", "txt", "json")),
             ),
             _transcribe,
-            tuple(Made(f"transcript.{one}", "text") for one in ("srt", "vtt", "txt", "json")),
+            tuple(MadeFile(f"transcript.{one}", "text") for one in ("srt", "vtt", "txt", "json")),
         ),
-        Kind("figures", "evaluate", (), _figures, (Made(LOG_FILE, "text"),), follows="dub"),
-        Kind(
+        JobKind("figures", "evaluate", (), _figures, (MadeFile(LOG_FILE, "text"),), follows="dub"),
+        JobKind(
             "avatar",
             "avatar",
             (
@@ -271,7 +271,7 @@ KINDS: Mapping[str, Kind] = {
                 Number("rate", 0.5, 1.5, 0.8),
             ),
             _avatar,
-            (_VIDEO, Made("answer.json", "answer")),
+            (_VIDEO, MadeFile("answer.json", "answer")),
         ),
     )
 }

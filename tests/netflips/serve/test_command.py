@@ -64,7 +64,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_another_host_is_warned_of_with_its_token(caplog: pytest.LogCaptureFixture) -> None:
-    settings = command.settings_of(command.build_parser().parse_args(["--host", "0.0.0.0", "--token", "mine is long"]))
+    settings = command.serve_settings(command.build_parser().parse_args(["--host", "0.0.0.0", "--token", "mine is long"]))
     command._announce(settings, 7860)
     warned, address = (record.getMessage() for record in caplog.records)
     assert "unencrypted" in warned
@@ -99,7 +99,7 @@ def test_the_avatars_answers_are_read_before_anybody_asks(
 
 def _avatar(words: list[str]) -> AvatarOptions:
     """What the command of a job of the tab Avatar is asked, for a server that was started so."""
-    settings = command.settings_of(command.build_parser().parse_args(words))
+    settings = command.serve_settings(command.build_parser().parse_args(words))
     names = {"picture": "picture.jpg", "question": "question.wav"}
     made = KINDS["avatar"].words(Asked({"rate": 0.8}, names, 0.0, "work", settings))
     return options_from(AvatarOptions, avatar_command.build_parser().parse_args(made[1:]))

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from avcore.errors import InputError, UsageError
 from netflips.serve.app import _type_of
-from netflips.serve.command import build_parser, settings_of
+from netflips.serve.command import build_parser, serve_settings
 from netflips.serve.desk import Desk
 from netflips.serve.said import told
 from netflips.serve.settings import parse_seconds, parse_size
@@ -261,10 +261,10 @@ def test_sizes_and_times() -> None:
 
 def test_another_host_gets_a_token() -> None:
     parse = build_parser().parse_args
-    assert settings_of(parse([])).token == ""
-    assert len(settings_of(parse(["--host", "0.0.0.0"])).token) >= 16
-    assert settings_of(parse(["--host", "0.0.0.0", "--token", "mine is long"])).token == "mine is long"
+    assert serve_settings(parse([])).token == ""
+    assert len(serve_settings(parse(["--host", "0.0.0.0"])).token) >= 16
+    assert serve_settings(parse(["--host", "0.0.0.0", "--token", "mine is long"])).token == "mine is long"
     with pytest.raises(UsageError, match="too short"):
-        settings_of(parse(["--token", "abc"]))
+        serve_settings(parse(["--token", "abc"]))
     with pytest.raises(InputError, match="the unit encoder is not there"):
-        settings_of(parse(["--av2unit-path", "none.pt"]))
+        serve_settings(parse(["--av2unit-path", "none.pt"]))
