@@ -16,7 +16,6 @@ from avcore.plain_text import shown
 
 INPUT = ("-i", "--input")
 OUT = ("-o", "--out")
-OUTPUT = "--output"
 """What people guess for the file to read and the file to write, in all commands."""
 _USUAL = {
     "language": ("--to", "--from", "--lang"), "lang": ("--to", "--from"), "target-language": ("--to",),

@@ -25,7 +25,6 @@ from avcore.faces.track import FaceTrack, TrackFrame, TrackStore
 from avcore.faces.tracker import Tracker
 from avcore.plain_text import several
 from avcore.progress import Progress, silent, track
-from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 
 if TYPE_CHECKING:
     from avcore.faces.detect import FaceDetector
@@ -104,18 +103,6 @@ class SpeakerFace:
     def mouths(self) -> MouthsToDraw:
         """The mouths that may be drawn anew, in steady boxes."""
         return mouths_to_draw(self.steady_boxes, [inf if frame is None else frame.margin for frame in self.frames])
-
-    def box_at(self, seconds: Seconds) -> Box | None:
-        """The box at any time, for pictures at other rates: between two pictures of a track it moves steadily."""
-        index = frame_at(seconds)
-        if not 0 <= index < len(self.frames) or (here := self.frames[index]) is None:
-            return None
-        following = self.frames[index + 1] if index + 1 < len(self.frames) else None
-        if following is None or self.track_numbers[index + 1] != self.track_numbers[index]:
-            return here.box
-        gone = exact(seconds) - frames_to_seconds(index)
-        share = np.float32(gone / frames_to_seconds(1))
-        return here.box + (following.box - here.box) * share
 
     def landmarks_at(self, index: int) -> Landmarks | None:
         """Landmarks float32 [468, 3] in picture number `index` as it is shown; None where the face was not seen in it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avcore.arrays import Samples
-from avcore.timeline import SAMPLE_RATE, UNIT_RATE, samples_to_seconds
+from avcore.timeline import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,20 +68,6 @@ def level_dbfs(samples: Samples) -> float:
     return 10 * float(np.log10(power)) if power > 0 else -np.inf
 
 
-def seconds_of_sound(speech: Samples, rate: int = SAMPLE_RATE, floor_dbfs: float = SOUND_FLOOR_DBFS) -> float:
-    """How many seconds of float32 [time] are sound: steps of 20 ms whose level is above `floor_dbfs`.
-
-    A constant offset does not count as sound.
-    """
-    step = rate // UNIT_RATE
-    if len(speech) < step:
-        return 0.0
-    steps = speech[: len(speech) // step * step].reshape(-1, step).astype(np.float64)
-    powers = steps.var(axis=1)
-    num_loud = int(np.count_nonzero(powers > 10 ** (floor_dbfs / 10)))
-    return float(samples_to_seconds(num_loud * step, rate))
-
-
 def loudness_lufs(samples: Samples, rate: int = SAMPLE_RATE) -> float:
     """Loudness by ITU-R BS.1770-4 of float32 [time] or [time, channel], -inf for silence.
 
@@ -106,23 +92,3 @@ def match_loudness(samples: Samples, reference: Samples, rate: int = SAMPLE_RATE
         return samples
     gain = min(10 ** ((wanted - found) / 20), _PEAK / float(np.abs(samples).max()))
     return (samples * gain).astype(np.float32)
-
-
-def replace_stretch(samples: Samples, patch: Samples, start: int, fade: int) -> Samples:
-    """Put `patch` in place of samples[start : start + len(patch)], faded in and out over `fade` samples at its ends.
-
-    samples, patch: float32 [time] or [time, channel] alike. The fades lie inside the stretch, with gains that add up to 1,
-    and the stretch must lie inside `samples` (ValueError). Returns a copy.
-    """
-    stop = start + len(patch)
-    if start < 0 or stop > len(samples):
-        raise ValueError(f"the patch {start}..{stop} does not lie inside 0..{len(samples)}")
-    fade = min(fade, len(patch) // 2)
-    gain = np.ones(len(patch), np.float32)
-    if fade:
-        ramp = (np.arange(fade, dtype=np.float32) + 0.5) / fade
-        gain[:fade], gain[-fade:] = ramp, ramp[::-1]
-    gain = gain.reshape(-1, *[1] * (samples.ndim - 1))
-    mixed = samples.copy()
-    mixed[start:stop] = gain * patch + (1 - gain) * samples[start:stop]
-    return mixed

@@ -17,7 +17,6 @@ from avdata.prepare.video import VideoSettings, VideoWorker, draw_contact_sheet
 from avdata.prepare.workplace import PieceRecord, PrepareResult, Workplace, read_journal
 
 REPORT = "report.json"
-SPLITS = ("train", "valid", "test")
 _NAMES = {"val": "valid", "dev": "valid", "pretrain": "train", "trainval": "train"}
 _ALSO_A_SET = "pretrain"
 """Folder of clips whose numbers begin anew: names in it keep it."""

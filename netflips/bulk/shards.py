@@ -17,7 +17,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import UsageError
 from avcore.files import atomic_output
 from avcore.plain_text import several
 from avcore.runs import journal
@@ -98,15 +97,6 @@ def _num_lines(path: Path) -> int:
     """Lines of a file, a torn last one counted."""
     with path.open("rb") as file:
         return sum(1 for _ in file)
-
-
-def require_parquet() -> None:
-    """Raise UsageError when Parquet cannot be written."""
-    try:
-        import pyarrow.parquet  # noqa: F401 (only asked whether it is there)
-    except ImportError as error:
-        hint = "pip install 'pyarrow>=18,<26' (`make env` has it), or --layout jsonl"
-        raise UsageError("Parquet needs pyarrow", found=error, hint=hint) from error
 
 
 def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

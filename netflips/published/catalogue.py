@@ -14,8 +14,6 @@ from avcore.usage import did_you_mean
 
 VARIABLE = "NETFLIPS_CATALOGUE"
 SHIPPED = Path(__file__).with_name("catalogue.yaml")
-HUB_VARIABLE = "HF_ENDPOINT"
-"""The variable by which Hugging Face's own programs take another address of the Hub."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _KINDS = ("hub", "drive", "url", "unzip")
 

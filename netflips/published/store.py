@@ -27,7 +27,6 @@ _FORMAT = "netflips-model-1"
 _ENDING = ".note.json"
 _SUFFIXES = (".pt", ".pth", ".safetensors", ".model")
 """Of what is meant as a file, whatever models are called."""
-_SEAL = {"bytes", "sha256", "mtime_ns"}
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,7 @@ from avcore.speech.audio import (
     level_dbfs,
     loudness_lufs,
     match_loudness,
-    replace_stretch,
     resample,
-    seconds_of_sound,
 )
 
 
@@ -45,19 +43,6 @@ def test_levels() -> None:
     assert level_dbfs(np.zeros(0, np.float32)) == -np.inf
 
 
-def test_seconds_of_sound() -> None:
-    silence = np.zeros(16000, np.float32)
-    hiss = np.random.default_rng(0).normal(0, 10 ** (-65 / 20), 16000).astype(np.float32)
-    assert seconds_of_sound(silence) == 0
-    assert seconds_of_sound(hiss) == 0
-    assert seconds_of_sound(silence + 0.5) == 0  # an offset is no sound
-    assert seconds_of_sound(np.concatenate([silence, sine(seconds=0.3), hiss])) == pytest.approx(0.3, abs=0.021)
-    assert seconds_of_sound(sine(amplitude=0.01)) == pytest.approx(1.0)  # quiet speech, -43 dBFS
-    assert seconds_of_sound(sine(amplitude=0.01), floor_dbfs=-30) == 0
-    assert seconds_of_sound(sine(48000, 0.5), rate=48000) == pytest.approx(0.5)
-    assert seconds_of_sound(np.zeros(0, np.float32)) == 0
-
-
 def test_loudness_follows_the_standard() -> None:
     # BS.1770: a full-scale 997 Hz sine in one channel is -3.01 LUFS.
     assert loudness_lufs(sine(48000, 2.0, 997), 48000) == pytest.approx(-3.01, abs=0.05)
@@ -77,27 +62,3 @@ def test_loudness_is_matched_without_clipping() -> None:
     silence = np.zeros(16000, np.float32)
     assert np.array_equal(match_loudness(silence, loud), silence)
     assert np.array_equal(match_loudness(quiet, silence), quiet)
-
-
-@pytest.mark.parametrize("channels", [None, 2])
-def test_a_stretch_is_replaced_with_fades(channels: int | None) -> None:
-    shape = (100,) if channels is None else (100, channels)
-    base, patch = np.ones(shape, np.float32), np.full((40, *shape[1:]), 3.0, np.float32)
-    mixed = replace_stretch(base, patch, 30, 10)
-    assert np.array_equal(mixed[:30], base[:30])
-    assert np.array_equal(mixed[70:], base[70:])
-    assert np.array_equal(mixed[40:60], patch[10:30])
-    assert np.all(np.diff(mixed[29:41], axis=0) > 0)
-    assert np.array_equal(mixed[30:70], mixed[30:70][::-1])
-    assert np.all(base == 1)
-    # Gains add up to 1: replacing a sound by itself changes nothing.
-    assert np.allclose(replace_stretch(base, base[:40], 30, 10), base)
-
-
-def test_a_stretch_must_lie_inside() -> None:
-    base, patch = np.zeros(10, np.float32), np.ones(4, np.float32)
-    assert np.array_equal(replace_stretch(base, patch, 6, 0)[6:], patch)
-    assert len(replace_stretch(base, patch, 3, 100)) == 10
-    for start in (-1, 7):
-        with pytest.raises(ValueError, match="does not lie inside"):
-            replace_stretch(base, patch, start, 1)

@@ -306,8 +306,6 @@ def _between(word: str, following: str) -> str:
 
 
 _COUNTERS = ("시", "살", "개", "대", "장", "병", "자", "달", "번", "권", "잔", "군데", "사람", "벌", "가지", "송이")
-_NO_NOUNS = ("장", "주", "정도", "걱정")
-"""Behind -을, where the word before is more likely an object."""
 
 
 def _is_verb(word: str, following: str = "") -> bool:

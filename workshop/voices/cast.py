@@ -19,7 +19,6 @@ from workshop.voices.phrasebook import FIRST_TEMPLATES, SentencePair, phrasebook
 
 Voice = EspeakVoice | FliteVoice | NaturalVoice | OtherVoice
 
-LANGUAGES = ("en", "ko")
 _RESPELT = "생선구이"
 """A word that the first edition wrote otherwise."""
 EDITION = 2

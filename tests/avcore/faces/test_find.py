@@ -116,24 +116,6 @@ def test_steady_boxes_do_not_follow_the_chin() -> None:
     assert face.steady_boxes[50:] == [None] * 5
 
 
-def test_a_box_between_two_pictures_lies_between_their_boxes() -> None:
-    face = find_faces(clip([Actor(4, frames=range(20))], 30))
-    first, second = face.boxes[4], face.boxes[5]
-    assert first is not None
-    assert second is not None
-
-    between = face.box_at(frames_to_seconds(4) + frames_to_seconds(1) / 4)
-
-    assert between is not None
-    np.testing.assert_allclose(between, 0.75 * first + 0.25 * second, rtol=1e-5)
-    np.testing.assert_array_equal(face.box_at(0.16), first)
-    last = face.box_at(frames_to_seconds(19) + frames_to_seconds(1) / 2)
-    assert last is not None
-    np.testing.assert_array_equal(last, face.boxes[19])
-    assert face.box_at(frames_to_seconds(20)) is None
-    assert face.box_at(9.0) is None
-
-
 def test_the_same_pictures_give_the_same_result() -> None:
     pictures = list(clip([Actor(7)], 15))
 
