@@ -96,8 +96,7 @@ def build_app(settings: Settings, desk: Desk | None = None) -> Starlette:
         Route("/jobs/{id}", _remove, methods=["DELETE"]),
         Route("/jobs/{id}/stop", _stop, methods=["POST"]),
         Route("/jobs/{id}/again", _again, methods=["POST"]),
-        Route("/events", _all_events),
-        Route("/jobs/{id}/events", _events),
+        Route("/events", _events),
         Route("/jobs/{id}/files/{name}", _file),
     ]
     app = Starlette(
@@ -256,18 +255,6 @@ async def _again(request: Request) -> Response:
     return JSONResponse(desk.queue.facts(job))
 
 
-async def _events(request: Request) -> Response:
-    """Server-sent events: the job's facts whenever they change; the stream ends when it is over."""
-    job, queue = _asked_job(request), _desk(request).queue
-    return _told(request, queue.changes(lambda: [job] if job.id in queue.jobs else [], _BEAT_S))
-
-
-async def _all_events(request: Request) -> Response:
-    """The same of all jobs of a visitor, without an end: browsers keep few connections open to one server."""
-    queue, visitor = _desk(request).queue, request["visitor"].id
-    return _told(request, queue.changes(lambda: queue.of_visitor(visitor), _BEAT_S, is_endless=True))
-
-
 class _Streams(Counter[Party]):
     """Streams that are open, of each party."""
 
@@ -288,13 +275,14 @@ class _Told(StreamingResponse):
             streams[party] -= 1
 
 
-def _told(request: Request, changes: AsyncIterator[Mapping[str, Any] | None]) -> Response:
-    streams = request.app.state.streams
-    if not streams.limit.admits(streams, request["visitor"].party):
+async def _events(request: Request) -> Response:
+    """Server-sent events: the facts of all jobs of a visitor whenever they change: browsers keep few connections to one server."""
+    queue, visitor, streams = _desk(request).queue, request["visitor"], request.app.state.streams
+    if not streams.limit.admits(streams, visitor.party):
         raise RefusedError(429, "so many pages look on that no other one can; close one")
 
     async def lines() -> AsyncIterator[str]:
-        async for facts in changes:
+        async for facts in queue.changes(lambda: queue.of_visitor(visitor.id), _BEAT_S):
             yield ": still here\n\n" if facts is None else f"data: {json.dumps(facts)}\n\n"
 
     return _Told(lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})

@@ -134,21 +134,16 @@ class Queue:
             **told(job.error), "understood": job.understood, "created_s": job.created_s, "made_by": job.made_by,
         }  # fmt: skip
 
-    async def changes(
-        self, jobs: Callable[[], list[Job]], beat_s: float, is_endless: bool = False
-    ) -> AsyncIterator[dict[str, Any] | None]:
-        """What becomes of some jobs, until all are over, or without an end; None = nothing new for `beat_s`."""
+    async def changes(self, jobs: Callable[[], list[Job]], beat_s: float) -> AsyncIterator[dict[str, Any] | None]:
+        """What becomes of some jobs, without an end; None = nothing new for `beat_s`."""
         told: dict[str, dict[str, Any]] = {}
         while True:
-            news, found = self._news, jobs()
-            ended = all(job.is_over for job in found)  # before anything is told: a job may end while its news are on their way
-            for job in found:
+            news = self._news  # before anything is told: a job may end while its news are on their way
+            for job in jobs():
                 facts, before = self.facts(job), told.get(job.id, {})
                 if any(facts[name] != before.get(name) for name in _NEWS):
                     told[job.id] = facts
                     yield facts
-            if ended and not is_endless:
-                return
             try:
                 await asyncio.wait_for(news.wait(), beat_s)
             except TimeoutError:

@@ -33,15 +33,6 @@ def test_a_text_is_said(client: TestClient) -> None:
     assert saved.startswith("attachment; filename*=utf-8''%EC%95%88")
 
 
-def test_progress_comes_as_events_and_ends(client: TestClient) -> None:
-    job = say(client, "one")
-    lines = client.get(f"/jobs/{job['id']}/events").text.splitlines()
-    told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
-    shares = [one["share"] for one in told]
-    assert shares == sorted(shares)
-    assert told[-1]["state"] == "done"
-
-
 def test_an_end_that_comes_while_news_are_told_is_told_too(tmp_path: Path) -> None:
     job = Job("0" * 32, visitor="", kind="say", title="", words=[], values={})
     settings = Settings(tmp_path)
@@ -54,6 +45,8 @@ def test_an_end_that_comes_while_news_are_told_is_told_too(tmp_path: Path) -> No
             if facts is not None:
                 states.append(facts["state"])
                 job.end("done")
+            if len(states) == 2:
+                break
         return states
 
     assert asyncio.run(told()) == ["running", "done"]

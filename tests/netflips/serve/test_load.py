@@ -5,6 +5,7 @@ import threading
 import urllib.error
 import urllib.request
 from http.cookiejar import CookieJar
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,11 @@ class Visitor:
         return job
 
     def result(self, job: dict[str, Any]) -> bytes:
-        self.ask(f"/jobs/{job['id']}/events")  # ends with the job
+        with self._opener.open(f"{self._address}/events", timeout=60) as stream:
+            told = (json.loads(line.removeprefix(b"data: ")) for line in stream if line.startswith(b"data: "))
+            own = (one for one in told if one["id"] == job["id"])
+            shares = [one["share"] for one in takewhile(lambda one: one["state"] != "done", own)]
+        assert shares == sorted(shares)
         return self.ask(f"/jobs/{job['id']}/files/result.wav")[1]
 
 
