@@ -6,7 +6,9 @@ Word and character error rates, for each language, with the interval in which th
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import asdict
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -26,40 +28,27 @@ from unit2text.scores import Count, character_errors, word_errors
 from unit2text.takes import LIPS, UNITS
 
 if TYPE_CHECKING:
-    from unit2text.reader import Said, UnitReader
+    from unit2text.reader import UnitReader
 
 _ALL = "all"
 
 
 def build_parser(prog: str = "unit2text.evaluate") -> Parser:
     """The command's options."""
-    parser = Parser(
-        prog=prog, description=f"Word and character error rates of a text reader. Texts are compared as {VERSION} says."
-    )
-    parser.add_argument(
-        "manifest", type=Input("the manifest"), help="JSON lines with id, text, language; for readers of lips, lips too"
-    )
-    parser.add_argument(
-        "--units",
-        type=Input("the units", may_be_folder=True),
-        metavar="PATH",
-        help="units by id: JSON lines, Parquet or a folder of unit files",
-    )
+    told = f"Word and character error rates of a text reader. Texts are compared as {VERSION} says."
+    parser, units = Parser(prog=prog, description=told), Input("the units", may_be_folder=True)
+    told = "JSON lines with id, text, language; for readers of lips, lips too"
+    parser.add_argument("manifest", type=Input("the manifest"), help=told)
+    told = "units by id: JSON lines, Parquet or a folder of unit files"
+    parser.add_argument("--units", type=units, metavar="PATH", help=told)
     parser.add_argument("--frame-level", action="store_true", help="units without durations are one id every 20 ms")
-    parser.add_argument(
-        "--unit2text-path",
-        type=Input("the text reader"),
-        required=True,
-        metavar="FILE",
-        help="text reader: our own, or finetuned.pt",
-    )
-    parser.add_argument(
-        "--raw", action="store_true", help="compare texts as they are, only lower-case, as the published script does"
-    )
+    reader, told = Input("the text reader"), "text reader: our own, or finetuned.pt"
+    parser.add_argument("--unit2text-path", type=reader, required=True, metavar="FILE", help=told)
+    told = "compare texts as they are, only lower-case, as the published script does"
+    parser.add_argument("--raw", action="store_true", help=told)
     parser.add_argument("--out", type=Output("the figures"), metavar="FILE", help="write the figures as JSON too")
-    parser.add_argument(
-        "--texts", type=Output("the texts"), metavar="FILE", help="write what was read of each utterance, JSON lines"
-    )
+    told = "write what was read of each utterance, JSON lines"
+    parser.add_argument("--texts", type=Output("the texts"), metavar="FILE", help=told)
     parser.add_argument("--allow-missing", action="store_true", help="leave out utterances without units or text")
     add_common_options(parser)
     return parser
@@ -73,11 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def figures(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Figure]]:
     """WER and CER by language, and over all where there are several. rows: language, words and characters (Count) of utterances."""
     languages = sorted({row["language"] for row in rows})
-    groups = {name: [row for row in rows if row["language"] == name] for name in languages}
-    if len(languages) > 1:
-        groups[_ALL] = list(rows)
     found: dict[str, dict[str, Figure]] = {}
-    for name, group in groups.items():
+    for name in (*languages, *([_ALL] if len(languages) > 1 else [])):
+        group = [row for row in rows if name in (_ALL, row["language"])]
         counted = {measure: [row[part] for row in group] for measure, part in (("wer", "words"), ("cer", "characters"))}
         found[name] = {
             measure: bootstrap([one.errors for one in counts], [one.length for one in counts])
@@ -100,9 +87,8 @@ def _work(options: argparse.Namespace) -> None:
 
     reader = UnitReader.from_checkpoint(options.unit2text_path, device_name(options), options.precision)
     if reader.takes not in (UNITS, LIPS):
-        raise UsageError(
-            "the units of pre-training are in no manifest", expected=f"a reader of {UNITS} or {LIPS}", found=reader.takes
-        )
+        expected = f"a reader of {UNITS} or {LIPS}"
+        raise UsageError("the units of pre-training are in no manifest", expected=expected, found=reader.takes)
     material = list(_material(manifest, reader, options))
     rows: list[dict[str, Any]] = []
     with bars(options.quiet) as progress:
@@ -135,7 +121,7 @@ def _material(manifest: Manifest, reader: "UnitReader", options: argparse.Namesp
         if options.units is None:
             raise UsageError("this text reader reads units", expected="--units PATH")
         rows = (row for row in iter_units(options.units) if row.id in known)
-        sources = {row.id: _given(timed_units(row, f"{options.units}: {row.id}", options.frame_level)) for row in rows}
+        sources = {row.id: partial(copy, timed_units(row, f"{options.units}: {row.id}", options.frame_level)) for row in rows}
     lacking = [entry.id for entry in manifest.entries if entry.id not in sources]
     if lacking:
         what = f"{several(len(lacking), 'utterance')} without text, language or {'lips' if reader.takes == LIPS else 'units'}"
@@ -148,10 +134,6 @@ def _material(manifest: Manifest, reader: "UnitReader", options: argparse.Namesp
         if entry.id in sources:
             reader.require_language(entry.language)
             yield entry, sources[entry.id]
-
-
-def _given(said: "Said") -> Any:
-    return lambda: said
 
 
 def _lips_of(manifest: Manifest, entry: Entry) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from avcore.checkpoints.bundle import Bundle, find_bundle, read_bundle
+from avcore.checkpoints.bundle import find_bundle, read_bundle
 from avcore.command import Parser, add_common_options, run
 from avcore.errors import UsageError
 from avcore.loading import loading
@@ -32,40 +32,27 @@ def build_parser() -> Parser:
         description="Measure models on material that they never heard or saw, made as it is needed. Stopped, it goes on where it "
         "was. Needs espeak-ng (pip install espeakng-loader), and flite (apt-get install flite) for the untouched speaker.",
     )
-    parser.add_argument(
-        "what",
-        choices=["demo", *_OTHERS],
-        help="demo: the phrasebook that the demo's models know; dubs, speech: clips of one's own; dub: one of them; compare: two "
-        "of these; listen: a blind comparison; units, translate: a test split of units; sync: lips and sound of videos (see "
-        "their --help)",
+    told = (
+        "demo: the phrasebook that the demo's models know; dubs, speech: clips of one's own; dub: one of them; compare: two; "
+        "listen: a blind comparison; units, translate: a test split of units; sync: lips and sound of videos (see their --help)"
     )
+    parser.add_argument("what", choices=["demo", *_OTHERS], help=told)
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
     parser.add_argument("--number", type=int, default=200, help="clips of each group, in most at most 100 (default: 200)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--rows", default="", metavar="A,B", help="only these groups of rows; a name that is none lists them all")
-    parser.add_argument(
-        "--with-untouched-speaker",
-        action="store_true",
-        help="measure the speaker that nothing ever heard too: once for a bundle, and listed in --docs",
-    )
-    parser.add_argument(
-        "--with-natural-voices",
-        action="store_true",
-        help="measure natural voices too, through microphones and with lips that do not belong; `make voices` gets them",
-    )
-    parser.add_argument(
-        "--with-other-synthesisers",
-        action="store_true",
-        help="measure synthesisers that no training hears too (mbrola, RHVoice, festival, pico), those that are installed",
-    )
-    parser.add_argument(
-        "--beside",
-        action="append",
-        default=[],
-        metavar="TITLE=FILE",
-        help="put the figures of another bundle, in its metrics.json, below the table; can be given again",
-    )
+    for name, told in (
+        ("untouched-speaker", "the speaker that nothing ever heard too: once for a bundle, and listed in --docs"),
+        ("natural-voices", "natural voices too, through microphones and with lips that do not belong; `make voices` gets them"),
+        (
+            "other-synthesisers",
+            "synthesisers that no training hears too (mbrola, RHVoice, festival, pico), where installed",
+        ),
+    ):
+        parser.add_argument(f"--with-{name}", action="store_true", help=f"measure {told}")
+    told = "put the figures of another bundle, in its metrics.json, below the table; can be given again"
+    parser.add_argument("--beside", action="append", default=[], metavar="TITLE=FILE", help=told)
     parser.add_argument("--worst", type=int, default=10, metavar="N", help="clips that report.html shows (default: 10)")
     parser.add_argument("--write-docs", action="store_true", help="put the table into --docs and the figures into bundle.json")
     parser.add_argument("--docs", type=Path, default=Path("docs/demo.md"), help="the page to write into (default: docs/demo.md)")
@@ -87,18 +74,13 @@ def _work(options: argparse.Namespace) -> None:
         raise UsageError(f"'{options.what}' comes before its options", expected=f"netflips evaluate {options.what} ...")
     if options.jobs < 1 or options.worst < 0:
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
-    bundle = _bundle(options.bundle)
+    bundle = find_bundle() if options.bundle is None else read_bundle(options.bundle)
+    if bundle is None:
+        raise UsageError("no models come with this installation", hint="give --bundle FOLDER")
     with loading():
         exam = from_checkout("workshop.evaluate.demo")
 
     exam.evaluate_demo(bundle, options)
-
-
-def _bundle(folder: Path | None) -> Bundle:
-    bundle = find_bundle() if folder is None else read_bundle(folder)
-    if bundle is None:
-        raise UsageError("no models come with this installation", hint="give --bundle FOLDER")
-    return bundle
 
 
 if __name__ == "__main__":

@@ -1,13 +1,19 @@
 """An evaluation suite from its cases to its files: records, figures, table, page."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from avcore.checkpoints.stages import Running
+from avcore.contracts import Voice
+from avcore.errors import LanguageError, NetflipsError
+from avcore.media import read_speech, write_speech
 from avcore.plain_text import several
-from avcore.progress import Progress, silent
+from avcore.progress import Progress, silent, track
+from avcore.runs.cache import file_digest, key_of
 from avcore.runs.lock import folder_lock
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Pool, Worker
@@ -18,13 +24,14 @@ from netflips.evaluate.cases import DUBBED, TRUE_UNITS, TRUTH, CaseFiles
 from netflips.evaluate.curves import Curve
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.measuring import AskedFigures, Measurer, Work, keys_of
-from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
+from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER, SPEAKER
 from netflips.evaluate.records import RECORDS, Record, completed
 from netflips.evaluate.results import RESULTS, Told, write_evaluation
 from netflips.evaluate.suite_rows import Row, rows_of
 from netflips.evaluate.sweep import Sweep, curves_of, run_sweep
 from netflips.evaluate.worst import NUMBER, worst_clip, worst_clips
 from netflips.options import ModelPaths
+from netflips.stages import load_voice
 from unit2text.normalise import VERSION
 
 FILES = (RECORDS, *RESULTS)
@@ -70,8 +77,6 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
         stand_ins = dict[str, Path]()
         asked = settings.asked_of(cases)
         if settings.models is not None and any(TRUE_UNITS in one.subjects for one in asked.values()):
-            from netflips.evaluate.true_units import say_true_units
-
             stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
         work = Work(tuple(cases), asked, settings.judges, stand_ins)
         pool = partial(_pool, settings)
@@ -130,3 +135,39 @@ def _own_error(rows: Sequence[Row]) -> str:
     said = [f"{title} {tables.number(figure.value)} ({several(figure.n, 'clip')})" for title, figure in found]
     known = f"its own errors on true speech: {', '.join(said)}"
     return known if said else "its own errors are not known: no reference speech is given"
+
+
+LOG = logging.getLogger("netflips")
+
+
+def say_true_units(
+    cases: Sequence[CaseFiles], judges: Judges, models: ModelPaths, out_dir: Path, progress: Progress = silent
+) -> dict[str, Path]:
+    """Say the references of cases from their own units; returns sound files by id, for those that could be said.
+
+    Kept in `out_dir/true_units` under names made from what they are made of. Raises LanguageError where the vocoder does not speak
+    the language.
+    """
+    from unit2av.speakers.voice_of import voice_of
+
+    weights = [judges.identity(EXTRACTOR), file_digest(models.unit2av), judges.identity(SPEAKER)]
+    found = dict[str, Path]()
+    vocoder: Voice | None = None
+    for case in track(cases, "true units", progress, len(cases)):
+        if case.reference is None:
+            continue
+        spoken_by = case.source or case.reference
+        path = out_dir / TRUE_UNITS / f"{key_of('1', file_digest(case.reference), file_digest(spoken_by), weights)}.wav"
+        if not path.is_file():
+            vocoder = vocoder or load_voice(models.unit2av, Running(judges.paths.device, target=case.language))
+            try:
+                units = judges.extractor.extract(read_speech(case.reference))
+                voice = voice_of(read_speech(spoken_by), judges.speaker)
+                write_speech(path, vocoder.synthesize(units, voice).samples)
+            except LanguageError:
+                raise
+            except NetflipsError as error:
+                LOG.warning("%s: its true units are not said: %s", case.id, error)
+                continue
+        found[case.id] = path
+    return found

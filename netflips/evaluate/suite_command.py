@@ -143,8 +143,7 @@ def _add_sweep(parser: Parser) -> None:
 
 def _dubs(options: argparse.Namespace) -> None:
     with loading():
-        from netflips.evaluate.cases import check_cases, read_cases
-        from netflips.evaluate.folders import Layout, cases_of_folder
+        from netflips.evaluate.cases import Layout, cases_of_folder, check_cases, read_cases
         from netflips.evaluate.metric import DUBS
 
     folder = options.cases if options.cases.is_dir() else None

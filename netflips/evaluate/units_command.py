@@ -22,8 +22,7 @@ from avcore.units.edit_distance import edit_distance
 from avcore.usage import add_quiet_options
 from avdata.manifest import iter_entries
 from netflips.evaluate import unit_scores
-from netflips.evaluate.unit_scores import Pair, require_sacrebleu, score
-from netflips.evaluate.unit_sides import Side, match, read_pairs, read_side
+from netflips.evaluate.unit_scores import Pair, Side, match, read_pairs, read_side, require_sacrebleu, score
 from netflips.stages import load_translator
 from unit2unit.stage import TRANSLATOR
 

@@ -24,19 +24,12 @@ SoundOf = Callable[[Samples, int], Samples]
 """Speech float32 [S] at 16 kHz as it arrives, float32 [T]; the same seed gives the same."""
 
 
-def across_a_room(speech: Samples, seed: int) -> Samples:
-    """Speech as a microphone across the room hears it: echo of half a second, 3 dB below the voice, and pink noise of 10 dB.
-
-    speech: float32 [S] at 16 kHz; the same seed gives the same room.
-    """
+def through(speech: Samples, seed: int, channel: Degradation, pink_db: float | None = None) -> Samples:
+    """Return speech float32 [S] at 16 kHz through a channel, as long as it was. pink_db: ratio to pink noise, None = none."""
     rng = np.random.default_rng([seed, 9])
-    heard = pass_through(speech.astype(np.float64) * _INT16, Degradation(reverb_s=0.5, direct_db=3.0), rng)
-    return np.asarray(mix(heard, coloured_noise(len(heard), 1.0, rng), 10.0) / _INT16, dtype=np.float32)
-
-
-def through(speech: Samples, seed: int, channel: Degradation) -> Samples:
-    """Speech float32 [S] at 16 kHz through a channel, as long as it was."""
-    heard = pass_through(speech.astype(np.float64) * _INT16, channel, np.random.default_rng([seed, 9]))
+    heard = pass_through(speech.astype(np.float64) * _INT16, channel, rng)
+    if pink_db is not None:
+        heard = mix(heard, coloured_noise(len(heard), 1.0, rng), pink_db)
     return np.asarray(heard / _INT16, dtype=np.float32)
 
 
@@ -67,7 +60,8 @@ def noisy(speech: Samples, seed: int, snr_db: float = 0.0) -> Samples:
 
 NOISE = "noise"
 SOUNDS: Mapping[str, SoundOf] = {
-    "room": across_a_room,
+    # as a microphone across the room hears it: echo of half a second, 3 dB below the voice
+    "room": partial(through, channel=Degradation(reverb_s=0.5, direct_db=3.0), pink_db=10.0),
     "telephone": partial(through, channel=Degradation(band=BANDS["telephone"])),
     "aac": partial(through, channel=Degradation(codec="aac", bit_rate=32_000)),
     "opus": partial(through, channel=Degradation(codec="opus", bit_rate=24_000)),

@@ -124,13 +124,12 @@ def available(groups: Sequence[Group], bundle: Bundle) -> tuple[list[Group], dic
 
 
 def cases_of(lines: Sequence[Line], folder: Path) -> list[CaseFiles]:
-    """Cases of the lines of a manifest."""
+    """Return the cases of the lines of a manifest."""
     files = ("source", "dub", "reference")
-    plain = ("id", "reference_text", "language", "group")
-    return [
-        CaseFiles(**{name: line[name] for name in plain}, **{name: folder / line[name] for name in files if name in line})
-        for line in lines
-    ]
+    given = (
+        {name: folder / value if name in files else value for name, value in line.items() if name != "failed"} for line in lines
+    )
+    return [CaseFiles(**one) for one in given]
 
 
 def bundle_checksum(bundle: Bundle) -> str:
@@ -147,14 +146,11 @@ def figures_in(content: Mapping[str, Any]) -> dict[str, tuple[str, Figure]]:
     rows = content["rows"]
     if isinstance(rows, list):
         rows = {row["figure"]: row for row in rows if row["subject"] == DUBBED and "value" in row}
-    nothing = float("nan")
-    return {
-        name: (
-            str(row["title"]),
-            Figure(float(row["value"]), float(row.get("low", nothing)), float(row.get("high", nothing)), int(row["n"])),
-        )
-        for name, row in rows.items()
-    }
+    found = {}
+    for name, row in rows.items():
+        value, low, high = float(row["value"]), float(row.get("low", "nan")), float(row.get("high", "nan"))
+        found[name] = str(row["title"]), Figure(value, low, high, int(row["n"]))
+    return found
 
 
 def rows_of_other(given: str) -> list[Row]:
@@ -168,10 +164,8 @@ def rows_of_other(given: str) -> list[Row]:
         found = figures_in(content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("this is no metrics.json of an evaluation", path=path, found=repr(error)) from error
-    return [
-        Row(row_name(title, row), row_name(title, row), Kind("", own, "near", "", ""), {DUBBED: Cell(figure)}, group=title)
-        for row, (own, figure) in found.items()
-    ]
+    named = [(row_name(title, row), Kind("", own, "near", "", ""), figure) for row, (own, figure) in found.items()]
+    return [Row(name, name, kind, {DUBBED: Cell(figure)}, group=title) for name, kind, figure in named]
 
 
 def _suite(
@@ -193,18 +187,12 @@ def _suite(
     )
     sweep = Sweep(_LEVELS, (_NOISE,), None, bundle_paths(bundle), "en", min(options.number, _SWEEP_CLIPS), "held_out")
     has_sources = any(group.name == "held_out" for group in groups)
+    goals = {row_name(group.name, figure): goal for group in groups for figure, goal in group.goals.items()}
     return SuiteSettings(
-        _TITLE,
-        {group.name: group.asked for group in groups},
-        judges,
-        sweep=sweep if with_sweep and has_sources else None,
-        jobs=options.jobs,
-        worst=options.worst,
-        goals={row_name(group.name, figure): goal for group in groups for figure, goal in group.goals.items()},
-        titles={group.name: group.title for group in groups},
-        facts=facts,
+        _TITLE, {group.name: group.asked for group in groups}, judges, sweep=sweep if with_sweep and has_sources else None,
+        jobs=options.jobs, worst=options.worst, goals=goals, titles={group.name: group.title for group in groups}, facts=facts,
         beside=tuple(beside),
-    )
+    )  # fmt: skip
 
 
 def _check_places(bundle: Bundle, options: argparse.Namespace, folder: Path) -> None:

@@ -4,7 +4,7 @@ A line of the manifest is written when its files are there, so that a stopped ex
 every figure of texts counts as wrong, and is named.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -111,15 +111,6 @@ class ExamMaker:
 
     def __init__(self, place: ExamPlace, settings: EvaluationSettings) -> None:
         self._place, self._settings = place, settings
-        self._ways: Mapping[str, Callable[[PlannedClip], Line]] = {
-            "dubbed": self._dubbed,
-            "heard": self._heard,
-            "synthesised": self._synthesised,
-            "said": self._said,
-            "english": self._english,
-            "lip_speech": self._lip_speech,
-            "unchanged": self._unchanged,
-        }
 
     @cached_property
     def models(self) -> Models:
@@ -142,20 +133,14 @@ class ExamMaker:
         stem.parent.mkdir(parents=True, exist_ok=True)
         kind: Any = group.kind if group.made in ("dubbed", "heard", "unchanged", "english", "lip_speech") else "held_out"
         item = PlannedClip(group, number, stem, plan_clip(kind, number, self._settings))
-        line: Line = {
-            "id": id_of(group, number),
-            "group": group.name,
-            "language": group.language,
-            "reference_text": self._text(item),
-        }
+        line: Line = {"id": id_of(group, number), "group": group.name, "language": group.language}
+        line["reference_text"] = self._text(item)
         try:
-            line |= self._ways[group.made](item)
+            line |= getattr(self, f"_{group.made}")(item)  # one of the methods below
         except NetflipsError as error:
-            write_speech(stem.with_suffix(".wav"), np.zeros(seconds_to_samples(_SILENCE_S), np.float32))
-            line |= {"dub": stem.with_suffix(".wav"), "failed": str(error)}
-        return {
-            name: str(value.relative_to(self._place.folder)) if isinstance(value, Path) else value for name, value in line.items()
-        }
+            line |= {"dub": self._write(item, np.zeros(seconds_to_samples(_SILENCE_S), np.float32)), "failed": str(error)}
+        files = {name: str(path.relative_to(self._place.folder)) for name, path in line.items() if isinstance(path, Path)}
+        return line | files
 
     def _text(self, item: PlannedClip) -> str:
         """What should be said."""

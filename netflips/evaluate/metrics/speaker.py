@@ -10,9 +10,9 @@ import numpy as np
 
 from avcore.arrays import Floats
 from netflips.evaluate.clips import Case, Clip
+from netflips.evaluate.judges import asked
 from netflips.evaluate.metric import Kind, Measured, Missing, metric, side, sound_of
 from netflips.evaluate.needs import OTHERS, REFERENCE, SOURCE, SPEAKER, user_judge
-from netflips.evaluate.onnx_judge import asked
 
 _OUTSIDE = user_judge("speaker")
 

@@ -10,8 +10,7 @@ from PIL import Image
 
 from avcore.errors import InputError, MediaError
 from avcore.media import write_speech
-from netflips.evaluate.cases import CaseFiles, check_media, read_cases
-from netflips.evaluate.folders import Layout, cases_of_folder
+from netflips.evaluate.cases import CaseFiles, Layout, cases_of_folder, check_media, read_cases
 
 Line = dict[str, object]
 Write = Callable[..., Path]

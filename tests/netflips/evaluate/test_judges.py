@@ -15,9 +15,8 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from avcore.units.vocabulary import require_language
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
-from netflips.evaluate.judges import JudgePaths, Judges, UnitHearing
+from netflips.evaluate.judges import JudgePaths, Judges, UnitHearing, asked
 from netflips.evaluate.needs import SYNCNET, user_judge
-from netflips.evaluate.onnx_judge import asked
 from tests.avcore.made_speech import talk
 
 

@@ -10,7 +10,7 @@ from avcore.media import read_speech, write_speech
 from avcore.units import Units
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.true_units import say_true_units
+from netflips.evaluate.suite import say_true_units
 from netflips.options import ModelPaths
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.speakers import voice_of

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from netflips.cli import main
-from netflips.evaluate.unit_scores import Pair, as_characters, rows, score, table
-from netflips.evaluate.unit_sides import match, read_side
+from netflips.evaluate.unit_scores import Pair, as_characters, match, read_side, rows, score, table
 from tests.unit2unit.tiny import write_tiny
 from unit2unit.inference import main as translate
 
