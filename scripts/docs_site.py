@@ -1,12 +1,14 @@
 """Adds to the site of the pages (mkdocs.yml) what lies elsewhere: README, CHANGELOG, notes, and every command's help."""
 
 import re
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from netflips.cli import COMMANDS, parser_of
+from netflips.cli import COMMANDS, main, parser_of
 
 ROOT = Path(__file__).resolve().parent.parent
 ELSEWHERE = {
@@ -54,19 +56,18 @@ def _linked(text: str, page: Path) -> str:
 
 
 def _commands() -> str:
-    """Return a page with the help of every command."""
+    """Return a page with the help of every command and of its actions."""
     parts = ["# Commands", "", "`netflips COMMAND --help` prints the same.", ""]
     for name, (_, purpose) in COMMANDS.items():
-        parser = parser_of(name)
-        parser.prog = f"netflips {name}"
-        parts += [
-            f"## netflips {name}",
-            "",
-            f"{purpose[0].upper()}{purpose[1:]}.",
-            "",
-            "```text",
-            parser.format_help().rstrip(),
-            "```",
-            "",
-        ]
+        parts += [f"## netflips {name}", "", f"{purpose[0].upper()}{purpose[1:]}.", "", *_help(name)]
+        actions = next((one.choices for one in parser_of(name)._actions if one.choices and not one.option_strings), ())
+        for action in () if name == "completion" else actions:
+            parts += [f"### netflips {name} {action}", "", *_help(name, action)]
     return "\n".join(parts)
+
+
+def _help(*words: str) -> list[str]:
+    """Return what `netflips WORDS --help` prints, as a block."""
+    with redirect_stdout(StringIO()) as shown, suppress(SystemExit):
+        main([*words, "--help"])
+    return ["```text", shown.getvalue().rstrip(), "```", ""]
