@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
 from avcore.faces.select import parse_face_choice
-from avcore.flags import CommonOptions, flag, out_flag, parser_for, positional, run_with
+from avcore.flags import Command, CommonOptions, flag, out_flag, positional
 from avcore.loading import loading, names_from
 from avcore.notes import NoteKind, tell
 from avcore.outputs import Input
@@ -19,12 +18,10 @@ from avcore.progress import bars
 from avcore.timeline import units_to_seconds
 from avcore.units import Units, write_unit_file
 from avcore.units.domain import PICTURE_CAUSE, outside_note
-from avcore.usage import Parser
 
 if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor
 
-_PROG = "av2unit.inference"
 _EPILOG = "The unit file is one line of numbers with blanks between, repeats kept."
 
 __getattr__ = names_from(__name__, {"UnitExtractor": "av2unit.extractor"})
@@ -55,11 +52,6 @@ class UnitsOptions(CommonOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         parse_face_choice(self.face)
-
-
-def build_parser(prog: str = _PROG) -> Parser:
-    """The command's options."""
-    return parser_for(UnitsOptions, prog, _EPILOG)
 
 
 def extract_to_file(options: UnitsOptions) -> Units:
@@ -98,14 +90,12 @@ def extract_to_file(options: UnitsOptions) -> Units:
     return found.units
 
 
-def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
-    """Run the command; returns its exit code."""
-    return run_with(UnitsOptions, _work, argv, prog, _EPILOG)
-
-
 def _work(options: UnitsOptions) -> None:
     extract_to_file(options)
 
+
+_COMMAND = Command(UnitsOptions, "av2unit.inference", _work, _EPILOG)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 __all__ = ["UnitExtractor", "build_parser", "main"]
 

@@ -13,10 +13,10 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from avcore.checkpoints.stages import PRECISIONS
 from avcore.command import run
@@ -143,11 +143,22 @@ class CommonOptions:
                 object.__setattr__(self, one.name, _as_path(value))
 
 
-def run_with(
-    options: type[Options], work: Callable[[Options], int | None], argv: Sequence[str] | None, prog: str, epilog: str | None = None
-) -> int:
-    """Run a command whose options are a dataclass; see `avcore.command.run`."""
-    return run(parser_for(options, prog, epilog), work, argv, lambda given: options_from(options, given))
+@dataclass(frozen=True)
+class Command(Generic[Options]):
+    """A command: what its options are, its name, what it does, and what its help says at the end."""
+
+    options: type[Options]
+    prog: str
+    work: Callable[[Options], int | None]
+    epilog: str | None = None
+
+    def parser(self, prog: str | None = None) -> Parser:
+        """Return the command's parser. prog: another name for it."""
+        return parser_for(self.options, prog or self.prog, self.epilog)
+
+    def main(self, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+        """Run the command and return its exit code; see `avcore.command.run`."""
+        return run(self.parser(prog), self.work, argv, partial(options_from, self.options))
 
 
 def parser_for(options: type, prog: str, epilog: str | None = None) -> Parser:

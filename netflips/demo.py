@@ -1,16 +1,13 @@
 """`netflips demo`: dub the clip that comes with NetfLips with its models, let a portrait say it, and tell what came out."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avcore.flags import CommonOptions, flag, parser_for, positional, run_with
+from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.loading import loading
 from avcore.outputs import Input
-from avcore.usage import Parser
 
-_PROG = "netflips demo"
 _EXAMPLE = Path(__file__).with_name("serve")
 """The folder of the example of the page: example.mp4, example.jpg, and example.json about the clip."""
 
@@ -27,22 +24,16 @@ class DemoOptions(CommonOptions):
     """default: outputs/demo"""
 
 
-def build_parser() -> Parser:
-    """The command's options."""
-    return parser_for(DemoOptions, _PROG)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run_with(DemoOptions, _work, argv, _PROG)
-
-
 def _work(options: DemoOptions) -> None:
     with loading():
         from netflips.demo_run import run_demo
 
     stem = "clip" if options.video.parent == _EXAMPLE else options.video.stem
     run_demo(options.video, options.portrait, options.out_dir, stem, options)
+
+
+_COMMAND = Command(DemoOptions, "netflips demo", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`netflips say "안녕하세요?" -o x.wav`: Korean text to speech, over units (text to speech, TTS)."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +10,14 @@ from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
 from avcore.command import LOG
 from avcore.errors import UsageError
-from avcore.flags import flag, out_flag, parser_for, positional, run_with, speed_flag
+from avcore.flags import Command, flag, out_flag, positional, speed_flag
 from avcore.loading import loading
 from avcore.outputs import Input, Output
 from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.timeline import samples_to_seconds
 from avcore.units import write_unit_file
-from avcore.usage import TO, Parser
+from avcore.usage import TO
 from netflips.stages import load_speller
 from netflips.text_voice import TextVoice, VoiceFlags, speller_path
 from text2unit.inference import given_script, warn_of_strange
@@ -26,8 +26,6 @@ from unit2av.stage import RENDERER
 
 if TYPE_CHECKING:
     from text2unit.speller import Spelling, TextSpeller
-
-_PROG = "netflips say"
 
 
 @dataclass(frozen=True)
@@ -58,16 +56,6 @@ class SayOptions(VoiceFlags):
             raise UsageError("--speed must be above 0", found=self.speed)
         if self.out is None and self.units_path is None:
             raise UsageError("say where the speech goes", expected="--out x.wav, --units-path x.txt, or both")
-
-
-def build_parser(prog: str = _PROG) -> Parser:
-    """The command's options."""
-    return parser_for(SayOptions, prog)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run_with(SayOptions, say_text, argv, _PROG)
 
 
 def say_text(options: SayOptions) -> None:
@@ -109,6 +97,10 @@ def _speak(voice: TextVoice, script: SpokenScript, options: SayOptions) -> "list
     seconds = float(samples_to_seconds(samples))
     LOG.info("%s: %s, %.2f s of speech", options.out, several(len(telling.spellings), "sentence"), seconds)
     return telling.spellings
+
+
+_COMMAND = Command(SayOptions, "netflips say", say_text)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,12 +13,12 @@ from avcore.command import EXIT_BAD_INPUT, LOG
 from avcore.errors import NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import keep_other, require_file, require_place, write_text
-from avcore.flags import CommonOptions, declared_in, flag, out_flag, parser_for, positional, run_with
+from avcore.flags import Command, CommonOptions, declared_in, flag, out_flag, positional
 from avcore.loading import loading
 from avcore.outputs import Input, check_files
 from avcore.plain_text import several
 from avcore.progress import run_bar
-from avcore.usage import FROM, Parser
+from avcore.usage import FROM
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _FORMATS = ("srt", "vtt", "txt", "json")
 _PRINTED = "txt"
-_PROG = "netflips transcribe"
 
 
 @dataclass(frozen=True)
@@ -67,16 +66,6 @@ class TranscribeOptions(CommonOptions):
         if self.out is not None and len(self.recordings) > 1:
             found = f"{len(self.recordings)} files"
             raise UsageError("--out is for one file", expected="--out-dir DIR for several", found=found)
-
-
-def build_parser() -> Parser:
-    """The command's options."""
-    return parser_for(TranscribeOptions, _PROG)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run_with(TranscribeOptions, transcribe_files, argv, _PROG)
 
 
 def reader_path(given: Path | None) -> Path:
@@ -209,6 +198,10 @@ def _facts(heard: "Heard") -> dict[str, Any]:
         for span, one in zip(heard.spans, heard.transcripts, strict=True)
     ]  # fmt: skip
     return {"file": heard.path.name, "duration_s": round(heard.duration_s, 3), "utterances": utterances}
+
+
+_COMMAND = Command(TranscribeOptions, "netflips transcribe", transcribe_files)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 
 if __name__ == "__main__":

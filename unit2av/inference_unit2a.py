@@ -4,30 +4,17 @@ The published command's own flags work too: `--checkpoint g_00500000 --config co
 """
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from avcore.flags import parser_for, run_with
+from avcore.flags import Command
 from avcore.loading import loading, names_from
-from avcore.usage import Parser
 from unit2av.inference_options import SpeakOptions
 
 if TYPE_CHECKING:
     from unit2av.voice.speech import Speech, UnitVocoder
 
-_PROG = "unit2a"
 
 __getattr__ = names_from(__name__, {"Speech": "unit2av.voice.speech", "UnitVocoder": "unit2av.voice.speech"})
-
-
-def build_parser(prog: str = _PROG) -> Parser:
-    """The command's options."""
-    return parser_for(SpeakOptions, prog)
-
-
-def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
-    """Run the command and return its exit code."""
-    return run_with(SpeakOptions, _work, argv, prog)
 
 
 def _work(options: SpeakOptions) -> None:
@@ -36,6 +23,9 @@ def _work(options: SpeakOptions) -> None:
 
     (say_item if options.is_as_published else say_file)(options)
 
+
+_COMMAND = Command(SpeakOptions, "unit2a", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 __all__ = ["Speech", "UnitVocoder", "build_parser", "main"]
 

@@ -1,7 +1,6 @@
 """Translate units of one language into units of another: `python -m unit2unit.inference --in-unit-path en.txt ...`."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 from avcore.checkpoints.bundle import checkpoint_or_bundle, learnt_languages
 from avcore.command import LOG
 from avcore.errors import UsageError
-from avcore.flags import CommonOptions, flag, out_flag, parser_for, positional, run_with
+from avcore.flags import Command, CommonOptions, flag, out_flag, positional
 from avcore.loading import loading, names_from
 from avcore.notes import Note, NoteKind, tell
 from avcore.outputs import Input
@@ -17,7 +16,7 @@ from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.units import Units, read_unit_file, units_of, write_unit_file
 from avcore.units.domain import outside_note
-from avcore.usage import FROM, TO, Parser
+from avcore.usage import FROM, TO
 from unit2unit.many import ManyOutputs, is_many
 from unit2unit.stage import TRANSLATOR
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from avcore.decoding.beam import Hypothesis, SearchConfig
     from unit2unit.translator import Translation, UnitTranslator
 
-_PROG = "unit2unit"
 _HOMES = {
     "SearchConfig": "avcore.decoding.beam",
     "Hypothesis": "avcore.decoding.beam",
@@ -72,16 +70,6 @@ class TranslateOptions(CommonOptions):
         super().__post_init__()
         if (self.out is None) == (self.out_dir is None):
             raise UsageError("say where the translation goes", expected="--out, or --out-dir for many")
-
-
-def build_parser(prog: str = _PROG) -> Parser:
-    """The command's options."""
-    return parser_for(TranslateOptions, prog)
-
-
-def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
-    """Run the command and return its exit code."""
-    return run_with(TranslateOptions, translate_files, argv, prog)
 
 
 def search_settings(stored: "SearchConfig", beam: int | None, max_target_units: int | None) -> "SearchConfig":
@@ -141,6 +129,9 @@ def _languages(path: Path, options: TranslateOptions) -> tuple[str, str]:
         raise UsageError("give both languages", expected="--from and --to, as en and ko")
     return source, target
 
+
+_COMMAND = Command(TranslateOptions, "unit2unit", translate_files)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 __all__ = [
     "Hypothesis",

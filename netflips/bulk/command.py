@@ -1,7 +1,6 @@
 """`netflips extract` and `scripts/extract_units.py`: units, voices, features and lip crops of a whole corpus."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,20 +10,19 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import EXIT_FAILED, LOG
 from avcore.errors import UsageError
-from avcore.flags import CommonOptions, flag, parser_for, positional, run_with
+from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.loading import loading
 from avcore.outputs import Input
 from avcore.plain_text import several
 from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.units.vocabulary import normalise_language
-from avcore.usage import FROM, Parser
+from avcore.usage import FROM
 from avdata.manifest import PATH_FIELDS, Manifest
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import ExtractModels, ExtractSettings, ShardLayout
 from netflips.bulk.spread import Spread, SpreadFlags
 
-_PROG = "netflips extract"
 _CODES = "Exit code 0: all is done; 1: some utterances were set aside, see failed.jsonl; 2: bad input or usage."
 _REASONS_SHOWN = 5
 
@@ -99,16 +97,6 @@ class ExtractOptions(SpreadFlags, CommonOptions):
         )
 
 
-def build_parser(prog: str = _PROG) -> Parser:
-    """The command's options."""
-    return parser_for(ExtractOptions, prog, epilog=_CODES)
-
-
-def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
-    """Run the command; returns its exit code."""
-    return run_with(ExtractOptions, extract_corpus, argv, prog, epilog=_CODES)
-
-
 def extract_corpus(options: ExtractOptions) -> int | None:
     """Extract; returns 1 when some utterances were set aside."""
     settings = options.settings()
@@ -169,6 +157,10 @@ def _require_apart(manifest: Manifest, models: ExtractModels, options: ExtractOp
     given = [path for path in (Path(options.in_path), models.encoder, models.speaker) if path is not None and path.is_file()]
     media = (path for entry in manifest.entries for what in PATH_FIELDS if (path := manifest.path(entry, what)) is not None)
     require_apart(options.out_dir, chain(given, media))
+
+
+_COMMAND = Command(ExtractOptions, "netflips extract", extract_corpus, _CODES)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 
 if __name__ == "__main__":

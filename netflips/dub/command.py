@@ -1,24 +1,9 @@
 """`netflips dub` and `inference_av2av.py`: what begins before libraries and models are loaded."""
 
-from collections.abc import Sequence
-
 from avcore.command import LOG
-from avcore.flags import parser_for, run_with
+from avcore.flags import Command
 from avcore.loading import loading
-from avcore.usage import Parser
 from netflips.dub.options import DubCommand
-
-_PROG = "netflips dub"
-
-
-def build_parser(prog: str = _PROG) -> Parser:
-    """The command's options."""
-    return parser_for(DubCommand, prog)
-
-
-def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
-    """Run the command and return its exit code: 1 when some of several inputs failed."""
-    return run_with(DubCommand, _work, argv, prog)
 
 
 def _work(given: DubCommand) -> int | None:
@@ -40,3 +25,7 @@ def _require_video(options: DubCommand) -> None:
         from avcore.media import require_media
 
         require_media(videos[0], "the input video")
+
+
+_COMMAND = Command(DubCommand, "netflips dub", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main

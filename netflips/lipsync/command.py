@@ -1,24 +1,10 @@
 """`netflips lipsync`: move the lips of a video to any speech."""
 
 import sys
-from collections.abc import Sequence
 
-from avcore.flags import parser_for, run_with
+from avcore.flags import Command
 from avcore.loading import loading
-from avcore.usage import Parser
 from netflips.lipsync.options import LipsyncOptions
-
-_PROG = "netflips lipsync"
-
-
-def build_parser(prog: str = _PROG) -> Parser:
-    """The command's options."""
-    return parser_for(LipsyncOptions, prog)
-
-
-def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
-    """Run the command and return its exit code."""
-    return run_with(LipsyncOptions, _work, argv, prog)
 
 
 def _work(options: LipsyncOptions) -> None:
@@ -26,6 +12,10 @@ def _work(options: LipsyncOptions) -> None:
         from netflips.lipsync.work import sync_lips
 
     sync_lips(options)
+
+
+_COMMAND = Command(LipsyncOptions, "netflips lipsync", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 
 if __name__ == "__main__":
