@@ -21,8 +21,6 @@ from avcore.media import PictureSource, read_speech
 from avcore.timeline import frames_to_seconds, seconds_to_samples
 from unit2av.face.syncnet import SIDE
 
-LEAST_PICTURES, LEAST_SIDE = 100, 100.0
-"""A track is kept with more detections than this, and a larger face (pixels); so a clip of 4 s or less gives none."""
 _LEAST_OVERLAP = 0.5
 _MOST_MISSING = 25
 _MEDIAN = 13
@@ -33,14 +31,16 @@ _SCALE = 0.4
 
 @dataclass(frozen=True)
 class LeastFace:
-    """What a face is followed for: seen in more than so many pictures, and larger than so many pixels."""
+    """What a face is followed for: seen in more than so many pictures, and larger than so many pixels.
 
-    pictures: int = LEAST_PICTURES
-    side: float = LEAST_SIDE
+    As published, a clip of 4 s or less gives none.
+    """
+
+    pictures: int = 100
+    side: float = 100.0
 
 
 AS_PUBLISHED = LeastFace()
-"""As published."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class WatchedFace:
         return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN, axis=0), axis=-1), np.float64)
 
 
-def clips_of(video: Path, least_pictures: int = LEAST_PICTURES, least_side: float = LEAST_SIDE) -> Iterator[FaceClip]:
+def clips_of(video: Path, least: LeastFace = AS_PUBLISHED) -> Iterator[FaceClip]:
     """Cut all faces out of a video that are seen long enough and large enough, shot by shot.
 
     Raises MediaError for a video without sound, NoFaceError where there is no such face.
@@ -85,9 +85,9 @@ def clips_of(video: Path, least_pictures: int = LEAST_PICTURES, least_side: floa
         for number, frame in enumerate(one.frames, one.first):
             if frame.is_found:
                 boxes[number].append(frame.box)
-    tracks = [track for shot in sorted(found) for track in face_tracks(found[shot], least_pictures, least_side)]
+    tracks = [track for shot in sorted(found) for track in face_tracks(found[shot], least)]
     if not tracks:
-        expected = f"one larger than {least_side:.0f} pixels in more than {least_pictures} pictures"
+        expected = f"one larger than {least.side:.0f} pixels in more than {least.pictures} pictures"
         raise NoFaceError("no face was seen long enough", path=video, expected=expected)
     for track in tracks:
         start, end = frames_to_seconds(track.first), frames_to_seconds(track.first + len(track.boxes))
@@ -96,9 +96,7 @@ def clips_of(video: Path, least_pictures: int = LEAST_PICTURES, least_side: floa
         yield FaceClip(float(start), float(end), face_crops(track, pictures), sound)
 
 
-def face_tracks(
-    found: Sequence[Sequence[Box]], least_pictures: int = LEAST_PICTURES, least_side: float = LEAST_SIDE
-) -> list[WatchedFace]:
+def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED) -> list[WatchedFace]:
     """Follow faces through the pictures of one shot. found: the boxes [4] (x1, y1, x2, y2) of each picture."""
     left, tracks = [list(boxes) for boxes in found], list[WatchedFace]()
     while (start := next((number for number, boxes in enumerate(left) if boxes), None)) is not None:
@@ -110,9 +108,9 @@ def face_tracks(
             here = next((place for place, box in enumerate(left[number]) if overlap(box, last) > _LEAST_OVERLAP), None)
             if here is not None:
                 taken[number] = left[number].pop(here)
-        if len(taken) > least_pictures:
+        if len(taken) > least.pictures:
             boxes = _filled(taken)
-            if (boxes[:, 2:] - boxes[:, :2]).mean(axis=0).max() > least_side:
+            if (boxes[:, 2:] - boxes[:, :2]).mean(axis=0).max() > least.side:
                 tracks.append(WatchedFace(start, boxes))
     return tracks
 

@@ -29,7 +29,6 @@ from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
 from netflips.evaluate.needs import EXTRACTOR, PHRASEBOOK, READER, RECOGNIZER, SPEAKER, SYNCNET, judge_named, user_judge
 from netflips.recognizers.outside import installed_folder, open_recognizer, recognizer_fingerprint
 from netflips.stages import load_speaker_encoder, load_text_reader, load_unit_encoder
-from unit2text.normalise import normalise
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
@@ -95,7 +94,6 @@ class KnownSentences:
         self.units = {one.text: one.units for one in references}
         self._silences = list(silences)
         self._ids = [self._spoken(units) for units in self.units.values()]
-        self._letters = [_letters(text) for text in self.units]
 
     @classmethod
     def read(cls, bundle: Bundle) -> "KnownSentences":
@@ -105,25 +103,14 @@ class KnownSentences:
 
     def of_units(self, units: Units) -> str:
         """Return the sentence whose units are nearest."""
-        return self._nearest(self._spoken(units), self._ids)
-
-    def of_text(self, text: str) -> str:
-        """Return the sentence whose letters are nearest, blanks and marks left out."""
-        return self._nearest(_letters(text), self._letters)
-
-    def _nearest(self, own: Ids, all_of: Sequence[Ids]) -> str:
-        lengths = np.array([len(one) for one in all_of])
-        return list(self.units)[int((edit_distances(own, all_of) / np.maximum(lengths, max(len(own), 1))).argmin())]
+        own, lengths = self._spoken(units), np.array([len(one) for one in self._ids])
+        return list(self.units)[int((edit_distances(own, self._ids) / np.maximum(lengths, max(len(own), 1))).argmin())]
 
     def _spoken(self, units: Units) -> Ids:
         """Units without repeats, and without silence at the ends."""
         ids = units.merged().ids
         heard = np.flatnonzero(~np.isin(ids, self._silences))
         return ids[heard[0] : heard[-1] + 1] if len(heard) else ids[:0]
-
-
-def _letters(text: str) -> Ids:
-    return np.array([ord(letter) for letter in normalise(text) if letter != " "], np.int64)
 
 
 class Judges:

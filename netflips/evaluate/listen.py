@@ -8,9 +8,6 @@ import argparse
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +47,11 @@ def build_listen_parser() -> Parser:
 
 
 def _work(options: argparse.Namespace) -> None:
+    with loading():
+        from markupsafe import Markup
+
+        from netflips.report import words
+
     if options.number < 1:
         raise UsageError("--number must be 1 or more", found=options.number)
     sides = clips_of(options.first), clips_of(options.second)
@@ -62,9 +64,23 @@ def _work(options: argparse.Namespace) -> None:
     swapped = [bool(one) for one in rng.integers(2, size=len(chosen))]
     named = {"names": [str(options.first), str(options.second)], "clips": chosen}
     about = {**named, "swapped": swapped, "intervals": intervals(len(chosen))}
-    with atomic_output(options.out) as temporary, temporary.open("w", encoding="utf-8") as page:
-        for piece in pieces(about, options.question, sides):
-            page.write(piece)
+    pairs = [[side[name] for side in (sides[::-1] if is_other else sides)] for name, is_other in zip(chosen, swapped, strict=True)]
+    script = words.template_text("netflips.evaluate", "listen.js")
+    page = (
+        words.environment_of("netflips.evaluate")
+        .get_template("listen.html")
+        .stream(
+            policy=_POLICY.format(script=words.digest_of(script)),
+            question=options.question,
+            pairs=pairs,
+            is_shown=_is_shown,
+            data=_data,
+            about=Markup(json.dumps(about).replace("<", "\\u003c")),  # nothing in it ends the script
+            script=Markup(script),
+        )
+    )
+    with atomic_output(options.out) as temporary:
+        page.dump(str(temporary), encoding="utf-8")  # a clip at a time
     LOG.info("%s: %s of %d", options.out, several(len(chosen), "pair"), len(names))
 
 
@@ -78,8 +94,7 @@ def clips_of(given: Path) -> dict[str, Path]:
         if not found:
             raise InputError("there are no clips in the folder", path=given, expected=f"files of {', '.join(_ENDINGS)}")
         return {re.sub(r"_[a-z]{2}$", "", stem): path for stem, path in found.items()}
-    with loading():
-        from netflips.evaluate.cases import read_cases
+    from netflips.evaluate.cases import read_cases
 
     return {case.id: case.dub for case in read_cases(given, ())}
 
@@ -88,29 +103,6 @@ def intervals(most: int) -> list[list[tuple[float, float]]]:
     """The 95 % interval of k of n for all n up to `most`, at [n][k]."""
     found = [[share([number < right for number in range(n)]) for right in range(n + 1)] for n in range(1, most + 1)]
     return [[(0.0, 1.0)], *([(round(one.low, 3), round(one.high, 3)) for one in row] for row in found)]
-
-
-def pieces(about: Mapping[str, object], question: str, sides: tuple[Mapping[str, Path], Mapping[str, Path]]) -> Iterator[str]:
-    """The page, a clip at a time, so that memory holds one."""
-    from netflips.report import words
-
-    script = files("netflips.evaluate").joinpath("templates", "listen.js").read_text(encoding="utf-8")
-    digest = b64encode(sha256(script.encode()).digest()).decode("ascii")
-    page = words.environment_of("netflips.evaluate").get_template("listen.html")
-    clips, swapped = list(map(str, about["clips"])), list(about["swapped"])  # type: ignore[call-overload]
-    filled = page.render(policy=_POLICY.format(script=f"sha256-{digest}"), question=question, count=len(clips))
-    head, _, tail = filled.partition("@pairs@")
-    yield head
-    for number, name in enumerate(clips):
-        order = (sides[1], sides[0]) if swapped[number] else sides
-        yield f'<section class="pair" id="pair-{number}" hidden>'
-        for place, side in enumerate(order, 1):
-            tag = "video" if _is_shown(side[name]) else "audio"
-            played = f'<{tag} controls preload="metadata" src="{_data(side[name])}"></{tag}>'
-            yield f"<figure><figcaption>{place}</figcaption>{played}</figure>"
-        yield "</section>\n"
-    told = json.dumps(about).replace("<", "\\u003c")  # nothing in it ends the script
-    yield tail.replace("@about@", told).replace("@script@", script)
 
 
 def _is_shown(path: Path) -> bool:

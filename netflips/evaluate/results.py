@@ -5,11 +5,8 @@ what it looks like; its colours and letters are those of the report of a dub.
 """
 
 import json
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +99,7 @@ def _pairs(told: Told) -> list[str]:
 def page(told: Told) -> str:
     """Return the page as HTML."""
     sheets = (("netflips.report", "style.css"), ("netflips.evaluate", "suite.css"))
-    style = "\n".join(files(package).joinpath("templates", name).read_text(encoding="utf-8") for package, name in sheets)
+    style = "\n".join(words.template_text(package, name) for package, name in sheets)
     goals = {"missed": [row for row in told.rows if row.is_met is False], "met": [row for row in told.rows if row.is_met]}
     titles = [(subject, SUBJECT_TITLES[subject]) for subject in tables.subjects_of(told.rows)]
     return (
@@ -110,7 +107,7 @@ def page(told: Told) -> str:
         .get_template("suite.html")
         .render(
             told=told,
-            policy=_POLICY.format(style=f"sha256-{b64encode(sha256(style.encode()).digest()).decode('ascii')}"),
+            policy=_POLICY.format(style=words.digest_of(style)),
             style=Markup(style),  # our own files
             subjects=[(subject, title, MEANINGS[title]) for subject, title in titles],
             tables=tables,

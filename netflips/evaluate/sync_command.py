@@ -25,14 +25,10 @@ def build_sync_parser() -> Parser:
     )
     parser.add_argument("videos", type=Input("a video"), nargs="+", metavar="VIDEO", help="videos with sound")
     parser.add_argument("--syncnet", type=Input("SyncNet"), required=True, metavar="FILE", help="syncnet_v2.model, as published")
-    parser.add_argument(
-        "--published",
-        action="store_true",
-        help="the published protocol: sound beyond the clip counts as zeros, the last window is left out (default: neither)",
-    )
-    parser.add_argument(
-        "--least-pictures", type=int, default=100, metavar="N", help="follow a face through more than N pictures (default: 100)"
-    )
+    told = "the published protocol: sound beyond the clip counts as zeros, the last window is left out (default: neither)"
+    parser.add_argument("--published", action="store_true", help=told)
+    told = "follow a face through more than N pictures (default: 100)"
+    parser.add_argument("--least-pictures", type=int, default=100, metavar="N", help=told)
     parser.add_argument("--least-face", type=float, default=100, metavar="PIXELS", help="of faces larger than this (default: 100)")
     parser.add_argument("--out-path", type=Output("the figures"), metavar="FILE", help="write the figures as JSON lines too")
     add_quiet_options(parser, "the figures")
@@ -41,15 +37,16 @@ def build_sync_parser() -> Parser:
 
 def _work(options: argparse.Namespace) -> int | None:
     with loading():
-        from netflips.evaluate.face_clips import clips_of
+        from netflips.evaluate.face_clips import LeastFace, clips_of
         from netflips.evaluate.lip_sync import lip_sync
         from unit2av.face.syncnet import load_syncnet
 
     network, rows, failed = load_syncnet(options.syncnet), list[dict[str, Any]](), 0
+    least = LeastFace(options.least_pictures, options.least_face)
     say(_HEAD)
     for video in options.videos:
         try:
-            for clip in clips_of(video, options.least_pictures, options.least_face):
+            for clip in clips_of(video, least):
                 found = lip_sync(network, clip.pictures, clip.sound, options.published)
                 rows.append({"video": str(video), "from_s": clip.start_s, "to_s": clip.end_s, **asdict(found)})
                 figures = f"{found.confidence:6.3f} {found.distance:6.3f} {found.offset:6d} {found.at_zero:6.3f} {found.windows:7d}"

@@ -157,25 +157,22 @@ def _holds_tables(folder: Path) -> bool:
 
 def _of_files(folder: Path) -> Side:
     files = sorted(file for file in folder.rglob("*") if file.suffix in UNIT_SUFFIXES and not file.name.startswith("."))
-    first = {file: next((line for line in _text(file).splitlines() if line.strip()), "") for file in files}
+    first = {file: next((line for line in _lines(file) if line.strip()), "") for file in files}
     return {file.relative_to(folder).with_suffix("").as_posix(): parse_units(line, file) for file, line in first.items()}
 
 
 def _of_lines(path: Path) -> Side:
-    lines = _text(require_file(path, "the units")).splitlines()
-    names = [str(number) for number in range(1, len(lines) + 1)]
-    beside = path.with_suffix(_IDS)
-    if beside.is_file():
-        names = _text(beside).splitlines()
-        if len(names) != len(lines):
-            expected = f"{len(names)} as in {beside}"
-            raise InputError("the lines of units and of ids differ in number", path=path, expected=expected, found=len(lines))
+    lines, beside = _lines(require_file(path, "the units")), path.with_suffix(_IDS)
+    names = _lines(beside) if beside.is_file() else [str(number) for number in range(1, len(lines) + 1)]
+    if len(names) != len(lines):
+        expected = f"{len(names)} as in {beside}"
+        raise InputError("the lines of units and of ids differ in number", path=path, expected=expected, found=len(lines))
     return {name: parse_units(line, f"{path}:{number}") for number, (name, line) in enumerate(zip(names, lines, strict=True), 1)}
 
 
-def _text(path: Path) -> str:
+def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig").splitlines()  # a file without a letter has no units
     except UnicodeDecodeError as error:
         raise UnitError("this is not a text file", path=path, expected="whole numbers with blanks between") from error
 

@@ -4,12 +4,9 @@
 """
 
 import json
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +26,6 @@ from netflips.script.types import Made, Media, Script
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_TEMPLATES = "templates"
 _POLICY = (
     "default-src 'none'",
     "script-src '{script}'",
@@ -89,7 +85,7 @@ def report_page(dubs: Sequence[ToldDub], failures: Mapping[str, str], folder: Pa
     """
     is_single = len(dubs) == 1 and not failures
     settings = dubs[0].script.result.settings if dubs else {}
-    style, script = _text("style.css"), _text("player.js")
+    style, script = (words.template_text("netflips.report", name) for name in ("style.css", "player.js"))
     return _template().render(
         name=Path(dubs[0].script.result.output).name if is_single else several(len(dubs) + len(failures), "video"),
         is_single=is_single,
@@ -98,7 +94,7 @@ def report_page(dubs: Sequence[ToldDub], failures: Mapping[str, str], folder: Pa
         failures=failures,
         settings=[(name, _setting(value)) for name, value in settings.items()],
         meanings=_MEANINGS,
-        policy="; ".join(_POLICY).format(script=_digest(script), style=_digest(style)),
+        policy="; ".join(_POLICY).format(script=words.digest_of(script), style=words.digest_of(style)),
         style=Markup(style),  # our own files
         script=Markup(script),
     )
@@ -151,15 +147,6 @@ def _setting(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-@cache
-def _text(name: str) -> str:
-    return files("netflips.report").joinpath(_TEMPLATES, name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode('ascii')}"
 
 
 @cache

@@ -1,5 +1,8 @@
 """The words of the page: numbers in short forms, what is said of an utterance first, and what labels and marks mean."""
 
+from base64 import b64encode
+from hashlib import sha256
+from importlib.resources import files
 from math import exp, isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -107,6 +110,16 @@ OF_THE_REST = {
     "kept and made": "Work that an earlier run had finished and that was used again, and work that was done now.",
 }
 """By what the rest of the page shows."""
+
+
+def template_text(package: str, name: str) -> str:
+    """Return a file of a package's templates as it is."""
+    return files(package).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def digest_of(text: str) -> str:
+    """Return what a page's policy calls a script or style of its own."""
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode('ascii')}"
 
 
 def environment_of(package: str) -> "Environment":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from netflips.evaluate.face_clips import face_crops, face_tracks
+from netflips.evaluate.face_clips import LeastFace, face_crops, face_tracks
 from netflips.evaluate.lip_sync import cepstra, lip_sync, shifted_distances, sync_vectors
 from unit2av.face.syncnet import SyncNet, load_syncnet
 
@@ -62,7 +62,7 @@ def test_the_corrected_protocol_takes_every_window_and_no_zeros() -> None:
 def test_faces_are_followed_steadied_and_cut_as_published() -> None:
     boxes = [[box.astype(np.float32)] for box in INPUTS["boxes"][:15]]
     boxes[4], boxes[5] = [], []
-    (track,) = face_tracks(boxes, least_pictures=10, least_side=40)
+    (track,) = face_tracks(boxes, LeastFace(10, 40))
     np.testing.assert_array_equal(track.first + np.arange(len(track.boxes)), TRUTH["track_frames"])
     require_close(track.boxes, "track_boxes")
     require_close(track.squares, "track_xys")
@@ -74,9 +74,9 @@ def test_faces_are_followed_steadied_and_cut_as_published() -> None:
 def test_a_track_ends_with_a_second_without_the_face_and_short_ones_are_left_out() -> None:
     box = np.array([0, 0, 200, 200], np.float32)
     seen = [[box]] * 12 + [[]] * 26 + [[box + 1]] * 15
-    assert [(one.first, len(one.boxes)) for one in face_tracks(seen, least_pictures=10)] == [(0, 12), (38, 15)]
-    assert [one.first for one in face_tracks(seen, least_pictures=12)] == [38]
-    assert not face_tracks(seen, least_pictures=10, least_side=201)
+    assert [(one.first, len(one.boxes)) for one in face_tracks(seen, LeastFace(10))] == [(0, 12), (38, 15)]
+    assert [one.first for one in face_tracks(seen, LeastFace(12))] == [38]
+    assert not face_tracks(seen, LeastFace(10, 201))
 
 
 def test_unused_means_are_not_taken_for_sound(tmp_path: Path) -> None:

@@ -59,4 +59,4 @@ _AS_PUBLISHED, _ZEROS = "SyncNet, zeros beyond the clip", "the zeros decide the 
 )
 def _lse(case: Case, outcome: Clip) -> Measured:
     network, watched = case.model(SYNCNET)
-    return sync_of_faces(network, clips_of(outcome.path, watched.pictures, watched.side))
+    return sync_of_faces(network, clips_of(outcome.path, watched))

@@ -154,7 +154,7 @@ ELSEWHERE = {
     **dict.fromkeys(("lse_c", "lse_d", "lse_offset"), "tests/parity: the published network"),
     **dict.fromkeys(("lse_c_published", "lse_d_published", "lse_offset_published"), "tests/parity: the published network"),
     **dict.fromkeys(("mos", "speaker_outside"), "test_judges: files of the user's own"),
-    **dict.fromkeys(("right", "right_heard", "read_sound", "read_lips"), "test_nearest and test_exam: models that know nothing"),
+    **dict.fromkeys(("right", "read_sound", "read_lips"), "test_nearest and test_exam: models that know nothing"),
     **dict.fromkeys(("real_time", "peak_memory_mb"), "a report, not a judgement"),
     "pesq_wide": "as stoi, where pesq is installed",
     "bleu_ko_mecab": "as bleu_13a, where mecab is installed",

@@ -21,5 +21,3 @@ def test_silence_at_the_ends_and_marks_count_for_nothing() -> None:
     known = KnownSentences([reference("물 주세요.", [0, 1, 2, 0, 3]), reference("불 꺼요.", [1, 2, 3, 0])], silences={0})
     assert known.of_units(Units(np.array([0, 1, 2, 3, 0]))) == "불 꺼요."
     assert known.of_units(Units(np.array([1, 2, 0, 3]))) == "물 주세요."
-    assert known.of_text("물주세요") == "물 주세요."
-    assert known.of_text("불 거요") == "불 꺼요."
