@@ -15,6 +15,13 @@ from avcore.notes import NoteKind, tell
 from avcore.plain_text import shown
 from avcore.temporary import flush, flush_folder, temporary_beside
 
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".3gp")
+SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".pcm")
+"""Endings of what is looked for in folders; a file that is named outright may have any."""
+LIP_ENDING = ".lip.mp4"
+"""Of the published side file with a video's lip crops, `<stem>.lip.mp4`."""
+BOXES_ENDING = ".bbox.pkl"
+"""Of the published side file with a video's face boxes, `<stem>.bbox.pkl`."""
 _SCHEMES = (("http:",), ("https:",))
 """How the path of a web address begins."""
 _MOST_SHOWN = 200

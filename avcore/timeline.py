@@ -89,3 +89,17 @@ def frame_at(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
 def frames_covering(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
     """Frames needed to cover a length: ceil(rate * seconds)."""
     return int(-(-exact(seconds) * Fraction(rate) // 1))
+
+
+def pingpong(step: int, count: int) -> int:
+    """Which of `count` pictures is shown at a step: 0 1 2 3 4 3 2 1 0 1 ... for 5; the turning pictures come once.
+
+    One picture is simply repeated. Raises ValueError when there is none.
+    """
+    if count < 1:
+        raise ValueError(f"no pictures to play: {count}")
+    if count == 1:
+        return 0
+    period = 2 * count - 2
+    within = step % period
+    return within if within < count else period - within

@@ -11,12 +11,11 @@ from avcore.errors import NoFaceError, NoSpeechError
 from avcore.faces.geometry import MouthsToDraw, mouths_in_boxes
 from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
 from avcore.notes import tell
-from avcore.pingpong import pingpong
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
 from avcore.provenance import synthetic_comment
 from avcore.speech.tracks import settle_track
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, pingpong, units_to_seconds
 from avcore.units import Ids, Units, from_reference_codes, read_unit_file, units_of
 from avcore.units.vocabulary import normalise_language
 from unit2av.inference_options import RenderOptions

@@ -22,7 +22,7 @@ from avcore.errors import InputError, MediaError
 from avcore.files import require_file
 from avcore.media.colour import with_known_tags
 from avcore.media.filters import DecodedFrame, Treatment, treated, true_parity
-from avcore.media.limits import LIMITS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
+from avcore.media.limits import MOST_PIXELS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
 from avcore.media.tracks import chosen_number
 from avcore.notes import NoteKind, tell
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
@@ -130,7 +130,7 @@ def require_video(container: Any, path: str | Path) -> Any:
         raise MediaError("it has no video track", path=path, expected="a video", found=found)
     _require_decoder(stream, path)
     require_sane_size(stream.codec_context.width, stream.codec_context.height, path)
-    stream.codec_context.options = {"max_pixels": str(LIMITS.most_pixels)}  # some streams change their size on the way
+    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # some streams change their size on the way
     stream.thread_type = "AUTO"
     is_huge = stream.codec_context.width * stream.codec_context.height > _USUAL_PIXELS  # each thread holds pictures of its own
     stream.codec_context.thread_count = 1 if is_huge else min(_MAX_DECODER_THREADS, os.cpu_count() or 1)

@@ -4,7 +4,6 @@ A few bytes of a header can ask for hours of silence or gigabytes of pixels; nob
 says of a file's length tells one that was cut off on its way.
 """
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -40,29 +39,19 @@ _W64_HEADER = 24
 _CAF_HEADER = 8
 
 
-@dataclass(frozen=True)
-class MediaLimits:
-    """Bounds of what a file may declare.
-
-    least_rate, most_rate: samples a second. Telephone sound has 8000, the oldest sound cards had 4000; 768,000 is the fastest
-    that recorders write. Sound of 1 Hz would be made 16,000 times as much, and a filter for 2^31 Hz does not fit in memory.
-    most_channels: 64 are in the largest microphone arrays' files. most_missing_s: how much silence is made up in all where
-    sound begins late or is missing on the way, 0.2 GB of it at 16 kHz. most_side, most_pixels: of a picture; 8K (7680 x 4320)
-    and 8K from edge to edge of a cinema (8192 x 4320) are inside: more does not fit in 3 GB while it is decoded, drawn
-    and encoded. loudest: of a sample, 1 is full scale; floating sound may go above, but 60 dB above it is no sound.
-    """
-
-    least_rate: int = 2_000
-    most_rate: int = 768_000
-    most_channels: int = 64
-    most_missing_s: int = 3600
-    longest_picture_s: int = 7200
-    most_side: int = 16_384
-    most_pixels: int = 8192 * 4320
-    loudest: float = 1000.0
-
-
-LIMITS = MediaLimits()
+_LEAST_RATE, _MOST_RATE = 2_000, 768_000
+"""Samples a second. Telephone sound has 8000, the oldest sound cards had 4000; 768,000 is the fastest that recorders write. Sound
+of 1 Hz would be made 16,000 times as much, and a filter for 2^31 Hz does not fit in memory."""
+_MOST_CHANNELS = 64
+"""Those of the largest microphone arrays."""
+_MOST_MISSING_S = 3600
+"""Silence made up in all where sound begins late or is missing on the way, 0.2 GB of it at 16 kHz."""
+_LONGEST_PICTURE_S = 7200
+_MOST_SIDE, MOST_PIXELS = 16_384, 8192 * 4320
+"""Of a picture; 8K (7680 x 4320) and 8K from edge to edge of a cinema are inside: more does not fit in 3 GB while it is decoded,
+drawn and encoded."""
+LOUDEST_READ = 1000.0
+"""Of a sample, 1 is full scale; floating sound may go above, but 60 dB above it is no sound."""
 
 
 def kind_of_still(demuxer: str, num_pictures: int) -> str:
@@ -76,25 +65,23 @@ def require_no_still(kind: str, path: object) -> None:
         raise MediaError("this is a single picture", path=str(path), expected="a video", found=kind)
 
 
-def require_sane_sound(rate: int, channels: int, path: object, limits: MediaLimits = LIMITS) -> None:
+def require_sane_sound(rate: int, channels: int, path: object) -> None:
     """Raise MediaError for a sample rate (Hz) or a number of channels that no sound has."""
-    if not limits.least_rate <= rate <= limits.most_rate:
+    if not _LEAST_RATE <= rate <= _MOST_RATE:
         raise MediaError(
             "its sound has a sample rate that cannot be right",
             path=str(path),
-            expected=f"{limits.least_rate} to {limits.most_rate} Hz",
+            expected=f"{_LEAST_RATE} to {_MOST_RATE} Hz",
             found=f"{rate} Hz",
             hint="its header may be damaged",
         )
-    if channels > limits.most_channels:
-        raise MediaError(
-            "its sound has too many channels", path=str(path), expected=f"up to {limits.most_channels}", found=channels
-        )
+    if channels > _MOST_CHANNELS:
+        raise MediaError("its sound has too many channels", path=str(path), expected=f"up to {_MOST_CHANNELS}", found=channels)
 
 
-def require_sane_size(width: int, height: int, path: object, limits: MediaLimits = LIMITS) -> None:
+def require_sane_size(width: int, height: int, path: object) -> None:
     """Raise MediaError for pictures that are larger than can be worked on."""
-    if max(width, height) > limits.most_side or width * height > limits.most_pixels:
+    if max(width, height) > _MOST_SIDE or width * height > MOST_PIXELS:
         raise MediaError(
             "its pictures are too large",
             path=str(path),
@@ -104,25 +91,25 @@ def require_sane_size(width: int, height: int, path: object, limits: MediaLimits
         )
 
 
-def require_moving(longest: Seconds, path: object, limits: MediaLimits = LIMITS) -> None:
+def require_moving(longest: Seconds, path: object) -> None:
     """Raise MediaError for pictures of which one stays longer (s) than is looked at."""
-    if longest > limits.longest_picture_s:
+    if longest > _LONGEST_PICTURE_S:
         raise MediaError(
             "one of its pictures stays for hours",
             path=str(path),
-            expected=f"up to {limits.longest_picture_s} s a picture",
+            expected=f"up to {_LONGEST_PICTURE_S} s a picture",
             found=f"{float(longest):.0f} s",
             hint="its times may be damaged: correct them with a video editor",
         )
 
 
-def require_little_missing(missing: Seconds, path: object, limits: MediaLimits = LIMITS) -> None:
+def require_little_missing(missing: Seconds, path: object) -> None:
     """Raise MediaError for sound (seconds, in all) that is missing longer than silence is made up for."""
-    if missing > limits.most_missing_s:
+    if missing > _MOST_MISSING_S:
         raise MediaError(
             "its sound begins hours late, or is missing for hours on the way",
             path=str(path),
-            expected=f"up to {limits.most_missing_s} s without sound",
+            expected=f"up to {_MOST_MISSING_S} s without sound",
             found=f"{float(missing):.0f} s",
             hint="cut the file to where there is sound, or correct its times with a video editor",
         )

@@ -16,7 +16,7 @@ from avcore.errors import MediaError
 from avcore.files import atomic_output
 from avcore.media.clock import FileClock, declared_end, start_of_sound
 from avcore.media.decoding import open_media, require_audio
-from avcore.media.limits import LIMITS, require_little_missing, require_sane_sound, require_whole_sound
+from avcore.media.limits import LOUDEST_READ, require_little_missing, require_sane_sound, require_whole_sound
 from avcore.media.phase import LoneChannel, lone_channel
 from avcore.media.probe import probe
 from avcore.media.tracks import chosen_number, note_of
@@ -264,8 +264,8 @@ def _as_float(frame: Any, path: str | Path) -> Samples:
         samples = (samples.astype(np.float32) - 128) / 128
     if samples.dtype.kind == "i":
         samples = samples / -float(np.iinfo(samples.dtype).min)
-    elif samples.dtype.kind == "f" and samples.size and not np.abs(samples).max() <= LIMITS.loudest:  # so written for NaN too
-        odd = samples[~(np.abs(samples) <= LIMITS.loudest)][0]
+    elif samples.dtype.kind == "f" and samples.size and not np.abs(samples).max() <= LOUDEST_READ:  # so written for NaN too
+        odd = samples[~(np.abs(samples) <= LOUDEST_READ)][0]
         raise MediaError("its sound holds values that are no sound", path=path, expected="samples around -1 to 1", found=f"{odd:g}")
     return samples.astype(np.float32, copy=False)
 

@@ -22,9 +22,9 @@ import numpy as np
 
 from avcore.command import Parser, run
 from avcore.errors import InputError, UsageError
+from avcore.files import VIDEO_SUFFIXES
 from avcore.media import probe
 from avcore.plain_text import several
-from avcore.suffixes import VIDEO_SUFFIXES
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from avdata.prepare.aihub_labels import (
     ORDERS,

@@ -15,8 +15,8 @@ from typing import Any
 
 from avcore.command import Parser, run
 from avcore.errors import InputError
+from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.plain_text import several
-from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sources import CorpusFile, list_files

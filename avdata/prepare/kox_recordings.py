@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from avcore.errors import InputError
-from avcore.suffixes import SOUND_SUFFIXES
+from avcore.files import SOUND_SUFFIXES
 from avdata.manifest import iter_entries
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout
 from avdata.prepare.sources import CorpusFile, Listing, list_files

@@ -13,10 +13,10 @@ from unicodedata import normalize
 
 from avcore.command import Parser, run
 from avcore.errors import InputError, MediaError, UsageError
+from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.media import probe
 from avcore.plain_text import several
 from avcore.speech.regions import CutSettings, Region, SpeechActivity, cut_at_pauses, cut_exactly
-from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
 from avcore.units.vocabulary import normalise_language
 from avcore.usage import add_track_option

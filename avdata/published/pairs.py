@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from avcore.errors import InputError
-from avcore.files import write_text
+from avcore.files import SOUND_SUFFIXES, write_text
 from avcore.media import probe
-from avcore.suffixes import SOUND_SUFFIXES
 from avcore.timeline import seconds_to_samples
 from avcore.units import Units, format_units, write_unit_file
 from avdata.manifest import Entry

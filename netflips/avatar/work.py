@@ -15,8 +15,7 @@ from netflips.avatar.avatar import ANSWERED, Answer, Avatar
 from netflips.avatar.guards import Guard, WordList
 from netflips.avatar.hearing import open_ear
 from netflips.avatar.options import AvatarOptions
-from netflips.avatar.program import Program
-from netflips.avatar.replies import DEMO_REPLIES, PUZZLED, REFUSED, Replier, Replies
+from netflips.avatar.replies import DEMO_REPLIES, PUZZLED, REFUSED, Program, Replier, Replies
 from netflips.portrait.flags import duration_scale
 from netflips.portrait.work import Portrait
 from netflips.stages import load_speller

@@ -10,11 +10,11 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import EXIT_FAILED, LOG
 from avcore.errors import UsageError
+from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.loading import loading
 from avcore.outputs import Input
 from avcore.plain_text import several
-from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.units.vocabulary import normalise_language
 from avcore.usage import FROM
 from avdata.manifest import PATH_FIELDS, Manifest

@@ -11,9 +11,9 @@ from avcore.arrays import Floats, Pictures
 from avcore.errors import InputError, MediaError, NoSpeechError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.find import find_faces
+from avcore.files import BOXES_ENDING, LIP_ENDING
 from avcore.media import PictureSource, read_speech, write_lip_video
 from avcore.speech.tracks import settle_track
-from avcore.suffixes import BOXES_ENDING, LIP_ENDING
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from netflips.bulk.records import Loaded, Rejected, Source, reason_of
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractSettings

@@ -4,9 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 from avcore.errors import InputError, MediaError, OutputError, UsageError
+from avcore.files import VIDEO_SUFFIXES
 from avcore.media import probe
 from avcore.provenance import SYNTHETIC
-from avcore.suffixes import VIDEO_SUFFIXES
 from netflips.dub.options import DubCommand
 
 Job = tuple[Path, Path]

@@ -22,10 +22,9 @@ from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.media.carried import CarriedOver
 from avcore.notes import Notes
-from avcore.pingpong import pingpong
 from avcore.progress import Progress, track
 from avcore.provenance import synthetic_comment
-from avcore.timeline import FRAME_RATE, units_to_seconds
+from avcore.timeline import FRAME_RATE, pingpong, units_to_seconds
 from avcore.units import Units
 from netflips import __version__
 from netflips.dub.clock import StageClock

@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from avcore.media.clock import LONGEST_STAY_S
 from avcore.notes import Note
-from avcore.pingpong import pingpong
-from avcore.timeline import exact, frame_at, frames_to_seconds
+from avcore.timeline import exact, frame_at, frames_to_seconds, pingpong
 from netflips.script.types import DrawnPictures, Script, TimeFit, TimeSpan, Utterance
 
 ROUNDING_S = Fraction(1, 500)

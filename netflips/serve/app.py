@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from avcore.errors import NetflipsError, OutputError
-from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
+from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.texts import parse_json
 from netflips.serve.desk import SAMPLE, Desk
 from netflips.serve.guard import POLICY, Guard

@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.files import write_text
+from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, write_text
 from avcore.plain_text import shown
-from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.texts import read_json
 from netflips.serve.jobs import new_id, record, require_id
 from netflips.serve.limits import NOBODY, TOO_FULL, Limit, Party, RefusedError, Space, Visitor

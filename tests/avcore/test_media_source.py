@@ -11,7 +11,7 @@ import pytest
 
 from avcore.errors import MediaError
 from avcore.media import Picture, PictureSource
-from avcore.pingpong import pingpong
+from avcore.timeline import pingpong
 from tests.avcore.media_samples import PICTURE_RATES, Film, at_constant_rate, clicks, shown_number
 
 

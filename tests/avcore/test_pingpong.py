@@ -2,7 +2,7 @@
 
 import pytest
 
-from avcore.pingpong import pingpong
+from avcore.timeline import pingpong
 
 
 def published(count: int, needed: int) -> list[int]:

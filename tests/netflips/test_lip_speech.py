@@ -22,8 +22,7 @@ from netflips.cli import main as netflips
 from netflips.lip_speech import speak_lips
 from netflips.lip_speech.command import main
 from netflips.lip_speech.mel import HOP, MELS, write_mel
-from netflips.lip_speech.speaking import see_lips
-from netflips.lip_speech.stretches import spoken_stretches
+from netflips.lip_speech.speaking import see_lips, spoken_stretches
 from tests.avcore.made_speech import talk as made_speech
 from tests.netflips.conftest import write_clip
 from unit2av.model import open_renderer_checkpoint, with_vocoder, with_vocoder_settings

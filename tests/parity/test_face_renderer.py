@@ -11,7 +11,7 @@ from torch import Tensor
 
 from avcore.faces.boxes import fill_boxes, read_boxes
 from avcore.faces.crop import crop_face, paste_face_hard
-from avcore.pingpong import pingpong
+from avcore.timeline import pingpong
 from avcore.units import Units
 from unit2av.face.model import FaceModel, pad_to_windows
 from unit2av.model import open_renderer_checkpoint

@@ -21,8 +21,7 @@ from netflips.avatar.command import build_parser, main
 from netflips.avatar.guards import WordList
 from netflips.avatar.hearing import QuestionHearing
 from netflips.avatar.options import AvatarOptions
-from netflips.avatar.program import Program
-from netflips.avatar.replies import PUZZLED, REFUSED
+from netflips.avatar.replies import PUZZLED, REFUSED, Program
 from netflips.listening import Listener, RecognizerEar
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.test_say import write_random_speller

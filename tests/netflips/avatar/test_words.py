@@ -13,8 +13,7 @@ from avcore.errors import InputError, UsageError
 from avcore.programs import parse_command
 from netflips.avatar.guards import WordList
 from netflips.avatar.letters import names
-from netflips.avatar.program import Program
-from netflips.avatar.replies import DEMO_REPLIES, Replies
+from netflips.avatar.replies import DEMO_REPLIES, Program, Replies
 from netflips.bundles.references import read_references
 from netflips.stages import SHIPPED
 from text2unit.script import script_of
