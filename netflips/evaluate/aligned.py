@@ -1,7 +1,5 @@
 """When which phoneme of a known text is said: espeak-ng's own times, carried to other speech by dynamic time warping."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from av2unit.clustering.align import warp_path
@@ -9,7 +7,6 @@ from av2unit.clustering.features import mfcc_features, normalise_columns
 from avcore.arrays import Floats, Samples
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, UNIT_RATE, seconds_to_units, units_to_seconds
-from avcore.units import Ids
 from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, say
 
 _VOICES = {"en": "en-us"}
@@ -39,14 +36,9 @@ def phonemes_in(speech: Samples, text: str, language: str) -> tuple[Phoneme, ...
 def carried_phonemes(reference: TimedSpeech, speech: Samples) -> tuple[Phoneme, ...]:
     """Phonemes of a reference with their times in other speech, float32 [S] at 16 kHz; without those that take no time."""
     rows = mfcc_of(resample(reference.samples, reference.rate, SAMPLE_RATE))
-    step_of, _ = warp_path(rows, mfcc_of(speech))
-    return _carried(reference.phonemes, step_of)
-
-
-def _carried(phonemes: Sequence[Phoneme], step_of: Ids) -> tuple[Phoneme, ...]:
-    """step_of: int64 [steps of 20 ms], the reference's step of each."""
+    step_of, _ = warp_path(rows, mfcc_of(speech))  # int64 [steps of 20 ms], the reference's step of each
     carried = []
-    for name, *times in phonemes:
+    for name, *times in reference.phonemes:
         start, end = (float(units_to_seconds(int(np.searchsorted(step_of, seconds_to_units(time))))) for time in times)
         if end > start:
             carried.append((name, start, end))

@@ -11,8 +11,8 @@ from avcore.runs import journal
 from netflips.evaluate import records
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.cases import DUBBED
-from netflips.evaluate.metric import Kind, Missing, all_metrics
-from netflips.evaluate.metrics.text import LIKENESS, compare_likeness, corpus_likeness
+from netflips.evaluate.metric import Kind, all_metrics
+from netflips.evaluate.metrics.text import LIKENESS, compare_likeness
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_rows import values_of
 from netflips.evaluate.tables import ARROWS, number
@@ -112,15 +112,8 @@ def _likeness(
     if not both:
         return []
     heard = [[side.texts[one][0] for one in both] for side in (own, other)]
-    wanted = [own.texts[one][1] for one in both]
-    scores, compared = corpus_likeness(heard[0], wanted, language), compare_likeness(heard[0], heard[1], wanted, language)
-    found = []
-    for name, difference in compared.items():
-        score = scores[name]
-        if not isinstance(difference, Missing) and not isinstance(score, Missing):
-            value = score.figure.value
-            found.append(Compared(name, kinds[name], value, value + difference.value, difference, failed))
-    return found
+    compared = compare_likeness(heard[0], heard[1], [own.texts[one][1] for one in both], language)
+    return [Compared(name, kinds[name], value, value + gap.value, gap, failed) for name, (value, gap) in compared.items()]
 
 
 def table(found: Sequence[Compared]) -> str:

@@ -123,15 +123,11 @@ def _filled(taken: dict[int, Box]) -> NDArray[np.float64]:
 
 
 def face_crops(track: WatchedFace, pictures: Iterable[Pixels]) -> Iterator[Pixels]:
-    """The face of a track in its pictures uint8 [h, w, 3], the first one that of `track.first`: uint8 [224, 224, 3] each."""
+    """Cut the face of a track out of its pictures uint8 [h, w, 3], the first that of `track.first`: uint8 [224, 224, 3] each."""
     for (x, y, half), picture in zip(track.squares, pictures, strict=False):
-        yield _crop(picture, x, y, half)
-
-
-def _crop(picture: Pixels, x: float, y: float, half: float) -> Pixels:
-    margin = int(half * (1 + 2 * _SCALE))
-    padded = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(_BORDER,) * 3)
-    down, across = y + margin, x + margin
-    rows = slice(int(down - half), int(down + half * (1 + 2 * _SCALE)))
-    columns = slice(int(across - half * (1 + _SCALE)), int(across + half * (1 + _SCALE)))
-    return np.asarray(cv2.resize(padded[rows, columns], (SIDE, SIDE)), np.uint8)
+        margin = int(half * (1 + 2 * _SCALE))
+        padded = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(_BORDER,) * 3)
+        down, across = y + margin, x + margin
+        rows = slice(int(down - half), int(down + half * (1 + 2 * _SCALE)))
+        columns = slice(int(across - half * (1 + _SCALE)), int(across + half * (1 + _SCALE)))
+        yield np.asarray(cv2.resize(padded[rows, columns], (SIDE, SIDE)), np.uint8)

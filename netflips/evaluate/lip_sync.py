@@ -100,7 +100,8 @@ def sync_vectors(network: SyncNet, pictures: Iterable[Pixels], sound: Doubles) -
     most = sound.shape[1] // _STEPS_PER_PICTURE + WINDOW
     seen, held = list[Tensor](), list[Pixels]()
     for _, picture in zip(range(most), pictures, strict=False):
-        held.append(_bgr_square(picture))
+        square = picture if picture.shape[:2] == (SIDE, SIDE) else cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+        held.append(np.ascontiguousarray(square[..., ::-1]))  # BGR
         if len(held) == _BATCH + WINDOW - 1:
             seen.append(network.see(_windows(held)))
             del held[:_BATCH]
@@ -133,12 +134,6 @@ def cepstra(samples: NDArray[np.floating]) -> Doubles:  # type: ignore[type-arg]
     result = (basis @ logs.T) * lifter[:, None]
     result[0] = np.log(np.where(energy == 0, _TINY, energy))
     return np.asarray(result, np.float64)
-
-
-def _bgr_square(picture: Pixels) -> Pixels:
-    size = (SIDE, SIDE)
-    square = picture if picture.shape[:2] == size else cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(square[..., ::-1])
 
 
 def _windows(pictures: Sequence[Pixels]) -> Tensor:

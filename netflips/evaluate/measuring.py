@@ -6,7 +6,6 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from avcore.contracts import SpeechRecognizer
 from avcore.errors import LanguageError, NetflipsError, OutputError
 from avcore.runs.cache import file_digest, key_of
 from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
@@ -59,7 +58,10 @@ class Measurer(Measuring):
         for need in set().union(*needs.values()):
             judges.model(need)
         for language in sorted({case.language for case in self._work.cases if RECOGNIZER in needs[case.group]}):
-            require_heard(judges.recognizer, language)
+            if language and language not in judges.recognizer.languages:
+                known, hint = ", ".join(judges.recognizer.languages), "give --recognizer, or leave texts out with --measures"
+                what = f"{judges.recognizer.name} does not know the language"
+                raise LanguageError(what, expected=known, found=language, hint=hint)
 
     def _measure(self, number: int, tasks: Sequence[Task]) -> Iterator[Record]:
         metrics, case = {one.name: one for one in all_metrics()}, self._clips.case(number)
@@ -80,13 +82,6 @@ class Measurer(Measuring):
                 raise
             except NetflipsError as error:
                 yield Record(*place, key, failed=str(error))
-
-
-def require_heard(recognizer: SpeechRecognizer, language: str) -> None:
-    """Raise LanguageError for a language that a recognizer does not know: no clip could be heard."""
-    if language and language not in recognizer.languages:
-        known, hint = ", ".join(recognizer.languages), "give --recognizer, or leave texts out with --measures"
-        raise LanguageError(f"{recognizer.name} does not know the language", expected=known, found=language, hint=hint)
 
 
 def keys_of(work: Work) -> dict[Place, str]:

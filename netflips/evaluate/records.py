@@ -131,14 +131,11 @@ def completed(
     if known:
         LOG.info("%d of %d measures were done already", len(known), len(keys))
 
-    def is_done(number: int, task: Task) -> bool:
-        return (ids[number], *task[:2]) in known
-
     def lost(job: MeasureJob, reason: str) -> list[Record]:
         return [Record(ids[job.case], *task, failed=reason) for task in job.tasks]
 
-    wanted = [(numbers[name], (subject, measure, key)) for (name, subject, measure), key in keys.items()]
-    for found in run_left(wanted, is_done, pool, lost, partial(add, out_dir), stage, progress):
+    left = [(numbers[place[0]], (*place[1:], key)) for place, key in keys.items() if place not in known]
+    for found in run_left(left, len(ids), pool, lost, partial(add, out_dir), stage, progress):
         known |= {one.place: one for one in found}
         for reason in dict.fromkeys(one.failed for one in found if one.failed and one.subject == DUBBED):
             LOG.warning("%s: failed: %s", found[0].id, reason)

@@ -25,37 +25,30 @@ class CaseJob(Generic[Case, Task]):
 
 
 def run_left(
-    wanted: Iterable[tuple[Case, Task]],
-    is_done: Callable[[Case, Task], bool],
+    left: Iterable[tuple[Case, Task]],
+    total: int,
     pool: Pool[Any, int],
     lost: Callable[[CaseJob[Case, Task], str], Sequence[Found]],
     keep: Callable[[Sequence[Found]], None],
     stage: str,
     progress: Progress = silent,
 ) -> Iterator[Sequence[Found]]:
-    """Do what is left of what is wanted, each thing once, a job for a case; yields what was found of each once it is kept.
+    """Do what is left, each thing once, a job for a case; yields what was found of each once it is kept.
 
-    pool: starts only where anything is left. lost: records of a job that workers die of, with the reason. Raises NetflipsError for
-    what concerns all cases.
+    total: cases, with those of which nothing is left. pool: starts only where anything is. lost: records of a job that workers die
+    of, with the reason. Raises NetflipsError for what concerns all cases.
     """
-    left: dict[Case, dict[Task, None]] = {}
-    cases = set[Case]()
-    for case, task in wanted:
-        cases.add(case)
-        if not is_done(case, task):
-            left.setdefault(case, {})[task] = None
-    done = len(cases) - len(left)
-    progress(stage, done, len(cases))
-    if not left:
+    tasks: dict[Case, dict[Task, None]] = {}
+    for case, task in left:
+        tasks.setdefault(case, {})[task] = None
+    done = total - len(tasks)
+    progress(stage, done, total)
+    if not tasks:
         return
-    jobs = (PoolTask.of(CaseJob(case, tuple(tasks))) for case, tasks in left.items())
-    with pool, closing(_outcomes(pool, jobs)) as outcomes:
+    jobs = (PoolTask.of(CaseJob(case, tuple(of))) for case, of in tasks.items())
+    with pool, closing(pool.run(enumerate(jobs))) as outcomes:  # type: ignore[type-var]  # pools are generators
         for number, outcome in enumerate(outcomes, done + 1):
             found = outcome.result if isinstance(outcome, Finished) else lost(outcome.item, outcome.reason)
             keep(found)
             yield found
-            progress(stage, number, len(cases))
-
-
-def _outcomes(pool: Pool[Any, int], jobs: Iterable[PoolTask[Any]]) -> Any:
-    yield from pool.run(enumerate(jobs))
+            progress(stage, number, total)

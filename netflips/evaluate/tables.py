@@ -80,27 +80,19 @@ def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
     return lines
 
 
-def cells_of(rows: Sequence[Row]) -> list[list[str]]:
-    """The table as text: a head, and a row for each figure. Goals have a column where there are any."""
-    subjects, lines_there = subjects_of(rows), lines_of(rows)
-    main = subjects[:1]
-    has_goals = any(goal(row) for row in rows)
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the table as Markdown, aligned so that it can be read as it is. Goals have a column where there are any."""
+    subjects, has_goals = subjects_of(rows), any(goal(row) for row in rows)
     has_notes = not has_goals or any(notes(row) for row in rows)
-    head = ["figure", *(SUBJECT_TITLES[one] for one in main), *(["95 % interval", "n"] if main else []),
-            *(SUBJECT_TITLES[one] for one in subjects[1:]), *(["goal"] if has_goals else []),
-            *(["notes"] if has_notes else [])]  # fmt: skip
-    lines = [head]
-    for name, row in lines_there:
+    titles = [SUBJECT_TITLES[one] for one in subjects]
+    last = [*(["goal"] if has_goals else []), *(["notes"] if has_notes else [])]
+    lines = [["figure", *titles[:1], *(["95 % interval", "n"] if subjects else []), *titles[1:], *last]]
+    for name, row in lines_of(rows):
         figures = [row.figure_of(one) for one in subjects]
-        own = [three_places(figures[0]), interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if main else []
+        own = [three_places(figures[0]), interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if subjects else []
         last = [*([goal(row)] if has_goals else []), *([notes(row)] if has_notes else [])]
         lines.append([name, *own, *(three_places(one) for one in figures[1:]), *last])
-    return lines
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """The table as Markdown, aligned so that it can be read as it is."""
-    return aligned(cells_of(rows), is_last_wide=True)
+    return aligned(lines, is_last_wide=True)
 
 
 def latex(rows: Sequence[Row], caption: str) -> str:

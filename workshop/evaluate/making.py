@@ -77,11 +77,8 @@ def make_clips(
     wanted = [(number, group) for group in groups for number in range(min(settings.number, group.most))]
     pool = ProcessPool[MakeJob, int](ExamMaker, (place, settings), processes)
     keep = partial(journal.append, place.folder / MANIFEST)
-
-    def is_made(number: int, group: Group) -> bool:
-        return id_of(group, number) in known
-
-    for lines in run_left(wanted, is_made, pool, _lost, keep, "making clips", progress):
+    left, total = [(number, group) for number, group in wanted if id_of(group, number) not in known], len(dict(wanted))
+    for lines in run_left(left, total, pool, _lost, keep, "making clips", progress):
         known |= {line["id"]: line for line in lines}
     return [known[id_of(group, number)] for number, group in wanted]
 

@@ -22,7 +22,7 @@ from netflips.evaluate.aligned import carried_phonemes
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion, mouth_track
-from workshop.voices.cast import EDITION, Voice, cast, held_out_pairs, say, training_pairs
+from workshop.voices.cast import Voice, cast, held_out_pairs, say, training_pairs
 from workshop.voices.phrasebook import SentencePair
 
 Kind = Literal["seen", "held_out", "new_faces", "speaker", "natural", "korean"]
@@ -104,15 +104,9 @@ def drawn_sentence(kind: str, index: int, settings: EvaluationSettings) -> Sente
 
 
 @cache
-def known_sentences(edition: int = EDITION) -> tuple[SentencePair, ...]:
-    """The sentences of the training."""
-    return tuple(training_pairs(edition))
-
-
-@cache
 def _in_turn(is_known: bool, seed: int, edition: int) -> tuple[SentencePair, ...]:
     """Sentences in rounds over the templates, of those that have one left."""
-    pairs = known_sentences(edition) if is_known else held_out_pairs(edition)
+    pairs = training_pairs(edition) if is_known else held_out_pairs(edition)
     rng = np.random.default_rng([seed, 100])
     by_template: dict[int, list[SentencePair]] = {}
     for number in rng.permutation(len(pairs)):

@@ -86,17 +86,16 @@ def corpus_likeness(found: Sequence[str], references: Sequence[str], language: s
 
 def compare_likeness(
     first: Sequence[str], second: Sequence[str], references: Sequence[str], language: str = ""
-) -> dict[str, Difference | Missing]:
-    """chrF and BLEU of a second run less those of a first one on the same texts, by a paired bootstrap (Koehn 2004)."""
+) -> dict[str, tuple[float, Difference]]:
+    """Return chrF and BLEU of a first run, and what a second one has more on the same texts, by a paired bootstrap (Koehn 2004)."""
     a, b, wanted = ([normalise(one) for one in side] for side in (first, second, references))
-    compared: dict[str, Difference | Missing] = {}
+    compared: dict[str, tuple[float, Difference]] = {}
     for name, scorer in _scorers(language, is_sentence=False).items():
-        if isinstance(scorer, Missing):
-            compared[name] = scorer
-            continue
-        before, after = (_counts(scorer, side, wanted) for side in (a, b))
-        drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in _draws(len(wanted))])
-        compared[name] = Difference.of(_score(scorer, after) - _score(scorer, before), drawn, len(wanted))
+        if not isinstance(scorer, Missing):
+            before, after = (_counts(scorer, side, wanted) for side in (a, b))
+            drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in _draws(len(wanted))])
+            own = _score(scorer, before)
+            compared[name] = own, Difference.of(_score(scorer, after) - own, drawn, len(wanted))
     return compared
 
 

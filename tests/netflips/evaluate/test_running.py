@@ -31,16 +31,10 @@ def lost(job: CaseJob[int, int], reason: str) -> Sequence[Any]:
     return [reason for _ in job.tasks]
 
 
-WANTED = [(3, 10), (1, 10), (3, 20), (1, 20), (3, 10), (4, 10)]
-
-
-def is_done(case: int, task: int) -> bool:
-    return (case, task) in {(1, 20), (4, 10)}
-
-
 def test_what_is_left_is_done_case_by_case_and_kept_before_the_next_one_begins() -> None:
     kept, told = list[Any](), list[tuple[int, int]]()
-    run = run_left(WANTED, is_done, Squares(), lost, kept.extend, "square", lambda _, done, total: told.append((done, total)))
+    left = [(3, 10), (1, 10), (3, 20), (3, 10)]
+    run = run_left(left, 3, Squares(), lost, kept.extend, "square", lambda _, done, total: told.append((done, total)))
     assert next(run) == [100, 400]
     assert kept == [100, 400]
     assert list(run) == [[100]]
@@ -53,15 +47,15 @@ def test_a_case_that_workers_die_of_is_kept_too_or_ends_the_run() -> None:
         raise ValueError(reason)
 
     kept, wanted = list[Any](), [(1, 2), (2, 4), (3, 5)]
-    assert list(run_left(wanted, is_done, Squares(), lost, kept.extend, "square")) == [[4], ["it died"], [25]]
+    assert list(run_left(wanted, 3, Squares(), lost, kept.extend, "square")) == [[4], ["it died"], [25]]
     assert kept == [4, "it died", 25]
     kept.clear()
     with pytest.raises(ValueError, match="it died"):
-        list(run_left(wanted, is_done, Squares(), refuse, kept.extend, "square"))
+        list(run_left(wanted, 3, Squares(), refuse, kept.extend, "square"))
     assert kept == [4]
 
 
 def test_nothing_starts_where_nothing_is_left() -> None:
     pool = Squares()
-    assert list(run_left([(4, 10)], is_done, pool, lost, list[Any]().extend, "square")) == []
+    assert list(run_left([], 1, pool, lost, list[Any]().extend, "square")) == []
     assert not pool.is_started
