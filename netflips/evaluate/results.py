@@ -101,7 +101,7 @@ def page(told: Told) -> str:
     sheets = (("netflips.report", "style.css"), ("netflips.evaluate", "suite.css"))
     style = "\n".join(words.template_text(package, name) for package, name in sheets)
     goals = {"missed": [row for row in told.rows if row.is_met is False], "met": [row for row in told.rows if row.is_met]}
-    titles = [(subject, SUBJECT_TITLES[subject]) for subject in tables.subjects_of(told.rows)]
+    titles = {subject: SUBJECT_TITLES[subject] for subject in tables.subjects_of(told.rows)}
     return (
         words.environment_of("netflips.evaluate")
         .get_template("suite.html")
@@ -109,15 +109,12 @@ def page(told: Told) -> str:
             told=told,
             policy=_POLICY.format(style=words.digest_of(style)),
             style=Markup(style),  # our own files
-            subjects=[(subject, title, MEANINGS[title]) for subject, title in titles],
+            subjects=[(subject, title, MEANINGS[title]) for subject, title in titles.items()],
             tables=tables,
+            charts=charts,
             words=words,
             goals=goals if any(goals.values()) else {},
             has_notes=any(tables.notes(row) for row in told.rows),
             histograms=[(row, drawn) for row in told.rows if (drawn := charts.histogram(row)) is not None],
-            curves=[(curve, charts.noise_curve(curve)) for curve in told.curves],
-            curve_keys=charts.KEYS,
-            curve_figures=charts.FIGURES,
-            dash=words.DASH,
         )
     )

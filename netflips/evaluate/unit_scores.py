@@ -1,6 +1,6 @@
 """How near translated units come to the references: unit error rate, BLEU and chrF over a whole test split."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +14,7 @@ from avcore.files import require_file
 from avcore.plain_text import aligned, several
 from avcore.provenance import pip_line
 from avcore.runs.journal import iter_rows
+from avcore.statistics import bootstrap
 from avcore.units import Ids, Units, format_units, parse_units
 from avcore.units.edit_distance import edit_distance
 from avdata.unit_store import UNIT_SUFFIXES, read_units
@@ -39,13 +40,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class UnitScores:
-    """Figures over all utterances together. bleu, chrf: 0 to 100. signatures: how sacrebleu computed each."""
+    """Figures over all utterances together. unit_error_rate_interval: low and high; {} of one utterance. bleu, chrf: 0 to
+    100. signatures: how sacrebleu computed each."""
 
     utterances: int
     reference_units: int
     found_units: int
     exact: float
     unit_error_rate: float
+    unit_error_rate_interval: Mapping[str, float]
     bleu: float
     chrf: float
     signatures: Mapping[str, str]
@@ -62,18 +65,20 @@ def score(pairs: Sequence[Pair]) -> UnitScores:
     if not pairs:
         raise UsageError("there is nothing to score", found="0 utterances")
     bleu, chrf = _scorers(is_sentence=False)
-    words, characters = _texts(pairs, format_units), _texts(pairs, as_characters)
-    lengths = sum(len(pair.reference) for pair in pairs)
-    distances = sum(edit_distance(pair.found, pair.reference) for pair in pairs)
-    found = bleu.corpus_score(*words), chrf.corpus_score(*characters)
+    words, characters = (
+        ([form(pair.found) for pair in pairs], [[form(pair.reference) for pair in pairs]]) for form in (format_units, as_characters)
+    )
+    lengths, errors = [len(pair.reference) for pair in pairs], [edit_distance(pair.found, pair.reference) for pair in pairs]
+    rate = bootstrap(errors, [max(length, 1) for length in lengths])
     return UnitScores(
         utterances=len(pairs),
-        reference_units=lengths,
+        reference_units=sum(lengths),
         found_units=sum(len(pair.found) for pair in pairs),
         exact=float(np.mean([np.array_equal(pair.found, pair.reference) for pair in pairs])),
-        unit_error_rate=distances / max(1, lengths),
-        bleu=found[0].score,
-        chrf=found[1].score,
+        unit_error_rate=sum(errors) / max(1, sum(lengths)),
+        unit_error_rate_interval={"low": rate.low, "high": rate.high} if len(pairs) > 1 else {},
+        bleu=bleu.corpus_score(*words).score,
+        chrf=chrf.corpus_score(*characters).score,
         signatures={"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
     )
 
@@ -112,10 +117,6 @@ def table(scores: UnitScores, cut: int | None = None) -> str:
 def as_characters(ids: Ids) -> str:
     """Units int64 [U] as a text of U characters."""
     return "".join(chr(_FIRST_CHARACTER + int(unit)) for unit in ids)
-
-
-def _texts(pairs: Sequence[Pair], form: Callable[[Ids], str]) -> tuple[list[str], list[list[str]]]:
-    return [form(pair.found) for pair in pairs], [[form(pair.reference) for pair in pairs]]
 
 
 def _scorers(is_sentence: bool) -> tuple[Any, Any]:

@@ -15,10 +15,8 @@ from avcore.outputs import Input, Output
 from avcore.plain_text import say, several
 from avcore.progress import bars
 from avcore.runs.journal import write_rows
-from avcore.statistics import bootstrap
 from avcore.texts import read_json
 from avcore.units import Ids, Units
-from avcore.units.edit_distance import edit_distance
 from avcore.usage import add_quiet_options
 from avdata.manifest import iter_entries
 from netflips.evaluate import unit_scores
@@ -177,17 +175,16 @@ def _translate(
 def _tell(pairs: list[Pair], options: argparse.Namespace, cut: int | None = None) -> None:
     """Write and say the figures. cut: translations that reached the limit of length, None = nothing was translated here."""
     scores = score(pairs)
-    errors = bootstrap([edit_distance(one.found, one.reference) for one in pairs], [max(len(one.reference), 1) for one in pairs])
+    ends = scores.unit_error_rate_interval
     if options.rows is not None:
         write_rows(options.rows, unit_scores.rows(pairs))
     if options.json is not None:
-        ends = {"low": round(errors.low, 4), "high": round(errors.high, 4)} if len(pairs) > 1 else {}
-        rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in vars(scores).items()}
-        content = {**rounded, "unit_error_rate_interval": ends} | ({} if cut is None else {"truncated": cut})
-        write_text(options.json, json.dumps(content, indent=1) + "\n")
+        content = {name: round(value, 4) if isinstance(value, float) else value for name, value in vars(scores).items()}
+        content["unit_error_rate_interval"] = {end: round(value, 4) for end, value in ends.items()}
+        write_text(options.json, json.dumps(content | ({} if cut is None else {"truncated": cut}), indent=1) + "\n")
     say(unit_scores.table(scores, cut))
-    if len(pairs) > 1:
-        say(f"unit error rate: 95 % interval {errors.low:.3f} to {errors.high:.3f} (bootstrap over utterances)")
+    if ends:
+        say(f"unit error rate: 95 % interval {ends['low']:.3f} to {ends['high']:.3f} (bootstrap over utterances)")
 
 
 COMMANDS = {"units": (build_units_parser, _score_units), "translate": (build_translate_parser, _score_translations)}
