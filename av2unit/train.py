@@ -6,34 +6,35 @@ python -m av2unit.train export --run-dir runs/x --out-path models/encoder.safete
 
 import sys
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from av2unit.training.config import TrainConfig
 from av2unit.training.export import build_parser, export
 from avcore.command import run
 from avcore.progress import bars
-from avtrain.entry import check_or_train, main_of
+from avtrain.entry import train_of
 
-_EXPORT = "export"
+if TYPE_CHECKING:
+    from av2unit.training.task import UnitEncoderTask
 
 
-def train(config: TrainConfig) -> int | None:
-    """Check everything, then train to the end or until a signal; returns the exit code."""
+def make_task(config: TrainConfig) -> "UnitEncoderTask":
+    """Read everything that a run needs and check it."""
     # Loads accelerate and the media decoders, which --help and --print-config do without.
     from av2unit.training.task import UnitEncoderTask
 
     with bars() as progress:
         task = UnitEncoderTask(config, progress)
     task.write_left_out()
-    return check_or_train(task, config, config.check_only)
+    return task
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == [_EXPORT]:
-        return run(build_parser(), export, arguments[1:])
-    purpose = f"Train the unit encoder by masked prediction. `{_EXPORT} --help` tells how to export what was trained."
-    return main_of(TrainConfig, train, "av2unit/train_debug", "av2unit.train", purpose, arguments)
+    """Run the command and return its exit code."""
+    purpose = "Train the unit encoder by masked prediction. `export --help` tells how to export what was trained."
+    others = {"export": partial(run, build_parser(), export)}
+    return train_of(TrainConfig, make_task, "av2unit/train_debug", "av2unit.train", purpose, argv, others)
 
 
 if __name__ == "__main__":

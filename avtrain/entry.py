@@ -9,10 +9,12 @@ OmegaConf and what else only training needs (the extra `train`) are loaded once 
 import argparse
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avcore.command import Parser, run
@@ -23,7 +25,6 @@ from avcore.provenance import pip_line
 from avcore.usage import add_quiet_options
 
 if TYPE_CHECKING:
-    from avtrain.config import RunConfig
     from avtrain.task import Task
 
 
@@ -117,20 +118,37 @@ def read_config(schema: type[Config], name: str, overrides: Sequence[str], folde
     return compose_config(schema, name, overrides, list(dict.fromkeys([folder, CONFIG_FOLDER])), CONFIG_FOLDER)
 
 
-def check_or_train(task: "Task", config: "RunConfig", check_only: bool) -> int | None:
-    """What a trainer does with a task that was made, and thereby checked: train it, unless only the check was asked for.
+def train_of(
+    schema: type[Config],
+    make_task: Callable[[Config], "Task"],
+    default: str,
+    prog: str,
+    purpose: str,
+    argv: Sequence[str] | None = None,
+    others: Mapping[str, Callable[[Sequence[str]], int]] = MappingProxyType({}),
+) -> int:
+    """The command line of a trainer; returns the exit code. Without `check_only` in its config what `make_task` makes is trained.
 
-    Returns the exit code, None = done.
+    make_task: reads and checks everything that a run needs. others: what is done where the first word is their name. The rest: see
+    `main_of`.
     """
-    if check_only:
-        from avtrain.processes import check_run
 
-        check_run(config)
-        LOG.info("everything fits; nothing was trained (check_only)")
-        return None
-    from avtrain.loop import run_task  # accelerate is loaded only when training begins
+    def work(config: Any) -> int | None:
+        task = make_task(config)
+        if config.check_only:
+            from avtrain.processes import check_run
 
-    return run_task(task, config)
+            check_run(config)
+            LOG.info("everything fits; nothing was trained (check_only)")
+            return None
+        from avtrain.loop import run_task  # accelerate is loaded only when training begins
+
+        return run_task(task, config)
+
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in others:
+        return others[words[0]](words[1:])
+    return main_of(schema, work, default, prog, purpose, words)
 
 
 def main_of(

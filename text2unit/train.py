@@ -16,7 +16,7 @@ import torch
 from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
 from avcore.errors import CheckpointError
 from avcore.units.vocabulary import require_same_vocabulary
-from avtrain.entry import check_or_train, main_of
+from avtrain.entry import train_of
 from text2unit.config import SpellerConfig, read_speller_config
 from text2unit.speller import Network, network_of
 from text2unit.stage import SPELLER
@@ -25,7 +25,6 @@ from text2unit.training.config import SpellerRunConfig, check_config
 from text2unit.training.corpus import Corpus, read_corpus
 from text2unit.training.task import SpellerTask
 
-_EXPORT = "export"
 _ALIGNER = "aligner."
 
 
@@ -52,19 +51,11 @@ def _start_from(path: str, network: Network, sizes: SpellerConfig, corpus: Corpu
     load_strict(network, {name: tensor.clone() for name, tensor in checkpoint.tensors.items()} | own, checkpoint)
 
 
-def train(config: SpellerRunConfig) -> int | None:
-    """Train to the end or until a signal; returns the exit code."""
-    task = make_task(config)
-    return check_or_train(task, config, config.check_only)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == [_EXPORT]:
-        return export.main(words[1:])
-    purpose = f"Train a speller, text to units; `{_EXPORT}` writes it as a checkpoint."
-    return main_of(SpellerRunConfig, train, "text2unit/train", "text2unit.train", purpose, words)
+    purpose = "Train a speller, text to units; `export` writes it as a checkpoint."
+    others = {"export": export.main}
+    return train_of(SpellerRunConfig, make_task, "text2unit/train", "text2unit.train", purpose, argv, others)
 
 
 if __name__ == "__main__":

@@ -12,15 +12,13 @@
 import sys
 from collections.abc import Sequence
 
-from avtrain.entry import check_or_train, main_of
+from avtrain.entry import train_of
 from unit2av.lipsync.wav2lip.training import export as export_lipsync
 from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig, check_expert, check_generator
 from unit2av.lipsync.wav2lip.training.corpus import cache_folder, read_sound_clips
 from unit2av.lipsync.wav2lip.training.expert import ExpertTask
 from unit2av.lipsync.wav2lip.training.start import load_expert, start_expert, start_generator, start_quality
 from unit2av.lipsync.wav2lip.training.task import GeneratorTask
-
-_EXPERT, _EXPORT = "expert", "export"
 
 
 def make_task(config: GeneratorConfig) -> GeneratorTask:
@@ -44,26 +42,16 @@ def make_expert_task(config: ExpertConfig) -> ExpertTask:
     return ExpertTask(config, clips, cache_folder(config.data, config.run_dir), expert)
 
 
-def train(config: GeneratorConfig) -> int | None:
-    """Train the generator to the end or until a signal; returns the exit code."""
-    return check_or_train(make_task(config), config, config.check_only)
-
-
-def train_expert(config: ExpertConfig) -> int | None:
-    """Train the sync expert to the end or until a signal; returns the exit code."""
-    return check_or_train(make_expert_task(config), config, config.check_only)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == [_EXPORT]:
-        return export_lipsync.main(words[1:])
-    if words[:1] == [_EXPERT]:
-        purpose = "Train the sync expert of Wav2Lip."
-        return main_of(ExpertConfig, train_expert, "unit2av/lipsync_expert", f"train_lipsync {_EXPERT}", purpose, words[1:])
-    purpose = f"Train the generator of Wav2Lip; `{_EXPERT}` first trains its sync expert, `{_EXPORT}` writes published files."
-    return main_of(GeneratorConfig, train, "unit2av/lipsync", "train_lipsync", purpose, words)
+    purpose = "Train the generator of Wav2Lip; `expert` first trains its sync expert, `export` writes published files."
+    others = {"expert": _train_expert, "export": export_lipsync.main}
+    return train_of(GeneratorConfig, make_task, "unit2av/lipsync", "train_lipsync", purpose, argv, others)
+
+
+def _train_expert(argv: Sequence[str]) -> int:
+    purpose = "Train the sync expert of Wav2Lip."
+    return train_of(ExpertConfig, make_expert_task, "unit2av/lipsync_expert", "train_lipsync expert", purpose, argv)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from avtrain.entry import check_or_train, main_of
+from avtrain.entry import train_of
 from unit2av.face.training.config import SyncTrainConfig, check_sync
 from unit2av.face.training.corpus import cache_folder, read_clips
 from unit2av.face.training.sync import SyncTask
@@ -27,15 +27,9 @@ def make_task(config: SyncTrainConfig) -> SyncTask:
     return SyncTask(config, clips, cache_folder(config.data, config.run_dir))
 
 
-def train(config: SyncTrainConfig) -> int | None:
-    """Train to the end or until a signal; returns the exit code."""
-    task = make_task(config)
-    return check_or_train(task, config, config.check_only)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return main_of(SyncTrainConfig, train, "unit2av/sync", "train_sync", "Train the sync expert for lip training.", argv)
+    return train_of(SyncTrainConfig, make_task, "unit2av/sync", "train_sync", "Train the sync expert for lip training.", argv)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dataclasses import replace
 from avcore.progress import bars
 from avdata.published.unit2a import check_range
 from avdata.unit_store import table_size
-from avtrain.entry import check_or_train, main_of
+from avtrain.entry import train_of
 from unit2av.voice.training import export as export_unit2a
 from unit2av.voice.training.config import Unit2aConfig, check_config, check_edge_unit
 from unit2av.voice.training.corpus import Corpus, pitch_tracks, read_corpus
@@ -22,7 +22,6 @@ from unit2av.voice.training.harmonic import HarmonicTask
 from unit2av.voice.training.start import TrainedHarmonic, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
 
-_EXPORT = "export"
 _MODEL = "model="
 
 
@@ -52,19 +51,11 @@ def _sized(config: Unit2aConfig, corpus: Corpus) -> Unit2aConfig:
     return replace(config, model=replace(model, num_units=num_units, speaker_dim=speaker_dim))
 
 
-def train(config: Unit2aConfig) -> int | None:
-    """Train to the end or until a signal; returns the exit code."""
-    task = make_task(config)
-    return check_or_train(task, config, config.check_only)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == [_EXPORT]:
-        return export_unit2a.main(words[1:])
-    purpose = f"Train the unit vocoder of one language; `{_EXPORT}` puts it into a renderer checkpoint."
-    return main_of(Unit2aConfig, train, "unit2av/unit2a", "train_unit2a", purpose, [_as_config(word) for word in words])
+    words = [_as_config(word) for word in (sys.argv[1:] if argv is None else argv)]
+    purpose = "Train the unit vocoder of one language; `export` puts it into a renderer checkpoint."
+    return train_of(Unit2aConfig, make_task, "unit2av/unit2a", "train_unit2a", purpose, words, {"export": export_unit2a.main})
 
 
 def _as_config(word: str) -> str:

@@ -10,15 +10,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from avtrain.entry import check_or_train, main_of
+from avtrain.entry import train_of
 from unit2av.face.model import WINDOW_FRAMES
 from unit2av.face.training import export as export_unit2v
 from unit2av.face.training.config import Unit2vConfig, check_unit2v
 from unit2av.face.training.corpus import cache_folder, read_clips
 from unit2av.face.training.start import start_face_model, start_sync_expert
 from unit2av.face.training.task import Unit2vTask
-
-_EXPORT = "export"
 
 
 def make_task(config: Unit2vConfig) -> Unit2vTask:
@@ -36,19 +34,11 @@ def make_task(config: Unit2vConfig) -> Unit2vTask:
     return Unit2vTask(config, clips, cache_folder(config.data, config.run_dir), face, expert)
 
 
-def train(config: Unit2vConfig) -> int | None:
-    """Train to the end or until a signal; returns the exit code."""
-    task = make_task(config)
-    return check_or_train(task, config, config.check_only)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == [_EXPORT]:
-        return export_unit2v.main(words[1:])
-    purpose = f"Train the face renderer; `{_EXPORT}` puts it into a renderer checkpoint."
-    return main_of(Unit2vConfig, train, "unit2av/unit2v", "train_unit2v", purpose, words)
+    purpose = "Train the face renderer; `export` puts it into a renderer checkpoint."
+    others = {"export": export_unit2v.main}
+    return train_of(Unit2vConfig, make_task, "unit2av/unit2v", "train_unit2v", purpose, argv, others)
 
 
 if __name__ == "__main__":
