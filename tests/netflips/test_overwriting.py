@@ -67,7 +67,7 @@ def _parsers() -> Iterator[tuple[str, Parser]]:
     """The parsers of all commands, by the module and the name of each."""
     rooms = ("avcore", "avtrain", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips", "workshop")
     for path in (path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))):
-        for name in re.findall(r"^def (build\w*parser)\(", path.read_text(encoding="utf-8"), re.MULTILINE):
+        for name in re.findall(r"^(?:def )?(build\w*parser)[(, ]", path.read_text(encoding="utf-8"), re.MULTILINE):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             for parser in _with_subparsers(getattr(import_module(module), name)()):
                 yield module, parser
