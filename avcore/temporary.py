@@ -20,8 +20,6 @@ _HOST = f"{zlib.crc32(os.uname().nodename.encode()):08x}"
 _OTHER_HOST_S = 86_400.0
 """Of another machine's file in a shared folder a lock may not be seen; it is left alone while it may be in use."""
 _MARKED = re.compile(r"\..*\.netflips-([0-9a-f]{8})-[a-z0-9_]{8}(\..*)?", re.DOTALL)
-_UNMARKED = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)*")
-"""How earlier versions, which held no locks, named such files."""
 
 _swept: set[tuple[int, int]] = set()
 
@@ -41,11 +39,10 @@ def temporary_beside(path: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def sweep(folder: Path, *, below: bool = False, unmarked_after_s: float | None = None) -> None:
+def sweep(folder: Path, *, below: bool = False) -> None:
     """Remove what killed runs left under a temporary name in a folder; links are not followed.
 
-    below: in its folders, too. unmarked_after_s: also files as earlier versions named them, which carry no lock, when they
-    were not written for so many seconds; only for folders that hold nothing but our own.
+    below: in its folders, too.
     """
     if folder.is_symlink():
         return
@@ -53,12 +50,9 @@ def sweep(folder: Path, *, below: bool = False, unmarked_after_s: float | None =
         if not below:
             folders.clear()
         for name in names:
-            marked = _MARKED.fullmatch(name)
-            if marked is None and (unmarked_after_s is None or _UNMARKED.fullmatch(name) is None):
-                continue
-            least_s = (unmarked_after_s or 0.0) if marked is None else 0.0 if marked[1] == _HOST else _OTHER_HOST_S
-            with suppress(OSError):
-                _remove_if_left(Path(place, name), least_s)
+            if marked := _MARKED.fullmatch(name):
+                with suppress(OSError):
+                    _remove_if_left(Path(place, name), 0.0 if marked[1] == _HOST else _OTHER_HOST_S)
 
 
 def flush(path: Path) -> None:

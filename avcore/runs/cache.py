@@ -35,7 +35,6 @@ _RUNS = "runs"
 _LARGE = ("pictures", "speech", "lips")
 _INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
 _KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
-_ABANDONED_S = 3600.0
 _FORMAT = "2"
 """Changes whenever work of an older NetfLips must not be used any more."""
 
@@ -184,7 +183,7 @@ class WorkFolder:
                     (self.folder / name).unlink(missing_ok=True)
         sweep(self.folder)
         for stage in {runs, *(path.parent for path in self._used), *(self.folder / name for name in _LARGE)}:
-            sweep(stage, unmarked_after_s=_ABANDONED_S)
+            sweep(stage)
 
     def has_written(self, path: Path) -> bool:
         """Whether a file beside the output is as an earlier run with this folder wrote it."""

@@ -212,7 +212,7 @@ class Workplace:
         self.temporary.mkdir(parents=True)
         if (self.journal / _RUNNING).exists():
             LOG.info("%s: an earlier run was broken off; going on", self.out)
-            sweep(self.out, below=True, unmarked_after_s=0.0)
+            sweep(self.out, below=True)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _remove_leftovers(out_dir: Path) -> None:
     """Remove files that a killed run had under a temporary name."""
     sweep(out_dir)
     for name in _FOLDERS:
-        sweep(out_dir / name, below=True, unmarked_after_s=0.0)
+        sweep(out_dir / name, below=True)
 
 
 @dataclass(frozen=True)

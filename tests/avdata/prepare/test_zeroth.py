@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from avcore.media import read_speech
+from avcore.temporary import _HOST
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
 from avdata.prepare.zeroth import main
@@ -133,7 +134,7 @@ def test_killed_and_resumed_as_if_unbroken(tmp_path: Path) -> None:
     done = _lines(out)
     assert 20 <= done < 180
     assert not (out / "manifest.jsonl").exists()
-    (out / "audio" / ".106_003_0000.abcd1234.wav").write_bytes(b"half")  # what a kill inside a write leaves
+    (out / "audio" / f".106_003_0000.netflips-{_HOST}-abcd1234.wav").write_bytes(b"half")  # what a kill inside a write leaves
     kept = {path: path.stat().st_mtime_ns for path in out.rglob("*.wav")}
     assert _prepare(root, out) == 0
     assert _prepare(root, whole) == 0

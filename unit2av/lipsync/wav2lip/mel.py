@@ -5,7 +5,7 @@ pictures end some 120 ms before the sound, and lips come 40 ms before what the n
 one picture (of 25 a second) earlier. The corrected timing begins chunks there, with silence around the sound.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -85,24 +85,6 @@ def _to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
 def _to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     start = _BREAK_HZ / _LINEAR_HZ
     return np.where(mel < start, mel * _LINEAR_HZ, _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, start) - start)))
-
-
-def published_starts(num_columns: int, rate: float) -> NDArray[np.int64]:
-    """Where the chunks of a mel of `num_columns` begin, one for each picture at `rate` Hz, as published: int64 of shape [F].
-
-    One for each picture whose chunk is whole, and one more: the last 16 columns. Raises NoSpeechError for fewer columns.
-    """
-    if num_columns < CHUNK:
-        raise NoSpeechError("the sound is too short for lips", expected=f"{CHUNK / MEL_RATE:g} s or more")
-    return np.array(list(_published_starts(num_columns, MEL_RATE / rate)), dtype=np.int64)
-
-
-def _published_starts(num_columns: int, step: float) -> Iterator[int]:
-    picture = 0
-    while (start := int(picture * step)) + CHUNK <= num_columns:
-        yield start
-        picture += 1
-    yield num_columns - CHUNK
 
 
 def chunks_at(mel: Mel, times: Sequence[Seconds], is_published: bool = False) -> Mel:

@@ -1,14 +1,16 @@
-"""What Wav2Lip's program does around its network, to the pixel, for results that are to be compared with it.
+"""What Wav2Lip's program does around its network, to the pixel, so that the whole path can be compared with it.
 
 Boxes are those of its detector: whole pixels. The product's own way is in `unit2av.lipsync.wav2lip.mouth`.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import count, takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.faces.crop import Box
+from unit2av.lipsync.wav2lip.mel import CHUNK, MEL_RATE
 
 WholeBoxes = NDArray[np.int64]
 PADS = (0, 10, 0, 0)
@@ -38,6 +40,16 @@ def smoothed_boxes(boxes: WholeBoxes) -> WholeBoxes:
     return smoothed
 
 
-def restarted(num_pictures: int, count: int) -> Iterator[int]:
-    """Which of `count` pictures is shown at each step: from the first one again when they are used up."""
-    return (step % count for step in range(num_pictures))
+def restarted(num_pictures: int, num_given: int) -> Iterator[int]:
+    """Which of `num_given` pictures is shown at each step: from the first one again when they are used up."""
+    return (step % num_given for step in range(num_pictures))
+
+
+def published_starts(num_columns: int, rate: float) -> NDArray[np.int64]:
+    """Where the chunks of a mel of `num_columns` begin, one for each picture at `rate` Hz: int64 of shape [F].
+
+    One for each picture whose chunk is whole, and one more: the last 16 columns.
+    """
+    wanted = (int(picture * (MEL_RATE / rate)) for picture in count())
+    whole = takewhile(lambda start: start + CHUNK <= num_columns, wanted)
+    return np.array([*whole, num_columns - CHUNK], dtype=np.int64)
