@@ -114,28 +114,17 @@ class UnderOtherSound:
 class Case:
     """What went in and what was expected, as metrics look at it; None where there is no such side.
 
-    source: what the outcome was made from. reference: what is right, speech or a video of the same words.
+    language: that the outcome speaks, two letters. source: what it was made from. reference: what is right, speech or a video of
+    the same words. reference_text: what should be said. report: JSON of `netflips dub --report`.
     """
 
+    language: str
     source: Clip | None
     reference: Clip | None
+    reference_text: str | None
+    report: Path | None
     files: CaseFiles
     clips: "Clips"
-
-    @property
-    def language(self) -> str:
-        """That the dub speaks, two letters."""
-        return self.files.language
-
-    @property
-    def reference_text(self) -> str | None:
-        """What should be said."""
-        return self.files.reference_text or None
-
-    @property
-    def report(self) -> Path | None:
-        """What the dub told."""
-        return self.files.report
 
     @property
     def other_voices(self) -> Sequence[Floats]:
@@ -173,7 +162,7 @@ class Clips:
         """A case by its number."""
         files = self._cases[number]
         source, reference = (None if path is None else self.clip(path, files.language) for path in (files.source, files.reference))
-        return Case(source, reference, files, self)
+        return Case(files.language, source, reference, files.reference_text or None, files.report, files, self)
 
     def outcome(self, number: int, subject: str = DUBBED, stand_in: Path | None = None) -> Clip | None:
         """What stands in the dub's place; None where the case has no such subject. stand_in: the file of `TRUE_UNITS`."""

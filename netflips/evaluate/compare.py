@@ -92,16 +92,14 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
         if own.heard_by and other.heard_by and own.heard_by != other.heard_by:
             notes.append(f"{measure}: heard by {own.heard_by} and by {other.heard_by}")
         elif name == LIKENESS[0]:
-            kinds = {one: a[one][1].kind for one in LIKENESS if one in a}
-            found += _likeness(own, other, kinds, "ko" if _has(a, LIKENESS[-1]) else "", failed)
+            figures = {one: a[one][1] for one in LIKENESS if one in a}
+            is_korean = LIKENESS[-1] in figures and figures[LIKENESS[-1]].by_clip.values
+            kinds = {one: figure.kind for one, figure in figures.items()}
+            found += _likeness(own, other, kinds, "ko" if is_korean else "", failed)
         elif name not in LIKENESS and (both := own.by_clip.compared(other.by_clip)) is not None:
             value, difference = both
             found.append(Compared(name, own.kind, value, value + difference.value, difference, failed))
     return found, list(dict.fromkeys(notes))
-
-
-def _has(figures: Mapping[str, tuple[str, RunFigure]], name: str) -> bool:
-    return name in figures and bool(figures[name][1].by_clip.values)
 
 
 def _likeness(

@@ -62,10 +62,6 @@ class SuiteSettings:
     facts: Mapping[str, str] = field(default_factory=dict)
     beside: tuple[Row, ...] = ()
 
-    def asked_of(self, cases: Sequence[CaseFiles]) -> dict[str, AskedFigures]:
-        """What is measured of each group that there is."""
-        return {case.group: self.asked.get(case.group, self.asked.get("", AskedFigures(()))) for case in cases}
-
 
 def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Told:
     """Measure cases and write everything into a folder, where a stopped run goes on.
@@ -75,7 +71,7 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
     judges = Judges(settings.judges)
     with folder_lock(out_dir):
         stand_ins = dict[str, Path]()
-        asked = settings.asked_of(cases)
+        asked = {case.group: settings.asked.get(case.group, settings.asked.get("", AskedFigures(()))) for case in cases}
         if settings.models is not None and any(TRUE_UNITS in one.subjects for one in asked.values()):
             stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
         work = Work(tuple(cases), asked, settings.judges, stand_ins)
