@@ -17,7 +17,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.loading import loading
 from avcore.outputs import Input, Output
-from avcore.plain_text import json_text, say, several
+from avcore.plain_text import aligned, json_text, say, several
 from avcore.progress import bars
 from avcore.runs.journal import write_rows
 from avcore.statistics import Figure, bootstrap
@@ -145,12 +145,11 @@ def _lips_of(manifest: Manifest, entry: Entry) -> Any:
 
 
 def _table(measured: dict[str, dict[str, Figure]]) -> str:
-    lines = ["language  utterances  WER               CER"]
+    lines = [("language", "utterances", "WER", "CER")]
     for name, part in measured.items():
-        cells = [_cell(part.get(measure)) for measure in ("wer", "cer")]
-        n = max((one.n for one in part.values()), default=0)
-        lines.append(f"{name:<8}  {n:>10}  {cells[0]:<20}  {cells[1]}")
-    return "\n".join(lines)
+        wer, cer = (_cell(part.get(measure)) for measure in ("wer", "cer"))
+        lines.append((name, str(max((one.n for one in part.values()), default=0)), wer, cer))
+    return aligned(lines).rstrip("\n")
 
 
 def _cell(figure: Figure | None) -> str:
