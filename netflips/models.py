@@ -4,14 +4,13 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.stages import Running, Stage
 from avcore.contracts import Extractor, Speaker, Translator, Voice
 from avcore.errors import CheckpointError, UsageError
 from avcore.units.vocabulary import require_same_vocabulary
-from netflips.cascade.absent import NoExtractor, NoTranslator
 from netflips.options import ModelPaths, RunOptions
 from netflips.stages import load, load_renderer, load_speaker_encoder
 from unit2av.stage import RENDERER
@@ -23,14 +22,38 @@ if TYPE_CHECKING:
 _Loaded = TypeVar("_Loaded")
 
 
+class _Absent:
+    """Stands in the cascade for the unit encoder or the unit translator, which it has not. what: which of them."""
+
+    vocabulary = fingerprint = decoding = trained_on = ""
+    domain = agreement = default_search = None
+    languages = ()
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise UsageError(
+            f"these models have no {self._what}", found="models of the cascade", hint="load those of the unit pipeline"
+        )
+
+    def readings(self, *_: object) -> list[Any]:
+        """None: there is no score."""
+        return []
+
+    def put_away(self) -> None:
+        """Nothing is there to be put away."""
+
+
 @dataclass(frozen=True)
 class Models:
     """What dubs.
 
     fingerprints: of the checkpoints, by the names of their stages. paths: where they came from. how: how they run. puts_away: see
-    RunOptions. In the cascade nobody stands in for extractor and translator (`netflips.cascade.absent`). The renderer is
-    named by its class: a recording's silences ask for the shape of a unit, which only lips that are
-    drawn by units have.
+    RunOptions. The renderer is named by its class: a recording's silences ask for the shape of a unit, which only lips that
+    are drawn by units have.
     """
 
     extractor: Extractor
@@ -99,9 +122,11 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     """
     how = Running(run.device, run.precision, source, target)
     offset = None if run.vocoder_unit_offset == "auto" else run.vocoder_unit_offset
+    no_encoder: Any = _Absent("unit encoder")
+    no_translator: Any = _Absent("unit translator")
     if paths.av2unit is None:
         vocoder, renderer, made_of = load_renderer(paths.unit2av, replace(how, unit_offset=offset))
-        return Models(NoExtractor(), NoTranslator(), vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.puts_away)
+        return Models(no_encoder, no_translator, vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.puts_away)
     wanted: list[tuple[Stage, Path, Running]] = [
         (RENDERER, paths.unit2av, replace(how, unit_offset=offset)),
         (UNIT_ENCODER, paths.av2unit, how),
@@ -109,7 +134,7 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     if paths.utut is not None:
         wanted.insert(0, (TRANSLATOR, paths.utut, replace(how, unit_offset=run.translator_unit_offset)))
     *translators, (vocoder, renderer, of_renderer), extractor = _load_at_once(wanted)
-    translator = translators[0] if translators else NoTranslator()
+    translator = translators[0] if translators else no_translator
     if paths.utut is not None:
         require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")
     require_same_vocabulary(extractor.vocabulary, vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")

@@ -35,16 +35,13 @@ class Fit:
     """How one utterance was fitted, in steps of 20 ms.
 
     natural_steps: predicted length; steps: length as spoken; slot_steps: of the original. factor = steps / natural_steps.
-    slack: of the slot left over. in_pause: spoken in the pause after the slot. overrun: what fits neither slot nor pause
-    at the fastest pace allowed; the picture is held for it (held), or it is spoken faster than the bounds say (hurried).
-    cut: what even that could not save.
+    overrun: what fits neither slot nor the pause after it at the fastest pace allowed; the picture is held for it (held), or it is
+    spoken faster than the bounds say (hurried). cut: what even that could not save.
     """
 
     natural_steps: int
     steps: int
     slot_steps: int
-    slack: int = 0
-    in_pause: int = 0
     overrun: int = 0
     held: int = 0
     is_hurried: bool = False
@@ -70,15 +67,13 @@ def fit_durations(natural: Ids, slot_steps: int, pause_steps: int, pace: Pace | 
     steps = min(max(slot_steps, shortest), longest)
     overrun = max(steps - room, 0)
     if not overrun:
-        fit = Fit(total, steps, slot_steps, slack=max(slot_steps - steps, 0), in_pause=max(steps - slot_steps, 0))
-        return scale_durations(natural, steps), fit
+        return scale_durations(natural, steps), Fit(total, steps, slot_steps)
     if pace.may_hold:
-        fit = Fit(total, steps, slot_steps, in_pause=pause_steps, overrun=overrun, held=overrun)
-        return scale_durations(natural, steps), fit
+        return scale_durations(natural, steps), Fit(total, steps, slot_steps, overrun, held=overrun)
     kept = natural[: max(room, 1)]
     steps = max(room, 1)
     left_out = len(natural) - len(kept)
-    fit = Fit(total, steps, slot_steps, in_pause=pause_steps, overrun=overrun, is_hurried=True, cut=left_out)
+    fit = Fit(total, steps, slot_steps, overrun, is_hurried=True, cut=left_out)
     return scale_durations(kept, steps), fit
 
 
@@ -86,12 +81,11 @@ def fit_as_it_is(natural: Ids, slot_steps: int, pause_steps: int, may_hold: bool
     """Fit speech that is heard as it sounds: it is never stretched; what finds no room holds the picture, or is cut off."""
     total, room = int(natural.sum()), max(slot_steps + pause_steps, 1)
     overrun = max(total - room, 0)
-    in_pause = min(max(total - slot_steps, 0), pause_steps)
     if may_hold or not overrun:
-        return natural, Fit(total, total, slot_steps, max(slot_steps - total, 0), in_pause, overrun, held=overrun)
+        return natural, Fit(total, total, slot_steps, overrun, held=overrun)
     ends = np.minimum(np.cumsum(natural), room)
     kept = np.diff(ends, prepend=0)
-    return kept[kept > 0], Fit(total, room, slot_steps, in_pause=in_pause, overrun=overrun, cut=overrun)
+    return kept[kept > 0], Fit(total, room, slot_steps, overrun, cut=overrun)
 
 
 def scale_durations(durations: Ids, total: int) -> Ids:
