@@ -16,8 +16,8 @@ from avcore.decoding.beam import SearchConfig
 from avcore.errors import CheckpointError
 from avcore.timeline import frames_to_seconds
 from avcore.units import Units
-from benchmarks.pretended_device import CUDA, pretended_device
 from netflips.stages import SHIPPED
+from tests.pretended_device import CUDA, pretended_device
 from text2unit.speller import TextSpeller
 from unit2av.lipsync.wav2lip.mel import mel_of
 from unit2av.lipsync.wav2lip.mouth import SoundMouth
@@ -155,17 +155,6 @@ def test_nothing_waits_within_a_loop(name: str, precision: str) -> None:
                 assert waits, what  # else it did not run on the device
     halves = device.products.keys() - {torch.float32}
     assert halves == ({PRECISIONS[precision]} if precision != "float32" and not row.is_float32 else set())
-
-
-def test_memory_is_that_of_the_tensors_that_are_there() -> None:
-    with pretended_device() as device, torch.inference_mode():
-        kept = torch.zeros(1000).to(CUDA)
-        assert device.held == 4000
-        for _ in range(3):
-            part = (kept + 1)[:10]
-        assert device.held == 8000  # a part holds all of its storage
-        del part
-        assert (device.held, device.peak) == (4000, 12000)
 
 
 def test_what_waits_is_seen() -> None:

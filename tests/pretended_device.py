@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
-from weakref import finalize
 
 import torch
 from torch import Tensor, nn
@@ -44,9 +43,6 @@ class PretendedDevice(TorchDispatchMode):
         self._fake = fake
         self.waits: Counter[str] = Counter()
         self.products: Counter[torch.dtype] = Counter()
-        self.held = self.peak = 0
-        """Bytes of the device that tensors hold now, and the most since `peak` was set."""
-        self._users: Counter[int] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -76,28 +72,9 @@ class PretendedDevice(TorchDispatchMode):
         with self._fake:
             args, kwargs = tree_map(_as_pretended, (args, kwargs))
         made = func(*args, **kwargs)
-        for one in tree_leaves(made):
-            self._hold(one)
         if func.overloadpacket in PRODUCTS:
             self.products[made.dtype] += 1
         return made
-
-    def _hold(self, made: Any) -> None:
-        """Count the memory of a new tensor until the last one of its storage is gone."""
-        if not isinstance(made, FakeTensor) or made.device.type != "cuda":
-            return
-        storage = made.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
-        if not self._users[key]:
-            self.held += size
-            self.peak = max(self.peak, self.held)
-        self._users[key] += 1
-        finalize(made, self._let_go, key, size)
-
-    def _let_go(self, key: int, size: int) -> None:
-        self._users[key] -= 1
-        if not self._users[key]:
-            self.held -= size
 
     def _wait(self, kind: str) -> None:
         ours = [
