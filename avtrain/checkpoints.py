@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from avcore.errors import CheckpointError
+from avcore.errors import CheckpointError, UsageError
 from avcore.files import atomic_output, require_file
+from avcore.outputs import Input, Output
+from avcore.usage import Parser, add_quiet_options
 from avtrain.config import State
 
 LOG = logging.getLogger("netflips.train")
@@ -78,6 +80,24 @@ def read_state(path: Path) -> State:
     except Exception as error:
         found = "; ".join(str(error).splitlines()[:1]) or type(error).__name__
         raise CheckpointError("this training checkpoint is damaged and cannot be read", path=path, found=found) from error
+
+
+def export_parser(prog: str, description: str, out: str = "x.safetensors; x.json is written beside it") -> Parser:
+    """The options that every export of a run has. out: help of its --out-path."""
+    parser = Parser(prog=prog, description=description)
+    parser.add_argument(
+        "--checkpoint", required=True, type=Input("the run's checkpoint"), help=f"checkpoints/{BEST} or another one of the run"
+    )
+    parser.add_argument("--out-path", required=True, type=Output("the output"), help=out)
+    add_quiet_options(parser)
+    return parser
+
+
+def require_name(path: str | Path, suffixes: tuple[str, ...] = (".safetensors",)) -> Path:
+    """Return the path of an output. Raises UsageError for another suffix."""
+    if Path(path).suffix not in suffixes:
+        raise UsageError(f"the output's name must end in {' or '.join(suffixes)}", found=Path(path).name)
+    return Path(path)
 
 
 def read_run(path: str | Path, kind: str, trainer: str) -> State:

@@ -14,15 +14,12 @@ import numpy as np
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
-from avcore.outputs import Input, Output
 from avcore.units.domain import KEY, Domain
-from avcore.usage import add_quiet_options
-from avtrain.checkpoints import read_run
+from avtrain.checkpoints import export_parser, read_run, require_name
 from text2unit.speller import TextSpeller
 from text2unit.stage import SPELLER
 from text2unit.training.task import NETWORK, RUN_KIND
 
-_SUFFIX = ".safetensors"
 _ALIGNER = "aligner."
 """What only training needs."""
 _SHARE = 0.02
@@ -36,9 +33,7 @@ def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: boo
     nearly all held-out sentences is then told to be outside. Raises CheckpointError for another file, UsageError for another
     suffix.
     """
-    out_path = Path(out_path)
-    if out_path.suffix != _SUFFIX:
-        raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
+    out_path = require_name(out_path)
     state = read_run(checkpoint, RUN_KIND, "text2unit.train")
     about = state["about"]
     config = {
@@ -66,16 +61,11 @@ def _domain(what: str, scores: list[float]) -> dict[str, Any]:
 
 def build_parser() -> Parser:
     """The command's options."""
-    parser = Parser(prog="export_text2unit", description="Write the speller of a training run as a checkpoint.")
-    parser.add_argument(
-        "--checkpoint", required=True, type=Input("the run's checkpoint"), help="checkpoints/best.pt or another one of the run"
-    )
-    parser.add_argument("--out-path", required=True, type=Output("the output"), help="x.safetensors; x.json is written beside it")
+    parser = export_parser("export_text2unit", "Write the speller of a training run as a checkpoint.")
     parser.add_argument("--eight-bits", action="store_true", help="store the weights in a quarter of their room")
     parser.add_argument(
         "--domain", default="", metavar="WORDS", help="what it knows, where that is little: strange text is told of"
     )
-    add_quiet_options(parser)
     return parser
 
 

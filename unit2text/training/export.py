@@ -9,14 +9,12 @@ from pathlib import Path
 
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.command import LOG, run
-from avcore.errors import UsageError
-from avcore.outputs import Input, Output
-from avcore.usage import Parser, add_quiet_options
-from avtrain.checkpoints import read_run
+from avcore.usage import Parser
+from avtrain.checkpoints import export_parser, read_run, require_name
 from unit2text.stage import TEXT_READER
 from unit2text.training.task import NETWORK, RUN_KIND
 
-_SUFFIX, _PREFIX = ".safetensors", "model."
+_PREFIX = "model."
 _OUTPUT = "decoder.output_projection.weight"
 
 
@@ -26,9 +24,7 @@ def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool
     eight_bits: matrices are rounded to a byte a number. Raises CheckpointError for another file than a run's checkpoint,
     UsageError for another suffix than ours.
     """
-    out_path = Path(out_path)
-    if out_path.suffix != _SUFFIX:
-        raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
+    out_path = require_name(out_path)
     state = read_run(checkpoint, RUN_KIND, "unit2text.train")
     stored = {name.removeprefix(_PREFIX): tensor for name, tensor in state["modules"][NETWORK].items()}
     tensors = {name: tensor for name, tensor in stored.items() if name != _OUTPUT}
@@ -38,13 +34,8 @@ def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool
 
 def build_parser() -> Parser:
     """The command's options."""
-    parser = Parser(prog="unit2text.train export", description="Write a trained reader of units in the form that reading loads.")
-    parser.add_argument(
-        "--checkpoint", required=True, type=Input("the run's checkpoint"), help="checkpoints/best.pt or another one of the run"
-    )
-    parser.add_argument("--out-path", required=True, type=Output("the output"), help="x.safetensors; x.json is written beside it")
+    parser = export_parser("unit2text.train export", "Write a trained reader of units in the form that reading loads.")
     parser.add_argument("--eight-bits", action="store_true", help="store matrices in a byte a number: a quarter of the size")
-    add_quiet_options(parser)
     return parser
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.command import LOG, Parser, run
 from avcore.units.vocabulary import require_same_vocabulary
-from avtrain.checkpoints import read_run
-from unit2av.export import export_parser, require_new
+from avtrain.checkpoints import read_run, require_name
+from unit2av.export import renderer_parser
 from unit2av.face.training.task import FACE, KIND
 from unit2av.model import with_face, with_face_settings
 from unit2av.renderer import LipRenderer
@@ -28,7 +28,7 @@ def export_face(
     into: a renderer whose voices are kept; its face is replaced. Raises CheckpointError for files of another kind,
     VocabularyError when the renderer's units are of another quantizer.
     """
-    out_path = require_new(out_path)
+    out_path = require_name(out_path)
     state = read_run(checkpoint, KIND, "unit2av.train_unit2v")
     vocabulary = str(state["about"]["vocabulary"])
     base = read_checkpoint(into, RENDERER) if into is not None else None
@@ -44,7 +44,7 @@ def export_face(
 
 def build_parser() -> Parser:
     """The command's options."""
-    return export_parser("export_unit2v", "a trained face renderer", "a renderer checkpoint whose voices are kept")
+    return renderer_parser("export_unit2v", "a trained face renderer", "a renderer checkpoint whose voices are kept")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

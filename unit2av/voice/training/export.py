@@ -13,7 +13,8 @@ from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language, require_same_vocabulary
-from unit2av.export import export_parser, require_new
+from avtrain.checkpoints import require_name
+from unit2av.export import renderer_parser
 from unit2av.model import RendererCheckpoint, with_vocoder, with_vocoder_settings
 from unit2av.stage import RENDERER
 from unit2av.voice.speech import UnitVocoder
@@ -35,7 +36,7 @@ def export_vocoder(
     when the renderer's units are of another quantizer, UsageError for
     an edge unit that the vocoder does not have.
     """
-    out_path = require_new(out_path)
+    out_path = require_name(out_path)
     run_checkpoint = read_run_checkpoint(checkpoint)
     language = normalise_language(language or run_checkpoint.language)
     base = read_checkpoint(into, RENDERER) if into is not None else None
@@ -51,7 +52,7 @@ def export_vocoder(
 
 def build_parser() -> Parser:
     """The command's options."""
-    parser = export_parser("export_unit2a", "a trained vocoder", "a renderer checkpoint whose other voices and face are kept")
+    parser = renderer_parser("export_unit2a", "a trained vocoder", "a renderer checkpoint whose other voices and face are kept")
     parser.add_argument("--language", default="", help="name of the voice (default: the run's language)")
     parser.add_argument("--edge-unit", type=int, help="unheard neighbour of the first and last unit said (default: the run's)")
     return parser

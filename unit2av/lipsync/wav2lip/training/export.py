@@ -12,11 +12,10 @@ import torch
 
 from avcore.checkpoints.foreign import read_state_dict
 from avcore.command import LOG, Parser, run
-from avcore.errors import CheckpointError, UsageError
+from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file
-from avcore.outputs import Input, Output
-from avcore.usage import add_quiet_options
-from avtrain.checkpoints import read_run, read_state
+from avcore.outputs import Output
+from avtrain.checkpoints import export_parser, read_run, read_state, require_name
 from avtrain.config import State
 from unit2av.lipsync.wav2lip.mouth import load_wav2lip
 from unit2av.lipsync.wav2lip.training import expert, task
@@ -32,9 +31,9 @@ def export_lipsync(checkpoint: str | Path, out_path: str | Path, quality_path: s
     quality_path: where the discriminator goes that was trained beside the generator, to go on from. Raises CheckpointError for
     files of another kind and where there is no discriminator.
     """
-    out_path = _require_name(out_path)
+    out_path = require_name(out_path, _SUFFIXES)
     if quality_path is not None:
-        _require_name(quality_path)
+        require_name(quality_path, _SUFFIXES)
     state = _read(Path(checkpoint))
     modules = state["modules"]
     if quality_path is not None and task.QUALITY not in modules:
@@ -66,25 +65,13 @@ def _write(path: Path, state: State, module: str) -> None:
         torch.save(stored, temporary)
 
 
-def _require_name(path: str | Path) -> Path:
-    if Path(path).suffix not in _SUFFIXES:
-        raise UsageError(f"the output's name must end in {' or '.join(_SUFFIXES)}", found=Path(path).name)
-    return Path(path)
-
-
 def build_parser() -> Parser:
     """The command's options."""
-    parser = Parser(prog="export_lipsync", description="Write what was trained as the published programs read it.")
-    parser.add_argument(
-        "--checkpoint", required=True, type=Input("the run's checkpoint"), help="checkpoints/best.pt or another one of the run"
-    )
-    parser.add_argument(
-        "--out-path", required=True, type=Output("the output"), help="wav2lip.pth; of the expert's run lipsync_expert.pth"
-    )
+    out = "wav2lip.pth; of the expert's run lipsync_expert.pth"
+    parser = export_parser("export_lipsync", "Write what was trained as the published programs read it.", out)
     parser.add_argument(
         "--quality-path", type=Output("the discriminator"), help="visual_quality_disc.pth, the discriminator of an hq run"
     )
-    add_quiet_options(parser)
     return parser
 
 
