@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.errors import MediaError
+from avcore.errors import InputError, MediaError
 from avcore.media.decoding import decode, open_media, require_video
 from avcore.media.limits import kind_of_still, require_no_still
 from avcore.media.writer import VideoWriter
 from avcore.timeline import FRAME_RATE
 
 _NEAR_LOSSLESS_CRF = 8
+_SIDE = 96
 
 
 def read_gray_video(path: str | Path) -> NDArray[np.uint8]:
@@ -49,3 +50,17 @@ def write_lip_video(path: str | Path, frames: Iterable[NDArray[np.uint8]]) -> No
     with VideoWriter(path, width, height, FRAME_RATE, crf=_NEAR_LOSSLESS_CRF, is_reproducible=True) as writer:
         for frame in chain([first], iterator):
             writer.write_picture(cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB))
+
+
+def read_lip_crops(path: Path) -> NDArray[np.uint8]:
+    """Read a lip video at 25 fps, uint8 [T, 96, 96]. Raises InputError for one of another size."""
+    lips = read_gray_video(path)
+    if lips.shape[1:] != (_SIDE, _SIDE):
+        raise InputError(
+            "this is no lip video",
+            path=path,
+            expected=f"{_SIDE}x{_SIDE} pictures",
+            found=f"{lips.shape[2]}x{lips.shape[1]}",
+            hint="leave --in-lip-path out to have the lips found in the video",
+        )
+    return lips

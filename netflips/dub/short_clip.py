@@ -21,6 +21,7 @@ from avcore.faces.geometry import MOUTH_CUT, MouthsToDraw, mouths_in_boxes
 from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.media.carried import CarriedOver
+from avcore.media.lips import read_lip_crops
 from avcore.notes import Notes
 from avcore.progress import Progress, track
 from avcore.provenance import synthetic_comment
@@ -29,7 +30,6 @@ from avcore.units import Units
 from netflips import __version__
 from netflips.dub.clock import StageClock
 from netflips.dub.judgement import Decide, go_on, judge_utterance
-from netflips.dub.lip_video import read_lip_crops
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.render.writing import Finish, Frame

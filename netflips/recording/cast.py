@@ -12,9 +12,9 @@ from avcore.errors import NoSpeechError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box
 from avcore.faces.select import choose_tracks, parse_face_choice
+from avcore.media.lips import read_lip_crops
 from avcore.runs.cache import file_digest, key_of
 from avcore.speech.pitch import Pitch
-from netflips.dub.lip_video import read_lip_crops
 from netflips.dub.speaker_map import NO_FACE, SpeakerMap, read_speaker_map
 from netflips.dub.utterances import Utterance
 from netflips.recording.faces import UNJUDGED, Faces, FaceTable, Lips, LipSource, given_face
