@@ -56,7 +56,6 @@ ROLES = {
     "main": "what a command runs",
     "build_parser": "the flags of a command",
     "make_task": "what a trainer's command trains",
-    "train": "a trainer's command without its subcommands",
 }
 """Names that mean the same wherever they stand. So does a name of modules of one name, as `collate` of each `training/items.py`."""
 MOST_DOUBLE_NAMES = 28
