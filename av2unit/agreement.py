@@ -58,12 +58,12 @@ class Bound:
             ) from error
 
     def to_config(self) -> dict[str, Any]:
-        """What a checkpoint's configuration holds under `agreement`."""
+        """Return what a checkpoint's configuration holds under `agreement`."""
         return asdict(self)
 
 
 def agreement(heard: Ids, seen: Ids, silence: int | None) -> float:
-    """The share of the steps in which anything is said that lips and sound agree in; 1 where neither says anything.
+    """Return the share of the steps in which anything is said that lips and sound agree in; 1 where neither says anything.
 
     heard, seen: units of the sound alone and of the lips alone, int64 [steps]; what one has more is left out. silence: the unit
     that is left out where both have it, None = there is none.
@@ -82,7 +82,7 @@ def agreement(heard: Ids, seen: Ids, silence: int | None) -> float:
 
 
 def rest_unit(frames: Ids, sound: NDArray[np.float32]) -> int | None:
-    """The unit heard most often where an utterance is silent; None without silence.
+    """Return the unit heard most often where an utterance is silent; None without silence.
 
     frames: int64 of shape [T], units every 20 ms; sound: float32 of shape [320 * T] at 16 kHz in -1..1.
     """
@@ -91,7 +91,7 @@ def rest_unit(frames: Ids, sound: NDArray[np.float32]) -> int | None:
 
 
 def quiet_units(frames: Ids, sound: NDArray[np.float32]) -> Ids:
-    """The units of the steps in which an utterance is silent: int64 of shape [silent steps].
+    """Return the units of the steps in which an utterance is silent: int64 of shape [silent steps].
 
     frames: int64 of shape [T], units every 20 ms; sound: float32 of shape [320 * T] at 16 kHz in -1..1.
     """

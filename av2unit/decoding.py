@@ -50,7 +50,8 @@ def decode(logits: Scores, decoding: Decoding) -> Classes:
 
 
 def chosen_log_probabilities(logits: Scores, classes: Classes) -> Scores:
-    """The log-probability of the chosen class at each step: of float32 [steps, classes] and int64 [steps], float32 [steps]."""
+    """Return the log-probability of the chosen class at each step: of float32 [steps, classes] and int64 [steps], float32
+    [steps]."""
     return np.take_along_axis(log_probabilities(logits), classes[:, None], axis=1)[:, 0]
 
 

@@ -124,7 +124,7 @@ class UnitExtractor:
 
     @staticmethod
     def _share_known(domain: Domain, chosen: Floats, likeness: NDArray[np.float64] | None) -> float:
-        """The share of the steps that lie in no strange stretch."""
+        """Return the share of the steps that lie in no strange stretch."""
         strange = steps_below(chosen, _WEAKEST_STEPS, domain.weakest)
         if likeness is not None:
             strange |= steps_below(likeness, _NEAREST_STEPS, domain.nearest)

@@ -43,7 +43,7 @@ class EncoderLayout(CheckpointLayout):
         return {"task": config["task"], "model": config["model"], "dictionaries": _dictionaries(payload, path)}, tensors
 
     def vocabularies(self, checkpoint: Checkpoint, language: str | None = None) -> dict[str, str]:
-        """Where it is not recorded, it is computed from the heads: rounded heads would give another."""
+        """Return where it is not recorded, it is computed from the heads: rounded heads would give another."""
         return {"": vocabulary_of(checkpoint)}
 
 

@@ -31,12 +31,12 @@ class MediaReader:
         self._kept: dict[str, NDArray[np.generic]] = {}
 
     def speech(self, path: str) -> Pcm:
-        """The sound of a file. Raises MediaError or InputError when it cannot be read or is empty."""
+        """Return the sound of a file. Raises MediaError or InputError when it cannot be read or is empty."""
         kept = self._kept.get(path)
         return _read_pcm(path) if kept is None else kept  # type: ignore[return-value]
 
     def lips(self, path: str) -> Pictures:
-        """The lips of a video, or of a `.npy` of uint8 [time, height, width]. Raises MediaError or InputError."""
+        """Return the lips of a video, or of a `.npy` of uint8 [time, height, width]. Raises MediaError or InputError."""
         kept = self._kept.get(path)
         return _lips(path) if kept is None else kept  # type: ignore[return-value]
 

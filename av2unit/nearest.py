@@ -62,7 +62,7 @@ class KnownSentences:
         return cls(sentences, silence)
 
     def to_config(self) -> dict[str, Any]:
-        """What a checkpoint's configuration holds under `known_sentences`."""
+        """Return what a checkpoint's configuration holds under `known_sentences`."""
         return {"silence": self.silence, "units": [format_units(ids) for ids in self.sentences]}
 
     def likeness(self, log_probs: LogProbs, unit_of_class: Ids) -> NDArray[np.float64]:
@@ -91,7 +91,7 @@ class KnownSentences:
         return _Tree.of(self.sentences)
 
     def _nearest(self, by_unit: LogProbs) -> int:
-        """The sentence whose best path through float32 [steps, units] is the likeliest."""
+        """Return the sentence whose best path through float32 [steps, units] is the likeliest."""
         tree = self._tree
         totals = np.full(len(tree.units), _NEVER, np.float32)
         totals[tree.depths == 1] = 0
@@ -130,7 +130,7 @@ class _Tree(NamedTuple):
 
 
 def _best_path(aligned: LogProbs) -> Ids:
-    """The place in a sentence at each step, int64 [steps], of float32 [steps, units of the sentence]."""
+    """Return the place in a sentence at each step, int64 [steps], of float32 [steps, units of the sentence]."""
     num_steps, length = aligned.shape
     came_from = np.zeros((num_steps, length), np.int64)
     totals = np.full(length, _NEVER)

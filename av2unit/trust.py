@@ -53,7 +53,8 @@ REASONS = {kind.english: kind.code for kind in (BELONG, STILL_LIPS, OTHER_LIPS, 
 
 
 def reason_words(values: Values) -> str:
-    """The English words of a reason with its figures. values: reason, and of share, usual, lips_sure, known_sure those known."""
+    """Return the English words of a reason with its figures. values: reason, and of share, usual, lips_sure, known_sure those
+    known."""
     reason = KINDS[values["reason"]].english if values["reason"] in KINDS else values["reason"]
     if values.get("lips_sure") is not None:
         usual = f"of lips that it knows to {exp(values['known_sure']):.0%} or more"
@@ -153,12 +154,12 @@ def trusted_units(
 
 
 def _moves(lips: Pictures) -> bool:
-    """Whether lips uint8 [T, 96, 96] are more than a picture that is held."""
+    """Return whether lips uint8 [T, 96, 96] are more than a picture that is held."""
     return len(lips) > 1 and float(np.abs(np.diff(lips.astype(np.int16), axis=0)).mean()) > _STILL
 
 
 def _says_as_much(heard: Extraction, seen: Extraction, silence: int | None) -> bool:
-    """Whether there is speech to be taken where lips move."""
+    """Return whether there is speech to be taken where lips move."""
     spoken, mouthed = _said_steps(heard, seen, silence)
     return spoken >= _HARDLY * mouthed
 
@@ -170,7 +171,7 @@ def _said_steps(heard: Extraction, seen: Extraction, silence: int | None) -> tup
 
 
 def is_noisy(speech: Floats) -> bool:
-    """Whether there is noise in speech, float32 [S] at 16 kHz: its quietest moments are hardly quieter than its loudest."""
+    """Return whether there is noise in speech, float32 [S] at 16 kHz: its quietest moments are hardly quieter than its loudest."""
     num_steps = len(speech) // SAMPLES_PER_UNIT
     if not num_steps:
         return False

@@ -51,7 +51,7 @@ class Transcript:
 
 
 def of_words(words: Iterable[Word], language: str) -> Transcript:
-    """The transcript that consists of these words, blanks between."""
+    """Return the transcript that consists of these words, blanks between."""
     kept = tuple(words)
     return Transcript(" ".join(word.text for word in kept), language, kept)
 
@@ -77,7 +77,7 @@ class Extraction:
         return iter((self.units, self.confidence))
 
     def readings(self, domain: Domain | None) -> list[DomainScore]:
-        """What of it can be compared with the domain of the encoder that made it."""
+        """Return what of it can be compared with the domain of the encoder that made it."""
         told = [DomainScore("the encoder's confidence", self.confidence, domain)]
         if self.weakest is not None:
             told.append(DomainScore("its confidence at its weakest", self.weakest.score, domain, "weakest", _time_of(self.weakest)))

@@ -52,7 +52,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 
 
 def device_name(options: argparse.Namespace) -> str:
-    """The device asked for, with --cpu taken into account."""
+    """Return the device asked for, with --cpu taken into account."""
     return "cpu" if options.cpu else str(options.device)
 
 

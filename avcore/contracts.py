@@ -86,7 +86,7 @@ class Translator(Protocol):
         """Translate several sequences, with the same results as one by one."""
 
     def readings(self, score: float, weakest: Stretch | None) -> list[DomainScore]:
-        """What of a translation can be compared with the domain."""
+        """Return what of a translation can be compared with the domain."""
 
     def put_away(self) -> None:
         """Let the weights go until they are needed next."""
@@ -100,7 +100,8 @@ class Recognizer(Protocol):
         """Two-letter names of the languages that it reads."""
 
     def read(self, said: Units, language: str | None = None) -> Transcript:
-        """What units with durations say, with the times of the words. language: None = the one whose text is most probable."""
+        """Return what units with durations say, with the times of the words. language: None = the one whose text is most
+        probable."""
 
 
 class SpeechRecognizer(Protocol):
@@ -114,7 +115,8 @@ class SpeechRecognizer(Protocol):
         """Two-letter names of the languages that it hears."""
 
     def hear(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
-        """What speech float32 [S] at 16 kHz says, with the times of the words in seconds. language: None = it finds out itself.
+        """Return what speech float32 [S] at 16 kHz says, with the times of the words in seconds. language: None = it finds out
+        itself.
 
         Raises LanguageError for a language that it does not know.
         """
@@ -124,7 +126,8 @@ class Speller(Protocol):
     """Text to units."""
 
     def units_of(self, text: str, language: str) -> Units:
-        """The units that a text is spoken in, merged, with durations or without. Raises InputError for signs it cannot read."""
+        """Return the units that a text is spoken in, merged, with durations or without. Raises InputError for signs it cannot
+        read."""
 
 
 class Voice(Protocol):
@@ -167,14 +170,14 @@ class Voice(Protocol):
         *,
         pitch: Pitch | None = None,
     ) -> Iterator[NDArray[np.float32]]:
-        """The samples of `synthesize` piece by piece, float32 of shape [320 * n], n at most piece_steps."""
+        """Return the samples of `synthesize` piece by piece, float32 of shape [320 * n], n at most piece_steps."""
 
 
 class FaceDrawer(Protocol):
-    """What is said, on a face: its pixels, which a mouth (`unit2av.lipsync.mouth.Mouth`) puts into pictures."""
+    """What is said, on a face: its pixels, which a mouth (`unit2av.lipsync.lip_sync.LipSync`) puts into pictures."""
 
     def codes(self, said: Speech) -> Any:
-        """What the mouth does, one code for each 40 ms: [T, ...]."""
+        """Return what the mouth does, one code for each 40 ms: [T, ...]."""
 
     def draw(
         self, codes: Any, faces: Sequence[NDArray[np.uint8] | None], times: Sequence[Seconds], first_row: int = 0
@@ -196,7 +199,7 @@ class Speaker(Protocol):
         """Length of the vectors."""
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The voice of speech, float32 of shape [embedding_dim] and unit length. Raises NoSpeechError for too little of it.
+        """Return the voice of speech, float32 of shape [embedding_dim] and unit length. Raises NoSpeechError for too little of it.
 
         speech: float32 of shape [S] at 16 kHz in -1..1.
         """
@@ -228,5 +231,5 @@ def require_picture(picture: object) -> NDArray[np.uint8]:
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in words for an error: an array by its type and shape."""
+    """Return what a value is, in words for an error: an array by its type and shape."""
     return f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"

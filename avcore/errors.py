@@ -104,5 +104,5 @@ class NoSuchFaceError(NoFaceError):
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what an exception says, its name where it says nothing."""
+    """Return the first line of what an exception says, its name where it says nothing."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

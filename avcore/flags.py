@@ -227,7 +227,7 @@ def _add_one(container: Any, one: Field[Any], told: _Flag, kind: Any, help: str)
 
 
 def _reading(kind: Any, told: _Flag, one: Field[Any]) -> dict[str, Any]:
-    """What `add_argument` must know of a field's type."""
+    """Return what `add_argument` must know of a field's type."""
     if told.file is not None:
         return {"type": told.file, "metavar": "FILE"} | ({"nargs": "+"} if get_origin(kind) is tuple and told.is_positional else {})
     if kind is bool:
@@ -267,7 +267,7 @@ def _inner(kind: Any) -> Any:
 
 @cache
 def _words(options: Any) -> dict[str, str]:
-    """The string under each field, of the class and those that it extends."""
+    """Return the string under each field, of the class and those that it extends."""
     found = dict[str, str]()
     for base in reversed(options.__mro__[:-1]):
         body = _bodies(sys.modules[base.__module__].__file__ or "").get(base.__name__, [])

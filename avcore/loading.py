@@ -69,7 +69,8 @@ def end_start() -> None:
 
 
 def names_from(owner: str, homes: dict[str, str]) -> Callable[[str], object]:
-    """A module's `__getattr__` for public names that live in other modules, by name, and are loaded when they are asked for."""
+    """Return a module's `__getattr__` for public names that live in other modules, by name, and are loaded when they are asked
+    for."""
 
     def get(name: str) -> object:
         if name not in homes:
@@ -118,5 +119,5 @@ def functions_from(package: str, home: str, names: Sequence[str]) -> None:
 
 
 def _is_heard() -> bool:
-    """Whether Ctrl-C is for this thread to handle, and was not switched off (as `nohup` and `&` do)."""
+    """Return whether Ctrl-C is for this thread to handle, and was not switched off (as `nohup` and `&` do)."""
     return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN

@@ -123,7 +123,7 @@ def _beside(path: Path) -> list[Path]:
 
 
 def _identities(path: Path) -> list[object]:
-    """What a file can be recognised by: its full name without links, and where it exists its place on the disk."""
+    """Return what a file can be recognised by: its full name without links, and where it exists its place on the disk."""
     found: list[object] = [os.path.realpath(path)]
     try:
         place = path.stat()

@@ -24,7 +24,8 @@ _LONE = re.compile("[\ud800-\udfff]")
 
 
 def shown(text: object, keep: str = "") -> str:
-    r"""The text with everything that is not drawn escaped, as `\x1b`, `\n` or `\udcff`; keep: characters left as they are."""
+    r"""Return the text with everything that is not drawn escaped, as `\x1b`, `\n` or `\udcff`; keep: characters left as they
+    are."""
     words = str(text)
     if words.isprintable():
         return words
@@ -71,7 +72,7 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def several(count: int, one: str, more: str = "") -> str:
-    """A count with its noun, as `1 picture`, `2 pictures`; more: for other numbers, where it is not `one` and an s."""
+    """Return a count with its noun, as `1 picture`, `2 pictures`; more: for other numbers, where it is not `one` and an s."""
     return f"{count} {one}" if count == 1 else f"{count} {more or one + 's'}"
 
 
@@ -86,7 +87,7 @@ def aligned(cells: Sequence[Sequence[str]], is_last_wide: bool = False) -> str:
     return "\n".join(text) + "\n"
 
 
-def say(text: str) -> None:
+def print_text(text: str) -> None:
     """Print lines of a result on stdout, escaped but for their ends; nothing where stdout was closed, as by `| head -1`."""
     if sys.stdout is None:
         return

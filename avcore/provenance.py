@@ -8,7 +8,7 @@ SYNTHETIC = "synthetic: NetfLips"
 
 
 def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = "") -> str:
-    """What a dubbed video says of itself: `synthetic: NetfLips <version>, <source>-><target>, models <fingerprints>`.
+    """Return what a dubbed video says of itself: `synthetic: NetfLips <version>, <source>-><target>, models <fingerprints>`.
 
     source, target: two letters; source "" = not known (units were given).
     """

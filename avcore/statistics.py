@@ -32,14 +32,14 @@ class Figure:
 
 
 def share(flags: Sequence[bool]) -> Figure:
-    """How many are true, with Wilson's interval (Wilson 1927)."""
+    """Return how many are true, with Wilson's interval (Wilson 1927)."""
     n, right = len(flags), sum(flags)
     interval = binomtest(right, n).proportion_ci(_CERTAIN, "wilson")
     return Figure(right / n, float(interval.low), float(interval.high), n)
 
 
 def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None, draws: int = DRAWS, seed: int = 0) -> Figure:
-    """The mean of the figures of clips with its interval; NaN ends for a single clip, which says nothing of others.
+    """Return the mean of the figures of clips with its interval; NaN ends for a single clip, which says nothing of others.
 
     weights: the figure is the sum of `values` over the sum of these, such as errors over lengths. Raises InputError without any
     clip, and where all weights are zero.
@@ -54,14 +54,14 @@ def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None, d
 
 
 def drawn_clips(count: int, draws: int = DRAWS, seed: int = 0) -> Iterator[Ids]:
-    """The clips of all draws, int64 [some, count] each; a few draws at a time, so that memory does not grow with the set."""
+    """Yield the clips of all draws, int64 [some, count] each; a few draws at a time, so that memory does not grow with the set."""
     rng, at_once = np.random.default_rng(seed), max(1, _NUMBERS_AT_ONCE // count)
     for start in range(0, draws, at_once):
         yield rng.integers(count, size=(min(at_once, draws - start), count))
 
 
 def sums_of(values: Sequence[float], weights: Sequence[float] | None) -> tuple[Doubles, Doubles]:
-    """What is summed above and below the line, float64 [clip] each. Raises InputError where there is nothing below it."""
+    """Return what is summed above and below the line, float64 [clip] each. Raises InputError where there is nothing below it."""
     above = np.asarray(values, np.float64)
     below = np.ones(len(above)) if weights is None else np.asarray(weights, np.float64)
     if not len(above) or below.sum() == 0:

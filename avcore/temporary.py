@@ -71,7 +71,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def _new_file(path: Path) -> tuple[int, Path]:
-    """A file that is held: its handle and name."""
+    """Return a file that is held: its handle and name."""
     while True:
         prefix = f".{path.stem[:_STEM_LETTERS]}.netflips-{_HOST}-"
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)

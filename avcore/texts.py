@@ -107,7 +107,7 @@ def read_foreign_text(
 
 
 def _encodings(content: bytes) -> tuple[str, ...]:
-    """The encodings that a text may be in, the first that fits is right."""
+    """Return the encodings that a text may be in, the first that fits is right."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return ("utf-16",)
     if b"\0" in content:  # without a mark: half of each Latin letter is zero
@@ -171,7 +171,7 @@ def parse_yaml(text: str) -> Any:
 
 
 def describe_yaml_error(error: yaml.YAMLError) -> str:
-    """What is wrong and where, in one line."""
+    """Return what is wrong and where, in one line."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     what = getattr(error, "problem", None) or str(error)
     return " ".join(f"line {mark.line + 1}: {what}".split()) if mark else " ".join(str(what).split())
@@ -214,7 +214,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _integer_parser(text: str) -> Any:
-    """The plain one where no number can be too long, which is quicker."""
+    """Return the plain one where no number can be too long, which is quicker."""
     return _short_integer if _LONG_NUMBER.search(text) else None
 
 
@@ -254,7 +254,7 @@ def _is_text(line: str) -> bool:
 
 
 def _what_bytes(line: str) -> str:
-    """What stands in a line that is no text: its first byte that is none, and what that may mean."""
+    """Return what stands in a line that is no text: its first byte that is none, and what that may mean."""
     if line.startswith(_UTF16_MARKS):
         return "UTF-16"
     if "\0" in line:

@@ -65,24 +65,24 @@ def frames_to_seconds(frames: int, rate: Fraction | int = FRAME_RATE) -> Fractio
 
 
 def seconds_to_samples(seconds: Seconds, rate: int = SAMPLE_RATE) -> int:
-    """The sample nearest to a time (half up)."""
+    """Return the sample nearest to a time (half up)."""
     return int((exact(seconds) * rate * 2 + 1) // 2)
 
 
 def seconds_to_units(seconds: Seconds) -> int:
-    """The unit step nearest to a time (half up)."""
+    """Return the unit step nearest to a time (half up)."""
     return int((exact(seconds) * UNIT_RATE * 2 + 1) // 2)
 
 
 def plain_rate(rate: Fraction | int) -> Fraction:
-    """The rate (Hz) nearest to one above 0 that has no denominator above 1001; below 1 Hz, none of its period in seconds."""
+    """Return the rate (Hz) nearest to one above 0 that has no denominator above 1001; below 1 Hz, none of its period in seconds."""
     if rate < 1:
         return 1 / Fraction(1 / Fraction(rate)).limit_denominator(_MAX_RATE_DENOMINATOR)
     return Fraction(rate).limit_denominator(_MAX_RATE_DENOMINATOR)
 
 
 def frame_at(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
-    """The frame on screen at a time: floor(rate * seconds)."""
+    """Return the frame on screen at a time: floor(rate * seconds)."""
     return int(exact(seconds) * Fraction(rate) // 1)
 
 
@@ -92,7 +92,7 @@ def frames_covering(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
 
 
 def pingpong(step: int, count: int) -> int:
-    """Which of `count` pictures is shown at a step: 0 1 2 3 4 3 2 1 0 1 ... for 5; the turning pictures come once.
+    """Return which of `count` pictures is shown at a step: 0 1 2 3 4 3 2 1 0 1 ... for 5; the turning pictures come once.
 
     One picture is simply repeated. Raises ValueError when there is none.
     """

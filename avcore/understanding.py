@@ -56,7 +56,7 @@ class Understanding:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any] | None) -> "Understanding | None":
-        """The measure again from its JSON; None for none."""
+        """Return the measure again from its JSON; None for none."""
         if content is None:
             return None
         return cls(content["grade"], content["share"], tuple(content["causes"]))
@@ -66,14 +66,14 @@ class Understanding:
         return asdict(self) | {"causes": list(self.causes), "words": {"en": self.words(), "ko": self.words("ko")}}
 
     def words(self, language: str = "en") -> str:
-        """The measure in a sentence, in English or in Korean."""
+        """Return the measure in a sentence, in English or in Korean."""
         side = int(language == "ko")
         grade = _WORDS[self.grade][side]
         told = grade if self.grade == "unknown" else f"{_WORDS['understood'][side]}: {self.share_words(language)} ({grade})"
         return told + "".join(f"; {_WORDS[cause][side]}" for cause in self.causes)
 
     def share_words(self, language: str = "en") -> str:
-        """The share in per cent; all of it only where it is."""
+        """Return the share in per cent; all of it only where it is."""
         side = int(language == "ko")
         if self.share is None or self.share >= 1:
             return _WORDS["no share" if self.share is None else "all"][side]
@@ -160,7 +160,7 @@ def of_recording(utterances: Iterable[tuple[Understanding, float]]) -> Understan
 
 
 def repeats_a_stretch(ids: Ids) -> bool:
-    """Whether merged units, int64 [U], say a stretch several times in a row, as a search does that does not find its end."""
+    """Return whether merged units, int64 [U], say a stretch several times in a row, as a search does that does not find its end."""
     for period in range(1, len(ids) // 2 + 1):
         same = ids[period:] == ids[:-period]
         # A run of n equal places is a stretch of `period` units that is said (n + period) / period times.
@@ -178,7 +178,7 @@ def other_words(heard: str, said: str) -> list[tuple[str, str]]:
 
 
 def _share(evidence: Evidence, strange: Sequence[DomainScore]) -> float:
-    """The share that is like what the models know; a mean under its bound lowers it by as much as it is less probable."""
+    """Return the share that is like what the models know; a mean under its bound lowers it by as much as it is less probable."""
     share = 1.0 if evidence.known is None else evidence.known
     for one in strange:
         bound = None if one.domain is None or one.of != "least" else one.domain.bound(one.of)

@@ -96,13 +96,13 @@ class Parser(argparse.ArgumentParser):
                 yield action.type, list(_paths(getattr(given, action.dest, None)))
 
     def _is_short_for(self, name: str, flag: argparse.Action) -> bool:
-        """Whether a word abbreviates a flag, and nothing else."""
+        """Return whether a word abbreviates a flag, and nothing else."""
         if not name.startswith("--") or len(name) < 4 or name in self._option_string_actions:
             return False
         return {id(one) for option, one in self._option_string_actions.items() if option.startswith(name)} == {id(flag)}
 
     def _get_option_tuples(self, option_string: str) -> Any:
-        """What an abbreviation may stand for; several names of one option are one."""
+        """Return what an abbreviation may stand for; several names of one option are one."""
         found = super()._get_option_tuples(option_string)
         return found[:1] if len({id(one[0]) for one in found}) == 1 else found
 
@@ -125,7 +125,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _paths(value: Any) -> Iterator[Path]:
-    """The paths of an option's value: one, several, or lists of them; - is none, but standard input."""
+    """Yield the paths of an option's value: one, several, or lists of them; - is none, but standard input."""
     if isinstance(value, list | tuple):
         for one in value:
             yield from _paths(one)

@@ -81,7 +81,7 @@ class _Checker:
 
 
 def _check(entry: Entry, root: Path, is_deep: bool) -> list[str]:
-    """What is wrong with an entry."""
+    """Return what is wrong with an entry."""
     files = {what: root / getattr(entry, what) for what in PATH_FIELDS if getattr(entry, what)}
     problems = [f"{what} is not there: {path}" for what, path in files.items() if not path.is_file()]
     if not files:

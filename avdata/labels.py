@@ -66,7 +66,7 @@ def read_labels(paths: Sequence[str], corpus: Corpus, label_rate: int, allow_oth
 
 
 def _lines_of(paths: Sequence[str], corpus: Corpus, label_rate: int) -> Iterator[Ids]:
-    """The units of clip after clip at 50 a second. Raises InputError when there are not as many lines as clips."""
+    """Yield the units of clip after clip at 50 a second. Raises InputError when there are not as many lines as clips."""
     times = UNITS_PER_FRAME if len(paths) == 1 and label_rate == FRAME_RATE else 1
     count = 0
     for lines in zip_longest(*(_iter_lines(path) for path in paths)):
@@ -149,7 +149,7 @@ def _join(clips: Iterable[Ids | NDArray[np.int32]], vocabulary: str, source: str
 
 
 def read_dictionaries(paths: Sequence[str], labels: Labels, num_units: int) -> list[list[str]]:
-    """The symbols of each head's classes, the four specials first.
+    """Return the symbols of each head's classes, the four specials first.
 
     paths: the published `dict.<name>.txt`, one a head or one for both; none = units 0..num_units - 1, and with num_units
     0 up to the largest among the labels. Inference reads both heads by the first dictionary, so heads whose symbols
@@ -192,7 +192,7 @@ def _read_dictionary(path: str) -> list[str]:
 
 
 def class_of_unit(symbols: Sequence[str]) -> NDArray[np.int64]:
-    """The class that stands for each unit, int64 of shape [largest unit + 1]; NO_LABEL where none does."""
+    """Return the class that stands for each unit, int64 of shape [largest unit + 1]; NO_LABEL where none does."""
     units = {int(symbol): place for place, symbol in enumerate(symbols) if symbol.isascii() and symbol.isdecimal()}
     classes = np.full(max(units, default=-1) + 1, NO_LABEL, dtype=np.int64)
     for unit, place in units.items():

@@ -72,7 +72,7 @@ class Manifest:
         return len(self.entries)
 
     def path(self, entry: Entry, what: str) -> Path | None:
-        """The file of an entry (one of PATH_FIELDS), None where it has none."""
+        """Return the file of an entry (one of PATH_FIELDS), None where it has none."""
         relative = getattr(entry, what)
         return self.root / relative if relative else None
 

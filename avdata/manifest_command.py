@@ -15,7 +15,7 @@ from avcore.command import EXIT_DONE, EXIT_FAILED, LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.loading import loading
 from avcore.outputs import Input, check_files
-from avcore.plain_text import say, several, shown
+from avcore.plain_text import print_text, several, shown
 from avcore.progress import bars
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avcore.usage import add_quiet_options
@@ -51,7 +51,7 @@ def count(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def describe(counts: Mapping[str, Any]) -> Iterator[str]:
-    """The counts as lines of text."""
+    """Yield the counts as lines of text."""
     for name, value in counts.items():
         if not isinstance(value, Mapping):
             yield f"{name}: {value}"
@@ -89,7 +89,7 @@ def _hours(lengths: Doubles) -> float:
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="netflips manifest", description="Check, count, divide, join and convert manifests.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in _COMMANDS.items():
@@ -135,7 +135,7 @@ def _add_stats(parser: argparse.ArgumentParser) -> None:
 def _stats(options: argparse.Namespace) -> None:
     counts = count(read_manifest(options.manifest, options.root).entries)
     text = json.dumps(counts, ensure_ascii=False, indent=1) if options.json else "\n".join(map(shown, describe(counts)))
-    say(text)
+    print_text(text)
 
 
 # Dividing and joining

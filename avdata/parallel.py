@@ -61,7 +61,7 @@ class UnitCorpus:
 
 
 def agreed_vocabulary(known: str, found: str, place: str) -> str:
-    """The one quantizer of two parts ("" = unknown); raises VocabularyError when they differ."""
+    """Return the one quantizer of two parts ("" = unknown); raises VocabularyError when they differ."""
     if known and found and known != found:
         raise VocabularyError(
             "units of two quantizers are mixed",
@@ -120,7 +120,7 @@ def _shards(path: Path) -> list[Path]:
 
 
 def common_vocabulary(corpora: Iterable[UnitCorpus], stated: str) -> str:
-    """The one quantizer of several corpora, "" = unknown (with a warning); raises VocabularyError when they differ."""
+    """Return the one quantizer of several corpora, "" = unknown (with a warning); raises VocabularyError when they differ."""
     common = stated
     for corpus in corpora:
         common = agreed_vocabulary(common, corpus.vocabulary, str(corpus.path))

@@ -99,7 +99,7 @@ def _keys(contents: Mapping[str, Collection[bytes]], pattern: str) -> Iterable[t
 
 
 def moved(manifest: Manifest, folder: Path) -> list[Entry]:
-    """A manifest's entries with their paths relative to another folder."""
+    """Return a manifest's entries with their paths relative to another folder."""
     if manifest.root.resolve() == folder.resolve():
         return list(manifest.entries)
     way = os.path.relpath(manifest.root.resolve(), folder.resolve())
@@ -131,7 +131,8 @@ def at_random(entries: Sequence[Entry], plan: SplitPlan, apart: Sequence[str] = 
 
 
 def merge(paths: Sequence[Path], folder: Path, with_prefix: bool = False) -> list[Entry]:
-    """The entries of several manifests, for one in `folder`. with_prefix: ids begin with the name of their manifest's folder.
+    """Return the entries of several manifests, for one in `folder`. with_prefix: ids begin with the name of their manifest's
+    folder.
 
     Raises InputError for an id that is there twice.
     """
@@ -146,7 +147,7 @@ def merge(paths: Sequence[Path], folder: Path, with_prefix: bool = False) -> lis
 
 
 def field_of(entry: Entry, field: str) -> str:
-    """A field of an entry as text, "" = it has none."""
+    """Return a field of an entry as text, "" = it has none."""
     value = entry.to_row().get(field)
     return "" if value is None else str(value)
 

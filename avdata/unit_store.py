@@ -40,7 +40,7 @@ class UnitRow:
     extra: Mapping[str, Any]
 
     def to_row(self) -> dict[str, Any]:
-        """The row as a JSON object."""
+        """Return the row as a JSON object."""
         row: dict[str, Any] = {"id": self.id, "units": self.units.ids.tolist()}
         if self.units.durations is not None:
             row["durations"] = self.units.durations.tolist()
@@ -118,7 +118,7 @@ def iter_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _rows_at_once(about: Any, path: Path) -> int:
-    """How many rows of a Parquet file (pyarrow's metadata) are read at a time.
+    """Return how many rows of a Parquet file (pyarrow's metadata) are read at a time.
 
     A few bytes can stand for gigabytes: raises InputError where rows have more values or bytes, on the average, than any of ours.
     """
@@ -176,7 +176,7 @@ def _require_spoken(units: Units) -> None:
 
 
 def timed_units(row: UnitRow, place: str, is_frame_level: bool = False, first_unit: int = 0) -> Units:
-    """A stored row's units with durations and plain names.
+    """Return a stored row's units with durations and plain names.
 
     is_frame_level: rows without durations are one id every 20 ms. first_unit: the number that unit 0 has in the data.
     place: where the row stands, for messages. Raises UnitError without durations, UnitRangeError below first_unit.
@@ -194,7 +194,7 @@ def timed_units(row: UnitRow, place: str, is_frame_level: bool = False, first_un
 
 
 def plain_names(ids: Ids, first_unit: int, place: str) -> Ids:
-    """Names from 0, of numbers int64 [N] that start at first_unit. Raises UnitRangeError naming place and position."""
+    """Return names from 0, of numbers int64 [N] that start at first_unit. Raises UnitRangeError naming place and position."""
     below = np.flatnonzero(ids < first_unit)
     if below.size:
         raise UnitRangeError(int(ids[below[0]]), int(below[0]), None, path=place)
@@ -202,7 +202,7 @@ def plain_names(ids: Ids, first_unit: int, place: str) -> Ids:
 
 
 def settle_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
-    """The fingerprint of the quantizer that made all units; "" = unknown, with one line of warning.
+    """Return the fingerprint of the quantizer that made all units; "" = unknown, with one line of warning.
 
     named: id and fingerprint ("" = it does not say) of each utterance. stated: holds for those that do not say. Raises
     VocabularyError naming two utterances of different quantizers.

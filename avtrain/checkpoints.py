@@ -83,7 +83,7 @@ def read_state(path: Path) -> State:
 
 
 def export_parser(prog: str, description: str, out: str = "x.safetensors; x.json is written beside it") -> Parser:
-    """The options that every export of a run has. out: help of its --out-path."""
+    """Return the options that every export of a run has. out: help of its --out-path."""
     parser = Parser(prog=prog, description=description)
     parser.add_argument(
         "--checkpoint", required=True, type=Input("the run's checkpoint"), help=f"checkpoints/{BEST} or another one of the run"

@@ -95,5 +95,5 @@ State = dict[str, Any]
 
 
 def plain(config: Any) -> dict[str, Any]:
-    """A config as plain values, for a checkpoint."""
+    """Return a config as plain values, for a checkpoint."""
     return asdict(config)

@@ -27,10 +27,10 @@ class ItemSource(Protocol[Item]):
         """Load item key[1] in epoch key[0]; raises NetflipsError, OSError or ValueError for a bad file."""
 
     def name(self, index: int) -> str:
-        """What to call an item in a report."""
+        """Return what to call an item in a report."""
 
     def lengths(self) -> Sequence[int]:
-        """A length per item, for the buckets."""
+        """Return a length per item, for the buckets."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def make_loader(
     num_workers: int,
     pin_memory: bool = False,
 ) -> DataLoader[Any]:
-    """A loader over the batches, to be read within `reading`.
+    """Return a loader over the batches, to be read within `reading`.
 
     Its workers run one torch thread each. They ignore Ctrl-C and SIGTERM, which schedulers send to a whole group of
     processes: the run saves first, and ends them itself.

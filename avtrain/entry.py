@@ -46,7 +46,7 @@ CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
 
 class _Stamped(PlainFormatter):
     def format(self, record: logging.LogRecord) -> str:
-        """The record's line, with the local time where it is a training run's."""
+        """Return the record's line, with the local time where it is a training run's."""
         line = super().format(record)
         return f"{self.formatTime(record, _TIME)} {line}" if record.name == TRAINING else line
 
@@ -73,7 +73,7 @@ def keep_run_apart(config: Any) -> None:
 
 
 def _texts(settings: Any) -> Iterator[str]:
-    """Every text among settings, whatever it stands for."""
+    """Yield every text among settings, whatever it stands for."""
     if isinstance(settings, str):
         yield from [settings] if settings else []
     elif is_dataclass(settings):
@@ -127,7 +127,8 @@ def train_of(
     argv: Sequence[str] | None = None,
     others: Mapping[str, Callable[[Sequence[str]], int]] = MappingProxyType({}),
 ) -> int:
-    """The command line of a trainer; returns the exit code. Without `check_only` in its config what `make_task` makes is trained.
+    """Return the command line of a trainer; returns the exit code. Without `check_only` in its config what `make_task` makes is
+    trained.
 
     make_task: reads and checks everything that a run needs. others: what is done where the first word is their name. The rest: see
     `main_of`.
@@ -159,7 +160,7 @@ def main_of(
     purpose: str,
     argv: Sequence[str] | None = None,
 ) -> int:
-    """The command line of a trainer: `--config NAME` and overrides; returns the exit code.
+    """Return the command line of a trainer: `--config NAME` and overrides; returns the exit code.
 
     With `--print-config` the resolved config is shown and nothing runs. Configs are looked for in `configs/` of NetfLips,
     or first in the folder that `--config-dir` names.

@@ -35,7 +35,7 @@ class LogWindow:
         self._pending.append({name: v.detach() if isinstance(v, Tensor) else v for name, v in values.items()})
 
     def state(self) -> dict[str, dict[str, float]]:
-        """What `restore` puts back."""
+        """Return what `restore` puts back."""
         self.settle()
         return {"sums": self.sums, "counts": dict(self.counts)}
 
@@ -52,7 +52,7 @@ class LogWindow:
         self._pending = []
 
     def take(self) -> "LogWindow":
-        """What it holds, read; the window starts anew."""
+        """Return what it holds, read; the window starts anew."""
         self.settle()
         taken = LogWindow()
         taken.sums, taken.counts = self.sums, self.counts
@@ -61,7 +61,7 @@ class LogWindow:
 
 
 def means_of(windows: Sequence[LogWindow]) -> Metrics:
-    """The mean of each value over all steps of all windows."""
+    """Return the mean of each value over all steps of all windows."""
     names = dict.fromkeys(name for window in windows for name in window.sums)
     return {
         name: sum(window.sums.get(name, 0.0) for window in windows) / sum(window.counts.get(name, 0) for window in windows)

@@ -127,7 +127,7 @@ class Trainer:
         return what if len(self._optimizer_configs) == 1 else f"{what}/{optimizer}"
 
     def of_all(self, value: Any) -> list[Any]:
-        """The plain values of all processes, in the order of their ranks."""
+        """Return the plain values of all processes, in the order of their ranks."""
         return of_all(self._accelerator, value)
 
     def log_image(self, name: str, picture: NDArray[np.uint8]) -> None:
@@ -263,7 +263,7 @@ class Trainer:
         return is_over
 
     def _agreed(self, seconds: float) -> float:
-        """The main process's clock, where the clock ends the run: processes must not end at different steps."""
+        """Return the main process's clock, where the clock ends the run: processes must not end at different steps."""
         if not self._loop.max_minutes or self._accelerator.num_processes == 1:
             return seconds
         return float(broadcast(torch.tensor(seconds, dtype=torch.float64, device=self._accelerator.device)))

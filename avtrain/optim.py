@@ -53,7 +53,7 @@ def _adamw(parameters: Iterable[Tensor], config: OptimConfig) -> torch.optim.Ada
 
 
 def _matrices_of(parameters: Mapping[str, nn.Parameter], parts: Iterable[str]) -> dict[str, nn.Parameter]:
-    """The matrices and kernels below names of parts. Raises UsageError for a part without any."""
+    """Return the matrices and kernels below names of parts. Raises UsageError for a part without any."""
     found: dict[str, nn.Parameter] = {}
     for part in parts:
         below = {
@@ -81,7 +81,7 @@ class KernelMuon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One update."""
+        """Return one update."""
         loss = None if closure is None else closure()
         ours, inner = self.param_groups[0], self._muon.param_groups[0]
         inner["lr"] = ours["lr"]
@@ -97,7 +97,7 @@ class KernelMuon(torch.optim.Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of Muon."""
+        """Return the state of Muon."""
         return self._muon.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -118,14 +118,14 @@ class Joined(torch.optim.Optimizer):
         self._parts = list(parts)
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One update of each."""
+        """Return one update of each."""
         loss = None if closure is None else closure()
         for part in self._parts:
             part.step()
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of each, in order."""
+        """Return the state of each, in order."""
         return {"parts": [part.state_dict() for part in self._parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -136,7 +136,7 @@ class Joined(torch.optim.Optimizer):
 
 
 def learning_rate(config: OptimConfig, step: int, progress: float, epoch: int) -> float:
-    """The rate of update number `step` (from 0).
+    """Return the rate of update number `step` (from 0).
 
     progress: share of the run that is done, 0..1. Raises UsageError for an unknown schedule.
     """

@@ -29,7 +29,7 @@ class Position:
         return is_best
 
     def pace(self, progress: float) -> str:
-        """How fast the run is and how long it will take, in words. progress: share of it that is done, 0..1."""
+        """Return how fast the run is and how long it will take, in words. progress: share of it that is done, 0..1."""
         per_step = self.seconds / max(1, self.step)
         left = self.seconds * (1 / max(progress, 1e-9) - 1)
         waited = self.waited / max(self.seconds, 1e-9)

@@ -40,7 +40,7 @@ def check_run(config: RunConfig) -> None:
 
 
 def number_format(loop: LoopConfig) -> str:
-    """What accelerate computes in: no, bf16 or fp16."""
+    """Return what accelerate computes in: no, bf16 or fp16."""
     if loop.precision != _AUTO:
         return loop.precision
     return "bf16" if has_quick_bfloat16(resolve_device(loop.device)) else "no"
@@ -58,7 +58,7 @@ def say_processes(accelerator: Accelerator, number_format: str) -> None:
 
 
 def of_all(accelerator: Accelerator, value: Any) -> list[Any]:
-    """The plain values of all processes, in the order of their ranks; all must call it."""
+    """Return the plain values of all processes, in the order of their ranks; all must call it."""
     if accelerator.num_processes == 1:
         return [value]
     return list(gather_object([value]))

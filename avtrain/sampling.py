@@ -30,7 +30,7 @@ class LengthBatches:
         self._epoch, self._position = epoch, position
 
     def epoch_batches(self, epoch: int) -> list[list[int]]:
-        """All of this process's batches of an epoch, in order."""
+        """Return all of this process's batches of an epoch, in order."""
         generator = np.random.default_rng((self._seed, epoch))
         order = generator.permutation(len(self._lengths))
         batches = [batch for chunk in self._buckets(order) for batch in self._cut(chunk)]

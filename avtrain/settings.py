@@ -87,7 +87,7 @@ def _require_sane(config: Any, place: str) -> None:
 
 
 def as_yaml(config: Any) -> str:
-    """A config, a dataclass, as the text of a yaml file."""
+    """Return a config, a dataclass, as the text of a yaml file."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
@@ -115,7 +115,7 @@ def _own_config_store() -> Iterator[ConfigStore]:
 
 
 def _is_hydras(name: str, node: Any) -> bool:
-    """Whether hydra put it there itself: its group, and configs that name it as their provider."""
+    """Return whether hydra put it there itself: its group, and configs that name it as their provider."""
     return name == _HYDRA or getattr(node, "provider", None) == _HYDRA
 
 
@@ -133,7 +133,7 @@ def _as_override(text: str, folders: Sequence[Path]) -> str:
 
 
 def _published(schema: type[Any], folder: Path) -> dict[str, Any]:
-    """What the schema's `PUBLISHED` yaml says of settings that the schema gives no default."""
+    """Return what the schema's `PUBLISHED` yaml says of settings that the schema gives no default."""
     name = getattr(schema, "PUBLISHED", "")
     if not name:
         return {}
@@ -157,7 +157,7 @@ def _without_default(schema: type[Any], values: dict[str, Any]) -> dict[str, Any
 
 
 def _schema(schema: type[Any]) -> DictConfig:
-    """The schema as a node that can be filled: frozen dataclasses come out read-only, at every level."""
+    """Return the schema as a node that can be filled: frozen dataclasses come out read-only, at every level."""
     node = OmegaConf.structured(schema)
     OmegaConf.set_readonly(node, None)
     for name, kind in get_type_hints(schema).items():

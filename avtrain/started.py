@@ -30,13 +30,13 @@ _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def processes_line(number: int, device: str, number_format: str = "no") -> str:
-    """What a run says of itself at its start."""
+    """Return what a run says of itself at its start."""
     computed = "" if number_format == "no" else f", in {number_format}"
     return f"training with {number} process{'' if number == 1 else 'es'} on {device}{computed}"
 
 
 def missing_processes(number: int, environment: Mapping[str, str]) -> str | None:
-    """What to tell a user whose launcher was asked for more processes than train this run together; None for nothing."""
+    """Return what to tell a user whose launcher was asked for more processes than train this run together; None for nothing."""
     asked = max((int(environment[name]) for name in _ASKED if environment.get(name, "").isdecimal()), default=1)
     advice = "start it as torchrun --nproc_per_node N -m ..."
     if asked > number:
@@ -49,7 +49,7 @@ def missing_processes(number: int, environment: Mapping[str, str]) -> str | None
 
 
 def seed_of(seed: int, rank: int) -> int:
-    """The seed of one process: the run's for the first, others for the others, below 2 ** 32."""
+    """Return the seed of one process: the run's for the first, others for the others, below 2 ** 32."""
     return seed if rank == 0 else int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])
 
 
@@ -72,7 +72,7 @@ def note_start(config: Any, run_dir: Path, is_resumed: bool, processes: int) -> 
 
 
 def _changes(path: Path, config: Any) -> list[str]:
-    """The settings that differ from those in a file, as `loop.max_steps: 100 -> 200`; [] where there is none."""
+    """Return the settings that differ from those in a file, as `loop.max_steps: 100 -> 200`; [] where there is none."""
     if not path.exists():
         return []
     try:
@@ -110,7 +110,7 @@ def _about_start(processes: int) -> dict[str, Any]:
 
 
 def _commit() -> dict[str, Any]:
-    """The commit of the checkout that runs and whether files differ from it; {} where it is none."""
+    """Return the commit of the checkout that runs and whether files differ from it; {} where it is none."""
     if not (_REPOSITORY / ".git").exists():
         return {}
     found = [_git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")]

@@ -40,7 +40,7 @@ class Engine(Protocol):
         """Backpropagate a loss of shape [], clip, and step the optimizer called `name` (gradients accumulate as configured)."""
 
     def of_all(self, value: Any) -> list[Any]:
-        """The plain values of all processes, in the order of their ranks: all must call it, as often."""
+        """Return the plain values of all processes, in the order of their ranks: all must call it, as often."""
 
     def log_image(self, name: str, picture: NDArray[np.uint8]) -> None:
         """Show a picture, uint8 [H, W, 3], in the log."""
@@ -56,7 +56,7 @@ class Task(Protocol):
         """Everything with weights, by the name it is saved under."""
 
     def optimizers(self) -> dict[str, Optimized]:
-        """The optimizers by name."""
+        """Return the optimizers by name."""
 
     def train_items(self) -> ItemSource[Any]:
         """Training items."""
@@ -78,10 +78,10 @@ class Task(Protocol):
         """
 
     def describe(self) -> dict[str, Any]:
-        """What is saved beside the weights so that the checkpoint explains itself (plain values)."""
+        """Return what is saved beside the weights so that the checkpoint explains itself (plain values)."""
 
 
 def named_parameters(modules: Mapping[str, nn.Module], names: Iterable[str]) -> dict[str, nn.Parameter]:
-    """The parameters of the named modules, each once, by module and name: `generator.first.weight`."""
+    """Return the parameters of the named modules, each once, by module and name: `generator.first.weight`."""
     found = {id(parameter): (f"{part}.{name}", parameter) for part in names for name, parameter in modules[part].named_parameters()}
     return dict(found.values())

@@ -39,7 +39,7 @@ class WandbLog:
 
 
 def _run_id(run_dir: Path) -> str:
-    """What the run is called there, kept in its folder."""
+    """Return what the run is called there, kept in its folder."""
     path = run_dir / _ID_FILE
     if not path.exists():
         write_text(path, secrets.token_hex(8))

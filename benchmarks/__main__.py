@@ -23,7 +23,7 @@ from benchmarks import parts, tables
 from benchmarks.ledger import Ledger, read_results
 from benchmarks.rows import KOX_LENGTHS, SENTENCE_STEPS, STAGES
 from benchmarks.stages import measure_stage
-from workshop.random.random_checkpoints import write_random_checkpoints
+from recipes.demo.random.random_checkpoints import write_random_checkpoints
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -37,7 +37,7 @@ _STEPS = sorted([SENTENCE_STEPS, *(korean for _, korean in KOX_LENGTHS.values())
 
 
 def machine(options: argparse.Namespace) -> dict:
-    """Where and with what everything is measured."""
+    """Return where and with what everything is measured."""
     cpu = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
     commit = ["git", "-C", str(ROOT), "log", "-1", "--format=%h"]
     return {
@@ -67,7 +67,7 @@ def _output(command: list[str]) -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Return the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--parts", nargs="*", choices=MEASURES, default=list(MEASURES), help="none = fill the pages only")
     parser.add_argument("--go-on", action="store_true", help="keep what --results has already, measure only what is missing")
@@ -109,7 +109,7 @@ def main() -> None:
             ledger.finish()
             print(f"{part}: {time.perf_counter() - begun:.0f} s in all", flush=True)
     if not options.no_pages and options.size == "published":
-        tables.write(read_results(options.results), ROOT)
+        tables.write_tables(read_results(options.results), ROOT)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ _WINDOW, _HOP, _FLOOR_DB = 1024, 256, 80.0
 
 
 @dataclass(frozen=True)
-class Figure:
+class BoundFigure:
     """One figure and the bound it must keep: not above it, or not below it where `is_least`."""
 
     name: str
@@ -49,7 +49,7 @@ class Figure:
         return f"{self.name}: {self.value:.4g} (bound {sign} {self.bound:g}){'' if self.holds else ' NOT KEPT'}"
 
 
-def of_translator(path: Path, language: str, target: str, beam: int, steps: int, precision: str = LOW) -> list[Figure]:
+def of_translator(path: Path, language: str, target: str, beam: int, steps: int, precision: str = LOW) -> list[BoundFigure]:
     """Teacher forcing on what float32 finds, and what the other finds scored in float32."""
     from avcore.decoding.beam import SearchConfig
     from unit2unit.inference import UnitTranslator
@@ -69,15 +69,15 @@ def of_translator(path: Path, language: str, target: str, beam: int, steps: int,
     low = load_transformer(read_checkpoint(path, TRANSLATOR)).freeze(resolve_precision(precision, cpu))
     other = _log_probabilities(low, rows, found[0].tokens)
     return [
-        Figure(
+        BoundFigure(
             "unit2unit: the same likeliest token (share)", float((truth.argmax(1) == other.argmax(1)).float().mean()), 0.99, True
         ),
-        Figure("unit2unit: error of a log-probability (mean)", float((truth - other).abs().mean()), 0.05),
-        Figure("unit2unit: its hypothesis scored in float32, worse by (share)", (best - rescored) / abs(best), 0.01),
+        BoundFigure("unit2unit: error of a log-probability (mean)", float((truth - other).abs().mean()), 0.05),
+        BoundFigure("unit2unit: its hypothesis scored in float32, worse by (share)", (best - rescored) / abs(best), 0.01),
     ]
 
 
-def of_vocoder(path: Path, language: str, seconds: float = 2.0, precision: str = LOW) -> list[Figure]:
+def of_vocoder(path: Path, language: str, seconds: float = 2.0, precision: str = LOW) -> list[BoundFigure]:
     """Log-spectral distance of the waveforms."""
     from unit2av.inference_unit2a import UnitVocoder
 
@@ -85,10 +85,10 @@ def of_vocoder(path: Path, language: str, seconds: float = 2.0, precision: str =
     for name in ("float32", precision):
         vocoder = UnitVocoder.from_checkpoint(path, language, precision=name)
         sounds.append(vocoder.synthesize(material.units(seconds), material.voice(vocoder.speaker_dim)).samples)
-    return [Figure("vocoder: log-spectral distance (dB)", log_spectral_distance(*sounds), 0.35)]
+    return [BoundFigure("vocoder: log-spectral distance (dB)", log_spectral_distance(*sounds), 0.35)]
 
 
-def of_renderer(path: Path, seconds: float = 1.0, precision: str = LOW) -> list[Figure]:
+def of_renderer(path: Path, seconds: float = 1.0, precision: str = LOW) -> list[BoundFigure]:
     """Peak signal to noise of the pictures."""
     from unit2av.renderer import LipRenderer
 
@@ -97,7 +97,7 @@ def of_renderer(path: Path, seconds: float = 1.0, precision: str = LOW) -> list[
         renderer = LipRenderer.from_checkpoint(path, precision=name)
         drawn.append(np.concatenate(list(renderer.render(material.units(seconds), material.faces(seconds)))).astype(np.float64))
     noise = np.square(drawn[0] - drawn[1]).mean()
-    return [Figure("lips: PSNR (dB)", float(10 * np.log10(255**2 / max(noise, 1e-9))), 45, True)]
+    return [BoundFigure("lips: PSNR (dB)", float(10 * np.log10(255**2 / max(noise, 1e-9))), 45, True)]
 
 
 def of_extractor(
@@ -107,7 +107,7 @@ def of_extractor(
     precision: str = LOW,
     bound: float = 0.995,
     what: str = "",
-) -> list[Figure]:
+) -> list[BoundFigure]:
     """The same units on utterances float32 [S], with lips uint8 [T, 96, 96] or without. what: they are, for the name."""
     from av2unit.inference import UnitExtractor
 
@@ -116,17 +116,17 @@ def of_extractor(
         extractor = UnitExtractor.from_checkpoint(path, precision=name)
         clips = lips or [None] * len(speech)
         frames.append(np.concatenate([extractor.extract(*pair).frames() for pair in zip(speech, clips, strict=True)]))
-    return [Figure(f"av2unit: the same units{what} (share)", float((frames[0] == frames[1]).mean()), bound, True)]
+    return [BoundFigure(f"av2unit: the same units{what} (share)", float((frames[0] == frames[1]).mean()), bound, True)]
 
 
-def of_bundle(sounds: int, clips: int, precision: str = "auto") -> list[Figure]:
-    """The demo bundle's unit encoder on held-out sentences in voices that it never heard: sound alone, and with lips.
+def of_bundle(sounds: int, clips: int, precision: str = "auto") -> list[BoundFigure]:
+    """Return the demo bundle's unit encoder on held-out sentences in voices that it never heard: sound alone, and with lips.
 
     sounds, clips: how many utterances of each. Needs espeak-ng (`make env` has it).
     """
     from av2unit.sources import lips_of_video
-    from workshop.evaluate.material import EvaluationSettings, plan_clip, write_clip
-    from workshop.voices.cast import say
+    from recipes.demo.evaluate.material import EvaluationSettings, plan_clip, write_clip
+    from recipes.demo.voices.cast import say
 
     settings = EvaluationSettings()
     plans = [plan_clip("held_out", number, settings) for number in range(max(sounds, clips))]

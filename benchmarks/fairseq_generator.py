@@ -11,11 +11,11 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.units.vocabulary import UTUT_LANGUAGES, language_tag
+from recipes.demo.random.random_checkpoints import TRANSLATOR
 from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
-from workshop.random.random_checkpoints import TRANSLATOR
 
 
-def prepare(folder: Path, source_ids: np.ndarray, target: str, beam: int, steps: int) -> Callable[[], np.ndarray]:
+def prepare_generator(folder: Path, source_ids: np.ndarray, target: str, beam: int, steps: int) -> Callable[[], np.ndarray]:
     """Build fairseq's generator; what is returned searches. source_ids: int64 rows of shape [T]."""
     from fairseq.sequence_generator import SequenceGenerator
 

@@ -28,7 +28,7 @@ class Ledger:
         return self._is_complete
 
     def point(self, name: str, measure: Callable[[], Any]) -> Any:
-        """What was measured under a name; measured now, and written, when it was not yet."""
+        """Return what was measured under a name; measured now, and written, when it was not yet."""
         if name not in self.points:
             self.points[name] = measure()
             self._write()
@@ -45,5 +45,5 @@ class Ledger:
 
 
 def read_results(folder: Path) -> dict[str, dict[str, Any]]:
-    """All parts of a folder by name: {about, is_complete, points}."""
+    """Return all parts of a folder by name: {about, is_complete, points}."""
     return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}

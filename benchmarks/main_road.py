@@ -17,9 +17,9 @@ from benchmarks.reference.av2unit import ReferenceEncoder
 from benchmarks.reference.unit2av import ReferenceFace, ReferenceVocoder
 from benchmarks.reference.unit2unit import ReferenceTranslator
 from benchmarks.rows import BEAM, KOX_LENGTHS, SENTENCE_STEPS
+from recipes.demo.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
 from unit2av.stage import RENDERER as RENDERER_STAGE
 from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
-from workshop.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
 
 if TYPE_CHECKING:
     from av2unit.inference import UnitExtractor
@@ -104,9 +104,9 @@ def _reference_translator(folder: Path) -> tuple[ReferenceTranslator, int]:
 
 
 def fairseq_unit2unit(folder: Path, steps: float, precision: str) -> Run:
-    from benchmarks.fairseq_generator import prepare
+    from benchmarks.fairseq_generator import prepare_generator
 
-    return prepare(folder, _source_rows(steps), _TARGET, BEAM, int(steps))
+    return prepare_generator(folder, _source_rows(steps), _TARGET, BEAM, int(steps))
 
 
 def ours_vocoder(folder: Path, seconds: float, precision: str) -> Run:
@@ -149,7 +149,7 @@ def _renderer(folder: Path, precision: str) -> "LipRenderer":
 
 
 def reference_face(folder: Path, seconds: float) -> tuple[ReferenceFace, torch.Tensor, Callable[[], torch.Tensor]]:
-    """The model, its windows of units int64 [W, 20], and what prepares its pictures, float32 [10 * W, 6, 96, 96] in 0..1.
+    """Return the model, its windows of units int64 [W, 20], and what prepares its pictures, float32 [10 * W, 6, 96, 96] in 0..1.
 
     Seconds are made up to whole windows.
     """

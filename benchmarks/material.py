@@ -32,6 +32,6 @@ def units(seconds: float, mean_steps: int = 3) -> Units:
 
 
 def voice(size: int) -> NDArray[np.float32]:
-    """A unit vector, float32 of shape [size]."""
+    """Return a unit vector, float32 of shape [size]."""
     vector = np.abs(np.random.default_rng(4).standard_normal(size))
     return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)

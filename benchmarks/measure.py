@@ -1,4 +1,4 @@
-"""One side of a stage in a process of its own, so that its memory is its own; see `benchmarks.sides.Worker`."""
+"""One side of a stage in a process of its own, so that its memory is its own; see `benchmarks.sides.SideWorker`."""
 
 import argparse
 import json

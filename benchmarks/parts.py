@@ -14,7 +14,7 @@ from benchmarks.clips import clip
 from benchmarks.ledger import Ledger
 from benchmarks.rows import LAID_OUT
 from benchmarks.sides import run_json
-from workshop.random.random_checkpoints import TRANSLATOR, UNIT_ENCODER
+from recipes.demo.random.random_checkpoints import TRANSLATOR, UNIT_ENCODER
 
 _OFTEN_S = 5.0
 """Dubs up to this length are measured `rounds` times, longer ones once."""
@@ -67,7 +67,7 @@ def measure_bounds(options: argparse.Namespace, folder: Path, scratch: Path, led
         print(figure["told"])
 
 
-def _told(figure: bounds.Figure) -> dict:
+def _told(figure: bounds.BoundFigure) -> dict:
     return asdict(figure) | {"holds": figure.holds, "told": str(figure)}
 
 

@@ -14,7 +14,7 @@ SENTENCE_STEPS = 150
 
 
 @dataclass
-class Row:
+class BenchmarkRow:
     """One line of the table: medians over `runs` runs of `amount` (seconds of media, or steps).
 
     ratio: of the baseline's CPU seconds to these, with the same allocator; None = the baseline was not run. Where the
@@ -33,8 +33,8 @@ class Row:
     agreement: str
 
 
-def rows(points: dict[str, dict]) -> list[Row]:
-    """The table of a stage: medians of the runs of each side and amount, and their ratio to the baseline's."""
+def benchmark_rows(points: dict[str, dict]) -> list[BenchmarkRow]:
+    """Return the table of a stage: medians of the runs of each side and amount, and their ratio to the baseline's."""
     groups: dict[tuple[bool, float, str], list[dict]] = {}
     for run in points.values():
         if "who" in run:
@@ -47,12 +47,12 @@ def rows(points: dict[str, dict]) -> list[Row]:
         agreed = next((run["agreement"] for run in runs if run["agreement"]), "")
         peak_mib = max(run["peak_mib"] for run in runs)
         wall_s = _median(runs, "wall_s")
-        found.append(Row(runs[0]["stage"], who, keeps, amount, len(runs), cpu_s, wall_s, peak_mib, ratio, agreed))
+        found.append(BenchmarkRow(runs[0]["stage"], who, keeps, amount, len(runs), cpu_s, wall_s, peak_mib, ratio, agreed))
     return found
 
 
 def _baseline_runs(groups: dict[tuple[bool, float, str], list[dict]], keeps: bool, amount: float) -> tuple[float, list[dict]]:
-    """What the baseline ran of this amount, or of the largest below it."""
+    """Return what the baseline ran of this amount, or of the largest below it."""
     there = {key[1]: runs for key, runs in groups.items() if not runs[0]["is_ours"] and key[0] == keeps and key[1] <= amount}
     return (max(there), there[max(there)]) if there else (amount, [])
 

@@ -14,7 +14,7 @@ _KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedSide:
     """Who runs a stage, in which precision, and whether its allocator keeps freed memory (the netflips commands' does)."""
 
     who: str
@@ -35,21 +35,21 @@ def baseline(stage: str) -> str:
     return "fairseq" if stage == "unit2unit" and find_spec("fairseq") else "reference"
 
 
-def sides(stage: str, precisions: list[str], keeps: bool) -> list[Side]:
-    """Who is measured with an allocator, the baseline first."""
-    ours = [Side("ours", precision, keeps) for precision in precisions]
-    return [Side(baseline(stage), keeps=keeps), *ours]
+def sides(stage: str, precisions: list[str], keeps: bool) -> list[ComparedSide]:
+    """Return who is measured with an allocator, the baseline first."""
+    ours = [ComparedSide("ours", precision, keeps) for precision in precisions]
+    return [ComparedSide(baseline(stage), keeps=keeps), *ours]
 
 
 def allocators(stage: str) -> tuple[bool, ...]:
-    """Whether memory is kept: no and yes; the translator is bound by its weights, and one allocator is enough."""
+    """Return whether memory is kept: no and yes; the translator is bound by its weights, and one allocator is enough."""
     return (False,) if stage == "unit2unit" else (False, True)
 
 
-class Worker:
+class SideWorker:
     """A process that has loaded one side of a stage and runs it on demand, so that sides can take turns."""
 
-    def __init__(self, stage: str, side: Side, folder: Path, threads: int = 1) -> None:
+    def __init__(self, stage: str, side: ComparedSide, folder: Path, threads: int = 1) -> None:
         self._command = [
             sys.executable, "-m", "benchmarks.measure", stage, side.who, "--folder", str(folder), "--threads", str(threads),
             "--precision", side.precision,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.ledger import Ledger
-from benchmarks.sides import Side, Worker, allocators, baseline, sides
+from benchmarks.sides import ComparedSide, SideWorker, allocators, baseline, sides
 
 WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4}
 """Seconds of media, or decoder steps."""
@@ -25,14 +25,14 @@ def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch
     for keeps in allocators(stage):
         everyone = sides(stage, options.precisions, keeps)
         with ExitStack() as stack:
-            workers = {side: stack.enter_context(Worker(stage, side, folder, options.threads)) for side in everyone}
+            workers = {side: stack.enter_context(SideWorker(stage, side, folder, options.threads)) for side in everyone}
             for side, amount, turn in _turns(stage, everyone, options):
                 name = f"{side.name}, {'kept' if keeps else 'default'} allocator, {amount:g}, round {turn}"
                 ledger.point(name, partial(_run, stage, side, amount, turn, workers[side], scratch))
 
 
-def _turns(stage: str, everyone: list[Side], options: argparse.Namespace) -> Iterator[tuple[Side, float, int]]:
-    """Who runs how much, in this order, and in which round."""
+def _turns(stage: str, everyone: list[ComparedSide], options: argparse.Namespace) -> Iterator[tuple[ComparedSide, float, int]]:
+    """Yield who runs how much, in this order, and in which round."""
     amounts = sorted(map(float, options.steps)) if stage == "unit2unit" else sorted(options.lengths)
     for turn in range(1, options.rounds + 1):
         for amount in amounts:
@@ -47,19 +47,19 @@ def _turns(stage: str, everyone: list[Side], options: argparse.Namespace) -> Ite
                 yield side, amount, turn
 
 
-def _run(stage: str, side: Side, amount: float, turn: int, worker: Worker, scratch: Path) -> dict:
+def _run(stage: str, side: ComparedSide, amount: float, turn: int, worker: SideWorker, scratch: Path) -> dict:
     worker.warm_up(WARM_UP[stage])
     out = scratch / f"{stage} {side.name} {side.keeps} {amount:g}.npy"
     base = scratch / f"{stage} {baseline(stage)} {side.keeps} {amount:g}.npy"
     found = worker.run(amount, out if turn == 1 else None)
-    compared = agreement(out, base) if turn == 1 and base.exists() and out != base else ""
+    compared = unit_agreement(out, base) if turn == 1 and base.exists() and out != base else ""
     print(f"{stage}, {side.name}, {amount:g}: {found['cpu_s']:.2f} CPU s {compared}", file=sys.stderr)
     about = {"stage": stage, "who": side.name, "is_ours": side.is_ours, "keeps": side.keeps, "amount": amount}
     return about | found | {"agreement": compared}
 
 
-def agreement(ours: Path, other: Path) -> str:
-    """How far two results are apart."""
+def unit_agreement(ours: Path, other: Path) -> str:
+    """Return how far two results are apart."""
     a, b = np.load(ours), np.load(other)
     if a.shape != b.shape:
         return f"{len(a)} pictures or samples beside {len(b)}: not compared"

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rows import BEAM, STAGES, Row, rows
-from workshop.evaluate.documents import replace_part
+from benchmarks.rows import BEAM, STAGES, BenchmarkRow, benchmark_rows
+from recipes.demo.evaluate.documents import replace_part
 
 Results = dict[str, dict[str, Any]]
 _NAMES = {"av2unit": "speech and lips to units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips"}
@@ -18,18 +18,18 @@ _GIB = 1024
 _NONE = "-"
 
 
-def write(results: Results, root: Path) -> None:
+def write_tables(results: Results, root: Path) -> None:
     """Fill every place that there are results for; the others stay as they are."""
     for page, part, text in (
         ("docs/performance.md", "speed", short(results)),
-        ("docs/performance.md", "whole", whole(results)),
-        ("docs/performance.md", "bounds", bounds(results)),
+        ("docs/performance.md", "whole", whole_table(results)),
+        ("docs/performance.md", "bounds", bounds_table(results)),
     ):
         if text:
             replace_part(root / page, part, f"\n{text}\n")
 
 
-def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def row_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table, "" without lines."""
     body = [f"| {' | '.join(cells)} |" for cells in lines]
     return "\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *body]) if body else ""
@@ -41,11 +41,11 @@ def short(results: Results) -> str:
     if not lines:
         return ""
     head = ("one thread, CPU seconds", "baseline", "`--precision float32`", "`--precision auto`", "n")
-    return f"{_machine(results)}\n\n{table(head, lines)}"
+    return f"{_machine(results)}\n\n{row_table(head, lines)}"
 
 
 def _short_stage(results: Results, stage: str) -> list[str]:
-    there = [row for row in rows(results[stage]["points"]) if not row.keeps]
+    there = [row for row in benchmark_rows(results[stage]["points"]) if not row.keeps]
     amount = max((row.amount for row in there if stage == "unit2unit" or row.amount <= _SHORT_S), default=there[0].amount)
     chosen = [row for row in there if row.amount == amount]
     unit = f"{amount:g} steps, beam {BEAM}" if stage == "unit2unit" else f"a second of video, in clips of {amount:g} s"
@@ -57,13 +57,13 @@ def _short_stage(results: Results, stage: str) -> list[str]:
     return [*cells, str(chosen[0].runs)]
 
 
-def _times(row: Row) -> str:
+def _times(row: BenchmarkRow) -> str:
     if not row.who.startswith("ours"):
         return " (fairseq)" if row.who == "fairseq" else ""
     return "" if row.ratio is None else f": {row.ratio:.1f} times as fast"
 
 
-def whole(results: Results) -> str:
+def whole_table(results: Results) -> str:
     """Return the chain, and dubs from file to file."""
     found = _by_name(results.get("chain", {}).get("points", {}))
     lines = []
@@ -72,7 +72,7 @@ def whole(results: Results) -> str:
         ratio = f"{_median_cpu_s(found['published']) / spent:.2f}" if "published" in found else _NONE
         inside = ", ".join(f"{stage} {_median(runs, stage):.2f}" for stage in STAGES if stage in runs[0])
         lines.append([name, str(len(runs)), f"{spent:.2f}", ratio, f"{max(run['peak_mib'] for run in runs):.0f}", inside])
-    chain = table(("chain", "n", "CPU s", "times the baseline", "peak MiB", "CPU s of the parts"), lines)
+    chain = row_table(("chain", "n", "CPU s", "times the baseline", "peak MiB", "CPU s of the parts"), lines)
     return "\n\n".join(filter(None, (chain, dubs(results))))
 
 
@@ -84,16 +84,16 @@ def dubs(results: Results) -> str:
         peak = f"{max(run['peak_mib'] for run in runs) / _GIB:.1f} GiB"
         about = f"{runs[0]['media_s']:.0f} s, {runs[0]['precision']}"
         lines.append([about, f"{wall:.2f}", f"{cpu:.2f}", peak, str(len(runs))])
-    return table(("a dub from file to file, 720p, all cores", "wall s per s", "CPU s per s", "peak memory", "n"), lines)
+    return row_table(("a dub from file to file, 720p, all cores", "wall s per s", "CPU s per s", "peak memory", "n"), lines)
 
 
-def bounds(results: Results) -> str:
+def bounds_table(results: Results) -> str:
     """Return how far `auto` is from float32 on speech of the demo bundle."""
     figures = results.get("bounds", {}).get("points", {}).get("demo", [])
     lines = [
         [figure["name"], f"{figure['value']:.5f}", f"{figure['bound']:g}", "yes" if figure["holds"] else "no"] for figure in figures
     ]
-    return table(("figure", "value", "bound", "kept"), lines)
+    return row_table(("figure", "value", "bound", "kept"), lines)
 
 
 def _machine(results: Results) -> str:

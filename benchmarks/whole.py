@@ -28,7 +28,7 @@ _WINDOWS = 3
 
 
 def published_lips(folder: Path, seconds: float, precision: str) -> main_road.Run:
-    """The face renderer as the published command runs it: it keeps what gradients need."""
+    """Return the face renderer as the published command runs it: it keeps what gradients need."""
     model, windows, faces = main_road.reference_face(folder, seconds)
     draw = type(model).forward.__wrapped__
 
@@ -56,15 +56,15 @@ def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
     return seconds
 
 
-def dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str, float]:
-    """A dub from file to file: wall and CPU seconds, and the stages as the report has them.
+def timed_dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str, float]:
+    """Return a dub from file to file: wall and CPU seconds, and the stages as the report has them.
 
     Sentences may have as many units as those of 5 s: random models hardly ever end one by themselves.
     """
     from netflips.models import load_models
     from netflips.options import DubOptions, ModelPaths, RunOptions
     from netflips.pipeline import dub as dub_video
-    from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER
+    from recipes.demo.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER
 
     keep_freed_memory()
     begun, spent = time.perf_counter(), _cpu_s()
@@ -101,7 +101,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.what == "dub":
-        found = dub(options.video, options.folder, options.precision, options.beam)
+        found = timed_dub(options.video, options.folder, options.precision, options.beam)
     else:
         found = chain(options.who, options.folder, options.precision)
     found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -29,7 +29,7 @@ from unit2av.inference_options import RenderOptions
 from unit2unit.inference import TranslateOptions, translate_files
 
 if TYPE_CHECKING:
-    from netflips.listening import Heard
+    from netflips.recognition import Recognised
     from netflips.report import DubReport
     from netflips.script.types import Script
 
@@ -95,14 +95,14 @@ def _lip2speech(options: LipSpeechOptions) -> None:
 
 
 def _render(options: RenderOptions) -> None:
-    from unit2av.showing import say_and_show
+    from unit2av.showing import speak_and_draw
 
-    say_and_show(options)
+    speak_and_draw(options)
 
 
-def _transcribe(options: TranscribeOptions) -> "Heard":
+def _transcribe(options: TranscribeOptions) -> "Recognised":
     """Transcribe one file; returns its utterances, with their words and times."""
-    heard: list[Heard] = []
+    heard: list[Recognised] = []
     _require_one(options.recordings)
     transcribe_files(options, heard)
     return heard[0]

@@ -8,7 +8,7 @@ from avcore.errors import UsageError
 
 
 def from_checkout(name: str) -> ModuleType:
-    """A module of the workshop. Raises UsageError where there is none."""
+    """Return a module of the recipes. Raises UsageError where there is none."""
     if find_spec(name.partition(".")[0]) is None:
         raise UsageError(
             "this needs the repository, not the installed package alone", found=f"no {name}", hint="run it in a clone of NetfLips"

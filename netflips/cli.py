@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE
 from avcore.loading import leave, loading
-from avcore.plain_text import say, shown
+from avcore.plain_text import print_text, shown
 from avcore.usage import Parser, did_you_mean
 from netflips import __version__
 
@@ -41,7 +41,7 @@ _STAGES = ("units", "translate", "speak", "render")
 
 
 def usage() -> str:
-    """The list of subcommands."""
+    """Return the list of subcommands."""
     lines = [f"  {name:<10} {purpose}" for name, (_, purpose) in COMMANDS.items()]
     return "\n".join(["usage: netflips COMMAND INPUT... -o OUT [options]", "", *lines, "", "netflips help COMMAND says more."])
 
@@ -50,12 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] in (["--version"], ["-V"]):
-        say(f"netflips {__version__}")
+        print_text(f"netflips {__version__}")
         return EXIT_DONE
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help"]
     if arguments[:1] in ([], ["-h"], ["--help"]):
-        say(usage())
+        print_text(usage())
         return EXIT_DONE
     if arguments[0] not in COMMANDS:
         _complain(arguments[0])
@@ -85,13 +85,13 @@ def _complain(name: str) -> None:
 
 
 def parser_of(name: str) -> Parser:
-    """The parser of a command."""
+    """Return the parser of a command."""
     parser: Parser = import_module(COMMANDS[name][0]).build_parser()
     return parser
 
 
 def program() -> NoReturn:
-    """The installed command, a process of its own."""
+    """Return the installed command, a process of its own."""
     leave(main())
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from avcore.command import Parser, run
-from avcore.plain_text import say
+from avcore.plain_text import print_text
 
 _SHELLS = ("bash", "zsh")
 
@@ -42,7 +42,7 @@ _FOR_ZSH = "autoload -U +X bashcompinit && bashcompinit\nautoload -U +X compinit
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="netflips completion", description='Print a completion script: eval "$(netflips completion bash)".')
     parser.add_argument("shell", choices=_SHELLS, help="; ".join(_SHELLS))
     return parser
@@ -50,11 +50,11 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), lambda options: say(script_for(options.shell)), argv)
+    return run(build_parser(), lambda options: print_text(script_for(options.shell)), argv)
 
 
 def script_for(shell: str) -> str:
-    """The script for `bash` or `zsh`, which understands bash's way of completion."""
+    """Return the script for `bash` or `zsh`, which understands bash's way of completion."""
     from netflips.cli import COMMANDS, parser_of  # it runs this command
 
     parsers = [(f"{name} {action}".rstrip(), one) for name in COMMANDS for action, one in _parts(parser_of(name))]
@@ -69,7 +69,7 @@ def script_for(shell: str) -> str:
 
 
 def _parts(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """A parser as the action "", and those of its subcommands by name."""
+    """Yield a parser as the action "", and those of its subcommands by name."""
     yield "", parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -81,7 +81,7 @@ def _flags(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _values(where: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    """What may follow an option of a command: its choices."""
+    """Yield what may follow an option of a command: its choices."""
     name = where.partition(" ")[0]
     for action in parser._actions:
         if action.option_strings and action.choices is not None:

@@ -80,7 +80,7 @@ def lay_out_weights(path: str | Path, precision: str) -> Path:
 
 
 def _without_settings(config: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """A renderer's configuration without what was said of the vocoder that is being replaced."""
+    """Return a renderer's configuration without what was said of the vocoder that is being replaced."""
     by_language = {"vocoders", "unit_offsets"} & config.keys()
     return {**config, **{name: {key: value for key, value in config[name].items() if key != language} for name in by_language}}
 

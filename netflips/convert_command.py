@@ -18,7 +18,7 @@ LOG = logging.getLogger("netflips.convert")
 
 
 def build_parser() -> Parser:
-    """The command line of `netflips convert` and scripts/convert_checkpoint.py."""
+    """Return the command line of `netflips convert` and scripts/convert_checkpoint.py."""
     parts = [stage.part for stage in stages.STAGES]
     parser = Parser(
         prog="netflips convert", description="Convert a published checkpoint to safetensors and a readable JSON configuration."

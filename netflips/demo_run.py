@@ -11,7 +11,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
 from avcore.flags import CommonOptions
 from avcore.media import read_speech
-from avcore.plain_text import say, shown
+from avcore.plain_text import print_text, shown
 from avcore.progress import bars
 from netflips.bundles.paths import bundle_paths, require_bundle
 from netflips.bundles.references import Match, nearest_reference, read_references
@@ -52,11 +52,11 @@ def run_demo(video: Path, portrait: Path, out_dir: Path, stem: str, options: Com
     times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")]
     files = _files(video, out, talking, page, settings)
     lines = [*_expected(video), *_texts(report), *_heard(match), *times, *files]
-    say("\n".join(shown(f"{name:<{_WIDTH}}{text}") for name, text in lines))
+    print_text("\n".join(shown(f"{name:<{_WIDTH}}{text}") for name, text in lines))
 
 
 def _expected(clip: Path) -> Iterator[tuple[str, str]]:
-    """What is known of the clip: of the one that is shipped, from the file beside it."""
+    """Yield what is known of the clip: of the one that is shipped, from the file beside it."""
     facts = _read_facts(clip)
     if not facts:
         return
@@ -75,7 +75,7 @@ def _read_facts(clip: Path) -> Mapping[str, Any]:
 
 
 def _texts(report: DubReport) -> Iterator[tuple[str, str]]:
-    """What was heard and what is said, as the text reader reads both."""
+    """Yield what was heard and what is said, as the text reader reads both."""
     if not report.heard_text and not report.said_text:
         yield "as text", "nothing was read: these models have no text reader for it"
     for name, language, text, confidence in (
@@ -87,7 +87,7 @@ def _texts(report: DubReport) -> Iterator[tuple[str, str]]:
 
 
 def _heard(match: Match) -> Iterator[tuple[str, str]]:
-    """The sentence that the dub says, as the unit encoder hears it."""
+    """Yield the sentence that the dub says, as the unit encoder hears it."""
     yield "heard in the dub", f"{match.reference.text}  ({match.reference.translation})"
     units = len(match.reference.units)
     yield "its distance", f"{match.distance} of {units} units differ from the reference voice saying it ({match.error_rate:.0%})"

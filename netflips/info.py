@@ -14,7 +14,7 @@ from avcore.checkpoints.stages import Stage, named_model, stages
 from avcore.command import Parser, run
 from avcore.files import require_file
 from avcore.loading import loading
-from avcore.plain_text import json_text, say, several, shown
+from avcore.plain_text import json_text, print_text, several, shown
 from netflips.bundles.describe import bundle_lines
 from netflips.bundles.paths import require_bundle
 from netflips.recognizers.folders import MODEL_FILE
@@ -22,7 +22,7 @@ from netflips.recognizers.folders import MODEL_FILE
 RECOGNIZER, TEXT_TRANSLATOR = "--recognizer", "--text-translator"
 _ENGINES = {RECOGNIZER: "speech recogniser (Whisper)", TEXT_TRANSLATOR: "text translator"}
 _FOREIGN = {
-    "--wav2lip-path": ("unit2av.lipsync.wav2lip.mouth", "load_wav2lip", "lip sync generator (Wav2Lip)"),
+    "--wav2lip-path": ("unit2av.lipsync.wav2lip.lip_sync", "load_wav2lip", "lip sync generator (Wav2Lip)"),
     "--syncnet": ("unit2av.face.syncnet", "load_syncnet", "SyncNet"),
 }
 """Of models that are no checkpoints of a stage, by the flag that takes one: who loads it, and what it is."""
@@ -30,7 +30,7 @@ _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="netflips info", description="Say what a video, a checkpoint or a bundle of models is.")
     parser.add_argument(
         "path",
@@ -50,11 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     facts, lines = _describe(options.path)
-    say(json_text(facts, indent=1) if options.json else "\n".join(map(shown, lines)))
+    print_text(json_text(facts, indent=1) if options.json else "\n".join(map(shown, lines)))
 
 
 def _describe(path: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
-    """What there is to say of a file, for machines and for people."""
+    """Return what there is to say of a file, for machines and for people."""
     if path is not None and path.parts == (path.name,) and not path.exists():
         path = named_model(path.name, "") or path
     if path is not None and (path / MODEL_FILE).is_file():
@@ -69,7 +69,8 @@ def _describe(path: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
 
 
 def flag_of(path: Path) -> str:
-    """The flag that takes a model: a folder of an engine, or a checkpoint. Raises InputError or CheckpointError for another."""
+    """Return the flag that takes a model: a folder of an engine, or a checkpoint. Raises InputError or CheckpointError for
+    another."""
     with loading():
         from avcore.checkpoints.checkpoint import read_checkpoint
         from netflips.recognizers.folders import SEQUENCE_TO_SEQUENCE, spec_of

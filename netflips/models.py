@@ -95,7 +95,7 @@ class Models:
         return encoder
 
     def other(self, stage: Stage, language: str = "") -> Any:
-        """The model of a stage that not every dub needs, read when it is asked for first.
+        """Return the model of a stage that not every dub needs, read when it is asked for first.
 
         language: of a stage that has a model for each of them; one that was given with the flag serves any. Raises UsageError
         where no checkpoint of it was given or packed.
@@ -109,7 +109,7 @@ class Models:
         return self._others[part]
 
     def kept(self, name: Hashable, load: Callable[[], _Loaded]) -> _Loaded:
-        """What else is loaded once for all dubs with these models, when it is asked for first."""
+        """Return what else is loaded once for all dubs with these models, when it is asked for first."""
         if name not in self._others:
             self._others[name] = load()
         loaded: _Loaded = self._others[name]
@@ -161,7 +161,7 @@ def _load_at_once(wanted: Sequence[tuple[Stage, Path, Running]]) -> list[Any]:
 
 
 def choose_languages(source: str | None, target: str | None, paths: ModelPaths) -> tuple[str, str]:
-    """The languages that were given, and in place of None the only one that the models allow.
+    """Return the languages that were given, and in place of None the only one that the models allow.
 
     Raises UsageError naming the choices where there are several, LanguageError for what a bundle never learnt.
     """

@@ -15,7 +15,7 @@ from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.subtitles.beside import Subtitling
 from netflips.subtitles.dubbed import SOURCE
-from unit2av.lipsync.backend import MouthChoice
+from unit2av.lipsync.backend import LipSyncChoice
 
 AUTO, PUBLISHED = "auto", "audio,video"
 MODALITIES = (PUBLISHED, "audio", "video", AUTO)
@@ -51,7 +51,7 @@ class ModelPaths:
         return cls(**named, speaker_encoder=speaker_encoder, others=others)  # type: ignore[arg-type]
 
     def other(self, stage: Stage, language: str = "") -> Path | None:
-        """The checkpoint of a stage that not every dub needs, None = there is none.
+        """Return the checkpoint of a stage that not every dub needs, None = there is none.
 
         language: of a stage that has a model for each of them; one that was given with the flag serves any.
         """
@@ -137,7 +137,7 @@ class DubOptions:
     lips: Path | None = None
     boxes: Path | None = None
     hard_paste: bool = False
-    mouth: MouthChoice = field(default_factory=MouthChoice)
+    mouth: LipSyncChoice = field(default_factory=LipSyncChoice)
     label: str = ""
     timing: str = "auto"
     recording: RecordingOptions = field(default_factory=RecordingOptions)
@@ -171,7 +171,7 @@ class DubOptions:
         object.__setattr__(self, "modalities", "audio")
 
     def language_of(self, side: str) -> str:
-        """The language of a side of the dub, `source` or `target`."""
+        """Return the language of a side of the dub, `source` or `target`."""
         return self.source if side == SOURCE else self.target
 
     @property

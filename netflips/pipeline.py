@@ -68,7 +68,7 @@ def dub(
 
 
 def is_recording(source: PictureSource, options: DubOptions) -> bool:
-    """Whether a video is dubbed in its own time: asked for, over text, or because it holds more than one utterance."""
+    """Return whether a video is dubbed in its own time: asked for, over text, or because it holds more than one utterance."""
     if options.road is not None:
         return True
     if options.timing != "auto":

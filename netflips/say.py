@@ -80,7 +80,7 @@ def say_text(options: SayOptions) -> None:
 
 
 def _told(speller: "TextSpeller", script: SpokenScript, language: str) -> "Iterator[Spelling]":
-    """The units of each sentence; those that are hardly of the kind that the speller learnt are told."""
+    """Return the units of each sentence; those that are hardly of the kind that the speller learnt are told."""
     for spelling in speller.spell(script.sentences, language):
         warn_of_strange(speller, spelling)
         yield spelling

@@ -30,10 +30,10 @@ from avcore.programs import LineProgram, parse_command, program_name
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry, iter_entries
 from avdata.prepare.kox import Synthesis
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sound import StoredSound, store_sound
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
-from unit2text.normalise import normalise
+from unit2text.normalise import normalise_for_reading
 from unit2text.scores import character_errors
 
 _HANGUL, _LATIN = range(ord("가"), ord("힣") + 1), range(ord("a"), ord("z") + 1)
@@ -91,7 +91,7 @@ class PairTools:
 
 @cache
 def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
-    """What a flag names, opened once in each process."""
+    """Return what a flag names, opened once in each process."""
     what = f"the program of {flag}"
     if given.startswith(_URL):
         return lambda **request: _from_url(given, request, limit_s)
@@ -161,14 +161,14 @@ class OneSidedCorpus:
         }
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """One for each entry."""
+        """Yield one for each entry."""
         said = set[tuple[str, str]]()
         for number, entry in iter_entries(self.manifest):
             if not entry.audio or entry.language in ("", self.target):
                 lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not said'}"
                 self.problems[f"{entry.id} (line {number})"] = lacking
                 continue
-            key = (entry.speaker, normalise(entry.text))
+            key = (entry.speaker, normalise_for_reading(entry.text))
             is_repeated = bool(key[1]) and key in said
             said.add(key)
             yield CorpusPiece(entry.id, (entry, is_repeated))
@@ -249,7 +249,7 @@ class PairWorker:
         return own, replace(target, speaker=str(other["spoken_by"]), text=translation, translation=text, extra=extra)
 
     def _translated(self, entry: Entry, text: str) -> tuple[str, str]:
-        """A translation, and whose it is."""
+        """Return a translation, and whose it is."""
         translation, by = " ".join(entry.translation.split()), "the corpus"
         if not translation and self.tools.translate_with:
             by = self.tools.translate_with
@@ -268,7 +268,7 @@ class PairWorker:
         return ask(sound=str(sound.absolute()), language=language)
 
     def _error_rate(self, text: str, heard: str, whose: str) -> float:
-        counted = character_errors(normalise(text), normalise(heard))
+        counted = character_errors(normalise_for_reading(text), normalise_for_reading(heard))
         rate = round(counted.errors / max(counted.length, 1), 3)
         if rate > self.filters.max_cer:
             raise LeftOutPair(f"misheard {whose}", f"character error rate {rate:.2f}: {text[:40]!r} is heard as {heard[:40]!r}")
@@ -290,7 +290,7 @@ def _stored(path: Path, out: Path, name: str) -> StoredSound:
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="netflips prepare pairs",
         description="Pairs of two languages from a corpus of one: its text translated, spoken by programs, filtered; two manifests "
@@ -339,7 +339,7 @@ def _work(options: argparse.Namespace) -> int:
     tools = PairTools(options.translate_with, tuple(options.speak_with), options.hear_with, options.timeout)
     tools.check()
     filters = PairFilters(options.max_cer, options.max_ratio, options.max_clipped)
-    return prepare(OneSidedCorpus(manifest, normalise_language(options.target), tools, filters), output_options(options))
+    return prepare_corpus(OneSidedCorpus(manifest, normalise_language(options.target), tools, filters), output_options(options))
 
 
 if __name__ == "__main__":

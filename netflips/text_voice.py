@@ -44,7 +44,8 @@ class VoiceFlags(CommonOptions):
 
 
 def speller_path(given: Path | None, language: str) -> Path:
-    """The speller to use: the one that was given, else the bundle's of the language. Raises UsageError where there is neither."""
+    """Return the speller to use: the one that was given, else the bundle's of the language. Raises UsageError where there is
+    neither."""
     if given is not None:
         return require_file(given, "the speller", hint=f"{SPELLER.flag} takes what `python -m text2unit.train export` writes")
     bundle = find_bundle()
@@ -59,7 +60,7 @@ def speller_path(given: Path | None, language: str) -> Path:
 
 
 def speaker_voice(options: VoiceFlags, vocoder: Voice) -> "SpeakerVoice":
-    """The voice that the options ask for, or the middle of all voices. Raises what `read_voice` raises."""
+    """Return the voice that the options ask for, or the middle of all voices. Raises what `read_voice` raises."""
     from unit2av.speakers.voice_of import neutral_voice, read_voice
 
     if options.voice is None:

@@ -22,7 +22,7 @@ from avcore.usage import FROM
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
-    from netflips.listening import Heard, Listener
+    from netflips.recognition import Listener, Recognised
 
 _FORMATS = ("srt", "vtt", "txt", "json")
 _PRINTED = "txt"
@@ -69,7 +69,7 @@ class TranscribeOptions(CommonOptions):
 
 
 def reader_path(given: Path | None) -> Path:
-    """The text reader of a command: that which was given, else the bundle's. Raises UsageError where it has none."""
+    """Return the text reader of a command: that which was given, else the bundle's. Raises UsageError where it has none."""
     if given is not None:
         return require_file(given, "the text reader")
     bundle = find_bundle()
@@ -81,7 +81,7 @@ def reader_path(given: Path | None) -> Path:
     return bundle.checkpoint(TEXT_READER)
 
 
-def transcribe_files(options: TranscribeOptions, found: "list[Heard] | None" = None) -> int | None:
+def transcribe_files(options: TranscribeOptions, found: "list[Recognised] | None" = None) -> int | None:
     """Transcribe; returns the exit code, 2 when some of several failed. found: gets what was heard in place of being printed."""
     outputs = _outputs(options)
     if options.recognizer is None:
@@ -120,15 +120,15 @@ def transcribe_files(options: TranscribeOptions, found: "list[Heard] | None" = N
 
 
 def _listener(options: TranscribeOptions) -> "Listener":
-    """What listens: a text reader, or the recogniser of --recognizer. Raises UsageError for options of both."""
+    """Return what listens: a text reader, or the recogniser of --recognizer. Raises UsageError for options of both."""
     if options.recognizer is not None and (options.unit2text_path or options.av2unit_path):
         raise UsageError("--recognizer stands in place of --unit2text-path and --av2unit-path", hint="leave those out")
     with loading():
-        from netflips.listening import Listener, RecognizerEar
+        from netflips.recognition import Listener, SpeechRecogniser
         from netflips.recognizers import open_whisper
     device = options.device
     if options.recognizer is not None:
-        return Listener(RecognizerEar(open_whisper(options.recognizer, device, options.precision)))
+        return Listener(SpeechRecogniser(open_whisper(options.recognizer, device, options.precision)))
     return Listener.load(
         reader_path(options.unit2text_path),
         lambda: checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER),
@@ -138,7 +138,7 @@ def _listener(options: TranscribeOptions) -> "Listener":
 
 
 def _outputs(options: TranscribeOptions) -> Mapping[Path, Path | None]:
-    """The output of each input, None = standard output. Raises UsageError or OutputError."""
+    """Return the output of each input, None = standard output. Raises UsageError or OutputError."""
     files = options.recordings
     if options.out is None and options.out_dir is None:
         if len(files) > 1:
@@ -163,7 +163,7 @@ def _format_of(options: TranscribeOptions, out: Path | None) -> str:
     return options.format or (_PRINTED if out is None else out.suffix.lower().lstrip("."))
 
 
-def _write(out: Path | None, form: str, heard: "Heard", is_named: bool) -> None:
+def _write(out: Path | None, form: str, heard: "Recognised", is_named: bool) -> None:
     text = _text(form, heard)
     if out is None:
         sys.stdout.write(text)
@@ -173,7 +173,7 @@ def _write(out: Path | None, form: str, heard: "Heard", is_named: bool) -> None:
     write_text(out, text)
 
 
-def _text(form: str, heard: "Heard") -> str:
+def _text(form: str, heard: "Recognised") -> str:
     from netflips.subtitles.formats import srt_text, vtt_text
 
     if form == "json":
@@ -183,8 +183,8 @@ def _text(form: str, heard: "Heard") -> str:
     return vtt_text(heard.cues()) if form == "vtt" else srt_text(heard.cues())
 
 
-def _facts(heard: "Heard") -> dict[str, Any]:
-    """The transcript as JSON: every utterance with its words, times in seconds."""
+def _facts(heard: "Recognised") -> dict[str, Any]:
+    """Return the transcript as JSON: every utterance with its words, times in seconds."""
     utterances = [
         {
             "start_s": round(span[0], 3), "end_s": round(span[1], 3), "language": one.language, "text": one.text,

@@ -19,7 +19,7 @@ _ALL: Part = (slice(None), slice(None))
 
 
 def row_of_frames(path: Path, count: int, height: int, part: Part = _ALL) -> NDArray[np.uint8]:
-    """A part of `count` frames, evenly spaced in time, side by side: uint8 [height, width, 3]."""
+    """Return a part of `count` frames, evenly spaced in time, side by side: uint8 [height, width, 3]."""
     source = PictureSource(path)
     wanted = set(np.linspace(0, len(source) - 1, count).round().astype(int).tolist())
     frames = [picture.rgb[part] for picture in source if picture.index in wanted]
@@ -28,15 +28,15 @@ def row_of_frames(path: Path, count: int, height: int, part: Part = _ALL) -> NDA
     return np.hstack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames])
 
 
-def stack_rows(videos: Sequence[Path], count: int, height: int) -> NDArray[np.uint8]:
-    """A row of `count` frames for each video, one below the other: uint8 RGB of shape [rows * height, width, 3]."""
+def sheet_of_rows(videos: Sequence[Path], count: int, height: int) -> NDArray[np.uint8]:
+    """Return a row of `count` frames for each video, one below the other: uint8 RGB of shape [rows * height, width, 3]."""
     rows = [row_of_frames(path, count, height) for path in videos]
     width = max(row.shape[1] for row in rows)
     return np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="contact_sheet", description=__doc__)
     parser.add_argument("videos", type=Input("a video"), nargs="+")
     parser.add_argument("--out", type=Output("the sheet"), required=True)
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    sheet = stack_rows(options.videos, options.frames, options.height)
+    sheet = sheet_of_rows(options.videos, options.frames, options.height)
     with atomic_output(options.out) as temporary:
         cv2.imwrite(str(temporary), sheet[:, :, ::-1])
 

@@ -32,7 +32,7 @@ _JPEG_QUALITY = 90  # a quarter of the room of PNG, and every bundle makes them 
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="demo_pictures", description=__doc__)
     parser.add_argument("--source", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="default: the demo clip")
     parser.add_argument("--dub", type=Path, default=REPOSITORY / "outputs" / "demo" / "clip_ko.mp4", help="default: of `make demo`")
@@ -81,7 +81,8 @@ def _scaled(rgb: Picture, height: int) -> Picture:
 
 
 def head_in(path: Path) -> Part:
-    """The square from the upper left corner of a video, where its label is, to a little beyond the head in its first picture."""
+    """Return the square from the upper left corner of a video, where its label is, to a little beyond the head in its first
+    picture."""
     picture = next(iter(PictureSource(path))).rgb
     with FaceDetector() as detector:
         found = detector.boxes(picture) or detector.far_boxes(picture)
@@ -93,7 +94,7 @@ def head_in(path: Path) -> Part:
 
 
 def panel(title: str, samples: NDArray[np.float32]) -> Picture:
-    """A sound as wave above spectrogram (0 to 8 kHz, up), with ticks each half second: uint8 [height, width, 3].
+    """Return a sound as wave above spectrogram (0 to 8 kHz, up), with ticks each half second: uint8 [height, width, 3].
 
     samples: float32 [S] at 16 kHz.
     """

@@ -16,7 +16,7 @@ ELSEWHERE = {
     "README.ko.md": "readme-ko.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
-    "workshop/NOTES.md": "workshop-notes.md",
+    "recipes/demo/NOTES.md": "demo-recipe-notes.md",
     "benchmarks/NOTES.md": "benchmarks-notes.md",
 }
 _LINK = re.compile(r"\[([^\]]*)\]\((?!\w+:)([^)#\s]*)(#[^)\s]*)?\)")

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "images" / "packages.svg"
 LAYERS = (
-    ("workshop",),
+    ("recipes",),
     ("netflips",),
     ("av2unit", "unit2unit", "unit2av", "unit2text", "text2unit"),
     ("avtrain", "avdata"),

@@ -12,18 +12,18 @@ from pathlib import Path
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.files import write_text
-from workshop.heads.camera import Pose
-from workshop.heads.clip import between_pauses, write_talking_head
-from workshop.heads.head import Head
-from workshop.voices.cast import cast, held_out_pairs
-from workshop.voices.natural import NaturalVoice, say
-from workshop.voices.phrasebook import SentencePair
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.clip import between_pauses, write_talking_head
+from recipes.demo.heads.head import Head
+from recipes.demo.voices.cast import cast, held_out_pairs
+from recipes.demo.voices.natural import NaturalVoice, natural_speech
+from recipes.demo.voices.phrasebook import SentencePair
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="make_demo_clip", description=__doc__)
     parser.add_argument(
         "--out-path", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="x.mp4; x.json is written beside it"
@@ -47,7 +47,7 @@ def _work(options: argparse.Namespace) -> None:
     pair, voice = _held_out_pair(options.text), _held_out_voice(options.voice, options.speed)
     seed = cast().unheard_head(options.head)
     around = Pose(yaw=-0.12, shift=tuple(options.shift), scale=0.36)
-    speech = between_pauses(say(pair.english, voice), options.pause)
+    speech = between_pauses(natural_speech(pair.english, voice), options.pause)
     write_talking_head(options.out_path, speech, Head(seed), "en", tuple(options.size), seed, around)
     name = " and ".join(style for style, _ in voice.styles)
     facts = {

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from avcore.command import Parser, add_common_options, run
 from avcore.progress import bars
-from workshop.material.make import make_material
-from workshop.voices.cast import require_synthesisers
+from recipes.demo.material.make import make_material
+from recipes.demo.voices.cast import require_synthesisers
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="make_demo_data", description=__doc__)
     parser.add_argument("--out-dir", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)

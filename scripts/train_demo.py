@@ -10,16 +10,16 @@ from pathlib import Path
 
 from avcore.command import Parser, run
 from avcore.usage import add_quiet_options
+from recipes.demo.recipe.recipe import RENDERER_OF_BOTH, about, recipe_steps, write_recipe_about
+from recipes.demo.recipe.steps import Step, StepRunner
+from recipes.demo.voices.cast import require_synthesisers
 from text2unit.stage import SPELLER
 from unit2text.stage import TEXT_READER
 from unit2unit.training.machine import require_fairseq
-from workshop.recipe.recipe import RENDERER_OF_BOTH, about, recipe_steps, write_recipe_about
-from workshop.recipe.steps import Step, StepRunner
-from workshop.voices.cast import require_synthesisers
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="train_demo", description=__doc__)
     parser.add_argument("--run-dir", type=Path, default=Path("runs/demo"), help="all that is made on the way (default: runs/demo)")
     parser.add_argument("--bundle-dir", type=Path, default=None, help="where the bundle goes (default: where it is shipped)")

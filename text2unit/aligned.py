@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from text2unit.config import SpellerConfig
-from text2unit.ctc import Said
+from text2unit.ctc import CtcPath
 from text2unit.jamo import ALPHABETS, PADDING
 from text2unit.layers import Stack, mask_of
 from text2unit.monotonic import durations_of
@@ -94,7 +94,7 @@ class AlignedSpeller(nn.Module):
         return Training(classes, log_durations, durations, alignment)
 
     @torch.inference_mode()
-    def say(self, letters: Tensor) -> Said:
+    def say(self, letters: Tensor) -> CtcPath:
         """Units with durations, int64 of shape [U] both, of one sentence, int64 letters of shape [J]."""
         mask = torch.ones(1, len(letters), dtype=torch.bool, device=letters.device)
         states = self.encoder(self.letters(letters[None]), mask)
@@ -102,7 +102,7 @@ class AlignedSpeller(nn.Module):
         classes = torch.log_softmax(self._classes(states, durations, int(durations.sum())).float(), dim=-1)
         scores, best = classes[0].max(dim=-1)
         ids, counts = torch.unique_consecutive(best.cpu(), return_counts=True)  # see `greedy_path`
-        return Said(ids, counts, float(scores.mean()))
+        return CtcPath(ids, counts, float(scores.mean()))
 
     def _log_durations(self, states: Tensor, mask: Tensor) -> Tensor:
         return self.duration(self.duration_layers(states, mask)).squeeze(-1).float() * mask  # type: ignore[no-any-return]
@@ -124,7 +124,7 @@ def steps_of(log_durations: Tensor) -> Tensor:
     return torch.round(torch.expm1(log_durations)).clamp(1, _LONGEST_LETTER).long()
 
 
-def duration_loss(log_durations: Tensor, durations: Tensor, lengths: Tensor) -> Tensor:
+def aligned_duration_loss(log_durations: Tensor, durations: Tensor, lengths: Tensor) -> Tensor:
     """Mean squared error of log(1 + steps) over letters that are there, of shape [].
 
     log_durations: float32 [batch, J]; durations: int64 [batch, J], in steps of 20 ms; lengths: int64 [batch].

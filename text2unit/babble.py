@@ -56,7 +56,7 @@ def babble_corpus(folder: str | Path, sentences: int = 200, seed: int = 0) -> Ba
     for number in range(sentences):
         rng = np.random.default_rng((seed, number))
         name, text = f"babble_{number:04d}", babble(rng)
-        units = say(text, rng)
+        units = babbled_units(text, rng)
         entries.append(Entry(name, language="ko", speaker="nobody", text=text))
         rows.append(UnitRow(name, units, {"text": text}))
     corpus = BabbleCorpus(folder / "manifest.jsonl", folder / "units.jsonl", folder / "both.jsonl")
@@ -67,12 +67,12 @@ def babble_corpus(folder: str | Path, sentences: int = 200, seed: int = 0) -> Ba
 
 
 def babble(rng: np.random.Generator) -> str:
-    """A sentence of made-up words."""
+    """Return a sentence of made-up words."""
     words = ["".join(_syllable(rng) for _ in range(rng.integers(*_SYLLABLES))) for _ in range(rng.integers(*_WORDS))]
     return " ".join(words) + "."
 
 
-def say(text: str, rng: np.random.Generator) -> Units:
+def babbled_units(text: str, rng: np.random.Generator) -> Units:
     """Units of a sentence, with silence of any length at both ends."""
     apart = [_parts(sign) for sign in unicodedata.normalize("NFC", text) if sign != "."]
     frames = [SILENCE] * int(rng.integers(1, _LONGEST_SILENCE))
@@ -108,7 +108,7 @@ def _parts(sign: str) -> tuple[str, str, str] | None:
 
 
 def build_parser() -> Parser:
-    """The command line."""
+    """Return the command line."""
     parser = Parser(prog="text2unit.babble", description="Make a small corpus to try a speller's training with.")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for the manifest and the units")
     parser.add_argument("--sentences", type=int, default=200, help="how many (default: 200)")

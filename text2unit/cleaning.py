@@ -107,12 +107,12 @@ def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
 
 
 def _trimmed(text: str) -> str:
-    """The text with one blank for several, and none at the ends of lines."""
+    """Return the text with one blank for several, and none at the ends of lines."""
     return "\n".join(line.strip() for line in _BLANKS.sub(" ", text).split("\n"))
 
 
 def _unmarked(line: str, left_out: list[str]) -> str:
-    """A line without the marks that stand around words, and without a stage direction within such marks."""
+    """Return a line without the marks that stand around words, and without a stage direction within such marks."""
     opened: dict[str, re.Match[str]] = {}
     gone: list[tuple[int, int]] = []
     for mark in _MARK.finditer(line):
@@ -139,7 +139,8 @@ def _unmarked(line: str, left_out: list[str]) -> str:
 
 
 def without_pictures(text: str, leave_out: Callable[[str], None] | None = None) -> str:
-    """The text with a blank in place of each sign of an emoji or another symbol that no rule reads; letters keep their places."""
+    """Return the text with a blank in place of each sign of an emoji or another symbol that no rule reads; letters keep their
+    places."""
 
     def blank(found: re.Match[str]) -> str:
         if leave_out is not None:
@@ -154,7 +155,7 @@ def without_pictures(text: str, leave_out: Callable[[str], None] | None = None) 
 
 
 def left_out_note(left_out: Sequence[str]) -> Note:
-    """What was left out, in a line: each once, with how often."""
+    """Return what was left out, in a line: each once, with how often."""
     counts = Counter(" ".join(one.split()) or one for one in left_out)
     shown = [_short(one) + (f" ({times})" if times > 1 else "") for one, times in list(counts.items())[:_SHOWN]]
     more = [f"and {len(counts) - _SHOWN} more"] if len(counts) > _SHOWN else []
@@ -190,7 +191,7 @@ class _Out:
 
 
 def _is_direction(text: str) -> bool:
-    """Whether what stands in brackets names a sound or a gesture, and nothing besides."""
+    """Return whether what stands in brackets names a sound or a gesture, and nothing besides."""
     words = text.strip(f" {_MUSIC}.,!~").lower().split()
     plain = [word if _names(word) else _PARTICLES.sub("", word.strip(",.")) for word in words]
     is_music = not words and any(sign in _MUSIC for sign in text)
@@ -198,7 +199,7 @@ def _is_direction(text: str) -> bool:
 
 
 def _names(word: str) -> bool:
-    """Whether a word is one of those that directions are made of."""
+    """Return whether a word is one of those that directions are made of."""
     return bool(_SOUND.fullmatch(word) or _BESIDE.fullmatch(word))
 
 

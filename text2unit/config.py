@@ -41,7 +41,7 @@ class SpellerConfig:
     alphabet: str = "ko"
 
     def misfit(self) -> str:
-        """What is wrong with the sizes, "" for nothing."""
+        """Return what is wrong with the sizes, "" for nothing."""
         if self.network not in NETWORKS:
             return f"network is {self.network}, not {' or '.join(NETWORKS)}"
         if min(self.num_units, self.width, self.kernel, self.layers, self.decoder_layers, self.places) < 1 or self.heads < 0:
@@ -57,7 +57,7 @@ class SpellerConfig:
         return "" if 0 <= self.dropout < 1 else f"dropout is {self.dropout:g}"
 
     def to_config(self) -> dict[str, Any]:
-        """What a checkpoint's configuration holds under `model`, with the letters that the rows of the table stand for."""
+        """Return what a checkpoint's configuration holds under `model`, with the letters that the rows of the table stand for."""
         return asdict(self) | {"symbols": "".join(ALPHABETS[self.alphabet])}
 
 

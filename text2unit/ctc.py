@@ -10,7 +10,7 @@ from text2unit.jamo import ALPHABETS, PADDING
 from text2unit.layers import Stack, mask_of
 
 
-class Said(NamedTuple):
+class CtcPath(NamedTuple):
     """Units of a sentence: ids int64 [U], durations int64 [U] in steps of 20 ms or None, score: mean log-probability."""
 
     ids: Tensor
@@ -44,14 +44,14 @@ class CtcSpeller(nn.Module):
         return torch.log_softmax(self.classes(self.decoder(spread, mask)).float(), dim=-1)
 
     @torch.inference_mode()
-    def say(self, letters: Tensor) -> Said:
-        """The units of one sentence, int64 letters of shape [J]: the best class of each place, merged, without blanks."""
+    def say(self, letters: Tensor) -> CtcPath:
+        """Return the units of one sentence, int64 letters of shape [J]: the best class of each place, merged, without blanks."""
         log_probs = self(letters[None], torch.tensor([len(letters)], device=letters.device))[0]
         return greedy_path(log_probs, self.blank)
 
 
-def greedy_path(log_probs: Tensor, blank: int) -> Said:
-    """The most probable path through float32 of shape [places, classes], its repeats merged and its blanks dropped."""
+def greedy_path(log_probs: Tensor, blank: int) -> CtcPath:
+    """Return the most probable path through float32 of shape [places, classes], its repeats merged and its blanks dropped."""
     scores, best = log_probs.max(dim=-1)
     merged = torch.unique_consecutive(best.cpu())  # on the host, since a device would be waited for at each size that data decide
-    return Said(merged[merged != blank], None, float(scores.mean()))
+    return CtcPath(merged[merged != blank], None, float(scores.mean()))

@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 
 from avcore.errors import InputError
-from text2unit.normalise import MARKS, Reading
+from text2unit.normalise import MARKS, WrittenOut
 
 _ONES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),
@@ -40,7 +40,7 @@ _RUN_OF_MARKS = re.compile(r"\s*([,.?][\s,.?]*)")
 _QUOTED = re.compile(r"(?<![a-z])'|'(?![a-z])")
 
 
-def read_english(text: str, path: str | Path | None = None) -> Reading:
+def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
     """Read a text aloud in English words. path: the file it is from, for messages.
 
     Raises InputError for letters of another script, and for a text without any word.
@@ -59,11 +59,11 @@ def read_english(text: str, path: str | Path | None = None) -> Reading:
     clean = " ".join(runs.split()).lstrip(f"{MARKS} ")
     if not re.search("[a-z]", clean):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
-    return Reading(clean)
+    return WrittenOut(clean)
 
 
 def _without_accents(text: str) -> str:
-    """A text in small letters, without the marks above and below them."""
+    """Return a text in small letters, without the marks above and below them."""
     return "".join(sign for sign in unicodedata.normalize("NFKD", text).casefold() if not unicodedata.combining(sign))
 
 
@@ -72,7 +72,7 @@ def _is_english(sign: str) -> bool:
 
 
 def cardinal(number: int) -> str:
-    """A whole number in words, as `two hundred one`; digit by digit from a quadrillion on."""
+    """Return a whole number in words, as `two hundred one`; digit by digit from a quadrillion on."""
     if number >= _MOST:
         return " ".join(_ONES[int(digit)] for digit in str(number))
     for scale, name in _SCALES:

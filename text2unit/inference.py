@@ -37,7 +37,7 @@ _SPELT = NoteKind(
 
 
 def given_script(text: str | None, path: Path | None, language: str) -> SpokenScript:
-    """The text that a user gave, in words, in a file or on standard input, ready to be said.
+    """Return the text that a user gave, in words, in a file or on standard input, ready to be said.
 
     Raises what `script_of` raises.
     """
@@ -66,7 +66,7 @@ def warn_of_strange(speller: "TextSpeller", spelling: "Spelling") -> None:
 
 
 def build_parser(prog: str = _PROG) -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog=prog, description="Turn text into units of the target voice.")
     add_positional(parser, "text", "--text", nargs="?", metavar="TEXT", help="what to say (default: standard input)")
     text = "a text file to say, UTF-8; - is standard input"
@@ -104,7 +104,7 @@ def _work(options: argparse.Namespace) -> None:
 
 
 def _from_stdin() -> str:
-    """All of standard input. Raises UsageError where that is a terminal, InputError for what is no text or too much."""
+    """Return all of standard input. Raises UsageError where that is a terminal, InputError for what is no text or too much."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("there is no text", expected='TEXT, --text-path FILE, or standard input, as `echo "안녕" | netflips say`')
     content = sys.stdin.buffer.read(MOST_BYTES + 1)

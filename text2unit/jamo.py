@@ -62,15 +62,15 @@ class KnownLetters:
         return cls(frozenset(stored.split()))
 
     def to_config(self) -> str:
-        """What a checkpoint's configuration holds under `known_letters`."""
+        """Return what a checkpoint's configuration holds under `known_letters`."""
         return " ".join(sorted(self.rows))
 
     def unknown_words(self, sentence: str) -> list[str]:
-        """The words of a sentence, as `text2unit.script` gives it, that were not learnt."""
+        """Return the words of a sentence, as `text2unit.script` gives it, that were not learnt."""
         return [word for word in _words(sentence) if not self.rows.issuperset(_rows(word))]
 
     def share(self, sentences: Iterable[str]) -> float:
-        """The share of the words of sentences that were learnt, 0 to 1."""
+        """Return the share of the words of sentences that were learnt, 0 to 1."""
         said = list(sentences)
         count = sum(len(_words(one)) for one in said)
         return 1 - sum(len(self.unknown_words(one)) for one in said) / max(count, 1)

@@ -8,7 +8,7 @@ from text2unit.config import SpellerConfig
 
 
 def mask_of(lengths: Tensor, longest: int) -> Tensor:
-    """Which places belong to sequences of int64 lengths of shape [batch]: bool of shape [batch, longest]."""
+    """Return which places belong to sequences of int64 lengths of shape [batch]: bool of shape [batch, longest]."""
     return torch.arange(longest, device=lengths.device) < lengths[:, None]
 
 
@@ -22,7 +22,7 @@ class SelfAttention(nn.Module):
         self.inputs, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """What is added to states [batch, time, width]; mask: bool [batch, time]."""
+        """Return what is added to states [batch, time, width]; mask: bool [batch, time]."""
         batch, time, width = states.shape
         parts = self.inputs(self.norm(states)).view(batch, time, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
@@ -31,7 +31,7 @@ class SelfAttention(nn.Module):
         return self.output(seen.transpose(1, 2).reshape(batch, time, width))  # type: ignore[no-any-return]
 
 
-class Layer(nn.Module):
+class TextLayer(nn.Module):
     """A convolution over time and, where there are heads, self-attention before it; both add to what they are given."""
 
     def __init__(self, config: SpellerConfig) -> None:
@@ -54,7 +54,7 @@ class Stack(nn.Module):
 
     def __init__(self, config: SpellerConfig, layers: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Layer(config) for _ in range(layers))
+        self.layers = nn.ModuleList(TextLayer(config) for _ in range(layers))
         self.norm = nn.LayerNorm(config.width)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ _RUN_OF_MARKS = re.compile(r"\s*([,.?][\s,.?]*)")
 
 
 @dataclass(frozen=True)
-class Reading:
+class WrittenOut:
     """text: as it is said. spelt: words in Latin letters that are in no table, and are spelt letter by letter."""
 
     text: str
@@ -40,10 +40,10 @@ class Reading:
 
 def normalise(text: str) -> str:
     """Korean text as it is said. Raises InputError for signs without a reading (named with their place), and without any word."""
-    return read(text).text
+    return written_out(text).text
 
 
-def read(text: str, path: str | Path | None = None) -> Reading:
+def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
     """Read a text aloud in Hangul; pictures in it are silent. path: the file it is from, for messages.
 
     Raises InputError as `normalise` does.
@@ -55,11 +55,11 @@ def read(text: str, path: str | Path | None = None) -> Reading:
     said = _punctuated(_lone_letters(read_words(plain, spelt)))
     if not any(is_syllable(sign) for sign in said):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
-    return Reading(said, tuple(dict.fromkeys(spelt)))
+    return WrittenOut(said, tuple(dict.fromkeys(spelt)))
 
 
 def is_syllable(sign: str) -> bool:
-    """Whether a sign is a Hangul syllable."""
+    """Return whether a sign is a Hangul syllable."""
     return "가" <= sign <= "힣"
 
 

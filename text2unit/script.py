@@ -10,7 +10,7 @@ from avcore.units.vocabulary import meant_language, normalise_language
 from text2unit.cleaning import clean_text, without_pictures
 from text2unit.english import read_english
 from text2unit.korean.signs import require_readable, unreadable
-from text2unit.normalise import MARKS, PAUSE, Reading, is_syllable, read
+from text2unit.normalise import MARKS, PAUSE, WrittenOut, is_syllable, written_out
 
 LANGUAGES = ("ko", "en")
 """Languages that have a text front end."""
@@ -56,15 +56,17 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
     require_readable(cleaned.text, path)
     if cleaned.left_out and not _SAYABLE.search(cleaned.text):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
-    readings = [read(line, path) for line in cleaned.text.splitlines() if _SAYABLE.search(line)] or [read(cleaned.text, path)]
+    readings = [written_out(line, path) for line in cleaned.text.splitlines() if _SAYABLE.search(line)] or [
+        written_out(cleaned.text, path)
+    ]
     return SpokenScript(tuple(_cut(readings, path)), _spelt(readings), cleaned.left_out)
 
 
-def _spelt(readings: Sequence[Reading]) -> tuple[str, ...]:
+def _spelt(readings: Sequence[WrittenOut]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for one in readings for word in one.spelt))
 
 
-def _cut(readings: Sequence[Reading], path: str | Path | None) -> Iterator[str]:
+def _cut(readings: Sequence[WrittenOut], path: str | Path | None) -> Iterator[str]:
     for one in readings:
         for sentence in _ENDS.split(one.text):
             yield from shorten(sentence, path) if _length(sentence) > MOST_SYLLABLES else (sentence,)
@@ -98,5 +100,5 @@ def _length(text: str) -> int:
 
 
 def ends_softly(sentence: str) -> bool:
-    """Whether a piece ends within a sentence, where the pause behind it is short."""
+    """Return whether a piece ends within a sentence, where the pause behind it is short."""
     return not sentence or sentence[-1] == PAUSE or sentence[-1] not in MARKS

@@ -41,7 +41,7 @@ _UNLEARNT = NoteKind(
 
 
 def _figures(values: Values) -> str:
-    """The words that were not learnt, or the figures of a speller that does not know its words."""
+    """Return the words that were not learnt, or the figures of a speller that does not know its words."""
     return str(values["words"]) if "words" in values else shown_figures(values)
 
 
@@ -107,7 +107,7 @@ class TextSpeller:
         return (self._spell(sentence, wanted) for sentence in sentences)
 
     def outside(self, spelling: Spelling) -> Note | None:
-        """What to tell a user whose sentence is hardly of the kind that this speller learnt; None when it is."""
+        """Return what to tell a user whose sentence is hardly of the kind that this speller learnt; None when it is."""
         if self.known is not None:
             return self._unlearnt(self.known.unknown_words(spelling.text))
         reading = DomainScore("score of the speller", spelling.score, self.domain)
@@ -116,7 +116,8 @@ class TextSpeller:
         return _UNLEARNT(what=self.domain.what, readings=[reading.told])
 
     def knows(self, text: str, language: str = "ko") -> tuple[float | None, Note | None]:
-        """The share of the words of a text that it learnt, 0 to 1, None = it does not say; and what to tell a user of the others.
+        """Return the share of the words of a text that it learnt, 0 to 1, None = it does not say; and what to tell a user of the
+        others.
 
         Raises what `script_of` raises.
         """
@@ -150,12 +151,13 @@ _CONTRACT: type[Speller] = TextSpeller
 
 
 def network_of(config: SpellerConfig, with_aligner: bool = False) -> Network:
-    """The network of some sizes. with_aligner: as training needs it."""
+    """Return the network of some sizes. with_aligner: as training needs it."""
     return CtcSpeller(config) if config.network == CTC else AlignedSpeller(config, with_aligner)
 
 
 def join(parts: list[Spelling], silence: int | None) -> Units:
-    """One sequence of the units of several sentences. silence: the unit between them, None = nothing. ValueError for no parts."""
+    """Return one sequence of the units of several sentences. silence: the unit between them, None = nothing. ValueError for no
+    parts."""
     if not parts:
         raise ValueError("there are no sentences to join")
     ids: list[Ids] = []

@@ -21,8 +21,8 @@ from text2unit.config import SpellerConfig, read_speller_config
 from text2unit.speller import Network, network_of
 from text2unit.stage import SPELLER
 from text2unit.training import export
-from text2unit.training.config import SpellerRunConfig, check_config
-from text2unit.training.corpus import Corpus, read_corpus
+from text2unit.training.config import SpellerRunConfig, check_text_config
+from text2unit.training.corpus import TextCorpus, read_text_corpus
 from text2unit.training.task import SpellerTask
 
 _ALIGNER = "aligner."
@@ -30,8 +30,8 @@ _ALIGNER = "aligner."
 
 def make_task(config: SpellerRunConfig) -> SpellerTask:
     """Read everything that a run needs and check it. Raises NetflipsError of the kind that fits, before anything is trained."""
-    check_config(config)
-    corpus = read_corpus(config)
+    check_text_config(config)
+    corpus = read_text_corpus(config)
     sizes = replace(config.model, num_units=corpus.num_units, alphabet=corpus.alphabet)
     torch.manual_seed(config.loop.seed)
     network = network_of(sizes, with_aligner=True)
@@ -40,7 +40,7 @@ def make_task(config: SpellerRunConfig) -> SpellerTask:
     return SpellerTask(config, corpus, network)
 
 
-def _start_from(path: str, network: Network, sizes: SpellerConfig, corpus: Corpus) -> None:
+def _start_from(path: str, network: Network, sizes: SpellerConfig, corpus: TextCorpus) -> None:
     """Take a checkpoint's weights; the aligner, which it has not, starts anew."""
     checkpoint = read_checkpoint(path, SPELLER)
     stored = read_speller_config(checkpoint.config, checkpoint.path)

@@ -155,7 +155,7 @@ def _write_clip(video: Path, boxes: Path, units: Units, face: _Face, generator: 
 
 
 def _path(generator: np.random.Generator, frames: int) -> Iterator[tuple[float, float]]:
-    """Where the face is, drifting by a pixel or so around a place near the middle."""
+    """Yield where the face is, drifting by a pixel or so around a place near the middle."""
     middle = _SIDE / 2 + generator.uniform(-10, 10, 2)
     phase, speed = generator.uniform(0, 2 * np.pi, 2), generator.uniform(0.05, 0.2, 2)
     for frame in range(frames):
@@ -164,7 +164,7 @@ def _path(generator: np.random.Generator, frames: int) -> Iterator[tuple[float, 
 
 
 def build_parser() -> Parser:
-    """The command line."""
+    """Return the command line."""
     parser = Parser(prog="unit2av.drawn_lips", description="Draw a small corpus to try the lip trainers with.")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for videos, boxes, manifest and units")
     parser.add_argument("--clips", type=int, default=24, help="how many clips (default: 24)")

@@ -10,7 +10,7 @@ from avcore.faces.geometry import FillPolicy
 from avcore.flags import CommonOptions, flag, out_flag, positional, speed_flag, voice_flag
 from avcore.outputs import Input
 from avcore.usage import TO
-from unit2av.lipsync.backend import MouthChoice, lips_flag
+from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 
 _NEEDED = {"units": "UNITS", "voice": "--voice", "out": "--out"}
 _NEEDED_AS_PUBLISHED = {"checkpoint": "--checkpoint", "input_file": "--input_file"}
@@ -98,7 +98,7 @@ class RenderOptions(RenderingFlags):
     """pictures without a box in --in-bbox-path: keep them as they are, or take the box before or nearest (default: keep)"""
     hard_paste: bool = flag(default=False)
     """paste the whole box without a soft edge, as published"""
-    lips: MouthChoice = lips_flag(group="lips")
+    lips: LipSyncChoice = lips_flag(group="lips")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -19,9 +19,9 @@ __getattr__ = names_from(__name__, {"Speech": "unit2av.voice.speech", "UnitVocod
 
 def _work(options: SpeakOptions) -> None:
     with loading():
-        from unit2av.saying import say_file, say_item
+        from unit2av.saying import speak_file, speak_item
 
-    (say_item if options.is_as_published else say_file)(options)
+    (speak_item if options.is_as_published else speak_file)(options)
 
 
 _COMMAND = Command(SpeakOptions, "unit2a", _work)

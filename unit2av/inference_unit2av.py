@@ -9,9 +9,9 @@ from unit2av.inference_options import RenderOptions
 
 def _work(options: RenderOptions) -> None:
     with loading():
-        from unit2av.showing import say_and_show
+        from unit2av.showing import speak_and_draw
 
-    say_and_show(options)
+    speak_and_draw(options)
 
 
 _COMMAND = Command(RenderOptions, "unit2av", _work)

@@ -44,6 +44,6 @@ def load_judge(path: str, vocabulary: str, device: str) -> Extractor | None:
 
 
 def unit_errors(judge: Extractor, samples: Samples, frames: Ids) -> UnitErrors:
-    """How far speech float32 [S] at 16 kHz says other units than those it was made from: frames int64 [T], every 20 ms."""
+    """Return how far speech float32 [S] at 16 kHz says other units than those it was made from: frames int64 [T], every 20 ms."""
     wanted, found = Units.from_frames(frames).ids, judge.extract(speech=samples).merged().ids
     return UnitErrors(edit_distance(found, wanted), len(wanted))

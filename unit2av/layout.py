@@ -53,14 +53,14 @@ class RendererCheckpoint:
         return any(key.startswith(f"{VIDEO}.") for key in self.source.tensors)
 
     def vocoder_tensors(self, language: str) -> dict[str, Tensor]:
-        """The vocoder of a language, shapes as stored. Raises LanguageError listing the languages when there is none."""
+        """Return the vocoder of a language, shapes as stored. Raises LanguageError listing the languages when there is none."""
         name = require_language(
             language, self.languages, str(self.source.path), "choose one of them or another renderer checkpoint"
         )
         return self.source.section(f"{AUDIO}.{name}")
 
     def vocoder_settings(self, language: str) -> dict[str, Any]:
-        """What the tensors of a language's vocoder can't tell: its own settings before those of the whole file."""
+        """Return what the tensors of a language's vocoder can't tell: its own settings before those of the whole file."""
         own: dict[str, Any] = self.config.get(OWN_SETTINGS, {}).get(normalise_language(language), {})
         return {**self.config, **own}
 
@@ -70,7 +70,7 @@ class RendererCheckpoint:
         return {**self.config, **self.config.get(FACE_SETTINGS, {})}
 
     def face_tensors(self) -> dict[str, Tensor]:
-        """The face renderer, shapes as stored. Raises CheckpointError when the file has none."""
+        """Return the face renderer, shapes as stored. Raises CheckpointError when the file has none."""
         if not self.has_face:
             raise CheckpointError("this renderer checkpoint has no face renderer", path=self.source.path, expected="keys video.*")
         return self.source.section(VIDEO)

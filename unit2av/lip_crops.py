@@ -62,13 +62,13 @@ class ClipFaces:
 
 
 def reference_of(manifest: Manifest, entry: Entry, steady: int = 0) -> CropSource | None:
-    """Where an entry's pictures lie with another mouth, cut by the same boxes; None when it names no such video."""
+    """Return where an entry's pictures lie with another mouth, cut by the same boxes; None when it names no such video."""
     own, video = footage_of(manifest, entry, steady), manifest.path(entry, "reference")
     return None if own is None or video is None else replace(own, id=f"{entry.id}.reference", video=video)
 
 
 def footage_of(manifest: Manifest, entry: Entry, steady: int = 0) -> CropSource | None:
-    """Where an entry's pictures lie, None when it has no video; boxes stand beside the video unless the entry names them."""
+    """Return where an entry's pictures lie, None when it has no video; boxes stand beside the video unless the entry names them."""
     video = manifest.path(entry, "video")
     if video is None:
         return None
@@ -108,7 +108,7 @@ class CropCache:
             raise
 
     def _paths(self, footage: CropSource) -> tuple[Path, Path, Path]:
-        """The files of pictures, of whether faces are seen, and of what went wrong."""
+        """Return the files of pictures, of whether faces are seen, and of what went wrong."""
         files = (require_file(footage.video, "the video"), require_file(footage.boxes, "the file of face boxes", MAKE_BOXES))
         cut = [f"steady {footage.steady}".encode()] if footage.steady else []
         stem = cached_stem(footage.id, files, *cut)
@@ -116,7 +116,7 @@ class CropCache:
 
 
 def cached_stem(name: str, files: Sequence[Path], *settings: bytes) -> str:
-    """A file's name without a suffix for what was made of a clip: another one when the files or the settings change."""
+    """Return a file's name without a suffix for what was made of a clip: another one when the files or the settings change."""
     stats = (path.stat() for path in files)
     state = fingerprint(name.encode(), *(f"{one.st_size} {one.st_mtime_ns}".encode() for one in stats), *settings)
     readable = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[-_LONGEST_NAME:]
@@ -164,7 +164,7 @@ class _Cutter:
 
 
 def build_parser() -> Parser:
-    """The command line."""
+    """Return the command line."""
     parser = Parser(prog="unit2av.lip_crops", description="Cut the faces of a corpus for lip training.")
     parser.add_argument(
         "--manifest", required=True, type=Input("the manifest"), help="JSON lines: id, video, boxes (see avdata.manifest)"

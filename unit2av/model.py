@@ -34,24 +34,24 @@ def open_training_checkpoint(path: str | Path, language: str, config: Mapping[st
 
 
 def with_vocoder(tensors: Mapping[str, Tensor], language: str, vocoder: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A renderer's tensors with the vocoder of a language put in, in place of one that is there; shapes stay."""
+    """Return a renderer's tensors with the vocoder of a language put in, in place of one that is there; shapes stay."""
     prefix = f"{AUDIO}.{normalise_language(language)}."
     others = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
     return {**others, **{f"{prefix}{name}": tensor for name, tensor in vocoder.items()}}
 
 
 def with_vocoder_settings(config: Mapping[str, Any], language: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A renderer's configuration with the settings of one language's vocoder (see `RendererCheckpoint.vocoder_settings`)."""
+    """Return a renderer's configuration with the settings of one language's vocoder (see `RendererCheckpoint.vocoder_settings`)."""
     return {**config, OWN_SETTINGS: {**config.get(OWN_SETTINGS, {}), normalise_language(language): dict(settings)}}
 
 
 def with_face(tensors: Mapping[str, Tensor], face: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A renderer's tensors with a face renderer put in, in place of one that is there; shapes stay."""
+    """Return a renderer's tensors with a face renderer put in, in place of one that is there; shapes stay."""
     prefix = f"{VIDEO}."
     others = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
     return {**others, **{f"{prefix}{name}": tensor for name, tensor in face.items()}}
 
 
 def with_face_settings(config: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A renderer's configuration with the settings of its face renderer (see `RendererCheckpoint.face_settings`)."""
+    """Return a renderer's configuration with the settings of its face renderer (see `RendererCheckpoint.face_settings`)."""
     return {**config, FACE_SETTINGS: dict(settings)}

@@ -144,7 +144,7 @@ def load_face_model(source: RendererCheckpoint) -> FaceModel:
 
 
 def first_row_of(upper: float) -> int:
-    """The first row of a patch that is to be drawn where `paste` makes no use of a share of it, `upper`, from its top."""
+    """Return the first row of a patch that is to be drawn where `paste` makes no use of a share of it, `upper`, from its top."""
     return max(int(upper * FACE_SIZE) - _SCALED_ROWS, 0)
 
 

@@ -21,7 +21,7 @@ from avcore.media import Picture, VideoWriter
 from avcore.media.stored import Part, Patch, StoredPicture
 from avcore.timeline import SAMPLE_RATE, Seconds, frames_to_seconds, seconds_to_samples, units_to_frames
 from avcore.units import Units
-from unit2av.lipsync.mouth import Mouth, Said, Scene
+from unit2av.lipsync.lip_sync import LipSync, Said, Scene
 
 _MARGIN = 8
 """Pixels around a face's box that are shown to a backend with it, for the colours at its edge."""
@@ -117,7 +117,7 @@ def faces_by_index(mouths: MouthsToDraw, mesh_at: Callable[[int], Landmarks | No
 # Lips
 
 
-def drawn(lips: Mouth, shown: Iterable[Shown]) -> Iterator[Shown]:
+def drawn(lips: LipSync, shown: Iterable[Shown]) -> Iterator[Shown]:
     """Yield the pictures as they are shown, those of a talk with its lips; all others are passed on untouched.
 
     Pictures of a talk follow one another. What a backend learns of a face it learns anew in each talk, so that a talk is drawn
@@ -130,7 +130,7 @@ def drawn(lips: Mouth, shown: Iterable[Shown]) -> Iterator[Shown]:
             yield from _talking(lips, talk, group)
 
 
-def _talking(lips: Mouth, talk: Talk, shown: Iterable[Shown]) -> Iterator[Shown]:
+def _talking(lips: LipSync, talk: Talk, shown: Iterable[Shown]) -> Iterator[Shown]:
     waiting = deque[tuple[Shown, _View]]()
     """What the backend has read and not given back, as it looks ahead, and what of it was to be drawn on."""
 
@@ -163,8 +163,8 @@ class _View(NamedTuple):
     place: Part = _NO_PART
 
 
-def _view(lips: Mouth, one: Shown) -> _View:
-    """All of a picture that is decoded, and for a backend that needs it, else what of it lies close to the box."""
+def _view(lips: LipSync, one: Shown) -> _View:
+    """Return all of a picture that is decoded, and for a backend that needs it, else what of it lies close to the box."""
     picture, box = one.picture, one.face.box
     if isinstance(picture, Picture):
         return _View(picture.rgb, box)
@@ -218,8 +218,9 @@ def num_pictures_for(units: Units) -> int:
     return max(units_to_frames(units.num_steps), 1)
 
 
-def told_of_speech(lips: Mouth, units: Units, sound: Iterable[Samples]) -> tuple[Said, SoundFeed]:
-    """What a backend is told of speech, and its sound float32 [S] in pieces, which is made first for one that listens to it."""
+def told_of_speech(lips: LipSync, units: Units, sound: Iterable[Samples]) -> tuple[Said, SoundFeed]:
+    """Return what a backend is told of speech, and its sound float32 [S] in pieces, which is made first for one that listens to
+    it."""
     if not lips.needs_sound:
         return Said(units), SoundFeed(sound)
     pieces = list(sound)

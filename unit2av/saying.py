@@ -27,7 +27,7 @@ from unit2av.voice.speech import UnitVocoder
 _ITEM_SUFFIX = "_preprocessed"
 
 
-def say_file(options: SpeakOptions) -> None:
+def speak_file(options: SpeakOptions) -> None:
     """Units from a text file, in the voice of a recording."""
     path = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     assert options.units is not None  # as the options say
@@ -44,7 +44,7 @@ def say_file(options: SpeakOptions) -> None:
         _speak(vocoder, units, voice, out, options)
 
 
-def say_item(options: SpeakOptions) -> None:
+def speak_item(options: SpeakOptions) -> None:
     """Frame-level units and their voice from one .pt file, said by a training checkpoint."""
     assert options.input_file is not None  # as the options say
     assert options.checkpoint is not None
@@ -69,7 +69,7 @@ def _speak(vocoder: UnitVocoder, units: Units, voice: Any, out: Path, options: S
 
 
 def _read_settings(path: Path | None) -> dict[str, Any]:
-    """What a published config.json says about the sizes that tensors can't tell; no file: the published sizes."""
+    """Return what a published config.json says about the sizes that tensors can't tell; no file: the published sizes."""
     if path is None:
         return {}
     content = read_json(require_file(path, "the vocoder's configuration"), "the vocoder's configuration")

@@ -20,7 +20,7 @@ from avcore.units import Ids, Units, from_reference_codes, read_unit_file, units
 from avcore.units.vocabulary import normalise_language
 from unit2av.inference_options import RenderOptions
 from unit2av.lipsync.backend import settled
-from unit2av.lipsync.choose import opened_mouth
+from unit2av.lipsync.choose import opened_lip_sync
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
 from unit2av.rendering import Talk, drawn, faces_by_index, num_pictures_for, steady, told_of_speech, write_in_step
@@ -37,7 +37,7 @@ class _Models:
     fingerprint: str
 
 
-def say_and_show(options: RenderOptions) -> None:
+def speak_and_draw(options: RenderOptions) -> None:
     """Say and show the units of a file, as the options ask for."""
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     settled(options.lips, checkpoint)
@@ -59,7 +59,7 @@ def say_and_show(options: RenderOptions) -> None:
     with bars(options.quiet) as progress:
         mouths = _mouths(options, source, min(total, len(source)), progress)
         choice, batch = options.lips, pictures_at_once(info.width, info.height, BATCH_PICTURES)
-        opened = opened_mouth(choice, checkpoint, options.device, options.precision, models.renderer, batch)
+        opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)
         with opened as mouth, writer, units_of(options.units):
             said, sound = told_of_speech(mouth, units, models.vocoder.iter_synthesize(units, speaker))
             footage = source.pingpong(total, among=source.own)
@@ -91,7 +91,7 @@ def _timed(options: RenderOptions, codes: Ids, vocoder: UnitVocoder) -> Units:
 
 
 def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
-    """The voice that was given, or that of the video."""
+    """Return the voice that was given, or that of the video."""
     if options.voice is None and not source.info.has_audio:
         raise NoSpeechError(
             "the video has no sound to take the voice from",
@@ -103,7 +103,7 @@ def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
 
 
 def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:
-    """The mouths to draw in the pictures of the source that are shown, in boxes that are given, or found."""
+    """Return the mouths to draw in the pictures of the source that are shown, in boxes that are given, or found."""
     # The detector and its models are loaded only when they are needed.
     if options.in_bbox_path is not None:
         from avcore.faces.boxes import read_boxes_for

@@ -97,7 +97,7 @@ _CONTRACT: type[Speaker] = SpeakerEncoder
 
 
 def default_weights() -> Path:
-    """The weights that come with NetfLips: those of the package resemblyzer 0.1.4 (Apache-2.0), as safetensors."""
+    """Return the weights that come with NetfLips: those of the package resemblyzer 0.1.4 (Apache-2.0), as safetensors."""
     return Path(__file__).with_name("speaker_encoder.safetensors")
 
 

@@ -124,7 +124,7 @@ def _fade(length: int) -> NDArray[np.float64]:
 
 
 def build_parser() -> Parser:
-    """The command line."""
+    """Return the command line."""
     parser = Parser(prog="unit2av.tones", description="Make a small corpus to try the vocoder's training with.")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for recordings, manifest and units")
     parser.add_argument("--utterances", type=int, default=40, help="how many recordings of 1.5 s (default: 40)")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from avtrain.entry import train_of
 from unit2av.lipsync.wav2lip.training import export as export_lipsync
 from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig, check_expert, check_generator
-from unit2av.lipsync.wav2lip.training.corpus import cache_folder, read_sound_clips
+from unit2av.lipsync.wav2lip.training.corpus import read_sound_clips, wav2lip_cache_folder
 from unit2av.lipsync.wav2lip.training.expert import ExpertTask
 from unit2av.lipsync.wav2lip.training.start import load_expert, start_expert, start_generator, start_quality
 from unit2av.lipsync.wav2lip.training.task import GeneratorTask
@@ -31,7 +31,7 @@ def make_task(config: GeneratorConfig) -> GeneratorTask:
     generator = start_generator(config.model, config.init, config.loop.seed)
     quality = start_quality(config.model, config.init, config.loop.seed) if config.losses.quality else None
     expert = load_expert(config.losses.sync_checkpoint) if config.losses.sync_checkpoint else None
-    return GeneratorTask(config, clips, cache_folder(config.data, config.run_dir), generator, quality, expert)
+    return GeneratorTask(config, clips, wav2lip_cache_folder(config.data, config.run_dir), generator, quality, expert)
 
 
 def make_expert_task(config: ExpertConfig) -> ExpertTask:
@@ -39,7 +39,7 @@ def make_expert_task(config: ExpertConfig) -> ExpertTask:
     check_expert(config)
     clips = read_sound_clips(config.data, config.loop.seed)
     expert = start_expert(config.model, config.init, config.loop.seed)
-    return ExpertTask(config, clips, cache_folder(config.data, config.run_dir), expert)
+    return ExpertTask(config, clips, wav2lip_cache_folder(config.data, config.run_dir), expert)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from avcore.usage import add_quiet_options
 
 
 def build_parser() -> Parser:
-    """The command line."""
+    """Return the command line."""
     parser = Parser(prog="unit2av.train_mouth", description="Learn what units make a mouth do, from videos of people who talk.")
     parser.add_argument(
         "manifest", type=Input("the manifest"), help="JSON lines: id, video, maybe boxes and speaker (see avdata.manifest)"

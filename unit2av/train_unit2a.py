@@ -16,8 +16,8 @@ from avdata.published.unit2a import check_range
 from avdata.unit_store import table_size
 from avtrain.entry import train_of
 from unit2av.voice.training import export as export_unit2a
-from unit2av.voice.training.config import Unit2aConfig, check_config, check_edge_unit
-from unit2av.voice.training.corpus import Corpus, pitch_tracks, read_corpus
+from unit2av.voice.training.config import Unit2aConfig, check_edge_unit, check_voice_config
+from unit2av.voice.training.corpus import VoiceCorpus, pitch_tracks, read_voice_corpus
 from unit2av.voice.training.harmonic import HarmonicTask
 from unit2av.voice.training.start import TrainedHarmonic, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
@@ -30,9 +30,9 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
 
     Raises NetflipsError of the kind that fits, before anything is trained.
     """
-    check_config(config)
+    check_voice_config(config)
     with bars() as progress:
-        corpus = read_corpus(config, progress)
+        corpus = read_voice_corpus(config, progress)
     config = _sized(config, corpus)
     check_edge_unit(config)
     check_range([*corpus.train, *corpus.valid], config.model.num_units)
@@ -44,8 +44,8 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
     return HarmonicTask(config, corpus, vocoder, tracks)
 
 
-def _sized(config: Unit2aConfig, corpus: Corpus) -> Unit2aConfig:
-    """The settings with sizes of the data where they say 0."""
+def _sized(config: Unit2aConfig, corpus: VoiceCorpus) -> Unit2aConfig:
+    """Return the settings with sizes of the data where they say 0."""
     model, used = config.model, (one.units for one in (*corpus.train, *corpus.valid))
     num_units, speaker_dim = table_size(model.num_units, used), model.speaker_dim or corpus.speaker_dim
     return replace(config, model=replace(model, num_units=num_units, speaker_dim=speaker_dim))

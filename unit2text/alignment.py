@@ -42,7 +42,7 @@ def log_likelihoods(log_probs: Tensor, targets: Sequence[Ids]) -> NDArray[np.flo
 
 
 def align(log_probs: Tensor, rows: Ids) -> list[Span]:
-    """When each row of a text was said, by the most probable path through it, in order, none overlapping.
+    """Return when each row of a text was said, by the most probable path through it, in order, none overlapping.
 
     log_probs: float of shape [time, row], at least one step; rows: int64 [N]. Where there are too few steps for a path, rows
     share them evenly.

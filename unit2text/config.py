@@ -100,7 +100,7 @@ class ReaderConfig:
         return self.encoder.encoder_embed_dim
 
     def start(self, language: str) -> int:
-        """The row that a text in one of `languages` begins with."""
+        """Return the row that a text in one of `languages` begins with."""
         return self.starts[self.languages.index(language)]
 
     @classmethod
@@ -143,7 +143,7 @@ class ReaderConfig:
 
 
 def shape_of(checkpoint: Checkpoint, key: str, axes: int) -> tuple[int, ...]:
-    """The shape of a tensor with so many axes. Raises CheckpointError where there is none."""
+    """Return the shape of a tensor with so many axes. Raises CheckpointError where there is none."""
     tensor = checkpoint.tensors.get(key)
     if tensor is None or tensor.dim() != axes or not tensor.numel():
         found = "none" if tensor is None else list(tensor.shape)
@@ -199,7 +199,7 @@ def _num_layers(checkpoint: Checkpoint, prefix: str) -> int:
 
 
 def _encoder(checkpoint: Checkpoint, prefix: str, dim: int, settings: Mapping[str, Any]) -> EncoderConfig:
-    """The unit encoder: post-norm with 16 heads as published, unless our own settings say otherwise."""
+    """Return the unit encoder: post-norm with 16 heads as published, unless our own settings say otherwise."""
     heads = read_setting(settings, "encoder_heads", UNIT_ENCODER_HEADS, OWNER, checkpoint.path, (1, _MOST))
     is_norm_first = read_setting(settings, "encoder_norm_first", False, OWNER, checkpoint.path)
     return _stack(checkpoint, prefix, dim, heads, is_norm_first)
@@ -226,7 +226,7 @@ def _stack(checkpoint: Checkpoint, prefix: str, dim: int, heads: int, is_norm_fi
 
 
 def _decoder(checkpoint: Checkpoint, dim: int, settings: Mapping[str, Any]) -> LayerConfig:
-    """The decoder, with ReLU: its settings have no field for the activation, and this is what fairseq takes then."""
+    """Return the decoder, with ReLU: its settings have no field for the activation, and this is what fairseq takes then."""
     heads = read_setting(settings, "decoder_attention_heads", 8, OWNER, checkpoint.path, (1, _MOST))
     if dim % heads:
         raise CheckpointError(

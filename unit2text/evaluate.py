@@ -17,13 +17,13 @@ from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.loading import loading
 from avcore.outputs import Input, Output
-from avcore.plain_text import aligned, json_text, say, several
+from avcore.plain_text import aligned, json_text, print_text, several
 from avcore.progress import bars
 from avcore.runs.journal import write_rows
 from avcore.statistics import Figure, bootstrap
 from avdata.manifest import Entry, Manifest, read_manifest
 from avdata.unit_store import iter_units, timed_units
-from unit2text.normalise import VERSION, normalise
+from unit2text.normalise import VERSION, normalise_for_reading
 from unit2text.scores import Count, character_errors, word_errors
 from unit2text.takes import LIPS, UNITS
 
@@ -34,7 +34,7 @@ _ALL = "all"
 
 
 def build_parser(prog: str = "unit2text.evaluate") -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     told = f"Word and character error rates of a text reader. Texts are compared as {VERSION} says."
     parser, units = Parser(prog=prog, description=told), Input("the units", may_be_folder=True)
     told = "JSON lines with id, text, language; for readers of lips, lips too"
@@ -74,9 +74,9 @@ def figures(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Figure]]:
     return found
 
 
-def compare(reference: str, found: str, is_raw: bool = False) -> tuple[Count, Count]:
+def compare_texts(reference: str, found: str, is_raw: bool = False) -> tuple[Count, Count]:
     """Errors in words and in characters, of texts made comparable (or only lower-case)."""
-    wanted, given = (text.lower() if is_raw else normalise(text) for text in (reference, found))
+    wanted, given = (text.lower() if is_raw else normalise_for_reading(text) for text in (reference, found))
     return word_errors(wanted, given), character_errors(wanted, given)
 
 
@@ -95,13 +95,13 @@ def _work(options: argparse.Namespace) -> None:
         for number, (entry, said) in enumerate(material):
             progress("read", number, len(material))
             found = reader.read(said(), entry.language)
-            words, characters = compare(entry.text, found.text, options.raw)
+            words, characters = compare_texts(entry.text, found.text, options.raw)
             rows.append({
                 "id": entry.id, "language": entry.language, "reference": entry.text, "found": found.text,
                 "confidence": round(found.confidence, 4), "words": words, "characters": characters,
             })  # fmt: skip
     measured = figures(rows)
-    say(_table(measured))
+    print_text(_table(measured))
     if options.texts is not None:
         write_rows(options.texts, [row | {part: row[part]._asdict() for part in ("words", "characters")} for row in rows])
     if options.out is not None:
@@ -153,7 +153,7 @@ def _table(measured: dict[str, dict[str, Figure]]) -> str:
 
 
 def _cell(figure: Figure | None) -> str:
-    """A figure with its interval, which a single utterance does not have."""
+    """Return a figure with its interval, which a single utterance does not have."""
     if figure is None:
         return "-"
     return f"{figure.value:.4f}" + (f" ({figure.low:.3f}-{figure.high:.3f})" if isfinite(figure.low) else "")

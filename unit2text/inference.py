@@ -12,7 +12,7 @@ from avcore.files import write_text
 from avcore.loading import loading, names_from
 from avcore.notes import NoteKind, tell
 from avcore.outputs import Input, Output
-from avcore.plain_text import say, several
+from avcore.plain_text import print_text, several
 from avcore.progress import bars
 from avcore.units import Units, read_unit_file
 from unit2text.takes import LIPS, UNITS
@@ -30,7 +30,7 @@ _CUT = NoteKind("reader_cut", "the text ended at the search's limit", "글이 �
 
 
 def build_parser(prog: str = _PROG) -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog=prog, description="Read text off units, 50 a second, or off a mouth's video (96 x 96, 25 fps).")
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--in-unit-path", type=Input("the units"), metavar="FILE", help="units as text, one line, repeats kept")
@@ -80,7 +80,7 @@ def _work(options: argparse.Namespace) -> None:
         write_text(options.out_text_path, "\n".join([*lines, ""]))
         LOG.info("%s: %s in %s", options.out_text_path, several(len(transcript.words), "word"), transcript.language)
     else:
-        say("\n".join(lines))
+        print_text("\n".join(lines))
     if found.is_cut:
         tell(_CUT())
 

@@ -57,7 +57,7 @@ def search_together(
     never: Ids,
     lengths: tuple[int, int],
 ) -> Joint | None:
-    """The text of one clip that both find most probable; None where none ends within the limit.
+    """Return the text of one clip that both find most probable; None where none ends within the limit.
 
     Each letter goes through the decoder once: keys and values of the past are kept (avcore.decoding.beam_search).
 
@@ -95,7 +95,7 @@ def _begun(start: int, blank: Doubles) -> _Texts:
 def _grown(
     open_: _Texts, by_decoder: Doubles, ctc: Doubles, heard: Ids, end: int, beam: int, weight: float
 ) -> tuple[Joint | None, _Texts]:
-    """The best text that ends here, and the best that go on, best first.
+    """Return the best text that ends here, and the best that go on, best first.
 
     by_decoder: log-probabilities of what follows each text, float64 [text, row]. heard: rows that CTC hears anywhere.
     """
@@ -122,7 +122,8 @@ def _grown(
 
 
 def _candidates(scores: Doubles, heard: Ids, count: int) -> tuple[Ids, Ids]:
-    """Which rows may follow which texts: those that the decoder finds most probable, and those that CTC hears; never one of -inf.
+    """Return which rows may follow which texts: those that the decoder finds most probable, and those that CTC hears; never one of
+    -inf.
 
     scores: float64 [text, row]. Returns numbers of texts and rows, int64 [N] each.
     """

@@ -32,7 +32,8 @@ class ReaderLayout(CheckpointLayout):
 
 
 def _reader_config(payload: Mapping[str, Any], config: Mapping[str, Any], names: Iterable[object], path: Path) -> dict[str, Any]:
-    """The configuration of a published text reader: takes, task, model, symbols, tokenizer (base64 of a SentencePiece model).
+    """Return the configuration of a published text reader: takes, task, model, symbols, tokenizer (base64 of a SentencePiece
+    model).
 
     Raises CheckpointError where the file has no dictionary; without a tokenizer, text can be read but not written in pieces.
     """
@@ -54,7 +55,8 @@ def _reader_config(payload: Mapping[str, Any], config: Mapping[str, Any], names:
 
 
 def _tokenizer_bytes(stored: object) -> bytes | None:
-    """The SentencePiece model in fairseq's tokenizer: in the state of newer releases' processor by name, of older ones bare."""
+    """Return the SentencePiece model in fairseq's tokenizer: in the state of newer releases' processor by name, of older ones
+    bare."""
     state = stored.state if isinstance(stored, Placeholder) else None
     processor = state.get("sp") if isinstance(state, Mapping) else None
     inner = processor.state if isinstance(processor, Placeholder) else None

@@ -34,7 +34,7 @@ _UNUSED = (
 """Entries of published files that reading needs nothing of; they may be there or not."""
 
 
-class Encoded(NamedTuple):
+class EncodedUnits(NamedTuple):
     """float [batch, time, dim], and bool [batch, time], False at padding; None = there is none."""
 
     features: Tensor
@@ -126,17 +126,17 @@ class TextReader(nn.Module):
         """The stack of layers that both forms of reading share."""
         raise NotImplementedError
 
-    def contextualise(self, features: Tensor, languages: Tensor, lengths: Sequence[int]) -> Encoded:
+    def contextualise(self, features: Tensor, languages: Tensor, lengths: Sequence[int]) -> EncodedUnits:
         """Add each clip's language and look around: float [batch, time, dim], int64 [batch], real steps -> what is decoded."""
         features = features + self.language_embedding(languages)[:, None]
         is_real = real_steps(lengths, features.device)
-        return Encoded(self.unit_encoder_module(features, is_real), is_real)
+        return EncodedUnits(self.unit_encoder_module(features, is_real), is_real)
 
     def ctc_log_probs(self, features: Tensor) -> Tensor:
         """Log-probabilities of rows at each step, float [batch, time, dim] to float32 [batch, time, rows]; row 0 is CTC's blank."""
         return torch.log_softmax(self.ctc_proj(features).float(), dim=-1)
 
-    def logits(self, encoded: Encoded, tokens: Tensor) -> Tensor:
+    def logits(self, encoded: EncodedUnits, tokens: Tensor) -> Tensor:
         """Teacher forcing: int64 [batch, time], the start token first -> logits, float [batch, time, row]."""
         source = self.decoder.source_keys_values(encoded.features)
         return cast(Tensor, self.decoder(tokens, source, encoded.attended))
@@ -188,7 +188,7 @@ class UnitText(TextReader):
         beside = torch.zeros_like(embedded) if sound is None else self.speech_unit_embedding(sound)
         return cast(Tensor, self.concat_linear(torch.cat([embedded, beside], dim=-1)))
 
-    def encode(self, units: Tensor, sound: Tensor | None, languages: Tensor, lengths: Sequence[int]) -> Encoded:
+    def encode(self, units: Tensor, sound: Tensor | None, languages: Tensor, lengths: Sequence[int]) -> EncodedUnits:
         """Rows of units, int64 [batch, time] padded with 0, to what is decoded (see `embed` and `contextualise`)."""
         return self.contextualise(self.embed(units, sound), languages, lengths)
 
@@ -211,7 +211,7 @@ class LipText(TextReader):
         is_real = real_steps([len(clip) for clip in clips], clips[0].device)
         return cast(Tensor, self.encoder.w2v_model(clips, is_real, progress))
 
-    def encode(self, clips: Sequence[Tensor], languages: Tensor, progress: Progress = silent) -> Encoded:
+    def encode(self, clips: Sequence[Tensor], languages: Tensor, progress: Progress = silent) -> EncodedUnits:
         """Normalised pictures, float [time, height, width] a clip, and its language's number, int64 [batch], to what is decoded."""
         return self.contextualise(self.features(clips, progress), languages, [len(clip) for clip in clips])
 

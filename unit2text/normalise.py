@@ -10,7 +10,7 @@ _KEPT = ("L", "M", "N")
 """General categories of Unicode that words are made of."""
 
 
-def normalise(text: str) -> str:
+def normalise_for_reading(text: str) -> str:
     """A text as it is compared (see VERSION). What is shown to people is never this."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     for sign in _LIKE_IT:

@@ -25,7 +25,7 @@ LogProbs = Callable[[Sequence[tuple[int, int]]], Sequence[Tensor]]
 
 
 def best_cut(num_steps: int, rate: int, log_probs: LogProbs) -> int | None:
-    """The step before which a window is best parted; None where it is too short for two parts. rate: steps a second."""
+    """Return the step before which a window is best parted; None where it is too short for two parts. rate: steps a second."""
     least, coarse, fine = (max(1, seconds_to_samples(one, rate)) for one in (_LEAST_S, _STEP_S, _FINE_STEP_S))
     tried = range(least, num_steps - least + 1, coarse)
     if not tried:
@@ -36,7 +36,7 @@ def best_cut(num_steps: int, rate: int, log_probs: LogProbs) -> int | None:
 
 
 def _surest(cuts: Sequence[int], num_steps: int, log_probs: LogProbs) -> int:
-    """The cut behind and before which CTC's best path is the most probable one."""
+    """Return the cut behind and before which CTC's best path is the most probable one."""
     found = log_probs([part for cut in cuts for part in ((0, cut), (cut, num_steps))])
     scores = torch.stack([one.max(dim=-1).values.sum() for one in found]).view(-1, 2).sum(1)
     return cuts[int(np.argmax(scores.cpu().numpy()))]

@@ -30,7 +30,7 @@ from avcore.units import Ids, Units
 from avcore.units.vocabulary import NUM_MARKS, require_language, require_same_vocabulary
 from unit2text.alignment import Span, align
 from unit2text.config import OWNER, ReaderConfig
-from unit2text.model import Encoded, LipText, TextReader, UnitText, load_reader
+from unit2text.model import EncodedUnits, LipText, TextReader, UnitText, load_reader
 from unit2text.parting import SURE, best_cut
 from unit2text.search import PUBLISHED_SEARCH, Found, ReadOptions, find_text
 from unit2text.stage import TEXT_READER
@@ -171,12 +171,13 @@ class UnitReader:
         return Reading(transcript, sum(part.score for part in chosen), any(part.is_cut for part in chosen))
 
     @torch.inference_mode()
-    def encode(self, said: Said, language: str) -> Encoded:
-        """What the decoder and CTC see of one clip in one of `languages`: float [1, time, dim] (for tests and tools)."""
+    def encode(self, said: Said, language: str) -> EncodedUnits:
+        """Return what the decoder and CTC see of one clip in one of `languages`: float [1, time, dim] (for tests and tools)."""
         return self._encode(self._steps_of(said), language)
 
     def _parted(self, whole: "_Part", steps: "_Steps", language: str, options: ReadOptions) -> "_Part":
-        """A window that was not read well as a whole, in the parts that are most probable; by a reader of single sentences."""
+        """Return a window that was not read well as a whole, in the parts that are most probable; by a reader of single
+        sentences."""
         if not self._learnt_sentences or not len(steps) or _mean_score([whole]) >= SURE:
             return whole
         cut = best_cut(len(steps), self.rate, partial(self._log_probs, steps, language))
@@ -189,7 +190,7 @@ class UnitReader:
 
     @torch.inference_mode()
     def _log_probs(self, steps: "_Steps", language: str, stretches: Sequence[tuple[int, int]]) -> list[Tensor]:
-        """What CTC makes of stretches of units, each encoded as if it were all: float [time, row] each."""
+        """Return what CTC makes of stretches of units, each encoded as if it were all: float [time, row] each."""
         model = self.model
         assert isinstance(model, UnitText)  # as `takes` says
         lengths = [last - first for first, last in stretches]
@@ -223,7 +224,7 @@ class UnitReader:
             words.append(Word(unicodedata.normalize("NFC", name), start, end, confidence))
         return tuple(words)
 
-    def _encode(self, steps: "_Steps", language: str) -> Encoded:
+    def _encode(self, steps: "_Steps", language: str) -> EncodedUnits:
         model, number = self.model, torch.tensor([self.languages.index(language)], device=self.device)
         if isinstance(model, LipText):
             lips = self.config.lips
@@ -236,7 +237,7 @@ class UnitReader:
         return model.encode(rows, sound, number, [len(steps)])
 
     def _steps_of(self, said: Said) -> "_Steps":
-        """What is read, a step a row: pictures, or rows of the tables. Raises UnitError or UsageError for another kind."""
+        """Return what is read, a step a row: pictures, or rows of the tables. Raises UnitError or UsageError for another kind."""
         if self.takes == LIPS and isinstance(said, np.ndarray):
             return _Steps(said)
         if self.takes == UNITS and isinstance(said, Units):
@@ -304,7 +305,7 @@ def _ready(checkpoint: Checkpoint, config: ReaderConfig, device: torch.device, d
 
 
 def _stored_options(checkpoint: Checkpoint) -> ReadOptions:
-    """How our own checkpoints say that they are to be read; the published settings where nothing is said."""
+    """Return how our own checkpoints say that they are to be read; the published settings where nothing is said."""
     stored = checkpoint.config.get("search")
     names = [option.name for option in fields(SearchConfig)]
     search = PUBLISHED_SEARCH

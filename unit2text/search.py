@@ -62,7 +62,7 @@ def hypotheses(
     marks: tuple[int, ...],
     limit: int = 0,
 ) -> list[list[Hypothesis]]:
-    """The finished beams of several clips side by side, best first, each as it would be found alone.
+    """Return the finished beams of several clips side by side, best first, each as it would be found alone.
 
     encoded: float [1, time, dim] each. starts: the rows that texts begin with. marks: rows that are suppressed, if that is
     asked for. limit: of tokens before the end, 0 = by the length of each clip. Raises UsageError for a beam that is too wide.
@@ -84,7 +84,7 @@ def hypotheses(
 def find_text(
     model: TextReader, encoded: Tensor, log_probs: Tensor, start: int, options: ReadOptions, marks: tuple[int, ...]
 ) -> Found | None:
-    """The text of one clip; None where the network gives no finite scores.
+    """Return the text of one clip; None where the network gives no finite scores.
 
     encoded: float [1, time, dim]. log_probs: of CTC, float [time, row].
     """

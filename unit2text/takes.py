@@ -11,7 +11,7 @@ _UNIT_TABLE = "lip_unit_embedding.weight"
 
 
 def takes_of(names: Iterable[object]) -> str | None:
-    """What the text reader with tensors of these names takes, LIPS or LIP_UNITS; None where they are of another model."""
+    """Return what the text reader with tensors of these names takes, LIPS or LIP_UNITS; None where they are of another model."""
     known = set(map(str, names))
     if _UNIT_TABLE in known:
         return LIP_UNITS

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from avtrain.entry import train_of
-from unit2text.training.config import TrainConfig
+from unit2text.training.config import ReaderTrainConfig
 
 if TYPE_CHECKING:
     from avtrain.task import Task
 
 
-def make_task(config: TrainConfig) -> "Task":
+def make_task(config: ReaderTrainConfig) -> "Task":
     """Read everything that a run needs and check it."""
     from unit2text.training.task import LipTextTask, UnitTextTask  # loads torch, which --help and --print-config do without
 
@@ -27,7 +27,7 @@ def make_task(config: TrainConfig) -> "Task":
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     purpose = "Train a reader of units: units in, text out. `export --help` tells how to export what was trained."
-    return train_of(TrainConfig, make_task, "unit2text/train", "unit2text.train", purpose, argv, {"export": _export})
+    return train_of(ReaderTrainConfig, make_task, "unit2text/train", "unit2text.train", purpose, argv, {"export": _export})
 
 
 def _export(argv: Sequence[str]) -> int:

@@ -49,11 +49,12 @@ class TextVocabulary:
 
         In pieces, the text is made lower-case first, as published. Raises InputError where SentencePiece is not installed.
         """
-        parts = self._split(text) if self.spelling == PIECES else list(letters_of(text))
+        parts = self._split(text) if self.spelling == PIECES else list(letters_of_text(text))
         return np.array([self._rows.get(part, UNKNOWN) for part in parts], dtype=np.int64)
 
     def decode(self, rows: Iterable[int]) -> str:
-        """The text that rows spell; `<s>`, `<pad>` and `</s>` are not shown, and other marks are. Letters are joined to NFC."""
+        """Return the text that rows spell; `<s>`, `<pad>` and `</s>` are not shown, and other marks are. Letters are joined to
+        NFC."""
         shown = [self.symbols[row] for row in rows if row not in _UNSHOWN]
         if self.spelling == LETTERS:
             return composed("".join(shown))
@@ -106,8 +107,8 @@ class TextVocabulary:
             raise CheckpointError("the text reader's tokenizer cannot be read", found=reason(error)) from error
 
 
-def letters_of(text: str) -> str:
-    """A text as the letters that are read: NFD (a Hangul syllable is two or three jamo), single blanks, none at the ends."""
+def letters_of_text(text: str) -> str:
+    """Return a text as the letters that are read: NFD (a Hangul syllable is two or three jamo), single blanks, none at the ends."""
     return BLANK.join(unicodedata.normalize("NFD", unicodedata.normalize("NFC", text)).split())
 
 

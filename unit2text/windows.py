@@ -10,7 +10,7 @@ from avcore.answers import Word
 from avcore.errors import UsageError
 from avcore.timeline import frames_to_seconds, seconds_to_samples, seconds_to_units, units_to_seconds
 from avcore.units import Units
-from unit2text.normalise import normalise
+from unit2text.normalise import normalise_for_reading
 
 Pause = tuple[float, float]
 """A stretch (s) in which nobody speaks."""
@@ -57,7 +57,7 @@ class Window(NamedTuple):
 
 
 def pauses_of(units: Units) -> list[Pause]:
-    """Where a unit lasts so long that nobody speaks: of silence, or of a breath. Raises UnitError without durations."""
+    """Return where a unit lasts so long that nobody speaks: of silence, or of a breath. Raises UnitError without durations."""
     merged = Units.from_frames(units.frames())
     assert merged.durations is not None  # as counted
     ends = np.cumsum(merged.durations)
@@ -93,7 +93,7 @@ def plan_windows(num_steps: int, rate: int, pauses: Iterable[Pause], settings: W
 
 
 def join_windows(windows: Sequence[Window], words: Sequence[Iterable[Word]], rate: int) -> tuple[Word, ...]:
-    """All windows' words in one row, whole words only: what two windows both heard is joined behind a word that both have.
+    """Return all windows' words in one row, whole words only: what two windows both heard is joined behind a word that both have.
 
     words: of each window, times from its beginning. Times are those of the whole, in order and inside it.
     """
@@ -113,7 +113,7 @@ def join_windows(windows: Sequence[Window], words: Sequence[Iterable[Word]], rat
 
 
 def _place_to_join(before: Sequence[Word], after: Sequence[Word], begin: float, end: float) -> tuple[int, int]:
-    """How many words before stay, and how many after go, of two windows that share begin to end (s): behind a word that both
+    """Return how many words before stay, and how many after go, of two windows that share begin to end (s): behind a word that both
     have, as near to the middle as there is one; otherwise where no word is left out or said twice."""
     middle = (begin + end) / 2
     last, first = len(before), 0
@@ -142,4 +142,4 @@ def _place_to_join(before: Sequence[Word], after: Sequence[Word], begin: float, 
 
 def _is_same(one: Word, other: Word) -> bool:
     apart = abs(one.start_s + one.end_s - other.start_s - other.end_s) / 2
-    return apart <= _SAME_S and normalise(one.text) == normalise(other.text)
+    return apart <= _SAME_S and normalise_for_reading(one.text) == normalise_for_reading(other.text)

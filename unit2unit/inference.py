@@ -73,13 +73,13 @@ class TranslateOptions(CommonOptions):
 
 
 def search_settings(stored: "SearchConfig", beam: int | None, max_target_units: int | None) -> "SearchConfig":
-    """The stored settings with what a user asks for in their place (None = as stored). Raises UsageError."""
+    """Return the stored settings with what a user asks for in their place (None = as stored). Raises UsageError."""
     limit = stored.max_target_units if max_target_units is None else max_target_units
     return replace(stored, beam=stored.beam if beam is None else beam, max_target_units=limit)
 
 
 def truncation_note(translation: "Translation") -> Note | None:
-    """What to tell a user whose translation was cut at the search's limit; None when it was not."""
+    """Return what to tell a user whose translation was cut at the search's limit; None when it was not."""
     return TRUNCATED(units=len(translation.units)) if translation.truncated else None
 
 

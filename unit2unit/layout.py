@@ -39,7 +39,7 @@ class TranslatorLayout(CheckpointLayout):
         return {name: tensor for name, tensor in tensors.items() if name not in SHARED_TABLES[1:]}
 
     def languages(self, checkpoint: Checkpoint) -> list[str]:
-        """What it translates between; of a bundle's translator, what it learnt."""
+        """Return what it translates between; of a bundle's translator, what it learnt."""
         from unit2unit.config import TranslatorConfig
 
         bundle = bundle_of(checkpoint.path)
@@ -49,7 +49,8 @@ class TranslatorLayout(CheckpointLayout):
 
 
 def _with_vocabulary(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a translator; one that our own trainers wrote names the quantizer of its units among its task's options."""
+    """Return the config of a translator; one that our own trainers wrote names the quantizer of its units among its task's
+    options."""
     stated = config["task"].get("units_vocabulary")
     return {**config, "vocabulary": str(stated)} if stated else {**config}
 

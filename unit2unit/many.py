@@ -54,12 +54,13 @@ Answered = tuple[TranslationRequest, "Translation | NetflipsError"]
 
 
 def is_many(paths: Sequence[Path]) -> bool:
-    """Whether these are more than one unit file: several, a folder, or a table of units."""
+    """Return whether these are more than one unit file: several, a folder, or a table of units."""
     return len(paths) != 1 or paths[0].is_dir() or paths[0].suffix in _TABLES
 
 
 def iter_given(paths: Iterable[Path]) -> Iterator[TranslationRequest]:
-    """The utterances of unit files (called by their stems), folders of them (by paths below it) and JSON lines (by their ids).
+    """Yield the utterances of unit files (called by their stems), folders of them (by paths below it) and JSON lines (by their
+    ids).
 
     A folder may be what `netflips extract` wrote. Raises InputError for what is not there and for lines that are no JSON.
     """
@@ -186,7 +187,7 @@ class ManyOutputs:
         return list(places)
 
     def _place(self, name: str) -> Path | None:
-        """The output of an id in the folder; None for an id that leads out of it or that no file can be called."""
+        """Return the output of an id in the folder; None for an id that leads out of it or that no file can be called."""
         parts = PurePosixPath(name).parts
         if (
             not name.isprintable()

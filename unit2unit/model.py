@@ -117,7 +117,7 @@ def load_transformer(checkpoint: Checkpoint) -> UnitTransformer:
 
 
 def _layers(config: TranslatorConfig, stack: StackConfig) -> LayerConfig:
-    """What the layers of one side are made of."""
+    """Return what the layers of one side are made of."""
     return LayerConfig(
         config.dim,
         stack.num_layers,
@@ -147,6 +147,6 @@ def search_beams(
 
 
 def encode(model: UnitTransformer, sources: Sequence[Ids]) -> Sources:
-    """What the decoder looks at: of int64 [S] each, as the encoder reads them."""
+    """Return what the decoder looks at: of int64 [S] each, as the encoder reads them."""
     device = next(model.parameters()).device
     return join_sources(model.decoder, [model.encoder(torch.from_numpy(source)[None].to(device))[0] for source in sources])

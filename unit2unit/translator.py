@@ -157,7 +157,7 @@ class UnitTranslator:
         return [found[number] for number in range(len(tokens))]
 
     def readings(self, score: float, weakest: Stretch | None) -> list[DomainScore]:
-        """What of a translation can be compared with the domain: its score, and where it is weakest."""
+        """Return what of a translation can be compared with the domain: its score, and where it is weakest."""
         told = [DomainScore("the translation's score", score, self.domain)]
         return told if weakest is None else [*told, DomainScore("its score at its weakest", weakest.score, self.domain, "weakest")]
 

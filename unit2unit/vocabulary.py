@@ -49,7 +49,7 @@ class TranslatorVocabulary:
         return np.concatenate([[BEGIN], units + NUM_SPECIALS, [END_OF_UNITS, self.tag(language)]]).astype(np.int64)
 
     def units(self, tokens: Iterable[int]) -> Ids:
-        """The units among tokens, in order; marks, tags, `<unk>` and `<mask>` are left out."""
+        """Return the units among tokens, in order; marks, tags, `<unk>` and `<mask>` are left out."""
         ids = np.asarray(list(tokens), dtype=np.int64) - NUM_SPECIALS
         return ids[(ids >= 0) & (ids < self.num_units)]
 

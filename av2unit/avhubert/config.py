@@ -174,7 +174,7 @@ def _check_sizes(config: AvHubertConfig, checkpoint: Checkpoint) -> None:
 
 
 def _tensor_length(checkpoint: Checkpoint, key: str, axis: int = 0) -> int:
-    """One dimension of a tensor that sizes are read from."""
+    """Return one dimension of a tensor that sizes are read from."""
     if key not in checkpoint.tensors:
         raise CheckpointError(f"the unit encoder's tensor {key} is missing", path=checkpoint.path, hint="download the file again")
     shape = checkpoint.tensors[key].shape
@@ -212,7 +212,7 @@ def _class_counts(checkpoint: Checkpoint) -> tuple[int, ...]:
 
 
 def unit_of_class(checkpoint: Checkpoint) -> NDArray[np.int64]:
-    """The unit that each class stands for, int64 of shape [classes]; NO_UNIT where a class stands for none.
+    """Return the unit that each class stands for, int64 of shape [classes]; NO_UNIT where a class stands for none.
 
     The first dictionary names the classes of both heads, as published; specials, symbols that are no whole number and
     classes beyond it stand for no unit. Raises CheckpointError when no class stands for a unit, or for one that cannot be.
@@ -237,7 +237,7 @@ def unit_of_class(checkpoint: Checkpoint) -> NDArray[np.int64]:
 
 
 def vocabulary_of(checkpoint: Checkpoint) -> str:
-    """The fingerprint of the quantizer: that recorded with the model, or one over dictionaries and heads."""
+    """Return the fingerprint of the quantizer: that recorded with the model, or one over dictionaries and heads."""
     recorded = checkpoint.config.get("vocabulary")
     if recorded:
         return str(recorded)

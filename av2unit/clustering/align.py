@@ -65,7 +65,7 @@ def _accumulate(distances: Doubles) -> Doubles:
 
 
 def _trace(total: Doubles) -> NDArray[np.int64]:
-    """The cheapest path from end to start, int64 [pairs, 2]; of equal ways, the one that moves on in both."""
+    """Return the cheapest path from end to start, int64 [pairs, 2]; of equal ways, the one that moves on in both."""
     row, column = total.shape[0] - 1, total.shape[1] - 1
     path = [(row, column)]
     while row or column:

@@ -113,7 +113,7 @@ class FeatureStream:
 
 
 def around(speech: Floats) -> tuple[Floats, Floats]:
-    """The sound 10 ms later and 10 ms earlier, of the same length, float32 [samples] each.
+    """Return the sound 10 ms later and 10 ms earlier, of the same length, float32 [samples] each.
 
     A row of the encoder stands for 40 ms. With these two its rows are centred on the first and the second 20 ms of it, so
     that interleaved they are features 50 times a second; lips, a quarter of a picture off, stay as they are.
@@ -130,7 +130,7 @@ def normalise_columns(rows: Floats) -> Floats:
 
 
 def feature_settings(config: FeatureConfig, extractor: UnitExtractor | None) -> dict[str, Any]:
-    """What tells these features from others: the settings, and which encoder they come from."""
+    """Return what tells these features from others: the settings, and which encoder they come from."""
     settings = asdict(config) | {"modalities": list(config.modalities)}
     if config.kind != ENCODER:
         del settings["layer"], settings["modalities"]

@@ -66,7 +66,7 @@ class FrameSample:
                 self._shrink()
 
     def frames(self) -> Floats:
-        """The sample, float32 [frames, columns]; a view."""
+        """Return the sample, float32 [frames, columns]; a view."""
         self._shrink()
         return self._frames[: self._count]
 
@@ -106,7 +106,7 @@ def _checksums(frames: Any, numbers: Any) -> dict[str, int]:
 
 
 def describe_sample(path: Path) -> dict[str, Any]:
-    """What a stored sample is of. Raises InputError when the file is damaged."""
+    """Return what a stored sample is of. Raises InputError when the file is damaged."""
     about: dict[str, Any] = _state(path)["about"]
     return about
 

@@ -116,7 +116,7 @@ class LabelJournal:
         self._add({"id": name, "error": reason})
 
     def rows(self) -> Iterator[tuple[dict[str, Any], Ids]]:
-        """Each clip's line and its labels, int64 [N], none for a bad clip; in the order of the clips."""
+        """Yield each clip's line and its labels, int64 [N], none for a bad clip; in the order of the clips."""
         self._write()
         if not self._is_in_order:
             self._put_in_order()
@@ -186,7 +186,7 @@ class Labelled:
 
 
 def result_files(folder: Path, split: str) -> list[Path]:
-    """All that labelling a split writes into a folder."""
+    """Return all that labelling a split writes into a folder."""
     kinds = ("km", *(f"{head}.km" for head in HEADS))
     own = [f"{split}.{ending}" for ending in ("units.jsonl", "report.json", LABELS_PART, *kinds)]
     return [folder / name for name in (*own, *(f"dict.{kind}.txt" for kind in kinds))]

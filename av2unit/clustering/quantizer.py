@@ -57,7 +57,7 @@ class Quantizer:
         return np.asarray(np.maximum(squares - 2 * scaled @ self.centres.T, 0), dtype=np.float32)
 
     def assign(self, rows: Floats, duration_penalty: float = 0.0) -> tuple[NDArray[np.int64], float]:
-        """The cluster of each of float32 rows of shape [N, columns], int64 [N], and the sum of the squared distances.
+        """Return the cluster of each of float32 rows of shape [N, columns], int64 [N], and the sum of the squared distances.
 
         duration_penalty: price of a change, in units of `inertia`: the path with the least sum of distances and prices
         (duration-penalised dynamic programming, Kamper and van Niekerk 2021); 0 = the nearest centre.

@@ -62,7 +62,7 @@ def _relight(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator
 
 
 def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random.Generator, hop: int = HOP) -> Floats:
-    """The log filterbank of a training clip, as another voice would have it: another vocal tract, another colour, smoother.
+    """Return the log filterbank of a training clip, as another voice would have it: another vocal tract, another colour, smoother.
 
     samples: float64 [samples] in int16 scale. hop: samples from row to row. Returns float32 [rows, 26].
     """
@@ -75,7 +75,7 @@ def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random
 
 
 def _colour(num_bands: int, config: AugmentConfig, rng: np.random.Generator) -> Floats:
-    """What is added to every row: a slope, and cosines of one to four half waves more. float32 [bands]."""
+    """Return what is added to every row: a slope, and cosines of one to four half waves more. float32 [bands]."""
     curve = np.zeros(num_bands, dtype=np.float32)
     if config.tilt:
         curve += np.linspace(-1, 1, num_bands, dtype=np.float32) * np.float32(rng.uniform(-config.tilt, config.tilt))
@@ -115,7 +115,8 @@ def draw_hop(config: AugmentConfig, rng: np.random.Generator) -> int:
 
 
 def steps_at(steps: NDArray[Value], hop: int) -> NDArray[Value]:
-    """What a clip shows when it is said at another pace: of steps [time, ...] those nearest, [round(time * HOP / hop), ...]."""
+    """Return what a clip shows when it is said at another pace: of steps [time, ...] those nearest, [round(time * HOP / hop),
+    ...]."""
     if hop == HOP:
         return steps
     places = (2 * np.arange(max(round(len(steps) * HOP / hop), 1)) + 1) * hop // (2 * HOP)
@@ -135,7 +136,7 @@ class WrongLips:
             raise UsageError("mismatch.late_frames cannot be used", expected="[least, most], 1 or more", found=config.late_frames)
 
     def draw(self, rng: np.random.Generator) -> str:
-        """Which kind a clip gets; "" = it keeps its own lips."""
+        """Return which kind a clip gets; "" = it keeps its own lips."""
         if rng.random() >= self._config.prob:
             return ""
         return self._config.kinds[int(rng.integers(len(self._config.kinds)))]

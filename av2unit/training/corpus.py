@@ -127,7 +127,7 @@ def prepare_validation(config: TrainConfig, classes: NDArray[np.int64], vocabula
 
 
 def _vocabulary(labels: Labels, data: DataConfig) -> str:
-    """The quantizer of the training labels: as they say, else as stated. Raises VocabularyError when the two differ."""
+    """Return the quantizer of the training labels: as they say, else as stated. Raises VocabularyError when the two differ."""
     stated = data.units_vocabulary
     if labels.vocabulary and stated and labels.vocabulary != stated:
         raise VocabularyError(

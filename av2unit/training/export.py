@@ -25,7 +25,7 @@ _FROM_TENSORS = ("resnet_width", "mask_dim", "num_classes")
 
 
 def build_parser() -> Parser:
-    """The options of `export`."""
+    """Return the options of `export`."""
     parser = Parser(prog="av2unit.train export", description="Write a trained unit encoder in the form that inference loads.")
     parser.add_argument("--run-dir", required=True, type=Path, help="folder of the training run")
     parser.add_argument(

@@ -98,7 +98,7 @@ class ClipItems:
         return len(self._indices)
 
     def name(self, index: int) -> str:
-        """The clip's id."""
+        """Return the clip's id."""
         return self._clips[self._indices[index]].id
 
     def lengths(self) -> list[int]:
@@ -120,7 +120,7 @@ class ClipItems:
         return self._hide(self._read(index, wrong, left_out, rng), clip, rng)
 
     def _wrong_lips(self, clip: CorpusClip, rng: np.random.Generator) -> str:
-        """Which kind of foreign lips a clip gets; "" = its own."""
+        """Return which kind of foreign lips a clip gets; "" = its own."""
         if self._recipe.wrong_lips is None or not clip.audio or not clip.lips:
             return ""
         return self._recipe.wrong_lips.draw(rng)
@@ -134,7 +134,7 @@ class ClipItems:
         return _SOUND if is_sound else _LIPS
 
     def _read(self, index: int, wrong: str, left_out: str, rng: np.random.Generator) -> ClipExample:
-        """A clip of which nothing is hidden. wrong: kind of foreign lips. left_out: the modality that is dropped."""
+        """Return a clip of which nothing is hidden. wrong: kind of foreign lips. left_out: the modality that is dropped."""
         clip, hop = self._clips[index], HOP if self._recipe.augment is None else draw_hop(self._recipe.augment, rng)
         lips = steps_at(self._media.lips(clip.lips), hop) if clip.lips else None
         if lips is not None and wrong and self._recipe.wrong_lips is not None:

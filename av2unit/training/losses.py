@@ -35,7 +35,7 @@ class MaskedPrediction(nn.Module):
         return self
 
     def forward(self, batch: ClipBatch) -> dict[str, Tensor]:
-        """The loss, its parts (means over steps, heads added up), and accuracies of masked and unmasked steps.
+        """Return the loss, its parts (means over steps, heads added up), and accuracies of masked and unmasked steps.
 
         batch: steps [batch, time]. All that is returned is of shape []; what is measured over no step at all is 0.
         """
@@ -114,7 +114,7 @@ class MaskedPrediction(nn.Module):
 
 
 def unpadded_steps(batch: ClipBatch) -> Tensor:
-    """Which steps are no padding, bool [batch, time]."""
+    """Return which steps are no padding, bool [batch, time]."""
     lengths = torch.tensor(batch.lengths, device=batch.mask.device)
     return torch.arange(batch.mask.shape[1], device=batch.mask.device) < lengths[:, None]
 

@@ -71,7 +71,7 @@ class NoiseMixer:
 
 
 def noise_files(noise_wav: str, split: str) -> list[str]:
-    """The sound files of a folder (or its `<split>.tsv`), or of a list with one path a line.
+    """Return the sound files of a folder (or its `<split>.tsv`), or of a list with one path a line.
 
     Raises UsageError when none is given, InputError when nothing is there.
     """
@@ -176,7 +176,7 @@ def _band_filter(low: float, high: float) -> Doubles:
 
 
 def _with_echo(samples: Doubles, channel: Degradation, rng: np.random.Generator) -> Doubles:
-    """A room's echo as noise that dies away exponentially (Polack 1988), behind the direct sound; as loud as before."""
+    """Return a room's echo as noise that dies away exponentially (Polack 1988), behind the direct sound; as loud as before."""
     length = int(channel.reverb_s * SAMPLE_RATE)
     times = np.arange(1, length + 1) / SAMPLE_RATE
     tail = rng.standard_normal(length) * 10 ** (-3 * times / channel.reverb_s)

@@ -109,7 +109,7 @@ def _load(model: AvHubert, start: Checkpoint, init: InitConfig, dictionaries: Se
 
 
 def _two_heads(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A projection that served one head is repeated for the second; what only pre-training used is left out."""
+    """Return a projection that served one head is repeated for the second; what only pre-training used is left out."""
     kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("target_glu")}
     width = tensors[_HEAD].shape[1] if _HEAD in tensors else 0
     for name in ("final_proj.weight", "final_proj.bias"):

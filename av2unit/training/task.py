@@ -41,11 +41,11 @@ class UnitEncoderTask:
         self.prepared.preload(progress)
 
     def modules(self) -> dict[str, nn.Module]:
-        """The network, in one part."""
+        """Return the network, in one part."""
         return {NETWORK: self.network}
 
     def optimizers(self) -> dict[str, Optimized]:
-        """One optimizer for all of it."""
+        """Return one optimizer for all of it."""
         return {NETWORK: Optimized((NETWORK,), self._config.optim)}
 
     def train_items(self) -> ClipItems:
@@ -65,7 +65,7 @@ class UnitEncoderTask:
         return collate([item for item in items if isinstance(item, ClipExample)], model.audio_feat_dim, model.image_crop_size)
 
     def training_step(self, batch: ClipBatch, engine: Engine) -> Values:
-        """One update."""
+        """Return one update."""
         measured: dict[str, Any] = engine.module(NETWORK)(batch)
         engine.update(NETWORK, measured["loss"])
         return {name: value for name, value in measured.items() if self._is_masked or not name.startswith("masked")}
@@ -76,7 +76,7 @@ class UnitEncoderTask:
         return joined(engine.of_all(share)).metrics()
 
     def describe(self) -> dict[str, Any]:
-        """What `export` needs to know."""
+        """Return what `export` needs to know."""
         prepared = self.prepared
         return {
             "kind": KIND,
@@ -151,7 +151,7 @@ class Score:
 
 
 def joined(shares: Iterable[Score]) -> Score:
-    """What several processes measured, as one."""
+    """Return what several processes measured, as one."""
     whole = Score()
     for share in shares:
         for name, values in share.losses.items():

@@ -97,7 +97,7 @@ def _normed(rows: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: 
 
 
 def _is_slow(pictures: Tensor) -> bool:
-    """Whether torch would take them in short runs."""
+    """Return whether torch would take them in short runs."""
     return pictures.device.type == "cpu" and pictures.is_contiguous(memory_format=torch.channels_last)
 
 

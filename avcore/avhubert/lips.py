@@ -124,7 +124,7 @@ class LipResNet(nn.Module):
         return cast(Tensor, pool(relu(norm(hidden))))
 
     def _product_dtype(self, packed: Tensor) -> torch.dtype:
-        """What products are computed in, so that pictures are brought to it before they are copied for each neighbour."""
+        """Return what products are computed in, so that pictures are brought to it before they are copied for each neighbour."""
         if self.flat_front is not None:
             return cast(Tensor, self.flat_front[0].weight).dtype
         device = packed.device.type

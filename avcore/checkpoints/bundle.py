@@ -41,11 +41,11 @@ class Bundle:
     about: Mapping[str, Any]
 
     def checkpoint(self, stage: Stage, language: str = "") -> Path:
-        """Where a stage's model is, or would be. language: of a stage that has a file for each of them."""
+        """Return where a stage's model is, or would be. language: of a stage that has a file for each of them."""
         return self.folder / stage.file_for(language)
 
     @property
-    def models(self) -> "tuple[Packed, ...]":
+    def models(self) -> "tuple[PackedModel, ...]":
         """The models in it: those that a bundle needs, and what others lie there."""
         return tuple(_models_in(self.folder))
 
@@ -70,14 +70,14 @@ class Bundle:
             LOG.info("models: %s, which knows only %s", self.about["name"], str(self.about["domain"]).partition(" (")[0])
 
     def describe(self) -> str:
-        """What it is and where it came from, in one line."""
+        """Return what it is and where it came from, in one line."""
         made = self.about.get("made") or {}
         words = (("date", "made on"), ("commit", "from commit"))
         origin = " ".join(f"{word} {str(made[name])[:_SHORT]}" for name, word in words if made.get(name))
         return f"{self.about['name']} ({', '.join(filter(None, (str(self.folder), origin)))}): it knows only {self.about['domain']}"
 
 
-class Packed(NamedTuple):
+class PackedModel(NamedTuple):
     """A model of a bundle, by its stage and, of a stage that has a file for each language, that language."""
 
     stage: Stage
@@ -95,29 +95,29 @@ class Packed(NamedTuple):
 
 
 def needed_stages() -> tuple[Stage, ...]:
-    """The stages without which a bundle is none."""
+    """Return the stages without which a bundle is none."""
     return tuple(stage for stage in stages() if stage.place == "needed")
 
 
-def packed_as(file: str) -> Packed | None:
-    """The model that a file's name stands for in a bundle; None for another file."""
+def packed_as(file: str) -> PackedModel | None:
+    """Return the model that a file's name stands for in a bundle; None for another file."""
     named = ((stage, stage.language_of(file)) for stage in stages() if stage.place != "no")
-    return next((Packed(stage, language) for stage, language in named if language is not None), None)
+    return next((PackedModel(stage, language) for stage, language in named if language is not None), None)
 
 
-def packed_part(part: str) -> Packed | None:
-    """The model of a bundle that goes by this name in options; None where no stage has it."""
+def packed_part(part: str) -> PackedModel | None:
+    """Return the model of a bundle that goes by this name in options; None where no stage has it."""
     return packed_as(f"{part.replace('-', '_')}{SUFFIX}")
 
 
-def _models_in(folder: Path) -> Iterator[Packed]:
-    yield from map(Packed, needed_stages())
+def _models_in(folder: Path) -> Iterator[PackedModel]:
+    yield from map(PackedModel, needed_stages())
     others = (packed_as(path.name) for path in sorted(folder.iterdir())) if folder.is_dir() else ()
     yield from (one for one in others if one is not None and one.stage.place == "optional")
 
 
 def find_bundle() -> Bundle | None:
-    """The models that come with NetfLips, or those that NETFLIPS_BUNDLE names; None where there are none.
+    """Return the models that come with NetfLips, or those that NETFLIPS_BUNDLE names; None where there are none.
 
     Raises InputError or CheckpointError when the variable names something else.
     """
@@ -129,7 +129,7 @@ def find_bundle() -> Bundle | None:
 
 
 def shipped_files() -> dict[str, list[Path]]:
-    """The files of the folder that `find_bundle` looks into, for whoever must not overwrite them; it is not read."""
+    """Return the files of the folder that `find_bundle` looks into, for whoever must not overwrite them; it is not read."""
     folder = Path(named) if (named := os.environ.get(VARIABLE)) else shipped_bundle()
     return {"a file of the bundle": sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []}
 
@@ -164,12 +164,12 @@ def _check_objects(about: Mapping[str, Any], path: Path) -> None:
 
 
 def bundle_of(checkpoint: Path) -> Bundle | None:
-    """The bundle that a checkpoint lies in; None = it lies in none."""
+    """Return the bundle that a checkpoint lies in; None = it lies in none."""
     return read_bundle(checkpoint.parent) if (checkpoint.parent / ABOUT).is_file() else None
 
 
 def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -> tuple[str | None, str | None]:
-    """The languages to use with a checkpoint: those of its bundle, where it lies in one and they were not given.
+    """Return the languages to use with a checkpoint: those of its bundle, where it lies in one and they were not given.
 
     None = not given, in and out. Raises LanguageError for languages that the bundle never learnt: its models have rows for more.
     """
@@ -189,7 +189,7 @@ def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -
 
 
 def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Path]:
-    """The checkpoints of a command: those that were given, or where none was, those of the bundle (said in one line).
+    """Return the checkpoints of a command: those that were given, or where none was, those of the bundle (said in one line).
 
     Models of different origin do not understand each other's units, so a few of them are never filled up from the
     bundle. Raises UsageError when some are missing, or when all are and there is no bundle.
@@ -209,5 +209,5 @@ def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Pat
 
 
 def checkpoint_or_bundle(path: Path | None, stage: Stage) -> Path:
-    """The checkpoint of a command that takes one (see `checkpoints_or_bundle`)."""
+    """Return the checkpoint of a command that takes one (see `checkpoints_or_bundle`)."""
     return checkpoints_or_bundle({stage: path})[stage]

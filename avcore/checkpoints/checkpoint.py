@@ -239,7 +239,8 @@ def _read_config(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any
 
 
 def _config_text(content: Mapping[str, Any], path: Path) -> str:
-    """The JSON beside the tensors. Raises CheckpointError for settings that would not be read again, before they are written."""
+    """Return the JSON beside the tensors. Raises CheckpointError for settings that would not be read again, before they are
+    written."""
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     try:
         parse_json(text)
@@ -257,7 +258,7 @@ def _canonical(config: Mapping[str, Any]) -> bytes:
 
 
 def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors as safetensors wants them: contiguous, on the CPU, none sharing memory with another."""
+    """Return the tensors as safetensors wants them: contiguous, on the CPU, none sharing memory with another."""
     seen: set[int] = set()
     result = {}
     for name, tensor in tensors.items():

@@ -75,7 +75,7 @@ def plain_config(payload: Mapping[str, Any], path: Path) -> dict[str, dict[str, 
 
 
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration without settings that name a place on the machine it was trained on: absolute paths.
+    """Return the configuration without settings that name a place on the machine it was trained on: absolute paths.
 
     No model is built from them, and what is shared should not tell of whose folders it came from.
     """
@@ -145,7 +145,7 @@ def _look_up(reference: str, root: Mapping[str, Any]) -> Any:
 
 
 def _whole(items: list[Any]) -> Any:
-    """The list, or its first unreadable item: a list with a hole says something else."""
+    """Return the list, or its first unreadable item: a list with a hole says something else."""
     return next((item for item in items if isinstance(item, _Unreadable)), items)
 
 
@@ -157,7 +157,7 @@ def _not_readable(where: str, value: Any, path: Path) -> CheckpointError:
 def read_setting(
     section: Mapping[str, Any], name: str, default: Value, owner: str, path: Path | None, bounds: tuple[float, float] = (0, 1)
 ) -> Value:
-    """A setting of the type of its default, which is taken where the section has none.
+    """Return a setting of the type of its default, which is taken where the section has none.
 
     owner: whose setting it is, for messages. bounds: least and most of a number. Raises CheckpointError for another type or a
     number outside.

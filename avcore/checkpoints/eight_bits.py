@@ -36,7 +36,7 @@ def to_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What `to_eight_bits` stored, as float32; the tensors that it left alone as they are.
+    """Return what `to_eight_bits` stored, as float32; the tensors that it left alone as they are.
 
     stored: int8 [n, ...] with scales float32 [n], one a row, and the others; what comes back has the same shapes. Raises
     ValueError for scales that do not fit.

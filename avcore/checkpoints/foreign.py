@@ -38,7 +38,7 @@ class StateDict:
         return fingerprint_tensors(self.tensors)
 
     def into(self, make: Callable[[Mapping[str, Tensor]], Network]) -> Network:
-        """The network that `make` builds to the tensors' sizes, with the tensors in it and ready for inference.
+        """Return the network that `make` builds to the tensors' sizes, with the tensors in it and ready for inference.
 
         Every tensor must be used, none may be missing, all shapes must be the network's. Raises CheckpointError if they do not fit.
         """

@@ -39,7 +39,7 @@ _UNUSED = NoteKind("laid_out_unused", "it is not used: {error}", "이 컴퓨터�
 
 
 def laid_out_path(checkpoint: Path, dtype: torch.dtype) -> Path:
-    """Where the laid-out weights of a checkpoint lie: `utut.pt.bfloat16.cpu` beside `utut.pt`."""
+    """Return where the laid-out weights of a checkpoint lie: `utut.pt.bfloat16.cpu` beside `utut.pt`."""
     return checkpoint.with_name(f"{checkpoint.name}.{str(dtype).removeprefix('torch.')}{_ENDING}")
 
 
@@ -105,7 +105,7 @@ def _read(path: Path, expected: Mapping[str, str]) -> dict[str, Tensor]:
 
 
 def _sums(weights: Mapping[str, Tensor]) -> str:
-    """The names, forms and checksums of weights as one name. What was looked at and is mapped is let go again."""
+    """Return the names, forms and checksums of weights as one name. What was looked at and is mapped is let go again."""
     files, parts = MappedFiles(), []
     for name in sorted(weights):
         content = as_bytes(weights[name])
@@ -116,7 +116,7 @@ def _sums(weights: Mapping[str, Tensor]) -> str:
 
 
 def _checked(stored: Mapping[str, Tensor], layers: Mapping[str, PackedLinear]) -> dict[str, Tensor]:
-    """The weights of all layers, made of the bytes of the file. Raises ValueError for bytes that are not theirs."""
+    """Return the weights of all layers, made of the bytes of the file. Raises ValueError for bytes that are not theirs."""
     if stored.keys() != layers.keys():
         raise ValueError("it has other weights than the model")
     samples: dict[tuple[tuple[int, ...], torch.dtype], tuple[Tensor, int]] = {}

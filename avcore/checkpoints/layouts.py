@@ -41,12 +41,13 @@ def identify(payload: object, path: Path, wanted: Stage | None = None) -> Identi
 
 
 def known(stage: Stage) -> Identity:
-    """The identity of one of our kinds."""
+    """Return the identity of one of our kinds."""
     return Identity(stage, f"a {stage.kind}", f"give it to {stage.flag}")
 
 
 def stage_of_kind(kind: object, wanted: Stage | None = None) -> Stage:
-    """The stage whose files call themselves so. wanted: the one that is asked first. Raises ValueError where there is none."""
+    """Return the stage whose files call themselves so. wanted: the one that is asked first. Raises ValueError where there is
+    none."""
     found = next((stage for stage in _each_once(wanted) if stage.kind == kind), None)
     if found is None:
         raise ValueError(f"{kind!r} is not a valid Kind")
@@ -54,13 +55,13 @@ def stage_of_kind(kind: object, wanted: Stage | None = None) -> Stage:
 
 
 def trainer_tensors(payload: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """The state dict in a file of a fairseq trainer, {cfg, model, task_state, ...}; an empty one for other files."""
+    """Return the state dict in a file of a fairseq trainer, {cfg, model, task_state, ...}; an empty one for other files."""
     model = payload.get("model")
     return model if isinstance(model, Mapping) and holds_tensors(model) else {}
 
 
 def updates_of(payload: Mapping[str, Any]) -> int | None:
-    """How many updates a trainer's file says it has seen; None where it says nothing."""
+    """Return how many updates a trainer's file says it has seen; None where it says nothing."""
     history = payload.get("optimizer_history")
     last = history[-1] if isinstance(history, list) and history else None
     stated = last.get("num_updates") if isinstance(last, Mapping) else payload.get("steps")
@@ -68,7 +69,7 @@ def updates_of(payload: Mapping[str, Any]) -> int | None:
 
 
 def holds_tensors(value: object) -> bool:
-    """Whether a part of a file is a mapping with a tensor in it."""
+    """Return whether a part of a file is a mapping with a tensor in it."""
     return isinstance(value, Mapping) and any(isinstance(item, Tensor) for item in value.values())
 
 
@@ -100,7 +101,7 @@ def plain_tensors(state: object, where: str, path: Path) -> dict[str, Tensor]:
 
 
 def is_same(left: Tensor, right: Tensor) -> bool:
-    """Whether two tensors have the same type, shape and bits (NaN equal to itself)."""
+    """Return whether two tensors have the same type, shape and bits (NaN equal to itself)."""
     if left.shape != right.shape or left.dtype != right.dtype:
         return False
     if left.data_ptr() == right.data_ptr() and left.stride() == right.stride():
@@ -109,12 +110,12 @@ def is_same(left: Tensor, right: Tensor) -> bool:
 
 
 def as_bytes(tensor: Tensor) -> Tensor:
-    """The content of a tensor of any shape as uint8 of shape [bytes], without a copy where it is contiguous."""
+    """Return the content of a tensor of any shape as uint8 of shape [bytes], without a copy where it is contiguous."""
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8)
 
 
 def _each_once(wanted: Stage | None) -> Iterable[Stage]:
-    """The stage that is wanted, then all others; the list is asked for only when the first was not enough."""
+    """Return the stage that is wanted, then all others; the list is asked for only when the first was not enough."""
     if wanted is not None:
         yield wanted
     yield from (stage for stage in stages() if stage is not wanted)

@@ -159,7 +159,7 @@ def _names_in_old_file(path: Path) -> set[str]:
 
 
 def _current_name(module: str, name: str) -> str:
-    """The name in Python 3 of what pickles name as in Python 2 (`__builtin__.list`), with the same tables as torch."""
+    """Return the name in Python 3 of what pickles name as in Python 2 (`__builtin__.list`), with the same tables as torch."""
     module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
     return f"{module}.{name}"
 
@@ -195,12 +195,12 @@ def _only_these(stand_ins: dict[str, type[Any]]) -> Iterator[None]:
 
 
 def brief(value: object) -> str:
-    """What a value of a file is, in 80 letters; one that holds itself a thousand million times over takes no time."""
+    """Return what a value of a file is, in 80 letters; one that holds itself a thousand million times over takes no time."""
     return _BRIEF.repr(value)[:80]
 
 
 def _reason(error: Exception) -> str:
-    """The one sentence of a torch error that says what is wrong; the rest is advice to load the file unsafely."""
+    """Return the one sentence of a torch error that says what is wrong; the rest is advice to load the file unsafely."""
     text = str(error)
     text = text.partition("WeightsUnpickler error: ")[2] or text
     return text.strip().splitlines()[0].split(". Please use")[0].strip() if text.strip() else type(error).__name__

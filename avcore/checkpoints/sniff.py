@@ -65,7 +65,7 @@ def sniff(path: Path) -> Format:
 
 
 def require_stored(path: Path) -> bool:
-    """Whether a file is a zip; raises CheckpointError for one that torch cannot have written (see above)."""
+    """Return whether a file is a zip; raises CheckpointError for one that torch cannot have written (see above)."""
     with path.open("rb") as file:
         is_zip = file.read(len(_ZIP)) == _ZIP
     if is_zip:
@@ -85,7 +85,7 @@ def damaged(path: Path, found: str) -> CheckpointError:
 
 
 def no_memory(path: Path) -> CheckpointError:
-    """The error for a file that is good, for all that is known, but does not fit into memory."""
+    """Return the error for a file that is good, for all that is known, but does not fit into memory."""
     expected = f"its {path.stat().st_size:,} bytes and what its model needs"
     return CheckpointError(
         "there is not enough memory to read the checkpoint",
@@ -193,7 +193,7 @@ def _say_unchecked(path: Path, _: int) -> None:
 
 
 def _damage_of(tensor: Tensor) -> str:
-    """What in the values of a tensor no training leaves, "" = nothing: what is no number, or a hole of zeros."""
+    """Return what in the values of a tensor no training leaves, "" = nothing: what is no number, or a hole of zeros."""
     if not tensor.is_floating_point() or not tensor.numel():
         return ""
     flat = tensor.detach().contiguous().reshape(-1)
@@ -215,7 +215,7 @@ def _damage_of(tensor: Tensor) -> str:
 
 
 def _wider(content: NDArray[np.uint8], start: int, end: int, step: int) -> tuple[int, int]:
-    """Where the zeros around a stretch of zero blocks begin and end."""
+    """Return where the zeros around a stretch of zero blocks begin and end."""
     before, after = np.flatnonzero(content[max(start - step, 0) : start]), np.flatnonzero(content[end : end + step])
     start = max(start - step, 0) + int(before[-1]) + 1 if len(before) else max(start - step, 0)
     return start, end + int(after[0]) if len(after) else min(end + step, len(content))
@@ -239,7 +239,7 @@ def _compare_sums(path: Path, tensors: Mapping[str, Tensor]) -> bool:
 
 
 def file_checksum(path: Path) -> str:
-    """The checksum of a whole file, as our own checkpoints state it."""
+    """Return the checksum of a whole file, as our own checkpoints state it."""
     checksum = 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK):

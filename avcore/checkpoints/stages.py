@@ -77,7 +77,7 @@ class Checkpoint:
         return self.stage.kind
 
     def section(self, prefix: str) -> "dict[str, Tensor]":
-        """The tensors below `prefix.`, with the prefix removed, in their own shapes and without a copy."""
+        """Return the tensors below `prefix.`, with the prefix removed, in their own shapes and without a copy."""
         start = f"{prefix}."
         return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
 
@@ -92,7 +92,7 @@ class CheckpointLayout:
         self.recognises = recognises
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
-        """Whether the content of a .pt file is this stage's. Raises CheckpointError when its settings cannot be read."""
+        """Return whether the content of a .pt file is this stage's. Raises CheckpointError when its settings cannot be read."""
         return False
 
     def extract(self, payload: Mapping[str, Any], path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
@@ -100,15 +100,15 @@ class CheckpointLayout:
         raise NotImplementedError
 
     def whole(self, tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
-        """The tensors of our own file under all of their names. Raises CheckpointError when some do not go together."""
+        """Return the tensors of our own file under all of their names. Raises CheckpointError when some do not go together."""
         return dict(tensors)
 
     def stored(self, tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
-        """What of `whole` our own file holds."""
+        """Return what of `whole` our own file holds."""
         return dict(tensors)
 
     def languages(self, checkpoint: Checkpoint) -> list[str]:
-        """The two-letter names of the languages that a checkpoint is for; none where it says nothing."""
+        """Return the two-letter names of the languages that a checkpoint is for; none where it says nothing."""
         stated = checkpoint.config.get("languages") or checkpoint.config.get("language") or []
         return [stated] if isinstance(stated, str) else [str(one) for one in stated] if isinstance(stated, list) else []
 
@@ -170,11 +170,11 @@ class Stage:
         return f"{self.part}.{language}" if language else self.part
 
     def file_for(self, language: str = "") -> str:
-        """The name of a model's file in a bundle. language: whose model it is, "" = for all of them."""
+        """Return the name of a model's file in a bundle. language: whose model it is, "" = for all of them."""
         return f"{Path(self.file).stem}.{language}{SUFFIX}" if language else self.file
 
     def language_of(self, file: str) -> str | None:
-        """The language of a file of a bundle, "" = all of them; None for a file that is none of this stage."""
+        """Return the language of a file of a bundle, "" = all of them; None for a file that is none of this stage."""
         if file == self.file:
             return ""
         language = file.removeprefix(f"{Path(self.file).stem}.").removesuffix(SUFFIX)
@@ -182,7 +182,7 @@ class Stage:
 
 
 def stages_of(package: str) -> tuple[Stage, ...]:
-    """The stages that a package exports."""
+    """Return the stages that a package exports."""
     exported: Stage | tuple[Stage, ...] = import_module(f"{package}.stage").STAGE
     return exported if isinstance(exported, tuple) else (exported,)
 

@@ -98,11 +98,12 @@ def _stop_all() -> None:
 
 
 def pictures_ahead(width: int, height: int) -> int:
-    """How many pictures of a size to make in advance: 1 to 20, 64 MB if that is enough for more than one."""
+    """Return how many pictures of a size to make in advance: 1 to 20, 64 MB if that is enough for more than one."""
     return min(max(_BUFFER_BYTES // max(width * height * 3, 1), 1), _MOST_PICTURES)
 
 
 def pictures_at_once(width: int, height: int, most: int) -> int:
-    """How many pictures of a size to hold as a batch: `most` if 512 MB do, as up to 4K, else those of 128 MB, but 1 or more."""
+    """Return how many pictures of a size to hold as a batch: `most` if 512 MB do, as up to 4K, else those of 128 MB, but 1 or
+    more."""
     picture_bytes = max(width * height * 3, 1)
     return most if most * picture_bytes <= _USUAL_BATCH_BYTES else max(_FRUGAL_BATCH_BYTES // picture_bytes, 1)

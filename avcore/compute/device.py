@@ -35,7 +35,7 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """The dtype to compute in. `auto`: float16 on CUDA, bfloat16 on CPUs with native bfloat16, else float32, said once.
+    """Return the dtype to compute in. `auto`: float16 on CUDA, bfloat16 on CPUs with native bfloat16, else float32, said once.
 
     With float32 on CUDA, TF32 is switched off for the whole process: its products have 10 bits, and answers would not be
     those of the CPU. Raises UsageError for float16 on a CPU, where it runs 40 times slower than float32.
@@ -58,12 +58,13 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def has_native_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware (avx512_bf16 or AMX)."""
+    """Return whether this CPU multiplies bfloat16 in hardware (avx512_bf16 or AMX)."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.cpu._is_avx512_bf16_supported()
 
 
 def has_quick_bfloat16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 in hardware; where it does not, a CPU takes several times as long as in float32."""
+    """Return whether a device multiplies bfloat16 in hardware; where it does not, a CPU takes several times as long as in
+    float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and has_native_bfloat16()
@@ -84,7 +85,7 @@ def suit_threads(files: Iterable[Path]) -> None:
 
 
 def has_onednn(dtype: torch.dtype) -> bool:
-    """Whether oneDNN's own operators can be called on this CPU, for numbers of this type."""
+    """Return whether oneDNN's own operators can be called on this CPU, for numbers of this type."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))

@@ -31,7 +31,8 @@ _TINY = 1e-30
 
 @cache
 def has_eight_bit_products() -> bool:
-    """Whether this CPU sums products of eight bits without loss (VNNI), and this torch lets it: tried with the largest ones."""
+    """Return whether this CPU sums products of eight bits without loss (VNNI), and this torch lets it: tried with the largest
+    ones."""
     if not (has_onednn(torch.float32) and torch.cpu._is_vnni_supported()):
         return False
     width, ones, zeros = 64, torch.ones(64), torch.zeros(64, dtype=torch.int64)
@@ -44,7 +45,7 @@ def has_eight_bit_products() -> bool:
 
 
 def suits_eight_bits(layers: Iterable[nn.Module], dtype: torch.dtype) -> bool:
-    """Whether eight bits are quicker than `dtype` for these linear layers on the device where they are."""
+    """Return whether eight bits are quicker than `dtype` for these linear layers on the device where they are."""
     return (
         dtype == torch.bfloat16
         and all(

@@ -21,13 +21,13 @@ _DTYPES = {
 
 
 def num_bytes(weight: Tensor) -> int:
-    """How many bytes a laid-out weight takes."""
+    """Return how many bytes a laid-out weight takes."""
     size: int = torch.ops.mkldnn._nbytes(weight)
     return size
 
 
 def bytes_of(weight: Tensor) -> Tensor:
-    """The bytes of a laid-out weight, uint8 of shape [n], as a view: it is good as long as the weight is."""
+    """Return the bytes of a laid-out weight, uint8 of shape [n], as a view: it is good as long as the weight is."""
     start: int = torch.ops.mkldnn.data_ptr(weight)
     return torch.frombuffer((ctypes.c_uint8 * num_bytes(weight)).from_address(start), dtype=torch.uint8)
 
@@ -38,7 +38,7 @@ def whole_lines(content: Tensor) -> Tensor:
 
 
 def weight_of(stored: Tensor, like: Tensor) -> Tensor:
-    """A laid-out weight made of bytes, uint8 of shape [n], which must be kept as long as it is.
+    """Return a laid-out weight made of bytes, uint8 of shape [n], which must be kept as long as it is.
 
     like: a weight of the same shape and type that was laid out here. Raises ValueError for bytes of another number or at a
     place where kernels cannot use them, RuntimeError where torch makes no such tensor.
@@ -64,7 +64,7 @@ def weight_of(stored: Tensor, like: Tensor) -> Tensor:
 
 
 def can_map() -> bool:
-    """Whether this torch has all that it takes; without it weights are laid out anew each time."""
+    """Return whether this torch has all that it takes; without it weights are laid out anew each time."""
     names = ("data_ptr", "_nbytes", "_get_mkldnn_serialized_md", "_reorder_linear_weight")
     return (
         torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]

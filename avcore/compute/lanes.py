@@ -71,12 +71,12 @@ def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list
 
 
 def lanes_on(device: torch.device, most: int) -> int:
-    """How many pieces of work to do at once on a device: one for each core, `most` at most; on a GPU one."""
+    """Return how many pieces of work to do at once on a device: one for each core, `most` at most; on a GPU one."""
     return max(min(torch.get_num_threads(), most), 1) if device.type == "cpu" else 1
 
 
 def taken(left: "deque[Item]") -> Item | None:
-    """The next piece of work, which no other lane gets; None when none is left."""
+    """Return the next piece of work, which no other lane gets; None when none is left."""
     try:
         return left.popleft()
     except IndexError:
@@ -105,7 +105,7 @@ def each_in_lanes(
 
 
 def _telling(work: Callable[[Callable[[], None]], Result], check: Callable[[], None], failed: Event) -> Callable[[], Result]:
-    """The work, which tells the others when it fails."""
+    """Return the work, which tells the others when it fails."""
 
     def done() -> Result:
         try:

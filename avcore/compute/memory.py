@@ -39,7 +39,7 @@ def release_freed_memory() -> bool:
 
 
 def peak_memory_bytes() -> int | None:
-    """The most memory that this process has held so far; None where the system does not say it."""
+    """Return the most memory that this process has held so far; None where the system does not say it."""
     try:
         import resource
     except ImportError:
@@ -59,7 +59,7 @@ def machine_memory_bytes() -> int:
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:
-    """A function of glibc's allocator; None with another C library."""
+    """Return a function of glibc's allocator; None with another C library."""
     if not sys.platform.startswith("linux"):
         return None
     try:
@@ -77,13 +77,13 @@ class MappedFiles:
             self._ranges = sorted(_mapped_files())
 
     def touch(self, tensor: "Tensor") -> bool:
-        """Whether a CPU tensor begins in one of them."""
+        """Return whether a CPU tensor begins in one of them."""
         start = tensor.data_ptr()
         place = bisect_right(self._ranges, start, key=lambda mapping: mapping[0]) - 1
         return place >= 0 and start < self._ranges[place][1]
 
     def hold(self, tensor: "Tensor") -> bool:
-        """Whether one mapping covers this CPU tensor. It stays so while the tensor is kept, which keeps the mapping."""
+        """Return whether one mapping covers this CPU tensor. It stays so while the tensor is kept, which keeps the mapping."""
         first, last = _whole_pages(tensor)
         place = bisect_right(self._ranges, first, key=lambda mapping: mapping[0]) - 1
         return first < last and place >= 0 and last <= self._ranges[place][1]
@@ -108,7 +108,7 @@ def let_go_of_mapped(tensor: "Tensor") -> bool:
 
 
 def _whole_pages(tensor: "Tensor") -> tuple[int, int]:
-    """The addresses between which there are pages of this tensor alone."""
+    """Return the addresses between which there are pages of this tensor alone."""
     start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
     return start, (tensor.data_ptr() + tensor.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
 
@@ -124,6 +124,6 @@ def _mapped_files() -> Iterator[tuple[int, int]]:
 
 
 def is_no_memory(error: BaseException) -> bool:
-    """Whether an exception, of Python, torch, safetensors or the loader of libraries, says that there is no memory left."""
+    """Return whether an exception, of Python, torch, safetensors or the loader of libraries, says that there is no memory left."""
     words = ("cannot allocate memory", "not enough memory", "can't allocate memory", "out of memory", "failed to map segment")
     return isinstance(error, MemoryError) or any(one in str(error).lower() for one in words)

@@ -156,12 +156,12 @@ class PackedLinear(nn.Module):
         return self._plain is None
 
     def laid_out(self) -> Tensor:
-        """The weight in oneDNN's layout."""
+        """Return the weight in oneDNN's layout."""
         self._lay_out_once()
         return self._weight
 
     def content(self) -> Tensor:
-        """All that laying out made, as bytes in whole cache lines, uint8 of shape [n]; the weight's come first."""
+        """Return all that laying out made, as bytes in whole cache lines, uint8 of shape [n]; the weight's come first."""
         return whole_lines(bytes_of(self.laid_out()))
 
     def take(self, weight: Tensor, holder: Tensor) -> None:

@@ -264,7 +264,7 @@ class Beam:
         return going_on
 
     def _trace(self, beam: int, total: np.float32, is_cut: bool) -> Hypothesis:
-        """The hypothesis that ends now, as a continuation of a live beam."""
+        """Return the hypothesis that ends now, as a continuation of a live beam."""
         tokens, totals = [self._rules.end], [total]
         for step in reversed(self._steps):
             tokens.append(int(step.tokens[beam]))

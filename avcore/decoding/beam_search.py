@@ -71,7 +71,8 @@ class BeamPool:
         return mask.masked_fill_(~ancestors[:, None], -torch.inf)
 
     def _missing(self, free: Tensor, num_beams: int) -> int:
-        """How many slots to add. free: bool [sentence, slot]; on a CPU they are counted at each step, elsewhere once in a while."""
+        """Return how many slots to add. free: bool [sentence, slot]; on a CPU they are counted at each step, elsewhere once in a
+        while."""
         ahead = steps_ahead(self._device)
         if ahead > 1 and self._surely_free >= num_beams:
             return 0
@@ -205,7 +206,8 @@ def search(
 
 
 def steps_ahead(device: torch.device) -> int:
-    """How many steps of a search are taken before what they found is looked at; on a CPU, where looking costs nothing, one."""
+    """Return how many steps of a search are taken before what they found is looked at; on a CPU, where looking costs nothing,
+    one."""
     return 1 if device.type == "cpu" else _STEPS_AHEAD
 
 

@@ -27,7 +27,7 @@ class KeysValues(NamedTuple):
 
 
 def sinusoids(num_rows: int, dim: int) -> Tensor:
-    """The table of positions, float32 [num_rows, dim]: sines in the first half of a row, cosines in the second.
+    """Return the table of positions, float32 [num_rows, dim]: sines in the first half of a row, cosines in the second.
 
     Frequencies are exp(-i ln(10000) / (dim // 2 - 1)), as in tensor2tensor (not in Vaswani et al., who interleave and
     divide by dim / 2); the row of padding is zero, and so is the last column of an odd dim.
@@ -56,7 +56,7 @@ class Positions(nn.Module):
         return self._rows(tokens.shape[1], tokens.device)[rows]
 
     def at(self, index: int, device: torch.device) -> Tensor:
-        """The position of the token with this index: float32 of shape [dim]."""
+        """Return the position of the token with this index: float32 of shape [dim]."""
         return self._rows(index + 1, device)[PAD + 1 + index]
 
     def _rows(self, num_tokens: int, device: torch.device) -> Tensor:
@@ -80,7 +80,7 @@ class Attention(nn.Module):
         self._dropout = dropout
 
     def keys_values(self, entries: Tensor) -> KeysValues:
-        """What there is to look at, of float [batch, E, dim] with E entries: [batch, heads, E, dim / heads] each."""
+        """Return what there is to look at, of float [batch, E, dim] with E entries: [batch, heads, E, dim / heads] each."""
         return KeysValues(self._split(self.k_proj(entries)), self._split(self.v_proj(entries)))
 
     def forward(self, x: Tensor, seen: KeysValues, mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
@@ -230,7 +230,7 @@ class Decoder(nn.Module):
         self._scale = scale
 
     def source_keys_values(self, encoded: Tensor) -> list[KeysValues]:
-        """What each layer looks at in the source; made once a sentence. encoded: float [batch, time, dim].
+        """Return what each layer looks at in the source; made once a sentence. encoded: float [batch, time, dim].
 
         It is contiguous, since a product would otherwise copy it at every step.
         """

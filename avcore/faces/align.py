@@ -39,7 +39,8 @@ one clip."""
 
 
 def face_box(landmarks: Landmarks) -> Box:
-    """The box float32 [4] (x1, y1, x2, y2 in pixels) that the published face detector would draw around landmarks [468, 2]."""
+    """Return the box float32 [4] (x1, y1, x2, y2 in pixels) that the published face detector would draw around landmarks [468,
+    2]."""
     x1, y1, x2, y2 = box = hull(landmarks)
     size = np.array([x2 - x1, y2 - y1], dtype=np.float32)
     return box + _BOX_MARGINS * np.tile(size, 2)
@@ -70,7 +71,7 @@ def crop_lips(gray: NDArray[np.uint8], landmarks: Landmarks) -> NDArray[np.uint8
 
 
 def lip_corners(landmarks: Landmarks) -> NDArray[np.float32] | None:
-    """Where the corners of the lip crop lie in the picture: float32 [4, 2] in pixels; None where `crop_lips` gives none."""
+    """Return where the corners of the lip crop lie in the picture: float32 [4, 2] in pixels; None where `crop_lips` gives none."""
     placed = _place_lips(landmarks)
     if placed is None:
         return None

@@ -43,7 +43,8 @@ def portrait(picture: Pixels, face: Box) -> NDArray[np.uint8]:
 
 
 def appearance(mean_portrait: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A portrait, or the mean of many, 0..255 float32 of shape [SIDE, SIDE, 3] (RGB), as a vector float32 [3 * SIDE * SIDE + 1].
+    """Return a portrait, or the mean of many, 0..255 float32 of shape [SIDE, SIDE, 3] (RGB), as a vector float32 [3 * SIDE * SIDE +
+    1].
 
     Vectors of one person are less than `SAME_PERSON` apart (Euclidean). Contrast is taken out, brightness counts little.
     """
@@ -58,6 +59,6 @@ def appearance(mean_portrait: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _weights() -> NDArray[np.float64]:
-    """How much each pixel of a portrait counts: an ellipse around face and hair, float64 [SIDE, SIDE]."""
+    """Return how much each pixel of a portrait counts: an ellipse around face and hair, float64 [SIDE, SIDE]."""
     y, x = (np.mgrid[:SIDE, :SIDE] + 0.5) / SIDE * 2 - 1
     return np.asarray(np.clip(1.6 - 1.6 * (np.square(x / 0.65) + np.square(y / 0.95)), 0, 1))

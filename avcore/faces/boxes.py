@@ -104,7 +104,7 @@ class _Array:
         self.state = state
 
     def value(self) -> object:
-        """The array as numbers, or as a plain list when it holds objects."""
+        """Return the array as numbers, or as a plain list when it holds objects."""
         _, shape, dtype, is_fortran, content = self.state
         if isinstance(content, list):
             return content
@@ -129,7 +129,7 @@ class _Value:
         self._arguments = content, dtype, shape, order
 
     def value(self) -> object:
-        """The content as numbers."""
+        """Return the content as numbers."""
         return _numbers(*self._arguments)
 
 

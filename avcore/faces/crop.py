@@ -25,7 +25,7 @@ how far it reaches down in heights of the box, and how soft it is, in soft edges
 
 
 def visible_part(box: Box, height: int, width: int) -> tuple[slice, slice] | None:
-    """The rows and columns of a picture that a box covers, or None when none are left.
+    """Return the rows and columns of a picture that a box covers, or None when none are left.
 
     box: [4], x1, y1, x2, y2 in pixels; coordinates are truncated toward zero.
     """
@@ -81,7 +81,8 @@ def paste_face(picture: Pixels, patch: Pixels, box: Box, feather: float = FEATHE
 
 
 def _jaw(box: tuple[int, int, int, int], part: tuple[slice, slice], feather: float) -> NDArray[np.float32]:
-    """How much of a patch belongs to the face, by the outline of a jaw in a box around it: float32 [rows, columns], 0 to 1."""
+    """Return how much of a patch belongs to the face, by the outline of a jaw in a box around it: float32 [rows, columns], 0 to
+    1."""
     x1, y1, x2, y2 = box
     across = (np.arange(part[1].start, part[1].stop, dtype=np.float32) + 0.5 - (x1 + x2) / 2) / max((x2 - x1) / 2, 1)
     down = (np.arange(part[0].start, part[0].stop, dtype=np.float32) + 0.5 - y1) / max(y2 - y1, 1) - _JAW_MIDDLE

@@ -54,7 +54,7 @@ class Cuts:
         self._motion = 0.0
 
     def is_cut(self, here: Small, after: Small) -> bool:
-        """Whether a shot begins with the picture `here`, which `after` follows."""
+        """Return whether a shot begins with the picture `here`, which `after` follows."""
         before, self._before = self._before, here
         if before is None:
             return False
@@ -69,7 +69,7 @@ class Cuts:
 
 
 def shrink(picture: NDArray[np.uint8]) -> Small:
-    """A picture uint8 [height, width, 3] as float32 [18, 32, 3] in 0..1, cheaply."""
+    """Return a picture uint8 [height, width, 3] as float32 [18, 32, 3] in 0..1, cheaply."""
     step = max(min(picture.shape[:2]) // 128, 1)
     small = cv2.resize(picture[::step, ::step], _SMALL, interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.float32) / 255

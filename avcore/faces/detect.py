@@ -124,7 +124,7 @@ class FaceDetector:
 
 
 def _tile_starts(length: int, side: int) -> list[int]:
-    """Where tiles of a side begin so that they cover a length and overlap by a third or more; none if one is all of it."""
+    """Return where tiles of a side begin so that they cover a length and overlap by a third or more; none if one is all of it."""
     if length <= side:
         return []
     num_tiles = 1 + ceil((length - side) / (side * (1 - _TILE_OVERLAP)))

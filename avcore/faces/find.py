@@ -49,7 +49,7 @@ class PixelShape:
         self._x, self._y = max(aspect, 1.0), max(1 / aspect, 1.0)
 
     def true(self, picture: Pixels) -> Pixels:
-        """A picture uint8 [height, width, 3] as it is shown; the same one where its pixels are square."""
+        """Return a picture uint8 [height, width, 3] as it is shown; the same one where its pixels are square."""
         if self._x == self._y:
             return picture
         height, width = picture.shape[:2]
@@ -57,7 +57,7 @@ class PixelShape:
         return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def stored(self, box: Box) -> Box:
-        """A box [4] (x1, y1, x2, y2) of the picture as shown, in pixels of the one that is stored."""
+        """Return a box [4] (x1, y1, x2, y2) of the picture as shown, in pixels of the one that is stored."""
         return np.asarray(box / np.array([self._x, self._y, self._x, self._y], np.float32), np.float32)
 
 
@@ -220,7 +220,7 @@ def _speaker(chosen: Sequence[FaceTrack], num_pictures: int, summaries: tuple[Tr
 
 
 def nearest_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where a picture has no row of its own (-1), that of the picture nearest in time, the earlier of two.
+    """Return where a picture has no row of its own (-1), that of the picture nearest in time, the earlier of two.
 
     rows: int64 of shape [T], one for each picture; returns the same shape. At least one must be known.
     """
@@ -233,6 +233,6 @@ def nearest_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def summarise(one: Followed, evidence: float, is_chosen: bool) -> TrackSummary:
-    """What is to be said of a track in a report."""
+    """Return what is to be said of a track in a report."""
     x1, y1, x2, y2 = (round(float(value), 1) for value in one.boxes.mean(axis=0))
     return TrackSummary(one.number, one.shot, one.first, one.last, (x1, y1, x2, y2), evidence, is_chosen)

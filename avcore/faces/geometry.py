@@ -51,7 +51,7 @@ MOUTH_CUT = NoteKind(
 
 
 def hull(landmarks: Landmarks) -> "Box":
-    """The smallest box float32 [4] (x1, y1, x2, y2) around landmarks [468, 2 or 3]."""
+    """Return the smallest box float32 [4] (x1, y1, x2, y2) around landmarks [468, 2 or 3]."""
     return np.concatenate([landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)])
 
 
@@ -114,7 +114,7 @@ def steady_boxes(boxes: Sequence["Box | None"], reach: int) -> list["Box | None"
 
 
 def _same_face(boxes: Sequence["Box | None"]) -> Iterator[tuple[int, int]]:
-    """Where boxes follow one another without a gap or a jump: start, stop of each stretch."""
+    """Yield where boxes follow one another without a gap or a jump: start, stop of each stretch."""
     start: int | None = None
     for place, box in enumerate(boxes):
         before = boxes[place - 1] if place else None
@@ -140,7 +140,7 @@ class MouthsToDraw(NamedTuple):
 
     @classmethod
     def of(cls, boxes: "Sequence[Box | None]") -> "MouthsToDraw":
-        """All mouths in some boxes, as if they were whole."""
+        """Return all mouths in some boxes, as if they were whole."""
         return cls(list(boxes), np.ones(len(boxes), np.float32), np.zeros(len(boxes), bool))
 
     @property
@@ -150,7 +150,7 @@ class MouthsToDraw(NamedTuple):
 
 
 def lip_margin(landmarks: Landmarks, size: tuple[int, int]) -> float:
-    """How far within a picture of `size` (height, width) the lips of landmarks [468, 2 or 3] lie, in widths of the face.
+    """Return how far within a picture of `size` (height, width) the lips of landmarks [468, 2 or 3] lie, in widths of the face.
 
     Below 0 = beyond its edge.
     """
@@ -171,7 +171,8 @@ def _margin(lips: "Box", width: float, size: tuple[int, int]) -> float:
 
 
 def cut_mouths(margins: NDArray[np.floating]) -> NDArray[np.bool_]:  # type: ignore[type-arg]
-    """Which mouths the edge of the picture cuts off, bool [T], by the margins of the lips of one face that is followed, [T]."""
+    """Return which mouths the edge of the picture cuts off, bool [T], by the margins of the lips of one face that is followed,
+    [T]."""
     is_cut = np.zeros(len(margins), bool)
     for place, margin in enumerate(margins):
         is_cut[place] = margin < (WHOLE_FROM if place and is_cut[place - 1] else CUT_BELOW)
@@ -179,8 +180,8 @@ def cut_mouths(margins: NDArray[np.floating]) -> NDArray[np.bool_]:  # type: ign
 
 
 def ramps(length: int, has_before: bool, has_after: bool) -> NDArray[np.float32]:
-    """How much of a drawn mouth is there in a stretch of pictures, float32 [length]: it comes in where there are pictures before
-    in which it stays as it is, and goes out where there are such after."""
+    """Return how much of a drawn mouth is there in a stretch of pictures, float32 [length]: it comes in where there are pictures
+    before in which it stays as it is, and goes out where there are such after."""
     steps = np.arange(1, length + 1, dtype=np.float32) / (BLEND + 1)
     rising = steps if has_before else np.ones(length, np.float32)
     falling = steps[::-1] if has_after else np.ones(length, np.float32)

@@ -56,7 +56,7 @@ def load_network(file: str) -> Callable[[Floats], tuple[Floats, ...]]:
 
 
 def whole_picture(picture: Pixels) -> TurnedSquare:
-    """The square around all of a picture, in its middle."""
+    """Return the square around all of a picture, in its middle."""
     height, width = picture.shape[:2]
     return TurnedSquare(np.array([width / 2, height / 2], dtype=np.float32), float(max(height, width)))
 
@@ -141,7 +141,7 @@ def _anchors(side: int, per_cell: int) -> Floats:
 
 
 def _joined(places: Floats, scores: Floats) -> list[tuple[Floats, float]]:
-    """One place a face: the mean, weighted by score, of those that overlap the surest one."""
+    """Return one place a face: the mean, weighted by score, of those that overlap the surest one."""
     left = np.argsort(-scores, kind="stable")
     faces = []
     while len(left):
@@ -195,7 +195,7 @@ class FaceMesh:
 
 
 def _region_of(face: Detection) -> TurnedSquare:
-    """The square around a face, turned as its eyes are."""
+    """Return the square around a face, turned as its eyes are."""
     x, y = face.points[1] - face.points[0]
     low, high = face.box.reshape(2, 2)
     return TurnedSquare((low + high) / 2, float(max(high - low)) * _MARGIN, float(np.arctan2(y, x)))

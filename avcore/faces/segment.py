@@ -14,7 +14,7 @@ _FILE, _SIDE = "selfie_segmentation.tflite", 256
 
 
 def segment_person(picture: Pixels, region: TurnedSquare) -> Floats:
-    """How much of each pixel is a person, float32 [height, width] from 0 to 1; beyond the region as at its edge.
+    """Return how much of each pixel is a person, float32 [height, width] from 0 to 1; beyond the region as at its edge.
 
     picture: uint8 [height, width, 3] (RGB). region: an upright square with the person's head and shoulders in it.
     """

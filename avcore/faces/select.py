@@ -101,7 +101,7 @@ def choose_tracks(tracks: list[AnyTrack], face: FaceChoice, levels: NDArray[np.f
 
 
 def speech_evidence(track: Followed, levels: NDArray[np.float32] | None = None) -> float:
-    """How much a face looks like speaking; 1 or more = it speaks. levels: float32 of shape [pictures] of the video.
+    """Return how much a face looks like speaking; 1 or more = it speaks. levels: float32 of shape [pictures] of the video.
     The variation of the mouth's opening around its own average over a second, in units of `MIN_VARIATION`, at most 2:
     who opens the mouth further does not speak more. With sound, weighted by the correlation of opening and level, tried
     with the mouth up to 0.16 s early or late: by about 1 where they belong together (0.38 on the sample clip), by a fifth
@@ -142,7 +142,7 @@ def _correlation(mouth: NDArray[np.float64], sound: NDArray[np.float32], least: 
 
 
 def _is_heard(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where there is sound, bool [pictures]: all but silence that lasts; short breaks are what lips that close make."""
+    """Return where there is sound, bool [pictures]: all but silence that lasts; short breaks are what lips that close make."""
     quiet = levels < np.percentile(levels, 95) - _SILENCE_BELOW
     edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]])))
     heard = np.ones(len(levels), bool)
@@ -175,7 +175,7 @@ class OnePerson(Generic[AnyTrack]):
         return float(np.median(boxes[:, 0] + boxes[:, 2])) / 2
 
     def meets(self, other: Followed) -> bool:
-        """Whether both are on screen at the same time."""
+        """Return whether both are on screen at the same time."""
         return any(track.first <= other.last and other.first <= track.last for track in self.tracks)
 
     def evidence(self, levels: NDArray[np.float32] | None) -> float:

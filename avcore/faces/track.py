@@ -145,7 +145,7 @@ class FaceTrack:
         return np.asarray(self.store.landmarks.read([frame.row])[0], dtype=np.float32) if frame.is_found else None
 
     def lips(self) -> NDArray[np.uint8]:
-        """All lip crops, uint8 [frames, 96, 96]."""
+        """Return all lip crops, uint8 [frames, 96, 96]."""
         return np.asarray(self.store.lips.read([frame.row for frame in self.frames]), dtype=np.uint8)
 
 

@@ -138,6 +138,6 @@ def _is_taken(look: FaceLook, seen: dict[OpenTrack, FaceLook]) -> bool:
 
 
 def _blank(picture: Pixels, track: OpenTrack) -> FaceLook:
-    """What is to be seen where a lost face was, should it come back."""
+    """Return what is to be seen where a lost face was, should it come back."""
     window = CropWindow.around(track.hull, _WIDEN_HULL[0])
     return FaceLook.at(window, window.cut(picture), None)

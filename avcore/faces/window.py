@@ -27,7 +27,7 @@ class CropWindow:
 
     @classmethod
     def around(cls, box: Box, widen: float) -> "CropWindow":
-        """The square around the centre of a box [4] (x1, y1, x2, y2), `widen` times as long as its longer side."""
+        """Return the square around the centre of a box [4] (x1, y1, x2, y2), `widen` times as long as its longer side."""
         x1, y1, x2, y2 = (float(value) for value in box)
         side = max(round(widen * max(x2 - x1, y2 - y1)), 1)
         return cls(round((x1 + x2 - side) / 2), round((y1 + y2 - side) / 2), side)

@@ -68,7 +68,7 @@ class CarriedOver:
 
 
 def _how(stream: Any, kind: str) -> str | None:
-    """How a track of subtitles goes into a container: `copy`, `text`, or None = it cannot."""
+    """Return how a track of subtitles goes into a container: `copy`, `text`, or None = it cannot."""
     codec = _codec_of(stream)
     if codec is None:
         return None
@@ -107,7 +107,7 @@ class CarriedTracks:
             self._next = next(self._waiting, None)
 
     def due(self, until: Any) -> "Iterator[Packet[Any]]":
-        """The packets that begin up to a time (s) of the new video, None = all that are left."""
+        """Return the packets that begin up to a time (s) of the new video, None = all that are left."""
         while self._next is not None and (until is None or self._next[0] <= exact(until)):
             yield self._next[1]
             self._next = next(self._waiting, None)

@@ -57,18 +57,18 @@ class FileClock(NamedTuple):
         return cls(start, picture - start)
 
     def at(self, time: Fraction) -> Fraction:
-        """A time of the container on this clock (s)."""
+        """Return a time of the container on this clock (s)."""
         return time - self.start
 
     def end(self, picture: Fraction | None, sound: Fraction | None) -> Fraction:
-        """Where the clock ends (s), by where pictures and sound end in the container (s; None = there is none)."""
+        """Return where the clock ends (s), by where pictures and sound end in the container (s; None = there is none)."""
         if picture is None:
             return self.at(self.start if sound is None else sound)
         return self.at(picture if sound is None or sound <= picture + PADDING_S else sound)
 
 
 def start_of_sound(path: str | Path) -> Fraction | None:
-    """When the sound that can be decoded begins, as the container counts (s); None where there is none."""
+    """Return when the sound that can be decoded begins, as the container counts (s); None where there is none."""
     with open_media(path) as container:
         if audio_stream(container) is None:
             return None
@@ -83,7 +83,7 @@ def start_of_sound(path: str | Path) -> Fraction | None:
 
 
 def declared_end(stream: Any) -> Fraction | None:
-    """Where a track ends by the container, as it counts (s), where it says so exactly (MP4 and its kin)."""
+    """Return where a track ends by the container, as it counts (s), where it says so exactly (MP4 and its kin)."""
     is_exact = "mp4" in stream.container.format.name.split(",") and stream.duration
     return ((stream.start_time or 0) + stream.duration) * stream.time_base if is_exact else None
 

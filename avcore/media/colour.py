@@ -39,25 +39,25 @@ def with_known_tags(frame: Any) -> Any:
 
 
 def is_hd(width: int, height: int) -> bool:
-    """Whether an untagged picture of this size is taken to be BT.709 (else BT.601), as players do."""
+    """Return whether an untagged picture of this size is taken to be BT.709 (else BT.601), as players do."""
     return width >= _SD_MAX_WIDTH or height > _SD_MAX_HEIGHT
 
 
 def matrix_of(frame: Any) -> Colorspace | None:
-    """The matrix that a decoded frame is taken to be in; None = the one that it names, if any."""
+    """Return the matrix that a decoded frame is taken to be in; None = the one that it names, if any."""
     if frame.colorspace != _UNSPECIFIED:
         return _NAMED.get(frame.colorspace)
     return Colorspace.ITU709 if is_hd(frame.width, frame.height) else Colorspace.ITU601
 
 
 def is_in_output_colours(frame: Any, is_bt709: bool) -> bool:
-    """Whether a decoded frame is in the matrix and range that videos of its size are written in, or BT.709 in any."""
+    """Return whether a decoded frame is in the matrix and range that videos of its size are written in, or BT.709 in any."""
     own = Colorspace.ITU709 if is_bt709 or is_hd(frame.width, frame.height) else Colorspace.ITU601
     return matrix_of(frame) == own and is_usual(frame)
 
 
 def is_usual(frame: Any) -> bool:
-    """Whether a frame is stored as most are: 8 bits, limited range, one colour for each block of 2 x 2 pixels."""
+    """Return whether a frame is stored as most are: 8 bits, limited range, one colour for each block of 2 x 2 pixels."""
     return frame.format.name == USUAL and frame.color_range in (int(ColorRange.UNSPECIFIED), int(ColorRange.MPEG))
 
 

@@ -68,7 +68,7 @@ def open_media(path: str | Path) -> Iterator[Any]:
 
 
 def _how_to_open(path: Path) -> dict[str, Any]:
-    """What `av.open` is told of a file: sound without a header is taken by its name, everything else by its content.
+    """Return what `av.open` is told of a file: sound without a header is taken by its name, everything else by its content.
 
     Raises InputError when it cannot be read.
     """
@@ -87,7 +87,7 @@ def _how_to_open(path: Path) -> dict[str, Any]:
 
 
 def _has_header(path: Path) -> bool:
-    """Whether a file called .pcm is of another kind all the same. Raises InputError when it cannot be read."""
+    """Return whether a file called .pcm is of another kind all the same. Raises InputError when it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(_MAGIC_BYTES)
@@ -112,18 +112,18 @@ def require_media(path: str | Path, what: str) -> Path:
 
 
 def video_stream(container: Any) -> Any | None:
-    """The stream of moving pictures, or None; cover art of a sound file does not count."""
+    """Return the stream of moving pictures, or None; cover art of a sound file does not count."""
     return _preferred([stream for stream in container.streams.video if not stream.disposition & _NOT_MOVING])
 
 
 def audio_stream(container: Any) -> Any | None:
-    """The sound stream that was chosen (`avcore.media.tracks`) or that a player would play, or None."""
+    """Return the sound stream that was chosen (`avcore.media.tracks`) or that a player would play, or None."""
     streams, number = list(container.streams.audio), chosen_number(container.name)
     return streams[number - 1] if number is not None and number <= len(streams) else _preferred(streams)
 
 
 def require_video(container: Any, path: str | Path) -> Any:
-    """The stream of moving pictures, ready to decode; raises MediaError when there is none."""
+    """Return the stream of moving pictures, ready to decode; raises MediaError when there is none."""
     stream = video_stream(container)
     if stream is None:
         found = "sound only" if container.streams.audio else "neither picture nor sound"
@@ -138,7 +138,7 @@ def require_video(container: Any, path: str | Path) -> Any:
 
 
 def require_audio(container: Any, path: str | Path) -> Any:
-    """The sound stream, ready to decode; raises MediaError when there is none."""
+    """Return the sound stream, ready to decode; raises MediaError when there is none."""
     stream = audio_stream(container)
     if stream is None:
         found = "pictures only" if container.streams.video else "neither picture nor sound"
@@ -159,7 +159,7 @@ def _preferred(streams: list[Any]) -> Any | None:
 
 
 def _describe(path: Path) -> str:
-    """What a file that could not be opened seems to be, in a few words."""
+    """Return what a file that could not be opened seems to be, in a few words."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
@@ -183,12 +183,12 @@ def _is_text(head: bytes) -> bool:
 
 
 def packet_time(packet: Any) -> int | None:
-    """When a packet is shown, in ticks, as far as its container knows; AVI knows only the order of decoding."""
+    """Return when a packet is shown, in ticks, as far as its container knows; AVI knows only the order of decoding."""
     time: int | None = packet.dts if packet.pts is None or _stores_order_only(packet.stream.container) else packet.pts
     return time
 
 
-def decode(container: Any, stream: Any, path: str | Path) -> Iterator[DecodedFrame]:
+def decode_frames(container: Any, stream: Any, path: str | Path) -> Iterator[DecodedFrame]:
     """Decode from where the container stands, as stored; packets that cannot be decoded are skipped with one warning."""
     clock, num_damaged = _Clock(container, stream), 0
     for packet in container.demux(stream):
@@ -213,7 +213,7 @@ def decode_from(path: str | Path, start: Fraction = Fraction(0)) -> Iterator[Dec
     """
     with open_media(path) as container:
         stream = require_video(container, path)
-        stored = decode(container, stream, path)
+        stored = decode_frames(container, stream, path)
         lead = next(stored, None)
         if lead is None:
             raise MediaError("no picture in it can be decoded", path=path)
@@ -230,7 +230,7 @@ def decode_from(path: str | Path, start: Fraction = Fraction(0)) -> Iterator[Dec
 
 
 def _treatment(path: str | Path, first: Any) -> Callable[[Iterable[DecodedFrame]], Iterator[DecodedFrame]]:
-    """What the frames of a video go through, by its first one, as a function from frames to frames."""
+    """Return what the frames of a video go through, by its first one, as a function from frames to frames."""
     treatment, are_fields_true = Treatment.of(first), True
     if treatment.is_interlaced:
         now = Path(path).stat()
@@ -242,7 +242,7 @@ def _treatment(path: str | Path, first: Any) -> Callable[[Iterable[DecodedFrame]
 
 @lru_cache(maxsize=64)
 def _parity(path: str, size: int, changed: int) -> str | None:
-    """What `true_parity` says of the fields of a file; it is looked at anew only where it has changed."""
+    """Return what `true_parity` says of the fields of a file; it is looked at anew only where it has changed."""
     del size, changed
     with open_media(path) as container:
         stream = require_video(container, path)
@@ -251,7 +251,7 @@ def _parity(path: str, size: int, changed: int) -> str | None:
         def stretches() -> Iterator[list[Any]]:
             for place in range(_PLACES if length else 1):
                 container.seek(start + length * place // _PLACES)
-                yield [frame.decoded for frame in islice(decode(container, stream, path), _PLACE_FRAMES)]
+                yield [frame.decoded for frame in islice(decode_frames(container, stream, path), _PLACE_FRAMES)]
 
         try:
             return true_parity(stretches())
@@ -260,7 +260,7 @@ def _parity(path: str, size: int, changed: int) -> str | None:
 
 
 def _lead_in(treatment: Treatment, stream: Any) -> Fraction:
-    """How much earlier (s) decoding begins than pictures are needed: fields are filled from the frames around them."""
+    """Return how much earlier (s) decoding begins than pictures are needed: fields are filled from the frames around them."""
     rate = stream.average_rate or stream.guessed_rate or FRAME_RATE
     return _FRAMES_AROUND / rate if treatment.is_interlaced else Fraction(0)
 
@@ -276,7 +276,7 @@ def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Ite
     for back in (*_SEEK_BACK_S, clock):
         try:
             container.seek(int((clock - back) / stream.time_base), stream=stream)
-            frames = decode(container, stream, path)
+            frames = decode_frames(container, stream, path)
             lead = next(frames, None)
         except av.error.FFmpegError:
             continue
@@ -309,7 +309,7 @@ class _Clock:
             self._order.pop()
 
     def stamp(self, frame: Any) -> Fraction:
-        """The time of the next frame (s); times always increase."""
+        """Return the time of the next frame (s); times always increase."""
         ticks = frame.pts if frame.pts is not None else frame.dts
         if self._order:
             ticks = self._order.popleft()

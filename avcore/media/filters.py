@@ -47,7 +47,7 @@ class Treatment:
 
     @classmethod
     def of(cls, first: Any) -> "Treatment":
-        """What the pictures need whose first one, decoded, is `first`."""
+        """Return what the pictures need whose first one, decoded, is `first`."""
         return cls(wide_colours(first), _holds_fields(first))
 
     @property
@@ -128,7 +128,7 @@ class _Chain:
         self._first, self._last = steps[0], steps[-1]
 
     def takes(self, frame: Any, has_fields: bool) -> bool:
-        """Whether a frame is of the form that this was set up for."""
+        """Return whether a frame is of the form that this was set up for."""
         return _form(frame) == self._form and has_fields == self._has_fields
 
     def feed(self, frame: DecodedFrame) -> Iterator[DecodedFrame]:
@@ -186,7 +186,8 @@ def _luma(frame: Any) -> NDArray[np.int32]:
 
 
 def _fields(before: NDArray[np.int32], now: NDArray[np.int32], after: NDArray[np.int32]) -> str:
-    """What `idet` says of a frame by how well its lines fit between those of the frames around it: tff, bff, whole or unclear."""
+    """Return what `idet` says of a frame by how well its lines fit between those of the frames around it: tff, bff, whole or
+    unclear."""
     above_and_below = now[:-2] + now[2:]
     earlier, later, own = (np.abs(above_and_below - 2 * one[1:-1]).sum(1, dtype=np.int64) for one in (before, after, now))
     odd, even = slice(0, None, 2), slice(1, None, 2)  # row 0 of these is line 1 of the picture

@@ -63,7 +63,8 @@ class WideColours:
 
 
 def wide_colours(frame: Any) -> WideColours | None:
-    """What a decoded frame says of its colours; None = nothing that needs a table. The tags count, whatever the number of bits."""
+    """Return what a decoded frame says of its colours; None = nothing that needs a table. The tags count, whatever the number of
+    bits."""
     kind, primaries = _TRANSFERS.get(frame.color_trc), frame.color_primaries
     if kind is None:
         is_wide = primaries == _BT2020 and frame.color_trc in _SDR_TRANSFERS
@@ -73,7 +74,7 @@ def wide_colours(frame: Any) -> WideColours | None:
 
 
 def _declared_peak(frame: Any) -> float:
-    """The brightest light of a PQ picture (cd/m2) by its metadata (SMPTE ST 2086, CTA-861.3), which are often left out."""
+    """Return the brightest light of a PQ picture (cd/m2) by its metadata (SMPTE ST 2086, CTA-861.3), which are often left out."""
     side_data = frame.reformat(16, 16, "gray").side_data  # of a tiny copy, see `avcore.media.pictures`
     peak = 0.0
     if (light := side_data.get("CONTENT_LIGHT_LEVEL")) is not None:
@@ -128,7 +129,7 @@ def _rolled_off(light: Colours, colours: WideColours) -> Colours:
 
 
 def _bend(reach: float) -> float:
-    """The a > 0 for which log(1 + a x) / a, whose slope at 0 is 1, is 1 at x = reach > 1."""
+    """Return the a > 0 for which log(1 + a x) / a, whose slope at 0 is 1, is 1 at x = reach > 1."""
     low, high = 1e-6, 1e3
     for _ in range(60):
         middle = (low + high) / 2
@@ -137,19 +138,20 @@ def _bend(reach: float) -> float:
 
 
 def _xyz(primaries: tuple[tuple[float, float], ...]) -> Colours:
-    """The matrix from linear RGB to CIE XYZ, float64 [3, 3] (SMPTE RP 177)."""
+    """Return the matrix from linear RGB to CIE XYZ, float64 [3, 3] (SMPTE RP 177)."""
     columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in (*primaries, _WHITE_POINT)]).T
     return np.asarray(columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3]))
 
 
 def _to_bt709(primaries: int) -> Colours:
-    """The matrix from linear RGB of some primaries to that of BT.709, float64 [3, 3], as ITU-R BT.2407 and BT.2087 have it."""
+    """Return the matrix from linear RGB of some primaries to that of BT.709, float64 [3, 3], as ITU-R BT.2407 and BT.2087 have
+    it."""
     return np.asarray(np.linalg.solve(_xyz(_BT709), _xyz(_PRIMARIES[primaries])))
 
 
 @lru_cache(maxsize=4)
 def cube_of(colours: WideColours) -> str:
-    """The table as a .cube file's text: for red, which runs fastest, green and blue the three colours of SDR."""
+    """Return the table as a .cube file's text: for red, which runs fastest, green and blue the three colours of SDR."""
     size = _SIZES[colours.kind]
     steps = np.linspace(0.0, 1.0, size)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")

@@ -55,7 +55,7 @@ LOUDEST_READ = 1000.0
 
 
 def kind_of_still(demuxer: str, num_pictures: int) -> str:
-    """What kind of single picture a file is, as `PNG`; "" = it is none. num_pictures: in it."""
+    """Return what kind of single picture a file is, as `PNG`; "" = it is none. num_pictures: in it."""
     return STILLS.get(demuxer, "GIF" if demuxer == "gif" and num_pictures == 1 else "")
 
 
@@ -160,7 +160,7 @@ def _declared_seconds(container: Any, path: Path) -> Fraction | None:
 
 
 def _counts_frames(path: Path) -> bool:
-    """Whether an MP3 says at its beginning how long it is."""
+    """Return whether an MP3 says at its beginning how long it is."""
     with path.open("rb") as file:
         head = file.read(_ID3_HEADER)
         if head.startswith(b"ID3") and len(head) == _ID3_HEADER:

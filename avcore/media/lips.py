@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import InputError, MediaError
-from avcore.media.decoding import decode, open_media, require_video
+from avcore.media.decoding import decode_frames, open_media, require_video
 from avcore.media.limits import kind_of_still, require_no_still
 from avcore.media.writer import VideoWriter
 from avcore.timeline import FRAME_RATE
@@ -25,7 +25,7 @@ def read_gray_video(path: str | Path) -> NDArray[np.uint8]:
     InputError or MediaError when it is no video, or a single picture.
     """
     with open_media(path) as container:
-        frames = decode(container, require_video(container, path), path)
+        frames = decode_frames(container, require_video(container, path), path)
         gray: list[NDArray[np.uint8]] = [
             cv2.cvtColor(frame.decoded.to_ndarray(format="bgr24"), cv2.COLOR_BGR2GRAY) for frame in frames
         ]

@@ -31,7 +31,7 @@ class LoneChannel(NamedTuple):
 
 
 def lone_channel(blocks: Iterable[tuple[Samples, Samples]], names: Sequence[str]) -> LoneChannel | None:
-    """The channel to hear in place of a mix in which channels cancel; None where they do not.
+    """Return the channel to hear in place of a mix in which channels cancel; None where they do not.
 
     blocks: samples float32 [channel, time] and their weights [channel] in the mix. The windows of the whole sound vote in which
     two channels are loud; memory holds counts only. Of the channels the one that stands out most from its own noise is taken, of
@@ -74,6 +74,6 @@ def _count(samples: Samples, weights: Samples, votes: Counts, levels: Counts) ->
 
 
 def _loud(counts: Counts, share: float) -> int:
-    """The level that a share of the windows does not reach."""
+    """Return the level that a share of the windows does not reach."""
     total = np.cumsum(counts)
     return int(np.searchsorted(total, share * total[-1]))

@@ -47,7 +47,7 @@ class View:
 
     @classmethod
     def of(cls, first: DecodedFrame, clock: FileClock) -> "View":
-        """The view that the first frame sets for all."""
+        """Return the view that the first frame sets for all."""
         matrix = _display_matrix(first.decoded)
         width, height = first.decoded.width, first.decoded.height
         return cls(clock.start, *((height, width) if _is_transposed(matrix) else (width, height)), matrix, first.treatment)
@@ -139,7 +139,7 @@ def at_rate(
 
 
 def _held(picture: Picture, number: int, until: Fraction, rate: Fraction | int) -> Iterator[Picture]:
-    """A picture as output frames from `number` on, those that begin before `until` (s)."""
+    """Yield a picture as output frames from `number` on, those that begin before `until` (s)."""
     for k in range(number, frames_covering(until, rate)):
         yield Picture(picture.rgb, frames_to_seconds(k, rate), k)
 
@@ -170,7 +170,7 @@ def upright(rgb: Pixels, matrix: Matrix) -> Pixels:
 
 
 def _on_screen(frames: Iterator[DecodedFrame], start: Fraction, end: Fraction | None) -> Iterator[DecodedFrame]:
-    """The frame on screen at `start`, and those that follow before `end`."""
+    """Yield the frame on screen at `start`, and those that follow before `end`."""
     held = None
     for frame in frames:
         if end is not None and frame.clock >= end:

@@ -183,7 +183,8 @@ def probe(path: str | Path) -> MediaInfo:
 
 
 def _describe_time(shown: Span | None, heard: Span | None) -> dict[str, Any]:
-    """The file's clock, and from where to where on it pictures are shown and sound is heard; both as the container counts (s)."""
+    """Return the file's clock, and from where to where on it pictures are shown and sound is heard; both as the container counts
+    (s)."""
     clock = FileClock.between(shown and shown[0], heard and heard[0])
     spans = {"picture_s": shown, "sound_s": heard}
     facts = {name: (max(clock.at(span[0]), Fraction(0)), clock.at(span[1])) for name, span in spans.items() if span is not None}
@@ -191,7 +192,7 @@ def _describe_time(shown: Span | None, heard: Span | None) -> dict[str, Any]:
 
 
 def _heard(packets: _Packets, path: str | Path) -> Span | None:
-    """When the sound begins and ends, as the container counts (s); None where none can be decoded."""
+    """Return when the sound begins and ends, as the container counts (s); None where none can be decoded."""
     start = start_of_sound(path)
     if start is None or not packets.starts:
         return None
@@ -227,7 +228,7 @@ def _describe_pictures(view: View, stream: Any, packets: _Packets, late: Fractio
 
 
 def _constant_rate(stream: Any, starts: Ticks, tick: Fraction) -> Fraction:
-    """The rate of evenly spaced pictures: the usual or declared one that their times allow, else the one measured."""
+    """Return the rate of evenly spaced pictures: the usual or declared one that their times allow, else the one measured."""
     declared = Fraction(stream.average_rate or stream.guessed_rate or FRAME_RATE)
     if len(starts) < 2:
         return declared
@@ -270,7 +271,7 @@ def _require_complete(container: Any, packets: dict[int, _Packets], path: str | 
 
 
 def _is_uneven(starts: Ticks) -> bool:
-    """Whether some picture stays clearly longer or shorter than most, more than the rounding of its clock explains."""
+    """Return whether some picture stays clearly longer or shorter than most, more than the rounding of its clock explains."""
     if len(starts) < 3:
         return False
     gaps = np.diff(starts)

@@ -65,7 +65,7 @@ def read_speech(path: str | Path, rate: int = SAMPLE_RATE) -> Samples:
 
 
 def _read_plain_wav(path: str | Path, rate: int) -> Samples | None:
-    """A wav file as `write_speech` makes them, mono of 16 bits at `rate` Hz; None for any other, damaged ones too.
+    """Return a wav file as `write_speech` makes them, mono of 16 bits at `rate` Hz; None for any other, damaged ones too.
 
     Opening a decoder takes 7 ms a file, this 0.4: with 20,000 clips that is 2 minutes less before anything is learnt.
     """
@@ -125,7 +125,8 @@ class _Mixing:
 
 @lru_cache(maxsize=256)
 def _lone_channel(path: str, track: int | None, size: int, changed: int) -> LoneChannel | None:
-    """What `lone_channel` says of a file's sound, which is decoded for it once; it is heard anew only where it has changed."""
+    """Return what `lone_channel` says of a file's sound, which is decoded for it once; it is heard anew only where it has
+    changed."""
     del track, size, changed
     with open_media(path) as container:
         stream = require_audio(container, path)
@@ -208,7 +209,7 @@ def _same_channels(blocks: Iterator[_Block], path: str | Path) -> Iterator[_Bloc
 
 
 def _clock(path: str | Path) -> FileClock:
-    """The clock of a file; that of the sound alone where its pictures cannot be decoded: the sound may still be of use."""
+    """Return the clock of a file; that of the sound alone where its pictures cannot be decoded: the sound may still be of use."""
     try:
         return FileClock.of(path)
     except MediaError as error:

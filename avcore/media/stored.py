@@ -41,7 +41,7 @@ class Part(NamedTuple):
         return Part(slice(self.rows.start - top, self.rows.stop - top), slice(self.columns.start - left, self.columns.stop - left))
 
     def widened(self, by: int, height: int, width: int) -> "Part":
-        """The rectangle with `by` more pixels on each side and even edges, as far as a picture of a size reaches."""
+        """Return the rectangle with `by` more pixels on each side and even edges, as far as a picture of a size reaches."""
         rows, columns = (
             slice(max(one.start - by, 0) // 2 * 2, min(-(-(one.stop + by) // 2) * 2, most))
             for one, most in zip(self, (height, width), strict=True)
@@ -84,8 +84,8 @@ class StoredPicture:
         return self._view.is_upright and is_as_large and is_in_output_colours(frame, is_bt709)
 
     def part(self, place: Part) -> Pixels:
-        """A part in RGB, uint8 [h, w, 3], which `frame` takes back. Of a plain picture the colours, which are stored for two pixels
-        together, are taken to lie in the middle between them; in `rgb` as the file says, often half a pixel to the left.
+        """Return a part in RGB, uint8 [h, w, 3], which `frame` takes back. Of a plain picture the colours, which are stored for two
+        pixels together, are taken to lie in the middle between them; in `rgb` as the file says, often half a pixel to the left.
         """
         if not self.is_plain:
             return np.ascontiguousarray(self.rgb[place.rows, place.columns])
@@ -97,7 +97,7 @@ class StoredPicture:
         return np.ascontiguousarray(rgb[rows, columns])
 
     def frame(self, patch: Patch | None) -> Any:
-        """A new frame for an encoder, with a patch put in; the picture must be plain."""
+        """Return a new frame for an encoder, with a patch put in; the picture must be plain."""
         frame = _empty(*self._size)
         for own, other in zip(planes(frame), self._parts(self.whole), strict=True):
             own[:] = other

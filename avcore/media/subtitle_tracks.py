@@ -45,7 +45,7 @@ class SubtitleTrack:
 
 
 def add_text_stream(container: Any, kind: str) -> Any:
-    """A new track of text for a container that is being written. kind: as FFmpeg calls it: mp4, mov or matroska."""
+    """Return a new track of text for a container that is being written. kind: as FFmpeg calls it: mp4, mov or matroska."""
     stream = container.add_stream(_CODECS[kind])
     stream.codec_context.subtitle_header = _STYLES
     stream.codec_context.time_base = stream.time_base = Fraction(1, _TICKS)
@@ -53,7 +53,7 @@ def add_text_stream(container: Any, kind: str) -> Any:
 
 
 def text_packet(kind: str, one: Subtitle) -> "Packet[Any]":
-    """A text as such a track holds it, without its times."""
+    """Return a text as such a track holds it, without its times."""
     text = one.text.encode()
     if _CODECS[kind] != "mov_text":
         return Packet(text)
@@ -72,7 +72,7 @@ class TrackWriter:
         self._next = next(self._waiting, None)
 
     def due(self, until: Seconds | None) -> "Iterator[Packet[Any]]":
-        """The packets of subtitles that begin up to a time (s), None = all that are left."""
+        """Return the packets of subtitles that begin up to a time (s), None = all that are left."""
         while self._next is not None and (until is None or exact(self._next.start_s) <= exact(until)):
             one, self._next = self._next, next(self._waiting, None)
             yield self._packet(one)

@@ -37,7 +37,7 @@ class SoundTrack:
 
 
 def sound_tracks(container: Any) -> tuple[SoundTrack, ...]:
-    """The sound tracks of an open file."""
+    """Return the sound tracks of an open file."""
     return tuple(_described(number, stream) for number, stream in enumerate(container.streams.audio, 1))
 
 
@@ -56,7 +56,7 @@ def _described(number: int, stream: Any) -> SoundTrack:
 
 
 def asked_track(tracks: Sequence[SoundTrack], asked: str, path: str | Path) -> SoundTrack:
-    """The track that a number or a language means. Raises MediaError when there is none such."""
+    """Return the track that a number or a language means. Raises MediaError when there is none such."""
     wanted = normalise_language(asked)
     found = [
         one for one in tracks if str(one.number) == asked.strip() or (one.language and normalise_language(one.language) == wanted)
@@ -77,7 +77,7 @@ def choose_track(path: str | Path, number: int | None) -> None:
 
 
 def chosen_number(path: str | Path) -> int | None:
-    """The number of the sound track that was chosen; None = the one that a player plays."""
+    """Return the number of the sound track that was chosen; None = the one that a player plays."""
     return _CHOSEN.get(_name(path))
 
 
@@ -90,7 +90,7 @@ def note_of(path: str | Path, note: Note) -> None:
 
 
 def notes_of(path: str | Path) -> tuple[Note, ...]:
-    """What was told so far of how a file's sound is read."""
+    """Return what was told so far of how a file's sound is read."""
     return tuple(_NOTES.get(_name(path), ()))
 
 

@@ -328,7 +328,7 @@ class VideoJoiner(VideoWriter):
         return ticks
 
     def _next_dts(self) -> int:
-        """When the next packet must be decoded: as many pictures ahead of the shown order as the coder may go."""
+        """Return when the next packet must be decoded: as many pictures ahead of the shown order as the coder may go."""
         if self._num_ahead:
             self._num_ahead -= 1
             return self._shown[0] - (self._num_ahead + 1) * self._picture_ticks

@@ -62,7 +62,7 @@ def seal_of(path: Path) -> Seal:
 
 
 def fits(path: Path, seal: Mapping[str, Any]) -> bool:
-    """Whether a file is there, is no link, and holds what it held; it is read only where its length is right."""
+    """Return whether a file is there, is no link, and holds what it held; it is read only where its length is right."""
     try:
         found = path.lstat()
         is_as_long = stat.S_ISREG(found.st_mode) and found.st_size == seal.get("bytes")
@@ -72,14 +72,14 @@ def fits(path: Path, seal: Mapping[str, Any]) -> bool:
 
 
 def key_of(*parts: object) -> str:
-    """A name for work that was made from these parts: numbers, texts, None, lists, dicts and arrays."""
+    """Return a name for work that was made from these parts: numbers, texts, None, lists, dicts and arrays."""
     digest = hashlib.sha256(_FORMAT.encode())
     digest.update(json.dumps(parts, default=_plain, sort_keys=True).encode())
     return digest.hexdigest()[:32]
 
 
 def differing(before: Mapping[str, Any], wanted: Mapping[str, Any], is_unsaid_fitting: bool = False) -> list[str]:
-    """Names of what results were made with and are wanted with now, where the two differ.
+    """Return names of what results were made with and are wanted with now, where the two differ.
 
     is_unsaid_fitting: what one of the two does not say, or says as None, fits whatever the other says.
     """
@@ -88,7 +88,7 @@ def differing(before: Mapping[str, Any], wanted: Mapping[str, Any], is_unsaid_fi
 
 
 def file_digest(path: str | Path) -> str:
-    """What a file holds, as a name: sha256 over its content."""
+    """Return what a file holds, as a name: sha256 over its content."""
     return str(seal_of(Path(path))["sha256"])
 
 
@@ -109,7 +109,7 @@ class WorkFolder:
         self._noting = RLock()  # several threads may keep work
 
     def has(self, stage: str, key: str, suffix: str = ".npz") -> bool:
-        """Whether a piece of work is there, and whole."""
+        """Return whether a piece of work is there, and whole."""
         return self._is_whole(self._path(stage, key, suffix))
 
     def arrays(self, stage: str, key: str, make: Callable[[], Arrays]) -> Arrays:
@@ -161,7 +161,7 @@ class WorkFolder:
             self._counted.add(path)
 
     def num_bytes(self) -> int:
-        """What the folder holds by now."""
+        """Return what the folder holds by now."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) if self.folder.is_dir() else 0
 
     def settle(self, output: str | Path) -> None:
@@ -186,7 +186,7 @@ class WorkFolder:
             sweep(stage)
 
     def has_written(self, path: Path) -> bool:
-        """Whether a file beside the output is as an earlier run with this folder wrote it."""
+        """Return whether a file beside the output is as an earlier run with this folder wrote it."""
         with self._noting:
             return any(fits(path, seal) for seal in self._known().get(_name_beside(path), []))
 
@@ -205,11 +205,11 @@ class WorkFolder:
         return path
 
     def _stage(self, name: str) -> Path:
-        """The folder of a stage. Raises OutputError when it is a link."""
+        """Return the folder of a stage. Raises OutputError when it is a link."""
         return _require_no_link(self.folder / name)
 
     def _is_whole(self, path: Path) -> bool:
-        """Whether a piece holds what was kept under its name; what was kept without a digest must at least be readable."""
+        """Return whether a piece holds what was kept under its name; what was kept without a digest must at least be readable."""
         if path.is_symlink() or not path.is_file():
             return False
         name = str(path.relative_to(self.folder))
@@ -245,7 +245,7 @@ class WorkFolder:
 
 
 def _name_beside(path: Path) -> str:
-    """How a file outside of the folder is called in it."""
+    """Return how a file outside of the folder is called in it."""
     return f"beside/{key_of(path.resolve())}"
 
 
@@ -281,7 +281,7 @@ def _plain(value: object) -> object:
 
 
 def _load(path: Path) -> Arrays | None:
-    """The arrays of a file, None when they cannot be read."""
+    """Return the arrays of a file, None when they cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)
@@ -290,7 +290,7 @@ def _load(path: Path) -> Arrays | None:
 
 
 def _read_note(path: Path) -> set[str] | None:
-    """The work that an output was made from; None, with a word, for a note that cannot be read. Only names of ours count."""
+    """Return the work that an output was made from; None, with a word, for a note that cannot be read. Only names of ours count."""
     try:
         content = None if path.is_symlink() else json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -151,7 +151,7 @@ def _name(path: Path, damaged: list[int], again: str) -> None:
 
 
 def _parse(line: bytes, keys: Iterable[str]) -> Row | None:
-    """A row; None for a line that was not written to its end, or is not what was written."""
+    """Return a row; None for a line that was not written to its end, or is not what was written."""
     if not line.endswith(b"\n"):
         return None
     try:

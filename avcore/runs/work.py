@@ -30,7 +30,7 @@ class PoolTask(Generic[Item]):
 
     @classmethod
     def of(cls, item: Item) -> "PoolTask[Item]":
-        """A task of one item."""
+        """Return a task of one item."""
         return cls(((item,),))
 
     @property
@@ -80,7 +80,7 @@ class Pool(Protocol[Item, Label]):
 
 
 def result_of(outcome: Finished[Item, Label] | Lost[Item, Label]) -> Any:
-    """What the worker returned; raises WorkersFailError that names an item that was set aside."""
+    """Return what the worker returned; raises WorkersFailError that names an item that was set aside."""
     if isinstance(outcome, Lost):
         raise WorkersFailError("some of the work cannot be done", found=f"{outcome.label}: {outcome.reason}")
     return outcome.result

@@ -83,7 +83,7 @@ def speech_probabilities(blocks: Iterable[Samples]) -> Iterator[NDArray[np.float
 
 
 def _pieces(blocks: Iterable[Samples]) -> Iterator[Samples]:
-    """The stream in pieces of whole steps, the last one filled up with silence."""
+    """Yield the stream in pieces of whole steps, the last one filled up with silence."""
     held: list[Samples] = []
     num_held, wanted = 0, _STEPS_AT_ONCE * STEP_SAMPLES
     for block in blocks:

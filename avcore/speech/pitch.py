@@ -109,7 +109,7 @@ def _candidates(stretches: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
 
 
 def _best_path(hz: NDArray[np.float64], scores: NDArray[np.float64]) -> Track:
-    """The track through candidates float64 [n, 6] with the highest sum of scores less costs (Viterbi)."""
+    """Return the track through candidates float64 [n, 6] with the highest sum of scores less costs (Viterbi)."""
     octaves = np.log2(np.maximum(hz, 1.0))
     came_from = np.zeros(hz.shape, np.int64)
     total = scores[0].copy()
@@ -127,7 +127,7 @@ def _best_path(hz: NDArray[np.float64], scores: NDArray[np.float64]) -> Track:
 
 
 def without_jumps(track: Track) -> Track:
-    """A track without values that lie more than 0.7 octaves from its median; they become 0."""
+    """Return a track without values that lie more than 0.7 octaves from its median; they become 0."""
     voiced = track > 0
     if not voiced.any():
         return track
@@ -136,7 +136,7 @@ def without_jumps(track: Track) -> Track:
 
 
 def pitch_of(track: Track) -> Pitch | None:
-    """The pitch of a track (Hz, 0 = no voice); None where less than 0.1 s of it is voiced."""
+    """Return the pitch of a track (Hz, 0 = no voice); None where less than 0.1 s of it is voiced."""
     values = without_jumps(track)
     logs = np.log(values[values > 0])
     if len(logs) < _LEAST_VALUES:
@@ -145,7 +145,7 @@ def pitch_of(track: Track) -> Pitch | None:
 
 
 def measure_pitch(samples: NDArray[np.floating[Any]]) -> Pitch | None:
-    """The pitch of speech, float of shape [S] at 16 kHz; None where less than 0.1 s of it is voiced."""
+    """Return the pitch of speech, float of shape [S] at 16 kHz; None where less than 0.1 s of it is voiced."""
     return pitch_of(pitch_track(samples))
 
 

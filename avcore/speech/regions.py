@@ -83,14 +83,14 @@ class SpeechActivity:
         return float(samples_to_seconds(self.num_samples))
 
     def regions(self, settings: SpeechSettings | None = None) -> list[Region]:
-        """The stretches of speech, in order, none touching another."""
+        """Return the stretches of speech, in order, none touching another."""
         settings = settings or SpeechSettings()
         runs = _merged(_runs(self.probabilities, settings), settings.min_pause_s)
         spoken = [(a, b) for a, b in runs if _seconds(b - a) >= settings.min_speech_s and not self._is_music(a, b, settings)]
         return self.padded([Region(_seconds(a), min(_seconds(b), self.seconds)) for a, b in spoken], settings.pad_s)
 
     def _is_music(self, first: int, last: int, settings: SpeechSettings) -> bool:
-        """Whether the steps first to last - 1 are tones that the network is hardly ever sure of."""
+        """Return whether the steps first to last - 1 are tones that the network is hardly ever sure of."""
         if self.flatness is None or np.mean(self.probabilities[first:last] > settings.sure) >= settings.sure_share:
             return False
         levels = self.levels[first:last]
@@ -110,7 +110,7 @@ class SpeechActivity:
         return longer
 
     def quietest_s(self, start_s: float, end_s: float) -> float:
-        """The time between two that is the best one to cut at: least like speech, and of such the most silent."""
+        """Return the time between two that is the best one to cut at: least like speech, and of such the most silent."""
         first = frame_at(start_s, STEP_RATE)
         last = max(frames_covering(end_s, STEP_RATE), first + 1)
         score = _PROBABILITY_IN_DB * self.probabilities[first:last] + self.levels[first:last]
@@ -261,7 +261,7 @@ def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings
 
 
 def _split(activity: SpeechActivity, region: Region, longest: float) -> Iterator[Region]:
-    """A region in parts no longer than `longest`, cut at quiet moments."""
+    """Yield a region in parts no longer than `longest`, cut at quiet moments."""
     while region.seconds > longest:
         # In the second half of what is allowed, and so that no crumb is left at the end.
         latest = min(region.start_s + longest, region.end_s - longest / 4)

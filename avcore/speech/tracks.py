@@ -73,7 +73,7 @@ def _listed(tracks: list[SoundTrack]) -> str:
 
 
 def _speaks(path: str | Path) -> bool:
-    """Whether there is speech in the beginning of the chosen track."""
+    """Return whether there is speech in the beginning of the chosen track."""
     try:
         from avcore.speech.regions import listen  # with torch, which a file of one track can do without
 

@@ -140,7 +140,7 @@ def parse_units(line: str, path: str | Path | None = None) -> Ids:
 
 
 def format_units(ids: Iterable[int] | Ids) -> str:
-    """The published text form of int [N]: decimal ids, single blanks between, no newline."""
+    """Return the published text form of int [N]: decimal ids, single blanks between, no newline."""
     return " ".join(str(int(unit)) for unit in ids)
 
 

@@ -97,15 +97,15 @@ class Domain:
             raise CheckpointError("its domain cannot be read", path=path, expected="what, least, share, samples") from error
 
     def to_config(self) -> dict[str, Any]:
-        """What a checkpoint's configuration holds under `domain`."""
+        """Return what a checkpoint's configuration holds under `domain`."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def bound(self, of: Bounded) -> float | None:
-        """One of the bounds; None where it is not stated."""
+        """Return one of the bounds; None where it is not stated."""
         return {"least": self.least, "weakest": self.weakest, "nearest": self.nearest}[of]
 
     def knows(self, score: float, of: Bounded = "least") -> bool:
-        """Whether a score is usual in the domain, or nothing is said of it; one that is no number is not."""
+        """Return whether a score is usual in the domain, or nothing is said of it; one that is no number is not."""
         bound = self.bound(of)
         return bound is None or score >= bound
 
@@ -135,7 +135,7 @@ class DomainScore(NamedTuple):
 
 
 def outside_note(readings: Iterable[DomainScore], cause: NoteKind | None = None) -> Note | None:
-    """What to tell a user whose input is outside of what the models know, and what to do; None when it is not.
+    """Return what to tell a user whose input is outside of what the models know, and what to do; None when it is not.
 
     cause: what else it may come from, and what to do then.
     """
@@ -148,7 +148,8 @@ def outside_note(readings: Iterable[DomainScore], cause: NoteKind | None = None)
 
 
 def shown_figures(values: Values) -> str:
-    """The scores of a note beside their bounds, as log-probabilities, or as shares of each unit where the note asks for that."""
+    """Return the scores of a note beside their bounds, as log-probabilities, or as shares of each unit where the note asks for
+    that."""
     is_korean, in_shares = values["language_of_words"] == KOREAN, values.get("in_shares")
 
     def figure(score: float | None) -> str:

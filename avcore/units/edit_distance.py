@@ -30,7 +30,7 @@ def error_rate(pairs: Iterable[tuple[Ids, Ids]]) -> float:
 
 
 def edit_distances(found: Ids, references: Sequence[Ids]) -> Ids:
-    """The distance of one int64 [N] to each of many references: int64 [references], all in N steps."""
+    """Return the distance of one int64 [N] to each of many references: int64 [references], all in N steps."""
     lengths = np.array([len(reference) for reference in references], dtype=np.int64)
     padded = np.full((len(references), int(lengths.max(initial=0))), -1, dtype=np.int64)
     for number, reference in enumerate(references):

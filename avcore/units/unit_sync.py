@@ -35,7 +35,7 @@ class UnitSync:
 
 
 def is_said(units: Ids, silence: int | None) -> NDArray[np.bool_]:
-    """Which steps are not silent, of int64 units of shape [steps]: bool of the same shape."""
+    """Return which steps are not silent, of int64 units of shape [steps]: bool of the same shape."""
     return np.ones(len(units), np.bool_) if silence is None else units != silence
 
 
@@ -59,7 +59,7 @@ def unit_sync(heard: Ids, seen: Ids, silence: int | None) -> UnitSync | None:
 
 
 def _share(heard: Ids, seen: Ids, shift: int, silence: int | None) -> float | None:
-    """The share of the steps in which anything is said that agree, with the sound taken `shift` steps later."""
+    """Return the share of the steps in which anything is said that agree, with the sound taken `shift` steps later."""
     length = len(heard) - abs(shift)
     if length <= 0:
         return None

@@ -27,13 +27,13 @@ NUM_MARKS = 4
 
 
 def normalise_language(name: str) -> str:
-    """The two-letter name used everywhere inside: `kor`, `KO` and `[ko]` are `ko`."""
+    """Return the two-letter name used everywhere inside: `kor`, `KO` and `[ko]` are `ko`."""
     bare = name.strip().strip("[]").lower()
     return _ISO_639_3.get(bare, bare)
 
 
 def three_letters(name: str) -> str:
-    """The name of a language in ISO 639-3, as video files write it: `kor` for `ko`; one that is not known stays as it is."""
+    """Return the name of a language in ISO 639-3, as video files write it: `kor` for `ko`; one that is not known stays as it is."""
     wanted = normalise_language(name)
     return next((three for three, two in _ISO_639_3.items() if two == wanted), wanted)
 
@@ -47,7 +47,7 @@ def meant_language(name: str, available: Iterable[str]) -> str | None:
 
 
 def language_tag(language: str) -> str:
-    """The dictionary symbol of a language, as `[ko]`."""
+    """Return the dictionary symbol of a language, as `[ko]`."""
     return f"[{normalise_language(language)}]"
 
 
@@ -65,7 +65,7 @@ def require_language(language: str, available: Sequence[str], owner: str, hint: 
 
 
 def fingerprint(*parts: bytes) -> str:
-    """A short, stable name for a content: `sha256:` and 16 hex digits over the parts in order."""
+    """Return a short, stable name for a content: `sha256:` and 16 hex digits over the parts in order."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
@@ -74,7 +74,7 @@ def fingerprint(*parts: bytes) -> str:
 
 
 def fingerprint_symbols(symbols: Iterable[str]) -> bytes:
-    """A dictionary's symbols as bytes, for `fingerprint`."""
+    """Return a dictionary's symbols as bytes, for `fingerprint`."""
     return "\n".join(symbols).encode()
 
 

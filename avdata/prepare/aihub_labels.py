@@ -185,7 +185,7 @@ def look_for_faces(video: Path, rows: Rows, shown_s: Span) -> Iterator[Sighting]
 
 
 def _share_inside(boxes: Rows, width: int, height: int) -> float:
-    """The share of boxes that lie in a picture, the right way round."""
+    """Return the share of boxes that lie in a picture, the right way round."""
     if not len(boxes):
         return 0.0
     x1, y1, x2, y2 = boxes.T

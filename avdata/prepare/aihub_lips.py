@@ -40,7 +40,7 @@ from avdata.prepare.aihub_labels import (
     reordered,
 )
 from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, FacePlace, Footage
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.video import add_clip_options, clip_settings, draw_contact_sheet, make_clip, video_frames
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace, read_journal
@@ -87,7 +87,7 @@ class LipCorpus:
         return {"corpus": "aihub_lips", **asdict(self.lips)}
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """One for each video that has a label. Raises InputError for another layout."""
+        """Yield one for each video that has a label. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         labels = {file.stem: file for file in listing.with_suffix(".json")}
@@ -190,7 +190,7 @@ class LipWorker:
 
 
 def stretches(sentences: Iterable[LipSentence], padding_s: float, num_frames: int) -> Iterator[tuple[LipSentence, int, int]]:
-    """Each sentence with its first picture and number of pictures at 25 fps, padded; those beyond the end are left out."""
+    """Yield each sentence with its first picture and number of pictures at 25 fps, padded; those beyond the end are left out."""
     ordered = list(sentences)
     for place, sentence in enumerate(ordered):
         earliest = (ordered[place - 1].end_s + sentence.start_s) / 2 if place else 0.0
@@ -202,7 +202,7 @@ def stretches(sentences: Iterable[LipSentence], padding_s: float, num_frames: in
 
 
 def _around(boxes: Rows, first: int, count: int, num_frames: int) -> FacePlace | None:
-    """Where to look for the face in a stretch of pictures; None = anywhere.
+    """Return where to look for the face in a stretch of pictures; None = anywhere.
 
     boxes: x1, y1, x2, y2, one for each picture of the video at its own rate: their share of it is that of the time.
     """
@@ -228,7 +228,7 @@ def _names(order: str) -> tuple[str, ...]:
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="netflips prepare lips",
         description="AIHub's Korean lip-reading video to sentences with lips, boxes, sound and text.",
@@ -263,7 +263,7 @@ def _work(options: argparse.Namespace) -> int:
         raise UsageError("--padding must be 0 or more", found=options.padding)
     angles = tuple(name.strip() for name in options.angles.split(",") if name.strip())
     settings = LipSettings(options.padding, angles, options.box_order, clip_settings(options, _MIN_SECONDS))
-    return prepare(LipCorpus(options.data_root, settings), output_options(options))
+    return prepare_corpus(LipCorpus(options.data_root, settings), output_options(options))
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ class Footage:
 
     @classmethod
     def of(cls, source: CorpusFile, temporary: Path) -> "Footage":
-        """Where a source's footage lies once it is brought."""
+        """Return where a source's footage lies once it is brought."""
         stem = fingerprint(str(source).encode()).rpartition(":")[2]
         video = source.paths[0] if source.is_plain else temporary / f"{stem}{source.suffix}"
         return cls(video, temporary / f"{stem}.s16", not source.is_plain)
@@ -109,7 +109,7 @@ class Footage:
                 yield block / np.float32(_FULL_SCALE)
 
     def speech(self, first: int, num_frames: int) -> Samples:
-        """The sound of pictures `first` to `first + num_frames - 1` at 25 fps: float32, silence beyond its end."""
+        """Return the sound of pictures `first` to `first + num_frames - 1` at 25 fps: float32, silence beyond its end."""
         start, length = units_to_samples(frames_to_units(first)), units_to_samples(frames_to_units(num_frames))
         stored = np.fromfile(self.sound, np.int16, count=length, offset=start * np.dtype(np.int16).itemsize)
         speech = np.zeros(length, np.float32)
@@ -135,12 +135,13 @@ class Framing:
 
     @classmethod
     def whole(cls, height: int, width: int) -> "Framing":
-        """All of a picture."""
+        """Return all of a picture."""
         return cls(0, 0, width, height, (height, width))
 
     @classmethod
     def around(cls, boxes: Sequence[Box], height: int, width: int, max_side: int) -> "Framing":
-        """What holds all boxes (x1, y1, x2, y2 in pixels) with room around, made smaller where it is larger than max_side."""
+        """Return what holds all boxes (x1, y1, x2, y2 in pixels) with room around, made smaller where it is larger than
+        max_side."""
         corners = np.stack(boxes)
         low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
         room = _MARGIN * (high - low)
@@ -152,14 +153,14 @@ class Framing:
         return cls(left, top, right, bottom, (_even((bottom - top) * scale), _even((right - left) * scale)))
 
     def cut(self, picture: Pixels) -> Pixels:
-        """The part of a picture uint8 [height, width, 3] that is shown, uint8 [*size, 3]."""
+        """Return the part of a picture uint8 [height, width, 3] that is shown, uint8 [*size, 3]."""
         part = picture[self.top : self.bottom, self.left : self.right]
         if part.shape[:2] == self.size:
             return part
         return np.asarray(cv2.resize(part, self.size[::-1], interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def place(self, box: Box) -> Box:
-        """A box of the picture, float32 [4], as one of what is shown."""
+        """Return a box of the picture, float32 [4], as one of what is shown."""
         scale = np.array([self.size[1] / (self.right - self.left), self.size[0] / (self.bottom - self.top)], np.float32)
         corner = np.array([self.left, self.top], np.float32)
         return np.concatenate([(box[:2] - corner) * scale, (box[2:] - corner) * scale])
@@ -310,7 +311,7 @@ class _Stays:
             yield picture
 
     def complaints(self) -> Iterator[tuple[str, str]]:
-        """A complaint when that is for long."""
+        """Yield a complaint when that is for long."""
         held_s = frames_to_seconds(self._longest)
         if held_s > LONGEST_STAY_S:
             yield "no picture", f"one picture stays for {float(held_s):.2f} s of it"
@@ -325,13 +326,14 @@ def _other_faces(face: SpeakerFace) -> Iterator[tuple[str, str]]:
 
 
 def _company(face: SpeakerFace) -> dict[str, int]:
-    """How many faces are seen at once, where it is more than one."""
+    """Return how many faces are seen at once, where it is more than one."""
     most = max((sum(one.first <= other.first <= one.last for one in face.tracks) for other in face.tracks), default=0)
     return {"faces": most} if most > 1 else {}
 
 
 def _pictures(request: ClipRequest, stays: _Stays | None = None) -> Iterator[Picture]:
-    """The pictures of a clip at 25 fps, of what is to be looked at. stays: counts them. Raises MediaError when there are none."""
+    """Yield the pictures of a clip at 25 fps, of what is to be looked at. stays: counts them. Raises MediaError when there are
+    none."""
     start_s, end_s = frames_to_seconds(request.first), frames_to_seconds(request.first + request.num_frames)
     found = at_rate(read_pictures(request.footage.video, start_s, end_s), FRAME_RATE, end_s, first=request.first)
     is_empty = True
@@ -348,7 +350,7 @@ def _part(rgb: NDArray[np.uint8], look_at: FacePlace) -> NDArray[np.uint8]:
 
 
 def _visible(look_at: FacePlace | None, height: int, width: int) -> tuple[int, int, int, int]:
-    """The part of a place that lies in a picture, at least 2 pixels wide and high: left, top, right, bottom."""
+    """Return the part of a place that lies in a picture, at least 2 pixels wide and high: left, top, right, bottom."""
     if look_at is None:
         return 0, 0, width, height
     x1, y1, x2, y2 = (round(value) for value in look_at)

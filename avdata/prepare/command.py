@@ -22,7 +22,7 @@ CORPORA = {
 
 
 def build_parser(corpora: Mapping[str, tuple[str, str]] = CORPORA) -> Parser:
-    """The corpora, as module and purpose by name; the options of each are its own."""
+    """Return the corpora, as module and purpose by name; the options of each are its own."""
     lines = [f"  {name:<10} {what}" for name, (_, what) in corpora.items()]
     parser = Parser(
         prog="netflips prepare",

@@ -21,7 +21,7 @@ from avcore.texts import iter_lines
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.recordings import CorpusRecording, RecordingWorker
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import PrepareResult, Workplace
 
@@ -46,7 +46,7 @@ class CommonVoiceCorpus:
         return {"corpus": "common voice", "language": self.language, "all_validated": self.all_validated}
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """One for each clip. Raises InputError for another layout."""
+        """Yield one for each clip. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         clips = {file.stem: file for file in listing.with_suffix(".mp3", ".wav", ".flac", ".ogg", ".opus")}
@@ -67,7 +67,7 @@ class CommonVoiceCorpus:
                 yield from self._of(tables[name], split, clips, seen)
 
     def _of(self, table: CorpusFile, split: str, clips: Mapping[str, CorpusFile], seen: set[str]) -> Iterator[CorpusPiece]:
-        """The clips of a table that were not `seen` in another one."""
+        """Yield the clips of a table that were not `seen` in another one."""
         columns: list[str] = []
         for number, line in _lines(table):
             fields = normalize("NFC", line.rstrip("\r\n")).split("\t")
@@ -98,14 +98,14 @@ class CommonVoiceCorpus:
 
 
 def _lines(table: CorpusFile) -> Iterator[tuple[int, str]]:
-    """The lines of a table, numbered from 1; a million of a file of its own take no memory."""
+    """Return the lines of a table, numbered from 1; a million of a file of its own take no memory."""
     if table.is_plain:
         return iter_lines(table.paths[0], "the table")
     return enumerate(table.read_text().splitlines(), 1)
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="netflips prepare cv", description="One language of Common Voice to 16 kHz wav and a manifest.")
     parser.add_argument(
         "--data-root", type=Path, required=True, metavar="DIR", help="folder of a language, with train.tsv and clips"
@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> int:
     corpus = CommonVoiceCorpus(options.data_root, normalise_language(options.language), options.all_validated)
-    return prepare(corpus, output_options(options))
+    return prepare_corpus(corpus, output_options(options))
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ class _Engine:
         return TimedSpeech(samples, self.rate, phonemes)
 
     def spell(self, text: str, voice: EspeakVoice) -> list[list[list[Spelled]]]:
-        """The phonemes of a text: clauses of words."""
+        """Return the phonemes of a text: clauses of words."""
         self._choose(voice)
         return [
             [
@@ -142,7 +142,7 @@ def _mnemonics(word: str) -> list[str]:
 
 
 def library_folder() -> Path:
-    """The folder of the library and its data. Raises InputError where the package espeakng-loader is not installed."""
+    """Return the folder of the library and its data. Raises InputError where the package espeakng-loader is not installed."""
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise InputError("espeak-ng is not installed", hint="pip install espeakng-loader (`make env` has it)")
@@ -159,6 +159,6 @@ def spell(text: str, voice: EspeakVoice) -> list[list[list[Spelled]]]:
     return _engine().spell(text, voice)
 
 
-def say(text: str, voice: EspeakVoice) -> TimedSpeech:
+def espeak_speech(text: str, voice: EspeakVoice) -> TimedSpeech:
     """Speak a text (UTF-8) in a voice. Raises InputError when espeak-ng is missing, UsageError for an unknown voice."""
     return _engine().say(text, voice)

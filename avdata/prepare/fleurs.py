@@ -22,7 +22,7 @@ from avcore.errors import InputError, UsageError
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.recordings import CorpusRecording, RecordingWorker
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import PrepareResult, Workplace
 
@@ -75,7 +75,7 @@ class FleursCorpus:
                     yield _recording(name, folder, _SPLITS[split], own, other.text).piece()
 
     def _readings(self, files: Sequence[CorpusFile], folder: str) -> dict[Key, list[_Reading]]:
-        """What was read in a language, by sentence."""
+        """Return what was read in a language, by sentence."""
         below = [file for file in files if folder in file.folders]
         sounds = {(file.folders[-1], file.stem): file for file in below if file.suffix == ".wav"}
         tables = {file.stem: file for file in below if file.suffix == ".tsv" and file.stem in _SPLITS}
@@ -116,7 +116,7 @@ def _recording(name: str, folder: str, split: str, reading: _Reading, translatio
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="netflips prepare fleurs",
         description="Two languages of FLEURS to 16 kHz wav and two manifests with equal ids, en.jsonl and ko.jsonl.",
@@ -137,7 +137,7 @@ def _work(options: argparse.Namespace) -> int:
     folders = options.source, options.target
     if len({normalise_language(name.partition("_")[0]) for name in folders}) < 2:
         raise UsageError("source and target must be two languages", found=" and ".join(folders))
-    return prepare(FleursCorpus(options.data_root, folders), output_options(options))
+    return prepare_corpus(FleursCorpus(options.data_root, folders), output_options(options))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from avcore.errors import InputError
 from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.plain_text import several
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.video import Recording, VideoSettings, add_clip_options, clip_settings
 
@@ -40,7 +40,7 @@ _WORDS = (
 
 
 def sentence_of_name(name: str) -> str:
-    """The sentence that a clip's name stands for, "" for a name of another kind."""
+    """Return the sentence that a clip's name stands for, "" for a name of another kind."""
     letters = name.lower()
     if len(letters) != len(_WORDS) or any(letter not in words for letter, words in zip(letters, _WORDS, strict=True)):
         return ""
@@ -48,7 +48,7 @@ def sentence_of_name(name: str) -> str:
 
 
 def split_of(speaker: str, clip: str, rule: str) -> str:
-    """The split of a clip by a rule, always the same; "" = it is in none.
+    """Return the split of a clip by a rule, always the same; "" = it is in none.
 
     overlap: of each speaker 90 % to train, 5 % each to validate and to test on. unseen: four speakers to test on and four to
     validate on, who are not trained on. four: as overlap, of s1, s2, s4 and s29 alone.
@@ -73,7 +73,7 @@ class GridCorpus(ListedCorpus):
         return self.settings_with("grid", self.rule)
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """One for each clip of a split. Raises InputError for another layout."""
+        """Yield one for each clip of a split. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         seen, self.left_out = set[str](), 0
@@ -106,7 +106,7 @@ def _speaker(source: CorpusFile) -> str:
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="netflips prepare grid", description="GRID to clips with lips, face, sound, text and splits.")
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders s1 to s34, or archives")
     how = parser.add_mutually_exclusive_group()
@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> int:
     video = VideoSettings("none", clips=clip_settings(options, 0.0), language="en")
     corpus = GridCorpus(root=options.data_root, video=video, rule=options.split, listed=read_split_lists(options.split_list))
-    return prepare(corpus, output_options(options))
+    return prepare_corpus(corpus, output_options(options))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from avcore.timeline import seconds_to_samples
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sound import store_speech
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 from avdata.published.kaldi import KaldiUtterance, read_kaldi
@@ -46,7 +46,7 @@ class KaldiCorpus:
         return {"corpus": "kaldi", "language": self.language}
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """One for each utterance, those of a recording together. Raises InputError for another folder."""
+        """Return one for each utterance, those of a recording together. Raises InputError for another folder."""
         found = read_kaldi(self.root, self.sound_root)
         for warning in found.warnings:
             LOG.warning("%s: warning: %s", self.root, warning)
@@ -99,12 +99,12 @@ class KaldiWorker:
 
 @lru_cache(maxsize=1)
 def _recording(path: Path) -> NDArray[np.float32]:
-    """A recording, float32 [S]: its utterances come one after another, and it is decoded once for them."""
+    """Return a recording, float32 [S]: its utterances come one after another, and it is decoded once for them."""
     return read_speech(path)
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="netflips prepare kaldi",
         description="A folder with wav.scp, text, utt2spk and perhaps segments, to 16 kHz wav and a manifest. Commands in wav.scp "
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> int:
     corpus = KaldiCorpus(options.data_root, normalise_language(options.language), options.sound_root)
-    return prepare(corpus, output_options(options))
+    return prepare_corpus(corpus, output_options(options))
 
 
 if __name__ == "__main__":

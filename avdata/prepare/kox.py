@@ -29,7 +29,7 @@ from avdata.manifest import Entry
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
 from avdata.prepare.label_fields import NOTHING_SAID
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
@@ -108,7 +108,7 @@ class KoxCorpus:
         return {"corpus": "kox", "synthesise_with": None if self.synthesis is None else self.synthesis.template}
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """One for each recording that is there, and for each that is to be synthesised.
+        """Yield one for each recording that is there, and for each that is to be synthesised.
 
         Raises InputError for another layout, and for two recordings of one name.
         """
@@ -143,13 +143,14 @@ class KoxCorpus:
         self.problems |= {sounds.korean[name].name: "it has no label" for name in unlabelled}
 
     def _sorted_labels(self, files: list[CorpusFile]) -> tuple[list[CorpusFile], list[CorpusFile]]:
-        """The labels that say what is Korean, and those of English recordings, by the names of their folders and archives."""
+        """Return the labels that say what is Korean, and those of English recordings, by the names of their folders and
+        archives."""
         english = [file for file in files if self.layout.language(file) == ENGLISH]
         others = [file for file in files if self.layout.language(file) not in (ENGLISH, OTHER)]
         return (others, english) if others else (english, [])
 
     def _english_texts(self, labels: list[CorpusFile]) -> dict[str, str]:
-        """What the labels of English recordings say, by names without words for languages; unreadable ones are set aside."""
+        """Return what the labels of English recordings say, by names without words for languages; unreadable ones are set aside."""
         texts: dict[str, str] = {}
         for label in labels:
             try:
@@ -159,7 +160,7 @@ class KoxCorpus:
         return texts
 
     def _utterances(self, labels: list[CorpusFile]) -> Iterator[KoxUtterance]:
-        """All that is labelled. Raises InputError when the layout does not fit the first label; later ones are set aside."""
+        """Yield all that is labelled. Raises InputError when the layout does not fit the first label; later ones are set aside."""
         is_first = True
         for label in labels:
             try:
@@ -251,7 +252,7 @@ def _without_labels(korean: Mapping[str, CorpusFile]) -> Iterator[KoxUtterance]:
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="netflips prepare kox", description="AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."
     )
@@ -277,7 +278,7 @@ def _work(options: argparse.Namespace) -> int:
         synthesis.check()
     corpus = KoxCorpus(options.data_root, read_layout(options.layout), options.english_root, synthesis)
     more = () if options.english_root is None else (options.english_root,)
-    return prepare(corpus, output_options(options), *more)
+    return prepare_corpus(corpus, output_options(options), *more)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class KoxLayout:
         return ENGLISH if file.stem.endswith(self.english_ending) else self._language_of(ends)
 
     def without_language(self, stem: str) -> str:
-        """A recording's name without the words for Korean and English: `c_005_0001` of `en_c_005_0001`."""
+        """Return a recording's name without the words for Korean and English: `c_005_0001` of `en_c_005_0001`."""
         said = {*self.korean_folders, *self.english_folders}
         return "_".join(word for word in stem.split("_") if word.lower() not in said)
 
@@ -61,7 +61,7 @@ class KoxLayout:
         return found[0] if len(found) == 1 else ""
 
     def split(self, file: CorpusFile) -> str:
-        """The split a file belongs to, "" = its folders don't say."""
+        """Return the split a file belongs to, "" = its folders don't say."""
         return next((split for name, split in self.splits.items() for folder in file.folders if name in folder), "")
 
 
@@ -77,7 +77,7 @@ class KoxUtterance:
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name in small letters, without digits and signs: `TS_en_1` is `ts`, `en`; so is `TSen1`."""
+    """Return the words of a name in small letters, without digits and signs: `TS_en_1` is `ts`, `en`; so is `TSen1`."""
     words = _WORD.findall(_CORPUS_NAME.sub(" ", name.lower()))
     return [word[2:] if word.startswith(_DELIVERIES) and len(word) > len("ts") else word for word in words]
 
@@ -101,7 +101,7 @@ def read_layout(path: Path | None = None) -> KoxLayout:
 
 
 def _fits(value: object, kind: object) -> bool:
-    """Whether a value is text, a list of text or a table of text, whichever the kind names."""
+    """Return whether a value is text, a list of text or a table of text, whichever the kind names."""
     if kind is str:
         return isinstance(value, str)
     if kind == list[str]:
@@ -110,7 +110,7 @@ def _fits(value: object, kind: object) -> bool:
 
 
 def read_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
-    """The utterances of a label file; text "" where it was marks of a transcriber alone.
+    """Return the utterances of a label file; text "" where it was marks of a transcriber alone.
 
     Raises InputError, with the fields that are there, when the layout does not fit it.
     """
@@ -129,7 +129,8 @@ def read_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
 
 
 def read_english_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
-    """The utterances of a label of English recordings, with what they say as `translation`; none where the layout does not fit.
+    """Return the utterances of a label of English recordings, with what they say as `translation`; none where the layout does not
+    fit.
 
     The text may stand under the name of an English text, or under that of any text.
     """
@@ -146,7 +147,7 @@ def _content(file: CorpusFile) -> Any:
 
 
 def _rows(content: Any, places: list[str], texts: list[str]) -> list[Any]:
-    """The utterances of a file: the first place where there is a list of objects, or one object with a text."""
+    """Return the utterances of a file: the first place where there is a list of objects, or one object with a text."""
     for path in places:
         there = field_at(content, path)
         rows = there if isinstance(there, list) else [there]
@@ -164,7 +165,7 @@ def _utterance(row: Mapping[str, Any], file: CorpusFile, layout: KoxLayout) -> K
 
 
 def _text(row: Mapping[str, Any], paths: list[str]) -> str:
-    """The first of several fields that is text or a number, in NFC, blanks in one; "" = none is there."""
+    """Return the first of several fields that is text or a number, in NFC, blanks in one; "" = none is there."""
     for path in paths:
         value = field_at(row, path)
         if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():

@@ -76,7 +76,7 @@ def find_recordings(listing: Listing, layout: KoxLayout, root: Path, english_roo
 
 
 def _outside(sounds: Iterable[CorpusFile], root: Path, english_root: Path) -> list[CorpusFile]:
-    """The recordings that are not below `english_root`, by where they really lie and by where they would if unpacked."""
+    """Return the recordings that are not below `english_root`, by where they really lie and by where they would if unpacked."""
     place = english_root.resolve()
     inner = place.relative_to(root.resolve()) if place.is_relative_to(root.resolve()) else None
     name = "" if inner is None else (inner.with_suffix("") if english_root.is_file() else inner).as_posix() + "/"
@@ -89,7 +89,7 @@ def _lies_below(paths: tuple[Path, ...], place: Path) -> bool:
 
 
 def _partners(english: Iterable[CorpusFile], korean: Mapping[str, CorpusFile], layout: KoxLayout) -> list[tuple[CorpusFile, str]]:
-    """Each English recording with the name of the Korean one that it belongs to, "" = none.
+    """Return each English recording with the name of the Korean one that it belongs to, "" = none.
 
     They have equal names, or names that are equal without `_en`, or without the words for the languages.
     """
@@ -139,7 +139,7 @@ def _counted(sides: Mapping[str, list[CorpusFile]]) -> Iterator[str]:
 
 
 def place_of(file: CorpusFile, roots: Iterable[Path | None], depth: int = 2) -> str:
-    """The archive that a recording is in, or the outer `depth` folders that it is in, below one of the roots."""
+    """Return the archive that a recording is in, or the outer `depth` folders that it is in, below one of the roots."""
     path = file.paths[0].parent if file.is_plain else file.paths[0]
     below = next((path.relative_to(root) for root in roots if root and path.is_relative_to(root)), Path(path.name))
     return intern(Path(*below.parts[:depth]).as_posix() if file.is_plain else _PART.sub("", below.as_posix()))
@@ -184,7 +184,8 @@ def check_lengths(out: Path, places: Mapping[tuple[str, str], str]) -> None:
 
 
 def _complaint(rows: NDArray[np.float64], spoken: str) -> str:
-    """What is wrong with durations and syllables of own and other text, float [recordings, 3]; "" = nothing that can be told."""
+    """Return what is wrong with durations and syllables of own and other text, float [recordings, 3]; "" = nothing that can be
+    told."""
     short, long = np.percentile(rows[:, 1], (10, 90)) if len(rows) >= _FEWEST else (1.0, 1.0)
     if long < _LEAST_SPREAD * max(short, 1.0):
         return ""
@@ -201,7 +202,8 @@ def _complaint(rows: NDArray[np.float64], spoken: str) -> str:
 
 
 def lean(rows: NDArray[np.float64]) -> float:
-    """How much closer durations follow the own text than its translation, -2 to 2: the difference of partial rank correlations.
+    """Return how much closer durations follow the own text than its translation, -2 to 2: the difference of partial rank
+    correlations.
 
     rows: seconds, syllables of the own text, syllables of the translation, float64 of shape [recordings, 3].
     """

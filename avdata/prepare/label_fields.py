@@ -36,12 +36,12 @@ def _is_said(form: str) -> bool:
 
 
 def describe_fields(content: Any) -> str:
-    """The fields of parsed JSON by their paths, with the beginning of their values; of lists the first item."""
+    """Return the fields of parsed JSON by their paths, with the beginning of their values; of lists the first item."""
     return "; ".join(islice(_fields(content, ""), _MOST_SHOWN)) or "nothing"
 
 
 def field_at(content: Any, path: str) -> Any:
-    """What stands at a path with dots, as `speaker.id`; "" is the whole, None = nothing is there."""
+    """Return what stands at a path with dots, as `speaker.id`; "" is the whole, None = nothing is there."""
     for name in filter(None, path.split(".")):
         content = content.get(name) if isinstance(content, Mapping) else None
     return content

@@ -36,7 +36,7 @@ class ListedCorpus:
     left_out: int = 0
 
     def settings_with(self, corpus: str, rule: str, **more: object) -> Mapping[str, Any]:
-        """All of them: clips of two kinds must not be mixed."""
+        """Return all of them: clips of two kinds must not be mixed."""
         names = "\n".join(f"{name} {split}" for name, split in sorted(self.listed.items()))
         how = hashlib.sha256(names.encode()).hexdigest()[:16] if self.listed else rule
         return {"corpus": corpus, "split": how, **more, **asdict(self.video)}
@@ -52,12 +52,12 @@ class ListedCorpus:
 
 
 def split_named(name: str) -> str:
-    """The split that a list or a folder stands for: train, valid or test, another name as it is."""
+    """Return the split that a list or a folder stands for: train, valid or test, another name as it is."""
     return _NAMES.get(name.lower(), name.lower())
 
 
 def read_split_lists(lists: Sequence[str]) -> dict[str, str]:
-    """The split of each name in lists, as `s20/prwo5p`.
+    """Return the split of each name in lists, as `s20/prwo5p`.
 
     lists: `NAME=FILE`, whose lines are names, or `FILE`, whose lines begin with the split, as `val/s20/prwo5p`. What stands behind
     a name is left out, and `pretrain/...` is kept whole. Raises InputError for a line that names no clip, and UsageError for a clip
@@ -85,7 +85,7 @@ def read_split_lists(lists: Sequence[str]) -> dict[str, str]:
 
 
 def report_of(records: Iterable[PieceRecord]) -> dict[str, Any]:
-    """What was kept by split, at which rates clips came, which show several people, and what was not kept and why."""
+    """Return what was kept by split, at which rates clips came, which show several people, and what was not kept and why."""
     records = list(records)
     kept = [(record.key, record.rows[MANIFEST]) for record in records if record.rows.get(MANIFEST)]
     splits = dict[str, dict[str, Any]]()

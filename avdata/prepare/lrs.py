@@ -16,7 +16,7 @@ from avcore.errors import InputError
 from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.units.vocabulary import normalise_language
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists, split_named
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sources import list_files
 from avdata.prepare.video import Recording, VideoSettings, add_clip_options, clip_settings
 
@@ -37,7 +37,7 @@ class LrsCorpus(ListedCorpus):
         return self.settings_with("lrs", "corpus", sets=list(self.sets))
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """One for each clip of a split. Raises InputError for another layout."""
+        """Yield one for each clip of a split. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         texts = {file.name.rpartition(".")[0]: file for file in listing.with_suffix(".txt")}
@@ -65,7 +65,7 @@ class LrsCorpus(ListedCorpus):
             )
 
     def _own_lists(self) -> dict[str, str]:
-        """The lists that lie beside the clips of LRS2."""
+        """Return the lists that lie beside the clips of LRS2."""
         files = {name: self.root / f"{name}.txt" for name in _OWN_LISTS}
         found = dict[str, str]()
         for name, file in files.items():
@@ -75,13 +75,13 @@ class LrsCorpus(ListedCorpus):
         return found
 
     def _split(self, part: str, clip: str, listed: Mapping[str, str]) -> str:
-        """The split of a clip, "" = it is in none. A list that names no set is not of the clips to pre-train on."""
+        """Return the split of a clip, "" = it is in none. A list that names no set is not of the clips to pre-train on."""
         named = listed.get(f"{part}/{clip}") or ("" if part == PRETRAIN else listed.get(clip, ""))
         return named if named or self.listed or part == MAIN else split_named(part)
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="netflips prepare lrs", description="LRS2 or LRS3 to clips with lips, face, sound, text and splits.")
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the folder that main or trainval lies in")
     parser.add_argument("--set", action="append", default=[], choices=_SETS, help="only this folder; may be given several times")
@@ -108,7 +108,7 @@ def _work(options: argparse.Namespace) -> int:
     video = VideoSettings("none", clips=clip_settings(options, 0.0), language=normalise_language(options.language))
     sets, listed = tuple(sorted(set(options.set))), read_split_lists(options.split_list)
     corpus = LrsCorpus(root=options.data_root, video=video, sets=sets, listed=listed)
-    return prepare(corpus, output_options(options))
+    return prepare_corpus(corpus, output_options(options))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Quality:
     sync: float
 
     def rounded(self) -> dict[str, float]:
-        """The figures for a manifest."""
+        """Return the figures for a manifest."""
         return {name: round(value, 3) for name, value in asdict(self).items()}
 
 
@@ -67,7 +67,7 @@ class QualityGates:
     min_sync: float = -1.0
 
     def complaints(self, quality: Quality) -> Iterator[tuple[str, str]]:
-        """What is wrong with a clip: in two words, and in a sentence."""
+        """Yield what is wrong with a clip: in two words, and in a sentence."""
         for gate, limit in asdict(self).items():
             kind, _, name = gate.partition("_")
             value = getattr(quality, name)
@@ -91,13 +91,13 @@ def measure_clip(face: SpeakerFace, speech: NDArray[np.float32]) -> Quality:
 
 
 def lip_crops(face: SpeakerFace) -> Iterator[NDArray[np.uint8]]:
-    """The lip crops of a clip, uint8 [96, 96] each, a few of them in memory at a time."""
+    """Yield the lip crops of a clip, uint8 [96, 96] each, a few of them in memory at a time."""
     for start in range(0, len(face.frames), _CROPS_AT_ONCE):
         yield from face.lips_between(start, min(start + _CROPS_AT_ONCE, len(face.frames)))
 
 
 def lip_jump(lips: Iterable[NDArray[np.uint8]]) -> float:
-    """The largest change from one lip crop, uint8 [96, 96], to the next; see `Quality`. 0 for one picture."""
+    """Return the largest change from one lip crop, uint8 [96, 96], to the next; see `Quality`. 0 for one picture."""
     largest, before = 0.0, None
     for crop in lips:
         here = crop.astype(np.float32)
@@ -109,7 +109,7 @@ def lip_jump(lips: Iterable[NDArray[np.uint8]]) -> float:
 
 
 def _openings(face: SpeakerFace) -> NDArray[np.float64]:
-    """How far the mouth is open in each picture, that of the picture before where there is no face: float64 [T]."""
+    """Return how far the mouth is open in each picture, that of the picture before where there is no face: float64 [T]."""
     openings, last = [], next(frame.opening for frame in face.frames if frame is not None)
     for frame in face.frames:
         last = last if frame is None else frame.opening
@@ -195,7 +195,7 @@ def _two_a_row(title: str, strips: list[Pixels]) -> Iterator[Pixels]:
 
 
 def _text(text: str, width: int, height: int, scale: float) -> Pixels:
-    """A line of text; letters that the font lacks show as `?` (the files are named in full)."""
+    """Return a line of text; letters that the font lacks show as `?` (the files are named in full)."""
     line = np.full((height, width, 3), _PAPER, np.uint8)
     known = text.encode("ascii", "replace").decode()
     cv2.putText(line, known, (4, height - 6), cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, 1, cv2.LINE_AA)
@@ -210,7 +210,7 @@ def _cut(picture: Pixels, box: NDArray[np.float32]) -> Pixels:
 
 
 def _square(picture: Pixels) -> Pixels:
-    """A picture fitted into 96 x 96 pixels."""
+    """Return a picture fitted into 96 x 96 pixels."""
     small = _resized(picture, _SIDE / max(picture.shape[:2]))
     square = np.full((_SIDE, _SIDE, 3), _PAPER, np.uint8)
     top, left = (_SIDE - small.shape[0]) // 2, (_SIDE - small.shape[1]) // 2

@@ -22,7 +22,7 @@ class CorpusRecording:
     manifest: str = MANIFEST
 
     def piece(self) -> CorpusPiece:
-        """The piece of work that it is."""
+        """Return the piece of work that it is."""
         return CorpusPiece(self.entry.id if self.manifest == MANIFEST else f"{self.manifest}/{self.entry.id}", self)
 
 
@@ -35,7 +35,7 @@ class RecordingWorker:
 
     @classmethod
     def at(cls, place: Workplace) -> "RecordingWorker":
-        """The worker of an output folder."""
+        """Return the worker of an output folder."""
         return cls(place.out, place.temporary)
 
     def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:

@@ -96,7 +96,7 @@ class _Plan:
         return self
 
     def __next__(self) -> tuple[CorpusPiece, PoolTask[CorpusPiece]]:
-        """The next piece that is not known; there may be others when one is done."""
+        """Return the next piece that is not known; there may be others when one is done."""
         if self._ready:
             piece = self._ready.popleft()
         else:
@@ -172,7 +172,7 @@ class SourceCorpus(Protocol):
         """All there is to do."""
 
     def worker(self, place: Workplace) -> PieceWorker:
-        """Who does it."""
+        """Return who does it."""
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Say or draw more about the result."""
@@ -200,13 +200,13 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 
 def output_options(options: argparse.Namespace) -> OutputOptions:
-    """The options of `add_output_options`. Raises UsageError for numbers that make no sense."""
+    """Return the options of `add_output_options`. Raises UsageError for numbers that make no sense."""
     if options.workers < 1 or options.limit < 0:
         raise UsageError("--workers must be 1 or more and --limit 0 or more", found=f"{options.workers} and {options.limit}")
     return OutputOptions(options.out_dir, options.workers, options.retry_failed, options.limit, options.quiet)
 
 
-def prepare(corpus: SourceCorpus, options: OutputOptions, *more_roots: Path) -> int:
+def prepare_corpus(corpus: SourceCorpus, options: OutputOptions, *more_roots: Path) -> int:
     """Prepare a corpus, or go on with it; returns the exit code: 1 when something failed or nothing was kept.
 
     more_roots: where else something is read. Raises InputError when the corpus is not there, UsageError when an earlier run had

@@ -14,11 +14,11 @@ from avcore.files import require_file, require_writable
 from avcore.media import write_speech
 from avcore.outputs import Input, Output
 from avcore.usage import add_quiet_options
-from avdata.prepare.espeak import EspeakVoice, say
+from avdata.prepare.espeak import EspeakVoice, espeak_speech
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     usual = EspeakVoice("en-us")
     parser = Parser(
         prog="python -m avdata.prepare.say",
@@ -48,7 +48,7 @@ def _work(options: argparse.Namespace) -> None:
     text = options.text if options.text_file is None else _read(options.text_file)
     if not text.strip():
         raise InputError("there is no text to speak", path=options.text_file)
-    spoken = say(text.strip(), EspeakVoice(options.voice, options.speed, options.pitch))
+    spoken = espeak_speech(text.strip(), EspeakVoice(options.voice, options.speed, options.pitch))
     if not len(spoken.samples):
         raise InputError("espeak-ng says nothing to this text", found=text.strip()[:80])
     write_speech(options.out, spoken.samples, spoken.rate)

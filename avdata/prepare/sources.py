@@ -133,7 +133,7 @@ class CorpusFile:
                 raise InputError("it cannot be read", path=str(self), found=reason(error)) from error
 
     def read_text(self) -> str:
-        """The whole file as text. Raises InputError when it is none, or longer than a text is."""
+        """Return the whole file as text. Raises InputError when it is none, or longer than a text is."""
         size = self._length()
         if size > MOST_BYTES:
             raise InputError("it is too large", path=str(self), expected=f"{MOST_BYTES:,} bytes of text", found=f"{size:,} bytes")
@@ -191,7 +191,7 @@ class CorpusFile:
             raise InputError("it cannot be read", path=str(self), found=error.strerror) from error
 
     def _open(self, stack: ExitStack) -> tuple[IO[bytes], int]:
-        """The open file or archive, at its first byte, and how many bytes of it are this file's."""
+        """Return the open file or archive, at its first byte, and how many bytes of it are this file's."""
         if self.member:
             return stack.enter_context(_open_zip(self.paths).open(self.member)), self.size
         if self.is_plain:
@@ -243,7 +243,7 @@ def list_files(root: str | Path) -> Listing:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """All files below a folder, also behind links; no folder twice."""
+    """Yield all files below a folder, also behind links; no folder twice."""
     seen: set[str] = set()
     for place, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
@@ -282,7 +282,7 @@ def _in_order(parts: dict[int, Path]) -> list[Path]:
 
 
 def _list_archive(name: str, paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
-    """The files of an archive. name: of the whole archive. place: the folder it would be unpacked to."""
+    """Yield the files of an archive. name: of the whole archive. place: the folder it would be unpacked to."""
     try:
         yield from _list_zip(paths, place) if name.lower().endswith(".zip") else _list_tar(paths, place)
     except _UNREADABLE as error:
@@ -305,7 +305,7 @@ def _list_tar(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """A member's name: where it is not marked as UTF-8, it is that all the same, or CP949 as Korean Windows writes it."""
+    """Return a member's name: where it is not marked as UTF-8, it is that all the same, or CP949 as Korean Windows writes it."""
     if info.flag_bits & _UTF8_NAME:
         return _name(PurePosixPath(info.filename))
     stored = info.filename.encode("cp437", "replace")
@@ -318,7 +318,8 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 
 def _name(path: Path | PurePosixPath) -> str:
-    """A path with slashes, in NFC (macOS writes Korean in pieces), that stays inside its folder and is text: see `_as_text`."""
+    """Return a path with slashes, in NFC (macOS writes Korean in pieces), that stays inside its folder and is text: see
+    `_as_text`."""
     text = "/".join(map(_as_text, path.as_posix().split("/")))
     return normalize("NFC", "/".join(part for part in text.replace("\\", "/").split("/") if part not in ("", ".", "..")))
 

@@ -23,7 +23,7 @@ from avcore.usage import add_track_option
 from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage
 from avdata.prepare.label_fields import spoken_form
 from avdata.prepare.quality import QualityGates, write_contact_sheet
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 
@@ -93,7 +93,7 @@ class VideoCorpus:
         return settings if self.video.audio_track else {name: one for name, one in settings.items() if name != "audio_track"}
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """One for each video. Raises InputError when there is none."""
+        """Yield one for each video. Raises InputError when there is none."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         texts = {_stem(file): file for file in listing.with_suffix(".txt")}
@@ -176,7 +176,7 @@ class VideoWorker:
         ]
 
     def _pieces(self, name: str, activity: SpeechActivity, own: range, journal: Journal) -> list[FrameStretch]:
-        """The stretches that become clips; those that are too short, or where there are no pictures, are noted."""
+        """Return the stretches that become clips; those that are too short, or where there are no pictures, are noted."""
         if self.video.cut == "exact":
             cuts, count = cut_exactly(activity, self.video.exact_s, self.video.cuts), frame_at(self.video.exact_s)
         else:
@@ -209,7 +209,7 @@ def draw_contact_sheet(place: Workplace) -> None:
 
 
 def video_frames(video: Path) -> range:
-    """The pictures at 25 fps on its file's clock that a video has. Raises MediaError when it has none, or one only."""
+    """Return the pictures at 25 fps on its file's clock that a video has. Raises MediaError when it has none, or one only."""
     info = probe(video)
     if not info.has_video:
         raise MediaError("it has no video track", path=video, expected="a video", found="sound only")
@@ -229,18 +229,18 @@ def _whole(footage: Footage, own: range) -> int:
 
 
 def _other_rate(video: Path) -> dict[str, float]:
-    """The rate of a video (Hz), where it is not that of the clips."""
+    """Return the rate of a video (Hz), where it is not that of the clips."""
     rate = probe(video).frame_rate
     return {} if abs(rate - FRAME_RATE) < _SAME_RATE_HZ else {"source_fps": round(float(rate), 3)}
 
 
 def _is_shown(piece: Region, own: range) -> bool:
-    """Whether there are pictures of a stretch of speech, but for a margin at its ends."""
+    """Return whether there are pictures of a stretch of speech, but for a margin at its ends."""
     return frame_at(piece.start_s + _UNSEEN_S) >= own.start and frames_covering(piece.end_s - _UNSEEN_S) <= own.stop
 
 
 def _in_frames(piece: Region, own: range, max_s: float) -> FrameStretch:
-    """A stretch of time as whole pictures that hold it, as far as they last and not longer than allowed."""
+    """Return a stretch of time as whole pictures that hold it, as far as they last and not longer than allowed."""
     first, last = max(frame_at(piece.start_s), own.start), min(frames_covering(piece.end_s), own.stop)
     return first, min(last - first, frame_at(max_s))
 
@@ -250,19 +250,19 @@ def _stem(file: CorpusFile) -> str:
 
 
 def _text(file: CorpusFile) -> str:
-    """What a text file beside a video says: the line that begins with `Text:`, as in LRS2 and LRS3, or all of it."""
+    """Return what a text file beside a video says: the line that begins with `Text:`, as in LRS2 and LRS3, or all of it."""
     lines = [" ".join(line.split()) for line in normalize("NFC", file.read_text()).splitlines()]
     marked = next((line.removeprefix(_LRS_TEXT).strip() for line in lines if line.startswith(_LRS_TEXT)), None)
     return spoken_form(" ".join(filter(None, lines)) if marked is None else marked)
 
 
 def exact_seconds(seconds: float) -> float:
-    """A length as whole pictures."""
+    """Return a length as whole pictures."""
     return float(frames_to_seconds(frame_at(seconds)))
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="netflips prepare video",
         description="Videos of talking heads to clips with lips, face, boxes, sound and quality figures.",
@@ -310,7 +310,7 @@ def add_clip_options(parser: argparse.ArgumentParser) -> None:
 
 
 def clip_settings(options: argparse.Namespace, min_seconds: float) -> ClipSettings:
-    """The options of `add_clip_options`. min_seconds: shorter clips are not kept."""
+    """Return the options of `add_clip_options`. min_seconds: shorter clips are not kept."""
     gates = QualityGates(**{name: getattr(options, name) for name in _GATES_HELP})
     return ClipSettings(options.picture, options.max_side, max(1, frames_covering(min_seconds)), gates)
 
@@ -321,7 +321,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> int:
-    return prepare(VideoCorpus(options.data_root, _settings(options)), output_options(options))
+    return prepare_corpus(VideoCorpus(options.data_root, _settings(options)), output_options(options))
 
 
 def _settings(options: argparse.Namespace) -> VideoSettings:

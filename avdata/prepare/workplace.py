@@ -71,7 +71,7 @@ class Journal:
 
 
 def read_journal(folder: Path) -> dict[str, PieceRecord]:
-    """All records by key, of all processes; a later one replaces an earlier one, a torn last line is passed over."""
+    """Return all records by key, of all processes; a later one replaces an earlier one, a torn last line is passed over."""
     records: dict[str, PieceRecord] = {}
     for path in _journals(folder):
         for row in journal.read(path, *_KEYS):
@@ -92,7 +92,7 @@ def recover_journal(folder: Path) -> dict[str, PieceRecord]:
 
 
 def _journals(folder: Path) -> list[Path]:
-    """All journals, those that were written to last at the end."""
+    """Return all journals, those that were written to last at the end."""
     return [folder / _COMPACT, *sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)]
 
 
@@ -105,7 +105,7 @@ def compact_journal(folder: Path, records: Mapping[str, PieceRecord]) -> None:
 
 
 def without_failures(records: Mapping[str, PieceRecord]) -> dict[str, PieceRecord]:
-    """All records but those of what failed and of the pieces that it was a follow-up of: these are to be done again."""
+    """Return all records but those of what failed and of the pieces that it was a follow-up of: these are to be done again."""
     failed = {key: record for key, record in records.items() if record.status == "failed"}
     again = failed.keys() | {record.parent for record in failed.values()}
     return {key: record for key, record in records.items() if key not in again}
@@ -121,7 +121,7 @@ class PrepareResult:
     num_failed: int
 
     def lines(self) -> Iterator[str]:
-        """The outcome in words."""
+        """Yield the outcome in words."""
         for name, count in self.entries.items():
             yield f"{name}.jsonl: {several(count, 'entry', 'entries')}, {self.seconds[name] / 3600:.2f} h"
         if self.rejected:

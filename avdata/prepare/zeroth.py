@@ -20,7 +20,7 @@ from avcore.errors import InputError
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
 from avdata.prepare.recordings import CorpusRecording, RecordingWorker
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import PrepareResult, Workplace
 
@@ -41,7 +41,7 @@ class ZerothCorpus:
         return {"corpus": "zeroth"}
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """One for each recording that has a transcript. Raises InputError for another layout."""
+        """Yield one for each recording that has a transcript. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
         sounds = {file.stem: file for file in listing.with_suffix(".flac", ".wav", ".pcm")}
@@ -88,7 +88,7 @@ def _split(file: CorpusFile) -> str:
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="netflips prepare zeroth", description="Zeroth Korean (OpenSLR 40) to 16 kHz wav and a manifest.")
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="folder with train_data_01 and test_data_01")
     add_output_options(parser)
@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> int:
-    return prepare(ZerothCorpus(options.data_root), output_options(options))
+    return prepare_corpus(ZerothCorpus(options.data_root), output_options(options))
 
 
 if __name__ == "__main__":

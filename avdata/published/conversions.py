@@ -40,7 +40,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def words(text: str) -> list[str]:
-    """What stands between commas."""
+    """Return what stands between commas."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 

@@ -68,7 +68,7 @@ def read_entries(path: str | Path, what: str, keys: tuple[str, ...]) -> dict[str
 
 
 def _row(value: Any, key: str, path: str | Path) -> NDArray[Any]:
-    """A tensor or array with at most one axis longer than 1, as a row."""
+    """Return a tensor or array with at most one axis longer than 1, as a row."""
     if not isinstance(value, torch.Tensor | np.ndarray):
         raise InputError(f"'{key}' must be a tensor", path=path, found=type(value).__name__)
     array = np.asarray(value)

@@ -109,7 +109,7 @@ def _kaldi_id(entry: Entry, speaker: str) -> str:
 
 
 def _table(path: Path, found: KaldiFolder) -> dict[str, str]:
-    """A table of names and what stands behind them; names that are there twice are problems, and neither line is taken."""
+    """Return a table of names and what stands behind them; names that are there twice are problems, and neither line is taken."""
     require_file(path, f"{path.name} of the Kaldi folder", hint=f"a Kaldi folder holds {WAVES}, {TEXT} and {SPEAKERS}")
     rows: dict[str, str] = {}
     lines: dict[str, int] = {}
@@ -150,7 +150,7 @@ def _refuse_commands(path: Path, waves: Mapping[str, str]) -> None:
 
 
 def _resolve(place: str, folder: Path, sound_root: Path | None) -> Path:
-    """Where a path of wav.scp leads; one that leads nowhere stays as it would be below the folder."""
+    """Return where a path of wav.scp leads; one that leads nowhere stays as it would be below the folder."""
     path = Path(place)
     if path.is_absolute():
         return path
@@ -179,7 +179,7 @@ def _seconds(text: str) -> float | None:
 
 
 def _complaint(name: str, recording: str, paths: Mapping[str, Path], texts: Mapping[str, str]) -> str:
-    """Why an utterance cannot be used, "" where it can."""
+    """Return why an utterance cannot be used, "" where it can."""
     return next(_complaints(name, recording, paths, texts), "")
 
 

@@ -43,7 +43,7 @@ def write_pairs(
 
 
 def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]:
-    """The recordings of a language as entries with paths relative to `out`, ids = their names; none when it has none."""
+    """Yield the recordings of a language as entries with paths relative to `out`, ids = their names; none when it has none."""
     place = next((one for one in (folder / AUDIO / language, folder / language) if one.is_dir()), None)
     if place is None:
         return

@@ -41,7 +41,7 @@ def write_tsv(
 
 
 def read_tsv(path: Path, out: Path, language: str = "") -> Iterator[Entry]:
-    """The clips of a table as entries with paths relative to `out`. Raises InputError naming a line that is none."""
+    """Yield the clips of a table as entries with paths relative to `out`. Raises InputError naming a line that is none."""
     for clip in read_corpus(path).clips:
         yield Entry(
             clip.id,
@@ -55,7 +55,7 @@ def read_tsv(path: Path, out: Path, language: str = "") -> Iterator[Entry]:
 
 
 def read_tsv_units(path: Path, labels: Sequence[str], label_rate: int, language: str, vocabulary: str) -> Iterator[UnitRow]:
-    """The labels of a table's clips as units by id. label_rate: 50 or 25, of a single label file."""
+    """Yield the labels of a table's clips as units by id. label_rate: 50 or 25, of a single label file."""
     corpus = read_corpus(path)
     found = read_labels(list(labels), corpus, label_rate)
     for place, clip in enumerate(corpus.clips):
@@ -85,7 +85,7 @@ def _write_labels(manifest: Manifest, out: Path, split: str, path: Path, labels:
 
 
 def _head(frames: Ids, place: int, num_heads: int) -> Ids:
-    """The units [T] that a label file has: all, or every second one of an even number."""
+    """Return the units [T] that a label file has: all, or every second one of an even number."""
     whole: Ids = frames[: len(frames) // num_heads * num_heads][place::num_heads]
     return whole
 

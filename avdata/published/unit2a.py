@@ -82,7 +82,7 @@ def check_range(utterances: Iterable[VoiceClip], num_units: int) -> None:
 
 
 def _is_published(path: Path) -> bool:
-    """Whether the first line is a Python literal: JSON has no single quotes."""
+    """Return whether the first line is a Python literal: JSON has no single quotes."""
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         first = next((line.strip() for line in lines if line.strip()), "")
     return first.startswith("{'")
@@ -120,7 +120,7 @@ def _voice(extra: Mapping[str, Any], place: str) -> Vector | None:
 
 
 def as_voice(values: Any, place: str | Path) -> Vector:
-    """A row of finite numbers as float32 [E]; raises InputError for anything else."""
+    """Return a row of finite numbers as float32 [E]; raises InputError for anything else."""
     try:
         vector = np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:

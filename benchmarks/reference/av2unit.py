@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     def __init__(self, cin: int, cout: int, stride: int) -> None:
         super().__init__()
         self.conv1, self.bn1, self.relu1 = nn.Conv2d(cin, cout, 3, stride, 1, bias=False), nn.BatchNorm2d(cout), nn.PReLU(cout)
@@ -24,7 +24,9 @@ class Trunk(nn.Module):
         super().__init__()
         for stage in range(4):
             cin, cout = width * 2 ** max(0, stage - 1), width * 2**stage
-            self.add_module(f"layer{stage + 1}", nn.Sequential(Block(cin, cout, 1 if stage == 0 else 2), Block(cout, cout, 1)))
+            self.add_module(
+                f"layer{stage + 1}", nn.Sequential(ResidualBlock(cin, cout, 1 if stage == 0 else 2), ResidualBlock(cout, cout, 1))
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.children():
@@ -58,7 +60,7 @@ class Projection(nn.Module):
         return self.proj(self.resnet(x) if hasattr(self, "resnet") else x.transpose(1, 2))
 
 
-class Attention(nn.Module):
+class EncoderAttention(nn.Module):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -71,10 +73,10 @@ class Attention(nn.Module):
         return self.out_proj((weights @ v).transpose(1, 2).reshape(batch, time, dim))
 
 
-class Layer(nn.Module):
+class EncoderLayer(nn.Module):
     def __init__(self, dim: int, ffn: int, heads: int) -> None:
         super().__init__()
-        self.self_attn, self.self_attn_layer_norm = Attention(dim, heads), nn.LayerNorm(dim)
+        self.self_attn, self.self_attn_layer_norm = EncoderAttention(dim, heads), nn.LayerNorm(dim)
         self.fc1, self.fc2, self.final_layer_norm = nn.Linear(dim, ffn), nn.Linear(ffn, dim), nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,12 +84,12 @@ class Layer(nn.Module):
         return x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x))))
 
 
-class Encoder(nn.Module):
+class TransformerEncoder(nn.Module):
     def __init__(self, dim: int, ffn: int, heads: int, layers: int, kernel: int, groups: int) -> None:
         super().__init__()
         conv = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=groups)
         self.pos_conv = nn.Sequential(nn.utils.weight_norm(conv, dim=2))
-        self.layers = nn.ModuleList(Layer(dim, ffn, heads) for _ in range(layers))
+        self.layers = nn.ModuleList(EncoderLayer(dim, ffn, heads) for _ in range(layers))
         self.layer_norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,7 +110,7 @@ class ReferenceEncoder(nn.Module):
         self.feature_extractor_audio = Projection(model["audio_feat_dim"], dim)
         self.feature_extractor_video = Projection(width * 8, dim, ResNet(width))
         self.layer_norm, self.post_extract_proj = nn.LayerNorm(2 * dim), nn.Linear(2 * dim, dim)
-        self.encoder = Encoder(
+        self.encoder = TransformerEncoder(
             dim, model["encoder_ffn_embed_dim"], model["encoder_attention_heads"], model["encoder_layers"],
             model["conv_pos"], model["conv_pos_groups"],
         )  # fmt: skip

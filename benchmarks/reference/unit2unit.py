@@ -17,7 +17,7 @@ def positions(count: int, dim: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 
-class Attention(nn.Module):
+class DecoderAttention(nn.Module):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -35,24 +35,24 @@ class Attention(nn.Module):
         return self.out_proj((weights @ keys[1]).transpose(1, 2).flatten(2))
 
 
-class Layer(nn.Module):
+class DecoderLayer(nn.Module):
     def __init__(self, dim: int, ffn: int, heads: int, is_decoder: bool) -> None:
         super().__init__()
-        self.self_attn, self.self_attn_layer_norm = Attention(dim, heads), nn.LayerNorm(dim)
+        self.self_attn, self.self_attn_layer_norm = DecoderAttention(dim, heads), nn.LayerNorm(dim)
         self.fc1, self.fc2, self.final_layer_norm = nn.Linear(dim, ffn), nn.Linear(ffn, dim), nn.LayerNorm(dim)
         if is_decoder:
-            self.encoder_attn, self.encoder_attn_layer_norm = Attention(dim, heads), nn.LayerNorm(dim)
+            self.encoder_attn, self.encoder_attn_layer_norm = DecoderAttention(dim, heads), nn.LayerNorm(dim)
 
     def feed(self, x: Tensor) -> Tensor:
         return x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x))))
 
 
-class Stack(nn.Module):
+class LayerStack(nn.Module):
     def __init__(self, rows: int, dim: int, ffn: int, heads: int, layers: int, is_decoder: bool) -> None:
         super().__init__()
         self.dim = dim
         self.embed_tokens = nn.Embedding(rows, dim)
-        self.layers = nn.ModuleList(Layer(dim, ffn, heads, is_decoder) for _ in range(layers))
+        self.layers = nn.ModuleList(DecoderLayer(dim, ffn, heads, is_decoder) for _ in range(layers))
         self.layer_norm = nn.LayerNorm(dim)
         if is_decoder:
             self.output_projection = nn.Linear(dim, rows, bias=False)
@@ -69,7 +69,7 @@ class ReferenceTranslator(nn.Module):
         super().__init__()
         sides = {}
         for side in ("encoder", "decoder"):
-            sides[side] = Stack(
+            sides[side] = LayerStack(
                 rows, model[f"{side}_embed_dim"], model[f"{side}_ffn_embed_dim"], model[f"{side}_attention_heads"],
                 model[f"{side}_layers"], side == "decoder",
             )  # fmt: skip

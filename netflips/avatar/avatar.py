@@ -10,14 +10,14 @@ from avcore.answers import Transcript
 from avcore.files import private_folder
 from avcore.media import read_speech, write_speech_pieces
 from avcore.progress import Progress, silent
-from netflips.avatar.guards import Guard
-from netflips.avatar.hearing import QuestionHearing
+from netflips.avatar.guards import AnswerGuard
+from netflips.avatar.recognition import QuestionHearing
 from netflips.avatar.replies import PUZZLED, Replier
 from netflips.portrait.work import Portrait, write_portrait
 from netflips.text_voice import TextVoice
 from text2unit.inference import warn_of_script
 from text2unit.script import script_of
-from unit2av.lipsync.mouth import Mouth, Said
+from unit2av.lipsync.lip_sync import LipSync, Said
 
 _SPOKEN = "answer.wav"
 ANSWERED, QUESTION_REFUSED, ANSWER_REFUSED = "answered", "question refused", "answer refused"
@@ -49,11 +49,11 @@ class Avatar:
 
     ear: QuestionHearing
     replier: Replier
-    guards: Sequence[Guard]
+    guards: Sequence[AnswerGuard]
     refused: str
     voice: TextVoice
     portrait: Portrait
-    mouth: Mouth
+    mouth: LipSync
     puzzled: str = PUZZLED
 
     def answer(self, question: Path, out: Path, progress: Progress = silent) -> Answer:
@@ -67,7 +67,7 @@ class Avatar:
         return replace(answer, seconds=watch.seconds)
 
     def reply(self, heard: Transcript) -> Answer:
-        """What is said to a question."""
+        """Return what is said to a question."""
         if refusal := self._judged(heard.text):
             return Answer(heard, self.refused, QUESTION_REFUSED, refusal)
         if heard.understood is not None and heard.understood.grade == "bad":

@@ -24,11 +24,11 @@ _ENDINGS = frozenset(map(names, ["", *"야아들는은이가를을도만의에�
 _DIGITS = str.maketrans(dict.fromkeys("0123456789"))
 
 
-class Guard(Protocol):
+class AnswerGuard(Protocol):
     """Judges what is asked and what is to be said; a model may stand in the place of the list."""
 
     def refuses(self, text: str) -> str:
-        """Why a text is refused, in a few words; "" = it is not."""
+        """Return why a text is refused, in a few words; "" = it is not."""
 
 
 class WordList:
@@ -76,12 +76,12 @@ class WordList:
         return ""
 
 
-_CONTRACT: type[Guard] = WordList
+_CONTRACT: type[AnswerGuard] = WordList
 """Checked by mypy: the class keeps the protocol."""
 
 
 def _spans(strokes: str, whole: str, letters: tuple[Typed, ...]) -> Iterator[tuple[int, int]]:
-    """Where a word's letters stand in a text: first letter and the one behind the last.
+    """Yield where a word's letters stand in a text: first letter and the one behind the last.
 
     It begins and ends with whole signs; over several words it takes all of the first and of the last but for an ending, so that
     바 보야 is 바보, and 역시 발이 and 시 발표 are no 시발.
@@ -100,13 +100,13 @@ def _spans(strokes: str, whole: str, letters: tuple[Typed, ...]) -> Iterator[tup
 
 
 def _rest_of_word(letters: tuple[Typed, ...], stop: int) -> str:
-    """What follows in the word of the letter before `stop`."""
+    """Return what follows in the word of the letter before `stop`."""
     word = letters[stop - 1].word
     return "".join(letter.name for letter in takewhile(lambda letter: letter.word == word, letters[stop:]))
 
 
 def _other_readings(plain: str) -> Iterator[str]:
-    """A text without digits between its letters, and with signs taken for the letters that they look like."""
+    """Yield a text without digits between its letters, and with signs taken for the letters that they look like."""
     words = plain.split()
     yield folded(" ".join(word.translate(_DIGITS) for word in words))
     yield folded(" ".join(word.translate(_AS_JAMO) if any(map(_is_hangul, word)) else word for word in words))

@@ -30,14 +30,14 @@ class Typed(NamedTuple):
 
 
 def folded(text: str) -> str:
-    """A text in one form: no widths, no capitals, lone jamo joined to syllables where they can be, nothing invisible."""
+    """Return a text in one form: no widths, no capitals, lone jamo joined to syllables where they can be, nothing invisible."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     seen = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
     return unicodedata.normalize("NFKC", seen)
 
 
 def typed(text: str) -> tuple[Typed, ...]:
-    """The letters of a text as `folded` gives it; punctuation within a word counts for nothing, blanks divide words."""
+    """Return the letters of a text as `folded` gives it; punctuation within a word counts for nothing, blanks divide words."""
     return tuple(_typed(text))
 
 

@@ -54,7 +54,7 @@ class Replier(Protocol):
     """Answers what was asked."""
 
     def reply(self, heard: str) -> str:
-        """What to say to a question. Raises InputError where no answer comes."""
+        """Return what to say to a question. Raises InputError where no answer comes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ class Replies:
         return self.nearest(heard)[1] or self.fallback
 
     def nearest(self, heard: str) -> tuple[str, str]:
-        """The question that was most probably asked and its answer; two empty texts where none is near enough."""
+        """Return the question that was most probably asked and its answer; two empty texts where none is near enough."""
         letters = _numbered(heard)
         if not len(letters):
             return "", ""
@@ -145,7 +145,7 @@ def _rows(content: Any, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _filled(
     row: Mapping[str, Any], slots: Mapping[str, Sequence[tuple[str, str]]], number: int, path: Path
 ) -> Iterator[tuple[str, str]]:
-    """All questions of a reply, each with its answer; the first is read aloud once, so that what cannot be said is found."""
+    """Yield all questions of a reply, each with its answer; the first is read aloud once, so that what cannot be said is found."""
     say, is_first = row["say"], True
     for ask in _texts(row["ask"], f"reply {number}", path):
         used = list(dict.fromkeys(_SLOT.findall(ask)))
@@ -164,7 +164,7 @@ def _filled(
 
 
 def _put(text: str, fillings: Mapping[str, str], number: int, path: Path) -> str:
-    """A pattern with its slots filled and its particles chosen."""
+    """Return a pattern with its slots filled and its particles chosen."""
     filled = _SLOT.sub(lambda found: fillings[found[1]], text)
     try:
         return with_particles(filled)
@@ -173,7 +173,7 @@ def _put(text: str, fillings: Mapping[str, str], number: int, path: Path) -> str
 
 
 def _texts(value: Any, what: str, path: Path) -> list[str]:
-    """One text or a list of them, none empty."""
+    """Return one text or a list of them, none empty."""
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts or not all(isinstance(one, str) and names(one) for one in texts):
         raise InputError(
@@ -216,7 +216,8 @@ class Program:
         self._command, self._limit_s = tuple(command), limit_s
 
     def reply(self, heard: str) -> str:
-        """What the program prints for a question. Raises InputError where it fails, says nothing, too much, or takes too long."""
+        """Return what the program prints for a question. Raises InputError where it fails, says nothing, too much, or takes too
+        long."""
         try:
             process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True

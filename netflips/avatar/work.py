@@ -12,9 +12,9 @@ from avcore.media import require_video_name
 from avcore.programs import parse_command
 from avcore.progress import bars
 from netflips.avatar.avatar import ANSWERED, Answer, Avatar
-from netflips.avatar.guards import Guard, WordList
-from netflips.avatar.hearing import open_ear
+from netflips.avatar.guards import AnswerGuard, WordList
 from netflips.avatar.options import AvatarOptions
+from netflips.avatar.recognition import open_ear
 from netflips.avatar.replies import DEMO_REPLIES, PUZZLED, REFUSED, Program, Replier, Replies
 from netflips.portrait.flags import duration_scale
 from netflips.portrait.work import Portrait
@@ -22,7 +22,7 @@ from netflips.stages import load_speller
 from netflips.text_voice import TextVoice, speller_path
 from text2unit.script import LANGUAGES
 from unit2av.lipsync.backend import settled
-from unit2av.lipsync.choose import opened_mouth
+from unit2av.lipsync.choose import opened_lip_sync
 from unit2av.stage import RENDERER
 
 _LANGUAGE = LANGUAGES[0]
@@ -35,7 +35,7 @@ def answer_question(options: AvatarOptions) -> None:
     speller = speller_path(options.text2unit_path, _LANGUAGE)
     renderer = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     settled(options.lips, renderer)
-    guards: list[Guard] = [] if options.blocked is None else [WordList.read(options.blocked)]
+    guards: list[AnswerGuard] = [] if options.blocked is None else [WordList.read(options.blocked)]
     replier, refused, puzzled = _replier(options)
     _require_unguarded(refused, guards)
     portrait = Portrait.open(options.portrait, options.picture_choice)
@@ -43,7 +43,7 @@ def answer_question(options: AvatarOptions) -> None:
     spelt = load_speller(speller, Running(device, precision))
     voice = TextVoice.load(spelt, renderer, _LANGUAGE, duration_scale(options.speed), options)
     ear = open_ear(options)
-    with bars(options.quiet) as progress, opened_mouth(options.lips, renderer, device, precision) as mouth:
+    with bars(options.quiet) as progress, opened_lip_sync(options.lips, renderer, device, precision) as mouth:
         avatar = Avatar(ear, replier, guards, refused, voice, portrait, mouth, puzzled)
         answer = avatar.answer(options.listen, options.out, progress)
     if options.report is not None:
@@ -52,7 +52,7 @@ def answer_question(options: AvatarOptions) -> None:
 
 
 def _replier(options: AvatarOptions) -> tuple[Replier, str, str]:
-    """What answers, and what is said in place of something refused, and of what is not understood."""
+    """Return what answers, and what is said in place of something refused, and of what is not understood."""
     if options.reply_command is not None:
         return Program(parse_command(options.reply_command, "--reply-command"), options.reply_seconds), REFUSED, PUZZLED
     if options.replies is None:
@@ -61,7 +61,7 @@ def _replier(options: AvatarOptions) -> tuple[Replier, str, str]:
     return replies, replies.refused, replies.fallback
 
 
-def _require_unguarded(refused: str, guards: list[Guard]) -> None:
+def _require_unguarded(refused: str, guards: list[AnswerGuard]) -> None:
     for guard in guards:
         if why := guard.refuses(refused):
             hint = "change refused in the replies, or the list"
@@ -69,7 +69,7 @@ def _require_unguarded(refused: str, guards: list[Guard]) -> None:
 
 
 def _facts(answer: Answer, question: Path) -> dict[str, object]:
-    """The answer as JSON: texts, and times in seconds."""
+    """Return the answer as JSON: texts, and times in seconds."""
     return {
         "question": question.name,
         "heard": answer.heard.text,

@@ -78,7 +78,7 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     """estimate time and space from N utterances (8)"""
 
     def settings(self) -> ExtractSettings:
-        """What is made, and where it goes. Raises UsageError for what cannot be."""
+        """Return what is made, and where it goes. Raises UsageError for what cannot be."""
         with loading():
             from av2unit.sources import parse_modalities
 

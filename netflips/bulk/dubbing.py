@@ -66,7 +66,7 @@ class DubRecord:
 
     @classmethod
     def read(cls, out_dir: Path) -> "DubRecord":
-        """What earlier runs left there."""
+        """Return what earlier runs left there."""
         dubs, failed = out_dir / "dubs.jsonl", out_dir / "failed.jsonl"
         journal.repair(dubs, *_DONE_KEYS)
         journal.repair(failed, *_FAILED_KEYS)
@@ -74,7 +74,7 @@ class DubRecord:
         return cls(out_dir, done, {row["id"]: row["reason"] for row in journal.read(failed, *_FAILED_KEYS)})
 
     def is_done(self, job: DubJob, key: str) -> bool:
-        """Whether a video was made like this, and is as it was made; of rows of earlier versions, whether it is there."""
+        """Return whether a video was made like this, and is as it was made; of rows of earlier versions, whether it is there."""
         row = self.done.get(job.target.name, {})
         if row.get("key") != key or not job.target.is_file():
             return False
@@ -119,7 +119,7 @@ class DubModels:
     run: RunOptions
 
     def key(self) -> list[str]:
-        """What of them decides the result. Raises CheckpointError for a file of another kind."""
+        """Return what of them decides the result. Raises CheckpointError for a file of another kind."""
         settled, needed = replace(self.run, device=""), self.paths.needed
         known = [read_checkpoint(path, stage).fingerprint for stage, path in needed.items()]
         others = [read_checkpoint(path, None).fingerprint for path in self.paths.others.values()]
@@ -208,7 +208,7 @@ def dub_side_by_side(
 
 
 def settings_key(options: DubOptions, models: DubModels) -> str:
-    """What dubs are made with, as a name: options, models, and what the files and folders hold that the options name.
+    """Return what dubs are made with, as a name: options, models, and what the files and folders hold that the options name.
 
     A folder may hold another recognizer by the next run, and a file another voice. Raises NetflipsError for what cannot be read.
     """

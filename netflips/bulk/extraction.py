@@ -26,7 +26,7 @@ from avdata.manifest import Manifest
 from netflips.bulk.inputs import require_file_names
 from netflips.bulk.progress import RunProgress, duration
 from netflips.bulk.reading import read_part
-from netflips.bulk.records import BatchResult, Costs, Made, Rejected, Source
+from netflips.bulk.records import BatchResult, Costs, MadeFile, Rejected, Source
 from netflips.bulk.run_folder import require_same
 from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
@@ -65,7 +65,7 @@ class Estimate:
         return max(shares) * self.media_s / self.costs.media_s
 
     def text(self) -> str:
-        """The estimate in a few lines."""
+        """Return the estimate in a few lines."""
         lines = [f"{several(self.num_left, 'utterance')} to do, about {self.media_s / _HOUR_S:.2f} h; nothing was written"]
         num_read = self.num_sampled - len(self.rejected)
         if num_read:
@@ -94,7 +94,7 @@ def estimate(
         worker = ModelWorker(models, tried)
         if complaint := worker.load():
             raise CheckpointError(complaint)
-        made, rejected, costs = list[Made](), list[Rejected](), Costs()
+        made, rejected, costs = list[MadeFile](), list[Rejected](), Costs()
         for number, source in enumerate([*sample[:1], *sample]):  # the first one twice: the first time warms up
             result = worker.process(read_part(tried, [source]))
             if number:
@@ -112,7 +112,7 @@ def _total(sources: Iterable[Source], costs: Costs, num_made: int) -> float:
 
 
 def model_key(models: ExtractModels, settings: ExtractSettings) -> dict[str, Any]:
-    """What of the models decides the results. Raises CheckpointError, and InputError for a layer that is not there."""
+    """Return what of the models decides the results. Raises CheckpointError, and InputError for a layer that is not there."""
     key: dict[str, Any] = {"precision": models.precision}
     if settings.needs_encoder:
         checkpoint = read_checkpoint(cast(Path, models.encoder), UNIT_ENCODER)
@@ -166,7 +166,9 @@ class Summary:
     failures: dict[str, str]
 
 
-def prepare(manifest: Manifest, settings: ExtractSettings, models: ExtractModels, address: str | None = None) -> ExtractModels:
+def prepare_extraction(
+    manifest: Manifest, settings: ExtractSettings, models: ExtractModels, address: str | None = None
+) -> ExtractModels:
     """Find what cannot work before anything is started, and settle the device. Raises NetflipsError."""
     if settings.needs_names:
         require_file_names(entry.id for entry in manifest.entries)
@@ -196,7 +198,7 @@ def extract(
     be used is set aside. What is finished stays finished however this ends.
     """
     manifest, settings = replace(manifest, root=manifest.root.absolute()), with_full_paths(settings)
-    models = with_full_paths(prepare(manifest, settings, models, spread.address))
+    models = with_full_paths(prepare_extraction(manifest, settings, models, spread.address))
     key = settings.key() | model_key(models, settings)
     with open_store(settings.out_dir, key, settings.layout, settings.shard_size, choices.overwrite, choices.verify) as store:
         work = store.plan(manifest, choices.retry_failed)
@@ -221,7 +223,7 @@ def dry_run(
     retry_failed: bool = False,
 ) -> Estimate:
     """Estimate what `extract` would take on this machine; nothing is written. Raises what it would."""
-    models = prepare(manifest, settings, models)
+    models = prepare_extraction(manifest, settings, models)
     require_same(settings.out_dir, settings.key() | model_key(models, settings))
     store = ResultStore(settings.out_dir, settings.layout, settings.shard_size)
     work = store.plan(manifest, retry_failed, is_trial=True)

@@ -98,7 +98,7 @@ def _is_media(path: Path, suffixes: Sequence[str]) -> bool:
 
 
 def _fixed_part(pattern: str) -> Path:
-    """The folder of a glob down to its first wildcard."""
+    """Return the folder of a glob down to its first wildcard."""
     fixed = []
     for part in Path(pattern).parts[:-1]:
         if glob.has_magic(part):

@@ -58,7 +58,7 @@ class _Actor(Generic[Item, Label]):
     queue: deque[tuple[Any, _Job[Item, Label]]] = field(default_factory=deque)
 
     def takes(self, job: _Job[Item, Label], most: int) -> bool:
-        """Whether it may be given a job now. Suspects have a worker for themselves, so that the right one is blamed."""
+        """Return whether it may be given a job now. Suspects have a worker for themselves, so that the right one is blamed."""
         if self.loading is not None:
             return False
         if job.task.is_alone or any(queued.task.is_alone for _, queued in self.queue):
@@ -144,7 +144,7 @@ class RayPool(Pool[Item, Label]):
             yield from outcomes
 
     def _next_ready(self) -> list[Any]:
-        """What is ready first. Raises WorkersFailError when there is no worker any more, and no place for another."""
+        """Return what is ready first. Raises WorkersFailError when there is no worker any more, and no place for another."""
         at_work = [ref for worker in self._workers for ref, _ in worker.queue]
         loading = [worker.loading for worker in self._workers if worker.loading is not None]
         begin = time.monotonic()
@@ -271,18 +271,18 @@ def _kill(actor: Any) -> None:
 
 
 def _is_node_lost(error: Exception) -> bool:
-    """Whether a machine of the cluster went away, with whatever ran there."""
+    """Return whether a machine of the cluster went away, with whatever ran there."""
     cause = getattr(error, "cause", None) or error
     return isinstance(cause, NodeDiedError) or (isinstance(cause, RayActorError) and any(text in str(cause) for text in _NODE_LOST))
 
 
 def _is_out_of_reach(error: Exception) -> bool:
-    """Whether the line to a worker broke; whether its machine or it alone is gone is not known then."""
+    """Return whether the line to a worker broke; whether its machine or it alone is gone is not known then."""
     return isinstance(getattr(error, "cause", None) or error, ActorUnavailableError)
 
 
 def _reason(error: Exception) -> str:
-    """One line for a call that failed."""
+    """Return one line for a call that failed."""
     cause = getattr(error, "cause", None) or error
     if isinstance(cause, WorkerCrashedError):
         return "the process that read it died"

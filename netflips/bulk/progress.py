@@ -79,7 +79,7 @@ class RunProgress:
         return ", ".join(words)
 
     def table(self) -> str:
-        """What was done, and where the time went."""
+        """Return what was done, and where the time went."""
         costs = self.costs
         worked = costs.decode_s + costs.face_s + costs.model_s
         lines = [
@@ -97,7 +97,7 @@ class RunProgress:
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people: 41 s, 12 min, 3 h 05 min."""
+    """Return a length of time for people: 41 s, 12 min, 3 h 05 min."""
     if round(seconds) < 2 * _MINUTE_S:
         return f"{seconds:.0f} s"
     minutes = round(seconds / _MINUTE_S)

@@ -74,12 +74,12 @@ def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> Flo
 
 
 def _is_heard(settings: ExtractSettings) -> bool:
-    """Whether a model takes the sound."""
+    """Return whether a model takes the sound."""
     return settings.hears or bool(settings.speaker)
 
 
 def _must_look(settings: ExtractSettings, source: Source) -> bool:
-    """Whether the lips have to be found in the picture."""
+    """Return whether the lips have to be found in the picture."""
     return (settings.sees or settings.lips) and not source.entry.lips
 
 

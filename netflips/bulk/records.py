@@ -28,7 +28,7 @@ class Source:
         return self.entry.id
 
     def path(self, what: str) -> Path | None:
-        """The file of the utterance (`audio`, `video`, `lips`), None where it has none."""
+        """Return the file of the utterance (`audio`, `video`, `lips`), None where it has none."""
         relative = getattr(self.entry, what)
         return self.root / relative if relative else None
 
@@ -59,7 +59,7 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeFile:
     """The finished row of an utterance. seconds: its length."""
 
     id: str
@@ -96,13 +96,13 @@ class Costs:
 class BatchResult:
     """What became of the utterances of a batch, each in one of the two lists."""
 
-    made: list[Made]
+    made: list[MadeFile]
     rejected: list[Rejected]
     costs: Costs = field(default_factory=Costs)
 
 
 def reason_of(error: Exception) -> str:
-    """One line that says why an utterance cannot be used."""
+    """Return one line that says why an utterance cannot be used."""
     if isinstance(error, NetflipsError):
         return str(error)
     return f"unexpected error: {type(error).__name__}: {' '.join(str(error).split())}"

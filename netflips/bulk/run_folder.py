@@ -55,7 +55,7 @@ def require_apart(out_dir: Path, inputs: Iterable[Path]) -> None:
 
 
 def require_same(out_dir: Path, key: Mapping[str, Any]) -> bool:
-    """Whether there are results in a folder; raises UsageError when they were not made with `key`."""
+    """Return whether there are results in a folder; raises UsageError when they were not made with `key`."""
     if not (out_dir / _RUN).exists():
         return False
     before = _read_run(out_dir / _RUN)

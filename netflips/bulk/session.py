@@ -51,7 +51,8 @@ def with_full_paths(settings: Settings) -> Settings:
 
 
 def full_paths(value: object) -> object:
-    """What is sent to other machines, with every path in it absolute, in whatever dataclass, dict, tuple or list it stands."""
+    """Return what is sent to other machines, with every path in it absolute, in whatever dataclass, dict, tuple or list it
+    stands."""
     if isinstance(value, Path):
         return value.absolute()
     if isinstance(value, dict):
@@ -175,7 +176,7 @@ def _import_ray() -> "ray":  # type: ignore[name-defined]  # noqa: F821
 
 
 def _make_folder() -> Path:
-    """A folder for Ray's sockets and logs, named after this process."""
+    """Return a folder for Ray's sockets and logs, named after this process."""
     remove_stale_folders()
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_temporary_folder()))
 

@@ -105,7 +105,7 @@ class ExtractSettings:
         )
 
     def key(self) -> dict[str, Any]:
-        """What must be the same for results to lie in one folder."""
+        """Return what must be the same for results to lie in one folder."""
         return {
             "modalities": ",".join(sorted(self.modalities)),
             "face": self.face,

@@ -55,7 +55,7 @@ class ShardFiles:
         self.folder = out_dir / ("index" if layout == "files" else "shards")
 
     def path(self, number: int) -> Path:
-        """The file of a shard."""
+        """Return the file of a shard."""
         return self.folder / f"{number:05d}.{self._suffix}"
 
     def write(self, number: int, rows: Sequence[Mapping[str, Any]], see: Callable[[Path], None] | None = None) -> None:
@@ -79,7 +79,7 @@ class ShardFiles:
             yield from (row for _, row in iter_rows(path))
 
     def read_whole_rows(self, number: int) -> tuple[list[Row], bool]:
-        """What can be read of a shard's file, each row once, and whether that is all of it."""
+        """Return what can be read of a shard's file, each row once, and whether that is all of it."""
         path = self.path(number)
         if path.is_symlink():
             return [], False
@@ -130,7 +130,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenShard:
     """What a shard's file holds.
 
     ids: utterances whose rows can be believed, and whose files lie beside them. rows: those rows where the file cannot be
@@ -163,19 +163,19 @@ class ClosedShards:
 
         self._files.write(shard.number, rows, note)
 
-    def look(self, shard: Shard, is_open: bool) -> Seen:
+    def look(self, shard: Shard, is_open: bool) -> SeenShard:
         """Check a shard's file; what cannot be believed is not there. is_open: its utterances were being made."""
         path, notes = self._files.path(shard.number), self._notes.get(shard.number, ())
         if not path.exists() and not path.is_symlink():
             if notes and not is_open:
                 LOG.warning("%s is not there any more; its utterances are made again", path)
-            return Seen(frozenset(), is_there=False)
+            return SeenShard(frozenset(), is_there=False)
         for note in reversed(notes):  # rows may be the same where only a file beside them was made again
             if note["plan"] == _name(shard) and fits(path, note):
-                return Seen(self._complete(shard, note))
+                return SeenShard(self._complete(shard, note))
         if notes:
             LOG.warning("%s is damaged; its utterances are made again", path)
-            return Seen(frozenset(), rows=())
+            return SeenShard(frozenset(), rows=())
         return self._look_without_note(shard, path)
 
     def note_new(self) -> None:
@@ -185,16 +185,16 @@ class ClosedShards:
             self._append(self._unnoted)
         self._unnoted = []
 
-    def _look_without_note(self, shard: Shard, path: Path) -> Seen:
+    def _look_without_note(self, shard: Shard, path: Path) -> SeenShard:
         rows, is_whole = self._files.read_whole_rows(shard.number)
         planned = set(shard.ids)
         known = {row["id"]: row for row in rows if row["id"] in planned}
         if not is_whole or len(known) < len(rows):
             LOG.warning("%s is damaged; %d of its rows can be read, the others are made again", path, len(known))
-            return Seen(frozenset(known), rows=tuple(known.values()))
+            return SeenShard(frozenset(known), rows=tuple(known.values()))
         note = self._note(shard, known, path)
         self._unnoted.append(note)
-        return Seen(self._complete(shard, note))
+        return SeenShard(self._complete(shard, note))
 
     def _complete(self, shard: Shard, note: Row) -> frozenset[str]:
         """The rows whose files are there, as they were."""
@@ -223,7 +223,7 @@ class ClosedShards:
         return {"shard": shard.number, "plan": _name(shard), "left_out": left_out, "beside": told, **seal_of(file)}
 
     def _sizes(self, kind: str, field: str, names: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> Sequence[int | None]:
-        """The sizes of one kind of file; None for rows that have none."""
+        """Return the sizes of one kind of file; None for rows that have none."""
         return [self._size(kind, name) if rows[name].get(field) else None for name in names]
 
     def _is_as_noted(self, kind: str, name: str, noted: int) -> bool:
@@ -237,7 +237,7 @@ class ClosedShards:
             return False
 
     def _size(self, kind: str, name: str) -> int:
-        """The size of a file with its checksum below it, -1 where there is none."""
+        """Return the size of a file with its checksum below it, -1 where there is none."""
         size = checksum = 0
         try:
             with open(f"{self._out_dir}/{kind.format(name)}", "rb") as file:
@@ -254,5 +254,5 @@ class ClosedShards:
 
 
 def _name(shard: Shard) -> str:
-    """Which utterances a shard is planned to hold."""
+    """Return which utterances a shard is planned to hold."""
     return sha256(json.dumps(shard.ids).encode()).hexdigest()

@@ -27,7 +27,7 @@ from avcore.runs import journal
 from avcore.runs.journal import write_rows
 from avcore.runs.lock import folder_lock
 from avdata.manifest import Entry, Manifest
-from netflips.bulk.records import Made, Rejected, Source
+from netflips.bulk.records import MadeFile, Rejected, Source
 from netflips.bulk.run_folder import WAY_OUT, Shard, digest, packed_shards, prepare_folder, read_plan, write_plan
 from netflips.bulk.settings import ShardLayout
 from netflips.bulk.shards import CLOSED, CLOSED_KEYS, ClosedShards, ShardFiles
@@ -51,7 +51,7 @@ class Places:
         self._hashes = hashes[self._order]
 
     def find(self, ids: Sequence[str]) -> NDArray[np.int32]:
-        """The place of each id, int32, NOWHERE for one that is not there."""
+        """Return the place of each id, int32, NOWHERE for one that is not there."""
         wanted = np.fromiter(map(hash, ids), np.int64, len(ids))
         nearest = np.searchsorted(self._hashes, wanted).tolist()
         return np.fromiter(map(self._place, ids, wanted.tolist(), nearest), np.int32, len(ids))
@@ -166,7 +166,7 @@ class ResultStore:
         works = (self._work(shard, its, manifest) for shard, its in zip(self._shards, of_shards, strict=True))
         return [work for work in works if work is not None]
 
-    def add(self, shard: int, made: Iterable[Made]) -> None:
+    def add(self, shard: int, made: Iterable[MadeFile]) -> None:
         """Keep finished utterances of a shard."""
         made = list(made)
         journal.append(self._work_path(shard), [one.row for one in made], is_sealed=True)

@@ -25,14 +25,14 @@ _UNKNOWN_S = 8.0
 
 
 def stated_seconds(entry: Entry) -> float:
-    """The length (s) that a manifest states, 0 = none."""
+    """Return the length (s) that a manifest states, 0 = none."""
     if entry.duration_s:
         return entry.duration_s
     return float(samples_to_seconds(entry.samples) if entry.samples else frames_to_seconds(entry.frames))
 
 
 def expected_seconds(sources: Sequence[Source]) -> list[float]:
-    """The length (s) of each utterance, close to exact, 0 where nothing says; heads of files are read side by side."""
+    """Return the length (s) of each utterance, close to exact, 0 where nothing says; heads of files are read side by side."""
     stated = [stated_seconds(source.entry) for source in sources]
     if all(stated):
         return stated
@@ -62,7 +62,7 @@ def iter_pending(work: Iterable[ShardWork]) -> Iterator[Source]:
 
 
 def total_seconds(sources: Iterable[Source]) -> float:
-    """The length (s) that is stated of all together, 0 when that of one is not."""
+    """Return the length (s) that is stated of all together, 0 when that of one is not."""
     total = 0.0
     for source in sources:
         seconds = stated_seconds(source.entry)

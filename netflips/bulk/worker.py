@@ -18,7 +18,7 @@ from avcore.files import atomic_output, write_text
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units, format_units
 from avdata.unit_store import UnitRow
-from netflips.bulk.records import BatchResult, Costs, Loaded, Made, Rejected, by_length, reason_of
+from netflips.bulk.records import BatchResult, Costs, Loaded, MadeFile, Rejected, by_length, reason_of
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 from netflips.stages import load_speaker_encoder, load_unit_encoder
 
@@ -69,17 +69,17 @@ class ModelWorker:
             raise RuntimeError(complaint)
         read = list(chain.from_iterable(parts))
         loaded = [one for one in read if isinstance(one, Loaded)]
-        made, rejected = list[Made](), [one for one in read if isinstance(one, Rejected)]
+        made, rejected = list[MadeFile](), [one for one in read if isinstance(one, Rejected)]
         costs = Costs()
         most_s, most_padding_s = self._settings.batch_s * _LENGTHS_OFF, self._settings.padding_s * _LENGTHS_OFF
         for batch in by_length(loaded, lambda one: one.seconds, most_s, most_padding_s):
             begin = time.perf_counter()
             for one in self._finish_batch(batch):
-                (made if isinstance(one, Made) else rejected).append(one)  # type: ignore[arg-type]
+                (made if isinstance(one, MadeFile) else rejected).append(one)  # type: ignore[arg-type]
             costs += _costs(batch, time.perf_counter() - begin)
         return BatchResult(made, rejected, costs)
 
-    def _finish_batch(self, batch: list[Loaded]) -> list[Made | Rejected]:
+    def _finish_batch(self, batch: list[Loaded]) -> list[MadeFile | Rejected]:
         try:
             units = self._units(batch)
         except Exception as error:  # of one of them, or of all together where memory is short
@@ -96,9 +96,9 @@ class ModelWorker:
         lips = [one.lips for one in batch if one.lips is not None] if self._settings.sees else None
         return self._extractor.extract_batch(speech, lips)
 
-    def _finish(self, one: Loaded, units: Units | None) -> Made | Rejected:
+    def _finish(self, one: Loaded, units: Units | None) -> MadeFile | Rejected:
         try:
-            return Made(one.source.id, self._row(one, units), one.seconds)
+            return MadeFile(one.source.id, self._row(one, units), one.seconds)
         except Exception as error:  # whatever is wrong with one utterance must not stop the others
             return Rejected(one.source.id, reason_of(error))
 

@@ -27,7 +27,7 @@ _MEGA = 2**20
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="netflips bundle", description="Pack and check the models that come with NetfLips.")
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     pack = commands.add_parser("pack", help="make a bundle of three checkpoints and their reference sentences")
@@ -136,7 +136,7 @@ def _given(options: argparse.Namespace, stage: Stage) -> Any:
 
 
 def _others(options: argparse.Namespace) -> dict[str, Path]:
-    """The models that a bundle may hold, by their names in it. Raises UsageError."""
+    """Return the models that a bundle may hold, by their names in it. Raises UsageError."""
     found: dict[str, Path] = {}
     for stage in _optional():
         given = _given(options, stage)
@@ -153,7 +153,7 @@ def _others(options: argparse.Namespace) -> dict[str, Path]:
 
 def _calibrate(options: argparse.Namespace) -> Bundle:
     with loading():
-        calibration = from_checkout("workshop.recipe.calibration")  # the voices of the training side
+        calibration = from_checkout("recipes.demo.recipe.calibration")  # the voices of the training side
 
     with bars(options.quiet) as progress:
         bundle: Bundle = calibration.calibrate_bundle(options.bundle_dir, options.utterances, options.seed, options.share, progress)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, Packed, packed_as, read_bundle
+from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, PackedModel, packed_as, read_bundle
 from avcore.checkpoints.stages import SUFFIX
 from avcore.errors import CheckpointError
 from avcore.files import require_file, write_text
@@ -27,8 +27,8 @@ def bundle_files(bundle: Bundle) -> tuple[str, ...]:
     return (*files, REFERENCES, *([TABLE_FILE] if has_table else []))
 
 
-def model_of(name: str) -> Packed | None:
-    """The model of a bundle that a file's name belongs to; None for other files."""
+def model_of(name: str) -> PackedModel | None:
+    """Return the model of a bundle that a file's name belongs to; None for other files."""
     path = Path(name)
     return packed_as(f"{path.stem}{SUFFIX}") if path.name == name and path.suffix in (SUFFIX, _CONFIG) else None
 
@@ -71,12 +71,12 @@ def check_bundle(folder: str | Path) -> Bundle:
 
 
 def total_bytes(bundle: Bundle) -> int:
-    """What a bundle weighs, its bundle.json included."""
+    """Return what a bundle weighs, its bundle.json included."""
     return sum((bundle.folder / name).stat().st_size for name in (*bundle_files(bundle), ABOUT))
 
 
 def bundle_lines(bundle: Bundle) -> Iterator[str]:
-    """What a bundle is, in lines for a person."""
+    """Yield what a bundle is, in lines for a person."""
     about, made = bundle.about, bundle.about.get("made") or {}
     yield f"{about['name']}: {about['domain']}"
     yield f"folder: {bundle.folder}, {total_bytes(bundle) / _MEGA:.1f} MiB"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from avcore.checkpoints.bundle import ABOUT, FORMAT, REFERENCES, Bundle, Packed, needed_stages, packed_part
+from avcore.checkpoints.bundle import ABOUT, FORMAT, REFERENCES, Bundle, PackedModel, needed_stages, packed_part
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from avcore.checkpoints.config import without_places
 from avcore.checkpoints.stages import Stage, stages
@@ -56,7 +56,7 @@ def pack_bundle(
     ]
     if missing:
         raise UsageError("a bundle says where it came from", expected=", ".join(missing))
-    given = dict(zip(map(Packed, needed_stages()), (encoder, translator, renderer), strict=True)) | _named(others or {})
+    given = dict(zip(map(PackedModel, needed_stages()), (encoder, translator, renderer), strict=True)) | _named(others or {})
     sources = {place: read_checkpoint(path, place.stage) for place, path in given.items()}
     rows = list(iter_units(references))
     vocabulary = _common_vocabulary(sources, rows, Path(references))
@@ -100,7 +100,7 @@ def pack_bundle(
     return Bundle(out_dir, packed.about)
 
 
-def _named(others: Mapping[str, str | Path]) -> dict[Packed, str | Path]:
+def _named(others: Mapping[str, str | Path]) -> dict[PackedModel, str | Path]:
     """Models by their names in a bundle. Raises UsageError for a name that no stage has."""
     places = {part: packed_part(part) for part in others}
     unknown = [part for part, place in places.items() if place is None or place.stage.place != "optional"]
@@ -110,14 +110,14 @@ def _named(others: Mapping[str, str | Path]) -> dict[Packed, str | Path]:
     return {place: others[part] for part, place in places.items() if place is not None}
 
 
-def _vocabularies(place: Packed, source: Checkpoint) -> dict[str, str]:
-    """The quantizers that a model states, by what they are of."""
+def _vocabularies(place: PackedModel, source: Checkpoint) -> dict[str, str]:
+    """Return the quantizers that a model states, by what they are of."""
     stated = source.stage.layout.vocabularies(source, place.language or _TARGET)
     return {f"{source.path} ({part})" if part else str(source.path): name for part, name in stated.items()}
 
 
-def _common_vocabulary(sources: Mapping[Packed, Checkpoint], rows: Sequence[UnitRow], references: Path) -> str:
-    """The quantizer that all models and references share: the encoder's.
+def _common_vocabulary(sources: Mapping[PackedModel, Checkpoint], rows: Sequence[UnitRow], references: Path) -> str:
+    """Return the quantizer that all models and references share: the encoder's.
 
     Raises VocabularyError for another, and for a renderer without a Korean voice or a face what its layout raises.
     """
@@ -135,7 +135,7 @@ def _common_vocabulary(sources: Mapping[Packed, Checkpoint], rows: Sequence[Unit
 
 
 def _require_bundle_folder(out_dir: Path) -> Path:
-    """The folder to write, which is absent, empty, or a bundle already. Raises OutputError."""
+    """Return the folder to write, which is absent, empty, or a bundle already. Raises OutputError."""
     if not out_dir.is_dir():
         return require_writable(out_dir, "the bundle")
     require_writable(out_dir / ABOUT, "the bundle")

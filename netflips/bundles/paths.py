@@ -13,7 +13,7 @@ from unit2av.stage import RENDERER
 
 
 def require_bundle() -> Bundle:
-    """The bundle that is used by default. Raises InputError when there is none."""
+    """Return the bundle that is used by default. Raises InputError when there is none."""
     bundle = find_bundle()
     if bundle is None:
         raise InputError("no models come with this installation", hint="`make train-demo` makes the demo bundle")
@@ -21,13 +21,13 @@ def require_bundle() -> Bundle:
 
 
 def bundle_paths(bundle: Bundle | None = None) -> ModelPaths:
-    """The checkpoints of a bundle; None = the default one. Raises InputError when there is none."""
+    """Return the checkpoints of a bundle; None = the default one. Raises InputError when there is none."""
     bundle = bundle or require_bundle()
     return ModelPaths.of({stage: bundle.checkpoint(stage) for stage in needed_stages()}, None, _others(bundle))
 
 
 def given_or_bundle(options: Any) -> ModelPaths:
-    """The checkpoints that a command was given with the flags of the stages, or where none was, those of the bundle.
+    """Return the checkpoints that a command was given with the flags of the stages, or where none was, those of the bundle.
 
     A model that not every dub needs is taken from the bundle that the others lie in, unless it was given with a flag of its own.
     The cascade needs the renderer alone, and for speech that is given the unit encoder; such speech needs no translator.
@@ -45,6 +45,6 @@ def given_or_bundle(options: Any) -> ModelPaths:
 
 
 def _others(bundle: Bundle) -> dict[str, Path]:
-    """The models of a bundle that not every dub needs, by name."""
+    """Return the models of a bundle that not every dub needs, by name."""
     optional = (one for one in bundle.models if one.stage.place == "optional")
     return {one.part: bundle.folder / one.file for one in optional}

@@ -62,7 +62,7 @@ def nearest_reference(units: Units, references: Sequence[Reference]) -> Match:
 
 
 @dataclass(frozen=True, eq=False)
-class Phrasebook:
+class KnownPhrases:
     """The reference sentences of a bundle, in which what was heard and what is said are looked up."""
 
     references: Sequence[Reference]

@@ -32,7 +32,7 @@ def require_road(road: CascadeModels) -> None:
 
 
 def engines_of(models: Models, road: CascadeModels, source: str, target: str) -> Engines:
-    """The engines of a road, opened when they are asked for first.
+    """Return the engines of a road, opened when they are asked for first.
 
     Raises what opening them raises, and LanguageError where one of them lacks a language.
     """

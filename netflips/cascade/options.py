@@ -65,7 +65,7 @@ class RoadFlags:
     """limit of translated units, 0 = none (default: as the checkpoint says, 200)"""
 
     def cascade_models(self) -> CascadeModels | None:
-        """The cascade where it is asked for. A model that is not given is that of the set `korean`, where it was fetched.
+        """Return the cascade where it is asked for. A model that is not given is that of the set `korean`, where it was fetched.
 
         Raises UsageError for options of the other road, or models that are missing.
         """

@@ -17,10 +17,10 @@ class Pieces(Protocol):
     """Cuts text, and puts it together again."""
 
     def cut(self, text: str) -> list[str]:
-        """The pieces of a sentence, without marks."""
+        """Return the pieces of a sentence, without marks."""
 
     def join(self, pieces: Sequence[str]) -> str:
-        """The text that pieces spell."""
+        """Return the text that pieces spell."""
 
 
 class SentencePieces:
@@ -30,11 +30,11 @@ class SentencePieces:
         self._processor = processor
 
     def cut(self, text: str) -> list[str]:
-        """The pieces of a sentence, without marks."""
+        """Return the pieces of a sentence, without marks."""
         return list(self._processor.encode(text, out_type=str))
 
     def join(self, pieces: Sequence[str]) -> str:
-        """The text that pieces spell."""
+        """Return the text that pieces spell."""
         return str(self._processor.decode(list(pieces)))
 
 
@@ -45,23 +45,24 @@ class TokenizerPieces:
         self._tokenizer = tokenizer
 
     def cut(self, text: str) -> list[str]:
-        """The pieces of a sentence, without marks."""
+        """Return the pieces of a sentence, without marks."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).tokens)
 
     def join(self, pieces: Sequence[str]) -> str:
-        """The text that pieces spell."""
+        """Return the text that pieces spell."""
         rows = [self._tokenizer.token_to_id(piece) for piece in pieces]
         return str(self._tokenizer.decode([row for row in rows if row is not None]))
 
 
 def pair_files(folder: Path) -> tuple[Path, Path] | None:
-    """The SentencePiece models of both sides of a translator between two languages; None where there are none."""
+    """Return the SentencePiece models of both sides of a translator between two languages; None where there are none."""
     pairs = ((folder / source, folder / target) for source, target in _OF_PAIRS)
     return next((pair for pair in pairs if all(path.is_file() for path in pair)), None)
 
 
 def pieces_file(folder: Path, what: str) -> Path:
-    """Which file of a folder cuts text: its SentencePiece model, else `tokenizer.json`. Raises InputError where there is none."""
+    """Return which file of a folder cuts text: its SentencePiece model, else `tokenizer.json`. Raises InputError where there is
+    none."""
     found = sorted(folder.glob(_SENTENCEPIECE))
     if len(found) == 1:
         return found[0]

@@ -119,8 +119,8 @@ def open_text_translator(folder: Path, device: str = "auto", precision: str = "f
 
 
 def require_translator_folder(folder: Path) -> tuple[dict[str, str], tuple[Path, Path]]:
-    """The tokens of a folder's languages, and the files that cut text and join it; raises InputError for one that holds no such
-    translator. One between two languages has no tokens; which languages it has, the folder's name says.
+    """Return the tokens of a folder's languages, and the files that cut text and join it; raises InputError for one that holds no
+    such translator. One between two languages has no tokens; which languages it has, the folder's name says.
     """
     folder = require_engine_folder(folder, SEQUENCE_TO_SEQUENCE, _WHAT, _NEEDED, _HINT)
     words = words_in(folder, *_VOCABULARIES)
@@ -163,7 +163,7 @@ def _try(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _adds_end(folder: Path) -> bool:
-    """Whether the engine itself marks the end of a source text, by the folder's configuration."""
+    """Return whether the engine itself marks the end of a source text, by the folder's configuration."""
     path = folder / "config.json"
     content = read_json(path, "the configuration") if path.is_file() else {}
     return isinstance(content, dict) and content.get("add_source_eos") is True
@@ -213,7 +213,8 @@ _NLLB_NAMES = {
 
 
 def language_tokens(vocabulary: Iterable[str]) -> dict[str, str]:
-    """The tokens of a translator's languages, by the two-letter name: `{"ko": "kor_Hang"}` of NLLB, `{"ko": "__ko__"}` of M2M-100.
+    """Return the tokens of a translator's languages, by the two-letter name: `{"ko": "kor_Hang"}` of NLLB, `{"ko": "__ko__"}` of
+    M2M-100.
 
     Empty for another translator. NLLB's languages without a two-letter name are left out.
     """
@@ -234,7 +235,7 @@ _SHORT = frozenset(("mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "
 
 
 def sentences_of(text: str) -> list[str]:
-    """The sentences of a text in order, without blanks around them; a line ends one. Nothing is lost but blanks."""
+    """Return the sentences of a text in order, without blanks around them; a line ends one. Nothing is lost but blanks."""
     return [sentence for line in text.splitlines() for sentence in _cut(line)]
 
 

@@ -10,7 +10,7 @@ from netflips.script.types import SpokenSound
 
 
 def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
-    """What is read beside the video, in words and by path. Raises InputError for a file that is not there."""
+    """Return what is read beside the video, in words and by path. Raises InputError for a file that is not there."""
     recording = options.recording
     given = {
         "the voice (--speaker-path)": options.speaker,
@@ -34,7 +34,7 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
 
 
 def voices_of(options: DubOptions) -> dict[str, list[Path]]:
-    """The voices that a speaker map names."""
+    """Return the voices that a speaker map names."""
     if options.recording.speaker_map is None:
         return {}
     voices = [one.voice for one in read_speaker_map(options.recording.speaker_map).speakers.values()]
@@ -42,6 +42,6 @@ def voices_of(options: DubOptions) -> dict[str, list[Path]]:
 
 
 def outputs_of(options: DubOptions) -> dict[str, list[Path]]:
-    """What is written beside the dubbed video."""
+    """Return what is written beside the dubbed video."""
     written = options.recording.segments_out
     return {} if written is None else {"the segments file (--segments)": [written]}

@@ -83,7 +83,7 @@ class SpeechFlags:
     """let given speech sound as it is; lips and times fit it"""
 
     def given_speech(self) -> GivenSpeech:
-        """What was asked for. Raises UsageError and InputError."""
+        """Return what was asked for. Raises UsageError and InputError."""
         command = () if self.speak_with is None else parse_command(self.speak_with, SPEAK_WITH)
         if self.speech_in is not None and not self.speech_in.is_dir():
             require_file(self.speech_in, f"the speech of {SPEECH_IN}")

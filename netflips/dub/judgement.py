@@ -13,8 +13,8 @@ from avcore.notes import Note, NoteKind
 from avcore.understanding import Evidence, Understanding, of_hearing, of_recording, of_text, of_utterance, repeats_a_stretch, worst
 from avcore.units import Units
 from avcore.units.domain import PICTURE_CAUSE, Stretch, outside_note
-from netflips.bundles.references import Phrasebook, read_references
-from netflips.dub.utterances import Utterance
+from netflips.bundles.references import KnownPhrases, read_references
+from netflips.dub.utterances import TimedUtterance
 from netflips.models import Models
 from unit2text.stage import TEXT_READER
 from unit2text.takes import UNITS
@@ -87,7 +87,7 @@ def judge_utterance(models: Models, heard: TrustedUnits, translated: Scored, is_
 
 
 def _says_other(models: Models, heard: TrustedUnits, translated: Scored) -> Note | None:
-    """What a translation says in place of what was heard; None where it says that, or a bundle has nothing to read it by."""
+    """Return what a translation says in place of what was heard; None where it says that, or a bundle has nothing to read it by."""
     bundle = None if models.paths.utut is None else bundle_of(models.paths.utut)
     units = heard.extraction.units
     if bundle is None or not bundle.references.is_file() or models.paths.other(TEXT_READER) is None or not len(translated.units):
@@ -95,7 +95,7 @@ def _says_other(models: Models, heard: TrustedUnits, translated: Scored) -> Note
     reader = models.other(TEXT_READER)
     if reader.takes != UNITS or units.durations is None or units.language not in reader.languages:
         return None
-    book = models.kept("phrasebook", lambda: Phrasebook(read_references(bundle.references)))
+    book = models.kept("phrasebook", lambda: KnownPhrases(read_references(bundle.references)))
     words = book.other_words(reader.read(units, units.language).text, translated.units)
     return SAYS_OTHER(heard=", ".join(one for one, _ in words), said=", ".join(other for _, other in words)) if words else None
 
@@ -113,7 +113,7 @@ def judge_text(speller: Any, text: str, language: str, heard: Transcript | None 
     return UtteranceJudgement(None, None, None, () if note is None else (note,), worst(hearing, of_text(share)))
 
 
-def whole_of(judged: Mapping[int, UtteranceJudgement], utterances: Sequence[Utterance]) -> Understanding:
+def whole_of(judged: Mapping[int, UtteranceJudgement], utterances: Sequence[TimedUtterance]) -> Understanding:
     """Measure a recording by its utterances. judged: by number, those of which anything is known."""
     return of_recording((judged[one.number].understanding, one.seconds) for one in utterances if one.number in judged)
 
@@ -130,6 +130,6 @@ def go_on(understanding: Understanding) -> None:
 
 
 def outside_notes(judged: Mapping[int, UtteranceJudgement]) -> dict[int, Note]:
-    """The notes of the utterances of a recording that are outside, by number; each says among how many."""
+    """Return the notes of the utterances of a recording that are outside, by number; each says among how many."""
     strange = {number: one.notice for number, one in judged.items() if one.notice is not None}
     return {number: Note(note.code, {**note.values, "among": len(judged)}) for number, note in strange.items()}

@@ -18,7 +18,7 @@ from netflips.published.store import usual_model
 from netflips.subtitles.beside import Subtitling
 from netflips.subtitles.dubbed import SIDES, TARGET
 from unit2av.inference_options import unit_offset
-from unit2av.lipsync.backend import MouthChoice, lips_flag
+from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class SubtitleFlags:
     """text reader for the report and subtitles (default: the bundle's)"""
 
     def subtitling(self) -> Subtitling | None:
-        """What was asked for, None = no subtitles. Raises UsageError for what cannot be."""
+        """Return what was asked for, None = no subtitles. Raises UsageError for what cannot be."""
         if self.subtitles is None and not self.burn_subtitles and not self.embed_subtitles and self.subtitle_font is None:
             return None
         sides = () if self.subtitles is None else tuple(side.strip() for side in self.subtitles.split(","))
@@ -102,7 +102,7 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
     """existing 96x96 lip video at 25 fps, in place of finding the lips"""
     in_bbox_path: Path | None = flag(default=None, file=Input("the face boxes"))
     """existing face boxes (.bbox.pkl), in place of finding the face"""
-    lips: MouthChoice = lips_flag()
+    lips: LipSyncChoice = lips_flag()
     hard_paste: bool = flag(default=False)
     """paste the whole face with hard edges, as published"""
     label: str = flag("--burn-label", default="", nargs="?", const="synthetic speech and lips", metavar="TEXT")

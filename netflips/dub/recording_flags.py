@@ -61,7 +61,7 @@ class RecordingFlags(SpeechFlags, RoadFlags):
     """where finished work is kept, so that a stopped run goes on (default: <output>.work beside the output)"""
 
     def recording(self) -> RecordingOptions:
-        """What was asked for. Raises UsageError for what cannot be."""
+        """Return what was asked for. Raises UsageError for what cannot be."""
         if self.segments is not None:
             require_segment_name(self.segments, "--segments")
         if self.segments_in is not None:

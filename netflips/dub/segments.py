@@ -9,8 +9,8 @@ from typing import Any
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.texts import parse_json, read_text
-from netflips.dub.utterances import Span, Utterance, number_utterances
-from netflips.script.imports import is_script, rows_of
+from netflips.dub.utterances import Span, TimedUtterance, number_utterances
+from netflips.script.imports import is_script, segment_rows
 from netflips.subtitles.given import LEAST_S, SLACK_S, SUBTITLE_SUFFIXES, is_subtitles, read_subtitles
 
 _WHAT = "the utterance times"
@@ -27,7 +27,7 @@ def require_segment_name(path: Path, flag: str, suffixes: Sequence[str] = _WRITT
     return path
 
 
-def write_segments(path: Path, utterances: Sequence[Utterance], texts: Mapping[int, Mapping[str, Any]] | None = None) -> None:
+def write_segments(path: Path, utterances: Sequence[TimedUtterance], texts: Mapping[int, Mapping[str, Any]] | None = None) -> None:
     """Write the times (source time, seconds) as JSON or SRT, by the name's ending. Raises UsageError, OutputError.
 
     texts: what the JSON says beside the times, by the utterance's number: `source_text` and such.
@@ -40,13 +40,13 @@ def write_segments(path: Path, utterances: Sequence[Utterance], texts: Mapping[i
     )
 
 
-def segments_json(utterances: Sequence[Utterance], texts: Mapping[int, Mapping[str, Any]]) -> str:
-    """What `write_segments` writes as JSON."""
+def segments_json(utterances: Sequence[TimedUtterance], texts: Mapping[int, Mapping[str, Any]]) -> str:
+    """Return what `write_segments` writes as JSON."""
     rows = [{"number": one.number, "start_s": one.start_s, "end_s": one.end_s, **texts.get(one.number, {})} for one in utterances]
     return json.dumps({"utterances": rows}, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_segments(path: Path, duration_s: float, source: str = "", target: str = "") -> list[Utterance]:
+def read_segments(path: Path, duration_s: float, source: str = "", target: str = "") -> list[TimedUtterance]:
     """Read a user's own times: what `write_segments` writes, a JSON list of the same rows or of pairs, or subtitles.
 
     Subtitles are put right (see `netflips.subtitles.given`). Raises InputError, which names the entry of JSON whose times are none,
@@ -68,7 +68,7 @@ def _json_spans(path: Path, text: str) -> list[Span]:
         content = parse_json(text)
     except ValueError as error:
         raise InputError(f"{_WHAT} are no JSON", path=path, found=error) from error
-    rows = rows_of(path) if is_script(content) else content.get("utterances") if isinstance(content, dict) else content
+    rows = segment_rows(path) if is_script(content) else content.get("utterances") if isinstance(content, dict) else content
     if not isinstance(rows, list):
         raise InputError(
             f"{_WHAT} cannot be read", path=path, expected='a list, or {"utterances": [...]}', found=type(rows).__name__

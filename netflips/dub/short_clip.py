@@ -64,7 +64,7 @@ from netflips.subtitles.beside import write_beside
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import check_font, painter_of, shows_texts, tracks_of
 from netflips.subtitles.reader import reader_of
-from unit2av.lipsync.choose import opened_mouth
+from unit2av.lipsync.choose import opened_lip_sync
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.rendering import FaceOf, Talk, drawn, faces_by_index, num_pictures_for, steady, told_of_speech, write_in_step
 from unit2av.speakers.voice_of import read_voice, voice_of
@@ -227,7 +227,7 @@ class ShortDub:
         depth, batch = pictures_ahead(info.width, info.height), pictures_at_once(info.width, info.height, BATCH_PICTURES)
         comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)
         choice = replace(options.mouth, is_hard=options.hard_paste)
-        opened = opened_mouth(choice, models.paths.unit2av, models.how.device, models.how.precision, models.renderer, batch)
+        opened = opened_lip_sync(choice, models.paths.unit2av, models.how.device, models.how.precision, models.renderer, batch)
         with opened as mouth:
             self._mouth = mouth.name
             told, sound = told_of_speech(mouth, said, clock.timed(models.vocoder.iter_synthesize(said, voice), "speech"))

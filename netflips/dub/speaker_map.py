@@ -45,7 +45,7 @@ class SpeakerMap:
     speakers: dict[str, SpeakerSettings] = field(default_factory=dict)
 
     def settings(self, name: str) -> SpeakerSettings:
-        """What was asked for a speaker."""
+        """Return what was asked for a speaker."""
         return self.speakers.get(name, SpeakerSettings())
 
     def require_known(self, num_utterances: int, path: Path) -> None:

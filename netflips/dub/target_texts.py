@@ -16,7 +16,7 @@ from avcore.errors import InputError
 from avcore.notes import Note
 from avcore.texts import read_json
 from avcore.units import Units
-from netflips.script.imports import is_script, rows_of
+from netflips.script.imports import is_script, segment_rows
 from netflips.script.notes import ONLY_TIMES, TEXTS_LEFT_OUT
 from netflips.subtitles.dubbed import SOURCE, TARGET
 from netflips.subtitles.given import is_subtitles, read_subtitles
@@ -28,7 +28,7 @@ _WHAT = "the utterance times"
 
 
 def read_target_texts(path: Path, language: str, source: str = "", is_spelt: bool = True) -> dict[int, str]:
-    """The texts to be said in a language, by the number of the utterance, from 1; none where the file holds times alone.
+    """Return the texts to be said in a language, by the number of the utterance, from 1; none where the file holds times alone.
 
     source: the language that is heard. is_spelt: the text-to-unit model says them, not a program that reads by itself.
 
@@ -46,7 +46,8 @@ def read_target_texts(path: Path, language: str, source: str = "", is_spelt: boo
 
 
 def read_source_texts(path: Path, language: str = "", target: str = "") -> dict[int, str]:
-    """What is said in the original, as the user wrote it, by the number of the utterance, from 1: over text, that is translated.
+    """Return what is said in the original, as the user wrote it, by the number of the utterance, from 1: over text, that is
+    translated.
 
     language: of the original; target: of the dub.
 
@@ -59,7 +60,8 @@ def read_source_texts(path: Path, language: str = "", target: str = "") -> dict[
 
 
 def told_notes(path: Path, duration_s: float, source: str, target: str) -> list[Note]:
-    """What to tell a user of the file: what was put right in it, and what is not said. Raises InputError as the readers do."""
+    """Return what to tell a user of the file: what was put right in it, and what is not said. Raises InputError as the readers
+    do."""
     if is_subtitles(path):
         given = read_subtitles(path, source, target)
         is_strange = not given.side and any(one.text for one in given.cues)
@@ -71,18 +73,18 @@ def told_notes(path: Path, duration_s: float, source: str, target: str) -> list[
 
 
 def _rows(path: Path, source: str, target: str) -> dict[int, dict[str, Any]]:
-    """The entries that are objects, by the number of the utterance; none where the file holds times alone."""
+    """Return the entries that are objects, by the number of the utterance; none where the file holds times alone."""
     if is_subtitles(path):
         given = read_subtitles(path, source, target) if path.is_file() else None
         name = {SOURCE: SOURCE_TEXT, TARGET: TARGET_TEXT}.get("" if given is None else given.side)
         return {} if name is None or given is None else {number: {name: one.text} for number, one in enumerate(given.cues, 1)}
     content = read_json(path, _WHAT)
-    rows = rows_of(path) if is_script(content) else content.get("utterances") if isinstance(content, dict) else content
+    rows = segment_rows(path) if is_script(content) else content.get("utterances") if isinstance(content, dict) else content
     return {number: row for number, row in enumerate(rows or [], 1) if isinstance(row, dict)}
 
 
 def _is_translated(row: dict[str, Any]) -> bool:
-    """Whether the text is what a translation was read as, and nobody changed it."""
+    """Return whether the text is what a translation was read as, and nobody changed it."""
     texts = row.get(TARGET_TEXT), row.get(TRANSLATED_TEXT)
     said, translated = (unicodedata.normalize("NFC", text).split() if isinstance(text, str) else None for text in texts)
     return said is not None and said == translated

@@ -38,7 +38,7 @@ class UtteranceLength:
 
 
 @dataclass(frozen=True)
-class Utterance:
+class TimedUtterance:
     """Speech that is translated in one piece. number: from 1. start_s, end_s: whole milliseconds."""
 
     number: int
@@ -57,7 +57,7 @@ def cut_utterances(
     borders: Sequence[float] = (),
     length: UtteranceLength | None = None,
     quietest: Quietest | None = None,
-) -> list[Utterance]:
+) -> list[TimedUtterance]:
     """Divide speech into utterances that do not overlap and leave none of it out.
 
     speech: stretches in any order, which may touch or overlap. borders: times of cuts in the picture, and of changes of the
@@ -71,9 +71,9 @@ def cut_utterances(
     return number_utterances(spans, duration_s)
 
 
-def number_utterances(spans: Sequence[Span], duration_s: float) -> list[Utterance]:
+def number_utterances(spans: Sequence[Span], duration_s: float) -> list[TimedUtterance]:
     """Make utterances of spans in order, rounded outwards to milliseconds but never into a neighbour."""
-    utterances: list[Utterance] = []
+    utterances: list[TimedUtterance] = []
     for number, (start, end) in enumerate(spans, 1):
         earliest = utterances[-1].end_s if utterances else 0.0
         following = spans[number][0] if number < len(spans) else duration_s
@@ -81,7 +81,7 @@ def number_utterances(spans: Sequence[Span], duration_s: float) -> list[Utteranc
         last = ceil(min(end, duration_s) * _MILLISECONDS - 1e-6) / _MILLISECONDS
         if last > following:
             last = floor(following * _MILLISECONDS + 1e-6) / _MILLISECONDS
-        utterances.append(Utterance(number, first, last))
+        utterances.append(TimedUtterance(number, first, last))
     return utterances
 
 
@@ -111,7 +111,7 @@ def _pieces(stretch: Span, length: UtteranceLength, quietest: Quietest) -> list[
 
 
 def _must_part(pieces: Sequence[Span], borders: Sequence[float]) -> list[bool]:
-    """Whether an utterance must end with each piece."""
+    """Return whether an utterance must end with each piece."""
     parts = []
     for (_, end), (start, _) in pairwise(pieces):
         has_border = any(end <= border <= start for border in borders)

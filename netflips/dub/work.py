@@ -255,7 +255,7 @@ def _require_nothing_of_one_video(options: DubCommand) -> None:
 
 
 def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[Job]:
-    """Each video with an output of its name. What an earlier run put into a folder that is dubbed is none of its videos."""
+    """Return each video with an output of its name. What an earlier run put into a folder that is dubbed is none of its videos."""
 
     def output(video: Path) -> Path:
         return (out_dir or video.parent) / f"{video.stem}_{target}.mp4"
@@ -276,7 +276,7 @@ def _videos_in(folder: Path) -> list[Path]:
 
 
 def _is_ours(video: Path) -> bool:
-    """Whether a file says that NetfLips made it."""
+    """Return whether a file says that NetfLips made it."""
     try:
         return probe(video).comment.startswith(SYNTHETIC)
     except (MediaError, InputError):

@@ -7,7 +7,7 @@ from av2unit.clustering.features import mfcc_features, normalise_columns
 from avcore.arrays import Floats, Samples
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, UNIT_RATE, seconds_to_units, units_to_seconds
-from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, say
+from avdata.prepare.espeak import EspeakVoice, Phoneme, TimedSpeech, espeak_speech
 
 _VOICES = {"en": "en-us"}
 """espeak-ng's voices of languages that it does not call by their two letters."""
@@ -17,7 +17,8 @@ digital silence of a synthesiser is a sound of its own to the ear of a logarithm
 
 
 def mfcc_of(samples: Samples) -> Floats:
-    """What recordings are compared by: MFCC with differences of float32 [S] at 16 kHz, normalised, float32 [T, 39], 50 a second."""
+    """Return what recordings are compared by: MFCC with differences of float32 [S] at 16 kHz, normalised, float32 [T, 39], 50 a
+    second."""
     level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
     sound = np.random.default_rng(0).standard_normal(max(len(samples), 1)) * _FLOOR
     if level:
@@ -30,7 +31,7 @@ def phonemes_in(speech: Samples, text: str, language: str) -> tuple[Phoneme, ...
 
     Raises InputError or UsageError where espeak-ng cannot say the text.
     """
-    return carried_phonemes(say(text, EspeakVoice(_VOICES.get(language, language))), speech)
+    return carried_phonemes(espeak_speech(text, EspeakVoice(_VOICES.get(language, language))), speech)
 
 
 def carried_phonemes(reference: TimedSpeech, speech: Samples) -> tuple[Phoneme, ...]:

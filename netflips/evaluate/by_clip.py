@@ -75,7 +75,7 @@ class ByClip:
         return first, paired_bootstrap(above, other_above, below, other_below)
 
     def _parts(self, ids: Iterable[str]) -> tuple[list[float], list[float] | None]:
-        """What the figure of some clips is made of: their own, or the sums that a rate is taken over."""
+        """Return what the figure of some clips is made of: their own, or the sums that a rate is taken over."""
         if not self.sums:
             return [self.values[name] for name in ids], None
         chosen = [self.sums[name] for name in ids]

@@ -140,7 +140,7 @@ def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
 
 
 def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
-    """A line's case. Raises ValueError saying what is wrong with it."""
+    """Return a line's case. Raises ValueError saying what is wrong with it."""
     unknown = sorted(row.keys() - set(_FIELDS))
     if unknown:
         raise ValueError(f"it has {', '.join(unknown)}, which is none of {', '.join(_FIELDS)}")
@@ -229,7 +229,8 @@ def _rows(table: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _texts(table: Path, layout: Layout, texts: list[str]) -> list[str]:
-    """The text of each clip. Raises InputError where there are more or fewer, or empty ones. texts: as the table has them."""
+    """Return the text of each clip. Raises InputError where there are more or fewer, or empty ones. texts: as the table has
+    them."""
     if not texts:
         raise InputError("the table of the split is empty", path=table)
     path, count = table, len(texts)
@@ -245,7 +246,7 @@ def _texts(table: Path, layout: Layout, texts: list[str]) -> list[str]:
 
 
 def _by_name(folder: Path, split: str, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """The files of a folder, or of its part for the split, by their place in it and by their name, without the suffix."""
+    """Return the files of a folder, or of its part for the split, by their place in it and by their name, without the suffix."""
     inner = folder / split if (folder / split).is_dir() else folder
     if not inner.is_dir():
         raise InputError("there is no such folder", path=folder, hint="check the path")
@@ -260,7 +261,7 @@ def _by_name(folder: Path, split: str, suffixes: tuple[str, ...]) -> dict[str, P
 
 
 def _named(files: dict[str, Path], name: str, language: str = "") -> Path | None:
-    """The file of an id, by all of it or its last part; with the ending of a dub, as `_ko`, too."""
+    """Return the file of an id, by all of it or its last part; with the ending of a dub, as `_ko`, too."""
     plain = name.removesuffix(".mp3")
     for one in (plain, plain.rpartition("/")[2]):
         for ending in ("", f"_{language}" if language else ""):

@@ -38,8 +38,8 @@ Place = Callable[[float], float]
 
 
 def histogram(row: Row) -> Markup | None:
-    """How many clips have which value, with marks for the means of all subjects; None for fewer than two clips, and for values that
-    say yes or no, of which the mean says all."""
+    """Return how many clips have which value, with marks for the means of all subjects; None for fewer than two clips, and for
+    values that say yes or no, of which the mean says all."""
     cell = row.own
     if cell is None or len(cell.clips) < 2 or set(cell.clips.values()) <= {0.0, 1.0}:
         return None
@@ -86,7 +86,7 @@ def histogram(row: Row) -> Markup | None:
 
 
 def noise_curve(curve: Curve) -> Markup:
-    """A figure over the level of the noise, from clean to loud, with 95 % intervals as bands."""
+    """Return a figure over the level of the noise, from clean to loud, with 95 % intervals as bands."""
     left, top, right, bottom = _PLOT
     levels = sorted({level for points in curve.points.values() for level in points}, reverse=True)
     figures = [one for points in curve.points.values() for one in points.values()]
@@ -125,7 +125,7 @@ def noise_curve(curve: Curve) -> Markup:
 
 
 def _line(points: Sequence[tuple[float, Figure]], name: str, x: Place, y: Place) -> list[Markup]:
-    """A line with its points, above the band of its intervals."""
+    """Return a line with its points, above the band of its intervals."""
     known = [(level, one) for level, one in points if math.isfinite(one.low) and math.isfinite(one.high)]
     above = [f"{x(level)},{y(one.high)}" for level, one in known]
     below = [f"{x(level)},{y(one.low)}" for level, one in reversed(known)]
@@ -142,7 +142,7 @@ def _range(figures: Sequence[Figure]) -> tuple[float, float]:
 
 
 def standing_alone(drawn: Markup) -> str:
-    """A noise curve as a file of its own, with its colours in it."""
+    """Return a noise curve as a file of its own, with its colours in it."""
     style = element("style", Markup(_STYLE))
     return str(drawn).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(">", f">{style}", 1) + "\n"
 

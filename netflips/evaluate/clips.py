@@ -67,11 +67,13 @@ class Clip:
         )
 
     def faces(self) -> Sequence[Box | None]:
-        """Where the speaker's face is in each picture at 25 fps, [4] in pixels; None = none was found. Raises NoFaceError."""
+        """Return where the speaker's face is in each picture at 25 fps, [4] in pixels; None = none was found. Raises
+        NoFaceError."""
         return self.face.boxes
 
     def openings(self) -> Floats:
-        """The gap between the lips in each picture at 25 fps, over the distance of the eyes' corners; NaN = unseen: float32 [T]."""
+        """Return the gap between the lips in each picture at 25 fps, over the distance of the eyes' corners; NaN = unseen: float32
+        [T]."""
         return np.array([one.opening if one is not None and one.is_found else np.nan for one in self.face.frames], np.float32)
 
     @cached_property
@@ -132,11 +134,11 @@ class Case:
         return self.clips.voices_beside(self.files)
 
     def model(self, need: str) -> Any:
-        """The model that a need names."""
+        """Return the model that a need names."""
         return self.clips.judges.model(need)
 
     def there(self, outcome: Clip) -> frozenset[str]:
-        """What metrics may need of this case: its sides, and the models that there are."""
+        """Return what metrics may need of this case: its sides, and the models that there are."""
         sides: dict[str, object] = {SOURCE: self.source, REFERENCE: self.reference, REFERENCE_TEXT: self.reference_text}
         sides |= {FACES: outcome.info.has_video, OTHERS: self.clips.others_of(self.files)}
         return frozenset(name for name, is_there in sides.items() if is_there) | self.clips.judges.there
@@ -151,7 +153,7 @@ class Clips:
         self._voices: dict[Path, Floats | None] = {}
 
     def clip(self, path: Path, language: str = "") -> Clip:
-        """The clip of a file. language: that the recognizer listens for."""
+        """Return the clip of a file. language: that the recognizer listens for."""
         found = self._kept.pop(path, None) or Clip(path, self.judges, language)
         self._kept[path] = found
         while len(self._kept) > _MOST_CLIPS:
@@ -159,13 +161,13 @@ class Clips:
         return found
 
     def case(self, number: int) -> Case:
-        """A case by its number."""
+        """Return a case by its number."""
         files = self._cases[number]
         source, reference = (None if path is None else self.clip(path, files.language) for path in (files.source, files.reference))
         return Case(files.language, source, reference, files.reference_text or None, files.report, files, self)
 
     def outcome(self, number: int, subject: str = DUBBED, stand_in: Path | None = None) -> Clip | None:
-        """What stands in the dub's place; None where the case has no such subject. stand_in: the file of `TRUE_UNITS`."""
+        """Return what stands in the dub's place; None where the case has no such subject. stand_in: the file of `TRUE_UNITS`."""
         files = self._cases[number]
         path = files.standing(subject, stand_in)
         if path is None:
@@ -177,7 +179,7 @@ class Clips:
         return None if other is None else cast(Clip, UnderOtherSound(own, self.clip(other.dub, files.language)))
 
     def partner(self, number: int) -> CaseFiles | None:
-        """Whose sound a case gets in a shuffled pair: that of the next one with another text, None where there is none."""
+        """Return whose sound a case gets in a shuffled pair: that of the next one with another text, None where there is none."""
         own = self._cases[number]
         for step in range(1, len(self._cases)):
             other = self._cases[(number + step) % len(self._cases)]

@@ -26,7 +26,7 @@ _OTHERS = {
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="netflips evaluate",
         description="Measure models on material that they never heard or saw, made as it is needed. Stopped, it goes on where it "
@@ -78,7 +78,7 @@ def _work(options: argparse.Namespace) -> None:
     if bundle is None:
         raise UsageError("no models come with this installation", hint="give --bundle FOLDER")
     with loading():
-        exam = from_checkout("workshop.evaluate.demo")
+        exam = from_checkout("recipes.demo.evaluate.demo")
 
     exam.evaluate_demo(bundle, options)
 

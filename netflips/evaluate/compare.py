@@ -11,7 +11,7 @@ from avcore.runs import journal
 from netflips.evaluate import records
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.cases import DUBBED
-from netflips.evaluate.metric import Kind, all_metrics
+from netflips.evaluate.metric import FigureKind, all_metrics
 from netflips.evaluate.metrics.text import LIKENESS, compare_likeness
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_rows import values_of
@@ -27,7 +27,7 @@ class Compared:
     """One figure of two runs. first, second: over the clips that both have. failed: clips that only one of them could not take."""
 
     name: str
-    kind: Kind
+    kind: FigureKind
     first: float
     second: float
     difference: Difference
@@ -48,7 +48,7 @@ class RunFigure:
     """A figure of a run. tried: ids of the clips that it was asked of; failed: of those that it failed on. texts: what was heard
     and wanted, by id. heard_by: what listened."""
 
-    def __init__(self, name: str, kind: Kind, found: Collection[Record]) -> None:
+    def __init__(self, name: str, kind: FigureKind, found: Collection[Record]) -> None:
         self.kind, self.by_clip = kind, values_of(found, name, kind)
         self.tried, self.failed = {one.id for one in found}, {one.id for one in found if one.failed}
         self.texts = {one.id: (one.texts["heard"], one.texts["wanted"]) for one in found if {"heard", "wanted"} <= one.texts.keys()}
@@ -64,7 +64,7 @@ def read_run(folder: Path) -> tuple[set[str], dict[str, tuple[str, RunFigure]]]:
     if row is not None and row.keys() >= _OF_OLD_EXAM:
         hint = "`netflips evaluate demo` measures it again; its table.md and metrics.json stay as they are"
         raise InputError("this is an exam of an older NetfLips, whose figures are no longer taken", path=folder, hint=hint)
-    found = [one for (_, subject, _), one in records.read(folder).items() if subject == DUBBED]
+    found = [one for (_, subject, _), one in records.read_records(folder).items() if subject == DUBBED]
     if not found:
         hint = "netflips evaluate dubs writes it"
         raise InputError("there are no records of an evaluation", path=folder, expected=records.RECORDS, hint=hint)
@@ -103,7 +103,7 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
 
 
 def _likeness(
-    own: RunFigure, other: RunFigure, kinds: Mapping[str, Kind], language: str, failed: tuple[int, int]
+    own: RunFigure, other: RunFigure, kinds: Mapping[str, FigureKind], language: str, failed: tuple[int, int]
 ) -> list[Compared]:
     """BLEU and chrF over all texts together, which are no means over clips."""
     both = own.by_clip.shared(other.by_clip)
@@ -114,7 +114,7 @@ def _likeness(
     return [Compared(name, kinds[name], value, value + gap.value, gap, failed) for name, (value, gap) in compared.items()]
 
 
-def table(found: Sequence[Compared]) -> str:
+def comparison_table(found: Sequence[Compared]) -> str:
     """Return the comparison as Markdown."""
     lines = [["figure", "first", "second", "difference", "95 % interval", "p", "n", "verdict"]]
     for one in found:

@@ -68,13 +68,13 @@ class UnitHearing:
 
     def __init__(self, name: str, extractor: Extractor, reader: "UnitReader") -> None:
         """name: what reports call it. Raises UsageError for a reader of other things than units of sound."""
-        from netflips.listening import Listener, ReaderEar
+        from netflips.recognition import Listener, UnitRecogniser
         from unit2text.takes import UNITS
 
         if reader.takes != UNITS:
             raise UsageError("the recognizer must read units of sound", expected="a text reader of units", found=reader.path)
         self.name, self.languages = name, reader.languages
-        self._listener = Listener(ReaderEar(reader, extractor))
+        self._listener = Listener(UnitRecogniser(reader, extractor))
 
     def hear(self, speech: Samples, language: str | None = None) -> Transcript:
         """Return what speech float32 [S] at 16 kHz says; nothing where there is no speech. Raises LanguageError."""
@@ -220,7 +220,7 @@ _CONTRACT: type[SpeechRecognizer] = UnitHearing
 
 
 def asked(path: Path, speech: Samples) -> Floats:
-    """What a network answers to speech float32 [S] at 16 kHz, given as [1, S]: its first output, float32 [N].
+    """Return what a network answers to speech float32 [S] at 16 kHz, given as [1, S]: its first output, float32 [N].
 
     Raises CheckpointError for a file that is no such network, UsageError where onnxruntime is not installed.
     """
@@ -236,7 +236,7 @@ def asked(path: Path, speech: Samples) -> Floats:
 
 @cache
 def opened(path: Path) -> Any:
-    """A session on one thread. Raises CheckpointError or UsageError."""
+    """Return a session on one thread. Raises CheckpointError or UsageError."""
     try:
         import onnxruntime
     except ModuleNotFoundError as error:

@@ -29,7 +29,7 @@ _POLICY = "default-src 'none'; script-src '{script}'; style-src 'unsafe-inline';
 
 
 def build_listen_parser() -> Parser:
-    """The options of `evaluate listen`."""
+    """Return the options of `evaluate listen`."""
     parser = Parser(
         prog="netflips evaluate listen",
         description="Make one HTML file that plays pairs of two systems in random order, without saying which is which, and counts "
@@ -54,7 +54,7 @@ def _work(options: argparse.Namespace) -> None:
 
     if options.number < 1:
         raise UsageError("--number must be 1 or more", found=options.number)
-    sides = clips_of(options.first), clips_of(options.second)
+    sides = clips_to_hear(options.first), clips_to_hear(options.second)
     names = sorted(sides[0].keys() & sides[1].keys())
     if not names:
         raise InputError("the two have no clip in common", path=options.second, expected=f"names as in {options.first}")
@@ -84,7 +84,7 @@ def _work(options: argparse.Namespace) -> None:
     LOG.info("%s: %s of %d", options.out, several(len(chosen), "pair"), len(names))
 
 
-def clips_of(given: Path) -> dict[str, Path]:
+def clips_to_hear(given: Path) -> dict[str, Path]:
     """Clips by name: files of a folder by their name without the ending (`_ko` and the like left off), dubs of a manifest by id.
 
     Raises InputError for what holds none.
@@ -100,7 +100,7 @@ def clips_of(given: Path) -> dict[str, Path]:
 
 
 def intervals(most: int) -> list[list[tuple[float, float]]]:
-    """The 95 % interval of k of n for all n up to `most`, at [n][k]."""
+    """Return the 95 % interval of k of n for all n up to `most`, at [n][k]."""
     found = [[share([number < right for number in range(n)]) for right in range(n + 1)] for n in range(1, most + 1)]
     return [[(0.0, 1.0)], *([(round(one.low, 3), round(one.high, 3)) for one in row] for row in found)]
 
@@ -110,7 +110,7 @@ def _is_shown(path: Path) -> bool:
 
 
 def _data(path: Path) -> str:
-    """A clip as a data URI: a video as it is, or the beginning of its sound."""
+    """Return a clip as a data URI: a video as it is, or the beginning of its sound."""
     if _is_shown(path):
         return f"data:{_PLAYED[path.suffix.lower()]};base64," + b64encode(path.read_bytes()).decode("ascii")
     from netflips.evaluate.worst import sound_data

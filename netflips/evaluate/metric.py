@@ -50,7 +50,7 @@ def sums_of_rate(name: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Kind:
+class FigureKind:
     """What a figure is.
 
     title: as a table calls it. source: where it comes from; is_not: what it must not be taken for. unit: "" = a plain number. sums:
@@ -73,7 +73,7 @@ class Metric:
     """A function that measures, its figures by name, and what it needs beside the outcome; see `metric`."""
 
     measure: Callable[[Case, Clip], Measured]
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, FigureKind]
     needs: frozenset[str]
     place: int
     suits: tuple[str, ...]
@@ -92,7 +92,7 @@ class Metric:
 
 
 def metric(
-    *kinds: Kind,
+    *kinds: FigureKind,
     needs: Collection[str] = (),
     place: int,
     suits: tuple[str, ...] = (DUBS, SPEECH),
@@ -120,8 +120,8 @@ def all_metrics() -> tuple[Metric, ...]:
     return tuple(sorted(found, key=lambda metric: metric.place))
 
 
-def all_kinds() -> dict[str, Kind]:
-    """What each figure is, by name, in the order of tables."""
+def all_kinds() -> dict[str, FigureKind]:
+    """Return what each figure is, by name, in the order of tables."""
     return {name: kind for metric in all_metrics() for name, kind in metric.kinds.items()}
 
 
@@ -140,7 +140,7 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
 
 
 def chosen(text: str, suite: str) -> tuple[str, ...]:
-    """The figures that are asked for by names of presets, or of figures, which bring those of their metric along, as
+    """Return the figures that are asked for by names of presets, or of figures, which bring those of their metric along, as
     `cer,unit_sync`; "" = all that suit the suite.
 
     Raises UsageError for a name that is none; it lists them.
@@ -164,7 +164,7 @@ def chosen(text: str, suite: str) -> tuple[str, ...]:
 
 
 def measured(metric: Metric, case: Case, outcome: Clip, there: frozenset[str]) -> Measured:
-    """The figures of an outcome, each `Missing` where a need is not there. there: which needs there are for this case.
+    """Return the figures of an outcome, each `Missing` where a need is not there. there: which needs there are for this case.
 
     Raises NetflipsError where a side of it cannot be used.
     """
@@ -177,14 +177,14 @@ def measured(metric: Metric, case: Case, outcome: Clip, there: frozenset[str]) -
 
 
 def side(clip: Clip | None, what: str) -> Clip:
-    """A side that the metric's needs say is there. Raises MediaError where they were not looked at."""
+    """Return a side that the metric's needs say is there. Raises MediaError where they were not looked at."""
     if clip is None:
         raise MediaError(f"the case has no {what}")
     return clip
 
 
 def sound_of(clip: Clip) -> Samples:
-    """The sound of a clip, float32 [S] at 16 kHz. Raises NoSpeechError where it is silent."""
+    """Return the sound of a clip, float32 [S] at 16 kHz. Raises NoSpeechError where it is silent."""
     samples = clip.speech
     if not np.any(samples):
         raise NoSpeechError("there is only silence", path=clip.path)

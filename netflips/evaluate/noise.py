@@ -80,7 +80,7 @@ def music_noise(length: int, rng: np.random.Generator) -> Doubles:
 
 
 def file_noise(length: int, path: Path, seed: int) -> Doubles:
-    """A stretch of a sound file, from anywhere in it, repeated where it is too short: float64 [length].
+    """Return a stretch of a sound file, from anywhere in it, repeated where it is too short: float64 [length].
 
     Raises MediaError or InputError for a file that cannot be read or is silent.
     """

@@ -76,7 +76,7 @@ def add(folder: Path, records: Iterable[Record]) -> None:
     journal.append(folder / RECORDS, (one.to_row() for one in records), is_sealed=True)
 
 
-def read(folder: Path, is_repaired: bool = False) -> dict[Place, Record]:
+def read_records(folder: Path, is_repaired: bool = False) -> dict[Place, Record]:
     """Read the records of a folder, the last of each place. is_repaired: half and damaged lines are cut out, which are named."""
     path = folder / RECORDS
     if is_repaired:
@@ -127,7 +127,7 @@ def completed(
     `Measuring` is one. Raises NetflipsError for what concerns all cases; what is wrong with one is its record.
     """
     numbers = {name: number for number, name in enumerate(ids)}
-    known = {place: one for place, one in read(out_dir, is_repaired=True).items() if keys.get(place) == one.key}
+    known = {place: one for place, one in read_records(out_dir, is_repaired=True).items() if keys.get(place) == one.key}
     if known:
         LOG.info("%d of %d measures were done already", len(known), len(keys))
 

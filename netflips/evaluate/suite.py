@@ -108,7 +108,7 @@ def _pool(settings: SuiteSettings, worker_class: type[Worker], arguments: Sequen
 def _facts(
     cases: Sequence[CaseFiles], asked: Mapping[str, AskedFigures], judges: Judges, rows: Sequence[Row], found: Iterable[Record]
 ) -> dict[str, str]:
-    """What is to be known beside the figures."""
+    """Return what is to be known beside the figures."""
     facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
     heard_by = sorted({one.texts["recognizer"] for one in found if "recognizer" in one.texts})
     if heard_by:
@@ -125,7 +125,7 @@ def _facts(
 
 
 def _own_error(rows: Sequence[Row]) -> str:
-    """What the recognizer gets wrong of true speech, in words."""
+    """Return what the recognizer gets wrong of true speech, in words."""
     of_texts = (row for row in rows if row.name.rpartition(".")[2] in ("cer", "wer"))
     found = [(row.title, figure) for row in of_texts if (figure := row.figure_of(TRUTH)) is not None]
     said = [f"{title} {tables.number(figure.value)} ({several(figure.n, 'clip')})" for title, figure in found]

@@ -13,7 +13,7 @@ from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder, require_file, require_place, write_text
 from avcore.loading import loading
 from avcore.outputs import Input, Output, keep_folder_apart
-from avcore.plain_text import say
+from avcore.plain_text import print_text
 from avcore.progress import bars
 from avcore.units.vocabulary import normalise_language
 from avcore.usage import add_quiet_options
@@ -214,9 +214,9 @@ def _run(
     check_media(cases, manifest)
     with bars(options.quiet) as progress:
         told = run_suite(cases, settings, folder, progress)
-    say(f"{facts_text(told)}\n{markdown(told.rows)}".rstrip("\n"))
+    print_text(f"{facts_text(told)}\n{markdown(told.rows)}".rstrip("\n"))
     for curve in told.curves:
-        say(curve.sentence)
+        print_text(curve.sentence)
     if is_kept:
         LOG.info("written: %s", folder / PAGE)
 
@@ -292,14 +292,14 @@ def _sweep(options: argparse.Namespace) -> "Sweep | None":
 
 def _compare(options: argparse.Namespace) -> None:
     with loading():
-        from netflips.evaluate.compare import compare, comparison_json, table
+        from netflips.evaluate.compare import compare, comparison_json, comparison_table
 
     found, notes = compare(options.first, options.second)
     if options.json is not None:
         write_text(options.json, json.dumps(comparison_json(found, notes), indent=1) + "\n")
     for note in notes:
         LOG.warning("%s", note)
-    say(table(found).rstrip("\n"))
+    print_text(comparison_table(found).rstrip("\n"))
 
 
 COMMANDS = {

@@ -11,7 +11,7 @@ from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH, CaseFiles
 from netflips.evaluate.measuring import AskedFigures
-from netflips.evaluate.metric import Kind, Missing
+from netflips.evaluate.metric import FigureKind, Missing
 from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, corpus_likeness
 from netflips.evaluate.records import Place, Record
 
@@ -59,7 +59,7 @@ class Row:
 
     name: str
     measure: str
-    kind: Kind
+    kind: FigureKind
     cells: Mapping[str, Cell]
     signature: str = ""
     goal: float | None = None
@@ -89,7 +89,7 @@ class Row:
 
 
 def row_name(group: str, figure: str) -> str:
-    """What a row is called."""
+    """Return what a row is called."""
     return f"{group}.{figure}" if group else figure
 
 
@@ -127,7 +127,7 @@ def _corpus(records: Iterable[Record], language: str) -> Mapping[str, CorpusScor
     return corpus_likeness([heard for heard, _ in pairs], [wanted for _, wanted in pairs], language) if pairs else {}
 
 
-def _cell(name: str, kind: Kind, records: Sequence[Record], whole: CorpusScore | Missing | None) -> Cell:
+def _cell(name: str, kind: FigureKind, records: Sequence[Record], whole: CorpusScore | Missing | None) -> Cell:
     failed, tried = sum(bool(one.failed) for one in records), [one.id for one in records]
     reasons = dict(Counter(one.missing[name] for one in records if name in one.missing))
     found = values_of(records, name, kind)
@@ -137,8 +137,8 @@ def _cell(name: str, kind: Kind, records: Sequence[Record], whole: CorpusScore |
     return Cell(figure, failed, reasons, {} if figure is None else found.values, tried)
 
 
-def values_of(records: Iterable[Record], name: str, kind: Kind) -> ByClip:
-    """A figure of the clips that have it."""
+def values_of(records: Iterable[Record], name: str, kind: FigureKind) -> ByClip:
+    """Return a figure of the clips that have it."""
     have = {one.id: one.figures for one in records if name in one.figures}
     above, below = kind.sums or ("", "")
     sums = {one: (figures[above], figures[below]) for one, figures in have.items()} if kind.sums else {}
@@ -146,7 +146,7 @@ def values_of(records: Iterable[Record], name: str, kind: Kind) -> ByClip:
 
 
 def _most_often(reasons: Mapping[str, int]) -> str:
-    """The reason of most clips, and that there are others."""
+    """Return the reason of most clips, and that there are others."""
     first = max(reasons, key=lambda one: reasons[one])
     return first if len(reasons) == 1 else f"{first} (and {several(len(reasons) - 1, 'other reason')})"
 

@@ -98,7 +98,7 @@ def run_sweep(
 
 
 def subject_of(modalities: str, noise: str = "", level: float = 0.0) -> str:
-    """What a record of the sweep is of."""
+    """Return what a record of the sweep is of."""
     return VIDEO if modalities == VIDEO else f"{noise}@{level:g}:{modalities}"
 
 
@@ -136,7 +136,7 @@ class Sweeper(Measuring):
         _ = self._models, self._judges.recognizer if self._is_heard else None
 
     def _measure(self, number: int, tasks: Sequence[Task]) -> Iterator[Record]:
-        """What is left of a case; where its lips cannot be seen, all of it has failed."""
+        """Yield what is left of a case; where its lips cannot be seen, all of it has failed."""
         case, models, left = self._cases[number], self._models, {subject for subject, *_ in tasks}
         assert case.source is not None
         key, clip = self.key(case), self._clips.clip(case.source)
@@ -181,7 +181,7 @@ class Sweeper(Measuring):
         return Record.of((case.id, subject, NOISE), key, figures, texts)
 
     def _said(self, units: Units, language: str) -> str:
-        """What the recognizer hears of the translation of units, spoken in nobody's voice."""
+        """Return what the recognizer hears of the translation of units, spoken in nobody's voice."""
         from unit2av.speakers.voice_of import neutral_voice
 
         translation = self._models.translator.translate(units, self._sweep.source, language or "ko")

@@ -8,7 +8,7 @@ from avcore.command import EXIT_FAILED, LOG, Parser
 from avcore.errors import NetflipsError, NoFaceError, OutputError
 from avcore.loading import loading
 from avcore.outputs import Input, Output
-from avcore.plain_text import say, several
+from avcore.plain_text import print_text, several
 from avcore.runs.journal import write_rows
 from avcore.usage import add_quiet_options
 
@@ -16,7 +16,7 @@ _HEAD = f"{'video':<40} {'from':>7} {'to':>7}  {'LSE-C':>6} {'LSE-D':>6} {'offse
 
 
 def build_sync_parser() -> Parser:
-    """The options of `evaluate sync`."""
+    """Return the options of `evaluate sync`."""
     parser = Parser(
         prog="netflips evaluate sync",
         description="How well lips and sound agree, by SyncNet: LSE-C (more is better) and LSE-D (less is better) of every face "
@@ -43,14 +43,14 @@ def _work(options: argparse.Namespace) -> int | None:
 
     network, rows, failed = load_syncnet(options.syncnet), list[dict[str, Any]](), 0
     least = LeastFace(options.least_pictures, options.least_face)
-    say(_HEAD)
+    print_text(_HEAD)
     for video in options.videos:
         try:
             for clip in clips_of(video, least):
                 found = lip_sync(network, clip.pictures, clip.sound, options.published)
                 rows.append({"video": str(video), "from_s": clip.start_s, "to_s": clip.end_s, **asdict(found)})
                 figures = f"{found.confidence:6.3f} {found.distance:6.3f} {found.offset:6d} {found.at_zero:6.3f} {found.windows:7d}"
-                say(f"{video.name[:40]:<40} {clip.start_s:7.2f} {clip.end_s:7.2f}  {figures}")
+                print_text(f"{video.name[:40]:<40} {clip.start_s:7.2f} {clip.end_s:7.2f}  {figures}")
         except OutputError:
             raise
         except NetflipsError as error:
@@ -62,7 +62,7 @@ def _work(options: argparse.Namespace) -> int | None:
         raise NoFaceError("no video could be measured", expected="a face that speaks for four seconds, and sound")
     if rows:
         mean = (sum(float(row[name]) for row in rows) / len(rows) for name in ("confidence", "distance"))
-        say("mean of {}: LSE-C {:.3f}, LSE-D {:.3f}".format(several(len(rows), "face"), *mean))
+        print_text("mean of {}: LSE-C {:.3f}, LSE-D {:.3f}".format(several(len(rows), "face"), *mean))
     return EXIT_FAILED if failed else None
 
 

@@ -21,37 +21,37 @@ _LATEX_SIGNS = {"higher": r"$\geq$", "lower": r"$\leq$", "near": r"$\approx$"}
 
 
 def three_places(figure: Figure | None) -> str:
-    """A figure in three places that count; a dash where there is none."""
+    """Return a figure in three places that count; a dash where there is none."""
     return _DASH if figure is None else number(figure.value)
 
 
 def number(value: float) -> str:
-    """A number with as many places as say something."""
+    """Return a number with as many places as say something."""
     size = abs(value)
     return f"{value:.0f}" if size >= 1000 else f"{value:.1f}" if size >= 100 else f"{value:.2f}" if size >= 10 else f"{value:.3f}"
 
 
 def interval(figure: Figure | None) -> str:
-    """The 95 % interval of a figure; "" where one clip has none."""
+    """Return the 95 % interval of a figure; "" where one clip has none."""
     if figure is None or not (math.isfinite(figure.low) and math.isfinite(figure.high)):
         return ""
     return f"{number(figure.low)} to {number(figure.high)}"
 
 
 def title(row: Row) -> str:
-    """A row's title with its unit, and which way is better."""
+    """Return a row's title with its unit, and which way is better."""
     unit = f", {row.kind.unit}" if row.kind.unit else ""
     return f"{row.title}{unit} {ARROWS[row.kind.better]}"
 
 
 def subjects_of(rows: Sequence[Row]) -> list[str]:
-    """The columns: subjects of which anything was measured, in their order."""
+    """Return the columns: subjects of which anything was measured, in their order."""
     there = {subject for row in rows for subject, cell in row.cells.items() if cell.figure is not None}
     return [subject for subject in SUBJECT_TITLES if subject in there]
 
 
 def notes(row: Row) -> str:
-    """What is to be said of a row: why figures of dubs are missing, where baselines failed, how it was computed."""
+    """Return what is to be said of a row: why figures of dubs are missing, where baselines failed, how it was computed."""
     own = row.own
     said = [own.why] if own is not None and own.why else []
     failed = [(SUBJECT_TITLES[name], cell.failed) for name, cell in row.cells.items() if cell is not own and cell.failed]
@@ -60,7 +60,7 @@ def notes(row: Row) -> str:
 
 
 def goal(row: Row, signs: dict[str, str] = _SIGNS) -> str:
-    """What a figure should reach, and whether it does; "" where there is no goal."""
+    """Return what a figure should reach, and whether it does; "" where there is no goal."""
     if row.goal is None:
         return ""
     reached = {True: ", met", False: ", missed", None: ""}[row.is_met]
@@ -68,7 +68,7 @@ def goal(row: Row, signs: dict[str, str] = _SIGNS) -> str:
 
 
 def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
-    """The lines of a table: a title and its row. Figures of one measure that all lack for one reason share a line."""
+    """Return the lines of a table: a title and its row. Figures of one measure that all lack for one reason share a line."""
     lines = list[tuple[str, Row]]()
     for _, group in groupby(rows, key=lambda row: (row.group, row.measure)):
         of_measure = list(group)

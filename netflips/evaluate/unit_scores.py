@@ -83,7 +83,7 @@ def score(pairs: Sequence[Pair]) -> UnitScores:
     )
 
 
-def rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+def score_rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     """Figures and units of each utterance; BLEU of one sentence takes the orders that it is long enough for."""
     bleu, chrf = _scorers(is_sentence=True)
     return [
@@ -99,7 +99,7 @@ def rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     ]
 
 
-def table(scores: UnitScores, cut: int | None = None) -> str:
+def score_table(scores: UnitScores, cut: int | None = None) -> str:
     """Return the figures as one table. cut: translations that reached the limit of length, None = nothing was translated."""
     ratio = scores.found_units / max(1, scores.reference_units)
     lines = [

@@ -12,7 +12,7 @@ from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, write_text
 from avcore.loading import loading
 from avcore.outputs import Input, Output
-from avcore.plain_text import say, several
+from avcore.plain_text import print_text, several
 from avcore.progress import bars
 from avcore.runs.journal import write_rows
 from avcore.texts import read_json
@@ -112,7 +112,7 @@ def _score_translations(options: argparse.Namespace) -> int | None:
 
 
 def _split(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
-    """The languages and both sides, those of the sources' ids that are asked for."""
+    """Return the languages and both sides, those of the sources' ids that are asked for."""
     given = [options.cases is not None, options.pairs is not None, options.source is not None or options.target is not None]
     if given.count(True) != 1 or (options.source is None) != (options.target is None):
         raise UsageError("say where the test split is", expected="a manifest, or --pairs, or --source and --target")
@@ -177,14 +177,14 @@ def _tell(pairs: list[Pair], options: argparse.Namespace, cut: int | None = None
     scores = score(pairs)
     ends = scores.unit_error_rate_interval
     if options.rows is not None:
-        write_rows(options.rows, unit_scores.rows(pairs))
+        write_rows(options.rows, unit_scores.score_rows(pairs))
     if options.json is not None:
         content = {name: round(value, 4) if isinstance(value, float) else value for name, value in vars(scores).items()}
         content["unit_error_rate_interval"] = {end: round(value, 4) for end, value in ends.items()}
         write_text(options.json, json.dumps(content | ({} if cut is None else {"truncated": cut}), indent=1) + "\n")
-    say(unit_scores.table(scores, cut))
+    print_text(unit_scores.score_table(scores, cut))
     if ends:
-        say(f"unit error rate: 95 % interval {ends['low']:.3f} to {ends['high']:.3f} (bootstrap over utterances)")
+        print_text(f"unit error rate: 95 % interval {ends['low']:.3f} to {ends['high']:.3f} (bootstrap over utterances)")
 
 
 COMMANDS = {"units": (build_units_parser, _score_units), "translate": (build_translate_parser, _score_translations)}

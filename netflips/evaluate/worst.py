@@ -30,7 +30,7 @@ _WORST_FIGURES = 6
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownCase:
     """A figure of a clip. share: of all clips, those that are better; usual: the figure of all clips."""
 
     title: str
@@ -46,7 +46,7 @@ class WorstClip:
     id: str
     dub: str
     failed: Sequence[str]
-    figures: Sequence[Shown]
+    figures: Sequence[ShownCase]
     stills: Mapping[str, Sequence[str]]
     sounds: Mapping[str, str]
     texts: Mapping[str, str]
@@ -77,7 +77,7 @@ def _badness(row: Row, value: float) -> float:
 
 
 def _near_of(row: Row) -> float:
-    """What a figure should be near to: that of the true speech, else of the source, else the middle of the dubs'."""
+    """Return what a figure should be near to: that of the true speech, else of the source, else the middle of the dubs'."""
     found = (row.figure_of(subject) for subject in (TRUTH, ITSELF, DUBBED))
     return next((one.value for one in found if one is not None), 0.0)
 
@@ -103,8 +103,8 @@ def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row]
     return WorstClip(case.id, case.dub.name, failed, _figures(case.id, behind, rows), stills, sounds, texts, notes)
 
 
-def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> list[Shown]:
-    """The figures that a clip is worst in, the worst first."""
+def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> list[ShownCase]:
+    """Return the figures that a clip is worst in, the worst first."""
     found = []
     for row in rows:
         cell = row.own
@@ -113,12 +113,12 @@ def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> lis
         unit = f" {row.kind.unit}" if row.kind.unit else ""
         value = f"{number(cell.clips[name])}{unit}" if name in cell.clips else "none"
         usual = _near_of(row) if row.kind.better == "near" else float(np.median(list(cell.clips.values())))
-        found.append(Shown(row.title, value, number(usual), behind[row.name]))
+        found.append(ShownCase(row.title, value, number(usual), behind[row.name]))
     return sorted(found, key=lambda one: -one.share)[:_WORST_FIGURES]
 
 
 def _stills(path: Path, duration: Fraction) -> list[str]:
-    """A few pictures, evenly spread, cut to the face where there is one."""
+    """Return a few pictures, evenly spread, cut to the face where there is one."""
     from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is of use here only
 
     times = [duration * (2 * count + 1) / (2 * _STILLS) for count in range(_STILLS)]
@@ -132,7 +132,7 @@ def _stills(path: Path, duration: Fraction) -> list[str]:
 
 
 def sound_data(path: Path) -> str:
-    """The first seconds of a sound as a data URI of FLAC, which every browser plays."""
+    """Return the first seconds of a sound as a data URI of FLAC, which every browser plays."""
     most, held, samples = seconds_to_samples(_MOST_SOUND_S), 0, [np.zeros(0, np.float32)]
     for block in iter_speech_blocks(path):
         samples.append(block[: most - held])

@@ -69,7 +69,7 @@ def _columns_in(samples: int) -> int:
 
 
 def _emphasised(speech: Path, gain: float, edge: int) -> Iterator[Samples]:
-    """The sound of a file as float32 [n], each sample less 0.97 of the one before; silence of `edge` samples at the end."""
+    """Yield the sound of a file as float32 [n], each sample less 0.97 of the one before; silence of `edge` samples at the end."""
     before = np.zeros(1, np.float32)
     for block in iter_speech_blocks(speech):
         sound = np.append(before, block * np.float32(gain)).astype(np.float32)

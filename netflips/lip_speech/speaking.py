@@ -35,7 +35,7 @@ Stretch = tuple[int, int]
 
 
 def spoken_stretches(face: SpeakerFace) -> list[Stretch]:
-    """The utterances of a face, in order and apart, none longer than the models are comfortable with (12 s)."""
+    """Return the utterances of a face, in order and apart, none longer than the models are comfortable with (12 s)."""
     total = len(face.frames)
     movement = np.zeros(total)
     spans, borders = list[Span](), list[float]()
@@ -93,7 +93,7 @@ def speak_lips(
     face: FaceChoice = "auto",
     progress: Progress = silent,
 ) -> Speech:
-    """What a mouth in a video says, as long as the video, with silence where it rests or is not in sight.
+    """Return what a mouth in a video says, as long as the video, with silence where it rests or is not in sight.
 
     speaker: float32 [E], the voice, or with its pitch. Returns all samples (float32 [S] at 16 kHz), and the units of the utterances
     with their durations, without the pauses between. Raises MediaError, NoFaceError or NoSpeechError as `see_lips` does.
@@ -129,7 +129,7 @@ def see_lips(video: str | Path, face: FaceChoice = "auto", progress: Progress = 
 
 
 def require_moving_lips(video: str | Path) -> MediaInfo:
-    """What a video holds. Raises MediaError where it has no pictures, InputError where it has one only."""
+    """Return what a video holds. Raises MediaError where it has no pictures, InputError where it has one only."""
     info = probe(video)
     if not info.has_video:
         raise MediaError("it has sound only: lip-to-speech needs a face", path=video, expected="a video", found="no picture")
@@ -147,7 +147,8 @@ def speech_pieces(
     progress: Progress = silent,
     heard: Callable[[Units], object] | None = None,
 ) -> Iterator[Samples]:
-    """The speech of a face piece by piece, float32 [n] at 16 kHz, together 640 samples for each picture; one utterance is held.
+    """Yield the speech of a face piece by piece, float32 [n] at 16 kHz, together 640 samples for each picture; one utterance is
+    held.
 
     heard: told the units of each utterance. Raises VocabularyError where the vocoder does not know the encoder's units.
     """

@@ -68,7 +68,8 @@ def speak_video(options: LipSpeechOptions) -> None:
 
 
 def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:
-    """The language to speak: the one asked for, else the only one that there is a voice for, else that of a bundle's clips."""
+    """Return the language to speak: the one asked for, else the only one that there is a voice for, else that of a bundle's
+    clips."""
     if asked is not None:
         return asked
     if len(checkpoint.languages) == 1:
@@ -97,7 +98,7 @@ _STORED = (".npy", ".npz")
 
 
 def choose_voice(given: Path | None, video: Path, speaker_dim: int, encoder: Callable[[], Speaker]) -> tuple[SpeakerVoice, str]:
-    """The voice to speak in, and in words where it is from.
+    """Return the voice to speak in, and in words where it is from.
 
     given: a recording, a video or a stored voice; None = that of the video's own sound, or nobody's where it has none. Raises what
     `read_voice` raises, and NoSpeechError for a recording shorter than 1 s.

@@ -7,7 +7,7 @@ from typing import Literal
 from avcore.faces.select import parse_face_choice
 from avcore.flags import CommonOptions, flag, out_flag, positional
 from avcore.outputs import Input
-from unit2av.lipsync.backend import MouthChoice, lips_flag
+from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 
 Fit = Literal["speech", "hold", "video"]
 
@@ -28,7 +28,7 @@ class LipsyncOptions(CommonOptions):
     """the sound track of the speech that is heard: a number from 1, or a language (default: the first with speech)"""
     work_dir: Path | None = flag(default=None, metavar="DIR")
     """where finished work is kept, so that a stopped run goes on (default: beside the result, of more than 20 s)"""
-    lips: MouthChoice = lips_flag(group="picture")
+    lips: LipSyncChoice = lips_flag(group="picture")
     fit: Fit = flag(default="speech")
     """where lengths differ: speech = as long as the speech, pictures to and fro or cut; hold = the same, the last picture held;
     video = as long as the video, speech cut or followed by silence (default: speech)"""

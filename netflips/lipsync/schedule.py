@@ -29,7 +29,7 @@ class FaceBoxes:
     strengths: Floats
 
     def face(self, picture: Picture) -> FaceToDraw:
-        """The face in a picture of the video."""
+        """Return the face in a picture of the video."""
         frame = min(frame_at(picture.time), len(self.boxes) - 1)
         box, shot = self.boxes[frame], int(self.shots[frame])
         if np.isnan(box[0]):
@@ -38,7 +38,7 @@ class FaceBoxes:
 
 
 def scheduled(source: PictureSource, faces: FaceBoxes, fit: str, talk: Talk, start: int, stop: int) -> Iterator[Shown]:
-    """The pictures `start` to `stop` - 1 of the result, at the video's own rate, each with its face. fit: see `--fit`."""
+    """Return the pictures `start` to `stop` - 1 of the result, at the video's own rate, each with its face. fit: see `--fit`."""
     count = stop - start
     pictures = _held(source, start, count) if fit == "hold" else source.pingpong(count, start)
     return steady(pictures, source.rate, talk, faces.face, start)
@@ -60,7 +60,7 @@ def quiet_moments(heard: SpeechActivity) -> NDArray[np.bool_] | None:
 
 
 def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
-    """The pictures of a video once, then the last one for as long as is needed: `count` of them from number `start` on."""
+    """Yield the pictures of a video once, then the last one for as long as is needed: `count` of them from number `start` on."""
     length = len(source)
     last: Picture | None = None
     for picture in islice(source.pictures(min(start, length - 1)), count):

@@ -40,14 +40,14 @@ from avcore.timeline import (
 from avcore.units import Ids, Units
 from netflips.lipsync.options import LipsyncOptions
 from netflips.lipsync.schedule import FaceBoxes, quiet_moments, scheduled
-from netflips.listening import stored_blocks
+from netflips.recognition import stored_blocks
 from netflips.recording.job import digest_of
 from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, quiet_borders, steady_pieces
 from netflips.render.writing import Finish, Frame, speech_as_it_is
 from netflips.stages import load_unit_encoder
-from unit2av.lipsync.backend import MouthChoice, backend_of, settled
-from unit2av.lipsync.choose import opened_mouth
-from unit2av.lipsync.mouth import Said
+from unit2av.lipsync.backend import LipSyncChoice, backend_of, settled
+from unit2av.lipsync.choose import opened_lip_sync
+from unit2av.lipsync.lip_sync import Said
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.rendering import Talk
 from unit2av.stage import RENDERER
@@ -88,7 +88,7 @@ def sync_lips(options: LipsyncOptions) -> None:
 
 
 def _moving(path: Path) -> PictureSource:
-    """The pictures of a video. Raises InputError for a single one."""
+    """Return the pictures of a video. Raises InputError for a single one."""
     info = probe(path)
     if info.still:
         hint = "netflips portrait makes a picture talk"
@@ -97,7 +97,7 @@ def _moving(path: Path) -> PictureSource:
 
 
 def _draw(
-    options: LipsyncOptions, choice: MouthChoice, files: _Files, source: PictureSource, speech: Samples, heard: SpeechActivity,
+    options: LipsyncOptions, choice: LipSyncChoice, files: _Files, source: PictureSource, speech: Samples, heard: SpeechActivity,
     seconds: Fraction, work: WorkFolder, progress: Progress,
 ) -> str:  # fmt: skip
     """Draw and write the result; returns the name of the mouth."""
@@ -106,7 +106,7 @@ def _draw(
     digests = [digest_of(source.info), digest_of(probe(files.speech))]
     backend, fit = settled(choice, files.renderer), options.fit
     total = max(1, frames_covering(seconds, source.rate))
-    with opened_mouth(choice, files.renderer, *how, batch_size=batch) as mouth:
+    with opened_lip_sync(choice, files.renderer, *how, batch_size=batch) as mouth:
         LOG.info("lips by %s", mouth.name)
         faces = _kept_faces(source, options.face, digests[0], work, progress)
         units = _kept_units(files.encoder, speech, options, digests[1], work, progress)
@@ -125,7 +125,7 @@ def _draw(
 
 
 def _heard(path: Path, folder: Path) -> tuple[Samples, SpeechActivity]:
-    """The speech of a file, float32 [S] at 16 kHz, which lies in a folder and not in memory, and where it is speech.
+    """Return the speech of a file, float32 [S] at 16 kHz, which lies in a folder and not in memory, and where it is speech.
 
     Raises NoSpeechError where there is none of it.
     """
@@ -156,7 +156,7 @@ def _kept_faces(source: PictureSource, face: str, digest: str, work: WorkFolder,
 def _kept_units(
     encoder: Path | None, speech: Samples, options: LipsyncOptions, digest: str, work: WorkFolder, progress: Progress
 ) -> Units | None:
-    """The units of the speech, as they were heard before or are heard now; None without an encoder."""
+    """Return the units of the speech, as they were heard before or are heard now; None without an encoder."""
     if encoder is None:
         return None
 
@@ -171,7 +171,7 @@ def _kept_units(
     return Units.from_frames(kept["frames"], *map(str, kept["labels"]))
 
 
-def _files(options: LipsyncOptions, choice: MouthChoice) -> _Files:
+def _files(options: LipsyncOptions, choice: LipSyncChoice) -> _Files:
     """Find what is wrong with the files before anything is read."""
     require_media(options.video, "the video")
     require_media(options.speech, "the speech")
@@ -195,7 +195,7 @@ def _faces(source: PictureSource, face: str, progress: Progress) -> SpeakerFace:
 
 
 def heard_units(encoder: Path | None, speech: Samples, how: Running, progress: Progress, path: Path) -> Units | None:
-    """The units of speech float32 [S], read at a path; None without an encoder, for a mouth that needs none."""
+    """Return the units of speech float32 [S], read at a path; None without an encoder, for a mouth that needs none."""
     if encoder is None:
         return None
     return units_of_speech(load_unit_encoder(encoder, how), speech, progress, path)
@@ -208,7 +208,7 @@ _PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
 def units_of_speech(
     extractor: Extractor, speech: NDArray[np.float32], progress: Progress = silent, path: Path | None = None
 ) -> Units:
-    """The units of speech, with the durations they have in it. Raises NoSpeechError where it is too short.
+    """Return the units of speech, with the durations they have in it. Raises NoSpeechError where it is too short.
 
     speech: float32 of shape [S] at 16 kHz in -1..1. path: where it was read, for what is said of it.
     """

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from avcore.errors import UsageError
 from avcore.flags import CommonOptions, flag
-from unit2av.lipsync.backend import MouthChoice, lips_flag
+from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 
 SIZES = {"360p": 360, "480p": 480, "720p": 720, "1080p": 1080, "source": None}
 
@@ -44,7 +44,7 @@ class PictureFlags(CommonOptions):
     """height of the result (default: the picture's own)"""
     label: str = flag("--burn-label", default="", nargs="?", const="synthetic", metavar="TEXT")
     """burn a visible label into the picture"""
-    lips: MouthChoice = lips_flag()
+    lips: LipSyncChoice = lips_flag()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -49,7 +49,7 @@ class Layers:
         return self.front[..., 3]
 
     def warped(self, part: tuple[slice, slice], x: Floats, y: Floats) -> Pixels:
-        """A part of the picture whose person comes from the places x, y float32 [h, w]: uint8 [h, w, 3]."""
+        """Return a part of the picture whose person comes from the places x, y float32 [h, w]: uint8 [h, w, 3]."""
         moved = np.asarray(cv2.remap(self.front, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.int16)
         return np.asarray(np.clip(moved[..., :3] + _seen_of(self.ground[part], moved[..., 3]), 0, _FULL), np.uint8)
 
@@ -75,7 +75,7 @@ def _share_of_face(found: Floats, points: Floats) -> float:
 
 
 def _along_edges(found: Floats, still: Pixels, width: float) -> NDArray[np.int16]:
-    """The person's share of each pixel, along the edges that the picture shows (guided filter)."""
+    """Return the person's share of each pixel, along the edges that the picture shows (guided filter)."""
     guide = cv2.cvtColor(still, cv2.COLOR_RGB2GRAY).astype(np.float32) / _FULL
     radius = max(2, round(_EDGE * width))
     share = cv2.ximgproc.guidedFilter(guide, found, radius, _EDGE_CONTRAST)
@@ -106,6 +106,6 @@ def _spread(colour: Floats, weight: Floats) -> Floats:
 
 
 def _seen_of(ground: Pixels, cover: NDArray[np.int16]) -> NDArray[np.int16]:
-    """What is seen of the background through the person's cover, int16 of the same shape."""
+    """Return what is seen of the background through the person's cover, int16 of the same shape."""
     through = ground * ((_FULL - cover.astype(np.float32)) / _FULL)[..., None]
     return np.asarray(np.rint(through), np.int16)

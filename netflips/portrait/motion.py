@@ -33,7 +33,7 @@ _DOWN, _UP = 4, 6
 
 
 def wander(rng: np.random.Generator, seconds: Values) -> Values:
-    """A sum of slow waves with standard deviation 1, slow ones larger, at times (s): [frames]."""
+    """Return a sum of slow waves with standard deviation 1, slow ones larger, at times (s): [frames]."""
     frequency = np.exp(rng.uniform(log(_FREQUENCIES[0]), log(_FREQUENCIES[1]), _NUM_WAVES))
     weight = frequency**-0.5
     weight /= np.sqrt(np.square(weight).sum() / 2)
@@ -42,7 +42,7 @@ def wander(rng: np.random.Generator, seconds: Values) -> Values:
 
 
 def blinks(rng: np.random.Generator, num_frames: int) -> Values:
-    """How far the lids are closed in pictures at 25 fps, 0 to 1: [frames]."""
+    """Return how far the lids are closed in pictures at 25 fps, 0 to 1: [frames]."""
     closed = np.zeros(num_frames + len(_BLINK))
     start = frame_at(rng.uniform(0.3, _BLINK_GAPS[1]))
     while start < num_frames:
@@ -52,7 +52,7 @@ def blinks(rng: np.random.Generator, num_frames: int) -> Values:
 
 
 def accents(rng: np.random.Generator, levels: NDArray[np.float32], num_frames: int) -> tuple[Values, Values]:
-    """How far the head nods and the brows are raised with the speech, 0 to 1: [frames] each.
+    """Return how far the head nods and the brows are raised with the speech, 0 to 1: [frames] each.
 
     levels: loudness of each picture at 25 fps, see `avcore.faces.select.loudness`; silence beyond them.
     """

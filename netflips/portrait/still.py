@@ -60,7 +60,7 @@ def _rgb(image: Image.Image) -> Pixels:
 
 
 def sized(still: Pixels, height: int | None) -> Pixels:
-    """A picture scaled to a height, with even sides; None keeps its size."""
+    """Return a picture scaled to a height, with even sides; None keeps its size."""
     rows, columns = still.shape[:2]
     scale = 1.0 if height is None else height / rows
     size = max(2, round(columns * scale) // 2 * 2), max(2, round(rows * scale) // 2 * 2)

@@ -63,7 +63,7 @@ class StillHead:
         self._here = np.concatenate([self._mesh[:, :2], self._rings(self._mesh[:, :2], None)])
 
     def moved(self, move: HeadMove) -> tuple[Pixels, Landmarks]:
-        """The picture with its head moved, uint8 [height, width, 3], and the points of its face then, float32 [468, 3]."""
+        """Return the picture with its head moved, uint8 [height, width, 3], and the points of its face then, float32 [468, 3]."""
         if move == HeadMove():
             return self._still.copy(), self._mesh.astype(np.float32)
         head = self._head + move.lids * self._blink + move.brows * self._brows
@@ -87,7 +87,7 @@ class StillHead:
         return np.asarray(warped, np.uint8)
 
     def _rings(self, points: Points, move: Points | None) -> Points:
-        """The rings around the outline of points [468, 2]; move: [468, 2], of which each ring makes its share."""
+        """Return the rings around the outline of points [468, 2]; move: [468, 2], of which each ring makes its share."""
         outline = points[list(OVAL)]
         away = outline - (outline.min(axis=0) + outline.max(axis=0)) / 2
         rings = [outline + reach * away for reach, _ in _RINGS]
@@ -100,7 +100,7 @@ class StillHead:
 
 
 def _turn(move: HeadMove) -> Points:
-    """The rotation of a head, float64 [3, 3]."""
+    """Return the rotation of a head, float64 [3, 3]."""
     result = np.eye(3)
     for (one, other), angle in (((0, 2), move.yaw), ((1, 2), move.pitch), ((0, 1), move.roll)):
         part = np.eye(3)
@@ -127,7 +127,7 @@ def _triangles() -> NDArray[np.int64]:
 
 @cache
 def _is_added() -> NDArray[np.bool_]:
-    """Which triangles are not of the mesh itself, and may be wound either way: bool [m]."""
+    """Return which triangles are not of the mesh itself, and may be wound either way: bool [m]."""
     return np.arange(len(_triangles())) >= len(neutral_face().triangles)
 
 

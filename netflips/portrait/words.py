@@ -22,7 +22,7 @@ from netflips.text_voice import TextVoice, speaker_voice, speller_path
 from text2unit.inference import warn_of_script
 from text2unit.script import SpokenScript, script_of
 from unit2av.lipsync.backend import backend_of, settled
-from unit2av.lipsync.mouth import Said
+from unit2av.lipsync.lip_sync import Said
 from unit2av.stage import RENDERER
 
 _SPOKEN = "spoken.wav"

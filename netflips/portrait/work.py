@@ -31,8 +31,8 @@ from netflips.portrait.words import given_words, spoken
 from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, quiet_borders, steady_pieces
 from netflips.render.writing import Finish, Frame, speech_as_it_is
 from unit2av.lipsync.backend import settled
-from unit2av.lipsync.choose import opened_mouth
-from unit2av.lipsync.mouth import Mouth, Said
+from unit2av.lipsync.choose import opened_lip_sync
+from unit2av.lipsync.lip_sync import LipSync, Said
 from unit2av.rendering import FaceToDraw, Shown, Talk, drawn, write_in_step
 
 _YAW, _PITCH, _ROLL = 0.14, 0.06, 0.045
@@ -61,7 +61,7 @@ class Portrait:
         return cls(still, *find_face(still, choice.face, path), choice)
 
     def schedule(self, codes: Any, count: int, speech: Samples | None = None) -> Callable[[int, int], Iterator[Shown]]:
-        """What gives its pictures from one number to before another, of `count` at 25 fps, each with the head as it moves.
+        """Return what gives its pictures from one number to before another, of `count` at 25 fps, each with the head as it moves.
 
         codes: of what it says; speech: the sound of that, float32 [S] at 16 kHz. The box goes along with the face.
         """
@@ -90,7 +90,7 @@ class KeptPieces:
 
 
 def write_portrait(
-    out: Path, portrait: Portrait, mouth: Mouth, speech: Path, said: Said, what: str = "lips", progress: Progress = silent,
+    out: Path, portrait: Portrait, mouth: LipSync, speech: Path, said: Said, what: str = "lips", progress: Progress = silent,
     kept: KeptPieces | None = None,
 ) -> int:  # fmt: skip
     """Write a portrait that says what is heard in a speech file; returns how many pictures it has. said.samples: of that file.
@@ -120,7 +120,7 @@ def animate(options: PortraitOptions) -> None:
     portrait = Portrait.open(options.portrait, options.picture_choice)
     what = "lips" if given.speech is not None else "speech and lips"
     how = options.device, options.precision
-    opened = opened_mouth(options.lips, given.renderer, *how)
+    opened = opened_lip_sync(options.lips, given.renderer, *how)
     with run_bar(options.quiet) as progress, opened as mouth, spoken(given, options, progress) as (speech, said):
         kept = _kept(options, given.renderer, portrait.frame, mouth, said)
         count = write_portrait(options.out, portrait, mouth, speech, said, what, progress, kept)
@@ -130,8 +130,8 @@ def animate(options: PortraitOptions) -> None:
     LOG.info("%s: %.2f s, %s, lips by %s", options.out, seconds, several(count, "picture"), mouth.name)
 
 
-def _kept(options: PortraitOptions, renderer: Path | None, frame: Frame, mouth: Mouth, said: Said) -> KeptPieces | None:
-    """Where pieces are kept, if the portrait is long or a folder for them was given."""
+def _kept(options: PortraitOptions, renderer: Path | None, frame: Frame, mouth: LipSync, said: Said) -> KeptPieces | None:
+    """Return where pieces are kept, if the portrait is long or a folder for them was given."""
     assert said.samples is not None
     seconds = float(samples_to_seconds(len(said.samples)))
     work = kept_work(options.out, options.work_dir, seconds > LONGEST_S, frame, seconds)
@@ -147,8 +147,8 @@ def _kept(options: PortraitOptions, renderer: Path | None, frame: Frame, mouth: 
 def movements(
     seed: int, num_pictures: int, amount: float, has_blinks: bool, levels: NDArray[np.float32] | None = None
 ) -> list[HeadMove]:
-    """How the head moves in each picture at 25 fps; it begins as the picture shows it. amount: 0..1. levels: of the speech in each
-    picture, see `loudness`; None = it does not go along with any."""
+    """Return how the head moves in each picture at 25 fps; it begins as the picture shows it. amount: 0..1. levels: of the speech
+    in each picture, see `loudness`; None = it does not go along with any."""
     seconds = np.array([float(frames_to_seconds(number)) for number in range(num_pictures)])
     rng = np.random.default_rng([seed, 0])
     begun = np.clip(seconds / 1.5, 0, 1)

@@ -87,7 +87,7 @@ class Catalogue:
     sets: Mapping[str, tuple[str, tuple[str, ...]]]
 
     def named(self, names: Iterable[str]) -> list[Model]:
-        """The models of these names of models and sets, each once. Raises UsageError for a name that it does not have."""
+        """Return the models of these names of models and sets, each once. Raises UsageError for a name that it does not have."""
         found = dict[str, Model]()
         for name in names:
             parts = self.sets[name][1] if name in self.sets else (name,)
@@ -100,7 +100,7 @@ class Catalogue:
 
 
 def catalogue() -> Catalogue:
-    """The list that is in use. Raises InputError for one of the user's own that cannot be read."""
+    """Return the list that is in use. Raises InputError for one of the user's own that cannot be read."""
     named = os.environ.get(VARIABLE)
     return read_catalogue(Path(named)) if named else _shipped()
 

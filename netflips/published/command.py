@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 from avcore.command import LOG, Parser, run
 from avcore.errors import InputError, OutputError, UsageError, reason
 from avcore.files import require_file
-from avcore.plain_text import json_text, say, shown
+from avcore.plain_text import json_text, print_text, shown
 from avcore.progress import Progress, bars
 from avcore.usage import add_quiet_options
 from netflips.info import flag_of, model_facts
@@ -39,7 +39,7 @@ _WIDTH = 24
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(prog="netflips models", description="Get models that others publish, and find them by name ever after.")
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = commands.add_parser("list", help="what there is: for which flag, how large, which licence, whether it is here")
@@ -76,9 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _list(options: argparse.Namespace) -> None:
     listed, here = catalogue(), {one.name: one for one in all_kept()}
     if options.json:
-        say(json_text({"folder": str(models_folder()), "models": [_facts(one, here) for one in listed.models.values()]}, indent=1))
+        print_text(
+            json_text({"folder": str(models_folder()), "models": [_facts(one, here) for one in listed.models.values()]}, indent=1)
+        )
         return
-    say("\n".join(map(shown, _lines(listed, here))))
+    print_text("\n".join(map(shown, _lines(listed, here))))
 
 
 def _facts(model: Model, here: dict[str, Kept]) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def _noted(name: str) -> dict[str, Any]:
 
 
 def _left(model: Model, wanted: Sequence[Wanted]) -> int:
-    """The bytes that are still to come, as far as the list or the host states them."""
+    """Return the bytes that are still to come, as far as the list or the host states them."""
     known = [one.size for one in wanted if one.size is not None]
     total = sum(known) if len(known) == len(wanted) else max(round((model.megabytes or 0) * _MEGA), sum(known))
     folder = partial_folder(model.name)
@@ -323,7 +325,7 @@ def _check(options: argparse.Namespace) -> int:
     for one in found:
         wrong = one.damage(is_thorough=True)
         failed += bool(wrong)
-        say(f"{one.name}: {shown(wrong) or 'as it was noted'}")
+        print_text(f"{one.name}: {shown(wrong) or 'as it was noted'}")
     return 1 if failed else 0
 
 
@@ -338,7 +340,7 @@ def _here(name: str) -> Kept:
 def _path(options: argparse.Namespace) -> None:
     found = _here(options.name)
     require_undamaged(found)
-    say(str(found.path))
+    print_text(str(found.path))
 
 
 _ACTIONS: dict[str, Callable[[argparse.Namespace], int | None]] = {

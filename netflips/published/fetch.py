@@ -76,7 +76,7 @@ class Wanted:
     git: str | None = None
 
     def wrong(self, path: Path) -> tuple[str, str] | None:
-        """What was expected of the file's content and what is found instead, None = nothing is wrong. Raises OSError."""
+        """Return what was expected of the file's content and what is found instead, None = nothing is wrong. Raises OSError."""
         seal = seal_of(path)
         if self.size is not None and seal["bytes"] != self.size:
             return f"{self.size:,} bytes", f"{seal['bytes']:,}"
@@ -97,7 +97,7 @@ class Fetcher:
         self._listings = dict[str, list[dict[str, Any]]]()
 
     def wanted(self, model: Model, noted: Mapping[str, Mapping[str, Any]]) -> list[Wanted]:
-        """The files of a model, with what is known of each. noted: seals of before, by name. Raises InputError."""
+        """Return the files of a model, with what is known of each. noted: seals of before, by name. Raises InputError."""
         found = [one for file in model.files for one in self._found(file, file.sources or model.sources)]
         return [replace(one, sha256=noted[one.name]["sha256"]) if one.name in noted else one for one in found]
 
@@ -111,7 +111,7 @@ class Fetcher:
         return [_as_listed(plain, one) for one in listed]
 
     def _listing(self, source: Origin) -> list[dict[str, Any]]:
-        """What a repository says of its files: path, size, oid, and lfs of large ones, whose oid is a sha256."""
+        """Return what a repository says of its files: path, size, oid, and lfs of large ones, whose oid is a sha256."""
         if source.at not in self._listings:
             path = f"api/models/{source.at}/tree/{self._commit(source)}?recursive=true&expand=false"
             listed = self._json(f"{self._hosts['hub']}/{path}", source)
@@ -304,7 +304,7 @@ def _read(answer: Any, most: int) -> bytes:
 
 
 def _extent(answer: Any, have: int) -> tuple[int, int | None]:
-    """Where a body begins in the file (bytes), and the file's length; None = not stated. Raises `_BrokenError`."""
+    """Return where a body begins in the file (bytes), and the file's length; None = not stated. Raises `_BrokenError`."""
     if answer.status == 206:
         span, _, whole = (answer.headers.get("Content-Range") or "").removeprefix("bytes ").partition("/")
         if span.partition("-")[0] != str(have):
@@ -347,7 +347,7 @@ class _Page(HTMLParser):
             self._words.append(" ".join(data.split()))
 
     def refusal(self, place: Origin, name: str) -> HostError:
-        """The error about a page that leads to no file."""
+        """Return the error about a page that leads to no file."""
         said = "; ".join(self._words)[:300] or "a page that says nothing"
         return HostError(f"{place} does not give the file", path=name, found=said, hint=f"wait a day, or {_BY_HAND}")
 
@@ -374,7 +374,7 @@ def _other_file(place: Origin, name: str, expected: str, found: str) -> HostErro
 
 
 def _as_listed(plain: Wanted, told: Mapping[str, Any]) -> Wanted:
-    """A file with what the Hub says of it, where the catalogue says nothing."""
+    """Return a file with what the Hub says of it, where the catalogue says nothing."""
     large = told.get("lfs") or {}
     size, git = plain.size or told.get("size"), None if large else told.get("oid")
     return replace(plain, name=told["path"], size=size, sha256=plain.sha256 or large.get("oid"), git=git)

@@ -68,13 +68,13 @@ class Kept:
 
 
 def models_folder() -> Path:
-    """The folder that models are kept in; it need not be there."""
+    """Return the folder that models are kept in; it need not be there."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netflips" / "models"
 
 
 def kept(name: str) -> Kept | None:
-    """What is noted of a model; None where nothing is. Raises InputError for a note that cannot be read."""
+    """Return what is noted of a model; None where nothing is. Raises InputError for a note that cannot be read."""
     path = _note_path(name)
     if not path.is_file():
         return None
@@ -89,7 +89,7 @@ def kept(name: str) -> Kept | None:
 
 
 def all_kept() -> list[Kept]:
-    """All models in the folder, by name."""
+    """Return all models in the folder, by name."""
     names = sorted(path.name.removesuffix(_ENDING) for path in models_folder().glob(f"*{_ENDING}"))
     found = (kept(name) for name in names if NAME.fullmatch(name))
     return [one for one in found if one is not None and one.is_there]
@@ -115,7 +115,7 @@ def note_down(name: str, folder: Path, told: Mapping[str, Any]) -> Kept:
 
 
 def partial_folder(name: str) -> Path:
-    """Where the files of a model are until all are there and checked."""
+    """Return where the files of a model are until all are there and checked."""
     return models_folder() / f"{name}.partial"
 
 
@@ -148,7 +148,7 @@ def only_one(name: str) -> Iterator[Path]:
 
 
 def find_model(name: str, flag: str = "") -> Path | None:
-    """The path of a model by its name, None where no model is called so.
+    """Return the path of a model by its name, None where no model is called so.
 
     flag: that it is given to. Raises UsageError for one that is published but not here, or that another flag takes, and
     CheckpointError for files that changed since they were noted.
@@ -181,7 +181,8 @@ def require_undamaged(found: Kept, *, is_thorough: bool = False) -> None:
 
 
 def usual_model(flag: str, of: str = "korean") -> Path | None:
-    """The model that a set has for a flag, where it is here: what a command takes when nothing is given; None = it is not here."""
+    """Return the model that a set has for a flag, where it is here: what a command takes when nothing is given; None = it is not
+    here."""
     listed = catalogue()
     for name in listed.sets[of][1] if of in listed.sets else ():
         found = kept(name)

@@ -63,14 +63,14 @@ def require_engine_folder(folder: str | Path, spec: str, what: str, needed: Sequ
 
 
 def spec_of(folder: Path) -> str:
-    """The kind of model that the head of a folder's weights names. Raises InputError for what CTranslate2 did not write."""
+    """Return the kind of model that the head of a folder's weights names. Raises InputError for what CTranslate2 did not write."""
     path = require_file(folder / MODEL_FILE, "the model")
     with path.open("rb") as file:
         return _read_head(file, path)[1]
 
 
 def weights_of(folder: Path, what: str = "the model") -> dict[str, Weight]:
-    """What lies where in a folder's weights, by name; empty for files of old versions, which do not state it.
+    """Return what lies where in a folder's weights, by name; empty for files of old versions, which do not state it.
 
     what: its name in messages. Raises InputError for a file that is longer or shorter than it says, or says what cannot be.
     """
@@ -100,7 +100,7 @@ def weights_of(folder: Path, what: str = "the model") -> dict[str, Weight]:
 
 
 def number_in(folder: Path, weight: Weight | None) -> int | None:
-    """A whole number among the weights; None where there is none."""
+    """Return a whole number among the weights; None where there is none."""
     if weight is None or weight.kind not in (1, 2, 3) or weight.size not in (1, 2, 4):
         return None
     with (folder / MODEL_FILE).open("rb") as file:
@@ -125,7 +125,7 @@ def require_numbers(folder: Path) -> None:
 
 
 def words_in(folder: Path, *names: str) -> list[str]:
-    """A vocabulary of CTranslate2, the first that is there. Raises InputError for one that cannot be read."""
+    """Return a vocabulary of CTranslate2, the first that is there. Raises InputError for one that cannot be read."""
     for name in names:
         path = folder / f"{name}.json"
         if path.is_file():
@@ -190,13 +190,14 @@ def engine_settings(device: str, precision: str) -> dict[str, Any]:
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """What a folder's answers depend on, as a name made from all that its weights hold, and what cuts text or names tokens."""
+    """Return what a folder's answers depend on, as a name made from all that its weights hold, and what cuts text or names
+    tokens."""
     files = [path for path in sorted(folder.iterdir()) if matters(path)]
     return fingerprint(*(f"{path.name} {file_digest(path)}".encode() for path in files))
 
 
 def matters(path: Path) -> bool:
-    """Whether a folder's answers may depend on a file in it."""
+    """Return whether a folder's answers may depend on a file in it."""
     return path.is_file() and (path.name == MODEL_FILE or path.suffix in (".json", ".txt", ".model", ".spm"))
 
 
@@ -230,7 +231,7 @@ def engine_errors(folder: Path, what: str, how: str = "cannot be read") -> Itera
 
 
 def _other_weights(folder: Path) -> str:
-    """What a folder without a model of CTranslate2 holds instead."""
+    """Return what a folder without a model of CTranslate2 holds instead."""
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():
             return f"{name}, which ct2-transformers-converter converts"

@@ -39,7 +39,7 @@ _INT16 = 32767
 
 
 def recognizer_folder(given: str | Path) -> Path:
-    """The folder of a recogniser: of a name of INSTALLED, or what was given. Raises InputError where it cannot be used."""
+    """Return the folder of a recogniser: of a name of INSTALLED, or what was given. Raises InputError where it cannot be used."""
     folder = Path(given) if str(given) not in INSTALLED else installed_folder(str(given))
     if folder is None:
         raise InputError("the recogniser is not installed", found=f"no {given}", hint="make judges")
@@ -50,14 +50,14 @@ def recognizer_folder(given: str | Path) -> Path:
 
 
 def installed_folder(name: str) -> Path | None:
-    """The folder of a name of INSTALLED; None where `make judges` was not run."""
+    """Return the folder of a name of INSTALLED; None where `make judges` was not run."""
     if name == _NAME:
         return FOLDER / _BASE if (FOLDER / _BASE / MODEL_FILE).is_file() else None
     return None if find_spec(_PACKAGES[name]) is None else _folder_of(_PACKAGES[name]) / "model"
 
 
 def is_vosk(folder: Path) -> bool:
-    """Whether a folder holds a model of Vosk."""
+    """Return whether a folder holds a model of Vosk."""
     return (folder / "am" / "final.mdl").is_file()
 
 
@@ -67,7 +67,7 @@ def open_recognizer(folder: Path, device: str = "auto") -> SpeechRecognizer:
 
 
 def recognizer_fingerprint(folder: Path) -> str:
-    """What a recogniser's answers depend on, as a name made from all that its folder holds."""
+    """Return what a recogniser's answers depend on, as a name made from all that its folder holds."""
     if not is_vosk(folder):
         return folder_fingerprint(folder)
     return key_of(*(file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()))
@@ -91,7 +91,7 @@ class Vosk:
             raise InputError("this is no model of Vosk", path=folder, found=reason(error)) from error
 
     def hear(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
-        """What speech float32 [S] at 16 kHz says, without times of words.
+        """Return what speech float32 [S] at 16 kHz says, without times of words.
 
         Raises LanguageError for another language than its own.
         """
@@ -109,7 +109,7 @@ _CONTRACT: type[SpeechRecognizer] = Vosk
 
 
 def _language_of(folder: Path) -> str:
-    """The language of a folder of Vosk, which its name says, as vosk-model-small-ko-0.22. Raises InputError."""
+    """Return the language of a folder of Vosk, which its name says, as vosk-model-small-ko-0.22. Raises InputError."""
     whole = folder.resolve()
     for name in (whole.name, whole.parent.name):
         found = re.search(r"(?:^|[-_])([a-z]{2})(?:[-_]|$)", name)
@@ -142,7 +142,7 @@ def _folder_of(package: str) -> Path:
 
 
 def build_parser() -> Parser:
-    """The command line."""
+    """Return the command line."""
     parser = Parser(prog="netflips.recognizers.outside", description="Join the outside recognisers that come in parts.")
     parser.add_argument("folder", type=Path, help="where they go")
     add_quiet_options(parser)

@@ -58,7 +58,7 @@ def try_apart(trial: Trial, folder: Path, what: str, settings: Mapping[str, Any]
 
 
 def _what_ended(code: int, said: bytes, folder: Path, what: str) -> InputError:
-    """The error that a trial told, or one about how its process ended."""
+    """Return the error that a trial told, or one about how its process ended."""
     try:
         told = json.loads(said.decode().splitlines()[-1])
         return InputError(told.pop("what"), **told)
@@ -69,7 +69,7 @@ def _what_ended(code: int, said: bytes, folder: Path, what: str) -> InputError:
 
 
 def _mark(trial: Trial, folder: Path, settings: Mapping[str, Any]) -> Path | None:
-    """The file that says that the folder, as it is now, was tried; None where there is no place for it."""
+    """Return the file that says that the folder, as it is now, was tried; None where there is no place for it."""
     try:
         place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         files = [

@@ -68,7 +68,7 @@ class Whisper:
         return tuple(sorted(one for one in self._model.supported_languages if len(one) == 2))
 
     def hear(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
-        """What speech float32 [S] at 16 kHz says; times in seconds, within the sound and in order.
+        """Return what speech float32 [S] at 16 kHz says; times in seconds, within the sound and in order.
 
         language: None = it finds out itself. Raises LanguageError for one that it does not know, InputError for speech that is
         no sound.
@@ -181,7 +181,7 @@ def _require_sound(speech: NDArray[np.float32]) -> None:
 
 
 def _words(segments: Iterable[Any], end_s: float) -> tuple[Word, ...]:
-    """The words of all segments; one that has none of its own, as where its times could not be found, is one word."""
+    """Return the words of all segments; one that has none of its own, as where its times could not be found, is one word."""
     found: list[Word] = []
     now = 0.0
     for segment in segments:

@@ -16,26 +16,26 @@ from netflips.dub.segments import read_segments
 from netflips.dub.speaker_map import read_speaker_map
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.recording.account import script_of_recording
-from netflips.recording.cast import cast
-from netflips.recording.draw import paste_lower_face
-from netflips.recording.find import find
-from netflips.recording.job import Job, digest_of
-from netflips.recording.pictures import show
+from netflips.recording.compositing import paste_lower_face
+from netflips.recording.job import DubJob, digest_of
+from netflips.recording.muxing import require_writable_kind, write_joined
+from netflips.recording.pictures import draw_pictures
 from netflips.recording.plan import OutputClock, require_inside
-from netflips.recording.say import Spoken, say
+from netflips.recording.reporting import script_of_recording
+from netflips.recording.segmentation import find_utterances
 from netflips.recording.separation import background_of
-from netflips.recording.sound import join, require_writable_kind
+from netflips.recording.speaker_assignment import assign_speakers
 from netflips.recording.subtitles import read_texts
 from netflips.recording.texts import check_texts
+from netflips.recording.translation import Spoken, translate_and_speak
 from netflips.render.pieces import announce, work_folder_beside
 from netflips.render.writing import Frame
 from netflips.script.types import Script
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.inside import check_font, painter_of, tracks_of
 from netflips.subtitles.reader import reader_of
-from unit2av.lipsync.backend import MouthChoice, settled
-from unit2av.lipsync.choose import opened_mouth
+from unit2av.lipsync.backend import LipSyncChoice, settled
+from unit2av.lipsync.choose import opened_lip_sync
 from unit2av.renderer import BATCH_PICTURES
 from unit2text.stage import TEXT_READER
 
@@ -58,17 +58,17 @@ def dub_recording(
     check_texts(models, options)
     check_font(options)
     reader = reader_of(models, options)
-    mouth = settled_mouth(models, options)
+    mouth = settled_lip_sync(models, options)
     folder = options.recording.work_dir or work_folder_beside(out_video)
     with clock.stage("read"):
         digest = digest_of(source.info)
     notes = Notes(source.path)
-    job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock, mouth, notes, decide)
+    job = DubJob(source, out_video, digest, models, options, WorkFolder(folder), progress, clock, mouth, notes, decide)
     require_writable_kind(job)
     announce(require_work_folder(folder), Frame.of(source.info, source.info.frame_rate), float(source.info.duration_s))
     background_of(job)  # what cannot be made is known before hours of work
-    found = find(job)
-    cues = say(job, found, cast(job, found), is_draft)
+    found = find_utterances(job)
+    cues = translate_and_speak(job, found, assign_speakers(job, found), is_draft)
     output = OutputClock(found.part.start, [cue.placed for cue in cues if isinstance(cue, Spoken)])
     batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
     texts = read_texts(job, found, cues, output, reader)
@@ -76,16 +76,16 @@ def dub_recording(
     if is_draft:
         return script_of_recording(job, found, cues, output, (), None, texts, read_by)
     how, drawn_by = models.how, models.renderer
-    with opened_mouth(mouth, models.paths.unit2av, how.device, how.precision, drawn_by, batch, paste_lower_face) as opened:
-        pieces = show(job, found, cues, output, opened, painter_of(options, texts))
-    writer = join(job, found, cues, output, pieces, tracks_of(options, texts))
+    with opened_lip_sync(mouth, models.paths.unit2av, how.device, how.precision, drawn_by, batch, paste_lower_face) as opened:
+        pieces = draw_pictures(job, found, cues, output, opened, painter_of(options, texts))
+    writer = write_joined(job, found, cues, output, pieces, tracks_of(options, texts))
     job.work.settle(out_video)
     if options.subtitles is not None:
         write_beside(options.subtitles, out_video, (options.source, options.target), texts, job.work)
     return script_of_recording(job, found, cues, output, pieces, writer, texts, read_by)
 
 
-def settled_mouth(models: Models, options: DubOptions) -> MouthChoice:
+def settled_lip_sync(models: Models, options: DubOptions) -> LipSyncChoice:
     """Return the backend that is taken, by name, its files read once: another file is refused before hours of work, not after.
 
     Raises UsageError, InputError, CheckpointError or VocabularyError.

@@ -65,7 +65,7 @@ class FaceTable:
 
     @classmethod
     def joined(cls, tables: Sequence["FaceTable"]) -> "FaceTable":
-        """The rows of several tables, one after another; no rows of none."""
+        """Return the rows of several tables, one after another; no rows of none."""
         tables = [_NOBODY, *tables]
         return cls(*(np.concatenate([getattr(table, one.name) for table in tables]) for one in fields(cls)))
 
@@ -76,7 +76,7 @@ _NOBODY = FaceTable(
 
 
 def given_face(watch: Watch, boxes: Sequence[Box | None], size: tuple[int, int] | None) -> FaceTable:
-    """A face from a side file with boxes of the whole recording at 25 fps.
+    """Return a face from a side file with boxes of the whole recording at 25 fps.
 
     size: height and width of its pictures, to guess whether the mouth is within them; None = it is. It says nothing of pose and
     sharpness: all are taken to be good.
@@ -145,15 +145,15 @@ class Faces:
         return int(is_there.sum())
 
     def of(self, chosen: Collection[int]) -> FaceTable:
-        """The face made of the chosen tracks, of which no two are there at once."""
+        """Return the face made of the chosen tracks, of which no two are there at once."""
         return FaceTable.joined([one.table for one in self.followed if one.number in chosen])
 
     def summaries(self, chosen: Collection[int]) -> tuple[dict[str, Any], ...]:
-        """What is to be said of each face in a report."""
+        """Return what is to be said of each face in a report."""
         return tuple(asdict(summarise(one, one.evidence, one.number in chosen)) for one in self.followed)
 
     def lips(self, chosen: Collection[int], crops: Lips) -> Lips:
-        """The lips of the chosen tracks in each picture, uint8 [T, 96, 96], out of those of all tracks.
+        """Return the lips of the chosen tracks in each picture, uint8 [T, 96, 96], out of those of all tracks.
 
         Where the face is not in the picture the crop nearest in time stands: a mouth that holds still says nothing.
         """
@@ -165,7 +165,7 @@ class Faces:
         return crops[nearest_rows(rows)]
 
     def as_arrays(self) -> Arrays:
-        """The faces, for the work folder."""
+        """Return the faces, for the work folder."""
         table = FaceTable.joined([one.table for one in self.followed])
         return {one.name: getattr(table, one.name) for one in fields(FaceTable)} | {
             "lengths": np.array([len(one.table) for one in self.followed], np.int64),
@@ -177,7 +177,7 @@ class Faces:
 
     @classmethod
     def from_arrays(cls, watch: Watch, key: str, arrays: Arrays) -> "Faces":
-        """What `as_arrays` gave."""
+        """Return what `as_arrays` gave."""
         table = FaceTable(*(arrays[one.name] for one in fields(FaceTable)))
         edges = np.concatenate([[0], np.cumsum(arrays["lengths"])]).tolist()
         heads = zip(pairwise(edges), arrays["shots"].tolist(), arrays["evidence"].tolist(), arrays["appearance"], strict=True)
@@ -194,7 +194,7 @@ class Faces:
 def faces_in(
     watch: Watch, key: str, tracks: Sequence[FaceTrack], speech: Floats | None, held: NDArray[np.bool_] | None = None
 ) -> tuple[Faces, Lips]:
-    """The faces that were followed in some pictures, and the lip crops of all of them in order, uint8 [rows, 96, 96].
+    """Return the faces that were followed in some pictures, and the lip crops of all of them in order, uint8 [rows, 96, 96].
 
     speech: float32 [samples] at 16 kHz of the same time, to tell who speaks (active speaker detection). held: bool [pictures], in
     which one picture is held, so that no mouth moves whoever speaks.
@@ -225,7 +225,7 @@ def _face(track: FaceTrack, own: int, levels: Floats | None, moving: NDArray[np.
 
 
 def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
-    """Where the longest run of true ones begins and ends."""
+    """Return where the longest run of true ones begins and ends."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     runs = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
     return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
@@ -239,7 +239,7 @@ class LipSource:
     read: Callable[[], Lips]
 
     def first(self, num_pictures: int) -> Lips:
-        """The crops of the first pictures, uint8 [num_pictures, 96, 96]; where they end before, the last one stays."""
+        """Return the crops of the first pictures, uint8 [num_pictures, 96, 96]; where they end before, the last one stays."""
         crops = self.read()
         missing = max(num_pictures - len(crops), 0)
         return np.pad(crops[:num_pictures], ((0, missing), (0, 0), (0, 0)), mode="edge")

@@ -13,13 +13,13 @@ from netflips.dub.clock import StageClock
 from netflips.dub.judgement import Decide, go_on
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
-from unit2av.lipsync.backend import MouthChoice
+from unit2av.lipsync.backend import LipSyncChoice
 
 LOG = logging.getLogger("netflips")
 
 
 @dataclass(frozen=True)
-class Job:
+class DubJob:
     """One recording to dub.
 
     digest: see `digest_of`. mouth: that is taken, with its files. notes: which the user was told. decide: see
@@ -34,7 +34,7 @@ class Job:
     work: WorkFolder
     progress: Progress
     clock: StageClock
-    mouth: MouthChoice
+    mouth: LipSyncChoice
     notes: Notes
     decide: Decide = go_on
 
@@ -60,6 +60,6 @@ class Job:
 
 
 def digest_of(info: MediaInfo) -> str:
-    """What a file holds and how it is read, for the names of kept work."""
+    """Return what a file holds and how it is read, for the names of kept work."""
     digest = file_digest(info.path)
     return key_of(digest, info.reading) if info.reading else digest

@@ -11,16 +11,16 @@ from avcore.media.stored import StoredPicture, read_stored
 from avcore.runs.cache import key_of
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, exact
-from netflips.recording.draw import FacePath, follow
-from netflips.recording.find import Found
-from netflips.recording.job import Job
+from netflips.recording.compositing import FacePath, follow
+from netflips.recording.job import DubJob
 from netflips.recording.plan import OutputClock, Placed
-from netflips.recording.say import Cue, Spoken, speech_of
+from netflips.recording.segmentation import FoundUtterances
+from netflips.recording.translation import Cue, Spoken, speech_of
 from netflips.render.pieces import Encoded, Piece, Studio
 from netflips.render.writing import Finish, Frame
 from netflips.subtitles.drawing import Painter
 from unit2av.lipsync.backend import settled
-from unit2av.lipsync.mouth import RENDERING, Mouth, Said
+from unit2av.lipsync.lip_sync import RENDERING, LipSync, Said
 from unit2av.rendering import FaceToDraw, Shown, Talk
 
 LONGEST_PIECE_S = Fraction(20)
@@ -28,8 +28,8 @@ BLEND_S = Fraction(4, 25)
 """Time in which a drawn mouth comes in and goes out."""
 
 
-def show(
-    job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, mouth: Mouth, painter: Painter | None = None
+def draw_pictures(
+    job: DubJob, found: FoundUtterances, cues: Sequence[Cue], clock: OutputClock, mouth: LipSync, painter: Painter | None = None
 ) -> list[Encoded]:
     """Draw and encode the pictures of the part, in pieces of which those that are there already are kept.
 
@@ -46,9 +46,9 @@ def show(
 
 
 def _planned(
-    job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, mouth: Mouth, painter: Painter | None
+    job: DubJob, found: FoundUtterances, cues: Sequence[Cue], clock: OutputClock, mouth: LipSync, painter: Painter | None
 ) -> Iterator[Piece]:
-    """The pieces."""
+    """Yield the pieces."""
     speaking, drawing = [cue for cue in cues if isinstance(cue, Spoken)], _drawing(job, mouth)
     own_time = OwnTime(job.info, clock, found.part.start)
     for start, stop in _pieces(job, found):
@@ -61,21 +61,21 @@ def _planned(
         yield Piece(key, partial(own_time.shown, start, stop, talks), clock.at(start))
 
 
-def _pieces(job: Job, found: Found) -> list[tuple[Fraction, Fraction | None]]:
+def _pieces(job: DubJob, found: FoundUtterances) -> list[tuple[Fraction, Fraction | None]]:
     part = found.part
     spans = [(exact(one.start_s), exact(one.end_s) + room) for one, room in found.wanted]
     borders = piece_borders(part.start, part.stop, spans)
     return list(zip(borders, [*borders[1:], None if part.is_all else part.stop], strict=True))
 
 
-def _drawing(job: Job, mouth: Mouth) -> list[object]:
-    """What draws, for the names of pieces: the backend, its files, and how they are used."""
+def _drawing(job: DubJob, mouth: LipSync) -> list[object]:
+    """Return what draws, for the names of pieces: the backend, its files, and how they are used."""
     renderer = job.models.paths.unit2av
     return [mouth.name, RENDERING, *settled(job.mouth, renderer).key(job.mouth, renderer, job.models.arithmetic)]
 
 
-def _told(job: Job, found: Found, cue: Spoken, mouth: Mouth) -> Said:
-    """What a mouth is told of an utterance."""
+def _told(job: DubJob, found: FoundUtterances, cue: Spoken, mouth: LipSync) -> Said:
+    """Return what a mouth is told of an utterance."""
     samples = None
     if mouth.needs_sound:
         samples = resample(speech_of(job, found.speech, cue).samples, job.sound_rate, SAMPLE_RATE)
@@ -83,15 +83,15 @@ def _told(job: Job, found: Found, cue: Spoken, mouth: Mouth) -> Said:
 
 
 def _key(
-    job: Job,
-    found: Found,
+    job: DubJob,
+    found: FoundUtterances,
     start: Fraction,
     stop: Fraction | None,
     inside: Sequence[Spoken],
     drawing: Sequence[object],
     painted: Sequence[object],
 ) -> str:
-    """The name of a piece: everything that its pictures depend on. painted: subtitles in them."""
+    """Return the name of a piece: everything that its pictures depend on. painted: subtitles in them."""
     ends = [start == found.part.start, start, stop, *QUICK.values()]  # pieces of one file are encoded alike
     if not inside:
         return key_of(job.digest, ends, job.options.label, *painted)
@@ -106,7 +106,7 @@ def _facts(cue: Spoken) -> list[object]:
     return [*said, placed.start, placed.end, placed.held, cue.cast.face_key, *given]
 
 
-def _talks(found: Found, clock: OutputClock, inside: Sequence[tuple[Spoken, Said]], mouth: Mouth) -> "list[PlacedTalk]":
+def _talks(found: FoundUtterances, clock: OutputClock, inside: Sequence[tuple[Spoken, Said]], mouth: LipSync) -> "list[PlacedTalk]":
     talks = []
     for cue, said in inside:
         placed, path = cue.placed, follow(cue.cast.face, cue.cast.watch, found.scenes)
@@ -115,7 +115,7 @@ def _talks(found: Found, clock: OutputClock, inside: Sequence[tuple[Spoken, Said
 
 
 def piece_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fraction, Fraction]]) -> list[Fraction]:
-    """Where pieces begin: at the start, where utterances begin, and so often in between that none is long.
+    """Return where pieces begin: at the start, where utterances begin, and so often in between that none is long.
 
     spans: from the beginning of each utterance to the last moment that it may reach; a piece never begins inside of one.
     """
@@ -140,14 +140,15 @@ class PlacedTalk(Talk):
     path: FacePath
 
     def face(self, picture: StoredPicture, time: Fraction, shots: dict[tuple[int, int], int]) -> FaceToDraw:
-        """The face in a picture that is shown at a time of the output. shots: numbers of the shots so far, counted from here."""
+        """Return the face in a picture that is shown at a time of the output. shots: numbers of the shots so far, counted from
+        here."""
         box, strength, reason = self.path.at(picture.time)
         share = min(strength, self.presence(time - self.begin), 1.0)
         shot = shots.setdefault(self.path.place_of(picture.time), len(shots))
         return FaceToDraw(box if share > 0 else None, share, shot, reason=reason)
 
     def presence(self, moment: Fraction) -> float:
-        """How much of the mouth is there, 0 to 1: it comes in when the utterance begins and goes out when it ends."""
+        """Return how much of the mouth is there, 0 to 1: it comes in when the utterance begins and goes out when it ends."""
         left = self.placed.end - self.placed.start + self.placed.held - moment
         return float(min(moment / BLEND_S, left / BLEND_S, Fraction(1)))
 
@@ -160,7 +161,7 @@ class OwnTime:
         self._feed, self._clock, self._step = PictureFeed(info, start), clock, 1 / info.frame_rate
 
     def shown(self, start: Fraction, stop: Fraction | None, talks: Callable[[], Sequence[PlacedTalk]]) -> Iterator[Shown]:
-        """The pictures of a piece, each with its time in the output and its talk; held pictures come several times.
+        """Yield the pictures of a piece, each with its time in the output and its talk; held pictures come several times.
 
         start, stop: in the recording (s). talks: gives the utterances in it.
         """
@@ -187,7 +188,7 @@ class OwnTime:
     def _held(
         self, picture: StoredPicture, own: PlacedTalk | None, following: Fraction | None
     ) -> Iterator[tuple[StoredPicture, Fraction, PlacedTalk | None]]:
-        """A picture again and again, where it is the last one before its utterance's hold."""
+        """Yield a picture again and again, where it is the last one before its utterance's hold."""
         if own is None or not own.placed.held or (following is not None and following < own.placed.end):
             return
         shown = self._clock.at(picture.time)
@@ -205,7 +206,7 @@ class PictureFeed:
         self._reached: Fraction | None = None
 
     def between(self, start: Fraction, stop: Fraction | None) -> Iterator[StoredPicture]:
-        """The pictures that begin between two times; at the start of the part also the one that is on screen then."""
+        """Yield the pictures that begin between two times; at the start of the part also the one that is on screen then."""
         if self._reached != start:
             self._pictures, self._held = read_stored(self._info.path, start, self._info), None
         self._reached = None

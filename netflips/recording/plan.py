@@ -9,7 +9,7 @@ from avcore.errors import UsageError
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, units_to_seconds
 from avcore.units import Units
 from netflips.dub.timing import Fit, Pace, fit_as_it_is, fit_durations
-from netflips.dub.utterances import Utterance
+from netflips.dub.utterances import TimedUtterance
 from netflips.options import RecordingOptions
 
 GUARD_S = Fraction(1, 10)
@@ -20,7 +20,7 @@ _PREVIEW_MARGIN_S = Fraction(1, 2)
 
 
 @dataclass(frozen=True)
-class Part:
+class DubbedPart:
     """start, stop: in the recording (s); never within an utterance. is_all: nothing is left out. is_preview: a quick look, for
     which faces elsewhere are not followed."""
 
@@ -29,13 +29,15 @@ class Part:
     is_all: bool
     is_preview: bool = False
 
-    def has(self, one: Utterance) -> bool:
-        """Whether an utterance belongs to the part."""
+    def has(self, one: TimedUtterance) -> bool:
+        """Return whether an utterance belongs to the part."""
         return self.start <= exact(one.start_s) < self.stop
 
 
-def choose_part(options: RecordingOptions, utterances: Sequence[Utterance], rooms: Sequence[Fraction], duration: Fraction) -> Part:
-    """The part that was asked for, made longer where it would begin or end within an utterance.
+def choose_part(
+    options: RecordingOptions, utterances: Sequence[TimedUtterance], rooms: Sequence[Fraction], duration: Fraction
+) -> DubbedPart:
+    """Return the part that was asked for, made longer where it would begin or end within an utterance.
 
     rooms: how far into the pause after it each utterance may go (s).
     """
@@ -49,7 +51,7 @@ def choose_part(options: RecordingOptions, utterances: Sequence[Utterance], room
         stop = min(spans[0][1] + _PREVIEW_MARGIN_S, after)
     start = next((begin for begin, end in spans if begin < start < end), start)
     stop = next((end for begin, end in spans if begin < stop < end), stop)
-    return Part(start, min(stop, duration), start == 0 and stop >= duration, options.is_preview)
+    return DubbedPart(start, min(stop, duration), start == 0 and stop >= duration, options.is_preview)
 
 
 def require_inside(options: RecordingOptions, duration: Fraction) -> None:
@@ -58,8 +60,8 @@ def require_inside(options: RecordingOptions, duration: Fraction) -> None:
         raise UsageError("--from lies behind the end", expected=f"less than {float(duration):.2f} s", found=options.start_s)
 
 
-def room_after(utterances: Sequence[Utterance], duration: Fraction) -> list[Fraction]:
-    """How far into the pause after it (s) each utterance may go."""
+def room_after(utterances: Sequence[TimedUtterance], duration: Fraction) -> list[Fraction]:
+    """Return how far into the pause after it (s) each utterance may go."""
     rooms = []
     for number, one in enumerate(utterances):
         is_last = number + 1 == len(utterances)
@@ -83,13 +85,13 @@ class Watch:
         return max(self.stop - self.first, 0)
 
 
-def frames_of(one: Utterance) -> tuple[int, int]:
-    """The pictures at 25 fps that an utterance touches: first, and the one after the last."""
+def frames_of(one: TimedUtterance) -> tuple[int, int]:
+    """Return the pictures at 25 fps that an utterance touches: first, and the one after the last."""
     return frame_at(one.start_s), frames_covering(one.end_s)
 
 
-def watch_of(one: Utterance, room: Fraction, num_pictures: int) -> Watch:
-    """The pictures of an utterance that may go `room` (s) into the pause after it, of a recording of so many at 25 fps."""
+def watch_of(one: TimedUtterance, room: Fraction, num_pictures: int) -> Watch:
+    """Return the pictures of an utterance that may go `room` (s) into the pause after it, of a recording of so many at 25 fps."""
     first, own_stop = frames_of(one)
     stop = min(frames_covering(exact(one.end_s) + room), num_pictures)
     return Watch(first, min(own_stop, stop) - first, stop)
@@ -103,7 +105,7 @@ class Placed:
     which that picture is held.
     """
 
-    utterance: Utterance
+    utterance: TimedUtterance
     said: Units
     natural: Units
     fit: Fit
@@ -122,7 +124,7 @@ class Placed:
         return self.said.num_steps / self.natural.num_steps
 
 
-def place(one: Utterance, natural: Units, room: Fraction, rate: Fraction, pace: Pace, is_kept: bool = False) -> Placed:
+def place(one: TimedUtterance, natural: Units, room: Fraction, rate: Fraction, pace: Pace, is_kept: bool = False) -> Placed:
     """Fit an utterance into its place.
 
     natural: units with predicted durations. room: seconds of the pause that it may use. rate: pictures per second.
@@ -155,7 +157,7 @@ class OutputClock:
         self._sums = [sum((held for _, held in holds[:count]), Fraction(0)) for count in range(len(holds) + 1)]
 
     def at(self, seconds: Seconds) -> Fraction:
-        """When a moment of the recording is shown. What comes at the very time of a hold comes after it."""
+        """Return when a moment of the recording is shown. What comes at the very time of a hold comes after it."""
         time = exact(seconds)
         return time - self.start + self._sums[bisect_right(self._ends, time)]
 

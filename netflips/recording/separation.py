@@ -9,7 +9,7 @@ from avcore.media.sound import write_speech_pieces
 from avcore.programs import command_key, filled, program_name, run_program
 from avcore.runs.cache import key_of
 from netflips.dub.recording_flags import SEPARATE_WITH
-from netflips.recording.job import LOG, Job
+from netflips.recording.job import LOG, DubJob
 
 _WHAT = f"the program of {SEPARATE_WITH}"
 _STAGE = "speech"
@@ -20,7 +20,7 @@ _MOST_DIFFERENCE_S = 1.0
 _MOST_NAMED = 5
 
 
-def background_of(job: Job) -> Path | None:
+def background_of(job: DubJob) -> Path | None:
     """Return the file of music and effects: the one that was given, or the one that the program of --separate-with makes.
 
     It is made once and kept with the finished work. Raises InputError where the program fails, or writes no such sound.

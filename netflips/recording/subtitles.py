@@ -12,12 +12,12 @@ from avcore.runs.cache import key_of
 from avcore.units import Units
 from netflips.dub.segments import write_segments
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
-from netflips.recording.find import Found
-from netflips.recording.job import Job
-from netflips.recording.over_text import SaidInWords, kept_transcript
+from netflips.recording.cascade import SaidInWords, kept_transcript
+from netflips.recording.job import DubJob
 from netflips.recording.plan import OutputClock
-from netflips.recording.say import Cue, LeftAlone
+from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.texts import source_texts_of, texts_of
+from netflips.recording.translation import Cue, LeftAlone
 from netflips.subtitles.dubbed import Side, SpokenUnits, Texts, as_said, side_as_text
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _STAGE = "readings"
 
 
-def read_texts(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, reader: "UnitReader | None") -> Texts:
+def read_texts(job: DubJob, found: FoundUtterances, cues: Sequence[Cue], clock: OutputClock, reader: "UnitReader | None") -> Texts:
     """Read what was heard and what is said, utterance by utterance; the file of --segments gets it, too.
 
     What was heard of an utterance that is left alone is read as well: it stays to be heard.
@@ -53,16 +53,17 @@ def read_texts(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, 
     return texts
 
 
-def _told(text: str | None, units: Units, reader: "_KeptReader | None", job: Job) -> str:
-    """What the user wrote that is heard; "" where it is what is read anyway, which has times for its words."""
+def _told(text: str | None, units: Units, reader: "_KeptReader | None", job: DubJob) -> str:
+    """Return what the user wrote that is heard; "" where it is what is read anyway, which has times for its words."""
     wanted = " ".join(normalize("NFC", text or "").split())
     if wanted and reader is not None and job.options.source in reader.languages:
         return "" if reader.read(units, job.options.source).text == wanted else wanted
     return wanted
 
 
-def words_heard(job: Job, cues: Sequence[Cue], clock: OutputClock) -> Side:
-    """What was heard over text, where it stands in the output; of what the user wrote, times are by the number of letters."""
+def words_heard(job: DubJob, cues: Sequence[Cue], clock: OutputClock) -> Side:
+    """Return what was heard over text, where it stands in the output; of what the user wrote, times are by the number of
+    letters."""
     language = job.options.source
     found, told = dict[int, Transcript](), set[int]()
     for cue in cues:
@@ -78,8 +79,8 @@ def words_heard(job: Job, cues: Sequence[Cue], clock: OutputClock) -> Side:
     return Side(language, found, frozenset(told))
 
 
-def _rows(job: Job, texts: Texts) -> Mapping[int, Mapping[str, str]]:
-    """The texts of --segments, by the utterance's number: of what was read, and of what the user wrote before."""
+def _rows(job: DubJob, texts: Texts) -> Mapping[int, Mapping[str, str]]:
+    """Return the texts of --segments, by the utterance's number: of what was read, and of what the user wrote before."""
     rows: dict[int, dict[str, str]] = {}
     for side, name in ((texts.source, SOURCE_TEXT), (texts.target, TARGET_TEXT)):
         if side is None:
@@ -98,7 +99,7 @@ def _rows(job: Job, texts: Texts) -> Mapping[int, Mapping[str, str]]:
 class _KeptReader:
     """A text reader that finds in the work folder what it read before."""
 
-    job: Job
+    job: DubJob
     reader: "UnitReader"
 
     @property

@@ -11,20 +11,21 @@ from netflips.dub.judgement import UtteranceJudgement, judge_text
 from netflips.dub.target_texts import natural_units, read_source_texts, read_target_texts
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.recording.job import Job
+from netflips.recording.job import DubJob
 from netflips.script.imports import AskedTarget, targets_asked
 from text2unit.normalise import READING
 from text2unit.stage import SPELLER
 
 
 def texts_of(options: DubOptions) -> dict[int, str]:
-    """The texts by the number of the utterance. Raises InputError and LanguageError as `read_target_texts` does."""
+    """Return the texts by the number of the utterance. Raises InputError and LanguageError as `read_target_texts` does."""
     times = options.recording.segments_in
     return {} if times is None else read_target_texts(times, options.target, options.source, not options.recording.speech.command)
 
 
 def source_texts_of(options: DubOptions) -> dict[int, str]:
-    """What the user says is said in the original, by the number of the utterance. Raises InputError as `read_source_texts` does."""
+    """Return what the user says is said in the original, by the number of the utterance. Raises InputError as `read_source_texts`
+    does."""
     times = options.recording.segments_in
     return {} if times is None else read_source_texts(times, options.source, options.target)
 
@@ -50,7 +51,7 @@ def check_texts(models: Models, options: DubOptions) -> None:
         require_same_vocabulary(models.vocoder.vocabulary, speller.vocabulary, "the speller")
 
 
-def judge_spoken(job: Job, text: str, heard: Transcript | None = None) -> UtteranceJudgement:
+def judge_spoken(job: DubJob, text: str, heard: Transcript | None = None) -> UtteranceJudgement:
     """Judge an utterance that is spoken from a text; what a program of the user's says is not judged by what the speller learnt.
 
     heard: what the text was translated from, None = a user wrote it.
@@ -60,8 +61,8 @@ def judge_spoken(job: Job, text: str, heard: Transcript | None = None) -> Uttera
     return judge_text(speller, text, target, heard)
 
 
-def spelt(job: Job, text: str) -> Units:
-    """The units that a text is spoken in, with the durations that it has by itself; made, or found in the work folder."""
+def units_of_text(job: DubJob, text: str) -> Units:
+    """Return the units that a text is spoken in, with the durations that it has by itself; made, or found in the work folder."""
     models, target = job.models, job.options.target
     speller = models.other(SPELLER, target)
     voice = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset)

@@ -20,7 +20,7 @@ from avcore.runs.cache import Arrays, WorkFolder, key_of, require_work_folder
 from avcore.speech.regions import SpeechActivity
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from netflips.render.writing import Finish, Frame
-from unit2av.lipsync.mouth import RENDERING, Mouth
+from unit2av.lipsync.lip_sync import RENDERING, LipSync
 from unit2av.rendering import Shown, SoundFeed, drawn
 
 LOG = logging.getLogger("netflips")
@@ -57,7 +57,7 @@ class Piece:
 
 
 def quiet_borders(heard: SpeechActivity, total: int, rate: Fraction) -> list[int]:
-    """Where pieces of `total` pictures begin, by number: at the quietest moments of the speech, 10 to 20 s apart."""
+    """Return where pieces of `total` pictures begin, by number: at the quietest moments of the speech, 10 to 20 s apart."""
     begins = [0]
     while total - begins[-1] > frames_covering(LONGEST_S, rate):
         at = float(frames_to_seconds(begins[-1], rate))
@@ -75,8 +75,8 @@ def steady_pieces(
     around_s: float,
     made_with: Sequence[object],
 ) -> list[Piece]:
-    """The pieces of `total` pictures at a steady rate. shown: gives those from one number to before another. around_s: seconds of
-    them around a piece that a backend wants to see. made_with: all that they depend on.
+    """Return the pieces of `total` pictures at a steady rate. shown: gives those from one number to before another. around_s:
+    seconds of them around a piece that a backend wants to see. made_with: all that they depend on.
     """
     around, pieces = frame_at(exact(around_s), rate), []
     for start, stop in zip(borders, [*borders[1:], total], strict=True):
@@ -110,7 +110,7 @@ class Studio:
     """Draws and encodes pieces. told: called with how many pictures are done."""
 
     frame: Frame
-    lips: Mouth
+    lips: LipSync
     finish: Finish
     work: WorkFolder
     told: Callable[[int], None]
@@ -133,7 +133,7 @@ class Studio:
         return encoded
 
     def _drawn(self, pieces: Iterable[Piece], depth: int) -> "Iterator[_Opened | Shown]":
-        """Each piece and, unless it is kept, its pictures."""
+        """Return each piece and, unless it is kept, its pictures."""
         for piece in pieces:
             opened = self._found(piece)
             yield opened
@@ -204,7 +204,7 @@ class _Pushback:
             yield item
 
     def pictures(self) -> Iterator[Shown]:
-        """The pictures before the next piece."""
+        """Yield the pictures before the next piece."""
         for item in self._items:
             if isinstance(item, _Opened):
                 self._held.append(item)
@@ -216,13 +216,13 @@ class _Pushback:
 
 
 def work_folder_beside(out_video: Path) -> Path:
-    """Where finished work is kept unless the user says otherwise: beside the output, on the disk that was chosen for it."""
+    """Return where finished work is kept unless the user says otherwise: beside the output, on the disk that was chosen for it."""
     return out_video.parent / f"{out_video.name}.work"
 
 
 def kept_work(out: Path, given: Path | None, is_long: bool, frame: Frame, seconds: float) -> WorkFolder | None:
-    """The folder in which finished work is kept, of which the user is told: the one that was given, or of long results one beside
-    them. Raises OutputError for one that cannot be used.
+    """Return the folder in which finished work is kept, of which the user is told: the one that was given, or of long results one
+    beside them. Raises OutputError for one that cannot be used.
     """
     folder = given or (work_folder_beside(out) if is_long else None)
     if folder is None:
@@ -232,7 +232,7 @@ def kept_work(out: Path, given: Path | None, is_long: bool, frame: Frame, second
 
 
 def expected_bytes(frame: Frame, seconds: float) -> int:
-    """What a work folder and the output may take for `seconds` of pictures and sound: encoded pictures count twice."""
+    """Return what a work folder and the output may take for `seconds` of pictures and sound: encoded pictures count twice."""
     pictures = frame.width * frame.height * float(frame.rate) * _BITS_PER_PIXEL / 8
     return int(seconds * (2 * pictures + _BYTES_PER_SECOND))
 

@@ -102,7 +102,7 @@ def draw_label(picture: Pixels, text: str) -> Pixels:
 
 
 def speech_as_it_is(path: Path, seconds: Seconds) -> SoundFeed:
-    """The sound of a file at its own rate, cut or followed by silence to `seconds`."""
+    """Return the sound of a file at its own rate, cut or followed by silence to `seconds`."""
     info = probe(path)
     return SoundFeed(
         _sound(path, seconds_to_samples(seconds, info.audio_rate), info.audio_rate), info.audio_rate, info.audio_channels

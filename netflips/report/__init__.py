@@ -38,11 +38,11 @@ class DubReport:
         return self.script.understood
 
     def as_json(self) -> str:
-        """The report as JSON."""
+        """Return the report as JSON."""
         return json_text(report_json(self.script), indent=2)
 
     def summary(self, with_times: bool = True) -> str:
-        """The report in a few lines. with_times: how long each stage took."""
+        """Return the report in a few lines. with_times: how long each stage took."""
         return summary_of(self.script, with_times)
 
 
@@ -62,23 +62,24 @@ def _as_names(name: str, value: Any) -> Any:
 
 
 def report_from(content: Mapping[str, Any]) -> DubReport:
-    """A report again from its JSON object; raises what `report_script` raises."""
+    """Return a report again from its JSON object; raises what `report_script` raises."""
     return DubReport(report_script(content))
 
 
 def report_json(script: Script) -> dict[str, Any]:
-    """What `--report x.json` writes of a dub: its script, and the former keys, which a reader of scripts passes over."""
+    """Return what `--report x.json` writes of a dub: its script, and the former keys, which a reader of scripts passes over."""
     understood = None if script.understood is None else asdict(script.understood)
     return {"understood": understood} | script_json(script) | former_keys(script) | {"understood": understood}
 
 
 def report_script(content: Mapping[str, Any]) -> Script:
-    """The script of a report's JSON object, also of one of before there were scripts. Raises InputError, KeyError or TypeError."""
+    """Return the script of a report's JSON object, also of one of before there were scripts. Raises InputError, KeyError or
+    TypeError."""
     return script_from(content) if "format" in content else former_script(content)
 
 
 def summary_of(script: Script, with_times: bool = True) -> str:
-    """A dub in a few lines. with_times: how long each stage took."""
+    """Return a dub in a few lines. with_times: how long each stage took."""
     made, media, told = script.result, script.media or Media(), script.told
     drawn = sum(one.drawn.drawn for one in told if one.drawn is not None)
     num_heard = sum(len(one.heard.units.ids) for one in told if one.heard is not None)

@@ -12,8 +12,8 @@ from avcore.notes import ToldNote, sentence
 from avcore.plain_text import several
 from avcore.units.domain import OUTSIDE
 from netflips.dub.timing import Pace
+from netflips.recording.diarization import SPEAKS_KNOWN
 from netflips.recording.faces import MIN_SHARPNESS, SPEAKS
-from netflips.recording.who import SPEAKS_KNOWN
 from netflips.report.drawing import NUM_COLOURS, gauge, peak, wave_pair
 from netflips.report.material import Material, PicturePair
 from netflips.report.story import OnPage, on_page, speakers_of
@@ -96,7 +96,7 @@ def cards_of(script: Script, material: Material, pace: Pace | None) -> list[Card
 
 
 def _slot_end(script: Script, one: OnPage) -> float:
-    """When the original utterance ends, in the output (s); a short clip's original has an end of its own."""
+    """Return when the original utterance ends, in the output (s); a short clip's original has an end of its own."""
     return one.output.start_s + (one.source.seconds if script.is_in_own_time else 0.0)
 
 
@@ -149,7 +149,7 @@ def _units(script: Script, one: OnPage) -> list[Fact]:
 
 
 def _scores(script: Script, one: OnPage) -> tuple[tuple[str, float | None, float | None], ...]:
-    """How sure the models are of an utterance: of what, the score, and what is usual."""
+    """Return how sure the models are of an utterance: of what, the score, and what is usual."""
     made, heard = script.result, one.utterance.heard
     return (
         ("original", None if heard is None else heard.confidence, made.usual("av2unit")),
@@ -193,7 +193,7 @@ def _together(evidence: float) -> str:
 
 
 def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
-    """What was left alone and why, and all notes. missing: what could not be had of the files."""
+    """Return what was left alone and why, and all notes. missing: what could not be had of the files."""
     utterances, made = on_page(script), script.result
     found = []
     left = Counter[str]()
@@ -217,7 +217,7 @@ def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
 
 
 def _warning(told: ToldNote, script: Script, utterances: Sequence[OnPage]) -> Remark:
-    """A note with links to its utterances; one that several share in other figures is followed by the reason for each."""
+    """Return a note with links to its utterances; one that several share in other figures is followed by the reason for each."""
     before, mark, after = sentence(told, who=_MARK if told.numbers else None, in_shares=True).partition(_MARK)
     pieces = [SentencePart(before)]
     if mark:

@@ -57,12 +57,12 @@ def _together(children: Child) -> Markup:
 
 
 def peak(*outlines: Envelope) -> float:
-    """The largest value of all, so that sounds are drawn on one scale; never near zero."""
+    """Return the largest value of all, so that sounds are drawn on one scale; never near zero."""
     return max(_LEAST_PEAK, *(float(np.abs(one).max(initial=0)) for one in outlines))
 
 
 def wave(outline: Envelope, left: float, width: float, middle: float, half: float, loudest: float) -> str:
-    """An outline as path data: one stroke each from the lowest to the highest sample."""
+    """Return an outline as path data: one stroke each from the lowest to the highest sample."""
     if not len(outline):
         return ""
     step = width / len(outline)
@@ -76,7 +76,7 @@ def wave(outline: Envelope, left: float, width: float, middle: float, half: floa
 def wave_pair(
     one: OnPage, source: Envelope, output: Envelope, loudest: float, num_bins: int = 120, shown_s: float | None = None
 ) -> Markup:
-    """An utterance's sound above its dub's, on one scale of time.
+    """Return an utterance's sound above its dub's, on one scale of time.
 
     source: outline of the recording; output: of the result. shown_s: seconds from left to right, default as long as the
     longer of the two.
@@ -110,7 +110,7 @@ def wave_pair(
 
 
 def gauge(factor: float, pace: Pace | None) -> Markup:
-    """How far speech was stretched: a mark on a scale whose middle is its natural length. pace: bounds to show."""
+    """Return how far speech was stretched: a mark on a scale whose middle is its natural length. pace: bounds to show."""
     width, height = _GAUGE
     low, high = _GAUGE_SPAN
 
@@ -159,15 +159,15 @@ class _Row:
     scale: float
 
     def x(self, time: float) -> float:
-        """Where a time stands, within the row."""
+        """Return where a time stands, within the row."""
         return round((min(max(time, self.start), self.stop) - self.start) * self.scale, 1)
 
     def shows(self, span: Span) -> bool:
-        """Whether any of a span is in the row."""
+        """Return whether any of a span is in the row."""
         return span[0] < self.stop and span[1] > self.start
 
     def box(self, span: Span, top: float, height: float, class_: str) -> Markup:
-        """A rectangle over a span of time."""
+        """Return a rectangle over a span of time."""
         left, right = self.x(span[0]), self.x(span[1])
         return element("rect", class_=class_, x=left, y=top, width=round(max(right - left, 1.0), 1), height=height)
 
@@ -199,12 +199,12 @@ def _line(script: Script, material: Material, prefix: str) -> _Line:
 
 
 def _played(time: float, start: float, holds: Sequence[Hold]) -> float:
-    """When a moment of the recording is shown in the output."""
+    """Return when a moment of the recording is shown in the output."""
     return time - start + sum(hold.seconds for hold in holds if hold.at <= time)
 
 
 def _slot(one: OnPage) -> Span:
-    """The time of the original utterance, on the clock of the output."""
+    """Return the time of the original utterance, on the clock of the output."""
     return one.output.start_s, one.output.start_s + one.source.seconds
 
 
@@ -245,7 +245,7 @@ def _axis(row: _Row) -> list[Markup]:
 
 
 def _bars(row: _Row, one: OnPage) -> Markup:
-    """An utterance's place, and below it the dub, up to the place's end and beyond; both lead to its details."""
+    """Return an utterance's place, and below it the dub, up to the place's end and beyond; both lead to its details."""
     slot, said = _slot(one), (one.output.start_s, one.output.end_s)
     colour = f"s{row.line.speakers.index(one.speaker) % NUM_COLOURS}"
     parts = [row.box(slot, _SLOT, _SLOT_HEIGHT, "slot")]
@@ -264,7 +264,7 @@ def _bars(row: _Row, one: OnPage) -> Markup:
 
 
 def _number(row: _Row, one: OnPage, slot: Span, said: Span) -> Markup | None:
-    """The utterance's number, on its bar or behind it where the bar is too short, and nowhere where there is no room."""
+    """Return the utterance's number, on its bar or behind it where the bar is too short, and nowhere where there is no room."""
     text = str(one.number)
     left, wide = row.x(said[0]), row.x(said[1]) - row.x(said[0])
     needed = _DIGIT * len(text) + 6

@@ -50,7 +50,7 @@ _OF_ALL = "is_told"
 
 
 def former_keys(script: Script) -> dict[str, Any]:
-    """The keys that reports had before there were scripts, as JSON holds them."""
+    """Return the keys that reports had before there were scripts, as JSON holds them."""
     made, media, told = script.result, script.media or Media(), script.told
     is_own, over_text = script.is_in_own_time, script.is_over_text
     rows = [_former_utterance(script, one) for one in told]
@@ -108,12 +108,12 @@ def former_keys(script: Script) -> dict[str, Any]:
 
 
 def _any_known(values: Sequence[bool | None]) -> bool | None:
-    """Whether any is true; None where of none it is known."""
+    """Return whether any is true; None where of none it is known."""
     return None if all(one is None for one in values) else any(values)
 
 
 def former_stage(script: Script, name: str, seconds: float, by_input: bool) -> dict[str, Any]:
-    """A step of the work, with its pace."""
+    """Return a step of the work, with its pace."""
     length_s = (script.media or Media()).duration_s if by_input else script.result.duration_s
     return {"name": name, "seconds": seconds, "x_real_time": length_s / max(seconds, 1e-9)}
 
@@ -187,7 +187,7 @@ def _former_utterance(script: Script, one: Utterance) -> dict[str, Any]:
 
 
 def former_script(content: Mapping[str, Any]) -> Script:
-    """A script out of a report of before there were scripts. Raises KeyError or TypeError for what is no report."""
+    """Return a script out of a report of before there were scripts. Raises KeyError or TypeError for what is no report."""
     recording = content.get("recording")
     rows = [_row_of_clip(content)] if recording is None else recording["utterances"]
     speakers = {row["speaker"]: row.get("pitch_hz") for row in reversed(rows)}
@@ -231,7 +231,7 @@ def former_script(content: Mapping[str, Any]) -> Script:
 
 
 def _row_of_clip(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The only utterance of a short clip, as a recording's report has one."""
+    """Return the only utterance of a short clip, as a recording's report has one."""
     left = content.get("left", {})
     unseen = content["num_pictures"] - content["pictures_with_face"] - sum(left.values())
     same = ("source_units", "target_units", "translation_score", "is_truncated")
@@ -284,7 +284,7 @@ def _utterance_of(row: Mapping[str, Any]) -> Utterance:
 
 
 def _words(text: str, confidence: float | None) -> tuple[Word, ...]:
-    """One word, which tells how sure the whole text is."""
+    """Return one word, which tells how sure the whole text is."""
     return () if confidence is None else (Word(text, 0.0, 0.0, confidence),)
 
 

@@ -105,7 +105,7 @@ def _note(missing: list[str], what: str, error: NetflipsError) -> None:
 
 
 def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[int, list[PicturePair]], PicturePair | None]:
-    """The stills of each utterance, and the posters."""
+    """Return the stills of each utterance, and the posters."""
     before_path, after_path = paths_of(script)
     own = PictureSource(before_path).own if script.schedule != "own" else range(0)
     of_poster = min(_POSTER_BYTES, int(image_bytes * _POSTER_SHARE))
@@ -147,7 +147,7 @@ def _moments(script: Script, own: range, image_bytes: int) -> list[_Moment]:
 
 
 def _poster(script: Script, own: range) -> _Moment:
-    """The middle of the first utterance that was dubbed, or of all where there is none."""
+    """Return the middle of the first utterance that was dubbed, or of all where there is none."""
     utterances = on_page(script)
     length_s = 0.0 if script.made is None else script.made.duration_s
     all_of_it = OnPage(Utterance(), TimeSpan(*dubbed_part(script)), TimeSpan(0.0, length_s))
@@ -173,7 +173,7 @@ def _stills(
 
 
 def read_envelope(path: str | Path) -> Envelope:
-    """The outline of a file's sound; raises InputError or MediaError as `iter_speech_blocks` does."""
+    """Return the outline of a file's sound; raises InputError or MediaError as `iter_speech_blocks` does."""
     pieces = list(_outlines(iter_speech_blocks(path)))
     return np.concatenate(pieces) if pieces else NOTHING
 
@@ -192,14 +192,14 @@ def _outlines(blocks: Iterable[NDArray[np.float32]]) -> Iterator[Envelope]:
 
 
 def between(outline: Envelope, start_s: float, stop_s: float) -> Envelope:
-    """The part between two times, filled up with silence where the sound ends before."""
+    """Return the part between two times, filled up with silence where the sound ends before."""
     first, last = max(seconds_to_units(start_s), 0), max(seconds_to_units(stop_s), 0)
     part = outline[first:last]
     return np.pad(part, ((0, max(last - first - len(part), 0)), (0, 0)))
 
 
 def as_played(outline: Envelope, start_s: float, holds: Sequence[Hold]) -> Envelope:
-    """A recording's outline on the clock of the output: from the part's start on, with silence where the picture is held."""
+    """Return a recording's outline on the clock of the output: from the part's start on, with silence where the picture is held."""
     pieces, position = [], seconds_to_units(start_s)
     for hold in holds:
         at = seconds_to_units(hold.at)
@@ -217,7 +217,7 @@ def thinned(outline: Envelope, num_bins: int) -> Envelope:
 
 
 def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tuple[int, int]] = _TRIALS) -> str:
-    """A picture uint8 [height, width, 3] as a data URI, cut to the face (x1, y1, x2, y2) where there is one.
+    """Return a picture uint8 [height, width, 3] as a data URI, cut to the face (x1, y1, x2, y2) where there is one.
 
     trials: longer side in pixels and JPEG quality. The last and smallest trial is taken even where it is larger than `most_bytes`.
     """
@@ -231,7 +231,7 @@ def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tu
 
 
 def _close_up(rgb: Pixels, face: Region) -> Pixels:
-    """A square around a face, moved to lie within the picture."""
+    """Return a square around a face, moved to lie within the picture."""
     height, width = rgb.shape[:2]
     x1, y1, x2, y2 = face
     side = int(min(max(_AROUND_FACE * max(x2 - x1, y2 - y1), 16), height, width))

@@ -79,7 +79,7 @@ def write_report_page(path: Path, dubs: Sequence[ToldDub], failures: Mapping[str
 
 
 def report_page(dubs: Sequence[ToldDub], failures: Mapping[str, str], folder: Path = Path()) -> str:
-    """The page of a run: all dubs, and the inputs that failed with their messages.
+    """Return the page of a run: all dubs, and the inputs that failed with their messages.
 
     folder: where the page will lie; it plays the videos from where they are.
     """
@@ -151,7 +151,7 @@ def _setting(value: object) -> str:
 
 @cache
 def _template() -> "Template":
-    """The page's template."""
+    """Return the page's template."""
     environment = words.environment_of("netflips.report")
     environment.globals["words"] = words
     environment.globals["dubbed_part"] = dubbed_part

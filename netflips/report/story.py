@@ -74,13 +74,13 @@ class OnPage:
 
 
 def on_page(script: Script) -> list[OnPage]:
-    """The utterances of a dub that something became of; a short clip is one."""
+    """Return the utterances of a dub that something became of; a short clip is one."""
     nowhere = TimeSpan(0.0, 0.0)
     return [OnPage(one, one.place or nowhere, output_span(script, one)) for one in script.told]
 
 
 def output_span(script: Script, one: Utterance) -> TimeSpan:
-    """Where an utterance is in the output; of one that was left alone, where its original is."""
+    """Return where an utterance is in the output; of one that was left alone, where its original is."""
     if one.fit is not None:
         return one.fit.output
     place = one.place or TimeSpan(0.0, 0.0)
@@ -89,23 +89,24 @@ def output_span(script: Script, one: Utterance) -> TimeSpan:
 
 
 def _start_of(script: Script) -> float:
-    """Where the part that was dubbed begins (s)."""
+    """Return where the part that was dubbed begins (s)."""
     return 0.0 if script.made is None or script.made.part is None else script.made.part.start_s
 
 
 def speakers_of(utterances: Sequence[OnPage]) -> list[str]:
-    """Who speaks, in the order of appearance."""
+    """Return who speaks, in the order of appearance."""
     return list(dict.fromkeys(one.speaker for one in utterances))
 
 
 def holds_of(script: Script) -> list[Hold]:
-    """Where the picture stands still, in order."""
+    """Return where the picture stands still, in order."""
     held = ((one.place, one.fit) for one in script.told if one.place is not None and one.fit is not None and one.fit.held_s)
     return [Hold(max(place.start_s + fit.spoken_s - fit.held_s, place.end_s), fit.held_s) for place, fit in held]
 
 
 def stretches_of(script: Script) -> list[ShownStretch]:
-    """Which parts of the recording belong to which times of the output, in order; between two of them its picture is held."""
+    """Return which parts of the recording belong to which times of the output, in order; between two of them its picture is
+    held."""
     if script.schedule != "own":
         return [ShownStretch(0.0, 0.0 if script.media is None else script.media.duration_s, 0.0)]
     start, stop = dubbed_part(script)
@@ -118,7 +119,7 @@ def stretches_of(script: Script) -> list[ShownStretch]:
 
 
 def dubbed_part(script: Script) -> tuple[float, float]:
-    """The part of the original that was dubbed, from and to (s)."""
+    """Return the part of the original that was dubbed, from and to (s)."""
     if script.made is not None and script.made.part is not None:
         return script.made.part.start_s, script.made.part.end_s
     return 0.0, 0.0 if script.media is None else script.media.duration_s
@@ -141,7 +142,7 @@ def source_time(script: Script, one: OnPage, output_s: Fraction, own: range) -> 
 
 
 def output_time(script: Script, one: OnPage, output_s: Fraction, shown_since: Fraction) -> Fraction:
-    """A time of the output at which a picture of the recording is on screen for sure.
+    """Return a time of the output at which a picture of the recording is on screen for sure.
 
     output_s: about when; shown_since: when that picture begins in the recording (s). One that stays for long comes again.
     """
@@ -152,7 +153,7 @@ def output_time(script: Script, one: OnPage, output_s: Fraction, shown_since: Fr
 
 
 def speaker_box(one: OnPage, source_s: Fraction) -> tuple[float, float, float, float] | None:
-    """Where the speaker's face is about a time of the recording: x1, y1, x2, y2 in pixels.
+    """Return where the speaker's face is about a time of the recording: x1, y1, x2, y2 in pixels.
 
     Tracks count pictures at 25 fps from the utterance's first one.
     """
@@ -166,7 +167,7 @@ def speaker_box(one: OnPage, source_s: Fraction) -> tuple[float, float, float, f
 
 
 def paths_of(script: Script) -> tuple[str, str]:
-    """The files of the original and of the dub."""
+    """Return the files of the original and of the dub."""
     return "" if script.media is None else script.media.path, "" if script.made is None else script.made.output
 
 
@@ -177,7 +178,7 @@ def addresses_of(script: Script, folder: Path) -> VideoAddresses:
 
 
 def address(path: str | Path, folder: Path) -> str:
-    """A file's address as seen from a folder, percent-encoded: relative, so that both can be moved together."""
+    """Return a file's address as seen from a folder, percent-encoded: relative, so that both can be moved together."""
     try:
         way = os.path.relpath(path, folder)
     except ValueError:  # there is no way to another drive

@@ -123,7 +123,8 @@ def digest_of(text: str) -> str:
 
 
 def environment_of(package: str) -> "Environment":
-    """What fills in a package's templates. All that goes in is escaped unless it is markup; what steers a terminal is, too."""
+    """Return what fills in a package's templates. All that goes in is escaped unless it is markup; what steers a terminal is,
+    too."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # work that ends without a page does without it
 
     return Environment(
@@ -145,7 +146,7 @@ def plain_value(value: object) -> object:
 
 
 def said_instead(one: OnPage) -> str:
-    """What the dub says in an utterance's place, as text, or that it was left alone."""
+    """Return what the dub says in an utterance's place, as text, or that it was left alone."""
     if one.alone is not None:
         return f"left alone: {why_left(one.alone.values)}"
     return DASH if one.utterance.said is None else one.utterance.said.text
@@ -160,7 +161,7 @@ class Verdict(NamedTuple):
 
 
 def verdicts(one: OnPage) -> list[Verdict]:
-    """What to know of an utterance, the fit first."""
+    """Return what to know of an utterance, the fit first."""
     utterance, heard = one.utterance, one.utterance.heard
     if one.alone is not None:
         return [Verdict(f"left alone: {why_left(one.alone.values)}", "warn", "left alone")]
@@ -178,7 +179,7 @@ def verdicts(one: OnPage) -> list[Verdict]:
 
 
 def is_trouble(one: OnPage) -> bool:
-    """Whether a dubbed utterance has something that somebody should look at."""
+    """Return whether a dubbed utterance has something that somebody should look at."""
     return one.alone is None and any(verdict.kind in ("warn", "bad") for verdict in verdicts(one))
 
 
@@ -200,12 +201,12 @@ def _fit(one: OnPage) -> Verdict:
 
 
 def taken_from(source: str) -> str:
-    """What units were taken from, in words, as `--modalities` names it."""
+    """Return what units were taken from, in words, as `--modalities` names it."""
     return _SOURCES_OF_UNITS.get(source, source)
 
 
 def sure(score: float | None, usual: float | None = None) -> str:
-    """A mean log-probability of units as what it means, as `97 % of each unit (usual here: 95 % or more)`.
+    """Return a mean log-probability of units as what it means, as `97 % of each unit (usual here: 95 % or more)`.
 
     usual: the bound of usual scores, None = not known. Both have so many digits that one can be told from the other.
     """
@@ -220,12 +221,12 @@ def sure(score: float | None, usual: float | None = None) -> str:
 
 
 def unusual(score: float | None, usual: float | None) -> bool:
-    """Whether a score is under what is usual."""
+    """Return whether a score is under what is usual."""
     return score is not None and usual is not None and not score >= usual
 
 
 def percent(part: float) -> str:
-    """A share that may be more than all, as `91 %`."""
+    """Return a share that may be more than all, as `91 %`."""
     return f"{100 * part:.0f} %"
 
 
@@ -241,17 +242,17 @@ def work_by_video(took_s: float, video_s: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """A length, as `1.82 s`."""
+    """Return a length, as `1.82 s`."""
     return f"{value:.2f} s" if isfinite(value) else "unknown"
 
 
 def length(value: float) -> str:
-    """A length that may be long, as `1.82 s` or `10:24.9`."""
+    """Return a length that may be long, as `1.82 s` or `10:24.9`."""
     return seconds(value) if value < _MINUTE else clock(value)
 
 
 def clock(value: float) -> str:
-    """A moment, as `1:02.3`, with hours where there are any."""
+    """Return a moment, as `1:02.3`, with hours where there are any."""
     tenths = round(value * 10)
     minutes, rest = divmod(tenths, _MINUTE * 10)
     hours, minutes = divmod(minutes, _HOUR // _MINUTE)
@@ -260,7 +261,7 @@ def clock(value: float) -> str:
 
 
 def per_cent(part: float, whole: float) -> str:
-    """A part in per cent; 100 % and 0 % only where it is all or nothing."""
+    """Return a part in per cent; 100 % and 0 % only where it is all or nothing."""
     if not whole:
         return "none"
     percent = 100 * part / whole
@@ -270,7 +271,7 @@ def per_cent(part: float, whole: float) -> str:
 
 
 def number_or_dash(value: float | None, digits: int = 2) -> str:
-    """A number that may be missing."""
+    """Return a number that may be missing."""
     return DASH if value is None or not isfinite(value) else f"{value:.{digits}f}"
 
 
@@ -285,5 +286,5 @@ def channels(count: int) -> str:
 
 
 def stage_name(name: str) -> str:
-    """A stage of the clock in words."""
+    """Return a stage of the clock in words."""
     return _NAMES_OF_STAGES.get(name, name)

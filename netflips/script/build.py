@@ -30,12 +30,12 @@ from netflips.subtitles.dubbed import Side
 
 
 def finite_or_none(value: float | None) -> float | None:
-    """A number that JSON has, or None."""
+    """Return a number that JSON has, or None."""
     return float(value) if value is not None and isfinite(value) else None
 
 
 def media_of(info: MediaInfo, digest: str = "") -> Media:
-    """What a script tells of its media."""
+    """Return what a script tells of its media."""
     return Media(
         path=str(info.path),
         digest=digest,
@@ -52,7 +52,7 @@ def media_of(info: MediaInfo, digest: str = "") -> Media:
 
 
 def units_heard(heard: TrustedUnits, rest: int | None = None) -> HeardUnits:
-    """What the unit encoder heard."""
+    """Return what the unit encoder heard."""
     found = heard.extraction
     return HeardUnits(
         units=UnitList.of(found.units),
@@ -67,7 +67,7 @@ def units_heard(heard: TrustedUnits, rest: int | None = None) -> HeardUnits:
 
 
 def text_of(side: Side | None, number: int, begin_s: float, by: WrittenBy, by_told: WrittenBy, pace: float = 1.0) -> Text | None:
-    """An utterance of one side of a dub as text; None where it was not read.
+    """Return an utterance of one side of a dub as text; None where it was not read.
 
     begin_s: where it begins in the output (s). by: who reads; by_told: who wrote what was not read. pace: seconds of the output for
     each of its own.
@@ -81,22 +81,22 @@ def text_of(side: Side | None, number: int, begin_s: float, by: WrittenBy, by_to
 
 
 def tracks_told(tracks: Iterable[Mapping[str, Any]]) -> tuple[FaceTrackTold, ...]:
-    """The faces that were followed."""
+    """Return the faces that were followed."""
     return tuple(FaceTrackTold(**{**one, "evidence": finite_or_none(one["evidence"])}) for one in tracks)
 
 
 def pitch_hz(vocoder: Voice, voice: SpeakerVoice) -> float | None:
-    """The median pitch in Hz that a vocoder was told to speak at; None where it cannot be told."""
+    """Return the median pitch in Hz that a vocoder was told to speak at; None where it cannot be told."""
     return round(voice.pitch.hz, 1) if vocoder.takes_pitch and voice.pitch is not None else None
 
 
 def voice_told(path: Path | None) -> str | VoiceFile:
-    """Whose voice it is."""
+    """Return whose voice it is."""
     return "own" if path is None else VoiceFile(str(path))
 
 
 def models_used(models: Models, others: Mapping[str, str]) -> tuple[ModelUsed, ...]:
-    """The models of a dub. others: fingerprints of those besides, by their part."""
+    """Return the models of a dub. others: fingerprints of those besides, by their part."""
     domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
     told = []
     for part, fingerprint in (models.fingerprints | dict(others)).items():
@@ -106,18 +106,18 @@ def models_used(models: Models, others: Mapping[str, str]) -> tuple[ModelUsed, .
 
 
 def bundle_used(models: Models) -> str:
-    """The name of the bundle that all models of a dub lie in; "" = they are of none, or of several."""
+    """Return the name of the bundle that all models of a dub lie in; "" = they are of none, or of several."""
     names = {bundle.about["name"] if (bundle := bundle_of(path)) is not None else "" for path in models.paths.all}
     return str(names.pop()) if len(names) == 1 else ""
 
 
 def timings_of(clock: StageClock, by_input: frozenset[str] = frozenset()) -> tuple[Timing, ...]:
-    """The seconds of each step. by_input: those that read the media."""
+    """Return the seconds of each step. by_input: those that read the media."""
     return tuple(Timing(name, seconds, name in by_input) for name, seconds in clock.seconds.items())
 
 
 def settings_told(options: DubOptions) -> dict[str, Any]:
-    """What was asked for, by dotted names, as JSON holds it."""
+    """Return what was asked for, by dotted names, as JSON holds it."""
     return _flat(options)
 
 

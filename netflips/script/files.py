@@ -47,7 +47,7 @@ def read_script(path: Path) -> Script:
 
 
 def script_from(content: Any, path: Path | None = None) -> Script:
-    """A script from its JSON object, or a report's; utterances are numbered in their order.
+    """Return a script from its JSON object, or a report's; utterances are numbered in their order.
 
     Raises InputError for another form or version, and for a name or value that cannot be, with its place.
     """
@@ -113,7 +113,7 @@ def _named(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, 
 
 @cache
 def _defaults(kind: Any) -> dict[str, Any]:
-    """The default values of a dataclass, by name."""
+    """Return the default values of a dataclass, by name."""
     found = {one.name: one.default for one in fields(kind) if one.default is not MISSING}
     return found | {one.name: one.default_factory() for one in fields(kind) if one.default_factory is not MISSING}
 
@@ -130,7 +130,7 @@ class _NotThatError(Exception):
 
 
 def _read(kind: Any, value: Any, place: str) -> Any:
-    """A value of a type, out of JSON. Raises _NotThatError."""
+    """Return a value of a type, out of JSON. Raises _NotThatError."""
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
@@ -154,7 +154,7 @@ def _read(kind: Any, value: Any, place: str) -> Any:
 
 
 def _target(value: Any, place: str) -> Target:
-    """A target by its kind, which is chosen before the rest is read: a misspelt name is told as such."""
+    """Return a target by its kind, which is chosen before the rest is read: a misspelt name is told as such."""
     kinds = {str(one.kind): one for one in TARGETS}
     if not isinstance(value, dict) or value.get("kind") not in kinds:
         found = value.get("kind") if isinstance(value, dict) else value

@@ -12,11 +12,11 @@ AskedTarget = SpokenSound | UnitsGiven | KeptOriginal
 
 
 def is_script(content: object) -> bool:
-    """Whether a JSON object is a script of some version."""
+    """Return whether a JSON object is a script of some version."""
     return isinstance(content, dict) and str(content.get("format", "")).startswith(FORMAT.rstrip("0123456789"))
 
 
-def rows_of(path: Path) -> list[dict[str, Any]]:
+def segment_rows(path: Path) -> list[dict[str, Any]]:
     """The utterances of a script as `--segments-in` has them: times, and texts that a person wrote. Raises InputError."""
     rows = []
     for one in read_script(path).utterances:
@@ -32,7 +32,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def targets_asked(path: Path) -> dict[int, AskedTarget]:
-    """What a script wants said without text or translation, by the number of the utterance: speech, units, or the original.
+    """Return what a script wants said without text or translation, by the number of the utterance: speech, units, or the original.
 
     Nothing of a file of another kind. Raises InputError, also for speech that is not beside the script.
     """
@@ -47,7 +47,7 @@ def targets_asked(path: Path) -> dict[int, AskedTarget]:
 
 
 def digest_in(path: Path) -> str:
-    """The digest of the file that a script was made of; "" where it says none, or is a file of another kind."""
+    """Return the digest of the file that a script was made of; "" where it says none, or is a file of another kind."""
     if path.suffix.lower() != ".json" or not is_script(read_json(path, "the script")):
         return ""
     media = read_script(path).media
@@ -55,7 +55,7 @@ def digest_in(path: Path) -> str:
 
 
 def speakers_told(path: Path) -> tuple[dict[int, str], dict[str, tuple[Path | None, str | int]]]:
-    """Who says each utterance, by number, and voice (None = their own) and face of each. Raises InputError."""
+    """Return who says each utterance, by number, and voice (None = their own) and face of each. Raises InputError."""
     script: Script = read_script(path)
     names = {one.number: one.speaker for one in script.utterances if one.speaker}
     voices = {one.name: file_beside(path, one.voice.file) for one in script.speakers if isinstance(one.voice, VoiceFile)}

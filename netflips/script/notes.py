@@ -112,11 +112,11 @@ LEFT_REASONS = {CUT_OFF: "cut_off"} | {
 
 
 def left_words(code: str) -> str:
-    """Why a picture was left as it was, in words."""
+    """Return why a picture was left as it was, in words."""
     return next((words for words, known in LEFT_REASONS.items() if known == code), code)
 
 
 def why_left(values: Values) -> str:
-    """The English words of why an utterance was left alone."""
+    """Return the English words of why an utterance was left alone."""
     reason = str(values["reason"])
     return sentence(Note(reason, values)) if reason in KINDS else reason

@@ -414,7 +414,7 @@ class Made:
         return {name: {"kept": kept.get(name, 0), "made": made.get(name, 0)} for name in sorted({*made, *kept})}
 
     def usual(self, part: str) -> float | None:
-        """The score that is usual of a part of the chain; None where that is not said."""
+        """Return the score that is usual of a part of the chain; None where that is not said."""
         return next((one.usual for one in self.models if one.part == part), None)
 
 
@@ -438,7 +438,7 @@ class Script:
     made: Made | None = None
 
     def speaker(self, name: str) -> SpeakerOf:
-        """What is said of a speaker."""
+        """Return what is said of a speaker."""
         return next((one for one in self.speakers if one.name == name), SpeakerOf(name))
 
     @property
@@ -457,11 +457,11 @@ class Script:
         return any(name.startswith("road.") for name in self.result.settings)
 
     def setting(self, name: str, otherwise: Any = None) -> Any:
-        """What was asked for under a dotted name."""
+        """Return what was asked for under a dotted name."""
         return self.result.settings.get(name, otherwise)
 
     def is_outside(self, one: Utterance) -> bool | None:
-        """Whether an utterance is hardly what the models were made for; None = they do not say what that is."""
+        """Return whether an utterance is hardly what the models were made for; None = they do not say what that is."""
         if one.heard is None or isinstance(one.target, WrittenText):
             return None
         if one.note("outside") is not None:

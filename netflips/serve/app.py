@@ -21,12 +21,12 @@ from starlette.types import Receive, Scope, Send
 from avcore.errors import NetflipsError, OutputError
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.texts import parse_json
-from netflips.serve.desk import SAMPLE, Desk
-from netflips.serve.guard import POLICY, Guard
+from netflips.serve.auth import POLICY, Access
 from netflips.serve.jobs import Job
 from netflips.serve.limits import TOO_FULL, Limit, Party, RefusedError
 from netflips.serve.results import files_of, results
 from netflips.serve.said import refusal
+from netflips.serve.service import SAMPLE, Service
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import PICTURE_SUFFIXES
 
@@ -61,12 +61,12 @@ _SAME_S = 60.0
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(settings: Settings, desk: Desk | None = None) -> Starlette:
-    """The whole server as an ASGI application. desk: what does the work, made from the settings where none is given.
+def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
+    """Return the whole server as an ASGI application. desk: what does the work, made from the settings where none is given.
 
     state.trouble says why it could not begin.
     """
-    desk = desk or Desk(settings)
+    desk = desk or Service(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -101,7 +101,7 @@ def build_app(settings: Settings, desk: Desk | None = None) -> Starlette:
     ]
     app = Starlette(
         routes=[Route(one.path, _in_one_line(one.endpoint), methods=one.methods) for one in routes],
-        middleware=[Middleware(Guard, settings=settings)],
+        middleware=[Middleware(Access, settings=settings)],
         lifespan=lifespan,
     )
     app.state.desk, app.state.streams = desk, _Streams(settings)
@@ -121,14 +121,14 @@ class _Trouble:
             LOG.error("%s", text)
 
 
-async def _clean(desk: Desk) -> None:
+async def _clean(desk: Service) -> None:
     while True:
         await desk.clean()
         await asyncio.sleep(_CLEAN_EVERY_S)
 
 
 def _in_one_line(answer: Answer) -> Answer:
-    """What cannot be is answered with one line as JSON."""
+    """Return what cannot be is answered with one line as JSON."""
 
     async def safe(request: Request) -> Response:
         try:
@@ -150,13 +150,13 @@ def _in_one_line(answer: Answer) -> Answer:
     return safe
 
 
-def _desk(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
+def _desk(request: Request) -> Service:
+    desk: Service = request.app.state.desk
     return desk
 
 
 def _asked_job(request: Request) -> Job:
-    """The job of the address. Raises RefusedError where there is none."""
+    """Return the job of the address. Raises RefusedError where there is none."""
     job = _desk(request).queue.jobs.get(request.path_params["id"])
     if job is None:
         raise RefusedError(404, "this job is not there any more")
@@ -191,7 +191,7 @@ async def _example(request: Request) -> Response:
 
 
 async def _sample(request: Request) -> Response:
-    """The example, or the dub of it that comes with NetfLips."""
+    """Return the example, or the dub of it that comes with NetfLips."""
     if request.path_params["name"] not in SAMPLE:
         raise RefusedError(404, "there is no such example")
     return FileResponse(str(files("netflips.serve") / request.path_params["name"]), media_type="video/mp4")
@@ -209,7 +209,7 @@ async def _new_job(request: Request) -> Response:
 
 
 async def _form(request: Request, nothing: str = "") -> Mapping[str, Any]:
-    """The JSON object that was sent; nothing: what an empty body stands for. Raises RefusedError."""
+    """Return the JSON object that was sent; nothing: what an empty body stands for. Raises RefusedError."""
     body = bytearray()
     async for block in request.stream():
         body += block
@@ -306,7 +306,7 @@ async def _file(request: Request) -> Response:
 
 
 def _type_of(name: str) -> str:
-    """What a browser may show a file as, by the ending that we gave it; what is in no list is only saved."""
+    """Return what a browser may show a file as, by the ending that we gave it; what is in no list is only saved."""
     ending = Path(name).suffix
     kind = next((kind for kind, endings in _MEDIA.items() if ending in endings), "")
     return f"{kind}/{_OTHER_NAMES.get(ending, ending[1:])}" if kind else _TEXTS.get(ending, _UNKNOWN)

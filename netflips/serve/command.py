@@ -47,7 +47,7 @@ _QUOTA_EACH = 0.4
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="netflips serve",
         description="A page to dub with: upload a video, look at what was understood, correct a sentence, download. It answers to "
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def serve_settings(options: argparse.Namespace) -> Settings:
-    """What was asked for. Raises UsageError, InputError for a model that is not there."""
+    """Return what was asked for. Raises UsageError, InputError for a model that is not there."""
     if not 0 <= options.port <= 65_535:
         raise UsageError("--port is out of range", expected="0 to 65535", found=options.port)
     if options.token and len(options.token) < _LEAST_TOKEN:
@@ -119,7 +119,7 @@ def serve_settings(options: argparse.Namespace) -> Settings:
 
 
 def _network(text: str) -> str:
-    """An address or a network. Raises UsageError."""
+    """Return an address or a network. Raises UsageError."""
     try:
         ip_network(text, strict=False)
     except ValueError as error:
@@ -201,7 +201,7 @@ def _work(options: argparse.Namespace) -> None:
 
 
 def _listening(settings: Settings) -> socket.socket:
-    """The socket that it listens at. Raises UsageError where that cannot be."""
+    """Return the socket that it listens at. Raises UsageError where that cannot be."""
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         return socket.create_server((settings.host, settings.port), family=family)

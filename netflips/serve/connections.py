@@ -38,7 +38,7 @@ _LONG_HEAD = "the head of the request is too long; remove the cookies of this ho
 
 
 def make_server(app: Starlette) -> uvicorn.Server:
-    """A server for the page. app: of `build_app`."""
+    """Return a server for the page. app: of `build_app`."""
     settings: Settings = app.state.desk.settings
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     backlog = max(1, min(_BACKLOG, files // 16))

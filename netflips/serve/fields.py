@@ -18,7 +18,7 @@ class Choice:
     values: tuple[str, ...]
 
     def checked(self, given: Any) -> str:
-        """The word that was chosen. Raises UsageError."""
+        """Return the word that was chosen. Raises UsageError."""
         value = self.values[0] if given in (None, "") else given
         if value not in self.values:
             raise UsageError(f"{self.name} cannot be that", expected=" or ".join(self.values), found=repr(given)[:60])
@@ -35,7 +35,7 @@ class Number:
     default: float
 
     def checked(self, given: Any) -> float:
-        """The number. Raises UsageError."""
+        """Return the number. Raises UsageError."""
         value = self.default if given in (None, "") else given
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not is_number or not self.least <= value <= self.most:
@@ -50,7 +50,7 @@ class Switch:
     name: str
 
     def checked(self, given: Any) -> bool:
-        """Whether it is on. Raises UsageError."""
+        """Return whether it is on. Raises UsageError."""
         if not isinstance(given, bool | None):
             raise UsageError(f"{self.name} is on or off", expected="true or false", found=repr(given)[:60])
         return bool(given)
@@ -65,7 +65,7 @@ class Words:
     least: int = 1
 
     def checked(self, given: Any) -> str:
-        """The text. Raises UsageError."""
+        """Return the text. Raises UsageError."""
         if not isinstance(given, str | None):
             raise UsageError(f"{self.name} is no text", found=type(given).__name__)
         text = (given or "").strip()
@@ -86,7 +86,7 @@ class File:
     is_needed: bool = True
 
     def checked(self, given: Any) -> str:
-        """The id of the upload, "" = none. Raises UsageError."""
+        """Return the id of the upload, "" = none. Raises UsageError."""
         if given in (None, "") and not self.is_needed:
             return ""
         if not isinstance(given, str) or not given:
@@ -129,7 +129,7 @@ def utterances(given: Any) -> list[ReviewRow]:
 
 
 def checked(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All fields of a form. Raises UsageError for a value that cannot be, and for a name that is none."""
+    """Return all fields of a form. Raises UsageError for a value that cannot be, and for a name that is none."""
     known = {one.name for one in fields}
     strange = sorted(set(given) - known)
     if strange:

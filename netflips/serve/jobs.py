@@ -34,7 +34,7 @@ Made = TypeVar("Made")
 
 
 def new_id() -> str:
-    """A name that nobody can guess: 128 random bits."""
+    """Return a name that nobody can guess: 128 random bits."""
     return secrets.token_hex(16)
 
 
@@ -120,7 +120,7 @@ class Job:
         return found
 
     def in_visitors_words(self, text: str) -> str:
-        """A value with the visitor's file names in place of ours, and without the server's folders."""
+        """Return a value with the visitor's file names in place of ours, and without the server's folders."""
         places = (place for word in self.words for place in (word, *word.split()))
         for place in filter(os.path.isabs, places):
             text = text.replace(place, os.path.basename(place))
@@ -136,7 +136,7 @@ class JobFolders:
         self.folder = folder
 
     def of(self, job_id: str) -> Path:
-        """The folder of a job. Raises UsageError for what is no id."""
+        """Return the folder of a job. Raises UsageError for what is no id."""
         return self.folder / require_id(job_id)
 
     def keep(self, job: Job) -> None:
@@ -154,7 +154,7 @@ class JobFolders:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def read_all(self) -> Iterator[Job]:
-        """The jobs of earlier servers, oldest first. What is no job, or damaged, is set aside, with a word."""
+        """Yield the jobs of earlier servers, oldest first. What is no job, or damaged, is set aside, with a word."""
         found = []
         for folder in self.folder.iterdir() if self.folder.is_dir() else ():
             if not _ID.fullmatch(folder.name) or folder.is_symlink():
@@ -178,7 +178,7 @@ class JobFolders:
             shutil.copyfile(source, target)
 
     def understood(self, job_id: str) -> dict[str, Any]:
-        """What the job's command wrote of how much is understood; {} where it did not."""
+        """Return what the job's command wrote of how much is understood; {} where it did not."""
         path = self.of(job_id) / VERDICT_FILE
         if not path.is_file():
             return {}
@@ -186,7 +186,7 @@ class JobFolders:
         return content if isinstance(content, dict) else {}
 
     def log(self, job_id: str) -> str:
-        """The end of what the job's command said."""
+        """Return the end of what the job's command said."""
         path = self.of(job_id) / LOG_FILE
         if not path.is_file():
             return ""
@@ -209,7 +209,7 @@ def _job(job_id: str, content: Any) -> Job:
 
 
 def record(made: type[Made], content: Any, place: str) -> Made:
-    """A dataclass from its JSON. Raises InputError where a field is missing, unknown or of another type."""
+    """Return a dataclass from its JSON. Raises InputError where a field is missing, unknown or of another type."""
     kinds = {one.name: _KINDS[one.type] for one in fields(made)}  # type: ignore[arg-type]  # a bound of dataclasses has no name
     if not isinstance(content, Mapping) or not set(content) <= set(kinds):
         raise InputError("this is no file of ours", path=place)

@@ -17,10 +17,10 @@ from netflips.lipsync.options import Fit
 from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, ReviewRow, Switch, Words
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, LOG_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
-from unit2av.lipsync.backend import file_options, mouth_names
+from unit2av.lipsync.backend import file_options, lip_sync_names
 
 _AUTO = "auto"
-_MOUTH = Choice("mouth", mouth_names())
+_MOUTH = Choice("mouth", lip_sync_names())
 _MOUTH_FLAGS = tuple(one.flag for one in file_options())
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
 _LANGUAGE = (_AUTO, *_LANGUAGES)
@@ -46,15 +46,15 @@ class Asked:
     is_draft: bool = False
 
     def number(self, name: str) -> str:
-        """A number as a word."""
+        """Return a number as a word."""
         return f"{self.values[name]:.4g}"
 
     def language(self, flag: str, name: str) -> list[str]:
-        """A language, where one was chosen."""
+        """Return a language, where one was chosen."""
         return [] if self.values[name] == _AUTO else [flag, self.values[name]]
 
     def given(self, flag: str, field: str) -> list[str]:
-        """A file that need not be there."""
+        """Return a file that need not be there."""
         return [flag, self.names[field]] if field in self.names else []
 
 
@@ -117,7 +117,7 @@ def _dub(asked: Asked) -> list[str]:
 
 
 def _timing(asked: Asked) -> list[str]:
-    """A recording keeps its work where its next dub finds it; a short clip is done before that is of use."""
+    """Return a recording keeps its work where its next dub finds it; a short clip is done before that is of use."""
     timing, is_preview = asked.values["timing"], asked.values["preview"]
     if (
         asked.rows

@@ -56,7 +56,7 @@ NOBODY = Visitor("", "")
 
 
 def address_of(scope: Scope) -> str:
-    """The address that asks, or its network where a machine has many."""
+    """Return the address that asks, or its network where a machine has many."""
     host = str((scope.get("client") or ("",))[0])
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -69,7 +69,7 @@ def address_of(scope: Scope) -> str:
 
 
 def is_among(host: str, addresses: Collection[str]) -> bool:
-    """Whether an address is one of some addresses and networks."""
+    """Return whether an address is one of some addresses and networks."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -89,18 +89,18 @@ class Limit:
     most_each: int
 
     def admits(self, held: Mapping[Party, int], party: Party, more: int = 1) -> bool:
-        """Whether a party may have more, beside what all hold."""
+        """Return whether a party may have more, beside what all hold."""
         own, beside, held_by_all = _counted(held, party)
         return own + more <= self.most_each and beside + more <= self.most - held_by_all
 
     def is_kept(self, held: Mapping[Party, int], party: Party) -> bool:
-        """Whether what a party has, and was admitted to, may go on: others who came later cost it nothing."""
+        """Return whether what a party has, and was admitted to, may go on: others who came later cost it nothing."""
         own, beside, held_by_all = _counted(held, party)
         return own <= self.most_each and beside <= self.most / 2 and held_by_all <= self.most
 
 
 def _counted(held: Mapping[Party, int], party: Party) -> tuple[int, int, int]:
-    """What a party holds, what its address does, and what all do."""
+    """Return what a party holds, what its address does, and what all do."""
     beside = sum(count for one, count in held.items() if one.address == party.address)
     return held.get(party, 0), beside, sum(held.values())
 
@@ -170,7 +170,7 @@ class Paced:
         self._waited_s, self._came, self._is_whole = 0.0, 0, False
 
     async def __call__(self) -> Message:
-        """The next part of the body; behind its end, the word that the visitor is gone, however late."""
+        """Return the next part of the body; behind its end, the word that the visitor is gone, however late."""
         if self._is_whole:
             return await self._receive()
         clock = asyncio.get_running_loop().time

@@ -14,11 +14,11 @@ from avcore.command import COMPLAINT
 from avcore.errors import EXIT_DONE, InputError, OutputError
 from avcore.progress import seconds_left, share_of
 from avcore.temporary import sweep
-from netflips.serve.hand import Hand, WorkerEndedError
 from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders
 from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, Limit, Party, RefusedError, Space
 from netflips.serve.said import told
 from netflips.serve.settings import Settings
+from netflips.serve.worker_process import WorkerEndedError, WorkerProcess
 
 LOG = logging.getLogger("netflips")
 
@@ -33,7 +33,7 @@ _NEWS = ("state", "place", "stage", "share", "error")
 class Queue:
     """All jobs of a server, and the task that does them."""
 
-    def __init__(self, folders: JobFolders, hand: Hand, settings: Settings, space: Space) -> None:
+    def __init__(self, folders: JobFolders, hand: WorkerProcess, settings: Settings, space: Space) -> None:
         self.folders = folders
         self.jobs: dict[str, Job] = {}
         self._hand, self._settings, self._space = hand, settings, space
@@ -109,11 +109,11 @@ class Queue:
         self._tell()
 
     def place(self, job: Job) -> int:
-        """How many jobs are done before it, itself included: 1 is next; 0 = it does not wait."""
+        """Return how many jobs are done before it, itself included: 1 is next; 0 = it does not wait."""
         return self._in_turn().index(job.id) + 1 if job.id in self._waiting else 0
 
     def _in_turn(self) -> list[str]:
-        """What waits, in the order in which it is done: addresses take turns, and visitors at one address."""
+        """Return what waits, in the order in which it is done: addresses take turns, and visitors at one address."""
         found = [self.jobs[one] for one in self._waiting]
         for whose in (attrgetter("party"), attrgetter("address")):
             turns: Counter[Any] = Counter()
@@ -125,7 +125,7 @@ class Queue:
         return [job.id for job in found]
 
     def facts(self, job: Job) -> dict[str, Any]:
-        """What changes while a job waits and runs."""
+        """Return what changes while a job waits and runs."""
         took_s = (job.ended_s or time.time()) - job.began_s if job.began_s else 0.0
         left_s = seconds_left(job.share, took_s) if job.state == RUNNING else None
         return {
@@ -135,7 +135,7 @@ class Queue:
         }  # fmt: skip
 
     async def changes(self, jobs: Callable[[], list[Job]], beat_s: float) -> AsyncIterator[dict[str, Any] | None]:
-        """What becomes of some jobs, without an end; None = nothing new for `beat_s`."""
+        """Yield what becomes of some jobs, without an end; None = nothing new for `beat_s`."""
         told: dict[str, dict[str, Any]] = {}
         while True:
             news = self._news  # before anything is told: a job may end while its news are on their way
@@ -150,7 +150,7 @@ class Queue:
                 yield None
 
     def of_visitor(self, visitor: str) -> list[Job]:
-        """The jobs of a visitor, oldest first."""
+        """Return the jobs of a visitor, oldest first."""
         return [job for job in self.jobs.values() if job.visitor == visitor]
 
     async def clean(self, keep_s: float) -> None:

@@ -23,7 +23,7 @@ _SCRIPTS = ("report.json", DRAFT_FILE)
 
 
 def files_of(job: Job, folder: Path) -> list[dict[str, Any]]:
-    """The files of a job that a visitor may have, its own first, by our names. Nothing else in the folder is served."""
+    """Return the files of a job that a visitor may have, its own first, by our names. Nothing else in the folder is served."""
     made = [(one.name, one.shows) for one in KINDS[job.kind].files] if job.kind in KINDS and job.state == DONE else []
     made += [(DRAFT_FILE, "")] if job.state == ASKS else []
     given = [(name, "given") for name in job.names.values()]
@@ -35,7 +35,7 @@ def files_of(job: Job, folder: Path) -> list[dict[str, Any]]:
 
 
 def _download_name(job: Job, name: str) -> str:
-    """How a file is called when it is saved: after the visitor's own file."""
+    """Return how a file is called when it is saved: after the visitor's own file."""
     if name in job.shown:
         given, suffix = job.shown[name], Path(name).suffix
         return given if Path(given).suffix.lower() == suffix else f"{given}{suffix}"  # as what it was taken in
@@ -46,7 +46,7 @@ def _download_name(job: Job, name: str) -> str:
 
 
 def results(job: Job, folder: Path) -> dict[str, Any]:
-    """All that the page shows of a job that is over."""
+    """Return all that the page shows of a job that is over."""
     told = [in_both(one) for one in job.told_notes if one.note.code not in _JUDGED or not job.understood]
     found: dict[str, Any] = {"files": files_of(job, folder), "warnings": told, "values": job.values, "uploads": job.uploads}
     script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
@@ -68,12 +68,12 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
 
 
 def in_both(told: ToldNote | Note) -> dict[str, str]:
-    """A note in both languages of the page, without flags."""
+    """Return a note in both languages of the page, without flags."""
     return {language: sentence(told, language, hint=False) for language in LANGUAGES}
 
 
 def _report(path: Path) -> Script | None:
-    """The script of a dub's report; None where there is none that can be read."""
+    """Return the script of a dub's report; None where there is none that can be read."""
     try:
         return report_script(read_json(path, "the report"))
     except (NetflipsError, TypeError, KeyError, ValueError):
@@ -81,7 +81,7 @@ def _report(path: Path) -> Script | None:
 
 
 def _named(path: Path) -> Mapping[str, str]:
-    """The speakers that a visitor named, by number of the utterance; a later correction says them again."""
+    """Return the speakers that a visitor named, by number of the utterance; a later correction says them again."""
     if not path.is_file():
         return {}
     named: Mapping[str, str] = read_json(path, "the speakers")["utterances"]
@@ -89,7 +89,7 @@ def _named(path: Path) -> Mapping[str, str]:
 
 
 def _said(script: Script, named: Mapping[str, str]) -> dict[str, Any]:
-    """What was heard and what is said, of a dub or a draft."""
+    """Return what was heard and what is said, of a dub or a draft."""
     return {
         "languages": [script.source, script.target],
         "utterances": [_row(one) | {"named": named.get(str(one.number), "")} for one in on_page(script)],
@@ -113,7 +113,7 @@ def _figures(script: Script) -> dict[str, Any]:
 
 
 def _row(one: OnPage) -> dict[str, Any]:
-    """A sentence of the dub."""
+    """Return a sentence of the dub."""
     utterance, said = one.utterance, one.utterance.said
     told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
     return {

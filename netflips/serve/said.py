@@ -47,7 +47,7 @@ _KOREAN = {
 
 
 def told(error: str) -> dict[str, str]:
-    """One line of an error (a file, a clause, and what more there is to say, with `; ` between) in both languages."""
+    """Return one line of an error (a file, a clause, and what more there is to say, with `; ` between) in both languages."""
     plain = "; ".join(part for part in error.split("; ") if "--" not in part)
     head = plain.partition("; ")[0]
     path, colon, clause = head.rpartition(": ")
@@ -56,5 +56,5 @@ def told(error: str) -> dict[str, str]:
 
 
 def refusal(status: int, text: str) -> Response:
-    """The answer to what cannot be."""
+    """Return the answer to what cannot be."""
     return JSONResponse(told(text), status_code=status)

@@ -18,7 +18,7 @@ from avcore.plain_text import shown
 from avcore.texts import read_json
 from netflips.serve.jobs import new_id, record, require_id
 from netflips.serve.limits import NOBODY, TOO_FULL, Limit, Party, RefusedError, Space, Visitor
-from netflips.serve.look import MEDIA, PICTURE, SOUND, SUBTITLES, VIDEO
+from netflips.serve.preview import MEDIA, PICTURE, SOUND, SUBTITLES, VIDEO
 from netflips.serve.settings import Settings
 from netflips.subtitles.given import SUBTITLE_SUFFIXES
 
@@ -115,7 +115,7 @@ class Uploads:
         return await self.receive(content(), path.name, kind, visitor, path.stat().st_size)
 
     def find(self, upload_id: str) -> Upload:
-        """An upload by its id. Raises RefusedError where there is none."""
+        """Return an upload by its id. Raises RefusedError where there is none."""
         try:
             path = self._folder(require_id(upload_id)) / _ABOUT
             return record(Upload, read_json(path, "the upload"), str(path))
@@ -123,11 +123,11 @@ class Uploads:
             raise RefusedError(404, "this upload is not there any more; send the file again") from error
 
     def path(self, upload: Upload) -> Path:
-        """Where its content lies."""
+        """Return where its content lies."""
         return self._folder(upload.id) / upload.file
 
     def work(self, upload: Upload) -> Path:
-        """Where finished work of recordings is kept for the next job with the same file."""
+        """Return where finished work of recordings is kept for the next job with the same file."""
         return self._folder(upload.id) / _WORK
 
     def clean(self, keep_s: float, used: Collection[str]) -> None:
@@ -171,7 +171,7 @@ class Uploads:
     async def _look(self, file: Path, kind: str, name: str) -> Mapping[str, Any]:
         async with self._looks:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "netflips.serve.look", str(file.absolute()), kind,
+                sys.executable, "-m", "netflips.serve.preview", str(file.absolute()), kind,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )  # fmt: skip
@@ -194,12 +194,12 @@ class Uploads:
 
 
 def clean_name(name: str) -> str:
-    """What a visitor calls a file, to show it and to name downloads: no folders, nothing that is not drawn, not too long."""
+    """Return what a visitor calls a file, to show it and to name downloads: no folders, nothing that is not drawn, not too long."""
     bare = shown(re.split(r"[/\\]", name.strip())[-1]).strip(" .")
     return bare[-_LETTERS:] or "upload"
 
 
 def _suffix(name: str, kind: str) -> str:
-    """The ending that our name for a file gets: one of a list of ours."""
+    """Return the ending that our name for a file gets: one of a list of ours."""
     ending = Path(clean_name(name)).suffix.lower()
     return ending if ending in _SUFFIXES[kind] else _SUFFIXES[kind][0]

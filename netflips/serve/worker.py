@@ -26,8 +26,8 @@ from avcore.notes import KOREAN, ToldNote, noted_by, sentence
 from avcore.plain_text import json_text
 from avcore.progress import heard_by
 from netflips import cli
-from netflips.serve.hand import ENDED_BY_SIGNAL
 from netflips.serve.jobs import LOG_FILE
+from netflips.serve.worker_process import ENDED_BY_SIGNAL
 
 _EVERY_S = 0.1
 """Between two words of the same stage."""

@@ -41,7 +41,7 @@ class Subtitling:
             raise UsageError("--burn-subtitles cannot be used", expected=" or ".join(SIDES), found=self.burnt)
 
     def files(self, dubbed: Path, source: str, target: str) -> dict[str, Path]:
-        """The file of each side, `<stem>.<language>.srt` beside the dub; source, target: the languages."""
+        """Return the file of each side, `<stem>.<language>.srt` beside the dub; source, target: the languages."""
         languages = {side: source if side == SOURCE else target for side in self.sides}
         return {side: dubbed.with_name(f"{dubbed.stem}.{language}{self.ending}") for side, language in languages.items()}
 

@@ -40,7 +40,7 @@ class Cue(NamedTuple):
 
 
 def rules_for(language: str) -> Rules:
-    """The rules of a language, two letters."""
+    """Return the rules of a language, two letters."""
     return Rules(letters=_WIDE_LETTERS.get(language, Rules.letters))
 
 
@@ -85,7 +85,7 @@ def _fits(words: Sequence[str], rules: Rules) -> bool:
 
 
 def _broken(word: Word, rules: Rules) -> Iterator[Word]:
-    """A word, in parts of a line where it is longer than that; its time is shared by letters."""
+    """Yield a word, in parts of a line where it is longer than that; its time is shared by letters."""
     whole = word.text
     if len(whole) <= rules.letters:
         yield word
@@ -121,7 +121,7 @@ def _must_part(held: Sequence[Word], word: Word, rules: Rules, cuts: Sequence[fl
 
 
 def _shot_at(word: Word, cuts: Sequence[float]) -> int:
-    """The shot that a word's middle lies in."""
+    """Return the shot that a word's middle lies in."""
     return bisect_right(cuts, (word.start_s + word.end_s) / 2)
 
 

@@ -42,7 +42,7 @@ class _Overlay(NamedTuple):
 
 
 def font_file(given: Path | None) -> Path:
-    """The font to draw in: the one that was given, else the installed one. Raises UsageError or InputError."""
+    """Return the font to draw in: the one that was given, else the installed one. Raises UsageError or InputError."""
     if given is not None:
         return require_file(given, "the font")
     spec = find_spec(_PACKAGE)
@@ -68,7 +68,7 @@ def require_letters(path: Path, text: str) -> None:
 
 
 def lacking_letters(path: Path, text: str) -> str:
-    """The letters of a text that a font has no sign for, each once."""
+    """Return the letters of a text that a font has no sign for, each once."""
     nothing = _shape(path, _NO_SIGN)
     return "".join(sign for sign in dict.fromkeys(text) if not sign.isspace() and _shape(path, sign) == nothing)
 
@@ -84,7 +84,7 @@ class Painter:
         _open(font, _LEAST_PIXELS)
 
     def paint(self, picture: Pixels, seconds: Seconds) -> Pixels:
-        """A picture, uint8 [height, width, 3], with the subtitle of a time of the output (s); itself where there is none."""
+        """Return a picture, uint8 [height, width, 3], with the subtitle of a time of the output (s); itself where there is none."""
         moment = exact(float(seconds))  # to the microsecond, as the cues': one that ends with its shot must not outlast it
         number = bisect_right(self._starts, moment) - 1
         if number < 0 or moment >= exact(self._cues[number].end_s):
@@ -93,7 +93,7 @@ class Painter:
         return _laid_over(picture, _overlay(self._cues[number].lines, self._font, height, width))
 
     def between(self, start: Seconds, stop: Seconds | None) -> list[object]:
-        """What is drawn between two times (s; None = the end): for the names of kept pictures."""
+        """Return what is drawn between two times (s; None = the end): for the names of kept pictures."""
         last = None if stop is None else exact(stop)
         shown = [
             [exact(cue.start_s), exact(cue.end_s), list(cue.lines)]
@@ -105,7 +105,7 @@ class Painter:
 
 @lru_cache(maxsize=4)
 def _overlay(lines: tuple[str, ...], font: Path, height: int, width: int) -> _Overlay:
-    """A subtitle at the bottom of a picture, in the middle; its letters are made smaller where they would not fit."""
+    """Return a subtitle at the bottom of a picture, in the middle; its letters are made smaller where they would not fit."""
     size = max(_LEAST_PIXELS, round(height * _HEIGHT_SHARE))
     image, outline = _drawn(lines, font, size)
     while image.width > width * _WIDTH_SHARE and size > _LEAST_PIXELS:
@@ -117,7 +117,7 @@ def _overlay(lines: tuple[str, ...], font: Path, height: int, width: int) -> _Ov
 
 
 def _drawn(lines: tuple[str, ...], path: Path, size: int) -> tuple[Image.Image, Image.Image]:
-    """The letters of a text, and the letters with the line around them: gray pictures of one size."""
+    """Return the letters of a text, and the letters with the line around them: gray pictures of one size."""
     font, text = _open(path, size), "\n".join(lines)
     stroke = max(1, round(size * _OUTLINE))
     plain = ImageDraw.Draw(Image.new("L", (1, 1)))
@@ -131,7 +131,7 @@ def _drawn(lines: tuple[str, ...], path: Path, size: int) -> tuple[Image.Image, 
 
 
 def _laid_over(picture: Pixels, over: _Overlay) -> Pixels:
-    """A copy of a picture with white letters and a black line around them."""
+    """Return a copy of a picture with white letters and a black line around them."""
     shown = picture.copy()
     height, width = over.ink.shape[:2]
     part = shown[over.top : over.top + height, over.left : over.left + width]
@@ -140,7 +140,7 @@ def _laid_over(picture: Pixels, over: _Overlay) -> Pixels:
 
 
 def _shape(path: Path, sign: str) -> bytes:
-    """What a font draws for a sign."""
+    """Return what a font draws for a sign."""
     image = Image.new("L", (2 * _SHAPE_PIXELS, 2 * _SHAPE_PIXELS))
     ImageDraw.Draw(image).text((_SHAPE_PIXELS // 2, 0), sign, 255, _open(path, _SHAPE_PIXELS))
     return image.tobytes()

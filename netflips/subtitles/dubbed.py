@@ -51,17 +51,17 @@ class Texts:
     end_s: float = float("inf")
 
     def side(self, name: str) -> Side | None:
-        """One of SIDES."""
+        """Return one of SIDES."""
         return self.source if name == SOURCE else self.target
 
     def cues(self, name: str) -> list[Cue]:
-        """The subtitles of one of SIDES; none where it cannot be read."""
+        """Return the subtitles of one of SIDES; none where it cannot be read."""
         side = self.side(name)
         return [] if side is None else side.cues(self.cuts, self.end_s)
 
 
 def side_as_text(reader: Recognizer | None, spoken: Mapping[int, SpokenUnits], language: str) -> Side | None:
-    """One side of a dub as text; None where something of it must be read and there is no reader, or it lacks the language.
+    """Return one side of a dub as text; None where something of it must be read and there is no reader, or it lacks the language.
 
     spoken: by the utterance's number, in order of time.
     """
@@ -79,7 +79,7 @@ def side_as_text(reader: Recognizer | None, spoken: Mapping[int, SpokenUnits], l
 
 
 def as_said(text: str, seconds: float, language: str) -> Transcript:
-    """A text with a time for each word of the `seconds` in which it is spoken, by the number of its letters."""
+    """Return a text with a time for each word of the `seconds` in which it is spoken, by the number of its letters."""
     words = unicodedata.normalize("NFC", text).split()
     letters = [len(word) + 1 for word in words]
     share = seconds / max(sum(letters) - 1, 1)

@@ -13,7 +13,7 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def srt_text(cues: Iterable[Cue]) -> str:
-    """A SubRip file: numbered blocks, a comma before the milliseconds."""
+    """Return a SubRip file: numbered blocks, a comma before the milliseconds."""
     blocks = (
         f"{number}\n{_stamp(cue.start_s, ',')} {_ARROW} {_stamp(cue.end_s, ',')}\n" + "\n".join(map(_plain, cue.lines)) + "\n"
         for number, cue in enumerate(cues, 1)
@@ -22,7 +22,7 @@ def srt_text(cues: Iterable[Cue]) -> str:
 
 
 def vtt_text(cues: Iterable[Cue]) -> str:
-    """A WebVTT file: its name, then blocks with a point before the milliseconds; signs of markup are escaped."""
+    """Return a WebVTT file: its name, then blocks with a point before the milliseconds; signs of markup are escaped."""
     blocks = (
         f"{_stamp(cue.start_s, '.')} {_ARROW} {_stamp(cue.end_s, '.')}\n" + "\n".join(map(_escaped, cue.lines)) + "\n"
         for cue in cues
@@ -31,7 +31,7 @@ def vtt_text(cues: Iterable[Cue]) -> str:
 
 
 def subtitle_text(path: Path, cues: Iterable[Cue]) -> str:
-    """A file of the format that the path's ending names, SRT or VTT."""
+    """Return a file of the format that the path's ending names, SRT or VTT."""
     return vtt_text(cues) if path.suffix.lower() == VTT else srt_text(cues)
 
 
@@ -42,7 +42,7 @@ def _stamp(seconds: float, mark: str) -> str:
 
 
 def _plain(line: str) -> str:
-    """A line that no player takes for a time."""
+    """Return a line that no player takes for a time."""
     return line.replace(_ARROW, "->")
 
 

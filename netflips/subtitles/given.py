@@ -132,7 +132,7 @@ class GivenSubtitles:
 
 
 def is_subtitles(path: Path) -> bool:
-    """Whether a file's name is that of subtitles."""
+    """Return whether a file's name is that of subtitles."""
     return path.suffix.lower() in SUBTITLE_SUFFIXES
 
 
@@ -166,7 +166,7 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
 
 
 def side_of(texts: Iterable[str], source: str, target: str) -> str:
-    """Whose language texts are in by their letters: SOURCE, or TARGET where that can be spoken; "" = that cannot be told."""
+    """Return whose language texts are in by their letters: SOURCE, or TARGET where that can be spoken; "" = that cannot be told."""
     letters = [_LETTERS.get(language, _LATIN) for language in (source, target)]
     if not source or not target or letters[0] == letters[1]:
         return ""
@@ -181,7 +181,7 @@ def side_of(texts: Iterable[str], source: str, target: str) -> str:
 
 
 def _blocks(text: str, is_vtt: bool, untimed: list[int]) -> Iterator[GivenCue]:
-    """The cues of SubRip and WebVTT. What stands behind an empty line without a time belongs to the cue before."""
+    """Yield the cues of SubRip and WebVTT. What stands behind an empty line without a time belongs to the cue before."""
     number, times, lines = 0, None, list[str]()
     for block in re.split(r"\n[ \t]*\n", text.replace("\u2028", "\n")):
         rows = [row.strip() for row in block.split("\n") if row.strip()]
@@ -207,7 +207,7 @@ def _has_times(row: str) -> bool:
 
 
 def _is_name(row: str, place: int, number: int, is_vtt: bool) -> bool:
-    """Whether a line before times is the cue's number or name, and no text of the cue before."""
+    """Return whether a line before times is the cue's number or name, and no text of the cue before."""
     return (place == 0 and (is_vtt or row.isdigit())) or row == str(number + 1)
 
 
@@ -217,7 +217,7 @@ def _joined(lines: Sequence[str], is_vtt: bool) -> str:
 
 
 def _substation(text: str, ending: str, untimed: list[int]) -> Iterator[GivenCue]:
-    """The cues of SubStation Alpha: dialogue, no comments, no drawings."""
+    """Yield the cues of SubStation Alpha: dialogue, no comments, no drawings."""
     import pysubs2
 
     number = 0
@@ -235,7 +235,8 @@ def _substation(text: str, ending: str, untimed: list[int]) -> Iterator[GivenCue
 
 
 def _sami(text: str, source: str, target: str) -> list[GivenCue]:
-    """The cues of SAMI: each lasts until the next of its language. Of several languages, the one that is to be said, else heard."""
+    """Return the cues of SAMI: each lasts until the next of its language. Of several languages, the one that is to be said, else
+    heard."""
     tracks: dict[str, list[tuple[float, str]]] = {}
     start, name, parts = None, "", list[str]()
 
@@ -300,7 +301,7 @@ def _cleaned(raw: Sequence[GivenCue]) -> tuple[list[GivenCue], list[int], tuple[
 
 
 def _without_name(line: str, names: Mapping[str, int]) -> tuple[str, str]:
-    """A line without the name of who says it: one in capitals, or one that stands before several lines."""
+    """Return a line without the name of who says it: one in capitals, or one that stands before several lines."""
     found = _NAME.match(line)
     if found is None or not (names[found[1]] > 1 or (found[1].isupper() and len(found[1]) > 1)):
         return line, ""
@@ -358,7 +359,7 @@ def _expected(ending: str) -> str:
 
 
 def _first_odd(text: str) -> str | None:
-    """The first line that should have had times."""
+    """Return the first line that should have had times."""
     rows = ((number, row) for number, row in enumerate(text.split("\n"), 1) if "->" in row or row.startswith("Dialogue:"))
     return next((f"line {number}: {row.strip()[:60]}" for number, row in rows), None)
 

@@ -20,13 +20,13 @@ def check_font(options: DubOptions) -> None:
 
 
 def shows_texts(options: DubOptions) -> bool:
-    """Whether subtitles are asked for within the video, so that texts must be known before it is written."""
+    """Return whether subtitles are asked for within the video, so that texts must be known before it is written."""
     asked = options.subtitles
     return asked is not None and bool(asked.burnt or asked.is_embedded)
 
 
 def painter_of(options: DubOptions, texts: Texts) -> Painter | None:
-    """What draws the subtitles into the pictures; None where none were asked for."""
+    """Return what draws the subtitles into the pictures; None where none were asked for."""
     asked = options.subtitles
     if asked is None or not asked.burnt:
         return None
@@ -38,7 +38,7 @@ def painter_of(options: DubOptions, texts: Texts) -> Painter | None:
 
 
 def tracks_of(options: DubOptions, texts: Texts) -> list[SubtitleTrack]:
-    """The tracks of the file that were asked for, of the sides that could be read."""
+    """Return the tracks of the file that were asked for, of the sides that could be read."""
     asked = options.subtitles
     if asked is None or not asked.is_embedded:
         return []

@@ -37,7 +37,7 @@ def require_reader(paths: ModelPaths, options: DubOptions) -> None:
 
 
 def reader_of(models: Models, options: DubOptions) -> "UnitReader | None":
-    """The text reader of a dub; None where there is none, and nothing is asked for that needs one.
+    """Return the text reader of a dub; None where there is none, and nothing is asked for that needs one.
 
     Raises CheckpointError, UsageError, LanguageError for a side that shall be drawn into the picture and cannot be read, or
     VocabularyError for a reader of other units.
@@ -53,7 +53,7 @@ def reader_of(models: Models, options: DubOptions) -> "UnitReader | None":
 
 
 def _must_read(options: DubOptions) -> bool:
-    """Whether subtitles are asked for of a side that no file of the user's has texts of."""
+    """Return whether subtitles are asked for of a side that no file of the user's has texts of."""
     asked, times = options.subtitles, options.recording.segments_in
     if asked is None:
         return False

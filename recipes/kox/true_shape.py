@@ -80,7 +80,7 @@ def _misheard(units: Ids, shares: Ids, random: np.random.Generator) -> Ids:
     return np.where(random.random(len(units)) < _MISTAKES, random.choice(len(shares), size=len(units), p=shares), units)
 
 
-def write(options: argparse.Namespace) -> None:
+def write_shape(options: argparse.Namespace) -> None:
     """Do the work of the command."""
     if options.pairs < 1 or options.held_out < 1 or not options.scale > 0:
         raise UsageError("--pairs, --held-out and --scale must be above 0")
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="lengths times this, for a quick try (default: 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
-    return run(parser, write, argv)
+    return run(parser, write_shape, argv)
 
 
 if __name__ == "__main__":

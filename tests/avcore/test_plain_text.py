@@ -12,7 +12,7 @@ import pytest
 
 from avcore.command import LOG, add_common_options, run
 from avcore.errors import InputError
-from avcore.plain_text import PlainFormatter, json_text, ranges, require_utf8, say, several, shown
+from avcore.plain_text import PlainFormatter, json_text, print_text, ranges, require_utf8, several, shown
 from avcore.usage import Parser
 
 
@@ -50,10 +50,10 @@ def test_lines_that_are_handed_over_stay_lines() -> None:
 def test_results_are_escaped_and_a_closed_stdout_is_no_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    say("comment: \x1b[31m\tx\ny")
+    print_text("comment: \x1b[31m\tx\ny")
     assert capsys.readouterr().out == "comment: \\x1b[31m\tx\ny\n"
     monkeypatch.setattr(sys, "stdout", None)
-    say("nobody hears this")
+    print_text("nobody hears this")
 
 
 def test_json_keeps_letters_and_names_that_are_not_utf8() -> None:

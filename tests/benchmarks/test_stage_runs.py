@@ -6,10 +6,10 @@ import pytest
 
 from benchmarks.__main__ import build_parser
 from benchmarks.ledger import Ledger
-from benchmarks.rows import rows
-from benchmarks.sides import Side, Worker
+from benchmarks.rows import benchmark_rows
+from benchmarks.sides import ComparedSide, SideWorker
 from benchmarks.stages import measure_stage
-from workshop.random.random_checkpoints import write_random_checkpoints
+from recipes.demo.random.random_checkpoints import write_random_checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def test_a_stage_beside_the_baseline(folder: Path, tmp_path: Path) -> None:
     options = build_parser().parse_args(["--lengths", "0.4", "0.8", "--rounds", "2", "--precisions", "float32"])
     ledger = Ledger(tmp_path / "vocoder.json", {}, goes_on=False)
     measure_stage("vocoder", options, folder, tmp_path, ledger)
-    found = {(row.who, row.keeps, row.amount): row for row in rows(ledger.points)}
+    found = {(row.who, row.keeps, row.amount): row for row in benchmark_rows(ledger.points)}
     usual = [(who, False, amount) for amount in (0.4, 0.8) for who in ("ours, float32", "reference")]
     assert set(found) == {*usual, ("ours, float32", True, 0.4), ("reference", True, 0.4)}
     assert all(row.runs == 2 and row.cpu_s > 0 and row.peak_mib > 100 for row in found.values())
@@ -34,11 +34,11 @@ def test_the_translator_runs_sentences_as_long_as_asked(folder: Path, tmp_path: 
     options = build_parser().parse_args(["--steps", "4", "6", "--rounds", "1", "--precisions", "float32"])
     ledger = Ledger(tmp_path / "unit2unit.json", {}, goes_on=False)
     measure_stage("unit2unit", options, folder, tmp_path, ledger)
-    ours = [row for row in rows(ledger.points) if row.who == "ours, float32"]
+    ours = [row for row in benchmark_rows(ledger.points) if row.who == "ours, float32"]
     assert [row.amount for row in ours] == [4, 6]
     assert {row.agreement for row in ours} == {"100.0% the same"}
 
 
 def test_a_worker_that_fails_says_why(tmp_path: Path) -> None:
-    with Worker("vocoder", Side("ours"), tmp_path) as worker, pytest.raises(SystemExit, match=r"unit_av_renderer"):
+    with SideWorker("vocoder", ComparedSide("ours"), tmp_path) as worker, pytest.raises(SystemExit, match=r"unit_av_renderer"):
         worker.warm_up(0.4)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import tables
-from benchmarks.rows import rows
+from benchmarks.rows import benchmark_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 ABOUT = {
@@ -62,7 +62,7 @@ def everything() -> dict[str, dict]:
 
 
 def test_rows_are_medians_and_ratios_to_the_baseline_with_the_same_allocator() -> None:
-    found = {(row.who, row.keeps, row.amount): row for row in rows(lips())}
+    found = {(row.who, row.keeps, row.amount): row for row in benchmark_rows(lips())}
     assert found["ours, auto", False, 10].ratio == pytest.approx(20 / 5)
     assert found["ours, float32", False, 10].ratio == pytest.approx(2)
     assert found["ours, auto", True, 3].ratio == pytest.approx(3)
@@ -71,16 +71,16 @@ def test_rows_are_medians_and_ratios_to_the_baseline_with_the_same_allocator() -
 
 
 def test_a_length_that_the_baseline_did_not_run_is_compared_in_proportion() -> None:
-    (row,) = (row for row in rows(lips()) if row.amount == 60)
+    (row,) = (row for row in benchmark_rows(lips()) if row.amount == 60)
     assert row.ratio == pytest.approx(20 * 6 / 24)
 
 
 def test_what_was_not_measured_gives_no_table() -> None:
-    assert all(make({}) == "" for make in (tables.short, tables.whole, tables.bounds))
+    assert all(make({}) == "" for make in (tables.short, tables.whole_table, tables.bounds_table))
 
 
 def test_whole_runs() -> None:
-    text = tables.whole(everything())
+    text = tables.whole_table(everything())
     assert "| ours, auto | 1 | 4.00 | 5.00 |" in text
     assert "| 3 s, auto | 1.00 | 2.00 | 2.0 GiB | 2 |" in text
 
@@ -90,7 +90,7 @@ def test_the_page_is_filled_between_its_markers_and_nowhere_else(tmp_path: Path)
     page = tmp_path / "docs" / "performance.md"
     page.write_text((ROOT / "docs" / "performance.md").read_text(encoding="utf-8"), encoding="utf-8")
     for _ in range(2):
-        tables.write(everything(), tmp_path)
+        tables.write_tables(everything(), tmp_path)
         text = page.read_text(encoding="utf-8")
         assert text.count("A processor, 2 cores, avx512_bf16; torch 2.11") == 1
         assert "30.00 (fairseq) | - | 7.50: 4.0 times as fast | 1 |" in text

@@ -14,7 +14,13 @@ from pyarrow import parquet
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.faces.boxes import write_boxes
 from avcore.media import read_speech, write_speech
-from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, SPEAKER_ENCODER, UNIT_ENCODER, write_random_checkpoints
+from recipes.demo.random.random_checkpoints import (
+    KOREAN_TRANSLATOR,
+    RENDERER,
+    SPEAKER_ENCODER,
+    UNIT_ENCODER,
+    write_random_checkpoints,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"

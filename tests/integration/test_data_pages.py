@@ -15,6 +15,8 @@ from avcore.media import probe
 from avdata.manifest import read_manifest
 from avdata.unit_store import read_units
 from netflips.bulk.session import ray_session
+from recipes.demo.heads.camera import Pose
+from recipes.demo.random.random_checkpoints import RENDERER, write_random_checkpoints
 from tests.avdata.prepare.made import sound_bytes, talking_head
 from tests.avdata.prepare.trees import LIP_PLAN, lip_label, write_aihub_lips, write_kaldi_folder, write_kox, write_zeroth
 from tests.integration.pages import (
@@ -29,8 +31,6 @@ from tests.integration.pages import (
     write_stand_in,
 )
 from unit2unit.stage import TRANSLATOR
-from workshop.heads.camera import Pose
-from workshop.random.random_checkpoints import RENDERER, write_random_checkpoints
 
 PAGES = [
     ROOT / "docs" / f"{name}.md"

@@ -16,17 +16,17 @@ from avcore.checkpoints.bundle import VARIABLE
 from avcore.media import probe, read_speech
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
-from avdata.prepare.espeak import EspeakVoice, TimedSpeech, say
+from avdata.prepare.espeak import EspeakVoice, TimedSpeech, espeak_speech
 from avdata.spoken_texts import SpokenText
 from netflips import demo_run
 from netflips.bundles.pack import pack_bundle
+from recipes.demo.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
+from recipes.demo.voices.cast import cast, held_out_pairs
+from recipes.demo.voices.natural import NaturalVoice
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from tests.unit2text.tiny import write_reader
 from unit2text.stage import TEXT_READER
-from unit2text.training.corpus import Corpus
-from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
-from workshop.voices.cast import cast, held_out_pairs
-from workshop.voices.natural import NaturalVoice
+from unit2text.training.corpus import ReaderCorpus
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"
@@ -40,7 +40,7 @@ def random_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = (folder / name for name in (UNIT_ENCODER, KOREAN_TRANSLATOR, RENDERER))
     bundle = pack_bundle(*models, references, ABOUT, folder / "bundle").folder
     said = tuple(SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end"), ("ko", "그 끝이요")))
-    write_reader(bundle / TEXT_READER.file, Corpus(said, said, "", 1000))
+    write_reader(bundle / TEXT_READER.file, ReaderCorpus(said, said, "", 1000))
     return bundle
 
 
@@ -114,7 +114,7 @@ def test_the_clip_is_made_of_what_is_held_out(
 
     def stand_in(text: str, voice: NaturalVoice) -> TimedSpeech:
         said.append(voice)
-        return say(text, EspeakVoice("en-us"))
+        return espeak_speech(text, EspeakVoice("en-us"))
 
     monkeypatch.setattr(maker, "say", stand_in)
     out = tmp_path / "made.mp4"

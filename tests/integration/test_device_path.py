@@ -19,8 +19,8 @@ from avcore.units import Units
 from netflips.stages import SHIPPED
 from tests.pretended_device import CUDA, pretended_device
 from text2unit.speller import TextSpeller
+from unit2av.lipsync.wav2lip.lip_sync import SoundLipSync
 from unit2av.lipsync.wav2lip.mel import mel_of
-from unit2av.lipsync.wav2lip.mouth import SoundMouth
 from unit2av.renderer import LipRenderer
 from unit2av.speaker import SpeakerEncoder
 from unit2av.voice.speech import UnitVocoder
@@ -90,7 +90,7 @@ def unit_lips(precision: str) -> dict[str, Callable[[int], Any]]:
 
 
 def sound_lips(precision: str) -> dict[str, Callable[[int], Any]]:
-    mouth, mel = SoundMouth.from_checkpoint(PARITY / "wav2lip_tiny.pth", CUDA, precision), mel_of(sound(50))
+    mouth, mel = SoundLipSync.from_checkpoint(PARITY / "wav2lip_tiny.pth", CUDA, precision), mel_of(sound(50))
     return {"draw": lambda size: mouth._faces(mel, [FACE] * size, [frames_to_seconds(one) for one in range(size)])}
 
 

@@ -12,8 +12,8 @@ from avcore.compute import eight_bit_linear
 from avcore.media import read_speech
 from benchmarks import bounds, material
 from netflips.stages import SHIPPED
+from recipes.demo.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
 from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
-from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
 
 _SPREAD = 5
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def assert_kept(figures: list[bounds.Figure]) -> None:
+def assert_kept(figures: list[bounds.BoundFigure]) -> None:
     assert figures
     assert all(figure.holds for figure in figures), "; ".join(map(str, figures))
 
@@ -76,10 +76,10 @@ def test_units_of_the_demo_bundle_on_speech(seen: bool) -> None:
 
 
 def test_a_figure_says_whether_it_keeps_its_bound() -> None:
-    assert bounds.Figure("x", 0.2, 0.35).holds
-    assert not bounds.Figure("x", 0.4, 0.35).holds
-    assert bounds.Figure("x", 46, 45, True).holds
-    assert "NOT KEPT" in str(bounds.Figure("x", 44, 45, True))
+    assert bounds.BoundFigure("x", 0.2, 0.35).holds
+    assert not bounds.BoundFigure("x", 0.4, 0.35).holds
+    assert bounds.BoundFigure("x", 46, 45, True).holds
+    assert "NOT KEPT" in str(bounds.BoundFigure("x", 44, 45, True))
 
 
 def test_log_spectral_distance_of_a_louder_sound_is_its_gain() -> None:

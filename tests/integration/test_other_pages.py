@@ -10,6 +10,7 @@ import pytest
 from avcore.media import write_speech
 from avcore.units import Units
 from avdata.spoken_texts import SpokenText
+from recipes.demo.random.random_checkpoints import write_random_checkpoints
 from tests.avcore.made_speech import talk
 from tests.avdata.prepare.made import talking_head
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, keep_model, parameters, run_in_form
@@ -17,8 +18,7 @@ from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.test_say import write_random_speller
 from tests.unit2text.tiny import write_corpus, write_reader
-from unit2text.training.corpus import Corpus
-from workshop.random.random_checkpoints import write_random_checkpoints
+from unit2text.training.corpus import ReaderCorpus
 
 TRAINED_PAGES = "data|data_preparation|training.*|first_dub"
 """Their commands run in test_data_pages.py."""
@@ -79,7 +79,7 @@ def _write_what_is_read(folder: Path) -> None:
     said = tuple(
         SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end of it"), ("ko", "그 끝이요"))
     )
-    write_reader(folder / "reader.safetensors", Corpus(said, said, "", 1000))
+    write_reader(folder / "reader.safetensors", ReaderCorpus(said, said, "", 1000))
     write_whisper(folder / "faster-whisper-small", "where is the bus stop")
     words = {"where": "어디", "is": "에", "the": "그", "bus": "버스", "stop": "서요"}
     write_translator(folder / "m2m100_418M-ct2", words, is_nllb=False)

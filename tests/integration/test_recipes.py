@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from recipes.demo.random.random_checkpoints import TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
 from tests.avdata.prepare.trees import write_fleurs, write_kox, write_zeroth
 from tests.integration.pages import ROOT
-from workshop.random.random_checkpoints import TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
 
 _FEW_UPDATES = "fairseq.optimizer.max_update=2 fairseq.dataset.num_workers=0"
 _SHORT = "--device cpu --beam 1 --max-target-units 20"

@@ -14,8 +14,14 @@ import pytest
 
 from avcore.media import PictureSource, probe
 from netflips.dub.command import main as dub
+from recipes.demo.random.random_checkpoints import (
+    KOREAN_TRANSLATOR,
+    RENDERER,
+    SPEAKER_ENCODER,
+    UNIT_ENCODER,
+    write_random_checkpoints,
+)
 from tests.signals import hear_ctrl_c
-from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, SPEAKER_ENCODER, UNIT_ENCODER, write_random_checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"

@@ -16,19 +16,19 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.paths import bundle_paths
-from netflips.bundles.references import Phrasebook, read_references
+from netflips.bundles.references import KnownPhrases, read_references
 from netflips.dub.judgement import judge_utterance
 from netflips.evaluate.judges import KnownSentences
 from netflips.models import Models, load_models
 from netflips.options import RunOptions
-from netflips.recording.say import Translated
+from netflips.recording.translation import Translated
 from netflips.stages import SHIPPED, load_speller
 from netflips.transcribe import main as transcribe
+from recipes.demo.evaluate.demo import figures_in
+from recipes.demo.voices.cast import Voice, cast, say
 from text2unit.script import script_of
 from unit2av.speakers.voice_of import voice_of
 from unit2text.scores import character_errors
-from workshop.evaluate.demo import figures_in
-from workshop.voices.cast import Voice, cast, say
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 
@@ -71,7 +71,7 @@ def test_its_files_are_those_that_it_names() -> None:
 def test_a_translation_that_says_another_word_than_was_heard_is_found(
     heard: str, said: str, expected: list[tuple[str, str]]
 ) -> None:
-    book = Phrasebook(read_references(SHIPPED / "references.jsonl"))
+    book = KnownPhrases(read_references(SHIPPED / "references.jsonl"))
     (translated,) = (one.units for one in book.references if one.translation == said)
     assert book.other_words(heard, translated) == expected
 

@@ -20,10 +20,10 @@ from avcore.errors import CheckpointError, OutputError, UsageError
 from netflips.convert import convert_checkpoint
 from netflips.convert_command import main
 from netflips.stages import load_translator, load_unit_encoder
+from recipes.demo.random.random_checkpoints import write_random_checkpoints
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 from unit2unit.layout import SHARED_TABLES
 from unit2unit.stage import TRANSLATOR
-from workshop.random.random_checkpoints import write_random_checkpoints
 
 PUBLISHED = {
     "mavhubert.pt": UNIT_ENCODER,

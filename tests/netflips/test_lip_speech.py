@@ -23,14 +23,14 @@ from netflips.lip_speech import speak_lips
 from netflips.lip_speech.command import main
 from netflips.lip_speech.mel import HOP, MELS, write_mel
 from netflips.lip_speech.speaking import see_lips, spoken_stretches
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import talk as made_speech
 from tests.netflips.conftest import write_clip
 from unit2av.model import open_renderer_checkpoint, with_vocoder, with_vocoder_settings
 from unit2av.speakers.voice_features import slaney_filters
 from unit2av.stage import RENDERER
 from unit2av.voice.speech import UnitVocoder
-from workshop.heads.camera import Pose
-from workshop.heads.head import Head, MouthShape, draw
 
 RATE, SIDE = 20, 160
 TALKS, RESTS, LASTS = 1.0, 3.4, 5.4

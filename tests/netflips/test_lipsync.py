@@ -16,12 +16,12 @@ from netflips.lipsync.command import main
 from netflips.lipsync.schedule import quiet_moments
 from netflips.render import pieces
 from netflips.render.pieces import Studio
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.motion import motion
 from tests.avcore.made_speech import talk as said
 from tests.netflips.conftest import write_clip
 from unit2av.lipsync.mesh.table import MouthTable
-from workshop.heads.camera import Pose
-from workshop.heads.head import Head, MouthShape, draw
-from workshop.heads.motion import motion
 
 RATE, PICTURES, SIDE = 20, 24, 160
 LABEL = slice(0, 12), slice(0, 60)

@@ -65,7 +65,7 @@ LANGUAGES = ("--from", "en", "--to", "ko")
 
 def _parsers() -> Iterator[tuple[str, Parser]]:
     """The parsers of all commands, by the module and the name of each."""
-    rooms = ("avcore", "avtrain", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips", "workshop")
+    rooms = ("avcore", "avtrain", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips", "recipes")
     for path in (path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))):
         for name in re.findall(r"^(?:def )?(build\w*parser)[(, ]", path.read_text(encoding="utf-8"), re.MULTILINE):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -213,7 +213,7 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
         ("netflips.synthetic_pairs", "--manifest m.jsonl --target ko --out-dir .", "the output folder is that of the manifest"),
         ("avdata.prepare.common_voice", "--data-root km/audio --out-dir km --language en", "an input lies where"),
         ("avdata.prepare.kaldi", "--data-root km/audio --out-dir km", "an input lies where"),
-        ("workshop.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),
+        ("recipes.demo.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),
         ("avdata.prepare.zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
         ("avdata.prepare.kox", "--data-root run --english-root km/audio --out-dir km", "an input lies where"),
         ("avdata.prepare.video", "--data-root km --out-dir km/new", "inside the corpus"),

@@ -16,10 +16,10 @@ from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.work import movements
 from netflips.render import pieces
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.netflips.test_say import write_random_speller
 from unit2av.lipsync.mesh.table import MouthTable
-from workshop.heads.camera import Pose
-from workshop.heads.head import Head, MouthShape, draw
 
 SIDE = 220
 

@@ -11,11 +11,11 @@ from avcore.media import VideoWriter, read_pictures, write_speech
 from netflips.dub.command import main as dub_main
 from netflips.lipsync.command import main as lipsync_main
 from netflips.portrait.command import main as portrait_main
-from netflips.serve.desk import Desk
+from netflips.serve.service import Service
 from netflips.serve.settings import Settings
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
 from unit2av.lipsync import backend
-from workshop.heads.camera import Pose
-from workshop.heads.head import Head, MouthShape, draw
 
 SIDE = 160
 GREEN = np.array([0, 255, 0])
@@ -168,5 +168,5 @@ def test_help_and_the_page_name_it(tmp_path: Path, capsys: pytest.CaptureFixture
     told = capsys.readouterr().out
     assert "--toy-colour" in told
     assert "toy (a colour)" in " ".join(told.split())
-    assert backend.mouth_names() == ("auto", "toy", "wav2lip", "mesh", "units")
-    assert Desk(Settings(work_dir=tmp_path)).about()["mouths"] == backend.mouth_names()
+    assert backend.lip_sync_names() == ("auto", "toy", "wav2lip", "mesh", "units")
+    assert Service(Settings(work_dir=tmp_path)).about()["mouths"] == backend.lip_sync_names()

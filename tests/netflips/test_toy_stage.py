@@ -25,9 +25,9 @@ from netflips.bundles.describe import bundle_lines, check_bundle
 from netflips.bundles.paths import bundle_paths, given_or_bundle
 from netflips.models import Models, load_models
 from netflips.options import ModelPaths, RunOptions
+from recipes.demo.random import random_checkpoints
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from unit2av.stage import RENDERER
-from workshop.random import random_checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = {

@@ -14,7 +14,7 @@ from netflips.transcribe import main
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.conftest import write_clip
 from tests.unit2text.tiny import write_reader
-from unit2text.training.corpus import Corpus
+from unit2text.training.corpus import ReaderCorpus
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 
@@ -25,7 +25,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = tuple(
         SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end of it"), ("ko", "그 끝이요"))
     )
-    return write_reader(tmp_path_factory.mktemp("reader") / "reader.safetensors", Corpus(said, said, "", 1000))
+    return write_reader(tmp_path_factory.mktemp("reader") / "reader.safetensors", ReaderCorpus(said, said, "", 1000))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """What Wav2Lip's program does around its network, to the pixel, so that the whole path can be compared with it.
 
-Boxes are those of its detector: whole pixels. The product's own way is in `unit2av.lipsync.wav2lip.mouth`.
+Boxes are those of its detector: whole pixels. The product's own way is in `unit2av.lipsync.wav2lip.lip_sync`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -15,7 +15,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.decoding.beam import Hypothesis
 from avcore.units.vocabulary import PAD
 from unit2text.config import ReaderConfig
-from unit2text.model import Encoded, LipText, TextReader, UnitText, load_reader
+from unit2text.model import EncodedUnits, LipText, TextReader, UnitText, load_reader
 from unit2text.reader import LipUnits, UnitReader
 from unit2text.stage import TEXT_READER
 
@@ -66,7 +66,7 @@ def said_units(number: int, with_sound: bool) -> LipUnits:
     return LipUnits(stored[f"units{number}.lip"], stored[f"units{number}.speech"] if with_sound else None)
 
 
-def encode_units(numbers: list[int], with_sound: bool) -> Encoded:
+def encode_units(numbers: list[int], with_sound: bool) -> EncodedUnits:
     using = model("unit_pretrained")
     assert isinstance(using, UnitText)
     said = [said_units(number, with_sound) for number in numbers]
@@ -79,7 +79,7 @@ def encode_units(numbers: list[int], with_sound: bool) -> Encoded:
     return using.encode(lips, sound, number_of(using, *clips), [len(one.lips) for one in said])
 
 
-def encode_clips(*clips: str) -> Encoded:
+def encode_clips(*clips: str) -> EncodedUnits:
     using = model("finetuned")
     assert isinstance(using, LipText)
     return using.encode([pictures(clip) for clip in clips], number_of(using, *clips))
@@ -127,7 +127,7 @@ def inner_blocks(using: TextReader, run: Any) -> tuple[Any, dict[str, Tensor]]:
             hook.remove()
 
 
-def cross_attention(using: TextReader, encoded: Encoded, prefix: Tensor) -> Tensor:
+def cross_attention(using: TextReader, encoded: EncodedUnits, prefix: Tensor) -> Tensor:
     """Weights of the last decoder layer on the source, mean over heads, float [batch, target, source]."""
     attention, seen = using.decoder.layers[-1].encoder_attn, list[Tensor]()
     hook = attention.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
@@ -140,7 +140,7 @@ def cross_attention(using: TextReader, encoded: Encoded, prefix: Tensor) -> Tens
     return scores.softmax(-1).mean(1)
 
 
-def check_heads(name: str, tag: str, encoded: Encoded) -> None:
+def check_heads(name: str, tag: str, encoded: EncodedUnits) -> None:
     """Everything behind the unit encoder, of each array that there is."""
     using, real = model(name), encoded.is_real
     assert_near(encoded.features, f"{tag}.encoder_out", real)

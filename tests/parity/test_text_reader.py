@@ -31,7 +31,7 @@ from tests.parity.reading import (
     said_units,
     score_tolerance,
 )
-from unit2text.model import Encoded, LipText, TextReader
+from unit2text.model import EncodedUnits, LipText, TextReader
 from unit2text.scores import word_errors
 from unit2text.search import PUBLISHED_SEARCH, ReadOptions, hypotheses
 from unit2text.stage import TEXT_READER
@@ -99,7 +99,7 @@ class TestSearch:
         names = ("beam", "lenpen", "max_len_a", "max_len_b", "min_len", "unnormalized")
         return ReadOptions(replace(PUBLISHED_SEARCH, **{name: run[name] for name in names if name in run}))
 
-    def find(self, name: str, encoded: Encoded, clips: list[str], key: str, limit: int = 0) -> list[list[Hypothesis]]:
+    def find(self, name: str, encoded: EncodedUnits, clips: list[str], key: str, limit: int = 0) -> list[list[Hypothesis]]:
         using = model(name)
         starts = [using.config.start(CLIPS[clip]["language"]) for clip in clips]
         lengths = [len(encoded.features[0])] * len(clips) if encoded.is_real is None else encoded.is_real.sum(1).tolist()
@@ -161,7 +161,7 @@ class TestLosses:
         wanted = float(expected(f"{tag}.loss_ctc_weighted_right"))
         assert abs(0.1 * float(losses.ctc) - wanted) <= score_tolerance(wanted)
 
-    def check(self, tag: str, using: TextReader, encoded: Encoded) -> None:
+    def check(self, tag: str, using: TextReader, encoded: EncodedUnits) -> None:
         lengths = torch.from_numpy(expected(f"{tag}.ctc_lengths_reference"))
         prefix, target = (torch.from_numpy(expected(f"{tag}.{name}")) for name in ("prefix", "target"))
         losses = joint_loss(using.logits(encoded, prefix), target, using.ctc_log_probs(encoded.features), lengths)

@@ -14,11 +14,11 @@ from torch import Tensor
 from avcore.checkpoints.foreign import read_state_dict
 from avcore.faces.crop import UPPER, crop_face, paste_face_hard
 from tests.parity.published_wav2lip import padded_boxes, published_starts, restarted, smoothed_boxes
-from unit2av.lipsync.mouth import Said, Scene
+from unit2av.lipsync.lip_sync import Said, Scene
 from unit2av.lipsync.wav2lip.critics import QualityDiscriminator, SyncNetColor, cosine_loss, pictures_first, windows_of
+from unit2av.lipsync.wav2lip.lip_sync import SoundLipSync, load_wav2lip
 from unit2av.lipsync.wav2lip.mel import chunks_at, filterbank, mel_of
 from unit2av.lipsync.wav2lip.model import Wav2Lip
-from unit2av.lipsync.wav2lip.mouth import SoundMouth, load_wav2lip
 from unit2av.renderer import network_input
 
 PARITY = Path(__file__).parent
@@ -206,7 +206,7 @@ def test_the_whole_path_matches(number: int) -> None:
     pictures = [np.ascontiguousarray(picture[part][..., ::-1]) for picture in INPUTS["frames_bgr"][: case["pictures"]]]
     if case.get("static"):
         pictures = pictures[:1]
-    mouth = SoundMouth(load_wav2lip(WAV2LIP), torch.device("cpu"), paste=paste_face_hard, batch_size=7, is_published=True)
+    mouth = SoundLipSync(load_wav2lip(WAV2LIP), torch.device("cpu"), paste=paste_face_hard, batch_size=7, is_published=True)
     mel = mouth.codes(Said(samples=SOUND[: case["samples"]]))
     total = len(published_starts(mel.shape[1], case["rate"]))
     require_close([total, mel.shape[1]], f"{name}_count")
@@ -236,7 +236,7 @@ def test_only_the_rows_that_are_pasted_are_drawn_and_nothing_looks_otherwise() -
     scenes = [Scene(picture, box, k / 25) for k, picture in enumerate(pictures)]
     shown, rows = [], []
     for upper in (0.0, UPPER):
-        mouth = SoundMouth(load_wav2lip(WAV2LIP), torch.device("cpu"), upper=upper)
+        mouth = SoundLipSync(load_wav2lip(WAV2LIP), torch.device("cpu"), upper=upper)
         patches = mouth._faces(mouth.codes(Said(samples=SOUND)), [crop_face(scenes[0].rgb, box)], [0])
         rows.append(int(patches[0].any(axis=(1, 2)).argmax()))
         shown.append(np.stack(list(mouth.draw(mouth.codes(Said(samples=SOUND)), scenes))).astype(int))

@@ -9,7 +9,7 @@ from scipy.stats import betabinom
 
 from text2unit.aligned import Training
 from text2unit.monotonic import best_durations, durations_of, straight_prior
-from text2unit.training.config import LossConfig
+from text2unit.training.config import TextLossConfig
 from text2unit.training.losses import aligned_losses, forward_sum
 
 
@@ -75,7 +75,7 @@ def test_losses_do_not_see_the_padding() -> None:
         torch.cat([padded_alignment, padded_alignment[:, :4]], 1),
     )
     lengths = torch.tensor([6]), torch.tensor([3])
-    one = aligned_losses(short, frames, *lengths, LossConfig())
-    other = aligned_losses(padded, torch.cat([frames, torch.zeros(1, 4, dtype=torch.long)], 1), *lengths, LossConfig())
+    one = aligned_losses(short, frames, *lengths, TextLossConfig())
+    other = aligned_losses(padded, torch.cat([frames, torch.zeros(1, 4, dtype=torch.long)], 1), *lengths, TextLossConfig())
     for name, value in one.items():
         assert torch.allclose(value, other[name], atol=1e-5), name

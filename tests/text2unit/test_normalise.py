@@ -9,7 +9,7 @@ import pytest
 
 from avcore.errors import InputError
 from text2unit.korean.numerals import native, number_as_written, sino
-from text2unit.normalise import MARKS, is_syllable, normalise, read
+from text2unit.normalise import MARKS, is_syllable, normalise, written_out
 from text2unit.script import script_of
 
 READINGS = Path(__file__).with_name("readings")
@@ -262,7 +262,7 @@ def test_text_without_words_is_an_error(text: str) -> None:
 
 
 def test_unknown_words_in_latin_letters_are_told() -> None:
-    assert read("Zaphod와 KBS, wifi").spelt == ("Zaphod",)
+    assert written_out("Zaphod와 KBS, wifi").spelt == ("Zaphod",)
 
 
 def test_whatever_is_typed_becomes_hangul_or_one_error() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from recipes.demo.voices.phrasebook import phrasebook
 from text2unit.korean.pronunciation import ONSETS, letters_of_syllable, pronounce
 from text2unit.normalise import is_syllable, normalise
-from workshop.voices.phrasebook import phrasebook
 
 _HERE = Path(__file__).parent
 _LEAST = 0.95

@@ -13,14 +13,14 @@ from avcore.runs.journal import iter_rows, write_rows
 from avcore.units.edit_distance import error_rate
 from avtrain.entry import read_config
 from tests.text2unit.runs import config_of, export, history, words
-from text2unit.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babble_corpus, say
+from text2unit.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babble_corpus, babbled_units
 from text2unit.inference import main as inference
 from text2unit.jamo import KEY, KnownLetters
 from text2unit.speller import TextSpeller
 from text2unit.stage import SPELLER
 from text2unit.train import main, make_task
 from text2unit.training.config import SpellerRunConfig
-from text2unit.training.items import collate
+from text2unit.training.items import collate_texts
 
 
 def _errors(speller: TextSpeller) -> float:
@@ -29,7 +29,7 @@ def _errors(speller: TextSpeller) -> float:
     for number in range(20):
         rng = np.random.default_rng((99, number))
         text = babble(rng)
-        truth = say(text, rng)
+        truth = babbled_units(text, rng)
         pairs.append((speller.units_of(text).ids, truth.ids[truth.ids != SILENCE]))
     return error_rate(pairs)
 
@@ -95,7 +95,7 @@ def test_padding_changes_nothing(babble: BabbleCorpus, tmp_path: Path) -> None:
     task = make_task(config_of(babble, tmp_path, "model.heads=2", "model.dropout=0"))
     network = task.modules()["speller"].eval()
     items = [task.train_items().load((0, index)) for index in range(6)]
-    together = collate(items, with_prior=False)
+    together = collate_texts(items, with_prior=False)
     both = network(together["letters"], together["num_letters"])
     for number, item in enumerate(items):
         alone = network(torch.from_numpy(item.letters)[None], torch.tensor([len(item.letters)]))

@@ -8,13 +8,13 @@ import numpy as np
 
 from avcore.faces.geometry import hull
 from avcore.units import Units
+from recipes.demo.heads.camera import Camera, Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.motion import motion
+from unit2av.lipsync.lip_sync import Said, Scene
 from unit2av.lipsync.mesh.face_shape import NUM_FACE
 from unit2av.lipsync.mesh.fit import Examples, learn_table
 from unit2av.lipsync.mesh.table import MouthTable
-from unit2av.lipsync.mouth import Said, Scene
-from workshop.heads.camera import Camera, Pose
-from workshop.heads.head import Head, MouthShape, draw
-from workshop.heads.motion import motion
 
 VOCABULARY = "sha256:0000000000000001"
 SIDE = 200

@@ -3,14 +3,14 @@
 import cv2
 import numpy as np
 
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import MouthShape
 from tests.unit2av.mouth_samples import SIDE, mesh_of
 from unit2av.lipsync.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_ARCH, NUM_FACE, UPPER_TEETH, neutral_head
 from unit2av.lipsync.mesh.head_frame import fit_pose
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
 from unit2av.lipsync.mesh.person import lip_gaps
 from unit2av.lipsync.mesh.shade import shade
-from workshop.heads.camera import Pose
-from workshop.heads.head import MouthShape
 
 
 def test_the_depth_of_a_mouth_is_as_dark_as_the_person_s_own() -> None:

@@ -10,7 +10,11 @@ import pytest
 from avcore.errors import UnitError
 from avcore.faces.geometry import hull
 from avcore.units import Units
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import MouthShape, draw
+from recipes.demo.heads.motion import motion
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, said, table, talk
+from unit2av.lipsync.lip_sync import Said, Scene
 from unit2av.lipsync.mesh import person
 from unit2av.lipsync.mesh.face_shape import (
     INNER_LOWER,
@@ -25,17 +29,13 @@ from unit2av.lipsync.mesh.face_shape import (
 )
 from unit2av.lipsync.mesh.head_frame import fit_pose
 from unit2av.lipsync.mesh.inside import Teeth
+from unit2av.lipsync.mesh.lip_sync import Acquaintance, MeshLipSync, parameters_at
 from unit2av.lipsync.mesh.lips import join_lips, lip_source
-from unit2av.lipsync.mesh.mouth import Acquaintance, MeshMouth, parameters_at
 from unit2av.lipsync.mesh.person import acquaint, lip_gaps
-from unit2av.lipsync.mouth import Said, Scene
-from workshop.heads.camera import Pose
-from workshop.heads.head import MouthShape, draw
-from workshop.heads.motion import motion
 
 
 def drawn(scenes: Sequence[Scene], *units: int) -> list[np.ndarray]:
-    mouth = MeshMouth(table())
+    mouth = MeshLipSync(table())
     try:
         return list(mouth.draw(mouth.codes(said(*units)), scenes))
     finally:
@@ -46,7 +46,7 @@ def drawn(scenes: Sequence[Scene], *units: int) -> list[np.ndarray]:
 
 
 def test_the_mouth_closes_after_the_speech() -> None:
-    mouth = MeshMouth(table())
+    mouth = MeshLipSync(table())
     codes = mouth.codes(said(0, 2))
     mouth.close()
     assert parameters_at(codes, 0.7)[0] > 0.8
@@ -134,7 +134,7 @@ def test_scenes_are_read_some_way_ahead_and_never_all() -> None:
             read += 1
             yield Scene(scene.rgb, scene.box, Fraction(k, 25), mesh=scene.mesh)
 
-    mouth = MeshMouth(table())
+    mouth = MeshLipSync(table())
     stream = mouth.draw(mouth.codes(said(0, 2, 0)), counted())
     next(stream)
     assert read <= 31  # a second, and what the thread that looks at them has in hand
@@ -165,9 +165,10 @@ def test_a_mouth_that_holds_still_does_not_slide_on_a_moving_head(monkeypatch: p
     ]
     lips, places = [*OUTER_UPPER, *OUTER_LOWER], []
     monkeypatch.setattr(
-        "unit2av.lipsync.mesh.mouth.move_pixels", lambda picture, source, target, pose: places.append(target[lips, :2].mean(axis=0))
+        "unit2av.lipsync.mesh.lip_sync.move_pixels",
+        lambda picture, source, target, pose: places.append(target[lips, :2].mean(axis=0)),
     )
-    mouth = MeshMouth(table())
+    mouth = MeshLipSync(table())
     assert len(list(mouth.draw(np.tile([0.5, 0.0, 0.0], (31, 1)), scenes))) == len(scenes)
     mouth.close()
     own = [mesh_of(pose, MouthShape(0.5, 0.0))[lips, :2].mean(axis=0) for pose in poses]

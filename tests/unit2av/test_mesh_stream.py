@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import MouthShape, draw
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, talk
 from unit2av.lipsync.mesh.face_shape import NUM_FACE, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER
 from unit2av.lipsync.mesh.flow import flow, similarity, surface_flow
@@ -15,8 +17,6 @@ from unit2av.lipsync.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, stra
 from unit2av.lipsync.mesh.person import lip_gaps
 from unit2av.lipsync.mesh.sight import sights
 from unit2av.lipsync.mesh.stream import Look, is_hidden_now, placed
-from workshop.heads.camera import Pose
-from workshop.heads.head import MouthShape, draw
 
 # From one picture to the next
 

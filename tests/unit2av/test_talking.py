@@ -12,8 +12,8 @@ from avcore.faces.crop import paste_face_hard
 from avcore.faces.geometry import MouthsToDraw
 from avcore.media import Picture
 from avcore.units import Units
-from unit2av.lipsync.mouth import Said, Scene
-from unit2av.lipsync.units.mouth import UnitMouth
+from unit2av.lipsync.lip_sync import Said, Scene
+from unit2av.lipsync.units.lip_sync import UnitLipSync
 from unit2av.rendering import Shown, SoundFeed, Talk, drawn, faces_by_index, num_pictures_for, steady, write_in_step
 
 BOX = np.array([8, 6, 40, 38], dtype=np.float32)
@@ -88,7 +88,7 @@ def scenes(pictures: np.ndarray, boxes: Sequence[np.ndarray | None]) -> Iterator
 def talking_pictures(
     renderer: WhiteFaces, units: Units, shown: Iterator[Scene], *paste: object, batch_size: int = 20
 ) -> Iterator[np.ndarray]:
-    mouth = UnitMouth(renderer, *paste, batch_size=batch_size)
+    mouth = UnitLipSync(renderer, *paste, batch_size=batch_size)
     return mouth.draw(mouth.codes(Said(units)), shown)
 
 
@@ -155,7 +155,7 @@ def test_footage_is_played_to_and_fro_with_its_boxes(pictures: np.ndarray) -> No
         assert one.time == Fraction(k, 25)
         assert one.face.box is boxes[index]
         np.testing.assert_array_equal(one.rgb, pictures[index])
-    seen = list(drawn(UnitMouth(WhiteFaces()), shown))
+    seen = list(drawn(UnitLipSync(WhiteFaces()), shown))
     assert [one.rgb[30, 24].min() == 255 for one in seen] == [boxes[index] is not None for index in order]
     assert [one.time for one in seen] == [one.time for one in shown]
 

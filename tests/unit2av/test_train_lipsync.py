@@ -18,8 +18,8 @@ from avtrain.position import TrainResult
 from tests.unit2av.lip_runs import OneStep, batch_of, values_of, without_gradient
 from unit2av.drawn_lips import DrawnCorpus, draw_corpus
 from unit2av.face.training.task import faces_of
+from unit2av.lipsync.wav2lip.lip_sync import SoundLipSync, load_wav2lip
 from unit2av.lipsync.wav2lip.mel import mel_of
-from unit2av.lipsync.wav2lip.mouth import SoundMouth, load_wav2lip
 from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig, SoundDataConfig
 from unit2av.lipsync.wav2lip.training.corpus import read_sound_clips
 from unit2av.lipsync.wav2lip.training.items import ExpertWindows, GeneratorWindows
@@ -175,7 +175,7 @@ def test_the_generator_learns_and_its_export_is_a_published_file(heard: DrawnCor
     with torch.no_grad():
         drawn = generator(batch["sounds"].flatten(0, 1), faces_of(batch))
         assert torch.equal(drawn, load_wav2lip(out)(batch["sounds"].flatten(0, 1), faces_of(batch)))
-    assert SoundMouth.from_checkpoint(out).name == "wav2lip"
+    assert SoundLipSync.from_checkpoint(out).name == "wav2lip"
 
 
 def published(path: Path) -> dict[str, torch.Tensor]:

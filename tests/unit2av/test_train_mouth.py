@@ -11,11 +11,11 @@ from avcore.faces.geometry import hull
 from avcore.media import VideoWriter
 from avcore.units import Units
 from avdata.unit_store import UnitRow, write_units
+from recipes.demo.heads.camera import Camera, Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.motion import motion
 from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.train_mouth import main
-from workshop.heads.camera import Camera, Pose
-from workshop.heads.head import Head, MouthShape, draw
-from workshop.heads.motion import motion
 
 CLIPS, PICTURES, SIDE = 4, 80, 128
 VOCABULARY = "sha256:00000000000000aa"

@@ -22,7 +22,7 @@ from unit2av.stage import RENDERER
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.train_unit2a import main, make_task
 from unit2av.voice.training.config import Unit2aConfig
-from unit2av.voice.training.items import collate
+from unit2av.voice.training.items import collate_speech
 from unit2av.voice.training.start import fresh_vocoder, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
 
@@ -286,7 +286,7 @@ def test_the_same_seed_gives_the_same_vocoder(tones: TonesCorpus, tmp_path: Path
 
 def test_a_collated_segment_is_what_the_vocoder_takes(tones: TonesCorpus, tmp_path: Path) -> None:
     task = make_task(config_of(tones, tmp_path))
-    batch = collate([task.train_items().load((0, index)) for index in range(3)])
+    batch = collate_speech([task.train_items().load((0, index)) for index in range(3)])
     sound, log_durations = task.modules()["generator"](batch["frames"], batch["voice"], batch["runs"])
     assert sound.shape == batch["samples"].shape
     assert log_durations.shape == batch["runs"].ids.shape

@@ -15,8 +15,8 @@ from avcore.units import Units
 from avdata.published.unit2a import ReadingRules, check_range, read_utterances
 from tests.unit2av.vocoder_runs import data_config, settings
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
-from unit2av.voice.training.config import Unit2aConfig, check_config
-from unit2av.voice.training.corpus import Corpus, edge_unit, read_corpus
+from unit2av.voice.training.config import Unit2aConfig, check_voice_config
+from unit2av.voice.training.corpus import VoiceCorpus, edge_unit, read_voice_corpus
 from unit2av.voice.training.items import TrainingSegments
 
 
@@ -35,15 +35,15 @@ def published_copy(corpus: TonesCorpus, folder: Path, shift: int = 0) -> Path:
 
 @pytest.mark.parametrize("shift", [0, 4])
 def test_the_published_form_gives_the_same_corpus(songs: TonesCorpus, tmp_path: Path, shift: int) -> None:
-    ours = read_corpus(settings(songs, tmp_path)).train
+    ours = read_voice_corpus(settings(songs, tmp_path)).train
     path = published_copy(songs, tmp_path, shift)
-    theirs = read_corpus(settings(songs, tmp_path, train=str(path), units="", first_unit=shift)).train
+    theirs = read_voice_corpus(settings(songs, tmp_path, train=str(path), units="", first_unit=shift)).train
     assert len(ours) == len(theirs) == 8
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(one.units.frames(), other.units.frames())
         np.testing.assert_allclose(one.voice, other.voice, rtol=1e-6)
         assert one.audio == other.audio
-    assert read_corpus(settings(songs, tmp_path)).vocabulary == VOCABULARY
+    assert read_voice_corpus(settings(songs, tmp_path)).vocabulary == VOCABULARY
 
 
 def test_units_may_stand_in_the_published_line(songs: TonesCorpus, tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def rewrite(corpus: TonesCorpus, path: Path, change: object) -> str:
 def test_units_are_checked_before_the_first_step(songs: TonesCorpus, tmp_path: Path) -> None:
     units = tmp_path / "units.jsonl"
 
-    def broken(change: object, **more: object) -> Corpus:
-        return read_corpus(settings(songs, tmp_path, units=rewrite(songs, units, change), **more))
+    def broken(change: object, **more: object) -> VoiceCorpus:
+        return read_voice_corpus(settings(songs, tmp_path, units=rewrite(songs, units, change), **more))
 
     with pytest.raises(InputError, match=r"1 utterance .*tones_0003"):
         broken(lambda number, row: row if number != 3 else None)
@@ -120,32 +120,32 @@ def test_units_of_an_unknown_quantizer_are_one_line_of_warning(
     songs: TonesCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     units = rewrite(songs, tmp_path / "units.jsonl", lambda _, row: {**row, "vocabulary": ""})
-    assert read_corpus(settings(songs, tmp_path, units=units)).vocabulary == ""
+    assert read_voice_corpus(settings(songs, tmp_path, units=units)).vocabulary == ""
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
         "8 utterances do not say which quantizer made the units; state it with data.units_vocabulary"
     ]
     caplog.clear()
-    assert read_corpus(settings(songs, tmp_path, units=units, units_vocabulary="sha256:a")).vocabulary == "sha256:a"
+    assert read_voice_corpus(settings(songs, tmp_path, units=units, units_vocabulary="sha256:a")).vocabulary == "sha256:a"
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_missing_recordings_are_named(songs: TonesCorpus, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"8 recordings missing; found tones_0000 \(.* and 3 more; set data.root"):
-        read_corpus(settings(songs, tmp_path, root=str(tmp_path)))
+        read_voice_corpus(settings(songs, tmp_path, root=str(tmp_path)))
     with pytest.raises(InputError, match="needs units"):
-        read_corpus(settings(songs, tmp_path, units=""))
+        read_voice_corpus(settings(songs, tmp_path, units=""))
 
 
 def test_held_out_utterances_are_not_trained_on(songs: TonesCorpus, tmp_path: Path) -> None:
-    corpus = read_corpus(settings(songs, tmp_path, hold_out=3))
+    corpus = read_voice_corpus(settings(songs, tmp_path, hold_out=3))
     train, valid = ({one.id for one in part} for part in (corpus.train, corpus.valid))
     assert (len(train), len(valid), len(train | valid)) == (5, 3, 8)
     with pytest.raises(UsageError, match="nothing is left"):
-        read_corpus(settings(songs, tmp_path, hold_out=8))
+        read_voice_corpus(settings(songs, tmp_path, hold_out=8))
 
 
 def test_the_edge_unit_is_the_most_frequent_end(songs: TonesCorpus, tmp_path: Path) -> None:
-    first, second, *_ = read_corpus(settings(songs, tmp_path)).train
+    first, second, *_ = read_voice_corpus(settings(songs, tmp_path)).train
     utterances = [
         replace(first, units=Units(np.array(ids), np.full(len(ids), 2))) for ids in ([3, 5, 5, 5, 9], [9, 5, 4], [4, 5, 3, 9])
     ]
@@ -164,14 +164,14 @@ def test_voices_by_id(songs: TonesCorpus, tmp_path: Path, suffix: str) -> None:
         np.savez(path, **voices)
     else:
         path.write_text("".join(json.dumps({"id": name, "speaker_embedding": list(v)}) + "\n" for name, v in voices.items()))
-    corpus = read_corpus(settings(songs, tmp_path, speakers=str(path)))
+    corpus = read_voice_corpus(settings(songs, tmp_path, speakers=str(path)))
     assert corpus.speaker_dim == 5
     assert corpus.train[2].voice.tolist() == [3.0] * 5
     with pytest.raises(InputError, match=r"1 utterance without a voice in data.speakers; found none for tones_0007"):
         del voices["tones_0007"]
         np.savez(tmp_path / "fewer.npz", **voices)
-        read_corpus(settings(songs, tmp_path, speakers=str(tmp_path / "fewer.npz")))
-    fewer = read_corpus(settings(songs, tmp_path, speakers=str(tmp_path / "fewer.npz"), allow_missing=True))
+        read_voice_corpus(settings(songs, tmp_path, speakers=str(tmp_path / "fewer.npz")))
+    fewer = read_voice_corpus(settings(songs, tmp_path, speakers=str(tmp_path / "fewer.npz"), allow_missing=True))
     assert [one.id for one in fewer.train] == [f"tones_{number:04d}" for number in range(7)]
 
 
@@ -182,23 +182,23 @@ def test_voices_are_computed_once(songs: TonesCorpus, tmp_path: Path, parity_dir
     with monkeypatch.context() as several:
         several.setenv("WORLD_SIZE", "2")
         with pytest.raises(UsageError, match=r"no voice yet of 8 utterances.*check_only=true"):
-            read_corpus(config)
-    first = read_corpus(config)
+            read_voice_corpus(config)
+    first = read_voice_corpus(config)
     assert first.speaker_dim == 256
     cache = tmp_path / "run" / "speakers.jsonl"
     content = cache.read_bytes()
     cache.write_bytes(content[:-20])  # stopped while the last line was written
-    again = read_corpus(config)
+    again = read_voice_corpus(config)
     assert cache.read_bytes() == content
     np.testing.assert_array_equal(first.train[7].voice, again.train[7].voice)
     lines = content.splitlines(keepends=True)
     cache.write_bytes(b"".join([*lines[:2], b"\0" * 40 + lines[2][40:], *lines[3:]]))
-    again = read_corpus(config)
+    again = read_voice_corpus(config)
     assert cache.read_bytes() == b"".join([*lines[:2], *lines[3:], lines[2]])
     np.testing.assert_array_equal(first.train[2].voice, again.train[2].voice)
     nowhere = replace(config, data=replace(config.data, speaker_encoder="/nowhere.pt"))
-    assert read_corpus(nowhere).speaker_dim == 256
-    shared = read_corpus(settings(songs, tmp_path / "other", units=units, speakers=str(cache)))
+    assert read_voice_corpus(nowhere).speaker_dim == 256
+    shared = read_voice_corpus(settings(songs, tmp_path / "other", units=units, speakers=str(cache)))
     np.testing.assert_array_equal(shared.train[0].voice, first.train[0].voice)
 
 
@@ -209,9 +209,9 @@ def test_a_recording_without_a_voice_is_left_out_by_name(
     write_speech(tmp_path / "tones" / "wav" / "tones_0001.wav", np.zeros(16_000, np.float32))
     units = rewrite(corpus, tmp_path / "units.jsonl", lambda _, row: {k: v for k, v in row.items() if k != "speaker_embedding"})
     config = settings(corpus, tmp_path, units=units, speaker_encoder=str(parity_dir / "unit2av_spk_encoder.pt"))
-    assert [one.id for one in read_corpus(config).train] == ["tones_0000"]
+    assert [one.id for one in read_voice_corpus(config).train] == ["tones_0000"]
     assert sum("left out tones_0001" in record.message for record in caplog.records) == 1
-    assert [one.id for one in read_corpus(config).train] == ["tones_0000"]
+    assert [one.id for one in read_voice_corpus(config).train] == ["tones_0000"]
 
 
 def test_other_units_of_a_recording_are_one_more_utterance(songs: TonesCorpus, tmp_path: Path) -> None:
@@ -219,8 +219,8 @@ def test_other_units_of_a_recording_are_one_more_utterance(songs: TonesCorpus, t
         return {name: value for name, value in row.items() if name != "speaker_embedding"} | {"units": [7] * len(row["units"])}
 
     seen = rewrite(songs, tmp_path / "seen.jsonl", as_seen)
-    plain = read_corpus(settings(songs, tmp_path, hold_out=2))
-    both = read_corpus(settings(songs, tmp_path, hold_out=2, more_units=(str(seen),), preload=True))
+    plain = read_voice_corpus(settings(songs, tmp_path, hold_out=2))
+    both = read_voice_corpus(settings(songs, tmp_path, hold_out=2, more_units=(str(seen),), preload=True))
     assert [one.id for one in both.train] == [one.id for one in plain.train] * 2
     assert [one.id for one in both.valid] == [one.id for one in plain.valid]
     segments = TrainingSegments(both.train, data_config(preload=True), 0)
@@ -230,7 +230,7 @@ def test_other_units_of_a_recording_are_one_more_utterance(songs: TonesCorpus, t
         assert set(segments.load((0, number)).frames.tolist()) != {7}
         assert set(segments.load((0, number + 6)).frames.tolist()) == {7}
     with pytest.raises(UsageError, match=r"data.more_units stand beside data.units"):
-        check_config(settings(songs, tmp_path, units="", more_units=("seen.jsonl",)))
+        check_voice_config(settings(songs, tmp_path, units="", more_units=("seen.jsonl",)))
 
 
 @pytest.mark.parametrize(
@@ -247,4 +247,4 @@ def test_settings_that_cannot_work(override: str) -> None:
 
     config = read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=r", "data.train=t", override])
     with pytest.raises(UsageError):
-        check_config(config)
+        check_voice_config(config)

@@ -14,8 +14,8 @@ from avdata.unit_store import UnitRow, write_units
 from tests.unit2av.vocoder_runs import data_config, settings
 from unit2av.tones import TonesCorpus
 from unit2av.voice.training.config import VoiceDataConfig
-from unit2av.voice.training.corpus import read_corpus, reading_of
-from unit2av.voice.training.items import AlignedReader, HeldOut, TrainingSegments, collate, normalise_peak
+from unit2av.voice.training.corpus import read_voice_corpus, reading_of
+from unit2av.voice.training.items import AlignedReader, HeldOut, TrainingSegments, collate_speech, normalise_peak
 
 
 def ramp_corpus(folder: Path, steps: int, rate: int = 16_000) -> VoiceDataConfig:
@@ -103,9 +103,9 @@ def test_what_is_kept_in_memory_is_the_same(songs: TonesCorpus, tmp_path: Path) 
 
 
 def test_a_batch_of_unequal_lengths(songs: TonesCorpus, tmp_path: Path) -> None:
-    corpus = read_corpus(settings(songs, tmp_path))
+    corpus = read_voice_corpus(settings(songs, tmp_path))
     held_out = [HeldOut(corpus.train, data_config(valid_units_at_most=most)).load((0, 0)) for most in (30, 20)]
-    batch = collate(held_out)
+    batch = collate_speech(held_out)
     assert (batch["frames"].shape, batch["samples"].shape, batch["num_frames"]) == ((2, 30), (2, 9600), [30, 20])
     assert not batch["samples"][1, 6400:].any()
     assert batch["runs"].is_run.sum(1).tolist() == [len(Units.from_frames(one.frames)) - 2 for one in held_out]

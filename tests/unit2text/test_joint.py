@@ -12,13 +12,13 @@ from avdata.spoken_texts import SpokenText
 from tests.unit2text.tiny import SMALL
 from unit2text.alignment import BLANK_ROW, log_likelihoods
 from unit2text.joint import _before, _begun, _paths, search_together
-from unit2text.model import Encoded, UnitText
-from unit2text.training.corpus import Corpus
+from unit2text.model import EncodedUnits, UnitText
+from unit2text.training.corpus import ReaderCorpus
 from unit2text.training.start import reader_config
 
 ROWS = 8
 _SAID = SpokenText("a", "the end of it", "en", Units.from_frames([1]))
-SIZES = reader_config(SMALL, Corpus((_SAID,), (_SAID,), "", 1000), 20, {"en": 19})
+SIZES = reader_config(SMALL, ReaderCorpus((_SAID,), (_SAID,), "", 1000), 20, {"en": 19})
 
 
 def scored(text: list[int], log_probs: np.ndarray) -> tuple[float, float]:
@@ -61,7 +61,7 @@ def test_letters_of_the_past_are_kept_as_the_decoder_saw_them(beam: int) -> None
     assert found is not None
     assert len(found.rows) >= 4
     text = torch.tensor([[start, *found.rows.tolist()]])
-    scores = torch.log_softmax(model.logits(Encoded(encoded, None), text)[0].double(), dim=-1).numpy()
+    scores = torch.log_softmax(model.logits(EncodedUnits(encoded, None), text)[0].double(), dim=-1).numpy()
     by_decoder = scores[np.arange(text.shape[1]), [*found.rows, END]]
     assert np.log(found.probabilities) == pytest.approx(by_decoder[:-1], abs=1e-5)
     by_ctc = float(log_likelihoods(log_probs, [np.append(found.rows, END)])[0])
@@ -79,7 +79,7 @@ def test_a_wide_search_finds_the_best_of_all_texts() -> None:
     texts = [list(text) for length in range(3) for text in product(letters, repeat=length)]
     scores = []
     for text in texts:
-        said = torch.log_softmax(model.logits(Encoded(encoded, None), torch.tensor([[start, *text]]))[0].double(), dim=-1)
+        said = torch.log_softmax(model.logits(EncodedUnits(encoded, None), torch.tensor([[start, *text]]))[0].double(), dim=-1)
         by_decoder = float(said[range(len(text) + 1), [*text, END]].sum())
         scores.append((1 - weight) * by_decoder + weight * float(log_likelihoods(log_probs, [np.array([*text, END])])[0]))
     found = search_together(model, encoded, log_probs, (start, END), len(texts), weight, np.array(never), (0, 2))

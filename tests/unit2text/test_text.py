@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from unit2text.alignment import align, best_path, log_likelihoods
-from unit2text.normalise import normalise
+from unit2text.normalise import normalise_for_reading
 from unit2text.scores import character_errors, word_errors
-from unit2text.vocabulary import LETTERS, PIECES, TextVocabulary, composed, letters_of
+from unit2text.vocabulary import LETTERS, PIECES, TextVocabulary, composed, letters_of_text
 
 MARKS = ("<s>", "<pad>", "</s>", "<unk>")
 KOREAN = "우체국이 어디예요?"
 
 
 def letters(*texts: str) -> TextVocabulary:
-    return TextVocabulary((*MARKS, *sorted({letter for text in texts for letter in letters_of(text)})), LETTERS)
+    return TextVocabulary((*MARKS, *sorted({letter for text in texts for letter in letters_of_text(text)})), LETTERS)
 
 
 @pytest.mark.parametrize("text", [KOREAN, "Where is it, please?", "déjà vu", unicodedata.normalize("NFD", KOREAN)])
@@ -26,7 +26,7 @@ def test_letters_there_and_back(text: str) -> None:
 
 
 def test_korean_is_read_in_jamo_and_lone_ones_are_left_out() -> None:
-    assert len(letters_of("국")) == 3
+    assert len(letters_of_text("국")) == 3
     assert composed("우채ᅦ국") == "우채국"
     assert composed("  a   b ") == "a b"
 
@@ -88,7 +88,7 @@ def test_the_likelier_text_has_the_higher_log_likelihood() -> None:
     ],
 )
 def test_texts_are_made_comparable(text: str, wanted: str) -> None:
-    assert normalise(text) == wanted
+    assert normalise_for_reading(text) == wanted
 
 
 def test_errors() -> None:

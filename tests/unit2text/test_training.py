@@ -17,8 +17,8 @@ from unit2text import evaluate, inference
 from unit2text.reader import UnitReader
 from unit2text.stage import TEXT_READER
 from unit2text.train import main
-from unit2text.training.config import DataConfig, NoiseConfig, TrainConfig
-from unit2text.training.corpus import read_corpus, text_vocabulary
+from unit2text.training.config import ReaderDataConfig, ReaderNoiseConfig, ReaderTrainConfig
+from unit2text.training.corpus import read_reader_corpus, text_vocabulary
 from unit2text.training.items import Utterances, fade, masked, with_noise
 
 
@@ -79,7 +79,7 @@ def test_long_units_are_read_in_windows(reader_file: Path) -> None:
     found = UnitReader.from_checkpoint(reader_file).read(Units(np.array(ids), np.array(durations)), "en")
     assert sum(durations) / 50 > 20
     wanted = " ".join(said).split()
-    assert evaluate.compare(" ".join(wanted), found.text)[0].errors <= 2
+    assert evaluate.compare_texts(" ".join(wanted), found.text)[0].errors <= 2
     edges = [edge for word in found.words for edge in (word.start_s, word.end_s)]
     assert edges == sorted(edges)
 
@@ -165,7 +165,7 @@ def test_eight_bits_read_the_same(reader_file: Path, folder: Path) -> None:
 
 
 def test_held_out_sentences_are_never_trained_on(folder: Path) -> None:
-    corpus = read_corpus(DataConfig(str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=5), 0)
+    corpus = read_reader_corpus(ReaderDataConfig(str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=5), 0)
     assert len(corpus.valid) >= 5
     assert not {one.text for one in corpus.train} & {one.text for one in corpus.valid}
 
@@ -175,7 +175,7 @@ def test_a_rarer_language_is_taken_several_times(folder: Path, tmp_path: Path) -
     mixed = [row | {"language": "ko" if number % 5 == 0 else "en"} for number, row in enumerate(rows)]
     manifest = tmp_path / "mixed.jsonl"
     manifest.write_text("".join(json.dumps(row) + "\n" for row in mixed), encoding="utf-8")
-    corpus = read_corpus(DataConfig(str(manifest), units=str(folder / "units.jsonl"), hold_out=5, balance=True), 0)
+    corpus = read_reader_corpus(ReaderDataConfig(str(manifest), units=str(folder / "units.jsonl"), hold_out=5, balance=True), 0)
     english, korean = ([one.id for one in corpus.train if one.language == language] for language in ("en", "ko"))
     assert len(set(english)) == len(english)
     assert len(korean) > 2 * len(set(korean)) > 0
@@ -183,14 +183,14 @@ def test_a_rarer_language_is_taken_several_times(folder: Path, tmp_path: Path) -
 
 
 def test_noise() -> None:
-    random, noise = np.random.default_rng(0), NoiseConfig(0.5, 0.2, 0.2, stretch=0.5, mask=0.3, mask_s=0.1, fade_sound=True)
+    random, noise = np.random.default_rng(0), ReaderNoiseConfig(0.5, 0.2, 0.2, stretch=0.5, mask=0.3, mask_s=0.1, fade_sound=True)
     units = Units(np.arange(200) % 10, np.full(200, 10))
     changed = with_noise(units, noise, 10, random)
     assert changed.durations is not None
     assert 120 < len(changed) < 240
     assert changed.durations.min() >= 1
     assert changed.ids.max() < 10
-    silent = NoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=True)
+    silent = ReaderNoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=True)
     assert with_noise(units, silent, 10, random) == Units(units.ids, units.durations)
     rows = np.full(5000, 7)
     assert masked(rows, silent, random).tolist() == rows.tolist()
@@ -199,9 +199,9 @@ def test_noise() -> None:
 
 def test_sentences_in_a_row(folder: Path) -> None:
     """As many of one language as fit, one behind another, with pauses between; the same each time for the same number."""
-    corpus = read_corpus(DataConfig(str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=2), 0)
+    corpus = read_reader_corpus(ReaderDataConfig(str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=2), 0)
     text, starts = text_vocabulary(corpus)
-    in_a_row = NoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=False, join=1.0, join_s=8.0, pause_s=0.4)
+    in_a_row = ReaderNoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=False, join=1.0, join_s=8.0, pause_s=0.4)
     single, several = (
         Utterances(corpus.train, text, tuple(starts), corpus.num_units, replace(in_a_row, join=share)) for share in (0.0, 1.0)
     )
@@ -234,9 +234,9 @@ def test_settings_that_cannot_be(folder: Path, bad: str) -> None:
 
 def test_what_a_yaml_of_ones_own_does_not_name_is_as_in_ours(tmp_path: Path) -> None:
     given = ["data.train=a", "data.units=b", "run_dir=c"]
-    ours = read_config(TrainConfig, "unit2text/train", given)
+    ours = read_config(ReaderTrainConfig, "unit2text/train", given)
     (tmp_path / "own.yaml").write_text("model: {dim: 64}\nread: {beam: 1}\n")
-    own = read_config(TrainConfig, "own", given, tmp_path)
+    own = read_config(ReaderTrainConfig, "own", given, tmp_path)
     assert own.model == replace(ours.model, dim=64)
     assert own.read == replace(ours.read, beam=1)
     assert (own.noise, own.ctc_weight, own.label_smoothing) == (ours.noise, ours.ctc_weight, ours.label_smoothing)

@@ -10,7 +10,7 @@ from avcore.checkpoints.checkpoint import write_checkpoint
 from unit2text.model import UnitText, stored_tensors
 from unit2text.stage import TEXT_READER
 from unit2text.training.config import ModelConfig
-from unit2text.training.corpus import Corpus, text_vocabulary
+from unit2text.training.corpus import ReaderCorpus, text_vocabulary
 from unit2text.training.start import reader_config
 
 LETTERS = "abdeghiklmnorstu"
@@ -45,7 +45,7 @@ def write_corpus(folder: Path, count: int, seed: int = 0, language: str = "en") 
     return manifest, units
 
 
-def write_reader(path: Path, corpus: Corpus, seed: int = 0) -> Path:
+def write_reader(path: Path, corpus: ReaderCorpus, seed: int = 0) -> Path:
     """A reader with random weights for a corpus."""
     text, starts = text_vocabulary(corpus)
     torch.manual_seed(seed)

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from netflips.cli import main as netflips
+from recipes.demo.random.random_checkpoints import TRANSLATOR, write_random_checkpoints
 from tests.unit2unit.phrasebook import run, write_folders
 from unit2unit.inference import main as translate
 from unit2unit.utut_finetune.add_language import main as add_language
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
-from workshop.random.random_checkpoints import TRANSLATOR, write_random_checkpoints
 
 _FINETUNE = "unit2unit.utut_finetune.finetune"
 

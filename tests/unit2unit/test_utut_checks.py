@@ -22,7 +22,7 @@ from unit2unit.training.export import write_fairseq
 from unit2unit.training.machine import require_fairseq
 from unit2unit.training.memory import follow_memory
 from unit2unit.training.options import fairseq_config
-from unit2unit.training.start import follow_start, read_start
+from unit2unit.training.start import follow_start, read_translator_start
 from unit2unit.utut_finetune.add_language import main as add_language
 from unit2unit.utut_finetune.finetune import main as finetune
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
@@ -139,7 +139,7 @@ def test_sizes_and_languages_are_those_of_the_start(tell: Command, tmp_path: Pat
     assert (code, told.splitlines()[-1]) == (0, "the run can start")
     assert f"{start}: 2 + 3 layers of width 24, languages es,ko,pl,en: taken from it" in told
     run = read_config(TrainingRun, "unit2unit/finetune", ["data_dir=d", "run_dir=r", f"init={start}"])
-    followed = follow_start(run, read_start(run), frozenset())
+    followed = follow_start(run, read_translator_start(run), frozenset())
     config = fairseq_config(check_device(followed))
     assert config.task.langs == "es,ko,pl,en"
     assert (config.model.encoder_layers, config.model.decoder_layers) == (2, 3)

@@ -13,7 +13,7 @@ from tests.unit2unit.tiny import tiny_config, write_tiny
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.export import write_fairseq
-from unit2unit.training.start import read_start
+from unit2unit.training.start import read_translator_start
 
 
 def _run(folder: Path, *settings: str) -> TrainingRun:
@@ -46,12 +46,12 @@ def test_a_torn_last_checkpoint_gives_way_to_the_newest_whole_one(whole: Path, h
     last = whole.with_name("checkpoint_last.pt")
     torn = {"empty": b"", "cut": whole.read_bytes()[:1000], "hole": _with_hole(whole)}[how]
     last.write_bytes(torn)
-    assert read_start(_run(whole.parent.parent, "check_only=true")) is not None
+    assert read_translator_start(_run(whole.parent.parent, "check_only=true")) is not None
     (line,) = (line for line in caplog.messages if "updates after it are made again" in line)
     assert str(last) in line
     assert str(whole) in line
     assert last.read_bytes() == torn
-    assert read_start(_run(whole.parent.parent)) is not None
+    assert read_translator_start(_run(whole.parent.parent)) is not None
     assert last.read_bytes() == whole.read_bytes()
 
 
@@ -59,4 +59,4 @@ def test_a_run_without_a_whole_checkpoint_is_refused(whole: Path) -> None:
     for path in (*whole.parent.iterdir(), whole.with_name("checkpoint_last.pt")):
         path.write_bytes(b"")
     with pytest.raises(CheckpointError, match="no other checkpoint there is whole"):
-        read_start(_run(whole.parent.parent))
+        read_translator_start(_run(whole.parent.parent))

@@ -69,7 +69,7 @@ def _read_range(found: re.Match[str]) -> str:
 
 
 def _some(first: str, last: str, pairs: Mapping[int, str]) -> str:
-    """What is said for a digit and the next number, "" for any others."""
+    """Return what is said for a digit and the next number, "" for any others."""
     is_short = first.isdecimal() and last.isdecimal() and len(first) == 1 and len(last) <= 2
     return pairs.get(int(first), "") if is_short and int(last) == int(first) + 1 else ""
 
@@ -99,7 +99,7 @@ def _read_named(found: re.Match[str]) -> str:
 
 @cache
 def _scales() -> str:
-    """A scale behind a number, where it is not the beginning of another word."""
+    """Return a scale behind a number, where it is not the beginning of another word."""
     others = "|".join(map(re.escape, tables().no_scale))
     return rf"(?!{others})(?:[십백천]?[만억조경]|[십백천])"
 
@@ -131,7 +131,7 @@ def _counted() -> re.Pattern[str]:
 
 @cache
 def _endings() -> str:
-    """What may follow a counter that stands apart from its number, so that 23 대표팀 has none."""
+    """Return what may follow a counter that stands apart from its number, so that 23 대표팀 has none."""
     particles = alternatives(tables().particles)
     return rf"(?:{particles}){{1,3}}(?:[^가-힣]|$)"
 
@@ -157,12 +157,12 @@ def _read_counted(found: re.Match[str]) -> str:
 
 
 def _is_behind_word(found: re.Match[str]) -> bool:
-    """Whether a number stands right behind a word of two numbers' counters, as in 3박4일: 4 is no part of that word."""
+    """Return whether a number stands right behind a word of two numbers' counters, as in 3박4일: 4 is no part of that word."""
     return "가" <= found.string[found.start() - 1 : found.start()] <= "힣"
 
 
 def _is_native(found: re.Match[str], counter: str, value: int) -> bool:
-    """Whether a number before a counter is read with native numerals, by what stands around both."""
+    """Return whether a number before a counter is read with native numerals, by what stands around both."""
     known, before, behind = tables(), found.string[: found.start()].rstrip(), found.string[found.end() :].lstrip()
     if counter == "번":
         return not (behind.startswith(known.times_name_before) or before.endswith(known.times_name_behind))

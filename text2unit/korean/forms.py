@@ -81,12 +81,12 @@ _MONTHS = {6: "유월", 10: "시월"}
 
 
 def month(number: int) -> str:
-    """A month's name: 유월 and 시월 are irregular."""
+    """Return a month's name: 유월 and 시월 are irregular."""
     return _MONTHS.get(number, f"{sino(number)}월")
 
 
 def hour(number: int) -> str:
-    """An hour of the day: native up to twelve, Sino-Korean from thirteen on, 영 시 at midnight."""
+    """Return an hour of the day: native up to twelve, Sino-Korean from thirteen on, 영 시 at midnight."""
     return f"{native(number) if 0 < number <= _NOON else sino(number)} 시"
 
 
@@ -196,13 +196,13 @@ def _countdown(found: re.Match[str]) -> str:
 
 
 def _plus_one(found: re.Match[str]) -> str:
-    """What shops give for the price of less: 1+1 is 원 플러스 원."""
+    """Return what shops give for the price of less: 1+1 is 원 플러스 원."""
     return f"{_CLOCK_NAMES[found[1]]} 플러스 원"
 
 
 @cache
 def _event_with_stop() -> re.Pattern[str]:
-    """A day before what happened then, as 6.25 전쟁; without such a word it is a decimal."""
+    """Return a day before what happened then, as 6.25 전쟁; without such a word it is a decimal."""
     known = tables()
     after = rf"(?:(?=\s?(?:{alternatives(known.events)}))|(?=절(?![가-힣]*\d)))"
     alone = rf"(?:{alternatives(known.days_of_history)})(?=\s?(?:{alternatives(known.after_days)})(?![가-힣]))"
@@ -212,13 +212,13 @@ def _event_with_stop() -> re.Pattern[str]:
 
 
 def _day_alone(found: re.Match[str]) -> str:
-    """A day that everybody knows, where a sentence begins with it."""
+    """Return a day that everybody knows, where a sentence begins with it."""
     return _EVENT.sub(_event, found[1].replace(".", "·"))
 
 
 @cache
 def _holiday() -> re.Pattern[str]:
-    """A day before a holiday's name, which is said as a date: 10.9 한글날."""
+    """Return a day before a holiday's name, which is said as a date: 10.9 한글날."""
     return re.compile(rf"(?<![\d.,])(\d{{1,2}})[.·](\d{{1,2}})\.?(?=\s?(?:{alternatives(tables().holidays)}))")
 
 
@@ -250,7 +250,7 @@ def _list(found: re.Match[str]) -> str:
 
 
 def _event(found: re.Match[str]) -> str:
-    """A day that history is called by: 3·1절 is 삼일절, 6·25 is 육이오, 6·10 is 육십, 12·12 is 십이십이."""
+    """Return a day that history is called by: 3·1절 is 삼일절, 6·25 is 육이오, 6·10 is 육십, 12·12 is 십이십이."""
     month_of_year, day = int(found[1]), int(found[2])
     if not _is_day(found[1], found[2]):
         return found[0]
@@ -317,10 +317,10 @@ def _version(found: re.Match[str]) -> str:
 
 
 def _has_final(word: str) -> bool:
-    """Whether the last syllable ends in a consonant."""
+    """Return whether the last syllable ends in a consonant."""
     return (ord(word[-1]) - ord("가")) % 28 != 0
 
 
 def topic(word: str) -> str:
-    """The particle behind a word that is its topic: 은 or 는."""
+    """Return the particle behind a word that is its topic: 은 or 는."""
     return "은" if "가" <= word[-1:] <= "힣" and _has_final(word) else "는"

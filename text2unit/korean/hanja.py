@@ -24,7 +24,7 @@ def read_hanja(text: str) -> str:
 
 
 def _hanja_word(found: re.Match[str]) -> str:
-    """A word in Hanja by the readings of its signs. What begins a word loses ㄹ and ㄴ (한글 맞춤법, articles 10 to 12)."""
+    """Return a word in Hanja by the readings of its signs. What begins a word loses ㄹ and ㄴ (한글 맞춤법, articles 10 to 12)."""
     known, before = tables(), found.string[: found.start()]
     said = ""
     for place, sign in enumerate(found[0]):
@@ -42,7 +42,7 @@ def _hanja_word(found: re.Match[str]) -> str:
 
 
 def _at_beginning(syllable: str) -> str:
-    """A syllable as it begins a word: 녀 is 여, 래 is 내, 력 is 역."""
+    """Return a syllable as it begins a word: 녀 is 여, 래 is 내, 력 is 역."""
     onset, rest = divmod(ord(syllable) - ord("가"), _ONSET_STEP)
     vowel = rest // 28
     is_soft = vowel in _SOFT_VOWELS

@@ -91,7 +91,7 @@ def read_known_words(text: str) -> str:
 
 
 def read_words(text: str, spelt: list[str]) -> str:
-    """All Latin and Greek letters as Hangul: known words, else letter by letter.
+    """Return all Latin and Greek letters as Hangul: known words, else letter by letter.
 
     spelt: gets the words in small letters that were not known, as they were written: they may have another reading.
     """

@@ -61,7 +61,7 @@ def _amount(number: str, scale: str, money: str, small: str | None) -> str:
 
 @cache
 def _priced() -> re.Pattern[str]:
-    """An amount beside the three letters of its currency, on either side: USD 100, 100 USD."""
+    """Return an amount beside the three letters of its currency, on either side: USD 100, 100 USD."""
     codes = alternatives(tables().currency_codes)
     scale = r"(?:\s?(?:백만|천만|십억|[십백천만억조]))?"
     return re.compile(
@@ -98,7 +98,7 @@ def _read_rate(found: re.Match[str]) -> str:
 
 @cache
 def _a_unit() -> re.Pattern[str]:
-    """A unit that no number stands before: kg당, 단위는 km, km/h 단위."""
+    """Return a unit that no number stands before: kg당, 단위는 km, km/h 단위."""
     units, alone, speeds = map(alternatives, (tables().measures, tables().alone, tables().speeds))
     return re.compile(
         rf"(?<![A-Za-z0-9.%])(?<!\d\s)(?:({units})(?=\s?당(?![가-힣]))|({alone})(?![A-Za-z0-9/]))|(?<![A-Za-z0-9])({speeds})(?![A-Za-z0-9])"
@@ -135,7 +135,7 @@ def _read_temperature(found: re.Match[str]) -> str:
 
 
 def _read_degrees(found: re.Match[str]) -> str:
-    """A range of degrees. What follows one below zero without a sign is above it."""
+    """Return a range of degrees. What follows one below zero without a sign is above it."""
     sign, first, own, second, last, scale = found.groups()
     begin, end = _zero_side(sign, found), _zero_side(second or ("+" if sign == "-" else None), found)
     name = {"C": "섭씨 ", "F": "화씨 "}.get(scale or "", "") if not (begin or end) else ""
@@ -143,7 +143,7 @@ def _read_degrees(found: re.Match[str]) -> str:
 
 
 def _zero_side(sign: str | None, found: re.Match[str]) -> str:
-    """A sign before degrees: 영하 or 영상 of temperatures, 마이너스 or 플러스 of angles; a word is left."""
+    """Return a sign before degrees: 영하 or 영상 of temperatures, 마이너스 or 플러스 of angles; a word is left."""
     if not sign or sign[0] == "영":
         return sign or ""
     is_angle = _ANGLE.search(found.string, 0, found.start())
@@ -173,7 +173,7 @@ def _read_measure(found: re.Match[str]) -> str:
 
 
 def _read_bare(text: str) -> str:
-    """A number, perhaps with one scale behind it, that no native counter follows."""
+    """Return a number, perhaps with one scale behind it, that no native counter follows."""
     scale = text[-1] if text[-1] in SCALES else ""
     number = text.removesuffix(scale).rstrip()
     value = None if not scale else value_of(number + scale)

@@ -28,7 +28,7 @@ NATIVE_PAIRS = {1: "한두", 2: "두세", 3: "서너", 4: "네다섯", 5: "대�
 
 
 def sino(number: int) -> str:
-    """A whole number of 0 or more: 12345 is 만 이천삼백사십오, 1_0000_0000 is 일억. Raises ValueError beyond 20 digits."""
+    """Return a whole number of 0 or more: 12345 is 만 이천삼백사십오, 1_0000_0000 is 일억. Raises ValueError beyond 20 digits."""
     if number == 0:
         return _DIGITS[0]
     if not 0 < number < _GROUP ** len(_SCALES):
@@ -53,7 +53,7 @@ def _below_ten_thousand(number: int) -> str:
 
 
 def native(number: int) -> str:
-    """A number before what it counts: 스무 (살), 스물한 (살).
+    """Return a number before what it counts: 스무 (살), 스물한 (살).
 
     Of 100 and more the hundreds are Sino-Korean, and what is left is native below ten: 백한 (마리), 백이십 (명).
     """
@@ -68,12 +68,12 @@ def native(number: int) -> str:
 
 
 def native_alone(number: int) -> str:
-    """A number below 100 that counts nothing: 하나, 스물둘."""
+    """Return a number below 100 that counts nothing: 하나, 스물둘."""
     return _TENS[number // 10] + _ALONE[number % 10]
 
 
 def roman(letters: str) -> int:
-    """The value of a Roman numeral in capitals: XIV is 14. 0 for letters that are none in their usual form."""
+    """Return the value of a Roman numeral in capitals: XIV is 14. 0 for letters that are none in their usual form."""
     values = [_ROMAN[letter] for letter in letters if letter in _ROMAN]
     value = sum(-one if one < after else one for one, after in zip(values, [*values[1:], 0], strict=True))
     return value if len(values) == len(letters) and value else 0
@@ -85,7 +85,8 @@ def digits(text: str, zero: str = "공") -> str:
 
 
 def whole(text: str) -> str:
-    """A whole number of any length, perhaps with commas. Zeros before it are not said; more than 20 digits are read one by one."""
+    """Return a whole number of any length, perhaps with commas. Zeros before it are not said; more than 20 digits are read one by
+    one."""
     bare = text.replace(",", "").lstrip("0") or "0"
     return digits(bare) if len(bare) > MOST_DIGITS else sino(int(bare))
 

@@ -22,7 +22,7 @@ def with_particles(korean: str) -> str:
 
 
 def _final(syllable: str) -> int:
-    """The number of a Hangul syllable's final consonant, 0 for none. Raises InputError for anything else."""
+    """Return the number of a Hangul syllable's final consonant, 0 for none. Raises InputError for anything else."""
     code = ord(syllable) if syllable else 0
     if not _FIRST_SYLLABLE <= code <= _LAST_SYLLABLE:
         raise InputError("a particle must follow a Hangul syllable", found=syllable or "nothing before it")

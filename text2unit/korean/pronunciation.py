@@ -102,7 +102,7 @@ def _phrase(text: str) -> str:
 
 
 def _behind(text: str, place: int) -> str:
-    """The syllable at a place, and the one after it."""
+    """Return the syllable at a place, and the one after it."""
     return text[place : place + 2]
 
 
@@ -218,7 +218,7 @@ def _assimilate(one: _Syllable, other: _Syllable, is_apart: bool) -> None:
 
 
 def _left_of(coda: str, signs: str) -> str:
-    """The sound of a final consonant before another consonant or a pause (제9항 to 제11항)."""
+    """Return the sound of a final consonant before another consonant or a pause (제9항 to 제11항)."""
     if coda == "ㄼ" and ((signs[:1] == "밟" and len(signs) > 1) or signs in ("넓죽", "넓적", "넓둥")):
         return "ㅂ"
     return _CODA_SOUND.get(coda, coda)
@@ -286,7 +286,7 @@ def _verb_endings(word: str) -> Iterator[int]:
 
 
 def _between(word: str, following: str) -> str:
-    """The mark between two words."""
+    """Return the mark between two words."""
     last = letters_of_syllable(word[-1])
     first = letters_of_syllable(following[0])
     is_open_i = following[0] in "이일입익읽잊잎" or (first[0] == _NONE and first[1] in "ㅑㅕㅛㅠ")
@@ -309,7 +309,7 @@ _COUNTERS = ("시", "살", "개", "대", "장", "병", "자", "달", "번", "권
 
 
 def _is_verb(word: str, following: str = "") -> bool:
-    """Whether a word that ends in ㄹ is a verb before a noun, as far as letters tell."""
+    """Return whether a word that ends in ㄹ is a verb before a noun, as far as letters tell."""
     known = _lexicon()
     if word[-1] == "을":
         stem = word[-2:-1]
@@ -345,7 +345,7 @@ def _lexicon() -> _Lexicon:
 
 
 def _marked(entry: str) -> tuple[str, dict[int, str]]:
-    """A word, and its marks by the number of the syllable that they stand behind."""
+    """Return a word, and its marks by the number of the syllable that they stand behind."""
     word, marks = "", dict[int, str]()
     for sign in entry:
         if sign in _MARKS:

@@ -46,7 +46,7 @@ def require_readable(text: str, path: str | Path | None = None) -> None:
 
 
 def clean(text: str) -> str:
-    """The text in one form: composed Hangul, no half or full widths, ligatures written out, plain blanks and hyphens.
+    """Return the text in one form: composed Hangul, no half or full widths, ligatures written out, plain blanks and hyphens.
 
     Lone jamo come out as compatibility jamo (ㄱ, ㅏ).
     """
@@ -64,7 +64,7 @@ def _company(found: re.Match[str]) -> str:
 
 
 def lone_jamo(sign: str) -> bool:
-    """Whether a sign is a jamo that is part of no syllable."""
+    """Return whether a sign is a jamo that is part of no syllable."""
     return "\u3131" <= sign <= "\u3163"
 
 
@@ -81,7 +81,7 @@ def unreadable(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def has_reading(sign: str) -> bool:
-    """Whether a rule reads a sign, or passes over it."""
+    """Return whether a rule reads a sign, or passes over it."""
     return sign in _INVISIBLE or sign in _FORMED or all(map(_is_known, unicodedata.normalize("NFKC", sign)))
 
 
@@ -100,7 +100,7 @@ def _is_known(sign: str) -> bool:
 
 
 def _is_latin(sign: str) -> bool:
-    """A Latin letter with accents, or the accent itself."""
+    """Return a Latin letter with accents, or the accent itself."""
     base = unicodedata.normalize("NFD", sign)[0]
     return (base.isascii() and base.isalpha()) or "\u0300" <= sign <= "\u036f"
 
@@ -115,7 +115,7 @@ def _without_accents(text: str) -> str:
 
 
 def _compatible(sign: str) -> str:
-    """A conjoining jamo that stands alone as a compatibility jamo."""
+    """Return a conjoining jamo that stands alone as a compatibility jamo."""
     if not "\u1100" <= sign <= "\u11ff":
         return sign
     name = unicodedata.name(sign)
@@ -127,7 +127,7 @@ def _compatible(sign: str) -> str:
 
 
 def _name(sign: str) -> str:
-    """A sign as a message shows it: itself where it is drawn, and what Unicode calls it."""
+    """Return a sign as a message shows it: itself where it is drawn, and what Unicode calls it."""
     name = unicodedata.name(sign, "a sign without a name")
     code = f"U+{ord(sign):04X}"
     return f"{sign} ({code} {name})" if sign.isprintable() else f"{code} {name}"

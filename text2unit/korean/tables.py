@@ -110,19 +110,19 @@ def tables() -> Tables:
 
 
 def alternatives(words: Iterable[str]) -> str:
-    """A pattern of any of the words, the longest first."""
+    """Return a pattern of any of the words, the longest first."""
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
 def apply_rules(rules: Iterable[Rule], text: str) -> str:
-    """A text after each rule in turn."""
+    """Return a text after each rule in turn."""
     for pattern, read in rules:
         text = pattern.sub(read, text)
     return text
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """A table that is written as text: "word: reading, word: reading"."""
+    """Return a table that is written as text: "word: reading, word: reading"."""
     return dict(pair.split(": ", 1) for pair in text.split(", "))
 
 

@@ -10,7 +10,7 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class TextDataConfig:
     """Text and units of recordings.
 
     train, valid: manifests, JSON lines with id and text; or units that hold their text, JSON lines with id, units and text.
@@ -42,7 +42,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class LossConfig:
+class TextLossConfig:
     """Weights of the losses of an aligned network; a CTC network has one loss.
 
     forward_sum: of the alignment: how probable the letters are in their order, over all alignments. binary: how probable the
@@ -66,16 +66,16 @@ class SpellerRunConfig(RunConfig):
     """
 
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="unit_errors"))
-    data: DataConfig = field(default_factory=DataConfig)
+    data: TextDataConfig = field(default_factory=TextDataConfig)
     model: SpellerConfig = field(default_factory=SpellerConfig)
-    losses: LossConfig = field(default_factory=LossConfig)
+    losses: TextLossConfig = field(default_factory=TextLossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     init: str = ""
     num_samples: int = 3
     check_only: bool = False
 
 
-def check_config(config: SpellerRunConfig) -> None:
+def check_text_config(config: SpellerRunConfig) -> None:
     """Raise UsageError for settings that cannot work, before anything is read."""
     data, losses = config.data, config.losses
     sizes = config.model if config.model.num_units else SpellerConfig(**{**vars(config.model), "num_units": 1})

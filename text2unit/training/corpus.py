@@ -20,9 +20,9 @@ from text2unit.config import CTC, SpellerConfig
 from text2unit.english import read_english
 from text2unit.jamo import letters_of
 from text2unit.korean.pronunciation import pronounce
-from text2unit.normalise import read
+from text2unit.normalise import written_out
 from text2unit.script import LANGUAGES
-from text2unit.training.config import AUTO, DataConfig, SpellerRunConfig
+from text2unit.training.config import AUTO, SpellerRunConfig, TextDataConfig
 
 LOG = logging.getLogger("netflips.train")
 
@@ -43,7 +43,7 @@ class Sentence:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class TextCorpus:
     """Sentences to train on and held-out ones.
 
     vocabulary: fingerprint of the quantizer, "" = unknown. silence: the unit that was taken off their ends, None = none was.
@@ -58,7 +58,7 @@ class Corpus:
     alphabet: str = "ko"
 
 
-def read_corpus(config: SpellerRunConfig) -> Corpus:
+def read_text_corpus(config: SpellerRunConfig) -> TextCorpus:
     """Read texts and units and check them against each other.
 
     Raises InputError, UnitError, VocabularyError, LanguageError or UsageError before anything is trained.
@@ -86,11 +86,11 @@ def read_corpus(config: SpellerRunConfig) -> Corpus:
     if silence is not None and silence >= num_units:
         raise UsageError("data.trim is no unit", expected=f"0..{num_units - 1}", found=silence)
     LOG.info("%s to train on, %d held out, %d units", several(len(kept[0]), "sentence"), len(kept[1]), num_units)
-    return Corpus(tuple(kept[0]), tuple(kept[1]), vocabulary, silence, num_units, language)
+    return TextCorpus(tuple(kept[0]), tuple(kept[1]), vocabulary, silence, num_units, language)
 
 
 def silence_of(setting: str, sentences: Sequence[Sentence]) -> int | None:
-    """The unit of silence, as `DataConfig.trim` asks for it; None for none."""
+    """Return the unit of silence, as `DataConfig.trim` asks for it; None for none."""
     if setting != AUTO:
         return int(setting) if setting else None
     ends = Counter(int(one.units.ids[at]) for one in sentences for at in (0, -1) if len(one.units))
@@ -101,8 +101,8 @@ def silence_of(setting: str, sentences: Sequence[Sentence]) -> int | None:
     return unit
 
 
-def _read(path: str, units: str, data: DataConfig, pronounced: bool) -> list[Sentence]:
-    """The sentences of a manifest with units by id, or of units that hold their text. pronounced: as SpellerConfig says."""
+def _read(path: str, units: str, data: TextDataConfig, pronounced: bool) -> list[Sentence]:
+    """Return the sentences of a manifest with units by id, or of units that hold their text. pronounced: as SpellerConfig says."""
     place = require_file(path, "the manifest")
     rows = _texts_and_units(place, units, data) if units else _units_with_text(place)
     language = normalise_language(data.language)
@@ -112,7 +112,7 @@ def _read(path: str, units: str, data: DataConfig, pronounced: bool) -> list[Sen
             lacking.append(name)
             continue
         try:
-            plain = (read_english if language == "en" else read)(text).text
+            plain = (read_english if language == "en" else written_out)(text).text
             said = pronounce(plain) if pronounced else plain
         except InputError as error:
             unread.append(f"{name} ({error.what}: {error.found})")
@@ -127,7 +127,7 @@ def _read(path: str, units: str, data: DataConfig, pronounced: bool) -> list[Sen
     return found
 
 
-def _texts_and_units(path: Path, units: str, data: DataConfig) -> Iterator[tuple[str, str, UnitRow | None]]:
+def _texts_and_units(path: Path, units: str, data: TextDataConfig) -> Iterator[tuple[str, str, UnitRow | None]]:
     texts: dict[str, str] = {}
     wanted = normalise_language(data.language)
     speakers = {name.strip() for name in data.speakers.split(",") if name.strip()}
@@ -170,7 +170,7 @@ def _trimmed(sentence: Sentence, silence: int | None) -> Sentence:
 
 
 def _fitting(sentences: Sequence[Sentence], model: SpellerConfig, max_letters: int) -> list[Sentence]:
-    """The sentences that a network of some sizes can say; the others are counted in a warning."""
+    """Return the sentences that a network of some sizes can say; the others are counted in a warning."""
     reasons: Counter[str] = Counter()
     kept = []
     for one in sentences:

@@ -51,7 +51,7 @@ def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: boo
 
 
 def _domain(what: str, scores: list[float]) -> dict[str, Any]:
-    """What a configuration holds of a domain. Raises UsageError where no sentence was held out."""
+    """Return what a configuration holds of a domain. Raises UsageError where no sentence was held out."""
     if not what:
         return {}
     if not scores:
@@ -60,7 +60,7 @@ def _domain(what: str, scores: list[float]) -> dict[str, Any]:
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = export_parser("export_text2unit", "Write the speller of a training run as a checkpoint.")
     parser.add_argument("--eight-bits", action="store_true", help="store the weights in a quarter of their room")
     parser.add_argument(

@@ -66,7 +66,7 @@ class Sentences:
         return [len(one.frames) for one in self._items]
 
 
-def collate(items: Sequence[Item], with_prior: bool) -> Batch:
+def collate_texts(items: Sequence[Item], with_prior: bool) -> Batch:
     """Make a batch. with_prior: for a network that learns its alignment."""
     num_letters, num_frames = [len(one.letters) for one in items], [len(one.frames) for one in items]
     return Batch(

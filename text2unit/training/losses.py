@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from text2unit.aligned import Training, duration_loss
+from text2unit.aligned import Training, aligned_duration_loss
 from text2unit.layers import mask_of
-from text2unit.training.config import LossConfig
+from text2unit.training.config import TextLossConfig
 
 _BLANK_LOGIT = -1.0
 """Of no letter at a step, as in Badlani et al. (2021)."""
@@ -23,7 +23,7 @@ def ctc_loss(log_probs: Tensor, num_places: Tensor, units: Tensor, num_units: Te
 
 
 def aligned_losses(
-    made: Training, frames: Tensor, num_frames: Tensor, num_letters: Tensor, config: LossConfig
+    made: Training, frames: Tensor, num_frames: Tensor, num_letters: Tensor, config: TextLossConfig
 ) -> dict[str, Tensor]:
     """units, forward_sum, binary, duration: the losses of an aligned network, without their weights.
 
@@ -35,12 +35,12 @@ def aligned_losses(
         "units": F.cross_entropy(classes, frames[mask], label_smoothing=config.label_smoothing),
         "forward_sum": forward_sum(made.alignment, num_frames, num_letters),
         "binary": binary_loss(made.alignment, made.durations, mask),
-        "duration": duration_loss(made.log_durations, made.durations, num_letters),
+        "duration": aligned_duration_loss(made.log_durations, made.durations, num_letters),
     }
 
 
 def forward_sum(alignment: Tensor, num_frames: Tensor, num_letters: Tensor) -> Tensor:
-    """How improbable it is that the letters come in their order, over all alignments, a letter.
+    """Return how improbable it is that the letters come in their order, over all alignments, a letter.
 
     alignment: float32 [batch, T, J], log-probabilities; computed as the CTC loss of the sequence 1, 2, ... J.
     """

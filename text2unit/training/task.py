@@ -13,8 +13,8 @@ from avtrain.task import Engine, Optimized, Values
 from text2unit.config import CTC, SpellerConfig
 from text2unit.speller import Network
 from text2unit.training.config import SpellerRunConfig
-from text2unit.training.corpus import Corpus
-from text2unit.training.items import Batch, Item, Sentences, collate
+from text2unit.training.corpus import TextCorpus
+from text2unit.training.items import Batch, Item, Sentences, collate_texts
 from text2unit.training.losses import aligned_losses, ctc_loss
 
 LOG = logging.getLogger("netflips.train")
@@ -37,7 +37,7 @@ class _Measured(NamedTuple):
 class SpellerTask:
     """A speller of either network (avtrain.task.Task)."""
 
-    def __init__(self, config: SpellerRunConfig, corpus: Corpus, network: Network) -> None:
+    def __init__(self, config: SpellerRunConfig, corpus: TextCorpus, network: Network) -> None:
         self._config, self._corpus, self._network = config, corpus, network
         self._train = Sentences(corpus.train)
         self._valid = Sentences(corpus.valid) if corpus.valid else None
@@ -64,7 +64,7 @@ class SpellerTask:
         return self._valid
 
     def collate(self, items: list[Item]) -> Batch:
-        return collate(items, with_prior=not self._is_ctc)
+        return collate_texts(items, with_prior=not self._is_ctc)
 
     def describe(self) -> dict[str, Any]:
         return {

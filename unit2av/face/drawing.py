@@ -111,7 +111,7 @@ class FaceDrawing(nn.Module):
         return F.pad(shown, (0, 0, first_row, 0)) if first_row else shown
 
     def _wanted_rows(self, first_row: int) -> list[int]:
-        """The first row that is wanted of what each decoder block gives, so that all from `first_row` on is right.
+        """Return the first row that is wanted of what each decoder block gives, so that all from `first_row` on is right.
 
         Where rows are left out, convolutions see black above: one row is wrong after each, none after one that doubles rows.
         """
@@ -177,7 +177,7 @@ def _block(first: nn.Conv2d | nn.ConvTranspose2d, layers: int, kernel: int, is_r
 
 
 def _doubles(block: nn.Sequential) -> bool:
-    """Whether a decoder block gives twice as many rows as it takes."""
+    """Return whether a decoder block gives twice as many rows as it takes."""
     assert isinstance(block[0], ConvBlock)
     return block[0].conv_block[0].stride == (2, 2)
 

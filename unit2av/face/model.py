@@ -46,7 +46,7 @@ class FaceModelSize:
 
     @classmethod
     def divided(cls, divisor: int, num_units: int = 1000, min_width: int = 1) -> "FaceModelSize":
-        """The published widths divided by `divisor`, none below `min_width`. Raises UsageError for either below 1."""
+        """Return the published widths divided by `divisor`, none below `min_width`. Raises UsageError for either below 1."""
         if divisor < 1 or min_width < 1:
             raise UsageError("widths cannot be divided so", expected="1 or more", found=f"{divisor}, least width {min_width}")
 

@@ -54,7 +54,8 @@ class SyncNet(nn.Module):
 
     @classmethod
     def sized_as(cls, tensors: Mapping[str, Tensor]) -> "SyncNet":
-        """A network with the widths of a state dict, by the shapes of biases. Raises KeyError when one of them is missing."""
+        """Return a network with the widths of a state dict, by the shapes of biases. Raises KeyError when one of them is
+        missing."""
 
         def widths(part: str, layers: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(tensors[f"{part}.{layer}.bias"].shape[0] for layer in layers)

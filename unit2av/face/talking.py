@@ -7,7 +7,7 @@ import numpy as np
 from avcore.arrays import Pixels
 from avcore.faces.crop import Box, crop_face, visible_part
 from avcore.timeline import Seconds
-from unit2av.lipsync.mouth import Scene
+from unit2av.lipsync.lip_sync import Scene
 from unit2av.renderer import in_batches
 
 Paste = Callable[[Pixels, Pixels, Box], Pixels]
@@ -30,7 +30,8 @@ def drawn_pictures(
 
 
 def _mixed(scene: Scene, pasted: Pixels) -> Pixels:
-    """A new picture with a mouth in it uint8 [height, width, 3], or what lies between it and the scene's own, by its strength."""
+    """Return a new picture with a mouth in it uint8 [height, width, 3], or what lies between it and the scene's own, by its
+    strength."""
     part = None if scene.box is None else visible_part(scene.box, *scene.rgb.shape[:2])
     if part is None or scene.strength >= 1:
         return pasted

@@ -20,7 +20,7 @@ from avcore.usage import add_option
 
 if TYPE_CHECKING:
     from unit2av.face.talking import Paste
-    from unit2av.lipsync.mouth import Mouth
+    from unit2av.lipsync.lip_sync import LipSync
     from unit2av.renderer import LipRenderer
 
 AUTO = "auto"
@@ -43,7 +43,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class MouthChoice:
+class LipSyncChoice:
     """Which backend moves the lips, and its options.
 
     name: of a backend, or `auto`. values: of the options of all backends, by `Option.name`; one that is absent was not given.
@@ -93,21 +93,21 @@ class Backend:
     has_patches = True
     around_s = 0.0
 
-    def is_ready(self, choice: MouthChoice, renderer: Path | None) -> bool:
-        """Whether `auto` may take it with the files that there are. renderer: checkpoint of the face renderer."""
+    def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
+        """Return whether `auto` may take it with the files that there are. renderer: checkpoint of the face renderer."""
         raise NotImplementedError
 
-    def require_files(self, choice: MouthChoice, renderer: Path | None) -> None:
+    def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:
         """Raise UsageError where it lacks a file."""
 
-    def check(self, choice: MouthChoice, renderer: Path | None, vocabulary: str) -> None:
+    def check(self, choice: LipSyncChoice, renderer: Path | None, vocabulary: str) -> None:
         """Read its files before long work begins. vocabulary: of the units that will be said. Raises NetflipsError."""
 
-    def key(self, choice: MouthChoice, renderer: Path | None, arithmetic: object) -> list[object]:
-        """What its pictures depend on, by content, for the names of kept work. arithmetic: device and number format."""
+    def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
+        """Return what its pictures depend on, by content, for the names of kept work. arithmetic: device and number format."""
         raise NotImplementedError
 
-    def open(self, choice: MouthChoice, opening: Opening) -> "AbstractContextManager[Mouth]":
+    def open(self, choice: LipSyncChoice, opening: Opening) -> "AbstractContextManager[LipSync]":
         """Open it for the length of a block. Raises UsageError, InputError or CheckpointError."""
         raise NotImplementedError
 
@@ -117,17 +117,17 @@ def backends() -> tuple[Backend, ...]:
     return tuple(import_module(name).BACKEND for name in BACKENDS)
 
 
-def backend_of(choice: MouthChoice, renderer: Path | None) -> Backend:
+def backend_of(choice: LipSyncChoice, renderer: Path | None) -> Backend:
     """Return the backend that a choice names, or the first that is ready; its files are not looked at. Raises UsageError."""
     if choice.name != AUTO:
         found = next((one for one in backends() if one.name == choice.name), None)
         if found is None:
-            raise UsageError("there is no such mouth", expected=", ".join(mouth_names()), found=choice.name)
+            raise UsageError("there is no such mouth", expected=", ".join(lip_sync_names()), found=choice.name)
         return found
     return next(one for one in backends() if (one.has_patches or not choice.is_hard) and one.is_ready(choice, renderer))
 
 
-def settled(choice: MouthChoice, renderer: Path | None) -> Backend:
+def settled(choice: LipSyncChoice, renderer: Path | None) -> Backend:
     """Return the backend that a choice stands for. renderer: checkpoint of the face renderer, None = there is none.
 
     Raises UsageError where it lacks its file, InputError where a file that was given is not there.
@@ -139,12 +139,12 @@ def settled(choice: MouthChoice, renderer: Path | None) -> Backend:
     return backend
 
 
-def mouth_names() -> tuple[str, ...]:
+def lip_sync_names() -> tuple[str, ...]:
     """Return what `--lips` may be."""
     return (AUTO, *(one.name for one in backends()))
 
 
-def add_mouth_options(group: argparse._ActionsContainer) -> None:
+def add_lip_sync_options(group: argparse._ActionsContainer) -> None:
     """Add --lips and the options of all backends."""
     told = ", ".join(f"{one.name} ({one.words})" for one in backends())
     order = ", else ".join(one.name for one in backends())
@@ -153,7 +153,7 @@ def add_mouth_options(group: argparse._ActionsContainer) -> None:
         "--lips",
         hidden=("--mouth",),
         dest="mouth",
-        choices=mouth_names(),
+        choices=lip_sync_names(),
         default=AUTO,
         help=f"how lips are moved: {told}, or auto: the first of {order} that has its files (default: auto)",
     )
@@ -166,17 +166,17 @@ def add_mouth_options(group: argparse._ActionsContainer) -> None:
 
 def lips_flag(group: str = "") -> Any:
     """Return the field of a command's options for --lips and the options of all backends; a name may be given in Python."""
-    return flags_of(add_mouth_options, mouth_choice, MouthChoice, group, _named)
+    return flags_of(add_lip_sync_options, lip_sync_choice, LipSyncChoice, group, _named)
 
 
-def _named(choice: MouthChoice | str) -> MouthChoice:
-    return MouthChoice(choice) if isinstance(choice, str) else choice
+def _named(choice: LipSyncChoice | str) -> LipSyncChoice:
+    return LipSyncChoice(choice) if isinstance(choice, str) else choice
 
 
-def mouth_choice(options: argparse.Namespace, is_hard: bool = False) -> MouthChoice:
+def lip_sync_choice(options: argparse.Namespace, is_hard: bool = False) -> LipSyncChoice:
     """Return what the options ask for."""
     given = {one.name: getattr(options, one.name) for one in _options()}
-    return MouthChoice(options.mouth, {name: value for name, value in given.items() if value is not None}, is_hard)
+    return LipSyncChoice(options.mouth, {name: value for name, value in given.items() if value is not None}, is_hard)
 
 
 def file_options() -> tuple[Option, ...]:

@@ -54,12 +54,12 @@ def read_voice(path: str | Path, encoder: Callable[[], Speaker]) -> SpeakerVoice
 
 
 def voice_of(speech: Samples, encoder: Speaker) -> SpeakerVoice:
-    """The voice of float32 [S] speech at 16 kHz. Raises NoSpeechError when there is too little of it."""
+    """Return the voice of float32 [S] speech at 16 kHz. Raises NoSpeechError when there is too little of it."""
     return SpeakerVoice(encoder.embed(speech), measure_pitch(speech))
 
 
 def neutral_voice(size: int) -> SpeakerVoice:
-    """A voice of nobody's, the middle of all: a vector float32 [size] of unit length, without a pitch of its own."""
+    """Return a voice of nobody's, the middle of all: a vector float32 [size] of unit length, without a pitch of its own."""
     return SpeakerVoice(np.full(size, size**-0.5, dtype=np.float32))
 
 
@@ -102,7 +102,7 @@ def _as_vector(vector: NDArray[Any], path: Path) -> Samples:
 
 
 def build_parser() -> Parser:
-    """The command line."""
+    """Return the command line."""
     parser = Parser(prog="voice", description="Measure a voice once, to speak with it often.")
     parser.add_argument(
         "--in-path", type=Input("the recording"), required=True, help="a recording of one speaker: any sound or video file"

@@ -104,7 +104,7 @@ def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], p
 
 
 def count_modules(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
-    """How many numbered modules stand below a prefix."""
+    """Return how many numbered modules stand below a prefix."""
     depth = prefix.count(".") + 1
     return len({key.split(".")[depth] for key in shapes if key.startswith(f"{prefix}.")})
 
@@ -137,7 +137,7 @@ def _upsample_rates(kernels: list[int], settings: Mapping[str, Any], path: Path)
 
 
 def _dilations(depths: list[int], settings: Mapping[str, Any], path: Path) -> tuple[tuple[int, ...], ...]:
-    """One row of dilations for each residual block; depths: how many convolutions each has."""
+    """Return one row of dilations for each residual block; depths: how many convolutions each has."""
     stored = settings.get("dilations", _PUBLISHED_DILATIONS)
     rows = stored if stored and isinstance(stored[0], list | tuple) else [stored] * len(depths)
     dilations = tuple(tuple(int(dilation) for dilation in row) for row in rows)

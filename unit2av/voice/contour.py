@@ -57,7 +57,7 @@ class PitchPredictor(nn.Module):
         return 2 + sum(2 << k for k in range(len(self.convs)))
 
     def usual_pitch(self, voice: Tensor) -> Pitch:
-        """The pitch that a voice, float32 of shape [speaker_dim], most likely has."""
+        """Return the pitch that a voice, float32 of shape [speaker_dim], most likely has."""
         median, log_spread = self.of_voice(voice).tolist()
         return Pitch(median, math.exp(log_spread))
 
@@ -99,7 +99,7 @@ def _finer(steps: Tensor) -> Tensor:
 
 
 def voiced_of(logits: Tensor) -> Tensor:
-    """How voiced each 5 ms is, 0 to 1, of logits every 20 ms: float32 of shape [T] to float32 [4 T].
+    """Return how voiced each 5 ms is, 0 to 1, of logits every 20 ms: float32 of shape [T] to float32 [4 T].
 
     Where the predictor is in doubt there is voice: a vowel that loses half of its pulses sounds hoarse.
     """
@@ -107,7 +107,7 @@ def voiced_of(logits: Tensor) -> Tensor:
 
 
 def places(frames: NDArray[np.int64], silence: int | None) -> NDArray[np.float32]:
-    """Where each step of int64 [T] stands: float32 [10, T].
+    """Return where each step of int64 [T] stands: float32 [10, T].
 
     Three rows tell where it is in the utterance (share, steps from its beginning, steps to its end), three the same of its
     phrase, which is what stands between two pauses; then the place inside its unit, the unit's length, whether it is silence,

@@ -32,7 +32,8 @@ def to_edges(values: Tensor) -> Tensor:
 
 
 def turns_at_edges(f0: Tensor) -> Tensor:
-    """How many periods have passed at each edge, without whole ones: F0 in Hz, float64 [..., K + 1], to float64 [..., K + 1]."""
+    """Return how many periods have passed at each edge, without whole ones: F0 in Hz, float64 [..., K + 1], to float64 [..., K +
+    1]."""
     passed = torch.cumsum((f0[..., 1:] + f0[..., :-1]) * (PITCH_STEP / 2 / SAMPLE_RATE), -1)
     return torch.nn.functional.pad(passed, (1, 0)).remainder(1.0)
 
@@ -51,7 +52,7 @@ def at_samples(f0: Tensor, turns: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def pulse_train(f0: Tensor, turns: Tensor, top_hz: float) -> Tensor:
-    """All harmonics below `top_hz` with one amplitude and phase: F0 and phase of `at_samples` to float32 [..., S].
+    """Return all harmonics below `top_hz` with one amplitude and phase: F0 and phase of `at_samples` to float32 [..., S].
 
     Band-limited by being the closed form of a sum of cosines. Its power does not change with F0: the amplitude goes with the
     root of F0, as the number of harmonics goes with 1 / F0. The uppermost harmonic fades, where it would click as F0 moves.

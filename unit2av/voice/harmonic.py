@@ -88,7 +88,7 @@ class HarmonicConfig(SourceSizes):
 
 
 def is_harmonic(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether a vocoder's tensors are those of a harmonic voice, by their names and not their shapes."""
+    """Return whether a vocoder's tensors are those of a harmonic voice, by their names and not their shapes."""
     return _MARK in tensors
 
 
@@ -125,7 +125,7 @@ def harmonic_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], 
 
 
 def source_settings(config: HarmonicConfig) -> dict[str, Any]:
-    """What a harmonic voice's tensors can't tell, as a renderer's configuration holds it."""
+    """Return what a harmonic voice's tensors can't tell, as a renderer's configuration holds it."""
     return {"source": {name: getattr(config, name) for name in _STATED} | {"spreads": list(config.spreads)}}
 
 
@@ -273,7 +273,7 @@ def limited(sound: Tensor) -> Tensor:
 
 
 def soft_ends(start: int, end: int, total: int) -> NDArray[np.float32]:
-    """How loud samples `start` to `end` of an utterance of `total` samples are, float32 of shape [end - start] in 0..1.
+    """Return how loud samples `start` to `end` of an utterance of `total` samples are, float32 of shape [end - start] in 0..1.
 
     Units may end in the middle of a vowel, where a voice would break off at a third of its loudness.
     """

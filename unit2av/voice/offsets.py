@@ -81,7 +81,7 @@ def estimate_unit_offset(table: Tensor) -> OffsetEstimate:
 
 
 def resolve_unit_offset(setting: OffsetSetting, language: str, table: Tensor, stored: Mapping[str, int]) -> int:
-    """The offset to use: what was asked for, else what the checkpoint states, else what the table shows.
+    """Return the offset to use: what was asked for, else what the checkpoint states, else what the table shows.
 
     setting: rows to add to a unit name, or "auto". table: float of shape [rows, dim]. stored: the checkpoint's offsets by
     language. Warns in one line when the table leaves it open. Raises UsageError for an offset that is neither "auto" nor in

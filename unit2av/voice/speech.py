@@ -180,7 +180,7 @@ class UnitVocoder:
         return units.check_range(self.num_units)
 
     def _edge(self, steps: int) -> NDArray[np.int64]:
-        """What is said before and behind the units, of which nothing is heard."""
+        """Return what is said before and behind the units, of which nothing is heard."""
         return np.full(0 if self.edge_unit is None else steps, self.edge_unit or 0, dtype=np.int64)
 
     def _rows(self, ids: NDArray[np.int64]) -> Tensor:
@@ -202,7 +202,7 @@ class UnitVocoder:
 
     @torch.inference_mode()
     def _sayer(self, rows: Tensor, voice: Tensor, pitch: Pitch | None) -> Callable[[int, int], Samples]:
-        """What says steps `start` to `end` of an utterance: float32 [320 * (end - start)]."""
+        """Return what says steps `start` to `end` of an utterance: float32 [320 * (end - start)]."""
         network = self.network
         if isinstance(network, HarmonicVocoder):
             if pitch is not None and not (np.isfinite(pitch.median) and 0 < pitch.spread < np.inf):
@@ -220,7 +220,8 @@ class UnitVocoder:
 
 
 def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> Network:
-    """The network without weights that a vocoder's tensors belong to. Raises CheckpointError when its sizes cannot be read."""
+    """Return the network without weights that a vocoder's tensors belong to. Raises CheckpointError when its sizes cannot be
+    read."""
     with skeleton():
         if is_harmonic(tensors):
             return HarmonicVocoder(harmonic_config(tensors, settings, path))
@@ -228,7 +229,7 @@ def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], pat
 
 
 def _row_of_numbers(speaker: object) -> Samples:
-    """A speaker vector as float32 [E]. Raises InputError for what holds no numbers."""
+    """Return a speaker vector as float32 [E]. Raises InputError for what holds no numbers."""
     try:
         return np.array(speaker, dtype=np.float32).reshape(-1)
     except (TypeError, ValueError) as error:

@@ -44,7 +44,7 @@ class WeightNormed(nn.Module):
         return cast(Tensor, torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True))
 
     def effective_weight(self) -> Tensor:
-        """The weight to convolve with: of the shape of `weight_v`, or with an axis of 1 before the last once it is flat."""
+        """Return the weight to convolve with: of the shape of `weight_v`, or with an axis of 1 before the last once it is flat."""
         if self.weight is not None:
             return self.weight
         return self.weight_v * (self.weight_g / self._size(self.weight_v))
@@ -74,7 +74,7 @@ class WeightNormed(nn.Module):
         return self.weight is not None and self.weight.dim() == _PICTURE_DIMS
 
     def flat_weight(self) -> Tensor:
-        """The weight to convolve pictures one pixel high with, of shape [.., .., 1, kernel], channels last."""
+        """Return the weight to convolve pictures one pixel high with, of shape [.., .., 1, kernel], channels last."""
         weight = self.effective_weight()
         return weight if self.is_flat else weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 

@@ -9,7 +9,7 @@ from unit2text.windows import WindowSettings
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class ReaderDataConfig:
     """What is trained on. train, valid: manifests with `text` and `language`, JSON lines; no valid = `hold_out` is taken out."""
 
     train: str = "???"
@@ -45,7 +45,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class NoiseConfig:
+class ReaderNoiseConfig:
     """What happens to units before they are read, drawn anew each time. Shares are of the units of an utterance, repeats merged.
 
     stretch: each duration is multiplied by up to 1 + stretch, or divided by it. mask: share of the time that is hidden, in spans of
@@ -85,7 +85,7 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class InitConfig:
+class ReaderInitConfig:
     """Where the weights come from: an exported reader, "" = fresh. Its text vocabulary and sizes hold then.
 
     av_hubert: `mavhubert.pt`: put in front of a published unit model (`unit_pretrained.pt`), whose unit tables go, to read lips; or
@@ -110,15 +110,15 @@ class ReadConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(RunConfig):
+class ReaderTrainConfig(RunConfig):
     """A training run."""
 
     PUBLISHED: ClassVar[str] = "unit2text/train"
 
-    data: DataConfig = field(default_factory=DataConfig)
-    noise: NoiseConfig
+    data: ReaderDataConfig = field(default_factory=ReaderDataConfig)
+    noise: ReaderNoiseConfig
     model: ModelConfig
-    init: InitConfig = field(default_factory=InitConfig)
+    init: ReaderInitConfig = field(default_factory=ReaderInitConfig)
     read: ReadConfig
     optim: OptimConfig = field(default_factory=OptimConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
@@ -130,7 +130,7 @@ class TrainConfig(RunConfig):
     """Read and check everything, and train nothing."""
 
 
-def check_config(config: TrainConfig) -> None:
+def check_reader_config(config: ReaderTrainConfig) -> None:
     """Raise UsageError for settings that do not go together."""
     if config.data.lips and not config.init.checkpoint:
         raise UsageError("a reader of lips is not begun from nothing", expected="init.checkpoint, such as unit_pretrained.pt")

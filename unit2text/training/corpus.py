@@ -14,8 +14,8 @@ from avcore.timeline import frames_covering, units_to_seconds
 from avcore.units.vocabulary import NUM_MARKS, language_tag
 from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
 from avdata.unit_store import settle_vocabulary
-from unit2text.training.config import DataConfig
-from unit2text.vocabulary import LETTERS, TextVocabulary, letters_of
+from unit2text.training.config import ReaderDataConfig
+from unit2text.vocabulary import LETTERS, TextVocabulary, letters_of_text
 
 LOG = logging.getLogger("netflips.train")
 Said = TypeVar("Said", SpokenText, SeenText)
@@ -23,7 +23,7 @@ _MARKS = ("<s>", "<pad>", "</s>", "<unk>")
 
 
 @dataclass(frozen=True)
-class Corpus:
+class ReaderCorpus:
     """Utterances to train on and held-out ones. vocabulary: fingerprint of their quantizer, "" = unknown."""
 
     train: tuple[SpokenText, ...]
@@ -42,7 +42,7 @@ class Corpus:
         return self.train[0].sound is not None
 
 
-def read_corpus(data: DataConfig, seed: int) -> Corpus:
+def read_reader_corpus(data: ReaderDataConfig, seed: int) -> ReaderCorpus:
     """Read manifests and units, and check them. Raises InputError, UnitError, VocabularyError or UsageError."""
     reading = TextReading(data.frame_level, data.first_unit, data.languages, data.allow_missing)
     if data.more_units and data.sound_units:
@@ -62,10 +62,10 @@ def read_corpus(data: DataConfig, seed: int) -> Corpus:
         raise UsageError("data.num_units is too small", expected=f"{largest + 1} or more", found=data.num_units)
     train = _balanced(train) if data.balance else train
     LOG.info("%s to train on, %d held out", several(len(train), "utterance"), len(valid))
-    return Corpus(tuple(train), tuple(valid), vocabulary, data.num_units or largest + 1)
+    return ReaderCorpus(tuple(train), tuple(valid), vocabulary, data.num_units or largest + 1)
 
 
-def read_lip_corpus(data: DataConfig, seed: int) -> tuple[list[SeenText], list[SeenText]]:
+def read_lip_corpus(data: ReaderDataConfig, seed: int) -> tuple[list[SeenText], list[SeenText]]:
     """Clips to train on and held-out ones, for a reader of lips. Raises InputError or UsageError."""
     reading = TextReading(languages=data.languages, allow_missing=data.allow_missing)
     train = short_enough(read_seen_texts(data.train, reading), data.max_seconds)
@@ -79,9 +79,10 @@ def read_lip_corpus(data: DataConfig, seed: int) -> tuple[list[SeenText], list[S
     return train, _some(valid, data.at_most_valid, seed)
 
 
-def text_vocabulary(corpus: Corpus) -> tuple[TextVocabulary, dict[str, int]]:
-    """The letters of all texts that are trained on, between the marks and the languages' start tokens; and the rows of those."""
-    letters = Counter(letter for one in corpus.train for letter in letters_of(one.text))
+def text_vocabulary(corpus: ReaderCorpus) -> tuple[TextVocabulary, dict[str, int]]:
+    """Return the letters of all texts that are trained on, between the marks and the languages' start tokens; and the rows of
+    those."""
+    letters = Counter(letter for one in corpus.train for letter in letters_of_text(one.text))
     symbols = (*_MARKS, *sorted(letters), *map(language_tag, corpus.languages))
     first = NUM_MARKS + len(letters)
     return TextVocabulary(symbols, LETTERS), {name: first + number for number, name in enumerate(corpus.languages)}
@@ -97,7 +98,7 @@ def short_enough(seen: Sequence[SeenText], max_seconds: float) -> list[SeenText]
     return [one for one in seen if one.frames <= most]
 
 
-def _short_enough(utterances: Sequence[SpokenText], data: DataConfig) -> list[SpokenText]:
+def _short_enough(utterances: Sequence[SpokenText], data: ReaderDataConfig) -> list[SpokenText]:
     kept = [one for one in utterances if units_to_seconds(one.units.num_steps) <= data.max_seconds]
     for one in kept:
         if one.sound is not None and one.sound.num_steps != one.units.num_steps:
@@ -114,7 +115,7 @@ def _short_enough(utterances: Sequence[SpokenText], data: DataConfig) -> list[Sp
 
 
 def _balanced(utterances: Sequence[SpokenText]) -> list[SpokenText]:
-    """The utterances, those of rarer languages so many times that there are nearly as many as of the commonest."""
+    """Return the utterances, those of rarer languages so many times that there are nearly as many as of the commonest."""
     counts = Counter(one.language for one in utterances)
     most = max(counts.values())
     return [one for one in utterances for _ in range(round(most / counts[one.language]))]

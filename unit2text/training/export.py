@@ -33,7 +33,7 @@ def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = export_parser("unit2text.train export", "Write a trained reader of units in the form that reading loads.")
     parser.add_argument("--eight-bits", action="store_true", help="store matrices in a byte a number: a quarter of the size")
     return parser

@@ -14,7 +14,7 @@ from avcore.units import Ids, Units
 from avcore.units.vocabulary import END, NUM_MARKS, PAD
 from avdata.spoken_texts import SpokenText
 from avtrain.sampling import Key, item_generator
-from unit2text.training.config import NoiseConfig
+from unit2text.training.config import ReaderNoiseConfig
 from unit2text.training.losses import num_faded
 from unit2text.vocabulary import TextVocabulary
 
@@ -22,7 +22,7 @@ HIDDEN = 0
 """Row of the zero vector: padding, and what is masked."""
 
 
-class Item(NamedTuple):
+class ReaderItem(NamedTuple):
     """Rows of units and of the sound beside (or None), int64 [time], of the text and its end, int64 [N]; language: its number."""
 
     rows: Ids
@@ -32,7 +32,7 @@ class Item(NamedTuple):
     text: str
 
 
-class Batch(NamedTuple):
+class ReaderBatch(NamedTuple):
     """Items padded: rows and sound int64 [batch, time], lengths and languages int64 [batch], target int64 [batch, N].
 
     before: what the decoder is given, int64 [batch, N]: the start token, then the target.
@@ -56,7 +56,7 @@ class Utterances:
         text: TextVocabulary,
         languages: Sequence[str],
         num_units: int,
-        noise: NoiseConfig | None = None,
+        noise: ReaderNoiseConfig | None = None,
         seed: int = 0,
     ) -> None:
         self._utterances = [one for one in utterances for _ in range(one.repeat if noise is not None else 1)]
@@ -70,15 +70,15 @@ class Utterances:
         return len(self._utterances)
 
     def name(self, index: int) -> str:
-        """The utterance's id."""
+        """Return the utterance's id."""
         return self._utterances[index].id
 
     def lengths(self) -> list[int]:
         """Steps of each, alone."""
         return [one.units.num_steps for one in self._utterances]
 
-    def load(self, key: Key) -> Item:
-        """An utterance, or several in a row; what noise does depends on the seed, the epoch and its number alone."""
+    def load(self, key: Key) -> ReaderItem:
+        """Return an utterance, or several in a row; what noise does depends on the seed, the epoch and its number alone."""
         one = self._utterances[key[1]]
         if self._noise is None:
             said, streams = [one], self._streams(one)
@@ -89,10 +89,10 @@ class Utterances:
             streams[0] = masked(streams[0], self._noise, random)
         text = " ".join(each.text for each in said)
         target = np.append(self._text.encode(text), END)
-        return Item(streams[0], streams[1] if len(streams) > 1 else None, target, self._languages.index(one.language), text)
+        return ReaderItem(streams[0], streams[1] if len(streams) > 1 else None, target, self._languages.index(one.language), text)
 
-    def _row_of(self, one: SpokenText, noise: NoiseConfig, random: Generator) -> list[SpokenText]:
-        """An utterance, and those that are said behind it."""
+    def _row_of(self, one: SpokenText, noise: ReaderNoiseConfig, random: Generator) -> list[SpokenText]:
+        """Return an utterance, and those that are said behind it."""
         said, left = [one], seconds_to_units(noise.join_s) - one.units.num_steps
         others = self._of_language[one.language]
         while noise.join and random.random() < noise.join:
@@ -122,7 +122,7 @@ def with_pauses(streams: Sequence[Ids], most_s: float, random: Generator) -> Ids
     return joined
 
 
-def with_noise(units: Units, noise: NoiseConfig, num_units: int, random: Generator) -> Units:
+def with_noise(units: Units, noise: ReaderNoiseConfig, num_units: int, random: Generator) -> Units:
     """Units with some taken for others, left out, put in between, and said slower or quicker."""
     assert units.durations is not None  # as read
     ids, durations = units.ids.copy(), units.durations.astype(np.float64)
@@ -138,7 +138,7 @@ def with_noise(units: Units, noise: NoiseConfig, num_units: int, random: Generat
     return Units(np.insert(ids, places, added), np.insert(durations, places, lasting), units.language, units.vocabulary)
 
 
-def masked(rows: Ids, noise: NoiseConfig, random: Generator) -> Ids:
+def masked(rows: Ids, noise: ReaderNoiseConfig, random: Generator) -> Ids:
     """Rows with spans hidden, `noise.mask` of the time on average."""
     length = max(1, seconds_to_units(noise.mask_s))
     starts = np.flatnonzero(random.random(len(rows)) < noise.mask / length)
@@ -148,7 +148,7 @@ def masked(rows: Ids, noise: NoiseConfig, random: Generator) -> Ids:
     return hidden
 
 
-def collate(items: Sequence[Item], starts: Sequence[int]) -> Batch:
+def collate_units(items: Sequence[ReaderItem], starts: Sequence[int]) -> ReaderBatch:
     """Pad items; starts: the row that a text of each language begins with."""
     rows = [torch.from_numpy(item.rows) for item in items]
     target = pad_sequence([torch.from_numpy(item.target) for item in items], batch_first=True, padding_value=PAD)
@@ -159,7 +159,7 @@ def collate(items: Sequence[Item], starts: Sequence[int]) -> Batch:
     sound = pad_sequence(sounds, batch_first=True, padding_value=HIDDEN) if sounds else None
     padded = pad_sequence(rows, batch_first=True, padding_value=HIDDEN)
     lengths = torch.tensor([len(one) for one in rows])
-    return Batch(padded, sound, lengths, languages, before, target, tuple(item.text for item in items))
+    return ReaderBatch(padded, sound, lengths, languages, before, target, tuple(item.text for item in items))
 
 
 def fade(sound: Tensor, progress: float) -> Tensor:

@@ -35,7 +35,7 @@ class LipItem(NamedTuple):
 
 
 class LipBatch(NamedTuple):
-    """Clips as they are, float [time, height, width] each; the rest as in `unit2text.training.items.Batch`."""
+    """Clips as they are, float [time, height, width] each; the rest as in `unit2text.training.items.ReaderBatch`."""
 
     clips: tuple[Tensor, ...]
     lengths: Tensor
@@ -60,7 +60,7 @@ class LipClips:
         return len(self.seen)
 
     def name(self, index: int) -> str:
-        """The utterance's id."""
+        """Return the utterance's id."""
         return self.seen[index].id
 
     def lengths(self) -> list[int]:
@@ -68,7 +68,7 @@ class LipClips:
         return [max(1, one.frames) for one in self.seen]
 
     def load(self, key: Key) -> LipItem:
-        """A clip. Raises InputError or MediaError for one that holds no lips."""
+        """Return a clip. Raises InputError or MediaError for one that holds no lips."""
         one = self.seen[key[1]]
         pictures = read_lips(one.lips)
         if self.is_training:
@@ -90,7 +90,7 @@ def read_lips(path: Path) -> Pictures:
 
 
 def changed(pictures: Pictures, size: int, random: np.random.Generator) -> Pictures:
-    """A square cut out anywhere, the same in all pictures, and mirrored or not: uint8 [time, size, size]."""
+    """Return a square cut out anywhere, the same in all pictures, and mirrored or not: uint8 [time, size, size]."""
     height, width = pictures.shape[1:]
     if min(height, width) < size:
         raise InputError("these lips are too small", expected=f"{size} pixels or more", found=f"{height} x {width}")

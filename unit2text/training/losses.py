@@ -24,7 +24,7 @@ class Losses(NamedTuple):
     right: Tensor
 
     def total(self, ctc_weight: float) -> Tensor:
-        """What is minimised, of shape [], before it is divided by anything."""
+        """Return what is minimised, of shape [], before it is divided by anything."""
         return (1 - ctc_weight) * self.attention + ctc_weight * self.ctc
 
 
@@ -48,6 +48,6 @@ def joint_loss(logits: Tensor, target: Tensor, log_probs: Tensor, lengths: Tenso
 
 
 def num_faded(progress: float, count: int) -> int:
-    """How many of `count` units of the sound are hidden when this share of the run is done: none at first, all at last."""
+    """Return how many of `count` units of the sound are hidden when this share of the run is done: none at first, all at last."""
     share = (progress - _FADE_FROM) / (_FADE_TO - _FADE_FROM)
     return int(round(min(1.0, max(0.0, share)) * count, _EXACT_DIGITS))

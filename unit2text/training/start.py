@@ -17,8 +17,8 @@ from unit2text.conversion import join_pretrained
 from unit2text.model import LipText, TextReader, UnitText, load_reader
 from unit2text.stage import TEXT_READER
 from unit2text.takes import LIP_UNITS, LIPS, UNITS
-from unit2text.training.config import InitConfig, ModelConfig, TrainConfig
-from unit2text.training.corpus import Corpus, text_vocabulary
+from unit2text.training.config import ModelConfig, ReaderInitConfig, ReaderTrainConfig
+from unit2text.training.corpus import ReaderCorpus, text_vocabulary
 from unit2text.vocabulary import TextVocabulary
 
 LOG = logging.getLogger("netflips.train")
@@ -27,7 +27,7 @@ _FINE_TUNED: dict[str, Any] = {"dropout": 0.0, "attention_dropout": 0.0, "activa
 """Of AV-HuBERT while it is fine-tuned, as published."""
 
 
-class Start(NamedTuple):
+class ReaderStart(NamedTuple):
     """A network, the text that its rows spell, and the fingerprint of the quantizer whose units it reads ("" = unknown).
 
     stored: what the checkpoint that it comes from says of itself, {} = it is fresh.
@@ -47,18 +47,19 @@ class LipStart(NamedTuple):
     stored: dict[str, Any]
 
 
-def start_reader(config: TrainConfig, corpus: Corpus) -> Start:
-    """The network to train. Raises CheckpointError, VocabularyError or UsageError for a checkpoint that does not fit the corpus."""
+def start_reader(config: ReaderTrainConfig, corpus: ReaderCorpus) -> ReaderStart:
+    """Return the network to train. Raises CheckpointError, VocabularyError or UsageError for a checkpoint that does not fit the
+    corpus."""
     if config.init.checkpoint:
         return _of_checkpoint(config.init, corpus)
     text, starts = text_vocabulary(corpus)
     torch.manual_seed(config.loop.seed)
     model = UnitText(reader_config(config.model, corpus, len(text.symbols), starts))
-    initialise(model)
-    return Start(model, text, corpus.vocabulary, {})
+    initialise_reader(model)
+    return ReaderStart(model, text, corpus.vocabulary, {})
 
 
-def reader_config(model: ModelConfig, corpus: Corpus, num_rows: int, starts: dict[str, int]) -> ReaderConfig:
+def reader_config(model: ModelConfig, corpus: ReaderCorpus, num_rows: int, starts: dict[str, int]) -> ReaderConfig:
     """Sizes of a fresh network for a corpus."""
     rows = NUM_MARKS + corpus.num_units
     return ReaderConfig(
@@ -79,7 +80,7 @@ def reader_config(model: ModelConfig, corpus: Corpus, num_rows: int, starts: dic
     )  # fmt: skip
 
 
-def initialise(model: UnitText) -> None:
+def initialise_reader(model: UnitText) -> None:
     """Start values of the published decoder: a narrow table, and attention that begins small; the rest is torch's own."""
     table = model.decoder.embed_tokens.weight
     nn.init.normal_(table, std=model.config.dim**-0.5)
@@ -94,7 +95,7 @@ def initialise(model: UnitText) -> None:
             nn.init.zeros_(parameter)
 
 
-def _of_checkpoint(init: InitConfig, corpus: Corpus) -> Start:
+def _of_checkpoint(init: ReaderInitConfig, corpus: ReaderCorpus) -> ReaderStart:
     checkpoint = read_checkpoint(init.checkpoint, TEXT_READER)
     found = ReaderConfig.from_checkpoint(checkpoint)
     if found.takes != UNITS:
@@ -115,11 +116,12 @@ def _of_checkpoint(init: InitConfig, corpus: Corpus) -> Start:
     model = _own(load_reader(checkpoint, found))
     assert isinstance(model, UnitText)  # as `takes` says
     LOG.info("starting from %s", checkpoint.path)
-    return Start(model, TextVocabulary.from_checkpoint(checkpoint), corpus.vocabulary or known, checkpoint.config)
+    return ReaderStart(model, TextVocabulary.from_checkpoint(checkpoint), corpus.vocabulary or known, checkpoint.config)
 
 
-def start_lip_reader(init: InitConfig, seed: int) -> LipStart:
-    """A reader of lips: a published or own one, or a unit model behind AV-HuBERT. Raises CheckpointError where neither is given."""
+def start_lip_reader(init: ReaderInitConfig, seed: int) -> LipStart:
+    """Return a reader of lips: a published or own one, or a unit model behind AV-HuBERT. Raises CheckpointError where neither is
+    given."""
     checkpoint = read_checkpoint(init.checkpoint, TEXT_READER)
     if checkpoint.config["takes"] == LIP_UNITS:
         if not init.av_hubert:
@@ -139,7 +141,7 @@ def start_lip_reader(init: InitConfig, seed: int) -> LipStart:
 
 
 def _own(model: TextReader) -> TextReader:
-    """The model with weights of its own: what is read may be a view of the file, and training writes into it."""
+    """Return the model with weights of its own: what is read may be a view of the file, and training writes into it."""
     for tensor in [*model.parameters(), *model.buffers()]:
         tensor.data = tensor.data.clone()
     model.share_table()

@@ -13,10 +13,10 @@ from avcore.units.vocabulary import END, PAD
 from avtrain.config import Metrics, plain
 from avtrain.task import Engine, Optimized, Values
 from unit2text.alignment import best_path
-from unit2text.model import Encoded, LipText, UnitText
-from unit2text.training.config import TrainConfig, check_config
-from unit2text.training.corpus import read_corpus, read_lip_corpus
-from unit2text.training.items import Batch, Item, Utterances, collate, fade
+from unit2text.model import EncodedUnits, LipText, UnitText
+from unit2text.training.config import ReaderTrainConfig, check_reader_config
+from unit2text.training.corpus import read_lip_corpus, read_reader_corpus
+from unit2text.training.items import ReaderBatch, ReaderItem, Utterances, collate_units, fade
 from unit2text.training.lips import LipBatch, LipClips, LipItem, collate_lips
 from unit2text.training.losses import joint_loss
 from unit2text.training.start import start_lip_reader, start_reader
@@ -34,9 +34,9 @@ class ReadingNetwork(nn.Module):
         self.is_lip_encoder_resting = False
         self._ctc_weight, self._smoothing = ctc_weight, smoothing
 
-    def encode(self, batch: Batch | LipBatch) -> Encoded:
-        """What the decoder and CTC see of a batch."""
-        if isinstance(batch, Batch):
+    def encode(self, batch: ReaderBatch | LipBatch) -> EncodedUnits:
+        """Return what the decoder and CTC see of a batch."""
+        if isinstance(batch, ReaderBatch):
             assert isinstance(self.model, UnitText)  # as the task says
             return self.model.encode(batch.rows, batch.sound, batch.languages, batch.lengths.tolist())
         assert isinstance(self.model, LipText)
@@ -46,7 +46,7 @@ class ReadingNetwork(nn.Module):
             features = self.model.features(batch.clips)
         return self.model.contextualise(features, batch.languages, batch.lengths.tolist())
 
-    def forward(self, batch: Batch | LipBatch) -> dict[str, Tensor]:
+    def forward(self, batch: ReaderBatch | LipBatch) -> dict[str, Tensor]:
         """Losses of a batch, for each row of its texts, and the share of rows that the decoder gets right, each of shape []."""
         encoded = self.encode(batch)
         log_probs = self.model.ctc_log_probs(encoded.features)
@@ -64,20 +64,20 @@ class ReadingNetwork(nn.Module):
 class _ReadingTask:
     """What both readers have in common (avtrain.task.Task). Everything is checked when it is made, before the first step."""
 
-    def __init__(self, config: TrainConfig, model: UnitText | LipText) -> None:
+    def __init__(self, config: ReaderTrainConfig, model: UnitText | LipText) -> None:
         self._config = config
         self._network = ReadingNetwork(model, config.ctc_weight, config.label_smoothing)
 
     def modules(self) -> dict[str, nn.Module]:
-        """The network, in one part."""
+        """Return the network, in one part."""
         return {NETWORK: self._network}
 
     def optimizers(self) -> dict[str, Optimized]:
-        """One optimizer for all of it."""
+        """Return one optimizer for all of it."""
         return {NETWORK: Optimized((NETWORK,), self._config.optim)}
 
-    def training_step(self, batch: Batch | LipBatch, engine: Engine) -> Values:
-        """One update."""
+    def training_step(self, batch: ReaderBatch | LipBatch, engine: Engine) -> Values:
+        """Return one update."""
         measured: dict[str, Tensor] = engine.module(NETWORK)(self._prepared(batch, engine.progress, engine.step))
         engine.update(NETWORK, measured["loss"])
         return measured
@@ -108,7 +108,7 @@ class _ReadingTask:
         found = {name: total[name] / total["rows"] for name in ("loss", "nll", "ctc", "accuracy")}
         return {**found, "cer": total["errors"] / max(1.0, total["letters"])}
 
-    def _errors(self, batch: Batch | LipBatch) -> dict[str, float]:
+    def _errors(self, batch: ReaderBatch | LipBatch) -> dict[str, float]:
         """Edits between CTC's best paths and the texts, and letters of the texts."""
         log_probs = self._network.model.ctc_log_probs(self._network.encode(batch).features)
         errors = letters = 0
@@ -123,9 +123,9 @@ class _ReadingTask:
 class UnitTextTask(_ReadingTask):
     """Units to text."""
 
-    def __init__(self, config: TrainConfig) -> None:
-        check_config(config)
-        self._corpus = read_corpus(config.data, config.loop.seed)
+    def __init__(self, config: ReaderTrainConfig) -> None:
+        check_reader_config(config)
+        self._corpus = read_reader_corpus(config.data, config.loop.seed)
         self.start = start_reader(config, self._corpus)
         super().__init__(config, self.start.model)
         sizes = self.start.model.config
@@ -142,14 +142,14 @@ class UnitTextTask(_ReadingTask):
         """Held-out utterances as they are."""
         return self._valid
 
-    def collate(self, items: list[Item]) -> Batch:
+    def collate(self, items: list[ReaderItem]) -> ReaderBatch:
         """Pad utterances to a batch."""
-        return collate(items, self.start.model.config.starts)
+        return collate_units(items, self.start.model.config.starts)
 
-    def _prepared(self, batch: Batch, progress: float, step: int) -> Batch:
+    def _prepared(self, batch: ReaderBatch, progress: float, step: int) -> ReaderBatch:
         return batch if batch.sound is None or not self._fades else batch._replace(sound=fade(batch.sound, progress))
 
-    def _measured(self, batch: Batch) -> Batch:
+    def _measured(self, batch: ReaderBatch) -> ReaderBatch:
         return batch if batch.sound is None or not self._fades else batch._replace(sound=torch.zeros_like(batch.sound))
 
     @property
@@ -157,7 +157,7 @@ class UnitTextTask(_ReadingTask):
         return self._config.noise.fade_sound
 
     def describe(self) -> dict[str, Any]:
-        """What `export` needs to know."""
+        """Return what `export` needs to know."""
         config = self._config
         sizes = self.start.model.config
         return {
@@ -189,8 +189,8 @@ class UnitTextTask(_ReadingTask):
 class LipTextTask(_ReadingTask):
     """Mouth video to text: the paper's second step."""
 
-    def __init__(self, config: TrainConfig) -> None:
-        check_config(config)
+    def __init__(self, config: ReaderTrainConfig) -> None:
+        check_reader_config(config)
         train, valid = read_lip_corpus(config.data, config.loop.seed)
         self.start = start_lip_reader(config.init, config.loop.seed)
         super().__init__(config, self.start.model)
@@ -220,7 +220,7 @@ class LipTextTask(_ReadingTask):
         return batch
 
     def describe(self) -> dict[str, Any]:
-        """What `export` needs to know."""
+        """Return what `export` needs to know."""
         return {"kind": RUN_KIND, "config": plain(self._config), "reader": self.start.stored}
 
 

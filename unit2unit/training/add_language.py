@@ -57,7 +57,7 @@ def _start_row(checkpoint: Checkpoint, table: Tensor, vocabulary: TranslatorVoca
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="unit2unit.utut_finetune.add_language",
         description="Add language tags to a unit translator, so that it can be trained on them. The other rows stay as they are.",

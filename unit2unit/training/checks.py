@@ -13,7 +13,7 @@ from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast
 from unit2unit.training.corpus import LIMITS, read_report, read_search_limit, read_vocabulary
 from unit2unit.training.machine import has_gpu, is_launched
 from unit2unit.training.noise import UnitNoise
-from unit2unit.training.start import ADD_LANGUAGE, Start, follow_start, read_start
+from unit2unit.training.start import ADD_LANGUAGE, Start, follow_start, read_translator_start
 
 _PUBLISHED_LIMITS = dict(zip(LIMITS, (0, 200), strict=True))
 """Of the published checkpoints' search."""
@@ -24,7 +24,7 @@ _PREPARE_TABLES = "make it with python -m unit2unit.utut_pretrain.prepare"
 def check_pretraining(run: TrainingRun, stated: Stated) -> TrainingRun:
     """Check tables, unit files, languages and the checkpoint against each other; returns the run completed."""
     run = check_device(run)
-    start = read_start(run)
+    start = read_translator_start(run)
     run = follow_start(run, start, stated)
     data = Path(run.data_dir)
     splits = _splits(run)
@@ -54,7 +54,7 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
     """Check data, dictionaries, languages and the checkpoint against each other; returns the run completed."""
     run = check_device(run)
     UnitNoise.of(run.options())
-    start = read_start(run)
+    start = read_translator_start(run)
     run = follow_start(run, start, stated)
     source, target, data = run.option("source_lang"), run.option("target_lang"), Path(run.data_dir)
     for language in (source, target):
@@ -117,7 +117,7 @@ def _binaries(run: TrainingRun, source: str, target: str) -> list[str]:
 
 
 def _splits(run: TrainingRun) -> list[str]:
-    """What a run trains on, and what it validates on unless it does not."""
+    """Return what a run trains on, and what it validates on unless it does not."""
     splits = [str(run.option("train_subset", "train"))]
     if not run.option("disable_validation"):
         splits += str(run.option("valid_subset", "valid")).split(",")
@@ -134,7 +134,7 @@ def languages(run: TrainingRun) -> tuple[str, ...]:
 
 
 def dictionary_size(path: Path) -> int:
-    """How many units a dict.txt holds; raises InputError unless they are 0, 1, 2, ... in order."""
+    """Return how many units a dict.txt holds; raises InputError unless they are 0, 1, 2, ... in order."""
     number = 0
     for number, line in iter_lines(path, "the units' dictionary"):
         if line.split(" ")[0].rstrip() != str(number - 1):
@@ -197,7 +197,7 @@ def check_start(run: TrainingRun, start: Start | None, num_units: int, vocabular
 
 
 def _settle(owner: str, own: str, other: str, is_allowed: bool) -> str:
-    """The fingerprint that data and run, or data and checkpoint agree on; raises VocabularyError when they do not."""
+    """Return the fingerprint that data and run, or data and checkpoint agree on; raises VocabularyError when they do not."""
     if own and other and own != other:
         if not is_allowed:
             raise VocabularyError(

@@ -56,11 +56,11 @@ class TrainingRun:
         return self.checkpoints / "checkpoint_last.pt"
 
     def option(self, name: str, default: Any = None) -> Any:
-        """A fairseq option by its name, whatever its section."""
+        """Return a fairseq option by its name, whatever its section."""
         return self.options().get(name, default)
 
     def changed(self, section: str, values: Mapping[str, Any]) -> "TrainingRun":
-        """The run with other values of fairseq options, each in the section where it stands, else in `section`."""
+        """Return the run with other values of fairseq options, each in the section where it stands, else in `section`."""
         sections = {name: dict(options) for name, options in self.fairseq.items()}
         for name, value in values.items():
             place = next((one for one, options in sections.items() if name in options), section)
@@ -68,7 +68,7 @@ class TrainingRun:
         return replace(self, fairseq=sections)
 
     def options(self) -> dict[str, Any]:
-        """All fairseq options that are set; raises UsageError for one that stands in two sections."""
+        """Return all fairseq options that are set; raises UsageError for one that stands in two sections."""
         options: dict[str, Any] = {}
         for section in self.fairseq.values():
             for name, value in section.items():
@@ -86,17 +86,17 @@ def check_autocast(name: str) -> None:
 
 
 def stated_settings(arguments: Iterable[str]) -> Stated:
-    """The keys of the `key=value` arguments of a command line."""
+    """Return the keys of the `key=value` arguments of a command line."""
     return frozenset(one.partition("=")[0].lstrip("+") for one in arguments if "=" in one and not one.startswith("-"))
 
 
 def is_stated(name: str, stated: Stated) -> bool:
-    """Whether a fairseq option was given on the command line, in whatever section."""
+    """Return whether a fairseq option was given on the command line, in whatever section."""
     return any(key.startswith("fairseq.") and key.rpartition(".")[2] == name for key in stated)
 
 
 def in_one_section(run: TrainingRun, stated: Stated) -> TrainingRun:
-    """The run with each option in one section, where a user has put it into fairseq's own beside the one in our yaml.
+    """Return the run with each option in one section, where a user has put it into fairseq's own beside the one in our yaml.
 
     What stands on the command line holds, else what stands in fairseq's own section. Raises UsageError when both were stated.
     """

@@ -49,13 +49,13 @@ def add_preparation_options(parser: argparse.ArgumentParser, test: float) -> Non
     add_quiet_options(parser)
 
 
-def reading_of(options: argparse.Namespace) -> UnitReading:
-    """How the options say that units are read."""
+def reading_of_units(options: argparse.Namespace) -> UnitReading:
+    """Return how the options say that units are read."""
     return UnitReading(options.num_units, options.unit_offset)
 
 
 def plan_of(options: argparse.Namespace) -> SplitPlan:
-    """How the options say that utterances are divided."""
+    """Return how the options say that utterances are divided."""
     return SplitPlan(options.valid, options.test, options.seed, options.group)
 
 
@@ -107,7 +107,7 @@ def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS, 
 
 
 def is_monotone(units: Ids) -> bool:
-    """Whether one unit makes up most of a merged sequence of some length, as where an encoder or a recording is broken."""
+    """Return whether one unit makes up most of a merged sequence of some length, as where an encoder or a recording is broken."""
     return len(units) >= _LEAST_JUDGED and bool(np.bincount(units).max() > _MOST_OF_ONE * len(units))
 
 
@@ -128,7 +128,7 @@ def search_limit(pairs: Collection[Pair]) -> dict[str, float]:
 
 
 def pair_contents(pair: Pair) -> list[bytes]:
-    """What of a pair must not be in two splits: its source and its target."""
+    """Return what of a pair must not be in two splits: its source and its target."""
     return [side + units.tobytes() for side, units in zip((b"source", b"target"), pair, strict=True)]
 
 

@@ -110,7 +110,7 @@ def write_published(
 
 
 def dictionaries(path: Path, program: str, languages: Sequence[str]) -> list[Path]:
-    """The files beside a published checkpoint that list the units."""
+    """Return the files beside a published checkpoint that list the units."""
     return [path.parent / (f"dict.{name}.txt" if name else "dict.txt") for name in (languages if program == FAIRSEQ else [""])]
 
 
@@ -210,7 +210,7 @@ def _require_alike(first: Checkpoint, other: Checkpoint) -> None:
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="unit2unit.utut_finetune.average",
         description="Average translators that were fine-tuned from one checkpoint, or late checkpoints of one run.",
@@ -224,7 +224,7 @@ def build_parser() -> Parser:
 
 
 def build_export_parser() -> Parser:
-    """The options of `export`."""
+    """Return the options of `export`."""
     parser = Parser(
         prog="unit2unit.utut_finetune.finetune export",
         description="Write a translator as a file that fairseq or AV2AV's own code loads without NetfLips.",

@@ -77,11 +77,11 @@ class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
         return int(source), int(target)
 
     def num_tokens(self, index: int) -> int:
-        """The longer side, which bounds a batch."""
+        """Return the longer side, which bounds a batch."""
         return max(self.size(index))
 
     def num_tokens_vec(self, indices: Ids) -> Ids:
-        """The longer side of several samples, int64 [samples]."""
+        """Return the longer side of several samples, int64 [samples]."""
         return self.sizes[indices].max(axis=1)  # type: ignore[no-any-return]
 
     def ordered_indices(self) -> Ids:
@@ -121,7 +121,7 @@ class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
 
 
 def pair_counts(sizes: Ids, alpha: float) -> Ids:
-    """How many samples of each language pair an epoch takes, int64 [pairs]: shares n ** alpha of as many as there are.
+    """Return how many samples of each language pair an epoch takes, int64 [pairs]: shares n ** alpha of as many as there are.
 
     Conneau and Lample 2019, "Cross-lingual language model pretraining", section 3.1. At least one of each pair.
     """
@@ -167,7 +167,7 @@ class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
         return {**sample, **{name: torch.from_numpy(values) for name, values in tensors.items()}}
 
     def _joined(self, source: Ids, target: Ids, other: int, random: np.random.Generator) -> tuple[Ids, Ids]:
-        """The pair, by chance with another behind it."""
+        """Return the pair, by chance with another behind it."""
         if not self._noise.joined_pairs or random.random() >= self._noise.joined_pairs:
             return source, target
         longer = join_tokens(source, self.dataset.src[other].numpy(), self._num_units)
@@ -177,7 +177,7 @@ class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
         return longer, longer_target
 
     def num_tokens_vec(self, indices: Ids) -> Ids:
-        """The longer side of several samples without noise, int64 [samples]."""
+        """Return the longer side of several samples without noise, int64 [samples]."""
         return self.dataset.num_tokens_vec(indices)  # type: ignore[no-any-return]
 
     @property
@@ -200,6 +200,6 @@ class PartOfPairs(BaseWrapperDataset):  # type: ignore[misc]
         self._is_chosen[chosen] = True
 
     def ordered_indices(self) -> Ids:
-        """The chosen ones in the order of the dataset's own."""
+        """Return the chosen ones in the order of the dataset's own."""
         found = np.asarray(self.dataset.ordered_indices())
         return np.asarray(found[self._is_chosen[found]])

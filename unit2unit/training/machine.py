@@ -18,17 +18,17 @@ def require_fairseq() -> None:
 
 
 def is_launched() -> bool:
-    """Whether torchrun, or another program that sets its variables, has started this process as one of several."""
+    """Return whether torchrun, or another program that sets its variables, has started this process as one of several."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def is_main_process() -> bool:
-    """Whether this process is the first of those that were started together."""
+    """Return whether this process is the first of those that were started together."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def has_gpu(run: TrainingRun) -> bool:
-    """Whether the run trains on GPUs."""
+    """Return whether the run trains on GPUs."""
     import torch
 
     return torch.cuda.is_available() and not run.option("cpu")

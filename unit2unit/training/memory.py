@@ -83,7 +83,7 @@ def follow_memory(run: TrainingRun) -> TrainingRun:
 
 
 def _first(frequency: object) -> int:
-    """The batches of an update in the first epoch, as fairseq's option has it; what it refuses counts as one."""
+    """Return the batches of an update in the first epoch, as fairseq's option has it; what it refuses counts as one."""
     first = frequency[0] if isinstance(frequency, list) and frequency else frequency
     return first if isinstance(first, int) and first > 0 else 1
 

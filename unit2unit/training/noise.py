@@ -164,7 +164,7 @@ def join_tokens(first: Ids, second: Ids, num_units: int) -> Ids:
 
 
 def units_among(tokens: Ids, num_units: int) -> NDArray[np.bool_]:
-    """Which tokens are units, int64 of shape [N] to bool [N]."""
+    """Return which tokens are units, int64 of shape [N] to bool [N]."""
     return (tokens >= NUM_SPECIALS) & (tokens < NUM_SPECIALS + num_units)
 
 

@@ -25,7 +25,7 @@ from unit2unit.training.corpus import (
     pair_contents,
     pair_up,
     plan_of,
-    reading_of,
+    reading_of_units,
     require_free,
     search_limit,
     write_dictionary,
@@ -41,7 +41,7 @@ TEXT_FOLDER = "text"
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="unit2unit.utut_finetune.prepare_pairs",
         description="Check parallel units, merge repeats, divide them into train, valid and test, and binarise them for fairseq.",
@@ -159,7 +159,7 @@ def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, 
         places = {split: [Path(options.splits) / f"{split}.{language}" for language in languages] for split in SPLITS}
         if not any(path.exists() for path in places[TEST]):
             del places[TEST]
-    reading = reading_of(options)
+    reading = reading_of_units(options)
     corpora: dict[str, tuple[UnitCorpus, UnitCorpus]] = {}
     with bars(options.quiet) as progress:
         for split, paths in places.items():

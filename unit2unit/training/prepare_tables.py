@@ -18,7 +18,7 @@ from unit2unit.training.corpus import (
     add_preparation_options,
     new_folder,
     plan_of,
-    reading_of,
+    reading_of_units,
     require_free,
     write_dictionary,
     write_summary,
@@ -28,7 +28,7 @@ Corpora = Mapping[str, UnitCorpus]
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = Parser(
         prog="unit2unit.utut_pretrain.prepare",
         description="Make the tables of every pair of languages that say the same, from units with equal names or ids.",
@@ -41,13 +41,13 @@ def build_parser() -> Parser:
     return parser
 
 
-def prepare(options: argparse.Namespace) -> None:
+def prepare_tables(options: argparse.Namespace) -> None:
     """Do the work of the command."""
     plan = plan_of(options)
     places = _places(options.units)
     require_free(options.out, options.overwrite, places.values())
     with bars(options.quiet) as progress:
-        reading = reading_of(options)
+        reading = reading_of_units(options)
         corpora = {language: read_unit_corpus(path, language, reading, progress) for language, path in places.items()}
         vocabulary = common_vocabulary(corpora.values(), options.units_vocabulary)
         problems = [line for corpus in corpora.values() for line in corpus.problems]
@@ -124,4 +124,4 @@ def _write_table(folder: Path, split: str, pair: tuple[str, str], names: Iterabl
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    return run(build_parser(), prepare, argv)
+    return run(build_parser(), prepare_tables, argv)

@@ -29,7 +29,7 @@ class Start:
     vocabulary: str
 
 
-def read_start(run: TrainingRun) -> Start | None:
+def read_translator_start(run: TrainingRun) -> Start | None:
     """Read the run's last checkpoint, or the one that it starts from; None for an untrained network.
 
     Raises UsageError for one that fairseq cannot take or must not replace, and CheckpointError for a damaged one.
@@ -42,7 +42,8 @@ def read_start(run: TrainingRun) -> Start | None:
 
 
 def _read_last(run: TrainingRun) -> Checkpoint:
-    """The run's last checkpoint. A damaged one gives way to the newest that is whole, which takes its place, with a warning."""
+    """Return the run's last checkpoint. A damaged one gives way to the newest that is whole, which takes its place, with a
+    warning."""
     last = run.last_checkpoint
     try:
         return _read_whole(last)
@@ -62,7 +63,7 @@ def _read_last(run: TrainingRun) -> Checkpoint:
 
 
 def _read_whole(path: Path) -> Checkpoint:
-    """A checkpoint that fairseq can go on from: the state of its optimiser is whole too."""
+    """Return a checkpoint that fairseq can go on from: the state of its optimiser is whole too."""
     checkpoint = read_checkpoint(path, TRANSLATOR)
     with zipfile.ZipFile(path) as archive:
         part = archive.testzip()
@@ -89,7 +90,7 @@ def _start_from(run: TrainingRun) -> Path | None:
 
 
 def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> TrainingRun:
-    """The run with the languages and sizes of its start, which those in a yaml give way to.
+    """Return the run with the languages and sizes of its start, which those in a yaml give way to.
 
     Raises LanguageError or UsageError for others that were stated on the command line.
     """
@@ -136,7 +137,7 @@ def _names(tags: Any) -> list[str]:
 
 
 def sizes_of(config: TranslatorConfig) -> dict[str, int]:
-    """The sizes of a network by fairseq's names."""
+    """Return the sizes of a network by fairseq's names."""
     return {
         f"{side}_{name}": size
         for side, stack in (("encoder", config.encoder), ("decoder", config.decoder))

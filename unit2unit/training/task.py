@@ -44,7 +44,7 @@ TASK_REGISTRY.pop(TRANSLATION)
 
 
 def autocast(name: str, device: str) -> AbstractContextManager[Any]:
-    """The context in which products run in the number format of that name (see AUTOCAST)."""
+    """Return the context in which products run in the number format of that name (see AUTOCAST)."""
     is_plain = name == NONE or (name == AUTO and not has_quick_bfloat16(torch.device(device)))
     return nullcontext() if is_plain else torch.autocast(device, dtype=torch.bfloat16)
 

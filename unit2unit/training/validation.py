@@ -37,7 +37,7 @@ class Stop:
     is_asked: bool = False
 
     def of_any(self, trainer: Any) -> bool:
-        """Whether any process was asked; all of them must call it."""
+        """Return whether any process was asked; all of them must call it."""
         if trainer.data_parallel_world_size == 1:
             return self.is_asked
         flag = torch.tensor([float(self.is_asked)], device=trainer.device)
@@ -120,7 +120,7 @@ class RunTiming:
             self.spent_s += time.monotonic() - begin
 
     def _is_time(self, cfg: DictConfig, trainer: Any) -> bool:
-        """Whether a validation is due: the first, the last, and those that stay within their share. All processes agree."""
+        """Return whether a validation is due: the first, the last, and those that stay within their share. All processes agree."""
         is_last = trainer.get_num_updates() >= (cfg.optimization.max_update or float("inf"))
         trained = time.monotonic() - self.began_s - self.spent_s
         is_due = is_last or not self.share or self.spent_s <= self.share * (trained + self.spent_s)

@@ -5,15 +5,15 @@ from pathlib import Path
 from avcore.errors import InputError
 from avcore.texts import read_json
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import DUBS, Kind, Measured, Missing, metric
+from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric
 
 _MEGABYTE = 1 << 20
 _BY = "the dub's report"
 
 
 @metric(
-    Kind("real_time", "seconds of work for a second", "lower", _BY, "compares only on one machine", "s"),
-    Kind("peak_memory_mb", "peak memory of the dub", "lower", _BY, "of the whole process", "MB"),
+    FigureKind("real_time", "seconds of work for a second", "lower", _BY, "compares only on one machine", "s"),
+    FigureKind("peak_memory_mb", "peak memory of the dub", "lower", _BY, "of the whole process", "MB"),
     place=90,
     suits=(DUBS,),
     of_baselines=False,

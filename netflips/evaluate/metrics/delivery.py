@@ -15,7 +15,7 @@ from avcore.speech.pitch import PITCH_STEP, filled_log, pitch_track, without_jum
 from avcore.speech.regions import find_speech
 from avcore.timeline import seconds_to_samples
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import Kind, Measured, Missing, metric, side, sound_of
+from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, side, sound_of
 from netflips.evaluate.needs import SOURCE
 
 FIGURES = ("loudness_follows", "pitch_follows")
@@ -49,13 +49,13 @@ def delivery(made: Samples, source: Samples) -> Measured:
 
 
 def phrases_of(speech: Samples) -> list[Phrase]:
-    """The stretches in which something is said."""
+    """Return the stretches in which something is said."""
     regions = ((seconds_to_samples(one.start_s), seconds_to_samples(one.end_s)) for one in find_speech(speech))
     return [one for one in regions if one[1] - one[0] >= seconds_to_samples(_LEAST_S)]
 
 
 def phrase_pairs(ours: Sequence[Phrase], theirs: Sequence[Phrase]) -> list[tuple[Phrase, Phrase]]:
-    """Which phrase is to be compared with which."""
+    """Return which phrase is to be compared with which."""
     if not ours or not theirs:
         return []
     if len(ours) == len(theirs):
@@ -89,8 +89,8 @@ _IS_NOT = "not right for the language: one may rise where another falls"
 
 
 @metric(
-    Kind("loudness_follows", "delivery: loudness as the source's", "higher", "correlation phrase by phrase", _IS_NOT),
-    Kind("pitch_follows", "delivery: pitch as the source's", "higher", "correlation phrase by phrase", _IS_NOT),
+    FigureKind("loudness_follows", "delivery: loudness as the source's", "higher", "correlation phrase by phrase", _IS_NOT),
+    FigureKind("pitch_follows", "delivery: pitch as the source's", "higher", "correlation phrase by phrase", _IS_NOT),
     needs={SOURCE},
     place=35,
 )

@@ -4,7 +4,7 @@ What it is not: whether words fall where the lips move, which sync measures tell
 """
 
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import Kind, Measured, Missing, metric, side
+from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, side
 from netflips.evaluate.needs import SOURCE
 
 _COMPLIANT = {"slc_20": 0.2, "slc_40": 0.4}
@@ -13,14 +13,14 @@ _IS_NOT = "not whether words fall where lips move"
 
 
 @metric(
-    Kind("duration_ratio", "length over the source's", "near", "seconds of sound", _IS_NOT),
-    Kind("slc_20", "lengths within 20 % (SLC 0.2)", "higher", "Lakew et al. 2022", _IS_NOT, is_share=True),
-    Kind("slc_40", "lengths within 40 % (SLC 0.4)", "higher", "Lakew et al. 2022", _IS_NOT, is_share=True),
+    FigureKind("duration_ratio", "length over the source's", "near", "seconds of sound", _IS_NOT),
+    FigureKind("slc_20", "lengths within 20 % (SLC 0.2)", "higher", "Lakew et al. 2022", _IS_NOT, is_share=True),
+    FigureKind("slc_40", "lengths within 40 % (SLC 0.4)", "higher", "Lakew et al. 2022", _IS_NOT, is_share=True),
     needs={SOURCE},
     place=50,
 )
 def durations(case: Case, outcome: Clip) -> Measured:
-    """The ratio, and for each SLC 1 where it is kept, else 0: the mean over a set is the share."""
+    """Return the ratio, and for each SLC 1 where it is kept, else 0: the mean over a set is the share."""
     source_s = side(case.source, "source").seconds
     if source_s <= 0:
         return dict.fromkeys(durations.figures, Missing("the source has no length"))

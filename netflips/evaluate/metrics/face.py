@@ -2,21 +2,21 @@
 
 from avcore.errors import NoFaceError
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import DUBS, Kind, Measured, metric
+from netflips.evaluate.metric import DUBS, FigureKind, Measured, metric
 from netflips.evaluate.needs import FACES
 
 _BY, _IS_NOT = "the detector of the dub", "not whose face it is"
 
 
 @metric(
-    Kind("face_found", "clips with a face", "higher", _BY, _IS_NOT, is_share=True),
-    Kind("face_share", "pictures with a face", "higher", _BY, _IS_NOT),
+    FigureKind("face_found", "clips with a face", "higher", _BY, _IS_NOT, is_share=True),
+    FigureKind("face_share", "pictures with a face", "higher", _BY, _IS_NOT),
     needs={FACES},
     place=80,
     suits=(DUBS,),
 )
 def face(_: Case, outcome: Clip) -> Measured:
-    """A dub without a face counts, with zero."""
+    """Return a dub without a face counts, with zero."""
     try:
         boxes = outcome.faces()
     except NoFaceError:

@@ -14,7 +14,7 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import SPEECH, Kind, Measured, Missing, metric, side
+from netflips.evaluate.metric import SPEECH, FigureKind, Measured, Missing, metric, side
 from netflips.evaluate.needs import REFERENCE
 
 FIGURES = ("stoi", "estoi", "pesq_wide")
@@ -39,7 +39,7 @@ def intelligibility(made: Samples, recorded: Samples) -> Measured:
 
 
 def why_not_in_step(made: Samples, recorded: Samples) -> Missing | None:
-    """Why two sounds, float32 [S] each, are not the same in the same time, by their lengths; None where they may be."""
+    """Return why two sounds, float32 [S] each, are not the same in the same time, by their lengths; None where they may be."""
     if len(recorded) and abs(len(made) - len(recorded)) <= MOST_OFF * len(recorded):
         return None
     seconds = [float(samples_to_seconds(len(one))) for one in (made, recorded)]
@@ -77,9 +77,9 @@ IN_STEP = "for the same words in the same time only, not for dubs"
 
 
 @metric(
-    Kind("stoi", "STOI", "higher", "Taal et al. 2011, pystoi", IN_STEP),
-    Kind("estoi", "ESTOI", "higher", "Jensen & Taal 2016, pystoi", IN_STEP),
-    Kind("pesq_wide", "PESQ, wide band", "higher", "ITU-T P.862.2 at 16 kHz, pesq", IN_STEP),
+    FigureKind("stoi", "STOI", "higher", "Taal et al. 2011, pystoi", IN_STEP),
+    FigureKind("estoi", "ESTOI", "higher", "Jensen & Taal 2016, pystoi", IN_STEP),
+    FigureKind("pesq_wide", "PESQ, wide band", "higher", "ITU-T P.862.2 at 16 kHz, pesq", IN_STEP),
     needs={REFERENCE},
     place=40,
     suits=(SPEECH,),

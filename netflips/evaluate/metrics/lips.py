@@ -14,7 +14,7 @@ from avcore.speech.regions import find_speech
 from avcore.timeline import FRAME_RATE
 from netflips.evaluate.aligned import phonemes_in
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import DUBS, Kind, Measured, metric, rate, sound_of
+from netflips.evaluate.metric import DUBS, FigureKind, Measured, metric, rate, sound_of
 from netflips.evaluate.needs import FACES, REFERENCE_TEXT, package
 
 _LEAK_SUMS, _CLOSURE_SUMS = ("lip_leak_pictures", "lip_leak_quiet"), ("closures_closed", "closures_said")
@@ -53,7 +53,7 @@ def closures(openings: Floats, said: Sequence[tuple[float, float]]) -> Measured:
 
 
 @metric(
-    Kind(
+    FigureKind(
         "lip_leak", "lips that move in silence (LipLeak)", "lower", "mesh openings, share of silent pictures",
         "a breath or a smile counts", sums=_LEAK_SUMS,
     ),
@@ -64,7 +64,7 @@ def _leak(_: Case, outcome: Clip) -> Measured:
 
 
 @metric(
-    Kind(
+    FigureKind(
         "closures", "b, m and p with closed lips", "higher", "mesh openings at espeak-ng's times, aligned",
         "words that are said otherwise than written are looked for elsewhere", sums=_CLOSURE_SUMS,
     ),

@@ -13,7 +13,7 @@ from avcore.errors import NoFaceError
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.face_clips import FaceClip, clips_of
 from netflips.evaluate.lip_sync import judge, vectors_of
-from netflips.evaluate.metric import DUBS, Kind, Measured, metric
+from netflips.evaluate.metric import DUBS, FigureKind, Measured, metric
 from netflips.evaluate.needs import SYNCNET
 from unit2av.face.syncnet import SyncNet
 
@@ -46,12 +46,12 @@ _AS_PUBLISHED, _ZEROS = "SyncNet, zeros beyond the clip", "the zeros decide the 
 
 
 @metric(
-    Kind("lse_c", "LSE-C", "higher", _SOURCE, _ALIKE),
-    Kind("lse_d", "LSE-D", "lower", _SOURCE, _ALIKE),
-    Kind("lse_offset", "offset by SyncNet", "near", _SOURCE, _ALIKE, "pictures"),
-    Kind("lse_c_published", "LSE-C, as published", "higher", _AS_PUBLISHED, _ZEROS),
-    Kind("lse_d_published", "LSE-D, as published", "lower", _AS_PUBLISHED, _ZEROS),
-    Kind("lse_offset_published", "offset by SyncNet, as published", "near", _AS_PUBLISHED, _ZEROS, "pictures"),
+    FigureKind("lse_c", "LSE-C", "higher", _SOURCE, _ALIKE),
+    FigureKind("lse_d", "LSE-D", "lower", _SOURCE, _ALIKE),
+    FigureKind("lse_offset", "offset by SyncNet", "near", _SOURCE, _ALIKE, "pictures"),
+    FigureKind("lse_c_published", "LSE-C, as published", "higher", _AS_PUBLISHED, _ZEROS),
+    FigureKind("lse_d_published", "LSE-D, as published", "lower", _AS_PUBLISHED, _ZEROS),
+    FigureKind("lse_offset_published", "offset by SyncNet, as published", "near", _AS_PUBLISHED, _ZEROS, "pictures"),
     needs={SYNCNET},
     place=61,
     suits=(DUBS,),

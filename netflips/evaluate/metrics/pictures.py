@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from avcore.arrays import Pixels
 from avcore.faces.crop import Box, crop_face, visible_part
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import DUBS, Kind, Measured, Missing, metric, side
+from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric, side
 from netflips.evaluate.needs import FACES, SOURCE
 
 BESIDE_SOURCE = ("outside_unchanged", "sharpness")
@@ -20,7 +20,7 @@ _AROUND = 0.08
 
 
 def beside_source(made: Iterable[Pixels], source: Iterable[Pixels], boxes: Sequence[Box | None]) -> Measured:
-    """What a dub left as it was, and how sharp it drew.
+    """Return what a dub left as it was, and how sharp it drew.
 
     made, source: uint8 [height, width, 3] RGB, picture by picture the same moment; what one has more is left out. boxes: [4] in
     pixels of both, None = no face.
@@ -45,7 +45,7 @@ def beside_source(made: Iterable[Pixels], source: Iterable[Pixels], boxes: Seque
 
 
 def unchanged_outside(made: Pixels, source: Pixels, box: Box | None) -> float:
-    """The share of unchanged pixels outside a box (with a margin; None = in the whole picture)."""
+    """Return the share of unchanged pixels outside a box (with a margin; None = in the whole picture)."""
     difference = np.abs(_brightness(made).astype(np.int16) - _brightness(source))
     kept = np.ones(difference.shape, np.bool_)
     if box is not None and (part := visible_part(_wider(box), *difference.shape)) is not None:
@@ -55,7 +55,7 @@ def unchanged_outside(made: Pixels, source: Pixels, box: Box | None) -> float:
 
 
 def sharpness(picture: Pixels) -> float:
-    """The variance of the Laplacian of brightness, uint8 [h, w, 3] (Pech-Pacheco et al. 2000), for pictures of one size."""
+    """Return the variance of the Laplacian of brightness, uint8 [h, w, 3] (Pech-Pacheco et al. 2000), for pictures of one size."""
     return float(cv2.Laplacian(_brightness(picture), cv2.CV_64F).var())
 
 
@@ -72,8 +72,8 @@ _WRITTEN_ANEW = "not by the bit: a video that is written anew differs a little e
 
 
 @metric(
-    Kind("outside_unchanged", "unchanged outside the face", "higher", "brightness within 8 of 255", _WRITTEN_ANEW),
-    Kind("sharpness", "face: sharpness over the source's", "near", "variance of the Laplacian", "noise counts as sharpness"),
+    FigureKind("outside_unchanged", "unchanged outside the face", "higher", "brightness within 8 of 255", _WRITTEN_ANEW),
+    FigureKind("sharpness", "face: sharpness over the source's", "near", "variance of the Laplacian", "noise counts as sharpness"),
     needs={SOURCE, FACES},
     place=71,
     suits=(DUBS,),

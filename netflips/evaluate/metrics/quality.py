@@ -13,7 +13,7 @@ from avcore.arrays import Samples
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.judges import asked, opened
-from netflips.evaluate.metric import Kind, Measured, metric, sound_of
+from netflips.evaluate.metric import FigureKind, Measured, metric, sound_of
 from netflips.evaluate.needs import package, user_judge
 
 _MOS = user_judge("mos")
@@ -34,7 +34,7 @@ def dnsmos(speech: Samples) -> float:
 
 
 @metric(
-    Kind("dnsmos", "sound quality by DNSMOS (1 to 5)", "higher", "Reddy et al. 2021, P.835 overall", "not what is said"),
+    FigureKind("dnsmos", "sound quality by DNSMOS (1 to 5)", "higher", "Reddy et al. 2021, P.835 overall", "not what is said"),
     needs={package("speechmos"), package("onnxruntime")},
     place=20,
 )
@@ -43,7 +43,7 @@ def _dnsmos(_: Case, outcome: Clip) -> Measured:
 
 
 @metric(
-    Kind("mos", "mean opinion score by --judge", "higher", "the network of the ONNX file", "no listeners"),
+    FigureKind("mos", "mean opinion score by --judge", "higher", "the network of the ONNX file", "no listeners"),
     needs={_MOS},
     place=21,
 )

@@ -8,23 +8,23 @@ from dataclasses import replace
 
 from avcore.units import Units
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import Kind, Measured, metric, rate, sums_of_rate
+from netflips.evaluate.metric import FigureKind, Measured, metric, rate, sums_of_rate
 from netflips.evaluate.needs import EXTRACTOR, FACES, READER, REFERENCE_TEXT, package
-from unit2text.normalise import normalise
+from unit2text.normalise import normalise_for_reading
 from unit2text.scores import character_errors
 
 _NEEDS = {REFERENCE_TEXT, READER, EXTRACTOR, package("jiwer")}
 
 
 def _errors(case: Case, units: Units, name: str) -> Measured:
-    wanted = normalise(case.reference_text or "")
+    wanted = normalise_for_reading(case.reference_text or "")
     read = case.model(READER).read(replace(units, language=case.language), case.language or None).text
-    return rate(name, *character_errors(wanted, normalise(read)), "the reference text is empty")
+    return rate(name, *character_errors(wanted, normalise_for_reading(read)), "the reference text is empty")
 
 
-def _kind(name: str, what: str) -> Kind:
+def _kind(name: str, what: str) -> FigureKind:
     title, source = f"{what} read by unit2text: character error rate", "jiwer, after unit2text.normalise"
-    return Kind(name, title, "lower", source, "no outside judge", sums=sums_of_rate(name))
+    return FigureKind(name, title, "lower", source, "no outside judge", sums=sums_of_rate(name))
 
 
 @metric(_kind("read_sound", "sound"), needs=_NEEDS, place=15, suits=())

@@ -11,14 +11,14 @@ import numpy as np
 from avcore.arrays import Floats
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.judges import asked
-from netflips.evaluate.metric import Kind, Measured, Missing, metric, side, sound_of
+from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, side, sound_of
 from netflips.evaluate.needs import OTHERS, REFERENCE, SOURCE, SPEAKER, user_judge
 
 _OUTSIDE = user_judge("speaker")
 
 
 def cosine(left: Floats, right: Floats) -> float | Missing:
-    """The cosine of two vectors, float [E]."""
+    """Return the cosine of two vectors, float [E]."""
     lengths = float(np.linalg.norm(left)) * float(np.linalg.norm(right))
     if not lengths:
         return Missing("a voice vector is zero")
@@ -29,13 +29,13 @@ _ENCODER, _ALIKE = "vectors of the speaker encoder", "all voices are alike: read
 
 
 @metric(
-    Kind("speaker", "speaker: cosine to source less others", "higher", _ENCODER, "not naturalness"),
-    Kind("speaker_others", "speaker: cosine to others", "lower", _ENCODER, _ALIKE),
+    FigureKind("speaker", "speaker: cosine to source less others", "higher", _ENCODER, "not naturalness"),
+    FigureKind("speaker_others", "speaker: cosine to others", "lower", _ENCODER, _ALIKE),
     needs={SOURCE, SPEAKER, OTHERS},
     place=30,
 )
 def _among_others(case: Case, outcome: Clip) -> Measured:
-    """The cosine to the source less the mean of those to others, and that mean."""
+    """Return the cosine to the source less the mean of those to others, and that mean."""
     own, to_others = _to_source(case, outcome), [cosine(outcome.voice, other) for other in case.other_voices]
     known = [one for one in to_others if not isinstance(one, Missing)]
     usual = float(np.mean(known)) if known else Missing("there is no other voice to compare with")
@@ -43,13 +43,13 @@ def _among_others(case: Case, outcome: Clip) -> Measured:
     return {"speaker": lost or float(own) - float(usual), "speaker_others": usual}  # type: ignore[arg-type]
 
 
-@metric(Kind("speaker_cosine", "speaker: cosine to source", "higher", _ENCODER, _ALIKE), needs={SOURCE, SPEAKER}, place=31)
+@metric(FigureKind("speaker_cosine", "speaker: cosine to source", "higher", _ENCODER, _ALIKE), needs={SOURCE, SPEAKER}, place=31)
 def _alone(case: Case, outcome: Clip) -> Measured:
     return {"speaker_cosine": _to_source(case, outcome)}
 
 
 @metric(
-    Kind("speaker_reference", "speaker: cosine to the reference's voice", "near", _ENCODER, _ALIKE),
+    FigureKind("speaker_reference", "speaker: cosine to the reference's voice", "near", _ENCODER, _ALIKE),
     needs={REFERENCE, SPEAKER},
     place=32,
 )
@@ -58,7 +58,7 @@ def _reference(case: Case, outcome: Clip) -> Measured:
 
 
 @metric(
-    Kind("speaker_outside", "speaker: cosine to source, by --judge", "higher", "vectors of the ONNX file", _ALIKE),
+    FigureKind("speaker_outside", "speaker: cosine to source, by --judge", "higher", "vectors of the ONNX file", _ALIKE),
     needs={SOURCE, _OUTSIDE},
     place=33,
 )

@@ -8,7 +8,7 @@ from av2unit.agreement import rest_unit
 from avcore.units import Ids
 from avcore.units.unit_sync import unit_sync
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import DUBS, Kind, Measured, Missing, metric
+from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric
 from netflips.evaluate.needs import EXTRACTOR, FACES
 
 _OWN_JUDGE = "no outside judge: one encoder reads sound and lips, and rendered lips were drawn for it"
@@ -26,9 +26,11 @@ def sync_by_units(heard: Ids, seen: Ids, silence: int | None) -> Measured:
 
 
 @metric(
-    Kind("unit_sync", "unit sync", "higher", "units of lips and of sound: best shift less median", _OWN_JUDGE),
-    Kind("unit_sync_delay_ms", "delay of the sound by units", "near", "the shift at which units agree most", _OWN_JUDGE, "ms"),
-    Kind("unit_sync_at_zero", "units that agree", "higher", "share of steps without a shift", _OWN_JUDGE),
+    FigureKind("unit_sync", "unit sync", "higher", "units of lips and of sound: best shift less median", _OWN_JUDGE),
+    FigureKind(
+        "unit_sync_delay_ms", "delay of the sound by units", "near", "the shift at which units agree most", _OWN_JUDGE, "ms"
+    ),
+    FigureKind("unit_sync_at_zero", "units that agree", "higher", "share of steps without a shift", _OWN_JUDGE),
     needs={EXTRACTOR, FACES},
     place=60,
     suits=(DUBS,),

@@ -16,10 +16,10 @@ from avcore.statistics import PERCENTILES, Figure, drawn_clips
 from avcore.units import Ids
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import Kind, Measured, Missing, metric, rate, sums_of_rate
+from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, rate, sums_of_rate
 from netflips.evaluate.needs import RECOGNIZER, REFERENCE_TEXT, package
 from netflips.evaluate.unit_scores import require_sacrebleu
-from unit2text.normalise import normalise
+from unit2text.normalise import normalise_for_reading
 from unit2text.scores import character_errors, word_errors
 
 CHRF, CHRF_WORDS = "chrf", "chrf_words"
@@ -46,7 +46,7 @@ def text_errors(found: str, reference: str) -> Measured:
     Words are what blanks divide; characters do not count blanks, of Hangul they are syllables. Raises InputError where jiwer is
     not installed.
     """
-    given, wanted = normalise(found), normalise(reference)
+    given, wanted = normalise_for_reading(found), normalise_for_reading(reference)
     words, characters = word_errors(wanted, given), character_errors(wanted, given)
     return {**rate("wer", *words, _EMPTY), **rate("cer", *characters, _EMPTY)}
 
@@ -56,7 +56,7 @@ def text_likeness(found: str, reference: str, language: str = "") -> Measured:
 
     Raises UsageError where sacrebleu is not installed.
     """
-    given, wanted = normalise(found), normalise(reference)
+    given, wanted = normalise_for_reading(found), normalise_for_reading(reference)
     if not wanted:
         return dict.fromkeys(LIKENESS, Missing(_EMPTY))
     scorers = _scorers(language, is_sentence=True)
@@ -70,7 +70,7 @@ def corpus_likeness(found: Sequence[str], references: Sequence[str], language: s
 
     Raises UsageError where sacrebleu is not installed.
     """
-    given, wanted = [normalise(one) for one in found], [normalise(one) for one in references]
+    given, wanted = [normalise_for_reading(one) for one in found], [normalise_for_reading(one) for one in references]
     if not any(wanted):
         return dict.fromkeys(LIKENESS, Missing("all reference texts are empty"))
     scored: dict[str, CorpusScore | Missing] = {}
@@ -88,7 +88,7 @@ def compare_likeness(
     first: Sequence[str], second: Sequence[str], references: Sequence[str], language: str = ""
 ) -> dict[str, tuple[float, Difference]]:
     """Return chrF and BLEU of a first run, and what a second one has more on the same texts, by a paired bootstrap (Koehn 2004)."""
-    a, b, wanted = ([normalise(one) for one in side] for side in (first, second, references))
+    a, b, wanted = ([normalise_for_reading(one) for one in side] for side in (first, second, references))
     compared: dict[str, tuple[float, Difference]] = {}
     for name, scorer in _scorers(language, is_sentence=False).items():
         if not isinstance(scorer, Missing):
@@ -100,7 +100,7 @@ def compare_likeness(
 
 
 def _counts(scorer: Any, given: Sequence[str], wanted: Sequence[str]) -> Doubles:
-    """What sacrebleu counts of each text, whose sums are all that a figure depends on: float64 [texts, counts]."""
+    """Return what sacrebleu counts of each text, whose sums are all that a figure depends on: float64 [texts, counts]."""
     return np.array(scorer._extract_corpus_statistics(given, [wanted]), np.float64)
 
 
@@ -140,8 +140,8 @@ _TITLES = ("chrF2", "chrF++", "BLEU of characters", "BLEU of words (13a)", "BLEU
 
 
 @metric(
-    Kind("wer", "word error rate", "lower", _JIWER, _ASR, sums=sums_of_rate("wer")),
-    Kind("cer", "character error rate", "lower", _JIWER, _ASR, sums=sums_of_rate("cer")),
+    FigureKind("wer", "word error rate", "lower", _JIWER, _ASR, sums=sums_of_rate("wer")),
+    FigureKind("cer", "character error rate", "lower", _JIWER, _ASR, sums=sums_of_rate("cer")),
     needs={REFERENCE_TEXT, RECOGNIZER, package("jiwer")},
     place=10,
 )
@@ -150,7 +150,7 @@ def _errors(case: Case, outcome: Clip) -> Measured:
 
 
 @metric(
-    *(Kind(name, title, "higher", _SACREBLEU, _OTHER_WORDS) for name, title in zip(LIKENESS, _TITLES, strict=True)),
+    *(FigureKind(name, title, "higher", _SACREBLEU, _OTHER_WORDS) for name, title in zip(LIKENESS, _TITLES, strict=True)),
     needs={REFERENCE_TEXT, RECOGNIZER, package("sacrebleu")},
     place=11,
 )

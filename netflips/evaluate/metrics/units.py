@@ -6,7 +6,7 @@ What it is not: errors that are heard; two units may sound nearly alike, and a t
 from avcore.units import Ids, Units
 from avcore.units.edit_distance import edit_distance
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import SPEECH, Kind, Measured, metric, rate, side, sums_of_rate
+from netflips.evaluate.metric import SPEECH, FigureKind, Measured, metric, rate, side, sums_of_rate
 from netflips.evaluate.needs import EXTRACTOR, REFERENCE
 
 NAME = "unit_error_rate"
@@ -18,7 +18,9 @@ def unit_errors_of(found: Ids, reference: Ids) -> Measured:
     return rate(NAME, edit_distance(given, wanted), len(wanted), "the reference has no units")
 
 
-_KIND = Kind(NAME, "unit error rate", "lower", "edits over units of the reference", "not errors heard", sums=sums_of_rate(NAME))
+_KIND = FigureKind(
+    NAME, "unit error rate", "lower", "edits over units of the reference", "not errors heard", sums=sums_of_rate(NAME)
+)
 
 
 @metric(_KIND, needs={REFERENCE, EXTRACTOR}, place=14, suits=(SPEECH,))

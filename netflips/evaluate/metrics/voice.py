@@ -16,7 +16,7 @@ from avcore.arrays import Samples
 from avcore.speech.pitch import PITCH_STEP, measure_pitch, periodicity, pitch_track, without_jumps
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, samples_to_seconds
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import SPEECH, Kind, Measured, Missing, metric, side, sound_of
+from netflips.evaluate.metric import SPEECH, FigureKind, Measured, Missing, metric, side, sound_of
 from netflips.evaluate.metrics.intelligibility import IN_STEP, why_not_in_step
 from netflips.evaluate.needs import EXTRACTOR, REFERENCE, SOURCE
 
@@ -50,7 +50,7 @@ def periodic_heights(samples: Samples) -> NDArray[np.float64]:
 
 
 def harmonicity_db(heights: NDArray[np.float64]) -> float:
-    """The median of 10 log10(r / (1 - r)); -30 where there is nothing periodic at all. heights: r, float64 of shape [n]."""
+    """Return the median of 10 log10(r / (1 - r)); -30 where there is nothing periodic at all. heights: r, float64 of shape [n]."""
     if not len(heights):
         return -30.0
     r = np.clip(heights, 1e-3, _MOST)
@@ -58,7 +58,7 @@ def harmonicity_db(heights: NDArray[np.float64]) -> float:
 
 
 def count_clicks(samples: Samples) -> int:
-    """How often the wave bends far more than around: once for all that lies within 5 ms."""
+    """Return how often the wave bends far more than around: once for all that lies within 5 ms."""
     bends = np.abs(np.diff(samples.astype(np.float64), 2))
     if len(bends) <= 2 * _CLICK_REACH:
         return 0
@@ -88,7 +88,7 @@ def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | N
 
 
 def pitch_errors(made: Samples, recorded: Samples, is_silence: NDArray[np.bool_]) -> tuple[float, float | None]:
-    """How a copy of a recording follows its pitch: share of wrong voicing, and the median distance in semitones.
+    """Return how a copy of a recording follows its pitch: share of wrong voicing, and the median distance in semitones.
 
     Voicing counts where something is said: bool of shape [T] says where nothing is, every 20 ms. None where both are never voiced.
     """
@@ -103,8 +103,8 @@ def pitch_errors(made: Samples, recorded: Samples, is_silence: NDArray[np.bool_]
 
 
 def quiet_steps(clip: Clip) -> NDArray[np.bool_]:
-    """Which steps of 20 ms say nothing, by the units of the sound: bool [steps]; none where the unit that is quiet most often is
-    loud as often: in a sentence without a pause that is a stop, and no silence."""
+    """Return which steps of 20 ms say nothing, by the units of the sound: bool [steps]; none where the unit that is quiet most
+    often is loud as often: in a sentence without a pause that is a stop, and no silence."""
     frames = clip.heard.frames()
     quiet, rest = quiet_units(frames, clip.speech), rest_unit(frames, clip.speech)
     if rest is None or 2 * (quiet == rest).sum() < (frames == rest).sum():
@@ -116,8 +116,10 @@ _LISTENED, _BOERSMA = "no mean opinion score: read it beside that of recordings"
 
 
 @metric(
-    Kind("harmonicity_db", "harmonicity", "higher", f"{_BOERSMA}, median of loud stretches", _LISTENED, "dB"),
-    Kind("clicks", "clicks a minute", "lower", "bends of the wave far beyond those around", "plosives may be counted", "1/min"),
+    FigureKind("harmonicity_db", "harmonicity", "higher", f"{_BOERSMA}, median of loud stretches", _LISTENED, "dB"),
+    FigureKind(
+        "clicks", "clicks a minute", "lower", "bends of the wave far beyond those around", "plosives may be counted", "1/min"
+    ),
     place=22,
 )
 def _voice(_: Case, outcome: Clip) -> Measured:
@@ -127,8 +129,8 @@ def _voice(_: Case, outcome: Clip) -> Measured:
 
 
 @metric(
-    Kind("harmonicity_off", "harmonicity less the source's", "near", _BOERSMA, "languages sound different", "dB"),
-    Kind("f0_off", "median pitch off the source's", "lower", _BOERSMA, "not its melody", "semitones"),
+    FigureKind("harmonicity_off", "harmonicity less the source's", "near", _BOERSMA, "languages sound different", "dB"),
+    FigureKind("f0_off", "median pitch off the source's", "lower", _BOERSMA, "not its melody", "semitones"),
     needs={SOURCE},
     place=23,
 )
@@ -144,7 +146,9 @@ def _beside_source(case: Case, outcome: Clip) -> Measured:
 
 
 @metric(
-    Kind("floor_db", "noise between words", "lower", "level in pauses below the loudest 20 ms", "what plays behind counts", "dB"),
+    FigureKind(
+        "floor_db", "noise between words", "lower", "level in pauses below the loudest 20 ms", "what plays behind counts", "dB"
+    ),
     needs={EXTRACTOR},
     place=24,
 )
@@ -154,8 +158,8 @@ def _pauses(_: Case, outcome: Clip) -> Measured:
 
 
 @metric(
-    Kind("f0_error", "pitch error", "lower", f"{_BOERSMA}, where both are voiced", IN_STEP, "semitones"),
-    Kind("voicing_error", "wrong voicing", "lower", f"{_BOERSMA}, share of what is said", IN_STEP),
+    FigureKind("f0_error", "pitch error", "lower", f"{_BOERSMA}, where both are voiced", IN_STEP, "semitones"),
+    FigureKind("voicing_error", "wrong voicing", "lower", f"{_BOERSMA}, share of what is said", IN_STEP),
     needs={REFERENCE, EXTRACTOR},
     place=41,
     suits=(SPEECH,),

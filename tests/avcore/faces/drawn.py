@@ -7,9 +7,9 @@ import numpy as np
 
 from avcore.media import Picture
 from avcore.timeline import frames_to_seconds
-from workshop.heads.camera import Pose
-from workshop.heads.head import Head, MouthShape, draw
-from workshop.heads.motion import motion
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.motion import motion
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ def test_starting_the_models_prints_nothing(capfd: pytest.CaptureFixture[str]) -
     import numpy as np
 
     from avcore.faces.detect import FaceDetector
-    from workshop.heads.camera import Pose
-    from workshop.heads.head import Head, MouthShape, draw
+    from recipes.demo.heads.camera import Pose
+    from recipes.demo.heads.head import Head, MouthShape, draw
 
     face = draw(Head(1), Pose(), MouthShape(), 160)
     with FaceDetector() as detector:

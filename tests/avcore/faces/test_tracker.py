@@ -11,7 +11,7 @@ from avcore.faces.geometry import Landmarks
 from avcore.faces.track import FaceTrack, TrackStore
 from avcore.faces.tracker import MAX_FACES, MAX_GAP_SECONDS, Tracker
 from avcore.timeline import frame_at
-from workshop.heads.geometry import neutral_mesh
+from recipes.demo.heads.geometry import neutral_mesh
 
 GAP = frame_at(MAX_GAP_SECONDS)
 FACE = neutral_mesh().vertices[:468] - neutral_mesh().vertices[:468].mean(axis=0)

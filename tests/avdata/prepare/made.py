@@ -15,10 +15,10 @@ import soundfile
 
 from avcore.media import VideoWriter
 from avcore.timeline import SAMPLE_RATE, frames_covering, samples_to_seconds
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.motion import motion
 from tests.avcore.made_speech import babble, talk
-from workshop.heads.camera import Pose
-from workshop.heads.head import Head, MouthShape, draw
-from workshop.heads.motion import motion
 
 SIZE = (224, 224)
 

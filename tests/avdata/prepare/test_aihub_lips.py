@@ -14,9 +14,9 @@ from avdata.manifest import read_manifest
 from avdata.prepare.aihub_labels import LipSentence, read_lip_label
 from avdata.prepare.aihub_lips import main, stretches
 from avdata.prepare.sources import CorpusFile
+from recipes.demo.heads.camera import Pose
 from tests.avdata.prepare.made import read_rows, talking_head
 from tests.avdata.prepare.trees import LIP_PLAN, LIP_SENTENCES, lip_label, write_aihub_lips
-from workshop.heads.camera import Pose
 
 NAME = "lip_J_1_F_03_E220_A_001"
 SIZE = (180, 320)

@@ -13,9 +13,9 @@ from avcore.media import PictureSource, VideoWriter, probe, read_gray_video, rea
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
 from avdata.prepare.video import main
+from recipes.demo.heads.camera import Pose
 from tests.avcore.made_speech import silence, talk
 from tests.avdata.prepare.made import read_rows, talking_head, write_zip
-from workshop.heads.camera import Pose
 
 PLAN = (0.5, 1.6, 1.2, 1.5, 0.4)
 """Two stretches of speech with a pause longer than --max-pause between."""

@@ -15,21 +15,21 @@ from avcore.media import probe, read_speech, write_speech
 from avcore.understanding import Understanding
 from avcore.units import Units
 from avdata.spoken_texts import SpokenText
-from netflips.avatar import hearing
+from netflips.avatar import recognition as hearing
 from netflips.avatar.avatar import Avatar
 from netflips.avatar.command import build_parser, main
 from netflips.avatar.guards import WordList
-from netflips.avatar.hearing import QuestionHearing
 from netflips.avatar.options import AvatarOptions
+from netflips.avatar.recognition import QuestionHearing
 from netflips.avatar.replies import PUZZLED, REFUSED, Program
-from netflips.listening import Listener, RecognizerEar
+from netflips.recognition import Listener, SpeechRecogniser
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.test_say import write_random_speller
 from tests.unit2text.tiny import write_reader
 from unit2av.lipsync.mesh.table import MouthTable
-from unit2text.training.corpus import Corpus
-from workshop.heads.camera import Pose
-from workshop.heads.head import Head, MouthShape, draw
+from unit2text.training.corpus import ReaderCorpus
 
 SIDE = 220
 REPLIES = """
@@ -67,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.save(folder / "mouth.npz")
     write_random_speller(folder / "speller.safetensors")
     said = tuple(SpokenText(one, text, one, Units.from_frames([1])) for one, text in (("en", "the end of it"), ("ko", "그 끝이요")))
-    write_reader(folder / "reader.safetensors", Corpus(said, said, "", 1000))
+    write_reader(folder / "reader.safetensors", ReaderCorpus(said, said, "", 1000))
     return folder
 
 
@@ -93,7 +93,7 @@ def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[
 
 
 def heard_by(echo: Echo, language: str | None) -> QuestionHearing:
-    return QuestionHearing(Listener(RecognizerEar(echo)), language)
+    return QuestionHearing(Listener(SpeechRecogniser(echo)), language)
 
 
 def hears(monkeypatch: pytest.MonkeyPatch, text: str) -> Echo:
@@ -206,4 +206,4 @@ def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.Mo
     words = ["--portrait", "x", "--listen", "x", "--out-vid-path", "x.mp4", "--recognizer", str(tmp_path), "--cpu"]
     ear = hearing.open_ear(options_from(AvatarOptions, build_parser().parse_args(words)))
     assert opened == [(tmp_path, "cpu", "float32")]
-    assert isinstance(ear.listener.ear, RecognizerEar)
+    assert isinstance(ear.listener.ear, SpeechRecogniser)

@@ -16,8 +16,8 @@ from netflips.avatar.letters import names
 from netflips.avatar.replies import DEMO_REPLIES, Program, Replies
 from netflips.bundles.references import read_references
 from netflips.stages import SHIPPED
+from recipes.demo.voices.phrasebook import FIRST_TEMPLATES, phrasebook
 from text2unit.script import script_of
-from workshop.voices.phrasebook import FIRST_TEMPLATES, phrasebook
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,11 @@ def test_cases_are_measured_by_workers_and_what_is_measured_stays(
     monkeypatch.setattr(RayPool, "start", noted_start)
     monkeypatch.setattr("netflips.bulk.spread.num_cores", lambda: 2)
     assert main(words) == 0
-    found = {place[0]: one.figures["duration_ratio"] for place, one in records.read(tmp_path / "out").items() if place[1] == "dub"}
+    found = {
+        place[0]: one.figures["duration_ratio"]
+        for place, one in records.read_records(tmp_path / "out").items()
+        if place[1] == "dub"
+    }
     assert found == {f"c{number}": length for number, length in enumerate(LENGTHS)}
     assert pools == [2]
 
@@ -64,7 +68,7 @@ def test_the_noise_sweep_goes_to_workers_too(words: list[str], tmp_path: Path, r
     models = {"av2unit": "mavhubert.pt", "utut": "utut_ko.pt", "unit2av": "unit2av_renderer.pt"}
     given = [word for name, file in models.items() for word in (f"--{name}-path", str(parity_dir / file))]
     assert main([*words, "--noise", "0", "--noise-kinds", "white", *given]) == 0
-    found = [one for place, one in records.read(tmp_path / "out").items() if place[2] == "noise"]
+    found = [one for place, one in records.read_records(tmp_path / "out").items() if place[2] == "noise"]
     assert {(one.id, one.subject) for one in found} == {
         (f"c{number}", subject) for number in range(3) for subject in ("video", "white@0:audio", "white@0:audio,video")
     }

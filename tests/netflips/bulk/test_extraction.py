@@ -16,12 +16,12 @@ from avdata.unit_store import read_units
 from netflips.bulk.extraction import RunChoices, TooManyFailuresError, dry_run, extract
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.motion import motion
 from tests.netflips.bulk.conftest import LENGTHS, rows_of
 from tests.netflips.bulk.deadly import DEADLY, DeadlyWorker
 from unit2av.speaker import SpeakerEncoder
-from workshop.heads.camera import Pose
-from workshop.heads.head import Head, MouthShape, draw
-from workshop.heads.motion import motion
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 ONE = Spread(workers=1, readers=2)

@@ -14,7 +14,7 @@ from avcore.plain_text import several
 from avcore.runs import journal
 from avcore.runs.journal import write_rows
 from avdata.manifest import Entry, Manifest
-from netflips.bulk.records import Made, Rejected
+from netflips.bulk.records import MadeFile, Rejected
 from netflips.bulk.settings import ShardLayout
 from netflips.bulk.store import ResultStore, ShardWork, open_store
 from tests.damage import DAMAGES, damaged
@@ -41,8 +41,8 @@ def opened(out: Path, overwrite: bool = False, **changes: str) -> Iterator[Resul
         yield store
 
 
-def made(name: str) -> Made:
-    return Made(name, {"id": name, "units": [1, 2]}, 1.0)
+def made(name: str) -> MadeFile:
+    return MadeFile(name, {"id": name, "units": [1, 2]}, 1.0)
 
 
 def left(work: list[ShardWork]) -> dict[int, list[str]]:
@@ -290,7 +290,7 @@ def test_files_beside_the_rows_are_missed(inputs: Manifest, out: Path, caplog: p
                     for path in (out / "units" / f"{row['id']}.unit", out / row["features"], out / row["lips"]):
                         path.parent.mkdir(exist_ok=True)
                         path.write_text("1 2")
-                store.add(shard.number, [Made(row["id"], row, 1.0) for row in rows])
+                store.add(shard.number, [MadeFile(row["id"], row, 1.0) for row in rows])
                 store.close(shard.number)
             return sorted(name for shard in work for name in shard.pending)
 

@@ -29,7 +29,7 @@ from netflips.dub.judgement import judge_utterance
 from netflips.models import load_models
 from netflips.options import DubOptions, RecordingOptions, RunOptions
 from netflips.pipeline import dub
-from netflips.recording.say import Translated
+from netflips.recording.translation import Translated
 from netflips.report import report_from
 from unit2av import inference_unit2a
 from unit2unit import inference as unit2unit_inference

@@ -12,7 +12,7 @@ from avcore.speech.audio import resample
 from avcore.statistics import bootstrap
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
-from avdata.prepare.espeak import EspeakVoice, say
+from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.evaluate.metric import DUBS, SPEECH, all_metrics, measured
 from netflips.evaluate.noise import WHITE, at_snr, noise_of_kind
 from tests.avcore.made_speech import babble
@@ -51,7 +51,7 @@ class Spoken(MadeClip):
 @cache
 def clip(number: int) -> Spoken:
     text = TEXTS[number % len(TEXTS)]
-    said = say(text, EspeakVoice("ko", 150 + 5 * number, 35 + 4 * number))
+    said = espeak_speech(text, EspeakVoice("ko", 150 + 5 * number, 35 + 4 * number))
     once = resample(said.samples, said.rate, SAMPLE_RATE)
     samples = np.concatenate([once, PAUSE, once]).astype(np.float32)
     times = (np.arange(len(samples) * FRAME_RATE // SAMPLE_RATE) + 0.5) / FRAME_RATE

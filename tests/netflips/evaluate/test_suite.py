@@ -132,7 +132,7 @@ def test_a_stopped_run_goes_on_and_a_changed_file_is_measured_again(tmp_path: Pa
     (out / "records.jsonl").write_text("".join(line for line in lines if '"t2"' not in line) + lines[0][: len(lines[0]) // 2])
     assert main(words) == 0
     assert heard < by_pitch.heard < 2 * heard
-    assert {place[0] for place in records.read(out)} == {"t0", "t1", "t2", "t3"}
+    assert {place[0] for place in records.read_records(out)} == {"t0", "t1", "t2", "t3"}
     write_speech(tmp_path / "3_ko.wav", tone(HZ[0]))
     assert main(words) == 0
     assert figures_of(out)["wer", "dub"]["value"] == pytest.approx(0.25)
@@ -158,7 +158,7 @@ def test_speech_in_more_noise_is_understood_less_and_truth_is_the_ceiling(tmp_pa
     out = tmp_path / "figures"
     words = ["speech", str(tmp_path / "cases.jsonl"), "--out-dir", str(out), "--measures", "stoi,unit_error_rate", "--cpu"]
     assert main([*words, "--worst", "1"]) == 0
-    found = {place[0]: one.figures["estoi"] for place, one in records.read(out).items() if place[1:] == ("dub", "stoi")}
+    found = {place[0]: one.figures["estoi"] for place, one in records.read_records(out).items() if place[1:] == ("dub", "stoi")}
     assert found["n0"] > found["n1"] > found["n2"]
     assert figures_of(out)["estoi", "reference"]["value"] == pytest.approx(1.0, abs=1e-3)
     assert figures_of(out)["estoi", "shuffled"]["value"] < figures_of(out)["estoi", "dub"]["value"]

@@ -15,7 +15,7 @@ from netflips.evaluate.metric import all_kinds
 from netflips.evaluate.records import Record
 from netflips.evaluate.results import Told, page
 from netflips.evaluate.suite_rows import Cell, Row, as_json, rows_of
-from netflips.evaluate.worst import Shown, WorstClip, worst_clips
+from netflips.evaluate.worst import ShownCase, WorstClip, worst_clips
 
 IDS = [f"c{number}" for number in range(8)]
 KINDS = all_kinds()
@@ -131,7 +131,7 @@ def test_the_page_needs_nothing_beside_it_and_believes_no_text(rows: list[Row]) 
         evil,
         "a.mp4",
         [evil],
-        [Shown("unit sync", "0.1", "0.5", 0.9)],
+        [ShownCase("unit sync", "0.1", "0.5", 0.9)],
         {"dub": ["data:image/jpeg;base64,AA"]},
         {"dub": "data:audio/flac;base64,AA"},
         {"wanted": evil, "heard": "", "recognizer": evil},

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from netflips.cli import main
-from netflips.evaluate.unit_scores import Pair, as_characters, match, read_side, rows, score, table
+from netflips.evaluate.unit_scores import Pair, as_characters, match, read_side, score, score_rows, score_table
 from tests.unit2unit.tiny import write_tiny
 from unit2unit.inference import main as translate
 
@@ -37,13 +37,13 @@ def test_repeats_are_merged_and_units_are_whole_tokens() -> None:
 
 def test_corpus_figures_are_not_means_of_utterances() -> None:
     pairs = [_pair([1], [1], "a"), _pair([9, 9, 8, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9], "b")]
-    each = [row["unit_error_rate"] for row in rows(pairs)]
+    each = [row["unit_error_rate"] for row in score_rows(pairs)]
     assert each == [0.0, pytest.approx(8 / 9, abs=1e-4)]
     assert score(pairs).unit_error_rate == pytest.approx(8 / 10)
 
 
 def test_the_table_is_one_whole_table() -> None:
-    lines = table(score([_pair([1, 2], [1, 3])])).splitlines()
+    lines = score_table(score([_pair([1, 2], [1, 3])])).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["utterances", "exact", "unit error rate", "BLEU", "chrF"]
     assert "tok:none" in lines[5]

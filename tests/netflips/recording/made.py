@@ -11,10 +11,10 @@ import numpy as np
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.motion import motion
 from tests.avcore.made_speech import talk
-from workshop.heads.camera import Pose
-from workshop.heads.head import Head, MouthShape, draw
-from workshop.heads.motion import motion
 
 SIZE = (120, 160)
 """Height and width."""

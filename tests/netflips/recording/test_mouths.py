@@ -14,7 +14,7 @@ from netflips.options import DubOptions
 from netflips.pipeline import dub
 from netflips.report import DubReport
 from tests.netflips.recording.made import Decoded, decode
-from unit2av.lipsync.backend import MouthChoice
+from unit2av.lipsync.backend import LipSyncChoice
 from unit2av.lipsync.mesh.table import MouthTable
 
 Chosen = Callable[[str], DubOptions]
@@ -32,8 +32,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chosen(settings: DubOptions, table: Path, parity_dir: Path) -> Chosen:
     """Options with a mouth and its file, work kept in the folder that all of them share."""
     choices = {
-        "mesh": MouthChoice(values={"mouth_table": table}),
-        "wav2lip": MouthChoice(values={"wav2lip_path": parity_dir / "wav2lip_tiny.pth"}),
+        "mesh": LipSyncChoice(values={"mouth_table": table}),
+        "wav2lip": LipSyncChoice(values={"wav2lip_path": parity_dir / "wav2lip_tiny.pth"}),
     }
     return lambda name: replace(settings, mouth=choices[name])
 
@@ -104,9 +104,9 @@ def test_a_mouth_that_cannot_be_is_refused_before_any_work(
     recording: Path, models: Models, settings: DubOptions, tmp_path: Path
 ) -> None:
     for choice, error, told in (
-        (MouthChoice("mesh"), UsageError, "needs a table"),
-        (MouthChoice("wav2lip"), UsageError, "needs its checkpoint"),
-        (MouthChoice("mesh", {"mouth_table": tmp_path / "none.npz"}), InputError, "none.npz"),
+        (LipSyncChoice("mesh"), UsageError, "needs a table"),
+        (LipSyncChoice("wav2lip"), UsageError, "needs its checkpoint"),
+        (LipSyncChoice("mesh", {"mouth_table": tmp_path / "none.npz"}), InputError, "none.npz"),
     ):
         with pytest.raises(error, match=told):
             dub(recording, tmp_path / "x.mp4", models, replace(settings, mouth=choice))

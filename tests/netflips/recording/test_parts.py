@@ -13,18 +13,18 @@ from avcore.arrays import Pixels
 from avcore.media.stored import Part
 from avcore.units import Units
 from netflips.dub.timing import Pace
-from netflips.dub.utterances import Utterance
-from netflips.recording.draw import FacePath, follow, paste_lower_face
+from netflips.dub.utterances import TimedUtterance
+from netflips.recording.compositing import FacePath, follow, paste_lower_face
 from netflips.recording.faces import FaceTable
+from netflips.recording.muxing import Line, Mixer, SoundReader, output_blocks
 from netflips.recording.pictures import PlacedTalk, piece_borders
 from netflips.recording.plan import OutputClock, Watch, place
-from netflips.recording.say import silent_frames
-from netflips.recording.see import Scenes
-from netflips.recording.sound import Line, Mixer, SoundReader, output_blocks
-from unit2av.lipsync.mesh.mouth import MeshMouth
+from netflips.recording.tracking import Scenes
+from netflips.recording.translation import silent_frames
+from unit2av.lipsync.lip_sync import Said, Scene
+from unit2av.lipsync.mesh.lip_sync import MeshLipSync
 from unit2av.lipsync.mesh.table import MouthTable
-from unit2av.lipsync.mouth import Said, Scene
-from unit2av.lipsync.units.mouth import UnitMouth
+from unit2av.lipsync.units.lip_sync import UnitLipSync
 from unit2av.rendering import Reason, Shown, drawn
 
 BOX = np.array([20, 10, 80, 90], np.float32)
@@ -111,12 +111,12 @@ def test_the_mouth_rests_in_silence_without_quivering() -> None:
     silent = np.zeros(50, bool)
     silent[20:30] = True
     renderer: Any = _Renderer()
-    codes = UnitMouth(renderer).codes(Said(said, quiet=silent, rest=5))[:, 0].tolist()
+    codes = UnitLipSync(renderer).codes(Said(said, quiet=silent, rest=5))[:, 0].tolist()
     assert codes[:20] == list(range(10, 30))
     assert codes[20:30] == [5] * 10
     assert codes[30:50] == list(range(40, 60))
     assert codes[50:] == [5]  # it holds on
-    assert UnitMouth(renderer).codes(Said(said, quiet=silent))[50:, 0].tolist() == [59]
+    assert UnitLipSync(renderer).codes(Said(said, quiet=silent))[50:, 0].tolist() == [59]
 
 
 def test_only_lasting_silence_is_rest() -> None:
@@ -130,7 +130,7 @@ def test_only_lasting_silence_is_rest() -> None:
 
 def _talk(path: FacePath, seconds: float = 3.0, begin: Fraction = Fraction(1)) -> PlacedTalk:
     natural = Units(np.arange(100, 150), np.full(50, round(seconds)), "ko", is_merged=True)
-    placed = place(Utterance(1, 1.0, 1.0 + seconds), natural, Fraction(0), Fraction(25), Pace())
+    placed = place(TimedUtterance(1, 1.0, 1.0 + seconds), natural, Fraction(0), Fraction(25), Pace())
     codes = torch.full((200, 1), 200.0)
     return PlacedTalk(1, begin, codes, placed, path)
 
@@ -161,7 +161,7 @@ def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -
     pictures = _pictures(150)
     renderer: Any = _Renderer()
     inside = range(25, 100)
-    mouth = UnitMouth(renderer, paste_lower_face)
+    mouth = UnitLipSync(renderer, paste_lower_face)
     shown = list(drawn(mouth, _scheduled(talk, pictures, inside)))
     assert [one.time for one in shown] == [one.time for one in pictures]
     for k, (one, picture) in enumerate(zip(shown, pictures, strict=True)):
@@ -181,7 +181,7 @@ def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -
 def test_a_picture_without_a_face_is_passed_on_with_the_reason() -> None:
     talk = _talk(_path(count=150, there=np.zeros(150, bool)))
     renderer: Any = SimpleNamespace(draw=None)
-    (shown,) = drawn(UnitMouth(renderer), _scheduled(talk, _pictures(50)[40:41], range(50)))
+    (shown,) = drawn(UnitLipSync(renderer), _scheduled(talk, _pictures(50)[40:41], range(50)))
     assert shown.face.reason == Reason.NO_FACE
 
 
@@ -228,7 +228,7 @@ def test_a_mouth_that_looks_ahead_meets_each_face_of_each_shot_anew() -> None:
 
 def test_a_mesh_closes_in_silence_and_stays_closed() -> None:
     table = MouthTable(np.zeros((5, 100, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None])
-    mouth, silent = MeshMouth(table), np.zeros(50, bool)
+    mouth, silent = MeshLipSync(table), np.zeros(50, bool)
     silent[20:30] = True
     opening = mouth.codes(Said(Units(np.arange(10, 60), np.full(50, 2), "ko", is_merged=True), quiet=silent))[:, 0]
     mouth.close()

@@ -213,7 +213,7 @@ def test_one_setting_redoes_only_what_depends_on_it(
     assert _made(dub(recording, out, models, _change(settings, pace=Pace(0.9, 1.1)))) <= {"speech", "pictures"}
 
 
-@pytest.mark.parametrize(("module", "stage"), [("say", "speech"), ("pictures", "pictures")])
+@pytest.mark.parametrize(("module", "stage"), [("translation", "speech"), ("pictures", "pictures")])
 def test_what_an_older_renderer_made_is_not_believed(
     module: str,
     stage: str,

@@ -14,10 +14,10 @@ from avcore.faces.cuts import with_shots
 from avcore.media import Picture, PictureSource, read_pictures
 from avcore.progress import silent
 from avcore.runs.cache import WorkFolder
-from netflips.recording import see as seeing
-from netflips.recording.job import Job
+from netflips.recording import tracking as seeing
+from netflips.recording.job import DubJob
 from netflips.recording.plan import Watch
-from netflips.recording.see import Scenes, look, see
+from netflips.recording.tracking import Scenes, look, track_faces
 from tests.netflips.recording.made import plain_pictures, uneven_times, write_recording
 
 CUTS = [1.3, 2.0, 3.98, 4.02, 6.5, 7.99]
@@ -41,7 +41,7 @@ class Seeing:
         self.shown: list[list[tuple[int, int]]] = []
         self.num_decodings = 0
         unused: Any = None
-        self.job = Job(
+        self.job = DubJob(
             PictureSource(recording), work / "x.mp4", "digest", unused, unused, WorkFolder(work), silent, unused, unused, unused
         )
 
@@ -78,7 +78,7 @@ def test_cuts_are_those_of_each_stretch_alone_however_often_it_was_stopped(
     recording: Path, watching: Callable[[], Seeing], tmp_path: Path
 ) -> None:
     first = watching()
-    cuts = see(first.job, None, nothing).cuts
+    cuts = track_faces(first.job, None, nothing).cuts
     assert first.num_decodings == 1
     assert cuts == pytest.approx(CUTS, abs=0.09)
     alone = []
@@ -93,20 +93,20 @@ def test_cuts_are_those_of_each_stretch_alone_however_often_it_was_stopped(
         for number in lost:
             kept[number].unlink()
         again = watching()
-        assert see(again.job, None, nothing).cuts == cuts
+        assert track_faces(again.job, None, nothing).cuts == cuts
         assert again.job.work.made["scenes"] == len(lost)
 
 
 def test_faces_are_looked_for_on_the_way(watching: Callable[[], Seeing]) -> None:
     watches = [Watch(10, 20, 40), Watch(39, 30, 80), Watch(200, 10, 225)]
     once = watching()
-    scenes = see(once.job, None, lambda _: watches)
+    scenes = track_faces(once.job, None, lambda _: watches)
     faces = look(once.job, None, scenes, watches)
     assert once.num_decodings == 1
     assert once.shown == [once.expected(watch, scenes) for watch in watches]
     assert [one.watch for one in faces] == watches
     again = watching()
-    look(again.job, None, see(again.job, None, lambda _: watches), watches)
+    look(again.job, None, track_faces(again.job, None, lambda _: watches), watches)
     assert (again.num_decodings, again.shown) == (0, [])
 
 
@@ -114,7 +114,7 @@ def test_a_cut_that_ends_an_utterance_in_a_pause_does_so_before_its_pictures_are
     """The utterance that begins behind the pause begins with the cut; the one before ends a tenth of a second earlier."""
     whole, parts = [Watch(10, 90, 100)], [Watch(10, 35, 47), Watch(50, 50, 100)]
     once = watching()
-    scenes = see(once.job, None, lambda known: parts if any(abs(cut - 2) < 0.1 for cut in known.cuts) else whole)
+    scenes = track_faces(once.job, None, lambda known: parts if any(abs(cut - 2) < 0.1 for cut in known.cuts) else whole)
     look(once.job, None, scenes, parts)
     assert once.num_decodings == 1
     assert once.shown == [once.expected(watch, scenes) for watch in parts]
@@ -123,7 +123,7 @@ def test_a_cut_that_ends_an_utterance_in_a_pause_does_so_before_its_pictures_are
 def test_what_was_guessed_wrong_is_looked_at_again(watching: Callable[[], Seeing]) -> None:
     whole, parts = [Watch(10, 90, 100)], [Watch(5, 30, 40), Watch(45, 40, 100)]
     once = watching()
-    scenes = see(once.job, None, lambda known: parts if any(abs(cut - 2) < 0.1 for cut in known.cuts) else whole)
+    scenes = track_faces(once.job, None, lambda known: parts if any(abs(cut - 2) < 0.1 for cut in known.cuts) else whole)
     look(once.job, None, scenes, parts)
     assert once.num_decodings == 3
     assert once.shown[1:] == [once.expected(watch, scenes) for watch in parts]

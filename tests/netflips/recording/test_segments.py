@@ -6,9 +6,9 @@ import pytest
 
 from avcore.errors import InputError, UsageError
 from netflips.dub.segments import read_segments, write_segments
-from netflips.dub.utterances import Utterance
+from netflips.dub.utterances import TimedUtterance
 
-TIMES = [Utterance(1, 0.5, 2.25), Utterance(2, 2.25, 9.999), Utterance(3, 3725.001, 3727.0)]
+TIMES = [TimedUtterance(1, 0.5, 2.25), TimedUtterance(2, 2.25, 9.999), TimedUtterance(3, 3725.001, 3727.0)]
 
 
 @pytest.mark.parametrize("suffix", [".json", ".srt", ".SRT"])
@@ -25,9 +25,9 @@ def test_srt_is_as_editors_know_it(tmp_path: Path) -> None:
 
 def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.srt").write_text("\ufeff7\r\n0:00:01.5 --> 0:00:02,75 X1:10\r\nHello\r\n\r\n", encoding="utf-8")
-    assert read_segments(tmp_path / "a.srt", 10) == [Utterance(1, 1.5, 2.75)]
+    assert read_segments(tmp_path / "a.srt", 10) == [TimedUtterance(1, 1.5, 2.75)]
     (tmp_path / "b.json").write_text('[[1, 2.5], {"start_s": 3, "end_s": 4, "speaker": "A"}]')
-    assert read_segments(tmp_path / "b.json", 10) == [Utterance(1, 1.0, 2.5), Utterance(2, 3.0, 4.0)]
+    assert read_segments(tmp_path / "b.json", 10) == [TimedUtterance(1, 1.0, 2.5), TimedUtterance(2, 3.0, 4.0)]
 
 
 @pytest.mark.parametrize(

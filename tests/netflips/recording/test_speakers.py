@@ -10,12 +10,12 @@ import pytest
 
 from avcore.errors import InputError, NoSpeechError
 from netflips.dub.speaker_map import read_speaker_map
-from netflips.dub.utterances import Utterance
+from netflips.dub.utterances import TimedUtterance
+from netflips.recording.diarization import HeardSpeaker, Turn, recognise, who_speaks
 from netflips.recording.faces import Face, Faces, FaceTable
-from netflips.recording.hear import group_voices, mean_voice, require_voice
 from netflips.recording.plan import Watch
-from netflips.recording.see import Scenes
-from netflips.recording.who import Said, Turn, recognise, who_speaks
+from netflips.recording.tracking import Scenes
+from netflips.recording.voice_activity import group_voices, mean_voice, require_voice
 
 OWN = 100
 """Pictures of an utterance in these tests: 4 seconds, begun every 10."""
@@ -47,13 +47,13 @@ def by_number(scenes: Sequence[Faces], cuts: Sequence[float] = ()) -> dict[int, 
     }
 
 
-def utterances(count: int, seconds: float = 4.0) -> list[Utterance]:
-    return [Utterance(number, 10.0 * (number - 1), 10.0 * (number - 1) + seconds) for number in range(1, count + 1)]
+def utterances(count: int, seconds: float = 4.0) -> list[TimedUtterance]:
+    return [TimedUtterance(number, 10.0 * (number - 1), 10.0 * (number - 1) + seconds) for number in range(1, count + 1)]
 
 
 def decide(scenes: Sequence[Faces], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()) -> list[Turn]:
     faces = by_number(scenes, cuts)
-    said = [Said(one, voice, one.number in told) for one, voice in zip(utterances(len(scenes)), voices, strict=True)]
+    said = [HeardSpeaker(one, voice, one.number in told) for one, voice in zip(utterances(len(scenes)), voices, strict=True)]
     return who_speaks(said, faces, recognise(faces))
 
 
@@ -158,7 +158,7 @@ def _voice(angle: float) -> np.ndarray:
 
 
 def test_voices_are_grouped_and_short_ones_join_the_nearest() -> None:
-    said = [*utterances(4), Utterance(5, 50.0, 51.0), Utterance(6, 60.0, 60.2)]
+    said = [*utterances(4), TimedUtterance(5, 50.0, 51.0), TimedUtterance(6, 60.0, 60.2)]
     voices = [_voice(0.0), _voice(1.2), _voice(0.2), _voice(1.3), _voice(0.8), None]
     assert group_voices(voices, said) == [1, 2, 1, 2, 2, None]
     assert group_voices([None, None], utterances(2)) == [None, None]
@@ -166,7 +166,7 @@ def test_voices_are_grouped_and_short_ones_join_the_nearest() -> None:
 
 
 def test_a_voice_is_the_mean_of_what_its_person_says_by_length() -> None:
-    mean = mean_voice([_voice(0.0), _voice(1.0), None], [Utterance(1, 0, 3), Utterance(2, 4, 5), Utterance(3, 6, 7)])
+    mean = mean_voice([_voice(0.0), _voice(1.0), None], [TimedUtterance(1, 0, 3), TimedUtterance(2, 4, 5), TimedUtterance(3, 6, 7)])
     assert mean is not None
     assert np.linalg.norm(mean) == pytest.approx(1)
     assert 0 < np.arctan2(mean[1], mean[0]) < 0.5

@@ -18,11 +18,11 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from netflips.dub.given_speech import GivenSpeech
 from netflips.dub.recording_flags import RecordingFlags
-from netflips.dub.utterances import Utterance
+from netflips.dub.utterances import TimedUtterance
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
-from netflips.recording.spoken import match_pauses, numbered_files, sounding
+from netflips.recording.given_speech import match_pauses, numbered_files, sounding
 from netflips.report import DubReport
 from tests.avcore.made_speech import babble
 from tests.netflips.recording.made import RATE, decode
@@ -217,7 +217,7 @@ def test_a_track_along_the_recording_is_cut_at_its_pauses(recording: Path, speak
     ],
 )
 def test_stretches_go_to_the_utterances_that_they_belong_to(stretches: Any, places: Any) -> None:
-    utterances = [Utterance(1, 1, 3), Utterance(2, 5, 7), Utterance(3, 9, 10)]
+    utterances = [TimedUtterance(1, 1, 3), TimedUtterance(2, 5, 7), TimedUtterance(3, 9, 10)]
     found, unsaid = match_pauses(stretches, utterances)
     assert found == places
     assert unsaid == [one for one in stretches if one[0] >= 60]

@@ -26,7 +26,7 @@ from tests.netflips.recording.made import CUT_S, decode
 from tests.netflips.subtitles.test_drawing import latin_font
 from tests.netflips.test_say import write_random_speller
 from tests.unit2text.tiny import write_reader
-from unit2text.training.corpus import Corpus
+from unit2text.training.corpus import ReaderCorpus
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A reader with random weights of both languages: what it finds means nothing."""
     texts = {"en": "the end of it", "ko": "그 끝이요"}
     said = tuple(SpokenText(name, text, name, Units.from_frames([1])) for name, text in texts.items())
-    return write_reader(tmp_path_factory.mktemp("reader") / "reader.safetensors", Corpus(said, said, "", 1000))
+    return write_reader(tmp_path_factory.mktemp("reader") / "reader.safetensors", ReaderCorpus(said, said, "", 1000))
 
 
 def with_reader(models: Models, reader: Path) -> Models:
@@ -206,7 +206,7 @@ def test_what_cannot_be_is_found_out_before_anything_is_dubbed(
 
 def test_a_reader_of_other_units_or_languages_is_refused_before_any_work(models: Models, tmp_path: Path) -> None:
     said = (SpokenText("en", "the end of it", "en", Units.from_frames([1])),)
-    english = write_reader(tmp_path / "english.safetensors", Corpus(said, said, "sha256:another", 1000))
+    english = write_reader(tmp_path / "english.safetensors", ReaderCorpus(said, said, "sha256:another", 1000))
     extractor: Any = SimpleNamespace(vocabulary="sha256:one")
     with pytest.raises(VocabularyError, match="text reader"):
         reader_of(replace(with_reader(models, english), extractor=extractor), DubOptions())

@@ -8,7 +8,7 @@ import pytest
 from avcore.errors import UsageError
 from avcore.units import Units
 from netflips.dub.timing import Pace, fit_durations, scale_durations
-from netflips.dub.utterances import Utterance
+from netflips.dub.utterances import TimedUtterance
 from netflips.recording.plan import OutputClock, place, room_after
 
 
@@ -73,14 +73,14 @@ def test_bounds_that_cannot_be_are_refused(bounds: tuple[float, float]) -> None:
 
 
 def test_rooms_end_before_the_next_utterance_and_the_end() -> None:
-    utterances = [Utterance(1, 1.0, 4.0), Utterance(2, 4.1, 5.0), Utterance(3, 30.0, 38.0)]
+    utterances = [TimedUtterance(1, 1.0, 4.0), TimedUtterance(2, 4.1, 5.0), TimedUtterance(3, 30.0, 38.0)]
     assert room_after(utterances, Fraction(40)) == [Fraction("0.05"), Fraction(2), Fraction(2)]
     assert room_after(utterances, Fraction(38)) == [Fraction("0.05"), Fraction(2), Fraction(0)]
 
 
 def test_a_held_picture_lasts_whole_pictures_and_moves_what_follows() -> None:
     rate = Fraction(30000, 1001)
-    first = Utterance(1, 1.0, 2.0)
+    first = TimedUtterance(1, 1.0, 2.0)
     natural = Units(np.arange(10), np.full(10, 10), "ko", is_merged=True)
     placed = place(first, natural, Fraction(1, 5), rate, Pace(may_hold=True))
     assert placed.fit.held == 20

@@ -7,11 +7,11 @@ import pytest
 
 from avcore.errors import UsageError
 from avcore.speech.regions import listen
-from netflips.dub.utterances import Span, Utterance, UtteranceLength, cut_utterances
+from netflips.dub.utterances import Span, TimedUtterance, UtteranceLength, cut_utterances
 from tests.avcore.made_speech import talk
 
 
-def _spans(utterances: list[Utterance]) -> list[Span]:
+def _spans(utterances: list[TimedUtterance]) -> list[Span]:
     return [(one.start_s, one.end_s) for one in utterances]
 
 

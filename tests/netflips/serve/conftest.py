@@ -10,9 +10,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from netflips.serve.app import build_app
-from netflips.serve.desk import Desk
-from netflips.serve.hand import Hand
+from netflips.serve.service import Service
 from netflips.serve.settings import Settings
+from netflips.serve.worker_process import WorkerProcess
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIP = ROOT / "demo" / "clip.mp4"
@@ -23,7 +23,7 @@ LOCAL = "http://localhost"
 def app_of(folder: Path, **changes: Any) -> Any:
     """The application with a stand-in for the worker. The bundle has no speller: that it has one is pretended."""
     settings = Settings(folder, **{"models": {"--text2unit-path": "/speller"}, "reserve_bytes": 0} | changes)
-    return build_app(settings, Desk(settings, Hand(FAKE_WORKER)))
+    return build_app(settings, Service(settings, WorkerProcess(FAKE_WORKER)))
 
 
 @pytest.fixture

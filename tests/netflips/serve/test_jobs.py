@@ -15,11 +15,11 @@ from netflips.dub.command import build_parser
 from netflips.dub.options import DubCommand
 from netflips.script.files import write_script
 from netflips.script.types import Script, TimeSpan, Utterance, WrittenText
-from netflips.serve.hand import Hand
 from netflips.serve.jobs import Job, JobFolders
 from netflips.serve.limits import Space
 from netflips.serve.queue import Queue
 from netflips.serve.settings import Settings
+from netflips.serve.worker_process import WorkerProcess
 from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, dubbed, over, say, until, upload
 
 
@@ -36,7 +36,7 @@ def test_a_text_is_said(client: TestClient) -> None:
 def test_an_end_that_comes_while_news_are_told_is_told_too(tmp_path: Path) -> None:
     job = Job("0" * 32, visitor="", kind="say", title="", words=[], values={})
     settings = Settings(tmp_path)
-    queue = Queue(JobFolders(tmp_path), Hand(), settings, Space(settings))
+    queue = Queue(JobFolders(tmp_path), WorkerProcess(), settings, Space(settings))
 
     async def told() -> list[str]:
         states = []

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from avcore.errors import InputError, UsageError
 from netflips.serve.app import _type_of
 from netflips.serve.command import build_parser, serve_settings
-from netflips.serve.desk import Desk
 from netflips.serve.said import told
+from netflips.serve.service import Service
 from netflips.serve.settings import parse_seconds, parse_size
 from netflips.serve.uploads import clean_name
 from tests.netflips.serve.browser import served
@@ -207,7 +207,7 @@ def test_whatever_goes_wrong_is_one_line(client: TestClient, monkeypatch: pytest
     def wrong(*_: object) -> None:
         raise RuntimeError("of a kind that nobody thought of")
 
-    monkeypatch.setattr(Desk, "about", wrong)
+    monkeypatch.setattr(Service, "about", wrong)
     answer = client.get("/about")
     assert (answer.status_code, answer.json()) == (500, told("the server could not do it"))
 

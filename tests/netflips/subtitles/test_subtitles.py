@@ -9,7 +9,7 @@ import pytest
 from avcore.answers import Transcript, Word, of_words
 from avcore.runs.cache import WorkFolder
 from avcore.units import Units
-from netflips.listening import Heard
+from netflips.recognition import Recognised
 from netflips.subtitles.beside import Subtitling, write_beside
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
 from netflips.subtitles.dubbed import Side, SpokenUnits, Texts, as_said, side_as_text
@@ -153,7 +153,7 @@ def test_two_utterances_share_no_subtitle() -> None:
 
 def test_two_utterances_of_a_transcript_share_no_subtitle() -> None:
     said = tuple(of_words([Word(text, start, start + 0.4, 1.0)], "en") for text, start in (("yes", 0.5), ("no", 1.0)))
-    heard = Heard(Path("talk.wav"), 3.0, ((0.5, 0.9), (1.0, 1.4)), said, ())
+    heard = Recognised(Path("talk.wav"), 3.0, ((0.5, 0.9), (1.0, 1.4)), said, ())
     assert [cue.lines for cue in heard.cues()] == [("yes",), ("no",)]
 
 

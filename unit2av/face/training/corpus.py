@@ -34,7 +34,7 @@ class LipClip:
         return units_to_frames(self.units.num_steps)
 
     def fits(self, num_pictures: int) -> bool:
-        """Whether a number of pictures at 25 fps is about as long as the units."""
+        """Return whether a number of pictures at 25 fps is about as long as the units."""
         return abs(frames_to_units(num_pictures) - self.units.num_steps) <= self.max_mismatch_units
 
 
@@ -113,7 +113,7 @@ class _Problems:
         self.misfits: list[str] = []
 
     def accept(self, clip: LipClip, entry: Entry, min_frames: int) -> bool:
-        """Whether the lengths of a clip are right, as far as its line tells them."""
+        """Return whether the lengths of a clip are right, as far as its line tells them."""
         frames = min(clip.num_frames, entry.frames or clip.num_frames)
         if frames < min_frames:
             self.too_short.append(f"{clip.id} ({frames})")
@@ -154,5 +154,5 @@ def _hold_out(clips: Sequence[LipClip], config: LipDataConfig, seed: int) -> tup
 
 
 def cache_folder(config: LipDataConfig, run_dir: str) -> str:
-    """Where a run keeps its face crops."""
+    """Return where a run keeps its face crops."""
     return config.cache or str(Path(run_dir) / "crops")

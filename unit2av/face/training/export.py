@@ -43,7 +43,7 @@ def export_face(
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     return renderer_parser("export_unit2v", "a trained face renderer", "a renderer checkpoint whose voices are kept")
 
 

@@ -76,7 +76,7 @@ class _Windows(Generic[Example]):
         return len(self._owners)
 
     def name(self, index: int) -> str:
-        """The clip that an item comes from."""
+        """Return the clip that an item comes from."""
         return str(self._clips[self._owners[index]].id)
 
     def lengths(self) -> list[int]:
@@ -84,7 +84,7 @@ class _Windows(Generic[Example]):
         return [1] * len(self)
 
     def load(self, key: Key) -> Example:
-        """A random window; raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
+        """Return a random window; raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
         clip = self._clips[self._owners[key[1]]]
         faces = self._cache.faces(clip.footage)
         if not clip.fits(len(faces.pictures)):
@@ -201,13 +201,14 @@ class SyncWindows(_Windows[SyncExample]):
 
 
 def stack(items: Sequence[Any]) -> dict[str, Tensor]:
-    """A batch of examples, which are named tuples of arrays: each part stacked, by its name, such as units int64 [batch, 20]."""
+    """Return a batch of examples, which are named tuples of arrays: each part stacked, by its name, such as units int64 [batch,
+    20]."""
     parts = zip(*items, strict=True)
     return {name: torch.from_numpy(np.stack(values)) for name, values in zip(items[0]._fields, parts, strict=True)}
 
 
 def _units_of(clip: LipClip, start: int, num_frames: int) -> Ids:
-    """The units said during `num_frames` pictures from picture `start` on: int64 [2 * num_frames]."""
+    """Return the units said during `num_frames` pictures from picture `start` on: int64 [2 * num_frames]."""
     return clip.units.frames()[frames_to_units(start) : frames_to_units(start + num_frames)]
 
 
@@ -234,7 +235,7 @@ def _likest(pictures: Pictures, wanted: Ids, choices: Ids) -> Ids:
 
 
 def _average(faces: ClipFaces) -> Pictures:
-    """The mean of up to 50 pictures with a face, spread over the clip: uint8 [96, 96, 3]."""
+    """Return the mean of up to 50 pictures with a face, spread over the clip: uint8 [96, 96, 3]."""
     seen = np.flatnonzero(faces.is_seen)
     chosen = seen[np.linspace(0, len(seen) - 1, min(len(seen), _AVERAGED)).round().astype(int)]
     return np.asarray(faces.pictures[chosen].mean(axis=0).round(), dtype=np.uint8)

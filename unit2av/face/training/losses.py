@@ -59,7 +59,7 @@ class LipLosses(SyncSwitch):
         return weighted_l1(drawn, truth, self.weights * moved_weights(truth, reference, self.config.moved_weight))
 
     def sync_logits(self, drawn: Tensor, units: Tensor, shown: Tensor) -> Tensor:
-        """The expert's judgement of drawn windows.
+        """Return the expert's judgement of drawn windows.
 
         drawn: float [batch * P, 3, 96, 96], BGR, window by window; units: int64 [batch, 20]; shown: int64 [batch, P], which
         of a window's pictures, one after another. Returns logits [n]. There must be an expert.
@@ -158,7 +158,7 @@ class LipDiscriminator(nn.Module):
 
 
 def lower_half(faces: Tensor) -> Tensor:
-    """The lower half of faces, [..., 96, 96] to [..., 48, 96]."""
+    """Return the lower half of faces, [..., 96, 96] to [..., 48, 96]."""
     return faces[..., FACE_SIZE // 2 :, :]
 
 

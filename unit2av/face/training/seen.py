@@ -72,7 +72,7 @@ class LipReader:
         return unit_sync(said, self._judge.extract(lips=lips).frames(), None if bound is None else bound.silence)
 
     def _draw(self, clip: LipClip, face: FaceModel) -> Pictures:
-        """All pictures of whole windows: uint8 [T, 96, 96, 3] RGB."""
+        """Return all pictures of whole windows: uint8 [T, 96, 96, 3] RGB."""
         device, whole = next(iter(face.parameters())).device, _whole(clip)
         pictures = torch.from_numpy(np.array(self._cache.faces(clip.footage).pictures[:whole]))
         references = pictures.roll(round(self._shift * whole), 0)

@@ -17,7 +17,7 @@ _TABLE = "unit_embed.weight"
 
 
 def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: FaceClips, seed: int) -> FaceModel:
-    """The face renderer to train.
+    """Return the face renderer to train.
 
     Raises CheckpointError for a file without a face renderer, VocabularyError for one that was trained on other units
     than the clips', UnitRangeError for a unit that its table lacks.
@@ -45,7 +45,7 @@ def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: FaceCl
 
 
 def start_sync_expert(losses: LipLossConfig, clips: FaceClips, pictures: int) -> SyncExpert | None:
-    """The frozen sync expert that the config names, None without one.
+    """Return the frozen sync expert that the config names, None without one.
 
     pictures: how many of a window are drawn in a step. Raises VocabularyError or UnitRangeError for an expert on other
     units, UsageError for one that looks at more pictures together than are drawn.

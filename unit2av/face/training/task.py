@@ -164,13 +164,13 @@ class Unit2vTask:
 
 
 def faces_of(batch: dict[str, Tensor]) -> Tensor:
-    """The renderer's input for a batch of FaceExample: float32 [batch * P, 6, 96, 96], channels last."""
+    """Return the renderer's input for a batch of FaceExample: float32 [batch * P, 6, 96, 96], channels last."""
     faces = network_input(batch["target"].flatten(0, 1), batch["reference"].flatten(0, 1))
     return faces.contiguous(memory_format=torch.channels_last)
 
 
 def pictures_of(shown: Tensor) -> Tensor:
-    """Which of all 10 * batch pictures int64 [batch, P] are: int64 [batch * P]."""
+    """Return which of all 10 * batch pictures int64 [batch, P] are: int64 [batch * P]."""
     first = WINDOW_FRAMES * torch.arange(len(shown), device=shown.device)
     return (shown + first[:, None]).flatten()
 
@@ -180,7 +180,7 @@ Measured = dict[str, list[Tensor]]
 
 
 def validation_means(shares: Sequence[Measured]) -> Metrics:
-    """The means over all windows of all processes; mouth_l1 alone, infinite, when there were none."""
+    """Return the means over all windows of all processes; mouth_l1 alone, infinite, when there were none."""
     names = dict.fromkeys(name for share in shares for name in share)
     values = {name: [one for share in shares for one in share.get(name, ())] for name in names}
     return {name: float(torch.cat(parts).mean()) for name, parts in values.items()} or {"mouth_l1": float("inf")}
@@ -231,7 +231,7 @@ class ValidationMeter:
 
 
 def comparison(batch: dict[str, Tensor], drawn: Tensor, number: int) -> NDArray[np.uint8]:
-    """One window of a batch, reference above target above drawn, picture by picture: uint8 [288, 960, 3]."""
+    """Return one window of a batch, reference above target above drawn, picture by picture: uint8 [288, 960, 3]."""
     rows = (batch["reference"][number], batch["target"][number], drawn[number])
     return np.concatenate([np.concatenate(list(row.cpu().numpy()), axis=1) for row in rows])
 
@@ -245,7 +245,7 @@ def _distance(drawn: Tensor, truth: Tensor) -> Tensor:
 
 
 def batch_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
-    """All batch norms of a model."""
+    """Return all batch norms of a model."""
     return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
 
 

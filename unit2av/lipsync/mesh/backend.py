@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.errors import CheckpointError, UsageError
-from unit2av.lipsync.backend import Backend, MouthChoice, Opening, Option
+from unit2av.lipsync.backend import Backend, LipSyncChoice, Opening, Option
 
 if TYPE_CHECKING:
-    from unit2av.lipsync.mouth import Mouth
+    from unit2av.lipsync.lip_sync import LipSync
 
 
 class MeshBackend(Backend):
@@ -23,11 +23,11 @@ class MeshBackend(Backend):
     has_patches = False
     around_s = 1.0
 
-    def is_ready(self, choice: MouthChoice, renderer: Path | None) -> bool:
-        """Whether a table was given or lies beside the renderer."""
+    def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
+        """Return whether a table was given or lies beside the renderer."""
         return table_of(choice, renderer) is not None
 
-    def require_files(self, choice: MouthChoice, renderer: Path | None) -> None:
+    def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:
         """Raise UsageError without a table."""
         from unit2av.lipsync.mesh.table import TABLE_FILE
 
@@ -35,33 +35,33 @@ class MeshBackend(Backend):
             hint = "give --mouth-table, or learn one with python -m unit2av.train_mouth"
             raise UsageError("--mouth mesh needs a table for the units", expected=f"{TABLE_FILE} beside the renderer", hint=hint)
 
-    def check(self, choice: MouthChoice, renderer: Path | None, vocabulary: str) -> None:
+    def check(self, choice: LipSyncChoice, renderer: Path | None, vocabulary: str) -> None:
         """Raise VocabularyError for a table of other units."""
         from avcore.units.vocabulary import require_same_vocabulary
         from unit2av.lipsync.mesh.table import MouthTable
 
         require_same_vocabulary(vocabulary, MouthTable.load(_require_table(choice, renderer)).vocabulary, "the mouth's table")
 
-    def key(self, choice: MouthChoice, renderer: Path | None, arithmetic: object) -> list[object]:
-        """The table's content."""
+    def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
+        """Return the table's content."""
         from avcore.runs.cache import file_digest
 
         return [file_digest(str(_require_table(choice, renderer)))]
 
     @contextmanager
-    def open(self, choice: MouthChoice, opening: Opening) -> "Iterator[Mouth]":
+    def open(self, choice: LipSyncChoice, opening: Opening) -> "Iterator[LipSync]":
         """Open it with its table."""
-        from unit2av.lipsync.mesh.mouth import MeshMouth
+        from unit2av.lipsync.mesh.lip_sync import MeshLipSync
         from unit2av.lipsync.mesh.table import MouthTable
 
-        mouth = MeshMouth(MouthTable.load(_require_table(choice, opening.renderer)))
+        mouth = MeshLipSync(MouthTable.load(_require_table(choice, opening.renderer)))
         try:
             yield mouth
         finally:
             mouth.close()
 
 
-def table_of(choice: MouthChoice, renderer: Path | None) -> Path | None:
+def table_of(choice: LipSyncChoice, renderer: Path | None) -> Path | None:
     """Return the table that was given, else the one beside the renderer; None = there is none."""
     given: Path | None = choice.values.get("mouth_table")
     return given or (None if renderer is None else find_table(renderer))
@@ -75,7 +75,7 @@ def find_table(renderer: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _require_table(choice: MouthChoice, renderer: Path | None) -> Path:
+def _require_table(choice: LipSyncChoice, renderer: Path | None) -> Path:
     table = table_of(choice, renderer)
     if table is None:
         raise CheckpointError("the mouth's table is gone", path=renderer)

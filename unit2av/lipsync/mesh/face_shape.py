@@ -1,7 +1,7 @@
 """The neutral face by mediapipe's numbering, and where lips, outline and the inside of the mouth are in it.
 
 Units: the face is 1 wide; x to the right as seen, y down, z away from the viewer. The face is nobody's (see
-`workshop.heads.make_mesh`); drawn heads are shaped from it, and movements learnt on it fit every face of that numbering.
+`recipes.demo.heads.make_mesh`); drawn heads are shaped from it, and movements learnt on it fit every face of that numbering.
 """
 
 from functools import cache
@@ -65,7 +65,7 @@ def neutral_face() -> NeutralFace:
 
 @cache
 def neutral_head() -> Points:
-    """The neutral face with the inside of its mouth: float64 [522, 3]."""
+    """Return the neutral face with the inside of its mouth: float64 [522, 3]."""
     face = neutral_face().points
     return np.concatenate([face, inside_mouth(face[INNER_UPPER[4], 1])])
 

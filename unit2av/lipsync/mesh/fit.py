@@ -60,7 +60,7 @@ def learn_table(examples: Examples, vocabulary: str) -> MouthTable:
 
 
 def _by_dominance(examples: Examples, vocabulary: str) -> MouthTable:
-    """Each unit wants something and insists on it, at each place of the window."""
+    """Return each unit wants something and insists on it, at each place of the window."""
     wanted = np.concatenate(examples.parameters)
     is_known = np.isfinite(wanted).all(axis=1)
     windows = np.concatenate([steps_around(frames) for frames in examples.frames])
@@ -91,7 +91,7 @@ def _by_unit(examples: Examples, vocabulary: str) -> MouthTable:
 
 
 def _learn_filter(pairs: Iterable[tuple[Parameters, Parameters]], mean: Parameters) -> Weights:
-    """The filter over neighbouring pictures that takes what was said [n, 3] nearest to what is wanted: float32 [7, 3, 3]."""
+    """Return the filter over neighbouring pictures that takes what was said [n, 3] nearest to what is wanted: float32 [7, 3, 3]."""
     taps = 2 * _FILTER_CONTEXT + 1
     left, right = np.eye(3 * taps) * _RIDGE, np.zeros((3 * taps, 3))
     for said, wanted in pairs:

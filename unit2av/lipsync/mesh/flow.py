@@ -38,7 +38,7 @@ _STRIDE, _LEAST_SIDE = 4, 24
 
 
 def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
-    """How the upper face moves from one picture to the next: x, y, roll (radians), logarithm of the growth.
+    """Return how the upper face moves from one picture to the next: x, y, roll (radians), logarithm of the growth.
 
     before, after: uint8 [height, width, 3]. mesh, mesh_after: where the face was found, [468, 3]; they count where too few points
     can be followed.
@@ -65,7 +65,8 @@ def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Poi
 
 
 def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
-    """How far each point of the lower face goes from one picture to the next, by the pixels around it: float64 [468, 2], in pixels.
+    """Return how far each point of the lower face goes from one picture to the next, by the pixels around it: float64 [468, 2], in
+    pixels.
 
     before, after: uint8 [height, width, 3]. mesh, mesh_after: where the face was found, [468, 3]. Points of the upper face go with
     those of the lower one that are nearest to them. A face too small to be looked at goes as the mesh does.
@@ -89,7 +90,7 @@ def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points
 
 
 def similarity(before: Points, after: Points, weights: Points) -> Points:
-    """The similarity that takes points [n, 2] to others: x, y, roll, logarithm of the size.
+    """Return the similarity that takes points [n, 2] to others: x, y, roll, logarithm of the size.
 
     weights: [n]. Points unlike the rest count less; the less they agree, the nearer roll and growth are to none.
     """
@@ -118,7 +119,8 @@ def _believed(value: float, usual: float, doubt: float) -> float:
 
 
 def _followed(one: Pixels, other: Pixels, start: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Where points [n, 1, 2] of a grey picture are in another one, and which of them are found again from there: bool [n]."""
+    """Return where points [n, 1, 2] of a grey picture are in another one, and which of them are found again from there: bool
+    [n]."""
     size = (_WINDOW, _WINDOW)
     end, is_found, _ = cv2.calcOpticalFlowPyrLK(one, other, start, None, winSize=size, maxLevel=_LEVELS)
     back, is_found_back, _ = cv2.calcOpticalFlowPyrLK(other, one, end, None, winSize=size, maxLevel=_LEVELS)
@@ -127,7 +129,7 @@ def _followed(one: Pixels, other: Pixels, start: NDArray[np.float32]) -> tuple[N
 
 
 def _trust(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.float32]) -> Points:
-    """How much each of the points [n, 1, 2] that are followed in a grey picture says of the face in it, [n].
+    """Return how much each of the points [n, 1, 2] that are followed in a grey picture says of the face in it, [n].
 
     More where there is more texture (of the structure tensor the smaller eigenvalue: Shi and Tomasi 1994), nothing where much of
     what is looked at lies beside the face: a background stays, and may have more texture. face: the mesh there, [468, 2].
@@ -142,7 +144,8 @@ def _trust(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.float32])
 
 
 def _grey(part: Pixels, scale: float) -> Pixels:
-    """A part of a picture in grey, resized: in halves as far as that goes, which is many times as fast; odd rows are left out."""
+    """Return a part of a picture in grey, resized: in halves as far as that goes, which is many times as fast; odd rows are left
+    out."""
     if not part.size:
         return np.zeros((0, 0), np.uint8)
     grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)

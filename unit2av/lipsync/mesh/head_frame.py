@@ -35,7 +35,7 @@ class HeadPose(NamedTuple):
 
 
 def fit_pose(points: Points | Landmarks) -> HeadPose:
-    """The pose that fits landmarks [468, 3] best (Umeyama 1991)."""
+    """Return the pose that fits landmarks [468, 3] best (Umeyama 1991)."""
     model = neutral_face().points[_STABLE]
     seen = points[_STABLE].astype(np.float64)
     model_middle, seen_middle = model.mean(axis=0), seen.mean(axis=0)
@@ -47,13 +47,13 @@ def fit_pose(points: Points | Landmarks) -> HeadPose:
 
 
 def rolled(pose: HeadPose, roll: float, growth: float) -> HeadPose:
-    """A pose turned by `roll` radians within the picture, and larger by exp(`growth`); its shift stays."""
+    """Return a pose turned by `roll` radians within the picture, and larger by exp(`growth`); its shift stays."""
     within = cv2.Rodrigues(np.array([0.0, 0.0, roll]))[0]
     return HeadPose(pose.scale * float(np.exp(growth)), within @ pose.turn, pose.shift)
 
 
 def mean_pose(poses: list[HeadPose], weights: Points) -> HeadPose:
-    """The weighted mean of poses that are near to one another. weights: [n], adding up to 1."""
+    """Return the weighted mean of poses that are near to one another. weights: [n], adding up to 1."""
     scale = float(np.exp(weights @ np.log([pose.scale for pose in poses])))
     turns = np.stack([cv2.Rodrigues(pose.turn)[0][:, 0] for pose in poses])
     return HeadPose(scale, cv2.Rodrigues(weights @ turns)[0], weights @ np.stack([pose.shift for pose in poses]))

@@ -31,7 +31,7 @@ _LEAST_SHARE = 0.3
 
 
 def skin_look(picture: Pixels, mesh: Points) -> SkinLook:
-    """The mouth and the skin around it, blurred, in LAB: float32 [points, 3]. mesh: [468, 3], pixels."""
+    """Return the mouth and the skin around it, blurred, in LAB: float32 [points, 3]. mesh: [468, 3], pixels."""
     corner, size = mesh[:, :2].min(axis=0), np.ptp(mesh[:, :2], axis=0)
     scale = _SIDE / max(float(size[0]), 1.0)
     width, height = _SIDE, max(1, round(float(size[1]) * scale))
@@ -50,7 +50,7 @@ def skin_look(picture: Pixels, mesh: Points) -> SkinLook:
 
 
 def usual_look(looks: Sequence[SkinLook]) -> SkinLook:
-    """How it usually looks; NaN where it is hardly ever seen."""
+    """Return how it usually looks; NaN where it is hardly ever seen."""
     every = np.stack(looks)
     is_seen = np.isfinite(every[..., 0]).mean(axis=0) > 0.5
     usual = np.full(every.shape[1:], np.nan, np.float32)
@@ -59,8 +59,8 @@ def usual_look(looks: Sequence[SkinLook]) -> SkinLook:
 
 
 def strangeness(look: SkinLook, usual: SkinLook) -> float:
-    """The share of the points that look unlike the usual, 0 to 1; the light may change, from one side to the other too, as it does
-    on a head that turns."""
+    """Return the share of the points that look unlike the usual, 0 to 1; the light may change, from one side to the other too, as
+    it does on a head that turns."""
     both = np.isfinite(look[:, 0]) & np.isfinite(usual[:, 0])
     if both.mean() < _LEAST_SHARE:
         return 0.0
@@ -74,7 +74,7 @@ def strangeness(look: SkinLook, usual: SkinLook) -> float:
 
 @cache
 def _around_mouth() -> NDArray[np.int64]:
-    """The points that are compared: near the mouth and not at its inner edge."""
+    """Return the points that are compared: near the mouth and not at its inner edge."""
     x, y = neutral_face().points[:, 0], neutral_face().points[:, 1] - neutral_face().points[INNER_UPPER[4], 1]
     is_near = np.hypot(x / _REACH[0], (y + _RAISED) / _REACH[1]) < 1
     is_near[[*UPPER_LIP[0], *UPPER_LIP[1], *LOWER_LIP[0], *LOWER_LIP[1]]] = False

@@ -113,7 +113,7 @@ class Appearance:
 
 
 def find_dark(picture: Pixels, points: Points, gap: float) -> Floats | None:
-    """The darkest that a picture uint8 [height, width, 3] shows between the lips, float32 [3]; None where they hardly part.
+    """Return the darkest that a picture uint8 [height, width, 3] shows between the lips, float32 [3]; None where they hardly part.
 
     points: [468, 3], in the picture. gap: between the lips, in widths of the face.
     """
@@ -131,7 +131,8 @@ def find_dark(picture: Pixels, points: Points, gap: float) -> Floats | None:
 
 
 def usual_dark(found: Sequence[Floats], light: Floats) -> Floats:
-    """The colour of the depth of a mouth, float32 [3], from what pictures show; where they show teeth or nothing, it is guessed."""
+    """Return the colour of the depth of a mouth, float32 [3], from what pictures show; where they show teeth or nothing, it is
+    guessed."""
     guess = _CAVITY * 255 * light
     if not found:
         return np.asarray(guess, np.float32)
@@ -173,7 +174,8 @@ def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose, le
 
 
 def _between_rows(by_row: NDArray[np.float64]) -> int:
-    """The row of a patch where upper teeth end and lower ones begin: a valley between two hills; the end where there is none."""
+    """Return the row of a patch where upper teeth end and lower ones begin: a valley between two hills; the end where there is
+    none."""
     smooth = np.convolve(by_row, np.ones(5) / 5, "same")
     above, below = np.maximum.accumulate(smooth), np.maximum.accumulate(smooth[::-1])[::-1]
     depth = np.minimum(above, below) - smooth
@@ -229,7 +231,8 @@ def draw_inside(
 
 
 def _grain(picture: Pixels, points: Points, scale: float, size: tuple[int, int]) -> Floats:
-    """The grain of a picture as shares of its brightness, from a cheek: float32 [height, width, 1]; none where no cheek is seen."""
+    """Return the grain of a picture as shares of its brightness, from a cheek: float32 [height, width, 1]; none where no cheek is
+    seen."""
     side = int(_GRAIN_SIDE * scale)
     for cheek in _CHEEKS:
         left, top = np.rint(points[cheek, :2] - side / 2).astype(int).tolist()
@@ -286,8 +289,8 @@ class _Layer:
 
 
 def _tooth(low: Points, high: Points, detail: float) -> tuple[Points, Points]:
-    """The outline of a tooth with corners rounded by a share `detail`, and of its upper part, from its edge and its gum [5, 2]:
-    [n, 2] each."""
+    """Return the outline of a tooth with corners rounded by a share `detail`, and of its upper part, from its edge and its gum [5,
+    2]: [n, 2] each."""
     rounded = low + detail * _ROUNDED[:, None] * (high - low)
     return np.concatenate([rounded, high[::-1]]), np.concatenate([low + 0.6 * (high - low), high[::-1]])
 
@@ -302,12 +305,12 @@ def _stations() -> Points:
 
 
 def mouth_outline(points: Points) -> Points:
-    """The inner edge of the lips as a polygon [20, ...] of a face's points [468, ...]."""
+    """Return the inner edge of the lips as a polygon [20, ...] of a face's points [468, ...]."""
     return np.asarray(points[[MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1], *reversed(INNER_LOWER)]], np.float64)
 
 
 def soft_cover(outline: Points, size: tuple[int, int], blur: float = 0.0) -> Floats:
-    """How much of each pixel lies within an outline [n, 2]: float32 [height, width], 0 to 1, blurred by so many pixels."""
+    """Return how much of each pixel lies within an outline [n, 2]: float32 [height, width], 0 to 1, blurred by so many pixels."""
     height, width = size
     fine = 4 if height * width < 40000 else 2
     mask = np.zeros((height * fine, width * fine), np.uint8)

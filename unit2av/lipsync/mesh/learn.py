@@ -58,7 +58,7 @@ def _tell(table: MouthTable, held: list[_Clip]) -> None:
 
 
 def _vocabulary(said: list[Units], num_units: int | None) -> tuple[str, int]:
-    """The fingerprint that all units have, and how many there are of them."""
+    """Return the fingerprint that all units have, and how many there are of them."""
     vocabularies = sorted({units.vocabulary for units in said})
     if len(vocabularies) > 1:
         raise VocabularyError("the units are of several quantizers", expected="those of one", found=", ".join(vocabularies))

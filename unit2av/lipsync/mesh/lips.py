@@ -62,7 +62,7 @@ class LipEdges(NamedTuple):
 
 
 def lip_source(picture: Pixels, points: Points, gap: float) -> Points:
-    """Where a face's points are to be taken from: float64 [468, 2], the lips moved out to where they are seen.
+    """Return where a face's points are to be taken from: float64 [468, 2], the lips moved out to where they are seen.
 
     points: [468, 3] in the picture uint8 [height, width, 3]. gap: between the lips, in widths of the face. The mesh misses the edge
     of an open mouth by some pixels; teeth or darkness would be drawn over the face as a second lip. The middle of a lip goes along
@@ -144,14 +144,15 @@ def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share:
 
 
 def _along(line: Points, size: tuple[int, ...]) -> tuple[Points, Points]:
-    """Where along a line [n, 2] each pixel's nearest point is, 0 to n - 1, and how far below it the pixel lies, [height, width]."""
+    """Return where along a line [n, 2] each pixel's nearest point is, 0 to n - 1, and how far below it the pixel lies, [height,
+    width]."""
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float64)
     place = np.interp(x, line[:, 0], np.arange(len(line)))
     return place, y - np.interp(x, line[:, 0], line[:, 1])
 
 
 def _lip_colours(picture: Pixels, points: Points, rings: tuple[tuple[int, ...], ...]) -> NDArray[np.float32]:
-    """The lip's own colour in its nine columns and at both ends, from its middle outwards: float32 [13, 3]."""
+    """Return the lip's own colour in its nine columns and at both ends, from its middle outwards: float32 [13, 3]."""
     height, width = picture.shape[:2]
     seen = []
     for share in (0.25, 0.5, 0.75):

@@ -50,7 +50,7 @@ class NeutralMoves(NamedTuple):
 
 @cache
 def neutral_moves() -> NeutralMoves:
-    """The movements that are carried over to any person."""
+    """Return the movements that are carried over to any person."""
     head = neutral_head()
     weights = jaw_weights(head)
     for part, weight in zip((UPPER_TEETH, LOWER_TEETH, TONGUE), TEETH_WEIGHTS, strict=True):
@@ -76,7 +76,7 @@ def opening(points: Points, weights: Points) -> Points:
 
 
 def jaw_weights(points: Points) -> Points:
-    """How much of the jaw's turn each point makes, 0 to 1: a step at the lips, a slope on the cheeks; [n]."""
+    """Return how much of the jaw's turn each point makes, 0 to 1: a step at the lips, a slope on the cheeks; [n]."""
     line, corner = mouth_line(points), abs(points[MOUTH_CORNERS[0], 0])
     across = np.clip(np.abs(points[:, 0]) / corner, 0, 1)
     below = points[:, 1] - line
@@ -99,7 +99,7 @@ def wide(points: Points) -> Points:
 
 
 def rounded(points: Points) -> Points:
-    """The corners of the mouth come together and the lips forward: displacements [n, 3]."""
+    """Return the corners of the mouth come together and the lips forward: displacements [n, 3]."""
     line = mouth_line(points)
     near = bump(points, (0, line), 0.22, 0.12)
     forward = bump(points, (0, line), 0.1, 0.08)
@@ -143,5 +143,5 @@ def bump(points: Points, centre: tuple[float, float], across: float, along: floa
 
 
 def mouth_line(points: Points) -> float:
-    """The height at which the upper lip ends."""
+    """Return the height at which the upper lip ends."""
     return float(points[INNER_UPPER[4], 1])

@@ -79,7 +79,8 @@ class Person:
     smile: float
 
     def shaped(self, opening: float, width: float, press: float) -> Points:
-        """The points with a mouth. opening 0..1; width -1 (round) to 1 (spread); press 0..1, lips pressed together: [522, 3]."""
+        """Return the points with a mouth. opening 0..1; width -1 (round) to 1 (spread); press 0..1, lips pressed together: [522,
+        3]."""
         moves = neutral_moves()
         apart = self.amount * max(opening, 0.0) * (1 - 0.9 * press**2)
         relaxed = max(_RELAXED * max(press, -width, 0.0), _RELAXED_AT_REST)
@@ -114,7 +115,7 @@ def acquaint(heads: Sequence[Points]) -> Person:
 
 
 def eased(before: Person, after: Person, share: float) -> Person:
-    """A person that is known a little better: `share` of the way from one to the other, so that nothing jumps."""
+    """Return a person that is known a little better: `share` of the way from one to the other, so that nothing jumps."""
 
     def between(one: float, other: float) -> float:
         return one + share * (other - one)
@@ -125,12 +126,12 @@ def eased(before: Person, after: Person, share: float) -> Person:
 
 
 def lip_gaps(heads: Points) -> Points:
-    """The gap between the lips of heads [n, 468, 3], in widths of the face: [n]."""
+    """Return the gap between the lips of heads [n, 468, 3], in widths of the face: [n]."""
     return np.asarray(heads[:, INNER_LOWER[4], 1] - heads[:, INNER_UPPER[4], 1], np.float64)
 
 
 def _amount(gaps: Points, most: float) -> float:
-    """The speaker's own range, as far as so many pictures tell it."""
+    """Return the speaker's own range, as far as so many pictures tell it."""
     range_ = float(np.percentile(gaps, 98) - np.percentile(gaps, 10)) / (_SEEN_SHARE * _WIDEST_OPENING * most)
     is_talking = float(smoothstep((range_ - 0.15) / 0.2))
     known = min(1.0, len(gaps) / _KNOWN_PICTURES) * is_talking
@@ -138,8 +139,8 @@ def _amount(gaps: Points, most: float) -> float:
 
 
 def _opening(rest: Points) -> Points:
-    """Where the jaw turns about is the person's; which points go along is the neutral head's, so that an open mouth or a smile
-    does not change which of them belong to the lower lip."""
+    """Return where the jaw turns about is the person's; which points go along is the neutral head's, so that an open mouth or a
+    smile does not change which of them belong to the lower lip."""
     moves = neutral_moves()
     return jaw_turn(rest, moves.jaw) + moves.rise
 
@@ -163,13 +164,13 @@ def _closed(rest: Points) -> Points:
 
 
 def _raised(face: Points) -> float:
-    """How much higher than the middle of the lips their corners are, in widths of the face."""
+    """Return how much higher than the middle of the lips their corners are, in widths of the face."""
     return float(face[INNER_UPPER[4], 1] - face[list(OUTER_CORNERS), 1].mean())
 
 
 @cache
 def _at_corners() -> Points:
-    """How much each point of a face goes along with the corner of the mouth that is nearer, [468]."""
+    """Return how much each point of a face goes along with the corner of the mouth that is nearer, [468]."""
     face = neutral_face().points
     away = [np.linalg.norm(face[:, :2] - face[corner, :2], axis=1) for corner in OUTER_CORNERS]
     return np.asarray(np.exp(-np.square(np.minimum(*away) / _CORNER_REACH)), np.float64)
@@ -177,7 +178,7 @@ def _at_corners() -> Points:
 
 @cache
 def _skin() -> tuple[_Skin, _Skin]:
-    """The skin above the mouth and below it."""
+    """Return the skin above the mouth and below it."""
     face = neutral_face().points
     lips = {*(point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring), *LIP_CORNERS}
     around = np.array([point for point in range(NUM_FACE) if point not in lips and face[point, 1] > 0.1])
@@ -203,7 +204,8 @@ def _place_inside(rest: Points) -> None:
 
 @cache
 def influence() -> Points:
-    """How much of the wished mouth each point of the face takes: 1 at lips and chin, 0 at the nose's base, eyes and ears; [468]."""
+    """Return how much of the wished mouth each point of the face takes: 1 at lips and chin, 0 at the nose's base, eyes and ears;
+    [468]."""
     face = neutral_face().points
     x, y = np.abs(face[:, 0]), face[:, 1]
     towards_ears = 1 - smoothstep((x - 0.24) / 0.24)

@@ -11,10 +11,10 @@ from avcore.faces.crop import Box
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import Landmarks, hull, overlap
 from avcore.faces.window import CropWindow
+from unit2av.lipsync.lip_sync import Scene
 from unit2av.lipsync.mesh.face_shape import NUM_FACE
 from unit2av.lipsync.mesh.flow import flow, surface_flow
 from unit2av.lipsync.mesh.stream import Look, look_at
-from unit2av.lipsync.mouth import Scene
 
 _WIDEN = (2.0, 1.4)
 """Windows around the box that are looked through; the narrow one helps where a neighbour is seen first in the wide one."""

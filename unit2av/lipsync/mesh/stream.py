@@ -83,19 +83,20 @@ class Place:
 
 
 def look_at(picture: Pixels, mesh: Landmarks, flowed: Points, carried: Points) -> Look:
-    """A look at a face that was found in a picture uint8 [height, width, 3]."""
+    """Return a look at a face that was found in a picture uint8 [height, width, 3]."""
     points = mesh.astype(np.float64)
     pose = fit_pose(points)
     return Look(points, pose, pose.to_head(points), flowed, carried, skin_look(picture, points), is_hidden=yaw_of(pose) > _MOST_YAW)
 
 
 def yaw_of(pose: HeadPose) -> float:
-    """How far a head is turned to either side, in radians."""
+    """Return how far a head is turned to either side, in radians."""
     return abs(float(np.arctan2(pose.turn[0, 2], pose.turn[2, 2])))
 
 
 def is_hidden_now(strange: float, was_hidden: bool) -> bool:
-    """Whether a mouth is hidden, by the share of skin around it that looks strange; what is hidden stays so a little longer."""
+    """Return whether a mouth is hidden, by the share of skin around it that looks strange; what is hidden stays so a little
+    longer."""
     return strange > (SEEN_UNTIL if was_hidden else HIDDEN_FROM)
 
 
@@ -124,7 +125,8 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
 
 
 def _seen(heads: Points, here: Look, distance: NDArray[np.float64]) -> Points:
-    """Where the points of a face are in the head frame, [468, 3], by this picture and those beside it that show the same mouth.
+    """Return where the points of a face are in the head frame, [468, 3], by this picture and those beside it that show the same
+    mouth.
 
     heads: [n, 468, 3], and their distance in pictures, [n]. What was found in one picture alone trembles, and the texture of the
     lips with it.
@@ -155,7 +157,7 @@ def _with_surface(seen: Points, looks: Sequence[Look | None], now: int, pose: He
 
 
 def _unbroken(looks: Sequence[Look | None], now: int) -> list[tuple[int, Look]]:
-    """The looks around `now` between which nothing came before the mouth and the face was never lost, with their numbers."""
+    """Return the looks around `now` between which nothing came before the mouth and the face was never lost, with their numbers."""
     found = list[tuple[int, Look]]()
     for numbers in (range(now, -1, -1), range(now + 1, len(looks))):
         for number in numbers:

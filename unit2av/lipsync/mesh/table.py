@@ -66,7 +66,7 @@ class MouthTable:
         return int(self.weights.shape[1])
 
     def parameters(self, units: Units) -> Parameters:
-        """What the mouth does in each picture at 25 Hz, [ceil(T / 2), 3] for T steps of 20 ms.
+        """Return what the mouth does in each picture at 25 Hz, [ceil(T / 2), 3] for T steps of 20 ms.
 
         Raises UnitError without durations, UnitRangeError, and VocabularyError for units of another quantizer.
         """
@@ -147,7 +147,7 @@ def _filtered(values: Parameters, filter_: NDArray[np.float32]) -> Parameters:
 
 
 def steps_around(frames: Ids) -> Ids:
-    """The units of the steps around each picture's middle, of units int64 [T]: int64 [ceil(T / 2), 10]; the last goes on."""
+    """Return the units of the steps around each picture's middle, of units int64 [T]: int64 [ceil(T / 2), 10]; the last goes on."""
     if not len(frames):
         return np.zeros((0, DOMINANCE_STEPS), np.int64)
     before = (DOMINANCE_STEPS - UNITS_PER_FRAME) // 2

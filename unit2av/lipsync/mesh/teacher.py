@@ -44,13 +44,13 @@ def measure_video(video: Path, boxes: Path | None, finder: MeshFinder) -> Measur
         box = seen_at[picture.index]
         mesh = None if box is None else finder.find(picture.rgb, box)
         if mesh is not None:
-            rows[picture.index] = measure(fit_pose(mesh).to_head(mesh))
+            rows[picture.index] = measure_movements(fit_pose(mesh).to_head(mesh))
     if not np.isfinite(rows).any():
         raise NoFaceError("the mesh saw no face in any picture", path=video)
     return rows
 
 
-def measure(head: Points) -> Points:
+def measure_movements(head: Points) -> Points:
     """Gap, width and thickness of the lips of points [468, 3] in the head frame."""
     middle = len(INNER_UPPER) // 2
     gap = head[INNER_LOWER[middle], 1] - head[INNER_UPPER[middle], 1]
@@ -60,7 +60,7 @@ def measure(head: Points) -> Points:
 
 
 def parameters_of(measures: Sequence[Measures]) -> list[Parameters]:
-    """What a table shall learn of all clips of one person: opening, width and press, each measured by the person's range."""
+    """Return what a table shall learn of all clips of one person: opening, width and press, each measured by the person's range."""
     known = np.concatenate(list(measures))
     known = known[np.isfinite(known).all(axis=1)]
     low, high = np.percentile(known[:, 0], [_LOWEST, _HIGHEST])

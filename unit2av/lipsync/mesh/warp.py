@@ -70,7 +70,7 @@ def move_pixels(picture: Pixels, source: Points, target: Points, pose: HeadPose)
 
 
 def mapping(size: tuple[int, ...], source: Points, target: Points, pose: HeadPose) -> Map | None:
-    """The map of a movement in a picture of `size` (height, width); None when nothing in it moves."""
+    """Return the map of a movement in a picture of `size` (height, width); None when nothing in it moves."""
     outline = _outline().points
     flat = np.ascontiguousarray(target[:, :2])
     depth = [target[:, 2], *(target[outline, 2] + pose.scale * _RING_DEPTH * (ring + 1) for ring in range(len(_RINGS)))]
@@ -92,7 +92,7 @@ def _outline() -> _Outline:
 
 
 def _ring_points(points: Points, pose: HeadPose, move: Points | None) -> Points:
-    """The rings around the lower outline of points [468, 2]; move: [468, 2], of which each ring goes its share."""
+    """Return the rings around the lower outline of points [468, 2]; move: [468, 2], of which each ring goes its share."""
     outline = _outline()
     away = pose.scale * outline.outward @ pose.turn[:2, :2].T
     rings = [points[outline.points] + reach * away for reach, _ in _RINGS]
@@ -154,7 +154,7 @@ def rasterised(there: Points, depth: Points, triangles: NDArray[np.int64], here:
 
 
 def _sources(corners: Points, values: Points, numbers: NDArray[np.int16]) -> tuple[Floats, Floats]:
-    """What each pixel takes from its triangle: the place in the source, never beyond that triangle's own box.
+    """Return what each pixel takes from its triangle: the place in the source, never beyond that triangle's own box.
 
     A thin triangle extrapolated to the pixels on its edge would fetch one from far across the face.
     """

@@ -45,7 +45,8 @@ class SyncNetColor(nn.Module):
 
     @classmethod
     def sized_as(cls, tensors: Mapping[str, Tensor]) -> "SyncNetColor":
-        """An expert with the widths of a state dict, by the shapes of biases. Raises KeyError when one of them is missing."""
+        """Return an expert with the widths of a state dict, by the shapes of biases. Raises KeyError when one of them is
+        missing."""
 
         def widths(part: str, layers: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(tensors[f"{part}.{layer}.conv_block.0.bias"].shape[0] for layer in layers)
@@ -77,7 +78,8 @@ class QualityDiscriminator(nn.Module):
 
     @classmethod
     def sized_as(cls, tensors: Mapping[str, Tensor]) -> "QualityDiscriminator":
-        """A discriminator with the widths of a state dict, by the shapes of biases. Raises KeyError when one of them is missing."""
+        """Return a discriminator with the widths of a state dict, by the shapes of biases. Raises KeyError when one of them is
+        missing."""
         return cls(tuple(tensors[f"face_encoder_blocks.{block}.0.conv_block.0.bias"].shape[0] for block in range(7)))
 
     def forward(self, halves: Tensor) -> Tensor:
@@ -111,7 +113,7 @@ def pictures_first(clips: Tensor) -> Tensor:
 
 
 def cosines(sound: Tensor, face: Tensor) -> Tensor:
-    """The expert's probability that vectors [batch, width] are in step: [batch].
+    """Return the expert's probability that vectors [batch, width] are in step: [batch].
 
     A cosine that rounding lifted above 1 is 1: the published loss stops there.
     """

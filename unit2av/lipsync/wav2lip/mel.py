@@ -36,7 +36,8 @@ _LEAD_S = frames_to_seconds(1)
 
 
 def mel_of(speech: NDArray[np.floating]) -> Mel:  # type: ignore[type-arg]
-    """The mel spectrogram of speech float [S] at 16 kHz: float32 of shape [80, 1 + S // 200], column k centred on sample 200 k.
+    """Return the mel spectrogram of speech float [S] at 16 kHz: float32 of shape [80, 1 + S // 200], column k centred on sample 200
+    k.
 
     Values lie in -4..4. Raises InputError for samples that are not finite, NoSpeechError for 400 samples or fewer.
     """
@@ -88,7 +89,7 @@ def _to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def chunks_at(mel: Mel, times: Sequence[Seconds], is_published: bool = False) -> Mel:
-    """The chunks for pictures that appear at some times (s): float32 [n, 1, 80, 16].
+    """Return the chunks for pictures that appear at some times (s): float32 [n, 1, 80, 16].
 
     mel: float32 [80, L]. is_published: as published, where the last chunk stays for all that comes later; else as the network
     was trained (see the module's docstring), with silence before the sound and after it.

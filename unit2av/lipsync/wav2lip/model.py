@@ -43,13 +43,14 @@ class Wav2Lip(FaceDrawing):
         return self.draw(self.encode_sound(mels), faces, first_row)
 
     def encode_sound(self, mels: Tensor) -> Tensor:
-        """A code for each chunk of sound: float [batch, 1, 80, 16] to [batch, width]."""
+        """Return a code for each chunk of sound: float [batch, 1, 80, 16] to [batch, width]."""
         codes: Tensor = self.audio_encoder(mels)
         return codes[:, :, 0, 0]
 
 
 def sound_encoder(widths: Sequence[int], last_residuals: int) -> nn.Sequential:
-    """The layers that take a chunk [batch, 1, 80, 16] to [batch, widths[-1], 1, 1], as the generator and its expert have them.
+    """Return the layers that take a chunk [batch, 1, 80, 16] to [batch, widths[-1], 1, 1], as the generator and its expert have
+    them.
 
     last_residuals: residual layers behind the last stride, 1 in the generator and 2 in the expert.
     """

@@ -196,7 +196,7 @@ class Unit2aConfig(RunConfig):
         return self.model.kind == HARMONIC
 
 
-def check_config(config: Unit2aConfig) -> None:
+def check_voice_config(config: Unit2aConfig) -> None:
     """Raise UsageError for settings that cannot work, before anything is read."""
     data, losses = config.data, config.losses
     if config.is_harmonic:

@@ -40,7 +40,7 @@ Tracks = Mapping[str, Track]
 
 
 @dataclass(frozen=True)
-class Corpus:
+class VoiceCorpus:
     """Utterances to train on and held-out ones, all with voices of one length.
 
     vocabulary: fingerprint of the quantizer that made their units, "" = unknown.
@@ -53,7 +53,7 @@ class Corpus:
 
 
 def edge_unit(setting: str, utterances: Sequence[VoiceClip]) -> int | None:
-    """The unit that stands for silence around an utterance, as `Unit2aConfig.edge_unit` asks for it; None for none."""
+    """Return the unit that stands for silence around an utterance, as `Unit2aConfig.edge_unit` asks for it; None for none."""
     if setting != EDGE_AUTO:
         return int(setting) if setting else None
     ends = Counter(int(one.units.ids[at]) for one in utterances for at in (0, -1))
@@ -63,11 +63,11 @@ def edge_unit(setting: str, utterances: Sequence[VoiceClip]) -> int | None:
 
 
 def reading_of(data: VoiceDataConfig) -> ReadingRules:
-    """How a run's recordings are read."""
+    """Return how a run's recordings are read."""
     return ReadingRules(data.root, data.frame_level, data.first_unit, data.allow_missing)
 
 
-def read_corpus(config: Unit2aConfig, progress: Progress = silent) -> Corpus:
+def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> VoiceCorpus:
     """Read manifests, units and voices, and check them against each other.
 
     Raises InputError, UnitError, VocabularyError or UsageError before anything is trained.
@@ -84,7 +84,7 @@ def read_corpus(config: Unit2aConfig, progress: Progress = silent) -> Corpus:
     train_voiced += _with_other_units(train_voiced, data)
     both = [*train_voiced, *valid_voiced]
     vocabulary = settle_vocabulary(((one.id, one.units.vocabulary) for one in both), data.units_vocabulary)
-    corpus = Corpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both))
+    corpus = VoiceCorpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both))
     LOG.info("%s to train on, %d held out", several(len(corpus.train), "utterance"), len(corpus.valid))
     return corpus
 
@@ -146,7 +146,8 @@ def read_voices(path: str | Path) -> dict[str, Vector]:
 
 
 def give_voices(utterances: Sequence[VoiceClip], voices: Mapping[str, Vector], is_allowed_to_lack: bool = False) -> list[VoiceClip]:
-    """The utterances with the voices of a table. Raises InputError naming one that is not in it, unless it may be left out."""
+    """Return the utterances with the voices of a table. Raises InputError naming one that is not in it, unless it may be left
+    out."""
     lacking = [utterance.id for utterance in utterances if utterance.id not in voices]
     if lacking and not is_allowed_to_lack:
         raise InputError(f"{several(len(lacking), 'utterance')} without a voice in data.speakers", found=f"none for {lacking[0]}")
@@ -156,7 +157,7 @@ def give_voices(utterances: Sequence[VoiceClip], voices: Mapping[str, Vector], i
 
 
 def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encoder: str, progress: Progress) -> list[VoiceClip]:
-    """The utterances that have or can be given a voice; what is computed is kept in `<run_dir>/speakers.jsonl`.
+    """Return the utterances that have or can be given a voice; what is computed is kept in `<run_dir>/speakers.jsonl`.
 
     encoder: path of the speaker encoder, "" = the weights that come with NetfLips. An utterance without enough sound is
     left out by name. Raises UsageError when this is one of several processes: one must do it beforehand.
@@ -192,7 +193,7 @@ def _voice_row(utterance: VoiceClip, network: SpeakerEncoder) -> Row:
 
 
 def _embed(utterance: VoiceClip, network: SpeakerEncoder) -> tuple[Vector | None, str]:
-    """The voice of a recording, or None and why it has none."""
+    """Return the voice of a recording, or None and why it has none."""
     try:
         return network.embed(read_speech(utterance.audio)), ""
     except NetflipsError as error:
@@ -251,7 +252,7 @@ def _track(row: Row) -> Track:
 
 
 def read_cache(path: Path, *keys: str) -> list[Row]:
-    """The rows of a file that have `keys`; none where there is no file. Lines that are not whole are taken out."""
+    """Return the rows of a file that have `keys`; none where there is no file. Lines that are not whole are taken out."""
     repair(path, *keys)
     return list(read(path, *keys))
 

@@ -126,7 +126,7 @@ class Discriminators(nn.Module):
 
 
 def _column_conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
-    """A convolution along the rows of each column by itself."""
+    """Return a convolution along the rows of each column by itself."""
     conv: nn.Module = weight_norm(nn.Conv2d(inputs, outputs, (kernel, 1), (stride, 1), (kernel // 2, 0)))
     return conv
 

@@ -51,7 +51,7 @@ def export_vocoder(
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     parser = renderer_parser("export_unit2a", "a trained vocoder", "a renderer checkpoint whose other voices and face are kept")
     parser.add_argument("--language", default="", help="name of the voice (default: the run's language)")
     parser.add_argument("--edge-unit", type=int, help="unheard neighbour of the first and last unit said (default: the run's)")

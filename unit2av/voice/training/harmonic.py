@@ -20,8 +20,8 @@ from avtrain.sampling import Key, item_generator
 from unit2av.voice.contour import FEATURES, places
 from unit2av.voice.harmonic import PER_STEP, limited
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
-from unit2av.voice.training.corpus import Corpus, Tracks, voices_and_pitches
-from unit2av.voice.training.items import AlignedReader, Preloaded, Reader, Segment, SegmentBatch, blur_voice, collate
+from unit2av.voice.training.corpus import Tracks, VoiceCorpus, voices_and_pitches
+from unit2av.voice.training.items import AlignedReader, Preloaded, Reader, Segment, SegmentBatch, blur_voice, collate_speech
 from unit2av.voice.training.losses import contour_loss, voicing_loss
 from unit2av.voice.training.start import TrainedHarmonic
 from unit2av.voice.training.task import Unit2aTask
@@ -160,7 +160,7 @@ class HeldOutTakes:
 
 
 def voice_of_clip(utterance: VoiceClip) -> Vector:
-    """The voice of an utterance. Raises InputError where it has none."""
+    """Return the voice of an utterance. Raises InputError where it has none."""
     if utterance.voice is None:
         raise InputError("this utterance has no voice", path=utterance.id)
     return utterance.voice
@@ -181,7 +181,7 @@ def cut(name: str, take: VoiceTake, voice: Vector, start: int, length: int) -> H
 
 def collate_harmonic(segments: Sequence[HarmonicSegment], silence: int | None, contours: int) -> HarmonicBatch:
     """Make a batch of segments, with the whole contours of the first `contours` of them, or of all that are held out."""
-    plain = collate(segments)
+    plain = collate_speech(segments)
     log_f0 = np.zeros((len(segments), plain["frames"].shape[1] * PER_STEP), np.float32)
     for row, segment in enumerate(segments):
         log_f0[row, : len(segment.log_f0)] = segment.log_f0
@@ -208,7 +208,7 @@ def collate_harmonic(segments: Sequence[HarmonicSegment], silence: int | None, c
 class HarmonicTask(Unit2aTask):
     """A harmonic voice, with discriminators or without (avtrain.task.Task)."""
 
-    def __init__(self, config: Unit2aConfig, corpus: Corpus, vocoder: TrainedHarmonic, tracks: Tracks) -> None:
+    def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedHarmonic, tracks: Tracks) -> None:
         """tracks: F0 of all utterances. Raises InputError when hardly any of them is voiced."""
         self._tracks, self._harmonic = tracks, vocoder
         super().__init__(config, corpus, vocoder)

@@ -126,7 +126,8 @@ class TrainingSegments:
 
 
 def blur_voice(voice: Vector, amount: float, chance: np.random.Generator) -> Vector:
-    """A voice near a voice, float32 [E]: a random direction of length `amount` times its own is added, and its length kept."""
+    """Return a voice near a voice, float32 [E]: a random direction of length `amount` times its own is added, and its length
+    kept."""
     length = float(np.linalg.norm(voice))
     direction = chance.standard_normal(len(voice))
     moved = voice + amount * length * direction / np.linalg.norm(direction)
@@ -162,7 +163,7 @@ def normalise_peak(samples: Vector, peak: float) -> Vector:
     return np.asarray(samples / highest * peak, dtype=np.float32) if highest > 0 else samples
 
 
-def collate(segments: Sequence[Segment]) -> SegmentBatch:
+def collate_speech(segments: Sequence[Segment]) -> SegmentBatch:
     """Make a batch of segments."""
     lengths = [len(segment.frames) for segment in segments]
     frames = np.zeros((len(segments), max(lengths)), dtype=np.int64)

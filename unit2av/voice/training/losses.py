@@ -120,7 +120,7 @@ class Runs(NamedTuple):
 
 
 def whole_runs(frames: NDArray[np.int64]) -> Units:
-    """The runs of frames without the first and the last, which the ends of the segment cut; with two or fewer, all.
+    """Return the runs of frames without the first and the last, which the ends of the segment cut; with two or fewer, all.
 
     frames: int64 of shape [T], the unit of each 20 ms.
     """

@@ -94,14 +94,14 @@ def read_run_checkpoint(path: str | Path) -> RunCheckpoint:
 
 
 def settings_of(config: VocoderConfig | HarmonicConfig) -> dict[str, Any]:
-    """What a vocoder's tensors can't tell, as a renderer's configuration holds it."""
+    """Return what a vocoder's tensors can't tell, as a renderer's configuration holds it."""
     if isinstance(config, HarmonicConfig):
         return source_settings(config)
     return {"upsample_rates": list(config.upsample_rates), "dilations": [list(row) for row in config.resblock_dilations]}
 
 
 def fresh_vocoder(config: VocoderConfig, seed: int) -> TrainedHifiGan:
-    """An untrained vocoder, the same for the same seed.
+    """Return an untrained vocoder, the same for the same seed.
 
     Convolutions start as torch's own do. (HiFi-GAN's code draws N(0, 0.01), but into a copy that weight norm throws away:
     a narrow vocoder that really starts so stays silent.)
@@ -115,7 +115,7 @@ def fresh_vocoder(config: VocoderConfig, seed: int) -> TrainedHifiGan:
 
 
 def fresh_harmonic(config: HarmonicConfig, seed: int) -> TrainedHarmonic:
-    """An untrained harmonic voice, the same for the same seed."""
+    """Return an untrained harmonic voice, the same for the same seed."""
     torch.manual_seed(seed)
     network = TrainedHarmonic(config)
     network.source.restart()
@@ -124,7 +124,7 @@ def fresh_harmonic(config: HarmonicConfig, seed: int) -> TrainedHarmonic:
 
 
 def start_vocoder(model: VoiceModelConfig, init: VoiceInitConfig, vocabulary: str, speaker_dim: int, seed: int) -> TrainedVocoder:
-    """The vocoder to train, for units of a quantizer ("" = unknown) and voices of a length.
+    """Return the vocoder to train, for units of a quantizer ("" = unknown) and voices of a length.
 
     Raises VocabularyError, CheckpointError or InputError where checkpoint and data do not fit each other.
     """
@@ -190,7 +190,7 @@ def _from_checkpoint(
 def _fresh_as(
     tensors: dict[str, Tensor], settings: dict[str, Any], model: VoiceModelConfig, path: Path, seed: int
 ) -> TrainedVocoder:
-    """An untrained vocoder of a checkpoint's sizes. Raises CheckpointError when it is of another kind than is trained."""
+    """Return an untrained vocoder of a checkpoint's sizes. Raises CheckpointError when it is of another kind than is trained."""
     found = HARMONIC if is_harmonic(tensors) else HIFIGAN
     if found != model.kind:
         raise CheckpointError(

@@ -15,9 +15,9 @@ from avtrain.data import ItemSource
 from avtrain.task import Engine, Optimized, Values
 from unit2av.judge import UnitErrors, load_judge, unit_errors
 from unit2av.voice.training.config import Unit2aConfig
-from unit2av.voice.training.corpus import Corpus, edge_unit
+from unit2av.voice.training.corpus import VoiceCorpus, edge_unit
 from unit2av.voice.training.discriminators import Discriminators, Judgement
-from unit2av.voice.training.items import HeldOut, SegmentBatch, TrainingSegments, collate
+from unit2av.voice.training.items import HeldOut, SegmentBatch, TrainingSegments, collate_speech
 from unit2av.voice.training.losses import (
     LogMel,
     Runs,
@@ -40,7 +40,7 @@ _PICTURE_SCALE = 3
 class Unit2aTask:
     """A vocoder against its discriminators (avtrain.task.Task)."""
 
-    def __init__(self, config: Unit2aConfig, corpus: Corpus, vocoder: TrainedVocoder) -> None:
+    def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedVocoder) -> None:
         self._config, self._corpus, self._vocoder = config, corpus, vocoder
         torch.manual_seed(config.loop.seed)
         self._discriminators = Discriminators(config.discriminators) if config.is_adversarial else None
@@ -73,7 +73,7 @@ class Unit2aTask:
         return self._valid
 
     def collate(self, items: list[Any]) -> SegmentBatch:
-        return collate(items)
+        return collate_speech(items)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -104,7 +104,7 @@ class Unit2aTask:
         return {"loss": loss, **losses, **values}
 
     def _speak(self, batch: SegmentBatch, vocoder: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """What the vocoder makes of a batch: sound, log durations, and losses of its own."""
+        """Return what the vocoder makes of a batch: sound, log durations, and losses of its own."""
         sound, log_durations = vocoder(batch["frames"], batch["voice"], batch["runs"])
         return sound, log_durations, {}
 
@@ -214,5 +214,5 @@ def spectrogram_picture(log_mels: Tensor) -> NDArray[np.uint8]:
 
 
 def _half(judgements: Sequence[Judgement], rows: slice) -> list[Judgement]:
-    """What was said of some rows of a batch."""
+    """Return what was said of some rows of a batch."""
     return [Judgement(one.score[rows], [feature[rows] for feature in one.features]) for one in judgements]

@@ -103,7 +103,8 @@ class MelCache:
         self._folder = Path(folder)
 
     def mel(self, clip: SoundClip) -> Mel:
-        """The mel of a clip's whole sound, float32 [80, L]. Raises InputError or MediaError for sound that cannot be used."""
+        """Return the mel of a clip's whole sound, float32 [80, L]. Raises InputError or MediaError for sound that cannot be
+        used."""
         sound = require_file(clip.sound, "the sound")
         path = self._folder / f"{cached_stem(clip.id, (sound,))}.mel.npy"
         if not path.exists():
@@ -113,6 +114,6 @@ class MelCache:
         return np.asarray(np.load(path, mmap_mode="r"))
 
 
-def cache_folder(config: SoundDataConfig, run_dir: str) -> str:
-    """Where a run keeps its face crops and mels."""
+def wav2lip_cache_folder(config: SoundDataConfig, run_dir: str) -> str:
+    """Return where a run keeps its face crops and mels."""
     return config.cache or str(Path(run_dir) / "crops")

@@ -17,7 +17,7 @@ from avcore.files import atomic_output, require_file
 from avcore.outputs import Output
 from avtrain.checkpoints import export_parser, read_run, read_state, require_name
 from avtrain.config import State
-from unit2av.lipsync.wav2lip.mouth import load_wav2lip
+from unit2av.lipsync.wav2lip.lip_sync import load_wav2lip
 from unit2av.lipsync.wav2lip.training import expert, task
 from unit2av.lipsync.wav2lip.training.start import load_expert
 
@@ -66,7 +66,7 @@ def _write(path: Path, state: State, module: str) -> None:
 
 
 def build_parser() -> Parser:
-    """The command's options."""
+    """Return the command's options."""
     out = "wav2lip.pth; of the expert's run lipsync_expert.pth"
     parser = export_parser("export_lipsync", "Write what was trained as the published programs read it.", out)
     parser.add_argument(

@@ -64,7 +64,7 @@ class _Windows(Generic[Example]):
         return self._count
 
     def name(self, index: int) -> str:
-        """The clip that an item comes from."""
+        """Return the clip that an item comes from."""
         return self._clips[index % len(self._clips)].id
 
     def lengths(self) -> list[int]:
@@ -72,7 +72,7 @@ class _Windows(Generic[Example]):
         return [1] * len(self)
 
     def load(self, key: Key) -> Example:
-        """A random window; raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
+        """Return a random window; raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
         clip = self._clips[key[1] % len(self._clips)]
         faces, mel = self._crops.faces(clip.footage), self._mels.mel(clip)
         if len(faces.pictures) < SHORTEST:
@@ -127,13 +127,13 @@ class ExpertWindows(_Windows[ExpertExample]):
 
 
 def _window_sound(mel: Mel, picture: int) -> Mel:
-    """The chunk that begins with a picture: float32 [1, 80, 16]."""
+    """Return the chunk that begins with a picture: float32 [1, 80, 16]."""
     window: Mel = chunks_at(mel, [frames_to_seconds(picture)], is_published=True)[0]
     return window
 
 
 def _num_heard(mel: Mel) -> int:
-    """How many pictures of 25 a second have a whole chunk, the first at 0 s."""
+    """Return how many pictures of 25 a second have a whole chunk, the first at 0 s."""
     return frames_covering(max(exact(0), exact(mel.shape[1] - CHUNK + 1) / MEL_RATE))
 
 

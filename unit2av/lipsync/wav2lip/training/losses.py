@@ -44,6 +44,6 @@ def in_step_loss(scores: Tensor) -> Tensor:
     return F.binary_cross_entropy(scores, torch.ones_like(scores), reduction="none")
 
 
-def realness_loss(judged: Tensor, is_real: bool) -> Tensor:
+def wav2lip_realness_loss(judged: Tensor, is_real: bool) -> Tensor:
     """Binary cross-entropy, of shape [], of probabilities [batch, 1] against all real or all drawn."""
     return F.binary_cross_entropy(judged, torch.full_like(judged, float(is_real)))

@@ -8,8 +8,8 @@ import torch
 from avcore.checkpoints.foreign import read_state_dict
 from unit2av.face.drawing import DrawingSize
 from unit2av.lipsync.wav2lip.critics import QualityDiscriminator, SyncNetColor
+from unit2av.lipsync.wav2lip.lip_sync import load_wav2lip
 from unit2av.lipsync.wav2lip.model import Wav2Lip, Wav2LipSize
-from unit2av.lipsync.wav2lip.mouth import load_wav2lip
 from unit2av.lipsync.wav2lip.training.config import SoundInitConfig, SoundModelConfig
 
 _CRITIC_WIDTHS = (32, 64, 128, 256, 512, 512, 512)
@@ -17,7 +17,7 @@ _CRITIC_WIDTHS = (32, 64, 128, 256, 512, 512, 512)
 
 
 def start_generator(model: SoundModelConfig, init: SoundInitConfig, seed: int) -> Wav2Lip:
-    """The generator to train. Raises InputError or CheckpointError for another file."""
+    """Return the generator to train. Raises InputError or CheckpointError for another file."""
     torch.manual_seed(seed)
     if init.checkpoint:
         return deepcopy(load_wav2lip(init.checkpoint)).requires_grad_(True)  # a copy: the file's tensors may be mapped from it
@@ -25,7 +25,7 @@ def start_generator(model: SoundModelConfig, init: SoundInitConfig, seed: int) -
 
 
 def start_quality(model: SoundModelConfig, init: SoundInitConfig, seed: int) -> QualityDiscriminator:
-    """The discriminator to train. Raises InputError or CheckpointError for another file."""
+    """Return the discriminator to train. Raises InputError or CheckpointError for another file."""
     torch.manual_seed(seed)
     if not init.quality_checkpoint:
         return QualityDiscriminator(_thin(model, _CRITIC_WIDTHS))
@@ -35,7 +35,7 @@ def start_quality(model: SoundModelConfig, init: SoundInitConfig, seed: int) -> 
 
 
 def start_expert(model: SoundModelConfig, init: SoundInitConfig, seed: int) -> SyncNetColor:
-    """The sync expert to train. Raises InputError or CheckpointError for another file."""
+    """Return the sync expert to train. Raises InputError or CheckpointError for another file."""
     torch.manual_seed(seed)
     if init.checkpoint:
         return deepcopy(load_expert(init.checkpoint)).requires_grad_(True)

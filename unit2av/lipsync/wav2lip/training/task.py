@@ -20,7 +20,7 @@ from unit2av.lipsync.wav2lip.model import Wav2Lip
 from unit2av.lipsync.wav2lip.training.config import GeneratorConfig
 from unit2av.lipsync.wav2lip.training.corpus import SoundClips
 from unit2av.lipsync.wav2lip.training.items import GeneratorExample, GeneratorWindows
-from unit2av.lipsync.wav2lip.training.losses import SoundLipLosses, in_step_loss, realness_loss
+from unit2av.lipsync.wav2lip.training.losses import SoundLipLosses, in_step_loss, wav2lip_realness_loss
 from unit2av.renderer import network_picture, to_pictures
 
 LOG = logging.getLogger("netflips.train")
@@ -86,7 +86,7 @@ class GeneratorTask:
         if self._quality is not None:
             # The module itself, its weights held: they must not gather the generator's gradients.
             self._quality.requires_grad_(False)
-            values["quality"] = realness_loss(self._quality(lower_half(drawn)), is_real=True)
+            values["quality"] = wav2lip_realness_loss(self._quality(lower_half(drawn)), is_real=True)
             self._quality.requires_grad_(True)
             shares["quality"] = self._config.losses.quality
         if self._losses.sync_weight:
@@ -98,7 +98,7 @@ class GeneratorTask:
     def _train_quality(self, drawn: Tensor, truth: Tensor, engine: Engine) -> Tensor:
         # Both halves in one call: data parallel training counts calls. Their losses are added, not averaged, as published.
         real, made = engine.module(QUALITY)(lower_half(torch.cat((truth, drawn)))).chunk(2)
-        loss = realness_loss(real, is_real=True) + realness_loss(made, is_real=False)
+        loss = wav2lip_realness_loss(real, is_real=True) + wav2lip_realness_loss(made, is_real=False)
         engine.update(QUALITY, loss)
         return loss
 
@@ -118,7 +118,7 @@ class GeneratorTask:
             for name, values in measured.items():
                 found.setdefault(name, []).append(values.float().cpu())
             for number in range(min(len(drawn), self._config.num_samples - shown)):
-                engine.log_image(f"reference, masked, output, target/{shown}", comparison(batch, drawn, number))
+                engine.log_image(f"reference, masked, output, target/{shown}", wav2lip_comparison(batch, drawn, number))
                 shown += 1
         metrics = _means(engine.of_all(found))
         if self._losses.notice(metrics.get("sync_loss", float("inf"))):
@@ -141,8 +141,8 @@ class GeneratorTask:
         return to_pictures(drawn).view(batch["target"].shape), {"loss": loss, **measured}
 
 
-def comparison(batch: dict[str, Tensor], drawn: Tensor, number: int) -> NDArray[np.uint8]:
-    """One window of a batch: reference above masked above drawn above target, picture by picture: uint8 [384, 480, 3]."""
+def wav2lip_comparison(batch: dict[str, Tensor], drawn: Tensor, number: int) -> NDArray[np.uint8]:
+    """Return one window of a batch: reference above masked above drawn above target, picture by picture: uint8 [384, 480, 3]."""
     target = batch["target"][number]
     masked = target.clone()
     masked[:, FACE_SIZE // 2 :] = 0
@@ -156,7 +156,7 @@ def _distances(drawn: Tensor, truth: Tensor) -> Tensor:
 
 
 def _means(shares: Sequence[dict[str, list[Tensor]]]) -> Metrics:
-    """The means over all windows of all processes; loss alone, infinite, when there were none."""
+    """Return the means over all windows of all processes; loss alone, infinite, when there were none."""
     names = dict.fromkeys(name for share in shares for name in share)
     values = {name: [one for share in shares for one in share.get(name, ())] for name in names}
     return {name: float(torch.cat(parts).mean()) for name, parts in values.items()} or {"loss": float("inf")}

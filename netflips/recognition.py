@@ -1,0 +1,244 @@
+"""Speech recognition of a whole recording: its utterances, what is said in each, and where its shots change."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from av2unit.sources import AUDIO, VIDEO, parse_modalities
+from avcore.answers import Transcript
+from avcore.arrays import Samples
+from avcore.checkpoints.stages import Running
+from avcore.contracts import Extractor, SpeechRecognizer
+from avcore.errors import MediaError, NoSpeechError, UsageError
+from avcore.faces.cuts import with_shots
+from avcore.faces.find import SpeakerFace, find_faces
+from avcore.faces.select import FaceChoice
+from avcore.files import private_folder
+from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
+from avcore.progress import Progress, silent
+from avcore.speech.regions import SpeechActivity, listen
+from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
+from avcore.understanding import Evidence, of_hearing, of_utterance
+from avcore.units.vocabulary import require_language
+from netflips.dub.utterances import Span, UtteranceLength, cut_utterances
+from netflips.stages import load_text_reader, load_unit_encoder
+from netflips.subtitles.cues import Cue, make_cues, rules_for
+from unit2text.reader import UnitReader
+from unit2text.search import ReadOptions
+from unit2text.takes import LIPS, UNITS
+
+_SOUND_FILE = "sound.f32"
+_LONG = UtteranceLength(2.0, 28.0)
+"""Whisper takes windows of 30 s whatever there is in them: longer utterances take less time."""
+
+
+@dataclass(frozen=True)
+class ListenSettings:
+    """modalities: what units are taken from, or lips are read. language: None = the most probable one of each utterance.
+    read: of a text reader.
+    """
+
+    modalities: frozenset[str]
+    language: str | None
+    face: FaceChoice
+    read: ReadOptions | None = None
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What was said. spans: the utterances (s). transcripts: of each, times from the beginning. cuts: where shots change (s)."""
+
+    path: Path
+    duration_s: float
+    spans: tuple[Span, ...]
+    transcripts: tuple[Transcript, ...]
+    cuts: tuple[float, ...]
+
+    @property
+    def confidence(self) -> float:
+        """Mean over all words; 0 where there are none."""
+        words = [word.confidence for one in self.transcripts for word in one.words]
+        return sum(words) / len(words) if words else 0.0
+
+    def cues(self) -> list[Cue]:
+        """Subtitles by the rules of the language that most words are in; no two utterances share one."""
+        languages = [one.language for one in self.transcripts for _ in one.words]
+        rules = rules_for(max(sorted(set(languages)), key=languages.count) if languages else "")
+        return make_cues([one.words for one in self.transcripts], rules, self.cuts, self.duration_s)
+
+
+class Recogniser(Protocol):
+    """What makes text of an utterance. length: of the utterances that it likes (s)."""
+
+    length: UtteranceLength
+
+    def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
+        """Check what a user asks for. Raises UsageError or LanguageError."""
+
+    def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
+        """Return what an utterance says: speech float32 [S] at 16 kHz, lips uint8 [T, 96, 96] at 25 fps, at least one of them."""
+
+
+class UnitRecogniser:
+    """A text reader, and the unit encoder where that reads units."""
+
+    def __init__(self, reader: UnitReader, extractor: Extractor | None) -> None:
+        self.reader, self.extractor, self.length = reader, extractor, UtteranceLength()
+
+    def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
+        """Check what a user asks for against the reader. Raises UsageError or LanguageError."""
+        read = self.reader.default_options
+        if beam is not None:
+            read = replace(read, search=replace(read.search, beam=beam))
+        asked = frozenset({VIDEO}) if self.reader.takes == LIPS else parse_modalities(modalities)
+        return ListenSettings(asked, None if language is None else self.reader.require_language(language), face, read)
+
+    def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
+        """Return what an utterance says, by its units or by its lips."""
+        if self.extractor is not None:
+            found = self.extractor.extract_scored(speech, lips)
+            understood = of_utterance(Evidence(found.readings(self.extractor.domain), found.known))
+            return replace(self.reader.read(found.units, settings.language, settings.read), understood=understood)
+        assert lips is not None  # as the settings say
+        return self.reader.read(lips, settings.language, settings.read)
+
+
+class SpeechRecogniser:
+    """A recogniser of sound, as Whisper."""
+
+    def __init__(self, recognizer: SpeechRecognizer) -> None:
+        self.recognizer, self.length = recognizer, _LONG
+
+    def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
+        """Check what a user asks for against the recogniser. Raises UsageError or LanguageError."""
+        if parse_modalities(modalities) != {AUDIO} or beam is not None:
+            found = f"--modalities {modalities}" if beam is None else f"--beam {beam}"
+            raise UsageError("--recognizer hears sound, and has a beam of its own", found=found, hint="leave it out")
+        name, known = f"the recognizer {self.recognizer.name}", self.recognizer.languages
+        return ListenSettings(frozenset({AUDIO}), None if language is None else require_language(language, known, name), face)
+
+    def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
+        """Return what an utterance says, by its sound."""
+        assert speech is not None  # as the settings say
+        heard = self.recognizer.hear(speech, settings.language)
+        return replace(heard, understood=of_hearing(heard.confidence if heard.words else None))
+
+
+class Listener:
+    """Transcribes recordings, utterance by utterance."""
+
+    def __init__(self, ear: Recogniser) -> None:
+        self.ear = ear
+
+    @classmethod
+    def load(cls, reader: Path, encoder: Callable[[], Path], device: str = "cpu", precision: str = "float32") -> "Listener":
+        """Load a text reader and its encoder. encoder: says which file, asked only where units are read. Raises CheckpointError,
+        or UsageError for a reader of the units of pre-training, which no encoder of ours makes.
+        """
+        how = Running(device, precision)
+        loaded = load_text_reader(reader, how)
+        if loaded.takes not in (UNITS, LIPS):
+            raise UsageError(
+                "this text reader knows the units of its pre-training only",
+                found=loaded.path,
+                hint="give finetuned.pt, or one of your own",
+            )
+        extractor = load_unit_encoder(encoder(), how) if loaded.takes == UNITS else None
+        return cls(UnitRecogniser(loaded, extractor))
+
+    def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
+        """Check what a user asks for. Raises UsageError or LanguageError."""
+        return self.ear.settings(modalities, language, face, beam)
+
+    def hear(self, path: Path, settings: ListenSettings, progress: Progress = silent) -> Recognised:
+        """Transcribe a recording of any length; an utterance at a time is held. Raises MediaError, NoSpeechError or NoFaceError."""
+        info = probe(path)
+        needs_sound, needs_lips = AUDIO in settings.modalities, VIDEO in settings.modalities
+        if needs_lips and not info.has_video:
+            raise MediaError(
+                "it has no video track", path=path, expected="a video", found="sound only", hint="use --modalities audio"
+            )
+        if needs_sound and not info.has_audio:
+            raise MediaError(
+                "it has no sound track", path=path, expected="sound", hint="use --modalities video to read the lips alone"
+            )
+        with private_folder() as folder:
+            stored = folder / _SOUND_FILE
+            activity = listen(stored_blocks(iter_speech_blocks(path), stored)) if info.has_audio else None
+            sound = np.memmap(stored, np.float32, "r") if stored.is_file() and stored.stat().st_size else np.zeros(0, np.float32)
+            duration = float(info.duration_s)
+            spans = _spans(activity, duration, path, needs_sound, self.ear.length)
+            face = self._face(path, info, settings.face, sound if len(sound) else None, progress) if needs_lips else None
+            said = []
+            for number, span in enumerate(spans):
+                progress("transcribe", number, len(spans))
+                said.append(self._transcribe(span, sound if needs_sound else None, face, settings))
+            progress("transcribe", len(spans), len(spans))
+            return Recognised(path, duration, tuple(spans), tuple(said), tuple(_cuts(path)) if info.has_video else ())
+
+    def hear_sound(self, speech: Samples, settings: ListenSettings) -> Transcript:
+        """Return what speech float32 [S] at 16 kHz says, utterance by utterance; nothing where there is no speech."""
+        spans = _cut(listen([speech]), float(samples_to_seconds(len(speech))), self.ear.length)
+        said = [self._transcribe(span, speech, None, settings) for span in spans]
+        text = " ".join(one.text for one in said if one.text)
+        words = tuple(word for one in said for word in one.words)
+        return Transcript(text, settings.language or (said[0].language if said else ""), words)
+
+    @staticmethod
+    def _face(path: Path, info: MediaInfo, face: FaceChoice, sound: Samples | None, progress: Progress) -> SpeakerFace:
+        pictures = PictureSource(path)
+        return find_faces(pictures, face, sound, progress, len(pictures), path, info.pixel_aspect)
+
+    def _transcribe(self, span: Span, sound: Samples | None, face: SpeakerFace | None, settings: ListenSettings) -> Transcript:
+        start, end = span
+        speech = lips = None
+        if sound is not None:
+            speech = np.array(sound[seconds_to_samples(start) : seconds_to_samples(end)])
+        if face is not None:
+            first, last = frame_at(start), min(frames_covering(end), len(face.frames))
+            lips = face.lips_between(first, max(last, first + 1))
+        if (speech is not None and not len(speech)) or (lips is not None and not len(lips)):
+            return Transcript("", settings.language or "")
+        found = self.ear.read(speech, lips, settings)
+        words = (word._replace(end_s=min(word.end_s, end - start)) for word in found.words if word.start_s <= end - start)
+        return replace(found, words=tuple(words)).shifted(start)
+
+
+def stored_blocks(blocks: Iterator[Samples], path: Path) -> Iterator[Samples]:
+    """The same blocks, written to a file on the way."""
+    with path.open("wb") as file:
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, np.float32).tobytes())
+            yield block
+
+
+def _spans(activity: SpeechActivity | None, duration: float, path: Path, needs_sound: bool, length: UtteranceLength) -> list[Span]:
+    """Utterances by the sound; all of it where there is none, and where lips are read of a sound without speech."""
+    if activity is None:
+        return [(0.0, duration)]
+    found = _cut(activity, duration, length)
+    if not found and needs_sound:
+        raise NoSpeechError("no speech was found in it", path=path, hint="use --modalities video to read the lips alone")
+    return found or [(0.0, duration)]
+
+
+def _cut(activity: SpeechActivity, duration: float, length: UtteranceLength) -> list[Span]:
+    """Return the utterances of a sound."""
+    found = cut_utterances(activity.regions(), duration, (), length, activity.quietest_s)
+    return [(one.start_s, one.end_s) for one in found]
+
+
+def _cuts(path: Path) -> Iterator[float]:
+    """Times at which another shot begins (s)."""
+    before = 0
+    for number, (_, shot) in enumerate(with_shots(PictureSource(path))):
+        if shot != before:
+            before = shot
+            yield float(frames_to_seconds(number))
+
+
+__all__ = ["ListenSettings", "Listener", "Recognised", "Recogniser", "SpeechRecogniser", "UnitRecogniser"]

@@ -1,0 +1,283 @@
+"""The cascade in a recording: what is heard in each utterance, its translation, and the units that this is spoken in.
+
+Each is kept, and all of it is written as `<output>.texts.json` into the work folder, for the user to correct and give back
+with `--segments-in`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
+from unicodedata import normalize
+
+import numpy as np
+
+from avcore.answers import Transcript, Word
+from avcore.errors import InputError, UnitError
+from avcore.files import atomic_output, write_text
+from avcore.notes import Note
+from avcore.runs.cache import Arrays, WorkFolder, key_of
+from avcore.units import Units
+from netflips.cascade.engines import Engines, engines_of
+from netflips.cascade.glossary import read_glossary, terms_in, with_terms
+from netflips.cascade.options import CascadeModels
+from netflips.cascade.program import ProgramTranslator
+from netflips.dub.judgement import UtteranceJudgement
+from netflips.dub.segments import segments_json, write_segments
+from netflips.dub.speaker_map import SpeakerMap, read_speaker_map
+from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
+from netflips.dub.utterances import TimedUtterance
+from netflips.recording.given_speech import GivenUnits, GivenVoices, SpeechError
+from netflips.recording.job import LOG, DubJob
+from netflips.recording.segmentation import FoundUtterances
+from netflips.recording.speaker_assignment import AssignedUtterance
+from netflips.recording.texts import judge_spoken, source_texts_of, texts_of
+from netflips.recording.voice_activity import SpeechFile
+from netflips.script.notes import EMPTY, LEFT_ALONE, NOT_SPOKEN, NOT_TRANSLATED, SILENT, TERMS_MISSED, UNSAYABLE
+from text2unit.stage import SPELLER
+
+_HEARD, _TRANSLATED = "heard", "translated"
+
+
+@dataclass(frozen=True)
+class SaidInWords:
+    """An utterance over text. heard: what it says, times from its beginning. text: what is said instead, "" = it is not known.
+
+    score: of the translation, None = the user wrote it. rest: the unit of silence, None = it is not known. why: the note
+    that says why there are no units, None = there are. translator: a program that made the text.
+    """
+
+    heard: Transcript
+    text: str
+    score: float | None
+    said: GivenUnits
+    rest: int | None
+    why: Note | None = None
+    translator: str = ""
+
+
+class _Text(NamedTuple):
+    """What is to be said. score: None = a user wrote it, or a program, `translator`, translated it. terms: of the glossary that
+    were put in. why: why there is none."""
+
+    text: str = ""
+    score: float | None = None
+    translator: str = ""
+    terms: Mapping[str, str] = MappingProxyType({})
+    why: Note | None = None
+
+
+def say_in_words(
+    job: DubJob,
+    road: CascadeModels,
+    found: FoundUtterances,
+    casts: Sequence[AssignedUtterance],
+    voices: GivenVoices,
+    decide: Callable[[Mapping[int, UtteranceJudgement]], None],
+) -> tuple[dict[int, SaidInWords], dict[int, UtteranceJudgement]]:
+    """Return what each utterance says in both languages, by its number, and how far it is understood.
+
+    Raises what opening the engines raises.
+
+    decide: gets how far each is understood, when all is heard and translated, before anything is spoken.
+    """
+    engines = engines_of(job.models, road, job.options.source, job.options.target)
+    told, written = source_texts_of(job.options), texts_of(job.options)
+    heard: dict[int, Transcript] = {}
+    texts: dict[int, _Text] = {}
+    with job.clock.stage("text"), _Translating(job, road, engines, casts, heard) as translating:
+        recorded = voices.recorded
+        for done, cast in enumerate(casts, 1):
+            number = cast.utterance.number
+            heard[number] = _hear(job, engines, found.speech, cast.utterance, told.get(number))
+            job.progress("hear", done, len(casts))
+        for done, number in enumerate(heard, 1):
+            is_given = number in written or isinstance(recorded.get(number), GivenUnits) or not heard[number].text
+            texts[number] = _Text(written.get(number, "")) if is_given else translating.text(number)
+            job.progress("translate", done, len(casts))
+    rows: dict[int, dict[str, Any]] = {}
+    for name, known in ((SOURCE_TEXT, told), (TARGET_TEXT, written)):  # those of utterances that are not dubbed now stay
+        for number, text in known.items():
+            rows.setdefault(number, {})[name] = text
+    rows |= {number: _row(heard[number].text, texts[number]) for number in heard}
+    _keep_texts(texts_file(job), segments_json(found.utterances, rows))
+    if job.settings.segments_out is not None:
+        write_segments(job.settings.segments_out, found.utterances, rows)
+    spoken = {number for number, one in recorded.items() if isinstance(one, GivenUnits)}
+    judged = {number: judge_spoken(job, "" if number in spoken else text, heard[number]) for number, (text, *_) in texts.items()}
+    decide(judged)
+    with job.clock.stage("speech"):
+        rest, said = _rest(job), dict[int, SaidInWords]()
+        for number, one in texts.items():
+            given = recorded.get(number)
+            if isinstance(given, GivenUnits):
+                said[number] = SaidInWords(heard[number], one.text, None, given, rest)
+            else:
+                said[number] = _say(job, number, one, heard, voices, rest)
+            job.progress("speech", len(said), len(texts))
+    return said, judged
+
+
+def _keep_texts(path: Path, content: str) -> None:
+    """Write the texts; a file with others, in which somebody may have corrected something, is kept beside it."""
+    before = path.read_bytes() if path.is_file() else content.encode()
+    if before != content.encode():
+        old = path.with_suffix(".old.json")
+        with atomic_output(old) as temporary:
+            temporary.write_bytes(before)
+        LOG.info("%s: the texts differ from those of before, which are kept as %s", path, old.name)
+    write_text(path, content)
+
+
+def texts_file(job: DubJob) -> Path:
+    """Return where the texts of a dub are kept, in the form that --segments-in takes."""
+    return job.work.folder / f"{job.out.stem}.texts.json"
+
+
+def _row(heard: str, said: _Text) -> dict[str, Any]:
+    row: dict[str, Any] = {SOURCE_TEXT: heard, TARGET_TEXT: said.text}
+    row |= {} if said.score is None and not said.translator else {TRANSLATED_TEXT: said.text}
+    return row | ({"glossary": dict(said.terms)} if said.terms else {})
+
+
+def _hear(job: DubJob, engines: Engines, speech: SpeechFile | None, one: TimedUtterance, told: str | None) -> Transcript:
+    """Return what is heard; where the user wrote something else, that, without the times of its words."""
+    language = job.options.source
+    sound = None if speech is None else speech.between(one.start_s, one.end_s)
+    key = key_of(sound, language, engines.fingerprints["recognizer"], job.models.arithmetic)
+    told = None if told is None else " ".join(normalize("NFC", told).split())
+    if told is not None:
+        kept = job.work.find_arrays(_HEARD, key)
+        found = None if kept is None else _transcript(kept, language)
+        return found if found is not None and found.text == told else Transcript(told, language)
+    if sound is None:
+        return Transcript("", language)
+    return kept_transcript(job.work, _HEARD, key, language, lambda: engines.recognizer.hear(sound, language))
+
+
+def _rest(job: DubJob) -> int | None:
+    """Return the unit of silence, None = it is not known."""
+    if job.settings.speech.is_asked:
+        agreement = job.models.extractor.agreement
+        return None if agreement is None else int(agreement.silence)
+    silence: int | None = job.models.other(SPELLER, job.options.target).silence
+    return silence
+
+
+def _say(
+    job: DubJob, number: int, said: _Text, heard: Mapping[int, Transcript], voices: GivenVoices, rest: int | None
+) -> SaidInWords:
+    """Find the units of what is to be said in an utterance."""
+    text, score, why = said.text, said.score, said.why
+    if text:
+        try:
+            given = voices.spell(number, text, {one: found.text for one, found in heard.items()})
+            return SaidInWords(heard[number], text, score, given, rest, translator=said.translator)
+        except SpeechError as error:
+            why = LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
+        except (InputError, UnitError) as error:
+            why = LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(texts_file(job)))
+    nothing = GivenUnits(Units(np.zeros(0, np.int64), None, job.options.target), "", "")
+    why = why or LEFT_ALONE(reason=(EMPTY if heard[number].text else SILENT).code)
+    return SaidInWords(heard[number], text, score, nothing, rest, why, said.translator)
+
+
+class _Translating:
+    """Translates what was heard, by a folder's model or a program, with the words of a glossary; each is kept."""
+
+    def __init__(
+        self,
+        job: DubJob,
+        road: CascadeModels,
+        engines: Engines,
+        casts: Sequence[AssignedUtterance],
+        heard: Mapping[int, Transcript],
+    ) -> None:
+        """heard: of all utterances, by number; it is filled by and by."""
+        self._job, self._engines, self._heard = job, engines, heard
+        self._casts = {one.utterance.number: one for one in casts}
+        self._program = ProgramTranslator(road.program) if road.program else None
+        self._glossary = {} if road.glossary is None else read_glossary(road.glossary)
+        path = job.settings.speaker_map
+        self._wishes = SpeakerMap() if path is None else read_speaker_map(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._program is not None:
+            self._program.close()
+
+    def text(self, number: int) -> _Text:
+        """Return the translation of an utterance, or why there is none."""
+        heard = self._heard[number].text
+        terms = terms_in(heard, self._glossary)
+        score: float | None = None
+        try:
+            if self._program is None:
+                text, score = self._by_model(heard)
+            else:
+                text = self._by_program(self._program, number, heard, terms)
+        except InputError as error:
+            if self._program is None:
+                raise
+            found = f": {error.found}" if error.found else ""
+            return _Text(why=LEFT_ALONE(reason=NOT_TRANSLATED.code, error=f"{error.what}{found}"))
+        termed = with_terms(heard, text, terms, None if self._program is not None else lambda other: self._by_model(other)[0])
+        if termed.missed:
+            self._job.notes.add(TERMS_MISSED(terms=", ".join(termed.missed)), number)
+        return _Text(termed.text, score, "" if self._program is None else self._program.name, termed.put)
+
+    def _by_model(self, text: str) -> tuple[str, float]:
+        translator, (source, target) = self._engines.translator, (self._job.options.source, self._job.options.target)
+        assert translator is not None  # else a program translates
+
+        def make() -> Arrays:
+            made = translator.translate(text, source, target)
+            return {"text": np.array(made.text), "score": np.array(made.score)}
+
+        key = key_of(text, source, target, self._engines.fingerprints["text translator"], self._job.models.arithmetic)
+        found = self._job.work.arrays(_TRANSLATED, key, make)
+        return str(found["text"]), float(found["score"])
+
+    def _by_program(self, program: ProgramTranslator, number: int, text: str, terms: Mapping[str, str]) -> str:
+        """Return what a program answers. It gets all of the recording, but a text is translated again only where it is another
+        itself."""
+        names = {one: cast.name for one, cast in self._casts.items()}
+        own = {
+            "text": text,
+            "source": self._job.options.source,
+            "target": self._job.options.target,
+            "speaker": names[number],
+            "level": self._wishes.settings(names[number]).level,
+            "seconds": round(self._casts[number].utterance.seconds, 2),
+            "glossary": dict(terms),
+        }
+        context = [{"number": one, "speaker": names[one], "text": said.text} for one, said in self._heard.items()]
+        found = self._job.work.arrays(
+            _TRANSLATED,
+            key_of(program.key, own),
+            lambda: {"text": np.array(program.translate(own | {"number": number, "context": context}))},
+        )
+        return str(found["text"])
+
+
+def kept_transcript(work: WorkFolder, stage: str, key: str, language: str, make: Callable[[], Transcript]) -> Transcript:
+    """Return a transcript that is made, or found in the work folder."""
+
+    def arrays() -> Arrays:
+        made = make()
+        figures = [(word.start_s, word.end_s, word.confidence) for word in made.words]
+        return {
+            "text": np.array(made.text),
+            "words": np.array([word.text for word in made.words], dtype=np.str_),
+            "figures": np.array(figures, np.float64).reshape(-1, 3),
+        }
+
+    return _transcript(work.arrays(stage, key, arrays), language)
+
+
+def _transcript(found: Arrays, language: str) -> Transcript:
+    pairs = zip(found["words"].tolist(), found["figures"].tolist(), strict=True)
+    return Transcript(str(found["text"]), language, tuple(Word(name, *figures) for name, figures in pairs))

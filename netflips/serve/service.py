@@ -1,0 +1,259 @@
+"""Forms become jobs here: what was asked for is checked, its files are put together, and the queue gets it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from avcore.checkpoints.bundle import find_bundle
+from avcore.checkpoints.stages import Stage
+from avcore.errors import UsageError
+from avcore.units.vocabulary import normalise_language
+from netflips import __version__
+from netflips.bundles.references import read_references
+from netflips.published.store import usual_model
+from netflips.serve.fields import ReviewRow, checked, utterances
+from netflips.serve.jobs import ASKS, DONE, Job, JobFolders, new_id
+from netflips.serve.kinds import KINDS, Asked, JobKind
+from netflips.serve.limits import RefusedError, Space, Visitor
+from netflips.serve.queue import Queue
+from netflips.serve.results import files_of
+from netflips.serve.settings import Settings
+from netflips.serve.uploads import Upload, Uploads
+from netflips.serve.worker_process import WorkerProcess
+from text2unit.stage import SPELLER
+from unit2av.lipsync.backend import lip_sync_names
+from unit2text.stage import TEXT_READER
+
+_EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
+"""By the kind of upload; one that did not come along is not offered."""
+SAMPLE = ("example.mp4", "example.ko.mp4")
+"""A video and its dub by the demo's models, `netflips demo`; example.json has what is said in both."""
+_SENTENCES = 20
+_OF_CASCADE = ("--recognizer", "--text-translator")
+_SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
+_MOST_TITLE = 60
+_OPTIONAL: tuple[tuple[Stage, str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
+"""Stages that not every bundle has, each with the language that is asked for."""
+
+
+class Service:
+    """All that the server's addresses need: uploads, the queue, and what the models can do."""
+
+    def __init__(self, settings: Settings, hand: WorkerProcess | None = None) -> None:
+        self.settings = settings
+        space = Space(settings)
+        self.uploads = Uploads(settings, space)
+        self.queue = Queue(JobFolders(settings.jobs_dir), hand or WorkerProcess(), settings, space)
+        self._has = _what_is_there(settings)
+
+    async def open(self) -> None:
+        """Take up what earlier servers left, and begin to work."""
+        for folder in (self.settings.uploads_dir, self.settings.jobs_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        await self.uploads.open()
+        await self.queue.open()
+
+    async def close(self) -> None:
+        """End what runs."""
+        await self.queue.close()
+
+    async def clean(self) -> None:
+        """Remove jobs and uploads that are old."""
+        await self.queue.clean(self.settings.keep_s)
+        await asyncio.to_thread(self.uploads.clean, self.settings.keep_s, self._used())
+
+    async def remove(self, job: Job) -> None:
+        """Stop a job and delete it, with the uploads of its visitor that no other job has."""
+        await self.queue.remove(job)
+        for upload_id in set(job.uploads.values()) - self._used():
+            with suppress(RefusedError):
+                if self.uploads.find(upload_id).visitor == job.visitor:
+                    self.uploads.remove(upload_id)
+
+    def _used(self) -> set[str]:
+        return {upload for job in self.queue.jobs.values() for upload in job.uploads.values()}
+
+    def about(self) -> dict[str, Any]:
+        """Return what the page must know of this server."""
+        return {
+            "version": __version__,
+            "limit_bytes": self.settings.limit_bytes,
+            "longest_s": self.settings.longest_s,
+            "keep_s": self.settings.keep_s,
+            "examples": _examples(),
+            "mouths": lip_sync_names(),
+            **self._has,
+        }
+
+    def shown(self, upload: Upload) -> dict[str, Any]:
+        """Return what a visitor is told of an upload."""
+        return {name: value for name, value in asdict(upload).items() if name in _SHOWN}
+
+    async def example(self, kind: str, visitor: Visitor) -> Upload:
+        """Return a video or picture that comes with NetfLips, as an upload. Raises RefusedError where there is none."""
+        if kind not in _examples():
+            raise RefusedError(404, "no such example comes with this installation")
+        with as_file(files("netflips.serve") / _EXAMPLES[kind]) as path:
+            return await self.uploads.copy(Path(path), kind, visitor)
+
+    def new_job(self, form: Mapping[str, Any], visitor: Visitor) -> Job:
+        """Put what a form asks for into the queue. Raises UsageError, RefusedError.
+
+        form: {"kind", "values", "rows"?, "after"?}: rows of a review, and the id of the dub that they belong to.
+        """
+        if set(form) - {"kind", "values", "rows", "after"} or not isinstance(form.get("values"), Mapping):
+            raise UsageError("the form cannot be read", expected="kind, values, and for a review rows and after")
+        kind = self._kind(form.get("kind"))
+        self.queue.require_room(visitor.party)
+        values = checked(kind.fields, form["values"])
+        rows = utterances(form["rows"]) if "rows" in form else []
+        before = self._before(form.get("after"), kind)
+        found = {one.name: self.uploads.find(values[one.name]) for one in kind.uploads if values[one.name]}
+        for field in kind.uploads:
+            if field.name in found and found[field.name].kind not in field.takes:
+                raise UsageError(f"{field.name} cannot be that", expected=" or ".join(field.takes), found=found[field.name].kind)
+        if values.get("road") == "text" and not self._has["has_cascade"]:
+            raise UsageError("nothing can be dubbed over text", found="no models for it")
+        self._require_sayable(rows, values)
+        if kind.follows:
+            return self._following(kind, before, visitor)
+        return self._queued(kind, values, found, rows, before, visitor)
+
+    def go_on(self, job: Job, form: Mapping[str, Any]) -> None:
+        """Put a job that is over into the queue again: it goes on from what is finished. Raises UsageError, RefusedError.
+
+        form: {"rows"?, "preview"?}: of a dub whose texts were seen, its rows as corrected, and whether only the first is wanted.
+        """
+        if not job.is_over:
+            raise UsageError("this job is not over yet")
+        if set(form) - {"rows", "preview"}:
+            raise UsageError("the form cannot be read", expected="rows, preview")
+        if job.kind == "dub" and (job.state == ASKS or form):
+            kind = KINDS[job.kind]
+            rows = utterances(form["rows"]) if "rows" in form else [ReviewRow(**one) for one in job.values.get("rows", [])]
+            self._require_sayable(rows, job.values)
+            values = job.values | {"preview": bool(form.get("preview")), "rows": [asdict(one) for one in rows]}
+            asked = self._asked(values, job.names, self.uploads.find(job.uploads["video"]), rows)
+            if kind.prepare is not None:
+                kind.prepare(asked, self.queue.folders.of(job.id))
+            job.values, job.words = values, kind.words(asked)
+        self.queue.add(job)
+
+    def _require_sayable(self, rows: Sequence[ReviewRow], values: Mapping[str, Any]) -> None:
+        if any(one.said for one in rows) and not self._has["has_speller"] and values.get("road") != "text":
+            raise UsageError("no text can be said", found="models without a text-to-unit model")
+
+    def _asked(
+        self,
+        values: Mapping[str, Any],
+        names: Mapping[str, str],
+        first: Upload | None,
+        rows: Sequence[ReviewRow],
+        is_draft: bool = False,
+    ) -> Asked:
+        shared, length_s = ("work", 0.0) if first is None else (f"../../uploads/{first.id}/work", first.seconds)
+        return Asked(values, names, length_s, shared, self.settings, self._has["has_reader"], rows, is_draft)
+
+    def _queued(
+        self, kind: JobKind, values: Mapping[str, Any], found: Mapping[str, Upload], rows: Any, before: Job | None, visitor: Visitor
+    ) -> Job:
+        names = {one.name: f"{one.stored}{Path(found[one.name].file).suffix}" for one in kind.uploads if one.name in found}
+        first = next(iter(found.values()), None)
+        job_id, folders = new_id(), self.queue.folders
+        if self._has["languages"] is not None and "target" in values:
+            known = zip(("source", "target"), self._has["languages"], strict=True)
+            values = {**values, **{name: language for name, language in known if values[name] == "auto"}}
+        asked = self._asked(values, names, first, rows, is_draft=kind.name == "dub" and not rows)
+        title = first.name if first is not None else str(values.get("text", kind.name))[:_MOST_TITLE]
+        job = Job(
+            id=job_id, visitor=visitor.id, kind=kind.name, title=title, words=kind.words(asked), values=dict(values),
+            uploads={field: one.id for field, one in found.items()}, names=names,
+            shown={name: found[field].name for field, name in names.items()}, made_by=before.id if before else "",
+            created_s=time.time(), address=visitor.address, is_new=visitor.is_new,
+        )  # fmt: skip
+        try:
+            folders.of(job_id).mkdir(parents=True)
+            for field, name in names.items():
+                folders.take_in(job_id, self.uploads.path(found[field]), name)
+            if kind.prepare is not None:
+                kind.prepare(asked, folders.of(job_id))
+            self.queue.add(job)
+        except BaseException:
+            folders.remove(job_id)
+            raise
+        return job
+
+    def _following(self, kind: JobKind, before: Job | None, visitor: Visitor) -> Job:
+        """Return a job that reads what an earlier one made."""
+        if before is None or before.state != DONE:
+            raise UsageError("this follows a finished job", expected=f"after: the id of a {kind.follows}")
+        folders = self.queue.folders
+        folder = folders.of(before.id)
+        asked = Asked({}, before.names, 0.0, "", self.settings)
+        job = Job(
+            id=new_id(), visitor=visitor.id, kind=kind.name, title=before.title, words=kind.words(asked), values={},
+            uploads=before.uploads, names=before.names, shown=before.shown, made_by=before.id, created_s=time.time(),
+            address=visitor.address, is_new=visitor.is_new,
+        )  # fmt: skip
+        try:
+            folders.of(job.id).mkdir(parents=True)
+            for one in files_of(before, folder):
+                folders.take_in(job.id, folder / one["name"], one["name"])
+            self.queue.add(job)
+        except BaseException:
+            folders.remove(job.id)
+            raise
+        return job
+
+    def _kind(self, name: Any) -> JobKind:
+        kind = KINDS.get(name) if isinstance(name, str) else None
+        if kind is None:
+            raise UsageError("there is no such kind of job", expected=", ".join(KINDS))
+        return kind
+
+    def _before(self, job_id: Any, kind: JobKind) -> Job | None:
+        if job_id is None:
+            return None
+        job = self.queue.jobs.get(job_id) if isinstance(job_id, str) else None
+        if job is None or job.kind != (kind.follows or kind.name):
+            raise RefusedError(404, "the job before it is not there any more")
+        return job
+
+
+def _examples() -> list[str]:
+    return [kind for kind, name in _EXAMPLES.items() if (files("netflips.serve") / name).is_file()]
+
+
+def _sample() -> dict[str, str] | None:
+    """Return what is said in the example that is dubbed already, in both languages; None where it did not come along."""
+    folder = files("netflips.serve")
+    if not all((folder / name).is_file() for name in (*SAMPLE, "example.json")):
+        return None
+    told = json.loads((folder / "example.json").read_text(encoding="utf-8"))
+    return {"heard": told["sentence"], "said": told["korean"]}
+
+
+def _what_is_there(settings: Settings) -> dict[str, Any]:
+    """Return what the models can do, as far as files tell without being loaded."""
+    bundle = find_bundle()
+    packed = {stage: bundle is not None and bundle.checkpoint(stage, language).is_file() for stage, language in _OPTIONAL}
+    languages = None if bundle is None or "--utut-path" in settings.models else bundle.languages
+    own = "--utut-path" in settings.models
+    known = [] if bundle is None or own or not bundle.references.is_file() else read_references(bundle.references)
+    some = known[:: max(len(known) // _SENTENCES, 1)][:_SENTENCES]
+    return {
+        "models": [Path(path).name for flag, path in settings.models.items() if flag.endswith("-path")],
+        "bundle": None if bundle is None or own else {"name": bundle.about["name"], "knows": bundle.about["domain"]},
+        "sentences": [[one.translation, one.text] for one in some],
+        "sample": _sample() if known else None,
+        "languages": None if languages is None else [normalise_language(one) for one in languages],
+        "has_speller": "--text2unit-path" in settings.models or (packed[SPELLER] and not own),
+        "has_reader": "--unit2text-path" in settings.models or (packed[TEXT_READER] and not own),
+        "has_cascade": all(flag in settings.models or usual_model(flag) is not None for flag in _OF_CASCADE),
+    }

@@ -1,0 +1,90 @@
+"""The server's end of the worker process: start it, give it a job, hear how far it is, end it."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+LOG = logging.getLogger("netflips")
+
+Heard = Callable[[str, int, int | None], None]
+_GRACE_S = 5.0
+"""After SIGTERM, for a command to put away what is half-written."""
+WORKER = (sys.executable, "-m", "netflips.serve.worker")
+_MOST_LINE = 1 << 16
+ENDED_BY_SIGNAL = (130, 143)
+"""Exit codes of a command that was interrupted or terminated."""
+
+
+class WorkerEndedError(Exception):
+    """The worker ended in the middle of a job. code: its exit code, negative for a signal."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the worker ended with {code}")
+        self.code = code
+
+
+class WorkerProcess:
+    """One worker process at a time, started when it is needed."""
+
+    def __init__(self, command: Sequence[str] = WORKER) -> None:
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the worker where none is: it loads its libraries while it waits."""
+        if self._process is None or self._process.returncode is not None:
+            # A session of its own: Ctrl-C is for the server, which then ends the worker in its own time.
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                limit=_MOST_LINE,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+
+    async def run(self, words: Sequence[str], folder: Path, heard: Heard, noted: Callable[[dict[str, Any]], None]) -> int:
+        """Let the worker run a command in a folder; returns its exit code. noted: gets its notes.
+
+        Raises WorkerEndedError when the worker ends before.
+        """
+        await self.start()
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(ConnectionError):
+            process.stdin.write(json.dumps({"words": list(words), "folder": str(folder.absolute())}).encode() + b"\n")
+            await process.stdin.drain()
+        while line := await process.stdout.readline():
+            said = json.loads(line)
+            if "end" in said:
+                if said["end"] in ENDED_BY_SIGNAL:  # it is about to end itself
+                    await process.wait()
+                return int(said["end"])
+            if "note" in said:
+                noted(said["note"])
+            if "stage" in said:
+                heard(said["stage"], said["done"], said["total"])
+        raise WorkerEndedError(await process.wait())
+
+    async def stop(self) -> None:
+        """End the worker, with its command; it is given a moment to leave nothing half-written."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), _GRACE_S)
+        except TimeoutError:
+            LOG.warning("the worker does not listen and is killed")
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

@@ -1,0 +1,97 @@
+"""The groups of the exam's clips: how each is made, what is measured of it, and what it should reach.
+
+A group is a part of the table. Its clips are made from their numbers (`making`) and measured as any clips are
+(`netflips evaluate`), so that a row is a group and a figure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netflips.evaluate.cases import DUBBED, ITSELF, TRUTH
+from netflips.evaluate.measuring import AskedFigures
+from recipes.demo.evaluate.conditions import LIPS, NOISE, SOUNDS
+
+AUDIO, VIDEO, AUTO = "audio", "video", "auto"
+VOICES, FLITE, OTHERS, SPELLED, ENGLISH = "natural voices", "flite", "other synthesisers", "Korean speller", "English voice"
+"""What groups need that may not be here."""
+_PACE_AND_CHANNEL = tuple(name for name in SOUNDS if name not in ("room", NOISE))
+
+
+@dataclass(frozen=True)
+class Group:
+    """A part of the table.
+
+    name: as records and `--rows` call it. made: by which function of `making`. kind: of the source clips (`material.KINDS`), or of
+    what is drawn. figures: what is measured. goals: by figure. modalities: what units are taken from. sounds, lips: names of
+    `conditions`, in turn, of what happens to the sound, and of lips in place of the own. needs: what may not be here. subjects:
+    what is measured beside the outcome. most: clips at most. language: of the outcome.
+    """
+
+    name: str
+    title: str
+    made: str
+    kind: str
+    figures: tuple[str, ...] = ("right",)
+    goals: Mapping[str, float] = field(default_factory=dict, hash=False)
+    modalities: str = AUDIO
+    sounds: tuple[str, ...] = ()
+    lips: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = (DUBBED,)
+    most: int = 100
+    language: str = "ko"
+
+    @property
+    def asked(self) -> AskedFigures:
+        """What is measured of its clips."""
+        return AskedFigures(self.figures, self.subjects)
+
+
+_DUB = ("right", "dnsmos", "speaker", "f0_off", "unit_sync_at_zero", "closures")
+_NATURAL = ("cer", "right", "dnsmos", "speaker", "speaker_reference", "slc_20", "loudness_follows", "unit_sync_at_zero", "closures")
+_BESIDE = (DUBBED, ITSELF, TRUTH)
+_ALL = 1 << 30
+
+GROUPS: tuple[Group, ...] = (
+    Group(
+        "natural", "dubs of natural voices never heard", "dubbed", "natural", _NATURAL,
+        {"cer": 0.30, "right": 0.93, "dnsmos": 2.8, "closures": 0.8}, AUTO, needs=(VOICES,), subjects=_BESIDE,
+    ),
+    Group(
+        "held_out", "dubs of sentences never trained on", "dubbed", "held_out", _DUB,
+        {"right": 0.95, "speaker": 0.15, "f0_off": 0.5, "unit_sync_at_zero": 0.75}, AUTO,
+        subjects=_BESIDE, most=_ALL,
+    ),
+    Group("seen", "sentences of the training", "heard", "seen", goals={"right": 0.98}, modalities=AUTO, most=_ALL),
+    Group("new_faces", "dubs of faces and poses never seen", "dubbed", "new_faces", modalities=AUTO),
+    Group(
+        "untouched_speaker", "a speaker never heard by any stage", "heard", "speaker", goals={"right": 0.80}, modalities=AUTO,
+        needs=(FLITE,), most=_ALL,
+    ),
+    Group("others", "synthesisers that no training hears", "synthesised", "others", goals={"right": 0.90}, needs=(OTHERS,)),
+    Group("room", "natural voices across a room", "heard", "natural", goals={"right": 0.85}, sounds=("room",), needs=(VOICES,)),
+    Group("sound", "natural voices through channels", "heard", "natural", sounds=_PACE_AND_CHANNEL, needs=(VOICES,)),
+    Group("lips", "natural voices with lips that do not belong", "heard", "natural", modalities=AUTO, lips=LIPS, needs=(VOICES,)),
+    Group("video_only", "lips alone", "heard", "held_out", goals={"right": 0.90}, modalities=VIDEO),
+    Group("video_only_new", "lips alone, faces and poses never seen", "heard", "new_faces", goals={"right": 0.6}, modalities=VIDEO),
+    Group("noise_audio", "white noise (0 dB), sound only", "heard", "held_out", goals={"right": 0.85}, sounds=(NOISE,)),
+    Group("noise_auto", "the same with lips", "heard", "held_out", goals={"right": 0.95}, modalities=AUTO, sounds=(NOISE,)),
+    Group(
+        "said", "Korean text, said", "said", "said", ("cer", "right", "dnsmos"), {"cer": 0.25, "right": 0.95},
+        needs=(SPELLED,), subjects=(DUBBED, TRUTH),
+    ),
+    Group("free", "free Korean text, said", "said", "free", ("cer",), {"cer": 0.35}, needs=(SPELLED,), subjects=(DUBBED, TRUTH)),
+    Group(
+        "english", "English units, said in English", "english", "held_out", ("wer",), {"wer": 0.15}, needs=(ENGLISH,),
+        subjects=(DUBBED, TRUTH), language="en",
+    ),
+    Group(
+        "lip_speech", "silent lips to speech", "lip_speech", "held_out", ("wer", "estoi"), {"estoi": 0.60}, needs=(ENGLISH,),
+        language="en",
+    ),
+    Group(
+        "read_en", "English clips", "unchanged", "held_out", ("read_sound", "read_lips"), {"read_sound": 0.02, "read_lips": 0.15},
+        language="en",
+    ),
+    Group("read_ko", "Korean clips", "unchanged", "korean", ("read_sound", "read_lips"), {"read_sound": 0.02, "read_lips": 0.15}),
+)  # fmt: skip

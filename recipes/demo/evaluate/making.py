@@ -1,0 +1,234 @@
+"""The exam's clips: each source, what comes out of it, and what is right, made once and listed in a manifest.
+
+A line of the manifest is written when its files are there, so that a stopped exam goes on. What cannot be dubbed is silence, which
+every figure of texts counts as wrong, and is named.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from av2unit import trust
+from av2unit.sources import lips_of_video
+from avcore.arrays import Samples
+from avcore.checkpoints.bundle import Bundle
+from avcore.errors import NetflipsError
+from avcore.media import read_speech, write_speech
+from avcore.progress import Progress
+from avcore.runs import journal
+from avcore.runs.pool import ProcessPool
+from avcore.runs.work import WorkersFailError
+from avcore.timeline import seconds_to_samples
+from avcore.units import Units
+from netflips.bundles.paths import bundle_paths
+from netflips.evaluate.running import CaseJob, run_left
+from netflips.lip_speech.speaking import speak_lips
+from netflips.models import Models, load_models
+from netflips.options import DubOptions, RunOptions
+from netflips.pipeline import dub
+from recipes.demo.evaluate.conditions import SOUNDS, lips_of_kind
+from recipes.demo.evaluate.groups import AUDIO, AUTO, VIDEO, Group
+from recipes.demo.evaluate.material import ClipPlan, EvaluationSettings, Kind, drawn_sentence, plan_clip, speech_in, write_clip
+from recipes.demo.voices.cast import cast
+from recipes.demo.voices.free_korean import held_out_free
+from recipes.demo.voices.phrasebook import SentencePair
+from text2unit.stage import SPELLER
+from unit2av.speakers.voice_of import neutral_voice, voice_of
+from unit2av.voice.speech import UnitVocoder
+
+MANIFEST = "manifest.jsonl"
+_CLIPS = "clips"
+_SILENCE_S = 1.0
+_KEYS = ("id", "group", "dub")
+
+Line = dict[str, Any]
+"""Of a manifest, as `netflips.evaluate.cases` reads it; `failed`: why nothing could be made."""
+
+
+@dataclass(frozen=True)
+class ExamPlace:
+    """bundle: folder of the models. folder: of the exam, with its manifest. device, precision: what the models run on."""
+
+    bundle: Path
+    folder: Path
+    device: str = "cpu"
+    precision: str = "float32"
+
+
+MakeJob = CaseJob[int, Group]
+"""The clips of a number that are not made yet, one for each group."""
+
+
+def made_lines(folder: Path) -> list[Line]:
+    """Return the lines of an exam's manifest."""
+    return list(journal.read(folder / MANIFEST, *_KEYS))
+
+
+def make_clips(
+    place: ExamPlace, settings: EvaluationSettings, groups: Sequence[Group], processes: int, progress: Progress
+) -> list[Line]:
+    """Make what is not made yet of groups; returns their lines of the manifest. Raises NetflipsError for what concerns all."""
+    journal.repair(place.folder / MANIFEST, *_KEYS)
+    known = {line["id"]: line for line in made_lines(place.folder)}
+    wanted = [(number, group) for group in groups for number in range(min(settings.number, group.most))]
+    pool = ProcessPool[MakeJob, int](ExamMaker, (place, settings), processes)
+    keep = partial(journal.append, place.folder / MANIFEST)
+    left, total = [(number, group) for number, group in wanted if id_of(group, number) not in known], len(dict(wanted))
+    for lines in run_left(left, total, pool, _lost, keep, "making clips", progress):
+        known |= {line["id"]: line for line in lines}
+    return [known[id_of(group, number)] for number, group in wanted]
+
+
+def id_of(group: Group, number: int) -> str:
+    """Return what a clip is called."""
+    return f"{group.name}/{number}"
+
+
+def _lost(job: MakeJob, reason: str) -> NoReturn:
+    """Return what a worker dies of says nothing of a bundle: it is no line."""
+    raise WorkersFailError("some clips cannot be made", found=f"number {job.case}: {reason}")
+
+
+@dataclass(frozen=True)
+class PlannedClip:
+    """A clip that is to be made. stem: of its files, without the ending. plan: of its source."""
+
+    group: Group
+    number: int
+    stem: Path
+    plan: ClipPlan
+
+
+class ExamMaker:
+    """A worker: makes clips with a bundle's models."""
+
+    def __init__(self, place: ExamPlace, settings: EvaluationSettings) -> None:
+        self._place, self._settings = place, settings
+
+    @cached_property
+    def models(self) -> Models:
+        """The bundle's, English to Korean."""
+        paths = bundle_paths(Bundle(self._place.bundle, {}))
+        return load_models(paths, "en", "ko", RunOptions(self._place.device, self._place.precision))
+
+    @cached_property
+    def _english_voice(self) -> UnitVocoder:
+        models = self.models
+        return UnitVocoder.from_checkpoint(models.paths.unit2av, "en", models.how.device, models.how.precision)
+
+    def process(self, *parts: Iterable[MakeJob]) -> list[Line]:
+        """Make clips; one line for each."""
+        return [self.make(group, job.case) for part in parts for job in part for group in job.tasks]
+
+    def make(self, group: Group, number: int) -> Line:
+        """Make a clip, and what comes out of it; returns its line. Raises OutputError."""
+        stem = self._place.folder / _CLIPS / group.name / str(number)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        kind: Any = group.kind if group.made in ("dubbed", "heard", "unchanged", "english", "lip_speech") else "held_out"
+        item = PlannedClip(group, number, stem, plan_clip(kind, number, self._settings))
+        line: Line = {"id": id_of(group, number), "group": group.name, "language": group.language}
+        line["reference_text"] = self._text(item)
+        try:
+            line |= getattr(self, f"_{group.made}")(item)  # one of the methods below
+        except NetflipsError as error:
+            line |= {"dub": self._write(item, np.zeros(seconds_to_samples(_SILENCE_S), np.float32)), "failed": str(error)}
+        files = {name: str(path.relative_to(self._place.folder)) for name, path in line.items() if isinstance(path, Path)}
+        return line | files
+
+    def _text(self, item: PlannedClip) -> str:
+        """Return what should be said."""
+        if item.group.made == "said":
+            free = held_out_free()
+            return free[item.number % len(free)] if item.group.kind == "free" else self._pair(item).korean
+        if item.group.made == "synthesised":
+            return self._pair(item).korean
+        return item.plan.text if item.group.language == "en" or item.group.made == "unchanged" else item.plan.pair.korean
+
+    def _pair(self, item: PlannedClip) -> SentencePair:
+        return drawn_sentence(item.group.kind, item.number, self._settings)
+
+    def _source(self, item: PlannedClip) -> Path:
+        """Return the source clip of a kind and number, which several groups may share."""
+        kind: Kind = item.group.kind  # type: ignore[assignment]  # as groups of clips name them
+        path = self._place.folder / _CLIPS / f"source_{kind}" / f"{item.number}.mp4"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_clip(path, item.plan, self._settings.side)
+        return path
+
+    def _dubbed(self, item: PlannedClip) -> Line:
+        """As `netflips dub` does it, to a video, beside the Korean teacher's own recording."""
+        source, out = self._source(item), item.stem.with_suffix(".mp4")
+        dub(source, out, self.models, DubOptions(timing="free"))
+        return {"source": source, "dub": out, "reference": self._teacher(item, item.plan.pair.korean)}
+
+    def _teacher(self, item: PlannedClip, text: str) -> Path:
+        path = item.stem.with_name(f"{item.number}_teacher.wav")
+        write_speech(path, speech_in(text, cast().reference("ko", self._settings.edition)))
+        return path
+
+    def _heard(self, item: PlannedClip) -> Line:
+        """Dubbed to sound alone, of a sound or with lips that were changed."""
+        source, group = self._source(item), item.group
+        speech = read_speech(source)
+        lips = None if group.modalities == AUDIO else lips_of_video(source, speech=speech)
+        if group.sounds:
+            speech = SOUNDS[group.sounds[item.number % len(group.sounds)]](speech, item.number)
+        if group.lips and lips is not None:
+            other = drawn_sentence("held_out", item.number + 1, self._settings)
+            lips = lips_of_kind(lips, group.lips[item.number % len(group.lips)], item.number, other)
+        extractor = self.models.extractor
+        if group.modalities == AUTO:
+            units = trust.trusted_units(extractor, speech, lips, extractor.agreement).extraction.units
+        else:
+            units = extractor.extract(None if group.modalities == VIDEO else speech, lips)
+        return {"source": source, "dub": self._write(item, self._translated(units, speech))}
+
+    def _synthesised(self, item: PlannedClip) -> Line:
+        """Dubbed to sound alone, of a synthesiser that no training hears: each in turn, in all of its voices that are here."""
+        from recipes.demo.voices.others import is_here
+
+        kinds = [voices for voices in cast().other_voices.values() if is_here(voices)]
+        voices = kinds[item.number % len(kinds)]
+        speech = speech_in(self._pair(item).english, voices[item.number // len(kinds) % len(voices)])
+        source = item.stem.with_name(f"{item.number}_source.wav")
+        write_speech(source, speech)
+        return {"source": source, "dub": self._write(item, self._translated(self.models.extractor.extract(speech), speech))}
+
+    def _translated(self, units: Units, speech: Samples) -> Samples:
+        """Return the translation of English units, said in a speaker's voice."""
+        found = self.models.translator.translate(replace(units, language="en"), "en", "ko")
+        return self.models.vocoder.synthesize(found.units, voice_of(speech, self.models.speaker_encoder)).samples
+
+    def _said(self, item: PlannedClip) -> Line:
+        """Text in the default voice of `netflips say`."""
+        text, vocoder = self._text(item), self.models.vocoder
+        units = self.models.other(SPELLER, "ko").units_of(text, "ko")
+        said = vocoder.synthesize(units, neutral_voice(vocoder.speaker_dim)).samples
+        return {"dub": self._write(item, said), "reference": self._teacher(item, text)}
+
+    def _english(self, item: PlannedClip) -> Line:
+        """Units of English speech, said in English in its own voice."""
+        speech = read_speech(self._source(item))
+        units = replace(self.models.extractor.extract(speech), language="en")
+        said = self._english_voice.synthesize(units, voice_of(speech, self.models.speaker_encoder)).samples
+        return {"dub": self._write(item, said), "reference": self._source(item)}
+
+    def _lip_speech(self, item: PlannedClip) -> Line:
+        """As `netflips lip2speech` does it, in the clip's own voice."""
+        source = self._source(item)
+        voice = voice_of(read_speech(source), self.models.speaker_encoder)
+        said = speak_lips(source, self._english_voice, self.models.extractor, voice).samples
+        return {"dub": self._write(item, said), "reference": source}
+
+    def _unchanged(self, item: PlannedClip) -> Line:
+        """Return the clip itself, to be read."""
+        return {"dub": self._source(item)}
+
+    def _write(self, item: PlannedClip, samples: Samples) -> Path:
+        write_speech(item.stem.with_suffix(".wav"), samples)
+        return item.stem.with_suffix(".wav")

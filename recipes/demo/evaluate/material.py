@@ -1,0 +1,155 @@
+"""What is dubbed: clips of drawn heads that say sentences, each made from its number alone.
+
+A clip holds sound and pictures and nothing else; what should come out of it stays here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import zip_longest
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from avcore.arrays import Samples
+from avcore.errors import UsageError
+from avcore.media import VideoWriter
+from avcore.speech.audio import resample
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
+from avdata.prepare.espeak import TimedSpeech
+from netflips.evaluate.aligned import carried_phonemes
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.motion import motion, mouth_track
+from recipes.demo.voices.cast import Voice, cast, held_out_pairs, say, training_pairs
+from recipes.demo.voices.phrasebook import SentencePair
+
+Kind = Literal["seen", "held_out", "new_faces", "speaker", "natural", "korean"]
+MEANINGS: Mapping[Kind, str] = {
+    "seen": "sentences of the training",
+    "held_out": "other sentences",
+    "new_faces": "other sentences, on heads and in poses that were never seen",
+    "speaker": "other sentences, by the speaker that nothing heard",
+    "natural": "other sentences, in natural voices",
+    "korean": "other sentences, said in Korean",
+}
+"""What clips are of. Voices are never those of the training."""
+KINDS: tuple[Kind, ...] = tuple(MEANINGS)
+
+_TURNS, _BENDS, _TILTS, _SIZES = (0.28, 0.42), (0.13, 0.2), (0.04, 0.1), (0.4, 0.5)
+"""Poses that were never seen: how far heads are turned, bent and tilted as a whole (radians, beyond the training's), and the
+width of the face as a share of the picture's side (below the training's)."""
+_USUAL_SIZES = 0.5, 0.7
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """number: clips of a group. seed: of all that is drawn by lot. side: of the pictures, in pixels. edition: of the bundle's
+    phrasebook (`recipes.demo.voices.cast`); a bundle that names none has the first."""
+
+    number: int = 200
+    seed: int = 20
+    side: int = 256
+    edition: int = 1
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise UsageError("--number must be 1 or more", found=self.number)
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """One clip. head, seed: of the head and of its movement. around: its pose at rest. language: in which it is said."""
+
+    pair: SentencePair
+    voice: Voice
+    head: int
+    seed: int
+    around: Pose
+    language: str = "en"
+
+    @property
+    def text(self) -> str:
+        """What is said."""
+        return self.pair.english if self.language == "en" else self.pair.korean
+
+    def poses(self, num_frames: int) -> list[Pose]:
+        """Return how the head is held in each picture."""
+        return motion(self.seed, num_frames, self.around)
+
+
+def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
+    """Plan clip number `index` of a kind; the same numbers and seed plan the same clip."""
+    rng = np.random.default_rng([settings.seed, KINDS.index(kind), index])
+    language = "ko" if kind == "korean" else "en"
+    voice = _unheard_voice(kind, language, rng, settings.edition)
+    is_new = kind == "new_faces"
+    head = cast().unheard_head(index) if is_new else int(rng.integers(cast().settings["heads"]))
+    seed = int(rng.integers(1 << 31))
+    around = _unseen_pose(rng) if is_new else Pose(scale=float(rng.uniform(*_USUAL_SIZES)))
+    return ClipPlan(drawn_sentence(kind, index, settings), voice, head, seed, around, language)
+
+
+def _unheard_voice(kind: Kind, language: str, rng: np.random.Generator, edition: int) -> Voice:
+    if kind == "speaker":
+        return cast().unheard_speaker
+    return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng, edition)
+
+
+def drawn_sentence(kind: str, index: int, settings: EvaluationSettings) -> SentencePair:
+    """Return the sentence of a clip: one of each template in turn, in a drawn order, so that all templates weigh alike."""
+    pairs = _in_turn(kind == "seen", settings.seed, settings.edition)
+    return pairs[index % len(pairs)]
+
+
+@cache
+def _in_turn(is_known: bool, seed: int, edition: int) -> tuple[SentencePair, ...]:
+    """Sentences in rounds over the templates, of those that have one left."""
+    pairs = training_pairs(edition) if is_known else held_out_pairs(edition)
+    rng = np.random.default_rng([seed, 100])
+    by_template: dict[int, list[SentencePair]] = {}
+    for number in rng.permutation(len(pairs)):
+        pair = pairs[int(number)]
+        by_template.setdefault(pair.template, []).append(pair)
+    rounds = zip_longest(*by_template.values())
+    return tuple(pair for one in rounds for pair in one if pair is not None)
+
+
+def write_clip(path: Path, plan: ClipPlan, side: int) -> None:
+    """Write the clip, 25 fps and 16 kHz, `side` pixels square."""
+    speech = _timed(plan)
+    num_frames = frames_covering(samples_to_seconds(len(speech.samples), speech.rate))
+    openings, widths = mouth_track(speech.phonemes, num_frames, plan.language)
+    head = head_of(plan.head)
+    with VideoWriter(path, side, side, FRAME_RATE, SAMPLE_RATE) as writer:
+        writer.write_sound(resample(speech.samples, speech.rate, SAMPLE_RATE))
+        for pose, opening, width in zip(plan.poses(num_frames), openings, widths, strict=True):
+            writer.write_picture(draw(head, pose, MouthShape(float(opening), float(width)), side))
+
+
+@lru_cache(8)
+def head_of(seed: int) -> Head:
+    """Return the head of a seed."""
+    return Head(seed)
+
+
+def speech_in(text: str, voice: Voice) -> Samples:
+    """Return a sentence in a voice, float32 [S] at 16 kHz."""
+    speech = say(text, voice)
+    return resample(speech.samples, speech.rate, SAMPLE_RATE)
+
+
+def _timed(plan: ClipPlan) -> TimedSpeech:
+    """Say the sentence. A synthesiser that does not tell when it says which phoneme is given the reference voice's."""
+    speech = say(plan.text, plan.voice)
+    if speech.phonemes:
+        return speech
+    reference = say(plan.text, cast().reference(plan.language))
+    own = resample(speech.samples, speech.rate, SAMPLE_RATE)
+    return TimedSpeech(speech.samples, speech.rate, carried_phonemes(reference, own))
+
+
+def _unseen_pose(rng: np.random.Generator) -> Pose:
+    yaw, pitch, roll = (float(rng.uniform(*reach)) * (1 if rng.random() < 0.5 else -1) for reach in (_TURNS, _BENDS, _TILTS))
+    return Pose(yaw=yaw, pitch=pitch, roll=roll, scale=float(rng.uniform(*_SIZES)))

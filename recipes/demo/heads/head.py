@@ -1,0 +1,199 @@
+"""A talking head drawn by code: nobody's face, for demo clips and for training on pictures that harm no one.
+
+The face is a mesh that mediapipe's face mesh finds again in every pose (`recipes.demo.heads.geometry`); one seed makes one
+person. Around it are neck and shoulders, and the wall behind. Everything is drawn on the CPU, a picture of 256 x 256 in a few
+milliseconds.
+"""
+
+from dataclasses import dataclass
+from math import sin
+
+import cv2
+import numpy as np
+
+from avcore.arrays import Floats, Pixels, floats
+from recipes.demo.heads.camera import Camera, Pose
+from recipes.demo.heads.features import Eyes, draw_ears, draw_mouth_inside
+from recipes.demo.heads.geometry import NUM_HEAD_VERTICES, UV_REACH, make_shape, neutral_mesh
+from recipes.demo.heads.looks import Looks, make_looks
+from recipes.demo.heads.raster import Sprite, blend, draw_mesh, halved, level_for, spread
+from recipes.demo.heads.skin import LONG_HAIR_CORNERS, SIDE, Canvas, paint_hair, paint_long_hair, paint_skin
+
+BODY_SIZE = (1.7, 3.4)
+"""Height and width of the layer of the body, in widths of the face."""
+BODY_ABOVE_JOINT = -0.01
+"""How far the layer begins above the joint of the neck, in widths of the face."""
+
+_PIXELS = 160
+
+_NECK = 0.30
+_SHOULDERS = 1.28
+_NORMALS_SIDE = 256
+_GAZE = 0.045
+"""How far the eyes turn back to the camera when the head turns away, in widths of the face to a radian."""
+_SHINE = 0.13
+_WRAP = 0.25
+"""How far light reaches around an edge, as it does in skin."""
+_FLAT_LIGHT = 0.75
+"""Share of the main light that falls on layers without relief."""
+
+
+def paint_body(looks: Looks, rng: np.random.Generator) -> Floats:
+    """Paint neck and shoulders: float32 [h, w, 4], colour times cover, and cover; the neck's top is at its top, in the middle."""
+    height, width = (round(side * _PIXELS) for side in BODY_SIZE)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / _PIXELS
+    x = x - BODY_SIZE[1] / 2
+    along = np.clip((np.abs(x) - _NECK) / (_SHOULDERS - _NECK), 0, 1.2)
+    shoulder_top = 0.36 + 0.16 * along + 0.6 * np.clip(along - 0.55, 0, 1) ** 1.5 + 18 * np.clip(along - 0.82, 0, 1) ** 2.5
+    collar = 0.50 - 0.55 * np.square(x / _NECK) * 0.3
+    neck_half = _NECK * (1 - 0.06 * np.sin(np.clip(y / 0.4, 0, 1) * np.pi)) + 0.25 * np.clip(y - 0.22, 0, 1)
+    is_neck = np.clip((neck_half - np.abs(x)) / 0.012, 0, 1) * np.clip((0.62 - y) / 0.02, 0, 1)
+    is_cloth = np.clip((y - np.maximum(shoulder_top, np.where(np.abs(x) < _NECK + 0.06, collar, 0))) / 0.012, 0, 1)
+    is_cloth *= np.clip((_SHOULDERS + 0.1 - np.abs(x)) / 0.05, 0, 1)
+    roundness = 1 - 0.35 * np.square(np.clip(np.abs(x) / neck_half, 0, 1))
+    jaw_shadow = 1 - 0.5 * np.exp(-np.square(y / 0.30) - np.square(x / 0.45))
+    neck = looks.skin * 0.92 * (roundness * jaw_shadow)[..., None]
+    folds = cv2.resize(rng.normal(0, 0.5, (9, 14)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    light = 1.0 - 0.25 * along + 0.12 * looks.light[0] * x + 0.05 * np.clip(folds, -1, 1)
+    edge = 1 - 0.35 * np.exp(-np.square((y - collar) / 0.03)) * (np.abs(x) < _NECK + 0.05)
+    cloth = looks.clothes * (light * edge)[..., None]
+    cover = np.maximum(is_neck, is_cloth)
+    colour = neck + (cloth - neck) * is_cloth[..., None]
+    return floats(np.concatenate([np.clip(colour, 0, 1) * cover[..., None], cover[..., None]], axis=-1))
+
+
+def paint_wall(looks: Looks, rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
+    """Paint an out-of-focus wall with a few things before it: uint8 [height, width, 3]."""
+    height, width = size
+    small = (max(round(72 * height / max(size)), 2), max(round(72 * width / max(size)), 2))
+    y, x = np.mgrid[0 : small[0], 0 : small[1]].astype(np.float32)
+    x, y = x / small[1], y / small[0]
+    side = float(np.sign(looks.light[0]))
+    wall = looks.wall * (0.95 + 0.25 * side * (x - 0.5) - 0.25 * (y - 0.3))[..., None]
+    for _ in range(int(rng.integers(2, 6))):
+        left, top, wide, high = rng.uniform(-0.1, 0.9), rng.uniform(-0.1, 0.7), rng.uniform(0.08, 0.35), rng.uniform(0.15, 0.7)
+        is_inside = ((x > left) & (x < left + wide) & (y > top) & (y < top + high))[..., None]
+        colour = looks.wall * rng.uniform(0.65, 1.25) + rng.normal(0, 0.05, 3)
+        wall = np.where(is_inside, wall * 0.4 + colour * 0.6, wall)
+    large = cv2.resize(cv2.GaussianBlur(floats(wall), (0, 0), 2.0), (width, height), interpolation=cv2.INTER_CUBIC)
+    # A little grain keeps the soft gradients from banding.
+    grain = 0.006 * rng.standard_normal((height, width, 1), dtype=np.float32)
+    return np.asarray(np.clip((large + grain) * 255, 0, 255), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class MouthShape:
+    """opening: 0 closed to 1 wide open; width: -1 round to 1 spread."""
+
+    opening: float = 0.0
+    width: float = 0.0
+
+
+class Head:
+    """One person: shape, looks, and layers painted once. The same seed gives the same person to the pixel."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        rng = np.random.default_rng([seed, 0])
+        self.looks = make_looks(rng)
+        self.shape = make_shape(rng)
+        canvas = Canvas.make()
+        texture = paint_hair(paint_skin(canvas, self.looks, rng), canvas, self.looks, rng)
+        self.textures = halved(floats(np.clip(texture, 0, 1) * 255))
+        self.normals = _paint_normals(self.shape.rest)
+        self.body = Sprite(paint_body(self.looks, rng))
+        self.long_hair = Sprite(paint_long_hair(self.looks, rng)) if self.looks.has_long_hair else None
+        self.eyes = Eyes(self.looks, rng)
+        self.light = floats(self.looks.ambient + _FLAT_LIGHT * self.looks.key)
+        self._wall: Pixels | None = None
+
+    def wall(self, size: tuple[int, int]) -> Pixels:
+        """Return the background, uint8 [height, width, 3], not to be drawn on; the one of the size asked for last is kept."""
+        if self._wall is None or self._wall.shape[:2] != size:
+            self._wall = paint_wall(self.looks, np.random.default_rng([self.seed, 1]), size)
+        return self._wall
+
+
+def draw(
+    head: Head,
+    pose: Pose,
+    mouth: MouthShape,
+    size: int | tuple[int, int] = 256,
+    onto: Pixels | None = None,
+    part: tuple[slice, slice] | None = None,
+) -> Pixels:
+    """Draw a head and its background.
+
+    size: side of the picture, or height and width. onto: a picture uint8 [height, width, 3] to draw over instead, which
+    is left as it is. part: rows and columns that are wanted, None = all; a small part is drawn in half the time. Returns uint8
+    [height, width, 3] (RGB), or that part of it, the same but for rounding and its outermost pixels.
+    """
+    whole = head.wall((size, size) if isinstance(size, int) else size) if onto is None else onto
+    rows, columns = part or (slice(None), slice(None))
+    picture = whole[rows, columns].copy()
+    camera = Camera(pose, (whole.shape[0], whole.shape[1]), (rows.start or 0, columns.start or 0))
+    if head.long_hair is not None:
+        head.long_hair.draw(picture, camera.plane(LONG_HAIR_CORNERS, head.long_hair.shape), head.light)
+    head.body.draw(picture, camera.upright(BODY_SIZE[1], BODY_ABOVE_JOINT, head.body.shape), head.light)
+    if head.long_hair is None:
+        draw_ears(picture, camera, head.looks.skin, head.light)
+    positions, depth = camera.project(head.shape.moved(mouth.opening, mouth.width, pose.blink))
+    _draw_skin(picture, head, camera, positions[:NUM_HEAD_VERTICES], depth)
+    draw_mouth_inside(picture, positions, camera.scale, head.light)
+    head.eyes.draw(picture, positions, camera.scale, (-_GAZE * sin(pose.yaw), -_GAZE * sin(pose.pitch)), head.light)
+    return picture
+
+
+def _draw_skin(picture: Pixels, head: Head, camera: Camera, positions: Floats, depth: Floats) -> None:
+    """Draw face and skull with their texture, lit from where the light is."""
+    mesh = neutral_mesh()
+    surface = draw_mesh(positions, depth, mesh.triangles, mesh.uv, (picture.shape[0], picture.shape[1]))
+    if surface is None:
+        return
+    level = level_for(camera.scale / (SIDE / (2 * UV_REACH)), len(head.textures))
+    albedo = _sample(head.textures[level], surface.coordinates)
+    diffuse, shine = _light(head, _sample(head.normals, surface.coordinates), camera.turn)
+    light = cv2.merge([ambient + key * diffuse for ambient, key in zip(head.looks.ambient, head.looks.key, strict=True)])
+    colour = cv2.add(cv2.multiply(albedo, light), spread(shine * 255))
+    blend(picture, surface.part, floats(colour), surface.cover)
+
+
+def _light(head: Head, normals: Floats, turn: Floats) -> tuple[Floats, Floats]:
+    """Light on a surface that faces along `normals` [h, w, 3] before the head is turned: of the skin, and reflected; [h, w]."""
+    halfway = head.looks.light + floats([0, 0, -1])
+    halfway /= np.linalg.norm(halfway)
+    facing = normals @ (floats(np.stack([head.looks.light, halfway])) @ turn).T
+    diffuse = np.clip((facing[..., 0] + _WRAP) / (1 + _WRAP), 0, 1)
+    shine = np.square(np.square(np.square(np.square(np.clip(facing[..., 1], 0, 1)))))
+    return floats(diffuse), floats(_SHINE * shine)
+
+
+def _sample(texture: Floats, uv: Floats) -> Floats:
+    """Return a texture float32 [s, s, c] at positions uv [h, w, 2]: float32 [h, w, c]."""
+    at = uv * len(texture) - 0.5
+    return floats(cv2.remap(texture, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _paint_normals(rest: Floats) -> Floats:
+    """Directions of the surface on the texture, smoothed: float32 [256, 256, 3], unit vectors, z < 0 towards the viewer."""
+    mesh = neutral_mesh()
+    corners = rest[mesh.triangles]
+    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    vertex = np.zeros_like(rest)
+    for corner in range(3):
+        np.add.at(vertex, mesh.triangles[:, corner], flat)
+    vertex = _unit(vertex)[:NUM_HEAD_VERTICES]
+    positions = mesh.uv[:NUM_HEAD_VERTICES] * _NORMALS_SIDE - 0.5
+    size = (_NORMALS_SIDE, _NORMALS_SIDE)
+    surface = draw_mesh(floats(positions), np.zeros(len(positions), np.float32), mesh.triangles, vertex, size)
+    if surface is None:
+        raise ValueError("the layout of the texture is empty")
+    normals = np.zeros((*size, 3), dtype=np.float32)
+    normals[..., 2] = -0.01  # where nothing is drawn the surface faces the viewer
+    normals[surface.part] += surface.coordinates * surface.cover[..., None]
+    return _unit(floats(cv2.GaussianBlur(normals, (0, 0), 2.0)))
+
+
+def _unit(vectors: Floats) -> Floats:
+    """Vectors [..., 3] at length 1."""
+    return floats(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))

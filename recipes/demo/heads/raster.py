@@ -1,0 +1,153 @@
+"""Draw triangles and layers: the few operations of computer graphics that a drawn head needs."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Floats, Pixels, floats
+from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What of a mesh is visible in a part of a picture.
+
+    top, left: where the part lies in the picture. coordinates: float32 [h, w, c], an attribute of the vertices at each
+    pixel. cover: float32 [h, w], 0 = nothing there, 1 = inside, between at the outline.
+    """
+
+    top: int
+    left: int
+    coordinates: Floats
+    cover: Floats
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Rows and columns of the picture."""
+        height, width = self.cover.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+
+def draw_mesh(
+    positions: Floats, depth: Floats, triangles: NDArray[np.int64], attributes: Floats, size: tuple[int, int]
+) -> Surface | None:
+    """Draw the triangles in the picture that face the viewer, near ones over far ones, and interpolate attributes over them.
+
+    positions: float32 [n, 2], x and y in pixels (0 = centre of the first pixel); depth: float32 [n]; triangles: [m, 3];
+    attributes: float32 [n, c]; size: height and width of the picture. Returns None when nothing is in the picture.
+    """
+    area = bounds(positions, size)
+    if area is None:
+        return None
+    top, left, height, width = area
+    corners = floats(positions - floats([left, top]))[triangles]
+    side, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    twice_area = side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0]
+    is_inside = (corners.max(axis=1) > -1).all(axis=1) & (corners.min(axis=1) < floats([width, height])).all(axis=1)
+    facing = np.flatnonzero((twice_area < -1e-6) & is_inside)
+    order = facing[np.argsort(-depth[triangles[facing]].mean(axis=1), kind="stable")]
+    if len(order) == 0:
+        return None
+    numbers = np.zeros((height, width), dtype=np.int16)
+    for number, polygon in enumerate(fixed_point(corners[order]), 1):
+        cv2.fillConvexPoly(numbers, polygon, number, cv2.LINE_8, SUBPIXEL_BITS)
+    planes = _planes(corners[order], attributes[triangles[order]])
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    which = np.maximum(numbers, 1).astype(np.intp) - 1
+    channels = [along_x[which] * x + along_y[which] * y + start[which] for along_x, along_y, start in planes]
+    return Surface(top, left, floats(cv2.merge(channels)), _soft_mask(numbers > 0))
+
+
+def _planes(corners: Floats, values: Floats) -> Floats:
+    """Coefficients a, b, c of a x + b y + c through each attribute of each triangle: float32 [channels, 3, m]."""
+    side, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    rise, other_rise = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]
+    area = (side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0])[:, None]
+    along_x = (rise * other[:, 1:] - other_rise * side[:, 1:]) / area
+    along_y = (other_rise * side[:, :1] - rise * other[:, :1]) / area
+    start = values[:, 0] - along_x * corners[:, 0, :1] - along_y * corners[:, 0, 1:]
+    return np.ascontiguousarray(np.stack([along_x.T, along_y.T, start.T], axis=1), dtype=np.float32)
+
+
+def _soft_mask(is_inside: NDArray[np.bool_]) -> Floats:
+    """Soften the outline of a mask [h, w] towards its inside, so that no colour from outside is needed."""
+    blurred = cv2.GaussianBlur(is_inside.astype(np.float32), (3, 3), 0)
+    return floats(np.clip(2 * blurred - 1, 0, 1))
+
+
+def bounds(positions: Floats, size: tuple[int, ...], margin: int = 2) -> tuple[int, int, int, int] | None:
+    """Return the part of a picture of `size` (height, width) that points [n, 2] lie in: top, left, height, width; or None."""
+    left, top = np.maximum(np.floor(positions.min(axis=0)).astype(int) - margin, 0).tolist()
+    right, bottom = np.ceil(positions.max(axis=0)).astype(int).tolist()
+    right, bottom = min(right + margin + 1, size[1]), min(bottom + margin + 1, size[0])
+    return (top, left, bottom - top, right - left) if right > left and bottom > top else None
+
+
+def blend(picture: Pixels, part: tuple[slice, slice], colour: Floats, cover: Floats) -> None:
+    """Lay colour float32 [h, w, 3] (0 to 255) over a part of a picture, by cover float32 [h, w] (0 to 1)."""
+    _lay(picture, part, floats(cv2.multiply(colour, spread(cover))), floats(1 - cover))
+
+
+def spread(values: Floats) -> Floats:
+    """Values [h, w] for each of three colours, float32 [h, w, 3]: broadcasting over colours takes five times as long."""
+    return floats(cv2.merge([values, values, values]))
+
+
+def _lay(picture: Pixels, part: tuple[slice, slice], colour: Floats, kept: Floats) -> None:
+    """Add colour [h, w, 3] to what is kept, float32 [h, w] (0 to 1), of a part of a picture."""
+    below = cv2.multiply(picture[part], spread(kept), dtype=cv2.CV_32F)
+    picture[part] = cv2.add(below, colour, dtype=cv2.CV_8U)
+
+
+class Sprite:
+    """A painted layer with smaller copies of itself, so that it can be drawn at any size without flicker.
+
+    layer: float32 [h, w, 4], red, green, blue times cover, and cover, all 0 to 1.
+    """
+
+    def __init__(self, layer: Floats) -> None:
+        self._levels = halved(layer)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the layer in its own pixels."""
+        return self._levels[0].shape[0], self._levels[0].shape[1]
+
+    def draw(self, picture: Pixels, transform: Floats, light: Floats) -> None:
+        """Draw the layer over a picture.
+
+        transform: float32 [2, 3], from pixels of the layer to those of the picture; light: float32 [3], what its
+        colours are multiplied with.
+        """
+        height, width = self.shape
+        frame = floats([[0, 0], [width, 0], [0, height], [width, height]])
+        area = bounds(frame @ transform[:, :2].T + transform[:, 2], picture.shape)
+        if area is None:
+            return
+        top, left, part_height, part_width = area
+        level = level_for(float(np.sqrt(abs(np.linalg.det(transform[:, :2])))), len(self._levels))
+        step = 2**level
+        scaled = transform.copy()
+        scaled[:, 2] += transform[:, :2] @ floats([(step - 1) / 2] * 2) - floats([left, top])
+        scaled[:, :2] *= step
+        drawn = cv2.warpAffine(self._levels[level], scaled, (part_width, part_height), flags=cv2.INTER_LINEAR)
+        part = slice(top, top + part_height), slice(left, left + part_width)
+        *colours, cover = cv2.split(drawn)
+        lit = cv2.merge([colour * brightness for colour, brightness in zip(colours, 255 * light, strict=True)])
+        _lay(picture, part, floats(lit), floats(1 - cover))
+
+
+def halved(layer: Floats) -> list[Floats]:
+    """Return a layer float32 [h, w, c] and copies of it, each half as large as the one before."""
+    levels = [np.ascontiguousarray(layer, dtype=np.float32)]
+    while min(levels[-1].shape[:2]) >= 32:
+        height, width = levels[-1].shape[:2]
+        levels.append(floats(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)))
+    return levels
+
+
+def level_for(scale: float, num_levels: int) -> int:
+    """Return which of the `halved` copies to draw with when the first would be scaled by `scale`."""
+    return int(np.clip(np.floor(0.25 - np.log2(max(scale, 1e-6))), 0, num_levels - 1))

@@ -1,0 +1,235 @@
+"""Paint the texture of a head: skin, lips, brows, the hair on it, and the long hair that hangs behind it.
+
+All heads share one layout, that of the neutral mesh, so every mark lies where the neutral face has it.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Floats, floats
+from recipes.demo.heads.geometry import (
+    INNER_UPPER,
+    LEFT_BROW,
+    LEFT_EYE_LOWER,
+    LEFT_EYE_UPPER,
+    MOUTH_CORNERS,
+    OUTER_CORNERS,
+    OUTER_LOWER,
+    OUTER_UPPER,
+    OVAL,
+    RIGHT_BROW,
+    RIGHT_EYE_LOWER,
+    RIGHT_EYE_UPPER,
+    UV_REACH,
+    neutral_mesh,
+)
+from recipes.demo.heads.looks import Looks
+from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
+
+SIDE = 560
+"""Pixels of the texture's side."""
+LONG_HAIR_CORNERS = floats([[-0.675, -0.86, 0.5], [0.675, -0.86, 0.5], [-0.675, 0.89, 0.5]])
+"""Top left, top right and bottom left of the layer of long hair on the head, in widths of the face."""
+
+_LONG_HAIR_SHAPE = (385, 297)
+_EAR = 1.55
+"""Radians from straight up at which short hair ends: just above the ear."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Where things are on the texture: x, y of each pixel in widths of the face (float32 [560, 560]), middle of the face
+    at 0; reach: 1 on the outline of the face, larger outside; angle: radians from straight up, positive to the right."""
+
+    x: Floats
+    y: Floats
+    reach: Floats
+    angle: Floats
+
+    @classmethod
+    def make(cls) -> "Canvas":
+        """Lay out the canvas for the neutral mesh."""
+        axis = ((np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE - 0.5) * (2 * UV_REACH)
+        x, y = np.meshgrid(axis, axis)
+        outline = (neutral_mesh().uv[list(OVAL)] - 0.5) * (2 * UV_REACH)
+        angles = np.arctan2(outline[:, 0], -outline[:, 1])
+        order = np.argsort(angles)
+        angle = np.arctan2(x, -y)
+        radius = np.interp(angle, angles[order], np.linalg.norm(outline, axis=1)[order], period=2 * np.pi)
+        return cls(x, y, floats(np.hypot(x, y) / radius), floats(angle))
+
+    def blob(self, x: float, y: float, width: float, height: float) -> Floats:
+        """Return a soft spot, 1 in its middle: float32 [560, 560]."""
+        return floats(np.exp(-np.square((self.x - x) / width) - np.square((self.y - y) / height)))
+
+    def pair(self, x: float, y: float, width: float, height: float) -> Floats:
+        """The same spot on both sides of the face."""
+        return self.blob(-x, y, width, height) + self.blob(x, y, width, height)
+
+
+def canvas_place(index: int) -> tuple[float, float]:
+    """Return where a vertex lies on the canvas: x, y in widths of the face."""
+    x, y = (neutral_mesh().uv[index] - 0.5) * (2 * UV_REACH)
+    return float(x), float(y)
+
+
+def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats:
+    """Paint skin, lips and brows: float32 [560, 560, 3], 0 to 1."""
+    shade: Floats = 1 + 0.05 * noise(rng, 12) + 0.035 * noise(rng, 140)
+    shade -= 0.20 * canvas.pair(*_outer(_middle(LEFT_EYE_UPPER), -0.035), 0.11, 0.05)
+    shade -= 0.10 * looks.folds * canvas.pair(*_outer(_middle(LEFT_EYE_LOWER), 0.045), 0.09, 0.025)
+    shade -= 0.16 * canvas.blob(*_below(17, 0.045), 0.09, 0.022)
+    shade -= 0.10 * canvas.blob(*_below(2, 0.012), 0.06, 0.018)
+    shade -= 0.06 * canvas.blob(*_below(164, 0), 0.014, 0.03)
+    shade -= 0.55 * canvas.pair(*_outer(canvas_place(98), -0.004, inwards=0.030), 0.022, 0.011)
+    shade -= 0.14 * looks.folds * stroke([(0.105, 0.075), (0.15, 0.14), (0.19, 0.235)], 0.012)
+    shade -= 0.25 * canvas.pair(abs(canvas_place(MOUTH_CORNERS[0])[0]) + 0.012, canvas_place(MOUTH_CORNERS[0])[1], 0.022, 0.014)
+    skin = looks.skin * shade[..., None]
+    red = 0.5 * looks.blush * canvas.pair(0.29, 0.08, 0.13, 0.10) + 0.5 * canvas.blob(*canvas_place(4), 0.07, 0.05)
+    skin *= 1 - red[..., None] * floats([0.0, 0.13, 0.12])
+    beard = looks.stubble * canvas.blob(0, 0.42, 0.36, 0.30) * (1 - canvas.blob(0, 0.14, 0.30, 0.10)) * (canvas.y > 0.05)
+    skin = _mix(skin, looks.hair * 0.6 + looks.skin * 0.3, 0.45 * beard * (0.8 + 0.6 * noise(rng, 200)))
+    skin = _paint_lips(skin, looks, rng)
+    skin = _paint_eyelids(skin, looks)
+    for brow in (LEFT_BROW, RIGHT_BROW):
+        skin = _mix(skin, looks.hair * 0.85, _brow_cover(brow, looks.brows, rng))
+    return np.clip(skin, 0, 1)
+
+
+def noise(rng: np.random.Generator, cells: int) -> Floats:
+    """Smooth noise, about -1 to 1, with so many cells along a side: float32 [560, 560]."""
+    coarse = np.clip(0.5 * rng.standard_normal((cells, cells), dtype=np.float32), -1, 1)
+    return floats(cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC))
+
+
+def stroke(points: list[tuple[float, float]], width: float) -> Floats:
+    """Return a soft line through points given for the right side of the face, on both sides: float32 [560, 560], 0 to 1."""
+    drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
+    for side in (-1, 1):
+        line = _pixels(floats([(side * x, y) for x, y in points]))
+        cv2.polylines(drawn, [line], False, 1.0, max(round(width / (2 * UV_REACH) * SIDE), 1), cv2.LINE_8, SUBPIXEL_BITS)
+    return floats(cv2.GaussianBlur(drawn, (0, 0), width / (2 * UV_REACH) * SIDE))
+
+
+def _paint_lips(skin: Floats, looks: Looks, rng: np.random.Generator) -> Floats:
+    outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
+    cover = floats(cv2.GaussianBlur(_polygon(outline), (0, 0), 2.0))
+    creases = 1 + 0.10 * cv2.resize(0.5 * rng.standard_normal((6, 160), dtype=np.float32), (SIDE, SIDE))
+    skin = _mix(skin, looks.lips * np.clip(creases, 0.8, 1.15)[..., None], 0.9 * cover)
+    seam = [MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1]]
+    return floats(skin * (1 - 0.30 * _line(seam, 3, 1.6))[..., None])
+
+
+def _paint_eyelids(skin: Floats, looks: Looks) -> Floats:
+    for upper, lower in ((LEFT_EYE_UPPER, LEFT_EYE_LOWER), (RIGHT_EYE_UPPER, RIGHT_EYE_LOWER)):
+        skin = skin * (1 - 0.35 * _line(list(upper), 3, 1.5, (0, -0.028)))[..., None]
+        skin = _mix(skin, looks.hair * 0.5, 0.75 * _line(list(upper), 4, 1.0, (0, -0.004)))
+        skin = _mix(skin, looks.lips, 0.35 * _line(list(lower), 2, 1.0, (0, 0.003)))
+    return skin
+
+
+def _brow_cover(brow: tuple[int, ...], thickness: float, rng: np.random.Generator) -> Floats:
+    """Many short hairs along the brow: float32 [560, 560], 0 to 1."""
+    outline = floats([canvas_place(index) for index in brow])
+    lower, upper = outline[:5], outline[9:4:-1]
+    drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
+    away = np.sign(outline[0, 0])
+    for along in np.linspace(0, 1, 200):
+        edges = [np.array([np.interp(along * 4, range(5), edge[:, axis]) for axis in (0, 1)]) for edge in (lower, upper)]
+        middle = (edges[0] + edges[1]) / 2
+        root = middle + (edges[0] - middle) * rng.uniform(-0.5, 0.9) * thickness * (0.35 + 0.65 * np.sqrt(along))
+        lean = np.array([away * (0.9 - 0.5 * along), 0.25 - 0.85 * along])
+        tip = root + lean * rng.uniform(0.015, 0.035)
+        cv2.polylines(
+            drawn, [_pixels(floats(np.stack([root, tip])))], False, float(rng.uniform(0.6, 1)), 1, cv2.LINE_8, SUBPIXEL_BITS
+        )
+    return floats(np.clip(1.5 * cv2.GaussianBlur(drawn, (0, 0), 1.0), 0, 0.92))
+
+
+def _polygon(indices: list[int]) -> Floats:
+    drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
+    cv2.fillPoly(drawn, [_pixels(floats([canvas_place(index) for index in indices]))], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
+    return drawn
+
+
+def _line(indices: list[int], width: int, blur: float, shift: tuple[float, float] = (0, 0)) -> Floats:
+    drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
+    points = floats([canvas_place(index) for index in indices]) + floats(shift)
+    cv2.polylines(drawn, [_pixels(points)], False, 1.0, width, cv2.LINE_8, SUBPIXEL_BITS)
+    return floats(cv2.GaussianBlur(drawn, (0, 0), blur))
+
+
+def _pixels(points: Floats) -> NDArray[np.int32]:
+    """Canvas positions [n, 2] as OpenCV's fixed-point pixels."""
+    return fixed_point(floats((points / (2 * UV_REACH) + 0.5) * SIDE - 0.5))
+
+
+def _mix(below: Floats, colour: Floats, cover: Floats) -> Floats:
+    return floats(below + (colour - below) * cover[..., None])
+
+
+def _middle(indices: tuple[int, ...]) -> tuple[float, float]:
+    return canvas_place(indices[len(indices) // 2])
+
+
+def _outer(point: tuple[float, float], down: float, inwards: float = 0.0) -> tuple[float, float]:
+    """Distance from the middle of the face, and height, of a point moved down and inwards: for `Canvas.pair`."""
+    return abs(point[0]) - inwards, point[1] + down
+
+
+def _below(index: int, down: float) -> tuple[float, float]:
+    return canvas_place(index)[0], canvas_place(index)[1] + down
+
+
+def paint_hair(skin: Floats, canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats:
+    """Paint the hair that grows on the head over its skin: float32 [560, 560, 3]."""
+    strands = _strands(canvas, looks, rng)
+    line = looks.hairline + 0.05 * np.cos(3 * canvas.angle) + 0.10 * _beside_parting(canvas, looks)
+    end = 1.9 if looks.has_long_hair else _EAR
+    away = np.clip((np.abs(canvas.angle) - (end - 0.45)) / 0.45, 0, 1)
+    line = line + away * (1.02 - line) + 2.0 * np.clip((np.abs(canvas.angle) - end) / 0.25, 0, 1)
+    ragged = 0.02 * (strands - 0.5) + 0.012 * rng.standard_normal((SIDE, SIDE), dtype=np.float32)
+    cover = np.clip((canvas.reach - line + ragged) / 0.05, 0, 1)
+    shadow = np.clip(1 + (canvas.reach - line) / 0.10, 0, 1)
+    painted = skin * (1 - 0.40 * np.square(shadow)[..., None])
+    colour = looks.hair * (0.55 + 0.9 * strands[..., None])
+    cover = floats(cv2.GaussianBlur(floats(cover), (0, 0), 0.8))
+    return floats(painted + (colour - painted) * cover[..., None])
+
+
+def paint_long_hair(looks: Looks, rng: np.random.Generator) -> Floats:
+    """Paint the hair behind head and neck: float32 [h, w, 4], colour times cover, and cover; the head's top is at its top."""
+    height, width = _LONG_HAIR_SHAPE
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = (x / width - 0.5) * 2, y / height
+    half = np.where(y < 0.42, np.sqrt(np.clip(1 - np.square((0.42 - y) / 0.42), 0, 1)), 1 - 0.18 * np.clip((y - 0.5) / 0.5, 0, 1))
+    wave = 0.03 * np.sin(9 * y + 2 * np.sign(x))
+    tips = 0.95 + 0.04 * cv2.resize(rng.standard_normal((1, 40), dtype=np.float32), (width, height))
+    cover = np.clip((0.9 * half + wave - np.abs(x)) / 0.03, 0, 1) * np.clip((tips - y) / 0.05, 0, 1)
+    fine = cv2.resize(rng.random((10, 150), dtype=np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    bend = cv2.remap(fine, (x * 0.5 / np.maximum(half, 0.2) + 0.5) * (width - 1), y * (height - 1), cv2.INTER_LINEAR)
+    depth = 0.55 + 0.45 * np.clip(np.abs(x) * 1.4 - 0.35, 0, 1)
+    colour = looks.hair * ((0.5 + 0.8 * bend) * depth)[..., None]
+    return floats(np.concatenate([np.clip(colour, 0, 1) * cover[..., None], cover[..., None]], axis=-1))
+
+
+def _strands(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats:
+    """Brightness of the strands, 0 to 1: fine across them, long along them, swept to one side."""
+    fine = rng.random((6, 420), dtype=np.float32)
+    broad = rng.random((4, 60), dtype=np.float32)
+    sweep = canvas.angle + 0.35 * np.sign(looks.parting) * np.clip(canvas.reach - 1, -0.3, 0.6)
+    across = (sweep / (2 * np.pi) + 0.5) % 1
+    along = np.clip((canvas.reach - 0.7) / 0.9, 0, 1)
+    layers = [
+        cv2.remap(grid, floats(across * (grid.shape[1] - 1)), floats(along * (grid.shape[0] - 1)), cv2.INTER_LINEAR)
+        for grid in (fine, broad)
+    ]
+    return floats(0.6 * layers[0] + 0.4 * layers[1])
+
+
+def _beside_parting(canvas: Canvas, looks: Looks) -> Floats:
+    """1 at the parting, where the forehead reaches higher, 0 away from it."""
+    return floats(np.exp(-np.square((canvas.angle - 0.5 * looks.parting) / 0.3)))

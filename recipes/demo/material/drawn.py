@@ -1,0 +1,168 @@
+"""Heads that say takes: lips as the unit encoder sees them, and faces with their boxes for the renderer.
+
+The drawn mesh is mediapipe's, so the landmarks are known without looking for them; from there everything is cut as the
+face tracker cuts it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Floats, Pixels, floats
+from avcore.faces.align import crop_lips, face_box, lip_corners, smooth_landmarks
+from avcore.faces.boxes import write_boxes
+from avcore.media import VideoWriter
+from avcore.timeline import FRAME_RATE
+from avdata.prepare.espeak import Phoneme
+from recipes.demo.heads.camera import Camera, Pose
+from recipes.demo.heads.geometry import NUM_FACE_VERTICES
+from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.motion import motion, mouth_track
+from recipes.demo.heads.raster import bounds
+
+_SIDE = 176
+_SCALES = 0.55, 0.75
+"""Width of the face as a share of the picture's side."""
+_TURNS = 0.25, 0.12
+"""Radians: how far a head may be turned and bent as a whole, beside its movements."""
+_AMOUNTS = 0.5, 1.5
+_SMOOTHING = 6
+"""Pictures on either side, as the tracker takes."""
+_LIP_MARGIN = 3
+"""Pixels drawn around what is cut out, for what the outermost ones lack."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A take that is seen. frames: pictures at 25 fps. head, seed: of the head and of its movement."""
+
+    id: str
+    language: str
+    phonemes: tuple[Phoneme, ...]
+    frames: int
+    head: int
+    seed: int
+    is_face_kept: bool
+
+    @property
+    def lips(self) -> str:
+        """Its lips, relative to the material's folder."""
+        return f"lips/{self.language}/{self.id}.npy"
+
+    @property
+    def video(self) -> str:
+        """Its face video, relative to the material's folder; the boxes lie beside it."""
+        return f"faces/{self.id}.mp4"
+
+    @property
+    def reference(self) -> str:
+        """The same face video with another mouth."""
+        return f"faces/{self.id}.reference.mp4"
+
+    @property
+    def boxes(self) -> str:
+        """Its face boxes, relative to the material's folder."""
+        return f"faces/{self.id}.bbox.pkl"
+
+
+def film(shot: Shot, mouth_later: int = 0) -> tuple[list[Pixels], list[Floats]]:
+    """Draw a shot: pictures uint8 [side, side, 3], and landmarks float32 [468, 2] of each in pixels.
+
+    mouth_later: pictures by which the mouth moves later than the shot's sound, from the end on as at the beginning.
+    """
+    scenes = _scenes_of(shot, mouth_later)
+    return [draw(*scene, _SIDE) for scene in scenes], [landmarks_of(*scene, (_SIDE, _SIDE)) for scene in scenes]
+
+
+def film_lips(shot: Shot) -> NDArray[np.uint8]:
+    """Draw no more of a shot than its lips: uint8 [time, 96, 96], what `cut_lips` cuts out of the whole."""
+    scenes = _scenes_of(shot)
+    lips = []
+    for scene, points in zip(scenes, _smooth([landmarks_of(*scene, (_SIDE, _SIDE)) for scene in scenes]), strict=True):
+        picture = np.zeros((_SIDE, _SIDE, 3), dtype=np.uint8)
+        corners = lip_corners(points)
+        area = None if corners is None else bounds(corners, picture.shape, _LIP_MARGIN)
+        if area is not None:
+            top, left, height, width = area
+            part = slice(top, top + height), slice(left, left + width)
+            picture[part] = draw(*scene, _SIDE, part=part)
+        lips.append(_cut(picture, points))
+    return np.stack(lips)
+
+
+def _scenes_of(shot: Shot, mouth_later: int = 0) -> list[tuple[Head, Pose, MouthShape]]:
+    """Return what each picture of a shot shows; mouth_later: as of `film`."""
+    rng = np.random.default_rng([shot.seed, 7])
+    yaw, pitch = (float(rng.uniform(-reach, reach)) for reach in _TURNS)
+    around = Pose(yaw=yaw, pitch=pitch, scale=float(rng.uniform(*_SCALES)))
+    poses = motion(shot.seed, shot.frames, around, float(rng.uniform(*_AMOUNTS)))
+    mouths = (np.roll(track, mouth_later) for track in mouth_track(shot.phonemes, shot.frames, shot.language))
+    head = _head(shot.head)
+    return [(head, pose, MouthShape(float(opening), float(width))) for pose, opening, width in zip(poses, *mouths, strict=True)]
+
+
+def landmarks_of(head: Head, pose: Pose, mouth: MouthShape, size: tuple[int, int]) -> Floats:
+    """Return where the face's points are in a drawn picture of `size` (height, width): float32 [468, 2], in pixels."""
+    points = head.shape.moved(mouth.opening, mouth.width, pose.blink)[:NUM_FACE_VERTICES]
+    return Camera(pose, size).project(points)[0]
+
+
+def cut_lips(pictures: Sequence[Pixels], landmarks: Sequence[Floats]) -> NDArray[np.uint8]:
+    """Cut the lips out of pictures: uint8 [time, 96, 96]."""
+    return np.stack([_cut(picture, points) for picture, points in zip(pictures, _smooth(landmarks), strict=True)])
+
+
+def _smooth(landmarks: Sequence[Floats]) -> Iterator[Floats]:
+    """Landmarks of each picture averaged over its neighbours, as the tracker does; fewer of them at the ends."""
+    track = np.stack(landmarks)
+    for number in range(len(track)):
+        reach = min(number, len(track) - 1 - number, _SMOOTHING)
+        yield floats(smooth_landmarks(track[number - reach : number + reach + 1]))
+
+
+def _cut(picture: Pixels, landmarks: Floats) -> NDArray[np.uint8]:
+    crop = crop_lips(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8), landmarks)
+    if crop is None:
+        raise ValueError("a drawn face cannot be aligned")
+    return crop
+
+
+def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
+    """Draw shots into their files; yields for each the fields that its manifest row gains."""
+    for shot in shots:
+        for name in (shot.lips, shot.video):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        row = {"id": shot.id, "lips": shot.lips, "frames": shot.frames, "head": shot.head}
+        if shot.is_face_kept:
+            lips = _keep_face(folder, shot)
+            row |= {"video": shot.video, "boxes": shot.boxes, "reference": shot.reference}
+        else:
+            lips = film_lips(shot)
+        np.save(folder / shot.lips, lips, allow_pickle=False)
+        yield row
+
+
+def _keep_face(folder: Path, shot: Shot) -> NDArray[np.uint8]:
+    """Write a shot's face videos and boxes; returns its lips."""
+    pictures, landmarks = film(shot)
+    _write_pictures(folder / shot.video, pictures)
+    _write_pictures(folder / shot.reference, film(shot, mouth_later=shot.frames // 2)[0])
+    write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
+    return cut_lips(pictures, landmarks)
+
+
+def _write_pictures(path: Path, pictures: Sequence[Pixels]) -> None:
+    with VideoWriter(path, _SIDE, _SIDE, FRAME_RATE) as writer:
+        for picture in pictures:
+            writer.write_picture(picture)
+
+
+@lru_cache(64)
+def _head(seed: int) -> Head:
+    return Head(seed)

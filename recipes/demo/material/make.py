@@ -1,0 +1,193 @@
+"""Make all of the demo's training material in a folder: speech, labels, lips, faces, and the manifests that trainers read."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from av2unit.clustering.align import carry_labels
+from av2unit.clustering.config import AlignConfig
+from avcore.progress import Progress
+from avcore.runs.journal import Row, write_rows
+from avcore.timeline import samples_to_units, units_to_frames
+from avcore.units import Units
+from avdata.unit_store import UnitRow, read_units, write_units
+from recipes.demo.material.drawn import Shot, film_takes
+from recipes.demo.material.phones import Phones
+from recipes.demo.material.spoken import KOREAN_REFERENCE, REFERENCE, Take, free_takes, spoken_takes, time_takes, write_takes
+from recipes.demo.material.work import run_in_chunks
+from recipes.demo.voices.cast import Cast, book_pairs, cast, held_out_english
+from recipes.demo.voices.free_korean import free_sentences
+from recipes.demo.voices.phrasebook import SentencePair
+
+LOG = logging.getLogger("recipes.demo.heads")
+
+
+_MOST = 1_000_000
+_NUM_VALID = 80
+_VALID_SHARE = 10
+"""Takes that validation has at most, of those that are seen and of the others, and one of how many."""
+
+
+def make_material(folder: str | Path, seed: int, max_sentences: int, workers: int, progress: Progress) -> None:
+    """Make the material; what is there already from the same arguments is kept.
+
+    max_sentences: train on so many sentences of the phrasebook, and free ones, only, with references of as many more; 0 = all
+    that are not held out. workers: processes.
+    """
+    folder, people = Path(folder), cast()
+    numbered = list(enumerate(book_pairs()))
+    learnt = [(number, pair) for number, pair in numbered if pair.english not in held_out_english()]
+    chosen = _spread(learnt, max_sentences)
+    takes = spoken_takes([pair for _, pair in chosen], [number for number, _ in chosen], people, seed)
+    takes += free_takes(free_sentences(min(people.settings["korean"]["free"], max_sentences or _MOST), seed), people, seed)
+    rows = list(run_in_chunks(takes, write_takes, folder, "speech", workers, progress))
+    phones = Phones.found_in((name for row in rows for name, _, _ in row.get("phonemes", ())), people.settings["alike"])
+    phones.write(folder / "phones.json")
+    labels = _label(folder, rows, phones, workers, progress)
+    shots = choose_shots(takes, rows, labels, phones, people, seed)
+    seen = {row["id"]: row for row in run_in_chunks(shots, film_takes, folder, "faces", workers, progress)}
+    _write_manifests(folder, takes, rows, seen, labels)
+    held_out = _spread([one for one in numbered if one[1].english in held_out_english()], max_sentences)
+    numbered = sorted((*chosen, *held_out), key=lambda one: one[0])
+    _write_references(folder, numbered, labels, phones, people, workers, progress)
+
+
+def choose_shots(
+    takes: Sequence[Take], rows: Sequence[Row], labels: Mapping[str, Units], phones: Phones, people: Cast, seed: int
+) -> list[Shot]:
+    """Choose the takes that are drawn, evenly over the corpus, and who says them."""
+    rng, num_faces = np.random.default_rng([seed, 3]), 0
+    others = people.settings["heads"] + sum(people.settings["faces"].values()) // 2
+    shots = []
+    for language, wanted in people.settings["drawn"].items():
+        faces = people.settings["faces"][language]
+        kept = {number * wanted // faces for number in range(faces)}
+        clean = [
+            n for n, take in enumerate(takes) if take.language == language and take.id in labels and is_for_encoder(take.speaker)
+        ]
+        for number, place in enumerate(sorted(rng.permutation(len(clean))[:wanted])):
+            take, row = takes[clean[place]], rows[clean[place]]
+            frames = units_to_frames(samples_to_units(row["samples"]))
+            phonemes = tuple(phones.phonemes(labels[take.id]))
+            is_face_kept, head = number in kept, int(rng.integers(people.settings["heads"]))
+            if is_face_kept and num_faces % 2:
+                head = people.settings["heads"] + num_faces // 2  # a head of its own: few are learnt by heart
+            elif not is_face_kept and number % 2:
+                head = int(rng.integers(others, people.settings["held_out"]["first_head"]))
+            num_faces += is_face_kept
+            shots.append(Shot(take.id, language, phonemes, frames, head, take.seed, is_face_kept))
+    return shots
+
+
+def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, progress: Progress) -> dict[str, Units]:
+    """Label reference and natural voices by their own timing, and carry the references' labels to all other clean takes."""
+    clean = [row for row in rows if row.get("snr_db") is None]
+    timed = {row["id"]: _timed_units(row, phones) for row in clean if "phonemes" in row}
+    given, made, all_labels = (
+        folder / name for name in ("reference.units.jsonl", "labels/aligned.units.jsonl", "labels/clean.units.jsonl")
+    )
+    manifest = folder / "aligned.jsonl"
+    write_rows(manifest, _bare(row for row in clean if row["id"] not in timed or _labels_others(row)))
+    write_units(given, [timed[row["id"]] for row in clean if _labels_others(row)])
+    if not made.is_file():
+        carry_labels(
+            AlignConfig(manifest=str(manifest), references=str(given), out_dir=str(made.parent), num_workers=workers), progress
+        )
+    aligned = read_units(made)
+    own = [row for name, row in timed.items() if name not in aligned]
+    write_units(all_labels, [*(UnitRow(name, units, {}) for name, units in aligned.items()), *own])
+    return read_units(all_labels)
+
+
+def _timed_units(row: Row, phones: Phones) -> UnitRow:
+    """Return the units of a take whose synthesiser timed it."""
+    return UnitRow(row["id"], phones.units(row["phonemes"], samples_to_units(row["samples"]), row["language"]), {})
+
+
+def _labels_others(row: Row) -> bool:
+    """Korean voices are all timed by themselves."""
+    return str(row["speaker"]) == f"{REFERENCE}_en"
+
+
+def is_for_encoder(speaker: str) -> bool:
+    """Return whether models that listen may hear a speaker: the Korean reference voice is kept for what judges them."""
+    return speaker not in (f"{REFERENCE}_ko", KOREAN_REFERENCE)
+
+
+def _write_manifests(
+    folder: Path, takes: Sequence[Take], rows: Sequence[Row], seen: Mapping[str, Row], labels: Mapping[str, Units]
+) -> None:
+    """encoder, encoder_valid: labelled takes. texts: the same and those that no encoder hears. vocoder: some of the Korean ones.
+    faces: those of both languages that have a face. source, source_lips: English ones, heard and seen."""
+    settings = cast().settings
+    whole = [row | seen.get(row["id"], {}) for row in _bare(rows)]
+    all_labelled = [row for row in whole if row["id"] in labels]
+    labelled = [row for row in all_labelled if is_for_encoder(row["speaker"])]
+    valid = _valid_ids(labelled)
+    write_rows(folder / "texts.jsonl", (row for row in all_labelled if row["id"] not in valid))
+    write_rows(folder / "encoder_valid.jsonl", (row for row in labelled if row["id"] in valid))
+    write_rows(folder / "encoder.jsonl", (row | _repeat(row, settings) for row in labelled if row["id"] not in valid))
+    korean = [row for row in all_labelled if row["language"] == "ko"]
+    write_rows(folder / "vocoder.jsonl", korean[:: settings["vocoder_every"]])
+    write_rows(folder / "faces.jsonl", (row for row in whole if row.get("video")))
+    write_rows(folder / "source.jsonl", (row for row in whole if row["language"] == "en"))
+    write_rows(folder / "source_lips.jsonl", (row for row in whole if row["language"] == "en" and row.get("lips")))
+    LOG.info("%d takes of %d sentences, %d of them seen", len(takes), len({take.sentence for take in takes}), len(seen))
+
+
+def _valid_ids(labelled: Sequence[Row]) -> set[str]:
+    """Takes by which the encoder's training is judged: seen ones and others, at equal steps."""
+    groups = [row for row in labelled if row.get("lips")], [row for row in labelled if not row.get("lips")]
+    wanted = [min(_NUM_VALID, -(-len(group) // _VALID_SHARE)) for group in groups]
+    return {
+        row["id"]
+        for group, count in zip(groups, wanted, strict=True)
+        for row in group[:: max(len(group) // max(count, 1), 1)][:count]
+    }
+
+
+def _repeat(row: Row, settings: Mapping[str, Any]) -> Row:
+    """Takes of few kinds are met more often."""
+    if row.get("lips"):
+        return {"repeat": settings["repeat"]["seen"]}
+    kind = "flite" if row["speaker"] in settings["flite"]["names"] else row["speaker"]
+    return {"repeat": settings["repeat"][kind]} if kind in settings["repeat"] else {}
+
+
+def _write_references(
+    folder: Path,
+    numbered: Sequence[tuple[int, SentencePair]],
+    labels: Mapping[str, Units],
+    phones: Phones,
+    people: Cast,
+    workers: int,
+    progress: Progress,
+) -> None:
+    """Write the Korean reference voice's units of the phrasebook's sentences, held-out ones too: what answers are
+    compared with, and never trained on. Those of the training are its takes' labels: a recording takes a second."""
+    takes = [
+        Take(f"s{number:04d}", number, "ko", pair.korean, people.reference("ko"), f"{REFERENCE}_ko", (0, 0), None, 0)
+        for number, pair in numbered
+    ]
+    others = [take for take in takes if f"{take.id}_ko_0" not in labels]
+    timed = {row["id"]: row for row in run_in_chunks(others, time_takes, folder, "references", workers, progress)}
+    rows = list[UnitRow]()
+    for take, (_, pair) in zip(takes, numbered, strict=True):
+        row = timed.get(take.id)
+        units = labels[f"{take.id}_ko_0"] if row is None else phones.units(row["phonemes"], samples_to_units(row["samples"]), "ko")
+        rows.append(UnitRow(take.id, phones.spoken(units), {"text": pair.korean, "translation": pair.english}))
+    write_units(folder / "references.jsonl", rows)
+
+
+def _spread(pairs: Sequence[tuple[int, SentencePair]], count: int) -> list[tuple[int, SentencePair]]:
+    """`count` of the pairs at equal steps; all of them for 0."""
+    if not 0 < count < len(pairs):
+        return list(pairs)
+    return [pairs[index * len(pairs) // count] for index in range(count)]
+
+
+def _bare(rows: Iterable[Row]) -> list[Row]:
+    return [{name: value for name, value in row.items() if name != "phonemes"} for row in rows]

@@ -1,0 +1,83 @@
+"""Parallel units for the translator: what the unit encoder hears or sees of English takes, and the Korean of the sentence.
+
+python -m recipes.demo.material.pairs --data data --units heard seen --out-dir pairs
+
+Until there is a unit encoder, the takes' labels are units too: --units data/labels/clean.units.jsonl
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from avcore.command import LOG, Parser, run
+from avcore.errors import InputError
+from avcore.outputs import Input, check_files
+from avcore.usage import add_quiet_options
+from avdata.manifest import read_manifest
+from avdata.unit_store import UnitRow, iter_units, read_units, write_units
+from recipes.demo.material.phones import Phones
+from recipes.demo.voices.cast import held_out_english
+
+
+def build_parser() -> Parser:
+    """Return the command's options."""
+    parser = Parser(prog="recipes.demo.material.pairs", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="what make_demo_data made")
+    parser.add_argument(
+        "--units",
+        type=Input("the units", may_be_folder=True),
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="units of English takes: extracted, or labels",
+    )
+    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="for en.jsonl and ko.jsonl with equal ids")
+    add_quiet_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, UnitRow]]:
+    """Yield English units with the Korean reference units of the same sentence, under one id.
+
+    Korean silence at the ends is left out: whether there is a step of it is chance, which a translator cannot learn. Takes of
+    which nothing but silence was heard are left out too, and those that are not English. Raises InputError for a take of a
+    held-out sentence.
+    """
+    sentences, phones = _sentences(data / "source.jsonl"), Phones.read(data / "phones.json")
+    english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
+    korean = {name: phones.spoken(units) for name, units in read_units(data / "references.jsonl").items()}
+    for source in sources:
+        suffix = source.name.partition(".")[0]
+        for row in iter_units(source):
+            sentence = sentences.get(row.id)
+            if sentence is None or len(row.units) < 2:
+                continue
+            if english[sentence] in held_out_english():
+                raise InputError("a held-out sentence must not be trained on", path=source, found=row.id)
+            name = f"{row.id}_{suffix}"
+            yield UnitRow(name, row.units, {}), UnitRow(name, korean[sentence], {})
+
+
+def _work(options: argparse.Namespace) -> None:
+    outputs = [options.out_dir / f"{language}.jsonl" for language in ("en", "ko")]
+    check_files((), {"the units": options.units}, {"a file of pairs": outputs})
+    pairs = list(pair_rows(options.data, options.units))
+    options.out_dir.mkdir(parents=True, exist_ok=True)
+    for side, output in enumerate(outputs):
+        write_units(output, (pair[side] for pair in pairs))
+    LOG.info("%d pairs of %d Korean sentences", len(pairs), len({tuple(korean.units.ids) for _, korean in pairs}))
+
+
+def _sentences(manifest: Path) -> Mapping[str, str]:
+    """Return the name of each take's sentence among the references."""
+    return {entry.id: entry.id.partition("_")[0] for entry in read_manifest(manifest).entries}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

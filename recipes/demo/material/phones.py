@@ -1,0 +1,82 @@
+"""Units that are a synthesiser's phones: from timed phonemes to a label every 20 ms."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import InputError
+from avcore.files import atomic_output
+from avcore.texts import read_json
+from avcore.timeline import seconds_to_units, units_to_seconds
+from avcore.units import Units
+from avcore.units.vocabulary import fingerprint, fingerprint_symbols
+from avdata.prepare.espeak import Phoneme
+from recipes.demo.voices.korean import PHONES
+
+SILENCE = "_:"
+
+
+@dataclass(frozen=True)
+class Phones:
+    """The phones that are units: unit n is names[n]. alike: phonemes that count as another."""
+
+    names: tuple[str, ...]
+    alike: Mapping[str, str]
+
+    @classmethod
+    def found_in(cls, phonemes: Iterable[str], alike: Mapping[str, str]) -> "Phones":
+        """Return all phones of speech, those of Korean, and silence, in alphabetical order."""
+        found = {alike.get(name, name) for name in (*phonemes, *PHONES)}
+        return cls(tuple(sorted(found | {SILENCE})), dict(alike))
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Phones":
+        """Read what `write` wrote. Raises InputError when it is something else."""
+        content = read_json(path, "the list of phones")
+        try:
+            return cls(tuple(content["names"]), dict(content["alike"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError("this is no list of phones", path=path, found=error) from error
+
+    def write(self, path: str | Path) -> None:
+        """Write the list as JSON."""
+        with atomic_output(path) as temporary:
+            temporary.write_text(json.dumps({"names": self.names, "alike": dict(self.alike)}, ensure_ascii=False), encoding="utf-8")
+
+    @property
+    def vocabulary(self) -> str:
+        """The fingerprint that units of these phones carry."""
+        return fingerprint(b"phones", fingerprint_symbols(self.names))
+
+    @property
+    def silence(self) -> int:
+        """The unit of silence."""
+        return self.names.index(SILENCE)
+
+    def units(self, phonemes: Sequence[Phoneme], num_steps: int, language: str) -> Units:
+        """Label every 20 ms by the phoneme in its middle; silence where there is none."""
+        numbers = {name: number for number, name in enumerate(self.names)}
+        labels = np.full(num_steps, self.silence)
+        for name, start, end in phonemes:
+            first, stop = (max(seconds_to_units(time - float(units_to_seconds(1)) / 2 + 1e-9), 0) for time in (start, end))
+            labels[first:stop] = numbers[self.alike.get(name, name)]
+        return Units.from_frames(labels, language, self.vocabulary)
+
+    def spoken(self, units: Units) -> Units:
+        """Units without silence at the ends."""
+        heard = np.flatnonzero(units.ids != self.silence)
+        kept = slice(heard[0], heard[-1] + 1) if len(heard) else slice(0)
+        durations = None if units.durations is None else units.durations[kept]
+        return Units(units.ids[kept], durations, units.language, units.vocabulary)
+
+    def phonemes(self, units: Units) -> list[Phoneme]:
+        """Turn units with durations back into timed phonemes, for the mouth that says them."""
+        if units.durations is None:
+            raise InputError("units without durations cannot be timed")
+        edges: NDArray[np.int64] = np.concatenate([[0], np.cumsum(units.durations)])
+        times = [float(units_to_seconds(int(edge))) for edge in edges]
+        return [(self.names[int(unit)], times[n], times[n + 1]) for n, unit in enumerate(units.ids)]

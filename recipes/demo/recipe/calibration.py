@@ -1,0 +1,139 @@
+"""Find out where a bundle's domain ends: scores of held-out speech of the phrasebook, and of speech that is none of it.
+
+Needs espeak-ng (pip install espeakng-loader), and takes natural voices too where they are installed (`make voices`). The speech is
+sound alone, half of it with noise: lips make the models surer, so the bounds hold with them too.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from av2unit.nearest import KEY as KNOWN
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.bundle import Bundle
+from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
+from avcore.checkpoints.stages import Stage
+from avcore.errors import InputError
+from avcore.progress import Progress
+from avcore.units.domain import KEY, Domain, common_bounds
+from netflips.bundles.describe import check_bundle, write_about
+from netflips.bundles.references import read_references
+from recipes.demo.recipe.one_word import one_word_sentences
+from recipes.demo.recipe.probes import NATURAL, READINGS, ProbedModels, Scores, kinds_here, outside_sentences
+from recipes.demo.voices.cast import book_pairs, cast, held_out_pairs, require_synthesisers
+from recipes.demo.voices.free_korean import free_sentences
+from text2unit.jamo import KEY as KNOWN_LETTERS
+from text2unit.jamo import KnownLetters
+from text2unit.script import script_of
+from text2unit.stage import SPELLER
+from unit2unit.stage import TRANSLATOR
+
+LOG = logging.getLogger("netflips")
+
+_NAMES = {UNIT_ENCODER: "unit_confidence", TRANSLATOR: "translation_score"}
+_WHAT = "a sentence of the demo's phrasebook"
+
+
+def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, progress: Progress) -> Bundle:
+    """Store with a bundle's models the bounds that `share` of held-out speech of its domain falls below, all bounds together.
+
+    That is of the speech that comes out right: a warning of what does not is none too many. The encoder gets the sentences of the
+    phrasebook too, as it hears them from the reference voice, to tell by how much an utterance is none of them. count: held-out
+    utterances, in voices that training does not hear, as many of each kind that is here. How much speech outside the domain the
+    bounds catch is measured and told in bundle.json, under `out_of_domain`. Raises InputError where espeak-ng is missing or nothing
+    comes out right, CheckpointError for a damaged bundle.
+    """
+    require_synthesisers(with_flite=False, with_natural=False)
+    bundle, kinds = check_bundle(folder), kinds_here()
+    if NATURAL not in kinds:
+        LOG.warning("the natural voices are not installed (make voices): the bounds are found on espeak-ng's alone")
+    rng = np.random.default_rng([seed, 11])
+    pairs = held_out_pairs()
+    known = [pairs[number].english for number in rng.integers(len(pairs), size=count)]
+    listener = ProbedModels(bundle, domain_sentences(), progress)
+    inside = listener.listen("phrasebook speech", known, kinds, rng, progress)
+    outside = listener.listen("other speech", outside_sentences(), kinds, rng, progress)
+    one_word = listener.listen("one unknown word", one_word_sentences(), kinds, rng, progress)
+    right = is_right(inside, known)
+    if not right.any():
+        raise InputError("nothing of the domain's own speech comes out right", path=bundle.folder, found=f"{count} utterances")
+    domains = find_domains(inside.scores[:, right], share)
+    told = {_NAMES[kind]: domain.to_config() for kind, domain in domains.items()} | summary(domains, inside, outside, one_word)
+    warned = is_warned_of(domains, inside.scores).any(axis=0)
+    voices = np.array(inside.voices)
+    told |= {"warned_right": _by_voice(warned[right], voices[right]), "warned_wrong": _by_voice(warned[~right], voices[~right])}
+    for kind, more in ((UNIT_ENCODER, {KNOWN: listener.known.to_config()}), (TRANSLATOR, {})):
+        source = read_checkpoint(bundle.checkpoint(kind), kind)
+        rewrite_config(source, {**source.config, KEY: domains[kind].to_config(), **more})
+    learn_words(bundle, free_sentences(cast().settings["korean"]["free"], seed))
+    return write_about(bundle.folder, {**bundle.about, "out_of_domain": told})
+
+
+def learn_words(bundle: Bundle, sentences: Iterable[str]) -> None:
+    """Store with the spellers of a bundle the words that they say right: of its references, of everyday talk, and of sentences.
+
+    The first were learnt; the second were looked through, sound by sound, in the units of the speller.
+    """
+    everyday = files("recipes.demo.voices").joinpath("everyday_korean.txt").read_text(encoding="utf-8").splitlines()
+    texts = [*(one.text for one in read_references(bundle.references)), *everyday, *sentences]
+    path = bundle.checkpoint(SPELLER, "ko")
+    if path.is_file():
+        source = read_checkpoint(path, SPELLER)
+        known = KnownLetters.of(said for text in texts for said in script_of(text).sentences)
+        rewrite_config(source, {**source.config, KNOWN_LETTERS: known.to_config()})
+
+
+def domain_sentences() -> list[str]:
+    """Return every English sentence of the phrasebook."""
+    return [pair.english for pair in book_pairs()]
+
+
+def find_domains(inside: NDArray[np.float64], share: float) -> dict[Stage, Domain]:
+    """Return the domain of each model. Raises InputError.
+
+    inside: float64 of shape [readings, utterances], scores of held-out speech of the domain.
+    """
+    found = common_bounds(inside, [one.part for one in READINGS], share)
+    bounds: dict[Stage, dict[str, float]] = {kind: {} for kind in _NAMES}
+    for one, bound in zip(READINGS, found, strict=True):
+        bounds[one.model][one.of] = float(bound)
+    return {kind: Domain(what=_WHAT, share=share, samples=inside.shape[1], **own) for kind, own in bounds.items()}
+
+
+def is_warned_of(domains: Mapping[Stage, Domain], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which scores are below their bounds: bool of the scores' shape, float64 [readings, utterances]."""
+    return np.array(
+        [[not domains[one.model].knows(score, one.of) for score in row] for one, row in zip(READINGS, scores, strict=True)]
+    )
+
+
+def summary(domains: Mapping[Stage, Domain], inside: Scores, outside: Scores, one_word: Scores) -> dict[str, Any]:
+    """Return what is told in bundle.json: how often an utterance inside, outside, and inside but for one word, falls below any
+    bound."""
+    told: dict[str, Any] = {}
+    for where, scores in (("inside", inside), ("outside", outside), ("one_word", one_word)):
+        below = is_warned_of(domains, scores.scores)
+        each = {one.name: float(row.mean()) for one, row in zip(READINGS, below, strict=True)}
+        told[f"warned_{where}"] = _by_voice(below.any(axis=0), np.array(scores.voices)) | each
+        LOG.info("%s: a warning for %.1f %% of %d utterances", where, 100 * below.any(axis=0).mean(), below.shape[1])
+    return told
+
+
+def is_right(inside: Scores, known: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which utterances come out as the sentence that was said and not as another one of the domain: bool of shape
+    [utterances]."""
+    return np.array([said == text for said, text in zip(inside.said, known, strict=True)])
+
+
+def _by_voice(is_warned: NDArray[np.bool_], voices: NDArray[np.str_]) -> dict[str, Any]:
+    """Return the share of warnings in all voices and in those of each kind: bool and str [utterances]."""
+    return _share(is_warned) | {"by_voice": {str(kind): _share(is_warned[voices == kind]) for kind in dict.fromkeys(voices)}}
+
+
+def _share(is_warned: NDArray[np.bool_]) -> dict[str, Any]:
+    return {"samples": len(is_warned), "share": float(is_warned.mean()) if len(is_warned) else 0.0}

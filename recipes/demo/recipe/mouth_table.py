@@ -1,0 +1,90 @@
+"""The table of the bundle's mouth, learnt from what the phonemes of the material make a drawn mouth do.
+
+    python -m recipes.demo.recipe.mouth_table data/phones.json mouth.npz
+
+The truth is known here to the number: the same track of the mouth that moves the drawn heads, in both languages. For other units,
+learn from video: `python -m unit2av.train_mouth`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.command import LOG, Parser, run
+from avcore.files import require_file
+from avcore.outputs import Input, Output
+from avcore.progress import Progress, bars, silent, track
+from avcore.timeline import frames_to_seconds, units_to_frames
+from avcore.usage import add_quiet_options
+from avdata.prepare.espeak import Phoneme
+from avdata.unit_store import UnitRow, iter_units
+from recipes.demo.heads.motion import mouth_track, visemes_of
+from recipes.demo.material.phones import Phones
+from unit2av.lipsync.mesh.fit import Examples, learn_table
+from unit2av.lipsync.mesh.table import MouthTable
+
+_PRESS_SPREAD = 0.02
+"""Seconds in which pressed lips come and go."""
+_REFERENCES = "_en_0", "_ko_0"
+"""How the ids of takes of the reference voices end."""
+_LIP_STRENGTH = 2.5
+"""Of the visemes of p, b and m, for which the lips are pressed together."""
+
+
+def bundle_table(phones: Phones, labelled: Sequence[UnitRow], progress: Progress = silent) -> MouthTable:
+    """Learn a table for phones as units. labelled: units of takes with durations; their ids say the language (`s0001_ko_0`)."""
+    examples = Examples(len(phones.names))
+    for row in track(labelled, "sentences", progress, len(labelled)):
+        language, frames = row.id.split("_")[1], row.units.frames()
+        examples.add(frames, true_parameters(phones.phonemes(row.units), units_to_frames(len(frames)), language))
+    return learn_table(examples, phones.vocabulary)
+
+
+def true_parameters(phonemes: Sequence[Phoneme], num_pictures: int, language: str) -> NDArray[np.float64]:
+    """Return what a mouth does that says phonemes: opening, width and press of each picture at 25 Hz, float64 [num_pictures, 3]."""
+    opening, width = mouth_track(phonemes, num_pictures, language)
+    times = np.array([float(frames_to_seconds(2 * frame + 1)) / 2 for frame in range(num_pictures)])
+    press = np.zeros(num_pictures)
+    for mnemonic, start, end in phonemes:
+        if any(target.strength >= _LIP_STRENGTH for target in visemes_of(mnemonic, language)):
+            away = np.maximum(0, np.maximum(start - times, times - end))
+            press = np.maximum(press, np.exp(-away / _PRESS_SPREAD))
+    return np.stack([opening, width, press], axis=1).astype(np.float64)
+
+
+def build_parser() -> Parser:
+    """Return the command line."""
+    parser = Parser(prog="recipes.demo.recipe.mouth_table", description="Learn the table of the bundle's mouth.")
+    parser.add_argument("phones", type=Input("the phones"), help="phones.json of the material: which phone each unit is")
+    parser.add_argument("out_path", type=Output("the mouth's table"), help="mouth.npz beside the renderer")
+    parser.add_argument(
+        "--labels",
+        type=Input("the labels"),
+        help="labels of the material's takes (default: labels/clean.units.jsonl beside the phones)",
+    )
+    parser.add_argument("--sentences", type=int, default=0, help="of the material, for a quick try (default: all)")
+    add_quiet_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    labels = options.labels or options.phones.parent / "labels" / "clean.units.jsonl"
+    phones = Phones.read(options.phones)
+    references = [row for row in iter_units(require_file(labels, "the labels")) if row.id.endswith(_REFERENCES)]
+    step = max(len(references) // options.sentences, 1) if options.sentences else 1
+    with bars(options.quiet) as progress:
+        table = bundle_table(phones, references[::step], progress)
+    table.save(options.out_path)
+    LOG.info("%s: %d units, %d bytes", options.out_path, table.num_units, options.out_path.stat().st_size)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Speech to find out on where a bundle's domain ends, and what its models make of it: sound alone, half of it with noise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from av2unit.extractor import UnitExtractor
+from av2unit.nearest import KnownSentences
+from av2unit.stage import UNIT_ENCODER
+from avcore.arrays import Samples
+from avcore.checkpoints.bundle import Bundle
+from avcore.checkpoints.stages import Stage
+from avcore.errors import InputError
+from avcore.progress import Progress, track
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE
+from avcore.units.domain import Bounded
+from netflips.bundles.references import nearest_reference, read_references
+from recipes.demo.material.spoken import add_noise
+from recipes.demo.voices.cast import Voice, cast, say
+from recipes.demo.voices.natural import require_packages
+from unit2unit.stage import TRANSLATOR
+from unit2unit.translator import UnitTranslator
+
+ESPEAK, NATURAL = "espeak", "natural"
+_NOISY, _SNR_DB = 0.5, (5.0, 15.0)
+"""Share of the utterances with noise, and how loud the speech is beside it."""
+_BATCH = 8
+
+
+class ProbedScore(NamedTuple):
+    """What a model tells of itself. name: in bundle.json; part: of the false warnings that it may cause, beside the others."""
+
+    name: str
+    model: Stage
+    of: Bounded
+    part: float
+
+
+READINGS = (
+    ProbedScore("unit_confidence", UNIT_ENCODER, "least", 0.25),
+    ProbedScore("unit_weakest", UNIT_ENCODER, "weakest", 0.25),
+    ProbedScore("unit_likeness", UNIT_ENCODER, "nearest", 1.0),
+    ProbedScore("translation_score", TRANSLATOR, "least", 0.25),
+    ProbedScore("translation_weakest", TRANSLATOR, "weakest", 0.25),
+)
+"""The likeness alone finds nearly all that the five find together; the others find what it was not made for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """scores: float64 [readings, utterances]. voices: the kind of voice of each. said: the sentence whose units are nearest to
+    its translation, in the source language."""
+
+    scores: NDArray[np.float64]
+    voices: tuple[str, ...]
+    said: tuple[str, ...]
+
+
+def kinds_here() -> tuple[str, ...]:
+    """Kinds of voices that are installed and that training does not hear."""
+    try:
+        require_packages()
+    except InputError:
+        return (ESPEAK,)
+    return (ESPEAK, NATURAL)
+
+
+class ProbedModels:
+    """The encoder and the translator of a bundle. The encoder knows the sentences as its reference voice says them."""
+
+    def __init__(self, bundle: Bundle, sentences: Sequence[str], progress: Progress) -> None:
+        """sentences: all of the domain."""
+        self._bundle = bundle
+        self._extractor = UnitExtractor.from_checkpoint(bundle.checkpoint(UNIT_ENCODER))
+        self._translator = UnitTranslator.from_checkpoint(bundle.checkpoint(TRANSLATOR))
+        self._references = read_references(bundle.references)
+        voice = cast().reference("en")
+        heard = [
+            self._extractor.extract(_spoken(text, voice)).ids
+            for text in track(sentences, "sentences to know", progress, len(sentences))
+        ]
+        # The reference voice ends in silence; silence without any speech is heard as anything.
+        self.known = KnownSentences.of(heard, int(np.bincount([ids[-1] for ids in heard]).argmax()))
+        self._extractor.known = self.known
+
+    def listen(self, what: str, texts: Sequence[str], kinds: Sequence[str], rng: np.random.Generator, progress: Progress) -> Scores:
+        """Say texts in voices that training never heard, of all kinds in turn, and take the readings of each."""
+        source, target = str(self._bundle.about["source"]), str(self._bundle.about["target"])
+        voices = tuple(kinds[number % len(kinds)] for number in range(len(texts)))
+        rows: list[list[float]] = []
+        said: list[str] = []
+        for start in range(0, len(texts), _BATCH):
+            part = slice(start, start + _BATCH)
+            heard = [
+                self._extractor.extract_scored(probe_bundle(text, voice, rng))
+                for text, voice in zip(texts[part], voices[part], strict=True)
+            ]
+            translated = self._translator.translate_batch([one.units for one in heard], source, target)
+            for one, made in zip(heard, translated, strict=True):
+                stretches = [one.weakest, one.nearest, made.weakest]
+                scores = [np.nan if stretch is None else stretch.score for stretch in stretches]
+                rows.append([one.confidence, scores[0], scores[1], made.score, scores[2]])
+                said.append(nearest_reference(made.units, self._references).reference.translation)
+            progress(what, len(rows), len(texts))
+        return Scores(np.array(rows).T, voices, tuple(said))
+
+
+def outside_sentences() -> list[str]:
+    """English sentences of everyday talk that the phrasebook has nothing like."""
+    return files(__package__).joinpath("outside.txt").read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def probe_bundle(text: str, kind: str, rng: np.random.Generator) -> Samples:
+    """Say a text in a voice of a kind, every second time with noise: float32 [S] at 16 kHz."""
+    samples = _spoken(text, cast().unusual_natural(rng) if kind == NATURAL else cast().unheard_voice("en", rng))
+    return add_noise(samples, float(rng.uniform(*_SNR_DB)), rng) if rng.random() < _NOISY else samples
+
+
+def _spoken(text: str, voice: Voice) -> Samples:
+    spoken = say(text, voice)
+    return resample(spoken.samples, spoken.rate, SAMPLE_RATE)

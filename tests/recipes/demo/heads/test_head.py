@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from avcore.faces.detect import FaceDetector
+from avcore.faces.geometry import head_pose, mouth_opening
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+
+
+@pytest.fixture(scope="module")
+def heads() -> list[Head]:
+    return [Head(seed) for seed in range(40, 46)]
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return FaceDetector()
+
+
+def test_every_head_is_found_in_every_pose(heads: list[Head], detector: FaceDetector) -> None:
+    rng = np.random.default_rng(0)
+    tried, found, turned, opened = 0, 0, [], []
+    for head in heads:
+        for yaw in (-0.35, 0, 0.35):
+            for pitch in (-0.2, 0.2):
+                for opening in (0, 0.5, 1):
+                    pose, mouth = Pose(yaw, pitch, rng.uniform(-0.1, 0.1)), MouthShape(opening, rng.uniform(-1, 1))
+                    seen = detector.mesh(draw(head, pose, mouth, 224))
+                    tried += 1
+                    if seen is not None:
+                        found += 1
+                        turned.append((yaw, head_pose(seen).yaw, pitch, head_pose(seen).pitch))
+                        opened.append((opening, mouth_opening(seen)))
+
+    assert found >= 0.99 * tried
+    yaw, seen_yaw, pitch, seen_pitch = np.array(turned).T
+    assert np.abs(seen_yaw - yaw).mean() < 0.1
+    assert np.abs(seen_pitch - pitch).mean() < 0.1
+    opening, gap = np.array(opened).T
+    assert gap[opening == 0].mean() < 0.05
+    assert gap[opening == 1].min() > gap[opening == 0].max()
+
+
+def test_roll_turns_clockwise(heads: list[Head], detector: FaceDetector) -> None:
+    for roll in (-0.3, 0.3):
+        seen = detector.mesh(draw(heads[0], Pose(roll=roll), MouthShape()))
+        assert seen is not None
+        assert head_pose(seen).roll == pytest.approx(roll, abs=0.05)
+
+
+def test_width_moves_the_corners_of_the_mouth(heads: list[Head], detector: FaceDetector) -> None:
+    def width(value: float) -> float:
+        seen = [detector.mesh(draw(head, Pose(), MouthShape(0.4, value))) for head in heads]
+        return float(np.mean([points[291, 0] - points[61, 0] for points in seen if points is not None]))
+
+    assert width(-1) < 0.9 * width(0) < 0.9 * width(1)
+
+
+def test_a_blink_hides_the_eyes(heads: list[Head]) -> None:
+    def brightest(blink: float) -> float:
+        head = heads[0]
+        picture = draw(head, Pose(scale=0.6, blink=blink), MouthShape(), 256).astype(float)
+        return float((picture[90:130, 60:196].max(axis=-1) - picture[90:130, 60:196].min(axis=-1) < 25).mean())
+
+    assert brightest(1) < brightest(0)
+
+
+def test_the_same_seed_draws_the_same_person_to_the_pixel(heads: list[Head]) -> None:
+    pose, mouth = Pose(0.1, 0.05, blink=0.3), MouthShape(0.5, 0.2)
+    picture = draw(heads[0], pose, mouth, (120, 160))
+
+    assert picture.shape == (120, 160, 3)
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(picture, draw(Head(40), pose, mouth, (120, 160)))
+    assert np.abs(picture.astype(int) - draw(heads[1], pose, mouth, (120, 160))).mean() > 10
+
+
+def test_only_the_mouth_region_changes_when_the_mouth_moves(heads: list[Head]) -> None:
+    closed, opened = (draw(heads[0], Pose(), MouthShape(opening), 256).astype(int) for opening in (0, 0.8))
+    rows = np.flatnonzero(np.abs(closed - opened).max(axis=(1, 2)) > 8)
+
+    assert rows.min() > 120
+    assert len(rows) > 20
+
+
+def test_drawing_onto_a_picture_leaves_it_and_its_far_parts_alone(heads: list[Head]) -> None:
+    wall: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (200, 600, 3), dtype=np.uint8)
+    before = wall.copy()
+
+    picture = draw(heads[0], Pose(shift=(-1.0, 0), scale=0.3), MouthShape(), onto=wall)
+
+    np.testing.assert_array_equal(wall, before)
+    np.testing.assert_array_equal(picture[:, 250:], wall[:, 250:])
+    assert (picture[:, :200] != wall[:, :200]).mean() > 0.3
+
+
+@pytest.mark.parametrize(
+    "pose", [Pose(shift=(5, 0)), Pose(shift=(0.5, 0.4), scale=1.5), Pose(scale=0.02), Pose(yaw=1.4, pitch=0.6)]
+)
+def test_heads_partly_or_wholly_out_of_the_picture_are_drawn(heads: list[Head], pose: Pose) -> None:
+    for head in heads[:2]:
+        assert draw(head, pose, MouthShape(0.7), (90, 120)).shape == (90, 120, 3)

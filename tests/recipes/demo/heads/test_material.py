@@ -1,0 +1,214 @@
+"""The demo's material: it follows from its seed, nothing that is held out gets into it, and labels are those of the phones."""
+
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError
+from avcore.faces.find import find_faces
+from avcore.media import Picture
+from avcore.progress import silent
+from avcore.runs.journal import write_rows
+from avcore.timeline import frames_to_seconds
+from avcore.units import Units
+from avdata.manifest import read_manifest
+from avdata.prepare.espeak import EspeakVoice, TimedSpeech
+from avdata.unit_store import UnitRow, iter_units, read_units, write_units
+from recipes.demo.material import make, spoken
+from recipes.demo.material.drawn import Shot, cut_lips, film, film_lips
+from recipes.demo.material.pairs import pair_rows
+from recipes.demo.material.phones import SILENCE, Phones
+from recipes.demo.material.spoken import Take, spoken_takes
+from recipes.demo.material.work import run_in_chunks
+from recipes.demo.voices.cast import cast, held_out_english, held_out_pairs, training_pairs
+from recipes.demo.voices.flite import FliteVoice
+from recipes.demo.voices.free_korean import free_sentences, held_out_free
+from recipes.demo.voices.korean import PHONES as PHONES_OF_KOREAN
+from recipes.demo.voices.natural import NaturalVoice
+
+PHONES = Phones(("_:", "a", "m"), {"aa": "a"})
+
+
+def made_speech(text: str, voice: object) -> TimedSpeech:
+    """A tone a letter, 60 ms each, higher for some voices: it stands for a synthesiser."""
+    letters = [letter for letter in text.lower() if letter.isalpha()][:12]
+    pitch = 1.3 if "f" in getattr(voice, "name", "") else 1.0
+    time = np.arange(960) / 16000
+    tones = [0.3 * np.sin(2 * np.pi * (200 + 40 * (ord(letter) % 40)) * pitch * time) for letter in letters]
+    names = ["a" if letter in "aeiou" else "m" for letter in letters]
+    phonemes = tuple((name, 0.06 * place, 0.06 * (place + 1)) for place, name in enumerate(names))
+    is_timed = isinstance(voice, EspeakVoice | NaturalVoice)
+    return TimedSpeech(np.concatenate(tones).astype(np.float32), 16000, phonemes if is_timed else ())
+
+
+def test_labels_say_what_is_said_in_the_middle_of_each_step() -> None:
+    units = PHONES.units([("m", 0.0, 0.05), ("aa", 0.05, 0.09)], 6, "en")
+    assert units.frames().tolist() == [2, 2, 1, 1, 0, 0]  # 50 ms is the middle of the third step
+    assert PHONES.phonemes(units) == [("m", 0.0, 0.04), ("a", 0.04, 0.08), ("_:", 0.08, 0.12)]
+
+
+def test_phones_come_back_from_their_file(tmp_path: Path) -> None:
+    PHONES.write(tmp_path / "phones.json")
+    assert Phones.read(tmp_path / "phones.json") == PHONES
+    (tmp_path / "phones.json").write_text("[]")
+    with pytest.raises(InputError, match="no list of phones"):
+        Phones.read(tmp_path / "phones.json")
+
+
+def test_nothing_that_is_held_out_is_planned() -> None:
+    pairs = training_pairs()
+    takes = spoken_takes(pairs, range(len(pairs)), cast(), 5)
+    assert not {take.text for take in takes} & held_out_english()
+    assert not {take.text for take in takes} & {pair.korean for pair in held_out_pairs()}
+    speakers = {take.speaker for take in takes}
+    assert not any(name.endswith(("+m5", "+f5")) or name == "slt" for name in speakers)
+    assert {"kal16", "awb", "rms", "ref_en", "ref_ko", "korean"} <= speakers
+    kept_out = {name for shares in cast().settings["held_out"]["natural"] for name in shares} - set(
+        cast().settings["natural"]["styles"]
+    )
+    for take in takes:
+        if isinstance(take.voice, NaturalVoice) and make.is_for_encoder(take.speaker):
+            assert not kept_out & {name for name, _ in take.voice.styles}
+    assert len({take.id for take in takes}) == len(takes)
+    assert cast().unheard_speaker == FliteVoice("slt")
+    assert cast().unheard_head(0) >= cast().settings["heads"]
+
+
+def test_every_held_out_word_occurs_elsewhere() -> None:
+    known = {filling for pair in training_pairs() for filling in pair.fillings}
+    assert all(filling in known for pair in held_out_pairs() for filling in pair.fillings)
+    assert {pair.english for pair in held_out_pairs()} <= held_out_english()
+    assert len(held_out_pairs()) >= 400
+    assert not set(held_out_free()) & set(free_sentences(2500, 0))
+
+
+def test_a_take_depends_on_the_seed_and_its_sentence_alone() -> None:
+    pairs = training_pairs()[:3]
+    assert spoken_takes(pairs, range(3), cast(), 1) == spoken_takes(pairs, range(3), cast(), 1)
+    assert spoken_takes(pairs[2:], [2], cast(), 1) == [
+        take for take in spoken_takes(pairs, range(3), cast(), 1) if take.sentence == 2
+    ]
+    assert spoken_takes(pairs, range(3), cast(), 1) != spoken_takes(pairs, range(3), cast(), 2)
+
+
+def test_half_of_the_ends_have_no_silence() -> None:
+    pairs = training_pairs()[:100]
+    ends = np.array([take.silence for take in spoken_takes(pairs, range(100), cast(), 1)])
+    assert ends.shape[0] > 1000
+    assert np.all(np.abs((ends == 0).mean(axis=0) - 0.5) < 0.05)  # three times what chance moves it by
+    assert np.corrcoef(ends.T)[0, 1] < 0.1
+    assert set(ends.ravel().tolist()) == set(range(13))
+
+
+def test_noise_is_as_loud_as_said() -> None:
+    speech = (0.2 * np.sin(np.arange(16000) * 0.1)).astype(np.float32)
+    noisy = spoken.add_noise(speech, 6.0, np.random.default_rng(0))
+    ratio = 10 * np.log10(np.square(speech).mean() / np.square(noisy - speech).mean())
+    assert ratio == pytest.approx(6.0, abs=0.1)
+
+
+def test_drawn_lips_are_those_that_the_tracker_cuts() -> None:
+    phonemes = tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(["m", "A:", "m", "u:", "i:", "A:"]))
+    pictures, landmarks = film(Shot("x", "en", phonemes, 18, 3, 11, False))
+    drawn = cut_lips(pictures, landmarks).astype(float)
+    shown = [Picture(picture, frames_to_seconds(number), number) for number, picture in enumerate(pictures)]
+    found = find_faces(shown, "largest").lips.astype(float)
+    agreement = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(drawn, found, strict=True)]
+    assert min(agreement) > 0.9
+
+
+def test_lips_alone_are_those_of_the_whole_picture() -> None:
+    phonemes = tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(["m", "A:", "m", "u:", "i:", "A:"]))
+    for head in (3, 4, 5):
+        shot = Shot("x", "en", phonemes, 18, head, head, False)
+        difference = np.abs(film_lips(shot).astype(int) - cut_lips(*film(shot)))
+        assert difference[:, 4:-4, 4:-4].max() <= 8
+        assert (difference > 1).mean() < 1e-3
+
+
+def test_the_reference_of_a_face_is_held_alike_and_says_something_else() -> None:
+    phonemes = tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(["m", "a", "m", "m", "m", "m"]))
+    shot = Shot("x", "ko", phonemes, 18, 3, 11, True)
+    own, other = (np.stack(film(shot, later)[0]).astype(float) for later in (0, 9))
+    difference = np.abs(own - other).mean(axis=(0, 3))
+    assert difference[:80].max() < 1
+    assert difference[80:].max() > 5
+    rolled = np.abs(own - other).mean(axis=(1, 2, 3))
+    assert rolled[[5, 14]].min() > 5 * np.median(rolled)
+
+
+def test_chunks_that_are_done_are_not_done_again(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def do(folder: Path, jobs: list[int]) -> list[dict[str, int]]:
+        calls.extend(jobs)
+        return [{"job": job} for job in jobs]
+
+    first = list(run_in_chunks([*range(120)], do, tmp_path, "count", 0, silent))
+    assert [row["job"] for row in first] == list(range(120)) == calls
+    assert list(run_in_chunks([*range(120)], do, tmp_path, "count", 0, silent)) == first
+    assert len(calls) == 120
+    list(run_in_chunks([*range(100), 7], do, tmp_path, "count", 0, silent))
+    assert calls[120:] == [7]
+
+
+def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spoken, "say", made_speech)
+    monkeypatch.setitem(cast().settings, "drawn", {"en": 2, "ko": 2})  # type: ignore[arg-type]
+    monkeypatch.setitem(cast().settings, "faces", {"en": 1, "ko": 1})  # type: ignore[arg-type]
+    make.make_material(tmp_path, 0, 2, 0, silent)
+    labels, phones = read_units(tmp_path / "labels" / "clean.units.jsonl"), Phones.read(tmp_path / "phones.json")
+    for name in ("encoder", "encoder_valid", "vocoder", "faces", "source", "source_lips"):
+        manifest = read_manifest(tmp_path / f"{name}.jsonl")
+        for entry in manifest.entries:
+            assert all(path.is_file() for what in ("audio", "lips", "video", "reference") if (path := manifest.path(entry, what)))
+            with wave.open(str(manifest.path(entry, "audio"))) as sound:
+                assert entry.samples == sound.getnframes()
+    faces = read_manifest(tmp_path / "faces.jsonl").entries
+    assert all(entry.reference for entry in faces)
+    heads = sorted(int(str(entry.extra["head"])) for entry in faces)
+    assert sorted(entry.language for entry in faces) == ["en", "ko"]
+    assert len(heads) == 2
+    assert heads[0] < cast().settings["heads"] <= heads[1] < cast().settings["held_out"]["first_head"]
+    trained = {entry.id for entry in read_manifest(tmp_path / "encoder.jsonl").entries}
+    assert not trained & {entry.id for entry in read_manifest(tmp_path / "encoder_valid.jsonl").entries}
+    assert trained <= set(labels)
+    assert not [name for name in labels if "_n" in name]
+    lips = read_manifest(tmp_path / "source_lips.jsonl").entries
+    assert len(lips) == 2
+    assert np.load(tmp_path / lips[0].lips).shape == (lips[0].frames, 96, 96)
+    references = list(iter_units(tmp_path / "references.jsonl"))
+    assert {row.extra["translation"] in held_out_english() for row in references} == {False, True}
+    assert len(references) == 4
+    assert all(row.units.ids[0] != phones.silence != row.units.ids[-1] for row in references)
+    texts = read_manifest(tmp_path / "texts.jsonl").entries
+    assert trained <= {entry.id for entry in texts}
+    assert not any(entry.speaker in ("ref_ko", "korean_reference") for entry in read_manifest(tmp_path / "encoder.jsonl").entries)
+    assert {"s", "f"} <= {entry.id[0] for entry in texts if entry.speaker == "ref_ko"}
+    assert set(PHONES_OF_KOREAN) <= set(phones.names)
+
+
+def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: Path) -> None:
+    seen, unseen = training_pairs()[0], held_out_pairs()[0]
+    for number, pair in enumerate((seen, unseen)):
+        take = Take(f"s{number:04d}_en_0", number, "en", pair.english, EspeakVoice("en-us"), "ref_en", (0, 0), None, 0)
+        row = {"id": take.id, "audio": take.audio, "text": take.text}
+        (tmp_path / f"{number}.row").write_text(json.dumps(row))
+    rows = [json.loads((tmp_path / f"{number}.row").read_text()) for number in range(2)]
+    write_rows(tmp_path / "source.jsonl", rows)
+    references = [
+        UnitRow(f"s{number:04d}", Units.from_frames([9, number, 9, 5, 5, 9]), {"text": pair.korean, "translation": pair.english})
+        for number, pair in enumerate((seen, unseen))
+    ]
+    write_units(tmp_path / "references.jsonl", references)
+    Phones(("a",) * 9 + (SILENCE,), {}).write(tmp_path / "phones.json")
+    write_units(tmp_path / "heard.jsonl", [UnitRow("s0000_en_0", Units.from_frames([1, 2]), {})])
+    ((english, korean),) = pair_rows(tmp_path, [tmp_path / "heard.jsonl"])
+    assert (english.id, korean.id) == ("s0000_en_0_heard",) * 2
+    assert (english.units.ids.tolist(), korean.units.ids.tolist()) == ([1, 2], [0, 9, 5])  # silence at the ends is chance
+    write_units(tmp_path / "heard.jsonl", [UnitRow("s0001_en_0", Units.from_frames([1, 2]), {})])
+    with pytest.raises(InputError, match="held-out"):
+        list(pair_rows(tmp_path, [tmp_path / "heard.jsonl"]))

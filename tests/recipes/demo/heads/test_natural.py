@@ -1,0 +1,104 @@
+"""Natural voices: signs of a text, and the time of each phoneme; the network itself is stood in for."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError
+from avdata.prepare.espeak import EspeakVoice, espeak_speech, spell
+from recipes.demo.voices import natural
+from recipes.demo.voices.cast import cast
+from recipes.demo.voices.natural import RATE, NaturalVoice
+from recipes.demo.voices.phrasebook import phrasebook
+
+TEXT = "Excuse me, where is the airport?"
+_STEP = 600
+
+
+class _Network:
+    """Says each sign for 100 ms as a loud tone, a comma for 300 ms of silence; half a second of silence around."""
+
+    calls = 0
+
+    def knows(self, sign: str) -> bool:
+        return True
+
+    def say(self, signs: Sequence[tuple[str, str]], styles: object, speed: float) -> tuple[np.ndarray, np.ndarray]:
+        _Network.calls += 1
+        steps = [20, *(12 if sign == "," else 4 for sign, _ in signs), 20]
+        level = [0.0, *(0.0 if sign in " ,?" else 0.5 for sign, _ in signs), 0.0]
+        sound = np.concatenate([np.full(count * _STEP, value, np.float32) for count, value in zip(steps, level, strict=True)])
+        early = np.concatenate([sound[2 * _STEP :], np.zeros(2 * _STEP, np.float32)])  # as the real one: two steps early
+        return early * np.sin(np.arange(len(sound))).astype(np.float32), np.array(steps) * _STEP
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> None:
+    natural._spoken.cache_clear()
+    monkeypatch.setattr(natural, "_network", _Network)
+    _Network.calls = 0
+
+
+def test_a_text_is_spelt_as_it_is_spoken() -> None:
+    voice = EspeakVoice("en-us")
+    for pair in phrasebook().all_pairs()[::200]:
+        spelt = [name for clause in spell(pair.english, voice) for word in clause for name, _ in word if not name.startswith("_")]
+        said = [name for name, _, _ in espeak_speech(pair.english, voice).phonemes if not name.startswith("_")]
+        assert [name for name in spelt if name] == [name for name in said if name]
+
+
+def test_phonemes_are_where_the_sound_is(network: None) -> None:
+    spoken = natural.natural_speech(TEXT, NaturalVoice((("jf_alpha", 1.0),)))
+    assert spoken.rate == RATE
+    names = [name for name, _, _ in spoken.phonemes]
+    reference = [name for name, _, _ in espeak_speech(TEXT, EspeakVoice("en-us")).phonemes if name[0] not in "_;"]
+    assert [name for name in names if name != "_:"] == [
+        name for name, before in zip(reference, ["", *reference], strict=False) if name != before
+    ]
+    assert names.count("_:") == 1  # the comma; gaps between words are too short
+    for name, start, end in spoken.phonemes:
+        inner = spoken.samples[round((start + 0.06) * RATE) : round((end - 0.06) * RATE)]
+        if name == "_:":
+            assert np.abs(inner).max() < 1e-3
+    assert len(spoken.samples) / RATE == pytest.approx(spoken.phonemes[-1][2] + 0.03, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [
+        ("빵과 토끼", "p* a- N g w a- th o k* i"),  # tense, voiced behind a nasal, aspirated
+        ("국물", "k u N m u l"),
+        ("거기 어디", "k V g i V d i"),
+        ("시계, 씨", "S; i g e _: S;* i"),
+        ("실라", "S; i l a-"),
+        ("의사의 회의", "u- i s a- i h w e i"),
+        ("옷 3벌", "o t- s* e b V l"),
+        ("값", "k a- p-"),
+        ("라디오", "* a- d i o"),
+    ],
+)
+def test_korean_phones_keep_apart_what_korean_does(text: str, phones: str, network: None) -> None:
+    spoken = natural.natural_speech(text, NaturalVoice((("jf_alpha", 1.0),), language="ko"))
+    assert " ".join(name for name, _, _ in spoken.phonemes) == phones
+
+
+def test_takes_of_one_recording_differ_by_their_vocal_tract(network: None) -> None:
+    plain, high = (natural.natural_speech(TEXT, NaturalVoice((("jf_alpha", 1.0),), 1.0, tract)) for tract in (1.0, 1.2))
+    assert _Network.calls == 1
+    assert len(high.samples) / len(plain.samples) == pytest.approx(1 / 1.2, rel=0.02)
+    assert high.phonemes[-1][2] == pytest.approx(plain.phonemes[-1][2] / 1.2, rel=0.03)
+
+
+def test_voices_of_the_training_are_not_those_that_are_kept_out() -> None:
+    rng = np.random.default_rng(0)
+    learnt = {name for _ in range(50) for voice in cast().natural_voices(3, rng) for name, _ in voice.styles}
+    kept_out = [cast().unheard_natural(rng) for _ in range(20)]
+    assert all(not {name for name, _ in voice.styles} <= learnt for voice in kept_out)
+    assert all(sum(share for _, share in voice.styles) == pytest.approx(1) for voice in (*cast().natural_voices(9, rng), *kept_out))
+
+
+def test_missing_packages_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(natural, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="make voices"):
+        natural.require_packages()

@@ -1,0 +1,70 @@
+"""The phrasebook: every sentence is whole, Korean particles fit, and the choice is fixed by its seed."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from avcore.errors import InputError
+from recipes.demo.voices.phrasebook import phrasebook, with_particles
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("은행(이/가)", "은행이"),
+        ("학교(이/가)", "학교가"),
+        ("서울(으로/로)", "서울로"),
+        ("공항(으로/로)", "공항으로"),
+        ("학교(으로/로)", "학교로"),
+        ("원(이에요/예요)", "원이에요"),
+        ("커피(과/와) 물(을/를)", "커피와 물을"),
+        ("초록색(으로/로)도", "초록색으로도"),
+    ],
+)
+def test_particles_follow_the_syllable_before(text: str, expected: str) -> None:
+    assert with_particles(text) == expected
+
+
+def test_a_particle_after_anything_else_is_refused() -> None:
+    with pytest.raises(InputError, match="Hangul"):
+        with_particles("bank(이/가)")
+
+
+def test_all_sentences_are_whole_and_different() -> None:
+    pairs = phrasebook().all_pairs()
+    assert len(pairs) >= 2000
+    assert len({pair.english for pair in pairs}) == len(pairs) == len({pair.korean for pair in pairs})
+    for pair in pairs:
+        assert re.fullmatch(r"[A-Z][A-Za-z ,.'?]*[.?]", pair.english), pair.english
+        assert re.fullmatch(r"[가-힣][가-힣 ,.?]*[.?]", pair.korean), pair.korean
+        assert pair.korean.rstrip(".?").endswith(("요", "다")), pair.korean
+
+
+def test_every_filling_is_learnt_in_several_templates_and_kept_out_of_one() -> None:
+    book = phrasebook()
+    sentences = book.sentences()
+    learnt, kept_out = (
+        {(pair.template, *filling) for pair in sentences if book.is_held_out(pair) == is_out for filling in pair.fillings}
+        for is_out in (False, True)
+    )
+    places = Counter(filling for _, *filling_of in learnt for filling in [tuple(filling_of)])
+    assert all(places[slot, number] >= 4 for slot, pairs in book.slots.items() for number in range(len(pairs)))
+    assert {pair.template for pair in sentences if book.is_held_out(pair)} == set(range(len(book.templates)))
+    for pair in sentences:
+        if book.is_held_out(pair):
+            assert any((pair.template, *filling) not in learnt for filling in pair.fillings), pair
+    assert len(kept_out) > 300
+    sizes = Counter(pair.template for pair in sentences)
+    assert max(sizes.values()) <= 51
+
+
+def test_choosing_is_fixed_by_the_seed_and_covers_all_templates() -> None:
+    book = phrasebook()
+    chosen = book.choose(2000, seed=1)
+    assert chosen == book.choose(2000, seed=1)
+    assert chosen != book.choose(2000, seed=2)
+    assert len({pair.english for pair in chosen}) == 2000
+    assert {pair.template for pair in chosen} == set(range(len(book.templates)))
+    with pytest.raises(InputError, match="fewer"):
+        book.choose(10**6, seed=1)

@@ -1,0 +1,114 @@
+"""Steps: in the order of their needs, side by side, never twice; what fails is named and stops the others."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from avcore.errors import InputError
+from recipes.demo.material.phones import Phones
+from recipes.demo.recipe.recipe import about, recipe_steps
+from recipes.demo.recipe.steps import Step, StepRunner
+
+
+def note(path: Path, word: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", f"open({str(path)!r}, 'a').write({word!r})")
+
+
+def test_steps_are_run_once_and_in_order(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    steps = [
+        Step("c", (note(seen, "c"),), ("a", "b")),
+        Step("a", (note(seen, "a"), note(seen, "A"))),
+        Step("b", (note(seen, "b"),)),
+    ]
+    runner = StepRunner(tmp_path)
+    runner.run(steps, 1)
+    assert seen.read_text() == "aAbc"
+    runner.run(steps, 2)
+    assert seen.read_text() == "aAbc"
+    record = runner.record("a")
+    assert record is not None
+    assert record["seconds"] >= 0
+    assert len(record["commands"]) == 2
+    (tmp_path / "steps" / "c.json").write_text('{"seconds": 0.1, "comm')
+    runner.run(steps, 2)
+    assert seen.read_text() == "aAbcc"
+
+
+def test_a_step_that_fails_is_named_and_stops_the_others(tmp_path: Path) -> None:
+    sleeper = (sys.executable, "-c", "import time; time.sleep(600)")
+    steps = [Step("long", (sleeper,)), Step("bad", ((sys.executable, "-c", "raise SystemExit(3)"),)), Step("after", (), ("bad",))]
+    with pytest.raises(InputError, match="the step bad failed"):
+        StepRunner(tmp_path).run(steps, 2)
+    assert not [name for name in ("long", "bad", "after") if (tmp_path / "steps" / f"{name}.json").exists()]
+
+
+def test_seconds_of_a_step_are_those_of_all_its_runs(tmp_path: Path) -> None:
+    once = (
+        f"import os, time; time.sleep(0.3); at = {str(tmp_path / 'once')!r}; new = not os.path.exists(at); open(at, 'w'); exit(new)"
+    )
+    steps = [Step("slow", ((sys.executable, "-c", once),))]
+    with pytest.raises(InputError, match="the step slow failed"):
+        StepRunner(tmp_path).run(steps, 1)
+    runner = StepRunner(tmp_path)
+    runner.run(steps, 1)
+    record = runner.record("slow")
+    assert record is not None
+    assert record["seconds"] >= 0.6
+    assert [one.name for one in (tmp_path / "steps").iterdir()] == ["slow.json"]
+
+
+def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path) -> None:
+    steps = recipe_steps(tmp_path, 0, 10, ["lips:loop.max_minutes=1"])
+    done: set[str] = set()
+    while left := [step for step in steps if step.name not in done]:
+        ready = [step.name for step in left if done.issuperset(step.needs)]
+        assert ready
+        done.update(ready)
+    lips = next(step for step in steps if step.name == "lips")
+    assert lips.commands[0][-1] == "loop.max_minutes=1"
+    (tmp_path / "data").mkdir()
+    Phones(("_:", "a", "m"), {}).write(tmp_path / "data" / "phones.json")
+    said = about(StepRunner(tmp_path), steps, 0, tmp_path)
+    assert said["phones"] == ["_:", "a", "m"]
+    made = said["made"]
+    assert set(made["configs"]) == {
+        "demo/unit_encoder",
+        "demo/unit2unit_labels",
+        "demo/unit2unit",
+        "demo/vocoder",
+        "demo/lips",
+        "demo/lips_more",
+        "demo/unit2text",
+        "demo/text2unit",
+        "demo/vocoder_en",
+        "demo/vocoder_en_lips",
+    }
+
+
+@pytest.mark.parametrize("is_polite", [False, True])
+def test_sigterm_stops_what_runs_and_takes_nothing_for_done(tmp_path: Path, is_polite: bool) -> None:
+    """is_polite: what runs saves, ends, and says that all went well."""
+    own = tmp_path / "own"
+    ends_well = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); " if is_polite else ""
+    sleeper = f"{ends_well}import os, pathlib, time; pathlib.Path({str(own)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    commands = f"((sys.executable, '-c', {sleeper!r}), (sys.executable, '-c', {note(tmp_path / 'next', 'x')[2]!r}))"
+    steps = (
+        "import sys; from pathlib import Path; from recipes.demo.recipe.steps import Step, StepRunner; "
+        f"StepRunner(Path({str(tmp_path)!r})).run([Step('long', {commands})], 2)"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", steps], stderr=subprocess.DEVNULL)
+    while not own.is_file() or not own.read_text():
+        assert runner.poll() is None
+        time.sleep(0.05)
+    runner.send_signal(signal.SIGTERM)
+    assert runner.wait(60) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(own.read_text()), 0)
+    assert not (tmp_path / "next").exists()
+    assert not (tmp_path / "steps" / "long.json").exists()

@@ -1,0 +1,146 @@
+"""Random checkpoints have the published names, keys and sizes."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from recipes.demo.random.random_checkpoints import (
+    KOREAN_TRANSLATOR,
+    RENDERER,
+    SPEAKER_ENCODER,
+    TEXT_READER,
+    TRANSLATOR,
+    UNIT_ENCODER,
+    main,
+    write_random_checkpoints,
+)
+from recipes.demo.random.random_layouts import (
+    FaceSize,
+    SpeakerSize,
+    TranslatorSize,
+    UnitEncoderSize,
+    VocoderSize,
+    face_renderer,
+    speaker_encoder,
+    translator,
+    unit_encoder,
+    vocoder,
+)
+from recipes.demo.random.random_text_reader import TINY, TextReaderSize, text_reader, text_symbols
+from unit2av.stage import RENDERER as RENDERER_STAGE
+from unit2av.stage import SPEAKER_ENCODER as SPEAKER_STAGE
+from unit2text.reader import UnitReader
+from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
+
+FIXTURES = {
+    UNIT_ENCODER: ("mavhubert.pt", ENCODER_STAGE),
+    TRANSLATOR: ("utut.pt", TRANSLATOR_STAGE),
+    KOREAN_TRANSLATOR: ("utut_ko.pt", TRANSLATOR_STAGE),
+    RENDERER: ("unit2av_renderer.pt", RENDERER_STAGE),
+    SPEAKER_ENCODER: ("unit2av_spk_encoder.pt", SPEAKER_STAGE),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("random")
+    assert write_random_checkpoints(folder).keys() == FIXTURES.keys()
+    return folder
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_tiny_files_have_the_fixtures_tensors(parity_dir: Path, folder: Path, name: str) -> None:
+    fixture, kind = FIXTURES[name]
+    expected, made = read_checkpoint(parity_dir / fixture, kind), read_checkpoint(folder / name, kind)
+    assert _shapes(made, without="audio.es.") == _shapes(expected)
+
+
+@pytest.mark.parametrize("name", [UNIT_ENCODER, TRANSLATOR, KOREAN_TRANSLATOR])
+def test_settings_are_the_published_ones(parity_dir: Path, folder: Path, name: str) -> None:
+    fixture, kind = FIXTURES[name]
+    expected, made = (read_checkpoint(path, kind).config for path in (parity_dir / fixture, folder / name))
+    assert made.keys() == expected.keys()
+    assert made.get("dictionaries") == expected.get("dictionaries")
+    for section in set(made) - {"dictionaries"}:
+        assert not {key: value for key, value in made[section].items() if expected[section][key] != value}
+
+
+def test_published_sizes() -> None:
+    with torch.device("meta"):
+        encoder = unit_encoder(UnitEncoderSize(), seed=0)
+        translators = [translator(TranslatorSize(), languages, seed=0) for languages in (19, 20)]
+        voice = vocoder(VocoderSize(), rows=1000, seed=0)
+        face = face_renderer(FaceSize(), seed=0)
+        speaker = speaker_encoder(SpeakerSize(), seed=0)
+    assert (len(encoder), sum(tensor.numel() for tensor in encoder.values())) == (538, 325_671_548)
+    assert encoder["label_embs_concat"].shape == (2008, 256)
+    assert [len(state) for state in translators] == [515, 515]
+    assert [state["encoder.embed_tokens.weight"].shape[0] for state in translators] == [1024, 1025]
+    unique = {id(tensor): tensor.numel() for name, tensor in translators[0].items() if _is_parameter(name)}
+    assert sum(unique.values()) == 353_767_424
+    folded = {name: tensor for name, tensor in voice.items() if not name.endswith("weight_g")}
+    assert (len(voice), sum(tensor.numel() for tensor in folded.values())) == (304, 13_966_658)
+    assert len(face) == 274
+    assert sum(tensor.numel() for name, tensor in face.items() if _is_parameter(name)) == 36_100_147
+    assert speaker["lstm.weight_ih_l0"].shape == (1024, 40)
+    assert len(speaker) == 16
+
+
+def test_a_reader_of_lips_of_other_sizes_and_with_a_shuffled_dictionary(tmp_path: Path) -> None:
+    path = write_random_checkpoints(tmp_path, with_text=True)[TEXT_READER]
+    reader = UnitReader.from_checkpoint(path)
+    lips, config = TINY.lips, reader.config
+    assert config.lips is not None
+    assert (config.lips.encoder.encoder_attention_heads, config.lips.resnet_width) == (lips.heads, lips.front)
+    assert (config.encoder.conv_pos, config.encoder.conv_pos_groups, config.encoder.encoder_layers) == (96, 16, 3)
+    assert (config.num_rows, config.decoder.num_heads, config.decoder.num_layers) == (1008, 6, 3)
+    assert list(reader.text.symbols[4:]) == text_symbols(1008, 5)
+    lips_seen = np.random.default_rng(0).integers(0, 256, (9, 96, 96), dtype=np.uint8)
+    found = reader.read(lips_seen, "pt")
+    assert found.language == "pt"
+    assert all(0 <= word.start_s <= word.end_s <= 9 / 25 for word in found.words)
+    with torch.device("meta"):
+        published = text_reader(TextReaderSize(), seed=0)
+    assert len(published) == 800
+    unique = sum(tensor.numel() for name, tensor in published.items() if _is_parameter(name))
+    assert unique == 511_951_701
+
+
+def _is_parameter(name: str) -> bool:
+    return not name.endswith((".version", "_float_tensor", "running_mean", "running_var", "num_batches_tracked"))
+
+
+def test_same_seed_same_content(folder: Path, tmp_path: Path) -> None:
+    again, other = (write_random_checkpoints(tmp_path / str(seed), seed=seed) for seed in (0, 1))
+    for name, (_, kind) in FIXTURES.items():
+        first = read_checkpoint(folder / name, kind).fingerprint
+        assert read_checkpoint(again[name], kind).fingerprint == first
+        assert read_checkpoint(other[name], kind).fingerprint != first
+
+
+def test_command_leaves_out_what_korean_does_not_need(tmp_path: Path) -> None:
+    assert main(["--out-dir", str(tmp_path), "--ko", "--quiet"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == FIXTURES.keys() - {TRANSLATOR}
+
+
+def test_unwritable_folder_is_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert main(["--out-dir", str(tmp_path / "file"), "--quiet"]) == 2
+
+
+def test_pickling_dictionaries_leaves_no_modules_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins = ("fairseq", "fairseq.data", "fairseq.data.dictionary")
+    for name in stand_ins:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    paths = write_random_checkpoints(tmp_path, only_korean=True)
+    assert torch.serialization.get_unsafe_globals_in_checkpoint(str(paths[UNIT_ENCODER])) == ["fairseq.data.dictionary.Dictionary"]
+    assert not any(name in sys.modules for name in stand_ins)
+
+
+def _shapes(checkpoint: Checkpoint, without: str = "-") -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in checkpoint.tensors.items() if not name.startswith(without)}

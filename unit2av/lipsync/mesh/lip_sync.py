@@ -1,0 +1,250 @@
+"""The mouth that moves the person's own pixels: as a stream, some pictures behind what is read.
+
+It looks a second ahead, to know how the person looks at rest, where the face goes, and when something comes before the mouth;
+what it knows of a person gets better with every picture and is kept until the next cut. What a picture shows by itself is looked at
+in a thread beside the drawing.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Floats, Pixels
+from avcore.compute.ahead import ahead, pictures_at_once
+from avcore.errors import UnitError
+from avcore.timeline import FRAME_RATE, Seconds
+from unit2av.lipsync.lip_sync import Said, Scene
+from unit2av.lipsync.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
+from unit2av.lipsync.mesh.hidden import SkinLook, strangeness, usual_look
+from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
+from unit2av.lipsync.mesh.lips import join_lips, light_on, lip_source, softness
+from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
+from unit2av.lipsync.mesh.shade import shade
+from unit2av.lipsync.mesh.sight import MeshFinder, Sight, sights
+from unit2av.lipsync.mesh.stream import REACH, Look, Place, is_hidden_now, placed
+from unit2av.lipsync.mesh.table import MouthTable, Parameters
+from unit2av.lipsync.mesh.warp import move_pixels
+
+LOOK_AHEAD = FRAME_RATE
+"""Pictures that are held: a second; of very large ones less."""
+_SIGHTS_AHEAD = 2
+"""Pictures that are looked at beside the drawing, on another core: a third of the time."""
+_CLOSING = (0.75, 0.45, 0.2, 0.05, 0.0)
+"""Shares of its last shape by which a mouth closes after the speech."""
+_EASE = 0.06
+_LEARN_EVERY = 12
+_MOST_KEPT = 200
+_DARK_EVERY, _MOST_DARKS = 3, 60
+"""Pictures of which one is looked at for how dark the mouth is, and how many say so at most."""
+_BETTER_TEETH = 1.3
+_CLOSED = 0.05
+_SEEN_OPEN, _MET = (0.004, 0.01), 0.006
+"""Gaps between the lips, in widths of the face: of a source that is open, from and over which it counts as such, and of lips that
+meet."""
+
+
+@dataclass
+class Acquaintance:
+    """What is known of the person in a shot, from the pictures that were seen of it."""
+
+    heads: list[Points] = field(default_factory=list)
+    looks: list[SkinLook] = field(default_factory=list)
+    lights: list[Floats] = field(default_factory=list)
+    softs: list[float] = field(default_factory=list)
+    darks: list[Floats] = field(default_factory=list)
+    num_seen: int = 0
+    step: int = 1
+    learn_at: int = 0
+    usual: SkinLook | None = None
+    teeth: Teeth | None = None
+    better_teeth: Teeth | None = None
+    person: Person | None = None
+    aim: Person | None = None
+    appearance: Appearance | None = None
+    looks_like: Appearance | None = None
+
+    def meet(self, picture: Pixels, look: Look) -> None:
+        """Take note of a picture; of a long shot fewer and fewer are kept."""
+        self.num_seen += 1
+        if self.heads and (self.num_seen % self.step or look.is_hidden):
+            return
+        self.heads.append(look.head)
+        self.looks.append(look.skin)
+        if len(self.lights) < LOOK_AHEAD:
+            self.lights.append(light_on(picture, look.mesh))
+            self.softs.append(softness(picture, look.mesh))
+        if self.num_seen % _DARK_EVERY == 1 and len(self.darks) < _MOST_DARKS:
+            dark = find_dark(picture, look.mesh, float(lip_gaps(look.head[None])[0]))
+            self.darks += [] if dark is None else [dark]
+        best = self.better_teeth or self.teeth
+        least = 0.0 if best is None else _BETTER_TEETH * best.score
+        found = find_teeth(picture, look.mesh, look.head, look.pose, least)
+        if found is not None and found.score > least:
+            self.better_teeth = found
+        if len(self.heads) > _MOST_KEPT:
+            self.heads, self.looks, self.step = self.heads[::2], self.looks[::2], 2 * self.step
+
+    def learn(self) -> None:
+        """Work out how the person looks at rest and what is usual, from all that is kept, now and then."""
+        if not self.heads or self.num_seen < self.learn_at:
+            return
+        self.learn_at = self.num_seen + _LEARN_EVERY
+        self.aim, self.usual = acquaint(self.heads), usual_look(self.looks)
+        if self.person is None:  # nothing is shown yet
+            self.person, self.teeth, self.better_teeth = self.aim, self.better_teeth, None
+        light = np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
+        self.looks_like = Appearance(light, usual_dark(self.darks, light), float(np.median(self.softs)), self.teeth)
+        self.appearance = self.appearance or self.looks_like
+
+    def settle(self, opening: float) -> None:
+        """Go a little towards what is known by now; other teeth are taken while the mouth is closed. opening: that is asked for."""
+        if self.person is not None and self.aim is not None:
+            self.person = eased(self.person, self.aim, _EASE)
+        if self.better_teeth is not None and opening < _CLOSED:
+            self.teeth, self.better_teeth = self.better_teeth, None
+        if self.appearance is not None and self.looks_like is not None:
+            dark = self.appearance.dark + _EASE * (self.looks_like.dark - self.appearance.dark)
+            self.appearance = replace(self.looks_like, dark=dark, teeth=self.teeth)
+
+
+class MeshLipSync:
+    """A `Mouth` by geometry; close it in the end."""
+
+    name, needs_units, needs_sound, needs_whole = "mesh", True, False, True
+
+    def __init__(self, table: MouthTable) -> None:
+        self._table, self._finder = table, MeshFinder()
+
+    def close(self) -> None:
+        """Free the networks that find the face."""
+        self._finder.close()
+
+    def codes(self, said: Said) -> Parameters:
+        """Return what the mouth does in each picture of 40 ms, float64 [n, 3] (see `MouthTable.parameters`); it closes at the
+        end."""
+        if said.units is None or not len(said.units):
+            raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
+        moved = self._table.parameters(said.units)
+        if said.quiet is not None:
+            moved = moved * _spoken_share(said.quiet, len(moved))[:, None]
+        return np.concatenate([moved, np.outer(_CLOSING, moved[-1])])
+
+    def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
+        """See `Mouth.draw`; a face that is not found by the mesh, or hidden, keeps its own mouth."""
+        shot: _Shot | None = None
+        for sight in ahead(sights(scenes, self._finder), _SIGHTS_AHEAD):
+            if shot is not None and sight.begins:
+                yield from shot.rest()
+                shot = None
+            if sight.scene.box is None:
+                yield sight.scene.rgb
+                continue
+            if shot is None:
+                height, width = sight.scene.rgb.shape[:2]
+                shot = _Shot(codes, pictures_at_once(width, height, LOOK_AHEAD))
+            yield from shot.add(sight)
+        if shot is not None:
+            yield from shot.rest()
+
+
+class _Shot:
+    """One face from one cut to the next. Pictures come out some way behind those that go in."""
+
+    def __init__(self, codes: Parameters, held: int) -> None:
+        self._codes, self._held = codes, max(held, REACH + 1)
+        self._scenes = deque[Scene]()
+        self._looks = list[Look | None]()
+        self._shown = 0
+        """How many of the looks belong to pictures that are out already."""
+        self._judged = 0
+        """How many of the looks were judged to be hidden or not."""
+        self._known = Acquaintance()
+        self._is_hidden = False
+
+    def add(self, sight: Sight) -> Iterator[Pixels]:
+        """Take a picture in; one comes out when enough are held."""
+        if sight.look is not None:
+            self._known.meet(sight.scene.rgb, sight.look)
+        self._scenes.append(sight.scene)
+        self._looks.append(sight.look)
+        if len(self._scenes) > self._held:
+            yield self._next()
+
+    def rest(self) -> Iterator[Pixels]:
+        """Let out what is held."""
+        while self._scenes:
+            yield self._next()
+
+    def _judge(self) -> None:
+        """Find out which of the looks that count by now are hidden; what is usual was learnt from pictures ahead of them."""
+        last = min(len(self._looks), self._shown + REACH + 1)
+        for number in range(self._judged, last):
+            look = self._looks[number]
+            if look is not None and self._known.usual is not None:
+                self._is_hidden = is_hidden_now(strangeness(look.skin, self._known.usual), self._is_hidden)
+                self._looks[number] = replace(look, is_hidden=look.is_hidden or self._is_hidden)
+        self._judged = max(self._judged, last)
+
+    def _next(self) -> Pixels:
+        scene = self._scenes.popleft()
+        self._known.learn()
+        self._judge()
+        first = max(0, self._shown - REACH)
+        place = placed(self._looks[first : self._shown + REACH + 1], self._shown - first)
+        if place is not None:
+            place = replace(place, strength=place.strength * scene.strength)
+        self._shown += 1
+        if self._shown > 2 * REACH:
+            gone = self._shown - REACH
+            del self._looks[:gone]
+            self._shown, self._judged = REACH, self._judged - gone
+        asked = parameters_at(self._codes, scene.time)
+        picture = self._drawn(scene.rgb, place, asked)
+        self._known.settle(float(asked[0]))
+        return picture
+
+    def _drawn(self, rgb: Pixels, place: Place | None, asked: Points) -> Pixels:
+        known = self._known
+        if place is None or place.strength <= 0 or known.person is None or known.appearance is None:
+            return rgb
+        picture = rgb.copy()
+        draw_mouth(picture, place, known.person, asked, known.appearance)
+        return picture
+
+
+def _spoken_share(quiet: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
+    """Return how much a mouth moves in each of `count` pictures of 40 ms, [count]: it closes over a few where it is quiet, bool
+    [n]."""
+    still = np.zeros(count, bool)
+    still[: len(quiet)] = quiet[:count]
+    padded = np.pad(1.0 - still, 1, mode="edge")
+    return np.where(still, (padded[:-2] + padded[1:-1] + padded[2:]) / 3, 1.0)
+
+
+def parameters_at(codes: Parameters, time: Seconds) -> Points:
+    """Return the row of parameters [n, 3] for a time (s), between two pictures a mixture: [3]."""
+    place = float(np.clip(float(time) * FRAME_RATE, 0, len(codes) - 1))
+    before = int(place)
+    after = min(before + 1, len(codes) - 1)
+    return np.asarray(codes[before] + (place - before) * (codes[after] - codes[before]), np.float64)
+
+
+def draw_mouth(picture: Pixels, place: Place, person: Person, asked: Points, look: Appearance) -> None:
+    """Draw the mouth asked for (opening, width, press) into a picture uint8 [height, width, 3], in place."""
+    shape, share = person.shaped(*asked.tolist()), influence()[:, None]
+    target = place.head + place.strength * share * (shape[:NUM_FACE] - place.head)
+    source = place.head + share * (place.seen - place.head)
+    seen, wanted = place.pose.to_picture(source), place.pose.to_picture(target)
+    gap = float(source[INNER_LOWER[4], 1] - source[INNER_UPPER[4], 1])
+    move_pixels(picture, lip_source(picture, seen, gap), wanted, place.pose)
+    shade(picture, seen, wanted, place.pose)
+    wanted_gap = float(target[INNER_LOWER[4], 1] - target[INNER_UPPER[4], 1])
+    is_open, is_met = smoothstep((gap - _SEEN_OPEN[0]) / _SEEN_OPEN[1]), 1 - smoothstep((wanted_gap - _MET) / _MET)
+    mended = place.strength * float(is_open * is_met)
+    if mended > 0:
+        join_lips(picture, wanted[:, :2], place.pose.scale, look.soft, mended)
+    inside = place.pose.to_picture(shape[NUM_FACE:])
+    draw_inside(picture, wanted, inside, place.pose, look, place.strength)
