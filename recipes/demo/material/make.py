@@ -1,7 +1,7 @@
 """Make all of the demo's training material in a folder: speech, labels, lips, faces, and the manifests that trainers read."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from av2unit.clustering.align import carry_labels
 from av2unit.clustering.config import AlignConfig
 from avcore.progress import Progress
 from avcore.runs.journal import Row, write_rows
+from avcore.texts import read_json
 from avcore.timeline import samples_to_units, units_to_frames
 from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units
@@ -20,11 +21,12 @@ from recipes.demo.material.spoken import KOREAN_REFERENCE, REFERENCE, Take, free
 from recipes.demo.material.work import run_in_chunks
 from recipes.demo.voices.cast import Cast, book_pairs, cast, held_out_english
 from recipes.demo.voices.free_korean import free_sentences
-from recipes.demo.voices.phrasebook import SentencePair
+from recipes.demo.voices.phrasebook import SentencePair, phrasebook
 
 LOG = logging.getLogger("recipes.demo.heads")
 
 
+_CLIP = Path(__file__).resolve().parents[3] / "demo" / "clip.json"
 _MOST = 1_000_000
 _NUM_VALID = 80
 _VALID_SHARE = 10
@@ -51,7 +53,7 @@ def make_material(folder: str | Path, seed: int, max_sentences: int, workers: in
     seen = {row["id"]: row for row in run_in_chunks(shots, film_takes, folder, "faces", workers, progress)}
     _write_manifests(folder, takes, rows, seen, labels)
     held_out = _spread([one for one in numbered if one[1].english in held_out_english()], max_sentences)
-    numbered = sorted((*chosen, *held_out), key=lambda one: one[0])
+    numbered = [*sorted((*chosen, *held_out), key=lambda one: one[0]), *_of_the_clip(len(numbered))]
     _write_references(folder, numbered, labels, phones, people, workers, progress)
 
 
@@ -180,6 +182,13 @@ def _write_references(
         units = labels[f"{take.id}_ko_0"] if row is None else phones.units(row["phonemes"], samples_to_units(row["samples"]), "ko")
         rows.append(UnitRow(take.id, phones.spoken(units), {"text": pair.korean, "translation": pair.english}))
     write_units(folder / "references.jsonl", rows)
+
+
+def _of_the_clip(number: int) -> Iterator[tuple[int, SentencePair]]:
+    """The sentence of the clip that is shipped, with a number of its own; none where the phrasebook's choice has it anyway."""
+    said = read_json(_CLIP, "the clip's description")["sentence"]
+    if all(pair.english != said for pair in book_pairs()):
+        yield number, next(pair for pair in phrasebook().all_pairs() if pair.english == said)
 
 
 def _spread(pairs: Sequence[tuple[int, SentencePair]], count: int) -> list[tuple[int, SentencePair]]:
