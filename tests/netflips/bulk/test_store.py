@@ -90,7 +90,6 @@ def test_killed_between_writing_a_shard_and_clearing_its_work(inputs: Manifest, 
         work = (out / "work" / "00000.jsonl").read_bytes()
         store.close(0)
     (out / "work" / "00000.jsonl").write_bytes(work)
-    (out / "shards" / ".00000.k3j2_9ab.jsonl").write_bytes(b"half a shar")
     with opened(out) as store:
         assert left(store.plan(inputs)) == {0: [], 1: ["d", "e"]}
         store.close(0)

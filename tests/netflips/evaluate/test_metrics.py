@@ -89,10 +89,10 @@ def test_a_figure_that_is_no_number_is_missing() -> None:
 def test_a_file_in_the_folder_is_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else has to be touched."""
     text = """
-from netflips.evaluate.metric import Kind, metric
+from netflips.evaluate.metric import FigureKind, metric
 
 
-@metric(Kind("loudest", "highest sample", "near", "the wave", "not loudness"), place=99)
+@metric(FigureKind("loudest", "highest sample", "near", "the wave", "not loudness"), place=99)
 def loudest(case, outcome):
     return {"loudest": float(abs(outcome.speech).max())}
 """

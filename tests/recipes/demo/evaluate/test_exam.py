@@ -129,7 +129,7 @@ def test_other_synthesisers_are_heard_alone_and_missing_ones_told(
         said.append((text, voice))
         return material.say(text, EspeakVoice("en-us+m5"))
 
-    monkeypatch.setattr(others, "say", stand_in)
+    monkeypatch.setattr(others, "other_speech", stand_in)
     monkeypatch.setattr(others, "is_here", lambda voices: True)
     lines = [line for number in (0, 1, 5) for line in make(bundle, tmp_path, BY_NAME["others"], number=number)]
     assert not [line for line in lines if "failed" in line]

@@ -23,9 +23,9 @@ _LIBRARIES_OF_OTHERS = ("libespeak", "libflite", "libpcaudio", "libsonic", "liba
 def test_every_library_that_speaks_or_decodes_is_one_that_pip_installed() -> None:
     program = """
 import sys
-from avdata.prepare.espeak import EspeakVoice, say
+from avdata.prepare.espeak import EspeakVoice, espeak_speech
 import av, soundfile
-say("hello", EspeakVoice("en-us"))
+espeak_speech("hello", EspeakVoice("en-us"))
 print(*{line.split()[-1] for line in open("/proc/self/maps") if "/" in line}, sep="\\n")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
