@@ -43,7 +43,8 @@ def _script(**changes: object) -> Script:
 
 
 def _settings(settings: DubOptions, path: Path) -> DubOptions:
-    return replace(settings, recording=replace(settings.recording, segments_in=path, speaker_map=path))
+    given = {"segments_in": path, "speaker_map": path, "work_dir": path.parent / "work"}  # its own: other tests count what is kept
+    return replace(settings, recording=replace(settings.recording, **given))
 
 
 def test_a_script_by_hand_is_dubbed_and_its_report_is_one_again(
