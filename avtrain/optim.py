@@ -81,7 +81,7 @@ class KernelMuon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Return one update."""
+        """Make one update and return the loss of `closure`."""
         loss = None if closure is None else closure()
         ours, inner = self.param_groups[0], self._muon.param_groups[0]
         inner["lr"] = ours["lr"]
@@ -118,7 +118,7 @@ class Joined(torch.optim.Optimizer):
         self._parts = list(parts)
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Return one update of each."""
+        """Make one update of each and return the loss of `closure`."""
         loss = None if closure is None else closure()
         for part in self._parts:
             part.step()

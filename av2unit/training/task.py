@@ -65,7 +65,7 @@ class UnitEncoderTask:
         return collate([item for item in items if isinstance(item, ClipExample)], model.audio_feat_dim, model.image_crop_size)
 
     def training_step(self, batch: ClipBatch, engine: Engine) -> Values:
-        """Return one update."""
+        """Make one update and return its figures."""
         measured: dict[str, Any] = engine.module(NETWORK)(batch)
         engine.update(NETWORK, measured["loss"])
         return {name: value for name, value in measured.items() if self._is_masked or not name.startswith("masked")}

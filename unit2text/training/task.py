@@ -77,7 +77,7 @@ class _ReadingTask:
         return {NETWORK: Optimized((NETWORK,), self._config.optim)}
 
     def training_step(self, batch: ReaderBatch | LipBatch, engine: Engine) -> Values:
-        """Return one update."""
+        """Make one update and return its figures."""
         measured: dict[str, Tensor] = engine.module(NETWORK)(self._prepared(batch, engine.progress, engine.step))
         engine.update(NETWORK, measured["loss"])
         return measured

@@ -16,7 +16,7 @@ _BY, _IS_NOT = "the detector of the dub", "not whose face it is"
     suits=(DUBS,),
 )
 def face(_: Case, outcome: Clip) -> Measured:
-    """Return a dub without a face counts, with zero."""
+    """Return the share of pictures with a face; a dub without any counts, with zero."""
     try:
         boxes = outcome.faces()
     except NoFaceError:

@@ -48,7 +48,7 @@ class ExpertTask:
         return {"kind": KIND, "config": plain(self._config)}
 
     def training_step(self, batch: dict[str, Tensor], engine: Engine) -> Values:
-        """Return one update; batch: a batch of ExpertExample."""
+        """Make one update and return its figures. batch: of ExpertExample."""
         scores = cosines(*engine.module(EXPERT)(batch["sound"], expert_input(batch["mouths"])))
         loss = F.binary_cross_entropy(scores, batch["label"])
         engine.update(EXPERT, loss)
