@@ -19,7 +19,6 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.answers import Extraction
 from avcore.arrays import Floats, Pictures
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
-from avcore.checkpoints.laid_out import use_laid_out
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.modules import Reloadable
 from avcore.contracts import Extractor
@@ -185,9 +184,7 @@ class UnitExtractor:
 
 
 def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> AvHubert:
-    model = load_avhubert(checkpoint).to(device).freeze(dtype)
-    use_laid_out(model, checkpoint, dtype)
-    return model
+    return load_avhubert(checkpoint).to(device).freeze(dtype)
 
 
 def _batch_of_one(speech: Floats | None, lips: Pictures | None) -> tuple[list[Floats] | None, list[Pictures] | None]:

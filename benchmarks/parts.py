@@ -1,9 +1,7 @@
 """What is measured beside the stages: the chain, dubs from file to file, and bounds of `--precision auto`."""
 
 import argparse
-import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import product
@@ -12,34 +10,19 @@ from pathlib import Path
 from benchmarks import bounds
 from benchmarks.clips import clip
 from benchmarks.ledger import Ledger
-from benchmarks.rows import LAID_OUT
 from benchmarks.sides import run_json
-from recipes.demo.random.random_checkpoints import TRANSLATOR, UNIT_ENCODER
 
 _OFTEN_S = 5.0
 """Dubs up to this length are measured `rounds` times, longer ones once."""
 
 
 def measure_chain(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
-    """Measure all stages in a row in one process; ours also with weights that were laid out before."""
-    laid_out = _laid_out(folder, scratch / "laid_out", options.precisions)
-    ours = [("ours", precision, place) for precision in options.precisions for place in (folder, laid_out)]
+    """Measure all stages in a row in one process."""
     for turn in range(1, options.rounds + 1):
-        for who, precision, place in [("published", "float32", folder), *ours]:
-            name = (who if who != "ours" else f"ours, {precision}") + (LAID_OUT if place == laid_out else "")
-            run = ledger.point(f"{name}, round {turn}", partial(run_json, _whole("chain", who, place, precision), 1))
+        for who, precision in [("published", "float32"), *(("ours", precision) for precision in options.precisions)]:
+            name = who if who != "ours" else f"ours, {precision}"
+            run = ledger.point(f"{name}, round {turn}", partial(run_json, _whole("chain", who, folder, precision), 1))
             print(f"chain, {name}: " + ", ".join(f"{part} {value:.2f}" for part, value in run.items()))
-
-
-def _laid_out(folder: Path, place: Path, precisions: Sequence[str]) -> Path:
-    """Return a folder with links to the checkpoints, and weights laid out beside them."""
-    place.mkdir()
-    for path in folder.iterdir():
-        (place / path.name).symlink_to(path.resolve())
-    for name, precision in product((UNIT_ENCODER, TRANSLATOR), precisions):
-        words = ["convert", "--in-path", str(place / name), "--for", "cpu", "--precision", precision, "--quiet"]
-        subprocess.run([sys.executable, "-m", "netflips.cli", *words], check=True)
-    return place
 
 
 def measure_dub(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:

@@ -4,8 +4,6 @@ import statistics
 from dataclasses import dataclass
 
 STAGES = ("av2unit", "unit2unit", "vocoder", "lips")
-LAID_OUT = ", laid out before"
-"""Behind the name of a side whose weights were laid out before, in files beside the checkpoints."""
 BEAM = 20
 KOX_LENGTHS = {5: (91, 51), 50: (235, 205), 95: (533, 487)}
 """English and Korean units of a Ko-X sentence without repeats, by percentile of its 150,660 training pairs."""

@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from avcore.checkpoints.eight_bits import from_eight_bits, to_eight_bits
-from avcore.checkpoints.laid_out import write_laid_out
 from avcore.checkpoints.layouts import is_same
-from avcore.checkpoints.stages import STORED_PRECISIONS, Running, Stage
-from avcore.compute.device import resolve_precision
+from avcore.checkpoints.stages import STORED_PRECISIONS, Stage
 from avcore.errors import CheckpointError, UsageError
 from avcore.outputs import keep_apart
 from avcore.units.vocabulary import normalise_language
-from netflips.stages import load
 from unit2av.layout import read_vocoder
 from unit2av.model import with_vocoder
 from unit2av.stage import RENDERER
@@ -63,20 +60,6 @@ def convert_checkpoint(
     written = read_checkpoint(path, source.stage)
     _compare(from_eight_bits(to_eight_bits(tensors)) if eight_bits else tensors, written)
     return written
-
-
-def lay_out_weights(path: str | Path, precision: str) -> Path:
-    """Write the weights of a checkpoint as this machine's CPU wants them into a file beside it, and return that file's path.
-
-    precision: the number format to compute in, as --precision names it. Every model that is loaded from this checkpoint for the CPU
-    in that format maps them from then on. Raises CheckpointError, UsageError for a checkpoint without such weights, OutputError.
-    """
-    source = read_checkpoint(path, None)
-    dtype = resolve_precision(precision, torch.device("cpu"))
-    languages = source.stage.layout.languages(source) or ("en", "ko")  # some that it has, for one that asks
-    how = Running("cpu", precision, languages[0], languages[-1])
-    model = getattr(load(source.stage, source.path, how), "model", None)
-    return write_laid_out(model if isinstance(model, nn.Module) else nn.Module(), source, dtype)
 
 
 def _without_settings(config: Mapping[str, Any], language: str) -> dict[str, Any]:

@@ -35,14 +35,8 @@ def build_parser() -> Parser:
         parser, "-o", "--out", hidden=("--output", "--out-path"), dest="out_path", type=Output("the output"), metavar="FILE",
         help="x.safetensors; x.json is written beside it",
     )  # fmt: skip
-    parser.add_argument(
-        "--for",
-        dest="target",
-        choices=("cpu",),
-        help="in place of --out: write the weights as this machine's CPU wants them into a file beside the checkpoint, where "
-        "every command finds them; models then need not lay them out at each start",
-    )
-    parser.add_argument("--precision", default="float32", choices=PRECISIONS, help="of --for: to compute in (default: float32)")
+    parser.add_argument("--for", dest="target", choices=("cpu",), help=argparse.SUPPRESS)
+    parser.add_argument("--precision", choices=PRECISIONS, help=argparse.SUPPRESS)
     parser.add_argument("--kind", default="auto", choices=["auto", *parts], help="what the input must be (default: auto)")
     parser.add_argument("--dtype", default="keep", choices=STORED_PRECISIONS, help="number format of the weights (default: keep)")
     parser.add_argument(
@@ -63,14 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _convert(options: argparse.Namespace) -> None:
     if (options.out_path is None) == (options.target is None):
-        raise UsageError("give either --out or --for cpu")
-    with loading():
-        from netflips.convert import DTYPES, convert_checkpoint, lay_out_weights
-
+        raise UsageError("--out is missing", hint="name the output: -o x.safetensors")
     if options.target is not None:
-        path = lay_out_weights(options.in_path, options.precision)
-        LOG.info("%s: %.1f MB, for this machine and this torch", path, path.stat().st_size / 1e6)
+        LOG.warning("--for cpu writes nothing: weights are laid out when they are loaded, and files ending in .cpu can be deleted")
         return
+    with loading():
+        from netflips.convert import DTYPES, convert_checkpoint
+
     vocoders = dict(_parse_vocoder(text) for text in options.add_vocoder)
     wanted = next((stage for stage in stages.STAGES if stage.part == options.kind), None)
     written = convert_checkpoint(options.in_path, options.out_path, wanted, DTYPES[options.dtype], vocoders)

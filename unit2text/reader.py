@@ -18,7 +18,6 @@ from avcore.arrays import Pictures
 from avcore.avhubert.lips import lip_features
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.checkpoints.config import read_setting
-from avcore.checkpoints.laid_out import use_laid_out
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.modules import Reloadable
 from avcore.contracts import Recognizer, kind_of
@@ -299,9 +298,7 @@ def _rows_of(ids: Ids, num_rows: int, first: int) -> Ids:
 
 
 def _ready(checkpoint: Checkpoint, config: ReaderConfig, device: torch.device, dtype: torch.dtype) -> TextReader:
-    model = load_reader(checkpoint, config).to(device).freeze(dtype)
-    use_laid_out(model, checkpoint, dtype)
-    return model
+    return load_reader(checkpoint, config).to(device).freeze(dtype)
 
 
 def _stored_options(checkpoint: Checkpoint) -> ReadOptions:

@@ -14,7 +14,6 @@ import torch
 from avcore.answers import Hypothesis, Translation
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.checkpoints.config import read_setting
-from avcore.checkpoints.laid_out import use_laid_out
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.lanes import lanes_on, side_by_side, taken
 from avcore.compute.modules import Reloadable, lay_out_all
@@ -201,9 +200,7 @@ class UnitTranslator:
 
 
 def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> UnitTransformer:
-    model = load_transformer(checkpoint).to(device).freeze(dtype)
-    use_laid_out(model, checkpoint, dtype)
-    return model
+    return load_transformer(checkpoint).to(device).freeze(dtype)
 
 
 def _group(lengths: Sequence[int], limits: Sequence[int], num_lanes: int = 1) -> list[list[int]]:

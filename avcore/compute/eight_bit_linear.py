@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from avcore.compute.device import has_onednn
-from avcore.compute.laid_out import ALIGNMENT, whole_lines
 from avcore.compute.memory import MappedFiles
 from avcore.compute.modules import ROWS_TO_PACK_FOR, PackedLinear, PlainLinear
 
@@ -59,9 +58,9 @@ def suits_eight_bits(layers: Iterable[nn.Module], dtype: torch.dtype) -> bool:
 class EightBitLinear(PackedLinear):
     """A linear layer in eight bits; it does what `PackedLinear` does, and like it is laid out when it is first used."""
 
-    _numbers: Tensor
     _steps: Tensor
     _zeros: Tensor
+    _sums: Tensor
     _start: Tensor | None
 
     def __init__(self, linear: nn.Linear, files: MappedFiles, lowest: float | None = None) -> None:
@@ -82,18 +81,6 @@ class EightBitLinear(PackedLinear):
             torch.ops.aten.gelu_(out)
         return out.view(*x.shape[:-1], -1)
 
-    def content(self) -> Tensor:
-        """See `PackedLinear.content`. Behind the weight come each output's step and sum of weights, float32 [2, out]."""
-        return torch.cat([super().content(), whole_lines(self._numbers.view(torch.uint8).flatten())])
-
-    def take(self, weight: Tensor, holder: Tensor) -> None:
-        """See `PackedLinear.take`."""
-        (num_outputs, _), _ = self.form
-        size = 2 * num_outputs * torch.float32.itemsize
-        begin = len(holder) - size - -size % ALIGNMENT
-        self._numbers = holder[begin : begin + size].view(torch.float32).view(2, num_outputs)
-        super().take(weight, holder)
-
     def _rounded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Rows, float32 [R, in], as whole numbers, uint8 [R, in], and the step of each, float32 [R, 1]."""
         if self._lowest is None:
@@ -104,8 +91,8 @@ class EightBitLinear(PackedLinear):
         return _whole_numbers(rows.sub_(self._lowest).mul_(steps.reciprocal()), torch.uint8), steps
 
     def _lay_out(self, plain: PlainLinear) -> None:
-        num_outputs, num_inputs = self._shape
-        steps, codes = torch.empty(num_outputs, 1), torch.empty(self._shape, dtype=torch.int8)
+        num_outputs, num_inputs = plain.weight.shape
+        steps, codes = torch.empty(num_outputs, 1), torch.empty(plain.weight.shape, dtype=torch.int8)
         # A part at a time: what is as large as the whole weight would be new memory, which costs more than the arithmetic.
         for weight, step, code in zip(*(torch.split(whole, _AT_ONCE) for whole in (plain.weight, steps, codes)), strict=True):
             part = weight.float()
@@ -113,19 +100,14 @@ class EightBitLinear(PackedLinear):
             code.copy_(_whole_numbers(part * step.reciprocal(), torch.int8))
         packed = torch.ops.onednn.qlinear_prepack(codes, [ROWS_TO_PACK_FOR, num_inputs])
         ones, zeros = torch.ones(1, num_inputs, dtype=torch.uint8), torch.zeros(num_outputs, dtype=torch.int64)
-        self._numbers = torch.stack([steps[:, 0], _product(ones, packed, steps[:, 0], zeros, None)[0]])
+        self._steps, self._zeros = steps[:, 0], zeros
+        self._sums = _product(ones, packed, self._steps, zeros, None)[0]
+        # What codes are above the values that they stand for is taken off again: from a row's sums, or (`_kept_bias`) once for all.
+        self._start = -_MIDDLE * self._sums if self._lowest is None else None
         self._put(packed, plain)
 
-    def _put(self, weight: Tensor, plain: PlainLinear) -> None:
-        self._steps, sums = self._numbers
-        self._zeros = torch.zeros(len(sums), dtype=torch.int64)
-        # What codes are above the values that they stand for is taken off again: from a row's sums, or (`_kept_bias`) once for all.
-        self._start = -_MIDDLE * sums if self._lowest is None else None
-        super()._put(weight, plain)
-
     def _kept_bias(self, plain: PlainLinear) -> Tensor:
-        sums = self._numbers[1]
-        lowest = torch.zeros_like(sums) if self._lowest is None else self._lowest * sums
+        lowest = torch.zeros_like(self._sums) if self._lowest is None else self._lowest * self._sums
         return lowest if plain.bias is None else lowest + plain.bias
 
 

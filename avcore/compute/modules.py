@@ -24,7 +24,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
 
 from avcore.compute.device import has_onednn
-from avcore.compute.laid_out import bytes_of, whole_lines
 from avcore.compute.lanes import each_in_lanes
 from avcore.compute.memory import MappedFiles, copy_from_files, let_go_of_mapped, release_freed_memory
 
@@ -128,12 +127,10 @@ class PackedLinear(nn.Module):
 
     _weight: Tensor
     _bias: Tensor | None
-    _holder: Tensor
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype, files: MappedFiles) -> None:
         super().__init__()
         self._dtype, self._activation = dtype, "none"
-        self._shape = tuple(linear.weight.shape)
         bias = None if linear.bias is None else linear.bias.detach()
         self._plain: PlainLinear | None = PlainLinear(linear.weight.detach(), bias, files.hold(linear.weight))
 
@@ -146,31 +143,9 @@ class PackedLinear(nn.Module):
         return out.to(x.dtype)
 
     @property
-    def form(self) -> tuple[tuple[int, ...], torch.dtype]:
-        """Shape [out, in] and number format of the weight."""
-        return self._shape, self._dtype
-
-    @property
     def is_laid_out(self) -> bool:
         """Whether the weight is in oneDNN's layout already."""
         return self._plain is None
-
-    def laid_out(self) -> Tensor:
-        """Return the weight in oneDNN's layout."""
-        self._lay_out_once()
-        return self._weight
-
-    def content(self) -> Tensor:
-        """Return all that laying out made, as bytes in whole cache lines, uint8 of shape [n]; the weight's come first."""
-        return whole_lines(bytes_of(self.laid_out()))
-
-    def take(self, weight: Tensor, holder: Tensor) -> None:
-        """Use a weight that was laid out before. holder: the `content` that its bytes belong to."""
-        self._holder = holder
-        if (plain := self._plain) is not None:
-            self._put(weight, plain)
-        else:
-            self._weight = weight
 
     def _lay_out_once(self) -> None:
         if self._plain is not None:
@@ -236,7 +211,7 @@ def lay_out_all(module: nn.Module) -> None:
     For several threads that are about to use the module, who would wait for one another at each layer.
     """
     waiting = [layer for layer in module.modules() if isinstance(layer, PackedLinear) and not layer.is_laid_out]
-    each_in_lanes(waiting, PackedLinear.laid_out, torch.get_num_threads())
+    each_in_lanes(waiting, PackedLinear._lay_out_once, torch.get_num_threads())
 
 
 def fuse_gelu(linear: nn.Module, activation: nn.Module) -> nn.Module:

@@ -10,7 +10,7 @@ from torch import nn
 from avcore.compute import modules
 from avcore.compute.device import has_onednn
 from avcore.compute.memory import MappedFiles, copy_from_files, let_go_of_mapped
-from avcore.compute.modules import CastLinear, PackedLinear, pack_linears
+from avcore.compute.modules import CastLinear, PackedLinear, lay_out_all, pack_linears
 
 pytestmark = pytest.mark.usefixtures("packs_all")
 
@@ -73,6 +73,16 @@ def test_tied_weights_stay_with_the_embedding() -> None:
     pack_linears(module, torch.float32)
     x = torch.randn(3, 6)
     torch.testing.assert_close(module[1](x), x @ embedding.weight.T, atol=1e-6, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_weights_that_are_laid_out_all_at_once_are_the_same() -> None:
+    x, plain, model = torch.randn(7, 37), pack_linears(layers(), torch.float32), pack_linears(layers(), torch.float32)
+    lay_out_all(model)
+    assert all(layer.is_laid_out for layer in model.modules() if isinstance(layer, PackedLinear))
+    assert not any(layer.is_laid_out for layer in plain.modules() if isinstance(layer, PackedLinear))
+    assert torch.equal(model(x), plain(x))
+    lay_out_all(model)  # nothing is left to do
 
 
 def resident_mib(path: Path) -> float:

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import safetensors
@@ -14,12 +13,10 @@ from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.pickles import load_pickled
 from avcore.checkpoints.sniff import Format
-from avcore.checkpoints.stages import Running, Stage
-from avcore.compute.modules import PackedLinear
+from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError, OutputError, UsageError
 from netflips.convert import convert_checkpoint
 from netflips.convert_command import main
-from netflips.stages import load_translator, load_unit_encoder
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 from unit2unit.layout import SHARED_TABLES
@@ -179,36 +176,15 @@ def test_output_must_be_another_safetensors_file(parity_dir: Path, tmp_path: Pat
     assert read_checkpoint(first.path, TRANSLATOR).fingerprint == first.fingerprint
 
 
-@pytest.mark.usefixtures("packs_all")
-@pytest.mark.parametrize(("name", "load"), [("mavhubert.pt", load_unit_encoder), ("utut.pt", load_translator)])
-def test_weights_laid_out_for_this_machine_are_found_beside_the_checkpoint(
-    parity_dir: Path, tmp_path: Path, name: str, load: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    checkpoint = tmp_path / name
-    checkpoint.write_bytes((parity_dir / name).read_bytes())
-    assert main(["--in-path", str(checkpoint), "--for", "cpu"]) == 0
-    assert (tmp_path / f"{name}.float32.cpu").is_file()
-    caplog.clear()
-    layers = [layer for layer in load(checkpoint, Running(target="es")).model.modules() if isinstance(layer, PackedLinear)]
-    plain = [layer for layer in load(parity_dir / name, Running(target="es")).model.modules() if isinstance(layer, PackedLinear)]
-    assert all(
-        torch.equal(one.laid_out().to_dense(), other.laid_out().to_dense()) for one, other in zip(layers, plain, strict=True)
-    )
-    assert layers
-    assert all(hasattr(layer, "_holder") for layer in layers)
-    assert not any(hasattr(layer, "_holder") for layer in plain)
-    assert not caplog.records
-
-
-def test_what_has_no_such_weights_is_refused(parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    checkpoint = tmp_path / "r.pt"
-    checkpoint.write_bytes((parity_dir / "unit2av_renderer.pt").read_bytes())
-    assert main(["--in-path", str(checkpoint), "--for", "cpu"]) == 2
-    assert "has no weights to lay out" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["r.pt"]
+def test_the_older_flag_for_the_cpu_writes_nothing(parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = tmp_path / "utut.pt"
+    checkpoint.write_bytes((parity_dir / "utut.pt").read_bytes())
+    assert main(["--in-path", str(checkpoint), "--for", "cpu", "--precision", "auto"]) == 0
+    assert "--for cpu writes nothing" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["utut.pt"]
 
 
 @pytest.mark.parametrize("words", [[], ["--for", "cpu", "--out-path", "x.safetensors"]])
-def test_one_of_both_outputs_is_asked_for(parity_dir: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+def test_an_output_is_asked_for(parity_dir: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     assert main(["--in-path", str(parity_dir / "utut.pt"), *words]) == 2
-    assert "give either --out or --for cpu" in capsys.readouterr().err
+    assert "--out is missing" in capsys.readouterr().err
