@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
+from weakref import finalize
 
 import torch
 from torch import Tensor, nn
@@ -35,11 +36,43 @@ def made_up(like: Tensor) -> Tensor:
     return (-rising / max(like.numel(), 1) if like.is_floating_point() else rising).to(like.dtype)
 
 
-class PretendedDevice(TorchDispatchMode):
+class HeldMemory(TorchDispatchMode):
+    """Adds up the memory of the tensors that operators make on a kind of device; spare blocks and workspaces are not in it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+        self.held = self.peak = 0
+        """Bytes that tensors hold now, and the most since `peak` was set."""
+        self._users: Counter[int] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.hold(func(*args, **(kwargs or {})))
+
+    def hold(self, made: Any) -> Any:
+        """Count new tensors until the last one of a storage is gone; returns them."""
+        for one in tree_leaves(made):
+            if isinstance(one, Tensor) and one.device.type == self._kind and one.layout is torch.strided:
+                storage = one.untyped_storage()
+                key, size = storage._cdata, storage.nbytes()
+                if not self._users[key]:
+                    self.held += size
+                    self.peak = max(self.peak, self.held)
+                self._users[key] += 1
+                finalize(one, self._let_go, key, size)
+        return made
+
+    def _let_go(self, key: int, size: int) -> None:
+        self._users[key] -= 1
+        if not self._users[key]:
+            self.held -= size
+
+
+class PretendedDevice(HeldMemory):
     """Pretends operators on `CUDA`, and counts what waits for it: copies in either direction, scalars, sizes that data decide."""
 
     def __init__(self, fake: FakeTensorMode) -> None:
-        super().__init__()
+        super().__init__("cuda")
         self._fake = fake
         self.waits: Counter[str] = Counter()
         self.products: Counter[torch.dtype] = Counter()
@@ -71,7 +104,7 @@ class PretendedDevice(TorchDispatchMode):
             self._wait("size")
         with self._fake:
             args, kwargs = tree_map(_as_pretended, (args, kwargs))
-        made = func(*args, **kwargs)
+        made = self.hold(func(*args, **kwargs))
         if func.overloadpacket in PRODUCTS:
             self.products[made.dtype] += 1
         return made

@@ -17,7 +17,7 @@ from avcore.errors import CheckpointError
 from avcore.timeline import frames_to_seconds
 from avcore.units import Units
 from netflips.stages import SHIPPED
-from tests.pretended_device import CUDA, pretended_device
+from tests.pretended_device import CUDA, HeldMemory, pretended_device
 from text2unit.speller import TextSpeller
 from unit2av.lipsync.wav2lip.lip_sync import SoundLipSync
 from unit2av.lipsync.wav2lip.mel import mel_of
@@ -40,8 +40,8 @@ def lips(steps: int) -> np.ndarray:
     return np.zeros((steps, 96, 96), np.uint8)
 
 
-def unit_encoder(precision: str) -> dict[str, Callable[[int], Any]]:
-    extractor = UnitExtractor.from_checkpoint(PARITY / "mavhubert.pt", CUDA, precision)
+def unit_encoder(precision: str, device: str = CUDA) -> dict[str, Callable[[int], Any]]:
+    extractor = UnitExtractor.from_checkpoint(PARITY / "mavhubert.pt", device, precision)
     return {
         "sound": lambda size: extractor.extract_scored(sound(size)),
         "lips": lambda size: extractor.extract(None, lips(size)),
@@ -155,6 +155,28 @@ def test_nothing_waits_within_a_loop(name: str, precision: str) -> None:
                 assert waits, what  # else it did not run on the device
     halves = device.products.keys() - {torch.float32}
     assert halves == ({PRECISIONS[precision]} if precision != "float32" and not row.is_float32 else set())
+
+
+def test_memory_is_that_of_the_tensors_that_are_there() -> None:
+    with pretended_device() as device, torch.inference_mode():
+        kept = torch.zeros(1000).to(CUDA)
+        assert device.held == 4000
+        for _ in range(3):
+            part = (kept + 1)[:10]
+        assert device.held == 8000  # a part holds all of its storage
+        del part
+        assert (device.held, device.peak) == (4000, 12000)
+
+
+def test_memory_is_reckoned_as_a_run_on_the_cpu_holds_it() -> None:
+    with pretended_device() as device:
+        run = unit_encoder("float32")["both"]
+        before = device.peak = device.held
+        run(200)
+    run = unit_encoder("float32", "cpu")["both"]
+    with HeldMemory("cpu") as held:
+        run(200)
+    assert device.peak - before == pytest.approx(held.peak, rel=0.02)
 
 
 def test_what_waits_is_seen() -> None:
