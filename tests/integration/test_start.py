@@ -68,23 +68,32 @@ sys.meta_path.insert(0, At())
 """
 
 
+_INTERRUPTED, _TERMINATED = (signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "terminated\n")
+_LIBRARIES = ("avcore.loading", "avcore.errors", "numpy", "torch", "torch.nn.functional", "cv2", "av.container")
+
+
 @pytest.mark.parametrize(
-    ("at", "number", "ended"),
-    [(at, signal.SIGINT, (130, "interrupted\n")) for at in ("avcore.loading", "avcore.errors", "numpy", "torch")]
-    + [("torch", signal.SIGTERM, (143, "terminated\n"))],
+    ("start", "at", "ended"),
+    [
+        *(("-m netflips.cli dub", at, _INTERRUPTED) for at in _LIBRARIES),
+        ("-m netflips.cli dub", "torch", _TERMINATED),
+        *(("inference_av2av.py --in-vid-path", at, _INTERRUPTED) for at in _LIBRARIES),
+        ("inference_av2av.py --in-vid-path", "torch", _TERMINATED),
+        ("-m av2unit.train", "torch", _INTERRUPTED),
+    ],
 )
-@pytest.mark.parametrize("start", [["-m", "netflips.cli", "dub"], ["inference_av2av.py", "--in-vid-path"]])
 def test_a_signal_while_modules_are_imported_is_one_line(
-    tmp_path: Path, start: list[str], at: str, number: signal.Signals, ended: tuple[int, str]
+    tmp_path: Path, start: str, at: str, ended: tuple[signal.Signals, int, str]
 ) -> None:
+    number, *how = ended
     (tmp_path / "sitecustomize.py").write_text(_INTERRUPTS)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "AT": at, "SIGNAL": str(int(number))}
-    command = [sys.executable, *start, str(ROOT / "demo" / "clip.mp4"), "--out-vid-path", str(tmp_path / "o.mp4")]
+    command = [sys.executable, *start.split(), str(ROOT / "demo" / "clip.mp4"), "--out-vid-path", str(tmp_path / "o.mp4")]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs are started deaf to it
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == ended
+    assert [done.returncode, done.stderr] == how
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"sitecustomize.py"}
 
 

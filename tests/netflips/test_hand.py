@@ -1,4 +1,4 @@
-"""The line of every command: help without torch, one line for a usage error, Ctrl-C while libraries load, completion."""
+"""The line of every command: help without torch, one line for a usage error, completion."""
 
 import json
 import os
@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from avcore.media import VideoWriter
-from avcore.usage import Parser
 from netflips import cli, completion, info
-from netflips.cli import COMMANDS, parser_of
+from netflips.cli import COMMANDS
 from tests.netflips.conftest import moving_picture
-from tests.signals import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
@@ -25,17 +23,9 @@ MODULES = (
 )
 
 
-def _python(code: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=environment,
-        preexec_fn=hear_ctrl_c,
-    )
+def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command, environment = [sys.executable, "-c", code, *arguments], {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
 
 
 def test_help_and_usage_errors_load_no_heavy_library() -> None:
@@ -92,43 +82,6 @@ def test_a_usage_error_is_one_line_that_says_what_was_meant(
     assert said in line
 
 
-@pytest.mark.parametrize("library", ["torch", "torch.nn.functional", "cv2", "av.container"])
-@pytest.mark.parametrize("start", ["netflips", "inference_av2av.py"])
-def test_ctrl_c_while_libraries_load_is_one_line(library: str, start: str, tmp_path: Path) -> None:
-    code = """
-import os, runpy, signal, sys
-class Finger:
-    def find_spec(self, name, path=None, target=None):
-        if name == os.environ["STOP_AT"]:
-            os.kill(os.getpid(), signal.SIGINT)
-sys.meta_path.insert(0, Finger())
-words = ["demo/clip.mp4", "--out-vid-path", os.environ["OUT"], "--cpu"]
-if os.environ["START"] == "netflips":
-    from netflips.cli import main
-    sys.exit(main(["dub", *words]))
-sys.argv[1:] = words
-runpy.run_path("inference_av2av.py", run_name="__main__")
-"""
-    done = _python(code, STOP_AT=library, START=start, OUT=str(tmp_path / "x.mp4"))
-    assert (done.returncode, done.stderr) == (130, "interrupted\n")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_trainer_that_is_run_as_a_module_is_guarded_from_its_first_import() -> None:
-    code = """
-import runpy, signal, sys
-class Finger:
-    def find_spec(self, name, path=None, target=None):
-        if name == "torch":
-            signal.raise_signal(signal.SIGINT)
-sys.meta_path.insert(0, Finger())
-sys.argv = ["-m"]
-runpy.run_module("av2unit.train", run_name="__main__")
-"""
-    done = _python(code)
-    assert (done.returncode, done.stderr) == (130, "interrupted\n")
-
-
 def test_completion_knows_commands_options_and_values(tmp_path: Path) -> None:
     script = completion.script_for("bash")
     lines = (
@@ -154,10 +107,6 @@ def test_a_reader_that_left_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stderr == ""
     assert done.stdout.endswith("0\n")
-
-
-def test_every_command_has_a_parser_of_ours() -> None:
-    assert all(isinstance(parser_of(name), Parser) for name in COMMANDS)
 
 
 def test_info_speaks_json(parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
