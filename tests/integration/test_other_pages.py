@@ -8,8 +8,6 @@ from shutil import copy, copytree
 import pytest
 
 from avcore.media import write_speech
-from avcore.units import Units
-from avdata.spoken_texts import SpokenText
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 from tests.avcore.made_speech import talk
 from tests.avdata.prepare.made import talking_head
@@ -17,8 +15,7 @@ from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settin
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.test_say import write_random_speller
-from tests.unit2text.tiny import write_corpus, write_reader
-from unit2text.training.corpus import ReaderCorpus
+from tests.unit2text.tiny import write_corpus, write_random_reader
 
 TRAINED_PAGES = "data|data_preparation|training.*|first_dub"
 """Their commands run in test_data_pages.py."""
@@ -76,10 +73,7 @@ def _write_what_is_read(folder: Path) -> None:
         copy(folder / "talk.mp4", folder / name)
     write_speech(folder / "radio.wav", talk([0.2, 1.5, 0.3]))
     (folder / "talk.ko.srt").write_text("1\n00:00:00,200 --> 00:00:02,100\n네, 좋아요.\n", encoding="utf-8")
-    said = tuple(
-        SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end of it"), ("ko", "그 끝이요"))
-    )
-    write_reader(folder / "reader.safetensors", ReaderCorpus(said, said, "", 1000))
+    write_random_reader(folder / "reader.safetensors")
     write_whisper(folder / "faster-whisper-small", "where is the bus stop")
     words = {"where": "어디", "is": "에", "the": "그", "bus": "버스", "stop": "서요"}
     write_translator(folder / "m2m100_418M-ct2", words, is_nllb=False)

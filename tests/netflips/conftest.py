@@ -10,6 +10,7 @@ from avcore.media import VideoWriter, read_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.models import Models, load_models
 from netflips.options import ModelPaths, RunOptions
+from tests.unit2text.tiny import write_random_reader
 
 WIDTH, HEIGHT = 160, 120
 
@@ -30,6 +31,17 @@ def write_clip(
         if speech is not None:
             writer.write_sound(speech)
     return path
+
+
+def model_flags(paths: ModelPaths) -> list[str]:
+    """The flags of a command that give the three models."""
+    return ["--av2unit-path", str(paths.av2unit), "--utut-path", str(paths.utut), "--unit2av-path", str(paths.unit2av)]
+
+
+def error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line of an error that a command wrote."""
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)
+    return line
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +75,9 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     moving = [np.array([40 + i / 4, 20, 90 + i / 4, 80], dtype=np.float32) for i in range(45)]
     write_boxes(path, [None] * 5 + moving)
     return path
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text reader with random weights of both languages."""
+    return write_random_reader(tmp_path_factory.mktemp("reader") / "reader.safetensors")

@@ -19,7 +19,7 @@ from netflips.render import pieces
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.netflips.test_say import write_random_speller
-from unit2av.lipsync.mesh.table import MouthTable
+from tests.unit2av.mouth_samples import open_mouth
 
 SIDE = 220
 
@@ -39,8 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, rgb in pictures.items():
         Image.fromarray(rgb).save(folder / f"{name}.png")
     write_speech(folder / "voice.wav", rng.normal(0, 0.1, 16000).astype(np.float32))
-    table = MouthTable(np.zeros((5, 1000, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None])
-    table.save(folder / "mouth.npz")
+    open_mouth().save(folder / "mouth.npz")
     return folder
 
 

@@ -10,11 +10,13 @@ import pytest
 from avcore.media import VideoWriter, read_pictures, write_speech
 from netflips.dub.command import main as dub_main
 from netflips.lipsync.command import main as lipsync_main
+from netflips.options import ModelPaths
 from netflips.portrait.command import main as portrait_main
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
+from tests.netflips.conftest import model_flags
 from unit2av.lipsync import backend
 
 SIDE = 160
@@ -116,23 +118,10 @@ def _is_painted(path: Path) -> bool:
     return np.median([(np.abs(one - GREEN).max(axis=2) < 60).mean() for one in shown]) > 0.03
 
 
-def _models(parity: Path) -> list[str]:
-    names = {"--av2unit-path": "mavhubert.pt", "--utut-path": "utut_ko.pt", "--unit2av-path": "unit2av_renderer.pt"}
-    return [word for flag, name in names.items() for word in (flag, str(parity / name))]
-
-
 @pytest.mark.parametrize("timing", ["free", "source"])
-def test_a_dub_has_it(clip: Path, colour: Path, tmp_path: Path, parity_dir: Path, timing: str) -> None:
+def test_a_dub_has_it(clip: Path, colour: Path, tmp_path: Path, paths: ModelPaths, timing: str) -> None:
     (tmp_path / "times.json").write_text("[[0, 1.4]]")
-    words = [
-        "--in-vid-path",
-        str(clip),
-        "--out-vid-path",
-        str(tmp_path / "o.mp4"),
-        "--toy-colour",
-        str(colour),
-        *_models(parity_dir),
-    ]
+    words = [str(clip), "--out-vid-path", str(tmp_path / "o.mp4"), "--toy-colour", str(colour), *model_flags(paths)]
     words += ["--src-lang", "en", "--tgt-lang", "ko", "--modalities", "audio", "--cpu", "--quiet", "--timing", timing]
     assert dub_main([*words, *(["--segments-in", str(tmp_path / "times.json")] if timing == "source" else [])]) == 0
     assert _is_painted(tmp_path / "o.mp4")

@@ -8,24 +8,11 @@ import pytest
 
 from avcore.errors import EXIT_BAD_INPUT
 from avcore.media import write_speech
-from avcore.units import Units
-from avdata.spoken_texts import SpokenText
 from netflips.transcribe import main
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.conftest import write_clip
-from tests.unit2text.tiny import write_reader
-from unit2text.training.corpus import ReaderCorpus
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reader with random weights of the units that the random unit encoder makes: what it finds means nothing."""
-    said = tuple(
-        SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end of it"), ("ko", "그 끝이요"))
-    )
-    return write_reader(tmp_path_factory.mktemp("reader") / "reader.safetensors", ReaderCorpus(said, said, "", 1000))
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 
 from avcore.checkpoints.checkpoint import write_checkpoint
+from avcore.units import Units
+from avdata.spoken_texts import SpokenText
 from unit2text.model import UnitText, stored_tensors
 from unit2text.stage import TEXT_READER
 from unit2text.training.config import ModelConfig
@@ -62,3 +64,10 @@ def write_reader(path: Path, corpus: ReaderCorpus, seed: int = 0) -> Path:
         "suppress_marks": True,  # with random weights CTC writes most
     }
     return write_checkpoint(path, TEXT_READER, config, stored_tensors(model))
+
+
+def write_random_reader(path: Path, vocabulary: str = "", languages: tuple[str, ...] = ("en", "ko")) -> Path:
+    """A reader of the units that the random unit encoder makes: what it finds means nothing."""
+    texts = {"en": "the end of it", "ko": "그 끝이요"}
+    said = tuple(SpokenText(name, texts[name], name, Units.from_frames([1])) for name in languages)
+    return write_reader(path, ReaderCorpus(said, said, vocabulary, 1000))

@@ -13,8 +13,6 @@ from avcore.answers import Transcript
 from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
 from avcore.understanding import Understanding
-from avcore.units import Units
-from avdata.spoken_texts import SpokenText
 from netflips.avatar import recognition as hearing
 from netflips.avatar.avatar import Avatar
 from netflips.avatar.command import build_parser, main
@@ -26,10 +24,10 @@ from netflips.recognition import Listener, SpeechRecogniser
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import silence, talk
+from tests.netflips.conftest import error_line
 from tests.netflips.test_say import write_random_speller
-from tests.unit2text.tiny import write_reader
-from unit2av.lipsync.mesh.table import MouthTable
-from unit2text.training.corpus import ReaderCorpus
+from tests.unit2av.mouth_samples import open_mouth
+from tests.unit2text.tiny import write_random_reader
 
 SIDE = 220
 REPLIES = """
@@ -63,11 +61,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "replies.yaml").write_text(REPLIES, encoding="utf-8")
     (folder / "blocked.txt").write_text("바보\n", encoding="utf-8")
     np.save(folder / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
-    table = MouthTable(np.zeros((5, 1000, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None])
-    table.save(folder / "mouth.npz")
+    open_mouth().save(folder / "mouth.npz")
     write_random_speller(folder / "speller.safetensors")
-    said = tuple(SpokenText(one, text, one, Units.from_frames([1])) for one, text in (("en", "the end of it"), ("ko", "그 끝이요")))
-    write_reader(folder / "reader.safetensors", ReaderCorpus(said, said, "", 1000))
+    write_random_reader(folder / "reader.safetensors")
     return folder
 
 
@@ -187,8 +183,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ) -> None:
     hears(monkeypatch, "hello")
     assert main(words(*(word.format(folder=folder) for word in more))) == 2
-    (told,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)
-    assert complaint in told
+    assert complaint in error_line(capsys)
     assert not (tmp_path / "answer.mp4").exists()
     assert not (tmp_path / "answer.json").exists()
 

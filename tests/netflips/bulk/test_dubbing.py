@@ -13,7 +13,7 @@ from netflips.cascade.options import CascadeModels
 from netflips.dub import command as dub_command
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from tests.damage import DAMAGES, damaged
-from tests.netflips.conftest import write_clip
+from tests.netflips.conftest import model_flags, write_clip
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def arguments(paths: ModelPaths, speech: np.ndarray, tmp_path: Path) -> list[str
     (folder / "b.mp4").write_text("not a video")
     return [
         "--in-vid-path", str(folder), "--out-dir", str(tmp_path / "out"), "--ray", "--workers", "1", "--src-lang", "en",
-        "--tgt-lang", "ko", "--modalities", "audio", "--timing", "free", "--cpu", "--av2unit-path", str(paths.av2unit),
-        "--utut-path", str(paths.utut), "--unit2av-path", str(paths.unit2av), "--report", str(tmp_path / "report.json"),
+        "--tgt-lang", "ko", "--modalities", "audio", "--timing", "free", "--cpu", *model_flags(paths),
+        "--report", str(tmp_path / "report.json"),
     ]  # fmt: skip
 
 

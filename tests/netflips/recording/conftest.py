@@ -13,8 +13,9 @@ import torch
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
 from avcore.units import Units
 from netflips.models import Models
-from netflips.options import DubOptions, RecordingOptions
+from netflips.options import DubOptions, ModelPaths, RecordingOptions
 from tests.netflips.recording.made import CUT_S, PLAN, RATE, head_pictures, speech, steady_times, write_recording
+from tests.netflips.test_say import write_random_speller
 
 MARK = 7
 """The unit that `telltale_models` say as a click and show as a white mouth."""
@@ -99,3 +100,10 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(tmp_path_factory: pytest.TempPathFactory) -> DubOptions:
     work = tmp_path_factory.mktemp("work")
     return DubOptions(beam=1, max_target_units=30, recording=RecordingOptions(work_dir=work))
+
+
+@pytest.fixture(scope="session")
+def spelling(models: Models, paths: ModelPaths, tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """The random models with a speller beside them."""
+    path = write_random_speller(tmp_path_factory.mktemp("speller") / "text2unit.safetensors")
+    return replace(models, paths=replace(paths, others={"speller": path}))

@@ -1,9 +1,10 @@
 """Made recordings: drawn heads that babble with known pauses, at any frame rate, and what was written in their place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
+from netflips.options import DubOptions
+from netflips.report import DubReport
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
@@ -109,3 +112,19 @@ def decode(path: Path) -> Decoded:
         np.concatenate([block for block, _ in blocks], axis=1).T if blocks else np.zeros((0, 1), np.float32),
         blocks[0][1] if blocks else 0,
     )
+
+
+def changed(settings: DubOptions, **changes: Any) -> DubOptions:
+    """The same settings with others of a recording."""
+    return replace(settings, recording=replace(settings.recording, **changes))
+
+
+def facts(report: DubReport) -> Any:
+    """What a report says of its recording."""
+    assert report.recording is not None
+    return report.recording
+
+
+def work_made(report: DubReport) -> dict[str, int]:
+    """How many pieces of work of each kind were made, and not kept from an earlier run."""
+    return {stage: count["made"] for stage, count in facts(report).work.items() if count["made"]}

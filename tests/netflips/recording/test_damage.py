@@ -13,6 +13,7 @@ from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.pipeline import dub
 from tests.damage import damaged
+from tests.netflips.recording.made import changed, work_made
 
 CASES = {
     "hole": ("sound/*.f32", "pictures/*.mp4", "faces/*.npz", "voices/*.npz"),
@@ -26,7 +27,7 @@ Made = tuple[Path, bytes]
 @pytest.fixture(scope="module")
 def options(settings: DubOptions) -> DubOptions:
     """Settings without a work folder of their own: it lies beside the output."""
-    return replace(settings, timing="source", recording=replace(settings.recording, work_dir=None))
+    return replace(changed(settings, work_dir=None), timing="source")
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +52,10 @@ def test_damaged_work_is_made_anew(
     with caplog.at_level(logging.WARNING):
         report = dub(recording, out, models, options)
     assert out.read_bytes() == whole
-    assert report.recording is not None
     for path in chosen:
         assert how == "empty" or str(path) in caplog.text, path
         if path.parent.name not in ("runs", work.name):
-            assert report.recording.work[path.parent.name]["made"] >= 1
+            assert work_made(report)[path.parent.name] >= 1
             assert path.stat().st_size == (copy / path.relative_to(work)).stat().st_size
     (note,) = (work / "runs").glob("*.json")
     assert json.loads(note.read_text())

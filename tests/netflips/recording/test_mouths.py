@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,18 +12,16 @@ from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.pipeline import dub
 from netflips.report import DubReport
-from tests.netflips.recording.made import Decoded, decode
+from tests.netflips.recording.made import Decoded, decode, facts, work_made
+from tests.unit2av.mouth_samples import open_mouth
 from unit2av.lipsync.backend import LipSyncChoice
-from unit2av.lipsync.mesh.table import MouthTable
 
 Chosen = Callable[[str], DubOptions]
 
 
 @pytest.fixture(scope="session")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table that opens the mouth whatever is said."""
-    path = tmp_path_factory.mktemp("table") / "mouth.npz"
-    MouthTable(np.zeros((5, 1000, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None]).save(path)
+    open_mouth().save(path := tmp_path_factory.mktemp("table") / "mouth.npz")
     return path
 
 
@@ -38,14 +35,9 @@ def chosen(settings: DubOptions, table: Path, parity_dir: Path) -> Chosen:
     return lambda name: replace(settings, mouth=choices[name])
 
 
-def _facts(report: DubReport) -> Any:
-    assert report.recording is not None
-    return report.recording
-
-
 def _is_drawn(report: DubReport, times: np.ndarray) -> np.ndarray:
     drawn = np.zeros(len(times), bool)
-    for one in _facts(report).utterances:
+    for one in facts(report).utterances:
         drawn |= (times >= one.source_start_s) & (times < max(one.source_end_s, one.output_end_s) + 1e-6)
     return drawn
 
@@ -68,20 +60,20 @@ def test_each_mouth_draws_where_somebody_speaks_and_goes_on_after_a_stop(
     report = dub(recording, out, models, options)
     assert report.mouth == name  # what auto took
     assert f"lips by {name}" in report.summary()
-    dubbed, facts = decode(out), _facts(report)
+    dubbed, utterances = decode(out), facts(report).utterances
     change = np.abs(dubbed.pictures.astype(int) - source.pictures)
     drawn = _is_drawn(report, source.times)
     assert np.array_equal(dubbed.times, source.times)
     assert change[~drawn].mean() < 1.5
     assert change[drawn][:, :30].mean() < 1.5  # above the face
     assert change[drawn][:, 70:90, 70:90].mean() > 1.5 * change[~drawn][:, 70:90, 70:90].mean()
-    assert all(one.drawn > 0.8 * one.pictures for one in facts.utterances)  # two people, and a cut between them
+    assert all(one.drawn > 0.8 * one.pictures for one in utterances)  # two people, and a cut between them
     assert len(pieces()) > 1
     for path in pieces()[::2]:
         path.unlink()  # as if it had been stopped
     again = dub(recording, tmp_path / "again.mp4", models, options)
-    assert {stage for stage, count in _facts(again).work.items() if count["made"]} == {"pictures"}
-    assert _facts(again).work["pictures"]["kept"] > 0
+    assert work_made(again).keys() == {"pictures"}
+    assert facts(again).work["pictures"]["kept"] > 0
     _require_same(decode(tmp_path / "again.mp4"), dubbed)
 
 
@@ -95,9 +87,9 @@ def test_another_mouth_redoes_the_pictures_that_it_draws_alone(
 ) -> None:
     dub(recording, tmp_path / "a.mp4", models, settings)
     other = replace(chosen("wav2lip"), hard_paste=True)
-    work = _facts(dub(recording, tmp_path / "b.mp4", models, other)).work
-    assert {stage for stage, count in work.items() if count["made"]} == {"pictures"}
-    assert work["pictures"]["kept"] > 0  # where nobody speaks
+    report = dub(recording, tmp_path / "b.mp4", models, other)
+    assert work_made(report).keys() == {"pictures"}
+    assert facts(report).work["pictures"]["kept"] > 0  # where nobody speaks
 
 
 def test_a_mouth_that_cannot_be_is_refused_before_any_work(

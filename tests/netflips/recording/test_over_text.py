@@ -20,7 +20,7 @@ from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
-from tests.netflips.conftest import write_clip
+from tests.netflips.conftest import error_line, write_clip
 from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.recording.made import decode
 from tests.netflips.test_say import write_random_speller
@@ -196,8 +196,7 @@ def test_what_cannot_be_is_told_in_one_line_before_anything_is_made(
     times.write_text('[{"start_s": 0.5, "end_s": 1.5, "source_text": 7}]')
     names = {"clip": clip, "nllb": folders["--text-translator"], "whisper": folders["--recognizer"], "times": times}
     assert dub(clip, tmp_path / "x.mp4", *(flag.format(**names) for flag in change)) == 2
-    (error,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)
-    assert complaint in error
+    assert complaint in error_line(capsys)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["times.json"]
 
 

@@ -21,9 +21,9 @@ from netflips.recording.pictures import PlacedTalk, piece_borders
 from netflips.recording.plan import OutputClock, Watch, place
 from netflips.recording.tracking import Scenes
 from netflips.recording.translation import silent_frames
+from tests.unit2av.mouth_samples import open_mouth
 from unit2av.lipsync.lip_sync import Said, Scene
 from unit2av.lipsync.mesh.lip_sync import MeshLipSync
-from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.lipsync.units.lip_sync import UnitLipSync
 from unit2av.rendering import Reason, Shown, drawn
 
@@ -227,8 +227,7 @@ def test_a_mouth_that_looks_ahead_meets_each_face_of_each_shot_anew() -> None:
 
 
 def test_a_mesh_closes_in_silence_and_stays_closed() -> None:
-    table = MouthTable(np.zeros((5, 100, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None])
-    mouth, silent = MeshLipSync(table), np.zeros(50, bool)
+    mouth, silent = MeshLipSync(open_mouth(100)), np.zeros(50, bool)
     silent[20:30] = True
     opening = mouth.codes(Said(Units(np.arange(10, 60), np.full(50, 2), "ko", is_merged=True), quiet=silent))[:, 0]
     mouth.close()

@@ -11,6 +11,7 @@ from netflips.dub import command as dub_command
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions
 from netflips.pipeline import dub, is_recording
+from tests.netflips.conftest import error_line, model_flags
 from tests.netflips.recording.made import RATE, head_pictures, speech, steady_times, write_recording
 
 
@@ -48,16 +49,13 @@ def test_bad_flags_are_one_line_and_exit_2(
     broken.write_text("[[1, 3], [2, 4]]")
     arguments = [
         "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--modalities", "audio", "--quiet",
-        "--beam", "1", "--max-target-units", "30", "--av2unit-path", str(paths.av2unit),
-        "--utut-path", str(paths.utut), "--unit2av-path", str(paths.unit2av),
+        "--beam", "1", "--max-target-units", "30", *model_flags(paths),
         "--in-vid-path", str(recording), "--out-vid-path", "x.mp4",
     ]  # fmt: skip
     if "--work-dir" not in flags:
         arguments += ["--work-dir", str(settings.recording.work_dir)]
     assert dub_command.main([*arguments, *(flag.format(broken=broken) for flag in flags)]) == 2
-    errors = [line for line in capsys.readouterr().err.splitlines() if ": error: " in line]
-    assert len(errors) == 1
-    assert complaint in errors[0]
+    assert complaint in error_line(capsys)
     assert not (tmp_path / "x.mp4").exists()
 
 

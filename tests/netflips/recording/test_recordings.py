@@ -8,7 +8,6 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +21,19 @@ from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
 from netflips.pipeline import dub
 from netflips.report import DubReport
-from tests.netflips.recording.made import CUT_S, PLAN, RATE, Decoded, decode, steady_times, write_recording
+from tests.netflips.conftest import model_flags
+from tests.netflips.recording.made import (
+    CUT_S,
+    PLAN,
+    RATE,
+    Decoded,
+    changed,
+    decode,
+    facts,
+    steady_times,
+    work_made,
+    write_recording,
+)
 
 Run = tuple[Path, DubReport]
 
@@ -51,15 +62,6 @@ def dubbed(unbroken: Run) -> Decoded:
     return decode(unbroken[0])
 
 
-def _facts(report: DubReport) -> Any:
-    assert report.recording is not None
-    return report.recording
-
-
-def _change(settings: DubOptions, **changes: object) -> DubOptions:
-    return replace(settings, recording=replace(settings.recording, **changes))  # type: ignore[arg-type]
-
-
 def _same(one: Decoded, other: Decoded) -> bool:
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("pictures", "times", "sound"))
 
@@ -77,7 +79,7 @@ def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubb
 def test_pictures_change_only_where_somebody_speaks(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
     change = np.abs(dubbed.pictures.astype(int) - source.pictures)
     drawn = np.zeros(len(source.times), bool)
-    for one in _facts(unbroken[1]).utterances:
+    for one in facts(unbroken[1]).utterances:
         end = max(one.source_end_s, one.output_end_s)
         drawn |= (source.times >= one.source_start_s) & (source.times < end + 1e-6)
     assert 0.4 < drawn.mean() < 0.9
@@ -85,19 +87,19 @@ def test_pictures_change_only_where_somebody_speaks(source: Decoded, dubbed: Dec
     assert change[~drawn].max(initial=0) < 60  # H.264 alone
     assert change[drawn][:, 70:90, 70:90].mean() > 10
     assert change[drawn][:, :30].mean() < 1.5  # above the face
-    assert sum(one.drawn for one in _facts(unbroken[1]).utterances) >= 0.9 * drawn.sum()
+    assert sum(one.drawn for one in facts(unbroken[1]).utterances) >= 0.9 * drawn.sum()
 
 
 def test_a_drawn_mouth_comes_and_goes_softly(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
     change = np.abs(dubbed.pictures[:, 70:90, 70:90].astype(int) - source.pictures[:, 70:90, 70:90]).mean((1, 2, 3))
-    for one in _facts(unbroken[1]).utterances:
+    for one in facts(unbroken[1]).utterances:
         first = int(np.searchsorted(source.times, one.source_start_s))
         assert change[first] < change[first + 2] < change[first + 6]
         assert change[first] < 0.4 * change[first + 6]
 
 
 def test_sound_changes_only_where_somebody_speaks(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
-    utterances = _facts(unbroken[1]).utterances
+    utterances = facts(unbroken[1]).utterances
     times = np.arange(len(source.sound)) / RATE
     inside = np.zeros(len(times), bool)
     for one in utterances:
@@ -122,20 +124,20 @@ def test_the_user_says_who_speaks(
     wishes = {"utterances": {"3": "Ann"}, "speakers": {"Ann": {"voice": str(voice)}, "speaker 2": {"face": "none"}}}
     (tmp_path / "who.json").write_text(json.dumps(wishes))
     out = tmp_path / "told.mp4"
-    facts = _facts(dub(recording, out, models, _change(settings, speaker_map=tmp_path / "who.json")))
-    one, two, three = facts.utterances
+    told = facts(dub(recording, out, models, changed(settings, speaker_map=tmp_path / "who.json")))
+    one, two, three = told.utterances
     assert [one.speaker, two.speaker, three.speaker] == ["speaker 1", "speaker 2", "Ann"]
     assert (two.drawn, two.unseen) == (0, "no face was wanted")
     assert min(one.drawn, three.drawn) > 50
-    assert facts.work["speech"]["made"] == 2  # the first is said as before
+    assert told.work["speech"]["made"] == 2  # the first is said as before
 
 
 def test_a_face_that_is_not_there_is_said_to_be_missing(
     recording: Path, models: Models, settings: DubOptions, unbroken: Run, tmp_path: Path
 ) -> None:
-    report = dub(recording, tmp_path / "x.mp4", models, replace(_change(settings, is_preview=True), face="2"))
+    report = dub(recording, tmp_path / "x.mp4", models, replace(changed(settings, is_preview=True), face="2"))
     assert "there is no face number 2 in utterance 1: the speech is dubbed" in " ".join(report.warnings)
-    assert _facts(report).utterances[0].drawn == 0
+    assert facts(report).utterances[0].drawn == 0
 
 
 def test_the_report_says_what_became_of_each_utterance(unbroken: Run) -> None:
@@ -168,7 +170,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
 ) -> None:
     arguments = [
         "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "1", "--max-target-units", "30", "--quiet",
-        "--av2unit-path", str(paths.av2unit), "--utut-path", str(paths.utut), "--unit2av-path", str(paths.unit2av),
+        *model_flags(paths),
         "--in-vid-path", str(recording), "--out-vid-path", str(tmp_path / "x.mp4"), "--work-dir", str(tmp_path / "work"),
     ]  # fmt: skip
     for stage in ("faces", "pictures"):
@@ -178,20 +180,16 @@ def test_a_killed_run_goes_on_and_gives_the_same(
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (tmp_path / "x.mp4").exists()
-    report = dub(recording, tmp_path / "x.mp4", models, _change(settings, work_dir=tmp_path / "work"))
-    work = _facts(report).work
+    report = dub(recording, tmp_path / "x.mp4", models, changed(settings, work_dir=tmp_path / "work"))
+    work = facts(report).work
     assert work["faces"]["kept"] + work["faces"]["made"] == 3
     assert work["faces"]["kept"] >= 1
     assert work["translations"] == {"kept": 3, "made": 0}
     assert work["pictures"]["kept"] >= 1
     assert _same(decode(tmp_path / "x.mp4"), dubbed)
-    assert [one.factor for one in _facts(report).utterances] == [one.factor for one in _facts(unbroken[1]).utterances]
+    assert [one.factor for one in facts(report).utterances] == [one.factor for one in facts(unbroken[1]).utterances]
     left = [path.name for path in tmp_path.iterdir() if path.name != "work"]
     assert left == ["x.mp4"]
-
-
-def _made(report: DubReport) -> set[str]:
-    return {stage for stage, count in _facts(report).work.items() if count["made"]}
 
 
 def test_one_setting_redoes_only_what_depends_on_it(
@@ -204,13 +202,17 @@ def test_one_setting_redoes_only_what_depends_on_it(
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "x.mp4"
-    assert _made(dub(recording, out, models, settings)) == set()
+
+    def made(asked: DubOptions) -> set[str]:
+        return set(work_made(dub(recording, out, models, asked)))
+
+    assert made(settings) == set()
     assert _same(decode(out), dubbed)
-    assert _made(dub(recording, out, models, _change(settings, background="mute"))) == set()
-    assert _made(dub(recording, out, models, replace(settings, speaker=voice))) <= {"speech", "pictures"}
-    assert _made(dub(recording, out, models, replace(settings, label="made"))) == {"pictures"}
-    assert _made(dub(recording, out, models, replace(settings, max_target_units=25))) == {"translations", "speech", "pictures"}
-    assert _made(dub(recording, out, models, _change(settings, pace=Pace(0.9, 1.1)))) <= {"speech", "pictures"}
+    assert made(changed(settings, background="mute")) == set()
+    assert made(replace(settings, speaker=voice)) <= {"speech", "pictures"}
+    assert made(replace(settings, label="made")) == {"pictures"}
+    assert made(replace(settings, max_target_units=25)) == {"translations", "speech", "pictures"}
+    assert made(changed(settings, pace=Pace(0.9, 1.1))) <= {"speech", "pictures"}
 
 
 @pytest.mark.parametrize(("module", "stage"), [("translation", "speech"), ("pictures", "pictures")])
@@ -225,13 +227,13 @@ def test_what_an_older_renderer_made_is_not_believed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(f"netflips.recording.{module}.RENDERING", 10_000)
-    assert _made(dub(recording, tmp_path / "x.mp4", models, settings)) == {stage}
+    assert work_made(dub(recording, tmp_path / "x.mp4", models, settings)).keys() == {stage}
 
 
 def test_background_is_kept_or_muted_or_given(
     recording: Path, models: Models, settings: DubOptions, source: Decoded, unbroken: Run, tmp_path: Path
 ) -> None:
-    dub(recording, tmp_path / "mute.mp4", models, _change(settings, background="mute"))
+    dub(recording, tmp_path / "mute.mp4", models, changed(settings, background="mute"))
     muted = decode(tmp_path / "mute.mp4").sound
     pause = slice(round(0.1 * RATE), round(0.5 * RATE))
     assert np.abs(muted[pause]).max() < 2e-3 < np.abs(source.sound[pause]).max()
@@ -240,9 +242,9 @@ def test_background_is_kept_or_muted_or_given(
     write_recording(
         effects, steady_times(Fraction(25), 1), [np.zeros((32, 32, 3), np.uint8)] * 25, tone[:, None].astype(np.float32), 48_000
     )
-    dub(recording, tmp_path / "given.mp4", models, _change(settings, background_audio=effects))
+    dub(recording, tmp_path / "given.mp4", models, changed(settings, background_audio=effects))
     given = decode(tmp_path / "given.mp4").sound
-    first = _facts(unbroken[1]).utterances[0]
+    first = facts(unbroken[1]).utterances[0]
     inside = slice(round((first.source_start_s + 0.1) * RATE), round((first.source_end_s - 0.1) * RATE))
     assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[pause])
     assert _tone(given[inside]) > 5 * _tone(source.sound[inside])
@@ -276,13 +278,13 @@ def test_a_program_separates_music_from_voices_once(
     program.write_text(SEPARATES, encoding="utf-8")
 
     def asked(length: float) -> DubOptions:
-        return _change(settings, separate_with=(sys.executable, str(program), "{in}", "{dir}", str(length)))
+        return changed(settings, separate_with=(sys.executable, str(program), "{in}", "{dir}", str(length)))
 
     for name in ("first.mp4", "again.mp4"):
         dub(recording, tmp_path / name, models, asked(1))
     assert program.with_suffix(".runs").read_text() == "."
     given = decode(tmp_path / "again.mp4").sound
-    first = _facts(unbroken[1]).utterances[0]
+    first = facts(unbroken[1]).utterances[0]
     inside = slice(round((first.source_start_s + 0.1) * RATE), round((first.source_end_s - 0.1) * RATE))
     assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[round(0.1 * RATE) : round(0.5 * RATE)])
     for length, why in ((0.2, "wrote another sound"), (-1, "no such network")):
@@ -306,28 +308,28 @@ def _tone(sound: np.ndarray) -> float:
 def test_a_part_is_dubbed_as_in_the_whole(
     recording: Path, models: Models, settings: DubOptions, dubbed: Decoded, unbroken: Run, tmp_path: Path
 ) -> None:
-    second = _facts(unbroken[1]).utterances[1]
+    second = facts(unbroken[1]).utterances[1]
     start, stop = second.source_start_s + 0.7, second.source_end_s - 0.5  # both within the utterance
-    report = dub(recording, tmp_path / "part.mp4", models, _change(settings, start_s=start, end_s=stop))
-    facts = _facts(report)
-    assert [one.number for one in facts.utterances] == [2]
-    assert _made(report) <= {"pictures"}
-    assert facts.part[0] == second.source_start_s
-    assert facts.part[1] >= second.source_end_s
+    report = dub(recording, tmp_path / "part.mp4", models, changed(settings, start_s=start, end_s=stop))
+    told = facts(report)
+    assert [one.number for one in told.utterances] == [2]
+    assert work_made(report).keys() <= {"pictures"}
+    assert told.part[0] == second.source_start_s
+    assert told.part[1] >= second.source_end_s
     part = decode(tmp_path / "part.mp4")
-    first = int(np.searchsorted(dubbed.times, facts.part[0], side="right")) - 1
+    first = int(np.searchsorted(dubbed.times, told.part[0], side="right")) - 1
     assert part.times[0] == 0
-    assert abs(part.times[-1] - (facts.part[1] - facts.part[0])) < 0.08
+    assert abs(part.times[-1] - (told.part[1] - told.part[0])) < 0.08
     assert np.abs(part.pictures[3:40].astype(int) - dubbed.pictures[first + 3 : first + 40]).mean() < 2
-    assert abs(len(part.sound) / RATE - (facts.part[1] - facts.part[0])) < 0.04
-    begin = round(facts.part[0] * RATE)
+    assert abs(len(part.sound) / RATE - (told.part[1] - told.part[0])) < 0.04
+    begin = round(told.part[0] * RATE)
     middle = slice(RATE // 2, RATE)
     assert np.corrcoef(part.sound[middle, 0], dubbed.sound[begin:][middle, 0])[0, 1] > 0.98
 
 
 def test_a_preview_shows_the_first_utterance(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
-    report = dub(recording, tmp_path / "x.mp4", models, _change(settings, is_preview=True))
-    assert [one.number for one in _facts(report).utterances] == [1]
+    report = dub(recording, tmp_path / "x.mp4", models, changed(settings, is_preview=True))
+    assert [one.number for one in facts(report).utterances] == [1]
     assert probe(tmp_path / "x.mp4").duration_s < 5
 
 
@@ -335,10 +337,10 @@ def test_utterance_times_can_be_taken_out_and_given_back(
     recording: Path, paths: ModelPaths, models: Models, settings: DubOptions, tmp_path: Path
 ) -> None:
     times = tmp_path / "times.srt"
-    dub(recording, tmp_path / "a.mp4", models, _change(settings, segments_out=times, is_preview=True))
+    dub(recording, tmp_path / "a.mp4", models, changed(settings, segments_out=times, is_preview=True))
     assert times.read_text().count("-->") == 3
-    report = dub(recording, tmp_path / "b.mp4", models, _change(settings, segments_in=times))
-    assert "faces" not in _made(report)
+    report = dub(recording, tmp_path / "b.mp4", models, changed(settings, segments_in=times))
+    assert "faces" not in work_made(report)
     (tmp_path / "own.json").write_text("[[1.0, 2.5], [2.5, 3.4]]")
-    report = dub(recording, tmp_path / "c.mp4", models, _change(settings, segments_in=tmp_path / "own.json"))
-    assert [(one.source_start_s, one.source_end_s) for one in _facts(report).utterances] == [(1.0, 2.5), (2.5, 3.4)]
+    report = dub(recording, tmp_path / "c.mp4", models, changed(settings, segments_in=tmp_path / "own.json"))
+    assert [(one.source_start_s, one.source_end_s) for one in facts(report).utterances] == [(1.0, 2.5), (2.5, 3.4)]

@@ -13,7 +13,7 @@ from avcore.notes import sentence
 from avcore.timeline import SAMPLE_RATE
 from netflips.dub.options import DubCommand
 from netflips.models import Models
-from netflips.options import DubOptions, ModelPaths
+from netflips.options import DubOptions
 from netflips.pipeline import dub
 from netflips.script.files import read_script, script_json, write_script
 from netflips.script.types import (
@@ -31,7 +31,7 @@ from netflips.script.types import (
     WrittenText,
 )
 from tests.avcore.made_speech import babble
-from tests.netflips.test_say import write_random_speller
+from tests.netflips.recording.made import changed
 
 _PLACES = (TimeSpan(0.4, 1.2), TimeSpan(1.6, 2.4), TimeSpan(2.6, 3.0))
 
@@ -44,14 +44,12 @@ def _script(**changes: object) -> Script:
 
 def _settings(settings: DubOptions, path: Path) -> DubOptions:
     given = {"segments_in": path, "speaker_map": path, "work_dir": path.parent / "work"}  # its own: other tests count what is kept
-    return replace(settings, recording=replace(settings.recording, **given))
+    return changed(settings, **given)
 
 
 def test_a_script_by_hand_is_dubbed_and_its_report_is_one_again(
-    recording: Path, models: Models, paths: ModelPaths, settings: DubOptions, tmp_path: Path
+    recording: Path, spelling: Models, settings: DubOptions, tmp_path: Path
 ) -> None:
-    speller = write_random_speller(tmp_path / "text2unit.safetensors")
-    spelling = replace(models, paths=replace(paths, others={"speller": speller}))
     path = tmp_path / "script.json"
     write_script(path, _script(media=Media(digest="another")))
     report = dub(recording, tmp_path / "out.mp4", spelling, _settings(settings, path))
@@ -78,7 +76,7 @@ def test_a_script_by_hand_is_dubbed_and_its_report_is_one_again(
 def test_a_draft_stops_before_anything_is_drawn_and_its_work_is_taken_up(
     recording: Path, models: Models, settings: DubOptions, tmp_path: Path
 ) -> None:
-    settings = replace(settings, recording=replace(settings.recording, work_dir=tmp_path / "work"))
+    settings = changed(settings, work_dir=tmp_path / "work")
     draft = dub(recording, tmp_path / "out.mp4", models, settings, is_draft=True).script
     assert draft.made is None
     assert [path.name for path in tmp_path.iterdir()] == ["work"]
@@ -92,16 +90,14 @@ def test_a_draft_stops_before_anything_is_drawn_and_its_work_is_taken_up(
 
 
 def test_translated_written_and_spoken_utterances_go_together(
-    recording: Path, models: Models, paths: ModelPaths, settings: DubOptions, tmp_path: Path
+    recording: Path, models: Models, spelling: Models, settings: DubOptions, tmp_path: Path
 ) -> None:
     """Translated, or units of the script's own; from a text; of a part of a sound that is said again, and heard as it is."""
-    speller = write_random_speller(tmp_path / "text2unit.safetensors")
-    spelling = replace(models, paths=replace(paths, others={"speller": speller}))
     said = babble(2.0)
     write_speech(tmp_path / "said.wav", said)
     part = SpokenSound("said.wav", from_s=0.5, to_s=1.1)
     path = tmp_path / "script.json"
-    settings = replace(settings, recording=replace(settings.recording, work_dir=tmp_path / "work"))
+    settings = changed(settings, work_dir=tmp_path / "work")
     for target in (part, replace(part, keep_sound=True)):
         given = UnitsGiven(UnitList((3, 1, 2, 9, 4), None, models.vocoder.vocabulary))
         targets = (given if target.keep_sound else None, WrittenText("두 번째 문장입니다."), target)

@@ -23,9 +23,8 @@ from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
 from netflips.recording.given_speech import match_pauses, numbered_files, sounding
-from netflips.report import DubReport
 from tests.avcore.made_speech import babble
-from tests.netflips.recording.made import RATE, decode
+from tests.netflips.recording.made import RATE, decode, facts, work_made
 
 SAY = """
 import json, math, os, struct, sys, wave
@@ -88,14 +87,6 @@ def _asked(tmp_path: Path, texts: list[str] | None = None, pace: Any = None, **s
     return DubOptions(modalities="audio", face="largest", recording=settings)
 
 
-def _told(report: DubReport) -> Any:
-    return report.recording.utterances
-
-
-def _made(report: DubReport) -> dict[str, int]:
-    return {stage: count["made"] for stage, count in report.recording.work.items() if count["made"]}
-
-
 def test_a_program_says_the_texts_and_one_that_fails_is_left_alone(
     recording: Path, speakers: Models, program: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -103,7 +94,7 @@ def test_a_program_says_the_texts_and_one_that_fails_is_left_alone(
     asked = _asked(tmp_path, [TEXTS[0], "stumm", TEXTS[2]], command=once)
     out, again = tmp_path / "out.mp4", tmp_path / "again.mp4"
     report = dub(recording, out, speakers, asked)
-    one, other, third = _told(report)
+    one, other, third = facts(report).utterances
     assert [(row.left_alone == "", row.said_by, row.target_text) for row in (one, third)] == [
         (True, "say.py", TEXTS[0]),
         (True, "say.py", TEXTS[2]),
@@ -114,28 +105,29 @@ def test_a_program_says_the_texts_and_one_that_fails_is_left_alone(
     assert one.drawn
     assert one.natural_s == pytest.approx(0.3 + 0.05 * len(TEXTS[0]), abs=0.05)  # the silence around it is not said
     report = dub(recording, again, speakers, asked)
-    assert _made(report) == {}
+    assert work_made(report) == {}
     assert again.read_bytes() == out.read_bytes()
     assert (tmp_path / "log").read_text().count("start") == 4  # the one that failed is asked again
     changed = _asked(tmp_path, [TEXTS[0], TEXTS[1], TEXTS[2]], command=once)
-    assert {stage: count for stage, count in _made(dub(recording, out, speakers, changed)).items() if "given" in stage} == {
+    assert {stage: count for stage, count in work_made(dub(recording, out, speakers, changed)).items() if "given" in stage} == {
         "given": 1,
         "given_units": 1,
     }
     (tmp_path / "say.py").write_text(SAY + "\n")  # another program: nothing of the old one is believed
-    assert _made(dub(recording, out, speakers, changed))["given"] == 3
+    assert work_made(dub(recording, out, speakers, changed))["given"] == 3
 
 
 def test_a_program_that_is_started_once_gets_lines_and_is_ended(
     recording: Path, speakers: Models, program: tuple[str, str], tmp_path: Path
 ) -> None:
     report = dub(recording, tmp_path / "out.mp4", speakers, _asked(tmp_path, [TEXTS[0], "stumm", TEXTS[2]], command=program))
-    assert [row.left_alone == "" for row in _told(report)] == [True, False, True]
-    assert "no such voice" in _told(report)[1].left_alone
+    one, other, third = facts(report).utterances
+    assert [row.left_alone == "" for row in (one, other, third)] == [True, False, True]
+    assert "no such voice" in other.left_alone
     started, *lines = (tmp_path / "log").read_text().splitlines()
     assert (started, len(lines)) == ("start", 3)
     first = json.loads(lines[0])
-    assert {"text": TEXTS[0], "language": "ko", "speaker": _told(report)[0].speaker, "seconds": 2.6}.items() <= first.items()
+    assert {"text": TEXTS[0], "language": "ko", "speaker": one.speaker, "seconds": 2.6}.items() <= first.items()
     assert first["reference_text"] == "hello"
     assert Path(first["reference"]).name == "reference.wav"
     assert not Path(first["out"]).exists()
@@ -155,7 +147,7 @@ def test_what_a_program_writes_is_checked(
     recording: Path, speakers: Models, program: tuple[str, str], tmp_path: Path, text: str, why: str
 ) -> None:
     asked = _asked(tmp_path, [text, TEXTS[1]], command=(*program, "{text_file}", "{out}"))
-    one, other, third = _told(dub(recording, tmp_path / "out.mp4", speakers, asked))
+    one, other, third = facts(dub(recording, tmp_path / "out.mp4", speakers, asked)).utterances
     assert re.search(why, one.left_alone), one.left_alone
     assert other.left_alone == ""
     assert third.left_alone == "there is no text for it, and no unit translator"
@@ -170,7 +162,7 @@ def test_files_by_number_are_said_in_the_voice_or_kept_as_they_sound(
     for number, samples in takes.items():
         write_speech(folder / f"line_{number:03}.wav", np.pad(samples, 8000))
     report = dub(recording, tmp_path / "said.mp4", speakers, _asked(tmp_path, path=folder))
-    one, other, third = _told(report)
+    one, other, third = facts(report).utterances
     assert (one.said_by, third.said_by) == ("line_001.wav", "line_003.wav")
     assert other.left_alone == "there is no speech for it in actor"
     assert one.natural_s == pytest.approx(1.5, abs=0.12)
@@ -178,7 +170,7 @@ def test_files_by_number_are_said_in_the_voice_or_kept_as_they_sound(
     assert one.factor > 1.05  # it fills the place
 
     report = dub(recording, tmp_path / "kept.mp4", speakers, _asked(tmp_path, path=folder, keeps_sound=True))
-    one, _, third = _told(report)
+    one, _, third = facts(report).utterances
     assert one.factor == 1
     assert not third.is_hurried
     assert third.cut_s == pytest.approx(5.08 - (2.4 + 1.3), abs=0.15)
@@ -190,17 +182,16 @@ def test_files_by_number_are_said_in_the_voice_or_kept_as_they_sound(
     assert np.corrcoef(found, wanted)[0, 1] > 0.95
 
     again = dub(recording, tmp_path / "again.mp4", speakers, _asked(tmp_path, path=folder, keeps_sound=True))
-    assert _made(again) == {}
+    assert work_made(again) == {}
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "kept.mp4").read_bytes()
 
 
 def test_a_track_along_the_recording_is_cut_at_its_pauses(recording: Path, speakers: Models, tmp_path: Path) -> None:
     spoken = babble(2.0, 1), babble(1.2, 2), babble(0.9, 5)
-    spoken = babble(2.0, 1), babble(1.2, 2), babble(0.9, 5)
     track = np.concatenate([np.zeros(24000), spoken[0], np.zeros(22400), spoken[1], np.zeros(6000), spoken[2], np.zeros(60000)])
     write_speech(tmp_path / "track.wav", 0.5 * track)
     report = dub(recording, tmp_path / "out.mp4", speakers, _asked(tmp_path, path=tmp_path / "track.wav"))
-    one, other, third = _told(report)
+    one, other, third = facts(report).utterances
     assert one.said_by.startswith("track.wav, 1.")
     assert one.natural_s == pytest.approx(2.0, abs=0.3)
     assert other.natural_s == pytest.approx(2.5, abs=0.3)

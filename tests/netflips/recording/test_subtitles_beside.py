@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 from avcore.errors import LanguageError, UsageError, VocabularyError
-from avcore.units import Units
-from avdata.spoken_texts import SpokenText
 from netflips.dub.command import main
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions
@@ -21,20 +19,11 @@ from netflips.pipeline import dub
 from netflips.report import DubReport
 from netflips.subtitles.beside import Subtitling
 from netflips.subtitles.reader import reader_of
-from tests.netflips.conftest import write_clip
-from tests.netflips.recording.made import CUT_S, decode
+from tests.netflips.conftest import model_flags, write_clip
+from tests.netflips.recording.made import CUT_S, changed, decode, facts, work_made
 from tests.netflips.subtitles.test_drawing import latin_font
 from tests.netflips.test_say import write_random_speller
-from tests.unit2text.tiny import write_reader
-from unit2text.training.corpus import ReaderCorpus
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reader with random weights of both languages: what it finds means nothing."""
-    texts = {"en": "the end of it", "ko": "그 끝이요"}
-    said = tuple(SpokenText(name, text, name, Units.from_frames([1])) for name, text in texts.items())
-    return write_reader(tmp_path_factory.mktemp("reader") / "reader.safetensors", ReaderCorpus(said, said, "", 1000))
+from tests.unit2text.tiny import write_random_reader
 
 
 def with_reader(models: Models, reader: Path) -> Models:
@@ -50,20 +39,6 @@ def times(path: Path) -> list[float]:
 def seconds(stamp: str) -> float:
     hours, minutes, rest = stamp.replace(",", ".").split(":")
     return 3600 * int(hours) + 60 * int(minutes) + float(rest)
-
-
-def test_a_recording_has_both_sides_where_they_are_spoken(
-    recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "talk_ko.mp4"
-    report = dub(recording, out, with_reader(models, reader), replace(options, subtitles=Subtitling()))
-    assert report.recording is not None
-    for language in ("en", "ko"):
-        found = times(tmp_path / f"talk_ko.{language}.srt")
-        assert found == sorted(found)
-        assert found[-1] <= report.output_s + 0.1
-        first = report.recording.utterances[0]
-        assert first.output_start_s - 1.0 <= found[0]
 
 
 def blocks(path: Path) -> list[tuple[float, float, list[str]]]:
@@ -92,14 +67,14 @@ def test_rules_hold_in_a_recording_with_shots(
     times_in, out = tmp_path / "times.json", tmp_path / "talk_ko.mp4"
     times_in.write_text("[[0.8, 7.1], [8.3, 10.7]]")  # the first goes on over the cut
     asked = Subtitling(is_embedded=True, burnt="source", font=latin_font())
-    settings = replace(options, subtitles=asked, recording=replace(options.recording, segments_in=times_in))
+    settings = replace(changed(options, segments_in=times_in), subtitles=asked)
     report = dub(recording, out, with_reader(models, reader), settings)
-    assert report.recording is not None
-    (cut,) = report.recording.scene_cuts
+    (cut,) = facts(report).scene_cuts
     assert abs(cut - CUT_S) < 0.1
     require_rules(tmp_path / "talk_ko.en.srt", 42, report.output_s, cut)
     require_rules(tmp_path / "talk_ko.ko.srt", 20, report.output_s, cut)
     english = blocks(tmp_path / "talk_ko.en.srt")
+    assert facts(report).utterances[0].output_start_s - 1.0 <= english[0][0]
     assert any(stop <= cut + 0.002 for _, stop, _ in english)
     with av.open(str(out)) as container:
         assert [stream.language for stream in container.streams.subtitles] == ["eng", "kor"]
@@ -124,26 +99,23 @@ def test_what_was_read_can_be_corrected_where_it_is_wrong(
         return dub(recording, tmp_path / "x.mp4", telling, told)
 
     first = made(segments_out=times_out)
-    assert first.recording is not None
     rows = json.loads(times_out.read_text(encoding="utf-8"))["utterances"]
-    for row, one in zip(rows, first.recording.utterances, strict=True):
+    for row, one in zip(rows, facts(first).utterances, strict=True):
         assert one.heard_text
         assert one.heard_confidence is not None  # of random weights: about 0
         assert (row["source_text"], row["target_text"], row["translated_text"]) == (one.heard_text, one.said_text, one.said_text)
 
     same = made(segments_in=times_out)  # as it was written: nothing is spoken from text, nothing made anew
-    assert same.recording is not None
-    assert same.recording.utterances == first.recording.utterances
-    assert not any(count["made"] for count in same.recording.work.values())
+    assert facts(same).utterances == facts(first).utterances
+    assert work_made(same) == {}
 
     rows[1]["target_text"] = "두 번째 문장입니다."
     times_out.write_text(json.dumps({"utterances": rows}, ensure_ascii=False), encoding="utf-8")
     again = tmp_path / "again.json"
     other = made(segments_in=times_out, segments_out=again)
-    assert other.recording is not None
-    one = other.recording.utterances[1]
+    one = facts(other).utterances[1]
     assert (one.said_text, one.said_confidence, one.target_text) == ("두 번째 문장입니다.", None, "두 번째 문장입니다.")
-    assert other.recording.utterances[::2] == first.recording.utterances[::2]
+    assert facts(other).utterances[::2] == facts(first).utterances[::2]
     shown = [line for start, _, lines in blocks(tmp_path / "x.ko.srt") for line in lines if start >= one.output_start_s - 0.5]
     assert "두 번째 문장입니다." in shown
     row = json.loads(again.read_text(encoding="utf-8"))["utterances"][1]
@@ -196,17 +168,15 @@ def test_what_cannot_be_is_found_out_before_anything_is_dubbed(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    models = ["--av2unit-path", paths.av2unit, "--utut-path", paths.utut, "--unit2av-path", paths.unit2av]
     names = {"reader": reader, "lips": parity_dir / "unit2text" / "finetuned.pt", "utut": paths.utut, "clip": clip}
     given = [str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--quiet"]
-    assert main([*given, *map(str, models), *(flag.format(**names) for flag in flags)]) == 2
+    assert main([*given, *model_flags(paths), *(flag.format(**names) for flag in flags)]) == 2
     assert complaint in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 def test_a_reader_of_other_units_or_languages_is_refused_before_any_work(models: Models, tmp_path: Path) -> None:
-    said = (SpokenText("en", "the end of it", "en", Units.from_frames([1])),)
-    english = write_reader(tmp_path / "english.safetensors", ReaderCorpus(said, said, "sha256:another", 1000))
+    english = write_random_reader(tmp_path / "english.safetensors", "sha256:another", ("en",))
     extractor: Any = SimpleNamespace(vocabulary="sha256:one")
     with pytest.raises(VocabularyError, match="text reader"):
         reader_of(replace(with_reader(models, english), extractor=extractor), DubOptions())

@@ -16,28 +16,11 @@ from netflips.dub.options import DubCommand
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
 from netflips.pipeline import dub
-from netflips.report import DubReport
 from netflips.subtitles.beside import Subtitling
-from tests.netflips.recording.made import RATE, decode
+from tests.netflips.recording.made import RATE, changed, decode, facts, work_made
 from tests.netflips.test_say import write_random_speller
 
 TEXT = "두 번째 문장입니다."
-
-
-@pytest.fixture(scope="module")
-def spelling(models: Models, paths: ModelPaths, tmp_path_factory: pytest.TempPathFactory) -> Models:
-    """The models with a speller beside them."""
-    path = write_random_speller(tmp_path_factory.mktemp("speller") / "text2unit.safetensors")
-    return replace(models, paths=replace(paths, others={"speller": path}))
-
-
-def _facts(report: DubReport) -> Any:
-    assert report.recording is not None
-    return report.recording
-
-
-def _with(settings: DubOptions, **changes: Any) -> DubOptions:
-    return replace(settings, recording=replace(settings.recording, **changes))
 
 
 def _written(path: Path, content: Any) -> Path:
@@ -59,10 +42,6 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> dict[Path, list[np.ndarray]]:
     return written
 
 
-def _made(report: DubReport) -> dict[str, int]:
-    return {stage: count["made"] for stage, count in _facts(report).work.items() if count["made"]}
-
-
 def test_only_the_utterance_with_a_text_changes(
     recording: Path,
     spelling: Models,
@@ -72,17 +51,17 @@ def test_only_the_utterance_with_a_text_changes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     times, before, after = tmp_path / "times.json", tmp_path / "before.mp4", tmp_path / "after.mp4"
-    first = dub(recording, before, spelling, _with(settings, segments_out=times))
+    first = dub(recording, before, spelling, changed(settings, segments_out=times))
     rows = json.loads(times.read_text())["utterances"]
     rows[1]["target_text"] = TEXT
-    report = dub(recording, after, spelling, _with(settings, segments_in=_written(times, {"utterances": rows})))
-    assert _made(report) == {"texts": 1, "speech": 1, "pictures": 2}  # a piece is its video and its times
-    utterances = _facts(report).utterances
+    report = dub(recording, after, spelling, changed(settings, segments_in=_written(times, {"utterances": rows})))
+    assert work_made(report) == {"texts": 1, "speech": 1, "pictures": 2}  # a piece is its video and its times
+    utterances = facts(report).utterances
     assert [one.target_text for one in utterances] == ["", TEXT, ""]
     assert [one.translation_score is None for one in utterances] == [False, True, False]
-    assert utterances[1].speaker == _facts(first).utterances[1].speaker
+    assert utterances[1].speaker == facts(first).utterances[1].speaker
     assert utterances[1].drawn > 30
-    assert utterances[::2] == _facts(first).utterances[::2]
+    assert utterances[::2] == facts(first).utterances[::2]
 
     told, second, third = (decode(after), *utterances[1:])
     plain = decode(before)
@@ -101,7 +80,7 @@ def test_only_the_utterance_with_a_text_changes(
     assert np.abs(told.sound[end + edge :] - plain.sound[end + edge :]).max() < 0.002
 
     monkeypatch.setattr("netflips.recording.texts.READING", 10_000)  # read by other rules, the same text may be other words
-    assert _made(dub(recording, after, spelling, _with(settings, segments_in=times))) == {"texts": 1}
+    assert work_made(dub(recording, after, spelling, changed(settings, segments_in=times))) == {"texts": 1}
 
 
 def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_heard(
@@ -116,10 +95,10 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
         rows = "\n\n".join(f"{number}\n{time}\n{text}" for number, (time, text) in enumerate(zip(times, texts, strict=True), 1))
         (tmp_path / name).write_bytes(rows.encode(encoding, "ignore"))
     asked = replace(settings, subtitles=Subtitling(("target",)))
-    report = dub(recording, tmp_path / "a.mp4", spelling, _with(asked, segments_in=tmp_path / "ko.srt"))
+    report = dub(recording, tmp_path / "a.mp4", spelling, changed(asked, segments_in=tmp_path / "ko.srt"))
     said = ["첫 번째입니다.", "두 번째입니다.", "세 번째"]
-    assert [one.target_text for one in _facts(report).utterances] == said
-    assert all(one.translation_score is None for one in _facts(report).utterances)
+    assert [one.target_text for one in facts(report).utterances] == said
+    assert all(one.translation_score is None for one in facts(report).utterances)
     lines = (tmp_path / "a.ko.srt").read_text(encoding="utf-8").split("\n")
     shown = [line for line in lines if line and "-->" not in line and not line.isdigit()]  # the second goes on over a cut
     assert " ".join(shown) == " ".join(said)
@@ -128,20 +107,20 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
     assert "left out of what is said: -, [음악]" in notice
     assert notice.endswith("read as CP949")
 
-    english = dub(recording, tmp_path / "b.mp4", spelling, _with(settings, segments_in=tmp_path / "en.srt"))
-    assert [one.heard_text for one in _facts(english).utterances] == ["The first.", "The second one.", "And the third."]
-    assert [one.target_text for one in _facts(english).utterances] == ["", "", ""]
+    english = dub(recording, tmp_path / "b.mp4", spelling, changed(settings, segments_in=tmp_path / "en.srt"))
+    assert [one.heard_text for one in facts(english).utterances] == ["The first.", "The second one.", "And the third."]
+    assert [one.target_text for one in facts(english).utterances] == ["", "", ""]
 
 
 def test_a_text_that_cannot_be_said_is_refused_before_any_work(
     recording: Path, models: Models, spelling: Models, paths: ModelPaths, settings: DubOptions, tmp_path: Path
 ) -> None:
     row = {"start_s": 1.0, "end_s": 2.5, "target_text": TEXT}
-    told = _with(settings, segments_in=_written(tmp_path / "a.json", [row]), work_dir=tmp_path / "work")
+    told = changed(settings, segments_in=_written(tmp_path / "a.json", [row]), work_dir=tmp_path / "work")
     other = write_random_speller(tmp_path / "other.safetensors", vocabulary="sha256:another")
     vocoder: Any = SimpleNamespace(vocabulary="sha256:one")
     foreign = replace(models, vocoder=vocoder, paths=replace(paths, others={"speller.ko": other}))
-    strange = _with(told, segments_in=_written(tmp_path / "b.json", [row | {"target_text": "좋아요 ש"}]))
+    strange = changed(told, segments_in=_written(tmp_path / "b.json", [row | {"target_text": "좋아요 ש"}]))
     with pytest.raises(UsageError, match="there is no speller"):
         dub(recording, tmp_path / "x.mp4", models, told)
     with pytest.raises(InputError, match=r"b\.json: target_text of entry 1"):
