@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
@@ -117,10 +116,9 @@ def test_the_voice_is_the_one_given_else_the_videos_own(
 def test_bad_input_is_one_line_and_writes_nothing(
     silent: Path, models: list[str], tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, still = tmp_path / "out.wav", tmp_path / "still.png"
+    out = tmp_path / "out.wav"
     sound, bare = tmp_path / "sound.wav", write_clip(tmp_path / "bare.mp4", None, 30)
     write_speech(sound, np.full(8000, 0.1, np.float32))
-    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(still)
     rests = tmp_path / "rests.mp4"
     with VideoWriter(rests, SIDE, SIDE, RATE, preset="ultrafast") as writer:
         for _ in range(RATE):
@@ -130,7 +128,6 @@ def test_bad_input_is_one_line_and_writes_nothing(
         "no face was found": (bare, ["--lang", "ko"]),
         "the lips do not move": (rests, ["--lang", "ko"]),
         "it has sound only": (sound, ["--lang", "ko"]),
-        "this is a still picture": (still, ["--lang", "ko"]),
         "the voice is too short": (silent, ["--lang", "ko", "--speaker-path", str(sound)]),
         "this kind of video cannot be written": (silent, ["--out-vid-path", str(tmp_path / "x.avi")]),
         "must end in .npz": (silent, ["--save-mel", str(tmp_path / "x.npy")]),

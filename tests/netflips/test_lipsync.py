@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
 from avcore.speech.regions import listen
@@ -21,7 +20,7 @@ from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
 from tests.avcore.made_speech import talk as said
 from tests.netflips.conftest import write_clip
-from unit2av.lipsync.mesh.table import MouthTable
+from tests.unit2av.mouth_samples import open_mouth
 
 RATE, PICTURES, SIDE = 20, 24, 160
 LABEL = slice(0, 12), slice(0, 60)
@@ -48,9 +47,7 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table that opens the mouth whatever is said."""
-    path = tmp_path_factory.mktemp("table") / "mouth.npz"
-    MouthTable(np.zeros((5, 1000, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None]).save(path)
+    open_mouth().save(path := tmp_path_factory.mktemp("table") / "mouth.npz")
     return path
 
 
@@ -174,15 +171,11 @@ def test_bad_input_is_one_line_and_writes_nothing(
     talk: Path, voice: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, bare = tmp_path / "out.mp4", write_clip(tmp_path / "bare.mp4", None, 30)
-    (tmp_path / "text.wav").write_text("no sound")
     write_speech(tmp_path / "short.wav", np.full(160, 0.1, np.float32))
-    Image.fromarray(np.full((64, 64, 3), 120, np.uint8)).save(tmp_path / "still.png")
     wrong = {
         "needs its checkpoint": (talk, voice, ["--mouth", "wav2lip"]),
         "needs a table": (talk, voice, ["--mouth", "mesh"]),
-        "still.png: this is a single picture; expected a video; found PNG": (tmp_path / "still.png", voice, []),
         "no face was found": (bare, voice, []),
-        "text.wav": (talk, tmp_path / "text.wav", []),
         "short.wav: the speech is too short; expected 0.02 s or more": (talk, tmp_path / "short.wav", []),
         "this is no lip sync generator": (talk, voice, ["--wav2lip-path", str(parity_dir / "mavhubert.pt")]),
         "would overwrite": (talk, voice, ["--out-vid-path", str(talk)]),

@@ -36,16 +36,6 @@ def test_work_is_made_once_and_found_again(tmp_path: Path) -> None:
     assert (len(calls), again.made["units"], again.kept["units"]) == (1, 0, 1)
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not a zip", None])
-def test_damaged_work_is_made_anew(tmp_path: Path, damage: bytes | None) -> None:
-    folder = WorkFolder(tmp_path)
-    folder.keep_arrays("units", "key", {"a": np.arange(100)})
-    path = tmp_path / "units" / "key.npz"
-    path.write_bytes(path.read_bytes()[:300] if damage is None else damage)
-    assert folder.find_arrays("units", "key") is None
-    assert folder.arrays("units", "key", lambda: {"a": np.ones(1)})["a"].tolist() == [1]
-
-
 def test_names_differ_by_everything_and_by_nothing_else(tmp_path: Path) -> None:
     parts = [(1,), (2,), ("1",), (None,), (np.arange(3),), (np.arange(3.0),), (np.arange(4),), ({"a": 1},), ([1], [2]), ([1, 2],)]
     assert len({key_of(*one) for one in parts}) == len(parts)
