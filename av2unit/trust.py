@@ -30,23 +30,23 @@ _STILL = 0.5
 _QUIET, _CLEAN_DB = 0.05, 25.0
 """Of clean speech, a twentieth is so many dB quieter than the loudest of it: closures, if there are no pauses."""
 
-BELONG = NoteKind("belong", "lips and sound belong together", "입 모양과 소리가 서로 맞아요.")
+BELONG = NoteKind("belong", "lips and sound belong together", "입 모양과 소리가 서로 맞습니다.")
 STILL_LIPS = NoteKind(
-    "still_lips", "the lips in the picture do not move as the sound does", "화면 속 입이 소리에 맞춰 움직이지 않아요."
+    "still_lips", "the lips in the picture do not move as the sound does", "화면 속 입이 소리에 맞춰 움직이지 않습니다."
 )
 OTHER_LIPS = NoteKind(
-    "other_lips", "the lips in the picture do not belong to the sound", "화면 속 입 모양이 이 소리와 맞지 않아요."
+    "other_lips", "the lips in the picture do not belong to the sound", "화면 속 입 모양이 이 소리와 맞지 않습니다."
 )
 UNKNOWN_FACE = NoteKind(
     "unknown_face",
     "the lips in the picture could not be judged: the encoder does not know such faces",
-    "모델이 모르는 얼굴이라 입 모양을 판단하지 못했어요.",
+    "모델이 모르는 얼굴이라 입 모양을 판단하지 못했습니다.",
 )
-NO_SPEECH = NoteKind("no_speech", "hardly any speech is heard", "말소리가 거의 들리지 않아요.")
+NO_SPEECH = NoteKind("no_speech", "hardly any speech is heard", "말소리가 거의 들리지 않습니다.")
 UNSURE_SOUND = NoteKind(
     "unsure_sound",
     "the sound is less sure than the lips, and they do not agree",
-    "소리가 입 모양보다 불확실하고 서로 맞지 않아요.",
+    "소리가 입 모양보다 불확실하고 서로 맞지 않습니다.",
 )
 REASONS = {kind.english: kind.code for kind in (BELONG, STILL_LIPS, OTHER_LIPS, UNKNOWN_FACE, NO_SPEECH, UNSURE_SOUND)}
 """Codes by the sentences that kept work and reports of earlier versions hold."""
@@ -69,7 +69,7 @@ SOUND_ALONE = NoteKind(
     lambda one: (
         f"{one['u']}units are taken from the sound alone: {KINDS[one['reason']].english if one['u'] else reason_words(one)}"
     ),
-    "{u}소리만 듣고 분석했어요. {reason:@}",
+    "{u}소리만 듣고 분석했습니다. {reason:@}",
     alike=("reason",),
     rank=2,
 )

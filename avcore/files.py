@@ -28,7 +28,7 @@ _MOST_SHOWN = 200
 """Letters of a path that no file can have."""
 
 _OTHER_FILE = NoteKind(
-    "other_file", "another file was there; it is kept as {name}", "다른 파일이 있어서 그것을 {name}(으)로 남겨 두었어요."
+    "other_file", "another file was there; it is kept as {name}", "다른 파일이 있어서 그것을 {name}(으)로 남겨 두었습니다."
 )
 
 

@@ -36,7 +36,7 @@ _UNLEARNT = NoteKind(
         f"this is hardly one of {values['what']}, and this speller knows nothing else ({_figures(values)}): "
         "listen whether it is right"
     ),
-    lambda values: f"모델이 배우지 않은 문장 같아요({_figures(values)}). 제대로 들리는지 확인해 주세요.",
+    lambda values: f"모델이 배우지 않은 문장 같습니다({_figures(values)}). 제대로 들리는지 확인해 주세요.",
 )
 
 

@@ -36,10 +36,10 @@ __getattr__ = names_from(__name__, _HOMES)
 TRUNCATED = NoteKind(
     "truncated",
     "{u}translation stopped at {units:#unit}",
-    "{u}번역이 길이 제한(유닛 {units}개)에 걸려 중간에 멈췄어요.",
+    "{u}번역이 길이 제한(유닛 {units}개)에 걸려 중간에 멈췄습니다.",
     "; --max-target-units 0 lifts the limit",
 )
-_EMPTY = NoteKind("empty", "the translation is empty", "번역 결과가 비어 있어요.")
+_EMPTY = NoteKind("empty", "the translation is empty", "번역 결과가 비어 있습니다.")
 
 
 @dataclass(frozen=True)

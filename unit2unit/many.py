@@ -36,7 +36,7 @@ _LONGEST_NAME = 200
 _CUT = NoteKind(
     "cut_many",
     "{count:#translation} stopped at the search's limit",
-    "번역 {count}개가 길이 제한에서 끊겼어요.",
+    "번역 {count}개가 길이 제한에서 끊겼습니다.",
     "; --max-target-units raises it",
 )
 

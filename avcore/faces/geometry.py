@@ -46,7 +46,7 @@ _LEAST_OVERLAP = 0.5
 MOUTH_CUT = NoteKind(
     "mouth_cut",
     "the mouth is cut off by the edge of the picture in {count} of {total:#picture}: it stays as it is there",
-    "입이 화면 밖으로 잘린 장면이 {total}장 가운데 {count}장 있어요. 그 부분의 입 모양은 그대로 둡니다.",
+    "입이 화면 밖으로 잘린 장면이 {total}장 가운데 {count}장 있습니다. 그 부분의 입 모양은 그대로 둡니다.",
 )
 
 

@@ -44,7 +44,9 @@ _SEEK_BACK_S = (0, 1, 5, 30)
 _PLACES, _PLACE_FRAMES = 4, 10
 _FRAMES_AROUND = Fraction(2)
 
-_DAMAGED = NoteKind("bad_video_packets", "{count} damaged video packets were skipped", "손상된 영상 조각 {count}개를 건너뛰었어요.")
+_DAMAGED = NoteKind(
+    "bad_video_packets", "{count} damaged video packets were skipped", "손상된 영상 조각 {count}개를 건너뛰었습니다."
+)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ _MOSTLY = 10
 _FIELDS = NoteKind(
     "interlaced",
     "its pictures are interlaced; they are deinterlaced, one picture for each frame",
-    "화면이 비월 주사 방식이라 한 장씩의 화면으로 바꾸어 썼어요.",
+    "비월 주사 영상이라 순차 주사로 바꾸어 썼습니다.",
 )
 
 

@@ -32,13 +32,15 @@ _AS_STORED = ("pcm_", "wavpack")
 """Codecs of FFmpeg whose samples are those that were stored: what is far too loud in them was so when it was written."""
 
 _OWN_CLOCK = NoteKind(
-    "own_sound_clock", "{error}; its sound is read from its own beginning", "화면을 읽지 못해 소리를 처음부터 따로 읽었어요."
+    "own_sound_clock", "{error}; its sound is read from its own beginning", "화면을 읽지 못해 소리를 처음부터 따로 읽었습니다."
 )
-_DAMAGED = NoteKind("bad_sound_packets", "{count} damaged sound packets were skipped", "손상된 소리 조각 {count}개를 건너뛰었어요.")
+_DAMAGED = NoteKind(
+    "bad_sound_packets", "{count} damaged sound packets were skipped", "손상된 소리 조각 {count}개를 건너뛰었습니다."
+)
 _LONE_CHANNEL = NoteKind(
     "lone_channel",
     "its channels are out of phase and cancel in the mix, so the {channel} one is heard alone",
-    "소리의 채널들이 서로 지워져서 한 채널({channel})만 들었어요.",
+    "소리의 채널들이 서로 상쇄되어 한 채널({channel})만 들었습니다.",
 )
 
 

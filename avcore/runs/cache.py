@@ -43,10 +43,10 @@ _UNDIGESTED = NoteKind("work_undigested", "kept without a digest; it is made ane
 _NOTE_DAMAGED = NoteKind(
     "run_note_damaged",
     "this note of an earlier run is damaged; nothing is deleted by it",
-    "이전 작업 기록이 손상되어 아무것도 지우지 않았어요.",
+    "이전 작업 기록이 손상되어 아무것도 지우지 않았습니다.",
 )
 _NOTE_STRANGE = NoteKind(
-    "run_note_strange", "names files that are not ours to delete; they stay", "우리 것이 아닌 파일은 그대로 두었어요."
+    "run_note_strange", "names files that are not ours to delete; they stay", "NetfLips가 만들지 않은 파일은 그대로 두었습니다."
 )
 
 

@@ -21,13 +21,13 @@ _WAY_OUT = "--audio-track chooses another"
 _OTHER_TRACK = NoteKind(
     "other_sound_track",
     "sound track {track} is heard{left}, since nobody speaks in {usual}",
-    "트랙 {usual}에는 말소리가 없어 트랙 {track}을(를) 들었어요.",
+    "트랙 {usual}에는 말소리가 없어 트랙 {track}을(를) 들었습니다.",
     f"; {_WAY_OUT}",
 )
 _NO_TRACK = NoteKind(
     "silent_sound_tracks",
     "nobody seems to speak in any of its sound tracks; {usual} is heard, not {others}",
-    "어느 소리 트랙에도 말소리가 없는 것 같아 트랙 {usual}을(를) 들었어요.",
+    "어느 소리 트랙에도 말소리가 없는 것 같아 트랙 {usual}을(를) 들었습니다.",
     f"; {_WAY_OUT}",
 )
 

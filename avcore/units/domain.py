@@ -185,7 +185,7 @@ def _outside(values: Values) -> str:
 
 
 def _outside_korean(values: Values) -> str:
-    hardly = f"모델이 배운 말({values['what']})이 아닌 것 같아요({shown_figures(values)})."
+    hardly = f"모델이 배운 말({values['what']})이 아닌 것 같습니다({shown_figures(values)})."
     if _is_of_all(values):
         return f"{values['u']}{hardly} 결과의 뜻이 맞지 않을 가능성이 높습니다."
     return f"{values['u']}일부분은 {hardly} 그 부분은 뜻이 다를 수 있습니다."

@@ -71,10 +71,10 @@ def _put_right(values: Values) -> str:
 
 
 def _put_right_korean(values: Values) -> str:
-    said = [f"자막 {values['total']}개 가운데 {_right(values)}개를 바로잡았어요"] if values["repairs"] else []
-    said += [f"쓰지 않은 자막이 {sum(map(len, values['lacking'].values()))}개 있어요"] if values["lacking"] else []
+    said = [f"자막 {values['total']}개 가운데 {_right(values)}개를 바로잡았습니다"] if values["repairs"] else []
+    said += [f"쓰지 않은 자막이 {sum(map(len, values['lacking'].values()))}개 있습니다"] if values["lacking"] else []
     said += [f"말하지 않고 뺀 것: {values['words']}"] if values["words"] else []
-    said += [f"{values['encoding']}로 읽었어요"] if values["encoding"] else []
+    said += [f"{values['encoding']}로 읽었습니다"] if values["encoding"] else []
     return f"{values['name']}: {'. '.join(said)}."
 
 

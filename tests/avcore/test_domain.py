@@ -84,7 +84,7 @@ def test_the_notice_names_the_scores_that_are_strange_and_what_to_do() -> None:
     assert all(flag in notice for flag in ("--av2unit-path", "--utut-path", "--unit2av-path"))
     assert "--" not in sentence(note, hint=False)
     assert "the second score 14 %, usual is 47 % or more" in sentence(note, in_shares=True)
-    assert sentence(note, KOREAN).startswith("모델이 배운 말(a phrase)이 아닌 것 같아요(the second score 14 %, 보통 47 % 이상).")
+    assert sentence(note, KOREAN).startswith("모델이 배운 말(a phrase)이 아닌 것 같습니다(the second score 14 %, 보통 47 % 이상).")
 
 
 def test_an_odd_word_is_told_with_its_time() -> None:
