@@ -15,9 +15,9 @@ from avcore.files import write_text
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.clip import between_pauses, write_talking_head
 from recipes.demo.heads.head import Head
-from recipes.demo.voices.cast import cast, held_out_pairs
+from recipes.demo.voices.cast import cast, held_out_english
 from recipes.demo.voices.natural import NaturalVoice, natural_speech
-from recipes.demo.voices.phrasebook import SentencePair
+from recipes.demo.voices.phrasebook import SentencePair, phrasebook
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -64,8 +64,8 @@ def _work(options: argparse.Namespace) -> None:
 
 
 def _held_out_pair(text: str) -> SentencePair:
-    for pair in held_out_pairs():
-        if pair.english == text:
+    for pair in phrasebook().all_pairs():
+        if pair.english == text and text in held_out_english():
             return pair
     raise UsageError("this sentence is trained on, or in no phrasebook", found=text, expected="a line of held_out.txt")
 

@@ -21,8 +21,9 @@ from avdata.spoken_texts import SpokenText
 from netflips import demo_run
 from netflips.bundles.pack import pack_bundle
 from recipes.demo.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
-from recipes.demo.voices.cast import cast, held_out_pairs
+from recipes.demo.voices.cast import cast, held_out_english
 from recipes.demo.voices.natural import NaturalVoice
+from recipes.demo.voices.phrasebook import phrasebook
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from tests.unit2text.tiny import write_reader
 from unit2text.stage import TEXT_READER
@@ -101,7 +102,8 @@ def test_without_a_bundle_the_demo_says_how_to_make_one(tmp_path: Path) -> None:
 def test_training_never_met_what_the_clip_shows() -> None:
     facts = json.loads(CLIP.with_suffix(".json").read_text(encoding="utf-8"))
     held_out = cast().settings["held_out"]
-    assert (facts["sentence"], facts["korean"]) in {(pair.english, pair.korean) for pair in held_out_pairs()}
+    assert (facts["sentence"], facts["korean"]) in {(pair.english, pair.korean) for pair in phrasebook().all_pairs()}
+    assert facts["sentence"] in held_out_english()
     assert tuple(facts["styles"].items()) in cast().unheard_styles
     assert not facts["styles"].keys() & set(cast().settings["natural"]["styles"])
     assert facts["head_seed"] >= held_out["first_head"]
