@@ -12,6 +12,7 @@ import pytest
 from avcore.media import PictureSource, probe, read_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds
 from netflips.cli import main
+from unit2text.scores import character_errors
 
 CLIP = Path(__file__).resolve().parents[3] / "demo" / "clip.mp4"
 SENTENCES = (0.16, 3.16, 6.16)
@@ -81,7 +82,7 @@ def test_sentences_without_a_picture_of_their_time(
     utterances = report["recording"]["utterances"]
     assert [one["source_start_s"] - late for one in utterances] == pytest.approx(SENTENCES, abs=0.1)
     cues = [float(row.split(" --> ")[0][6:].replace(",", ".")) for row in _times(out)]
-    assert [cue - late for cue in cues] == pytest.approx(SENTENCES, abs=0.1)
+    assert [cue - late for cue in cues] == pytest.approx(SENTENCES, abs=0.2), "units of Korean begin with a short silence"
     for one, begins in zip(utterances, SENTENCES, strict=True):
         assert likeness(source, dubbed, begins + late) < 0.3, "nothing of the English is left"
         assert one["drawn"] > 40
@@ -98,7 +99,8 @@ def test_one_sentence_with_a_second_of_picture_is_heard_to_its_end(
     write(video, pictures[:25], Fraction(0), sound[: round(2.6 * SAMPLE_RATE)])
     assert main(["dub", str(video), "--out-vid-path", str(out), "--report", str(told), "--quiet"]) == 0
     report = json.loads(told.read_text())
-    assert report["heard_text"] == "Excuse me, where is the airport?"
+    errors = character_errors("Excuse me, where is the airport?", report["heard_text"])
+    assert errors.errors <= 0.2 * errors.length, "a sentence that is not heard to its end lacks a third"
     assert report["input_s"] == pytest.approx(2.6, abs=0.08)
     assert report["timing"] == "free"
     own = PictureSource(video).own
