@@ -126,7 +126,7 @@ def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:
     for name, content in (("a.pdf", b"%PDF"), ("empty.mp4", b"")):  # these are not even sent
         sent = {"name": name, "mimeType": "application/pdf" if name == "a.pdf" else "video/mp4", "buffer": content}
         page.set_input_files("#dub .file[data-file=video] input", sent)
-        assert page.inner_text("#notice") == f'{name}: this is no file for "Video"'
+        assert page.inner_text("#notice") == f'{name}: this file does not fit "Video"'
 
 
 def test_progress_grows_and_stop_stops_by_keyboard_alone(page: Any) -> None:
