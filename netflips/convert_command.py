@@ -56,11 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    if (options.out_path is None) == (options.target is None):
-        raise UsageError("--out is missing", hint="name the output: -o x.safetensors")
     if options.target is not None:
         LOG.warning("--for cpu writes nothing: weights are laid out when they are loaded, and files ending in .cpu can be deleted")
-        return
+        if options.out_path is None:
+            return
+    if options.out_path is None:
+        raise UsageError("--out is missing", hint="name the output: -o x.safetensors")
     with loading():
         from netflips.convert import DTYPES, convert_checkpoint
 
