@@ -64,7 +64,7 @@ def _expected(clip: Path) -> Iterator[tuple[str, str]]:
     yield "expected Korean", facts["korean"]
     yield (
         "never trained on",
-        f"this sentence; this voice ({facts['voice']}); this face (seed {facts['head_seed']}, off centre)",
+        f"this sentence; this English voice ({facts['voice']}); this face (seed {facts['head_seed']}, off centre)",
     )
 
 
