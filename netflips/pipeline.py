@@ -5,21 +5,28 @@ from pathlib import Path
 
 from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import kind_of
-from avcore.errors import UsageError
+from avcore.errors import MediaError, UsageError
 from avcore.files import require_file, require_place
 from avcore.media import PictureSource, iter_speech_blocks
+from avcore.notes import Notes
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
+from avcore.runs.cache import WorkFolder
 from avcore.speech.regions import listen
 from avcore.speech.tracks import settle_track
 from netflips.dub.clock import StageClock
 from netflips.dub.files_used import inputs_of, outputs_of
+from netflips.dub.job import DubJob
 from netflips.dub.judgement import Decide, go_on, stop_where_bad
-from netflips.dub.short_clip import ShortDub
+from netflips.dub.short_clip import dub_clip
 from netflips.dub.utterances import cut_utterances
 from netflips.models import Models
 from netflips.options import DubOptions
+from netflips.render.pieces import work_folder_beside
 from netflips.report import DubReport
+from netflips.subtitles.inside import check_font
+from netflips.subtitles.reader import reader_of
+from unit2av.lipsync.backend import LipSyncChoice, settled
 
 
 def dub(
@@ -50,21 +57,62 @@ def dub(
     in_path, out_path = Path(in_video), Path(out_video)
     _check_paths(in_path, out_path, options)
     options = options.settled_for(models.extractor.agreement is not None)
-    clock, progress = StageClock(), progress or silent
-    decide = decide or (stop_where_bad if options.strict else go_on)
+    clock = StageClock()
     with clock.stage("read"):
         settle_track(in_path, options.audio_track)
         source = PictureSource(in_path)
         in_own_time = is_recording(source, options)
+    job = job_of(source, out_path, models, options, progress or silent, clock, decide)
     if in_own_time:
         from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
 
-        script = dub_recording(source, out_path, models, options, progress, clock, decide, is_draft)
+        script = dub_recording(job, is_draft)
     else:
-        script = ShortDub(source, out_path, models, options, progress, clock, decide).run(is_draft)
+        script = dub_clip(job, is_draft)
     if is_draft:
         return DubReport(script)
     return DubReport(replace(script, made=replace(script.result, peak_memory_bytes=peak_memory_bytes())))
+
+
+def job_of(
+    source: PictureSource,
+    out: Path,
+    models: Models,
+    options: DubOptions,
+    progress: Progress = silent,
+    clock: StageClock | None = None,
+    decide: Decide | None = None,
+) -> DubJob:
+    """Return what all steps of a dub have in common, once it is known that they can be done. Raises NetflipsError."""
+    if options.uses_audio and not options.decides and not source.info.has_audio:
+        hint = "use --modalities video with --speaker-path voice.wav" if options.road is None else "the cascade hears sound"
+        raise MediaError("it has no sound track", path=source.path, hint=hint)
+    check_font(options)
+    return DubJob(
+        source=source,
+        out=out,
+        digest="",
+        models=models,
+        options=options,
+        work=WorkFolder(options.recording.work_dir or work_folder_beside(out)),
+        progress=progress,
+        clock=clock or StageClock(),
+        mouth=_lip_sync(models, options),
+        notes=Notes(source.path),
+        decide=decide or (stop_where_bad if options.strict else go_on),
+        reader=reader_of(models, options),
+    )
+
+
+def _lip_sync(models: Models, options: DubOptions) -> LipSyncChoice:
+    """Return the backend that is taken, by name, its files read once: another file is refused before hours of work, not after.
+
+    Raises UsageError, InputError, CheckpointError or VocabularyError.
+    """
+    choice, renderer = replace(options.mouth, is_hard=options.hard_paste), models.paths.unit2av
+    backend = settled(choice, renderer)
+    backend.check(choice, renderer, models.vocoder.vocabulary)
+    return replace(choice, name=backend.name)
 
 
 def is_recording(source: PictureSource, options: DubOptions) -> bool:

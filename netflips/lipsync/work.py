@@ -38,10 +38,10 @@ from avcore.timeline import (
     units_to_samples,
 )
 from avcore.units import Ids, Units
+from netflips.dub.job import digest_of
 from netflips.lipsync.options import LipsyncOptions
 from netflips.lipsync.schedule import FaceBoxes, quiet_moments, scheduled
 from netflips.recognition import stored_blocks
-from netflips.recording.job import digest_of
 from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, quiet_borders, steady_pieces
 from netflips.render.writing import Finish, Frame, speech_as_it_is
 from netflips.stages import load_unit_encoder

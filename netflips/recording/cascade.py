@@ -23,13 +23,13 @@ from netflips.cascade.engines import Engines, engines_of
 from netflips.cascade.glossary import read_glossary, terms_in, with_terms
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.program import ProgramTranslator
+from netflips.dub.job import LOG, DubJob
 from netflips.dub.judgement import UtteranceJudgement
 from netflips.dub.segments import segments_json, write_segments
 from netflips.dub.speaker_map import SpeakerMap, read_speaker_map
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
 from netflips.dub.utterances import TimedUtterance
 from netflips.recording.given_speech import GivenUnits, GivenVoices, SpeechError
-from netflips.recording.job import LOG, DubJob
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.speaker_assignment import AssignedUtterance
 from netflips.recording.texts import judge_spoken, source_texts_of, texts_of

@@ -26,9 +26,9 @@ from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from avcore.units import Units
 from avcore.units.vocabulary import require_same_vocabulary
 from netflips.dub.given_speech import SPEAK_WITH, SPEECH_IN
+from netflips.dub.job import DubJob
 from netflips.dub.speaker_map import read_speaker_map
 from netflips.dub.utterances import Span, TimedUtterance
-from netflips.recording.job import DubJob
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.speaker_assignment import AssignedUtterance
 from netflips.recording.texts import targets_of, units_of_text

@@ -12,10 +12,9 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.media import SubtitleTrack, VideoJoiner, VideoWriter, iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
 from avcore.media.carried import CarriedOver
-from avcore.provenance import synthetic_comment
 from avcore.timeline import seconds_to_samples
+from netflips.dub.job import DubJob
 from netflips.options import Background
-from netflips.recording.job import DubJob
 from netflips.recording.plan import OutputClock
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.separation import background_of
@@ -64,12 +63,11 @@ def write_joined(
     """
     with job.clock.stage("write"):
         info = job.info
-        comment = synthetic_comment(job.options.target, job.models.fingerprints.values(), job.options.source)
         mixed = _mixed_sound(job, found, _lines(job, found.speech, cues, clock), clock)
         sound = SoundFeed(mixed, job.sound_rate, job.num_channels)
         carried = CarriedOver(job.source.path, clock.at, clock.at(found.part.stop))
         writer = Frame.of(info, info.frame_rate).joiner(
-            job.out, sound, pieces[0].path, comment=comment, subtitles=subtitles, carried=carried, language=job.options.target
+            job.out, sound, pieces[0].path, comment=job.comment, subtitles=subtitles, carried=carried, language=job.options.target
         )
         join_pieces(writer, pieces, sound)
         return writer

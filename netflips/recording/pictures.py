@@ -11,8 +11,8 @@ from avcore.media.stored import StoredPicture, read_stored
 from avcore.runs.cache import key_of
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, exact
+from netflips.dub.job import DubJob
 from netflips.recording.compositing import FacePath, follow
-from netflips.recording.job import DubJob
 from netflips.recording.plan import OutputClock, Placed
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.translation import Cue, Spoken, speech_of

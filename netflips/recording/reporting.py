@@ -7,12 +7,11 @@ import numpy as np
 
 from avcore.media import VideoWriter
 from avcore.timeline import exact, units_to_seconds
-from netflips import __version__
 from netflips.cascade.engines import engines_of
+from netflips.dub.job import DubJob
 from netflips.dub.judgement import whole_of
 from netflips.dub.speaker_map import SpeakerMap, read_speaker_map
 from netflips.recording.cascade import SaidInWords
-from netflips.recording.job import DubJob
 from netflips.recording.plan import OutputClock
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.speaker_assignment import AssignedUtterance
@@ -20,14 +19,11 @@ from netflips.recording.texts import targets_of
 from netflips.recording.translation import Cue, LeftAlone, Spoken, Understood
 from netflips.render.pieces import Encoded
 from netflips.script.build import (
-    bundle_used,
     finite_or_none,
+    made_of,
     media_of,
-    models_used,
     pitch_hz,
-    settings_told,
     text_of,
-    timings_of,
     tracks_told,
     units_heard,
     voice_told,
@@ -38,7 +34,6 @@ from netflips.script.types import (
     DrawnPictures,
     FaceQuality,
     KeptOriginal,
-    Made,
     Script,
     SeenFaces,
     Slot,
@@ -69,9 +64,8 @@ def script_of_recording(
     pieces: Sequence[Encoded],
     writer: VideoWriter | None,
     texts: Texts,
-    reader: dict[str, str],
 ) -> Script:
-    """Put together what was done. texts: what was heard and what is said. reader: fingerprint of what read it, by its name.
+    """Put together what was done. texts: what was heard and what is said.
 
     writer: None = a draft, of which nothing was written.
     """
@@ -80,26 +74,9 @@ def script_of_recording(
     numbered = {cue.cast.utterance.number: cue for cue in cues}
     told = {number: _utterance(job, cue, clock, counts, texts, asked.get(number)) for number, cue in numbered.items()}
     plain = (Utterance(one.number, TimeSpan(one.start_s, one.end_s)) for one in found.utterances)
-    made = (
-        None
-        if writer is None
-        else Made(
-            version=__version__,
-            output=str(job.out),
-            duration_s=float(clock.at(part.stop)),
-            width=writer.out_width,
-            height=writer.out_height,
-            has_grown=writer.grew,
-            pictures=sum(len(piece.times) for piece in pieces),
-            lips=job.mouth.name,
-            part=TimeSpan(float(part.start), float(part.stop)),
-            models=models_used(job.models, _engines(job) | reader),
-            bundle=bundle_used(job.models),
-            settings=settings_told(job.options),
-            timings=timings_of(job.clock),
-            work=WorkKept(str(job.work.folder), job.work.num_bytes(), dict(job.work.kept), dict(job.work.made)),
-        )
-    )
+    length_s, num_pictures = float(clock.at(part.stop)), sum(len(piece.times) for piece in pieces)
+    work = WorkKept(str(job.work.folder), job.work.num_bytes(), dict(job.work.kept), dict(job.work.made))
+    span = TimeSpan(float(part.start), float(part.stop))
     return Script(
         source=job.options.source,
         target=job.options.target,
@@ -113,7 +90,7 @@ def script_of_recording(
             {cue.cast.utterance.number: cue.understood.judgement for cue in cues if cue.understood is not None},
             [cue.cast.utterance for cue in cues],
         ),
-        made=made,
+        made=made_of(job, writer, length_s, num_pictures, _engines(job), part=span, work=work),
     )
 
 

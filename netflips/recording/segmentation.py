@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from avcore.errors import NoSpeechError
+from netflips.dub.job import DubJob
 from netflips.dub.segments import read_segments, write_segments
 from netflips.dub.target_texts import told_notes
 from netflips.dub.utterances import TimedUtterance, cut_utterances
 from netflips.recording.faces import Faces
-from netflips.recording.job import DubJob
 from netflips.recording.plan import DubbedPart, Watch, choose_part, room_after, watch_of
 from netflips.recording.tracking import Scenes, look, track_faces
 from netflips.recording.voice_activity import Soundtrack, SpeechFile, find_speech, voice_changes

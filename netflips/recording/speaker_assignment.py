@@ -15,11 +15,11 @@ from avcore.faces.select import choose_tracks, parse_face_choice
 from avcore.media.lips import read_lip_crops
 from avcore.runs.cache import file_digest, key_of
 from avcore.speech.pitch import Pitch
+from netflips.dub.job import DubJob
 from netflips.dub.speaker_map import NO_FACE, SpeakerMap, read_speaker_map
 from netflips.dub.utterances import TimedUtterance
 from netflips.recording.diarization import HeardSpeaker, Turn, recognise, who_speaks
 from netflips.recording.faces import UNJUDGED, Faces, FaceTable, Lips, LipSource, given_face
-from netflips.recording.job import DubJob
 from netflips.recording.plan import Watch, frames_of, watch_of
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.tracking import lips_of

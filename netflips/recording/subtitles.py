@@ -10,10 +10,10 @@ from avcore.answers import Transcript
 from avcore.contracts import Recognizer
 from avcore.runs.cache import key_of
 from avcore.units import Units
+from netflips.dub.job import DubJob
 from netflips.dub.segments import write_segments
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
 from netflips.recording.cascade import SaidInWords, kept_transcript
-from netflips.recording.job import DubJob
 from netflips.recording.plan import OutputClock
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.texts import source_texts_of, texts_of
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 _STAGE = "readings"
 
 
-def read_texts(job: DubJob, found: FoundUtterances, cues: Sequence[Cue], clock: OutputClock, reader: "UnitReader | None") -> Texts:
+def read_texts(job: DubJob, found: FoundUtterances, cues: Sequence[Cue], clock: OutputClock) -> Texts:
     """Read what was heard and what is said, utterance by utterance; the file of --segments gets it, too.
 
     What was heard of an utterance that is left alone is read as well: it stays to be heard.
     """
-    kept = None if reader is None else _KeptReader(job, reader)
+    kept = None if job.reader is None else _KeptReader(job, job.reader)
     heard, said = dict[int, SpokenUnits](), dict[int, SpokenUnits]()
     told = source_texts_of(job.options)
     for cue in cues:

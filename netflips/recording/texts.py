@@ -7,11 +7,11 @@ from avcore.runs.cache import Arrays, key_of
 from avcore.units import Units
 from avcore.units.vocabulary import require_same_vocabulary
 from netflips.cascade.engines import engines_of
+from netflips.dub.job import DubJob
 from netflips.dub.judgement import UtteranceJudgement, judge_text
 from netflips.dub.target_texts import natural_units, read_source_texts, read_target_texts
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.recording.job import DubJob
 from netflips.script.imports import AskedTarget, targets_asked
 from text2unit.normalise import READING
 from text2unit.stage import SPELLER

@@ -21,8 +21,8 @@ from avcore.media import Picture, read_pictures
 from avcore.media.clock import LONGEST_STAY_S
 from avcore.runs.cache import Arrays, key_of
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
+from netflips.dub.job import DubJob
 from netflips.recording.faces import Faces, Lips, faces_in
-from netflips.recording.job import DubJob
 from netflips.recording.plan import GUARD_S, Watch
 from netflips.recording.voice_activity import SpeechFile
 

@@ -33,6 +33,7 @@ from avcore.timeline import (
 )
 from avcore.units import Units
 from avcore.units.domain import Stretch
+from netflips.dub.job import DubJob
 from netflips.dub.judgement import UtteranceJudgement, judge_utterance, outside_notes, whole_of
 from netflips.dub.utterances import TimedUtterance
 from netflips.models import Models
@@ -40,7 +41,6 @@ from netflips.options import DubOptions
 from netflips.recording.cascade import SaidInWords, say_in_words
 from netflips.recording.faces import LipSource
 from netflips.recording.given_speech import GivenUnits, GivenVoices, SpeechError, kept_sound
-from netflips.recording.job import DubJob
 from netflips.recording.plan import Placed, frames_of, place
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.speaker_assignment import AssignedUtterance

@@ -4,26 +4,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from math import isfinite
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from av2unit.trust import TrustedUnits
 from avcore.answers import SpeakerVoice, Word
 from avcore.checkpoints.bundle import bundle_of
 from avcore.contracts import Voice
-from avcore.media import MediaInfo
-from netflips.dub.clock import StageClock
+from avcore.media import MediaInfo, VideoWriter
+from netflips import __version__
+from netflips.dub.job import DubJob
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.script.types import (
     Agreement,
     FaceTrackTold,
     HeardUnits,
+    Made,
     Media,
     ModelUsed,
     Text,
+    TimeSpan,
     Timing,
     UnitList,
     VoiceFile,
+    WorkKept,
     WrittenBy,
 )
 from netflips.subtitles.dubbed import Side
@@ -95,7 +100,41 @@ def voice_told(path: Path | None) -> str | VoiceFile:
     return "own" if path is None else VoiceFile(str(path))
 
 
-def models_used(models: Models, others: Mapping[str, str]) -> tuple[ModelUsed, ...]:
+def made_of(
+    job: DubJob,
+    writer: VideoWriter | None,
+    duration_s: float,
+    pictures: int,
+    engines: Mapping[str, str] = MappingProxyType({}),
+    by_input: frozenset[str] = frozenset(),
+    part: TimeSpan | None = None,
+    work: WorkKept | None = None,
+) -> Made | None:
+    """Return what was written; None without a writer, of a draft. pictures: how many.
+
+    engines: fingerprints of the cascade's models, by their part. by_input: steps of the clock that read the media.
+    """
+    if writer is None:
+        return None
+    return Made(
+        version=__version__,
+        output=str(job.out),
+        duration_s=duration_s,
+        width=writer.out_width,
+        height=writer.out_height,
+        has_grown=writer.grew,
+        pictures=pictures,
+        lips=job.mouth.name,
+        models=_models_used(job.models, {**engines, **job.read_by}),
+        bundle=_bundle_used(job.models),
+        settings=settings_told(job.options),
+        part=part,
+        timings=tuple(Timing(name, seconds, name in by_input) for name, seconds in job.clock.seconds.items()),
+        work=work,
+    )
+
+
+def _models_used(models: Models, others: Mapping[str, str]) -> tuple[ModelUsed, ...]:
     """Return the models of a dub. others: fingerprints of those besides, by their part."""
     domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
     told = []
@@ -105,15 +144,10 @@ def models_used(models: Models, others: Mapping[str, str]) -> tuple[ModelUsed, .
     return tuple(told)
 
 
-def bundle_used(models: Models) -> str:
+def _bundle_used(models: Models) -> str:
     """Return the name of the bundle that all models of a dub lie in; "" = they are of none, or of several."""
     names = {bundle.about["name"] if (bundle := bundle_of(path)) is not None else "" for path in models.paths.all}
     return str(names.pop()) if len(names) == 1 else ""
-
-
-def timings_of(clock: StageClock, by_input: frozenset[str] = frozenset()) -> tuple[Timing, ...]:
-    """Return the seconds of each step. by_input: those that read the media."""
-    return tuple(Timing(name, seconds, name in by_input) for name, seconds in clock.seconds.items())
 
 
 def settings_told(options: DubOptions) -> dict[str, Any]:

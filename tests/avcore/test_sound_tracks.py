@@ -15,7 +15,7 @@ from avcore.notes import sentence
 from avcore.plain_text import NEW_COMMAND
 from avcore.speech.tracks import settle_track
 from netflips import cli
-from netflips.recording.job import digest_of
+from netflips.dub.job import digest_of
 from tests.avcore.made_speech import silence, talk
 
 RATE = 16_000

@@ -16,14 +16,12 @@ import pytest
 from avcore.errors import InputError, MediaError, NetflipsError, NoFaceError, NoSpeechError, OutputError, UnitError
 from avcore.faces.geometry import MouthsToDraw
 from avcore.media import Picture, PictureSource, probe, read_speech, write_speech
-from avcore.progress import silent
 from avcore.units import Units
 from netflips import __version__
-from netflips.dub.clock import StageClock
-from netflips.dub.short_clip import ClipInput, ShortDub
+from netflips.dub.short_clip import ClipInput, read_clip
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
-from netflips.pipeline import dub
+from netflips.pipeline import dub, job_of
 from tests.netflips.conftest import write_clip
 from unit2av.renderer import LipRenderer
 
@@ -239,5 +237,5 @@ def test_boxes_of_a_side_file_are_not_taken_for_those_of_the_face(
 ) -> None:
     for given, wanted in ((options, True), (replace(options, boxes=None, modalities="audio"), False)):
         source = PictureSource(clip)
-        material = ShortDub(source, tmp_path / "o.mp4", models, given, silent, StageClock())._read()
+        material = read_clip(job_of(source, tmp_path / "o.mp4", models, given))
         assert material.has_given_boxes is wanted

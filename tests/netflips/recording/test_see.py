@@ -14,8 +14,8 @@ from avcore.faces.cuts import with_shots
 from avcore.media import Picture, PictureSource, read_pictures
 from avcore.progress import silent
 from avcore.runs.cache import WorkFolder
+from netflips.dub.job import DubJob
 from netflips.recording import tracking as seeing
-from netflips.recording.job import DubJob
 from netflips.recording.plan import Watch
 from netflips.recording.tracking import Scenes, look, track_faces
 from tests.netflips.recording.made import plain_pictures, uneven_times, write_recording

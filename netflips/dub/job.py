@@ -1,0 +1,106 @@
+"""What all steps of one dub have in common."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avcore.compute.ahead import pictures_at_once
+from avcore.faces.crop import paste_face
+from avcore.media import MediaInfo, PictureSource
+from avcore.notes import Notes
+from avcore.progress import Progress
+from avcore.provenance import synthetic_comment
+from avcore.runs.cache import WorkFolder, file_digest, key_of
+from avcore.timeline import SAMPLE_RATE
+from netflips.dub.clock import StageClock
+from netflips.dub.judgement import Decide, go_on
+from netflips.models import Models
+from netflips.options import DubOptions, RecordingOptions
+from netflips.subtitles.beside import write_beside
+from netflips.subtitles.dubbed import Texts
+from unit2av.face.talking import Paste
+from unit2av.lipsync.backend import LipSyncChoice
+from unit2av.lipsync.choose import opened_lip_sync
+from unit2av.lipsync.lip_sync import LipSync
+from unit2av.renderer import BATCH_PICTURES
+from unit2text.stage import TEXT_READER
+
+if TYPE_CHECKING:
+    from unit2text.reader import UnitReader
+
+LOG = logging.getLogger("netflips")
+
+
+@dataclass(frozen=True)
+class DubJob:
+    """One video to dub.
+
+    digest: see `digest_of`; "" = a clip, of which nothing is kept. work: where finished work of a recording is kept. mouth: that
+    is taken, with its files. notes: which the user was told. decide: see `netflips.pipeline.dub`. reader: reads both sides, None =
+    there is none.
+    """
+
+    source: PictureSource
+    out: Path
+    digest: str
+    models: Models
+    options: DubOptions
+    work: WorkFolder
+    progress: Progress
+    clock: StageClock
+    mouth: LipSyncChoice
+    notes: Notes
+    decide: Decide = go_on
+    reader: "UnitReader | None" = None
+
+    @property
+    def info(self) -> MediaInfo:
+        """What the video holds."""
+        return self.source.info
+
+    @property
+    def settings(self) -> RecordingOptions:
+        """What was asked for that matters to recordings only."""
+        return self.options.recording
+
+    @property
+    def sound_rate(self) -> int:
+        """The sample rate of a recording's output: its own, in Hz."""
+        return self.info.audio_rate or SAMPLE_RATE
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of a recording's output: its own."""
+        return max(self.info.audio_channels, 1)
+
+    @property
+    def comment(self) -> str:
+        """What the output says of itself."""
+        return synthetic_comment(self.options.target, self.models.fingerprints.values(), self.options.source)
+
+    @property
+    def read_by(self) -> Mapping[str, str]:
+        """Fingerprint of the text reader, by its name."""
+        return {} if self.reader is None else {TEXT_READER.name: self.reader.fingerprint}
+
+    def opened_lips(self, soft_paste: Paste = paste_face) -> AbstractContextManager[LipSync]:
+        """Open the lip-sync backend for the length of a block. soft_paste: see `opened_lip_sync`."""
+        models, batch = self.models, pictures_at_once(self.info.width, self.info.height, BATCH_PICTURES)
+        how = models.how.device, models.how.precision
+        return opened_lip_sync(self.mouth, models.paths.unit2av, *how, models.renderer, batch, soft_paste)
+
+    def write_subtitles(self, texts: Texts) -> None:
+        """Write the subtitle files that were asked for beside the output."""
+        options = self.options
+        if options.subtitles is not None:
+            languages = options.source, options.target
+            write_beside(options.subtitles, self.out, languages, texts, self.work if self.digest else None)
+
+
+def digest_of(info: MediaInfo) -> str:
+    """Return what a file holds and how it is read, for the names of kept work."""
+    digest = file_digest(info.path)
+    return key_of(digest, info.reading) if info.reading else digest
