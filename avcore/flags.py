@@ -65,9 +65,9 @@ def flag(
     return field(default=default, default_factory=factory, metadata={_FLAG: told})
 
 
-def out_flag(what: str, *hidden: str, default: Any = MISSING, group: str = "", **how: Any) -> Any:
+def out_flag(what: str, *hidden: str, default: Any = MISSING, **how: Any) -> Any:
     """Return the field of the file to write: -o, --out. what: as messages call it. hidden: other flags, beside --output."""
-    return flag("-o", "--out", hidden=("--output", *hidden), default=default, file=Output(what), group=group, **how)
+    return flag("-o", "--out", hidden=("--output", *hidden), default=default, file=Output(what), **how)
 
 
 def speed_flag() -> Any:

@@ -38,7 +38,7 @@ def share(flags: Sequence[bool]) -> Figure:
     return Figure(right / n, float(interval.low), float(interval.high), n)
 
 
-def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None, draws: int = DRAWS, seed: int = 0) -> Figure:
+def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None) -> Figure:
     """Return the mean of the figures of clips with its interval; NaN ends for a single clip, which says nothing of others.
 
     weights: the figure is the sum of `values` over the sum of these, such as errors over lengths. Raises InputError without any
@@ -48,7 +48,7 @@ def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None, d
     value = float(above.sum() / below.sum())
     if len(above) < 2:
         return Figure(value, float("nan"), float("nan"), len(above))
-    found = np.concatenate([ratios(above[drawn], below[drawn]) for drawn in drawn_clips(len(above), draws, seed)])
+    found = np.concatenate([ratios(above[drawn], below[drawn]) for drawn in drawn_clips(len(above))])
     low, high = np.nanquantile(found, PERCENTILES)
     return Figure(value, float(low), float(high), len(above))
 

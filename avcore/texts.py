@@ -81,18 +81,16 @@ def iter_lines(
             yield number, line
 
 
-def read_foreign_text(
-    path: str | Path, what: str, error: type[InputError] = InputError, most_bytes: int = MOST_BYTES
-) -> tuple[str, str]:
+def read_foreign_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> tuple[str, str]:
     r"""Read a text file as any program wrote it: UTF-8, UTF-16, CP949 (Korean Windows) or Windows-1252, with "\n" at ends of lines.
 
     Returns the text and its encoding, "" for one that says by itself what it is in.
-    Raises InputError when there is no such file, and `error` for what is too large or no text.
+    Raises InputError when there is no such file, and for what is too large or no text.
     """
     path = require_file(path, what)
     size = path.stat().st_size
     if size > most_bytes:
-        raise error(f"{what} is too large", path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes")
+        raise InputError(f"{what} is too large", path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes")
     content = path.read_bytes()
     for encoding in _encodings(content):
         try:
@@ -103,7 +101,7 @@ def read_foreign_text(
             plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
             return plain, "" if encoding in ("utf-8", "utf-16") else encoding
     found = "zero bytes" if b"\0" in content else "bytes of another encoding"
-    raise error(f"{what} is no text", path=path, expected="UTF-8, UTF-16 or CP949", found=found, hint=_AS_UTF8)
+    raise InputError(f"{what} is no text", path=path, expected="UTF-8, UTF-16 or CP949", found=found, hint=_AS_UTF8)
 
 
 def _encodings(content: bytes) -> tuple[str, ...]:
@@ -149,13 +147,13 @@ def is_plain(value: object) -> bool:
     return math.isfinite(value) if isinstance(value, float) else isinstance(value, str) and _is_printable(value)
 
 
-def read_yaml(path: str | Path, what: str, error: type[InputError] = InputError) -> Any:
-    """Read a YAML document as plain values. Raises InputError when there is no such file and `error` for what is no YAML."""
-    text = read_text(path, what, error, most_bytes=_MOST_YAML_BYTES)
+def read_yaml(path: str | Path, what: str) -> Any:
+    """Read a YAML document as plain values. Raises InputError when there is no such file and for what is no YAML."""
+    text = read_text(path, what, most_bytes=_MOST_YAML_BYTES)
     try:
         return parse_yaml(text)
     except ValueError as wrong:
-        raise error(f"{what} is no YAML", path=path, found=wrong) from wrong
+        raise InputError(f"{what} is no YAML", path=path, found=wrong) from wrong
 
 
 def parse_yaml(text: str) -> Any:

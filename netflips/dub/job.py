@@ -1,7 +1,6 @@
 """What all steps of one dub have in common."""
 
 import logging
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,6 @@ from unit2av.lipsync.backend import LipSyncChoice
 from unit2av.lipsync.choose import opened_lip_sync
 from unit2av.lipsync.lip_sync import LipSync
 from unit2av.renderer import BATCH_PICTURES
-from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
     from unit2text.reader import UnitReader
@@ -80,11 +78,6 @@ class DubJob:
     def comment(self) -> str:
         """What the output says of itself."""
         return synthetic_comment(self.options.target, self.models.fingerprints.values(), self.options.source)
-
-    @property
-    def read_by(self) -> Mapping[str, str]:
-        """Fingerprint of the text reader, by its name."""
-        return {} if self.reader is None else {TEXT_READER.name: self.reader.fingerprint}
 
     def opened_lips(self, soft_paste: Paste = paste_face) -> AbstractContextManager[LipSync]:
         """Open the lip-sync backend for the length of a block. soft_paste: see `opened_lip_sync`."""

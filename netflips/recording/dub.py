@@ -12,7 +12,7 @@ from netflips.recording.muxing import require_writable_kind, write_joined
 from netflips.recording.pictures import draw_pictures
 from netflips.recording.plan import OutputClock, require_inside
 from netflips.recording.reporting import script_of_recording
-from netflips.recording.segmentation import find_utterances
+from netflips.recording.segmentation import TELL_TIMES, find_utterances
 from netflips.recording.separation import background_of
 from netflips.recording.speaker_assignment import assign_speakers
 from netflips.recording.subtitles import read_texts
@@ -55,11 +55,7 @@ def _check_early(job: DubJob) -> None:
     """Refuse at once what would otherwise be found out after hours. Raises NetflipsError."""
     settings, info, options = job.settings, job.info, job.options
     if not info.has_audio and settings.segments_in is None:
-        raise NoSpeechError(
-            "it has no sound in which to find utterances",
-            path=info.path,
-            hint="give the times of the utterances with --segments-in",
-        )
+        raise NoSpeechError("it has no sound in which to find utterances", path=info.path, hint=TELL_TIMES)
     if settings.background_audio is not None and not probe(settings.background_audio).has_audio:
         raise MediaError("it has no sound track", path=settings.background_audio, hint="--background-audio takes music and effects")
     if settings.segments_in is not None:

@@ -16,7 +16,7 @@ from netflips.recording.voice_activity import Soundtrack, SpeechFile, find_speec
 from netflips.script.imports import digest_in
 from netflips.script.notes import OTHER_MEDIA
 
-_TELL_TIMES = "give the times of the utterances with --segments-in"
+TELL_TIMES = "give the times of the utterances with --segments-in"
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,7 @@ def _division(job: DubJob, soundtrack: Soundtrack | None) -> Callable[[Scenes], 
         if digest_in(job.settings.segments_in) not in ("", job.digest):
             job.notes.add(OTHER_MEDIA(name=job.settings.segments_in.name))
         return lambda _: told
-    if soundtrack is None:
-        raise NoSpeechError("it has no sound in which to find utterances", path=job.source.path, hint=_TELL_TIMES)
+    assert soundtrack is not None  # without sound, times must be given
     stretches, quietest = soundtrack.activity.regions(), soundtrack.activity.quietest_s
     changes: list[float] = []
     if job.options.speaker is None:
@@ -111,5 +110,5 @@ def _division(job: DubJob, soundtrack: Soundtrack | None) -> Callable[[Scenes], 
         return cut_utterances(stretches, duration, [*scenes.cuts, *changes], job.settings.length, quietest)
 
     if not divide(Scenes([])):
-        raise NoSpeechError("no speech was found in it", path=job.source.path, hint=_TELL_TIMES)
+        raise NoSpeechError("no speech was found in it", path=job.source.path, hint=TELL_TIMES)
     return divide

@@ -32,6 +32,7 @@ from netflips.script.types import (
     WrittenBy,
 )
 from netflips.subtitles.dubbed import Side
+from unit2text.stage import TEXT_READER
 
 
 def finite_or_none(value: float | None) -> float | None:
@@ -116,6 +117,7 @@ def made_of(
     """
     if writer is None:
         return None
+    read_by = {} if job.reader is None else {TEXT_READER.name: job.reader.fingerprint}
     return Made(
         version=__version__,
         output=str(job.out),
@@ -125,7 +127,7 @@ def made_of(
         has_grown=writer.grew,
         pictures=pictures,
         lips=job.mouth.name,
-        models=_models_used(job.models, {**engines, **job.read_by}),
+        models=_models_used(job.models, {**engines, **read_by}),
         bundle=_bundle_used(job.models),
         settings=settings_told(job.options),
         part=part,

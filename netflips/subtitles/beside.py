@@ -46,15 +46,12 @@ class Subtitling:
         return {side: dubbed.with_name(f"{dubbed.stem}.{language}{self.ending}") for side, language in languages.items()}
 
 
-def write_beside(
-    asked: Subtitling, dubbed: Path, languages: tuple[str, str], texts: Texts, work: WorkFolder | None = None
-) -> list[Path]:
-    """Write the sides that are asked for; returns the files. languages: of source and target.
+def write_beside(asked: Subtitling, dubbed: Path, languages: tuple[str, str], texts: Texts, work: WorkFolder | None) -> None:
+    """Write the sides that are asked for. languages: of source and target.
 
     A side that cannot be read is left out, with a warning. A file that stands there already is kept, unless the work folder knows
     it as written by us: a person may have corrected it.
     """
-    written = []
     for side, path in asked.files(dubbed, *languages).items():
         if texts.side(side) is None:
             language = languages[0] if side == SOURCE else languages[1]
@@ -66,5 +63,3 @@ def write_beside(
         write_text(path, text)
         if work is not None:
             work.note_written(path)
-        written.append(path)
-    return written
