@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avcore.arrays import Floats, Pictures
-from avcore.avhubert.channels_last import ChannelNorm, ChannelPReLU
 from avcore.compute.modules import fold_norm
 from avcore.errors import InputError
 from avcore.progress import Progress, silent, track
@@ -51,15 +50,15 @@ class PictureBlock(nn.Module):
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-        self.bn1: nn.Module = ChannelNorm(channels)
-        self.relu1 = ChannelPReLU(channels)
+        self.bn1: nn.Module = nn.BatchNorm2d(channels)
+        self.relu1 = nn.PReLU(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2: nn.Module = ChannelNorm(channels)
-        self.relu2 = ChannelPReLU(channels)
+        self.bn2: nn.Module = nn.BatchNorm2d(channels)
+        self.relu2 = nn.PReLU(channels)
         self.stride = stride
         self.downsample: nn.Sequential | None = None
         if stride != 1 or in_channels != channels:
-            self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, bias=False), ChannelNorm(channels))
+            self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """float of shape [pictures, in_channels, height, width] -> [pictures, channels, height / stride, width / stride]."""
@@ -89,7 +88,7 @@ class LipResNet(nn.Module):
         convolution = nn.Conv3d(
             1, width, (2 * _HALO + 1, _KERNEL, _KERNEL), (1, _STRIDE, _STRIDE), (0, _PADDING, _PADDING), bias=False
         )
-        self.frontend3D = nn.Sequential(convolution, ChannelNorm(width), ChannelPReLU(width), nn.MaxPool2d(3, 2, 1))
+        self.frontend3D = nn.Sequential(convolution, nn.BatchNorm2d(width), nn.PReLU(width), nn.MaxPool2d(3, 2, 1))
         self.flat_front: nn.Sequential | None = None
         self.trunk = nn.Sequential()
         channels = width

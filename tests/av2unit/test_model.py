@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.model import AvHubert, load_avhubert
-from avcore.avhubert.channels_last import ChannelNorm, ChannelPReLU
 from avcore.avhubert.encoder import HubertAttention, HubertEncoder, PositionalConv
 from avcore.avhubert.lips import LipFrontEnd, PictureBlock, pack_clips, unpack_clips
 from avcore.checkpoints.checkpoint import Checkpoint
@@ -117,46 +116,6 @@ def test_shortcuts_are_strided_convolutions_though_none_is_left_to_stride() -> N
     shortcut = norm(nn.functional.conv2d(pictures, convolution.weight, stride=2))
     hidden = block.bn2(block.conv2(block.relu1(block.bn1(block.conv1(pictures)))))
     torch.testing.assert_close(block(pictures), block.relu2(hidden + shortcut))
-
-
-@pytest.mark.parametrize("channels", [1, 3, 8])
-def test_slopes_of_channels_are_the_same_in_channels_last_order(channels: int) -> None:
-    torch.manual_seed(0)
-    activation = ChannelPReLU(channels)
-    nn.init.uniform_(activation.weight, 0.1, 0.9)
-    pictures = torch.randn(2, channels, 5, 7, requires_grad=True)
-    for order in (torch.contiguous_format, torch.channels_last):
-        found = activation(pictures.contiguous(memory_format=order))
-        expected = nn.functional.prelu(pictures, activation.weight)
-        assert found.is_contiguous(memory_format=order)
-        torch.testing.assert_close(found, expected)
-        inputs = (pictures, activation.weight)
-        for one, other in zip(*(torch.autograd.grad(y.pow(3).sum(), inputs) for y in (found, expected)), strict=True):
-            torch.testing.assert_close(one, other)
-
-
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.bfloat16, 0.04)])
-@pytest.mark.parametrize("channels", [1, 3, 8])
-def test_norms_are_the_same_in_channels_last_order(channels: int, dtype: torch.dtype, tolerance: float) -> None:
-    torch.manual_seed(0)
-    quick, own = ChannelNorm(channels), nn.BatchNorm2d(channels)
-    randomise_norms(quick)
-    own.load_state_dict(quick.state_dict())
-    if dtype == torch.float64:  # in half precision weights stay float32, as under autocast
-        quick, own = quick.double(), own.double()
-    pictures = (torch.randn(6, channels, 5, 7) * 3 + 2).to(dtype).requires_grad_()
-    wanted = torch.randn(6, channels, 5, 7).to(dtype)
-
-    def learnt(norm: nn.BatchNorm2d, order: torch.memory_format) -> list[Tensor]:
-        normed = norm(pictures.contiguous(memory_format=order))
-        return [normed, *torch.autograd.grad((normed * wanted).sum(), (pictures, norm.weight, norm.bias)), *norm.buffers()]
-
-    found, expected = learnt(quick, torch.channels_last), learnt(own, torch.contiguous_format)
-    assert found[0].is_contiguous(memory_format=torch.channels_last)
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
-    evaluated = [norm.eval()(pictures.contiguous(memory_format=torch.channels_last)) for norm in (quick, own)]
-    torch.testing.assert_close(*evaluated, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("is_padded", [False, True])
