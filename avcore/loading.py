@@ -1,6 +1,5 @@
-"""The first seconds of a command, in which its libraries are loaded, and its last ones, in which they are not taken down."""
+"""The first seconds of a command, in which its libraries are loaded."""
 
-import atexit
 import os
 import signal
 import sys
@@ -10,12 +9,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from inspect import Signature, signature
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 from avcore import end_interrupted
 
-_UNWRITTEN = 120
-"""Exit code of Python where what was printed could not be written."""
 TERMINATED = 143
 """Exit code after SIGTERM."""
 
@@ -43,23 +40,6 @@ def loading() -> Iterator[None]:
 def _end_terminated(*_: object) -> None:
     os.write(2, b"terminated\n")
     os._exit(TERMINATED)
-
-
-def leave(code: int) -> NoReturn:
-    """End this process, which ran a command and nothing else, with its exit code.
-
-    What is registered for the end of a process is done, threads are waited for, and output is written, as ever. Modules are not
-    taken down one by one: with torch loaded that takes half a second and 120 MB, to tidy memory that the system takes back.
-    """
-    threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing ends its processes
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except (OSError, ValueError):
-            code = code or _UNWRITTEN
-    os._exit(code)
 
 
 def end_start() -> None:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE
-from avcore.loading import leave, loading
+from avcore.loading import loading
 from avcore.plain_text import print_text, shown
 from avcore.usage import Parser, did_you_mean
 from netflips import __version__
@@ -92,7 +92,7 @@ def parser_of(name: str) -> Parser:
 
 def program() -> NoReturn:
     """Return the installed command, a process of its own."""
-    leave(main())
+    sys.exit(main())
 
 
 if __name__ == "__main__":
