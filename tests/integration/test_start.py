@@ -95,16 +95,3 @@ def test_a_signal_while_modules_are_imported_is_one_line(
     )  # fmt: skip
     assert [done.returncode, done.stderr] == how
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"sitecustomize.py"}
-
-
-def test_the_installed_command_ends_as_any_process_does() -> None:
-    code = """
-import atexit, sys, threading, time
-from netflips import cli
-atexit.register(lambda: print("tidied"))
-cli.main = lambda: print("done") or threading.Thread(target=lambda: (time.sleep(0.3), print("waited for"))).start() or 7
-cli.program()
-"""
-    done = _python(code)
-    assert (done.returncode, done.stderr) == (7, "")
-    assert done.stdout.splitlines() == ["done", "waited for", "tidied"]
