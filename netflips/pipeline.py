@@ -3,11 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+from avcore.compute.device import resolve_device
 from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import kind_of
 from avcore.errors import MediaError, UsageError
 from avcore.files import require_file, require_place
 from avcore.media import PictureSource, iter_speech_blocks
+from avcore.media.gpu import coding_on
 from avcore.notes import Notes
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
@@ -63,12 +65,13 @@ def dub(
         source = PictureSource(in_path)
         in_own_time = is_recording(source, options)
     job = job_of(source, out_path, models, options, progress or silent, clock, decide)
-    if in_own_time:
-        from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
+    with coding_on(str(resolve_device(models.how.device))):
+        if in_own_time:
+            from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
 
-        script = dub_recording(job, is_draft)
-    else:
-        script = dub_clip(job, is_draft)
+            script = dub_recording(job, is_draft)
+        else:
+            script = dub_clip(job, is_draft)
     if is_draft:
         return DubReport(script)
     return DubReport(replace(script, made=replace(script.result, peak_memory_bytes=peak_memory_bytes())))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from avcore.media import QUICK, MediaInfo
+from avcore.media import MediaInfo
 from avcore.media.stored import StoredPicture, read_stored
 from avcore.runs.cache import key_of
 from avcore.speech.audio import resample
@@ -92,7 +92,8 @@ def _key(
     painted: Sequence[object],
 ) -> str:
     """Return the name of a piece: everything that its pictures depend on. painted: subtitles in them."""
-    ends = [start == found.part.start, start, stop, *QUICK.values()]  # pieces of one file are encoded alike
+    coded = Frame.of(job.info, job.info.frame_rate).coding  # pieces of one file are encoded alike
+    ends = [start == found.part.start, start, stop, *coded]
     if not inside:
         return key_of(job.digest, ends, job.options.label, *painted)
     cuts = [cut for cut in found.scenes.cuts if start - 1 <= cut and (stop is None or cut <= stop + 1)]
