@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from av2unit.stage import UNIT_ENCODER
-from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.compute.device import resolve_device, resolve_precision
 from avcore.files import private_folder
 from avcore.media import read_speech
 from avcore.speech.audio import resample
@@ -24,8 +22,7 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units import Ids
 from benchmarks import material
 from netflips.stages import SHIPPED
-from unit2unit.model import UnitTransformer, load_transformer
-from unit2unit.stage import TRANSLATOR
+from unit2unit.model import UnitTransformer
 
 LOW = "bfloat16"
 _WINDOW, _HOP, _FLOOR_DB = 1024, 256, 80.0
@@ -54,19 +51,14 @@ def of_translator(path: Path, language: str, target: str, beam: int, steps: int,
     from avcore.decoding.beam import SearchConfig
     from unit2unit.inference import UnitTranslator
 
-    checkpoint, cpu = read_checkpoint(path, TRANSLATOR), resolve_device("cpu")
     units, search = material.units(4.5), SearchConfig(beam=beam, max_len_b=steps)
-    found = [
-        UnitTranslator.from_checkpoint(path, precision=name).translate(units, language, target, search)
-        for name in ("float32", precision)
-    ]
-    exact = load_transformer(checkpoint).freeze(torch.float32)
+    translators = [UnitTranslator.from_checkpoint(path, precision=name) for name in ("float32", precision)]
+    found = [translator.translate(units, language, target, search) for translator in translators]
+    exact, low = (translator.model for translator in translators)
     rows = exact.config.vocabulary.source_tokens(units.merged().ids, language)
     truth = _log_probabilities(exact, rows, found[0].tokens)
     rescored = _mean_score(_log_probabilities(exact, rows, found[1].tokens), found[1].tokens)
     best = _mean_score(truth, found[0].tokens)
-    del exact
-    low = load_transformer(read_checkpoint(path, TRANSLATOR)).freeze(resolve_precision(precision, cpu))
     other = _log_probabilities(low, rows, found[0].tokens)
     return [
         BoundFigure(

@@ -78,17 +78,19 @@ class UnitTransformer(nn.Module):
         self.decoder.embed_tokens = self.encoder.embed_tokens
         self.decoder.output_projection.weight = self.encoder.embed_tokens.weight
 
-    def freeze(self, dtype: torch.dtype) -> "UnitTransformer":
+    def freeze(self, dtype: torch.dtype, halves: bool = False) -> "UnitTransformer":
         """Make the network ready for inference on the device where it is; it can be trained, moved or stored no more.
 
         Products in the layers are computed in `dtype`; with bfloat16 those of the decoder's feed-forward in eight bits where that
-        is quicker (`suits_eight_bits`). The residual stream and the scores, where small differences decide, stay float32.
+        is quicker (`suits_eight_bits`). halves: the decoder's layers have weights of float16 (`HalfLinear`). The residual stream
+        and the scores, where small differences decide, stay float32.
         """
         self.eval().requires_grad_(False)
         files = MappedFiles()
         for layer in self.modules():
             if isinstance(layer, Layer):
-                layer.freeze(dtype, files, eight_bits=isinstance(layer, DecoderLayer) and dtype == torch.bfloat16)
+                decodes = isinstance(layer, DecoderLayer)
+                layer.freeze(dtype, files, eight_bits=decodes and dtype == torch.bfloat16, halves=decodes and halves)
         pack_linears(self, torch.float32, files)
         return self
 

@@ -15,6 +15,7 @@ from avcore.answers import Hypothesis, Translation
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.checkpoints.config import read_setting
 from avcore.compute.device import resolve_device, resolve_precision
+from avcore.compute.half_linear import has_half_products
 from avcore.compute.lanes import lanes_on, side_by_side, taken
 from avcore.compute.modules import Reloadable, lay_out_all
 from avcore.contracts import Translator, require_units
@@ -84,13 +85,14 @@ class UnitTranslator:
         """
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
+        halves = precision == "auto" and (where.type, dtype) == ("cpu", torch.float32) and has_half_products()
         checkpoint = read_checkpoint(path, TRANSLATOR)
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> UnitTransformer:
-            return _ready(read_again(place, TRANSLATOR, known), where, dtype)
+            return _ready(read_again(place, TRANSLATOR, known), where, dtype, halves)
 
-        model = _ready(checkpoint, where, dtype)
+        model = _ready(checkpoint, where, dtype, halves)
         stored = read_setting(checkpoint.config, "unit_offset", 0, "the translator", checkpoint.path, (0, _MOST_OFFSET))
         return cls(model, checkpoint, stored if unit_offset is None else unit_offset, load)
 
@@ -199,8 +201,8 @@ class UnitTranslator:
         return Translation(translated, hypotheses[0].is_cut, tuple(hypotheses))
 
 
-def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> UnitTransformer:
-    return load_transformer(checkpoint).to(device).freeze(dtype)
+def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, halves: bool) -> UnitTransformer:
+    return load_transformer(checkpoint).to(device).freeze(dtype, halves)
 
 
 def _group(lengths: Sequence[int], limits: Sequence[int], num_lanes: int = 1) -> list[list[int]]:

@@ -72,7 +72,10 @@ def has_quick_bfloat16(device: torch.device) -> bool:
 
 @cache
 def _tell_of_fallback() -> None:
-    LOG.info("--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32")
+    LOG.info(
+        "--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32; the decoder "
+        "of a large translator has weights of float16"
+    )
 
 
 def suit_threads(files: Iterable[Path]) -> None:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.compute.eight_bit_linear import GELU_LOWEST, EightBitLinear, suits_eight_bits
+from avcore.compute.half_linear import halve_linears
 from avcore.compute.memory import MappedFiles
 from avcore.compute.modules import fuse_gelu, pack_linears
 from avcore.units.vocabulary import PAD
@@ -151,11 +152,14 @@ class Layer(nn.Module):
         self._product_dtype: torch.dtype | None = None
         self._feeds_eight_bits = False
 
-    def freeze(self, dtype: torch.dtype, files: MappedFiles, eight_bits: bool = False) -> None:
+    def freeze(self, dtype: torch.dtype, files: MappedFiles, eight_bits: bool = False, halves: bool = False) -> None:
         """Compute products in `dtype`, from now on for inference only; the residual stream keeps its own type.
 
-        eight_bits: those of the feed-forward in eight bits, where that is no slower than `dtype`, and sums in float32.
+        eight_bits: those of the feed-forward in eight bits, where that is no slower than `dtype`, and sums in float32. halves:
+        weights of float16 for float32, see `HalfLinear`.
         """
+        if halves:
+            halve_linears(self, files)
         self._feeds_eight_bits = (
             eight_bits and isinstance(self._activation, nn.GELU) and suits_eight_bits((self.fc1, self.fc2), dtype)
         )
