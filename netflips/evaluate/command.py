@@ -51,8 +51,7 @@ def build_parser() -> Parser:
         ),
     ):
         parser.add_argument(f"--with-{name}", action="store_true", help=f"measure {told}")
-    told = "put the figures of another bundle, in its metrics.json, below the table; can be given again"
-    parser.add_argument("--beside", action="append", default=[], metavar="TITLE=FILE", help=told)
+    parser.add_argument("--beside", help=argparse.SUPPRESS)  # until 0.1
     parser.add_argument("--worst", type=int, default=10, metavar="N", help="clips that report.html shows (default: 10)")
     parser.add_argument("--write-docs", action="store_true", help="put the table into --docs and the figures into bundle.json")
     parser.add_argument("--docs", type=Path, default=Path("docs/demo.md"), help="the page to write into (default: docs/demo.md)")
@@ -72,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> None:
     if options.what != "demo":
         raise UsageError(f"'{options.what}' comes before its options", expected=f"netflips evaluate {options.what} ...")
+    if options.beside is not None:
+        raise UsageError("--beside is no longer there", hint="netflips evaluate compare A B compares the folders of two bundles")
     if options.jobs < 1 or options.worst < 0:
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
     bundle = find_bundle() if options.bundle is None else read_bundle(options.bundle)

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: metrics.json, table.md, table.tex, noise curves, and report.html.
+"""What an evaluation leaves behind: metrics.json, table.md, table.tex and report.html.
 
 The page is one HTML file that needs nothing beside it, to read and hear on any screen without a network. `templates/suite.html` is
 what it looks like; its colours and letters are those of the report of a dub.
@@ -14,9 +14,8 @@ from markupsafe import Markup
 
 from avcore.files import write_text
 from avcore.plain_text import several
-from netflips.evaluate import charts, tables
-from netflips.evaluate.curves import BOTH, Curve
-from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row, as_json, numbers_of
+from netflips.evaluate import tables
+from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row, as_json
 from netflips.evaluate.worst import WorstClip
 from netflips.report import words
 
@@ -40,25 +39,16 @@ class Told:
     title: str
     facts: Mapping[str, str]
     rows: Sequence[Row]
-    curves: Sequence[Curve]
     worst: Sequence[WorstClip]
     failures: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def write_evaluation(told: Told, out_dir: Path) -> None:
-    """Write figures, tables, curves and page, each whole or not at all. Raises OutputError."""
-    facts, curves = "; ".join(_pairs(told)), "".join(f"\n{curve.sentence}\n" for curve in told.curves)
+    """Write figures, tables and page, each whole or not at all. Raises OutputError."""
     write_text(out_dir / METRICS, json.dumps(metrics_json(told), indent=1, ensure_ascii=False) + "\n")
-    write_text(out_dir / TABLE, f"# {told.title}\n\n{facts_text(told)}\n{tables.markdown(told.rows)}{curves}")
-    write_text(out_dir / TEX, tables.latex(told.rows, f"{told.title}. {facts}."))
-    for curve in told.curves:
-        write_text(out_dir / curve_file(curve.noise), charts.standing_alone(charts.noise_curve(curve)))
+    write_text(out_dir / TABLE, f"# {told.title}\n\n{facts_text(told)}\n{tables.markdown(told.rows)}")
+    write_text(out_dir / TEX, tables.latex(told.rows, f"{told.title}. {'; '.join(_pairs(told))}."))
     write_text(out_dir / PAGE, page(told))
-
-
-def curve_file(noise: str) -> str:
-    """Return the name of the file of a noise's curve."""
-    return f"noise_{noise}.svg"
 
 
 def metrics_json(told: Told) -> dict[str, Any]:
@@ -67,23 +57,8 @@ def metrics_json(told: Told) -> dict[str, Any]:
         "title": told.title,
         "facts": dict(told.facts),
         "rows": as_json(told.rows),
-        "noise": [_curve_json(curve) for curve in told.curves],
         "failures": {name: list(reasons) for name, reasons in told.failures.items()},
     }
-
-
-def _curve_json(curve: Curve) -> dict[str, Any]:
-    points = [
-        {"snr_db": level, "modalities": modalities, "low": None, "high": None, **numbers_of(one)}
-        for modalities, levels in curve.points.items()
-        for level, one in levels.items()
-    ]
-    gains = [
-        {"snr_db": level, "modalities": f"{BOTH} less audio", "value": round(one.value, 4), "p": round(one.p, 4), "n": one.n}
-        for level, one in curve.gains.items()
-    ]
-    told = {"points": points, "gains": gains, "lips_help_from_db": curve.helps_from, "failed": curve.failed}
-    return {"noise": curve.noise, "figure": curve.figure, **told}
 
 
 def facts_text(told: Told) -> str:
@@ -111,10 +86,8 @@ def page(told: Told) -> str:
             style=Markup(style),  # our own files
             subjects=[(subject, title, MEANINGS[title]) for subject, title in titles.items()],
             tables=tables,
-            charts=charts,
             words=words,
             goals=goals if any(goals.values()) else {},
             has_notes=any(tables.notes(row) for row in told.rows),
-            histograms=[(row, drawn) for row in told.rows if (drawn := charts.histogram(row)) is not None],
         )
     )

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,12 @@ from netflips import __version__
 from netflips.bulk.spread import Spread
 from netflips.evaluate import tables
 from netflips.evaluate.cases import DUBBED, TRUE_UNITS, TRUTH, CaseFiles
-from netflips.evaluate.curves import Curve
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.measuring import AskedFigures, Measurer, Work, keys_of
 from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER, SPEAKER
 from netflips.evaluate.records import RECORDS, Record, completed
 from netflips.evaluate.results import RESULTS, Told, write_evaluation
 from netflips.evaluate.suite_rows import Row, rows_of
-from netflips.evaluate.sweep import Sweep, curves_of, run_sweep
 from netflips.evaluate.worst import NUMBER, worst_clip, worst_clips
 from netflips.options import ModelPaths
 from netflips.stages import load_voice
@@ -45,22 +42,20 @@ class SuiteSettings:
     """What is measured, with what, and what becomes of it.
 
     title: of table and page. asked: what is measured, by group of the cases; "" = of all that no other group names. models: of true
-    units and noise. jobs: processes; ray: workers on Ray in their place. worst: clips that the page shows. goals: by name of the
-    row. titles: of groups. facts: to be known beside those of every suite. beside: rows of another one.
+    units. jobs: processes; ray: workers on Ray in their place. worst: clips that the page shows. goals: by name of the row.
+    titles: of groups. facts: to be known beside those of every suite.
     """
 
     title: str
     asked: Mapping[str, AskedFigures]
     judges: JudgePaths
     models: ModelPaths | None = None
-    sweep: Sweep | None = None
     jobs: int = 1
     ray: Spread | None = None
     worst: int = NUMBER
     goals: Mapping[str, float] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
-    beside: tuple[Row, ...] = ()
 
 
 def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Told:
@@ -75,14 +70,9 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
         if settings.models is not None and any(TRUE_UNITS in one.subjects for one in asked.values()):
             stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
         work = Work(tuple(cases), asked, settings.judges, stand_ins)
-        pool = partial(_pool, settings)
         ids = [case.id for case in cases]
-        found = completed(ids, keys_of(work), out_dir, pool(Measurer, (work,)), "measure", progress)
-        sweep, curves = settings.sweep, list[Curve]()
-        if sweep is not None:
-            curves = curves_of(run_sweep(sweep, cases, settings.judges, out_dir, progress, pool), sweep)
+        found = completed(ids, keys_of(work), out_dir, _pool(settings, Measurer, (work,)), "measure", progress)
         rows = rows_of(found, cases, asked, settings.goals, settings.titles)
-        rows += settings.beside
         facts = {**settings.facts, **_facts(cases, asked, judges, rows, found.values())}
         of_clip: dict[str, list[Record]] = {case.id: [] for case in cases}
         for one in found.values():
@@ -91,7 +81,7 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
         chosen = worst_clips(rows, list(files), settings.worst)
         worst = [worst_clip(files[name], behind, rows, of_clip[name]) for name, behind in chosen]
         failed = {name: list(dict.fromkeys(one.failed for one in own if one.failed)) for name, own in of_clip.items()}
-        told = Told(settings.title, facts, rows, curves, worst, {name: why for name, why in failed.items() if why})
+        told = Told(settings.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
         write_evaluation(told, out_dir)
     return told
 

@@ -21,11 +21,14 @@ from avcore.usage import add_quiet_options
 if TYPE_CHECKING:
     from netflips.evaluate.cases import CaseFiles
     from netflips.evaluate.suite import SuiteSettings
-    from netflips.evaluate.sweep import Sweep
 
 _LINE = '{"id", "source", "dub", "reference_text", "reference"?, "speaker"?, "language"?, "report"?}'
-_NOISES = ("babble", "music", "white")
 _OUT_DIR = Path("figures")
+_GONE = {
+    "noise": "mix noise into sources, dub them, and make each level a group of the manifest",
+    **dict.fromkeys(("dubs", "split", "speech"), "write a line of a manifest for each clip of the split"),
+}
+"""Flags of `dubs` until 0.1, and what to do in their place."""
 _BASELINES = (
     "Beside the dubs stand the source itself, shuffled pairs (the sound of another dub), and where references are given, those. "
     "Stopped, it goes on where it was; finished measures are taken again only where a file or model changed."
@@ -37,15 +40,12 @@ def build_dubs_parser() -> Parser:
     parser = Parser(prog="netflips evaluate dubs", description=f"Measure dubs against what they were made from. {_BASELINES}")
     parser.add_argument(
         "cases",
-        type=Input("the manifest", may_be_folder=True),
+        type=Input("the manifest"),
         metavar="MANIFEST",
-        help=f"JSON lines of {_LINE}; or a folder, see --dubs",
+        help=f"JSON lines of {_LINE}",
     )
-    folder = parser.add_argument_group("a published split in place of a manifest (layouts of MuAViC and CVSS)")
-    folder.add_argument("--dubs", type=Path, metavar="DIR", help="dubs of the split, <id>.mp4 or <id>_<lang>.mp4")
-    folder.add_argument("--split", default="test", help="<split>.tsv of the folder (default: test)")
-    folder.add_argument("--speech", type=Path, metavar="DIR", help="right speech of the split, <id>.wav")
-    _add_sweep(parser)
+    for flag in _GONE:
+        parser.add_argument(f"--{flag}", help=argparse.SUPPRESS)
     _add_suite(parser)
     return parser
 
@@ -129,35 +129,16 @@ def _add_suite(parser: Parser, is_single: bool = False) -> None:
     add_common_options(parser)
 
 
-def _add_sweep(parser: Parser) -> None:
-    group = parser.add_argument_group("noise sweep: what is understood of the sources from sound, lips and both")
-    group.add_argument("--noise", metavar="DB,DB", help="ratios of speech to noise in dB, as 20,10,5,0,-5,-10")
-    group.add_argument("--noise-kinds", default=",".join(_NOISES), metavar="A,B", help=f"of {', '.join(_NOISES)} (default: all)")
-    group.add_argument("--noise-file", type=Input("the noise"), metavar="FILE", help="this sound in their place, as babble.wav")
-    group.add_argument("--noise-clips", type=int, default=0, metavar="N", help="on the first N cases (default: all)")
-    group.add_argument("--source-lang", default="en", metavar="LANG", help="language of the sources (default: en)")
-    group.add_argument("--utut-path", type=Input("the translator"), metavar="FILE", help="translator (default: the bundle's)")
-    told = "renderer, whose voice speaks (default: the bundle's)"
-    group.add_argument("--unit2av-path", type=Input("the renderer"), metavar="FILE", help=told)
-
-
 def _dubs(options: argparse.Namespace) -> None:
     with loading():
-        from netflips.evaluate.cases import Layout, cases_of_folder, check_cases, read_cases
+        from netflips.evaluate.cases import read_cases
         from netflips.evaluate.metric import DUBS
 
-    folder = options.cases if options.cases.is_dir() else None
-    for flag in ("dubs", "speech"):
-        if folder is None and getattr(options, flag) is not None:
-            raise UsageError(f"--{flag} goes with a folder", expected="a folder in place of the manifest", found=options.cases)
-    if folder is None:
-        cases = read_cases(require_file(options.cases, "the manifest"), ("source",), options.lang)
-    elif options.dubs is None:
-        raise UsageError("say where the dubs of the split are", expected="--dubs DIR", found=f"the folder {folder}")
-    else:
-        layout = Layout(folder, options.dubs, options.split, normalise_language(options.lang or "ko"), options.speech)
-        cases = check_cases(cases_of_folder(layout), folder)
-    _run(options, cases, DUBS, "Dubs", _sweep(options))
+    for flag, hint in _GONE.items():
+        if getattr(options, flag) is not None:
+            raise UsageError(f"--{flag} is no longer there", hint=hint)
+    cases = read_cases(options.cases, ("source",), options.lang)
+    _run(options, cases, DUBS, "Dubs")
 
 
 def _speech(options: argparse.Namespace) -> None:
@@ -195,35 +176,29 @@ def _run(
     cases: "tuple[CaseFiles, ...]",
     suite: str,
     title: str,
-    sweep: "Sweep | None" = None,
     is_kept: bool = True,
 ) -> None:
     """Check everything, measure, and say the table."""
     from netflips.evaluate.cases import check_media
-    from netflips.evaluate.results import PAGE, curve_file, facts_text
+    from netflips.evaluate.results import PAGE, facts_text
     from netflips.evaluate.suite import FILES, FOLDERS, run_suite
     from netflips.evaluate.tables import markdown
 
     cases = tuple(replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases)
-    settings = _settings(options, cases, suite, title, sweep)
+    settings = _settings(options, cases, suite, title)
     manifest, folder = getattr(options, "cases", cases[0].dub), options.out_dir
-    files = (*FILES, *(curve_file(name) for name in (sweep.names if sweep else ())))
     inputs = [manifest, *settings.judges.given, *(file for case in cases for file in case.files.values())]
-    keep_folder_apart(folder, files, FOLDERS, inputs, "choose another --out-dir")
+    keep_folder_apart(folder, FILES, FOLDERS, inputs, "choose another --out-dir")
     require_place(folder / FILES[0], "the records")
     check_media(cases, manifest)
     with bars(options.quiet) as progress:
         told = run_suite(cases, settings, folder, progress)
     print_text(f"{facts_text(told)}\n{markdown(told.rows)}".rstrip("\n"))
-    for curve in told.curves:
-        print_text(curve.sentence)
     if is_kept:
         LOG.info("written: %s", folder / PAGE)
 
 
-def _settings(
-    options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", suite: str, title: str, sweep: "Sweep | None"
-) -> "SuiteSettings":
+def _settings(options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", suite: str, title: str) -> "SuiteSettings":
     from netflips.bulk.spread import Spread
     from netflips.bundles.paths import bundle_paths
     from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
@@ -250,7 +225,7 @@ def _settings(
     )  # fmt: skip
     return SuiteSettings(
         title, {"": AskedFigures(chosen(options.metrics, suite), subjects)}, judges,
-        bundle_paths() if options.true_units else None, sweep, options.jobs,
+        bundle_paths() if options.true_units else None, options.jobs,
         Spread(address=options.address) if options.ray else None, options.worst,
     )  # fmt: skip
 
@@ -268,26 +243,6 @@ def _judges(given: Sequence[str]) -> dict[str, Path]:
             raise UsageError("--judge cannot be used", expected=f"NAME=FILE, NAME one of {', '.join(sorted(known))}", found=one)
         found[name] = require_file(Path(path), f"the judge {name}")
     return found
-
-
-def _sweep(options: argparse.Namespace) -> "Sweep | None":
-    from netflips.bundles.paths import bundle_paths
-    from netflips.evaluate.noise import KINDS
-    from netflips.evaluate.sweep import Sweep, parse_levels
-
-    if options.noise is None:
-        if options.noise_file is not None:
-            raise UsageError("--noise-file needs levels", expected="--noise 20,10,0,-5", found=options.noise_file)
-        return None
-    kinds = tuple(part.strip() for part in options.noise_kinds.split(","))
-    if unknown := [one for one in kinds if one not in KINDS]:
-        raise UsageError("--noise-kinds cannot be used", expected=", ".join(KINDS), found=", ".join(unknown))
-    if options.noise_clips < 0:
-        raise UsageError("--noise-clips must be 0 (all) or more", found=options.noise_clips)
-    given = {"av2unit": options.av2unit_path, "utut": options.utut_path, "unit2av": options.unit2av_path}
-    models = replace(bundle_paths(), **{name: path for name, path in given.items() if path is not None})
-    levels, language = parse_levels(options.noise), normalise_language(options.source_lang)
-    return Sweep(levels, kinds, options.noise_file, models, language, options.noise_clips)
 
 
 def _compare(options: argparse.Namespace) -> None:

@@ -1,22 +1,18 @@
-"""What happens to clean speech on its way to the program: microphones, channels and paces; and lips that are not its own."""
+"""What happens to clean speech on its way to the program: microphones and channels; and lips that are not its own."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import av
 import numpy as np
-from numpy.typing import NDArray
 
 from av2unit.training.noise import BANDS, Degradation, coloured_noise, mix, pass_through
 from avcore.arrays import Pictures, Samples
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE
-from netflips.evaluate.noise import WHITE, at_snr, noise_of_kind
+from avcore.timeline import FRAME_RATE
 from recipes.demo.material.drawn import Shot, film_lips
 from recipes.demo.voices.cast import cast, say
 from recipes.demo.voices.phrasebook import SentencePair
 
 _INT16 = 32768
-_SLOW, _FAST = 0.75, 1.3
 _LATE_S = 0.4
 _GREY, _BLACK = 128, 0
 
@@ -33,29 +29,10 @@ def through(speech: Samples, seed: int, channel: Degradation, pink_db: float | N
     return np.asarray(heard / _INT16, dtype=np.float32)
 
 
-def at_pace(speech: Samples, seed: int, pace: float) -> Samples:
-    """Speech said `pace` times as fast at its own pitch (overlap and add, as players do it); seed: without effect."""
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(sample_rate=SAMPLE_RATE, format="flt", layout="mono")
-    stretch, sink = graph.add("atempo", f"{pace:g}"), graph.add("abuffersink")
-    source.link_to(stretch)
-    stretch.link_to(sink)
-    graph.configure()
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(speech[None], dtype=np.float32), "flt", "mono")
-    frame.sample_rate, frame.pts = SAMPLE_RATE, 0
-    graph.push(frame)
-    graph.push(None)
-    pieces: list[NDArray[np.float32]] = []
-    while True:
-        try:
-            pieces.append(np.asarray(graph.pull().to_ndarray(), dtype=np.float32).ravel())
-        except (av.error.EOFError, av.error.BlockingIOError):
-            return np.concatenate(pieces or [np.zeros(0, np.float32)])
-
-
 def noisy(speech: Samples, seed: int, snr_db: float = 0.0) -> Samples:
     """Speech float32 [S] with white noise at a ratio of root mean squares (dB)."""
-    return at_snr(speech, noise_of_kind(WHITE, len(speech), (), seed), snr_db)
+    noise = coloured_noise(len(speech), 0.0, np.random.default_rng([seed, 9]))
+    return np.asarray(mix(speech.astype(np.float64) * _INT16, noise, snr_db) / _INT16, np.float32)
 
 
 NOISE = "noise"
@@ -66,8 +43,6 @@ SOUNDS: Mapping[str, SoundOf] = {
     "aac": partial(through, channel=Degradation(codec="aac", bit_rate=32_000)),
     "opus": partial(through, channel=Degradation(codec="opus", bit_rate=24_000)),
     "clipped": partial(through, channel=Degradation(ceiling=0.25)),
-    "slow": partial(at_pace, pace=_SLOW),
-    "fast": partial(at_pace, pace=_FAST),
     NOISE: noisy,
 }
 """Names of what happens to a sound."""

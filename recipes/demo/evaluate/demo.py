@@ -3,33 +3,26 @@
 import argparse
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle
 from avcore.command import device_name
-from avcore.errors import InputError, UsageError
-from avcore.files import require_place, write_text
+from avcore.errors import UsageError
+from avcore.files import require_place
 from avcore.outputs import keep_apart
 from avcore.plain_text import print_text, several
 from avcore.progress import bars
-from avcore.statistics import Figure
-from avcore.texts import read_json
 from netflips.bundles.describe import file_facts, note
-from netflips.bundles.paths import bundle_paths
-from netflips.evaluate.cases import DUBBED, CaseFiles
-from netflips.evaluate.charts import noise_curve, standing_alone
+from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.judges import JudgePaths
-from netflips.evaluate.metric import FigureKind
-from netflips.evaluate.results import PAGE, RESULTS, TABLE, curve_file, metrics_json
+from netflips.evaluate.results import PAGE, RESULTS, TABLE, metrics_json
 from netflips.evaluate.suite import SuiteSettings, run_suite
-from netflips.evaluate.suite_rows import Cell, Row, row_name
-from netflips.evaluate.sweep import Sweep
+from netflips.evaluate.suite_rows import row_name
 from netflips.evaluate.tables import markdown
 from recipes.demo.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
-from recipes.demo.evaluate.groups import ENGLISH, FLITE, GROUPS, OTHERS, SPELLED, VOICES, Group
+from recipes.demo.evaluate.groups import ENGLISH, FLITE, GONE, GROUPS, OTHERS, SPELLED, VOICES, Group
 from recipes.demo.evaluate.making import MANIFEST, ExamPlace, Line, make_clips
 from recipes.demo.evaluate.material import MEANINGS, EvaluationSettings
 from recipes.demo.voices import natural, others
@@ -40,25 +33,20 @@ from unit2av.stage import RENDERER
 
 LOG = logging.getLogger("netflips.evaluate")
 
-MEASURE = 7
+MEASURE = 8
 """Counts up when clips are made in another way, or the same units sound otherwise, so that records of both never stand in one
 table."""
 _TITLE = "Exam of the demo's models"
-_SWEEP, _NOISE = "sweep", "white"
-_LEVELS, _SWEEP_CLIPS = (20.0, 10.0, 5.0, 0.0, -5.0, -10.0), 50
 _SHORT = 12
-_PLOT = Path("images/demo_noise.svg")
-"""Beside the page."""
 _ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", OTHERS: "with_other_synthesisers", FLITE: "with_untouched_speaker"}
 
 
 def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
     """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
     settings = EvaluationSettings(number=options.number, edition=int(bundle.about.get("phrasebook", 1)))
-    groups, with_sweep = choose_groups(options)
+    groups = choose_groups(options)
     if options.with_untouched_speaker or options.write_docs:
         require_page(options.docs)
-    beside = [row for given in options.beside for row in rows_of_other(given)]
     checksum = bundle_checksum(bundle)
     folder = options.out_dir / f"{checksum[:_SHORT]}-seed{settings.seed}-v{MEASURE}"
     _check_places(bundle, options, folder)
@@ -74,7 +62,7 @@ def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
     place = ExamPlace(bundle.folder, folder, device_name(options), options.precision)
     with bars(options.quiet) as progress:
         lines = make_clips(place, settings, groups, options.jobs, progress)
-        told = run_suite(cases_of(lines, folder), _suite(bundle, options, groups, lines, beside, with_sweep), folder, progress)
+        told = run_suite(cases_of(lines, folder), _suite(bundle, options, groups, lines), folder, progress)
     content = metrics_json(told) | {"bundle": checksum, "measure": MEASURE, "absent": absent}
     if options.with_untouched_speaker and not is_untouched_noted(options.docs, checksum):
         figure = next(row.own.figure for row in told.rows if row.name == "untouched_speaker.right" and row.own)
@@ -82,21 +70,21 @@ def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
             note_untouched(options.docs, checksum, figure)
     if options.write_docs:
         write_table(options.docs, markdown(told.rows).rstrip("\n"), checksum, _command(options))
-        for curve in told.curves:
-            write_text(options.docs.parent / _PLOT, standing_alone(noise_curve(curve)))
         note(bundle.folder, metrics=content)
     print_text(markdown(told.rows).rstrip("\n"))
     LOG.info("written: %s", folder / PAGE)
 
 
-def choose_groups(options: argparse.Namespace) -> tuple[list[Group], bool]:
-    """Return the groups that are asked for by name, all for "", and whether the sweep over noise is among them.
+def choose_groups(options: argparse.Namespace) -> list[Group]:
+    """Return the groups that are asked for by name, all for "".
 
     Groups that need what may not be here are there when their flag or their name asks for them; the untouched speaker only by its
     flag. Raises UsageError for unknown names.
     """
     wanted = {name.strip().partition(".")[0] for name in options.rows.split(",") if name.strip()}
-    known = {group.name for group in GROUPS} | {_SWEEP}
+    if gone := sorted(wanted & GONE.keys()):
+        raise UsageError("these rows are no longer measured", found=", ".join(gone), hint=GONE[gone[0]])
+    known = {group.name for group in GROUPS}
     if unknown := sorted(wanted - known):
         raise UsageError("unknown rows", expected=", ".join(sorted(known)), found=", ".join(unknown))
     if "untouched_speaker" in wanted and not options.with_untouched_speaker:
@@ -106,7 +94,7 @@ def choose_groups(options: argparse.Namespace) -> tuple[list[Group], bool]:
         flags = [getattr(options, _ONLY_WHEN_ASKED[need]) for need in group.needs if need in _ONLY_WHEN_ASKED]
         return (FLITE in group.needs and all(flags)) or (group.name in wanted if wanted else all(flags))
 
-    return [group for group in GROUPS if is_asked(group)], not wanted or _SWEEP in wanted
+    return [group for group in GROUPS if is_asked(group)]
 
 
 def available(groups: Sequence[Group], bundle: Bundle) -> tuple[list[Group], dict[str, str]]:
@@ -138,44 +126,7 @@ def bundle_checksum(bundle: Bundle) -> str:
     return hashlib.sha256("\n".join(f"{name} {facts[name]['sha256']}" for name in sorted(facts)).encode()).hexdigest()
 
 
-def figures_in(content: Mapping[str, Any]) -> dict[str, tuple[str, Figure]]:
-    """Titles and figures by the row's name, of a metrics.json of any version.
-
-    Raises KeyError, TypeError or ValueError for another.
-    """
-    rows = content["rows"]
-    if isinstance(rows, list):
-        rows = {row["figure"]: row for row in rows if row["subject"] == DUBBED and "value" in row}
-    found = {}
-    for name, row in rows.items():
-        value, low, high = float(row["value"]), float(row.get("low", "nan")), float(row.get("high", "nan"))
-        found[name] = str(row["title"]), Figure(value, low, high, int(row["n"]))
-    return found
-
-
-def rows_of_other(given: str) -> list[Row]:
-    """Rows of TITLE=FILE, a metrics.json of another bundle. Raises UsageError, or InputError for another file."""
-    title, is_there, name = given.partition("=")
-    if not (title and is_there and name):
-        raise UsageError("say what the other bundle is and where its figures are", expected="TITLE=metrics.json", found=given)
-    path = Path(name)
-    content = read_json(path, "the other bundle's figures")
-    try:
-        found = figures_in(content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("this is no metrics.json of an evaluation", path=path, found=repr(error)) from error
-    named = [(row_name(title, row), FigureKind("", own, "near", "", ""), figure) for row, (own, figure) in found.items()]
-    return [Row(name, name, kind, {DUBBED: Cell(figure)}, group=title) for name, kind, figure in named]
-
-
-def _suite(
-    bundle: Bundle,
-    options: argparse.Namespace,
-    groups: Sequence[Group],
-    lines: Sequence[Line],
-    beside: Sequence[Row],
-    with_sweep: bool,
-) -> SuiteSettings:
+def _suite(bundle: Bundle, options: argparse.Namespace, groups: Sequence[Group], lines: Sequence[Line]) -> SuiteSettings:
     """Return what is measured of the clips."""
     failed = [str(line["id"]) for line in lines if "failed" in line]
     facts = {"bundle": bundle_checksum(bundle)[:_SHORT]}
@@ -185,22 +136,18 @@ def _suite(
     judges = JudgePaths(
         av2unit=bundle.checkpoint(UNIT_ENCODER), device=device_name(options), precision=options.precision, outside=True
     )
-    sweep = Sweep(_LEVELS, (_NOISE,), None, bundle_paths(bundle), "en", min(options.number, _SWEEP_CLIPS), "held_out")
-    has_sources = any(group.name == "held_out" for group in groups)
     goals = {row_name(group.name, figure): goal for group in groups for figure, goal in group.goals.items()}
     return SuiteSettings(
-        _TITLE, {group.name: group.asked for group in groups}, judges, sweep=sweep if with_sweep and has_sources else None,
-        jobs=options.jobs, worst=options.worst, goals=goals, titles={group.name: group.title for group in groups}, facts=facts,
-        beside=tuple(beside),
+        _TITLE, {group.name: group.asked for group in groups}, judges, jobs=options.jobs, worst=options.worst, goals=goals,
+        titles={group.name: group.title for group in groups}, facts=facts,
     )  # fmt: skip
 
 
 def _check_places(bundle: Bundle, options: argparse.Namespace, folder: Path) -> None:
     require_place(folder / TABLE)
-    results = [folder / name for name in (*RESULTS, MANIFEST, curve_file(_NOISE))]
+    results = [folder / name for name in (*RESULTS, MANIFEST)]
     models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
-    beside = [Path(given.partition("=")[2]) for given in options.beside]
-    keep_apart({"a result": results}, {"a file of the bundle": models, "--beside": beside})
+    keep_apart({"a result": results}, {"a file of the bundle": models})
 
 
 def _command(options: argparse.Namespace) -> str:

@@ -128,7 +128,7 @@ class ExamMaker:
         """Make a clip, and what comes out of it; returns its line. Raises OutputError."""
         stem = self._place.folder / _CLIPS / group.name / str(number)
         stem.parent.mkdir(parents=True, exist_ok=True)
-        kind: Any = group.kind if group.made in ("dubbed", "heard", "unchanged", "english", "lip_speech") else "held_out"
+        kind: Any = group.kind if group.made not in ("synthesised", "said") else "held_out"
         item = PlannedClip(group, number, stem, plan_clip(kind, number, self._settings))
         line: Line = {"id": id_of(group, number), "group": group.name, "language": group.language}
         line["reference_text"] = self._text(item)
@@ -211,12 +211,14 @@ class ExamMaker:
         said = vocoder.synthesize(units, neutral_voice(vocoder.speaker_dim)).samples
         return {"dub": self._write(item, said), "reference": self._teacher(item, text)}
 
-    def _english(self, item: PlannedClip) -> Line:
-        """Units of English speech, said in English in its own voice."""
-        speech = read_speech(self._source(item))
-        units = replace(self.models.extractor.extract(speech), language="en")
-        said = self._english_voice.synthesize(units, voice_of(speech, self.models.speaker_encoder)).samples
-        return {"dub": self._write(item, said), "reference": self._source(item)}
+    def _resynthesised(self, item: PlannedClip) -> Line:
+        """Recorded speech from its own units, in its own voice: the clip's in English, the teacher's in Korean."""
+        is_english = item.group.language == "en"
+        recorded = self._source(item) if is_english else self._teacher(item, item.plan.pair.korean)
+        speech, vocoder = read_speech(recorded), self._english_voice if is_english else self.models.vocoder
+        units = replace(self.models.extractor.extract(speech), language=item.group.language)
+        said = vocoder.synthesize(units, voice_of(speech, self.models.speaker_encoder)).samples
+        return {"dub": self._write(item, said), "reference": recorded}
 
     def _lip_speech(self, item: PlannedClip) -> Line:
         """As `netflips lip2speech` does it, in the clip's own voice."""

@@ -61,15 +61,3 @@ def test_cases_are_measured_by_workers_and_what_is_measured_stays(
     assert main(words) == 0
     assert pools == [2, 2]  # nothing was left, and nothing was started for it
     assert (tmp_path / "out" / "metrics.json").read_text() == table
-
-
-def test_the_noise_sweep_goes_to_workers_too(words: list[str], tmp_path: Path, ray_here: None, parity_dir: Path) -> None:
-    """Sources without pictures have no lips: each level of each case is a record that says so, and none is lost."""
-    models = {"av2unit": "mavhubert.pt", "utut": "utut_ko.pt", "unit2av": "unit2av_renderer.pt"}
-    given = [word for name, file in models.items() for word in (f"--{name}-path", str(parity_dir / file))]
-    assert main([*words, "--noise", "0", "--noise-kinds", "white", *given]) == 0
-    found = [one for place, one in records.read_records(tmp_path / "out").items() if place[2] == "noise"]
-    assert {(one.id, one.subject) for one in found} == {
-        (f"c{number}", subject) for number in range(3) for subject in ("video", "white@0:audio", "white@0:audio,video")
-    }
-    assert all("it has no video track" in one.failed for one in found)

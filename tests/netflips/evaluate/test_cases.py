@@ -1,4 +1,4 @@
-"""Manifests and published splits of evaluations: what is read, and what is refused, all of a kind at once."""
+"""Manifests of evaluations: what is read, and what is refused, all of a kind at once."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from PIL import Image
 
 from avcore.errors import InputError, MediaError
 from avcore.media import write_speech
-from netflips.evaluate.cases import CaseFiles, Layout, cases_of_folder, check_media, read_cases
+from netflips.evaluate.cases import CaseFiles, check_media, read_cases
 
 Line = dict[str, object]
 Write = Callable[..., Path]
@@ -79,55 +79,3 @@ def test_dubs_shorter_than_a_picture_are_named_together_with_those_that_are_none
     assert "none.mp4" in str(error.value)
     assert "photo.png: a single picture (PNG)" in str(error.value)
     assert "long.wav" not in str(error.value)
-
-
-@pytest.fixture
-def muavic(tmp_path: Path) -> Layout:
-    """A split in MuAViC's layout, with dubs and CVSS's speech."""
-    rows = []
-    for number in (1, 2):
-        name = f"test/talk/talk_{number}"
-        (tmp_path / "es/video/test/talk").mkdir(parents=True, exist_ok=True)
-        (tmp_path / f"es/video/{name}.mp4").write_bytes(b"x")
-        rows.append(f"{name}\t{tmp_path}/es/video/{name}.mp4\t{tmp_path}/es/audio/{name}.wav\t50\t32000\n")
-    (tmp_path / "es/en").mkdir()
-    (tmp_path / "es/en/test.tsv").write_text("/\n" + "".join(rows))
-    (tmp_path / "es/en/test.en").write_text("one\ntwo\n")
-    (tmp_path / "dubs").mkdir()
-    (tmp_path / "dubs/talk_1_en.mp4").write_bytes(b"x")
-    (tmp_path / "dubs/talk_2.mp4").write_bytes(b"x")
-    (tmp_path / "cvss/test").mkdir(parents=True)
-    (tmp_path / "cvss/test/talk_2.wav").write_bytes(b"x")
-    return Layout(tmp_path / "es", tmp_path / "dubs", "test", "en", tmp_path / "cvss")
-
-
-def test_a_split_in_muavics_layout_becomes_cases(muavic: Layout) -> None:
-    first, second = cases_of_folder(muavic)
-    assert first.source == muavic.folder / "video/test/talk/talk_1.mp4"
-    assert (first.dub, first.reference_text, first.speaker) == (muavic.dubs / "talk_1_en.mp4", "one", "talk")
-    assert (second.dub, second.reference) == (muavic.dubs / "talk_2.mp4", muavic.folder.parent / "cvss/test/talk_2.wav")
-
-
-def test_a_split_whose_clips_lack_dubs_names_them(muavic: Layout) -> None:
-    (muavic.dubs / "talk_2.mp4").unlink()
-    with pytest.raises(InputError, match=r"1 clip of test.tsv without a file.*talk_2 \(dub\)"):
-        cases_of_folder(muavic)
-
-
-def test_a_split_with_fewer_texts_than_clips_is_refused(muavic: Layout) -> None:
-    (muavic.folder / "en/test.en").write_text("one\n")
-    with pytest.raises(InputError, match="texts and clips differ in number; expected 2, a line each; found 1"):
-        cases_of_folder(muavic)
-
-
-def test_a_table_in_cvss_form_finds_its_videos_by_id(tmp_path: Path) -> None:
-    for name in ("video/test/cv_1.mp4", "dubs/cv_1.mp4"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "test.tsv").write_text("cv_1.mp3\tit is so\n")
-    (case,) = cases_of_folder(Layout(tmp_path, tmp_path / "dubs", "test", "en"))
-    assert (case.source, case.dub, case.reference_text) == (
-        tmp_path / "video/test/cv_1.mp4",
-        tmp_path / "dubs/cv_1.mp4",
-        "it is so",
-    )

@@ -14,9 +14,8 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.evaluate.metric import DUBS, SPEECH, all_metrics, measured
-from netflips.evaluate.noise import WHITE, at_snr, noise_of_kind
 from tests.avcore.made_speech import babble
-from tests.netflips.evaluate.made import BOX, MadeCase, MadeClip
+from tests.netflips.evaluate.made import BOX, MadeCase, MadeClip, in_white_noise
 from tests.netflips.evaluate.test_metrics import ALL
 
 COUNT = 5
@@ -68,11 +67,11 @@ Damage = Callable[[Spoken], Spoken]
 
 
 def noisy(one: Spoken) -> Spoken:
-    return replace(one, samples=at_snr(one.samples, noise_of_kind(WHITE, len(one.samples), (), 0), 5.0))
+    return replace(one, samples=in_white_noise(one.samples, 5.0))
 
 
 def hissing(one: Spoken) -> Spoken:
-    return replace(one, samples=at_snr(one.samples, noise_of_kind(WHITE, len(one.samples), (), 0), 30.0))
+    return replace(one, samples=in_white_noise(one.samples, 30.0))
 
 
 def hoarse(one: Spoken) -> Spoken:

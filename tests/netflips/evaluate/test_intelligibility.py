@@ -9,16 +9,15 @@ from pystoi import stoi
 from netflips.evaluate.metric import Missing
 from netflips.evaluate.metrics import intelligibility as module
 from netflips.evaluate.metrics.intelligibility import FIGURES, intelligibility
-from netflips.evaluate.noise import WHITE, at_snr, noise_of_kind
 from tests.avcore.made_speech import babble
-from tests.netflips.evaluate.made import values
+from tests.netflips.evaluate.made import in_white_noise, values
 
 _S = 16_000
 SPEECH = babble(2.0)
 
 
 def test_it_is_pystois_and_falls_with_noise() -> None:
-    noisy = {snr: at_snr(SPEECH, noise_of_kind(WHITE, len(SPEECH), (), 1), snr) for snr in (20, 0)}
+    noisy = {snr: in_white_noise(SPEECH, snr) for snr in (20, 0)}
     found = {snr: values(intelligibility(one, SPEECH)) for snr, one in noisy.items()}
     for name, is_extended in (("stoi", False), ("estoi", True)):
         assert found[0][name] == pytest.approx(stoi(SPEECH, noisy[0], _S, extended=is_extended), abs=1e-6)

@@ -89,35 +89,11 @@ def test_swapped_pairs_are_wrong_by_so_much_as_they_are_swapped(tmp_path: Path, 
     facts = json.loads((out / "metrics.json").read_text(encoding="utf-8"))["facts"]
     assert facts["recognizer"].startswith("by pitch; its own errors on true speech: word error rate 0.000 (4 clips)")
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert page.index(">t0<") < page.index("How the clips are spread")
+    assert ">t0<" in page
     assert page.count("data:audio/flac;base64,") == 6  # source, dub and true speech of the two worst
     assert TEXTS[1] in page
     assert 'id="clip-2"' in page
     assert 'id="clip-3"' not in page
-
-
-def test_a_published_split_is_a_suite_too(tmp_path: Path, by_pitch: type[ByPitch]) -> None:
-    """Videos, texts and dubs as MuAViC lays them out, right speech as CVSS does; one of the dubs says another's sentence."""
-    split, dubs, speech = tmp_path / "en", tmp_path / "dubs", tmp_path / "cvss"
-    for folder in (split / "ko", split / "video/test/talk", dubs, speech / "test"):
-        folder.mkdir(parents=True)
-    rows = []
-    for number, said in enumerate((0, 1, 3)):
-        name = f"test/talk/talk_{number}"
-        write_clip(split / f"video/{name}.mp4", tone(150), 25)
-        write_clip(dubs / f"talk_{number}_ko.mp4", tone(HZ[said]), 25)
-        write_speech(speech / f"test/talk_{number}.wav", tone(HZ[number]))
-        rows.append(f"{name}\tvideo/{name}.mp4\taudio/{name}.wav\t25\t16000\n")
-    (split / "ko/test.tsv").write_text("..\n" + "".join(rows))
-    (split / "ko/test.ko").write_text("".join(f"{text}\n" for text in TEXTS[:3]), encoding="utf-8")
-    words = ["dubs", str(split), "--dubs", str(dubs), "--speech", str(speech), "--measures", "wer,chrf,duration_ratio", "--cpu"]
-    assert main([*words, "--worst", "1", "--out-dir", str(tmp_path / "figures")]) == 0
-    found = figures_of(tmp_path / "figures")
-    assert (found["wer", "dub"]["value"], found["wer", "dub"]["n"]) == (pytest.approx(1 / 3, abs=1e-3), 3)
-    assert found["wer", "reference"]["value"] == 0
-    assert found["wer", "source"]["value"] == pytest.approx(2 / 3, abs=1e-3)  # its tone is the nearest to the first sentence's
-    assert found["duration_ratio", "dub"]["value"] == pytest.approx(1, abs=0.1)
-    assert "test/talk/talk_2" in (tmp_path / "figures/report.html").read_text(encoding="utf-8")
 
 
 def test_a_stopped_run_goes_on_and_a_changed_file_is_measured_again(tmp_path: Path, by_pitch: type[ByPitch]) -> None:
@@ -206,10 +182,8 @@ def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByP
         ("--judge nisqa=x.onnx", "--judge cannot be used; expected NAME=FILE, NAME one of mos, speaker"),
         ("--true-units --measures cer", "--true-units needs reference speech"),
         ("--address auto", "--address goes with --ray"),
-        ("--noise loud", "--noise cannot be used"),
-        ("--noise-file a.wav", "--noise-file needs levels"),
-        ("--noise 0 --noise-kinds babel", "--noise-kinds cannot be used"),
-        ("--dubs .", "--dubs goes with a folder"),
+        ("--noise 20,10,0", "--noise is no longer there; mix noise into sources"),
+        ("--dubs . --split test", "a line of a manifest for each clip"),
         ("--jobs 0", "--jobs must be 1 or more"),
         ("--recognizer nowhere --measures cer", "nowhere"),
         ("--recognizer . --measures cer", "the recognizer cannot be used"),

@@ -1,4 +1,4 @@
-"""Rows, tables, drawings and the page of an evaluation."""
+"""Rows, tables and the page of an evaluation."""
 
 import re
 from html import unescape
@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from avcore.statistics import Figure
 from netflips.evaluate import tables
 from netflips.evaluate.cases import CaseFiles
-from netflips.evaluate.charts import histogram
 from netflips.evaluate.measuring import AskedFigures
 from netflips.evaluate.metric import all_kinds
 from netflips.evaluate.records import Record
 from netflips.evaluate.results import Told, page
-from netflips.evaluate.suite_rows import Cell, Row, as_json, rows_of
+from netflips.evaluate.suite_rows import Row, as_json, rows_of
 from netflips.evaluate.worst import ShownCase, WorstClip, worst_clips
 
 IDS = [f"c{number}" for number in range(8)]
@@ -117,14 +115,6 @@ def test_tables_have_the_baselines_and_the_interval(rows: list[Row]) -> None:
     assert latex.count(r"\\") == 2
 
 
-def test_a_histogram_counts_all_clips_and_marks_all_means(rows: list[Row]) -> None:
-    drawn = histogram(rows[0])
-    assert drawn is not None
-    assert drawn.count('class="count"') >= 4
-    assert [name for name in ("dub", "source", "shuffled") if f'class="mean of-{name}"' in drawn] == ["dub", "source", "shuffled"]
-    assert histogram(Row("x", "x", KINDS["unit_sync"], {"dub": Cell(Figure(1, 1, 1, 1), 0, {}, {"a": 1.0})})) is None
-
-
 def test_the_page_needs_nothing_beside_it_and_believes_no_text(rows: list[Row]) -> None:
     evil = "<script>alert(1)</script>"
     worst = WorstClip(
@@ -137,12 +127,11 @@ def test_the_page_needs_nothing_beside_it_and_believes_no_text(rows: list[Row]) 
         {"wanted": evil, "heard": "", "recognizer": evil},
         [],
     )
-    written = page(Told(evil, {"clips": evil}, rows, [], [worst], {evil: [evil]}))
+    written = page(Told(evil, {"clips": evil}, rows, [worst], {evil: [evil]}))
     assert "<script" not in written
     assert "http" not in re.sub(r"http-equiv", "", written)
     assert "nothing" in written  # is what was heard
     assert "default-src 'none'; style-src 'sha256-" in unescape(written)
-    assert 'aria-label="unit sync: 8 clips' in written
 
 
 def test_groups_have_rows_goals_and_clips_of_their_own() -> None:
@@ -159,8 +148,7 @@ def test_groups_have_rows_goals_and_clips_of_their_own() -> None:
     worst = worst_clips(rows, list(values), 2)
     assert [name for name, _ in worst] == ["a/0", "c/0"]
     assert worst[0][1] == {"a.right": pytest.approx(2 / 3)}, "of the clips that a row is of, and no others"
-    assert [histogram(row) for row in rows] == [None, None], "the mean of yes and no says all"
-    shown = page(Told("Exam", {}, rows, [], []))
+    shown = page(Told("Exam", {}, rows, []))
     assert 'class="goal missed"' in shown
     assert "1 of 2 goals met; these are missed" in shown
     assert '<th scope="col">notes</th>' not in shown, "nothing is to be said of any row"

@@ -27,17 +27,16 @@ def _level_db(sound: np.ndarray, pitch: int) -> float:
 def test_every_sound_is_changed_and_the_same_each_time(name: str, tones: np.ndarray) -> None:
     heard = SOUNDS[name](tones, 3)
     assert heard.dtype == np.float32
-    assert len(heard) == pytest.approx(len(tones) / {"slow": 0.75, "fast": 1.3}.get(name, 1.0), rel=0.01)
+    assert len(heard) == len(tones)
     assert np.abs(heard).max() > 0.05
     np.testing.assert_array_equal(heard, SOUNDS[name](tones, 3))
-    shared = min(len(heard), len(tones))
-    assert np.abs(heard[:shared] - tones[:shared]).max() > 1e-3
+    assert np.abs(heard - tones).max() > 1e-3
 
 
-def test_the_telephone_has_neither_depth_nor_hiss_and_a_pace_keeps_the_pitch(tones: np.ndarray) -> None:
+def test_the_telephone_has_neither_depth_nor_hiss(tones: np.ndarray) -> None:
     assert _level_db(SOUNDS["telephone"](tones, 0), 6000) < -20
     assert _level_db(SOUNDS["telephone"](tones, 0), 220) < -6
-    for name in ("slow", "fast", "aac", "opus"):
+    for name in ("aac", "opus"):
         heard = SOUNDS[name](tones, 0)
         assert abs(_level_db(heard, 220)) < 6, name
     assert np.abs(SOUNDS["clipped"](tones, 0)).max() == pytest.approx(0.25 * np.abs(tones).max(), rel=0.01)

@@ -1,6 +1,5 @@
 """The exam as a user runs it, on a bundle that knows nothing."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -66,13 +65,12 @@ def test_the_command_makes_clips_and_writes_table_page_and_metrics(
     (folder,) = (tmp_path / "out").iterdir()
     assert {line["id"] for line in made_lines(folder)} == {"held_out/0", "said/0", "read_ko/0", "untouched_speaker/0"}
     before = read_records(folder)
-    (tmp_path / "other.json").write_bytes((folder / "metrics.json").read_bytes())
     monkeypatch.setattr(ExamMaker, "make", None)
-    assert command.main([*arguments, "--with-untouched-speaker", "--beside", f"other={tmp_path / 'other.json'}"]) == 0
+    assert command.main([*arguments, "--with-untouched-speaker"]) == 0
     assert read_records(folder) == before
     assert docs.read_text(encoding="utf-8").count("n = 1)") == 1, "nothing was run again"
     table = (folder / "table.md").read_text(encoding="utf-8")
-    assert "| other: Korean text, said: right sentence" in table
+    assert "| Korean text, said: right sentence" in table
     assert (folder / "report.html").is_file()
     assert (folder / "table.tex").is_file()
 
@@ -113,11 +111,14 @@ def test_each_group_hears_what_it_is_for(bundle: Bundle, tmp_path: Path) -> None
 
 
 def test_dubs_are_videos_beside_the_teacher(bundle: Bundle, tmp_path: Path) -> None:
-    (line,) = make(bundle, tmp_path, BY_NAME["new_faces"])
+    (line,) = make(bundle, tmp_path, BY_NAME["held_out"])
     assert probe(tmp_path / line["dub"]).has_video
     assert read_speech(tmp_path / line["reference"]).any()
     (said,) = make(bundle, tmp_path, BY_NAME["free"])
     assert said["reference_text"] != line["reference_text"]
+    (alone,) = make(bundle, tmp_path, BY_NAME["vocoder"])
+    assert (alone["reference_text"], "failed" in alone) == (line["reference_text"], False)
+    assert read_speech(tmp_path / alone["dub"]).any()
 
 
 def test_other_synthesisers_are_heard_alone_and_missing_ones_told(
@@ -148,13 +149,6 @@ def test_what_is_not_here_is_no_row(bundle: Bundle, monkeypatch: pytest.MonkeyPa
     assert not {group.name for group in found} & absent.keys()
 
 
-def test_figures_of_bundles_before_are_put_beside(tmp_path: Path) -> None:
-    old = {"rows": {"seen": {"title": "sentences", "value": 0.9, "low": 0.8, "high": 1.0, "n": 40}}}
-    (tmp_path / "old.json").write_text(json.dumps(old))
-    (row,) = demo.rows_of_other(f"before={tmp_path / 'old.json'}")
-    assert (row.title, row.own.figure.value, row.own.figure.n) == ("before: sentences", 0.9, 40)  # type: ignore[union-attr]
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -164,9 +158,8 @@ def test_figures_of_bundles_before_are_put_beside(tmp_path: Path) -> None:
         (["--jobs", "0"], "--jobs"),
         (["--worst", "-1"], "--worst"),
         (["--bundle", "nowhere"], "bundle"),
-        (["--beside", "nowhere.json"], "TITLE=metrics.json"),
-        (["--beside", "other=nowhere.json"], "nowhere.json"),
-        (["--beside", f"other={__file__}"], "no JSON"),
+        (["--rows", "seen,sweep"], "noise_audio and noise_auto measure noise"),
+        (["--beside", "other=metrics.json"], "netflips evaluate compare A B"),
         (["--write-docs", "--docs", "nowhere.md"], "the page"),
     ],
 )
