@@ -6,14 +6,14 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import LanguageError, NetflipsError, OutputError
+from avcore.errors import CheckpointError, LanguageError, NetflipsError, OutputError
 from avcore.runs.cache import file_digest, key_of
 from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
 from netflips.evaluate.clips import Clips
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.metric import Metric, all_metrics, measured
 from netflips.evaluate.needs import OTHERS, RECOGNIZER, REFERENCE, REFERENCE_TEXT, SOURCE
-from netflips.evaluate.records import Measuring, Place, Record, Task
+from netflips.evaluate.records import MeasureJob, Place, Record, Task
 
 _FORMAT = "3"
 """Changes whenever figures of an older NetfLips must not be used any more."""
@@ -42,11 +42,28 @@ class Work:
     stand_ins: Mapping[str, Path]
 
 
-class Measurer(Measuring):
-    """Measures cases by the metrics that are asked for."""
+class Measurer:
+    """A worker that measures cases by the metrics that are asked for, with models of its own."""
+
+    _is_ready = False
 
     def __init__(self, work: Work) -> None:
         self._work = work
+
+    def load(self) -> str:
+        """Read the models; returns what is wrong with one of them, "" = nothing."""
+        try:
+            self._load()
+        except NetflipsError as error:
+            return str(error)
+        self._is_ready = True
+        return ""
+
+    def process(self, *parts: Sequence[MeasureJob]) -> list[Record]:
+        """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read: no clip can help that."""
+        if not self._is_ready and (complaint := self.load()):
+            raise CheckpointError(complaint)
+        return [one for part in parts for job in part for one in self._measure(job.case, job.tasks)]
 
     @cached_property
     def _clips(self) -> Clips:

@@ -120,11 +120,6 @@ def all_metrics() -> tuple[Metric, ...]:
     return tuple(sorted(found, key=lambda metric: metric.place))
 
 
-def all_kinds() -> dict[str, FigureKind]:
-    """Return what each figure is, by name, in the order of tables."""
-    return {name: kind for metric in all_metrics() for name, kind in metric.kinds.items()}
-
-
 PRESETS: Mapping[str, tuple[str, ...]] = {
     "av2av": (
         "bleu_13a", "bleu_char", "bleu_ko_mecab", "chrf", "chrf_words", "wer", "cer", "lse_c", "lse_d", "speaker_cosine", "mos",

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import CheckpointError, NetflipsError
 from avcore.progress import Progress
 from avcore.runs import journal
 from avcore.runs.work import Pool
@@ -91,40 +90,14 @@ def read_records(folder: Path, is_repaired: bool = False) -> dict[Place, Record]
     return found
 
 
-class Measuring:
-    """A worker that measures cases with models of its own."""
-
-    _is_ready = False
-
-    def load(self) -> str:
-        """Read the models; returns what is wrong with one of them, "" = nothing."""
-        try:
-            self._load()
-        except NetflipsError as error:
-            return str(error)
-        self._is_ready = True
-        return ""
-
-    def process(self, *parts: Sequence[MeasureJob]) -> list[Record]:
-        """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read: no clip can help that."""
-        if not self._is_ready and (complaint := self.load()):
-            raise CheckpointError(complaint)
-        return [one for part in parts for job in part for one in self._measure(job.case, job.tasks)]
-
-    def _load(self) -> None:
-        raise NotImplementedError
-
-    def _measure(self, number: int, tasks: Sequence[Task]) -> Iterable[Record]:
-        raise NotImplementedError
-
-
 def completed(
     ids: Sequence[str], keys: Mapping[Place, str], out_dir: Path, pool: Pool[MeasureJob, int], stage: str, progress: Progress
 ) -> dict[Place, Record]:
     """Measure what is not measured yet; returns all records that are asked for, in the order of `keys`.
 
-    ids: of the cases. keys: of all that is asked for. out_dir: where records are kept, a case at a time. pool: of workers as
-    `Measuring` is one. Raises NetflipsError for what concerns all cases; what is wrong with one is its record.
+    ids: of the cases. keys: of all that is asked for. out_dir: where records are kept, a case at a time. pool: of workers that
+    measure (`netflips.evaluate.measuring.Measurer`). Raises NetflipsError for what concerns all cases; what is wrong with one is
+    its record.
     """
     numbers = {name: number for number, name in enumerate(ids)}
     known = {place: one for place, one in read_records(out_dir, is_repaired=True).items() if keys.get(place) == one.key}

@@ -15,7 +15,7 @@ from avcore.progress import Progress, silent, track
 from avcore.runs.cache import file_digest, key_of
 from avcore.runs.lock import folder_lock
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Pool, Worker
+from avcore.runs.work import Pool
 from netflips import __version__
 from netflips.bulk.spread import Spread
 from netflips.evaluate import tables
@@ -71,7 +71,7 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
             stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
         work = Work(tuple(cases), asked, settings.judges, stand_ins)
         ids = [case.id for case in cases]
-        found = completed(ids, keys_of(work), out_dir, _pool(settings, Measurer, (work,)), "measure", progress)
+        found = completed(ids, keys_of(work), out_dir, _pool(settings, work), "measure", progress)
         rows = rows_of(found, cases, asked, settings.goals, settings.titles)
         facts = {**settings.facts, **_facts(cases, asked, judges, rows, found.values())}
         of_clip: dict[str, list[Record]] = {case.id: [] for case in cases}
@@ -86,13 +86,13 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
     return told
 
 
-def _pool(settings: SuiteSettings, worker_class: type[Worker], arguments: Sequence[Any]) -> Pool[Any, int]:
+def _pool(settings: SuiteSettings, work: Work) -> Pool[Any, int]:
     """Workers as they were asked for, in processes of this machine or on Ray."""
     if settings.ray is not None:
         from netflips.bulk.evaluation import RayEvaluators
 
-        return RayEvaluators(worker_class, arguments, settings.judges, settings.ray)
-    return ProcessPool[Any, int](worker_class, arguments, settings.jobs)
+        return RayEvaluators(Measurer, (work,), settings.judges, settings.ray)
+    return ProcessPool[Any, int](Measurer, (work,), settings.jobs)
 
 
 def _facts(

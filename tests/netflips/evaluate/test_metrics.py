@@ -9,7 +9,7 @@ import pytest
 from avcore.errors import NetflipsError
 from avcore.units import Units
 from netflips.evaluate.clips import Clip
-from netflips.evaluate.metric import DUBS, PRESETS, Measured, Missing, all_kinds, all_metrics, chosen, measured, metric
+from netflips.evaluate.metric import DUBS, PRESETS, Measured, Missing, all_metrics, chosen, measured, metric
 from netflips.evaluate.needs import EXTRACTOR, FACES, OTHERS, RECOGNIZER, REFERENCE, REFERENCE_TEXT, SOURCE, SPEAKER, in_words
 from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
 
@@ -30,7 +30,7 @@ def test_every_figure_is_told_what_it_is_and_every_need_has_a_name() -> None:
     metrics = all_metrics()
     names = [name for metric in metrics for name in metric.figures]
     assert len(names) == len(set(names))
-    assert all(kind.source and kind.is_not and kind.title for kind in all_kinds().values())
+    assert all(kind.source and kind.is_not and kind.title for metric in metrics for kind in metric.kinds.values())
     assert all(in_words(need) for metric in metrics for need in metric.needs)
     assert [metric.place for metric in metrics] == sorted(metric.place for metric in metrics)
     for figures in PRESETS.values():
@@ -78,7 +78,7 @@ def test_swapped_voices_and_another_length_are_told() -> None:
 
 
 def test_a_figure_that_is_no_number_is_missing() -> None:
-    kind = all_kinds()["wer"]
+    kind = next(one for one in all_metrics() if one.name == "wer").kinds["wer"]
     odd = metric(replace(kind, name="a"), replace(kind, name="b"), place=1)(lambda *_: {"a": float("nan"), "a_sum": 1.0})
     found = measured(odd, MadeCase(), MadeClip(), frozenset())
     assert isinstance(found["a"], Missing)

@@ -9,14 +9,12 @@ import pytest
 from netflips.evaluate import tables
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.measuring import AskedFigures
-from netflips.evaluate.metric import all_kinds
 from netflips.evaluate.records import Record
 from netflips.evaluate.results import Told, page
 from netflips.evaluate.suite_rows import Row, as_json, rows_of
 from netflips.evaluate.worst import ShownCase, WorstClip, worst_clips
 
 IDS = [f"c{number}" for number in range(8)]
-KINDS = all_kinds()
 
 
 def _rows(found: dict[tuple[str, str, str], Record], *figures: str, goals: dict[str, float] | None = None) -> list[Row]:
