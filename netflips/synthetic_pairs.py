@@ -224,7 +224,8 @@ class PairWorker:
         translation, by = self._translated(entry, text)
         voice = zlib.crc32(entry.id.encode()) % len(self.tools.speak_with)
         synthesis = Synthesis(self.tools.speak_with[voice], self.tools.timeout_s)
-        spoken = synthesis.speak(translation, own_path, folder, "spoken", entry.speaker)
+        (folder / entry.id).parent.mkdir(parents=True, exist_ok=True)
+        spoken = synthesis.speak(translation, own_path, folder, entry.id, entry.speaker)
         self._require_whole(spoken, "translation")
         other: dict[str, Any] = {
             "translated_by": by,

@@ -27,7 +27,8 @@ for line in sys.stdin:
 _VOICE = """
 import json, pathlib, sys
 import numpy as np, soundfile
-pitch, place, text_file, out = float(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+pitch, place, text_file, out, name = float(sys.argv[1]), pathlib.Path(sys.argv[2]), *sys.argv[3:]
+with (place / "ids").open("a") as ids: print(name, file=ids)
 text = open(text_file, encoding="utf-8").read().strip()
 fault = {"한국어 a": "loud", "한국어 b": "long", "한국어 c": "empty", "한국어 d": "other"}.get(text, "")
 seconds = 5.0 if fault == "long" else 0.5 + len(text) / 100
@@ -45,7 +46,7 @@ for line in sys.stdin:
     print(json.dumps({"ok": True, "text": json.loads(known.read_text())}), flush=True)
 """
 _TEXTS = {
-    "plain": "good morning", "again": "good morning", "other": "good morning", "english": "leave it", "nothing": "say nothing",
+    "plain": "good morning", "again": "good morning", "b/other": "good morning", "english": "leave it", "nothing": "say nothing",
     "loud": "fault a", "long": "fault b", "empty": "fault c", "misheard": "fault d", "wrong": "it is late", "untold": "",
 }  # fmt: skip
 
@@ -53,7 +54,7 @@ _TEXTS = {
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """A manifest of English recordings, the programs, and what the recogniser hears of each length."""
-    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "b").mkdir(parents=True)
     (tmp_path / "heard").mkdir()
     rows = []
     for number, (name, text) in enumerate(_TEXTS.items()):
@@ -61,7 +62,7 @@ def corpus(tmp_path: Path) -> Path:
         soundfile.write(tmp_path / "en" / f"{name}.wav", 0.3 * np.sin(np.arange(samples) * 0.05), 16000)
         heard = {"wrong": "what is this", "untold": "read it twice"}.get(name, text)
         (tmp_path / "heard" / f"{samples}.json").write_text(json.dumps(heard))
-        speaker = "b" if name == "other" else "a"
+        speaker = "b" if name == "b/other" else "a"
         row = {"id": name, "audio": f"en/{name}.wav", "language": "en", "speaker": speaker, "text": text, "split": "train"}
         rows.append(row)
     rows.append({"id": "korean", "audio": "en/plain.wav", "language": "ko", "text": "안녕"})
@@ -72,7 +73,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def _made(corpus: Path, out: str, *more: str, translator: str = "") -> int:
-    voices = [f"{sys.executable} {corpus}/voice.py {pitch} {corpus}/heard {{text_file}} {{out}}" for pitch in ("0.05", "0.09")]
+    voices = [f"{sys.executable} {corpus}/voice.py {pitch} {corpus}/heard {{text_file}} {{out}} {{id}}" for pitch in (0.05, 0.09)]
     spoken = [word for voice in voices for word in ("--speak-with", voice)]
     translated = ["--translate-with", translator or f"{sys.executable} {corpus}/translate.py"]
     given = [
@@ -93,7 +94,9 @@ def test_a_pair_says_how_it_was_made_and_faults_are_left_out_by_name(corpus: Pat
     hear = ("--hear-with", f"{sys.executable} {corpus}/hear.py {corpus}/heard")
     assert _made(corpus, "out", *hear) == 1
     english, korean = (read_manifest(corpus / "out" / f"{name}.jsonl").entries for name in ("en", "ko"))
-    assert [one.id for one in english] == [one.id for one in korean] == ["other", "plain", "untold"]
+    assert [one.id for one in english] == [one.id for one in korean] == ["b/other", "plain", "untold"]
+    spoken = {"loud", "long", "empty", "misheard", "b/other", "plain", "untold"}
+    assert set((corpus / "heard" / "ids").read_text().split()) == spoken
     assert [(one.text, one.translation) for one in korean] == [("좋은 아침", "good morning")] * 2 + [("두 번", "read it twice")]
     made = [dict(one.extra["made"]) for one in korean]
     assert {one["spoken_by"] for one in made} <= {"voice.py 1", "voice.py 2"}
