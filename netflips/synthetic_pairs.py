@@ -30,11 +30,10 @@ from avcore.programs import LineProgram, parse_command, program_name
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry, iter_entries
 from avdata.prepare.kox import Synthesis
+from avdata.prepare.recordings import StoredSound, store_sound
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
-from avdata.prepare.sound import StoredSound, store_sound
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
-from unit2text.normalise import normalise_for_reading
-from unit2text.scores import character_errors
+from unit2text.scores import character_errors, normalise_for_reading
 
 _HANGUL, _LATIN = range(ord("가"), ord("힣") + 1), range(ord("a"), ord("z") + 1)
 _SCRIPTS = {"ko": _HANGUL, "en": _LATIN}

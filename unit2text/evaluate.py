@@ -23,8 +23,7 @@ from avcore.runs.journal import write_rows
 from avcore.statistics import Figure, bootstrap
 from avdata.manifest import Entry, Manifest, read_manifest
 from avdata.unit_store import iter_units, timed_units
-from unit2text.normalise import VERSION, normalise_for_reading
-from unit2text.scores import Count, character_errors, word_errors
+from unit2text.scores import VERSION, Count, character_errors, normalise_for_reading, word_errors
 from unit2text.takes import LIPS, UNITS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from avcore.answers import Word
 from avcore.errors import UsageError
 from avcore.timeline import frames_to_seconds, seconds_to_samples, seconds_to_units, units_to_seconds
 from avcore.units import Units
-from unit2text.normalise import normalise_for_reading
+from unit2text.scores import normalise_for_reading
 
 Pause = tuple[float, float]
 """A stretch (s) in which nobody speaks."""

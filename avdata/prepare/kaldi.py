@@ -22,8 +22,8 @@ from avcore.timeline import seconds_to_samples
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
+from avdata.prepare.recordings import store_speech
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
-from avdata.prepare.sound import store_speech
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 from avdata.published.kaldi import KaldiUtterance, read_kaldi
 

@@ -29,8 +29,8 @@ from avdata.manifest import Entry
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
 from avdata.prepare.label_fields import NOTHING_SAID
+from avdata.prepare.recordings import store_sound
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
-from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 

@@ -1,14 +1,54 @@
-"""Corpora of recordings with a text each: what one is, and its conversion to 16 kHz wav and a line of a manifest."""
+"""Recordings of a corpus: their sound as 16 kHz mono wav files, and a line of a manifest for each that has a text."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import MediaError
+from avcore.media import read_speech, write_speech
+from avcore.speech.audio import level_dbfs
+from avcore.timeline import samples_to_seconds
 from avdata.manifest import Entry
 from avdata.prepare.running import CorpusPiece
-from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile
 from avdata.prepare.workplace import Journal, PieceRecord, Workplace
+
+MIN_SECONDS = 0.1
+SILENT_DBFS = -70.0
+"""Sound below this level is none: a recording that failed."""
+
+
+@dataclass(frozen=True)
+class StoredSound:
+    """A wav file that was written. name: its path in the output folder. samples: at 16 kHz."""
+
+    name: str
+    samples: int
+
+    @property
+    def seconds(self) -> float:
+        """Its length, to the tenth of a millisecond."""
+        return round(float(samples_to_seconds(self.samples)), 4)
+
+
+def store_sound(source: Path, out: Path, name: str) -> StoredSound:
+    """Convert any sound file to `out / name`, a 16 kHz mono wav. Raises MediaError when there is nothing to hear in it."""
+    return store_speech(read_speech(source), out, name, source.name)
+
+
+def store_speech(speech: NDArray[np.float32], out: Path, name: str, source: str) -> StoredSound:
+    """Write float32 of shape [S] at 16 kHz to `out / name`. source: what it is from, for messages. Raises as `store_sound` does."""
+    if float(samples_to_seconds(len(speech))) < MIN_SECONDS:
+        raise MediaError("it is too short", path=source, expected=f"{MIN_SECONDS} s", found=f"{len(speech)} samples")
+    level = level_dbfs(speech)
+    if not np.isfinite(level) or level < SILENT_DBFS:
+        raise MediaError("it is silent", path=source, expected=f"{SILENT_DBFS:g} dBFS or more", found=f"{level:.0f} dBFS")
+    write_speech(out / name, speech)
+    return StoredSound(name, len(speech))
+
 
 MANIFEST = "manifest"
 

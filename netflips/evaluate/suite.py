@@ -29,7 +29,7 @@ from netflips.evaluate.suite_rows import Row, rows_of
 from netflips.evaluate.worst import NUMBER, worst_clip, worst_clips
 from netflips.options import ModelPaths
 from netflips.stages import load_voice
-from unit2text.normalise import VERSION
+from unit2text.scores import VERSION
 
 FILES = (RECORDS, *RESULTS)
 FOLDERS = ("true_units",)

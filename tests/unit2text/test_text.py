@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from unit2text.alignment import align, best_path, log_likelihoods
-from unit2text.normalise import normalise_for_reading
-from unit2text.scores import character_errors, word_errors
+from unit2text.scores import character_errors, normalise_for_reading, word_errors
 from unit2text.vocabulary import LETTERS, PIECES, TextVocabulary, composed, letters_of_text
 
 MARKS = ("<s>", "<pad>", "</s>", "<unk>")

@@ -6,7 +6,7 @@ Nothing here is told what should have been said. What it is not: a figure of fre
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import FigureKind, Measured, metric
 from netflips.evaluate.needs import EXTRACTOR, PHRASEBOOK, REFERENCE_TEXT
-from unit2text.normalise import normalise_for_reading
+from unit2text.scores import normalise_for_reading
 
 _IS_NOT = "for sentences that the bundle knows only; no outside judge"
 
