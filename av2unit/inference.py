@@ -41,7 +41,7 @@ class UnitsOptions(CommonOptions):
     av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
     """unit encoder, such as mavhubert_large_noise.pt (default: the bundle's)"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
-    """the sound track of a video that is heard: a number from 1, or a language (default: the first with speech)"""
+    """sound track of the video: a number from 1, or a language (default: the first with speech)"""
     modalities: str = flag(default="audio,video", metavar="WHICH")
     """audio,video or audio or video (default: audio,video)"""
     in_lip_path: Path | None = flag(default=None, file=Input("the lip video"))

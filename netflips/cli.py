@@ -12,28 +12,28 @@ from avcore.usage import Parser, did_you_mean
 from netflips import __version__
 
 COMMANDS = {
-    "demo": ("netflips.demo", "dub the clip that comes along, and let a portrait say it"),
+    "demo": ("netflips.demo", "dub the clip that comes with NetfLips, and let a portrait say it"),
     "dub": ("netflips.dub.command", "dub videos into another language"),
-    "units": ("av2unit.inference", "speech and lips to units"),
-    "translate": ("unit2unit.inference", "units of one language to units of another"),
-    "speak": ("unit2av.inference_unit2a", "units to speech"),
-    "say": ("netflips.say", "Korean text to speech"),
-    "lip2speech": ("netflips.lip_speech.command", "speech for silent lips"),
-    "lipsync": ("netflips.lipsync.command", "the lips of a video to speech that you have"),
-    "portrait": ("netflips.portrait.command", "a still picture of a face that says any speech or text"),
-    "avatar": ("netflips.avatar.command", "a portrait that answers what it is asked, in Korean"),
-    "render": ("unit2av.inference_unit2av", "units to speech and lips"),
-    "transcribe": ("netflips.transcribe", "what is said in videos and sound files, as text or subtitles"),
-    "extract": ("netflips.bulk.command", "units of a whole corpus, in bulk"),
-    "prepare": ("netflips.prepare", "a speech corpus or a folder of video to what training reads"),
+    "units": ("av2unit.inference", "extract units from speech and lips"),
+    "translate": ("unit2unit.inference", "translate units of one language into units of another"),
+    "speak": ("unit2av.inference_unit2a", "turn units into speech"),
+    "say": ("netflips.say", "speak Korean text"),
+    "lip2speech": ("netflips.lip_speech.command", "make speech for silent lips"),
+    "lipsync": ("netflips.lipsync.command", "fit the lips of a video to speech that you have"),
+    "portrait": ("netflips.portrait.command", "make a still picture of a face say speech or text"),
+    "avatar": ("netflips.avatar.command", "let a portrait answer a question in Korean"),
+    "render": ("unit2av.inference_unit2av", "turn units into speech and lips"),
+    "transcribe": ("netflips.transcribe", "write what is said in videos and sound files as text or subtitles"),
+    "extract": ("netflips.bulk.command", "extract the units of a whole corpus"),
+    "prepare": ("netflips.prepare", "prepare a speech corpus or a folder of videos for training"),
     "manifest": ("avdata.manifest_command", "check, count, divide, join and convert manifests"),
-    "models": ("netflips.published.command", "get models that others publish, and find them by name"),
-    "convert": ("netflips.convert_command", "a checkpoint to safetensors and JSON"),
+    "models": ("netflips.published.command", "download published models and list them"),
+    "convert": ("netflips.convert_command", "convert a checkpoint to safetensors and JSON"),
     "bundle": ("netflips.bundles.command", "pack and check the models that come with NetfLips"),
-    "evaluate": ("netflips.evaluate.command", "how good the demo's models are, or one's own on a test split"),
-    "serve": ("netflips.serve.command", "a web page to dub with: upload, look, correct, download"),
-    "completion": ("netflips.completion", "what bash and zsh need to complete all this"),
-    "info": ("netflips.info", "what a dubbed video, a checkpoint or the bundle says of itself"),
+    "evaluate": ("netflips.evaluate.command", "measure the demo's models, or your own on a test split"),
+    "serve": ("netflips.serve.command", "start a web page: upload a video, correct the dub, download it"),
+    "completion": ("netflips.completion", "print the completion script for bash or zsh"),
+    "info": ("netflips.info", "describe a dubbed video, a checkpoint or a bundle"),
 }
 
 _STAGES = ("units", "translate", "speak", "render")
@@ -43,7 +43,9 @@ _STAGES = ("units", "translate", "speak", "render")
 def usage() -> str:
     """Return the list of subcommands."""
     lines = [f"  {name:<10} {purpose}" for name, (_, purpose) in COMMANDS.items()]
-    return "\n".join(["usage: netflips COMMAND INPUT... -o OUT [options]", "", *lines, "", "netflips help COMMAND says more."])
+    return "\n".join(
+        ["usage: netflips COMMAND INPUT... -o OUT [options]", "", *lines, "", "`netflips help COMMAND` describes a command."]
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ class DemoOptions(CommonOptions):
     video: Path = positional("VIDEO", "--in-vid-path", default=_EXAMPLE / "example.mp4", file=Input("the video"))
     """default: the demo clip"""
     portrait: Path = flag(default=_EXAMPLE / "example.jpg", file=Input("the portrait"))
-    """who says the dub again (default: a photograph)"""
+    """portrait that says the dub (default: a photograph)"""
     out_dir: Path = flag("-o", "--out-dir", hidden=("--out", "--output"), default=Path("outputs", "demo"), metavar="DIR")
     """default: outputs/demo"""
 

@@ -31,12 +31,12 @@ _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
 def build_parser() -> Parser:
     """Return the command's options."""
-    parser = Parser(prog="netflips info", description="Say what a video, a checkpoint or a bundle of models is.")
+    parser = Parser(prog="netflips info", description="Describe a video, a checkpoint or a bundle of models.")
     parser.add_argument(
         "path",
         type=Path,
         nargs="?",
-        help="a video, a sound file, a model, also by the name that netflips models has, or a bundle's folder (default: the bundle "
+        help="a video, a sound file, a model file or its name in `netflips models`, or a bundle's folder (default: the bundle "
         "that comes with NetfLips)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")

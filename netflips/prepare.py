@@ -7,7 +7,7 @@ from avcore.command import Parser
 from avdata.prepare import command
 
 CORPORA = command.CORPORA | {
-    "pairs": ("netflips.synthetic_pairs", "pairs of a corpus of one language: translated as text, and spoken by programs")
+    "pairs": ("netflips.synthetic_pairs", "pairs from a corpus of one language, by a text translator and text-to-speech programs")
 }
 
 

@@ -36,9 +36,9 @@ class VoiceFlags(CommonOptions):
     """Whose voice speaks, and the models of it but for the renderer."""
 
     voice: Path | None = voice_flag()
-    """the voice: a recording, a video, x.npy or x.npz (default: a voice of nobody's)"""
+    """the voice: a recording, a video, x.npy or x.npz (default: a neutral voice)"""
     text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
-    """a speller (default: the bundle's, where it has one)"""
+    """text-to-unit model (default: the bundle's, if it has one)"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
     """encoder.pt (default: resemblyzer's weights)"""
 
@@ -64,7 +64,7 @@ def speaker_voice(options: VoiceFlags, vocoder: Voice) -> "SpeakerVoice":
     from unit2av.speakers.voice_of import neutral_voice, read_voice
 
     if options.voice is None:
-        LOG.info("a voice of nobody's, as no --voice is given")
+        LOG.info("a neutral voice, as no --voice is given")
         return neutral_voice(vocoder.speaker_dim)
     encoder, how = options.speaker_encoder_path, Running(options.device)
     return read_voice(options.voice, lambda: load_speaker_encoder(encoder, how))

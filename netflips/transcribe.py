@@ -30,7 +30,7 @@ _PRINTED = "txt"
 
 @dataclass(frozen=True)
 class TranscribeOptions(CommonOptions):
-    """Write down what is said in videos and sound files, or shown by lips."""
+    """Write what is said in videos and sound files, or shown by lips."""
 
     recordings: tuple[Path, ...] = positional("FILE", file=Input("a file to transcribe", in_turn=True))
     """videos and sound files"""
@@ -42,19 +42,19 @@ class TranscribeOptions(CommonOptions):
     format: Literal["srt", "vtt", "txt", "json"] | None = flag(default=None)
     """srt; vtt; txt; json (default: by the name of --out; else srt, printed txt)"""
     modalities: str = flag(default="audio", metavar="WHICH")
-    """audio,video or audio or video (default: audio; of lips alone: video)"""
+    """audio,video or audio or video (default: audio; video for a model that reads lips alone)"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
-    """the sound track of a file that is heard: a number from 1, or a language (default: the first with speech)"""
+    """sound track of the file: a number from 1, or a language (default: the first with speech)"""
     source: str | None = flag("--from", hidden=("--lang", "--language", *FROM), default=None, metavar="LANG")
     """language that is spoken, as en (default: the one whose text is most probable)"""
     face: str = flag(default="auto")
     """whose lips: auto (who speaks), largest, or N-th from the left"""
     unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
-    """text reader: our own, or finetuned.pt, which reads lips (default: the bundle's)"""
+    """unit recogniser (units to text), or a published finetuned.pt, which reads lips (default: the bundle's)"""
     av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
-    """unit encoder whose units the text reader knows (default: the bundle's)"""
+    """unit encoder whose units the unit recogniser knows (default: the bundle's)"""
     recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
-    """a folder of faster-whisper in place of the text reader: hears the sound"""
+    """folder of faster-whisper, which recognises the sound in place of the unit recogniser"""
     beam: int | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
 

@@ -38,7 +38,7 @@ class RenderingFlags(CommonOptions):
     vocoder_unit_offset: int | Literal["auto"] = flag(default="auto", type=unit_offset, metavar="N|auto")
     """row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)"""
     durations: bool = flag("--no-durations", default=True)
-    """the ids are frames of 20 ms already: predict no durations"""
+    """the ids are frames of 20 ms; do not predict durations"""
     speed: float = speed_flag()
     """above 1 speaks faster (default: 1)"""
 
@@ -89,13 +89,14 @@ class RenderOptions(RenderingFlags):
     video: Path = flag(hidden=("--in-vid-path",), file=Input("the video"))
     """video of the speaker; played to and fro when it is too short"""
     in_bbox_path: Path | None = flag(default=None, file=Input("the face boxes"))
-    """face boxes x.bbox.pkl, one row per picture (default: faces are looked for)"""
+    """face boxes x.bbox.pkl, one row per picture (default: faces are detected)"""
     voice: Path | None = voice_flag()
     """another voice: x.wav, any sound or video file, or x.npy (default: the video's)"""
     face: str = flag(default="auto")
     """auto (the largest that speaks), largest, or N-th from the left (default: auto)"""
     fill_boxes: FillPolicy = flag(default="keep")
-    """pictures without a box in --in-bbox-path: keep them as they are, or take the box before or nearest (default: keep)"""
+    """pictures without a box in --in-bbox-path: keep leaves them as they are, forward takes the box before,
+    nearest the nearest one (default: keep)"""
     hard_paste: bool = flag(default=False)
     """paste the whole box without a soft edge, as published"""
     lips: LipSyncChoice = lips_flag(group="lips")

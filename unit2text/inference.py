@@ -51,7 +51,7 @@ def build_parser(prog: str = _PROG) -> Parser:
         "--mavhubert-path", type=Input("mavhubert.pt"), metavar="FILE", help="mavhubert.pt, if it does not lie beside finetuned.pt"
     )
     parser.add_argument("--lang", help="language that is spoken, as en (default: the one whose text is most probable)")
-    parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says, 20 as published)")
+    parser.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says, 20 as published)")
     parser.add_argument("--times", action="store_true", help="print each word with its beginning and end in seconds")
     add_common_options(parser)
     return parser

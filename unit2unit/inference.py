@@ -47,12 +47,12 @@ class TranslateOptions(CommonOptions):
     """Translate speech units into those of another language."""
 
     units: tuple[Path, ...] = positional("UNITS", "--in-unit-path", file=Input("the unit file", may_be_folder=True))
-    """units as text, of which the first line is read; or several, folders of them, .jsonl files with id and units"""
+    """unit files (the first line is read), folders of them, or .jsonl files with id and units"""
     out: Path | None = out_flag("the output unit file", "--out-unit-path", default=None)
     """the translated units, one line; .jsonl for many"""
     _: KW_ONLY
     out_dir: Path | None = flag(default=None, metavar="DIR")
-    """for those of many: a unit file for each, called by its id"""
+    """for several inputs: a folder for one unit file each, named by its id"""
     utut_path: Path | None = flag(default=None, file=Input("the translator"))
     """utut_ko.pt or another translator checkpoint (default: the bundle's)"""
     source: str | None = flag("--from", hidden=FROM, default=None, metavar="LANG")
@@ -60,9 +60,9 @@ class TranslateOptions(CommonOptions):
     to: str | None = flag(hidden=TO, default=None, metavar="LANG")
     """language to translate into, as ko; any that the checkpoint has (default: the bundle's)"""
     beam: int | None = flag(default=None)
-    """hypotheses kept alive (default: as the checkpoint says, 20 as published)"""
+    """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
     max_target_units: int | None = flag(default=None)
-    """stop a translation at N units and marks; 0 = no limit (default: as the checkpoint says, 200 as published)"""
+    """stop a translation at N tokens; 0 = no limit (default: as the checkpoint says, 200 as published)"""
     translator_unit_offset: int | None = flag(default=None)
     """the translator counts units from N: added before, taken off after (default: as the checkpoint says, else 0)"""
 

@@ -11,9 +11,9 @@ from avcore.loading import loading
 CORPORA = {
     "kox": ("avdata.prepare.kox", "AIHub Ko-X: Korean speech with English text or speech"),
     "zeroth": ("avdata.prepare.zeroth", "Zeroth Korean (OpenSLR 40)"),
-    "fleurs": ("avdata.prepare.fleurs", "FLEURS: the same sentences read in English and Korean"),
+    "fleurs": ("avdata.prepare.fleurs", "FLEURS: the same sentences, read in English and in Korean"),
     "cv": ("avdata.prepare.common_voice", "Common Voice: one language"),
-    "kaldi": ("avdata.prepare.kaldi", "a folder as Kaldi and ESPnet have them: wav.scp, text, utt2spk, segments"),
+    "kaldi": ("avdata.prepare.kaldi", "a folder of Kaldi or ESPnet: wav.scp, text, utt2spk, segments"),
     "lips": ("avdata.prepare.aihub_lips", "AIHub's Korean lip-reading video"),
     "grid": ("avdata.prepare.grid", "GRID: six-word sentences of 34 people, with its splits"),
     "lrs": ("avdata.prepare.lrs", "LRS2 and LRS3, with their splits"),
@@ -26,8 +26,8 @@ def build_parser(corpora: Mapping[str, tuple[str, str]] = CORPORA) -> Parser:
     lines = [f"  {name:<10} {what}" for name, (_, what) in corpora.items()]
     parser = Parser(
         prog="netflips prepare",
-        description="Speech corpora and folders of video to what extraction and training read.",
-        epilog="\n".join(["corpora:", *lines, "", "netflips prepare CORPUS --help says more."]),
+        description="Prepare speech corpora and folders of videos for extraction and training.",
+        epilog="\n".join(["corpora:", *lines, "", "`netflips prepare CORPUS --help` describes a corpus."]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("corpus", choices=list(corpora), metavar="CORPUS", help=", ".join(corpora))

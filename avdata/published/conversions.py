@@ -216,7 +216,7 @@ CONVERSIONS: dict[str, Subcommand] = {
     "from-tsv": Subcommand("from AV-HuBERT's .tsv and label files", _add_from_tsv, _from_tsv),
     "to-pairs": Subcommand("to a pair folder of unit2unit", _add_to_pairs, _to_pairs),
     "from-pairs": Subcommand("from a pair folder of unit2unit", _add_from_pairs, _from_pairs),
-    "to-kaldi": Subcommand("to a folder as Kaldi and ESPnet have them", _add_to_kaldi, _to_kaldi),
+    "to-kaldi": Subcommand("to a folder of Kaldi or ESPnet", _add_to_kaldi, _to_kaldi),
     "to-unit2a": Subcommand("to the published manifest of vocoder training", _add_to_unit2a, _to_unit2a),
     "from-unit2a": Subcommand("from the published manifest of vocoder training", _add_from_unit2a, _from_unit2a),
 }

@@ -28,26 +28,26 @@ class AvatarOptions(PictureFlags, VoiceFlags):
     replies: Path | None = flag(group="talk", default=None, file=Input("the replies"), metavar="YAML")
     """questions with their answers (default: those of the demo's phrasebook)"""
     reply_command: str | None = flag(default=None, metavar="COMMAND")
-    """a program that gets the question on standard input and prints the answer"""
+    """program that reads the question from standard input and prints the answer"""
     reply_seconds: float = flag(default=20.0, metavar="S")
     """how long that program may take (default: 20)"""
     blocked: Path | None = flag(default=None, file=Input("the list of blocked words"), metavar="TXT")
-    """words that are neither answered nor said, one a line"""
+    """words that are neither answered nor spoken, one per line"""
     speed: float = speed_flag()
     """above 1 speaks faster, as 1.2 (default: 1)"""
     source: str | None = flag("--from", hidden=("--lang", *FROM), default=None, metavar="LANG")
-    """language of the question (default: the one that is heard)"""
+    """language of the question (default: the recognised one)"""
     recognizer: Path | None = flag(
-        group=("models", "what is not given comes from the bundle"),
+        group=("models", "without a flag, the bundle's model is used"),
         default=None,
         file=Input("the recognizer", may_be_folder=True),
         metavar="DIR",
     )
-    """a folder of Whisper (faster-whisper), which hears the question"""
+    """folder of faster-whisper, which recognises the question"""
     unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
-    """or a text reader of units, with --av2unit-path"""
+    """or a unit recogniser (units to text), with --av2unit-path"""
     av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
-    """unit encoder whose units the text reader knows"""
+    """unit encoder whose units the unit recogniser knows"""
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
     """unit AV renderer: the voice, and lips by --lips units"""
 

@@ -23,13 +23,13 @@ from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import ExtractModels, ExtractSettings, ShardLayout
 from netflips.bulk.spread import Spread, SpreadFlags
 
-_CODES = "Exit code 0: all is done; 1: some utterances were set aside, see failed.jsonl; 2: bad input or usage."
+_CODES = "Exit code 0: all is done; 1: some utterances failed, see failed.jsonl; 2: bad input or usage."
 _REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class ExtractOptions(SpreadFlags, CommonOptions):
-    """Extract the units of a corpus, on all cores and GPUs. Stop it at any time: the same command goes on."""
+    """Extract the units of a corpus, on all cores and GPUs. It can be stopped at any time; the same command continues."""
 
     in_path: str = positional("CORPUS", "--in-path", group="files")
     """manifest (.jsonl), folder of videos or sound, glob in quotes, or one file"""
@@ -37,7 +37,7 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     """folder for the results"""
     _: KW_ONLY
     root: Path | None = flag(default=None, metavar="DIR")
-    """folder that a manifest's paths start from (default: the manifest's own)"""
+    """folder that the manifest's paths are relative to (default: the manifest's own)"""
     suffix: tuple[str, ...] = flag(default=(), metavar=".EXT")
     """kinds of file to take from a folder or glob (default: media)"""
     source: str = flag("--from", hidden=("--language", "--lang", *FROM), default="", metavar="LANG")
@@ -53,13 +53,13 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     face: str = flag(default="auto")
     """whose lips: auto (who speaks), largest, or N-th from the left"""
     units: bool = flag("--no-units", default=True)
-    """only what the next three ask for"""
+    """write only what the next three flags ask for"""
     features: str = flag(default="", metavar="LAYER")
     """features/<id>.npy of a layer, 0.. or last, for k-means"""
     with_speaker: Literal["", "row", "npy"] = flag(default="", nargs="?", const="row", choices=("row", "npy"))
     """speaker embedding, in the row or as speakers/<id>.npy (default: row)"""
     with_lips: bool = flag(default=False)
-    """lips/<id>.lip.mp4 and .bbox.pkl of videos that have no lip crops"""
+    """write lips/<id>.lip.mp4 and .bbox.pkl of videos without lip crops"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
     """speaker encoder, encoder.pt (default: resemblyzer's weights)"""
     readers: int = flag(group="many files", default=0)
@@ -67,11 +67,11 @@ class ExtractOptions(SpreadFlags, CommonOptions):
     batch_seconds: float = flag(default=0.0, metavar="S")
     """speech in a batch, padding counted (default: 32, on a GPU 320; twice without pictures)"""
     batch_padding: float | None = flag(default=None, metavar="S")
-    """silence that an utterance of a batch is filled up with at most (default: 0.5, on a GPU any length)"""
+    """longest padding of an utterance in a batch, in seconds (default: 0.5, on a GPU any length)"""
     overwrite: bool = flag(default=False)
     """delete the results of an earlier run first"""
     verify: bool = flag(default=False)
-    """check what is finished by reading features too, not by their sizes"""
+    """check finished features by reading them, not only by their sizes"""
     max_failures: int | None = flag(default=None)
     """stop when more than N utterances fail"""
     dry_run: int | None = flag(default=None, nargs="?", const=8)

@@ -93,13 +93,13 @@ class SpreadFlags:
     """The options of bulk commands for it."""
 
     workers: int = flag(group="many files", default=Spread.workers)
-    """model workers (default: all GPUs; without one, a core each as far as memory goes)"""
+    """model workers (default: one per GPU; without a GPU, one per core as far as memory allows)"""
     gpus_per_worker: float = flag(default=Spread.gpus_per_worker)
     """0.5 = two share one (default: 1)"""
     address: str | None = flag(default=Spread.address, metavar="HOST:PORT")
     """Ray cluster to work on, host:port or auto (default: here)"""
     retry_failed: bool = flag(default=False)
-    """try again what an earlier run set aside"""
+    """try failed files of an earlier run again"""
 
     def spread(self, readers: int = 0) -> Spread:
         """Return how the work is spread. Raises UsageError."""

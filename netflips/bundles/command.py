@@ -56,7 +56,7 @@ def build_parser() -> Parser:
     parts = [stage.part for stage in (*needed_stages(), *_optional())]
     pack.add_argument("--keep", action="append", default=[], choices=parts, help="leave this model's numbers as they are")
     calibrate = commands.add_parser(
-        "calibrate", help="find out where the bundle's domain ends (needs espeakng-loader; takes natural voices where they are)"
+        "calibrate", help="measure the bounds of the bundle's domain (needs espeakng-loader; uses natural voices if installed)"
     )
     calibrate.add_argument("--utterances", type=int, default=_UTTERANCES, metavar="N", help=f"default: {_UTTERANCES}")
     calibrate.add_argument("--seed", type=int, default=_SEED, help=f"default: {_SEED}")

@@ -11,7 +11,7 @@ from netflips.published.store import usual_model
 
 UNITS, TEXT = "units", "text"
 ROADS = (UNITS, TEXT)
-_CASCADE = "speech to text, that to text of the other language, that to speech: in place of units that are translated"
+_CASCADE = "recognise the speech, translate its text and speak the translation, in place of translating units"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class RoadFlags:
     """--cascade and what goes with it."""
 
     road: str = flag(
-        group=("cascade", "for those who have no unit translator; needs the extra asr, and a text-to-unit model or --speak-with"),
+        group=("cascade", "dub without a unit translator; needs the extra asr, and a text-to-unit model or --speak-with"),
         default=UNITS,
         choices=ROADS,
         also={"--cascade": {"action": "store_const", "const": TEXT, "help": _CASCADE}},
@@ -58,7 +58,7 @@ class RoadFlags:
     translate_with: str | None = flag(default=None, metavar="COMMAND|URL")
     """translator in place of --text-translator: a program that answers lines of JSON, or an address on this machine"""
     glossary: Path | None = flag(default=None, file=Input("the glossary"))
-    """how words are translated: lines of English<TAB>Korean; particles behind them are put right"""
+    """how words are translated: lines of English<TAB>Korean; Korean particles are corrected"""
     beam: int | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says, 20)"""
     max_target_units: int | None = flag(default=None)

@@ -70,17 +70,17 @@ class SpeechFlags:
     """What gives speech."""
 
     speak_with: str | None = flag(
-        group=("speech that is given", "said in the speaker's voice, with lips that fit"), default=None, metavar="COMMAND"
+        group=("speech that is given", "it is spoken in the speaker's voice, with lips that fit"), default=None, metavar="COMMAND"
     )
-    """text-to-speech program that says the texts of --segments-in or of --cascade: with {text} or {text_file}, and {out}, it runs
-    for each ({language}, {speaker}, {reference}: the speaker's own voice, {seconds}: of the original); without them it is started
+    """text-to-speech program for the texts of --segments-in or --cascade. With {text} or {text_file}, and {out}, it runs once for
+    each text ({language}, {speaker}, {reference}: the speaker's own voice, {seconds}: of the original); without them it is started
     once and answers lines of JSON"""
     speak_seconds: float = flag(default=120.0, metavar="S")
-    """how long it may take (default: 120)"""
+    """seconds that the program may take (default: 120)"""
     speech_in: Path | None = flag(default=None, file=Input("the speech (--speech-in)", may_be_folder=True), metavar="DIR|FILE")
     """an actor's or interpreter's speech: files named by the number of the utterance, or one file along the recording"""
     keep_sound: bool = flag(default=False)
-    """let given speech sound as it is; lips and times fit it"""
+    """keep the sound of given speech; lips and times follow it"""
 
     def given_speech(self) -> GivenSpeech:
         """Return what was asked for. Raises UsageError and InputError."""

@@ -30,13 +30,13 @@ class SubtitleFlags:
     subtitle_format: Literal["srt", "vtt"] = flag(default="srt")
     """SubRip or WebVTT (default: srt)"""
     embed_subtitles: bool = flag(default=False)
-    """put them into the dubbed video, too, as tracks that players show on demand"""
+    """also put them into the dubbed video as tracks that a player can show"""
     burn_subtitles: str = flag(default="", nargs="?", const=TARGET, choices=SIDES, metavar="WHICH")
     """draw subtitles into the picture: target or source (default: target)"""
     subtitle_font: Path | None = flag(default=None, file=Input("the font (--subtitle-font)"))
-    """font that they are drawn in, .ttf or .otf (default: Noto Sans KR of the extra `subtitles`)"""
+    """font of burnt-in subtitles, .ttf or .otf (default: Noto Sans KR of the extra `subtitles`)"""
     unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
-    """text reader for the report and subtitles (default: the bundle's)"""
+    """unit recogniser (units to text) for the report and subtitles (default: the bundle's)"""
 
     def subtitling(self) -> Subtitling | None:
         """Return what was asked for, None = no subtitles. Raises UsageError for what cannot be."""
@@ -48,7 +48,7 @@ class SubtitleFlags:
 
 @dataclass(frozen=True)
 class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
-    """Dub videos of someone speaking: same person, own voice, another language, lips that fit."""
+    """Dub videos of someone speaking into another language, in the speaker's own voice, with lips that fit."""
 
     videos: tuple[Path, ...] = positional("VIDEO", "--in-vid-path", default=(), nargs="*", type=Path, group="files")
     """video, several videos, or a folder of them"""
@@ -60,28 +60,32 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
     report: tuple[Path, ...] = flag(default=(), file=Output("the report"), action="append")
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
-    """write how much is understood as soon as that is known"""
+    """write how much is understood before speech and pictures are made"""
     draft: Path | None = flag(default=None, file=Output("the draft"), metavar="JSON")
-    """write what was heard and what will be said as a script, and stop there: --script-in takes it, corrected or not"""
+    """write the utterances and their translation as a script and stop; --script-in continues from it"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
-    """the sound track of a video that is heard: a number from 1, or a language (default: the first with speech)"""
+    """sound track of the video: a number from 1, or a language (default: the first with speech)"""
     ask: bool = flag(
-        group=("where little is understood", "how much is told before anything is spoken or drawn; --yes goes on"), default=False
+        group=(
+            "speech that is not understood",
+            "how much is understood is printed before speech and pictures are made; --yes goes on without asking",
+        ),
+        default=False,
     )
-    """ask before going on where it is bad (default on a terminal)"""
+    """ask before going on if little is understood (default on a terminal)"""
     strict: bool = flag(default=False)
-    """stop there with exit code 3, before anything is spoken or drawn"""
+    """stop with exit code 3 if little is understood"""
     source: str | None = flag("--from", hidden=FROM, group="languages and translation", default=None, metavar="LANG")
     """language that is spoken, as en or eng (default: the only one that the models allow)"""
     to: str | None = flag(hidden=TO, default=None, metavar="LANG")
     """language to dub into, as ko or kor (default: the same)"""
     modalities: str | None = flag(default=None, choices=MODALITIES, metavar="WHICH")
-    """what the units are taken from: audio,video, audio, video, or auto, decided for each utterance by whether the lips belong to
+    """source of the units: audio,video, audio, video, or auto, decided for each utterance by whether the lips belong to
     the sound (default: auto where the unit encoder can tell, as the bundle's; else audio,video)"""
     translator_unit_offset: int | None = flag(default=None)
     """the translator counts units from N (default: 0)"""
     av2unit_path: Path | None = flag(
-        group=("models", "three that belong together; none of them = the small ones of the bundle"),
+        group=("models", "the first three belong together; without them, the small models of the bundle are used"),
         default=None,
         file=Input("the unit encoder"),
     )
@@ -108,7 +112,7 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
     label: str = flag("--burn-label", default="", nargs="?", const="synthetic speech and lips", metavar="TEXT")
     """burn a visible label into the picture"""
     ray: bool = flag(group="many files", default=False)
-    """dub the videos of --out-dir side by side; the same command goes on after a stop"""
+    """dub the videos of --out-dir in parallel; after a stop, the same command continues"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

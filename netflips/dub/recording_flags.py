@@ -26,29 +26,29 @@ class RecordingFlags(SpeechFlags, RoadFlags):
     """--timing and all that goes with recordings in their own time."""
 
     timing: str = flag(group="recordings of several utterances", default="auto", choices=TIMINGS)
-    """source: each utterance in its own place, picture and length as they were; free: one utterance, as long as it takes; auto:
-    free for a clip of one utterance (default)"""
+    """source: each utterance at its time in the recording, which keeps its pictures and length; free: one utterance, as long as it
+    takes; auto: free for a clip of one utterance (default)"""
     pace: tuple[float, float] = flag(default=(0.8, 1.25), metavar=("MIN", "MAX"))
-    """how much shorter and longer than by itself speech may be to fit its place (default: 0.8 1.25)"""
+    """how much speech may be shortened and lengthened to fit its place (default: 0.8 1.25)"""
     hold_picture: bool = flag(default=False)
-    """hold the picture where speech is still too long; the output grows by that"""
+    """hold the picture while speech is still too long, so that the output grows longer"""
     utterance_length: tuple[float, float] = flag(default=(2.0, 12.0), metavar=("MIN", "MAX"))
     """seconds that an utterance should last (default: 2 12)"""
     background: Background = flag(default="keep", choices=BACKGROUNDS)
     """keep or mute the sound outside of speech (default: keep)"""
     background_audio: Path | None = flag(default=None, file=Input("the background audio"))
-    """music and effects without voices, heard where the old sound is not"""
+    """music and effects without voices, to play behind the new speech"""
     separate_with: str | None = flag(default=None, metavar="COMMAND")
-    """program that makes them of the recording's own sound: with {in}, and {dir} or {background}, as demucs has them"""
+    """program that separates them from the recording's sound, as demucs does: with {in}, and {dir} or {background}"""
     segments: Path | None = flag(default=None, file=Output("the segments file (--segments)"))
     """write the times of the utterances (.json or .srt)"""
     segments_in: Path | None = flag(default=None, file=Input("the segments file (--segments-in)"))
     """your subtitles (.srt, .vtt, .ass, .smi): Korean texts are spoken, English ones are what is heard; or the .json of --segments,
     where a target_text is spoken"""
     text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
-    """speller for --segments-in and --cascade (default: the bundle's)"""
+    """text-to-unit model for --segments-in and --cascade (default: the bundle's)"""
     speaker_map: Path | None = flag(default=None, file=Input("the speaker map"))
-    """who says which utterance, in which voice, with which face (.json)"""
+    """speaker, voice and face of each utterance (.json)"""
     script_in: Path | None = flag(default=None, file=Input("the script (--script-in)"))
     """a script (.json), as --report writes one: places, speakers and texts are taken from it"""
     start: float | None = flag(default=None, metavar="SECONDS")
@@ -58,7 +58,7 @@ class RecordingFlags(SpeechFlags, RoadFlags):
     preview: bool = flag(default=False)
     """dub and output the first utterance only"""
     work_dir: Path | None = flag(default=None, metavar="DIR")
-    """where finished work is kept, so that a stopped run goes on (default: <output>.work beside the output)"""
+    """folder of finished work, so that a stopped run can continue (default: <output>.work beside the output)"""
 
     def recording(self) -> RecordingOptions:
         """Return what was asked for. Raises UsageError for what cannot be."""

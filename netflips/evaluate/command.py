@@ -29,28 +29,25 @@ def build_parser() -> Parser:
     """Return the command's options."""
     parser = Parser(
         prog="netflips evaluate",
-        description="Measure models on material that they never heard or saw, made as it is needed. Stopped, it goes on where it "
-        "was. Needs espeak-ng (pip install espeakng-loader), and flite (apt-get install flite) for the untouched speaker.",
+        description="Measure models on unseen material, which is made as needed. A stopped run continues where it was. "
+        "Needs espeak-ng (pip install espeakng-loader), and flite (apt-get install flite) for the untouched speaker.",
     )
     told = (
-        "demo: the phrasebook that the demo's models know; dubs, speech: clips of one's own; dub: one of them; compare: two; "
+        "demo: the phrasebook that the demo's models know; dubs, speech: your own clips; dub: one of them; compare: two runs; "
         "listen: a blind comparison; units, translate: a test split of units; sync: lips and sound of videos (see their --help)"
     )
     parser.add_argument("what", choices=["demo", *_OTHERS], help=told)
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
-    parser.add_argument("--number", type=int, default=200, help="clips of each group, in most at most 100 (default: 200)")
+    parser.add_argument("--number", type=int, default=200, help="clips of each group; in most groups at most 100 (default: 200)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
-    parser.add_argument("--rows", default="", metavar="A,B", help="only these groups of rows; a name that is none lists them all")
+    parser.add_argument("--rows", default="", metavar="A,B", help="only these groups of rows; an unknown name lists them all")
     for name, told in (
-        ("untouched-speaker", "the speaker that nothing ever heard too: once for a bundle, and listed in --docs"),
-        ("natural-voices", "natural voices too, through microphones and with lips that do not belong; `make voices` gets them"),
-        (
-            "other-synthesisers",
-            "synthesisers that no training hears too (mbrola, RHVoice, festival, pico), where installed",
-        ),
+        ("untouched-speaker", "the untouched speaker: once per bundle, listed in --docs"),
+        ("natural-voices", "natural voices, through microphones and with lips of other clips; `make voices` installs them"),
+        ("other-synthesisers", "synthesisers that no training uses (mbrola, RHVoice, festival, pico), if installed"),
     ):
-        parser.add_argument(f"--with-{name}", action="store_true", help=f"measure {told}")
+        parser.add_argument(f"--with-{name}", action="store_true", help=f"also measure {told}")
     parser.add_argument("--beside", help=argparse.SUPPRESS)  # until 0.1
     parser.add_argument("--worst", type=int, default=10, metavar="N", help="clips that report.html shows (default: 10)")
     parser.add_argument("--write-docs", action="store_true", help="put the table into --docs and the figures into bundle.json")

@@ -63,7 +63,7 @@ def build_translate_parser() -> Parser:
     parser.add_argument("--utut-path", type=Input("the translator"), help="translator checkpoint (default: the bundle's)")
     parser.add_argument("--src-lang", metavar="LANG", help="language of the units (default: as the pairs say)")
     parser.add_argument("--tgt-lang", metavar="LANG", help="language to translate into (default: as the pairs say)")
-    parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says)")
+    parser.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says)")
     parser.add_argument("--max-target-units", type=int, metavar="N", help="stop a translation at N units and marks")
     _add_outputs(parser)
     add_common_options(parser)

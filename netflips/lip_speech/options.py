@@ -11,8 +11,8 @@ from avcore.usage import FROM, TO
 
 @dataclass(frozen=True)
 class LipSpeechOptions(CommonOptions):
-    """Speak what lips in a video say, in its own time; its sound is not listened to. Only use pictures and voices of people who
-    agreed to it."""
+    """Make speech from the lips of a video, at its own times. The sound of the video is not used. Only use pictures and voices of
+    people who agreed to it."""
 
     video: Path = positional("VIDEO", "--in-vid-path", file=Input("the video"), group="files")
     """video of somebody who talks, with sound or without"""
@@ -24,21 +24,21 @@ class LipSpeechOptions(CommonOptions):
     save_mel: Path | None = flag(default=None, file=Output("the mel spectrogram"), metavar="NPZ")
     """its mel spectrogram, an array `mel` [80, T], 100 columns a second"""
     source: str | None = flag("--from", hidden=("--lang", *FROM, "--to", *TO), group="speech", default=None, metavar="LANG")
-    """the language that is spoken, as ko (default: the renderer's, where it has one; the bundle's)"""
+    """language that is spoken, as ko (default: the renderer's if it has one, else the bundle's)"""
     voice: Path | None = voice_flag()
-    """the voice: a recording, a video, x.npy or x.npz (default: that of the video's own sound, else a voice of nobody's)"""
+    """the voice: a recording, a video, x.npy or x.npz (default: the voice in the video's sound, else a neutral voice)"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
-    """the sound track of the video that is heard: a number from 1, or a language (default: the first with speech)"""
+    """sound track of the video: a number from 1, or a language (default: the first with speech)"""
     face: str = flag(default="auto")
     """whose lips: auto (the largest that speaks), largest, or N-th from the left"""
     av2unit_path: Path | None = flag(
-        group=("models", "the first two belong together; neither of them = the small ones of the bundle"),
+        group=("models", "the first two belong together; without them, the small models of the bundle are used"),
         default=None,
         file=Input("the unit encoder"),
     )
-    """unit encoder, which reads lips"""
+    """unit encoder that knows lips"""
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
-    """unit AV renderer with a voice of the language"""
+    """unit AV renderer with a vocoder of the language"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
     """encoder.pt (default: the weights that come with NetfLips)"""
 

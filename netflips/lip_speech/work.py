@@ -100,7 +100,7 @@ _STORED = (".npy", ".npz")
 def choose_voice(given: Path | None, video: Path, speaker_dim: int, encoder: Callable[[], Speaker]) -> tuple[SpeakerVoice, str]:
     """Return the voice to speak in, and in words where it is from.
 
-    given: a recording, a video or a stored voice; None = that of the video's own sound, or nobody's where it has none. Raises what
+    given: a recording, a video or a stored voice; None = that of the video's own sound, or neutral if it has none. Raises what
     `read_voice` raises, and NoSpeechError for a recording shorter than 1 s.
     """
     if given is not None:
@@ -114,11 +114,11 @@ def choose_voice(given: Path | None, video: Path, speaker_dim: int, encoder: Cal
             )
         return read_voice(given, encoder), f"that of {given}"
     if not probe(video).has_audio:
-        return neutral_voice(speaker_dim), "nobody's, as the video has no sound and no --voice is given"
+        return neutral_voice(speaker_dim), "neutral, as the video has no sound and no --voice is given"
     spoken = _speech_in(video)
     if len(spoken) >= _LEAST:
         return voice_of(spoken, encoder()), f"that of the video's own sound, {float(samples_to_seconds(len(spoken))):.1f} s of it"
-    return neutral_voice(speaker_dim), "nobody's, as the video's sound has too little speech and no --voice is given"
+    return neutral_voice(speaker_dim), "neutral, as the video's sound has too little speech and no --voice is given"
 
 
 def _speech_in(video: Path) -> Samples:

@@ -25,13 +25,13 @@ class LipsyncOptions(CommonOptions):
     speech: Path = flag(file=Input("the speech"))
     """the speech: any sound or video file"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
-    """the sound track of the speech that is heard: a number from 1, or a language (default: the first with speech)"""
+    """sound track of the speech: a number from 1, or a language (default: the first with speech)"""
     work_dir: Path | None = flag(default=None, metavar="DIR")
-    """where finished work is kept, so that a stopped run goes on (default: beside the result, of more than 20 s)"""
+    """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
     lips: LipSyncChoice = lips_flag(group="picture")
     fit: Fit = flag(default="speech")
-    """where lengths differ: speech = as long as the speech, pictures to and fro or cut; hold = the same, the last picture held;
-    video = as long as the video, speech cut or followed by silence (default: speech)"""
+    """if lengths differ: speech = as long as the speech, pictures played to and fro or cut; hold = the same, with the last picture
+    held; video = as long as the video, speech cut or followed by silence (default: speech)"""
     face: str = flag(default="auto")
     """auto (the largest that speaks), largest, or N-th from the left (default: auto)"""
     label: str = flag("--burn-label", default="", nargs="?", const="synthetic lips", metavar="TEXT")
@@ -39,7 +39,7 @@ class LipsyncOptions(CommonOptions):
     av2unit_path: Path | None = flag(
         default=None,
         file=Input("the unit encoder"),
-        group=("models", "both belong together; neither of them = the small ones of the bundle"),
+        group=("models", "both belong together; without them, the small models of the bundle are used"),
     )
     """unit encoder (not for --lips wav2lip)"""
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))

@@ -31,15 +31,15 @@ class PictureFlags(CommonOptions):
     """How a portrait is shown."""
 
     face: int | None = flag(group="picture", default=None)
-    """the N-th face from the left, where there are several"""
+    """the N-th face from the left, if there are several"""
     motion: float = flag(default=0.6, metavar="0..1")
     """how much the head moves (default: 0.6)"""
     seed: int = flag(default=0)
-    """another seed moves otherwise (default: 0)"""
+    """seed of the head's movement (default: 0)"""
     blinks: bool = flag("--no-blinks", default=True)
     """leave the eyes as they are"""
     fill: bool = flag("--no-fill", default=True)
-    """let the background near the head move along, in place of filling what the head uncovers"""
+    """move the background near the head with it, in place of filling what the head uncovers"""
     size: str = flag(default="source", choices=tuple(SIZES))
     """height of the result (default: the picture's own)"""
     label: str = flag("--burn-label", default="", nargs="?", const="synthetic", metavar="TEXT")

@@ -27,13 +27,13 @@ class PortraitOptions(PictureFlags, VoiceFlags):
     units: Path | None = flag(default=None, file=Input("the unit file"))
     """what is said: units, one line, as `netflips say` writes them"""
     work_dir: Path | None = flag(default=None, metavar="DIR")
-    """where finished work is kept, so that a stopped run goes on (default: beside the result, of more than 20 s)"""
+    """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
     to: str = flag(hidden=("--lang", *TO), group="voice", default="ko", metavar="LANG")
     """language of the text or the units (default: ko)"""
     speed: float = speed_flag()
-    """of text and units: above 1 speaks faster (default: 1)"""
+    """for --text and --units: above 1 speaks faster (default: 1)"""
     av2unit_path: Path | None = flag(
-        group=("models", "both belong together; neither of them = the small ones of the bundle"),
+        group=("models", "both belong together; without them, the small models of the bundle are used"),
         default=None,
         file=Input("the unit encoder"),
     )

@@ -40,14 +40,14 @@ _WIDTH = 24
 
 def build_parser() -> Parser:
     """Return the command's options."""
-    parser = Parser(prog="netflips models", description="Get models that others publish, and find them by name ever after.")
+    parser = Parser(prog="netflips models", description="Download published models and find them by name.")
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = commands.add_parser("list", help="what there is: for which flag, how large, which licence, whether it is here")
+    listing = commands.add_parser("list", help="list the models: flag, size, licence, and whether they are downloaded")
     listing.add_argument("--json", action="store_true", help="print JSON")
-    get = commands.add_parser("get", help="fetch models or a set of them, check them and keep them")
+    get = commands.add_parser("get", help="download models or a set of them and check them")
     get.add_argument("names", nargs="+", metavar="NAME", help="of a model or a set, as netflips models list has it")
     get.add_argument("--latest", action="store_true", help="take the newest files of a repository, not the listed commit's")
-    add = commands.add_parser("add", help="keep a model that one got by hand")
+    add = commands.add_parser("add", help="add a model that you downloaded by hand")
     add.add_argument("files", nargs="+", type=Path, metavar="FILE", help="its file, folder or zip, or its parts (x.part1 x.part2)")
     add.add_argument("--as", dest="name", required=True, metavar="NAME", help="of the list, or a name of one's own")
     for one in (get, add):
@@ -59,7 +59,7 @@ def build_parser() -> Parser:
             help=f"accept a licence without being asked: its name in the list, or {_ALL}",
         )
         one.add_argument("--replace", action="store_true", help="take another content than was noted before")
-    check = commands.add_parser("check", help="read all files again and compare them with what was noted")
+    check = commands.add_parser("check", help="read all files again and compare their checksums")
     check.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
     path = commands.add_parser("path", help="print where a model is")
     path.add_argument("name", metavar="NAME", help="of a model that is here")

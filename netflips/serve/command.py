@@ -27,18 +27,18 @@ _MODEL_FILES = {
     "--utut-path": "unit translator",
     "--unit2av-path": "unit AV renderer",
     "--speaker-encoder-path": "speaker encoder (default: resemblyzer's weights)",
-    "--text2unit-path": "speller, for texts that are to be said (default: the bundle's, where it has one)",
-    "--unit2text-path": "text reader, for what was heard and is said (default: the bundle's, where it has one)",
+    "--text2unit-path": "text-to-unit model, for texts to speak (default: the bundle's, if it has one)",
+    "--unit2text-path": "unit recogniser, for the texts of both sides (default: the bundle's, if it has one)",
     **{one.flag: one.help for one in file_options()},
     "--syncnet": "syncnet_v2.model, to measure a dub by",
 }
 _FOLDERS = {
-    "--recognizer": "Whisper folder, for the cascade, the tab Avatar, and to measure (default for the cascade: the fetched one)",
+    "--recognizer": "Whisper folder, for the cascade, the tab Avatar and measuring (default for the cascade: the downloaded one)",
     "--text-translator": "CTranslate2 folder of a translator, for the cascade (default: the one of netflips models get korean)",
 }
 _REPLIES = {
     "--replies": "questions with their answers (default: those of the demo's phrasebook)",
-    "--blocked": "words that are neither answered nor said, one a line",
+    "--blocked": "words that are neither answered nor spoken, one per line",
 }
 _NEEDED = ("starlette", "uvicorn")
 _LEAST_TOKEN = 8
@@ -50,39 +50,49 @@ def build_parser() -> Parser:
     """Return the command's options."""
     parser = Parser(
         prog="netflips serve",
-        description="A page to dub with: upload a video, look at what was understood, correct a sentence, download. It answers to "
-        "this machine only, unless --host says otherwise. Ctrl-C ends it; finished jobs stay.",
+        description="Start a web page to dub with: upload a video, see what was understood, correct a sentence, download the dub. "
+        "Only this machine can reach it, unless --host is given. Ctrl-C ends it; finished jobs are kept.",
     )
-    parser.add_argument("--port", type=int, default=7860, help="where it listens, 0 = any that is free (default: 7860)")
-    parser.add_argument("--host", default="127.0.0.1", help="which machines may ask, 0.0.0.0 = all (default: this one only)")
-    parser.add_argument("--token", default="", help="what a visitor must know (default: none here, a random one with --host)")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on, 0 = any free port (default: 7860)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on, 0.0.0.0 = reachable from other machines (default: this machine only)",
+    )
+    parser.add_argument(
+        "--token", default="", help="secret that a visitor must give (default: none for this machine, a random one with --host)"
+    )
     parser.add_argument(
         "--work-dir", type=Path, default=Path("netflips-page"), metavar="DIR", help="uploads and jobs (default: netflips-page)"
     )
-    parser.add_argument("--limit", default="500M", metavar="SIZE", help="of an upload (default: 500M)")
-    parser.add_argument("--longest", default="1h", metavar="TIME", help="an upload may last so long (default: 1h)")
-    parser.add_argument("--keep", default="1d", metavar="TIME", help="jobs and uploads stay so long (default: 1d)")
-    parser.add_argument("--quota", default="50G", metavar="SIZE", help="of the disk, for all uploads and jobs (default: 50G)")
+    parser.add_argument("--limit", default="500M", metavar="SIZE", help="largest upload (default: 500M)")
+    parser.add_argument("--longest", default="1h", metavar="TIME", help="longest upload in time (default: 1h)")
+    parser.add_argument("--keep", default="1d", metavar="TIME", help="how long jobs and uploads are kept (default: 1d)")
+    parser.add_argument("--quota", default="50G", metavar="SIZE", help="disk space for all uploads and jobs (default: 50G)")
     parser.add_argument(
         "--proxy",
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="reverse proxy that tells visitors' addresses "
-        "(X-Forwarded-For), or a network of them; limits count these then, and a token is needed; may be repeated",
+        help="reverse proxy whose X-Forwarded-For gives visitors' addresses, or a network of proxies; limits are counted "
+        "by these addresses, and a token is required; may be repeated",
     )
-    models = parser.add_argument_group("models", "none of the first three = the small ones of the bundle")
+    models = parser.add_argument_group(
+        "models", "the first three belong together; without them, the small models of the bundle are used"
+    )
     for flag, what in _MODEL_FILES.items():
         models.add_argument(flag, type=Path, metavar="FILE", help=what)
     for flag, what in _FOLDERS.items():
         models.add_argument(flag, type=Path, metavar="DIR", help=what)
-    models.add_argument("--speak-with", metavar="COMMAND", help="a program that says the texts of the cascade, as in netflips dub")
+    models.add_argument("--speak-with", metavar="COMMAND", help="text-to-speech program for the cascade, as in netflips dub")
     models.add_argument("--vocoder-unit-offset", metavar="N|auto", help="as in netflips dub")
     models.add_argument("--translator-unit-offset", type=int, metavar="N", help="as in netflips dub")
     avatar = parser.add_argument_group("the tab Avatar", "as in netflips avatar")
     for flag, what in _REPLIES.items():
         avatar.add_argument(flag, type=Path, metavar="FILE", help=what)
-    avatar.add_argument("--reply-command", metavar="COMMAND", help="a program that gets the question and prints the answer")
+    avatar.add_argument(
+        "--reply-command", metavar="COMMAND", help="program that reads the question from standard input and prints the answer"
+    )
     add_common_options(parser)
     return parser
 

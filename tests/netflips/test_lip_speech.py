@@ -69,7 +69,7 @@ def test_a_silent_video_speaks_when_its_lips_move(
     assert netflips(["lip2speech", str(silent), "--out-path", str(wav), *more, *models]) == 0
     told = capsys.readouterr().err
     assert [line for line in told.splitlines() if "voice:" in line] == [
-        "voice: nobody's, as the video has no sound and no --voice is given"
+        "voice: neutral, as the video has no sound and no --voice is given"
     ]
     assert "2 utterances in 'ko'" in told
     speech = read_speech(wav)

@@ -155,7 +155,7 @@ def add_lip_sync_options(group: argparse._ActionsContainer) -> None:
         dest="mouth",
         choices=lip_sync_names(),
         default=AUTO,
-        help=f"how lips are moved: {told}, or auto: the first of {order} that has its files (default: auto)",
+        help=f"lip-sync backend: {told}, or auto: the first of {order} that has its files (default: auto)",
     )
     for one in _options():
         if one.file:

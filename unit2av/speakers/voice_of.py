@@ -59,7 +59,7 @@ def voice_of(speech: Samples, encoder: Speaker) -> SpeakerVoice:
 
 
 def neutral_voice(size: int) -> SpeakerVoice:
-    """Return a voice of nobody's, the middle of all: a vector float32 [size] of unit length, without a pitch of its own."""
+    """Return a neutral voice, the middle of all: a vector float32 [size] of unit length, without a pitch of its own."""
     return SpeakerVoice(np.full(size, size**-0.5, dtype=np.float32))
 
 

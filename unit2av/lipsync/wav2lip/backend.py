@@ -19,7 +19,7 @@ class Wav2LipBackend(Backend):
     options = (
         Option("--wav2lip-path", "for wav2lip: wav2lip.pth or wav2lip_gan.pth", "the Wav2Lip checkpoint"),
         Option(
-            "--published-timing", "for wav2lip: lips 40 ms early as its own program has them (default: as its network was trained)"
+            "--published-timing", "for wav2lip: lips 40 ms early, as in its published program (default: as the network was trained)"
         ),
     )
     needs_units = False
