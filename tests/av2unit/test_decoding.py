@@ -26,11 +26,6 @@ def test_viterbi_finds_the_best_of_all_paths(penalty: float, seed: int) -> None:
     assert tuple(viterbi(scores, penalty)) == best
 
 
-def test_viterbi_without_a_penalty_is_argmax() -> None:
-    scores = log_probs(500, 30, 0)
-    np.testing.assert_array_equal(viterbi(scores, 0), scores.argmax(axis=1))
-
-
 def test_a_penalty_makes_units_longer() -> None:
     scores = log_probs(500, 30, 0)
     changes = [int(np.count_nonzero(np.diff(viterbi(scores, penalty)))) for penalty in (0, 0.5, 1, 2, 1000)]

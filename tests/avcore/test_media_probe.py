@@ -1,6 +1,5 @@
 """What a file holds is told, and what is wrong with it is told in one sentence."""
 
-import shutil
 import stat
 from fractions import Fraction
 from pathlib import Path
@@ -178,16 +177,6 @@ def test_what_is_wrong_is_said(tmp_path: Path, film: Path, make: Any, kind: type
         probe(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
-
-
-def test_a_playlist_opens_nothing_else(tmp_path: Path, film: Path) -> None:
-    playlist = tmp_path / "list.mp4"
-    playlist.write_text(f"ffconcat version 1.0\nfile '{shutil.copy(film, tmp_path / 'other.mp4')}'\n")
-    with pytest.raises(MediaError):
-        probe(playlist)
-    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nother.mp4\n#EXT-X-ENDLIST\n")
-    with pytest.raises(MediaError):
-        probe(playlist)
 
 
 def _with_cover_art(path: Path) -> Path:

@@ -22,10 +22,6 @@ def test_one_picture_is_repeated() -> None:
     assert [pingpong(step, 1) for step in range(5)] == [0] * 5
 
 
-def test_turning_pictures_come_once() -> None:
-    assert [pingpong(step, 5) for step in range(14)] == [0, 1, 2, 3, 4, 3, 2, 1, 0, 1, 2, 3, 4, 3]
-
-
 def test_no_pictures_is_an_error() -> None:
     with pytest.raises(ValueError, match="no pictures"):
         pingpong(0, 0)
