@@ -3,7 +3,7 @@
 None of them is an outside judge of units: the unit encoder read the source for the dub, too. Whisper and Vosk are, of what is said.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,13 +18,10 @@ from avcore.arrays import Floats, Samples
 from avcore.checkpoints.bundle import Bundle, bundle_of, find_bundle
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, Speaker, SpeechRecognizer
-from avcore.errors import CheckpointError, InputError, UsageError
+from avcore.errors import CheckpointError, UsageError
 from avcore.faces.select import FaceChoice
-from avcore.files import require_file
 from avcore.runs.cache import file_digest, key_of
-from avcore.units import Ids, Units
-from avcore.units.edit_distance import edit_distances
-from netflips.bundles.references import Reference, read_references
+from netflips.bundles.references import read_references
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
 from netflips.evaluate.needs import EXTRACTOR, PHRASEBOOK, READER, RECOGNIZER, SPEAKER, SYNCNET, judge_named, user_judge
 from netflips.recognizers.outside import installed_folder, open_recognizer, recognizer_fingerprint
@@ -33,9 +30,6 @@ from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
     from unit2text.reader import UnitReader
-
-_SILENCE = ("_:", "_")
-"""What a bundle calls units that are silence."""
 
 
 @dataclass(frozen=True)
@@ -79,38 +73,6 @@ class UnitHearing:
     def hear(self, speech: Samples, language: str | None = None) -> Transcript:
         """Return what speech float32 [S] at 16 kHz says; nothing where there is no speech. Raises LanguageError."""
         return self._listener.hear_sound(speech, self._listener.settings(AUDIO, language, "auto", None))
-
-
-class KnownSentences:
-    """All sentences of a bundle, and the search for the nearest by edit distance over the longer length.
-
-    Silence at the ends counts for nothing: whether a sentence ends with a step of it is chance, and no speech.
-    """
-
-    def __init__(self, references: Sequence[Reference], silences: Collection[int] = ()) -> None:
-        """silences: units that are silence. Raises InputError without any reference."""
-        if not references:
-            raise InputError("there are no reference sentences")
-        self.units = {one.text: one.units for one in references}
-        self._silences = list(silences)
-        self._ids = [self._spoken(units) for units in self.units.values()]
-
-    @classmethod
-    def read(cls, bundle: Bundle) -> "KnownSentences":
-        """Read those of a bundle, with the phones that it calls its units. Raises InputError or UnitError."""
-        silences = [unit for unit, name in enumerate(bundle.about.get("phones") or ()) if name in _SILENCE]
-        return cls(read_references(require_file(Path(bundle.references), "the bundle's reference units")), silences)
-
-    def of_units(self, units: Units) -> str:
-        """Return the sentence whose units are nearest."""
-        own, lengths = self._spoken(units), np.array([len(one) for one in self._ids])
-        return list(self.units)[int((edit_distances(own, self._ids) / np.maximum(lengths, max(len(own), 1))).argmin())]
-
-    def _spoken(self, units: Units) -> Ids:
-        """Units without repeats, and without silence at the ends."""
-        ids = units.merged().ids
-        heard = np.flatnonzero(~np.isin(ids, self._silences))
-        return ids[heard[0] : heard[-1] + 1] if len(heard) else ids[:0]
 
 
 class Judges:
@@ -181,10 +143,11 @@ class Judges:
         return load_text_reader(path, self._how)
 
     @cached_property
-    def phrasebook(self) -> KnownSentences:
-        """All sentences of the bundle."""
-        assert self.bundle is not None  # as needs say
-        return KnownSentences.read(self.bundle)
+    def phrasebook(self) -> tuple[str, ...]:
+        """Texts of all sentences of the bundle."""
+        path = self.files[PHRASEBOOK]
+        assert path is not None  # as needs say
+        return tuple(one.text for one in read_references(path))
 
     @cached_property
     def syncnet(self) -> tuple[Any, LeastFace]:

@@ -17,7 +17,7 @@ _IN_WORDS = {
     SPEAKER: "a speaker encoder",
     SYNCNET: "SyncNet (--syncnet)",
     READER: "a text reader of units (--unit2text-path)",
-    PHRASEBOOK: "the units of all sentences that a bundle knows",
+    PHRASEBOOK: "all sentences that a bundle knows",
 }
 """As a reason names them."""
 

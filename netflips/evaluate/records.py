@@ -100,7 +100,10 @@ def completed(
     its record.
     """
     numbers = {name: number for number, name in enumerate(ids)}
-    known = {place: one for place, one in read_records(out_dir, is_repaired=True).items() if keys.get(place) == one.key}
+    kept = {place: one for place, one in read_records(out_dir, is_repaired=True).items() if place in keys}
+    known = {place: one for place, one in kept.items() if keys[place] == one.key}
+    if len(known) < len(kept):
+        LOG.info("%d records are of other files or models, or of an older version: measured again", len(kept) - len(known))
     if known:
         LOG.info("%d of %d measures were done already", len(known), len(keys))
 

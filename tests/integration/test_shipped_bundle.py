@@ -15,10 +15,9 @@ from avcore.media import read_speech, write_speech
 from avcore.timeline import seconds_to_samples
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.paths import bundle_paths
-from netflips.bundles.references import KnownPhrases, read_references
+from netflips.bundles.references import KnownPhrases, Reference, nearest_reference, read_references
 from netflips.dub.judgement import judge_utterance
 from netflips.dub.target_texts import natural_units
-from netflips.evaluate.judges import KnownSentences
 from netflips.models import Models, load_models
 from netflips.options import RunOptions
 from netflips.recording.translation import Translated
@@ -42,8 +41,8 @@ def models() -> Models:
 
 
 @pytest.fixture(scope="module")
-def known() -> KnownSentences:
-    return KnownSentences.read(Bundle(SHIPPED, {}))
+def known() -> list[Reference]:
+    return read_references(SHIPPED / "references.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -119,25 +118,25 @@ def test_the_speller_knows_what_it_says_right() -> None:
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
 def test_it_finds_the_translation_of_a_new_sentence(
-    modalities: str, models: Models, known: KnownSentences, speech: np.ndarray, korean: str
+    modalities: str, models: Models, known: list[Reference], speech: np.ndarray, korean: str
 ) -> None:
     lips = lips_of_video(CLIP, speech=speech) if "video" in modalities else None
     units = models.extractor.extract(speech if "audio" in modalities else None, lips)
-    assert known.of_units(models.translator.translate(units, "en", "ko").units) == korean
+    assert nearest_reference(models.translator.translate(units, "en", "ko").units, known).reference.text == korean
 
 
 def test_what_it_says_is_heard_again_and_half_of_the_units_do_not_do_as_well(
-    models: Models, known: KnownSentences, speech: np.ndarray, korean: str
+    models: Models, known: list[Reference], speech: np.ndarray, korean: str
 ) -> None:
     """Order alone proves little here: in so small a phrasebook the units of a sentence tell most of it in any order."""
     units = models.extractor.extract(speech)
     translation = models.translator.translate(units, "en", "ko").units
     said = models.vocoder.synthesize(translation, voice_of(speech, models.speaker_encoder)).samples
-    assert known.of_units(models.extractor.extract(said)) == korean
+    assert nearest_reference(models.extractor.extract(said), known).reference.text == korean
     merged = units.merged()
     half = np.ascontiguousarray(merged.ids[: len(merged.ids) // 2])
     cut = models.translator.translate(type(units)(half, None, "en", units.vocabulary), "en", "ko")
-    assert known.of_units(cut.units) != korean
+    assert nearest_reference(cut.units, known).reference.text != korean
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.28])

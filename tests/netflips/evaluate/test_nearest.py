@@ -1,23 +1,36 @@
-"""The nearest of all sentences that a bundle knows, by units and by text."""
+"""The nearest of all sentences of a bundle, by what a recogniser hears."""
 
-import numpy as np
+from dataclasses import dataclass
 
-from avcore.units import Units
-from netflips.bundles.references import Reference
-from netflips.evaluate.judges import KnownSentences
+import pytest
 
-
-def reference(text: str, ids: list[int]) -> Reference:
-    return Reference(text, Units(np.array(ids), np.full(len(ids), 3), "ko").merged(), text, "")
+from netflips.evaluate.metrics.nearest import _by_text
+from tests.netflips.evaluate.made import MadeCase, MadeClip
 
 
-def test_the_nearest_units_are_found_and_repeats_do_not_matter() -> None:
-    known = KnownSentences([reference("a", [1, 2, 3, 4]), reference("b", [1, 2, 9, 4]), reference("c", [7, 7, 8])])
-    assert known.of_units(Units(np.array([1, 1, 2, 9, 9, 5]))) == "b"
-    assert known.of_units(Units(np.array([7, 8]))) == "c"
+@dataclass(frozen=True, eq=False)
+class WithSentences(MadeCase):
+    known: tuple[str, ...] = ("불 한 잔 주세요", "물 두 잔 주세요")
+
+    def model(self, need: str) -> tuple[str, ...]:  # type: ignore[override]
+        return self.known
 
 
-def test_silence_at_the_ends_and_marks_count_for_nothing() -> None:
-    known = KnownSentences([reference("물 주세요.", [0, 1, 2, 0, 3]), reference("불 꺼요.", [1, 2, 3, 0])], silences={0})
-    assert known.of_units(Units(np.array([0, 1, 2, 3, 0]))) == "불 꺼요."
-    assert known.of_units(Units(np.array([1, 2, 0, 3]))) == "물 주세요."
+@pytest.mark.parametrize(
+    ("heard", "is_right"),
+    [
+        ("물 한 잔 주세요", True),
+        ("물한잔, 주새요.", True),  # blanks, marks and a letter
+        ("불 한 잔 주세요", False),
+        ("뿔 한 잔 주세요", False),  # as near to one as to the other
+        ("", False),
+    ],
+)
+def test_the_right_sentence_is_the_nearest_by_letters(heard: str, is_right: bool) -> None:
+    assert _by_text.measure(WithSentences(), MadeClip(text=heard)) == {"right": float(is_right)}
+
+
+def test_with_no_other_sentence_silence_is_wrong() -> None:
+    case = WithSentences(known=("물 한 잔 주세요",))
+    assert _by_text.measure(case, MadeClip(text="")) == {"right": 0.0}
+    assert _by_text.measure(case, MadeClip(text="물 한 잔")) == {"right": 1.0}

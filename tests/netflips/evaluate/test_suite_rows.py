@@ -139,7 +139,7 @@ def test_groups_have_rows_goals_and_clips_of_their_own() -> None:
     assert [(row.name, row.is_met) for row in rows] == [("a.right", False), ("c.right", True)]
     head, _, first, second = tables.markdown(rows).splitlines()
     assert head.endswith("| n | goal |")
-    assert first.startswith("| a: right sentence, by nearest units")
+    assert first.startswith("| a: right sentence, by what a recogniser hears")
     assert (first.split("|")[-2], second.split("|")[-2]) == (" ≥ 0.90, missed ", " ≥ 0.50, met ")
     assert r"$\geq$ 0.90, missed \\" in tables.latex(rows, "x")
     assert [as_json([row])[0].get("met") for row in rows] == [False, True]
