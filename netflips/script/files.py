@@ -55,12 +55,20 @@ def script_from(content: Any, path: Path | None = None) -> Script:
         found = content.get("format") if isinstance(content, Mapping) else content
         raise InputError("this is no script that can be read", path=path, expected=f'"format": "{FORMAT}"', found=_shown(found))
     rest = {name: value for name, value in content.items() if name != "format" and name not in FORMER_KEYS}
-    try:
-        script: Script = _read(Script, rest, "script")
-    except _NotThatError as error:
-        raise InputError(f"{error.place} cannot be used", path=path, expected=error.expected, found=_shown(error.found)) from error
+    script: Script = value_from(Script, rest, "script", path)
     numbered = (replace(one, number=number) for number, one in enumerate(script.utterances, 1))
     return replace(script, utterances=tuple(numbered))
+
+
+def value_from(kind: Any, content: Any, place: str, path: Path | str | None = None) -> Any:
+    """Return a value of a type, such as a dataclass, from its JSON. place: what messages call it.
+
+    Raises InputError for a name or value that cannot be, with its place.
+    """
+    try:
+        return _read(kind, content, place)
+    except _NotThatError as error:
+        raise InputError(f"{error.place} cannot be used", path=path, expected=error.expected, found=_shown(error.found)) from error
 
 
 def file_beside(path: Path, name: str) -> Path:

@@ -5,109 +5,129 @@ import secrets
 import shlex
 import socket
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
-from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.command import LOG
 from avcore.errors import OutputError, UsageError
-from avcore.files import require_file
+from avcore.flags import Command, CommonOptions, flag, flags_of
 from avcore.loading import loading
+from avcore.outputs import Input
 from avcore.programs import parse_command
 from avcore.provenance import pip_line
 from avcore.runs.lock import folder_lock
 from netflips.serve.settings import Settings, parse_seconds, parse_size
 from unit2av.lipsync.backend import file_options
 
-_MODEL_FILES = {
-    "--av2unit-path": "unit encoder",
-    "--utut-path": "unit translator",
-    "--unit2av-path": "unit AV renderer",
-    "--speaker-encoder-path": "speaker encoder (default: resemblyzer's weights)",
-    "--text2unit-path": "text-to-unit model, for texts to speak (default: the bundle's, if it has one)",
-    "--unit2text-path": "unit recogniser, for the texts of both sides (default: the bundle's, if it has one)",
-    **{one.flag: one.help for one in file_options()},
-    "--syncnet": "syncnet_v2.model, to measure a dub by",
-}
-_FOLDERS = {
-    "--recognizer": "Whisper folder, for the cascade, the tab Avatar and measuring (default for the cascade: the downloaded one)",
-    "--text-translator": "CTranslate2 folder of a translator, for the cascade (default: the one of netflips models get korean)",
-}
-_REPLIES = {
-    "--replies": "questions with their answers (default: those of the demo's phrasebook)",
-    "--blocked": "words that are neither answered nor spoken, one per line",
-}
 _NEEDED = ("starlette", "uvicorn")
 _LEAST_TOKEN = 8
 _QUOTA_EACH = 0.4
 """Of the quota, for one visitor."""
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(
-        prog="netflips serve",
-        description="Start a web page to dub with: upload a video, see what was understood, correct a sentence, download the dub. "
-        "Only this machine can reach it, unless --host is given. Ctrl-C ends it; finished jobs are kept.",
-    )
-    parser.add_argument("--port", type=int, default=7860, help="port to listen on, 0 = any free port (default: 7860)")
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on, 0.0.0.0 = reachable from other machines (default: this machine only)",
-    )
-    parser.add_argument(
-        "--token", default="", help="secret that a visitor must give (default: none for this machine, a random one with --host)"
-    )
-    parser.add_argument(
-        "--work-dir", type=Path, default=Path("netflips-page"), metavar="DIR", help="uploads and jobs (default: netflips-page)"
-    )
-    parser.add_argument("--limit", default="500M", metavar="SIZE", help="largest upload (default: 500M)")
-    parser.add_argument("--longest", default="1h", metavar="TIME", help="longest upload in time (default: 1h)")
-    parser.add_argument("--keep", default="1d", metavar="TIME", help="how long jobs and uploads are kept (default: 1d)")
-    parser.add_argument("--quota", default="50G", metavar="SIZE", help="disk space for all uploads and jobs (default: 50G)")
-    parser.add_argument(
-        "--proxy",
-        action="append",
-        default=[],
-        metavar="ADDRESS",
-        help="reverse proxy whose X-Forwarded-For gives visitors' addresses, or a network of proxies; limits are counted "
-        "by these addresses, and a token is required; may be repeated",
-    )
-    models = parser.add_argument_group(
-        "models", "the first three belong together; without them, the small models of the bundle are used"
-    )
-    for flag, what in _MODEL_FILES.items():
-        models.add_argument(flag, type=Path, metavar="FILE", help=what)
-    for flag, what in _FOLDERS.items():
-        models.add_argument(flag, type=Path, metavar="DIR", help=what)
-    models.add_argument("--speak-with", metavar="COMMAND", help="text-to-speech program for the cascade, as in netflips dub")
-    models.add_argument("--vocoder-unit-offset", metavar="N|auto", help="as in netflips dub")
-    models.add_argument("--translator-unit-offset", type=int, metavar="N", help="as in netflips dub")
-    avatar = parser.add_argument_group("the tab Avatar", "as in netflips avatar")
-    for flag, what in _REPLIES.items():
-        avatar.add_argument(flag, type=Path, metavar="FILE", help=what)
-    avatar.add_argument(
-        "--reply-command", metavar="COMMAND", help="program that reads the question from standard input and prints the answer"
-    )
-    add_common_options(parser)
-    return parser
+def _add_lip_sync_files(group: Any) -> None:
+    for one in file_options():
+        group.add_argument(one.flag, type=Input(one.file), metavar="FILE", help=one.help)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+def _lip_sync_files(given: argparse.Namespace) -> dict[str, Path]:
+    found = {one.flag: getattr(given, one.name) for one in file_options()}
+    return {flag: path for flag, path in found.items() if path is not None}
 
 
-def serve_settings(options: argparse.Namespace) -> Settings:
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(CommonOptions):
+    """Start a web page to dub with: upload a video, see what was understood, correct a sentence, download the dub. Only this machine
+    can reach it, unless --host is given. Ctrl-C ends it; finished jobs are kept."""
+
+    port: int = flag(default=7860, group="server")
+    """port to listen on, 0 = any free port (default: 7860)"""
+    host: str = flag(default="127.0.0.1")
+    """address to listen on, 0.0.0.0 = reachable from other machines (default: this machine only)"""
+    token: str = flag(default="")
+    """secret that a visitor must give (default: none for this machine, a random one with --host)"""
+    work_dir: Path = flag(default=Path("netflips-page"), metavar="DIR")
+    """uploads and jobs (default: netflips-page)"""
+    limit: str = flag(default="500M", metavar="SIZE")
+    """largest upload (default: 500M)"""
+    longest: str = flag(default="1h", metavar="TIME")
+    """longest upload in time (default: 1h)"""
+    keep: str = flag(default="1d", metavar="TIME")
+    """how long jobs and uploads are kept (default: 1d)"""
+    quota: str = flag(default="50G", metavar="SIZE")
+    """disk space for all uploads and jobs (default: 50G)"""
+    proxy: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="ADDRESS")
+    """reverse proxy whose X-Forwarded-For gives visitors' addresses, or a network of proxies; limits are counted by these addresses,
+    and a token is required; may be repeated"""
+    av2unit_path: Path | None = flag(
+        default=None,
+        file=Input("the unit encoder"),
+        group=("models", "the first three belong together; without them, the small models of the bundle are used"),
+    )
+    """unit encoder"""
+    utut_path: Path | None = flag(default=None, file=Input("the unit translator"))
+    """unit translator"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the unit AV renderer"))
+    """unit AV renderer"""
+    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
+    """speaker encoder (default: resemblyzer's weights)"""
+    text2unit_path: Path | None = flag(default=None, file=Input("the text-to-unit model"))
+    """text-to-unit model, for texts to speak (default: the bundle's, if it has one)"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the unit recogniser"))
+    """unit recogniser, for the texts of both sides (default: the bundle's, if it has one)"""
+    lip_sync: dict[str, Path] = flags_of(_add_lip_sync_files, _lip_sync_files, dict)
+    syncnet: Path | None = flag(default=None, file=Input("SyncNet"), help=argparse.SUPPRESS)
+    recognizer: Path | None = flag(default=None, metavar="DIR")
+    """Whisper folder, for the cascade and the tab Avatar (default for the cascade: the downloaded one)"""
+    text_translator: Path | None = flag(default=None, metavar="DIR")
+    """CTranslate2 folder of a translator, for the cascade (default: the one of netflips models get korean)"""
+    speak_with: str | None = flag(default=None, metavar="COMMAND")
+    """text-to-speech program for the cascade, as in netflips dub"""
+    vocoder_unit_offset: str | None = flag(default=None, metavar="N|auto")
+    """as in netflips dub"""
+    translator_unit_offset: int | None = flag(default=None)
+    """as in netflips dub"""
+    replies: Path | None = flag(
+        default=None, file=Input("the replies"), metavar="FILE", group=("the tab Avatar", "as in netflips avatar")
+    )
+    """questions with their answers (default: those of the demo's phrasebook)"""
+    blocked: Path | None = flag(default=None, file=Input("the list of blocked words"), metavar="FILE")
+    """words that are neither answered nor spoken, one per line"""
+    reply_command: str | None = flag(default=None, metavar="COMMAND")
+    """program that reads the question from standard input and prints the answer"""
+
+    def models(self) -> dict[str, str]:
+        """Return words of the command line for models, by flag. Jobs run in other folders, so paths are absolute.
+
+        Raises UsageError.
+        """
+        for path, name in ((self.recognizer, "--recognizer"), (self.text_translator, "--text-translator")):
+            if path is not None and not path.is_dir():
+                raise UsageError(f"{name} takes a folder", found=path)
+        given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in _MODELS} | self.lip_sync
+        found = {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
+        commands = {"--speak-with": self.speak_with, "--reply-command": self.reply_command}
+        found |= {name: command and _program(command, name) for name, command in commands.items()}
+        return {name: str(value) for name, value in found.items() if value is not None}
+
+
+_MODELS = (
+    "av2unit_path", "utut_path", "unit2av_path", "speaker_encoder_path", "text2unit_path", "unit2text_path", "recognizer",
+    "text_translator", "vocoder_unit_offset", "translator_unit_offset", "replies", "blocked",
+)  # fmt: skip
+
+
+def serve_settings(options: ServeOptions) -> Settings:
     """Return what was asked for. Raises UsageError, InputError for a model that is not there."""
     if not 0 <= options.port <= 65_535:
         raise UsageError("--port is out of range", expected="0 to 65535", found=options.port)
     if options.token and len(options.token) < _LEAST_TOKEN:
         raise UsageError("--token is too short", expected=f"{_LEAST_TOKEN} letters or more")
+    _require_replies(options)
     quota = parse_size(options.quota, "--quota")
     settings = Settings(
         work_dir=options.work_dir.absolute(),
@@ -120,8 +140,8 @@ def serve_settings(options: argparse.Namespace) -> Settings:
         quota_bytes=quota,
         quota_each_bytes=int(quota * _QUOTA_EACH),
         proxies=tuple(map(_network, options.proxy)),
-        models=_models(options) | _replies(options),
-        running=("--device", device_name(options), "--precision", options.precision),
+        models=options.models(),
+        running=("--device", options.device, "--precision", options.precision),
     )
     if settings.is_local or settings.token:
         return settings
@@ -137,53 +157,25 @@ def _network(text: str) -> str:
     return text
 
 
-def _models(options: argparse.Namespace) -> dict[str, str]:
-    """Words of the command line for models. Jobs run in other folders, so paths are absolute."""
-    found = {}
-    for flag, what in _MODEL_FILES.items():
-        path = getattr(options, flag.removeprefix("--").replace("-", "_"))
-        if path is not None:
-            found[flag] = str(require_file(path, f"the {what.partition(' (')[0].partition(',')[0]}").absolute())
-    for flag, path in (("--recognizer", options.recognizer), ("--text-translator", options.text_translator)):
-        if path is not None:
-            if not path.is_dir():
-                raise UsageError(f"{flag} takes a folder", found=path)
-            found[flag] = str(path.absolute())
-    for flag, value in (
-        ("--speak-with", options.speak_with and _program(options.speak_with, "--speak-with")),
-        ("--vocoder-unit-offset", options.vocoder_unit_offset),
-        ("--translator-unit-offset", options.translator_unit_offset),
-    ):
-        if value is not None:
-            found[flag] = str(value)
-    return found
-
-
 def _program(command: str, flag: str) -> str:
     """A command whose files are found from any folder. Raises UsageError."""
     return shlex.join(str(Path(word).absolute()) if Path(word).is_file() else word for word in parse_command(command, flag))
 
 
-def _replies(options: argparse.Namespace) -> dict[str, str]:
-    """Words of the command line for the avatar's answers, read here once so that what is wrong is said before anybody asks."""
-    if (options.replies, options.blocked, options.reply_command) == (None, None, None):
-        return {}
-    from netflips.avatar.guards import WordList
-    from netflips.avatar.replies import Replies
+def _require_replies(options: ServeOptions) -> None:
+    """Read the avatar's answers, so that what is wrong is said before anybody asks. Raises UsageError, InputError."""
+    if options.replies is not None or options.blocked is not None:
+        from netflips.avatar.guards import WordList
+        from netflips.avatar.replies import Replies
 
-    found = {}
-    for flag, path, read in (("--replies", options.replies, Replies.read), ("--blocked", options.blocked, WordList.read)):
-        if path is not None:
-            read(path)
-            found[flag] = str(path.absolute())
-    if options.reply_command is not None:
-        if options.replies is not None:
-            raise UsageError("answers come from --replies or from --reply-command", found="both", hint="leave one out")
-        found["--reply-command"] = _program(options.reply_command, "--reply-command")
-    return found
+        for path, read in ((options.replies, Replies.read), (options.blocked, WordList.read)):
+            if path is not None:
+                read(path)
+    if options.reply_command is not None and options.replies is not None:
+        raise UsageError("answers come from --replies or from --reply-command", found="both", hint="leave one out")
 
 
-def _work(options: argparse.Namespace) -> None:
+def _work(options: ServeOptions) -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise UsageError(
@@ -231,6 +223,9 @@ def _announce(settings: Settings, port: int) -> None:
     secret = f"?{urlencode({'token': settings.token})}" if settings.token else ""
     LOG.warning("NetfLips is at http://%s:%d/%s (Ctrl-C ends it); jobs are kept in %s", host, port, secret, settings.work_dir)
 
+
+_COMMAND = Command(ServeOptions, "netflips serve", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

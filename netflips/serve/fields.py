@@ -6,12 +6,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from avcore.errors import UsageError
+from netflips.script.files import value_from
 
 SOUND_OR_VIDEO = ("video", "sound", "media")
+AUTO = "auto"
+"""What is chosen by the command itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """flag: of the command that takes the field; "" = it has a place there and no flag, None = the kind of job says how."""
+
+    flag: str | None = None
+
+    def words(self, value: Any) -> list[str]:
+        """Return the words of the command line for a checked value."""
+        if self.flag is None or value in ("", AUTO, False):
+            return []
+        told = [] if value is True else [f"{value:.4g}" if isinstance(value, float) else str(value)]
+        return [self.flag, *told] if self.flag else told
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Field):
     """One of some words, the first of which is the default."""
 
     name: str
@@ -26,7 +43,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Field):
     """A number in some range."""
 
     name: str
@@ -44,7 +61,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Switch:
+class Switch(Field):
     """Yes or no."""
 
     name: str
@@ -57,27 +74,24 @@ class Switch:
 
 
 @dataclass(frozen=True)
-class Words:
+class Words(Field):
     """A text, which goes into a file."""
 
     name: str
     most: int
-    least: int = 1
 
     def checked(self, given: Any) -> str:
         """Return the text. Raises UsageError."""
         if not isinstance(given, str | None):
             raise UsageError(f"{self.name} is no text", found=type(given).__name__)
         text = (given or "").strip()
-        if not self.least <= len(text) <= self.most:
-            raise UsageError(
-                f"{self.name} has the wrong length", expected=f"{self.least} to {self.most} letters", found=f"{len(text)}"
-            )
+        if not 1 <= len(text) <= self.most:
+            raise UsageError(f"{self.name} has the wrong length", expected=f"1 to {self.most} letters", found=f"{len(text)}")
         return text
 
 
 @dataclass(frozen=True)
-class File:
+class File(Field):
     """A file that was uploaded before. stored: its name in the job's folder, without ending. takes: kinds of uploads."""
 
     name: str
@@ -94,7 +108,7 @@ class File:
         return given
 
 
-Field = Choice | Number | Switch | Words | File
+AnyField = Choice | Number | Switch | Words | File
 
 
 @dataclass(frozen=True)
@@ -103,32 +117,26 @@ class ReviewRow:
 
     start_s: float
     end_s: float
-    said: str
-    speaker: str
+    said: str = ""
+    speaker: str = ""
 
 
-MOST_UTTERANCES = 2000
-_TIME = Number("a time of an utterance", 0.0, 1e6, 0.0)
-_SAID = Words("the text of an utterance", 500, 0)
-_SPEAKER = Words("the name of a speaker", 60, 0)
+_MOST_ROWS, _MOST_SAID, _MOST_SPEAKER = 2000, 500, 60
 
 
-def utterances(given: Any) -> list[ReviewRow]:
-    """Rows of the review. Raises UsageError."""
-    if not isinstance(given, list) or not 0 < len(given) <= MOST_UTTERANCES or not all(isinstance(one, Mapping) for one in given):
-        raise UsageError("the utterances cannot be read", expected=f"a list of 1 to {MOST_UTTERANCES} rows")
-    return [
-        ReviewRow(
-            _TIME.checked(one.get("start_s")),
-            _TIME.checked(one.get("end_s")),
-            _SAID.checked(one.get("said")),
-            _SPEAKER.checked(one.get("speaker")),
-        )
-        for one in given
-    ]
+def review_rows(given: Any) -> tuple[ReviewRow, ...]:
+    """Return the rows of a review. Raises UsageError, InputError."""
+    rows: tuple[ReviewRow, ...] = value_from(tuple[ReviewRow, ...], given, "rows")
+    if not 0 < len(rows) <= _MOST_ROWS:
+        raise UsageError("the utterances cannot be read", expected=f"a list of 1 to {_MOST_ROWS} rows")
+    for one in rows:
+        if not 0 <= one.start_s <= one.end_s or len(one.said) > _MOST_SAID or len(one.speaker) > _MOST_SPEAKER:
+            expected = f"times in order, a text of {_MOST_SAID} letters, a name of {_MOST_SPEAKER}, at most"
+            raise UsageError("an utterance cannot be that", expected=expected, found=repr(one)[:60])
+    return rows
 
 
-def checked(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
+def checked(fields: Sequence[AnyField], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return all fields of a form. Raises UsageError for a value that cannot be, and for a name that is none."""
     known = {one.name for one in fields}
     strange = sorted(set(given) - known)

@@ -7,16 +7,17 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.notes import Note, ToldNote
 from avcore.texts import read_json
+from netflips.script.files import value_from
 from netflips.serve.limits import Party, Visitor
 
 LOG = logging.getLogger("netflips")
@@ -29,8 +30,6 @@ DRAFT = "--draft"
 DAMAGED = ".damaged"
 """Ending of the folder of a job that cannot be read."""
 _MOST_LOG_BYTES = 200_000
-
-Made = TypeVar("Made")
 
 
 def new_id() -> str:
@@ -45,6 +44,16 @@ def require_id(text: str) -> str:
     return text
 
 
+@dataclass(frozen=True)
+class KeptNote:
+    """What a command told its user, as the worker says it: see `avcore.notes.ToldNote`."""
+
+    code: str
+    values: dict[str, Any]
+    numbers: tuple[int, ...] = ()
+    differ: bool = False
+
+
 @dataclass
 class Job:
     """One job. visitor: whose. title: what its visitor knows it by. words: its command line. values: of its form.
@@ -54,14 +63,14 @@ class Job:
     since 1970, 0 = not yet. error: why it failed, one line. share: of the work that is done, 0..1; stage: what is under way.
     address: where its visitor asked from; is_new: without a cookie. understood: how much of it is understood, as
     `avcore.understanding` writes it, {} = not known; in the state `asks` it waits for its visitor to say whether it goes on.
-    notes: what its command told, each once, as the worker says it.
+    notes: what its command told, each once.
     """
 
     id: str
     visitor: str
     kind: str
     title: str
-    words: list[str]
+    words: tuple[str, ...]
     values: dict[str, Any]
     uploads: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -72,7 +81,7 @@ class Job:
     began_s: float = 0.0
     ended_s: float = 0.0
     error: str = ""
-    notes: list[dict[str, Any]] = field(default_factory=list)
+    notes: tuple[KeptNote, ...] = ()
     share: float = 0.0
     stage: str = ""
     address: str = ""
@@ -103,20 +112,18 @@ class Job:
         """Whether it ends when its texts are known, and its visitor is asked then."""
         return DRAFT in self.words
 
-    def note(self, note: dict[str, Any]) -> None:
-        """Keep what its command told: a note with its `code`, `values` and utterances' `numbers`."""
+    def note(self, note: KeptNote) -> None:
+        """Keep what its command told, once."""
         if note not in self.notes:
-            self.notes.append(note)
+            self.notes += (note,)
 
     @property
     def told_notes(self) -> list[ToldNote]:
         """Its notes; files in them are called as its visitor calls them."""
         found = []
         for one in self.notes:
-            texts = {name: self.in_visitors_words(value) for name, value in one["values"].items() if isinstance(value, str)}
-            found.append(
-                ToldNote(Note(one["code"], {**one["values"], **texts}), tuple(one.get("numbers", ())), bool(one.get("differ")))
-            )
+            texts = {name: self.in_visitors_words(value) for name, value in one.values.items() if isinstance(value, str)}
+            found.append(ToldNote(Note(one.code, {**one.values, **texts}), one.numbers, one.differ))
         return found
 
     def in_visitors_words(self, text: str) -> str:
@@ -200,43 +207,9 @@ def _job(job_id: str, content: Any) -> Job:
     if isinstance(content, dict) and "warnings" in content:  # of an earlier version, which knew sentences only
         told = [{"code": "told", "values": {"text": text}} for text in content["warnings"]]
         content = {name: value for name, value in content.items() if name != "warnings"} | {"notes": told}
-    job = record(Job, content, place)
+    job: Job = value_from(Job, content, "the job", place)
     if job.id != job_id or any(Path(one).name != one for one in job.names.values()):
         raise InputError("this is no job of ours", path=place)
     if job.state not in STATES:
         raise InputError("this job is in no state", path=place, expected=", ".join(STATES), found=job.state)
     return job
-
-
-def record(made: type[Made], content: Any, place: str) -> Made:
-    """Return a dataclass from its JSON. Raises InputError where a field is missing, unknown or of another type."""
-    kinds = {one.name: _KINDS[one.type] for one in fields(made)}  # type: ignore[arg-type]  # a bound of dataclasses has no name
-    if not isinstance(content, Mapping) or not set(content) <= set(kinds):
-        raise InputError("this is no file of ours", path=place)
-    wrong = next((name for name, value in content.items() if not kinds[name](value)), "")
-    if wrong:
-        raise InputError(f"{wrong} cannot be that", path=place, found=repr(content[wrong])[:60])
-    try:
-        return made(**content)
-    except TypeError as error:
-        raise InputError("this is no file of ours", path=place, found=error) from error
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-_KINDS: Mapping[Any, Callable[[Any], bool]] = {
-    str: lambda value: isinstance(value, str),
-    bool: lambda value: isinstance(value, bool),
-    int: lambda value: isinstance(value, int) and not isinstance(value, bool),
-    float: _is_number,
-    list[str]: lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
-    dict[str, str]: lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
-    dict[str, Any]: lambda value: isinstance(value, dict),
-    list[dict[str, Any]]: lambda value: (
-        isinstance(value, list)
-        and all(isinstance(one, dict) and isinstance(one.get("code"), str) and isinstance(one.get("values"), dict) for one in value)
-    ),
-}
-"""Whether a value of JSON is of a field's type."""

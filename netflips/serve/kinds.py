@@ -3,7 +3,6 @@
 A job's command runs in the job's own folder, so that all names in it are ours and no report tells of the machine.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +13,22 @@ from avcore.units.vocabulary import UTUT_LANGUAGES
 from netflips.cascade.options import ROADS
 from netflips.dub.utterances import UtteranceLength
 from netflips.lipsync.options import Fit
-from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, ReviewRow, Switch, Words
-from netflips.serve.jobs import DRAFT, DRAFT_FILE, LOG_FILE, VERDICT_FILE
+from netflips.options import BACKGROUNDS
+from netflips.script.files import write_script
+from netflips.script.types import Script, TimeSpan, Utterance, WrittenText
+from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Number, ReviewRow, Switch, Words
+from netflips.serve.jobs import DRAFT, DRAFT_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import file_options, lip_sync_names
 
-_AUTO = "auto"
-_MOUTH = Choice("mouth", lip_sync_names())
+_MOUTH = Choice("mouth", lip_sync_names(), flag="--lips")
 _MOUTH_FLAGS = tuple(one.flag for one in file_options())
+_VOICE_MODELS = ("--unit2av-path", "--speaker-encoder-path")
+_LIP_MODELS = ("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS)
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
-_LANGUAGE = (_AUTO, *_LANGUAGES)
+_LANGUAGE = (AUTO, *_LANGUAGES)
+SCRIPT_FILE = "script.json"
+"""What a visitor says of the utterances of a dub."""
 _FEW_S = UtteranceLength().most_s
 """A longer video is a recording for certain, and its work is kept with its upload."""
 
@@ -45,18 +50,6 @@ class Asked:
     rows: Sequence[ReviewRow] = ()
     is_draft: bool = False
 
-    def number(self, name: str) -> str:
-        """Return a number as a word."""
-        return f"{self.values[name]:.4g}"
-
-    def language(self, flag: str, name: str) -> list[str]:
-        """Return a language, where one was chosen."""
-        return [] if self.values[name] == _AUTO else [flag, self.values[name]]
-
-    def given(self, flag: str, field: str) -> list[str]:
-        """Return a file that need not be there."""
-        return [flag, self.names[field]] if field in self.names else []
-
 
 @dataclass(frozen=True)
 class MadeFile:
@@ -70,50 +63,52 @@ class MadeFile:
 class JobKind:
     """A kind of job.
 
-    command: of NetfLips. files: what may come out. prepare: writes what the command reads into the folder.
-    follows: the kind of the finished job whose files it reads, "" = none.
+    command: of NetfLips, then what it is always asked. files: what may come out. models: flags of those that it takes.
+    more: what else it is asked. prepare: writes what the command reads into the folder.
     """
 
     name: str
-    command: str
-    fields: tuple[Field, ...]
-    words: Callable[[Asked], list[str]]
+    command: tuple[str, ...]
+    fields: tuple[AnyField, ...]
     files: tuple[MadeFile, ...]
-    prepare: Callable[[Asked, Path], None] | None = None
-    follows: str = ""
+    models: tuple[str, ...]
+    more: Callable[[Asked], list[str]] = lambda asked: []
+    prepare: Callable[[Asked, Path], None] = lambda asked, folder: None
 
     @property
     def uploads(self) -> tuple[File, ...]:
         """Its fields that are files."""
         return tuple(one for one in self.fields if isinstance(one, File))
 
+    def words(self, asked: Asked) -> list[str]:
+        """Return the command line of a job."""
+        name, *always = self.command
+        places, flags = [], []
+        for one in self.fields:
+            value = asked.names.get(one.name, "") if isinstance(one, File) else asked.values.get(one.name, "")
+            (flags if one.flag else places).extend(one.words(value))
+        settings = asked.settings
+        return [name, *places, *always, *flags, *self.more(asked), *settings.words_for(self.models), *settings.running]
 
-def _dub(asked: Asked) -> list[str]:
-    values, settings = asked.values, asked.settings
-    words = ["dub", asked.names["video"], "--out-vid-path", "result.mp4", "--report", "report.json", "--report", "report.html"]
-    words += [*asked.language("--src-lang", "source"), *asked.language("--tgt-lang", "target")]
-    over_text = values.get("road") == "text"
-    words += ["--cascade"] if over_text else [] if values["modalities"] == _AUTO else ["--modalities", values["modalities"]]
-    words += ["--mouth", values["mouth"], *asked.given("--speaker-path", "voice"), *_timing(asked)]
-    words += ["--background", values["background"]] if values["background"] != "keep" else []
-    words += ["--hold-picture"] if values["hold"] else []
-    words += ["--burn-label"] if values["label"] else []
-    words += ["--subtitles", "source,target"] if asked.has_reader or over_text else []
-    if not asked.rows and asked.names.get("subtitles", "").endswith(".json"):
-        words += ["--script-in", asked.names["subtitles"]]
-    elif asked.rows or "subtitles" in asked.names:
-        words += ["--segments-in", "segments.json" if asked.rows else asked.names["subtitles"]]
-        words += ["--speaker-map", "speakers.json"] if any(one.speaker for one in asked.rows) else []
-        words += settings.words_for(("--text2unit-path",))[:2] if "--text2unit-path" in settings.models and not over_text else []
+
+def _more_of_dub(asked: Asked) -> list[str]:
+    values, settings, models = asked.values, asked.settings, list[str]()
+    is_over_text = values["road"] == "text"
+    words = [] if is_over_text or values["modalities"] == AUTO else ["--modalities", values["modalities"]]
+    words += _timing(asked)
+    words += ["--subtitles", "source,target"] if asked.has_reader or is_over_text else []
+    given = asked.names.get("subtitles", "")
+    if asked.rows or given:
+        words += ["--segments-in" if given and not asked.rows and not given.endswith(".json") else "--script-in"]
+        words += [SCRIPT_FILE if asked.rows else given]
     # Whoever has seen the texts knows how much of it was understood.
     words += ["--yes", "--verdict", VERDICT_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
-    models = ("--av2unit-path", "--unit2av-path", "--speaker-encoder-path", *_MOUTH_FLAGS)
-    if over_text:
-        cascade = ("--recognizer", "--text-translator", "--speak-with", "--text2unit-path", "--vocoder-unit-offset")
-        return words + settings.words_for((*models, *cascade))
-    models = (*models, "--utut-path")
-    reader = ("--unit2text-path",) if asked.has_reader else ()
-    return words + settings.words_for((*models, *reader, "--vocoder-unit-offset", "--translator-unit-offset"))
+    if is_over_text:
+        models += ["--recognizer", "--text-translator", "--speak-with"]
+    else:
+        models += ["--utut-path", "--translator-unit-offset", *(["--unit2text-path"] if asked.has_reader else [])]
+    models += ["--text2unit-path"] if is_over_text or asked.rows or given else []
+    return words + settings.words_for(models)
 
 
 def _timing(asked: Asked) -> list[str]:
@@ -121,157 +116,121 @@ def _timing(asked: Asked) -> list[str]:
     timing, is_preview = asked.values["timing"], asked.values["preview"]
     if (
         asked.rows
-        or asked.values.get("road") == "text"
+        or asked.values["road"] == "text"
         or "subtitles" in asked.names
         or is_preview
         or timing == "source"
-        or (timing == _AUTO and asked.length_s > _FEW_S)
+        or (timing == AUTO and asked.length_s > _FEW_S)
     ):
         return ["--timing", "source", "--work-dir", asked.shared, *(["--preview"] if is_preview else [])]
     return ["--timing", timing]
 
 
-def _write_rows(asked: Asked, folder: Path) -> None:
-    if not asked.rows:
-        return
-    rows = [{"start_s": one.start_s, "end_s": one.end_s} | ({"target_text": one.said} if one.said else {}) for one in asked.rows]
-    write_text(folder / "segments.json", json.dumps({"utterances": rows}, ensure_ascii=False, indent=1) + "\n")
-    names = {str(number): one.speaker for number, one in enumerate(asked.rows, 1) if one.speaker}
-    if names:
-        write_text(folder / "speakers.json", json.dumps({"utterances": names}, ensure_ascii=False, indent=1) + "\n")
-
-
-def _lipsync(asked: Asked) -> list[str]:
-    words = ["lipsync", asked.names["video"], "--speech", asked.names["speech"], "--out-vid-path", "result.mp4"]
-    words += ["--fit", asked.values["fit"], "--mouth", asked.values["mouth"]]
-    return words + asked.settings.words_for(("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS))
-
-
-def _portrait(asked: Asked) -> list[str]:
-    words = ["portrait", asked.names["picture"], "--speech", asked.names["speech"], "--out-vid-path", "result.mp4"]
-    words += ["--motion", asked.number("motion"), "--mouth", asked.values["mouth"]]
-    return words + asked.settings.words_for(("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS))
-
-
-def _say(asked: Asked) -> list[str]:
-    words = ["say", "--text-path", "text.txt", "--out-path", "result.wav", "--duration-scale", asked.number("slower")]
-    words += asked.given("--speaker-path", "voice")
-    return words + asked.settings.words_for(("--text2unit-path", "--unit2av-path", "--speaker-encoder-path"))
+def _write_script(asked: Asked, folder: Path) -> None:
+    """Write what a visitor says of the utterances."""
+    if asked.rows:
+        utterances = [
+            Utterance(
+                place=TimeSpan(one.start_s, one.end_s), speaker=one.speaker, target=WrittenText(one.said) if one.said else None
+            )
+            for one in asked.rows
+        ]
+        write_script(folder / SCRIPT_FILE, Script(utterances=tuple(utterances)))
 
 
 def _write_words(asked: Asked, folder: Path) -> None:
     write_text(folder / "text.txt", asked.values["text"] + "\n")
 
 
-def _transcribe(asked: Asked) -> list[str]:
-    words = ["transcribe", asked.names["recording"], "--out", f"transcript.{asked.values['format']}"]
-    words += ["--modalities", asked.values["modalities"], *asked.language("--lang", "language")]
-    return words + asked.settings.words_for(("--unit2text-path", "--av2unit-path"))
-
-
-def _figures(asked: Asked) -> list[str]:
-    words = ["evaluate", "dub", "result.mp4", "--source", asked.names["video"], "--report", "report.json"]
-    models = ("--recognizer", "--unit2text-path", "--av2unit-path", "--speaker-encoder-path", "--syncnet")
-    return words + asked.settings.words_for(models)
-
-
-def _avatar(asked: Asked) -> list[str]:
-    words = ["avatar", "--portrait", asked.names["picture"], "--listen", asked.names["question"], "--out-vid-path", "result.mp4"]
-    words += ["--report", "answer.json", "--rate", asked.number("rate")]
-    # A question has one listener; the text reader of the other tabs is none beside a recogniser.
-    ear = ("--recognizer",) if "--recognizer" in asked.settings.models else ("--unit2text-path", "--av2unit-path")
-    models = (*ear, "--text2unit-path", "--unit2av-path", "--speaker-encoder-path", *_MOUTH_FLAGS)
-    return words + asked.settings.words_for((*models, "--replies", "--reply-command", "--blocked"))
+def _listener(asked: Asked) -> list[str]:
+    """Return the model that hears a question: a recogniser where there is one, else the text reader."""
+    settings = asked.settings
+    return settings.words_for(("--recognizer",) if "--recognizer" in settings.models else ("--unit2text-path", "--av2unit-path"))
 
 
 _VIDEO = MadeFile("result.mp4", "video")
+
+_VOICE = File("voice", "voice", SOUND_OR_VIDEO, is_needed=False, flag="--speaker-path")
+_SPEECH = File("speech", "speech", SOUND_OR_VIDEO, flag="--speech")
+_FORMATS = ("srt", "vtt", "txt", "json")
 
 KINDS: Mapping[str, JobKind] = {
     one.name: one
     for one in (
         JobKind(
             "dub",
-            "dub",
+            ("dub", "--out-vid-path", "result.mp4", "--report", "report.json", "--report", "report.html"),
             (
-                File("video", "source", ("video",)),
-                File("voice", "voice", SOUND_OR_VIDEO, is_needed=False),
+                File("video", "source", ("video",), flag=""),
+                _VOICE,
                 File("subtitles", "subtitles", ("subtitles",), is_needed=False),
-                Choice("source", _LANGUAGE),
-                Choice("target", _LANGUAGE),
-                Choice("road", ROADS),
-                Choice("modalities", (_AUTO, "audio,video", "audio", "video")),
+                Choice("source", _LANGUAGE, flag="--from"),
+                Choice("target", _LANGUAGE, flag="--to"),
+                Choice("road", ROADS, flag="--road"),
+                Choice("modalities", (AUTO, "audio,video", "audio", "video")),
                 _MOUTH,
-                Choice("timing", (_AUTO, "source", "free")),
-                Choice("background", ("keep", "mute")),
-                Switch("hold"),
-                Switch("label"),
+                Choice("timing", (AUTO, "source", "free")),
+                Choice("background", BACKGROUNDS, flag="--background"),
+                Switch("hold", flag="--hold-picture"),
+                Switch("label", flag="--burn-label"),
                 Switch("preview"),
             ),
-            _dub,
             (
                 _VIDEO,
                 MadeFile("report.html", "page"),
                 MadeFile("report.json"),
                 *(MadeFile(f"result.{one}.{ending}") for one in _LANGUAGES for ending in ("srt", "vtt")),
-                MadeFile("segments.json"),
             ),
-            _write_rows,
+            ("--av2unit-path", *_VOICE_MODELS, *_MOUTH_FLAGS, "--vocoder-unit-offset"),
+            _more_of_dub,
+            _write_script,
         ),
         JobKind(
             "lipsync",
-            "lipsync",
-            (
-                File("video", "source", ("video",)),
-                File("speech", "speech", SOUND_OR_VIDEO),
-                Choice("fit", get_args(Fit)),
-                _MOUTH,
-            ),
-            _lipsync,
+            ("lipsync", "--out-vid-path", "result.mp4"),
+            (File("video", "source", ("video",), flag=""), _SPEECH, Choice("fit", get_args(Fit), flag="--fit"), _MOUTH),
             (_VIDEO,),
+            _LIP_MODELS,
         ),
         JobKind(
             "portrait",
-            "portrait",
-            (
-                File("picture", "picture", ("picture",)),
-                File("speech", "speech", SOUND_OR_VIDEO),
-                Number("motion", 0, 1, 0.6),
-                _MOUTH,
-            ),
-            _portrait,
+            ("portrait", "--out-vid-path", "result.mp4"),
+            (File("picture", "picture", ("picture",), flag=""), _SPEECH, Number("motion", 0, 1, 0.6, flag="--motion"), _MOUTH),
             (_VIDEO,),
+            _LIP_MODELS,
         ),
         JobKind(
             "say",
-            "say",
-            (Words("text", 5000), File("voice", "voice", SOUND_OR_VIDEO, is_needed=False), Number("slower", 0.5, 2, 1)),
-            _say,
+            ("say", "--text-path", "text.txt", "--out-path", "result.wav"),
+            (Words("text", 5000), _VOICE, Number("slower", 0.5, 2, 1, flag="--duration-scale")),
             (MadeFile("result.wav", "sound"),),
-            _write_words,
+            ("--text2unit-path", *_VOICE_MODELS),
+            prepare=_write_words,
         ),
         JobKind(
             "transcribe",
-            "transcribe",
+            ("transcribe",),
             (
-                File("recording", "source", SOUND_OR_VIDEO),
-                Choice("modalities", ("audio", "audio,video", "video")),
-                Choice("language", _LANGUAGE),
-                Choice("format", ("srt", "vtt", "txt", "json")),
+                File("recording", "source", SOUND_OR_VIDEO, flag=""),
+                Choice("modalities", ("audio", "audio,video", "video"), flag="--modalities"),
+                Choice("language", _LANGUAGE, flag="--lang"),
+                Choice("format", _FORMATS),
             ),
-            _transcribe,
-            tuple(MadeFile(f"transcript.{one}", "text") for one in ("srt", "vtt", "txt", "json")),
+            tuple(MadeFile(f"transcript.{one}", "text") for one in _FORMATS),
+            ("--unit2text-path", "--av2unit-path"),
+            lambda asked: ["--out", f"transcript.{asked.values['format']}"],
         ),
-        JobKind("figures", "evaluate", (), _figures, (MadeFile(LOG_FILE, "text"),), follows="dub"),
         JobKind(
             "avatar",
-            "avatar",
+            ("avatar", "--out-vid-path", "result.mp4", "--report", "answer.json"),
             (
-                File("picture", "picture", ("picture",)),
-                File("question", "question", SOUND_OR_VIDEO),
-                Number("rate", 0.5, 1.5, 0.8),
+                File("picture", "picture", ("picture",), flag="--portrait"),
+                File("question", "question", SOUND_OR_VIDEO, flag="--listen"),
+                Number("rate", 0.5, 1.5, 0.8, flag="--rate"),
             ),
-            _avatar,
             (_VIDEO, MadeFile("answer.json", "answer")),
+            ("--text2unit-path", *_VOICE_MODELS, *_MOUTH_FLAGS, "--replies", "--reply-command", "--blocked"),
+            _listener,
         ),
     )
 }

@@ -14,7 +14,7 @@ from avcore.command import COMPLAINT
 from avcore.errors import EXIT_DONE, InputError, OutputError
 from avcore.progress import seconds_left, share_of
 from avcore.temporary import sweep
-from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders
+from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote
 from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, Limit, Party, RefusedError, Space
 from netflips.serve.said import told
 from netflips.serve.settings import Settings
@@ -71,7 +71,7 @@ class Queue:
         """Put a job behind all others, a new one or one that shall go on from what is finished. Raises RefusedError."""
         self.require_room(job.party)
         before = job.state, job.error, job.notes
-        job.state, job.error, job.notes = WAITING, "", []
+        job.state, job.error, job.notes = WAITING, "", ()
         try:
             self.folders.keep(job)
         except Exception:
@@ -210,10 +210,10 @@ class Queue:
 
         failure = ""
 
-        def noted(note: dict[str, Any]) -> None:
+        def noted(note: KeptNote) -> None:
             nonlocal failure
-            if note["code"] == COMPLAINT.code:
-                failure = job.in_visitors_words(note["values"]["text"])
+            if note.code == COMPLAINT.code:
+                failure = job.in_visitors_words(note.values["text"])
             else:
                 job.note(note)
 

@@ -17,12 +17,11 @@ from avcore.units.vocabulary import normalise_language
 from netflips import __version__
 from netflips.bundles.references import read_references
 from netflips.published.store import usual_model
-from netflips.serve.fields import ReviewRow, checked, utterances
-from netflips.serve.jobs import ASKS, DONE, Job, JobFolders, new_id
+from netflips.serve.fields import ReviewRow, checked, review_rows
+from netflips.serve.jobs import ASKS, Job, JobFolders, new_id
 from netflips.serve.kinds import KINDS, Asked, JobKind
 from netflips.serve.limits import RefusedError, Space, Visitor
 from netflips.serve.queue import Queue
-from netflips.serve.results import files_of
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import Upload, Uploads
 from netflips.serve.worker_process import WorkerProcess
@@ -112,7 +111,7 @@ class Service:
         kind = self._kind(form.get("kind"))
         self.queue.require_room(visitor.party)
         values = checked(kind.fields, form["values"])
-        rows = utterances(form["rows"]) if "rows" in form else []
+        rows = review_rows(form["rows"]) if "rows" in form else ()
         before = self._before(form.get("after"), kind)
         found = {one.name: self.uploads.find(values[one.name]) for one in kind.uploads if values[one.name]}
         for field in kind.uploads:
@@ -121,8 +120,6 @@ class Service:
         if values.get("road") == "text" and not self._has["has_cascade"]:
             raise UsageError("nothing can be dubbed over text", found="no models for it")
         self._require_sayable(rows, values)
-        if kind.follows:
-            return self._following(kind, before, visitor)
         return self._queued(kind, values, found, rows, before, visitor)
 
     def go_on(self, job: Job, form: Mapping[str, Any]) -> None:
@@ -136,13 +133,12 @@ class Service:
             raise UsageError("the form cannot be read", expected="rows, preview")
         if job.kind == "dub" and (job.state == ASKS or form):
             kind = KINDS[job.kind]
-            rows = utterances(form["rows"]) if "rows" in form else [ReviewRow(**one) for one in job.values.get("rows", [])]
+            rows = review_rows(form["rows"]) if "rows" in form else [ReviewRow(**one) for one in job.values.get("rows", [])]
             self._require_sayable(rows, job.values)
             values = job.values | {"preview": bool(form.get("preview")), "rows": [asdict(one) for one in rows]}
             asked = self._asked(values, job.names, self.uploads.find(job.uploads["video"]), rows)
-            if kind.prepare is not None:
-                kind.prepare(asked, self.queue.folders.of(job.id))
-            job.values, job.words = values, kind.words(asked)
+            kind.prepare(asked, self.queue.folders.of(job.id))
+            job.values, job.words = values, tuple(kind.words(asked))
         self.queue.add(job)
 
     def _require_sayable(self, rows: Sequence[ReviewRow], values: Mapping[str, Any]) -> None:
@@ -161,7 +157,13 @@ class Service:
         return Asked(values, names, length_s, shared, self.settings, self._has["has_reader"], rows, is_draft)
 
     def _queued(
-        self, kind: JobKind, values: Mapping[str, Any], found: Mapping[str, Upload], rows: Any, before: Job | None, visitor: Visitor
+        self,
+        kind: JobKind,
+        values: Mapping[str, Any],
+        found: Mapping[str, Upload],
+        rows: Sequence[ReviewRow],
+        before: Job | None,
+        visitor: Visitor,
     ) -> Job:
         names = {one.name: f"{one.stored}{Path(found[one.name].file).suffix}" for one in kind.uploads if one.name in found}
         first = next(iter(found.values()), None)
@@ -170,9 +172,10 @@ class Service:
             known = zip(("source", "target"), self._has["languages"], strict=True)
             values = {**values, **{name: language for name, language in known if values[name] == "auto"}}
         asked = self._asked(values, names, first, rows, is_draft=kind.name == "dub" and not rows)
+        values = {**values, **({"rows": [asdict(one) for one in rows]} if rows else {})}
         title = first.name if first is not None else str(values.get("text", kind.name))[:_MOST_TITLE]
         job = Job(
-            id=job_id, visitor=visitor.id, kind=kind.name, title=title, words=kind.words(asked), values=dict(values),
+            id=job_id, visitor=visitor.id, kind=kind.name, title=title, words=tuple(kind.words(asked)), values=values,
             uploads={field: one.id for field, one in found.items()}, names=names,
             shown={name: found[field].name for field, name in names.items()}, made_by=before.id if before else "",
             created_s=time.time(), address=visitor.address, is_new=visitor.is_new,
@@ -181,33 +184,10 @@ class Service:
             folders.of(job_id).mkdir(parents=True)
             for field, name in names.items():
                 folders.take_in(job_id, self.uploads.path(found[field]), name)
-            if kind.prepare is not None:
-                kind.prepare(asked, folders.of(job_id))
+            kind.prepare(asked, folders.of(job_id))
             self.queue.add(job)
         except BaseException:
             folders.remove(job_id)
-            raise
-        return job
-
-    def _following(self, kind: JobKind, before: Job | None, visitor: Visitor) -> Job:
-        """Return a job that reads what an earlier one made."""
-        if before is None or before.state != DONE:
-            raise UsageError("this follows a finished job", expected=f"after: the id of a {kind.follows}")
-        folders = self.queue.folders
-        folder = folders.of(before.id)
-        asked = Asked({}, before.names, 0.0, "", self.settings)
-        job = Job(
-            id=new_id(), visitor=visitor.id, kind=kind.name, title=before.title, words=kind.words(asked), values={},
-            uploads=before.uploads, names=before.names, shown=before.shown, made_by=before.id, created_s=time.time(),
-            address=visitor.address, is_new=visitor.is_new,
-        )  # fmt: skip
-        try:
-            folders.of(job.id).mkdir(parents=True)
-            for one in files_of(before, folder):
-                folders.take_in(job.id, folder / one["name"], one["name"])
-            self.queue.add(job)
-        except BaseException:
-            folders.remove(job.id)
             raise
         return job
 
@@ -221,7 +201,7 @@ class Service:
         if job_id is None:
             return None
         job = self.queue.jobs.get(job_id) if isinstance(job_id, str) else None
-        if job is None or job.kind != (kind.follows or kind.name):
+        if job is None or job.kind != kind.name:
             raise RefusedError(404, "the job before it is not there any more")
         return job
 

@@ -1,7 +1,7 @@
 """What the server was asked for, and how sizes and times are written on its command line."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,10 +80,9 @@ class Settings:
         """Folder of jobs, a folder each."""
         return self.work_dir / "jobs"
 
-    def words_for(self, flags: tuple[str, ...]) -> list[str]:
-        """Flags with their values, of those that were given; and how models run."""
-        given = ((flag, self.models[flag]) for flag in flags if flag in self.models)
-        return [word for pair in given for word in pair] + list(self.running)
+    def words_for(self, flags: Iterable[str]) -> list[str]:
+        """Return flags with their values, of those that were given."""
+        return [word for flag in flags if flag in self.models for word in (flag, self.models[flag])]
 
 
 def parse_size(text: str, flag: str) -> int:

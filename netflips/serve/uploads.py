@@ -16,7 +16,8 @@ from typing import Any
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, write_text
 from avcore.plain_text import shown
 from avcore.texts import read_json
-from netflips.serve.jobs import new_id, record, require_id
+from netflips.script.files import value_from
+from netflips.serve.jobs import new_id, require_id
 from netflips.serve.limits import NOBODY, TOO_FULL, Limit, Party, RefusedError, Space, Visitor
 from netflips.serve.preview import MEDIA, PICTURE, SOUND, SUBTITLES, VIDEO
 from netflips.serve.settings import Settings
@@ -118,7 +119,8 @@ class Uploads:
         """Return an upload by its id. Raises RefusedError where there is none."""
         try:
             path = self._folder(require_id(upload_id)) / _ABOUT
-            return record(Upload, read_json(path, "the upload"), str(path))
+            found: Upload = value_from(Upload, read_json(path, "the upload"), "the upload", path)
+            return found
         except Exception as error:
             raise RefusedError(404, "this upload is not there any more; send the file again") from error
 

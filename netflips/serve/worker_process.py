@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from netflips.script.files import value_from
+from netflips.serve.jobs import KeptNote
 
 LOG = logging.getLogger("netflips")
 
@@ -49,7 +51,7 @@ class WorkerProcess:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
 
-    async def run(self, words: Sequence[str], folder: Path, heard: Heard, noted: Callable[[dict[str, Any]], None]) -> int:
+    async def run(self, words: Sequence[str], folder: Path, heard: Heard, noted: Callable[[KeptNote], None]) -> int:
         """Let the worker run a command in a folder; returns its exit code. noted: gets its notes.
 
         Raises WorkerEndedError when the worker ends before.
@@ -69,7 +71,7 @@ class WorkerProcess:
                     await process.wait()
                 return int(said["end"])
             if "note" in said:
-                noted(said["note"])
+                noted(value_from(KeptNote, said["note"], "a note"))
             if "stage" in said:
                 heard(said["stage"], said["done"], said["total"])
         raise WorkerEndedError(await process.wait())

@@ -1,6 +1,6 @@
 // Jobs: what is asked of the server, and how a job and its result are shown.
 import { element, player } from "./player.js";
-import { figures, texts, verdict } from "./review.js";
+import { texts, verdict } from "./review.js";
 import { duration, language, t } from "./words.js";
 
 // What the server complains of, in the language of the page.
@@ -75,8 +75,6 @@ const link = (address, text, isDownload, className = "") => {
   return made;
 };
 
-export const figure = (value, label) => element("li", {}, element("b", { textContent: value }), element("span", { textContent: label }));
-
 const goes = (job) => job.state === "running" || job.state === "waiting";
 
 const STAGES = {
@@ -139,10 +137,6 @@ const dubbed = (job, page, go) => {
   buttons.append(count);
   const kept = job.work?.speech;
   if (kept?.kept) made.push(element("p", { className: "quiet", textContent: t("kept", kept.made, kept.kept) }));
-  if (job.figures) {
-    const measure = button("evaluate", () => page.submit({ kind: "figures", values: {}, after: job.id }));
-    made.push(element("details", {}, element("summary", { textContent: t("figures") }), figures(job), measure));
-  }
   return made;
 };
 
@@ -161,8 +155,7 @@ const outcome = (job) => {
   }
   const sound = shows("sound");
   if (sound) made.push(element("audio", { src: address(sound.name), controls: true }));
-  if (job.kind === "figures") made.push(...sheet(job.text ?? ""));
-  else if (job.text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: job.text }));
+  if (job.text !== undefined && job.kind !== "avatar") made.push(element("pre", { textContent: job.text }));
   const buttons = element("p", { className: "buttons" });
   for (const one of job.files.filter((one) => one.shows !== "given")) {
     buttons.append(link(`${address(one.name)}?download=1`, t("downloadAs", one.as), true));
@@ -183,19 +176,6 @@ const answered = (job, video) => {
   const doubt = isStrange(said.understood) ? [verdict(said.understood)] : [];
   const words = element("div", {}, ...puzzled, answer, again, heard, ...doubt);
   return element("div", { className: "pair answered" }, video, words);
-};
-
-// What `evaluate dub` prints: lines, and a table whose cells stand between bars.
-const sheet = (text) => {
-  const lines = text.split("\n").filter((line) => line.trim());
-  const [head, , ...rows] = lines.filter((line) => line.startsWith("|")).map((line) => line.split("|").slice(1, -1).map((one) => one.trim()));
-  const notes = lines.filter((line) => !line.startsWith("|")).join("\n");
-  const made = element("pre", { textContent: notes });
-  if (!head) return [made];
-  const line = (cells, kind) => element("tr", {}, ...cells.map((one) => element(kind, { textContent: one })));
-  const body = element("tbody", {}, ...rows.map((cells) => line(cells, "td")));
-  const whole = element("table", { className: "measured" }, element("thead", {}, line(head, "th")), body);
-  return [element("div", { className: "scroll" }, whole), made];
 };
 
 // The card of a job: its root, and `show` for news of it. page: {about, complain, submit, tell}.

@@ -1,7 +1,7 @@
-// The texts of a dub: what was heard and what is said, side by side, each to be heard, corrected and dubbed anew; and its figures.
-import { button, figure, spoken } from "./jobs.js";
+// The texts of a dub: what was heard and what is said, side by side, each to be heard, corrected and dubbed anew.
+import { button, spoken } from "./jobs.js";
 import { element } from "./player.js";
-import { duration, language, t } from "./words.js";
+import { language, t } from "./words.js";
 
 const seconds = (value) => value.toFixed(2);
 const clock = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
@@ -109,19 +109,4 @@ export const texts = (job, page, part, changes) => {
     element("tbody", {}, ...rows.map((one) => one.made)),
   );
   return { root, rows: () => (rows.some((one) => one.changed()) ? rows.map((one) => one.now()) : null) };
-};
-
-// The figures of a finished dub.
-export const figures = (job) => {
-  const one = job.figures;
-  const shown = [
-    [`${one.dubbed} / ${one.utterances}`, "utterances"],
-    [`${one.input_s.toFixed(1)} s, ${one.output_s.toFixed(1)} s`, "lasts"],
-    [`${one.with_face} / ${one.pictures} (${one.mouth})`, "faces"],
-    [one.hurried, "hurried"],
-    [one.cut, "cut"],
-    [one.pitch_hz ? `${Math.round(one.pitch_hz)} Hz` : "–", "pitch"],
-    [duration(one.took_s), "took"],
-  ];
-  return element("ul", { className: "figures" }, ...shown.map(([value, key]) => figure(String(value), t(key))));
 };

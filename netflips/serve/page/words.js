@@ -47,8 +47,7 @@ const WORDS = {
     again: "Dub the changes", kept: "New sentences: {0}; kept: {1}.", noText: "(no text: these models cannot read it)",
     sayInstead: "Korean text instead", changed: "{0} changed", notify: "Tell me when it is done", takes: "Earlier versions", hearIt: "Hear it", left_alone: "left as it is",
     grade_good: "Understood.", grade_doubtful: "Partly unsure.", grade_bad: "Too little understood.", grade_unknown: "Not judged.",
-    notes: "Notes ({0})", figures: "Figures", utterances: "sentences dubbed", lasts: "length, original and dub", faces: "pictures with new lips", hurried: "spoken in a hurry",
-    cut: "cut off", pitch: "voice pitch", took: "computing time", lost: "The server cannot be reached. Is it still running?", evaluate: "Measure the quality",
+    notes: "Notes ({0})", lost: "The server cannot be reached. Is it still running?",
   },
   ko: {
     labels: "표시 언어",
@@ -97,8 +96,7 @@ const WORDS = {
     again: "고친 문장만 다시 더빙하기", kept: "새로 만든 문장 {0}개, 그대로 둔 문장 {1}개.", noText: "(이 모델은 글로 보여 주지 못합니다)",
     sayInstead: "대신 말할 한국어", changed: "{0}개 고침", notify: "끝나면 알려 주기", takes: "이전 버전", hearIt: "들어 보기", left_alone: "원본 그대로",
     grade_good: "알아들었습니다.", grade_doubtful: "일부는 확실하지 않습니다.", grade_bad: "거의 알아듣지 못했습니다.", grade_unknown: "판단할 수 없습니다.",
-    notes: "알림 {0}개", figures: "수치", utterances: "더빙한 문장", lasts: "길이, 원본과 더빙", faces: "입 모양을 바꾼 화면", hurried: "빠르게 말한 문장",
-    cut: "잘린 문장", pitch: "목소리 높이", took: "계산 시간", lost: "서버에 연결할 수 없습니다. 서버가 켜져 있는지 확인해 주세요.", evaluate: "품질 측정하기",
+    notes: "알림 {0}개", lost: "서버에 연결할 수 없습니다. 서버가 켜져 있는지 확인해 주세요.",
   },
 };
 

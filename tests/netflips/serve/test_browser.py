@@ -85,9 +85,9 @@ def test_one_sentence_is_corrected(page: Any) -> None:
     page.click(again)
     page.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{job}'])")
     second = page.locator("#dub .job").first.get_attribute("data-id")
-    segments = page.request.get(f"{page.url.partition('#')[0]}jobs/{second}/files/segments.json").json()
-    assert [one.get("target_text") for one in segments["utterances"]] == [None, "두 번째예요."]
-    assert segments["utterances"][0] == {"start_s": 0.0, "end_s": 1.0}
+    rows = _state(page, second)["values"]["rows"]
+    assert rows[0] == {"start_s": 0.0, "end_s": 1.0, "said": "", "speaker": ""}
+    assert rows[1]["said"] == "두 번째예요."
     card = page.locator("#dub .job").first
     assert page.locator(f".job[data-id='{job}'] .rows").is_hidden()  # older jobs are folded
     card.locator("textarea").nth(1).fill("세 번째예요.")
@@ -107,8 +107,7 @@ def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_
     page.click(f".job[data-id='{job}'] button[data-act=preview]")
     page.click(f".job[data-id='{job}'][data-state=done] button[data-act=dubAll]")
     page.wait_for_selector(f".job[data-id='{job}'][data-state=done] button[data-act=again]")
-    segments = page.request.get(f"{page.url.partition('#')[0]}jobs/{job}/files/segments.json").json()
-    assert [one.get("target_text") for one in segments["utterances"]] == ["첫 번째예요.", None]
+    assert [one["said"] for one in _state(page, job)["values"]["rows"]] == ["첫 번째예요.", ""]
 
 
 def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:
@@ -195,7 +194,7 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         job = _state(page, str(card.get_attribute("data-id")))
         texts = ["result.en.srt", "result.ko.srt"]  # the bundle has a text reader
         assert [one["name"] for one in job["files"]] == ["result.mp4", "report.html", "report.json", *texts, "source.mp4"]
-        assert job["figures"]["dubbed"] == 1
+        assert len(job["utterances"]) == 1
         video = page.locator("#dub .job video").nth(1)
         video.evaluate("one => new Promise((yes, no) => { one.onended = yes; one.onerror = no; one.muted = true; one.play(); })")
         with page.context.expect_page() as opened:

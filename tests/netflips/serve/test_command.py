@@ -17,6 +17,7 @@ from netflips import cli
 from netflips.avatar import command as avatar_command
 from netflips.avatar.options import AvatarOptions
 from netflips.serve import command
+from netflips.serve.command import ServeOptions
 from netflips.serve.kinds import KINDS, Asked
 from tests.netflips.serve.conftest import ROOT
 from tests.signals import hear_ctrl_c
@@ -56,6 +57,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
         port = str(taken.getsockname()[1])
         assert "cannot be listened at" in _one_line(capsys, ["--port", port])
     assert "--port is out of range" in _one_line(capsys, ["--port", "70000"])
+    assert "the unit encoder is not there" in _one_line(capsys, ["--av2unit-path", "none.pt"])
     assert "--limit takes a size" in _one_line(capsys, ["--limit", "much"])
     (tmp_path / "file").write_text("")
     assert "work folder cannot be made" in _one_line(capsys, ["--work-dir", "file/x"])
@@ -64,7 +66,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_another_host_is_warned_of_with_its_token(caplog: pytest.LogCaptureFixture) -> None:
-    settings = command.serve_settings(command.build_parser().parse_args(["--host", "0.0.0.0", "--token", "mine is long"]))
+    settings = command.serve_settings(ServeOptions(host="0.0.0.0", token="mine is long"))
     command._announce(settings, 7860)
     warned, address = (record.getMessage() for record in caplog.records)
     assert "unencrypted" in warned
@@ -72,7 +74,7 @@ def test_another_host_is_warned_of_with_its_token(caplog: pytest.LogCaptureFixtu
 
 
 def test_every_job_is_a_command_that_is_there() -> None:
-    assert {one.command for one in KINDS.values()} <= set(cli.COMMANDS)
+    assert {one.command[0] for one in KINDS.values()} <= set(cli.COMMANDS)
 
 
 def test_the_avatars_answers_are_read_before_anybody_asks(
@@ -99,7 +101,7 @@ def test_the_avatars_answers_are_read_before_anybody_asks(
 
 def _avatar(words: list[str]) -> AvatarOptions:
     """What the command of a job of the tab Avatar is asked, for a server that was started so."""
-    settings = command.serve_settings(command.build_parser().parse_args(words))
+    settings = command.serve_settings(options_from(ServeOptions, command.build_parser().parse_args(words)))
     names = {"picture": "picture.jpg", "question": "question.wav"}
     made = KINDS["avatar"].words(Asked({"rate": 0.8}, names, 0.0, "work", settings))
     return options_from(AvatarOptions, avatar_command.build_parser().parse_args(made[1:]))

@@ -13,9 +13,9 @@ from avcore.flags import options_from
 from avcore.notes import sentence
 from netflips.dub.command import build_parser
 from netflips.dub.options import DubCommand
-from netflips.script.files import write_script
+from netflips.script.files import read_script, write_script
 from netflips.script.types import Script, TimeSpan, Utterance, WrittenText
-from netflips.serve.jobs import Job, JobFolders
+from netflips.serve.jobs import Job, JobFolders, KeptNote
 from netflips.serve.limits import Space
 from netflips.serve.queue import Queue
 from netflips.serve.settings import Settings
@@ -34,7 +34,7 @@ def test_a_text_is_said(client: TestClient) -> None:
 
 
 def test_an_end_that_comes_while_news_are_told_is_told_too(tmp_path: Path) -> None:
-    job = Job("0" * 32, visitor="", kind="say", title="", words=[], values={})
+    job = Job("0" * 32, visitor="", kind="say", title="", words=(), values={})
     settings = Settings(tmp_path)
     queue = Queue(JobFolders(tmp_path), WorkerProcess(), settings, Space(settings))
 
@@ -59,7 +59,6 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     job = dubbed(client, values)
     assert [one["number"] for one in job["utterances"]] == [1, 2]
     assert job["stretches"] == [[0, 2.44, 0]]
-    assert job["figures"]["dubbed"] == 2
     names = [(one["name"], one["as"]) for one in job["files"]][:2]
     assert names == [("result.mp4", "휴가 $(rm)_ko.mp4"), ("report.html", "휴가 $(rm).report.html")]
     piece = client.get(f"/jobs/{job['id']}/files/result.mp4", headers={"Range": "bytes=4-11"})
@@ -70,10 +69,10 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     form = {"kind": "dub", "values": values, "rows": rows, "after": job["id"]}
     second = until(client, client.post("/jobs", json=form).json(), over)
     folder = tmp_path / "page" / "jobs" / second["id"]
-    assert json.loads((folder / "segments.json").read_text()) == {
-        "utterances": [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.96, "target_text": "두 번째예요."}]
-    }
-    assert json.loads((folder / "speakers.json").read_text()) == {"utterances": {"2": "Ann"}}
+    assert [(one.place, one.speaker, one.target) for one in read_script(folder / "script.json").utterances] == [
+        (TimeSpan(0.0, 1.0), "", None),
+        (TimeSpan(1.25, 1.96), "Ann", WrittenText("두 번째예요.")),
+    ]
     assert [one["named"] for one in second["utterances"]] == ["", "Ann"]  # the next correction says it again
     rows[1]["said"] = "다시요."
     third = until(client, client.post("/jobs", json=form | {"after": second["id"]}).json(), over)
@@ -145,9 +144,8 @@ def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None
         ({"kind": "dub", "values": {"video": "0" * 32, "mouth": "--report"}}, "mouth cannot be that"),
         ({"kind": "dub", "values": {"video": "0" * 32, "hold": "yes"}}, "hold is on or off"),
         ({"kind": "dub", "values": {"video": "0" * 32}, "rows": []}, "utterances cannot be read"),
-        ({"kind": "dub", "values": {"video": "0" * 32}, "rows": [{"start_s": "0"}]}, "a time of an utterance is out of range"),
+        ({"kind": "dub", "values": {"video": "0" * 32}, "rows": [{"start_s": "0"}]}, "rows[0].start_s cannot be used"),
         ({"kind": "dub", "values": {"video": "0" * 32}, "after": "1" * 32}, "job before it"),
-        ({"kind": "figures", "values": {}}, "follows a finished job"),
     ],
 )
 def test_what_a_form_may_not_ask(client: TestClient, form: dict[str, Any], said: str) -> None:
@@ -238,8 +236,8 @@ def test_a_dub_waits_until_its_texts_were_seen_and_survives_a_new_server(tmp_pat
         until(client, first, lambda job: job["state"] == "done")
         folder = tmp_path / "page" / "jobs" / first["id"]
         words = json.loads((folder / "job.json").read_text())["words"]
-        assert ("--preview" in words, words[words.index("--segments-in") + 1]) == (False, "segments.json")
-        assert [one["target_text"] for one in json.loads((folder / "segments.json").read_text())["utterances"]] == ["네.", "네."]
+        assert ("--preview" in words, words[words.index("--script-in") + 1]) == (False, "script.json")
+        assert [one.target for one in read_script(folder / "script.json").utterances] == [WrittenText("네.")] * 2
         assert client.post(f"/jobs/{first['id']}/again", json={"words": ["rm"]}).status_code == 400
         assert client.post(f"/jobs/{second['id']}/stop").json()["state"] == "stopped"
         client.post(f"/jobs/{second['id']}/again")  # it was stopped: it is asked again
@@ -257,6 +255,7 @@ def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path, caplog: p
         {"created_s": "a word"},
         {"names": {"video": "../x"}},
         {"words": [1]},
+        {"notes": [{"code": 1, "values": {}}]},
         {"state": "odd"},
         {"new": 1},
     ]
@@ -296,22 +295,22 @@ def test_old_jobs_and_uploads_are_removed(tmp_path: Path) -> None:
 
 def test_messages_tell_of_no_folder_of_the_server() -> None:
     job = Job(
-        "0" * 32, "v", "dub", "talk.mp4", ["dub", "source.mp4", "--utut-path", "/models/a.pt"], {}, shown={"source.mp4": "talk.mp4"}
+        "0" * 32, "v", "dub", "talk.mp4", ("dub", "source.mp4", "--utut-path", "/models/a.pt"), {}, shown={"source.mp4": "talk.mp4"}
     )
     assert job.in_visitors_words("/models/a.pt: not for source.mp4") == "a.pt: not for talk.mp4"
 
 
 def test_notes_call_files_as_the_visitor_does_and_are_kept_once() -> None:
-    job = Job("0" * 32, "v", "dub", "talk.mp4", [], {}, shown={"given.srt": "talk.srt"})
+    job = Job("0" * 32, "v", "dub", "talk.mp4", (), {}, shown={"given.srt": "talk.srt"})
     for _ in range(2):
-        job.note({"code": "only_times", "values": {"name": "given.srt", "source": "en", "target": "ko"}})
+        job.note(KeptNote("only_times", {"name": "given.srt", "source": "en", "target": "ko"}))
     (told,) = job.told_notes
     assert sentence(told).startswith("talk.srt: only its times are used")
 
 
 def test_a_job_of_an_earlier_version_keeps_its_warnings(tmp_path: Path) -> None:
     folders = JobFolders(tmp_path)
-    job = Job("0" * 32, "v", "dub", "talk.mp4", [], {})
+    job = Job("0" * 32, "v", "dub", "talk.mp4", (), {})
     folders.keep(job)
     path = tmp_path / job.id / "job.json"
     content = json.loads(path.read_text())

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import UsageError
 from netflips.serve.app import _type_of
-from netflips.serve.command import build_parser, serve_settings
+from netflips.serve.command import ServeOptions, serve_settings
 from netflips.serve.said import told
 from netflips.serve.service import Service
 from netflips.serve.settings import parse_seconds, parse_size
@@ -260,11 +260,8 @@ def test_sizes_and_times() -> None:
 
 
 def test_another_host_gets_a_token() -> None:
-    parse = build_parser().parse_args
-    assert serve_settings(parse([])).token == ""
-    assert len(serve_settings(parse(["--host", "0.0.0.0"])).token) >= 16
-    assert serve_settings(parse(["--host", "0.0.0.0", "--token", "mine is long"])).token == "mine is long"
+    assert serve_settings(ServeOptions()).token == ""
+    assert len(serve_settings(ServeOptions(host="0.0.0.0")).token) >= 16
+    assert serve_settings(ServeOptions(host="0.0.0.0", token="mine is long")).token == "mine is long"
     with pytest.raises(UsageError, match="too short"):
-        serve_settings(parse(["--token", "abc"]))
-    with pytest.raises(InputError, match="the unit encoder is not there"):
-        serve_settings(parse(["--av2unit-path", "none.pt"]))
+        serve_settings(ServeOptions(token="abc"))
