@@ -59,20 +59,23 @@ class SpeechError(InputError):
 
 class GivenUnits(NamedTuple):
     """units: of speech, with its own durations. sound: key of the kept sound where it is heard as it is, "" = in the voice.
-    whose: where it comes from, for reports.
+    whose: where it comes from, for reports. span: of a part of a file, when it is in it (s).
     """
 
     units: Units
     sound: str
     whose: str
+    span: Span | None = None
 
 
 class _Sound(NamedTuple):
-    """A kept sound. key: its name in the work folder. name: of its file, for reports. is_heard: as it is, at the output's rate."""
+    """A kept sound. key: its name in the work folder. name: of its file, for reports. is_heard: as it is, at the output's rate.
+    span: see `GivenUnits`."""
 
     key: str
     name: str
     is_heard: bool
+    span: Span | None = None
 
 
 class GivenVoices:
@@ -174,7 +177,7 @@ class GivenVoices:
             for number, samples in _cut(path, wanted, self._rate(is_heard)):
                 self._job.work.keep_arrays(_KEPT, keys[number], {"samples": samples})
         for number, span in wanted.items():
-            yield number, _Sound(keys[number], f"{path.name}, {_spans([span])}", is_heard)
+            yield number, _Sound(keys[number], path.name, is_heard, span)
 
     # Speech of a program
 
@@ -256,7 +259,7 @@ class GivenVoices:
 
         found = self._job.work.arrays(_UNITS, of_units, make)
         units = Units.from_frames(found["frames"], self._job.options.target, str(found["vocabulary"]))
-        return GivenUnits(units, sound.key if sound.is_heard else "", sound.name)
+        return GivenUnits(units, sound.key if sound.is_heard else "", sound.name, sound.span)
 
     def _samples(self, key: str) -> Samples:
         found = self._job.work.read_arrays(_KEPT, key)

@@ -172,7 +172,8 @@ def _target(
     if asked is not None and translated.why is None:
         return asked
     if translated.said_by:
-        return SpokenSound(translated.said_by, keep_sound=bool(translated.sound))
+        start_s, end_s = translated.span or (0.0, None)
+        return SpokenSound(translated.said_by, from_s=start_s, to_s=end_s, keep_sound=bool(translated.sound))
     reading = text_of(texts.target, number, begin_s, "reader", written)
     units = UnitList.of(translated.units)
     return TranslatedUnits(units, finite_or_none(translated.score), translated.is_truncated, translated.weakest, reading)

@@ -35,7 +35,7 @@ from avcore.units import Units
 from avcore.units.domain import Stretch
 from netflips.dub.job import DubJob
 from netflips.dub.judgement import UtteranceJudgement, judge_utterance, outside_notes, whole_of
-from netflips.dub.utterances import TimedUtterance
+from netflips.dub.utterances import Span, TimedUtterance
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.cascade import SaidInWords, say_in_words
@@ -78,7 +78,7 @@ class Translated:
     """units: repeats kept, without durations; of a text with them. score: None = a user wrote the text. is_truncated: the search
     ended at its limit. weakest: where it is least sure. text: that it is spoken from, "" = units were translated. why: the note
     that says why there are no units. sound: key of speech that is heard as it sounds, "" = the units are spoken. said_by:
-    whose speech was given. translator: a program, which gives no score.
+    whose speech was given; span: see `GivenUnits`. translator: a program, which gives no score.
     """
 
     units: Units
@@ -89,6 +89,7 @@ class Translated:
     why: Note | None = None
     sound: str = ""
     said_by: str = ""
+    span: Span | None = None
     translator: str = ""
 
 
@@ -185,6 +186,7 @@ def _understand(job: DubJob, found: FoundUtterances, casts: Sequence[AssignedUtt
                 why=one.why,
                 sound=one.said.sound,
                 said_by=one.said.whose,
+                span=one.said.span,
                 translator=one.translator,
             )
             for number, one in words.items()
@@ -252,7 +254,7 @@ def _told(job: DubJob, numbers: Sequence[int], voices: GivenVoices, nothing: Tra
             if not isinstance(given, GivenUnits) and text:
                 given = voices.spell(number, text, heard)
             if isinstance(given, GivenUnits):
-                meant[number] = Translated(given.units, None, text=text, sound=given.sound, said_by=given.whose)
+                meant[number] = Translated(given.units, None, text=text, sound=given.sound, said_by=given.whose, span=given.span)
             else:
                 meant[number] = replace(nothing, why=given or LEFT_ALONE(reason=UNTOLD.code))
         except SpeechError as error:

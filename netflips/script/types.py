@@ -352,7 +352,8 @@ class Utterance:
     def said_by(self) -> str:
         """A program or a file that speaks it, "" = the models do."""
         if isinstance(self.target, SpokenSound):
-            return self.target.file
+            one = self.target
+            return one.file if one.to_s is None else f"{one.file}, {one.from_s:.2f} to {one.to_s:.2f} s"
         return self.target.said_by if isinstance(self.target, WrittenText) else ""
 
 

@@ -113,15 +113,17 @@ AnyField = Choice | Number | Switch | Words | File
 
 @dataclass(frozen=True)
 class ReviewRow:
-    """A row of the review. said: what it shall say, "" = as it was translated; speaker: a new one, "" = as it was."""
+    """A row of the review. said: what it shall say, "" = as it was translated; speaker: a new one, "" = as it was;
+    speech: id of an upload that is heard in its place, "" = none."""
 
     start_s: float
     end_s: float
     said: str = ""
     speaker: str = ""
+    speech: str = ""
 
 
-_MOST_ROWS, _MOST_SAID, _MOST_SPEAKER = 2000, 500, 60
+_MOST_ROWS, _MOST_SAID, _MOST_SPEAKER, _MOST_VOICES = 2000, 500, 60, 50
 
 
 def review_rows(given: Any) -> tuple[ReviewRow, ...]:
@@ -134,6 +136,14 @@ def review_rows(given: Any) -> tuple[ReviewRow, ...]:
             expected = f"times in order, a text of {_MOST_SAID} letters, a name of {_MOST_SPEAKER}, at most"
             raise UsageError("an utterance cannot be that", expected=expected, found=repr(one)[:60])
     return rows
+
+
+def voices_asked(given: Any) -> dict[str, str]:
+    """Return ids of uploads by the speakers whose voices they are. Raises UsageError, InputError."""
+    voices: dict[str, str] = value_from(dict[str, str], given, "voices")
+    if len(voices) > _MOST_VOICES or not all(0 < len(name) <= _MOST_SPEAKER for name in voices):
+        raise UsageError("the voices cannot be read", expected=f"{_MOST_VOICES} speakers at most, with names")
+    return voices
 
 
 def checked(fields: Sequence[AnyField], given: Mapping[str, Any]) -> dict[str, Any]:

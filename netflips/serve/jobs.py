@@ -179,6 +179,7 @@ class JobFolders:
         """Put a file into a job's folder: another name for the same content where the disk can do that, else a copy."""
         target = self.of(job_id) / name
         target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)  # it may be another name for the very same content
         try:
             os.link(source, target)
         except OSError:

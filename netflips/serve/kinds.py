@@ -4,7 +4,7 @@ A job's command runs in the job's own folder, so that all names in it are ours a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +15,7 @@ from netflips.dub.utterances import UtteranceLength
 from netflips.lipsync.options import Fit
 from netflips.options import BACKGROUNDS
 from netflips.script.files import write_script
-from netflips.script.types import Script, TimeSpan, Utterance, WrittenText
+from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, TimeSpan, Utterance, VoiceFile, WrittenText
 from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Number, ReviewRow, Switch, Words
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
@@ -27,6 +27,8 @@ _VOICE_MODELS = ("--unit2av-path", "--speaker-encoder-path")
 _LIP_MODELS = ("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS)
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
 _LANGUAGE = (AUTO, *_LANGUAGES)
+SPEECH = "speech"
+"""A track of speech along the video; with a number behind it, that of one utterance."""
 SCRIPT_FILE = "script.json"
 """What a visitor says of the utterances of a dub."""
 _FEW_S = UtteranceLength().most_s
@@ -38,7 +40,8 @@ class Asked:
     """What a form asks for. values: its checked fields. names: of its files in the job's folder, by field.
 
     length_s: of the first file. shared: a folder for work that later jobs with the same file may take up, seen from the job's.
-    rows: of a review. is_draft: only the texts of a dub are wanted.
+    rows: of a review. voices: files by speaker. parts: of a track of speech, by the times of the row. is_draft: only the texts of a
+    dub are wanted.
     """
 
     values: Mapping[str, Any]
@@ -48,7 +51,19 @@ class Asked:
     settings: Settings
     has_reader: bool = False
     rows: Sequence[ReviewRow] = ()
+    voices: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[TimeSpan, SpokenSound] = field(default_factory=dict)
     is_draft: bool = False
+
+    def target(self, number: int, row: ReviewRow) -> Target | None:
+        """Return what is said in a row: speech of its own, its text, or its part of a track; None = the translation."""
+        name, track, keeps = self.names.get(f"{SPEECH} {number}"), self.names.get(SPEECH), self.values.get("keep_sound", False)
+        if name is not None:
+            return SpokenSound(name, keep_sound=keeps)
+        if row.said or track is None:
+            return WrittenText(row.said) if row.said else None
+        place = TimeSpan(row.start_s, row.end_s)
+        return self.parts.get(place, SpokenSound(track, from_s=place.start_s, to_s=place.end_s, keep_sound=keeps))
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,7 @@ class JobKind:
     def words(self, asked: Asked) -> list[str]:
         """Return the command line of a job."""
         name, *always = self.command
-        places, flags = [], []
+        places, flags = list[str](), list[str]()
         for one in self.fields:
             value = asked.names.get(one.name, "") if isinstance(one, File) else asked.values.get(one.name, "")
             (flags if one.flag else places).extend(one.words(value))
@@ -101,6 +116,8 @@ def _more_of_dub(asked: Asked) -> list[str]:
     if asked.rows or given:
         words += ["--segments-in" if given and not asked.rows and not given.endswith(".json") else "--script-in"]
         words += [SCRIPT_FILE if asked.rows else given]
+    if SPEECH in asked.names and not asked.rows:
+        words += ["--speech-in", asked.names[SPEECH], *(["--keep-sound"] if values["keep_sound"] else [])]
     # Whoever has seen the texts knows how much of it was understood.
     words += ["--yes", "--verdict", VERDICT_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
     if is_over_text:
@@ -118,6 +135,7 @@ def _timing(asked: Asked) -> list[str]:
         asked.rows
         or asked.values["road"] == "text"
         or "subtitles" in asked.names
+        or SPEECH in asked.names
         or is_preview
         or timing == "source"
         or (timing == AUTO and asked.length_s > _FEW_S)
@@ -129,13 +147,12 @@ def _timing(asked: Asked) -> list[str]:
 def _write_script(asked: Asked, folder: Path) -> None:
     """Write what a visitor says of the utterances."""
     if asked.rows:
-        utterances = [
-            Utterance(
-                place=TimeSpan(one.start_s, one.end_s), speaker=one.speaker, target=WrittenText(one.said) if one.said else None
-            )
-            for one in asked.rows
-        ]
-        write_script(folder / SCRIPT_FILE, Script(utterances=tuple(utterances)))
+        utterances = (
+            Utterance(place=TimeSpan(one.start_s, one.end_s), speaker=one.speaker, target=asked.target(number, one))
+            for number, one in enumerate(asked.rows, 1)
+        )
+        speakers = (SpeakerOf(name, VoiceFile(file)) for name, file in asked.voices.items())
+        write_script(folder / SCRIPT_FILE, Script(speakers=tuple(speakers), utterances=tuple(utterances)))
 
 
 def _write_words(asked: Asked, folder: Path) -> None:
@@ -151,7 +168,7 @@ def _listener(asked: Asked) -> list[str]:
 _VIDEO = MadeFile("result.mp4", "video")
 
 _VOICE = File("voice", "voice", SOUND_OR_VIDEO, is_needed=False, flag="--speaker-path")
-_SPEECH = File("speech", "speech", SOUND_OR_VIDEO, flag="--speech")
+_SPEECH = File(SPEECH, SPEECH, SOUND_OR_VIDEO, flag="--speech")
 _FORMATS = ("srt", "vtt", "txt", "json")
 
 KINDS: Mapping[str, JobKind] = {
@@ -164,6 +181,7 @@ KINDS: Mapping[str, JobKind] = {
                 File("video", "source", ("video",), flag=""),
                 _VOICE,
                 File("subtitles", "subtitles", ("subtitles",), is_needed=False),
+                File(SPEECH, SPEECH, SOUND_OR_VIDEO, is_needed=False),
                 Choice("source", _LANGUAGE, flag="--from"),
                 Choice("target", _LANGUAGE, flag="--to"),
                 Choice("road", ROADS, flag="--road"),
@@ -173,6 +191,7 @@ KINDS: Mapping[str, JobKind] = {
                 Choice("background", BACKGROUNDS, flag="--background"),
                 Switch("hold", flag="--hold-picture"),
                 Switch("label", flag="--burn-label"),
+                Switch("keep_sound"),
                 Switch("preview"),
             ),
             (

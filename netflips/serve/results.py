@@ -1,6 +1,5 @@
 """What came out of a job, as the page shows it: files, the utterances of a dub, and how result and source belong together."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,9 @@ from avcore.notes import LANGUAGES, Note, ToldNote, sentence
 from avcore.texts import read_json
 from netflips.report import report_script
 from netflips.report.story import OnPage, on_page, stretches_of
-from netflips.script.types import Script, WrittenText
+from netflips.script.types import Script, SpokenSound, TimeSpan, WrittenText
 from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, Job
-from netflips.serve.kinds import KINDS
+from netflips.serve.kinds import KINDS, SPEECH
 
 _REPORT = "report.json"
 _MOST_TEXT = 1 << 20
@@ -47,13 +46,14 @@ def _download_name(job: Job, name: str) -> str:
 def results(job: Job, folder: Path) -> dict[str, Any]:
     """Return all that the page shows of a job that is over."""
     told = [in_both(one) for one in job.told_notes if one.note.code not in _JUDGED or not job.understood]
-    found: dict[str, Any] = {"files": files_of(job, folder), "warnings": told, "values": job.values, "uploads": job.uploads}
+    found: dict[str, Any] = {"files": files_of(job, folder), "warnings": told, "values": job.values}
+    found["uploads"] = {name: one for name, one in job.uploads.items() if name in job.values}
+    found["names"] = {one: job.shown.get(job.names.get(name, ""), "") for name, one in job.uploads.items()}
     script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
     if script is not None:
-        named = [one.get("speaker", "") for one in job.values.get("rows", ())]
         found |= {
             "languages": [script.source, script.target],
-            "utterances": [_row(one, named[one.number - 1 : one.number]) for one in on_page(script)],
+            "utterances": [_row(one, job) for one in on_page(script)],
         }
     if job.state != DONE:
         if script is not None and script.understood is not None:  # of a part, it is known apart
@@ -85,12 +85,24 @@ def _report(path: Path) -> Script | None:
         return None
 
 
-def _row(one: OnPage, named: Sequence[str]) -> dict[str, Any]:
-    """Return a sentence of the dub. named: its speaker as the visitor said, which a later correction says again."""
+def track_parts(job: Job, folder: Path) -> dict[TimeSpan, SpokenSound]:
+    """Return the parts of a track of speech that a dub or its draft took, by the times of the utterances."""
+    script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
+    targets = {one.place: one.target for one in script.utterances} if script is not None else {}
+    return {
+        place: target
+        for place, target in targets.items()
+        if place is not None and isinstance(target, SpokenSound) and target.file == job.names.get(SPEECH)
+    }
+
+
+def _row(one: OnPage, job: Job) -> dict[str, Any]:
+    """Return a sentence of the dub. named, speech: as the visitor said, which a later correction says again."""
     utterance, said = one.utterance, one.utterance.said
+    asked = dict(enumerate(job.values.get("rows", ()), 1)).get(one.number, {})
     told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
     return {
-        "number": one.number, "named": "".join(named), "speaker": one.speaker,
+        "number": one.number, "named": asked.get("speaker", ""), "speech": asked.get("speech", ""), "speaker": one.speaker,
         "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
         "heard": "" if utterance.text is None else utterance.text.text, "said": "" if said is None else said.text, "told": told,

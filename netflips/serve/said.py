@@ -2,6 +2,7 @@
 
 from starlette.responses import JSONResponse, Response
 
+_NOT_DONE = "서버가 처리하지 못했습니다"
 _KOREAN = {
     "it cannot be read as video or sound": "영상이나 소리로 읽을 수 없는 파일입니다",
     "the file is damaged": "파일이 손상되어 읽을 수 없습니다",
@@ -41,9 +42,17 @@ _KOREAN = {
     "the token is missing": "토큰이 없습니다. 서버가 알려 준 주소로 들어오세요",
     "the server was stopped": "서버가 중간에 꺼졌습니다. 끝낸 부분은 남아 있으니 이어서 할 수 있습니다",
     "its process was ended": "시스템이 작업을 끝냈습니다. 메모리가 모자라지 않은지 확인해 주세요",
-    "the server could not do it": "서버가 처리하지 못했습니다",
+    "the server could not do it": _NOT_DONE,
+    "nothing can be dubbed over text": "글로 옮겨 더빙할 모델이 없습니다",
+    "the job before it": "앞선 작업이 지워졌습니다",
+    "this job is not over yet": "아직 끝나지 않은 작업입니다",
+    "an utterance cannot be that": "문장의 시간이나 글이 맞지 않습니다",
+    "entry": "문장의 시간이 겹치거나 영상 밖에 있습니다",
+    "this is no script": "대본 파일이 아닙니다",
+    "the script names a file": "대본에 적힌 음성 파일은 여기에서 쓸 수 없습니다",
+    "there is not enough memory": "메모리가 모자랍니다",
 }
-"""By how the English clause begins. What is not here is told in English."""
+"""By how the English clause begins. What is not here is told in English, behind a word of what it is."""
 
 
 def told(error: str) -> dict[str, str]:
@@ -51,8 +60,8 @@ def told(error: str) -> dict[str, str]:
     plain = "; ".join(part for part in error.split("; ") if "--" not in part)
     head = plain.partition("; ")[0]
     path, colon, clause = head.rpartition(": ")
-    korean = next((said for begin, said in _KOREAN.items() if clause.startswith(begin)), None)
-    return {"error": plain, "error_ko": plain if korean is None else f"{path}{colon}{korean}."}
+    korean = next((said for begin, said in _KOREAN.items() if clause.startswith(begin)), f"{_NOT_DONE} ({clause})")
+    return {"error": plain, "error_ko": f"{path}{colon}{korean}." if plain else ""}
 
 
 def refusal(status: int, text: str) -> Response:

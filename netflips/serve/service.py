@@ -17,11 +17,12 @@ from avcore.units.vocabulary import normalise_language
 from netflips import __version__
 from netflips.bundles.references import read_references
 from netflips.published.store import usual_model
-from netflips.serve.fields import ReviewRow, checked, review_rows
+from netflips.serve.fields import SOUND_OR_VIDEO, ReviewRow, checked, review_rows, voices_asked
 from netflips.serve.jobs import ASKS, Job, JobFolders, new_id
-from netflips.serve.kinds import KINDS, Asked, JobKind
+from netflips.serve.kinds import KINDS, SPEECH, Asked, JobKind
 from netflips.serve.limits import RefusedError, Space, Visitor
 from netflips.serve.queue import Queue
+from netflips.serve.results import track_parts
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import Upload, Uploads
 from netflips.serve.worker_process import WorkerProcess
@@ -104,92 +105,103 @@ class Service:
     def new_job(self, form: Mapping[str, Any], visitor: Visitor) -> Job:
         """Put what a form asks for into the queue. Raises UsageError, RefusedError.
 
-        form: {"kind", "values", "rows"?, "after"?}: rows of a review, and the id of the dub that they belong to.
+        form: {"kind", "values", "rows"?, "voices"?, "after"?}: rows of a review, voices of its speakers, and the id of the dub that
+        they belong to.
         """
-        if set(form) - {"kind", "values", "rows", "after"} or not isinstance(form.get("values"), Mapping):
-            raise UsageError("the form cannot be read", expected="kind, values, and for a review rows and after")
+        if set(form) - {"kind", "values", "rows", "voices", "after"} or not isinstance(form.get("values"), Mapping):
+            raise UsageError("the form cannot be read", expected="kind, values, and for a review rows, voices and after")
         kind = self._kind(form.get("kind"))
         self.queue.require_room(visitor.party)
         values = checked(kind.fields, form["values"])
-        rows = review_rows(form["rows"]) if "rows" in form else ()
+        rows, voices = _reviewed(form)
         before = self._before(form.get("after"), kind)
-        found = {one.name: self.uploads.find(values[one.name]) for one in kind.uploads if values[one.name]}
-        for field in kind.uploads:
-            if field.name in found and found[field.name].kind not in field.takes:
-                raise UsageError(f"{field.name} cannot be that", expected=" or ".join(field.takes), found=found[field.name].kind)
+        found = self._files(kind, values, rows, voices)
         if values.get("road") == "text" and not self._has["has_cascade"]:
             raise UsageError("nothing can be dubbed over text", found="no models for it")
         self._require_sayable(rows, values)
-        return self._queued(kind, values, found, rows, before, visitor)
+        if self._has["languages"] is not None and "target" in values:
+            known = zip(("source", "target"), self._has["languages"], strict=True)
+            values |= {name: language for name, language in known if values[name] == "auto"}
+        first = next(iter(found.values()), None)
+        title = first.name if first is not None else str(values.get("text", kind.name))[:_MOST_TITLE]
+        job = Job(
+            id=new_id(), visitor=visitor.id, kind=kind.name, title=title, words=(), values=values, created_s=time.time(),
+            made_by=before.id if before else "", address=visitor.address, is_new=visitor.is_new,
+        )  # fmt: skip
+        try:
+            self.queue.folders.of(job.id).mkdir(parents=True)
+            self._ask(job, found, rows, voices, before or job, is_draft=kind.name == "dub" and not rows)
+            self.queue.add(job)
+        except BaseException:
+            self.queue.folders.remove(job.id)
+            raise
+        return job
 
     def go_on(self, job: Job, form: Mapping[str, Any]) -> None:
         """Put a job that is over into the queue again: it goes on from what is finished. Raises UsageError, RefusedError.
 
-        form: {"rows"?, "preview"?}: of a dub whose texts were seen, its rows as corrected, and whether only the first is wanted.
+        form: {"rows"?, "voices"?, "preview"?}: of a dub whose texts were seen, its rows as corrected, and whether only the first is
+        wanted.
         """
         if not job.is_over:
             raise UsageError("this job is not over yet")
-        if set(form) - {"rows", "preview"}:
-            raise UsageError("the form cannot be read", expected="rows, preview")
+        if set(form) - {"rows", "voices", "preview"}:
+            raise UsageError("the form cannot be read", expected="rows, voices, preview")
         if job.kind == "dub" and (job.state == ASKS or form):
-            kind = KINDS[job.kind]
-            rows = review_rows(form["rows"]) if "rows" in form else [ReviewRow(**one) for one in job.values.get("rows", [])]
+            rows, voices = _reviewed(job.values if job.values.get("rows") and "rows" not in form else form)
             self._require_sayable(rows, job.values)
-            values = job.values | {"preview": bool(form.get("preview")), "rows": [asdict(one) for one in rows]}
-            asked = self._asked(values, job.names, self.uploads.find(job.uploads["video"]), rows)
-            kind.prepare(asked, self.queue.folders.of(job.id))
-            job.values, job.words = values, tuple(kind.words(asked))
+            found = self._files(KINDS[job.kind], job.values, rows, voices)
+            job.values = job.values | {"preview": bool(form.get("preview"))}
+            self._ask(job, found, rows, voices, job)
         self.queue.add(job)
+
+    def _files(
+        self, kind: JobKind, values: Mapping[str, Any], rows: Sequence[ReviewRow], voices: Mapping[str, str]
+    ) -> dict[str, Upload]:
+        """Return the uploads of a form, those of its fields first, by their names in it. Raises UsageError, RefusedError."""
+        takes = {one.name: one.takes for one in kind.uploads}
+        wanted = {name: values[name] for name in takes if values.get(name)}
+        wanted |= {f"{SPEECH} {number}": one.speech for number, one in enumerate(rows, 1) if one.speech}
+        wanted |= {f"voice {number}": upload for number, upload in enumerate(voices.values(), 1)}
+        found = {name: self.uploads.find(upload) for name, upload in wanted.items()}
+        for name, upload in found.items():
+            if upload.kind not in takes.get(name, SOUND_OR_VIDEO):
+                expected = " or ".join(takes.get(name, SOUND_OR_VIDEO))
+                raise UsageError(f"{name} cannot be that", expected=expected, found=upload.kind)
+        return found
+
+    def _ask(
+        self,
+        job: Job,
+        found: Mapping[str, Upload],
+        rows: Sequence[ReviewRow],
+        voices: Mapping[str, str],
+        before: Job,
+        is_draft: bool = False,
+    ) -> None:
+        """Put the files of a job into its folder, and say its command line. before: whose parts of a track of speech are taken."""
+        kind, folders = KINDS[job.kind], self.queue.folders
+        stored = {one.name: one.stored for one in kind.uploads}
+        names = {name: f"{stored.get(name, name.replace(' ', '-'))}{Path(one.file).suffix}" for name, one in found.items()}
+        for name, one in found.items():
+            folders.take_in(job.id, self.uploads.path(one), names[name])
+        first = next(iter(found.values()), None)
+        shared, length_s = ("work", 0.0) if first is None else (f"../../uploads/{first.id}/work", first.seconds)
+        asked = Asked(
+            job.values, names, length_s, shared, self.settings, self._has["has_reader"], rows,
+            {speaker: names[f"voice {number}"] for number, speaker in enumerate(voices, 1)},
+            track_parts(before, folders.of(before.id)) if SPEECH in names else {}, is_draft,
+        )  # fmt: skip
+        kind.prepare(asked, folders.of(job.id))
+        job.words, job.names = tuple(kind.words(asked)), names
+        job.uploads = {name: one.id for name, one in found.items()}
+        job.shown = {names[name]: one.name for name, one in found.items()}
+        if rows:
+            job.values = {**job.values, "rows": [asdict(one) for one in rows], "voices": dict(voices)}
 
     def _require_sayable(self, rows: Sequence[ReviewRow], values: Mapping[str, Any]) -> None:
         if any(one.said for one in rows) and not self._has["has_speller"] and values.get("road") != "text":
             raise UsageError("no text can be said", found="models without a text-to-unit model")
-
-    def _asked(
-        self,
-        values: Mapping[str, Any],
-        names: Mapping[str, str],
-        first: Upload | None,
-        rows: Sequence[ReviewRow],
-        is_draft: bool = False,
-    ) -> Asked:
-        shared, length_s = ("work", 0.0) if first is None else (f"../../uploads/{first.id}/work", first.seconds)
-        return Asked(values, names, length_s, shared, self.settings, self._has["has_reader"], rows, is_draft)
-
-    def _queued(
-        self,
-        kind: JobKind,
-        values: Mapping[str, Any],
-        found: Mapping[str, Upload],
-        rows: Sequence[ReviewRow],
-        before: Job | None,
-        visitor: Visitor,
-    ) -> Job:
-        names = {one.name: f"{one.stored}{Path(found[one.name].file).suffix}" for one in kind.uploads if one.name in found}
-        first = next(iter(found.values()), None)
-        job_id, folders = new_id(), self.queue.folders
-        if self._has["languages"] is not None and "target" in values:
-            known = zip(("source", "target"), self._has["languages"], strict=True)
-            values = {**values, **{name: language for name, language in known if values[name] == "auto"}}
-        asked = self._asked(values, names, first, rows, is_draft=kind.name == "dub" and not rows)
-        values = {**values, **({"rows": [asdict(one) for one in rows]} if rows else {})}
-        title = first.name if first is not None else str(values.get("text", kind.name))[:_MOST_TITLE]
-        job = Job(
-            id=job_id, visitor=visitor.id, kind=kind.name, title=title, words=tuple(kind.words(asked)), values=values,
-            uploads={field: one.id for field, one in found.items()}, names=names,
-            shown={name: found[field].name for field, name in names.items()}, made_by=before.id if before else "",
-            created_s=time.time(), address=visitor.address, is_new=visitor.is_new,
-        )  # fmt: skip
-        try:
-            folders.of(job_id).mkdir(parents=True)
-            for field, name in names.items():
-                folders.take_in(job_id, self.uploads.path(found[field]), name)
-            kind.prepare(asked, folders.of(job_id))
-            self.queue.add(job)
-        except BaseException:
-            folders.remove(job_id)
-            raise
-        return job
 
     def _kind(self, name: Any) -> JobKind:
         kind = KINDS.get(name) if isinstance(name, str) else None
@@ -204,6 +216,14 @@ class Service:
         if job is None or job.kind != kind.name:
             raise RefusedError(404, "the job before it is not there any more")
         return job
+
+
+def _reviewed(form: Mapping[str, Any]) -> tuple[Sequence[ReviewRow], dict[str, str]]:
+    """Return the rows of a review and the voices of its speakers. Raises UsageError, InputError."""
+    rows, voices = review_rows(form["rows"]) if "rows" in form else (), voices_asked(form.get("voices", {}))
+    if voices and not rows:
+        raise UsageError("the form cannot be read", expected="rows with the voices of their speakers")
+    return rows, voices
 
 
 def _examples() -> list[str]:

@@ -112,7 +112,7 @@ page.tell = (text) => {
 page.submit = async (form, boxes = []) => {
   complain("");
   try {
-    const job = await start(form);
+    const job = await start(await form);
     add(last.get(job.id) ?? job);
     known.open &&= isWide.matches;
     for (const box of boxes) box.fold();

@@ -116,22 +116,22 @@ const dubbed = (job, page, go) => {
   if (!job.utterances) return made;
   const isWhole = job.state === "asks" || (job.state === "done" && !job.values.preview);
   const count = element("span", { className: "quiet" });
-  const { rows: _, ...asked } = job.values;
-  const again = () => page.submit({ kind: "dub", values: { ...asked, ...job.uploads, preview: false }, rows: table.rows(), after: job.id });
+  const { rows: _, voices: __, ...asked } = job.values;
+  const again = () => page.submit(table.form().then((form) => ({ kind: "dub", values: { ...asked, preview: false }, after: job.id, ...form })));
   const buttons = element("p", { className: "buttons" });
-  const dub = (form) => (one) => go({ rows: table.rows(), ...form }, one);
+  const dub = (form) => (one) => go(async () => ({ ...(await table.form()), ...form }), one);
   const anew = button("again", again, "again");
   anew.disabled = true;
   const table = texts(job, page, part, (number) => {
     count.textContent = number ? t("changed", number) : "";
     anew.disabled = !number;
   });
-  made.push(element("div", { className: "scroll" }, table.root), buttons);
+  made.push(table.root, buttons);
   if (job.state === "asks") buttons.append(button(job.understood.grade === "bad" ? "goOnAnyway" : "dubIt", dub({}), "main"));
   else if (isWhole) buttons.append(anew);
-  else for (const one of table.root.querySelectorAll("textarea, input, select, .hear")) one.disabled = true;
+  else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record")) one.disabled = true;
   if (job.state === "asks" && job.utterances.length > 1) buttons.append(button("preview", dub({ preview: true })));
-  if (video && job.values.preview) buttons.append(button("dubAll", (one) => go({ preview: false }, one), "main"));
+  if (video && job.values.preview) buttons.append(button("dubAll", (one) => go(async () => ({ preview: false }), one), "main"));
   const script = find((one) => one.as.endsWith(".script.json"));
   if (script) buttons.append(link(`${address(script.name)}?download=1`, t("script"), true));
   buttons.append(count);
@@ -214,7 +214,16 @@ export const card = (facts, page) => {
       pressed.textContent = t(pressed.dataset.act);
     }
   };
-  const go = (form, pressed) => act(pressed, `/jobs/${facts.id}/again`, sent(Object.fromEntries(Object.entries(form).filter(([, value]) => value !== null))), "starting");
+  // form: promises what is asked of a dub, when speech that it needs is sent.
+  const go = async (form, pressed) => {
+    pressed.disabled = true;
+    try {
+      await act(pressed, `/jobs/${facts.id}/again`, sent(await form()), "starting");
+    } catch (error) {
+      page.complain(error.message);
+      pressed.disabled = false;
+    }
+  };
 
   const fill = async (job) => {
     const whole = await ask(`/jobs/${job.id}`).catch(() => null);

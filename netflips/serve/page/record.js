@@ -62,8 +62,8 @@ const recorder = (wanted, button, room, words, take, complain) => {
   });
 };
 
-// Fills a box of the form; `upload()` gives the id of what was chosen, "" for nothing.
-export const fileBox = (box, { examples, limit_bytes: limit }, complain) => {
+// Fills a box of the form; `upload()` gives the id of what was chosen, "" for nothing. changed: called when that is another file.
+export const fileBox = (box, { examples, limit_bytes: limit }, complain, changed = () => {}) => {
   const { file: name, as, record, optional } = box.dataset;
   const isGiven = box.dataset.default === "example" && examples.includes(as);
   const none = t(isGiven ? "theExample" : (box.dataset.none ?? (optional ? `no_${name}` : "drop")));
@@ -97,11 +97,18 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain) => {
     const size = given ? ` (${(given.size / 2 ** 20).toFixed(1)} MB)` : "";
     chosen.textContent = given ? `${given.name}${size}` : (sent?.name ?? none);
     shown.replaceChildren();
+    clear.hidden = !optional || (!given && !sent);
+    changed();
     if (given && given.size < 2 ** 28) {
       const type = as === "picture" || as === "subtitles" ? as : given.type.startsWith("audio") ? "audio" : "video";
       show(URL.createObjectURL(given), type);
     } else if (sent && as === "video") show("/sample/example.mp4#t=0.05", "video");
   };
+  const clear = element("button", { type: "button", textContent: t("without"), hidden: true });
+  clear.addEventListener("click", () => {
+    input.value = "";
+    take(null);
+  });
   input.addEventListener("change", () => take(input.files[0] ?? null));
   box.ondragover = (event) => {
     event.preventDefault();
@@ -114,8 +121,8 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain) => {
     if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
   };
   if (record && navigator.mediaDevices) {
-    const form = box.closest("form");
-    const aloud = form.querySelector(".aloud"); // one large button: the question goes off when it is said
+    const form = box.closest("form"); // none around a sentence
+    const aloud = form?.querySelector(".aloud"); // one large button: the question goes off when it is said
     const words = aloud ? ["askAloud", "askNow"] : [record === "video" ? "record" : "recordSound", "stopRecording"];
     const button = element("button", { type: "button", className: aloud ? "record main" : "record", textContent: t(words[0]) });
     const taken = (given) => (take(given), aloud && form.requestSubmit(form.querySelector("button.ask")));
@@ -124,7 +131,7 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain) => {
     if (aloud) aloud.replaceChildren(button, room);
     else buttons.append(button);
   } else if (record) {
-    for (const one of box.closest("form").querySelectorAll("details")) one.open = one.open || !!one.querySelector(".ask");
+    for (const one of box.closest("form")?.querySelectorAll("details") ?? []) one.open = one.open || !!one.querySelector(".ask");
   }
   if (examples.includes(as) && !optional && !isGiven) {
     const button = element("button", { type: "button", className: "example", textContent: t("example") });
@@ -143,10 +150,12 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain) => {
     });
     buttons.append(button);
   }
+  buttons.append(clear);
   box.replaceChildren(title, " ", chosen, shown, buttons);
   return {
     name,
     take,
+    has: () => Boolean(file ?? upload),
     // It was removed from the server, with the job that had it.
     forget() {
       upload = null;

@@ -1,16 +1,20 @@
 // The texts of a dub: what was heard and what is said, side by side, each to be heard, corrected and dubbed anew.
 import { button, spoken } from "./jobs.js";
 import { element } from "./player.js";
+import { fileBox } from "./record.js";
 import { language, t } from "./words.js";
 
 const seconds = (value) => value.toFixed(2);
 const clock = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
 
-const cell = (label, ...children) => {
-  const made = element("td", {}, ...children);
-  made.dataset.label = label;
+const cell = (key, ...children) => {
+  const made = element("td", { className: key }, ...children);
+  made.dataset.label = t(key);
   return made;
 };
+
+// A speaker in the language of the page, who is found and not named.
+const called = (name) => name.replace(/^speaker (\d+)$/, (_, number) => t("speakerN", number));
 
 const named = (made, name) => {
   made.setAttribute("aria-label", name);
@@ -27,6 +31,42 @@ const why = (found) => (["bad", "doubtful"].includes(found?.grade) ? found.words
 export const verdict = (found) => {
   const grade = found?.grade ?? "unknown";
   return element("p", { className: `verdict ${grade}` }, element("b", { textContent: `${t(`grade_${grade}`)} ` }), why(found));
+};
+
+// A box for speech of the visitor's own, without a form around it.
+const speechBox = (file, none, page, changed) => {
+  const box = element("div", { className: "file small" });
+  Object.assign(box.dataset, { file, none, as: "sound", record: "audio", optional: "yes" });
+  return { box, ...fileBox(box, page.about, page.complain, changed) };
+};
+
+// Which voice each speaker has, from a list to which voices can be added; `now()`: ids of uploads by speaker.
+const voices = (job, page, changes) => {
+  const before = job.values.voices ?? {};
+  const speakers = [...new Set(job.utterances.map((one) => one.speaker))];
+  const lists = speakers.map((name) => named(element("select", {}, new Option(t("ownVoice"), "")), `${t("voices")}: ${called(name)}`));
+  const add = (id, name) => {
+    for (const one of lists) if (![...one.options].some((other) => other.value === id)) one.append(new Option(name, id));
+  };
+  for (const id of [...Object.values(before), job.uploads.voice].filter(Boolean)) add(id, job.names[id]);
+  lists.forEach((one, number) => (one.value = before[speakers[number]] ?? ""));
+  const other = speechBox("addVoice", "noAddVoice", page, async () => {
+    if (!other?.has()) return;
+    const name = other.box.querySelector(".chosen").textContent;
+    try {
+      const id = await other.upload(() => {});
+      add(id, name);
+      if (lists.length === 1) lists[0].value = id;
+      changes();
+    } catch (error) {
+      page.complain(error.message);
+    }
+  });
+  const rows = speakers.map((name, number) => element("label", {}, element("span", { textContent: called(name) }), lists[number]));
+  const root = element("details", {}, element("summary", { textContent: t("voices") }), element("div", { className: "grid" }, ...rows), other.box);
+  root.addEventListener("change", changes);
+  const now = () => Object.fromEntries(speakers.map((name, number) => [name, lists[number].value]).filter(([, id]) => id));
+  return { root, now, changed: () => speakers.some((name, number) => lists[number].value !== (before[name] ?? "")) };
 };
 
 // A button that says what a text field holds, in a voice, with the means to hear it again.
@@ -50,9 +90,10 @@ const hearing = (field, voice, page, label) => {
 
 // One row; `now()` is what it shall become, `changed()` whether that is anything new.
 const row = (one, job, page, part, changes) => {
+  let made = null;
   const at = (key) => `${t(key)} ${one.number}`;
   const [from, to] = [number(one.start_s, "from", at("from")), number(one.end_s, "to", at("to"))];
-  const who = named(element("input", { type: "text", className: "who", value: one.speaker, maxLength: 60 }), at("who"));
+  const who = named(element("input", { type: "text", className: "who", value: called(one.speaker), maxLength: 60 }), at("who"));
   const text = one.told || one.said; // what is said by now, to be corrected in its place
   const said = named(element("textarea", { rows: 2, maxLength: 500, value: text, lang: job.languages[1] }), at("said"));
   said.disabled = !page.about.has_speller && job.values.road !== "text";
@@ -61,7 +102,13 @@ const row = (one, job, page, part, changes) => {
   if (part) first.append(named(button("play", () => part(one.output_start_s, one.output_end_s)), at("play")));
   const grade = one.left_alone ? "unknown" : (one.understood?.grade ?? "unknown");
   first.append(element("span", { className: `verdict ${grade}`, textContent: t(one.left_alone ? "left_alone" : `grade_${grade}`) }));
-  first.append(element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who));
+  let hasOther = false; // speech of its own that it had not before
+  const own = speechBox("ownSpeech", "noOwnSpeech", page, () => {
+    hasOther = Boolean(made);
+    made?.dispatchEvent(new Event("input"));
+  });
+  if (one.speech) own.take(null, { id: one.speech, name: job.names[one.speech] });
+  first.append(element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, own.box));
   // Choosing what was said before puts it into its place again.
   const others = [...new Set(one.takes.map((take) => take.said))].filter((other) => other && other !== text);
   const takes = named(element("select", { hidden: !others.length }, new Option(t("takes"), ""), ...others.map((other) => new Option(other))), at("takes"));
@@ -70,43 +117,49 @@ const row = (one, job, page, part, changes) => {
     said.dispatchEvent(new Event("input", { bubbles: true }));
   });
   const notes = [one.left_alone?.[language()], job.utterances.length > 1 ? why(one.understood) : ""].filter(Boolean);
-  const made = element(
+  made = element(
     "tr",
     {},
     first,
-    cell(t("heard"), element("p", { lang: job.languages[0], textContent: one.heard || t("noText") })),
-    cell(t("said"), said, takes, !page.about.has_speller ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")),
+    cell("heard", element("p", { lang: job.languages[0], textContent: one.heard || t("noText") })),
+    cell("said", said, takes, !page.about.has_speller ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")),
       ...notes.map((textContent) => element("p", { className: "quiet", textContent }))),
   );
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.
   const time = (input, before) => (input.value === seconds(before) ? before : Number(input.value));
-  const now = () => ({
+  const now = (speech) => ({
+    speech,
     start_s: time(from, one.start_s),
     end_s: time(to, one.end_s),
     said: [{ said: text, told: one.told }, ...one.takes].find((take) => take.said === said.value.trim())?.told ?? said.value.trim(),
-    speaker: who.value.trim() === one.speaker ? one.named : who.value.trim(),
+    speaker: who.value.trim() === called(one.speaker) ? one.named : who.value.trim(),
   });
   const changed = () => {
     const next = now();
-    return next.start_s !== one.start_s || next.end_s !== one.end_s || next.said !== one.told || next.speaker !== one.named;
+    return hasOther || next.start_s !== one.start_s || next.end_s !== one.end_s || next.said !== one.told || next.speaker !== one.named;
   };
   made.addEventListener("input", () => {
     made.classList.toggle("changed", changed());
     changes();
   });
-  return { made, now, changed };
+  return { made, now: async () => now(await own.upload(() => {})), changed };
 };
 
-// The texts of a job in a table, and `rows()`: all of them where any was changed; `changes` is called with how many were.
+// The texts of a job in a table, and `form()`: all of them where any was changed; `changes` is called with how many were.
 export const texts = (job, page, part, changes) => {
-  const tell = () => changes(rows.filter((one) => one.changed()).length);
+  const tell = () => changes(rows.filter((one) => one.changed()).length + who.changed());
+  const who = voices(job, page, () => tell());
   const rows = job.utterances.map((one) => row(one, job, page, part, tell));
   const heads = ["utterance", "heard", "said"].map((key) => element("th", { textContent: t(key), scope: "col" }));
-  const root = element(
+  const table = element(
     "table",
     { className: "rows" },
     element("thead", {}, element("tr", {}, ...heads)),
     element("tbody", {}, ...rows.map((one) => one.made)),
   );
-  return { root, rows: () => (rows.some((one) => one.changed()) ? rows.map((one) => one.now()) : null) };
+  const form = async () => {
+    if (!who.changed() && !rows.some((one) => one.changed())) return {};
+    return { rows: await Promise.all(rows.map((one) => one.now())), voices: who.now() };
+  };
+  return { root: element("div", { className: "scroll" }, table, who.root), form };
 };

@@ -23,6 +23,7 @@ from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
 from netflips.recording.given_speech import match_pauses, numbered_files, sounding
+from netflips.script.types import SpokenSound
 from tests.avcore.made_speech import babble
 from tests.netflips.recording.made import RATE, decode, facts, work_made
 
@@ -193,6 +194,9 @@ def test_a_track_along_the_recording_is_cut_at_its_pauses(recording: Path, speak
     report = dub(recording, tmp_path / "out.mp4", speakers, _asked(tmp_path, path=tmp_path / "track.wav"))
     one, other, third = facts(report).utterances
     assert one.said_by.startswith("track.wav, 1.")
+    target = report.script.utterances[0].target  # what a script takes again
+    assert isinstance(target, SpokenSound)
+    assert (target.file, 0.9 < target.from_s < 1.6, target.to_s) == ("track.wav", True, pytest.approx(target.from_s + 2.0, abs=0.3))
     assert one.natural_s == pytest.approx(2.0, abs=0.3)
     assert other.natural_s == pytest.approx(2.5, abs=0.3)
     assert third.left_alone == "there is no speech for it in track.wav"

@@ -86,7 +86,7 @@ def test_one_sentence_is_corrected(page: Any) -> None:
     page.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{job}'])")
     second = page.locator("#dub .job").first.get_attribute("data-id")
     rows = _state(page, second)["values"]["rows"]
-    assert rows[0] == {"start_s": 0.0, "end_s": 1.0, "said": "", "speaker": ""}
+    assert rows[0] == {"start_s": 0.0, "end_s": 1.0, "said": "", "speaker": "", "speech": ""}
     assert rows[1]["said"] == "두 번째예요."
     card = page.locator("#dub .job").first
     assert page.locator(f".job[data-id='{job}'] .rows").is_hidden()  # older jobs are folded
@@ -104,10 +104,15 @@ def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_
     assert page.locator(f".job[data-id='{job}'] video").count() == 0
     assert page.inner_text(f".job[data-id='{job}'] button.main") == "Dub anyway"
     page.locator(f".job[data-id='{job}'] textarea").nth(0).fill("첫 번째예요.")
+    page.locator(f".job[data-id='{job}'] .rows .file input").nth(1).set_input_files(str(CLIP))  # speech for the second
+    page.locator(f".job[data-id='{job}'] .scroll > details .file input").set_input_files(str(CLIP))
+    page.wait_for_function("() => document.querySelector('#dub .job .scroll > details select').value.length === 32")
     page.click(f".job[data-id='{job}'] button[data-act=preview]")
     page.click(f".job[data-id='{job}'][data-state=done] button[data-act=dubAll]")
     page.wait_for_selector(f".job[data-id='{job}'][data-state=done] button[data-act=again]")
-    assert [one["said"] for one in _state(page, job)["values"]["rows"]] == ["첫 번째예요.", ""]
+    values = _state(page, job)["values"]
+    assert [(one["said"], len(one["speech"])) for one in values["rows"]] == [("첫 번째예요.", 0), ("", 32)]
+    assert list(values["voices"]) == ["speaker 1"]
 
 
 def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:

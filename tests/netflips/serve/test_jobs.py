@@ -13,8 +13,8 @@ from avcore.flags import options_from
 from avcore.notes import sentence
 from netflips.dub.command import build_parser
 from netflips.dub.options import DubCommand
-from netflips.script.files import read_script, write_script
-from netflips.script.types import Script, TimeSpan, Utterance, WrittenText
+from netflips.script.files import read_script, require_own_files, write_script
+from netflips.script.types import Script, SpeakerOf, SpokenSound, TimeSpan, Utterance, VoiceFile, WrittenText
 from netflips.serve.jobs import Job, JobFolders, KeptNote
 from netflips.serve.limits import Space
 from netflips.serve.queue import Queue
@@ -108,6 +108,51 @@ def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: P
     refused = client.post("/uploads?as=subtitles&name=x.srt", content=korean.read_bytes())
     assert refused.status_code == 415
     assert "x.srt: there are no subtitles with times in it" in refused.text
+
+
+def test_speech_of_a_visitor_is_said_and_speakers_have_voices(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track, own, voice = (upload(client, kind="sound", name=name)["id"] for name in ("해설.mp4", "한마디.mp4", "목소리.mp4"))
+    values = {"video": upload(client)["id"], "speech": track, "keep_sound": True}
+    job = until(client, client.post("/jobs", json={"kind": "dub", "values": values}).json(), over)
+    folder = tmp_path / "page/jobs" / job["id"]
+    words = json.loads((folder / "job.json").read_text())["words"]
+    asked = options_from(DubCommand, build_parser().parse_args(words[1:]))
+    assert (asked.speech_in, asked.keep_sound, asked.timing) == (Path("speech.mp4"), True, "source")
+
+    taken = SpokenSound("speech.mp4", from_s=0.25, to_s=0.75, keep_sound=True)  # what the draft found of it for the first
+    rows = [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.75, "speech": own}, {"start_s": 1.8, "end_s": 1.96}]
+    rows += [{"start_s": 2.0, "end_s": 2.4, "said": "네."}]
+    places = [TimeSpan(one["start_s"], one["end_s"]) for one in rows]
+    write_script(folder / "draft.json", Script(utterances=(Utterance(place=places[0], target=taken),)))
+    voices = {"speaker 1": voice}
+    assert client.post(f"/jobs/{job['id']}/again", json={"rows": rows, "voices": voices}).status_code == 200
+    job = until(client, job, lambda now: now["state"] == "done")
+    monkeypatch.chdir(folder)
+    script = read_script(Path("script.json"))
+    assert [one.place for one in script.utterances] == places
+    assert [one.target for one in script.utterances] == [
+        taken,
+        SpokenSound("speech-2.mp4", keep_sound=True),
+        SpokenSound("speech.mp4", from_s=1.8, to_s=1.96, keep_sound=True),
+        WrittenText("네."),
+    ]
+    assert script.speakers == (SpeakerOf("speaker 1", VoiceFile("voice-1.mp4")),)
+    assert len(require_own_files(script, Path("script.json"))) == 4  # all of them are there
+    words = json.loads(Path("job.json").read_text())["words"]
+    asked = options_from(DubCommand, build_parser().parse_args(words[1:]))
+    assert (asked.speech_in, asked.recording().speaker_map) == (None, Path("script.json"))
+    assert (job["utterances"][1]["speech"], job["values"]["voices"]) == (own, voices)  # the next correction says it again
+    assert (sorted(job["uploads"]), job["names"][own]) == (["speech", "video"], "한마디.mp4")
+    assert client.post(f"/jobs/{job['id']}/again", json={"preview": True}).status_code == 200  # from the same files
+
+    picture = client.post("/example?as=picture").json()["id"]
+    form = {"kind": "dub", "values": values, "rows": rows, "voices": {"Ann": picture}}
+    assert "voice 1 cannot be that" in client.post("/jobs", json=form).json()["error"]
+    form["voices"] = {"Ann": "../x"}
+    assert "not there any more" in client.post("/jobs", json=form).json()["error"]
+    assert "rows with the voices" in client.post("/jobs", json={"kind": "dub", "values": values, "voices": voices}).json()["error"]
 
 
 def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None:
