@@ -110,18 +110,10 @@ def flags_of(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommonOptions:
+class QuietOptions:
     """Options that all commands share."""
 
-    device: str = flag(
-        group="running",
-        default="auto",
-        also={"--cpu": {"action": "store_const", "const": "cpu", "help": "the same as --device cpu"}},
-    )
-    """auto, cpu, cuda, cuda:N or mps (default: auto)"""
-    precision: str = flag(default="float32", choices=PRECISIONS)
-    """number format (default: float32)"""
-    yes: bool = flag("-y", "--yes", default=False)
+    yes: bool = flag("-y", "--yes", default=False, group="running")
     """go on without asking"""
     quiet: bool = flag("-q", "--quiet", default=False)
     """print errors and warnings only"""
@@ -141,6 +133,20 @@ class CommonOptions:
                 object.__setattr__(self, one.name, tuple(map(_as_path, paths)))
             elif value is not None:
                 object.__setattr__(self, one.name, _as_path(value))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonOptions(QuietOptions):
+    """Options that all commands share that run models."""
+
+    device: str = flag(
+        group="running",
+        default="auto",
+        also={"--cpu": {"action": "store_const", "const": "cpu", "help": "the same as --device cpu"}},
+    )
+    """auto, cpu, cuda, cuda:N or mps (default: auto)"""
+    precision: str = flag(default="float32", choices=PRECISIONS)
+    """number format (default: float32)"""
 
 
 @dataclass(frozen=True)

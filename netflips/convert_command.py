@@ -3,59 +3,43 @@
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from avcore.checkpoints.stages import PRECISIONS, STORED_PRECISIONS
-from avcore.command import Parser, run
 from avcore.errors import UsageError
+from avcore.flags import Command, QuietOptions, flag, flags_of, out_flag, positional
 from avcore.loading import loading
-from avcore.outputs import Input, Output
-from avcore.usage import add_option, add_positional, add_quiet_options
+from avcore.outputs import Input
 from netflips import stages
 
 LOG = logging.getLogger("netflips.convert")
 
 
-def build_parser() -> Parser:
-    """Return the command line of `netflips convert` and scripts/convert_checkpoint.py."""
-    parts = [stage.part for stage in stages.STAGES]
-    parser = Parser(
-        prog="netflips convert", description="Convert a published checkpoint to safetensors and a readable JSON configuration."
-    )
-    add_positional(
-        parser,
-        "in_path",
-        "--in-path",
-        type=Input("the checkpoint"),
-        metavar="FILE",
-        help="published .pt file, or our own .safetensors",
-    )
-    add_option(
-        parser, "-o", "--out", hidden=("--output", "--out-path"), dest="out_path", type=Output("the output"), metavar="FILE",
-        help="x.safetensors; x.json is written beside it",
-    )  # fmt: skip
-    parser.add_argument("--for", dest="target", choices=("cpu",), help=argparse.SUPPRESS)
-    parser.add_argument("--precision", choices=PRECISIONS, help=argparse.SUPPRESS)
-    parser.add_argument("--kind", default="auto", choices=["auto", *parts], help="what the input must be (default: auto)")
-    parser.add_argument("--dtype", default="keep", choices=STORED_PRECISIONS, help="number format of the weights (default: keep)")
-    parser.add_argument(
-        "--add-vocoder",
-        action="append",
-        default=[],
-        metavar="LANGUAGE=PATH",
-        help="put a vocoder training checkpoint (g_XXXXXXXX) into a renderer, such as ko=g_00500000; may be repeated",
-    )
-    add_quiet_options(parser)
-    return parser
+def _add_kind(group: Any) -> None:
+    kinds = ["auto", *(stage.part for stage in stages.STAGES)]
+    group.add_argument("--kind", default="auto", choices=kinds, help="what the input must be (default: auto)")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(build_parser(), _convert, argv)
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions(QuietOptions):
+    """Convert a published checkpoint to safetensors and a readable JSON configuration."""
+
+    in_path: Path = positional("FILE", "--in-path", file=Input("the checkpoint"))
+    """published .pt file, or our own .safetensors"""
+    out_path: Path | None = out_flag("the output", "--out-path", default=None)
+    """x.safetensors; x.json is written beside it"""
+    target: Literal["cpu"] | None = flag("--for", default=None, help=argparse.SUPPRESS)
+    precision: str | None = flag(default=None, choices=PRECISIONS, help=argparse.SUPPRESS)
+    kind: str = flags_of(_add_kind, lambda given: given.kind, lambda: "auto")
+    dtype: str = flag(default="keep", choices=STORED_PRECISIONS)
+    """number format of the weights (default: keep)"""
+    add_vocoder: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="LANGUAGE=PATH")
+    """put a vocoder training checkpoint (g_XXXXXXXX) into a renderer, such as ko=g_00500000; may be repeated"""
 
 
-def _convert(options: argparse.Namespace) -> None:
+def _convert(options: ConvertOptions) -> None:
     if options.target is not None:
         LOG.warning("--for cpu writes nothing: weights are laid out when they are loaded, and files ending in .cpu can be deleted")
         if options.out_path is None:
@@ -86,6 +70,9 @@ def _parse_vocoder(text: str) -> tuple[str, Path]:
         raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
     return language, Path(path)
 
+
+_COMMAND = Command(ConvertOptions, "netflips convert", _convert)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

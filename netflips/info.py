@@ -1,9 +1,8 @@
 """`netflips info [FILE]`: what a video, a sound, a checkpoint, an engine's folder or a bundle of models says of itself."""
 
-import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 
 from avcore.checkpoints.bundle import ABOUT, read_bundle
 from avcore.checkpoints.stages import Stage, named_model, stages
-from avcore.command import Parser, run
 from avcore.files import require_file
+from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.loading import loading
 from avcore.plain_text import json_text, print_text, several, shown
 from netflips.bundles.describe import bundle_lines
@@ -29,26 +28,18 @@ _FOREIGN = {
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="netflips info", description="Describe a video, a checkpoint or a bundle of models.")
-    parser.add_argument(
-        "path",
-        type=Path,
-        nargs="?",
-        help="a video, a sound file, a model file or its name in `netflips models`, or a bundle's folder (default: the bundle "
-        "that comes with NetfLips)",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class InfoOptions(QuietOptions):
+    """Describe a video, a checkpoint or a bundle of models."""
+
+    path: Path | None = positional("PATH", default=None, type=Path)
+    """a video, a sound file, a model file or its name in `netflips models`, or a bundle's folder (default: the bundle that comes
+    with NetfLips)"""
+    json: bool = flag(default=False)
+    """print JSON"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: InfoOptions) -> None:
     facts, lines = _describe(options.path)
     print_text(json_text(facts, indent=1) if options.json else "\n".join(map(shown, lines)))
 
@@ -183,6 +174,9 @@ def _checkpoint_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if "fingerprint" in facts:
         yield f"fingerprint: {facts['fingerprint']}"
 
+
+_COMMAND = Command(InfoOptions, "netflips info", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,12 +3,11 @@
 python -m netflips.recognizers.outside .venv/judges     # join the parts of Whisper base; `make judges` installs and does so
 """
 
-import argparse
 import json
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.answers import Transcript
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG
 from avcore.contracts import SpeechRecognizer
 from avcore.errors import InputError, LanguageError, UsageError, reason
 from avcore.files import atomic_output
+from avcore.flags import Command, QuietOptions, positional
 from avcore.runs.cache import file_digest, key_of
 from avcore.timeline import SAMPLE_RATE
-from avcore.usage import add_quiet_options
 from netflips.recognizers.folders import MODEL_FILE, folder_fingerprint
 from netflips.recognizers.whisper import open_whisper, require_whisper_folder
 
@@ -141,22 +140,20 @@ def _folder_of(package: str) -> Path:
     return Path(str(resources.files(package)))
 
 
-def build_parser() -> Parser:
-    """Return the command line."""
-    parser = Parser(prog="netflips.recognizers.outside", description="Join the outside recognisers that come in parts.")
-    parser.add_argument("folder", type=Path, help="where they go")
-    add_quiet_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class JoinOptions(QuietOptions):
+    """Join the outside recognisers that come in parts."""
+
+    folder: Path = positional("FOLDER", type=Path)
+    """where they go"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
+def _work(options: JoinOptions) -> None:
     LOG.info("%s", join_parts(options.folder))
 
+
+_COMMAND = Command(JoinOptions, "netflips.recognizers.outside", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())
