@@ -41,8 +41,8 @@ def _lip_sync_files(given: argparse.Namespace) -> dict[str, Path]:
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions(CommonOptions):
-    """Start a web page to dub with: upload a video, see what was understood, correct a sentence, download the dub. Only this machine
-    can reach it, unless --host is given. Ctrl-C ends it; finished jobs are kept."""
+    """Start a web page to dub with: upload a video, see what was understood, correct a sentence, download the dub. Only this
+    machine can reach it, unless --host is given. Ctrl-C ends it; finished jobs are kept."""
 
     port: int = flag(default=7860, group="server")
     """port to listen on, 0 = any free port (default: 7860)"""
@@ -61,8 +61,8 @@ class ServeOptions(CommonOptions):
     quota: str = flag(default="50G", metavar="SIZE")
     """disk space for all uploads and jobs (default: 50G)"""
     proxy: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="ADDRESS")
-    """reverse proxy whose X-Forwarded-For gives visitors' addresses, or a network of proxies; limits are counted by these addresses,
-    and a token is required; may be repeated"""
+    """reverse proxy whose X-Forwarded-For gives visitors' addresses, or a network of proxies; limits are counted by these
+    addresses, and a token is required; may be repeated"""
     av2unit_path: Path | None = flag(
         default=None,
         file=Input("the unit encoder"),
@@ -80,7 +80,7 @@ class ServeOptions(CommonOptions):
     unit2text_path: Path | None = flag(default=None, file=Input("the unit recogniser"))
     """unit recogniser, for the texts of both sides (default: the bundle's, if it has one)"""
     lip_sync: dict[str, Path] = flags_of(_add_lip_sync_files, _lip_sync_files, dict)
-    syncnet: Path | None = flag(default=None, file=Input("SyncNet"), help=argparse.SUPPRESS)
+    syncnet: Path | None = flag(default=None, help=argparse.SUPPRESS)
     recognizer: Path | None = flag(default=None, metavar="DIR")
     """Whisper folder, for the cascade and the tab Avatar (default for the cascade: the downloaded one)"""
     text_translator: Path | None = flag(default=None, metavar="DIR")
@@ -127,6 +127,8 @@ def serve_settings(options: ServeOptions) -> Settings:
         raise UsageError("--port is out of range", expected="0 to 65535", found=options.port)
     if options.token and len(options.token) < _LEAST_TOKEN:
         raise UsageError("--token is too short", expected=f"{_LEAST_TOKEN} letters or more")
+    if options.syncnet is not None:
+        LOG.warning("--syncnet does nothing here: netflips evaluate sync measures a dub")
     _require_replies(options)
     quota = parse_size(options.quota, "--quota")
     settings = Settings(
