@@ -8,7 +8,7 @@ from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import kind_of
 from avcore.errors import MediaError, UsageError
 from avcore.files import require_file, require_place
-from avcore.media import PictureSource, iter_speech_blocks
+from avcore.media import PictureSource
 from avcore.media.gpu import coding_on
 from avcore.notes import Notes
 from avcore.outputs import keep_apart
@@ -131,9 +131,9 @@ def is_recording(source: PictureSource, options: DubOptions) -> bool:
         return False
     if duration > length.most_s:
         return True
-    if not source.info.has_audio:
+    if source.speech is None:
         return False
-    activity = listen(iter_speech_blocks(source.path))
+    activity = listen([source.speech])
     return len(cut_utterances(activity.regions(), duration, (), length, activity.quietest_s)) > 1
 
 

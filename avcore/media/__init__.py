@@ -1,9 +1,8 @@
 """Decode and encode video and sound as streams, by presentation time."""
 
-from avcore.media.decoding import require_media
 from avcore.media.lips import read_gray_video, write_lip_video
 from avcore.media.pictures import Picture, at_rate, pixel_aspect_of, read_pictures
-from avcore.media.probe import MediaInfo, probe
+from avcore.media.probe import MediaInfo, probe, require_media
 from avcore.media.sound import (
     iter_sound_at,
     iter_sound_blocks,

@@ -1,7 +1,7 @@
 """What goes over from a video into one that is made of it: titles, and where its times stay, chapters and tracks of subtitles."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,8 +13,9 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.subtitles.subtitle import AssSubtitle
 
-from avcore.media.clock import FileClock
+from avcore.media.clock import clock_of
 from avcore.media.decoding import open_media
+from avcore.media.probe import probe
 from avcore.media.subtitle_tracks import Subtitle, add_text_stream, text_packet
 from avcore.media.tracks import note_of
 from avcore.notes import NoteKind
@@ -55,9 +56,14 @@ class CarriedOver:
     at: Callable[[Fraction], Fraction] | None = None
     end_s: Fraction = Fraction(0)
 
+    @property
+    def has_times(self) -> bool:
+        """Whether something goes over that has times."""
+        return self.at is not None and probe(self.path).has_extras
+
     def say_what_is_left(self, kind: str, name: str) -> None:
         """Tell the user which tracks of subtitles the new video cannot hold. kind: of its container; name: as in `.mp4`."""
-        if self.at is None:
+        if not self.has_times:
             return
         with open_media(self.path) as container:
             for number, stream in enumerate(container.streams.subtitles, 1):
@@ -87,14 +93,14 @@ class CarriedTracks:
         a player should rather show, are in it.
         """
         self._carried, self._kind, self._is_alone = carried, kind, is_alone
-        container = stack.enter_context(open_media(carried.path))
-        out.metadata.update(_titles(container))
+        out.metadata.update(_titles(probe(carried.path).tags))
         self._streams: dict[int, tuple[str, Any]] = {}
         self._waiting: Iterator[tuple[Fraction, Packet[Any]]] = iter(())
         self._next: tuple[Fraction, Packet[Any]] | None = None
-        if carried.at is None:
+        if not carried.has_times:
             return
-        self._start = FileClock.of(carried.path).start
+        container = stack.enter_context(open_media(carried.path))
+        self._start = clock_of(carried.path).start
         chapters = list(self._chapters(container))
         if chapters:
             out.set_chapters(chapters)
@@ -124,7 +130,7 @@ class CarriedTracks:
             start, end = self._span(one["start"] * one["time_base"], one["end"] * one["time_base"])
             if start < end:
                 ticks = {name: seconds_to_samples(time, _TICKS) for name, time in (("start", start), ("end", end))}
-                yield {"id": number + 1, **ticks, "time_base": Fraction(1, _TICKS), "metadata": _short(one["metadata"])}
+                yield {"id": number + 1, **ticks, "time_base": Fraction(1, _TICKS), "metadata": _short(one["metadata"].items())}
 
     def _span(self, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
         """Two times of the old file in the new video, inside of it."""
@@ -172,9 +178,9 @@ def _copied(packet: Any) -> "Packet[Any] | None":
     return None if content == b"\0\0" else Packet(content)
 
 
-def _titles(container: Any) -> dict[str, str]:
-    return {name: value for name, value in _short(container.metadata).items() if name.lower() not in _OF_THE_FILE}
+def _titles(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name: value for name, value in _short(tags).items() if name.lower() not in _OF_THE_FILE}
 
 
-def _short(tags: Any) -> dict[str, str]:
-    return {name: value for name, value in tags.items() if len(value) <= _LONGEST_TAG}
+def _short(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name: value for name, value in tags if len(value) <= _LONGEST_TAG}

@@ -12,13 +12,14 @@ is shorter than a picture at 25 Hz makes the clock no longer.
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import av
 
 from avcore.errors import MediaError
 from avcore.media.decoding import audio_stream, decode_from, open_media, require_audio, video_stream
 from avcore.media.filters import DecodedFrame
+from avcore.media.once import OnceAFile
 from avcore.timeline import FRAME_RATE, frames_to_seconds
 
 Span = tuple[Fraction, Fraction]
@@ -39,17 +40,7 @@ class FileClock(NamedTuple):
     picture: Fraction | None = None
 
     @classmethod
-    def of(cls, path: str | Path) -> Self:
-        """The clock of a file; its first picture and the beginning of its sound are decoded, no more.
-
-        Raises InputError or MediaError when its pictures cannot be decoded.
-        """
-        with open_media(path) as container:
-            has_pictures = video_stream(container) is not None
-        return cls.between(next(decode_from(path)).clock if has_pictures else None, start_of_sound(path))
-
-    @classmethod
-    def between(cls, picture: Fraction | None, sound: Fraction | None) -> Self:
+    def between(cls, picture: Fraction | None, sound: Fraction | None) -> "FileClock":
         """The clock of what begins at these times of the container (s; None = there is none)."""
         if picture is None:
             return cls(sound or Fraction(0))
@@ -67,19 +58,46 @@ class FileClock(NamedTuple):
         return self.at(picture if sound is None or sound <= picture + PADDING_S else sound)
 
 
+def _look(path: str | Path) -> FileClock:
+    with open_media(path) as container:
+        has_pictures = video_stream(container) is not None
+    return FileClock.between(next(decode_from(path)).clock if has_pictures else None, start_of_sound(path))
+
+
+clock_of = OnceAFile(_look)
+"""The clock of a file: its first picture and the beginning of its sound are decoded, no more.
+
+Raises InputError or MediaError when its pictures cannot be decoded.
+"""
+
+
 def start_of_sound(path: str | Path) -> Fraction | None:
     """Return when the sound that can be decoded begins, as the container counts (s); None where there is none."""
     with open_media(path) as container:
-        if audio_stream(container) is None:
-            return None
+        onset = Onset(container, path)
+        packets = () if onset.stream is None else container.demux(onset.stream)
+        return next((onset.time for packet in packets if onset.is_found_by(packet)), None)
+
+
+class Onset:
+    """When the sound that can be decoded begins, looked for in packets as they go by. time: as the container counts (s), None =
+    not found yet. stream: None = there is none to look in.
+    """
+
+    def __init__(self, container: Any, path: str | Path) -> None:
+        self.time: Fraction | None = None
         try:
-            for packet in container.demux(require_audio(container, path)):
-                frame = _first_frame(packet)
-                if frame is not None:
-                    return Fraction(0) if frame.pts is None else Fraction(frame.pts * frame.time_base)
+            self.stream = None if audio_stream(container) is None else require_audio(container, path)
         except MediaError:  # whoever reads the sound says so
-            return None
-    return None
+            self.stream = None
+
+    def is_found_by(self, packet: av.Packet) -> bool:
+        """Look at the next packet; returns whether the sound's beginning is known now."""
+        if self.time is None and self.stream is not None and packet.stream.index == self.stream.index:
+            frame = _first_frame(packet)
+            if frame is not None:
+                self.time = Fraction(0) if frame.pts is None else Fraction(frame.pts * frame.time_base)
+        return self.time is not None
 
 
 def declared_end(stream: Any) -> Fraction | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from avcore.media import gpu
 from avcore.media.colour import USUAL, with_known_tags
 from avcore.media.filters import AS_STORED, DecodedFrame, Treatment, treated, true_parity
 from avcore.media.limits import MOST_PIXELS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
+from avcore.media.once import OnceAFile
 from avcore.media.tracks import chosen_number
 from avcore.notes import NoteKind, tell
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
@@ -40,6 +41,7 @@ _NOT_MOVING = Disposition.attached_pic | Disposition.timed_thumbnails
 _MAX_DECODER_THREADS = 4
 _USUAL_PIXELS = 4096 * 2304
 LOG = logging.getLogger(__name__)
+_Treat = Callable[[Iterable[DecodedFrame]], Iterator[DecodedFrame]]
 
 _SEEK_BACK_S = (0, 1, 5, 30)
 _PLACES, _PLACE_FRAMES = 4, 10
@@ -103,15 +105,6 @@ def _has_header(path: Path) -> bool:
 def _say_how_raw_sound_is_read() -> None:
     """One line a process, since corpora have hundreds of thousands of such files."""
     LOG.warning("%s files have no header; read as %g kHz 16-bit mono (AIHub's KsponSpeech)", RAW_SUFFIX, SAMPLE_RATE / 1000)
-
-
-def require_media(path: str | Path, what: str) -> Path:
-    """Return the path of a file that can be opened as video or sound, as `open_media` does; milliseconds, so it may be asked early.
-
-    what: the file, in the line for one that is not there. Raises InputError or MediaError.
-    """
-    with open_media(require_file(path, what)):
-        return Path(path)
 
 
 def video_stream(container: Any) -> Any | None:
@@ -191,10 +184,13 @@ def packet_time(packet: Any) -> int | None:
     return time
 
 
-def decode_frames(container: Any, stream: Any, path: str | Path) -> Iterator[DecodedFrame]:
-    """Decode from where the container stands, as stored; packets that cannot be decoded are skipped with one warning."""
+def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterable[Any] | None = None) -> Iterator[DecodedFrame]:
+    """Decode from where the container stands, as stored; packets that cannot be decoded are skipped with one warning.
+
+    packets: of the stream, where somebody else reads them.
+    """
     clock, num_damaged = _Clock(container, stream), 0
-    for packet in container.demux(stream):
+    for packet in container.demux(stream) if packets is None else packets:
         clock.feed(packet)
         try:
             frames = packet.decode()
@@ -216,12 +212,7 @@ def decode_from(path: str | Path, start: Fraction = Fraction(0)) -> Iterator[Dec
     """
     with open_media(path) as container:
         stream = require_video(container, path)
-        stored = decode_frames(container, stream, path)
-        lead = next(stored, None)
-        if lead is None:
-            raise MediaError("no picture in it can be decoded", path=path)
-        treat = _treatment(path, lead.decoded)
-        from_start = treat(chain([lead], stored))
+        treat, from_start = decode_from_start(container, stream, path)
         first = next(from_start)
         yield first
         start = max(start - _lead_in(first.treatment, stream), Fraction(0))
@@ -261,21 +252,34 @@ def _on_gpu(path: str | Path, first: DecodedFrame) -> Iterator[tuple[Any, Any] |
         yield container, require_video(container, path)
 
 
-def _treatment(path: str | Path, first: Any) -> Callable[[Iterable[DecodedFrame]], Iterator[DecodedFrame]]:
+def decode_from_start(
+    container: Any, stream: Any, path: str | Path, packets: Iterable[Any] | None = None
+) -> tuple[_Treat, Iterator[DecodedFrame]]:
+    """Return what the frames of a video go through, and these from the first one on. packets: see `decode_frames`.
+
+    Raises MediaError when no picture can be decoded.
+    """
+    stored = decode_frames(container, stream, path, packets)
+    lead = next(stored, None)
+    if lead is None:
+        raise MediaError("no picture in it can be decoded", path=path)
+    treat = _treatment(path, lead.decoded)
+    return treat, treat(chain([lead], stored))
+
+
+def _treatment(path: str | Path, first: Any) -> _Treat:
     """Return what the frames of a video go through, by its first one, as a function from frames to frames."""
     treatment, are_fields_true = Treatment.of(first), True
     if treatment.is_interlaced:
-        now = Path(path).stat()
-        parity = _parity(str(path), now.st_size, now.st_mtime_ns)
+        parity = _parity(path)
         are_fields_true = parity is not None
         treatment = replace(treatment, is_interlaced=are_fields_true, parity=parity or "auto")
     return partial(treated, treatment=treatment, are_fields_true=are_fields_true)
 
 
-@lru_cache(maxsize=64)
-def _parity(path: str, size: int, changed: int) -> str | None:
-    """Return what `true_parity` says of the fields of a file; it is looked at anew only where it has changed."""
-    del size, changed
+@OnceAFile
+def _parity(path: str | Path) -> str | None:
+    """Return what `true_parity` says of the fields of a file."""
     with open_media(path) as container:
         stream = require_video(container, path)
         start, length = container.start_time or 0, container.duration or 0

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from avcore.arrays import Pixels
-from avcore.media.clock import FileClock, held
+from avcore.media.clock import FileClock, clock_of, held
 from avcore.media.colour import frame_to_rgb
-from avcore.media.decoding import decode_from, open_media, require_video
+from avcore.media.decoding import decode_from, decode_from_start, open_media, require_video, video_stream
 from avcore.media.filters import AS_STORED, DecodedFrame, Treatment
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
 
@@ -103,7 +103,7 @@ def read_frames(
 
     hold: a picture that stays for long comes again every so many seconds, the last one until a time (s); see `held`.
     """
-    clock, start = clock or FileClock.of(path), exact(start_s or 0)
+    clock, start = clock or clock_of(path), exact(start_s or 0)
     late = clock.picture or Fraction(0)
     frames = decode_from(path, max(start - late, Fraction(0)))
     first = next(frames)
@@ -144,16 +144,19 @@ def _held(picture: Picture, number: int, until: Fraction, rate: Fraction | int) 
         yield Picture(picture.rgb, frames_to_seconds(k, rate), k)
 
 
-def first_view(path: str | Path) -> View:
-    """Decode the first picture only, for when it is shown, as the container counts, the upright size and the orientation."""
-    first = next(decode_from(path))
+def first_view(container: Any, path: str | Path, packets: Iterable[Any] | None = None) -> View:
+    """Decode the first picture only, for when it is shown, as the container counts, the upright size and the orientation.
+
+    packets: see `decode_frames`. Raises MediaError when no picture can be decoded.
+    """
+    first = next(decode_from_start(container, require_video(container, path), path, packets)[1])
     return View.of(first, FileClock.between(first.clock, None))
 
 
 def pixel_aspect_of(path: str | Path) -> Fraction:
     """Width to height of a pixel as shown; the first picture only is decoded. Raises InputError or MediaError."""
     with open_media(path) as container:
-        return first_view(path).pixel_aspect(require_video(container, path))
+        return first_view(container, path).pixel_aspect(video_stream(container))
 
 
 def upright(rgb: Pixels, matrix: Matrix) -> Pixels:

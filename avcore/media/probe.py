@@ -1,6 +1,8 @@
 """What a media file holds, found by reading its packets once; only the first picture is decoded."""
 
 from array import array
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -10,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import MediaError
-from avcore.media.clock import LONGEST_STAY_S, NOWHERE, FileClock, Span, declared_end, start_of_sound
+from avcore.files import require_file
+from avcore.media.clock import LONGEST_STAY_S, NOWHERE, FileClock, Onset, Span, clock_of, declared_end
 from avcore.media.decoding import audio_stream, open_media, packet_time, video_stream
 from avcore.media.filters import AS_STORED, Treatment
 from avcore.media.limits import kind_of_still, require_declared, require_little_missing, require_sane_sound, require_whole_sound
+from avcore.media.once import OnceAFile
 from avcore.media.pictures import View, first_view
 from avcore.media.tracks import SoundTrack, notes_of, sound_tracks
 from avcore.notes import Note, tell
@@ -47,7 +51,8 @@ class MediaInfo:
     width, height: of the pictures as shown, upright. frame_rate: average, in Hz. duration_s: of the file's clock, from where
     pictures or sound begin to where both have ended. picture_s, sound_s: from where to where on it there are pictures, and sound.
     num_frames: pictures by the file's packets, close to exact. rotation: degrees counter-clockwise by which the stored pictures
-    are turned to stand upright. comment: the file's `comment` tag. pixel_aspect: width to height of a pixel as shown.
+    are turned to stand upright. tags: of the file, as titles. has_extras: whether it has subtitles or
+    chapters. pixel_aspect: width to height of a pixel as shown.
     longest_picture_s, usual_picture_s: how long the picture that stays longest does, or the first one before its time, and most of
     them. still: what kind of single picture the file is, as `PNG`; "" = it is none. treatment: what its pictures go through.
     tracks: of sound. track: the number of the one that is read, 0 = none.
@@ -65,7 +70,8 @@ class MediaInfo:
     audio_rate: int = 0
     audio_channels: int = 0
     rotation: int = 0
-    comment: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    has_extras: bool = False
     pixel_aspect: Fraction = Fraction(1)
     longest_picture_s: Fraction = Fraction(0)
     usual_picture_s: Fraction = Fraction(0)
@@ -76,6 +82,11 @@ class MediaInfo:
     clock: FileClock = field(default_factory=FileClock)
     picture_s: Span = NOWHERE
     sound_s: Span = NOWHERE
+
+    @property
+    def comment(self) -> str:
+        """The file's `comment` tag."""
+        return {name.lower(): value for name, value in self.tags}.get("comment", "")
 
     @property
     def is_held(self) -> bool:
@@ -147,27 +158,48 @@ class _Packets:
 
 
 def probe(path: str | Path) -> MediaInfo:
-    """Say what a media file holds.
+    """Say what a media file holds; it is looked at once.
 
     Raises InputError when the file is missing, a folder, empty or unreadable, and MediaError when it is no media, has
     neither picture nor sound, cannot be decoded, ends well before the length it declares, or has a clock that jumps back.
     """
+    info = _looked_at(path)
+    for note in info.treatment.notes:
+        tell(note, path, is_once=True)
+    return info
+
+
+def require_media(path: str | Path, what: str) -> Path:
+    """Return the path of a file that can be opened as video or sound; what else is wrong with it, whoever reads it says.
+
+    what: the file, in the line for one that is not there. Raises InputError or MediaError.
+    """
+    require_file(path, what)
+    try:
+        return probe(path).path
+    except MediaError:
+        with open_media(path):
+            return Path(path)
+
+
+@OnceAFile
+def _looked_at(path: str | Path) -> MediaInfo:
     with open_media(path) as container:
         video, audio = video_stream(container), audio_stream(container)
         if video is None and audio is None:
             raise MediaError("it has neither picture nor sound", path=path, expected="a video or sound file")
-        packets = _scan(container, path)
-        _require_complete(container, packets, path)
-        for stream in filter(None, (video, audio)):
-            packets[stream.index].end_by(declared_end(stream))
-        tags = {name.lower(): value for name, value in container.metadata.items()}
-        facts: dict[str, Any] = {"path": Path(path), "comment": tags.get("comment", "")}
+        facts: dict[str, Any] = {"path": Path(path), "tags": tuple(container.metadata.items())}
+        facts["has_extras"] = bool(container.streams.subtitles or container.chapters())
         if audio is not None:
             facts |= _describe_sound(audio)
             facts |= {"tracks": sound_tracks(container), "track": list(container.streams.audio).index(audio) + 1}
+        packets, view, onset = _scan(container, video, path)
+        for stream in filter(None, (video, audio)):
+            packets[stream.index].end_by(declared_end(stream))
+        if audio is not None:
             require_sane_sound(facts["audio_rate"], facts["audio_channels"], path)
-        view = None if video is None else first_view(path)
-        sound = None if audio is None else _heard(packets[audio.index], path)
+        clock_of.keep(path, FileClock.between(None if view is None else view.start, onset))
+        sound = None if audio is None else _heard(packets[audio.index], onset)
         shown = None if view is None or video is None else (view.start, packets[video.index].end * packets[video.index].tick)
         facts |= _describe_time(shown, sound)
         if audio is not None:
@@ -176,10 +208,7 @@ def probe(path: str | Path) -> MediaInfo:
             facts |= _describe_pictures(view, video, packets[video.index], facts["picture_s"][0])
             facts["still"] = kind_of_still(container.format.name, len(packets[video.index].starts))
             facts["treatment"] = view.treatment
-    info = MediaInfo(**facts)
-    for note in info.treatment.notes:
-        tell(note, path, is_once=True)
-    return info
+    return MediaInfo(**facts)
 
 
 def _describe_time(shown: Span | None, heard: Span | None) -> dict[str, Any]:
@@ -191,12 +220,9 @@ def _describe_time(shown: Span | None, heard: Span | None) -> dict[str, Any]:
     return {"sound_s": NOWHERE, "clock": clock, "duration_s": clock.end(shown and shown[1], heard and heard[1]), **facts}
 
 
-def _heard(packets: _Packets, path: str | Path) -> Span | None:
+def _heard(packets: _Packets, start: Fraction | None) -> Span | None:
     """Return when the sound begins and ends, as the container counts (s); None where none can be decoded."""
-    start = start_of_sound(path)
-    if start is None or not packets.starts:
-        return None
-    return start, packets.end * packets.tick
+    return None if start is None or not packets.starts else (start, packets.end * packets.tick)
 
 
 def _describe_sound(stream: Any) -> dict[str, Any]:
@@ -246,20 +272,42 @@ def _mean_rate(starts: Ticks, packets: _Packets) -> Fraction:
     return plain_rate(Fraction(len(starts)) / ((packets.end - int(starts[0])) * packets.tick))
 
 
-def _scan(container: Any, path: str | Path) -> dict[int, _Packets]:
+def _scan(container: Any, video: Any, path: str | Path) -> tuple[dict[int, _Packets], View | None, Fraction | None]:
+    """Read all packets, for what they say, the first picture and when the sound begins, as the container counts (s).
+
+    A file that is not whole is refused before pictures that cannot be decoded.
+    """
     packets = {stream.index: _Packets.of(stream) for stream in container.streams}
-    for packet in container.demux():
-        if not packet.size or packet.is_discard:
-            continue
-        track = packets[packet.stream_index]
-        if not track.add(packet):
-            raise MediaError(
-                "its clock jumps back on the way, as where recordings were joined end to end",
-                path=path,
-                found=f"a jump from {float(track.end * track.tick):.2f} s",
-                hint="join them with a video editor, or convert the file to mp4",
-            )
-    return packets
+    onset, jumps = Onset(container, path), list[Fraction]()
+
+    def read() -> Iterator[Any]:
+        for packet in container.demux():
+            onset.is_found_by(packet)
+            if packet.size and not packet.is_discard:
+                track = packets[packet.stream_index]
+                if not track.add(packet):
+                    jumps.append(track.end * track.tick)
+                    return
+            yield packet
+
+    passing, view, failure = read(), None, None
+    try:
+        if video is not None:
+            view = first_view(container, path, (packet for packet in passing if packet.stream.index == video.index))
+    except MediaError as error:
+        failure = error
+    deque(passing, maxlen=0)
+    if jumps:
+        raise MediaError(
+            "its clock jumps back on the way, as where recordings were joined end to end",
+            path=path,
+            found=f"a jump from {float(jumps[0]):.2f} s",
+            hint="join them with a video editor, or convert the file to mp4",
+        )
+    _require_complete(container, packets, path)
+    if failure is not None:
+        raise failure
+    return packets, view, onset.time
 
 
 def _require_complete(container: Any, packets: dict[int, _Packets], path: str | Path) -> None:

@@ -3,7 +3,7 @@
 import wave
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from avcore.arrays import LOUDEST, Samples
 from avcore.errors import MediaError
 from avcore.files import atomic_output
-from avcore.media.clock import FileClock, declared_end, start_of_sound
+from avcore.media.clock import FileClock, clock_of, declared_end, start_of_sound
 from avcore.media.decoding import open_media, require_audio
 from avcore.media.limits import LOUDEST_READ, require_little_missing, require_sane_sound, require_whole_sound
+from avcore.media.once import OnceAFile
 from avcore.media.phase import LoneChannel, lone_channel
 from avcore.media.probe import probe
-from avcore.media.tracks import chosen_number, note_of
+from avcore.media.tracks import note_of
 from avcore.notes import NoteKind, tell
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 
@@ -118,18 +119,15 @@ class _Mixing:
 
     @cached_property
     def _alone(self) -> LoneChannel | None:
-        now = Path(self._path).stat()
-        alone = _lone_channel(str(self._path), chosen_number(self._path), now.st_size, now.st_mtime_ns)
+        alone = _lone_channel(self._path)
         if alone is not None:
             note_of(self._path, _LONE_CHANNEL(channel=alone.name))
         return alone
 
 
-@lru_cache(maxsize=256)
-def _lone_channel(path: str, track: int | None, size: int, changed: int) -> LoneChannel | None:
-    """Return what `lone_channel` says of a file's sound, which is decoded for it once; it is heard anew only where it has
-    changed."""
-    del track, size, changed
+@OnceAFile
+def _lone_channel(path: str | Path) -> LoneChannel | None:
+    """Return what `lone_channel` says of a file's sound, which is decoded for it once."""
     with open_media(path) as container:
         stream = require_audio(container, path)
         names = [channel.name for channel in stream.codec_context.layout.channels]
@@ -213,7 +211,7 @@ def _same_channels(blocks: Iterator[_Block], path: str | Path) -> Iterator[_Bloc
 def _clock(path: str | Path) -> FileClock:
     """Return the clock of a file; that of the sound alone where its pictures cannot be decoded: the sound may still be of use."""
     try:
-        return FileClock.of(path)
+        return clock_of(path)
     except MediaError as error:
         tell(_OWN_CLOCK(error=str(error)))
         return FileClock.between(None, start_of_sound(path))

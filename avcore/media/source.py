@@ -3,14 +3,20 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import repeat
+from functools import cached_property
+from itertools import islice, repeat
 from pathlib import Path
 
+import numpy as np
+
+from avcore.arrays import Samples
 from avcore.errors import MediaError
 from avcore.media.limits import require_moving, require_no_still
+from avcore.media.outline import outlined
 from avcore.media.pictures import Picture, at_rate, read_frames, read_pictures
 from avcore.media.probe import probe
-from avcore.timeline import FRAME_RATE, Seconds, exact, frame_at, frames_covering, frames_to_seconds
+from avcore.media.sound import iter_speech_blocks
+from avcore.timeline import FRAME_RATE, Seconds, exact, frame_at, frames_covering, frames_to_seconds, pingpong
 
 _CLOCK_ROUNDING_S = Fraction(2, 1000)
 _BUFFER_BYTES = 96 << 20
@@ -47,6 +53,14 @@ class PictureSource:
         start_s, stop_s = frames_to_seconds(start, self.rate), frames_to_seconds(stop, self.rate)
         return at_rate(read_pictures(self.path, start_s, stop_s, self.info.clock), self.rate, stop_s, first=start)
 
+    @cached_property
+    def speech(self) -> Samples | None:
+        """Its sound as `read_speech` gives it, read once and held; None where it has none."""
+        if not self.info.has_audio:
+            return None
+        blocks = outlined(self.path, iter_speech_blocks(self.path))
+        return np.asarray(np.concatenate([np.zeros(0, np.float32), *blocks]), np.float32)
+
     @property
     def own(self) -> range:
         """The frames that the video itself has, without those before and behind it in which one is held."""
@@ -60,8 +74,9 @@ class PictureSource:
     def pingpong(self, num_frames: int, start: int = 0, among: range | None = None) -> Iterator[Picture]:
         """Yield `num_frames` pictures there and back again: 0, 1, .. N-1, N-2, .. 1, 0, 1, ..; one picture is repeated.
 
-        Backwards, short stretches are decoded again, so that only one of them is held. Index and time are those of the
-        source frame shown. start: how many pictures of this are left out at the beginning. among: the frames (default: all).
+        A short video is decoded once, and held; backwards, short stretches of a long one are decoded again, so that only one of
+        them is held. Index and time are those of the source frame shown. start: how many pictures of this are left out at the
+        beginning. among: the frames (default: all).
         """
         offset, count = (0, self._num_frames) if among is None else (among.start, len(among))
         last = count - 1
@@ -69,6 +84,12 @@ class PictureSource:
             yield from repeat(next(self.pictures(offset)), num_frames)
             return
         stop = start + num_frames
+        if last < self._stretch and stop > count:  # they come again, and all of them may be held
+            pictures, held = self.pictures(offset, offset + count), list[Picture]()
+            for place in (pingpong(step, count) for step in range(start, stop)):
+                held += islice(pictures, max(place + 1 - len(held), 0))
+                yield held[place]
+            return
         while start < stop:
             left, within = stop - start, start % (2 * last)
             if within <= last:

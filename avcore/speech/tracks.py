@@ -6,7 +6,7 @@ from pathlib import Path
 
 from avcore.arrays import Samples
 from avcore.errors import MediaError
-from avcore.media import iter_speech_blocks
+from avcore.media import iter_speech_blocks, probe
 from avcore.media.decoding import audio_stream, open_media
 from avcore.media.tracks import SoundTrack, asked_track, choose_track, chosen_number, note_of, sound_tracks
 from avcore.notes import NoteKind
@@ -36,18 +36,26 @@ def settle_track(path: str | Path, asked: str | None = None) -> bool:
     """Decide which sound track of a file is read from now on, and say so where there are several.
 
     asked: a number from 1 or a language; None = the one that a player plays if there is speech in it, else the first that has some.
-    Returns whether it is the one that a player plays. A file of one track is opened and no more. Raises InputError or MediaError
-    for a file or a track that is not there.
+    Returns whether it is the one that a player plays. Raises InputError or MediaError for a file or a track that is not there.
     """
     choose_track(path, None)
-    with open_media(path) as container:
-        tracks, usual = sound_tracks(container), audio_stream(container)
-        number = 0 if usual is None else list(container.streams.audio).index(usual) + 1
+    tracks, number = _tracks_of(path)
     if asked is not None:
         choose_track(path, asked_track(tracks, asked, path).number)
     elif len(tracks) > 1:
         _take_the_speaking(path, [tracks[number - 1], *(one for one in tracks if one.number != number)])
     return chosen_number(path) in (None, number)
+
+
+def _tracks_of(path: str | Path) -> tuple[tuple[SoundTrack, ...], int]:
+    """Return the sound tracks of a file, and the number of the one that a player plays, 0 = none."""
+    try:
+        info = probe(path)
+    except MediaError:  # of the usual track, it may be, and another one is read
+        with open_media(path) as container:
+            usual = audio_stream(container)
+            return sound_tracks(container), 0 if usual is None else list(container.streams.audio).index(usual) + 1
+    return info.tracks, info.track
 
 
 def _take_the_speaking(path: str | Path, tracks: list[SoundTrack]) -> None:

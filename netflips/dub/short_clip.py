@@ -17,7 +17,7 @@ from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import MOUTH_CUT, MouthsToDraw, mouths_in_boxes
 from avcore.faces.select import parse_face_choice
-from avcore.media import PictureSource, VideoWriter, read_speech
+from avcore.media import PictureSource, VideoWriter
 from avcore.media.carried import CarriedOver
 from avcore.media.lips import read_lip_crops
 from avcore.progress import track
@@ -116,7 +116,7 @@ def dub_clip(job: DubJob, is_draft: bool = False) -> Script:
 def read_clip(job: DubJob) -> ClipInput:
     """Read the sound, the face and the lips of a clip. Raises NetflipsError."""
     source, options = job.source, job.options
-    speech = read_speech(source.path) if source.info.has_audio else None
+    speech = source.speech
     given_boxes = None if options.boxes is None else read_boxes_for(source, options.boxes)
     given_lips = None if options.lips is None else read_lip_crops(options.lips)
     face = None

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
+from avcore.media.outline import Envelope
 from netflips.dub.timing import Pace
-from netflips.report.material import Envelope, Material, as_played, between, thinned
+from netflips.report.material import Material, as_played, between, thinned
 from netflips.report.story import Hold, OnPage, dubbed_part, holds_of, on_page, speakers_of
 from netflips.report.words import clock, is_trouble, plain_value, seconds, verdicts
 from netflips.script.types import Script

@@ -1,33 +1,27 @@
 """What the page needs of the files themselves: pictures before and after, and the outlines of the sounds."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.errors import NetflipsError
-from avcore.media import PictureSource, iter_speech_blocks, pictures_at, probe
+from avcore.media import PictureSource, pictures_at, probe
+from avcore.media.outline import NOTHING, Envelope, outline_of
 from avcore.notes import tell
 from avcore.progress import Progress, silent, track
-from avcore.timeline import SAMPLES_PER_UNIT, seconds_to_units
+from avcore.timeline import seconds_to_units
 from netflips.report.story import Hold, OnPage, dubbed_part, moments_in, on_page, output_time, paths_of, source_time, speaker_box
 from netflips.script.notes import REPORT_LACKS
 from netflips.script.types import Script, TimeSpan, Utterance
 
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
-Envelope = NDArray[np.float32]
-"""The outline of a sound, [T, 2]: lowest and highest sample of each 20 ms, -1 to 1."""
-
-NOTHING: Envelope = np.zeros((0, 2), np.float32)
-
 IMAGE_BYTES = 2_500_000
 """All pictures of one dub on the page, at most, in base64."""
 _MOST_PAIRS = 3
@@ -93,7 +87,7 @@ def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE
 
 def _sound(path: str, missing: list[str]) -> Envelope:
     try:
-        return read_envelope(path) if probe(path).has_audio else NOTHING
+        return outline_of(path) if probe(path).has_audio else NOTHING
     except NetflipsError as error:
         _note(missing, "sound", error)
         return NOTHING
@@ -170,25 +164,6 @@ def _stills(
         one = moments[number]
         most = int(most_bytes[one.is_poster] * _BYTES_IN_BASE64)
         yield number, (still(picture.rgb, one.face, most, _POSTER_TRIALS if one.is_poster else _TRIALS), picture.time)
-
-
-def read_envelope(path: str | Path) -> Envelope:
-    """Return the outline of a file's sound; raises InputError or MediaError as `iter_speech_blocks` does."""
-    pieces = list(_outlines(iter_speech_blocks(path)))
-    return np.concatenate(pieces) if pieces else NOTHING
-
-
-def _outlines(blocks: Iterable[NDArray[np.float32]]) -> Iterator[Envelope]:
-    rest = np.zeros(0, np.float32)
-    for block in blocks:
-        joined = np.concatenate([rest, block])
-        whole = len(joined) - len(joined) % SAMPLES_PER_UNIT
-        rest = joined[whole:]
-        if whole:
-            steps = joined[:whole].reshape(-1, SAMPLES_PER_UNIT)
-            yield np.stack([steps.min(axis=1), steps.max(axis=1)], axis=1)
-    if len(rest):
-        yield np.array([[rest.min(), rest.max()]], np.float32)
 
 
 def between(outline: Envelope, start_s: float, stop_s: float) -> Envelope:

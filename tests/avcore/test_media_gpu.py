@@ -1,7 +1,7 @@
 """What can be known of decoding and encoding by a GPU without one: what FFmpeg offers, and that the CPU steps in."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -92,8 +92,8 @@ def test_frames_that_come_back_from_a_gpu_are_those_of_the_cpu(monkeypatch: pyte
         on_gpu.extend([container] if hwaccel is not None else [])
         return container
 
-    def decode(container: Any, stream: Any, path: Path) -> Iterator[DecodedFrame]:
-        for frame in real(container, stream, path):
+    def decode(container: Any, stream: Any, path: Path, packets: Iterable[Any] | None = None) -> Iterator[DecodedFrame]:
+        for frame in real(container, stream, path, packets):
             if container not in on_gpu:
                 yield frame
                 continue

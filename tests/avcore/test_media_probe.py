@@ -1,6 +1,7 @@
 """What a file holds is told, and what is wrong with it is told in one sentence."""
 
 import stat
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_everything_is_told(film: Path) -> None:
-    assert probe(film) == MediaInfo(
+    assert replace(probe(film), tags=()) == MediaInfo(
         path=film,
         has_video=True,
         has_audio=True,

@@ -50,8 +50,12 @@ def test_to_and_fro(tmp_path: Path, count: int, stretch_bytes: int) -> None:
         assert shown == [pingpong(step, count) for step in range(start, start + 20)]
 
 
-def test_no_more_is_decoded_backwards_than_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = PictureSource(Film(times=at_constant_rate(Fraction(25), 30)).write(tmp_path / "a.mp4"))
+@pytest.mark.parametrize(("stretch_bytes", "again"), [(1, [(26, 29)]), (1 << 30, [])], ids=["short stretches", "held"])
+def test_no_more_is_decoded_backwards_than_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_bytes: int, again: list[tuple[int, int]]
+) -> None:
+    path = Film(times=at_constant_rate(Fraction(25), 30)).write(tmp_path / "a.mp4")
+    source = PictureSource(path, buffer_bytes=stretch_bytes)
     asked, pictures = [], source.pictures
 
     def noted(start: int, stop: int) -> Iterator[Picture]:
@@ -60,7 +64,7 @@ def test_no_more_is_decoded_backwards_than_is_shown(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(source, "pictures", noted)
     assert [picture.index for picture in source.pingpong(33)][-4:] == [29, 28, 27, 26]
-    assert asked == [(0, 30), (26, 29)]
+    assert asked == [(0, 30), *again]
 
 
 def test_little_is_held(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
 
+from netflips import cli
 from tests import golden
 
 
@@ -19,3 +22,22 @@ def test_a_run_leaves_the_marks_that_are_kept(name: str, material: dict[str, Pat
     found = golden.anywhere(golden.take(name, material, tmp_path))
     differences = list(golden.differences(kept[name], json.loads(json.dumps(found)), name))
     assert not differences, "if that is meant: python -m tests.golden renew"
+
+
+@pytest.mark.parametrize(("name", "most"), [("clip", 5), ("film", 7)])
+def test_a_dub_with_both_reports_opens_its_input_a_few_times(
+    name: str, most: int, material: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To look at it, to hear it, for faces, for pictures to draw on, for stills; a recording's sound again, to mix it, and where it
+    has two channels to see whether they cancel."""
+    opened, open_file = list[str](), av.open
+
+    def noted(file: str, *more: Any, **named: Any) -> Any:
+        opened.append(file)
+        return open_file(file, *more, **named)
+
+    monkeypatch.setattr(av, "open", noted)
+    own_time = ["--timing", "source"] if name == "film" else []
+    reports = ["--report", str(tmp_path / "a.json"), "--report", str(tmp_path / "a.html"), "--quiet", "--cpu", *own_time]
+    assert cli.main(["dub", str(material[name]), "--out", str(tmp_path / "a.mp4"), "--mouth", "units", *reports]) == 0
+    assert 0 < opened.count(f"file:{material[name]}") <= most
