@@ -57,10 +57,6 @@ class Phones:
         """The unit of silence."""
         return self.names.index(SILENCE)
 
-    def has(self, phonemes: Sequence[Phoneme]) -> bool:
-        """Return whether all of them are units."""
-        return {self.alike.get(name, name) for name, _, _ in phonemes} <= set(self.names)
-
     def units(self, phonemes: Sequence[Phoneme], num_steps: int, language: str) -> Units:
         """Label every 20 ms by the phoneme in its middle; silence where there is none."""
         numbers = {name: number for number, name in enumerate(self.names)}

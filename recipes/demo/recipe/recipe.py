@@ -73,19 +73,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         """Pair up units of English takes, and train a translator of them."""
         pairs, prepared = folder / "pairs" / config, folder / "translation" / config
         return (
-            module(
-                "recipes.demo.material.pairs",
-                "--data",
-                data,
-                "--units",
-                *of,
-                "--out-dir",
-                pairs,
-                "--written",
-                speller,
-                "--max-written",
-                max_sentences,
-            ),
+            module("recipes.demo.material.pairs", "--data", data, "--units", *of, "--out-dir", pairs),
             module(
                 "unit2unit.utut_finetune.prepare_pairs",
                 "--source",
@@ -141,7 +129,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             ),
             ("data",),
         ),
-        Step("unit2unit_labels", translation("unit2unit_labels", [Path(labels)]), ("text2unit",)),
+        Step("unit2unit_labels", translation("unit2unit_labels", [Path(labels)]), ("data",)),
         Step(
             "vocoder",
             (

@@ -15,12 +15,11 @@ from avcore.runs.journal import write_rows
 from avcore.timeline import frames_to_seconds
 from avcore.units import Units
 from avdata.manifest import read_manifest
-from avdata.prepare.espeak import EspeakVoice, TimedSpeech, espeak_speech
+from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
-from netflips.bundles.paths import require_bundle
-from recipes.demo.material import make, pairs, spoken
+from recipes.demo.material import make, spoken
 from recipes.demo.material.drawn import Shot, cut_lips, film, film_lips
-from recipes.demo.material.pairs import pair_rows, written_rows
+from recipes.demo.material.pairs import pair_rows
 from recipes.demo.material.phones import SILENCE, Phones
 from recipes.demo.material.spoken import Take, spoken_takes
 from recipes.demo.material.work import run_in_chunks
@@ -29,8 +28,6 @@ from recipes.demo.voices.flite import FliteVoice
 from recipes.demo.voices.free_korean import free_sentences, held_out_free
 from recipes.demo.voices.korean import PHONES as PHONES_OF_KOREAN
 from recipes.demo.voices.natural import NaturalVoice
-from text2unit.speller import TextSpeller
-from text2unit.stage import SPELLER
 
 PHONES = Phones(("_:", "a", "m"), {"aa": "a"})
 
@@ -216,30 +213,3 @@ def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: P
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0001_en_0", Units.from_frames([1, 2]), {})])
     with pytest.raises(InputError, match="held-out"):
         list(pair_rows(tmp_path, [tmp_path / "heard.jsonl"]))
-
-
-def test_sentences_without_a_recording_are_pairs_too_but_no_held_out_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle = require_bundle()
-    phones = Phones(tuple(bundle.about["phones"]), cast().settings["alike"])
-    phones.write(tmp_path / "phones.json")
-    recorded, said = training_pairs()[0], list[str]()
-
-    def heard(text: str, voice: object) -> TimedSpeech:
-        said.append(text)
-        return espeak_speech(text, EspeakVoice("en-us"))
-
-    monkeypatch.setattr(pairs, "say", heard)
-    row = UnitRow("s0000", Units.from_frames([1, 2]), {"text": recorded.korean, "translation": recorded.english})
-    write_units(tmp_path / "references.jsonl", [row])
-    speller = TextSpeller.from_checkpoint(bundle.checkpoint(SPELLER, "ko"))
-    rows = list(written_rows(tmp_path, speller, 4))
-    assert len(rows) == 12
-    assert len(said) == len(set(said)) == 4
-    assert not set(said) & ({recorded.english} | held_out_english())
-    (bare, korean), (_, _), (surrounded, same) = rows[:3]
-    assert surrounded.units.ids.tolist() == [phones.silence, *bare.units.ids, phones.silence]
-    assert korean.units.ids.tolist() == same.units.ids.tolist()
-    assert phones.silence not in korean.units.ids[[0, -1]]
-    assert len({english.id for english, _ in rows}) == 12
-    Phones((SILENCE, "a"), {}).write(tmp_path / "phones.json")
-    assert not list(written_rows(tmp_path, speller, 4))  # phones that no recording has are no units
