@@ -93,7 +93,7 @@ def parser_of(name: str) -> Parser:
 
 
 def program() -> NoReturn:
-    """Return the installed command, a process of its own."""
+    """Run the installed command; the process ends with its exit code."""
     sys.exit(main())
 
 

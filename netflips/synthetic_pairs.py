@@ -33,6 +33,7 @@ from avdata.prepare.kox import Synthesis
 from avdata.prepare.recordings import StoredSound, store_sound
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
+from netflips.bulk.inputs import require_file_names
 from unit2text.scores import character_errors, normalise_for_reading
 
 _HANGUL, _LATIN = range(ord("가"), ord("힣") + 1), range(ord("a"), ord("z") + 1)
@@ -160,13 +161,14 @@ class OneSidedCorpus:
         }
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """Yield one for each entry."""
+        """Yield one for each entry. Raises InputError for an id that names a file outside of the output folder."""
         said = set[tuple[str, str]]()
         for number, entry in iter_entries(self.manifest):
             if not entry.audio or entry.language in ("", self.target):
                 lacking = "it has no sound" if not entry.audio else f"its language is {entry.language or 'not said'}"
                 self.problems[f"{entry.id} (line {number})"] = lacking
                 continue
+            require_file_names([entry.id])
             key = (entry.speaker, normalise_for_reading(entry.text))
             is_repeated = bool(key[1]) and key in said
             said.add(key)

@@ -117,6 +117,14 @@ def test_a_pair_says_how_it_was_made_and_faults_are_left_out_by_name(corpus: Pat
     assert _made(corpus, "out", *hear, "--max-cer", "0.5") == 2
 
 
+def test_an_id_that_leaves_the_output_folder_is_refused(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"id": "../../outside", "audio": "en/plain.wav", "language": "en", "text": "good morning"}
+    (corpus / "manifest.jsonl").write_text(json.dumps(row) + "\n")
+    assert _made(corpus, "deep/out") == 2
+    assert "this id cannot name a file" in capsys.readouterr().err
+    assert not list(corpus.rglob("outside*"))
+
+
 def test_a_translator_behind_a_url(corpus: Path) -> None:
     class Answers(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
