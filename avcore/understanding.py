@@ -12,6 +12,8 @@ from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
+from avcore.command import LOG
+from avcore.errors import NotUnderstoodError
 from avcore.units import Ids
 from avcore.units.domain import DomainScore
 
@@ -157,6 +159,25 @@ def of_recording(utterances: Iterable[tuple[Understanding, float]]) -> Understan
     elif causes and (share is None or share < _GOOD_SHARE or bad or "other" in causes or len(rows) == 1):
         grade = "doubtful"
     return Understanding(grade, share, causes)
+
+
+def stop_where_bad(understanding: Understanding) -> None:
+    """Raise NotUnderstoodError where the measure is bad, as --strict asks for."""
+    if understanding.grade == "bad":
+        hint = "nothing was made of it; without --strict it goes on all the same"
+        raise NotUnderstoodError("too little of it is understood", found=understanding.share_words(), hint=hint)
+
+
+def tell_verdict(understanding: Understanding, of: object, is_strict: bool) -> bool:
+    """Print the measure of a file or a text; returns whether it is bad. Raises NotUnderstoodError where it is and `is_strict`."""
+    is_bad = understanding.grade == "bad"
+    if is_bad:
+        LOG.warning("%s: warning: %s", of, understanding.words())
+    else:
+        LOG.info("%s: %s", of, understanding.words())
+    if is_strict:
+        stop_where_bad(understanding)
+    return is_bad
 
 
 def repeats_a_stretch(ids: Ids) -> bool:

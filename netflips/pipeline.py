@@ -16,10 +16,11 @@ from avcore.progress import Progress, silent
 from avcore.runs.cache import WorkFolder
 from avcore.speech.regions import listen
 from avcore.speech.tracks import settle_track
+from avcore.understanding import stop_where_bad
 from netflips.dub.clock import StageClock
 from netflips.dub.files_used import inputs_of, outputs_of
 from netflips.dub.job import DubJob
-from netflips.dub.judgement import Decide, go_on, stop_where_bad
+from netflips.dub.judgement import Decide, go_on
 from netflips.dub.short_clip import dub_clip
 from netflips.dub.utterances import cut_utterances
 from netflips.models import Models

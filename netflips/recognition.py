@@ -22,7 +22,7 @@ from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
 from avcore.progress import Progress, silent
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
-from avcore.understanding import Evidence, of_hearing, of_utterance
+from avcore.understanding import Evidence, Understanding, of_hearing, of_recording, of_utterance
 from avcore.units.vocabulary import require_language
 from netflips.dub.utterances import Span, UtteranceLength, cut_utterances
 from netflips.stages import load_text_reader, load_unit_encoder
@@ -63,6 +63,12 @@ class Recognised:
         """Mean over all words; 0 where there are none."""
         words = [word.confidence for one in self.transcripts for word in one.words]
         return sum(words) / len(words) if words else 0.0
+
+    @property
+    def understood(self) -> Understanding:
+        """How much of it is understood."""
+        pairs = zip(self.spans, self.transcripts, strict=True)
+        return of_recording((one.understood, end - start) for (start, end), one in pairs if one.understood is not None)
 
     def cues(self) -> list[Cue]:
         """Subtitles by the rules of the language that most words are in; no two utterances share one."""

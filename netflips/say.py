@@ -16,6 +16,7 @@ from avcore.outputs import Input, Output
 from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.timeline import samples_to_seconds
+from avcore.understanding import of_text, tell_verdict
 from avcore.units import write_unit_file
 from avcore.usage import TO
 from netflips.stages import load_speller
@@ -48,6 +49,9 @@ class SayOptions(VoiceFlags):
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
     """unit_av_renderer_withKO.pt or another renderer (default: the bundle's)"""
 
+    strict: bool = flag(default=False)
+    """stop with exit code 3 if the voice learnt few of the words; nothing is written then"""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.text is not None and self.text_path is not None:
@@ -68,6 +72,7 @@ def say_text(options: SayOptions) -> None:
 
     speller = load_speller(path, Running(options.device, options.precision))
     speller.require_language(options.to)  # before the voice is loaded
+    tell_verdict(of_text(speller.share_learnt(script.sentences)), options.text_path or "the text", options.strict)
     if renderer is None:
         spoken = list(_told(speller, script, options.to))
     else:

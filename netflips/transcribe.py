@@ -18,6 +18,7 @@ from avcore.loading import loading
 from avcore.outputs import Input, check_files
 from avcore.plain_text import several
 from avcore.progress import run_bar
+from avcore.understanding import tell_verdict
 from avcore.usage import FROM
 from unit2text.stage import TEXT_READER
 
@@ -57,6 +58,9 @@ class TranscribeOptions(CommonOptions):
     """folder of faster-whisper, which recognises the sound in place of the unit recogniser"""
     beam: int | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
+
+    strict: bool = flag(default=False)
+    """stop with exit code 3 if little is understood; nothing is written then"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,6 +106,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Recognised] | None
             settle_track(path, options.audio_track)
             with run_bar(options.quiet) as progress:
                 heard = listener.hear(path, asked, progress)
+            tell_verdict(heard.understood, path, options.strict)
             if found is not None:
                 found.append(heard)
             if found is None or out is not None:
@@ -197,7 +202,12 @@ def _facts(heard: "Recognised") -> dict[str, Any]:
         }
         for span, one in zip(heard.spans, heard.transcripts, strict=True)
     ]  # fmt: skip
-    return {"file": heard.path.name, "duration_s": round(heard.duration_s, 3), "utterances": utterances}
+    return {
+        "file": heard.path.name,
+        "duration_s": round(heard.duration_s, 3),
+        "understood": heard.understood.as_json(),
+        "utterances": utterances,
+    }
 
 
 _COMMAND = Command(TranscribeOptions, "netflips transcribe", transcribe_files)

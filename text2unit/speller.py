@@ -125,7 +125,11 @@ class TextSpeller:
             return None, None
         sentences = script_of(text, language).sentences
         unknown = [word for one in sentences for word in self.known.unknown_words(one)]
-        return self.known.share(sentences), self._unlearnt(list(dict.fromkeys(unknown)))
+        return self.share_learnt(sentences), self._unlearnt(list(dict.fromkeys(unknown)))
+
+    def share_learnt(self, sentences: tuple[str, ...]) -> float | None:
+        """Return the share of the words of sentences that it learnt, 0 to 1, None = it does not say."""
+        return None if self.known is None else self.known.share(sentences)
 
     def _unlearnt(self, words: list[str]) -> Note | None:
         what = "the sentences that it learnt" if self.domain is None else self.domain.what

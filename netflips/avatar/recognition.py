@@ -8,7 +8,6 @@ from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.errors import NoSpeechError
 from avcore.progress import Progress, silent
 from avcore.speech.tracks import settle_track
-from avcore.understanding import of_recording
 from netflips.avatar.options import AvatarOptions
 from netflips.recognition import Listener, SpeechRecogniser
 from netflips.transcribe import reader_path
@@ -25,13 +24,13 @@ class QuestionHearing:
         """Return what is said in a recording; an empty text where nobody speaks. Raises MediaError for what holds no sound."""
         try:
             settle_track(question)
-            said = self.listener.hear(question, self._settings, progress).transcripts
+            heard = self.listener.hear(question, self._settings, progress)
         except NoSpeechError:
             return Transcript("", self._settings.language or "")
+        said = heard.transcripts
         words = tuple(word for one in said for word in one.words)
-        known = [(one.understood, max(len(one.words), 1)) for one in said if one.understood is not None]
         text = " ".join(one.text for one in said if one.text)
-        return Transcript(text, said[0].language if said else "", words, of_recording(known) if known else None)
+        return Transcript(text, said[0].language if said else "", words, heard.understood)
 
 
 def open_ear(options: AvatarOptions) -> QuestionHearing:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from av2unit.trust import TrustedUnits
 from avcore.answers import Transcript
 from avcore.checkpoints.bundle import bundle_of
-from avcore.errors import InputError, NotUnderstoodError
+from avcore.errors import InputError
 from avcore.notes import Note, NoteKind
 from avcore.understanding import Evidence, Understanding, of_hearing, of_recording, of_text, of_utterance, repeats_a_stretch, worst
 from avcore.units import Units
@@ -116,13 +116,6 @@ def judge_text(speller: Any, text: str, language: str, heard: Transcript | None 
 def whole_of(judged: Mapping[int, UtteranceJudgement], utterances: Sequence[TimedUtterance]) -> Understanding:
     """Measure a recording by its utterances. judged: by number, those of which anything is known."""
     return of_recording((judged[one.number].understanding, one.seconds) for one in utterances if one.number in judged)
-
-
-def stop_where_bad(understanding: Understanding) -> None:
-    """Raise NotUnderstoodError where the measure is bad, as --strict asks for."""
-    if understanding.grade == "bad":
-        hint = "nothing was spoken or drawn; without --strict it goes on all the same"
-        raise NotUnderstoodError("too little of it is understood", found=understanding.share_words(), hint=hint)
 
 
 def go_on(understanding: Understanding) -> None:

@@ -17,11 +17,11 @@ from avcore.plain_text import require_utf8, several
 from avcore.progress import bars, run_bar
 from avcore.provenance import SYNTHETIC
 from avcore.runs.seldom import Seldom
-from avcore.understanding import Understanding
+from avcore.understanding import Understanding, tell_verdict
 from netflips.bundles.paths import given_or_bundle
 from netflips.cascade.engines import require_road
 from netflips.dub.files_used import voices_of
-from netflips.dub.judgement import Decide, stop_where_bad
+from netflips.dub.judgement import Decide
 from netflips.dub.options import DubCommand
 from netflips.models import Models, choose_languages, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
@@ -161,14 +161,9 @@ def _decision(source: Path, options: DubCommand) -> Decide:
     def decide(understanding: Understanding) -> None:
         if options.verdict is not None:
             write_text(options.verdict, json.dumps(understanding.as_json(), ensure_ascii=False, indent=1) + "\n")
-        is_bad = understanding.grade == "bad"
-        if not is_bad:
-            LOG.info("%s: %s", source, understanding.words())
+        if not tell_verdict(understanding, source, options.strict):
             return
-        LOG.warning("%s: warning: %s", source, understanding.words())
-        if options.strict:
-            stop_where_bad(understanding)
-        elif options.ask or (not options.yes and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
+        if options.ask or (not options.yes and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
             _ask(source)
         else:
             LOG.info(

@@ -189,6 +189,17 @@ def test_unknown_words_are_told(models: list[str], tmp_path: Path, capsys: pytes
     assert "spelt letter by letter: Zaphod" in capsys.readouterr().err
 
 
+def test_the_verdict_comes_before_anything_is_spoken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--units-path", str(tmp_path / "x.txt"), "--cpu"]
+    assert main(["안녕하세요?", *out, "--strict"]) == 0
+    assert "the text: understood: all of it (good)" in capsys.readouterr().err
+    (tmp_path / "x.txt").unlink()
+    assert main(["Hello", *out, "--strict"]) == 3
+    assert "understood: about 0 % (bad" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert main(["Hello", *out]) == 0
+
+
 def test_target_texts_are_read_from_utterance_times(tmp_path: Path) -> None:
     path = tmp_path / "times.json"
     rows = [{"start_s": 0, "end_s": 1}, {"start_s": 1, "end_s": 2, "target_text": "두 번째입니다."}, [2, 3]]

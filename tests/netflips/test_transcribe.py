@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import EXIT_BAD_INPUT
-from avcore.media import write_speech
+from avcore.media import read_speech, write_speech
 from netflips.transcribe import main
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.conftest import write_clip
@@ -131,6 +131,19 @@ def test_what_cannot_be_done_is_one_line(
 def test_without_a_reader_it_says_what_makes_one(sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(sound), "--out", str(tmp_path / "x.srt")]) in (0, 2)
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_verdict_is_told_and_stops_a_strict_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The bundle's reader, on the sentence of its clip and on that sentence backwards."""
+    backwards, out = tmp_path / "backwards.wav", tmp_path / "x.json"
+    write_speech(backwards, read_speech(CLIP)[::-1].copy())
+    assert main([str(CLIP), "--out", str(out), "--strict", "--cpu"]) == 0
+    assert "understood: " in capsys.readouterr().err
+    assert json.loads(out.read_text(encoding="utf-8"))["understood"]["grade"] != "bad"
+    out.unlink()
+    assert main([str(backwards), "--out", str(out), "--strict", "--cpu"]) == 3
+    assert "warning: understood: about" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_recogniser_of_sound_takes_the_readers_place(sound: Path, reader: Path, tmp_path: Path) -> None:
