@@ -185,9 +185,7 @@ def _translate(job: DubJob, units: Units) -> Translation:
     if note is not None:
         job.notes.add(note)
     if not len(translation.units):
-        raise UnitError(
-            "the translation is empty", path=job.source.path, hint="is there speech in it, in the language of --src-lang?"
-        )
+        raise UnitError("the translation is empty", path=job.source.path, hint="is there speech in it, in the language of --from?")
     return translation
 
 

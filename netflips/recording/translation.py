@@ -151,8 +151,8 @@ def translate_and_speak(
             for one in casts
         ]
         if not any(isinstance(one, _Ready) for one in ready):
-            hint = "is there speech in it, in the language of --src-lang?"
-            raise UnitError("the translation is empty", path=job.source.path, hint=hint)
+            hint = "the warnings say why; is there speech in it, in the language of --from?"
+            raise UnitError("nothing of it can be said in the other language", path=job.source.path, hint=hint)
         cues: list[Cue] = []
         for done, one in enumerate(ready, 1):
             if isinstance(one, _Ready):

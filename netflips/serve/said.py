@@ -23,6 +23,7 @@ _KOREAN = {
     "the mouth is cut off": "입이 화면 밖으로 잘려 있습니다",
     "the face is turned too far": "얼굴이 너무 옆을 보고 있습니다",
     "the face is too small": "얼굴이 너무 작습니다",
+    "nothing of it can be said": "다른 언어로 말할 수 있는 문장이 없습니다. 경고에 까닭이 있습니다",
     "the translation is empty": "번역된 말이 없습니다. 영어로 말하는 영상인지 확인해 주세요",
     "there is nothing to say in the text": "읽을 글이 없습니다",
     "text has the wrong length": "글이 없거나 너무 깁니다",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError, UnitError, UsageError
 from avcore.flags import options_from, parser_for
 from avcore.media import write_speech
 from avcore.speech.audio import resample
@@ -116,6 +116,8 @@ def test_a_program_says_the_texts_and_one_that_fails_is_left_alone(
     }
     (tmp_path / "say.py").write_text(SAY + "\n")  # another program: nothing of the old one is believed
     assert work_made(dub(recording, out, speakers, changed))["given"] == 3
+    with pytest.raises(UnitError, match="nothing of it can be said in the other language; the warnings say why"):
+        dub(recording, tmp_path / "none.mp4", speakers, _asked(tmp_path, ["stumm"] * 3, command=once))
 
 
 def test_a_program_that_is_started_once_gets_lines_and_is_ended(
