@@ -13,7 +13,7 @@ from av2unit.avhubert.model import load_avhubert
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Pictures
-from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, InputError, UsageError
 
 CPU = torch.device("cpu")
@@ -101,13 +101,6 @@ def test_one_projection_may_serve_both_heads(encoder_checkpoint: Checkpoint, spe
     np.testing.assert_allclose(extractor_of(tied).logits(speech), extractor_of(untied).logits(speech), atol=1e-5)
 
 
-def test_own_format_gives_the_same_units_and_fingerprint(
-    encoder_checkpoint: Checkpoint, extractor: UnitExtractor, speech: Floats, lips: Pictures, tmp_path: Path
-) -> None:
-    path = write_checkpoint(tmp_path / "own", UNIT_ENCODER, encoder_checkpoint.config, encoder_checkpoint.tensors)
-    assert UnitExtractor.from_checkpoint(path).extract(speech, lips) == extractor.extract(speech, lips)
-
-
 def test_decoding_and_vocabulary_stored_with_the_model_are_used(
     encoder_checkpoint: Checkpoint, extractor: UnitExtractor, speech: Floats, tmp_path: Path
 ) -> None:
@@ -173,13 +166,6 @@ def test_progress_is_reported(extractor: UnitExtractor, speech: Floats, lips: Pi
     assert seen == [("lip pictures", done, 2) for done in range(3)] + [("encoder layers", done, 2) for done in range(3)]
 
 
-def test_weights_are_held_once_and_without_gradients(encoder_path: Path) -> None:
-    model = UnitExtractor.from_checkpoint(encoder_path).model
-    assert not model.training
-    assert not any(parameter.requires_grad for parameter in model.parameters())
-    assert not any("weight_g" in name or "running_var" in name for name in model.state_dict())
-
-
 def test_nothing_to_extract_from_is_an_error(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
     with pytest.raises(InputError, match="speech, lips or both"):
         extractor.extract()
@@ -231,7 +217,3 @@ def test_wrong_files_and_devices_are_refused(encoder_path: Path, parity_dir: Pat
 def test_cuda_gives_the_same_units(encoder_path: Path, extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
     on_gpu = UnitExtractor.from_checkpoint(encoder_path, device="cuda")
     np.testing.assert_allclose(on_gpu.logits(speech, lips), extractor.logits(speech, lips), atol=5e-3)
-
-
-def test_reading_twice_gives_the_same_vocabulary(encoder_path: Path) -> None:
-    assert vocabulary_of(read_checkpoint(encoder_path, UNIT_ENCODER)) == vocabulary_of(read_checkpoint(encoder_path, UNIT_ENCODER))

@@ -10,10 +10,8 @@ from av2unit.features import (
     WINDOW,
     audio_features,
     check_speech,
-    fit_length,
     lip_features,
     log_filterbank,
-    normalise_rows,
     stack_rows,
     to_int16_scale,
 )
@@ -69,21 +67,6 @@ def test_int16_scale_rounds_and_clips() -> None:
 def test_stacking_fills_the_last_row_with_zeros() -> None:
     rows = np.arange(1, 11, dtype=np.float32).reshape(5, 2)
     np.testing.assert_array_equal(stack_rows(rows, 4), [[1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 0, 0, 0, 0, 0, 0]])
-
-
-def test_length_is_fitted_at_the_end() -> None:
-    rows = np.ones((3, 2), dtype=np.float32)
-    assert fit_length(rows, 2).shape == (2, 2)
-    np.testing.assert_array_equal(fit_length(rows, 5)[3:], 0)
-
-
-def test_rows_are_normalised_one_by_one_and_filled_rows_stay_zero() -> None:
-    rows = np.random.default_rng(0).normal(5, 3, (4, 104)).astype(np.float32)
-    rows[3] = 0
-    found = normalise_rows(rows)
-    np.testing.assert_allclose(found[:3].mean(axis=1), 0, atol=1e-6)
-    np.testing.assert_allclose(found[:3].var(axis=1), 1, atol=1e-4)
-    np.testing.assert_array_equal(found[3], 0)
 
 
 def test_audio_is_cut_or_filled_to_the_number_of_pictures(speech: np.ndarray) -> None:

@@ -27,11 +27,6 @@ def _power(samples: Doubles, low: float, high: float) -> float:
     return float(spectrum[(bins >= low) & (bins < high)].sum())
 
 
-def test_a_channel_without_anything_changes_nothing() -> None:
-    samples = _words()
-    np.testing.assert_array_equal(pass_through(samples, Degradation(), np.random.default_rng(0)), samples)
-
-
 def test_a_room_fills_pauses_and_keeps_loudness_and_time() -> None:
     samples = _words()
     heard = pass_through(samples, Degradation(reverb_s=0.6, direct_db=3.0), np.random.default_rng(0))

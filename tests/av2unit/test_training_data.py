@@ -127,10 +127,6 @@ def _rewrite(folder: Path, name: str, change: str, to: str) -> None:
     (folder / name).write_text((folder / name).read_text().replace(change, to, 1))
 
 
-def _lengthened(units: Units, steps: int) -> Units:
-    return Units.from_frames([*units.frames(), *[int(units.ids[-1])] * steps], "en", VOCABULARY)
-
-
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
     write_corpus(tmp_path, count=8, side=SIDE, frames=(18, 30))

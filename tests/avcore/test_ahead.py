@@ -40,12 +40,6 @@ def test_no_more_are_made_than_there_is_room_for() -> None:
     assert list(stream) == list(range(1, 50))
 
 
-def test_items_are_made_by_another_thread() -> None:
-    makers = set(ahead((threading.get_ident() for _ in range(5)), 1))
-    assert len(makers) == 1
-    assert makers != {threading.get_ident()}
-
-
 def test_an_error_comes_in_its_place() -> None:
     def items() -> Iterator[int]:
         yield 1

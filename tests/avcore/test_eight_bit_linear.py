@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from avcore.compute import eight_bit_linear, modules
 from avcore.compute.eight_bit_linear import GELU_LOWEST, EightBitLinear, has_eight_bit_products, suits_eight_bits
 from avcore.compute.memory import MappedFiles
-from avcore.compute.modules import PackedLinear, fuse_gelu
+from avcore.compute.modules import PackedLinear
 from avcore.decoding.layers import DecoderLayer, LayerConfig
 
 pytestmark = [
@@ -60,21 +60,6 @@ def test_a_row_does_not_depend_on_its_neighbours(lowest: float | None) -> None:
     assert found[3].isnan().all()
     assert found[:3].isfinite().all()
     assert torch.equal(own(pair)[1, 0], alone[0])
-
-
-@torch.inference_mode()
-def test_zeros_give_the_bias() -> None:
-    plain = layer()
-    torch.testing.assert_close(eight(plain)(torch.zeros(3, 128)), plain.bias.expand(3, -1), atol=1e-6, rtol=1e-6)
-    torch.testing.assert_close(eight(plain, GELU_LOWEST)(torch.zeros(3, 128)), plain.bias.expand(3, -1), atol=2e-3, rtol=0)
-
-
-@torch.inference_mode()
-def test_gelu_moves_into_the_layer() -> None:
-    plain, x = layer(), torch.randn(5, 128)
-    own = eight(plain)
-    assert isinstance(fuse_gelu(own, nn.GELU()), nn.Identity)
-    assert error(own(x), F.gelu(plain(x))) < 0.02
 
 
 @torch.inference_mode()

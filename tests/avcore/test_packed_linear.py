@@ -29,14 +29,6 @@ def test_float32_is_exact_to_rounding(rows: int) -> None:
 
 
 @torch.inference_mode()
-def test_every_linear_layer_is_replaced_and_nothing_else() -> None:
-    packed = pack_linears(layers(), torch.float32)
-    assert not [child for child in packed.modules() if isinstance(child, nn.Linear)]
-    assert len([child for child in packed.modules() if isinstance(child, PackedLinear)]) == 2
-    assert isinstance(packed[1], nn.GELU)  # type: ignore[index]
-
-
-@torch.inference_mode()
 def test_what_is_too_small_to_pay_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(modules, "_LEAST_PACKED", 40 * 50)
     mixed, x = nn.Sequential(nn.Linear(37, 53), nn.Linear(53, 60)), torch.randn(6, 37)
@@ -109,11 +101,6 @@ def test_layers_are_laid_out_when_used_and_let_their_part_of_the_file_go(tmp_pat
         held.append(resident_mib(path))
     assert max(held) < 2  # of 16
     assert path.stat().st_size > 16 << 20
-
-
-def test_memory_in_no_file_is_left_alone() -> None:
-    values = torch.arange(1 << 20, dtype=torch.float32)
-    assert not MappedFiles().hold(values)
 
 
 def test_a_part_of_a_mapped_file_is_found_and_read_again(tmp_path: Path) -> None:

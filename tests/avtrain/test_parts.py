@@ -21,12 +21,6 @@ from unit2av.voice.training.config import Unit2aConfig
 LENGTHS = np.random.default_rng(0).integers(1, 100, 203).tolist()
 
 
-def test_an_epoch_holds_every_item_once() -> None:
-    batches = LengthBatches(LENGTHS, BatchConfig(batch_size=8), seed=1).epoch_batches(0)
-    assert sorted(index for batch in batches for index in batch) == list(range(203))
-    assert max(len(batch) for batch in batches) == 8
-
-
 def test_epochs_differ_and_repeat_for_the_same_seed() -> None:
     batches = LengthBatches(LENGTHS, BatchConfig(batch_size=8), seed=1)
     assert batches.epoch_batches(0) != batches.epoch_batches(1)

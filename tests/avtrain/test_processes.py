@@ -13,7 +13,7 @@ import torch
 from avtrain.checkpoints import read_state
 from avtrain.logs import LogWindow, means_of
 from avtrain.loop import Trainer
-from avtrain.started import missing_processes, processes_line, seed_of
+from avtrain.started import missing_processes, seed_of
 from tests.avtrain.toy import ENVIRONMENT, ToyTask, toy_config, train_with_two_processes
 
 
@@ -83,11 +83,6 @@ def test_processes_that_were_asked_for_and_are_not_there(number: int, environmen
     found = missing_processes(number, environment)
     assert (found is None) == (told is None)
     assert told is None or (told in (found or "") and "torchrun" in (found or ""))
-
-
-def test_the_line_on_processes() -> None:
-    assert processes_line(1, "cpu") == "training with 1 process on cpu"
-    assert processes_line(8, "cuda:0", "bf16") == "training with 8 processes on cuda:0, in bf16"
 
 
 def test_accelerate_launch_on_a_cpu_is_told_to_be_one_process(tmp_path: Path) -> None:

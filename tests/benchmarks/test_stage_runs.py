@@ -30,15 +30,6 @@ def test_a_stage_beside_the_baseline(folder: Path, tmp_path: Path) -> None:
     assert float(found["ours, float32", False, 0.8].agreement.split()[2]) < 1e-4
 
 
-def test_the_translator_runs_sentences_as_long_as_asked(folder: Path, tmp_path: Path) -> None:
-    options = build_parser().parse_args(["--steps", "4", "6", "--rounds", "1", "--precisions", "float32"])
-    ledger = Ledger(tmp_path / "unit2unit.json", {}, goes_on=False)
-    measure_stage("unit2unit", options, folder, tmp_path, ledger)
-    ours = [row for row in benchmark_rows(ledger.points) if row.who == "ours, float32"]
-    assert [row.amount for row in ours] == [4, 6]
-    assert {row.agreement for row in ours} == {"100.0% the same"}
-
-
 def test_a_worker_that_fails_says_why(tmp_path: Path) -> None:
     with SideWorker("vocoder", ComparedSide("ours"), tmp_path) as worker, pytest.raises(SystemExit, match=r"unit_av_renderer"):
         worker.warm_up(0.4)

@@ -70,21 +70,6 @@ def test_rows_are_medians_and_ratios_to_the_baseline_with_the_same_allocator() -
     assert (found["ours, auto", False, 10].runs, found["ours, auto", False, 10].peak_mib) == (3, 300)
 
 
-def test_a_length_that_the_baseline_did_not_run_is_compared_in_proportion() -> None:
-    (row,) = (row for row in benchmark_rows(lips()) if row.amount == 60)
-    assert row.ratio == pytest.approx(20 * 6 / 24)
-
-
-def test_what_was_not_measured_gives_no_table() -> None:
-    assert all(make({}) == "" for make in (tables.short, tables.whole_table, tables.bounds_table))
-
-
-def test_whole_runs() -> None:
-    text = tables.whole_table(everything())
-    assert "| ours, auto | 1 | 4.00 | 5.00 |" in text
-    assert "| 3 s, auto | 1.00 | 2.00 | 2.0 GiB | 2 |" in text
-
-
 def test_the_page_is_filled_between_its_markers_and_nowhere_else(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     page = tmp_path / "docs" / "performance.md"

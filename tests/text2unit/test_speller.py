@@ -26,12 +26,6 @@ def test_sentences_are_joined_by_silence(speller: Path) -> None:
     assert [part.pause_s for part in loaded.spell(("가,", "나."))] == [SHORT_PAUSE_S, PAUSE_S]
 
 
-def test_numbers_are_said(speller: Path) -> None:
-    loaded = TextSpeller.from_checkpoint(speller)
-    assert loaded.units_of("3시") == loaded.units_of("세 시")
-    assert loaded.units_of("5분") != loaded.units_of("3분")
-
-
 def test_a_speller_reads_what_is_written_or_how_it_is_pronounced_as_its_checkpoint_says(speller: Path, tmp_path: Path) -> None:
     stored = read_checkpoint(speller, SPELLER)
     model = {**stored.config["model"], "pronounced": True}

@@ -13,7 +13,7 @@ from avcore.runs.journal import iter_rows, write_rows
 from avcore.units.edit_distance import error_rate
 from avtrain.entry import read_config
 from tests.text2unit.runs import config_of, export, history, words
-from text2unit.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babble_corpus, babbled_units
+from text2unit.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babbled_units
 from text2unit.inference import main as inference
 from text2unit.jamo import KEY, KnownLetters
 from text2unit.speller import TextSpeller
@@ -218,8 +218,3 @@ def test_another_runs_checkpoint_is_refused(trained: Path, tmp_path: Path) -> No
     assert not (tmp_path / "x.safetensors").exists()
     with pytest.raises(CheckpointError):
         TextSpeller.from_checkpoint(trained / "checkpoints" / "best.pt")
-
-
-def test_the_corpus_is_the_same_again(tmp_path: Path) -> None:
-    first, again = babble_corpus(tmp_path / "a", 5), babble_corpus(tmp_path / "b", 5)
-    assert first.both.read_bytes() == again.both.read_bytes()

@@ -46,18 +46,6 @@ def test_published_shapes(published: Discriminators) -> None:
         assert judgement.score.shape == (1, lengths[-1])
 
 
-def test_published_sizes(published: Discriminators) -> None:
-    """Weights counted by hand from the layer table: input width x output width x kernel / groups."""
-    period = 1 * 32 * 5 + 32 * 128 * 5 + 128 * 512 * 5 + 512 * 1024 * 5 + 1024 * 1024 * 5 + 1024 * 3
-    scale = (
-        128 * 15 + 128 * 128 * 41 // 4 + (128 * 256 + 256 * 512 + 512 * 1024 + 1024 * 1024) * 41 // 16 + 1024 * 1024 * 5 + 1024 * 3
-    )
-    kernels = [sum(w.numel() for n, w in part.named_parameters() if w.ndim > 1 and w[0].numel() > 1) for part in published.periods]
-    assert kernels == [period] * 5
-    kernels = [sum(w.numel() for n, w in part.named_parameters() if w.ndim > 1 and w[0].numel() > 1) for part in published.scales]
-    assert kernels == [scale] * 3
-
-
 def test_the_first_scale_has_spectral_norm_and_everything_else_weight_norm() -> None:
     model = Discriminators(SMALL)
     for number, scale in enumerate(model.scales):
@@ -69,17 +57,6 @@ def test_the_first_scale_has_spectral_norm_and_everything_else_weight_norm() -> 
         model(torch.randn(1, 640))
     weight = model.scales[0].convs[1].weight.detach()
     assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-3)
-
-
-@torch.no_grad()
-def test_a_period_sees_only_its_own_columns() -> None:
-    """Without mixing columns, a change of every third sample moves one column of the score only."""
-    judge = Discriminators(replace(SMALL, scales=0)).eval().periods[1]
-    sound = torch.randn(1, 600)
-    other = sound.clone()
-    other[0, 1::3] += 1
-    changed = (judge(sound).score != judge(other).score).reshape(-1, 3).any(0)
-    assert changed.tolist() == [False, True, False]
 
 
 @torch.no_grad()

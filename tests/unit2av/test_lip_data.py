@@ -12,10 +12,10 @@ from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.units import Units
 from avdata.manifest import Entry, read_manifest, write_manifest
 from avdata.unit_store import UnitRow, read_units, write_units
-from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, mouths, random_lip_units
+from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, random_lip_units
 from unit2av.face.training.config import LipDataConfig
 from unit2av.face.training.corpus import LipClip, read_clips
-from unit2av.face.training.items import FaceWindows, SyncWindows, stack
+from unit2av.face.training.items import FaceWindows, SyncWindows
 from unit2av.lip_crops import ClipFaces, CropCache, CropSource
 
 FRAMES = 64
@@ -141,32 +141,11 @@ def test_shifted_units_are_of_another_moment_and_say_something_else(clip: LipCli
     assert np.mean(unlike) > 0.5
 
 
-def test_a_batch_stacks_the_parts(clip: LipClip) -> None:
-    source = FaceWindows([clip], "", seed=0, pictures=4)
-    batch = stack([source.load((0, index)) for index in range(3)])
-    assert {name: list(tensor.shape) for name, tensor in batch.items()} == {
-        "target": [3, 4, 96, 96, 3],
-        "reference": [3, 4, 96, 96, 3],
-        "units": [3, 20],
-        "shown": [3, 4],
-        "average": [3, 96, 96, 3],
-    }
-
-
 def test_validation_takes_windows_from_all_over(clip: LipClip) -> None:
     clips = [replace(clip, footage=CropSource(f"clip {n}", Path("v"), Path("b"))) for n in range(10)]
     source = FaceWindows(clips, "", seed=0, max_items=5)
     assert len(source) == 5
     assert len({source.name(index) for index in range(5)}) == 5
-
-
-def test_drawn_mouths_open_with_their_units(drawn: DrawnCorpus, crops: Path) -> None:
-    units = read_units(drawn.units)["drawn_003"]
-    folder = drawn.manifest.parent
-    faces = CropCache(crops).faces(CropSource("drawn_003", folder / "drawn_003.mp4", folder / "drawn_003.bbox.pkl"))
-    dark = (faces.pictures[:, 52:92, 16:80].mean(axis=-1) < 60).mean(axis=(1, 2))
-    assert np.corrcoef(dark, mouths(units)[:, 0])[0, 1] > 0.8
-    assert random_lip_units(np.random.default_rng(1), 33).num_steps == 33
 
 
 # What is checked before the first step

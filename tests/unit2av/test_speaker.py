@@ -11,10 +11,8 @@ from unit2av import speaker
 from unit2av.speaker import SpeakerEncoder, SpeakerNetwork
 from unit2av.speakers.voice_features import (
     normalise_volume,
-    partial_windows,
     power_mel,
     require_sound,
-    slaney_filters,
     trim_by_flags,
 )
 
@@ -80,23 +78,6 @@ def test_volume_is_raised_only() -> None:
     np.testing.assert_array_equal(normalise_volume(loud), loud)
 
 
-def test_windows_cover_the_recording_and_drop_a_mostly_empty_end() -> None:
-    assert partial_windows(8_000) == [(0, 160)]
-    assert partial_windows(25_600) == [(0, 160)]
-    assert partial_windows(25_600 + 6_400 - 1)[-1] == (0, 160)
-    assert partial_windows(25_600 + 6_400)[-1] == (80, 240)
-
-
-def test_mel_filters_are_slaneys() -> None:
-    top = 15 + np.log(8) / (np.log(6.4) / 27)  # mels of 8 kHz: 15 up to 1 kHz, 27 a factor of 6.4 above
-    for mels, fft in ((40, 400), (80, 1024)):
-        scale = np.linspace(0, top, mels + 2)
-        edges = np.where(scale < 15, scale * 200 / 3, 1000 * np.exp((scale - 15) * np.log(6.4) / 27))
-        bins = np.linspace(0, 8000, fft // 2 + 1)
-        expected = [np.interp(bins, edges[n : n + 3], [0, 2 / (edges[n + 2] - edges[n]), 0]) for n in range(mels)]
-        np.testing.assert_allclose(slaney_filters(mels, fft, 16_000, 8000), expected, atol=1e-6)
-
-
 def test_a_long_mel_in_blocks_is_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     speech = noise(4)
     whole = power_mel(speech)
@@ -110,26 +91,6 @@ def test_many_windows_in_batches_are_the_same(encoder: SpeakerEncoder, monkeypat
     whole = encoder.embed(speech)
     monkeypatch.setattr(speaker, "_BATCH", 3)
     np.testing.assert_allclose(encoder.embed(speech), whole, atol=1e-6)
-
-
-def flags_kept(text: str) -> str:
-    """Trim a ramp of windows by flags written as 0s and 1s and say which windows are left."""
-    windows = np.repeat(np.arange(len(text), dtype=np.float32), 480)
-    kept = set(trim_by_flags(np.append(windows, np.zeros(7, np.float32)), np.array([flag == "1" for flag in text])))
-    return "".join("1" if index in kept else "0" for index in range(len(text)))
-
-
-@pytest.mark.parametrize(
-    ("flags", "kept"),
-    [
-        ("00000000000000000000", "00000000000000000000"),
-        ("00000000111100000000", "00000000000000000000"),
-        ("00000000111110000000", "00000111111111100000"),
-        ("11111000000000000000", "11111110000000000000"),
-    ],
-)
-def test_five_voiced_neighbours_of_eight_and_three_windows_around_them(flags: str, kept: str) -> None:
-    assert flags_kept(flags) == kept
 
 
 def test_flags_must_fit_and_nothing_gives_nothing() -> None:

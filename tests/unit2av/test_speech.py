@@ -203,12 +203,6 @@ def test_a_speaker_vector_may_have_axes_of_length_one(vocoder: UnitVocoder) -> N
     np.testing.assert_array_equal(flat.samples, deep.samples)
 
 
-def test_the_network_is_ready_for_inference_only(vocoder: UnitVocoder) -> None:
-    assert not vocoder.network.training
-    assert not any(parameter.requires_grad for parameter in vocoder.network.parameters())
-    assert not any(name.endswith("weight_g") for name in vocoder.network.state_dict())
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize(("precision", "noise"), [("float32", 1e-4), ("bfloat16", 1e-2), ("float16", 1e-3)])

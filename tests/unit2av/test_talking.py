@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from avcore.errors import UnitError
-from avcore.faces.crop import paste_face_hard
 from avcore.faces.geometry import MouthsToDraw
 from avcore.media import Picture
 from avcore.units import Units
@@ -108,13 +107,6 @@ def test_faces_are_pasted_where_there_is_a_box_and_nothing_else_changes(pictures
     assert renderer.calls == [(2, [0.0, 0.08]), (1, [0.2])]
 
 
-def test_pictures_without_a_face_cost_no_drawing(pictures: np.ndarray) -> None:
-    renderer = WhiteFaces()
-    shown = list(talking_pictures(renderer, Units.from_frames([5]), scenes(pictures, [None] * 6)))
-    np.testing.assert_array_equal(np.stack(shown), pictures)
-    assert renderer.calls == []
-
-
 def test_scenes_are_read_a_batch_ahead_and_no_further(pictures: np.ndarray) -> None:
     read = 0
 
@@ -128,13 +120,6 @@ def test_scenes_are_read_a_batch_ahead_and_no_further(pictures: np.ndarray) -> N
     for number in range(1, 7):
         next(stream)
         assert read == (number + 1) // 2 * 2
-
-
-def test_the_paste_is_the_caller_s_choice(pictures: np.ndarray) -> None:
-    (hard,) = talking_pictures(WhiteFaces(), Units.from_frames([5]), scenes(pictures[:1], [BOX]), paste_face_hard)
-    assert np.all(hard[6:38, 8:40] == 255)
-    (soft,) = talking_pictures(WhiteFaces(), Units.from_frames([5]), scenes(pictures[:1], [BOX]))
-    assert np.all(np.abs(soft[6, 8].astype(int) - pictures[0, 6, 8]) <= 2)
 
 
 def test_no_units_is_an_error(pictures: np.ndarray) -> None:

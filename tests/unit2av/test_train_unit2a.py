@@ -22,7 +22,6 @@ from unit2av.stage import RENDERER
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.train_unit2a import main, make_task
 from unit2av.voice.training.config import Unit2aConfig
-from unit2av.voice.training.items import collate_speech
 from unit2av.voice.training.start import fresh_vocoder, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
 
@@ -116,23 +115,6 @@ def test_the_vocoders_update_leaves_nothing_in_the_discriminators(tones: TonesCo
     task.training_step(batch, Recorder(task, parts))
     assert all(weight.grad is None for weight in modules["discriminators"].parameters())
     assert all(weight.requires_grad for weight in modules["discriminators"].parameters())
-
-
-def test_one_batch_is_overfitted(tones: TonesCorpus, tmp_path: Path) -> None:
-    """150 steps on two segments bring the mel distance below 0.6, from 2.5 and more, and the duration loss below 0.01."""
-    config = config_of(tones, tmp_path, "model.channels=128", "discriminators.periods=[]", "discriminators.scales=0")
-    task = make_task(config)
-    generator = task.modules()["generator"].eval()  # without the dropout of the durations
-    batch = task.collate([task.train_items().load((0, index)) for index in range(2)])
-    optimizer = torch.optim.AdamW(generator.parameters(), lr=4e-3, betas=(0.8, 0.99))
-    engine = Recorder(task, {"generator": optimizer})
-    measured = []
-    for step in range(150):
-        optimizer.param_groups[0]["lr"] = 4e-3 * (1 - step / 150)
-        measured.append({name: float(torch.as_tensor(value).detach()) for name, value in task.training_step(batch, engine).items()})
-    assert measured[0]["mel"] > 2.5
-    assert measured[-1]["mel"] < 0.6
-    assert measured[-1]["duration"] < 0.01
 
 
 @pytest.mark.parametrize("config", ["unit2a_debug", "unit2a_harmonic_debug"])
@@ -275,21 +257,6 @@ def test_a_checkpoint_of_other_units_is_refused(
     assert main(words(tones, tmp_path / "run", *more)) == 2
     assert "the 'ko' vocoder of" in capfd.readouterr().err
     assert main(words(tones, tmp_path / "run", *more, "init.allow_other_vocabulary=true")) == 0
-
-
-def test_the_same_seed_gives_the_same_vocoder(tones: TonesCorpus, tmp_path: Path) -> None:
-    config = config_of(tones, tmp_path, "model.num_units=20", "model.speaker_dim=16").model.to_vocoder()
-    one, same, other = (fresh_vocoder(config, seed).state_dict() for seed in (1, 1, 2))
-    assert all(torch.equal(one[name], same[name]) for name in one)
-    assert not torch.equal(one["conv_pre.weight_v"], other["conv_pre.weight_v"])
-
-
-def test_a_collated_segment_is_what_the_vocoder_takes(tones: TonesCorpus, tmp_path: Path) -> None:
-    task = make_task(config_of(tones, tmp_path))
-    batch = collate_speech([task.train_items().load((0, index)) for index in range(3)])
-    sound, log_durations = task.modules()["generator"](batch["frames"], batch["voice"], batch["runs"])
-    assert sound.shape == batch["samples"].shape
-    assert log_durations.shape == batch["runs"].ids.shape
 
 
 class Deaf:

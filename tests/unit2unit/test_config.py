@@ -82,8 +82,3 @@ def test_no_limit_still_keeps_to_the_decoder_s_positions() -> None:
 def test_impossible_settings(values: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         SearchConfig(**values)
-
-
-def test_limit_below_the_least_length() -> None:
-    with pytest.raises(UsageError, match="30 or more; found 20"):
-        SearchConfig(min_len=30, max_len_b=20).limit(10, 1024)

@@ -68,19 +68,3 @@ def test_common_ancestors_are_kept_once_and_dead_ones_give_their_slot_back() -> 
         assert seen.keys.shape[2] == mask.shape[3] == pool.num_slots
         visible = seen.keys[0, 0, :, 0][mask[0, 0, 3] == 0]
         assert sorted(visible.tolist()) == list(range(1, step + 1))
-
-
-def test_the_pool_grows_when_nothing_is_common() -> None:
-    pool, num_beams = BeamPool(2, 1, torch.device("cpu")), 4
-    pool.begin_step(torch.tensor([[0]]))
-    for layer in range(2):
-        pool.extend(layer, entry(1, 1))
-    for step in range(2, 150):
-        mask = pool.begin_step(torch.arange(num_beams)[None] if step > 2 else torch.zeros(1, num_beams, dtype=torch.int64))
-        for layer in range(2):
-            seen = pool.extend(layer, entry(step, num_beams))
-    least = 1 + 148 * num_beams
-    assert least <= pool.num_slots <= least * 9 / 8 + num_beams
-    for beam in range(num_beams):
-        visible = seen.values[0, 1, :, 2][mask[0, 0, beam] == 0]
-        assert sorted(visible.tolist()) == list(range(1, 150))

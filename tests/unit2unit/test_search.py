@@ -30,15 +30,6 @@ def advance(beam: Beam, scores: Tensor) -> None:
     book([(beam, beam.choose(scores))])
 
 
-def test_live_beams_come_best_first_with_their_parents() -> None:
-    beam = beam_of(2)
-    advance(beam, logits({A: 0.6, B: 0.4}))
-    assert (beam.live.tokens.tolist(), beam.live.parents.tolist()) == ([A, B], [0, 0])
-    advance(beam, logits({A: 0.1, B: 0.1, C: 0.8}, {A: 0.9, C: 0.1}))
-    assert (beam.live.tokens.tolist(), beam.live.parents.tolist()) == ([C, A], [0, 1])
-    assert not beam.is_done
-
-
 def test_a_hypothesis_keeps_the_tokens_and_scores_of_its_ancestors() -> None:
     beam = beam_of(2)
     advance(beam, logits({A: 0.6, B: 0.4}))
@@ -68,47 +59,6 @@ def test_scores_are_divided_by_the_length_with_the_end_tag(settings: dict[str, f
     assert beam.hypotheses[0].score == pytest.approx(np.log(0.3) / divisor, abs=1e-5)
 
 
-def test_an_end_tag_ranked_behind_the_beam_neither_finishes_nor_lives() -> None:
-    beam = beam_of(2)
-    advance(beam, logits({A: 0.5, B: 0.3, END: 0.2}))
-    assert beam.hypotheses == []
-    assert beam.live.tokens.tolist() == [A, B]
-
-
-def test_the_number_of_live_beams_does_not_shrink_when_some_finish() -> None:
-    beam = beam_of(2, min_len=0)
-    advance(beam, logits({END: 0.5, A: 0.3, B: 0.2}))
-    assert [one.tokens.tolist() for one in beam.hypotheses] == [[END]]
-    assert beam.live.tokens.tolist() == [A, B]
-    assert not beam.is_done
-
-
-def test_hypotheses_beyond_the_beam_are_not_taken() -> None:
-    beam = beam_of(2, min_len=0)
-    advance(beam, logits({END: 0.5, A: 0.3, B: 0.2}))
-    advance(beam, logits({END: 0.9, C: 0.1}, {END: 0.8, C: 0.2}))
-    assert [one.tokens.tolist() for one in beam.hypotheses] == [[A, END], [END]]
-    assert beam.is_done
-
-
-def test_no_end_before_the_least_length() -> None:
-    beam = beam_of(1, min_len=2)
-    for _ in range(2):
-        advance(beam, logits({END: 0.9, A: 0.1}))
-        assert beam.live.tokens.tolist() == [A]
-    advance(beam, logits({END: 0.9, A: 0.1}))
-    assert beam.hypotheses[0].tokens.tolist() == [A, A, END]
-
-
-def test_at_the_limit_every_live_beam_can_only_end() -> None:
-    beam = beam_of(3, limit=1)
-    advance(beam, logits({A: 0.5, B: 0.3, C: 0.2}))
-    assert not beam.is_done
-    advance(beam, logits({A: 0.9, END: 0.1}, {A: 0.9, END: 0.1}, {A: 1.0}))
-    assert beam.is_done
-    assert [one.tokens.tolist() for one in beam.hypotheses] == [[A, END], [B, END], [C, END]]
-
-
 def test_only_what_would_have_gone_on_is_cut_at_the_limit() -> None:
     beam = beam_of(2, limit=1)
     advance(beam, logits({A: 0.6, B: 0.4}))
@@ -127,14 +77,6 @@ def test_unknown_is_penalised_and_not_forbidden() -> None:
         beam = beam_of(1, unkpen=penalty)
         advance(beam, logits({UNKNOWN: 0.6, A: 0.4}))
         assert beam.live.tokens.tolist() == [chosen]
-
-
-def test_temperature_divides_before_the_softmax() -> None:
-    beam = beam_of(1, temperature=2.0)
-    advance(beam, logits({END: 0.0001, A: 0.64, B: 0.36}))
-    advance(beam, logits({END: 1.0}))
-    flattened = np.array([0.8, 0.6, 0.01])
-    assert beam.hypotheses[0].positional_scores[0] == pytest.approx(np.log(0.8 / flattened.sum()), abs=1e-3)
 
 
 def test_beams_without_numbers_are_not_chosen() -> None:

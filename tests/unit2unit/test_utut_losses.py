@@ -43,12 +43,6 @@ def test_focal_loss_is_the_references(setting: Any) -> None:
     assert nll == pytest.approx(float(expected["loss.nll"]), rel=1e-5)
 
 
-def test_gamma_0_is_plain_label_smoothing(setting: Any) -> None:
-    model, task, sample, expected = setting
-    loss, _ = _loss(FocalLabelSmoothedCrossEntropyCriterion(task, False, 0.2, 0.0), model, sample)
-    assert loss == pytest.approx(float(expected["loss.label_smoothed"]), rel=1e-5)
-
-
 def test_padding_counts_nothing(setting: Any) -> None:
     model, task, sample, _ = setting
     criterion = FocalLabelSmoothedCrossEntropyCriterion(task, False, 0.2, 2.0)

@@ -94,8 +94,3 @@ def test_noise_depends_on_the_generator_alone() -> None:
     first, second = (_noise().apply(tokens, np.random.default_rng([2, 5, 7])) for _ in range(2))
     assert np.array_equal(first, second)
     assert not np.array_equal(first, _noise().apply(tokens, np.random.default_rng([2, 6, 7])))
-
-
-def test_no_mask_is_no_noise() -> None:
-    tokens = _sequence(50)
-    assert np.array_equal(_noise(mask_share=0.0).apply(tokens, np.random.default_rng(0)), tokens)

@@ -73,14 +73,6 @@ def test_a_source_is_never_empty() -> None:
     assert np.array_equal(_noisy(UnitNoise(noisy_sources=1.0, noise_delete=1.0), short), short)
 
 
-def test_the_original_is_not_written_to() -> None:
-    before = _LONG.copy()
-    noise = UnitNoise(1.0, 0.3, 0.3, 0.3, 0.5)
-    _noisy(noise)
-    noise.decoder_input(_LONG, _OTHER, _UNITS, np.random.default_rng(0))
-    assert np.array_equal(_LONG, before)
-
-
 def test_the_decoder_is_fed_with_the_tag_first_and_some_wrong_units() -> None:
     fed = UnitNoise(noise_decoder=0.1).decoder_input(_LONG, _OTHER, _UNITS, np.random.default_rng(0))
     assert fed[:2].tolist() == [_VOCABULARY.tag("en"), BEGIN]

@@ -8,13 +8,6 @@ from unit2unit.vocabulary import TranslatorVocabulary
 PUBLISHED = "en,es,fr,it,pt,el,ru,cs,da,de,fi,hr,hu,lt,nl,pl,ro,sk,sl"
 
 
-def test_published_rows() -> None:
-    vocabulary = TranslatorVocabulary.from_rows(1024, PUBLISHED)
-    assert vocabulary.num_units == 1000
-    assert (vocabulary.tag("en"), vocabulary.tag("es"), vocabulary.tag("sl")) == (1004, 1005, 1022)
-    assert vocabulary.mask == 1023
-
-
 def test_korean_rows() -> None:
     vocabulary = TranslatorVocabulary.from_rows(1025, [*PUBLISHED.split(","), "ko"])
     assert vocabulary.num_units == 1000

@@ -116,15 +116,6 @@ def test_steady_boxes_do_not_follow_the_chin() -> None:
     assert face.steady_boxes[50:] == [None] * 5
 
 
-def test_the_same_pictures_give_the_same_result() -> None:
-    pictures = list(clip([Actor(7)], 15))
-
-    one, other = find_faces(pictures), find_faces(pictures)
-
-    np.testing.assert_array_equal(one.lips, other.lips)
-    np.testing.assert_array_equal(np.stack(one.boxes), np.stack(other.boxes))
-
-
 def test_pictures_are_taken_one_by_one() -> None:
     alive: list[int] = []
 

@@ -8,19 +8,6 @@ import pytest
 from avcore.faces.track import RowStore
 
 
-def test_rows_come_back_in_the_order_asked_for() -> None:
-    store = RowStore((4, 3), np.uint8)
-    rows = np.random.default_rng(0).integers(0, 256, (10, 4, 3), dtype=np.uint8)
-
-    numbers = [store.append(row) for row in rows]
-
-    assert numbers == list(range(len(store))) == list(range(10))
-    np.testing.assert_array_equal(store.read([7, 0, 7]), rows[[7, 0, 7]])
-    store.append(rows[0])
-    np.testing.assert_array_equal(store.read([10, 9]), rows[[0, 9]])
-    assert store.read([]).shape == (0, 4, 3)
-
-
 def test_wrong_rows_are_refused() -> None:
     store = RowStore((2,), np.float32)
     store.append(np.zeros(2, dtype=np.float32))

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avdata.prepare.aihub_labels import UNDECIDED, Sighting, decide_order, look_for_faces, reordered
+from avdata.prepare.aihub_labels import UNDECIDED, Sighting, decide_order, look_for_faces
 from tests.avdata.prepare.made import talking_head
 
 WIDTH, HEIGHT = 1920, 1080
@@ -17,13 +17,6 @@ def _rows(order: str, x: float, y: float, count: int = 30) -> np.ndarray:
 
 
 @pytest.mark.parametrize("order", ["xyxy", "yxyx"])
-def test_boxes_that_fit_in_the_picture_one_way_only(order: str) -> None:
-    decided = decide_order(_rows(order, 1500, 300), WIDTH, HEIGHT, [])
-    assert decided.order == order
-    assert decided.inside[order] == 1.0
-
-
-@pytest.mark.parametrize("order", ["xyxy", "yxyx"])
 def test_boxes_that_fit_both_ways_are_decided_by_faces(order: str) -> None:
     rows = _rows(order, 700, 200)
     assert decide_order(rows, WIDTH, HEIGHT, []).order == UNDECIDED
@@ -33,22 +26,12 @@ def test_boxes_that_fit_both_ways_are_decided_by_faces(order: str) -> None:
     assert decided.agreement[order] > 0.5
 
 
-def test_boxes_on_no_face_are_not_decided() -> None:
-    rows = _rows("xyxy", 700, 200)
-    seen = [Sighting(rows[0], [np.array([20, 20, 120, 120], np.float32)]), Sighting(rows[1], [])]
-    assert not decide_order(rows, WIDTH, HEIGHT, seen).is_decided
-
-
 def test_rows_without_a_box_are_passed_over() -> None:
     rows = _rows("yxyx", 1500, 300)
     rows[::2] = np.nan
     assert decide_order(rows, WIDTH, HEIGHT, []).order == "yxyx"
     assert not decide_order(np.full((4, 4), np.nan, np.float32), WIDTH, HEIGHT, []).is_decided
     assert not decide_order(np.zeros((0, 4), np.float32), WIDTH, HEIGHT, []).is_decided
-
-
-def test_reordered_rows_are_x_first() -> None:
-    np.testing.assert_array_equal(reordered(_rows("yxyx", 5, 7, 1), "yxyx"), _rows("xyxy", 5, 7, 1))
 
 
 def test_faces_are_looked_for_in_the_video_itself(tmp_path: Path) -> None:

@@ -139,13 +139,6 @@ def test_what_a_damaged_line_told_of_is_done_again(tmp_path: Path, bad: bytes, c
     assert _done(tmp_path) == ["a", "a"]  # a itself and a/0
 
 
-def test_a_later_record_replaces_an_earlier_one(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    journal.add(PieceRecord("a", "failed"))
-    journal.add(PieceRecord("a", "kept"))
-    assert read_journal(tmp_path)["a"].status == "kept"
-
-
 def test_failures_and_what_they_follow_are_done_again() -> None:
     records = {
         "a": PieceRecord("a", "done"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from avcore.faces.find import find_faces
-from avcore.media import Picture, PictureSource
+from avcore.media import Picture
 from avcore.timeline import frames_to_seconds
 from avdata.prepare.clips import Framing
 from avdata.prepare.quality import Quality, QualityGates, SampleKeeper, Thumbnails, lip_jump, measure_clip, write_contact_sheet
@@ -130,19 +130,3 @@ def test_a_strip_shows_faces_and_lips() -> None:
     assert strip.shape == (192, 6 * 96, 3)
     np.testing.assert_array_equal(strip[96:, :96, 0], face.lips[0])
     np.testing.assert_array_equal(strip[96:, -96:, 1], face.lips[-1])
-
-
-@pytest.mark.local
-def test_figures_of_a_real_clip() -> None:
-    import os
-
-    folder = os.environ.get("NETFLIPS_SAMPLES")
-    if not folder:
-        pytest.skip("NETFLIPS_SAMPLES names no folder")
-    from avcore.media import read_speech
-
-    source = PictureSource(Path(folder) / "TRajLqEaWhQ_00002.mp4")
-    speech = read_speech(source.path)
-    quality = measure_clip(find_faces(source, speech=speech), speech)
-    assert list(QualityGates().complaints(quality)) == []
-    assert quality.sync > 0.3

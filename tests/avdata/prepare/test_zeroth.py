@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -89,20 +88,6 @@ def test_another_layout_is_an_error_that_shows_what_is_there(tmp_path: Path, cap
     assert "tar xzf zeroth_korean.tar.gz" in said
 
 
-def test_a_trial_of_the_first_few(corpus: Path, tmp_path: Path) -> None:
-    assert _prepare(corpus, tmp_path, "--limit", "2") == 0
-    assert len(read_manifest(tmp_path / "manifest.jsonl")) == 2
-    assert _prepare(corpus, tmp_path) == 0
-    assert len(read_manifest(tmp_path / "manifest.jsonl")) == 9
-
-
-def test_finished_work_is_not_done_again(corpus: Path, tmp_path: Path) -> None:
-    _prepare(corpus, tmp_path)
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.wav")}
-    assert _prepare(corpus, tmp_path) == 0
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.wav")} == before
-
-
 def test_the_output_must_not_lie_in_the_corpus(corpus: Path) -> None:
     assert _prepare(corpus, corpus / "out") == 2
     assert not (corpus / "out").exists()
@@ -147,8 +132,3 @@ def test_killed_and_resumed_as_if_unbroken(tmp_path: Path) -> None:
 
 def _lines(out: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in (out / ".work").glob("journal-*.jsonl"))
-
-
-def test_a_json_line_for_each_setting(corpus: Path, tmp_path: Path) -> None:
-    _prepare(corpus, tmp_path, "--limit", "1")
-    assert json.loads((tmp_path / ".work" / "settings.json").read_text()) == {"corpus": "zeroth"}

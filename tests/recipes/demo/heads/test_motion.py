@@ -22,24 +22,3 @@ def test_motion_is_smooth_and_bounded() -> None:
 def test_a_seed_moves_alike_whatever_the_length() -> None:
     assert motion(3, 60) == motion(3, 200)[:60]
     assert motion(3, 60) != motion(4, 60)
-
-
-def test_motion_goes_around_the_pose_given() -> None:
-    rest = Pose(yaw=0.2, shift=(0.3, -0.1), scale=0.2)
-    poses = motion(5, 2000, rest)
-
-    assert abs(channel(poses, "yaw").mean() - 0.2) < 0.1
-    np.testing.assert_allclose(channel(poses, "shift").mean(axis=0), (0.3, -0.1), atol=0.01)
-    assert abs(channel(poses, "scale").mean() - 0.2) < 0.005
-
-
-def test_without_amount_only_the_lids_move() -> None:
-    poses = motion(6, 500, amount=0)
-
-    assert {(pose.yaw, pose.pitch, pose.roll, pose.shift, pose.scale) for pose in poses} == {(0, 0, 0, (0, 0), 0.42)}
-    blinks = int((np.diff(channel(poses, "blink")) > 0.4).sum())
-    assert 4 <= blinks <= 22
-
-
-def test_no_frames() -> None:
-    assert motion(1, 0) == []

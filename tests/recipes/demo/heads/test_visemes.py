@@ -26,27 +26,12 @@ def test_every_phoneme_has_a_mouth_shape(language: str, names: str, caplog: pyte
     assert not caplog.records
 
 
-def test_lips_close_for_all_korean_lip_consonants() -> None:
-    assert all(visemes_of(name, "ko")[0].opening == 0 for name in ("p", "b", "m", "ph", "p*", "p-"))
-    assert visemes_of("V", "ko") == visemes_of("@", "ko") != visemes_of("o", "ko")
-
-
-@pytest.mark.parametrize("mark", [";", ":", "'"])
-def test_marks_leave_the_mouth_alone(mark: str) -> None:
-    assert visemes_of(mark, "en") == visemes_of(mark, "ko") == ()
-
-
 def test_an_unknown_phoneme_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     visemes_of.cache_clear()
     with caplog.at_level(logging.WARNING):
         assert len(visemes_of("Q!", "en")) == len(visemes_of("Q!", "en")) == 1
     assert len(caplog.records) == 1
     assert "Q!" in caplog.text
-
-
-def test_the_same_sign_differs_by_language() -> None:
-    assert visemes_of("@", "en") != visemes_of("@", "ko")
-    assert VISEMES["ko"]["u-"][0].width > 0 > VISEMES["ko"]["u"][0].width
 
 
 def speak(*names: str, each: float = 0.12, start: float = 0.2) -> list[Phoneme]:
@@ -73,21 +58,6 @@ def test_lips_are_round_for_u_and_spread_for_i() -> None:
 
         assert at(width, phonemes, 0) < -0.7
         assert at(width, phonemes, 2) > 0.6
-
-
-def test_a_sound_made_at_the_back_takes_what_is_around_it() -> None:
-    among_open, among_round = speak("A:", "k", "A:"), speak("u:", "k", "u:")
-
-    assert at(mouth_track(among_open, 20, "en")[0], among_open, 1) > 0.4
-    assert at(mouth_track(among_round, 20, "en")[1], among_round, 1) < -0.4
-
-
-def test_a_diphthong_moves_from_one_shape_to_the_other() -> None:
-    phonemes = [("aI", 0.2, 0.6)]
-    opening, width = mouth_track(phonemes, 25, "en")
-
-    assert opening[7] > 0.8 > 0.4 > opening[13]
-    assert width[13] > width[7]
 
 
 def test_the_mouth_is_closed_in_silence() -> None:
