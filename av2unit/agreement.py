@@ -1,6 +1,6 @@
-"""Whether lips belong to a sound: units of the lips alone against units of the sound alone.
+"""Agreement of lips and sound: units of the lips alone against units of the sound alone.
 
-Lips that belong say nearly the same units as the sound; those of somebody else, a still picture, or lips that are late by more
+Lips that belong say nearly the same units as the sound; those of another person, a still picture, or lips that are late by more
 than a few steps, hardly any. How far the two agree in an encoder's own material is stored with it.
 """
 

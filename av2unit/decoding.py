@@ -19,7 +19,7 @@ VITERBI = "viterbi"
 
 @dataclass(frozen=True)
 class Decoding:
-    """How classes are chosen: the best of each step, as published, or the best path with a price on each change."""
+    """The choice of classes: the best of each step, as published, or the best path with a price on each change."""
 
     method: str = ARGMAX
     duration_penalty: float = 0.0

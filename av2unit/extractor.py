@@ -130,13 +130,13 @@ class UnitExtractor:
         return float(1 - strange.mean())
 
     def logits(self, speech: Floats | None = None, lips: Pictures | None = None) -> Scores:
-        """Scores of all classes, the specials too, float32 [units, classes], two rows for each 40 ms step."""
+        """Return the scores of all classes, the specials too, float32 [units, classes], two rows for each 40 ms step."""
         batch = self._batch(*_batch_of_one(speech, lips))
         with torch.inference_mode():
             return _interleave([head[0] for head in self.model(batch.audio, batch.video, batch.lengths)])
 
     def features(self, layer: int | None = None, speech: Floats | None = None, lips: Pictures | None = None) -> Floats:
-        """Hidden states of the encoder, float32 [time, encoder_embed_dim], 25 a second, for clustering and the like.
+        """Return the hidden states of the encoder, float32 [time, encoder_embed_dim], 25 a second, for clustering and the like.
 
         layer: 0 = what enters the first layer, n = the raw output of layer n, None = the normalised output of the last.
         """
@@ -169,7 +169,7 @@ class UnitExtractor:
         return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(clip) for clip in clips], batch_first=True).to(self.device)
 
     def _scores(self, speech: Sequence[Floats] | None, lips: Sequence[Pictures] | None, progress: Progress) -> list[Scores]:
-        """Scores of each utterance, float32 [units, classes], -inf for classes that stand for no unit."""
+        """Return the scores of each utterance, float32 [units, classes], -inf for classes that stand for no unit."""
         batch = self._batch(speech, lips)
         with torch.inference_mode():
             heads = self.model(batch.audio, batch.video, batch.lengths, progress)
@@ -192,7 +192,7 @@ def _batch_of_one(speech: Floats | None, lips: Pictures | None) -> tuple[list[Fl
 
 
 def _interleave(heads: Sequence[Tensor]) -> Scores:
-    """[time, classes] of each head -> float32 [time * heads, classes]; -inf where a head has fewer classes."""
+    """Interleave [time, classes] of each head -> float32 [time * heads, classes]; -inf where a head has fewer classes."""
     num_classes = max(head.shape[1] for head in heads)
     padded = [torch.nn.functional.pad(head.float(), (0, num_classes - head.shape[1]), value=-torch.inf) for head in heads]
     scores: Scores = torch.stack(padded, dim=1).flatten(0, 1).cpu().numpy()

@@ -1,4 +1,4 @@
-"""What the unit encoder is fed: stacked log filterbank rows of the speech, and normalised lip pictures.
+"""Inputs of the unit encoder: stacked log filterbank rows of the speech, and normalised lip pictures.
 
 The filterbank is that of AV-HuBERT's data preparation (python_speech_features' log filterbank with its defaults):
 Shi et al., "Learning Audio-Visual Speech Representation by Masked Multimodal Cluster Prediction", 2022, section 4.
@@ -58,7 +58,7 @@ def to_int16_scale(speech: Floats) -> Doubles:
 
 
 def log_filterbank(samples: Doubles, warp: float = 1.0, hop: int = HOP) -> Floats:
-    """Natural log of 26 mel filter energies, 100 rows a second.
+    """Return the natural log of 26 mel filter energies, 100 rows a second.
 
     samples: float64 [samples] at 16 kHz in int16 scale, at least one. warp: for training, 1 = as published (see
     `warp_frequencies`). hop: samples from row to row, for training: more of them, and the speech is faster at the same
@@ -80,7 +80,7 @@ def log_filterbank(samples: Doubles, warp: float = 1.0, hop: int = HOP) -> Float
 
 @lru_cache(maxsize=128)
 def mel_filters(warp: float = 1.0) -> Doubles:
-    """Triangles on whole FFT bins, float64 [26, 257]; edges are floored at (FFT size + 1) bins, as published."""
+    """Return triangles on whole FFT bins, float64 [26, 257]; edges are floored at (FFT size + 1) bins, as published."""
     top = 2595 * np.log10(1 + _NYQUIST / 700)
     frequencies = 700 * (10 ** (np.linspace(0, top, NUM_MELS + 2) / 2595) - 1)
     if warp != 1:

@@ -1,4 +1,4 @@
-"""How unlike every sentence of its domain an utterance is, step by step: the price of hearing it as the nearest of them.
+"""Distance of an utterance to the nearest sentence of a model's domain, step by step.
 
 A narrow encoder makes something of any word. What it made is told apart from what it knows by a ratio of likelihoods: at each
 step the log-probability of the units of the nearest known sentence, less that of the best units there are. Another voice or noise

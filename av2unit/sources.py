@@ -1,4 +1,4 @@
-"""Where speech and lips come from: the files that a command is given."""
+"""Sources of speech and lips: the files of a command."""
 
 from pathlib import Path
 

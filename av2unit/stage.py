@@ -1,4 +1,4 @@
-"""What this stage is to the rest of the house: one kind of checkpoint, the unit encoder's."""
+"""The stage of the unit encoder: its kind of checkpoint."""
 
 from collections.abc import Collection
 

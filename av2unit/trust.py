@@ -77,7 +77,7 @@ SOUND_ALONE = NoteKind(
 
 @dataclass(frozen=True)
 class TrustedUnits:
-    """What an utterance says.
+    """The units of an utterance.
 
     modalities: what its units are taken from, as --modalities names it. reason: a code, "" = it could not be otherwise.
     agreement: of lips and sound, usual: what it is where they belong together; None = they were not compared. lips_sure: mean
@@ -99,7 +99,7 @@ class TrustedUnits:
 
     @property
     def note(self) -> Note | None:
-        """What to tell a user where there were lips, and they were not believed; None = nothing."""
+        """The note for lips that were left out; None = nothing."""
         return SOUND_ALONE(**self.values) if self.is_picture_left_out else None
 
     @property
@@ -120,11 +120,11 @@ class TrustedUnits:
 
     @property
     def may_be_misled(self) -> bool:
-        """Whether lips took part that nobody found to belong to the sound."""
+        """Whether lips took part that were not found to belong to the sound."""
         return self.modalities == (BOTH if self.agreement is None else VIDEO)
 
     def in_language(self, language: str) -> "TrustedUnits":
-        """The same with units that say which language they are of."""
+        """Return the same with units that say which language they are of."""
         return replace(self, extraction=replace(self.extraction, units=replace(self.extraction.units, language=language)))
 
 
@@ -165,7 +165,7 @@ def _says_as_much(heard: Extraction, seen: Extraction, silence: int | None) -> b
 
 
 def _said_steps(heard: Extraction, seen: Extraction, silence: int | None) -> tuple[int, int]:
-    """In how many steps sound and lips say anything."""
+    """Count the steps in which sound and lips say anything."""
     spoken, mouthed = (int(is_said(one.units.frames(), silence).sum()) for one in (heard, seen))
     return spoken, mouthed
 
@@ -181,7 +181,7 @@ def is_noisy(speech: Floats) -> bool:
 
 
 def _believed(heard: Extraction, seen: Extraction, domain: Domain | None, silence: int | None, has_noise: bool) -> tuple[str, str]:
-    """Of sound and lips that do not belong together: the one to believe, and the code of why."""
+    """Choose between sound and lips that do not belong together; returns the chosen one and the code of the reason."""
     spoken, mouthed = _said_steps(heard, seen, silence)
     if mouthed < _HARDLY * spoken:
         return AUDIO, STILL_LIPS.code

@@ -7,7 +7,7 @@ import sys
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 _STARTERS = ("-m", "netflips", "inference_av2av.py")
-"""What stands in argv[0] while `python -m` looks for its module, and for the installed command and the published one."""
+"""The argv[0] while `python -m` looks for its module, and for the installed command and the published one."""
 
 
 def end_interrupted(*_: object) -> None:
@@ -19,7 +19,7 @@ def end_interrupted(*_: object) -> None:
 def _guard_start() -> None:
     """Let Ctrl-C end a command so from here on; `avcore.loading.end_start` ends it.
 
-    A process of a pool, which imports us with the command's argv, is left as it is, and so is whoever handles or ignores Ctrl-C.
+    A process of a pool, which imports us with the command's argv, is left as it is, and so is one that handles or ignores Ctrl-C.
     """
     is_command = (
         os.path.basename((getattr(sys, "argv", None) or [""])[0]) in _STARTERS and "multiprocessing.spawn" not in sys.modules

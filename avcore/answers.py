@@ -1,4 +1,4 @@
-"""What the stages answer with: units heard, units translated, speech and text; and the voice that speech is asked in."""
+"""Results of the stages: recognised and translated units, speech and text; and the voice of the speech."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -45,7 +45,7 @@ class Transcript:
         return sum(word.confidence for word in self.words) / len(self.words) if self.words else 0.0
 
     def shifted(self, seconds: float) -> "Transcript":
-        """The same, said so much later."""
+        """Return the same transcript, so much later."""
         moved = (word._replace(start_s=word.start_s + seconds, end_s=word.end_s + seconds) for word in self.words)
         return replace(self, words=tuple(moved))
 
@@ -148,7 +148,7 @@ class Speech:
 
 @dataclass(frozen=True, eq=False)
 class SpeakerVoice:
-    """Who speaks. vector: float32 [speaker_dim], unit length. pitch: None = not known."""
+    """A speaker's voice. vector: float32 [speaker_dim], unit length. pitch: None = not known."""
 
     vector: NDArray[np.float32]
     pitch: Pitch | None = None

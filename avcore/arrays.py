@@ -35,7 +35,7 @@ _UNREADABLE = (
 
 
 def floats(values: ArrayLike) -> Floats:
-    """Values as a float32 array of their shape, e.g. [n, 2]; an array of that kind is returned as it is."""
+    """Return values as a float32 array of their shape, e.g. [n, 2]; an array of that kind is returned as it is."""
     return np.asarray(values, dtype=np.float32)
 
 

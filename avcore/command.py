@@ -1,4 +1,4 @@
-"""What all commands share: options for device and noise, and how a failure becomes an exit code."""
+"""Parts of all commands: options for device and logging, and exit codes for failures."""
 
 import argparse
 import errno
@@ -33,7 +33,7 @@ _REFUSED = (
     errno.EMFILE,
     errno.ENOTDIR,
 )
-"""What the machine says of a name, a place or a limit, wherever it is met; a user can put it right."""
+"""Errors of the system about a name, a place or a limit; a user can correct them."""
 _MOST_SHOWN = 200
 _LESS = "close other programs, raise the limit (ulimit -v), or give something shorter"
 
@@ -107,11 +107,11 @@ def run(
 
 
 COMPLAINT = NoteKind("failed", "{text}", "오류: {text}")
-"""Heard by who listens to a command's notes: the error that ended it."""
+"""Sent to listeners of a command's notes: the error that ended it."""
 
 
 def _complain(prog: str, text: str, is_verbose: bool = False) -> None:
-    """Say the error that ends a command. prog: the command; of what nobody foresaw, that too."""
+    """Print the error that ends a command. prog: the command; an unforeseen error is named too."""
     LOG.error("%s%serror: %s", prog, " " if prog.endswith("unexpected") else ": ", text, exc_info=is_verbose)
     hand_on(ToldNote(COMPLAINT(text=text)))
 

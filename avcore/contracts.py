@@ -1,6 +1,6 @@
-"""What the models are to whoever works with them: a protocol for each, and checks of what is handed to them from Python.
+"""Protocols of the models, and checks of arguments that come from Python.
 
-Whoever works with models names these, not classes of a stage, so that another model may stand in the same place. Units are
+Users of models name these, not classes of a stage, so that another model may take the same place. Units are
 discrete speech units, 50 a second; speech is float32 [S] mono at 16 kHz in -1..1; lips are uint8 gray [T, 96, 96] at 25 fps.
 """
 
@@ -42,7 +42,7 @@ class Extractor(Protocol):
     def extract(
         self, speech: NDArray[np.float32] | None = None, lips: NDArray[np.uint8] | None = None, progress: Progress = silent
     ) -> Units:
-        """Units with durations, of one utterance: speech float32 of shape [S] at 16 kHz, lips uint8 [T, 96, 96] at 25 fps.
+        """Return units with durations of one utterance: speech float32 of shape [S] at 16 kHz, lips uint8 [T, 96, 96] at 25 fps.
 
         Either of the two may be None. Raises InputError for neither.
         """
@@ -50,7 +50,7 @@ class Extractor(Protocol):
     def extract_scored(
         self, speech: NDArray[np.float32] | None = None, lips: NDArray[np.uint8] | None = None, progress: Progress = silent
     ) -> Extraction:
-        """The same, of speech and lips in the same shapes, and how sure that is."""
+        """Return the same, of speech and lips in the same shapes, with the model's confidence."""
 
     def put_away(self) -> None:
         """Let the weights go until they are needed next."""

@@ -85,7 +85,7 @@ def require_writable(path: str | Path, what: str = "the output") -> Path:
 
 @contextmanager
 def atomic_output(path: str | Path) -> Iterator[Path]:
-    """A temporary name beside `path`, with its suffix, that becomes `path` when the block ends well.
+    """Yield a temporary name beside `path`, with its suffix; it becomes `path` when the block ends well.
 
     It is on the disk then, and has the permissions of the file that it replaces. Raises OutputError when it cannot be
     written; on any error nothing stays behind, and what a killed process leaves the next one removes.
@@ -109,7 +109,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def keep_other(path: Path, text: str) -> None:
-    """Before a text is written under a name that nobody gave: what else stands there stays as `.bak`, `.bak2` ..., with a word.
+    """Keep another file at `path` as `.bak`, `.bak2` ..., with a message, before a text is written under this default name.
 
     Raises OutputError where it cannot be kept.
     """
@@ -125,7 +125,7 @@ def keep_other(path: Path, text: str) -> None:
 
 @contextmanager
 def private_folder(prefix: str = "netflips-", parent: Path | None = None) -> Iterator[Path]:
-    """A temporary folder of our own that is gone afterwards in all cases; parent: where, None = the system's place."""
+    """Yield a temporary folder of our own that is gone afterwards in all cases; parent: where, None = the system's place."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
         yield folder
@@ -134,7 +134,7 @@ def private_folder(prefix: str = "netflips-", parent: Path | None = None) -> Ite
 
 
 def _permissions(path: Path) -> int:
-    """Those of the file that is replaced, or what is usual."""
+    """Return the permissions of the file that is replaced, or the usual ones."""
     try:
         return stat.S_IMODE(path.stat().st_mode) & 0o777
     except FileNotFoundError:
@@ -142,7 +142,7 @@ def _permissions(path: Path) -> int:
 
 
 def _shown(path: Path) -> str:
-    """A path as it can be printed on a line, and not longer than a path can be."""
+    """Return a path in a printable form, no longer than a path can be."""
     text = shown(path)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 

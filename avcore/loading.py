@@ -43,7 +43,7 @@ def _end_terminated(*_: object) -> None:
 
 
 def end_start() -> None:
-    """From here on Ctrl-C is an exception again: the command's work begins."""
+    """Make Ctrl-C an exception again: the command's work begins."""
     if _is_heard() and signal.getsignal(signal.SIGINT) is end_interrupted:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

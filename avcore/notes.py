@@ -1,7 +1,7 @@
 """Notes: what a user should know of a result, as a code with its values, and the sentences made of them in two languages.
 
-A kind of note is declared once, in the module that finds it out, and joins the table `KINDS`. Whoever shows a note takes its
-sentence from there; nobody reads a sentence to find out what it says.
+A kind of note is declared once, in the module that finds it out, and joins the table `KINDS`. Its sentence
+is made from there whenever it is shown; no code parses sentences.
 """
 
 import logging
@@ -25,13 +25,13 @@ a colon and a space, or nothing where no utterance is meant. `{count:#unit}` is 
 the kind whose code the value is.
 """
 _TOLD: set[tuple[str, str]] = set()
-"""What this command has told once."""
+"""Notes that this command has logged once."""
 NEW_COMMAND.append(_TOLD.clear)
 
 
 @dataclass(frozen=True)
 class Note:
-    """What a user should know. code: of a kind in `KINDS`. values: what JSON holds; they go into the sentence."""
+    """A message for the user. code: of a kind in `KINDS`. values: plain JSON values, filled into the sentence."""
 
     code: str
     values: Values = field(default_factory=dict)
@@ -41,8 +41,8 @@ class Note:
 class NoteKind:
     """A kind of note, or words that notes share. Called with values, it makes a note.
 
-    hint: what the English sentence ends with on a command line: flags that help. alike: the values in which notes of several
-    utterances must agree to be told in one line; None = all. rank: notes of a higher one are told after the others.
+    hint: flags that help, added to the English sentence on a command line. alike: the values in which notes of several
+    utterances must agree to be joined in one line; None = all. rank: notes of a higher rank come after the others.
     """
 
     code: str
@@ -65,7 +65,7 @@ KINDS: dict[str, NoteKind] = {}
 
 
 class ToldNote(NamedTuple):
-    """A note as it is told. numbers: of its utterances, none = of all. differ: some of them have other values than the first."""
+    """A note as it is logged. numbers: of its utterances, none = of all. differ: some of them have other values than the first."""
 
     note: Note
     numbers: tuple[int, ...] = ()
@@ -75,8 +75,8 @@ class ToldNote(NamedTuple):
 def sentence(told: ToldNote | Note, language: str = ENGLISH, *, who: str | None = None, hint: bool = True, **more: Any) -> str:
     """Return the sentence of a note.
 
-    who: what stands for the utterances in place of their numbers. hint: with flags that help, in English. more: values besides.
-    A note that this version does not know, or whose values do not fit, is told as it stands.
+    who: words for the utterances in place of their numbers. hint: with flags that help, in English. more: further values.
+    A note that this version does not know, or whose values do not fit, gives its code and values.
     """
     told = ToldNote(told) if isinstance(told, Note) else told
     note, kind = told.note, KINDS.get(told.note.code)
@@ -130,7 +130,7 @@ def _filled(words: Words, values: Values) -> str:
 
 
 def grouped(notes: Iterable[tuple[int, Note]]) -> list[ToldNote]:
-    """Join notes of single utterances that are told in one line. notes: with the number of the utterance."""
+    """Join notes of single utterances that fit in one line. notes: with the number of the utterance."""
     found: dict[tuple[str, str], list[tuple[int, Note]]] = {}
     for number, note in notes:
         alike = KINDS[note.code].alike if note.code in KINDS else None
@@ -145,7 +145,7 @@ def grouped(notes: Iterable[tuple[int, Note]]) -> list[ToldNote]:
 
 
 def tell(told: ToldNote | Note, place: object = "", *, is_once: bool = False) -> None:
-    """Say a note in the log, and to who listens. place: the file it is of. is_once: not where this command has told it before."""
+    """Log a note and pass it to all listeners. place: its file. is_once: skip it if this command has logged it before."""
     told = ToldNote(told) if isinstance(told, Note) else told
     text = sentence(told)
     if is_once:
@@ -157,13 +157,13 @@ def tell(told: ToldNote | Note, place: object = "", *, is_once: bool = False) ->
 
 
 def hand_on(told: ToldNote) -> None:
-    """Hand a note on to who listens."""
+    """Pass a note to all listeners."""
     for listener in _LISTENERS:
         listener(told)
 
 
 class Notes:
-    """The notes of one job: told as they are found, and kept for its script. of_all: of no utterance; of: by its number."""
+    """The notes of one job: logged as they are found, and kept for its script. of_all: of no utterance; of: by utterance number."""
 
     def __init__(self, place: object = "") -> None:
         self._place = place
@@ -171,7 +171,7 @@ class Notes:
         self.of: dict[int, list[Note]] = {}
 
     def add(self, note: Note, *numbers: int) -> None:
-        """Tell a note of all, or of some utterances."""
+        """Log a note of all, or of some utterances."""
         tell(ToldNote(note, numbers), self._place)
         if not numbers:
             self.of_all.append(note)
@@ -179,7 +179,7 @@ class Notes:
             self.of.setdefault(number, []).append(note)
 
     def add_each(self, notes: Mapping[int, Note]) -> None:
-        """Tell notes of utterances, by their numbers, each with values of its own: those that are alike in one line."""
+        """Log notes of utterances, by their numbers, each with its own values: those that are alike in one line."""
         for told in grouped(notes.items()):
             tell(told, self._place)
         for number, note in notes.items():
@@ -191,7 +191,7 @@ _LISTENERS: list[Callable[[ToldNote], None]] = []
 
 @contextmanager
 def noted_by(listener: Callable[[ToldNote], None]) -> Iterator[None]:
-    """Let somebody hear all notes of the block."""
+    """Pass all notes of the block to a listener."""
     _LISTENERS.append(listener)
     try:
         yield

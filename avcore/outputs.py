@@ -17,7 +17,7 @@ Files = Mapping[str, Path | str | Iterable[Path | str] | None]
 class Input:
     """The `type` of an option that names a file to read.
 
-    what: what messages call it, as `the voice`. hint: what to do where it is not there. may_be_folder: whoever reads it says what
+    what: what messages call it, as `the voice`. hint: what to do where it is not there. may_be_folder: its reader says what
     it must be; the files of a folder count as inputs. in_turn: of several, each is opened when its turn comes, and fails alone.
     """
 
@@ -118,7 +118,7 @@ def _each(files: Files) -> Iterable[tuple[str, Path]]:
 
 
 def _beside(path: Path) -> list[Path]:
-    """Existing files that belong to an existing one."""
+    """Return existing files that belong to an existing one."""
     return [other for ending in _BESIDE.get(path.suffix, ()) if (other := path.with_suffix(ending)).is_file() and path.is_file()]
 
 

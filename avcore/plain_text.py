@@ -33,7 +33,7 @@ def shown(text: object, keep: str = "") -> str:
 
 
 def json_text(content: object, indent: int | None = None) -> str:
-    """JSON with letters of all scripts as they are; bytes of a file name that is not UTF-8 become escapes, which read back.
+    """Return JSON with letters of all scripts as they are; bytes of a name that is not UTF-8 become escapes, which read back.
 
     A number that is none, which JSON does not have, is null.
     """
@@ -45,7 +45,7 @@ def json_text(content: object, indent: int | None = None) -> str:
 
 
 def _finite(content: object) -> object:
-    """The same with None for each number that is not finite."""
+    """Return the same with None for each number that is not finite."""
     if isinstance(content, Mapping):
         return {name: _finite(value) for name, value in content.items()}
     if isinstance(content, list | tuple):
@@ -61,7 +61,7 @@ def require_utf8(names: Iterable[object], what: str) -> None:
 
 
 def ranges(numbers: Iterable[int]) -> str:
-    """Whole numbers in their order, neighbours as ranges: `1-3, 7`."""
+    """Return whole numbers in their order, neighbours as ranges: `1-3, 7`."""
     runs: list[list[int]] = []
     for number in sorted(set(numbers)):
         if runs and number == runs[-1][-1] + 1:

@@ -91,7 +91,7 @@ def run_program(words: Sequence[str], limit_s: float, what: str) -> None:
 
     Raises InputError, with its own last words, where it cannot be started, fails, or takes longer than `limit_s` seconds.
     """
-    # What it prints is kept apart: it comes late where nobody looks, behind the error that is wanted.
+    # What it prints is kept apart: it comes late, behind the error that is wanted.
     with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as printed:
         process = _started(words, what, log, stdin=subprocess.DEVNULL, stdout=printed)
         try:

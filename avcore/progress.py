@@ -152,7 +152,7 @@ def _doing(stage: str) -> str:
 
 @contextmanager
 def heard_by(listener: Progress) -> Iterator[None]:
-    """Within the block all bars, also those that are off, tell a listener too: what runs a command can show its progress."""
+    """Report all bars of the block, also those that are off, to a listener, so that a page can show a command's progress."""
     _LISTENERS.append(listener)
     try:
         yield
@@ -162,7 +162,7 @@ def heard_by(listener: Progress) -> Iterator[None]:
 
 @contextmanager
 def run_bar(is_quiet: bool = False, prefix: str = "") -> Iterator[RunBar]:
-    """A bar of a whole run that is closed in all cases."""
+    """Yield a bar of a whole run; it is closed in all cases."""
     shown = RunBar(is_quiet, prefix)
     try:
         yield shown
@@ -172,7 +172,7 @@ def run_bar(is_quiet: bool = False, prefix: str = "") -> Iterator[RunBar]:
 
 @contextmanager
 def bars(is_quiet: bool = False, prefix: str = "") -> Iterator[Bars]:
-    """Bars that are closed in all cases."""
+    """Yield bars; they are closed in all cases."""
     shown = Bars(is_quiet, prefix)
     try:
         yield shown

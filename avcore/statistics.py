@@ -70,6 +70,6 @@ def sums_of(values: Sequence[float], weights: Sequence[float] | None) -> tuple[D
 
 
 def ratios(above: Doubles, below: Doubles) -> Doubles:
-    """Ratios of the sums of rows; NaN where a draw has no weight at all."""
+    """Return the ratios of the sums of rows; NaN where a draw has no weight at all."""
     whole = below.sum(1)
     return np.asarray(np.divide(above.sum(1), whole, out=np.full(len(whole), np.nan), where=whole != 0))

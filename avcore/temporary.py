@@ -26,7 +26,7 @@ _swept: set[tuple[int, int]] = set()
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """An empty file beside `path`, with its suffix; it is gone afterwards unless it was given another name.
+    """Yield an empty file beside `path`, with its suffix; it is deleted afterwards unless it was renamed.
 
     What killed runs left in that folder is removed, once a process. Raises OSError when it cannot be made.
     """
@@ -75,7 +75,7 @@ def _new_file(path: Path) -> tuple[int, Path]:
     while True:
         prefix = f".{path.stem[:_STEM_LETTERS]}.netflips-{_HOST}-"
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)
-        with suppress(OSError):  # no locks here: nobody else gets one, so nobody removes it
+        with suppress(OSError):  # no locks here: no other process gets one, so none removes it
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             return handle, Path(name)
@@ -90,7 +90,7 @@ def _sweep_once(folder: Path) -> None:
 
 
 def _remove_if_left(path: Path, least_s: float) -> None:
-    """Remove a file of ours that nobody holds. Raises OSError while somebody does."""
+    """Remove a file of ours that no process holds. Raises OSError while one does."""
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or time.time() - found.st_mtime < least_s:
         return

@@ -1,4 +1,4 @@
-"""Read text that somebody else wrote: plain lines, JSON, JSON lines and YAML, in UTF-8 with or without a byte order mark.
+"""Read text from outside: plain lines, JSON, JSON lines and YAML, in UTF-8 with or without a byte order mark.
 
 What comes out can be worked with: it is not larger, not nested deeper and holds no larger numbers than any file of ours, no
 numbers that are none (NaN, infinity), and no letters that cannot be printed or stand in a file name (NUL, half surrogates).

@@ -23,44 +23,44 @@ Seconds = Fraction | float | int
 
 
 def exact(seconds: Seconds) -> Fraction:
-    """Seconds as a fraction; floats are snapped to the microsecond."""
+    """Return the seconds as a fraction; floats are snapped to the microsecond."""
     if isinstance(seconds, float):
         return Fraction(round(seconds * _MICROSECONDS), _MICROSECONDS)
     return Fraction(seconds)
 
 
 def units_to_samples(units: int) -> int:
-    """Samples at 16 kHz that `units` steps of 20 ms last."""
+    """Return the samples at 16 kHz that `units` steps of 20 ms last."""
     return units * SAMPLES_PER_UNIT
 
 
 def samples_to_units(samples: int) -> int:
-    """Whole units that fit into `samples` at 16 kHz."""
+    """Return the whole units that fit into `samples` at 16 kHz."""
     return samples // SAMPLES_PER_UNIT
 
 
 def units_to_frames(units: int) -> int:
-    """Whole 25 Hz frames that fit into `units` (an odd last unit is dropped, as published)."""
+    """Return the whole 25 Hz frames that fit into `units` (an odd last unit is dropped, as published)."""
     return units // UNITS_PER_FRAME
 
 
 def frames_to_units(frames: int) -> int:
-    """Units that `frames` at 25 Hz last."""
+    """Return the units that `frames` at 25 Hz last."""
     return frames * UNITS_PER_FRAME
 
 
 def units_to_seconds(units: int) -> Fraction:
-    """Seconds that `units` last."""
+    """Return the seconds that `units` last."""
     return Fraction(units, UNIT_RATE)
 
 
 def samples_to_seconds(samples: int, rate: int = SAMPLE_RATE) -> Fraction:
-    """Seconds that `samples` at `rate` Hz last."""
+    """Return the seconds that `samples` at `rate` Hz last."""
     return Fraction(samples, rate)
 
 
 def frames_to_seconds(frames: int, rate: Fraction | int = FRAME_RATE) -> Fraction:
-    """Seconds that `frames` at `rate` Hz last; also the time at which frame number `frames` appears."""
+    """Return the seconds that `frames` at `rate` Hz last; also the time at which frame number `frames` appears."""
     return Fraction(frames) / Fraction(rate)
 
 
@@ -87,7 +87,7 @@ def frame_at(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
 
 
 def frames_covering(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
-    """Frames needed to cover a length: ceil(rate * seconds)."""
+    """Return the frames needed to cover a length: ceil(rate * seconds)."""
     return int(-(-exact(seconds) * Fraction(rate) // 1))
 
 

@@ -1,6 +1,6 @@
-"""How much of speech is understood: one measure for an utterance and for a whole recording, in words and in per cent.
+"""Confidence that speech is understood: one measure for an utterance and for a whole recording, in words and in per cent.
 
-It is told before anything is spoken or drawn, from what the models know of themselves: scores under the bounds of their domain,
+It is printed before anything is spoken or drawn, from what the models know of themselves: scores under the bounds of their domain,
 a translation that was cut, that repeats a stretch, or that says another filling than was heard.
 """
 
@@ -45,7 +45,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "words": ("it has words that the voice did not learn", "배우지 않은 낱말이 있습니다"),
     "unsure": ("it was heard unsurely", "확실히 듣지 못했습니다"),
 }
-"""What is told, in English and in Korean."""
+"""Words of the output, in English and in Korean."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Understanding:
         return cls(content["grade"], content["share"], tuple(content["causes"]))
 
     def as_json(self) -> dict[str, Any]:
-        """Numbers and codes, with the words in English and in Korean."""
+        """Return numbers and codes, with the words in English and in Korean."""
         return asdict(self) | {"causes": list(self.causes), "words": {"en": self.words(), "ko": self.words("ko")}}
 
     def words(self, language: str = "en") -> str:
@@ -136,7 +136,7 @@ def of_text(known: float | None) -> Understanding:
 
 
 def worst(*measures: Understanding) -> Understanding:
-    """Of several measures of one utterance: the worst, with the causes of all."""
+    """Return the worst of several measures of one utterance, with the causes of all."""
     causes = tuple(cause for cause in get_args(Cause) if any(cause in one.causes for one in measures))
     rank = ("bad", "doubtful", "good", "unknown")
     return replace(min(measures, key=lambda one: rank.index(one.grade)), causes=causes)
@@ -192,7 +192,7 @@ def repeats_a_stretch(ids: Ids) -> bool:
 
 
 def other_words(heard: str, said: str) -> list[tuple[str, str]]:
-    """Words of two sentences that differ, in pairs of what was heard and what is said; letters' case and marks are not compared."""
+    """Return words that differ, in pairs of heard and said; letters' case and marks are not compared."""
     one, other = (["".join(sign for sign in word if sign.isalnum()) for word in text.lower().split()] for text in (heard, said))
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
     return [(" ".join(one[a:b]), " ".join(other[c:d])) for kind, a, b, c, d in blocks if kind != "equal"]

@@ -28,7 +28,7 @@ _USUAL = {
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """`did you mean X?` for what is nearest to a word that is not known; "" where nothing is near."""
+    """Return `did you mean X?` for what is nearest to a word that is not known; "" where nothing is near."""
     names = list(known)
     word = given.lower().lstrip("-").replace("_", "-")
     usual = [name for name in _USUAL.get(word, ()) if name in names] if given.startswith("-") else []
@@ -115,7 +115,7 @@ class Parser(argparse.ArgumentParser):
             )
 
     def _options_for(self, given: Sequence[str]) -> list[str]:
-        """Option strings of this parser, and of the subcommands that are named."""
+        """Return the option strings of this parser, and of the subcommands that are named."""
         known = list(self._option_string_actions)
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):

@@ -61,7 +61,7 @@ def check_manifest(
 
 
 def _complaints(outcomes: Iterable[Finished[_Line, None] | Lost[_Line, None]]) -> Iterator[tuple[int, list[str]]]:
-    """The number of each line and what is wrong with its entry, as they come."""
+    """Yield the number of each line and what is wrong with its entry, as they come."""
     for outcome in outcomes:
         if isinstance(outcome, Lost):
             yield outcome.item[0], [outcome.reason]

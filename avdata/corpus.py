@@ -79,7 +79,7 @@ def _clip_of(entry: Entry, root: Path) -> CorpusClip:
 
 
 def _read_tsv(path: Path, root: str | Path | None) -> tuple[CorpusClip, ...]:
-    """First line: the folder of the videos. Then id, video, audio, video frames, audio samples; audio paths are used as given."""
+    """Read a `.tsv`: the videos' folder, then lines of id, video, audio, video frames, audio samples; audio paths as given."""
     lines = iter_lines(path, "the manifest")
     _, first = next(lines)
     folder = Path(first.strip()) if root is None else Path(root)
@@ -108,7 +108,7 @@ def _is_number(text: str) -> bool:
 
 
 def _audio_path(name: str, folder: Path) -> str:
-    """As given; below the root when only there is such a file."""
+    """Return a path as given, or below the root when only there is such a file."""
     if not name or Path(name).is_absolute() or Path(name).exists() or not (folder / name).exists():
         return name
     return str(folder / name)

@@ -38,7 +38,7 @@ class Labels:
     source: str
 
     def of(self, index: int) -> NDArray[np.int32]:
-        """Units of one clip, int32 of shape [N]; none for a clip without labels."""
+        """Return the units of one clip, int32 of shape [N]; none for a clip without labels."""
         return self.values[self.starts[index] : self.starts[index + 1]]
 
     @property
@@ -96,7 +96,7 @@ def _require_units(units: Ids, place: str) -> Ids:
 
 
 def _interleave(heads: Sequence[Ids]) -> Ids:
-    """[N] of each head -> [heads * N]; where one is longer, its end is left out."""
+    """Interleave labels [N] of each head -> [heads * N]; where one is longer, its end is left out."""
     shortest = min(len(head) for head in heads)
     interleaved: Ids = np.stack([head[:shortest] for head in heads], axis=1).ravel()
     return interleaved
@@ -172,7 +172,7 @@ def read_dictionaries(paths: Sequence[str], labels: Labels, num_units: int) -> l
 
 
 def _read_dictionary(path: str) -> list[str]:
-    """Symbols of a fairseq dictionary: `symbol count` a line."""
+    """Read the symbols of a fairseq dictionary: `symbol count` a line."""
     symbols = []
     for number, line in iter_lines(path, "the dictionary"):
         symbol, _, count = line.rstrip("\n").rpartition(" ")

@@ -52,7 +52,7 @@ class Entry:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_row(self) -> dict[str, Any]:
-        """The entry as a JSON object; what it does not have is left out."""
+        """Return the entry as a JSON object; what it does not have is left out."""
         row = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "extra"}
         return {name: value for name, value in row.items() if value or name == "id"} | dict(self.extra)
 
@@ -109,7 +109,7 @@ def _require_unique(path: Path) -> None:
 
 
 def packed_entries(entries: Iterable[Entry]) -> Packed[Entry]:
-    """The same entries in little memory."""
+    """Return the same entries in little memory."""
     return Packed(entries, lambda entry: [getattr(entry, name) for name in _NAMES], lambda row: Entry(*row))
 
 

@@ -31,12 +31,12 @@ _ENTRIES = ("entry", "entries")
 
 
 def seconds_of(entry: Entry) -> float:
-    """Its length by what it says of itself; 0 = it does not."""
+    """Return its stated length; 0 = not stated."""
     return entry.duration_s or float(samples_to_seconds(entry.samples)) or float(frames_to_seconds(entry.frames))
 
 
 def count(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Numbers and hours, in all and by language and split; lengths and quality from least to most."""
+    """Return counts and hours, in all and by language and split; lengths and quality from least to most."""
     lengths = np.array([seconds_of(entry) for entry in entries])
     groups = {"language": [entry.language for entry in entries], "split": [str(entry.extra.get("split", "")) for entry in entries]}
     return {

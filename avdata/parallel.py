@@ -24,7 +24,7 @@ _SHOWN = 50
 
 @dataclass(frozen=True)
 class UnitReading:
-    """How unit sequences are read. offset is taken off every id (files of raw class indices: 4)."""
+    """Options for reading unit sequences. offset is taken off every id (files of raw class indices: 4)."""
 
     num_units: int = 1000
     offset: int = 0
@@ -113,7 +113,7 @@ def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, prog
 
 
 def _shards(path: Path) -> list[Path]:
-    """Files of rows: the corpus itself, or what bulk extraction wrote into a folder's `shards`."""
+    """Return files of rows: the corpus itself, or what bulk extraction wrote into a folder's `shards`."""
     if path.is_dir():
         return sorted(file for file in (path / "shards").glob("[!.]*") if file.suffix in SHARD_SUFFIXES)
     return [path] if path.suffix in SHARD_SUFFIXES and path.exists() else []
@@ -156,7 +156,7 @@ def _add_row(corpus: UnitCorpus, given: str | Mapping[str, Any], place: str, lan
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str | Mapping[str, Any]]]:
-    """Rows of a shard with their places: lines of JSON, or rows of Parquet."""
+    """Yield the rows of a shard with their places: lines of JSON, or rows of Parquet."""
     if path.suffix == PARQUET:
         yield from ((f"{path}:{number}", row) for number, row in iter_parquet(path))
     else:

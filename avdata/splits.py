@@ -21,7 +21,7 @@ SPLITS = (TRAIN, VALID, TEST)
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """What is held out.
+    """Shares or numbers to hold out.
 
     valid, test: a share below 1, or a number of utterances. group: a regular expression for the part of an id that must
     not be in two splits (a speaker, a topic), "" = no such part. Raises UsageError when it is none.
@@ -72,7 +72,7 @@ def _rank(plan: SplitPlan, name: str) -> bytes:
 
 
 def _groups(contents: Mapping[str, Collection[bytes]], pattern: str) -> list[list[str]]:
-    """Ids that must stay together: connected by a content or a match of the pattern, over others if need be."""
+    """Return groups of ids that must stay together: connected by a content or a match of the pattern, over others if need be."""
     parent = {name: name for name in contents}
 
     def root(name: str) -> str:
@@ -107,7 +107,7 @@ def moved(manifest: Manifest, folder: Path) -> list[Entry]:
 
 
 def by_field(entries: Iterable[Entry], field: str) -> dict[str, list[Entry]]:
-    """Entries by the value of a field. Raises UsageError for one without it, and for values that cannot name a file."""
+    """Group entries by the value of a field. Raises UsageError for one without it, and for values that cannot name a file."""
     found: dict[str, list[Entry]] = {}
     for entry in entries:
         value = field_of(entry, field)

@@ -1,4 +1,4 @@
-"""What was said, as units and as text: a manifest with texts, and a store of units with the same ids."""
+"""Utterances as units and as text: a manifest with texts, and a store of units with the same ids."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class SeenText:
 
 @dataclass(frozen=True)
 class TextReading:
-    """How they are read.
+    """Options for reading them.
 
     frame_level: rows of units without durations are one id every 20 ms. first_unit: the number that unit 0 has in the data.
     languages: only these, () = all. allow_missing: leave out utterances without units or text, instead of stopping.
@@ -115,7 +115,7 @@ def _is_wanted(entry: Entry, reading: TextReading) -> bool:
 
 
 def _rows(path: str | Path, wanted: set[str], reading: TextReading) -> Iterator[tuple[str, Units]]:
-    """Units by id. Raises InputError for an id that is there twice."""
+    """Yield the units by id. Raises InputError for an id that is there twice."""
     seen: set[str] = set()
     for row in iter_units(path):
         if row.id in seen:

@@ -94,7 +94,7 @@ def _iter_folder(folder: Path) -> Iterator[UnitRow]:
 
 
 def iter_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of a Parquet shard with their number, what is not there left out.
+    """Yield rows of a Parquet shard with their number; missing values are left out.
 
     Raises InputError for a damaged one, and where pyarrow is not installed.
     """
@@ -167,7 +167,7 @@ def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
 
 
 def _require_spoken(units: Units) -> None:
-    """Raise UnitError for durations that nobody spoke: their frames would not fit into memory."""
+    """Raise UnitError for impossible durations: their frames would not fit into memory."""
     if units.durations is None:
         return
     longest = units.durations.max(initial=0)
@@ -228,7 +228,7 @@ def settle_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
 
 
 def table_size(stated: int, used: Iterable[Units]) -> int:
-    """Rows of a table of units: as stated, or for 0 so many that the largest unit used has one."""
+    """Return the number of rows of a table of units: as stated, or for 0 enough for the largest unit used."""
     return stated or 1 + max((int(units.ids.max()) for units in used if len(units.ids)), default=0)
 
 

@@ -131,7 +131,7 @@ class AvHubertConfig:
 
 
 def _known_values(section: Any, path: Path) -> dict[str, Any]:
-    """Settings that are ours. Raises CheckpointError for one of another type or outside of what can be computed with."""
+    """Return the settings that are ours. Raises CheckpointError for one of another type or outside of what can be computed with."""
     if not isinstance(section, Mapping):
         raise CheckpointError("the unit encoder's settings cannot be read", path=path, expected="objects: model and task")
     names = [
@@ -184,7 +184,7 @@ def _tensor_length(checkpoint: Checkpoint, key: str, axis: int = 0) -> int:
 
 
 def _class_counts(checkpoint: Checkpoint) -> tuple[int, ...]:
-    """Classes of each head by its dictionary; together they must be the rows of the class embeddings."""
+    """Return the classes of each head by its dictionary; together they must be the rows of the class embeddings."""
     dictionaries = checkpoint.config["dictionaries"]
     is_read = isinstance(dictionaries, list) and all(
         isinstance(symbols, list) and all(isinstance(symbol, str) for symbol in symbols) for symbols in dictionaries

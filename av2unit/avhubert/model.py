@@ -86,7 +86,7 @@ class AvHubert(nn.Module):
     def front_ends(
         self, audio: Tensor | None, video: Tensor | None, lengths: Sequence[int], progress: Progress = silent
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Features of each modality, [batch, time, encoder_embed_dim] or None."""
+        """Return the features of each modality, [batch, time, encoder_embed_dim] or None."""
         return (
             None if audio is None else self.feature_extractor_audio(audio),
             None if video is None else self.feature_extractor_video(video, lengths, progress),
@@ -103,7 +103,7 @@ class AvHubert(nn.Module):
         return cast(Tensor, self.dropout_input(self.post_extract_proj(self.layer_norm(fused))))
 
     def logits(self, hidden: Tensor) -> list[Tensor]:
-        """Cosine to each class over the temperature, [batch, time, classes] for each head.
+        """Return the cosine to each class over the temperature, [batch, time, classes] for each head.
 
         hidden: [batch, time, encoder_embed_dim], normalised output of the last layer.
         """
@@ -144,7 +144,7 @@ def load_avhubert(checkpoint: Checkpoint) -> AvHubert:
 
 
 def _cosine(vectors: Tensor, classes: Tensor) -> Tensor:
-    """[batch, time, dim] and [classes, dim] -> [batch, time, classes]."""
+    """Compute cosines: [batch, time, dim] and [classes, dim] -> [batch, time, classes]."""
     norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True) * torch.linalg.vector_norm(classes, dim=-1)
     return functional.linear(vectors, classes) / norms.clamp_min(_SMALLEST_NORM)
 

@@ -52,7 +52,7 @@ def warp_path(rows: Floats, others: Floats) -> tuple[NDArray[np.int64], float]:
 
 
 def _accumulate(distances: Doubles) -> Doubles:
-    """Least sum on the way to each pair, float64 [n, m]; pairs of equal n + m do not depend on one another."""
+    """Return the least sum on the way to each pair, float64 [n, m]; pairs of equal n + m do not depend on one another."""
     n, m = distances.shape
     total = np.full((n + 1, m + 1), np.inf)
     total[0, 0] = 0
@@ -83,7 +83,7 @@ class Carried(NamedTuple):
 
 
 class _Aligned:
-    """What workers do: read a clip and a reference, align, and carry the labels over (avtrain.data.ItemSource)."""
+    """Items for workers: each aligns a clip with a reference and carries the labels over (avtrain.data.ItemSource)."""
 
     def __init__(self, corpus: Corpus, labels: Labels) -> None:
         self._clips, self._labels, self._media = corpus.clips, labels, MediaReader()

@@ -16,7 +16,7 @@ NOT, CLIP, CORPUS = "none", "clip", "corpus"
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """What is clustered."""
+    """Features to cluster."""
 
     kind: str = MFCC
     """mfcc (13 with first and second differences: 39), fbank (26 log energies), or encoder (a layer of an AV-HuBERT)."""

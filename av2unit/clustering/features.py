@@ -1,4 +1,4 @@
-"""What is clustered: features of clip after clip of a corpus, 50 or 25 a second.
+"""Features for clustering, clip by clip of a corpus, 50 or 25 a second.
 
 Log filterbank or MFCC of the sound, averaged to the rate of the labels, or a layer of an encoder. Workers read; no more than a
 few clips are held.
@@ -44,7 +44,7 @@ class _Media:
 
 
 class _Sources:
-    """What workers do: read a clip, and for acoustic features compute them (avtrain.data.ItemSource)."""
+    """Items for workers: each reads a clip and computes acoustic features (avtrain.data.ItemSource)."""
 
     def __init__(self, corpus: Corpus, config: FeatureConfig) -> None:
         self._clips, self._config, self._media = corpus.clips, config, MediaReader()
@@ -145,12 +145,12 @@ def _only(items: list[Any]) -> Any:
 
 
 def filterbank_features(samples: Doubles, label_rate: int) -> Floats:
-    """Log filterbank of float64 [samples] in int16 scale at 16 kHz, float32 [labels, 26]."""
+    """Return the log filterbank of float64 [samples] in int16 scale at 16 kHz, float32 [labels, 26]."""
     return mean_rows(log_filterbank(samples), label_rate)
 
 
 def mfcc_features(samples: Doubles, label_rate: int) -> Floats:
-    """MFCC with first and second differences of float64 [samples] in int16 scale at 16 kHz, float32 [labels, 39].
+    """Return MFCC with first and second differences of float64 [samples] in int16 scale at 16 kHz, float32 [labels, 39].
 
     Cepstra 0 to 12 of the log filterbank (orthonormal DCT-II), liftered with 22 as in HTK; the first features of HuBERT
     (Hsu et al. 2021, section 4.2).
@@ -162,7 +162,7 @@ def mfcc_features(samples: Doubles, label_rate: int) -> Floats:
 
 @cache
 def _cepstral_matrix() -> Doubles:
-    """Log energies to liftered cepstra, float64 [26, 13]."""
+    """Return the matrix that turns log energies into liftered cepstra, float64 [26, 13]."""
     orders = np.arange(_NUM_CEPSTRA)
     bands = np.arange(NUM_MELS) + 0.5
     transform = np.cos(np.pi / NUM_MELS * bands[:, None] * orders) * np.sqrt(2 / NUM_MELS)
@@ -171,7 +171,7 @@ def _cepstral_matrix() -> Doubles:
 
 
 def differences(rows: Doubles) -> Doubles:
-    """Slope of each column by regression over two rows to either side; ends are repeated. [rows, columns] alike."""
+    """Return the slope of each column by regression over two rows to either side; ends are repeated. [rows, columns] alike."""
     padded = np.pad(rows, ((_DELTA_REACH, _DELTA_REACH), (0, 0)), mode="edge")
     length = len(rows)
     total = sum(

@@ -204,7 +204,7 @@ def _new_sample(num_columns: int, fit_config: FitConfig) -> FrameSample:
 
 
 def _cluster(frames: Floats, config: KMeansConfig, settings: dict[str, Any]) -> tuple[Quantizer, dict[str, Any]]:
-    """frames: float32 [frames, columns]; normalised in place when that is over the corpus."""
+    """Cluster frames, float32 [frames, columns]; they are normalised in place when that is over the corpus."""
     mean, scale = np.zeros(frames.shape[1], np.float32), np.ones(frames.shape[1], np.float32)
     if config.features.normalise == CORPUS:
         mean, scale = frames.mean(axis=0), np.maximum(frames.std(axis=0), _SMALLEST_SCALE)

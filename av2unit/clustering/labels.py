@@ -261,7 +261,7 @@ class LabelCounts:
         self._runs += 1 + int((np.diff(ids) != 0).sum()) if len(ids) else 0
 
     def report(self, label_rate: int = UNIT_RATE) -> dict[str, Any]:
-        """Counts, clusters without a label, the largest share, the perplexity, and the mean length of a run in ms."""
+        """Return counts, clusters without a label, the largest share, the perplexity, and the mean length of a run in ms."""
         total = int(self.counts.sum())
         shares = self.counts[self.counts > 0] / max(1, total)
         return {

@@ -51,7 +51,7 @@ class Quantizer:
         return FeatureConfig(**values | ({"modalities": tuple(values["modalities"])} if "modalities" in values else {}))
 
     def distances(self, rows: Floats) -> Floats:
-        """Squared distances of float32 [rows, columns] from all centres, float32 [rows, clusters]."""
+        """Return the squared distances of float32 [rows, columns] from all centres, float32 [rows, clusters]."""
         scaled = (rows - self.mean) / self.scale
         squares = (scaled**2).sum(axis=1)[:, None] + (self.centres**2).sum(axis=1)
         return np.asarray(np.maximum(squares - 2 * scaled @ self.centres.T, 0), dtype=np.float32)

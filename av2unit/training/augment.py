@@ -87,7 +87,7 @@ def _colour(num_bands: int, config: AugmentConfig, rng: np.random.Generator) -> 
 
 
 def _smeared(rows: Floats, rng: np.random.Generator) -> Floats:
-    """Rows [time, bands] of which bands, times or both are mixed with their neighbours."""
+    """Mix bands, times or both of rows [time, bands] with their neighbours."""
     over = _SMEARED[int(rng.integers(len(_SMEARED)))]
     for axis in over:
         before, after = (np.take(rows, _neighbours(rows.shape[axis], step), axis) for step in (-1, 1))
@@ -101,7 +101,7 @@ def _neighbours(length: int, step: int) -> NDArray[np.int64]:
 
 
 def _hide_bands(rows: Floats, most: int, rng: np.random.Generator) -> Floats:
-    """Rows [time, bands] in which up to `most` neighbouring bands are their own means."""
+    """Replace up to `most` neighbouring bands of rows [time, bands] by their means."""
     width = int(rng.integers(most + 1))
     first = int(rng.integers(rows.shape[1] - width + 1))
     hidden = rows.copy()
@@ -110,7 +110,7 @@ def _hide_bands(rows: Floats, most: int, rng: np.random.Generator) -> Floats:
 
 
 def draw_hop(config: AugmentConfig, rng: np.random.Generator) -> int:
-    """Samples from row to row of a clip's filterbank that set its pace: HOP = as it was said, as likely slower as faster."""
+    """Draw the samples between rows of a clip's filterbank, which set its pace: HOP = unchanged, slower as likely as faster."""
     return round(HOP * float(np.exp(rng.uniform(-1, 1) * np.log1p(config.pace)))) if config.pace else HOP
 
 

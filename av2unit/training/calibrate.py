@@ -1,4 +1,4 @@
-"""What an export finds out on a run's validation clips: the best duration penalty, and how far lips and sound agree."""
+"""Calibration on a run's validation clips: the best duration penalty, and the agreement of lips and sound."""
 
 import argparse
 import logging
@@ -58,12 +58,12 @@ def choose_penalty(trained: Trained, config: TrainConfig, options: argparse.Name
 
 
 def decoding_of(penalty: float) -> Decoding:
-    """The decoding with a duration penalty; none is argmax."""
+    """Return the decoding with a duration penalty; none is argmax."""
     return Decoding(VITERBI, penalty) if penalty else Decoding(ARGMAX)
 
 
 def _clips(items: ClipItems, config: TrainConfig, limit: int) -> Iterator[ClipBatch]:
-    """Some of the clips, one at a time; those that cannot be read are named and left out."""
+    """Yield some of the clips, one at a time; those that cannot be read are named and left out."""
     for index in np.random.default_rng(config.loop.seed).permutation(len(items))[:limit].tolist():
         try:
             pair = items.load((0, index))
@@ -113,7 +113,7 @@ def judge_lips(path: Path, config: TrainConfig, device: str, max_clips: int) -> 
 
 
 def _alone(extractor: UnitExtractor, clips: list[CorpusClip]) -> Iterator[tuple[Ids, Ids, Ids]]:
-    """Units of the sound alone, of the lips alone, and of the sound where it is silent; clips that cannot be read are named."""
+    """Yield units of the sound alone, of the lips alone, and of silent sound; clips that cannot be read are named."""
     media = MediaReader()
     for clip in clips:
         try:

@@ -16,7 +16,7 @@ from avtrain.config import LoopConfig, OptimConfig, RunConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """What is trained on.
+    """Training data.
 
     train, valid: manifests, `.tsv` as published or JSON lines; no valid = no validation. root: where their paths start
     from, "" = as they say.
@@ -49,7 +49,7 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class MaskingConfig:
-    """What is hidden from the encoder. Probabilities of masking are shares of steps covered, were spans not to overlap."""
+    """Masking of the encoder's input. Probabilities of masking are shares of steps covered, were spans not to overlap."""
 
     mask_prob: float | None = None
     """For sound and lips alike, instead of the two below; 0 = plain frame classification."""
@@ -121,7 +121,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class MicrophoneConfig:
-    """What rooms, microphones and channels do to the sound of training clips; each draws for itself, and may meet the others."""
+    """Rooms, microphones and channels for the sound of training clips; each is drawn by itself and may meet the others."""
 
     room_prob: float = 0.0
     reverb_s: tuple[float, float] = (0.1, 0.8)
@@ -173,7 +173,7 @@ class LossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InitConfig:
-    """Where weights come from."""
+    """Initial weights."""
 
     checkpoint: str = ""
     """A unit encoder or a plain AV-HuBERT checkpoint, published or own; "" = from scratch."""
@@ -202,7 +202,7 @@ class TrainConfig(RunConfig):
     init: InitConfig
     optim: OptimConfig = field(default_factory=OptimConfig)
     decoding: Decoding = field(default_factory=Decoding)
-    """How units are chosen in validation; stored with what is exported."""
+    """The choice of units in validation; stored in the export."""
     check_only: bool = False
     """Check everything and stop before the first step."""
 

@@ -25,7 +25,7 @@ LOG = logging.getLogger("netflips.train")
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run trains on.
+    """Training data of a run.
 
     config: with the number of classes that the data have. dictionaries: symbols of each head. vocabulary: fingerprint of
     the labels' quantizer, "" = unknown. class_weights: float32 [classes], None = all alike. left_out: clips that are not
@@ -143,7 +143,7 @@ def _vocabulary(labels: Labels, data: DataConfig) -> str:
 
 
 def _class_weights(part: _Part, classes: NDArray[np.int64], num_classes: int, power: float) -> Tensor | None:
-    """(1 / frequency) ** power of each class, with mean 1 over the labels; 1 for what is never seen."""
+    """Return (1 / frequency) ** power of each class, with mean 1 over the labels; 1 for an unseen class."""
     if not power:
         return None
     used = np.concatenate([part.labels.of(index) for index in part.selection.indices])
@@ -154,6 +154,6 @@ def _class_weights(part: _Part, classes: NDArray[np.int64], num_classes: int, po
 
 
 def _files(train: _Part, noise: NoiseMixer) -> tuple[list[str], list[str]]:
-    """Sound and lips of the clips that are used, and the noises."""
+    """Return the sound and lips of the clips that are used, and the noises."""
     used = [train.corpus.clips[index] for index in dict.fromkeys(train.selection.indices)]
     return [*noise.files, *(clip.audio for clip in used if clip.audio)], [clip.lips for clip in used if clip.lips]

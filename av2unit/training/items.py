@@ -102,7 +102,7 @@ class ClipItems:
         return self._clips[self._indices[index]].id
 
     def lengths(self) -> list[int]:
-        """Steps of each item."""
+        """Return the steps of each item."""
         longest = self._recipe.data.crop_frames or self._recipe.data.max_frames
         frames = self._labels.lengths // UNITS_PER_FRAME
         return np.minimum(frames, longest)[np.asarray(self._indices)].tolist()  # type: ignore[no-any-return]
@@ -126,7 +126,7 @@ class ClipItems:
         return self._recipe.wrong_lips.draw(rng)
 
     def _draw_left_out(self, clip: CorpusClip, rng: np.random.Generator) -> str:
-        """Modality dropout: either may be left out of a clip that has both. Drawn first, so that it is not made in vain."""
+        """Draw the modality that a clip with both loses (modality dropout), before it is read in vain."""
         masking = self._recipe.masking
         is_any, is_sound = rng.random() < masking.modality_dropout, rng.random() < masking.audio_dropout
         if not is_any or not clip.audio or not clip.lips:
@@ -147,7 +147,7 @@ class ClipItems:
         return ClipExample(None if rows is None else rows[start:stop], shown, nowhere, nowhere, targets[start:stop])
 
     def _rows(self, clip: CorpusClip, hop: int, num_frames: int | None, rng: np.random.Generator) -> Floats | None:
-        """Stacked, aligned and normalised filterbank rows, float32 [time, channels], as inference makes them."""
+        """Return stacked, aligned and normalised filterbank rows, float32 [time, channels], as inference makes them."""
         if not clip.audio:
             return None
         recipe, model = self._recipe, self._recipe.model
@@ -163,7 +163,7 @@ class ClipItems:
         return normalise_rows(stacked) if model.normalize else stacked
 
     def _targets(self, index: int, clip: CorpusClip, hop: int, num_steps: int) -> NDArray[np.int64]:
-        """Classes of both heads, int64 [time, heads], as many steps as there are labels and media for."""
+        """Return the classes of both heads, int64 [time, heads], as many steps as there are labels and media for."""
         units = steps_at(self._labels.of(index), hop)
         difference = abs(frames_to_seconds(num_steps) - units_to_seconds(len(units)))
         # Sound alone is as long as whole rows of 40 ms make it, a little more than it lasts; another pace is rounded to steps.
@@ -206,7 +206,7 @@ class ClipItems:
 
 
 def collate_pairs(pairs: list[ValidationPair], channels: int, side: int) -> tuple[ClipBatch, ClipBatch]:
-    """Batches of the same clips, with nothing hidden and with spans hidden."""
+    """Return batches of the same clips, with nothing hidden and with spans hidden."""
     return collate([pair.whole for pair in pairs], channels, side), collate([pair.hidden for pair in pairs], channels, side)
 
 
@@ -256,7 +256,7 @@ def draw_spans(length: int, prob: float, span: int, min_spans: int, rng: np.rand
 
 
 def spans_mask(length: int, starts: list[int], span: int) -> Mask:
-    """True for the steps that the spans cover, bool [length]."""
+    """Return True for the steps that the spans cover, bool [length]."""
     mask = np.zeros(length, dtype=np.bool_)
     for start in starts:
         mask[start : start + span] = True

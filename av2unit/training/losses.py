@@ -57,13 +57,13 @@ class MaskedPrediction(nn.Module):
         }
 
     def _weighted(self, loss_of_step: Tensor, masked: Tensor, unmasked: Tensor) -> Tensor:
-        """Weighted sum over the number of steps; a part of weight 0 does not count, both heads count once, as published."""
+        """Return the weighted sum over the number of steps; parts of weight 0 do not count, both heads count once, as published."""
         parts = [(masked, self._loss.masked_weight), (unmasked, self._loss.unmasked_weight)]
         total = torch.stack([weight * (loss_of_step * where).sum() for where, weight in parts]).sum()
         return total / torch.stack([where.sum() for where, weight in parts if weight > 0]).sum().clamp_min(1)
 
     def front_ends(self, batch: ClipBatch) -> tuple[Tensor, Tensor | None]:
-        """Features of both modalities, [batch, time, dim], zero where a clip lacks one; None when none has lips."""
+        """Return the features of both modalities, [batch, time, dim], zero where a clip lacks one; None when none has lips."""
         audio = torch.where(batch.audio_mask[..., None], self.model.mask_emb.to(batch.audio.dtype), batch.audio)
         audio_features, _ = self.model.front_ends(audio, None, batch.lengths)
         audio_features = cast(Tensor, audio_features) * batch.has_audio[:, None, None]
@@ -71,7 +71,7 @@ class MaskedPrediction(nn.Module):
         return self._scaled(audio_features), None if video_features is None else self._scaled(video_features)
 
     def _video_features(self, batch: ClipBatch) -> Tensor | None:
-        """Features of lips, [batch, time, dim]; only pictures that there are become numbers."""
+        """Return the features of lips, [batch, time, dim]; only pictures that there are become numbers."""
         seen = [number for number, length in enumerate(batch.video_lengths) if length]
         if not seen:
             return None
@@ -81,19 +81,19 @@ class MaskedPrediction(nn.Module):
         return everyone.index_copy(0, torch.tensor(seen, device=known.device), known)
 
     def _normalised(self, pictures: Tensor) -> Tensor:
-        """uint8 -> float32 of the same shape, in place: a new tensor of this size for each operation takes longer than it."""
+        """Convert uint8 -> float32 of the same shape, in place: a new tensor of this size for each operation takes longer."""
         config = self.model.config
         return pictures.float().div_(_WHITE).sub_(config.image_mean).div_(config.image_std)
 
     def logits(self, fused: Tensor, batch: ClipBatch) -> list[Tensor]:
-        """Logits of each head, float32 [batch, time, classes]; fused: [batch, time, 2 * dim]."""
+        """Return the logits of each head, float32 [batch, time, classes]; fused: [batch, time, 2 * dim]."""
         is_padded = min(batch.lengths) < fused.shape[1]
         hidden = self.model.encoder(self.model.project(fused), unpadded_steps(batch) if is_padded else None)
         with torch.autocast(hidden.device.type, enabled=False):  # cosines over a small temperature: small differences decide
             return self.model.logits(hidden.float())
 
     def _scaled(self, features: Tensor) -> Tensor:
-        """Features whose gradient is scaled by `feature_grad_mult`."""
+        """Scale the gradient of features by `feature_grad_mult`."""
         scale = self._loss.feature_grad_mult
         if scale == 0:
             return features.detach()
@@ -102,7 +102,7 @@ class MaskedPrediction(nn.Module):
         return features
 
     def _cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """[batch, time, classes], int64 [batch, time] -> [batch, time], 0 where there is no label."""
+        """Compute [batch, time, classes], int64 [batch, time] -> [batch, time], 0 where there is no label."""
         return functional.cross_entropy(
             logits.transpose(1, 2),
             targets,
@@ -120,5 +120,5 @@ def unpadded_steps(batch: ClipBatch) -> Tensor:
 
 
 def _mean(values: Tensor, where: Tensor) -> Tensor:
-    """Mean of [batch, time] where bool [batch, time] is set, without a gradient."""
+    """Return the mean of [batch, time] where bool [batch, time] is set, without a gradient."""
     return (values.detach() * where).sum() / where.sum().clamp_min(1)

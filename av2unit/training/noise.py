@@ -111,7 +111,7 @@ def mix(samples: Doubles, noise: Doubles, snr_db: float) -> Doubles:
 
 
 def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Doubles:
-    """Gaussian noise whose power falls with frequency ** slope (0 white, 1 pink, 2 brown; negative rises), float64 [length]."""
+    """Return Gaussian noise of power frequency ** slope (0 white, 1 pink, 2 brown; negative rises), float64 [length]."""
     whole = next_fast_len(length, real=True)  # a length with large factors takes ten times as long
     spectrum = np.fft.rfft(rng.standard_normal(whole))
     bins = np.maximum(np.arange(len(spectrum)), 1.0)
@@ -123,7 +123,7 @@ def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Doubl
 
 @dataclass(frozen=True)
 class Degradation:
-    """What happened to a recording, in this order.
+    """Damage to a recording, in this order.
 
     reverb_s: time in which the room's echo falls by 60 dB, 0 = no room. direct_db: the direct sound over the echo.
     band: Hz that pass, None = all. ceiling: share of the peak above which it clips, 1 = nowhere. codec: a name of
@@ -155,7 +155,7 @@ def draw_channel(config: MicrophoneConfig, rng: np.random.Generator) -> Degradat
 
 
 def pass_through(samples: Doubles, channel: Degradation, rng: np.random.Generator) -> Doubles:
-    """Speech as it arrives: float64 [samples] in int16 scale, whole numbers; no sound comes later than it did."""
+    """Return speech as it arrives: float64 [samples] in int16 scale, whole numbers; no sound comes later than it did."""
     changed = samples
     if channel.reverb_s:
         changed = _with_echo(changed, channel, rng)
@@ -171,7 +171,7 @@ def pass_through(samples: Doubles, channel: Degradation, rng: np.random.Generato
 
 @cache
 def _band_filter(low: float, high: float) -> Doubles:
-    """Second-order sections of a Butterworth filter that lets low..high Hz pass. To find them takes longer than to use them."""
+    """Return second-order sections of a Butterworth filter that passes low..high Hz. Finding them takes longer than using them."""
     return np.asarray(butter(_STEEPNESS, [low, high], "bandpass", fs=SAMPLE_RATE, output="sos"), dtype=np.float64)
 
 

@@ -149,7 +149,7 @@ def _check_frozen(model: nn.Module, names: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run has come to. about: the task's description. tensors: under their published names."""
+    """The result of a run. about: the task's description. tensors: under their published names."""
 
     path: Path
     step: int

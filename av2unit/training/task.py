@@ -1,4 +1,4 @@
-"""What the shared loop trains: the unit encoder and its data; and how well units are predicted, by step and by unit error rate."""
+"""The task of the shared training loop: the unit encoder, its data, and validation by step and by unit error rate."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -49,11 +49,11 @@ class UnitEncoderTask:
         return {NETWORK: Optimized((NETWORK,), self._config.optim)}
 
     def train_items(self) -> ClipItems:
-        """Training clips."""
+        """Return the training clips."""
         return self.prepared.train
 
     def valid_items(self) -> ClipItems | None:
-        """Validation clips."""
+        """Return the validation clips."""
         return self.prepared.valid
 
     def collate(self, items: list[ClipExample] | list[ValidationPair]) -> ClipBatch | tuple[ClipBatch, ClipBatch]:
@@ -71,7 +71,7 @@ class UnitEncoderTask:
         return {name: value for name, value in measured.items() if self._is_masked or not name.startswith("masked")}
 
     def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
-        """Losses, accuracies and unit error rates."""
+        """Return losses, accuracies and unit error rates."""
         share = validate(self.network, batches, self._config.decoding, self._is_masked)
         return joined(engine.of_all(share)).metrics()
 
@@ -131,7 +131,7 @@ class Tally:
 
 @dataclass
 class Score:
-    """What a validation measures."""
+    """Measures of a validation."""
 
     losses: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     tallies: dict[str, Tally] = field(default_factory=dict)
@@ -141,7 +141,7 @@ class Score:
         self.tallies.setdefault(name, Tally()).add(found, wanted)
 
     def metrics(self) -> Metrics:
-        """Means, and for each modality that any clip has accuracy_* and uer_*; uer is the mean of the latter."""
+        """Return means, and for each modality that any clip has accuracy_* and uer_*; uer is the mean of the latter."""
         found: Metrics = {name: float(np.mean(values)) for name, values in self.losses.items()}
         for name, tally in self.tallies.items():
             found |= {f"accuracy_{name}": tally.accuracy, f"uer_{name}": tally.error_rate}
@@ -180,7 +180,7 @@ def validate(
 
 
 def clip_scores(network: MaskedPrediction, batch: ClipBatch) -> Iterator[tuple[str, Scores, Classes]]:
-    """For each clip and each of its inputs (sound, lips, both): what it is called, scores, and the classes wanted.
+    """Yield for each clip and each of its inputs (sound, lips, both) its name, scores, and the classes wanted.
 
     Scores are float32 [units, classes] at 50 a second, -inf for the specials; classes are int64 [units].
     """

@@ -1,1 +1,1 @@
-"""What every network with AV-HuBERT's lips has: the front end over mouth pictures and the transformer over its features."""
+"""Parts of networks with AV-HuBERT's lips: the front end over mouth pictures and the transformer over its features."""

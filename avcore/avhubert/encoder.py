@@ -12,7 +12,7 @@ from avcore.progress import Progress, silent, track
 
 
 class EncoderSizes(Protocol):
-    """What the layers are made of; names as in AV-HuBERT's own configuration. The dropouts act in training only."""
+    """Sizes of the layers; names as in AV-HuBERT's own configuration. The dropouts act in training only."""
 
     @property
     def encoder_layers(self) -> int: ...
@@ -92,7 +92,7 @@ class HubertAttention(nn.Module):
 
 
 def _attend_plainly(query: Tensor, key: Tensor, value: Tensor, is_real: Tensor | None, dropout: float) -> Tensor:
-    """`scaled_dot_product_attention` for training on a CPU, 0.4 of the time of torch's own plain one (bfloat16, 84 steps).
+    """Compute `scaled_dot_product_attention` for training on a CPU, in 0.4 of the time of torch's plain one (bfloat16, 84 steps).
 
     The fused kernel's way back takes three times as long as that. Arguments as there, float [batch, heads, time, dim]; is_real:
     bool [batch, 1, 1, time], True somewhere in each utterance.

@@ -113,7 +113,7 @@ class LipResNet(nn.Module):
         return cast(Tensor, self.trunk(hidden).mean((2, 3)))
 
     def _begin(self, pictures: Tensor) -> Tensor:
-        """The front end as it is trained: the 3-D convolution as one of pictures whose channels are their neighbours in time.
+        """Run the front end as in training: the 3-D convolution is one of pictures whose channels are their neighbours in time.
 
         The same sum; with channels last, forward and back take 0.6 of the time on a CPU at width 8. [pictures, 5, height, width] ->
         [pictures, width, height / 4, width / 4].
@@ -144,7 +144,7 @@ class LipResNet(nn.Module):
 
 
 def _neighbours(packed: Tensor, is_shown: Tensor) -> Tensor:
-    """[pictures + 4, height, width] to [shown pictures, 5, height, width], channels last: each picture amid its neighbours."""
+    """Put each picture amid its neighbours: [pictures + 4, height, width] -> [shown pictures, 5, height, width], channels last."""
     around = packed.unfold(0, 2 * _HALO + 1, 1).permute(0, 3, 1, 2)
     shown = around if bool(is_shown.all()) else around.index_select(0, is_shown.nonzero()[:, 0].to(packed.device))
     return shown.contiguous(memory_format=torch.channels_last)

@@ -129,7 +129,7 @@ def find_bundle() -> Bundle | None:
 
 
 def shipped_files() -> dict[str, list[Path]]:
-    """Return the files of the folder that `find_bundle` looks into, for whoever must not overwrite them; it is not read."""
+    """Return the files of the folder that `find_bundle` looks into, so that commands do not overwrite them; it is not read."""
     folder = Path(named) if (named := os.environ.get(VARIABLE)) else shipped_bundle()
     return {"a file of the bundle": sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []}
 

@@ -210,7 +210,7 @@ def _read_own(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any], 
 
 
 def _read_config(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any], str | None, str | None]:
-    """Stage, configuration, fingerprint of the tensors and checksum of their file; older files lack the last two."""
+    """Return stage, configuration, fingerprint of the tensors and checksum of their file; older files lack the last two."""
     beside, hint = _beside(path), f"keep it beside {path.name}; both are one checkpoint"
     content = read_json(beside, _CONFIG, CheckpointError, hint)
     try:
@@ -270,7 +270,7 @@ def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _tied_parameters(module: nn.Module) -> list[list[str]]:
-    """Groups of names under which the module holds one and the same parameter."""
+    """Return groups of names under which the module holds one and the same parameter."""
     names: dict[int, list[str]] = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)

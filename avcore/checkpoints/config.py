@@ -40,7 +40,7 @@ class _Unreadable:
 
 
 class _Budget:
-    """How many values may still be read: one list that stands in ten others, which stand in ten others, never ends."""
+    """The number of values that may still be read: a list within ten others, which are within ten others, never ends."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._left = path, _MOST_VALUES

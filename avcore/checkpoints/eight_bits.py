@@ -16,7 +16,7 @@ _LEAST_ROW = 16
 
 
 def to_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors as they are stored.
+    """Return the tensors as they are stored.
 
     A floating-point tensor of two axes or more, whose rows (along the first axis) have 16 values or more, becomes int8 of its
     shape and, under its name and `SCALES`, float32 [rows]; all others stay as they are, and so does one with values that are

@@ -1,4 +1,4 @@
-"""How the content of a loaded file becomes a plain configuration and a flat state dict, and what a file is that is of no use.
+"""Turn the content of a loaded file into a plain configuration and a flat state dict, or say what a useless file is.
 
 A stage with published files, or with files that are not simply its tensors, has a `CheckpointLayout` of its own. Kinds are
 recognised by content, never by file name.

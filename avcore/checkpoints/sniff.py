@@ -74,13 +74,13 @@ def require_stored(path: Path) -> bool:
 
 
 def truncated(path: Path) -> CheckpointError:
-    """The error for a file whose end is missing."""
+    """Return the error for a file whose end is missing."""
     found = f"only its first {path.stat().st_size:,} bytes"
     return CheckpointError("the checkpoint is truncated", path=path, expected="the complete file", found=found, hint=_AGAIN)
 
 
 def damaged(path: Path, found: str) -> CheckpointError:
-    """The error for a file whose content is not what its format asks for."""
+    """Return the error for a file whose content is not what its format asks for."""
     return CheckpointError("the checkpoint cannot be read", path=path, found=found, hint=_AGAIN)
 
 

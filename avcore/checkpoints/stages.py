@@ -1,4 +1,4 @@
-"""What a checkpoint is: its kind, the file that holds one, how it is recognised, its layout, and its content once it is read.
+"""Kinds of checkpoints: the file that holds one, how it is recognised, its layout, and its content once it is read.
 
 A stage package exports `STAGE` from its module `stage`, one kind of checkpoint or a tuple of them; every command imports that
 module, so it imports nothing heavy. Who loads a model is another matter: the installation has a table of loaders.
@@ -96,7 +96,7 @@ class CheckpointLayout:
         return False
 
     def extract(self, payload: Mapping[str, Any], path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
-        """Configuration, and tensors by name in the shapes that are stored, of what `identify` took. Raises CheckpointError."""
+        """Return the configuration and the tensors by name, in stored shapes, of what `identify` took. Raises CheckpointError."""
         raise NotImplementedError
 
     def whole(self, tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
@@ -113,13 +113,13 @@ class CheckpointLayout:
         return [stated] if isinstance(stated, str) else [str(one) for one in stated] if isinstance(stated, list) else []
 
     def updates(self, checkpoint: Checkpoint) -> int | dict[str, int] | None:
-        """Updates of its training, by what was trained where there are several; None where it says nothing."""
+        """Return the updates of its training, by part where several were trained; None where the file states none."""
         trained = checkpoint.config.get("trained")
         stated = trained.get("steps") if isinstance(trained, Mapping) else None
         return checkpoint.updates or stated
 
     def vocabularies(self, checkpoint: Checkpoint, language: str | None = None) -> dict[str, str]:
-        """Fingerprints of the quantizers of its units, "" = not stated, by what in the file they belong to, "" = all of it.
+        """Return the fingerprints of its units' quantizers by the part of the file ("" = all of it); a fingerprint "" = not stated.
 
         language: that a bundle is for, None = none. Raises LanguageError or CheckpointError where it has nothing for that.
         """
@@ -166,7 +166,7 @@ class Stage:
         return self.flag.lstrip("-").replace("-", "_")
 
     def part_for(self, language: str = "") -> str:
-        """The same of the model of a language, "" = of all of them: `speller.ko`."""
+        """Return the same for the model of a language, "" = of all of them: `speller.ko`."""
         return f"{self.part}.{language}" if language else self.part
 
     def file_for(self, language: str = "") -> str:

@@ -32,7 +32,7 @@ _running: list["_Maker[Any]"] = []
 
 
 class _Maker(Thread, Generic[Item]):
-    """Fills a queue until the items end or nobody wants them."""
+    """Fills a queue until the items end or the reader stops."""
 
     def __init__(self, items: Iterable[Item], depth: int) -> None:
         super().__init__(daemon=True, name="ahead")

@@ -18,7 +18,7 @@ _SMALL_BYTES = 64 << 20
 
 
 def resolve_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA when present, else Apple's MPS, else the CPU. Raises UsageError for a device that is not here."""
+    """Return the device of a name: `auto` is CUDA, else Apple's MPS, else the CPU. Raises UsageError for one that is not here."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -73,8 +73,8 @@ def has_quick_bfloat16(device: torch.device) -> bool:
 @cache
 def _tell_of_fallback() -> None:
     LOG.info(
-        "--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32; the decoder "
-        "of a large translator has weights of float16"
+        "--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32; a large "
+        "translator's decoder keeps its weights in float16"
     )
 
 

@@ -82,7 +82,7 @@ class EightBitLinear(PackedLinear):
         return out.view(*x.shape[:-1], -1)
 
     def _rounded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows, float32 [R, in], as whole numbers, uint8 [R, in], and the step of each, float32 [R, 1]."""
+        """Return rows, float32 [R, in], as whole numbers, uint8 [R, in], and the step of each, float32 [R, 1]."""
         if self._lowest is None:
             sizes = rows.abs()
             steps = sizes.amax(1, keepdim=True).clamp_min_(_TINY).div_(_MOST_SIGNED)
@@ -112,7 +112,7 @@ class EightBitLinear(PackedLinear):
 
 
 def _whole_numbers(values: Tensor, dtype: torch.dtype, added: int = 0) -> Tensor:
-    """Float32 values, which are lost, rounded to numbers of one byte, with `added` to each.
+    """Round float32 values, which are lost, to numbers of one byte, with `added` to each.
 
     Adding 1.5 * 2^23 leaves no room for fractions, and the lowest byte is the number: three times as fast as torch's own ways.
     """
@@ -120,7 +120,7 @@ def _whole_numbers(values: Tensor, dtype: torch.dtype, added: int = 0) -> Tensor
 
 
 def _product(rows: Tensor, weight: Tensor, steps: Tensor, zeros: Tensor, start: Tensor | None) -> Tensor:
-    """Sums of products times each output's step, plus `start`: uint8 [R, in] -> float32 [R, out]."""
+    """Return the sums of products times each output's step, plus `start`: uint8 [R, in] -> float32 [R, out]."""
     sums: Tensor = torch.ops.onednn.qlinear_pointwise(
         rows, 1.0, 0, weight, steps, zeros, start, 1.0, 0, torch.float32, "none", [], ""
     )

@@ -35,14 +35,14 @@ class _Lane(Thread, Generic[Result]):
 
 
 class StoppedError(Exception):
-    """Raised in a lane whose results nobody wants any more."""
+    """Raised in a lane whose results are no longer needed."""
 
 
 def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list[Result]:
     """Do pieces of work at once and return what they give, in their order; the first one runs in the caller's own thread.
 
     Each is called with a function that it calls from time to time: it raises `StoppedError` when another piece has failed, so that
-    an error or Ctrl-C does not wait for what nobody wants. The first error of any is raised once all have ended.
+    an error or Ctrl-C does not wait for results that are not needed. The first error of any is raised once all have ended.
     """
     failed = Event()
 

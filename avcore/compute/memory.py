@@ -1,4 +1,4 @@
-"""How a process on the CPU holds its memory."""
+"""Memory of a process on the CPU: keeping freed pages, and releasing them."""
 
 import ctypes
 import mmap
@@ -26,14 +26,14 @@ def keep_freed_memory() -> bool:
 
     Training steps, and pictures drawn batch after batch, ask for the same large tensors again and again, and the system
     clears each page that it gives: 15 to 25 % of the processor time, measured on the unit encoder's training and on the
-    face renderer. Returns whether this system's allocator can be told so.
+    face renderer. Returns whether this system's allocator supports it.
     """
     mallopt = _of_glibc("mallopt")
     return mallopt is not None and bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _MOST))
 
 
 def release_freed_memory() -> bool:
-    """Give all pages that are free back to the system, those that `keep_freed_memory` keeps too; False where it cannot be told."""
+    """Give all free pages back to the system, those that `keep_freed_memory` keeps too; False where that is not supported."""
     trim = _of_glibc("malloc_trim")
     return trim is not None and bool(trim(ctypes.c_size_t(0)))
 
@@ -97,7 +97,7 @@ def copy_from_files(parameters: Iterable["Tensor"], files: MappedFiles) -> None:
 
 
 def let_go_of_mapped(tensor: "Tensor") -> bool:
-    """Give back the memory of a CPU tensor that lies in a file and was not changed; whoever looks at it reads the file again.
+    """Give back the memory of a CPU tensor that lies in a file and was not changed; the next access reads the file again.
 
     Only for a tensor of which `MappedFiles.hold` said so: memory that lies in no file would be lost. Weights that were copied
     elsewhere would otherwise stay in memory as long as any tensor of their file is in use. Returns whether it was done.
@@ -114,7 +114,7 @@ def _whole_pages(tensor: "Tensor") -> tuple[int, int]:
 
 
 def _mapped_files() -> Iterator[tuple[int, int]]:
-    """First and last address of each mapping of a regular file."""
+    """Yield the first and last address of each mapping of a regular file."""
     is_file = cache(lambda name: Path(name).is_file())
     for line in Path("/proc/self/maps").read_text().splitlines():
         fields = line.split(maxsplit=5)

@@ -1,4 +1,4 @@
-"""What is done with modules at inference, beside running them.
+"""Changes of modules for inference: folding, packing, releasing weights.
 
 They are built without weights, which are loaded into them: nothing is allocated, nothing is drawn at random (skeleton). Batch norms
 become part of the convolution before them. What is not needed for a while leaves memory.
@@ -60,7 +60,7 @@ class _NoRandomStart(TorchFunctionMode):
 
 @contextmanager
 def skeleton() -> Iterator[None]:
-    """Modules built in this block are on the meta device and uninitialised; `load_strict` fills them."""
+    """Build modules on the meta device, uninitialised, within the block; `load_strict` fills them."""
     with torch.device("meta"), _NoRandomStart():
         yield
 
@@ -104,7 +104,7 @@ class Reloadable(Generic[Heavy]):
         return self._value
 
     def put_away(self) -> None:
-        """Give its memory back to the system, as far as nobody else holds it."""
+        """Give its memory back to the system, as far as it is not shared."""
         if self._load is not None:
             self._value = None
             release_freed_memory()

@@ -112,7 +112,7 @@ class SearchConfig:
         return cls(**{name: read_setting(stored, name, defaults[name], owner, path, _SEARCH_BOUNDS[name]) for name in stored})
 
     def limit(self, source_length: int, max_positions: int) -> int:
-        """Tokens allowed before the end tag. source_length counts all encoder tokens.
+        """Return how many tokens are allowed before the end tag. source_length counts all encoder tokens.
 
         Raises UsageError when fewer than min_len are allowed.
         """
@@ -242,7 +242,7 @@ class Beam:
         self._steps.append(_Step(parents[alive], tokens[alive], values[alive]))
 
     def _scores(self, logits: Tensor, index: int) -> Tensor:
-        """Log-probabilities under the rules: float32 [beam, row], -inf where a row must not be chosen."""
+        """Return the log-probabilities under the rules: float32 [beam, row], -inf where a row must not be chosen."""
         end = self._rules.end
         scores = torch.log_softmax(logits.float() / self._config.temperature, dim=-1)
         scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)

@@ -108,7 +108,7 @@ class Attention(nn.Module):
 
 
 def _attend_in_bfloat16(queries: Tensor, seen: KeysValues, mask: Tensor | None) -> Tensor:
-    """Attention as two matrix products, on a CPU half the time of torch's own bfloat16 kernel; softmax is in float32."""
+    """Compute attention as two matrix products, on a CPU in half the time of torch's bfloat16 kernel; softmax is in float32."""
     heads = queries.shape[:2]
     scaled = queries * queries.shape[-1] ** -0.5
     scores = torch.bmm(scaled.flatten(0, 1), seen.keys.flatten(0, 1).transpose(1, 2)).float().view(*heads, queries.shape[2], -1)
@@ -137,7 +137,7 @@ class LayerConfig:
 
 
 class Layer(nn.Module):
-    """What both kinds of layers have: self-attention and feed-forward, each behind a norm and beside a residual."""
+    """The common parts of both kinds of layers: self-attention and feed-forward, each behind a norm and beside a residual."""
 
     def __init__(self, config: LayerConfig) -> None:
         super().__init__()
@@ -279,13 +279,13 @@ class Decoder(nn.Module):
 
 
 def padding_mask(tokens: Tensor) -> Tensor | None:
-    """Bool [batch, 1, 1, time] with True where int64 [batch, time] holds no padding; None when it holds none."""
+    """Return bool [batch, 1, 1, time], True where int64 [batch, time] holds no padding; None when it holds none."""
     is_token = tokens != PAD
     return None if bool(is_token.all()) else is_token[:, None, None, :]
 
 
 def causal_mask(tokens: Tensor) -> Tensor | None:
-    """Bool [batch, 1, time, time]: True where a token may look; None without padding, when being causal says it all.
+    """Return bool [batch, 1, time, time], True where a token may attend; None without padding, when causality says it all.
 
     A token always sees itself, so that padding at the start of a row does not make NaN.
     """
@@ -298,5 +298,5 @@ def causal_mask(tokens: Tensor) -> Tensor | None:
 
 
 def _only_new(layer: int, new: KeysValues) -> KeysValues:
-    """Self-attention without a past (see `Extend`)."""
+    """Compute self-attention without a past (see `Extend`)."""
     return new

@@ -81,7 +81,7 @@ def lip_corners(landmarks: Landmarks) -> NDArray[np.float32] | None:
 
 
 def _place_lips(landmarks: Landmarks) -> tuple[NDArray[np.float64], int, int] | None:
-    """From the picture to the mean face, float64 [2, 3], and the left and top of the crop there."""
+    """Return the transform of the picture to the mean face, float64 [2, 3], and the left and top of the crop there."""
     transform, _ = cv2.estimateAffinePartial2D(landmarks[_STABLE], _STABLE_ON_MEAN_FACE, method=cv2.LMEDS)
     if transform is None:
         return None

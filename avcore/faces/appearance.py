@@ -1,4 +1,4 @@
-"""What a face looks like, as numbers that are close for one person and apart for two, within one recording.
+"""Appearance of a face, as numbers that are close for one person and apart for two, within one recording.
 
 No network for recognising people comes with the models that are used here. A small portrait (face, hair and a rim of what is
 around) tells people of one recording apart: by the colours of skin and hair, and by where light and dark lie. It is no match

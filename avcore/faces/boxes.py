@@ -183,7 +183,7 @@ class _Reader(pickle.Unpickler):
 
 
 def _plain(value: object, depth: int = 0) -> object:
-    """Stand-ins to plain lists, numbers and None; anything else is refused."""
+    """Turn stand-ins into plain lists, numbers and None; anything else is refused."""
     if depth > 4:
         raise ValueError("lists within lists")
     if isinstance(value, _Array | _Value):

@@ -117,7 +117,7 @@ def _scale(patch: Pixels, width: int, height: int) -> Pixels:
 
 @lru_cache(maxsize=64)
 def _ramp(start: int, stop: int, visible_start: int, visible_stop: int, edge: float) -> NDArray[np.float32]:
-    """Weights 0..1 along one side of a patch, for its visible pixels: float32 [visible_stop - visible_start].
+    """Return the weights 0..1 along one side of a patch, for its visible pixels: float32 [visible_stop - visible_start].
 
     edge: width of the soft edges, in pixels.
     """

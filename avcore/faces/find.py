@@ -105,7 +105,7 @@ class SpeakerFace:
         return mouths_to_draw(self.steady_boxes, [inf if frame is None else frame.margin for frame in self.frames])
 
     def landmarks_at(self, index: int) -> Landmarks | None:
-        """Landmarks float32 [468, 3] in picture number `index` as it is shown; None where the face was not seen in it."""
+        """Return landmarks float32 [468, 3] in picture number `index` as it is shown; None where the face was not seen in it."""
         frame = self.frames[index]
         if frame is None or not frame.is_found:
             return None
@@ -122,7 +122,7 @@ class SpeakerFace:
         return self.lips_between(0, len(self.frames))
 
     def lips_between(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Lip crops of pictures start to stop - 1, gray uint8 of shape [stop - start, 96, 96], 9 KB each.
+        """Return the lip crops of pictures start to stop - 1, gray uint8 of shape [stop - start, 96, 96], 9 KB each.
 
         Where the face is not in the picture, the crop nearest in time stands: a mouth that holds still says nothing.
         """

@@ -56,7 +56,7 @@ def hull(landmarks: Landmarks) -> "Box":
 
 
 def overlap(one: "Box", other: "Box") -> float:
-    """Intersection over union of two boxes [4] (x1, y1, x2, y2)."""
+    """Return the intersection over union of two boxes [4] (x1, y1, x2, y2)."""
     size = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     if min(size) <= 0:
         return 0.0
@@ -88,7 +88,7 @@ def head_pose(landmarks: Landmarks) -> HeadAngles:
 
 
 def mouth_opening(landmarks: Landmarks) -> float:
-    """Gap between the lips of landmarks float32 [468, 3], in distances between the outer corners of the eyes.
+    """Return the gap between the lips of landmarks float32 [468, 3], in distances between the outer corners of the eyes.
 
     Measured in space, so that turning the head does not change it.
     """
@@ -160,7 +160,7 @@ def lip_margin(landmarks: Landmarks, size: tuple[int, int]) -> float:
 
 
 def box_lip_margin(box: "Box", size: tuple[int, int]) -> float:
-    """The same guessed from a face's box [4], where no landmarks are known."""
+    """Guess the same from a face's box [4], where no landmarks are known."""
     corner, extent = np.tile(box[:2], 2), np.tile(box[2:] - box[:2], 2)
     return _margin(corner + _BOX_LIPS * extent, float(extent[0]), size)
 
@@ -189,7 +189,7 @@ def ramps(length: int, has_before: bool, has_after: bool) -> NDArray[np.float32]
 
 
 def mouths_in_boxes(boxes: "Sequence[Box | None]", size: tuple[int, int]) -> MouthsToDraw:
-    """The same where nothing is known of a face but its boxes in pictures of `size` (height, width)."""
+    """Return the same where nothing is known of a face but its boxes in pictures of `size` (height, width)."""
     return mouths_to_draw(boxes, [inf if box is None else box_lip_margin(box, size) for box in boxes])
 
 

@@ -126,7 +126,7 @@ class BlazeFace:
         return [_in_picture(place, score, square) for place, score in _joined(places, scores[sure])]
 
     def _places(self, values: Floats, which: NDArray[np.int64]) -> Floats:
-        """Corners and six points, float32 [n, 8, 2] as shares of the square, from what the network says at some anchors."""
+        """Return corners and six points, float32 [n, 8, 2] as shares of the square, from the network's values at some anchors."""
         pairs = (values / self._layout.side).reshape(len(which), 8, 2)
         anchors = self._anchors[which][:, None]
         centre, half = pairs[:, :1] + anchors, pairs[:, 1:2] / 2
@@ -134,7 +134,7 @@ class BlazeFace:
 
 
 def _anchors(side: int, per_cell: int) -> Floats:
-    """Centres of anchors, float32 [side * side * per_cell, 2] as shares of the square, row by row."""
+    """Return the centres of anchors, float32 [side * side * per_cell, 2] as shares of the square, row by row."""
     centres = (np.arange(side, dtype=np.float32) + 0.5) / side
     y, x = np.meshgrid(centres, centres, indexing="ij")
     return np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), per_cell, axis=0).astype(np.float32)
@@ -155,7 +155,7 @@ def _joined(places: Floats, scores: Floats) -> list[tuple[Floats, float]]:
 
 
 def _overlaps(one: Floats, others: Floats) -> Floats:
-    """Intersection over union of one place's box with each of others."""
+    """Return the intersection over union of one place's box with each of others."""
     size = np.maximum(np.minimum(one[1], others[:, 1]) - np.maximum(one[0], others[:, 0]), 0)
     shared = size[:, 0] * size[:, 1]
     union = np.prod(one[1] - one[0]) + np.prod(others[:, 1] - others[:, 0], axis=1) - shared

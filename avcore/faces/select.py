@@ -40,7 +40,7 @@ class Followed(Protocol):
 AnyTrack = TypeVar("AnyTrack", bound=Followed)
 
 MIN_VARIATION = 0.012
-"""Standard deviation of the mouth's opening (in distances between the eyes' outer corners) of somebody who speaks."""
+"""Standard deviation of the mouth's opening (in distances between the eyes' outer corners) of a speaker."""
 
 _MIN_PRESENCE = frame_at(0.2)
 _MIN_OVERLAP = 0.1
@@ -70,7 +70,7 @@ def parse_face_choice(text: str) -> FaceChoice:
 
 
 def loudness(speech: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Level of speech for each 25 fps picture, natural log of the RMS: float32 of shape [S // 640].
+    """Return the level of speech for each 25 fps picture, natural log of the RMS: float32 of shape [S // 640].
 
     speech: float32 of shape [S] at 16 kHz in -1..1.
     """
@@ -117,7 +117,7 @@ def speech_evidence(track: Followed, levels: NDArray[np.float32] | None = None) 
 
 
 def mouth_agreement(opening: NDArray[np.float64], levels: NDArray[np.float32]) -> float:
-    """Greatest correlation, -1 to 1, of a mouth's opening and the sound's levels (see `loudness`), both of shape [pictures].
+    """Return the greatest correlation, -1 to 1, of a mouth's opening and the levels (see `loudness`), both of shape [pictures].
 
     Tried with the mouth up to 0.16 s early or late, over all pictures and over those where there is sound: what a mouth does in
     silence need not speak against it, since people wait with their mouths open. 0 when one of them does not move.
@@ -135,7 +135,7 @@ def mouth_agreement(opening: NDArray[np.float64], levels: NDArray[np.float32]) -
 
 
 def _correlation(mouth: NDArray[np.float64], sound: NDArray[np.float32], least: int) -> float | None:
-    """Correlation of more than `least` pictures, None for fewer or where one does not move."""
+    """Return the correlation of more than `least` pictures, None for fewer or where one does not move."""
     if len(mouth) <= least or min(mouth.std(), sound.std()) <= _STILL:
         return None
     return float(np.corrcoef(mouth, sound)[0, 1])
@@ -179,7 +179,7 @@ class OnePerson(Generic[AnyTrack]):
         return any(track.first <= other.last and other.first <= track.last for track in self.tracks)
 
     def evidence(self, levels: NDArray[np.float32] | None) -> float:
-        """Speech evidence of the tracks, weighted with their length. levels: float32 of shape [pictures] of the video."""
+        """Return the tracks' evidence of speech, weighted by length. levels: float32 of shape [pictures] of the video."""
         weighted = [speech_evidence(track, levels) * _length(track) for track in self.tracks]
         return sum(weighted) / self.num_frames
 
@@ -202,7 +202,7 @@ def people_in(tracks: list[AnyTrack]) -> list[OnePerson[AnyTrack]]:
 
 
 def _by_speech(people: list[OnePerson[AnyTrack]], levels: NDArray[np.float32] | None) -> list[OnePerson[AnyTrack]]:
-    """Those who speak, the largest first; the largest of all when nobody does."""
+    """Return the speaking tracks, the largest first; the largest of all tracks when none speaks."""
     evidence = [person.evidence(levels) for person in people]
     least = max(1.0, _EVIDENCE_SHARE * max(evidence))
     speaking = [person for person, value in zip(people, evidence, strict=True) if value >= least]
@@ -216,6 +216,6 @@ def _length(track: Followed) -> int:
 
 
 def _moving_average(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Centred average over `width` values, over what there is at the ends; same length."""
+    """Return the centred average over `width` values, over what there is at the ends; same length."""
     kernel = np.ones(min(width, len(values)))
     return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")

@@ -77,12 +77,12 @@ def _room_needed() -> Iterator[None]:
 
 
 def _close(file: IO[bytes]) -> None:
-    with suppress(OSError):  # what it still holds nobody wants
+    with suppress(OSError):  # its content is no longer needed
         file.close()
 
 
 class TrackFrame(NamedTuple):
-    """What a track holds for one picture."""
+    """One picture of a track."""
 
     box: Box
     is_found: bool
@@ -140,7 +140,7 @@ class FaceTrack:
         return appearance(np.asarray(self.portraits / max(self.num_portraits, 1), np.float32))
 
     def landmarks(self, index: int) -> Landmarks | None:
-        """Landmarks float32 [468, 3] in pixels of picture number `index`, or None when the face was not seen in it."""
+        """Return the landmarks float32 [468, 3] in pixels of picture number `index`, or None when the face was not seen in it."""
         frame = self.frames[index - self.first]
         return np.asarray(self.store.landmarks.read([frame.row])[0], dtype=np.float32) if frame.is_found else None
 

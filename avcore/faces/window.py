@@ -57,13 +57,13 @@ class CropWindow:
         return np.ascontiguousarray(inside)
 
     def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Landmarks, float32 [n, 2] or [n, 3], in pixels of the window's picture, in pixels of the picture."""
+        """Convert landmarks, float32 [n, 2] or [n, 3], from pixels of the window's picture to pixels of the picture."""
         moved = points * np.float32(self.scale)
         moved[:, :2] += np.array([self.x, self.y], dtype=np.float32)
         return moved
 
     def from_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Pixel positions [n, 2] of the picture as pixel positions of the window's picture, for a warp.
+        """Convert positions [n, 2] from pixels of the picture to pixels of the window's picture, for a warp.
 
         Positions count from the centre of a pixel, as in OpenCV, so the half pixel scales with them.
         """

@@ -1,4 +1,4 @@
-"""What goes over from a video into one that is made of it: titles, and where its times stay, chapters and tracks of subtitles."""
+"""Metadata that an output takes from its source: titles, and where its times stay, chapters and tracks of subtitles."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +48,7 @@ _DAMAGED = NoteKind(
 
 @dataclass(frozen=True)
 class CarriedOver:
-    """What goes over from a video. at: the time (s) in the new one of a time in this one, from its first picture; None = times are
+    """Metadata taken from a video. at: the time (s) in the new one of a time in this one, from its first picture; None = times are
     others, and only titles go over. end_s: where the new one ends.
     """
 
@@ -133,7 +133,7 @@ class CarriedTracks:
                 yield {"id": number + 1, **ticks, "time_base": Fraction(1, _TICKS), "metadata": _short(one["metadata"].items())}
 
     def _span(self, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
-        """Two times of the old file in the new video, inside of it."""
+        """Convert two times of the old file to times within the new video."""
         at = self._carried.at
         assert at is not None  # else nothing that has times is looked at
         first, last = (min(max(at(Fraction(time) - self._start), Fraction(0)), self._carried.end_s) for time in (start, end))
@@ -146,7 +146,7 @@ class CarriedTracks:
             note_of(self._carried.path, _DAMAGED(error=error.strerror))
 
     def _packets(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
-        """Packets with the time (s) at which they begin, in the order of the file."""
+        """Yield the packets with the time (s) at which they begin, in the order of the file."""
         for packet in container.demux([stream for stream in container.streams.subtitles if stream.index in self._streams]):
             if not packet.size or packet.pts is None:
                 continue
@@ -174,7 +174,7 @@ class CarriedTracks:
 
 def _copied(packet: Any) -> "Packet[Any] | None":
     content = bytes(packet)
-    # Between two texts MPEG-4 stores an empty one, of length 0; whoever writes such a file puts it in.
+    # Between two texts MPEG-4 stores an empty one, of length 0; the writer of such a file adds it.
     return None if content == b"\0\0" else Packet(content)
 
 

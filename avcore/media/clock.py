@@ -41,7 +41,7 @@ class FileClock(NamedTuple):
 
     @classmethod
     def between(cls, picture: Fraction | None, sound: Fraction | None) -> "FileClock":
-        """The clock of what begins at these times of the container (s; None = there is none)."""
+        """Return the clock of what begins at these times of the container (s; None = no such track)."""
         if picture is None:
             return cls(sound or Fraction(0))
         start = picture if sound is None or sound > picture - PADDING_S else sound
@@ -88,7 +88,7 @@ class Onset:
         self.time: Fraction | None = None
         try:
             self.stream = None if audio_stream(container) is None else require_audio(container, path)
-        except MediaError:  # whoever reads the sound says so
+        except MediaError:  # the reader of the sound reports it
             self.stream = None
 
     def is_found_by(self, packet: av.Packet) -> bool:
@@ -116,7 +116,7 @@ def _first_frame(packet: av.Packet) -> av.AudioFrame | None:
 def held(
     frames: Iterable[DecodedFrame], step: Fraction, start: Fraction, end: Fraction, is_late: bool = False
 ) -> Iterator[DecodedFrame]:
-    """Frames as they come, and those that stay for long again every `step` s for as long as they stay.
+    """Yield frames as they come; a frame that stays for long comes again every `step` s.
 
     start: repetitions before the last one that begins by then (s) are left out. end: until when the last frame stays. is_late: the
     first frame was moved forward to the beginning of the clock. All times as the container counts.

@@ -28,7 +28,7 @@ _QUALITY = int(Interpolation.BILINEAR) | _FULL_CHROMA | _ACCURATE_ROUNDING
 
 
 def with_known_tags(frame: Any) -> Any:
-    """A decoded frame whose colour tags FFmpeg can convert: a reserved or unusual one counts as not said, as players have it."""
+    """Return a frame whose colour tags FFmpeg can convert: a reserved or unusual tag counts as not stated, as in players."""
     if frame.color_trc not in _TRANSFERS:
         frame.color_trc = _UNSPECIFIED
     if frame.color_primaries not in _PRIMARIES:
@@ -62,7 +62,7 @@ def is_usual(frame: Any) -> bool:
 
 
 def planes(frame: Any) -> list[Pixels]:
-    """Brightness and the two colours of a frame of the usual kind, uint8 [h, w] each; written to if the frame may be."""
+    """Return brightness and both colours of a frame of the usual kind, uint8 [h, w] each; writable if the frame is."""
     return [np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width] for plane in frame.planes]
 
 

@@ -103,7 +103,7 @@ def _has_header(path: Path) -> bool:
 
 @cache
 def _say_how_raw_sound_is_read() -> None:
-    """One line a process, since corpora have hundreds of thousands of such files."""
+    """Log once a process how raw sound is read, since corpora have hundreds of thousands of such files."""
     LOG.warning("%s files have no header; read as %g kHz 16-bit mono (AIHub's KsponSpeech)", RAW_SUFFIX, SAMPLE_RATE / 1000)
 
 
@@ -187,7 +187,7 @@ def packet_time(packet: Any) -> int | None:
 def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterable[Any] | None = None) -> Iterator[DecodedFrame]:
     """Decode from where the container stands, as stored; packets that cannot be decoded are skipped with one warning.
 
-    packets: of the stream, where somebody else reads them.
+    packets: of the stream, where another part reads them.
     """
     clock, num_damaged = _Clock(container, stream), 0
     for packet in container.demux(stream) if packets is None else packets:
@@ -302,7 +302,7 @@ def _lead_in(treatment: Treatment, stream: Any) -> Fraction:
 
 
 def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Iterator[DecodedFrame] | None:
-    """Frames from one at or before `clock` on, or None where the file cannot be entered in the middle.
+    """Return frames from one at or before `clock` on, or None where the file cannot be entered in the middle.
 
     Indexes of some containers lead to a keyframe that is shown too late; then the seek is repeated from further back. Raw
     streams and reordered ones in AVI store no times of presentation.

@@ -1,4 +1,4 @@
-"""What decoded pictures go through before anything looks at them: fields become pictures, HDR becomes SDR.
+"""Conversions of decoded pictures before any use: fields become pictures, HDR becomes SDR.
 
 Both are FFmpeg's filters. Pictures that need neither, as most, pass as they are: no filter is set up for them.
 """
@@ -47,12 +47,12 @@ class Treatment:
 
     @classmethod
     def of(cls, first: Any) -> "Treatment":
-        """Return what the pictures need whose first one, decoded, is `first`."""
+        """Return the treatment of pictures whose first one, decoded, is `first`."""
         return cls(wide_colours(first), _holds_fields(first))
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What the user is told of it."""
+        """Notes for the user."""
         fields = (_FIELDS(),) if self.is_interlaced else ()
         return fields if self.colours is None else (*fields, self.colours.note)
 
@@ -181,7 +181,7 @@ def true_parity(runs: Iterable[Iterable[Any]]) -> str | None:
 
 
 def _luma(frame: Any) -> NDArray[np.int32]:
-    """Brightness of every fourth column, int32 [lines, columns]."""
+    """Return the brightness of every fourth column, int32 [lines, columns]."""
     return np.asarray(frame.reformat(format="gray").to_ndarray()[:, ::_EVERY_COLUMN], np.int32)
 
 

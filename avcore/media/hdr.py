@@ -88,7 +88,7 @@ def _declared_peak(frame: Any) -> float:
 
 
 def to_sdr(signal: Colours, colours: WideColours) -> Colours:
-    """R'G'B' signals of 0..1, float64 [..., 3], as SDR signals of BT.709.
+    """Convert R'G'B' signals of 0..1, float64 [..., 3], to SDR signals of BT.709.
 
     All three colours of a pixel are scaled by one factor, found from the largest of them, so that highlights keep their hue; what
     BT.709 does not hold is moved towards the grey of its luminance until it does, which keeps the hue, too.
@@ -103,7 +103,7 @@ def to_sdr(signal: Colours, colours: WideColours) -> Colours:
 
 
 def _light(signal: Colours, kind: str) -> Colours:
-    """Light on the display that signals of 0..1 stand for, 1 = diffuse white."""
+    """Return the light on the display that signals of 0..1 stand for, 1 = diffuse white."""
     if kind == "PQ":  # EOTF of BT.2100-2, table 4
         m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
         root = signal ** (1 / m2)
@@ -117,7 +117,7 @@ def _light(signal: Colours, kind: str) -> Colours:
 
 
 def _rolled_off(light: Colours, colours: WideColours) -> Colours:
-    """Light that an SDR display can show, up to 1, for light of any brightness.
+    """Return the light that an SDR display can show, up to 1, for light of any brightness.
 
     As in ITU-R BT.2446-1, method C, it is linear up to a knee and logarithmic above, with one slope at the knee, and reaches 1 at
     the peak; here on the scale of an SDR signal, in which the knee is at 0.94.

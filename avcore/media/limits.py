@@ -1,6 +1,6 @@
-"""What is taken as media, bounds that a file must keep before any work is done for it, and whether it is all there.
+"""Checks of media before any work: kinds of files, bounds that a file must keep, and completeness.
 
-A few bytes of a header can ask for hours of silence or gigabytes of pixels; nobody's footage comes near these bounds. What a header
+A few bytes of a header can ask for hours of silence or gigabytes of pixels; no footage comes near these bounds. What a header
 says of a file's length tells one that was cut off on its way.
 """
 
@@ -125,7 +125,7 @@ def require_declared(there: Seconds, container: Any, path: str | Path) -> None:
 def require_whole_sound(container: Any, path: str | Path) -> None:
     """Raise MediaError for bare sound (wav, w64, caf) that ends before its header says; takes no decoding."""
     find = _DATA_SIZES.get(container.format.name)
-    # A codec that nobody knows has no context; what is told of it is told where the sound is decoded.
+    # An unknown codec has no context; the decoder of the sound reports it.
     coder = container.streams.audio[0].codec_context if find and container.streams.audio else None
     bits_per_second = None if coder is None else coder.bit_rate
     if find is None or not bits_per_second:
@@ -175,7 +175,7 @@ def _counts_frames(path: Path) -> bool:
 
 
 def _wav_data(file: BinaryIO) -> int | None:
-    """Bytes of sound that a wav file declares, None = it does not; leaves the file at their beginning."""
+    """Return the bytes of sound that a wav file declares, None = not declared; leaves the file at their beginning."""
     is_large = file.read(12)[:4] in (b"RF64", b"BW64")
     large = None
     while len(head := file.read(8)) == 8:

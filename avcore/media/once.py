@@ -1,4 +1,4 @@
-"""What was found in a file, kept for as long as the file stays the same."""
+"""Results about a file, kept for as long as the file stays the same."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -42,7 +42,7 @@ def lone_channel(blocks: Iterable[tuple[Samples, Samples]], names: Sequence[str]
         if levels is None:
             levels = np.zeros((len(samples), _BINS), np.int64)
         if len(samples) != len(levels):
-            return None  # channels that change on the way are left to whoever reads them
+            return None  # channels that change on the way are left to their reader
         if len(samples) > 1:
             _count(samples, weights, votes, levels)
     if levels is None or not votes.sum():

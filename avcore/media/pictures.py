@@ -66,7 +66,7 @@ class View:
         return 0 if a > 0 else 180
 
     def pixel_aspect(self, stream: Any) -> Fraction:
-        """Width to height of a pixel as shown."""
+        """Return width to height of a pixel as shown."""
         stored = stream.sample_aspect_ratio or Fraction(1)
         return 1 / stored if _is_transposed(self.matrix) else stored
 
@@ -99,7 +99,7 @@ def read_frames(
     clock: FileClock | None = None,
     hold: tuple[Fraction, Fraction] | None = None,
 ) -> Iterator[tuple[View, DecodedFrame, int]]:
-    """The same before they are converted: how each becomes a picture, the frame, and its number from 0.
+    """Yield frames before conversion: how each becomes a picture, the frame, and its number from 0.
 
     hold: a picture that stays for long comes again every so many seconds, the last one until a time (s); see `held`.
     """
@@ -154,7 +154,7 @@ def first_view(container: Any, path: str | Path, packets: Iterable[Any] | None =
 
 
 def pixel_aspect_of(path: str | Path) -> Fraction:
-    """Width to height of a pixel as shown; the first picture only is decoded. Raises InputError or MediaError."""
+    """Return width to height of a pixel as shown; decodes the first picture only. Raises InputError or MediaError."""
     with open_media(path) as container:
         return first_view(container, path).pixel_aspect(video_stream(container))
 

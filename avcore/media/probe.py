@@ -1,4 +1,4 @@
-"""What a media file holds, found by reading its packets once; only the first picture is decoded."""
+"""Properties of a media file, found by reading its packets once; only the first picture is decoded."""
 
 from array import array
 from collections import deque
@@ -46,7 +46,7 @@ _LONGEST_PACKET_S = 10
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds; zero and "" where it holds none.
+    """Properties of a file; zero and "" where it has none.
 
     width, height: of the pictures as shown, upright. frame_rate: average, in Hz. duration_s: of the file's clock, from where
     pictures or sound begin to where both have ended. picture_s, sound_s: from where to where on it there are pictures, and sound.
@@ -151,7 +151,7 @@ class _Packets:
 
     @classmethod
     def of(cls, stream: Any) -> "_Packets":
-        """Of a stream, as yet without packets."""
+        """Return the probe of a stream, as yet without packets."""
         tick = stream.time_base or Fraction(1)
         rate = (stream.average_rate or stream.guessed_rate or FRAME_RATE) if stream.type == "video" else None
         return cls(tick, round(1 / rate / tick) if rate else 0)
@@ -170,7 +170,7 @@ def probe(path: str | Path) -> MediaInfo:
 
 
 def require_media(path: str | Path, what: str) -> Path:
-    """Return the path of a file that can be opened as video or sound; what else is wrong with it, whoever reads it says.
+    """Return the path of a file that can be opened as video or sound; its readers report other faults.
 
     what: the file, in the line for one that is not there. Raises InputError or MediaError.
     """
@@ -268,7 +268,7 @@ def _constant_rate(stream: Any, starts: Ticks, tick: Fraction) -> Fraction:
 
 
 def _mean_rate(starts: Ticks, packets: _Packets) -> Fraction:
-    """Pictures per second of unevenly spaced ones."""
+    """Return the mean pictures per second of unevenly spaced ones."""
     return plain_rate(Fraction(len(starts)) / ((packets.end - int(starts[0])) * packets.tick))
 
 

@@ -1,4 +1,4 @@
-"""What a lossy codec leaves of a sound."""
+"""Sound after a lossy codec."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -107,7 +107,7 @@ class _Mixing:
         self._path = path
 
     def mono(self, block: _Block) -> Samples:
-        """Float32 [time]."""
+        """Return the mix, float32 [time]."""
         if len(block.samples) == 1:
             only: Samples = block.samples[0]
             return only
@@ -177,7 +177,7 @@ def write_speech_pieces(path: str | Path, pieces: Iterable[Samples], rate: int =
 
 
 def _placed_blocks(path: str | Path) -> Iterator[_Block]:
-    """Sound without gaps or overlaps, from the beginning of the file's clock on."""
+    """Yield the sound without gaps or overlaps, from the beginning of the file's clock on."""
     num_given, missing_s = 0, Fraction(0)
     with open_media(path) as container:
         stream = require_audio(container, path)
@@ -257,7 +257,7 @@ def _decode(container: Any, stream: Any, path: str | Path, is_told: bool = True)
 
 
 def _as_float(frame: Any, path: str | Path) -> Samples:
-    """float32 [channel, time] in [-1, 1] from any sample format. Raises MediaError for values that are no sound."""
+    """Return float32 [channel, time] in [-1, 1] from any sample format. Raises MediaError for values that are no sound."""
     samples: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -272,7 +272,7 @@ def _as_float(frame: Any, path: str | Path) -> Samples:
 
 
 def _mono_weights(frame: Any) -> Samples:
-    """Weights float32 [channel] that add up to 1: the mean for stereo, the usual downmix for surround."""
+    """Return the weights float32 [channel] that add up to 1: the mean for stereo, the usual downmix for surround."""
     weights = np.array([_LOUDNESS_IN_MONO.get(channel.name, 1.0) for channel in frame.layout.channels], np.float32)
     if len(weights) != frame.layout.nb_channels or weights.sum() == 0:
         weights = np.ones(frame.layout.nb_channels, np.float32)
@@ -306,6 +306,6 @@ def _frame(channel: Samples, rate: int) -> Any:
 
 
 def _resampled(channels: list[list[Any]]) -> Iterator[Samples]:
-    """Frames of each channel, which come alike, as blocks of all channels."""
+    """Yield blocks of all channels, from the frames of each channel, which come alike."""
     for frames in zip(*channels, strict=True):
         yield np.ascontiguousarray(np.concatenate([frame.to_ndarray() for frame in frames]).T)

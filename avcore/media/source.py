@@ -48,7 +48,7 @@ class PictureSource:
         return self.pictures()
 
     def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[Picture]:
-        """Frames `start` to `stop` (not included; None = the end) of the constant-rate view."""
+        """Return the frames `start` to `stop` (not included; None = the end) of the constant-rate view."""
         stop = self._num_frames if stop is None else min(stop, self._num_frames)
         start_s, stop_s = frames_to_seconds(start, self.rate), frames_to_seconds(stop, self.rate)
         return at_rate(read_pictures(self.path, start_s, stop_s, self.info.clock), self.rate, stop_s, first=start)
@@ -102,7 +102,7 @@ class PictureSource:
             start += end - first
 
     def _backwards(self, start: int, stop: int) -> Iterator[Picture]:
-        """Frames stop - 1 down to `start`."""
+        """Yield the frames stop - 1 down to `start`."""
         while stop > start:
             first = max(start, stop - self._stretch)
             stretch = list(self.pictures(first, stop))

@@ -36,7 +36,7 @@ class Part(NamedTuple):
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
     def within(self, other: "Part") -> "Part":
-        """The same rectangle, counted from the corner of one around it."""
+        """Return the same rectangle, counted from the corner of one around it."""
         top, left = other.rows.start, other.columns.start
         return Part(slice(self.rows.start - top, self.rows.stop - top), slice(self.columns.start - left, self.columns.stop - left))
 
@@ -132,7 +132,7 @@ def _empty(height: int, width: int) -> Any:
 
 
 def _parts(frame: Any, place: Part) -> list[Pixels]:
-    """A part with even edges of each plane; of the colours a block of 2 x 2 pixels has one value."""
+    """Return a part with even edges of each plane; the colour planes have one value for a block of 2 x 2 pixels."""
     rows, columns = place
     colours = slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2)
     return [plane[place if number == 0 else colours] for number, plane in enumerate(planes(frame))]

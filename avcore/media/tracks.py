@@ -90,7 +90,7 @@ def note_of(path: str | Path, note: Note) -> None:
 
 
 def notes_of(path: str | Path) -> tuple[Note, ...]:
-    """Return what was told so far of how a file's sound is read."""
+    """Return the notes so far on how a file's sound is read."""
     return tuple(_NOTES.get(_name(path), ()))
 
 

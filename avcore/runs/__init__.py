@@ -1,1 +1,1 @@
-"""What lets long work be killed at any moment: what is finished stays, and nothing is believed unread."""
+"""Resumable work, which may be killed at any moment: finished work stays, and is checked before it is used."""

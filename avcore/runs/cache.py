@@ -125,7 +125,7 @@ class WorkFolder:
         return found
 
     def read_arrays(self, stage: str, key: str) -> Arrays | None:
-        """The same, for work of this run that is wanted once more."""
+        """Read the same, for work of this run that is needed once more."""
         path = self._path(stage, key, ".npz")
         return _load(path) if self._is_whole(path) else None
 
@@ -148,7 +148,7 @@ class WorkFolder:
 
     @contextmanager
     def new_file(self, stage: str, key: str, suffix: str) -> Iterator[Path]:
-        """The name of a file that whoever writes it must write whole or not at all (as VideoWriter does)."""
+        """Yield the name of a file to write, whole or not at all (as VideoWriter does)."""
         path = self._path(stage, key, suffix)
         yield path
         if path.is_file():
@@ -263,7 +263,7 @@ def require_work_folder(folder: Path) -> Path:
 
 
 def _require_no_link(path: Path) -> Path:
-    """Whoever handed a folder on chose where a link in it leads."""
+    """Return the path. Raises OutputError for a link."""
     if path.is_symlink():
         raise OutputError(
             "the work folder leads elsewhere", path=path, found="a link", hint="delete it, or choose another --work-dir"

@@ -131,7 +131,7 @@ def repair(path: Path, *keys: str) -> bool:
 
 @contextmanager
 def _held(path: Path, flags: int) -> Iterator[IO[bytes]]:
-    """A journal, opened for one writer at a time; links are not followed."""
+    """Yield a journal, opened for one writer at a time; links are not followed."""
     handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     with open(handle, "r+b" if flags & os.O_RDWR else "ab") as file:
         with suppress(OSError):  # no locks here

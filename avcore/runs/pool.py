@@ -1,4 +1,4 @@
-"""A pool of processes on this machine: bounded, and a process that dies takes nobody else's task with it."""
+"""A pool of processes on this machine: bounded, and a process that dies loses its own task only."""
 
 import os
 import pickle

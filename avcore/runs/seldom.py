@@ -1,4 +1,4 @@
-"""What is written anew as work goes on, and grows with it: often enough to be of use, seldom enough to cost little."""
+"""Rewrite a growing file during work: often enough to be of use, seldom enough to cost little."""
 
 import time
 from collections.abc import Callable

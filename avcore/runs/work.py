@@ -1,4 +1,4 @@
-"""What a pool of workers is given and gives back: processes of this machine and Ray are two of them."""
+"""Tasks and results of a pool of workers, such as processes of this machine or Ray."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

@@ -63,13 +63,13 @@ def _resampler(rate: int, new_rate: int) -> Callable[["Tensor"], "Tensor"]:
 
 
 def level_dbfs(samples: Samples) -> float:
-    """The root mean square of any array of samples in dB; 0 is full scale, silence is -inf."""
+    """Return the root mean square of any array of samples in dB; 0 is full scale, silence is -inf."""
     power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
     return 10 * float(np.log10(power)) if power > 0 else -np.inf
 
 
 def loudness_lufs(samples: Samples, rate: int = SAMPLE_RATE) -> float:
-    """Loudness by ITU-R BS.1770-4 of float32 [time] or [time, channel], -inf for silence.
+    """Return the loudness by ITU-R BS.1770-4 of float32 [time] or [time, channel], -inf for silence.
 
     Sound shorter than the standard's block of 0.4 s is repeated until it fills one.
     """

@@ -1,4 +1,4 @@
-"""Where somebody speaks: the silero-vad network, run over sound of any length as a stream.
+"""Voice activity detection: the silero-vad network, run over sound of any length as a stream.
 
 The pip package silero-vad (MIT) carries its weights as a TorchScript archive, which takes a call for each 32 ms. The same
 network is written out here so that many steps go through it in one call, several times faster; the archive is read for

@@ -53,7 +53,7 @@ class Pitch:
 
 
 def pitch_track(samples: NDArray[np.floating[Any]]) -> Track:
-    """F0 of float samples of shape [S] at 16 kHz: float32 of shape [S // 80] in Hz between 60 and 420, 0 where there is no voice.
+    """Return F0 of float samples [S] at 16 kHz: float32 [S // 80] in Hz between 60 and 420, 0 where there is no voice.
 
     Value k stands for the middle of samples 80 k to 80 k + 79.
     """
@@ -71,7 +71,7 @@ def pitch_track(samples: NDArray[np.floating[Any]]) -> Track:
 
 
 def periodicity(stretches: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Normalised autocorrelation of stretches, float64 [n, 800]: [n, 1600] by lag in half samples, 1 = repeats itself exactly.
+    """Return the normalised autocorrelation of stretches, float64 [n, 800]: [n, 1600] by lag in half samples, 1 = exact repeat.
 
     Half samples, because the peak of a high voice is narrow and may stand between two lags.
     """
@@ -87,7 +87,7 @@ def _autocorrelation(windowed: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _candidates(stretches: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """F0 (Hz) and score of the best peaks of each stretch, the last one for no voice (0 Hz): float64 [n, 6] twice."""
+    """Return F0 (Hz) and score of the best peaks of each stretch, the last one for no voice (0 Hz): float64 [n, 6] twice."""
     heights, rate = periodicity(stretches), SAMPLE_RATE * _FINER
     shortest, longest = int(rate / _HIGHEST_HZ), int(rate / _LOWEST_HZ) + 1
     inner = heights[:, shortest:longest]
@@ -150,7 +150,7 @@ def measure_pitch(samples: NDArray[np.floating[Any]]) -> Pitch | None:
 
 
 def filled_log(track: Track) -> tuple[Track, NDArray[np.bool_]]:
-    """ln F0 with the gaps of a track filled linearly, float32, and where it was voiced, bool, both of the track's shape [T].
+    """Return ln F0 with the gaps of a track filled linearly, float32, and where it was voiced, bool, both of shape [T].
 
     The track is in Hz, 0 where there is no voice. A track without any voice is taken for one of 120 Hz.
     """

@@ -100,7 +100,7 @@ class SpeechActivity:
         return bool(np.median(self.flatness[first:last][loud]) < settings.tonal)
 
     def padded(self, regions: list[Region], pad_s: float) -> list[Region]:
-        """Regions made longer by `pad_s` on both sides, by no more than half the gap to the next one or to the ends."""
+        """Return regions longer by `pad_s` on both sides, by at most half the gap to the next one or to the ends."""
         edges = [0.0, *(edge for region in regions for edge in region), self.seconds]
         longer = []
         for number, region in enumerate(regions):
@@ -137,7 +137,7 @@ def listen(blocks: Iterable[Samples]) -> SpeechActivity:
 
 
 class _Measures:
-    """Measures level and flatness of each step of a stream while somebody else reads it."""
+    """Measures level and flatness of each step of a stream while it is read elsewhere."""
 
     def __init__(self) -> None:
         self.num_samples = 0
@@ -147,7 +147,7 @@ class _Measures:
         self._window = np.hanning(STEP_SAMPLES).astype(np.float32)
 
     def passed(self, blocks: Iterable[Samples]) -> Iterable[Samples]:
-        """The same blocks."""
+        """Yield the same blocks."""
         for block in blocks:
             self.num_samples += len(block)
             joined = np.concatenate([self._rest, block])
@@ -159,11 +159,11 @@ class _Measures:
             self._measure(self._rest[None])
 
     def levels(self) -> NDArray[np.float32]:
-        """dBFS, float32 [steps]."""
+        """Return dBFS, float32 [steps]."""
         return np.concatenate([np.zeros(0, np.float32), *self._levels])
 
     def flatness(self) -> NDArray[np.float32]:
-        """Geometric by arithmetic mean of the power of the spectrum, float32 [steps]."""
+        """Return the geometric by the arithmetic mean of the spectrum's power, float32 [steps]."""
         return np.concatenate([np.zeros(0, np.float32), *self._flatness])
 
     def _measure(self, steps: Samples) -> None:
@@ -176,7 +176,7 @@ class _Measures:
 
 
 def _runs(probabilities: NDArray[np.float32], settings: SpeechSettings) -> list[tuple[int, int]]:
-    """Steps [first, last) of each stretch that begins above the threshold and ends below the release."""
+    """Return the steps [first, last) of each stretch that begins above the threshold and ends below the release."""
     runs, begun = [], -1
     for step, probability in enumerate(probabilities.tolist()):
         if begun < 0 and probability >= settings.threshold:
@@ -272,7 +272,7 @@ def _split(activity: SpeechActivity, region: Region, longest: float) -> Iterator
 
 
 def _joined(regions: list[Region], longest: float, max_pause_s: float) -> Iterator[Region]:
-    """Neighbours joined as long as the result is short enough."""
+    """Yield neighbours joined as long as the result is short enough."""
     held: Region | None = None
     for region in regions:
         fits = held is not None and region.end_s - held.start_s <= longest and region.start_s - held.end_s <= max_pause_s

@@ -59,7 +59,7 @@ def _tracks_of(path: str | Path) -> tuple[tuple[SoundTrack, ...], int]:
 
 
 def _take_the_speaking(path: str | Path, tracks: list[SoundTrack]) -> None:
-    """tracks: the usual one first."""
+    """Select the track with speech. tracks: the usual one first."""
     usual, *others = tracks
     for track in tracks:
         choose_track(path, track.number)

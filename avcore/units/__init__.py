@@ -86,7 +86,7 @@ class Units:
         return cls(frames[starts], durations, language, vocabulary, is_merged=True)
 
     def frames(self) -> Ids:
-        """Frame-level ids, int64 [T], one every 20 ms. Raises UnitError when the durations are not known."""
+        """Return the frame-level ids, int64 [T], one every 20 ms. Raises UnitError when the durations are not known."""
         if self.durations is None:
             raise UnitError("the durations of these units are not known yet", hint="predict them first")
         return np.repeat(self.ids, self.durations)

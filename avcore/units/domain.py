@@ -1,4 +1,4 @@
-"""What a model knows, as it can tell by itself: bounds on its own scores, found on speech of the kind it was made for.
+"""The domain of a model: bounds on its own scores, found on speech of the kind it was made for.
 
 A model made for a narrow domain answers anything, and nothing in the answer shows that it means nothing. Its scores do:
 below nearly all scores of held-out speech of the domain, the input is most likely none of it. The mean over an utterance tells
@@ -111,9 +111,9 @@ class Domain:
 
 
 class DomainScore(NamedTuple):
-    """A score of a model, by the name that a user is told, and the domain of the model, None = not stated.
+    """A score of a model, by the name that a user sees, and the domain of the model, None = not stated.
 
-    of: which of the domain's bounds it is compared with. at: when it was so low, in words, "" = nobody knows.
+    of: which of the domain's bounds it is compared with. at: when it was so low, in words, "" = not known.
     """
 
     name: str

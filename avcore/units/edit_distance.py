@@ -8,7 +8,7 @@ from avcore.units import Ids
 
 
 def edit_distance(left: Ids, right: Ids) -> int:
-    """Fewest insertions, deletions and substitutions that turn int64 [N] into int64 [M]: O(N) steps over rows of M."""
+    """Return the fewest insertions, deletions and substitutions that turn int64 [N] into int64 [M]: O(N) steps over rows of M."""
     places = np.arange(len(right) + 1)
     row = places.copy()
     for number, unit in enumerate(left, 1):

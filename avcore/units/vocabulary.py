@@ -39,7 +39,7 @@ def three_letters(name: str) -> str:
 
 
 def meant_language(name: str, available: Iterable[str]) -> str | None:
-    """`did you mean ko?` for a language that is not among `available`; None where nothing is near."""
+    """Return `did you mean ko?` for a language that is not among `available`; None where nothing is near."""
     bare = normalise_language(name)
     guesses = [_MISTAKEN.get(bare, ""), *(normalise_language(part) for part in bare.replace("_", "-").split("-"))]
     near = next((guess for guess in guesses if guess in set(available) - {bare}), None)

@@ -112,7 +112,7 @@ def _sentence(row: Any, place: int, file: CorpusFile) -> LipSentence:
 
 
 def _rows(found: Any, file: CorpusFile) -> NDArray[np.float32]:
-    """Boxes as float32 [pictures, 4]; no row = the label has none."""
+    """Return the boxes as float32 [pictures, 4]; no row = the label has none."""
     rows = found if isinstance(found, list) else []
     try:
         return np.array([_row(row) for row in rows], np.float32).reshape(-1, 4)
@@ -139,7 +139,7 @@ class Sighting(NamedTuple):
 
 @dataclass(frozen=True)
 class BoxOrder:
-    """What was decided, and why. inside: share of boxes in the picture; agreement: mean overlap with faces seen; by order."""
+    """A decision and its figures. inside: share of boxes in the picture; agreement: mean overlap with faces seen; by order."""
 
     order: str
     inside: dict[str, float]
@@ -152,7 +152,7 @@ class BoxOrder:
 
 
 def reordered(rows: Rows, order: str) -> Rows:
-    """Rows float32 [n, 4] of an order as x1, y1, x2, y2."""
+    """Convert rows float32 [n, 4] of an order to x1, y1, x2, y2."""
     return rows[:, _COLUMNS[order]]
 
 

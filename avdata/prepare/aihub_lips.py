@@ -108,7 +108,7 @@ class LipCorpus:
             yield CorpusPiece(name, LabelledVideo(videos[name], labels[name]))
 
     def worker(self, place: Workplace) -> "LipWorker":
-        """Cuts sentences."""
+        """Return the worker that cuts sentences."""
         return LipWorker(place.out, place.temporary, self.lips)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:

@@ -172,7 +172,7 @@ def _even(length: float) -> int:
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """What is made of a clip.
+    """The outputs of a clip.
 
     picture: `face` = the video is cropped around the face, `full` = it is not, `none` = lips and sound only. max_side: of the
     cropped video, pixels. min_frames: shorter clips are not kept. gates: what else a clip must reach.
@@ -303,7 +303,7 @@ class _Stays:
         self._longest = 0
 
     def tapped(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
-        """The same pictures."""
+        """Yield the same pictures."""
         before, count = None, 0
         for picture in pictures:
             count = count + 1 if picture.rgb is before else 1
@@ -318,7 +318,7 @@ class _Stays:
 
 
 def _other_faces(face: SpeakerFace) -> Iterator[tuple[str, str]]:
-    """A complaint when the face is not one track throughout."""
+    """Yield a complaint when the face is not one track throughout."""
     numbers = [number for number in face.track_numbers if number is not None]
     changed = next((place for place, (one, other) in enumerate(pairwise(numbers)) if one != other), None)
     if changed is not None:

@@ -90,11 +90,11 @@ class CommonVoiceCorpus:
             yield CorpusRecording(clips[name], entry).piece()
 
     def worker(self, place: Workplace) -> RecordingWorker:
-        """Converts sounds."""
+        """Return the worker that converts sounds."""
         return RecordingWorker.at(place)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Nothing more to say."""
+        """Report nothing more."""
 
 
 def _lines(table: CorpusFile) -> Iterator[tuple[int, str]]:

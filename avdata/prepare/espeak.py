@@ -114,7 +114,7 @@ class _Engine:
         ]
 
     def _phonemes(self, text: str, mode: int) -> list[str]:
-        """Clauses of a text in phonemes that `_SEPARATOR` stands between; the library remembers where a clause ended."""
+        """Return the clauses of a text in phonemes that `_SEPARATOR` stands between; the library remembers where a clause ended."""
         rest, clauses = ctypes.c_char_p(text.encode()), []
         while rest.value is not None:
             found = self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, mode | ord(_SEPARATOR) << 8)
@@ -155,7 +155,7 @@ def _engine() -> _Engine:
 
 
 def spell(text: str, voice: EspeakVoice) -> list[list[list[Spelled]]]:
-    """Phonemes of a text in a voice's accent: clauses of words. Raises as `say`."""
+    """Return the phonemes of a text in a voice's accent: clauses of words. Raises as `say`."""
     return _engine().spell(text, voice)
 
 

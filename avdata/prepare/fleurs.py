@@ -57,7 +57,7 @@ class FleursCorpus:
         return {"corpus": "fleurs", "languages": list(self.folders)}
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """Two for each pair of recordings. Raises InputError for another layout."""
+        """Yield two pieces for each pair of recordings. Raises InputError for another layout."""
         files = list_files(self.root).files
         sides = [self._readings(files, folder) for folder in self.folders]
         shared = [key for key in sides[0] if key in sides[1]]
@@ -100,11 +100,11 @@ class FleursCorpus:
         return found_by
 
     def worker(self, place: Workplace) -> RecordingWorker:
-        """Converts sounds."""
+        """Return the worker that converts sounds."""
         return RecordingWorker.at(place)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Nothing more to say."""
+        """Report nothing more."""
 
 
 def _recording(name: str, folder: str, split: str, reading: _Reading, translation: str) -> CorpusRecording:

@@ -60,11 +60,11 @@ class KaldiCorpus:
         return (CorpusPiece(one.id, one) for one in found.utterances)
 
     def worker(self, place: Workplace) -> "KaldiWorker":
-        """Converts sounds."""
+        """Return the worker that converts sounds."""
         return KaldiWorker(place.out, self.language)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Nothing more to say."""
+        """Report nothing more."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class KaldiWorker:
         return ()
 
     def finish(self, piece: CorpusPiece) -> None:
-        """No piece has follow-ups."""
+        """Do nothing: no piece has follow-ups."""
 
 
 @lru_cache(maxsize=1)

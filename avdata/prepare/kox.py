@@ -190,7 +190,7 @@ class KoxCorpus:
         return CorpusPiece(f"{language}/{utterance.name}", KoxSide(language, utterance, split, sound, reference))
 
     def worker(self, place: Workplace) -> "KoxWorker":
-        """Converts and synthesises."""
+        """Return the worker that converts and synthesises."""
         return KoxWorker(place.out, place.temporary, self.synthesis)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
@@ -236,7 +236,7 @@ class KoxWorker:
         return ()
 
     def finish(self, piece: CorpusPiece) -> None:
-        """No piece has follow-ups."""
+        """Do nothing: no piece has follow-ups."""
 
     def _synthesise(self, side: KoxSide) -> Path:
         if self.synthesis is None:
@@ -247,7 +247,7 @@ class KoxWorker:
 
 
 def _without_labels(korean: Mapping[str, CorpusFile]) -> Iterator[KoxUtterance]:
-    """Recordings alone: folders of English and Korean with equal names."""
+    """Return recordings alone: folders of English and Korean with equal names."""
     return (KoxUtterance(name, "", "", "", "") for name in korean)
 
 

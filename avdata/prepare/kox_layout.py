@@ -1,4 +1,4 @@
-"""Where things stand in the label files of AIHub Ko-X; the mapping is configs/data/kox.yaml."""
+"""Fields of the label files of AIHub Ko-X; the mapping is configs/data/kox.yaml."""
 
 import re
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class KoxLayout:
     splits: dict[str, str] = field(default_factory=dict)
 
     def language(self, file: CorpusFile) -> str:
-        """`ko`, `en` or `other` by the words in the names of its folders and archive, the innermost first; then by its own name.
+        """Return `ko`, `en` or `other` by the words in the names of folders and archive, the innermost first; then by its own name.
 
         "" = nothing says it. A name with words of two languages says nothing.
         """

@@ -120,7 +120,7 @@ def _by_name(files: Iterable[tuple[CorpusFile, str]]) -> dict[str, CorpusFile]:
 
 
 def _say_what_lies_where(sides: Mapping[str, list[CorpusFile]], roots: tuple[Path, Path | None]) -> None:
-    """One line for all, and one for each folder or archive."""
+    """Log one line for all recordings, and one for each folder or archive."""
     LOG.info("recordings: %s", ", ".join(_counted(sides)))
     counts: Counter[tuple[str, str]] = Counter()
     for depth in (4, 3, 2, 1):
@@ -161,7 +161,7 @@ def _warn_of_strangers(
 
 
 def syllables(text: str) -> int:
-    """About how many syllables a Korean or English text has; a digit counts as one."""
+    """Estimate how many syllables a Korean or English text has; a digit counts as one."""
     return len(_SYLLABLE.findall(text))
 
 
@@ -214,7 +214,7 @@ def lean(rows: NDArray[np.float64]) -> float:
 
 
 def _correlations(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spearman's rank correlations of the columns; 0 where a column does not vary."""
+    """Return Spearman's rank correlations of the columns; 0 where a column does not vary."""
     ranks = np.apply_along_axis(rankdata, 0, rows)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.nan_to_num(np.corrcoef(ranks, rowvar=False)), dtype=np.float64)

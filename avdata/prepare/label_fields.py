@@ -1,4 +1,4 @@
-"""What a label file holds: its fields, and its transcripts in the form in which they are spoken."""
+"""Label files: their fields, and their transcripts in the form in which they are spoken."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ _BEFORE_MARK = re.compile(r"\s+(?=[.,?!](?:\s|$))")
 
 
 def spoken_form(text: str) -> str:
-    """A transcript as it is said, without the marks of AIHub's transcribers; "" where only marks were in it.
+    """Return a transcript as it is said, without the marks of AIHub's transcribers; "" where only marks were in it.
 
     Of `(spelling)/(pronunciation)`, as `(70%)/(칠십 퍼센트)`, the pronunciation stays. Some corpora have the two the other way
     round; the one that is all in words is the pronunciation then. In Korean text these are taken out: noises (b/ breath, n/ noise,

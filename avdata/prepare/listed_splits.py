@@ -42,7 +42,7 @@ class ListedCorpus:
         return {"corpus": corpus, "split": how, **more, **asdict(self.video)}
 
     def worker(self, place: Workplace) -> VideoWorker:
-        """Makes clips."""
+        """Return the worker that makes clips."""
         return VideoWorker(place.out, place.temporary, self.video)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:

@@ -1,4 +1,4 @@
-"""How good a clip of a talking face is, in figures, and which clips are not good enough.
+"""Quality figures of a clip of a talking face, and bounds on them.
 
 Sample pictures of clips, kept and rejected ones, are laid out on a contact sheet.
 """
@@ -34,7 +34,7 @@ _INK, _PAPER = (235, 235, 235), 32
 
 @dataclass(frozen=True)
 class Quality:
-    """What was measured on a clip.
+    """Measures of a clip.
 
     face_share: of pictures in which the face was seen. face_height: of its box, pixels, median. lip_jump: the largest
     difference of two lip crops that follow one another, mean over the pixels, in standard deviations of their brightness: about
@@ -57,7 +57,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class QualityGates:
-    """What a clip must reach to be kept; the names are those of `Quality`."""
+    """Bounds that a clip must reach to be kept; the names are those of `Quality`."""
 
     min_face_share: float = 0.95
     min_face_height: float = 40.0
@@ -125,7 +125,7 @@ class Thumbnails:
         self._taken: dict[int, tuple[Pixels, float]] = {}
 
     def tapped(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
-        """The same pictures."""
+        """Yield the same pictures."""
         for index, picture in enumerate(pictures):
             if index in self._wanted:
                 scale = min(1.0, _SMALL / max(picture.rgb.shape[:2]))
@@ -133,7 +133,7 @@ class Thumbnails:
             yield picture
 
     def strip(self, face: SpeakerFace | None) -> Pixels | None:
-        """Faces in the upper row and lips below, uint8 [192, 6 * 96, 3]; whole pictures where no face is known.
+        """Draw faces in the upper row and lips below, uint8 [192, 6 * 96, 3]; whole pictures where no face is known.
 
         None when there were no pictures.
         """

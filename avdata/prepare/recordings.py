@@ -88,4 +88,4 @@ class RecordingWorker:
         return ()
 
     def finish(self, piece: CorpusPiece) -> None:
-        """No piece has follow-ups."""
+        """Do nothing: no piece has follow-ups."""

@@ -1,4 +1,4 @@
-"""What all preparations share: options for where and how, and the run from pieces to manifest.
+"""Common parts of all preparations: options, and the run from pieces to manifest.
 
 The pieces of a corpus are worked off on several processes; a piece may have follow-ups, and one that fails is set aside by name.
 """
@@ -32,7 +32,7 @@ _WRITTEN = ("audio", "lips", "samples", "video")
 class CorpusPiece:
     """key: its name in the journal, like no other's. work: what there is to do; goes to another process.
 
-    parent: the piece that it is a follow-up of; set by whoever runs it.
+    parent: the piece that it is a follow-up of; set by the runner.
     """
 
     key: str
@@ -169,7 +169,7 @@ class SourceCorpus(Protocol):
         """What must not change when the work goes on."""
 
     def pieces(self) -> Iterator[CorpusPiece]:
-        """All there is to do."""
+        """Return all pieces."""
 
     def worker(self, place: Workplace) -> PieceWorker:
         """Return who does it."""

@@ -120,7 +120,7 @@ class CorpusFile:
         return shown(self.paths[0]) if self.is_plain else f"{shown(self.paths[0])}: {self.name}"
 
     def blocks(self) -> Iterator[bytes]:
-        """Its content in blocks. Raises InputError when it cannot be read."""
+        """Yield its content in blocks. Raises InputError when it cannot be read."""
         with ExitStack() as stack:
             try:
                 file, left = self._open(stack)
@@ -147,7 +147,7 @@ class CorpusFile:
 
     @contextmanager
     def on_disk(self, folder: Path) -> Iterator[Path]:
-        """The file as one that has a path: itself, or a copy in `folder` that is gone afterwards."""
+        """Yield the file under a path: itself, or a copy in `folder` that is deleted afterwards."""
         if self.is_plain:
             yield self.paths[0]
             return
@@ -184,7 +184,7 @@ class CorpusFile:
             )
 
     def _length(self) -> int:
-        """Its length in bytes. Raises InputError where it is gone."""
+        """Return its length in bytes. Raises InputError where it is gone."""
         try:
             return self.paths[0].stat().st_size if self.is_plain else self.size
         except OSError as error:
@@ -203,13 +203,13 @@ class CorpusFile:
 
 @dataclass
 class Listing:
-    """What lies in a corpus. files: sorted by name. problems: an archive that cannot be read, and why."""
+    """The files of a corpus. files: sorted by name. problems: an archive that cannot be read, and why."""
 
     files: list[CorpusFile] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
 
     def with_suffix(self, *suffixes: str) -> list[CorpusFile]:
-        """Files with one of the endings."""
+        """Return the files with one of the endings."""
         return [file for file in self.files if file.suffix in suffixes]
 
 
@@ -255,7 +255,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _sorted_out(paths: Iterable[Path]) -> tuple[dict[str, dict[int, Path]], list[Path]]:
-    """Archives by name, with their parts by number (a whole one is part 0 and hides its parts), and plain files."""
+    """Return archives by name, with their parts by number (a whole one is part 0 and hides its parts), and plain files."""
     archives: dict[str, dict[int, Path]] = {}
     plain = []
     for path in paths:
@@ -272,7 +272,7 @@ def _sorted_out(paths: Iterable[Path]) -> tuple[dict[str, dict[int, Path]], list
 
 
 def _in_order(parts: dict[int, Path]) -> list[Path]:
-    """Parts in the order of their numbers, which count from 0 or 1 or say where a part begins. Raises InputError for a gap."""
+    """Return parts in the order of their numbers, from 0 or 1, or of where a part begins. Raises InputError for a gap."""
     numbers = sorted(parts)
     ordered = [parts[number] for number in numbers]
     begins = [0, *accumulate(path.stat().st_size for path in ordered[:-1])]
@@ -325,7 +325,7 @@ def _name(path: Path | PurePosixPath) -> str:
 
 
 def _as_text(name: str) -> str:
-    """A name whose bytes are not UTF-8, as CP949 (as Korean Windows writes it), or with the bytes that are neither as `%FF`."""
+    """Decode a name that is not UTF-8 as CP949 (as Korean Windows writes it), or write the bytes that are neither as `%FF`."""
     if not _LONE.search(name):
         return name
     stored = name.encode("utf-8", "surrogateescape")

@@ -50,7 +50,7 @@ _CUTS = CutSettings()
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """How videos are cut, and what is said of them.
+    """Options for cutting videos, and fields of their entries.
 
     cut: at `pauses`, into pieces of `exact` length (exact_s), or `none`: a file is a clip. language: two letters, "" = not
     said. speaker: one name for all, "" = the folder that a video lies in. audio_track: which is heard, "" = the first one in which
@@ -112,7 +112,7 @@ class VideoCorpus:
             raise InputError("there is no video in this folder", path=self.root, expected=", ".join(VIDEO_SUFFIXES))
 
     def worker(self, place: Workplace) -> "VideoWorker":
-        """Cuts, and makes clips."""
+        """Return the worker that cuts videos and makes clips."""
         return VideoWorker(place.out, place.temporary, self.video)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
@@ -220,7 +220,7 @@ def video_frames(video: Path) -> range:
 
 
 def _whole(footage: Footage, own: range) -> int:
-    """Pictures at 25 fps of a whole file: those it has, and where there is speech behind the last one, that one held (a reject)."""
+    """Return pictures at 25 fps of a whole file; where there is speech behind the last picture, that one is held (a reject)."""
     end = probe(footage.video).duration_s
     if end - frames_to_seconds(own.stop) <= _UNSEEN_S:
         return own.stop

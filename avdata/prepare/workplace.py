@@ -35,7 +35,7 @@ _WORK, _RUNNING = ".work", "running"
 
 @dataclass(frozen=True)
 class PieceRecord:
-    """What became of a piece of the corpus.
+    """The result of a piece of the corpus.
 
     status: `done` = its follow-ups are all done. parent: the piece it was a follow-up of. rows: manifest entries that it made,
     by the manifest's name. reason: in two words, for counting; detail: in a sentence. figures: what was measured.
@@ -80,7 +80,7 @@ def read_journal(folder: Path) -> dict[str, PieceRecord]:
 
 
 def recover_journal(folder: Path) -> dict[str, PieceRecord]:
-    """The same for a run that begins: journals are made whole.
+    """Read the same for a run that begins: journals are made whole.
 
     Where one was not, pieces are looked at again whose follow-ups were all done: what became of one of them may be lost.
     """
@@ -113,7 +113,7 @@ def without_failures(records: Mapping[str, PieceRecord]) -> dict[str, PieceRecor
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """What a preparation came to. entries, seconds: by manifest. rejected: by reason."""
+    """The result of a preparation. entries, seconds: by manifest. rejected: by reason."""
 
     entries: Mapping[str, int]
     seconds: Mapping[str, float]
@@ -132,7 +132,7 @@ class PrepareResult:
 
 
 class Workplace:
-    """An output folder that is being worked in. `temporary`: for files that nobody keeps; emptied when work begins."""
+    """An output folder that is being worked in. `temporary`: for files that are not kept; emptied when work begins."""
 
     def __init__(self, out: Path) -> None:
         self.out = out

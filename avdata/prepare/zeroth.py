@@ -59,7 +59,7 @@ class ZerothCorpus:
         self.problems |= {file.name: "there is no line for it in any transcript" for file in sounds.values()}
 
     def _of(self, transcript: CorpusFile, sounds: dict[str, CorpusFile]) -> Iterator[CorpusPiece]:
-        """The sentences of a transcript; their sounds are taken out of `sounds`."""
+        """Yield the sentences of a transcript; their sounds are removed from `sounds`."""
         for number, line in enumerate(transcript.read_text().splitlines(), 1):
             name, _, written = normalize("NFC", line).strip().partition(" ")
             if not name:
@@ -76,11 +76,11 @@ class ZerothCorpus:
             yield CorpusRecording(sound, Entry(name, audio, language="ko", speaker=speaker, text=text, extra=extra)).piece()
 
     def worker(self, place: Workplace) -> RecordingWorker:
-        """Converts sounds."""
+        """Return the worker that converts sounds."""
         return RecordingWorker.at(place)
 
     def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Nothing more to say."""
+        """Report nothing more."""
 
 
 def _split(file: CorpusFile) -> str:

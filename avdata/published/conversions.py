@@ -1,4 +1,4 @@
-"""What the subcommands of `netflips manifest` share.
+"""Common parts of the subcommands of `netflips manifest`.
 
 The subcommands of `netflips manifest` that change from and to the published forms.
 """

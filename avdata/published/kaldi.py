@@ -40,7 +40,7 @@ class KaldiUtterance:
 
 @dataclass
 class KaldiFolder:
-    """What a folder holds. problems: what cannot be used, by the line or the utterance; warnings: what is odd, but can."""
+    """The content of a folder. problems: what cannot be used, by the line or the utterance; warnings: what is odd, but can."""
 
     utterances: list[KaldiUtterance] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)

@@ -56,7 +56,7 @@ def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]
 
 
 def read_pair_units(folder: Path, language: str, vocabulary: str = "") -> Iterator[UnitRow]:
-    """The units of a language by name; none when the folder has none."""
+    """Yield the units of a language by name; none when the folder has none."""
     place = folder / UNITS / language
     if place.is_dir():
         for row in iter_units(place):

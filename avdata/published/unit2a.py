@@ -1,4 +1,4 @@
-"""What a vocoder learns from: recordings with their units, from JSON lines manifests or the published form.
+"""Training data of a vocoder: recordings with their units, from JSON lines manifests or the published form.
 
 The published manifests, one Python dict literal a line, are written here too.
 """
@@ -45,7 +45,7 @@ class VoiceClip:
 
 @dataclass(frozen=True)
 class ReadingRules:
-    """How recordings with units are read.
+    """Options for reading recordings with units.
 
     root: folder that relative paths start from, "" = the manifest's own. frame_level: rows of units without durations are one
     id every 20 ms. first_unit: the number that unit 0 has in the data, 4 where they are raw classes of the unit encoder.
@@ -103,7 +103,7 @@ def _read_json_lines(path: Path, units_path: str | Path, reading: ReadingRules) 
 
 
 def _read_rows(path: str | Path, wanted: Container[str], reading: ReadingRules) -> dict[str, tuple[Units, Vector | None]]:
-    """Units and voices by id. Raises InputError for an id that is there twice."""
+    """Return the units and voices by id. Raises InputError for an id that is there twice."""
     found: dict[str, tuple[Units, Vector | None]] = {}
     for row in iter_units(path):
         if row.id in found:
@@ -185,7 +185,7 @@ def read_unit2a(path: Path, root: Path | None, unit_offset: int = 0) -> list[Voi
 
 
 def entries_of(utterances: list[VoiceClip], out: Path, language: str, vocabulary: str) -> Iterator[tuple[Entry, UnitRow]]:
-    """Entries with paths relative to `out`, and their units with the voice.
+    """Yield entries with paths relative to `out`, and their units with the voice.
 
     Ids are the recordings' paths below the folder that they have in common.
     """
