@@ -12,7 +12,6 @@ from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEn
 from tests.unit2unit.fairseq_side import batch, dictionary, load_published
 from unit2unit.training.losses import FocalLabelSmoothedCrossEntropyCriterion, focal_loss
 from unit2unit.training.task import UnitTranslationTask
-from unit2unit.training.validation import ValidationTranslations
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +95,7 @@ class Answers:
     langs: ClassVar = ["en", "ko"]
 
     def __init__(self, rows: list[list[int]]) -> None:
-        self.tgt_dict, self._rows, self._spoken = dictionary(20, ("en", "ko")), rows, ValidationTranslations()
+        self.tgt_dict, self._rows = dictionary(20, ("en", "ko")), rows
 
     def _translated_part(self, sample: dict[str, Any]) -> dict[str, Any]:
         return sample

@@ -128,6 +128,7 @@ def test_a_part_of_the_split_is_validated_on_and_the_search_limit_follows_the_da
     assert done.returncode == 0, done.stderr[-3000:]
     assert "validation: loss on 6 of 20 pairs, BLEU over units on 2 of them" in done.stderr
     assert 10 in logged(tmp_path, "bleu", "valid")
+    assert logged(tmp_path, "cut", "valid")[10] <= 2
     data = Path(finetuned.settings[0].removeprefix("data_dir="))
     limit = read_search_limit(data)
     search = UnitTranslator.from_checkpoint(finetuned.last).default_search
@@ -329,12 +330,18 @@ def _start_and(sign: signal.Signals, line: Sequence[str], run_dir: Path, update:
 
 
 def test_two_processes_of_torchrun_train_one_run(finetuned: Stage, tmp_path: Path) -> None:
-    """On the CPU, over gloo: fairseq's own distribution with our task, data and criterion, from a checkpoint."""
-    python, *module = finetuned.line(tmp_path, "fairseq.optimizer.max_update=8")
+    """On the CPU, over gloo: fairseq's own distribution with our task, data and criterion, from a checkpoint.
+
+    One of them translates the one sentence that its validation is to translate, the other none.
+    """
+    few = ["fairseq.task.bleu_pairs=1", "fairseq.dataset.batch_size_valid=1", "generation={beam: 1, max_len_a: 0, max_len_b: 1}"]
+    python, *module = finetuned.line(tmp_path, "fairseq.optimizer.max_update=8", *few)
     launch = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *module[module.index("-m") :]]
     done = subprocess.run(launch, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stderr.count("training with 2 processes on the CPU") == 1
+    assert "the limit of length cut 1 of 1 translation" in done.stderr
+    assert logged(tmp_path, "cut", "valid")[8] == 1
     assert done.stderr.count('train_inner | {"epoch": 1, "update": 1') <= 1, "only the first process logs"
     together = losses(tmp_path)
     assert sorted(together) == list(range(1, 9))

@@ -9,7 +9,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from unit2unit.training import validation
-from unit2unit.training.validation import Interrupted, RunTiming, Stop, ValidationTranslations, part_of
+from unit2unit.training.validation import Interrupted, RunTiming, Stop, count_translations, part_of, say_translations
+from unit2unit.vocabulary import TranslatorVocabulary
 
 
 class Clock:
@@ -102,11 +103,17 @@ def test_a_part_of_a_split_is_the_same_each_time() -> None:
     assert part_of(30, 0, 2).tolist() == part_of(30, 30, 2).tolist() == list(range(30))
 
 
-def test_a_translator_that_says_one_unit_over_and_over_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
-    spoken = ValidationTranslations()
-    spoken.add([np.array([1, 2, 3, 4, 2, 6]), np.array([7])])
-    spoken.warn()
-    assert not caplog.messages
-    spoken.add([np.array([9] * 199 + [3])] * 3)
-    spoken.warn()
-    assert "has collapsed: in 3 of 5 sentences" in caplog.text
+def test_a_translator_that_says_one_unit_over_and_over_is_noticed_and_cut_translations_are_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    vocabulary = TranslatorVocabulary(20, ("en", "ko"))
+    end, tag = 2, vocabulary.tag("ko")
+    whole = [np.array([5, 6, 7, 8, 6, 9, end, tag]), np.array([7, end, tag]), np.array([end, tag])]
+    with caplog.at_level(logging.INFO, "netflips.train"):
+        say_translations(*count_translations(whole, vocabulary).values())
+        assert not caplog.messages
+        collapsed = [np.array([9] * 199 + [7, tag])] * 4
+        say_translations(*count_translations(whole + collapsed, vocabulary).values())
+    cut, collapse = caplog.messages
+    assert cut == "validation: the limit of length cut 4 of 7 translations"
+    assert collapse.startswith("the translator has collapsed: in 4 of 7 sentences")

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from fairseq.data import Dictionary
 from fairseq.dataclass import FairseqDataclass
+from fairseq.distributed.utils import get_global_rank
 from fairseq.logging import metrics
 from fairseq.sequence_generator import SequenceGenerator
 from fairseq.tasks import TASK_REGISTRY, FairseqTask, register_task
@@ -25,7 +26,7 @@ from unit2unit.training.config import AUTO, AUTOCAST, NONE
 from unit2unit.training.items import NoisyPairs, PartOfPairs, UnitPairDataset
 from unit2unit.training.network import complete, rescale
 from unit2unit.training.noise import SpanNoise, UnitNoise, add_noise_options
-from unit2unit.training.validation import ValidationTranslations, part_of
+from unit2unit.training.validation import CUT, TRANSLATION_COUNTS, count_translations, part_of, say_translations
 from unit2unit.vocabulary import NUM_SPECIALS, TranslatorVocabulary
 
 LOG = logging.getLogger(__name__)
@@ -110,6 +111,10 @@ def _bleu(meters: Any) -> float:
     return round(float(found.score), 2)
 
 
+def _cut(meters: Any) -> int:
+    return int(meters[CUT].sum)
+
+
 @register_task(PRETRAINING, dataclass=UtutPretrainingConfig)
 class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
     """Many-to-many unit translation (pairs of two languages) and denoising (pairs of one)."""
@@ -192,7 +197,6 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         args.rebuild_batches = True
         self.autocast = getattr(args, "autocast", NONE)
         self._translated_ids: frozenset[int] = frozenset()
-        self._spoken = ValidationTranslations()
         super().__init__(args, src_dict, tgt_dict)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
@@ -215,24 +219,23 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
             most = self.args.max_source_positions, self.args.max_target_positions
             self.datasets[split] = NoisyPairs(self.datasets[split], noise, num_units, *most, self.args.seed)
 
-    def begin_valid_epoch(self, epoch: int, model: Any) -> None:
-        """Begin a validation."""
-        super().begin_valid_epoch(epoch, model)
-        self._spoken = ValidationTranslations()
-
     def post_validate(self, model: Any, stats: Any, agg: Any) -> None:
-        """End a validation with a look at what was translated."""
-        self._spoken.warn()
+        """End a validation with a look at what was translated, by all processes."""
+        if CUT in agg and get_global_rank() == 0:
+            say_translations(*(int(agg[name].sum) for name in TRANSLATION_COUNTS))
 
     def valid_step(self, sample: Any, model: Any, criterion: Any, **options: Any) -> Any:
         """Forward alone, and where BLEU is asked for, translate those of the batch that are translated in each validation."""
         asked = self.cfg.eval_bleu
         rows = [row for row, name in enumerate(sample["id"].tolist()) if name in self._translated_ids]
-        self._rows, self.cfg.eval_bleu = rows, asked and bool(rows)
+        self._rows, self._counts, self.cfg.eval_bleu = rows, dict[str, int](), asked and bool(rows)
         try:
-            return super().valid_step(sample, model, criterion, **options)
+            loss, size, logged = super().valid_step(sample, model, criterion, **options)
         finally:
             self.cfg.eval_bleu = asked
+        if asked:  # fairseq adds up by place what several processes log: each logs the same, also where it translates nothing
+            logged = dict.fromkeys((*_BLEU_SUMS, *TRANSLATION_COUNTS), 0) | logged | self._counts
+        return loss, size, logged
 
     def _inference_with_bleu(self, generator: Any, sample: Any, model: Any) -> Any:
         """BLEU over the units of a validation batch, a unit a word, repeats merged, as `netflips evaluate units` counts it.
@@ -244,8 +247,8 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         part = self._translated_part(sample)
         found = [best[0]["tokens"] for best in self.inference_step(generator, [model], part, prefix_tokens=None)]
         vocabulary = TranslatorVocabulary.from_rows(len(self.tgt_dict), self.langs)
+        self._counts = count_translations([tokens.cpu().numpy() for tokens in found], vocabulary)
         sides = [[Units(vocabulary.units(tokens.tolist())) for tokens in side] for side in (found, part["target"])]
-        self._spoken.add([one.ids for one in sides[0]])
         texts = [[format_units(one.merged().ids) for one in side] for side in sides]
         return BLEU(tokenize="none", force=True).corpus_score(texts[0], [texts[1]])
 
@@ -259,9 +262,10 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         FairseqTask.reduce_metrics(self, logging_outputs, criterion)
         if not any("_bleu_sys_len" in one for one in logging_outputs):
             return
-        for name in _BLEU_SUMS:
+        for name in (*_BLEU_SUMS, *TRANSLATION_COUNTS):
             metrics.log_scalar(name, float(sum(one.get(name, 0) for one in logging_outputs)))
         metrics.log_derived("bleu", _bleu)
+        metrics.log_derived("cut", _cut)
 
     def build_generator(self, models: list[Any], args: argparse.Namespace, **_: Any) -> Any:
         """Return a beam search that ends on the target's tag and produces neither other tags nor `<mask>`."""

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avcore.plain_text import several
 from avcore.units import Ids
+from unit2unit.vocabulary import END_OF_UNITS, TranslatorVocabulary
 
 LOG = logging.getLogger("netflips.train")
 _FIRST_UPDATES = 100
@@ -55,27 +56,30 @@ def part_of(number: int, wanted: int, seed: int) -> Ids:
     return np.sort(np.random.default_rng(seed).permutation(number)[:wanted])
 
 
-@dataclass
-class ValidationTranslations:
-    """What a validation has translated, for a look at a translator that says the same whatever it hears."""
+CUT = "_cut"
+TRANSLATION_COUNTS = ("_translated", "_one_unit", CUT)
+"""What a validation counts of its translations: all, those that are mostly one unit, those that the limit of length cut."""
 
-    sentences: int = 0
-    monotone: int = 0
 
-    def add(self, found: Sequence[Ids]) -> None:
-        """Count sentences, units int64 [U] with their repeats."""
-        self.sentences += len(found)
-        self.monotone += sum(len(one) > 1 and bool(np.bincount(one).max() > len(one) / 2) for one in found)
+def count_translations(translations: Sequence[Ids], vocabulary: TranslatorVocabulary) -> dict[str, int]:
+    """Return the counts of some translations, tokens int64 [T] that end in the target's tag: a whole one has `</s>` before it."""
+    units = [vocabulary.units(tokens) for tokens in translations]
+    one_unit = sum(len(ids) > 1 and bool(np.bincount(ids).max() > len(ids) / 2) for ids in units)
+    is_cut = [END_OF_UNITS not in tokens[-2:] for tokens in translations]
+    return dict(zip(TRANSLATION_COUNTS, (len(units), one_unit, sum(is_cut)), strict=True))
 
-    def warn(self) -> None:
-        """Warn of a collapse."""
-        if self.sentences >= _LEAST_SENTENCES and self.monotone > _COLLAPSED * self.sentences:
-            LOG.warning(
-                "the translator has collapsed: in %d of %d sentences of the validation one unit is more than half of what it says; "
-                "lower the rate, or look at the pairs",
-                self.monotone,
-                self.sentences,
-            )
+
+def say_translations(translated: int, one_unit: int, cut: int) -> None:
+    """Say how many translations of a validation were cut, and warn of a translator that says the same whatever it hears."""
+    if cut:
+        LOG.info("validation: the limit of length cut %d of %s", cut, several(translated, "translation"))
+    if translated >= _LEAST_SENTENCES and one_unit > _COLLAPSED * translated:
+        LOG.warning(
+            "the translator has collapsed: in %d of %d sentences of the validation one unit is more than half of what it says; "
+            "lower the rate, or look at the pairs",
+            one_unit,
+            translated,
+        )
 
 
 @dataclass
