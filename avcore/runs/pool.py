@@ -7,12 +7,14 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from types import FrameType
 from typing import Any, Self
 
 from avcore.runs.work import Finished, Item, Label, Lost, Pool, PoolTask, Worker
@@ -41,7 +43,7 @@ class ProcessPool(Pool[Item, Label]):
 
     def __exit__(self, *_: object) -> None:
         if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
+            _end(self._executor)
 
     def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
         """Do labelled tasks; one that was under way when a process died is tried alone, and set aside if it dies of it."""
@@ -62,32 +64,39 @@ class ProcessPool(Pool[Item, Label]):
     def _run_together(self) -> Generator[Finished[Item, Label], None, list[tuple[Label, PoolTask[Item]]]]:
         """Do tasks until all are done, or a process dies: then returns those that it may have died of."""
         pending: dict[Future[Any], tuple[Label, PoolTask[Item]]] = {}
+        done = SimpleQueue[Future[Any]]()
         with self._processes(self._num_workers) as executor:
             try:
-                while self._hand_out(executor, pending):
-                    for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                        result = future.result()
-                        yield Finished(*pending.pop(future), result)
+                while self._hand_out(executor, pending, done):
+                    future = done.get()
+                    result = future.result()
+                    yield Finished(*pending.pop(future), result)
             except BrokenProcessPool:
                 for future in [one for one in pending if one.done() and one.exception() is None]:
                     yield Finished(*pending.pop(future), future.result())
         return list(pending.values())
 
-    def _hand_out(self, executor: ProcessPoolExecutor, pending: dict[Future[Any], tuple[Label, PoolTask[Item]]]) -> bool:
-        """Keep the processes busy; whether anything is under way."""
+    def _hand_out(
+        self,
+        executor: ProcessPoolExecutor,
+        pending: dict[Future[Any], tuple[Label, PoolTask[Item]]],
+        done: SimpleQueue[Future[Any]],
+    ) -> bool:
+        """Keep the processes busy; whether anything is under way. done: gets each task when it has ended."""
         while len(pending) < _AHEAD * self._num_workers and (labelled := self._next()) is not None:
             try:
-                pending[executor.submit(_process, labelled[1].parts)] = labelled
+                pending[_submitted(executor, labelled[1], done)] = labelled
             except BrokenProcessPool:
                 self._again.append(labelled)  # it was not begun
                 raise
         return bool(pending)
 
     def _run_alone(self, label: Label, item: Item) -> Finished[Item, Label] | Lost[Item, Label]:
-        task = PoolTask.of(item)
+        task, done = PoolTask.of(item), SimpleQueue[Future[Any]]()
         with self._processes(1) as executor:
             try:
-                return Finished(label, task, executor.submit(_process, task.parts).result())
+                _submitted(executor, task, done)
+                return Finished(label, task, done.get().result())
             except BrokenProcessPool:
                 return Lost(label, item, _DIED)
 
@@ -100,7 +109,51 @@ class ProcessPool(Pool[Item, Label]):
         try:
             yield self._executor
         finally:
-            self._executor.shutdown(cancel_futures=True)
+            _end(self._executor)
+
+
+def _submitted(executor: ProcessPoolExecutor, task: PoolTask[Any], done: SimpleQueue[Future[Any]]) -> Future[Any]:
+    """Hand a task to the processes. done: gets it when it has ended; waiting there holds no lock of a future."""
+    with _signals_held_back():
+        future = executor.submit(_process, task.parts)
+        future.add_done_callback(done.put)
+    return future
+
+
+def _end(executor: ProcessPoolExecutor) -> None:
+    """Wait for the processes. After an error, as Ctrl-C is one, a signal ends the waiting at once."""
+    with nullcontext() if sys.exc_info()[0] is not None else _signals_held_back():
+        executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let what SIGINT and SIGTERM raise wait for the end of the block; a second signal does not wait.
+
+    Raised between taking a lock of concurrent.futures and giving it back, it would leave the thread of the executor waiting for
+    that lock for ever.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in before.items() if callable(handler)}
+    noted: list[signal.Signals] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(signal.Signals(number))
+        if len(noted) > 1:
+            handlers[noted[-1]](number, frame)
+
+    for number in handlers:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if noted:
+            handlers[noted[0]](noted[0], None)
 
 
 _packed = b""

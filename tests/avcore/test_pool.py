@@ -120,3 +120,9 @@ def test_a_run_that_is_stopped_says_so_and_leaves_no_process(tmp_path: Path, num
     assert running.stderr is not None
     assert running.stderr.read() == f"slow: {said}\n"
     assert not [path.name for path in tmp_path.iterdir() if Path("/proc", path.name).exists()]
+
+
+def test_a_signal_within_a_lock_of_a_future_ends_the_run_and_no_thread_waits_for_that_lock() -> None:
+    code = "from tests.avcore.pool_run import stop_within_lock; stop_within_lock()"
+    stopped = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert (stopped.returncode, stopped.stderr) == (0, "")
