@@ -1,4 +1,7 @@
-"""Training at debug size on made clips: it learns, goes on exactly, survives being killed, and inference loads the result."""
+"""Training at debug size on made clips: it learns, goes on exactly, survives being killed, and inference loads the result.
+
+What several processes measure of a validation is what one measures.
+"""
 
 import json
 import logging
@@ -13,6 +16,7 @@ from av2unit import train as command
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.export import read_trained
+from av2unit.training.task import Score, joined
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.media import read_gray_video, read_speech
 from avtrain.checkpoints import read_state
@@ -161,3 +165,18 @@ def test_checking_only_trains_nothing(corpus: Path, tmp_path: Path) -> None:
     assert command.main(settings(corpus, tmp_path / "run", "data.num_units=3")) == 2
     assert command.main(["export", "--run-dir", str(tmp_path / "run"), "--out-path", str(tmp_path / "x")]) == 2
     assert not list(tmp_path.glob("x*"))
+
+
+def _measure(score: Score, seeds: list[int]) -> Score:
+    for seed in seeds:
+        random = np.random.default_rng(seed)
+        score.losses["loss"].append(float(random.random()))
+        score.add("audio" if seed % 3 else "video", random.integers(0, 4, 20), random.integers(0, 4, 20))
+    return score
+
+
+def test_shares_are_brought_together_before_anything_is_divided() -> None:
+    whole = _measure(Score(), [1, 2, 3, 4, 5]).metrics()
+    shares = [_measure(Score(), [1, 3, 5]), _measure(Score(), [2, 4]), Score()]
+    assert joined(shares).metrics() == pytest.approx(whole)
+    assert joined([Score()]).metrics() == {}

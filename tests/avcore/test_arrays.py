@@ -1,5 +1,9 @@
-"""numpy's files are read without believing their headers."""
+"""numpy's files are read without believing their headers.
 
+Packed sequences: what goes in comes out, wherever it is asked for, and in little memory.
+"""
+
+import sys
 import zipfile
 from pathlib import Path
 
@@ -9,6 +13,8 @@ import pytest
 from av2unit.sources import map_lips
 from avcore.arrays import load_array, load_arrays
 from avcore.errors import InputError
+from avcore.packed import Packed
+from avcore.statistics import bootstrap, share
 from unit2av.speakers.voice_of import read_voice
 
 
@@ -71,3 +77,51 @@ def test_a_voice_of_absurd_numbers(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="this is no speaker vector; expected numbers up to 1000") as caught:
             read_voice(path, lambda: pytest.fail("no encoder is needed"))
         assert str(path) in str(caught.value)
+
+
+def packed(count: int, block: int = 4) -> Packed[tuple[int, str]]:
+    return Packed(((n, f"name {n}") for n in range(count)), list, lambda row: (row[0], row[1]), block)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 11])
+def test_what_goes_in_comes_out(count: int) -> None:
+    items = [(n, f"name {n}") for n in range(count)]
+    found = packed(count)
+    assert list(found) == items
+    assert len(found) == count
+    assert bool(found) == bool(count)
+    assert [found[n] for n in (*range(count), *range(-count, 0))] == items + items
+    assert found[1:9:3] == items[1:9:3]
+    with pytest.raises(IndexError):
+        found[count]
+
+
+def test_two_may_go_through_it_at_once() -> None:
+    found = packed(9)
+    assert sum(1 for _ in found for _ in found) == 81
+
+
+def test_it_is_small() -> None:
+    found = packed(10_000, 64)
+    assert sum(map(sys.getsizeof, found._blocks)) < 10_000 * 12
+
+
+def test_wilson_interval() -> None:
+    figure = share([True] * 190 + [False] * 10)  # figures of Wilson's formula worked out by hand
+
+    assert figure.value == pytest.approx(0.95)
+    assert (figure.low, figure.high) == pytest.approx((0.9104, 0.9726), abs=2e-4)
+    assert share([True] * 200).low == pytest.approx(0.9812, abs=2e-4)
+    assert share([True] * 200).high == pytest.approx(1)
+    assert share([False] * 4).low == pytest.approx(0, abs=1e-12)
+
+
+def test_a_mean_and_a_rate() -> None:
+    values = np.random.default_rng(0).normal(0.3, 0.1, 400)
+    assert bootstrap(values.tolist()).value == pytest.approx(0.3, abs=0.02)
+    assert bootstrap(values.tolist()).high - bootstrap(values.tolist()).low == pytest.approx(2 * 1.96 * 0.1 / 20, rel=0.1)
+    assert np.isnan(bootstrap([0.5]).low)
+
+    figure = bootstrap([1, 0, 3], [10, 10, 20])
+    assert figure.value == 0.1
+    assert figure.low <= 0.1 <= figure.high

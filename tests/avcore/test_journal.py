@@ -1,4 +1,8 @@
-"""JSON lines: what was appended is there, a half line never counts, damage takes nothing else with it."""
+"""JSON lines: what was appended is there, a half line never counts, damage takes nothing else with it.
+
+What is written anew again and again: at once, and then for a twentieth of the time at most. One run at a time in a folder, and
+nothing left of one that failed at once.
+"""
 
 from pathlib import Path
 
@@ -6,6 +10,8 @@ import pytest
 
 from avcore.errors import OutputError
 from avcore.runs import journal
+from avcore.runs.lock import folder_lock
+from avcore.runs.seldom import Seldom
 from tests.damage import damaged
 
 
@@ -75,3 +81,54 @@ def test_a_digit_that_became_another_is_noticed_in_rows_with_a_checksum(path: Pa
     assert journal.repair(path, "id")
     assert "line 2 is damaged" in caplog.text
     assert [row["id"] for row in journal.read(path)] == ["a", "c", "d"]
+
+
+def test_it_takes_a_twentieth_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, times = [100.0], []
+    monkeypatch.setattr("avcore.runs.seldom.time.monotonic", lambda: now[0])
+
+    def act() -> None:
+        times.append(now[0])
+        now[0] += 0.01 * len(times)  # what is written grows
+
+    report = Seldom(act)
+    for _ in range(1000):
+        now[0] += 0.1
+        report.maybe()
+    assert times[0] == pytest.approx(100.1)
+    spent = sum(0.01 * number for number in range(1, len(times) + 1))
+    assert 0.03 < spent / (now[0] - 100) < 0.06
+    before = len(times)
+    report.now()
+    assert len(times) == before + 1
+
+
+def fail_in(folder: Path, *names: str) -> None:
+    """Begin a run in a folder that writes some files and fails."""
+    with pytest.raises(RuntimeError), folder_lock(folder):
+        for name in names:
+            (folder / name).touch()
+        raise RuntimeError
+
+
+def test_a_run_that_fails_before_it_wrote_anything_leaves_no_folder(tmp_path: Path) -> None:
+    fail_in(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_there_or_was_written_stays(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    fail_in(tmp_path / "own" / "made")
+    assert [one.name for one in tmp_path.rglob("*")] == ["own"]
+    fail_in(tmp_path / "new", "records.jsonl")
+    assert (tmp_path / "new" / "records.jsonl").is_file()
+    (tmp_path / "held").mkdir()
+    fail_in(tmp_path / "held")
+    assert (tmp_path / "held").is_dir()
+
+
+def test_a_second_run_is_refused_and_leaves_the_first_alone(tmp_path: Path) -> None:
+    with folder_lock(tmp_path / "out"):
+        with pytest.raises(OutputError, match="another run"), folder_lock(tmp_path / "out"):
+            pass
+        assert (tmp_path / "out" / ".lock").is_file()

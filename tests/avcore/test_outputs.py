@@ -1,4 +1,4 @@
-"""An output is never one of the inputs, by whatever name."""
+"""An output is never one of the inputs, by whatever name. What a dubbed video says of itself."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,8 @@ import pytest
 
 from avcore.errors import OutputError
 from avcore.outputs import keep_apart
+from avcore.provenance import synthetic_comment
+from netflips import __version__
 
 
 @pytest.fixture
@@ -54,3 +56,9 @@ def test_what_differs_is_let_through_and_nothing_is_made(voice: Path, tmp_path: 
     keep_apart({"a": tmp_path / "new" / "x.json", "b": [tmp_path / "y.mp4"], "c": None}, {"the voice": voice})
     keep_apart({"a": "/dev/null", "b": "/dev/null"}, {})
     assert list(tmp_path.iterdir()) == [voice]
+
+
+def test_comment_names_version_languages_and_models() -> None:
+    comment = synthetic_comment("ko", ["sha256:1", "", "sha256:2"], "en")
+    assert comment == f"synthetic: NetfLips {__version__}, en->ko, models sha256:1 sha256:2"
+    assert "->ko, models" in synthetic_comment("ko", ["sha256:1"])

@@ -1,4 +1,4 @@
-"""Linear layers with weights laid out once."""
+"""Linear layers with weights laid out once. Modules without weights. Folded convolutions do what convolution and norm did."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from torch import nn
 from avcore.compute import modules
 from avcore.compute.device import has_onednn
 from avcore.compute.memory import MappedFiles, copy_from_files, let_go_of_mapped
-from avcore.compute.modules import CastLinear, PackedLinear, lay_out_all, pack_linears
+from avcore.compute.modules import CastLinear, PackedLinear, fold_norm, lay_out_all, pack_linears, skeleton
 
 pytestmark = pytest.mark.usefixtures("packs_all")
 
@@ -123,3 +123,27 @@ def test_what_lies_in_a_file_is_copied_once_and_nothing_else(tmp_path: Path) -> 
     assert torch.equal(mapped[0], torch.arange(1 << 20))
     copy_from_files([*mapped, own], files)
     assert [tensor.data_ptr() for tensor in (*mapped, own)] == copied
+
+
+def test_modules_are_on_the_meta_device_inside_and_ordinary_outside() -> None:
+    with skeleton():
+        layer = torch.nn.Linear(3, 2)
+    assert layer.weight.is_meta
+    assert torch.nn.Linear(3, 2).weight.abs().sum() > 0
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+@torch.no_grad()
+def test_a_folded_convolution_does_what_both_did(kind: type[nn.Conv2d], has_bias: bool) -> None:
+    torch.manual_seed(0)
+    convolution, norm = kind(3, 5, 3, bias=has_bias), nn.BatchNorm2d(5)
+    for values in (norm.weight, norm.bias, norm.running_mean):
+        values.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    pictures = torch.randn(2, 3, 8, 8)
+    expected = norm.eval()(convolution(pictures))
+    before, given = convolution.weight.clone(), convolution.weight
+    assert fold_norm(convolution, norm) is convolution
+    torch.testing.assert_close(convolution(pictures), expected, atol=1e-5, rtol=1e-5)
+    assert torch.equal(given, before), "weights that lie in a file stay as they are"

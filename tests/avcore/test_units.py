@@ -1,11 +1,26 @@
-"""Unit sequences: runs, merging, ranges and the published habits."""
+"""Unit sequences: runs, merging, ranges and the published habits.
+
+Units as text. Edit distances: one pair, and one against many. Language names and vocabulary fingerprints.
+"""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from avcore.errors import UnitError, UnitRangeError
-from avcore.units import Units, format_units, from_reference_codes, parse_units
+from avcore.errors import InputError, LanguageError, UnitError, UnitRangeError, VocabularyError
+from avcore.units import Units, format_units, from_reference_codes, parse_units, read_unit_file, write_unit_file
+from avcore.units.edit_distance import edit_distance, edit_distances, error_rate
+from avcore.units.vocabulary import (
+    UTUT_LANGUAGES,
+    fingerprint,
+    language_tag,
+    meant_language,
+    normalise_language,
+    require_language,
+    require_same_vocabulary,
+)
 
 
 def test_from_frames_counts_runs_and_frames_give_them_back() -> None:
@@ -95,3 +110,104 @@ def test_a_token_that_is_no_number_is_named(token: str) -> None:
     with pytest.raises(UnitError, match="token 1") as caught:
         parse_units(f"4 {token} 5", path="x.unit")
     assert "x.unit" in str(caught.value)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    write_unit_file(tmp_path / "x.txt", [7, -1, 7, 7, 999])
+    assert (tmp_path / "x.txt").read_text() == "7 -1 7 7 999"
+    assert read_unit_file(tmp_path / "x.txt").tolist() == [7, -1, 7, 7, 999]
+
+
+@pytest.mark.parametrize("text", ["  7  8\t9 \n\n", "\ufeff7 8 9", "\n7 8 9"])
+def test_blanks_around_do_not_matter(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.txt").write_text(text, encoding="utf-8")
+    assert read_unit_file(tmp_path / "x.txt").tolist() == [7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"7 <unk> 8", "token 1 is not a unit"),
+        (b"7 8.5", "token 1 is not a unit"),
+        (b"\xff\xfe\x00", "line 1 .* is no text; expected UTF-8; found UTF-16"),
+    ],
+)
+def test_anything_else_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+    (tmp_path / "x.txt").write_bytes(content)
+    with pytest.raises((UnitError, InputError), match=f"x.txt: .*{complaint}"):
+        read_unit_file(tmp_path / "x.txt")
+
+
+def test_only_the_first_line_is_read_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "x.txt").write_text("7 8\n9\n")
+    assert read_unit_file(tmp_path / "x.txt").tolist() == [7, 8]
+    assert "first of 2 lines" in caplog.text
+
+
+def _by_definition(left: list[int], right: list[int]) -> int:
+    if not left or not right:
+        return len(left) + len(right)
+    change = _by_definition(left[:-1], right[:-1]) + (left[-1] != right[-1])
+    return min(change, _by_definition(left[:-1], right) + 1, _by_definition(left, right[:-1]) + 1)
+
+
+def test_distances_are_those_of_the_definition() -> None:
+    rng = np.random.default_rng(0)
+    found = rng.integers(0, 3, 6)
+    references = [rng.integers(0, 3, length) for length in (0, 1, 4, 6, 7, 3, 5)]
+    expected = [_by_definition(found.tolist(), reference.tolist()) for reference in references]
+    assert edit_distances(found, references).tolist() == expected
+    assert [edit_distance(found, reference) for reference in references] == expected
+
+
+def test_nothing_against_nothing() -> None:
+    empty = np.zeros(0, dtype=np.int64)
+    assert edit_distances(empty, []).tolist() == []
+    assert edit_distances(empty, [empty, np.array([1, 2])]).tolist() == [0, 2]
+    assert edit_distances(np.array([5]), [empty]).tolist() == [1]
+    assert error_rate([]) == 0.0
+
+
+@pytest.mark.parametrize("name", ["ko", "KO", "kor", " [ko] "])
+def test_language_names_mean_the_same(name: str) -> None:
+    assert normalise_language(name) == "ko"
+    assert language_tag(name) == "[ko]"
+
+
+def test_there_are_nineteen_published_languages() -> None:
+    assert len(set(UTUT_LANGUAGES)) == 19
+    assert UTUT_LANGUAGES[:5] == ("en", "es", "fr", "it", "pt")
+
+
+def test_a_missing_language_lists_those_there_are() -> None:
+    assert require_language("spa", ["en", "es"], "the translator") == "es"
+    with pytest.raises(LanguageError, match=r"en, es.*train it"):
+        require_language("ko", ["en", "es"], "the translator", hint="train it")
+
+
+def test_fingerprints_tell_contents_and_their_borders_apart() -> None:
+    assert fingerprint(b"ab", b"c") == fingerprint(b"ab", b"c")
+    assert fingerprint(b"ab", b"c") != fingerprint(b"a", b"bc")
+    assert fingerprint(b"").startswith("sha256:")
+
+
+def test_only_two_known_and_different_vocabularies_are_refused() -> None:
+    require_same_vocabulary("", "b", "the model")
+    require_same_vocabulary("a", "", "the model")
+    require_same_vocabulary("a", "a", "the model")
+    with pytest.raises(VocabularyError, match="expected b; found a"):
+        require_same_vocabulary("a", "b", "the model")
+
+
+@pytest.mark.parametrize(("written", "meant"), [("kr", "ko"), ("Korean", "ko"), ("ko-KR", "ko"), ("en_US", "en")])
+def test_a_country_or_a_name_in_place_of_a_language_is_understood(written: str, meant: str) -> None:
+    with pytest.raises(LanguageError, match=f"did you mean {meant}"):
+        require_language(written, ("en", "ko"), "the translator")
+
+
+def test_nothing_is_guessed_where_nothing_is_near() -> None:
+    with pytest.raises(LanguageError, match="found xx; add it"):
+        require_language("xx", ("en", "ko"), "the translator", "add it")
+    assert meant_language("kr", ("en", "fr")) is None

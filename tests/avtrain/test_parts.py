@@ -1,9 +1,10 @@
-"""Batches by length, schedules and configs."""
+"""Batches by length, schedules and configs. Changes of training pictures."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
 from avtrain.data import move
 from avtrain.entry import main_of, read_config
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
+from avtrain.pictures import turn
 from avtrain.sampling import EndlessBatches, LengthBatches, item_generator
 from avtrain.settings import as_yaml
 from avtrain.task import named_parameters
@@ -226,3 +228,15 @@ def test_a_yaml_of_ones_own_inherits_from_ours(name: str, parent: str, tmp_path:
     assert (config.loop.max_steps, config.batch.batch_size, list(config.discriminators.periods)) == (7, 8, [])
     ours = read_config(Unit2aConfig, "unit2av/unit2a_debug", settings, tmp_path / "my configs")
     assert ours.loop.max_steps == 150
+
+
+@pytest.mark.parametrize("shape", [(3, 20, 24), (600, 8, 9), (1, 16, 16, 3), (200, 9, 8, 3), (0, 8, 8)])
+def test_pictures_turned_together_come_out_as_one_by_one(shape: tuple[int, ...]) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    height, width = shape[1:3]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 7, 1.1)
+    matrix[:, 2] += (1.5, -2)
+    alone = [cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE) for picture in pictures]
+    turned = turn(pictures, 7, 1.1, shift=(1.5, -2))
+    assert turned.shape == shape
+    assert np.array_equal(turned, np.asarray(alone, dtype=np.uint8).reshape(shape))

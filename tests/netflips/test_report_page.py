@@ -1,4 +1,7 @@
-"""The report as a page: complete, self-contained, safe to open, small, and true to the files."""
+"""The report as a page: complete, self-contained, safe to open, small, and true to the files.
+
+Numbers in words and drawings, of which the report's page is made.
+"""
 
 import base64
 import json
@@ -11,10 +14,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 from avcore.media import VideoWriter, pictures_at, read_pictures
 from netflips.options import DubOptions
-from netflips.report import material, page, report_json, report_script, story
+from netflips.report import material, page, report_json, report_script, story, words
+from netflips.report.drawing import element
 from tests.netflips.report_pages import HEIGHT, RATE, WIDTH, Reader, dub_report, four_utterances, numbered, utterance, with_settings
 
 
@@ -252,3 +257,41 @@ def test_several_dubs_have_anchors_of_their_own(told: page.ToldDub) -> None:
     assert len(names) == len(set(names))
     assert {"d1-u1", "d2-u4", "d1-top", "d2-top"} <= set(names)
     assert reader.anchors() <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (words.clock(0), "0:00.0"),
+        (words.clock(59.96), "1:00.0"),
+        (words.clock(3725.25), "1:02:05.2"),
+        (words.seconds(float("nan")), "unknown"),
+        (words.per_cent(999, 1000), "99 %"),
+        (words.per_cent(1, 1000), "under 1 %"),
+        (words.per_cent(4, 4), "100 %"),
+        (words.per_cent(0, 0), "none"),
+        (words.several(1, "picture"), "1 picture"),
+        (words.sure(-0.03), "97 % of each unit"),
+        (words.sure(-0.03, -0.05), "97 % of each unit (usual here: 95 % or more)"),
+        (words.sure(-0.051, -0.0495), "95.0 % of each unit (usual here: 95.2 % or more)"),
+        (words.sure(None), "unknown"),
+        (words.sure(float("nan"), -0.1), "unknown"),
+        (words.taken_from("audio,video"), "sound and lips"),
+        (words.taken_from("video"), "lips alone"),
+    ],
+)
+def test_numbers_in_words(written: str, expected: str) -> None:
+    assert written == expected
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (element("text", "<&>\"'"), "<text>&lt;&amp;&gt;&#34;&#39;</text>"),
+        (element("g", element("rect", x=1), [None, "x"], class_='a"b'), '<g class="a&#34;b"><rect x="1"></rect>x</g>'),
+        (element("svg", Markup("<g></g>"), viewbox="0 0 1 1", a_b=2), '<svg viewBox="0 0 1 1" a-b="2"><g></g></svg>'),
+        (element("title", "a\x1b[31mb\n"), "<title>a\\x1b[31mb\n</title>"),
+    ],
+)
+def test_drawings_escape_all_but_markup(made: Markup, expected: str) -> None:
+    assert made == expected

@@ -1,4 +1,8 @@
-"""Losses against the numbers that the reference gives on a padded batch."""
+"""Losses against the numbers that the reference gives on a padded batch.
+
+Training reaches every parameter of the network. Muon as a fairseq optimizer: what it learns, and what it refuses. Attention of a
+training translator on a CPU: plain products, the same result.
+"""
 
 import argparse
 from pathlib import Path
@@ -8,10 +12,22 @@ import numpy as np
 import pytest
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
+from fairseq.modules import MultiheadAttention
+from fairseq.optim.adam import FairseqAdamConfig
+from torch import Tensor, nn
 
-from tests.unit2unit.fairseq_side import batch, dictionary, load_published
+from avcore.errors import UsageError
+from avtrain.entry import read_config
+from tests.unit2unit.fairseq_side import batch, dictionary, load_published, setup
+from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
+from unit2unit.training.config import TrainingRun
 from unit2unit.training.losses import FocalLabelSmoothedCrossEntropyCriterion, focal_loss
+from unit2unit.training.network import attend_plainly
+from unit2unit.training.optim import AdamMuon, mark_layers
+from unit2unit.training.options import fairseq_config
 from unit2unit.training.task import UnitTranslationTask
+from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
+from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +128,104 @@ def test_bleu_of_a_validation_counts_units_alone(found: list[int], bleu: float) 
     score = UnitTranslationTask._inference_with_bleu(Answers([[*found, 2, tag]]), None, {"target": target}, None)
     assert score.score == pytest.approx(bleu)
     assert score.ref_len == 5
+
+
+@pytest.fixture(params=["pretrain", "finetune"])
+def parts(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Any, Any]:
+    """Task, model and criterion of a stage at debug size, without smoothing, dropout and noise."""
+    folders = write_folders(tmp_path / "units", 40)
+    common = ["--num-units", str(NUM_UNITS), "--valid", "4", "--quiet", "--out", str(tmp_path / "data")]
+    if request.param == "pretrain":
+        units = [f"{language}={folders[language]}" for language in LANGUAGES]
+        assert prepare_tables(["--units", *units, *common]) == 0
+    else:
+        assert prepare_pairs(["--source", str(folders["en"]), "--target", str(folders["ko"]), *common, "--test", "1"]) == 0
+    plain = [
+        "fairseq.regularization.dropout=0",
+        "fairseq.regularization.attention_dropout=0",
+        "fairseq.criterion.label_smoothing=0",
+    ]
+    noise = ["fairseq.task.mask=0"] if request.param == "pretrain" else []
+    settings = [f"data_dir={tmp_path / 'data'}", f"run_dir={tmp_path / 'run'}", *plain, *noise]
+    run = read_config(TrainingRun, f"unit2unit/{request.param}_debug", settings)
+    return setup(fairseq_config(run))
+
+
+def _batch(task: Any) -> dict[str, Any]:
+    task.load_dataset("train", combine=False)
+    dataset = task.dataset("train")
+    return dataset.collater([dataset[index] for index in range(16)])  # type: ignore[no-any-return]
+
+
+def test_every_parameter_learns_from_one_step(parts: tuple[Any, Any, Any]) -> None:
+    task, model, criterion = parts
+    batch = _batch(task)
+    loss, _, _ = criterion(model, batch)
+    loss.backward()
+    still = [name for name, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    # A key's bias adds the same to all scores of a query, and softmax takes it out again: its gradient is 0 but for rounding.
+    assert [name for name in still if not name.endswith("k_proj.bias")] == []
+    table = model.encoder.embed_tokens.weight.grad
+    assert (table[batch["target"].unique()].abs().sum(1) > 0).all()
+
+
+_CONFIG = FairseqAdamConfig(adam_betas="(0.9, 0.98)", adam_eps=1e-6, weight_decay=0.0, lr=[0.1], tpu=False)
+
+
+def _network() -> nn.Module:
+    layers = nn.ModuleDict({"layers": nn.ModuleList([nn.Linear(4, 3)])})
+    return nn.ModuleDict({"decoder": layers, "embed_tokens": nn.Embedding(7, 4)})
+
+
+def test_matrices_of_layers_learn_by_muon_and_the_rest_by_adam() -> None:
+    network = mark_layers(_network())
+    optimizer = AdamMuon(_CONFIG, network.parameters())
+    shapes = [[tuple(parameter.shape) for parameter in group["params"]] for group in optimizer.param_groups]
+    assert shapes == [[(7, 4)], [(3,)], [(3, 4)]]
+    optimizer.set_lr(0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5] * 3
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    assert all(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
+
+
+def test_a_network_whose_layers_are_not_marked_is_refused() -> None:
+    with pytest.raises(UsageError, match="fp16"):
+        AdamMuon(_CONFIG, _network().parameters())
+
+
+_LENGTH, _ROWS, _WIDTH = 7, 3, 16
+
+
+def _attention() -> MultiheadAttention:
+    torch.manual_seed(0)
+    return MultiheadAttention(_WIDTH, 4, dropout=0.0, self_attention=True).double()
+
+
+def _mixed(attention: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+    """What attention makes of x, its weights where it gives them, and the gradient of x."""
+    x = x.clone().requires_grad_()
+    is_padding = torch.zeros(_ROWS, _LENGTH, dtype=torch.bool)
+    is_padding[1, 5:] = True
+    later = torch.triu(torch.full((_LENGTH, _LENGTH), -torch.inf, dtype=x.dtype), 1)
+    out, weights = attention(x, x, x, key_padding_mask=is_padding, need_weights=False, attn_mask=later)
+    out.square().sum().backward()
+    assert x.grad is not None
+    return out.detach(), weights, x.grad
+
+
+def test_a_training_model_attends_by_plain_products_with_the_same_result() -> None:
+    x = torch.randn(_LENGTH, _ROWS, _WIDTH, dtype=torch.float64)
+    fused, no_weights, fused_gradient = _mixed(_attention().train(), x)
+    plain, weights, plain_gradient = _mixed(attend_plainly(_attention()).train(), x)
+    assert no_weights is None
+    assert weights is not None
+    torch.testing.assert_close(plain, fused)
+    torch.testing.assert_close(plain_gradient, fused_gradient)
+
+
+def test_a_model_that_does_not_train_attends_as_it_did() -> None:
+    x = torch.randn(_LENGTH, _ROWS, _WIDTH, dtype=torch.float64)
+    assert _mixed(attend_plainly(_attention()).eval(), x)[1] is None

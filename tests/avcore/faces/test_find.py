@@ -1,14 +1,19 @@
-"""The whole search on drawn heads, with the real models."""
+"""The whole search on drawn heads, with the real models. Face boxes from a side file, for the pictures that are shown."""
 
+from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from avcore.errors import NoFaceError
+from avcore.errors import InputError, NoFaceError
+from avcore.faces.boxes import read_boxes_for, write_boxes
+from avcore.faces.cuts import with_shots
 from avcore.faces.find import find_faces
-from avcore.media import Picture
+from avcore.media import Picture, PictureSource, VideoWriter
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, seconds_to_samples
 from tests.avcore.faces.drawn import Actor, clip, opening
 
@@ -176,3 +181,89 @@ def test_lips_are_cut_in_their_true_shape(aspect: Fraction) -> None:
 def test_an_absurd_pixel_aspect_is_not_believed() -> None:
     pictures = list(clip([Actor(2, scale=0.5)], 2, (90, 120)))
     assert np.array_equal(find_faces(pictures, pixel_aspect=Fraction(10_000)).lips, find_faces(pictures).lips)
+
+
+def rows(number: int) -> list[np.ndarray | None]:
+    """Boxes that tell their own number: x1 = number."""
+    return [np.array([k, 0, k + 10, 10], dtype=np.float32) for k in range(number)]
+
+
+def numbers(boxes: list[np.ndarray | None]) -> list[int | None]:
+    return [None if box is None else int(box[0]) for box in boxes]
+
+
+@pytest.fixture
+def uneven(tmp_path: Path) -> PictureSource:
+    """12 pictures on screen from 0, 1, 2, 3, 10, 11, 12, 13, 14, 15, 15.5, 16 times 40 ms."""
+    times = [0, 1, 2, 3, 10, 11, 12, 13, 14, 15, 15.5, 16]
+    with VideoWriter(tmp_path / "uneven.mp4", 64, 48, 25, preset="ultrafast") as writer:
+        for k, time in enumerate(times):
+            writer.write_picture(np.full((48, 64, 3), 20 * k, dtype=np.uint8), time * 0.04)
+    return PictureSource(tmp_path / "uneven.mp4")
+
+
+def test_rows_for_the_pictures_shown_are_taken_as_they_are(tmp_path: Path, uneven: PictureSource) -> None:
+    write_boxes(tmp_path / "x.bbox.pkl", [None, *rows(len(uneven))[1:]])
+    assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl")) == [None, *range(1, len(uneven))]
+    assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl", "nearest"))[:2] == [1, 1]
+
+
+def test_rows_for_the_pictures_stored_go_by_what_is_on_screen(tmp_path: Path, uneven: PictureSource) -> None:
+    write_boxes(tmp_path / "x.bbox.pkl", rows(12))
+    assert len(uneven) == 17
+    assert numbers(read_boxes_for(uneven, tmp_path / "x.bbox.pkl")) == [0, 1, 2, *[3] * 7, 4, 5, 6, 7, 8, 9, 11]
+
+
+def test_boxes_of_another_video_and_no_boxes_are_errors(tmp_path: Path, uneven: PictureSource) -> None:
+    write_boxes(tmp_path / "x.bbox.pkl", rows(13))
+    with pytest.raises(InputError, match=r"of another video; expected 12 rows, one per picture of uneven\.mp4; found 13"):
+        read_boxes_for(uneven, tmp_path / "x.bbox.pkl")
+    write_boxes(tmp_path / "x.bbox.pkl", [None] * 12)
+    with pytest.raises(NoFaceError, match="no face box"):
+        read_boxes_for(uneven, tmp_path / "x.bbox.pkl")
+
+
+RNG = np.random.default_rng(3)
+ROOM = np.kron(RNG.integers(0, 256, (9, 16, 3), dtype=np.uint8), np.ones((20, 20, 1), dtype=np.uint8))
+STREET = np.kron(RNG.integers(0, 256, (9, 16, 3), dtype=np.uint8), np.ones((20, 20, 1), dtype=np.uint8))
+FLASH = np.full_like(ROOM, 255)
+
+
+def shots(pictures: Sequence[NDArray[np.uint8]]) -> list[int]:
+    stream = [Picture(rgb, Fraction(number, 25), number) for number, rgb in enumerate(pictures)]
+    numbered = list(with_shots(stream))
+    assert [one.picture.index for one in numbered] == list(range(len(pictures)))
+    return [one.shot for one in numbered]
+
+
+def test_a_cut_begins_a_shot() -> None:
+    assert shots([ROOM] * 5 + [STREET] * 4 + [ROOM] * 3) == [0] * 5 + [1] * 4 + [2] * 3
+
+
+def test_a_cut_to_the_last_picture_is_seen() -> None:
+    assert shots([ROOM] * 5 + [STREET]) == [0] * 5 + [1]
+
+
+def test_a_flash_is_no_cut() -> None:
+    assert shots([ROOM] * 4 + [FLASH] + [ROOM] * 4) == [0] * 9
+
+
+def test_a_cut_after_a_flash_is_seen() -> None:
+    assert shots([ROOM] * 4 + [FLASH] + [ROOM] * 4 + [STREET] * 3) == [0] * 9 + [1] * 3
+
+
+def test_a_shaking_camera_makes_no_cuts() -> None:
+    moved = [np.roll(ROOM, (2 * (number % 2), 3 * (number % 3)), (0, 1)) for number in range(30)]
+
+    assert max(shots(moved)) == 0
+
+
+def test_a_fade_makes_no_cut() -> None:
+    faded = [(ROOM * (1 - share)).astype(np.uint8) for share in np.linspace(0, 1, 25)]
+
+    assert max(shots(faded)) == 0
+
+
+def test_no_picture_and_one_picture() -> None:
+    assert shots([]) == []
+    assert shots([ROOM]) == [0]

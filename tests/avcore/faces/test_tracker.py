@@ -1,5 +1,9 @@
 """Links, gaps and lookahead, with a stand-in for the models that finds bright discs."""
 
+import subprocess
+import sys
+import textwrap
+
 import cv2
 import numpy as np
 import pytest
@@ -8,8 +12,9 @@ from numpy.typing import NDArray
 from avcore.faces.align import crop_lips, smooth_landmarks
 from avcore.faces.crop import Box
 from avcore.faces.geometry import Landmarks
-from avcore.faces.track import FaceTrack, TrackStore
+from avcore.faces.track import FaceTrack, RowStore, TrackStore
 from avcore.faces.tracker import MAX_FACES, MAX_GAP_SECONDS, Tracker
+from avcore.faces.window import MAX_SIDE, CropWindow
 from avcore.timeline import frame_at
 from recipes.demo.heads.geometry import neutral_mesh
 
@@ -144,3 +149,82 @@ def test_a_strip_too_low_for_a_face_is_not_searched() -> None:
     tracker = Tracker(Unwanted(), TrackStore())  # type: ignore[arg-type]
     tracker.step(np.zeros((2, 8192, 3), np.uint8), 0)
     assert tracker.finish() == []
+
+
+def test_small_window_is_cut_as_it_is() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+
+    np.testing.assert_array_equal(CropWindow(10, 5, 40).cut(picture), picture[5:45, 10:50])
+
+
+def test_window_is_black_beyond_the_picture() -> None:
+    picture = np.full((60, 80, 3), 200, dtype=np.uint8)
+
+    view = CropWindow(-10, 40, 40).cut(picture)
+
+    assert view.shape == (40, 40, 3)
+    assert (view[:20, 10:] == 200).all()
+    assert (view[20:] == 0).all()
+    assert (view[:, :10] == 0).all()
+
+
+def test_window_beside_the_picture_is_black() -> None:
+    assert not CropWindow(500, 500, 30).cut(np.full((60, 80, 3), 200, dtype=np.uint8)).any()
+
+
+def test_large_window_is_averaged_down() -> None:
+    picture = np.zeros((1000, 1000, 3), dtype=np.uint8)
+    picture[::2] = 200
+
+    view = CropWindow(0, 0, 2 * MAX_SIDE).cut(picture)
+
+    assert view.shape == (MAX_SIDE, MAX_SIDE, 3)
+    assert (view == 100).all()
+
+
+@pytest.mark.parametrize("side", [100, 3 * MAX_SIDE])
+def test_positions_come_back(side: int) -> None:
+    window = CropWindow(37, -12, side)
+    inside = np.random.default_rng(0).uniform(0, 100, (20, 2)).astype(np.float32)
+    half_pixels = (window.scale - 1) / 2
+
+    there = window.to_picture(inside)
+
+    np.testing.assert_allclose(window.from_picture(there - 0.5) + 0.5, inside, atol=1e-3)
+    np.testing.assert_allclose(there[0], inside[0] * window.scale + (37, -12), atol=1e-3)
+    np.testing.assert_allclose(window.from_picture(np.float32([[37 + half_pixels, -12 + half_pixels]])), [[0, 0]], atol=1e-4)
+
+
+def test_window_lies_around_its_box() -> None:
+    assert CropWindow.around(np.float32([10, 20, 30, 60]), 2.0) == CropWindow(-20, 0, 80)
+
+
+def test_wrong_rows_are_refused() -> None:
+    store = RowStore((2,), np.float32)
+    store.append(np.zeros(2, dtype=np.float32))
+
+    with pytest.raises(ValueError, match=r"\(2,\)"):
+        store.append(np.zeros(3, dtype=np.float32))
+    with pytest.raises(IndexError, match="row 1 of 1"):
+        store.read([1])
+    with pytest.raises(IndexError, match="row -1"):
+        store.read([-1])
+
+
+def test_no_room_is_said_in_one_line() -> None:
+    script = """
+        import resource
+        import numpy as np
+        from avcore.errors import OutputError
+        from avcore.faces.track import RowStore
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+        store = RowStore((20_000,), np.uint8)
+        try:
+            for _ in range(3):
+                store.append(np.zeros(20_000, np.uint8))
+        except OutputError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    assert "temporary files cannot be written; found File too large; free some space" in done.stdout
+    assert done.stderr == ""

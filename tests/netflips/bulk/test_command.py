@@ -1,17 +1,27 @@
-"""`netflips extract` as a user types it."""
+"""`netflips extract` as a user types it.
+
+Plans of long corpora: memory does not hold all rows. Starting and joining Ray; what it does to processes is tested where a run is
+killed.
+"""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from avcore.errors import UsageError
+from avdata.manifest import Entry
 from avdata.unit_store import read_units
 from netflips import cli
-from netflips.bulk import command
+from netflips.bulk import command, session
 from netflips.bulk.settings import ExtractModels
+from netflips.bulk.store import NOWHERE, Places
 from tests.netflips.bulk.conftest import LENGTHS
+from tests.netflips.bulk.planned import write_corpus
 
 
 @pytest.fixture
@@ -89,3 +99,69 @@ def test_bad_usage_is_one_line_and_exit_2(
 def test_heavy_modules_are_loaded_where_they_work(module: str, heavy: set[str]) -> None:
     code = f"import sys, netflips.bulk.{module}; sys.exit(bool({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+_ROWS = 50_000
+_MOST_BYTES_A_ROW = 300
+
+
+def test_long_corpora_are_planned_in_little_memory(tmp_path: Path) -> None:
+    write_corpus(tmp_path, _ROWS)
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.netflips.bulk.planned", str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    told = json.loads(run.stdout)
+    assert told["shards"] == _ROWS / 1000
+    assert told["tasks"] > told["shards"]
+    assert (told["peak_mib"] - told["before_mib"]) * 2**20 < _ROWS * _MOST_BYTES_A_ROW
+    plan = (tmp_path / "out" / "plan.jsonl").read_text().splitlines()
+    assert sum(len(json.loads(line)["ids"]) for line in plan) == _ROWS
+
+
+def test_places_of_one_hash_are_told_apart() -> None:
+    one, other = 2**61 - 1, 0  # hash() of both is 0
+
+    class Name(int):
+        """Stands for an id; text of one hash is not to be had."""
+
+    entries = [Entry(Name(value)) for value in (5, one, 7, other)]  # type: ignore[arg-type]
+    found = Places(entries).find([Name(other), Name(one), Name(6), Name(5)])  # type: ignore[list-item]
+    assert found.tolist() == [3, 1, NOWHERE, 0]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{closed}", "127.0.0.1:none", "nowhere.invalid:6379"])
+def test_a_cluster_that_is_not_there_is_said_at_once(address: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = free.getsockname()[1]
+    with pytest.raises(UsageError, match="there is no Ray cluster"):
+        session._require_listening(address.format(closed=closed))
+    session._require_listening("auto")
+
+
+def test_folders_of_processes_that_are_gone_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_temporary_folder", lambda: tmp_path)
+    gone = os.fork()
+    if not gone:
+        os._exit(0)
+    os.waitpid(gone, 0)
+    for name in (f"netflips-ray-{gone}-abc", f"netflips-ray-{os.getpid()}-abc", "netflips-ray-1-abc", "netflips-other"):
+        (tmp_path / name / "logs").mkdir(parents=True)
+    session.remove_stale_folders()
+    kept = {"netflips-ray-1-abc", f"netflips-ray-{os.getpid()}-abc", "netflips-other"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_the_secret_is_ours_alone_and_the_users_choice_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session.sys, "modules", {})
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        os.environ.pop(name, None)
+    session._settle_environment(is_own=False)
+    assert "RAY_AUTH_TOKEN" not in os.environ
+    session._settle_environment(is_own=True)
+    assert (os.environ["RAY_AUTH_MODE"], len(os.environ["RAY_AUTH_TOKEN"])) == ("token", 64)
+    assert (os.environ["OMP_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"]) == ("1", "PASSIVE")
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    session._settle_environment(is_own=True)
+    assert os.environ["RAY_AUTH_MODE"] == "disabled"

@@ -1,4 +1,7 @@
-"""Commands without checkpoint flags, and the warning outside of what the models know."""
+"""Commands without checkpoint flags, and the warning outside of what the models know.
+
+The table of a mouth in a bundle: it travels along, is checked, and makes the mesh the mouth that is taken.
+"""
 
 import io
 import json
@@ -19,19 +22,26 @@ from av2unit.trust import BOTH, TrustedUnits
 from avcore.checkpoints.bundle import VARIABLE, Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config, write_checkpoint
 from avcore.checkpoints.stages import Stage
+from avcore.errors import CheckpointError, InputError, VocabularyError
 from avcore.media import probe, write_speech
 from avcore.notes import sentence
 from avcore.units import Units
 from avcore.units.domain import KEY, Domain
+from netflips.bundles.describe import check_bundle, note, total_bytes
+from netflips.bundles.pack import pack_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.dub import command as dub_command
 from netflips.dub.judgement import judge_utterance
 from netflips.models import load_models
-from netflips.options import DubOptions, RecordingOptions, RunOptions
+from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
 from netflips.recording.translation import Translated
 from netflips.report import report_from
+from tests.netflips.bundles.conftest import ABOUT
 from unit2av import inference_unit2a
+from unit2av.lipsync.backend import LipSyncChoice, settled
+from unit2av.lipsync.mesh.table import TABLE_FILE, MouthTable
+from unit2av.stage import RENDERER
 from unit2unit import inference as unit2unit_inference
 from unit2unit.stage import TRANSLATOR
 
@@ -240,3 +250,33 @@ def test_single_stages_warn_by_their_own_score(
     arguments = ["--in-unit-path", english, "--out-unit-path", korean, "--utut-path", translator, "--beam", "2", "--cpu"]
     assert unit2unit_inference.main([*arguments, *LANGUAGES, "--max-target-units", "20"]) == 0
     assert "the translation's score" in capsys.readouterr().err
+
+
+def table(path: Path, vocabulary: str) -> Path:
+    MouthTable(np.zeros((5, 1000, 3), np.float32), np.zeros(3, np.float32), np.eye(3, dtype=np.float32)[None], vocabulary).save(
+        path
+    )
+    return path
+
+
+def test_a_table_travels_in_a_bundle_and_is_checked(packed: Bundle, paths: ModelPaths, references: Path, tmp_path: Path) -> None:
+    models = paths.av2unit, paths.utut, paths.unit2av
+    assert settled(LipSyncChoice(), packed.checkpoint(RENDERER)).name == "units"
+    good = table(tmp_path / "mouth.npz", str(packed.about["vocabulary"]))
+    bundle = pack_bundle(*models, references, ABOUT, tmp_path / "bundle", mouth_table=good)
+    assert TABLE_FILE in bundle.about["files"]
+    assert total_bytes(check_bundle(bundle.folder)) > total_bytes(packed)
+    assert TABLE_FILE in note(bundle.folder, metrics={}).about["files"]
+    renderer = bundle.checkpoint(RENDERER)
+    assert settled(LipSyncChoice(), renderer).name == "mesh"
+    assert settled(LipSyncChoice(is_hard=True), renderer).name == "units"  # the published paste is one of patches
+    assert settled(LipSyncChoice("units"), renderer).name == "units"
+    table(bundle.folder / TABLE_FILE, "sha256:0000000000000003")
+    with pytest.raises(CheckpointError, match=r"other content in mouth\.npz"):
+        check_bundle(bundle.folder)
+    (bundle.folder / TABLE_FILE).unlink()
+    with pytest.raises(InputError, match=r"mouth\.npz"):
+        check_bundle(bundle.folder)
+    with pytest.raises(VocabularyError):
+        other = table(tmp_path / "other.npz", "sha256:0000000000000003")
+        pack_bundle(*models, references, ABOUT, tmp_path / "again", mouth_table=other)

@@ -148,12 +148,12 @@ HEARD: Mapping[Damage, tuple[str, ...]] = {
 }
 ELSEWHERE = {
     "unit_sync": "test_sync_metrics: lips of another clip",
-    "unit_error_rate": "test_unit_metrics: units that were changed",
+    "unit_error_rate": "test_metrics: units that were changed",
     "face_found": "test_suite: a clip without a face",
     **dict.fromkeys(("lse_c", "lse_d", "lse_offset"), "tests/parity: the published network"),
     **dict.fromkeys(("lse_c_published", "lse_d_published", "lse_offset_published"), "tests/parity: the published network"),
     **dict.fromkeys(("mos", "speaker_outside"), "test_judges: files of the user's own"),
-    "right": "test_nearest: other sentences",
+    "right": "test_metrics: other sentences",
     **dict.fromkeys(("read_sound", "read_lips"), "test_exam: models that know nothing"),
     **dict.fromkeys(("real_time", "peak_memory_mb"), "a report, not a judgement"),
     "pesq_wide": "as stoi, where pesq is installed",

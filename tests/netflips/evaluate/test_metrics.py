@@ -1,8 +1,13 @@
-"""All metrics on a case whose figures are known: a copy, a dub that lacks sides, a side that cannot be read."""
+"""All metrics on a case whose figures are known: a copy, a dub that lacks sides, a side that cannot be read.
 
-from dataclasses import replace
+Units against units of one utterance, on errors that were made on purpose. Pictures against pictures: changes of a known place and
+size. The nearest of all sentences of a bundle, by what a recogniser hears.
+"""
+
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,6 +15,9 @@ from avcore.errors import NetflipsError
 from avcore.units import Units
 from netflips.evaluate.clips import Clip
 from netflips.evaluate.metric import DUBS, PRESETS, Measured, Missing, all_metrics, chosen, measured, metric
+from netflips.evaluate.metrics.nearest import _by_text
+from netflips.evaluate.metrics.pictures import beside_source, sharpness, unchanged_outside
+from netflips.evaluate.metrics.units import unit_errors_of
 from netflips.evaluate.needs import EXTRACTOR, FACES, OTHERS, RECOGNIZER, REFERENCE, REFERENCE_TEXT, SOURCE, SPEAKER, in_words
 from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
 
@@ -123,3 +131,87 @@ def test_a_stop_is_no_pause() -> None:
     assert found["floor_db"] == Missing("it has no pause of 0.1 s")
     samples[20 * 320 : 34 * 320] *= 1e-4  # now the unit is silence more often than not
     assert values(all_of(MadeCase(), Hurried(samples=samples)))["floor_db"] < -5
+
+
+def test_errors_that_were_made_are_counted_and_repeats_are_not() -> None:
+    reference = np.arange(20)
+    found = np.repeat(reference, 3)
+    assert values(unit_errors_of(found, reference))["unit_error_rate"] == 0
+    found[30:33] = 99
+    wrong = values(unit_errors_of(found, reference))
+    assert (wrong["unit_error_rate"], wrong["unit_error_rate_errors"], wrong["unit_error_rate_length"]) == (0.05, 1, 20)
+    assert isinstance(unit_errors_of(found, np.zeros(0, np.int64))["unit_error_rate"], Missing)
+
+
+_RNG = np.random.default_rng(0)
+BOX = np.array([40, 20, 136, 116], np.float32)  # 96 x 96: the crop is the picture itself
+
+
+def pictures(count: int = 3) -> list[np.ndarray]:
+    smooth = cv2.GaussianBlur(_RNG.integers(0, 255, (count * 160, 200, 3), dtype=np.uint8), (0, 0), 2)
+    return list(smooth.reshape(count, 160, 200, 3))
+
+
+def test_a_change_inside_the_face_leaves_what_is_outside_as_it_was() -> None:
+    source = pictures()
+    made = [one.copy() for one in source]
+    for one in made:
+        one[30:100, 50:120] += 128  # by half of all levels, around the end: nothing is as bright as it was
+    found = values(beside_source(made, source, [BOX] * 3))
+    assert found["outside_unchanged"] == 1
+    unseen = values(beside_source(made, source, [None] * 3))
+    assert unseen["outside_unchanged"] == pytest.approx(1 - 70 * 70 / (160 * 200), abs=0.01)
+    assert "sharpness" not in unseen
+
+
+def test_what_changes_outside_is_measured() -> None:
+    source = np.full((160, 200, 3), 100, np.uint8)
+    made = source.copy()
+    made[:10] = 151  # above the face, 10 of the 160 rows by 51 of 255 levels
+    inner = (round(96 + 2 * 0.08 * 96)) ** 2  # the box with its margin
+    assert unchanged_outside(made, source, BOX) == pytest.approx(1 - 2000 / (32000 - inner), abs=0.003)
+    assert unchanged_outside(source + np.uint8(8), source, None) == 1
+    assert unchanged_outside(source + np.uint8(9), source, None) == 0
+
+
+def test_a_blurred_face_is_less_sharp() -> None:
+    source = pictures()
+    blurred = [cv2.GaussianBlur(one, (0, 0), 2) for one in source]
+    found = values(beside_source(blurred, source, [BOX] * 3))
+    assert 0 < found["sharpness"] < 0.5
+    assert values(beside_source(source, source, [BOX] * 3))["sharpness"] == 1
+    assert sharpness(np.full((50, 50, 3), 9, np.uint8)) == 0
+
+
+def test_pictures_of_another_size_cannot_be_compared() -> None:
+    lost = beside_source([one[:100] for one in pictures()], pictures(), [BOX] * 3)
+    assert all(isinstance(one, Missing) and "200x100, 200x160" in one.reason for one in lost.values())
+    assert isinstance(beside_source([], [], [])["sharpness"], Missing)
+
+
+@dataclass(frozen=True, eq=False)
+class WithSentences(MadeCase):
+    known: tuple[str, ...] = ("불 한 잔 주세요", "물 두 잔 주세요")
+
+    def model(self, need: str) -> tuple[str, ...]:  # type: ignore[override]
+        return self.known
+
+
+@pytest.mark.parametrize(
+    ("heard", "is_right"),
+    [
+        ("물 한 잔 주세요", True),
+        ("물한잔, 주새요.", True),  # blanks, marks and a letter
+        ("불 한 잔 주세요", False),
+        ("뿔 한 잔 주세요", False),  # as near to one as to the other
+        ("", False),
+    ],
+)
+def test_the_right_sentence_is_the_nearest_by_letters(heard: str, is_right: bool) -> None:
+    assert _by_text.measure(WithSentences(), MadeClip(text=heard)) == {"right": float(is_right)}
+
+
+def test_with_no_other_sentence_silence_is_wrong() -> None:
+    case = WithSentences(known=("물 한 잔 주세요",))
+    assert _by_text.measure(case, MadeClip(text="")) == {"right": 0.0}
+    assert _by_text.measure(case, MadeClip(text="물 한 잔")) == {"right": 1.0}

@@ -1,10 +1,15 @@
-"""Recognisers from outside: by folder or name, joined from their parts, and what is said where they are not here."""
+"""Recognisers from outside: by folder or name, joined from their parts, and what is said where they are not here.
+
+A folder of a recognizer is known by what it holds, not by its name or size.
+"""
 
 from pathlib import Path
 
 import pytest
 
 from avcore.errors import InputError
+from netflips.evaluate.judges import JudgePaths, Judges
+from netflips.evaluate.needs import RECOGNIZER
 from netflips.recognizers import outside
 from netflips.recognizers.outside import INSTALLED, join_parts, recognizer_fingerprint, recognizer_folder
 
@@ -45,3 +50,15 @@ def test_parts_are_joined_in_their_order(tmp_path: Path, monkeypatch: pytest.Mon
     place = join_parts(tmp_path / "judges")
     assert (place / "model.bin").read_bytes() == b"onetwo"
     assert (place / "config.json").read_text() == "config.json"
+
+
+def test_another_model_of_the_same_size_is_another(tmp_path: Path) -> None:
+    for name in ("model.bin", "tokenizer.json", "README.md"):
+        (tmp_path / name).write_bytes(b"as it was")
+    found = [Judges(JudgePaths(tmp_path)).identity(RECOGNIZER)]
+    for name in ("model.bin", "tokenizer.json"):
+        (tmp_path / name).write_bytes(b"another 1")
+        found.append(Judges(JudgePaths(tmp_path)).identity(RECOGNIZER))
+    assert len(set(found)) == 3
+    (tmp_path / "README.md").write_bytes(b"of no matter")
+    assert Judges(JudgePaths(tmp_path)).identity(RECOGNIZER) == found[-1]

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import head_pose, mouth_opening
 from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.geometry import MESH_FILE, make_shape
 from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.make_mesh import make_mesh
+from recipes.demo.heads.motion import motion
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +69,48 @@ def test_only_the_mouth_region_changes_when_the_mouth_moves(heads: list[Head]) -
 def test_heads_partly_or_wholly_out_of_the_picture_are_drawn(heads: list[Head], pose: Pose) -> None:
     for head in heads[:2]:
         assert draw(head, pose, MouthShape(0.7), (90, 120)).shape == (90, 120, 3)
+
+
+def test_the_stored_face_is_the_one_that_is_made() -> None:
+    made = make_mesh()
+    with np.load(MESH_FILE, allow_pickle=False) as stored:
+        np.testing.assert_array_equal(stored["triangles"], made["triangles"])
+        np.testing.assert_allclose(stored["vertices"], made["vertices"], atol=2e-3)
+
+
+def test_lips_touch_when_closed_and_part_when_open() -> None:
+    for seed in range(10):
+        shape = make_shape(np.random.default_rng(seed))
+        closed, opened = shape.moved(0, 0, 0), shape.moved(1, 0, 0)
+
+        assert abs(closed[14, 1] - closed[13, 1]) < 1e-5
+        assert 0.12 < opened[14, 1] - opened[13, 1] < 0.25
+        assert np.abs(opened[:, 0] - closed[:, 0]).max() < 1e-5
+        still = [10, 33, 133, 159, 168, 4]
+        np.testing.assert_allclose(opened[still], closed[still], atol=2e-3)
+
+
+def test_lids_meet_when_closed() -> None:
+    shape = make_shape(np.random.default_rng(1))
+    eye = shape.moved(0, 0, 1)
+
+    assert abs(eye[159, 1] - eye[145, 1]) < 0.1 * abs(shape.rest[159, 1] - shape.rest[145, 1])
+
+
+def channel(poses: list[Pose], name: str) -> NDArray[np.float64]:
+    return np.array([getattr(pose, name) for pose in poses])
+
+
+def test_motion_is_smooth_and_bounded() -> None:
+    for seed in range(20):
+        poses = motion(seed, 500)
+        for name, reach, step in (("yaw", 0.6, 0.055), ("pitch", 0.3, 0.025), ("roll", 0.2, 0.02), ("scale", 0.44, 0.002)):
+            values = channel(poses, name)
+            assert np.abs(values).max() < reach
+            assert np.abs(np.diff(values)).max() < step
+            assert values.std() > 0
+
+
+def test_a_seed_moves_alike_whatever_the_length() -> None:
+    assert motion(3, 60) == motion(3, 200)[:60]
+    assert motion(3, 60) != motion(4, 60)

@@ -1,4 +1,8 @@
-"""The demo's material: it follows from its seed, nothing that is held out gets into it, and labels are those of the phones."""
+"""The demo's material: it follows from its seed, nothing that is held out gets into it, and labels are those of the phones.
+
+What is done to speech before a head says it. The table of the bundle's mouth, learnt from labels of the material in both
+languages.
+"""
 
 import json
 import wave
@@ -17,17 +21,20 @@ from avcore.units import Units
 from avdata.manifest import read_manifest
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
+from recipes.demo.heads.clip import between_pauses
 from recipes.demo.material import make, spoken
 from recipes.demo.material.drawn import Shot, cut_lips, film, film_lips
 from recipes.demo.material.pairs import pair_rows
 from recipes.demo.material.phones import SILENCE, Phones
 from recipes.demo.material.spoken import Take, spoken_takes
 from recipes.demo.material.work import run_in_chunks
+from recipes.demo.recipe.mouth_table import main
 from recipes.demo.voices.cast import cast, held_out_english, held_out_pairs, training_pairs
 from recipes.demo.voices.flite import FliteVoice
 from recipes.demo.voices.free_korean import free_sentences, held_out_free
 from recipes.demo.voices.korean import PHONES as PHONES_OF_KOREAN
 from recipes.demo.voices.natural import NaturalVoice
+from unit2av.lipsync.mesh.table import MouthTable
 
 PHONES = Phones(("_:", "a", "m"), {"aa": "a"})
 
@@ -213,3 +220,29 @@ def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: P
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0001_en_0", Units.from_frames([1, 2]), {})])
     with pytest.raises(InputError, match="held-out"):
         list(pair_rows(tmp_path, [tmp_path / "heard.jsonl"]))
+
+
+def test_pauses_shift_the_phonemes_with_the_sound() -> None:
+    speech = TimedSpeech(np.ones(800, np.float32), 8000, (("a", 0.0, 0.04), ("_:", 0.04, 0.1)))
+    paused = between_pauses(speech, 0.05)
+    assert len(paused.samples) == 400 + 800 + 400
+    np.testing.assert_array_equal(np.flatnonzero(paused.samples), np.arange(400, 1200))
+    assert [name for name, _, _ in paused.phonemes] == ["a", "_:"]
+    assert np.ravel([times for _, *times in paused.phonemes]) == pytest.approx([0.05, 0.09, 0.09, 0.15])
+
+
+def test_a_table_is_learnt_from_the_labels_of_reference_takes(tmp_path: Path) -> None:
+    phones = Phones.found_in(["A:", "m"], {})
+    phones.write(tmp_path / "phones.json")
+    numbers = {name: number for number, name in enumerate(phones.names)}
+    said = {"s0000_en_0": ["_:", "m", "A:"] * 30, "s0001_ko_0": ["_:", "p*", "a-"] * 30, "s0001_ko_1": ["_:"]}
+    rows = [
+        UnitRow(name, Units.from_frames(np.repeat([numbers[one] for one in own], 6), "", phones.vocabulary), {})
+        for name, own in said.items()
+    ]
+    (tmp_path / "labels").mkdir()
+    write_units(tmp_path / "labels" / "clean.units.jsonl", rows)
+    out = tmp_path / "mouth.npz"
+    assert main([str(tmp_path / "phones.json"), str(out), "--quiet"]) == 0
+    table = MouthTable.load(out)
+    assert (table.num_units, table.vocabulary) == (len(phones.names), phones.vocabulary)
