@@ -131,7 +131,7 @@ class TrustedUnits:
 def trusted_units(
     extractor: Extractor, speech: Floats | None, lips: Pictures | None, bound: Bound | None, progress: Progress = silent
 ) -> TrustedUnits:
-    """Take units from sound and lips where they belong together, else from the one that is to be believed.
+    """Take units from sound and lips where they belong together, else from the more reliable one.
 
     Agreement says whether they belong together; where they do not, the sound is believed, unless there is noise in it, it is
     less sure than speech of the encoder's domain is, and the lips are surer. Lips of a face that the encoder does not know are

@@ -112,7 +112,7 @@ class SpeechRecognizer(Protocol):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Two-letter names of the languages that it hears."""
+        """Two-letter names of the languages that it recognises."""
 
     def hear(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
         """Return what speech float32 [S] at 16 kHz says, with the times of the words in seconds. language: None = it finds out

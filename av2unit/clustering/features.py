@@ -130,7 +130,7 @@ def normalise_columns(rows: Floats) -> Floats:
 
 
 def feature_settings(config: FeatureConfig, extractor: UnitExtractor | None) -> dict[str, Any]:
-    """Return what tells these features from others: the settings, and which encoder they come from."""
+    """Return the identity of these features: the settings, and which encoder they come from."""
     settings = asdict(config) | {"modalities": list(config.modalities)}
     if config.kind != ENCODER:
         del settings["layer"], settings["modalities"]

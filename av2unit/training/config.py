@@ -146,7 +146,7 @@ class MicrophoneConfig:
 
 @dataclass(frozen=True)
 class MismatchConfig:
-    """Lips that do not belong to what is said: the sound alone tells, and its labels stay."""
+    """Lips that do not belong to the sound; the sound's labels stay."""
 
     prob: float = 0.0
     """Share of the clips with sound and lips."""

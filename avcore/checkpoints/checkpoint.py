@@ -258,7 +258,7 @@ def _canonical(config: Mapping[str, Any]) -> bytes:
 
 
 def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors as safetensors wants them: contiguous, on the CPU, none sharing memory with another."""
+    """Return the tensors as safetensors needs them: contiguous, on the CPU, none sharing memory with another."""
     seen: set[int] = set()
     result = {}
     for name, tensor in tensors.items():

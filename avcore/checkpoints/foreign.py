@@ -54,7 +54,7 @@ class StateDict:
 def read_state_dict(path: str | Path, what: str, needs: str) -> StateDict:
     """Read a state dict, bare or as the `state_dict` of a training checkpoint; nothing that the file names is run.
 
-    what: words for the model, as "lip sync generator (wav2lip.pth)". needs: the name of a tensor that tells it. What
+    what: words for the model, as "lip sync generator (wav2lip.pth)". needs: the name of a tensor that identifies it. What
     data-parallel training puts before the names (`module.`) is removed. Raises InputError when there is no file, CheckpointError
     when it is damaged or holds something else.
     """

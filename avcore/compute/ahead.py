@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 
 _LOOK_EVERY_S = 0.1
-"""How often a maker that waits for room looks whether anybody still wants its items."""
+"""Seconds between checks of a waiting maker that its items are still needed."""
 _PATIENCE_S = 10.0
 """How long the end of a command waits for what is being made; a thread that runs on while Python ends would crash it."""
 _BUFFER_BYTES = 64 << 20

@@ -105,7 +105,7 @@ def each_in_lanes(
 
 
 def _telling(work: Callable[[Callable[[], None]], Result], check: Callable[[], None], failed: Event) -> Callable[[], Result]:
-    """Return the work, which tells the others when it fails."""
+    """Wrap the work so that its failure stops the others."""
 
     def done() -> Result:
         try:

@@ -73,7 +73,7 @@ def open_media(path: str | Path) -> Iterator[Any]:
 
 
 def _how_to_open(path: Path) -> dict[str, Any]:
-    """Return what `av.open` is told of a file: sound without a header is taken by its name, everything else by its content.
+    """Return the options of `av.open` for a file: sound without a header is taken by its name, everything else by its content.
 
     Raises InputError when it cannot be read.
     """

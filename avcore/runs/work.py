@@ -73,7 +73,7 @@ class Pool(Protocol[Item, Label]):
     def __exit__(self, *_: object) -> None: ...
 
     def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
-        """Do labelled tasks, in about their order; yields what became of each. Tasks are taken as there is room.
+        """Do labelled tasks, in about their order; yields the result of each. Tasks are taken as there is room.
 
         They are asked for again after each outcome: an iterator that had none left may have some then.
         """

@@ -86,7 +86,7 @@ def _speaks(path: str | Path) -> bool:
         from avcore.speech.regions import listen  # with torch, which a file of one track can do without
 
         regions = listen(_beginning(path)).regions()
-    except MediaError:  # a damaged one, or of an unknown codec, is told of if it is the one that is read
+    except MediaError:  # a damaged or unknown one is reported if it is the one that is read
         return False
     return sum(region.seconds for region in regions) >= _LEAST_S
 

@@ -44,7 +44,7 @@ class PieceWorker(Protocol):
     """Does pieces; goes to other processes."""
 
     def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
-        """Do a piece: make its files and then record what became of it, or return follow-ups."""
+        """Do a piece: make its files and record the result, or return follow-ups."""
 
     def finish(self, piece: CorpusPiece) -> None:
         """Clear up behind a piece whose follow-ups are all done."""

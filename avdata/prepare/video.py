@@ -198,7 +198,7 @@ class VideoWorker:
 
 
 def make_clip(piece: CorpusPiece, out: Path, settings: ClipSettings, journal: Journal) -> None:
-    """Make a clip and record what became of it."""
+    """Make a clip and record the result."""
     journal.add(ClipMaker(out, out / _SAMPLES, settings).make(piece.work))
 
 
