@@ -34,7 +34,7 @@ from unit2unit.stage import TRANSLATOR
 
 PAGES = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("data", "data_preparation", "first_dub", "training", "training_unit2unit", "training_unit2v", "training_unit2a",
+    for name in ("data", "first_dub", "data_preparation", "training", "training_unit2unit", "training_unit2v", "training_unit2a",
                  "training_lipsync", "training_av2unit", "training_text2unit")
 ]  # fmt: skip
 KOX_NAMES = [f"et_{topic}_005_002_009_{number:04d}" for topic, count in (("a", 4), ("b", 1), ("c", 1)) for number in range(count)]
