@@ -23,7 +23,7 @@ help:
 	@echo "make test    set up, then lint, type-check, check the dependency rules, build the site of the pages and run the tests"
 	@echo "make env     set up only: the locked environment in $(VENV)"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
-	@echo "make voices  set up natural voices, which make train-demo and netflips evaluate demo learn from and are examined by"
+	@echo "make voices  set up natural voices, for netflips dub --cascade, make train-demo and netflips evaluate demo"
 	@echo "make judges  set up outside recognisers, by which netflips evaluate hears"
 	@echo "make train-demo  make the models of the demo anew (needs flite: apt-get install flite, and a C++ compiler; on two cores"
 	@echo "             three hours and a half)"

@@ -18,12 +18,14 @@ from avcore.units import Ids
 from avcore.units.domain import DomainScore
 
 Grade = Literal["good", "doubtful", "bad", "unknown"]
-Cause = Literal["outside", "part", "cut", "loop", "other", "words", "unsure"]
+Cause = Literal["outside", "part", "cut", "loop", "other", "words", "unsure", "speaker"]
 GRADES: Final = get_args(Grade)
 _BAD_CAUSES: Final[frozenset[Cause]] = frozenset({"outside", "cut", "loop"})
 _BAD_SHARE, _GOOD_SHARE = 0.5, 0.9
 """Of a recording: it is bad where no more than half is understood, and good from nine tenths on."""
 _HEARD_BADLY, _HEARD_SURELY = exp(-1.0), 0.6
+_SPOKEN_BADLY = 0.5
+"""Characters of what a program speaks that a recogniser hears wrongly, from which on it is hardly understood."""
 _LEAST_LOOP, _LEAST_TWICE = 12, 16
 """Units of a repeated stretch: three times the same and 12 in all, or a stretch of 16 said twice. Words that Korean doubles, as
 빨리빨리, are shorter; the 2,357 reference sentences of the demo have no such stretch."""
@@ -44,6 +46,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "other": ("its translation says another word than was heard", "번역이 들은 것과 다른 말을 합니다"),
     "words": ("it has words that the voice did not learn", "배우지 않은 낱말이 있습니다"),
     "unsure": ("it was heard unsurely", "확실히 듣지 못했습니다"),
+    "speaker": ("the program that speaks it is hardly understood", "읽어 주는 프로그램의 발음을 알아듣기 어렵습니다"),
 }
 """Words of the output, in English and in Korean."""
 
@@ -135,11 +138,21 @@ def of_text(known: float | None) -> Understanding:
     return Understanding("bad" if known <= _BAD_SHARE else "doubtful", known, ("words",))
 
 
+def of_speaker(wrong: float | None) -> Understanding:
+    """Measure a text-to-speech program. wrong: characters that a recogniser hears wrongly, 0 to 1, None = not known.
+
+    How much it says is not known by that, only that no more than a part of it is understood.
+    """
+    return Understanding("doubtful", None, ("speaker",)) if wrong is not None and wrong >= _SPOKEN_BADLY else Understanding()
+
+
 def worst(*measures: Understanding) -> Understanding:
-    """Return the worst of several measures of one utterance, with the causes of all."""
+    """Return the worst of several measures of one utterance, with the causes of all, and the least share where it has none."""
     causes = tuple(cause for cause in get_args(Cause) if any(cause in one.causes for one in measures))
     rank = ("bad", "doubtful", "good", "unknown")
-    return replace(min(measures, key=lambda one: rank.index(one.grade)), causes=causes)
+    found = min(measures, key=lambda one: rank.index(one.grade))
+    share = min((one.share for one in measures if one.share is not None), default=None) if found.share is None else found.share
+    return replace(found, share=share, causes=causes)
 
 
 def of_recording(utterances: Iterable[tuple[Understanding, float]]) -> Understanding:
@@ -156,7 +169,7 @@ def of_recording(utterances: Iterable[tuple[Understanding, float]]) -> Understan
     grade: Grade = "unknown" if share is None else "good"
     if "cut" in causes or (bad and bad >= (1 - _BAD_SHARE) * whole) or (share is not None and share <= _BAD_SHARE):
         grade = "bad"
-    elif causes and (share is None or share < _GOOD_SHARE or bad or "other" in causes or len(rows) == 1):
+    elif causes and (share is None or share < _GOOD_SHARE or bad or {"other", "speaker"} & set(causes) or len(rows) == 1):
         grade = "doubtful"
     return Understanding(grade, share, causes)
 

@@ -1,4 +1,4 @@
-# Natural voices are what the demo's unit encoder learns from and is examined by; dubbing does not need them. About 110 MB.
+# Natural voices: they speak for `netflips dub --cascade`, and the demo learns from them and is examined by them. About 110 MB.
 
 VOICES_LOCK := requirements-voices.lock
 VOICES_STAMP = $(VENV)/.voices-$(shell sha256sum $(VOICES_LOCK) | cut -c1-16)

@@ -12,11 +12,11 @@ from pathlib import Path
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.files import write_text
+from netflips.cascade.kokoro import NaturalVoice, natural_speech
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.clip import between_pauses, write_talking_head
 from recipes.demo.heads.head import Head
 from recipes.demo.voices.cast import cast, held_out_english
-from recipes.demo.voices.natural import NaturalVoice, natural_speech
 from recipes.demo.voices.phrasebook import SentencePair, phrasebook
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -3,13 +3,15 @@
 from avcore.command import LOG
 from avcore.flags import Command
 from avcore.loading import loading
+from netflips.dub.given_speech import ESPEAK
 from netflips.dub.options import DubCommand
 
 
 def _work(given: DubCommand) -> int | None:
     options = given.with_fetched()
     if options.speak_with != given.speak_with:
-        LOG.info("espeak-ng says the texts, in the speaker's voice; --speak-with names another program")
+        speaker = "espeak-ng" if options.speak_with == ESPEAK else "Kokoro-82M"
+        LOG.info("%s speaks the texts, its units are said in the speaker's voice; --speak-with names another program", speaker)
     recording = options.recording()
     with loading():
         _require_video(options)

@@ -12,8 +12,11 @@ from avcore.flags import flag
 from avcore.outputs import Input
 from avcore.programs import parse_command, takes
 
-USUAL_SPEAKER = f"{shlex.quote(sys.executable)} -m avdata.prepare.say --voice {{language}} --text-file {{text_file}} --out {{out}}"
+_RUN = f"{shlex.quote(sys.executable)} -m"
+ESPEAK = f"{_RUN} avdata.prepare.say --voice {{language}} --text-file {{text_file}} --out {{out}}"
 """espeak-ng, which the lock installs: a robot's voice, of which the units alone are taken."""
+KOKORO = f"{_RUN} netflips.cascade.kokoro"
+"""Kokoro-82M, which `make voices` installs: its Korean is understood far better."""
 SPEAK_WITH, SPEECH_IN, KEEP_SOUND = "--speak-with", "--speech-in", "--keep-sound"
 
 
@@ -63,6 +66,13 @@ class GivenSpeech:
         if self.path.is_dir():
             return sorted(one for one in self.path.iterdir() if one.is_file())
         return [require_file(self.path, f"the speech of {SPEECH_IN}")]
+
+
+def usual_speaker(target: str) -> str:
+    """Return the program that speaks a language where none is named: Kokoro where it is installed, else espeak-ng."""
+    from netflips.cascade.kokoro import LANGUAGES, missing_voices  # with NumPy, for which other dubs need not wait
+
+    return KOKORO if target in LANGUAGES and not missing_voices() else ESPEAK
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,21 +1,36 @@
 """What is known of how well an utterance is understood, from the models of a dub."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import numpy as np
 
 from av2unit.trust import TrustedUnits
 from avcore.answers import Transcript
 from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import InputError
 from avcore.notes import Note, NoteKind
-from avcore.understanding import Evidence, Understanding, of_hearing, of_recording, of_text, of_utterance, repeats_a_stretch, worst
+from avcore.programs import program_name
+from avcore.understanding import (
+    Evidence,
+    Understanding,
+    of_hearing,
+    of_recording,
+    of_speaker,
+    of_text,
+    of_utterance,
+    repeats_a_stretch,
+    worst,
+)
 from avcore.units import Units
 from avcore.units.domain import PICTURE_CAUSE, Stretch, outside_note
+from avcore.units.edit_distance import edit_distance
 from netflips.bundles.references import KnownPhrases, read_references
 from netflips.dub.utterances import TimedUtterance
 from netflips.models import Models
+from unit2text.scores import normalise_for_reading
 from unit2text.stage import TEXT_READER
 from unit2text.takes import UNITS
 
@@ -25,6 +40,12 @@ SAYS_OTHER = NoteKind(
     "says_other",
     '{u}the translation says "{said}" where "{heard}" was heard',
     '{u}"{heard}"라고 들었는데 번역은 "{said}"라고 합니다',
+)
+SPEAKER_MISHEARD = NoteKind(
+    "speaker_misheard",
+    "{speaker} speaks the translation, and {recognizer} hears {wrong:.0%} of its characters wrong: it will hardly be understood",
+    "{speaker}의 발음을 {recognizer}(으)로 들으면 글자의 {wrong:.0%}가 틀립니다. 알아듣기 어려울 것입니다.",
+    "; make voices installs Kokoro-82M, which is understood better, and --speak-with names any other program",
 )
 REPEATS = NoteKind(
     "translation_repeats",
@@ -44,6 +65,52 @@ class UtteranceJudgement:
     notice: Note | None
     others: tuple[Note, ...] = ()
     understanding: Understanding = field(default_factory=Understanding)
+
+
+@dataclass(frozen=True)
+class SpeakerMeasure:
+    """How a text-to-speech program is heard. wrong: characters that a recogniser hears wrongly, 0 to 1."""
+
+    speaker: str
+    recognizer: str
+    wrong: float
+
+    @property
+    def understanding(self) -> Understanding:
+        """What that says of whatever it speaks."""
+        return of_speaker(self.wrong)
+
+    @property
+    def note(self) -> Note | None:
+        """What to tell a user of it; None where it is understood."""
+        if not self.understanding.causes:
+            return None
+        return SPEAKER_MISHEARD(speaker=self.speaker, recognizer=self.recognizer, wrong=self.wrong)
+
+
+_ESPEAK = SpeakerMeasure("espeak-ng", "Whisper base", 0.84)
+_KOREAN_SPEAKERS = {
+    "avdata.prepare.say": _ESPEAK,
+    "espeak-ng": _ESPEAK,
+    "espeak": _ESPEAK,
+    "netflips.cascade.kokoro": SpeakerMeasure("Kokoro-82M", "Whisper base", 0.13),
+}
+"""Programs whose Korean was measured (recipes/demo/NOTES.md), as `avcore.programs.program_name` calls them."""
+
+
+def known_speaker(command: Sequence[str], target: str) -> SpeakerMeasure | None:
+    """Return what is known of a program that speaks; None = nothing, or no program does."""
+    return _KOREAN_SPEAKERS.get(program_name(command)) if command and target == "ko" else None
+
+
+def measure_speaker(name: str, recognizer: str, pairs: Iterable[tuple[str, str]]) -> SpeakerMeasure | None:
+    """Measure a program by a recogniser. pairs: what it had to say, and what was heard. None for nothing."""
+    errors, length = 0, 0
+    for text, heard in pairs:
+        wanted, found = (np.array([ord(sign) for sign in normalise_for_reading(one) if sign != " "]) for one in (text, heard))
+        errors += min(edit_distance(found, wanted), len(wanted))
+        length += len(wanted)
+    return SpeakerMeasure(name, recognizer, errors / length) if length else None
 
 
 class Scored(Protocol):
@@ -100,17 +167,21 @@ def _says_other(models: Models, heard: TrustedUnits, translated: Scored) -> Note
     return SAYS_OTHER(heard=", ".join(one for one, _ in words), said=", ".join(other for _, other in words)) if words else None
 
 
-def judge_text(speller: Any, text: str, language: str, heard: Transcript | None = None) -> UtteranceJudgement:
+def judge_text(
+    speller: Any, text: str, language: str, heard: Transcript | None = None, speaker: SpeakerMeasure | None = None
+) -> UtteranceJudgement:
     """Judge an utterance that is spoken from a text: by the words that the speller learnt, and how sure a recogniser is of its own.
 
-    speller: None = it is not spoken by one. heard: what the text was translated from, None = a user wrote it.
+    speller: None = it is not spoken by one. heard: what the text was translated from, None = a user wrote it. speaker: the program
+    that speaks it, None = nothing is known of it.
     """
     share, note = None, None
     if speller is not None:
         with suppress(InputError):  # what cannot be said is told where it is spoken
             share, note = speller.knows(text, language)
     hearing = of_hearing(heard.confidence if heard is not None and heard.words else None)
-    return UtteranceJudgement(None, None, None, () if note is None else (note,), worst(hearing, of_text(share)))
+    spoken = Understanding() if speaker is None else speaker.understanding
+    return UtteranceJudgement(None, None, None, () if note is None else (note,), worst(hearing, of_text(share), spoken))
 
 
 def whole_of(judged: Mapping[int, UtteranceJudgement], utterances: Sequence[TimedUtterance]) -> Understanding:

@@ -4,14 +4,16 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.flags import CommonOptions, flag, out_flag, positional, voice_flag
 from avcore.outputs import Input, Output
+from avcore.units.vocabulary import normalise_language
 from avcore.usage import FROM, TO
 from netflips.bulk.spread import SpreadFlags
 from netflips.cascade.options import TEXT
-from netflips.dub.given_speech import USUAL_SPEAKER
+from netflips.dub.given_speech import usual_speaker
 from netflips.dub.recording_flags import RecordingFlags
 from netflips.options import MODALITIES, UnitOffset
 from netflips.published.store import usual_model
@@ -129,18 +131,22 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
             raise UsageError("give either --out (one input) or --out-dir (several inputs or a folder)")
 
     def with_fetched(self) -> "DubCommand":
-        """The same with the models of the set `korean` where the cascade is given none and they were fetched.
+        """The same with what the cascade is not given: the models of the set `korean` where they were fetched, and who speaks.
 
-        They dub from English into Korean where no languages are given. No text-to-unit model is among them: espeak-ng says
-        the texts, unless other speech is given. Raises CheckpointError for a model that has changed.
+        The fetched models dub from English into Korean where no languages are given. With an encoder and a renderer, and neither
+        a text-to-unit model nor other speech, a program speaks; a bundle has its own. Raises CheckpointError for a model that
+        has changed.
         """
-        if self.road != TEXT or self.unit2av_path or self.av2unit_path or self.text2unit_path:
+        if self.road != TEXT or self.text2unit_path:
             return self
-        encoder, renderer = usual_model("--av2unit-path"), usual_model("--unit2av-path")
-        if encoder is None or renderer is None:
+        encoder, renderer = self.av2unit_path, self.unit2av_path
+        source, to = self.source, self.to
+        if encoder is None and renderer is None:
+            encoder, renderer = usual_model("--av2unit-path"), usual_model("--unit2av-path")
+            source, to = source or "en", to or "ko"
+        if encoder is None or renderer is None or bundle_of(renderer) is not None:
             return self
-        speaker = self.speak_with or (None if self.speech_in else USUAL_SPEAKER)
-        source, to = self.source or "en", self.to or "ko"
+        speaker = self.speak_with or (None if self.speech_in else usual_speaker(normalise_language(to or "ko")))
         return replace(self, source=source, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker)
 
 

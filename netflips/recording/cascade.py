@@ -5,7 +5,9 @@ with `--segments-in`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
@@ -17,6 +19,7 @@ from avcore.answers import Transcript, Word
 from avcore.errors import InputError, UnitError
 from avcore.files import atomic_output, write_text
 from avcore.notes import Note
+from avcore.programs import program_name
 from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.units import Units
 from netflips.cascade.engines import Engines, engines_of
@@ -24,7 +27,7 @@ from netflips.cascade.glossary import read_glossary, terms_in, with_terms
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.program import ProgramTranslator
 from netflips.dub.job import LOG, DubJob
-from netflips.dub.judgement import UtteranceJudgement
+from netflips.dub.judgement import SpeakerMeasure, UtteranceJudgement, measure_speaker
 from netflips.dub.segments import segments_json, write_segments
 from netflips.dub.speaker_map import SpeakerMap, read_speaker_map
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
@@ -32,12 +35,14 @@ from netflips.dub.utterances import TimedUtterance
 from netflips.recording.given_speech import GivenUnits, GivenVoices, SpeechError
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.speaker_assignment import AssignedUtterance
-from netflips.recording.texts import judge_spoken, source_texts_of, texts_of
+from netflips.recording.texts import judge_spoken, source_texts_of, tell_speaker, texts_of
 from netflips.recording.voice_activity import SpeechFile
 from netflips.script.notes import EMPTY, LEFT_ALONE, NOT_SPOKEN, NOT_TRANSLATED, SILENT, TERMS_MISSED, UNSAYABLE
 from text2unit.stage import SPELLER
 
 _HEARD, _TRANSLATED = "heard", "translated"
+_SAMPLED = 3
+"""Texts by which the program that speaks is measured before the others are spoken: hearing takes as long as speaking."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,9 @@ def say_in_words(
     if job.settings.segments_out is not None:
         write_segments(job.settings.segments_out, found.utterances, rows)
     spoken = {number for number, one in recorded.items() if isinstance(one, GivenUnits)}
-    judged = {number: judge_spoken(job, "" if number in spoken else text, heard[number]) for number, (text, *_) in texts.items()}
+    by_program = {number: one.text for number, one in texts.items() if one.text and number not in spoken}
+    speaker = tell_speaker(job, _measure_speaker(job, engines, voices, by_program, heard)) if by_program else None
+    judged = {number: judge_spoken(job, by_program.get(number, ""), heard[number], speaker) for number in texts}
     decide(judged)
     with job.clock.stage("speech"):
         rest, said = _rest(job), dict[int, SaidInWords]()
@@ -117,6 +124,23 @@ def say_in_words(
                 said[number] = _say(job, number, one, heard, voices, rest)
             job.progress("speech", len(said), len(texts))
     return said, judged
+
+
+def _measure_speaker(
+    job: DubJob, engines: Engines, voices: GivenVoices, texts: Mapping[int, str], heard: Mapping[int, Transcript]
+) -> SpeakerMeasure | None:
+    """Hear the longest texts as the program says them; None where none does, or the recogniser has not their language."""
+    command, target = job.settings.speech.command, job.options.target
+    if not command or target not in engines.recognizer.languages:
+        return None
+    pairs, told = list[tuple[str, str]](), {number: one.text for number, one in heard.items()}
+    for number in sorted(texts, key=lambda one: (-len(texts[one]), one))[:_SAMPLED]:
+        with suppress(SpeechError):  # it is told where the text is spoken
+            sound = voices.sound(number, texts[number], told)
+            key = key_of(sound, target, engines.fingerprints["recognizer"], job.models.arithmetic)
+            found = kept_transcript(job.work, _HEARD, key, target, partial(engines.recognizer.hear, sound, target))
+            pairs.append((texts[number], found.text))
+    return measure_speaker(program_name(command), engines.recognizer.name, pairs)
 
 
 def _keep_texts(path: Path, content: str) -> None:

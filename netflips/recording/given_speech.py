@@ -183,6 +183,13 @@ class GivenVoices:
 
     def said(self, number: int, text: str, texts: Mapping[int, str]) -> GivenUnits:
         """Return a text as the program says it. texts: of the original, by number. Raises SpeechError where it fails."""
+        return self._given(self._said(number, text, texts))
+
+    def sound(self, number: int, text: str, texts: Mapping[int, str]) -> Samples:
+        """Return the program's own sound of a text, float32 [S] at 16 kHz. See `said`."""
+        return self._at_16_khz(self._said(number, text, texts))
+
+    def _said(self, number: int, text: str, texts: Mapping[int, str]) -> _Sound:
         cast = self._casts[number]
         reference, told = self._reference(cast, texts)
         values = {
@@ -202,7 +209,7 @@ class GivenVoices:
                 return {"samples": self._ask(Path(folder), values | {"reference_text": told}, reference)}
 
         self._job.work.arrays(_KEPT, key, make)
-        return self._given(_Sound(key, program_name(self._asked.command), is_heard))
+        return _Sound(key, program_name(self._asked.command), is_heard)
 
     def _ask(self, folder: Path, values: Mapping[str, str], reference: Samples | None) -> Samples:
         if self._failures >= _MOST_FAILURES:
@@ -253,18 +260,17 @@ class GivenVoices:
         of_units = key_of(sound.key, models.fingerprints["av2unit"], str(extractor.decoding), models.arithmetic)
 
         def make() -> Arrays:
-            samples = self._samples(sound.key)
-            units = extractor.extract(resample(samples, self._rate(sound.is_heard), SAMPLE_RATE), None)
+            units = extractor.extract(self._at_16_khz(sound), None)
             return {"frames": units.frames(), "vocabulary": np.array(units.vocabulary)}
 
         found = self._job.work.arrays(_UNITS, of_units, make)
         units = Units.from_frames(found["frames"], self._job.options.target, str(found["vocabulary"]))
         return GivenUnits(units, sound.key if sound.is_heard else "", sound.name, sound.span)
 
-    def _samples(self, key: str) -> Samples:
-        found = self._job.work.read_arrays(_KEPT, key)
+    def _at_16_khz(self, sound: _Sound) -> Samples:
+        found = self._job.work.read_arrays(_KEPT, sound.key)
         assert found is not None  # it was kept a moment ago
-        return np.asarray(found["samples"], np.float32)
+        return resample(np.asarray(found["samples"], np.float32), self._rate(sound.is_heard), SAMPLE_RATE)
 
 
 def kept_sound(job: DubJob, key: str, length: int, is_cut: bool) -> Samples:

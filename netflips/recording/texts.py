@@ -8,7 +8,7 @@ from avcore.units import Units
 from avcore.units.vocabulary import require_same_vocabulary
 from netflips.cascade.engines import engines_of
 from netflips.dub.job import DubJob
-from netflips.dub.judgement import UtteranceJudgement, judge_text
+from netflips.dub.judgement import SpeakerMeasure, UtteranceJudgement, judge_text, known_speaker
 from netflips.dub.target_texts import natural_units, read_source_texts, read_target_texts
 from netflips.models import Models
 from netflips.options import DubOptions
@@ -51,14 +51,24 @@ def check_texts(models: Models, options: DubOptions) -> None:
         require_same_vocabulary(models.vocoder.vocabulary, speller.vocabulary, "the speller")
 
 
-def judge_spoken(job: DubJob, text: str, heard: Transcript | None = None) -> UtteranceJudgement:
+def judge_spoken(
+    job: DubJob, text: str, heard: Transcript | None = None, speaker: SpeakerMeasure | None = None
+) -> UtteranceJudgement:
     """Judge an utterance that is spoken from a text; what a program of the user's says is not judged by what the speller learnt.
 
-    heard: what the text was translated from, None = a user wrote it.
+    heard: what the text was translated from, None = a user wrote it. speaker: how the program is heard, None = it is not known.
     """
     target = job.options.target
     speller = None if job.settings.speech.command or not text else job.models.other(SPELLER, target)
-    return judge_text(speller, text, target, heard)
+    return judge_text(speller, text, target, heard, speaker if text else None)
+
+
+def tell_speaker(job: DubJob, measured: SpeakerMeasure | None = None) -> SpeakerMeasure | None:
+    """Return how the program that speaks is heard, and tell it where that is hardly understood. measured: None = it was not."""
+    found = measured or known_speaker(job.settings.speech.command, job.options.target)
+    if found is not None and found.note is not None:
+        job.notes.add(found.note)
+    return found
 
 
 def units_of_text(job: DubJob, text: str) -> Units:

@@ -44,7 +44,7 @@ from netflips.recording.given_speech import GivenUnits, GivenVoices, SpeechError
 from netflips.recording.plan import Placed, frames_of, place
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.speaker_assignment import AssignedUtterance
-from netflips.recording.texts import judge_spoken, source_texts_of, targets_of, texts_of
+from netflips.recording.texts import judge_spoken, source_texts_of, targets_of, tell_speaker, texts_of
 from netflips.recording.voice_activity import SpeechFile
 from netflips.script.notes import CUT, CUT_SOUND, EMPTY, HURRIED, KEPT, LEFT_ALONE, NOT_SPOKEN, UNHEARD, UNTOLD
 from netflips.script.types import KeptOriginal
@@ -231,8 +231,10 @@ def _understand_units(
         translated = translate_all(list(untold.values()), job.models, job.options, job.work, job.progress) if untold else []
         meant = dict.fromkeys(listened, nothing) | dict(zip(untold, translated, strict=True))
         job.models.done_with(job.models.translator)
+    is_spoken = any(texts[number] for number in listened if number in texts and number not in voices.recorded)
+    speaker = tell_speaker(job) if is_spoken else None
     judged = {
-        number: replace(judge_spoken(job, texts[number]), confidence=said.heard.extraction.confidence)
+        number: replace(judge_spoken(job, texts[number], None, speaker), confidence=said.heard.extraction.confidence)
         if number in texts and number not in voices.recorded
         else judge_utterance(job.models, said.heard, meant[number], meant[number].is_truncated)
         for number, said in listened.items()

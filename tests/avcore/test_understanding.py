@@ -8,10 +8,12 @@ from avcore.understanding import (
     Understanding,
     of_hearing,
     of_recording,
+    of_speaker,
     of_text,
     of_utterance,
     other_words,
     repeats_a_stretch,
+    worst,
 )
 from avcore.units.domain import Domain, DomainScore, steps_below
 
@@ -56,6 +58,10 @@ def test_an_utterance(evidence: Evidence, grade: str, share: float | None, cause
         ([(GOOD, 1.0), (BAD, 1.0)], "bad", 0.55),
         ([(GOOD, 99.0), (Understanding("doubtful", 0.8, ("part",)), 1.0)], "good", 0.998),
         ([(GOOD, 99.0), (Understanding("doubtful", 1.0, ("other",)), 1.0)], "doubtful", 1.0),
+        ([(worst(GOOD, of_speaker(0.79)), 2.0)] * 2, "doubtful", 1.0),
+        ([(worst(Understanding(), of_speaker(0.79)), 2.0)] * 2, "doubtful", None),
+        ([(worst(BAD, of_speaker(0.79)), 2.0)] * 2, "bad", BAD.share),
+        ([(worst(GOOD, of_speaker(0.16), of_speaker(None)), 2.0)] * 2, "good", 1.0),
         ([(GOOD, 99.0), (Understanding("bad", 1.0, ("cut",)), 1.0)], "bad", 1.0),
         ([(Understanding(), 2.0), (GOOD, 1.0)], "good", 1.0),
         ([(Understanding(), 2.0)], "unknown", None),

@@ -20,9 +20,9 @@ from avdata.prepare.espeak import EspeakVoice, TimedSpeech, espeak_speech
 from avdata.spoken_texts import SpokenText
 from netflips import demo_run
 from netflips.bundles.pack import pack_bundle
+from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
 from recipes.demo.voices.cast import cast, held_out_english
-from recipes.demo.voices.natural import NaturalVoice
 from recipes.demo.voices.phrasebook import phrasebook
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from tests.unit2text.tiny import write_reader

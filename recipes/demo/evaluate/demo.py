@@ -15,6 +15,7 @@ from avcore.outputs import keep_apart
 from avcore.plain_text import print_text, several
 from avcore.progress import bars
 from netflips.bundles.describe import file_facts, note
+from netflips.cascade import kokoro
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.judges import JudgePaths
 from netflips.evaluate.results import PAGE, RESULTS, TABLE, metrics_json
@@ -25,7 +26,7 @@ from recipes.demo.evaluate.documents import is_untouched_noted, note_untouched, 
 from recipes.demo.evaluate.groups import ENGLISH, FLITE, GONE, GROUPS, OTHERS, SPELLED, VOICES, Group
 from recipes.demo.evaluate.making import MANIFEST, ExamPlace, Line, make_clips
 from recipes.demo.evaluate.material import MEANINGS, EvaluationSettings
-from recipes.demo.voices import natural, others
+from recipes.demo.voices import others
 from recipes.demo.voices.cast import cast, require_synthesisers
 from text2unit.stage import SPELLER
 from unit2av.model import open_renderer_checkpoint
@@ -101,7 +102,7 @@ def available(groups: Sequence[Group], bundle: Bundle) -> tuple[list[Group], dic
     """Return the groups that can be made, and why the others cannot, by name."""
     synthesisers = cast().other_voices
     lacks = {
-        VOICES: "natural voices are not installed (make voices)" if natural.missing_voices() else "",
+        VOICES: "natural voices are not installed (make voices)" if kokoro.missing_voices() else "",
         OTHERS: "" if any(map(others.is_here, synthesisers.values())) else others.install_command(tuple(synthesisers)),
         SPELLED: "" if bundle.checkpoint(SPELLER, "ko").is_file() else f"the bundle has no {SPELLED}",
         ENGLISH: "" if "en" in open_renderer_checkpoint(bundle.checkpoint(RENDERER)).languages else f"the bundle has no {ENGLISH}",

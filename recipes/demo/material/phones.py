@@ -15,7 +15,7 @@ from avcore.timeline import seconds_to_units, units_to_seconds
 from avcore.units import Units
 from avcore.units.vocabulary import fingerprint, fingerprint_symbols
 from avdata.prepare.espeak import Phoneme
-from recipes.demo.voices.korean import PHONES
+from netflips.cascade.korean_phones import PHONES
 
 SILENCE = "_:"
 

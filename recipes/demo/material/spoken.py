@@ -14,8 +14,8 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
 from avdata.manifest import Entry
 from avdata.prepare.espeak import Phoneme
+from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.voices.cast import Cast, Voice, say
-from recipes.demo.voices.natural import NaturalVoice
 from recipes.demo.voices.phrasebook import SentencePair
 
 REFERENCE = "ref"

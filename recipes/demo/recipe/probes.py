@@ -20,9 +20,9 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from avcore.units.domain import Bounded
 from netflips.bundles.references import nearest_reference, read_references
+from netflips.cascade.kokoro import require_packages
 from recipes.demo.material.spoken import add_noise
 from recipes.demo.voices.cast import Voice, cast, say
-from recipes.demo.voices.natural import require_packages
 from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import UnitTranslator
 

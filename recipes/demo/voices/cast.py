@@ -11,9 +11,10 @@ import numpy as np
 from avcore.texts import parse_yaml
 from avdata.prepare import espeak
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech
-from recipes.demo.voices import flite, natural, others
+from netflips.cascade import kokoro
+from netflips.cascade.kokoro import NaturalVoice, Styles
+from recipes.demo.voices import flite, others
 from recipes.demo.voices.flite import FliteVoice
-from recipes.demo.voices.natural import NaturalVoice, Styles
 from recipes.demo.voices.others import OtherVoice
 from recipes.demo.voices.phrasebook import FIRST_TEMPLATES, SentencePair, phrasebook
 
@@ -154,13 +155,13 @@ def require_synthesisers(with_flite: bool, with_natural: bool) -> None:
     if with_flite:
         flite.require_program()
     if with_natural:
-        natural.require_packages()
+        kokoro.require_packages()
 
 
 def say(text: str, voice: Voice) -> TimedSpeech:
     """Speak a text with the voice's synthesiser. Raises InputError when it is missing, UsageError for an unknown voice."""
     if isinstance(voice, NaturalVoice):
-        return natural.natural_speech(text, voice)
+        return kokoro.natural_speech(text, voice)
     if isinstance(voice, OtherVoice):
         return others.other_speech(text, voice)
     return flite.flite_speech(text, voice) if isinstance(voice, FliteVoice) else espeak.espeak_speech(text, voice)

@@ -18,12 +18,12 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units.domain import KEY, Domain
 from avdata.prepare.espeak import TimedSpeech
 from netflips.bundles.describe import bundle_lines, check_bundle
+from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.recipe import calibration, probes
 from recipes.demo.recipe.calibration import calibrate_bundle, find_domains, is_right, summary
 from recipes.demo.recipe.one_word import one_word_sentences, unknown_words
 from recipes.demo.recipe.probes import ESPEAK, NATURAL, READINGS, Scores, outside_sentences
 from recipes.demo.voices.cast import Voice, cast
-from recipes.demo.voices.natural import NaturalVoice
 from recipes.demo.voices.phrasebook import phrasebook
 from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import UnitTranslator

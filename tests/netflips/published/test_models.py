@@ -17,8 +17,9 @@ import pytest
 import netflips
 from avcore.errors import NetflipsError
 from netflips import cli, transcribe
+from netflips.cascade import kokoro
 from netflips.cascade.options import TEXT, CascadeModels, RoadFlags
-from netflips.dub.given_speech import USUAL_SPEAKER
+from netflips.dub.given_speech import ESPEAK, KOKORO
 from netflips.dub.options import DubCommand
 from netflips.options import ModelPaths
 from netflips.published import command, fetch, store
@@ -430,15 +431,23 @@ def test_a_name_that_is_no_path_yet(hosts: Hosts, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == f"netflips dub: error: {words}\n"
 
 
-def test_the_cascade_takes_the_rest_of_the_set_too(hosts: Hosts, models: Call, paths: ModelPaths) -> None:
-    """Encoder and renderer, and espeak-ng to say the texts, unless something of these is given."""
+def test_the_cascade_takes_the_rest_of_the_set_too(
+    hosts: Hosts, models: Call, paths: ModelPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Encoder and renderer, and Kokoro to say the texts, else espeak-ng, unless something of these is given."""
+    monkeypatch.setattr(kokoro, "find_spec", lambda name: True)
     asked = DubCommand((Path("x.mp4"),), road=TEXT)
     assert asked.with_fetched() == asked
     for name, file in (("encoder", paths.av2unit), ("voice", paths.unit2av)):
         assert models("add", file, "--as", name)[0] == 0
     found = asked.with_fetched()
     assert (found.av2unit_path, found.unit2av_path) == (store.find_model("encoder"), store.find_model("voice"))
-    assert (found.speak_with, found.source, found.to) == (USUAL_SPEAKER, "en", "ko")
+    assert (found.speak_with, found.source, found.to) == (KOKORO, "en", "ko")
+    assert replace(asked, to="fr").with_fetched().speak_with == ESPEAK
+    own = replace(asked, to="kor", av2unit_path=paths.av2unit, unit2av_path=paths.unit2av)
+    assert own.with_fetched() == replace(own, speak_with=KOKORO)
+    monkeypatch.setattr(kokoro, "find_spec", lambda name: None)
+    assert own.with_fetched() == replace(own, speak_with=ESPEAK)
     assert replace(asked, speak_with="say").with_fetched().speak_with == "say"
     for one in (replace(asked, unit2av_path=paths.unit2av), replace(asked, road="units")):
         assert one.with_fetched() == one

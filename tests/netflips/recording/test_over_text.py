@@ -14,7 +14,11 @@ import pytest
 pytest.importorskip("faster_whisper", reason="needs the extra asr")
 pytest.importorskip("sentencepiece", reason="needs the extra asr")
 
+from avcore.notes import sentence
+from avcore.understanding import Understanding
 from netflips.dub.command import main
+from netflips.dub.given_speech import ESPEAK, KOKORO
+from netflips.dub.judgement import judge_text, known_speaker
 from netflips.options import ModelPaths
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script
@@ -164,6 +168,61 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     rows = json.loads((work / "out.texts.json").read_text(encoding="utf-8"))["utterances"]
     assert rows[0]["glossary"] == {"bus": "전차"}
     assert rows[0]["target_text"] == rows[0]["translated_text"] == "그 전차를 plain"
+
+
+SPEAK = """
+import json, sys
+import numpy as np
+import soundfile
+for line in sys.stdin:
+    asked = json.loads(line)
+    soundfile.write(asked["out"], 0.3 * np.sin(np.arange(24000) / 9), 16000)
+    print(json.dumps({"ok": True}), flush=True)
+"""
+
+
+@pytest.mark.parametrize(("said", "grade"), [(HEARD, "good"), (SAID, "doubtful")])
+def test_a_program_that_speaks_is_heard_before_the_work_and_the_verdict_tells(
+    recording: Path,
+    dub: Callable[..., int],
+    paths: ModelPaths,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    said: str,
+    grade: str,
+) -> None:
+    """The recogniser hears the same words in all speech: those that the program was to say, or others."""
+    (tmp_path / "speak.py").write_text(SPEAK)
+    given = {"--recognizer": write_whisper(tmp_path / "small", HEARD, language="en"), "--av2unit-path": paths.av2unit}
+    code = f"import json, sys\nfor line in sys.stdin: print(json.dumps({{'ok': True, 'text': {said!r}}}), flush=True)"
+    asked = [
+        "--translate-with",
+        shlex.join([sys.executable, "-c", code]),
+        "--src-lang",
+        "en",
+        "--verdict",
+        tmp_path / "verdict.json",
+    ]
+    asked += ["--speak-with", shlex.join([sys.executable, str(tmp_path / "speak.py")]), "--draft", tmp_path / "draft.json"]
+    assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0
+    verdict, script = _told(tmp_path / "verdict.json"), _told(tmp_path / "draft.json")
+    assert read_script(tmp_path / "draft.json").understood == Understanding.from_json(verdict)
+    assert (verdict["grade"], verdict["causes"]) == (grade, [] if grade == "good" else ["speaker"])
+    assert verdict["share"] > 0.6  # of what was heard
+    told = "speak.py speaks the translation, and small hears 100% of its characters wrong"
+    assert (told in capsys.readouterr().err) == (grade == "doubtful")
+    assert [one["code"] for one in script.get("notes", [])] == ([] if grade == "good" else ["speaker_misheard"])
+
+
+def test_programs_that_were_measured_are_known() -> None:
+    espeak, kokoro = (known_speaker(tuple(shlex.split(command)), "ko") for command in (ESPEAK, KOKORO))
+    assert espeak is not None and kokoro is not None  # noqa: PT018
+    assert kokoro.note is None
+    assert espeak.note is not None
+    assert "글자의 84%" in sentence(espeak.note, "ko")
+    assert "make voices" in sentence(espeak.note)
+    assert known_speaker(("espeak-ng", "{text}", "{out}"), "es") is known_speaker((), "ko") is None
+    assert judge_text(None, "안녕하세요", "ko", speaker=espeak).understanding == Understanding("doubtful", None, ("speaker",))
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_other_synthesisers_are_heard_alone_and_missing_ones_told(
 
 
 def test_what_is_not_here_is_no_row(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo.natural, "missing_voices", lambda: ["kokoro"])
+    monkeypatch.setattr(demo.kokoro, "missing_voices", lambda: ["kokoro"])
     found, absent = demo.available(GROUPS, bundle)
     assert absent["natural"] == "natural voices are not installed (make voices)"
     assert not {group.name for group in found} & absent.keys()

