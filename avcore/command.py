@@ -12,9 +12,9 @@ from typing import Any
 
 from avcore import INTERRUPTED
 from avcore.checkpoints.bundle import shipped_files
-from avcore.checkpoints.stages import PRECISIONS
+from avcore.checkpoints.stages import PRECISIONS, stages
 from avcore.compute.memory import is_no_memory, keep_freed_memory
-from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
+from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, UsageError, reason
 from avcore.loading import TERMINATED, end_start
 from avcore.notes import NoteKind, ToldNote, hand_on
 from avcore.outputs import Input, Output, check_files
@@ -78,6 +78,8 @@ def run(
     keep_freed_memory()
     try:
         with stopped_by_sigterm():
+            if not stages():
+                raise UsageError("NetfLips is not installed", hint="run `pip install --no-deps -e .` in its folder")
             asked = options if read is None else read(options)
             files = list(parser.declared(options))
             if any(isinstance(file, Output) and paths for file, paths in files):

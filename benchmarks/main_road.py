@@ -74,7 +74,7 @@ def ours_unit2unit(folder: Path, steps: float, precision: str) -> Run:
 
     translator = _translator(folder, precision)
     search = SearchConfig(beam=BEAM, max_len_b=int(steps), min_len=int(steps))
-    units = _source_units(steps)
+    units = source_units(steps)
     return lambda: translator.translate(units, _LANGUAGE, _TARGET, search).tokens
 
 
@@ -182,7 +182,7 @@ def reference_lips(folder: Path, seconds: float, precision: str) -> Run:
     return run
 
 
-def _source_units(steps: float) -> Units:
+def source_units(steps: float) -> Units:
     """A source as long as Ko-X has it for a target of `steps` units."""
     pairs = sorted([*((korean, english) for english, korean in KOX_LENGTHS.values()), (SENTENCE_STEPS, SENTENCE_STEPS)])
     length = round(np.interp(steps, *zip(*pairs, strict=True)))
@@ -191,4 +191,4 @@ def _source_units(steps: float) -> Units:
 
 def _source_rows(steps: float) -> NDArray[np.int64]:
     """Rows of the encoder's input: <s>, units from row 4, </s>, [en]."""
-    return np.array([0, *(_source_units(steps).merged().ids + 4), 2, 1004], dtype=np.int64)
+    return np.array([0, *(source_units(steps).merged().ids + 4), 2, 1004], dtype=np.int64)

@@ -56,7 +56,7 @@ def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
     return seconds
 
 
-def timed_dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str, float]:
+def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, device: str = "cpu") -> dict[str, float]:
     """Return a dub from file to file: wall and CPU seconds, and the stages as the report has them.
 
     Sentences may have as many units as those of 5 s: random models hardly ever end one by themselves.
@@ -69,7 +69,7 @@ def timed_dub(video: Path, folder: Path, precision: str, beam: int | None) -> di
     keep_freed_memory()
     begun, spent = time.perf_counter(), _cpu_s()
     paths = ModelPaths(folder / UNIT_ENCODER, folder / KOREAN_TRANSLATOR, folder / RENDERER)
-    models = load_models(paths, "en", "ko", RunOptions("cpu", precision, puts_away=True))  # as the command does
+    models = load_models(paths, "en", "ko", RunOptions(device, precision, puts_away=True))  # as the command does
     loaded = time.perf_counter() - begun
     with private_folder() as scratch:
         report = dub_video(video, scratch / "out.mp4", models, DubOptions("en", "ko", beam=beam, max_target_units=CHAIN_STEPS))
@@ -98,13 +98,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--video", type=Path, help="for dub")
     parser.add_argument("--beam", type=int, help="for dub (default: as the checkpoint says)")
+    parser.add_argument("--device", default="cpu", help="for dub")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.what == "dub":
-        found = timed_dub(options.video, options.folder, options.precision, options.beam)
+        found = timed_dub(options.video, options.folder, options.precision, options.beam, options.device)
     else:
         found = chain(options.who, options.folder, options.precision)
     found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if options.device != "cpu":
+        found["gpu_peak_mib"] = torch.cuda.max_memory_allocated() / 2**20
     json.dump(found, sys.stdout)
 
 

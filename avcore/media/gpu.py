@@ -1,6 +1,7 @@
 """Pictures decoded and encoded by an NVIDIA GPU (NVDEC and NVENC, through FFmpeg) for the length of a block.
 
-Where the GPU cannot, the CPU does it, and one line says so. It never ran on a GPU: tests hold what FFmpeg offers without one.
+Where the GPU cannot, the CPU does it, and one line says so. No GPU with a codec was at hand: tests hold what FFmpeg offers without
+one.
 """
 
 import logging

@@ -6,6 +6,7 @@ import pytest
 
 from avcore.checkpoints import stages as installed
 from netflips import stages
+from netflips.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,3 +37,11 @@ def test_the_ground_floor_names_no_flag_of_a_stage_and_no_room_above_it() -> Non
     for path in (ROOT / "avcore").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert [word for word in (*flags, *rooms) if word in text] == [], path
+
+
+def test_a_command_of_a_folder_that_is_not_installed_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(installed, "_house", lambda: None)
+    assert main(["info", "none.pt"]) == 2
+    assert "NetfLips is not installed; run `pip install --no-deps -e .` in its folder" in capsys.readouterr().err
