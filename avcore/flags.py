@@ -70,6 +70,11 @@ def out_flag(what: str, *hidden: str, default: Any = MISSING, **how: Any) -> Any
     return flag("-o", "--out", hidden=("--output", *hidden), default=default, file=Output(what), **how)
 
 
+def report_flag(**how: Any) -> Any:
+    """Return the field of the reports to write: --report."""
+    return flag(default=(), file=Output("the report"), action="append", **how)
+
+
 def speed_flag() -> Any:
     """Return the field of how fast somebody speaks: --speed, above 1 faster; --duration-scale is its inverse."""
     also = {"--duration-scale": {"type": inverse_speed}}

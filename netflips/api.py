@@ -70,16 +70,18 @@ def _require_one(files: tuple[Path, ...]) -> None:
         raise UsageError("this takes one file", found=", ".join(map(str, files)), hint="call it for each")
 
 
-def _lipsync(options: LipsyncOptions) -> None:
+def _lipsync(options: LipsyncOptions) -> "DubReport":
     from netflips.lipsync.work import sync_lips
+    from netflips.report import DubReport
 
-    sync_lips(options)
+    return DubReport(sync_lips(options))
 
 
-def _portrait(options: PortraitOptions) -> None:
+def _portrait(options: PortraitOptions) -> "DubReport":
     from netflips.portrait.work import animate
+    from netflips.report import DubReport
 
-    animate(options)
+    return DubReport(animate(options))
 
 
 def _avatar(options: AvatarOptions) -> None:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from avcore.compute.device import resolve_device
-from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import kind_of
 from avcore.errors import MediaError, UsageError
 from avcore.files import require_file, require_place
@@ -73,9 +72,7 @@ def dub(
             script = dub_recording(job, is_draft)
         else:
             script = dub_clip(job, is_draft)
-    if is_draft:
-        return DubReport(script)
-    return DubReport(replace(script, made=replace(script.result, peak_memory_bytes=peak_memory_bytes())))
+    return DubReport(script)
 
 
 def job_of(

@@ -7,7 +7,7 @@ from typing import Literal
 from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
-from avcore.flags import CommonOptions, flag, out_flag, positional, voice_flag
+from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, voice_flag
 from avcore.outputs import Input, Output
 from avcore.units.vocabulary import normalise_language
 from avcore.usage import FROM, TO
@@ -59,7 +59,7 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
     _: KW_ONLY
     out_dir: Path | None = flag(default=None, metavar="DIR")
     """folder for the dubbed videos, named <stem>_<language>.mp4 (default: beside each video)"""
-    report: tuple[Path, ...] = flag(default=(), file=Output("the report"), action="append")
+    report: tuple[Path, ...] = report_flag()
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
     """write how much is understood before speech and pictures are made"""

@@ -39,6 +39,7 @@ from netflips.script.build import (
 )
 from netflips.script.notes import NO_FACE, NO_SUCH_FACE
 from netflips.script.types import (
+    SPEAKER,
     DrawnPictures,
     FaceQuality,
     Script,
@@ -56,7 +57,7 @@ from unit2av.rendering import FaceOf, Talk, drawn, faces_by_index, num_pictures_
 from unit2av.speakers.voice_of import read_voice, voice_of
 from unit2unit.inference import search_settings, truncation_note
 
-_NUMBER, _SPEAKER = 1, "speaker 1"
+_NUMBER = 1
 """Of the only utterance."""
 _READING = frozenset({"read", "faces", "voice", "av2unit"})
 """Steps of the clock that read the input."""
@@ -255,7 +256,7 @@ def _script(
     utterance = Utterance(
         number=_NUMBER,
         place=TimeSpan(0.0, input_s),
-        speaker=_SPEAKER,
+        speaker=SPEAKER,
         heard=units_heard(heard),
         text=text_of(texts.source, _NUMBER, 0.0, "reader", "person", pace),
         seen=SeenFaces(
@@ -280,7 +281,7 @@ def _script(
         target=options.target,
         schedule="to_and_fro",
         media=media_of(info, job.digest),
-        speakers=(SpeakerOf(_SPEAKER, voice_told(options.speaker), options.face, pitch_hz(job.models.vocoder, voice)),),
+        speakers=(SpeakerOf(SPEAKER, voice_told(options.speaker), options.face, pitch_hz(job.models.vocoder, voice)),),
         utterances=(utterance,),
         notes=info.notes,
         understood=understood,

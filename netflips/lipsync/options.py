@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from avcore.faces.select import parse_face_choice
-from avcore.flags import CommonOptions, flag, out_flag, positional
+from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag
 from avcore.outputs import Input
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 
@@ -28,6 +28,8 @@ class LipsyncOptions(CommonOptions):
     """sound track of the speech: a number from 1, or a language (default: the first with speech)"""
     work_dir: Path | None = flag(default=None, metavar="DIR")
     """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
+    report: tuple[Path, ...] = report_flag()
+    """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     lips: LipSyncChoice = lips_flag(group="picture")
     fit: Fit = flag(default="speech")
     """if lengths differ: speech = as long as the speech, pictures played to and fro or cut; hold = the same, with the last picture

@@ -12,7 +12,8 @@ from avcore.errors import MediaError
 from avcore.media import Picture, PictureSource
 from avcore.speech.detector import STEP_RATE
 from avcore.speech.regions import SpeechActivity
-from avcore.timeline import frame_at, frames_covering, frames_to_seconds
+from avcore.timeline import frame_at, frames_covering, frames_to_seconds, pingpong
+from netflips.script.types import DrawnPictures, FaceTrackTold
 from unit2av.rendering import FaceToDraw, Reason, Shown, Talk, steady
 
 _LOUD_DB = 30.0
@@ -22,11 +23,12 @@ _LOUD_DB = 30.0
 @dataclass(frozen=True, eq=False)
 class FaceBoxes:
     """The face whose lips are moved, in pictures at 25 fps: boxes float32 [T, 4], NaN where nothing is drawn; shots int64 [T];
-    strengths float32 [T], of a drawn mouth."""
+    strengths float32 [T], of a drawn mouth; is_cut bool [T], whether the edge of the picture cuts the mouth off."""
 
     boxes: Floats
     shots: NDArray[np.int64]
     strengths: Floats
+    is_cut: NDArray[np.bool_]
 
     def face(self, picture: Picture) -> FaceToDraw:
         """Return the face in a picture of the video."""
@@ -35,6 +37,24 @@ class FaceBoxes:
         if np.isnan(box[0]):
             return FaceToDraw(shot=shot, reason=Reason.NO_FACE)
         return FaceToDraw(box, float(self.strengths[frame]), shot)
+
+    def told(self) -> tuple[FaceTrackTold, ...]:
+        """Return the face in each shot as a script has it."""
+        is_drawn = ~np.isnan(self.boxes[:, 0])
+        places = {shot: np.flatnonzero(is_drawn & (self.shots == shot)) for shot in np.unique(self.shots[is_drawn]).tolist()}
+        boxes = {shot: tuple(self.boxes[here].mean(axis=0).tolist()) for shot, here in places.items()}
+        return tuple(
+            FaceTrackTold(number, shot, int(here[0]), int(here[-1]), boxes[shot], is_chosen=True)
+            for number, (shot, here) in enumerate(places.items(), 1)
+        )
+
+    def drawn(self, source: PictureSource, fit: str, count: int) -> DrawnPictures:
+        """Return how many of the first `count` pictures of the result have a new mouth. fit: see `--fit`."""
+        shown = (min(step, len(source) - 1) if fit == "hold" else pingpong(step, len(source)) for step in range(count))
+        frames = [min(frame_at(frames_to_seconds(number, source.rate)), len(self.boxes) - 1) for number in shown]
+        is_drawn, is_cut = ~np.isnan(self.boxes[frames, 0]), self.is_cut[frames]
+        left = {"no_face": int((~is_drawn & ~is_cut).sum()), "cut_off": int(is_cut.sum())}
+        return DrawnPictures(count, int(is_drawn.sum()), {why: number for why, number in left.items() if number})
 
 
 def scheduled(source: PictureSource, faces: FaceBoxes, fit: str, talk: Talk, start: int, stop: int) -> Iterator[Shown]:

@@ -1,6 +1,6 @@
 """The work of `netflips lipsync`: pictures of one file, sound of another, and lips that fit, as streams; what is done is kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -38,12 +38,16 @@ from avcore.timeline import (
     units_to_samples,
 )
 from avcore.units import Ids, Units
+from netflips.dub.clock import StageClock
 from netflips.dub.job import digest_of
 from netflips.lipsync.options import LipsyncOptions
 from netflips.lipsync.schedule import FaceBoxes, quiet_moments, scheduled
 from netflips.recognition import stored_blocks
 from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, quiet_borders, steady_pieces
 from netflips.render.writing import Finish, Frame, speech_as_it_is
+from netflips.report.files import reported
+from netflips.script.build import media_of, settings_told, work_told, written
+from netflips.script.types import SPEAKER, Script, SeenFaces, SpeakerOf, SpokenSound, TimeFit, TimeSpan, Utterance
 from netflips.stages import load_unit_encoder
 from unit2av.lipsync.backend import LipSyncChoice, backend_of, settled
 from unit2av.lipsync.choose import opened_lip_sync
@@ -67,8 +71,12 @@ class _Files:
     renderer: Path | None
 
 
-def sync_lips(options: LipsyncOptions) -> None:
-    """Move the lips of a video as the options ask for. Raises NetflipsError for files that cannot be used."""
+def sync_lips(options: LipsyncOptions) -> Script:
+    """Move the lips of a video as the options ask for; returns what was done. Raises NetflipsError for unusable files."""
+    return reported(options.report, options.video, options.out, options.quiet, partial(_sync_lips, options))
+
+
+def _sync_lips(options: LipsyncOptions) -> Script:
     choice = options.lips
     files = _files(options, choice)
     settle_track(files.video)
@@ -81,10 +89,12 @@ def sync_lips(options: LipsyncOptions) -> None:
         kept = kept_work(files.out, options.work_dir, is_long, Frame.of(source.info, source.rate), float(seconds))
         work = kept or WorkFolder(folder / _TEMPORARY)
         with run_bar(options.quiet) as progress:
-            name = _draw(options, choice, files, source, speech, heard, seconds, work, progress)
+            script = _draw(options, choice, files, source, speech, heard, seconds, work, progress)
         work.settle(files.out)
-    pictures = several(max(1, frames_covering(seconds, source.rate)), "picture")
-    LOG.info("%s: %.2f s, %s at %.3f Hz, lips by %s", files.out, float(seconds), pictures, float(source.rate), name)
+    made = replace(script.result, work=None if kept is None else work_told(kept))
+    pictures = several(made.pictures, "picture")
+    LOG.info("%s: %.2f s, %s at %.3f Hz, lips by %s", files.out, float(seconds), pictures, float(source.rate), made.lips)
+    return replace(script, made=made)
 
 
 def _moving(path: Path) -> PictureSource:
@@ -99,8 +109,9 @@ def _moving(path: Path) -> PictureSource:
 def _draw(
     options: LipsyncOptions, choice: LipSyncChoice, files: _Files, source: PictureSource, speech: Samples, heard: SpeechActivity,
     seconds: Fraction, work: WorkFolder, progress: Progress,
-) -> str:  # fmt: skip
-    """Draw and write the result; returns the name of the mouth."""
+) -> Script:  # fmt: skip
+    """Draw and write the result; returns what was done."""
+    clock = StageClock()
     batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
     how = options.device, options.precision
     digests = [digest_of(source.info), digest_of(probe(files.speech))]
@@ -108,8 +119,10 @@ def _draw(
     total = max(1, frames_covering(seconds, source.rate))
     with opened_lip_sync(choice, files.renderer, *how, batch_size=batch) as mouth:
         LOG.info("lips by %s", mouth.name)
-        faces = _kept_faces(source, options.face, digests[0], work, progress)
-        units = _kept_units(files.encoder, speech, options, digests[1], work, progress)
+        with clock.stage("faces"):
+            faces = _kept_faces(source, options.face, digests[0], work, progress)
+        with clock.stage("av2unit"):
+            units = _kept_units(files.encoder, speech, options, digests[1], work, progress)
         talk = Talk(1, Fraction(0), mouth.codes(Said(units, speech if mouth.needs_sound else None, quiet_moments(heard))))
         asked = [options.face, fit, options.label, mouth.name]
         encoder = None if files.encoder is None else file_digest(files.encoder)
@@ -117,11 +130,33 @@ def _draw(
         frame = Frame.of(source.info, source.rate)
         studio = Studio(frame, mouth, Finish(options.label), work, lambda done: progress("lips", done, total))
         shown, borders = partial(scheduled, source, faces, fit, talk), quiet_borders(heard, total, source.rate)
-        encoded = studio.encode(steady_pieces(shown, borders, total, source.rate, backend.around_s, made_with))
+        with clock.stage("pictures"):
+            encoded = studio.encode(steady_pieces(shown, borders, total, source.rate, backend.around_s, made_with))
     sound, comment = speech_as_it_is(files.speech, seconds), synthetic_comment("lips", [mouth.name])
     carried = CarriedOver(files.video, None if fit == "speech" else Fraction, seconds)
-    join_pieces(frame.joiner(files.out, sound, encoded[0].path, comment=comment, carried=carried), encoded, sound)
-    return mouth.name
+    writer = frame.joiner(files.out, sound, encoded[0].path, comment=comment, carried=carried)
+    with clock.stage("write"):
+        join_pieces(writer, encoded, sound)
+    said_s, length_s = float(samples_to_seconds(heard.num_samples)), float(seconds)
+    num_units = 0 if units is None else len(units)
+    utterance = Utterance(
+        number=1,
+        place=TimeSpan(0.0, float(source.info.duration_s)),
+        speaker=SPEAKER,
+        seen=SeenFaces(faces.told()),
+        target=SpokenSound(str(files.speech), digests[1], keep_sound=True),
+        fit=TimeFit(TimeSpan(0.0, length_s), num_units, said_s, min(said_s, length_s), cut_s=max(said_s - length_s, 0.0)),
+        drawn=faces.drawn(source, fit, total),
+    )
+    settings = settings_told(options, "fit", "face", "label", "lips", "audio_track", "device", "precision")
+    models = {UNIT_ENCODER.name: files.encoder, RENDERER.name: files.renderer}
+    return Script(
+        schedule="hold" if fit == "hold" else "to_and_fro",
+        media=media_of(source.info, digests[0]),
+        speakers=(SpeakerOf(SPEAKER, face=options.face),),
+        utterances=(utterance,),
+        made=written(files.out, writer, length_s, total, mouth.name, settings, clock, frozenset({"faces"}), models),
+    )
 
 
 def _heard(path: Path, folder: Path) -> tuple[Samples, SpeechActivity]:
@@ -150,7 +185,7 @@ def _kept_faces(source: PictureSource, face: str, digest: str, work: WorkFolder,
     kept = work.arrays("faces", key_of("lipsync faces and mouths", digest, face), find)
     if kept["is_cut"].any():
         tell(MOUTH_CUT(count=int(kept["is_cut"].sum()), total=len(kept["is_cut"])), source.path)
-    return FaceBoxes(kept["boxes"], kept["shots"], kept["strengths"])
+    return FaceBoxes(kept["boxes"], kept["shots"], kept["strengths"], kept["is_cut"])
 
 
 def _kept_units(

@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from avcore.errors import UsageError
-from avcore.flags import flag, out_flag, positional, speed_flag
+from avcore.flags import flag, out_flag, positional, report_flag, speed_flag
 from avcore.outputs import Input
 from avcore.usage import TO
 from netflips.portrait.flags import PictureFlags, duration_scale
@@ -28,6 +28,8 @@ class PortraitOptions(PictureFlags, VoiceFlags):
     """what is said: units, one line, as `netflips say` writes them"""
     work_dir: Path | None = flag(default=None, metavar="DIR")
     """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
+    report: tuple[Path, ...] = report_flag()
+    """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
     to: str = flag(hidden=("--lang", *TO), group="voice", default="ko", metavar="LANG")
     """language of the text or the units (default: ko)"""
     speed: float = speed_flag()

@@ -1,26 +1,30 @@
 """The work of `netflips portrait`: a head that moves, blinks and speaks, picture by picture."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Pixels, Samples
 from avcore.command import LOG
 from avcore.faces.crop import Box
 from avcore.faces.geometry import Landmarks
 from avcore.faces.select import loudness
-from avcore.media import Picture
+from avcore.media import Picture, VideoWriter, probe
 from avcore.plain_text import several
 from avcore.progress import Progress, run_bar, silent, track
 from avcore.provenance import synthetic_comment
 from avcore.runs.cache import WorkFolder, file_digest, key_of
 from avcore.speech.regions import listen
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
+from netflips.dub.clock import StageClock
+from netflips.dub.job import digest_of
 from netflips.portrait.flags import PictureChoice
 from netflips.portrait.layers import layers_of
 from netflips.portrait.motion import accents, blinks, wander
@@ -30,10 +34,29 @@ from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.words import given_words, spoken
 from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, quiet_borders, steady_pieces
 from netflips.render.writing import Finish, Frame, speech_as_it_is
+from netflips.report.files import reported
+from netflips.script.build import settings_told, voice_told, work_told, written
+from netflips.script.types import (
+    SPEAKER,
+    DrawnPictures,
+    Media,
+    Script,
+    SpeakerOf,
+    SpokenSound,
+    Target,
+    TimeFit,
+    TimeSpan,
+    UnitList,
+    UnitsGiven,
+    Utterance,
+    WrittenText,
+)
+from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import settled
 from unit2av.lipsync.choose import opened_lip_sync
 from unit2av.lipsync.lip_sync import LipSync, Said
 from unit2av.rendering import FaceToDraw, Shown, Talk, drawn, write_in_step
+from unit2av.stage import RENDERER
 
 _YAW, _PITCH, _ROLL = 0.14, 0.06, 0.045
 """Radians, standard deviation of the head's turns at motion 1."""
@@ -43,6 +66,8 @@ _RISE, _BREATH_HZ = 0.006, 0.25
 """How far the breath lifts the head, in widths of the face, and how often."""
 _MOVING = 1
 """Counts up whenever the same head moves or is drawn otherwise, so that pieces kept from before are made anew."""
+_SETTINGS = ("face", "motion", "seed", "blinks", "fill", "size", "label", "lips", "to", "voice", "speed", "device", "precision")
+"""That a report tells."""
 
 
 class Portrait:
@@ -92,42 +117,82 @@ class KeptPieces:
 def write_portrait(
     out: Path, portrait: Portrait, mouth: LipSync, speech: Path, said: Said, what: str = "lips", progress: Progress = silent,
     kept: KeptPieces | None = None,
-) -> int:  # fmt: skip
-    """Write a portrait that says what is heard in a speech file; returns how many pictures it has. said.samples: of that file.
+) -> VideoWriter:  # fmt: skip
+    """Write a portrait that says what is heard in a speech file; returns what wrote it. said.samples: of that file.
 
     kept: the pictures are drawn in pieces, of which those that are there already are kept; None = all at once.
     """
     assert said.samples is not None  # the length is theirs
     seconds, frame, finish = samples_to_seconds(len(said.samples)), portrait.frame, portrait.finish
-    count = max(1, frames_covering(seconds))
+    count = _num_pictures(said.samples)
     shown = portrait.schedule(mouth.codes(said), count, said.samples)
     sound, comment = speech_as_it_is(speech, seconds), synthetic_comment(what, [mouth.name])
     if kept is None:
         pictures = track(finish.all(drawn(mouth, shown(0, count))), "portrait", progress, count)
         with frame.writer(out, sound, comment=comment) as writer:
             write_in_step(writer, pictures, sound)
-        return count
+        return writer
     studio = Studio(frame, mouth, finish, kept.work, lambda done: progress("portrait", done, count))
     borders = quiet_borders(listen([said.samples]), count, frame.rate)
     pieces = studio.encode(steady_pieces(shown, borders, count, frame.rate, kept.around_s, kept.made_with))
-    join_pieces(frame.joiner(out, sound, pieces[0].path, comment=comment), pieces, sound)
-    return count
+    joiner = frame.joiner(out, sound, pieces[0].path, comment=comment)
+    join_pieces(joiner, pieces, sound)
+    return joiner
 
 
-def animate(options: PortraitOptions) -> None:
-    """Make a portrait talk as the options ask for. Raises NetflipsError for files that cannot be used."""
-    given = given_words(options)
+def animate(options: PortraitOptions) -> Script:
+    """Make a portrait talk as the options ask for; returns what was done. Raises NetflipsError for files that cannot be used."""
+    return reported(options.report, options.portrait, options.out, options.quiet, partial(_animate, options))
+
+
+def _animate(options: PortraitOptions) -> Script:
+    given, clock = given_words(options), StageClock()
     portrait = Portrait.open(options.portrait, options.picture_choice)
     what = "lips" if given.speech is not None else "speech and lips"
     how = options.device, options.precision
     opened = opened_lip_sync(options.lips, given.renderer, *how)
     with run_bar(options.quiet) as progress, opened as mouth, spoken(given, options, progress) as (speech, said):
+        assert said.samples is not None
         kept = _kept(options, given.renderer, portrait.frame, mouth, said)
-        count = write_portrait(options.out, portrait, mouth, speech, said, what, progress, kept)
+        with clock.stage("pictures"):
+            writer = write_portrait(options.out, portrait, mouth, speech, said, what, progress, kept)
     if kept is not None:
         kept.work.settle(options.out)
-    seconds = float(frames_to_seconds(count))
+    count, spoken_s = _num_pictures(said.samples), float(samples_to_seconds(len(said.samples)))
+    seconds, num_units = float(frames_to_seconds(count)), 0 if said.units is None else len(said.units)
     LOG.info("%s: %.2f s, %s, lips by %s", options.out, seconds, several(count, "picture"), mouth.name)
+    utterance = Utterance(
+        number=1,
+        speaker=SPEAKER,
+        target=_target(options, said),
+        fit=TimeFit(TimeSpan(0.0, spoken_s), num_units, spoken_s, spoken_s),
+        drawn=DrawnPictures(count, count),
+    )
+    settings = settings_told(options, *_SETTINGS)
+    models = {UNIT_ENCODER.name: given.encoder, SPELLER.name: given.speller, RENDERER.name: given.renderer}
+    made = written(options.out, writer, seconds, count, mouth.name, settings, clock, models=models)
+    return Script(
+        target=options.to if options.speech is None else "",
+        schedule="still",
+        media=Media(str(options.portrait), file_digest(options.portrait), width=portrait.frame.width, height=portrait.frame.height),
+        speakers=(SpeakerOf(SPEAKER, "neutral" if options.voice is None else voice_told(options.voice)),),
+        utterances=(utterance,),
+        made=replace(made, work=None if kept is None else work_told(kept.work)),
+    )
+
+
+def _target(options: PortraitOptions, said: Said) -> Target:
+    """Return what the portrait was asked to say."""
+    if options.speech is not None:
+        return SpokenSound(str(options.speech), digest_of(probe(options.speech)), keep_sound=True)
+    if options.text is not None:
+        return WrittenText(options.text)
+    assert said.units is not None  # they are those of a file
+    return UnitsGiven(UnitList.of(said.units))
+
+
+def _num_pictures(samples: Samples) -> int:
+    return max(1, frames_covering(samples_to_seconds(len(samples))))
 
 
 def _kept(options: PortraitOptions, renderer: Path | None, frame: Frame, mouth: LipSync, said: Said) -> KeptPieces | None:

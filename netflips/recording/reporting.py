@@ -27,6 +27,7 @@ from netflips.script.build import (
     tracks_told,
     units_heard,
     voice_told,
+    work_told,
 )
 from netflips.script.imports import AskedTarget
 from netflips.script.notes import KEPT
@@ -46,7 +47,6 @@ from netflips.script.types import (
     TranslatedUnits,
     UnitList,
     Utterance,
-    WorkKept,
     WrittenBy,
     WrittenText,
 )
@@ -75,7 +75,6 @@ def script_of_recording(
     told = {number: _utterance(job, cue, clock, counts, texts, asked.get(number)) for number, cue in numbered.items()}
     plain = (Utterance(one.number, TimeSpan(one.start_s, one.end_s)) for one in found.utterances)
     length_s, num_pictures = float(clock.at(part.stop)), sum(len(piece.times) for piece in pieces)
-    work = WorkKept(str(job.work.folder), job.work.num_bytes(), dict(job.work.kept), dict(job.work.made))
     span = TimeSpan(float(part.start), float(part.stop))
     return Script(
         source=job.options.source,
@@ -90,7 +89,7 @@ def script_of_recording(
             {cue.cast.utterance.number: cue.understood.judgement for cue in cues if cue.understood is not None},
             [cue.cast.utterance for cue in cues],
         ),
-        made=made_of(job, writer, length_s, num_pictures, _engines(job), part=span, work=work),
+        made=made_of(job, writer, length_s, num_pictures, _engines(job), part=span, work=work_told(job.work)),
     )
 
 

@@ -101,7 +101,7 @@ def _slot_end(script: Script, one: OnPage) -> float:
 
 
 def _lengths(one: OnPage, pace: Pace | None) -> list[Fact]:
-    facts, fit = [Fact("original", seconds(one.source.seconds))], one.fit
+    facts, fit = [] if one.utterance.place is None else [Fact("original", seconds(one.source.seconds))], one.fit
     if one.alone is not None:
         return facts
     if fit.factor is None:
@@ -129,6 +129,8 @@ def _units(script: Script, one: OnPage) -> list[Fact]:
     num_heard = 0 if heard is None else len(heard.units.ids)
     if one.alone is None and script.is_over_text:
         facts.append(Fact("units", f"{several(said, 'unit')}, of the text"))
+    elif one.alone is None and heard is None:
+        facts += [Fact("units", several(said, "unit"))] if said else []
     elif one.alone is None:
         facts.append(Fact("units", f"{num_heard} in the original, {said} in the translation"))
     elif num_heard:

@@ -1,11 +1,13 @@
 """The files that `--report` asks for, kept up to date while a run goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from avcore.errors import UsageError
 from avcore.files import require_place
-from avcore.progress import Progress, silent
+from avcore.notes import ToldNote, noted_by
+from avcore.progress import Progress, bars, silent
 from netflips.report import write_reports
 from netflips.report.material import IMAGE_BYTES, gather
 from netflips.report.page import ToldDub, write_report_page
@@ -58,3 +60,18 @@ class ReportFiles:
             self._told.append(ToldDub(report, gather(report, progress, self._image_bytes)))
         for path in self._pages:
             write_report_page(path, self._told, self._failures)
+
+
+def reported(paths: Sequence[Path], source: Path, out: Path, is_quiet: bool, work: Callable[[], Script]) -> Script:
+    """Do some work and write reports of it; returns its script, with the notes that the user was told meanwhile.
+
+    paths, source, out: see `ReportFiles`. Raises what that raises before the work begins.
+    """
+    files, notes = ReportFiles(paths, [(source, out)]), list[ToldNote]()
+    with noted_by(notes.append):
+        script = work()
+    script = replace(script, notes=tuple(told.note for told in notes))
+    files.add(script)
+    with bars(is_quiet, "report: ") as progress:
+        files.write(progress)
+    return script

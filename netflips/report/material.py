@@ -87,7 +87,7 @@ def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE
 
 def _sound(path: str, missing: list[str]) -> Envelope:
     try:
-        return outline_of(path) if probe(path).has_audio else NOTHING
+        return outline_of(path) if path and probe(path).has_audio else NOTHING
     except NetflipsError as error:
         _note(missing, "sound", error)
         return NOTHING
@@ -101,6 +101,8 @@ def _note(missing: list[str], what: str, error: NetflipsError) -> None:
 def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[int, list[PicturePair]], PicturePair | None]:
     """Return the stills of each utterance, and the posters."""
     before_path, after_path = paths_of(script)
+    if not before_path:
+        return {}, None
     own = PictureSource(before_path).own if script.schedule != "own" else range(0)
     of_poster = min(_POSTER_BYTES, int(image_bytes * _POSTER_SHARE))
     posters = [_poster(script, own)] if of_poster >= _USUAL_BYTES else []

@@ -41,7 +41,8 @@ class VideoAddresses(NamedTuple):
 
 @dataclass(frozen=True)
 class OnPage:
-    """An utterance as the page shows it. source: where it is in the original; output: in the dub (s)."""
+    """An utterance as the page shows it. source: where it is in the original, as in the output where it is nowhere there; output:
+    in the dub (s)."""
 
     utterance: Utterance
     source: TimeSpan
@@ -75,8 +76,8 @@ class OnPage:
 
 def on_page(script: Script) -> list[OnPage]:
     """Return the utterances of a dub that something became of; a short clip is one."""
-    nowhere = TimeSpan(0.0, 0.0)
-    return [OnPage(one, one.place or nowhere, output_span(script, one)) for one in script.told]
+    outputs = ((one, output_span(script, one)) for one in script.told)
+    return [OnPage(one, one.place or output, output) for one, output in outputs]
 
 
 def output_span(script: Script, one: Utterance) -> TimeSpan:
@@ -134,11 +135,12 @@ def moments_in(output: TimeSpan, count: int) -> list[Fraction]:
 def source_time(script: Script, one: OnPage, output_s: Fraction, own: range) -> Fraction:
     """The time of the recording whose picture is shown at a time of an utterance in the output.
 
-    own: the pictures at 25 fps that the input itself has; those of short clips are played to and fro.
+    own: the pictures at 25 fps that the input itself has; they are played to and fro, or the last one is held.
     """
     if script.schedule == "own":
         return exact(one.source.start_s) + output_s - exact(one.output.start_s)
-    return frames_to_seconds(own[pingpong(frame_at(output_s), len(own))])
+    step = frame_at(output_s)
+    return frames_to_seconds(own[min(step, len(own) - 1) if script.schedule == "hold" else pingpong(step, len(own))])
 
 
 def output_time(script: Script, one: OnPage, output_s: Fraction, shown_since: Fraction) -> Fraction:
@@ -167,8 +169,9 @@ def speaker_box(one: OnPage, source_s: Fraction) -> tuple[float, float, float, f
 
 
 def paths_of(script: Script) -> tuple[str, str]:
-    """Return the files of the original and of the dub."""
-    return "" if script.media is None else script.media.path, "" if script.made is None else script.made.output
+    """Return the files of the original, "" = it is no video, and of the dub."""
+    original = "" if script.media is None or script.schedule == "still" else script.media.path
+    return original, "" if script.made is None else script.made.output
 
 
 def addresses_of(script: Script, folder: Path) -> VideoAddresses:

@@ -149,7 +149,7 @@ def said_instead(one: OnPage) -> str:
     """Return what the dub says in an utterance's place, as text, or that it was left alone."""
     if one.alone is not None:
         return f"left alone: {why_left(one.alone.values)}"
-    return DASH if one.utterance.said is None else one.utterance.said.text
+    return one.utterance.said_by or DASH if one.utterance.said is None else one.utterance.said.text
 
 
 class Verdict(NamedTuple):

@@ -1,7 +1,7 @@
 """Parts of a script out of what a dub has at hand."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
@@ -10,12 +10,14 @@ from typing import Any
 from av2unit.trust import TrustedUnits
 from avcore.answers import SpeakerVoice, Word
 from avcore.checkpoints.bundle import bundle_of
+from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import Voice
 from avcore.media import MediaInfo, VideoWriter
+from avcore.runs.cache import WorkFolder, file_digest
 from netflips import __version__
+from netflips.dub.clock import StageClock
 from netflips.dub.job import DubJob
 from netflips.models import Models
-from netflips.options import DubOptions
 from netflips.script.types import (
     Agreement,
     FaceTrackTold,
@@ -33,6 +35,9 @@ from netflips.script.types import (
 )
 from netflips.subtitles.dubbed import Side
 from unit2text.stage import TEXT_READER
+
+_DIGITS = 16
+"""Of a model file's digest."""
 
 
 def finite_or_none(value: float | None) -> float | None:
@@ -118,22 +123,49 @@ def made_of(
     if writer is None:
         return None
     read_by = {} if job.reader is None else {TEXT_READER.name: job.reader.fingerprint}
+    return replace(
+        written(job.out, writer, duration_s, pictures, job.mouth.name, settings_told(job.options), job.clock, by_input),
+        models=_models_used(job.models, {**engines, **read_by}),
+        bundle=_bundle_of(job.models.paths.all),
+        part=part,
+        work=work,
+    )
+
+
+def written(
+    out: Path,
+    writer: VideoWriter,
+    duration_s: float,
+    pictures: int,
+    lips: str,
+    settings: Mapping[str, Any],
+    clock: StageClock,
+    by_input: frozenset[str] = frozenset(),
+    models: Mapping[str, Path | None] = MappingProxyType({}),
+) -> Made:
+    """Return what a writer wrote. pictures: how many; lips: the lip-sync backend; models: files by their part of the chain, None =
+    not needed; the rest: see `made_of`."""
+    files = {part: path for part, path in models.items() if path is not None}
     return Made(
         version=__version__,
-        output=str(job.out),
+        output=str(out),
         duration_s=duration_s,
         width=writer.out_width,
         height=writer.out_height,
         has_grown=writer.grew,
         pictures=pictures,
-        lips=job.mouth.name,
-        models=_models_used(job.models, {**engines, **read_by}),
-        bundle=_bundle_used(job.models),
-        settings=settings_told(job.options),
-        part=part,
-        timings=tuple(Timing(name, seconds, name in by_input) for name, seconds in job.clock.seconds.items()),
-        work=work,
+        lips=lips,
+        models=tuple(ModelUsed(part, file_digest(path)[:_DIGITS]) for part, path in files.items()),
+        bundle=_bundle_of(files.values()),
+        settings=settings,
+        timings=tuple(Timing(name, seconds, name in by_input) for name, seconds in clock.seconds.items()),
+        peak_memory_bytes=peak_memory_bytes(),
     )
+
+
+def work_told(work: WorkFolder) -> WorkKept:
+    """Return what is told of a folder of finished work."""
+    return WorkKept(str(work.folder), work.num_bytes(), dict(work.kept), dict(work.made))
 
 
 def _models_used(models: Models, others: Mapping[str, str]) -> tuple[ModelUsed, ...]:
@@ -146,15 +178,16 @@ def _models_used(models: Models, others: Mapping[str, str]) -> tuple[ModelUsed, 
     return tuple(told)
 
 
-def _bundle_used(models: Models) -> str:
-    """Return the name of the bundle that all models of a dub lie in; "" = they are of none, or of several."""
-    names = {bundle.about["name"] if (bundle := bundle_of(path)) is not None else "" for path in models.paths.all}
+def _bundle_of(paths: Iterable[Path]) -> str:
+    """Return the name of the bundle that all models lie in; "" = they are of none, or of several."""
+    names = {bundle.about["name"] if (bundle := bundle_of(path)) is not None else "" for path in paths}
     return str(names.pop()) if len(names) == 1 else ""
 
 
-def settings_told(options: DubOptions) -> dict[str, Any]:
-    """Return what was asked for, by dotted names, as JSON holds it."""
-    return _flat(options)
+def settings_told(options: object, *names: str) -> dict[str, Any]:
+    """Return what was asked for, by dotted names, as JSON holds it. names: of the fields, none = all."""
+    told = _flat(options)
+    return {name: value for name, value in told.items() if not names or name.partition(".")[0] in names}
 
 
 def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:

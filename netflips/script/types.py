@@ -16,6 +16,8 @@ from avcore.units import Units
 from avcore.units.domain import Stretch
 
 FORMAT = "netflips-script-1"
+SPEAKER = "speaker 1"
+"""The name of the only speaker."""
 _DIGITS = 6
 """Sums of seconds are rounded to so many digits, so that they are the steps that they are made of."""
 _WHOLE = 0.999

@@ -15,6 +15,8 @@ from netflips.lipsync.command import main
 from netflips.lipsync.schedule import quiet_moments
 from netflips.render import pieces
 from netflips.render.pieces import Studio
+from netflips.script.files import script_from, script_json
+from netflips.script.types import DrawnPictures, SpokenSound, TimeSpan
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
@@ -62,7 +64,21 @@ def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
 ) -> None:
     out, files = tmp_path / "out.mp4", {"wav2lip": ["--wav2lip-path", str(parity_dir / "wav2lip_tiny.pth")]}
     files["mesh"] = ["--mouth-table", str(table)]
-    assert main(arguments(talk, voice, out, parity_dir, "--mouth", mouth, *files.get(mouth, ()))) == 0
+    reports = "--report", str(tmp_path / "out.json"), "--report", str(tmp_path / "out.html")
+    assert main(arguments(talk, voice, out, parity_dir, "--mouth", mouth, *reports, *files.get(mouth, ()))) == 0
+    script = script_from(json.loads((tmp_path / "out.json").read_text()))
+    assert script_from(json.loads(json.dumps(script_json(script)))) == script
+    (one,) = script.told
+    assert (script.schedule, script.result.lips, script.result.pictures) == ("to_and_fro", mouth, 2 * RATE)
+    assert isinstance(one.target, SpokenSound)
+    assert (one.target.file, one.target.keep_sound) == (str(voice), True)
+    assert one.fit is not None
+    assert one.fit.output == TimeSpan(0, 2)
+    assert one.drawn == DrawnPictures(2 * RATE, 2 * RATE)
+    page = (tmp_path / "out.html").read_text()
+    assert "voice.wav" in page
+    assert "40 pictures, 20 a second" in page
+    assert page.count("data:image/jpeg") >= 4
     info = probe(out)
     assert info.comment.startswith("synthetic:")
     assert info.frame_rate == RATE
@@ -88,9 +104,12 @@ def test_a_mouth_that_the_edge_of_the_picture_cuts_off_stays_as_it_is(
             writer.write_picture(picture)
     out, files = tmp_path / "out.mp4", {"wav2lip": ["--wav2lip-path", str(parity_dir / "wav2lip_tiny.pth")]}
     files["mesh"] = ["--mouth-table", str(table)]
-    more = ("--fit", "video", "--mouth", mouth, *files.get(mouth, ()))
+    more = ("--fit", "video", "--mouth", mouth, "--report", str(tmp_path / "out.json"), *files.get(mouth, ()))
     assert main(arguments(tmp_path / "cut.mp4", voice, out, parity_dir, *more)) == 0
     assert "the mouth is cut off by the edge of the picture in 10 of 10 pictures" in capsys.readouterr().err
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert told["utterances"][0]["drawn"] == {"pictures": 10, "left": {"cut_off": 10}}
+    assert [note["code"] for note in told["notes"]] == ["mouth_cut"]
     shown = [picture.rgb.astype(int) for picture in read_pictures(out)]
     assert max(np.abs(one - other)[80:].mean() for one, other in zip(shown, pictures, strict=True)) < 4  # coding alone
 

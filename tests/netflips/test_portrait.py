@@ -1,5 +1,6 @@
 """`netflips portrait`: a still picture that talks, on drawn heads."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,8 @@ from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.work import movements
 from netflips.render import pieces
+from netflips.script.files import script_from
+from netflips.script.types import SpokenSound
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.netflips.test_say import write_random_speller
@@ -51,7 +54,17 @@ def arguments(folder: Path, picture: str, out: Path, parity: Path, *more: str) -
 
 def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_dir: Path) -> None:
     out = tmp_path / "out.mp4"
-    assert main(arguments(folder, "face.png", out, parity_dir, "--motion", "1", "--seed", "4", "--size", "360p")) == 0
+    reports = "--report", str(tmp_path / "out.json"), "--report", str(tmp_path / "out.html")
+    assert main(arguments(folder, "face.png", out, parity_dir, "--motion", "1", "--seed", "4", "--size", "360p", *reports)) == 0
+    script = script_from(json.loads((tmp_path / "out.json").read_text()))
+    assert (script.schedule, script.result.pictures, script.result.height) == ("still", 25, 360)
+    assert script.notes == ()
+    target = script.told[0].target
+    assert isinstance(target, SpokenSound)
+    assert (target.file, target.keep_sound) == (str(folder / "voice.wav"), True)
+    page = (tmp_path / "out.html").read_text()
+    assert "25 of 25 pictures" in page
+    assert "was not there any more" not in page
     info = probe(out)
     assert (info.height, info.num_frames, info.frame_rate) == (360, 25, 25)
     assert info.comment.startswith("synthetic:")
