@@ -139,10 +139,10 @@ class LipWorker:
         if self.lips.angles and label.angle not in self.lips.angles:
             return ()
         footage = Footage.of(video.source, self.temporary)
-        with footage.told_as(video.source):
+        with video.source.named(footage.video):
             footage = footage.bring(video.source)
         try:
-            with footage.told_as(video.source):
+            with video.source.named(footage.video):
                 requests = list(self._requests(piece.key, video, label, footage))
         except BaseException:
             footage.remove()

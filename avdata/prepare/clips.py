@@ -5,7 +5,7 @@ part of a picture that a clip shows, and how large.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels, Samples
-from avcore.errors import InputError, MediaError, NoFaceError
+from avcore.errors import MediaError, NoFaceError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
@@ -88,16 +88,6 @@ class Footage:
             self.remove()
             raise
         return replace(self, track=chosen_number(self.video) or 0)
-
-    @contextmanager
-    def told_as(self, source: CorpusFile) -> Iterator[None]:
-        """Let errors about the copy of a video in an archive name the archive, as the copy is gone when they are read."""
-        try:
-            yield
-        except InputError as error:
-            if not self.is_copy or error.path != self.video:
-                raise
-            raise type(error)(error.what, path=str(source), expected=error.expected, found=error.found, hint=error.hint) from error
 
     def listen(self) -> SpeechActivity:
         """Say where there is speech."""

@@ -155,7 +155,18 @@ class CorpusFile:
         with NamedTemporaryFile(dir=folder, suffix=self.suffix) as copy:
             copy.writelines(self.blocks())
             copy.flush()
-            yield Path(copy.name)
+            with self.named(Path(copy.name)):
+                yield Path(copy.name)
+
+    @contextmanager
+    def named(self, copy: Path) -> Iterator[None]:
+        """Let errors about a copy of a file of an archive name the archive, as the copy is gone when they are read."""
+        try:
+            yield
+        except InputError as error:
+            if self.is_plain or str(error.path) not in (str(copy), copy.name):
+                raise
+            raise type(error)(error.what, path=str(self), expected=error.expected, found=error.found, hint=error.hint) from error
 
     def copy_to(self, path: Path) -> None:
         """Write a copy. Raises InputError before anything is written where it would be too large."""

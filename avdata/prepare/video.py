@@ -135,10 +135,10 @@ class VideoWorker:
             return ()
         recording: Recording = piece.work
         footage = Footage.of(recording.source, self.temporary)
-        with footage.told_as(recording.source):
+        with recording.source.named(footage.video):
             footage = footage.bring(recording.source, self.video.audio_track or None)
         try:
-            with footage.told_as(recording.source):
+            with recording.source.named(footage.video):
                 requests = self._requests(piece.key, recording, footage, journal)
             if self.video.cut == "none":
                 make_clip(CorpusPiece(piece.key, requests.pop()), self.out, self.video.clips, journal)

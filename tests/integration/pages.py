@@ -34,7 +34,7 @@ class Form(NamedTuple):
     """How a command whose text matches `pattern` is run instead of as it stands, and why.
 
     more: words that are put behind it; None = it is not run, `check` is called with its words instead. fewer: a pattern of what
-    is taken out first.
+    is taken out first. code: the exit code.
     """
 
     pattern: str
@@ -42,6 +42,7 @@ class Form(NamedTuple):
     more: str | None = None
     fewer: str = ""
     check: Callable[[list[str]], None] | None = None
+    code: int = 0
 
 
 def commands_of(page: Path) -> list[str]:
@@ -70,7 +71,7 @@ def run_in_form(line: str, forms: Sequence[Form], monkeypatch: pytest.MonkeyPatc
     words = shlex.split(re.sub(form.fewer, "", line) if form and form.fewer else line, comments=True)
     if form is None or form.more is not None:
         more = "" if form is None else form.more or ""
-        assert run([*words, *shlex.split(more)], monkeypatch) == 0
+        assert run([*words, *shlex.split(more)], monkeypatch) == (form.code if form else 0)
     elif form.check is not None:
         form.check(words)
 
@@ -190,7 +191,7 @@ def write_stand_in(folder: Path, name: str, sound: bytes) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "said.wav").write_bytes(sound)
-    code = f"""#!{sys.executable}
+    code = f"""
 import sys, wave, zlib
 words = sys.argv[1:]
 def behind(*names):
@@ -203,9 +204,13 @@ with wave.open({str(folder / "said.wav")!r}) as source, wave.open(behind("--out"
     out.setparams(source.getparams())
     out.writeframes(whole[2 * begin:] + whole[:2 * begin])
 """
-    program = folder / name
-    program.write_text(code)
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    write_program(folder / name, code)
+
+
+def write_program(path: Path, code: str) -> None:
+    """A program of this Python."""
+    path.write_text(f"#!{sys.executable}\n{code}")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 COMMON = (

@@ -17,8 +17,18 @@ from avdata.unit_store import read_units
 from netflips.bulk.session import ray_session
 from recipes.demo.heads.camera import Pose
 from recipes.demo.random.random_checkpoints import RENDERER, write_random_checkpoints
-from tests.avdata.prepare.made import sound_bytes, talking_head
-from tests.avdata.prepare.trees import LIP_PLAN, lip_label, write_aihub_lips, write_kaldi_folder, write_kox, write_zeroth
+from tests.avdata.prepare.made import read_rows, sound_bytes, talking_head, write_tar, write_zip
+from tests.avdata.prepare.trees import (
+    LIP_PLAN,
+    kox_label,
+    lip_label,
+    write_aihub_lips,
+    write_common_voice,
+    write_fleurs,
+    write_kaldi_folder,
+    write_kox,
+    write_zeroth,
+)
 from tests.integration.pages import (
     COMMON,
     ROOT,
@@ -28,6 +38,7 @@ from tests.integration.pages import (
     keep_model,
     parameters,
     run_in_form,
+    write_program,
     write_stand_in,
 )
 from unit2unit.stage import TRANSLATOR
@@ -39,6 +50,13 @@ PAGES = [
 ]  # fmt: skip
 KOX_NAMES = [f"et_{topic}_005_002_009_{number:04d}" for topic, count in (("a", 4), ("b", 1), ("c", 1)) for number in range(count)]
 LIP_NAME = "lip_J_1_F_03_E220_A_001"
+TORN = b"RIFF\0\0torn"
+"""A recording that nobody can read; each corpus has one."""
+FAILED = {
+    "zeroth": "106_003_0009.flac", "kox": "TS2/여행/et_a_005_002_009_0009.wav", "kss": "kss_0003.wav", "cv": "en_1.mp3",
+    "fleurs": "en_ustrain10.wav", "zeroth_pairs": "no words", "talks": "dora/talk.mp4", "aihub_lips": "TS6/F/lip_torn.mp4",
+}  # fmt: skip
+"""What the reason names why one recording of each corpus cannot be prepared."""
 
 
 FEW_UPDATES = "fairseq.optimizer.max_update=4 fairseq.checkpoint.save_interval_updates=4 fairseq.dataset.num_workers=0"
@@ -46,6 +64,23 @@ FEW_STEPS = "loop.max_steps=2 loop.num_workers=0 loop.device=cpu"
 SMALL_VOICE = "batch.batch_size=2 data.hold_out=1 --config unit2av/unit2a_debug"
 SMALL_LIPS = f"data.train=data/talks/manifest.jsonl data.hold_out=1 {FEW_STEPS} batch.batch_size=1 --config unit2av"
 OF_LIPS = r"--config \S+|data\.train=\S+"
+
+
+TRANSLATE = """
+import json, sys
+for line in sys.stdin:
+    text = json.loads(line)["text"]
+    print(json.dumps({"ok": not text.endswith("113_003_0001"), "text": "good morning", "error": "no words"}), flush=True)
+"""
+"""Stands for a text translator, which has nothing for one sentence of Zeroth."""
+HEAR = """
+import json, pathlib, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    text = "good morning" if asked["language"] == "en" else "한국어 문장 " + pathlib.Path(asked["sound"]).stem
+    print(json.dumps({"ok": True, "text": text}), flush=True)
+"""
+"""Stands for a recogniser."""
 
 
 def check_script(words: list[str]) -> None:
@@ -59,9 +94,14 @@ FORMS = (
     *COMMON,
     Form(r"utut_finetune.finetune (?!export)", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
     Form(r"prepare_(grid|lrs)\.py", "corpora that are not here; their own tests run them", check=check_script),
-    Form(r"netflips prepare (fleurs|cv|pairs)", "corpora that are not here; their own tests run them", check=check_help),
     Form(r"data/grid", "a corpus that is not here", check=check_help),
     Form(r"--exact-seconds 3", "clips of three seconds, of talks that are shorter here", check=check_script),
+    Form(
+        r"prepare_(zeroth|kox|video|aihub_lips)\.py|netflips prepare |--in-(vid-)?path (talks|\"talks\S+|videos) (?!.*--dry-run)",
+        "a bad recording is named, and the others go on",
+        more="",
+        code=1,
+    ),
     Form(r"prepare_pairs .*--out data/pairs", "several pages make the same folder", more="--overwrite"),
     Form(r"utut_pretrain.pretrain ", "days on eight GPUs", check=check_settings),
     Form(r"python inference_av2av.py", "random models never stop by themselves", more="--beam 2 --max-target-units 60 --cpu"),
@@ -111,20 +151,32 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def _write_corpora(folder: Path) -> None:
+    """Write each corpus with one recording that is torn."""
     zeroth = write_zeroth(folder / "unpacked", per_speaker=2, seconds=1.2)
+    _write_torn(next(zeroth.rglob("106_003_0001.flac")).with_name("106_003_0009.flac"))
+    with next(zeroth.rglob("106_003.trans.txt")).open("a", encoding="utf-8") as texts:
+        texts.write("106_003_0009 들리지 않는다\n")
     with tarfile.open(folder / "zeroth_korean.tar.gz", "w:gz") as archive:
         for one in zeroth.iterdir():
             archive.add(one, one.name)
-    write_kaldi_folder(folder)
-    write_kox(folder / "Ko-X", names=KOX_NAMES, seconds=1.0, english=True)
+    _write_torn(write_kaldi_folder(folder, count=4).parents[1] / "wavs" / "kss_0003.wav")
+    training = write_kox(folder / "Ko-X", names=KOX_NAMES, seconds=1.0, english=True) / "01-1.정식개방데이터" / "Training"
+    write_zip(training / "01.원천데이터" / "TS2.zip", {"여행/et_a_005_002_009_0009.wav": TORN})
+    write_zip(training / "02.라벨링데이터" / "TL2.zip", {"여행/et_a_005_002_009_0009.json": kox_label(9)})
+    _write_torn(write_fleurs(folder / "fleurs") / "en_us" / "audio" / "train" / "en_ustrain10.wav")
+    _write_torn(write_common_voice(folder / "cv-corpus" / "en") / "clips" / "en_1.mp3")
     for program in ("my_tts", "espeak-ng"):
         write_stand_in(folder / "bin", program, sound_bytes(0.8, 3))
+    for program, code in (("nllb", TRANSLATE), ("whisper", HEAR)):
+        write_program(folder / "bin" / program, code)
     (folder / "my_configs" / "unit2av").mkdir(parents=True)
     (folder / "my_configs" / "unit2av" / "our_voice.yaml").write_text(_yaml_of(ROOT / "docs" / "training.md"))
     copytree(ROOT / "demo", folder / "demo")
     for seed, name in enumerate(("anna", "ben", "carl"), 2):
         talking_head(folder / "talks" / name / "talk.mp4", (0.2, 2.4, 0.2), seed)
     talk = (folder / "talks" / "anna" / "talk.mp4").read_bytes()
+    for torn in ("talks/dora/talk.mp4", "videos/torn.mp4"):
+        _write_torn(folder / torn)
     for copy in ("lrs3/trainval/anna/00001.mp4", "videos/a.mp4", "videos/b.mp4", "talk.mp4"):
         (folder / copy).parent.mkdir(parents=True, exist_ok=True)
         (folder / copy).write_bytes(talk)
@@ -132,7 +184,14 @@ def _write_corpora(folder: Path) -> None:
     (folder / "lrs3" / "trainval" / "anna" / "00001.txt").write_text("Text:  HELLO THERE\n")
     seen = talking_head(folder / "seen.mp4", LIP_PLAN, rate=30, size=(180, 320), pose=Pose(scale=0.4, shift=(0.25, 0.0)))
     label = lip_label(LIP_NAME, [[36, 164, 140, 246]] * 132)
-    write_aihub_lips(folder / "009.립리딩(입모양) 음성인식 데이터", LIP_NAME, seen.read_bytes(), label)
+    lips = write_aihub_lips(folder / "009.립리딩(입모양) 음성인식 데이터", LIP_NAME, seen.read_bytes(), label)
+    write_tar(lips / "01.데이터" / "1.Training" / "원천데이터" / "TS6.tar", {"F/lip_torn.mp4": TORN})
+    write_tar(lips / "01.데이터" / "1.Training" / "라벨링데이터" / "TL6.tar", {"F/lip_torn.json": lip_label("lip_torn", [])})
+
+
+def _write_torn(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(TORN)
 
 
 def _yaml_of(page: Path) -> str:
@@ -150,7 +209,7 @@ def test_a_command_of_the_page_runs(line: str, desk: Path, monkeypatch: pytest.M
     [
         ("zeroth/train", "zeroth", 4),
         ("kox/ko", "kox/ko", 6),
-        ("kox/en", "kox/en", 6),
+        ("kox/en", "kox/en", 7),  # one is spoken to a Korean recording that is torn
         ("talks/manifest", "talks", 3),
         ("aihub_lips/train", "aihub_lips", 2),
     ],
@@ -162,6 +221,11 @@ def test_every_utterance_has_its_units(manifest: str, units: str, count: int, de
     assert len(found) == count
     for entry in entries:
         assert len(found[entry.id].frames()) == pytest.approx(entry.duration_s * 50, abs=2)
+
+
+@pytest.mark.parametrize(("corpus", "name"), FAILED.items())
+def test_what_cannot_be_prepared_is_named(corpus: str, name: str, desk: Path) -> None:
+    assert name in read_rows(desk / "data" / corpus / "failed.jsonl")[0]["reason"]
 
 
 def test_the_rehearsal_dubs_with_what_it_trained(desk: Path) -> None:

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
+
 from tests.avdata.prepare.made import sound_bytes, split_file, write_tar, write_zip
 
 KOX_NAMES = [f"et_c_005_002_009_{number:04d}" for number in range(26, 30)]
@@ -49,6 +52,24 @@ def write_fleurs(root: Path) -> Path:
             (audio / split).mkdir()
             for name, content in sounds.items():
                 (audio / name).write_bytes(content)
+    return root
+
+
+def write_common_voice(root: Path) -> Path:
+    """English of Common Voice: a clip that stands in two tables, one that is validated only, and one that is not there."""
+    head = "client_id\tpath\tsentence\tup_votes\n"
+    tables = {
+        "test": [("a" * 64, "en_1", 'It is "quoted" here.')],
+        "train": [("b" * 64, "en_2", "Good morning."), ("b" * 64, "en_9", "It is not there.")],
+        "validated": [("a" * 64, "en_1", "It is here."), ("c" * 64, "en_3", "Nobody trains on it.")],
+    }
+    (root / "clips").mkdir(parents=True)
+    for name, rows in tables.items():
+        lines = [f"{speaker}\t{clip}.mp3\t{sentence}\t2\n" for speaker, clip, sentence in rows]
+        (root / f"{name}.tsv").write_text(head + "".join(lines))
+    for number in (1, 2, 3):
+        tone = 0.3 * np.sin(np.arange(12800) * 0.05 * number)
+        soundfile.write(root / "clips" / f"en_{number}.mp3", tone, 32000, format="MP3", subtype="MPEG_LAYER_III")
     return root
 
 
