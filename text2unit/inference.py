@@ -1,4 +1,8 @@
-"""Text to units: `python -m text2unit.inference "안녕하세요?" --text2unit-path text2unit.safetensors --out-unit-path x.txt`."""
+"""Text to units: `python -m text2unit.inference "안녕하세요?" --text2unit-path text2unit.safetensors --out-unit-path x.txt`.
+
+With `--manifest`, the texts of a manifest become units by id: two manifests with equal ids, of a text and its translation, become
+unit pairs.
+"""
 
 import argparse
 import sys
@@ -7,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.command import LOG, Parser, add_common_options, device_name, run
-from avcore.errors import InputError, UsageError
+from avcore.errors import EXIT_FAILED, InputError, UsageError
 from avcore.loading import loading, names_from
 from avcore.notes import NoteKind, tell
 from avcore.outputs import Input, Output
@@ -15,7 +19,10 @@ from avcore.plain_text import several
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
 from avcore.units import write_unit_file
+from avcore.units.vocabulary import normalise_language
 from avcore.usage import add_positional
+from avdata.manifest import Entry, read_manifest
+from avdata.unit_store import UnitRow, leave_out, write_units
 from text2unit.cleaning import left_out_note
 from text2unit.script import SpokenScript, script_of
 
@@ -71,6 +78,8 @@ def build_parser(prog: str = _PROG) -> Parser:
     add_positional(parser, "text", "--text", nargs="?", metavar="TEXT", help="what to say (default: standard input)")
     text = "a text file to say, UTF-8; - is standard input"
     parser.add_argument("--text-path", type=Input("the text"), metavar="FILE", help=text)
+    many = "say the text of each entry in --lang instead; the units become JSON lines by id"
+    parser.add_argument("--manifest", type=Input("the manifest"), metavar="FILE", help=many)
     parser.add_argument("--lang", default="ko", metavar="LANG", help="language of the text (default: ko)")
     parser.add_argument(
         "--text2unit-path", type=Input("the speller"), required=True, metavar="FILE", help="a speller, text2unit.safetensors"
@@ -87,8 +96,10 @@ def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
     return run(build_parser(prog), _work, argv)
 
 
-def _work(options: argparse.Namespace) -> None:
+def _work(options: argparse.Namespace) -> int:
     out, path = options.out_unit_path, options.text2unit_path
+    if options.manifest is not None:
+        return _say_manifest(options)
     script = given_script(options.text, options.text_path, options.lang)
     with loading():
         from text2unit.speller import TextSpeller, join
@@ -101,6 +112,35 @@ def _work(options: argparse.Namespace) -> None:
     units = join(spoken, speller.silence)
     write_unit_file(out, units.ids)
     LOG.info("%s: %s of %s", out, several(len(units), "unit"), several(len(spoken), "sentence"))
+    return 0
+
+
+def _say_manifest(options: argparse.Namespace) -> int:
+    """Write the units of a manifest's texts; those that cannot be said are named and left out, and the exit code says so."""
+    if options.text is not None or options.text_path is not None:
+        raise UsageError("a text and --manifest are both given", expected="one of them")
+    entries = [one for one in read_manifest(options.manifest).entries if _is_in(one, options.lang)]
+    if not entries:
+        raise InputError("no entry is in the language", path=options.manifest, expected=f"entries in {options.lang}")
+    with loading():
+        from text2unit.speller import TextSpeller
+
+    speller = TextSpeller.from_checkpoint(options.text2unit_path, device_name(options), options.precision)
+    speller.require_language(options.lang)
+    rows, unsaid = list[UnitRow](), list[str]()
+    with bars(options.quiet) as progress:
+        for entry in track(entries, "text", progress, len(entries)):
+            try:
+                rows.append(UnitRow(entry.id, speller.units_of(entry.text, options.lang), {}))
+            except InputError as error:
+                unsaid.append(f"{entry.id} ({error.what})")
+    leave_out(unsaid, "text", "that cannot be said", options.manifest, True, "")
+    LOG.info("%s: units of %s", options.out_unit_path, several(write_units(options.out_unit_path, rows), "text"))
+    return EXIT_FAILED if unsaid else 0
+
+
+def _is_in(entry: Entry, language: str) -> bool:
+    return not entry.language or normalise_language(entry.language) == normalise_language(language)
 
 
 def _from_stdin() -> str:

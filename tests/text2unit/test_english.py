@@ -1,5 +1,6 @@
 """English text to units: what is read aloud as which words, and a model that learns its letters."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 
 from avcore.errors import InputError, LanguageError
 from avcore.units.edit_distance import edit_distance
-from avdata.manifest import Entry, write_manifest
+from avdata.manifest import Entry, read_manifest, write_manifest
 from tests.text2unit.runs import export
 from text2unit.english import cardinal, read_english
+from text2unit.inference import main as inference
 from text2unit.script import script_of
 from text2unit.speller import TextSpeller
 from text2unit.train import main
+from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 
 
 @pytest.mark.parametrize(
@@ -63,30 +66,49 @@ def test_long_english_is_cut_between_words() -> None:
     assert " ".join(sentences[1:]).count("many words,") == 100
 
 
-def test_a_model_learns_to_say_english(tmp_path: Path) -> None:
-    """Each letter is a unit of its own: what it says of a new sentence is nearly right."""
+@pytest.fixture(scope="module")
+def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small run: each letter is a unit of its own. m.jsonl: 120 sentences, t.safetensors: the model."""
+    folder = tmp_path_factory.mktemp("english")
     random = np.random.default_rng(0)
     words = ["".join(random.choice(list("abcdefgh"), size=4)) for _ in range(40)]
     texts = [" ".join(random.choice(words, size=4)) for _ in range(120)]
-    write_manifest(tmp_path / "m.jsonl", [Entry(f"s{n}", language="en", text=f"{one}.") for n, one in enumerate(texts)])
+    write_manifest(folder / "m.jsonl", [Entry(f"s{n}", language="en", text=f"{one}.") for n, one in enumerate(texts)])
     rows = [f'{{"id": "s{n}", "units": {_units(one)}, "durations": {[2] * len(_units(one))}}}\n' for n, one in enumerate(texts)]
-    (tmp_path / "u.jsonl").write_text("".join(rows))
-    run = tmp_path / "run"
-    data = [
-        f"data.train={tmp_path / 'm.jsonl'}",
-        f"data.units={tmp_path / 'u.jsonl'}",
-        "data.language=en",
-        "data.trim=''",
-        f"run_dir={run}",
-    ]
-    assert main(["--config", "text2unit/train_debug", *data, "--quiet"]) == 0
-    assert export(run, tmp_path / "t.safetensors", "--quiet") == 0
-    speller = TextSpeller.from_checkpoint(tmp_path / "t.safetensors")
+    (folder / "u.jsonl").write_text("".join(rows))
+    data = [f"data.train={folder / 'm.jsonl'}", f"data.units={folder / 'u.jsonl'}", "data.language=en", "data.trim=''"]
+    assert main(["--config", "text2unit/train_debug", *data, f"run_dir={folder / 'run'}", "--quiet"]) == 0
+    assert export(folder / "run", folder / "t.safetensors", "--quiet") == 0
+    return folder
+
+
+def test_a_model_learns_to_say_english(english: Path) -> None:
+    """What it says of a new sentence is nearly right."""
+    speller = TextSpeller.from_checkpoint(english / "t.safetensors")
     assert speller.languages == ("en",)
-    right = np.array(_units(" ".join(words[:4])))
-    assert edit_distance(speller.units_of(" ".join(words[:4]), "en").ids, right) <= 0.25 * len(right)
+    words = " ".join(entry.text.split()[0] for entry in read_manifest(english / "m.jsonl").entries[:4])
+    right = np.array(_units(words))
+    assert edit_distance(speller.units_of(words, "en").ids, right) <= 0.25 * len(right)
     with pytest.raises(LanguageError):
         speller.units_of("안녕", "ko")
+
+
+def test_text_pairs_become_unit_pairs(english: Path, speller: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of sentences in both languages, by the models of both; what cannot be said is named."""
+    sentences = [entry.text for entry in read_manifest(english / "m.jsonl").entries[:8]]
+    both = {"en": [*sentences, "안녕"], "ko": [*(f"가나 {'다' * number}." for number in range(1, 9)), "안녕"]}
+    for language, texts in both.items():
+        write_manifest(tmp_path / f"{language}.jsonl", [Entry(f"s{n}", language=language, text=one) for n, one in enumerate(texts)])
+        model = english / "t.safetensors" if language == "en" else speller
+        given = ["--manifest", str(tmp_path / f"{language}.jsonl"), "--lang", language, "--text2unit-path", str(model)]
+        code = inference([*given, "--out-unit-path", str(tmp_path / f"{language}_units.jsonl"), "--cpu"])
+        assert code == (1 if language == "en" else 0)
+    assert "1 text that cannot be said, left out: s8 (the text has letters that are not English)" in capsys.readouterr().err
+    sides = ["--source", str(tmp_path / "en_units.jsonl"), "--target", str(tmp_path / "ko_units.jsonl")]
+    assert prepare_pairs([*sides, "--out", str(tmp_path / "pairs"), "--valid", "1", "--test", "1", "--max-ratio", "0"]) == 0
+    splits = json.loads((tmp_path / "pairs" / "data.json").read_text())["splits"]
+    assert sum(one["pairs"] for one in splits.values()) == 8
+    assert inference(["hello", *given, "--out-unit-path", str(tmp_path / "x.txt")]) == 2
 
 
 def _units(text: str) -> list[int]:
