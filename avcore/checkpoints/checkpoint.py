@@ -56,14 +56,15 @@ def read_checkpoint(path: str | Path, stage: Stage | None) -> Checkpoint:
     if stored is Format.SAFETENSORS:
         found, config, tensors = _read_own(path, stage)
         _require_stage(stage, known(found), path)
-        updates = None
+        named, updates = fingerprint_tensors(tensors), None
     else:
         payload = load_pickled(path, stored)
         found = _require_stage(stage, identify(payload, path, stage), path)
         config, tensors = found.layout.extract(payload, path)
         updates = updates_of(payload)
+        named = fingerprint_tensors(tensors)  # before the check, which lets go of the pages (of 2 MB) that were read
         check_tensors(path, stored, tensors)
-    known_by = fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config))
+    known_by = fingerprint(named.encode(), _canonical(config))
     return Checkpoint(path, found, config, tensors, known_by, updates)
 
 
