@@ -70,7 +70,9 @@ def _filled(word: str, values: Mapping[str, str]) -> str:
 def program_name(words: Sequence[str]) -> str:
     """Return what a person calls a command: its program, or the script or module that an interpreter runs."""
     named = [Path(word).name for word in words if "{" not in word]
-    return next((name for name in named if name.endswith(".py")), words[words.index("-m") + 1] if "-m" in words[:-1] else named[0])
+    return next(
+        (name for name in named if name.endswith((".py", ".sh"))), words[words.index("-m") + 1] if "-m" in words[:-1] else named[0]
+    )
 
 
 def command_key(words: Sequence[str]) -> list[list[str]]:

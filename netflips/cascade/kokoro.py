@@ -8,6 +8,7 @@ is understood, with an accent.
 The demo learns from it. `python -m netflips.cascade.kokoro` is a program for `--speak-with` that answers lines of JSON.
 """
 
+import argparse
 import hashlib
 import json
 import re
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.command import Parser, run
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.media import write_speech
 from avcore.speech.audio import resample
@@ -62,7 +64,7 @@ Styles = tuple[tuple[str, float], ...]
 """Names of styles and their shares, which add up to 1."""
 LANGUAGES = ("en", "ko")
 """Languages that it is given the sounds of."""
-_CLEAREST: Styles = (("jf_gongitsune", 1.0),)
+_CLEAREST = "jf_gongitsune"
 _CLEAR_SPEED = 0.9
 """Style and pace in which Whisper base hears Korean best (recipes/demo/NOTES.md)."""
 
@@ -235,7 +237,23 @@ def _network() -> _Network:
     return _Network()
 
 
-def main() -> int:
+def build_parser() -> Parser:
+    """Return the command's options."""
+    parser = Parser(
+        prog="python -m netflips.cascade.kokoro",
+        description="Speak Korean or English with Kokoro-82M (make voices): a program for --speak-with that answers lines of JSON.",
+    )
+    parser.add_argument("--style", default=_CLEAREST, help="a voice of Kokoro, as jf_alpha or jm_kumo (default: %(default)s)")
+    parser.add_argument("--speed", type=float, default=_CLEAR_SPEED, help="above 1 is faster (default: %(default)s)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _answer_lines, argv)
+
+
+def _answer_lines(options: argparse.Namespace) -> None:
     """Speak what lines of JSON on the standard input ask for (`text`, `language`, `out`), and answer each with a line."""
     for line in sys.stdin:
         answer: dict[str, object] = {"ok": True}
@@ -243,13 +261,13 @@ def main() -> int:
             asked = json.loads(line)
             if asked["language"] not in LANGUAGES:
                 raise UsageError("Kokoro does not speak it", expected=" or ".join(LANGUAGES), found=asked["language"])
-            spoken = natural_speech(asked["text"], NaturalVoice(_CLEAREST, _CLEAR_SPEED, language=asked["language"]))
+            voice = NaturalVoice(((options.style, 1.0),), options.speed, language=asked["language"])
+            spoken = natural_speech(asked["text"], voice)
             write_speech(asked["out"], spoken.samples, spoken.rate)
         except (NetflipsError, KeyError, TypeError, ValueError) as error:
             answer = {"error": str(error)}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
-    return 0
 
 
 if __name__ == "__main__":

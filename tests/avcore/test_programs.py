@@ -33,12 +33,14 @@ def test_values_are_filled_in_once_and_other_braces_stay() -> None:
     words = ["say", "{text}", "-o{out}", "{stem}.{ext}"]
     assert filled(words, {"text": "a {out} $(x)", "out": "/b"}) == ["say", "a {out} $(x)", "-o/b", "{stem}.{ext}"]
     assert [
-        program_name(row) for row in (["/usr/bin/espeak-ng", "-w", "{out}"], ["python", "/a/mms.py"], ["python", "-m", "a.b"])
-    ] == [
-        "espeak-ng",
-        "mms.py",
-        "a.b",
-    ]
+        program_name(row)
+        for row in (
+            ["/usr/bin/espeak-ng", "-w", "{out}"],
+            ["python", "/a/mms.py"],
+            ["python", "-m", "a.b"],
+            ["sh", "b.sh", "{out}"],
+        )
+    ] == ["espeak-ng", "mms.py", "a.b", "b.sh"]
 
 
 @pytest.mark.parametrize(

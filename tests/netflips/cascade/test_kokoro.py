@@ -115,7 +115,7 @@ def test_it_answers_lines_of_json(
     rows = [{"text": "안녕하세요", "language": "ko", "out": str(out)}, {"text": "...", "language": "ko", "out": str(out)}]
     rows += [{"text": "가" * 600, "language": "ko", "out": str(out)}, {"text": "bonjour", "language": "fr", "out": str(out)}, {}]
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(row) + "\n" for row in rows)))
-    assert kokoro.main() == 0
+    assert kokoro.main(["--style", "jf_alpha"]) == 0
     first, *others = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first == {"ok": True}
     assert len(read_speech(out)) > 4000
