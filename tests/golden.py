@@ -15,13 +15,16 @@ import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from fractions import Fraction
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,7 @@ _CHANCE = ".mkv"
 
 _HELD = ["--hold-picture", "--pace", "1", "1.1", "--segments-in", "{short}", "--mouth", "units"]
 _MUTED = ["--background", "mute", "--background-audio", "{other}", "--mouth", "units"]
+_CASCADE = ["--cascade", "--recognizer", "{recognizer}", "--text-translator", "{translator}"]
 _ODD = ["dub", "{oddfilm}", "--out-vid-path", "{out}.mkv"]
 _FILM = ["dub", "{film}", "--out-vid-path", "{out}.mp4", "--timing", "source", "--work-dir", "{work}", "--report", "{out}.json"]
 _CLIP = ["dub", "{clip}", "--out-vid-path", "{out}.mp4", "--report", "{out}.json"]
@@ -72,6 +76,7 @@ RUNS: dict[str, list[str]] = {
     "film muted": [*_FILM, *_MUTED, "--subtitles", "source", "--embed-subtitles"],
     "film of texts": [*_FILM, "--segments-in", "{segments}", "--mouth", "units"],
     "film of speakers": [*_FILM, "--speaker-map", "{speakers}", "--mouth", "units"],
+    "film over text": [*_FILM, *_CASCADE, "--mouth", "units", "--subtitles", "source,target", "--to", "4.5"],
     "film burnt": [*_FILM, "--burn-subtitles", "target", "--mouth", "units"],
     "film of odd size": [*_ODD, "--timing", "source", "--work-dir", "{work}", "--hold-picture"],
     "lipsync": [*_SYNC, "--mouth", "units"],
@@ -91,10 +96,10 @@ RUNS: dict[str, list[str]] = {
     "avatar": ["avatar", "--portrait", "{portrait}", "--size", "480p", "--listen", "{clip}", "--out-vid-path", "{out}.mp4"],
     "transcribe": ["transcribe", "{clip}", "{film}", "--out-dir", "{out}", "--format", "json"],
 }  # fmt: skip
-TESTED = ("clip burnt", "film held", "lipsync held", "render", "portrait of text")
+TESTED = ("clip burnt", "film held", "film over text", "lipsync held", "render", "portrait of text")
 """Runs whose marks are kept and tested: each schedule, each way of writing, each backend that is quick."""
-AGAIN = ("film", "lipsync long", "portrait long")
-"""Runs that are done once more, after half of their kept pieces of pictures are gone, as after a kill."""
+KILLED = ("film", "film over text", "lipsync long", "portrait long")
+"""Runs that are done once more, in a process that is killed when it has kept pictures, and then to the end."""
 
 
 # What is dubbed
@@ -131,7 +136,18 @@ def write_material(folder: Path) -> dict[str, Path]:
     for name, samples in (("other", speech[4000:].repeat(2)[:60_001]), ("long", np.concatenate([said, said]))):
         made[name] = folder / f"{name}.mov"
         _write(made[name], pictures[:1], 25, samples)
+    if has_cascade():
+        from tests.netflips.cascade.tiny import write_translator
+        from tests.netflips.recognizers.tiny import write_whisper
+
+        made["recognizer"] = write_whisper(folder / "small.en", "the bus stops")
+        made["translator"] = write_translator(folder / "nllb", {"the": "그", "bus": "버스", "stops": "서요"})
     return made | {"clip": CLIP, "wav2lip": WAV2LIP, "portrait": PORTRAIT}
+
+
+def has_cascade() -> bool:
+    """Whether the packages of the cascade are there."""
+    return all(find_spec(name) for name in ("faster_whisper", "sentencepiece"))
 
 
 def _write(
@@ -203,11 +219,23 @@ def take(name: str, material: dict[str, Path], folder: Path) -> Mark:
     places = {**{key: str(path) for key, path in material.items()}, "out": str(out), "work": str(work)}
     argv = [word.format(**places) for word in RUNS[name]] + ["--cpu", "--precision", "float32"]
     mark = _run(argv, folder, work)
-    if name in AGAIN:
-        for path in sorted(folder.glob("*/pictures/*"))[::2]:
-            path.unlink()
-        mark["again"] = _run(argv, folder, work)
+    if name in KILLED:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        _kill(argv, folder)
+        mark["after a kill"] = _run(argv, folder, work)
     return mark
+
+
+def _kill(argv: Sequence[str], folder: Path) -> None:
+    """Begin a run in a process of its own, and kill that when the first pictures are kept."""
+    words, nowhere = [sys.executable, "-m", "netflips.cli", *argv], subprocess.DEVNULL
+    running = subprocess.Popen(words, cwd=CODE, stdout=nowhere, stderr=nowhere)
+    while running.poll() is None and not any(folder.glob("*/pictures/*.mp4")):
+        time.sleep(0.01)
+    running.kill()
+    if running.wait() != -signal.SIGKILL or any(folder.glob("made.mp4")):
+        raise RuntimeError(f"{' '.join(argv)}: it ended before it was killed")
 
 
 def _run(argv: Sequence[str], folder: Path, work: Path) -> Mark:
@@ -328,7 +356,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows = (f" {json.dumps(name)}: {json.dumps(mark, ensure_ascii=False, sort_keys=True)}" for name, mark in kept.items())
         KEPT.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
         return 0
-    names = [name for name in RUNS if re.search(options.only, name)]
+    names = [name for name in RUNS if re.search(options.only, name) and (has_cascade() or "--cascade" not in RUNS[name])]
     if options.action == "take":
         options.out.write_text(json.dumps(take_all(names), ensure_ascii=False), encoding="utf-8")
         return 0

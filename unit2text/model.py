@@ -4,6 +4,7 @@ The paper: Kim et al. 2024, "Efficient Training for Multilingual Visual Speech R
 Speech Representation". Module names are those of the published state dicts, so that their tensors load under their own names.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
@@ -105,7 +106,7 @@ class _Inside(nn.Module):
         self.w2v_model = inner
 
 
-class TextReader(nn.Module):
+class TextReader(nn.Module, ABC):
     """What reads text off features: the unit encoder, the decoder, and the CTC head. The subclasses bring the features."""
 
     def __init__(self, config: ReaderConfig) -> None:
@@ -122,9 +123,9 @@ class TextReader(nn.Module):
         self.decoder.output_projection.weight = self.decoder.embed_tokens.weight
 
     @property
+    @abstractmethod
     def unit_encoder_module(self) -> nn.Module:
         """The stack of layers that both forms of reading share."""
-        raise NotImplementedError
 
     def contextualise(self, features: Tensor, languages: Tensor, lengths: Sequence[int]) -> EncodedUnits:
         """Add each clip's language and look around: float [batch, time, dim], int64 [batch], real steps -> what is decoded."""

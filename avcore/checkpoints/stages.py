@@ -16,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, get_args
 
+from avcore.errors import CheckpointError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -97,7 +99,7 @@ class CheckpointLayout:
 
     def extract(self, payload: Mapping[str, Any], path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
         """Return the configuration and the tensors by name, in stored shapes, of what `identify` took. Raises CheckpointError."""
-        raise NotImplementedError
+        raise CheckpointError("models of this kind are in our own format only", path=path, expected=f"a {SUFFIX} file")
 
     def whole(self, tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
         """Return the tensors of our own file under all of their names. Raises CheckpointError when some do not go together."""

@@ -5,6 +5,7 @@ A backend is a module `backend` that exports `BACKEND`, and a line in `BACKENDS`
 """
 
 import argparse
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ class Opening:
     upper: float
 
 
-class Backend:
+class Backend(ABC):
     """What is known of a lip-sync backend before it is opened.
 
     name: as --lips has it. words: what it is, for --help. options: its own. needs_units: whether it moves lips by units, else by
@@ -93,23 +94,23 @@ class Backend:
     has_patches = True
     around_s = 0.0
 
+    @abstractmethod
     def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
         """Return whether `auto` may take it with the files that there are. renderer: checkpoint of the face renderer."""
-        raise NotImplementedError
 
-    def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:
+    def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:  # noqa: B027  not all have files
         """Raise UsageError where it lacks a file."""
 
-    def check(self, choice: LipSyncChoice, renderer: Path | None, vocabulary: str) -> None:
+    def check(self, choice: LipSyncChoice, renderer: Path | None, vocabulary: str) -> None:  # noqa: B027  the same
         """Read its files before long work begins. vocabulary: of the units that will be said. Raises NetflipsError."""
 
+    @abstractmethod
     def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
         """Return what its pictures depend on, by content, for the names of kept work. arithmetic: device and number format."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open(self, choice: LipSyncChoice, opening: Opening) -> "AbstractContextManager[LipSync]":
         """Open it for the length of a block. Raises UsageError, InputError or CheckpointError."""
-        raise NotImplementedError
 
 
 def backends() -> tuple[Backend, ...]:

@@ -1,5 +1,6 @@
 """Windows of faces and units that the lip trainers are fed with, units exactly aligned: two to a picture."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -55,7 +56,7 @@ class SyncExample(NamedTuple):
     units: Ids
 
 
-class _Windows(Generic[Example]):
+class _Windows(ABC, Generic[Example]):
     """An item source: as many random windows of a clip in an epoch as fit into it side by side.
 
     num_frames: pictures in a window. flip: share of windows that are mirrored. max_items: 0 = all; otherwise items are
@@ -97,8 +98,9 @@ class _Windows(Generic[Example]):
             )
         return self._example(clip, faces, self._starts(clip, faces), item_generator(self._seed, key))
 
+    @abstractmethod
     def _example(self, clip: LipClip, faces: ClipFaces, starts: Ids, generator: np.random.Generator) -> Example:
-        raise NotImplementedError
+        """starts: first pictures of all windows that have a face in each picture, int64 [n]."""
 
     def _starts(self, clip: LipClip, faces: ClipFaces) -> Ids:
         """First pictures of all windows that have a face in each picture: int64 [n], n at least 1. Raises InputError."""

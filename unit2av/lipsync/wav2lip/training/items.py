@@ -1,5 +1,6 @@
 """Windows of five faces and their sound, as Wav2Lip's sync expert and its generator are fed with."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -45,7 +46,7 @@ class ExpertExample(NamedTuple):
     label: NDArray[np.float32]
 
 
-class _Windows(Generic[Example]):
+class _Windows(ABC, Generic[Example]):
     """An item source: one random window of each clip in an epoch, as published.
 
     lead: pictures before a window that must be heard too. behind: pictures of the window whose own chunk must be whole.
@@ -92,11 +93,11 @@ class _Windows(Generic[Example]):
         start = int(generator.choice(heard))
         return self._example(clip, faces, mel, start, int(generator.choice(seen[seen != start])), generator)
 
+    @abstractmethod
     def _example(
         self, clip: SoundClip, faces: ClipFaces, mel: Mel, start: int, other: int, generator: np.random.Generator
     ) -> Example:
         """start: first picture of a window with sound; other: that of another window of the clip."""
-        raise NotImplementedError
 
 
 class GeneratorWindows(_Windows[GeneratorExample]):
