@@ -23,7 +23,7 @@ from avcore.faces.select import FaceChoice
 from avcore.runs.cache import file_digest, key_of
 from netflips.bundles.references import read_references
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
-from netflips.evaluate.needs import EXTRACTOR, PHRASEBOOK, READER, RECOGNIZER, SPEAKER, SYNCNET, judge_named, user_judge
+from netflips.evaluate.needs import EXTRACTOR, PHRASEBOOK, READER, RECOGNIZER, SPEAKER, SYNCNET, VOSK, judge_named, user_judge
 from netflips.recognizers.outside import installed_folder, open_recognizer, recognizer_fingerprint
 from netflips.stages import load_speaker_encoder, load_text_reader, load_unit_encoder
 from unit2text.stage import TEXT_READER
@@ -111,6 +111,7 @@ class Judges:
             EXTRACTOR: self.encoder_path,
             SPEAKER: self.paths.speaker_encoder,
             SYNCNET: self.paths.syncnet,
+            VOSK: installed_folder("judge-vosk-ko") if self.paths.outside else None,
             **{user_judge(name): path for name, path in self.paths.others.items()},
         }
 
@@ -166,6 +167,13 @@ class Judges:
         if path == self.files[READER]:
             return UnitHearing(f"unit2text ({path.name})", self.extractor, self.reader)
         return open_recognizer(path, self.paths.device)
+
+    @cached_property
+    def vosk(self) -> SpeechRecognizer:
+        """Vosk's small Korean model: a second recogniser, of another kind than Whisper."""
+        path = self.files[VOSK]
+        assert path is not None  # as needs say
+        return open_recognizer(path)
 
     def identity(self, need: str) -> str:
         """Return a name made from what a model's files hold, for records; "" where there is none."""

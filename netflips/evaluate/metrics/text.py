@@ -17,7 +17,7 @@ from avcore.units import Ids
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, rate, sums_of_rate
-from netflips.evaluate.needs import RECOGNIZER, REFERENCE_TEXT, package
+from netflips.evaluate.needs import RECOGNIZER, REFERENCE_TEXT, VOSK, package
 from netflips.evaluate.unit_scores import require_sacrebleu
 from unit2text.scores import character_errors, normalise_for_reading, word_errors
 
@@ -146,6 +146,19 @@ _TITLES = ("chrF2", "chrF++", "BLEU of characters", "BLEU of words (13a)", "BLEU
 )
 def _errors(case: Case, outcome: Clip) -> Measured:
     return text_errors(outcome.text, case.reference_text or "")
+
+
+@metric(
+    FigureKind("cer_vosk", "character error rate by Vosk", "lower", _JIWER, _ASR, sums=sums_of_rate("cer_vosk")),
+    needs={REFERENCE_TEXT, VOSK, package("jiwer")},
+    place=10,
+    suits=(),
+)
+def _errors_by_vosk(case: Case, outcome: Clip) -> Measured:
+    if case.language not in case.model(VOSK).languages:
+        return {"cer_vosk": Missing("the second recogniser hears Korean only")}
+    found = normalise_for_reading(case.model(VOSK).hear(outcome.speech).text)
+    return rate("cer_vosk", *character_errors(normalise_for_reading(case.reference_text or ""), found), _EMPTY)
 
 
 @metric(

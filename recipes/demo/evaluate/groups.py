@@ -49,8 +49,8 @@ class Group:
 
 _DUB = ("right", "speaker", "harmonicity_off", "f0_off", "unit_sync_at_zero", "closures")
 _NATURAL = (
-    "cer", "right", "dnsmos", "speaker", "speaker_cosine", "speaker_reference", "harmonicity_off", "slc_20", "loudness_follows",
-    "unit_sync_at_zero", "closures",
+    "cer", "cer_vosk", "right", "dnsmos", "speaker", "speaker_cosine", "speaker_reference", "harmonicity_off", "slc_20",
+    "loudness_follows", "unit_sync_at_zero", "closures",
 )  # fmt: skip
 _BESIDE = (DUBBED, ITSELF, TRUTH)
 _ALL = 1 << 30
@@ -79,7 +79,7 @@ GROUPS: tuple[Group, ...] = (
     Group("noise_audio", "white noise (0 dB), sound only", "heard", "held_out", goals={"right": 0.85}, sounds=(NOISE,)),
     Group("noise_auto", "the same with lips", "heard", "held_out", goals={"right": 0.95}, modalities=AUTO, sounds=(NOISE,)),
     Group(
-        "said", "Korean text, said", "said", "said", ("cer", "right", "dnsmos"), {"cer": 0.25, "right": 0.95},
+        "said", "Korean text, said", "said", "said", ("cer", "cer_vosk", "right", "dnsmos"), {"cer": 0.25, "right": 0.95},
         needs=(SPELLED,), subjects=(DUBBED, TRUTH),
     ),
     Group("free", "free Korean text, said", "said", "free", ("cer",), {"cer": 0.35}, needs=(SPELLED,), subjects=(DUBBED, TRUTH)),

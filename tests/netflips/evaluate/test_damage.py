@@ -154,6 +154,7 @@ ELSEWHERE = {
     **dict.fromkeys(("lse_c_published", "lse_d_published", "lse_offset_published"), "tests/parity: the published network"),
     **dict.fromkeys(("mos", "speaker_outside"), "test_judges: files of the user's own"),
     "right": "test_metrics: other sentences",
+    "cer_vosk": "test_metrics: other words",
     **dict.fromkeys(("read_sound", "read_lips"), "test_exam: models that know nothing"),
     **dict.fromkeys(("real_time", "peak_memory_mb"), "a report, not a judgement"),
     "pesq_wide": "as stoi, where pesq is installed",

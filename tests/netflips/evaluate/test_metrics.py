@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
+from avcore.answers import Transcript
 from avcore.errors import NetflipsError
 from avcore.units import Units
 from netflips.evaluate.clips import Clip
 from netflips.evaluate.metric import DUBS, PRESETS, Measured, Missing, all_metrics, chosen, measured, metric
 from netflips.evaluate.metrics.nearest import _by_text
 from netflips.evaluate.metrics.pictures import beside_source, sharpness, unchanged_outside
+from netflips.evaluate.metrics.text import _errors_by_vosk
 from netflips.evaluate.metrics.units import unit_errors_of
 from netflips.evaluate.needs import EXTRACTOR, FACES, OTHERS, RECOGNIZER, REFERENCE, REFERENCE_TEXT, SOURCE, SPEAKER, in_words
 from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
@@ -215,3 +217,24 @@ def test_with_no_other_sentence_silence_is_wrong() -> None:
     case = WithSentences(known=("물 한 잔 주세요",))
     assert _by_text.measure(case, MadeClip(text="")) == {"right": 0.0}
     assert _by_text.measure(case, MadeClip(text="물 한 잔")) == {"right": 1.0}
+
+
+class SecondRecogniser:
+    """It writes the same of whatever it hears, as Vosk does of sound that says it."""
+
+    languages = ("ko",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
+        return Transcript(self._text)
+
+
+@pytest.mark.parametrize(("heard", "rate"), [("물 한 잔 주세요", 0.0), ("물 한 잔 마셔요", 1 / 3), ("", 1.0)])
+def test_a_second_recogniser_counts_its_own_errors(heard: str, rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MadeCase, "model", lambda case, need: SecondRecogniser(heard))
+    assert values(_errors_by_vosk.measure(MadeCase(), MadeClip()))["cer_vosk"] == rate
+    assert _errors_by_vosk.measure(MadeCase(language="en"), MadeClip()) == {
+        "cer_vosk": Missing("the second recogniser hears Korean only")
+    }
