@@ -9,6 +9,7 @@ from netflips.script.files import file_beside, read_script
 from netflips.script.types import FORMAT, KeptOriginal, Script, SpokenSound, UnitsGiven, VoiceFile, WrittenText
 
 AskedTarget = SpokenSound | UnitsGiven | KeptOriginal
+"""Targets that are said as a script has them, without text or translation."""
 
 
 def is_script(content: object) -> bool:
@@ -39,7 +40,7 @@ def targets_asked(path: Path) -> dict[int, AskedTarget]:
     if path.suffix.lower() != ".json" or not is_script(read_json(path, "the script")):
         return {}
     targets = {one.number: one.target for one in read_script(path).utterances}
-    asked = {number: one for number, one in targets.items() if isinstance(one, SpokenSound | UnitsGiven | KeptOriginal)}
+    asked = {number: one for number, one in targets.items() if isinstance(one, AskedTarget)}
     for one in asked.values():
         if isinstance(one, SpokenSound):
             file_beside(path, one.file)

@@ -22,7 +22,8 @@ from netflips.dub.utterances import TimedUtterance
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
-from netflips.recording.given_speech import match_pauses, numbered_files, sounding
+from netflips.recording.pauses import match_pauses
+from netflips.recording.speech_files import numbered_files, sounding
 from netflips.script.types import SpokenSound
 from tests.avcore.made_speech import babble
 from tests.netflips.recording.made import RATE, decode, facts, work_made
