@@ -43,7 +43,7 @@ def in_words(need: str) -> str:
     if need.startswith(_PACKAGE):
         return f"{need.removeprefix(_PACKAGE)}, which is not installed"
     name = judge_named(need)
-    return _IN_WORDS[need] if name is None else f"a model (--judge {name}=FILE)"
+    return _IN_WORDS[need] if name is None else f"a model (--judge {name}=PATH)"
 
 
 def is_installed(need: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.command import LOG, Parser, add_common_options, device_name
-from avcore.errors import UsageError
+from avcore.errors import InputError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder, require_file, require_place, write_text
 from avcore.loading import loading
@@ -105,8 +105,8 @@ def _add_suite(parser: Parser, is_single: bool = False) -> None:
         help="Whisper converted for faster-whisper, or Vosk; or judge-whisper, judge-whisper-en or judge-vosk-ko, which `make "
         "judges` installs (default: judge-whisper where it is installed, else unit2text)",
     )
-    told = "an ONNX file that takes sound: mos (a score) or speaker (a vector); can be given again"
-    judges.add_argument("--judge", action="append", default=[], metavar="NAME=FILE", help=told)
+    told = "an ONNX file that takes sound, or a folder with one: mos (a score) or speaker (a vector); can be given again"
+    judges.add_argument("--judge", action="append", default=[], metavar="NAME=PATH", help=told)
     for name, file, told in (
         ("unit2text-path", "the text reader", "text reader (default: the bundle's, where it has one)"),
         ("av2unit-path", "the unit encoder", "unit encoder (default: the bundle's)"),
@@ -220,7 +220,7 @@ def _settings(options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", suite
     judges = JudgePaths(
         None if options.recognizer is None else recognizer_folder(options.recognizer), options.unit2text_path,
         options.av2unit_path, options.speaker_encoder_path, options.syncnet, device_name(options), options.precision,
-        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face), _judges(options.judge),
+        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face), read_judges(options.judge),
         outside=True,
     )  # fmt: skip
     return SuiteSettings(
@@ -230,8 +230,8 @@ def _settings(options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", suite
     )  # fmt: skip
 
 
-def _judges(given: Sequence[str]) -> dict[str, Path]:
-    """Read NAME=FILE of `--judge`. Raises UsageError for a name that no metric needs."""
+def read_judges(given: Sequence[str]) -> dict[str, Path]:
+    """Read NAME=PATH of `--judge`. Raises UsageError for a name that no metric needs, InputError where there is no network."""
     from netflips.evaluate.metric import all_metrics
     from netflips.evaluate.needs import judge_named
 
@@ -240,9 +240,20 @@ def _judges(given: Sequence[str]) -> dict[str, Path]:
     for one in given:
         name, is_there, path = one.partition("=")
         if name not in known or not is_there:
-            raise UsageError("--judge cannot be used", expected=f"NAME=FILE, NAME one of {', '.join(sorted(known))}", found=one)
-        found[name] = require_file(Path(path), f"the judge {name}")
+            raise UsageError("--judge cannot be used", expected=f"NAME=PATH, NAME one of {', '.join(sorted(known))}", found=one)
+        found[name] = _network(Path(path), f"the judge {name}")
     return found
+
+
+def _network(path: Path, what: str) -> Path:
+    """Return an ONNX file that was named, or the only one in a folder. Raises InputError."""
+    if not path.is_dir():
+        return require_file(path, what)
+    inside = sorted(path.rglob("*.onnx"))
+    if len(inside) != 1:
+        found = ", ".join(str(one.relative_to(path)) for one in inside[:5]) or "none"
+        raise InputError(f"the folder of {what} cannot be used", path=path, expected="one .onnx file in it", found=found)
+    return inside[0]
 
 
 def _compare(options: argparse.Namespace) -> None:

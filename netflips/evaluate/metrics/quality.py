@@ -1,7 +1,8 @@
 """How good speech sounds to networks that learnt it from listeners: DNSMOS P.835 (Reddy et al. 2021), and one of the user's own.
 
-DNSMOS comes in the package speechmos. `--judge mos=FILE` names an ONNX file that takes sound at 16 kHz, float32 [1, S], and answers
-with a score: NISQA, UTMOS or KOMOS exported so. What it is not: whether anything is understood, nor listeners themselves.
+DNSMOS comes in the package speechmos. `--judge mos=PATH` names an ONNX file, or a folder with one, that takes sound at 16 kHz,
+float32 [1, S], and answers with a score: NISQA, UTMOS or KOMOS exported so. What it is not: whether anything is understood, nor
+listeners themselves.
 """
 
 from importlib import resources

@@ -1,8 +1,10 @@
 """Each metric hears: planted damage of its kind moves it by more than its interval, on five clips; one that nothing moves goes."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +16,10 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.evaluate.metric import DUBS, SPEECH, all_metrics, measured
+from netflips.evaluate.metrics import quality
+from netflips.evaluate.metrics import speaker as outside_speaker
+from netflips.evaluate.metrics.lse import CORRECTED, PUBLISHED
+from netflips.evaluate.needs import user_judge
 from tests.avcore.made_speech import babble
 from tests.netflips.evaluate.made import BOX, MadeCase, MadeClip, in_white_noise
 from tests.netflips.evaluate.test_metrics import ALL
@@ -29,6 +35,7 @@ class Spoken(MadeClip):
 
     mouth: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     lips_late: int = 0
+    lips_backwards: bool = False
     clean: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def openings(self) -> np.ndarray:
@@ -44,7 +51,12 @@ class Spoken(MadeClip):
 
     @property
     def seen(self) -> Units:
-        return Units.from_frames(np.roll(self.heard.frames(), self.lips_late))
+        return Units.from_frames(np.roll(self.heard.frames()[:: -1 if self.lips_backwards else 1], self.lips_late))
+
+
+class JudgedCase(MadeCase):
+    def model(self, need: str) -> None:
+        """Of `--judge`: its path, which `own_judge` does not need."""
 
 
 @cache
@@ -114,6 +126,10 @@ def late_lips(one: Spoken) -> Spoken:
     return replace(one, lips_late=12)
 
 
+def other_lips(one: Spoken) -> Spoken:
+    return replace(one, lips_backwards=True)
+
+
 def open_lips(one: Spoken) -> Spoken:
     return replace(one, mouth=np.maximum(one.mouth, 0.1))
 
@@ -132,27 +148,31 @@ def covered(one: Spoken) -> Spoken:
 
 HEARD: Mapping[Damage, tuple[str, ...]] = {
     hissing: ("floor_db",),
-    noisy: ("harmonicity_db", "dnsmos", "stoi", "estoi"),
+    noisy: ("harmonicity_db", "dnsmos", "stoi", "estoi", "mos"),
     hoarse: ("harmonicity_db", "harmonicity_off", "voicing_error"),
     clicking: ("clicks",),
-    higher: ("f0_off", "f0_error"),
+    higher: ("f0_off", "f0_error", "speaker_outside"),
     flat: ("loudness_follows", "pitch_follows"),
     half: ("wer", "cer", "duration_ratio", "slc_20", "slc_40"),
     wrong_words: ("wer", "cer", "chrf", "chrf_words", "bleu_char", "bleu_13a"),
     another_voice: ("speaker", "speaker_cosine", "speaker_others", "speaker_reference"),
     late_lips: ("unit_sync_delay_ms", "unit_sync_at_zero", "closures"),
+    other_lips: ("unit_sync",),
     open_lips: ("closures",),
     restless_lips: ("lip_leak",),
     blurred: ("sharpness", "outside_unchanged"),
     covered: ("face_share",),
 }
+IN_WORDS: Mapping[Damage, str] = {
+    hissing: "noise", noisy: "noise", hoarse: "hoarse voice", clicking: "clicks", higher: "another pitch", flat: "flat delivery",
+    half: "a missing sentence", wrong_words: "wrong words", another_voice: "another voice", late_lips: "late lips",
+    other_lips: "lips of another sentence", open_lips: "open closures", restless_lips: "moving lips in silence", blurred: "blur",
+    covered: "a covered face",
+}  # fmt: skip
 ELSEWHERE = {
-    "unit_sync": "test_sync_metrics: lips of another clip",
     "unit_error_rate": "test_metrics: units that were changed",
     "face_found": "test_suite: a clip without a face",
-    **dict.fromkeys(("lse_c", "lse_d", "lse_offset"), "tests/parity: the published network"),
-    **dict.fromkeys(("lse_c_published", "lse_d_published", "lse_offset_published"), "tests/parity: the published network"),
-    **dict.fromkeys(("mos", "speaker_outside"), "test_judges: files of the user's own"),
+    **dict.fromkeys(CORRECTED + PUBLISHED, "test_sync_metrics: lips of another sentence, late lips"),
     "right": "test_metrics: other sentences",
     "cer_vosk": "test_metrics: other words",
     **dict.fromkeys(("read_sound", "read_lips"), "test_exam: models that know nothing"),
@@ -162,6 +182,17 @@ ELSEWHERE = {
 }
 
 
+def own_judge(_: None, speech: np.ndarray) -> np.ndarray:
+    """Stands in for the network of `--judge`: how loud speech is beside its quietest, then the levels of four bands (dB)."""
+    steps = np.square(speech[: len(speech) // 320 * 320].reshape(-1, 320)).mean(1)
+    power = np.square(np.abs(np.fft.rfft(speech.reshape(-1)[: len(steps) * 320].reshape(-1, 320), axis=1))).mean(0)
+    bands = 10 * np.log10([band.mean() for band in np.split(power[:160], 32)])
+    return np.concatenate([[10 * np.log10(np.quantile(steps, 0.9) / (np.quantile(steps, 0.1) + 1e-9))], bands - bands.mean()])
+
+
+_THERE = ALL | {user_judge("mos"), user_judge("speaker")}
+
+
 @cache
 def figure(name: str, damage: Damage | None) -> list[float]:
     """A figure of all clips."""
@@ -169,8 +200,8 @@ def figure(name: str, damage: Damage | None) -> list[float]:
     found = []
     for number in range(COUNT):
         own = clip(number)
-        case = MadeCase(source=own, reference=own, reference_text=own.text)
-        value = measured(metric, case, own if damage is None else damage(own), ALL)[name]
+        case = JudgedCase(source=own, reference=own, reference_text=own.text)
+        value = measured(metric, case, own if damage is None else damage(own), _THERE)[name]
         assert isinstance(value, float), value
         found.append(value)
     return found
@@ -184,7 +215,9 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
 @pytest.mark.parametrize(
     ("damage", "name"), [pytest.param(damage, name, marks=_marks(name)) for damage, names in HEARD.items() for name in names]
 )
-def test_damage_moves_a_figure_by_more_than_its_interval(damage: Damage, name: str) -> None:
+def test_damage_moves_a_figure_by_more_than_its_interval(damage: Damage, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "asked", own_judge)
+    monkeypatch.setattr(outside_speaker, "asked", lambda _, speech: own_judge(None, speech)[1:])
     if name == "dnsmos":
         pytest.importorskip("speechmos")
     (metric,) = (one for one in all_metrics() if name in one.figures)
@@ -198,3 +231,14 @@ def test_every_figure_is_shown_to_hear() -> None:
     shown = {name for names in HEARD.values() for name in names} | ELSEWHERE.keys()
     assert shown == {name for metric in all_metrics() for name in metric.figures}
     assert {suite for metric in all_metrics() for suite in metric.suits} == {DUBS, SPEECH}
+
+
+def test_the_page_has_every_figure_and_the_damage_that_moves_it() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    table = page.partition("| figures | from | moved by |\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in table.splitlines()[1:]]
+    named = {name: row[2] for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    assert named.keys() == {name for metric in all_metrics() for name in metric.figures}
+    for names, _, told in rows:
+        by = {IN_WORDS[damage] for damage, moved in HEARD.items() if set(re.findall(r"`(\w+)`", names)) & set(moved)}
+        assert not by or by == set(told.split(", ")), names

@@ -17,6 +17,7 @@ from avcore.units.vocabulary import require_language
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
 from netflips.evaluate.judges import JudgePaths, Judges, UnitHearing, asked
 from netflips.evaluate.needs import SYNCNET, user_judge
+from netflips.evaluate.suite_command import read_judges
 from tests.avcore.made_speech import talk
 
 
@@ -89,6 +90,7 @@ def test_an_onnx_file_of_the_users_own_is_a_judge(tmp_path: Path) -> None:
     assert judges.identity(user_judge("mos")) == file_digest(tmp_path / "judge.onnx")
     path = judges.model(user_judge("mos"))
     assert asked(path, np.array([0.1, 0.75, 0.5], np.float32)).tolist() == [0.75]
+    assert read_judges([f"mos={tmp_path}"]) == {"mos": path}
     (tmp_path / "none.onnx").write_bytes(b"none")
     with pytest.raises(CheckpointError, match="this is no ONNX file"):
         asked(tmp_path / "none.onnx", np.zeros(3, np.float32))

@@ -62,7 +62,7 @@ def test_a_copy_of_the_source_is_right_in_all_there_is() -> None:
     assert values(found)["unit_sync"] > 0.8
     assert values(found)["floor_db"] < -20
     assert found["lse_c"] == Missing("needs SyncNet (--syncnet)")
-    assert found["mos"] == Missing("needs a model (--judge mos=FILE)")
+    assert found["mos"] == Missing("needs a model (--judge mos=PATH)")
 
 
 def test_what_is_not_there_is_said_and_what_cannot_be_read_too() -> None:
