@@ -5,6 +5,7 @@ What a finished file held is noted in length and digest, so that it is believed 
 
 import hashlib
 import json
+import logging
 import re
 import stat
 import zipfile
@@ -22,8 +23,11 @@ from numpy.typing import NDArray
 from avcore.errors import OutputError
 from avcore.files import atomic_output, write_text
 from avcore.notes import NoteKind, tell
+from avcore.plain_text import several
 from avcore.runs import journal
 from avcore.temporary import sweep
+
+LOG = logging.getLogger("netflips")
 
 _BLOCK = 1 << 20
 
@@ -165,7 +169,7 @@ class WorkFolder:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) if self.folder.is_dir() else 0
 
     def settle(self, output: str | Path) -> None:
-        """Note which work an output was made from, and delete what only its earlier versions were made from.
+        """Note which work an output was made from; delete what only its earlier versions were made from, and say so.
 
         So the folder does not grow from run to run, and neither unfinished work nor that of other outputs is touched. What
         killed runs left behind half-written is deleted too.
@@ -178,9 +182,12 @@ class WorkFolder:
         write_text(own, json.dumps(sorted(used)))
         others = [note for note in notes.values() if note is not None]
         if len(others) == len(notes):  # else what another output needs is not known
-            for name in before - used - set().union(*others):
-                if not (self.folder / name).parent.is_symlink():
-                    (self.folder / name).unlink(missing_ok=True)
+            unneeded = (self.folder / name for name in before - used - set().union(*others))
+            old = [path for path in unneeded if path.is_file() and not path.parent.is_symlink()]
+            for path in old:
+                path.unlink(missing_ok=True)
+            if old:
+                LOG.info("%s: %s of earlier versions of %s deleted", self.folder, several(len(old), "kept piece"), output)
         sweep(self.folder)
         for stage in {runs, *(path.parent for path in self._used), *(self.folder / name for name in _LARGE)}:
             sweep(stage)

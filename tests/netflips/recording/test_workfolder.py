@@ -46,7 +46,9 @@ def test_names_differ_by_everything_and_by_nothing_else(tmp_path: Path) -> None:
     assert file_digest(tmp_path / "a") == file_digest(tmp_path / "b") != file_digest(tmp_path / "c")
 
 
-def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path) -> None:
+def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "netflips")
+
     def run(output: str | None, *keys: str) -> None:
         folder = WorkFolder(tmp_path)
         for key in keys:
@@ -58,7 +60,9 @@ def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path) -> Non
     run("a.mp4", "a1", "a2", "shared")
     run("b.mp4", "b1", "shared")
     run(None, "stopped")
+    assert not caplog.text
     run("a.mp4", "a2", "a3")
+    assert f"{tmp_path}: 1 kept piece of earlier versions of a.mp4 deleted" in caplog.text
     kept = {path.stem for path in (tmp_path / "pictures").iterdir()}
     assert kept == {"a2", "a3", "b1", "shared", "stopped"}
 
