@@ -25,7 +25,7 @@ from netflips.cli import main as netflips
 from netflips.published.store import models_folder, note_down
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = {"python", "netflips", "make", "mkdir", "tar", "tensorboard", "accelerate", "torchrun", "pip", "source", "grep"}
+PROGRAMS = {"python", "netflips", "make", "mkdir", "tar", "tensorboard", "accelerate", "torchrun", "pip", "source", "grep", "git"}
 PROGRAMS |= {".venv/bin/python", ".venv/bin/pip", ".venv/bin/netflips", "python3.11"}
 _BLOCK = re.compile(r"^( *)```[a-z]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
@@ -143,6 +143,12 @@ def check_make(words: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def check_clone(words: list[str]) -> None:
+    """The folder that is cloned into is the one that is entered."""
+    assert words[1] == "clone"
+    assert words[words.index("cd") + 1] == words[3]
+
+
 def check_files_of_pip(words: list[str]) -> None:
     """Locks that are named are there or made by a line above; without one, it is this project or a pinned package."""
     named = [words[place + 1] for place, word in enumerate(words) if word == "-r"]
@@ -215,6 +221,7 @@ def write_program(path: Path, code: str) -> None:
 
 COMMON = (
     Form(r"^source ", "a shell's own command", check=check_environment),
+    Form(r"^git clone ", "the address is the reader's", check=check_clone),
     Form(r"^make ", "it installs, or takes hours; what it would run is looked at", check=check_make),
     Form(r"^grep .*> ", "a shell writes its output; what it is made from is looked at", check=check_grep),
     Form(r"-m build$", "another test builds and installs it", check=check_buildable),
