@@ -18,6 +18,7 @@ from avcore.media import MediaInfo, PictureSource, probe, read_speech
 from avcore.timeline import samples_to_seconds
 from avcore.units import Units
 from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
+from netflips.evaluate.face_clips import FaceClip, LeastFace, clips_of
 from netflips.evaluate.judges import Judges
 from netflips.evaluate.needs import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SOURCE
 
@@ -75,6 +76,10 @@ class Clip:
         """Return the gap between the lips in each picture at 25 fps, over the distance of the eyes' corners; NaN = unseen: float32
         [T]."""
         return np.array([one.opening if one is not None and one.is_found else np.nan for one in self.face.frames], np.float32)
+
+    def face_clips(self, least: LeastFace) -> Iterator[FaceClip]:
+        """Cut all faces out that are seen long enough and large enough, as SyncNet wants them. Raises MediaError, NoFaceError."""
+        return clips_of(self.path, least)
 
     @cached_property
     def heard(self) -> Units:

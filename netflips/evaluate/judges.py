@@ -5,20 +5,18 @@ None of them is an outside judge of units: the unit encoder read the source for 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from av2unit.sources import AUDIO
 from av2unit.stage import UNIT_ENCODER
 from avcore.answers import Transcript
-from avcore.arrays import Floats, Samples
+from avcore.arrays import Samples
 from avcore.checkpoints.bundle import Bundle, bundle_of, find_bundle
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, Speaker, SpeechRecognizer
-from avcore.errors import CheckpointError, UsageError
+from avcore.errors import UsageError
 from avcore.faces.select import FaceChoice
 from avcore.runs.cache import file_digest, key_of
 from netflips.bundles.references import read_references
@@ -188,36 +186,3 @@ class Judges:
 
 _CONTRACT: type[SpeechRecognizer] = UnitHearing
 """Checked by mypy: the class keeps the protocol."""
-
-
-def asked(path: Path, speech: Samples) -> Floats:
-    """Return what a network answers to speech float32 [S] at 16 kHz, given as [1, S]: its first output, float32 [N].
-
-    Raises CheckpointError for a file that is no such network, UsageError where onnxruntime is not installed.
-    """
-    network = opened(path)
-    try:
-        answer = network.run(None, {network.get_inputs()[0].name: np.ascontiguousarray(speech[None], np.float32)})[0]
-        return np.asarray(answer, np.float32).ravel()
-    except Exception as error:  # onnxruntime's errors have no common class of their own
-        raise CheckpointError(
-            "the judge does not take sound", path=path, expected="float32 [1, S]", found=str(error).splitlines()[0]
-        ) from error
-
-
-@cache
-def opened(path: Path) -> Any:
-    """Return a session on one thread. Raises CheckpointError or UsageError."""
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "the judge needs onnxruntime", found="it is not installed", hint='pip install "netflips[judges]"'
-        ) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise CheckpointError("this is no ONNX file", path=path, found=str(error).splitlines()[0]) from error

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.command import LOG, Parser, add_common_options, device_name
-from avcore.errors import InputError, UsageError
+from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
-from avcore.files import private_folder, require_file, require_place, write_text
+from avcore.files import private_folder, require_place, write_text
 from avcore.loading import loading
 from avcore.outputs import Input, Output, keep_folder_apart
 from avcore.plain_text import print_text
@@ -105,7 +105,7 @@ def _add_suite(parser: Parser, is_single: bool = False) -> None:
         help="Whisper converted for faster-whisper, or Vosk; or judge-whisper, judge-whisper-en or judge-vosk-ko, which `make "
         "judges` installs (default: judge-whisper where it is installed, else unit2text)",
     )
-    told = "an ONNX file that takes sound, or a folder with one: mos (a score) or speaker (a vector); can be given again"
+    told = "an ONNX file, or a folder with one, that takes sound: mos (a score) or speaker (a vector); can be given again"
     judges.add_argument("--judge", action="append", default=[], metavar="NAME=PATH", help=told)
     for name, file, told in (
         ("unit2text-path", "the text reader", "text reader (default: the bundle's, where it has one)"),
@@ -220,7 +220,7 @@ def _settings(options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", suite
     judges = JudgePaths(
         None if options.recognizer is None else recognizer_folder(options.recognizer), options.unit2text_path,
         options.av2unit_path, options.speaker_encoder_path, options.syncnet, device_name(options), options.precision,
-        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face), read_judges(options.judge),
+        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face), _judges(options.judge),
         outside=True,
     )  # fmt: skip
     return SuiteSettings(
@@ -230,10 +230,11 @@ def _settings(options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", suite
     )  # fmt: skip
 
 
-def read_judges(given: Sequence[str]) -> dict[str, Path]:
-    """Read NAME=PATH of `--judge`. Raises UsageError for a name that no metric needs, InputError where there is no network."""
+def _judges(given: Sequence[str]) -> dict[str, Path]:
+    """Read NAME=PATH of `--judge`. Raises UsageError for a name that no metric needs, InputError for a path without a network."""
     from netflips.evaluate.metric import all_metrics
     from netflips.evaluate.needs import judge_named
+    from netflips.evaluate.onnx_judges import onnx_file
 
     known = {name for metric in all_metrics() for need in metric.needs if (name := judge_named(need))}
     found = dict[str, Path]()
@@ -241,19 +242,9 @@ def read_judges(given: Sequence[str]) -> dict[str, Path]:
         name, is_there, path = one.partition("=")
         if name not in known or not is_there:
             raise UsageError("--judge cannot be used", expected=f"NAME=PATH, NAME one of {', '.join(sorted(known))}", found=one)
-        found[name] = _network(Path(path), f"the judge {name}")
+        found[name] = Path(path)
+        onnx_file(found[name])
     return found
-
-
-def _network(path: Path, what: str) -> Path:
-    """Return an ONNX file that was named, or the only one in a folder. Raises InputError."""
-    if not path.is_dir():
-        return require_file(path, what)
-    inside = sorted(path.rglob("*.onnx"))
-    if len(inside) != 1:
-        found = ", ".join(str(one.relative_to(path)) for one in inside[:5]) or "none"
-        raise InputError(f"the folder of {what} cannot be used", path=path, expected="one .onnx file in it", found=found)
-    return inside[0]
 
 
 def _compare(options: argparse.Namespace) -> None:

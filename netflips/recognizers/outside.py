@@ -66,8 +66,8 @@ def open_recognizer(folder: Path, device: str = "auto") -> SpeechRecognizer:
 
 
 def recognizer_fingerprint(folder: Path) -> str:
-    """Return what a recogniser's answers depend on, as a name made from all that its folder holds."""
-    if not is_vosk(folder):
+    """Return what the answers of a recogniser, or of another model in a folder, depend on, as a name made from what it holds."""
+    if (folder / MODEL_FILE).is_file():
         return folder_fingerprint(folder)
     return key_of(*(file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()))
 

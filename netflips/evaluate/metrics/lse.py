@@ -11,7 +11,7 @@ import numpy as np
 from avcore.arrays import Floats, Pixels
 from avcore.errors import NoFaceError
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.face_clips import FaceClip, clips_of
+from netflips.evaluate.face_clips import FaceClip
 from netflips.evaluate.lip_sync import judge, vectors_of
 from netflips.evaluate.metric import DUBS, FigureKind, Measured, metric
 from netflips.evaluate.needs import SYNCNET
@@ -59,4 +59,4 @@ _AS_PUBLISHED, _ZEROS = "SyncNet, zeros beyond the clip", "the zeros decide the 
 )
 def _lse(case: Case, outcome: Clip) -> Measured:
     network, watched = case.model(SYNCNET)
-    return sync_of_faces(network, clips_of(outcome.path, watched))
+    return sync_of_faces(network, outcome.face_clips(watched))

@@ -13,9 +13,9 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.judges import asked, opened
 from netflips.evaluate.metric import FigureKind, Measured, metric, sound_of
 from netflips.evaluate.needs import package, user_judge
+from netflips.evaluate.onnx_judges import asked, opened
 
 _MOS = user_judge("mos")
 _WINDOW_S = 9.01

@@ -1,18 +1,19 @@
 """Whose voice a dub has: cosines of voice vectors to the source's, to other people's, and to the reference's, as of a teacher.
 
 Vectors are of the speaker encoder in use (GE2E, Wan et al. 2018, where it is the one that comes with NetfLips); `--judge
-speaker=FILE` adds an encoder from outside, such as WavLM's for speaker verification: an ONNX file that takes sound at 16 kHz,
-float32 [1, S], and answers with a vector [1, E]. A cosine alone says little, for all voices are somewhat alike: those to others
-stand beside it. What it is not: how natural a voice is, nor a judgement from outside where the same encoder steered the vocoder.
+speaker=PATH` adds an encoder from outside, such as WavLM's for speaker verification: an ONNX file, or a folder with one, that
+takes sound at 16 kHz, float32 [1, S], and answers with a vector [1, E]. A cosine alone says little, for all voices are somewhat
+alike: those to others stand beside it. What it is not: how natural a voice is, nor a judgement from outside where the same
+encoder steered the vocoder.
 """
 
 import numpy as np
 
 from avcore.arrays import Floats
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.judges import asked
 from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, side, sound_of
 from netflips.evaluate.needs import OTHERS, REFERENCE, SOURCE, SPEAKER, user_judge
+from netflips.evaluate.onnx_judges import asked
 
 _OUTSIDE = user_judge("speaker")
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from av2unit.training.noise import coloured_noise, mix
 from avcore.errors import MediaError, NoFaceError
@@ -79,3 +81,17 @@ def in_white_noise(speech: np.ndarray, snr_db: float) -> np.ndarray:
 def values(found: Measured) -> dict[str, float]:
     """The figures that there are, without those that are missing."""
     return {name: float(value) for name, value in found.items() if not isinstance(value, Missing)}
+
+
+def made_network(path: Path, nodes: Sequence[tuple[str, str, str, dict[str, Any]]], *outputs: str, **constants: np.ndarray) -> None:
+    """Write an ONNX network of sound "x" float32 [1, S]. nodes: operation, its inputs, its output, its attributes."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from onnx import TensorProto, helper, numpy_helper
+
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, None])
+    answers = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+    made = [helper.make_node(kind, inputs.split(), [output], **how) for kind, inputs, output, how in nodes]
+    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(made, "g", [given], answers, tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)

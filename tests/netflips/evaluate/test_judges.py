@@ -1,5 +1,6 @@
 """A recognizer by way of units hears as `netflips transcribe` does: utterance by utterance, with times from the beginning."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,16 +10,17 @@ import numpy as np
 import pytest
 
 from avcore.answers import Extraction, Transcript, Word
-from avcore.errors import CheckpointError, LanguageError, UsageError
+from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
 from avcore.runs.cache import file_digest
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from avcore.units.vocabulary import require_language
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
-from netflips.evaluate.judges import JudgePaths, Judges, UnitHearing, asked
+from netflips.evaluate.judges import JudgePaths, Judges, UnitHearing
 from netflips.evaluate.needs import SYNCNET, user_judge
-from netflips.evaluate.suite_command import read_judges
+from netflips.evaluate.onnx_judges import asked, onnx_file
 from tests.avcore.made_speech import talk
+from tests.netflips.evaluate.made import made_network
 
 
 class Reader:
@@ -74,23 +76,49 @@ def test_figures_of_syncnet_are_of_the_faces_that_it_looks_at(parity_dir: Path) 
 
 
 @pytest.mark.local
-def test_an_onnx_file_of_the_users_own_is_a_judge(tmp_path: Path) -> None:
-    """It takes sound float32 [1, S] and answers with a number or a vector; another file is told."""
-    onnx = pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
-    from onnx import TensorProto, helper
-
-    given, answer = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("x", [1, None]), ("y", [1]))
-    )
-    graph = helper.make_graph([helper.make_node("ReduceMax", ["x"], ["y"], axes=[1], keepdims=0)], "g", [given], [answer])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "judge.onnx")
+def test_an_onnx_file_or_a_folder_with_one_is_a_judge(tmp_path: Path) -> None:
+    """It takes sound float32 [1, S] and answers with a number or a vector; of several outputs the embeddings are meant."""
+    made_network(tmp_path / "judge.onnx", [("ReduceMax", "x", "y", {"axes": [1], "keepdims": 0})], "y")
     judges = Judges(JudgePaths(others={"mos": tmp_path / "judge.onnx"}))
     assert user_judge("mos") in judges.there
     assert judges.identity(user_judge("mos")) == file_digest(tmp_path / "judge.onnx")
-    path = judges.model(user_judge("mos"))
-    assert asked(path, np.array([0.1, 0.75, 0.5], np.float32)).tolist() == [0.75]
-    assert read_judges([f"mos={tmp_path}"]) == {"mos": path}
+    sound = np.array([0.1, 0.75, 0.5], np.float32)
+    assert asked(judges.model(user_judge("mos")), sound).tolist() == [0.75]
+    folder = tmp_path / "wavlm"
+    (folder / "onnx").mkdir(parents=True)
+    nodes = [("ReduceMax", "x", "logits", {"axes": [1]}), ("Identity", "x", "embeddings", {})]
+    made_network(folder / "onnx" / "model.onnx", nodes, "logits", "embeddings")
+    (folder / "onnx" / "model_quantized.onnx").write_bytes(b"another")
+    assert asked(folder, sound).tolist() == sound.tolist()
+    before = Judges(JudgePaths(others={"speaker": folder})).identity(user_judge("speaker"))
+    scaled = tmp_path / "scaled"
+    shutil.copytree(folder, scaled)
+    (scaled / "preprocessor_config.json").write_text('{"do_normalize": true, "sampling_rate": 16000}')
+    assert asked(scaled, sound) == pytest.approx((sound - sound.mean()) / sound.std(), abs=1e-4)
+    assert Judges(JudgePaths(others={"speaker": scaled})).identity(user_judge("speaker")) != before
+
+
+@pytest.mark.parametrize(
+    ("files", "error"),
+    [
+        ({}, r"the judge's folder cannot be used.*expected one .onnx file, or one model.onnx.*found none"),
+        ({"a.onnx": "a", "b.onnx": "b"}, r"the judge's folder cannot be used.*found a.onnx, b.onnx"),
+    ],
+)
+def test_a_folder_with_no_network_or_with_several_is_refused(files: dict[str, str], error: str, tmp_path: Path) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=error):
+        onnx_file(tmp_path)
+
+
+@pytest.mark.local
+def test_what_is_no_network_of_sound_at_16_khz_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
     (tmp_path / "none.onnx").write_bytes(b"none")
     with pytest.raises(CheckpointError, match="this is no ONNX file"):
         asked(tmp_path / "none.onnx", np.zeros(3, np.float32))
+    made_network(tmp_path / "none.onnx", [("Identity", "x", "y", {})], "y")
+    (tmp_path / "preprocessor_config.json").write_text('{"sampling_rate": 8000}')
+    with pytest.raises(InputError, match=r"the judge takes sound of another rate.*expected 16000 Hz.*found 8000"):
+        asked(tmp_path, np.zeros(3, np.float32))
