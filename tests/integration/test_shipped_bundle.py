@@ -20,7 +20,7 @@ from netflips.dub.judgement import judge_utterance
 from netflips.dub.target_texts import natural_units
 from netflips.models import Models, load_models
 from netflips.options import RunOptions
-from netflips.recording.translation import Translated
+from netflips.recording.units import Translated
 from netflips.stages import SHIPPED, load_speller
 from netflips.transcribe import main as transcribe
 from text2unit.script import script_of

@@ -35,7 +35,7 @@ from netflips.dub.judgement import judge_utterance
 from netflips.models import load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
-from netflips.recording.translation import Translated
+from netflips.recording.units import Translated
 from netflips.report import report_from
 from tests.netflips.bundles.conftest import ABOUT
 from unit2av import inference_unit2a
