@@ -82,7 +82,7 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain, changed
   const show = (address, type) => {
     if (type === "picture") shown.replaceChildren(element("img", { src: address, alt: "" }));
     else if (type === "subtitles") shown.replaceChildren();
-    else shown.replaceChildren(element(type, { src: address, controls: true, playsInline: true }));
+    else shown.replaceChildren(element(type, { src: address, controls: true, playsInline: true, onerror: () => shown.replaceChildren() }));
   };
   const take = (given, sent = null) => {
     if (given && (REFUSED[as].test(given.type) || given.size === 0 || given.size > limit)) {
@@ -94,7 +94,7 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain, changed
     file = given;
     upload = sent;
     isExample = sent !== null || (isGiven && !given);
-    const size = given ? ` (${(given.size / 2 ** 20).toFixed(1)} MB)` : "";
+    const size = given ? ` (${Math.max(0.1, given.size / 2 ** 20).toFixed(1)} MB)` : "";
     chosen.textContent = given ? `${given.name}${size}` : (sent?.name ?? none);
     shown.replaceChildren();
     clear.hidden = !optional || (!given && !sent);
