@@ -4,19 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from av2unit.features import to_int16_scale
 from avcore.errors import NoFaceError
-from avcore.statistics import bootstrap
 from avcore.units.unit_sync import unit_sync
-from netflips.evaluate.lip_sync import cepstra, lip_sync
+from netflips.evaluate.lip_sync import lip_sync
 from netflips.evaluate.metric import Missing
 from netflips.evaluate.metrics.lse import CORRECTED, PUBLISHED, sync_by_syncnet, sync_of_faces
 from netflips.evaluate.metrics.sync import sync, sync_by_units
 from tests.netflips.evaluate.made import values
-from tests.netflips.evaluate.test_damage import COUNT, clip
-from unit2av.face.syncnet import SIDE, load_syncnet
+from unit2av.face.syncnet import load_syncnet
 
 _PARITY = Path(__file__).parents[2] / "parity"
 SILENCE = 7
@@ -67,36 +63,3 @@ def test_lse_is_that_of_both_protocols() -> None:
         assert [found[name] for name in names] == pytest.approx(theirs[: len(names)], rel=1e-6)
     with pytest.raises(NoFaceError):
         sync_of_faces(network, [])
-
-
-class Loudness:
-    """Stands in for SyncNet: it looks how brightness rises and falls in a window, and hears the same of log energy, 0 to 25."""
-
-    def see(self, windows: torch.Tensor) -> torch.Tensor:
-        return self._shape(windows.mean(dim=(1, 3, 4)) / 255)
-
-    def hear(self, pieces: torch.Tensor) -> torch.Tensor:
-        return self._shape(pieces[:, 0, 0].reshape(len(pieces), 5, 4).mean(dim=2) / 25)
-
-    @staticmethod
-    def _shape(levels: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.normalize(levels - levels.mean(1, keepdim=True) + 1e-3, dim=1)
-
-
-def _lse(number: int, shown: int, late: int = 0) -> dict[str, float]:
-    """LSE of the sound of one clip with pictures that are as bright as another's sound is loud, `late` pictures later."""
-    sounds = [clip(one).samples for one in (number, shown)]
-    energy = cepstra(to_int16_scale(sounds[1]))[0]
-    levels = np.roll(np.clip(energy[: len(energy) // 4 * 4].reshape(-1, 4).mean(1) / 25 * 255, 0, 255), late)
-    pictures = [np.full((SIDE, SIDE, 3), level, np.uint8) for level in levels]
-    return values(sync_by_syncnet(Loudness(), pictures, sounds[0]))  # type: ignore[arg-type]
-
-
-def test_lips_of_another_sentence_and_late_lips_move_lse_by_more_than_its_interval() -> None:
-    own, other, late = (
-        [_lse(number, (number + step) % COUNT, pictures) for number in range(COUNT)] for step, pictures in ((0, 0), (1, 0), (0, 4))
-    )
-    for names in (CORRECTED, PUBLISHED):
-        for name, damaged, sign in zip(names, (other, other, late), (-1, 1, 1), strict=True):
-            plain, moved = (bootstrap([one[name] for one in rows]) for rows in (own, damaged))
-            assert sign * (moved.value - plain.value) > max(plain.high - plain.low, moved.high - moved.low), name
