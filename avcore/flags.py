@@ -39,6 +39,7 @@ class _Flag:
     file: Input | Output | None = None
     read: Callable[[Any], Any] | None = None
     is_positional: bool = False
+    has_flag: bool = True
     add: Callable[[Any], None] | None = None
     make: Callable[[argparse.Namespace], Any] | None = None
     how: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -92,10 +93,12 @@ def positional(
     default: Any = MISSING,
     file: Input | None = None,
     group: str | tuple[str, str] = "",
+    has_flag: bool = True,
     **how: Any,
 ) -> Any:
-    """Return a field that is a file without a flag. name: in help. hidden: flags by which it may be given, beside --input."""
-    told = _Flag((name,), hidden, group=group, file=file, is_positional=True, how=how)
+    """Return a field that is a file, or other words, without a flag. name: in help. hidden: flags by which it may be given, beside
+    --input. has_flag: it may be given by a flag at all; one field of a command may."""
+    told = _Flag((name,), hidden, group=group, file=file, is_positional=True, has_flag=has_flag, how=how)
     return field(default=default, metadata={_FLAG: told})
 
 
@@ -172,9 +175,40 @@ class Command(Generic[Options]):
         return run(self.parser(prog), self.work, argv, partial(options_from, self.options))
 
 
+@dataclass(frozen=True)
+class Commands:
+    """Commands of one name, as `netflips models get`: the name, what they do, and each by its own."""
+
+    prog: str
+    about: str
+    parts: Mapping[str, Command[Any]]
+
+    def parser(self) -> Parser:
+        """Return the parser of all."""
+        parser = Parser(prog=self.prog, description=self.about)
+        commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        for name, one in self.parts.items():
+            words = inspect.cleandoc(one.options.__doc__ or "")
+            _fill(commands.add_parser(name, help=" ".join(words.split()).rstrip("."), description=words), one.options)
+        return parser
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Run the command that is named, and return its exit code; see `avcore.command.run`."""
+
+        def read(given: argparse.Namespace) -> Callable[[], int | None]:
+            one = self.parts[given.action]
+            return partial(one.work, options_from(one.options, given))
+
+        return run(self.parser(), lambda work: work(), argv, read)
+
+
 def parser_for(options: type, prog: str, epilog: str | None = None) -> Parser:
     """Return the parser of a command's options. epilog: said at the end of its help."""
-    parser = Parser(prog=prog, description=inspect.cleandoc(options.__doc__ or ""), epilog=epilog)
+    return _fill(Parser(prog=prog, description=inspect.cleandoc(options.__doc__ or ""), epilog=epilog), options)
+
+
+def _fill(parser: Parser, options: type) -> Parser:
+    """Add a command's options to its parser."""
     container, groups, words = parser, dict[str, Any](), _words(options)
     for one, told, kind in _flags(options):
         if told.group:
@@ -228,7 +262,10 @@ def _add_one(container: Any, one: Field[Any], told: _Flag, kind: Any, help: str)
     if told.is_positional:
         nargs = {} if is_needed or "nargs" in how else {"nargs": "?"}
         how |= {"metavar": told.names[0], "default": None}  # argparse would read SUPPRESS as a value
-        add_positional(container, one.name, *told.hidden, **nargs, **how)
+        if told.has_flag:
+            add_positional(container, one.name, *told.hidden, **nargs, **how)
+        else:
+            container.add_argument(one.name, **nargs, **how)
         return
     names = told.names or (f"--{one.name.replace('_', '-')}",)
     required = {"required": True} if is_needed else {}

@@ -8,13 +8,12 @@ filter leaves out stands in rejected.jsonl with the reason and the figure.
 `netflips prepare pairs --manifest data/zeroth/manifest.jsonl --target en --translate-with X --speak-with X --out-dir data/pairs`
 """
 
-import argparse
 import json
 import shutil
 import sys
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -22,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from avcore.command import Parser, run
 from avcore.errors import InputError, MediaError, UsageError
+from avcore.flags import Command, flag, flags_of
 from avcore.media import read_speech
 from avcore.outputs import Input
 from avcore.programs import LineProgram, parse_command, program_name
@@ -31,7 +30,7 @@ from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry, iter_entries
 from avdata.prepare.kox import Synthesis
 from avdata.prepare.recordings import StoredSound, store_sound
-from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
+from avdata.prepare.running import CorpusPiece, OutputOptions, add_output_options, output_options, prepare_corpus
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 from netflips.bulk.inputs import require_file_names
 from unit2text.scores import character_errors, normalise_for_reading
@@ -84,9 +83,9 @@ class PairTools:
             raise UsageError("--speak-with is needed", hint="any text-to-speech program; several times for several voices")
         for template in self.speak_with:
             Synthesis(template, self.timeout_s).check()
-        for flag, given in (("--translate-with", self.translate_with), ("--hear-with", self.hear_with)):
+        for name, given in (("--translate-with", self.translate_with), ("--hear-with", self.hear_with)):
             if given and not given.startswith(_URL) and not Path(given).is_dir():
-                parse_command(given, flag)
+                parse_command(given, name)
 
 
 @cache
@@ -291,58 +290,41 @@ def _stored(path: Path, out: Path, name: str) -> StoredSound:
         raise LeftOutPair("empty sound", str(error)) from error
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(
-        prog="netflips prepare pairs",
-        description="Pairs of two languages from a corpus of one: its text translated, spoken by programs, filtered; two manifests "
-        "with equal ids.",
-    )
-    limits = PairFilters()
-    parser.add_argument(
-        "--manifest", type=Input("the manifest"), required=True, metavar="FILE", help="what another `netflips prepare` wrote"
-    )
-    parser.add_argument("--target", required=True, metavar="LANG", help="language of the side that is made, as ko")
-    parser.add_argument("--translate-with", default="", metavar="X", help=_TRANSLATE_HELP)
-    parser.add_argument("--speak-with", action="append", default=[], metavar="COMMAND", help=_SPEAK_HELP)
-    parser.add_argument("--hear-with", default="", metavar="X", help=_HEAR_HELP)
-    parser.add_argument("--timeout", type=float, default=300, metavar="S", help="seconds for an answer (default: 300)")
-    filters = parser.add_argument_group("pairs that are left out (rejected.jsonl)")
-    filters.add_argument(
-        "--max-cer", type=float, default=limits.max_cer, metavar="X", help="character error rate of a side (default: %(default)s)"
-    )
-    filters.add_argument(
-        "--max-ratio",
-        type=float,
-        default=limits.max_ratio,
-        metavar="X",
-        help="of the longer side to the shorter (default: %(default)s)",
-    )
-    filters.add_argument(
-        "--max-clipped",
-        type=float,
-        default=limits.max_clipped,
-        metavar="X",
-        help="share of samples at full scale (default: %(default)s)",
-    )
-    add_output_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class PairsOptions:
+    """Make pairs of two languages from a corpus of one: its text translated, spoken by programs, filtered; two manifests with equal
+    ids."""
+
+    manifest: Path = flag(file=Input("the manifest"))
+    """what another `netflips prepare` wrote"""
+    target: str = flag(metavar="LANG")
+    """language of the side that is made, as ko"""
+    translate_with: str = flag(default="", metavar="X", help=_TRANSLATE_HELP)
+    speak_with: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="COMMAND", help=_SPEAK_HELP)
+    hear_with: str = flag(default="", metavar="X", help=_HEAR_HELP)
+    timeout: float = flag(default=300, metavar="S")
+    """seconds for an answer (default: 300)"""
+    output: OutputOptions = flags_of(add_output_options, output_options, lambda: OutputOptions(Path("pairs")))
+    max_cer: float = flag(default=PairFilters.max_cer, group="pairs that are left out (rejected.jsonl)")
+    """character error rate of a side (default: 0.3)"""
+    max_ratio: float = flag(default=PairFilters.max_ratio)
+    """of the longer side to the shorter (default: 3)"""
+    max_clipped: float = flag(default=PairFilters.max_clipped)
+    """share of samples at full scale (default: 0.001)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> int:
-    manifest: Path = options.manifest
-    if options.out_dir.resolve() == manifest.resolve().parent:
-        raise UsageError("the output folder is that of the manifest", path=options.out_dir, hint="choose another --out-dir")
-    tools = PairTools(options.translate_with, tuple(options.speak_with), options.hear_with, options.timeout)
+def _work(options: PairsOptions) -> int:
+    if options.output.out.resolve() == options.manifest.resolve().parent:
+        raise UsageError("the output folder is that of the manifest", path=options.output.out, hint="choose another --out-dir")
+    tools = PairTools(options.translate_with, options.speak_with, options.hear_with, options.timeout)
     tools.check()
     filters = PairFilters(options.max_cer, options.max_ratio, options.max_clipped)
-    return prepare_corpus(OneSidedCorpus(manifest, normalise_language(options.target), tools, filters), output_options(options))
+    corpus = OneSidedCorpus(options.manifest, normalise_language(options.target), tools, filters)
+    return prepare_corpus(corpus, options.output)
 
+
+_COMMAND = Command(PairsOptions, "netflips prepare pairs", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,99 +1,120 @@
 """`netflips bundle`: pack the models that come with NetfLips, find out where their domain ends, check them."""
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, needed_stages, packed_part
 from avcore.checkpoints.stages import STORED_PRECISIONS, Stage
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG
 from avcore.errors import UsageError
 from avcore.files import require_file
+from avcore.flags import Command, Commands, QuietOptions, flag, flags_of, positional
 from avcore.loading import loading
 from avcore.outputs import Input, check_files
 from avcore.progress import bars
 from avcore.texts import read_json
 from avcore.units.vocabulary import normalise_language
-from avcore.usage import add_quiet_options
 from netflips import stages
 from netflips.bundles.describe import bundle_lines, check_bundle, note, total_bytes
 from netflips.checkout import from_checkout
 from unit2av.lipsync.mesh.table import TABLE_FILE
 
-_UTTERANCES, _SEED, _SHARE = 800, 40, 0.03
 _MEGA = 2**20
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="netflips bundle", description="Pack and check the models that come with NetfLips.")
-    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    pack = commands.add_parser("pack", help="make a bundle of three checkpoints and their reference sentences")
+def _optional() -> list[Stage]:
+    return [stage for stage in stages.STAGES if stage.place == "optional"]
+
+
+_PARTS = [stage.part for stage in (*needed_stages(), *_optional())]
+
+
+def _add_models(group: Any) -> None:
     for stage in needed_stages():
-        pack.add_argument(
-            f"--{stage.part}", type=Input(f"the {stage.kind}"), required=True, metavar="FILE", help=f"the {stage.kind}"
-        )
+        what = f"the {stage.kind}"
+        group.add_argument(f"--{stage.part}", type=Input(what), required=True, metavar="FILE", help=what)
     for stage in _optional():
-        _add_optional(pack, stage)
-    pack.add_argument(
-        "--references", type=Input("the references"), required=True, metavar="FILE", help="units of every sentence, JSON lines"
-    )
-    pack.add_argument(
-        "--mouth-table", type=Input("the mouth's table"), metavar="FILE", help="what the units make a mouth do, for --mouth mesh"
-    )
-    pack.add_argument(
-        "--about",
-        type=Input("the description"),
-        required=True,
-        metavar="FILE",
-        help='JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told',
-    )
-    pack.add_argument(
-        "--precision", default="float16", choices=STORED_PRECISIONS, help="of matrices and kernels (default: float16)"
-    )
-    parts = [stage.part for stage in (*needed_stages(), *_optional())]
-    pack.add_argument("--keep", action="append", default=[], choices=parts, help="leave this model's numbers as they are")
-    calibrate = commands.add_parser(
-        "calibrate", help="measure the bounds of the bundle's domain (needs espeakng-loader; uses natural voices if installed)"
-    )
-    calibrate.add_argument("--utterances", type=int, default=_UTTERANCES, metavar="N", help=f"default: {_UTTERANCES}")
-    calibrate.add_argument("--seed", type=int, default=_SEED, help=f"default: {_SEED}")
-    calibrate.add_argument(
-        "--share",
-        type=float,
-        default=_SHARE,
-        help=f"of the domain's own speech that comes out right, below any bound (default: {_SHARE})",
-    )
-    add = commands.add_parser("note", help="add a section to bundle.json")
-    add.add_argument("section", help="its name, as metrics")
-    add.add_argument("file", type=Input("the section"), help="JSON")
-    check = commands.add_parser("check", help="compare the files with the checksums in bundle.json")
-    for one in (pack, calibrate, add, check):
-        one.add_argument("--bundle-dir", type=Path, default=stages.SHIPPED, metavar="DIR", help="default: where it is shipped")
-        add_quiet_options(one)
-    return parser
+        what = f"the {stage.kind} (default: none)"
+        if stage.by_language:
+            more = f"{what}; may be given for each language"
+            group.add_argument(f"--{stage.part}", action="append", default=[], metavar="LANGUAGE=FILE", help=more)
+        else:
+            group.add_argument(f"--{stage.part}", type=Input(f"the {stage.kind}"), metavar="FILE", help=what)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+def _models(given: Any) -> dict[str, Path]:
+    """Return the models by their names in a bundle. Raises UsageError."""
+    found: dict[str, Path] = {}
+    for stage in (*needed_stages(), *_optional()):
+        value = getattr(given, stage.part.replace("-", "_"))
+        if not stage.by_language:
+            found |= {} if value is None else {stage.part: value}
+            continue
+        for text in value:
+            language, _, path = text.partition("=")
+            if not language or not path:
+                raise UsageError(f"--{stage.part} takes LANGUAGE=FILE", found=text)
+            found[stage.part_for(normalise_language(language))] = Path(path)
+    return found
 
 
-def _work(options: argparse.Namespace) -> None:
-    actions: dict[str, Callable[[argparse.Namespace], Bundle]] = {
-        "pack": _pack,
-        "calibrate": _calibrate,
-        "note": _note,
-        "check": _check,
-    }
-    for line in bundle_lines(actions[options.action](options)):
-        LOG.info("%s", line)
+@dataclass(frozen=True, kw_only=True)
+class BundleOptions(QuietOptions):
+    """Where a bundle is."""
+
+    bundle_dir: Path = flag(default=stages.SHIPPED, metavar="DIR", group="running")
+    """default: where it is shipped"""
 
 
-def _pack(options: argparse.Namespace) -> Bundle:
-    needed, others = [_given(options, stage) for stage in needed_stages()], _others(options)
+@dataclass(frozen=True, kw_only=True)
+class PackOptions(BundleOptions):
+    """Make a bundle of three checkpoints and their reference sentences."""
+
+    models: dict[str, Path] = flags_of(_add_models, _models, dict)
+    references: Path = flag(file=Input("the references"))
+    """units of every sentence, JSON lines"""
+    mouth_table: Path | None = flag(default=None, file=Input("the mouth's table"))
+    """what the units make a mouth do, for --mouth mesh"""
+    about: Path = flag(file=Input("the description"))
+    """JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told"""
+    precision: str = flag(default="float16", choices=STORED_PRECISIONS)
+    """of matrices and kernels (default: float16)"""
+    keep: tuple[str, ...] = flag(default=(), action="append", nargs=None, choices=_PARTS)
+    """leave this model's numbers as they are"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateOptions(BundleOptions):
+    """Measure the bounds of the bundle's domain (needs espeakng-loader; uses natural voices if installed)."""
+
+    utterances: int = flag(default=800)
+    """default: 800"""
+    seed: int = flag(default=40)
+    """default: 40"""
+    share: float = flag(default=0.03)
+    """of the domain's own speech that comes out right, below any bound (default: 0.03)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoteOptions(BundleOptions):
+    """Add a section to bundle.json."""
+
+    section: str = positional("section", has_flag=False)
+    """its name, as metrics"""
+    file: Path = positional("file", file=Input("the section"), has_flag=False)
+    """JSON"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(BundleOptions):
+    """Compare the files with the checksums in bundle.json."""
+
+
+def _pack(options: PackOptions) -> None:
+    needed = [options.models[stage.part] for stage in needed_stages()]
+    others = {part: path for part, path in options.models.items() if part not in {stage.part for stage in needed_stages()}}
     inputs = [*needed, *others.values(), options.references, options.about, *filter(None, (options.mouth_table,))]
     for path in others.values():
         require_file(path, "a model")
@@ -113,65 +134,46 @@ def _pack(options: argparse.Namespace) -> Bundle:
         encoder, translator, renderer, options.references, about, options.bundle_dir, precision, others, options.mouth_table
     )
     LOG.info("%s: packed, %.1f MiB", bundle.folder, total_bytes(bundle) / _MEGA)
-    return bundle
+    _tell(bundle)
 
 
-def _optional() -> list[Stage]:
-    return [stage for stage in stages.STAGES if stage.place == "optional"]
-
-
-def _add_optional(parser: argparse.ArgumentParser, stage: Stage) -> None:
-    """The option for a model that a bundle may hold: a file, or one for each language."""
-    what = f"the {stage.kind} (default: none)"
-    if stage.by_language:
-        parser.add_argument(
-            f"--{stage.part}", action="append", default=[], metavar="LANGUAGE=FILE", help=f"{what}; may be given for each language"
-        )
-    else:
-        parser.add_argument(f"--{stage.part}", type=Input(f"the {stage.kind}"), metavar="FILE", help=what)
-
-
-def _given(options: argparse.Namespace, stage: Stage) -> Any:
-    return getattr(options, stage.part.replace("-", "_"))
-
-
-def _others(options: argparse.Namespace) -> dict[str, Path]:
-    """Return the models that a bundle may hold, by their names in it. Raises UsageError."""
-    found: dict[str, Path] = {}
-    for stage in _optional():
-        given = _given(options, stage)
-        if not stage.by_language:
-            found |= {} if given is None else {stage.part: given}
-            continue
-        for text in given:
-            language, _, path = text.partition("=")
-            if not language or not path:
-                raise UsageError(f"--{stage.part} takes LANGUAGE=FILE", found=text)
-            found[stage.part_for(normalise_language(language))] = Path(path)
-    return found
-
-
-def _calibrate(options: argparse.Namespace) -> Bundle:
+def _calibrate(options: CalibrateOptions) -> None:
     with loading():
         calibration = from_checkout("recipes.demo.recipe.calibration")  # the voices of the training side
 
     with bars(options.quiet) as progress:
-        bundle: Bundle = calibration.calibrate_bundle(options.bundle_dir, options.utterances, options.seed, options.share, progress)
-        return bundle
+        _tell(calibration.calibrate_bundle(options.bundle_dir, options.utterances, options.seed, options.share, progress))
 
 
-def _note(options: argparse.Namespace) -> Bundle:
+def _note(options: NoteOptions) -> None:
     check_files((), {"the section": options.file}, {"the bundle's description": options.bundle_dir / ABOUT})
-    return note(options.bundle_dir, **{options.section: _read_json(options.file)})
+    _tell(note(options.bundle_dir, **{options.section: _read_json(options.file)}))
 
 
-def _check(options: argparse.Namespace) -> Bundle:
-    return check_bundle(options.bundle_dir)
+def _check(options: CheckOptions) -> None:
+    _tell(check_bundle(options.bundle_dir))
+
+
+def _tell(bundle: Bundle) -> None:
+    for line in bundle_lines(bundle):
+        LOG.info("%s", line)
 
 
 def _read_json(path: Path) -> Any:
     return read_json(path, "the description")
 
+
+_COMMANDS = Commands(
+    "netflips bundle",
+    "Pack and check the models that come with NetfLips.",
+    {
+        "pack": Command(PackOptions, "netflips bundle pack", _pack),
+        "calibrate": Command(CalibrateOptions, "netflips bundle calibrate", _calibrate),
+        "note": Command(NoteOptions, "netflips bundle note", _note),
+        "check": Command(CheckOptions, "netflips bundle check", _check),
+    },
+)
+build_parser, main = _COMMANDS.parser, _COMMANDS.main
 
 if __name__ == "__main__":
     sys.exit(main())

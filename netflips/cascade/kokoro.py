@@ -8,7 +8,6 @@ is understood, with an accent.
 The demo learns from it. `python -m netflips.cascade.kokoro` is a program for `--speak-with` that answers lines of JSON.
 """
 
-import argparse
 import hashlib
 import json
 import re
@@ -23,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import Parser, run
 from avcore.errors import InputError, NetflipsError, UsageError
+from avcore.flags import Command, QuietOptions, flag
 from avcore.media import write_speech
 from avcore.speech.audio import resample
 from avdata.prepare.espeak import EspeakVoice, Phoneme, Spelled, TimedSpeech, spell
@@ -237,23 +236,17 @@ def _network() -> _Network:
     return _Network()
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(
-        prog="python -m netflips.cascade.kokoro",
-        description="Speak Korean or English with Kokoro-82M (make voices): a program for --speak-with that answers lines of JSON.",
-    )
-    parser.add_argument("--style", default=_CLEAREST, help="a voice of Kokoro, as jf_alpha or jm_kumo (default: %(default)s)")
-    parser.add_argument("--speed", type=float, default=_CLEAR_SPEED, help="above 1 is faster (default: %(default)s)")
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class SpeakingOptions(QuietOptions):
+    """Speak Korean or English with Kokoro-82M (make voices): a program for --speak-with that answers lines of JSON."""
+
+    style: str = flag(default=_CLEAREST)
+    """a voice of Kokoro, as jf_alpha or jm_kumo (default: jf_gongitsune)"""
+    speed: float = flag(default=_CLEAR_SPEED)
+    """above 1 is faster (default: 0.9)"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _answer_lines, argv)
-
-
-def _answer_lines(options: argparse.Namespace) -> None:
+def _answer_lines(options: SpeakingOptions) -> None:
     """Speak what lines of JSON on the standard input ask for (`text`, `language`, `out`), and answer each with a line."""
     for line in sys.stdin:
         answer: dict[str, object] = {"ok": True}
@@ -269,6 +262,9 @@ def _answer_lines(options: argparse.Namespace) -> None:
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
+
+_COMMAND = Command(SpeakingOptions, "python -m netflips.cascade.kokoro", _answer_lines)
+build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,12 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from avcore.checkpoints.bundle import find_bundle, read_bundle
-from avcore.command import Parser, add_common_options, run
 from avcore.errors import UsageError
+from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.loading import loading
 from netflips.checkout import from_checkout
 
@@ -25,47 +26,48 @@ _OTHERS = {
 """Measures one's own models or videos, with options of its own."""
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(
-        prog="netflips evaluate",
-        description="Measure models on unseen material, which is made as needed. A stopped run continues where it was. "
-        "Needs espeak-ng (pip install espeakng-loader), and flite (apt-get install flite) for the untouched speaker.",
-    )
-    told = (
-        "demo: the phrasebook that the demo's models know; dubs, speech: your own clips; dub: one of them; compare: two runs; "
-        "listen: a blind comparison; units, translate: a test split of units; sync: lips and sound of videos (see their --help)"
-    )
-    parser.add_argument("what", choices=["demo", *_OTHERS], help=told)
-    parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
-    parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
-    parser.add_argument("--number", type=int, default=200, help="clips of each group; in most groups at most 100 (default: 200)")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
-    parser.add_argument("--rows", default="", metavar="A,B", help="only these groups of rows; an unknown name lists them all")
-    for name, told in (
-        ("untouched-speaker", "the untouched speaker: once per bundle, listed in --docs"),
-        ("natural-voices", "natural voices, through microphones and with lips of other clips; `make voices` installs them"),
-        ("other-synthesisers", "synthesisers that no training uses (mbrola, RHVoice, festival, pico), if installed"),
-    ):
-        parser.add_argument(f"--with-{name}", action="store_true", help=f"also measure {told}")
-    parser.add_argument("--beside", help=argparse.SUPPRESS)  # until 0.1
-    parser.add_argument("--worst", type=int, default=10, metavar="N", help="clips that report.html shows (default: 10)")
-    parser.add_argument("--write-docs", action="store_true", help="put the table into --docs and the figures into bundle.json")
-    parser.add_argument("--docs", type=Path, default=Path("docs/demo.md"), help="the page to write into (default: docs/demo.md)")
-    add_common_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class DemoEvaluation(CommonOptions):
+    """Measure models on unseen material, which is made as needed. A stopped run continues where it was. Needs espeak-ng
+    (pip install espeakng-loader), and flite (apt-get install flite) for the untouched speaker."""
+
+    what: str = positional("what", has_flag=False, choices=("demo", *_OTHERS))
+    """demo: the phrasebook that the demo's models know; dubs, speech: your own clips; dub: one of them; compare: two runs; listen:
+    a blind comparison; units, translate: a test split of units; sync: lips and sound of videos (see their --help)"""
+    bundle: Path | None = flag(default=None, metavar="DIR")
+    """folder of the models (default: those that come with NetfLips)"""
+    out_dir: Path = flag(default=Path("evaluation"), metavar="DIR")
+    """for records and tables (default: evaluation)"""
+    number: int = flag(default=200)
+    """clips of each group; in most groups at most 100 (default: 200)"""
+    jobs: int = flag(default=2)
+    """processes (default: 2)"""
+    rows: str = flag(default="", metavar="A,B")
+    """only these groups of rows; an unknown name lists them all"""
+    with_untouched_speaker: bool = flag(default=False)
+    """also measure the untouched speaker: once per bundle, listed in --docs"""
+    with_natural_voices: bool = flag(default=False)
+    """also measure natural voices, through microphones and with lips of other clips; `make voices` installs them"""
+    with_other_synthesisers: bool = flag(default=False)
+    """also measure synthesisers that no training uses (mbrola, RHVoice, festival, pico), if installed"""
+    beside: str | None = flag(default=None, help=argparse.SUPPRESS)  # until 0.1
+    worst: int = flag(default=10)
+    """clips that report.html shows (default: 10)"""
+    write_docs: bool = flag(default=False)
+    """put the table into --docs and the figures into bundle.json"""
+    docs: Path = flag(default=Path("docs/demo.md"))
+    """the page to write into (default: docs/demo.md)"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in _OTHERS:
-        parser, work = import_module(_OTHERS[arguments[0]]).COMMANDS[arguments[0]]
-        return run(parser(), work, arguments[1:])
-    return run(build_parser(), _work, arguments)
+        return int(import_module(_OTHERS[arguments[0]]).COMMANDS[arguments[0]].main(arguments[1:]))
+    return _COMMAND.main(arguments)
 
 
-def _work(options: argparse.Namespace) -> None:
+def _work(options: DemoEvaluation) -> None:
     if options.what != "demo":
         raise UsageError(f"'{options.what}' comes before its options", expected=f"netflips evaluate {options.what} ...")
     if options.beside is not None:
@@ -80,6 +82,9 @@ def _work(options: argparse.Namespace) -> None:
 
     exam.evaluate_demo(bundle, options)
 
+
+_COMMAND = Command(DemoEvaluation, "netflips evaluate", _work)
+build_parser = _COMMAND.parser
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,22 +4,22 @@ Nobody who opens it sees which side is which: order and sides are drawn here. In
 possible answers are computed here, too, so that the page only looks them up.
 """
 
-import argparse
 import json
 import re
 from base64 import b64encode
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from avcore.command import LOG, Parser
+from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.files import atomic_output
+from avcore.flags import Command, QuietOptions, flag, out_flag, positional
 from avcore.loading import loading
-from avcore.outputs import Input, Output, keep_apart
+from avcore.outputs import Input, keep_apart
 from avcore.plain_text import several
 from avcore.statistics import share
-from avcore.usage import add_quiet_options
 
 _ENDINGS = (".mp4", ".webm", ".mov", ".mkv", ".wav", ".flac", ".mp3", ".ogg", ".m4a")
 _PLAYED = {".mp4": "video/mp4", ".webm": "video/webm"}
@@ -28,25 +28,29 @@ _MOST_BYTES = 12_000_000
 _POLICY = "default-src 'none'; script-src '{script}'; style-src 'unsafe-inline'; media-src data:; base-uri 'none'"
 
 
-def build_listen_parser() -> Parser:
-    """Return the options of `evaluate listen`."""
-    parser = Parser(
-        prog="netflips evaluate listen",
-        description="Make one HTML file that plays pairs of two systems in random order, without saying which is which, and counts "
-        "what is preferred, with a 95 % interval. It needs no network; what was chosen can be saved from it as JSON.",
-    )
-    clips, out = Input("a clip", may_be_folder=True), Output("the page")
-    parser.add_argument("first", type=clips, metavar="A", help="folder of clips, or a manifest whose dubs are played")
-    parser.add_argument("second", type=clips, metavar="B", help="the same clips by another system: the same names or ids")
-    parser.add_argument("--out", "-o", type=out, default=Path("listen.html"), metavar="FILE", help="default: listen.html")
-    parser.add_argument("--number", type=int, default=20, metavar="N", help="pairs, drawn from all (default: 20)")
-    parser.add_argument("--question", default="Which of the two is better?", metavar="TEXT", help="what listeners are asked")
-    parser.add_argument("--seed", type=int, default=0, help="of order and sides (default: 0)")
-    add_quiet_options(parser)
-    return parser
+_CLIPS = Input("a clip", may_be_folder=True)
 
 
-def _work(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ListenOptions(QuietOptions):
+    """Make one HTML file that plays pairs of two systems in random order, without saying which is which, and counts what is
+    preferred, with a 95 % interval. It needs no network; what was chosen can be saved from it as JSON."""
+
+    first: Path = positional("A", file=_CLIPS, has_flag=False)
+    """folder of clips, or a manifest whose dubs are played"""
+    second: Path = positional("B", file=_CLIPS, has_flag=False)
+    """the same clips by another system: the same names or ids"""
+    out: Path = out_flag("the page", default=Path("listen.html"))
+    """default: listen.html"""
+    number: int = flag(default=20)
+    """pairs, drawn from all (default: 20)"""
+    question: str = flag(default="Which of the two is better?", metavar="TEXT")
+    """what listeners are asked"""
+    seed: int = flag(default=0)
+    """of order and sides (default: 0)"""
+
+
+def _work(options: ListenOptions) -> None:
     with loading():
         from markupsafe import Markup
 
@@ -118,5 +122,5 @@ def _data(path: Path) -> str:
     return sound_data(path)
 
 
-COMMANDS = {"listen": (build_listen_parser, _work)}
-"""The parser of the command, and what it does."""
+COMMANDS = {"listen": Command(ListenOptions, "netflips evaluate listen", _work)}
+build_listen_parser = COMMANDS["listen"].parser

@@ -1,41 +1,41 @@
 """`netflips evaluate sync`: LSE-C and LSE-D of videos, with SyncNet's published network."""
 
-import argparse
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from avcore.command import EXIT_FAILED, LOG, Parser
+from avcore.command import EXIT_FAILED, LOG
 from avcore.errors import NetflipsError, NoFaceError, OutputError
+from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.loading import loading
 from avcore.outputs import Input, Output
 from avcore.plain_text import print_text, several
 from avcore.runs.journal import write_rows
-from avcore.usage import add_quiet_options
 
 _HEAD = f"{'video':<40} {'from':>7} {'to':>7}  {'LSE-C':>6} {'LSE-D':>6} {'offset':>6} {'at 0':>6} {'windows':>7}"
 
 
-def build_sync_parser() -> Parser:
-    """Return the options of `evaluate sync`."""
-    parser = Parser(
-        prog="netflips evaluate sync",
-        description="How well lips and sound agree, by SyncNet: LSE-C (more is better) and LSE-D (less is better) of every face "
-        "that is followed for four seconds. Figures compare only with figures made in the same way on the same clips. Offset: "
-        "pictures of 40 ms by which the sound comes too early; LSE-D is that at the best offset, `at 0` is without one.",
-    )
-    parser.add_argument("videos", type=Input("a video"), nargs="+", metavar="VIDEO", help="videos with sound")
-    parser.add_argument("--syncnet", type=Input("SyncNet"), required=True, metavar="FILE", help="syncnet_v2.model, as published")
-    told = "the published protocol: sound beyond the clip counts as zeros, the last window is left out (default: neither)"
-    parser.add_argument("--published", action="store_true", help=told)
-    told = "follow a face through more than N pictures (default: 100)"
-    parser.add_argument("--least-pictures", type=int, default=100, metavar="N", help=told)
-    parser.add_argument("--least-face", type=float, default=100, metavar="PIXELS", help="of faces larger than this (default: 100)")
-    parser.add_argument("--out-path", type=Output("the figures"), metavar="FILE", help="write the figures as JSON lines too")
-    add_quiet_options(parser, "the figures")
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class SyncOptions(QuietOptions):
+    """Measure how well lips and sound agree, by SyncNet: LSE-C (more is better) and LSE-D (less is better) of every face that is
+    followed for four seconds. Figures compare only with figures made in the same way on the same clips. Offset: pictures of 40 ms
+    by which the sound comes too early; LSE-D is that at the best offset, `at 0` is without one."""
+
+    videos: tuple[Path, ...] = positional("VIDEO", file=Input("a video"))
+    """videos with sound"""
+    syncnet: Path = flag(file=Input("SyncNet"))
+    """syncnet_v2.model, as published"""
+    published: bool = flag(default=False)
+    """the published protocol: sound beyond the clip counts as zeros, the last window is left out (default: neither)"""
+    least_pictures: int = flag(default=100)
+    """follow a face through more than N pictures (default: 100)"""
+    least_face: float = flag(default=100, metavar="PIXELS")
+    """of faces larger than this (default: 100)"""
+    out_path: Path | None = flag(default=None, file=Output("the figures"))
+    """write the figures as JSON lines too"""
 
 
-def _work(options: argparse.Namespace) -> int | None:
+def _work(options: SyncOptions) -> int | None:
     with loading():
         from netflips.evaluate.face_clips import LeastFace, clips_of
         from netflips.evaluate.lip_sync import lip_sync
@@ -66,5 +66,5 @@ def _work(options: argparse.Namespace) -> int | None:
     return EXIT_FAILED if failed else None
 
 
-COMMANDS = {"sync": (build_sync_parser, _work)}
-"""The parser of the command, and what it does."""
+COMMANDS = {"sync": Command(SyncOptions, "netflips evaluate sync", _work)}
+build_sync_parser = COMMANDS["sync"].parser

@@ -1,15 +1,16 @@
 """`netflips evaluate units` and `netflips evaluate translate`: unit error rate, BLEU and chrF of one's own test split."""
 
-import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
-from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name
+from avcore.command import EXIT_FAILED, LOG
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, write_text
+from avcore.flags import Command, CommonOptions, QuietOptions, flag, positional
 from avcore.loading import loading
 from avcore.outputs import Input, Output
 from avcore.plain_text import print_text, several
@@ -17,7 +18,6 @@ from avcore.progress import bars
 from avcore.runs.journal import write_rows
 from avcore.texts import read_json
 from avcore.units import Ids, Units
-from avcore.usage import add_quiet_options
 from avdata.manifest import iter_entries
 from netflips.evaluate import unit_scores
 from netflips.evaluate.unit_scores import Pair, Side, match, read_pairs, read_side, require_sacrebleu, score
@@ -27,81 +27,88 @@ from unit2unit.stage import TRANSLATOR
 if TYPE_CHECKING:
     from unit2unit.translator import UnitTranslator
 
+_UNITS, _RIGHT = Input("the hypotheses", may_be_folder=True), Input("the references", may_be_folder=True)
+_SOURCE, _TARGET = Input("the source", may_be_folder=True), Input("the target", may_be_folder=True)
 _FORMS = "JSON lines with id and units, a folder of such or of unit files, or lines of units (ids in FILE.ids beside, else numbers)"
-_FIGURES = (
-    "Repeats are merged on both sides first. Unit error rate: edits over units of the references. BLEU: a unit is a word. chrF: a "
-    "unit is a character. All over the whole split (sacrebleu), none a mean over utterances."
-)
 
 
-def build_units_parser() -> Parser:
-    """Return the options of `evaluate units`."""
-    parser = Parser(prog="netflips evaluate units", description=f"Score unit sequences against references. {_FIGURES}")
-    _add_manifest(parser, '{"id", "units", "reference"}; or both of these:')
-    _add_side(parser, "hypotheses", f"what was found: {_FORMS}")
-    _add_side(parser, "references", "what is right: the same, with the same ids")
-    _add_outputs(parser)
-    parser.add_argument("--missing-as-empty", action="store_true", help="count references without a hypothesis as wrong")
-    add_quiet_options(parser, "the table")
-    return parser
+class FigureFiles(Protocol):
+    """Where figures are written."""
+
+    @property
+    def rows(self) -> Path | None: ...
+    @property
+    def json(self) -> Path | None: ...
 
 
-def build_translate_parser() -> Parser:
-    """Return the options of `evaluate translate`."""
-    parser = Parser(
-        prog="netflips evaluate translate",
-        description=f"Translate a test split and score the result against its references. {_FIGURES}",
-    )
-    _add_manifest(parser, '{"id", "source", "reference", "source_language"?, "language"?}; or a test split:')
-    given = parser.add_argument_group("test split (a manifest, or --pairs, or --source and --target)")
-    given.add_argument("--pairs", type=Path, metavar="DIR", help="folder made by unit2unit.utut_finetune.prepare_pairs")
-    given.add_argument("--split", default="test", metavar="NAME", help="of --pairs: test, valid or train (default: test)")
-    _add_side(given, "source", f"units to translate: {_FORMS}")
-    _add_side(given, "target", "units that are right: the same, with the same ids")
-    told = "only the ids of this manifest, as test.jsonl"
-    given.add_argument("--manifest", type=Input("the list of ids"), metavar="FILE", help=told)
-    parser.add_argument("--utut-path", type=Input("the translator"), help="translator checkpoint (default: the bundle's)")
-    parser.add_argument("--src-lang", metavar="LANG", help="language of the units (default: as the pairs say)")
-    parser.add_argument("--tgt-lang", metavar="LANG", help="language to translate into (default: as the pairs say)")
-    parser.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says)")
-    parser.add_argument("--max-target-units", type=int, metavar="N", help="stop a translation at N units and marks")
-    _add_outputs(parser)
-    add_common_options(parser)
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class UnitsOptions(QuietOptions):
+    """Score unit sequences against references. Repeats are merged on both sides first. Unit error rate: edits over units of the
+    references. BLEU: a unit is a word. chrF: a unit is a character. All over the whole split (sacrebleu), none a mean over
+    utterances."""
+
+    cases: Path | None = positional("MANIFEST", default=None, file=Input("the manifest"))
+    """JSON lines of {"id", "units", "reference"}; or both of these:"""
+    hypotheses: Path | None = flag(default=None, file=_UNITS, metavar="PATH", help=f"what was found: {_FORMS}")
+    references: Path | None = flag(default=None, file=_RIGHT, metavar="PATH")
+    """what is right: the same, with the same ids"""
+    rows: Path | None = flag(default=None, file=Output("--rows"))
+    """write figures and units of each utterance, as JSON lines"""
+    json: Path | None = flag(default=None, file=Output("--json"))
+    """write the table's figures as JSON"""
+    missing_as_empty: bool = flag(default=False)
+    """count references without a hypothesis as wrong"""
 
 
-def _add_manifest(parser: Parser, form: str) -> None:
-    parser.add_argument("cases", type=Input("the manifest"), nargs="?", metavar="MANIFEST", help=f"JSON lines of {form}")
+@dataclass(frozen=True, kw_only=True)
+class TranslateOptions(CommonOptions):
+    """Translate a test split and score the result against its references, as `netflips evaluate units` does."""
+
+    cases: Path | None = positional("MANIFEST", default=None, file=Input("the manifest"))
+    """JSON lines of {"id", "source", "reference", "source_language"?, "language"?}; or a test split:"""
+    pairs: Path | None = flag(default=None, metavar="DIR", group="test split (a manifest, or --pairs, or --source and --target)")
+    """folder made by unit2unit.utut_finetune.prepare_pairs"""
+    split: str = flag(default="test", metavar="NAME")
+    """of --pairs: test, valid or train (default: test)"""
+    source: Path | None = flag(default=None, file=_SOURCE, metavar="PATH", help=f"units to translate: {_FORMS}")
+    target: Path | None = flag(default=None, file=_TARGET, metavar="PATH")
+    """units that are right: the same, with the same ids"""
+    manifest: Path | None = flag(default=None, file=Input("the list of ids"))
+    """only the ids of this manifest, as test.jsonl"""
+    utut_path: Path | None = flag(default=None, file=Input("the translator"), group="translation")
+    """translator checkpoint (default: the bundle's)"""
+    src_lang: str | None = flag(default=None, metavar="LANG")
+    """language of the units (default: as the pairs say)"""
+    tgt_lang: str | None = flag(default=None, metavar="LANG")
+    """language to translate into (default: as the pairs say)"""
+    beam: int | None = flag(default=None)
+    """hypotheses of the beam search (default: as the checkpoint says)"""
+    max_target_units: int | None = flag(default=None)
+    """stop a translation at N units and marks"""
+    rows: Path | None = flag(default=None, file=Output("--rows"))
+    """write figures and units of each utterance, as JSON lines"""
+    json: Path | None = flag(default=None, file=Output("--json"))
+    """write the table's figures as JSON"""
 
 
-def _add_side(parser: Any, name: str, told: str) -> None:
-    parser.add_argument(f"--{name}", type=Input(f"the {name}", may_be_folder=True), metavar="PATH", help=told)
-
-
-def _add_outputs(parser: Parser) -> None:
-    told = "write figures and units of each utterance, as JSON lines"
-    parser.add_argument("--rows", type=Output("--rows"), metavar="FILE", help=told)
-    parser.add_argument("--json", type=Output("--json"), metavar="FILE", help="write the table's figures as JSON")
-
-
-def _score_units(options: argparse.Namespace) -> None:
+def _score_units(options: UnitsOptions) -> None:
     require_sacrebleu()
-    sides = options.hypotheses, options.references
-    if (options.cases is None) == (sides[0] is None and sides[1] is None) or (sides[0] is None) != (sides[1] is None):
-        raise UsageError("say what is scored", expected="a manifest, or --hypotheses and --references")
-    if options.cases is None:
-        found, references = read_side(sides[0]), read_side(sides[1])
+    cases, hypotheses, references = options.cases, options.hypotheses, options.references
+    if cases is not None and hypotheses is None and references is None:
+        found, right, _ = read_pairs(cases, "units")
+    elif cases is None and hypotheses is not None and references is not None:
+        found, right = read_side(hypotheses), read_side(references)
     else:
-        found, references, _ = read_pairs(options.cases, "units")
-    _tell(match(found, references, options.missing_as_empty), options)
+        raise UsageError("say what is scored", expected="a manifest, or --hypotheses and --references")
+    _tell(match(found, right, options.missing_as_empty), options)
 
 
-def _score_translations(options: argparse.Namespace) -> int | None:
+def _score_translations(options: TranslateOptions) -> int | None:
     require_sacrebleu()
     path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
     languages, sources, references = _split(options)
     with loading():
-        translator = load_translator(path, Running(device_name(options), options.precision, *languages))
+        translator = load_translator(path, Running(options.device, options.precision, *languages))
     found, cut = _translate(translator, sources, languages, options)
     failed = len(sources) - len(found)
     if cut:
@@ -111,7 +118,7 @@ def _score_translations(options: argparse.Namespace) -> int | None:
     return EXIT_FAILED if failed else None
 
 
-def _split(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
+def _split(options: TranslateOptions) -> tuple[tuple[str, str], Side, Side]:
     """Return the languages and both sides, those of the sources' ids that are asked for."""
     given = [options.cases is not None, options.pairs is not None, options.source is not None or options.target is not None]
     if given.count(True) != 1 or (options.source is None) != (options.target is None):
@@ -127,7 +134,7 @@ def _split(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
     languages = options.src_lang or stored[0], options.tgt_lang or stored[1]
     if not all(languages):
         raise UsageError("give both languages", expected="--src-lang and --tgt-lang, as en and ko")
-    if options.cases is not None:
+    if source is None or target is None:  # the manifest has both sides
         return languages, sources, references
     sources, references = read_side(source), read_side(target)
     wanted = sources.keys() & references.keys() if len(sources) > 1 else sources.keys()
@@ -153,7 +160,7 @@ def _languages_of(folder: Path) -> tuple[str, str]:
 
 
 def _translate(
-    translator: "UnitTranslator", sources: Side, languages: tuple[str, str], options: argparse.Namespace
+    translator: "UnitTranslator", sources: Side, languages: tuple[str, str], options: TranslateOptions
 ) -> tuple[Side, int]:
     """Return what each source was translated into, without those that failed, and how many reached the limit of length."""
     from unit2unit.inference import search_settings
@@ -172,7 +179,7 @@ def _translate(
     return found, cut
 
 
-def _tell(pairs: list[Pair], options: argparse.Namespace, cut: int | None = None) -> None:
+def _tell(pairs: list[Pair], options: FigureFiles, cut: int | None = None) -> None:
     """Write and say the figures. cut: translations that reached the limit of length, None = nothing was translated here."""
     scores = score(pairs)
     ends = scores.unit_error_rate_interval
@@ -187,5 +194,8 @@ def _tell(pairs: list[Pair], options: argparse.Namespace, cut: int | None = None
         print_text(f"unit error rate: 95 % interval {ends['low']:.3f} to {ends['high']:.3f} (bootstrap over utterances)")
 
 
-COMMANDS = {"units": (build_units_parser, _score_units), "translate": (build_translate_parser, _score_translations)}
-"""Parsers of the commands, and what they do."""
+COMMANDS: dict[str, Command[Any]] = {
+    "units": Command(UnitsOptions, "netflips evaluate units", _score_units),
+    "translate": Command(TranslateOptions, "netflips evaluate translate", _score_translations),
+}
+build_units_parser, build_translate_parser = (one.parser for one in COMMANDS.values())

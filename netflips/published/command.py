@@ -1,21 +1,21 @@
 """`netflips models list | get | add | check | path`: models that others publish, fetched once and found by name ever after."""
 
-import argparse
 import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG
 from avcore.errors import InputError, OutputError, UsageError, reason
 from avcore.files import require_file
+from avcore.flags import Command, Commands, QuietOptions, flag, positional
 from avcore.plain_text import json_text, print_text, shown
 from avcore.progress import Progress, bars
-from avcore.usage import add_quiet_options
 from netflips.info import flag_of, model_facts
 from netflips.published.catalogue import NAME, Catalogue, Licence, Model, ModelFile, catalogue
 from netflips.published.fetch import Fetcher, Wanted, require_room
@@ -38,42 +38,63 @@ _ARCHIVES = (".zip", ".whl")
 _WIDTH = 24
 
 
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="netflips models", description="Download published models and find them by name.")
-    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = commands.add_parser("list", help="list the models: flag, size, licence, and whether they are downloaded")
-    listing.add_argument("--json", action="store_true", help="print JSON")
-    get = commands.add_parser("get", help="download models or a set of them and check them")
-    get.add_argument("names", nargs="+", metavar="NAME", help="of a model or a set, as netflips models list has it")
-    get.add_argument("--latest", action="store_true", help="take the newest files of a repository, not the listed commit's")
-    add = commands.add_parser("add", help="add a model that you downloaded by hand")
-    add.add_argument("files", nargs="+", type=Path, metavar="FILE", help="its file, folder or zip, or its parts (x.part1 x.part2)")
-    add.add_argument("--as", dest="name", required=True, metavar="NAME", help="of the list, or a name of one's own")
-    for one in (get, add):
-        one.add_argument(
-            "--accept-licence",
-            action="append",
-            default=[],
-            metavar="LICENCE",
-            help=f"accept a licence without being asked: its name in the list, or {_ALL}",
-        )
-        one.add_argument("--replace", action="store_true", help="take another content than was noted before")
-    check = commands.add_parser("check", help="read all files again and compare their checksums")
-    check.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
-    path = commands.add_parser("path", help="print where a model is")
-    path.add_argument("name", metavar="NAME", help="of a model that is here")
-    for one in (listing, get, add, check, path):
-        add_quiet_options(one)
-    return parser
+_ACCEPT = f"accept a licence without being asked: its name in the list, or {_ALL}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), lambda options: _ACTIONS[options.action](options), argv)
+@dataclass(frozen=True, kw_only=True)
+class ListOptions(QuietOptions):
+    """List the models: flag, size, licence, and whether they are downloaded."""
+
+    json: bool = flag(default=False)
+    """print JSON"""
 
 
-def _list(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, kw_only=True)
+class KeepOptions(QuietOptions):
+    """Keep models."""
+
+    accept_licence: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="LICENCE", help=_ACCEPT)
+    replace: bool = flag(default=False)
+    """take another content than was noted before"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetOptions(KeepOptions):
+    """Download models or a set of them and check them."""
+
+    names: tuple[str, ...] = positional("NAME", has_flag=False)
+    """of a model or a set, as netflips models list has it"""
+    latest: bool = flag(default=False)
+    """take the newest files of a repository, not the listed commit's"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddOptions(KeepOptions):
+    """Add a model that you downloaded by hand."""
+
+    files: tuple[Path, ...] = positional("FILE", has_flag=False)
+    """its file, folder or zip, or its parts (x.part1 x.part2)"""
+    name: str = flag("--as", metavar="NAME")
+    """of the list, or a name of one's own"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(QuietOptions):
+    """Read all files again and compare their checksums."""
+
+    names: tuple[str, ...] = positional("NAME", default=(), has_flag=False, nargs="*")
+    """default: all that are here"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathOptions(QuietOptions):
+    """Print where a model is."""
+
+    name: str = positional("NAME", has_flag=False)
+    """of a model that is here"""
+
+
+def _list(options: ListOptions) -> None:
     listed, here = catalogue(), {one.name: one for one in all_kept()}
     if options.json:
         print_text(
@@ -126,7 +147,7 @@ def _licences(models: Any) -> list[Licence]:
     return list({one.licence.key: one.licence for one in models}.values())
 
 
-def _get(options: argparse.Namespace) -> None:
+def _get(options: GetOptions) -> None:
     listed = catalogue()
     models = listed.named(options.names)
     missing = [one for one in models if options.replace or not _is_whole(one.name)]
@@ -219,7 +240,7 @@ def _accept(models: Sequence[Model], accepted: Sequence[str]) -> None:
             raise UsageError("the licence was not accepted", found=", ".join(one.key for one in group), hint="nothing was fetched")
 
 
-def _add(options: argparse.Namespace) -> None:
+def _add(options: AddOptions) -> None:
     listed = catalogue()
     if not NAME.fullmatch(options.name) or options.name in listed.sets:
         raise UsageError("this is no name for a model", expected="small letters, digits, '.', '-' and '_'", found=options.name)
@@ -317,7 +338,7 @@ def _require_known(path: Path, model: Model | None, noted: dict[str, Any]) -> No
         raise InputError("this is another file", path=path.name, expected=wrong[0], found=wrong[1], hint=hint)
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: CheckOptions) -> int:
     found = [_here(name) for name in options.names] or all_kept()
     if not found:
         LOG.info("no models are here: %s", models_folder())
@@ -337,20 +358,24 @@ def _here(name: str) -> Kept:
     return found
 
 
-def _path(options: argparse.Namespace) -> None:
+def _path(options: PathOptions) -> None:
     found = _here(options.name)
     require_undamaged(found)
     print_text(str(found.path))
 
 
-_ACTIONS: dict[str, Callable[[argparse.Namespace], int | None]] = {
-    "list": _list,
-    "get": _get,
-    "add": _add,
-    "check": _check,
-    "path": _path,
-}
-
+_COMMANDS = Commands(
+    "netflips models",
+    "Download published models and find them by name.",
+    {
+        "list": Command(ListOptions, "netflips models list", _list),
+        "get": Command(GetOptions, "netflips models get", _get),
+        "add": Command(AddOptions, "netflips models add", _add),
+        "check": Command(CheckOptions, "netflips models check", _check),
+        "path": Command(PathOptions, "netflips models path", _path),
+    },
+)
+build_parser, main = _COMMANDS.parser, _COMMANDS.main
 
 if __name__ == "__main__":
     sys.exit(main())

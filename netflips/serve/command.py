@@ -34,7 +34,7 @@ def _add_lip_sync_files(group: Any) -> None:
         group.add_argument(one.flag, type=Input(one.file), metavar="FILE", help=one.help)
 
 
-def _lip_sync_files(given: argparse.Namespace) -> dict[str, Path]:
+def _lip_sync_files(given: Any) -> dict[str, Path]:
     found = {one.flag: getattr(given, one.name) for one in file_options()}
     return {flag: path for flag, path in found.items() if path is not None}
 

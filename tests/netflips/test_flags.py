@@ -22,6 +22,7 @@ from netflips.portrait.options import PortraitOptions
 from netflips.say import SayOptions
 from netflips.transcribe import TranscribeOptions
 
+ROOT = Path(__file__).resolve().parents[2]
 OLD = {
     "dub": (
         "--in-vid-path --out-vid-path --out-dir --report --verdict --audio-track --subtitles --subtitle-format "
@@ -134,6 +135,11 @@ def test_help_is_no_error(words: list[str], capsys: pytest.CaptureFixture[str]) 
 )
 def test_did_you_mean_proposes_what_does_that(given: str, meant: str) -> None:
     assert did_you_mean(given, parser_of("dub")._option_string_actions) == f"did you mean {meant}?"
+
+
+def test_no_command_of_netflips_works_on_what_argparse_parsed() -> None:
+    files = (ROOT / "netflips").rglob("*.py")
+    assert [path for path in files if "argparse.Namespace" in path.read_text(encoding="utf-8")] == []
 
 
 def test_every_option_is_explained_in_a_sentence() -> None:

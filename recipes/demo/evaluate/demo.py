@@ -1,6 +1,5 @@
 """`netflips evaluate demo`: make the exam's clips, measure them as any clips are, and write what came out."""
 
-import argparse
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -8,7 +7,6 @@ from pathlib import Path
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle
-from avcore.command import device_name
 from avcore.errors import UsageError
 from avcore.files import require_place
 from avcore.outputs import keep_apart
@@ -17,6 +15,7 @@ from avcore.progress import bars
 from netflips.bundles.describe import file_facts, note
 from netflips.cascade import kokoro
 from netflips.evaluate.cases import CaseFiles
+from netflips.evaluate.command import DemoEvaluation
 from netflips.evaluate.judges import JudgePaths
 from netflips.evaluate.results import PAGE, RESULTS, TABLE, metrics_json
 from netflips.evaluate.suite import SuiteSettings, run_suite
@@ -42,7 +41,7 @@ _SHORT = 12
 _ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", OTHERS: "with_other_synthesisers", FLITE: "with_untouched_speaker"}
 
 
-def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
+def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
     settings = EvaluationSettings(number=options.number, edition=int(bundle.about.get("phrasebook", 1)))
     groups = choose_groups(options)
@@ -60,7 +59,7 @@ def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
         with_flite=any(FLITE in group.needs for group in groups),
         with_natural=settings.edition > 1 or any(VOICES in group.needs for group in groups),
     )
-    place = ExamPlace(bundle.folder, folder, device_name(options), options.precision)
+    place = ExamPlace(bundle.folder, folder, options.device, options.precision)
     with bars(options.quiet) as progress:
         lines = make_clips(place, settings, groups, options.jobs, progress)
         told = run_suite(cases_of(lines, folder), _suite(bundle, options, groups, lines), folder, progress)
@@ -76,7 +75,7 @@ def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
     LOG.info("written: %s", folder / PAGE)
 
 
-def choose_groups(options: argparse.Namespace) -> list[Group]:
+def choose_groups(options: DemoEvaluation) -> list[Group]:
     """Return the groups that are asked for by name, all for "".
 
     Groups that need what may not be here are there when their flag or their name asks for them; the untouched speaker only by its
@@ -127,16 +126,14 @@ def bundle_checksum(bundle: Bundle) -> str:
     return hashlib.sha256("\n".join(f"{name} {facts[name]['sha256']}" for name in sorted(facts)).encode()).hexdigest()
 
 
-def _suite(bundle: Bundle, options: argparse.Namespace, groups: Sequence[Group], lines: Sequence[Line]) -> SuiteSettings:
+def _suite(bundle: Bundle, options: DemoEvaluation, groups: Sequence[Group], lines: Sequence[Line]) -> SuiteSettings:
     """Return what is measured of the clips."""
     failed = [str(line["id"]) for line in lines if "failed" in line]
     facts = {"bundle": bundle_checksum(bundle)[:_SHORT]}
     facts["names of clips"] = f"group and number, as natural/36. {'; '.join(f'{kind}: {what}' for kind, what in MEANINGS.items())}"
     if failed:
         facts["not to be dubbed"] = f"{several(len(failed), 'clip')}, which say nothing in the table: {', '.join(failed[:20])}"
-    judges = JudgePaths(
-        av2unit=bundle.checkpoint(UNIT_ENCODER), device=device_name(options), precision=options.precision, outside=True
-    )
+    judges = JudgePaths(av2unit=bundle.checkpoint(UNIT_ENCODER), device=options.device, precision=options.precision, outside=True)
     goals = {row_name(group.name, figure): goal for group in groups for figure, goal in group.goals.items()}
     return SuiteSettings(
         _TITLE, {group.name: group.asked for group in groups}, judges, jobs=options.jobs, worst=options.worst, goals=goals,
@@ -144,14 +141,14 @@ def _suite(bundle: Bundle, options: argparse.Namespace, groups: Sequence[Group],
     )  # fmt: skip
 
 
-def _check_places(bundle: Bundle, options: argparse.Namespace, folder: Path) -> None:
+def _check_places(bundle: Bundle, options: DemoEvaluation, folder: Path) -> None:
     require_place(folder / TABLE)
     results = [folder / name for name in (*RESULTS, MANIFEST)]
     models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
     keep_apart({"a result": results}, {"a file of the bundle": models})
 
 
-def _command(options: argparse.Namespace) -> str:
+def _command(options: DemoEvaluation) -> str:
     """Return what measures the same rows again."""
     given = [f"--{flag.replace('_', '-')}" for flag in _ONLY_WHEN_ASKED.values() if getattr(options, flag)]
     rows = [f"--rows {options.rows}"] if options.rows else []
