@@ -122,8 +122,8 @@ def all_metrics() -> tuple[Metric, ...]:
 
 PRESETS: Mapping[str, tuple[str, ...]] = {
     "av2av": (
-        "bleu_13a", "bleu_char", "bleu_ko_mecab", "chrf", "chrf_words", "wer", "cer", "lse_c", "lse_d", "speaker_cosine", "mos",
-        "slc_20", "slc_40",
+        "bleu_13a", "bleu_char", "bleu_ko_mecab", "chrf", "chrf_words", "wer", "cer", "lse_c", "lse_d", "speaker_cosine",
+        "speaker_others", "mos", "slc_20", "slc_40",
     ),
     "dub": (
         "cer", "wer", "chrf_words", "dnsmos", "speaker", "harmonicity_db", "f0_off", "clicks", "floor_db", "slc_20",

@@ -201,7 +201,7 @@ HEARD: Mapping[Damage, tuple[str, ...]] = {
     noisy: ("harmonicity_db", "dnsmos", "stoi", "estoi", "mos"),
     hoarse: ("harmonicity_db", "harmonicity_off", "voicing_error"),
     clicking: ("clicks",),
-    higher: ("f0_off", "f0_error", "speaker_outside"),
+    higher: ("f0_off", "f0_error", "speaker_outside", "speaker_outside_reference"),
     flat: ("loudness_follows", "pitch_follows"),
     half: ("wer", "cer", "cer_vosk", "read_sound", "unit_error_rate", "duration_ratio", "slc_20", "slc_40"),
     wrong_words: ("wer", "cer", "right", "chrf", "chrf_words", "bleu_char", "bleu_13a"),
