@@ -49,7 +49,7 @@ def run_demo(video: Path, portrait: Path, out_dir: Path, stem: str, options: Com
     animated_s = _let_talk(portrait, options, bundle, out, talking)
     heard = replace(models.extractor.extract(read_speech(out)), language=target)
     match = nearest_reference(heard, read_references(bundle.references))
-    times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")]
+    times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")] if options.verbose else []
     files = _files(video, out, talking, page, settings)
     lines = [*_expected(video), *_texts(report), *_heard(match), *times, *files]
     print_text("\n".join(shown(f"{name:<{_WIDTH}}{text}") for name, text in lines))

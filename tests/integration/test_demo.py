@@ -55,7 +55,7 @@ def _script(name: str) -> ModuleType:
 
 
 def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "netflips.demo", "--out-dir", str(tmp_path / "out"), "--cpu"]
+    command = [sys.executable, "-m", "netflips.demo", "--out-dir", str(tmp_path / "out"), "--cpu", "-v"]
     environment = {**os.environ, VARIABLE: str(random_bundle)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
