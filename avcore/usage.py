@@ -177,9 +177,8 @@ def add_track_option(parser: argparse._ActionsContainer, whose: str) -> None:
     )
 
 
-def add_quiet_options(parser: argparse._ActionsContainer, besides: str = "") -> None:
-    """Add --quiet and --verbose to a parser or a group of options. besides: what is printed with --quiet all the same."""
-    extra = f", and {besides}" if besides else ""
+def add_quiet_options(parser: argparse._ActionsContainer) -> None:
+    """Add --quiet and --verbose to a parser or a group of options."""
     parser.add_argument("-y", "--yes", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("-q", "--quiet", action="store_true", help=f"print errors and warnings only{extra}")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings only")
     parser.add_argument("-v", "--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
