@@ -53,7 +53,7 @@ def speech() -> np.ndarray:
 def test_its_files_are_those_that_it_names() -> None:
     rows = check_bundle(SHIPPED).about["metrics"]["rows"]
     (held_out,) = (row for row in rows if (row["figure"], row["subject"]) == ("held_out.right", "dub"))
-    assert held_out["low"] > 0.4  # fillings that their template never had in training
+    assert held_out["low"] > 0.6  # fillings that their template never had in training
 
 
 @pytest.mark.parametrize(
