@@ -6,7 +6,7 @@ with `--segments-in`.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -27,7 +27,7 @@ from netflips.cascade.glossary import read_glossary, terms_in, with_terms
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.program import ProgramTranslator
 from netflips.dub.job import LOG, DubJob
-from netflips.dub.judgement import SpeakerMeasure, UtteranceJudgement, measure_speaker
+from netflips.dub.judgement import SpeakerMeasure, UtteranceJudgement, known_speaker, measure_speaker
 from netflips.dub.segments import segments_json, write_segments
 from netflips.dub.speaker_map import SpeakerMap, read_speaker_map
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
@@ -50,7 +50,8 @@ class SaidInWords:
     """An utterance over text. heard: what it says, times from its beginning. text: what is said instead, "" = it is not known.
 
     score: of the translation, None = the user wrote it. rest: the unit of silence, None = it is not known. why: the note
-    that says why there are no units, None = there are. translator: a program that made the text.
+    that says why there are no units, None = there are. translator: a program that made the text. terms: of the glossary that were
+    put in.
     """
 
     heard: Transcript
@@ -60,6 +61,7 @@ class SaidInWords:
     rest: int | None
     why: Note | None = None
     translator: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Text(NamedTuple):
@@ -140,7 +142,8 @@ def _measure_speaker(
             key = key_of(sound, target, engines.fingerprints["recognizer"], job.models.arithmetic)
             found = kept_transcript(job.work, _HEARD, key, target, partial(engines.recognizer.hear, sound, target))
             pairs.append((texts[number], found.text))
-    return measure_speaker(program_name(command), engines.recognizer.name, pairs)
+    known = known_speaker(command, target)
+    return measure_speaker(program_name(command) if known is None else known.speaker, engines.recognizer.name, pairs)
 
 
 def _keep_texts(path: Path, content: str) -> None:
@@ -197,14 +200,14 @@ def _say(
     if text:
         try:
             given = voices.spell(number, text, {one: found.text for one, found in heard.items()})
-            return SaidInWords(heard[number], text, score, given, rest, translator=said.translator)
+            return SaidInWords(heard[number], text, score, given, rest, translator=said.translator, terms=said.terms)
         except SpeechError as error:
             why = LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
         except (InputError, UnitError) as error:
             why = LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(texts_file(job)))
     nothing = GivenUnits(Units(np.zeros(0, np.int64), None, job.options.target), "", "")
     why = why or LEFT_ALONE(reason=(EMPTY if heard[number].text else SILENT).code)
-    return SaidInWords(heard[number], text, score, nothing, rest, why, said.translator)
+    return SaidInWords(heard[number], text, score, nothing, rest, why, said.translator, said.terms)
 
 
 class _Translating:

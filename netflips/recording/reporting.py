@@ -164,7 +164,7 @@ def _target(
     """Return what is said instead: what a script asked for, a text, speech, or translated units."""
     translated, listened = understood.translated, understood.listened
     if isinstance(listened, SaidInWords) and (translated.score is not None or translated.translator):
-        told_from = TranslatedFrom(listened.heard.text, finite_or_none(translated.score))
+        told_from = TranslatedFrom(listened.heard.text, finite_or_none(translated.score), listened.terms)
         return WrittenText(translated.text, "cascade", told_from, translated.said_by)
     if translated.text:
         return WrittenText(translated.text, written, said_by=translated.said_by)

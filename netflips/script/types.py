@@ -5,6 +5,7 @@ Times are seconds, lengths of units steps of 20 ms. `""`, 0 and None: nothing is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from av2unit.trust import reason_words
@@ -191,10 +192,12 @@ class TranslatedUnits:
 
 
 class TranslatedFrom(NamedTuple):
-    """of: the source text that was translated; another one must be translated again. score: mean log-probability."""
+    """of: the source text that was translated; another one must be translated again. score: mean log-probability. glossary: its
+    terms that were put in, by the word of the original."""
 
     of: str
     score: float | None = None
+    glossary: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from netflips.dub.given_speech import ESPEAK, KOKORO
 from netflips.dub.judgement import judge_text, known_speaker
 from netflips.options import ModelPaths
 from netflips.recognizers.outside import installed_folder
-from netflips.script.files import read_script
+from netflips.script.files import read_script, value_from
+from netflips.script.types import TranslatedFrom
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import error_line, write_clip
@@ -161,6 +162,8 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     assert (one["said_text"], one["target_text"], one["left_alone"]) == ("그 전차를 plain", "", "")
     assert "its text was not translated" in third["left_alone"]
     assert "no idea" in third["left_alone"]
+    assert _told(told)["utterances"][0]["target"]["translation"] == {"of": HEARD, "glossary": {"bus": "전차"}}
+    assert value_from(TranslatedFrom, {"of": "a", "glossary": {"bus": "전차"}}, "x").glossary == {"bus": "전차"}
     asked = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [row["number"] for row in asked] == [1, 2, 3]
     assert asked[0]["context"] == [{"number": k, "speaker": "Ann", "text": HEARD} for k in (1, 2, 3)]
