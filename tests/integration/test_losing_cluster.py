@@ -1,4 +1,4 @@
-"""`netflips dub --ray` on a cluster that loses a worker and a machine: each video is finished, once, and what was lost is said."""
+"""Bulk work on a cluster that loses a worker, a machine, its driver: each input is finished, once, and what was lost is said."""
 
 import json
 import subprocess
@@ -11,6 +11,7 @@ from avcore.media import VideoWriter, probe, read_speech
 from avcore.plain_text import several
 from avcore.runs.cache import fits
 from avcore.timeline import SAMPLE_RATE
+from tests.integration.true_size import corpus
 
 _VIDEOS = 12
 
@@ -58,3 +59,18 @@ def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path:
     assert set(report["tried_again"]) <= sources
     assert sum(map(len, report["tried_again"].values())) == len(reasons)
     assert f"{several(len(reasons), 'try', 'tries')} lost with a worker" in run.stderr
+
+
+def test_extraction_goes_on_where_its_driver_was_lost_and_bears_the_loss_of_a_machine(parity_dir: Path, tmp_path: Path) -> None:
+    """As at Ko-X's true size (recipes/kox/RESULTS.md), in small."""
+    words = [str(tmp_path), str(parity_dir / "mavhubert.pt"), "--pairs", "2000", "--shard-size", "100"]
+    line = [sys.executable, "-m", "tests.integration.true_size", *words]
+    run = subprocess.run(line, capture_output=True, text=True, check=False, timeout=600)
+    assert run.returncode == 0, run.stderr[-4000:]
+    figures = json.loads(run.stdout.splitlines()[-1])
+    assert 1300 <= figures["before"] < 4000
+    assert (figures["failed"], figures["machines_left"]) == (0, 2)
+    shards = sorted((tmp_path / "shards").iterdir())
+    assert [path.name for path in shards] == [f"{number:05d}.jsonl" for number in range(40)]
+    found = [json.loads(line)["id"] for path in shards for line in path.read_text().splitlines()]
+    assert sorted(found) == sorted(entry.id for entry in corpus(2000).entries)
