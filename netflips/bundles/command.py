@@ -28,9 +28,6 @@ def _optional() -> list[Stage]:
     return [stage for stage in stages.STAGES if stage.place == "optional"]
 
 
-_PARTS = [stage.part for stage in (*needed_stages(), *_optional())]
-
-
 def _add_models(group: Any) -> None:
     for stage in needed_stages():
         what = f"the {stage.kind}"
@@ -42,6 +39,15 @@ def _add_models(group: Any) -> None:
             group.add_argument(f"--{stage.part}", action="append", default=[], metavar="LANGUAGE=FILE", help=more)
         else:
             group.add_argument(f"--{stage.part}", type=Input(f"the {stage.kind}"), metavar="FILE", help=what)
+
+
+def _add_keep(group: Any) -> None:
+    parts = [stage.part for stage in (*needed_stages(), *_optional())]
+    group.add_argument("--keep", action="append", default=[], choices=parts, help="leave this model's numbers as they are")
+
+
+def _kept(given: Any) -> tuple[str, ...]:
+    return tuple(given.keep)
 
 
 def _models(given: Any) -> dict[str, Path]:
@@ -81,8 +87,7 @@ class PackOptions(BundleOptions):
     """JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told"""
     precision: str = flag(default="float16", choices=STORED_PRECISIONS)
     """of matrices and kernels (default: float16)"""
-    keep: tuple[str, ...] = flag(default=(), action="append", nargs=None, choices=_PARTS)
-    """leave this model's numbers as they are"""
+    keep: tuple[str, ...] = flags_of(_add_keep, _kept, tuple)
 
 
 @dataclass(frozen=True, kw_only=True)
