@@ -1,4 +1,4 @@
-"""The published size on a GPU beside this machine's CPU: `python -m benchmarks.on_gpu --checkpoints DIR --out results.json`.
+"""The published size on a GPU beside this machine's CPU: `python -m benchmarks.on_gpu --checkpoints DIR --clips DIR --out FILE`.
 
 Each stage runs in every number format on the GPU and once in float32 on the CPU, which says how far the answers are apart; then
 clips are dubbed from file to file. Weights are random, as in `python -m benchmarks`. Prints tables in Markdown.
