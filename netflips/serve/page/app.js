@@ -8,6 +8,7 @@ const TABS = ["dub", "lips", "speak", "transcribe", "avatar"];
 const MOUTHS = { auto: "auto", units: "mouthUnits", mesh: "mouthMesh", wav2lip: "mouthWav2lip" };
 const LANGUAGES = "en es fr it pt el ru cs da de fi hr hu lt nl pl ro sk sl ko".split(" ");
 const LOST_MS = 3000;
+const SILENT_MS = 4000; // the server sends a sign of life every 2 s
 const notice = document.getElementById("notice");
 const told = document.getElementById("told");
 const known = document.getElementById("known");
@@ -85,24 +86,37 @@ document.addEventListener("visibilitychange", () => document.title.startsWith("â
 const listen = () => {
   const news = new EventSource("/events");
   let isLost = false;
-  news.addEventListener("open", () => {
+  let heard = performance.now();
+  let looked = heard;
+  const lose = () => {
+    isLost = true;
+    complain(t("lost"));
+  };
+  const hear = () => {
+    heard = performance.now();
     if (isLost) complain("");
     isLost = false;
-  });
+  };
+  for (const name of ["open", "alive", "message"]) news.addEventListener(name, hear);
   news.addEventListener("message", (event) => {
     const now = JSON.parse(event.data);
     last.set(now.id, now);
     cards.get(now.id)?.show(now);
     entitle(now);
   });
+  // A server that stands still, or a network that does, closes nothing: it only sends no sign of life any more.
+  const watch = setInterval(() => {
+    const now = performance.now();
+    if (now - looked > LOST_MS) heard = now; // this page itself stood still, as one in the background does
+    looked = now;
+    if (news.readyState === EventSource.OPEN && now - heard > SILENT_MS) lose();
+  }, 500);
   news.addEventListener("error", () => {
-    setTimeout(() => {
-      if (news.readyState === EventSource.OPEN) return;
-      isLost = true;
-      complain(t("lost"));
-    }, LOST_MS);
+    setTimeout(() => news.readyState === EventSource.OPEN || lose(), LOST_MS);
     // A stream that was refused, because there are many, does not come back by itself.
-    if (news.readyState === EventSource.CLOSED) setTimeout(listen, 10_000);
+    if (news.readyState !== EventSource.CLOSED) return;
+    clearInterval(watch);
+    setTimeout(listen, 10_000);
   });
 };
 

@@ -1,6 +1,9 @@
 """The page in a real browser: what a visitor does with it, by mouse and by keyboard alone, on a wide and a narrow screen."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -207,3 +210,33 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         opened.value.wait_for_load_state()
         assert str(tmp_path) not in opened.value.content()
         page.close()
+
+
+_SERVER = """
+import sys
+from pathlib import Path
+from tests.netflips.serve.browser import served
+from tests.netflips.serve.conftest import app_of
+with served(app_of(Path(sys.argv[1]))) as address:
+    print(address, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_server_that_stands_still_is_noticed_within_five_seconds(chromium: Any, tmp_path: Path) -> None:
+    server = subprocess.Popen([sys.executable, "-c", _SERVER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        page = chromium.new_page(locale="en-US")
+        page.goto(server.stdout.readline().strip())
+        page.wait_for_selector("body[data-ready]")
+        page.wait_for_timeout(6000)  # nothing changes, and the server is there
+        assert page.is_hidden("#notice")
+        server.send_signal(signal.SIGSTOP)
+        page.wait_for_selector("#notice:has-text('cannot be reached')", timeout=5500)
+        server.send_signal(signal.SIGCONT)
+        page.wait_for_selector("#notice", state="hidden", timeout=5500)
+        page.context.close()
+    finally:
+        server.kill()
+        server.wait()

@@ -74,3 +74,8 @@ def test_every_visitor_gets_what_was_asked_for(tmp_path: Path) -> None:
             assert json.loads(said)["error"].startswith(f"{name}: ")
         assert visitor.result(visitor.job("after")) == b"RIFFafter"
     assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_a_stream_without_news_has_signs_of_life(tmp_path: Path) -> None:
+    with served(app_of(tmp_path)) as address, urllib.request.urlopen(f"{address}/events", timeout=5) as stream:
+        assert stream.readline() == b"event: alive\n"
