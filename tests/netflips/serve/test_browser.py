@@ -224,7 +224,9 @@ with served(app_of(Path(sys.argv[1]))) as address:
 
 
 def test_a_server_that_stands_still_is_noticed_within_five_seconds(chromium: Any, tmp_path: Path) -> None:
-    server = subprocess.Popen([sys.executable, "-c", _SERVER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, "-c", _SERVER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert server.stdout is not None
         page = chromium.new_page(locale="en-US")
