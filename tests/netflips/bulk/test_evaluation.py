@@ -10,6 +10,7 @@ from avcore.media import write_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.evaluate import records
 from netflips.evaluate.command import main
+from tests.netflips.bulk.deadly import OnceDeadMeasurer
 
 LENGTHS = (1.0, 0.9, 1.2)
 
@@ -61,3 +62,17 @@ def test_cases_are_measured_by_workers_and_what_is_measured_stays(
     assert main(words) == 0
     assert pools == [2, 2]  # nothing was left, and nothing was started for it
     assert (tmp_path / "out" / "metrics.json").read_text() == table
+
+
+def test_a_worker_that_dies_is_replaced_and_the_records_are_those_of_one_process(
+    words: list[str], tmp_path: Path, ray_here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = [str(tmp_path / "alone") if word == str(tmp_path / "out") else word for word in words if word != "--ray"]
+    assert main(alone) == 0
+    monkeypatch.setattr("netflips.evaluate.suite.Measurer", OnceDeadMeasurer)
+    monkeypatch.setattr("netflips.bulk.spread.num_cores", lambda: 2)
+    assert main(words) == 0
+    assert (tmp_path / "1_ko.died").is_file()
+    assert records.read_records(tmp_path / "out") == records.read_records(tmp_path / "alone")
+    for name in ("metrics.json", "table.md"):
+        assert (tmp_path / "out" / name).read_text() == (tmp_path / "alone" / name).read_text()
