@@ -135,18 +135,22 @@ class Queue:
         }  # fmt: skip
 
     async def changes(self, jobs: Callable[[], list[Job]], beat_s: float) -> AsyncIterator[dict[str, Any] | None]:
-        """Yield what becomes of some jobs, without an end; None = nothing new for `beat_s`."""
+        """Yield what becomes of some jobs, without an end; None = nothing new of them for `beat_s`."""
         told: dict[str, dict[str, Any]] = {}
+        clock = asyncio.get_running_loop().time
+        due = clock() + beat_s
         while True:
             news = self._news  # before anything is told: a job may end while its news are on their way
             for job in jobs():
                 facts, before = self.facts(job), told.get(job.id, {})
                 if any(facts[name] != before.get(name) for name in _NEWS):
-                    told[job.id] = facts
+                    told[job.id], due = facts, clock() + beat_s
                     yield facts
             try:
-                await asyncio.wait_for(news.wait(), beat_s)
+                async with asyncio.timeout_at(due):  # others' jobs may have news all the time
+                    await news.wait()
             except TimeoutError:
+                due = clock() + beat_s
                 yield None
 
     def of_visitor(self, visitor: str) -> list[Job]:

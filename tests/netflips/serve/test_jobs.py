@@ -52,6 +52,25 @@ def test_an_end_that_comes_while_news_are_told_is_told_too(tmp_path: Path) -> No
     assert asyncio.run(told()) == ["running", "done"]
 
 
+def test_news_of_others_keep_no_sign_of_life_back(tmp_path: Path) -> None:
+    settings = Settings(tmp_path)
+    queue = Queue(JobFolders(tmp_path), WorkerProcess(), settings, Space(settings))
+
+    async def first() -> dict[str, Any] | None:
+        async def tell() -> None:
+            while True:
+                queue._tell()
+                await asyncio.sleep(0.01)
+
+        others = asyncio.create_task(tell())
+        async with asyncio.timeout(5):
+            found = await anext(queue.changes(list, beat_s=0.05))
+        others.cancel()
+        return found
+
+    assert asyncio.run(first()) is None
+
+
 def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     sent = upload(client, name="휴가 $(rm).mp4")
     assert (sent["name"], sent["width"], sent["has_sound"]) == ("휴가 $(rm).mp4", 480, True)
