@@ -25,7 +25,8 @@ _WINDOW = frame_at(0.6)
 _LEAST = MIN_VARIATION / 2
 """Of what a whole utterance varies by, a moment of it has as much as this."""
 _SHORTEST = frame_at(0.8)
-"""Pictures; what is shorter is a twitch of 0.2 s, and nothing that is said."""
+"""Pictures; what is shorter is a twitch of 0.2 s, and nothing that is said. Half a window less at an end of what is seen of a face,
+where the window has nothing to reach into: a clip that was cut at its first word is short there."""
 _AROUND = frame_at(1.0)
 """Pictures before and after a moving mouth that belong to what it says: words such as "excuse me" move it as little as a rest, and
 where it does rest the units are silence. Pauses of less than two such lie within an utterance, whose lips are read together."""
@@ -43,8 +44,10 @@ def spoken_stretches(face: SpeakerFace) -> list[Stretch]:
         movement[first:last] = _movement(np.array([frame.opening for frame in face.frames[first:last] if frame is not None]))
         borders.append(_seconds(first))
         moving = [None if moved < _LEAST else 0 for moved in movement[first:last]]
-        said = [(max(first, first + a - _AROUND), min(first + b + _AROUND, last)) for a, b in _runs(moving) if b - a >= _SHORTEST]
-        spans += [(_seconds(a), _seconds(b)) for a, b in said]
+        for a, b in _runs(moving):
+            is_at_end = a == 0 or b == last - first
+            if b - a >= _SHORTEST - is_at_end * (_WINDOW // 2):
+                spans.append((_seconds(max(first, first + a - _AROUND)), _seconds(min(first + b + _AROUND, last))))
 
     def quietest(start_s: float, end_s: float) -> float:
         start = frame_at(start_s)

@@ -220,3 +220,11 @@ def test_utterances_follow_the_lips() -> None:
     assert spoken_stretches(_face(list(rests), [0] * 200)) == []
     rests[100] = 0.2
     assert spoken_stretches(_face(list(rests), [0] * 200)) == []
+
+
+def test_a_clip_that_is_cut_at_its_first_word_is_read() -> None:
+    talks, rest = [0.1 + 0.05 * float(np.sin(k)) for k in range(12)], [0.1] * 16
+    assert spoken_stretches(_face([*talks, *rest], [0] * 28)) == [(0, 28)]
+    assert spoken_stretches(_face([*rest, *talks], [0] * 28)) == [(0, 28)]
+    twitch = talks[:5]
+    assert spoken_stretches(_face([*twitch, *rest, *rest], [0] * 37)) == []
