@@ -14,7 +14,7 @@ from avcore import INTERRUPTED
 from avcore.checkpoints.bundle import shipped_files
 from avcore.checkpoints.stages import PRECISIONS, stages
 from avcore.compute.memory import is_no_memory, keep_freed_memory
-from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, UsageError, reason
+from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, OutputError, UsageError, reason
 from avcore.loading import TERMINATED, end_start
 from avcore.notes import NoteKind, ToldNote, hand_on
 from avcore.outputs import Input, Output, check_files
@@ -88,7 +88,7 @@ def run(
                 check_files(files)
             return work(asked) or EXIT_DONE
     except NetflipsError as error:
-        _complain(parser.prog, str(error))
+        _complain(parser.prog, str(error), lasts=error.exit_code != EXIT_FAILED and not isinstance(error, OutputError))
         return error.exit_code
     except Terminated:
         LOG.error("%s: terminated", parser.prog)
@@ -109,13 +109,13 @@ def run(
 
 
 COMPLAINT = NoteKind("failed", "{text}", "오류: {text}")
-"""Sent to listeners of a command's notes: the error that ended it."""
+"""Sent to listeners of a command's notes: the error that ended it. lasts: the same command on the same files fails again."""
 
 
-def _complain(prog: str, text: str, is_verbose: bool = False) -> None:
+def _complain(prog: str, text: str, is_verbose: bool = False, lasts: bool = False) -> None:
     """Print the error that ends a command. prog: the command; an unforeseen error is named too."""
     LOG.error("%s%serror: %s", prog, " " if prog.endswith("unexpected") else ": ", text, exc_info=is_verbose)
-    hand_on(ToldNote(COMPLAINT(text=text)))
+    hand_on(ToldNote(COMPLAINT(text=text, lasts=lasts)))
 
 
 def _log_to_stderr() -> None:

@@ -60,9 +60,10 @@ class Job:
 
     uploads: id of each file of the form, by field; names: what that file is called in the job's folder. shown: what the visitor's
     files were called, by their names here. made_by: the job whose work it takes up, "" = none. created_s, began_s, ended_s: seconds
-    since 1970, 0 = not yet. error: why it failed, one line. share: of the work that is done, 0..1; stage: what is under way.
-    address: where its visitor asked from; is_new: without a cookie. understood: how much of it is understood, as
-    `avcore.understanding` writes it, {} = not known; in the state `asks` it waits for its visitor to say whether it goes on.
+    since 1970, 0 = not yet. error: why it failed, one line; lasts: it would fail again. share: of the work that is done, 0..1;
+    stage: what is under way. address: where its visitor asked from; is_new: without a cookie. understood: how much of it is
+    understood, as `avcore.understanding` writes it, {} = not known; in the state `asks` it waits for its visitor to say whether it
+    goes on.
     notes: what its command told, each once.
     """
 
@@ -81,6 +82,7 @@ class Job:
     began_s: float = 0.0
     ended_s: float = 0.0
     error: str = ""
+    lasts: bool = False
     notes: tuple[KeptNote, ...] = ()
     share: float = 0.0
     stage: str = ""
@@ -102,9 +104,9 @@ class Job:
         """It runs from now on."""
         self.state, self.began_s, self.ended_s, self.share, self.stage, self.error = RUNNING, time.time(), 0.0, 0.0, "", ""
 
-    def end(self, state: str, error: str = "") -> None:
+    def end(self, state: str, error: str = "", lasts: bool = False) -> None:
         """It is over."""
-        self.state, self.ended_s, self.error = state, time.time(), error
+        self.state, self.ended_s, self.error, self.lasts = state, time.time(), error, lasts
         self.share = 1.0 if state == DONE else self.share
 
     @property

@@ -132,6 +132,7 @@ class Queue:
             "id": job.id, "kind": job.kind, "title": job.title, "state": job.state, "place": self.place(job), "stage": job.stage,
             "share": round(job.share, 4), "took_s": round(took_s, 1), "left_s": None if left_s is None else round(left_s, 1),
             **told(job.error), "understood": job.understood, "created_s": job.created_s, "made_by": job.made_by,
+            "goes_on": job.state == STOPPED or (job.state == FAILED and not job.lasts),
         }  # fmt: skip
 
     async def changes(self, jobs: Callable[[], list[Job]], beat_s: float) -> AsyncIterator[dict[str, Any] | None]:
@@ -212,12 +213,12 @@ class Queue:
             job.share, job.stage = min(share_of(stage, done, total, job.share * part) / part, 1.0), stage
             self._tell()
 
-        failure = ""
+        failure, lasts = "", False
 
         def noted(note: KeptNote) -> None:
-            nonlocal failure
+            nonlocal failure, lasts
             if note.code == COMPLAINT.code:
-                failure = job.in_visitors_words(note.values["text"])
+                failure, lasts = job.in_visitors_words(note.values["text"]), bool(note.values.get("lasts"))
             else:
                 job.note(note)
 
@@ -234,10 +235,10 @@ class Queue:
         if code == EXIT_DONE:
             self._end(job, ASKS if job.is_draft else DONE)
         else:
-            self._end(job, FAILED, failure or f"it ended with exit code {code}")
+            self._end(job, FAILED, failure or f"it ended with exit code {code}", lasts)
 
-    def _end(self, job: Job, state: str, error: str = "") -> None:
-        job.end(state, error)
+    def _end(self, job: Job, state: str, error: str = "", lasts: bool = False) -> None:
+        job.end(state, error, lasts)
         folder: Path = self.folders.of(job.id)
         try:
             job.understood = self.folders.understood(job.id)

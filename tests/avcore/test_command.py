@@ -12,7 +12,8 @@ import pytest
 
 from avcore.command import Parser, add_common_options, device_name, run, stopped_by_sigterm
 from avcore.compute.device import resolve_device, resolve_precision
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError, OutputError, UsageError
+from avcore.notes import ToldNote, noted_by
 
 
 def _parser() -> Parser:
@@ -59,6 +60,23 @@ def test_usage_errors_exit_with_two() -> None:
     with pytest.raises(SystemExit) as caught:
         run(_parser(), lambda _: None, ["--unknown"])
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "lasts"),
+    [
+        (InputError("it has no sound"), True),
+        (OutputError("it cannot be written"), False),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+        (MemoryError(), False),
+        (KeyError("odd"), False),
+    ],
+)
+def test_a_listener_is_told_whether_the_same_command_must_fail_again(error: Exception, lasts: bool) -> None:
+    told: list[ToldNote] = []
+    with noted_by(told.append):
+        run(_parser(), lambda _: _raise(error), [])
+    assert [one.note.values["lasts"] for one in told] == [lasts]
 
 
 def test_cpu_wins_over_device() -> None:

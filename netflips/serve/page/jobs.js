@@ -114,7 +114,8 @@ const dubbed = (job, page, go) => {
     made.push(both.root, downloads);
   }
   if (!job.utterances) return made;
-  const isWhole = job.state === "asks" || (job.state === "done" && !job.values.preview);
+  // Texts of a dub that would fail again can be changed.
+  const isWhole = job.state === "asks" || (job.state === "done" ? !job.values.preview : job.state === "failed" && !job.goes_on);
   const count = element("span", { className: "quiet" });
   const { rows: _, voices: __, ...asked } = job.values;
   const again = () => page.submit(table.form().then((form) => ({ kind: "dub", values: { ...asked, preview: false }, after: job.id, ...form })));
@@ -255,7 +256,7 @@ export const card = (facts, page) => {
     const at = `/jobs/${job.id}`;
     buttons.replaceChildren(
       ...(goes(job) ? [button("stop", (one) => act(one, `${at}/stop`, { method: "POST" }, "stopping"), "stop")] : []),
-      ...(["stopped", "failed"].includes(job.state) ? [button("goOn", (one) => act(one, `${at}/again`, { method: "POST" }, "starting"))] : []),
+      ...(job.goes_on ? [button("goOn", (one) => act(one, `${at}/again`, { method: "POST" }, "starting"))] : []),
       ...(goes(job) ? [] : [button("remove", (one) => act(one, at, { method: "DELETE" })), fold]),
     );
     fill(job);

@@ -56,7 +56,13 @@ def do(words: list[str]) -> int:
         if text == "fail":
             tell(note={"code": "unknown_here", "values": {"text": "odd"}, "numbers": [], "differ": False})
             tell(note={"code": "font_lacks", "values": {"signs": "text.txt"}, "numbers": [], "differ": False})
-            tell(note={"code": "failed", "values": {"text": "text.txt: it cannot be said; expected words"}, "numbers": []})
+            tell(
+                note={
+                    "code": "failed",
+                    "values": {"text": "text.txt: it cannot be said; expected words", "lasts": True},
+                    "numbers": [],
+                }
+            )
             return 2
         if text == "crash":
             os._exit(9)

@@ -226,9 +226,9 @@ def test_a_text_that_looks_like_an_option_is_a_text(client: TestClient, tmp_path
     assert not any("/tmp/x" in word for word in words)
 
 
-def test_a_failed_job_says_why_in_one_line_and_can_go_on(client: TestClient) -> None:
+def test_a_failed_job_says_why_in_one_line_and_that_it_would_fail_again(client: TestClient) -> None:
     job = until(client, say(client, "fail"), over)
-    assert (job["state"], job["error"]) == ("failed", "text.txt: it cannot be said; expected words")
+    assert (job["state"], job["error"], job["goes_on"]) == ("failed", "text.txt: it cannot be said; expected words", False)
     strange, known = job["warnings"]
     assert strange == {"en": "odd", "ko": "odd"}
     assert known["ko"] == "글꼴에 없는 글자(text.txt)는 자막에 네모로 보입니다."
@@ -238,7 +238,8 @@ def test_a_failed_job_says_why_in_one_line_and_can_go_on(client: TestClient) -> 
 
 def test_a_worker_that_ends_is_one_jobs_trouble(client: TestClient) -> None:
     first, second = say(client, "crash"), say(client, "two")
-    assert "ended by the system (9)" in until(client, first, over)["error"]
+    ended = until(client, first, over)
+    assert ("ended by the system (9)" in ended["error"], ended["goes_on"]) == (True, True)
     assert until(client, second, over)["state"] == "done"
 
 
@@ -247,7 +248,7 @@ def test_stop_really_stops_and_the_next_goes_on(client: TestClient, tmp_path: Pa
     running = until(client, first, lambda job: job["share"] > 0.5)
     assert client.get(f"/jobs/{second['id']}").json()["place"] == 1
     stopped = client.post(f"/jobs/{running['id']}/stop").json()
-    assert stopped["state"] == "stopped"
+    assert (stopped["state"], stopped["goes_on"]) == ("stopped", True)
     assert until(client, second, over)["state"] == "done"
     assert client.get(f"/jobs/{first['id']}").json()["files"] == []
     before = client.get(f"/jobs/{first['id']}").json()["took_s"]
