@@ -27,7 +27,8 @@ from netflips.serve.settings import Settings
 from netflips.serve.uploads import Upload, Uploads
 from netflips.serve.worker_process import WorkerProcess
 from text2unit.stage import SPELLER
-from unit2av.lipsync.backend import lip_sync_names
+from unit2av.lipsync.backend import ready_names
+from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
 
 _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
@@ -87,7 +88,6 @@ class Service:
             "longest_s": self.settings.longest_s,
             "keep_s": self.settings.keep_s,
             "examples": _examples(),
-            "mouths": lip_sync_names(),
             **self._has,
         }
 
@@ -246,10 +246,13 @@ def _what_is_there(settings: Settings) -> dict[str, Any]:
     languages = None if bundle is None or "--utut-path" in settings.models else bundle.languages
     own = "--utut-path" in settings.models
     known = [] if bundle is None or own or not bundle.references.is_file() else read_references(bundle.references)
+    given = settings.models.get(RENDERER.flag)
+    renderer = Path(given) if given is not None else bundle and bundle.checkpoint(RENDERER)
     some = known[:: max(len(known) // _SENTENCES, 1)][:_SENTENCES]
     return {
         "models": [Path(path).name for flag, path in settings.models.items() if flag.endswith("-path")],
         "bundle": None if bundle is None or own else {"name": bundle.about["name"], "knows": bundle.about["domain"]},
+        "mouths": ready_names(settings.models, renderer),
         "sentences": [[one.translation, one.text] for one in some],
         "sample": _sample() if known else None,
         "languages": None if languages is None else [normalise_language(one) for one in languages],

@@ -145,6 +145,12 @@ def lip_sync_names() -> tuple[str, ...]:
     return (AUTO, *(one.name for one in backends()))
 
 
+def ready_names(files: Mapping[str, str], renderer: Path | None) -> list[str]:
+    """Return what `--lips` may be with the files that there are. files: those of backends, by flag; renderer: its checkpoint."""
+    choice = LipSyncChoice(values={one.name: Path(files[one.flag]) for one in file_options() if one.flag in files})
+    return [AUTO, *(one.name for one in backends() if one.is_ready(choice, renderer))]
+
+
 def add_lip_sync_options(group: argparse._ActionsContainer) -> None:
     """Add --lips and the options of all backends."""
     told = ", ".join(f"{one.name} ({one.words})" for one in backends())

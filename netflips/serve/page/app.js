@@ -178,7 +178,7 @@ const prepare = (form) => {
 const models = (names) => {
   const { bundle, models: given, languages, sentences } = page.about;
   const pair = languages ? t("pair", names.of(languages[0]), names.of(languages[1])) : "";
-  const knows = bundle?.name === "the demo bundle" ? t("demoKnows") : bundle ? t("knows", bundle.name, bundle.knows) : "";
+  const knows = bundle?.name === "the demo bundle" ? t("demoKnows", bundle.knows.match(/[\d,]+/)?.[0] ?? "") : bundle ? t("knows", bundle.name, bundle.knows) : "";
   const line = knows || (given.length ? t("given", given.join(", ")) : t("noModels"));
   document.getElementById("models").textContent = [page.about.has_cascade && t("cascade"), line, pair].filter(Boolean).join(" · ");
   known.hidden = !sentences.length;

@@ -191,6 +191,8 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         page.set_default_timeout(4 * WAIT_MS)
         page.goto(address)
         page.wait_for_selector("body[data-ready]")
+        count = page.evaluate("async () => (await (await fetch('/about')).json()).bundle.knows.match(/[\\d,]+/)[0]")
+        assert f"about {count} short English sentences" in page.inner_text("#models")
         page.click("#dub button.example")
         page.wait_for_function("() => document.querySelector('#dub .chosen').textContent === 'example.mp4'")
         page.click("#dub form button.main")

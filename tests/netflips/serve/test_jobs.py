@@ -176,8 +176,10 @@ def test_speech_of_a_visitor_is_said_and_speakers_have_voices(
 
 def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None:
     models = {"--recognizer": "/whisper", "--text-translator": "/m2m", "--speak-with": "say {text} {out}", "--utut-path": "/u.pt"}
+    models |= {"--unit2av-path": "/renderer.pt", "--wav2lip-path": "/wav2lip.pth"}
     with TestClient(app_of(tmp_path / "page", models=models), base_url=LOCAL) as client:
-        assert client.get("/about").json()["has_cascade"]
+        about = client.get("/about").json()
+        assert (about["has_cascade"], about["mouths"]) == (True, ["auto", "wav2lip", "units"])  # no table beside the renderer
         row = {"start_s": 0.0, "end_s": 1.0, "said": "네.", "speaker": ""}  # said without a text-to-unit model
         job = dubbed(client, {"video": upload(client)["id"], "road": "text", "modalities": "video"}, rows=[row])
         words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]

@@ -89,6 +89,7 @@ def test_the_example_is_an_upload_like_others(client: TestClient) -> None:
 def test_an_example_is_dubbed_before_anything_is_asked(client: TestClient) -> None:
     about = client.get("/about").json()
     assert (len(about["sentences"]), about["sample"]["heard"]) == (20, "Excuse me, where is the airport?")
+    assert about["mouths"] == ["auto", "mesh", "units"]  # no checkpoint of Wav2Lip was given
     piece = client.get("/sample/example.ko.mp4", headers={"Range": "bytes=4-7"})
     assert (piece.status_code, piece.content, piece.headers["content-type"]) == (206, b"ftyp", "video/mp4")
     assert client.get("/sample/desk.py").status_code == 404
