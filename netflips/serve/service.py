@@ -246,8 +246,8 @@ def _what_is_there(settings: Settings) -> dict[str, Any]:
     languages = None if bundle is None or "--utut-path" in settings.models else bundle.languages
     own = "--utut-path" in settings.models
     known = [] if bundle is None or own or not bundle.references.is_file() else read_references(bundle.references)
-    given = settings.models.get(RENDERER.flag)
-    renderer = Path(given) if given is not None else bundle and bundle.checkpoint(RENDERER)
+    packed_renderer = None if bundle is None else bundle.checkpoint(RENDERER)
+    renderer = Path(settings.models[RENDERER.flag]) if RENDERER.flag in settings.models else packed_renderer
     some = known[:: max(len(known) // _SENTENCES, 1)][:_SENTENCES]
     return {
         "models": [Path(path).name for flag, path in settings.models.items() if flag.endswith("-path")],
