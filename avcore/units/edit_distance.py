@@ -32,14 +32,17 @@ def error_rate(pairs: Iterable[tuple[Ids, Ids]]) -> float:
 def edit_distances(found: Ids, references: Sequence[Ids]) -> Ids:
     """Return the distance of one int64 [N] to each of many references: int64 [references], all in N steps."""
     lengths = np.array([len(reference) for reference in references], dtype=np.int64)
-    padded = np.full((len(references), int(lengths.max(initial=0))), -1, dtype=np.int64)
-    for number, reference in enumerate(references):
-        padded[number, : len(reference)] = reference
-    places = np.arange(padded.shape[1] + 1)
+    longest = int(lengths.max(initial=0))
+    padded = np.full((len(references), longest), -1, dtype=np.int64)
+    padded[np.arange(longest) < lengths[:, None]] = np.concatenate([np.zeros(0, np.int64), *references])
+    # The step is bound by memory: numbers of the fewest bytes that hold a distance.
+    numbers = np.int16 if len(found) + longest < np.iinfo(np.int16).max else np.int64
+    places = np.arange(longest + 1, dtype=numbers)
     rows = np.tile(places, (len(references), 1))
+    best = np.empty_like(rows)
     for number, unit in enumerate(found, 1):
-        best = np.empty_like(rows)
         best[:, 0] = number
-        best[:, 1:] = np.minimum(rows[:, 1:] + 1, rows[:, :-1] + (padded != unit))
-        rows = np.minimum.accumulate(best - places, axis=1) + places
+        np.minimum(rows[:, 1:] + numbers(1), rows[:, :-1] + (padded != unit), out=best[:, 1:])
+        best -= places
+        rows = np.minimum.accumulate(best, axis=1) + places
     return np.asarray(rows[np.arange(len(references)), lengths], dtype=np.int64)
