@@ -35,13 +35,13 @@ def interval(figure: Figure | None) -> str:
     """Return the 95 % interval of a figure; "" where one clip has none."""
     if figure is None or not (math.isfinite(figure.low) and math.isfinite(figure.high)):
         return ""
-    return f"{number(figure.low)} to {number(figure.high)}"
+    return f"{number(figure.low)}, {number(figure.high)}"
 
 
 def title(row: Row) -> str:
-    """Return a row's title with its unit, and which way is better."""
+    """Return a row's title without its group, with its unit, and which way is better."""
     unit = f", {row.kind.unit}" if row.kind.unit else ""
-    return f"{row.title}{unit} {ARROWS[row.kind.better]}"
+    return f"{row.kind.title}{unit} {ARROWS[row.kind.better]}"
 
 
 def subjects_of(rows: Sequence[Row]) -> list[str]:
@@ -81,18 +81,29 @@ def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Return the table as Markdown, aligned so that it can be read as it is. Goals have a column where there are any."""
-    subjects, has_goals = subjects_of(rows), any(goal(row) for row in rows)
+    """Return the table as Markdown, aligned so that it can be read as it is.
+
+    The first line of a group of cases names it. Goals and notes have a column where there are any.
+    """
+    subjects, has_groups = subjects_of(rows), any(row.group for row in rows)
+    has_goals = any(goal(row) for row in rows)
     has_notes = not has_goals or any(notes(row) for row in rows)
     titles = [SUBJECT_TITLES[one] for one in subjects]
+    own = [f"{titles[0]} [95 % interval]", "n"] if titles else []
     last = [*(["goal"] if has_goals else []), *(["notes"] if has_notes else [])]
-    lines = [["figure", *titles[:1], *(["95 % interval", "n"] if subjects else []), *titles[1:], *last]]
+    lines, above = [[*(["clips"] if has_groups else []), "figure", *own, *titles[1:], *last]], ""
     for name, row in lines_of(rows):
-        figures = [row.figure_of(one) for one in subjects]
-        own = [three_places(figures[0]), interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if subjects else []
+        clips = ["" if row.group == above else row.group] if has_groups else []
+        figures, above = [row.figure_of(one) for one in subjects], row.group
+        own = [_with_interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if subjects else []
         last = [*([goal(row)] if has_goals else []), *([notes(row)] if has_notes else [])]
-        lines.append([name, *own, *(three_places(one) for one in figures[1:]), *last])
+        lines.append([*clips, name, *own, *(three_places(one) for one in figures[1:]), *last])
     return aligned(lines, is_last_wide=True)
+
+
+def _with_interval(figure: Figure | None) -> str:
+    ends = interval(figure)
+    return three_places(figure) + (f" [{ends}]" if ends else "")
 
 
 def latex(rows: Sequence[Row], caption: str) -> str:
@@ -116,7 +127,7 @@ def latex(rows: Sequence[Row], caption: str) -> str:
 
 
 def _latex_figure(figure: Figure | None) -> str:
-    around = interval(figure).replace(" to ", ", ")
+    around = interval(figure)
     return ("--" if figure is None else number(figure.value)) + (rf" {{\scriptsize [{around}]}}" if around else "")
 
 

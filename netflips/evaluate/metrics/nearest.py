@@ -20,7 +20,7 @@ _IS_NOT = "a choice among the bundle's sentences: no measure of free speech"
 
 
 @metric(
-    FigureKind("right", "right sentence, by what a recogniser hears", "higher", "edit distance", _IS_NOT, is_share=True),
+    FigureKind("right", "right sentence recognised", "higher", "edit distance", _IS_NOT, is_share=True),
     needs={REFERENCE_TEXT, RECOGNIZER, PHRASEBOOK},
     place=12,
     suits=(),
