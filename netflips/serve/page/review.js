@@ -40,33 +40,43 @@ const speechBox = (file, none, page, changed) => {
   return { box, ...fileBox(box, page.about, page.complain, changed) };
 };
 
-// Which voice each speaker has, from a list to which voices can be added; `now()`: ids of uploads by speaker.
-const voices = (job, page, changes) => {
-  const before = job.values.voices ?? {};
-  const speakers = [...new Set(job.utterances.map((one) => one.speaker))];
-  const lists = speakers.map((name) => named(element("select", {}, new Option(t("ownVoice"), "")), `${t("voices")}: ${called(name)}`));
-  const add = (id, name) => {
-    for (const one of lists) if (![...one.options].some((other) => other.value === id)) one.append(new Option(name, id));
+// Which voice each speaker has, from a list to which voices can be added. speakers: {name, was} of each by now, and before it was
+// named anew; `show()` follows them, `now()`: ids of uploads by speaker.
+const voices = (job, page, speakers, changes) => {
+  const before = new Map(Object.entries(job.values.voices ?? {}));
+  const chosen = new Map(before);
+  const files = new Map([...before.values(), job.uploads.voice].filter(Boolean).map((id) => [id, job.names[id]]));
+  const voice = ({ name, was }) => chosen.get(name) ?? chosen.get(was) ?? "";
+  const list = (one) => {
+    const options = [["", t("ownVoice")], ...files].map(([id, name]) => new Option(name, id));
+    const made = named(element("select", {}, ...options), `${t("voices")}: ${called(one.name)}`);
+    made.value = voice(one);
+    made.addEventListener("change", () => chosen.set(one.name, made.value));
+    return element("label", {}, element("span", { textContent: called(one.name) }), made);
   };
-  for (const id of [...Object.values(before), job.uploads.voice].filter(Boolean)) add(id, job.names[id]);
-  lists.forEach((one, number) => (one.value = before[speakers[number]] ?? ""));
+  const grid = element("div", { className: "grid" });
+  let shown = "";
+  const show = () => {
+    const now = JSON.stringify([speakers(), [...files.keys()]]);
+    if (now !== shown) grid.replaceChildren(...speakers().map(list));
+    shown = now;
+  };
   const other = speechBox("addVoice", "noAddVoice", page, async () => {
     if (!other?.has()) return;
     const name = other.box.querySelector(".chosen").textContent;
     try {
       const id = await other.upload(() => {});
-      add(id, name);
-      if (lists.length === 1) lists[0].value = id;
+      files.set(id, name);
+      if (speakers().length === 1) chosen.set(speakers()[0].name, id);
       changes();
     } catch (error) {
       page.complain(error.message);
     }
   });
-  const rows = speakers.map((name, number) => element("label", {}, element("span", { textContent: called(name) }), lists[number]));
-  const root = element("details", {}, element("summary", { textContent: t("voices") }), element("div", { className: "grid" }, ...rows), other.box);
+  const root = element("details", {}, element("summary", { textContent: t("voices") }), grid, other.box);
   root.addEventListener("change", changes);
-  const now = () => Object.fromEntries(speakers.map((name, number) => [name, lists[number].value]).filter(([, id]) => id));
-  return { root, now, changed: () => speakers.some((name, number) => lists[number].value !== (before[name] ?? "")) };
+  const now = () => Object.fromEntries(speakers().map((one) => [one.name, voice(one)]).filter(([, id]) => id));
+  return { root, show, now, changed: () => speakers().some((one) => voice(one) !== (before.get(one.was) ?? "")) };
 };
 
 // A button that says what a text field holds, in a voice, with the means to hear it again.
@@ -142,14 +152,20 @@ const row = (one, job, page, part, changes) => {
     made.classList.toggle("changed", changed());
     changes();
   });
-  return { made, now: async () => now(await own.upload(() => {})), changed };
+  const speaker = () => ({ name: now().speaker || one.speaker, was: one.speaker });
+  return { made, now: async () => now(await own.upload(() => {})), changed, speaker };
 };
 
 // The texts of a job in a table, and `form()`: all of them where any was changed; `changes` is called with how many were.
 export const texts = (job, page, part, changes) => {
-  const tell = () => changes(rows.filter((one) => one.changed()).length + who.changed());
-  const who = voices(job, page, () => tell());
+  const speakers = () => [...new Map(rows.map((one) => one.speaker()).map((one) => [one.name, one])).values()];
+  const tell = () => {
+    who.show();
+    changes(rows.filter((one) => one.changed()).length + who.changed());
+  };
+  const who = voices(job, page, speakers, tell);
   const rows = job.utterances.map((one) => row(one, job, page, part, tell));
+  who.show();
   const heads = ["utterance", "heard", "said"].map((key) => element("th", { textContent: t(key), scope: "col" }));
   const table = element(
     "table",
