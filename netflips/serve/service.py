@@ -24,7 +24,7 @@ from netflips.serve.limits import RefusedError, Space, Visitor
 from netflips.serve.queue import Queue
 from netflips.serve.results import track_parts
 from netflips.serve.settings import Settings
-from netflips.serve.uploads import Upload, Uploads
+from netflips.serve.uploads import HEADED, HEADS, Upload, Uploads
 from netflips.serve.worker_process import WorkerProcess
 from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import ready_names
@@ -84,6 +84,7 @@ class Service:
         """Return what the page must know of this server."""
         return {
             "version": __version__,
+            "heads": [HEADED, HEADS],
             "limit_bytes": self.settings.limit_bytes,
             "longest_s": self.settings.longest_s,
             "keep_s": self.settings.keep_s,

@@ -29,6 +29,15 @@ _SUFFIXES = {
     VIDEO: VIDEO_SUFFIXES, SOUND: _MEDIA_SUFFIXES, MEDIA: _MEDIA_SUFFIXES, PICTURE: PICTURE_SUFFIXES,
     SUBTITLES: (*SUBTITLE_SUFFIXES, ".json"),
 }  # fmt: skip
+HEADED = r"\.(mp4|m4v|m4a|mov|3gp|mkv|webm|avi|wav|wmv|flv|flac|ogg|opus)$"
+"""Names whose content begins with a word of its kind. Raw streams (mp3, aac, mpg, ts) may begin in their middle."""
+HEADS = (
+    r"^\0*([\s\S]{4}(ftyp|styp|moov|moof|mdat|free|skip|wide|pnot|sidx|uuid|junk)|[\s\S]{0,192}G([\s\S]{187}G){3}|"
+    r"[\s\S]{4}G([\s\S]{191}G){3}|\x1aE\xdf\xa3|RIF[FX]|RF64|riff|FORM|FRM8|OggS|ID3|fLaC|FLV|caff|\.snd|#!AMR|GIF8|DKIF|DSD |"
+    r"\.RMF|\.SoX|TTA1|wvpk|MAC |MP\+|MPCK|NIST_1A|YUV4MPEG2|nut/|Creative Voice|[CF]WS|0&\xb2u|\x06\x0e\+4|\xb7\xd8\0 |"
+    r"\0\0[\x01\x80-\x83]|\xff[\xd8\xe0-\xff]|\x0bw|V[\xe0-\xff]|\x1f\x07\0|\x12\0|\x7f\xfe\x80\x01)"
+)
+"""How any video or sound begins, whatever its name: a browser refuses what does not before it is sent (bytes as Latin-1)."""
 _ABOUT, _WORK = "upload.json", "work"
 _LOOK_S = 120.0
 _LOOKS_AT_ONCE = 2

@@ -7,6 +7,13 @@ const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video
 const REFUSED = { video: /^(image|text|application\/pdf)/, sound: /^(image|text|application\/pdf)/, media: /^(image|text|application\/pdf)/, picture: /^(audio|video|text|application\/pdf)/, subtitles: /^(audio|video|image)/ };
 const KINDS = { video: ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"], audio: ["audio/webm;codecs=opus", "audio/webm", "audio/mp4"] };
 
+// Whether a file may be what its name says: most kinds of video and sound begin in a known way. The server looks at all of it.
+const fits = async (file, [named, begins]) => {
+  if (!new RegExp(named).test(file.name.toLowerCase())) return true;
+  const bytes = new Uint8Array(await file.slice(0, 1024).arrayBuffer());
+  return new RegExp(begins).test(String.fromCharCode(...bytes));
+};
+
 // Shows how loud a microphone is, until its track ends.
 const level = (stream, meter) => {
   const context = new AudioContext();
@@ -63,7 +70,7 @@ const recorder = (wanted, button, room, words, take, complain) => {
 };
 
 // Fills a box of the form; `upload()` gives the id of what was chosen, "" for nothing. changed: called when that is another file.
-export const fileBox = (box, { examples, limit_bytes: limit }, complain, changed = () => {}) => {
+export const fileBox = (box, { examples, heads, limit_bytes: limit }, complain, changed = () => {}) => {
   const { file: name, as, record, optional } = box.dataset;
   const isGiven = box.dataset.default === "example" && examples.includes(as);
   const none = t(isGiven ? "theExample" : (box.dataset.none ?? (optional ? `no_${name}` : "drop")));
@@ -79,6 +86,7 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain, changed
   let upload = null; // what the server made of it, kept so that the same file is sent once
   let fetching = null; // the example, on its way
   let isExample = isGiven;
+  const fault = async (given) => ((await fits(given, heads)) ? "" : `${given.name}: ${t("noMedia")}`);
   const show = (address, type) => {
     if (type === "picture") shown.replaceChildren(element("img", { src: address, alt: "" }));
     else if (type === "subtitles") shown.replaceChildren();
@@ -91,6 +99,7 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain, changed
       return;
     }
     if (given) complain("");
+    if (given) fault(given).then((said) => said && file === given && complain(said));
     file = given;
     upload = sent;
     isExample = sent !== null || (isGiven && !given);
@@ -166,6 +175,8 @@ export const fileBox = (box, { examples, limit_bytes: limit }, complain, changed
     },
     async upload(progress) {
       if (fetching) await fetching.then((sent) => take(null, sent));
+      const said = !upload && file && (await fault(file));
+      if (said) throw new Error(said);
       if (!upload && file) upload = await send(file, as, progress);
       if (!upload && isExample) take(null, await example(as));
       if (!upload && !optional) throw new Error(`${t(name)}: ${t("choose")}`);

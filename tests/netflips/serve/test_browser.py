@@ -125,19 +125,23 @@ def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_
 
 def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:
     wrong = tmp_path / "notes.mp4"
+    cut = tmp_path / "cut.mp4"
     wrong.write_text("not a video")
-    page.set_input_files("#dub .file[data-file=video] input", str(wrong))
-    page.click("#dub form button.main")
-    page.wait_for_selector("#notice:not([hidden])")
-    said = page.inner_text("#notice")
-    assert said.startswith("notes.mp4: ")
-    assert "\n" not in said
+    cut.write_bytes(CLIP.read_bytes()[:5000])
+    sent: list[str] = []
+    page.on("request", lambda asked: sent.append(asked.url.partition("?name=")[2]))
+    for path, said in ((wrong, "notes.mp4: this is no video and no sound"), (cut, "cut.mp4: ")):
+        page.set_input_files("#dub .file[data-file=video] input", str(path))
+        page.click("#dub form button.main")
+        page.wait_for_function("said => document.getElementById('notice').textContent.startsWith(said)", arg=said)
+        assert "\n" not in page.inner_text("#notice")
+    assert [one for one in sent if one] == ["cut.mp4&as=video"]  # only the server can tell
     page.set_input_files("#dub .file[data-file=video] input", [])
     page.click("#dub form button.main")
     page.wait_for_function("() => document.getElementById('notice').textContent.startsWith('Video')")
     for name, content in (("a.pdf", b"%PDF"), ("empty.mp4", b"")):  # these are not even sent
-        sent = {"name": name, "mimeType": "application/pdf" if name == "a.pdf" else "video/mp4", "buffer": content}
-        page.set_input_files("#dub .file[data-file=video] input", sent)
+        given = {"name": name, "mimeType": "application/pdf" if name == "a.pdf" else "video/mp4", "buffer": content}
+        page.set_input_files("#dub .file[data-file=video] input", given)
         assert page.inner_text("#notice") == f'{name}: this file does not fit "Video"'
 
 
