@@ -10,13 +10,14 @@ _KOREAN = {
     "it has no picture": "화면이 없는 파일입니다",
     "it has no video track": "화면이 없는 파일입니다",
     "it has neither picture nor sound": "화면도 소리도 없는 파일입니다",
+    "it has no sound to take the voice from": "소리가 없는 파일입니다. 목소리에 다른 녹음을 고르세요",
     "it has no sound": "소리가 없는 파일입니다",
     "its sound track is empty": "소리가 비어 있습니다",
     "this is a single picture": "영상이 아니라 사진 한 장입니다",
     "this is no picture that can be read": "읽을 수 없는 사진입니다",
     "there are no subtitles with times in it": "시간이 적힌 자막이 없습니다",
     "no speech was found in it": "말소리를 찾지 못했습니다",
-    "there is no usable speech to take the voice from": "목소리를 따올 만한 말소리가 없습니다",
+    "there is no usable speech to take the voice from": "목소리를 따올 만한 말소리가 없습니다. 목소리에 다른 녹음을 고르세요",
     "the speech is": "말소리가 너무 짧습니다",
     "no face was found": "얼굴을 찾지 못했습니다",
     "the mesh saw no face": "얼굴을 찾지 못했습니다",
@@ -55,12 +56,19 @@ _KOREAN = {
 }
 """By how the English clause begins. What is not here is told in English, behind a word of what it is."""
 
+_WAYS_OUT = {
+    "it has no sound to take the voice from": "choose a recording as the Voice",
+    "there is no usable speech to take the voice from": "choose a recording as the Voice",
+}
+"""What a visitor can do, where the command's way out is a flag."""
+
 
 def told(error: str) -> dict[str, str]:
     """Return one line of an error (a file, a clause, and what more there is to say, with `; ` between) in both languages."""
-    plain = "; ".join(part for part in error.split("; ") if "--" not in part)
-    head = plain.partition("; ")[0]
+    head = error.partition("; ")[0]
     path, colon, clause = head.rpartition(": ")
+    parts = [*(part for part in error.split("; ") if "--" not in part), _WAYS_OUT.get(clause)]
+    plain = "; ".join(part for part in parts if part)
     korean = next((said for begin, said in _KOREAN.items() if clause.startswith(begin)), f"{_NOT_DONE} ({clause})")
     return {"error": plain, "error_ko": f"{path}{colon}{korean}." if plain else ""}
 

@@ -216,6 +216,9 @@ def test_whatever_goes_wrong_is_one_line(client: TestClient, monkeypatch: pytest
 def test_errors_are_told_in_korean_too_and_without_flags() -> None:
     both = told("talk.mp4: it has no sound track; expected sound; use --modalities video with --speaker-path voice.wav")
     assert both == {"error": "talk.mp4: it has no sound track; expected sound", "error_ko": "talk.mp4: 소리가 없는 파일입니다."}
+    both = told("talk.mp4: there is no usable speech to take the voice from; expected voices; give --speaker-path x.wav")
+    assert both["error"].endswith("to take the voice from; expected voices; choose a recording as the Voice")
+    assert both["error_ko"].endswith("목소리에 다른 녹음을 고르세요.")
     assert told("odd: of a kind that nobody knows")["error_ko"] == "odd: 서버가 처리하지 못했습니다 (of a kind that nobody knows)."
 
 
