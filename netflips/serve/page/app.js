@@ -73,14 +73,14 @@ const add = (job) => {
   place(job.kind)?.prepend(made.root);
 };
 
-// What the title of the window says: how far a job is, and that one was done while nobody looked; then a notification says it, too,
+// What the title of the window says: how far a job is, and that one ended while nobody looked; then a notification says it, too,
 // where the visitor allowed it by the button of a long job.
 const entitle = (job) => {
-  const isUnseen = ["done", "asks"].includes(job.state) && document.hidden;
-  document.title = job.state === "running" ? `${Math.round(100 * job.share)} % – NetfLips` : isUnseen ? `✓ ${job.title} – NetfLips` : "NetfLips";
-  if (isUnseen && window.Notification?.permission === "granted") new Notification(document.title);
+  const mark = document.hidden && { done: "✓", asks: "✓", failed: "✗" }[job.state];
+  document.title = job.state === "running" ? `${Math.round(100 * job.share)} % – NetfLips` : mark ? `${mark} ${job.title} – NetfLips` : "NetfLips";
+  if (mark && window.Notification?.permission === "granted") new Notification(document.title);
 };
-document.addEventListener("visibilitychange", () => document.title.startsWith("✓") && (document.title = "NetfLips"));
+document.addEventListener("visibilitychange", () => /^[✓✗]/.test(document.title) && (document.title = "NetfLips"));
 
 // One stream of news for all jobs: a browser keeps few connections open to one server.
 const listen = () => {
@@ -131,6 +131,7 @@ page.submit = async (form, boxes = []) => {
     known.open &&= isWide.matches;
     for (const box of boxes) box.fold();
     place(job.kind)?.firstChild.scrollIntoView({ block: "nearest" });
+    if (document.activeElement === document.body) cards.get(job.id).title.focus({ preventScroll: true }); // the button had it
   } catch (error) {
     if (error.status === 404) for (const box of boxes) box.forget();
     complain(error.message);

@@ -83,6 +83,8 @@ const STAGES = {
   "stills after": "reporting",
 };
 
+const stageText = (job) => (job.stage in STAGES ? t(STAGES[job.stage]) : "");
+
 const stateText = (job) => {
   if (job.state === "waiting") return job.place > 1 ? t("waiting", job.place) : t("starting");
   if (job.state === "done") return t("done", duration(job.took_s));
@@ -90,7 +92,7 @@ const stateText = (job) => {
   if (job.state !== "running") return t(job.state);
   if (!job.stage) return t("starting");
   const left = job.left_s === null ? "" : `, ${t("left", duration(job.left_s))}`;
-  return `${job.stage in STAGES ? `${t(STAGES[job.stage])} ` : ""}${t("running", Math.round(100 * job.share))}${left}`;
+  return `${stageText(job)} ${t("running", Math.round(100 * job.share))}${left}`.trim();
 };
 
 const LONG_S = 60; // with so much left a visitor goes away
@@ -118,7 +120,13 @@ const dubbed = (job, page, go) => {
   const isWhole = job.state === "asks" || (job.state === "done" ? !job.values.preview : job.state === "failed" && !job.goes_on);
   const count = element("span", { className: "quiet" });
   const { rows: _, voices: __, ...asked } = job.values;
-  const again = () => page.submit(table.form().then((form) => ({ kind: "dub", values: { ...asked, preview: false }, after: job.id, ...form })));
+  const again = async (pressed) => {
+    pressed.disabled = true;
+    pressed.textContent = t("starting");
+    await page.submit(table.form().then((form) => ({ kind: "dub", values: { ...asked, preview: false }, after: job.id, ...form })));
+    pressed.textContent = t("again");
+    pressed.disabled = false;
+  };
   const buttons = element("p", { className: "buttons" });
   const dub = (form) => (one) => go(async () => ({ ...(await table.form()), ...form }), one);
   const anew = button("again", again, "again");
@@ -183,6 +191,8 @@ const answered = (job, video) => {
 export const card = (facts, page) => {
   const root = element("article", { className: "job" });
   root.dataset.id = facts.id;
+  root.setAttribute("aria-label", facts.title);
+  const title = element("h3", { textContent: facts.title, tabIndex: -1 }); // focus waits there while a button is replaced
   const state = element("span", { className: "state" });
   const bar = element("progress", { max: 1, value: 0 });
   bar.setAttribute("aria-label", facts.title);
@@ -197,18 +207,23 @@ export const card = (facts, page) => {
     fold.setAttribute("aria-expanded", String(!isClosed));
   };
   close(false);
-  root.append(element("header", {}, element("h3", { textContent: facts.title }), about, state, buttons), bar, room);
+  root.append(element("header", {}, title, about, state, buttons), bar, room);
 
   let news = 0; // how often something was shown
+  const told = new Set(); // what a screen reader was told of this state
   // Ask the server for something by a button, which shows at once that it was pressed.
   const act = async (pressed, address, options, word) => {
     const before = news;
+    title.focus({ preventScroll: true });
     pressed.disabled = true;
     if (word) pressed.textContent = t(word);
     try {
       const now = await ask(address, options);
-      if (options.method === "DELETE") root.remove();
-      else if (news === before) show(now); // else the stream of news was quicker
+      if (options.method === "DELETE") {
+        const next = root.nextElementSibling ?? root.previousElementSibling;
+        root.remove();
+        if (document.activeElement === document.body) next?.querySelector("h3").focus({ preventScroll: true });
+      } else if (news === before) show(now); // else the stream of news was quicker
     } catch (error) {
       page.complain(error.message);
       pressed.disabled = false;
@@ -218,11 +233,13 @@ export const card = (facts, page) => {
   // form: promises what is asked of a dub, when speech that it needs is sent.
   const go = async (form, pressed) => {
     pressed.disabled = true;
+    pressed.textContent = t("starting");
     try {
-      await act(pressed, `/jobs/${facts.id}/again`, sent(await form()), "starting");
+      await act(pressed, `/jobs/${facts.id}/again`, sent(await form()));
     } catch (error) {
       page.complain(error.message);
       pressed.disabled = false;
+      pressed.textContent = t(pressed.dataset.act);
     }
   };
 
@@ -241,7 +258,10 @@ export const card = (facts, page) => {
   const show = (job) => {
     news += 1;
     const isOther = root.dataset.state !== job.state;
-    if (root.dataset.state && (isOther || root.dataset.stage !== job.stage)) page.tell(`${job.title}: ${stateText(job)}`);
+    const word = job.state === "running" ? stageText(job) : stateText(job); // no shares: a screen reader would read every one
+    if (isOther) told.clear();
+    if (root.dataset.state && word && !told.has(word)) page.tell(`${job.title}: ${word}`);
+    told.add(word);
     root.dataset.state = job.state;
     root.dataset.stage = job.stage;
     root.dataset.share = job.share;
@@ -263,5 +283,5 @@ export const card = (facts, page) => {
   };
 
   show(facts);
-  return { root, show, close };
+  return { root, title, show, close };
 };

@@ -57,13 +57,14 @@ const recorder = (wanted, button, room, words, take, complain) => {
         for (const track of stream.getTracks()) track.stop();
         running = null;
         button.textContent = t(words[0]);
+        room.replaceChildren();
         take(new File(parts, type.includes("mp4") ? "recording.mp4" : "recording.webm", { type }));
       });
       running.start();
       button.textContent = t(words[1]);
-    } catch (error) {
+    } catch {
       running = null;
-      complain(`${t("noCamera")}: ${error.message ?? error}`);
+      complain(t("noCamera"));
     }
     button.disabled = false;
   });

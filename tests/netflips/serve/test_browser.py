@@ -159,13 +159,34 @@ def test_progress_grows_and_stop_stops_by_keyboard_alone(page: Any) -> None:
             break
     page.keyboard.press("Enter")
     card = page.wait_for_selector("#speak .job[data-state=running]")
+    assert page.evaluate("document.activeElement.innerText") == "slow"  # the new card, as the button is not there just now
     page.wait_for_function("one => Number(one.dataset.share) > 0.501", arg=card)
+    assert page.inner_text("#told") == "slow: Speaking"  # once, and no share of it
     first = float(card.get_attribute("data-share"))
     page.wait_for_function("([one, before]) => Number(one.dataset.share) > before", arg=[card, first])
     page.focus("#speak .job button.stop")
     page.keyboard.press("Space")
     page.wait_for_selector("#speak .job[data-state=stopped]")
+    assert (page.inner_text("#told"), page.evaluate("document.activeElement.innerText")) == ("slow: stopped", "slow")
     assert _state(page, str(card.get_attribute("data-id")))["state"] == "stopped"
+
+
+def test_the_title_and_a_notification_say_that_a_job_ended_while_nobody_looked(page: Any) -> None:
+    page.evaluate(
+        """() => {
+        window.notified = [];
+        window.Notification = class { static permission = "granted"; constructor(text) { notified.push(text); } };
+        Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+        }"""
+    )
+    for text, mark in (("good", "✓"), ("fail", "✗")):
+        page.click("#tab-speak")
+        page.fill("#speak textarea", text)
+        page.click("#speak form button.main")
+        page.wait_for_function("text => document.title === text", arg=f"{mark} {text} \u2013 NetfLips")
+    assert page.evaluate("window.notified") == ["✓ good \u2013 NetfLips", "✗ fail \u2013 NetfLips"]
+    page.evaluate("() => (delete document.hidden, document.dispatchEvent(new Event('visibilitychange')))")
+    assert page.title() == "NetfLips"
 
 
 def test_a_recording_of_the_camera_is_sent(page: Any) -> None:
