@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from avcore.errors import NetflipsError, OutputError
@@ -32,12 +33,6 @@ from netflips.serve.uploads import PICTURE_SUFFIXES
 
 LOG = logging.getLogger("netflips")
 
-_PAGE = files("netflips.serve") / "page"
-_PARTS = {
-    "index.html": "text/html; charset=utf-8",
-    "style.css": "text/css; charset=utf-8",
-    **dict.fromkeys(("app.js", "words.js", "jobs.js", "review.js", "player.js", "record.js"), "text/javascript; charset=utf-8"),
-}
 _MEDIA = {"video": VIDEO_SUFFIXES, "audio": SOUND_SUFFIXES, "image": PICTURE_SUFFIXES}
 _OTHER_NAMES = {
     ".m4v": "mp4", ".mov": "quicktime", ".mkv": "x-matroska", ".avi": "x-msvideo", ".mpg": "mpeg", ".ts": "mp2t", ".mts": "mp2t",
@@ -84,8 +79,6 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         await desk.close()
 
     routes = [
-        Route("/", _part),
-        Route("/page/{name}", _part),
         Route("/about", _about),
         Route("/uploads", _upload, methods=["POST"]),
         Route("/example", _example, methods=["POST"]),
@@ -99,8 +92,9 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         Route("/events", _events),
         Route("/jobs/{id}/files/{name}", _file),
     ]
+    page = Mount("/", StaticFiles(packages=[("netflips.serve", "page")], html=True))
     app = Starlette(
-        routes=[Route(one.path, _in_one_line(one.endpoint), methods=one.methods) for one in routes],
+        routes=[*(Route(one.path, _in_one_line(one.endpoint), methods=one.methods) for one in routes), page],
         middleware=[Middleware(Access, settings=settings)],
         lifespan=lifespan,
     )
@@ -161,14 +155,6 @@ def _asked_job(request: Request) -> Job:
     if job is None:
         raise RefusedError(404, "this job is not there any more")
     return job
-
-
-async def _part(request: Request) -> Response:
-    name = request.path_params.get("name", "index.html")
-    if name not in _PARTS:
-        raise RefusedError(404, "there is no such page")
-    headers = {"Cache-Control": "no-cache", "Content-Type": _PARTS[name]}
-    return Response((_PAGE / name).read_bytes(), headers=headers)
 
 
 async def _about(request: Request) -> Response:

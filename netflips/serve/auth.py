@@ -30,6 +30,7 @@ POLICY = (
 )
 """Nothing of another server is loaded, and no script that does not come with NetfLips runs."""
 _HEADERS = {
+    "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",

@@ -38,7 +38,7 @@ HEADS = (
     r"\0\0[\x01\x80-\x83]|\xff[\xd8\xe0-\xff]|\x0bw|V[\xe0-\xff]|\x1f\x07\0|\x12\0|\x7f\xfe\x80\x01)"
 )
 """How any video or sound begins, whatever its name: a browser refuses what does not before it is sent (bytes as Latin-1)."""
-_ABOUT, _WORK = "upload.json", "work"
+_ABOUT = "upload.json"
 _LOOK_S = 120.0
 _LOOKS_AT_ONCE = 2
 _LETTERS = 80
@@ -136,10 +136,6 @@ class Uploads:
     def path(self, upload: Upload) -> Path:
         """Return where its content lies."""
         return self._folder(upload.id) / upload.file
-
-    def work(self, upload: Upload) -> Path:
-        """Return where finished work of recordings is kept for the next job with the same file."""
-        return self._folder(upload.id) / _WORK
 
     def clean(self, keep_s: float, used: Collection[str]) -> None:
         """Remove old uploads that no job uses, and what is none."""

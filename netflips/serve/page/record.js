@@ -4,12 +4,14 @@ import { element } from "./player.js";
 import { t } from "./words.js";
 
 const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", picture: "image/*", subtitles: ".srt,.vtt,.ass,.ssa,.smi,.sami,.json" };
-const REFUSED = { video: /^(image|text|application\/pdf)/, sound: /^(image|text|application\/pdf)/, media: /^(image|text|application\/pdf)/, picture: /^(audio|video|text|application\/pdf)/, subtitles: /^(audio|video|image)/ };
+const OTHER = { picture: /^(audio|video|text|application\/pdf)/, subtitles: /^(audio|video|image)/ };
+const NO_MEDIA = /^(image|text|application\/pdf)/; // as the system calls it: an animated GIF is a video all the same, and .ts no text
 const KINDS = { video: ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"], audio: ["audio/webm;codecs=opus", "audio/webm", "audio/mp4"] };
 
-// Whether a file may be what its name says: most kinds of video and sound begin in a known way. The server looks at all of it.
-const fits = async (file, [named, begins]) => {
-  if (!new RegExp(named).test(file.name.toLowerCase())) return true;
+// Whether a file may be what is wanted: most kinds of video and sound begin in a known way. The server looks at all of it.
+const fits = async (file, as, [named, begins]) => {
+  if (as in OTHER) return !OTHER[as].test(file.type);
+  if (!NO_MEDIA.test(file.type) && !new RegExp(named).test(file.name.toLowerCase())) return true;
   const bytes = new Uint8Array(await file.slice(0, 1024).arrayBuffer());
   return new RegExp(begins).test(String.fromCharCode(...bytes));
 };
@@ -87,14 +89,14 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit }, complain, 
   let upload = null; // what the server made of it, kept so that the same file is sent once
   let fetching = null; // the example, on its way
   let isExample = isGiven;
-  const fault = async (given) => ((await fits(given, heads)) ? "" : `${given.name}: ${t("noMedia")}`);
+  const fault = async (given) => ((await fits(given, as, heads)) ? "" : `${given.name}: ${t("notThat", t(name))}`);
   const show = (address, type) => {
     if (type === "picture") shown.replaceChildren(element("img", { src: address, alt: "" }));
     else if (type === "subtitles") shown.replaceChildren();
     else shown.replaceChildren(element(type, { src: address, controls: true, playsInline: true, onerror: () => shown.replaceChildren() }));
   };
   const take = (given, sent = null) => {
-    if (given && (REFUSED[as].test(given.type) || given.size === 0 || given.size > limit)) {
+    if (given && (given.size === 0 || given.size > limit)) {
       input.value = "";
       complain(`${given.name}: ${given.size > limit ? t("tooLarge", Math.round(limit / 2 ** 20)) : t("notThat", t(name))}`);
       return;
