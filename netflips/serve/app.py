@@ -5,7 +5,7 @@ import errno
 import json
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -53,8 +53,6 @@ _BEAT_S = 2.0
 _CLEAN_EVERY_S = 600.0
 _SAME_S = 60.0
 
-Answer = Callable[[Request], Awaitable[Response]]
-
 
 def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
     """Return the whole server as an ASGI application. desk: what does the work, made from the settings where none is given.
@@ -78,7 +76,7 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
             await cleaning
         await desk.close()
 
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/about", _about),
         Route("/uploads", _upload, methods=["POST"]),
         Route("/example", _example, methods=["POST"]),
@@ -91,11 +89,12 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         Route("/jobs/{id}/again", _again, methods=["POST"]),
         Route("/events", _events),
         Route("/jobs/{id}/files/{name}", _file),
+        Mount("/", StaticFiles(packages=[("netflips.serve", "page")], html=True)),
     ]
-    page = Mount("/", StaticFiles(packages=[("netflips.serve", "page")], html=True))
     app = Starlette(
-        routes=[*(Route(one.path, _in_one_line(one.endpoint), methods=one.methods) for one in routes), page],
+        routes=routes,
         middleware=[Middleware(Access, settings=settings)],
+        exception_handlers=dict.fromkeys((RefusedError, NetflipsError, ClientDisconnect, OSError), _refused),
         lifespan=lifespan,
     )
     app.state.desk, app.state.streams = desk, _Streams(settings)
@@ -121,27 +120,18 @@ async def _clean(desk: Service) -> None:
         await asyncio.sleep(_CLEAN_EVERY_S)
 
 
-def _in_one_line(answer: Answer) -> Answer:
+async def _refused(request: Request, error: Exception) -> Response:
     """Return what cannot be is answered with one line as JSON."""
-
-    async def safe(request: Request) -> Response:
-        try:
-            return await answer(request)
-        except RefusedError as error:
-            return refusal(error.status, error.text)
-        except OutputError as error:  # of the server's own files
-            LOG.error("%s", error)
-            return refusal(507, TOO_FULL)
-        except NetflipsError as error:
-            return refusal(400, str(error))
-        except ClientDisconnect:
-            return refusal(400, "the upload broke off")
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            return refusal(507, TOO_FULL)
-
-    return safe
+    if isinstance(error, RefusedError):
+        return refusal(error.status, error.text)
+    if isinstance(error, ClientDisconnect):
+        return refusal(400, "the upload broke off")
+    if isinstance(error, NetflipsError) and not isinstance(error, OutputError):
+        return refusal(400, str(error))
+    if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    LOG.error("%s", error)  # the server's own files cannot be written
+    return refusal(507, TOO_FULL)
 
 
 def _desk(request: Request) -> Service:
