@@ -23,9 +23,9 @@ from netflips.dub.options import DubCommand
 from netflips.lip_speech.options import LipSpeechOptions
 from netflips.lipsync.options import LipsyncOptions
 from netflips.portrait.options import PortraitOptions
+from netflips.render.command import RenderCommand, render_units
 from netflips.say import SayOptions, say_text
 from netflips.transcribe import TranscribeOptions, transcribe_files
-from unit2av.inference_options import RenderOptions
 from unit2unit.inference import TranslateOptions, translate_files
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ def _lip2speech(options: LipSpeechOptions) -> None:
     speak_video(options)
 
 
-def _render(options: RenderOptions) -> None:
-    from unit2av.showing import speak_and_draw
+def _render(options: RenderCommand) -> "DubReport":
+    from netflips.report import DubReport
 
-    speak_and_draw(options)
+    return DubReport(render_units(options))
 
 
 def _transcribe(options: TranscribeOptions) -> "Recognised":
@@ -119,5 +119,5 @@ transcribe = _function("transcribe", TranscribeOptions, _transcribe)
 lip2speech = _function("lip2speech", LipSpeechOptions, _lip2speech)
 analyse = _function("analyse", UnitsOptions, extract_to_file)
 translate = _function("translate", TranslateOptions, translate_files)
-render = _function("render", RenderOptions, _render)
+render = _function("render", RenderCommand, _render)
 extract = _function("extract", ExtractOptions, extract_corpus)

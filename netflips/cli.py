@@ -22,7 +22,7 @@ COMMANDS = {
     "lipsync": ("netflips.lipsync.command", "fit the lips of a video to speech that you have"),
     "portrait": ("netflips.portrait.command", "make a still picture of a face say speech or text"),
     "avatar": ("netflips.avatar.command", "let a portrait answer a question in Korean"),
-    "render": ("unit2av.inference_unit2av", "turn units into speech and lips"),
+    "render": ("netflips.render.command", "turn units into speech and lips"),
     "transcribe": ("netflips.transcribe", "write what is said in videos and sound files as text or subtitles"),
     "extract": ("netflips.bulk.command", "extract the units of a whole corpus"),
     "prepare": ("netflips.prepare", "prepare a speech corpus or a folder of videos for training"),
@@ -36,7 +36,7 @@ COMMANDS = {
     "info": ("netflips.info", "describe a dubbed video, a checkpoint or a bundle"),
 }
 
-_STAGES = ("units", "translate", "speak", "render")
+_STAGES = ("units", "translate", "speak")
 """Commands of the stages, which go by other names when they are run as modules."""
 
 

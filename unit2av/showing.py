@@ -1,5 +1,6 @@
 """The work of `unit2av.inference_unit2av`: units from a file, a speaker's video, and a video of them saying it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -8,8 +9,11 @@ from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
 from avcore.compute.ahead import pictures_at_once
 from avcore.errors import NoFaceError, NoSpeechError
+from avcore.faces.boxes import read_boxes_for
+from avcore.faces.find import TrackSummary, find_faces
 from avcore.faces.geometry import MouthsToDraw, mouths_in_boxes
-from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
+from avcore.faces.select import parse_face_choice
+from avcore.media import QUICK, MediaInfo, PictureSource, VideoWriter, read_speech
 from avcore.notes import tell
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
@@ -37,8 +41,23 @@ class _Models:
     fingerprint: str
 
 
-def speak_and_draw(options: RenderOptions) -> None:
-    """Say and show the units of a file, as the options ask for."""
+@dataclass(frozen=True)
+class Rendered:
+    """What was rendered. checkpoint: of the renderer. info: of the video. mouths: of each picture that was read of it; tracks:
+    faces found there, none where boxes were given. shown: the index of each picture of the output among them. lips: the backend."""
+
+    checkpoint: Path
+    info: MediaInfo
+    units: Units
+    mouths: MouthsToDraw
+    tracks: Sequence[TrackSummary]
+    shown: Sequence[int]
+    lips: str
+    writer: VideoWriter
+
+
+def speak_and_draw(options: RenderOptions) -> Rendered:
+    """Say and show the units of a file, as the options ask for. Raises NetflipsError for files that cannot be used."""
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     settled(options.lips, checkpoint)
     out = options.out
@@ -57,7 +76,7 @@ def speak_and_draw(options: RenderOptions) -> None:
     speaker = _voice(options, source)
     total = num_pictures_for(units)
     with bars(options.quiet) as progress:
-        mouths = _mouths(options, source, min(total, len(source)), progress)
+        mouths, tracks = _mouths(options, source, min(total, len(source)), progress)
         choice, batch = options.lips, pictures_at_once(info.width, info.height, BATCH_PICTURES)
         opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)
         with opened as mouth, writer, units_of(options.units):
@@ -67,12 +86,14 @@ def speak_and_draw(options: RenderOptions) -> None:
             write_in_step(writer, track((one.rgb for one in drawn(mouth, shown)), "lips", progress, total), sound)
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
-    num_faces = sum(mouths.boxes[pingpong(step, len(mouths.boxes))] is not None for step in range(total))
+    order = [pingpong(step, len(mouths.boxes)) for step in range(total)]
+    num_faces = sum(mouths.boxes[index] is not None for index in order)
     if mouths.note is not None:
         tell(mouths.note, source.path)
     length = units_to_seconds(units.num_steps)
     told = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, mouth.name)
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)
+    return Rendered(checkpoint, info, units, mouths, tracks, order, mouth.name, writer)
 
 
 def _load(options: RenderOptions, path: Path) -> _Models:
@@ -102,23 +123,21 @@ def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
     return read_voice(path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, options.device))
 
 
-def _mouths(options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:
-    """Return the mouths to draw in the pictures of the source that are shown, in boxes that are given, or found."""
-    # The detector and its models are loaded only when they are needed.
+def _mouths(
+    options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress
+) -> tuple[MouthsToDraw, Sequence[TrackSummary]]:
+    """Return the mouths to draw in the pictures of the source that are shown, in boxes that are given, or found; and the faces that
+    were found."""
     if options.in_bbox_path is not None:
-        from avcore.faces.boxes import read_boxes_for
-
         boxes = read_boxes_for(source, options.in_bbox_path, options.fill_boxes)
         size = source.info.height, source.info.width
-        return MouthsToDraw.of(boxes) if options.hard_paste else mouths_in_boxes(boxes, size)
-    from avcore.faces.find import find_faces
-    from avcore.faces.select import parse_face_choice
-
+        return (MouthsToDraw.of(boxes) if options.hard_paste else mouths_in_boxes(boxes, size)), ()
     speech = read_speech(source.path) if source.info.has_audio else None
     pictures = source.pictures(0, num_pictures)
     try:
-        face = parse_face_choice(options.face)
-        return find_faces(pictures, face, speech, progress, num_pictures, source.path, source.info.pixel_aspect).mouths
+        choice = parse_face_choice(options.face)
+        found = find_faces(pictures, choice, speech, progress, num_pictures, source.path, source.info.pixel_aspect)
     except NoFaceError as error:
         hint = "give --in-bbox-path, or use inference_unit2a for the speech alone"
         raise NoFaceError(error.what, path=error.path, found=error.found, hint=hint) from error
+    return found.mouths, found.tracks

@@ -28,6 +28,7 @@ from netflips.dub.job import DubJob
 from netflips.dub.judgement import judge_utterance
 from netflips.render.writing import Finish, Frame
 from netflips.script.build import (
+    drawn_told,
     finite_or_none,
     made_of,
     media_of,
@@ -40,7 +41,6 @@ from netflips.script.build import (
 from netflips.script.notes import NO_FACE, NO_SUCH_FACE
 from netflips.script.types import (
     SPEAKER,
-    DrawnPictures,
     FaceQuality,
     Script,
     SeenFaces,
@@ -244,13 +244,11 @@ def _script(
     input_s, output_s = float(info.duration_s), float(units_to_seconds(said.num_steps))
     own = job.source.own
     shown = [own[pingpong(step, len(own))] for step in range(num_pictures_for(said))]
-    num_cut = int(material.mouths.is_cut[shown].sum())
+    boxes, is_cut, face = material.mouths.boxes, material.mouths.is_cut[shown], material.face
+    pictures = drawn_told([boxes[place] is not None for place in shown], is_cut)
+    num_cut = int(is_cut.sum())
     if num_cut:
         job.notes.add(MOUTH_CUT(count=num_cut, total=len(shown)))
-    face = material.face
-    drawn = sum(material.mouths.boxes[place] is not None for place in shown)
-    unseen = len(shown) - drawn - num_cut
-    left = {name: count for name, count in (("no_face", unseen), ("cut_off", num_cut)) if count}
     spoken = TimeSpan(0.0, output_s)
     pace = output_s / max(float(units_to_seconds(heard.extraction.units.num_steps)), 1e-9)
     utterance = Utterance(
@@ -261,7 +259,7 @@ def _script(
         text=text_of(texts.source, _NUMBER, 0.0, "reader", "person", pace),
         seen=SeenFaces(
             () if face is None else tracks_told(map(asdict, face.tracks)),
-            quality=_quality(face, drawn + num_cut, len(shown)),
+            quality=_quality(face, pictures.drawn + num_cut, len(shown)),
             absent="no_face" if face is None and not material.has_given_boxes else "",
         ),
         target=TranslatedUnits(
@@ -272,7 +270,7 @@ def _script(
             text_of(texts.target, _NUMBER, 0.0, "reader", "person"),
         ),
         fit=TimeFit(spoken, len(translation.units), output_s, output_s),
-        drawn=DrawnPictures(len(shown), drawn, left),
+        drawn=pictures,
         notes=tuple(job.notes.of_all),
         understood=understood,
     )

@@ -13,6 +13,7 @@ from avcore.media import Picture, PictureSource
 from avcore.speech.detector import STEP_RATE
 from avcore.speech.regions import SpeechActivity
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, pingpong
+from netflips.script.build import drawn_told
 from netflips.script.types import DrawnPictures, FaceTrackTold
 from unit2av.rendering import FaceToDraw, Reason, Shown, Talk, steady
 
@@ -52,9 +53,7 @@ class FaceBoxes:
         """Return how many of the first `count` pictures of the result have a new mouth. fit: see `--fit`."""
         shown = (min(step, len(source) - 1) if fit == "hold" else pingpong(step, len(source)) for step in range(count))
         frames = [min(frame_at(frames_to_seconds(number, source.rate)), len(self.boxes) - 1) for number in shown]
-        is_drawn, is_cut = ~np.isnan(self.boxes[frames, 0]), self.is_cut[frames]
-        left = {"no_face": int((~is_drawn & ~is_cut).sum()), "cut_off": int(is_cut.sum())}
-        return DrawnPictures(count, int(is_drawn.sum()), {why: number for why, number in left.items() if number})
+        return drawn_told(~np.isnan(self.boxes[frames, 0]), self.is_cut[frames])
 
 
 def scheduled(source: PictureSource, faces: FaceBoxes, fit: str, talk: Talk, start: int, stop: int) -> Iterator[Shown]:

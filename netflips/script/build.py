@@ -1,11 +1,14 @@
 """Parts of a script out of what a dub has at hand."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from av2unit.trust import TrustedUnits
 from avcore.answers import SpeakerVoice, Word
@@ -20,6 +23,7 @@ from netflips.dub.job import DubJob
 from netflips.models import Models
 from netflips.script.types import (
     Agreement,
+    DrawnPictures,
     FaceTrackTold,
     HeardUnits,
     Made,
@@ -94,6 +98,13 @@ def text_of(side: Side | None, number: int, begin_s: float, by: WrittenBy, by_to
 def tracks_told(tracks: Iterable[Mapping[str, Any]]) -> tuple[FaceTrackTold, ...]:
     """Return the faces that were followed."""
     return tuple(FaceTrackTold(**{**one, "evidence": finite_or_none(one["evidence"])}) for one in tracks)
+
+
+def drawn_told(is_drawn: Sequence[bool] | NDArray[np.bool_], is_cut: NDArray[np.bool_]) -> DrawnPictures:
+    """Return what became of the pictures of a clip. is_drawn, is_cut: bool [T], see `MouthsToDraw`."""
+    num_drawn, num_cut = int(np.sum(is_drawn)), int(is_cut.sum())
+    left = {"no_face": len(is_cut) - num_drawn - num_cut, "cut_off": num_cut}
+    return DrawnPictures(len(is_cut), num_drawn, {why: count for why, count in left.items() if count})
 
 
 def pitch_hz(vocoder: Voice, voice: SpeakerVoice) -> float | None:
