@@ -37,7 +37,7 @@ def parts(package: str) -> list[str]:
     return sorted(path.parent.name for path in (ROOT / package).glob("*/__init__.py"))
 
 
-def drawn() -> str:
+def graph() -> str:
     """Return the picture as SVG."""
     boxes = {}
     for row, layer in enumerate(LAYERS):
@@ -80,4 +80,4 @@ def _box(name: str, x: float, y: float, width: float) -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(drawn(), encoding="utf-8")
+    PICTURE.write_text(graph(), encoding="utf-8")

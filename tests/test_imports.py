@@ -57,7 +57,7 @@ def test_no_module_reaches_itself() -> None:
 
 def test_the_picture_of_the_packages_is_that_of_the_code() -> None:
     drawn = runpy.run_path(str(ROOT / "scripts" / "draw_packages.py"))
-    assert drawn["PICTURE"].read_text(encoding="utf-8") == drawn["drawn"](), "run python scripts/draw_packages.py"
+    assert drawn["PICTURE"].read_text(encoding="utf-8") == drawn["graph"](), "run python scripts/draw_packages.py"
 
 
 def test_a_circle_is_found() -> None:

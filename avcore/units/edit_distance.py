@@ -1,8 +1,10 @@
 """Levenshtein distance of unit sequences, and the error rate made of it."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.units import Ids
 
@@ -36,13 +38,13 @@ def edit_distances(found: Ids, references: Sequence[Ids]) -> Ids:
     padded = np.full((len(references), longest), -1, dtype=np.int64)
     padded[np.arange(longest) < lengths[:, None]] = np.concatenate([np.zeros(0, np.int64), *references])
     # The step is bound by memory: numbers of the fewest bytes that hold a distance.
-    numbers = np.int16 if len(found) + longest < np.iinfo(np.int16).max else np.int64
-    places = np.arange(longest + 1, dtype=numbers)
+    numbers = np.dtype(np.int16 if len(found) + longest < np.iinfo(np.int16).max else np.int64)
+    places: NDArray[np.signedinteger[Any]] = np.arange(longest + 1, dtype=numbers)
     rows = np.tile(places, (len(references), 1))
     best = np.empty_like(rows)
     for number, unit in enumerate(found, 1):
         best[:, 0] = number
-        np.minimum(rows[:, 1:] + numbers(1), rows[:, :-1] + (padded != unit), out=best[:, 1:])
-        best -= places
+        np.minimum(rows[:, 1:] + 1, rows[:, :-1] + (padded != unit), out=best[:, 1:])
+        np.subtract(best, places, out=best)
         rows = np.minimum.accumulate(best, axis=1) + places
     return np.asarray(rows[np.arange(len(references)), lengths], dtype=np.int64)

@@ -49,7 +49,7 @@ _FAILED_KEYS = ("id", "reason")
 
 
 @dataclass(frozen=True)
-class DubJob:
+class VideoToDub:
     """A video and where its dubbed twin goes."""
 
     source: Path
@@ -73,7 +73,7 @@ class DubRecord:
         done = {row["output"]: row for row in journal.read(dubs, *_DONE_KEYS)}
         return cls(out_dir, done, {row["id"]: row["reason"] for row in journal.read(failed, *_FAILED_KEYS)})
 
-    def is_done(self, job: DubJob, key: str) -> bool:
+    def is_done(self, job: VideoToDub, key: str) -> bool:
         """Return whether a video was made like this, and is as it was made; of rows of earlier versions, whether it is there."""
         row = self.done.get(job.target.name, {})
         if row.get("key") != key or not job.target.is_file():
@@ -83,7 +83,7 @@ class DubRecord:
             tell(DUB_CHANGED(), job.target)
         return is_whole
 
-    def add(self, job: DubJob, key: str, report: DubReport, deaths: Sequence[str] = ()) -> None:
+    def add(self, job: VideoToDub, key: str, report: DubReport, deaths: Sequence[str] = ()) -> None:
         """Note a video that is complete, and the settings that it was made with. deaths: why it was tried again, each time."""
         again = {"tried_again": list(deaths)} if deaths else {}
         row = {"output": job.target.name, "key": key, "file": seal_of(job.target), **again, "report": report_json(report.script)}
@@ -100,7 +100,7 @@ class DubRecord:
         self.failures = {}
         (self.out_dir / "failed.jsonl").unlink(missing_ok=True)
 
-    def write_report(self, path: Path, jobs: Iterable[DubJob]) -> None:
+    def write_report(self, path: Path, jobs: Iterable[VideoToDub]) -> None:
         """Write the reports of all videos that are done, in the form of `netflips.report.write_reports`.
 
         With them go the videos whose worker or machine went away over them, and that were tried again: what was said, by source.
@@ -148,13 +148,13 @@ class DubWorker:
             return str(error)
         return ""
 
-    def process(self, *parts: Sequence[DubJob]) -> list[DubReport | Rejected]:
+    def process(self, *parts: Sequence[VideoToDub]) -> list[DubReport | Rejected]:
         """Dub; a video that cannot be dubbed is rejected with the reason."""
         if self._models is None and (complaint := self.load()):
             raise RuntimeError(complaint)
         return [self._dub(job) for part in parts for job in part]
 
-    def _dub(self, job: DubJob) -> DubReport | Rejected:
+    def _dub(self, job: VideoToDub) -> DubReport | Rejected:
         assert self._models is not None
         try:
             return dub(job.source, job.target, self._models, self._options)
@@ -163,7 +163,7 @@ class DubWorker:
 
 
 def dub_side_by_side(
-    jobs: Sequence[DubJob],
+    jobs: Sequence[VideoToDub],
     models: DubModels,
     options: DubOptions,
     spread: Spread,
@@ -222,7 +222,7 @@ def settings_key(options: DubOptions, models: DubModels) -> str:
 class _Outcome:
     """What became of a video. deaths: why it was tried again, each time."""
 
-    job: DubJob
+    job: VideoToDub
     result: DubReport | Rejected
     deaths: tuple[str, ...] = ()
 
@@ -244,7 +244,7 @@ def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
     record.add(job, key, result, outcome.deaths)
 
 
-def _run(jobs: Sequence[DubJob], models: DubModels, options: DubOptions, spread: Spread, is_quiet: bool) -> Generator[_Outcome]:
+def _run(jobs: Sequence[VideoToDub], models: DubModels, options: DubOptions, spread: Spread, is_quiet: bool) -> Generator[_Outcome]:
     if not jobs:
         return
     progress = RunProgress(len(jobs), what="video", is_quiet=is_quiet)
@@ -255,7 +255,7 @@ def _run(jobs: Sequence[DubJob], models: DubModels, options: DubOptions, spread:
         if models.run.device == "auto":  # of a cluster: whether it has GPUs is known only now
             models = replace(models, run=replace(models.run, device="cuda" if resources.get("GPU") else "cpu"))
         size = replace(spread.pool_size(models.run.device, weights, resources, has_readers=False), queue=1)
-        with RayPool[DubJob, DubJob](DubWorker, (with_full_paths(models), with_full_paths(options)), size) as pool:
+        with RayPool[VideoToDub, VideoToDub](DubWorker, (with_full_paths(models), with_full_paths(options)), size) as pool:
             pool.start()
             progress.start()
             for finished in pool.run((job, PoolTask.of(with_full_paths(job))) for job in jobs):
@@ -270,7 +270,7 @@ def _run(jobs: Sequence[DubJob], models: DubModels, options: DubOptions, spread:
     LOG.info("%s", progress.table())
 
 
-def _outcome_of(finished: Finished[DubJob, DubJob] | Lost[DubJob, DubJob]) -> _Outcome:
+def _outcome_of(finished: Finished[VideoToDub, VideoToDub] | Lost[VideoToDub, VideoToDub]) -> _Outcome:
     job = finished.label
     if isinstance(finished, Lost):
         return _Outcome(job, Rejected(str(job.source), finished.reason))

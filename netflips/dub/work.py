@@ -82,12 +82,12 @@ def dub_videos(
 def _dub_side_by_side(
     jobs: list[Job], settings: DubOptions, paths: ModelPaths, told: ReportFiles, options: DubCommand
 ) -> int | None:
-    from netflips.bulk.dubbing import DubJob, DubModels, DubRecord, dub_side_by_side
+    from netflips.bulk.dubbing import DubModels, DubRecord, VideoToDub, dub_side_by_side
 
     if options.out_dir is None:
         raise UsageError("--ray dubs into --out-dir")
     require_utf8([path for job in jobs for path in job], "a video")
-    batch, data = [DubJob(*job) for job in jobs], told.data_paths
+    batch, data = [VideoToDub(*job) for job in jobs], told.data_paths
     code = dub_side_by_side(
         batch,
         DubModels(paths, _run_options(options)),

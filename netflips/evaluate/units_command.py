@@ -42,7 +42,7 @@ class FigureFiles(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnitsOptions(QuietOptions):
+class UnitScoresOptions(QuietOptions):
     """Score unit sequences against references. Repeats are merged on both sides first. Unit error rate: edits over units of the
     references. BLEU: a unit is a word. chrF: a unit is a character. All over the whole split (sacrebleu), none a mean over
     utterances."""
@@ -61,7 +61,7 @@ class UnitsOptions(QuietOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslateOptions(CommonOptions):
+class TranslationScoresOptions(CommonOptions):
     """Translate a test split and score the result against its references, as `netflips evaluate units` does."""
 
     cases: Path | None = positional("MANIFEST", default=None, file=Input("the manifest"))
@@ -91,7 +91,7 @@ class TranslateOptions(CommonOptions):
     """write the table's figures as JSON"""
 
 
-def _score_units(options: UnitsOptions) -> None:
+def _score_units(options: UnitScoresOptions) -> None:
     require_sacrebleu()
     cases, hypotheses, references = options.cases, options.hypotheses, options.references
     if cases is not None and hypotheses is None and references is None:
@@ -103,7 +103,7 @@ def _score_units(options: UnitsOptions) -> None:
     _tell(match(found, right, options.missing_as_empty), options)
 
 
-def _score_translations(options: TranslateOptions) -> int | None:
+def _score_translations(options: TranslationScoresOptions) -> int | None:
     require_sacrebleu()
     path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
     languages, sources, references = _split(options)
@@ -118,7 +118,7 @@ def _score_translations(options: TranslateOptions) -> int | None:
     return EXIT_FAILED if failed else None
 
 
-def _split(options: TranslateOptions) -> tuple[tuple[str, str], Side, Side]:
+def _split(options: TranslationScoresOptions) -> tuple[tuple[str, str], Side, Side]:
     """Return the languages and both sides, those of the sources' ids that are asked for."""
     given = [options.cases is not None, options.pairs is not None, options.source is not None or options.target is not None]
     if given.count(True) != 1 or (options.source is None) != (options.target is None):
@@ -160,7 +160,7 @@ def _languages_of(folder: Path) -> tuple[str, str]:
 
 
 def _translate(
-    translator: "UnitTranslator", sources: Side, languages: tuple[str, str], options: TranslateOptions
+    translator: "UnitTranslator", sources: Side, languages: tuple[str, str], options: TranslationScoresOptions
 ) -> tuple[Side, int]:
     """Return what each source was translated into, without those that failed, and how many reached the limit of length."""
     from unit2unit.inference import search_settings
@@ -195,7 +195,7 @@ def _tell(pairs: list[Pair], options: FigureFiles, cut: int | None = None) -> No
 
 
 COMMANDS: dict[str, Command[Any]] = {
-    "units": Command(UnitsOptions, "netflips evaluate units", _score_units),
-    "translate": Command(TranslateOptions, "netflips evaluate translate", _score_translations),
+    "units": Command(UnitScoresOptions, "netflips evaluate units", _score_units),
+    "translate": Command(TranslationScoresOptions, "netflips evaluate translate", _score_translations),
 }
 build_units_parser, build_translate_parser = (one.parser for one in COMMANDS.values())

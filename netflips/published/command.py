@@ -79,7 +79,7 @@ class AddOptions(KeepOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckOptions(QuietOptions):
+class PublishedCheckOptions(QuietOptions):
     """Read all files again and compare their checksums."""
 
     names: tuple[str, ...] = positional("NAME", default=(), has_flag=False, nargs="*")
@@ -338,7 +338,7 @@ def _require_known(path: Path, model: Model | None, noted: dict[str, Any]) -> No
         raise InputError("this is another file", path=path.name, expected=wrong[0], found=wrong[1], hint=hint)
 
 
-def _check(options: CheckOptions) -> int:
+def _check(options: PublishedCheckOptions) -> int:
     found = [_here(name) for name in options.names] or all_kept()
     if not found:
         LOG.info("no models are here: %s", models_folder())
@@ -371,7 +371,7 @@ _COMMANDS = Commands(
         "list": Command(ListOptions, "netflips models list", _list),
         "get": Command(GetOptions, "netflips models get", _get),
         "add": Command(AddOptions, "netflips models add", _add),
-        "check": Command(CheckOptions, "netflips models check", _check),
+        "check": Command(PublishedCheckOptions, "netflips models check", _check),
         "path": Command(PathOptions, "netflips models path", _path),
     },
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from avcore.errors import OutputError, UsageError
-from netflips.bulk.dubbing import DubJob, DubRecord
+from netflips.bulk.dubbing import DubRecord, VideoToDub
 from netflips.bulk.records import Rejected
 from netflips.dub import command as dub_command
 from netflips.report import DubReport, material, page, report_script
@@ -83,7 +83,7 @@ def test_videos_dubbed_side_by_side_have_a_page_too(
     out_dir, first = tmp_path / "out", tmp_path / "x.json"
     out_dir.mkdir()
 
-    def dub_side_by_side(jobs: list[DubJob], *arguments: Any) -> int:
+    def dub_side_by_side(jobs: list[VideoToDub], *arguments: Any) -> int:
         """Take a finished report for the first video and set the second aside, without Ray."""
         record = DubRecord.read(out_dir)
         jobs[0].target.write_bytes(b"a dub")

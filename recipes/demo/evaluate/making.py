@@ -32,7 +32,15 @@ from netflips.options import DubOptions, RunOptions
 from netflips.pipeline import dub
 from recipes.demo.evaluate.conditions import SOUNDS, lips_of_kind
 from recipes.demo.evaluate.groups import AUDIO, AUTO, VIDEO, Group
-from recipes.demo.evaluate.material import ClipPlan, EvaluationSettings, Kind, drawn_sentence, plan_clip, speech_in, write_clip
+from recipes.demo.evaluate.material import (
+    ClipPlan,
+    EvaluationSettings,
+    Kind,
+    drawn_sentence,
+    plan_clip,
+    synthesised_speech,
+    write_clip,
+)
 from recipes.demo.voices.cast import cast
 from recipes.demo.voices.free_korean import held_out_free
 from recipes.demo.voices.phrasebook import SentencePair
@@ -168,7 +176,7 @@ class ExamMaker:
 
     def _teacher(self, item: PlannedClip, text: str) -> Path:
         path = item.stem.with_name(f"{item.number}_teacher.wav")
-        write_speech(path, speech_in(text, cast().reference("ko", self._settings.edition)))
+        write_speech(path, synthesised_speech(text, cast().reference("ko", self._settings.edition)))
         return path
 
     def _heard(self, item: PlannedClip) -> Line:
@@ -194,7 +202,7 @@ class ExamMaker:
 
         kinds = [voices for voices in cast().other_voices.values() if is_here(voices)]
         voices = kinds[item.number % len(kinds)]
-        speech = speech_in(self._pair(item).english, voices[item.number // len(kinds) % len(voices)])
+        speech = synthesised_speech(self._pair(item).english, voices[item.number // len(kinds) % len(voices)])
         source = item.stem.with_name(f"{item.number}_source.wav")
         write_speech(source, speech)
         return {"source": source, "dub": self._write(item, self._translated(self.models.extractor.extract(speech), speech))}

@@ -134,7 +134,7 @@ def head_of(seed: int) -> Head:
     return Head(seed)
 
 
-def speech_in(text: str, voice: Voice) -> Samples:
+def synthesised_speech(text: str, voice: Voice) -> Samples:
     """Return a sentence in a voice, float32 [S] at 16 kHz."""
     speech = say(text, voice)
     return resample(speech.samples, speech.rate, SAMPLE_RATE)

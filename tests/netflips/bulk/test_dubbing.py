@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from netflips.bulk.dubbing import DubJob, DubModels, DubRecord, settings_key
+from netflips.bulk.dubbing import DubModels, DubRecord, VideoToDub, settings_key
 from netflips.cascade.options import CascadeModels
 from netflips.dub import command as dub_command
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
@@ -50,11 +50,11 @@ def test_videos_side_by_side(arguments: list[str], tmp_path: Path, ray_here: Non
     assert len(json.loads((tmp_path / "report.json").read_text())["dubs"]) == 3
     assert not (out / "failed.jsonl").exists()
 
-    record, job = DubRecord.read(out), DubJob(tmp_path / "in" / "a.mp4", out / "a_ko.mp4")
+    record, job = DubRecord.read(out), VideoToDub(tmp_path / "in" / "a.mp4", out / "a_ko.mp4")
     key = record.done["a_ko.mp4"]["key"]
     assert record.is_done(job, key)
     assert not record.is_done(job, key + "of other settings")
-    assert not record.is_done(DubJob(job.source, out / "gone.mp4"), key)
+    assert not record.is_done(VideoToDub(job.source, out / "gone.mp4"), key)
     whole = job.target.read_bytes()
     for how in DAMAGES:
         job.target.write_bytes(damaged(whole, how))
