@@ -7,30 +7,19 @@
 import json
 import resource
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from avcore.command import COMPLAINT, Parser, run
-from avcore.errors import MediaError
+from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, MediaError, NetflipsError
 from avcore.files import require_file
 from avcore.media import probe
 from avcore.media.limits import require_no_still
-from avcore.notes import ToldNote, noted_by
 from avcore.plain_text import print_text
 
-VIDEO, SOUND, MEDIA, PICTURE, SUBTITLES = WANTED = ("video", "sound", "media", "picture", "subtitles")
+VIDEO, SOUND, MEDIA, PICTURE, SUBTITLES = ("video", "sound", "media", "picture", "subtitles")
 """media: a video or a sound file, whichever."""
 _LIMITS = {resource.RLIMIT_CPU: 120, resource.RLIMIT_AS: 8 << 30, resource.RLIMIT_CORE: 0}
 """Seconds of computing, bytes of memory; no file of a crash."""
-
-
-def build_parser() -> Parser:
-    """Return the command's options."""
-    parser = Parser(prog="look", description="Say what a file is, as JSON.")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("wanted", choices=WANTED)
-    return parser
 
 
 def facts(path: Path, wanted: str) -> dict[str, Any]:
@@ -59,19 +48,18 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
     return {"seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
+def main(path: str, wanted: str) -> int:
+    """Look at a file within limits and return the exit code."""
     for limit, value in _LIMITS.items():
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
-    with noted_by(_complain):
-        return run(build_parser(), lambda options: print_text(json.dumps(facts(options.file, options.wanted))), argv)
-
-
-def _complain(told: ToldNote) -> None:
-    if told.note.code == COMPLAINT.code:
-        print_text(json.dumps({"error": told.note.values["text"]}))
+    try:
+        print_text(json.dumps(facts(Path(path), wanted)))
+    except NetflipsError as error:
+        print_text(json.dumps({"error": str(error)}))
+        return EXIT_BAD_INPUT
+    return EXIT_DONE
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

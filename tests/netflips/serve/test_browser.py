@@ -189,6 +189,15 @@ def test_the_title_and_a_notification_say_that_a_job_ended_while_nobody_looked(p
     assert page.title() == "NetfLips"
 
 
+def test_a_job_that_would_fail_again_cannot_go_on(page: Any) -> None:
+    page.click("#tab-speak")
+    page.fill("#speak textarea", "fail")
+    page.click("#speak form button.main")
+    card = page.wait_for_selector("#speak .job[data-state=failed]:has(.error)")
+    acts = card.eval_on_selector_all("header button", "all => all.map(one => one.dataset.act)")
+    assert acts == ["remove", "hide"]
+
+
 def test_a_recording_of_the_camera_is_sent(page: Any) -> None:
     button = page.locator("#dub .file[data-file=video] button.record")
     button.click()
