@@ -60,7 +60,7 @@ doors: rules
 
 # A test that ends its process is tried again in a new one: by itself, pytest-xdist would do so four times for each job.
 unit: fairseq-or-not
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --max-worker-restart 2 $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 2 $(PYTEST_ARGS)
 
 test: lint types rules docs unit
 

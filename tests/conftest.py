@@ -11,6 +11,17 @@ NO_FAIRSEQ = "" if find_spec("fairseq") else "needs fairseq, which training the 
 _WITHOUT: set[Path] = set()
 """Modules in which a test was skipped since fairseq is missing; later ones may need its results."""
 
+_LONGEST = (
+    "test_losing_cluster.py", "test_data_pages.py", "test_utut_runs.py", "test_resume.py", "test_evaluation.py",
+    "test_device_path.py", "test_recipes.py", "test_real_page.py", "test_extraction.py", "test_trained_chain.py",
+)  # fmt: skip
+"""Modules of more than a minute: they begin first, so that no process is left with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest modules first."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+
 
 class _Module(pytest.Module):
     """A module of tests; one that imports fairseq is skipped where there is none."""
