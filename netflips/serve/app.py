@@ -261,7 +261,9 @@ async def _events(request: Request) -> Response:
         async for facts in queue.changes(lambda: queue.of_visitor(visitor.id), _BEAT_S):
             yield "event: alive\ndata:\n\n" if facts is None else f"data: {json.dumps(facts)}\n\n"
 
-    return _Told(lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    # A proxy such as nginx that waits for more would keep the signs of life back.
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return _Told(lines(), media_type="text/event-stream", headers=headers)
 
 
 async def _file(request: Request) -> Response:

@@ -78,4 +78,4 @@ def test_every_visitor_gets_what_was_asked_for(tmp_path: Path) -> None:
 
 def test_a_stream_without_news_has_signs_of_life(tmp_path: Path) -> None:
     with served(app_of(tmp_path)) as address, urllib.request.urlopen(f"{address}/events", timeout=5) as stream:
-        assert stream.readline() == b"event: alive\n"
+        assert (stream.readline(), stream.headers["X-Accel-Buffering"]) == (b"event: alive\n", "no")
