@@ -1,7 +1,8 @@
 """Stands for the worker process: it speaks its protocol and does next to nothing.
 
 What a job does is said by the text of `netflips say`: `slow` tells progress until it is ended, `fail` complains, `crash` ends the
-process, anything else is done at once. A dub's result is its source; one with a held picture is hardly understood.
+process, anything else is done at once. A dub's result is its source; one with a held picture is hardly understood, one with a label
+fails once its texts are known.
 """
 
 import json
@@ -80,6 +81,9 @@ def do(words: list[str]) -> int:
         if "--draft" in words:
             Path(words[words.index("--draft") + 1]).write_text(report(words[1]), encoding="utf-8")
             return 0
+        if "--burn-label" in words:
+            tell(note={"code": "failed", "values": {"text": "source.mp4: no face was found", "lasts": True}, "numbers": []})
+            return 2
         shutil.copy(words[1], "result.mp4")
         Path("report.json").write_text(report(words[1]), encoding="utf-8")
         Path("report.html").write_text("<!doctype html><title>report</title>", encoding="utf-8")

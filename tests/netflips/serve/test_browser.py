@@ -196,6 +196,16 @@ def test_a_job_that_would_fail_again_cannot_go_on(page: Any) -> None:
     card = page.wait_for_selector("#speak .job[data-state=failed]:has(.error)")
     acts = card.eval_on_selector_all("header button", "all => all.map(one => one.dataset.act)")
     assert acts == ["remove", "hide"]
+    page.click("#tab-dub")
+    page.set_input_files("#dub .file[data-file=video] input", str(CLIP))
+    page.click("#dub form summary")
+    page.check("#dub input[name=label]")  # the stand-in fails with that
+    page.click("#dub form button.main")
+    page.click("#dub .job[data-state=asks] button[data-act=dubIt]")
+    job = page.wait_for_selector("#dub .job[data-state=failed]:has(.rows)").get_attribute("data-id")
+    page.locator("#dub .job textarea").nth(0).fill("다르게요.")
+    page.click("#dub .job button[data-act=again]")
+    page.wait_for_selector(f"#dub .job[data-state=failed]:not([data-id='{job}'])")
 
 
 def test_a_recording_of_the_camera_is_sent(page: Any) -> None:
