@@ -16,6 +16,14 @@ const fits = async (file, as, [named, begins]) => {
   return new RegExp(begins).test(String.fromCharCode(...bytes));
 };
 
+// How long a file lasts (s), where the browser can play it and says so soon.
+const lasts = (file) =>
+  new Promise((resolve) => {
+    const media = element("video", { preload: "metadata", onloadedmetadata: () => resolve(media.duration), onerror: () => resolve(0) });
+    media.src = URL.createObjectURL(file);
+    setTimeout(() => resolve(0), 2000);
+  });
+
 // Shows how loud a microphone is, until its track ends.
 const level = (stream, meter) => {
   const context = new AudioContext();
@@ -73,7 +81,7 @@ const recorder = (wanted, button, room, words, take, complain) => {
 };
 
 // Fills a box of the form; `upload()` gives the id of what was chosen, "" for nothing. changed: called when that is another file.
-export const fileBox = (box, { examples, heads, limit_bytes: limit }, complain, changed = () => {}) => {
+export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: longest }, complain, changed = () => {}) => {
   const { file: name, as, record, optional } = box.dataset;
   const isGiven = box.dataset.default === "example" && examples.includes(as);
   const none = t(isGiven ? "theExample" : (box.dataset.none ?? (optional ? `no_${name}` : "drop")));
@@ -89,7 +97,11 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit }, complain, 
   let upload = null; // what the server made of it, kept so that the same file is sent once
   let fetching = null; // the example, on its way
   let isExample = isGiven;
-  const fault = async (given) => ((await fits(given, as, heads)) ? "" : `${given.name}: ${t("notThat", t(name))}`);
+  const fault = async (given) => {
+    if (!(await fits(given, as, heads))) return `${given.name}: ${t("notThat", t(name))}`;
+    const seconds = as in OTHER ? 0 : await lasts(given); // a recording has no end yet; the server counts a little otherwise
+    return seconds < Infinity && seconds > 1.05 * longest ? `${given.name}: ${t("tooLong", Math.round(longest / 60))}` : "";
+  };
   const show = (address, type) => {
     if (type === "picture") shown.replaceChildren(element("img", { src: address, alt: "" }));
     else if (type === "subtitles") shown.replaceChildren();

@@ -145,6 +145,21 @@ def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:
         page.wait_for_function("said => document.getElementById('notice').textContent === said", arg=said)
 
 
+def test_a_long_file_is_not_even_sent(chromium: Any, tmp_path: Path) -> None:
+    with served(app_of(tmp_path, longest_s=1.0)) as address:
+        page = chromium.new_page(locale="en-US")
+        sent: list[str] = []
+        page.on("request", lambda asked: sent.append(asked.url) if "/uploads" in asked.url else None)
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        page.set_input_files("#dub .file[data-file=video] input", str(CLIP))
+        page.wait_for_selector("#notice:has-text('clip.mp4: it is too long; 0 minutes at most')")
+        page.click("#dub form button.main")
+        page.wait_for_function("() => !document.querySelector('#dub form button.main').disabled")
+        assert (page.inner_text("#notice"), sent) == ("clip.mp4: it is too long; 0 minutes at most", [])
+        page.close()
+
+
 def test_progress_grows_and_stop_stops_by_keyboard_alone(page: Any) -> None:
     page.focus("#tab-dub")
     for _ in range(2):
