@@ -6,22 +6,27 @@ the lips, whatever the schedule; `write_in_step` writes pictures and sound. Noth
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from avcore.arrays import Pixels, Samples
-from avcore.faces.crop import Box, visible_part
+from avcore.faces.crop import UPPER, Box, paste_face, paste_face_hard, visible_part
 from avcore.faces.geometry import CUT_OFF, Landmarks, MouthsToDraw
-from avcore.media import Picture, VideoWriter
+from avcore.media import Picture, PictureSource, VideoWriter
 from avcore.media.stored import Part, Patch, StoredPicture
-from avcore.timeline import SAMPLE_RATE, Seconds, frames_to_seconds, seconds_to_samples, units_to_frames
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, frames_to_seconds, pingpong, seconds_to_samples, units_to_frames
 from avcore.units import Units
+from unit2av.face.talking import Paste
+from unit2av.lipsync.backend import LipSyncChoice, Opening, settled
 from unit2av.lipsync.lip_sync import LipSync, Said, Scene
+from unit2av.renderer import BATCH_PICTURES, LipRenderer
 
 _MARGIN = 8
 """Pixels around a face's box that are shown to a backend with it, for the colours at its edge."""
@@ -115,6 +120,28 @@ def faces_by_index(mouths: MouthsToDraw, mesh_at: Callable[[int], Landmarks | No
 
 
 # Lips
+
+
+@contextmanager
+def opened_lip_sync(
+    choice: LipSyncChoice,
+    renderer: Path | None,
+    device: str = "cpu",
+    precision: str = "float32",
+    drawn_by: LipRenderer | None = None,
+    batch_size: int = BATCH_PICTURES,
+    soft_paste: Paste = paste_face,
+) -> Iterator[LipSync]:
+    """Open a backend for the length of a block.
+
+    renderer: the checkpoint of the face renderer, None = there is none. drawn_by: it, where it is loaded already. soft_paste: how
+    patches are put into pictures unless the choice is hard; it leaves `UPPER` of them out. Raises UsageError, InputError,
+    CheckpointError.
+    """
+    paste, upper = (paste_face_hard, 0.0) if choice.is_hard else (soft_paste, UPPER)
+    opening = Opening(renderer, drawn_by, device, precision, batch_size, paste, upper)
+    with settled(choice, renderer).open(choice, opening) as mouth:
+        yield mouth
 
 
 def drawn(lips: LipSync, shown: Iterable[Shown]) -> Iterator[Shown]:
@@ -218,10 +245,22 @@ def num_pictures_for(units: Units) -> int:
     return max(units_to_frames(units.num_steps), 1)
 
 
-def told_of_speech(lips: LipSync, units: Units, sound: Iterable[Samples]) -> tuple[Said, SoundFeed]:
-    """Return what a backend is told of speech, and its sound float32 [S] in pieces, which is made first for one that listens to
-    it."""
-    if not lips.needs_sound:
-        return Said(units), SoundFeed(sound)
-    pieces = list(sound)
-    return Said(units, np.concatenate(pieces) if pieces else np.zeros(0, np.float32)), SoundFeed(pieces)
+def said_to_and_fro(
+    lips: LipSync, units: Units, sound: Iterable[Samples], source: PictureSource, face_of: FaceOf
+) -> tuple[Iterator[Shown], SoundFeed]:
+    """Return a clip's own pictures, to and fro for as long as units are said (as published), and the sound.
+
+    sound: float32 [S] in pieces; it is made first for a backend that listens to it.
+    """
+    said = Said(units)
+    if lips.needs_sound:
+        sound = list(sound)
+        said = Said(units, np.concatenate(sound) if sound else np.zeros(0, np.float32))
+    footage = source.pingpong(num_pictures_for(units), among=source.own)
+    return steady(footage, FRAME_RATE, Talk(1, Fraction(0), lips.codes(said)), face_of), SoundFeed(sound)
+
+
+def indices_to_and_fro(source: PictureSource, units: Units) -> list[int]:
+    """Return the index of each of these pictures, as `Picture.index`."""
+    own = source.own
+    return [own[pingpong(step, len(own))] for step in range(num_pictures_for(units))]

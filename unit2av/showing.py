@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
@@ -19,15 +18,14 @@ from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
 from avcore.provenance import synthetic_comment
 from avcore.speech.tracks import settle_track
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, pingpong, units_to_seconds
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Ids, Units, from_reference_codes, read_unit_file, units_of
 from avcore.units.vocabulary import normalise_language
 from unit2av.inference_options import RenderOptions
 from unit2av.lipsync.backend import settled
-from unit2av.lipsync.choose import opened_lip_sync
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
-from unit2av.rendering import Talk, drawn, faces_by_index, num_pictures_for, steady, told_of_speech, write_in_step
+from unit2av.rendering import drawn, faces_by_index, indices_to_and_fro, opened_lip_sync, said_to_and_fro, write_in_step
 from unit2av.speaker import SpeakerEncoder
 from unit2av.speakers.voice_of import read_voice
 from unit2av.stage import RENDERER
@@ -74,19 +72,18 @@ def speak_and_draw(options: RenderOptions) -> Rendered:
     with units_of(options.units):
         units = _timed(options, codes, models.vocoder)
     speaker = _voice(options, source)
-    total = num_pictures_for(units)
+    order = indices_to_and_fro(source, units)
+    total = len(order)
     with bars(options.quiet) as progress:
-        mouths, tracks = _mouths(options, source, min(total, len(source)), progress)
+        mouths, tracks = _mouths(options, source, min(order[0] + total, len(source)), progress)
         choice, batch = options.lips, pictures_at_once(info.width, info.height, BATCH_PICTURES)
         opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)
         with opened as mouth, writer, units_of(options.units):
-            said, sound = told_of_speech(mouth, units, models.vocoder.iter_synthesize(units, speaker))
-            footage = source.pingpong(total, among=source.own)
-            shown = steady(footage, FRAME_RATE, Talk(1, Fraction(0), mouth.codes(said)), faces_by_index(mouths))
+            speech = models.vocoder.iter_synthesize(units, speaker)
+            shown, sound = said_to_and_fro(mouth, units, speech, source, faces_by_index(mouths))
             write_in_step(writer, track((one.rgb for one in drawn(mouth, shown)), "lips", progress, total), sound)
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
-    order = [pingpong(step, len(mouths.boxes)) for step in range(total)]
     num_faces = sum(mouths.boxes[index] is not None for index in order)
     if mouths.note is not None:
         tell(mouths.note, source.path)

@@ -22,7 +22,7 @@ from netflips.stages import load_speller
 from netflips.text_voice import TextVoice, speller_path
 from text2unit.script import LANGUAGES
 from unit2av.lipsync.backend import settled
-from unit2av.lipsync.choose import opened_lip_sync
+from unit2av.rendering import opened_lip_sync
 from unit2av.stage import RENDERER
 
 _LANGUAGE = LANGUAGES[0]

@@ -22,9 +22,9 @@ from netflips.subtitles.beside import write_beside
 from netflips.subtitles.dubbed import Texts
 from unit2av.face.talking import Paste
 from unit2av.lipsync.backend import LipSyncChoice
-from unit2av.lipsync.choose import opened_lip_sync
 from unit2av.lipsync.lip_sync import LipSync
 from unit2av.renderer import BATCH_PICTURES
+from unit2av.rendering import opened_lip_sync
 
 if TYPE_CHECKING:
     from unit2text.reader import UnitReader

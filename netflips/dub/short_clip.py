@@ -3,7 +3,6 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from avcore.media import PictureSource, VideoWriter
 from avcore.media.carried import CarriedOver
 from avcore.media.lips import read_lip_crops
 from avcore.progress import track
-from avcore.timeline import FRAME_RATE, pingpong, units_to_seconds
+from avcore.timeline import FRAME_RATE, units_to_seconds
 from avcore.understanding import Understanding
 from avcore.units import Units
 from netflips.dub.job import DubJob
@@ -53,7 +52,7 @@ from netflips.script.types import (
 )
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import painter_of, shows_texts, tracks_of
-from unit2av.rendering import FaceOf, Talk, drawn, faces_by_index, num_pictures_for, steady, told_of_speech, write_in_step
+from unit2av.rendering import FaceOf, drawn, faces_by_index, indices_to_and_fro, num_pictures_for, said_to_and_fro, write_in_step
 from unit2av.speakers.voice_of import read_voice, voice_of
 from unit2unit.inference import search_settings, truncation_note
 
@@ -197,7 +196,8 @@ def _write(job: DubJob, material: ClipInput, said: Units, voice: SpeakerVoice, r
     total = num_pictures_for(said)
     depth = pictures_ahead(job.info.width, job.info.height)
     with job.opened_lips() as mouth:
-        told, sound = told_of_speech(mouth, said, clock.timed(models.vocoder.iter_synthesize(said, voice), "speech"))
+        speech = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
+        footage, sound = said_to_and_fro(mouth, said, speech, job.source, material.face_of)
         writer = Frame.of(job.info, FRAME_RATE).writer(
             job.out,
             sound,
@@ -207,9 +207,7 @@ def _write(job: DubJob, material: ClipInput, said: Units, voice: SpeakerVoice, r
             language=options.target,
         )
         with writer:
-            footage = job.source.pingpong(total, among=job.source.own)
-            talk = Talk(_NUMBER, Fraction(0), mouth.codes(told))
-            shown = clock.ahead(steady(footage, FRAME_RATE, talk, material.face_of), "read", depth)
+            shown = clock.ahead(footage, "read", depth)
             finished = Finish(options.label, painter_of(options, texts)).all(clock.ahead(drawn(mouth, shown), "lips", depth))
             write_in_step(writer, track(finished, "lips", job.progress, total), sound)
             reading.result()  # before the dub gets its name: nothing is written where the texts cannot be read
@@ -242,8 +240,7 @@ def _script(
 ) -> Script:
     options, info = job.options, job.info
     input_s, output_s = float(info.duration_s), float(units_to_seconds(said.num_steps))
-    own = job.source.own
-    shown = [own[pingpong(step, len(own))] for step in range(num_pictures_for(said))]
+    shown = indices_to_and_fro(job.source, said)
     boxes, is_cut, face = material.mouths.boxes, material.mouths.is_cut[shown], material.face
     pictures = drawn_told([boxes[place] is not None for place in shown], is_cut)
     num_cut = int(is_cut.sum())

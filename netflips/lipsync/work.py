@@ -50,10 +50,9 @@ from netflips.script.build import media_of, settings_told, work_told, written
 from netflips.script.types import SPEAKER, Script, SeenFaces, SpeakerOf, SpokenSound, TimeFit, TimeSpan, Utterance
 from netflips.stages import load_unit_encoder
 from unit2av.lipsync.backend import LipSyncChoice, backend_of, settled
-from unit2av.lipsync.choose import opened_lip_sync
 from unit2av.lipsync.lip_sync import Said
 from unit2av.renderer import BATCH_PICTURES
-from unit2av.rendering import Talk
+from unit2av.rendering import Talk, opened_lip_sync
 from unit2av.stage import RENDERER
 
 _SOUND = "speech.f32"

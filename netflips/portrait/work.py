@@ -53,9 +53,8 @@ from netflips.script.types import (
 )
 from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import settled
-from unit2av.lipsync.choose import opened_lip_sync
 from unit2av.lipsync.lip_sync import LipSync, Said
-from unit2av.rendering import FaceToDraw, Shown, Talk, drawn, write_in_step
+from unit2av.rendering import FaceToDraw, Shown, Talk, drawn, opened_lip_sync, write_in_step
 from unit2av.stage import RENDERER
 
 _YAW, _PITCH, _ROLL = 0.14, 0.06, 0.045
