@@ -1,13 +1,19 @@
 """The reports of `netflips render`: what is written tells which units were said, and what became of each picture."""
 
 import json
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
-from avcore.media import probe
+from avcore.media import probe, read_pictures, read_speech
+from avcore.timeline import frames_to_seconds
 from netflips.cli import main
 from netflips.script.files import script_from
 from netflips.script.types import DrawnPictures, UnitsGiven
+from tests.avcore.media_samples import Film
 from tests.unit2av.test_inference_unit2av import BOX, arguments, make_clip, write_rows
+
+CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 
 
 def test_a_report_tells_the_units_and_the_pictures(tmp_path: Path, parity_dir: Path) -> None:
@@ -29,3 +35,18 @@ def test_a_report_tells_the_units_and_the_pictures(tmp_path: Path, parity_dir: P
     assert (made.output, made.width, made.height) == (str(tmp_path / "out" / "dubbed.mp4"), written.width, written.height)
     assert [model.part for model in made.models] == ["unit2av"]
     assert "50 pictures, 25 a second" in page.read_text()
+
+
+def test_pictures_that_begin_after_the_sound_are_drawn(tmp_path: Path, parity_dir: Path) -> None:
+    pictures = [one.rgb for one in islice(read_pictures(CLIP), 15)]
+    times = [Fraction(2, 5) + frames_to_seconds(number) for number in range(15)]
+    height, width, _ = pictures[0].shape
+    Film(times, pictures, (width, height), sound=read_speech(CLIP)[:16000]).write(tmp_path / "talk.mp4")
+    (tmp_path / "units.txt").write_text(" ".join(["5"] * 20))
+    told = tmp_path / "told.json"
+    argv = arguments(tmp_path, parity_dir, "--no-durations", "--lips", "units", "--report", str(told), boxes=False)
+    assert main(["render", *argv]) == 0
+    (one,) = script_from(json.loads(told.read_text())).told
+    assert one.drawn == DrawnPictures(10, 10)
+    assert one.seen is not None
+    assert [track.is_chosen for track in one.seen.tracks] == [True]
