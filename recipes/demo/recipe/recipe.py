@@ -36,7 +36,7 @@ CONFIGS = (
     "demo/vocoder_en",
     "demo/vocoder_en_lips",
 )
-
+_FEW_SENTENCES = 120
 
 RENDERER_OF_BOTH = "renderer_of_both"
 """The renderer that is packed, with voices of both languages, without its ending."""
@@ -45,13 +45,15 @@ RENDERER_OF_BOTH = "renderer_of_both"
 def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
     """Return the steps that make five checkpoints and the references in `folder`.
 
-    max_sentences: 0 = all; overrides: `config:key=value`, settings of a training, such as `lips:loop.max_minutes=1`.
+    max_sentences: 60 or more, 0 = all; overrides: `config:key=value`, settings of a training, such as `lips:loop.max_minutes=1`.
     """
     data, labels = folder / "data", f"{folder / 'data'}/labels/clean.units.jsonl"
     encoder, voice, begun, renderer, both = (
         str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer", RENDERER_OF_BOTH)
     )
     speller = folder / SPELLER.file_for("ko")
+    # Of as many sentences of the phrasebook and free ones: more than the settings hold out must be there.
+    few_texts = (f"data.hold_out={max_sentences // 4}",) if 0 < max_sentences <= _FEW_SENTENCES else ()
 
     def module(name: str, *words: object) -> tuple[str, ...]:
         return (sys.executable, "-m", name, *map(str, words))
@@ -141,7 +143,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         Step(
             "text2unit",
             (
-                training("text2unit.train", "text2unit", f"data.train={data}/texts.jsonl", f"data.units={labels}"),
+                training("text2unit.train", "text2unit", f"data.train={data}/texts.jsonl", f"data.units={labels}", *few_texts),
                 module(
                     "text2unit.train", "export", "--checkpoint", _best(folder / "text2unit"), "--out-path", speller, "--eight-bits",
                     "--domain", TEXT_DOMAIN,
