@@ -24,7 +24,7 @@ def build_parser() -> Parser:
     parser.add_argument("--run-dir", type=Path, default=Path("runs/demo"), help="all that is made on the way (default: runs/demo)")
     parser.add_argument("--bundle-dir", type=Path, default=None, help="where the bundle goes (default: where it is shipped)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--max-sentences", type=int, default=0, help="of the phrasebook, 60 or more, for a quick try (default: all)")
+    parser.add_argument("--max-sentences", type=int, default=0, help="of the phrasebook: 60 or more (default: all)")
     parser.add_argument("--at-once", type=int, default=2, help="trainings side by side, a thread each (default: 2)")
     parser.add_argument("--set", action="append", default=[], metavar="CONFIG:KEY=VALUE", help="a setting of one training")
     add_quiet_options(parser)
