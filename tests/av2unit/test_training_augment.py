@@ -1,13 +1,20 @@
-"""What augmentation makes of sound, noise and lips."""
+"""What augmentation makes of sound, noise and lips: spans, rooms, microphones and codecs, and lips that do not belong."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import comb
 
 import numpy as np
 import pytest
 
 from av2unit.features import HOP, log_filterbank, warp_frequencies
-from av2unit.training.augment import augment_lips, augmented_filterbank, draw_hop, steps_at
-from av2unit.training.noise import coloured_noise, mix
+from av2unit.training.augment import WrongLips, augment_lips, augmented_filterbank, draw_hop, steps_at
+from av2unit.training.config import MicrophoneConfig, MismatchConfig
+from av2unit.training.items import draw_spans, replace_spans, spans_mask
+from av2unit.training.noise import BANDS, Degradation, check_microphone, coloured_noise, draw_channel, mix, pass_through
+from avcore.arrays import Doubles, Pictures
+from avcore.errors import UsageError
+from avcore.media.recode import CODECS, recoded
 from tests.av2unit.training_runs import PUBLISHED
 
 
@@ -130,3 +137,166 @@ def test_lips_are_changed_alike_over_a_clip() -> None:
     cuts = [augment_lips(clip, 44, replace(PUBLISHED.augment, flip_prob=0), rng) for _ in range(300)]
     found = {next(p for p in places if np.array_equal(one, clip[:, p[0] : p[0] + 44, p[1] : p[1] + 44])) for one in cuts}
     assert found == places
+
+
+RATE = 16_000
+
+
+def _words(seconds: float = 1.0) -> Doubles:
+    """Two tones with a pause between, int16 scale."""
+    times = np.arange(int(seconds * RATE)) / RATE
+    loud = (times % 0.5 < 0.3) * np.sin(2 * np.pi * (300 + 600 * times) * times)
+    return np.round(8000 * loud)
+
+
+def _power(samples: Doubles, low: float, high: float) -> float:
+    spectrum, bins = np.abs(np.fft.rfft(samples)) ** 2, np.fft.rfftfreq(len(samples), 1 / RATE)
+    return float(spectrum[(bins >= low) & (bins < high)].sum())
+
+
+def test_a_room_fills_pauses_and_keeps_loudness_and_time() -> None:
+    samples = _words()
+    heard = pass_through(samples, Degradation(reverb_s=0.6, direct_db=3.0), np.random.default_rng(0))
+    pause = slice(int(0.32 * RATE), int(0.38 * RATE))
+    assert np.abs(samples[pause]).max() == 0
+    assert np.sqrt(np.mean(heard[pause] ** 2)) > 0.05 * np.sqrt(np.mean(heard**2))
+    assert np.sqrt(np.mean(heard**2)) == pytest.approx(np.sqrt(np.mean(samples**2)), rel=0.01)
+    late = _words()
+    late[: RATE // 2] = 0
+    assert (
+        np.abs(pass_through(late, Degradation(reverb_s=0.6), np.random.default_rng(0))[: RATE // 2 - 1]).max() <= 1
+    )  # nothing comes before
+
+
+def test_a_telephone_takes_the_low_and_the_high() -> None:
+    rng = np.random.default_rng(1)
+    noise = np.round(3000 * rng.standard_normal(RATE))
+    heard = pass_through(noise, Degradation(band=(300.0, 3400.0)), rng)
+    assert _power(heard, 500, 3000) == pytest.approx(_power(noise, 500, 3000), rel=0.15)
+    assert _power(heard, 20, 120) < 0.02 * _power(noise, 20, 120)
+    assert _power(heard, 6000, 7900) < 0.02 * _power(noise, 6000, 7900)
+
+
+def test_clipping_stops_at_a_share_of_the_peak() -> None:
+    samples = _words()
+    heard = pass_through(samples, Degradation(ceiling=0.25), np.random.default_rng(0))
+    assert np.abs(heard).max() == pytest.approx(0.25 * np.abs(samples).max(), abs=1)
+
+
+@pytest.mark.parametrize("codec", sorted(CODECS))
+def test_a_codec_changes_a_sound_a_little_and_not_its_time(codec: str) -> None:
+    samples = (_words(1.5) / 32768).astype(np.float32)
+    heard = recoded(samples, codec, 32_000)
+    assert heard.shape == samples.shape
+    assert not np.array_equal(heard, samples)
+    lags = range(-40, 41)
+    likeness = [float(np.dot(samples[100:-100], np.roll(heard, lag)[100:-100])) for lag in lags]
+    assert abs(lags[int(np.argmax(likeness))]) <= 2
+    assert np.corrcoef(samples, heard)[0, 1] > 0.8
+
+
+def test_channels_are_drawn_as_often_as_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    config = MicrophoneConfig(room_prob=0.5, band_prob=1.0, codec_prob=0.0)
+    drawn = [draw_channel(config, rng) for _ in range(400)]
+    assert 0.4 < np.mean([channel.reverb_s > 0 for channel in drawn]) < 0.6
+    assert {channel.band for channel in drawn} == set(BANDS.values())
+    assert {channel.codec for channel in drawn} == {""}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        MicrophoneConfig(room_prob=2),
+        MicrophoneConfig(reverb_s=(0.5, 0.1)),
+        MicrophoneConfig(codecs=("g729",)),
+        MicrophoneConfig(bands=()),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(config: MicrophoneConfig) -> None:
+    with pytest.raises(UsageError, match="microphone"):
+        check_microphone(config)
+
+
+class _Reader:
+    def lips(self, path: str) -> Pictures:
+        return np.full((7, 4, 4), int(path), np.uint8)
+
+
+def _wrong(kinds: Sequence[str], prob: float = 1.0) -> WrongLips:
+    return WrongLips(MismatchConfig(prob, tuple(kinds), (2, 2)), ["200", "201"], _Reader())  # type: ignore[arg-type]
+
+
+def test_lips_that_do_not_belong() -> None:
+    own = np.repeat(np.arange(10, dtype=np.uint8)[:, None, None], 4, axis=1).repeat(4, axis=2)
+    rng = np.random.default_rng(0)
+    assert len(np.unique(_wrong(["still"])(own, "still", rng))) == 1
+    assert set(np.unique(_wrong(["grey"])(own, "grey", rng))) == {128}
+    swapped = _wrong(["swapped"])(own, "swapped", rng)
+    assert swapped.shape == own.shape
+    assert set(np.unique(swapped)) <= {200, 201}
+    late = _wrong(["late"])(own, "late", rng)[:, 0, 0]
+    assert late.tolist() in ([0, 0, *range(8)], [*range(2, 10), 9, 9])
+    assert _wrong(["still"], 0.0).draw(rng) == ""
+    with pytest.raises(UsageError, match="kinds"):
+        _wrong(["blue"])
+
+
+def _expected_coverage(length: int, prob: float, span: int) -> float:
+    """By counting: a step stays visible when none of the starts that reach it is drawn."""
+    places, wanted = length - span + 1, prob * length / span
+    counts = {int(wanted): 1 - wanted % 1, int(wanted) + 1: wanted % 1}
+    hidden = 0.0
+    for step in range(length):
+        reaching = min(step, places - 1) - max(0, step - span + 1) + 1
+        visible = sum(share * comb(places - reaching, count) / comb(places, count) for count, share in counts.items())
+        hidden += 1 - visible
+    return hidden / length
+
+
+@pytest.mark.parametrize(("length", "prob", "span"), [(200, 0.8, 10), (200, 0.3, 5), (77, 0.8, 10), (400, 0.5, 7)])
+def test_as_many_steps_are_hidden_as_chance_says(length: int, prob: float, span: int) -> None:
+    rng = np.random.default_rng(0)
+    masks = [spans_mask(length, *draw_spans(length, prob, span, 2, rng)) for _ in range(3000)]
+    coverage = np.mean([mask.mean() for mask in masks])
+    assert coverage == pytest.approx(_expected_coverage(length, prob, span), abs=0.005)
+    starts = [len(draw_spans(length, prob, span, 2, rng)[0]) for _ in range(3000)]
+    assert set(starts) <= {int(prob * length / span), int(prob * length / span) + 1}
+    assert np.mean(starts) == pytest.approx(prob * length / span, abs=0.05)
+
+
+def test_spans_lie_anywhere_inside() -> None:
+    rng = np.random.default_rng(0)
+    starts = np.concatenate([draw_spans(30, 0.4, 6, 2, rng)[0] for _ in range(4000)])
+    counts = np.bincount(starts, minlength=25)
+    assert len(counts) == 25  # 0..24, so that 24 + 6 = 30
+    assert counts.min() > 0.8 * counts.mean()
+    assert counts.max() < 1.2 * counts.mean()
+
+
+def test_a_short_clip_is_never_hidden_wholly() -> None:
+    rng = np.random.default_rng(0)
+    for length in range(2, 12):
+        starts, span = draw_spans(length, 0.3, 10, 1, rng)
+        assert 1 <= span <= max(1, length // 2)
+        assert len(starts) == 1
+    assert draw_spans(1, 0.8, 10, 2, rng)[0] == []
+    assert draw_spans(50, 0.0, 10, 2, rng)[0] == []
+    assert len(draw_spans(50, 0.01, 10, 2, rng)[0]) == 2
+
+
+def test_pictures_of_a_span_come_from_elsewhere_in_the_clip() -> None:
+    rng = np.random.default_rng(0)
+    pictures = np.arange(40, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
+    origins = []
+    for _ in range(500):
+        starts, span = draw_spans(40, 0.3, 5, 2, rng)
+        replaced = replace_spans(pictures, starts, span, rng)[:, 0, 0].astype(int)
+        mask = spans_mask(40, starts, span)
+        assert (replaced[~mask] == np.arange(40)[~mask]).all()
+        last = starts[-1]
+        assert (np.diff(replaced[last : last + span]) == 1).all()
+        assert replaced[last] != last
+        origins.append(replaced[last])
+    assert set(origins) == set(range(36))
+    assert (pictures[:, 0, 0] == np.arange(40)).all()

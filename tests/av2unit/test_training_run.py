@@ -5,7 +5,6 @@ What several processes measure of a validation is what one measures.
 
 import json
 import logging
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from avtrain.checkpoints import read_state
 from avtrain.loop import Trainer
 from tests.av2unit.made_clips import VOCABULARY, write_corpus
 from tests.av2unit.training_runs import SIDE, config_of, series, settings, task_of, train
+from tests.avtrain.toy import train_until
 
 STEPS = 60
 
@@ -38,15 +38,8 @@ def run_dir(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "noise.snr_db=[5,20]",
         "noise.kinds=[files,coloured,speech]",
     ]
-    more += [
-        "augment.warp=0.05",
-        "augment.tilt=0.5",
-        "augment.pace=0.1",
-        "augment.brightness=0.1",
-        "augment.contrast=0.1",
-        "augment.rotate_deg=3",
-    ]
-    more += [f"data.units_vocabulary={VOCABULARY}", "loss.label_smoothing=0.02", "loss.class_balance=0.3"]
+    more += ["augment.warp=0.05", "augment.tilt=0.5", "augment.pace=0.1", "augment.brightness=0.1", "augment.contrast=0.1"]
+    more += ["augment.rotate_deg=3", "loss.label_smoothing=0.02", "loss.class_balance=0.3", f"data.units_vocabulary={VOCABULARY}"]
     assert command.main(settings(corpus, folder, *more, kind="tsv", labels="even.km,odd.km")) == 0
     return folder
 
@@ -121,16 +114,7 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(corpus: Path, tmp_pat
     more = (*RESUMED, "loop.max_steps=12", "loop.num_workers=2", "data.cache_gb=0.1")
     whole = train(config_of(corpus, tmp_path / "whole", *more))
     config = config_of(corpus, tmp_path / "parts", *more)
-    trainer = Trainer(task_of(corpus, *more), config)
-    original = trainer._train_on
-
-    def stopped(content: object) -> None:
-        original(content)
-        if trainer.step == 7:
-            signal.raise_signal(signal.SIGTERM)
-
-    trainer._train_on = stopped  # type: ignore[method-assign]
-    assert trainer.train().stop_signal == signal.SIGTERM
+    train_until(Trainer(task_of(corpus, *more), config), 7)
     resumed = train(config)
     assert series(resumed) == pytest.approx(series(whole), abs=1e-5)
     assert series(resumed, "uer", "valid") == pytest.approx(series(whole, "uer", "valid"), abs=1e-5)

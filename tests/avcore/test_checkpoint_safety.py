@@ -158,30 +158,26 @@ def test_settings_read_alike_from_dicts_namespaces_and_omegaconf(tmp_path: Path)
         assert read_checkpoint(path, TRANSLATOR).config == resolved, name
 
 
-def test_unknown_reference_and_endless_reference_are_refused(tmp_path: Path) -> None:
-    for value in ("${task.absent}", "${task.langs}"):
-        path = write(tmp_path / "x.pt", translator(cfg={"task": {"langs": value}, "model": {}}))
-        with pytest.raises(CheckpointError, match=r"plain data in task\.langs"):
-            read_checkpoint(path, TRANSLATOR)
-
-
-def test_list_with_a_hole_is_not_read_as_a_shorter_list(tmp_path: Path, foreign: types.ModuleType) -> None:
-    path = write(tmp_path / "x.pt", translator(cfg={"task": {"langs": ["en", foreign.Choice.ONE]}, "model": {}}))
-    with pytest.raises(CheckpointError, match=r"plain data in task\.langs"):
-        read_checkpoint(path, TRANSLATOR)
-
-
-def test_settings_that_contain_themselves_are_refused(tmp_path: Path) -> None:
+def _endless() -> dict[str, Any]:
     endless: dict[str, Any] = {"langs": "en"}
     endless["again"] = endless
-    path = write(tmp_path / "x.pt", translator(cfg={"task": endless, "model": {}}))
-    with pytest.raises(CheckpointError, match="contain themselves"):
-        read_checkpoint(path, TRANSLATOR)
+    return endless
 
 
-def test_settings_that_are_a_foreign_object_are_refused(tmp_path: Path, foreign: types.ModuleType) -> None:
-    with pytest.raises(CheckpointError, match=r"plain data in cfg; found <made_up\.package\.Meter>"):
-        read_checkpoint(write(tmp_path / "x.pt", translator(cfg=foreign.Meter())), TRANSLATOR)
+@pytest.mark.parametrize(
+    ("cfg", "words"),
+    [
+        (lambda _: {"task": {"langs": "${task.absent}"}, "model": {}}, r"plain data in task\.langs"),
+        (lambda _: {"task": {"langs": "${task.langs}"}, "model": {}}, r"plain data in task\.langs"),
+        (lambda foreign: {"task": {"langs": ["en", foreign.Choice.ONE]}, "model": {}}, r"plain data in task\.langs"),
+        (lambda _: {"task": _endless(), "model": {}}, "contain themselves"),
+        (lambda foreign: foreign.Meter(), r"plain data in cfg; found <made_up\.package\.Meter>"),
+    ],
+    ids=["unknown reference", "endless reference", "list with a hole", "within themselves", "foreign object"],
+)
+def test_settings_that_are_no_plain_data_are_refused(tmp_path: Path, foreign: types.ModuleType, cfg: Any, words: str) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        read_checkpoint(write(tmp_path / "x.pt", translator(cfg=cfg(foreign))), TRANSLATOR)
 
 
 def test_old_file_with_args_in_place_of_cfg(tmp_path: Path) -> None:

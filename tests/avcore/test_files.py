@@ -1,12 +1,22 @@
-"""Outputs appear whole or not at all."""
+"""Outputs appear whole or not at all, and are never one of the inputs. Temporary files of a killed process are removed."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from avcore import temporary
 from avcore.errors import InputError, OutputError
 from avcore.files import atomic_output, private_folder, require_file, require_place, require_writable, write_text
+from avcore.outputs import keep_apart
+from avcore.provenance import synthetic_comment
+from avcore.temporary import sweep, temporary_beside
+from netflips import __version__
 
 
 def test_an_output_appears_only_when_complete(tmp_path: Path) -> None:
@@ -43,17 +53,23 @@ def test_written_files_have_the_usual_permissions(tmp_path: Path) -> None:
 
 def test_inputs_are_checked(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
-    for path, complaint in ((tmp_path, "a folder"), (tmp_path / "none", "not there"), (tmp_path / "empty", "empty")):
+    for path, complaint in (
+        (tmp_path, "a folder"),
+        (tmp_path / "none", "not there"),
+        (tmp_path / "empty", "empty"),
+        (Path("https://example.com/talk.mp4"), "nothing is downloaded"),
+    ):
         with pytest.raises(InputError, match=complaint):
             require_file(path, "the input")
 
 
-def test_an_output_cannot_be_a_folder_or_lie_below_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("require", [require_writable, require_place])
+def test_an_output_cannot_be_a_folder_or_lie_below_a_file(tmp_path: Path, require: Callable[[Path], Path]) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="folder"):
-        require_writable(tmp_path)
+    with pytest.raises(OutputError, match="must be a file; found a folder"):
+        require(tmp_path)
     with pytest.raises(OutputError, match="cannot be written"):
-        require_writable(tmp_path / "file" / "out.mp4")
+        require(tmp_path / "file" / "b" / "out.mp4")
 
 
 def test_private_folders_go_in_all_cases() -> None:
@@ -66,13 +82,174 @@ def test_private_folders_go_in_all_cases() -> None:
 def test_a_place_is_looked_at_and_nothing_is_made(tmp_path: Path) -> None:
     assert require_place(tmp_path / "a" / "b" / "x.mp4") == tmp_path / "a" / "b" / "x.mp4"
     assert not list(tmp_path.iterdir())
-    (tmp_path / "file").write_text("x")
+
+
+@pytest.fixture
+def voice(tmp_path: Path) -> Path:
+    path = tmp_path / "voice.wav"
+    path.write_text("sound")
+    return path
+
+
+@pytest.mark.parametrize("way", ["name", "dots", "symbolic link", "hard link", "link of the folder"])
+def test_an_input_is_known_by_every_name(voice: Path, tmp_path: Path, way: str) -> None:
+    other = tmp_path / "other.wav"
+    if way == "name":
+        other = voice
+    elif way == "dots":
+        other = tmp_path / "x" / ".." / "voice.wav"
+    elif way == "symbolic link":
+        other.symlink_to(voice)
+    elif way == "hard link":
+        os.link(voice, other)
+    else:
+        (tmp_path / "folder").symlink_to(tmp_path)
+        other = tmp_path / "folder" / "voice.wav"
+    with pytest.raises(OutputError, match="the report would overwrite the voice"):
+        keep_apart({"the report": [other]}, {"the map": None, "the voice": voice})
+
+
+def test_an_output_that_is_not_there_yet_is_compared_by_name(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="the report and the dub are one file"):
+        keep_apart({"the dub": tmp_path / "x.mp4", "the report": tmp_path / "." / "x.mp4"}, {})
+    with pytest.raises(OutputError, match="would overwrite"):
+        keep_apart({"the dub": tmp_path / "x.mp4"}, {"the video": tmp_path / "x.mp4"})
+
+
+def test_both_files_of_a_checkpoint_count(tmp_path: Path) -> None:
+    for name in ("m.safetensors", "m.json"):
+        (tmp_path / name).write_text("x")
+    with pytest.raises(OutputError, match=r"m\.json: the report would overwrite the model"):
+        keep_apart({"the report": tmp_path / "m.json"}, {"the model": tmp_path / "m.safetensors"})
+    with pytest.raises(OutputError, match=r"n\.json: the output would overwrite the settings"):
+        keep_apart({"the output": tmp_path / "n.safetensors"}, {"the settings": tmp_path / "n.json"})
+
+
+def test_what_differs_is_let_through_and_nothing_is_made(voice: Path, tmp_path: Path) -> None:
+    keep_apart({"a": tmp_path / "new" / "x.json", "b": [tmp_path / "y.mp4"], "c": None}, {"the voice": voice})
+    keep_apart({"a": "/dev/null", "b": "/dev/null"}, {})
+    assert list(tmp_path.iterdir()) == [voice]
+
+
+def test_comment_names_version_languages_and_models() -> None:
+    comment = synthetic_comment("ko", ["sha256:1", "", "sha256:2"], "en")
+    assert comment == f"synthetic: NetfLips {__version__}, en->ko, models sha256:1 sha256:2"
+    assert "->ko, models" in synthetic_comment("ko", ["sha256:1"])
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from avcore.files import atomic_output
+with atomic_output(Path(sys.argv[1])) as path:
+    path.write_text("of the other")
+    print(path.name, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders are swept once a process; each test stands for one."""
+    monkeypatch.setattr(temporary, "_swept", set())
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that is writing o.mp4, until it is given a line."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "o.mp4")]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(".o.netflips-")
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_two_runs_at_once_with_one_output_leave_each_other_alone(writer: subprocess.Popen[str], tmp_path: Path) -> None:
+    write_text(tmp_path / "o.mp4", "of this one")
+    assert len(list(tmp_path.iterdir())) == 2
+    writer.communicate("\n")
+    assert writer.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"]
+    assert (tmp_path / "o.mp4").read_text() == "of the other"
+
+
+def test_what_a_killed_run_left_goes_with_the_next(writer: subprocess.Popen[str], tmp_path: Path) -> None:
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    assert len(list(tmp_path.iterdir())) == 1
+    write_text(tmp_path / "another.json", "{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["another.json"]
+
+
+def test_other_files_stay(tmp_path: Path) -> None:
+    with temporary_beside(tmp_path / "o.mp4") as path:
+        name = path.name
+    mine = [".o.mp4", ".o.k3j2_9ab.mp4", "o.netflips-00000000-k3j2_9ab.mp4", ".o.netflips-x.mp4"]
+    for one in mine:
+        (tmp_path / one).write_text("x")
+    (tmp_path / "precious").write_text("x")
+    (tmp_path / name).symlink_to(tmp_path / "precious")
+    other_machine = name.replace(temporary._HOST, "0123abcd")
+    (tmp_path / other_machine).write_text("it may still be written there")
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*mine, "precious", name, other_machine}
+    os.utime(tmp_path / other_machine, (time.time() - 100_000,) * 2)
+    sweep(tmp_path)
+    assert not (tmp_path / other_machine).exists()
+
+
+def test_a_file_that_was_swept_before_it_was_held_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, seen = temporary.fcntl.flock, []
+
+    def late(handle: int, how: int) -> None:
+        if not seen:
+            seen.extend(tmp_path.glob(".*"))
+            monkeypatch.setattr(temporary.fcntl, "flock", lock)
+            sweep(tmp_path)
+        lock(handle, how)
+
+    monkeypatch.setattr(temporary.fcntl, "flock", late)
+    write_text(tmp_path / "o.txt", "x")
+    assert len(seen) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["o.txt"]
+
+
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "o.txt"
+    path.write_text("private")
+    path.chmod(0o600)
+    write_text(path, "still private")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_long_names_are_written_or_refused_in_one_line(tmp_path: Path) -> None:
+    write_text(tmp_path / ("a" * 251 + ".mp4"), "x")
+    write_text(tmp_path / ("말" * 83 + ".mp4"), "x")
+    assert len(list(tmp_path.iterdir())) == 2
+    for name in ("a" * 252 + ".mp4", "말" * 84 + ".mp4", "a." + "b" * 253):
+        with pytest.raises(OutputError, match="cannot be written"), atomic_output(tmp_path / name):
+            pass
     with pytest.raises(OutputError, match="cannot be written"):
-        require_place(tmp_path / "file" / "b" / "x.mp4")
-    with pytest.raises(OutputError, match="must be a file; found a folder"):
-        require_place(tmp_path)
+        require_writable(tmp_path / ("a" * 256) / "x")
+    assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_web_address_is_told_what_to_do() -> None:
-    with pytest.raises(InputError, match="nothing is downloaded"):
-        require_file(Path("https://example.com/talk.mp4"), "the video")
+def test_an_output_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+    fsync, replace = os.fsync, os.replace
+
+    def seen_fsync(handle: int) -> None:
+        done.append(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    def seen_replace(old: Path, new: Path) -> None:
+        done.append("replace")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", seen_fsync)
+    monkeypatch.setattr(os, "replace", seen_replace)
+    with atomic_output(tmp_path / "o.txt") as path:
+        path.write_text("x")
+    assert done == [str(path), "replace", str(tmp_path)]

@@ -5,31 +5,23 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from avcore.compute import device, half_linear
 from avcore.compute.half_linear import HalfLinear, halve_linears, has_half_products
 from avcore.compute.memory import MappedFiles
 from avcore.compute.modules import fuse_gelu
+from tests.avcore.test_eight_bit_linear import error, layer
 from unit2unit import translator
 
 pytestmark = [pytest.mark.cpu, pytest.mark.skipif(not has_half_products(), reason="this torch has no products of float16 here")]
-
-
-def layer(bias: bool = True) -> nn.Linear:
-    torch.manual_seed(0)
-    return nn.Linear(128, 192, bias).requires_grad_(False)
-
-
-def error(found: Tensor, wanted: Tensor) -> float:
-    return float((found - wanted).square().mean().sqrt() / wanted.square().mean().sqrt())
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("rows", [1, 20, 300])
 @torch.inference_mode()
 def test_answers_are_those_of_weights_that_are_rounded(rows: int, bias: bool) -> None:
-    plain, x = layer(bias), torch.randn(2, rows, 128)
+    plain, x = layer(bias=bias), torch.randn(2, rows, 128)
     found = HalfLinear(plain, MappedFiles())(x)
     assert found.shape == (2, rows, 192)
     assert found.dtype == torch.float32

@@ -1,5 +1,7 @@
-"""A file's clock covers its pictures and its sound, whichever begins earlier and ends later; where one has nothing, it is held."""
+"""A file's clock covers its pictures and its sound. Headers that ask for more than any footage is are refused before work."""
 
+import struct
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -7,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.media import PictureSource, iter_sound_blocks, pictures_at, probe, read_pictures, read_speech
+from avcore.errors import MediaError
+from avcore.media import PictureSource, VideoWriter, iter_sound_blocks, pictures_at, probe, read_pictures, read_speech, write_speech
 from avcore.media.stored import read_stored
-from avcore.timeline import SAMPLE_RATE, frames_to_seconds
-from tests.avcore.media_samples import Film, clicks, shown_number
+from avcore.timeline import SAMPLE_RATE, frames_to_seconds, plain_rate
+from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture, shown_number
 
 PICTURES, RATE = 50, 48_000
 CONTAINERS = ("mp4", "mkv", "mov", "ts")
@@ -107,3 +110,143 @@ def test_a_gap_in_the_pictures_is_held(tmp_path: Path) -> None:
     info = probe(path)
     assert info.is_held
     assert (info.steady_rate, info.duration_s) == (25, 5)
+
+
+SPEECH_RATE = 16_000
+
+
+def _film(path: Path, **settings: object) -> Path:
+    return Film(**({"sound": clicks(SPEECH_RATE, 2, [1.0])} | settings)).write(path)  # type: ignore[arg-type]
+
+
+def _wav(path: Path, rate: int = SPEECH_RATE, seconds: float = 9) -> Path:
+    write_speech(path, np.random.default_rng(0).uniform(-0.5, 0.5, round(SPEECH_RATE * seconds)).astype(np.float32), rate)
+    return path
+
+
+def _values(value: float) -> np.ndarray:
+    sound = clicks(SPEECH_RATE, 2, [1.0])
+    sound[SPEECH_RATE] = value
+    return sound
+
+
+ODD: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "sound hours late": (lambda at: _film(at / "a.mkv", audio_start_s=Fraction(18_000)), "hours late.*found 18000 s"),
+    "1 Hz": (lambda at: _wav(at / "a.wav", 1), "sample rate that cannot be right; expected 2000 to 768000 Hz; found 1 Hz"),
+    "2^31 Hz": (lambda at: _wav(at / "a.wav", 2**31 - 1), "sample rate that cannot be right.*found 2147483647 Hz"),
+    "not a number": (lambda at: _film(at / "a.mkv", sound=_values(np.nan), audio_codec="pcm_f32le"), "no sound;.*found nan"),
+    "far too loud": (lambda at: _film(at / "a.mkv", sound=_values(1e38), audio_codec="pcm_f32le"), "no sound;.*found 1e[+]38"),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), ODD.values(), ids=ODD)
+def test_sound_that_cannot_be_is_refused(tmp_path: Path, make: Callable[[Path], Path], words: str) -> None:
+    path = make(tmp_path)
+    with pytest.raises(MediaError, match=words) as caught:
+        read_speech(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("name", ["sound hours late", "1 Hz", "2^31 Hz"])
+def test_headers_are_refused_before_anything_is_decoded(tmp_path: Path, name: str) -> None:
+    make, words = ODD[name]
+    with pytest.raises(MediaError, match=words):
+        probe(make(tmp_path))
+
+
+def test_sound_that_begins_a_little_late_is_taken(tmp_path: Path) -> None:
+    path = _film(tmp_path / "a.mkv", audio_start_s=Fraction(30))
+    assert probe(path).has_audio
+    assert len(read_speech(path)) == pytest.approx(32 * SPEECH_RATE, abs=1024)
+
+
+def test_pictures_that_are_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "a.y4m"
+    path.write_bytes(b"YUV4MPEG2 W20000 H2 F25:1 Ip A1:1 C420jpeg\nFRAME\n" + bytes(20_000 * 3))
+    with pytest.raises(MediaError, match=r"too large;.*found 20000 x 2"):
+        probe(path)
+
+
+def test_two_pictures_in_ten_hours(tmp_path: Path) -> None:
+    path = _film(tmp_path / "a.mkv", times=[Fraction(0), Fraction(36_000)], tick=Fraction(1, 1000))
+    info = probe(path)
+    assert (info.longest_picture_s, info.num_frames) == (36_000, 2)
+    with pytest.raises(MediaError, match="one of its pictures stays for hours; expected up to 7200 s a picture; found 36000 s"):
+        PictureSource(path)
+
+
+@pytest.mark.parametrize("rate", [Fraction(1, 18_000), Fraction(1, 2003), Fraction(2, 3)])
+def test_a_picture_may_stay_for_hours_in_what_is_written(tmp_path: Path, rate: Fraction) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 64, 48, rate, preset="ultrafast") as writer:
+        for number in range(2):
+            writer.write_picture(numbered_picture(number, 64, 48))
+    assert [picture.time for picture in read_pictures(tmp_path / "a.mp4")] == [0, 1 / rate]
+
+
+def test_rates_are_made_plain() -> None:
+    assert plain_rate(Fraction(30_000, 1001)) == Fraction(30_000, 1001)
+    assert plain_rate(Fraction(25_000_001, 1_000_000)) == 25
+    assert plain_rate(Fraction(1, 36_000)) == Fraction(1, 36_000)
+
+
+def test_memory_of_huge_pictures_is_spared(tmp_path: Path) -> None:
+    assert "rc-lookahead" in VideoWriter(tmp_path / "a.mp4", 7680, 4320, 25)._options
+    assert "rc-lookahead" not in VideoWriter(tmp_path / "a.mp4", 3840, 2160, 25)._options
+
+
+def _sound(name: str, codec: str) -> Callable[[Path], Path]:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 9 * SPEECH_RATE).astype(np.float32)
+    return lambda folder: Film(times=(), sound=noise, audio_codec=codec).write(folder / name)
+
+
+def _pcm_avi(folder: Path) -> Path:
+    times = at_constant_rate(Fraction(25), 225)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 9 * SPEECH_RATE).astype(np.float32)
+    return Film(times=times, sound=noise, audio_codec="pcm_s16le", tick=Fraction(1, 25)).write(folder / "a.avi")
+
+
+def _long_wav(folder: Path) -> Path:
+    """The form of wav for more than 4 GB."""
+    content = _wav(folder / "plain.wav").read_bytes()
+    sizes = b"ds64" + struct.pack("<IQQQI", 28, 36 + len(content), len(content) - 44, 0, 0)
+    path = folder / "a.wav"
+    path.write_bytes(b"RF64" + b"\xff" * 4 + b"WAVE" + sizes + content[12:40] + b"\xff" * 4 + content[44:])
+    return path
+
+
+KINDS = {
+    "wav": _sound("a.wav", "pcm_s16le"),
+    "w64": _sound("a.w64", "pcm_s16le"),
+    "caf": _sound("a.caf", "pcm_s16le"),
+    "aiff": _sound("a.aiff", "pcm_s16be"),
+    "au": _sound("a.au", "pcm_s16be"),
+    "flac": _sound("a.flac", "flac"),
+    "mp3": _sound("a.mp3", "libmp3lame"),
+    "avi": _pcm_avi,
+    "rf64": _long_wav,
+}
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+def test_a_file_that_ends_early_is_told(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    path = make(tmp_path)
+    assert float(probe(path).duration_s) == pytest.approx(9, abs=0.1)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 35 // 100])
+    with pytest.raises(MediaError, match=r"the file is cut short; expected (9.0|8.9)\d s; found (2.9|3.)\d+ s"):
+        probe(path)
+
+
+def test_no_part_of_a_cut_wav_is_read(tmp_path: Path) -> None:
+    path = _wav(tmp_path / "a.wav")
+    path.write_bytes(path.read_bytes()[: -SPEECH_RATE // 2])
+    with pytest.raises(MediaError, match=r"cut short; expected 9\.00 s; found 8\.75 s"):
+        read_speech(path)
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFF_FFFF, 0x7FFF_FFFF])
+def test_a_wav_that_came_through_a_pipe_is_whole(tmp_path: Path, size: int) -> None:
+    path = _wav(tmp_path / "a.wav")
+    content = path.read_bytes()
+    path.write_bytes(content[:40] + struct.pack("<I", size) + content[44:])
+    assert len(read_speech(path)) == 9 * SPEECH_RATE

@@ -87,24 +87,16 @@ def test_pixel_aspect_is_as_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["말하는 사람 1.mp4", "with spaces.mp4", "100%.mp4", "a:b.mp4", "semi;colon'quote.mp4"])
-def test_names(film: Path, name: str) -> None:
+def test_names(film: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole, bare, and in a folder that may only be read."""
     renamed = film.rename(film.with_name(name))
-    assert probe(renamed).num_frames == 100
-    assert len(list(read_pictures(renamed))) == 100
-
-
-def test_a_bare_name(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(film.parent)
-    assert probe("a.mp4").path == Path("a.mp4")
-    assert len(read_speech("a.mp4")) == 64_000
-
-
-def test_a_folder_that_may_only_be_read(film: Path) -> None:
     before = sorted(film.parent.iterdir())
+    monkeypatch.chdir(film.parent)
     film.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
     try:
-        assert probe(film).num_frames == 100
-        assert len(read_speech(film)) == 64_000
+        for path in (renamed, Path(name)):
+            assert probe(path).num_frames == len(list(read_pictures(path))) == 100
+            assert len(read_speech(path)) == 64_000
         assert sorted(film.parent.iterdir()) == before
     finally:
         film.parent.chmod(stat.S_IRWXU)
@@ -116,18 +108,6 @@ def _make_missing(path: Path, film: Path) -> None:
 
 def _make_folder(path: Path, film: Path) -> None:
     path.mkdir()
-
-
-def _make_empty(path: Path, film: Path) -> None:
-    path.touch()
-
-
-def _make_text(path: Path, film: Path) -> None:
-    path.write_text("Das ist kein Film, sondern Prosa: für und wider.\n" * 200, encoding="utf-8")
-
-
-def _make_noise(path: Path, film: Path) -> None:
-    path.write_bytes(np.random.default_rng(0).bytes(50_000))
 
 
 def _make_unfinished(path: Path, film: Path) -> None:
@@ -151,8 +131,8 @@ def _make_joined(path: Path, film: Path) -> None:
     path.write_bytes(content + content)
 
 
-def _make_pointer(path: Path, film: Path) -> None:
-    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+def _with(content: bytes) -> Any:
+    return lambda path, film: path.write_bytes(content)
 
 
 @pytest.mark.parametrize(
@@ -160,16 +140,15 @@ def _make_pointer(path: Path, film: Path) -> None:
     [
         (_make_missing, InputError, "not there"),
         (_make_folder, InputError, "must be a file; found a folder"),
-        (_make_empty, InputError, "is empty; found 0 bytes"),
-        (_make_text, MediaError, "found a text file"),
-        (_make_pointer, MediaError, "found a text file"),
-        (_make_noise, MediaError, "found data of an unknown kind"),
+        (_with(b""), InputError, "is empty; found 0 bytes"),
+        (_with("Das ist kein Film, sondern Prosa: für und wider.\n".encode() * 200), MediaError, "found a text file"),
+        (_with(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"), MediaError, "found a text file"),
+        (_with(np.random.default_rng(0).bytes(50_000)), MediaError, "found data of an unknown kind"),
         (_make_unfinished, MediaError, "cut short .its index, moov, is missing"),
         (_make_cut_faststart, MediaError, "cut short; expected 4.00 s; found [123]"),
         (_make_joined, MediaError, "clock jumps back"),
         (_make_cut_mkv, MediaError, "cut short; expected 4.00 s; found [123]"),
     ],
-    ids=lambda value: value.__name__.removeprefix("_make_") if callable(value) else "",
 )
 def test_what_is_wrong_is_said(tmp_path: Path, film: Path, make: Any, kind: type[InputError], words: str) -> None:
     path = tmp_path / "b.mp4"

@@ -1,11 +1,8 @@
 """What is written opens again: same pictures, same colours, sound in its place, whole or not at all."""
 
-import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +15,6 @@ from avcore.errors import OutputError
 from avcore.media import VideoWriter, probe, read_gray_video, read_pictures, read_sound, read_speech, write_lip_video
 from tests.avcore.media_samples import PICTURE_RATES, at_constant_rate, clicks, numbered_picture, shown_number
 from tests.avcore.test_media_sound import click_times
-from tests.signals import hear_ctrl_c
 
 BLACK = np.full((96, 128, 3), 16, np.uint8)
 WHITE = np.full((96, 128, 3), 235, np.uint8)
@@ -195,38 +191,6 @@ def test_wrong_shapes_are_refused(tmp_path: Path) -> None:
             writer.write_picture(BLACK.astype(np.float32))  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="2 channels"):
             writer.write_sound(np.zeros(160, np.float32))
-
-
-def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
-    script = """
-        import itertools, sys
-        import numpy as np
-        from avcore.media import VideoWriter
-        with VideoWriter(sys.argv[1], 128, 96, 25) as writer:
-            for k in itertools.count():
-                writer.write_picture(np.full((96, 128, 3), k % 256, np.uint8))
-                if k == 50:
-                    print("writing", flush=True)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "a.mp4")]
-    root = Path(__file__).parents[2]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=root,
-        text=True,
-        env=dict(os.environ),
-        preexec_fn=hear_ctrl_c,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == "writing"
-    assert len(list(tmp_path.iterdir())) == 1
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) != 0
-    process.stdout.close()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_said(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import read_state
 from avtrain.config import BatchConfig
 from avtrain.loop import Trainer, TrainResult
-from tests.avtrain.toy import KILLED, ToyConfig, ToyTask, toy_config, train_with_two_processes
+from tests.avtrain.toy import KILLED, ToyConfig, ToyTask, toy_config, train_until, train_with_two_processes
 
 
 def _train(config: ToyConfig) -> TrainResult:
@@ -48,26 +48,12 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(
     whole = _train(toy_config(str(tmp_path / "whole"), **changes))
     config = toy_config(str(tmp_path / "parts"), **changes)
     first = ToyTask(config)
-    _train_until(Trainer(first, config), 13)
+    train_until(Trainer(first, config), 13)
     resumed = _train(config)
     assert _losses(resumed) == pytest.approx(_losses(whole), abs=1e-6)
     assert _losses(resumed, "valid") == pytest.approx(_losses(whole, "valid"), abs=1e-6)
     weights = [read_state(tmp_path / run / "checkpoints" / "last.pt")["modules"]["line"] for run in ("whole", "parts")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-
-
-def _train_until(trainer: Trainer, step: int) -> None:
-    """Stop as SIGTERM does, right after an update."""
-    original = trainer._train_on
-
-    def counted(content: object) -> None:
-        original(content)
-        if trainer.step == step:
-            signal.raise_signal(signal.SIGTERM)
-
-    trainer._train_on = counted  # type: ignore[method-assign]
-    assert trainer.train().stop_signal == signal.SIGTERM
-    assert trainer.step == step
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:

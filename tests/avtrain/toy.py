@@ -1,13 +1,14 @@
-"""The smallest task there is: a line through noisy points, with dropout so that random states matter."""
+"""The smallest task there is, a line through noisy points, with dropout so that random states matter; and parts of the loop."""
 
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from torch import Tensor, nn
 
 from avcore.errors import InputError
 from avtrain.config import BatchConfig, LoopConfig, Metrics, OptimConfig, RunConfig
-from avtrain.loop import run_task
+from avtrain.loop import Trainer, run_task
 from avtrain.sampling import Key, item_generator
-from avtrain.task import Engine, Optimized, Values
+from avtrain.task import Engine, Optimized, Task, Values, named_parameters
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -122,6 +123,60 @@ def _fork(number: int) -> list[int]:
             os.environ |= {"RANK": rank, "LOCAL_RANK": rank}
             return []
     return children
+
+
+def train_until(trainer: Trainer, step: int) -> None:
+    """Stop a run as SIGTERM does, right after an update."""
+    original = trainer._train_on
+
+    def counted(content: object) -> None:
+        original(content)
+        if trainer.step == step:
+            signal.raise_signal(signal.SIGTERM)
+
+    trainer._train_on = counted  # type: ignore[method-assign]
+    assert trainer.train().stop_signal == signal.SIGTERM
+    assert trainer.step == step
+
+
+class OneStep:
+    """Takes the place of the loop (avtrain.task.Engine): optimizers step at once, and gradients stay to be looked at."""
+
+    step, progress = 0, 0.0
+
+    def __init__(self, task: Task, lr: float = 0.0) -> None:
+        self._modules = task.modules()
+        self.optimizers = {
+            name: torch.optim.Adam(named_parameters(self._modules, part.modules).values(), lr or part.config.lr)
+            for name, part in task.optimizers().items()
+        }
+        for module in self._modules.values():
+            module.train()
+
+    def module(self, name: str) -> nn.Module:
+        return self._modules[name]
+
+    def update(self, name: str, loss: Tensor) -> None:
+        self.optimizers[name].zero_grad()
+        loss.backward()
+        self.optimizers[name].step()
+
+    def of_all(self, value: Any) -> list[Any]:
+        return [value]
+
+    def log_image(self, name: str, picture: Any) -> None: ...
+
+    def log_sound(self, name: str, samples: Any, rate: int) -> None: ...
+
+
+def batch_of(task: Task, indices: Sequence[int]) -> Any:
+    """A training batch of given items."""
+    return task.collate([task.train_items().load((0, index)) for index in indices])
+
+
+def without_gradient(module: nn.Module) -> list[str]:
+    """Names of weights that got no gradient at all, or only zeros."""
+    return [name for name, weight in module.named_parameters() if weight.grad is None or not weight.grad.any()]
 
 
 if __name__ == "__main__":  # run in a process of its own, to be killed, or in several

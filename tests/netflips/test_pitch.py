@@ -12,7 +12,7 @@ from avcore.speech.pitch import Pitch, measure_pitch
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
 from netflips.pipeline import dub
-from tests.unit2av.harmonic_voices import TINY, random_harmonic
+from tests.unit2av.voices import TINY, random_harmonic
 from unit2av.speakers.voice_of import write_voice
 from unit2av.voice.speech import SpeakerVoice, UnitVocoder
 

@@ -12,6 +12,7 @@ from avcore.notes import sentence
 from avcore.runs.journal import iter_rows, write_rows
 from avcore.units.edit_distance import error_rate
 from avtrain.entry import read_config
+from tests.avtrain.toy import OneStep, batch_of, without_gradient
 from tests.text2unit.runs import config_of, export, history, words
 from text2unit.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babbled_units
 from text2unit.inference import main as inference
@@ -74,21 +75,8 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(babble: BabbleCorpus,
 def test_every_weight_learns(babble: BabbleCorpus, tmp_path: Path) -> None:
     for config in ("train_debug", "aligned_debug"):
         task = make_task(config_of(babble, tmp_path, "model.heads=2", "losses.binary_from=0", config=config))
-        network = task.modules()["speller"]
-        batch = task.collate([task.train_items().load((0, index)) for index in range(8)])
-
-        class Engine:
-            step, progress = 0, 0.5
-
-            def module(self, name: str) -> object:
-                return network  # noqa: B023
-
-            def update(self, name: str, loss: torch.Tensor) -> None:
-                loss.backward()
-
-        task.training_step(batch, Engine())  # type: ignore[arg-type]
-        still = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.abs().max() > 0]
-        assert still == [], config
+        task.training_step(batch_of(task, range(8)), OneStep(task))
+        assert without_gradient(task.modules()["speller"]) == [], config
 
 
 def test_padding_changes_nothing(babble: BabbleCorpus, tmp_path: Path) -> None:

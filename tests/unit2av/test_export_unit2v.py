@@ -105,7 +105,5 @@ def test_wrong_files_are_refused_in_one_line(run: Path, tmp_path: Path, capfd: p
     capfd.readouterr()
     assert main(["--checkpoint", str(run), "--out-path", str(tmp_path / "new.safetensors")]) == 2
     assert capfd.readouterr().err.count("\n") == 1
-    assert (
-        main(["--checkpoint", str(run / "checkpoints" / "best.pt"), "--out-path", str(tmp_path / "new.safetensors"), "--quiet"])
-        == 0
-    )
+    words = ["--checkpoint", str(run / "checkpoints" / "best.pt"), "--out-path", str(tmp_path / "new.safetensors")]
+    assert main([*words, "--quiet"]) == 0

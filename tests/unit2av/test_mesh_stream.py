@@ -18,6 +18,16 @@ from unit2av.lipsync.mesh.person import lip_gaps
 from unit2av.lipsync.mesh.sight import sights
 from unit2av.lipsync.mesh.stream import Look, is_hidden_now, placed
 
+
+def looked(
+    mesh: np.ndarray, flowed: Sequence[float] = (0, 0, 0, 0), carried: np.ndarray | None = None, is_hidden: bool = False
+) -> Look:
+    """A look at a head whose landmarks are found there."""
+    mesh = mesh.astype(np.float64)
+    pose, carried = fit_pose(mesh), np.zeros((NUM_FACE, 2)) if carried is None else carried
+    return Look(mesh, pose, pose.to_head(mesh), np.array(flowed, float), carried, np.zeros((164, 3), np.float32), is_hidden)
+
+
 # From one picture to the next
 
 
@@ -81,8 +91,7 @@ def test_what_the_mesh_says_wrongly_of_one_shape_of_a_mouth_is_mended_by_flow() 
         carried = np.zeros((NUM_FACE, 2))
         if looks:
             carried = looks[-1].carried + surface_flow(scenes[number - 1].rgb, scene.rgb, looks[-1].mesh, found)
-        pose = fit_pose(found)
-        looks.append(Look(found, pose, pose.to_head(found), np.zeros(4), carried, np.zeros((164, 3), np.float32), is_hidden=False))
+        looks.append(looked(found, carried=carried))
     alone, mended = [], []
     for number in range(5, 16):
         place, true = placed(looks, number), scenes[number].mesh
@@ -108,20 +117,8 @@ def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> N
     still, tilted = mesh_of(Pose(scale=0.6), MouthShape()), mesh_of(Pose(scale=0.6, roll=0.1), MouthShape())
     sign = -1 if fit_pose(tilted).turn[1, 0] < 0 else 1
 
-    def seen(mesh: np.ndarray, roll: float) -> Look:
-        pose = fit_pose(mesh.astype(np.float64))
-        flowed = np.array([0, 0, sign * roll, 0])
-        return Look(
-            mesh.astype(np.float64),
-            pose,
-            pose.to_head(mesh),
-            flowed,
-            np.zeros((NUM_FACE, 2)),
-            np.zeros((164, 3), np.float32),
-            is_hidden=False,
-        )
-
-    looks = [seen(tilted, 0.1) if k == 5 else seen(still, 0.0) for k in range(11)]
+    flowed = (0.0, 0.0, sign * 0.1, 0.0)
+    looks = [looked(tilted, flowed) if k == 5 else looked(still) for k in range(11)]
     np.testing.assert_allclose(placed(looks, 5).pose.turn, fit_pose(tilted).turn, atol=0.01)
     np.testing.assert_allclose(placed(looks, 4).pose.turn, fit_pose(still).turn, atol=0.01)
 
@@ -160,9 +157,7 @@ def test_pictures_are_looked_at_beside_those_of_the_same_face_and_shot_alone() -
 
 
 def look(x: float, is_hidden: bool = False) -> Look:
-    mesh = mesh_of(Pose(scale=0.6), MouthShape(0.0, 0.0)).astype(np.float64) + np.array([x, 0, 0])
-    pose = fit_pose(mesh)
-    return Look(mesh, pose, pose.to_head(mesh), np.zeros(4), np.zeros((NUM_FACE, 2)), np.zeros((164, 3), np.float32), is_hidden)
+    return looked(mesh_of(Pose(scale=0.6), MouthShape(0.0, 0.0)) + np.array([x, 0, 0]), is_hidden=is_hidden)
 
 
 def test_a_place_is_the_mean_of_its_neighbours_and_flow_moves_it() -> None:
@@ -174,22 +169,8 @@ def test_a_place_is_the_mean_of_its_neighbours_and_flow_moves_it() -> None:
 
 def trembling(mouths: Sequence[MouthShape]) -> list[Look]:
     """Looks at a head that holds still, found with a third of a pixel of error."""
-    rng, looks = np.random.default_rng(5), []
-    for mouth in mouths:
-        found = mesh_of(Pose(scale=0.6), mouth) + rng.normal(0, 0.3, (NUM_FACE, 3))
-        pose = fit_pose(found)
-        looks.append(
-            Look(
-                found,
-                pose,
-                pose.to_head(found),
-                np.zeros(4),
-                np.zeros((NUM_FACE, 2)),
-                np.zeros((164, 3), np.float32),
-                is_hidden=False,
-            )
-        )
-    return looks
+    rng = np.random.default_rng(5)
+    return [looked(mesh_of(Pose(scale=0.6), mouth) + rng.normal(0, 0.3, (NUM_FACE, 3))) for mouth in mouths]
 
 
 def test_lips_that_hold_still_are_seen_without_trembling_and_those_that_move_at_once() -> None:

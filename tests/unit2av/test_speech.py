@@ -7,15 +7,7 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.errors import (
-    CheckpointError,
-    InputError,
-    LanguageError,
-    UnitError,
-    UnitRangeError,
-    UsageError,
-    VocabularyError,
-)
+from avcore.errors import CheckpointError, InputError, LanguageError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.units import Units
 from tests.unit2av.voices import SMALL, random_vocoder, save_renderer
 from unit2av.stage import RENDERER
@@ -37,16 +29,6 @@ def vocoder(renderer: Path) -> UnitVocoder:
 
 def random_units(count: int, seed: int = 0) -> Units:
     return Units(np.random.default_rng(seed).integers(0, 1000, count))
-
-
-def test_long_speech_in_pieces_is_the_whole(vocoder: UnitVocoder) -> None:
-    units = vocoder.predict_durations(random_units(700))
-    assert units.num_steps > 1000
-    whole = np.concatenate(list(vocoder.iter_synthesize(units, VOICE, piece_steps=units.num_steps)))
-    speech = vocoder.synthesize(units, VOICE)
-    assert speech.samples.shape == (320 * units.num_steps,)
-    assert whole.std() > 0.01
-    np.testing.assert_allclose(speech.samples, whole, atol=1e-5)
 
 
 def test_no_more_than_a_piece_and_its_surroundings_is_computed_at_once(vocoder: UnitVocoder) -> None:

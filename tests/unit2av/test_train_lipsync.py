@@ -15,13 +15,15 @@ from avtrain.checkpoints import read_state
 from avtrain.entry import read_config
 from avtrain.loop import Trainer
 from avtrain.position import TrainResult
-from tests.unit2av.lip_runs import OneStep, batch_of, values_of, without_gradient
+from tests.avtrain.toy import OneStep, batch_of, without_gradient
+from tests.unit2av.lip_runs import values_of
 from unit2av.drawn_lips import DrawnCorpus, draw_corpus
 from unit2av.face.training.task import faces_of
 from unit2av.lipsync.wav2lip.lip_sync import SoundLipSync, load_wav2lip
 from unit2av.lipsync.wav2lip.mel import mel_of
 from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig, SoundDataConfig
 from unit2av.lipsync.wav2lip.training.corpus import read_sound_clips
+from unit2av.lipsync.wav2lip.training.export import export_lipsync
 from unit2av.lipsync.wav2lip.training.items import ExpertWindows, GeneratorWindows
 from unit2av.lipsync.wav2lip.training.start import load_expert
 from unit2av.lipsync.wav2lip.training.task import GENERATOR, LOSSES, QUALITY
@@ -60,13 +62,9 @@ def test_the_published_recipe() -> None:
     expert = read_config(ExpertConfig, "unit2av/lipsync_expert", given)
     assert (plain.losses.sync, plain.losses.quality, plain.losses.sync_threshold) == (0.01, 0, 0.75)
     assert (hq.losses.sync, hq.losses.quality, hq.losses.sync_threshold) == (0.03, 0.07, 0.75)
-    assert [tuple(one.betas) for one in (plain.optim, hq.optim, hq.quality_optim, expert.optim)] == [
-        (0.9, 0.999),
-        (0.5, 0.999),
-        (0.5, 0.999),
-        (0.9, 0.999),
-    ]
-    assert {one.lr for one in (plain.optim, hq.optim, hq.quality_optim, expert.optim)} == {1e-4}
+    optims = (plain.optim, hq.optim, hq.quality_optim, expert.optim)
+    assert [tuple(one.betas) for one in optims] == [(0.9, 0.999), (0.5, 0.999), (0.5, 0.999), (0.9, 0.999)]
+    assert {one.lr for one in optims} == {1e-4}
     assert [one.batch.batch_size for one in (plain, hq, expert)] == [16, 16, 64]
 
 
@@ -166,7 +164,8 @@ def test_the_generator_learns_and_its_export_is_a_published_file(heard: DrawnCor
     command = ["export", "--checkpoint", str(last), "--out-path", str(out), "--quality-path", str(quality)]
     assert main(command) == 0
     trained = read_state(last)["modules"]
-    for tensors, stored in ((trained[GENERATOR], load_wav2lip(out).state_dict()), (trained[QUALITY], published(quality))):
+    judge = torch.load(quality, weights_only=True)["state_dict"]
+    for tensors, stored in ((trained[GENERATOR], load_wav2lip(out).state_dict()), (trained[QUALITY], judge)):
         assert tensors.keys() == stored.keys()
         assert all(torch.equal(tensors[name], stored[name]) for name in tensors)
     assert set(torch.load(out, weights_only=True)) == {"state_dict", "optimizer", "global_step", "global_epoch"}
@@ -176,11 +175,6 @@ def test_the_generator_learns_and_its_export_is_a_published_file(heard: DrawnCor
         drawn = generator(batch["sounds"].flatten(0, 1), faces_of(batch))
         assert torch.equal(drawn, load_wav2lip(out)(batch["sounds"].flatten(0, 1), faces_of(batch)))
     assert SoundLipSync.from_checkpoint(out).name == "wav2lip"
-
-
-def published(path: Path) -> dict[str, torch.Tensor]:
-    tensors: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
-    return tensors
 
 
 def test_the_expert_learns_and_its_export_is_a_published_file(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
@@ -194,16 +188,10 @@ def test_the_expert_learns_and_its_export_is_a_published_file(heard: DrawnCorpus
     trained, stored = read_state(best)["modules"]["expert"], load_expert(str(out)).state_dict()
     assert all(torch.equal(trained[name], stored[name]) for name in trained.keys() | stored.keys())
     with pytest.raises(UsageError, match="must end in"):
-        main_export(best, tmp_path / "x.safetensors")
+        export_lipsync(best, tmp_path / "x.safetensors")
     assert main(["export", "--checkpoint", str(best), "--out-path", str(out), "--quality-path", str(tmp_path / "q.pth")]) == 2
     # The generator takes it.
     make_task(config(heard, crops, tmp_path, losses__sync_checkpoint=out))
-
-
-def main_export(checkpoint: Path, out_path: Path) -> None:
-    from unit2av.lipsync.wav2lip.training.export import export_lipsync
-
-    export_lipsync(checkpoint, out_path)
 
 
 def test_published_files_are_gone_on_from(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:

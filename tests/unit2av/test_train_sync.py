@@ -9,7 +9,8 @@ import torch
 
 from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import read_state
-from tests.unit2av.lip_runs import OneStep, batch_of, overrides, sync_config, train_sync, values_of, without_gradient
+from tests.avtrain.toy import OneStep, batch_of, without_gradient
+from tests.unit2av.lip_runs import overrides, sync_config, train_sync, values_of
 from unit2av.drawn_lips import DrawnCorpus
 from unit2av.face.training.config import SyncConfig
 from unit2av.face.training.sync import SyncExpert, drawn_windows, expert_input, load_sync_expert, sync_loss

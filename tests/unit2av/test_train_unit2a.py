@@ -5,7 +5,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +16,17 @@ from avcore.units import Units
 from avtrain.checkpoints import read_state
 from avtrain.entry import read_config
 from avtrain.loop import Trainer
+from tests.avtrain.toy import OneStep, batch_of, without_gradient
 from tests.unit2av.vocoder_runs import PUBLISHED, config_of, history, words
+from unit2av.inference_unit2a import UnitVocoder
 from unit2av.stage import RENDERER
-from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
+from unit2av.tones import VOCABULARY, Singer, TonesCorpus, random_units, sing, sing_corpus
 from unit2av.train_unit2a import main, make_task
 from unit2av.voice.training.config import Unit2aConfig
+from unit2av.voice.training.items import normalise_peak
+from unit2av.voice.training.losses import LogMel
 from unit2av.voice.training.start import fresh_vocoder, start_vocoder
-from unit2av.voice.training.task import Unit2aTask
+from unit2av.voice.vocoder import UnitHifiGan
 
 
 def test_the_debug_config_learns(trained: Path) -> None:
@@ -72,49 +75,28 @@ def test_two_processes_train_together(tones: TonesCorpus, tmp_path: Path) -> Non
     assert history(tmp_path, "valid", "mel").keys() == {4}
 
 
-class Recorder:
-    """An engine that updates nothing and keeps each loss's gradients, or hands them to optimizers of its own."""
-
-    def __init__(self, task: Unit2aTask, optimizers: dict[str, torch.optim.Optimizer] | None = None) -> None:
-        self.step, self.progress = 0, 0.5
-        self._modules, self._optimizers = task.modules(), optimizers
-        self.gradients: dict[str, dict[str, Any]] = {}
-
-    def module(self, name: str) -> Any:
-        return self._modules[name]
+class Forgetful(OneStep):
+    """Leaves no gradient of a loss after its update."""
 
     def update(self, name: str, loss: torch.Tensor) -> None:
-        loss.backward()
-        self.gradients[name] = {key: weight.grad for key, weight in self._modules[name].named_parameters()}
-        if self._optimizers is not None:
-            self._optimizers[name].step()
-            self._optimizers[name].zero_grad()
+        super().update(name, loss)
+        self.optimizers[name].zero_grad()
 
 
 def test_every_weight_learns(tones: TonesCorpus, tmp_path: Path) -> None:
     task = make_task(config_of(tones, tmp_path, "losses.stft=1"))
-    batch = task.collate([task.train_items().load((0, index)) for index in range(4)])
-    engine = Recorder(task)
-    values = task.training_step(batch, engine)
+    values = task.training_step(batch_of(task, range(4)), OneStep(task))
     assert set(values) == {"loss", "mel", "stft", "duration", "adversarial", "feature", "discriminator"}
-    names = {name.split(".")[0] for name in engine.gradients["generator"]}
-    assert names == {"dict", "spkr", "dur_predictor", "conv_pre", "ups", "resblocks", "conv_post"}
-    assert {name.split(".")[0] for name in engine.gradients["discriminators"]} == {"periods", "scales"}
-    for name, gradients in engine.gradients.items():
-        for key, gradient in gradients.items():
-            assert gradient is not None, f"{name} {key}"
-            assert gradient.abs().max() > 0, f"{name} {key}"
+    assert [without_gradient(task.modules()[name]) for name in ("generator", "discriminators")] == [[], []]
 
 
 def test_the_vocoders_update_leaves_nothing_in_the_discriminators(tones: TonesCorpus, tmp_path: Path) -> None:
     """Their next update must see their own loss only."""
     task = make_task(config_of(tones, tmp_path))
-    batch = task.collate([task.train_items().load((0, index)) for index in range(2)])
-    modules = task.modules()
-    parts = {name: torch.optim.SGD(modules[name].parameters(), lr=1e-3) for name in ("generator", "discriminators")}
-    task.training_step(batch, Recorder(task, parts))
-    assert all(weight.grad is None for weight in modules["discriminators"].parameters())
-    assert all(weight.requires_grad for weight in modules["discriminators"].parameters())
+    task.training_step(batch_of(task, range(2)), Forgetful(task))
+    weights = list(task.modules()["discriminators"].parameters())
+    assert all(weight.grad is None for weight in weights)
+    assert all(weight.requires_grad for weight in weights)
 
 
 @pytest.mark.parametrize("config", ["unit2a_debug", "unit2a_harmonic_debug"])
@@ -267,18 +249,6 @@ class Deaf:
         return Units([3, 3], np.array([len(speech) // 320, 1]))
 
 
-class Silent(Recorder):
-    """An engine of one process that shows nothing."""
-
-    def of_all(self, value: Any) -> list[Any]:
-        return [value]
-
-    def log_sound(self, *_: Any) -> None:
-        pass
-
-    log_image = log_sound
-
-
 def test_a_unit_encoder_tells_how_much_of_what_is_said_is_heard(
     tones: TonesCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,7 +260,7 @@ def test_a_unit_encoder_tells_how_much_of_what_is_said_is_heard(
     said = [Units.from_frames(row[:length].numpy()).ids for row, length in zip(batch["frames"], batch["num_frames"], strict=True)]
     right = sum(3 in ids for ids in said)  # of each, the one unit that is heard where it is said at all
     with torch.no_grad():
-        found = task.validate(iter([batch]), Silent(task))
+        found = task.validate(iter([batch]), OneStep(task))
     expected = 1 - right / sum(map(len, said))
     assert found["unit_error_rate"] == found["recorded_unit_error_rate"] == pytest.approx(expected)
     assert {"mel", "length_error"} < set(found)
@@ -302,3 +272,82 @@ def test_a_unit_encoder_of_other_units_is_refused(tones: TonesCorpus, tmp_path: 
         make_task(config_of(tones, tmp_path, f"unit_encoder={parity_dir / 'mavhubert.pt'}"))
     with pytest.raises(InputError, match=r"nowhere\.pt"):
         make_task(config_of(tones, tmp_path, f"unit_encoder={tmp_path / 'nowhere.pt'}"))
+
+
+def test_an_exported_voice_speaks(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "renderer.safetensors"
+    assert main(["export", "--checkpoint", str(trained / "checkpoints" / "best.pt"), "--out-path", str(out)]) == 0
+    vocoder = UnitVocoder.from_checkpoint(out, "ko")
+    assert (vocoder.num_units, vocoder.speaker_dim, vocoder.vocabulary, vocoder.unit_offset) == (20, 16, VOCABULARY, 0)
+    units = random_units(np.random.default_rng(5), 60)
+    speech = vocoder.synthesize(replace(units, durations=None), Singer.numbered(0).embedding)
+    assert len(speech.samples) == 320 * speech.units.num_steps
+    assert 30 < speech.units.num_steps < 120
+    assert np.sqrt(np.mean(speech.samples**2)) > 0.02
+    untrained = fresh_vocoder(vocoder.network.config, 0).eval()
+    assert distance(vocoder.network, units) < 0.6 * distance(untrained, units)
+
+
+@torch.no_grad()
+def distance(network: UnitHifiGan, units: Units) -> float:
+    """Mel L1 between what a vocoder makes of units and what the singer sings."""
+    singer = Singer.numbered(0)
+    real = normalise_peak(sing(units, singer, np.random.default_rng(1)), 0.95)
+    made = network(torch.from_numpy(units.frames())[None], torch.from_numpy(singer.embedding)[None])
+    mel = LogMel(PUBLISHED.mel)
+    return float((mel(made) - mel(torch.from_numpy(real)[None])).abs().mean())
+
+
+def test_a_voice_is_added_to_a_renderer(trained: Path, tmp_path: Path, parity_dir: Path) -> None:
+    published, out = parity_dir / "unit2av_renderer.pt", tmp_path / "both.safetensors"
+    words = ["export", "--checkpoint", str(trained / "checkpoints" / "best.pt"), "--into", str(published), "--out-path", str(out)]
+    assert main(words) == 0
+    before, after = read_checkpoint(published, RENDERER), read_checkpoint(out, RENDERER)
+    kept = [name for name in before.tensors if not name.startswith("audio.ko.")]
+    assert len(kept) == 304 + 274
+    assert all(torch.equal(before.tensors[name], after.tensors[name]) for name in kept)
+    ko = read_state(trained / "checkpoints" / "best.pt")["modules"]["generator"]
+    assert all(torch.equal(after.tensors[f"audio.ko.{name}"], tensor) for name, tensor in ko.items())
+    said = UnitVocoder.from_checkpoint(out, "en")
+    assert (said.num_units, said.vocabulary) == (1000, "")
+    assert UnitVocoder.from_checkpoint(out, "ko").vocabulary == VOCABULARY
+    assert main([*words[:-1], str(tmp_path / "named.safetensors"), "--language", "kor2"]) == 0
+    assert "audio.kor2.dict.weight" in read_checkpoint(tmp_path / "named.safetensors", RENDERER).tensors
+
+
+def test_the_edge_unit_goes_with_the_voice(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["export", "--checkpoint", str(trained / "checkpoints" / "best.pt"), "--out-path"]
+    assert main([*words, str(tmp_path / "run.safetensors")]) == 0
+    found = read_state(trained / "checkpoints" / "best.pt")["about"]["settings"]["edge_unit"]
+    assert UnitVocoder.from_checkpoint(tmp_path / "run.safetensors", "ko").edge_unit == found
+    assert found in range(20)
+    assert main([*words, str(tmp_path / "other.safetensors"), "--edge-unit", "3"]) == 0
+    assert UnitVocoder.from_checkpoint(tmp_path / "other.safetensors", "ko").edge_unit == 3
+    assert main([*words, str(tmp_path / "none.safetensors"), "--edge-unit", "20"]) == 2
+    assert "expected 0..19" in capfd.readouterr().err
+    assert not (tmp_path / "none.safetensors").exists()
+
+
+def test_an_export_that_cannot_be_made(trained: Path, tmp_path: Path, parity_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    best, out = str(trained / "checkpoints" / "best.pt"), str(tmp_path / "x.safetensors")
+    torch.save({"generator": {}}, tmp_path / "other.pt")
+    for given, complaint in (
+        (["--checkpoint", str(tmp_path / "other.pt"), "--out-path", out], "no checkpoint of a unit vocoder's training"),
+        (["--checkpoint", best, "--out-path", str(tmp_path / "x.pt")], "must end in .safetensors"),
+        (["--checkpoint", best, "--out-path", out, "--into", best], "no renderer checkpoint"),
+    ):
+        assert main(["export", *given]) == 2
+        assert complaint in capfd.readouterr().err
+    assert not Path(out).exists()
+
+
+def test_a_renderer_of_other_units_is_refused(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    best, first, second = trained / "checkpoints" / "best.pt", tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    assert main(["export", "--checkpoint", str(best), "--out-path", str(first), "--language", "en"]) == 0
+    content = json.loads(first.with_suffix(".json").read_text())
+    content["config"]["vocabulary"] = "sha256:other"
+    first.with_suffix(".json").write_text(json.dumps(content))
+    words = ["export", "--checkpoint", str(best), "--out-path", str(second), "--into", str(first)]
+    assert main(words) == 2
+    assert "another quantizer" in capfd.readouterr().err
+    assert main([*words, "--allow-other-vocabulary"]) == 0

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +12,8 @@ import torch
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
 from avtrain.loop import Trainer
-from tests.unit2av.lip_runs import (
-    PUBLISHED,
-    OneStep,
-    batch_of,
-    face_config,
-    overrides,
-    sync_config,
-    train_face,
-    values_of,
-    without_gradient,
-)
+from tests.avtrain.toy import OneStep, batch_of, train_until, without_gradient
+from tests.unit2av.lip_runs import PUBLISHED, face_config, overrides, sync_config, train_face, values_of
 from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.face.training.config import MouthRegion
@@ -109,16 +99,7 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(drawn: DrawnCorpus, c
     settings = {**QUICK, "loop__num_workers": 2, "loop__max_steps": 12, "loop__save_every": 5, "loop__validate_every": 8}
     whole = train_face(face_config(drawn, crops, tmp_path / "whole", **settings))
     config = face_config(drawn, crops, tmp_path / "parts", **settings)
-    trainer = Trainer(make_task(config), config)
-    original = trainer._train_on
-
-    def stopped(content: object) -> None:
-        original(content)
-        if trainer.step == 7:
-            signal.raise_signal(signal.SIGTERM)
-
-    trainer._train_on = stopped  # type: ignore[method-assign]
-    assert trainer.train().stop_signal == signal.SIGTERM
+    train_until(Trainer(make_task(config), config), 7)
     resumed = train_face(config)
     for kind, name, steps in (
         ("train", "loss", 12),

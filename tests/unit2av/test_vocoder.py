@@ -1,5 +1,6 @@
-"""The vocoder network: sizes from tensors, weight norm, reach."""
+"""The vocoder network: sizes from tensors, weight norm, reach, and whether it counts its units from 0 or from 4."""
 
+import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from avcore.errors import CheckpointError
+from avcore.errors import CheckpointError, UsageError
 from tests.unit2av.voices import SMALL, random_vocoder
 from unit2av.voice.config import VocoderConfig, vocoder_config
+from unit2av.voice.offsets import estimate_unit_offset, resolve_unit_offset
 from unit2av.voice.vocoder import NormedConv, NormedUpsampling, WeightNormed
 
 HERE = Path("renderer.pt")
@@ -39,6 +42,7 @@ def test_a_published_state_dict_has_304_entries_of_the_published_names() -> None
     assert len(state) == 304
     assert state["ups.0.weight_g"].shape == (32, 1, 1)
     assert {"dict.weight", "spkr.bias", "dur_predictor.conv2.0.bias", "resblocks.14.convs2.2.weight_v"} <= state.keys()
+    assert SMALL.halo == 21
 
 
 def test_other_strides_and_dilations_come_from_the_configuration() -> None:
@@ -63,18 +67,14 @@ def test_unknown_strides_and_dilations_are_refused(settings: dict[str, list[int]
         vocoder_config(random_vocoder(OTHER).state_dict(), settings, HERE)
 
 
-@pytest.mark.parametrize("lost", ["dict.weight", "conv_pre.weight_v", "resblocks.0.convs1.0.weight_v"])
-def test_a_missing_tensor_is_named(lost: str) -> None:
-    state = random_vocoder().state_dict()
-    del state[lost]
-    with pytest.raises(CheckpointError, match=lost):
-        vocoder_config(state, {}, HERE)
-
-
-@pytest.mark.parametrize("prefix", ["ups", "resblocks"])
-def test_a_missing_part_is_named(prefix: str) -> None:
-    state = {name: tensor for name, tensor in random_vocoder().state_dict().items() if not name.startswith(prefix)}
-    with pytest.raises(CheckpointError, match=rf"no '{prefix}\.0\."):
+@pytest.mark.parametrize(
+    ("lost", "named"),
+    [(name, name) for name in ("dict.weight", "conv_pre.weight_v", "resblocks.0.convs1.0.weight_v")]
+    + [(part, rf"no '{part}\.0\.") for part in ("ups", "resblocks")],
+)
+def test_a_missing_tensor_or_part_is_named(lost: str, named: str) -> None:
+    state = {name: tensor for name, tensor in random_vocoder().state_dict().items() if not name.startswith(lost)}
+    with pytest.raises(CheckpointError, match=named):
         vocoder_config(state, {}, HERE)
 
 
@@ -95,10 +95,6 @@ def test_the_halo_is_exactly_as_far_as_samples_reach(config: VocoderConfig) -> N
     touched = torch.nonzero(condition.grad[0].abs().sum(0)).flatten()
     reach = max(middle - int(touched[0]), int(touched[-1]) - middle)
     assert reach == config.halo
-
-
-def test_the_published_halo() -> None:
-    assert SMALL.halo == 21
 
 
 def test_weight_norm_is_torchs() -> None:
@@ -135,25 +131,6 @@ def test_pictures_one_pixel_high_train_the_same_weights(make: Callable[[], Weigh
     torch.testing.assert_close(gradients[1], gradients[0])
 
 
-def test_every_weight_is_trained_while_the_norm_is_not_folded() -> None:
-    network = random_vocoder().train()
-    frames, speaker = torch.tensor([[3, 3, 9, 4]]), torch.randn(1, SMALL.speaker_dim)
-    (network(frames, speaker).abs().mean() + network.log_durations(torch.tensor([[3, 9, 4]])).mean()).backward()
-    assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
-
-
-def test_folding_changes_nothing_but_the_names() -> None:
-    network = random_vocoder().eval()
-    frames, speaker = torch.randint(0, 1000, (2, 30)), torch.randn(2, SMALL.speaker_dim)
-    with torch.no_grad():
-        before = network(frames, speaker)
-        after = network.fold()(frames, speaker)
-    assert before.shape == (2, 30 * 320)
-    assert before.std() > 0.01
-    torch.testing.assert_close(after, before, atol=1e-6, rtol=0)
-    assert not [name for name in network.state_dict() if name.endswith(("weight_g", "weight_v"))]
-
-
 @pytest.mark.parametrize("config", [SMALL, OTHER])
 def test_sound_as_pictures_one_pixel_high_is_the_same_sound(config: VocoderConfig) -> None:
     network = random_vocoder(config).eval().requires_grad_(False).fold()
@@ -172,3 +149,94 @@ def test_a_batch_is_its_items() -> None:
         whole = network(frames, speaker)
         single = network(frames[1:2], speaker[1:2])
     np.testing.assert_allclose(whole[1], single[0], atol=1e-6)
+
+
+DECAY = 0.37
+"""What AdamW's weight decay leaves of a start value after a published training run."""
+
+
+def table(offset: int | None, rows: int = 1024, dim: int = 128, seed: int = 0, change: float = DECAY, rare: float = 0.0) -> Tensor:
+    """A unit table: random rows, decayed; those of units 0..999 moved by training, `rare` of them hardly."""
+    torch.manual_seed(seed)
+    weights = DECAY * torch.randn(rows, dim)
+    if offset is not None:
+        is_rare = torch.rand(1000, 1) < rare
+        weights[offset : offset + 1000] += change * torch.where(is_rare, 0.02, 1.0) * torch.randn(1000, dim)
+    return weights
+
+
+@pytest.mark.parametrize("offset", [0, 4])
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("change", [DECAY, 1.0])
+@pytest.mark.parametrize("rare", [0.0, 0.1])
+def test_a_trained_table_shows_its_offset(offset: int, seed: int, change: float, rare: float) -> None:
+    weights = table(offset, seed=seed, change=change, rare=rare)
+    # The eight rows in question are of units that do occur.
+    for row in (*range(4), *range(1000, 1004)):
+        if offset <= row < offset + 1000:
+            weights[row] = torch.randn(128) * (DECAY**2 + change**2) ** 0.5
+    estimate = estimate_unit_offset(weights)
+    assert (estimate.offset, estimate.is_decided) == (offset, True)
+
+
+@pytest.mark.parametrize("dim", [16, 128])
+def test_a_random_table_is_undecided(dim: int) -> None:
+    estimates = [estimate_unit_offset(table(None, dim=dim, seed=seed)) for seed in range(200)]
+    assert not any(estimate.is_decided or estimate.offset for estimate in estimates)
+
+
+def test_hardly_any_training_never_gives_the_wrong_offset() -> None:
+    for seed in range(100):
+        for offset in (0, 4):
+            estimate = estimate_unit_offset(table(offset, seed=seed, change=0.4 * DECAY))
+            assert not estimate.is_decided or estimate.offset == offset
+
+
+def test_rows_that_contradict_one_another_are_undecided() -> None:
+    """Neither units 0..3 nor 1000..1003 were used: that fits no offset, however odd the rest of the table is."""
+    weights = table(4, change=1.0)
+    weights[1000:1004] = DECAY * torch.randn(4, 128)
+    assert not estimate_unit_offset(weights).is_decided
+
+
+def test_one_odd_row_decides_nothing() -> None:
+    weights = table(None)
+    weights[2] *= 100
+    assert not estimate_unit_offset(weights).is_decided
+
+
+def test_damaged_rows_are_undecided() -> None:
+    weights = table(4, change=1.0)
+    weights[17] = float("nan")
+    assert not estimate_unit_offset(weights).is_decided
+    assert not estimate_unit_offset(torch.zeros(1024, 8)).is_decided
+
+
+@pytest.mark.parametrize(("rows", "is_decided"), [(40, True), (1000, True), (1003, True), (1004, False), (1008, False)])
+def test_tables_without_room_for_a_shift_are_decided(rows: int, is_decided: bool) -> None:
+    estimate = estimate_unit_offset(table(None, rows=rows))
+    assert (estimate.offset, estimate.is_decided) == (0, is_decided)
+
+
+def test_what_is_asked_for_comes_before_what_is_stored_and_what_is_seen() -> None:
+    shifted = table(4, change=1.0)
+    assert resolve_unit_offset("auto", "ko", shifted, {}) == 4
+    assert resolve_unit_offset("auto", "ko", shifted, {"ko": 2, "en": 3}) == 2
+    assert resolve_unit_offset(0, "ko", shifted, {"ko": 2}) == 0
+
+
+def test_only_an_undecided_table_warns_and_only_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        resolve_unit_offset("auto", "en", table(None, rows=1000), {})
+        resolve_unit_offset("auto", "ko", table(4, change=1.0), {})
+        resolve_unit_offset(4, "ko", table(None), {})
+        assert caplog.messages == []
+        assert resolve_unit_offset("auto", "ko", table(None), {}) == 0
+    assert len(caplog.messages) == 1
+    assert "--vocoder-unit-offset 4" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("setting", [-1, 1024, True, "four", 1.5])
+def test_other_settings_are_refused(setting: int) -> None:
+    with pytest.raises(UsageError, match=r"0\.\.1023"):
+        resolve_unit_offset(setting, "ko", table(None), {})

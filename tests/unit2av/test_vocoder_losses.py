@@ -1,15 +1,18 @@
-"""Losses of the vocoder's training against sums done by hand."""
+"""Losses of the vocoder's training against sums done by hand. Discriminators: shapes and sizes as in the paper."""
+
+from dataclasses import replace
+from math import ceil
 
 import numpy as np
 import pytest
 import torch
-import torchaudio
+from torch.nn.utils import parametrize
 
+from avcore.errors import UsageError
 from tests.unit2av.vocoder_runs import PUBLISHED
-from unit2av.voice.training.discriminators import Judgement
+from unit2av.voice.training.discriminators import DiscriminatorConfig, Discriminators, Judgement
 from unit2av.voice.training.losses import (
     LogMel,
-    MelConfig,
     StftLoss,
     adversarial_loss,
     discriminator_loss,
@@ -39,12 +42,7 @@ def test_feature_matching_is_a_sum_of_means() -> None:
 
 @pytest.mark.parametrize(
     ("frames", "ids", "lengths"),
-    [
-        ([4, 4, 7, 7, 7, 2], [7], [3]),
-        ([4, 4, 7], [4, 7], [2, 1]),
-        ([4, 4], [4], [2]),
-        ([1, 2, 2, 1, 1, 3, 3], [2, 1], [2, 2]),
-    ],
+    [([4, 4, 7, 7, 7, 2], [7], [3]), ([4, 4, 7], [4, 7], [2, 1]), ([4, 4], [4], [2]), ([1, 2, 2, 1, 1, 3, 3], [2, 1], [2, 2])],
 )
 def test_runs_that_the_segment_cuts_are_dropped_where_others_are_left(frames: list, ids: list, lengths: list) -> None:
     runs = whole_runs(np.array(frames))
@@ -66,18 +64,6 @@ def test_the_length_loss_looks_at_the_sum_of_all_durations() -> None:
     assert length_loss(torch.log(2 * steps + 1), runs).item() == pytest.approx(1)
 
 
-def test_log_mel_is_that_of_numpy_and_torchaudio() -> None:
-    sound = np.random.default_rng(0).normal(0, 0.1, 4096)
-    padded = np.pad(sound, (512 - 128) // 2, mode="reflect")
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(512) / 512)
-    frames = np.stack([padded[start : start + 512] * window for start in range(0, len(padded) - 511, 128)])
-    filters = torchaudio.functional.melscale_fbanks(257, 0, 4000, 20, 16_000, norm="slaney", mel_scale="slaney").numpy()
-    expected = np.log(np.maximum(np.sqrt(np.abs(np.fft.rfft(frames)) ** 2 + 1e-9) @ filters, 1e-5)).T
-    ours = LogMel(MelConfig(fft=512, hop=128, window=512, mels=20, max_hz=4000))(torch.from_numpy(sound).float()[None])[0]
-    assert ours.shape == (20, 32)
-    np.testing.assert_allclose(ours, expected, atol=1e-3)
-
-
 def test_the_stft_loss_is_zero_for_equal_sound_and_finite_for_silence() -> None:
     loss, sound = StftLoss((256, 512)), torch.randn(2, 2048) * 0.1
     assert loss(sound, sound).item() == 0
@@ -93,3 +79,75 @@ def test_gradients_of_the_mel_are_finite_for_silence() -> None:
     silent = torch.zeros(1, 2048, requires_grad=True)
     LogMel(PUBLISHED.mel)(silent).sum().backward()
     assert torch.isfinite(silent.grad).all()
+
+
+SMALL = DiscriminatorConfig((2, 3), (4, 8), 2, (4, 8), (15, 5), (4, 2), (1, 4))
+SAMPLES = 8960
+
+
+def after(length: int, strides: tuple[int, ...]) -> list[int]:
+    """Lengths behind layers that pad by half their odd kernel: one output for each stride begun."""
+    lengths = []
+    for stride in strides:
+        length = ceil(length / stride)
+        lengths.append(length)
+    return lengths
+
+
+@pytest.fixture(scope="module")
+def published() -> Discriminators:
+    return Discriminators(PUBLISHED.discriminators)
+
+
+@torch.no_grad()
+def test_published_shapes(published: Discriminators) -> None:
+    judgements = published(torch.randn(1, SAMPLES))
+    assert len(judgements) == 5 + 3
+    for period, judgement in zip((2, 3, 5, 7, 11), judgements[:5], strict=True):
+        rows = after(ceil(SAMPLES / period), (3, 3, 3, 3, 1, 1))
+        widths = (32, 128, 512, 1024, 1024, 1)
+        assert [tuple(x.shape) for x in judgement.features] == [(1, w, r, period) for w, r in zip(widths, rows, strict=True)]
+        assert judgement.score.shape == (1, rows[-1] * period)
+    for samples, judgement in zip((8960, 4481, 2241), judgements[5:], strict=True):
+        lengths = after(samples, (1, 2, 2, 4, 4, 1, 1, 1))
+        widths = (128, 128, 256, 512, 1024, 1024, 1024, 1)
+        assert [tuple(x.shape) for x in judgement.features] == [(1, w, n) for w, n in zip(widths, lengths, strict=True)]
+        assert judgement.score.shape == (1, lengths[-1])
+
+
+def test_the_first_scale_has_spectral_norm_and_everything_else_weight_norm() -> None:
+    model = Discriminators(SMALL)
+    for number, scale in enumerate(model.scales):
+        layers = [*scale.convs, scale.conv_post]
+        kinds = {type(layer.parametrizations.weight[0]).__name__ for layer in layers}
+        assert kinds == ({"_SpectralNorm"} if number == 0 else {"_WeightNorm"})
+    assert all(parametrize.is_parametrized(layer) for part in model.periods for layer in [*part.convs, part.conv_post])
+    for _ in range(30):
+        model(torch.randn(1, 640))
+    weight = model.scales[0].convs[1].weight.detach()
+    assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-3)
+
+
+@torch.no_grad()
+def test_a_batch_is_its_items() -> None:
+    model = Discriminators(SMALL).eval()
+    sound = torch.randn(3, 641)
+    whole, single = model(sound), model(sound[1:2])
+    for several, one in zip(whole, single, strict=True):
+        torch.testing.assert_close(several.score[1:2], one.score)
+        assert len(several.features) == len(one.features) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"scale_channels": (4, 8, 8)}, "differ in length"),
+        ({"scale_groups": (1, 3)}, "4 -> 8, 3 groups"),
+        ({"scale_kernels": (15, 4)}, "must be odd"),
+        ({"periods": (0,)}, "periods"),
+        ({"period_channels": ()}, "periods"),
+    ],
+)
+def test_settings_that_cannot_work(change: dict, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        Discriminators(replace(SMALL, **change))

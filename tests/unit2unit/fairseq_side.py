@@ -20,16 +20,7 @@ from unit2unit.stage import TRANSLATOR
 from unit2unit.training.network import keep_published_keys
 from unit2unit.training.user_dir import utut_plugins
 
-__all__ = [
-    "batch",
-    "dictionary",
-    "load_published",
-    "load_trained",
-    "logits_without_ours",
-    "setup",
-    "units_only",
-    "utut_plugins",
-]
+__all__ = ["batch", "dictionary", "load_published", "load_trained", "logits_without_ours", "setup", "units_only", "utut_plugins"]
 
 
 def units_only(num_units: int) -> Dictionary:

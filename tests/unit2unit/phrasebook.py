@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
+from unit2unit.utut_pretrain.prepare import main as prepare_tables
+
 NUM_UNITS = 40
 _WORDS = 10
 LANGUAGES = ("en", "es", "ko")
@@ -41,6 +44,18 @@ def write_folders(root: Path, count: int = 120) -> dict[str, Path]:
         for name, ids in units.items():
             (root / language / f"{name}.txt").write_text(" ".join(map(str, ids)))
     return {language: root / language for language in LANGUAGES}
+    return {language: root / language for language in LANGUAGES}
+
+
+def prepare_stage(root: Path, stage: str, count: int, *more: str) -> Path:
+    """Prepare so many sentences for `pretrain` (all languages) or `finetune` (English to Korean); returns the folder of data."""
+    folders = write_folders(root / "units", count)
+    common = ["--num-units", str(NUM_UNITS), "--quiet", *more, "--out", str(root / "data")]
+    if stage == "pretrain":
+        assert prepare_tables(["--units", *(f"{language}={folder}" for language, folder in folders.items()), *common]) == 0
+    else:
+        assert prepare_pairs(["--source", str(folders["en"]), "--target", str(folders["ko"]), *common]) == 0
+    return root / "data"
 
 
 def write_rows(path: Path, units: Mapping[str, Sequence[int]], **labels: str) -> Path:

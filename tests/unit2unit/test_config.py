@@ -1,16 +1,20 @@
-"""Sizes from checkpoints, and search settings."""
+"""Sizes from checkpoints, the network and its dictionary, and search settings."""
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.decoding.beam import SearchConfig
 from avcore.errors import CheckpointError, UsageError
 from tests.unit2unit.tiny import checkpoint_content, tiny_config, tiny_model
 from unit2unit.config import StackConfig, TranslatorConfig
+from unit2unit.model import UnitTransformer, load_transformer
 from unit2unit.stage import TRANSLATOR
+from unit2unit.vocabulary import PAD, TranslatorVocabulary
 
 
 def checkpoint(**options: Any) -> Checkpoint:
@@ -39,17 +43,14 @@ def test_heads_must_divide_the_width() -> None:
         TranslatorConfig.from_checkpoint(checkpoint(decoder_attention_heads=5))
 
 
-def test_languages_are_needed() -> None:
-    without = checkpoint()
-    without.config["task"] = {}
-    with pytest.raises(CheckpointError, match=r"task\.langs"):
-        TranslatorConfig.from_checkpoint(without)
-
-
-def test_more_tags_than_rows() -> None:
+@pytest.mark.parametrize(
+    ("task", "complaint"),
+    [({}, r"task\.langs"), ({"langs": [f"{letter}{other}" for letter in "abcdef" for other in "ghijkl"]}, "no rows for units")],
+)
+def test_languages_are_needed_and_have_rows(task: dict[str, Any], complaint: str) -> None:
     wrong = checkpoint()
-    wrong.config["task"] = {"langs": [f"{letter}{other}" for letter in "abcdef" for other in "ghijkl"]}
-    with pytest.raises(CheckpointError, match="no rows for units"):
+    wrong.config["task"] = task
+    with pytest.raises(CheckpointError, match=complaint):
         TranslatorConfig.from_checkpoint(wrong)
 
 
@@ -60,25 +61,111 @@ def test_search_settings_from_a_generation_section(caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize(
-    ("settings", "limit"),
+    ("settings", "length", "limit"),
     [
-        (SearchConfig(), 200),
-        (SearchConfig(max_len_a=0.05, max_len_b=3), 4),
-        (SearchConfig(max_len_b=5000), 1023),
-        (SearchConfig(max_target_units=17), 17),
-        (SearchConfig(max_target_units=0), 4 * 37 + 50),
-        (SearchConfig(max_target_units=0, max_len_b=5), 4 * 37 + 50),
+        (SearchConfig(), 37, 200),
+        (SearchConfig(max_len_a=0.05, max_len_b=3), 37, 4),
+        (SearchConfig(max_len_b=5000), 37, 1023),
+        (SearchConfig(max_target_units=17), 37, 17),
+        (SearchConfig(max_target_units=0), 37, 4 * 37 + 50),
+        (SearchConfig(max_target_units=0, max_len_b=5), 37, 4 * 37 + 50),
+        (SearchConfig(max_target_units=0), 900, 1023),  # the decoder has no more positions
     ],
 )
-def test_limit(settings: SearchConfig, limit: int) -> None:
-    assert settings.limit(37, 1024) == limit
-
-
-def test_no_limit_still_keeps_to_the_decoder_s_positions() -> None:
-    assert SearchConfig(max_target_units=0).limit(900, 1024) == 1023
+def test_limit(settings: SearchConfig, length: int, limit: int) -> None:
+    assert settings.limit(length, 1024) == limit
 
 
 @pytest.mark.parametrize("values", [{"beam": 0}, {"temperature": 0.0}, {"max_target_units": -1}])
 def test_impossible_settings(values: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         SearchConfig(**values)
+
+
+SOURCE = torch.tensor([[0, 7, 9, 11, 30, 2, 34]])
+TARGET = torch.tensor([[36, 0, 5, 6, 7]])
+
+
+def as_checkpoint(model: UnitTransformer) -> Checkpoint:
+    return Checkpoint(Path("x.pt"), TRANSLATOR, *checkpoint_content(model), "")
+
+
+def test_padding_in_front_makes_no_nan() -> None:
+    model = tiny_model()
+    target = torch.cat([torch.full((1, 3), PAD), TARGET], dim=1)
+    logits = model(SOURCE, target)
+    assert bool(logits.isfinite().all())
+    torch.testing.assert_close(logits[:, 3:], model(SOURCE, TARGET), atol=1e-5, rtol=1e-5)
+
+
+def test_a_source_longer_than_the_trained_positions_runs() -> None:
+    assert tiny_model()(torch.randint(4, 30, (1, 1500)), TARGET).isfinite().all()
+
+
+def test_the_table_is_one_parameter_and_learns_from_all_its_uses() -> None:
+    model = tiny_model().train()
+    tables = [model.encoder.embed_tokens.weight, model.decoder.embed_tokens.weight, model.decoder.output_projection.weight]
+    assert all(table is tables[0] for table in tables)
+    model(SOURCE, TARGET).logsumexp(-1).sum().backward()
+    gradient = tables[0].grad
+    assert gradient is not None
+    assert bool((gradient.abs().sum(1) > 0).all())
+
+
+def test_loading_shares_the_tensors_and_the_table() -> None:
+    original = tiny_model()
+    checkpoint = as_checkpoint(original)
+    loaded = load_transformer(checkpoint).eval()
+    assert torch.equal(loaded(SOURCE, TARGET), original(SOURCE, TARGET))
+    assert loaded.decoder.output_projection.weight is loaded.encoder.embed_tokens.weight
+    key = "decoder.layers.0.fc1.weight"
+    assert loaded.state_dict()[key].data_ptr() == checkpoint.tensors[key].data_ptr()
+
+
+@pytest.mark.parametrize("change", ["missing", "unexpected", "misshaped"])
+def test_tensors_of_another_model_are_named(change: str) -> None:
+    checkpoint, key = as_checkpoint(tiny_model()), "decoder.layers.1.encoder_attn.q_proj.bias"
+    if change == "missing":
+        del checkpoint.tensors[key]
+    elif change == "unexpected":
+        key = "decoder.layers.1.extra"
+        checkpoint.tensors[key] = torch.zeros(1)
+    else:
+        checkpoint.tensors[key] = torch.zeros(3)
+    with pytest.raises(CheckpointError, match=key):
+        load_transformer(checkpoint)
+
+
+PUBLISHED = "en,es,fr,it,pt,el,ru,cs,da,de,fi,hr,hu,lt,nl,pl,ro,sk,sl"
+
+
+def test_korean_rows() -> None:
+    vocabulary = TranslatorVocabulary.from_rows(1025, [*PUBLISHED.split(","), "ko"])
+    assert vocabulary.num_units == 1000
+    assert (vocabulary.tag("en"), vocabulary.tag("ko"), vocabulary.mask) == (1004, 1023, 1024)
+    assert len(vocabulary.languages) == 20
+
+
+def test_languages_as_list_string_and_long_names() -> None:
+    wanted = ("en", "ko")
+    assert TranslatorVocabulary.from_rows(107, "en,ko").languages == wanted
+    assert TranslatorVocabulary.from_rows(107, ["eng", "[KOR]"]).languages == wanted
+    assert TranslatorVocabulary.from_rows(107, "en, ko,").num_units == 100
+
+
+def test_source_tokens() -> None:
+    vocabulary = TranslatorVocabulary(10, ("en", "ko"))
+    assert vocabulary.source_tokens(np.array([0, 9, 3]), "ko").tolist() == [0, 4, 13, 7, 2, 15]
+    assert vocabulary.source_tokens(np.zeros(0, dtype=np.int64), "en").tolist() == [0, 2, 14]
+
+
+def test_only_units_are_left_of_tokens() -> None:
+    vocabulary = TranslatorVocabulary(10, ("en", "ko"))
+    every_row = range(vocabulary.num_rows)
+    assert vocabulary.units(every_row).tolist() == list(range(10))
+    assert vocabulary.units([0, 2, 3, 14, 15, 16]).tolist() == []
+
+
+@pytest.mark.parametrize(("target", "rows"), [("ko", {14, 15, 17}), ("en", {15, 16, 17})])
+def test_suppressed_are_other_tags_and_mask(target: str, rows: set[int]) -> None:
+    assert set(TranslatorVocabulary(10, ("en", "fr", "ko")).suppressed(target)) == rows

@@ -1,4 +1,4 @@
-"""The rules of the beam search, on scores written by hand."""
+"""The rules of the beam search, on scores written by hand. The shared past of beams."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from avcore.decoding.beam import Beam, SearchConfig, SearchRules, book
+from avcore.decoding.beam_search import BeamPool
+from avcore.decoding.layers import KeysValues
 from tests.unit2unit.tiny import tiny_model
 from unit2unit.model import search_beams
 
@@ -117,3 +119,22 @@ def test_a_search_looked_at_once_in_a_while_finds_the_same(limits: tuple[int, in
     monkeypatch.setattr("avcore.decoding.beam_search.steps_ahead", lambda _: 16)
     assert found() == wanted
     assert all(len(one) == 4 for one in wanted)
+
+
+def entry(value: float, num_beams: int) -> KeysValues:
+    return KeysValues(torch.full((1, 2, num_beams, 3), value), torch.full((1, 2, num_beams, 3), value))
+
+
+def test_common_ancestors_are_kept_once_and_dead_ones_give_their_slot_back() -> None:
+    pool, device = BeamPool(1, 1, torch.device("cpu")), 4
+    pool.begin_step(torch.tensor([[0]]))
+    pool.extend(0, entry(1, 1))
+    for step in range(2, 200):
+        # All beams descend from the first one, so that each step leaves one common ancestor and three dead ends.
+        mask = pool.begin_step(torch.zeros(1, device, dtype=torch.int64))
+        seen = pool.extend(0, entry(step, device))
+        assert pool.num_slots <= step + 2 * device + 64
+        assert seen.keys.is_contiguous()
+        assert seen.keys.shape[2] == mask.shape[3] == pool.num_slots
+        visible = seen.keys[0, 0, :, 0][mask[0, 0, 3] == 0]
+        assert sorted(visible.tolist()) == list(range(1, step + 1))

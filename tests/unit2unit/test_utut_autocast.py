@@ -8,24 +8,17 @@ import torch
 
 from avtrain.entry import read_config
 from tests.unit2unit.fairseq_side import setup
-from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
+from tests.unit2unit.phrasebook import prepare_stage
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.options import fairseq_config
 from unit2unit.training.task import autocast
-from unit2unit.utut_finetune.finetune import main as finetune
-from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
-from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root: Path = tmp_path_factory.mktemp("autocast")
-    folders = write_folders(root / "units", 40)
-    common = ["--num-units", str(NUM_UNITS), "--valid", "4", "--quiet"]
-    units = [f"{language}={folders[language]}" for language in LANGUAGES]
-    assert prepare_tables(["--units", *units, *common, "--out", str(root / "pretrain")]) == 0
-    given = ["--source", str(folders["en"]), "--target", str(folders["ko"]), "--test", "1"]
-    assert prepare_pairs([*given, *common, "--out", str(root / "finetune")]) == 0
+    prepare_stage(root / "pretrain", "pretrain", 40, "--valid", "4")
+    prepare_stage(root / "finetune", "finetune", 40, "--valid", "4", "--test", "1")
     return root
 
 
@@ -40,7 +33,7 @@ class _Optimizer:
 @pytest.fixture(params=["pretrain", "finetune"])
 def parts(request: pytest.FixtureRequest, data: Path) -> tuple[Any, Any, Any, Any]:
     """Task, model and criterion of a stage that trains in bfloat16 without dropout, and a batch."""
-    settings = [f"data_dir={data / request.param}", f"run_dir={data / 'run'}", "fairseq.task.autocast=bfloat16"]
+    settings = [f"data_dir={data / request.param / 'data'}", f"run_dir={data / 'run'}", "fairseq.task.autocast=bfloat16"]
     plain = ["fairseq.regularization.dropout=0", "fairseq.regularization.attention_dropout=0"]
     task, model, criterion = setup(fairseq_config(read_config(TrainingRun, f"unit2unit/{request.param}_debug", settings + plain)))
     task.load_dataset("train", combine=False)
@@ -89,21 +82,3 @@ def test_auto_is_bfloat16_where_that_is_quick(has_it: bool, monkeypatch: pytest.
     with autocast("auto", "cpu"):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == (torch.bfloat16 if has_it else torch.float32)
-
-
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        (["fairseq.task.autocast=float8"], "none, bfloat16, auto"),
-        (["fairseq.task.autocast=bfloat16", "fairseq.common.fp16=true"], "asked for twice"),
-        (["fairseq.task.noise_delete=1.5"], "noise_delete must be a share"),
-        (["max_minutes=5", "fairseq.optimizer.stop_time_hours=1"], "stop_time_hours"),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: list[str], told: str
-) -> None:
-    given = ["--config", "unit2unit/finetune_debug", f"data_dir={data / 'finetune'}", f"run_dir={tmp_path / 'run'}"]
-    assert finetune([*given, *settings]) == 2
-    assert told in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()

@@ -8,10 +8,9 @@ import torch
 
 from netflips.cli import main as netflips
 from recipes.demo.random.random_checkpoints import TRANSLATOR, write_random_checkpoints
-from tests.unit2unit.phrasebook import run, write_folders
+from tests.unit2unit.phrasebook import prepare_stage, run
 from unit2unit.inference import main as translate
 from unit2unit.utut_finetune.add_language import main as add_language
-from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 
 _FINETUNE = "unit2unit.utut_finetune.finetune"
 
@@ -22,15 +21,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("chain")
     write_random_checkpoints(folder)
     assert add_language([str(folder / TRANSLATOR), str(folder / "start.pt"), "--language", "ko"]) == 0
-    units = write_folders(folder / "units", 60)
-    given = ["--source", str(units["en"]), "--target", str(units["ko"]), "--valid", "5", "--test", "5", "--quiet"]
-    assert prepare_pairs([*given, "--out", str(folder / "pairs")]) == 0
+    prepare_stage(folder, "finetune", 60, "--num-units", "1000", "--valid", "5", "--test", "5")
     return folder
 
 
 def test_a_random_checkpoint_is_finetuned_and_translates(folder: Path, tmp_path: Path) -> None:
     """By the published recipe; the one for trials has tests of its own."""
-    settings = [f"data_dir={folder / 'pairs'}", f"init={folder / 'start.pt'}", f"run_dir={tmp_path / 'run'}"]
+    settings = [f"data_dir={folder / 'data'}", f"init={folder / 'start.pt'}", f"run_dir={tmp_path / 'run'}"]
     settings += ["fairseq.optimization.max_update=2", "fairseq.dataset.num_workers=0"]
     done = run(_FINETUNE, "--config", "unit2unit/finetune", *settings)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -42,15 +39,7 @@ def test_a_random_checkpoint_is_finetuned_and_translates(folder: Path, tmp_path:
     given = ["--in-unit-path", str(tmp_path / "en.txt"), "--out-unit-path", str(tmp_path / "ko.txt"), "--utut-path", str(best)]
     assert translate([*given, "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "2"]) == 0
     assert (tmp_path / "ko.txt").exists()
-    given = [
-        "evaluate",
-        "translate",
-        "--pairs",
-        str(folder / "pairs"),
-        "--utut-path",
-        str(best),
-        "--json",
-        str(tmp_path / "score.json"),
-    ]
+    given = ["evaluate", "translate", "--pairs", str(folder / "data"), "--utut-path", str(best)]
+    given += ["--json", str(tmp_path / "score.json")]
     assert netflips([*given, "--cpu", "--beam", "1", "--max-target-units", "20"]) == 0
     assert json.loads((tmp_path / "score.json").read_text())["utterances"] == 5

@@ -1,6 +1,8 @@
-"""Errors before the first step: what does not fit is said in one line, and nothing is made."""
+"""Errors before the first step: what does not fit is said in one line, and nothing is made. A damaged last checkpoint gives way."""
 
 import builtins
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -11,9 +13,9 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.errors import UsageError
+from avcore.errors import CheckpointError, UsageError
 from avtrain.entry import read_config
-from tests.unit2unit.phrasebook import NUM_UNITS, write_folders
+from tests.unit2unit.phrasebook import NUM_UNITS, prepare_stage
 from tests.unit2unit.tiny import tiny_config, write_tiny
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.checks import check_device, dictionary_size
@@ -25,8 +27,6 @@ from unit2unit.training.options import fairseq_config
 from unit2unit.training.start import follow_start, read_translator_start
 from unit2unit.utut_finetune.add_language import main as add_language
 from unit2unit.utut_finetune.finetune import main as finetune
-from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
-from unit2unit.utut_pretrain.prepare import main as prepare_tables
 from unit2unit.utut_pretrain.pretrain import main as pretrain
 
 _SHA, _OTHER = "sha256:0123456789abcdef", "sha256:fedcba9876543210"
@@ -49,12 +49,9 @@ _SIZES = [
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
-    folders = write_folders(root / "units", 30)
-    common = ["--num-units", str(NUM_UNITS), "--valid", "2", "--quiet", "--units-vocabulary", _SHA]
-    given = ["--source", str(folders["en"]), "--target", str(folders["ko"]), "--test", "2"]
-    assert prepare_pairs([*given, *common, "--out", str(root / "pairs")]) == 0
-    units = [f"{language}={folder}" for language, folder in folders.items()]
-    assert prepare_tables(["--units", *units, *common, "--out", str(root / "tables")]) == 0
+    more = ("--valid", "2", "--units-vocabulary", _SHA)
+    prepare_stage(root / "pairs", "finetune", 30, *more, "--test", "2")
+    prepare_stage(root / "tables", "pretrain", 30, *more)
     return root
 
 
@@ -74,10 +71,22 @@ def tell(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Comm
 
     def run(*settings: str, folder: str = "pairs", main: Callable[[list[str]], int] = finetune) -> tuple[int, str]:
         name = "finetune" if main is finetune else "pretrain"
-        given = [f"data_dir={data / folder}", f"run_dir={tmp_path / 'run'}", "check_only=true", *settings]
+        given = [f"data_dir={data / folder / 'data'}", f"run_dir={tmp_path / 'run'}", "check_only=true", *settings]
         code = main(["--config", f"unit2unit/{name}_debug", *given])
         assert not (tmp_path / "run").exists()
         return code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def refused(tell: Command) -> Callable[..., str]:
+    """Run a trainer's checks, which must find an error; returns what it said."""
+
+    def run(*settings: str, **more: Any) -> str:
+        code, told = tell(*settings, **more)
+        assert code == 2
+        return told
 
     return run
 
@@ -91,45 +100,32 @@ def test_a_run_that_fits_passes(tell: Command, tmp_path: Path) -> None:
         assert ("validation: loss on 2 of 2 pairs, BLEU over units on 2 of them\n" in told) == (folder == "pairs")
 
 
-def test_data_that_are_not_there(tell: Command, tmp_path: Path) -> None:
-    code, told = tell("data_dir=" + str(tmp_path / "none"))
-    assert code == 2
+def test_data_that_are_not_there(refused: Callable[..., str], tmp_path: Path) -> None:
+    told = refused("data_dir=" + str(tmp_path / "none"))
     assert "the data folder is not there" in told
     assert "prepare_pairs" in told
-    code, told = tell(folder="tables")
-    assert code == 2
-    assert "no dict.en.txt, dict.ko.txt, train.en-ko.en.bin" in told
-    code, told = tell(folder="pairs", main=pretrain)
-    assert code == 2
-    assert "no dict.txt" in told
+    assert "no dict.en.txt, dict.ko.txt, train.en-ko.en.bin" in refused(folder="tables")
+    assert "no dict.txt" in refused(folder="pairs", main=pretrain)
 
 
-def test_a_dictionary_of_another_size(tell: Command, tmp_path: Path) -> None:
-    code, told = tell(f"init={_translator(tmp_path, num_units=50)}", *_SIZES)
-    assert code == 2
+def test_a_dictionary_of_another_size(refused: Callable[..., str], tmp_path: Path) -> None:
+    told = refused(f"init={_translator(tmp_path, num_units=50)}", *_SIZES)
     assert f"expected {NUM_UNITS} units" in told
     assert "found 50" in told
 
 
-def test_languages_that_the_checkpoint_lacks(tell: Command, tmp_path: Path) -> None:
+def test_languages_that_the_checkpoint_lacks(refused: Callable[..., str], tmp_path: Path) -> None:
     start = f"init={_translator(tmp_path, languages=('en', 'es'))}"
-    code, told = tell(start, *_SIZES, "fairseq.task.langs=[en,es,ko]")
-    assert code == 2
+    told = refused(start, *_SIZES, "fairseq.task.langs=[en,es,ko]")
     assert "found no ko" in told
     assert "add_language" in told
-    code, told = tell(start)
-    assert code == 2
-    assert "expected ko; found en,es; add them: python -m unit2unit.utut_finetune.add_language" in told
+    assert "expected ko; found en,es; add them: python -m unit2unit.utut_finetune.add_language" in refused(start)
 
 
-def test_languages_in_another_order(tell: Command, tmp_path: Path) -> None:
+def test_languages_in_another_order(refused: Callable[..., str], tmp_path: Path) -> None:
     start = f"init={_translator(tmp_path, languages=('es', 'en', 'ko'))}"
-    code, told = tell(start, *_SIZES, "fairseq.task.langs=[en,es,ko]")
-    assert code == 2
-    assert "expected es,en,ko" in told
-    code, told = tell(start, *_SIZES, "fairseq.task.langs=[en,es,ko,fr]")
-    assert code == 2
-    assert "found no fr" in told
+    assert "expected es,en,ko" in refused(start, *_SIZES, "fairseq.task.langs=[en,es,ko]")
+    assert "found no fr" in refused(start, *_SIZES, "fairseq.task.langs=[en,es,ko,fr]")
 
 
 @pytest.mark.parametrize(("main", "folder"), [(finetune, "pairs"), (pretrain, "tables")])
@@ -146,31 +142,24 @@ def test_sizes_and_languages_are_those_of_the_start(tell: Command, tmp_path: Pat
     assert (config.model.decoder_ffn_embed_dim, config.model.encoder_attention_heads) == (56, 3)
 
 
-def test_a_pair_without_a_tag(tell: Command) -> None:
-    code, told = tell("fairseq.task.langs=[en,es]")
-    assert code == 2
-    assert "found ko" in told
-    code, told = tell("fairseq.task.langs=[en,ko]", main=pretrain, folder="tables")
-    assert code == 2
-    assert "no tag in langs" in told
+def test_a_language_without_a_tag(refused: Callable[..., str]) -> None:
+    assert "no tag in langs" in refused("fairseq.task.langs=[en,ko]", main=pretrain, folder="tables")
 
 
-def test_a_network_of_another_size(tell: Command, tmp_path: Path) -> None:
-    code, told = tell(f"init={_translator(tmp_path)}", *_SIZES[:-1], "fairseq.model.decoder_ffn_embed_dim=64")
-    assert code == 2
+def test_a_network_of_another_size(refused: Callable[..., str], tmp_path: Path) -> None:
+    told = refused(f"init={_translator(tmp_path)}", *_SIZES[:-1], "fairseq.model.decoder_ffn_embed_dim=64")
     assert "decoder_ffn_embed_dim=56" in told
 
 
-def test_units_of_another_quantizer(tell: Command, tmp_path: Path) -> None:
+def test_units_of_another_quantizer(tell: Command, refused: Callable[..., str], tmp_path: Path) -> None:
     start = f"init={_translator(tmp_path, vocabulary=_OTHER)}"
-    code, told = tell(start, *_SIZES)
-    assert code == 2
+    told = refused(start, *_SIZES)
     assert (_SHA in told, _OTHER in told) == (True, True)
     assert "allow_other_vocabulary=true" in told
     code, told = tell(start, *_SIZES, "allow_other_vocabulary=true")
     assert code == 0
     assert "training all the same" in told
-    assert tell(f"units_vocabulary={_OTHER}")[0] == 2
+    refused(f"units_vocabulary={_OTHER}")
 
 
 def test_half_precision_and_several_processes_need_a_gpu(tell: Command) -> None:
@@ -184,40 +173,42 @@ def test_half_precision_and_several_processes_need_a_gpu(tell: Command) -> None:
     assert tell("fairseq.common.bf16=true")[0] == 2
 
 
-def test_a_start_that_fairseq_cannot_read(tell: Command, tmp_path: Path) -> None:
+def test_a_start_that_fairseq_cannot_read(tell: Command, refused: Callable[..., str], tmp_path: Path) -> None:
     own = write_tiny(tmp_path / "own.safetensors", 0, tiny_config(NUM_UNITS, languages=("en", "es", "ko")))
-    code, told = tell(f"init={own}", *_SIZES)
-    assert code == 2
-    assert "OUT.pt --language" in told
+    assert "OUT.pt --language" in refused(f"init={own}", *_SIZES)
     assert add_language([str(own), str(tmp_path / "as.pt"), "--language"]) == 0
     assert tell(f"init={tmp_path / 'as.pt'}", *_SIZES)[0] == 0
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 no more")
-    assert tell(f"init={tmp_path / 'broken.pt'}")[0] == 2
-    assert tell(f"init={tmp_path / 'none.pt'}")[0] == 2
+    refused(f"init={tmp_path / 'broken.pt'}")
+    refused(f"init={tmp_path / 'none.pt'}")
 
 
-def test_options_that_fairseq_does_not_know(tell: Command) -> None:
-    code, told = tell("fairseq.dataset.max_tokenz=3")
-    assert code == 2
-    assert "max_tokens" in told
-    code, told = tell("fairseq.optimizer.optimizer=adamm")
-    assert code == 2
-    assert "adamm" in told
-    code, told = tell("fairseq.dataset.max_tokens=many")
-    assert code == 2
-    assert "max-tokens" in told
-    code, told = tell("fairseq.checkpoint.save_dir=elsewhere")
-    assert code == 2
-    assert "save_dir" in told
-    code, told = tell("fairseq.model.encoder_normalize_before=false")
-    assert code == 2
-    assert "encoder_normalize_before" in told
-    assert tell("fairseq.dataset.lr=[1]")[0] == 2
-    if find_spec("wandb") is None:
-        assert "fairseq.common.wandb_project asks for Weights & Biases" in tell("fairseq.common.wandb_project=mine")[1]
-    code, told = tell("generation.beams=3")
-    assert code == 2
-    assert "beams" in told
+_NO_WANDB = pytest.mark.skipif(find_spec("wandb") is not None, reason="Weights & Biases is installed")
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ("fairseq.dataset.max_tokenz=3", "max_tokens"),
+        ("fairseq.optimizer.optimizer=adamm", "adamm"),
+        ("fairseq.dataset.max_tokens=many", "max-tokens"),
+        ("fairseq.checkpoint.save_dir=elsewhere", "save_dir"),
+        ("fairseq.model.encoder_normalize_before=false", "encoder_normalize_before"),
+        ("fairseq.dataset.lr=[1]", "lr"),
+        pytest.param("fairseq.common.wandb_project=mine", "wandb_project asks for Weights & Biases", marks=_NO_WANDB),
+        ("fairseq.task.langs=[en,es]", "found ko"),
+        ("fairseq.task.autocast=float8", "none, bfloat16, auto"),
+        ("fairseq.task.autocast=bfloat16 fairseq.common.fp16=true", "asked for twice"),
+        ("fairseq.task.noise_delete=1.5", "noise_delete must be a share"),
+        ("fairseq.optimization.max_update=7 fairseq.optimizer.max_update=8", "set twice"),
+        ("max_minutes=5 fairseq.optimizer.stop_time_hours=1", "stop_time_hours"),
+        ("generation.beams=3", "beams"),
+        ("no_such=1", "no_such"),
+        ("resume=maybe", "resume"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(refused: Callable[..., str], settings: str, word: str) -> None:
+    assert word in refused(*settings.split())
 
 
 def test_options_work_in_fairseqs_own_sections(tell: Command) -> None:
@@ -229,14 +220,6 @@ def test_options_work_in_fairseqs_own_sections(tell: Command) -> None:
     assert (run.option("max_update"), run.option("warmup_updates"), run.option("dropout")) == (7, 3, 0.2)
     assert settled("fairseq.optimizer.max_update=8", "fairseq.regularization.dropout=0.3").option("max_update") == 8
     assert tell("fairseq.optimization.max_update=7", "fairseq.optimization.lr=[1.0e-3]")[0] == 0
-    code, told = tell("fairseq.optimization.max_update=7", "fairseq.optimizer.max_update=8")
-    assert code == 2
-    assert "set twice" in told
-
-
-def test_settings_that_are_not_ours(tell: Command) -> None:
-    assert tell("no_such=1")[0] == 2
-    assert tell("resume=maybe")[0] == 2
     assert finetune(["--config", "unit2unit/finetune_debug"]) == 2
 
 
@@ -245,7 +228,7 @@ def test_a_folder_with_a_run_is_not_taken_for_another(data: Path, tmp_path: Path
     last = tmp_path / "run" / "checkpoints" / "checkpoint_last.pt"
     last.parent.mkdir(parents=True)
     start.rename(last)
-    settings = [f"data_dir={data / 'pairs'}", f"run_dir={tmp_path / 'run'}", "check_only=true", *_SIZES]
+    settings = [f"data_dir={data / 'pairs' / 'data'}", f"run_dir={tmp_path / 'run'}", "check_only=true", *_SIZES]
     assert finetune(["--config", "unit2unit/finetune_debug", *settings, "resume=never"]) == 2
     assert "holds a run already" in capsys.readouterr().err
     assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 0
@@ -256,20 +239,18 @@ def test_a_folder_with_a_run_is_not_taken_for_another(data: Path, tmp_path: Path
     assert "choose another run_dir" in told
 
 
-def test_missing_unit_files_and_bad_ones(data: Path, tell: Command) -> None:
-    gone = sorted((data / "tables" / "units" / "ko").iterdir())[5]
+def test_missing_unit_files_and_bad_ones(data: Path, refused: Callable[..., str]) -> None:
+    tables = data / "tables" / "data"
+    gone, dictionary = sorted((tables / "units" / "ko").iterdir())[5], tables / "dict.txt"
     content = gone.read_text()
     gone.unlink()
-    code, told = tell(main=pretrain, folder="tables")
+    told = refused(main=pretrain, folder="tables")
     gone.write_text(content)
-    assert code == 2
     assert str(gone) in told
-    dictionary = data / "tables" / "dict.txt"
     content = dictionary.read_text()
     dictionary.write_text("".join(f"{unit} 1\n" for unit in range(5)))
-    code, told = tell(main=pretrain, folder="tables")
+    told = refused(main=pretrain, folder="tables")
     dictionary.write_text(content)
-    assert code == 2
     assert "out of range" in told
 
 
@@ -337,3 +318,49 @@ def test_inference_needs_no_fairseq() -> None:
 
     code = "import sys; sys.modules['fairseq'] = None; import unit2unit.inference, unit2unit.utut_finetune.add_language"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def _run(folder: Path, *settings: str) -> TrainingRun:
+    return read_config(TrainingRun, "unit2unit/finetune_debug", ["data_dir=d", f"run_dir={folder}", *settings])
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """A checkpoint of a run, with an older one and a newer one that has a hole."""
+    own = write_tiny(tmp_path / "own.safetensors", 0, tiny_config(20))
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    older, whole, holed = (folder / f"checkpoint_{name}.pt" for name in ("best", "1_10", "1_12"))
+    write_fairseq(read_checkpoint(own, TRANSLATOR), older)
+    shutil.copy(older, whole)
+    holed.write_bytes(_with_hole(older))
+    for seconds, path in enumerate((older, whole, holed)):
+        os.utime(path, (seconds, seconds))
+    return whole
+
+
+def _with_hole(path: Path) -> bytes:
+    content = path.read_bytes()
+    middle = len(content) // 2
+    return content[:middle] + bytes(500) + content[middle + 500 :]
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "hole"])
+def test_a_torn_last_checkpoint_gives_way_to_the_newest_whole_one(whole: Path, how: str, caplog: pytest.LogCaptureFixture) -> None:
+    last = whole.with_name("checkpoint_last.pt")
+    torn = {"empty": b"", "cut": whole.read_bytes()[:1000], "hole": _with_hole(whole)}[how]
+    last.write_bytes(torn)
+    assert read_translator_start(_run(whole.parent.parent, "check_only=true")) is not None
+    (line,) = (line for line in caplog.messages if "updates after it are made again" in line)
+    assert str(last) in line
+    assert str(whole) in line
+    assert last.read_bytes() == torn
+    assert read_translator_start(_run(whole.parent.parent)) is not None
+    assert last.read_bytes() == whole.read_bytes()
+
+
+def test_a_run_without_a_whole_checkpoint_is_refused(whole: Path) -> None:
+    for path in (*whole.parent.iterdir(), whole.with_name("checkpoint_last.pt")):
+        path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="no other checkpoint there is whole"):
+        read_translator_start(_run(whole.parent.parent))

@@ -1,10 +1,5 @@
-"""Losses against the numbers that the reference gives on a padded batch.
+"""Losses against the numbers that the reference gives; training reaches every parameter; Muon; the decay that ends in time."""
 
-Training reaches every parameter of the network. Muon as a fairseq optimizer: what it learns, and what it refuses. Attention of a
-training translator on a CPU: plain products, the same result.
-"""
-
-import argparse
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,21 +8,21 @@ import pytest
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from fairseq.modules import MultiheadAttention
-from fairseq.optim.adam import FairseqAdamConfig
+from fairseq.optim.adam import FairseqAdam, FairseqAdamConfig
+from fairseq.optim.lr_scheduler.polynomial_decay_schedule import PolynomialDecayLRSchedule
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from avcore.errors import UsageError
 from avtrain.entry import read_config
 from tests.unit2unit.fairseq_side import batch, dictionary, load_published, setup
-from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
+from tests.unit2unit.phrasebook import prepare_stage
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.losses import FocalLabelSmoothedCrossEntropyCriterion, focal_loss
 from unit2unit.training.network import attend_plainly
-from unit2unit.training.optim import AdamMuon, mark_layers
+from unit2unit.training.optim import AdamMuon, TimedDecayConfig, TimedPolynomialDecay, mark_layers
 from unit2unit.training.options import fairseq_config
 from unit2unit.training.task import UnitTranslationTask
-from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
-from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
 
 @pytest.fixture(scope="module")
@@ -98,13 +93,6 @@ def test_loss_of_each_token_is_given_when_asked(setting: Any) -> None:
     assert float(each.sum()) == pytest.approx(float(total))
 
 
-def test_options_stand_on_the_command_line() -> None:
-    parser = argparse.ArgumentParser()
-    FocalLabelSmoothedCrossEntropyCriterion.add_args(parser)
-    options = parser.parse_args(["--focal-gamma", "1.5", "--label-smoothing", "0.1"])
-    assert (options.focal_gamma, options.label_smoothing) == (1.5, 0.1)
-
-
 class Answers:
     """Stands in for the task: knows its dictionary and answers with given rows."""
 
@@ -133,20 +121,15 @@ def test_bleu_of_a_validation_counts_units_alone(found: list[int], bleu: float) 
 @pytest.fixture(params=["pretrain", "finetune"])
 def parts(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Any, Any]:
     """Task, model and criterion of a stage at debug size, without smoothing, dropout and noise."""
-    folders = write_folders(tmp_path / "units", 40)
-    common = ["--num-units", str(NUM_UNITS), "--valid", "4", "--quiet", "--out", str(tmp_path / "data")]
-    if request.param == "pretrain":
-        units = [f"{language}={folders[language]}" for language in LANGUAGES]
-        assert prepare_tables(["--units", *units, *common]) == 0
-    else:
-        assert prepare_pairs(["--source", str(folders["en"]), "--target", str(folders["ko"]), *common, "--test", "1"]) == 0
+    more = () if request.param == "pretrain" else ("--test", "1")
+    data = prepare_stage(tmp_path, request.param, 40, "--valid", "4", *more)
     plain = [
         "fairseq.regularization.dropout=0",
         "fairseq.regularization.attention_dropout=0",
         "fairseq.criterion.label_smoothing=0",
     ]
     noise = ["fairseq.task.mask=0"] if request.param == "pretrain" else []
-    settings = [f"data_dir={tmp_path / 'data'}", f"run_dir={tmp_path / 'run'}", *plain, *noise]
+    settings = [f"data_dir={data}", f"run_dir={tmp_path / 'run'}", *plain, *noise]
     run = read_config(TrainingRun, f"unit2unit/{request.param}_debug", settings)
     return setup(fairseq_config(run))
 
@@ -229,3 +212,65 @@ def test_a_training_model_attends_by_plain_products_with_the_same_result() -> No
 def test_a_model_that_does_not_train_attends_as_it_did() -> None:
     x = torch.randn(_LENGTH, _ROWS, _WIDTH, dtype=torch.float64)
     assert _mixed(attend_plainly(_attention()).eval(), x)[1] is None
+
+
+_OPTIONS = {
+    "warmup_updates": 10,
+    "total_num_update": 100,
+    "power": 1.0,
+    "end_learning_rate": 0.0,
+    "force_anneal": None,
+    "lr": [1.0],
+}
+
+
+def _schedule(kind: Any, **options: Any) -> Any:
+    adam = FairseqAdamConfig(adam_betas="(0.9, 0.999)", lr=[1.0], tpu=False)
+    return kind(OmegaConf.create({**_OPTIONS, **options}), FairseqAdam(adam, [torch.nn.Parameter(torch.zeros(1))]))
+
+
+class _Clock:
+    """Seconds trained so far, as the test sets them."""
+
+    trained = 0.0
+
+    def schedule(self, decay_minutes: float) -> Any:
+        schedule = _schedule(TimedPolynomialDecay, decay_minutes=decay_minutes)
+        schedule.follow(lambda: self.trained)
+        return schedule
+
+
+@pytest.fixture
+def clock() -> _Clock:
+    """A trainer's."""
+    return _Clock()
+
+
+def test_without_minutes_it_is_fairseqs(clock: _Clock) -> None:
+    ours, theirs = clock.schedule(decay_minutes=0.0), _schedule(PolynomialDecayLRSchedule)
+    for update in range(130):
+        clock.trained += 100
+        assert ours.step_update(update) == pytest.approx(theirs.step_update(update))
+    assert TimedDecayConfig().decay_minutes == 0
+
+
+def test_it_follows_the_clock_where_updates_are_slow(clock: _Clock) -> None:
+    schedule = clock.schedule(decay_minutes=10.0)
+    assert schedule.step_update(5) == pytest.approx(0.5), "warm-up is by updates"
+    clock.trained = 300
+    assert schedule.step_update(11) == pytest.approx(0.5, abs=0.01), "half of the time is over"
+    clock.trained = 600
+    assert schedule.step_update(12) == 0
+
+
+def test_it_follows_the_updates_where_they_are_fast(clock: _Clock) -> None:
+    schedule = clock.schedule(decay_minutes=10.0)
+    clock.trained = 1
+    assert schedule.step_update(55) == pytest.approx(0.5)
+    assert schedule.step_update(100) == 0
+
+
+def test_it_goes_on_from_another_schedules_state(clock: _Clock) -> None:
+    schedule = clock.schedule(decay_minutes=10.0)
+    schedule.load_state_dict(_schedule(PolynomialDecayLRSchedule).state_dict())
+    assert schedule.step_update(55) == pytest.approx(0.5)

@@ -23,14 +23,13 @@ from torch.utils.data import Dataset, default_collate
 
 from avcore.units.vocabulary import UTUT_LANGUAGES
 from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
-from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, write_folders
+from tests.unit2unit.phrasebook import ENVIRONMENT, prepare_stage
 from unit2unit.training import fairseq_fixes
 from unit2unit.training.fairseq_fixes import copy_whole, remove_parts, repair_fairseq
 from unit2unit.training.network import keep_published_keys, rescale
 from unit2unit.training.optim import TimedPolynomialDecay
 from unit2unit.training.task import TRANSLATION, UnitTranslationTask
 from unit2unit.utut_common.user_dir import utut_plugins as former_plugins
-from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
 
@@ -87,14 +86,12 @@ def test_the_published_task_name_is_ours() -> None:
 
 
 def test_fairseqs_own_commands_run_with_the_user_dir(tmp_path: Path) -> None:
-    folders = write_folders(tmp_path / "units", 60)
-    arguments = ["--source", str(folders["en"]), "--target", str(folders["ko"]), "--num-units", str(NUM_UNITS), "--valid", "5"]
-    assert prepare_pairs([*arguments, "--test", "5", "--out", str(tmp_path / "data"), "--quiet"]) == 0
+    prepare_stage(tmp_path, "finetune", 60, "--valid", "5", "--test", "5")
     train = (
         f"{tmp_path}/data --user-dir {Path(utut_plugins.__file__).parent} --task {TRANSLATION} --langs en,ko -s en -t ko "
         "--prepend-bos --left-pad-source --arch utut_large --encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 "
         "--encoder-ffn-embed-dim 16 --encoder-attention-heads 2 --decoder-attention-heads 2 --max-source-positions 64 "
-        "--criterion focal_label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer adam --lr 1e-3 --cpu "
+        "--criterion focal_label_smoothed_cross_entropy --label-smoothing 0.1 --focal-gamma 1.5 --optimizer adam --lr 1e-3 --cpu "
         f"--max-tokens 500 --max-update 2 --save-dir {tmp_path}/checkpoints --num-workers 0"
     )
     script = Path(sys.executable).parent / "fairseq-train"

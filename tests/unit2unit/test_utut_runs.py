@@ -19,15 +19,13 @@ from avcore.errors import VocabularyError
 from avcore.units import Units
 from netflips.convert_command import main as convert_main
 from tests.unit2unit.fairseq_side import load_trained, logits_without_ours
-from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, write_folders
+from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, prepare_stage
 from unit2unit.config import TranslatorConfig
 from unit2unit.model import load_transformer
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.corpus import read_search_limit
 from unit2unit.translator import UnitTranslator
 from unit2unit.utut_finetune.finetune import main as finetune
-from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
-from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
 _SHA = "sha256:0123456789abcdef"
 _UPDATES = 48
@@ -77,21 +75,16 @@ class Stage:
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """Pre-training of three languages, each to each."""
     root = tmp_path_factory.mktemp("pretrain")
-    units = [f"{language}={folder}" for language, folder in write_folders(root / "units", 100).items()]
-    arguments = ["--denoise", "--num-units", str(NUM_UNITS), "--units-vocabulary", _SHA, "--valid", "10", "--quiet"]
-    assert prepare_tables(["--units", *units, *arguments, "--out", str(root / "data")]) == 0
-    return Stage("pretrain", (f"data_dir={root / 'data'}",), root / "run").train()
+    data = prepare_stage(root, "pretrain", 100, "--denoise", "--units-vocabulary", _SHA, "--valid", "10")
+    return Stage("pretrain", (f"data_dir={data}",), root / "run").train()
 
 
 @pytest.fixture(scope="module")
 def finetuned(pretrained: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """Fine-tuning of English to Korean, from the pre-trained checkpoint."""
     root = tmp_path_factory.mktemp("finetune")
-    folders = write_folders(root / "units", 300)
-    arguments = ["--num-units", str(NUM_UNITS), "--units-vocabulary", _SHA, "--valid", "20", "--test", "5", "--quiet"]
-    given = ["--source", str(folders["en"]), "--target", str(folders["ko"])]
-    assert prepare_pairs([*given, *arguments, "--out", str(root / "data")]) == 0
-    return Stage("finetune", (f"data_dir={root / 'data'}", f"init={pretrained.last}", *_OPTIONS), root / "run").train()
+    data = prepare_stage(root, "finetune", 300, "--units-vocabulary", _SHA, "--valid", "20", "--test", "5")
+    return Stage("finetune", (f"data_dir={data}", f"init={pretrained.last}", *_OPTIONS), root / "run").train()
 
 
 @pytest.fixture(params=["pretrained", "finetuned"])

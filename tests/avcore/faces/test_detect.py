@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from avcore.faces.crop import Box
 from avcore.faces.detect import FaceDetector, without_chatter
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
 
 
 class _Counting(FaceDetector):
@@ -107,12 +109,6 @@ def test_what_was_written_before_an_error_is_passed_on(capfd: pytest.CaptureFixt
 
 
 def test_starting_the_models_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    import numpy as np
-
-    from avcore.faces.detect import FaceDetector
-    from recipes.demo.heads.camera import Pose
-    from recipes.demo.heads.head import Head, MouthShape, draw
-
     face = draw(Head(1), Pose(), MouthShape(), 160)
     with FaceDetector() as detector:
         assert detector.mesh(np.zeros((64, 64, 3), dtype=np.uint8)) is None

@@ -236,34 +236,23 @@ def shots(pictures: Sequence[NDArray[np.uint8]]) -> list[int]:
     return [one.shot for one in numbered]
 
 
-def test_a_cut_begins_a_shot() -> None:
-    assert shots([ROOM] * 5 + [STREET] * 4 + [ROOM] * 3) == [0] * 5 + [1] * 4 + [2] * 3
+ROCKED = [np.roll(ROOM, (2 * (number % 2), 3 * (number % 3)), (0, 1)) for number in range(30)]
+FADED = [(ROOM * (1 - share)).astype(np.uint8) for share in np.linspace(0, 1, 25)]
 
 
-def test_a_cut_to_the_last_picture_is_seen() -> None:
-    assert shots([ROOM] * 5 + [STREET]) == [0] * 5 + [1]
-
-
-def test_a_flash_is_no_cut() -> None:
-    assert shots([ROOM] * 4 + [FLASH] + [ROOM] * 4) == [0] * 9
-
-
-def test_a_cut_after_a_flash_is_seen() -> None:
-    assert shots([ROOM] * 4 + [FLASH] + [ROOM] * 4 + [STREET] * 3) == [0] * 9 + [1] * 3
-
-
-def test_a_shaking_camera_makes_no_cuts() -> None:
-    moved = [np.roll(ROOM, (2 * (number % 2), 3 * (number % 3)), (0, 1)) for number in range(30)]
-
-    assert max(shots(moved)) == 0
-
-
-def test_a_fade_makes_no_cut() -> None:
-    faded = [(ROOM * (1 - share)).astype(np.uint8) for share in np.linspace(0, 1, 25)]
-
-    assert max(shots(faded)) == 0
-
-
-def test_no_picture_and_one_picture() -> None:
-    assert shots([]) == []
-    assert shots([ROOM]) == [0]
+@pytest.mark.parametrize(
+    ("pictures", "expected"),
+    [
+        ([ROOM] * 5 + [STREET] * 4 + [ROOM] * 3, [0] * 5 + [1] * 4 + [2] * 3),
+        ([ROOM] * 5 + [STREET], [0] * 5 + [1]),
+        ([ROOM] * 4 + [FLASH] + [ROOM] * 4, [0] * 9),
+        ([ROOM] * 4 + [FLASH] + [ROOM] * 4 + [STREET] * 3, [0] * 9 + [1] * 3),
+        (ROCKED, [0] * 30),
+        (FADED, [0] * 25),
+        ([ROOM], [0]),
+        ([], []),
+    ],
+    ids=["cuts", "a cut to the last", "a flash", "a cut after a flash", "a shaking camera", "a fade", "one picture", "none"],
+)
+def test_a_cut_and_nothing_else_begins_a_shot(pictures: list[NDArray[np.uint8]], expected: list[int]) -> None:
+    assert shots(pictures) == expected

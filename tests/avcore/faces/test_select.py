@@ -23,21 +23,33 @@ def numbers(tracks: list[FaceTrack], face: FaceChoice, levels: NDArray[np.float3
     return sorted(one.number for one in choose_tracks(tracks, face, levels))
 
 
-def test_the_largest_that_speaks_is_chosen() -> None:
-    tracks = [track(0, SILENCE, 0, 300), track(1, TALK, 400, 100), track(2, TALK, 600, 150)]
-
-    assert numbers(tracks, "auto") == [2]
-    assert numbers(tracks, "largest") == [0]
-
-
-def test_the_largest_is_chosen_when_nobody_speaks() -> None:
-    assert numbers([track(0, SILENCE, 0, 100), track(1, SILENCE, 400, 200)], "auto") == [1]
-
-
-def test_a_number_counts_from_the_left() -> None:
-    tracks = [track(0, TALK, 500, 100), track(1, SILENCE, 20, 100), track(2, SILENCE, 250, 300)]
-
-    assert [numbers(tracks, place) for place in (1, 2, 3, 4)] == [[1], [2], [0], []]
+@pytest.mark.parametrize(
+    ("tracks", "expected"),
+    [
+        ([track(0, SILENCE, 0, 300), track(1, TALK, 400, 100), track(2, TALK, 600, 150)], {"auto": [2], "largest": [0]}),
+        ([track(0, SILENCE, 0, 100), track(1, SILENCE, 400, 200)], {"auto": [1]}),
+        ([track(0, TALK, 500, 100), track(1, SILENCE, 20, 100), track(2, SILENCE, 250, 300)], {1: [1], 2: [2], 3: [0], 4: []}),
+        (
+            [track(0, TALK[:40], 0, 100), track(1, TALK[:40], 20, 100, first=55), track(2, SILENCE, 400, 90)],
+            {"auto": [0, 1], 1: [0, 1], 2: [2]},
+        ),
+        (
+            [track(0, TALK, 0, 100), track(1, SILENCE, 300, 200), track(2, TALK, 300, 90, first=100, shot=1)],
+            {"auto": [0, 2], 2: [1]},
+        ),
+        ([track(0, TALK[:50], 0, 200), track(1, TALK[:40], 600, 100, first=60)], {"auto": [0, 1]}),
+        ([track(0, TALK[:70], 0, 200), track(1, TALK[:40], 600, 100, first=60)], {"auto": [0]}),
+        ([track(0, TALK[:3], 0, 400), track(1, SILENCE, 500, 100, first=10)], {"auto": [1]}),
+        ([track(0, TALK[:3], 0, 400)], {"auto": [0]}),
+    ],
+    ids=[
+        "the largest that speaks", "the largest where nobody speaks", "a number from the left", "one person after a gap",
+        "each shot for itself", "who speaks while the chosen one is away", "and who speaks at the same time",
+        "no glimpse before a lasting face", "a glimpse alone",
+    ],
+)  # fmt: skip
+def test_the_faces_that_are_chosen(tracks: list[FaceTrack], expected: dict[FaceChoice, list[int]]) -> None:
+    assert {face: numbers(tracks, face) for face in expected} == expected
 
 
 def test_sound_tells_who_of_two_moving_mouths_speaks() -> None:
@@ -62,33 +74,6 @@ def test_steady_sound_and_missing_sound_decide_nothing() -> None:
 
     assert speech_evidence(one, np.zeros(20, dtype=np.float32)) == speech_evidence(one)
     assert numbers([one, track(1, TALK, 400, 50)], "auto", np.zeros(200, dtype=np.float32)) == [0]
-
-
-def test_tracks_that_follow_one_another_are_one_person() -> None:
-    tracks = [track(0, TALK[:40], 0, 100), track(1, TALK[:40], 20, 100, first=55), track(2, SILENCE, 400, 90)]
-
-    assert numbers(tracks, "auto") == [0, 1]
-    assert numbers(tracks, 1) == [0, 1]
-    assert numbers(tracks, 2) == [2]
-
-
-def test_each_shot_is_chosen_for_itself() -> None:
-    tracks = [track(0, TALK, 0, 100), track(1, SILENCE, 300, 200), track(2, TALK, 300, 90, first=100, shot=1)]
-
-    assert numbers(tracks, "auto") == [0, 2]
-    assert numbers(tracks, 2) == [1]
-
-
-def test_who_speaks_while_the_chosen_one_is_away_is_dubbed_too() -> None:
-    away = track(1, TALK[:40], 600, 100, first=60)
-
-    assert numbers([track(0, TALK[:50], 0, 200), away], "auto") == [0, 1]
-    assert numbers([track(0, TALK[:70], 0, 200), away], "auto") == [0]
-
-
-def test_a_glimpse_is_not_chosen_before_a_lasting_face() -> None:
-    assert numbers([track(0, TALK[:3], 0, 400), track(1, SILENCE, 500, 100, first=10)], "auto") == [1]
-    assert numbers([track(0, TALK[:3], 0, 400)], "auto") == [0]
 
 
 def test_loudness_is_that_of_each_picture() -> None:

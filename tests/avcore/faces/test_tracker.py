@@ -89,16 +89,20 @@ def test_a_short_gap_is_interpolated(gap: int) -> None:
     assert track.landmarks(10) is None
 
 
-def test_a_gap_longer_than_a_breath_ends_the_track() -> None:
-    tracks = follow([picture() if 10 <= frame < 11 + GAP else picture((60, 100)) for frame in range(40)])
-
-    assert [(track.first, track.last) for track in tracks] == [(0, 9), (11 + GAP, 39)]
-
-
-def test_a_face_that_leaves_ends_where_it_was_last_seen() -> None:
-    (track,) = follow([picture((60, 100)) if frame < 12 else picture() for frame in range(16)])
-
-    assert (track.first, track.last) == (0, 11)
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([None if 10 <= frame < 11 + GAP else (60, 100) for frame in range(40)], [(0, 9), (11 + GAP, 39)]),
+        ([(60, 100)] * 12 + [None] * 4, [(0, 11)]),
+        ([(60, 100)] * 10 + [(300, 100)] * 15, [(0, 9), (10, 24)]),
+    ],
+    ids=["a gap longer than a breath", "it leaves", "a jump across the picture"],
+)
+def test_a_track_ends_where_its_face_was_last_seen(
+    places: list[tuple[float, float] | None], expected: list[tuple[int, int]]
+) -> None:
+    tracks = follow([picture() if place is None else picture(place) for place in places])
+    assert [(track.first, track.last) for track in tracks] == expected
 
 
 def test_a_cut_ends_all_tracks() -> None:
@@ -113,12 +117,6 @@ def test_two_faces_keep_their_tracks() -> None:
     assert (one.first, one.last, other.first, other.last) == (0, 39, 0, 39)
     assert sorted([middles(one)[0], middles(other)[0]]) == pytest.approx([80, 300], abs=3)
     assert {round(abs(float(middles(track)[-1] - middles(track)[0]))) for track in (one, other)} <= {38, 39, 40}
-
-
-def test_a_jump_across_the_picture_is_another_face() -> None:
-    tracks = follow([picture((60, 100)) if frame < 10 else picture((300, 100)) for frame in range(25)])
-
-    assert [(track.first, track.last) for track in tracks] == [(0, 9), (10, 24)]
 
 
 def test_a_crowd_is_bounded() -> None:
@@ -167,9 +165,7 @@ def test_window_is_black_beyond_the_picture() -> None:
     assert (view[20:] == 0).all()
     assert (view[:, :10] == 0).all()
 
-
-def test_window_beside_the_picture_is_black() -> None:
-    assert not CropWindow(500, 500, 30).cut(np.full((60, 80, 3), 200, dtype=np.uint8)).any()
+    assert not CropWindow(500, 500, 30).cut(picture).any()  # beside it
 
 
 def test_large_window_is_averaged_down() -> None:

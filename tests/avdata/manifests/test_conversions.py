@@ -1,3 +1,5 @@
+"""Manifests and unit stores: what is written is read back, what is wrong is named, and other forms there and back."""
+
 import ast
 import json
 from pathlib import Path
@@ -6,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from avcore.errors import InputError, UnitError
 from avcore.media import write_lip_video, write_speech
 from avcore.units import Units
 from avdata.corpus import read_corpus
 from avdata.labels import read_labels
-from avdata.manifest import Entry, read_manifest, write_manifest
+from avdata.manifest import Entry, packed_entries, read_manifest, write_manifest
 from avdata.manifest_command import main
 from avdata.parallel import UnitReading, read_unit_corpus
-from avdata.unit_store import UnitRow, read_units, write_units
+from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from tests.avcore.made_speech import babble
 
 FRAMES = {"a": [5, 5, 7, 7, 7, 7, 1, 1, 0, 0, 3, 3], "가/b": [9] * 12, "c": [2, 4] * 6}
@@ -161,3 +164,79 @@ def test_units_that_are_missing_are_named(corpus: Path, tmp_path: Path, capsys: 
     arguments = ["--units", str(corpus / "en.jsonl"), "-o", str(tmp_path / "x.txt")]
     assert main(["to-unit2a", str(corpus / "manifest.jsonl"), *arguments]) == 2
     assert "가/b" in capsys.readouterr().err
+
+
+ENTRIES = [
+    Entry("a", audio="x/a.flac", duration_s=1.5, language="ko", speaker="7", text="안녕", extra={"topic": "greeting"}),
+    Entry("b", video="b.mp4", frames=75, samples=48000),
+]
+
+
+def test_a_manifest_survives_the_round_trip(tmp_path: Path) -> None:
+    assert write_manifest(tmp_path / "m.jsonl", ENTRIES) == 2
+    manifest = read_manifest(tmp_path / "m.jsonl")
+    assert list(manifest.entries) == ENTRIES
+    assert list(read_manifest(tmp_path / "m.jsonl", keep=packed_entries).entries) == ENTRIES
+    assert manifest.path(ENTRIES[0], "audio") == tmp_path / "x/a.flac"
+    assert manifest.path(ENTRIES[0], "video") is None
+    assert read_manifest(tmp_path / "m.jsonl", "/data").path(ENTRIES[1], "video") == Path("/data/b.mp4")
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("{", "line 2 is no JSON"),
+        ("[1]", "line 2 is no JSON object"),
+        ('{"audio": "a.wav"}', "line 2 .*no id"),
+        ('{"id": "z", "duration_s": "long"}', "line 2 .*duration_s"),
+        ('{"id": "z", "frames": 1.5}', "line 2 .*frames"),
+        ('{"id": "z", "duration_s": -1}', "line 2 .*duration_s"),
+        ('{"id": "z", "audio": "/a.wav"}', "line 2 .*absolute"),
+        ('{"id": "a"}', "lines 1 and 2"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+    (tmp_path / "m.jsonl").write_text('{"id": "a"}\n' + line + "\n")
+    with pytest.raises(InputError, match=complaint):
+        read_manifest(tmp_path / "m.jsonl")
+
+
+def test_an_empty_manifest_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text("\n\n")
+    with pytest.raises(InputError, match="no entries"):
+        read_manifest(tmp_path / "m.jsonl")
+
+
+def test_units_survive_the_round_trip(tmp_path: Path) -> None:
+    rows = [
+        UnitRow("a", Units.from_frames([1, 1, 2], "ko", "sha256:1"), {"speaker_embedding": [0.5, 0.5]}),
+        UnitRow("b", Units([4, 4]), {}),  # type: ignore[arg-type]
+    ]
+    assert write_units(tmp_path / "u.jsonl", rows) == 2
+    found = list(iter_units(tmp_path / "u.jsonl"))
+    assert [row.id for row in found] == ["a", "b"]
+    assert [row.units for row in found] == [row.units for row in rows]
+    assert found[0].extra == {"speaker_embedding": [0.5, 0.5]}
+
+
+def test_a_folder_of_unit_files_is_frames_by_id(tmp_path: Path) -> None:
+    (tmp_path / "ko").mkdir()
+    (tmp_path / "ko" / "x.unit").write_text("5 5 6")
+    (tmp_path / "y.txt").write_text("7\n")
+    (tmp_path / "notes.md").write_text("not units")
+    assert read_units(tmp_path) == {"ko/x": Units.from_frames([5, 5, 6]), "y": Units.from_frames([7])}
+
+
+@pytest.mark.parametrize("line", ['{"id": "a"}', '{"id": "a", "units": ["x"]}', '{"id": "a", "units": [1], "durations": [1, 2]}'])
+def test_a_wrong_row_of_units_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "u.jsonl").write_text(line + "\n")
+    with pytest.raises(UnitError, match=r"u\.jsonl:1"):
+        read_units(tmp_path / "u.jsonl")
+
+
+def test_no_units_and_doubled_ids_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no units"):
+        read_units(tmp_path)
+    (tmp_path / "u.jsonl").write_text('{"id": "a", "units": [1]}\n' * 2)
+    with pytest.raises(InputError, match="twice"):
+        read_units(tmp_path / "u.jsonl")

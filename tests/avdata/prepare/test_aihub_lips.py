@@ -133,13 +133,6 @@ def test_a_damaged_video_is_set_aside(tmp_path: Path, video: bytes) -> None:
     assert failed["reason"].startswith(f"{archive}: "), "not a copy of its video that is gone"
 
 
-def test_another_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "a.json").write_text("{}")
-    assert _prepare(tmp_path / "x", tmp_path / "out") == 2
-    assert "0 videos, 1 label" in capsys.readouterr().err
-
-
 def test_padding_stops_halfway_to_the_neighbour() -> None:
     sentences = [LipSentence(1, 1.0, 2.0, "", ""), LipSentence(2, 2.2, 3.0, "", ""), LipSentence(3, 9.0, 12.0, "", "")]
     found = [(sentence.number, first, count) for sentence, first, count in stretches(sentences, 0.5, 250)]
@@ -166,17 +159,11 @@ def test_labels_that_are_none(tmp_path: Path) -> None:
 
 
 def test_labels_with_little_in_them(tmp_path: Path) -> None:
-    label = _read(
-        tmp_path,
-        json.dumps(
-            {
-                "Sentence_info": [
-                    {"ID": 5, "sentence_text": "b", "start_time": "3.5", "end_time": "4"},
-                    {"ID": 5, "sentence_text": " a  c ", "start_time": 1, "end_time": 2},
-                ]
-            }
-        ).encode(),
-    )
+    sentences = [
+        {"ID": 5, "sentence_text": "b", "start_time": "3.5", "end_time": "4"},
+        {"ID": 5, "sentence_text": " a  c ", "start_time": 1, "end_time": 2},
+    ]
+    label = _read(tmp_path, json.dumps({"Sentence_info": sentences}).encode())
     assert [(one.number, one.text) for one in label.sentences] == [(2, "a c"), (1, "b")]
     assert label.rows.shape == (0, 4)
     assert label.speaker == ""

@@ -1,12 +1,16 @@
-"""`netflips prepare`: every corpus by its name, and one line for what there is not."""
+"""`netflips prepare`, and the corpora of sentences that people read."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from avdata.manifest import read_manifest
+from avdata.prepare import common_voice, fleurs
 from netflips import cli
 from netflips.prepare import CORPORA
-from tests.avdata.prepare.trees import write_zeroth
+from tests.avdata.prepare.made import read_rows
+from tests.avdata.prepare.trees import write_common_voice, write_fleurs, write_zeroth
 
 
 @pytest.mark.parametrize("name", CORPORA)
@@ -39,7 +43,80 @@ def test_an_unknown_corpus_is_one_line(words: list[str], said: str, capsys: pyte
     assert said in line
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "words"),
+    [
+        ("lips", "a.json", ["0 videos, 1 label"]),
+        ("grid", "talks/x.mp4", ["this is not the layout of"]),
+        ("kaldi", "readme.md", ["wav.scp of the Kaldi folder is not there"]),
+        ("kox", "a.wav", ["not the layout of Ko-X"]),
+        ("lrs", "talks/x.mp4", ["this is not the layout of"]),
+        ("video", "a.txt", ["there is no video in this folder"]),
+        ("zeroth", "readme.md", ["not the layout of Zeroth", "readme.md", "tar xzf zeroth_korean.tar.gz"]),
+    ],
+)
+def test_another_layout_is_one_line(
+    name: str, file: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x" / file).parent.mkdir(parents=True)
+    (tmp_path / "x" / file).write_text("{}")
+    assert cli.main(["prepare", name, "--data-root", str(tmp_path / "x"), "--out-dir", str(tmp_path / "out"), "--quiet"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert [word for word in words if word not in line] == []
+
+
 def test_a_corpus_is_prepared(tmp_path: Path) -> None:
     root = write_zeroth(tmp_path / "zeroth", per_speaker=1)
     assert cli.main(["prepare", "zeroth", "--data-root", str(root), "--out-dir", str(tmp_path / "out"), "--workers", "1"]) == 0
     assert (tmp_path / "out" / "manifest.jsonl").is_file()
+
+
+def _prepared(main: Callable[[list[str]], int], root: Path, out: Path, *more: str) -> int:
+    return main(["--data-root", str(root), "--out-dir", str(out), "--workers", "1", "--quiet", *more])
+
+
+def test_every_recording_of_fleurs_has_a_partner_in_the_other_language(tmp_path: Path) -> None:
+    assert _prepared(fleurs.main, write_fleurs(tmp_path / "fleurs"), tmp_path / "out") == 0
+    english, korean = (read_manifest(tmp_path / "out" / f"{name}.jsonl").entries for name in ("en", "ko"))
+    names = [f"{split}_{one}" for split in ("dev", "test", "train") for one in ("1_0", "1_1", "2_0")]
+    assert [one.id for one in english] == [one.id for one in korean] == names
+    assert [one.extra["split"] for one in english] == ["valid"] * 3 + ["test"] * 3 + ["train"] * 3
+    assert (english[0].text, english[0].translation, english[0].language) == ("en_us sentence 1.", "ko_kr sentence 1.", "en")
+    assert (korean[1].text, korean[1].samples, korean[1].extra["gender"]) == ("ko_kr sentence 1.", 4800, "female")
+    assert all((tmp_path / "out" / one.audio).is_file() for one in (*english, *korean))
+
+
+def test_what_fleurs_lacks_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_fleurs(tmp_path / "fleurs")
+    (root / "en_us" / "audio" / "train" / "en_ustrain20.wav").unlink()
+    (root / "en_us" / "dev.tsv").write_text("1\tno table\n")
+    assert _prepared(fleurs.main, root, tmp_path / "out") == 1
+    failed = {row["id"]: row["reason"] for row in read_rows(tmp_path / "out" / "failed.jsonl")}
+    assert failed == {
+        "en_us/dev.tsv:1": "a line has 2 columns, not 7",
+        "en_us/train.tsv:3": "there is no audio/train/en_ustrain20.wav",
+    }
+    assert len(read_manifest(tmp_path / "out" / "ko.jsonl")) == 5
+    assert _prepared(fleurs.main, root, tmp_path / "same", "--target", "en_gb") == 2
+    (tmp_path / "packed" / "en_us").mkdir(parents=True)
+    (tmp_path / "packed" / "en_us" / "train.tsv").write_text("1\tx.wav\ta\ta\ta\t1\tMALE\n")
+    assert _prepared(fleurs.main, tmp_path / "packed", tmp_path / "none") == 2
+    assert "tar xzf en_us/audio/train.tar.gz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "expected"), [((), ["test", "train"]), (("--all-validated",), ["test", "train", "train"])])
+def test_common_voice(more: tuple[str, ...], expected: list[str], tmp_path: Path) -> None:
+    root = write_common_voice(tmp_path / "en")
+    assert _prepared(common_voice.main, root, tmp_path / "out", "--language", "en", *more) == 1
+    assert [row["reason"] for row in read_rows(tmp_path / "out" / "failed.jsonl")] == ["there is no clip en_9"]
+    entries = read_manifest(tmp_path / "out" / "manifest.jsonl").entries
+    assert [one.extra["split"] for one in entries] == expected
+    assert (entries[0].id, entries[0].text, entries[0].language) == ("en_1", 'It is "quoted" here.', "en")
+    assert len({one.speaker for one in entries}) == len(entries)
+
+
+def test_another_table_is_no_common_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_common_voice(tmp_path / "en")
+    (root / "train.tsv").write_text("path\ttext\n")
+    assert _prepared(common_voice.main, root, tmp_path / "out", "--language", "en") == 2
+    assert "expected client_id, path, sentence" in capsys.readouterr().err

@@ -162,12 +162,3 @@ def test_lists_that_cannot_be_used(tmp_path: Path) -> None:
         read_split_lists([str(other)])
     other.write_text("pretrain/a/1\ntest/a/1\n")
     assert read_split_lists([str(other)]) == {"pretrain/a/1": "train", "a/1": "test"}
-
-
-@pytest.mark.parametrize("module", [grid, lrs])
-def test_another_layout_is_one_line(module: object, head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _put(head, tmp_path / "talks" / "x.mp4")
-    words = ["--data-root", str(tmp_path / "talks"), "--out-dir", str(tmp_path / "out"), *COMMON]
-    assert module.main(words) == 2  # type: ignore[attr-defined]
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "this is not the layout of" in line

@@ -113,13 +113,6 @@ def test_everything_that_does_not_fit_is_listed_at_once(tmp_path: Path, capsys: 
     assert "wav.scp is not sorted" in capsys.readouterr().err
 
 
-def test_another_folder_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "readme.md").write_text("hello")
-    assert _prepare(tmp_path / "x", tmp_path / "out") == 2
-    assert "wav.scp of the Kaldi folder is not there" in capsys.readouterr().err
-
-
 def test_a_second_run_does_nothing_again(tmp_path: Path) -> None:
     folder, out = write_kaldi_folder(tmp_path / "egs"), tmp_path / "out"
     assert _prepare(folder, out, "--limit", "2") == 0

@@ -156,10 +156,3 @@ def test_single_bad_labels_are_set_aside(tmp_path: Path) -> None:
     assert "with Hangul" in reasons
     assert "its recording is not there" in reasons
     assert [entry.id for entry in read_manifest(tmp_path / "out" / "ko.jsonl").entries] == [NAMES[0], NAMES[3]]
-
-
-def test_no_corpus_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "a.wav").write_bytes(sound_bytes(0.3))
-    assert _prepare(tmp_path / "x", tmp_path / "out") == 2
-    assert "not the layout of Ko-X" in capsys.readouterr().err

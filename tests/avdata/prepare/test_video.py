@@ -224,13 +224,6 @@ def test_options_that_make_no_sense(
     assert words in capsys.readouterr().err
 
 
-def test_a_folder_without_videos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "a.txt").write_text("x")
-    assert _prepare(tmp_path / "x", tmp_path / "out") == 2
-    assert "there is no video in this folder" in capsys.readouterr().err
-
-
 def test_speech_without_a_picture_of_its_time_is_no_clip(talk_video: Path, tmp_path: Path) -> None:
     """Of two stretches of speech the second has a picture for its first half second only, or one that is held."""
     pictures, sound = [picture.rgb for picture in PictureSource(talk_video)], read_speech(talk_video)

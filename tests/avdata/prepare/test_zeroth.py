@@ -78,16 +78,6 @@ def test_silence_is_no_recording(tmp_path: Path) -> None:
     assert "silent" in read_rows(tmp_path / "out" / "failed.jsonl")[0]["reason"]
 
 
-def test_another_layout_is_an_error_that_shows_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "readme.md").write_text("hello")
-    assert _prepare(tmp_path / "x", tmp_path / "out") == 2
-    said = capsys.readouterr().err
-    assert "not the layout of Zeroth" in said
-    assert "readme.md" in said
-    assert "tar xzf zeroth_korean.tar.gz" in said
-
-
 def test_the_output_must_not_lie_in_the_corpus(corpus: Path) -> None:
     assert _prepare(corpus, corpus / "out") == 2
     assert not (corpus / "out").exists()
