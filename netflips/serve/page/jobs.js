@@ -68,6 +68,20 @@ export const button = (key, act, className = "") => {
   return made;
 };
 
+// Shows at once that a button was pressed, until its work is done; tells what goes wrong.
+export const press = async (pressed, page, work, word = "starting") => {
+  const said = pressed.textContent;
+  pressed.disabled = true;
+  pressed.textContent = t(word);
+  try {
+    await work();
+  } catch (error) {
+    page.complain(error.message);
+  }
+  pressed.textContent = said;
+  pressed.disabled = false;
+};
+
 const link = (address, text, isDownload, className = "") => {
   const made = element("a", { href: address, textContent: text, className });
   if (isDownload) made.download = "";
@@ -120,13 +134,8 @@ const dubbed = (job, page, go) => {
   const isWhole = job.state === "asks" || (job.state === "done" ? !job.values.preview : job.state === "failed" && !job.goes_on);
   const count = element("span", { className: "quiet" });
   const { rows: _, voices: __, ...asked } = job.values;
-  const again = async (pressed) => {
-    pressed.disabled = true;
-    pressed.textContent = t("starting");
-    await page.submit(table.form().then((form) => ({ kind: "dub", values: { ...asked, preview: false }, after: job.id, ...form })));
-    pressed.textContent = t("again");
-    pressed.disabled = false;
-  };
+  const changed = (form) => ({ kind: "dub", values: { ...asked, preview: false }, after: job.id, ...form });
+  const again = (pressed) => press(pressed, page, () => page.submit(table.form().then(changed)));
   const buttons = element("p", { className: "buttons" });
   const dub = (form) => (one) => go(async () => ({ ...(await table.form()), ...form }), one);
   const anew = button("again", again, "again");
@@ -211,37 +220,23 @@ export const card = (facts, page) => {
 
   let news = 0; // how often something was shown
   const told = new Set(); // what a screen reader was told of this state
-  // Ask the server for something by a button, which shows at once that it was pressed.
-  const act = async (pressed, address, options, word) => {
-    const before = news;
-    title.focus({ preventScroll: true });
-    pressed.disabled = true;
-    if (word) pressed.textContent = t(word);
-    try {
+  // Ask the server for something by a button. wanted: options of the request, or a promise of them.
+  const act = (pressed, address, wanted, word) => {
+    const work = async () => {
+      const before = news;
+      title.focus({ preventScroll: true });
+      const options = await wanted;
       const now = await ask(address, options);
       if (options.method === "DELETE") {
         const next = root.nextElementSibling ?? root.previousElementSibling;
         root.remove();
         if (document.activeElement === document.body) next?.querySelector("h3").focus({ preventScroll: true });
       } else if (news === before) show(now); // else the stream of news was quicker
-    } catch (error) {
-      page.complain(error.message);
-      pressed.disabled = false;
-      pressed.textContent = t(pressed.dataset.act);
-    }
+    };
+    return press(pressed, page, work, word);
   };
   // form: promises what is asked of a dub, when speech that it needs is sent.
-  const go = async (form, pressed) => {
-    pressed.disabled = true;
-    pressed.textContent = t("starting");
-    try {
-      await act(pressed, `/jobs/${facts.id}/again`, sent(await form()));
-    } catch (error) {
-      page.complain(error.message);
-      pressed.disabled = false;
-      pressed.textContent = t(pressed.dataset.act);
-    }
-  };
+  const go = (form, pressed) => act(pressed, `/jobs/${facts.id}/again`, form().then(sent));
 
   const fill = async (job) => {
     const whole = await ask(`/jobs/${job.id}`).catch(() => null);
@@ -260,7 +255,7 @@ export const card = (facts, page) => {
     const isOther = root.dataset.state !== job.state;
     const word = job.state === "running" ? stageText(job) : stateText(job); // no shares: a screen reader would read every one
     if (isOther) told.clear();
-    if (root.dataset.state && word && !told.has(word)) page.tell(`${job.title}: ${word}`);
+    if ((root.dataset.state || job.state === "running") && word && !told.has(word)) page.tell(`${job.title}: ${word}`);
     told.add(word);
     root.dataset.state = job.state;
     root.dataset.stage = job.stage;
@@ -276,8 +271,8 @@ export const card = (facts, page) => {
     const at = `/jobs/${job.id}`;
     buttons.replaceChildren(
       ...(goes(job) ? [button("stop", (one) => act(one, `${at}/stop`, { method: "POST" }, "stopping"), "stop")] : []),
-      ...(job.goes_on ? [button("goOn", (one) => act(one, `${at}/again`, { method: "POST" }, "starting"))] : []),
-      ...(goes(job) ? [] : [button("remove", (one) => act(one, at, { method: "DELETE" })), fold]),
+      ...(job.goes_on ? [button("goOn", (one) => act(one, `${at}/again`, { method: "POST" }))] : []),
+      ...(goes(job) ? [] : [button("remove", (one) => act(one, at, { method: "DELETE" }, "remove")), fold]),
     );
     fill(job);
   };

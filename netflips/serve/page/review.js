@@ -1,5 +1,5 @@
 // The texts of a dub: what was heard and what is said, side by side, each to be heard, corrected and dubbed anew.
-import { button, spoken } from "./jobs.js";
+import { button, press, spoken } from "./jobs.js";
 import { element } from "./player.js";
 import { fileBox } from "./record.js";
 import { language, t } from "./words.js";
@@ -83,18 +83,11 @@ const voices = (job, page, speakers, changes) => {
 const hearing = (field, voice, page, label) => {
   const made = named(element("button", { type: "button", className: "hear", textContent: t("hearIt"), disabled: field.disabled }), label);
   const room = element("div", {}, made);
-  made.addEventListener("click", async () => {
-    made.disabled = true;
-    made.textContent = t("starting");
-    try {
-      const src = await spoken(field.value, voice, (state) => (made.textContent = state));
-      room.replaceChildren(made, element("audio", { src, controls: true, autoplay: true }));
-    } catch (error) {
-      page.complain(error.message);
-    }
-    made.textContent = t("hearIt");
-    made.disabled = false;
-  });
+  const say = async () => {
+    const src = await spoken(field.value, voice, (state) => (made.textContent = state));
+    room.replaceChildren(made, element("audio", { src, controls: true, autoplay: true }));
+  };
+  made.addEventListener("click", () => press(made, page, say));
   return room;
 };
 

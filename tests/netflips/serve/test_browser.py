@@ -217,7 +217,7 @@ def test_a_job_that_would_fail_again_cannot_go_on(page: Any) -> None:
     page.check("#dub input[name=label]")  # the stand-in fails with that
     page.click("#dub form button.main")
     page.click("#dub .job[data-state=asks] button[data-act=dubIt]")
-    job = page.wait_for_selector("#dub .job[data-state=failed]:has(.rows)").get_attribute("data-id")
+    job = page.wait_for_selector("#dub .job[data-state=failed]:has(.error)").get_attribute("data-id")
     page.locator("#dub .job textarea").nth(0).fill("다르게요.")
     page.click("#dub .job button[data-act=again]")
     page.wait_for_selector(f"#dub .job[data-state=failed]:not([data-id='{job}'])")
