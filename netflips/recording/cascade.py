@@ -15,12 +15,12 @@ from unicodedata import normalize
 
 import numpy as np
 
-from avcore.answers import Transcript, Word
+from avcore.answers import Transcript
 from avcore.errors import InputError, UnitError
 from avcore.files import atomic_output, write_text
 from avcore.notes import Note
 from avcore.programs import program_name
-from avcore.runs.cache import Arrays, WorkFolder, key_of
+from avcore.runs.cache import Arrays, key_of
 from avcore.units import Units
 from netflips.cascade.engines import Engines, engines_of
 from netflips.cascade.glossary import read_glossary, terms_in, with_terms
@@ -35,7 +35,7 @@ from netflips.dub.utterances import TimedUtterance
 from netflips.recording.given_speech import GivenUnits, GivenVoices, SpeechError
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.speaker_assignment import AssignedUtterance
-from netflips.recording.texts import judge_spoken, source_texts_of, tell_speaker, texts_of
+from netflips.recording.texts import judge_spoken, kept_transcript, source_texts_of, tell_speaker, texts_of, transcript_in
 from netflips.recording.voice_activity import SpeechFile
 from netflips.script.notes import EMPTY, LEFT_ALONE, NOT_SPOKEN, NOT_TRANSLATED, SILENT, TERMS_MISSED, UNSAYABLE
 from text2unit.stage import SPELLER
@@ -176,7 +176,7 @@ def _hear(job: DubJob, engines: Engines, speech: SpeechFile | None, one: TimedUt
     told = None if told is None else " ".join(normalize("NFC", told).split())
     if told is not None:
         kept = job.work.find_arrays(_HEARD, key)
-        found = None if kept is None else _transcript(kept, language)
+        found = None if kept is None else transcript_in(kept, language)
         return found if found is not None and found.text == told else Transcript(told, language)
     if sound is None:
         return Transcript("", language)
@@ -288,23 +288,3 @@ class _Translating:
             lambda: {"text": np.array(program.translate(own | {"number": number, "context": context}))},
         )
         return str(found["text"])
-
-
-def kept_transcript(work: WorkFolder, stage: str, key: str, language: str, make: Callable[[], Transcript]) -> Transcript:
-    """Return a transcript that is made, or found in the work folder."""
-
-    def arrays() -> Arrays:
-        made = make()
-        figures = [(word.start_s, word.end_s, word.confidence) for word in made.words]
-        return {
-            "text": np.array(made.text),
-            "words": np.array([word.text for word in made.words], dtype=np.str_),
-            "figures": np.array(figures, np.float64).reshape(-1, 3),
-        }
-
-    return _transcript(work.arrays(stage, key, arrays), language)
-
-
-def _transcript(found: Arrays, language: str) -> Transcript:
-    pairs = zip(found["words"].tolist(), found["figures"].tolist(), strict=True)
-    return Transcript(str(found["text"]), language, tuple(Word(name, *figures) for name, figures in pairs))

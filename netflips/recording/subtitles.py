@@ -13,10 +13,10 @@ from avcore.units import Units
 from netflips.dub.job import DubJob
 from netflips.dub.segments import write_segments
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
-from netflips.recording.cascade import SaidInWords, kept_transcript
+from netflips.recording.cascade import SaidInWords
 from netflips.recording.plan import OutputClock
 from netflips.recording.segmentation import FoundUtterances
-from netflips.recording.texts import source_texts_of, texts_of
+from netflips.recording.texts import kept_transcript, source_texts_of, texts_of
 from netflips.recording.translation import Cue, LeftAlone
 from netflips.subtitles.dubbed import Side, SpokenUnits, Texts, as_said, side_as_text
 

@@ -1,9 +1,11 @@
-"""Utterances that a user wrote a text for: they are spoken from it (text to speech over units) and not translated."""
+"""Texts of utterances: those that a user wrote, which are spoken (text to speech over units), not translated; kept transcripts."""
+
+from collections.abc import Callable
 
 import numpy as np
 
-from avcore.answers import Transcript
-from avcore.runs.cache import Arrays, key_of
+from avcore.answers import Transcript, Word
+from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.units import Units
 from avcore.units.vocabulary import require_same_vocabulary
 from netflips.cascade.engines import engines_of
@@ -84,3 +86,24 @@ def units_of_text(job: DubJob, text: str) -> Units:
 
     found = job.work.arrays("texts", key, make)
     return Units.from_frames(found["frames"], target, str(found["vocabulary"]))
+
+
+def kept_transcript(work: WorkFolder, stage: str, key: str, language: str, make: Callable[[], Transcript]) -> Transcript:
+    """Return a transcript that is made, or found in the work folder."""
+
+    def arrays() -> Arrays:
+        made = make()
+        figures = [(word.start_s, word.end_s, word.confidence) for word in made.words]
+        return {
+            "text": np.array(made.text),
+            "words": np.array([word.text for word in made.words], dtype=np.str_),
+            "figures": np.array(figures, np.float64).reshape(-1, 3),
+        }
+
+    return transcript_in(work.arrays(stage, key, arrays), language)
+
+
+def transcript_in(found: Arrays, language: str) -> Transcript:
+    """Return a transcript that `kept_transcript` kept."""
+    pairs = zip(found["words"].tolist(), found["figures"].tolist(), strict=True)
+    return Transcript(str(found["text"]), language, tuple(Word(name, *figures) for name, figures in pairs))

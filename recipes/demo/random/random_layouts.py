@@ -143,7 +143,7 @@ def unit_encoder(size: UnitEncoderSize, seed: int) -> State:
     _positions(draw, size)
     gain = (2 * size.layers) ** -0.5
     for layer in range(size.layers):
-        _transformer_layer(draw, f"encoder.layers.{layer}", width, size.ffn, gain)
+        transformer_layer(draw, f"encoder.layers.{layer}", width, size.ffn, gain)
     draw.norm("encoder.layer_norm", width)
     draw.linear("final_proj", 2 * size.final, width)
     return draw.state
@@ -161,7 +161,7 @@ def translator(size: TranslatorSize, num_languages: int, seed: int) -> State:
         draw.fill(f"{side}.embed_positions._float_tensor", 1, value=0.0)
         for layer in range(size.layers):
             name = f"{side}.layers.{layer}"
-            _transformer_layer(draw, name, width, size.ffn, gain)
+            transformer_layer(draw, name, width, size.ffn, gain)
             if side == "decoder":
                 draw.attention(f"{name}.encoder_attn", width, gain)
                 draw.norm(f"{name}.encoder_attn_layer_norm", width)
@@ -269,7 +269,8 @@ def _positions(draw: RandomState, size: UnitEncoderSize) -> None:
     draw.normed_conv("encoder.pos_conv.0", shape, size.width, (shape[1] * shape[2]) ** -0.5, axes=(0, 1))
 
 
-def _transformer_layer(draw: RandomState, name: str, width: int, ffn: int, gain: float) -> None:
+def transformer_layer(draw: RandomState, name: str, width: int, ffn: int, gain: float) -> None:
+    """Add a transformer layer; `gain` is that of the last matrix of its attention and of its two linear layers."""
     draw.attention(f"{name}.self_attn", width, gain)
     draw.norm(f"{name}.self_attn_layer_norm", width)
     draw.linear(f"{name}.fc1", ffn, width)

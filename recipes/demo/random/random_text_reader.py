@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
-from recipes.demo.random.random_layouts import RandomState, State, UnitEncoderSize, unit_encoder
+from recipes.demo.random.random_layouts import RandomState, State, UnitEncoderSize, transformer_layer, unit_encoder
 
 _MARKS = 4
 _LANGUAGES = 5
@@ -51,13 +51,13 @@ def text_reader(size: TextReaderSize, seed: int) -> State:
     draw.normed_conv(f"{stack}.pos_conv.0", shape, width, (shape[1] * shape[2]) ** -0.5, axes=(0, 1))
     draw.norm(f"{stack}.layer_norm", width)
     for layer in range(size.encoder_layers):
-        _layer(draw, f"{stack}.layers.{layer}", width, size.encoder_ffn, 1.0)
+        transformer_layer(draw, f"{stack}.layers.{layer}", width, size.encoder_ffn, 1.0)
     draw.normal("decoder.embed_tokens.weight", size.rows, width, std=width**-0.5)
     draw.fill("decoder.embed_positions._float_tensor", 1, value=0.0)
     gain = (3 * size.decoder_layers) ** -0.5
     for layer in range(size.decoder_layers):
         name = f"decoder.layers.{layer}"
-        _layer(draw, name, width, size.decoder_ffn, gain)
+        transformer_layer(draw, name, width, size.decoder_ffn, gain)
         draw.attention(f"{name}.encoder_attn", width, gain)
         draw.norm(f"{name}.encoder_attn_layer_norm", width)
     draw.norm("decoder.layer_norm", width)
@@ -103,11 +103,3 @@ def text_symbols(rows: int, seed: int) -> list[str]:
     drawn.shuffle(pieces)
     starts = [f"[{name}]" for name in ("en", "it", "fr", "es", "pt")]
     return [*pieces, *starts, *(f"spare{number}" for number in range(rows - _FIRST_START - _LANGUAGES))]
-
-
-def _layer(draw: RandomState, name: str, width: int, ffn: int, gain: float) -> None:
-    draw.attention(f"{name}.self_attn", width, gain)
-    draw.norm(f"{name}.self_attn_layer_norm", width)
-    draw.linear(f"{name}.fc1", ffn, width)
-    draw.linear(f"{name}.fc2", width, ffn, gain)
-    draw.norm(f"{name}.final_layer_norm", width)
