@@ -1,4 +1,4 @@
-"""The rules of the beam search, on scores written by hand; the shared past of beams: the decoder's steps against teacher forcing on the same tokens."""
+"""The rules of the beam search, on scores written by hand, and the decoder's steps with reordered beams, against teacher forcing."""
 
 import numpy as np
 import pytest
