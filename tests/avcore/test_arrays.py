@@ -15,6 +15,7 @@ from avcore.arrays import load_array, load_arrays
 from avcore.errors import InputError
 from avcore.packed import Packed
 from avcore.statistics import bootstrap, share
+from unit2av.speakers.voice_of import read_voice
 
 
 def _claiming(path: Path, shape: tuple[int, ...], kind: str = "<f4") -> Path:
@@ -115,3 +116,12 @@ def test_a_mean_and_a_rate() -> None:
     figure = bootstrap([1, 0, 3], [10, 10, 20])
     assert figure.value == 0.1
     assert figure.low <= 0.1 <= figure.high
+
+
+def test_a_voice_of_absurd_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    for value in (1e38, np.nan, np.inf):
+        np.save(path, np.full(256, value, np.float32))
+        with pytest.raises(InputError, match="this is no speaker vector; expected numbers up to 1000") as caught:
+            read_voice(path, lambda: pytest.fail("no encoder is needed"))
+        assert str(path) in str(caught.value)

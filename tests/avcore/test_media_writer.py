@@ -1,8 +1,11 @@
 """What is written opens again: same pictures, same colours, sound in its place, whole or not at all."""
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from avcore.errors import OutputError
 from avcore.media import VideoWriter, probe, read_gray_video, read_pictures, read_sound, read_speech, write_lip_video
 from tests.avcore.media_samples import PICTURE_RATES, at_constant_rate, clicks, numbered_picture, shown_number
 from tests.avcore.test_media_sound import click_times
+from tests.signals import hear_ctrl_c
 
 BLACK = np.full((96, 128, 3), 16, np.uint8)
 WHITE = np.full((96, 128, 3), 235, np.uint8)
@@ -242,3 +246,35 @@ def test_the_same_lips_always_give_the_same_file(tmp_path: Path) -> None:
         write_lip_video(tmp_path / "lips.mp4", lips)
         files.add((tmp_path / "lips.mp4").read_bytes())
     assert len(files) == 1
+
+
+def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    script = """
+        import itertools, sys
+        import numpy as np
+        from avcore.media import VideoWriter
+        with VideoWriter(sys.argv[1], 128, 96, 25) as writer:
+            for k in itertools.count():
+                writer.write_picture(np.full((96, 128, 3), k % 256, np.uint8))
+                if k == 50:
+                    print("writing", flush=True)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "a.mp4")]
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=root,
+        text=True,
+        env=dict(os.environ),
+        preexec_fn=hear_ctrl_c,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "writing"
+    assert len(list(tmp_path.iterdir())) == 1
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) != 0
+    process.stdout.close()
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 import pytest
 import torch
+import torchaudio
 from torch.nn.utils import parametrize
 
 from avcore.errors import UsageError
@@ -13,6 +14,7 @@ from tests.unit2av.vocoder_runs import PUBLISHED
 from unit2av.voice.training.discriminators import DiscriminatorConfig, Discriminators, Judgement
 from unit2av.voice.training.losses import (
     LogMel,
+    MelConfig,
     StftLoss,
     adversarial_loss,
     discriminator_loss,
@@ -151,3 +153,15 @@ def test_a_batch_is_its_items() -> None:
 def test_settings_that_cannot_work(change: dict, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         Discriminators(replace(SMALL, **change))
+
+
+def test_log_mel_is_that_of_numpy_and_torchaudio() -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, 4096)
+    padded = np.pad(sound, (512 - 128) // 2, mode="reflect")
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(512) / 512)
+    frames = np.stack([padded[start : start + 512] * window for start in range(0, len(padded) - 511, 128)])
+    filters = torchaudio.functional.melscale_fbanks(257, 0, 4000, 20, 16_000, norm="slaney", mel_scale="slaney").numpy()
+    expected = np.log(np.maximum(np.sqrt(np.abs(np.fft.rfft(frames)) ** 2 + 1e-9) @ filters, 1e-5)).T
+    ours = LogMel(MelConfig(fft=512, hop=128, window=512, mels=20, max_hz=4000))(torch.from_numpy(sound).float()[None])[0]
+    assert ours.shape == (20, 32)
+    np.testing.assert_allclose(ours, expected, atol=1e-3)

@@ -1,4 +1,4 @@
-"""The rules of the beam search, on scores written by hand, and the decoder's steps with reordered beams, against teacher forcing."""
+"""The rules of the beam search, on scores written by hand, and the decoder with reordered beams, against teacher forcing."""
 
 import numpy as np
 import pytest
