@@ -279,9 +279,9 @@ def _plain(path: Path, folder: Path) -> Any:
     if path.suffix != ".json":
         return text
     content = json.loads(text)
-    for name in ("stages", "peak_memory_bytes", "work_bytes", "version"):
-        if isinstance(content, dict):
-            content.pop(name, None)
+    for told in (content, content.get("made")) if isinstance(content, dict) else ():
+        for name in ("stages", "timings", "peak_memory_bytes", "work_bytes", "version") if isinstance(told, dict) else ():
+            told.pop(name, None)
     return content
 
 
