@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from avcore.notes import ToldNote, sentence
+from avcore.notes import KOREAN, ToldNote, sentence
 from avcore.plain_text import several
 from avcore.units.domain import OUTSIDE
 from netflips.dub.timing import Pace
@@ -69,11 +69,12 @@ class SentencePart(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """Something that needs a look. reasons: for each utterance that it sums up, why."""
+    """Something that needs a look. reasons: for each utterance that it sums up, why. korean: of a note, what it says in Korean."""
 
     pieces: Sequence[SentencePart]
     is_warning: bool = False
     reasons: Sequence[Sequence[SentencePart]] = ()
+    korean: str = ""
 
 
 def cards_of(script: Script, material: Material, pace: Pace | None) -> list[Card]:
@@ -227,7 +228,8 @@ def _warning(told: ToldNote, script: Script, utterances: Sequence[OnPage]) -> Re
         pieces += [SentencePart(f"utterance{plural} "), *_links(told.numbers, [one.number for one in utterances])]
     strange = [one for one in utterances if one.number in told.numbers] if told.note.code == OUTSIDE.code else []
     among = f" ({len(strange)} of {told.note.values['among']})" if len(strange) > 1 and "among" in told.note.values else ""
-    return Remark([*pieces, SentencePart(among + after)], is_warning=True, reasons=[_why(one, script) for one in strange])
+    reasons, korean = [_why(one, script) for one in strange], sentence(told, KOREAN, in_shares=True)
+    return Remark([*pieces, SentencePart(among + after)], is_warning=True, reasons=reasons, korean=korean)
 
 
 def _why(one: OnPage, script: Script) -> list[SentencePart]:

@@ -17,6 +17,7 @@ import pytest
 from markupsafe import Markup
 
 from avcore.media import VideoWriter, pictures_at, read_pictures
+from avcore.notes import sentence
 from netflips.options import DubOptions
 from netflips.report import material, page, report_json, report_script, story, words
 from netflips.report.drawing import element
@@ -67,6 +68,15 @@ def test_it_tells_of_speed_models_settings_and_that_it_is_synthetic(told: page.T
     text = Reader(page.report_page([page.ToldDub(bundled, told.material)], {})).text
     assert ("The demo bundle" in text, "sha256:0123" in text) == (True, False)
     assert text.index("Where <is> it?") < text.index("Watch and listen")  # it opens with the texts
+
+
+def test_headings_and_notes_are_in_korean_too(told: page.ToldDub) -> None:
+    text = Reader(page.report_page([told], {})).text
+    for english, korean in (("Heard", "들은 말"), ("Watch and listen", "보고 듣기"), ("synthetic", "합성한 것입니다")):
+        assert text.index(english) < text.index(korean)
+    notes = [one for one in told.script.notes_told if one.note.code != "left_alone"]
+    assert notes
+    assert all(sentence(one, "ko", in_shares=True).split()[0] in text for one in notes)
 
 
 def test_text_from_outside_is_escaped(told: page.ToldDub) -> None:
