@@ -35,7 +35,7 @@ SECONDS, STEPS, ROUNDS = 10.0, 205, 3
 
 
 @dataclass(frozen=True)
-class Row:
+class StageTime:
     """What one piece of work took. seconds: the median. memory_gib: the most that tensors held on the GPU. apart: from the CPU."""
 
     work: str
@@ -46,7 +46,7 @@ class Row:
     apart: str
 
 
-def unit_encoder(folder: Path, device: str, precision: str) -> dict[str, Run]:
+def encoder_runs(folder: Path, device: str, precision: str) -> dict[str, Run]:
     extractor = UnitExtractor.from_checkpoint(folder / UNIT_ENCODER, device, precision)
     speech, lips = material.speech(SECONDS), material.lips(SECONDS)
     return {
@@ -55,7 +55,7 @@ def unit_encoder(folder: Path, device: str, precision: str) -> dict[str, Run]:
     }
 
 
-def translator(folder: Path, device: str, precision: str) -> dict[str, Run]:
+def translator_runs(folder: Path, device: str, precision: str) -> dict[str, Run]:
     model = UnitTranslator.from_checkpoint(folder / KOREAN_TRANSLATOR, device, precision)
     search = SearchConfig(beam=20, max_len_b=STEPS, min_len=STEPS)
     units = source_units(STEPS)
@@ -65,28 +65,28 @@ def translator(folder: Path, device: str, precision: str) -> dict[str, Run]:
     }
 
 
-def vocoder(folder: Path, device: str, precision: str) -> dict[str, Run]:
+def vocoder_runs(folder: Path, device: str, precision: str) -> dict[str, Run]:
     model = UnitVocoder.from_checkpoint(folder / RENDERER, "en", device, precision)
     units, voice = material.units(SECONDS), material.voice(model.speaker_dim)
     return {f"speech of {SECONDS:g} s": lambda: model.synthesize(units, voice).samples}
 
 
-def lips(folder: Path, device: str, precision: str) -> dict[str, Run]:
+def lip_runs(folder: Path, device: str, precision: str) -> dict[str, Run]:
     renderer = LipRenderer.from_checkpoint(folder / RENDERER, device, precision)
     units, faces = material.units(SECONDS), material.faces(SECONDS)
     return {f"lips of {SECONDS:g} s": lambda: np.concatenate(list(renderer.render(units, faces)))}
 
 
-STAGES = (unit_encoder, translator, vocoder, lips)
+STAGES = (encoder_runs, translator_runs, vocoder_runs, lip_runs)
 
 
-def measure_stages(folder: Path) -> Iterator[Row]:
+def measure_stages(folder: Path) -> Iterator[StageTime]:
     for stage in STAGES:
         wanted = {}
         for work, run in stage(folder, "cpu", "float32").items():
             begun = time.perf_counter()
             wanted[work] = run()
-            yield Row(work, "float32", "cpu", time.perf_counter() - begun, 0.0, "")
+            yield StageTime(work, "float32", "cpu", time.perf_counter() - begun, 0.0, "")
         for precision in PRECISIONS:
             runs = stage(folder, "cuda", precision)
             for work, run in runs.items():
@@ -99,7 +99,7 @@ def measure_stages(folder: Path) -> Iterator[Row]:
                     torch.cuda.synchronize()
                     taken.append(time.perf_counter() - begun)
                 held = torch.cuda.max_memory_allocated() / 2**30
-                yield Row(work, precision, "cuda", statistics.median(taken), held, apart(found, wanted[work]))
+                yield StageTime(work, precision, "cuda", statistics.median(taken), held, apart(found, wanted[work]))
             del runs, run
             torch.cuda.empty_cache()
 
