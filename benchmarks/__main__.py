@@ -3,8 +3,8 @@
 Each part keeps what it measured at once in a file of its own below --results, and can be called alone. Parts: `av2unit`,
 `unit2unit`, `vocoder`, `lips` (each stage beside the baseline; the translator on sentences as long as those of Ko-X), `chain` (the
 stages of a dub in a row), `dub` (file to file), `bounds` (how far `--precision auto` is from float32 on speech of the demo bundle).
-At the end the tables of docs/performance.md are filled from all files (not with --size tiny). Results of parts that
-were measured once and are gone lie in results/once.
+At the end the tables of docs/performance.md are filled from all files (not with --size tiny or --device cuda). Results of parts
+that were measured once and are gone lie in results/once.
 """
 
 import argparse
@@ -46,6 +46,7 @@ def machine(options: argparse.Namespace) -> dict:
         "torch": torch.__version__,
         "has_bfloat16": has_native_bfloat16(),
         "threads": options.threads,
+        "device": torch.cuda.get_device_name() if options.device == "cuda" else None,
         "dub_threads": options.dub_threads,
         "size": options.size,
         "load": round(os.getloadavg()[0], 1),
@@ -75,6 +76,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--lengths", nargs="+", type=float, default=[3, 10, 60], help="seconds of clips (default: 3 10 60)")
     parser.add_argument("--steps", nargs="+", type=int, default=_STEPS, help=f"of the translator (default: {_STEPS})")
     parser.add_argument("--rounds", type=int, default=3, help="medians are over these; clips over 30 s run once (default: 3)")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="of ours; the baseline and the chain run on the CPU"
+    )
     parser.add_argument("--threads", type=int, default=1, help="of the stages (default: 1)")
     parser.add_argument("--precisions", nargs="+", default=["float32", "auto"], help="ours; the baseline is float32")
     parser.add_argument("--dub-threads", type=int, default=os.cpu_count())
@@ -108,7 +112,7 @@ def main() -> None:
             MEASURES[part](options, folder, scratch, ledger)
             ledger.finish()
             print(f"{part}: {time.perf_counter() - begun:.0f} s in all", flush=True)
-    if not options.no_pages and options.size == "published":
+    if not options.no_pages and options.size == "published" and options.device == "cpu":
         tables.write_tables(read_results(options.results), ROOT)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from avcore.files import write_text
 
-_SAME = ("cpu", "torch", "size", "threads")
+_SAME = ("cpu", "torch", "size", "threads", "device")
 """What must be as it was for a run to go on with what is there."""
 
 

@@ -1,4 +1,7 @@
-"""The four stages of a dub, ours and the plain baseline: each function loads one side and gives what runs it."""
+"""The four stages of a dub, ours and the plain baseline: each function loads one side and gives what runs it.
+
+device: where ours runs; the baseline runs on the CPU.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -31,17 +34,17 @@ Run = Callable[[], object]
 _LANGUAGE, _TARGET = "en", "es"
 
 
-def ours_av2unit(folder: Path, seconds: float, precision: str) -> Run:
-    extractor = _extractor(folder, precision)
+def ours_av2unit(folder: Path, seconds: float, precision: str, device: str = "cpu") -> Run:
+    extractor = _extractor(folder, precision, device)
     speech, lips = material.speech(seconds), material.lips(seconds)
     return lambda: extractor.extract(speech, lips).frames()
 
 
 @cache
-def _extractor(folder: Path, precision: str) -> "UnitExtractor":
+def _extractor(folder: Path, precision: str, device: str) -> "UnitExtractor":
     from av2unit.inference import UnitExtractor
 
-    return UnitExtractor.from_checkpoint(folder / UNIT_ENCODER, precision=precision)
+    return UnitExtractor.from_checkpoint(folder / UNIT_ENCODER, device, precision)
 
 
 def reference_av2unit(folder: Path, seconds: float, precision: str) -> Run:
@@ -69,20 +72,20 @@ def _reference_encoder(folder: Path) -> tuple[ReferenceEncoder, dict, list[str]]
     return model.eval(), checkpoint.config["task"], checkpoint.config["dictionaries"][0]
 
 
-def ours_unit2unit(folder: Path, steps: float, precision: str) -> Run:
+def ours_unit2unit(folder: Path, steps: float, precision: str, device: str = "cpu") -> Run:
     from unit2unit.translator import SearchConfig
 
-    translator = _translator(folder, precision)
+    translator = _translator(folder, precision, device)
     search = SearchConfig(beam=BEAM, max_len_b=int(steps), min_len=int(steps))
     units = source_units(steps)
     return lambda: translator.translate(units, _LANGUAGE, _TARGET, search).tokens
 
 
 @cache
-def _translator(folder: Path, precision: str) -> "UnitTranslator":
+def _translator(folder: Path, precision: str, device: str) -> "UnitTranslator":
     from unit2unit.inference import UnitTranslator
 
-    return UnitTranslator.from_checkpoint(folder / TRANSLATOR, precision=precision)
+    return UnitTranslator.from_checkpoint(folder / TRANSLATOR, device, precision)
 
 
 def reference_unit2unit(folder: Path, steps: float, precision: str) -> Run:
@@ -109,17 +112,17 @@ def fairseq_unit2unit(folder: Path, steps: float, precision: str) -> Run:
     return prepare_generator(folder, _source_rows(steps), _TARGET, BEAM, int(steps))
 
 
-def ours_vocoder(folder: Path, seconds: float, precision: str) -> Run:
-    vocoder = _vocoder(folder, precision)
+def ours_vocoder(folder: Path, seconds: float, precision: str, device: str = "cpu") -> Run:
+    vocoder = _vocoder(folder, precision, device)
     units, voice = material.units(seconds), material.voice(vocoder.speaker_dim)
     return lambda: vocoder.synthesize(units, voice).samples
 
 
 @cache
-def _vocoder(folder: Path, precision: str) -> "UnitVocoder":
+def _vocoder(folder: Path, precision: str, device: str) -> "UnitVocoder":
     from unit2av.inference_unit2a import UnitVocoder
 
-    return UnitVocoder.from_checkpoint(folder / RENDERER, _LANGUAGE, precision=precision)
+    return UnitVocoder.from_checkpoint(folder / RENDERER, _LANGUAGE, device, precision)
 
 
 def reference_vocoder(folder: Path, seconds: float, precision: str) -> Run:
@@ -135,17 +138,17 @@ def _reference_vocoder(folder: Path) -> ReferenceVocoder:
     return ReferenceVocoder(tensors).eval()
 
 
-def ours_lips(folder: Path, seconds: float, precision: str) -> Run:
-    renderer = _renderer(folder, precision)
+def ours_lips(folder: Path, seconds: float, precision: str, device: str = "cpu") -> Run:
+    renderer = _renderer(folder, precision, device)
     units, faces = material.units(seconds), material.faces(seconds)
     return lambda: np.concatenate(list(renderer.render(units, faces)))
 
 
 @cache
-def _renderer(folder: Path, precision: str) -> "LipRenderer":
+def _renderer(folder: Path, precision: str, device: str) -> "LipRenderer":
     from unit2av.renderer import LipRenderer
 
-    return LipRenderer.from_checkpoint(folder / RENDERER, precision=precision)
+    return LipRenderer.from_checkpoint(folder / RENDERER, device, precision)
 
 
 def reference_face(folder: Path, seconds: float) -> tuple[ReferenceFace, torch.Tensor, Callable[[], torch.Tensor]]:

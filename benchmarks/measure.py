@@ -42,12 +42,14 @@ def peak_mib() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def timed(run: Run, out: Path | None) -> dict[str, float]:
-    """Run once; its seconds and its peak memory."""
+def timed(run: Run, out: Path | None, device: str = "cpu") -> dict[str, float]:
+    """Run once; its seconds and its peak memory, that of the GPU too where it runs there."""
     reset_peak()
     begun, spent = time.perf_counter(), time.process_time()
     result = run()
     found = {"wall_s": time.perf_counter() - begun, "cpu_s": time.process_time() - spent, "peak_mib": peak_mib()}
+    if device != "cpu":
+        found["gpu_peak_mib"] = torch.cuda.max_memory_allocated() / 2**20
     if out is not None:
         np.save(out, np.asarray(result))
     return found
@@ -61,12 +63,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="of ours")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    more = [options.device] if options.who == "ours" else []
     prepare = RUNS[options.stage, options.who]
     for line in sys.stdin:
         asked = json.loads(line)
-        found = timed(prepare(options.folder, asked["amount"], options.precision), asked.get("out") and Path(asked["out"]))
+        run = prepare(options.folder, asked["amount"], options.precision, *more)
+        found = timed(run, asked.get("out") and Path(asked["out"]), options.device)
         print(json.dumps(found), flush=True)
 
 

@@ -38,7 +38,7 @@ def measure_dub(options: argparse.Namespace, folder: Path, scratch: Path, ledger
 
 
 def _dub(seconds: float, precision: str, options: argparse.Namespace, folder: Path) -> dict:
-    words = ["--video", str(clip(seconds, options.clips)), "--threads", str(options.dub_threads)]
+    words = ["--video", str(clip(seconds, options.clips)), "--threads", str(options.dub_threads), "--device", options.device]
     run = run_json([*_whole("dub", "ours", folder, precision), *words], options.dub_threads)
     return run | {"precision": precision, "seconds": seconds}
 

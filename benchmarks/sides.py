@@ -1,4 +1,4 @@
-"""Who is measured: ours in a precision, or the baseline; each in a process of its own that runs on demand."""
+"""Who is measured: ours in a precision on a device, or the baseline on the CPU; each in its own process, which runs on demand."""
 
 import json
 import os
@@ -20,6 +20,7 @@ class ComparedSide:
     who: str
     precision: str = "float32"
     keeps: bool = False
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
@@ -35,9 +36,9 @@ def baseline(stage: str) -> str:
     return "fairseq" if stage == "unit2unit" and find_spec("fairseq") else "reference"
 
 
-def sides(stage: str, precisions: list[str], keeps: bool) -> list[ComparedSide]:
-    """Return who is measured with an allocator, the baseline first."""
-    ours = [ComparedSide("ours", precision, keeps) for precision in precisions]
+def sides(stage: str, precisions: list[str], keeps: bool, device: str = "cpu") -> list[ComparedSide]:
+    """Return who is measured with an allocator, the baseline first. device: where ours runs."""
+    ours = [ComparedSide("ours", precision, keeps, device) for precision in precisions]
     return [ComparedSide(baseline(stage), keeps=keeps), *ours]
 
 
@@ -52,7 +53,7 @@ class SideWorker:
     def __init__(self, stage: str, side: ComparedSide, folder: Path, threads: int = 1) -> None:
         self._command = [
             sys.executable, "-m", "benchmarks.measure", stage, side.who, "--folder", str(folder), "--threads", str(threads),
-            "--precision", side.precision,
+            "--precision", side.precision, "--device", side.device,
         ]  # fmt: skip
         self._environment = _environment(threads, _KEEPING if side.keeps else {})
         self._process: subprocess.Popen[str] | None = None

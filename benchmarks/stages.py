@@ -23,7 +23,7 @@ _LONGEST_BASELINE_S = {"lips": 20.0}
 def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
     """Measure all sides of a stage in turn, so that a drift of the machine hits all alike."""
     for keeps in allocators(stage):
-        everyone = sides(stage, options.precisions, keeps)
+        everyone = sides(stage, options.precisions, keeps, options.device)
         with ExitStack() as stack:
             workers = {side: stack.enter_context(SideWorker(stage, side, folder, options.threads)) for side in everyone}
             for side, amount, turn in _turns(stage, everyone, options):
@@ -53,7 +53,7 @@ def _run(stage: str, side: ComparedSide, amount: float, turn: int, worker: SideW
     base = scratch / f"{stage} {baseline(stage)} {side.keeps} {amount:g}.npy"
     found = worker.run(amount, out if turn == 1 else None)
     compared = unit_agreement(out, base) if turn == 1 and base.exists() and out != base else ""
-    print(f"{stage}, {side.name}, {amount:g}: {found['cpu_s']:.2f} CPU s {compared}", file=sys.stderr)
+    print(f"{stage}, {side.name}, {amount:g}: {found['wall_s']:.2f} s, {found['cpu_s']:.2f} CPU s {compared}", file=sys.stderr)
     about = {"stage": stage, "who": side.name, "is_ours": side.is_ours, "keeps": side.keeps, "amount": amount}
     return about | found | {"agreement": compared}
 
