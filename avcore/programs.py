@@ -9,25 +9,30 @@ import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+from typing import Any, NoReturn
 
+from avcore.deadlines import Deadline
 from avcore.errors import InputError, UsageError
 from avcore.plain_text import shown
 from avcore.runs.cache import file_digest
 
 _MOST_LINE = 1 << 20
 """Bytes of a line that a program answers."""
-_MOST_LINES = 10_000
-"""Lines that are no answer, such as a library's own words."""
+_BLOCK = 1 << 16
+_KEPT_WORDS = 4096
+"""Bytes of what a program says beside its answers that are kept, the last ones."""
 _MOST_WORDS = 200
 _START_S = 600.0
 """In which a program that is started once gives its first answer: models load."""
+_SLOWER = 3.0
+"""How many times longer than before a start may take."""
 _PATIENCE_S = 3.0
+_LOOK_S = 0.2
+"""Between looks whether a program still runs: one that it began may hold its pipes open."""
 _DIGESTED = 16 << 20
 """Bytes up to which a file that a command names is read to tell whether it changed; of a larger one its length counts."""
 
@@ -54,8 +59,12 @@ def takes(words: Sequence[str], *names: str) -> bool:
 
 
 def filled(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
-    """Replace the placeholders of a command, once: what is put in is not looked at again, and other braces stay."""
-    return [_filled(word, values) for word in words]
+    """Replace the placeholders of a command, once: what is put in is not looked at again, and other braces stay.
+
+    A value never makes an option of a word: a blank goes before its dash.
+    """
+    put_in = [(word, _filled(word, values)) for word in words]
+    return [f" {put}" if put.startswith("-") and not word.startswith("-") else put for word, put in put_in]
 
 
 def _filled(word: str, values: Mapping[str, str]) -> str:
@@ -88,120 +97,218 @@ def _file_key(path: Path) -> str:
     return ""
 
 
-def run_program(words: Sequence[str], limit_s: float, what: str) -> None:
-    """Run a program to its end. what: its name in messages.
+def run_program(
+    words: Sequence[str], limit_s: float, what: str, given: str = "", most_bytes: int = 0, hint: str | None = None
+) -> bytes:
+    """Run a program to its end and return what it printed: all of it, or its end where `most_bytes` is 0.
 
-    Raises InputError, with its own last words, where it cannot be started, fails, or takes longer than `limit_s` seconds.
+    given: what it reads. what: its name in messages. hint: for one that takes too long. Raises InputError, with its own last words,
+    where it cannot be started, fails, prints more than `most_bytes` bytes, or takes longer than `limit_s` seconds.
     """
-    # What it prints is kept apart: it comes late, behind the error that is wanted.
-    with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as printed:
-        process = _started(words, what, log, stdin=subprocess.DEVNULL, stdout=printed)
-        try:
-            code = process.wait(limit_s)
-        except subprocess.TimeoutExpired as error:
-            raise InputError(f"{what} did not end", path=words[0], found=f"nothing within {limit_s:g} s") from error
-        finally:
-            end_program(process)
-        if code:
-            raise InputError(f"{what} failed", path=words[0], found=f"exit code {code}{_last_words(log) or _last_words(printed)}")
-
-
-def _started(words: Sequence[str], what: str, log: Any, **pipes: Any) -> "subprocess.Popen[bytes]":
+    deadline, process = Deadline(limit_s), _Process(words, what, (most_bytes or _KEPT_WORDS) + 1)
     try:
-        return subprocess.Popen(list(words), stderr=log, start_new_session=True, **pipes)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{what} could not be run", path=words[0], found=error) from error
+        process.give(given.encode())
+        process.end_input()
+        process.wait(deadline, lambda: 0 < most_bytes < len(process.printed))
+        if 0 < most_bytes < len(process.printed):
+            raise InputError(f"{what} failed", path=words[0], found=f"more than {most_bytes:,} bytes")
+        if process.code is None:
+            raise InputError(f"{what} did not end", path=words[0], found=f"nothing within {limit_s:g} s", hint=hint)
+        if process.code:
+            raise InputError(f"{what} failed", path=words[0], found=f"exit code {process.code}{process.last_words()}")
+        return bytes(process.printed)
+    finally:
+        process.end()
 
 
-def _last_words(log: Any) -> str:
-    """Return ": " and the last line that a program wrote, "" for none."""
-    log.seek(max(log.seek(0, os.SEEK_END) - 4096, 0))
-    lines = log.read().decode(errors="replace").strip().splitlines()
-    return f": {shown(lines[-1].strip())[:_MOST_WORDS]}" if lines else ""
+class _Process:
+    """A running program in a session of its own. None of its pipes is waited for beyond a deadline.
 
+    printed: bytes that it printed and nobody took, at most the last `most_bytes`.
+    """
 
-def end_program(process: "subprocess.Popen[bytes]") -> None:
-    """End a program that was started in a session of its own, and all that it began there."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
+    def __init__(self, words: Sequence[str], what: str, most_bytes: int) -> None:
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(list(words), bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{what} could not be run", path=words[0], found=error) from error
+        self._pipes = [one for one in (self._process.stdin, self._process.stdout, self._process.stderr) if one is not None]
+        self._input, output, errors = self._pipes
+        self.printed, self._words, self._unread = bytearray(), bytearray(), bytearray()
+        self._is_input_over = False
+        self._selector = DefaultSelector()
+        for one in self._pipes:
+            os.set_blocking(one.fileno(), False)
+        self._selector.register(output, EVENT_READ, (self.printed, most_bytes))
+        self._selector.register(errors, EVENT_READ, (self._words, _KEPT_WORDS))
+        self._output = output
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, None = it was not seen to end."""
+        return self._process.returncode
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether nothing more can come: it closed its output."""
+        return self._output not in self._selector.get_map()
+
+    def give(self, content: bytes) -> None:
+        """Let it read something, while it is waited for."""
+        if content and not self._unread:
+            self._selector.register(self._input, EVENT_WRITE)
+        self._unread += content
+
+    def end_input(self) -> None:
+        """Close its input, behind what it was given."""
+        self._is_input_over = True
+        if not self._unread:
+            self._close_input()
+
+    def _close_input(self) -> None:
+        with suppress(OSError):
+            self._input.close()
+
+    def wait(self, deadline: Deadline, is_done: Callable[[], bool] = lambda: False) -> bool:
+        """Write and read until something is done. Returns False where the program ended, or the time is over, before it was."""
+        while not is_done():
+            has_ended = self._process.poll() is not None
+            is_busy = self._exchange(0.0 if has_ended else min(deadline.left_s, _LOOK_S))
+            if (has_ended and not is_busy) or not deadline.left_s:
+                return is_done()
+            if not self._selector.get_map():
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(deadline.left_s)
+        return True
+
+    def pass_over(self) -> None:
+        """Forget what it printed until now."""
+        for _ in range(_MOST_LINE // _BLOCK):  # what a pipe can hold; it may print without an end
+            if not self._exchange(0.0):
+                break
+        self.printed.clear()
+
+    def _exchange(self, limit_s: float) -> bool:
+        """Write and read once what can be at once, or within a time. Returns whether anything could."""
+        ready = self._selector.select(limit_s)
+        for key, _ in ready:
+            if key.fileobj is self._input:
+                self._write()
+                continue
+            kept, most_bytes = key.data
+            block = b""
             with suppress(OSError):
-                pipe.close()
+                block = os.read(key.fd, _BLOCK)
+            kept += block
+            del kept[:-most_bytes]
+            if not block:
+                self._selector.unregister(key.fileobj)
+        return bool(ready)
+
+    def _write(self) -> None:
+        try:
+            del self._unread[: os.write(self._input.fileno(), self._unread[:_BLOCK])]
+        except OSError:  # it does not read any more, and need not
+            self._unread.clear()
+        if not self._unread:
+            self._selector.unregister(self._input)
+            if self._is_input_over:
+                self._close_input()
+
+    def last_words(self) -> str:
+        """Return ": " and the last line that it wrote, "" for none."""
+        lines = (self._words.strip() or self.printed.strip()).decode(errors="replace").splitlines()
+        return f": {shown(lines[-1].strip())[:_MOST_WORDS]}" if lines else ""
+
+    def end(self) -> None:
+        """End it, and all that it began in its session."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_PATIENCE_S)
+        self._selector.close()
+        for one in self._pipes:
+            with suppress(OSError):
+                one.close()
 
 
 class LineProgram:
     """A program that is started when it is asked first, and answers each line of JSON with one.
 
     A request is an object; an answer is an object with `"ok": true` and what was asked for, or with `"error": "why"`. Other lines
-    that it prints are passed over. One that ends, or takes too long, is started again for the next request.
+    that it prints are passed over, and so are those that came before the request, and those with a `"number"` of another one. A
+    program that ends, or takes too long, is started again for the next request.
     """
 
-    def __init__(self, words: Sequence[str], limit_s: float, what: str) -> None:
-        """limit_s: seconds for an answer; the first one may take longer, since models load. what: its name in messages."""
+    def __init__(self, words: Sequence[str], limit_s: float, what: str, start_s: float = _START_S) -> None:
+        """limit_s, start_s: seconds for an answer, and for the first one, since models load. what: its name in messages."""
         self._words, self._limit_s, self._what = tuple(words), limit_s, what
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log: Any = None
+        self._start_s = max(limit_s, start_s)
+        self._process: _Process | None = None
         self._is_warm = False
 
-    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the answer to a request. Raises InputError where there is none, or it says that it failed."""
+    def ask(self, request: Mapping[str, Any], *, is_ok_enough: bool = True) -> dict[str, Any]:
+        """Return the answer to a request. Raises InputError where there is none, or it says that it failed.
+
+        is_ok_enough: whether `{"ok": true}` alone is an answer; else it says that the program is ready.
+        """
         if self._process is None:
-            self._log = tempfile.TemporaryFile()  # noqa: SIM115  # it lives as long as the program
-            pipe = subprocess.PIPE
-            self._process, self._is_warm = _started(self._words, self._what, self._log, stdin=pipe, stdout=pipe), False
-        limit_s = self._limit_s if self._is_warm else max(self._limit_s, _START_S)
+            self._process, self._is_warm = _Process(self._words, self._what, _MOST_LINE), False
+        process, limit_s = self._process, self._limit_s if self._is_warm else self._start_s
         found: list[dict[str, Any]] = []
-        line = json.dumps(request, ensure_ascii=False).encode() + b"\n"
-        thread = Thread(target=_exchange, args=(self._process, line, found), daemon=True)
-        thread.start()
-        thread.join(limit_s)
+
+        def is_answered() -> bool:
+            while not found and (end := process.printed.find(b"\n") + 1):
+                said = [*_answers(process.printed[:end], request)]
+                found.extend(one for one in said if is_ok_enough or one != {"ok": True})
+                del process.printed[:end]
+            return bool(found) or process.is_mute
+
+        deadline = Deadline(limit_s)
+        process.pass_over()
+        process.give(json.dumps(request, ensure_ascii=False).encode() + b"\n")
+        process.wait(deadline, is_answered)
         if not found:
-            why = f"no answer within {limit_s:g} s" if thread.is_alive() else f"it ended without an answer{self._ended()}"
-            self.close()
-            raise InputError(f"{self._what} did not answer", path=self._words[0], found=why)
+            self._fail(process, limit_s, is_late=not deadline.left_s)
+        if not self._is_warm:  # it will not take much longer when it has to be started again
+            self._start_s = max(self._limit_s, min(self._start_s, _SLOWER * (limit_s - deadline.left_s)))
         self._is_warm = True
         if found[0].get("ok") is not True:
             why = shown(str(found[0].get("error", "neither ok nor error")))[:_MOST_WORDS]
             raise InputError(f"{self._what} failed", path=self._words[0], found=why)
         return found[0]
 
-    def _ended(self) -> str:
-        """Return with which code and words it ended."""
-        assert self._process is not None
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_PATIENCE_S)
-        return f", exit code {self._process.poll()}{_last_words(self._log)}"
+    def _fail(self, process: _Process, limit_s: float, *, is_late: bool) -> NoReturn:
+        if not self._is_warm:
+            self._start_s = self._limit_s
+        if not is_late:
+            process.wait(Deadline(_PATIENCE_S))
+        ended = "it ended without an answer" + ("" if process.code is None else f", exit code {process.code}")
+        why = f"no answer within {limit_s:g} s" if is_late else f"{ended}{process.last_words()}"
+        self.drop()
+        raise InputError(f"{self._what} did not answer", path=self._words[0], found=why)
+
+    def drop(self) -> None:
+        """End it at once."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
 
     def close(self) -> None:
         """End it: it may do so itself when its input ends."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        with suppress(OSError):
-            process.stdin.close()
-        if self._is_warm:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_PATIENCE_S)
-        end_program(process)
-        self._log.close()
+        try:
+            if self._process is not None and self._is_warm:
+                self._process.end_input()
+                self._process.wait(Deadline(_PATIENCE_S))
+        finally:
+            self.drop()
 
 
-def _exchange(process: "subprocess.Popen[bytes]", line: bytes, found: list[dict[str, Any]]) -> None:
-    """Hand over a line, and read lines until one is an answer."""
-    assert process.stdin is not None  # both are pipes
-    assert process.stdout is not None
-    with suppress(OSError, ValueError):  # it may end, or be ended
-        process.stdin.write(line)
-        process.stdin.flush()
-        for _ in range(_MOST_LINES):
-            said = process.stdout.readline(_MOST_LINE)
-            if not said:
-                return
-            with suppress(ValueError, RecursionError):
-                answer = json.loads(said)
-                if isinstance(answer, dict) and ("ok" in answer or "error" in answer):
-                    found.append(answer)
-                    return
+def _answers(line: bytes | bytearray, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what a line says, where it answers a request."""
+    with suppress(ValueError, RecursionError):
+        answer = json.loads(line)
+        numbers = [str(one["number"]) for one in (answer, request) if isinstance(one, Mapping) and "number" in one]
+        if isinstance(answer, dict) and ("ok" in answer or "error" in answer) and len(set(numbers)) < 2:
+            yield answer

@@ -8,10 +8,8 @@ filter leaves out stands in rejected.jsonl with the reason and the figure.
 `netflips prepare pairs --manifest data/zeroth/manifest.jsonl --target en --translate-with X --speak-with X --out-dir data/pairs`
 """
 
-import json
 import shutil
 import sys
-import urllib.request
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -33,6 +31,7 @@ from avdata.prepare.recordings import StoredSound, store_sound
 from avdata.prepare.running import CorpusPiece, OutputOptions, add_output_options, output_options, prepare_corpus
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 from netflips.bulk.inputs import require_file_names
+from netflips.cascade.program import post_json
 from unit2text.scores import character_errors, normalise_for_reading
 
 _HANGUL, _LATIN = range(ord("가"), ord("힣") + 1), range(ord("a"), ord("z") + 1)
@@ -109,14 +108,8 @@ def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
 
 
 def _from_url(url: str, request: Mapping[str, str], limit_s: float) -> str:
-    body = json.dumps({"q": request["text"], "source": request["source"], "target": request["target"], "format": "text"}).encode()
-    asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(asked, timeout=limit_s) as answer:
-            found = json.loads(answer.read(1 << 20))
-    except (OSError, ValueError) as error:
-        raise InputError("the translator did not answer", path=url, found=error) from error
-    return _text({"text": found.get("translatedText")} if isinstance(found, dict) else {}, url)
+    body = {"q": request["text"], "source": request["source"], "target": request["target"], "format": "text"}
+    return _text({"text": post_json(url, body, limit_s, "the translator").get("translatedText")}, url)
 
 
 def _text(answer: Mapping[str, Any], whose: str) -> str:

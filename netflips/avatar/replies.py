@@ -12,22 +12,18 @@ A slot is filled with what stands before the bar in the question, and behind it 
 particle is chosen as (이/가).
 """
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
-from threading import Thread
 from typing import Any, Protocol
 
 import numpy as np
 
 from avcore.errors import InputError
-from avcore.programs import end_program
+from avcore.programs import run_program
 from avcore.texts import read_yaml
 from avcore.units import Ids
 from avcore.units.edit_distance import edit_distances
@@ -218,31 +214,8 @@ class Program:
     def reply(self, heard: str) -> str:
         """Return what the program prints for a question. Raises InputError where it fails, says nothing, too much, or takes too
         long."""
-        try:
-            process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
-            )
-        except OSError as error:
-            raise self._failed(error.strerror or str(error)) from error
-        try:
-            return self._read(process, heard)
-        finally:
-            end_program(process)
-
-    def _read(self, process: subprocess.Popen[bytes], heard: str) -> str:
-        said: list[bytes] = []
-        thread = Thread(target=_talk, args=(process, f"{heard}\n".encode(), said), daemon=True)
-        thread.start()
-        thread.join(self._limit_s)
-        content = b"".join(said)
-        if thread.is_alive():
-            raise self._failed(f"no answer within {self._limit_s:g} s", "make it quicker, or give --reply-seconds")
-        if len(content) > _MOST_BYTES:
-            raise self._failed(f"more than {_MOST_BYTES:,} bytes", "let it say less")
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(self._limit_s)
-        if process.returncode:
-            raise self._failed(f"exit code {process.returncode}")
+        what, hint = f"the program of {_FLAG}", "make it quicker, or give --reply-seconds"
+        content = run_program(self._command, self._limit_s, what, f"{heard}\n", _MOST_BYTES, hint)
         try:
             text = content.decode("utf-8-sig").strip()
         except UnicodeDecodeError as error:
@@ -253,16 +226,3 @@ class Program:
 
     def _failed(self, found: str, hint: str | None = None) -> InputError:
         return InputError(f"the program of {_FLAG} did not answer", path=self._command[0], found=found, hint=hint)
-
-
-def _talk(process: subprocess.Popen[bytes], question: bytes, said: list[bytes]) -> None:
-    """Hand over the question and read the answer, no more of it than can be spoken."""
-    assert process.stdin is not None  # both are pipes
-    assert process.stdout is not None
-    with suppress(OSError):  # it need not read the question
-        process.stdin.write(question)
-        process.stdin.close()
-    left = _MOST_BYTES + 1
-    while left > 0 and (piece := os.read(process.stdout.fileno(), left)):
-        said.append(piece)
-        left -= len(piece)

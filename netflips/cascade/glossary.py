@@ -46,7 +46,9 @@ def terms_in(text: str, glossary: Mapping[str, str]) -> dict[str, str]:
     """Return the terms of a glossary that a text has, longest first; a term within a longer one does not count."""
     found: dict[str, str] = {}
     rest = normalize("NFC", text)
-    for term in sorted(glossary, key=lambda one: (-len(one), one)):
+    folded = rest.lower()
+    there = [term for term in glossary if term in folded]  # quick; a pattern is made only of those that may be whole words
+    for term in sorted(there, key=lambda one: (-len(one), one)):
         if _word(term).search(rest):
             found[term] = glossary[term]
             rest = _word(term).sub("\0", rest)

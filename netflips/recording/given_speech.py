@@ -199,12 +199,12 @@ class GivenVoices:
 
         def make() -> Arrays:
             with tempfile.TemporaryDirectory(prefix="netflips-") as folder:
-                return {"samples": self._ask(Path(folder), values | {"reference_text": told}, reference)}
+                return {"samples": self._ask(number, Path(folder), values | {"reference_text": told}, reference)}
 
         self._job.work.arrays(_KEPT, key, make)
         return _Sound(key, program_name(self._asked.command), is_heard)
 
-    def _ask(self, folder: Path, values: Mapping[str, str], reference: Samples | None) -> Samples:
+    def _ask(self, number: int, folder: Path, values: Mapping[str, str], reference: Samples | None) -> Samples:
         if self._failures >= _MOST_FAILURES:
             raise SpeechError(f"{_WHAT} failed {_MOST_FAILURES} times in a row, and is not asked any more")
         paths = {"out": folder / "said.wav", "text_file": folder / "text.txt", "reference": folder / "reference.wav"}
@@ -220,9 +220,11 @@ class GivenVoices:
                 words = {name: str(path) for name, path in paths.items()} | dict(values)
                 run_program(filled(self._asked.command, words), self._asked.limit_s, _WHAT)
             else:
-                request = dict(values) | {"seconds": float(values["seconds"]), "out": str(paths["out"])}
+                request = dict(values) | {"number": number, "seconds": float(values["seconds"]), "out": str(paths["out"])}
                 self._program.ask(request | ({"reference": str(paths["reference"])} if "reference" in paths else {}))
             if not paths["out"].is_file():
+                if self._program is not None:
+                    self._program.drop()  # it may have answered something else
                 raise InputError(f"{_WHAT} wrote no sound", path=self._asked.command[0])
             said = speech_in(paths["out"], self._rate(self._asked.keeps_sound), len(values["text"]))
         except NetflipsError as error:

@@ -156,7 +156,7 @@ def test_a_program_that_does_not_end_is_ended_with_all_that_it_began(tmp_path: P
     note = tmp_path / "pid"
     code = f"child = os.fork()\nif child: open({str(note)!r}, 'w').write(str(child))\ntime.sleep(60)"
     slow = program(tmp_path / "answer", code)
-    with pytest.raises(InputError, match="no answer within 1 s"):
+    with pytest.raises(InputError, match="nothing within 1 s; make it quicker, or give --reply-seconds"):
         Program(slow._command, 1.0).reply("은행")
     child = int(note.read_text())
     for _ in range(100):

@@ -1,10 +1,15 @@
 """Words that a user's glossary gives, and programs that translate."""
 
 import json
+import shlex
+import socket
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 
 import pytest
@@ -12,6 +17,8 @@ import pytest
 from avcore.errors import InputError, UsageError
 from netflips.cascade.glossary import read_glossary, terms_in, with_fitting_particles, with_terms
 from netflips.cascade.program import ProgramTranslator
+
+_DRIPS = b"(drips)"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +98,8 @@ def test_a_program_or_an_address_of_this_machine_translates(address: str) -> Non
         translator.close()
     with pytest.raises(InputError, match="did not answer"):
         ProgramTranslator(address).translate({"text": "away", "context": []})
-    for other in ("http://192.168.0.7/x", "https://127.0.0.1/x", "http://example.com/", "no-such-program-anywhere"):
+    here = ("http://127.0.0.1:abc/", "http://127.0.0.1:99999/", "http://127.0.0.1/a b", "http://[::1", "http://127.0.0.1/\x7f")
+    for other in ("http://192.168.0.7/x", "https://127.0.0.1/x", "http://example.com/", "no-such-program-anywhere", *here):
         with pytest.raises(UsageError, match="--translate-with"):
             ProgramTranslator(other)
 
@@ -103,3 +111,66 @@ def test_one_that_fails_again_and_again_is_not_asked_any_more() -> None:
             translator.translate({"text": "a"})
     with pytest.raises(InputError, match="failed 5 times in a row"):
         translator.translate({"text": "a"})
+
+
+def _drip(connection: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            connection.sendall(b" ")
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000,
+        b"HTTP/1.1 200 OK\r\n\r\n[]",
+        b"HTTP/1.1 500 \x1b[31m\r\n\r\n",
+        b"",
+        b"HTTP/1.1 200 OK\r\nX:" + _DRIPS,
+        b"HTTP/1.1 200 OK\r\n\r\n" + _DRIPS,
+    ],
+)
+def test_whatever_an_address_answers_costs_one_text(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netflips.cascade.program._LIMIT_S", 0.4)
+
+    class Raw(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(answer.removesuffix(_DRIPS))
+            if answer.endswith(_DRIPS):
+                _drip(self.request)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Raw) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        translator = ProgramTranslator(f"http://127.0.0.1:{server.server_address[1]}/")
+        began = time.monotonic()
+        with pytest.raises(InputError, match=r"did not answer|gave no text") as told:
+            translator.translate({"text": "a"})
+        assert time.monotonic() - began < 3
+        assert str(told.value).isprintable()
+        server.shutdown()
+
+
+def test_a_program_that_says_that_it_is_ready_before_it_is_asked_does_not_shift_the_answers() -> None:
+    answers = """for line in sys.stdin: print(json.dumps({"ok": True, "text": json.loads(line)["text"]}), flush=True)"""
+    code = f"""import json, sys\nprint(json.dumps({{"ok": True}}), flush=True)\n{answers}"""
+    translator = ProgramTranslator(f"{sys.executable} -S -c {shlex.quote(code)}")
+    assert [translator.translate({"text": text}) for text in ("a", "b", "c")] == ["a", "b", "c"]
+    translator.close()
+
+
+def test_a_glossary_of_ten_thousand_terms_costs_milliseconds_a_sentence() -> None:
+    glossary = {f"word{number} of {number}": f"말{number}" for number in range(10_000)}
+    began = time.process_time()
+    for number in range(20):
+        assert terms_in(f"This is a sentence about Word{number} of {number}'s, and no more", glossary) == {
+            f"word{number} of {number}": f"말{number}"
+        }
+    assert time.process_time() - began < 1
