@@ -1,7 +1,7 @@
 """Read pictures as a stream: upright, in RGB, by presentation time on the clock of their file."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -12,8 +12,9 @@ import numpy as np
 from avcore.arrays import Pixels
 from avcore.media.clock import FileClock, clock_of, held
 from avcore.media.colour import frame_to_rgb
-from avcore.media.decoding import decode_from, decode_from_start, open_media, require_video, video_stream
+from avcore.media.decoding import decode_from, decode_from_start, open_media, require_video
 from avcore.media.filters import AS_STORED, DecodedFrame, Treatment
+from avcore.media.shapes import Changing, Shape, shapes_of
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
 
 Matrix = tuple[int, int, int, int]
@@ -35,22 +36,36 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """How frames become pictures. start: of the file's clock, as the container counts (s). width, height: upright. treatment: what
-    its frames went through.
+    """How frames become pictures. start: of the file's clock, as the container counts (s). stored: the shape of all, not yet
+    upright. treatment: what its frames went through. changing: how they change, None = as far as is known they do not.
     """
 
     start: Fraction
-    width: int
-    height: int
+    stored: Shape
     matrix: Matrix
     treatment: Treatment = AS_STORED
+    changing: Changing | None = None
 
     @classmethod
-    def of(cls, first: DecodedFrame, clock: FileClock) -> "View":
-        """Return the view that the first frame sets for all."""
-        matrix = _display_matrix(first.decoded)
-        width, height = first.decoded.width, first.decoded.height
-        return cls(clock.start, *((height, width) if _is_transposed(matrix) else (width, height)), matrix, first.treatment)
+    def of(cls, first: DecodedFrame, start: Fraction, aspect: Fraction | None = None) -> "View":
+        """Return the view that the first frame sets for all. aspect: of its pixels, where that matters."""
+        stored = Shape(first.decoded.width, first.decoded.height, aspect or Fraction(1))
+        return cls(start, stored, _display_matrix(first.decoded), first.treatment)
+
+    def over(self, changing: Changing | None) -> "View":
+        """Return the view of pictures that change on the way."""
+        return self if changing is None else replace(self, stored=changing.shown, changing=changing)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a picture, upright."""
+        width, height, _ = self.stored
+        return (height, width) if _is_transposed(self.matrix) else (width, height)
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width to height of a pixel as shown."""
+        return 1 / self.stored.aspect if _is_transposed(self.matrix) else self.stored.aspect
 
     @property
     def is_upright(self) -> bool:
@@ -65,15 +80,19 @@ class View:
             return 90 if b < 0 else 270
         return 0 if a > 0 else 180
 
-    def pixel_aspect(self, stream: Any) -> Fraction:
-        """Return width to height of a pixel as shown."""
-        stored = stream.sample_aspect_ratio or Fraction(1)
-        return 1 / stored if _is_transposed(self.matrix) else stored
+    def fitted(self, frame: DecodedFrame) -> tuple[int, int]:
+        """Return width and height that a frame has among the others, as stored: in part bars lie around it."""
+        aspect = self.stored.aspect if self.changing is None else self.changing.aspect_at(frame.clock)
+        return self.stored.fitted(Shape(frame.decoded.width, frame.decoded.height, aspect))
 
     def picture(self, frame: DecodedFrame, index: int) -> Picture:
-        """Convert one frame; a frame of another size (some streams change it on the way) is scaled to that of the first."""
-        stored = (self.height, self.width) if _is_transposed(self.matrix) else (self.width, self.height)
-        rgb = upright(frame_to_rgb(frame.decoded, *stored), self.matrix)
+        """Convert one frame; a frame of another shape (some streams change it on the way) lies between black bars."""
+        width, height = self.fitted(frame)
+        rgb = frame_to_rgb(frame.decoded, width, height)
+        if (width, height) != self.stored[:2]:
+            rows, columns = self.stored.height - height, self.stored.width - width
+            rgb = np.pad(rgb, ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0)))
+        rgb = upright(rgb, self.matrix)
         rgb.flags.writeable = False
         return Picture(rgb, frame.clock - self.start, index)
 
@@ -107,7 +126,7 @@ def read_frames(
     late = clock.picture or Fraction(0)
     frames = decode_from(path, max(start - late, Fraction(0)))
     first = next(frames)
-    view = View.of(first, clock)
+    view = View.of(first, clock.start).over(shapes_of(path))
     shown: Iterator[DecodedFrame] = chain([first._replace(clock=first.clock - late)], frames)
     if hold is not None:
         shown = held(shown, hold[0], clock.start + start, clock.start + hold[1], late > 0)
@@ -145,18 +164,19 @@ def _held(picture: Picture, number: int, until: Fraction, rate: Fraction | int) 
 
 
 def first_view(container: Any, path: str | Path, packets: Iterable[Any] | None = None) -> View:
-    """Decode the first picture only, for when it is shown, as the container counts, the upright size and the orientation.
+    """Decode the first picture only, for when it is shown, as the container counts, its size and the orientation.
 
     packets: see `decode_frames`. Raises MediaError when no picture can be decoded.
     """
-    first = next(decode_from_start(container, require_video(container, path), path, packets)[1])
-    return View.of(first, FileClock.between(first.clock, None))
+    stream = require_video(container, path)
+    first = next(decode_from_start(container, stream, path, packets)[1])
+    return View.of(first, first.clock, stream.sample_aspect_ratio)
 
 
 def pixel_aspect_of(path: str | Path) -> Fraction:
     """Return width to height of a pixel as shown; decodes the first picture only. Raises InputError or MediaError."""
     with open_media(path) as container:
-        return first_view(container, path).pixel_aspect(video_stream(container))
+        return first_view(container, path).over(shapes_of(path)).pixel_aspect
 
 
 def upright(rgb: Pixels, matrix: Matrix) -> Pixels:

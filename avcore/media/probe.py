@@ -19,6 +19,7 @@ from avcore.media.filters import AS_STORED, Treatment
 from avcore.media.limits import kind_of_still, require_declared, require_little_missing, require_sane_sound, require_whole_sound
 from avcore.media.once import OnceAFile
 from avcore.media.pictures import View, first_view
+from avcore.media.shapes import Changing, Shapes, shapes_of
 from avcore.media.tracks import SoundTrack, notes_of, sound_tracks
 from avcore.notes import Note, tell
 from avcore.timeline import FRAME_RATE, plain_rate
@@ -77,6 +78,7 @@ class MediaInfo:
     usual_picture_s: Fraction = Fraction(0)
     still: str = ""
     treatment: Treatment = AS_STORED
+    changing: Changing | None = None
     tracks: tuple[SoundTrack, ...] = ()
     track: int = 0
     clock: FileClock = field(default_factory=FileClock)
@@ -109,14 +111,20 @@ class MediaInfo:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What is read otherwise than it is stored; more is known when the sound was heard."""
-        return (*self.treatment.notes, *notes_of(self.path))
+        return (*self.picture_notes, *notes_of(self.path))
+
+    @property
+    def picture_notes(self) -> tuple[Note, ...]:
+        """What of its pictures is."""
+        return (*self.treatment.notes, *(() if self.changing is None else self.changing.notes))
 
     @property
     def reading(self) -> tuple[object, ...]:
         """The same for names of kept work: nothing of a file that is read as it is stored."""
         pictures = () if self.treatment == AS_STORED else (_READING, repr(self.treatment))
+        changes = () if self.changing is None else (repr(self.changing),)
         mixed = (_MIXING,) if self.audio_channels > 1 else ()
-        return (*pictures, *mixed, *((self.track,) if len(self.tracks) > 1 else ()), *((_HELD,) if self.is_held else ()))
+        return (*pictures, *changes, *mixed, *((self.track,) if len(self.tracks) > 1 else ()), *((_HELD,) if self.is_held else ()))
 
 
 @dataclass
@@ -164,7 +172,7 @@ def probe(path: str | Path) -> MediaInfo:
     neither picture nor sound, cannot be decoded, ends well before the length it declares, or has a clock that jumps back.
     """
     info = _looked_at(path)
-    for note in info.treatment.notes:
+    for note in info.picture_notes:
         tell(note, path, is_once=True)
     return info
 
@@ -193,7 +201,7 @@ def _looked_at(path: str | Path) -> MediaInfo:
         if audio is not None:
             facts |= _describe_sound(audio)
             facts |= {"tracks": sound_tracks(container), "track": list(container.streams.audio).index(audio) + 1}
-        packets, view, onset = _scan(container, video, path)
+        packets, view, shapes, onset = _scan(container, video, path)
         for stream in filter(None, (video, audio)):
             packets[stream.index].end_by(declared_end(stream))
         if audio is not None:
@@ -205,9 +213,10 @@ def _looked_at(path: str | Path) -> MediaInfo:
         if audio is not None:
             require_little_missing(packets[audio.index].missing * packets[audio.index].tick + facts["sound_s"][0], path)
         if view is not None and video is not None:
-            facts |= _describe_pictures(view, video, packets[video.index], facts["picture_s"][0])
+            changing = shapes.found()
+            shapes_of.keep(path, changing)
+            facts |= _describe_pictures(view.over(changing), video, packets[video.index], facts["picture_s"][0])
             facts["still"] = kind_of_still(container.format.name, len(packets[video.index].starts))
-            facts["treatment"] = view.treatment
     return MediaInfo(**facts)
 
 
@@ -241,13 +250,15 @@ def _describe_pictures(view: View, stream: Any, packets: _Packets, late: Fractio
     rate = _mean_rate(starts, packets) if is_variable else _constant_rate(stream, starts, packets.tick)
     return {
         "has_video": True,
-        "width": view.width,
-        "height": view.height,
+        "width": view.size[0],
+        "height": view.size[1],
         "frame_rate": rate,
         "is_variable_rate": is_variable,
         "num_frames": len(packets.starts),
         "rotation": view.rotation,
-        "pixel_aspect": view.pixel_aspect(stream),
+        "pixel_aspect": view.pixel_aspect,
+        "treatment": view.treatment,
+        "changing": view.changing,
         "longest_picture_s": max(int(stays.max()) * packets.tick, late),
         "usual_picture_s": max(int(np.median(stays)) * packets.tick, _LEAST_PICTURE_S) if is_variable else 1 / rate,
     }
@@ -272,13 +283,14 @@ def _mean_rate(starts: Ticks, packets: _Packets) -> Fraction:
     return plain_rate(Fraction(len(starts)) / ((packets.end - int(starts[0])) * packets.tick))
 
 
-def _scan(container: Any, video: Any, path: str | Path) -> tuple[dict[int, _Packets], View | None, Fraction | None]:
-    """Read all packets, for what they say, the first picture and when the sound begins, as the container counts (s).
+def _scan(container: Any, video: Any, path: str | Path) -> tuple[dict[int, _Packets], View | None, Shapes, Fraction | None]:
+    """Read all packets, for what they say, the first picture, how pictures change, and when the sound begins, as the container
+    counts (s).
 
     A file that is not whole is refused before pictures that cannot be decoded.
     """
     packets = {stream.index: _Packets.of(stream) for stream in container.streams}
-    onset, jumps = Onset(container, path), list[Fraction]()
+    onset, shapes, jumps = Onset(container, path), Shapes(video), list[Fraction]()
 
     def read() -> Iterator[Any]:
         for packet in container.demux():
@@ -288,6 +300,8 @@ def _scan(container: Any, video: Any, path: str | Path) -> tuple[dict[int, _Pack
                 if not track.add(packet):
                     jumps.append(track.end * track.tick)
                     return
+                if video is not None and packet.stream_index == video.index:
+                    shapes.look(packet)
             yield packet
 
     passing, view, failure = read(), None, None
@@ -307,7 +321,7 @@ def _scan(container: Any, video: Any, path: str | Path) -> tuple[dict[int, _Pack
     _require_complete(container, packets, path)
     if failure is not None:
         raise failure
-    return packets, view, onset.time
+    return packets, view, shapes, onset.time
 
 
 def _require_complete(container: Any, packets: dict[int, _Packets], path: str | Path) -> None:

@@ -72,14 +72,13 @@ class StoredPicture:
     @property
     def whole(self) -> Part:
         """All of it, as a part."""
-        return Part(slice(0, self._view.height), slice(0, self._view.width))
+        return Part(*(slice(0, side) for side in self._size))
 
     @cached_property
     def is_plain(self) -> bool:
         """Whether it is stored in the form in which videos are written, upright, so that it needs no conversion."""
-        frame = self._frame.decoded
-        size = self._view.width, self._view.height
-        is_as_large = (frame.width, frame.height) == size and not (size[0] % 2 or size[1] % 2)
+        frame, size = self._frame.decoded, self._view.stored[:2]
+        is_as_large = (frame.width, frame.height) == self._view.fitted(self._frame) == size and not (size[0] % 2 or size[1] % 2)
         is_bt709 = self._view.treatment.colours is not None
         return self._view.is_upright and is_as_large and is_in_output_colours(frame, is_bt709)
 
@@ -111,7 +110,8 @@ class StoredPicture:
 
     @property
     def _size(self) -> tuple[int, int]:
-        return self._view.height, self._view.width
+        width, height = self._view.size
+        return height, width
 
     def _parts(self, place: Part) -> list[Pixels]:
         return _parts(self._frame.decoded, place)

@@ -57,6 +57,7 @@ class Film:
     display_matrix: Sequence[int] | None = None
     muxer_options: dict[str, str] = field(default_factory=dict)
     tick: Fraction = Fraction(1, 90_000)
+    pixel_aspect: Fraction = Fraction(1)
     frame_rate: Fraction = Fraction(25)
 
     def write(self, path: Path) -> Path:
@@ -74,6 +75,8 @@ class Film:
         stream = container.add_stream(self.codec, rate=self.frame_rate, options=self.options)
         stream.width, stream.height, stream.pix_fmt = *self.size, self.pixel_format
         stream.codec_context.time_base = self.tick
+        if self.pixel_aspect != 1:
+            stream.codec_context.sample_aspect_ratio = self.pixel_aspect
         if self.display_matrix is not None:
             stream.set_display_matrix(self.display_matrix)
         return stream
@@ -110,3 +113,22 @@ class Film:
 def at_constant_rate(rate: Fraction, count: int) -> list[Fraction]:
     """The times of `count` pictures (s)."""
     return [k / rate for k in range(count)]
+
+
+def joined(path: Path, *films: Film) -> Path:
+    """Write films one after another as one stream of pictures, whose size may change; gives the path back. Each keyframe must have
+    its headers, as in .ts, .h264 and .webm."""
+    with av.open(str(path), "w") as container:
+        stream: Any = None
+        for number, film in enumerate(films):
+            with av.open(str(film.write(path.with_name(f"{number}_{path.name}")))) as part:
+                stream = stream or container.add_stream_from_template(part.streams.video[0])
+                for packet in part.demux(video=0):
+                    if not packet.size:
+                        continue
+                    late = round(sum((len(one.times) / one.frame_rate for one in films[:number]), Fraction(0)) / packet.time_base)
+                    if packet.pts is not None:  # raw streams state no times
+                        packet.pts, packet.dts = packet.pts + late, packet.dts + late
+                    packet.stream = stream
+                    container.mux(packet)
+    return path

@@ -154,16 +154,6 @@ def test_pictures_may_not_be_drawn_on(tmp_path: Path) -> None:
         picture.rgb[0, 0] = 0
 
 
-def test_a_change_of_size_is_scaled_back(tmp_path: Path) -> None:
-    small = Film(times=at_constant_rate(Fraction(25), 10)).write(tmp_path / "a.h264")
-    large = Film(times=at_constant_rate(Fraction(25), 10), size=(160, 120)).write(tmp_path / "b.h264")
-    both = tmp_path / "both.h264"
-    both.write_bytes(small.read_bytes() + large.read_bytes())
-    pictures = list(read_pictures(both))
-    assert {picture.rgb.shape for picture in pictures} == {(96, 128, 3)}
-    assert [shown_number(picture.rgb) for picture in pictures] == [*range(10), *range(10)]
-
-
 def test_damage_in_the_middle_is_bridged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = Film(times=at_constant_rate(Fraction(25), 100), options={"g": "10"}).write(tmp_path / "a.mp4")
     content = bytearray(path.read_bytes())

@@ -1,0 +1,205 @@
+"""Pictures that change their size, or the shape of their pixels, on the way: turned telephones, recorded calls, broadcasts.
+
+Sizes are told by the headers of keyframes, so that a file need not be decoded to learn them: one keyframe of each size is.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import log2
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+from av.bitstream import BitStreamFilterContext
+
+from avcore.media.decoding import open_media, packet_time, require_video
+from avcore.media.limits import MOST_PIXELS
+from avcore.media.once import OnceAFile
+from avcore.notes import Note, NoteKind
+from avcore.timeline import FRAME_RATE
+
+_HEADERS = {"h264": "h264_mp4toannexb,extract_extradata", "hevc": "hevc_mp4toannexb,extract_extradata"}
+_SIZE_AT = {"vp8": slice(6, 10), "vp9": slice(0, 10)}
+"""Bytes of a keyframe that hold its size."""
+_ALIKE = 0.07
+"""Octaves by which the forms of pictures may differ and still count as one, 5 %."""
+_NARROWEST, _WIDEST = Fraction(1, 4), Fraction(4)
+"""Pixels that are believed when they change."""
+_MOST_TOLD = 4
+
+_CHANGING = NoteKind(
+    "changing_pictures",
+    "its pictures change their size ({sizes}); all are shown in {size}, with black bars where they do not fill it",
+    "영상 크기가 중간에 바뀝니다({sizes}). 모두 {size}에 맞추고 남는 곳은 검은 띠로 채웠습니다.",
+)
+
+
+class Shape(NamedTuple):
+    """Size of a picture, and width to height of its pixels as shown."""
+
+    width: int
+    height: int
+    aspect: Fraction = Fraction(1)
+
+    @property
+    def square(self) -> "Shape":
+        """The size that shows it with square pixels, no smaller."""
+        aspect = min(max(self.aspect, _NARROWEST), _WIDEST)
+        return Shape(round(self.width * max(aspect, Fraction(1))), round(self.height / min(aspect, Fraction(1))))
+
+    def fitted(self, other: "Shape") -> tuple[int, int]:
+        """Return width and height, in pixels of this, of another picture that is to lie in it whole and as large as it can."""
+        wide = other.width * other.aspect / self.aspect
+        scale = min(self.width / wide, Fraction(self.height, other.height))
+        return max(1, round(wide * scale)), max(1, round(other.height * scale))
+
+
+@dataclass(frozen=True)
+class Changing:
+    """Pictures as they are stored. starts: from when on, as the container counts (s), they have each of the shapes; the first one
+    from the beginning. shown: the shape that all are fitted in."""
+
+    starts: tuple[Fraction, ...]
+    shapes: tuple[Shape, ...]
+    shown: Shape
+
+    @classmethod
+    def of(cls, starts: Sequence[Fraction], shapes: Sequence[Shape], end: Fraction) -> "Changing | None":
+        """Return what they are shown in: the form that most of the time has, as large as it ever is, with square pixels where the
+        shape of these changes. None where there is one shape. end: of the pictures (s)."""
+        if len(set(shapes)) < 2:
+            return None
+        is_square = len({shape.aspect for shape in shapes}) > 1
+        sizes = [shape.square if is_square else shape for shape in shapes]
+        lengths = [stop - start for start, stop in zip(starts, (*starts[1:], end), strict=True)]
+
+        def rank(size: Shape) -> tuple[Fraction, int]:
+            return sum(
+                (length for other, length in zip(sizes, lengths, strict=True) if _is_alike(size, other)), Fraction(0)
+            ), size.width * size.height
+
+        return cls(tuple(starts), tuple(shapes), max(sizes, key=rank))
+
+    def aspect_at(self, clock: Fraction) -> Fraction:
+        """Return the shape of the pixels of a picture that is shown at a time of the container (s)."""
+        return self.shapes[max(bisect_right(self.starts, clock) - 1, 0)].aspect
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """For the user, unless all look as large."""
+        sizes = list(dict.fromkeys(_told(shape.square) for shape in self.shapes))
+        more = ", ..." if len(sizes) > _MOST_TOLD else ""
+        note = _CHANGING(sizes=", ".join(sizes[:_MOST_TOLD]) + more, size=_told(self.shown.square))
+        return (note,) if len(sizes) > 1 else ()
+
+
+class Shapes:
+    """Looks at the packets of a video for the shapes of its pictures, as they go by."""
+
+    def __init__(self, stream: Any) -> None:
+        """stream: of pictures; None, or one without a decoder, has no shapes."""
+        self._stream = stream
+        self._starts, self._marks = list[Fraction](), list[bytes]()
+        self._first: Any = None
+        self._num_packets, self._end = 0, Fraction(0)
+        self._known: dict[bytes, Shape] = {}
+        self._stated = b""
+        self._codec = "" if stream is None or stream.codec_context is None else stream.codec_context.name
+        self._headers = _headers_of(self._codec, stream)
+
+    def look(self, packet: Any) -> None:
+        """Take note of the next packet of the stream."""
+        if not packet.size:
+            return
+        begin = self._time(packet)
+        self._end, self._num_packets = max(self._end, begin), self._num_packets + 1
+        if not (self._codec and packet.is_keyframe):
+            return
+        mark = self._mark(packet)
+        if self._first is None:
+            self._first = packet
+        elif mark == self._marks[-1]:
+            return
+        elif mark not in self._known:
+            for one, sample in ((self._marks[0], self._first), (mark, packet)):
+                if one not in self._known and (shape := _decoded(sample, self._stream)) is not None:
+                    self._known[one] = shape
+            if mark not in self._known:  # damaged
+                return
+        self._starts.append(begin)
+        self._marks.append(mark)
+
+    def found(self) -> Changing | None:
+        """Return what was found; None where pictures do not change."""
+        if len(self._marks) < 2 or self._marks[0] not in self._known:
+            return None
+        shapes, stated = [self._known[mark] for mark in self._marks], self._stream.sample_aspect_ratio or Fraction(1)
+        # A container may say another shape of pixels than the pictures do: it is believed until these change theirs.
+        first = shapes[0].aspect
+        return Changing.of(self._starts, [one._replace(aspect=stated) if one.aspect == first else one for one in shapes], self._end)
+
+    def _time(self, packet: Any) -> Fraction:
+        """Return when a packet is shown, as the container counts (s): raw streams state no times."""
+        ticks, rate = packet_time(packet), self._stream.average_rate or self._stream.guessed_rate or FRAME_RATE
+        return Fraction(self._num_packets) / rate if ticks is None else Fraction(ticks * self._stream.time_base)
+
+    def _mark(self, packet: Any) -> bytes:
+        """Return bytes that differ where the size of pictures does."""
+        if packet.has_sidedata("new_extradata"):
+            self._stated = bytes(packet.get_sidedata("new_extradata"))
+        if place := _SIZE_AT.get(self._codec):
+            return bytes(memoryview(packet)[place])
+        if self._headers is None:
+            return self._stated
+        copied = av.Packet(bytes(packet))
+        copied.is_keyframe = True
+        try:
+            filtered = self._headers.filter(copied)
+        except av.error.FFmpegError:
+            return self._marks[-1] if self._marks else b""
+        return b"".join([self._stated, *(bytes(side) for one in filtered for side in one.iter_sidedata())])
+
+
+def _is_alike(one: Shape, other: Shape) -> bool:
+    forms = (one.width * one.aspect / one.height) / (other.width * other.aspect / other.height)
+    return abs(log2(forms)) < _ALIKE
+
+
+def _headers_of(codec: str, stream: Any) -> BitStreamFilterContext | None:
+    """Return FFmpeg's filter that takes headers out of packets; None = it knows none in this codec."""
+    try:
+        return BitStreamFilterContext(_HEADERS.get(codec, "extract_extradata"), stream) if codec else None
+    except (av.error.FFmpegError, ValueError):
+        return None
+
+
+def _told(shape: Shape) -> str:
+    return f"{shape.width}x{shape.height}"
+
+
+def _decoded(packet: Any, stream: Any) -> Shape | None:
+    """Return the shape of a keyframe, with the pixels that it states itself; None where it cannot be decoded."""
+    context = av.CodecContext.create(stream.codec_context.name, "r")
+    context.extradata, context.thread_count = stream.codec_context.extradata, 1
+    context.options = {"max_pixels": str(MOST_PIXELS)}
+    try:
+        frames = [*context.decode(packet), *context.decode(None)]
+    except av.error.FFmpegError:
+        return None
+    return Shape(frames[0].width, frames[0].height, context.sample_aspect_ratio or Fraction(1)) if frames else None
+
+
+def _look(path: str | Path) -> Changing | None:
+    with open_media(path) as container:
+        stream = require_video(container, path)
+        shapes = Shapes(stream)
+        for packet in container.demux(stream):
+            shapes.look(packet)
+        return shapes.found()
+
+
+shapes_of = OnceAFile(_look)
+"""How the pictures of a file change; None where they do not. All packets of its pictures are read. Raises InputError or MediaError
+when it has none."""
