@@ -15,7 +15,8 @@ from avcore.usage import did_you_mean
 VARIABLE = "NETFLIPS_CATALOGUE"
 SHIPPED = Path(__file__).with_name("catalogue.yaml")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
-_KINDS = ("hub", "drive", "url", "unzip")
+_HOSTED = ("hub", "drive")
+_KINDS = (*_HOSTED, "url", "unzip")
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,11 @@ def read_catalogue(path: Path) -> Catalogue:
         unknown = [part for _, parts in sets.values() for part in parts if part not in models]
         if unknown or not all(NAME.fullmatch(name) for name in (*models, *sets)):
             raise ValueError(unknown or "a name")
-        return Catalogue(dict(content.get("hosts") or {}), models, sets)
+        hosts = {name: _typed(url, str) for name, url in (content.get("hosts") or {}).items()}
+        origins = [one for model in models.values() for file in model.files for one in file.sources or model.sources or (None,)]
+        if wrong := [one for one in origins if one is None or (one.kind in _HOSTED and one.kind not in hosts)]:
+            raise ValueError("a file that comes from nowhere" if wrong[0] is None else f"no host for {wrong[0].kind}")
+        return Catalogue(hosts, models, sets)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         found = f"{type(error).__name__} {error}"
         raise InputError("this is no list of models", path=path, found=found, hint=f"{SHIPPED.name} shows the form") from error
@@ -133,25 +138,34 @@ def _model(name: str, told: Mapping[str, Any], licences: Mapping[str, Licence]) 
     files = told.get("files") or {main: {key: told[key] for key in ("bytes", "sha256") if key in told}}
     return Model(
         name,
-        told["flag"],
+        _typed(told["flag"], str),
         str(told["about"]),
         str(told["languages"]),
         licences[told["licence"]],
         tuple(_file(one, about or {}) for one, about in files.items()),
         tuple(map(_source, told.get("from") or ())),
-        told.get("megabytes"),
+        _typed(told.get("megabytes"), int | float | None),
         main,
         {int(size): str(words) for size, words in (told.get("not_this") or {}).items()},
     )
 
 
 def _file(name: str, told: Mapping[str, Any]) -> ModelFile:
-    if not name or "/" in name or name.startswith("."):
+    if not name or not _typed(name, str).isprintable() or "/" in name or name.startswith("."):
         raise ValueError(f"a file called {name!r}")
     sources = tuple(map(_source, told.get("from") or ()))
-    return ModelFile(name, told.get("bytes"), told.get("sha256"), sources, bool(told.get("optional")))
+    size, digest = _typed(told.get("bytes"), int | None), _typed(told.get("sha256"), str | None)
+    return ModelFile(name, size, digest, sources, bool(told.get("optional")))
 
 
 def _source(told: Mapping[str, str]) -> Origin:
-    kind = next(one for one in _KINDS if one in told)
-    return Origin(kind, told[kind], str(told.get("commit") or ""), str(told.get("path") or ""))
+    kind = next((one for one in _KINDS if one in told), "")
+    if not kind:
+        raise ValueError(f"a source that is none of {', '.join(_KINDS)}")
+    return Origin(kind, _typed(told[kind], str), str(told.get("commit") or ""), str(told.get("path") or ""))
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise TypeError(f"{value!r}"[:80])
+    return value

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from os.path import realpath
 from pathlib import Path
 from typing import IO, Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from avcore.command import LOG
 from avcore.errors import InputError, OutputError, UsageError, reason
@@ -18,7 +19,7 @@ from avcore.plain_text import json_text, print_text, shown
 from avcore.progress import Progress, bars
 from netflips.info import flag_of, model_facts
 from netflips.published.catalogue import NAME, Catalogue, Licence, Model, ModelFile, catalogue
-from netflips.published.fetch import Fetcher, Wanted, require_room
+from netflips.published.fetch import BAD_ZIP, Fetcher, Wanted, require_room
 from netflips.published.store import (
     Kept,
     all_kept,
@@ -33,7 +34,7 @@ from netflips.published.store import (
 
 _ALL = "all"
 _MEGA = 1_000_000
-_PART = re.compile(r"(.+)\.part(\d+)")
+_PART = re.compile(r"(.+)\.part(\d{1,6})", re.ASCII)
 _ARCHIVES = (".zip", ".whl")
 _WIDTH = 24
 
@@ -246,8 +247,8 @@ def _add(options: AddOptions) -> None:
         raise UsageError("this is no name for a model", expected="small letters, digits, '.', '-' and '_'", found=options.name)
     model = listed.models.get(options.name)
     noted = {} if options.replace else _noted(options.name)
-    place = partial_folder(options.name).resolve()
-    if inside := next((path for path in options.files if place in (path.resolve(), *path.resolve().parents)), None):
+    place, given = Path(realpath(partial_folder(options.name))), {path: Path(realpath(path)) for path in options.files}
+    if inside := next((path for path, real in given.items() if place in (real, *real.parents)), None):
         raise InputError("the model's own unfinished folder cannot be added", path=inside, hint="copy its files elsewhere")
     if model is not None:
         _accept([model], options.accept_licence)
@@ -299,8 +300,10 @@ def _gather(files: Sequence[Path], model: Model | None, folder: Path, progress: 
                     with opened() as source:
                         shutil.copyfileobj(source, out, 1 << 20)
                     progress(name, out.tell() // _MEGA, None)
+        except BAD_ZIP as error:
+            raise InputError("it cannot be unpacked: the zip is damaged", path=name, found=reason(error)) from error
         except OSError as error:
-            raise OutputError("the file cannot be copied", path=folder / name, found=error.strerror) from error
+            raise OutputError("the file cannot be copied", path=folder / name, found=reason(error)) from error
 
 
 def _has(file: ModelFile, found: Any) -> bool:
@@ -320,7 +323,7 @@ def _inside(path: Path) -> Iterator[tuple[str, int, Callable[[], IO[bytes]]]]:
         return
     try:
         archive = ZipFile(path)
-    except (BadZipFile, OSError) as error:
+    except (*BAD_ZIP, OSError) as error:
         raise InputError("this is no zip that is whole", path=path, found=reason(error)) from error
     for info in archive.infolist():
         name = Path(info.filename).name

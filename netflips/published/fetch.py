@@ -10,10 +10,13 @@ import hashlib
 import http.client
 import json
 import logging
+import lzma
 import shutil
 import ssl
+import struct
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +29,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
+from avcore.deadlines import within
 from avcore.errors import InputError, OutputError, reason
+from avcore.plain_text import shown
 from avcore.progress import Progress
 from avcore.runs.cache import seal_of
 from netflips import __version__
@@ -37,10 +42,14 @@ PAUSES_S = (1.0, 2.0, 4.0)
 """Before each further try that follows one which brought nothing new."""
 _BLOCK = 1 << 18
 _TIMEOUT_S, _LONGEST_PAUSE_S = 60.0, 120.0
+"""For an answer to begin, redirects included, and for each block of it."""
 _COME_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 _MOST_PAGE = 4 << 20
 _MEGA = 1_000_000
-_ROOM = 1.05
+_ROOM, _ABOUT = 1.05, 1.5
+BAD_ZIP = (zipfile.BadZipFile, EOFError, RuntimeError, ValueError, zlib.error, lzma.LZMAError, struct.error)
+"""What is raised for a zip that is damaged, encrypted or of an unknown method."""
+_MOST_DIGITS, _MOST_SHOWN = 18, 200
 _GO_ON = "run the command again: it goes on where it stopped"
 _BY_HAND = "get it in a browser and give it to netflips models add"
 _Answer = TypeVar("_Answer")
@@ -66,7 +75,8 @@ class _BeyondError(_BrokenError):
 class Wanted:
     """A file to be fetched, and where from. size (bytes), sha256: what it must have, None = not known.
 
-    git: what git calls its content, None = not known; the Hub states it for small files.
+    most_bytes: where its length is not known, None = half of the disk that is free. git: what git calls its content, None = not
+    known; the Hub states it for small files.
     """
 
     name: str
@@ -74,6 +84,7 @@ class Wanted:
     size: int | None = None
     sha256: str | None = None
     git: str | None = None
+    most_bytes: int | None = None
 
     def wrong(self, path: Path) -> tuple[str, str] | None:
         """Return what was expected of the file's content and what is found instead, None = nothing is wrong. Raises OSError."""
@@ -98,14 +109,16 @@ class Fetcher:
 
     def wanted(self, model: Model, noted: Mapping[str, Mapping[str, Any]]) -> list[Wanted]:
         """Return the files of a model, with what is known of each. noted: seals of before, by name. Raises InputError."""
-        found = [one for file in model.files for one in self._found(file, file.sources or model.sources)]
+        most = None if model.megabytes is None else round(model.megabytes * _MEGA * _ABOUT)
+        files = [one for file in model.files for one in self._found(file, file.sources or model.sources)]
+        found = [replace(one, most_bytes=most) for one in files]
         return [replace(one, sha256=noted[one.name]["sha256"]) if one.name in noted else one for one in found]
 
     def _found(self, file: ModelFile, sources: tuple[Origin, ...]) -> list[Wanted]:
         plain = Wanted(file.name, sources, file.size, file.sha256)
         if sources[0].kind != "hub" or len(sources) > 1:
             return [plain]
-        listed = [one for one in self._listing(sources[0]) if fnmatchcase(one["path"], file.name) and "/" not in one["path"]]
+        listed = [one for one in self._listing(sources[0]) if fnmatchcase(one["path"], file.name) and _is_name(one["path"])]
         if not listed and not file.is_optional:
             raise HostError(f"{sources[0]} has no such file", path=file.name, hint="try --latest")
         return [_as_listed(plain, one) for one in listed]
@@ -115,9 +128,7 @@ class Fetcher:
         if source.at not in self._listings:
             path = f"api/models/{source.at}/tree/{self._commit(source)}?recursive=true&expand=false"
             listed = self._json(f"{self._hosts['hub']}/{path}", source)
-            if not isinstance(listed, list) or not all(
-                isinstance(one, dict) and isinstance(one.get("path"), str) for one in listed
-            ):
+            if not isinstance(listed, list) or not all(map(_is_listed, listed)):
                 raise HostError(f"{source} gives no list of files", hint=_BY_HAND)
             self._listings[source.at] = listed
         return self._listings[source.at]
@@ -138,10 +149,7 @@ class Fetcher:
             with _opened(url, source) as answer:
                 return json.loads(_read(answer, _MOST_PAGE))
 
-        try:
-            return self._patiently(source, ask)
-        except ValueError as error:
-            raise HostError(f"{source} gives no JSON", hint=_BY_HAND) from error
+        return self._patiently(source, ask)
 
     def fetch(self, one: Wanted, folder: Path) -> str:
         """Fetch a file into a folder and return where it came from, "" where it is there and right.
@@ -184,13 +192,13 @@ class Fetcher:
         try:
             self._ask(place, one, size, part)
         except _BeyondError:
-            part.unlink()
+            part.unlink(missing_ok=True)
             raise
 
     def _ask(self, place: Origin, one: Wanted, size: int | None, part: Path) -> None:
         tag = part.with_name(f"{part.name}.tag")
         have = part.stat().st_size if part.is_file() else 0
-        known = tag.read_text() if have and tag.is_file() else ""
+        known = tag.read_text(errors="replace") if have and tag.is_file() else ""
         if not known and one.sha256 is None:
             have = 0  # nothing would say whether the rest belongs to it
         headers = {"Range": f"bytes={have}-"} if have else {}
@@ -216,6 +224,7 @@ class Fetcher:
         if size is not None and total is not None and total != size:
             raise _other_file(place, one.name, f"{size:,} bytes", f"{total:,}")
         require_room(part.parent, (total or 0) - begin)
+        most = next(known for known in (size, total, one.most_bytes, shutil.disk_usage(part.parent).free // 2) if known is not None)
         validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
         try:
             if begin == 0:
@@ -224,12 +233,15 @@ class Fetcher:
                 file.seek(begin)
                 file.truncate()
                 done = begin
-                while block := _read(answer, _BLOCK):
+                while done <= most and (block := _read(answer, _BLOCK)):
                     file.write(block)
                     done += len(block)
                     self._progress(one.name, done // _MEGA, None if total is None else -(-total // _MEGA))
         except OSError as error:
             raise OutputError("there is no room for it", path=part, found=error.strerror, hint=f"make room and {_GO_ON}") from error
+        if done > most:
+            part.unlink()
+            raise _other_file(place, one.name, f"{most:,} bytes at most", "more")
         if total is not None and done != total:
             raise _BrokenError(f"{done:,} of {total:,} bytes")
         tag.unlink(missing_ok=True)
@@ -242,16 +254,22 @@ class Fetcher:
         return place.at
 
     def _patiently(self, place: Origin, attempt: Callable[[], _Answer], reached: Callable[[], int] = lambda: 0) -> _Answer:
-        """Try again after pauses until as many tries in a row as there are pauses brought nothing new. Raises HostError then."""
+        """Try again after pauses until as many tries in a row as there are pauses brought nothing new.
+
+        Raises HostError then, and for an answer that cannot be read.
+        """
         failed, best = 0, reached()
         while True:
             try:
                 return attempt()
+            except (ValueError, RecursionError, AssertionError) as error:  # of addresses, JSON, headers and pages
+                words = shown(reason(error))[:_MOST_SHOWN]
+                raise HostError(f"{place} gives an answer that cannot be read", found=words, hint=_BY_HAND) from error
             except _BrokenError as error:
                 now = reached()
                 failed, best = (0 if now > best else failed + 1), max(now, best)
                 if failed > len(PAUSES_S):
-                    raise HostError(f"{place} breaks off", found=reason(error), hint=_GO_ON) from error
+                    raise HostError(f"{place} breaks off", found=shown(reason(error))[:_MOST_SHOWN], hint=_GO_ON) from error
                 time.sleep(min(max(error.after_s, PAUSES_S[max(failed - 1, 0)]), _LONGEST_PAUSE_S))
 
 
@@ -268,13 +286,13 @@ def require_room(folder: Path, num_bytes: int) -> None:
 def _opened(url: str, place: Origin, headers: Mapping[str, str] | None = None) -> Iterator[Any]:
     """The answer to a GET, redirects followed. Raises HostError for what will not change, and `_BrokenError` for what may."""
     asked = {"User-Agent": f"netflips/{__version__}", "Accept-Encoding": "identity", **(headers or {})}
+    request, opener = Request(url, headers=asked), build_opener(HTTPCookieProcessor())
     try:
-        answer = build_opener(HTTPCookieProcessor()).open(Request(url, headers=asked), timeout=_TIMEOUT_S)
+        answer = within(_TIMEOUT_S, lambda: opener.open(request, timeout=_TIMEOUT_S))
     except HTTPError as error:
         found = f"HTTP {error.code}"
         if error.code in _COME_AGAIN:
-            after = error.headers.get("Retry-After") or ""
-            raise _BrokenError(found, float(after) if after.isdigit() else 0.0) from error
+            raise _BrokenError(found, float(_count(error.headers.get("Retry-After")) or 0)) from error
         if error.code == 416:
             raise _BeyondError(found) from error
         if error.code in (401, 403):
@@ -291,14 +309,14 @@ def _opened(url: str, place: Origin, headers: Mapping[str, str] | None = None) -
         raise _BrokenError(str(error.reason)) from error
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenError(reason(error)) from error
-    with answer:
-        yield answer
+    yield answer
+    answer.close()  # only then: a thread that reads too long still holds it
 
 
 def _read(answer: Any, most: int) -> bytes:
     """Some bytes of a body. Raises `_BrokenError`."""
     try:
-        return bytes(answer.read(most))
+        return bytes(within(_TIMEOUT_S, lambda: answer.read(most)))
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenError(reason(error)) from error
 
@@ -309,9 +327,28 @@ def _extent(answer: Any, have: int) -> tuple[int, int | None]:
         span, _, whole = (answer.headers.get("Content-Range") or "").removeprefix("bytes ").partition("/")
         if span.partition("-")[0] != str(have):
             raise _BrokenError("another part than was asked for")
-        return have, int(whole) if whole.isdigit() else None
-    length = answer.headers.get("Content-Length")
-    return 0, int(length) if length and length.isdigit() else None
+        return have, _count(whole)
+    return 0, _count(answer.headers.get("Content-Length"))
+
+
+def _count(text: str | None) -> int | None:
+    """Return a number of a header; None = it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
+
+
+def _is_listed(one: Any) -> bool:
+    """Whether this is what the Hub says of a file, as far as it is used."""
+    if not isinstance(one, dict) or not isinstance(one.get("path"), str):
+        return False
+    size, large = one.get("size", 0), one.get("lfs") or {}
+    oids = [one.get("oid"), large.get("oid")] if isinstance(large, dict) else [large]
+    is_sized = isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 10**_MOST_DIGITS
+    return is_sized and all(isinstance(oid, str | None) for oid in oids)
+
+
+def _is_name(path: str) -> bool:
+    """Whether a path of a repository is a file's name, no folder."""
+    return path.isprintable() and "/" not in path and path not in ("", ".", "..") and len(path) < _MOST_SHOWN
 
 
 def _is_page(answer: Any) -> bool:
@@ -363,9 +400,13 @@ def _unzip(part: Path, name: str, place: Origin) -> None:
             require_room(part.parent, found[0].file_size)
             with archive.open(found[0]) as inside, whole.open("wb") as out:
                 shutil.copyfileobj(inside, out)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except BAD_ZIP as error:
         part.unlink()
+        whole.unlink(missing_ok=True)
         raise HostError(f"{place} gives no zip that is whole", path=name, found=reason(error), hint=_BY_HAND) from error
+    except OSError as error:
+        whole.unlink(missing_ok=True)
+        raise OutputError("it cannot be unpacked", path=part, found=reason(error), hint=f"make room and {_GO_ON}") from error
     whole.replace(part)
 
 

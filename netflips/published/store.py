@@ -81,11 +81,20 @@ def kept(name: str) -> Kept | None:
     note = read_json(path, "the note of a model", hint="delete it and get the model again")
     is_note = isinstance(note, dict) and note.get("format") == _FORMAT
     seals = note.get("files") if is_note else None
-    if not isinstance(seals, dict) or not all(
-        isinstance(one, dict) and {"bytes", "sha256", "mtime_ns"} <= set(one) for one in seals.values()
+    main, flag = (note.get(key, "") if is_note else None for key in ("main", "flag"))
+    if (
+        not isinstance(seals, dict)
+        or not all(map(_is_seal, seals.values()))
+        or main not in ("", *seals)
+        or not isinstance(flag, str)
     ):
         raise InputError("this is no note of a model", path=path, hint="delete it and get the model again")
     return Kept(name, models_folder() / name, {"flag": "", "main": "", **note})
+
+
+def _is_seal(one: Any) -> bool:
+    kinds = {"bytes": int, "sha256": str, "mtime_ns": int}
+    return isinstance(one, dict) and all(isinstance(one.get(key), kind) for key, kind in kinds.items())
 
 
 def all_kept() -> list[Kept]:
@@ -140,9 +149,11 @@ def only_one(name: str) -> Iterator[Path]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise OutputError(f"{name} is being fetched by another run", path=folder, hint="wait for it") from error
+        if link := next((one for one in (folder, *folder.iterdir()) if one.is_symlink()), None):
+            raise OutputError("what is not whole yet would be written through a link", path=link, hint="delete it")
         yield folder
     finally:
-        if folder.is_dir() and not any(folder.iterdir()):
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
             folder.rmdir()
         os.close(handle)
 

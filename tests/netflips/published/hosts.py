@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,7 +31,7 @@ class Hosts:
         self.files = dict[tuple[str, str], bytes]()
         self.faults = dict[str, object]()
         self.asked = list[str]()
-        self.sent = 0
+        self.sent, self.is_over = 0, False
         self.hub = self.storage = ""
 
     def add(self, repository: str, folder: Path) -> None:
@@ -68,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         files = {name: content for (place, name), content in self.hosts.files.items() if place == repository}
         if "/revision/" in rest:
             return self._answer(200, json.dumps({"sha": COMMIT}).encode())
+        if "list" in self.hosts.faults:
+            return self._answer(200, str(self.hosts.faults["list"]).encode())
         if commit != COMMIT:
             return self._answer(404, b"{}")
         rows = [{"type": "file", "path": name, "size": len(content), **_oids(content)} for name, content in files.items()]
@@ -87,16 +90,22 @@ class _Handler(BaseHTTPRequestHandler):
         if page == "quota":
             return self._answer(200, _QUOTA.encode(), {"Content-Type": "text/html; charset=utf-8"})
         if page == "again" or "uuid" not in asked:
-            warning = _WARNING.format(action=f"{self.hosts.hub}/download", id=name)
+            warning = _WARNING.format(action="http://[x" if page == "brackets" else f"{self.hosts.hub}/download", id=name)
             return self._answer(200, warning.encode(), {"Content-Type": "text/html; charset=utf-8"})
         return self._file(self.hosts.files.get(("drive", name)), {"Content-Disposition": "attachment"})
 
     def _file(self, content: bytes | None, headers: dict[str, str] | None = None) -> None:
         """`html`: a page in its place; `wrong`: other bytes; `longer`: of another length; `whole`: Range is not known.
 
-        `cut`: the line breaks after so many bytes of each answer; `lengthless`: no length is stated.
+        `cut`: the line breaks after so many bytes of each answer; `lengthless`: no length is stated; `headers`: a status and
+        headers.
+        `endless`: bytes without an end; `drips`: a byte now and then.
         """
         faults = self.hosts.faults
+        if "endless" in faults or "drips" in faults:
+            return self._go_on(0.05 if "drips" in faults else 0.0)
+        if isinstance(told := faults.get("headers"), tuple):
+            return self._answer(told[0], b"", dict(told[1:]))
         if content is None:
             return self._answer(404, b"none")
         if "html" in faults:
@@ -111,6 +120,16 @@ class _Handler(BaseHTTPRequestHandler):
             if begin >= len(content):
                 return self._answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
         return self._answer(status, content[begin:], told)
+
+    def _go_on(self, pause_s: float) -> None:
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        while self.hosts.sent < 100_000_000 and not self.hosts.is_over:
+            self.wfile.write(b"x" if pause_s else bytes(1 << 16))
+            self.hosts.sent += 1 if pause_s else 1 << 16
+            time.sleep(pause_s)
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         cut = self.hosts.faults.get("cut") if len(body) >= _LARGE else None
@@ -154,6 +173,7 @@ def running() -> Iterator[Hosts]:
     try:
         yield hosts
     finally:
+        hosts.is_over = True
         for server in servers:
             server.shutdown()
             server.server_close()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile
 
 import pytest
 
@@ -221,6 +221,16 @@ def test_a_run_that_was_stopped_goes_on_in_the_next(hosts: Hosts, models: Call) 
         ("encoder", {"wrong": True}, "encoder.pt"),
         ("encoder", {"cut": 9000, "lengthless": True}, "encoder.pt"),
         ("zipped", {"wrong": True}, "gives no zip that is whole"),
+        ("encoder", {"page": "brackets"}, "gives an answer that cannot be read"),
+        ("ear", {"headers": (302, ("Location", "http://[x"))}, "gives an answer that cannot be read"),
+        ("ear", {"headers": (416,)}, "breaks off; found HTTP 416"),
+        ("ear", {"headers": (206, ("Content-Range", f"bytes 0-1/{'9' * 5000}"))}, "gives another file"),
+        ("zipped", {"headers": (503, ("Retry-After", "\xb2"))}, "breaks off; found HTTP 503"),
+        ("words", {"list": "[" * 100_000}, "gives an answer that cannot be read"),
+        *(
+            ("words", {"list": json.dumps([{"path": "model.bin"} | one])}, "gives no list of files")
+            for one in ({"size": "1"}, {"size": -1}, {"size": 10**400}, {"lfs": [1]}, {"oid": 1}, {"path": 1})
+        ),
         ("nothing", {}, "no published model 'nothing'"),
         ("eer", {}, "did you mean ear?"),
     ],
@@ -234,6 +244,103 @@ def test_what_a_host_does_not_give_is_one_line(
     assert code == 2
     assert words in _error(said)
     assert not {"ear", "gone", "words", "encoder", "zipped"} & set(_kept())
+
+
+@pytest.mark.parametrize(("name", "fault", "limit"), [("ear", "endless", 60.0), ("zipped", "endless", 60.0), ("ear", "drips", 0.2)])
+def test_a_body_without_an_end_is_not_taken(
+    hosts: Hosts, models: Call, name: str, fault: str, limit: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of the file's length, else of the model's, is the most that is written; each block has its time."""
+    monkeypatch.setattr(fetch, "_TIMEOUT_S", limit)
+    listed = tmp_path / "list.yaml"
+    listed.write_text(listed.read_text().replace("about: in a zip", "about: in a zip\n    megabytes: 1"))
+    hosts.faults[fault] = True
+    code, said = models("get", name)
+    assert code == 2
+    assert ("bytes at most; found more" if fault == "endless" else "breaks off; found no answer within 0.2 s") in _error(said)
+    assert hosts.sent < 12_000_000
+    assert sum(path.stat().st_size for path in store.models_folder().rglob("*") if path.is_file()) < 100_000
+
+
+def test_a_name_of_a_repository_that_leads_elsewhere_is_no_file_of_a_model() -> None:
+    wanted = [fetch._is_name(path) for path in ("model.bin", "..", "a/b", "a\0b", "x" * 300, "")]
+    assert wanted == [True, False, False, False, False, False]
+
+
+@pytest.mark.parametrize("link", ["ear.partial", "ear.partial/model.bin.part"])
+def test_nothing_is_written_through_a_link(hosts: Hosts, models: Call, tmp_path: Path, link: str) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mine").write_text("mine")
+    path = store.models_folder() / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(other if link == "ear.partial" else other / "mine")
+    code, said = models("get", "ear")
+    assert (code, (other / "mine").read_text()) == (2, "mine")
+    assert "through a link" in _error(said)
+
+
+@pytest.mark.parametrize(
+    "change", [{"main": 5}, {"main": "../x"}, {"flag": []}, {"files": {"a": {"bytes": "x", "sha256": "", "mtime_ns": 1}}}]
+)
+def test_a_damaged_note_is_one_line(hosts: Hosts, models: Call, change: dict[str, object]) -> None:
+    assert models("get", "ear")[0] == 0
+    note = store.models_folder() / "ear.note.json"
+    note.write_text(json.dumps(json.loads(note.read_text()) | change))
+    code, said = models("path", "ear")
+    assert code == 2
+    assert "this is no note of a model; delete it and get the model again" in _error(said)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("hosts: {{", "nosts: {{"), "no host for hub"),
+        (('from: [{{hub: a/ear, commit: "{commit}"}}]', ""), "comes from nowhere"),
+        (("{{hub: a/voice}}", "{{ftp: a/voice}}"), "a source that is none of hub, drive, url, unzip"),
+        (("{{hub: a/voice}}", "{{hub: [1]}}"), "TypeError [1]"),
+        (('sha256: "{ear}"', "sha256: 5"), "TypeError 5"),
+        (("languages: en", "languages: en\n    megabytes: many"), "TypeError 'many'"),
+    ],
+)
+def test_a_list_of_ones_own_that_cannot_be_used_is_one_line(
+    hosts: Hosts, models: Call, tmp_path: Path, change: tuple[str, str], words: str
+) -> None:
+    values = {"hub": hosts.hub, "commit": COMMIT, "other": "6" * 40, "ear": "0" * 64}
+    (tmp_path / "list.yaml").write_text(_LIST.replace(*change).format(**values))
+    code, said = models("get", "ear")
+    assert code == 2
+    assert words in _error(said)
+
+
+@pytest.mark.parametrize("how", ["encrypted", "unknown", "flipped", "bzip2", "part", "loop"])
+def test_what_one_has_by_hand_and_is_damaged_is_one_line(
+    hosts: Hosts, models: Call, folders: dict[str, Path], tmp_path: Path, how: str
+) -> None:
+    given, model = tmp_path / "ear.zip", folders["a/ear"] / "model.bin"
+    with ZipFile(given, "w", {"bzip2": ZIP_BZIP2}.get(how, ZIP_DEFLATED)) as archive:
+        for path in (model, *(one for one in model.parent.iterdir() if one != model)):
+            archive.write(path, path.name)
+    content = bytearray(given.read_bytes())
+    head = content.index(b"PK\1\2")  # of the first file, in the list at the end
+    if how == "encrypted":
+        content[head + 8] |= 1
+        content[6] |= 1
+    elif how == "unknown":
+        content[head + 10] = content[8] = 77
+    else:
+        content[60:100] = bytes(40)
+    given.write_bytes(content)
+    if how == "part":
+        given = tmp_path / f"model.bin.part{'9' * 200}"
+        given.write_bytes(b"x")
+    if how == "loop":
+        given = tmp_path / "loop"
+        given.symlink_to(given)
+    code, said = models("add", given, "--as", "ear")
+    assert code == 2, said
+    assert _error(said)
+    assert _kept() == []
 
 
 def test_without_a_network(hosts: Hosts, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
