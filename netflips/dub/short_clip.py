@@ -20,7 +20,7 @@ from avcore.media import PictureSource, VideoWriter
 from avcore.media.carried import CarriedOver
 from avcore.media.lips import read_lip_crops
 from avcore.progress import track
-from avcore.timeline import FRAME_RATE, units_to_seconds
+from avcore.timeline import FRAME_RATE, frames_to_units, units_to_samples, units_to_seconds
 from avcore.understanding import Understanding
 from avcore.units import Units
 from netflips.dub.job import DubJob
@@ -66,8 +66,8 @@ _READING = frozenset({"read", "faces", "voice", "av2unit"})
 class ClipInput:
     """What was read from the input.
 
-    speech: float32 [S] at 16 kHz, None without a sound track. mouths: one per 25 fps picture. lips: uint8 [T, 96, 96],
-    None where no face was found. has_given_boxes: they are of a side file, and may hold another face than `face`.
+    speech: float32 [S] at 16 kHz, as long as the pictures at 25 fps, None without a sound track. mouths: one per picture. lips:
+    uint8 [T, 96, 96], None where no face was found. has_given_boxes: they are of a side file, and may hold another face than `face`.
     """
 
     source: PictureSource
@@ -116,7 +116,7 @@ def dub_clip(job: DubJob, is_draft: bool = False) -> Script:
 def read_clip(job: DubJob) -> ClipInput:
     """Read the sound, the face and the lips of a clip. Raises NetflipsError."""
     source, options = job.source, job.options
-    speech = source.speech
+    speech = _speech(source, units_to_samples(frames_to_units(len(source))))
     given_boxes = None if options.boxes is None else read_boxes_for(source, options.boxes)
     given_lips = None if options.lips is None else read_lip_crops(options.lips)
     face = None
@@ -128,6 +128,13 @@ def read_clip(job: DubJob) -> ClipInput:
         mouths = MouthsToDraw.of(given_boxes) if options.hard_paste else mouths_in_boxes(given_boxes, size)
     lips = given_lips if given_lips is not None else face.lips if face is not None and options.uses_video else None
     return ClipInput(source, speech, mouths, lips, face, given_boxes is not None)
+
+
+def _speech(source: PictureSource, num_samples: int) -> Samples | None:
+    """Return the first samples of the sound, float32 [num_samples], silence behind its end; None without a sound track."""
+    if source.speech is None:
+        return None
+    return np.pad(source.speech[:num_samples], (0, max(num_samples - len(source.speech), 0)))
 
 
 def _find_face(job: DubJob, speech: Samples | None) -> SpeakerFace | None:
