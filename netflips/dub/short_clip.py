@@ -20,11 +20,14 @@ from avcore.media import PictureSource, VideoWriter
 from avcore.media.carried import CarriedOver
 from avcore.media.lips import read_lip_crops
 from avcore.progress import track
-from avcore.timeline import FRAME_RATE, frames_to_units, units_to_samples, units_to_seconds
+from avcore.speech.pitch import measure_pitch
+from avcore.timeline import FRAME_RATE, frames_to_units, seconds_to_samples, units_to_samples, units_to_seconds
 from avcore.understanding import Understanding
 from avcore.units import Units
 from netflips.dub.job import DubJob
-from netflips.dub.judgement import judge_utterance
+from netflips.dub.judgement import judge_utterance, whole_of
+from netflips.dub.utterances import TimedUtterance
+from netflips.recording.voice_activity import mean_voice, require_voice
 from netflips.render.writing import Finish, Frame
 from netflips.script.build import (
     drawn_told,
@@ -53,7 +56,7 @@ from netflips.script.types import (
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import painter_of, shows_texts, tracks_of
 from unit2av.rendering import FaceOf, drawn, faces_by_index, indices_to_and_fro, num_pictures_for, said_to_and_fro, write_in_step
-from unit2av.speakers.voice_of import read_voice, voice_of
+from unit2av.speakers.voice_of import read_voice
 from unit2unit.inference import search_settings, truncation_note
 
 _NUMBER = 1
@@ -67,7 +70,8 @@ class ClipInput:
     """What was read from the input.
 
     speech: float32 [S] at 16 kHz, as long as the pictures at 25 fps, None without a sound track. mouths: one per picture. lips:
-    uint8 [T, 96, 96], None where no face was found. has_given_boxes: they are of a side file, and may hold another face than `face`.
+    uint8 [T, 96, 96], None where no face was found. has_given_boxes: they are of a side file, and may hold another face than
+    `face`.
     """
 
     source: PictureSource
@@ -89,7 +93,7 @@ def dub_clip(job: DubJob, is_draft: bool = False) -> Script:
     models, clock = job.models, job.clock
     with clock.stage("read"):
         material = read_clip(job)
-    voice = _voice(job, material.speech)
+    voice = _voice(job, _speech(job.source, seconds_to_samples(job.info.duration_s)))
     with clock.stage("av2unit"):
         heard = _listen(job, material)
     with clock.stage("unit2unit"):
@@ -98,7 +102,8 @@ def dub_clip(job: DubJob, is_draft: bool = False) -> Script:
     for note in (judgement.notice, *judgement.others):
         if note is not None:
             job.notes.add(note)
-    job.decide(judgement.understanding)
+    understood = whole_of({_NUMBER: judgement}, [_whole(job)])
+    job.decide(understood)
     with clock.stage("speech"):
         said = models.vocoder.predict_durations(translation.units)
     with ThreadPoolExecutor(1, "texts") as beside, clock.stage("write"):
@@ -107,7 +112,12 @@ def dub_clip(job: DubJob, is_draft: bool = False) -> Script:
     texts = reading.result()
     if not is_draft:
         job.write_subtitles(texts)
-    return _script(job, material, heard, translation, judgement.understanding, said, writer, voice, texts)
+    return _script(job, material, heard, translation, judgement.understanding, understood, said, writer, voice, texts)
+
+
+def _whole(job: DubJob) -> TimedUtterance:
+    """The only utterance: all of the clip."""
+    return TimedUtterance(_NUMBER, 0.0, float(job.info.duration_s))
 
 
 # Reading
@@ -152,21 +162,19 @@ def _find_face(job: DubJob, speech: Samples | None) -> SpeakerFace | None:
         return None
 
 
-def _voice(job: DubJob, speech: Samples | None) -> SpeakerVoice:
+def _voice(job: DubJob, spoken: Samples | None) -> SpeakerVoice:
+    """Return the voice to speak in. spoken: the clip's own sound."""
     with job.clock.stage("voice"):
         if job.options.speaker is not None:
             return read_voice(job.options.speaker, lambda: job.models.speaker_encoder)
-        if speech is None:
+        if spoken is None:
             raise NoSpeechError("it has no sound to take the voice from", path=job.source.path, hint="give --speaker-path x.wav")
         try:
-            return voice_of(speech, job.models.speaker_encoder)
-        except NoSpeechError as error:
-            raise NoSpeechError(
-                "there is no usable speech to take the voice from",
-                path=job.source.path,
-                found=error.what,
-                hint="give another voice with --speaker-path x.wav",
-            ) from error
+            heard = job.models.speaker_encoder.embed(spoken)
+        except NoSpeechError:
+            heard = None
+        vector = require_voice(mean_voice([heard], [_whole(job)]), job.source.path)
+        return SpeakerVoice(vector, measure_pitch(spoken) if job.models.vocoder.takes_pitch else None)
 
 
 # The three stages
@@ -185,7 +193,8 @@ def _listen(job: DubJob, material: ClipInput) -> TrustedUnits:
 
 def _translate(job: DubJob, units: Units) -> Translation:
     translator, options = job.models.translator, job.options
-    search = search_settings(translator.default_search, options.beam, options.max_target_units)
+    limit = 0 if options.max_target_units is None else options.max_target_units  # a sentence may be long
+    search = search_settings(translator.default_search, options.beam, limit)
     translation = translator.translate(units, options.source, options.target, search, job.progress)
     job.models.done_with(translator)
     note = truncation_note(translation)
@@ -239,6 +248,7 @@ def _script(
     material: ClipInput,
     heard: TrustedUnits,
     translation: Translation,
+    own: Understanding,
     understood: Understanding,
     said: Units,
     writer: VideoWriter | None,
@@ -276,7 +286,7 @@ def _script(
         fit=TimeFit(spoken, len(translation.units), output_s, output_s),
         drawn=pictures,
         notes=tuple(job.notes.of_all),
-        understood=understood,
+        understood=own,
     )
     return Script(
         source=options.source,

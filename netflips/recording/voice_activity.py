@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
 
 from avcore.arrays import Samples
 from avcore.errors import NoSpeechError
@@ -129,6 +128,8 @@ def group_voices(voices: Sequence[Samples | None], utterances: Sequence[TimedUtt
     labels: list[int | None] = [None] * len(voices)
     if not sure:
         return labels
+    from scipy.cluster.hierarchy import fcluster, linkage  # which no short clip waits for
+
     rows = np.stack([voice for k in sure if (voice := voices[k]) is not None])
     found = fcluster(linkage(rows, "average", "cosine"), 1 - SAME_VOICE, "distance") if len(sure) > 1 else np.ones(1, int)
     for k, label in zip(sure, found.tolist(), strict=True):
