@@ -25,7 +25,7 @@ _BULLET = re.compile(r"^(?:[-*\u2022\u25aa\u25e6\u2023\u00b7\u2013\u2014] |\+ (?
 _DASH = re.compile(r"^[-\u2013\u2014]+(?=[^\d\s-])", re.MULTILINE)
 _IMAGE = re.compile(r"!\[[^\[\]\n]{0,300}\]\([^()\n]{0,300}\)")
 _LINK = re.compile(r"\[([^\[\]\n]{1,300})\]\((?:https?:|/|#|www\.|mailto:|\.)[^()\n]{0,300}(?:\([^()\s]{0,300}\)[^()\n]{0,300})?\)")
-_FOOTNOTE = re.compile(r"\[\^[^\]\s]{1,20}\]|(?<=[가-힣.!?\u2026])\[\d{1,3}\]")
+_FOOTNOTE = re.compile(r"\[\^[^\]\s]{1,20}\]|(?<=[가-힣.!?\u2026])(?:\[\d{1,3}\]|[⁰¹²³⁴-⁹]{1,3})")
 _MARK = re.compile(r"(?<!\\)(?:\*+|_+|~~|`+)")
 _ESCAPE = re.compile(r"\\(?=[*_#`~\[\]()>+\-.!|])")
 _TAGS = (
@@ -33,7 +33,7 @@ _TAGS = (
     "th|thead|tr|u|ul"
 )
 _TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>\n]{{0,300}})?\s?/?>", re.IGNORECASE)
-_ENTITY = re.compile(r"&(?:nbsp|amp|lt|gt|quot|apos|#\d{2,6}|#x[0-9a-fA-F]{2,6});")
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{2,7}|#x[0-9a-fA-F]{2,6});")
 _REPEATED = re.compile(r"(?<![가-힣])([가-힣]{1,20})\+(?=[\s,.?!]|$)(?=\s*([가-힣]?))")
 _UNSURE = re.compile(r"(?<=[가-힣])\*(?=[\s,.?!]|$)")
 """KsponSpeech's marks: of words that are said again, and of words that were hardly heard."""
@@ -41,7 +41,8 @@ _PICTURE = (
     "[\u231a\u231b\u23e9-\u23fa\u2600-\u27bf\u2934\u2935\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\U0001f000-\U0001faff]"
     "[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
 )
-_EMOJI = re.compile(f"[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTURE}(?:\u200d{_PICTURE})*")
+_TEARS = "[ㅠㅜㅡ](?:[._]?[ㅠㅜㅡ])+;*|(?<=[가-힣.!?~])[ㅠㅜ](?![가-힣ㄱ-ㅣ])"
+_EMOJI = re.compile(f"{_TEARS}|[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTURE}(?:\u200d{_PICTURE})*")
 _MUSIC = "\u2669\u266a\u266b\u266c\u266d\u266e\u266f\U0001f3b5\U0001f3b6\U0001f3bc"
 _STEERING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
 """Signs that turn the direction of writing, which editors leave behind in subtitles."""

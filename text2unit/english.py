@@ -10,6 +10,7 @@ import unicodedata
 from pathlib import Path
 
 from avcore.errors import InputError
+from text2unit.korean.signs import SUPERSCRIPT
 from text2unit.normalise import MARKS, WrittenOut
 
 _ONES = (
@@ -29,7 +30,12 @@ _SHORT = {
 _SIGNS = {"&": " and ", "+": " plus ", "=": " equals ", "@": " at ", "%": " percent ", "°": " degrees "}
 _MONEY = {"$": ("dollar", "dollars"), "£": ("pound", "pounds"), "€": ("euro", "euros"), "₩": ("won", "won"), "¥": ("yen", "yen")}
 _NUMBER = r"\d{1,3}(?:,\d{3})+|\d+"
-_AS_MONEY = re.compile(rf"([$£€₩¥])\s?({_NUMBER})(?:\.(\d{{1,2}}))?(?!\d)(\s(?:million|billion|trillion))?")
+_AS_MONEY = re.compile(
+    rf"([$£€₩¥])\s?({_NUMBER})(?:\.(\d{{1,2}}))?(?!\d)(?:\s?(thousand|million|billion|trillion|[bmt]n|[kmbt])\b)?"
+)
+_SCALE_OF = {"t": "trillion", "k": "thousand", "m": "million", "b": "billion"}
+_POWER = re.compile(r"(?<=[0-9a-z)])\^\(?(-?\d+)\)?")
+_FEET = re.compile(r"(\d+)'\s?(\d+)(?:\"|''|\u201d)")
 _CLOCK = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)\b")
 _YEAR = re.compile(r"(?<![\d,.$£€₩¥])(1[1-9]\d\d|20[1-9]\d)(s?)(?![\d%]|[,.:]\d)")
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b")
@@ -37,6 +43,7 @@ _PLAIN = re.compile(rf"(-)?({_NUMBER})(?:\.(\d+))?")
 _WORD_OF_SHORT = re.compile("|".join(rf"(?<![a-z.]){re.escape(short)}" for short in sorted(_SHORT, key=len, reverse=True)))
 _MARK_OF = {"!": ".", "…": ".", ";": ",", ":": ",", ".": ".", ",": ",", "?": "?"}
 _RUN_OF_MARKS = re.compile(r"\s*([,.?][\s,.?]*)")
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u02bc": "'", "\u2032": "'", "\u2033": '"'})
 _QUOTED = re.compile(r"(?<![a-z])'|'(?![a-z])")
 
 
@@ -48,7 +55,8 @@ def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
     foreign = next((sign for sign in unicodedata.normalize("NFC", text) if not _is_english(sign)), "")
     if foreign:
         raise InputError("the text has letters that are not English", path=path, found=repr(foreign))
-    plain = _without_accents(text.replace("\u2019", "'").replace("\u02bc", "'"))
+    plain = _without_accents(SUPERSCRIPT.sub("^", text).translate(_APOSTROPHES))
+    plain = _FEET.sub(r"\1 feet \2 inches ", _POWER.sub(_power, plain))
     said = _WORD_OF_SHORT.sub(lambda found: _SHORT[found[0]], plain)
     for pattern, words in ((_AS_MONEY, _money), (_CLOCK, _clock), (_YEAR, _year), (_ORDINAL, _ordinal), (_PLAIN, _number)):
         said = pattern.sub(lambda found, words=words: f" {words(found)} ", said)  # type: ignore[misc]
@@ -93,9 +101,14 @@ def _money(found: re.Match[str]) -> str:
     amount, (one, many) = _whole(found[2]), _MONEY[found[1]]
     if found[4]:
         said = f"{cardinal(amount)} point {_digits(found[3])}" if found[3] else cardinal(amount)
-        return f"{said}{found[4]} {many}"
+        return f"{said} {_SCALE_OF.get(found[4]) or _SCALE_OF.get(found[4].removesuffix('n'), found[4])} {many}"
     small = int((found[3] or "0").ljust(2, "0"))
     return f"{cardinal(amount)} {one if amount == 1 else many}{f' {cardinal(small)}' if small else ''}"
+
+
+def _power(found: re.Match[str]) -> str:
+    exponent = int(found[1])
+    return {2: " squared ", 3: " cubed "}.get(exponent) or f" to the power of {'minus ' * (exponent < 0)}{cardinal(abs(exponent))} "
 
 
 def _clock(found: re.Match[str]) -> str:

@@ -7,17 +7,20 @@ What comes out holds composed Hangul syllables, single blanks and the marks , . 
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from avcore.errors import InputError
 from text2unit.cleaning import without_pictures
 from text2unit.korean.counting import read_numbers
+from text2unit.korean.english_forms import read_english_forms
 from text2unit.korean.forms import read_forms
 from text2unit.korean.latin import read_addresses, read_known_words, read_words
+from text2unit.korean.particles import PAIR_OF, TOPIC, fitting, marked, pieces, unmarked
 from text2unit.korean.signs import clean, lone_jamo, require_readable
-from text2unit.korean.tables import tables
+from text2unit.korean.tables import alternatives, tables
 
-READING = 2
+READING = 3
 """Counted up when the rules read a text otherwise, so that units that were kept for it are made anew."""
 STOP, QUESTION, PAUSE = ".", "?", ","
 MARKS = PAUSE + STOP + QUESTION
@@ -25,8 +28,10 @@ MARKS = PAUSE + STOP + QUESTION
 _LAUGH = re.compile("([ㅋㅎ])\\1+")
 _LONE = re.compile("[ㄱ-ㅣ]")
 _JAMO_WORD_FROM_VOWEL = 0x314F
+_WORDS_OF_NOUN = 3
 _FIRST_VOWEL = ord("아")
 _VOWEL_STEP = 28
+_EQUALS = re.compile(r"(?<=\S)\s?=+(?=\s?\S)")
 _RUN_OF_MARKS = re.compile(r"\s*([,.?][\s,.?]*)")
 
 
@@ -51,11 +56,28 @@ def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
     text = without_pictures(text)
     require_readable(text, path)
     spelt: list[str] = []
-    plain = read_numbers(read_forms(read_known_words(read_addresses(clean(text)))))
-    said = _punctuated(_lone_letters(read_words(plain, spelt)))
+    plain = read_numbers(read_forms(read_known_words(read_english_forms(read_addresses(marked(clean(text)))))))
+    said = _punctuated(unmarked(_EQUALS.sub(rf"{TOPIC} ", _lone_letters(read_words(plain, spelt)))))
     if not any(is_syllable(sign) for sign in said):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
     return WrittenOut(said, tuple(dict.fromkeys(spelt)))
+
+
+def as_said(noun: str) -> str:
+    """Return a word as it is said, where the particle behind it goes by that. Raises InputError for one that nobody can say."""
+    return noun if is_syllable(noun[-1:]) else written_out(noun).text
+
+
+def with_particles(text: str) -> str:
+    """Choose each particle that is written with both forms, as (이/가) or 을(를), by how the words before it are said.
+
+    Raises InputError for one behind what nobody can say.
+    """
+    done = ""
+    for piece, pair in pieces(marked(text)):
+        done += piece
+        done += fitting(pair, as_said(" ".join(done.split()[-_WORDS_OF_NOUN:]))) if pair else ""
+    return done
 
 
 def is_syllable(sign: str) -> bool:
@@ -63,10 +85,25 @@ def is_syllable(sign: str) -> bool:
     return "가" <= sign <= "힣"
 
 
+@cache
+def _of_messages() -> re.Pattern[str]:
+    """Return what messages write for words: ㄱㅅ, ㅇㅇ, and either with laughter behind."""
+    words, repeated = alternatives(tables().chat), "".join(tables().repeated)
+    return re.compile(rf"(?<![ㄱ-ㅎ])(?:(?:{words})+|([{repeated}])\1+)(?=[ㅋㅎ]*(?![ㄱ-ㅎ]))")
+
+
+def _read_message(found: re.Match[str]) -> str:
+    known, letters = tables(), found[0]
+    if found[1]:
+        return known.repeated[found[1]] * len(letters)
+    return re.sub(alternatives(known.chat), lambda word: known.chat[word[0]], letters)
+
+
 def _lone_letters(text: str) -> str:
-    """Jamo that stand alone by their names (기역), vowels by their sound; laughter as it sounds."""
+    """Jamo that stand alone by their names (기역), vowels by their sound; laughter as it sounds, and what messages shorten."""
     known = tables()
-    text = _LAUGH.sub(lambda found: known.laughs[found[1]] * len(found[0]), text)
+    text = _of_messages().sub(_read_message, text)
+    text = _LAUGH.sub(lambda found: known.repeated[found[1]] * len(found[0]), text)
 
     def name(found: re.Match[str]) -> str:
         letter = found[0]
@@ -77,6 +114,16 @@ def _lone_letters(text: str) -> str:
     return _LONE.sub(name, text) if any(map(lone_jamo, text)) else text
 
 
+@cache
+def _particle_of_brackets() -> re.Pattern[str]:
+    return re.compile(rf"[)\]}}」』】〉》>]+((?:{alternatives(tables().particles)}){{1,3}})(?![가-힣])")
+
+
+def _fitted(particle: str, said: str) -> str:
+    """Return a particle as it fits behind what was said in brackets: no pause is before it."""
+    return fitting(PAIR_OF[particle], said) if particle in PAIR_OF else particle
+
+
 def _punctuated(text: str) -> str:
     """Signs by their names, marks as , . ? with one blank behind, nothing else that is no syllable."""
     known = tables()
@@ -84,8 +131,9 @@ def _punctuated(text: str) -> str:
     groups = ((known.pauses, PAUSE), (known.stops, STOP), (known.questions, QUESTION), (known.silent, " "), (known.quotes, ""))
     for signs, mark in groups:
         kinds |= dict.fromkeys(signs, mark)
-    marked = "".join(sign if is_syllable(sign) else kinds.get(sign, " ") for sign in text)
-    runs = _RUN_OF_MARKS.sub(lambda found: f"{_strongest(found[1])} ", " ".join(marked.split()))
+    text = _particle_of_brackets().sub(lambda found: _fitted(found[1], found.string[: found.start()]), text)
+    plain = "".join(sign if is_syllable(sign) else kinds.get(sign, " ") for sign in text)
+    runs = _RUN_OF_MARKS.sub(lambda found: f"{_strongest(found[1])} ", " ".join(plain.split()))
     return " ".join(runs.split()).lstrip(f"{MARKS} ")
 
 

@@ -29,8 +29,7 @@ from avcore.units import Ids
 from avcore.units.edit_distance import edit_distances
 from avcore.usage import did_you_mean
 from netflips.avatar.letters import names
-from text2unit.korean.particles import with_particles
-from text2unit.normalise import is_syllable
+from text2unit.normalise import is_syllable, with_particles
 from text2unit.script import script_of
 
 DEMO_REPLIES = Path(__file__).with_name("replies.yaml")

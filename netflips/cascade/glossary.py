@@ -8,10 +8,10 @@ from unicodedata import normalize
 
 from avcore.errors import InputError
 from avcore.texts import read_text
-from text2unit.korean.particles import with_particles
+from text2unit.korean.particles import PAIR_OF, fitting
+from text2unit.normalise import as_said
 
 _MOST_TERMS = 10_000
-_PAIRS = {one: pair for pair in ("은/는", "이/가", "을/를", "과/와", "으로/로") for one in pair.split("/")}
 _PARTICLE = r"(은|는|이|가|을|를|과|와)(?![가-힣])|(으로|로)(?=[^가-힣]|$|서|써|는|도|만|부터)"
 
 
@@ -89,15 +89,12 @@ def _in_place(text: str, source: str, term: str, korean: str, translate: Callabl
 
 
 def with_fitting_particles(text: str, noun: str) -> str:
-    """Put the form of 은/는, 이/가, 을/를, 과/와 and 으로/로 that fits right behind a noun that ends in Hangul."""
-
-    def fitting(found: re.Match[str]) -> str:
-        try:
-            return with_particles(f"{noun}({_PAIRS[found[1] or found[2]]})")
-        except InputError:
-            return found[0]
-
-    return re.sub(f"{re.escape(noun)}(?:{_PARTICLE})", fitting, text)
+    """Put the form of 은/는, 이/가, 을/를, 과/와 and 으로/로 behind a noun that fits to how it is said."""
+    try:
+        said = as_said(noun)
+    except InputError:
+        return text
+    return re.sub(f"{re.escape(noun)}(?:{_PARTICLE})", lambda found: f"{noun}{fitting(PAIR_OF[found[1] or found[2]], said)}", text)
 
 
 def _word(term: str) -> re.Pattern[str]:

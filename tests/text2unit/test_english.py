@@ -28,6 +28,8 @@ from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
         ("It's 'quoted'; e.g. 007 & -3.14", "it's quoted, for example zero zero seven and minus three point one four"),
         ("Café at 9:05 a.m., the 1990s", "cafe at nine oh five a m, the nineteen nineties"),
         ("At 10:00, on the 12th, 20th and 3rd", "at ten o'clock, on the twelfth, twentieth and third"),
+        ("$3.5M, €2bn and £450k", "three point five million dollars, two billion euros and four hundred fifty thousand pounds"),
+        ("10⁹, x² and 5'10\" tall", "ten to the power of nine, x squared and five feet ten inches tall"),
         ("Really?! Well-known ...", "really? well known."),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from avcore.errors import InputError
 from text2unit.korean.numerals import native, number_as_written, sino
-from text2unit.normalise import MARKS, is_syllable, normalise, written_out
+from text2unit.normalise import MARKS, is_syllable, normalise, with_particles, written_out
 from text2unit.script import script_of
 
 READINGS = Path(__file__).with_name("readings")
@@ -186,7 +186,7 @@ LETTERS = {
     "ㅋㅋㅋ 좋아요": "크크크 좋아요",
     "ㄱ부터 ㅎ까지": "기역부터 히읗까지",
     "\u2018안녕\u2019이라고 했다": "안녕이라고 했다",
-    "버스(지하철)를 타요": "버스, 지하철, 를 타요",
+    "버스(지하철)를 타요": "버스, 지하철을 타요",
     "정말?! 와…": "정말? 와.",
     "좋아요~": "좋아요",
     "한-미 회담": "한 미 회담",
@@ -220,6 +220,28 @@ def test_tables_of_readings(table: Path) -> None:
     assert [row for row in said if normalise(row[2]) != row[2]] == []
 
 
+def test_no_pause_stands_before_a_particle_and_no_sentence_ends_in_an_abbreviation() -> None:
+    assert normalise("「나무」를 봤다. 삼성전자(005930)가 올랐다.") == "나무를 봤다. 삼성전자, 공공오구삼공이 올랐다."
+    assert script_of("Dr. 김이 A vs. B를 봤다. Node.js는 좋다.").sentences == (
+        "닥터 김이 에이 대 비를 봤다.",
+        "노드 점 제이에스는 좋다.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("딸기(1kg)(은/는) 오천 원입니다.", "딸기(1kg)은 오천 원입니다."),
+        ("입출력(I/O) 장치(을/를) 켜요.", "입출력(I/O) 장치를 켜요."),
+        ("대규모 언어 모델(LLM)을(를) USB(으)로", "대규모 언어 모델(LLM)을 USB로"),
+        ("챗GPT(이/가) 3 kg(과/와) 2m(을/를)", "챗GPT가 3 kg과 2m를"),
+        ("서울(으로/로), 부산(으)로, 커피(이에요/예요)", "서울로, 부산으로, 커피예요"),
+    ],
+)
+def test_particles_go_by_the_noun_as_it_is_said(text: str, wanted: str) -> None:
+    assert with_particles(text) == wanted
+
+
 def test_what_is_said_is_said_the_same_again() -> None:
     for said in (RULES | COUNTERS | TIMES | NUMBERS | LETTERS).values():
         assert normalise(said) == said
@@ -239,6 +261,7 @@ def test_every_form_of_hangul_is_the_same() -> None:
         ("좋아요 ש", "U+05E9 HEBREW LETTER SHIN) at letter 5 of line 1"),
         ("첫 줄\n둘째 \u202e줄", "U+202E RIGHT-TO-LEFT OVERRIDE at letter 4 of line 2"),
         ("한국(韓國)의 鷗鱉鼈", "U+9C49 CJK UNIFIED IDEOGRAPH-9C49) at letter 10 of line 1, 鼈"),
+        ("ᄯᅡ", "U+112F HANGUL CHOSEONG SIOS-TIKEUT) at letter 1 of line 1"),
         ("どこ", "HIRAGANA LETTER DO) at letter 1 of line 1"),
         ("\u1112\u1161\u11ab글 \x07", "U+0007 a sign without a name at letter 4 of line 1"),
     ],

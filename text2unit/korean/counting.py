@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from text2unit.korean.forms import hour, month, topic
+from text2unit.korean.forms import hour, month
 from text2unit.korean.measures import read_amounts, read_measures
 from text2unit.korean.numerals import NATIVE_PAIRS, NUMBER, SINO_PAIRS, native, native_alone, number_as_written, sino, value_of
 from text2unit.korean.tables import alternatives, apply_rules, tables
@@ -18,7 +18,6 @@ _DIVISION = re.compile(r"[,]?\s?제?\d+\s?(?:쪽|페이지|절|행|줄|항|화|�
 _IN_VOLUME = re.compile(r"에서|에[는도선]|에\s?(?:나오|실|수록|등장|계속|이어)|부터|까지|[.:]\s?[가-힣]+")
 """What follows the number of a volume or chapter, as in 2권 12쪽 and 2권에서."""
 _SUM = re.compile(r"(?<=\d)(?:\s([+*-])\s|\s?([+\u00d7÷])\s?)(?=\d)")
-_EQUALS = re.compile(rf"(?<![\d.,])({NUMBER})\s?=\s?(?=[\d-])")
 _NAMED = re.compile(r"(?<=[A-Za-z])-(\d+)(?![\d.,]*\d)")
 _MINUS = re.compile(r"(?<=\d)-(?=\d+\s?=)")
 _HYPHEN = re.compile(r"(?<=\d)-(?=\d)")
@@ -35,7 +34,6 @@ def read_numbers(text: str) -> str:
         (_MINUS, " 빼기 "),
         (_HYPHEN, " 다시 "),
         (_SUM, _read_sum),
-        (_EQUALS, _read_equals),
     )
     text = apply_rules(rules, read_amounts(text))
     return apply_rules(((_ordinal(), _read_ordinal), (_counted(), _read_counted)), read_measures(text))
@@ -76,11 +74,6 @@ def _some(first: str, last: str, pairs: Mapping[int, str]) -> str:
 
 def _read_sum(found: re.Match[str]) -> str:
     return f" {_ARITHMETIC[found[1] or found[2]]} "
-
-
-def _read_equals(found: re.Match[str]) -> str:
-    read = number_as_written(found[1])
-    return f"{read}{topic(read)} "
 
 
 # Counters

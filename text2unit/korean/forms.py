@@ -4,6 +4,7 @@ import re
 from functools import cache
 
 from text2unit.korean.numerals import NUMBER, digits, native, number_as_written, sino, whole
+from text2unit.korean.particles import fitting
 from text2unit.korean.tables import alternatives, apply_rules, tables
 
 _DATE = re.compile(r"(?<![\d.])(\d{4})\s?([-./])\s?(\d{1,2})\s?\2\s?(\d{1,2})(?![\d-])(\.?)")
@@ -30,6 +31,7 @@ _PRESSURE = re.compile(
     r"(?:(?<=혈압)|(?<=수축기))([은는이가도:]?\s?)(\d{2,3})/(\d{2,3})(?![\d/])(\s?mmHg)?|(?<![\d./])(\d{2,3})/(\d{2,3})(\s?mmHg)"
 )
 _NAMED_DATE = re.compile(r"(?<![\d./])(\d{1,2})/(\d{1,2})\s?([~-])\s?(\d{1,2})/(\d{1,2})(?![\d/]|\s?분기)")
+_FROM_DAY = re.compile(r"(?<![\d./])(\d{1,2})/(\d{1,2})(\s?부터\s?)(\d{1,2})/(\d{1,2})(?=\s?까지)")
 _FINAL = r"(?:로|으로|\s?(?:승|패|완승|완패|대승|대패|신승|석패|압승|참패|역전|무승부|동점|리드|완봉|비겼|비긴))"
 _BEFORE_SCORE = r"(?:스코어|점수|승부차기|합계|비율|배율|경쟁률|축척|확률|희석|비)(?:는|은|가|이|에서)?:?\s?"
 _RESULT = re.compile(rf"(?<![\d.-])(\d{{1,3}})-(\d{{1,3}})(?={_FINAL}(?!\d))")
@@ -77,6 +79,8 @@ _HANGUL_SPAN = re.compile(
 _LETTER_SPAN = re.compile(r"(?<![A-Za-z])([A-Z])\s?~\s?(?=[A-Z](?![A-Za-z]))")
 _LAST_HOUR, _NOON = 24, 12
 _MOST_MONTHS, _MOST_DAYS = 12, 31
+_MOST_PARTS = 12
+_TIMED = re.compile(r"(?:마감|기한|기간|접수|신청|모집|제출|예약|행사|오는|지난|다음|일정|날짜)[가-힣]{0,2}:?\s?$")
 _MONTHS = {6: "유월", 10: "시월"}
 
 
@@ -96,6 +100,7 @@ def read_forms(text: str) -> str:
         (_DATE, _date), (_SHORT_DATE, _short_date), (_SHORT_MONTH, _short_date), (_YEAR_MONTH, _year_month),
         (_DAY_OF_WEEK, _day_of_week), (_SHORT_YEAR, _short_year), (_QUARTERS, "분기에서 "), (_QUARTER, _quarter_of_four),
         (_QUARTER_LETTER, _quarter), (_NAMED_DIGITS, _named_digits), (_PRESSURE, _pressure), (_NAMED_DATE, _dates),
+        (_FROM_DAY, _from_day), (_due(), _due_day),
     )  # fmt: skip
     times = (
         (_TIMES, "에서 "), (_SPAN, "에서 "), (_WEEK_SPAN, r"\1요일에서 \2요일"), (_HANGUL_SPAN, "에서 "),
@@ -125,7 +130,7 @@ def _date(found: re.Match[str]) -> str:
 def _day_of_week(found: re.Match[str]) -> str:
     if not (1 <= int(found[1]) <= _MOST_MONTHS and 1 <= int(found[2]) <= _MOST_DAYS):
         return found[0]
-    return f"{month(int(found[1]))} {sino(int(found[2]))} 일 {found[3]}요일"
+    return f"{_said_day(found[1], found[2])} {found[3]}요일"
 
 
 def _short_year(found: re.Match[str]) -> str:
@@ -163,7 +168,35 @@ def _dates(found: re.Match[str]) -> str:
     first, last = (found[1], found[2]), (found[4], found[5])
     if not (_is_day(*first) and _is_day(*last) and int(first[0]) * 100 + int(first[1]) < int(last[0]) * 100 + int(last[1])):
         return found[0]
-    return "에서 ".join(f"{month(int(one))} {sino(int(day))} 일" for one, day in (first, last))
+    return "에서 ".join(_said_day(*one) for one in (first, last))
+
+
+def _from_day(found: re.Match[str]) -> str:
+    """3/1부터 3/5까지; two parts of one whole are left."""
+    if found[2] == found[5] or not (_is_day(found[1], found[2]) and _is_day(found[4], found[5])):
+        return found[0]
+    return f"{_said_day(found[1], found[2])}{found[3]}{_said_day(found[4], found[5])}"
+
+
+@cache
+def _due() -> re.Pattern[str]:
+    """Return a day with a slash before a word that stands behind days: 12/25까지."""
+    of_days = rf"일(?:까지|부터|에|자)?(?![가-힣])|자(?![가-힣])|\s?(?:{alternatives(tables().holidays)}|마감|오전|오후)"
+    return re.compile(
+        rf"(?<![\d./])(\d{{1,2}})/(\d{{1,2}})(?![\d/])(?:(?={of_days})(일)?(?!요일)|(?=(?:까지|부터|에|이전|이후|전까지)(?![가-힣])()))"
+    )
+
+
+def _due_day(found: re.Match[str]) -> str:
+    """Return a day; what is rather a part, as 3/4까지, is left unless a word of time stands before it."""
+    is_part = found[4] is not None and int(found[1]) < int(found[2]) <= _MOST_PARTS
+    if not _is_day(found[1], found[2]) or (is_part and not _TIMED.search(found.string, 0, found.start())):
+        return found[0]
+    return _said_day(found[1], found[2])
+
+
+def _said_day(month_of_year: str, day: str) -> str:
+    return f"{month(int(month_of_year))} {sino(int(day))} 일"
 
 
 def _quarter(found: re.Match[str]) -> str:
@@ -223,7 +256,7 @@ def _holiday() -> re.Pattern[str]:
 
 
 def _day(found: re.Match[str]) -> str:
-    return f"{month(int(found[1]))} {sino(int(found[2]))} 일" if _is_day(found[1], found[2]) else found[0]
+    return _said_day(found[1], found[2]) if _is_day(found[1], found[2]) else found[0]
 
 
 @cache
@@ -305,7 +338,7 @@ def _parts(found: re.Match[str]) -> str:
 
 def _mixed(found: re.Match[str]) -> str:
     before = whole(found[1])
-    return f"{before}{'과' if _has_final(before) else '와'} {whole(found[3])}분의 {whole(found[2])}"
+    return f"{before}{fitting('과/와', before)} {whole(found[3])}분의 {whole(found[2])}"
 
 
 def _fraction(found: re.Match[str]) -> str:
@@ -314,13 +347,3 @@ def _fraction(found: re.Match[str]) -> str:
 
 def _version(found: re.Match[str]) -> str:
     return " 점 ".join(number_as_written(part) for part in found[0].split("."))
-
-
-def _has_final(word: str) -> bool:
-    """Return whether the last syllable ends in a consonant."""
-    return (ord(word[-1]) - ord("가")) % 28 != 0
-
-
-def topic(word: str) -> str:
-    """Return the particle behind a word that is its topic: 은 or 는."""
-    return "은" if "가" <= word[-1:] <= "힣" and _has_final(word) else "는"

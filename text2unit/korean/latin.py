@@ -13,6 +13,8 @@ _ADDRESS = re.compile(
 _DOMAIN = re.compile(
     r"@|https?://|www\.|\.(?:com|net|org|kr|io|gov|edu|ai|tv|me|be|co|us|jp|cn|uk|info|app|dev|shop)\b", re.IGNORECASE
 )
+_DOTTED = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\.(?:[a-z]+|[A-Z]+)(?![A-Za-z])")
+"""A name with a stop inside (Node.js, main.py), where no blank is missing behind a sentence."""
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _ADDRESS_SIGNS = {
     "@": "골뱅이", ".": "점", "/": "슬래시", "-": "다시", "_": "언더바", ":": "콜론", "?": "물음표", "=": "이퀄",
@@ -44,7 +46,7 @@ def read_addresses(text: str) -> str:
 
     def name_signs(found: re.Match[str]) -> str:
         address = found[0]
-        if not _DOMAIN.search(address):
+        if address.lower() in tables().words or not (_DOMAIN.search(address) or _DOTTED.search(address)):
             return address
         address = _SCHEME.sub("", address)
         end = address[len(address.rstrip("./?~")) :]
@@ -115,4 +117,4 @@ def _without_points(found: re.Match[str]) -> str:
 
 def _any_of(words: Iterable[str], flags: int = 0) -> re.Pattern[str]:
     """Any of the words, the longest first, within no other word or number."""
-    return re.compile(rf"(?<![A-Za-z0-9])(?:{alternatives(words)})(?![A-Za-z0-9$])", flags)
+    return re.compile(rf"(?<![A-Za-z0-9])(?<!\d[.,])(?:{alternatives(words)})(?![A-Za-z0-9$])", flags)

@@ -270,18 +270,19 @@ def _suffixed(word: str, covered: int) -> Iterator[tuple[int, str]]:
         yield place, _NASALISED
 
 
-_FUTURE = re.compile(r"(?<=[가-힣])(게요|걸요|게$|걸$|수록|지$|지도|지는|지를|지가|지요$|진대)")
+_FUTURE = re.compile(r"(?<=[가-힣])(게요|걸요|게$|걸$|수록|지라도|지언정|지어다|지니|세라|밖에|지$|지도|지는|지를|지가|지요$|진대)")
+_ALWAYS_FUTURE = ("게요", "걸요", "수록", "지라도", "지언정", "지어다", "세라", "밖에")
 _NOT_FUTURE = re.compile(r"(?:길|멀|달|힘들|둥글|만들|놀|알|살|팔|울|열|걸|들|물|풀|틀|밀|빌|날|떨|흔들|줄어들)$")
 
 
 def _verb_endings(word: str) -> Iterator[int]:
-    """Endings that begin with ㄹ: -ㄹ게, -ㄹ걸, -ㄹ수록, -ㄹ지 (제27항 붙임)."""
+    """Endings that begin with ㄹ: -ㄹ게, -ㄹ걸, -ㄹ수록, -ㄹ지, -ㄹ밖에 (제27항 붙임)."""
     for found in _FUTURE.finditer(word):
         before = word[: found.start()]
         if _coda(before[-1]) != "ㄹ":
             continue
-        is_stem = _NOT_FUTURE.search(before) is not None
-        if found[1].startswith(("게요", "걸요", "수록")) or not is_stem:
+        is_noun = found[1] in ("밖에", "세라") and before.endswith(_lexicon().not_verbs)
+        if not is_noun and (found[1] in _ALWAYS_FUTURE or not _NOT_FUTURE.search(before)):
             yield found.start()
 
 

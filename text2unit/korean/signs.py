@@ -13,6 +13,10 @@ from text2unit.korean.tables import apply_rules, tables
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"
 """Signs that say nothing of how a text is read: soft hyphens, joiners, blanks without width, forms of pictures."""
 _VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
+SUPERSCRIPT = re.compile(r"(?<=[0-9A-Za-z)\]])(?=[⁺⁻]?[⁰¹²³⁴-⁹]+(?![⁰¹²³⁴-⁹⁺⁻])|ⁿ(?!ᵈ))")
+_OLD = re.compile("(?<=[\u1100-\u1112])[\u119e\u11a1]|(?<=[\u1161-\u1175가-힣])\u11f0")
+_TODAY = {"\u119e": "\u1161", "\u11a1": "\u1162", "\u11f0": "\u11bc"}
+"""Letters of old Hangul by those that are read for them today: ㆍ is ㅏ, ㆎ ㅐ, a final ㆁ ㅇ."""
 _COMPANY_BEFORE = re.compile(
     r"(?<![가-힣A-Za-z0-9)])(?:[㈜㈔㈱]|\([주유사재株]\)(?=\s?[가-힣A-Za-z])(?!(?:은|는|이|가|을|를|에|도|의|와|로)(?:\s|$)))\s?"
 )
@@ -23,7 +27,8 @@ _MOST_NAMED = 5
 _FORMS = str.maketrans(
     {
         "\u2212": "-", "\u2013": "-", "\u2010": "-", "\u2011": "-", "\u2044": "/", "\u223c": "~", "\u301c": "~", "\u2019": "'",
-        "\u2215": "/", "\u2018": "'", "\u2012": "-", **dict.fromkeys("\u318d\u2022\u2027\u2219\u22c5\u30fb\uff65\u119e", "\u00b7"),
+        "\u2215": "/", "\u2032": "'", "\u2033": '"', "\u2018": "'", "\u2012": "-",
+        **dict.fromkeys("\u318d\u2022\u2027\u2219\u22c5\u30fb\uff65\u119e", "\u00b7"),
     }
 )  # fmt: skip
 """Minus signs, dashes, slashes of fractions, tildes, quotes and middle dots in the form that the rules know."""
@@ -50,11 +55,16 @@ def clean(text: str) -> str:
 
     Lone jamo come out as compatibility jamo (ㄱ, ㅏ).
     """
-    visible = "".join(sign for sign in unicodedata.normalize("NFC", text) if sign not in _INVISIBLE)
-    companies = ((_VULGAR, " "), (_COMPANY_BEFORE, _company), (_COMPANY_BEHIND, _company))
+    visible = "".join(sign for sign in _composed(text) if sign not in _INVISIBLE)
+    companies = ((_VULGAR, " "), (SUPERSCRIPT, "^"), (_COMPANY_BEFORE, _company), (_COMPANY_BEHIND, _company))
     read = read_hanja(read_roman(apply_rules(companies, visible.translate(_FORMS))))
     folded = unicodedata.normalize("NFKC", read).translate(_FORMS)
     return "".join(_compatible(sign) for sign in _without_accents(folded))
+
+
+def _composed(text: str) -> str:
+    """Return the text with whole syllables, those of old Hangul with today's vowels."""
+    return unicodedata.normalize("NFC", _OLD.sub(lambda found: _TODAY[found[0]], unicodedata.normalize("NFC", text)))
 
 
 def _company(found: re.Match[str]) -> str:
@@ -71,7 +81,7 @@ def lone_jamo(sign: str) -> bool:
 def unreadable(text: str) -> Iterator[tuple[int, int, str]]:
     """Line and letter, from 1, of each sign that no rule reads. Pieces of Hangul are not counted as letters of their own."""
     line, column = 1, 0
-    for sign in GLOSS.sub(lambda found: "," * len(found[0]), unicodedata.normalize("NFC", text)):
+    for sign in GLOSS.sub(lambda found: "," * len(found[0]), _composed(text)):
         if sign == "\n":
             line, column = line + 1, 0
             continue

@@ -43,6 +43,9 @@ class Tables:
     cents: Mapping[str, str]
     whose_dollars: Mapping[str, str]
     currency_codes: Mapping[str, str]
+    counted_by_letters: tuple[str, ...]
+    counted_in_english: tuple[str, ...]
+    abbreviations: Mapping[str, str]
     weekdays: tuple[str, ...]
     letters: Mapping[str, str]
     greek: Mapping[str, str]
@@ -55,7 +58,8 @@ class Tables:
     quotes: str
     silent: str
     consonants: Mapping[str, str]
-    laughs: Mapping[str, str]
+    repeated: Mapping[str, str]
+    chat: Mapping[str, str]
     english_numbers: tuple[str, ...]
     hanja: Mapping[str, str]
 
@@ -91,6 +95,9 @@ def tables() -> Tables:
         cents=content["cents"],
         whose_dollars=content["whose_dollars"],
         currency_codes=content["currency_codes"],
+        counted_by_letters=tuple(content["counted_by_letters"]),
+        counted_in_english=tuple(content["counted_in_english"]),
+        abbreviations=content["abbreviations"],
         weekdays=tuple(content["weekdays"]),
         letters={str(letter): name for letter, name in _plain(content["letters"]).items()},
         greek=content["greek"],
@@ -103,7 +110,8 @@ def tables() -> Tables:
         quotes=content["quotes"],
         silent=content["silent"],
         consonants=content["consonants"],
-        laughs=content["laughs"],
+        repeated=content["repeated"],
+        chat=content["chat"],
         english_numbers=tuple(content["english_numbers"]),
         hanja={sign: reading for reading, signs in _pairs(content["hanja"]).items() for sign in signs},
     )

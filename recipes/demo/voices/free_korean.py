@@ -12,7 +12,6 @@ import numpy as np
 
 from avcore.errors import InputError
 from avcore.texts import parse_yaml
-from text2unit.korean.particles import with_particles
 from text2unit.normalise import normalise
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -37,7 +36,7 @@ def free_sentences(count: int, seed: int) -> list[str]:
         if len(found) >= count:
             return list(found)[:count]
         template = content["templates"][number % len(content["templates"])]
-        found[normalise(with_particles(_SLOT.sub(lambda slot: _filling(slot[1], rng), template)))] = None
+        found[normalise(_SLOT.sub(lambda slot: _filling(slot[1], rng), template))] = None
     raise InputError("there are fewer free sentences", expected=count, found=len(found))
 
 

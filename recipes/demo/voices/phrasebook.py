@@ -16,7 +16,7 @@ import numpy as np
 
 from avcore.errors import InputError
 from avcore.texts import parse_yaml
-from text2unit.korean.particles import with_particles
+from text2unit.normalise import with_particles
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _PERIOD, _STRIDE = 5, 3

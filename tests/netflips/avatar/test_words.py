@@ -114,7 +114,7 @@ replies:
         ('["Where is {place}?", "{place}(이/가) 어디예요?"]', "[]", "reply 1 of the replies has no text"),
         ("fallback:", "most_errors: 2\nfallback:", "no share"),
         ("{place: [the bank | 은행, the park | 공원, Seoul | 서울]}", "[a]", "the slots"),
-        ("Seoul | 서울", "Seoul", "reply 1 of the replies: a particle must follow a Hangul syllable"),
+        ("Seoul | 서울", "Seoul | …", "reply 1 of the replies: there is nothing to say"),
     ],
 )
 def test_replies_that_cannot_be_used_are_named(tmp_path: Path, old: str, new: str, complaint: str) -> None:

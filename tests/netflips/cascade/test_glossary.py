@@ -30,11 +30,26 @@ _DRIPS = b"(drips)"
         ("부산로 가서 부산이가요", "부산", "부산으로 가서 부산이가요"),
         ("학교이 학교과 학교은,", "학교", "학교가 학교와 학교는,"),
         ("서울역이", "서울", "서울역이"),
-        ("AI은", "AI", "AI은"),
+        ("AI은 AI으로", "AI", "AI는 AI로"),
+        ("KTX을 탔다", "KTX", "KTX를 탔다"),
+        ("USB으로 API이", "USB", "USB로 API이"),
+        ("GPT-4을 챗GPT이", "GPT-4", "GPT-4를 챗GPT이"),
+        ("챗GPT이", "챗GPT", "챗GPT가"),
+        ("공항(T1)은 어디에", "공항(T1)", "공항(T1)은 어디에"),
+        ("과일(딸기)이, 3월과", "과일(딸기)", "과일(딸기)가, 3월과"),
+        ("10%을", "10%", "10%를"),
+        ("שלום은", "שלום", "שלום은"),
     ],
 )
 def test_particles_fit_the_noun_before_them(text: str, noun: str, wanted: str) -> None:
     assert with_fitting_particles(text, noun) == wanted
+
+
+def test_a_term_with_brackets_is_put_in_whole() -> None:
+    termed = with_terms(
+        "a language model", "나는 언어 모델를 좋아합니다.", {"language model": "대규모 언어 모델(LLM)"}, lambda _: "언어 모델"
+    )
+    assert termed.text == "나는 대규모 언어 모델(LLM)을 좋아합니다."
 
 
 def test_terms_are_put_where_their_rendering_or_their_english_stands() -> None:

@@ -26,9 +26,9 @@ def test_particles_follow_the_syllable_before(text: str, expected: str) -> None:
     assert with_particles(text) == expected
 
 
-def test_a_particle_after_anything_else_is_refused() -> None:
-    with pytest.raises(InputError, match="Hangul"):
-        with_particles("bank(이/가)")
+def test_a_particle_after_what_nobody_can_say_is_refused() -> None:
+    with pytest.raises(InputError, match="nothing to say"):
+        with_particles("…(이/가)")
 
 
 def test_all_sentences_are_whole_and_different() -> None:
