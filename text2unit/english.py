@@ -35,7 +35,7 @@ _AS_MONEY = re.compile(
 )
 _SCALE_OF = {"t": "trillion", "k": "thousand", "m": "million", "b": "billion"}
 _POWER = re.compile(r"(?<=[0-9a-z)])\^\(?(-?\d+)\)?")
-_FEET = re.compile(r"(\d+)'\s?(\d+)(?:\"|''|\u201d)")
+_FEET = re.compile(r"(?<!\d)(\d{1,3})'\s?(\d{1,2})(?:\"|''|\u201d)")
 _CLOCK = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)\b")
 _YEAR = re.compile(r"(?<![\d,.$£€₩¥])(1[1-9]\d\d|20[1-9]\d)(s?)(?![\d%]|[,.:]\d)")
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b")

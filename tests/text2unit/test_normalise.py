@@ -228,6 +228,10 @@ def test_no_pause_stands_before_a_particle_and_no_sentence_ends_in_an_abbreviati
     )
 
 
+def test_an_amount_of_any_length_is_read() -> None:
+    assert normalise(f"${'9' * 5000} million").count("구") == 5000
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [

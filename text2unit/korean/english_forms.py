@@ -1,7 +1,6 @@
 """What English writes otherwise, in Korean text: $3.5M, 5'10", 2nd, 9 AM, vs., 10^9. Read before anything else but addresses."""
 
 import re
-from decimal import Decimal
 from functools import cache
 
 from text2unit.korean.forms import hour
@@ -12,12 +11,14 @@ _ZEROS = {"h": 2, "th": 3, "k": 3, "m": 6, "b": 9, "t": 12}
 _SCALE_WORD = r"[\s-]?(?i:hundred|thousand|million|billion|trillion)s?"
 _SCALE_LETTER = r"\s?(?:MM?|[KBT]|[BbMmTt][Nn]|[BbMm]ln)|[kmbt]"
 _PRIMES = r"(?:\"|''|”)"
-_ANGLE = re.compile(rf"(\d+)\s?°\s?(\d{{1,2}})'(?:\s?(\d{{1,2}}(?:\.\d+)?){_PRIMES})?")
+_ANGLE = re.compile(rf"(?<!\d)(\d{{1,3}})\s?°\s?(\d{{1,2}})'(?:\s?(\d{{1,2}}(?:\.\d+)?){_PRIMES})?")
 _FEET = re.compile(rf"(?<![\d.'])(\d{{1,3}})'[\s-]?(\d{{1,2}}(?:\.\d+)?){_PRIMES}|(?<![\d.'])([3-8])'(\d|1[01])(?![\d'\"”])")
 _LONE_PRIME = re.compile(r"(?<![\d.,'])(\d{1,3}(?:\.\d+)?)(['\"”])(?![A-Za-z0-9'\"”])")
 _OPENING = {"”": "“"}
 _HALF_OF_GAME = re.compile(r"(?:전반|후반|연장)전?\s?$")
 _MOST_INCHES = 12
+_NEAR = 24
+"""Letters before a number that are looked at."""
 _NTH = re.compile(r"(?<![\d.,A-Za-z])(\d{1,4})(?:st|nd|rd|th|ST|ND|RD|TH)(?![A-Za-z])")
 _HOUR = re.compile(
     r"(?:(오전|오후)\s?)?(?<![\d:.,])(?:(\d{1,2})(?:\s?시)?\s?[~-]\s?)?(\d{1,2})(?:\s?시(?:\s?(\d{1,2})\s?분)?)?"
@@ -64,7 +65,7 @@ def _counted_before() -> re.Pattern[str]:
 
 def _read_scaled(found: re.Match[str]) -> str:
     """Return an amount with its zeros written out. A letter alone is a scale where money or what counts many stands beside it."""
-    before = found.string[: found.start()]
+    before = found.string[max(found.start() - _NEAR, 0) : found.start()]
     is_amount = found["word"] or found["sign"] or found["code"] or found["counted"] is not None or _counted_before().search(before)
     if not is_amount:
         return found[0]
@@ -77,8 +78,9 @@ def _read_scaled(found: re.Match[str]) -> str:
 def _written_out(number: str, scale: str) -> str:
     name = scale.strip(" -").lower()
     zeros = _ZEROS.get(name[:2]) or _ZEROS[name[0]]
-    value = Decimal(number.replace(",", "")).scaleb(zeros)
-    return f"{value:f}" if value % 1 else str(int(value))
+    whole, _, fraction = number.replace(",", "").partition(".")
+    rest = fraction[zeros:].rstrip("0")
+    return ((whole + fraction[:zeros].ljust(zeros, "0")).lstrip("0") or "0") + (f".{rest}" if rest else "")
 
 
 def _read_angle(found: re.Match[str]) -> str:
@@ -133,7 +135,7 @@ def _power() -> re.Pattern[str]:
 
 def _read_power(found: re.Match[str]) -> str:
     """Return 10^9 as 10의 구제곱, x^2 as x 제곱, and a unit's power as the tables have it."""
-    known, letters = tables(), _LETTERS_BEFORE.search(found.string[: found.start()])
+    known, letters = tables(), _LETTERS_BEFORE.search(found.string[max(found.start() - _NEAR, 0) : found.start()])
     exponent, letter, unit, behind = int(found[1] or 0), found[2], found[3], found[4]
     if letters and f"{letters[0]}{exponent}" in known.measures:
         return found[0][1:]
