@@ -98,6 +98,7 @@ def clean_text(text: str, is_subtitle: bool = False) -> Cleaned:
     text = out.take(_FOOTNOTE, text, lambda _: "")
     if is_subtitle:
         text = out.take(_ANY_BRACKETS, out.take(_DASH, _STEERING.sub("", text), lambda _: ""), lambda _: " ")
+        text = out.take(_DASH, _trimmed(text), lambda _: "")  # behind brackets
         text = out.take(_WHOLE_LINE, text, lambda found: found[0] if _SENTENCE.search(found[1].strip()) else " ")
     text = out.take(_IN_BRACKETS, text, lambda found: " " if _is_direction(found[1] or found[2] or found[3]) else found[0])
     text = "\n".join(_unmarked(line, out.left) if _MARK.search(line) else line for line in text.split("\n"))

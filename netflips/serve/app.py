@@ -205,8 +205,9 @@ async def _form(request: Request, nothing: str = "") -> Mapping[str, Any]:
 async def _job(request: Request) -> Response:
     job, queue = _asked_job(request), _desk(request).queue
     found = results(job, queue.folders.of(job.id))
-    before = queue.jobs.get(job.made_by)
-    while before is not None and "utterances" in found:  # what its sentences said in earlier dubs
+    before, seen = queue.jobs.get(job.made_by), {job.id}
+    while before is not None and before.id not in seen and "utterances" in found:  # what its sentences said in earlier dubs
+        seen.add(before.id)
         said = results(before, queue.folders.of(before.id)).get("utterances", [])
         for row, take in zip(found["utterances"], said, strict=False):
             row["takes"].append({name: take[name] for name in ("said", "told")})
@@ -226,8 +227,9 @@ async def _stop(request: Request) -> Response:
 
 
 async def _again(request: Request) -> Response:
-    job, desk = _asked_job(request), _desk(request)
-    desk.go_on(job, await _form(request, "{}"))
+    form, desk = await _form(request, "{}"), _desk(request)
+    job = _asked_job(request)  # only now: it may have been removed while the form was on its way
+    desk.go_on(job, form)
     return JSONResponse(desk.queue.facts(job))
 
 

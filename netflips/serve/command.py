@@ -125,6 +125,8 @@ def serve_settings(options: ServeOptions) -> Settings:
     """Return what was asked for. Raises UsageError, InputError for a model that is not there."""
     if not 0 <= options.port <= 65_535:
         raise UsageError("--port is out of range", expected="0 to 65535", found=options.port)
+    if not options.host.strip():
+        raise UsageError("--host takes an address", expected="such as 127.0.0.1, or 0.0.0.0 for all of this machine", found='""')
     if options.token and len(options.token) < _LEAST_TOKEN:
         raise UsageError("--token is too short", expected=f"{_LEAST_TOKEN} letters or more")
     if options.syncnet is not None:

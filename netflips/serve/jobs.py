@@ -18,6 +18,7 @@ from avcore.files import write_text
 from avcore.notes import Note, ToldNote
 from avcore.texts import read_json
 from netflips.script.files import value_from
+from netflips.serve.fields import ReviewRow
 from netflips.serve.limits import Party, Visitor
 
 LOG = logging.getLogger("netflips")
@@ -213,6 +214,8 @@ def _job(job_id: str, content: Any) -> Job:
     job: Job = value_from(Job, content, "the job", place)
     if job.id != job_id or any(Path(one).name != one for one in job.names.values()):
         raise InputError("this is no job of ours", path=place)
+    value_from(tuple[ReviewRow, ...], job.values.get("rows", []), "the job.values.rows", place)
+    value_from(dict[str, str], job.values.get("voices", {}), "the job.values.voices", place)
     if job.state not in STATES:
         raise InputError("this job is in no state", path=place, expected=", ".join(STATES), found=job.state)
     return job

@@ -102,8 +102,8 @@ class Queue:
 
     async def remove(self, job: Job) -> None:
         """Stop a job, and delete it with its files."""
+        self.jobs.pop(job.id, None)  # nobody puts it into the queue again while it ends
         await self.stop(job)
-        self.jobs.pop(job.id, None)
         self.folders.remove(job.id)
         self._space.note(self.folders.of(job.id), job.party, 0)
         self._tell()

@@ -18,7 +18,8 @@ Heard = Callable[[str, int, int | None], None]
 _GRACE_S = 5.0
 """After SIGTERM, for a command to put away what is half-written."""
 WORKER = (sys.executable, "-m", "netflips.serve.worker")
-_MOST_LINE = 1 << 16
+_MOST_LINE = 1 << 24
+"""Bytes of a note, which may name every utterance of a long recording."""
 ENDED_BY_SIGNAL = (130, 143)
 """Exit codes of a command that was interrupted or terminated."""
 

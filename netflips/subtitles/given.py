@@ -1,15 +1,16 @@
 """Subtitles that people bring, as any program wrote them: .srt, .vtt, .ass, .ssa and .smi, put right where they are not.
 
-SubRip and WebVTT are read by blocks and SAMI by its SYNC tags here: pysubs2 takes names of WebVTT's cues and notes for text, drops
-a last line that is a number, and knows neither SAMI's ends nor its languages. It reads SubStation Alpha, with its override codes.
+SubRip and WebVTT are read by blocks, SAMI by its SYNC tags and SubStation Alpha by its lines of dialogue: pysubs2 takes names of
+WebVTT's cues and notes for text, drops a last line that is a number, knows neither SAMI's ends nor its languages, and takes minutes
+for a long line of SubStation's codes.
 """
 
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 
 from avcore.errors import InputError
@@ -27,6 +28,8 @@ SLACK_S = 0.05
 """How far a time may lie behind the end of the recording: clocks of tracks differ by a little."""
 _WHAT = "the subtitles"
 _MOST_BYTES = 8 << 20
+_MOST_NUMBERS = 100
+"""Of cues that a note names; a film's are thousands."""
 _TOGETHER_S = 0.3
 """Two that begin within it are said together: cut apart, the first would have no time."""
 _READING_S, _LETTER_S = 1.0, 0.08
@@ -36,7 +39,9 @@ _TIMES = re.compile(rf"^{_TIME}\s*--?>\s*{_TIME}(?:\s.*)?$")
 _ARROW = "-->"
 _VTT_PARTS = re.compile(r"^(?:WEBVTT|NOTE|STYLE|REGION)\b")
 _VTT_TAG = re.compile(r"</?(?:c|i|b|u|v|ruby|rt|lang)(?:[.\s][^<>]*)?>|<[\d:.]+>")
-_ASS_LINE = re.compile(r"^Dialogue:[^,]*,\s*(\d+:\d{1,2}:\d{1,2}[.,]\d{1,3}),\s*(\d+:\d{1,2}:\d{1,2}[.,]\d{1,3})(?:,[^,]*){6},")
+_ASS_TIME = r"\s*(\d{1,6}):(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
+_ASS_LINE = re.compile(rf"^Dialogue:[^,]*,{_ASS_TIME},{_ASS_TIME}\s*(?:,[^,]*){{6}},(.*)$")
+_ASS_DRAWS = re.compile(r"\\p[1-9]")
 _SAMI_PART = re.compile(r"<(/?)\s*([A-Za-z]+)([^<>]*)>|<![^<>]*>|([^<]+)|<")
 _SAMI_START = re.compile(r"start\s*=\s*[\"']?\s*(-?\d{1,9})", re.IGNORECASE)
 _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
@@ -56,23 +61,21 @@ OVERLAPPED, UNSORTED, NO_LENGTH, TOO_LATE = "overlapped", "stood out of order", 
 _BEHIND, _UNTIMED, _SILENT = "after the recording", "without times that can be read", "with nothing to say"
 
 
-def _right(values: Values) -> int:
-    return len({number for numbers in values["repairs"].values() for number in numbers})
-
-
 def _put_right(values: Values) -> str:
-    right = _right(values)
+    right = values["right"]
     were = f"{right} of {values['total']} cues {'was' if right == 1 else 'were'} put right"
-    said = [f"{were}: {_counted(values['repairs'])}"] if right else []
-    said += [f"left out: {_counted(values['lacking'])}"] if values["lacking"] else []
+    said = [f"{were}: {_counted(values['repairs'], values['counts'])}"] if right else []
+    said += [f"left out: {_counted(values['lacking'], values['counts'])}"] if values["lacking"] else []
     said += [f"left out of what is said: {values['words']}"] if values["words"] else []
     said += [f"read as {values['encoding']}"] if values["encoding"] else []
     return f"{values['name']}: {'; '.join(said)}"
 
 
 def _put_right_korean(values: Values) -> str:
-    said = [f"자막 {values['total']}개 가운데 {_right(values)}개를 바로잡았습니다"] if values["repairs"] else []
-    said += [f"쓰지 않은 자막이 {sum(map(len, values['lacking'].values()))}개 있습니다"] if values["lacking"] else []
+    said = [f"자막 {values['total']}개 가운데 {values['right']}개를 바로잡았습니다"] if values["repairs"] else []
+    said += (
+        [f"쓰지 않은 자막이 {sum(values['counts'][what] for what in values['lacking'])}개 있습니다"] if values["lacking"] else []
+    )
     said += [f"말하지 않고 뺀 것: {values['words']}"] if values["words"] else []
     said += [f"{values['encoding']}로 읽었습니다"] if values["encoding"] else []
     return f"{values['name']}: {'. '.join(said)}."
@@ -125,10 +128,13 @@ class GivenSubtitles:
         """What was put right and left out; None = nothing."""
         if not (self.repairs or self.lacking or self.left_out or self.encoding):
             return None
-        repairs, lacking = ({what: list(numbers) for what, numbers in one.items()} for one in (self.repairs, self.lacking))
+        both = (self.repairs, self.lacking)
+        repairs, lacking = ({what: list(numbers[:_MOST_NUMBERS]) for what, numbers in one.items()} for one in both)
+        counts = {what: len(numbers) for one in both for what, numbers in one.items()}
+        right = len({number for numbers in self.repairs.values() for number in numbers})
         words = left_out_note(self.left_out).values["words"] if self.left_out else ""
-        values = {"repairs": repairs, "lacking": lacking, "words": words, "encoding": self.encoding.upper()}
-        return _PUT_RIGHT(name=self.path.name, total=self.total, **values)
+        values = {"repairs": repairs, "lacking": lacking, "counts": counts, "right": right, "words": words}
+        return _PUT_RIGHT(name=self.path.name, total=self.total, encoding=self.encoding.upper(), **values)
 
 
 def is_subtitles(path: Path) -> bool:
@@ -218,20 +224,29 @@ def _joined(lines: Sequence[str], is_vtt: bool) -> str:
 
 def _substation(text: str, ending: str, untimed: list[int]) -> Iterator[GivenCue]:
     """Yield the cues of SubStation Alpha: dialogue, no comments, no drawings."""
-    import pysubs2
-
     number = 0
     for line in text.split("\n"):
         if not line.startswith("Dialogue:"):
             continue
         number += 1
-        if not _ASS_LINE.match(line):
+        found = _ASS_LINE.match(line)
+        if found is None:
             untimed.append(number)
             continue
-        with warnings.catch_warnings(action="ignore"):  # of margins, which nobody asked for
-            (event,) = pysubs2.SSAFile.from_string(f"[Events]\n{line}\n", format_=ending.lstrip("."))
-        if not event.is_drawing:
-            yield GivenCue(number, event.start / 1000, event.end / 1000, event.plaintext)
+        said, codes = _without_codes(found[9])
+        if not _ASS_DRAWS.search(codes):
+            yield GivenCue(number, _seconds(found.groups()[:4]), _seconds(found.groups()[4:8]), said)
+
+
+def _without_codes(text: str) -> tuple[str, str]:
+    """Return a text of SubStation Alpha without its override codes, its own line ends put in, and all the codes."""
+    parts, codes, place = list[str](), list[str](), 0
+    while (begin := text.find("{", place)) >= 0 and (end := text.find("}", begin)) >= 0:
+        parts.append(text[place:begin])
+        codes.append(text[begin:end])
+        place = end + 1
+    said = "".join([*parts, text[place:]]).replace("\\h", " ")
+    return said.replace("\\n", "\n").replace("\\N", "\n"), "".join(codes)
 
 
 def _sami(text: str, source: str, target: str) -> list[GivenCue]:
@@ -269,12 +284,10 @@ def _sami(text: str, source: str, target: str) -> list[GivenCue]:
 
 def _timed(rows: Sequence[tuple[float, str]]) -> list[GivenCue]:
     ordered = sorted(dict.fromkeys(rows), key=lambda row: row[0])
-    cues = list[GivenCue]()
-    for place, (start, said) in enumerate(ordered):
-        end = next((other for other, _ in ordered[place + 1 :] if other > start), start + _reading_s(said))
-        if said:
-            cues.append(GivenCue(len(cues) + 1, start, end, said))
-    return cues
+    starts = sorted({start for start, _ in rows})
+    ends = dict(pairwise(starts))
+    timed = [(start, ends.get(start, start + _reading_s(said)), said) for start, said in ordered if said]
+    return [GivenCue(number, *row) for number, row in enumerate(timed, 1)]
 
 
 # What is put right
@@ -343,8 +356,9 @@ def _with(known: Mapping[str, tuple[int, ...]], what: str, numbers: Sequence[int
     return {**known, what: tuple(numbers)} if numbers else dict(known)
 
 
-def _counted(found: Mapping[str, Sequence[int]]) -> str:
-    return ", ".join(f"{len(numbers)} {what} ({ranges(numbers)})" for what, numbers in found.items())
+def _counted(found: Mapping[str, Sequence[int]], counts: Mapping[str, int]) -> str:
+    more = {what: ", ..." if counts[what] > len(numbers) else "" for what, numbers in found.items()}
+    return ", ".join(f"{counts[what]} {what} ({ranges(numbers)}{more[what]})" for what, numbers in found.items())
 
 
 def _seconds(parts: Sequence[str | None]) -> float:

@@ -1,11 +1,13 @@
 """Subtitles as other programs wrote them: what is read of each, whose language it is in, and what is told of it."""
 
 from pathlib import Path
+from time import process_time
 
 import pytest
 
 from avcore.errors import InputError
-from avcore.notes import sentence
+from avcore.notes import KOREAN, sentence
+from avcore.plain_text import json_text
 from netflips.subtitles.given import GivenSubtitles, read_subtitles
 
 SRT = "1\n00:00:01,000 --> 00:00:02,000\n안녕\n\n2\n00:00:03,000 --> 00:00:04,000\n둘\n"
@@ -140,6 +142,8 @@ def test_languages_of_the_same_letters_are_not_told_apart(tmp_path: Path) -> Non
         ("x.srt", b"1\n00:61:01,0 --> 00:62:02,0\n", "found line 2: 00:61"),
         ("x.smi", b"<SAMI><BODY><P>x</BODY>", "expected <SYNC Start=1500>"),
         ("x.ass", b"[Events]\nDialogue: 0,x\n", "found line 2: Dialogue"),
+        ("x.ass", b"[Events]\nDialogue: 0,9999999999:00:00.00,99999999999:00:00.00,D,,0,0,0,,x\n", "found line 2: Dialogue"),
+        ("x.ass", b"Dialogue: 0,100:00:00.00,100:00:01.00,D,,0,0,0,,x\n", "behind the recording; .*found the first at 360000 s"),
         ("x.srt", b"1\n00:00:13,0 --> 00:00:14,0\nx\n", "behind the recording; expected 12.000 s; found the first at 13 s"),
         ("x.srt", b"\xff\xfe\x00", "no text; expected UTF-8, UTF-16 or CP949"),
         ("x.srt", b"a" * (9 << 20), "too large"),
@@ -150,3 +154,43 @@ def test_what_is_none_is_one_line(tmp_path: Path, name: str, content: bytes, com
     path.write_bytes(content)
     with pytest.raises(InputError, match=complaint):
         read_subtitles(path, "en", "ko").within(12.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "many", "count"),
+    [
+        ("x.ass", "Dialogue: 0,0:00:00.10,0:00:02.30,Default,,0,0,0,,네 ", "{", 400_000),
+        ("x.ass", "Dialogue: 0,0:00:00.10,0:00:02.30,Default,,0,0,0,,네 ", "{\\i1}", 50_000),
+        ("x.smi", "<SAMI><BODY><SYNC Start=100><P>네", "\n<SYNC Start=200><P>&nbsp;\n<SYNC Start=200><P>", 40_000),
+        ("x.smi", "<SAMI><BODY><SYNC Start=100><P>네", "\n<SYNC Start=200><P>", 40_000),
+    ],
+)
+def test_the_time_of_reading_grows_with_the_length_only(tmp_path: Path, name: str, head: str, many: str, count: int) -> None:
+    began = process_time()
+    assert read(tmp_path, name, head + many * count).cues[0].text.startswith("네")
+    assert process_time() - began < 3
+
+
+def test_each_of_many_cues_lasts_until_the_next_of_another_time(tmp_path: Path) -> None:
+    content = "<SAMI><BODY>" + "".join(f"<SYNC Start={100 * (number // 2)}><P>{number}번" for number in range(2, 8000))
+    began = process_time()
+    path = tmp_path / "x.smi"
+    path.write_text(content)
+    cues = read_subtitles(path, "en", "ko").cues
+    assert [(round(one.start_s, 3), round(one.end_s, 3), one.text) for one in cues[:2]] == [
+        (0.1, 0.2, "2번 3번"),
+        (0.2, 0.3, "4번 5번"),
+    ]
+    assert process_time() - began < 4
+
+
+def test_a_note_of_thousands_of_cues_names_the_first_of_them_and_how_many(tmp_path: Path) -> None:
+    rows = [("01", "01", "하나"), ("01,1", "03", "둘")] * 3000
+    note = read(tmp_path, "a.srt", times(*rows)).note
+    assert note is not None
+    told = sentence(note)
+    assert "3000 had no length (1, 3, 5," in told
+    assert ", 199, ...)" in told
+    assert len(told) < 2000
+    assert len(json_text(note.values)) < 4000
+    assert "6000개" in sentence(note, KOREAN)
