@@ -105,9 +105,6 @@ class ServeOptions(CommonOptions):
 
         Raises UsageError.
         """
-        for path, name in ((self.recognizer, "--recognizer"), (self.text_translator, "--text-translator")):
-            if path is not None and not path.is_dir():
-                raise UsageError(f"{name} takes a folder", found=path)
         given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in _MODELS} | self.lip_sync
         found = {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
         commands = {"--speak-with": self.speak_with, "--reply-command": self.reply_command}
@@ -132,6 +129,7 @@ def serve_settings(options: ServeOptions) -> Settings:
     if options.syncnet is not None:
         LOG.warning("--syncnet does nothing here: netflips evaluate sync measures a dub")
     _require_replies(options)
+    _require_engines(options)
     quota = parse_size(options.quota, "--quota")
     settings = Settings(
         work_dir=options.work_dir.absolute(),
@@ -177,6 +175,18 @@ def _require_replies(options: ServeOptions) -> None:
                 read(path)
     if options.reply_command is not None and options.replies is not None:
         raise UsageError("answers come from --replies or from --reply-command", found="both", hint="leave one out")
+
+
+def _require_engines(options: ServeOptions) -> None:
+    """Look at the folders of the cascade by their files, so that another one is said before anybody asks. Raises InputError."""
+    if options.recognizer is not None:
+        from netflips.recognizers.whisper import require_whisper_folder
+
+        require_whisper_folder(options.recognizer)
+    if options.text_translator is not None:
+        from netflips.cascade.translator import require_translator_folder
+
+        require_translator_folder(options.text_translator)
 
 
 def _work(options: ServeOptions) -> None:

@@ -65,6 +65,8 @@ def do(words: list[str]) -> int:
                 }
             )
             return 2
+        if text == "long":
+            tell(note={"code": "odd", "values": {"text": "odd", "cues": list(range(50_000))}, "numbers": [], "differ": False})
         if text == "crash":
             os._exit(9)
         if text == "slow":

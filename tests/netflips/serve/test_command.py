@@ -19,6 +19,7 @@ from netflips.avatar.options import AvatarOptions
 from netflips.serve import command
 from netflips.serve.command import ServeOptions
 from netflips.serve.kinds import KINDS, Asked
+from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.serve.conftest import ROOT
 from tests.signals import hear_ctrl_c
 
@@ -59,6 +60,9 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "--port is out of range" in _one_line(capsys, ["--port", "70000"])
     assert "the unit encoder is not there" in _one_line(capsys, ["--av2unit-path", "none.pt"])
     assert "--limit takes a size" in _one_line(capsys, ["--limit", "much"])
+    assert "--host takes an address" in _one_line(capsys, ["--host", ""])
+    for flag in ("--recognizer", "--text-translator"):
+        assert f"{tmp_path}: " in _one_line(capsys, [flag, str(tmp_path)])
     (tmp_path / "file").write_text("")
     assert "work folder cannot be made" in _one_line(capsys, ["--work-dir", "file/x"])
     monkeypatch.setattr(command, "find_spec", lambda name: None)
@@ -97,11 +101,12 @@ def test_the_avatars_answers_are_read_before_anybody_asks(
     assert "is not there" in _one_line(capsys, ["--reply-command", "no-such-program"])
     assert "leave one out" in _one_line(capsys, ["--replies", "replies.yaml", "--reply-command", sys.executable])
 
-    words = ["--replies", "replies.yaml", "--blocked", "words.txt", "--recognizer", ".", "--unit2text-path", "answer.py"]
+    write_whisper(tmp_path / "ear", "a b")
+    words = ["--replies", "replies.yaml", "--blocked", "words.txt", "--recognizer", "ear", "--unit2text-path", "answer.py"]
     asked = _avatar(words)
     assert asked.replies == tmp_path / "replies.yaml"
     assert asked.blocked == tmp_path / "words.txt"
-    assert (asked.recognizer, asked.unit2text_path) == (tmp_path, None)  # one listener
+    assert (asked.recognizer, asked.unit2text_path) == (tmp_path / "ear", None)  # one listener
     asked = _avatar(["--reply-command", f"'{sys.executable}' answer.py --polite", "--mouth-table", "words.txt"])
     assert asked.reply_command == f"{sys.executable} {tmp_path / 'answer.py'} --polite"  # a job runs in a folder of its own
     assert asked.lips.values["mouth_table"] == tmp_path / "words.txt"

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import shutil
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +248,41 @@ def test_a_worker_that_ends_is_one_jobs_trouble(client: TestClient) -> None:
     assert until(client, second, over)["state"] == "done"
 
 
+def test_a_note_of_any_length_is_heard(client: TestClient) -> None:
+    job = until(client, say(client, "long"), over)
+    assert (job["state"], [one["en"] for one in job["warnings"]]) == ("done", ["odd"])
+
+
+def test_a_job_that_is_removed_while_it_is_asked_again_stays_removed(tmp_path: Path) -> None:
+    app = app_of(tmp_path)
+    queue = app.state.desk.queue
+    with TestClient(app, base_url=LOCAL) as client:
+        job = until(client, say(client, "one"), over)
+
+        def body() -> Iterator[bytes]:
+            queue.jobs.pop(job["id"])  # as its removal does, while the form is on its way
+            yield b"{}"
+
+        assert client.post(f"/jobs/{job['id']}/again", content=body()).status_code == 404
+        slow = until(client, say(client, "slow"), lambda one: one["state"] == "running")
+        assert client.delete(f"/jobs/{slow['id']}").status_code == 204
+        assert client.get("/jobs").json()["jobs"] == []
+        assert until(client, say(client, "two"), over)["state"] == "done"
+
+
+def test_jobs_that_name_each_other_as_what_they_were_made_by_stop_nothing(tmp_path: Path) -> None:
+    app = app_of(tmp_path)
+    queue = app.state.desk.queue
+    with TestClient(app, base_url=LOCAL) as client:
+        job = dubbed(client, {"video": upload(client)["id"], "source": "en", "target": "ko", "timing": "source"})
+        other = replace(queue.jobs[job["id"]], id="1" * 32, made_by=job["id"])
+        queue.jobs |= {other.id: other}
+        shutil.copytree(queue.folders.of(job["id"]), queue.folders.of(other.id))
+        queue.jobs[job["id"]].made_by = other.id
+        found = client.get(f"/jobs/{job['id']}").json()
+        assert [len(row["takes"]) for row in found["utterances"]] == [1, 1]
+
+
 def test_stop_really_stops_and_the_next_goes_on(client: TestClient, tmp_path: Path) -> None:
     first, second = say(client, "slow"), say(client, "two")
     running = until(client, first, lambda job: job["share"] > 0.5)
@@ -324,6 +362,8 @@ def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path, caplog: p
         {"words": [1]},
         {"notes": [{"code": 1, "values": {}}]},
         {"state": "odd"},
+        {"values": {"rows": 5}},
+        {"values": {"rows": [{"start_s": 0.0, "end_s": 1.0, "said": 1}], "voices": {}}},
         {"new": 1},
     ]
     texts = ['{"id": 1', "[" * 100_000]
