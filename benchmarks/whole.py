@@ -74,7 +74,7 @@ def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, devic
     with private_folder() as scratch:
         report = dub_video(video, scratch / "out.mp4", models, DubOptions("en", "ko", beam=beam, max_target_units=CHAIN_STEPS))
     found = {"wall_s": time.perf_counter() - begun, "cpu_s": _cpu_s() - spent, "load_s": loaded, "media_s": report.input_s}
-    return found | {f"stage {stage.name}": stage.seconds for stage in report.stages}
+    return found | {f"stage {stage.name}": stage.seconds for stage in report.result.timings}
 
 
 def _cpu_s() -> float:

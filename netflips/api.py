@@ -30,7 +30,6 @@ from unit2unit.inference import TranslateOptions, translate_files
 
 if TYPE_CHECKING:
     from netflips.recognition import Recognised
-    from netflips.report import DubReport
     from netflips.script.types import Script
 
 Keywords = ParamSpec("Keywords")
@@ -53,16 +52,15 @@ def _function(
     return run
 
 
-def _dub(options: DubCommand) -> "DubReport":
+def _dub(options: DubCommand) -> "Script":
     """Dub one video; returns what was done."""
     from netflips.dub.work import dub_videos
-    from netflips.report import DubReport
 
     options = options.with_fetched()
     scripts: list[Script] = []
     _require_one(options.videos)
     dub_videos(options, options.recording(), reports=scripts)
-    return DubReport(scripts[0])
+    return scripts[0]
 
 
 def _require_one(files: tuple[Path, ...]) -> None:
@@ -70,18 +68,16 @@ def _require_one(files: tuple[Path, ...]) -> None:
         raise UsageError("this takes one file", found=", ".join(map(str, files)), hint="call it for each")
 
 
-def _lipsync(options: LipsyncOptions) -> "DubReport":
+def _lipsync(options: LipsyncOptions) -> "Script":
     from netflips.lipsync.work import sync_lips
-    from netflips.report import DubReport
 
-    return DubReport(sync_lips(options))
+    return sync_lips(options)
 
 
-def _portrait(options: PortraitOptions) -> "DubReport":
+def _portrait(options: PortraitOptions) -> "Script":
     from netflips.portrait.work import animate
-    from netflips.report import DubReport
 
-    return DubReport(animate(options))
+    return animate(options)
 
 
 def _avatar(options: AvatarOptions) -> None:
@@ -96,10 +92,8 @@ def _lip2speech(options: LipSpeechOptions) -> None:
     speak_video(options)
 
 
-def _render(options: RenderCommand) -> "DubReport":
-    from netflips.report import DubReport
-
-    return DubReport(render_units(options))
+def _render(options: RenderCommand) -> "Script":
+    return render_units(options)
 
 
 def _transcribe(options: TranscribeOptions) -> "Recognised":

@@ -20,8 +20,9 @@ from netflips.options import DubOptions, RunOptions
 from netflips.pipeline import dub
 from netflips.portrait.options import PortraitOptions
 from netflips.portrait.work import animate
-from netflips.report import DubReport
+from netflips.report import pace_of
 from netflips.report.files import ReportFiles
+from netflips.script.types import Script
 from netflips.subtitles.beside import Subtitling
 from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
@@ -43,7 +44,7 @@ def run_demo(video: Path, portrait: Path, out_dir: Path, stem: str, options: Com
     told = ReportFiles([page, out_dir / "report.json"], [(video, out)])
     with bars(options.quiet) as progress:
         report = dub(video, out, models, settings, progress)
-    told.add(report.script)
+    told.add(report)
     told.write()
     talking = out_dir / f"portrait_{target}.mp4"
     animated_s = _let_talk(portrait, options, bundle, out, talking)
@@ -74,16 +75,15 @@ def _read_facts(clip: Path) -> Mapping[str, Any]:
     return facts
 
 
-def _texts(report: DubReport) -> Iterator[tuple[str, str]]:
+def _texts(report: Script) -> Iterator[tuple[str, str]]:
     """Yield what was heard and what is said, as the text reader reads both."""
     if not report.heard_text and not report.said_text:
         yield "as text", "nothing was read: these models have no text reader for it"
-    for name, language, text, confidence in (
-        ("heard", report.source_language, report.heard_text, report.heard_confidence),
-        ("said", report.target_language, report.said_text, report.said_confidence),
-    ):
-        if text:
-            yield f"{name}, as text", f"{text}  ({language}" + (")" if confidence is None else f", confidence {confidence:.2f})")
+    for one in report.told:
+        for name, language, text in (("heard", report.source, one.text), ("said", report.target, one.said)):
+            if text is not None and text.text:
+                sure = "" if text.confidence is None else f", confidence {text.confidence:.2f}"
+                yield f"{name}, as text", f"{text.text}  ({language}{sure})"
 
 
 def _heard(match: Match) -> Iterator[tuple[str, str]]:
@@ -93,15 +93,12 @@ def _heard(match: Match) -> Iterator[tuple[str, str]]:
     yield "its distance", f"{match.distance} of {units} units differ from the reference voice saying it ({match.error_rate:.0%})"
 
 
-def _times(report: DubReport, loaded_s: float) -> Iterator[tuple[str, str]]:
+def _times(report: Script, loaded_s: float) -> Iterator[tuple[str, str]]:
     yield "load models", f"{loaded_s:.2f} s"
-    for stage in report.stages:
-        yield f"  {stage.name}", f"{stage.seconds:.2f} s ({stage.x_real_time:.1f} x real time)"
-    yield "length", f"{report.input_s:.2f} s in, {report.output_s:.2f} s out; lips in {_drawn(report)} pictures"
-
-
-def _drawn(report: DubReport) -> str:
-    return f"{report.pictures_with_face} of {report.num_pictures}"
+    for step in report.result.timings:
+        yield f"  {step.name}", f"{step.seconds:.2f} s ({pace_of(report, step):.1f} x real time)"
+    drawn = f"{report.num_drawn} of {report.result.pictures}"
+    yield "length", f"{report.input_s:.2f} s in, {report.output_s:.2f} s out; lips in {drawn} pictures"
 
 
 def _let_talk(portrait: Path, options: CommonOptions, bundle: Bundle, dub: Path, out: Path) -> float:

@@ -25,7 +25,7 @@ from netflips.dub.utterances import cut_utterances
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.render.pieces import work_folder_beside
-from netflips.report import DubReport
+from netflips.script.types import Script
 from netflips.subtitles.inside import check_font
 from netflips.subtitles.reader import reader_of
 from unit2av.lipsync.backend import LipSyncChoice, settled
@@ -39,7 +39,7 @@ def dub(
     progress: Progress | None = None,
     decide: Decide | None = None,
     is_draft: bool = False,
-) -> DubReport:
+) -> Script:
     """Dub one video.
 
     A recording of several utterances (`options.timing` "source") keeps its pictures, rates and length, each utterance in
@@ -72,7 +72,7 @@ def dub(
             script = dub_recording(job, is_draft)
         else:
             script = dub_clip(job, is_draft)
-    return DubReport(script)
+    return script
 
 
 def job_of(

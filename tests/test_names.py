@@ -37,7 +37,6 @@ OBJECTS = [
     ("netflips.pipeline", "dub"),
     ("netflips.models", "load_models"),
     ("netflips.options", "DubOptions"),
-    ("netflips.report", "DubReport"),
     ("avcore.units", "Units"),
 ]
 

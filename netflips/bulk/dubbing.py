@@ -39,8 +39,10 @@ from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RunOptions
 from netflips.pipeline import dub
 from netflips.recognizers.folders import folder_fingerprint
-from netflips.report import DubReport, report_json
+from netflips.report import summary_of
+from netflips.script.files import script_json
 from netflips.script.notes import DUB_CHANGED, TRIED_AGAIN
+from netflips.script.types import Script
 from unit2av.speaker import default_weights
 from unit2av.stage import SPEAKER_ENCODER
 
@@ -83,10 +85,10 @@ class DubRecord:
             tell(DUB_CHANGED(), job.target)
         return is_whole
 
-    def add(self, job: VideoToDub, key: str, report: DubReport, deaths: Sequence[str] = ()) -> None:
+    def add(self, job: VideoToDub, key: str, report: Script, deaths: Sequence[str] = ()) -> None:
         """Note a video that is complete, and the settings that it was made with. deaths: why it was tried again, each time."""
         again = {"tried_again": list(deaths)} if deaths else {}
-        row = {"output": job.target.name, "key": key, "file": seal_of(job.target), **again, "report": report_json(report.script)}
+        row = {"output": job.target.name, "key": key, "file": seal_of(job.target), **again, "report": script_json(report)}
         journal.append(self.out_dir / "dubs.jsonl", [row])
         self.done[job.target.name] = json.loads(json.dumps(row))
 
@@ -148,13 +150,13 @@ class DubWorker:
             return str(error)
         return ""
 
-    def process(self, *parts: Sequence[VideoToDub]) -> list[DubReport | Rejected]:
+    def process(self, *parts: Sequence[VideoToDub]) -> list[Script | Rejected]:
         """Dub; a video that cannot be dubbed is rejected with the reason."""
         if self._models is None and (complaint := self.load()):
             raise RuntimeError(complaint)
         return [self._dub(job) for part in parts for job in part]
 
-    def _dub(self, job: VideoToDub) -> DubReport | Rejected:
+    def _dub(self, job: VideoToDub) -> Script | Rejected:
         assert self._models is not None
         try:
             return dub(job.source, job.target, self._models, self._options)
@@ -223,7 +225,7 @@ class _Outcome:
     """What became of a video. deaths: why it was tried again, each time."""
 
     job: VideoToDub
-    result: DubReport | Rejected
+    result: Script | Rejected
     deaths: tuple[str, ...] = ()
 
 
@@ -236,11 +238,11 @@ def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
         return
     if outcome.deaths:
         tell(TRIED_AGAIN(deaths="; ".join(outcome.deaths)), job.source)
-    for told in result.script.notes_told:
+    for told in result.notes_told:
         tell(told, job.source)
     if result.understood is not None:
         LOG.info("%s: %s", job.source, result.understood.words())
-    LOG.info("%s", result.summary())
+    LOG.info("%s", summary_of(result))
     record.add(job, key, result, outcome.deaths)
 
 
@@ -261,7 +263,7 @@ def _run(jobs: Sequence[VideoToDub], models: DubModels, options: DubOptions, spr
             for finished in pool.run((job, PoolTask.of(with_full_paths(job))) for job in jobs):
                 outcome = _outcome_of(finished)
                 result, num_again = outcome.result, len(outcome.deaths)
-                if isinstance(result, DubReport):
+                if isinstance(result, Script):
                     progress.add(1, 0, result.input_s, num_again=num_again)
                 else:
                     progress.add(0, 1, 0.0, num_again=num_again)

@@ -26,9 +26,9 @@ from netflips.dub.options import DubCommand
 from netflips.models import Models, choose_languages, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
-from netflips.report import DubReport, report_script
+from netflips.report import summary_of
 from netflips.report.files import ReportFiles
-from netflips.script.files import write_script
+from netflips.script.files import script_from, write_script
 from netflips.script.types import Script
 from netflips.subtitles.reader import require_reader
 
@@ -73,7 +73,7 @@ def dub_videos(
             reports.append(script)
         return None
     if len(jobs) == 1:
-        told.add(_dub_one(*jobs[0], models, settings, options).script)
+        told.add(_dub_one(*jobs[0], models, settings, options))
         _write(told, options.quiet)
         return None
     return _dub_all(jobs, models, settings, told, options)
@@ -102,7 +102,7 @@ def _dub_side_by_side(
         record.write_report(path, batch)
     for job in batch:
         if job.target.name in record.done:
-            told.add(report_script(record.done[job.target.name]["report"]))
+            told.add(script_from(record.done[job.target.name]["report"]))
         elif str(job.source) in record.failures:
             told.fail(job.source, record.failures[str(job.source)])
     with bars(options.quiet, "report: ") as progress:
@@ -116,7 +116,7 @@ def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: Report
     try:
         for source, target in jobs:
             try:
-                told.add(_dub_one(source, target, models, settings, options).script)
+                told.add(_dub_one(source, target, models, settings, options))
             except NetflipsError as error:
                 LOG.error("failed: %s", error)
                 failed.append(str(source))
@@ -136,17 +136,17 @@ def _dub_one(
     models: Models,
     settings: DubOptions,
     options: DubCommand,
-) -> DubReport:
+) -> Script:
     with run_bar(options.quiet, f"{source.name}: ") as progress:
         report = dub(source, target, models, settings, progress, _decision(source, options))
-    LOG.info("%s", report.summary(with_times=options.verbose))
+    LOG.info("%s", summary_of(report, with_times=options.verbose))
     return report
 
 
 def _draft(path: Path, source: Path, target: Path, models: Models, settings: DubOptions, options: DubCommand) -> Script:
     """Write what was heard and what will be said, and print it."""
     with run_bar(options.quiet, f"{source.name}: ") as progress:
-        script = dub(source, target, models, settings, progress, _decision(source, options), is_draft=True).script
+        script = dub(source, target, models, settings, progress, _decision(source, options), is_draft=True)
     write_script(path, script)
     for one in script.utterances:
         heard, said = (text.text if text is not None else "(not read)" for text in (one.text, one.said))

@@ -15,14 +15,6 @@ from avcore.texts import read_json
 from netflips.script.types import FORMAT, TARGETS, Script, SpokenSound, Target, Utterance, VoiceFile
 
 _WHAT = "the script"
-FORMER_KEYS = frozenset({
-    "version", "input", "output", "source_language", "target_language", "modalities", "input_s", "output_s", "width", "height",
-    "has_grown", "num_pictures", "pictures_with_face", "source_units", "target_units", "target_steps", "translation_score",
-    "is_truncated", "voice", "fingerprints", "stages", "warnings", "faces", "timing", "recording", "unit_confidence",
-    "pitch_hz", "is_outside_domain", "units_from", "units_why", "usual_confidence", "usual_score", "mouth", "road",
-    "heard_text", "heard_confidence", "said_text", "said_confidence", "left", "peak_memory_bytes",
-})  # fmt: skip
-"""Names that a report has beside its script, which are passed over."""
 _MOST_SHOWN = 60
 
 
@@ -47,14 +39,14 @@ def read_script(path: Path) -> Script:
 
 
 def script_from(content: Any, path: Path | None = None) -> Script:
-    """Return a script from its JSON object, or a report's; utterances are numbered in their order.
+    """Return a script from its JSON object; utterances are numbered in their order.
 
     Raises InputError for another form or version, and for a name or value that cannot be, with its place.
     """
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, Mapping) else content
         raise InputError("this is no script that can be read", path=path, expected=f'"format": "{FORMAT}"', found=_shown(found))
-    rest = {name: value for name, value in content.items() if name != "format" and name not in FORMER_KEYS}
+    rest = {name: value for name, value in content.items() if name != "format"}
     script: Script = value_from(Script, rest, "script", path)
     numbered = (replace(one, number=number) for number, one in enumerate(script.utterances, 1))
     return replace(script, utterances=tuple(numbered))

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from av2unit.trust import reason_words
 from avcore.answers import Transcript, Word
-from avcore.notes import Note, ToldNote, grouped
+from avcore.notes import Note, ToldNote, grouped, sentence
 from avcore.timeline import SAMPLE_RATE
 from avcore.understanding import Understanding
 from avcore.units import Units
@@ -451,6 +451,46 @@ class Script:
     def result(self) -> Made:
         """What was written; nothing where nothing was."""
         return self.made or Made()
+
+    @property
+    def input_s(self) -> float:
+        """How long the media is."""
+        return 0.0 if self.media is None else self.media.duration_s
+
+    @property
+    def output_s(self) -> float:
+        """How long the result is."""
+        return self.result.duration_s
+
+    @property
+    def heard_text(self) -> str:
+        """What all utterances say, as far as it was read or written."""
+        return " ".join(one.text.text for one in self.told if one.text is not None and one.text.text)
+
+    @property
+    def said_text(self) -> str:
+        """What all utterances say instead, as far as it was read or written."""
+        return " ".join(one.said.text for one in self.told if one.fit is not None and one.said is not None and one.said.text)
+
+    @property
+    def num_heard(self) -> int:
+        """Units that were heard."""
+        return sum(len(one.heard.units.ids) for one in self.told if one.heard is not None)
+
+    @property
+    def num_said(self) -> int:
+        """Units that are said."""
+        return sum(one.fit.units for one in self.told if one.fit is not None)
+
+    @property
+    def num_drawn(self) -> int:
+        """Pictures with a new mouth."""
+        return sum(one.drawn.drawn for one in self.told if one.drawn is not None)
+
+    @property
+    def warnings(self) -> list[str]:
+        """The sentences of all notes."""
+        return [sentence(told) for told in self.notes_told]
 
     @property
     def is_in_own_time(self) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 from avcore.errors import NetflipsError
 from avcore.notes import LANGUAGES, Note, ToldNote, sentence
 from avcore.texts import read_json
-from netflips.report import report_script
 from netflips.report.story import OnPage, on_page, stretches_of
+from netflips.script.files import script_from
 from netflips.script.types import Script, SpokenSound, TimeSpan, WrittenText
 from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, Job
 from netflips.serve.kinds import KINDS, SPEECH
@@ -80,7 +80,7 @@ def in_both(told: ToldNote | Note) -> dict[str, str]:
 def _report(path: Path) -> Script | None:
     """Return the script of a dub's report; None where there is none that can be read."""
     try:
-        return report_script(read_json(path, "the report"))
+        return script_from(read_json(path, "the report"))
     except (NetflipsError, TypeError, KeyError, ValueError):
         return None
 

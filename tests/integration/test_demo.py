@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -21,6 +21,8 @@ from avdata.spoken_texts import SpokenText
 from netflips import demo_run
 from netflips.bundles.pack import pack_bundle
 from netflips.cascade.kokoro import NaturalVoice
+from netflips.script.files import script_from
+from netflips.script.types import Script
 from recipes.demo.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
 from recipes.demo.voices.cast import cast, held_out_english
 from recipes.demo.voices.phrasebook import phrasebook
@@ -74,19 +76,18 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
     assert abs(talking.duration_s - probe(tmp_path / "out" / "clip_ko.mp4").duration_s) < 0.1
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert len(page) > 10_000
-    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
-    assert report["pictures_with_face"] > 0
+    report = script_from(json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8")))
+    assert report.num_drawn > 0
     for side, language in (("heard", "en"), ("said", "ko")):
-        assert f"{side}, as text".ljust(18) + f"{report[f'{side}_text']}  ({language}, confidence " in done.stdout
-        assert report[f"{side}_text"] in page
+        assert f"{side}, as text".ljust(18) + f"{getattr(report, f'{side}_text')}  ({language}, confidence " in done.stdout
+        assert getattr(report, f"{side}_text") in page
         subtitles = tmp_path / "out" / f"clip_ko.{language}.srt"
         assert str(subtitles) in done.stdout
         assert " --> " in subtitles.read_text(encoding="utf-8")
 
 
 def test_without_a_text_reader_the_demo_says_so_in_one_line() -> None:
-    facts = {"source_language": "en", "target_language": "ko", "heard_confidence": None, "said_confidence": None}
-    told = list(demo_run._texts(SimpleNamespace(heard_text="", said_text="", **facts)))
+    told = list(demo_run._texts(Script("en", "ko")))
     assert told == [("as text", "nothing was read: these models have no text reader for it")]
 
 

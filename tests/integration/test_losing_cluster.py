@@ -50,7 +50,7 @@ def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path:
         assert probe(out / row["output"]).duration_s > 0
 
     report = json.loads((tmp_path / "report.json").read_text())
-    assert [Path(dub["output"]).name for dub in report["dubs"]] == names
+    assert [Path(dub["made"]["output"]).name for dub in report["dubs"]] == names
     assert report["failures"] == {}
     reasons = [reason for row in rows for reason in row.get("tried_again", ())]
     assert {"its machine went away", "it could not be reached any more"} & set(reasons)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from avcore.media import PictureSource, probe
+from netflips.script.files import script_from
 from recipes.demo.random.random_checkpoints import (
     KOREAN_TRANSLATOR,
     RENDERER,
@@ -55,13 +56,13 @@ def dubbed(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_raw_video_is_dubbed_from_another_folder(dubbed: Path) -> None:
-    content = json.loads((dubbed / "report.json").read_text())
-    assert content["pictures_with_face"] == content["num_pictures"]
+    content = script_from(json.loads((dubbed / "report.json").read_text()))
+    assert content.num_drawn == content.result.pictures
     assert probe(dubbed / "dubbed.mp4").comment.startswith("synthetic: NetfLips")
     before, after = (next(iter(PictureSource(path))).rgb.astype(int) for path in (CLIP, dubbed / "dubbed.mp4"))
     changed = np.abs(before - after).mean(axis=2) > 30
     rows, columns = np.nonzero(changed)
-    x1, y1, x2, y2 = content["faces"][0]["mean_box"]
+    x1, y1, x2, y2 = content.told[0].seen.tracks[0].mean_box
     assert changed[int(y1) + 10 : int(y2) - 10, int(x1) + 10 : int(x2) - 10].mean() > 0.5
     assert (rows.min() > y1 - 15, rows.max() < y2 + 15, columns.min() > x1 - 15, columns.max() < x2 + 15) == (True,) * 4
 
@@ -87,7 +88,8 @@ def test_the_stages_one_by_one_give_the_same_units(
     assert len((tmp_path / "en.txt").read_text().split()) == 2 * len(PictureSource(CLIP))
     seconds = probe(tmp_path / "ko.wav").duration_s
     assert abs(probe(tmp_path / "ko.mp4").duration_s - seconds) <= 0.04
-    assert json.loads((dubbed / "report.json").read_text())["target_steps"] == round(seconds * 50)
+    (told,) = script_from(json.loads((dubbed / "report.json").read_text())).told
+    assert round(told.fit.spoken_s * 50) == round(seconds * 50)
 
 
 @pytest.mark.parametrize("file", ENTRIES)

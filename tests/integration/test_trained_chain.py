@@ -15,6 +15,7 @@ from avcore.units import Units
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, write_units
 from netflips.dub import command as dub_command
+from netflips.script.files import script_from
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, make_clip, write_corpus
 from unit2av import train_unit2a, train_unit2v
 from unit2av.drawn_lips import draw_corpus
@@ -106,9 +107,9 @@ def test_what_the_entry_points_train_dubs_a_clip(corpus: Path, encoder: Path, tm
     given += ["--src-lang", "en", "--tgt-lang", "ko", "--max-target-units", "60", "--cpu"]
     more = ["--speaker-path", f"{tmp_path}/voice.npy", "--timing", "free", "--report", f"{tmp_path}/report.json"]
     assert dub_command.main([*given, *paths, *side_files, *more]) == 0
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert report["target_units"] > 0
-    assert report["pictures_with_face"] == report["num_pictures"] == probe(tmp_path / "talk_ko.mp4").num_frames
+    report = script_from(json.loads((tmp_path / "report.json").read_text()))
+    assert report.num_said > 0
+    assert report.num_drawn == report.result.pictures == probe(tmp_path / "talk_ko.mp4").num_frames
     assert np.abs(read_speech(tmp_path / "talk_ko.mp4")).max() > 0.01
 
 

@@ -7,14 +7,37 @@ from typing import Any
 
 import numpy as np
 
+from avcore.answers import Word
 from avcore.media import VideoWriter
+from avcore.notes import Note
 from netflips.options import DubOptions
-from netflips.report import report_script
 from netflips.script.build import settings_told
-from netflips.script.types import Script
+from netflips.script.types import (
+    DrawnPictures,
+    FaceQuality,
+    HeardUnits,
+    Made,
+    Media,
+    ModelUsed,
+    Script,
+    SeenFaces,
+    Slot,
+    SpeakerOf,
+    Text,
+    TimeFit,
+    TimeSpan,
+    Timing,
+    TranslatedUnits,
+    UnitList,
+    Utterance,
+    WorkKept,
+    WrittenText,
+)
 
 VOID = {"meta", "img", "br", "hr", "input"}
 WIDTH, HEIGHT, RATE = 160, 120, 25
+TIMES = {"output", "units", "natural_s", "spoken_s", "overrun_s", "held_s", "cut_s", "slot"}
+SPEAKERS = (SpeakerOf("speaker 1"),)
 
 
 class Reader(HTMLParser):
@@ -52,34 +75,49 @@ class Reader(HTMLParser):
         return {value.removeprefix("#") for value in self.values("href") if value.startswith("#")}
 
 
-def utterance(number: int, start: float, end: float, **changes: Any) -> dict[str, Any]:
-    """An utterance that fits its place, as the JSON of reports had it before there were scripts."""
+def utterance(number: int, start: float, end: float, **changes: Any) -> Utterance:
+    """An utterance that fits its place: its speech would be longer by itself. changes: of the utterance, or of its `TimeFit`."""
+    fit = TimeFit(TimeSpan(start, end), 40, natural_s=(end - start) / 0.91, spoken_s=end - start, slot=Slot(end - start))
+    fit = replace(fit, **{name: changes.pop(name) for name in TIMES & changes.keys()})
+    heard = HeardUnits(UnitList((0,) * 50), confidence=changes.pop("confidence", None))
     plain = {
-        "number": number, "speaker": "speaker 1", "source_start_s": start, "source_end_s": end, "output_start_s": start,
-        "output_end_s": end, "left_alone": "", "source_units": 50, "target_units": 40, "translation_score": -1.25,
-        "natural_s": (end - start) / 0.91, "spoken_s": end - start, "factor": 0.91, "slack_s": 0.0, "in_pause_s": 0.0,
-        "overrun_s": 0.0, "held_s": 0.0, "is_truncated": False, "pictures": 25, "drawn": 25, "left": {}, "tracks": [],
-    }  # fmt: skip
-    return plain | changes
+        "heard": heard,
+        "target": TranslatedUnits(score=-1.25),
+        "fit": fit,
+        "drawn": DrawnPictures(25, 25),
+        "seen": SeenFaces(),
+    }
+    return Utterance(number, TimeSpan(start, end), **{"speaker": "speaker 1", **plain, **changes})
 
 
-def dub_report(source: Path, output: Path, seconds: float, utterances: list[dict[str, Any]] | None, **changes: Any) -> Script:
-    """The script of a dub out of a report of before; utterances: None for a short clip."""
-    recording = utterances and {
-        "utterances": utterances, "part": [0.0, seconds], "frame_rate": 25.0, "is_variable_rate": False, "audio_rate": 16000,
-        "audio_channels": 1, "background": "keep", "background_audio": "", "scene_cuts": [2.5], "work_dir": "x.work",
-        "work": {"speech": {"kept": 1, "made": 3}}, "work_bytes": 9,
-    }  # fmt: skip
+def left_alone(number: int, start: float, end: float, reason: str) -> Utterance:
+    """An utterance that stays as it is."""
+    note = Note("left_alone", {"reason": reason, "is_told": True})
+    return utterance(number, start, end, fit=None, drawn=DrawnPictures(25), notes=(note,))
+
+
+def read(text: str, confidence: float) -> Text:
+    """A text that was read off units."""
+    return Text(text, by="reader", words=(Word(text, 0.0, 0.0, confidence),))
+
+
+def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utterance] | None, **changes: Any) -> Script:
+    """The script of a dub. utterances: None for a short clip. changes: of what was made."""
+    parts = {"av2unit": "sha256:0123", "unit2unit": "sha256:4567", "unit2av": "sha256:89ab"}
     plain = {
-        "version": "0.1.0", "input": str(source), "output": str(output), "source_language": "en", "target_language": "ko",
-        "modalities": "audio,video", "input_s": seconds, "output_s": seconds, "width": WIDTH, "height": HEIGHT, "has_grown": False,
-        "num_pictures": int(seconds * 25), "pictures_with_face": 25, "source_units": 50, "target_units": 40, "target_steps": 200,
-        "translation_score": -1.25, "is_truncated": False, "voice": "the source's",
-        "fingerprints": {"av2unit": "sha256:0123", "unit2unit": "sha256:4567", "unit2av": "sha256:89ab"},
-        "stages": [{"name": "faces", "seconds": 3.0, "x_real_time": 1.3}, {"name": "speech", "seconds": 1.0, "x_real_time": 4.0}],
-        "warnings": [], "faces": [], "recording": recording or None,
+        "version": "0.1.0", "output": str(output), "duration_s": seconds, "width": WIDTH, "height": HEIGHT, "lips": "units",
+        "pictures": int(seconds * 25), "models": tuple(ModelUsed(part, fingerprint) for part, fingerprint in parts.items()),
+        "settings": {"modalities": "audio,video", "recording.background": "keep"} if utterances else {"modalities": "audio,video"},
+        "timings": (Timing("faces", 3.0, utterances is None), Timing("speech", 1.0)),
+        "work": WorkKept("x.work", 9, {"speech": 1}, {"speech": 3}) if utterances else None,
     }  # fmt: skip
-    return report_script(plain | changes)
+    made = Made(**plain | changes)
+    if utterances is None:
+        fit = TimeFit(TimeSpan(0.0, made.duration_s), 40, natural_s=made.duration_s, spoken_s=made.duration_s)
+        utterances = [utterance(1, 0.0, seconds, fit=fit, drawn=DrawnPictures(made.pictures, 25))]
+        return Script("en", "ko", "to_and_fro", Media(str(source), duration_s=seconds), (), SPEAKERS, tuple(utterances), made=made)
+    media = Media(str(source), duration_s=seconds, frame_rate=25.0, audio_rate=16000, audio_channels=1)
+    return Script("en", "ko", "own", media, (2.5,), SPEAKERS, tuple(utterances), made=made)
 
 
 def with_settings(script: Script, options: DubOptions) -> Script:
@@ -89,17 +127,19 @@ def with_settings(script: Script, options: DubOptions) -> Script:
 
 def four_utterances(source: Path, output: Path) -> Script:
     """The report of a recording of 4 s with four utterances, one of which was left alone."""
-    read = {"heard_text": "Where <is> it?", "heard_confidence": 0.943, "said_text": "어디예요?", "said_confidence": 0.9}
-    written = {"heard_text": "Over there.", "target_text": "저기요.", "said_text": "저기요."}
-    hurried = {"spoken_s": 0.6, "overrun_s": 0.1, "natural_s": 0.6 / 0.7, "face": {"height_px": 60.0, "max_yaw": 0.5}}
+    spoken = TranslatedUnits(score=-1.25, is_truncated=True, reading=read("어디예요?", 0.9))
+    truncated = Note("truncated", {"units": 40})
+    quality, fast = FaceQuality(height_px=60.0, max_yaw=0.5), {"spoken_s": 0.6, "overrun_s": 0.1, "natural_s": 0.6 / 0.7}
     utterances = [
-        utterance(1, 0.2, 0.9, slack_s=0.05, **read),
-        utterance(2, 1.0, 1.8, output_end_s=1.9, in_pause_s=0.1, is_truncated=True, left={"profile": 5}, drawn=20, **written),
-        utterance(3, 2.0, 2.6, speaker="<script>alert(1)</script>", **hurried),
-        utterance(4, 3.0, 3.8, left_alone="its translation is empty & void", factor=None, drawn=0),
-    ]
-    warnings = ["utterance 2: <stopped>", "utterance 4 is left alone: its translation is empty & void"]
-    return dub_report(source, output, 4.0, utterances, warnings=warnings)
+        utterance(1, 0.2, 0.9, text=read("Where <is> it?", 0.943), target=spoken, slot=Slot(0.75)),
+        utterance(
+            2, 1.0, 1.8, output=TimeSpan(1.0, 1.9), spoken_s=0.9, slot=Slot(0.8, 0.1), notes=(truncated,),
+            drawn=DrawnPictures(25, 20, {"profile": 5}), text=Text("Over there."), target=WrittenText("저기요."),
+        ),
+        utterance(3, 2.0, 2.6, speaker="<script>alert(1)</script>", seen=SeenFaces(quality=quality), **fast),
+        left_alone(4, 3.0, 3.8, "its translation is empty & void"),
+    ]  # fmt: skip
+    return replace(dub_report(source, output, 4.0, utterances), notes=(Note("report_lacks", {"what": "<stopped>", "error": "x"}),))
 
 
 def numbered(path: Path, count: int, offset: int, hum: float) -> Path:

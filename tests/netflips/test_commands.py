@@ -25,7 +25,7 @@ def test_one_video_with_report_and_label(clip: Path, flags: list[str], tmp_path:
     arguments = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--report", str(report), "--burn-label"]
     assert dub_command.main([*arguments, *flags]) == 0
     assert f"written: {tmp_path / 'x.mp4'}" in capsys.readouterr().err
-    assert json.loads(report.read_text())["target_language"] == "ko"
+    assert json.loads(report.read_text())["target"] == "ko"
     assert info.main([str(tmp_path / "x.mp4")]) == 0
     assert f"comment: synthetic: NetfLips {__version__}, en->ko" in capsys.readouterr().out
 

@@ -12,6 +12,7 @@ from avcore.speech.pitch import Pitch, measure_pitch
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
 from netflips.pipeline import dub
+from netflips.report import summary_of
 from tests.unit2av.voices import TINY, random_harmonic
 from unit2av.speakers.voice_of import write_voice
 from unit2av.voice.speech import SpeakerVoice, UnitVocoder
@@ -47,7 +48,7 @@ def test_a_dub_speaks_at_the_pitch_of_its_voice(
     for hz in (100.0, 200.0):
         out = tmp_path / f"{hz:.0f}.mp4"
         report = dub(clip, out, pitched, replace(options, speaker=stored(tmp_path, hz, pitched)))
-        said = report.pitch_hz if report.recording is None else report.recording.utterances[0].pitch_hz
+        said = report.speaker(report.told[0].speaker).pitch_hz
         assert said == pytest.approx(hz)
         pitch = measure_pitch(read_speech(out))
         assert pitch is not None
@@ -59,16 +60,15 @@ def test_the_clips_own_pitch_is_measured_and_said(clip: Path, pitched: Models, o
     own = measure_pitch(read_speech(clip))
     report = dub(clip, tmp_path / "x.mp4", pitched, options)
     assert own is not None
-    assert report.pitch_hz == pytest.approx(own.hz, abs=0.1)
-    assert f"at the speaker's own pitch, {own.hz:.0f} Hz" in report.summary()
+    assert report.speakers[0].pitch_hz == pytest.approx(own.hz, abs=0.1)
+    assert f"at the speaker's own pitch, {own.hz:.0f} Hz" in summary_of(report)
     (tmp_path / "times.json").write_text("[[0.0, 2.0]]")
     source = replace(options, timing="source", recording=RecordingOptions(segments_in=tmp_path / "times.json"))
-    recording = dub(clip, tmp_path / "y.mp4", pitched, source).recording
-    assert recording is not None
-    assert recording.utterances[0].pitch_hz == pytest.approx(own.hz, rel=0.1)
+    recording = dub(clip, tmp_path / "y.mp4", pitched, source)
+    assert recording.speakers[0].pitch_hz == pytest.approx(own.hz, rel=0.1)
 
 
 def test_a_published_voice_is_told_no_pitch(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
     report = dub(clip, tmp_path / "x.mp4", models, replace(options, speaker=stored(tmp_path, 150.0, models)))
-    assert report.pitch_hz is None
-    assert "pitch" not in report.summary()
+    assert report.speakers[0].pitch_hz is None
+    assert "pitch" not in summary_of(report)

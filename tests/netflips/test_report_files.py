@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from avcore.errors import OutputError, UsageError
+from avcore.plain_text import json_text
 from netflips.bulk.dubbing import DubRecord, VideoToDub
 from netflips.bulk.records import Rejected
 from netflips.dub import command as dub_command
-from netflips.report import DubReport, material, page, report_script
+from netflips.report import material, pace_of, page
 from netflips.report.files import ReportFiles
-from netflips.report.former import former_keys
+from netflips.script.files import script_from, script_json
 from netflips.script.types import Script
 from tests.netflips.report_pages import Reader, dub_report, four_utterances, numbered
 
@@ -87,7 +88,7 @@ def test_videos_dubbed_side_by_side_have_a_page_too(
         """Take a finished report for the first video and set the second aside, without Ray."""
         record = DubRecord.read(out_dir)
         jobs[0].target.write_bytes(b"a dub")
-        record.add(jobs[0], "key", DubReport(told.script))
+        record.add(jobs[0], "key", told.script)
         record.set_aside(Rejected(str(jobs[1].source), "no <face>"))
         record.write_report(arguments[4], jobs)
         return 1
@@ -115,21 +116,10 @@ def test_a_report_does_not_replace_a_video(files: tuple[Path, Path], tmp_path: P
 
 
 def test_a_report_comes_back_from_its_json(told: page.ToldDub, files: tuple[Path, Path]) -> None:
-    for script in (told.script, dub_report(*files, 4.0, None), dub_report(*files, 4.0, None, translation_score=None)):
-        report = DubReport(script)
-        content = json.loads(report.as_json())
-        assert report_script(content) == script
-        assert content["stages"][0] == {"name": "faces", "seconds": 3.0, "x_real_time": pytest.approx(4 / 3)}
-        assert (report.output_s, report.stages[0].name, report.fingerprints["unit2av"]) == (4.0, "faces", "sha256:89ab")
-        former = {name: value for name, value in content.items() if name in former_keys(script)}
-        assert json.loads(json.dumps(former_keys(report_script(former)))) == former  # of a version before scripts
-        for read in (content, former):
-            written = page.report_page([page.ToldDub(report_script(read), told.material)], {})
-            assert "sha256:89ab" in written
-
-
-def test_a_report_is_handed_from_process_to_process(told: page.ToldDub) -> None:
-    report = DubReport(told.script)
-    assert pickle.loads(pickle.dumps(report)).recording.utterances[3].left_alone == "its translation is empty & void"
-    with pytest.raises(AttributeError):
-        _ = report.nothing
+    clip = dub_report(*files, 4.0, None)
+    assert pace_of(clip, clip.result.timings[0]) == pytest.approx(4 / 3)
+    for script in (told.script, clip):
+        again = script_from(json.loads(json_text(script_json(script))))
+        assert again == script
+        assert "sha256:89ab" in page.report_page([page.ToldDub(again, told.material)], {})
+        assert pickle.loads(pickle.dumps(script)) == script  # it is handed from process to process

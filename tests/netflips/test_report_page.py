@@ -19,9 +19,22 @@ from markupsafe import Markup
 from avcore.media import VideoWriter, pictures_at, read_pictures
 from avcore.notes import sentence
 from netflips.options import DubOptions
-from netflips.report import material, page, report_json, report_script, story, words
+from netflips.report import material, page, story, words
 from netflips.report.drawing import element
-from tests.netflips.report_pages import HEIGHT, RATE, WIDTH, Reader, dub_report, four_utterances, numbered, utterance, with_settings
+from netflips.script.files import script_from, script_json
+from netflips.script.types import FaceTrackTold, SeenFaces
+from tests.netflips.report_pages import (
+    HEIGHT,
+    RATE,
+    WIDTH,
+    Reader,
+    dub_report,
+    four_utterances,
+    left_alone,
+    numbered,
+    utterance,
+    with_settings,
+)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +119,7 @@ def _hostile(value: Any) -> Any:
 
 
 def test_no_text_of_a_report_becomes_markup(told: page.ToldDub, tmp_path: Path) -> None:
-    report = report_script(_hostile(json.loads(json.dumps(report_json(told.script)))))
+    report = script_from(_hostile(json.loads(json.dumps(script_json(told.script)))))
     gathered = replace(told.material, missing=(_HOSTILE,))
     written = page.report_page([page.ToldDub(report, gathered)] * 2, {_HOSTILE: _HOSTILE}, tmp_path)
     reader, plain = Reader(written), Reader(page.report_page([told] * 2, {"a": "b"}, tmp_path))
@@ -154,7 +167,7 @@ def test_videos_show_the_middle_of_the_first_utterance_before_they_play(told: pa
     assert after is not None
     assert _brightness(before) == pytest.approx(2 * 13, abs=1.5)  # 0.55 s
     assert _brightness(after) == pytest.approx(2 * 23, abs=1.5)
-    report = dub_report(*files, 4.0, [utterance(1, 0.2, 0.9, left_alone="it is music"), utterance(2, 2.0, 3.0)])
+    report = dub_report(*files, 4.0, [left_alone(1, 0.2, 0.9, "it is music"), utterance(2, 2.0, 3.0)])
     posters = material.gather(report).posters
     assert posters is not None
     assert posters.source_s == pytest.approx(2.48, abs=0.03)
@@ -172,7 +185,7 @@ def test_stills_of_a_clip_follow_its_pictures_to_and_fro(tmp_path: Path) -> None
     with VideoWriter(output, WIDTH, HEIGHT, RATE, preset="ultrafast") as writer:
         for index in range(50):
             writer.write_picture(np.full((HEIGHT, WIDTH, 3), 2 * story.pingpong(index, 20) + 20, np.uint8))
-    report = dub_report(source, output, 0.8, None, output_s=2.0)
+    report = dub_report(source, output, 0.8, None, duration_s=2.0, pictures=50)
     gathered = material.gather(report)
     assert len(gathered.pairs[1]) == 3
     for pair in gathered.pairs[1]:
@@ -183,9 +196,9 @@ def test_stills_of_a_clip_follow_its_pictures_to_and_fro(tmp_path: Path) -> None
 
 
 def test_a_still_is_cut_to_the_face(files: tuple[Path, Path]) -> None:
-    track = {"number": 0, "shot": 0, "first": 0, "last": 99, "mean_box": (100.0, 40.0, 130.0, 70.0), "is_chosen": True}
-    other = track | {"mean_box": (0.0, 0.0, 9.0, 9.0), "is_chosen": False}
-    script = dub_report(*files, 4.0, [utterance(1, 0.2, 0.9, tracks=(other, track)), utterance(2, 1.2, 1.9)])
+    track = FaceTrackTold(0, 0, 0, 99, (100.0, 40.0, 130.0, 70.0), is_chosen=True)
+    other = replace(track, mean_box=(0.0, 0.0, 9.0, 9.0), is_chosen=False)
+    script = dub_report(*files, 4.0, [utterance(1, 0.2, 0.9, seen=SeenFaces((other, track))), utterance(2, 1.2, 1.9)])
     one, without = story.on_page(script)
     assert story.speaker_box(one, one_third := story.exact(0.5)) == (100.0, 40.0, 130.0, 70.0)
     assert story.speaker_box(without, one_third) is None

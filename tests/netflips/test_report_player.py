@@ -7,7 +7,6 @@ from dataclasses import replace
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,10 +17,23 @@ from netflips.report.material import Material
 from netflips.report.story import ShownStretch, address, stretches_of
 from netflips.report.words import OF_MARKS, OF_THE_REST, ON_CARDS
 from netflips.script.notes import CUT
-from netflips.script.types import Script, TimeSpan
-from tests.netflips.report_pages import Reader, dub_report, utterance
+from netflips.script.types import (
+    DrawnPictures,
+    FaceQuality,
+    HeardUnits,
+    ModelUsed,
+    Script,
+    SeenFaces,
+    Slot,
+    SpeakerOf,
+    TimeSpan,
+    TranslatedUnits,
+    UnitList,
+    WrittenText,
+)
+from tests.netflips.report_pages import Reader, dub_report, read, utterance
 
-_NOTICE = "this is hardly that (the encoder's confidence {:.2f}, usual is -0.10 or more): give others"
+USUAL = (ModelUsed("av2unit", "sha256:0123", -0.1), ModelUsed("unit2unit", "sha256:4567", -0.1))
 
 
 def _videos(folder: Path) -> tuple[Path, Path]:
@@ -31,11 +43,6 @@ def _videos(folder: Path) -> tuple[Path, Path]:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"a video")
     return paths
-
-
-def _strange(number: int, confidence: float, **changes: object) -> dict[str, Any]:
-    changes = {"is_outside_domain": True, "notice": _NOTICE.format(confidence), "unit_confidence": confidence, **changes}
-    return utterance(number, number, number + 0.9, **changes)
 
 
 def _outside(script: Script, number: int, confidence: float, among: int) -> Script:
@@ -51,7 +58,7 @@ def _read(report: Script, folder: Path) -> Reader:
 
 
 def test_videos_are_named_as_seen_from_the_page(tmp_path: Path) -> None:
-    report = dub_report(*_videos(tmp_path), 4.0, [utterance(1, 0.5, 1.5, output_start_s=0.5, output_end_s=1.75)])
+    report = dub_report(*_videos(tmp_path), 4.0, [utterance(1, 0.5, 1.5, output=TimeSpan(0.5, 1.75))])
     page.write_report_page(tmp_path / "x.html", [page.ToldDub(report, Material())], {})
     reader = Reader((tmp_path / "x.html").read_text(encoding="utf-8"))
     videos = [attributes for name, attributes in reader.elements if name == "video"]
@@ -102,8 +109,8 @@ def test_only_the_page_s_own_script_and_style_are_allowed(tmp_path: Path) -> Non
 
 
 def test_the_original_waits_where_its_picture_is_held(tmp_path: Path) -> None:
-    held = utterance(1, 1.0, 2.0, spoken_s=1.5, held_s=0.5, overrun_s=0.5, output_end_s=2.5)
-    report = dub_report(*_videos(tmp_path), 4.5, [held, utterance(2, 3.0, 3.5, output_start_s=3.5, output_end_s=4.0)])
+    held = utterance(1, 1.0, 2.0, spoken_s=1.5, held_s=0.5, overrun_s=0.5, output=TimeSpan(1.0, 2.5))
+    report = dub_report(*_videos(tmp_path), 4.5, [held, utterance(2, 3.0, 3.5, output=TimeSpan(3.5, 4.0))])
     report = replace(report, made=replace(report.result, part=TimeSpan(0.5, 4.5)))
     expected = [ShownStretch(0.0, 1.5, 0.5), ShownStretch(2.0, 4.5, 2.0)]
     assert stretches_of(report) == expected
@@ -113,10 +120,8 @@ def test_the_original_waits_where_its_picture_is_held(tmp_path: Path) -> None:
 
 
 def test_a_note_leads_to_every_utterance_that_it_names(tmp_path: Path) -> None:
-    dubbed = [
-        utterance(number, number, number + 0.9, unit_confidence=sure) for number, sure in enumerate((-0.5, -0.3, 0.0, -0.05), 1)
-    ]
-    script = dub_report(*_videos(tmp_path), 5.0, dubbed, usual_confidence=-0.1)
+    dubbed = [utterance(number, number, number + 0.9, confidence=sure) for number, sure in enumerate((-0.5, -0.3, 0.0, -0.05), 1)]
+    script = dub_report(*_videos(tmp_path), 5.0, dubbed, models=USUAL[:1])
     for number, confidence in ((1, -0.5), (2, -0.3), (4, -0.05)):
         script = _outside(script, number, confidence, 4)
     script = replace(
@@ -139,10 +144,12 @@ def test_a_note_leads_to_every_utterance_that_it_names(tmp_path: Path) -> None:
 
 
 def test_what_units_were_taken_from_is_told_with_the_reason(tmp_path: Path) -> None:
+    heard = HeardUnits(UnitList((0,)), "audio", reason="other_lips")
     why = "the lips in the picture do not belong to the sound"
     videos = _videos(tmp_path)
-    one = _read(dub_report(*videos, 4.0, [utterance(1, 0.5, 1.5, units_from="sound", units_why=why)]), tmp_path)
-    clip = _read(dub_report(*videos, 4.0, None, units_from="sound", units_why=why), tmp_path)
+    one = _read(dub_report(*videos, 4.0, [utterance(1, 0.5, 1.5, heard=heard)]), tmp_path)
+    script = dub_report(*videos, 4.0, None)
+    clip = _read(replace(script, utterances=(replace(script.utterances[0], heard=heard),)), tmp_path)
     for reader in (one, clip):
         assert f"sound alone; {why}" in reader.text
     assert "units from sound alone" in clip.text
@@ -150,16 +157,20 @@ def test_what_units_were_taken_from_is_told_with_the_reason(tmp_path: Path) -> N
 
 
 def test_every_figure_and_mark_has_a_meaning(tmp_path: Path) -> None:
-    face = {"share_of_pictures": 0.9, "height_px": 60.0, "sharpness": 80.0, "max_yaw": 0.5, "max_pitch": 0.1}
-    full = {"slack_s": 0.1, "cut_s": 0.1, "left": {"profile": 2}, "face": face}
-    more = {"evidence": 1.7, "pitch_hz": 118.0, "units_from": "lips", "is_truncated": True, "output_start_s": 0.6}
-    read = {"heard_text": "hello", "heard_confidence": 0.9, "said_text": "안녕하세요", "said_confidence": 0.8}
-    longer = {"in_pause_s": 0.1, "overrun_s": 0.1, "held_s": 0.1}
-    told = _strange(2, -0.5, target_text="안녕히 가세요", said_text="안녕히 가세요", **longer)
     bad = Understanding("bad", 0.27, ("outside",))
-    more["understood"] = bad.as_json()
-    spoken = [_strange(1, -0.5, **full, **more, **read), told]
-    report = dub_report(*_videos(tmp_path), 4.0, spoken, usual_confidence=-0.1, usual_score=-0.1, understood=bad.as_json())
+    quality = FaceQuality(0.9, 60.0, 80.0, 0.5, 0.1)
+    heard = HeardUnits(UnitList((0,) * 50), "video", -0.5)
+    full = utterance(
+        1, 1.0, 1.9, text=read("hello", 0.9), target=TranslatedUnits(score=-1.25, reading=read("안녕하세요", 0.8)),
+        seen=SeenFaces(evidence=1.7, quality=quality), drawn=DrawnPictures(25, 23, {"profile": 2}), heard=heard, cut_s=0.1,
+        slot=Slot(1.0), output=TimeSpan(0.6, 1.5), notes=(Note("truncated", {"units": 40}),), understood=bad,
+    )  # fmt: skip
+    longer = utterance(
+        2, 2.0, 2.9, target=WrittenText("안녕히 가세요"), spoken_s=1.1, overrun_s=0.1, held_s=0.1, slot=Slot(0.9, 0.1)
+    )
+    report = dub_report(*_videos(tmp_path), 4.0, [full, longer], models=USUAL)
+    report = _outside(_outside(report, 1, -0.5, 2), 2, -0.5, 2)
+    report = replace(report, understood=bad, speakers=(SpeakerOf("speaker 1", pitch_hz=118.0),))
     reader = _read(report, tmp_path)
     assert reader.text.index(bad.words()[1:]) < reader.text.index("Watch and listen")  # the report opens with it
     assert bad.words("ko") in reader.text

@@ -6,6 +6,7 @@ from avcore.errors import InputError
 from avcore.texts import read_json
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric
+from netflips.script.files import script_from
 
 _MEGABYTE = 1 << 20
 _BY = "the dub's report"
@@ -24,14 +25,10 @@ def cost(case: Case, outcome: Clip) -> Measured:
         return dict.fromkeys(cost.figures, Missing("needs the dub's report (--report of netflips dub)"))
     content, dub = read_json(case.report, "the dub's report"), outcome.path.name
     dubs = content.get("dubs", [content]) if isinstance(content, dict) else []
-    found = next((one for one in dubs if isinstance(one, dict) and Path(str(one.get("output", ""))).name == dub), None)
+    scripts = (script_from(one, case.report) for one in dubs)
+    found = next((one for one in scripts if Path(one.result.output).name == dub), None)
     if found is None:
         raise InputError("the report does not tell of this dub", path=case.report, expected=dub)
-    try:
-        work = sum(float(stage["seconds"]) for stage in found["stages"])
-        length = float(found["input_s"])
-        peak = found.get("peak_memory_bytes")
-        memory = Missing("the report does not say it") if peak is None else float(peak) / _MEGABYTE
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError("this is no report of a dub", path=case.report, found=error) from error
+    work, length, peak = sum(step.seconds for step in found.result.timings), found.input_s, found.result.peak_memory_bytes
+    memory = Missing("the report does not say it") if peak is None else peak / _MEGABYTE
     return {"real_time": work / length if length > 0 else Missing("the source has no length"), "peak_memory_mb": memory}

@@ -36,7 +36,7 @@ def test_videos_side_by_side(arguments: list[str], tmp_path: Path, ray_here: Non
     assert "1 of 3 inputs failed" in capsys.readouterr().err
     assert sorted(path.name for path in out.glob("*.mp4")) == ["a_ko.mp4", "c_ko.mp4"]
     report = json.loads((tmp_path / "report.json").read_text())
-    assert [Path(dub["output"]).name for dub in report["dubs"]] == ["a_ko.mp4", "c_ko.mp4"]
+    assert [Path(dub["made"]["output"]).name for dub in report["dubs"]] == ["a_ko.mp4", "c_ko.mp4"]
     assert list(report["failures"]) == [bad]
 
     made = (out / "a_ko.mp4").stat().st_mtime_ns

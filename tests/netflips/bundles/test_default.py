@@ -25,6 +25,7 @@ from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError, InputError, VocabularyError
 from avcore.media import probe, write_speech
 from avcore.notes import sentence
+from avcore.plain_text import json_text
 from avcore.units import Units
 from avcore.units.domain import KEY, Domain
 from netflips.bundles.describe import check_bundle, note, total_bytes
@@ -36,7 +37,7 @@ from netflips.models import load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
 from netflips.recording.units import Translated
-from netflips.report import report_from
+from netflips.script.files import script_from, script_json
 from tests.netflips.bundles.conftest import ABOUT
 from unit2av import inference_unit2a
 from unit2av.lipsync.backend import LipSyncChoice, settled
@@ -68,9 +69,9 @@ def test_dubbing_without_flags_takes_the_bundle(clip: Path, tmp_path: Path, caps
     assert error.count("models: the demo bundle, which knows only") == 1
     assert "a few sentences that nobody trained it on" in error
     assert "hardly" not in error  # it names no bounds
-    content = json.loads(report.read_text())
-    assert content["is_outside_domain"] is None
-    assert content["unit_confidence"] < 0
+    script = script_from(json.loads(report.read_text()))
+    assert script.is_outside(script.told[0]) is None
+    assert script.told[0].heard.confidence < 0
     assert probe(out).has_video
 
 
@@ -138,22 +139,19 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     (warning,) = [text for text in report.warnings if "hardly" in text]
     assert "a test sentence" in warning
     assert "--utut-path" in warning
-    assert report.is_outside_domain is True
+    assert report.is_outside(report.told[0]) is True
     assert report.understood is not None
     assert report.understood.grade == "bad"
-    assert next(iter(json.loads(report.as_json()))) == "understood"
-    assert report_from(json.loads(report.as_json())) == report
+    assert script_from(json.loads(json_text(script_json(report)))) == report
     times = tmp_path / "times.json"
     times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
     options = DubOptions(modalities="audio", beam=2, max_target_units=20, recording=RecordingOptions(segments_in=times))
     in_own_time = dub(clip, tmp_path / "y.mp4", models, options)
     (warning,) = [text for text in in_own_time.warnings if "hardly" in text]
     assert warning.startswith("utterance 1: ")
-    assert in_own_time.recording is not None
-    assert in_own_time.recording.utterances[0].is_outside_domain is True
-    assert in_own_time.is_outside_domain is True
-    assert in_own_time.understood == in_own_time.recording.utterances[0].understood
-    assert report_from(json.loads(in_own_time.as_json())) == in_own_time
+    assert in_own_time.is_outside(in_own_time.told[0]) is True
+    assert in_own_time.understood == in_own_time.told[0].understood
+    assert script_from(json.loads(json_text(script_json(in_own_time)))) == in_own_time
 
 
 @pytest.mark.parametrize(
@@ -200,7 +198,7 @@ def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Pa
     models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
     report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
     assert [text for text in report.warnings if "hardly" in text] == []
-    assert report.is_outside_domain is False
+    assert report.is_outside(report.told[0]) is False
     heard = TrustedUnits(Extraction(Units(np.array([1])), -0.1), BOTH)
     judged = judge_utterance(models, heard, Translated(heard.extraction.units, -2e6, False))
     assert judged.is_outside is True
@@ -233,8 +231,7 @@ def test_an_odd_word_is_told_with_its_time_and_kept(packed: Bundle, clip: Path, 
     told = [[text for text in one.warnings if "hardly" in text] for one in reports]
     assert told[0] == told[1]
     assert told[0][0].startswith("utterance 1: at ")
-    assert reports[1].recording is not None
-    assert reports[1].recording.work["units"] == {"kept": 1, "made": 0}
+    assert reports[1].result.work_counts["units"] == {"kept": 1, "made": 0}
 
 
 def test_single_stages_warn_by_their_own_score(

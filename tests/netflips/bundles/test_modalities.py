@@ -1,6 +1,7 @@
 """Whether lips are believed: decided for each utterance by a bundle that can tell, told in the report and in a warning."""
 
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from netflips.dub import command as dub_command
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
-from netflips.report import DubReport
+from netflips.script.types import Script
 from tests.netflips.recording.made import head_pictures, steady_times, write_recording
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
@@ -58,29 +59,28 @@ def asked(lips: Path, boxes: Path, modalities: str | None = None, recording: Rec
     )
 
 
-def of_lips(report: DubReport) -> list[str]:
+def of_lips(report: Script) -> list[str]:
     return [text for text in report.warnings if "lips" in text]
 
 
 def test_lips_that_do_not_belong_are_left_out(packed: Bundle, clip: Path, lips: Path, boxes: Path, tmp_path: Path) -> None:
     models = models_of(packed, tmp_path / "bundle", NEVER)
     report = dub(clip, tmp_path / "x.mp4", models, asked(lips, boxes))
-    assert (report.modalities, report.units_from) == ("auto", "sound")
+    assert (report.setting("modalities"), report.told[0].heard.modalities) == ("auto", "audio")
     (warning,) = of_lips(report)
     assert warning.startswith("units are taken from the sound alone: the lips in the picture do not")
-    assert report.units_why in warning
+    assert report.told[0].units_why in warning
     told = dub(clip, tmp_path / "y.mp4", models, asked(lips, boxes, "audio"))
-    assert (told.source_units, told.unit_confidence, of_lips(told)) == (report.source_units, report.unit_confidence, [])
+    assert (told.num_heard, told.told[0].heard.confidence, of_lips(told)) == (report.num_heard, report.told[0].heard.confidence, [])
 
 
 def test_lips_that_belong_are_taken(packed: Bundle, clip: Path, lips: Path, boxes: Path, tmp_path: Path) -> None:
     models = models_of(packed, tmp_path / "bundle", ALWAYS)
     report = dub(clip, tmp_path / "x.mp4", models, asked(lips, boxes, "auto"))
-    assert report.units_from == "sound and lips"
+    assert report.told[0].heard.modalities == "audio,video"
     assert of_lips(report) == []
     both = dub(clip, tmp_path / "y.mp4", models, asked(lips, boxes, "audio,video"))
-    assert (both.modalities, both.units_from, both.units_why) == ("audio,video", "sound and lips", "")
-    assert (both.source_units, both.unit_confidence) == (report.source_units, report.unit_confidence)
+    assert (both.told[0].heard, both.told[0].units_why) == (replace(report.told[0].heard, reason="", agreement=None), "")
 
 
 def test_each_utterance_says_what_it_was_taken_from_and_keeps_it(packed: Bundle, talking: Path, tmp_path: Path) -> None:
@@ -91,19 +91,17 @@ def test_each_utterance_says_what_it_was_taken_from_and_keeps_it(packed: Bundle,
     options = DubOptions(beam=2, max_target_units=20, recording=recording)
     reports = [dub(talking, tmp_path / "x.mp4", models, options) for _ in range(2)]
     for report in reports:
-        assert report.recording is not None
-        assert [one.units_from for one in report.recording.utterances] == ["sound", "sound"]
+        assert [one.heard.modalities for one in report.told] == ["audio", "audio"]
     assert of_lips(reports[0]) == of_lips(reports[1])
     assert of_lips(reports[0])[0].startswith("utterances 1-2: units are taken from the sound alone")
-    assert reports[1].recording is not None
-    assert reports[1].recording.work["units"] == {"kept": 2, "made": 0}
+    assert reports[1].result.work_counts["units"] == {"kept": 2, "made": 0}
 
 
 def test_a_clip_without_a_face_is_dubbed_by_its_sound(packed: Bundle, clip: Path, tmp_path: Path) -> None:
     models = models_of(packed, tmp_path / "bundle", ALWAYS)
     report = dub(clip, tmp_path / "x.mp4", models, DubOptions(beam=2, max_target_units=20))
-    assert report.units_from == "sound"
-    assert report.pictures_with_face == 0
+    assert report.told[0].heard.modalities == "audio"
+    assert report.num_drawn == 0
 
 
 def test_an_encoder_that_cannot_tell_is_not_asked(packed: Bundle) -> None:
@@ -129,10 +127,8 @@ def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed_and_that_i
     times = tmp_path / "times.json"
     times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
     options = DubOptions(beam=2, max_target_units=20, recording=RecordingOptions(segments_in=times, work_dir=tmp_path / "work"))
-    first, second = (dub(talking, tmp_path / "x.mp4", models, options).recording for _ in range(2))
-    assert first is not None
-    assert second is not None
-    why = first.utterances[0].units_why
+    first, second = (dub(talking, tmp_path / "x.mp4", models, options) for _ in range(2))
+    why = first.told[0].units_why
     assert why.startswith("the lips in the picture could not be judged: the encoder does not know such faces (it is sure of")
-    assert second.utterances[0].units_why == why
-    assert second.work["units"] == {"kept": 1, "made": 0}
+    assert second.told[0].units_why == why
+    assert second.result.work_counts["units"] == {"kept": 1, "made": 0}

@@ -24,6 +24,8 @@ from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
 from netflips.evaluate.suite import say_true_units
 from netflips.options import ModelPaths
+from netflips.script.files import write_script
+from netflips.script.types import Made, Media, Script, Timing
 from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
 from unit2av.inference_unit2a import UnitVocoder
@@ -173,8 +175,8 @@ def test_clips_without_a_face_count_as_failed(tmp_path: Path, monkeypatch: pytes
 
 def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByPitch], capsys: pytest.CaptureFixture[str]) -> None:
     write_tones(tmp_path)
-    report = {"output": "0_ko.wav", "input_s": 2.0, "stages": [{"seconds": 1.0}, {"seconds": 2.0}]}
-    (tmp_path / "dub.json").write_text(json.dumps(report))
+    made = Made(output="0_ko.wav", timings=(Timing("speech", 1.0), Timing("write", 2.0)))
+    write_script(tmp_path / "dub.json", Script(media=Media(duration_s=2.0), made=made))
     before = sorted(tmp_path.iterdir())
     words = ["dub", str(tmp_path / "0_ko.wav"), "--source", str(tmp_path / "0.wav"), "--report", str(tmp_path / "dub.json")]
     assert main([*words, "--reference-text", TEXTS[0], "--measures", "wer,duration_ratio,real_time", "--cpu"]) == 0

@@ -13,7 +13,8 @@ from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from netflips.options import DubOptions
-from netflips.report import DubReport
+from netflips.script.notes import why_left
+from netflips.script.types import Script, Utterance, WrittenText
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
@@ -119,12 +120,17 @@ def changed(settings: DubOptions, **changes: Any) -> DubOptions:
     return replace(settings, recording=replace(settings.recording, **changes))
 
 
-def facts(report: DubReport) -> Any:
-    """What a report says of its recording."""
-    assert report.recording is not None
-    return report.recording
+def why_alone(one: Utterance) -> str:
+    """Why an utterance was left alone, "" = it was not."""
+    note = one.note("left_alone")
+    return "" if note is None else why_left(note.values)
 
 
-def work_made(report: DubReport) -> dict[str, int]:
+def given_text(one: Utterance) -> str:
+    """The text that a person gave for it."""
+    return one.target.text if isinstance(one.target, WrittenText) and one.target.by != "cascade" else ""
+
+
+def work_made(report: Script) -> dict[str, int]:
     """How many pieces of work of each kind were made, and not kept from an earlier run."""
-    return {stage: count["made"] for stage, count in facts(report).work.items() if count["made"]}
+    return {stage: count["made"] for stage, count in report.result.work_counts.items() if count["made"]}

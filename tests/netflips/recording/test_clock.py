@@ -12,6 +12,7 @@ import pytest
 from avcore.media import PictureSource, probe, read_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds
 from netflips.cli import main
+from netflips.script.files import script_from
 from unit2text.scores import character_errors
 
 CLIP = Path(__file__).resolve().parents[3] / "demo" / "clip.mp4"
@@ -74,19 +75,19 @@ def test_sentences_without_a_picture_of_their_time(
     late = float(probe(video).clock.picture or 0) - float(frames_to_seconds(first))  # AAC's first block, where nothing hides it
     source, dubbed = read_speech(video), read_speech(out)
     assert len(dubbed) / SAMPLE_RATE == pytest.approx(END_S, abs=0.11)
-    report = json.loads(told.read_text())
-    assert [report["input_s"], report["output_s"]] == pytest.approx([END_S, END_S], abs=0.11)
+    report = script_from(json.loads(told.read_text()))
+    assert [report.input_s, report.output_s] == pytest.approx([END_S, END_S], abs=0.11)
     info = probe(out)
-    assert float(info.duration_s) == pytest.approx(report["input_s"], abs=0.041)
+    assert float(info.duration_s) == pytest.approx(report.input_s, abs=0.041)
     assert [float(time) for time in (*info.picture_s, *info.sound_s)] == pytest.approx([0, END_S] * 2, abs=0.11), "in both streams"
-    utterances = report["recording"]["utterances"]
-    assert [one["source_start_s"] - late for one in utterances] == pytest.approx(SENTENCES, abs=0.1)
+    utterances = report.told
+    assert [one.place.start_s - late for one in utterances] == pytest.approx(SENTENCES, abs=0.1)
     cues = [float(row.split(" --> ")[0][6:].replace(",", ".")) for row in _times(out)]
     assert [cue - late for cue in cues] == pytest.approx(SENTENCES, abs=0.2), "units of Korean begin with a short silence"
     for one, begins in zip(utterances, SENTENCES, strict=True):
         assert likeness(source, dubbed, begins + late) < 0.3, "nothing of the English is left"
-        assert one["drawn"] > 40
-        assert one["units_from"] == ("sound" if not first / 25 <= begins <= stop / 25 - SAID_S else one["units_from"])
+        assert one.drawn.drawn > 40
+        assert one.heard.modalities == ("audio" if not first / 25 <= begins <= stop / 25 - SAID_S else one.heard.modalities)
     still = [picture.rgb for picture in PictureSource(out).pictures(20, 30)] if first else _last(out)
     assert max(int(np.abs(still[0].astype(int) - one).max()) for one in still) > 40, "lips move in the held picture"
 
@@ -98,11 +99,11 @@ def test_one_sentence_with_a_second_of_picture_is_heard_to_its_end(
     video, out, told = tmp_path / "short.mp4", tmp_path / "dub.mp4", tmp_path / "report.json"
     write(video, pictures[:25], Fraction(0), sound[: round(2.6 * SAMPLE_RATE)])
     assert main(["dub", str(video), "--out-vid-path", str(out), "--report", str(told), "--quiet"]) == 0
-    report = json.loads(told.read_text())
-    errors = character_errors("Excuse me, where is the airport?", report["heard_text"])
+    report = script_from(json.loads(told.read_text()))
+    errors = character_errors("Excuse me, where is the airport?", report.heard_text)
     assert errors.errors <= 0.2 * errors.length, "a sentence that is not heard to its end lacks a third"
-    assert report["input_s"] == pytest.approx(2.6, abs=0.08)
-    assert report["timing"] == "free"
+    assert report.input_s == pytest.approx(2.6, abs=0.08)
+    assert report.schedule == "to_and_fro"
     own = PictureSource(video).own
     assert (own.start, own.stop) == (0, 25), "the footage is played to and fro as it is"
 

@@ -11,8 +11,9 @@ from avcore.errors import InputError, UsageError
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.pipeline import dub
-from netflips.report import DubReport
-from tests.netflips.recording.made import Decoded, decode, facts, work_made
+from netflips.report import summary_of
+from netflips.script.types import Script
+from tests.netflips.recording.made import Decoded, decode, work_made
 from tests.unit2av.mouth_samples import open_mouth
 from unit2av.lipsync.backend import LipSyncChoice
 
@@ -35,10 +36,10 @@ def chosen(settings: DubOptions, table: Path, parity_dir: Path) -> Chosen:
     return lambda name: replace(settings, mouth=choices[name])
 
 
-def _is_drawn(report: DubReport, times: np.ndarray) -> np.ndarray:
+def _is_drawn(report: Script, times: np.ndarray) -> np.ndarray:
     drawn = np.zeros(len(times), bool)
-    for one in facts(report).utterances:
-        drawn |= (times >= one.source_start_s) & (times < max(one.source_end_s, one.output_end_s) + 1e-6)
+    for one in report.told:
+        drawn |= (times >= one.place.start_s) & (times < max(one.place.end_s, one.fit.output.end_s) + 1e-6)
     return drawn
 
 
@@ -58,22 +59,22 @@ def test_each_mouth_draws_where_somebody_speaks_and_goes_on_after_a_stop(
     for path in pieces():
         path.unlink()  # those of other mouths: every one that lies there later is this mouth's
     report = dub(recording, out, models, options)
-    assert report.mouth == name  # what auto took
-    assert f"lips by {name}" in report.summary()
-    dubbed, utterances = decode(out), facts(report).utterances
+    assert report.result.lips == name  # what auto took
+    assert f"lips by {name}" in summary_of(report)
+    dubbed, utterances = decode(out), report.told
     change = np.abs(dubbed.pictures.astype(int) - source.pictures)
     drawn = _is_drawn(report, source.times)
     assert np.array_equal(dubbed.times, source.times)
     assert change[~drawn].mean() < 1.5
     assert change[drawn][:, :30].mean() < 1.5  # above the face
     assert change[drawn][:, 70:90, 70:90].mean() > 1.5 * change[~drawn][:, 70:90, 70:90].mean()
-    assert all(one.drawn > 0.8 * one.pictures for one in utterances)  # two people, and a cut between them
+    assert all(one.drawn.drawn > 0.8 * one.drawn.pictures for one in utterances)  # two people, and a cut between them
     assert len(pieces()) > 1
     for path in pieces()[::2]:
         path.unlink()  # as if it had been stopped
     again = dub(recording, tmp_path / "again.mp4", models, options)
     assert work_made(again).keys() == {"pictures"}
-    assert facts(again).work["pictures"]["kept"] > 0
+    assert again.result.work_counts["pictures"]["kept"] > 0
     _require_same(decode(tmp_path / "again.mp4"), dubbed)
 
 
@@ -89,7 +90,7 @@ def test_another_mouth_redoes_the_pictures_that_it_draws_alone(
     other = replace(chosen("wav2lip"), hard_paste=True)
     report = dub(recording, tmp_path / "b.mp4", models, other)
     assert work_made(report).keys() == {"pictures"}
-    assert facts(report).work["pictures"]["kept"] > 0  # where nobody speaks
+    assert report.result.work_counts["pictures"]["kept"] > 0  # where nobody speaks
 
 
 def test_a_mouth_that_cannot_be_is_refused_before_any_work(

@@ -6,10 +6,12 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+
+from netflips.script.files import script_from
+from netflips.script.types import Script
 
 pytest.importorskip("faster_whisper", reason="needs the extra asr")
 pytest.importorskip("sentencepiece", reason="needs the extra asr")
@@ -27,7 +29,7 @@ from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import error_line, write_clip
 from tests.netflips.recognizers.tiny import write_whisper
-from tests.netflips.recording.made import decode
+from tests.netflips.recording.made import decode, given_text, why_alone, work_made
 from tests.netflips.test_say import write_random_speller
 
 HEARD, SAID = "the bus stops", "그 버스 서요"
@@ -56,14 +58,8 @@ def dub(paths: ModelPaths, folders: dict[str, Path]) -> Callable[..., int]:
     return run
 
 
-def _told(report: Path) -> dict[str, Any]:
-    content = json.loads(report.read_text(encoding="utf-8"))
-    assert isinstance(content, dict)
-    return content
-
-
-def _made(report: dict[str, Any]) -> dict[str, int]:
-    return {stage: count["made"] for stage, count in report["recording"]["work"].items() if count["made"]}
+def _told(report: Path) -> Script:
+    return script_from(json.loads(report.read_text(encoding="utf-8")))
 
 
 def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance(
@@ -80,15 +76,15 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
         shown = (tmp_path / f"talk_ko.{language}.srt").read_text(encoding="utf-8").split()
         assert [shown.count(word) for word in said.split()] == [3, 3, 3]
     first, plain = _told(told), decode(out)
-    assert first["road"] == "text"
-    assert {"recognizer", "text translator"} <= first["fingerprints"].keys()
-    assert first["unit_confidence"] is None
-    assert [one["left_alone"] for one in first["recording"]["utterances"]] == ["", "", ""]
-    assert all(one["drawn"] > 10 and one["target_units"] for one in first["recording"]["utterances"])
-    assert {(one["heard_text"], one["said_text"]) for one in first["recording"]["utterances"]} == {(HEARD, SAID)}
-    assert all(0.5 < one["heard_confidence"] <= 1 for one in first["recording"]["utterances"])
-    assert _made(first)["heard"] == 3
-    assert _made(first)["translated"] == _made(first)["texts"] == 1  # all three say the same
+    assert first.is_over_text
+    assert {"recognizer", "text translator"} <= {one.part for one in first.result.models}
+    assert all(one.heard is None for one in first.told)
+    assert [why_alone(one) for one in first.told] == ["", "", ""]
+    assert all(one.drawn.drawn > 10 and one.fit.units for one in first.told)
+    assert {(one.text.text, one.said.text) for one in first.told} == {(HEARD, SAID)}
+    assert all(0.5 < one.text.confidence <= 1 for one in first.told)
+    assert work_made(first)["heard"] == 3
+    assert work_made(first)["translated"] == work_made(first)["texts"] == 1  # all three say the same
 
     texts = work / "talk_ko.texts.json"
     rows = json.loads(texts.read_text(encoding="utf-8"))["utterances"]
@@ -96,22 +92,22 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps({"utterances": rows}), encoding="utf-8")
     assert dub(recording, out, "--work-dir", work, "--report", told, "--segments-in", mine) == 0
-    assert _made(_told(told)) == {}  # nothing was changed: nothing is made
+    assert work_made(_told(told)) == {}  # nothing was changed: nothing is made
     rows[1]["source_text"], rows[2]["target_text"] = "we go", "세 번째예요."
     mine.write_text(json.dumps({"utterances": rows}), encoding="utf-8")
     assert dub(recording, out, "--work-dir", work, "--report", told, "--segments-in", mine) == 0
-    made = _made(_told(told))
+    made = work_made(_told(told))
     assert (made["translated"], made["texts"], made["speech"]) == (1, 2, 2)
     assert "heard" not in made
     assert json.loads((work / "talk_ko.texts.old.json").read_text(encoding="utf-8"))["utterances"][1]["source_text"] == HEARD
     again = json.loads(texts.read_text(encoding="utf-8"))["utterances"]
     assert again[1] == rows[1] | {"target_text": "우리 가요", "translated_text": "우리 가요"}
     assert again[2] == {name: value for name, value in rows[2].items() if name != "translated_text"}
-    before, after = (report["recording"]["utterances"] for report in (first, _told(told)))
+    before, after = (report.told for report in (first, _told(told)))
     assert after[0] == before[0]
-    assert [one["target_text"] for one in after] == ["", "", "세 번째예요."]
+    assert [given_text(one) for one in after] == ["", "", "세 번째예요."]
     changed = decode(out)
-    elsewhere = plain.times < before[1]["source_start_s"]
+    elsewhere = plain.times < before[1].place.start_s
     assert np.array_equal(changed.pictures[elsewhere], plain.pictures[elsewhere])
     assert not np.array_equal(changed.pictures[~elsewhere], plain.pictures[~elsewhere])
 
@@ -124,15 +120,15 @@ def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(
     assert dub(write_clip(clip, talk([0.3, 2.4, 0.3]), 75), out, "--segments", times, "--report", told) == 0
     (row,) = json.loads(times.read_text(encoding="utf-8"))["utterances"]
     assert row["target_text"] == SAID
-    assert _told(told)["output_s"] == pytest.approx(3, abs=0.1)
+    assert _told(told).output_s == pytest.approx(3, abs=0.1)
     longer = write_clip(tmp_path / "longer.mp4", talk([0.3, 2.4, 1.3, 2.2, 0.3]), 162)
     rows = [row | {"source_text": "we smile"}, {"start_s": 4.0, "end_s": 6.2}]
     times.write_text(json.dumps({"utterances": rows}), encoding="utf-8")
     assert dub(longer, out, "--segments-in", times, "--report", told) == 0
-    one, other = _told(told)["recording"]["utterances"]
-    assert other["left_alone"] == ""
-    assert "its text cannot be said" in one["left_alone"]
-    assert str(tmp_path / "out.mp4.work" / "out.texts.json") in one["left_alone"]
+    one, other = _told(told).told
+    assert why_alone(other) == ""
+    assert "its text cannot be said" in why_alone(one)
+    assert str(tmp_path / "out.mp4.work" / "out.texts.json") in why_alone(one)
     assert "utterance 1 is left alone: its text cannot be said" in capsys.readouterr().err
 
 
@@ -158,11 +154,11 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     with_program = ["--translate-with", f"{sys.executable} {tmp_path / 'translate.py'} {tmp_path / 'log'}"]
     with_program += ["--glossary", tmp_path / "glossary.tsv", "--speaker-map", tmp_path / "map.json"]
     assert dub(recording, out, "--work-dir", work, "--report", told, *with_program, given=given) == 0
-    one, _, third = _told(told)["recording"]["utterances"]
-    assert (one["said_text"], one["target_text"], one["left_alone"]) == ("그 전차를 plain", "", "")
-    assert "its text was not translated" in third["left_alone"]
-    assert "no idea" in third["left_alone"]
-    assert _told(told)["utterances"][0]["target"]["translation"] == {"of": HEARD, "glossary": {"bus": "전차"}}
+    one, _, third = _told(told).told
+    assert (one.said.text, given_text(one), why_alone(one)) == ("그 전차를 plain", "", "")
+    assert "its text was not translated" in why_alone(third)
+    assert "no idea" in why_alone(third)
+    assert one.target.translation == TranslatedFrom(HEARD, glossary={"bus": "전차"})
     assert value_from(TranslatedFrom, {"of": "a", "glossary": {"bus": "전차"}}, "x").glossary == {"bus": "전차"}
     asked = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [row["number"] for row in asked] == [1, 2, 3]
@@ -208,13 +204,13 @@ def test_a_program_that_speaks_is_heard_before_the_work_and_the_verdict_tells(
     ]
     asked += ["--speak-with", shlex.join([sys.executable, str(tmp_path / "speak.py")]), "--draft", tmp_path / "draft.json"]
     assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0
-    verdict, script = _told(tmp_path / "verdict.json"), _told(tmp_path / "draft.json")
-    assert read_script(tmp_path / "draft.json").understood == Understanding.from_json(verdict)
+    verdict, script = json.loads((tmp_path / "verdict.json").read_text()), _told(tmp_path / "draft.json")
+    assert script.understood == Understanding.from_json(verdict)
     assert (verdict["grade"], verdict["causes"]) == (grade, [] if grade == "good" else ["speaker"])
     assert verdict["share"] > 0.6  # of what was heard
     told = "speak.py speaks the translation, and small hears 100% of its characters wrong"
     assert (told in capsys.readouterr().err) == (grade == "doubtful")
-    assert [one["code"] for one in script.get("notes", [])] == ([] if grade == "good" else ["speaker_misheard"])
+    assert [one.code for one in script.notes] == ([] if grade == "good" else ["speaker_misheard"])
 
 
 def test_programs_that_were_measured_are_known() -> None:
@@ -245,7 +241,7 @@ def test_programs_that_were_measured_are_known() -> None:
         (["--report", "{whisper}/config.json"], "would overwrite the recognizer"),
     ],
 )
-def test_what_cannot_be_is_told_in_one_line_before_anything_is_made(
+def test_what_cannot_be_is_told_in_one_line_before_anything_iswork_made(
     dub: Callable[..., int],
     folders: dict[str, Path],
     clip: Path,
@@ -286,7 +282,7 @@ def test_real_whisper_a_program_that_translates_and_one_that_speaks_dub_the_demo
     out, told = tmp_path / "out.mp4", tmp_path / "report.json"
     asked = ["--cascade", "--recognizer", whisper, "--translate-with", translate, "--speak-with", speak, "--report", told]
     assert main([str(one) for one in (clip, "--out-vid-path", out, "--quiet", "--cpu", *asked)]) == 0
-    (one,) = _told(told)["recording"]["utterances"]
-    assert one["heard_text"] == "Excuse me, where is the airport?"
-    assert (one["said_text"], one["said_by"], one["cut_s"]) == (korean, "avdata.prepare.say", 0)
-    assert one["drawn"] > 40
+    (one,) = _told(told).told
+    assert one.text.text == "Excuse me, where is the airport?"
+    assert (one.said.text, one.said_by, one.fit.cut_s) == (korean, "avdata.prepare.say", 0)
+    assert one.drawn.drawn > 40

@@ -20,7 +20,8 @@ from netflips.dub.timing import Pace
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
 from netflips.pipeline import dub
-from netflips.report import DubReport
+from netflips.report import summary_of
+from netflips.script.types import Script
 from tests.netflips.conftest import model_flags
 from tests.netflips.recording.made import (
     CUT_S,
@@ -29,13 +30,13 @@ from tests.netflips.recording.made import (
     Decoded,
     changed,
     decode,
-    facts,
     steady_times,
+    why_alone,
     work_made,
     write_recording,
 )
 
-Run = tuple[Path, DubReport]
+Run = tuple[Path, Script]
 
 
 @pytest.fixture(scope="session")
@@ -71,47 +72,47 @@ def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubb
     assert (info.frame_rate, info.audio_rate, info.audio_channels) == (Fraction(30000, 1001), RATE, 2)
     assert np.array_equal(source.times, dubbed.times)
     assert source.sound.shape == dubbed.sound.shape
-    assert report.timing == "source"
-    assert report.num_pictures == len(source.pictures)
+    assert report.is_in_own_time
+    assert report.result.pictures == len(source.pictures)
     assert info.comment.startswith("synthetic: NetfLips")
 
 
 def test_pictures_change_only_where_somebody_speaks(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
     change = np.abs(dubbed.pictures.astype(int) - source.pictures)
     drawn = np.zeros(len(source.times), bool)
-    for one in facts(unbroken[1]).utterances:
-        end = max(one.source_end_s, one.output_end_s)
-        drawn |= (source.times >= one.source_start_s) & (source.times < end + 1e-6)
+    for one in unbroken[1].told:
+        end = max(one.place.end_s, one.fit.output.end_s)
+        drawn |= (source.times >= one.place.start_s) & (source.times < end + 1e-6)
     assert 0.4 < drawn.mean() < 0.9
     assert change[~drawn].mean() < 1.5
     assert change[~drawn].max(initial=0) < 60  # H.264 alone
     assert change[drawn][:, 70:90, 70:90].mean() > 10
     assert change[drawn][:, :30].mean() < 1.5  # above the face
-    assert sum(one.drawn for one in facts(unbroken[1]).utterances) >= 0.9 * drawn.sum()
+    assert sum(one.drawn.drawn for one in unbroken[1].told) >= 0.9 * drawn.sum()
 
 
 def test_a_drawn_mouth_comes_and_goes_softly(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
     change = np.abs(dubbed.pictures[:, 70:90, 70:90].astype(int) - source.pictures[:, 70:90, 70:90]).mean((1, 2, 3))
-    for one in facts(unbroken[1]).utterances:
-        first = int(np.searchsorted(source.times, one.source_start_s))
+    for one in unbroken[1].told:
+        first = int(np.searchsorted(source.times, one.place.start_s))
         assert change[first] < change[first + 2] < change[first + 6]
         assert change[first] < 0.4 * change[first + 6]
 
 
 def test_sound_changes_only_where_somebody_speaks(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
-    utterances = facts(unbroken[1]).utterances
+    utterances = unbroken[1].told
     times = np.arange(len(source.sound)) / RATE
     inside = np.zeros(len(times), bool)
     for one in utterances:
-        inside |= (times > one.source_start_s - 0.05) & (times < max(one.source_end_s, one.output_end_s) + 0.05)
+        inside |= (times > one.place.start_s - 0.05) & (times < max(one.place.end_s, one.fit.output.end_s) + 0.05)
     outside = dubbed.sound[~inside] - source.sound[~inside]
     assert np.sqrt(np.mean(outside**2)) < 0.2 * np.sqrt(np.mean(source.sound[~inside] ** 2))  # AAC twice
     for one in utterances:
         old, new = (
             sound[round(start * RATE) : round(stop * RATE)]
             for sound, start, stop in (
-                (source.sound, one.source_start_s, one.source_end_s),
-                (dubbed.sound, one.output_start_s, one.output_end_s),
+                (source.sound, one.place.start_s, one.place.end_s),
+                (dubbed.sound, one.fit.output.start_s, one.fit.output.end_s),
             )
         )
         assert loudness_lufs(new, RATE) == pytest.approx(loudness_lufs(old, RATE), abs=1.5)
@@ -124,12 +125,12 @@ def test_the_user_says_who_speaks(
     wishes = {"utterances": {"3": "Ann"}, "speakers": {"Ann": {"voice": str(voice)}, "speaker 2": {"face": "none"}}}
     (tmp_path / "who.json").write_text(json.dumps(wishes))
     out = tmp_path / "told.mp4"
-    told = facts(dub(recording, out, models, changed(settings, speaker_map=tmp_path / "who.json")))
+    told = dub(recording, out, models, changed(settings, speaker_map=tmp_path / "who.json"))
     one, two, three = told.utterances
     assert [one.speaker, two.speaker, three.speaker] == ["speaker 1", "speaker 2", "Ann"]
-    assert (two.drawn, two.unseen) == (0, "no face was wanted")
-    assert min(one.drawn, three.drawn) > 50
-    assert told.work["speech"]["made"] == 2  # the first is said as before
+    assert (two.drawn.drawn, two.seen.absent) == (0, "not_wanted")
+    assert min(one.drawn.drawn, three.drawn.drawn) > 50
+    assert told.result.work_counts["speech"]["made"] == 2  # the first is said as before
 
 
 def test_a_face_that_is_not_there_is_said_to_be_missing(
@@ -137,26 +138,26 @@ def test_a_face_that_is_not_there_is_said_to_be_missing(
 ) -> None:
     report = dub(recording, tmp_path / "x.mp4", models, replace(changed(settings, is_preview=True), face="2"))
     assert "there is no face number 2 in utterance 1: the speech is dubbed" in " ".join(report.warnings)
-    assert facts(report).utterances[0].drawn == 0
+    assert report.num_drawn == 0
 
 
 def test_the_report_says_what_became_of_each_utterance(unbroken: Run) -> None:
-    content = json.loads(unbroken[1].as_json())["recording"]
-    assert [one["number"] for one in content["utterances"]] == [1, 2, 3]
-    assert content["scene_cuts"] == [pytest.approx(CUT_S, abs=0.05)]
-    for one in content["utterances"]:
-        assert 0 < one["factor"] <= 1.25
-        assert one["natural_s"] * one["factor"] == pytest.approx(one["spoken_s"] + one["cut_s"])
-        assert one["spoken_s"] + one["slack_s"] - one["in_pause_s"] == pytest.approx(
-            one["source_end_s"] - one["source_start_s"], abs=0.03
+    content = unbroken[1]
+    assert [one.number for one in content.told] == [1, 2, 3]
+    assert content.cuts == (pytest.approx(CUT_S, abs=0.05),)
+    for one in content.told:
+        assert 0 < one.fit.factor <= 1.25
+        assert one.fit.natural_s * one.fit.factor == pytest.approx(one.fit.spoken_s + one.fit.cut_s)
+        assert one.fit.spoken_s + one.fit.slack_s - one.fit.in_pause_s == pytest.approx(
+            one.place.end_s - one.place.start_s, abs=0.03
         )
-        assert one["pictures"] == one["drawn"] + sum(one["left"].values())
-        assert one["face"]["share_of_pictures"] > 0.8  # behind the first there is a cut to somebody else
-        assert (one["left_alone"], one["unseen"]) == ("", "")
-        assert one["evidence"] > 0.6
-    assert [one["speaker"] for one in content["utterances"]] == ["speaker 1", "speaker 2", "speaker 2"]
-    assert content["work_bytes"] > 0
-    assert "utterances dubbed" in unbroken[1].summary()
+        assert one.drawn.pictures == one.drawn.drawn + sum(one.drawn.left.values())
+        assert one.seen.quality.share_of_pictures > 0.8  # behind the first there is a cut to somebody else
+        assert (why_alone(one), one.seen.absent) == ("", "")
+        assert one.seen.evidence > 0.6
+    assert [one.speaker for one in content.told] == ["speaker 1", "speaker 2", "speaker 2"]
+    assert content.result.work.num_bytes > 0
+    assert "utterances dubbed" in summary_of(unbroken[1])
 
 
 def test_a_killed_run_goes_on_and_gives_the_same(
@@ -181,13 +182,13 @@ def test_a_killed_run_goes_on_and_gives_the_same(
         process.wait()
         assert not (tmp_path / "x.mp4").exists()
     report = dub(recording, tmp_path / "x.mp4", models, changed(settings, work_dir=tmp_path / "work"))
-    work = facts(report).work
+    work = report.result.work_counts
     assert work["faces"]["kept"] + work["faces"]["made"] == 3
     assert work["faces"]["kept"] >= 1
     assert work["translations"] == {"kept": 3, "made": 0}
     assert work["pictures"]["kept"] >= 1
     assert _same(decode(tmp_path / "x.mp4"), dubbed)
-    assert [one.factor for one in facts(report).utterances] == [one.factor for one in facts(unbroken[1]).utterances]
+    assert [one.fit.factor for one in report.told] == [one.fit.factor for one in unbroken[1].told]
     left = [path.name for path in tmp_path.iterdir() if path.name != "work"]
     assert left == ["x.mp4"]
 
@@ -244,8 +245,8 @@ def test_background_is_kept_or_muted_or_given(
     )
     dub(recording, tmp_path / "given.mp4", models, changed(settings, background_audio=effects))
     given = decode(tmp_path / "given.mp4").sound
-    first = facts(unbroken[1]).utterances[0]
-    inside = slice(round((first.source_start_s + 0.1) * RATE), round((first.source_end_s - 0.1) * RATE))
+    first = unbroken[1].told[0]
+    inside = slice(round((first.place.start_s + 0.1) * RATE), round((first.place.end_s - 0.1) * RATE))
     assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[pause])
     assert _tone(given[inside]) > 5 * _tone(source.sound[inside])
 
@@ -284,8 +285,8 @@ def test_a_program_separates_music_from_voices_once(
         dub(recording, tmp_path / name, models, asked(1))
     assert program.with_suffix(".runs").read_text() == "."
     given = decode(tmp_path / "again.mp4").sound
-    first = facts(unbroken[1]).utterances[0]
-    inside = slice(round((first.source_start_s + 0.1) * RATE), round((first.source_end_s - 0.1) * RATE))
+    first = unbroken[1].told[0]
+    inside = slice(round((first.place.start_s + 0.1) * RATE), round((first.place.end_s - 0.1) * RATE))
     assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[round(0.1 * RATE) : round(0.5 * RATE)])
     for length, why in ((0.2, "wrote another sound"), (-1, "no such network")):
         with pytest.raises(InputError, match=why):
@@ -308,28 +309,28 @@ def _tone(sound: np.ndarray) -> float:
 def test_a_part_is_dubbed_as_in_the_whole(
     recording: Path, models: Models, settings: DubOptions, dubbed: Decoded, unbroken: Run, tmp_path: Path
 ) -> None:
-    second = facts(unbroken[1]).utterances[1]
-    start, stop = second.source_start_s + 0.7, second.source_end_s - 0.5  # both within the utterance
+    second = unbroken[1].told[1]
+    start, stop = second.place.start_s + 0.7, second.place.end_s - 0.5  # both within the utterance
     report = dub(recording, tmp_path / "part.mp4", models, changed(settings, start_s=start, end_s=stop))
-    told = facts(report)
-    assert [one.number for one in told.utterances] == [2]
+    told = report.result
+    assert [one.number for one in report.told] == [2]
     assert work_made(report).keys() <= {"pictures"}
-    assert told.part[0] == second.source_start_s
-    assert told.part[1] >= second.source_end_s
+    assert told.part.start_s == second.place.start_s
+    assert told.part.end_s >= second.place.end_s
     part = decode(tmp_path / "part.mp4")
-    first = int(np.searchsorted(dubbed.times, told.part[0], side="right")) - 1
+    first = int(np.searchsorted(dubbed.times, told.part.start_s, side="right")) - 1
     assert part.times[0] == 0
-    assert abs(part.times[-1] - (told.part[1] - told.part[0])) < 0.08
+    assert abs(part.times[-1] - (told.part.end_s - told.part.start_s)) < 0.08
     assert np.abs(part.pictures[3:40].astype(int) - dubbed.pictures[first + 3 : first + 40]).mean() < 2
-    assert abs(len(part.sound) / RATE - (told.part[1] - told.part[0])) < 0.04
-    begin = round(told.part[0] * RATE)
+    assert abs(len(part.sound) / RATE - (told.part.end_s - told.part.start_s)) < 0.04
+    begin = round(told.part.start_s * RATE)
     middle = slice(RATE // 2, RATE)
     assert np.corrcoef(part.sound[middle, 0], dubbed.sound[begin:][middle, 0])[0, 1] > 0.98
 
 
 def test_a_preview_shows_the_first_utterance(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
     report = dub(recording, tmp_path / "x.mp4", models, changed(settings, is_preview=True))
-    assert [one.number for one in facts(report).utterances] == [1]
+    assert [one.number for one in report.told] == [1]
     assert probe(tmp_path / "x.mp4").duration_s < 5
 
 
@@ -343,4 +344,4 @@ def test_utterance_times_can_be_taken_out_and_given_back(
     assert "faces" not in work_made(report)
     (tmp_path / "own.json").write_text("[[1.0, 2.5], [2.5, 3.4]]")
     report = dub(recording, tmp_path / "c.mp4", models, changed(settings, segments_in=tmp_path / "own.json"))
-    assert [(one.source_start_s, one.source_end_s) for one in facts(report).utterances] == [(1.0, 2.5), (2.5, 3.4)]
+    assert [(one.place.start_s, one.place.end_s) for one in report.told] == [(1.0, 2.5), (2.5, 3.4)]

@@ -10,6 +10,7 @@ import pytest
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.media import probe, read_speech, write_speech
 from avcore.notes import sentence
+from avcore.plain_text import json_text
 from avcore.timeline import SAMPLE_RATE
 from netflips.dub.options import DubCommand
 from netflips.models import Models
@@ -53,36 +54,36 @@ def test_a_script_by_hand_is_dubbed_and_its_report_is_one_again(
     path = tmp_path / "script.json"
     write_script(path, _script(media=Media(digest="another")))
     report = dub(recording, tmp_path / "out.mp4", spelling, _settings(settings, path))
-    first, second, third = report.script.utterances
-    assert [one.place for one in report.script.utterances] == list(_PLACES)
-    assert {one.speaker for one in report.script.utterances} == {"Ann"}
+    first, second, third = report.utterances
+    assert [one.place for one in report.utterances] == list(_PLACES)
+    assert {one.speaker for one in report.utterances} == {"Ann"}
     assert (second.target, third.target) == (WrittenText("두 번째 문장입니다."), KeptOriginal())
     assert first.fit is not None
     assert second.fit is not None
     assert third.fit is None
     assert first.drawn is not None
     assert first.drawn.drawn == 0  # no face was wanted
-    told = [sentence(one) for one in report.script.notes_told]
+    told = [sentence(one) for one in report.notes_told]
     assert "utterance 3 is left alone: it is kept, as the script asks" in told
     assert "script.json was made of another file; its places and texts are used" in told
     assert float(probe(tmp_path / "out.mp4").duration_s) == pytest.approx(report.output_s, abs=0.05)
     again = tmp_path / "report.json"
-    again.write_text(report.as_json(), encoding="utf-8")
+    again.write_text(json_text(script_json(report)), encoding="utf-8")
     assert [one.target for one in read_script(again).utterances][1:] == [second.target, third.target]
     same = dub(recording, tmp_path / "out.mp4", spelling, _settings(settings, again))
-    assert [one.fit for one in same.script.utterances] == [one.fit for one in report.script.utterances]
+    assert [one.fit for one in same.utterances] == [one.fit for one in report.utterances]
 
 
 def test_a_draft_stops_before_anything_is_drawn_and_its_work_is_taken_up(
     recording: Path, models: Models, settings: DubOptions, tmp_path: Path
 ) -> None:
     settings = changed(settings, work_dir=tmp_path / "work")
-    draft = dub(recording, tmp_path / "out.mp4", models, settings, is_draft=True).script
+    draft = dub(recording, tmp_path / "out.mp4", models, settings, is_draft=True)
     assert draft.made is None
     assert [path.name for path in tmp_path.iterdir()] == ["work"]
     path = tmp_path / "draft.json"
     write_script(path, draft)
-    script = dub(recording, tmp_path / "out.mp4", models, _settings(settings, path)).script
+    script = dub(recording, tmp_path / "out.mp4", models, _settings(settings, path))
     assert [one.place for one in script.utterances] == [one.place for one in draft.utterances]
     assert [one.target for one in script.utterances] == [one.target for one in draft.utterances]
     counts = script.result.work_counts
@@ -103,7 +104,7 @@ def test_translated_written_and_spoken_utterances_go_together(
         targets = (given if target.keep_sound else None, WrittenText("두 번째 문장입니다."), target)
         utterances = tuple(Utterance(place=place, target=one) for place, one in zip(_PLACES, targets, strict=True))
         write_script(path, _script(speakers=(), utterances=utterances))
-        script = dub(recording, tmp_path / "out.mp4", spelling, _settings(settings, path)).script
+        script = dub(recording, tmp_path / "out.mp4", spelling, _settings(settings, path))
         first, second, third = script.utterances
         assert first.target == given if target.keep_sound else isinstance(first.target, TranslatedUnits)
         assert first.fit is not None

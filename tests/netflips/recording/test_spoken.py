@@ -26,7 +26,7 @@ from netflips.recording.pauses import match_pauses
 from netflips.recording.speech_files import numbered_files, sounding
 from netflips.script.types import SpokenSound
 from tests.avcore.made_speech import babble
-from tests.netflips.recording.made import RATE, decode, facts, work_made
+from tests.netflips.recording.made import RATE, decode, given_text, why_alone, work_made
 
 SAY = """
 import json, math, os, struct, sys, wave
@@ -96,16 +96,16 @@ def test_a_program_says_the_texts_and_one_that_fails_is_left_alone(
     asked = _asked(tmp_path, [TEXTS[0], "stumm", TEXTS[2]], command=once)
     out, again = tmp_path / "out.mp4", tmp_path / "again.mp4"
     report = dub(recording, out, speakers, asked)
-    one, other, third = facts(report).utterances
-    assert [(row.left_alone == "", row.said_by, row.target_text) for row in (one, third)] == [
+    one, other, third = report.told
+    assert [(why_alone(row) == "", row.said_by, given_text(row)) for row in (one, third)] == [
         (True, "say.py", TEXTS[0]),
         (True, "say.py", TEXTS[2]),
     ]
-    assert "its text was not said: the program of --speak-with failed: exit code 1: ValueError: no such voice" in other.left_alone
+    assert "its text was not said: the program of --speak-with failed: exit code 1: ValueError: no such voice" in why_alone(other)
     assert any(warning.startswith("utterance 2 is left alone") for warning in report.warnings)
-    assert one.target_units
-    assert one.drawn
-    assert one.natural_s == pytest.approx(0.3 + 0.05 * len(TEXTS[0]), abs=0.05)  # the silence around it is not said
+    assert one.fit.units
+    assert one.drawn.drawn
+    assert one.fit.natural_s == pytest.approx(0.3 + 0.05 * len(TEXTS[0]), abs=0.05)  # the silence around it is not said
     report = dub(recording, again, speakers, asked)
     assert work_made(report) == {}
     assert again.read_bytes() == out.read_bytes()
@@ -125,9 +125,9 @@ def test_a_program_that_is_started_once_gets_lines_and_is_ended(
     recording: Path, speakers: Models, program: tuple[str, str], tmp_path: Path
 ) -> None:
     report = dub(recording, tmp_path / "out.mp4", speakers, _asked(tmp_path, [TEXTS[0], "stumm", TEXTS[2]], command=program))
-    one, other, third = facts(report).utterances
-    assert [row.left_alone == "" for row in (one, other, third)] == [True, False, True]
-    assert "no such voice" in other.left_alone
+    one, other, third = report.told
+    assert [why_alone(row) == "" for row in (one, other, third)] == [True, False, True]
+    assert "no such voice" in why_alone(other)
     started, *lines = (tmp_path / "log").read_text().splitlines()
     assert (started, len(lines)) == ("start", 3)
     first = json.loads(lines[0])
@@ -151,10 +151,10 @@ def test_what_a_program_writes_is_checked(
     recording: Path, speakers: Models, program: tuple[str, str], tmp_path: Path, text: str, why: str
 ) -> None:
     asked = _asked(tmp_path, [text, TEXTS[1]], command=(*program, "{text_file}", "{out}"))
-    one, other, third = facts(dub(recording, tmp_path / "out.mp4", speakers, asked)).utterances
-    assert re.search(why, one.left_alone), one.left_alone
-    assert other.left_alone == ""
-    assert third.left_alone == "there is no text for it, and no unit translator"
+    one, other, third = dub(recording, tmp_path / "out.mp4", speakers, asked).told
+    assert re.search(why, why_alone(one)), why_alone(one)
+    assert why_alone(other) == ""
+    assert why_alone(third) == "there is no text for it, and no unit translator"
 
 
 def test_files_by_number_are_said_in_the_voice_or_kept_as_they_sound(
@@ -166,18 +166,18 @@ def test_files_by_number_are_said_in_the_voice_or_kept_as_they_sound(
     for number, samples in takes.items():
         write_speech(folder / f"line_{number:03}.wav", np.pad(samples, 8000))
     report = dub(recording, tmp_path / "said.mp4", speakers, _asked(tmp_path, path=folder))
-    one, other, third = facts(report).utterances
+    one, other, third = report.told
     assert (one.said_by, third.said_by) == ("line_001.wav", "line_003.wav")
-    assert other.left_alone == "there is no speech for it in actor"
-    assert one.natural_s == pytest.approx(1.5, abs=0.12)
-    assert one.factor is not None
-    assert one.factor > 1.05  # it fills the place
+    assert why_alone(other) == "there is no speech for it in actor"
+    assert one.fit.natural_s == pytest.approx(1.5, abs=0.12)
+    assert one.fit.factor is not None
+    assert one.fit.factor > 1.05  # it fills the place
 
     report = dub(recording, tmp_path / "kept.mp4", speakers, _asked(tmp_path, path=folder, keeps_sound=True))
-    one, _, third = facts(report).utterances
-    assert one.factor == 1
-    assert not third.is_hurried
-    assert third.cut_s == pytest.approx(5.08 - (2.4 + 1.3), abs=0.15)
+    one, _, third = report.told
+    assert one.fit.factor == 1
+    assert not third.fit.is_hurried
+    assert third.fit.cut_s == pytest.approx(5.08 - (2.4 + 1.3), abs=0.15)
     assert "s of its speech found no room, cut off with a fade" in " ".join(report.warnings)
     heard = decode(tmp_path / "kept.mp4").sound[:, 0]
     wanted = resample(sounding(np.pad(takes[1], 8000), SAMPLE_RATE), SAMPLE_RATE, RATE)
@@ -195,14 +195,14 @@ def test_a_track_along_the_recording_is_cut_at_its_pauses(recording: Path, speak
     track = np.concatenate([np.zeros(24000), spoken[0], np.zeros(22400), spoken[1], np.zeros(6000), spoken[2], np.zeros(60000)])
     write_speech(tmp_path / "track.wav", 0.5 * track)
     report = dub(recording, tmp_path / "out.mp4", speakers, _asked(tmp_path, path=tmp_path / "track.wav"))
-    one, other, third = facts(report).utterances
+    one, other, third = report.told
     assert one.said_by.startswith("track.wav, 1.")
-    target = report.script.utterances[0].target  # what a script takes again
+    target = report.utterances[0].target  # what a script takes again
     assert isinstance(target, SpokenSound)
     assert (target.file, 0.9 < target.from_s < 1.6, target.to_s) == ("track.wav", True, pytest.approx(target.from_s + 2.0, abs=0.3))
-    assert one.natural_s == pytest.approx(2.0, abs=0.3)
-    assert other.natural_s == pytest.approx(2.5, abs=0.3)
-    assert third.left_alone == "there is no speech for it in track.wav"
+    assert one.fit.natural_s == pytest.approx(2.0, abs=0.3)
+    assert other.fit.natural_s == pytest.approx(2.5, abs=0.3)
+    assert why_alone(third) == "there is no speech for it in track.wav"
 
 
 @pytest.mark.parametrize(

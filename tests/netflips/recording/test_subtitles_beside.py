@@ -16,11 +16,12 @@ from netflips.dub.command import main
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions
 from netflips.pipeline import dub
-from netflips.report import DubReport
+from netflips.report import summary_of
+from netflips.script.types import Script
 from netflips.subtitles.beside import Subtitling
 from netflips.subtitles.reader import reader_of
 from tests.netflips.conftest import model_flags, write_clip
-from tests.netflips.recording.made import CUT_S, changed, decode, facts, work_made
+from tests.netflips.recording.made import CUT_S, changed, decode, given_text, work_made
 from tests.netflips.subtitles.test_drawing import latin_font
 from tests.netflips.test_say import write_random_speller
 from tests.unit2text.tiny import write_random_reader
@@ -69,12 +70,12 @@ def test_rules_hold_in_a_recording_with_shots(
     asked = Subtitling(is_embedded=True, burnt="source", font=latin_font())
     settings = replace(changed(options, segments_in=times_in), subtitles=asked)
     report = dub(recording, out, with_reader(models, reader), settings)
-    (cut,) = facts(report).scene_cuts
+    (cut,) = report.cuts
     assert abs(cut - CUT_S) < 0.1
     require_rules(tmp_path / "talk_ko.en.srt", 42, report.output_s, cut)
     require_rules(tmp_path / "talk_ko.ko.srt", 20, report.output_s, cut)
     english = blocks(tmp_path / "talk_ko.en.srt")
-    assert facts(report).utterances[0].output_start_s - 1.0 <= english[0][0]
+    assert report.told[0].fit.output.start_s - 1.0 <= english[0][0]
     assert any(stop <= cut + 0.002 for _, stop, _ in english)
     with av.open(str(out)) as container:
         assert [stream.language for stream in container.streams.subtitles] == ["eng", "kor"]
@@ -94,29 +95,29 @@ def test_what_was_read_can_be_corrected_where_it_is_wrong(
     paths = replace(models.paths, others={"text-reader": reader, "speller": speller})
     telling, times_out, work = replace(models, paths=paths), tmp_path / "times.json", tmp_path / "work"
 
-    def made(**recordings: Path) -> DubReport:
+    def made(**recordings: Path) -> Script:
         told = replace(options, subtitles=Subtitling(("target",)), recording=RecordingOptions(work_dir=work, **recordings))
         return dub(recording, tmp_path / "x.mp4", telling, told)
 
     first = made(segments_out=times_out)
     rows = json.loads(times_out.read_text(encoding="utf-8"))["utterances"]
-    for row, one in zip(rows, facts(first).utterances, strict=True):
-        assert one.heard_text
-        assert one.heard_confidence is not None  # of random weights: about 0
-        assert (row["source_text"], row["target_text"], row["translated_text"]) == (one.heard_text, one.said_text, one.said_text)
+    for row, one in zip(rows, first.told, strict=True):
+        assert one.text.text
+        assert one.text.confidence is not None  # of random weights: about 0
+        assert (row["source_text"], row["target_text"], row["translated_text"]) == (one.text.text, one.said.text, one.said.text)
 
     same = made(segments_in=times_out)  # as it was written: nothing is spoken from text, nothing made anew
-    assert facts(same).utterances == facts(first).utterances
+    assert same.told == first.told
     assert work_made(same) == {}
 
     rows[1]["target_text"] = "두 번째 문장입니다."
     times_out.write_text(json.dumps({"utterances": rows}, ensure_ascii=False), encoding="utf-8")
     again = tmp_path / "again.json"
     other = made(segments_in=times_out, segments_out=again)
-    one = facts(other).utterances[1]
-    assert (one.said_text, one.said_confidence, one.target_text) == ("두 번째 문장입니다.", None, "두 번째 문장입니다.")
-    assert facts(other).utterances[::2] == facts(first).utterances[::2]
-    shown = [line for start, _, lines in blocks(tmp_path / "x.ko.srt") for line in lines if start >= one.output_start_s - 0.5]
+    one = other.told[1]
+    assert (one.said.text, one.said.confidence, given_text(one)) == ("두 번째 문장입니다.", None, "두 번째 문장입니다.")
+    assert other.told[::2] == first.told[::2]
+    shown = [line for start, _, lines in blocks(tmp_path / "x.ko.srt") for line in lines if start >= one.fit.output.start_s - 0.5]
     assert "두 번째 문장입니다." in shown
     row = json.loads(again.read_text(encoding="utf-8"))["utterances"][1]
     assert row["target_text"] == "두 번째 문장입니다."
@@ -138,9 +139,9 @@ def test_a_short_clip_has_subtitles_as_long_as_its_new_speech(
     assert any((picture[-20:] < 40).all(axis=2).any() for picture in decode(out).pictures)  # the line around letters
     assert report.heard_text
     assert report.said_text
-    assert report.said_confidence is not None
-    assert report.said_text in report.summary()
-    (one,) = report.script.utterances
+    assert report.told[0].said.confidence is not None
+    assert report.said_text in summary_of(report)
+    (one,) = report.utterances
     assert (one.text.text, one.said.text) == (report.heard_text, report.said_text)
     words = " ".join(line for line in (tmp_path / "out.ko.vtt").read_text(encoding="utf-8").split("\n") if "-->" not in line)
     assert "".join(words.removeprefix("WEBVTT").split()) == "".join(report.said_text.split())

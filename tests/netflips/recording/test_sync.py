@@ -72,11 +72,10 @@ def test_sound_and_picture_are_at_most_one_frame_apart(
     wanted = replace(options, boxes=boxes, speaker=tmp_path / "voice.npy", recording=recording)
     np.save(tmp_path / "voice.npy", np.full(256, 1 / 16, np.float32))
     report = dub(path, tmp_path / "out.mp4", telltale_models(natural), wanted)
-    assert report.recording is not None
-    assert len(report.recording.utterances) == 2
+    assert len(report.told) == 2
     source, dubbed = decode(path), decode(tmp_path / "out.mp4")
-    held = sum(one.held_s for one in report.recording.utterances)
-    frame = 1 / report.recording.frame_rate
+    held = sum(one.fit.held_s for one in report.told)
+    frame = 1 / report.media.frame_rate
     num_held = round(held / frame)
     assert (held > 0.5) == is_held
     assert len(dubbed.pictures) == len(source.pictures) + num_held
@@ -93,9 +92,9 @@ def test_sound_and_picture_are_at_most_one_frame_apart(
     longest = np.diff(dubbed.times).max() + 1e-3
     for shown in flashes:
         assert np.abs(clicks - dubbed.times[shown]).min() < frame
-    for one, shown in zip(report.recording.utterances, mouths, strict=True):
+    for one, shown in zip(report.told, mouths, strict=True):
         # A mouth is shown with the code of its 40 ms, by the next picture at the latest.
-        said = _said_mark(one.output_start_s, one.spoken_s, dubbed.sound, dubbed.rate)
+        said = _said_mark(one.fit.output.start_s, one.fit.spoken_s, dubbed.sound, dubbed.rate)
         assert -0.04 - 1e-3 <= dubbed.times[shown] - said <= longest
         assert abs(dubbed.times[shown] - said) <= max(longest, 0.04)
 

@@ -17,7 +17,7 @@ from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
 from netflips.pipeline import dub
 from netflips.subtitles.beside import Subtitling
-from tests.netflips.recording.made import RATE, changed, decode, facts, work_made
+from tests.netflips.recording.made import RATE, changed, decode, given_text, work_made
 from tests.netflips.test_say import write_random_speller
 
 TEXT = "두 번째 문장입니다."
@@ -56,22 +56,22 @@ def test_only_the_utterance_with_a_text_changes(
     rows[1]["target_text"] = TEXT
     report = dub(recording, after, spelling, changed(settings, segments_in=_written(times, {"utterances": rows})))
     assert work_made(report) == {"texts": 1, "speech": 1, "pictures": 2}  # a piece is its video and its times
-    utterances = facts(report).utterances
-    assert [one.target_text for one in utterances] == ["", TEXT, ""]
-    assert [one.translation_score is None for one in utterances] == [False, True, False]
-    assert utterances[1].speaker == facts(first).utterances[1].speaker
-    assert utterances[1].drawn > 30
-    assert utterances[::2] == facts(first).utterances[::2]
+    utterances = report.told
+    assert [given_text(one) for one in utterances] == ["", TEXT, ""]
+    assert [one.score is None for one in utterances] == [False, True, False]
+    assert utterances[1].speaker == first.told[1].speaker
+    assert utterances[1].drawn.drawn > 30
+    assert utterances[::2] == first.told[::2]
 
     told, second, third = (decode(after), *utterances[1:])
     plain = decode(before)
-    elsewhere = (plain.times < second.source_start_s) | (plain.times >= third.source_start_s)
+    elsewhere = (plain.times < second.place.start_s) | (plain.times >= third.place.start_s)
     assert np.array_equal(told.times, plain.times)
     assert np.array_equal(told.pictures[elsewhere], plain.pictures[elsewhere])
     change = np.abs(told.pictures.astype(int) - plain.pictures)
     assert change[~elsewhere][:, 70:90, 70:90].mean() > 2  # other lips
     # As they go to the encoder: AAC's own state reaches on behind what was changed, by less than 0.002.
-    begin, end = round(second.source_start_s * RATE), round(max(second.source_end_s, second.output_end_s) * RATE)
+    begin, end = round(second.place.start_s * RATE), round(max(second.place.end_s, second.fit.output.end_s) * RATE)
     old, new = (np.concatenate(sound[path]) for path in (before, after))
     edge = round(0.02 * RATE) + 1  # of a fade
     assert np.array_equal(new[: begin - edge], old[: begin - edge])
@@ -97,8 +97,8 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
     asked = replace(settings, subtitles=Subtitling(("target",)))
     report = dub(recording, tmp_path / "a.mp4", spelling, changed(asked, segments_in=tmp_path / "ko.srt"))
     said = ["첫 번째입니다.", "두 번째입니다.", "세 번째"]
-    assert [one.target_text for one in facts(report).utterances] == said
-    assert all(one.translation_score is None for one in facts(report).utterances)
+    assert [given_text(one) for one in report.told] == said
+    assert all(one.score is None for one in report.told)
     lines = (tmp_path / "a.ko.srt").read_text(encoding="utf-8").split("\n")
     shown = [line for line in lines if line and "-->" not in line and not line.isdigit()]  # the second goes on over a cut
     assert " ".join(shown) == " ".join(said)
@@ -108,8 +108,8 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
     assert notice.endswith("read as CP949")
 
     english = dub(recording, tmp_path / "b.mp4", spelling, changed(settings, segments_in=tmp_path / "en.srt"))
-    assert [one.heard_text for one in facts(english).utterances] == ["The first.", "The second one.", "And the third."]
-    assert [one.target_text for one in facts(english).utterances] == ["", "", ""]
+    assert [one.text.text for one in english.told] == ["The first.", "The second one.", "And the third."]
+    assert [given_text(one) for one in english.told] == ["", "", ""]
 
 
 def test_a_text_that_cannot_be_said_is_refused_before_any_work(

@@ -9,8 +9,7 @@ import pytest
 
 from avcore.errors import InputError
 from avcore.plain_text import json_text
-from netflips.report.former import former_keys
-from netflips.script.files import FORMER_KEYS, file_beside, read_script, require_own_files, script_from, script_json, write_script
+from netflips.script.files import file_beside, read_script, require_own_files, script_from, script_json, write_script
 from netflips.script.types import FORMAT, Script, SpokenSound, TimeFit, TimeSpan, TranslatedUnits, Utterance, WrittenText
 
 _PAGE = Path(__file__).parents[3] / "docs" / "formats.md"
@@ -69,8 +68,6 @@ def test_numbers_come_from_the_order_and_what_is_made_anew_is_dropped(tmp_path: 
     assert [one.number for one in script.utterances] == [1, 2]
     assert [one.fit for one in script.utterances] == [None, None]
     assert script.utterances[1].target == WrittenText("네.")
-    assert former_keys(script).keys() == FORMER_KEYS
-    assert script_from(script_json(script) | former_keys(script)) == script
 
 
 @pytest.mark.parametrize(

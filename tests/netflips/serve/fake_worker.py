@@ -19,32 +19,21 @@ def tell(**content: object) -> None:
 
 
 def report(source: str) -> str:
-    one = {
-        "number": 1,
-        "speaker": "speaker 1",
-        "source_start_s": 0.0,
-        "source_end_s": 1.0,
-        "output_start_s": 0.0,
-        "output_end_s": 1.0,
-    }
+    places = [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.96}]
     utterances = [
-        one | {"tracks": [], "translation_score": -0.5},
-        one | {"number": 2, "source_start_s": 1.25, "source_end_s": 1.96, "tracks": [], "translation_score": -0.5},
-    ]
-    recording = {
-        "utterances": utterances, "part": [0.0, 2.44], "frame_rate": 25.0, "is_variable_rate": False, "audio_rate": 16000,
-        "audio_channels": 1, "background": "keep", "background_audio": "", "scene_cuts": [], "work_dir": "w",
-        "work": {"speech": {"made": 2, "kept": 0}}, "work_bytes": 1,
-    }  # fmt: skip
-    return json.dumps(
         {
-            "version": "0", "input": source, "output": "result.mp4", "source_language": "en", "target_language": "ko",
-            "modalities": "audio", "input_s": 2.44, "output_s": 2.44, "width": 480, "height": 360, "has_grown": False,
-            "num_pictures": 49, "pictures_with_face": 49, "source_units": 9, "target_units": 9, "target_steps": 98,
-            "translation_score": -0.5, "is_truncated": False, "voice": "the source's", "fingerprints": {}, "stages": [],
-            "warnings": [], "faces": [], "timing": "source", "recording": recording,
+            "number": number,
+            "place": place,
+            "speaker": "speaker 1",
+            "target": {"kind": "translated", "score": -0.5},
+            "fit": {"output": {"start_s": 0.0, "end_s": 1.0}, "units": 9, "spoken_s": 1.0},
         }
-    )  # fmt: skip
+        for number, place in enumerate(places, 1)
+    ]
+    media = {"path": source, "duration_s": 2.44, "width": 480, "height": 360, "frame_rate": 25.0, "audio_rate": 16000}
+    made = {"output": "result.mp4", "duration_s": 2.44, "pictures": 49, "work": {"folder": "w", "made": {"speech": 2}}}
+    script = {"format": "netflips-script-1", "source": "en", "target": "ko", "media": media, "speakers": [{"name": "speaker 1"}]}
+    return json.dumps(script | {"utterances": utterances, "made": made})
 
 
 def do(words: list[str]) -> int:
