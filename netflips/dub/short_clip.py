@@ -3,10 +3,12 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit.agreement import rest_unit
 from av2unit.trust import TrustedUnits, trusted_units
 from avcore.answers import SpeakerVoice, Translation
 from avcore.arrays import Samples
@@ -20,13 +22,15 @@ from avcore.media import PictureSource, VideoWriter
 from avcore.media.carried import CarriedOver
 from avcore.media.lips import read_lip_crops
 from avcore.progress import track
+from avcore.speech.audio import match_loudness
 from avcore.speech.pitch import measure_pitch
-from avcore.timeline import FRAME_RATE, frames_to_units, seconds_to_samples, units_to_samples, units_to_seconds
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_units, seconds_to_samples, units_to_samples, units_to_seconds
 from avcore.understanding import Understanding
 from avcore.units import Units
 from netflips.dub.job import DubJob
 from netflips.dub.judgement import judge_utterance, whole_of
 from netflips.dub.utterances import TimedUtterance
+from netflips.recording.translation import NewSpeech, silent_frames
 from netflips.recording.voice_activity import mean_voice, require_voice
 from netflips.render.writing import Finish, Frame
 from netflips.script.build import (
@@ -55,7 +59,18 @@ from netflips.script.types import (
 )
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import painter_of, shows_texts, tracks_of
-from unit2av.rendering import FaceOf, drawn, faces_by_index, indices_to_and_fro, num_pictures_for, said_to_and_fro, write_in_step
+from unit2av.lipsync.lip_sync import Said
+from unit2av.rendering import (
+    FaceOf,
+    SoundFeed,
+    Talk,
+    drawn,
+    faces_by_index,
+    indices_to_and_fro,
+    num_pictures_for,
+    steady,
+    write_in_step,
+)
 from unit2av.speakers.voice_of import read_voice
 from unit2unit.inference import search_settings, truncation_note
 
@@ -93,9 +108,10 @@ def dub_clip(job: DubJob, is_draft: bool = False) -> Script:
     models, clock = job.models, job.clock
     with clock.stage("read"):
         material = read_clip(job)
-    voice = _voice(job, _speech(job.source, seconds_to_samples(job.info.duration_s)))
+    spoken = _speech(job.source, seconds_to_samples(job.info.duration_s))
+    voice = _voice(job, spoken)
     with clock.stage("av2unit"):
-        heard = _listen(job, material)
+        heard, rest = _listen(job, material)
     with clock.stage("unit2unit"):
         translation = _translate(job, heard.extraction.units)
     judgement = judge_utterance(models, heard, translation, translation.truncated)
@@ -108,11 +124,14 @@ def dub_clip(job: DubJob, is_draft: bool = False) -> Script:
         said = models.vocoder.predict_durations(translation.units)
     with ThreadPoolExecutor(1, "texts") as beside, clock.stage("write"):
         reading = beside.submit(_read_texts, job, heard.extraction.units, said)
-        writer = None if is_draft else _write(job, material, said, voice, reading)
+        writer = None
+        if not is_draft:
+            new = _speak(job, said, voice, spoken)
+            writer = _write(job, material, said, new, rest, reading)
     texts = reading.result()
     if not is_draft:
         job.write_subtitles(texts)
-    return _script(job, material, heard, translation, judgement.understanding, understood, said, writer, voice, texts)
+    return _script(job, material, heard, rest, translation, judgement.understanding, understood, said, writer, voice, texts)
 
 
 def _whole(job: DubJob) -> TimedUtterance:
@@ -180,7 +199,8 @@ def _voice(job: DubJob, spoken: Samples | None) -> SpeakerVoice:
 # The three stages
 
 
-def _listen(job: DubJob, material: ClipInput) -> TrustedUnits:
+def _listen(job: DubJob, material: ClipInput) -> tuple[TrustedUnits, int | None]:
+    """Return the units of the clip, and the one of its silent moments, None where it has none."""
     speech = material.speech if job.options.uses_audio else None
     lips = material.lips if job.options.uses_video else None
     bound = job.models.extractor.agreement if job.options.decides else None
@@ -188,7 +208,8 @@ def _listen(job: DubJob, material: ClipInput) -> TrustedUnits:
     job.models.done_with(job.models.extractor)
     if heard.note is not None:
         job.notes.add(heard.note)
-    return heard.in_language(job.options.source)
+    rest = None if speech is None else rest_unit(heard.extraction.units.frames(), speech)
+    return heard.in_language(job.options.source), rest
 
 
 def _translate(job: DubJob, units: Units) -> Translation:
@@ -205,15 +226,25 @@ def _translate(job: DubJob, units: Units) -> Translation:
     return translation
 
 
-def _write(job: DubJob, material: ClipInput, said: Units, voice: SpeakerVoice, reading: Future[Texts]) -> VideoWriter:
+def _speak(job: DubJob, said: Units, voice: SpeakerVoice, spoken: Samples | None) -> NewSpeech:
+    """Return the new speech at 16 kHz, as loud as what was spoken."""
+    with job.clock.stage("speech"):
+        samples = np.concatenate(list(job.models.vocoder.iter_synthesize(said, voice)))
+        samples = samples if spoken is None else match_loudness(samples, spoken)
+        return NewSpeech(samples, silent_frames(samples))
+
+
+def _write(job: DubJob, material: ClipInput, said: Units, new: NewSpeech, rest: int | None, reading: Future[Texts]) -> VideoWriter:
     """Write the dub; what it says is read as text meanwhile, unless the texts are seen in it."""
-    options, models, clock = job.options, job.models, job.clock
+    options, clock, samples = job.options, job.clock, new.samples
     texts = reading.result() if shows_texts(options) else Texts()
     total = num_pictures_for(said)
     depth = pictures_ahead(job.info.width, job.info.height)
     with job.opened_lips() as mouth:
-        speech = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
-        footage, sound = said_to_and_fro(mouth, said, speech, job.source, material.face_of)
+        sound = SoundFeed(samples[begin : begin + SAMPLE_RATE] for begin in range(0, len(samples), SAMPLE_RATE))
+        footage = job.source.pingpong(total, among=job.source.own)
+        codes = mouth.codes(Said(said, samples, new.is_silent, rest))
+        shown = steady(footage, FRAME_RATE, Talk(_NUMBER, Fraction(0), codes), material.face_of)
         writer = Frame.of(job.info, FRAME_RATE).writer(
             job.out,
             sound,
@@ -223,8 +254,8 @@ def _write(job: DubJob, material: ClipInput, said: Units, voice: SpeakerVoice, r
             language=options.target,
         )
         with writer:
-            shown = clock.ahead(footage, "read", depth)
-            finished = Finish(options.label, painter_of(options, texts)).all(clock.ahead(drawn(mouth, shown), "lips", depth))
+            ahead = clock.ahead(shown, "read", depth)
+            finished = Finish(options.label, painter_of(options, texts)).all(clock.ahead(drawn(mouth, ahead), "lips", depth))
             write_in_step(writer, track(finished, "lips", job.progress, total), sound)
             reading.result()  # before the dub gets its name: nothing is written where the texts cannot be read
     return writer
@@ -247,6 +278,7 @@ def _script(
     job: DubJob,
     material: ClipInput,
     heard: TrustedUnits,
+    rest: int | None,
     translation: Translation,
     own: Understanding,
     understood: Understanding,
@@ -269,7 +301,7 @@ def _script(
         number=_NUMBER,
         place=TimeSpan(0.0, input_s),
         speaker=SPEAKER,
-        heard=units_heard(heard),
+        heard=units_heard(heard, rest),
         text=text_of(texts.source, _NUMBER, 0.0, "reader", "person", pace),
         seen=SeenFaces(
             () if face is None else tracks_told(map(asdict, face.tracks)),
