@@ -80,12 +80,14 @@ class SpeakerFace:
     """The face to dub, one entry per 25 fps picture.
 
     frames: box, pose and quality, also where the face was unseen no longer than a breath; None where it is not in the
-    picture. track_numbers: the track that a picture's face belongs to, or None. Lip crops and landmarks lie in temporary files.
+    picture. track_numbers: the track that a picture's face belongs to, or None. cuts: pictures that begin a new shot. Lip crops and
+    landmarks lie in temporary files.
     """
 
     frames: list[TrackFrame | None]
     track_numbers: list[int | None]
     tracks: tuple[TrackSummary, ...]
+    cuts: tuple[int, ...]
     _rows: NDArray[np.int64] = field(repr=False)
     _store: TrackStore = field(repr=False)
 
@@ -130,10 +132,10 @@ class SpeakerFace:
 
 
 class FollowedFaces(NamedTuple):
-    """All faces of a video: tracks in the order in which they begin, how many pictures there were, the lips' store."""
+    """All faces of a video: tracks in the order in which they begin, the shot of each picture, the lips' store."""
 
     tracks: list[FaceTrack]
-    num_pictures: int
+    shots: list[int]
     store: TrackStore
 
 
@@ -153,16 +155,16 @@ def find_faces(
     width to height of a pixel as shown; faces are looked at in their true shape, boxes are in pixels of `pictures`. Raises
     NoFaceError when there is no face at all, or none of the number asked for.
     """
-    tracks, num_pictures, store = follow_faces(pictures, progress, total, pixel_aspect)
+    tracks, shots, store = follow_faces(pictures, progress, total, pixel_aspect)
     if not tracks:
-        raise NoFaceError("no face was found in any picture", path=source, found=several(num_pictures, "picture"), hint=_WAY_OUT)
+        raise NoFaceError("no face was found in any picture", path=source, found=several(len(shots), "picture"), hint=_WAY_OUT)
     levels = None if speech is None else loudness(speech)
     chosen = choose_tracks(tracks, face, levels)
     if not chosen:
         raise NoSuchFaceError(f"there is no face number {face} in any shot", path=source, hint=f"try --face auto, or {_WAY_OUT}")
     numbers = {one.number for one in chosen}
     summaries = tuple(summarise(one, speech_evidence(one, levels), one.number in numbers) for one in tracks)
-    return _speaker(chosen, num_pictures, summaries, store)
+    return _speaker(chosen, shots, summaries, store)
 
 
 def follow_faces(
@@ -174,13 +176,13 @@ def follow_faces(
     """Find and follow all faces; takes pictures, progress, total and pixel_aspect as `find_faces` does."""
     from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is of use here only
 
-    num_pictures = 0
+    shots: list[int] = []
     with FaceDetector() as detector:
         follower = Follower(detector, pixel_aspect)
         for picture, shot in track(with_shots(ahead(pictures, _PICTURES_AHEAD)), "faces", progress, total):
             follower.step(picture.rgb, shot)
-            num_pictures += 1
-        return FollowedFaces(follower.finish(), num_pictures, follower.store)
+            shots.append(shot)
+        return FollowedFaces(follower.finish(), shots, follower.store)
 
 
 class Follower:
@@ -202,7 +204,10 @@ class Follower:
         return tracks
 
 
-def _speaker(chosen: Sequence[FaceTrack], num_pictures: int, summaries: tuple[TrackSummary, ...], store: TrackStore) -> SpeakerFace:
+def _speaker(
+    chosen: Sequence[FaceTrack], shots: Sequence[int], summaries: tuple[TrackSummary, ...], store: TrackStore
+) -> SpeakerFace:
+    num_pictures = len(shots)
     frames: list[TrackFrame | None] = [None] * num_pictures
     rows = np.full(num_pictures, -1)
     numbers: list[int | None] = [None] * num_pictures
@@ -214,6 +219,7 @@ def _speaker(chosen: Sequence[FaceTrack], num_pictures: int, summaries: tuple[Tr
         frames=frames,
         track_numbers=numbers,
         tracks=summaries,
+        cuts=tuple((1 + np.flatnonzero(np.diff(shots))).tolist()),
         _rows=nearest_rows(rows),
         _store=store,
     )

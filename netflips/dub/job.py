@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.compute.ahead import pictures_at_once
-from avcore.faces.crop import paste_face
 from avcore.media import MediaInfo, PictureSource
 from avcore.notes import Notes
 from avcore.progress import Progress
@@ -79,7 +78,7 @@ class DubJob:
         """What the output says of itself."""
         return synthetic_comment(self.options.target, self.models.fingerprints.values(), self.options.source)
 
-    def opened_lips(self, soft_paste: Paste = paste_face) -> AbstractContextManager[LipSync]:
+    def opened_lips(self, soft_paste: Paste) -> AbstractContextManager[LipSync]:
         """Open the lip-sync backend for the length of a block. soft_paste: see `opened_lip_sync`."""
         models, batch = self.models, pictures_at_once(self.info.width, self.info.height, BATCH_PICTURES)
         how = models.how.device, models.how.precision

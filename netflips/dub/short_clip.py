@@ -1,9 +1,12 @@
 """Dub one utterance, as published: footage played to and fro as long as the new speech takes."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +18,39 @@ from avcore.arrays import Samples
 from avcore.compute.ahead import pictures_ahead
 from avcore.errors import NoFaceError, NoSpeechError, NoSuchFaceError, UnitError
 from avcore.faces.boxes import read_boxes_for
+from avcore.faces.cuts import with_shots
 from avcore.faces.find import SpeakerFace, find_faces
-from avcore.faces.geometry import MOUTH_CUT, MouthsToDraw, mouths_in_boxes
+from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import parse_face_choice
-from avcore.media import PictureSource, VideoWriter
+from avcore.media import Picture, PictureSource, VideoWriter
 from avcore.media.carried import CarriedOver
 from avcore.media.lips import read_lip_crops
 from avcore.progress import track
 from avcore.speech.audio import match_loudness
 from avcore.speech.pitch import measure_pitch
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_units, seconds_to_samples, units_to_samples, units_to_seconds
+from avcore.timeline import (
+    FRAME_RATE,
+    SAMPLE_RATE,
+    frames_to_seconds,
+    frames_to_units,
+    seconds_to_samples,
+    units_to_samples,
+    units_to_seconds,
+)
 from avcore.understanding import Understanding
 from avcore.units import Units
 from netflips.dub.job import DubJob
-from netflips.dub.judgement import judge_utterance, whole_of
+from netflips.dub.judgement import UtteranceJudgement, judge_utterance, whole_of
 from netflips.dub.utterances import TimedUtterance
+from netflips.recording.compositing import FacePath, follow, paste_lower_face
+from netflips.recording.faces import FaceTable, LipSource, given_face
+from netflips.recording.plan import Watch
+from netflips.recording.reporting import drawn_told, quality_of
+from netflips.recording.tracking import Scenes
 from netflips.recording.translation import NewSpeech, silent_frames
 from netflips.recording.voice_activity import mean_voice, require_voice
 from netflips.render.writing import Finish, Frame
 from netflips.script.build import (
-    drawn_told,
     finite_or_none,
     made_of,
     media_of,
@@ -47,7 +63,7 @@ from netflips.script.build import (
 from netflips.script.notes import NO_FACE, NO_SUCH_FACE
 from netflips.script.types import (
     SPEAKER,
-    FaceQuality,
+    DrawnPictures,
     Script,
     SeenFaces,
     SpeakerOf,
@@ -62,10 +78,12 @@ from netflips.subtitles.inside import painter_of, shows_texts, tracks_of
 from unit2av.lipsync.lip_sync import Said
 from unit2av.rendering import (
     FaceOf,
+    FaceToDraw,
+    Reason,
+    Shown,
     SoundFeed,
     Talk,
     drawn,
-    faces_by_index,
     indices_to_and_fro,
     num_pictures_for,
     steady,
@@ -84,23 +102,27 @@ _READING = frozenset({"read", "faces", "voice", "av2unit"})
 class ClipInput:
     """What was read from the input.
 
-    speech: float32 [S] at 16 kHz, as long as the pictures at 25 fps, None without a sound track. mouths: one per picture. lips:
-    uint8 [T, 96, 96], None where no face was found. has_given_boxes: they are of a side file, and may hold another face than
-    `face`.
+    speech: float32 [S] at 16 kHz, as long as the pictures at 25 fps, None without a sound track. face: that is drawn, path: where
+    and how strongly. lips: uint8 [T, 96, 96], None where no face was found. found: the face that was followed, if any.
     """
 
     source: PictureSource
     speech: Samples | None
-    mouths: MouthsToDraw
+    face: FaceTable
+    path: FacePath
     lips: NDArray[np.uint8] | None
-    face: SpeakerFace | None
-    has_given_boxes: bool = False
+    found: SpeakerFace | None
 
-    @property
     def face_of(self) -> FaceOf:
-        """What gives the face to draw in a picture. Landmarks go with it only where they are of the face in the box."""
-        is_known = self.face is not None and not self.has_given_boxes and self.source.info.pixel_aspect == 1
-        return faces_by_index(self.mouths, self.face.landmarks_at if self.face is not None and is_known else None)
+        """Return what gives the face to draw in a picture."""
+        shots: dict[tuple[int, int], int] = {}
+
+        def face_of(picture: Picture) -> FaceToDraw:
+            time = frames_to_seconds(picture.index)
+            box, strength, reason = self.path.at(time)
+            return FaceToDraw(box, strength, shots.setdefault(self.path.place_of(time), len(shots)), reason=reason)
+
+        return face_of
 
 
 def dub_clip(job: DubJob, is_draft: bool = False) -> Script:
@@ -118,20 +140,23 @@ def dub_clip(job: DubJob, is_draft: bool = False) -> Script:
     for note in (judgement.notice, *judgement.others):
         if note is not None:
             job.notes.add(note)
-    understood = whole_of({_NUMBER: judgement}, [_whole(job)])
-    job.decide(understood)
+    job.decide(_understood(job, judgement))
     with clock.stage("speech"):
         said = models.vocoder.predict_durations(translation.units)
     with ThreadPoolExecutor(1, "texts") as beside, clock.stage("write"):
         reading = beside.submit(_read_texts, job, heard.extraction.units, said)
-        writer = None
+        writer, pictures = None, DrawnPictures()
         if not is_draft:
             new = _speak(job, said, voice, spoken)
-            writer = _write(job, material, said, new, rest, reading)
+            writer, pictures = _write(job, material, said, new, rest, reading)
     texts = reading.result()
     if not is_draft:
         job.write_subtitles(texts)
-    return _script(job, material, heard, rest, translation, judgement.understanding, understood, said, writer, voice, texts)
+    return _script(job, material, heard, rest, translation, judgement, said, pictures, writer, voice, texts)
+
+
+def _understood(job: DubJob, judgement: UtteranceJudgement) -> Understanding:
+    return whole_of({_NUMBER: judgement}, [_whole(job)])
 
 
 def _whole(job: DubJob) -> TimedUtterance:
@@ -148,15 +173,41 @@ def read_clip(job: DubJob) -> ClipInput:
     speech = _speech(source, units_to_samples(frames_to_units(len(source))))
     given_boxes = None if options.boxes is None else read_boxes_for(source, options.boxes)
     given_lips = None if options.lips is None else read_lip_crops(options.lips)
-    face = None
+    found = None
     if given_boxes is None or (given_lips is None and options.uses_video):
-        face = _find_face(job, speech)
-    mouths = face.mouths if face is not None else MouthsToDraw.of([None] * len(source))
+        found = _find_face(job, speech)
     if given_boxes is not None:
-        size = source.info.height, source.info.width
-        mouths = MouthsToDraw.of(given_boxes) if options.hard_paste else mouths_in_boxes(given_boxes, size)
-    lips = given_lips if given_lips is not None else face.lips if face is not None and options.uses_video else None
-    return ClipInput(source, speech, mouths, lips, face, given_boxes is not None)
+        size = None if options.hard_paste else (job.info.height, job.info.width)
+        face = given_face(_watch(source), given_boxes, size)
+    else:
+        face = FaceTable.joined([] if found is None else [_table(found)])
+    cuts = _cuts(source) if found is None else found.cuts
+    path = follow(face, _watch(source), Scenes([float(frames_to_seconds(cut)) for cut in cuts]))
+    crops = given_lips if given_lips is not None else found.lips if found is not None and options.uses_video else None
+    lips = None if crops is None or not len(crops) else LipSource("", lambda: crops).first(len(source))
+    return ClipInput(source, speech, face, path, lips, found)
+
+
+def _watch(source: PictureSource) -> Watch:
+    """All pictures."""
+    return Watch(0, len(source), len(source))
+
+
+def _cuts(source: PictureSource) -> list[int]:
+    """Return the pictures that begin a new shot."""
+    shots = [shot for _, shot in with_shots(source)]
+    return [place for place, (before, here) in enumerate(pairwise(shots), 1) if here != before]
+
+
+def _table(found: SpeakerFace) -> FaceTable:
+    there = [(place, frame) for place, frame in enumerate(found.frames) if frame is not None]
+    figures = np.array([(one.pose.yaw, one.pose.pitch, one.sharpness, one.margin) for _, one in there], np.float32)
+    return FaceTable(
+        np.array([place for place, _ in there], np.int64),
+        np.array([found.track_numbers[place] for place, _ in there], np.int64),
+        np.array([one.box for _, one in there], np.float32),
+        *figures.T,
+    )
 
 
 def _speech(source: PictureSource, num_samples: int) -> Samples | None:
@@ -234,17 +285,19 @@ def _speak(job: DubJob, said: Units, voice: SpeakerVoice, spoken: Samples | None
         return NewSpeech(samples, silent_frames(samples))
 
 
-def _write(job: DubJob, material: ClipInput, said: Units, new: NewSpeech, rest: int | None, reading: Future[Texts]) -> VideoWriter:
+def _write(
+    job: DubJob, material: ClipInput, said: Units, new: NewSpeech, rest: int | None, reading: Future[Texts]
+) -> tuple[VideoWriter, DrawnPictures]:
     """Write the dub; what it says is read as text meanwhile, unless the texts are seen in it."""
     options, clock, samples = job.options, job.clock, new.samples
     texts = reading.result() if shows_texts(options) else Texts()
-    total = num_pictures_for(said)
+    total, reasons = num_pictures_for(said), Counter[int]()
     depth = pictures_ahead(job.info.width, job.info.height)
-    with job.opened_lips() as mouth:
+    with job.opened_lips(paste_lower_face) as mouth:
         sound = SoundFeed(samples[begin : begin + SAMPLE_RATE] for begin in range(0, len(samples), SAMPLE_RATE))
         footage = job.source.pingpong(total, among=job.source.own)
         codes = mouth.codes(Said(said, samples, new.is_silent, rest))
-        shown = steady(footage, FRAME_RATE, Talk(_NUMBER, Fraction(0), codes), material.face_of)
+        shown = steady(footage, FRAME_RATE, Talk(_NUMBER, Fraction(0), codes), material.face_of())
         writer = Frame.of(job.info, FRAME_RATE).writer(
             job.out,
             sound,
@@ -255,10 +308,18 @@ def _write(job: DubJob, material: ClipInput, said: Units, new: NewSpeech, rest: 
         )
         with writer:
             ahead = clock.ahead(shown, "read", depth)
-            finished = Finish(options.label, painter_of(options, texts)).all(clock.ahead(drawn(mouth, ahead), "lips", depth))
+            made = _counted(clock.ahead(drawn(mouth, ahead), "lips", depth), reasons)
+            finished = Finish(options.label, painter_of(options, texts)).all(made)
             write_in_step(writer, track(finished, "lips", job.progress, total), sound)
             reading.result()  # before the dub gets its name: nothing is written where the texts cannot be read
-    return writer
+    return writer, drawn_told(reasons)
+
+
+def _counted(shown: Iterable[Shown], reasons: Counter[int]) -> Iterator[Shown]:
+    """Yield pictures, and count why each was left as it is, or that it was not."""
+    for one in shown:
+        reasons[int(one.face.reason)] += 1
+        yield one
 
 
 def _read_texts(job: DubJob, heard: Units, said: Units) -> Texts:
@@ -280,9 +341,9 @@ def _script(
     heard: TrustedUnits,
     rest: int | None,
     translation: Translation,
-    own: Understanding,
-    understood: Understanding,
+    judgement: UtteranceJudgement,
     said: Units,
+    pictures: DrawnPictures,
     writer: VideoWriter | None,
     voice: SpeakerVoice,
     texts: Texts,
@@ -290,9 +351,7 @@ def _script(
     options, info = job.options, job.info
     input_s, output_s = float(info.duration_s), float(units_to_seconds(said.num_steps))
     shown = indices_to_and_fro(job.source, said)
-    boxes, is_cut, face = material.mouths.boxes, material.mouths.is_cut[shown], material.face
-    pictures = drawn_told([boxes[place] is not None for place in shown], is_cut)
-    num_cut = int(is_cut.sum())
+    num_cut = int((material.path.reasons[shown] == Reason.CUT_OFF).sum())
     if num_cut:
         job.notes.add(MOUTH_CUT(count=num_cut, total=len(shown)))
     spoken = TimeSpan(0.0, output_s)
@@ -304,9 +363,9 @@ def _script(
         heard=units_heard(heard, rest),
         text=text_of(texts.source, _NUMBER, 0.0, "reader", "person", pace),
         seen=SeenFaces(
-            () if face is None else tracks_told(map(asdict, face.tracks)),
-            quality=_quality(face, pictures.drawn + num_cut, len(shown)),
-            absent="no_face" if face is None and not material.has_given_boxes else "",
+            () if material.found is None else tracks_told(map(asdict, material.found.tracks)),
+            quality=quality_of(material.face, _watch(job.source)),
+            absent="" if len(material.face) else "no_face",
         ),
         target=TranslatedUnits(
             UnitList.of(translation.units),
@@ -318,7 +377,7 @@ def _script(
         fit=TimeFit(spoken, len(translation.units), output_s, output_s),
         drawn=pictures,
         notes=tuple(job.notes.of_all),
-        understood=own,
+        understood=judgement.understanding,
     )
     return Script(
         source=options.source,
@@ -328,11 +387,6 @@ def _script(
         speakers=(SpeakerOf(SPEAKER, voice_told(options.speaker), options.face, pitch_hz(job.models.vocoder, voice)),),
         utterances=(utterance,),
         notes=info.notes,
-        understood=understood,
+        understood=_understood(job, judgement),
         made=made_of(job, writer, output_s, len(shown), by_input=_READING),
     )
-
-
-def _quality(face: SpeakerFace | None, num_seen: int, num_pictures: int) -> FaceQuality | None:
-    heights = [] if face is None else [one.mean_box[3] - one.mean_box[1] for one in face.tracks if one.is_chosen]
-    return FaceQuality(num_seen / num_pictures, heights[0]) if heights and num_pictures else None

@@ -78,10 +78,10 @@ def clips_of(video: Path, least: LeastFace = AS_PUBLISHED) -> Iterator[FaceClip]
     if not source.info.has_audio:
         raise MediaError("it has no sound track", path=video, expected="speech, to compare lips with")
     speech = read_speech(video)
-    followed, count, _ = follow_faces(source, total=len(source))
+    followed, shots, _ = follow_faces(source, total=len(source))
     found: dict[int, list[list[Box]]] = {}
     for one in followed:
-        boxes = found.setdefault(one.shot, [[] for _ in range(count)])
+        boxes = found.setdefault(one.shot, [[] for _ in shots])
         for number, frame in enumerate(one.frames, one.first):
             if frame.is_found:
                 boxes[number].append(frame.box)

@@ -12,9 +12,9 @@ from netflips.dub.job import DubJob
 from netflips.dub.judgement import whole_of
 from netflips.dub.speaker_map import SpeakerMap, read_speaker_map
 from netflips.recording.cascade import SaidInWords
-from netflips.recording.plan import OutputClock
+from netflips.recording.faces import FaceTable
+from netflips.recording.plan import OutputClock, Watch
 from netflips.recording.segmentation import FoundUtterances
-from netflips.recording.speaker_assignment import AssignedUtterance
 from netflips.recording.texts import targets_of
 from netflips.recording.translation import Cue, LeftAlone, Spoken, Understood
 from netflips.render.pieces import Encoded
@@ -145,10 +145,10 @@ def _utterance(
         speaker=cast.name,
         heard=None if listened is None or isinstance(listened, SaidInWords) else units_heard(listened.heard, listened.rest),
         text=text_of(texts.source, one.number, begin_s, recogniser, written),
-        seen=SeenFaces(tracks_told(cast.followed), finite_or_none(cast.evidence), _quality(cast), cast.absent),
+        seen=SeenFaces(tracks_told(cast.followed), finite_or_none(cast.evidence), quality_of(cast.face, cast.watch), cast.absent),
         target=_kept(cue) if understood is None else _target(understood, texts, one.number, begin_s, written, asked),
         fit=_fit(cue, clock) if isinstance(cue, Spoken) else None,
-        drawn=_drawn(counts.get(one.number, Counter())) if isinstance(cue, Spoken) else None,
+        drawn=drawn_told(counts.get(one.number, Counter())) if isinstance(cue, Spoken) else None,
         notes=tuple(job.notes.of.get(one.number, ())),
         understood=None if understood is None else understood.judgement.understanding,
     )
@@ -197,18 +197,18 @@ def _fit(cue: Spoken, clock: OutputClock) -> TimeFit:
     )
 
 
-def _drawn(counts: Counter[int]) -> DrawnPictures:
+def drawn_told(counts: Counter[int]) -> DrawnPictures:
+    """Return what became of pictures. counts: how many were left for each reason."""
     left = {Reason(reason).name.lower(): number for reason, number in sorted(counts.items()) if reason != Reason.DRAWN}
     return DrawnPictures(counts.total(), counts[Reason.DRAWN], left)
 
 
-def _quality(cast: AssignedUtterance) -> FaceQuality | None:
-    """Of the face that was followed, at 25 fps: in how many pictures, how large, how sharp, how far turned away."""
-    face = cast.face
+def quality_of(face: FaceTable, watch: Watch) -> FaceQuality | None:
+    """Of a face that was followed, at 25 fps: in how many pictures, how large, how sharp, how far turned away."""
     if not len(face):
         return None
     return FaceQuality(
-        share_of_pictures=len(face) / len(cast.watch),
+        share_of_pictures=len(face) / len(watch),
         height_px=finite_or_none(float(np.median(face.boxes[:, 3] - face.boxes[:, 1]))),
         sharpness=finite_or_none(float(np.median(face.sharpness))),
         max_yaw=finite_or_none(float(np.abs(face.yaw).max())),

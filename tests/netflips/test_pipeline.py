@@ -4,9 +4,7 @@ import gc
 import json
 import weakref
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -14,15 +12,19 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, MediaError, NetflipsError, NoFaceError, NoSpeechError, OutputError, UnitError
-from avcore.faces.geometry import MouthsToDraw
-from avcore.media import Picture, PictureSource, probe, read_speech, write_speech
+from avcore.faces.boxes import read_boxes_for
+from avcore.media import PictureSource, probe, read_speech, write_speech
 from avcore.plain_text import json_text
 from avcore.units import Units
 from netflips import __version__
-from netflips.dub.short_clip import ClipInput, read_clip
+from netflips.dub.short_clip import read_clip
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub, job_of
+from netflips.recording.compositing import follow
+from netflips.recording.faces import given_face
+from netflips.recording.plan import Watch
+from netflips.recording.tracking import Scenes
 from netflips.report import summary_of
 from netflips.script.files import script_from, script_json
 from tests.netflips.conftest import write_clip
@@ -222,23 +224,12 @@ def test_an_interrupt_leaves_nothing(clip: Path, models: Models, options: DubOpt
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_mouth_gets_the_landmarks_of_the_face_that_was_followed_where_they_are_of_its_box() -> None:
-    seen = {1: np.ones((468, 3), np.float32)}
-    face = SimpleNamespace(landmarks_at=seen.get)
-
-    def given(face: Any, pixel_aspect: Fraction = Fraction(1), has_given_boxes: bool = False) -> list[Any]:
-        source = SimpleNamespace(info=SimpleNamespace(pixel_aspect=pixel_aspect))
-        material = ClipInput(source, None, MouthsToDraw.of([None] * 2), None, face, has_given_boxes)
-        return [material.face_of(Picture(np.zeros((2, 2, 3), np.uint8), Fraction(0), index)).mesh for index in range(2)]
-
-    assert given(face) == [None, seen[1]]
-    assert given(None) == given(face, Fraction(4, 3)) == given(face, has_given_boxes=True) == [None, None]
-
-
-def test_boxes_of_a_side_file_are_not_taken_for_those_of_the_face(
+def test_boxes_of_a_side_file_are_taken_as_a_recording_takes_them(
     clip: Path, models: Models, options: DubOptions, tmp_path: Path
 ) -> None:
-    for given, wanted in ((options, True), (replace(options, boxes=None, modalities="audio"), False)):
-        source = PictureSource(clip)
-        material = read_clip(job_of(source, tmp_path / "o.mp4", models, given))
-        assert material.has_given_boxes is wanted
+    source, given = PictureSource(clip), read_boxes_for(PictureSource(clip), options.boxes)
+    material = read_clip(job_of(source, tmp_path / "o.mp4", models, options))
+    watch = Watch(0, len(source), len(source))
+    expected = follow(given_face(watch, given, (120, 160)), watch, Scenes([]))
+    np.testing.assert_array_equal(material.path.boxes, expected.boxes)
+    np.testing.assert_array_equal(material.path.strength, expected.strength)
