@@ -65,6 +65,16 @@ class RendererCheckpoint:
         return {**self.config, **own}
 
     @property
+    def unit_offsets(self) -> dict[str, int]:
+        """Rows of unit 0 by language, as far as they are stated (see `unit2av.voice.offsets`). Raises CheckpointError."""
+        offsets = self.config.get("unit_offsets", {})
+        rows = offsets.values() if isinstance(offsets, dict) else [None]
+        if not all(isinstance(row, int) and not isinstance(row, bool) for row in rows):
+            what, expected = '"unit_offsets" of the renderer cannot be used', "a whole number for each language"
+            raise CheckpointError(what, path=self.source.path, expected=expected, found=repr(offsets)[:40])
+        return dict(offsets)
+
+    @property
     def face_settings(self) -> dict[str, Any]:
         """What the face renderer's tensors can't tell: its own settings before those of the whole file."""
         return {**self.config, **self.config.get(FACE_SETTINGS, {})}

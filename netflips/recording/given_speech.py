@@ -134,9 +134,12 @@ class GivenVoices:
         return self._kept(path.parent / target.file, target.file, target.keep_sound, target.from_s, target.to_s)
 
     def _units(self, number: int, given: UnitList) -> GivenUnits:
-        """Units that a script has. Raises VocabularyError."""
+        """Units that a script has. Raises VocabularyError, and InputError for one that the voice does not have."""
         known, durations = self._job.models.vocoder.vocabulary, given.durations
         require_same_vocabulary(known, given.vocabulary, f"the units of utterance {number}")
+        if (unit := max(given.ids, default=0)) >= (size := self._job.models.vocoder.num_units):
+            path, what = self._job.settings.segments_in, f"a unit of utterance {number} is none of the voice's"
+            raise InputError(what, path=path, expected=f"0..{size - 1}", found=unit)
         steps = None if durations is None else np.array(durations, np.int64)
         return GivenUnits(Units(np.array(given.ids, np.int64), steps, self._job.options.target, given.vocabulary), "", "")
 

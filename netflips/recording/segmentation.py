@@ -13,8 +13,8 @@ from netflips.recording.faces import Faces
 from netflips.recording.plan import DubbedPart, Watch, choose_part, room_after, watch_of
 from netflips.recording.tracking import Scenes, look, track_faces
 from netflips.recording.voice_activity import Soundtrack, SpeechFile, find_speech, voice_changes
-from netflips.script.imports import digest_in
-from netflips.script.notes import OTHER_MEDIA
+from netflips.script.imports import digest_in, other_files_of
+from netflips.script.notes import OTHER_MEDIA, OTHER_SOUND
 
 TELL_TIMES = "give the times of the utterances with --segments-in"
 
@@ -98,6 +98,8 @@ def _division(job: DubJob, soundtrack: Soundtrack | None) -> Callable[[Scenes], 
             job.notes.add(note)
         if digest_in(job.settings.segments_in) not in ("", job.digest):
             job.notes.add(OTHER_MEDIA(name=job.settings.segments_in.name))
+        for name in other_files_of(job.settings.segments_in):
+            job.notes.add(OTHER_SOUND(name=name))
         return lambda _: told
     assert soundtrack is not None  # without sound, times must be given
     stretches, quietest = soundtrack.activity.regions(), soundtrack.activity.quietest_s

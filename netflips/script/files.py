@@ -3,19 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import cache
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from avcore.errors import InputError
 from avcore.files import write_text
 from avcore.plain_text import json_text
+from avcore.runs.cache import file_digest
 from avcore.texts import read_json
-from netflips.script.types import FORMAT, TARGETS, Script, SpokenSound, Target, Utterance, VoiceFile
+from avcore.timeline import units_to_seconds
+from netflips.script.types import FORMAT, TARGETS, Script, SpokenSound, Target, UnitsGiven, Utterance, VoiceFile
 
 _WHAT = "the script"
 _MOST_SHOWN = 60
+_INTEGERS = np.iinfo(np.int64)
+_MOST_PLACES, _LEAST_MOST_S = 10.0, 10.0
+"""How many times as long as its place speech of given units may be, and how long in any place (s)."""
 
 
 def script_json(script: Script) -> dict[str, Any]:
@@ -34,6 +41,9 @@ def read_script(path: Path) -> Script:
     Raises InputError naming the entry that cannot be used.
     """
     script = script_from(read_json(path, _WHAT), path)
+    for one in script.utterances:
+        for target in (one.target, *one.takes):
+            _require_sayable(target, one, path)
     utterances = (replace(one, fit=None, drawn=None, notes=()) for one in script.utterances)
     return replace(script, utterances=tuple(utterances), notes=(), made=None)
 
@@ -86,6 +96,36 @@ def require_own_files(script: Script, path: Path) -> list[Path]:
     voices = [one.voice.file for one in script.speakers if isinstance(one.voice, VoiceFile)]
     targets = (target for one in script.utterances for target in (one.target, *one.takes))
     return [file_beside(path, name) for name in [*voices, *(one.file for one in targets if isinstance(one, SpokenSound))]]
+
+
+def other_files(path: Path) -> list[str]:
+    """Return the files that a script names and that hold something else than when it was made. Raises InputError."""
+    script = read_script(path)
+    named: list[object] = [*(one.voice for one in script.speakers), *(one.target for one in script.utterances)]
+    digests = {one.file: one.digest for one in named if isinstance(one, VoiceFile | SpokenSound) and one.digest}
+    return [name for name, digest in digests.items() if file_digest(file_beside(path, name)) != digest]
+
+
+def _require_sayable(target: Target | None, one: Utterance, path: Path) -> None:
+    """Raise InputError for times and units of a target that nothing can be made of."""
+    wrong: dict[str, tuple[str, object]] = {}
+    if isinstance(target, SpokenSound):
+        if target.from_s < 0:
+            wrong["from_s"] = "0 or more", target.from_s
+        if target.to_s is not None and target.to_s <= target.from_s:
+            wrong["to_s"] = f"more than from_s, {target.from_s:g}", target.to_s
+    if isinstance(target, UnitsGiven):
+        ids, durations = target.units.ids, target.units.durations
+        if min(ids, default=0) < 0:
+            wrong["ids"] = "0 or more", min(ids)
+        if durations is not None and (len(durations) != len(ids) or min(durations, default=1) < 1):
+            wrong["durations"] = f"{len(ids)} of 1 or more", f"{len(durations)}, the least {min(durations, default=None)}"
+        seconds = float(units_to_seconds(len(ids) if durations is None else sum(durations)))
+        most_s = inf if one.place is None else max(_MOST_PLACES * one.place.seconds, _LEAST_MOST_S)
+        if not wrong and seconds > most_s:
+            wrong["units"] = f"{most_s:g} s of speech at most", f"{seconds:,.1f} s"
+    for name, (expected, found) in wrong.items():
+        raise InputError(f"{name} of utterance {one.number} cannot be used", path=path, expected=expected, found=found)
 
 
 # Writing
@@ -156,7 +196,7 @@ def _read(kind: Any, value: Any, place: str) -> Any:
 def _target(value: Any, place: str) -> Target:
     """Return a target by its kind, which is chosen before the rest is read: a misspelt name is told as such."""
     kinds = {str(one.kind): one for one in TARGETS}
-    if not isinstance(value, dict) or value.get("kind") not in kinds:
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str) or value["kind"] not in kinds:
         found = value.get("kind") if isinstance(value, dict) else value
         raise _NotThatError(f"{place}.kind", ", ".join(kinds), found)
     rest = {name: one for name, one in value.items() if name != "kind"}
@@ -221,7 +261,7 @@ def _fits(kind: Any, value: Any) -> bool:
         return kind is bool and isinstance(value, bool)
     if kind is float:
         return isinstance(value, int | float) and isfinite(value)
-    return isinstance(value, kind)
+    return isinstance(value, kind) and (kind is not int or _INTEGERS.min <= value <= _INTEGERS.max)
 
 
 def _shown(value: object) -> str:
@@ -232,6 +272,7 @@ __all__ = [
     "Script",
     "Utterance",
     "file_beside",
+    "other_files",
     "read_script",
     "require_own_files",
     "script_from",

@@ -5,7 +5,7 @@ from typing import Any
 
 from avcore.errors import InputError
 from avcore.texts import read_json
-from netflips.script.files import file_beside, read_script
+from netflips.script.files import file_beside, other_files, read_script
 from netflips.script.types import FORMAT, KeptOriginal, Script, SpokenSound, UnitsGiven, VoiceFile, WrittenText
 
 AskedTarget = SpokenSound | UnitsGiven | KeptOriginal
@@ -15,6 +15,10 @@ AskedTarget = SpokenSound | UnitsGiven | KeptOriginal
 def is_script(content: object) -> bool:
     """Return whether a JSON object is a script of some version."""
     return isinstance(content, dict) and str(content.get("format", "")).startswith(FORMAT.rstrip("0123456789"))
+
+
+def _is_script_file(path: Path) -> bool:
+    return path.suffix.lower() == ".json" and is_script(read_json(path, "the script"))
 
 
 def segment_rows(path: Path) -> list[dict[str, Any]]:
@@ -37,7 +41,7 @@ def targets_asked(path: Path) -> dict[int, AskedTarget]:
 
     Nothing of a file of another kind. Raises InputError, also for speech that is not beside the script.
     """
-    if path.suffix.lower() != ".json" or not is_script(read_json(path, "the script")):
+    if not _is_script_file(path):
         return {}
     targets = {one.number: one.target for one in read_script(path).utterances}
     asked = {number: one for number, one in targets.items() if isinstance(one, AskedTarget)}
@@ -49,10 +53,15 @@ def targets_asked(path: Path) -> dict[int, AskedTarget]:
 
 def digest_in(path: Path) -> str:
     """Return the digest of the file that a script was made of; "" where it says none, or is a file of another kind."""
-    if path.suffix.lower() != ".json" or not is_script(read_json(path, "the script")):
+    if not _is_script_file(path):
         return ""
     media = read_script(path).media
     return "" if media is None else media.digest
+
+
+def other_files_of(path: Path) -> list[str]:
+    """Return the names of files that hold something else than when a script was made; none of a file of another kind."""
+    return other_files(path) if _is_script_file(path) else []
 
 
 def speakers_told(path: Path) -> tuple[dict[int, str], dict[str, tuple[Path | None, str | int]]]:

@@ -44,6 +44,11 @@ OTHER_MEDIA = NoteKind(
     "{name} was made of another file; its places and texts are used",
     "{name}은(는) 다른 파일로 만든 대본이라 시간과 글만 썼습니다.",
 )
+OTHER_SOUND = NoteKind(
+    "other_sound",
+    "{name} holds something else than when the script was made; it is taken as it is now",
+    "{name}은(는) 대본을 만들 때와 내용이 다르며, 지금 내용을 씁니다.",
+)
 UNSAYABLE = NoteKind(
     "unsayable",
     "its text cannot be said: {error}; correct it in {file}, and give that with --segments-in",

@@ -1,5 +1,6 @@
 """Units to speech: pieces, durations, offsets and what is refused."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,14 @@ def test_our_own_files_carry_what_tensors_cannot_tell(tmp_path: Path) -> None:
     assert (vocoder.unit_offset, vocoder.num_units) == (3, 997)
     with pytest.raises(VocabularyError, match="another quantizer"):
         vocoder.predict_durations(Units(np.array([1]), vocabulary="sha256:bb"))
+
+
+@pytest.mark.parametrize("offsets", [{"ko": "3"}, {"ko": [3]}, [3], 3, {"ko": True}, {"ko": None}])
+def test_offsets_that_are_no_numbers_are_one_line(tmp_path: Path, offsets: object) -> None:
+    tensors = {f"audio.ko.{name}": tensor for name, tensor in random_vocoder().state_dict().items()}
+    path = write_checkpoint(tmp_path / "own.safetensors", RENDERER, {"unit_offsets": offsets}, tensors)
+    with pytest.raises(CheckpointError, match=f'"unit_offsets" of the renderer .*; found {re.escape(repr(offsets))}'):
+        UnitVocoder.from_checkpoint(path)
 
 
 def test_bfloat16_keeps_durations_and_comes_close(renderer: Path, vocoder: UnitVocoder) -> None:

@@ -93,7 +93,7 @@ def resolve_unit_offset(setting: OffsetSetting, language: str, table: Tensor, st
             raise UsageError("the vocoder's unit offset cannot be used", expected=f"auto or 0..{rows - 1}", found=setting)
         return setting
     if language in stored:
-        return resolve_unit_offset(int(stored[language]), language, table, {})
+        return resolve_unit_offset(stored[language], language, table, {})
     estimate = estimate_unit_offset(table)
     if not estimate.is_decided:
         tell(_OPEN(language=language, rows=rows))

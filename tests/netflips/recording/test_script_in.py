@@ -130,7 +130,7 @@ def test_what_a_script_cannot_give_is_told(recording: Path, models: Models, sett
     voice, strange = SpeakerOf("Ann", VoiceFile("../ann.wav")), UnitsGiven(UnitList((1, 5000)))
     for script, said in (
         (_script(utterances=(Utterance(),)), "utterance 1 has no place"),
-        (_script(speakers=(), utterances=(Utterance(place=_PLACES[0], target=strange),)), "5000"),
+        (_script(speakers=(), utterances=(Utterance(place=_PLACES[0], target=strange),)), "json: a unit of utterance 1 .* 5000"),
         (_script(utterances=(Utterance(place=_PLACES[0], target=SpokenSound("../a.wav")),)), "may not use"),
         (_script(utterances=(Utterance(place=_PLACES[0], target=SpokenSound("a.wav")),)), "is not there"),
         (_script(speakers=(voice,)), "may not use"),

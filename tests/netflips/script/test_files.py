@@ -9,8 +9,21 @@ import pytest
 
 from avcore.errors import InputError
 from avcore.plain_text import json_text
+from avcore.runs.cache import file_digest
 from netflips.script.files import file_beside, read_script, require_own_files, script_from, script_json, write_script
-from netflips.script.types import FORMAT, Script, SpokenSound, TimeFit, TimeSpan, TranslatedUnits, Utterance, WrittenText
+from netflips.script.imports import other_files_of
+from netflips.script.types import (
+    FORMAT,
+    Script,
+    SpeakerOf,
+    SpokenSound,
+    TimeFit,
+    TimeSpan,
+    TranslatedUnits,
+    Utterance,
+    VoiceFile,
+    WrittenText,
+)
 
 _PAGE = Path(__file__).parents[3] / "docs" / "formats.md"
 
@@ -52,6 +65,9 @@ def test_the_examples_of_the_page_come_back_without_a_difference() -> None:
         ({"schedule": "sideways"}, "script.schedule", "'own', 'to_and_fro'"),
         ({"speakers": [{"name": "A", "face": 1.5}]}, "speakers.0..face", ""),
         ({"cuts": ["1"]}, r"script.cuts\[0\]", "a number"),
+        ({"utterances": [{"target": {"kind": []}}]}, r"utterances\[0\].target.kind", "translated, written, spoken"),
+        ({"utterances": [{"target": {"kind": {}}}]}, r"utterances\[0\].target.kind", "translated, written, spoken"),
+        ({"utterances": [{"target": {"kind": "given", "units": {"ids": [1 << 63]}}}]}, r"units.ids\[0\]", "a whole number"),
     ],
 )
 def test_what_cannot_be_is_told_with_its_place(changes: dict[str, Any], place: str, expected: str) -> None:
@@ -59,6 +75,43 @@ def test_what_cannot_be_is_told_with_its_place(changes: dict[str, Any], place: s
         script_from({"format": FORMAT} | changes, Path("x.json"))
     assert expected in str(error.value)
     assert str(error.value).startswith("x.json: ")
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ({"kind": "spoken", "file": "a.wav", "from_s": -5}, "from_s of utterance 2 cannot be used; expected 0 or more; found -5.0"),
+        ({"kind": "spoken", "file": "a.wav", "from_s": 3, "to_s": 3}, "to_s of utterance 2 .* more than from_s, 3; found 3.0"),
+        ({"kind": "given", "units": {"ids": [4, -1]}}, "ids of utterance 2 cannot be used; expected 0 or more; found -1"),
+        ({"kind": "given", "units": {"ids": [4], "durations": [0]}}, "durations of utterance 2 .* expected 1 of 1 or more"),
+        ({"kind": "given", "units": {"ids": [4], "durations": [1, 2]}}, "durations of utterance 2 .* found 2, the least 1"),
+        (
+            {"kind": "given", "units": {"ids": [4], "durations": [10**12]}},
+            "units of utterance 2 .* expected 20 s of speech",
+        ),
+        ({"kind": "given", "units": {"ids": [4] * 1001}}, r"units of utterance 2 .* found 20\.0 s"),
+    ],
+)
+def test_what_nothing_can_be_made_of_is_told_when_the_script_is_read(tmp_path: Path, target: dict[str, Any], said: str) -> None:
+    place = {"start_s": 0.0, "end_s": 2.0}
+    content = {"format": FORMAT, "utterances": [{"place": place}, {"place": place, "target": target}]}
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=f"x.json: {said}"):
+        read_script(tmp_path / "x.json")
+    script_from(content)  # of a report, whose values were made
+
+
+def test_files_that_changed_since_the_script_was_made_are_named(tmp_path: Path) -> None:
+    for name in ("same.wav", "other.wav", "voice.wav", "unknown.wav"):
+        (tmp_path / name).write_bytes(name.encode())
+    utterances = tuple(
+        Utterance(target=SpokenSound(name, digest))
+        for name, digest in (("same.wav", file_digest(tmp_path / "same.wav")), ("other.wav", "00"), ("unknown.wav", ""))
+    )
+    write_script(tmp_path / "x.json", Script(speakers=(SpeakerOf("a", VoiceFile("voice.wav", "00")),), utterances=utterances))
+    assert other_files_of(tmp_path / "x.json") == ["voice.wav", "other.wav"]
+    (tmp_path / "x.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\na\n")
+    assert other_files_of(tmp_path / "x.srt") == []
 
 
 def test_numbers_come_from_the_order_and_what_is_made_anew_is_dropped(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def _from_checkpoint(
     if not init.allow_other_vocabulary:
         require_same_vocabulary(vocabulary, str(settings.get("vocabulary", "")), f"the '{language}' vocoder of {source.path}")
     offset = resolve_unit_offset(
-        init.unit_offset if init.unit_offset >= 0 else "auto", language, tensors[_TABLE], settings.get("unit_offsets", {})
+        init.unit_offset if init.unit_offset >= 0 else "auto", language, tensors[_TABLE], checkpoint.unit_offsets
     )
     network = _fresh_as(tensors, settings, model, source.path, seed)
     # Copies: what is read may be a view of the file, and training writes into it.
