@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unicodedata import is_normalized, normalize
 
 from avcore.errors import InputError, OutputError
 from avcore.notes import NoteKind, tell
@@ -39,9 +40,7 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
         if path.is_dir():
             raise InputError(f"{what} must be a file", path=path, found="a folder", hint=hint)
         if not path.exists():
-            is_address = path.parts[:1] in _SCHEMES
-            usual = "nothing is downloaded; save it and give the file" if is_address else "check the path"
-            raise InputError(f"{what} is not there", path=path, hint=hint or usual)
+            raise InputError(f"{what} is not there", path=path, hint=hint or why_missing(path) or "check the path")
         if path.stat().st_size == 0:
             raise InputError(f"{what} is empty", path=path, found="0 bytes", hint=hint)
     except OSError as error:
@@ -51,6 +50,21 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
     if not os.access(path, os.R_OK):
         raise InputError(f"{what} cannot be read", path=path, found="no permission", hint=hint)
     return path
+
+
+def why_missing(path: Path) -> str:
+    """Return what to do about a path at which nothing is, where its name tells; "" for any other."""
+    if path.parts[:1] in _SCHEMES:
+        return "nothing is downloaded; save it and give the file"
+    if "\\" in str(path):
+        return "this is a path of Windows; write / between folders, and where they are on this machine"
+    try:
+        lost = next(one for one in (path, *path.parents) if one.parent.exists())
+        alike = [one for one in lost.parent.iterdir() if normalize("NFC", one.name) == normalize("NFC", lost.name)]
+    except OSError:
+        return ""
+    form = "NFC" if alike and is_normalized("NFC", alike[0].name) else "NFD"
+    return f"a name there looks the same and is in {form}, Unicode's other form: rename that, or write it so" if alike else ""
 
 
 def require_place(path: str | Path, what: str = "the output") -> Path:

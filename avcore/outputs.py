@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from avcore.errors import OutputError
+from avcore.errors import OutputError, UsageError
 from avcore.files import require_file, require_place
 
 Files = Mapping[str, Path | str | Iterable[Path | str] | None]
@@ -93,6 +93,15 @@ def keep_apart(outputs: Files, inputs: Files) -> None:
             if other := next((written[name] for name in names if name in written), None):
                 raise OutputError(f"{what} and {other[0]} are one file", path=part, hint="choose another name for one of them")
             written.update(dict.fromkeys(names, (what, part)))
+
+
+def require_own_names(outputs: Iterable[tuple[Path, Path]]) -> None:
+    """Raise UsageError naming two inputs whose outputs, each given behind its input, would be one file."""
+    taken: dict[str, Path] = {}
+    for given, out in outputs:
+        if (other := taken.setdefault(os.path.realpath(out), given)) is not given:
+            what = f"{other} and {given} would be written under one name"
+            raise UsageError(what, found=out, hint="give them apart, or name one otherwise")
 
 
 def keep_folder_apart(folder: Path, files: Iterable[str], folders: Iterable[str], inputs: Iterable[Path], hint: str) -> None:

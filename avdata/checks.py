@@ -7,6 +7,7 @@ from pathlib import Path
 from avcore.errors import NetflipsError
 from avcore.faces.align import LIP_SIDE
 from avcore.faces.boxes import read_boxes
+from avcore.files import why_missing
 from avcore.media import iter_speech_blocks, probe, read_gray_video
 from avcore.plain_text import several
 from avcore.progress import Progress, silent, track
@@ -83,7 +84,8 @@ class _Checker:
 def _check(entry: Entry, root: Path, is_deep: bool) -> list[str]:
     """Return what is wrong with an entry."""
     files = {what: root / getattr(entry, what) for what in PATH_FIELDS if getattr(entry, what)}
-    problems = [f"{what} is not there: {path}" for what, path in files.items() if not path.is_file()]
+    missing = [(what, path, why_missing(path)) for what, path in files.items() if not path.is_file()]
+    problems = [f"{what} is not there: {path}" + (f"; {why}" if why else "") for what, path, why in missing]
     if not files:
         problems.append("it names no file")
     problems += _lengths(entry)

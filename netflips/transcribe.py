@@ -15,7 +15,7 @@ from avcore.faces.select import parse_face_choice
 from avcore.files import keep_other, require_file, require_place, write_text
 from avcore.flags import Command, CommonOptions, declared_in, flag, out_flag, positional
 from avcore.loading import loading
-from avcore.outputs import Input, check_files
+from avcore.outputs import Input, check_files, require_own_names
 from avcore.plain_text import several
 from avcore.progress import run_bar
 from avcore.understanding import tell_verdict
@@ -157,11 +157,10 @@ def _outputs(options: TranscribeOptions) -> Mapping[Path, Path | None]:
             )
         return {files[0]: options.out}
     assert options.out_dir is not None  # else the one above
-    found = {path: options.out_dir / f"{path.stem}.{options.format or _FORMATS[0]}" for path in files}
-    require_place(next(iter(found.values())), "the transcript")
-    if len(found) < len(files):
-        raise UsageError("a file is named twice", found=", ".join(map(str, files)))
-    return found
+    found = [(path, options.out_dir / f"{path.stem}.{options.format or _FORMATS[0]}") for path in files]
+    require_place(found[0][1], "the transcript")
+    require_own_names(found)
+    return dict(found)
 
 
 def _format_of(options: TranscribeOptions, out: Path | None) -> str:

@@ -43,6 +43,9 @@ def write_tsv(
 def read_tsv(path: Path, out: Path, language: str = "") -> Iterator[Entry]:
     """Yield the clips of a table as entries with paths relative to `out`. Raises InputError naming a line that is none."""
     for clip in read_corpus(path).clips:
+        odd = next((one for one in (clip.audio, clip.lips) if "\\" in one and not Path(one).exists()), None)
+        if odd is not None:
+            raise InputError("the table has paths of Windows", path=path, expected="/ between folders", found=odd)
         yield Entry(
             clip.id,
             audio=_relative(clip.audio, out),

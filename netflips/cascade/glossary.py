@@ -7,7 +7,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from avcore.errors import InputError
-from avcore.texts import read_text
+from avcore.texts import read_foreign_text
 from text2unit.korean.particles import PAIR_OF, fitting
 from text2unit.normalise import as_said
 
@@ -25,9 +25,12 @@ class Termed:
 
 
 def read_glossary(path: Path) -> dict[str, str]:
-    """Read a glossary; empty lines and lines that begin with # are passed over. Raises InputError, which names the line."""
+    """Read a glossary, in any encoding that subtitles may be in; empty lines and lines that begin with # are passed over.
+
+    Raises InputError, which names the line.
+    """
     terms: dict[str, str] = {}
-    for number, line in enumerate(read_text(path, "the glossary").splitlines(), 1):
+    for number, line in enumerate(read_foreign_text(path, "the glossary")[0].splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         sides = [" ".join(normalize("NFC", side).split()) for side in line.split("\t")]

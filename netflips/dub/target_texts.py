@@ -4,7 +4,8 @@
 
 Such an utterance is not translated but spelt, and spoken in its slot like the others. `--segments` writes what a translation says
 as `target_text` and as `translated_text`: as long as both are the same, nobody changed it and the utterance stays translated.
-Texts of subtitles in the target's letters are target texts, those in the source's letters are source texts.
+Texts of subtitles in the target's letters are target texts, those in the source's letters are source texts; of subtitles in both
+languages each line is one or the other.
 """
 
 import unicodedata
@@ -77,7 +78,8 @@ def _rows(path: Path, source: str, target: str) -> dict[int, dict[str, Any]]:
     if is_subtitles(path):
         given = read_subtitles(path, source, target) if path.is_file() else None
         name = {SOURCE: SOURCE_TEXT, TARGET: TARGET_TEXT}.get("" if given is None else given.side)
-        return {} if name is None or given is None else {number: {name: one.text} for number, one in enumerate(given.cues, 1)}
+        rows = () if name is None or given is None else enumerate(given.cues, 1)
+        return {number: {**({SOURCE_TEXT: one.heard} if one.heard else {}), name or "": one.text} for number, one in rows}
     content = read_json(path, _WHAT)
     rows = segment_rows(path) if is_script(content) else content.get("utterances") if isinstance(content, dict) else content
     return {number: row for number, row in enumerate(rows or [], 1) if isinstance(row, dict)}

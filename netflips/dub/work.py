@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from avcore.errors import InputError, MediaError, NetflipsError, NotUnderstoodEr
 from avcore.files import VIDEO_SUFFIXES, write_text
 from avcore.flags import declared_in
 from avcore.media import probe
-from avcore.outputs import check_files
+from avcore.outputs import check_files, require_own_names
 from avcore.plain_text import require_utf8, several
 from avcore.progress import bars, run_bar
 from avcore.provenance import SYNTHETIC
@@ -224,9 +223,7 @@ def _jobs_of(options: DubCommand, target: str) -> list[Job]:
     if not is_one or options.out_dir is not None:
         _require_nothing_of_one_video(options)
     jobs = _named(inputs, options.out_dir, target)
-    doubled = {str(out) for out, times in Counter(out for _, out in jobs).items() if times > 1}
-    if doubled:
-        raise UsageError("several inputs would be written under one name", found=", ".join(sorted(doubled)), hint="dub them apart")
+    require_own_names(jobs)
     return jobs
 
 

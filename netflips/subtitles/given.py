@@ -86,12 +86,16 @@ _PUT_RIGHT = NoteKind("subtitles_put_right", _put_right, _put_right_korean)
 
 @dataclass(frozen=True)
 class GivenCue:
-    """A subtitle. number: in its file, from 1. start_s, end_s: seconds. text: what is said in it, "" = only its time is given."""
+    """A subtitle. number: in its file, from 1. start_s, end_s: seconds. text: what is said in it, "" = only its time is given.
+
+    heard: the source's text, where the subtitles are in both languages and `text` is the target's.
+    """
 
     number: int
     start_s: float
     end_s: float
     text: str = ""
+    heard: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,8 @@ def is_subtitles(path: Path) -> bool:
 def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubtitles:
     """Read subtitles. source, target: languages of a dub; by the letters of the texts they are what is heard or what is said.
 
+    Of subtitles in both languages each line is one or the other.
+
     Raises InputError for a file that is too large or no text, or that holds no times.
     """
     text, encoding = read_foreign_text(path, _WHAT, most_bytes=_MOST_BYTES)
@@ -164,8 +170,8 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
             hint=_hint(text),
         )
     cleaned, silent, left_out = _cleaned(raw)
-    side = side_of((one.text for one in cleaned), source, target)
-    cues, repairs = _in_order(cleaned or raw)
+    cues, repairs = _in_order(cleaned or raw, source, target)
+    side, cues = _by_side(cues, source, target)
     return GivenSubtitles(
         path, cues, total, side, repairs, _with(_with({}, _UNTIMED, untimed), _SILENT, silent), left_out, encoding
     )
@@ -173,14 +179,52 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
 
 def side_of(texts: Iterable[str], source: str, target: str) -> str:
     """Return whose language texts are in by their letters: SOURCE, or TARGET where that can be spoken; "" = that cannot be told."""
-    letters = [_LETTERS.get(language, _LATIN) for language in (source, target)]
-    if not source or not target or letters[0] == letters[1]:
-        return ""
-    whole = " ".join(texts)
-    heard, said = (len(re.findall(f"[{one}]", whole)) * (1 if one == _LATIN else 2) for one in letters)  # syllables are larger
+    heard, said = _letters(" ".join(texts), source, target)
     if said > heard:
         return TARGET if target in LANGUAGES else ""
     return SOURCE if heard else ""
+
+
+def _letters(text: str, source: str, target: str) -> tuple[int, int]:
+    """How many letters of each language a text has, syllables twice; none where both are written in the same letters."""
+    letters = [_LETTERS.get(language, _LATIN) for language in (source, target)]
+    if not source or not target or letters[0] == letters[1]:
+        return 0, 0
+    heard, said = (len(re.findall(f"[{one}]", text)) * (1 if one == _LATIN else 2) for one in letters)
+    return heard, said
+
+
+def _side_of_line(line: str, source: str, target: str) -> str:
+    """Return whose language a line is in. Names in Latin letters stand in lines of other letters, hardly the other way round."""
+    heard, said = _letters(line, source, target)
+    latin = [language not in _LETTERS for language in (source, target)]
+    heard, said = heard * (1 + 2 * latin[1]), said * (1 + 2 * latin[0])
+    return "" if heard == said else TARGET if said > heard else SOURCE
+
+
+def _parts(text: str, source: str, target: str) -> dict[str, str]:
+    """Return a cue's lines joined by whose they are; one without letters goes with the line before it, or behind."""
+    lines = text.split("\n")
+    sides = [_side_of_line(line, source, target) for line in lines]
+    side, found = next(filter(None, sides), ""), dict[str, list[str]]()
+    for line, own in zip(lines, sides, strict=True):
+        side = own or side
+        found.setdefault(side, []).append(line)
+    return {side: " ".join(rows) for side, rows in found.items()}
+
+
+def _by_side(cues: Sequence[GivenCue], source: str, target: str) -> tuple[str, tuple[GivenCue, ...]]:
+    """Return whose texts they are, and the cues with their lines joined: by language, where most have lines of both."""
+    parts = [_parts(one.text, source, target) for one in cues]
+    num_both = sum({SOURCE, TARGET} <= one.keys() for one in parts)
+    if not num_both or num_both * 2 < sum(any(one.values()) for one in parts):
+        side = side_of((one.text for one in cues), source, target)
+        return side, tuple(replace(one, text=one.text.replace("\n", " ")) for one in cues)
+    side = TARGET if target in LANGUAGES else SOURCE
+    heard = [one.get(SOURCE, "") if side == TARGET else "" for one in parts]
+    return side, tuple(
+        replace(cue, text=part.get(side, ""), heard=other) for cue, part, other in zip(cues, parts, heard, strict=True)
+    )
 
 
 # Formats
@@ -304,7 +348,7 @@ def _cleaned(raw: Sequence[GivenCue]) -> tuple[list[GivenCue], list[int], tuple[
         cleaned = clean_text(one.text, is_subtitle=True)
         lines = [_without_name(line, names) for line in cleaned.text.split("\n")]
         is_talk = len(_DASHES.findall(one.text)) > 1  # of several people, whose sentences end with their lines
-        said = " ".join(f"{line}." if is_talk and line[-1].isalnum() else line for line, _ in lines if line)
+        said = "\n".join(f"{line}." if is_talk and line[-1].isalnum() else line for line, _ in lines if line)
         left_out += [*cleaned.left_out, *(name for _, name in lines if name)]
         if any(map(str.isalnum, said)):
             cues.append(replace(one, text=said))
@@ -321,8 +365,9 @@ def _without_name(line: str, names: Mapping[str, int]) -> tuple[str, str]:
     return line[found.end() :], found[0].strip()
 
 
-def _in_order(raw: Sequence[GivenCue]) -> tuple[tuple[GivenCue, ...], dict[str, tuple[int, ...]]]:
-    """Cues by their times, each ended before the next begins, and what was put right."""
+def _in_order(raw: Sequence[GivenCue], source: str, target: str) -> tuple[tuple[GivenCue, ...], dict[str, tuple[int, ...]]]:
+    """Cues by their times, each ended before the next begins, and what was put right; one of each language is nothing to put
+    right."""
     repairs: dict[str, list[int]] = {UNSORTED: [], NO_LENGTH: [], OVERLAPPED: []}
     latest, cues = 0.0, list[GivenCue]()
     for one in raw:
@@ -337,13 +382,15 @@ def _in_order(raw: Sequence[GivenCue]) -> tuple[tuple[GivenCue, ...], dict[str, 
         if before is None or before.end_s <= one.start_s + 1e-6:
             cues.append(one)
             continue
-        if before.number not in repairs[NO_LENGTH]:
+        is_together = one.start_s - before.start_s < _TOGETHER_S
+        is_pair = is_together and {SOURCE, TARGET} == {_side_of_line(cue.text, source, target) for cue in (before, one)}
+        if before.number not in repairs[NO_LENGTH] and not is_pair:
             repairs[OVERLAPPED].append(before.number)
-        if one.start_s - before.start_s >= _TOGETHER_S:
+        if not is_together:
             cues[-1] = replace(before, end_s=one.start_s)
             cues.append(one)
         else:
-            text = before.text if one.text in before.text else f"{before.text} {one.text}".strip()
+            text = before.text if one.text in before.text else f"{before.text}\n{one.text}".strip()
             cues[-1] = replace(before, end_s=max(before.end_s, one.end_s), text=text)
     return tuple(cues), {what: tuple(numbers) for what, numbers in repairs.items() if numbers}
 

@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
 from avcore import temporary
-from avcore.errors import InputError, OutputError
+from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import atomic_output, private_folder, require_file, require_place, require_writable, write_text
-from avcore.outputs import keep_apart
+from avcore.outputs import keep_apart, require_own_names
 from avcore.provenance import synthetic_comment
 from avcore.temporary import sweep, temporary_beside
 from netflips import __version__
@@ -125,6 +126,29 @@ def test_both_files_of_a_checkpoint_count(tmp_path: Path) -> None:
         keep_apart({"the output": tmp_path / "n.safetensors"}, {"the settings": tmp_path / "n.json"})
 
 
+def test_inputs_whose_outputs_would_be_one_file_are_named(tmp_path: Path) -> None:
+    require_own_names([(Path("a/x.mp4"), tmp_path / "x.srt"), (Path("b/y.mp4"), tmp_path / "y.srt")])
+    with pytest.raises(UsageError, match=r"a/x\.mp4 and b/x\.mp4 would be written under one name; found .*x\.srt"):
+        require_own_names([(Path("a/x.mp4"), tmp_path / "x.srt"), (Path("b/x.mp4"), tmp_path / "." / "x.srt")])
+
+
+@pytest.mark.parametrize(("there", "asked", "form"), [("NFD", "NFC", "NFD"), ("NFC", "NFD", "NFC"), ("NFC", "NFC", "")])
+def test_a_name_in_the_other_form_of_unicode_is_told(tmp_path: Path, there: str, asked: str, form: str) -> None:
+    (tmp_path / normalize(there, "폴더")).mkdir()
+    name = "폴더/없음.wav" if there == asked else "폴더/있음.wav"
+    (tmp_path / normalize(there, "폴더/있음.wav")).write_bytes(b"x")
+    with pytest.raises(InputError) as caught:
+        require_file(tmp_path / normalize(asked, name), "the sound")
+    assert str(caught.value).endswith(
+        "check the path" if not form else f"in {form}, Unicode's other form: rename that, or write it so"
+    )
+
+
+def test_a_path_of_windows_is_told() -> None:
+    with pytest.raises(InputError, match="path of Windows; write / between folders"):
+        require_file("C:\\data\\clip.wav", "the sound")
+
+
 def test_what_differs_is_let_through_and_nothing_is_made(voice: Path, tmp_path: Path) -> None:
     keep_apart({"a": tmp_path / "new" / "x.json", "b": [tmp_path / "y.mp4"], "c": None}, {"the voice": voice})
     keep_apart({"a": "/dev/null", "b": "/dev/null"}, {})
@@ -140,6 +164,7 @@ def test_comment_names_version_languages_and_models() -> None:
 WRITER = """
 import sys, time
 from pathlib import Path
+from unicodedata import normalize
 from avcore.files import atomic_output
 with atomic_output(Path(sys.argv[1])) as path:
     path.write_text("of the other")

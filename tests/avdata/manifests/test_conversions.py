@@ -16,6 +16,7 @@ from avdata.labels import read_labels
 from avdata.manifest import Entry, packed_entries, read_manifest, write_manifest
 from avdata.manifest_command import main
 from avdata.parallel import UnitReading, read_unit_corpus
+from avdata.published.tsv import read_tsv
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from tests.avcore.made_speech import babble
 
@@ -240,3 +241,9 @@ def test_no_units_and_doubled_ids_are_refused(tmp_path: Path) -> None:
     (tmp_path / "u.jsonl").write_text('{"id": "a", "units": [1]}\n' * 2)
     with pytest.raises(InputError, match="twice"):
         read_units(tmp_path / "u.jsonl")
+
+
+def test_a_table_with_paths_of_windows_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("C:\\data\nx\tvideo\\x.mp4\taudio\\x.wav\t10\t6400\n")
+    with pytest.raises(InputError, match=r"t\.tsv: the table has paths of Windows.*found audio\\x\.wav"):
+        list(read_tsv(tmp_path / "t.tsv", tmp_path))

@@ -81,6 +81,13 @@ def test_a_glossary_that_cannot_be_read_names_its_line(content: str, complaint: 
         read_glossary(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp949"])
+def test_a_glossary_is_read_as_spreadsheets_write_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "glossary.tsv"
+    path.write_bytes("bus stop\t정류장\r\nairport\t공항(T1)\r\n".encode(encoding))
+    assert read_glossary(path) == {"bus stop": "정류장", "airport": "공항(T1)"}
+
+
 class _Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

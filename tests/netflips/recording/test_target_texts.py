@@ -90,6 +90,7 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
     written = {
         "ko.srt": (["첫 번째입니다.", "[음악]\n- **두 번째**입니다.", "세 번째 😊"], "cp949"),
         "en.srt": (["The first.", "The second one.", "And the third."], "utf-16"),
+        "both.srt": (["The first.\n첫 번째입니다.", "두 번째입니다.\nThe second one.", "And the third."], "utf-8"),
     }
     for name, (texts, encoding) in written.items():
         rows = "\n\n".join(f"{number}\n{time}\n{text}" for number, (time, text) in enumerate(zip(times, texts, strict=True), 1))
@@ -110,6 +111,10 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
     english = dub(recording, tmp_path / "b.mp4", spelling, changed(settings, segments_in=tmp_path / "en.srt"))
     assert [one.text.text for one in english.told] == ["The first.", "The second one.", "And the third."]
     assert [given_text(one) for one in english.told] == ["", "", ""]
+
+    both = dub(recording, tmp_path / "c.mp4", spelling, changed(settings, segments_in=tmp_path / "both.srt"))
+    assert [one.heard_text for one in facts(both).utterances] == ["The first.", "The second one.", "And the third."]
+    assert [one.target_text for one in facts(both).utterances] == ["첫 번째입니다.", "두 번째입니다.", ""]
 
 
 def test_a_text_that_cannot_be_said_is_refused_before_any_work(

@@ -129,6 +129,52 @@ def test_letters_say_whose_texts_they_are(tmp_path: Path, text: str, encoding: s
     assert given.cues[0].text == text
 
 
+BOTH = [("Where is the airport?", "공항이 어디예요?"), ("The iPhone 15 Pro is out.", "iPhone 15 Pro 출시."), ("", "네.")]
+BOTH_ASS = "".join(
+    f"Dialogue: 0,0:00:0{at}.{late}0,0:00:0{at + 1}.00,Default,,0,0,0,,{text}\n"
+    for at, pair in enumerate(BOTH[:2], 1)
+    for late, text in enumerate(pair)
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.srt", times(*((f"0{at}", f"0{at},9", "\n".join(filter(None, pair))) for at, pair in enumerate(BOTH, 1)))),
+        ("b.srt", times(*((f"0{at}", f"0{at},9", "\n".join(filter(None, pair[::-1]))) for at, pair in enumerate(BOTH, 1)))),
+        ("c.srt", times(("01", "02", "- Where is\n- the airport?\n- 공항이\n- 어디예요?"), ("03", "04", "1984\nNineteen\n1984년"))),
+        ("d.ass", f"[Events]\n{BOTH_ASS}"),
+    ],
+)
+def test_of_subtitles_in_both_languages_each_line_is_heard_or_said(tmp_path: Path, name: str, content: str) -> None:
+    given = read(tmp_path, name, content)
+    found = [(one.heard, one.text) for one in given.cues]
+    if name == "c.srt":
+        assert found == [("Where is. the airport?", "공항이. 어디예요?"), ("1984 Nineteen", "1984년")]
+        return
+    assert (given.side, found) == ("target", BOTH[: len(found)])
+    assert given.note is None
+    french = read_subtitles(tmp_path / name, "ko", "fr").within(12.0)
+    assert (french.side, french.cues[0].text, french.cues[0].heard) == ("source", "공항이 어디예요?", "")
+
+
+def test_a_line_in_latin_letters_now_and_then_does_not_make_subtitles_of_both_languages(tmp_path: Path) -> None:
+    rows = (("01", "02", "애플\nApple Park"), ("03", "04", "네, 맞아요."), ("05", "06", "가요."))
+    given = read(tmp_path, "a.srt", times(*rows))
+    assert [(one.heard, one.text) for one in given.cues] == [("", "애플 Apple Park"), ("", "네, 맞아요."), ("", "가요.")]
+
+
+def test_entities_of_html_are_read_in_every_format(tmp_path: Path) -> None:
+    text = "네&hellip; A&amp;B &#44032; &unknown;"
+    rows = {
+        "a.srt": times(("01", "02", text)),
+        "a.vtt": f"WEBVTT\n\n00:01.000 --> 00:02.000\n{text}\n",
+        "a.ass": f"[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{text}\n",
+    }
+    for name, content in rows.items():
+        assert read(tmp_path, name, content).cues[0].text == "네… A&B 가 &unknown;"
+
+
 def test_languages_of_the_same_letters_are_not_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "a.srt"
     path.write_text(times(("01", "02", "hello")))
