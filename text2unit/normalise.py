@@ -16,7 +16,7 @@ from text2unit.korean.counting import read_numbers
 from text2unit.korean.english_forms import read_english_forms
 from text2unit.korean.forms import read_forms
 from text2unit.korean.latin import read_addresses, read_known_words, read_words
-from text2unit.korean.particles import PAIR_OF, TOPIC, fitting, marked, pieces, unmarked
+from text2unit.korean.particles import PAIR_OF, TOPIC, fitting, marked, parted, unmarked
 from text2unit.korean.signs import clean, lone_jamo, require_readable
 from text2unit.korean.tables import alternatives, tables
 
@@ -63,7 +63,7 @@ def written_out(text: str, path: str | Path | None = None) -> WrittenOut:
     return WrittenOut(said, tuple(dict.fromkeys(spelt)))
 
 
-def as_said(noun: str) -> str:
+def noun_as_said(noun: str) -> str:
     """Return a word as it is said, where the particle behind it goes by that. Raises InputError for one that nobody can say."""
     return noun if is_syllable(noun[-1:]) else written_out(noun).text
 
@@ -74,9 +74,9 @@ def with_particles(text: str) -> str:
     Raises InputError for one behind what nobody can say.
     """
     done = ""
-    for piece, pair in pieces(marked(text)):
+    for piece, pair in parted(marked(text)):
         done += piece
-        done += fitting(pair, as_said(" ".join(done.split()[-_WORDS_OF_NOUN:]))) if pair else ""
+        done += fitting(pair, noun_as_said(" ".join(done.split()[-_WORDS_OF_NOUN:]))) if pair else ""
     return done
 
 

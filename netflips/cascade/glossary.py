@@ -9,7 +9,7 @@ from unicodedata import normalize
 from avcore.errors import InputError
 from avcore.texts import read_foreign_text
 from text2unit.korean.particles import PAIR_OF, fitting
-from text2unit.normalise import as_said
+from text2unit.normalise import noun_as_said
 
 _MOST_TERMS = 10_000
 _PARTICLE = r"(은|는|이|가|을|를|과|와)(?![가-힣])|(으로|로)(?=[^가-힣]|$|서|써|는|도|만|부터)"
@@ -94,7 +94,7 @@ def _in_place(text: str, source: str, term: str, korean: str, translate: Callabl
 def with_fitting_particles(text: str, noun: str) -> str:
     """Put the form of 은/는, 이/가, 을/를, 과/와 and 으로/로 behind a noun that fits to how it is said."""
     try:
-        said = as_said(noun)
+        said = noun_as_said(noun)
     except InputError:
         return text
     return re.sub(f"{re.escape(noun)}(?:{_PARTICLE})", lambda found: f"{noun}{fitting(PAIR_OF[found[1] or found[2]], said)}", text)

@@ -40,7 +40,7 @@ def marked(text: str) -> str:
     return text
 
 
-def pieces(text: str) -> Iterator[tuple[str, str]]:
+def parted(text: str) -> Iterator[tuple[str, str]]:
     """Yield what stands before each sign of `marked`, with the pair that it stands for; at last the rest, with ""."""
     start = 0
     for found in _MARK.finditer(text):
@@ -60,7 +60,7 @@ def fitting(pair: str, said: str) -> str:
 def unmarked(said: str) -> str:
     """Return a text as it is said with the particles that fit in place of their signs."""
     done = ""
-    for piece, pair in pieces(said):
+    for piece, pair in parted(said):
         done += piece
         done += fitting(pair, done) if pair else ""
     return done

@@ -113,8 +113,8 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
     assert [given_text(one) for one in english.told] == ["", "", ""]
 
     both = dub(recording, tmp_path / "c.mp4", spelling, changed(settings, segments_in=tmp_path / "both.srt"))
-    assert [one.heard_text for one in facts(both).utterances] == ["The first.", "The second one.", "And the third."]
-    assert [one.target_text for one in facts(both).utterances] == ["첫 번째입니다.", "두 번째입니다.", ""]
+    assert [one.text.text for one in both.told] == ["The first.", "The second one.", "And the third."]
+    assert [given_text(one) for one in both.told] == ["첫 번째입니다.", "두 번째입니다.", ""]
 
 
 def test_a_text_that_cannot_be_said_is_refused_before_any_work(
