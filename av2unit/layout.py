@@ -6,16 +6,13 @@ files may say more: decoding, vocabulary, domain, agreement, known sentences.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from av2unit.avhubert.config import vocabulary_of
-from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.layouts import plain_tensors, trainer_tensors
-from avcore.checkpoints.pickles import Dictionary, brief
 from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near
 from avcore.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _UNIT_TASK = "av_hubert_unit_pretraining"
 _NUM_HEADS = 2
@@ -26,6 +23,9 @@ class EncoderLayout(CheckpointLayout):
     """mAV-HuBERT: a fairseq trainer's file, {cfg, model, task_state, ...}."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        from avcore.checkpoints.config import plain_config
+        from avcore.checkpoints.layouts import trainer_tensors
+
         names = trainer_tensors(payload)
         if any(str(name).startswith("encoder.w2v_model.") for name in names):
             return Near("an AV-HuBERT model fine-tuned for recognition", f"it has no unit heads; take {_PUBLISHED}")
@@ -37,17 +37,24 @@ class EncoderLayout(CheckpointLayout):
             return True
         return Near(f"an AV-HuBERT model without the two unit heads (task {task}, not {_UNIT_TASK})", f"take {_PUBLISHED}")
 
-    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], "dict[str, Tensor]"]:
+        from avcore.checkpoints.config import plain_config
+        from avcore.checkpoints.layouts import plain_tensors
+
         tensors = plain_tensors(payload["model"], "model", path)
         config = plain_config(payload, path)
         return {"task": config["task"], "model": config["model"], "dictionaries": _dictionaries(payload, path)}, tensors
 
     def vocabularies(self, checkpoint: Checkpoint, language: str | None = None) -> dict[str, str]:
         """Return where it is not recorded, it is computed from the heads: rounded heads would give another."""
+        from av2unit.avhubert.config import vocabulary_of
+
         return {"": vocabulary_of(checkpoint)}
 
 
 def _dictionaries(payload: Mapping[str, Any], path: Path) -> list[list[str]]:
+    from avcore.checkpoints.pickles import Dictionary, brief
+
     state = payload.get("task_state")
     found = state.get("dictionaries") if isinstance(state, Mapping) else None
     is_read = isinstance(found, (list, tuple)) and all(isinstance(item, Dictionary) and item.symbols for item in found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from av2unit.layout import EncoderLayout
 from avcore.checkpoints.stages import CheckpointLayout, Recognises, Stage
 
 
@@ -10,8 +11,6 @@ def _recognises(names: Collection[str]) -> bool:
 
 
 def _layout(recognises: Recognises) -> CheckpointLayout:
-    from av2unit.layout import EncoderLayout
-
     return EncoderLayout(recognises)
 
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from avcore import INTERRUPTED
-from avcore.checkpoints.bundle import shipped_files
 from avcore.checkpoints.stages import PRECISIONS, stages
 from avcore.compute.memory import is_no_memory, keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, OutputError, UsageError, reason
@@ -67,6 +66,8 @@ def run(
     read: makes of what was parsed what the work gets; may raise NetflipsError.
     0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C; 143 after SIGTERM.
     """
+    from avcore.checkpoints.bundle import shipped_files  # with NumPy, for which help need not wait
+
     options = parser.parse_args(argv)
     is_verbose = getattr(options, "verbose", False)
     level = logging.DEBUG if is_verbose else logging.WARNING if getattr(options, "quiet", False) else logging.INFO

@@ -3,12 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from avcore.compute.device import resolve_device
 from avcore.contracts import kind_of
 from avcore.errors import MediaError, UsageError
 from avcore.files import require_file, require_place
 from avcore.media import PictureSource
-from avcore.media.gpu import coding_on
 from avcore.notes import Notes
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
@@ -65,13 +63,12 @@ def dub(
         source = PictureSource(in_path)
         in_own_time = is_recording(source, options)
     job = job_of(source, out_path, models, options, progress or silent, clock, decide)
-    with coding_on(str(resolve_device(models.how.device))):
-        if in_own_time:
-            from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
+    if in_own_time:
+        from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
 
-            script = dub_recording(job, is_draft)
-        else:
-            script = dub_clip(job, is_draft)
+        script = dub_recording(job, is_draft)
+    else:
+        script = dub_clip(job, is_draft)
     return script
 
 

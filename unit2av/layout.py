@@ -10,17 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from avcore.checkpoints.layouts import holds_tensors, identify, plain_tensors, trainer_tensors
-from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format, check_tensors, sniff
 from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near
 from avcore.errors import CheckpointError
 from avcore.files import require_file
 from avcore.units.vocabulary import normalise_language, require_language
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 AUDIO, VIDEO = "audio", "video"
 OWN_SETTINGS = "vocoders"
@@ -52,7 +50,7 @@ class RendererCheckpoint:
         """Whether a face renderer is in the file."""
         return any(key.startswith(f"{VIDEO}.") for key in self.source.tensors)
 
-    def vocoder_tensors(self, language: str) -> dict[str, Tensor]:
+    def vocoder_tensors(self, language: str) -> "dict[str, Tensor]":
         """Return the vocoder of a language, shapes as stored. Raises LanguageError listing the languages when there is none."""
         name = require_language(
             language, self.languages, str(self.source.path), "choose one of them or another renderer checkpoint"
@@ -79,7 +77,7 @@ class RendererCheckpoint:
         """What the face renderer's tensors can't tell: its own settings before those of the whole file."""
         return {**self.config, **self.config.get(FACE_SETTINGS, {})}
 
-    def face_tensors(self) -> dict[str, Tensor]:
+    def face_tensors(self) -> "dict[str, Tensor]":
         """Return the face renderer, shapes as stored. Raises CheckpointError when the file has none."""
         if not self.has_face:
             raise CheckpointError("this renderer checkpoint has no face renderer", path=self.source.path, expected="keys video.*")
@@ -90,6 +88,8 @@ class RendererLayout(CheckpointLayout):
     """The unit AV renderer."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        from avcore.checkpoints.layouts import holds_tensors, trainer_tensors
+
         audio = payload.get("audio")
         if trainer_tensors(payload):
             return False
@@ -101,7 +101,9 @@ class RendererLayout(CheckpointLayout):
             return Near("the discriminators of vocoder training (do_XXXXXXXX)", "they serve to resume training only")
         return False
 
-    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], "dict[str, Tensor]"]:
+        from avcore.checkpoints.layouts import plain_tensors
+
         audio = payload.get("audio") or {}
         if not isinstance(audio, Mapping):
             raise CheckpointError(
@@ -137,10 +139,14 @@ class SpeakerLayout(CheckpointLayout):
     """The GE2E speaker encoder in the layout of Real-Time Voice Cloning."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        from avcore.checkpoints.layouts import trainer_tensors
+
         state = payload.get("model_state")
         return not trainer_tensors(payload) and isinstance(state, Mapping) and self.recognises(state.keys())
 
-    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], "dict[str, Tensor]"]:
+        from avcore.checkpoints.layouts import plain_tensors
+
         return {}, plain_tensors(payload["model_state"], "model_state", path)
 
     def vocabularies(self, checkpoint: Checkpoint, language: str | None = None) -> dict[str, str]:
@@ -148,11 +154,15 @@ class SpeakerLayout(CheckpointLayout):
         return {}
 
 
-def read_vocoder(path: str | Path) -> dict[str, Tensor]:
+def read_vocoder(path: str | Path) -> "dict[str, Tensor]":
     """Read the vocoder of a training checkpoint g_XXXXXXXX, {generator: state dict}, shapes as stored.
 
     Raises CheckpointError or InputError.
     """
+    from avcore.checkpoints.layouts import identify, plain_tensors
+    from avcore.checkpoints.pickles import load_pickled
+    from avcore.checkpoints.sniff import Format, check_tensors, sniff
+
     path = require_file(path, "the vocoder checkpoint")
     stored = sniff(path)
     payload = load_pickled(path, stored) if stored is not Format.SAFETENSORS else {}

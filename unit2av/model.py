@@ -7,20 +7,22 @@ files may hold "upsample_rates", "dilations", "edge_unit" and "vocabulary" for t
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from avcore.checkpoints.checkpoint import Checkpoint, fingerprint_tensors, read_checkpoint
+from avcore.checkpoints.stages import Checkpoint
 from avcore.units.vocabulary import normalise_language
-from avdata.published.items import read_generator
 from unit2av.layout import AUDIO, FACE_SETTINGS, OWN_SETTINGS, VIDEO
 from unit2av.layout import RendererCheckpoint as RendererCheckpoint
 from unit2av.stage import RENDERER
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 def open_renderer_checkpoint(path: str | Path) -> RendererCheckpoint:
     """Open a published renderer checkpoint or one of our own. Raises CheckpointError for anything else."""
+    from avcore.checkpoints.checkpoint import read_checkpoint
+
     return RendererCheckpoint(read_checkpoint(path, RENDERER))
 
 
@@ -29,11 +31,14 @@ def open_training_checkpoint(path: str | Path, language: str, config: Mapping[st
 
     language: the name it gets; the file has none. config: as `RendererCheckpoint.config`. Raises InputError.
     """
+    from avcore.checkpoints.checkpoint import fingerprint_tensors
+    from avdata.published.items import read_generator
+
     tensors = with_vocoder({}, language, read_generator(path))
     return RendererCheckpoint(Checkpoint(Path(path), RENDERER, dict(config), tensors, fingerprint_tensors(tensors)))
 
 
-def with_vocoder(tensors: Mapping[str, Tensor], language: str, vocoder: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def with_vocoder(tensors: "Mapping[str, Tensor]", language: str, vocoder: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Return a renderer's tensors with the vocoder of a language put in, in place of one that is there; shapes stay."""
     prefix = f"{AUDIO}.{normalise_language(language)}."
     others = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
@@ -45,7 +50,7 @@ def with_vocoder_settings(config: Mapping[str, Any], language: str, settings: Ma
     return {**config, OWN_SETTINGS: {**config.get(OWN_SETTINGS, {}), normalise_language(language): dict(settings)}}
 
 
-def with_face(tensors: Mapping[str, Tensor], face: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def with_face(tensors: "Mapping[str, Tensor]", face: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Return a renderer's tensors with a face renderer put in, in place of one that is there; shapes stay."""
     prefix = f"{VIDEO}."
     others = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from avcore.checkpoints.stages import CheckpointLayout, Recognises, Stage
+from unit2av.layout import RendererLayout, SpeakerLayout
 
 
 def _is_renderer(names: Collection[str]) -> bool:
@@ -14,14 +15,10 @@ def _is_speaker_encoder(names: Collection[str]) -> bool:
 
 
 def _renderer_layout(recognises: Recognises) -> CheckpointLayout:
-    from unit2av.layout import RendererLayout
-
     return RendererLayout(recognises)
 
 
 def _speaker_layout(recognises: Recognises) -> CheckpointLayout:
-    from unit2av.layout import SpeakerLayout
-
     return SpeakerLayout(recognises)
 
 

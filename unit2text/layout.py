@@ -8,25 +8,28 @@ Configuration of all: takes, task, model, symbols, tokenizer. Our own files may 
 import base64
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.layouts import plain_tensors, trainer_tensors
-from avcore.checkpoints.pickles import Dictionary, Placeholder, brief
 from avcore.checkpoints.stages import CheckpointLayout, Near
 from avcore.errors import CheckpointError
 from unit2text.takes import takes_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ReaderLayout(CheckpointLayout):
     """A reader of lips or of units of lips: a fairseq trainer's file, {cfg, model, task_state, ...}."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        from avcore.checkpoints.layouts import trainer_tensors
+
         return takes_of(trainer_tensors(payload)) is not None
 
-    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], "dict[str, Tensor]"]:
+        from avcore.checkpoints.config import plain_config
+        from avcore.checkpoints.layouts import plain_tensors
+
         tensors = plain_tensors(payload["model"], "model", path)
         return _reader_config(payload, plain_config(payload, path), tensors, path), tensors
 
@@ -37,6 +40,8 @@ def _reader_config(payload: Mapping[str, Any], config: Mapping[str, Any], names:
 
     Raises CheckpointError where the file has no dictionary; without a tokenizer, text can be read but not written in pieces.
     """
+    from avcore.checkpoints.pickles import Dictionary, brief
+
     state = payload.get("task_state")
     state = state if isinstance(state, Mapping) else {}
     dictionary = state.get("target_dictionary")
@@ -57,6 +62,8 @@ def _reader_config(payload: Mapping[str, Any], config: Mapping[str, Any], names:
 def _tokenizer_bytes(stored: object) -> bytes | None:
     """Return the SentencePiece model in fairseq's tokenizer: in the state of newer releases' processor by name, of older ones
     bare."""
+    from avcore.checkpoints.pickles import Placeholder
+
     state = stored.state if isinstance(stored, Placeholder) else None
     processor = state.get("sp") if isinstance(state, Mapping) else None
     inner = processor.state if isinstance(processor, Placeholder) else None

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from avcore.checkpoints.stages import CheckpointLayout, Recognises, Stage
+from unit2text.layout import ReaderLayout
 from unit2text.takes import takes_of
 
 
@@ -11,8 +12,6 @@ def _recognises(names: Collection[str]) -> bool:
 
 
 def _layout(recognises: Recognises) -> CheckpointLayout:
-    from unit2text.layout import ReaderLayout
-
     return ReaderLayout(recognises)
 
 

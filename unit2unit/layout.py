@@ -8,15 +8,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from avcore.checkpoints.bundle import bundle_of
-from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.layouts import is_same, plain_tensors, trainer_tensors
 from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near
 from avcore.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SHARED_TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
 """One matrix that a translator's file holds under three names."""
@@ -26,20 +24,26 @@ class TranslatorLayout(CheckpointLayout):
     """The unit translator: a fairseq trainer's file, {cfg, model, task_state, ...}."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        from avcore.checkpoints.layouts import trainer_tensors
+
         return self.recognises(trainer_tensors(payload).keys())
 
-    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], "dict[str, Tensor]"]:
+        from avcore.checkpoints.config import plain_config
+        from avcore.checkpoints.layouts import plain_tensors
+
         tensors = plain_tensors(payload["model"], "model", path)
         return _with_vocabulary(plain_config(payload, path)), share_tables(tensors, path)
 
-    def whole(self, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    def whole(self, tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
         return share_tables(tensors, path)
 
-    def stored(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def stored(self, tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
         return {name: tensor for name, tensor in tensors.items() if name not in SHARED_TABLES[1:]}
 
     def languages(self, checkpoint: Checkpoint) -> list[str]:
         """Return what it translates between; of a bundle's translator, what it learnt."""
+        from avcore.checkpoints.bundle import bundle_of
         from unit2unit.config import TranslatorConfig
 
         bundle = bundle_of(checkpoint.path)
@@ -55,8 +59,10 @@ def _with_vocabulary(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "vocabulary": str(stated)} if stated else {**config}
 
 
-def share_tables(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+def share_tables(tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
     """Give a translator's embedding table, shape [rows, dim], all its three names; raises CheckpointError when copies differ."""
+    from avcore.checkpoints.layouts import is_same
+
     present = [name for name in SHARED_TABLES if name in tensors]
     if not present:
         raise CheckpointError("the translator has no embedding table", path=path, expected=SHARED_TABLES[0])

@@ -3,17 +3,14 @@
 from collections.abc import Collection
 
 from avcore.checkpoints.stages import CheckpointLayout, Recognises, Stage
+from unit2unit.layout import SHARED_TABLES, TranslatorLayout
 
 
 def _recognises(names: Collection[str]) -> bool:
-    from unit2unit.layout import SHARED_TABLES
-
     return SHARED_TABLES[0] in names
 
 
 def _layout(recognises: Recognises) -> CheckpointLayout:
-    from unit2unit.layout import TranslatorLayout
-
     return TranslatorLayout(recognises)
 
 

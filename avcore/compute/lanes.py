@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event, Thread
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,6 +28,8 @@ class _Lane(Thread, Generic[Result]):
 
     def run(self) -> None:
         """Do the work on its share of the cores."""
+        import torch
+
         torch.set_num_threads(self._num_threads)  # of this thread; and of those that are started from now on
         try:
             self.results.append(self._work())
@@ -44,6 +47,8 @@ def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list
     Each is called with a function that it calls from time to time: it raises `StoppedError` when another piece has failed, so that
     an error or Ctrl-C does not wait for results that are not needed. The first error of any is raised once all have ended.
     """
+    import torch
+
     failed = Event()
 
     def check() -> None:
@@ -70,8 +75,10 @@ def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list
     return [*own, *(lane.results[0] for lane in lanes)]
 
 
-def lanes_on(device: torch.device, most: int) -> int:
+def lanes_on(device: "torch.device", most: int) -> int:
     """Return how many pieces of work to do at once on a device: one for each core, `most` at most; on a GPU one."""
+    import torch
+
     return max(min(torch.get_num_threads(), most), 1) if device.type == "cpu" else 1
 
 

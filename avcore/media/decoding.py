@@ -7,7 +7,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache, partial
@@ -20,9 +20,8 @@ from av.stream import Disposition
 
 from avcore.errors import InputError, MediaError
 from avcore.files import require_file
-from avcore.media import gpu
-from avcore.media.colour import USUAL, with_known_tags
-from avcore.media.filters import AS_STORED, DecodedFrame, Treatment, treated, true_parity
+from avcore.media.colour import with_known_tags
+from avcore.media.filters import DecodedFrame, Treatment, treated, true_parity
 from avcore.media.limits import MOST_PIXELS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
 from avcore.media.once import OnceAFile
 from avcore.media.tracks import chosen_number
@@ -216,40 +215,11 @@ def decode_from(path: str | Path, start: Fraction = Fraction(0)) -> Iterator[Dec
         first = next(from_start)
         yield first
         start = max(start - _lead_in(first.treatment, stream), Fraction(0))
-        with _on_gpu(path, first) as opened:
-            if opened is not None:
-                container, stream = opened
-                from_start = islice(decode_frames(container, stream, path), 1, None)
-            frames = _seek(container, stream, path, first.clock + start) if start > 0 else from_start
-            if frames is not None and opened is not None:
-                yield from (frame._replace(decoded=gpu.as_stored(frame.decoded, first.decoded)) for frame in frames)
-                return
-            if frames is not None:
-                yield from frames if frames is from_start else treat(frames)
-                return
-    yield from islice(decode_from(path), 1, None)
-
-
-@contextmanager
-def _on_gpu(path: str | Path, first: DecodedFrame) -> Iterator[tuple[Any, Any] | None]:
-    """Open a video for the GPU's decoder where a command chose it; gives container and stream, None = the CPU decodes.
-
-    first: the video's first frame. Of a decoder on the GPU nobody learns what else a file says of its frames (fields, colours of
-    HDR, times that it has to be asked for), so that it takes plain videos only.
-    """
-    accelerator = gpu.accelerator()
-    is_plain = first.treatment == AS_STORED and first.decoded.format.name == USUAL and first.decoded.pts is not None
-    if accelerator is None or not is_plain:
-        yield None
-        return
-    with ExitStack() as stack:
-        try:
-            container = stack.enter_context(av.open(metadata_errors="replace", hwaccel=accelerator, **_how_to_open(Path(path))))
-        except av.error.FFmpegError as error:
-            gpu.say_that_the_cpu_does("decoded", error.strerror)
-            yield None
+        frames = _seek(container, stream, path, first.clock + start) if start > 0 else from_start
+        if frames is not None:
+            yield from frames if frames is from_start else treat(frames)
             return
-        yield container, require_video(container, path)
+    yield from islice(decode_from(path), 1, None)
 
 
 def decode_from_start(

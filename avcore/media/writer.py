@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from avcore.errors import OutputError
 from avcore.files import atomic_output
-from avcore.media import gpu
 from avcore.media.carried import CarriedOver, CarriedTracks
 from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
 from avcore.media.decoding import open_media, require_video
@@ -72,8 +71,7 @@ class VideoWriter:
 
     path: .mp4, .m4v, .mov or .mkv. width, height: of the pictures given; an odd side grows by one repeated row or column,
     because yuv420p has none (`grew` tells, `out_width` and `out_height` are what is written). frame_rate: Hz; also the
-    length of a picture written without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better (a GPU that
-    encodes, see `avcore.media.gpu`, takes it for its quantizer).
+    length of a picture written without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better.
     pixel_aspect: width to height of a pixel as shown. is_reproducible: the same pictures and sound always give the same
     file; x264's macroblock tree, which makes files smaller, does not on small pictures (seen in its release 165). is_bt709: colours
     are written in BT.709, else in what is usual for the size. carried: what goes over from another video. language: of the sound.
@@ -112,12 +110,9 @@ class VideoWriter:
         if carried is not None:
             carried.say_what_is_left(_FORMATS[self.path.suffix.lower()], self.path.suffix)
         self._pixel_aspect = Fraction(pixel_aspect)
-        self._codec = gpu.ENCODER if not is_reproducible and gpu.encodes(width, height) else "libx264"
         self._options = {"crf": f"{crf:g}", "preset": preset} | ({"mbtree": "0"} if is_reproducible else {})
         if width * height > _USUAL_PIXELS:
             self._options |= _FRUGAL
-        if self._codec == gpu.ENCODER:
-            self._options = gpu.encoder_options(crf)
         numerator = self.frame_rate.numerator
         # A tick divides the length of a picture, and is short enough for the times of a variable rate.
         self._tick = Fraction(1, numerator * max(1, _MIN_TICKS_PER_SECOND // numerator))
@@ -202,7 +197,7 @@ class VideoWriter:
         return container
 
     def _add_pictures(self, container: Any) -> None:
-        self._video = container.add_stream(self._codec, rate=self.frame_rate, options=self._options)
+        self._video = container.add_stream("libx264", rate=self.frame_rate, options=self._options)
         self._video.width, self._video.height, self._video.pix_fmt = self.out_width, self.out_height, "yuv420p"
         self._video.codec_context.time_base = self._tick
         self._video.codec_context.sample_aspect_ratio = self._pixel_aspect

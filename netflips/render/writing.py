@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from avcore.arrays import Pixels, Samples
-from avcore.media import QUICK, MediaInfo, VideoJoiner, VideoWriter, gpu, iter_sound_blocks, probe
+from avcore.media import QUICK, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
 from avcore.media.stored import StoredPicture
 from avcore.timeline import Seconds, seconds_to_samples
 from netflips.subtitles.drawing import Painter
@@ -44,7 +44,7 @@ class Frame:
     @property
     def coding(self) -> tuple[object, ...]:
         """How the pictures are encoded, for the names of pieces."""
-        return (*QUICK.values(), gpu.ENCODER) if gpu.encodes(self.width, self.height) else (*QUICK.values(),)
+        return tuple(QUICK.values())
 
     def writer(self, path: Path, sound: SoundFeed | None = None, **more: Any) -> VideoWriter:
         """Return what writes such pictures. more: see `VideoWriter`."""
