@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG
+from avcore.domain import PICTURE_CAUSE, outside_note
 from avcore.faces.select import parse_face_choice
+from avcore.files import Input
 from avcore.flags import Command, CommonOptions, flag, out_flag, positional
 from avcore.loading import loading, names_from
 from avcore.notes import NoteKind, tell
-from avcore.outputs import Input
 from avcore.progress import bars
 from avcore.timeline import units_to_seconds
 from avcore.units import Units, write_unit_file
-from avcore.units.domain import PICTURE_CAUSE, outside_note
 
 if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor
@@ -60,7 +60,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
     with loading():
         from av2unit.extractor import UnitExtractor
         from av2unit.sources import VIDEO, parse_modalities, read_utterance
-        from avcore.speech.tracks import settle_track
+        from avcore.media.sound import settle_track
 
     modalities = parse_modalities(options.modalities)
     lip_path = options.in_lip_path

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from av2unit.clustering.config import ENCODER, AlignConfig, FeatureConfig, KMeansConfig, check_features
 from av2unit.extractor import UnitExtractor
+from avcore.command import Parser
 from avcore.errors import UsageError
 from avcore.progress import bars
-from avcore.usage import Parser
 from avtrain.entry import main_of
 
 _PURPOSES = {

@@ -1,24 +1,200 @@
-"""Parts of all commands: options for device and logging, and exit codes for failures."""
+"""The parser of all commands, and how each of them runs and ends.
+
+A usage error is one line with what was probably meant. Files are declared with their options; device and logging are options of
+all; failures have exit codes.
+"""
 
 import argparse
 import errno
 import logging
+import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from difflib import get_close_matches
+from math import inf
+from pathlib import Path
+from typing import Any, NoReturn
 
 from avcore import INTERRUPTED
-from avcore.checkpoints.stages import PRECISIONS, stages
-from avcore.compute.memory import is_no_memory, keep_freed_memory
-from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, OutputError, UsageError, reason
+from avcore.checkpoints.stages import PRECISIONS, named_model, stages
+from avcore.compute.memory import keep_freed_memory
+from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, OutputError, UsageError, is_no_memory, reason
+from avcore.files import Input, Output, check_files
 from avcore.loading import TERMINATED, end_start
-from avcore.notes import NoteKind, ToldNote, hand_on
-from avcore.outputs import Input, Output, check_files
-from avcore.plain_text import NEW_COMMAND, PlainFormatter
-from avcore.usage import Parser, add_quiet_options
+from avcore.notes import NEW_COMMAND, NoteKind, PlainFormatter, ToldNote, hand_on, shown
+
+INPUT = ("-i", "--input")
+OUT = ("-o", "--out")
+"""What people guess for the file to read and the file to write, in all commands."""
+_USUAL = {
+    "language": ("--to", "--from", "--lang"), "lang": ("--to", "--from"), "target-language": ("--to",),
+    "source-language": ("--from",), "output-dir": ("--out-dir",), "outdir": ("--out-dir",), "output-file": ("--out",),
+    "outfile": ("--out",), "infile": ("--input",), "rate": ("--speed",), "speaker": ("--voice",), "reference": ("--voice",),
+    "audio": ("--speech", "--input"), "gpu": ("--device",), "video": ("--input",),
+    "silent": ("--quiet",), "lip-sync": ("--lips",), "begin": ("--start",), "stop": ("--end",), "srt": ("--subtitles",),
+}  # fmt: skip
+"""Options of other programs, and ours that do the same, the likeliest first."""
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return `did you mean X?` for what is nearest to a word that is not known; "" where nothing is near."""
+    names = list(known)
+    word = given.lower().lstrip("-").replace("_", "-")
+    usual = [name for name in _USUAL.get(word, ()) if name in names] if given.startswith("-") else []
+    near = usual or get_close_matches(given.lower().replace("_", "-"), names, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def named_models(options: Mapping[str, object]) -> dict[str, Path]:
+    """Find the models that options name (`recognizer="whisper-small"`): their paths, by option. A path that exists stays as it is.
+
+    Raises NetflipsError for a model that is published but not here, and one that has changed.
+    """
+    given = {option: Path(value) for option, value in options.items() if isinstance(value, str | Path)}
+    bare = {option: path for option, path in given.items() if path.parts == (path.name,) and not os.path.exists(path)}
+    found = {option: named_model(path.name, f"--{option.replace('_', '-')}") for option, path in bare.items()}
+    return {option: path for option, path in found.items() if path is not None}
+
+
+class Parser(argparse.ArgumentParser):
+    """`argparse.ArgumentParser` whose errors are one line on stderr and exit code 2."""
+
+    was_used = False
+    """Whether it parsed anything, as those of the subcommands that are not named do not."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with the complaint, without the synopsis before it."""
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {shown(message)}; see {self.prog} --help\n")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all arguments. An option that is not known is the first thing to be said, with the one that is nearest."""
+        given = sys.argv[1:] if args is None else list(args)
+        known = self._options_for(given)
+        for text in given[: given.index("--")] if "--" in given else given:
+            flag = text.partition("=")[0]
+            if flag.startswith("--") and not any(option.startswith(flag) for option in known):
+                self.error("; ".join(filter(None, (f"unrecognized option {flag}", did_you_mean(flag, known)))))
+        options = super().parse_args(given, namespace)
+        try:
+            vars(options).update(named_models(vars(options)))
+        except NetflipsError as error:
+            self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {shown(error)}\n")
+        return options
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse. A positional that is given by one of its flags is none any more."""
+        self.was_used = True
+        given = sys.argv[1:] if args is None else list(args)
+        flags = {text.partition("=")[0] for text in given if text.startswith("-")}
+        for action in [one for one in self._actions if getattr(one, "flag", None) is not None]:
+            flag: Any = action.flag  # type: ignore[attr-defined]
+            if any(self._option_string_actions.get(name) is flag or self._is_short_for(name, flag) for name in flags):
+                self._actions.remove(action)
+        return super().parse_known_args(given, namespace)
+
+    def declared(self, given: argparse.Namespace) -> Iterator[tuple[Input | Output, list[Path]]]:
+        """Yield the files that were given for the options that name one, of this parser and of the subcommand that was named."""
+        seen = set[str]()
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for one in {id(one): one for one in action.choices.values()}.values():
+                    if one.was_used:
+                        yield from one.declared(given)
+            elif isinstance(action.type, Input | Output) and action.dest not in seen:
+                seen.add(action.dest)
+                yield action.type, list(_paths(getattr(given, action.dest, None)))
+
+    def _is_short_for(self, name: str, flag: argparse.Action) -> bool:
+        """Return whether a word abbreviates a flag, and nothing else."""
+        if not name.startswith("--") or len(name) < 4 or name in self._option_string_actions:
+            return False
+        return {id(one) for option, one in self._option_string_actions.items() if option.startswith(name)} == {id(flag)}
+
+    def _get_option_tuples(self, option_string: str) -> Any:
+        """Return what an abbreviation may stand for; several names of one option are one."""
+        found = super()._get_option_tuples(option_string)
+        return found[:1] if len({id(one[0]) for one in found}) == 1 else found
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(one) for one in action.choices]
+            expected = f"expected {' or '.join(choices) if len(choices) < 4 else ', '.join(choices)}"
+            raise argparse.ArgumentError(
+                action, "; ".join(filter(None, (f"unknown value {value!r}", did_you_mean(str(value), choices), expected)))
+            )
+
+    def _options_for(self, given: Sequence[str]) -> list[str]:
+        """Return the option strings of this parser, and of the subcommands that are named."""
+        known = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                chosen = [one for name, one in action.choices.items() if name in given]
+                known += [option for one in chosen for option in one._option_string_actions]
+        return known
+
+
+def _paths(value: Any) -> Iterator[Path]:
+    """Yield the paths of an option's value: one, several, or lists of them; - is none, but standard input."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _paths(one)
+    elif value is not None and str(value) != "-":
+        yield Path(value)
+
+
+def add_option(container: argparse._ActionsContainer, *names: str, hidden: Sequence[str] = (), **how: Any) -> argparse.Action:
+    """Add an option to a parser or a group of options. hidden: other names of it, which help does not show."""
+    action = container.add_argument(*names, **how)
+    container._option_string_actions.update(dict.fromkeys(hidden, action))
+    return action
+
+
+def add_positional(container: argparse._ActionsContainer, name: str, *hidden: str, **how: Any) -> None:
+    """Add a file that stands without a flag, and may be given with -i, --input or one of the `hidden` flags all the same."""
+    positional = container.add_argument(name, **how)
+    as_flag = {key: value for key, value in how.items() if key not in ("default", "help", "nargs")}
+    nargs = {"nargs": "+"} if how.get("nargs") in ("*", "+") else {}
+    flag = add_option(
+        container, *INPUT, hidden=hidden, dest=name, help=argparse.SUPPRESS, default=argparse.SUPPRESS, **as_flag, **nargs
+    )
+    positional.flag = flag  # type: ignore[attr-defined]
+
+
+def speed(text: str) -> float:
+    """Read how fast somebody speaks: 1 = as learnt, above 1 faster."""
+    value = float(text)
+    if not 0 < value < inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return value
+
+
+def inverse_speed(text: str) -> float:
+    """Read a speed that is given as the scale of durations, above 1 slower."""
+    return 1 / speed(text)
+
+
+FROM, TO = ("--src-lang", "--source"), ("--tgt-lang", "--target")
+"""What --from and --to are called otherwise."""
+
+
+def add_track_option(parser: argparse._ActionsContainer, whose: str) -> None:
+    """Add --audio-track to a parser or a group of options. whose: the file, as `the video`."""
+    parser.add_argument(
+        "--audio-track",
+        metavar="N|LANG",
+        help=f"the sound track of {whose} that is heard: a number from 1, or a language (default: the first with speech)",
+    )
+
+
+def add_quiet_options(parser: argparse._ActionsContainer) -> None:
+    """Add --quiet and --verbose to a parser or a group of options."""
+    parser.add_argument("-y", "--yes", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings only")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
+
 
 LOG = logging.getLogger("netflips")
 _REFUSED = (
@@ -66,7 +242,7 @@ def run(
     read: makes of what was parsed what the work gets; may raise NetflipsError.
     0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C; 143 after SIGTERM.
     """
-    from avcore.checkpoints.bundle import shipped_files  # with NumPy, for which help need not wait
+    from avcore.checkpoints.bundle import shipped_files
 
     options = parser.parse_args(argv)
     is_verbose = getattr(options, "verbose", False)

@@ -4,7 +4,15 @@ Each says which file, what was expected, what was found and what to do; a comman
 `exit_code`, without a traceback. Errors that only a bug of ours can cause stay ordinary Python exceptions.
 """
 
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+
+
+def is_no_memory(error: BaseException) -> bool:
+    """Return whether an exception, of Python, torch, safetensors or the loader of libraries, says that there is no memory left."""
+    words = ("cannot allocate memory", "not enough memory", "can't allocate memory", "out of memory", "failed to map segment")
+    return isinstance(error, MemoryError) or any(one in str(error).lower() for one in words)
+
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -106,3 +114,13 @@ class NoSuchFaceError(NoFaceError):
 def reason(error: BaseException) -> str:
     """Return the first line of what an exception says, its name where it says nothing."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def pip_line(extra: str) -> str:
+    """Return the command that installs an extra. It names the packages of the extra: NetfLips itself is on no index."""
+    try:
+        asked = requires("netflips") or []
+    except PackageNotFoundError:
+        asked = []
+    packages = [line.partition(";")[0].strip() for line in asked if line.replace("'", '"').endswith(f'extra == "{extra}"')]
+    return " ".join(("pip install", *(f'"{one}"' for one in packages)))

@@ -1,20 +1,115 @@
-"""Files that appear under their name only when complete, and work folders that never stay behind."""
+"""Files: complete under their name or not there at all, and checked before any work when a command names them.
+
+A file that is not whole yet is told from what a killed run left: ours by their name, and somebody's by a lock that ends with the
+process, however that ends. So two runs may write into one folder at once.
+"""
 
 import errno
+import fcntl
 import filecmp
 import os
+import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import is_normalized, normalize
 
-from avcore.errors import InputError, OutputError
-from avcore.notes import NoteKind, tell
-from avcore.plain_text import shown
-from avcore.temporary import flush, flush_folder, temporary_beside
+from avcore.errors import InputError, OutputError, UsageError
+from avcore.notes import NoteKind, shown, tell
+
+_STEM_LETTERS = 40
+"""Of the output's name: a long name must not become too long."""
+_HOST = f"{zlib.crc32(os.uname().nodename.encode()):08x}"
+_OTHER_HOST_S = 86_400.0
+"""Of another machine's file in a shared folder a lock may not be seen; it is left alone while it may be in use."""
+_MARKED = re.compile(r"\..*\.netflips-([0-9a-f]{8})-[a-z0-9_]{8}(\..*)?", re.DOTALL)
+
+_swept: set[tuple[int, int]] = set()
+
+
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """Yield an empty file beside `path`, with its suffix; it is deleted afterwards unless it was renamed.
+
+    What killed runs left in that folder is removed, once a process. Raises OSError when it cannot be made.
+    """
+    _sweep_once(path.parent)
+    handle, temporary = _new_file(path)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def sweep(folder: Path, *, below: bool = False) -> None:
+    """Remove what killed runs left under a temporary name in a folder; links are not followed.
+
+    below: in its folders, too.
+    """
+    if folder.is_symlink():
+        return
+    for place, folders, names in os.walk(folder):
+        if not below:
+            folders.clear()
+        for name in names:
+            if marked := _MARKED.fullmatch(name):
+                with suppress(OSError):
+                    _remove_if_left(Path(place, name), 0.0 if marked[1] == _HOST else _OTHER_HOST_S)
+
+
+def flush(path: Path) -> None:
+    """Have what a file or folder holds on the disk before this returns. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the file system can do that."""
+    with suppress(OSError):
+        flush(folder)
+
+
+def _new_file(path: Path) -> tuple[int, Path]:
+    """Return a file that is held: its handle and name."""
+    while True:
+        prefix = f".{path.stem[:_STEM_LETTERS]}.netflips-{_HOST}-"
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)
+        with suppress(OSError):  # no locks here: no other process gets one, so none removes it
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # another run swept it away before it was held
+
+
+def _sweep_once(folder: Path) -> None:
+    found = folder.stat()
+    if (found.st_dev, found.st_ino) not in _swept:
+        _swept.add((found.st_dev, found.st_ino))
+        sweep(folder)
+
+
+def _remove_if_left(path: Path, least_s: float) -> None:
+    """Remove a file of ours that no process holds. Raises OSError while one does."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or time.time() - found.st_mtime < least_s:
+        return
+    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(handle)
+
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".3gp")
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".pcm")
@@ -165,3 +260,136 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+Files = Mapping[str, Path | str | Iterable[Path | str] | None]
+"""Words for a file (`the report`, `--segments-in`) and its path, or several, or none."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """The `type` of an option that names a file to read.
+
+    what: what messages call it, as `the voice`. hint: what to do where it is not there. may_be_folder: its reader says what
+    it must be; the files of a folder count as inputs. in_turn: of several, each is opened when its turn comes, and fails alone.
+    """
+
+    what: str
+    hint: str | None = None
+    may_be_folder: bool = False
+    in_turn: bool = False
+
+    def __call__(self, text: str) -> Path:
+        """Read the option's value."""
+        return Path(text)
+
+
+@dataclass(frozen=True)
+class Output:
+    """The `type` of an option that names a file to write, or a folder. what: what messages call it, as `the report`."""
+
+    what: str
+    is_folder: bool = False
+
+    def __call__(self, text: str) -> Path:
+        """Read the option's value."""
+        return Path(text)
+
+
+Declared = Iterable[tuple[Input | Output, list[Path]]]
+
+
+def check_files(declared: Declared, reads: Files | None = None, writes: Files | None = None) -> None:
+    """Check what was declared: inputs are there, outputs have a place, and none is another. Nothing is made.
+
+    reads, writes: what is known besides; its existence and place are not looked at. Raises InputError or OutputError.
+    """
+    files = [(file, path, len(paths)) for file, paths in declared for path in paths]
+    inputs, outputs = _listed(reads or {}), _listed(writes or {})
+    for file, path, count in files:
+        named = inputs if isinstance(file, Input) else outputs
+        named[file.what] = [*named.get(file.what, ()), path]
+        if isinstance(file, Input) and file.may_be_folder:
+            inputs[file.what] += sorted(path.iterdir()) if path.is_dir() else []
+        elif isinstance(file, Input) and not (file.in_turn and count > 1):
+            require_file(path, file.what, hint=file.hint)
+    keep_apart(outputs, inputs)
+    for file, path, _ in files:
+        if isinstance(file, Output) and not file.is_folder:
+            require_place(path, file.what)
+
+
+def _listed(files: Files) -> dict[str, list[Path]]:
+    return {what: [path for _, path in _each({what: paths})] for what, paths in files.items()}
+
+
+_BESIDE = {".safetensors": (".json",), ".json": (".safetensors",)}
+"""Files that belong together: a checkpoint of ours is two."""
+
+
+def keep_apart(outputs: Files, inputs: Files) -> None:
+    """Raise OutputError when an output is one of the inputs, by whatever name or link, or two outputs are one file.
+
+    With a checkpoint, the file that belongs to it counts as an input too. Nothing is made or opened.
+    """
+    read: dict[object, str] = {}
+    for what, path in _each(inputs):
+        for part in (path, *_beside(path)):
+            for name in _identities(part):
+                read.setdefault(name, what)
+    written: dict[object, tuple[str, Path]] = {}
+    for what, path in _each(outputs):
+        for part in (path, path.with_suffix(".json")) if path.suffix == ".safetensors" else (path,):
+            names = _identities(part)
+            if taken := next((read[name] for name in names if name in read), None):
+                raise OutputError(f"{what} would overwrite {taken}", path=part, hint="choose another name for it")
+            if other := next((written[name] for name in names if name in written), None):
+                raise OutputError(f"{what} and {other[0]} are one file", path=part, hint="choose another name for one of them")
+            written.update(dict.fromkeys(names, (what, part)))
+
+
+def require_own_names(outputs: Iterable[tuple[Path, Path]]) -> None:
+    """Raise UsageError naming two inputs whose outputs, each given behind its input, would be one file."""
+    taken: dict[str, Path] = {}
+    for given, out in outputs:
+        if (other := taken.setdefault(os.path.realpath(out), given)) is not given:
+            what = f"{other} and {given} would be written under one name"
+            raise UsageError(what, found=out, hint="give them apart, or name one otherwise")
+
+
+def keep_folder_apart(folder: Path, files: Iterable[str], folders: Iterable[str], inputs: Iterable[Path], hint: str) -> None:
+    """Raise OutputError when an input is one of the `files` written into a folder, or lies in one of the `folders` in it.
+
+    inputs: any number of them; the links of each folder are followed once.
+    """
+    places = {os.path.realpath(folder / name) for name in folders}
+    taken = places.union(os.path.realpath(folder / name) for name in files)
+    known: dict[Path, bool] = {}
+    for path in inputs:
+        if path.parent not in known:
+            place = Path(os.path.realpath(path.parent))
+            known[path.parent] = not places.isdisjoint(map(str, (place, *place.parents)))
+        if known[path.parent] or os.path.realpath(path) in taken:
+            raise OutputError("an input lies where the results go", path=path, hint=hint)
+
+
+def _each(files: Files) -> Iterable[tuple[str, Path]]:
+    for what, paths in files.items():
+        if paths is not None:
+            yield from ((what, Path(path)) for path in ([paths] if isinstance(paths, str | Path) else paths))
+
+
+def _beside(path: Path) -> list[Path]:
+    """Return existing files that belong to an existing one."""
+    return [other for ending in _BESIDE.get(path.suffix, ()) if (other := path.with_suffix(ending)).is_file() and path.is_file()]
+
+
+def _identities(path: Path) -> list[object]:
+    """Return what a file can be recognised by: its full name without links, and where it exists its place on the disk."""
+    found: list[object] = [os.path.realpath(path)]
+    try:
+        place = path.stat()
+    except OSError:
+        return found
+    # Several may be written to /dev/null, or to one pipe.
+    return [*found, (place.st_dev, place.st_ino)] if stat.S_ISREG(place.st_mode) or stat.S_ISDIR(place.st_mode) else []

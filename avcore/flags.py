@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from avcore.checkpoints.stages import PRECISIONS
-from avcore.command import run
+from avcore.command import Parser, add_option, add_positional, inverse_speed, run, speed
 from avcore.errors import UsageError
-from avcore.outputs import Input, Output
-from avcore.usage import Parser, add_option, add_positional, inverse_speed, speed
+from avcore.files import Input, Output
 
 Options = TypeVar("Options")
 _FLAG = "flag"

@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 
 from avcore.deadlines import Deadline
 from avcore.errors import InputError, UsageError
-from avcore.plain_text import shown
-from avcore.runs.cache import file_digest
+from avcore.journal import file_digest
+from avcore.notes import shown
 
 _MOST_LINE = 1 << 20
 """Bytes of a line that a program answers."""

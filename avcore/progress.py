@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from avcore.plain_text import shown
+from avcore.notes import shown
 
 LOG = logging.getLogger("netflips")
 

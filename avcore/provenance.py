@@ -1,7 +1,7 @@
-"""Of this installation: what every video that is made here says in its `comment` tag, and how to install an extra."""
+"""What every video that is made here says of itself in its `comment` tag."""
 
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 
 SYNTHETIC = "synthetic: NetfLips"
 """What every such comment begins with."""
@@ -17,13 +17,3 @@ def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = ""
     except PackageNotFoundError:
         number = "(not installed)"
     return f"{SYNTHETIC} {number}, {source}->{target}, models {' '.join(name for name in fingerprints if name)}"
-
-
-def pip_line(extra: str) -> str:
-    """Return the command that installs an extra. It names the packages of the extra: NetfLips itself is on no index."""
-    try:
-        asked = requires("netflips") or []
-    except PackageNotFoundError:
-        asked = []
-    packages = [line.partition(";")[0].strip() for line in asked if line.replace("'", '"').endswith(f'extra == "{extra}"')]
-    return " ".join(("pip install", *(f'"{one}"' for one in packages)))

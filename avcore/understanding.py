@@ -13,9 +13,9 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 
 from avcore.command import LOG
+from avcore.domain import DomainScore
 from avcore.errors import NotUnderstoodError
 from avcore.units import Ids
-from avcore.units.domain import DomainScore
 
 Grade = Literal["good", "doubtful", "bad", "unknown"]
 Cause = Literal["outside", "part", "cut", "loop", "other", "words", "unsure", "speaker"]

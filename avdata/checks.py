@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import NetflipsError
-from avcore.faces.align import LIP_SIDE
 from avcore.faces.boxes import read_boxes
+from avcore.faces.crop import LIP_SIDE
 from avcore.files import why_missing
+from avcore.journal import iter_rows
 from avcore.media import iter_speech_blocks, probe, read_gray_video
-from avcore.plain_text import several
+from avcore.notes import several
+from avcore.pool import Finished, Lost, PoolTask, ProcessPool
 from avcore.progress import Progress, silent, track
-from avcore.runs.journal import iter_rows
-from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Finished, Lost, PoolTask
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, samples_to_seconds
 from avdata.manifest import PATH_FIELDS, Entry, parse_entry
 

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from avcore.arrays import Doubles
-from avcore.command import EXIT_DONE, EXIT_FAILED, LOG, Parser, run
-from avcore.errors import UsageError
+from avcore.command import LOG, Parser, add_quiet_options, run
+from avcore.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from avcore.files import Input, check_files
 from avcore.loading import loading
-from avcore.outputs import Input, check_files
-from avcore.plain_text import print_text, several, shown
+from avcore.notes import print_text, several, shown
 from avcore.progress import bars
 from avcore.timeline import frames_to_seconds, samples_to_seconds
-from avcore.usage import add_quiet_options
 from avdata.manifest import PATH_FIELDS, Entry, read_manifest, write_manifest
 from avdata.published.conversions import CONVERSIONS, Subcommand, add_input, add_output, words
 from avdata.splits import SplitPlan, at_random, by_field, merge, moved

@@ -14,8 +14,7 @@ from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
 from avcore.files import require_file
 from avcore.progress import Progress, silent, track
 from avcore.texts import iter_lines, parse_json
-from avcore.units import Ids, Units, parse_units, read_unit_file
-from avcore.units.vocabulary import normalise_language
+from avcore.units import Ids, Units, normalise_language, parse_units, read_unit_file
 from avdata.unit_store import PARQUET, SHARD_SUFFIXES, UNIT_SUFFIXES, iter_parquet
 
 LOG = logging.getLogger(__name__)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import InputError, UsageError
-from avcore.units import Units
-from avcore.units.vocabulary import normalise_language
+from avcore.units import Units, normalise_language
 from avdata.manifest import Entry, read_manifest
 from avdata.unit_store import iter_units, leave_out, timed_units
 

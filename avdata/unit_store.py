@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from avcore.compute.memory import is_no_memory
-from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError, reason
-from avcore.plain_text import several
-from avcore.runs.journal import iter_rows, write_rows
+from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError, is_no_memory, reason
+from avcore.journal import iter_rows, write_rows
+from avcore.notes import several
 from avcore.timeline import UNIT_RATE
 from avcore.units import Ids, Units, read_unit_file
 

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from avcore.command import Parser, add_quiet_options
 from avcore.errors import CheckpointError, UsageError
-from avcore.files import atomic_output, require_file
-from avcore.outputs import Input, Output
-from avcore.usage import Parser, add_quiet_options
+from avcore.files import Input, Output, atomic_output, require_file
 from avtrain.config import State
 
 LOG = logging.getLogger("netflips.train")

@@ -17,12 +17,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from avcore.command import Parser, run
-from avcore.errors import OutputError, UsageError
-from avcore.outputs import keep_folder_apart
-from avcore.plain_text import PlainFormatter
-from avcore.provenance import pip_line
-from avcore.usage import add_quiet_options
+from avcore.command import Parser, add_quiet_options, run
+from avcore.errors import OutputError, UsageError, pip_line
+from avcore.files import keep_folder_apart
+from avcore.notes import PlainFormatter
 
 if TYPE_CHECKING:
     from avtrain.task import Task
@@ -142,7 +140,7 @@ def train_of(
             check_run(config)
             LOG.info("everything fits; nothing was trained (check_only)")
             return None
-        from avtrain.loop import run_task  # accelerate is loaded only when training begins
+        from avtrain.loop import run_task
 
         return run_task(task, config)
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from avcore import journal
 from avcore.files import write_text
-from avcore.runs import journal
 from avtrain.config import Metrics
 from avtrain.task import Values
 from avtrain.wandb_log import WandbLog

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from avcore.compute.memory import keep_freed_memory
 from avcore.errors import CheckpointError, InputError, UsageError
-from avcore.plain_text import several
+from avcore.notes import several
 from avtrain.checkpoints import RunFolder, random_state, restore_random_state, seed_everything
 from avtrain.config import Metrics, RunConfig, State, plain
 from avtrain.data import BadItems, make_loader, move, reading

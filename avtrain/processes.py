@@ -10,7 +10,7 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
-from avcore.compute.device import has_quick_bfloat16, resolve_device
+from avcore.compute.inference import has_quick_bfloat16, resolve_device
 from avcore.errors import UsageError
 from avtrain.config import LoopConfig, RunConfig
 from avtrain.started import missing_processes, processes_line

@@ -17,8 +17,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from avcore import journal
 from avcore.files import write_text
-from avcore.runs import journal
 from avtrain.config import CONFIG_FILE
 from avtrain.settings import as_yaml
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from avcore.compute.device import has_native_bfloat16
+from avcore.compute.inference import has_native_bfloat16
 from avcore.files import private_folder
 from benchmarks import parts, tables
 from benchmarks.ledger import Ledger, read_results

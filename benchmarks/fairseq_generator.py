@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.units.vocabulary import UTUT_LANGUAGES, language_tag
+from avcore.units import UTUT_LANGUAGES, language_tag
 from recipes.demo.random.random_checkpoints import TRANSLATOR
 from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
 

@@ -48,7 +48,8 @@ def _extractor(folder: Path, precision: str, device: str) -> "UnitExtractor":
 
 
 def reference_av2unit(folder: Path, seconds: float, precision: str) -> Run:
-    from av2unit.features import audio_features, lip_features
+    from av2unit.features import audio_features
+    from avcore.avhubert import lip_features
 
     model, task, symbols = _reference_encoder(folder)
     speech, lips = material.speech(seconds), material.lips(seconds)
@@ -73,7 +74,7 @@ def _reference_encoder(folder: Path) -> tuple[ReferenceEncoder, dict, list[str]]
 
 
 def ours_unit2unit(folder: Path, steps: float, precision: str, device: str = "cpu") -> Run:
-    from unit2unit.translator import SearchConfig
+    from avcore.decoding.beam import SearchConfig
 
     translator = _translator(folder, precision, device)
     search = SearchConfig(beam=BEAM, max_len_b=int(steps), min_len=int(steps))

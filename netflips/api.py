@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from av2unit.inference import UnitsOptions, extract_to_file
 from avcore.checkpoints.bundle import shipped_files
+from avcore.command import named_models
 from avcore.errors import UsageError
+from avcore.files import check_files
 from avcore.flags import declared_in
-from avcore.outputs import check_files
-from avcore.usage import named_models
 from netflips.avatar.options import AvatarOptions
 from netflips.bulk.command import ExtractOptions, extract_corpus
 from netflips.dub.options import DubCommand

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from avcore.command import Parser, did_you_mean
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE
 from avcore.loading import loading
-from avcore.plain_text import print_text, shown
-from avcore.usage import Parser, did_you_mean
+from avcore.notes import print_text, shown
 from netflips import __version__
 
 COMMANDS = {

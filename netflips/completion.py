@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from avcore.command import Parser, run
-from avcore.plain_text import print_text
+from avcore.notes import print_text
 
 _SHELLS = ("bash", "zsh")
 
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def script_for(shell: str) -> str:
     """Return the script for `bash` or `zsh`, which understands bash's way of completion."""
-    from netflips.cli import COMMANDS, parser_of  # it runs this command
+    from netflips.cli import COMMANDS, parser_of
 
     parsers = [(f"{name} {action}".rstrip(), one) for name in COMMANDS for action, one in _parts(parser_of(name))]
     values = [line for where, parser in parsers for line in _values(where, parser)]

@@ -11,16 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from avcore.checkpoints.eight_bits import from_eight_bits, to_eight_bits
+from avcore.checkpoints.checkpoint import from_eight_bits, read_checkpoint, to_eight_bits, write_checkpoint
 from avcore.checkpoints.layouts import is_same
-from avcore.checkpoints.stages import STORED_PRECISIONS, Stage
+from avcore.checkpoints.stages import STORED_PRECISIONS, Checkpoint, Stage
 from avcore.errors import CheckpointError, UsageError
-from avcore.outputs import keep_apart
-from avcore.units.vocabulary import normalise_language
-from unit2av.layout import read_vocoder
-from unit2av.model import with_vocoder
-from unit2av.stage import RENDERER
+from avcore.files import keep_apart
+from avcore.units import normalise_language
+from unit2av.stage import RENDERER, read_vocoder, with_vocoder
 
 _SUFFIX = ".safetensors"
 DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getattr(torch, name) for name in STORED_PRECISIONS}
@@ -36,7 +33,7 @@ def convert_checkpoint(
     """Write a published or own checkpoint as `out_path` (.safetensors) and the .json beside it, and return what was written.
 
     stage: whose checkpoint the input must be; None takes any. dtype: the number format of all weights; None keeps each as it is,
-    int8 is for matrices and kernels alone (`avcore.checkpoints.eight_bits`).
+    int8 is for matrices and kernels alone (`to_eight_bits`).
     vocoders: by language, vocoder training checkpoints (g_XXXXXXXX) to put into a renderer, in place of one that is
     there. What was written is read back and compared bit for bit. Raises CheckpointError, InputError, OutputError, or
     UsageError when the paths do not fit.

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from avcore.checkpoints.stages import PRECISIONS, STORED_PRECISIONS
 from avcore.errors import UsageError
+from avcore.files import Input
 from avcore.flags import Command, QuietOptions, flag, flags_of, out_flag, positional
 from avcore.loading import loading
-from avcore.outputs import Input
 from netflips import stages
 
 LOG = logging.getLogger("netflips.convert")

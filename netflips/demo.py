@@ -4,9 +4,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from avcore.files import Input
 from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.loading import loading
-from avcore.outputs import Input
 
 _EXAMPLE = Path(__file__).with_name("serve")
 """The folder of the example of the page: example.mp4, example.jpg, and example.json about the clip."""

@@ -11,7 +11,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
 from avcore.flags import CommonOptions
 from avcore.media import read_speech
-from avcore.plain_text import print_text, shown
+from avcore.notes import print_text, shown
 from avcore.progress import bars
 from netflips.bundles.paths import bundle_paths, require_bundle
 from netflips.bundles.references import Match, nearest_reference, read_references

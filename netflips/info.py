@@ -13,7 +13,7 @@ from avcore.checkpoints.stages import Stage, named_model, stages
 from avcore.files import require_file
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.loading import loading
-from avcore.plain_text import json_text, print_text, several, shown
+from avcore.notes import json_text, print_text, several, shown
 from netflips.bundles.describe import bundle_lines
 from netflips.bundles.paths import require_bundle
 from netflips.recognizers.folders import MODEL_FILE
@@ -21,7 +21,7 @@ from netflips.recognizers.folders import MODEL_FILE
 RECOGNIZER, TEXT_TRANSLATOR = "--recognizer", "--text-translator"
 _ENGINES = {RECOGNIZER: "speech recogniser (Whisper)", TEXT_TRANSLATOR: "text translator"}
 _FOREIGN = {
-    "--wav2lip-path": ("unit2av.lipsync.wav2lip.lip_sync", "load_wav2lip", "lip sync generator (Wav2Lip)"),
+    "--wav2lip-path": ("unit2av.lipsync.patches", "load_wav2lip", "lip sync generator (Wav2Lip)"),
     "--syncnet": ("unit2av.face.syncnet", "load_syncnet", "SyncNet"),
 }
 """Of models that are no checkpoints of a stage, by the flag that takes one: who loads it, and what it is."""

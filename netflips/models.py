@@ -12,7 +12,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Running, Stage
 from avcore.contracts import Extractor, Speaker, Translator, Voice
 from avcore.errors import CheckpointError, UsageError
-from avcore.units.vocabulary import normalise_language, require_language, require_same_vocabulary
+from avcore.units import normalise_language, require_language, require_same_vocabulary
 from netflips.options import DubOptions, ModelPaths, RunOptions
 from netflips.stages import load, load_renderer, load_speaker_encoder
 from text2unit.script import LANGUAGES
@@ -151,7 +151,7 @@ def _load_at_once(wanted: Sequence[tuple[Stage, Path, Running]]) -> list[Any]:
     """Load models side by side, as far as there are threads: most of it is comparing the checksums of their files."""
     import torch  # which comes with the first model
 
-    from avcore.compute.lanes import each_in_lanes
+    from avcore.compute.threads import each_in_lanes
 
     def loaded(one: tuple[Stage, Path, Running]) -> Any:
         stage, path, how = one

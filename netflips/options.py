@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from avcore.checkpoints.bundle import needed_stages
 from avcore.checkpoints.stages import Stage
 from avcore.errors import UsageError
-from avcore.units.vocabulary import normalise_language
+from avcore.units import normalise_language
 from netflips.cascade.options import CascadeModels
 from netflips.dub.given_speech import GivenSpeech
 from netflips.dub.timing import TIMINGS, Pace

@@ -5,15 +5,14 @@ from pathlib import Path
 
 from avcore.contracts import kind_of
 from avcore.errors import MediaError, UsageError
-from avcore.files import require_file, require_place
+from avcore.files import keep_apart, require_file, require_place
 from avcore.media import PictureSource
+from avcore.media.sound import settle_track
 from avcore.notes import Notes
-from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
-from avcore.runs.cache import WorkFolder
-from avcore.speech.regions import listen
-from avcore.speech.tracks import settle_track
+from avcore.speech.voice_activity import listen
 from avcore.understanding import stop_where_bad
+from avcore.work_folder import WorkFolder
 from netflips.dub.clock import StageClock
 from netflips.dub.files_used import inputs_of, outputs_of
 from netflips.dub.job import DubJob
@@ -64,7 +63,7 @@ def dub(
         in_own_time = is_recording(source, options)
     job = job_of(source, out_path, models, options, progress or silent, clock, decide)
     if in_own_time:
-        from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
+        from netflips.recording.dub import dub_recording
 
         script = dub_recording(job, is_draft)
     else:

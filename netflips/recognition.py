@@ -9,27 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.sources import AUDIO, VIDEO, parse_modalities
-from avcore.answers import Transcript
 from avcore.arrays import Samples
 from avcore.checkpoints.stages import Running
-from avcore.contracts import Extractor, SpeechRecognizer
+from avcore.contracts import Extractor, SpeechRecognizer, Transcript
 from avcore.errors import MediaError, NoSpeechError, UsageError
-from avcore.faces.cuts import with_shots
-from avcore.faces.find import SpeakerFace, find_faces
+from avcore.faces.find import SpeakerFace, find_faces, with_shots
 from avcore.faces.select import FaceChoice
 from avcore.files import private_folder
 from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
 from avcore.progress import Progress, silent
-from avcore.speech.regions import SpeechActivity, listen
+from avcore.speech.voice_activity import SpeechActivity, listen
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
 from avcore.understanding import Evidence, Understanding, of_hearing, of_recording, of_utterance
-from avcore.units.vocabulary import require_language
+from avcore.units import require_language
 from netflips.dub.utterances import Span, UtteranceLength, cut_utterances
 from netflips.stages import load_text_reader, load_unit_encoder
 from netflips.subtitles.cues import Cue, make_cues, rules_for
 from unit2text.reader import UnitReader
 from unit2text.search import ReadOptions
-from unit2text.takes import LIPS, UNITS
+from unit2text.stage import LIPS, UNITS
 
 _SOUND_FILE = "sound.f32"
 _LONG = UtteranceLength(2.0, 28.0)

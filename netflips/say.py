@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
-from avcore.command import LOG
+from avcore.command import LOG, TO
 from avcore.errors import UsageError
+from avcore.files import Input, Output
 from avcore.flags import Command, flag, out_flag, positional, speed_flag
 from avcore.loading import loading
-from avcore.outputs import Input, Output
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.progress import bars
 from avcore.timeline import samples_to_seconds
 from avcore.understanding import of_text, tell_verdict
 from avcore.units import write_unit_file
-from avcore.usage import TO
 from netflips.stages import load_speller
 from netflips.text_voice import TextVoice, VoiceFlags, speller_path
 from text2unit.inference import given_script, warn_of_strange

@@ -67,8 +67,8 @@ def load_translator(path: Path, how: Running) -> "UnitTranslator":
 
 def load_renderer(path: Path, how: Running) -> VoiceAndFace:
     """Load both halves of a renderer. Raises CheckpointError, and LanguageError where it has no voice of the target language."""
-    from unit2av.model import open_renderer_checkpoint
     from unit2av.renderer import LipRenderer
+    from unit2av.stage import open_renderer_checkpoint
     from unit2av.voice.speech import UnitVocoder
 
     checkpoint = open_renderer_checkpoint(path)

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from avcore.errors import InputError, MediaError, UsageError
+from avcore.files import Input
 from avcore.flags import Command, flag, flags_of
 from avcore.media import read_speech
-from avcore.outputs import Input
 from avcore.programs import LineProgram, parse_command, program_name
-from avcore.units.vocabulary import normalise_language
+from avcore.units import normalise_language
 from avdata.manifest import Entry, iter_entries
 from avdata.prepare.kox import Synthesis
 from avdata.prepare.recordings import StoredSound, store_sound
@@ -32,7 +32,7 @@ from avdata.prepare.running import CorpusPiece, OutputOptions, add_output_option
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 from netflips.bulk.inputs import require_file_names
 from netflips.cascade.program import post_json
-from unit2text.scores import character_errors, normalise_for_reading
+from unit2text.text import character_errors, normalise_for_reading
 
 _HANGUL, _LATIN = range(ord("가"), ord("힣") + 1), range(ord("a"), ord("z") + 1)
 _SCRIPTS = {"ko": _HANGUL, "en": _LATIN}
@@ -97,7 +97,7 @@ def _asked(flag: str, given: str, limit_s: float) -> Callable[..., str]:
         program = LineProgram(parse_command(given, flag), limit_s, what)
         return lambda **request: _text(program.ask(request), what)
     if flag == "--hear-with":
-        from netflips.recognizers import open_whisper
+        from netflips.recognizers.whisper import open_whisper
 
         whisper = open_whisper(Path(given))
         return lambda sound, language: whisper.hear(read_speech(Path(sound)), language).text

@@ -13,13 +13,11 @@ from avcore.checkpoints.stages import Running
 from avcore.command import LOG
 from avcore.contracts import Voice
 from avcore.errors import UsageError
-from avcore.files import require_file
+from avcore.files import Input, require_file
 from avcore.flags import CommonOptions, flag, voice_flag
-from avcore.outputs import Input
 from avcore.progress import Progress, silent, track
 from avcore.timeline import seconds_to_units, units_to_samples
-from avcore.units import Units
-from avcore.units.vocabulary import normalise_language
+from avcore.units import Units, normalise_language
 from netflips.dub.timing import scale_durations
 from netflips.stages import load_speaker_encoder, load_voice
 from text2unit.inference import warn_of_strange
@@ -27,7 +25,7 @@ from text2unit.script import SpokenScript
 from text2unit.stage import SPELLER
 
 if TYPE_CHECKING:
-    from avcore.answers import SpeakerVoice
+    from avcore.contracts import SpeakerVoice
     from text2unit.speller import Spelling, TextSpeller
 
 
@@ -61,7 +59,7 @@ def speller_path(given: Path | None, language: str) -> Path:
 
 def speaker_voice(options: VoiceFlags, vocoder: Voice) -> "SpeakerVoice":
     """Return the voice that the options ask for, or the middle of all voices. Raises what `read_voice` raises."""
-    from unit2av.speakers.voice_of import neutral_voice, read_voice
+    from unit2av.speaker import neutral_voice, read_voice
 
     if options.voice is None:
         LOG.info("a neutral voice, as no --voice is given")

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle, find_bundle
-from avcore.command import EXIT_BAD_INPUT, LOG
-from avcore.errors import NetflipsError, UsageError
+from avcore.command import FROM, LOG
+from avcore.errors import EXIT_BAD_INPUT, NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
-from avcore.files import keep_other, require_file, require_place, write_text
+from avcore.files import Input, check_files, keep_other, require_file, require_own_names, require_place, write_text
 from avcore.flags import Command, CommonOptions, declared_in, flag, out_flag, positional
 from avcore.loading import loading
-from avcore.outputs import Input, check_files, require_own_names
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.progress import run_bar
 from avcore.understanding import tell_verdict
-from avcore.usage import FROM
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
@@ -94,7 +92,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Recognised] | None
         check_files(declared_in(options), writes={"the transcript": [out for out in outputs.values() if out is not None]})
     with loading():
         from avcore.media import require_media
-        from avcore.speech.tracks import settle_track
+        from avcore.media.sound import settle_track
 
     if len(options.recordings) == 1:  # of several, each is opened when its turn comes
         require_media(options.recordings[0], "the recording")
@@ -130,7 +128,7 @@ def _listener(options: TranscribeOptions) -> "Listener":
         raise UsageError("--recognizer stands in place of --unit2text-path and --av2unit-path", hint="leave those out")
     with loading():
         from netflips.recognition import Listener, SpeechRecogniser
-        from netflips.recognizers import open_whisper
+        from netflips.recognizers.whisper import open_whisper
     device = options.device
     if options.recognizer is not None:
         return Listener(SpeechRecogniser(open_whisper(options.recognizer, device, options.precision)))

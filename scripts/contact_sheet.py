@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.command import Parser, run
-from avcore.files import atomic_output
+from avcore.files import Input, Output, atomic_output
 from avcore.media import PictureSource
-from avcore.outputs import Input, Output
 
 Part = tuple[slice, slice]
 _ALL: Part = (slice(None), slice(None))

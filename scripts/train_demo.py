@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import Parser, run
-from avcore.usage import add_quiet_options
+from avcore.command import Parser, add_quiet_options, run
 from recipes.demo.recipe.recipe import RENDERER_OF_BOTH, about, recipe_steps, write_recipe_about
 from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import require_synthesisers

@@ -70,4 +70,4 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def packs_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small models are laid out for the CPU as those of published size are."""
-    monkeypatch.setattr("avcore.compute.modules._LEAST_PACKED", 0)
+    monkeypatch.setattr("avcore.compute.kernels._LEAST_PACKED", 0)

@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from unit2av.voice.excitation import _matrices
+from unit2av.voice.source import _matrices
 
 CUDA = "cuda:0"
 aten = torch.ops.aten

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.checkpoints.config import without_places
+from avcore.checkpoints.layouts import without_places
 from netflips.cli import COMMANDS, parser_of
 
 ROOT = Path(__file__).resolve().parent.parent

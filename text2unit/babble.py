@@ -16,11 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from avcore.command import Parser, run
-from avcore.plain_text import several
-from avcore.units import Units
-from avcore.units.vocabulary import fingerprint
-from avcore.usage import add_quiet_options
+from avcore.command import Parser, add_quiet_options, run
+from avcore.notes import several
+from avcore.units import Units, fingerprint
 from avdata.manifest import Entry, write_manifest
 from avdata.unit_store import UnitRow, write_units
 

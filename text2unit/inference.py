@@ -10,17 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.command import LOG, Parser, add_common_options, add_positional, device_name, run
 from avcore.errors import EXIT_FAILED, InputError, UsageError
+from avcore.files import Input, Output
 from avcore.loading import loading, names_from
-from avcore.notes import NoteKind, tell
-from avcore.outputs import Input, Output
-from avcore.plain_text import several
+from avcore.notes import NoteKind, several, tell
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
-from avcore.units import write_unit_file
-from avcore.units.vocabulary import normalise_language
-from avcore.usage import add_positional
+from avcore.units import normalise_language, write_unit_file
 from avdata.manifest import Entry, read_manifest
 from avdata.unit_store import UnitRow, leave_out, write_units
 from text2unit.cleaning import left_out_note

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import InputError, LanguageError
-from avcore.units.vocabulary import meant_language, normalise_language
+from avcore.units import meant_language, normalise_language
 from text2unit.cleaning import clean_text, without_pictures
 from text2unit.english import read_english
 from text2unit.korean.signs import require_readable, unreadable

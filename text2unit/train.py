@@ -15,9 +15,9 @@ import torch
 
 from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
 from avcore.errors import CheckpointError
-from avcore.units.vocabulary import require_same_vocabulary
+from avcore.units import require_same_vocabulary
 from avtrain.entry import train_of
-from text2unit.config import SpellerConfig, read_speller_config
+from text2unit.model import SpellerConfig, read_speller_config
 from text2unit.speller import Network, network_of
 from text2unit.stage import SPELLER
 from text2unit.training import export

@@ -19,15 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
-from avcore.command import Parser, run
+from avcore.command import Parser, add_quiet_options, run
 from avcore.faces.boxes import write_boxes
-from avcore.faces.crop import Box
+from avcore.faces.geometry import Box
 from avcore.media import VideoWriter, write_speech
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, frames_to_seconds, frames_to_units
-from avcore.units import Units
-from avcore.units.vocabulary import fingerprint
-from avcore.usage import add_quiet_options
+from avcore.units import Units, fingerprint
 from avdata.manifest import Entry, write_manifest
 from avdata.unit_store import UnitRow, write_units
 from unit2av.tones import Singer, sing

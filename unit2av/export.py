@@ -1,7 +1,7 @@
 """What exports into a renderer checkpoint have in common."""
 
-from avcore.outputs import Input
-from avcore.usage import Parser
+from avcore.command import Parser
+from avcore.files import Input
 from avtrain.checkpoints import export_parser
 
 

@@ -5,11 +5,11 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from avcore.command import TO
 from avcore.errors import UsageError
 from avcore.faces.geometry import FillPolicy
+from avcore.files import Input
 from avcore.flags import CommonOptions, flag, out_flag, positional, speed_flag, voice_flag
-from avcore.outputs import Input
-from avcore.usage import TO
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 
 _NEEDED = {"units": "UNITS", "voice": "--voice", "out": "--out"}

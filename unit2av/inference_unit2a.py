@@ -11,7 +11,8 @@ from avcore.loading import loading, names_from
 from unit2av.inference_options import SpeakOptions
 
 if TYPE_CHECKING:
-    from unit2av.voice.speech import Speech, UnitVocoder
+    from avcore.contracts import Speech
+    from unit2av.voice.speech import UnitVocoder
 
 
 __getattr__ = names_from(__name__, {"Speech": "unit2av.voice.speech", "UnitVocoder": "unit2av.voice.speech"})
@@ -19,7 +20,7 @@ __getattr__ = names_from(__name__, {"Speech": "unit2av.voice.speech", "UnitVocod
 
 def _work(options: SpeakOptions) -> None:
     with loading():
-        from unit2av.saying import speak_file, speak_item
+        from unit2av.speaking import speak_file, speak_item
 
     (speak_item if options.is_as_published else speak_file)(options)
 

@@ -9,7 +9,7 @@ from unit2av.inference_options import RenderOptions
 
 def _work(options: RenderOptions) -> None:
     with loading():
-        from unit2av.showing import speak_and_draw
+        from unit2av.speaking import speak_and_draw
 
     speak_and_draw(options)
 

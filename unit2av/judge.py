@@ -10,12 +10,10 @@ from typing import NamedTuple
 from avcore.arrays import Samples
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Running, load_installed
-from avcore.compute.device import resolve_device
+from avcore.compute.inference import resolve_device
 from avcore.contracts import Extractor
 from avcore.errors import UsageError
-from avcore.units import Ids, Units
-from avcore.units.edit_distance import edit_distance
-from avcore.units.vocabulary import require_same_vocabulary
+from avcore.units import Ids, Units, edit_distance, require_same_vocabulary
 
 
 class UnitErrors(NamedTuple):

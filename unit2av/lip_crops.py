@@ -16,20 +16,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import Parser, run
+from avcore.command import Parser, add_quiet_options, run
 from avcore.errors import InputError, NetflipsError
 from avcore.faces.boxes import read_boxes_for
-from avcore.faces.crop import Box, crop_face
-from avcore.faces.geometry import steady_boxes
-from avcore.files import atomic_output, require_file, write_text
+from avcore.faces.crop import crop_face
+from avcore.faces.geometry import Box, steady_boxes
+from avcore.files import Input, Output, atomic_output, require_file, write_text
 from avcore.media import PictureSource
-from avcore.outputs import Input, Output
-from avcore.plain_text import several
+from avcore.notes import several
+from avcore.pool import Lost, PoolTask, ProcessPool
 from avcore.progress import bars, track
-from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Lost, PoolTask
-from avcore.units.vocabulary import fingerprint
-from avcore.usage import add_quiet_options
+from avcore.units import fingerprint
 from avdata.manifest import Entry, Manifest, read_manifest
 from unit2av.face.model import FACE_SIZE
 

@@ -9,19 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avcore.answers import Speech
 from avcore.arrays import Pixels
 from avcore.checkpoints.checkpoint import load_strict
-from avcore.compute.device import resolve_device, resolve_precision
-from avcore.compute.modules import skeleton
-from avcore.contracts import FaceDrawer, require_picture, require_units
+from avcore.compute.inference import resolve_device, resolve_precision, skeleton
+from avcore.contracts import FaceDrawer, Speech, require_picture, require_units
 from avcore.errors import CheckpointError, UnitError
 from avcore.faces.crop import scale_face
 from avcore.timeline import Seconds, frame_at, frames_to_seconds
-from avcore.units import Units
-from avcore.units.vocabulary import require_same_vocabulary
+from avcore.units import Units, require_same_vocabulary
 from unit2av.face.model import FACE_SIZE, FaceModel, FaceModelSize, pad_to_windows
-from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
+from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
 
 BATCH_PICTURES = 20
 """Pictures that go through the network together."""

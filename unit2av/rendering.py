@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from avcore.arrays import Pixels, Samples
-from avcore.faces.crop import UPPER, Box, paste_face, paste_face_hard, visible_part
-from avcore.faces.geometry import CUT_OFF, Landmarks, MouthsToDraw
+from avcore.faces.crop import UPPER, paste_face, paste_face_hard, visible_part
+from avcore.faces.geometry import CUT_OFF, Box, Landmarks, MouthsToDraw
 from avcore.media import Picture, PictureSource, VideoWriter
-from avcore.media.stored import Part, Patch, StoredPicture
+from avcore.media.source import Part, Patch, StoredPicture
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, Seconds, frames_to_seconds, pingpong, seconds_to_samples, units_to_frames
 from avcore.units import Units
-from unit2av.face.talking import Paste
+from unit2av.lipsync import LipSync, Said, Scene
 from unit2av.lipsync.backend import LipSyncChoice, Opening, settled
-from unit2av.lipsync.lip_sync import LipSync, Said, Scene
+from unit2av.lipsync.patches import Paste
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
 
 _MARGIN = 8

@@ -1,24 +1,166 @@
-"""The voice of a recording as a vector: GE2E speaker embedding.
+"""The voice of a recording as a vector: GE2E speaker embedding; and the voice to speak with, from whatever names it.
+
+    python -m unit2av.voice --in-path talk.mp4 --out-path ann.npz      # measure once, speak with it often
 
 Wan et al., "Generalized End-to-End Loss for Speaker Verification" (2018), in the published layout of Real-Time Voice
-Cloning. The front end is the published one to the number, without its optional voice activity detection.
+Cloning. The encoder hears enough sound, at an even volume, as windows of a mel spectrogram: the published front end to the number,
+whose voice activity detection is optional there and needs the detector's flags here. The mel filters on Slaney's scale are those of
+the vocoder's training too.
 """
 
-from collections.abc import Mapping
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import torchaudio
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avcore.arrays import Samples
-from avcore.checkpoints.checkpoint import Checkpoint, load_strict, read_checkpoint
-from avcore.compute.device import resolve_device
-from avcore.compute.modules import skeleton
-from avcore.contracts import Speaker
-from avcore.errors import CheckpointError, NoSpeechError
-from unit2av.speakers.voice_features import normalise_volume, padding_for, partial_windows, power_mel, require_sound
+from avcore.arrays import Samples, load_array, load_arrays
+from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
+from avcore.checkpoints.stages import Checkpoint
+from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.compute.inference import resolve_device, skeleton
+from avcore.contracts import Speaker, SpeakerVoice, kind_of, require_full_scale
+from avcore.errors import CheckpointError, InputError, NoSpeechError, UsageError
+from avcore.files import Input, Output, atomic_output, require_file
+from avcore.media import probe, read_speech
+from avcore.media.opening import chosen_number
+from avcore.media.sound import settle_track
+from avcore.speech.pitch import Pitch, measure_pitch
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from unit2av.stage import SPEAKER_ENCODER
+
+_FFT = seconds_to_samples(0.025)
+_HOP = seconds_to_samples(0.010)
+_WINDOW = 160
+"""Mel frames in a window (1.6 s); windows start every half of one."""
+_STEP = _WINDOW // 2
+_LEAST_COVERAGE = 0.75
+_TARGET_DBFS = -30.0
+
+_FEWEST_SAMPLES = seconds_to_samples(0.5)
+_DIGITAL_SILENCE_DBFS = -90.0
+"""The level of one step of 16-bit sound."""
+_QUIET_DBFS = -60.0
+_FEWEST_AUDIBLE = seconds_to_samples(0.25)
+
+_MEL_BLOCK = 6000
+"""Mel frames computed at once (a minute)."""
+
+VAD_WINDOW = seconds_to_samples(0.030)
+_VAD_AVERAGE = 8
+_VAD_REACH = 3
+
+
+def slaney_filters(num_mels: int, fft_size: int, sample_rate: int, max_hz: float, min_hz: float = 0.0) -> Tensor:
+    """Triangular filters from min_hz to max_hz (Hz), each of area 1: float32 of shape [num_mels, fft_size // 2 + 1].
+
+    The scale of Slaney's Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above. Multiply a power spectrum
+    [fft_size // 2 + 1] with it.
+    """
+    filters = torchaudio.functional.melscale_fbanks(
+        fft_size // 2 + 1, min_hz, max_hz, num_mels, sample_rate, norm="slaney", mel_scale="slaney"
+    )
+    return filters.T.contiguous()  # type: ignore[no-any-return]
+
+
+def require_sound(speech: Samples) -> Samples:
+    """Return float32 [S] when there is enough sound to take a voice from.
+
+    At least 0.5 s must be more than digital silence and 0.25 s of that louder than -60 dBFS, measured every 10 ms.
+    Raises NoSpeechError otherwise, and InputError for samples that are no row of numbers.
+    """
+    try:
+        samples = np.asarray(speech, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError("this is no speech", expected="float32 [samples]", found=kind_of(speech)) from error
+    if samples.ndim != 1:
+        raise InputError("speech must be one channel", expected="samples [S]", found=f"shape {list(samples.shape)}")
+    if not np.isfinite(samples).all():
+        raise InputError("the recording has samples that are no numbers", found="NaN or infinity")
+    require_full_scale(samples)
+    whole = samples[: len(samples) // _HOP * _HOP].reshape(-1, _HOP)
+    levels = _dbfs(np.einsum("ij,ij->i", whole, whole, dtype=np.float64) / _HOP)
+    sound, audible = (int((levels > floor).sum()) * _HOP for floor in (_DIGITAL_SILENCE_DBFS, _QUIET_DBFS))
+    if sound < _FEWEST_SAMPLES or audible < _FEWEST_AUDIBLE:
+        raise NoSpeechError(
+            "there is not enough sound to take a voice from",
+            expected="0.5 s or more",
+            found=f"{min(sound, audible) / SAMPLE_RATE:.2f} s",
+            hint="give the voice with --speaker-path x.wav or x.npy",
+        )
+    return samples
+
+
+def normalise_volume(samples: Samples) -> Samples:
+    """Raise float32 [S] to -30 dBFS when it is quieter; louder speech stays as it is."""
+    level = float(_dbfs(np.einsum("i,i->", samples, samples, dtype=np.float64) / len(samples)))
+    return samples * np.float32(10 ** (max(0.0, _TARGET_DBFS - level) / 20))
+
+
+def partial_windows(samples: int) -> list[tuple[int, int]]:
+    """Windows of mel frames [start, end) over a recording of `samples` at 16 kHz.
+
+    The last is left out when less than 3/4 of it is sound, unless it is the only one.
+    """
+    frames = -(-(samples + 1) // _HOP)
+    starts = range(0, max(1, frames - _WINDOW + _STEP + 1), _STEP)
+    windows = [(start, start + _WINDOW) for start in starts]
+    covered = (samples - windows[-1][0] * _HOP) / (_WINDOW * _HOP)
+    return windows[:-1] if covered < _LEAST_COVERAGE and len(windows) > 1 else windows
+
+
+def padding_for(windows: list[tuple[int, int]], samples: int) -> int:
+    """Zeros to add to a recording of `samples` so that it fills its windows."""
+    return max(0, windows[-1][1] * _HOP - samples)
+
+
+def power_mel(samples: Samples, mels: int = 40) -> Samples:
+    """Mel power spectrogram of float32 [S], reflected at both ends: float32 [S // 160 + 1, mels], not logarithmic."""
+    filters = slaney_filters(mels, _FFT, SAMPLE_RATE, max_hz=SAMPLE_RATE / 2)
+    padded = torch.from_numpy(np.pad(samples, _FFT // 2, mode="reflect"))
+    window = torch.hann_window(_FFT)
+    frames = len(samples) // _HOP + 1
+    parts = []
+    for first in range(0, frames, _MEL_BLOCK):
+        last = min(first + _MEL_BLOCK, frames) - 1
+        spectrum = torch.stft(
+            padded[first * _HOP : last * _HOP + _FFT], _FFT, _HOP, window=window, center=False, return_complex=True
+        )
+        parts.append((filters @ spectrum.abs().square()).T)
+    return np.ascontiguousarray(torch.cat(parts).numpy())
+
+
+def trim_by_flags(samples: Samples, is_voiced: NDArray[np.bool_]) -> Samples:
+    """Keep the voiced parts of float32 samples of shape [S], as the published front end does when it has a voice activity detector.
+
+    is_voiced: bool of shape [S // 480], a detector's flag for each 30 ms. The flags are smoothed (5 of 8 neighbours) and widened by
+    3 windows to both sides; the tail that fills no window is dropped. Raises InputError for another number of flags.
+    """
+    windows = len(samples) // VAD_WINDOW
+    flags = np.asarray(is_voiced, dtype=bool)
+    if flags.shape != (windows,):
+        raise InputError("one flag for each 30 ms is needed", expected=windows, found=list(flags.shape))
+    if not windows:
+        return samples[:0]
+    before = (_VAD_AVERAGE - 1) // 2
+    counts = np.convolve(np.pad(flags.astype(int), (before, _VAD_AVERAGE - 1 - before)), np.ones(_VAD_AVERAGE, int), "valid")
+    # A mean of exactly one half rounds to even, to 0: half of the neighbours is not enough.
+    smooth = counts > _VAD_AVERAGE // 2
+    widened = np.convolve(np.pad(smooth.astype(int), _VAD_REACH), np.ones(2 * _VAD_REACH + 1, int), "valid") > 0
+    return samples[: windows * VAD_WINDOW][np.repeat(widened, VAD_WINDOW)]
+
+
+def _dbfs(power: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
+    """Decibels of mean squares; minus infinity for digital silence."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(10 * np.log10(power))
+
 
 _NORM_EPSILON = 1e-5
 _BATCH = 64
@@ -109,3 +251,111 @@ def _sizes(tensors: Mapping[str, Tensor], source: Checkpoint) -> tuple[int, int,
         return tensors["lstm.weight_ih_l0"].shape[1], hidden, layers, embedding
     except (KeyError, ValueError) as error:
         raise CheckpointError("the speaker encoder is incomplete", path=source.path, found=f"no {error}") from error
+
+
+_VECTOR, _PITCH = "voice", "pitch"
+_SUFFIX = ".npz"
+_LARGEST = 1000.0
+"""Numbers of a voice are of the order of 1; from what is far larger a vocoder makes no sound but numbers that are none."""
+
+
+def read_voice(path: str | Path, encoder: Callable[[], Speaker]) -> SpeakerVoice:
+    """Return the voice in a file, with its pitch where that is known.
+
+    path: `x.npy` with the vector, `x.npz` of `write_voice`, or any video or sound file. encoder: makes the speaker encoder;
+    called for sound only. Raises InputError, MediaError when there is no sound track, and NoSpeechError when there is too
+    little sound.
+    """
+    path = require_file(path, "the voice", hint="--speaker-path takes x.wav, x.npy, x.npz or a video")
+    if path.suffix.lower() == ".npy":
+        return SpeakerVoice(_as_vector(load_array(path, "the speaker vector"), path))
+    if path.suffix.lower() == _SUFFIX:
+        return _read_stored(path)
+    if chosen_number(path) is None:  # else it is the video that is dubbed, too
+        settle_track(path)
+    probe(path)  # says that it ends early, which reading it does not
+    speech = read_speech(path)
+    try:
+        return voice_of(speech, encoder())
+    except NoSpeechError as error:
+        raise NoSpeechError(error.what, path=path, expected=error.expected, found=error.found, hint=error.hint) from error
+
+
+def voice_of(speech: Samples, encoder: Speaker) -> SpeakerVoice:
+    """Return the voice of float32 [S] speech at 16 kHz. Raises NoSpeechError when there is too little of it."""
+    return SpeakerVoice(encoder.embed(speech), measure_pitch(speech))
+
+
+def neutral_voice(size: int) -> SpeakerVoice:
+    """Return a neutral voice, the middle of all: a vector float32 [size] of unit length, without a pitch of its own."""
+    return SpeakerVoice(np.full(size, size**-0.5, dtype=np.float32))
+
+
+def write_voice(path: str | Path, voice: SpeakerVoice) -> Path:
+    """Write a voice as `x.npz`, and return its path. Raises UsageError for another suffix, OutputError."""
+    path = Path(path)
+    if path.suffix != _SUFFIX:
+        raise UsageError(f"the name of a stored voice must end in {_SUFFIX}", found=path.name)
+    pitch = {} if voice.pitch is None else {_PITCH: np.array([voice.pitch.median, voice.pitch.spread])}
+    with atomic_output(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **{_VECTOR: voice.vector}, **pitch)
+    return path
+
+
+def _read_stored(path: Path) -> SpeakerVoice:
+    content = load_arrays(path, "the stored voice")
+    if _VECTOR not in content:
+        raise InputError(
+            "this is no stored voice", path=path, expected=f"an array {_VECTOR}", found=", ".join(content) or "no arrays"
+        )
+    vector, stored = _as_vector(content[_VECTOR], path), content.get(_PITCH)
+    if stored is None:
+        return SpeakerVoice(vector)
+    is_pitch = stored.shape == (2,) and stored.dtype.kind in "fiu" and bool(np.isfinite(stored).all()) and stored[1] > 0
+    if not is_pitch:
+        raise InputError(
+            "this is no pitch of a voice", path=path, expected="the median and the spread of ln F0, above 0", found=stored.tolist()
+        )
+    return SpeakerVoice(vector, Pitch(float(stored[0]), float(stored[1])))
+
+
+def _as_vector(vector: NDArray[Any], path: Path) -> Samples:
+    if vector.size != max(vector.shape, default=0) or not vector.size or vector.dtype.kind not in "fiu":
+        found = f"{vector.dtype} of shape {list(vector.shape)}"
+        raise InputError("this is no speaker vector", path=path, expected="a row of numbers", found=found)
+    largest = np.abs(vector.astype(np.float64)).max()
+    if not largest <= _LARGEST:
+        raise InputError("this is no speaker vector", path=path, expected=f"numbers up to {_LARGEST:g}", found=f"{largest:g}")
+    return np.asarray(vector.reshape(-1), dtype=np.float32)
+
+
+def build_parser() -> Parser:
+    """Return the command line."""
+    parser = Parser(prog="voice", description="Measure a voice once, to speak with it often.")
+    parser.add_argument(
+        "--in-path", type=Input("the recording"), required=True, help="a recording of one speaker: any sound or video file"
+    )
+    parser.add_argument("--out-path", type=Output("the stored voice"), required=True, help="the voice, x.npz, for --speaker-path")
+    parser.add_argument(
+        "--speaker-encoder-path",
+        type=Input("the speaker encoder"),
+        help="encoder.pt (default: the weights that come with NetfLips)",
+    )
+    add_common_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    device = device_name(options)
+    voice = read_voice(options.in_path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
+    path = write_voice(options.out_path, voice)
+    LOG.info("%s: %s", path, "no pitch was found" if voice.pitch is None else f"median pitch {voice.pitch.hz:.0f} Hz")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -16,13 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import Parser, run
+from avcore.command import Parser, add_quiet_options, run
 from avcore.media import write_speech
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
-from avcore.units import Units
-from avcore.units.vocabulary import fingerprint
-from avcore.usage import add_quiet_options
+from avcore.units import Units, fingerprint
 from avdata.manifest import Entry, write_manifest
 from avdata.unit_store import UnitRow, write_units
 

@@ -11,10 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import Parser, run
+from avcore.command import Parser, add_quiet_options, run
+from avcore.files import Input, Output
 from avcore.loading import loading
-from avcore.outputs import Input, Output
-from avcore.usage import add_quiet_options
 
 
 def build_parser() -> Parser:

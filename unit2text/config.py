@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import nn
 
-from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.checkpoints.config import read_setting
-from avcore.checkpoints.foreign import read_av_hubert
+from avcore.checkpoints.checkpoint import read_av_hubert
+from avcore.checkpoints.layouts import read_setting
+from avcore.checkpoints.stages import Checkpoint
 from avcore.decoding.layers import LayerConfig
 from avcore.errors import CheckpointError
-from unit2text.takes import LIPS, TAKES
+from unit2text.stage import LIPS, TAKES
 
 OWNER = "the text reader"
 PUBLISHED_LANGUAGES = ("en", "it", "fr", "es", "pt")
@@ -44,7 +44,7 @@ _REQUIRED_OF_LIPS: dict[str, object] = {
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Sizes of a stack of wav2vec 2.0 layers (see `avcore.avhubert.encoder.EncoderSizes`). The dropouts act in training only.
+    """Sizes of a stack of wav2vec 2.0 layers (see `avcore.avhubert.EncoderSizes`). The dropouts act in training only.
 
     norm_first: norms stand before attention and feed-forward, and one at the end; otherwise behind each, and one at the start.
     """
@@ -77,7 +77,7 @@ class LipConfig:
 class ReaderConfig:
     """Sizes of a text reader.
 
-    takes: one of unit2text.takes.TAKES. num_rows: of the text vocabulary. languages: in the order of their rows;
+    takes: one of unit2text.stage.TAKES. num_rows: of the text vocabulary. languages: in the order of their rows;
     starts: the row that a text in each begins with. unit_rows, sound_rows: of the tables of units, 0 = there is none. lips: None
     where units are read. scale: what the decoder's embeddings are multiplied by.
     """

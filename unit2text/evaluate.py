@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import InputError, UsageError
-from avcore.files import write_text
+from avcore.files import Input, Output, write_text
+from avcore.journal import write_rows
 from avcore.loading import loading
-from avcore.outputs import Input, Output
-from avcore.plain_text import aligned, json_text, print_text, several
+from avcore.notes import aligned, json_text, print_text, several
 from avcore.progress import bars
-from avcore.runs.journal import write_rows
 from avcore.statistics import Figure, bootstrap
 from avdata.manifest import Entry, Manifest, read_manifest
 from avdata.unit_store import iter_units, timed_units
-from unit2text.scores import VERSION, Count, character_errors, normalise_for_reading, word_errors
-from unit2text.takes import LIPS, UNITS
+from unit2text.stage import LIPS, UNITS
+from unit2text.text import VERSION, Count, character_errors, normalise_for_reading, word_errors
 
 if TYPE_CHECKING:
     from unit2text.reader import UnitReader

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
-from avcore.files import write_text
+from avcore.files import Input, Output, write_text
 from avcore.loading import loading, names_from
-from avcore.notes import NoteKind, tell
-from avcore.outputs import Input, Output
-from avcore.plain_text import print_text, several
+from avcore.notes import NoteKind, print_text, several, tell
 from avcore.progress import bars
 from avcore.units import Units, read_unit_file
-from unit2text.takes import LIPS, UNITS
+from unit2text.stage import LIPS, UNITS
 
 if TYPE_CHECKING:
     from unit2text.reader import LipUnits, Said, UnitReader

@@ -11,17 +11,17 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from avcore.avhubert.encoder import HubertEncoder, HubertLayer, PositionalConv
-from avcore.avhubert.lips import LipFrontEnd
-from avcore.checkpoints.checkpoint import Checkpoint, load_strict
-from avcore.compute.memory import MappedFiles, copy_from_files
-from avcore.compute.modules import pack_linears, skeleton
+from avcore.avhubert import HubertEncoder, HubertLayer, LipFrontEnd, PositionalConv
+from avcore.checkpoints.checkpoint import load_strict
+from avcore.checkpoints.stages import Checkpoint
+from avcore.compute.inference import skeleton
+from avcore.compute.kernels import MappedFiles, copy_from_files, pack_linears
 from avcore.decoding.layers import Decoder, Layer
 from avcore.errors import CheckpointError
 from avcore.progress import Progress, silent
-from avcore.units.vocabulary import PAD
+from avcore.units import PAD
 from unit2text.config import EncoderConfig, LipConfig, ReaderConfig
-from unit2text.takes import LIPS
+from unit2text.stage import LIPS
 
 _TABLE, _OUTPUT = "decoder.embed_tokens.weight", "decoder.output_projection.weight"
 _UNUSED = (

@@ -13,29 +13,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from avcore.answers import Transcript, Word
 from avcore.arrays import Pictures
-from avcore.avhubert.lips import lip_features
-from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
-from avcore.checkpoints.config import read_setting
-from avcore.compute.device import resolve_device, resolve_precision
-from avcore.compute.modules import Reloadable
-from avcore.contracts import Recognizer, kind_of
+from avcore.avhubert import lip_features
+from avcore.checkpoints.checkpoint import read_again, read_checkpoint
+from avcore.checkpoints.layouts import read_setting
+from avcore.checkpoints.stages import Checkpoint
+from avcore.compute.inference import Reloadable, resolve_device, resolve_precision
+from avcore.contracts import Recognizer, Transcript, Word, kind_of
 from avcore.decoding.beam import SearchConfig
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
 from avcore.timeline import FRAME_RATE, UNIT_RATE, frames_to_seconds
-from avcore.units import Ids, Units
-from avcore.units.vocabulary import NUM_MARKS, require_language, require_same_vocabulary
-from unit2text.alignment import Span, align
+from avcore.units import NUM_MARKS, Ids, Units, require_language, require_same_vocabulary
 from unit2text.config import OWNER, ReaderConfig
 from unit2text.model import EncodedUnits, LipText, TextReader, UnitText, load_reader
-from unit2text.parting import SURE, best_cut
-from unit2text.search import PUBLISHED_SEARCH, Found, ReadOptions, find_text
-from unit2text.stage import TEXT_READER
-from unit2text.takes import LIPS, UNITS
-from unit2text.vocabulary import TextVocabulary
-from unit2text.windows import Pause, WindowSettings, join_windows, pauses_of, plan_windows
+from unit2text.search import PUBLISHED_SEARCH, Found, ReadOptions, Span, align, find_text
+from unit2text.stage import LIPS, TEXT_READER, UNITS
+from unit2text.text import TextVocabulary
+from unit2text.windows import SURE, Pause, WindowSettings, best_cut, join_windows, pauses_of, plan_windows
 
 
 class LipUnits(NamedTuple):
@@ -64,7 +59,7 @@ class Reading:
 class UnitReader:
     """A reader of text, ready to run; weights are held once, without gradients.
 
-    takes: what it reads (see unit2text.takes). rate: steps a second of what it reads. trained_on: fingerprint of
+    takes: what it reads (see unit2text.stage). rate: steps a second of what it reads. trained_on: fingerprint of
     the quantizer of its units, "" = not stated. text: its vocabulary. default_options: how it searches unless told otherwise.
     """
 

@@ -1,22 +1,232 @@
-"""From what was encoded to rows of text: by the attention decoder's beam, CTC's best path, or both together."""
+"""From what was encoded to rows of text: by the attention decoder's beam, by CTC, or by both together.
+
+CTC (Graves et al. 2006) gives its best path, how probable it finds a text, and when each row of a text was said. The search by
+both is Watanabe et al. 2017, "Hybrid CTC/attention architecture", algorithm 2: the decoder alone writes down a sentence that it
+knows in place of one that it does not; CTC alone leaves letters out. Scored together letter by letter, neither gets far with a
+beginning that the other finds improbable.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.decoding.beam import Hypothesis, SearchConfig, SearchRules
-from avcore.decoding.beam_search import join_sources
+from avcore.arrays import Doubles
+from avcore.contracts import Hypothesis
+from avcore.decoding.beam import SearchConfig, SearchRules
+from avcore.decoding.beam_search import IncrementalDecoder, join_sources
 from avcore.decoding.beam_search import search as search_beams
 from avcore.errors import UsageError
-from avcore.units import Ids
-from avcore.units.vocabulary import END
-from unit2text.alignment import best_path, log_likelihoods
-from unit2text.joint import search_together
+from avcore.units import BEGIN, END, PAD, Ids
 from unit2text.model import TextReader
+
+BLANK_ROW = BEGIN
+"""CTC's blank is the row of `<s>`."""
+
+
+class Span(NamedTuple):
+    """Steps first to last - 1, and the mean probability that CTC gives to what was said there."""
+
+    first: int
+    last: int
+    probability: float
+
+
+def best_path(log_probs: Tensor) -> Ids:
+    """Rows of the most probable path, int64 [N], repeats merged and blanks left out; log_probs: float of shape [time, row]."""
+    path = log_probs.argmax(-1).cpu().numpy().astype(np.int64)
+    starts = np.append(True, path[1:] != path[:-1])
+    return np.asarray(path[starts & (path != BLANK_ROW)], dtype=np.int64)
+
+
+def log_likelihoods(log_probs: Tensor, targets: Sequence[Ids]) -> NDArray[np.float64]:
+    """Log-probability of each of several texts, float64 [text]; -inf for one that has no room. log_probs: float [time, row]."""
+    lengths = torch.tensor([len(target) for target in targets])
+    flat = torch.from_numpy(np.concatenate([np.asarray(target, dtype=np.int64) for target in targets]))
+    repeated = log_probs[:, None].expand(-1, len(targets), -1).cpu().double()
+    steps = torch.full((len(targets),), len(log_probs))
+    losses = F.ctc_loss(repeated, flat, steps, lengths, blank=BLANK_ROW, reduction="none")
+    return -losses.numpy()
+
+
+def align(log_probs: Tensor, rows: Ids) -> list[Span]:
+    """Return when each row of a text was said, by the most probable path through it, in order, none overlapping.
+
+    log_probs: float of shape [time, row], at least one step; rows: int64 [N]. Where there are too few steps for a path, rows
+    share them evenly.
+    """
+    is_said = rows != BLANK_ROW  # a decoder that is not kept from it may choose `<s>`, which CTC never says
+    spans = iter(_spans(log_probs, rows[is_said]))
+    found: list[Span] = []
+    for said in is_said:
+        last = found[-1].last if found else 0
+        found.append(next(spans) if said else Span(last, last, 1.0))
+    return found
+
+
+def _spans(log_probs: Tensor, rows: Ids) -> list[Span]:
+    """Spans of rows that are none of them the blank."""
+    num_steps = len(log_probs)
+    if not len(rows):
+        return []
+    repeats = int((rows[1:] == rows[:-1]).sum())
+    if len(rows) + repeats > num_steps:
+        edges = [number * num_steps // len(rows) for number in range(len(rows) + 1)]
+        shared = zip(edges, edges[1:], rows.tolist(), strict=False)
+        return [Span(a, b, float(log_probs[a : max(b, a + 1), row].float().mean().exp())) for a, b, row in shared]
+    from torchaudio.functional import forced_align, merge_tokens  # takes a second to load, and is needed once there is text
+
+    target = torch.from_numpy(rows.astype(np.int32))[None]
+    path, scores = forced_align(log_probs[None].float().cpu().contiguous(), target, blank=BLANK_ROW)
+    spans = merge_tokens(path[0], scores[0], blank=BLANK_ROW)
+    return [Span(one.start, one.end, float(np.exp(one.score))) for one in spans]
+
+
+_CANDIDATES = 3
+"""Letters that follow each beam, in beams: those that the decoder finds most probable, and all that CTC hears anywhere."""
+_MARGIN = 12.0
+"""A search ends when no open beam is within so much (natural logarithm) of the best finished text."""
+
+
+class Joint(NamedTuple):
+    """A finished text. rows: int64 [N], without the end. probabilities: of each row by the decoder, float64 [N]. score: of both."""
+
+    rows: Ids
+    probabilities: NDArray[np.float64]
+    score: float
+
+
+class _Texts(NamedTuple):
+    """Texts so far, side by side. tokens: int64 [text, row], the start token first. by_decoder: log-probability of each row behind
+    it, float64 [text, row - 1]. ends, pauses: log-probability of CTC's paths that say a text until each step and end in its last
+    letter, or in a blank; float64 [time, text]. scores: of both, float64 [text]. parents: int64 [text], number of the text that
+    each is one letter longer than, among those of the step before."""
+
+    tokens: Ids
+    by_decoder: Doubles
+    ends: Doubles
+    pauses: Doubles
+    scores: Doubles
+    parents: Ids
+
+
+@torch.inference_mode()
+def search_together(
+    model: TextReader,
+    encoded: Tensor,
+    log_probs: Tensor,
+    start_and_end: tuple[int, int],
+    beam: int,
+    ctc_weight: float,
+    never: Ids,
+    lengths: tuple[int, int],
+) -> Joint | None:
+    """Return the text of one clip that both find most probable; None where none ends within the limit.
+
+    Each letter goes through the decoder once: keys and values of the past are kept (avcore.decoding.beam_search).
+
+    encoded: float [1, time, dim]. log_probs: of CTC, float [time, row]. start_and_end: rows that a text begins and ends with.
+    never: rows that are not chosen. lengths: least and most rows before the end. The scores are weighted, 1 - ctc_weight for the
+    decoder.
+    """
+    start, end = start_and_end
+    ctc = log_probs.double().cpu().numpy()
+    heard = np.append(best_path(log_probs), end)
+    open_ = _begun(start, ctc[:, BLANK_ROW])
+    best: Joint | None = None
+    least, most = lengths
+    half_way = IncrementalDecoder(model.decoder, join_sources(model.decoder, [encoded]))
+    for length in range(most + 1):
+        tokens, parents = torch.from_numpy(open_.tokens[None, :, -1]), torch.from_numpy(open_.parents[None])
+        by_decoder = torch.log_softmax(half_way.step(tokens, parents)[0].double(), dim=-1).cpu().numpy()
+        by_decoder[:, [*never.tolist(), BLANK_ROW, PAD, *([end] if length < least else [])]] = -np.inf
+        if length == most:
+            by_decoder[:, np.arange(by_decoder.shape[1]) != end] = -np.inf
+        found, open_ = _grown(open_, by_decoder, ctc, heard, end, beam, ctc_weight)
+        if found is not None and (best is None or found.score > best.score):
+            best = found
+        if not len(open_.scores) or (best is not None and open_.scores[0] < best.score - _MARGIN):
+            break
+    return best
+
+
+def _begun(start: int, blank: Doubles) -> _Texts:
+    """No text but the start token, which CTC does not hear. blank: log-probability of no letter at each step, float64 [time]."""
+    nothing, nobody = np.full((len(blank), 1), -np.inf), np.zeros(1, np.int64)
+    return _Texts(np.array([[start]]), np.zeros((1, 0)), nothing, np.cumsum(blank)[:, None], np.zeros(1), nobody)
+
+
+def _grown(
+    open_: _Texts, by_decoder: Doubles, ctc: Doubles, heard: Ids, end: int, beam: int, weight: float
+) -> tuple[Joint | None, _Texts]:
+    """Return the best text that ends here, and the best that go on, best first.
+
+    by_decoder: log-probabilities of what follows each text, float64 [text, row]. heard: rows that CTC hears anywhere.
+    """
+    parents, rows = _candidates(by_decoder, heard, _CANDIDATES * beam)
+    before, said = _before(open_, parents, rows), ctc[:, rows]
+    is_end = rows == end
+    decoded = open_.by_decoder.sum(axis=1)[parents] + by_decoder[parents, rows]
+    by_ctc = np.empty(len(rows))
+    by_ctc[~is_end] = np.logaddexp.reduce(before[:, ~is_end] + said[:, ~is_end], axis=0)
+    # The end stands among CTC's letters too: a text that ends has said all that there is.
+    by_ctc[is_end] = np.logaddexp(*(paths[-1] for paths in _paths(before[:, is_end], said[:, is_end], ctc[:, BLANK_ROW])))
+    totals = (1 - weight) * decoded + weight * by_ctc
+    order = np.argsort(-totals, kind="stable")
+    order = order[np.isfinite(totals[order])]
+    ended, kept = order[is_end[order]][:1], order[~is_end[order]][:beam]
+    best = None
+    for one in ended:
+        best = Joint(open_.tokens[parents[one], 1:], np.exp(open_.by_decoder[parents[one]]), float(totals[one]))
+    mothers, letters = parents[kept], rows[kept]
+    ends, pauses = _paths(before[:, kept], said[:, kept], ctc[:, BLANK_ROW])
+    tokens = np.column_stack([open_.tokens[mothers], letters])
+    decoders = np.column_stack([open_.by_decoder[mothers], by_decoder[mothers, letters]])
+    return best, _Texts(tokens, decoders, ends, pauses, totals[kept], mothers)
+
+
+def _candidates(scores: Doubles, heard: Ids, count: int) -> tuple[Ids, Ids]:
+    """Return which rows may follow which texts: those that the decoder finds most probable, and those that CTC hears; never one of
+    -inf.
+
+    scores: float64 [text, row]. Returns numbers of texts and rows, int64 [N] each.
+    """
+    chosen = np.zeros(scores.shape, bool)
+    probable = np.argpartition(-scores, min(count, scores.shape[1]) - 1, axis=1)[:, :count]
+    np.put_along_axis(chosen, probable, True, axis=1)
+    chosen[:, heard] = True
+    texts, rows = np.nonzero(chosen & np.isfinite(scores))
+    return texts, rows
+
+
+def _before(open_: _Texts, parents: Ids, rows: Ids) -> Doubles:
+    """CTC's paths that a row may go on with at each step, float64 [time, N]: of its text until the step before; where the row
+    repeats the last letter, of those that end in a blank. parents: numbers of the texts, rows: what follows each; int64 [N]."""
+    is_begin = open_.tokens.shape[1] == 1
+    last = np.full(len(open_.tokens), -1) if is_begin else open_.tokens[:, -1]
+    any_end = np.logaddexp(open_.ends, open_.pauses)
+    before = np.where(rows == last[parents], open_.pauses[:, parents], any_end[:, parents])
+    return np.concatenate([np.full((1, len(rows)), 0.0 if is_begin else -np.inf), before[:-1]])
+
+
+def _paths(before: Doubles, said: Doubles, blank: Doubles) -> tuple[Doubles, Doubles]:
+    """CTC's paths of texts with a row behind each, that end in this row and in a blank: float64 [time, N] each.
+
+    before: see `_before`; said: log-probability of the row at each step, [time, N]; blank: of no letter, [time]. The recursions
+    ends[t] = said[t] + log(exp(ends[t-1]) + exp(before[t])) and pauses[t] = blank[t] + log(exp(pauses[t-1]) + exp(ends[t-1]))
+    become running sums once the steps' own probabilities until t are taken out.
+    """
+    until, silent = np.cumsum(said, axis=0), np.cumsum(blank)[:, None]
+    ends = until + np.logaddexp.accumulate(before - (until - said), axis=0)
+    pauses = np.full_like(ends, -np.inf)
+    pauses[1:] = silent[1:] + np.logaddexp.accumulate(ends[:-1] - silent[:-1], axis=0)
+    return ends, pauses
+
 
 PUBLISHED_SEARCH = SearchConfig(beam=20, max_len_a=1.0, max_len_b=0, lenpen=0.0)
 """Of the published script: as many tokens as there are steps, and a score that is a plain sum."""
@@ -27,7 +237,7 @@ class ReadOptions:
     """How text is found; the defaults are the published ones.
 
     ctc_weight: 0 = the attention decoder's beam alone; 1 = CTC's best path alone; between, texts are searched by the
-    weighted sum of both log-probabilities (unit2text.joint). suppress_marks: `<s>`, `<unk>` and start
+    weighted sum of both log-probabilities (`Joint`). suppress_marks: `<s>`, `<unk>` and start
     tokens are never chosen. Raises UsageError for a weight outside.
     """
 

@@ -1,10 +1,88 @@
-"""What this stage is to the rest of the house: one kind of checkpoint, the text reader's."""
+"""The stage of the text reader: its kind of checkpoint, what it takes, and its files.
 
-from collections.abc import Collection
+Published are two layouts of fairseq trainer files (multilingual visual speech recognition pre-trained on units): `utut_seq2seq`
+reads mouth video, `utut_model` units of lips. Both keep their dictionary and the SentencePiece model among their task's state.
+Configuration of all: takes, task, model, symbols, tokenizer. Our own files may say more: vocabulary, languages, search, trained.
+Every command imports this: torch is imported where a file is read.
+"""
 
-from avcore.checkpoints.stages import CheckpointLayout, Recognises, Stage
-from unit2text.layout import ReaderLayout
-from unit2text.takes import takes_of
+import base64
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avcore.checkpoints.stages import CheckpointLayout, Near, Recognises, Stage
+from avcore.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LIPS, LIP_UNITS, UNITS = "lips", "lip units", "units"
+"""Mouth video; the published units of lips (and sound), 25 a second; units as NetfLips has them."""
+TAKES = (LIPS, LIP_UNITS, UNITS)
+
+_LIP_PREFIX = "unit_encoder.w2v_model."
+_UNIT_TABLE = "lip_unit_embedding.weight"
+
+
+def takes_of(names: Iterable[object]) -> str | None:
+    """Return what the text reader with tensors of these names takes, LIPS or LIP_UNITS; None where they are of another model."""
+    known = set(map(str, names))
+    if _UNIT_TABLE in known:
+        return LIP_UNITS
+    return LIPS if any(name.startswith(_LIP_PREFIX) for name in known) else None
+
+
+class ReaderLayout(CheckpointLayout):
+    """A reader of lips or of units of lips: a fairseq trainer's file, {cfg, model, task_state, ...}."""
+
+    def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        from avcore.checkpoints.layouts import trainer_tensors
+
+        return takes_of(trainer_tensors(payload)) is not None
+
+    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], "dict[str, Tensor]"]:
+        from avcore.checkpoints.layouts import plain_config, plain_tensors
+
+        tensors = plain_tensors(payload["model"], "model", path)
+        return _reader_config(payload, plain_config(payload, path), tensors, path), tensors
+
+
+def _reader_config(payload: Mapping[str, Any], config: Mapping[str, Any], names: Iterable[object], path: Path) -> dict[str, Any]:
+    """Return the configuration of a published text reader: takes, task, model, symbols, tokenizer (base64 of a SentencePiece
+    model).
+
+    Raises CheckpointError where the file has no dictionary; without a tokenizer, text can be read but not written in pieces.
+    """
+    from avcore.checkpoints.pickles import Dictionary, brief
+
+    state = payload.get("task_state")
+    state = state if isinstance(state, Mapping) else {}
+    dictionary = state.get("target_dictionary")
+    if not isinstance(dictionary, Dictionary) or not dictionary.symbols:
+        raise CheckpointError(
+            "the dictionary of the text cannot be read", path=path, expected="task_state.target_dictionary", found=brief(dictionary)
+        )
+    proto = _tokenizer_bytes(state.get("s2s_tokenizer"))
+    return {
+        "takes": takes_of(names),
+        "task": config["task"],
+        "model": config["model"],
+        "symbols": list(dictionary.symbols),
+        "tokenizer": None if proto is None else base64.b64encode(proto).decode("ascii"),
+    }
+
+
+def _tokenizer_bytes(stored: object) -> bytes | None:
+    """Return the SentencePiece model in fairseq's tokenizer: in the state of newer releases' processor by name, of older ones
+    bare."""
+    from avcore.checkpoints.pickles import Placeholder
+
+    state = stored.state if isinstance(stored, Placeholder) else None
+    processor = state.get("sp") if isinstance(state, Mapping) else None
+    inner = processor.state if isinstance(processor, Placeholder) else None
+    proto = inner.get("model_proto") if isinstance(inner, Mapping) else inner
+    return proto if isinstance(proto, bytes) and proto else None
 
 
 def _recognises(names: Collection[str]) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def make_task(config: ReaderTrainConfig) -> "Task":
     """Read everything that a run needs and check it."""
-    from unit2text.training.task import LipTextTask, UnitTextTask  # loads torch, which --help and --print-config do without
+    from unit2text.training.task import LipTextTask, UnitTextTask
 
     return LipTextTask(config) if config.data.lips else UnitTextTask(config)
 

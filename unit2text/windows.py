@@ -1,16 +1,53 @@
-"""Long input in windows: cut at pauses where there are any, with an overlap where there are none, and joined between words."""
+"""Long input in windows: cut at pauses where there are any, with an overlap where there are none, and joined between words.
 
-from collections.abc import Iterable, Sequence
+Between two sentences there need be no pause that shows in units. What shows is that a reader that learnt single sentences is at a
+loss: it is unsure of all letters of two at once, and sure of each of the two alone. So a window is parted by what CTC makes of the
+parts.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from avcore.answers import Word
+from avcore.contracts import Word
 from avcore.errors import UsageError
 from avcore.timeline import frames_to_seconds, seconds_to_samples, seconds_to_units, units_to_seconds
 from avcore.units import Units
-from unit2text.scores import normalise_for_reading
+from unit2text.text import normalise_for_reading
+
+SURE = -0.35
+"""Log-probability of a letter, on average, from which on a reading is left as it is."""
+_LEAST_S = 0.7
+"""No part is shorter."""
+_STEP_S = 0.2
+_FINE_STEP_S = 0.04
+"""Cuts are tried so far apart, and then so far apart around the best of those."""
+
+LogProbs = Callable[[Sequence[tuple[int, int]]], Sequence[Tensor]]
+"""Log-probabilities by CTC, float [time, row], of stretches from one step to before another, each encoded by itself."""
+
+
+def best_cut(num_steps: int, rate: int, log_probs: LogProbs) -> int | None:
+    """Return the step before which a window is best parted; None where it is too short for two parts. rate: steps a second."""
+    least, coarse, fine = (max(1, seconds_to_samples(one, rate)) for one in (_LEAST_S, _STEP_S, _FINE_STEP_S))
+    tried = range(least, num_steps - least + 1, coarse)
+    if not tried:
+        return None
+    best = _surest(tried, num_steps, log_probs)
+    around = range(max(least, best - coarse + fine), min(num_steps - least, best + coarse - fine) + 1, fine)
+    return _surest(around, num_steps, log_probs)
+
+
+def _surest(cuts: Sequence[int], num_steps: int, log_probs: LogProbs) -> int:
+    """Return the cut behind and before which CTC's best path is the most probable one."""
+    found = log_probs([part for cut in cuts for part in ((0, cut), (cut, num_steps))])
+    scores = torch.stack([one.max(dim=-1).values.sum() for one in found]).view(-1, 2).sum(1)
+    return cuts[int(np.argmax(scores.cpu().numpy()))]
+
 
 Pause = tuple[float, float]
 """A stretch (s) in which nobody speaks."""

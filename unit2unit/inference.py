@@ -1,28 +1,250 @@
-"""Translate units of one language into units of another: `python -m unit2unit.inference --in-unit-path en.txt ...`."""
+"""Translate units of one language into units of another: `python -m unit2unit.inference --in-unit-path en.txt ...`.
+
+Files, folders and tables are one list, in which a bad one does not stop the others: `netflips translate` loads the model once for
+them and writes a file for each or a table of all.
+"""
 
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle, learnt_languages
-from avcore.command import LOG
-from avcore.errors import UsageError
+from avcore.command import FROM, LOG, TO
+from avcore.domain import outside_note
+from avcore.errors import EXIT_FAILED, InputError, LanguageError, NetflipsError, UnitError, UsageError
+from avcore.files import Input, keep_apart, require_place
 from avcore.flags import Command, CommonOptions, flag, out_flag, positional
+from avcore.journal import iter_rows, write_rows
 from avcore.loading import loading, names_from
-from avcore.notes import Note, NoteKind, tell
-from avcore.outputs import Input
-from avcore.plain_text import several
-from avcore.progress import bars
-from avcore.units import Units, read_unit_file, units_of, write_unit_file
-from avcore.units.domain import outside_note
-from avcore.usage import FROM, TO
-from unit2unit.many import ManyOutputs, is_many
+from avcore.notes import Note, NoteKind, several, tell
+from avcore.progress import Progress, bars, silent
+from avcore.units import Units, normalise_language, read_unit_file, units_of, write_unit_file
+from avdata.unit_store import UNIT_SUFFIXES, UnitRow, iter_units, parse_unit_row
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
-    from avcore.decoding.beam import Hypothesis, SearchConfig
-    from unit2unit.translator import Translation, UnitTranslator
+    from avcore.contracts import Hypothesis, Translation
+    from avcore.decoding.beam import SearchConfig
+    from unit2unit.translator import UnitTranslator
+
+
+_AT_ONCE = 16
+"""Sequences that are read and sorted by length together."""
+_TABLES = (".jsonl", ".parquet")
+_TABLE = ".jsonl"
+_LONGEST_NAME = 200
+"""Of an output in characters; file systems take 255 bytes."""
+
+_CUT = NoteKind(
+    "cut_many",
+    "{count:#translation} stopped at the search's limit",
+    "번역 {count}개가 길이 제한에서 끊겼습니다.",
+    "; --max-target-units raises it",
+)
+
+
+@dataclass(frozen=True)
+class TranslationRequest:
+    """One utterance to translate: what it is called, where it stands, and how its units are read (which may raise)."""
+
+    id: str
+    place: str
+    read: Callable[[], Units]
+
+
+Answered = tuple[TranslationRequest, "Translation | NetflipsError"]
+
+
+def is_many(paths: Sequence[Path]) -> bool:
+    """Return whether these are more than one unit file: several, a folder, or a table of units."""
+    return len(paths) != 1 or paths[0].is_dir() or paths[0].suffix in _TABLES
+
+
+def iter_given(paths: Iterable[Path]) -> Iterator[TranslationRequest]:
+    """Yield the utterances of unit files (called by their stems), folders of them (by paths below it) and JSON lines (by their
+    ids).
+
+    A folder may be what `netflips extract` wrote. Raises InputError for what is not there and for lines that are no JSON.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield from _of_folder(path)
+        elif path.suffix == ".jsonl":
+            for number, row in iter_rows(path):
+                yield TranslationRequest(str(row.get("id", number)), f"{path}:{number}", partial(_units_of_row, row, path, number))
+        elif path.suffix == ".parquet":
+            yield from map(_of_row, iter_units(path))
+        else:
+            yield TranslationRequest(path.stem, str(path), partial(_units_of_file, path))
+
+
+def _of_folder(folder: Path) -> Iterator[TranslationRequest]:
+    inner = next((folder / name for name in ("shards", "units") if (folder / name).is_dir()), folder)
+    tables = sorted(file for file in inner.iterdir() if file.suffix in _TABLES and not file.name.startswith("."))
+    if tables:
+        yield from iter_given(tables)
+        return
+    files = sorted(file for file in inner.rglob("*") if file.suffix in UNIT_SUFFIXES and not file.name.startswith("."))
+    if not files:
+        raise InputError("there are no units", path=folder, expected="unit files, .jsonl or .parquet")
+    for file in files:
+        yield TranslationRequest(file.relative_to(inner).with_suffix("").as_posix(), str(file), partial(_units_of_file, file))
+
+
+def _of_row(row: UnitRow) -> TranslationRequest:
+    return TranslationRequest(row.id, row.id, lambda: row.units)
+
+
+def _units_of_row(row: dict[str, object], path: Path, number: int) -> Units:
+    return parse_unit_row(row, path, number).units
+
+
+def _units_of_file(path: Path) -> Units:
+    return Units(read_unit_file(path))
+
+
+def translate_many(
+    translator: "UnitTranslator",
+    given: Iterable[TranslationRequest],
+    source: str,
+    target: str,
+    search: "SearchConfig | None" = None,
+    progress: Progress = silent,
+    total: int | None = None,
+) -> Iterator[Answered]:
+    """Translate one after another; each comes out with its translation, or with the error that it could not be for.
+
+    Raises LanguageError for languages that the translator does not have.
+    """
+    source, target = translator.require_language(source), translator.require_language(target)
+    stream, done = iter(given), 0
+    progress("translating", 0, total)
+    while batch := list(islice(stream, _AT_ONCE)):
+        yield from _translate_batch(translator, batch, source, target, search)
+        done += len(batch)
+        progress("translating", done, total)
+
+
+def _translate_batch(
+    translator: "UnitTranslator", batch: Sequence[TranslationRequest], source: str, target: str, search: "SearchConfig | None"
+) -> Iterator[Answered]:
+    read = [(one, _read(one, source)) for one in batch]
+    sequences = [units for _, units in read if isinstance(units, Units)]
+    translated: Iterator[Translation | NetflipsError]
+    try:
+        translated = iter(translator.translate_batch(sequences, source, target, search) if sequences else [])
+    except NetflipsError:  # one of them cannot be translated: which, shows alone
+        translated = (_translate(translator, units, source, target, search) for units in sequences)
+    for one, units in read:
+        yield one, next(translated) if isinstance(units, Units) else units
+
+
+def _translate(
+    translator: "UnitTranslator", units: Units, source: str, target: str, search: "SearchConfig | None"
+) -> "Translation | NetflipsError":
+    try:
+        return translator.translate(units, source, target, search)
+    except NetflipsError as error:
+        return error
+
+
+def _read(one: TranslationRequest, source: str) -> Units | NetflipsError:
+    try:
+        units = one.read()
+        if units.language and normalise_language(units.language) != source:
+            raise LanguageError("these are units of another language", expected=source, found=units.language)
+    except NetflipsError as error:
+        return error
+    return units
+
+
+class ManyOutputs:
+    """Where many translations go: `out_dir`/<id>.txt, or the table `out_path`. paths: what is read."""
+
+    def __init__(self, paths: Sequence[Path], out_dir: Path | None, out_path: Path | None, translator: Path) -> None:
+        """Check everything that can be checked before the model is loaded.
+
+        Raises UsageError for a place that cannot hold many, and InputError for ids that are there twice and for nothing to do.
+        """
+        if out_dir is None and (out_path is None or out_path.suffix != _TABLE):
+            raise UsageError(
+                "many outputs need a folder or a table", expected=f"--out-dir DIR, or --out-unit-path FILE{_TABLE}", found=out_path
+            )
+        self.paths, self.out_dir, self.out_path = paths, out_dir, out_path
+        self.failed, self.cut, self.done = 0, 0, 0
+        ids = self._ids()
+        self.total = len(ids)
+        outputs = [out_path] if out_dir is None else [place for one in ids if (place := self._place(one)) is not None]
+        keep_apart({"an output": [one for one in outputs if one]}, {"an input": list(paths), "the translator": translator})
+        require_place(out_path if out_dir is None and out_path else (out_dir or Path()) / "any.txt", "the output")
+
+    def _ids(self) -> list[str]:
+        places: dict[str, str] = {}
+        for one in iter_given(self.paths):
+            if one.id in places:
+                raise InputError(f"the id {one.id!r} is there twice", path=one.place, found=f"first {places[one.id]}")
+            places[one.id] = one.place
+        if not places:
+            raise InputError("there is nothing to translate", path=self.paths[0])
+        return list(places)
+
+    def _place(self, name: str) -> Path | None:
+        """Return the output of an id in the folder; None for an id that leads out of it or that no file can be called."""
+        parts = PurePosixPath(name).parts
+        if (
+            not name.isprintable()
+            or len(name) > _LONGEST_NAME
+            or not parts
+            or parts[0] == "/"
+            or ".." in parts
+            or self.out_dir is None
+        ):
+            return None
+        return self.out_dir / f"{name}.txt"
+
+    def write(
+        self, translator: "UnitTranslator", languages: tuple[str, str], search: "SearchConfig", progress: Progress
+    ) -> int | None:
+        """Translate and write; what fails is named, and makes the exit code 1."""
+        found = translate_many(translator, iter_given(self.paths), *languages, search, progress, self.total)
+        if self.out_dir is None and self.out_path is not None:
+            write_rows(self.out_path, self._rows(found))
+        else:
+            for one, translation in self._good(found):
+                place = self._place(one.id)
+                if place is None:
+                    self._fail(one, UnitError("no file can be called after this id", found=repr(one.id[:60])))
+                else:
+                    write_unit_file(place, translation.units.ids)
+                    self.done += 1
+        where = self.out_path if self.out_dir is None else self.out_dir
+        LOG.info("%s: %d of %d translated%s", where, self.done, self.total, f"; {self.failed} failed" if self.failed else "")
+        if self.cut:
+            tell(_CUT(count=self.cut))
+        return EXIT_FAILED if self.failed else None
+
+    def _rows(self, found: Iterator[Any]) -> Iterator[dict[str, Any]]:
+        for one, translation in self._good(found):
+            self.done += 1
+            yield UnitRow(one.id, translation.units, {"score": round(translation.score, 4)}).to_row()
+
+    def _good(self, found: Iterator[Any]) -> Iterator[tuple[TranslationRequest, "Translation"]]:
+        for one, translation in found:
+            if isinstance(translation, NetflipsError):
+                self._fail(one, translation)
+            else:
+                self.cut += translation.truncated
+                yield one, translation
+
+    def _fail(self, one: TranslationRequest, error: NetflipsError) -> None:
+        self.failed += 1
+        told = str(error)
+        LOG.error("%s", told if one.place in told else f"{one.place}: {told}")
+
 
 _HOMES = {
     "SearchConfig": "avcore.decoding.beam",

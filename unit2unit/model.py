@@ -1,25 +1,192 @@
-"""The unit translator's network: a pre-norm BART (Lewis et al., 2020) as multilingual unit BART uses it.
+"""The unit translator's network: a pre-norm BART (Lewis et al., 2020) as multilingual unit BART uses it, its sizes and dictionary.
 
-Module names are those of the published state dict, so that its tensors load under their own names.
+Module names are those of the published state dict, so that its tensors load under their own names. A row of the embedding is a
+unit, a language tag or a mark.
 
 Its beam search encodes each source once, by itself, so that its numbers do not depend on its neighbours.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avcore.checkpoints.checkpoint import Checkpoint, load_strict
-from avcore.compute.memory import MappedFiles
-from avcore.compute.modules import pack_linears, skeleton
+from avcore.checkpoints.checkpoint import load_strict
+from avcore.checkpoints.layouts import read_setting
+from avcore.checkpoints.stages import Checkpoint
+from avcore.compute.inference import skeleton
+from avcore.compute.kernels import MappedFiles, pack_linears
+from avcore.contracts import Hypothesis
 from avcore.decoding import beam_search
-from avcore.decoding.beam import Hypothesis, SearchConfig, SearchRules
+from avcore.decoding.beam import MOST_POSITIONS, SearchConfig, SearchRules
 from avcore.decoding.beam_search import Sources, join_sources
 from avcore.decoding.layers import Decoder, DecoderLayer, EncoderLayer, Layer, LayerConfig, Positions, padding_mask
-from avcore.units import Ids
-from unit2unit.config import StackConfig, TranslatorConfig
+from avcore.errors import CheckpointError
+from avcore.units import BEGIN, NUM_MARKS, Ids, normalise_language
+from avcore.units import END as END_OF_UNITS
+
+NUM_SPECIALS = NUM_MARKS
+NUM_MASKS = 1
+
+
+@dataclass(frozen=True)
+class TranslatorVocabulary:
+    """Rows of the shared embedding, in order: four marks, the units by name, one tag a language, `<mask>`.
+
+    num_units: units are 0..num_units - 1. languages: two-letter names in the order of their tags.
+    """
+
+    num_units: int
+    languages: tuple[str, ...]
+
+    @classmethod
+    def from_rows(cls, num_rows: int, languages: Sequence[str] | str) -> "TranslatorVocabulary":
+        """Read the layout off the number of embedding rows; languages as a list or as `en,es,...`."""
+        names = languages.split(",") if isinstance(languages, str) else languages
+        tags = tuple(normalise_language(name) for name in names if name.strip())
+        return cls(num_rows - NUM_SPECIALS - len(tags) - NUM_MASKS, tags)
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the embedding."""
+        return NUM_SPECIALS + self.num_units + len(self.languages) + NUM_MASKS
+
+    @property
+    def mask(self) -> int:
+        """Row of `<mask>`."""
+        return self.num_rows - 1
+
+    def tag(self, language: str) -> int:
+        """Row of a language's tag; the language must be one of `languages`."""
+        return NUM_SPECIALS + self.num_units + self.languages.index(language)
+
+    def source_tokens(self, units: Ids, language: str) -> Ids:
+        """Encoder input of merged units: int64 [U] -> int64 [U + 3], `<s> units </s> [language]`."""
+        return np.concatenate([[BEGIN], units + NUM_SPECIALS, [END_OF_UNITS, self.tag(language)]]).astype(np.int64)
+
+    def units(self, tokens: Iterable[int]) -> Ids:
+        """Return the units among tokens, in order; marks, tags, `<unk>` and `<mask>` are left out."""
+        ids = np.asarray(list(tokens), dtype=np.int64) - NUM_SPECIALS
+        return ids[(ids >= 0) & (ids < self.num_units)]
+
+    def suppressed(self, target: str) -> tuple[int, ...]:
+        """Rows that a search must not choose: every tag but the target's, and `<mask>`."""
+        return (*(self.tag(language) for language in self.languages if language != target), self.mask)
+
+
+_EMBEDDING = "encoder.embed_tokens.weight"
+NETWORK_OPTIONS: dict[str, object] = {
+    "encoder_normalize_before": True,
+    "decoder_normalize_before": True,
+    "encoder_learned_pos": False,
+    "decoder_learned_pos": False,
+    "layernorm_embedding": False,
+    "no_scale_embedding": False,
+    "share_all_embeddings": True,
+    "activation_fn": "gelu",
+}
+"""What the published layout says; a checkpoint that says otherwise is of another network."""
+
+_OWNER = "the translator"
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """Sizes of the encoder or of the decoder."""
+
+    num_layers: int
+    num_heads: int
+    ffn_dim: int
+
+
+@dataclass(frozen=True)
+class TranslatorConfig:
+    """Sizes of a unit translator; `dim` is shared by both stacks. The dropouts act in training only."""
+
+    vocabulary: TranslatorVocabulary
+    dim: int
+    encoder: StackConfig
+    decoder: StackConfig
+    max_source_positions: int = 1024
+    max_target_positions: int = 1024
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    activation_dropout: float = 0.0
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> "TranslatorConfig":
+        """Read sizes off the tensors, and heads, languages and dropouts from the stored options.
+
+        Raises CheckpointError when tensors are missing or the options are those of another network.
+        """
+        model, task = _section(checkpoint, "model"), _section(checkpoint, "task")
+        for name, required in NETWORK_OPTIONS.items():
+            if model.get(name, required) != required:
+                raise CheckpointError(
+                    f"the translator's option {name} is not supported", path=checkpoint.path, expected=required, found=model[name]
+                )
+        num_rows, dim = _tensor(checkpoint, _EMBEDDING).shape
+        return cls(
+            vocabulary=_vocabulary(checkpoint, num_rows, task.get("langs") or model.get("langs")),
+            dim=dim,
+            encoder=_stack(checkpoint, "encoder", dim, model),
+            decoder=_stack(checkpoint, "decoder", dim, model),
+            max_source_positions=_positions(model, task, "max_source_positions", checkpoint.path),
+            max_target_positions=_positions(model, task, "max_target_positions", checkpoint.path),
+            dropout=read_setting(model, "dropout", 0.1, _OWNER, checkpoint.path),
+            attention_dropout=read_setting(model, "attention_dropout", 0.1, _OWNER, checkpoint.path),
+            activation_dropout=read_setting(model, "activation_dropout", 0.0, _OWNER, checkpoint.path),
+        )
+
+
+def _section(checkpoint: Checkpoint, name: str) -> Mapping[str, Any]:
+    section = checkpoint.config.get(name)
+    if not isinstance(section, Mapping):
+        raise CheckpointError(f"the translator's config has no section '{name}'", path=checkpoint.path)
+    return section
+
+
+def _tensor(checkpoint: Checkpoint, key: str) -> Tensor:
+    if key not in checkpoint.tensors:
+        raise CheckpointError("a tensor of the translator is missing", path=checkpoint.path, expected=key)
+    return checkpoint.tensors[key]
+
+
+def _positions(model: Mapping[str, Any], task: Mapping[str, Any], name: str, path: Path) -> int:
+    section = model if model.get(name) else task
+    return read_setting(section, name, 0, _OWNER, path, (0, MOST_POSITIONS)) or 1024
+
+
+def _vocabulary(checkpoint: Checkpoint, num_rows: int, languages: Sequence[str] | str | None) -> TranslatorVocabulary:
+    if not languages or not isinstance(languages, str | list) or not all(isinstance(name, str) for name in languages):
+        raise CheckpointError("the translator's config does not say its languages", path=checkpoint.path, expected="task.langs")
+    vocabulary = TranslatorVocabulary.from_rows(num_rows, languages)
+    if vocabulary.num_units < 1:
+        raise CheckpointError(
+            "the embedding has no rows for units", path=checkpoint.path, expected="4 marks, units, tags, mask", found=num_rows
+        )
+    return vocabulary
+
+
+def _stack(checkpoint: Checkpoint, side: str, dim: int, model: Mapping[str, Any]) -> StackConfig:
+    prefix = f"{side}.layers."
+    num_layers = len({key.removeprefix(prefix).split(".")[0] for key in checkpoint.tensors if key.startswith(prefix)})
+    ffn_dim = _tensor(checkpoint, f"{prefix}0.fc1.weight").shape[0]
+    num_heads = read_setting(model, f"{side}_attention_heads", 0, _OWNER, checkpoint.path, (0, dim))
+    if num_heads < 1 or dim % num_heads:
+        raise CheckpointError(
+            f"the number of heads of the {side} does not divide its width",
+            path=checkpoint.path,
+            expected=f"a divisor of {dim}",
+            found=num_heads,
+        )
+    return StackConfig(num_layers, num_heads, ffn_dim)
+
 
 _BOOKKEEPING = (
     "encoder.version",

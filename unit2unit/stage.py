@@ -1,9 +1,82 @@
-"""What this stage is to the rest of the house: one kind of checkpoint, the unit translator's."""
+"""The stage of the unit translator: its kind of checkpoint, the published trainer's files and our own.
 
-from collections.abc import Collection
+In our own, a table that has three names is stored once. Every command imports this: torch is imported where a file is read.
 
-from avcore.checkpoints.stages import CheckpointLayout, Recognises, Stage
-from unit2unit.layout import SHARED_TABLES, TranslatorLayout
+| of | config | tensors |
+| --- | --- | --- |
+| published | task, model, generation (fairseq's settings) | state dict |
+| our own | the same, and what training or calibration adds (vocabulary, domain, unit_offset, ...) | the same, the table once |
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near, Recognises, Stage
+from avcore.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHARED_TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
+"""One matrix that a translator's file holds under three names."""
+
+
+class TranslatorLayout(CheckpointLayout):
+    """The unit translator: a fairseq trainer's file, {cfg, model, task_state, ...}."""
+
+    def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        from avcore.checkpoints.layouts import trainer_tensors
+
+        return self.recognises(trainer_tensors(payload).keys())
+
+    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], "dict[str, Tensor]"]:
+        from avcore.checkpoints.layouts import plain_config, plain_tensors
+
+        tensors = plain_tensors(payload["model"], "model", path)
+        return _with_vocabulary(plain_config(payload, path)), share_tables(tensors, path)
+
+    def whole(self, tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
+        return share_tables(tensors, path)
+
+    def stored(self, tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        return {name: tensor for name, tensor in tensors.items() if name not in SHARED_TABLES[1:]}
+
+    def languages(self, checkpoint: Checkpoint) -> list[str]:
+        """Return what it translates between; of a bundle's translator, what it learnt."""
+        from avcore.checkpoints.bundle import bundle_of
+        from unit2unit.model import TranslatorConfig
+
+        bundle = bundle_of(checkpoint.path)
+        if bundle is not None and bundle.languages is not None:
+            return list(bundle.languages)
+        return list(TranslatorConfig.from_checkpoint(checkpoint).vocabulary.languages)
+
+
+def _with_vocabulary(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config of a translator; one that our own trainers wrote names the quantizer of its units among its task's
+    options."""
+    stated = config["task"].get("units_vocabulary")
+    return {**config, "vocabulary": str(stated)} if stated else {**config}
+
+
+def share_tables(tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
+    """Give a translator's embedding table, shape [rows, dim], all its three names; raises CheckpointError when copies differ."""
+    from avcore.checkpoints.layouts import is_same
+
+    present = [name for name in SHARED_TABLES if name in tensors]
+    if not present:
+        raise CheckpointError("the translator has no embedding table", path=path, expected=SHARED_TABLES[0])
+    table = tensors[present[0]]
+    for name in present[1:]:
+        if not is_same(table, tensors[name]):
+            raise CheckpointError(
+                "the translator's embedding table is stored under three names with different content",
+                path=path,
+                expected=f"{name} equal to {present[0]}",
+                hint="the file is damaged or was edited by hand; get it again",
+            )
+    return {**tensors, **dict.fromkeys(SHARED_TABLES, table)}
 
 
 def _recognises(names: Collection[str]) -> bool:

@@ -11,20 +11,18 @@ from typing import Final
 import numpy as np
 import torch
 
-from avcore.answers import Hypothesis, Translation
-from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
-from avcore.checkpoints.config import read_setting
-from avcore.compute.device import resolve_device, resolve_precision
-from avcore.compute.half_linear import has_half_products
-from avcore.compute.lanes import lanes_on, side_by_side, taken
-from avcore.compute.modules import Reloadable, lay_out_all
-from avcore.contracts import Translator, require_units
+from avcore.checkpoints.checkpoint import read_again, read_checkpoint
+from avcore.checkpoints.layouts import read_setting
+from avcore.checkpoints.stages import Checkpoint
+from avcore.compute.inference import Reloadable, resolve_device, resolve_precision
+from avcore.compute.kernels import has_half_products, lay_out_all
+from avcore.compute.threads import lanes_on, side_by_side, taken
+from avcore.contracts import Hypothesis, Translation, Translator, require_units
 from avcore.decoding.beam import SearchConfig, SearchRules
+from avcore.domain import Domain, DomainScore, Stretch
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
-from avcore.units import Ids, Units
-from avcore.units.domain import Domain, DomainScore, Stretch
-from avcore.units.vocabulary import normalise_language, require_language, require_same_vocabulary
+from avcore.units import Ids, Units, normalise_language, require_language, require_same_vocabulary
 from unit2unit.model import UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
 

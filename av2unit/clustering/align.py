@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from av2unit.clustering.config import AlignConfig
 from av2unit.clustering.features import mfcc_features, normalise_columns
 from av2unit.clustering.labels import LABELS_PART, LabelJournal, Labelled, result_files, write_results
-from av2unit.media import MediaReader
+from av2unit.training.media import MediaReader
 from avcore.arrays import Doubles, Floats
 from avcore.errors import InputError, UsageError
-from avcore.outputs import keep_apart
+from avcore.files import keep_apart
 from avcore.progress import Progress
 from avcore.timeline import UNIT_RATE
 from avcore.units import Ids

@@ -14,7 +14,7 @@ import numpy as np
 from av2unit.clustering.config import CLIP, ENCODER, MFCC, FeatureConfig
 from av2unit.extractor import UnitExtractor
 from av2unit.features import HOP, NUM_MELS, log_filterbank
-from av2unit.media import MediaReader, Pcm
+from av2unit.training.media import MediaReader, Pcm
 from avcore.arrays import Doubles, Floats, Pictures
 from avcore.errors import InputError
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME, units_to_samples

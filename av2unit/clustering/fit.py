@@ -19,8 +19,7 @@ from av2unit.clustering.quantizer import Quantizer
 from av2unit.extractor import UnitExtractor
 from avcore.arrays import Floats
 from avcore.errors import InputError
-from avcore.files import atomic_output, require_place
-from avcore.outputs import keep_apart
+from avcore.files import atomic_output, keep_apart, require_place
 from avcore.progress import Progress
 from avdata.corpus import read_corpus
 from avtrain.data import BadItem, BadItems, LoadedBatch

@@ -17,11 +17,10 @@ from av2unit.clustering.features import FeatureStream
 from av2unit.clustering.quantizer import Quantizer
 from av2unit.extractor import UnitExtractor
 from avcore.errors import InputError, OutputError, UsageError
-from avcore.files import atomic_output, require_writable, write_text
-from avcore.outputs import keep_apart
-from avcore.plain_text import several
+from avcore.files import atomic_output, keep_apart, require_writable, write_text
+from avcore.journal import append, iter_rows, repair, write_rows
+from avcore.notes import several
 from avcore.progress import Progress
-from avcore.runs.journal import append, iter_rows, repair, write_rows
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME
 from avcore.units import Ids, Units, format_units
 from avdata.corpus import read_corpus

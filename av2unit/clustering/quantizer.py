@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from av2unit.clustering.config import FeatureConfig
-from av2unit.decoding import viterbi
+from av2unit.extractor import viterbi
 from avcore.arrays import Floats
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
 from avcore.texts import read_json
-from avcore.units.vocabulary import fingerprint
+from avcore.units import fingerprint
 
 _FORMAT = "netflips-kmeans-1"
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.features import HOP, log_filterbank
-from av2unit.media import MediaReader
 from av2unit.training.config import AugmentConfig, MismatchConfig
+from av2unit.training.media import MediaReader
 from avcore.arrays import Doubles, Floats, Pictures
 from avcore.errors import UsageError
 from avtrain.pictures import relight, turn

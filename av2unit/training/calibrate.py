@@ -9,20 +9,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from av2unit.agreement import KEY, Bound, find_bound, quiet_units
-from av2unit.avhubert.model import AvHubert
-from av2unit.decoding import ARGMAX, VITERBI, Decoding, decode
-from av2unit.extractor import UnitExtractor
-from av2unit.media import MediaReader
+from av2unit.extractor import ARGMAX, VITERBI, Decoding, UnitExtractor, decode
+from av2unit.model import AvHubert
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
 from av2unit.training.corpus import prepare_validation
 from av2unit.training.items import ClipBatch, ClipItems, ValidationPair, collate
 from av2unit.training.losses import MaskedPrediction
+from av2unit.training.media import MediaReader
 from av2unit.training.start import Trained
 from av2unit.training.task import Score, clip_scores
+from av2unit.trust import TRUST_KEY, Bound, find_bound, quiet_units
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
-from avcore.compute.device import resolve_device
+from avcore.compute.inference import resolve_device
 from avcore.errors import InputError, UsageError
 from avcore.media import read_speech
 from avcore.units import Ids
@@ -101,7 +100,7 @@ def judge_lips(path: Path, config: TrainConfig, device: str, max_clips: int) -> 
         LOG.warning("%s is exported without a bound for lips: %s", path, error)
         return None
     checkpoint = read_checkpoint(path, UNIT_ENCODER)
-    rewrite_config(checkpoint, {**checkpoint.config, KEY: bound.to_config()})
+    rewrite_config(checkpoint, {**checkpoint.config, TRUST_KEY: bound.to_config()})
     LOG.info(
         "lips agree with their sound in %.2f of the steps, with another's in %.2f; the bound is %.2f (%d clips)",
         bound.own,

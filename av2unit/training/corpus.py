@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from av2unit.media import MediaReader
 from av2unit.training.augment import WrongLips
 from av2unit.training.config import DataConfig, TrainConfig, check_config
 from av2unit.training.items import ClipItems, Recipe
+from av2unit.training.media import MediaReader
 from av2unit.training.noise import NoiseMixer, check_microphone
 from avcore.errors import VocabularyError
 from avcore.progress import Progress

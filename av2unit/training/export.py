@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from av2unit.decoding import VITERBI, Decoding
+from av2unit.extractor import VITERBI, Decoding
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
 from av2unit.training.start import Trained, read_trained
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.outputs import Output, check_files
-from avcore.usage import Parser, add_quiet_options
+from avcore.command import Parser, add_quiet_options
+from avcore.files import Output, check_files
 from avtrain.checkpoints import BEST, LAST
 from avtrain.entry import read_config
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from av2unit.avhubert.model import AvHubert
+from av2unit.model import AvHubert
 from av2unit.training.config import LossConfig
 from av2unit.training.items import ClipBatch
 from avdata.labels import NO_LABEL

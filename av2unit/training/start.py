@@ -9,18 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from av2unit.avhubert.config import AvHubertConfig, vocabulary_of
-from av2unit.avhubert.model import AvHubert
+from av2unit.model import AvHubert, AvHubertConfig, vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import InitConfig
-from avcore.checkpoints.checkpoint import Checkpoint, fingerprint_tensors, load_strict, read_checkpoint
-from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.layouts import plain_tensors
-from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format, check_tensors, sniff
+from avcore.checkpoints.checkpoint import fingerprint_tensors, load_strict, read_checkpoint
+from avcore.checkpoints.layouts import plain_config, plain_tensors
+from avcore.checkpoints.pickles import Format, check_tensors, load_pickled, sniff
+from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import require_file
-from avcore.units.vocabulary import require_same_vocabulary
+from avcore.units import require_same_vocabulary
 from avtrain import checkpoints
 from avtrain.checkpoints import BEST, LAST
 

@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from av2unit.decoding import Classes, Decoding, Scores, decode
+from av2unit.extractor import Classes, Decoding, Scores, decode
 from av2unit.training.config import TrainConfig
 from av2unit.training.corpus import Prepared, prepare
 from av2unit.training.items import ClipBatch, ClipExample, ClipItems, ValidationPair, collate, collate_pairs
 from av2unit.training.losses import MaskedPrediction
 from av2unit.training.start import KIND, build_model
 from avcore.progress import Progress, silent
-from avcore.units import Units
-from avcore.units.edit_distance import edit_distance
+from avcore.units import Units, edit_distance
 from avdata.labels import SPECIALS
 from avdata.selection import write_left_out
 from avtrain.config import Metrics, plain

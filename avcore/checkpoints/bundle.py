@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from avcore.checkpoints.stages import SUFFIX, Stage, shipped_bundle, stages
 from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.files import require_file
-from avcore.plain_text import NEW_COMMAND
+from avcore.notes import NEW_COMMAND
 from avcore.texts import read_json
-from avcore.units.vocabulary import meant_language, normalise_language
+from avcore.units import meant_language, normalise_language
 
 LOG = logging.getLogger("netflips")
 

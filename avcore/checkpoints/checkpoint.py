@@ -1,4 +1,4 @@
-"""Read and write checkpoints: the published files and our own, safely, typed and strictly.
+"""Read and write checkpoints: the published files and our own, safely, typed and strictly; and files of other programs.
 
 Our own format is `x.safetensors` (the tensors) beside `x.json` (kind and configuration, readable). The published .pt
 files are read by `avcore.checkpoints.pickles`, which runs nothing that they name. What comes out is the same for both:
@@ -11,29 +11,78 @@ files are read by `avcore.checkpoints.pickles`, which runs nothing that they nam
 | SPEAKER_ENCODER | {} | `model_state` |
 
 Our own files may hold more settings (decoding, vocabulary, unit offsets, ...); see the stages.
+
+With eight bits, the rows of matrices and kernels are stored as whole numbers with a scale for each row, in a quarter of their
+room: a row's largest value becomes 127, so what is lost is at most 1/254 of it. Networks compute with the numbers that come back,
+float32.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from avcore.checkpoints.eight_bits import from_eight_bits, to_eight_bits
-from avcore.checkpoints.layouts import Identity, identify, known, stage_of_kind, updates_of
-from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format, check_tensors, damaged, file_checksum, no_memory, sniff, truncated
+from avcore.checkpoints.layouts import Identity, identify, known, plain_config, plain_tensors, stage_of_kind, updates_of
+from avcore.checkpoints.pickles import Format, check_tensors, damaged, file_checksum, load_pickled, no_memory, sniff, truncated
 from avcore.checkpoints.stages import SUFFIX, Stage
 from avcore.checkpoints.stages import Checkpoint as Checkpoint
-from avcore.compute.memory import is_no_memory
-from avcore.errors import CheckpointError
+from avcore.compute.inference import skeleton
+from avcore.errors import CheckpointError, is_no_memory
 from avcore.files import atomic_output, require_file, write_text
 from avcore.texts import parse_json, read_json
-from avcore.units.vocabulary import fingerprint
+from avcore.units import fingerprint
+
+SCALES = ".row_scales"
+"""End of the name under which the scales of a tensor are stored beside it."""
+_LARGEST = 127
+_LEAST_ROW = 16
+
+
+def to_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors as they are stored.
+
+    A floating-point tensor of two axes or more, whose rows (along the first axis) have 16 values or more, becomes int8 of its
+    shape and, under its name and `SCALES`, float32 [rows]; all others stay as they are, and so does one with values that are
+    not finite.
+    """
+    stored: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if not _has_rows(tensor):
+            stored[name] = tensor
+            continue
+        rows = tensor.detach().float().flatten(1)
+        scales = rows.abs().amax(1) / _LARGEST
+        whole = (rows / scales.clamp_min(torch.finfo(torch.float32).tiny)[:, None]).round()
+        stored[name] = whole.to(torch.int8).view(tensor.shape)
+        stored[f"{name}{SCALES}"] = scales
+    return stored
+
+
+def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what `to_eight_bits` stored, as float32; the tensors that it left alone as they are.
+
+    stored: int8 [n, ...] with scales float32 [n], one a row, and the others; what comes back has the same shapes. Raises
+    ValueError for scales that do not fit.
+    """
+    tensors = {name: tensor for name, tensor in stored.items() if not name.endswith(SCALES)}
+    for name in stored.keys() - tensors.keys():
+        whole, scales = tensors.get(name.removesuffix(SCALES)), stored[name]
+        if whole is None or whole.dtype is not torch.int8 or whole.dim() == 0 or scales.shape != whole.shape[:1]:
+            raise ValueError(f"{name} does not fit a tensor of 8 bits")
+        tensors[name.removesuffix(SCALES)] = (whole.float().flatten(1) * scales[:, None]).view(whole.shape)
+    return tensors
+
+
+def _has_rows(tensor: Tensor) -> bool:
+    is_large = tensor.is_floating_point() and tensor.dim() > 1 and tensor.numel() >= _LEAST_ROW * len(tensor) > 0
+    return is_large and bool(tensor.isfinite().all())
+
 
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
 _OBJECTS = ("task", "model")
@@ -121,7 +170,7 @@ def write_checkpoint(
     """Write our own format, `x.safetensors` and `x.json`, and return the former's path (the suffix is added if absent).
 
     What the stage's layout makes of other tensors is not written; reading gives it again. eight_bits: rounded and stored as
-    `avcore.checkpoints.eight_bits` does; reading gives float32. Raises OutputError when a file cannot be written, and
+    `to_eight_bits` does; reading gives float32. Raises OutputError when a file cannot be written, and
     CheckpointError when tensors do not go together or are of another kind of checkpoint.
     """
     path = Path(path)
@@ -280,3 +329,81 @@ def _tied_parameters(module: nn.Module) -> list[list[str]]:
 
 def _shorten(names: list[str], limit: int = 8) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+_WRAPPER, _PARALLEL = "state_dict", "module."
+Network = TypeVar("Network", bound=nn.Module)
+_FRONT_END = "feature_extractor_video.resnet.frontend3D.0.weight"
+
+
+@dataclass(frozen=True, eq=False)
+class StateDict:
+    """Tensors by name, on the CPU. what: words for the model; fingerprint: as our checkpoints have it."""
+
+    path: Path
+    what: str
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the content: the same for the same tensors."""
+        return fingerprint_tensors(self.tensors)
+
+    def into(self, make: Callable[[Mapping[str, Tensor]], Network]) -> Network:
+        """Return the network that `make` builds to the tensors' sizes, with the tensors in it and ready for inference.
+
+        Every tensor must be used, none may be missing, all shapes must be the network's. Raises CheckpointError if they do not fit.
+        """
+        try:
+            with skeleton():
+                network = make(self.tensors)
+        except (KeyError, ValueError, IndexError) as error:
+            raise CheckpointError(f"this is no {self.what}", path=self.path, expected=f"a tensor {error}") from error
+        load_exactly(network, self.tensors, self.path, self.what)
+        return network.eval().requires_grad_(False)
+
+
+def read_state_dict(path: str | Path, what: str, needs: str) -> StateDict:
+    """Read a state dict, bare or as the `state_dict` of a training checkpoint; nothing that the file names is run.
+
+    what: words for the model, as "lip sync generator (wav2lip.pth)". needs: the name of a tensor that identifies it. What
+    data-parallel training puts before the names (`module.`) is removed. Raises InputError when there is no file, CheckpointError
+    when it is damaged or holds something else.
+    """
+    path = require_file(path, f"the {what}")
+    stored = sniff(path)
+    if stored is Format.SAFETENSORS:
+        raise CheckpointError(f"this is no {what}", path=path, expected="a file as published", found="a safetensors file")
+    payload = load_pickled(path, stored)
+    inner = payload.get(_WRAPPER, payload) if isinstance(payload, Mapping) else payload
+    if not isinstance(inner, Mapping) or not any(str(name).replace(_PARALLEL, "") == needs for name in inner):
+        found = identify(payload, path).words
+        raise CheckpointError(f"this is no {what}", path=path, expected=f"a state dict with {needs}", found=found)
+    tensors = plain_tensors(inner, _WRAPPER, path)
+    check_tensors(path, stored, tensors)
+    return StateDict(path, what, {name.replace(_PARALLEL, ""): tensor for name, tensor in tensors.items()})
+
+
+class PlainAvHubert(NamedTuple):
+    """Settings (fairseq's `model` and `task`) and state dict."""
+
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def read_av_hubert(path: str | Path) -> PlainAvHubert:
+    """Read a fairseq file of AV-HuBERT. Raises InputError where there is none, CheckpointError for anything else."""
+    path = require_file(path, "the AV-HuBERT checkpoint")
+    stored = sniff(path)
+    payload = load_pickled(path, stored) if stored is not Format.SAFETENSORS else {}
+    model = payload.get("model") if isinstance(payload, Mapping) else None
+    if not isinstance(model, Mapping) or _FRONT_END not in model:
+        raise CheckpointError(
+            "this is no AV-HuBERT checkpoint",
+            path=path,
+            expected="a fairseq file such as mavhubert.pt",
+            found=f"a {stored.value} file",
+        )
+    tensors = plain_tensors(model, "model", path)
+    check_tensors(path, stored, tensors)
+    return PlainAvHubert(plain_config(payload, path), tensors)

@@ -1,4 +1,11 @@
-"""Load a pickled checkpoint without running or importing anything it names.
+"""Load a torch file without running or importing anything it names, and find damage in it.
+
+What kind of file it is shows in its first bytes. What a zip says of itself is looked at before anything of it is read: torch stores
+tensors as they are, so that one that is compressed, or larger than its file, or whose list of contents fills the memory, was made
+for something else. A download that broke off inside leaves holes of zeros. Our own files have a checksum in the JSON beside them.
+Each part of a zip has one too, which torch writes and never looks at: those of the tensors that are used are compared while their
+bytes are read anyway (4 GB a second). torch's old form, without a zip, has no checksums: its values must be finite, and no stretch
+of zeros may begin or end inside a row. That is said in one line.
 
 torch's weights-only reader resolves the names in a pickle from a list of allowed objects. Every name that is not
 torch's own gets an inert stand-in here; a few stand-ins keep what the file stored, because configurations and
@@ -6,23 +13,260 @@ dictionaries consist of them. So it does not matter what the file names, nor whe
 """
 
 import argparse
+import enum
+import logging
 import pickle
 import pickletools
+import re
 import reprlib
 import threading
 import warnings
+import zipfile
+import zlib
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from avcore.checkpoints.sniff import Format, check_pickles, damaged, no_memory, truncated
-from avcore.compute.memory import is_no_memory
-from avcore.errors import CheckpointError
+from avcore.compute.kernels import MappedFiles, let_go_of_mapped
+from avcore.errors import CheckpointError, is_no_memory
+
+_HEAD = 1024
+_ZIP = b"PK\x03\x04"
+_MAX_SAFETENSORS_HEADER = 100_000_000
+_AGAIN = "download the file again"
+_MOST_PICKLED = 8 << 20
+"""Bytes of the part that is no tensors: settings, dictionaries and the names of some thousand tensors take 1 MB."""
+_PICKLE = ".pkl"
+_BLOCK = 1 << 20
+_HOLE = 512
+"""Bytes of the smallest hole that is looked for, a sector of a disk: trained weights have no 128 zeros in a row."""
+_PARTS = 2, 8
+"""Zeros may fill such a part of a row, as the sines of a place table or gates of an LSTM; long rows have more parts."""
+_LONG_ROW = 512
+LOG = logging.getLogger("netflips.checkpoints")
+
+
+class Format(enum.Enum):
+    """How a checkpoint is stored."""
+
+    ZIP = "torch zip"
+    OLD_PICKLE = "torch before version 1.6"
+    SAFETENSORS = "safetensors"
+
+
+def sniff(path: Path) -> Format:
+    """Return how a non-empty file stores its tensors; raises CheckpointError when it does not store any."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_ZIP):
+        return _check_zip(path)
+    if head.startswith(b"\x80\x02"):
+        return Format.OLD_PICKLE
+    if len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_SAFETENSORS_HEADER:
+        return Format.SAFETENSORS
+    found, hint = _describe(head)
+    raise CheckpointError("this is no checkpoint", path=path, found=found, hint=hint)
+
+
+def require_stored(path: Path) -> bool:
+    """Return whether a file is a zip; raises CheckpointError for one that torch cannot have written (see above)."""
+    with path.open("rb") as file:
+        is_zip = file.read(len(_ZIP)) == _ZIP
+    if is_zip:
+        _require_plain(path, _members(path))
+    return is_zip
+
+
+def truncated(path: Path) -> CheckpointError:
+    """Return the error for a file whose end is missing."""
+    found = f"only its first {path.stat().st_size:,} bytes"
+    return CheckpointError("the checkpoint is truncated", path=path, expected="the complete file", found=found, hint=_AGAIN)
+
+
+def damaged(path: Path, found: str) -> CheckpointError:
+    """Return the error for a file whose content is not what its format asks for."""
+    return CheckpointError("the checkpoint cannot be read", path=path, found=found, hint=_AGAIN)
+
+
+def no_memory(path: Path) -> CheckpointError:
+    """Return the error for a file that is good, for all that is known, but does not fit into memory."""
+    expected = f"its {path.stat().st_size:,} bytes and what its model needs"
+    return CheckpointError(
+        "there is not enough memory to read the checkpoint",
+        path=path,
+        expected=expected,
+        hint="close other programs, raise the limit (ulimit -v), or take a smaller model",
+    )
+
+
+def _members(path: Path) -> list[zipfile.ZipInfo]:
+    try:
+        # A zip's table of contents stands at its end, so it is what a broken download lacks.
+        if not zipfile.is_zipfile(path):
+            raise truncated(path)
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError) as error:
+        raise damaged(path, str(error)) from error
+
+
+def _require_plain(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Raise CheckpointError for a zip that torch cannot have written."""
+    packed = next((member.filename for member in members if member.compress_type != zipfile.ZIP_STORED), None)
+    if packed is not None:
+        raise CheckpointError(
+            "the checkpoint is packed",
+            path=path,
+            expected="tensors as torch.save stores them",
+            found=f"{packed}, compressed",
+            hint="unpack it, or get the file from its source again",
+        )
+    large = next((one for one in members if one.filename.endswith(".pkl") and one.file_size > _MOST_PICKLED), None)
+    if large is not None:
+        raise CheckpointError(
+            "the settings in the checkpoint are too large",
+            path=path,
+            expected=f"{_MOST_PICKLED:,} bytes at most",
+            found=f"{large.filename}, {large.file_size:,} bytes",
+            hint="do not use this file; get it from a source you trust",
+        )
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise damaged(path, "contents that are larger than the file")
+
+
+def _check_zip(path: Path) -> Format:
+    members = _members(path)
+    names = [member.filename for member in members]
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise CheckpointError("a TorchScript program is not read", path=path, expected="a checkpoint with a state dict")
+    if not any(name.endswith("/data.pkl") for name in names):
+        raise CheckpointError(
+            "this is no checkpoint",
+            path=path,
+            found=f"a zip archive with {', '.join(names[:3])}",
+            hint="unpack it and give the file inside",
+        )
+    _require_plain(path, members)
+    return Format.ZIP
+
+
+def _describe(head: bytes) -> tuple[str, str]:
+    text = head.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+    if text.startswith("version https://git-lfs"):
+        size = re.search(r"^size (\d+)", text, re.MULTILINE)
+        whole = f" to {int(size[1]):,} bytes" if size else ""
+        return f"a git-lfs pointer{whole} in place of the file", "run 'git lfs pull', or download the file itself"
+    if text.startswith("<"):
+        is_html = re.match(r"<(!doctype html|html|head|!--)", text, re.IGNORECASE) is not None
+        return (
+            f"{'an HTML' if is_html else 'an XML'} page saved in place of the file",
+            "open the link in a browser and download again",
+        )
+    if text and re.sub(r"\s", "", text).isprintable() and "\ufffd" not in text:
+        return f"a text file that begins '{text.splitlines()[0][:60]}'", _AGAIN
+    return f"bytes that begin {head[:8].hex(' ')}", "give a .pt file or a .safetensors file"
+
+
+def check_pickles(path: Path) -> None:
+    """Compare the small parts of a zip that say what its tensors are. Raises CheckpointError for a damaged file."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            # No sum at all: torch can be told to leave them out.
+            if member.CRC and member.filename.endswith(_PICKLE):
+                try:
+                    archive.read(member)
+                except zipfile.BadZipFile as error:
+                    raise damaged(path, str(error)) from error
+
+
+def check_tensors(path: Path, stored: Format, tensors: Mapping[str, Tensor]) -> None:
+    """Check the bytes of a .pt file's tensors of any shape. Raises CheckpointError naming the first that is damaged.
+
+    Of a zip they are mapped, and compared with its checksums; else, or where it has none, their values are looked at.
+    """
+    if stored is not Format.ZIP or not _compare_sums(path, tensors):
+        damages = [(name, damage) for name, tensor in tensors.items() if (damage := _damage_of(tensor))]
+        if damages:
+            raise damaged(path, f"{damages[0][1]} in {damages[0][0]}")
+        _say_unchecked(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _say_unchecked(path: Path, _: int) -> None:
+    LOG.warning("%s: it has no checksums: only sizes and values were checked; netflips convert makes a file that has them", path)
+
+
+def _damage_of(tensor: Tensor) -> str:
+    """Return what in the values of a tensor no training leaves, "" = nothing: what is no number, or a hole of zeros."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return ""
+    flat = tensor.detach().contiguous().reshape(-1)
+    if not bool(torch.isfinite(flat).all()):
+        return "values that are no numbers"
+    content, size = flat.view(torch.uint8).numpy(), flat.element_size()
+    step = _HOLE // 2  # a hole holds one whole block of these at least
+    blocks = content[: len(content) // step * step].view(np.int64).reshape(-1, step // 8)
+    is_zero = ~blocks.any(axis=1)
+    row = tensor[0].numel() if tensor.dim() > 1 else len(flat)
+    unit = size * max(row // _PARTS[row >= _LONG_ROW], 1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_zero, [False]]).astype(np.int8)))
+    for first, last in edges.reshape(-1, 2).tolist():
+        start, end = _wider(content, first * step, last * step, step)
+        start, end = -(-start // size) * size, end // size * size
+        if end - start >= _HOLE - 2 * size and (start % unit or (end % unit and end < len(content))):
+            return f"a hole of {end - start:,} bytes"
+    return ""
+
+
+def _wider(content: NDArray[np.uint8], start: int, end: int, step: int) -> tuple[int, int]:
+    """Return where the zeros around a stretch of zero blocks begin and end."""
+    before, after = np.flatnonzero(content[max(start - step, 0) : start]), np.flatnonzero(content[end : end + step])
+    start = max(start - step, 0) + int(before[-1]) + 1 if len(before) else max(start - step, 0)
+    return start, end + int(after[0]) if len(after) else min(end + step, len(content))
+
+
+def _compare_sums(path: Path, tensors: Mapping[str, Tensor]) -> bool:
+    """Compare the bytes of tensors, mapped from a zip; whether all had a checksum.
+
+    What was looked at is let go again: all weights would otherwise count as this process's memory before they are used.
+    """
+    with zipfile.ZipFile(path) as archive:
+        sums = {(member.file_size, member.CRC) for member in archive.infolist()}
+    sizes_without = {size for size, checksum in sums if not checksum}
+    storages = {tensor.untyped_storage().data_ptr(): name for name, tensor in tensors.items()}
+    files = MappedFiles()
+    bad = [name for name in storages.values() if not _is_whole(tensors[name], sums, sizes_without, files)]
+    if bad:
+        more = f" and {len(bad) - 1} more tensors" if len(bad) > 1 else ""
+        raise damaged(path, f"other bytes than were stored in {bad[0]}{more}")
+    return not any(tensor.untyped_storage().nbytes() in sizes_without for tensor in tensors.values())
+
+
+def file_checksum(path: Path) -> str:
+    """Return the checksum of a whole file, as our own checkpoints state it."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            checksum = zlib.crc32(block, checksum)
+    return f"crc32:{checksum:08x}"
+
+
+def _is_whole(tensor: Tensor, sums: set[tuple[int, int]], sizes_without: set[int], files: MappedFiles) -> bool:
+    stored = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage())
+    is_whole = len(stored) in sizes_without or (len(stored), zlib.crc32(stored.numpy().data)) in sums
+    if files.hold(stored):
+        let_go_of_mapped(stored)
+    return is_whole
+
 
 _LOCK = threading.Lock()
 _BRIEF = reprlib.Repr()

@@ -14,12 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.answers import Hypothesis
-from avcore.checkpoints.config import read_setting
+from avcore.checkpoints.layouts import read_setting
+from avcore.contracts import Hypothesis
 from avcore.errors import CheckpointError, UsageError
 from avcore.notes import NoteKind, tell
-from avcore.units import Ids
-from avcore.units.vocabulary import PAD, UNKNOWN
+from avcore.units import PAD, UNKNOWN, Ids
 
 MOST_POSITIONS = 100_000
 """Of positions and of tokens of a search: an hour of speech."""

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avcore.decoding.beam import Beam, Chosen, Hypothesis, SearchConfig, SearchRules, book
+from avcore.contracts import Hypothesis
+from avcore.decoding.beam import Beam, Chosen, SearchConfig, SearchRules, book
 from avcore.decoding.layers import Decoder, KeysValues
 
 _LEAST_GROWTH = 64

@@ -13,11 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avcore.compute.eight_bit_linear import GELU_LOWEST, EightBitLinear, suits_eight_bits
-from avcore.compute.half_linear import halve_linears
-from avcore.compute.memory import MappedFiles
-from avcore.compute.modules import fuse_gelu, pack_linears
-from avcore.units.vocabulary import PAD
+from avcore.compute.kernels import (
+    GELU_LOWEST,
+    EightBitLinear,
+    MappedFiles,
+    fuse_gelu,
+    halve_linears,
+    pack_linears,
+    suits_eight_bits,
+)
+from avcore.units import PAD
 
 
 class KeysValues(NamedTuple):

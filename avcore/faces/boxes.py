@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from avcore.errors import InputError, NoFaceError
-from avcore.faces.crop import Box
-from avcore.faces.geometry import FillPolicy
+from avcore.faces.geometry import Box, FillPolicy
 from avcore.files import atomic_output, require_file
 from avcore.media import PictureSource, read_pictures
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.timeline import frames_to_seconds
 
 _WHAT = "the face boxes"

@@ -1,27 +1,217 @@
-"""Find faces and their landmarks, with mediapipe's networks (nothing is downloaded).
+"""Find faces, their landmarks and people, with mediapipe's networks, run by LiteRT (nothing is downloaded).
 
-Two models, because neither does alone: the full-range detector finds small faces in large pictures, but
-misses faces that fill the picture; the mesh has a detector of its own, which sees near faces only. LiteRT's C++ writes a start-up
-note straight to file descriptor 2, which no Python logger stops: lines that are known to say nothing are dropped, every other one
-is passed on.
+Two models find faces, because neither does alone: the full-range detector finds small faces in large pictures, but
+misses faces that fill the picture; the mesh has a detector of its own, which sees near faces only.
+
+The networks are Google's, published with mediapipe under Apache-2.0, and stand in `models/`. What is done before and behind them
+(the square that a picture is laid on, the anchors, the joining of boxes) follows mediapipe's graphs `face_detection_short_range`
+and `face_detection_full_range`: same boxes to a hundredth of a pixel. The mesh sees a square around the face, turned so that the
+eyes are level, as in mediapipe's graph `face_landmark_front` for pictures that stand for themselves: 468 landmarks.
+
+LiteRT's C++ writes a start-up note straight to file descriptor 2, which no Python logger stops: lines that are known to say nothing
+are dropped, every other one is passed on.
 """
 
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 from typing import Self
 
 import cv2
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
 
-from avcore.arrays import Pixels
-from avcore.faces.crop import Box
-from avcore.faces.geometry import Landmarks
-from avcore.faces.networks import FULL_RANGE, BlazeFace, FaceMesh
+from avcore.arrays import Floats, Pixels
+from avcore.faces.geometry import Box, Landmarks
+
+_FOLDER = Path(__file__).resolve().parent / "models"
+_MAX_THREADS = 4
+_WHITE = 255.0
+_JOINED_OVERLAP = 0.3
+"""Intersection over union from which two boxes are one face."""
+_MAX_LOGIT = 80.0
+_MESH_SIDE = 192
+_MARGIN = 1.5
+"""Side of the square that the mesh sees, as a share of the longer side of the face's box."""
+_MIN_PRESENCE = 0.5
+
+
+@dataclass(frozen=True)
+class TurnedSquare:
+    """A square of a picture. centre: x, y; side: both in pixels; angle: by how much it is turned clockwise, in radians."""
+
+    centre: Floats
+    side: float
+    angle: float = 0.0
+
+
+def load_network(file: str) -> Callable[[Floats], tuple[Floats, ...]]:
+    """Load a network of `models/` that takes one tensor and gives one or more."""
+    threads = min(max((os.cpu_count() or 1) // 2, 1), _MAX_THREADS)
+    network = Interpreter(str(_FOLDER / file), num_threads=threads)
+    network.allocate_tensors()
+    (given,), made = network.get_input_details(), network.get_output_details()
+
+    def run(picture: Floats) -> tuple[Floats, ...]:
+        network.set_tensor(given["index"], picture[None])
+        network.invoke()
+        return tuple(np.asarray(network.get_tensor(one["index"]), dtype=np.float32) for one in made)
+
+    return run
+
+
+def whole_picture(picture: Pixels) -> TurnedSquare:
+    """Return the square around all of a picture, in its middle."""
+    height, width = picture.shape[:2]
+    return TurnedSquare(np.array([width / 2, height / 2], dtype=np.float32), float(max(height, width)))
+
+
+def cut_region(picture: Pixels, region: TurnedSquare, side: int, low: float, border: int | None) -> Floats:
+    """Scale a square of a picture uint8 [height, width, 3] to float32 [side, side, 3], from `low` (black) to 1 (white).
+
+    border: the value of what lies outside of the picture; None repeats its edge.
+    """
+    cosine, sine = np.cos(region.angle) * region.side / 2, np.sin(region.angle) * region.side / 2
+    across, down = np.array([cosine, sine]), np.array([-sine, cosine])
+    corners = np.array([-across + down, -across - down, across - down, across + down]) + region.centre
+    square = np.array([[0, side], [0, 0], [side, 0], [side, side]], dtype=np.float32)
+    transform = cv2.getPerspectiveTransform(corners.astype(np.float32), square)
+    mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
+    seen = cv2.warpPerspective(
+        picture, transform, (side, side), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=(border or 0,) * 3
+    )
+    return np.asarray(seen.astype(np.float32) * np.float32((1 - low) / _WHITE) + np.float32(low), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class DetectorGraph:
+    """What mediapipe's graph says of a detector.
+
+    file: its network. side: of the square that it sees, in pixels. grids: side of each grid of anchors, and anchors a cell.
+    min_score: of a face, 0..1.
+    """
+
+    file: str
+    side: int
+    grids: tuple[tuple[int, int], ...]
+    min_score: float
+
+
+SHORT_RANGE = DetectorGraph("face_detection_short_range.tflite", 128, ((16, 2), (8, 6)), 0.5)
+FULL_RANGE = DetectorGraph("face_detection_full_range_sparse.tflite", 192, ((48, 1),), 0.6)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face. box: float32 [4] (x1, y1, x2, y2), from brows to chin; points: float32 [6, 2], the first two are the eyes; both
+    in pixels of the picture. score: 0..1.
+    """
+
+    box: Floats
+    points: Floats
+    score: float
+
+
+class BlazeFace:
+    """One of the two detectors."""
+
+    def __init__(self, layout: DetectorGraph) -> None:
+        self._layout = layout
+        self._network = load_network(layout.file)
+        self._anchors = np.concatenate([_anchors(side, per_cell) for side, per_cell in layout.grids])
+
+    def detect(self, picture: Pixels) -> list[Detection]:
+        """Find the faces in a picture uint8 [height, width, 3] (RGB), the surest first."""
+        side = self._layout.side
+        square = whole_picture(picture)
+        values, logits = self._network(cut_region(picture, square, side, low=-1.0, border=0))
+        scores = 1 / (1 + np.exp(-np.clip(logits.reshape(-1), -_MAX_LOGIT, _MAX_LOGIT)))
+        sure = np.flatnonzero(scores >= self._layout.min_score)
+        places = self._places(values.reshape(len(scores), -1)[sure], sure)
+        return [_in_picture(place, score, square) for place, score in _joined(places, scores[sure])]
+
+    def _places(self, values: Floats, which: NDArray[np.int64]) -> Floats:
+        """Return corners and six points, float32 [n, 8, 2] as shares of the square, from the network's values at some anchors."""
+        pairs = (values / self._layout.side).reshape(len(which), 8, 2)
+        anchors = self._anchors[which][:, None]
+        centre, half = pairs[:, :1] + anchors, pairs[:, 1:2] / 2
+        return np.concatenate([centre - half, centre + half, pairs[:, 2:] + anchors], axis=1)
+
+
+def _anchors(side: int, per_cell: int) -> Floats:
+    """Return the centres of anchors, float32 [side * side * per_cell, 2] as shares of the square, row by row."""
+    centres = (np.arange(side, dtype=np.float32) + 0.5) / side
+    y, x = np.meshgrid(centres, centres, indexing="ij")
+    return np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), per_cell, axis=0).astype(np.float32)
+
+
+def _joined(places: Floats, scores: Floats) -> list[tuple[Floats, float]]:
+    """Return one place a face: the mean, weighted by score, of those that overlap the surest one."""
+    left = np.argsort(-scores, kind="stable")
+    faces = []
+    while len(left):
+        same = _overlaps(places[left[0]], places[left]) > _JOINED_OVERLAP
+        same[0] = True
+        weights = scores[left[same]]
+        mean = (places[left[same]] * weights[:, None, None]).sum(axis=0) / weights.sum()
+        faces.append((mean, float(scores[left[0]])))
+        left = left[~same]
+    return faces
+
+
+def _overlaps(one: Floats, others: Floats) -> Floats:
+    """Return the intersection over union of one place's box with each of others."""
+    size = np.maximum(np.minimum(one[1], others[:, 1]) - np.maximum(one[0], others[:, 0]), 0)
+    shared = size[:, 0] * size[:, 1]
+    union = np.prod(one[1] - one[0]) + np.prod(others[:, 1] - others[:, 0], axis=1) - shared
+    return np.where(union > 0, shared / np.where(union > 0, union, 1), 0).astype(np.float32)
+
+
+def _in_picture(place: Floats, score: float, square: TurnedSquare) -> Detection:
+    pixels = np.asarray((place - 0.5) * square.side + square.centre, dtype=np.float32)
+    return Detection(pixels[:2].reshape(4), pixels[2:], score)
+
+
+class FaceMesh:
+    """The near detector and the mesh behind it."""
+
+    def __init__(self) -> None:
+        self._detector = BlazeFace(SHORT_RANGE)
+        self._network = load_network("face_landmark.tflite")
+
+    def landmarks(self, picture: Pixels) -> Landmarks | None:
+        """Find the landmarks of the surest face in a picture uint8 [height, width, 3] (RGB).
+
+        Returns float32 [468, 3]: x and y in pixels from the left and the top, z in the same measure, smaller = nearer
+        to the camera; None when no face is seen.
+        """
+        found = self._detector.detect(picture)
+        if not found:
+            return None
+        region = _region_of(found[0])
+        points, presence = self._network(cut_region(picture, region, _MESH_SIDE, low=0.0, border=None))
+        if 1 / (1 + np.exp(-float(presence.reshape(-1)[0]))) < _MIN_PRESENCE:
+            return None
+        shares = points.reshape(-1, 3) / _MESH_SIDE - np.array([0.5, 0.5, 0], dtype=np.float32)
+        cosine, sine = np.cos(region.angle), np.sin(region.angle)
+        x, y, z = shares.T * region.side
+        turned = (cosine * x - sine * y + region.centre[0], sine * x + cosine * y + region.centre[1], z)
+        return np.asarray(np.stack(turned, axis=1), dtype=np.float32)
+
+
+def _region_of(face: Detection) -> TurnedSquare:
+    """Return the square around a face, turned as its eyes are."""
+    x, y = face.points[1] - face.points[0]
+    low, high = face.box.reshape(2, 2)
+    return TurnedSquare((low + high) / 2, float(max(high - low)) * _MARGIN, float(np.arctan2(y, x)))
+
 
 _CHATTER = re.compile(
     rb"INFO: Created TensorFlow Lite"
@@ -129,3 +319,24 @@ def _tile_starts(length: int, side: int) -> list[int]:
         return []
     num_tiles = 1 + ceil((length - side) / (side * (1 - _TILE_OVERLAP)))
     return [round(number * (length - side) / (num_tiles - 1)) for number in range(num_tiles)]
+
+
+_FILE, _MASK_SIDE = "selfie_segmentation.tflite", 256
+
+
+def segment_person(picture: Pixels, region: TurnedSquare) -> Floats:
+    """Return how much of each pixel is a person, float32 [height, width] from 0 to 1; beyond the region as at its edge.
+
+    picture: uint8 [height, width, 3] (RGB). region: an upright square with the person's head and shoulders in it.
+    """
+    with without_chatter():
+        network = load_network(_FILE)
+    seen = network(cut_region(picture, region, _MASK_SIDE, low=0.0, border=None))[0].reshape(_MASK_SIDE, _MASK_SIDE)
+    left, top = region.centre - region.side / 2
+    scale = _MASK_SIDE / region.side
+    # From a pixel of the picture to the network's: both count from the middle of a pixel.
+    shift = (scale - 1) / 2
+    back = np.array([[scale, 0, shift - left * scale], [0, scale, shift - top * scale]])
+    size = picture.shape[1], picture.shape[0]
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(seen, back, size, flags=how, borderMode=cv2.BORDER_REPLICATE), np.float32)

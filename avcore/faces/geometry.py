@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from avcore.notes import Note, NoteKind
 
 if TYPE_CHECKING:
-    from avcore.faces.crop import Box
+    pass
+
+Box = NDArray[np.float32]
 
 
 NUM_LANDMARKS = 468

@@ -1,7 +1,7 @@
 """Decode and encode video and sound as streams, by presentation time."""
 
-from avcore.media.lips import read_gray_video, write_lip_video
-from avcore.media.pictures import Picture, at_rate, pixel_aspect_of, read_pictures
+from avcore.media.carried import Subtitle, SubtitleTrack
+from avcore.media.pictures import Picture, at_rate, pixel_aspect_of, read_gray_video, read_pictures
 from avcore.media.probe import MediaInfo, probe, require_media
 from avcore.media.sound import (
     iter_sound_at,
@@ -13,8 +13,7 @@ from avcore.media.sound import (
     write_speech_pieces,
 )
 from avcore.media.source import PictureSource, pictures_at
-from avcore.media.subtitle_tracks import Subtitle, SubtitleTrack
-from avcore.media.writer import QUICK, VideoJoiner, VideoWriter, require_video_name
+from avcore.media.writer import QUICK, VideoJoiner, VideoWriter, require_video_name, write_lip_video
 
 __all__ = [
     "QUICK",

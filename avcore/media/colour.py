@@ -1,5 +1,13 @@
-"""Which YUV matrix a picture is in, so that colours come out as they went in."""
+"""Colours that come out as they went in: which YUV matrix a picture is in, and HDR and BT.2020 as SDR in BT.709.
 
+ITU-R BT.2100-2 says what light a picture in HLG or PQ stands for, ITU-R BT.2408 that white paper in it has 203 cd/m2, 75 % of
+HLG. What SDR can show stays as it is, so that SDR that was put into HLG or PQ comes back; only what is brighter is rolled off. The
+formulas become the table that FFmpeg's filter `lut3d` takes.
+"""
+
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -7,6 +15,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
+from avcore.notes import Note, NoteKind
 
 _UNSPECIFIED = 2
 _SD_MAX_WIDTH = 1280
@@ -15,8 +24,8 @@ _AV_BT709 = 1
 _AV_SMPTE170M = 6
 _NAMED = {1: Colorspace.ITU709, 5: Colorspace.ITU601, 6: Colorspace.ITU601}
 """The usual matrices by FFmpeg's numbers; 5 and 6 are two names of one."""
-_TRANSFERS = {1, 2, 4, 5, 6, 7, 8, *range(11, 19)}
-_PRIMARIES = {1, 2, *range(4, 13), 22}
+_KNOWN_TRANSFERS = {1, 2, 4, 5, 6, 7, 8, *range(11, 19)}
+_KNOWN_PRIMARIES = {1, 2, *range(4, 13), 22}
 _MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}
 """What FFmpeg 8 converts, by the numbers of ITU-T H.273."""
 _LIKE_OTHERS = {10: 9}
@@ -29,9 +38,9 @@ _QUALITY = int(Interpolation.BILINEAR) | _FULL_CHROMA | _ACCURATE_ROUNDING
 
 def with_known_tags(frame: Any) -> Any:
     """Return a frame whose colour tags FFmpeg can convert: a reserved or unusual tag counts as not stated, as in players."""
-    if frame.color_trc not in _TRANSFERS:
+    if frame.color_trc not in _KNOWN_TRANSFERS:
         frame.color_trc = _UNSPECIFIED
-    if frame.color_primaries not in _PRIMARIES:
+    if frame.color_primaries not in _KNOWN_PRIMARIES:
         frame.color_primaries = _UNSPECIFIED
     if frame.colorspace not in _MATRICES:
         frame.colorspace = _LIKE_OTHERS.get(frame.colorspace, _UNSPECIFIED)
@@ -92,3 +101,151 @@ def tag_stream(stream: Any, is_bt709: bool) -> None:
     context.color_primaries = int(ColorPrimaries.BT709 if hd else ColorPrimaries.SMPTE170M)
     context.color_trc = int(ColorTrc.BT709 if hd else ColorTrc.SMPTE170M)
     context.color_range = int(ColorRange.MPEG)
+
+
+Colours = NDArray[np.float64]
+
+WHITE = 203.0
+"""cd/m2 of diffuse white in HDR: ITU-R BT.2408-7, table 1."""
+_HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2
+"""The display that HLG is made on: cd/m2, and its system gamma (BT.2100-2, table 5, note 5f)."""
+_PQ_PEAK = 10_000.0
+_GAMMA = 2.4
+"""Of an SDR display: ITU-R BT.1886."""
+_KNEE = 0.94
+"""SDR signal above which brightness is rolled off."""
+_SIZES = {"HLG": 65, "PQ": 65, "BT.2020": 33}
+"""Points a side of the table."""
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+_SDR_TRANSFERS = (1, 2, 6, 14, 15)
+_BT2020 = 9
+_WHITE_POINT = (0.3127, 0.3290)
+_BT709 = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
+_CHROMATICITIES = {
+    1: _BT709,
+    5: ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06)),
+    6: ((0.63, 0.34), (0.31, 0.595), (0.155, 0.07)),
+    7: ((0.63, 0.34), (0.31, 0.595), (0.155, 0.07)),
+    _BT2020: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
+    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+}
+"""Chromaticities of red, green and blue by FFmpeg's numbers (ITU-T H.273, table 2): BT.709, BT.601, BT.2020, Display P3."""
+
+_COLOURS = NoteKind(
+    "hdr", "its colours are {kind}; they are turned into SDR (BT.709)", "{kind} 색을 SDR(BT.709)로 바꾸어 썼습니다."
+)
+
+
+@dataclass(frozen=True)
+class WideColours:
+    """What a picture's colours are where they are not SDR of BT.709 or BT.601.
+
+    kind: HLG, PQ, or BT.2020 (SDR with its primaries). primaries: FFmpeg's number. peak: the brightest light in it, cd/m2.
+    """
+
+    kind: str
+    primaries: int
+    peak: float
+
+    @property
+    def note(self) -> Note:
+        """What is said to the user."""
+        return _COLOURS(kind=self.kind if self.kind == "BT.2020" else f"HDR ({self.kind})")
+
+
+def wide_colours(frame: Any) -> WideColours | None:
+    """Return what a decoded frame says of its colours; None = nothing that needs a table. The tags count, whatever the number of
+    bits."""
+    kind, primaries = _HDR_TRANSFERS.get(frame.color_trc), frame.color_primaries
+    if kind is None:
+        is_wide = primaries == _BT2020 and frame.color_trc in _SDR_TRANSFERS
+        return WideColours("BT.2020", primaries, WHITE) if is_wide else None
+    primaries = primaries if primaries in _CHROMATICITIES else _BT2020
+    return WideColours(kind, primaries, _HLG_PEAK if kind == "HLG" else _declared_peak(frame))
+
+
+def _declared_peak(frame: Any) -> float:
+    """Return the brightest light of a PQ picture (cd/m2) by its metadata (SMPTE ST 2086, CTA-861.3), which are often left out."""
+    side_data = frame.reformat(16, 16, "gray").side_data  # of a tiny copy, see `avcore.media.pictures`
+    peak = 0.0
+    if (light := side_data.get("CONTENT_LIGHT_LEVEL")) is not None:
+        peak = float(struct.unpack_from("=I", bytes(light))[0])
+    if not peak and (mastering := side_data.get("MASTERING_DISPLAY_METADATA")) is not None:
+        numerator, denominator, _, has_luminance = struct.unpack_from("=iiii", bytes(mastering), 72)
+        peak = numerator / denominator if has_luminance and denominator else 0.0
+    return float(np.clip(peak, _HLG_PEAK, _PQ_PEAK)) if peak else _PQ_PEAK
+
+
+def to_sdr(signal: Colours, colours: WideColours) -> Colours:
+    """Convert R'G'B' signals of 0..1, float64 [..., 3], to SDR signals of BT.709.
+
+    All three colours of a pixel are scaled by one factor, found from the largest of them, so that highlights keep their hue; what
+    BT.709 does not hold is moved towards the grey of its luminance until it does, which keeps the hue, too.
+    """
+    light = _light(np.clip(signal, 0.0, 1.0), colours.kind) @ _to_bt709(colours.primaries).T
+    largest = np.maximum(light.max(-1, keepdims=True), 1e-9)
+    light *= _rolled_off(largest, colours) / largest
+    grey = np.maximum(light @ _xyz(_BT709)[1], 0.0)[..., None]
+    least = np.minimum(light.min(-1, keepdims=True), 0.0)
+    light = grey + (light - grey) * grey / np.maximum(grey - least, 1e-12)
+    return np.asarray(np.clip(light, 0.0, 1.0) ** (1 / _GAMMA), np.float64)
+
+
+def _light(signal: Colours, kind: str) -> Colours:
+    """Return the light on the display that signals of 0..1 stand for, 1 = diffuse white."""
+    if kind == "PQ":  # EOTF of BT.2100-2, table 4
+        m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+        root = signal ** (1 / m2)
+        return np.asarray(_PQ_PEAK / WHITE * (np.maximum(root - c1, 0.0) / (c2 - c3 * root)) ** (1 / m1))
+    if kind == "HLG":  # inverse OETF and OOTF of BT.2100-2, table 5
+        a, b, c = 0.17883277, 0.28466892, 0.55991073
+        scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+        luminance = scene @ np.array([0.2627, 0.6780, 0.0593])
+        return np.asarray(_HLG_PEAK / WHITE * scene * luminance[..., None] ** (_HLG_GAMMA - 1))
+    return np.asarray(signal**_GAMMA)
+
+
+def _rolled_off(light: Colours, colours: WideColours) -> Colours:
+    """Return the light that an SDR display can show, up to 1, for light of any brightness.
+
+    As in ITU-R BT.2446-1, method C, it is linear up to a knee and logarithmic above, with one slope at the knee, and reaches 1 at
+    the peak; here on the scale of an SDR signal, in which the knee is at 0.94.
+    """
+    if colours.peak <= WHITE:
+        return np.minimum(light, 1.0)
+    signal, room = light ** (1 / _GAMMA), 1 - _KNEE
+    bend = _bend(((colours.peak / WHITE) ** (1 / _GAMMA) - _KNEE) / room)
+    rolled = _KNEE + room * np.log1p(bend * np.maximum(signal - _KNEE, 0.0) / room) / bend
+    return np.minimum(np.where(signal <= _KNEE, signal, rolled), 1.0) ** _GAMMA
+
+
+def _bend(reach: float) -> float:
+    """Return the a > 0 for which log(1 + a x) / a, whose slope at 0 is 1, is 1 at x = reach > 1."""
+    low, high = 1e-6, 1e3
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.log1p(middle * reach) > middle else (low, middle)
+    return high
+
+
+def _xyz(primaries: tuple[tuple[float, float], ...]) -> Colours:
+    """Return the matrix from linear RGB to CIE XYZ, float64 [3, 3] (SMPTE RP 177)."""
+    columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in (*primaries, _WHITE_POINT)]).T
+    return np.asarray(columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3]))
+
+
+def _to_bt709(primaries: int) -> Colours:
+    """Return the matrix from linear RGB of some primaries to that of BT.709, float64 [3, 3], as ITU-R BT.2407 and BT.2087 have
+    it."""
+    return np.asarray(np.linalg.solve(_xyz(_BT709), _xyz(_CHROMATICITIES[primaries])))
+
+
+@lru_cache(maxsize=4)
+def cube_of(colours: WideColours) -> str:
+    """Return the table as a .cube file's text: for red, which runs fastest, green and blue the three colours of SDR."""
+    size = _SIZES[colours.kind]
+    steps = np.linspace(0.0, 1.0, size)
+    blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
+    table = to_sdr(np.stack([red, green, blue], -1).reshape(-1, 3), colours)
+    rows = "\n".join(f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in table.tolist())
+    return f"LUT_3D_SIZE {size}\n{rows}\n"

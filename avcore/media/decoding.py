@@ -1,45 +1,212 @@
-"""Open media files, or say in one sentence why one cannot be used, and decode frames in presentation order.
+"""Decode frames in presentation order, from the start of a file or from its middle, progressive and SDR.
 
-Decoding begins at the start of a file or in its middle.
+Fields become pictures and HDR becomes SDR by FFmpeg's filters. Pictures that need neither, as most, pass as they are: no filter is
+set up for them.
 """
 
-import logging
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache, partial
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
-from av.stream import Disposition
+import numpy as np
+from numpy.typing import NDArray
 
-from avcore.errors import InputError, MediaError
-from avcore.files import require_file
-from avcore.media.colour import with_known_tags
-from avcore.media.filters import DecodedFrame, Treatment, treated, true_parity
-from avcore.media.limits import MOST_PIXELS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
-from avcore.media.once import OnceAFile
-from avcore.media.tracks import chosen_number
-from avcore.notes import NoteKind, tell
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE
+from avcore.errors import MediaError
+from avcore.files import private_folder
+from avcore.media.colour import WideColours, cube_of, wide_colours, with_known_tags
+from avcore.media.opening import OnceAFile, _stores_order_only, open_media, require_video
+from avcore.notes import Note, NoteKind, tell
+from avcore.timeline import FRAME_RATE
 
-_HEAD_BYTES = 4096
-_TAIL_BYTES = 1 << 20
-RAW_SUFFIX = ".pcm"
-"""Sound without a header, as AIHub's KsponSpeech has it: 16 kHz, 16 bits, little-endian, mono."""
-_RAW_FORMAT, _RAW_BYTES = "s16le", 2
-_MAGIC_BYTES = 12
-_MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b"caff", b".snd", b"NIST_1A", b"\x1a\x45\xdf\xa3")
-"""What files of other kinds begin with."""
-_NOT_MOVING = Disposition.attached_pic | Disposition.timed_thumbnails
-_MAX_DECODER_THREADS = 4
-_USUAL_PIXELS = 4096 * 2304
-LOG = logging.getLogger(__name__)
+_GOOD = "flags=bilinear+full_chroma_int+accurate_rnd"
+_MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m"}
+_WIDE_MATRIX = "bt2020"
+_IN_BT709 = "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+_TICK = Fraction(1, 25)
+_LEAST_SIDE = 16
+_FIELDS_APART, _LINES_APART = 1.04, 1.5
+"""Thresholds of FFmpeg's filter `idet`."""
+_EVERY_COLUMN = 4
+_SURE = 12
+_MOSTLY = 10
+_FIELDS = NoteKind(
+    "interlaced",
+    "its pictures are interlaced; they are deinterlaced, one picture for each frame",
+    "비월 주사 영상이라 순차 주사로 바꾸어 썼습니다.",
+)
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What the pictures of a track need. colours: theirs, where they become SDR of BT.709. is_interlaced: whether the first frame
+    holds two fields. parity: which field is first, `auto` = as each frame says, `tff` or `bff`.
+    """
+
+    colours: WideColours | None = None
+    is_interlaced: bool = False
+    parity: str = "auto"
+
+    @classmethod
+    def of(cls, first: Any) -> "Treatment":
+        """Return the treatment of pictures whose first one, decoded, is `first`."""
+        return cls(wide_colours(first), _holds_fields(first))
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Notes for the user."""
+        fields = (_FIELDS(),) if self.is_interlaced else ()
+        return fields if self.colours is None else (*fields, self.colours.note)
+
+
+AS_STORED = Treatment()
+"""Of progressive pictures in SDR."""
+
+
+class DecodedFrame(NamedTuple):
+    """A decoded frame, not yet converted, when it is shown as the container counts (s; see `FileClock`), and its treatment."""
+
+    decoded: Any
+    clock: Fraction
+    treatment: Treatment = AS_STORED
+
+
+def treated(frames: Iterable[DecodedFrame], treatment: Treatment, are_fields_true: bool = True) -> Iterator[DecodedFrame]:
+    """Yield the same frames, at the same times, as progressive pictures with the colours of SDR.
+
+    are_fields_true: whether a frame that says that it is interlaced is; False = no frame is deinterlaced.
+    """
+    chain: _Chain | None = None
+    has_fields = treatment.is_interlaced
+    for frame in frames:
+        has_fields = has_fields or (are_fields_true and _holds_fields(frame.decoded))
+        if not has_fields and treatment.colours is None:
+            yield frame
+            continue
+        if chain is None or not chain.takes(frame.decoded, has_fields):
+            yield from () if chain is None else chain.end()
+            chain = _Chain(frame.decoded, treatment, has_fields)
+        yield from chain.feed(frame)
+    yield from () if chain is None else chain.end()
+
+
+def _holds_fields(frame: Any) -> bool:
+    return bool(frame.interlaced_frame) and min(frame.width, frame.height) >= _LEAST_SIDE
+
+
+class _Chain:
+    """FFmpeg's filters for frames of one form; each frame that goes in comes out once, in order."""
+
+    def __init__(self, frame: Any, treatment: Treatment, has_fields: bool) -> None:
+        self._form, self._treatment, self._has_fields = _form(frame), treatment, has_fields
+        self._clocks, self._number = deque[Fraction](), 0
+        self._graph = av.filter.Graph()
+        chain: list[tuple[str, str | dict[str, str]]] = [("buffer", _source(frame))]
+        if has_fields:
+            chain.append(("bwdif", f"mode=send_frame:parity={treatment.parity}:deint=interlaced"))
+        if treatment.colours is None:
+            self._set_up(chain)
+            return
+        matrix = _MATRICES.get(frame.colorspace, _WIDE_MATRIX)
+        with private_folder() as folder:  # the table is read once, here
+            table = folder / "colours.cube"
+            table.write_text(cube_of(treatment.colours), encoding="ascii")
+            chain += [
+                ("scale", f"{_GOOD}:out_range=pc" + ("" if frame.format.is_rgb else f":in_color_matrix={matrix}")),
+                ("format", "gbrp16le"),
+                ("lut3d", {"file": str(table), "interp": "tetrahedral"}),
+                ("scale", f"{_GOOD}:out_color_matrix=bt709:out_range=tv"),
+                ("format", "yuv420p"),
+                ("setparams", _IN_BT709),
+            ]
+            self._set_up(chain)
+
+    def _set_up(self, chain: Sequence[tuple[str, str | dict[str, str]]]) -> None:
+        steps = [
+            self._graph.add(name, **how) if isinstance(how, dict) else self._graph.add(name, how)
+            for name, how in (*chain, ("buffersink", None))
+        ]
+        self._graph.link_nodes(*steps).configure()
+        self._first, self._last = steps[0], steps[-1]
+
+    def takes(self, frame: Any, has_fields: bool) -> bool:
+        """Return whether a frame is of the form that this was set up for."""
+        return _form(frame) == self._form and has_fields == self._has_fields
+
+    def feed(self, frame: DecodedFrame) -> Iterator[DecodedFrame]:
+        """Put a frame in; yields what comes out, which may be the one before."""
+        frame.decoded.pts, frame.decoded.time_base = self._number, _TICK
+        self._number += 1
+        self._clocks.append(frame.clock)
+        self._first.push(frame.decoded)
+        yield from self._ready()
+
+    def end(self) -> Iterator[DecodedFrame]:
+        """Yield what is left."""
+        self._first.push(None)
+        yield from self._ready()
+
+    def _ready(self) -> Iterator[DecodedFrame]:
+        while self._clocks:
+            try:
+                frame = self._last.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            yield DecodedFrame(frame, self._clocks.popleft(), self._treatment)
+
+
+def _form(frame: Any) -> tuple[object, ...]:
+    tags = frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries
+    return frame.width, frame.height, frame.format.name, *tags
+
+
+def _source(frame: Any) -> str:
+    form = f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base={_TICK}:pixel_aspect=1/1"
+    return f"{form}:colorspace={int(frame.colorspace)}:range={int(frame.color_range)}"
+
+
+def true_parity(runs: Iterable[Iterable[Any]]) -> str | None:
+    """Look at decoded frames that say that they are interlaced: `tff` or `bff` where one field is clearly first, `auto` where that
+    is not clear, None where the lines of moving pictures belong together (progressive pictures sent as fields).
+
+    runs: stretches of frames that follow one another. The measure is that of FFmpeg's filter `idet`.
+    """
+    found: Counter[str] = Counter()
+    for frames in runs:
+        lines = [_luma(frame) for frame in frames]
+        threes = zip(lines, lines[1:], lines[2:], strict=False)
+        found.update(_fields(*three) for three in threes if len({one.shape for one in three}) == 1)
+    top, bottom, whole = found["tff"], found["bff"], found["whole"]
+    if whole >= _SURE and whole > _MOSTLY * (top + bottom):
+        return None
+    return "tff" if top > _MOSTLY * bottom else "bff" if bottom > _MOSTLY * top else "auto"
+
+
+def _luma(frame: Any) -> NDArray[np.int32]:
+    """Return the brightness of every fourth column, int32 [lines, columns]."""
+    return np.asarray(frame.reformat(format="gray").to_ndarray()[:, ::_EVERY_COLUMN], np.int32)
+
+
+def _fields(before: NDArray[np.int32], now: NDArray[np.int32], after: NDArray[np.int32]) -> str:
+    """Return what `idet` says of a frame by how well its lines fit between those of the frames around it: tff, bff, whole or
+    unclear."""
+    above_and_below = now[:-2] + now[2:]
+    earlier, later, own = (np.abs(above_and_below - 2 * one[1:-1]).sum(1, dtype=np.int64) for one in (before, after, now))
+    odd, even = slice(0, None, 2), slice(1, None, 2)  # row 0 of these is line 1 of the picture
+    first = int(earlier[even].sum() + later[odd].sum())
+    second = int(earlier[odd].sum() + later[even].sum())
+    if first > _FIELDS_APART * second:
+        return "tff"
+    if second > _FIELDS_APART * first:
+        return "bff"
+    return "whole" if second > _LINES_APART * int(own.sum()) else "unclear"
+
+
 _Treat = Callable[[Iterable[DecodedFrame]], Iterator[DecodedFrame]]
 
 _SEEK_BACK_S = (0, 1, 5, 30)
@@ -49,138 +216,6 @@ _FRAMES_AROUND = Fraction(2)
 _DAMAGED = NoteKind(
     "bad_video_packets", "{count} damaged video packets were skipped", "손상된 영상 조각 {count}개를 건너뛰었습니다."
 )
-
-
-@contextmanager
-def open_media(path: str | Path) -> Iterator[Any]:
-    """Open a file for reading; nothing else is ever opened on its behalf (no network, no file that it names or describes).
-
-    Raises InputError when it is missing, a folder, empty or unreadable, MediaError when it holds no media, and MediaError
-    in place of any error of the demuxer or decoder inside the block.
-    """
-    path = require_file(path, "the video or sound file")
-    try:
-        container = av.open(metadata_errors="replace", **_how_to_open(path))
-    except av.error.FFmpegError as error:
-        expected = "a video or sound file such as mp4, mkv, mov, webm or wav"
-        raise MediaError("it cannot be read as video or sound", path=path, expected=expected, found=_describe(path)) from error
-    try:
-        with container:
-            yield container
-    except av.error.FFmpegError as error:
-        raise MediaError("the file is damaged and cannot be decoded", path=path, found=error.strerror) from error
-
-
-def _how_to_open(path: Path) -> dict[str, Any]:
-    """Return the options of `av.open` for a file: sound without a header is taken by its name, everything else by its content.
-
-    Raises InputError when it cannot be read.
-    """
-    if path.suffix.lower() != RAW_SUFFIX or _has_header(path):
-        return {"file": f"file:{path}", "options": ONLY_THIS_FILE}
-    _say_how_raw_sound_is_read()
-    # A last byte that is half a sample would cost the decoder its last packet: 512 samples or more.
-    whole = path.stat().st_size // _RAW_BYTES * _RAW_BYTES
-    raw = {
-        "protocol_whitelist": "file,subfile",
-        "format_whitelist": _RAW_FORMAT,
-        "sample_rate": str(SAMPLE_RATE),
-        "ch_layout": "mono",
-    }
-    return {"file": f"subfile,,start,0,end,{whole},,:file:{path}", "format": _RAW_FORMAT, "options": raw}
-
-
-def _has_header(path: Path) -> bool:
-    """Return whether a file called .pcm is of another kind all the same. Raises InputError when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_MAGIC_BYTES)
-    except OSError as error:
-        raise InputError("it cannot be read", path=path, found=error.strerror) from error
-    return head.startswith(_MAGIC) or head[4:8] == b"ftyp"
-
-
-@cache
-def _say_how_raw_sound_is_read() -> None:
-    """Log once a process how raw sound is read, since corpora have hundreds of thousands of such files."""
-    LOG.warning("%s files have no header; read as %g kHz 16-bit mono (AIHub's KsponSpeech)", RAW_SUFFIX, SAMPLE_RATE / 1000)
-
-
-def video_stream(container: Any) -> Any | None:
-    """Return the stream of moving pictures, or None; cover art of a sound file does not count."""
-    return _preferred([stream for stream in container.streams.video if not stream.disposition & _NOT_MOVING])
-
-
-def audio_stream(container: Any) -> Any | None:
-    """Return the sound stream that was chosen (`avcore.media.tracks`) or that a player would play, or None."""
-    streams, number = list(container.streams.audio), chosen_number(container.name)
-    return streams[number - 1] if number is not None and number <= len(streams) else _preferred(streams)
-
-
-def require_video(container: Any, path: str | Path) -> Any:
-    """Return the stream of moving pictures, ready to decode; raises MediaError when there is none."""
-    stream = video_stream(container)
-    if stream is None:
-        found = "sound only" if container.streams.audio else "neither picture nor sound"
-        raise MediaError("it has no video track", path=path, expected="a video", found=found)
-    _require_decoder(stream, path)
-    require_sane_size(stream.codec_context.width, stream.codec_context.height, path)
-    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # some streams change their size on the way
-    stream.thread_type = "AUTO"
-    is_huge = stream.codec_context.width * stream.codec_context.height > _USUAL_PIXELS  # each thread holds pictures of its own
-    stream.codec_context.thread_count = 1 if is_huge else min(_MAX_DECODER_THREADS, os.cpu_count() or 1)
-    return stream
-
-
-def require_audio(container: Any, path: str | Path) -> Any:
-    """Return the sound stream, ready to decode; raises MediaError when there is none."""
-    stream = audio_stream(container)
-    if stream is None:
-        found = "pictures only" if container.streams.video else "neither picture nor sound"
-        raise MediaError("it has no sound track", path=path, expected="sound", found=found)
-    _require_decoder(stream, path)
-    require_sane_sound(stream.codec_context.sample_rate, stream.codec_context.channels, path)
-    return stream
-
-
-def _require_decoder(stream: Any, path: str | Path) -> None:
-    if stream.codec_context is None:
-        raise MediaError(f"there is no decoder for its {stream.type} track", path=path, hint="convert it to H.264 and AAC")
-
-
-def _preferred(streams: list[Any]) -> Any | None:
-    marked = [stream for stream in streams if stream.disposition & Disposition.default]
-    return (marked or streams or [None])[0]
-
-
-def _describe(path: Path) -> str:
-    """Return what a file that could not be opened seems to be, in a few words."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        tail = file.read()
-    if head[4:8] in (b"ftyp", b"mdat", b"moov", b"free", b"wide"):
-        is_cut = b"moov" not in head and b"moov" not in tail
-        return "an MP4 that was cut short (its index, moov, is missing)" if is_cut else "a damaged MP4"
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return "a damaged Matroska or WebM file"
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG")):
-        return "a single picture"
-    return "a text file" if _is_text(head) else "data of an unknown kind"
-
-
-def _is_text(head: bytes) -> bool:
-    try:
-        return "\0" not in head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        is_cut_inside_a_character = len(head) == _HEAD_BYTES and error.start >= len(head) - 3
-        return is_cut_inside_a_character and b"\0" not in head
-
-
-def packet_time(packet: Any) -> int | None:
-    """Return when a packet is shown, in ticks, as far as its container knows; AVI knows only the order of decoding."""
-    time: int | None = packet.dts if packet.pts is None or _stores_order_only(packet.stream.container) else packet.pts
-    return time
 
 
 def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterable[Any] | None = None) -> Iterator[DecodedFrame]:
@@ -207,7 +242,7 @@ def decode_from(path: str | Path, start: Fraction = Fraction(0)) -> Iterator[Dec
     """Yield the first frame of a video, and then frames in order, up to the end.
 
     These begin with one shown at most `start` s after the first, so that none that is on screen from then on is missing. All are
-    progressive and SDR (`avcore.media.filters`). Raises InputError or MediaError when no picture can be decoded.
+    progressive and SDR (`Treatment`). Raises InputError or MediaError when no picture can be decoded.
     """
     with open_media(path) as container:
         stream = require_video(container, path)
@@ -323,7 +358,3 @@ class _Clock:
         clock = Fraction(0) if ticks is None else Fraction(ticks * self._tick)
         self._last = clock if earliest is None else max(clock, earliest)
         return self._last
-
-
-def _stores_order_only(container: Any) -> bool:
-    return bool(container.format.name == "avi")

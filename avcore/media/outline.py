@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Samples
-from avcore.media.once import OnceAFile
+from avcore.media.opening import OnceAFile
 from avcore.media.sound import iter_speech_blocks
 from avcore.timeline import SAMPLES_PER_UNIT
 

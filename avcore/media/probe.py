@@ -9,20 +9,68 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from avcore.errors import MediaError
 from avcore.files import require_file
-from avcore.media.clock import LONGEST_STAY_S, NOWHERE, FileClock, Onset, Span, clock_of, declared_end
-from avcore.media.decoding import audio_stream, open_media, packet_time, video_stream
-from avcore.media.filters import AS_STORED, Treatment
-from avcore.media.limits import kind_of_still, require_declared, require_little_missing, require_sane_sound, require_whole_sound
-from avcore.media.once import OnceAFile
-from avcore.media.pictures import View, first_view
+from avcore.media.decoding import AS_STORED, Treatment
+from avcore.media.opening import (
+    OnceAFile,
+    audio_stream,
+    kind_of_still,
+    notes_of,
+    open_media,
+    packet_time,
+    require_declared,
+    require_little_missing,
+    require_sane_sound,
+    require_whole_sound,
+    video_stream,
+)
+from avcore.media.pictures import LONGEST_STAY_S, NOWHERE, FileClock, Onset, Span, View, clock_of, declared_end, first_view
 from avcore.media.shapes import Changing, Shapes, shapes_of
-from avcore.media.tracks import SoundTrack, notes_of, sound_tracks
 from avcore.notes import Note, tell
 from avcore.timeline import FRAME_RATE, plain_rate
+
+_UNKNOWN = ("", "und")
+
+
+@dataclass(frozen=True)
+class SoundTrack:
+    """A sound track. number: among those of its file, from 1. language: as `eng`, "" = not said. rate: Hz."""
+
+    number: int
+    language: str
+    title: str
+    codec: str
+    rate: int
+    channels: int
+    is_default: bool
+
+    def __str__(self) -> str:
+        told = ", ".join(filter(None, (self.language, self.title)))
+        return f"{self.number} ({told})" if told else str(self.number)
+
+
+def sound_tracks(container: Any) -> tuple[SoundTrack, ...]:
+    """Return the sound tracks of an open file."""
+    return tuple(_described(number, stream) for number, stream in enumerate(container.streams.audio, 1))
+
+
+def _described(number: int, stream: Any) -> SoundTrack:
+    context, tags = stream.codec_context, {name.lower(): value for name, value in stream.metadata.items()}
+    language = tags.get("language", "")
+    return SoundTrack(
+        number,
+        "" if language in _UNKNOWN else language,
+        tags.get("title", ""),
+        str(context.name) if context else "",
+        int(context.sample_rate or 0) if context else 0,
+        int(context.channels or 0) if context else 0,
+        bool(stream.disposition & Disposition.default),
+    )
+
 
 Ticks = NDArray[np.int64]
 

@@ -14,9 +14,7 @@ from typing import Any, NamedTuple
 import av
 from av.bitstream import BitStreamFilterContext
 
-from avcore.media.decoding import open_media, packet_time, require_video
-from avcore.media.limits import MOST_PIXELS
-from avcore.media.once import OnceAFile
+from avcore.media.opening import MOST_PIXELS, OnceAFile, open_media, packet_time, require_video
 from avcore.notes import Note, NoteKind
 from avcore.timeline import FRAME_RATE
 

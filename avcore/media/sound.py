@@ -1,7 +1,12 @@
-"""Read sound as a stream on the clock of its file, also at another sample rate, and write speech."""
+"""Read sound as a stream on the clock of its file, also at another sample rate, and write speech.
 
+Channels may cancel when they are mixed (a cable with crossed wires): then one of them is taken. Of a file with several sound tracks
+(a desktop and a microphone, or several languages), the one in which somebody speaks is found.
+"""
+
+import logging
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +19,107 @@ from numpy.typing import NDArray
 from avcore.arrays import LOUDEST, Samples
 from avcore.errors import MediaError
 from avcore.files import atomic_output
-from avcore.media.clock import FileClock, clock_of, declared_end, start_of_sound
-from avcore.media.decoding import open_media, require_audio
-from avcore.media.limits import LOUDEST_READ, require_little_missing, require_sane_sound, require_whole_sound
-from avcore.media.once import OnceAFile
-from avcore.media.phase import LoneChannel, lone_channel
-from avcore.media.probe import probe
-from avcore.media.tracks import note_of
+from avcore.media.opening import (
+    LOUDEST_READ,
+    OnceAFile,
+    audio_stream,
+    choose_track,
+    chosen_number,
+    note_of,
+    open_media,
+    require_audio,
+    require_little_missing,
+    require_sane_sound,
+    require_whole_sound,
+)
+from avcore.media.pictures import FileClock, clock_of, declared_end, start_of_sound
+from avcore.media.probe import SoundTrack, probe, sound_tracks
 from avcore.notes import NoteKind, tell
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
+from avcore.units import normalise_language
+
+_WINDOW = 2048
+"""Samples that are judged together, 40 to 130 ms."""
+_CANCELLED = 0.5
+"""Power of the mix, as a part of what its loudest channel alone brings into it, below which channels cancel: 3 dB. Channels that
+have nothing in common add up to more, and those of wide stereo come to this only where their correlation is below -0.75."""
+_FLOOR_DB, _BINS = -75, 80
+_LOUD_DB = 20
+"""How far below the loudest windows others count."""
+_AS_CLEAR_DB = 6
+_SIDES = {"FL": "left", "FR": "right"}
+
+Counts = NDArray[np.int64]
+
+
+class LoneChannel(NamedTuple):
+    """A channel that is heard alone: its number from 0, of how many, and its name."""
+
+    number: int
+    channels: int
+    name: str
+
+
+def lone_channel(blocks: Iterable[tuple[Samples, Samples]], names: Sequence[str]) -> LoneChannel | None:
+    """Return the channel to hear in place of a mix in which channels cancel; None where they do not.
+
+    blocks: samples float32 [channel, time] and their weights [channel] in the mix. The windows of the whole sound vote in which
+    two channels are loud; memory holds counts only. Of the channels the one that stands out most from its own noise is taken, of
+    equal ones the louder.
+    """
+    votes, levels = np.zeros((2, _BINS), np.int64), None
+    for samples, weights in blocks:
+        if levels is None:
+            levels = np.zeros((len(samples), _BINS), np.int64)
+        if len(samples) != len(levels):
+            return None  # channels that change on the way are left to their reader
+        if len(samples) > 1:
+            _count(samples, weights, votes, levels)
+    if levels is None or not votes.sum():
+        return None
+    loud = _loud(votes.sum(0), 0.95) - _LOUD_DB
+    mixed, cancelled = votes[:, max(loud, 1) :].sum(1).tolist()
+    if cancelled <= mixed:
+        return None
+    tops = np.array([_loud(one, 0.95) for one in levels])
+    ranges = tops - np.array([_loud(one, 0.1) for one in levels])
+    ranges[tops < tops.max() - _LOUD_DB] = -1
+    clear = np.flatnonzero(ranges >= ranges.max() - _AS_CLEAR_DB)
+    number = int(clear[np.argmax(tops[clear])])
+    name = names[number] if number < len(names) else ""
+    return LoneChannel(number, len(levels), _SIDES.get(name, f"{number + 1}."))
+
+
+def _count(samples: Samples, weights: Samples, votes: Counts, levels: Counts) -> None:
+    """Count the windows of a block by level (dB above the floor): votes [mixed or cancelled, level], by the level of the second
+    loudest channel, since it takes two to cancel, and levels [channel, level].
+    """
+    for start in range(0, samples.shape[1], _WINDOW):
+        part = samples[:, start : start + _WINDOW].astype(np.float64)
+        powers = (part**2).mean(1)
+        mix = float(((weights @ part) ** 2).mean())
+        bins = np.clip(10 * np.log10(np.maximum(powers, 1e-12)) - _FLOOR_DB, 0, _BINS - 1).astype(int)
+        levels[np.arange(len(bins)), bins] += 1
+        votes[int(mix < _CANCELLED * float((weights**2 * powers).max())), np.sort(bins)[-2]] += 1
+
+
+def _loud(counts: Counts, share: float) -> int:
+    """Return the level that a share of the windows does not reach."""
+    total = np.cumsum(counts)
+    return int(np.searchsorted(total, share * total[-1]))
+
+
+def asked_track(tracks: Sequence[SoundTrack], asked: str, path: str | Path) -> SoundTrack:
+    """Return the track that a number or a language means. Raises MediaError when there is none such."""
+    wanted = normalise_language(asked)
+    found = [
+        one for one in tracks if str(one.number) == asked.strip() or (one.language and normalise_language(one.language) == wanted)
+    ]
+    if not found:
+        there = ", ".join(map(str, tracks)) or "no sound track"
+        raise MediaError("it has no such sound track", path=path, expected=there, found=f"--audio-track {asked}")
+    return next((one for one in found if one.is_default), found[0])
+
 
 # Times that are off by less are rounding or jitter; by more, sound is missing or there twice. Half a picture at 25 Hz.
 _GAP_S = Fraction(1, 50)
@@ -309,3 +406,91 @@ def _resampled(channels: list[list[Any]]) -> Iterator[Samples]:
     """Yield blocks of all channels, from the frames of each channel, which come alike."""
     for frames in zip(*channels, strict=True):
         yield np.ascontiguousarray(np.concatenate([frame.to_ndarray() for frame in frames]).T)
+
+
+LOG = logging.getLogger("netflips")
+_HEARD_SAMPLES = 300 * SAMPLE_RATE
+"""Of each track that are listened to at most."""
+_LEAST_S = 0.5
+_WAY_OUT = "--audio-track chooses another"
+
+_OTHER_TRACK = NoteKind(
+    "other_sound_track",
+    "sound track {track} is heard{left}, since nobody speaks in {usual}",
+    "트랙 {usual}에는 말소리가 없어 트랙 {track}을(를) 들었습니다.",
+    f"; {_WAY_OUT}",
+)
+_NO_TRACK = NoteKind(
+    "silent_sound_tracks",
+    "nobody seems to speak in any of its sound tracks; {usual} is heard, not {others}",
+    "어느 소리 트랙에도 말소리가 없는 것 같아 트랙 {usual}을(를) 들었습니다.",
+    f"; {_WAY_OUT}",
+)
+
+
+def settle_track(path: str | Path, asked: str | None = None) -> bool:
+    """Decide which sound track of a file is read from now on, and say so where there are several.
+
+    asked: a number from 1 or a language; None = the one that a player plays if there is speech in it, else the first that has some.
+    Returns whether it is the one that a player plays. Raises InputError or MediaError for a file or a track that is not there.
+    """
+    choose_track(path, None)
+    tracks, number = _tracks_of(path)
+    if asked is not None:
+        choose_track(path, asked_track(tracks, asked, path).number)
+    elif len(tracks) > 1:
+        _take_the_speaking(path, [tracks[number - 1], *(one for one in tracks if one.number != number)])
+    return chosen_number(path) in (None, number)
+
+
+def _tracks_of(path: str | Path) -> tuple[tuple[SoundTrack, ...], int]:
+    """Return the sound tracks of a file, and the number of the one that a player plays, 0 = none."""
+    try:
+        info = probe(path)
+    except MediaError:  # of the usual track, it may be, and another one is read
+        with open_media(path) as container:
+            usual = audio_stream(container)
+            return sound_tracks(container), 0 if usual is None else list(container.streams.audio).index(usual) + 1
+    return info.tracks, info.track
+
+
+def _take_the_speaking(path: str | Path, tracks: list[SoundTrack]) -> None:
+    """Select the track with speech. tracks: the usual one first."""
+    usual, *others = tracks
+    for track in tracks:
+        choose_track(path, track.number)
+        if not _speaks(path):
+            continue
+        if track is usual:
+            LOG.info("%s: sound track %s is heard, not %s; %s", path, track, _listed(others), _WAY_OUT)
+        else:
+            rest = [one for one in others if one is not track]
+            left = f", and not {_listed(rest)}" if rest else ""
+            note_of(path, _OTHER_TRACK(track=str(track), left=left, usual=str(usual)))
+        return
+    choose_track(path, usual.number)
+    note_of(path, _NO_TRACK(usual=str(usual), others=_listed(others)))
+
+
+def _listed(tracks: list[SoundTrack]) -> str:
+    return ", ".join(map(str, tracks))
+
+
+def _speaks(path: str | Path) -> bool:
+    """Return whether there is speech in the beginning of the chosen track."""
+    try:
+        from avcore.speech.voice_activity import listen
+
+        regions = listen(_beginning(path)).regions()
+    except MediaError:  # a damaged or unknown one is reported if it is the one that is read
+        return False
+    return sum(region.seconds for region in regions) >= _LEAST_S
+
+
+def _beginning(path: str | Path) -> Iterator[Samples]:
+    left = _HEARD_SAMPLES
+    for block in iter_speech_blocks(path):
+        yield block[:left]
+        left -= len(block)
+        if left <= 0:
+            return

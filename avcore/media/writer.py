@@ -5,26 +5,27 @@ What is joined does not have its pictures encoded again.
 
 import struct
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict
 
 import av
+import cv2
 import numpy as np
 from av.packet import PacketSideData
 from numpy.typing import NDArray
 
 from avcore.errors import OutputError
 from avcore.files import atomic_output
-from avcore.media.carried import CarriedOver, CarriedTracks
+from avcore.media.carried import CarriedOver, CarriedTracks, SubtitleTrack, TrackWriter
 from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
-from avcore.media.decoding import open_media, require_video
-from avcore.media.subtitle_tracks import SubtitleTrack, TrackWriter
-from avcore.timeline import Seconds, exact, plain_rate, samples_to_seconds, seconds_to_samples
-from avcore.units.vocabulary import three_letters
+from avcore.media.opening import open_media, require_video
+from avcore.timeline import FRAME_RATE, Seconds, exact, plain_rate, samples_to_seconds, seconds_to_samples
+from avcore.units import three_letters
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
@@ -346,3 +347,22 @@ class VideoJoiner(VideoWriter):
             raise OutputError("there is no picture to write", path=self.path)
         if self.audio_rate is not None:
             self._end_sound()
+
+
+_NEAR_LOSSLESS_CRF = 8
+
+
+def write_lip_video(path: str | Path, frames: Iterable[NDArray[np.uint8]]) -> None:
+    """Write lip crops as a 25 fps H.264 video, visually lossless, the same crops always as the same file.
+
+    frames: uint8 [time, height, width], or one [height, width] after the other. Raises ValueError when there are none,
+    OutputError when the video cannot be written.
+    """
+    iterator = iter(frames)
+    first = next(iterator, None)
+    if first is None:
+        raise ValueError("there are no lip crops to write")
+    height, width = first.shape
+    with VideoWriter(path, width, height, FRAME_RATE, crf=_NEAR_LOSSLESS_CRF, is_reproducible=True) as writer:
+        for frame in chain([first], iterator):
+            writer.write_picture(cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB))

@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import InputError
-from avcore.faces.crop import Box
-from avcore.faces.geometry import overlap
+from avcore.faces.geometry import Box, overlap
 from avcore.media import read_pictures
-from avcore.media.clock import Span
+from avcore.media.pictures import Span
 from avcore.texts import parse_json
 from avcore.timeline import frames_to_seconds
 from avdata.prepare.label_fields import describe_fields, field_at, spoken_form
@@ -169,7 +168,7 @@ def decide_order(rows: Rows, width: int, height: int, sightings: Sequence[Sighti
 
 def look_for_faces(video: Path, rows: Rows, shown_s: Span) -> Iterator[Sighting]:
     """Look for faces in a few pictures of a video, spread over it, whose rows hold a box. shown_s: where its pictures lie (s)."""
-    from avcore.faces.detect import FaceDetector  # LiteRT takes time to load
+    from avcore.faces.detect import FaceDetector
 
     if not len(rows):
         return

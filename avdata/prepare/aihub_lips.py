@@ -24,7 +24,7 @@ from avcore.command import Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.files import VIDEO_SUFFIXES
 from avcore.media import probe
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from avdata.prepare.aihub_labels import (
     ORDERS,

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from avcore.arrays import Pixels, Samples
 from avcore.errors import MediaError, NoFaceError
 from avcore.faces.boxes import write_boxes
-from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
+from avcore.faces.geometry import Box
 from avcore.media import (
     Picture,
     VideoWriter,
@@ -30,13 +30,13 @@ from avcore.media import (
     write_lip_video,
     write_speech,
 )
-from avcore.media.clock import LONGEST_STAY_S
-from avcore.media.tracks import choose_track, chosen_number
-from avcore.plain_text import several
-from avcore.speech.regions import SpeechActivity, listen
-from avcore.speech.tracks import settle_track
+from avcore.media.opening import choose_track, chosen_number
+from avcore.media.pictures import LONGEST_STAY_S
+from avcore.media.sound import settle_track
+from avcore.notes import several
+from avcore.speech.voice_activity import SpeechActivity, listen
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, frames_to_units, units_to_samples
-from avcore.units.vocabulary import fingerprint
+from avcore.units import fingerprint
 from avdata.manifest import Entry
 from avdata.prepare.quality import QualityGates, SampleKeeper, Thumbnails, lip_crops, measure_clip
 from avdata.prepare.sources import CorpusFile

@@ -19,7 +19,7 @@ from unicodedata import normalize
 
 from avcore.command import LOG, Parser, run
 from avcore.errors import InputError, UsageError
-from avcore.units.vocabulary import normalise_language
+from avcore.units import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.recordings import CorpusRecording, RecordingWorker
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus

@@ -16,7 +16,7 @@ from typing import Any
 from avcore.command import Parser, run
 from avcore.errors import InputError
 from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
-from avcore.plain_text import several
+from avcore.notes import several
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files

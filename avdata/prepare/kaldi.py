@@ -19,7 +19,7 @@ from avcore.command import Parser, run
 from avcore.errors import InputError
 from avcore.media import read_speech
 from avcore.timeline import seconds_to_samples
-from avcore.units.vocabulary import normalise_language
+from avcore.units import normalise_language
 from avdata.manifest import Entry
 from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
 from avdata.prepare.recordings import store_speech

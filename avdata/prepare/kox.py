@@ -23,7 +23,7 @@ from typing import Any
 from avcore.command import Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.programs import filled, parse_command, run_program, takes
 from avdata.manifest import Entry
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout

@@ -11,7 +11,7 @@ from typing import Any
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, write_text
-from avcore.plain_text import several
+from avcore.notes import several
 from avdata.prepare.clips import MANIFEST
 from avdata.prepare.video import VideoSettings, VideoWorker, draw_contact_sheet
 from avdata.prepare.workplace import PieceRecord, PrepareResult, Workplace, read_journal

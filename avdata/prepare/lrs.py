@@ -14,7 +14,7 @@ from typing import Any
 from avcore.command import Parser, run
 from avcore.errors import InputError
 from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
-from avcore.units.vocabulary import normalise_language
+from avcore.units import normalise_language
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists, split_named
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sources import list_files

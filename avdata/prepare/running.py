@@ -13,14 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from avcore.command import LOG
+from avcore.command import LOG, add_quiet_options
 from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, NetflipsError, OutputError, UsageError
-from avcore.outputs import keep_folder_apart
-from avcore.plain_text import shown
+from avcore.files import keep_folder_apart
+from avcore.notes import shown
+from avcore.pool import Lost, PoolTask, ProcessPool
 from avcore.progress import Progress, bars
-from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Lost, PoolTask
-from avcore.usage import add_quiet_options
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

@@ -8,12 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import Parser, run
+from avcore.command import Parser, add_quiet_options, run
 from avcore.errors import InputError, UsageError
-from avcore.files import require_file, require_writable
+from avcore.files import Input, Output, require_file, require_writable
 from avcore.media import write_speech
-from avcore.outputs import Input, Output
-from avcore.usage import add_quiet_options
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 
 

@@ -23,7 +23,7 @@ from typing import IO, Any
 from unicodedata import normalize
 
 from avcore.errors import InputError, reason
-from avcore.plain_text import shown
+from avcore.notes import shown
 from avcore.texts import MOST_BYTES
 
 _PART = re.compile(r"(?P<name>.+\.(?:zip|tar))\.part(?P<number>\d+)$", re.IGNORECASE)

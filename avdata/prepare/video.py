@@ -11,20 +11,20 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from unicodedata import normalize
 
-from avcore.command import Parser, run
+from avcore.command import Parser, add_track_option, run
 from avcore.errors import InputError, MediaError, UsageError
 from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.media import probe
-from avcore.plain_text import several
-from avcore.speech.regions import CutSettings, Region, SpeechActivity, cut_at_pauses, cut_exactly
+from avcore.notes import several
+from avcore.speech.voice_activity import Region, SpeechActivity
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
-from avcore.units.vocabulary import normalise_language
-from avcore.usage import add_track_option
+from avcore.units import normalise_language
 from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage
 from avdata.prepare.label_fields import spoken_form
 from avdata.prepare.quality import QualityGates, write_contact_sheet
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
 from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.speech_cuts import CutSettings, cut_at_pauses, cut_exactly
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 
 CONTACT_SHEET = "contact_sheet.png"

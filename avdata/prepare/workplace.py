@@ -15,14 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
+from avcore import journal
 from avcore.errors import InputError, UsageError
-from avcore.files import write_text
-from avcore.plain_text import json_text, several, shown
-from avcore.runs import journal
-from avcore.runs.cache import differing
-from avcore.runs.journal import write_rows
-from avcore.runs.lock import folder_lock
-from avcore.temporary import flush, sweep
+from avcore.files import flush, sweep, write_text
+from avcore.journal import differing, folder_lock, write_rows
+from avcore.notes import json_text, several, shown
 from avcore.texts import read_json
 
 Status = Literal["kept", "rejected", "failed", "done"]

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
-from avcore.outputs import Input, Output, check_files
-from avcore.plain_text import several
-from avcore.units.vocabulary import normalise_language
+from avcore.files import Input, Output, check_files
+from avcore.notes import several
+from avcore.units import normalise_language
 from avdata.manifest import read_manifest, write_manifest
 from avdata.splits import field_of
 from avdata.unit_store import write_units

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avcore.checkpoints.sniff import require_stored
+from avcore.checkpoints.pickles import require_stored
 from avcore.errors import InputError, reason
 from avcore.files import require_file
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from avcore.errors import InputError
 from avcore.files import require_file, write_text
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.texts import iter_lines
 from avdata.manifest import Entry, Manifest
 

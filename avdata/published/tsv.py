@@ -13,7 +13,7 @@ import numpy as np
 
 from avcore.errors import InputError, UnitError, UsageError
 from avcore.files import write_text
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.timeline import UNITS_PER_FRAME, seconds_to_samples
 from avcore.units import Ids, Units, format_units
 from avdata.corpus import CorpusClip, read_corpus

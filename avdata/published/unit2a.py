@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from avcore.errors import InputError, UnitError, UsageError, reason
 from avcore.files import atomic_output, require_file, write_text
 from avcore.media import probe
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.timeline import seconds_to_samples
 from avcore.units import Units, parse_units
 from avdata.manifest import Entry, Manifest, read_manifest

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from avcore.checkpoints.sniff import require_stored
+from avcore.checkpoints.pickles import require_stored
 from avcore.errors import InputError, UnitError, UnitRangeError, reason
 from avcore.files import require_file
 from avcore.texts import iter_lines
-from avcore.units import Ids, Units, read_unit_file
-from avcore.units.vocabulary import normalise_language
+from avcore.units import Ids, Units, normalise_language, read_unit_file
 
 LANG_PAIRS = "lang_pairs.txt"
 MIN_UNITS, MAX_UNITS = 1, 1022

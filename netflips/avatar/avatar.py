@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avcore.answers import Transcript
+from avcore.contracts import Transcript
 from avcore.files import private_folder
 from avcore.media import read_speech, write_speech_pieces
 from avcore.progress import Progress, silent
@@ -17,7 +17,7 @@ from netflips.portrait.work import Portrait, write_portrait
 from netflips.text_voice import TextVoice
 from text2unit.inference import warn_of_script
 from text2unit.script import script_of
-from unit2av.lipsync.lip_sync import LipSync, Said
+from unit2av.lipsync import LipSync, Said
 
 _SPOKEN = "answer.wav"
 ANSWERED, QUESTION_REFUSED, ANSWER_REFUSED = "answered", "question refused", "answer refused"

@@ -3,11 +3,11 @@
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
+from avcore.command import FROM
 from avcore.errors import UsageError
+from avcore.files import Input, Output
 from avcore.flags import flag, out_flag, positional, speed_flag
-from avcore.outputs import Input, Output
 from avcore.programs import parse_command
-from avcore.usage import FROM
 from netflips.portrait.flags import PictureFlags, duration_scale
 from netflips.text_voice import VoiceFlags
 

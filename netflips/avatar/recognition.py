@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from av2unit.stage import UNIT_ENCODER
-from avcore.answers import Transcript
 from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.contracts import Transcript
 from avcore.errors import NoSpeechError
+from avcore.media.sound import settle_track
 from avcore.progress import Progress, silent
-from avcore.speech.tracks import settle_track
 from netflips.avatar.options import AvatarOptions
 from netflips.recognition import Listener, SpeechRecogniser
 from netflips.transcribe import reader_path
@@ -37,7 +37,7 @@ def open_ear(options: AvatarOptions) -> QuestionHearing:
     """Load what hears questions. Raises InputError, CheckpointError, LanguageError or UsageError."""
     device, precision = options.device, options.precision
     if options.recognizer is not None:
-        from netflips.recognizers import open_whisper
+        from netflips.recognizers.whisper import open_whisper
 
         return QuestionHearing(Listener(SpeechRecogniser(open_whisper(options.recognizer, device, precision))), options.source)
     listener = Listener.load(

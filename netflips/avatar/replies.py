@@ -22,12 +22,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from avcore.command import did_you_mean
 from avcore.errors import InputError
 from avcore.programs import run_program
 from avcore.texts import read_yaml
-from avcore.units import Ids
-from avcore.units.edit_distance import edit_distances
-from avcore.usage import did_you_mean
+from avcore.units import Ids, edit_distances
 from netflips.avatar.letters import names
 from text2unit.normalise import is_syllable, with_particles
 from text2unit.script import script_of

@@ -8,15 +8,13 @@ from typing import Literal
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
-from avcore.command import EXIT_FAILED, LOG
-from avcore.errors import UsageError
-from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES
+from avcore.command import FROM, LOG
+from avcore.errors import EXIT_FAILED, UsageError
+from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, Input
 from avcore.flags import Command, CommonOptions, flag, positional
 from avcore.loading import loading
-from avcore.outputs import Input
-from avcore.plain_text import several
-from avcore.units.vocabulary import normalise_language
-from avcore.usage import FROM
+from avcore.notes import several
+from avcore.units import normalise_language
 from avdata.manifest import PATH_FIELDS, Manifest
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.run_folder import require_apart

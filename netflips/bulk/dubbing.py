@@ -15,20 +15,16 @@ from typing import Any
 
 import torch
 
+from avcore import journal
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.command import EXIT_FAILED, LOG
-from avcore.compute.device import resolve_device
+from avcore.command import LOG
+from avcore.compute.inference import resolve_device
 from avcore.compute.memory import keep_freed_memory
-from avcore.errors import NetflipsError
-from avcore.files import write_text
-from avcore.notes import tell
-from avcore.plain_text import several
-from avcore.runs import journal
-from avcore.runs.cache import file_digest, fits, key_of, seal_of
-from avcore.runs.lock import folder_lock
-from avcore.runs.seldom import Seldom
-from avcore.runs.work import Finished, Lost, PoolTask
-from avcore.temporary import sweep
+from avcore.errors import EXIT_FAILED, NetflipsError
+from avcore.files import sweep, write_text
+from avcore.journal import Seldom, file_digest, fits, folder_lock, key_of, seal_of
+from avcore.notes import several, tell
+from avcore.pool import Finished, Lost, PoolTask
 from netflips.bulk.progress import RunProgress
 from netflips.bulk.records import Rejected, reason_of
 from netflips.bulk.session import ray_session, with_full_paths

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
-from avcore.runs.work import Finished, Lost, Pool, PoolSize, PoolTask, Worker
+from avcore.pool import Finished, Lost, Pool, PoolSize, PoolTask, Worker
 from netflips.bulk.session import full_paths, ray_session
 from netflips.bulk.spread import Spread
 from netflips.evaluate.judges import JudgePaths

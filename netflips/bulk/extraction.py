@@ -12,16 +12,16 @@ from typing import Any, cast
 
 import torch
 
-from av2unit.avhubert.config import vocabulary_of
-from av2unit.decoding import Decoding
+from av2unit.extractor import Decoding
+from av2unit.model import vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG
-from avcore.compute.device import resolve_device
+from avcore.compute.inference import resolve_device
 from avcore.errors import EXIT_FAILED, CheckpointError, InputError, NetflipsError, UsageError
 from avcore.files import private_folder
-from avcore.plain_text import several
-from avcore.runs.work import Lost, PoolSize
+from avcore.notes import several
+from avcore.pool import Lost, PoolSize
 from avdata.manifest import Manifest
 from netflips.bulk.inputs import require_file_names
 from netflips.bulk.progress import RunProgress, duration

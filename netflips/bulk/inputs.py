@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from avcore.errors import InputError
 from avcore.files import LIP_ENDING, SOUND_SUFFIXES, VIDEO_SUFFIXES
-from avcore.plain_text import require_utf8
+from avcore.notes import require_utf8
 from avdata.manifest import Entry, Manifest, packed_entries, read_manifest
 
 MANIFEST_SUFFIXES = (".jsonl", ".json")

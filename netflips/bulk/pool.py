@@ -27,7 +27,7 @@ from ray.exceptions import (
 )
 
 from avcore.errors import CheckpointError
-from avcore.runs.work import Finished, Item, Label, Lost, Pool, PoolSize, PoolTask, Worker, WorkersFailError
+from avcore.pool import Finished, Item, Label, Lost, Pool, PoolSize, PoolTask, Worker, WorkersFailError
 
 LOG = logging.getLogger("netflips")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from avcore.plain_text import several
+from avcore.notes import several
 from netflips.bulk.records import Costs
 
 LOG = logging.getLogger("netflips")

@@ -13,7 +13,7 @@ from avcore.faces.boxes import write_boxes
 from avcore.faces.find import find_faces
 from avcore.files import BOXES_ENDING, LIP_ENDING
 from avcore.media import PictureSource, read_speech, write_lip_video
-from avcore.speech.tracks import settle_track
+from avcore.media.sound import settle_track
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from netflips.bulk.records import Loaded, Rejected, Source, reason_of
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractSettings

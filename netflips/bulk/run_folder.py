@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError, OutputError, UsageError
-from avcore.files import write_text
-from avcore.outputs import keep_folder_apart
-from avcore.packed import Packed
-from avcore.runs.cache import differing
-from avcore.runs.journal import iter_rows, write_rows
-from avcore.temporary import sweep
+from avcore.files import keep_folder_apart, sweep, write_text
+from avcore.journal import differing, iter_rows, write_rows
 from avcore.texts import read_json
+from avdata.manifest import Packed
 from netflips.bulk.records import Source
 
 SIDE_FOLDERS = ("units", "features", "speakers", "lips")

@@ -17,11 +17,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from avcore import journal
 from avcore.files import BOXES_ENDING, LIP_ENDING, atomic_output
-from avcore.plain_text import several
-from avcore.runs import journal
-from avcore.runs.cache import fits, seal_of
-from avcore.runs.journal import Row, iter_rows, put_rows
+from avcore.journal import Row, fits, iter_rows, put_rows, seal_of
+from avcore.notes import several
 from netflips.bulk.run_folder import Shard
 from netflips.bulk.settings import ShardLayout
 

@@ -21,11 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore import journal
 from avcore.errors import InputError, OutputError
-from avcore.plain_text import several
-from avcore.runs import journal
-from avcore.runs.journal import write_rows
-from avcore.runs.lock import folder_lock
+from avcore.journal import folder_lock, write_rows
+from avcore.notes import several
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.records import MadeFile, Rejected, Source
 from netflips.bulk.run_folder import WAY_OUT, Shard, digest, packed_shards, prepare_folder, read_plan, write_plan

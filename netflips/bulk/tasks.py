@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 
 from avcore.errors import NetflipsError
-from avcore.media.decoding import open_media
-from avcore.runs.work import PoolTask
+from avcore.media.opening import open_media
+from avcore.pool import PoolTask
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avdata.manifest import Entry
 from netflips.bulk.records import Source, by_length

@@ -9,17 +9,16 @@ from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, needed_stages, 
 from avcore.checkpoints.stages import STORED_PRECISIONS, Stage
 from avcore.command import LOG
 from avcore.errors import UsageError
-from avcore.files import require_file
+from avcore.files import Input, check_files, require_file
 from avcore.flags import Command, Commands, QuietOptions, flag, flags_of, positional
 from avcore.loading import loading
-from avcore.outputs import Input, check_files
 from avcore.progress import bars
 from avcore.texts import read_json
-from avcore.units.vocabulary import normalise_language
+from avcore.units import normalise_language
 from netflips import stages
 from netflips.bundles.describe import bundle_lines, check_bundle, note, total_bytes
 from netflips.checkout import from_checkout
-from unit2av.lipsync.mesh.table import TABLE_FILE
+from unit2av.lipsync.backend import TABLE_FILE
 
 _MEGA = 2**20
 

@@ -10,7 +10,7 @@ from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, PackedModel, pa
 from avcore.checkpoints.stages import SUFFIX
 from avcore.errors import CheckpointError
 from avcore.files import require_file, write_text
-from unit2av.lipsync.mesh.table import TABLE_FILE
+from unit2av.lipsync.backend import TABLE_FILE
 
 MOST_BYTES = 25 * 2**20
 """What a bundle may weigh, all files together."""

@@ -9,16 +9,17 @@ from typing import Any
 import torch
 
 from avcore.checkpoints.bundle import ABOUT, FORMAT, REFERENCES, Bundle, PackedModel, needed_stages, packed_part
-from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from avcore.checkpoints.config import without_places
-from avcore.checkpoints.stages import Stage, stages
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.layouts import without_places
+from avcore.checkpoints.stages import Checkpoint, Stage, stages
 from avcore.errors import OutputError, UsageError
 from avcore.files import private_folder, require_writable
-from avcore.units.vocabulary import require_same_vocabulary
+from avcore.units import require_same_vocabulary
 from avdata.unit_store import UnitRow, iter_units, write_units
 from netflips.bundles.describe import MOST_BYTES, model_of, total_bytes, write_about
 from netflips.convert import cast_weights
-from unit2av.lipsync.mesh.table import TABLE_FILE, MouthTable
+from unit2av.lipsync.backend import TABLE_FILE
+from unit2av.lipsync.mesh.table import MouthTable
 
 LOG = logging.getLogger("netflips")
 
@@ -45,7 +46,7 @@ def pack_bundle(
     encoder, translator, renderer: checkpoints, published layout or our own. references: units of every sentence, JSON
     lines with text and translation. about: `domain` (what it knows, in words), `made` (seed, configs, commit, seconds by
     step), and what else is to be told, as `metrics`. precision: number format of matrices and kernels, for all or by kind;
-    None = as they are, int8 = rounded by rows (`avcore.checkpoints.eight_bits`). Vectors (biases, normalisation) stay as they
+    None = as they are, int8 = rounded by rows (`to_eight_bits`). Vectors (biases, normalisation) stay as they
     are: they weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out.
     others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `text-reader` or
     `speller.ko`. mouth_table: what the units make a mouth do, for `--mouth mesh`. Raises VocabularyError for models of different

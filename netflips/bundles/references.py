@@ -9,8 +9,7 @@ import numpy as np
 
 from avcore.errors import InputError
 from avcore.understanding import other_words
-from avcore.units import Ids, Units
-from avcore.units.edit_distance import edit_distances
+from avcore.units import Ids, Units, edit_distances
 from avdata.unit_store import iter_units
 
 _MOST_MISREAD, _MOST_MISSAID = 0.15, 0.25

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 from avcore.contracts import SpeechRecognizer
-from avcore.units.vocabulary import require_language
+from avcore.units import require_language
 from netflips.cascade.glossary import read_glossary
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.translator import TextTranslator, open_text_translator, require_translator_folder
 from netflips.models import Models
-from netflips.recognizers import open_whisper
 from netflips.recognizers.folders import folder_fingerprint
-from netflips.recognizers.whisper import require_whisper_folder
+from netflips.recognizers.whisper import open_whisper, require_whisper_folder
 
 
 @dataclass(frozen=True, eq=False)

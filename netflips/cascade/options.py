@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import UsageError
+from avcore.files import Input
 from avcore.flags import flag
-from avcore.outputs import Input
 from netflips.cascade.program import require_translate_with
 from netflips.published.store import usual_model
 

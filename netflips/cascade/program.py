@@ -16,7 +16,7 @@ from urllib.request import BaseHandler, HTTPRedirectHandler, ProxyHandler, Reque
 
 from avcore.deadlines import within
 from avcore.errors import InputError, NetflipsError, UsageError, reason
-from avcore.plain_text import shown
+from avcore.notes import shown
 from avcore.programs import LineProgram, command_key, parse_command, program_name
 
 TRANSLATE_WITH = "--translate-with"

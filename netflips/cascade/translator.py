@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from avcore.errors import InputError, LanguageError
 from avcore.texts import read_json
-from avcore.units.vocabulary import normalise_language, require_language
+from avcore.units import normalise_language, require_language
 from netflips.cascade.pieces import Pieces, open_pieces, pair_files, pieces_file
 from netflips.recognizers.folders import (
     SEQUENCE_TO_SEQUENCE,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from avcore.compute.ahead import ahead
+from avcore.compute.threads import ahead
 
 Item = TypeVar("Item")
 
@@ -61,7 +61,7 @@ class StageClock:
             yield item
 
     def ahead(self, items: Iterable[Item], name: str, depth: int) -> Iterator[Item]:
-        """Yield items that another thread makes in advance (see `avcore.compute.ahead`), counting their making to a stage.
+        """Yield items that another thread makes in advance (see `avcore.compute.threads`), counting their making to a stage.
 
         Waiting for them counts to nobody.
         """

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import UsageError
-from avcore.files import require_file
+from avcore.files import Input, require_file
 from avcore.flags import flag
-from avcore.outputs import Input
 from avcore.programs import parse_command, takes
 
 _RUN = f"{shlex.quote(sys.executable)} -m"
@@ -70,7 +69,7 @@ class GivenSpeech:
 
 def usual_speaker(target: str) -> str:
     """Return the program that speaks a language where none is named: Kokoro where it is installed, else espeak-ng."""
-    from netflips.cascade.kokoro import LANGUAGES, missing_voices  # with NumPy, for which other dubs need not wait
+    from netflips.cascade.kokoro import LANGUAGES, missing_voices
 
     return KOKORO if target in LANGUAGES and not missing_voices() else ESPEAK
 

@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avcore.compute.ahead import pictures_at_once
+from avcore.compute.threads import pictures_at_once
+from avcore.journal import file_digest, key_of
 from avcore.media import MediaInfo, PictureSource
 from avcore.notes import Notes
 from avcore.progress import Progress
 from avcore.provenance import synthetic_comment
-from avcore.runs.cache import WorkFolder, file_digest, key_of
 from avcore.timeline import SAMPLE_RATE
+from avcore.work_folder import WorkFolder
 from netflips.dub.clock import StageClock
 from netflips.dub.judgement import Decide, go_on
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.dubbed import Texts
-from unit2av.face.talking import Paste
+from unit2av.lipsync import LipSync
 from unit2av.lipsync.backend import LipSyncChoice
-from unit2av.lipsync.lip_sync import LipSync
+from unit2av.lipsync.patches import Paste
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.rendering import opened_lip_sync
 

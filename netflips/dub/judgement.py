@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from av2unit.trust import TrustedUnits
-from avcore.answers import Transcript
 from avcore.checkpoints.bundle import bundle_of
+from avcore.contracts import Transcript
+from avcore.domain import PICTURE_CAUSE, Stretch, outside_note
 from avcore.errors import InputError
 from avcore.notes import Note, NoteKind
 from avcore.programs import program_name
@@ -24,15 +25,12 @@ from avcore.understanding import (
     repeats_a_stretch,
     worst,
 )
-from avcore.units import Units
-from avcore.units.domain import PICTURE_CAUSE, Stretch, outside_note
-from avcore.units.edit_distance import edit_distance
+from avcore.units import Units, edit_distance
 from netflips.bundles.references import KnownPhrases, read_references
 from netflips.dub.utterances import TimedUtterance
 from netflips.models import Models
-from unit2text.scores import normalise_for_reading
-from unit2text.stage import TEXT_READER
-from unit2text.takes import UNITS
+from unit2text.stage import TEXT_READER, UNITS
+from unit2text.text import normalise_for_reading
 
 Decide = Callable[[Understanding], None]
 """Told how much is understood before anything is spoken or drawn; raises NotUnderstoodError to stop there."""

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 from avcore.checkpoints.bundle import bundle_of
+from avcore.command import FROM, TO
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
+from avcore.files import Input, Output
 from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, voice_flag
-from avcore.outputs import Input, Output
-from avcore.units.vocabulary import normalise_language
-from avcore.usage import FROM, TO
+from avcore.units import normalise_language
 from netflips.bulk.spread import SpreadFlags
 from netflips.cascade.options import TEXT
 from netflips.dub.given_speech import usual_speaker

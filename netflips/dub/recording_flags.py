@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import InputError, UsageError
+from avcore.files import Input, Output
 from avcore.flags import flag
-from avcore.outputs import Input, Output
 from avcore.programs import parse_command, takes
 from avcore.texts import read_json
 from netflips.cascade.options import TEXT, RoadFlags

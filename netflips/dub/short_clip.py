@@ -11,20 +11,18 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.agreement import rest_unit
-from av2unit.trust import TrustedUnits, trusted_units
-from avcore.answers import SpeakerVoice, Translation
+from av2unit.trust import TrustedUnits, rest_unit, trusted_units
 from avcore.arrays import Samples
-from avcore.compute.ahead import pictures_ahead
+from avcore.compute.threads import pictures_ahead
+from avcore.contracts import SpeakerVoice, Translation
 from avcore.errors import NoFaceError, NoSpeechError, NoSuchFaceError, UnitError
 from avcore.faces.boxes import read_boxes_for
-from avcore.faces.cuts import with_shots
-from avcore.faces.find import SpeakerFace, find_faces
+from avcore.faces.find import SpeakerFace, find_faces, with_shots
 from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import parse_face_choice
 from avcore.media import Picture, PictureSource, VideoWriter
 from avcore.media.carried import CarriedOver
-from avcore.media.lips import read_lip_crops
+from avcore.media.pictures import read_lip_crops
 from avcore.progress import track
 from avcore.speech.audio import match_loudness
 from avcore.speech.pitch import measure_pitch
@@ -75,7 +73,7 @@ from netflips.script.types import (
 )
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import painter_of, shows_texts, tracks_of
-from unit2av.lipsync.lip_sync import Said
+from unit2av.lipsync import Said
 from unit2av.rendering import (
     FaceOf,
     FaceToDraw,
@@ -89,7 +87,7 @@ from unit2av.rendering import (
     steady,
     write_in_step,
 )
-from unit2av.speakers.voice_of import read_voice
+from unit2av.speaker import read_voice
 from unit2unit.inference import search_settings, truncation_note
 
 _NUMBER = 1

@@ -5,17 +5,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from avcore.command import EXIT_FAILED, LOG
-from avcore.compute.device import suit_threads
-from avcore.errors import InputError, MediaError, NetflipsError, NotUnderstoodError, OutputError, UsageError
-from avcore.files import VIDEO_SUFFIXES, write_text
+from avcore.command import LOG
+from avcore.compute.inference import suit_threads
+from avcore.errors import EXIT_FAILED, InputError, MediaError, NetflipsError, NotUnderstoodError, OutputError, UsageError
+from avcore.files import VIDEO_SUFFIXES, check_files, require_own_names, write_text
 from avcore.flags import declared_in
+from avcore.journal import Seldom
 from avcore.media import probe
-from avcore.outputs import check_files, require_own_names
-from avcore.plain_text import require_utf8, several
+from avcore.notes import require_utf8, several
 from avcore.progress import bars, run_bar
 from avcore.provenance import SYNTHETIC
-from avcore.runs.seldom import Seldom
 from avcore.understanding import Understanding, tell_verdict
 from netflips.bundles.paths import given_or_bundle
 from netflips.cascade.engines import require_road

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError, MediaError, NetflipsError
+from avcore.journal import iter_rows
 from avcore.media import probe
-from avcore.plain_text import several
-from avcore.runs.journal import iter_rows
+from avcore.notes import several
 from avcore.timeline import frames_to_seconds
-from avcore.units.vocabulary import normalise_language
+from avcore.units import normalise_language
 from netflips.evaluate.needs import REFERENCE, REFERENCE_TEXT, SOURCE
 
 DUBBED, ITSELF, SHUFFLED, TRUTH, TRUE_UNITS = "dub", "source", "shuffled", "reference", "true_units"

@@ -12,8 +12,8 @@ import numpy as np
 
 from avcore.arrays import Floats, Pixels, Samples
 from avcore.errors import NetflipsError, NoSpeechError
-from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
+from avcore.faces.geometry import Box
 from avcore.media import MediaInfo, PictureSource, probe, read_speech
 from avcore.timeline import samples_to_seconds
 from avcore.units import Units

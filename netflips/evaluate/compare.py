@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avcore import journal
 from avcore.errors import InputError
-from avcore.plain_text import aligned, several
-from avcore.runs import journal
+from avcore.notes import aligned, several
 from netflips.evaluate import records
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.cases import DUBBED

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.errors import MediaError, NoFaceError
-from avcore.faces.crop import Box
 from avcore.faces.find import follow_faces
-from avcore.faces.geometry import overlap
+from avcore.faces.geometry import Box, overlap
 from avcore.media import PictureSource, read_speech
 from avcore.timeline import frames_to_seconds, seconds_to_samples
 from unit2av.face.syncnet import SIDE

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from av2unit.sources import AUDIO
 from av2unit.stage import UNIT_ENCODER
-from avcore.answers import Transcript
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import Bundle, bundle_of, find_bundle
 from avcore.checkpoints.stages import Running
-from avcore.contracts import Extractor, Speaker, SpeechRecognizer
+from avcore.contracts import Extractor, Speaker, SpeechRecognizer, Transcript
 from avcore.errors import UsageError
 from avcore.faces.select import FaceChoice
-from avcore.runs.cache import file_digest, key_of
+from avcore.journal import file_digest, key_of
 from netflips.bundles.references import read_references
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
 from netflips.evaluate.needs import EXTRACTOR, PHRASEBOOK, READER, RECOGNIZER, SPEAKER, SYNCNET, VOSK, judge_named, user_judge
@@ -61,7 +60,7 @@ class UnitHearing:
     def __init__(self, name: str, extractor: Extractor, reader: "UnitReader") -> None:
         """name: what reports call it. Raises UsageError for a reader of other things than units of sound."""
         from netflips.recognition import Listener, UnitRecogniser
-        from unit2text.takes import UNITS
+        from unit2text.stage import UNITS
 
         if reader.takes != UNITS:
             raise UsageError("the recognizer must read units of sound", expected="a text reader of units", found=reader.path)

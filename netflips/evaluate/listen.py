@@ -14,11 +14,10 @@ import numpy as np
 
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
-from avcore.files import atomic_output
+from avcore.files import Input, atomic_output, keep_apart
 from avcore.flags import Command, QuietOptions, flag, out_flag, positional
 from avcore.loading import loading
-from avcore.outputs import Input, keep_apart
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.statistics import share
 
 _ENDINGS = (".mp4", ".webm", ".mov", ".mkv", ".wav", ".flac", ".mp3", ".ogg", ".m4a")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import CheckpointError, LanguageError, NetflipsError, OutputError
-from avcore.runs.cache import file_digest, key_of
+from avcore.journal import file_digest, key_of
 from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
 from netflips.evaluate.clips import Clips
 from netflips.evaluate.judges import JudgePaths, Judges

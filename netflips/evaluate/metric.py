@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 
 from avcore.arrays import Samples
+from avcore.command import did_you_mean
 from avcore.errors import MediaError, NoSpeechError, UsageError
-from avcore.usage import did_you_mean
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.needs import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SOURCE, in_words, is_installed
 

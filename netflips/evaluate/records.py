@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from avcore import journal
+from avcore.pool import Pool
 from avcore.progress import Progress
-from avcore.runs import journal
-from avcore.runs.work import Pool
 from netflips.evaluate.cases import DUBBED
 from netflips.evaluate.metric import Measured, Missing
 from netflips.evaluate.running import CaseJob, run_left

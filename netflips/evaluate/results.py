@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from avcore.files import write_text
-from avcore.plain_text import several
+from avcore.notes import several
 from netflips.evaluate import tables
 from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row, as_json
 from netflips.evaluate.worst import WorstClip

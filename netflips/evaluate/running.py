@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from avcore.pool import Finished, Pool, PoolTask
 from avcore.progress import Progress, silent
-from avcore.runs.work import Finished, Pool, PoolTask
 
 Case = TypeVar("Case")
 Task = TypeVar("Task")

@@ -9,13 +9,11 @@ from typing import Any
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Voice
 from avcore.errors import LanguageError, NetflipsError
+from avcore.journal import file_digest, folder_lock, key_of
 from avcore.media import read_speech, write_speech
-from avcore.plain_text import several
+from avcore.notes import several
+from avcore.pool import Pool, ProcessPool
 from avcore.progress import Progress, silent, track
-from avcore.runs.cache import file_digest, key_of
-from avcore.runs.lock import folder_lock
-from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Pool
 from netflips import __version__
 from netflips.bulk.spread import Spread
 from netflips.evaluate import tables
@@ -29,7 +27,7 @@ from netflips.evaluate.suite_rows import Row, rows_of
 from netflips.evaluate.worst import NUMBER, worst_clip, worst_clips
 from netflips.options import ModelPaths
 from netflips.stages import load_voice
-from unit2text.scores import VERSION
+from unit2text.text import VERSION
 
 FILES = (RECORDS, *RESULTS)
 FOLDERS = ("true_units",)
@@ -134,7 +132,7 @@ def say_true_units(
     Kept in `out_dir/true_units` under names made from what they are made of. Raises LanguageError where the vocoder does not speak
     the language.
     """
-    from unit2av.speakers.voice_of import voice_of
+    from unit2av.speaker import voice_of
 
     weights = [judges.identity(EXTRACTOR), file_digest(models.unit2av), judges.identity(SPEAKER)]
     found = dict[str, Path]()

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from avcore.command import LOG
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
-from avcore.files import private_folder, require_place, write_text
+from avcore.files import Input, Output, keep_folder_apart, private_folder, require_place, write_text
 from avcore.flags import Command, CommonOptions, QuietOptions, flag, positional
 from avcore.loading import loading
-from avcore.outputs import Input, Output, keep_folder_apart
-from avcore.plain_text import print_text
+from avcore.notes import print_text
 from avcore.progress import bars
-from avcore.units.vocabulary import normalise_language
+from avcore.units import normalise_language
 
 if TYPE_CHECKING:
     from netflips.evaluate.cases import CaseFiles
@@ -162,7 +161,7 @@ def _speech(options: SpeechOptions) -> None:
 def _dub(options: OneDubOptions) -> None:
     with loading():
         from avcore.media import probe
-        from avcore.media.limits import require_no_still
+        from avcore.media.opening import require_no_still
         from netflips.evaluate.cases import CaseFiles, check_cases
         from netflips.evaluate.metric import DUBS
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH, CaseFiles

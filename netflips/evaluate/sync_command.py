@@ -4,13 +4,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.command import EXIT_FAILED, LOG
-from avcore.errors import NetflipsError, NoFaceError, OutputError
+from avcore.command import LOG
+from avcore.errors import EXIT_FAILED, NetflipsError, NoFaceError, OutputError
+from avcore.files import Input, Output
 from avcore.flags import Command, QuietOptions, flag, positional
+from avcore.journal import write_rows
 from avcore.loading import loading
-from avcore.outputs import Input, Output
-from avcore.plain_text import print_text, several
-from avcore.runs.journal import write_rows
+from avcore.notes import print_text, several
 
 _HEAD = f"{'video':<40} {'from':>7} {'to':>7}  {'LSE-C':>6} {'LSE-D':>6} {'offset':>6} {'at 0':>6} {'windows':>7}"
 

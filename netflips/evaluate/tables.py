@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 
-from avcore.plain_text import aligned
+from avcore.notes import aligned
 from avcore.statistics import Figure
 from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row
 

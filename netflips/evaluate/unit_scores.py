@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from avcore.command import LOG
-from avcore.errors import InputError, UnitError, UsageError
+from avcore.errors import InputError, UnitError, UsageError, pip_line
 from avcore.files import require_file
-from avcore.plain_text import aligned, several
-from avcore.provenance import pip_line
-from avcore.runs.journal import iter_rows
+from avcore.journal import iter_rows
+from avcore.notes import aligned, several
 from avcore.statistics import bootstrap
-from avcore.units import Ids, Units, format_units, parse_units
-from avcore.units.edit_distance import edit_distance
+from avcore.units import Ids, Units, edit_distance, format_units, parse_units
 from avdata.unit_store import UNIT_SUFFIXES, read_units
 
 _FIRST_CHARACTER = 0xF0000

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
-from avcore.command import EXIT_FAILED, LOG
-from avcore.errors import InputError, NetflipsError, UsageError
-from avcore.files import require_file, write_text
+from avcore.command import LOG
+from avcore.errors import EXIT_FAILED, InputError, NetflipsError, UsageError
+from avcore.files import Input, Output, require_file, write_text
 from avcore.flags import Command, CommonOptions, QuietOptions, flag, positional
+from avcore.journal import write_rows
 from avcore.loading import loading
-from avcore.outputs import Input, Output
-from avcore.plain_text import print_text, several
+from avcore.notes import print_text, several
 from avcore.progress import bars
-from avcore.runs.journal import write_rows
 from avcore.texts import read_json
 from avcore.units import Ids, Units
 from avdata.manifest import iter_entries
@@ -163,8 +162,7 @@ def _translate(
     translator: "UnitTranslator", sources: Side, languages: tuple[str, str], options: TranslationScoresOptions
 ) -> tuple[Side, int]:
     """Return what each source was translated into, without those that failed, and how many reached the limit of length."""
-    from unit2unit.inference import search_settings
-    from unit2unit.many import TranslationRequest, translate_many
+    from unit2unit.inference import TranslationRequest, search_settings, translate_many
 
     given = [TranslationRequest(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
     search = search_settings(translator.default_search, options.beam, options.max_target_units)

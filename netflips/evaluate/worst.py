@@ -119,7 +119,7 @@ def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> lis
 
 def _stills(path: Path, duration: Fraction) -> list[str]:
     """Return a few pictures, evenly spread, cut to the face where there is one."""
-    from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is of use here only
+    from avcore.faces.detect import FaceDetector
 
     times = [duration * (2 * count + 1) / (2 * _STILLS) for count in range(_STILLS)]
     found = []

@@ -11,7 +11,7 @@ from avcore.arrays import Samples
 from avcore.files import atomic_output, private_folder
 from avcore.media import iter_speech_blocks, probe
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from unit2av.speakers.voice_features import slaney_filters
+from unit2av.speaker import slaney_filters
 
 MELS, HOP, WINDOW = 80, 160, 640
 """Bands, and samples at 16 kHz: from column to column, and that a column is made of."""

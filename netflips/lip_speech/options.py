@@ -3,10 +3,10 @@
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
+from avcore.command import FROM, TO
 from avcore.faces.select import parse_face_choice
+from avcore.files import Input, Output
 from avcore.flags import CommonOptions, flag, out_flag, positional, voice_flag
-from avcore.outputs import Input, Output
-from avcore.usage import FROM, TO
 
 
 @dataclass(frozen=True)

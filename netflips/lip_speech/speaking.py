@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.answers import SpeakerVoice, Speech
 from avcore.arrays import Samples
-from avcore.contracts import Extractor, Voice
+from avcore.contracts import Extractor, SpeakerVoice, Speech, Voice
 from avcore.errors import InputError, MediaError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.select import MIN_VARIATION, FaceChoice
 from avcore.media import MediaInfo, PictureSource, probe
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.progress import Progress, silent, track
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
 from avcore.units import Units

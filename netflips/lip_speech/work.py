@@ -7,31 +7,29 @@ from pathlib import Path
 import numpy as np
 
 from av2unit.stage import UNIT_ENCODER
-from avcore.answers import SpeakerVoice
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of, checkpoints_or_bundle
 from avcore.checkpoints.stages import Running
 from avcore.command import LOG
-from avcore.contracts import Speaker
+from avcore.contracts import Speaker, SpeakerVoice
 from avcore.errors import NoSpeechError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, iter_speech_blocks, probe, require_media, require_video_name, write_speech_pieces
 from avcore.media.carried import CarriedOver
-from avcore.plain_text import several
+from avcore.media.sound import settle_track
+from avcore.notes import several
 from avcore.progress import Progress, bars, track
 from avcore.provenance import synthetic_comment
-from avcore.speech.regions import find_speech
-from avcore.speech.tracks import settle_track
+from avcore.speech.voice_activity import find_speech
 from avcore.timeline import samples_to_seconds, seconds_to_samples
 from netflips.lip_speech.mel import write_mel
 from netflips.lip_speech.options import LipSpeechOptions
 from netflips.lip_speech.speaking import require_moving_lips, see_lips, speech_pieces
 from netflips.render.writing import Frame, speech_as_it_is
 from netflips.stages import load_speaker_encoder, load_unit_encoder, load_voice
-from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
 from unit2av.rendering import write_in_step
-from unit2av.speakers.voice_of import neutral_voice, read_voice, voice_of
-from unit2av.stage import RENDERER
+from unit2av.speaker import neutral_voice, read_voice, voice_of
+from unit2av.stage import RENDERER, RendererCheckpoint, open_renderer_checkpoint
 
 _MEL = ".npz"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from avcore.faces.select import parse_face_choice
+from avcore.files import Input
 from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag
-from avcore.outputs import Input
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
 
 Fit = Literal["speech", "hold", "video"]

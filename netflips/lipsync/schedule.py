@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from avcore.arrays import Floats
 from avcore.errors import MediaError
 from avcore.media import Picture, PictureSource
-from avcore.speech.detector import STEP_RATE
-from avcore.speech.regions import SpeechActivity
+from avcore.speech.voice_activity import STEP_RATE, SpeechActivity
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, pingpong
 from netflips.script.build import drawn_told
 from netflips.script.types import DrawnPictures, FaceTrackTold

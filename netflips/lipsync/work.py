@@ -13,31 +13,24 @@ from avcore.arrays import Samples
 from avcore.checkpoints.bundle import checkpoints_or_bundle
 from avcore.checkpoints.stages import Running
 from avcore.command import LOG
-from avcore.compute.ahead import pictures_at_once
+from avcore.compute.threads import pictures_at_once
 from avcore.contracts import Extractor
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder
+from avcore.journal import file_digest, key_of
 from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, require_media
 from avcore.media.carried import CarriedOver
-from avcore.notes import tell
-from avcore.plain_text import several
+from avcore.media.sound import settle_track
+from avcore.notes import several, tell
 from avcore.progress import Progress, run_bar, silent, track
 from avcore.provenance import synthetic_comment
-from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of
-from avcore.speech.regions import SpeechActivity, listen
-from avcore.speech.tracks import settle_track
-from avcore.timeline import (
-    exact,
-    frames_covering,
-    samples_to_seconds,
-    samples_to_units,
-    seconds_to_units,
-    units_to_samples,
-)
+from avcore.speech.voice_activity import SpeechActivity, listen
+from avcore.timeline import exact, frames_covering, samples_to_seconds, samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Ids, Units
+from avcore.work_folder import Arrays, WorkFolder
 from netflips.dub.clock import StageClock
 from netflips.dub.job import digest_of
 from netflips.lipsync.options import LipsyncOptions
@@ -49,8 +42,8 @@ from netflips.report.files import reported
 from netflips.script.build import media_of, settings_told, work_told, written
 from netflips.script.types import SPEAKER, Script, SeenFaces, SpeakerOf, SpokenSound, TimeFit, TimeSpan, Utterance
 from netflips.stages import load_unit_encoder
+from unit2av.lipsync import Said
 from unit2av.lipsync.backend import LipSyncChoice, backend_of, settled
-from unit2av.lipsync.lip_sync import Said
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.rendering import Talk, opened_lip_sync
 from unit2av.stage import RENDERER

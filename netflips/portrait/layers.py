@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
+from avcore.faces.detect import TurnedSquare, segment_person
 from avcore.faces.geometry import Landmarks
-from avcore.faces.networks import TurnedSquare
-from avcore.faces.segment import segment_person
-from unit2av.lipsync.mesh.face_shape import OVAL
+from unit2av.lipsync.mesh.shape import OVAL
 
 _REACH = 4.0
 """Side of the square that is looked at, in widths of the face."""

@@ -3,10 +3,10 @@
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
+from avcore.command import TO
 from avcore.errors import UsageError
+from avcore.files import Input
 from avcore.flags import flag, out_flag, positional, report_flag, speed_flag
-from avcore.outputs import Input
-from avcore.usage import TO
 from netflips.portrait.flags import PictureFlags, duration_scale
 from netflips.text_voice import VoiceFlags
 

@@ -8,13 +8,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from avcore.arrays import Pixels
 from avcore.errors import InputError, NoFaceError, UsageError
-from avcore.faces.crop import Box
 from avcore.faces.detect import FaceDetector
-from avcore.faces.geometry import CUT_BELOW, Landmarks, hull, lip_margin, overlap
+from avcore.faces.geometry import CUT_BELOW, Box, Landmarks, hull, lip_margin, overlap
 from avcore.files import require_file
-from unit2av.lipsync.mesh.head_frame import fit_pose
-from unit2av.lipsync.mesh.sight import MeshFinder
-from unit2av.lipsync.mesh.stream import yaw_of
+from unit2av.lipsync.mesh.follow import MeshFinder, yaw_of
+from unit2av.lipsync.mesh.shape import fit_pose
 
 LEAST_FACE = 80
 """Pixels, width of a face."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from avcore.arrays import Pixels
 from avcore.faces.geometry import Landmarks
 from netflips.portrait.layers import Layers
-from unit2av.lipsync.mesh.face_shape import (
+from unit2av.lipsync.mesh.shape import (
     EYES,
     INNER_LOWER,
     INNER_UPPER,
@@ -23,10 +23,11 @@ from unit2av.lipsync.mesh.face_shape import (
     NUM_FACE,
     OVAL,
     Points,
+    blink,
+    fit_pose,
     neutral_face,
+    raised_brows,
 )
-from unit2av.lipsync.mesh.head_frame import fit_pose
-from unit2av.lipsync.mesh.movements import blink, raised_brows
 from unit2av.lipsync.mesh.warp import Map, rasterised, wound
 
 _NECK = np.array([0.0, 0.35, 0.40])

@@ -11,8 +11,8 @@ from avcore.checkpoints.stages import Running
 from avcore.errors import NoSpeechError
 from avcore.files import private_folder
 from avcore.media import read_speech, require_media, write_speech_pieces
+from avcore.media.sound import settle_track
 from avcore.progress import Progress, track
-from avcore.speech.tracks import settle_track
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.lipsync.work import heard_units
 from netflips.portrait.flags import duration_scale
@@ -21,8 +21,8 @@ from netflips.stages import load_speller, load_voice
 from netflips.text_voice import TextVoice, speaker_voice, speller_path
 from text2unit.inference import warn_of_script
 from text2unit.script import SpokenScript, script_of
+from unit2av.lipsync import Said
 from unit2av.lipsync.backend import backend_of, settled
-from unit2av.lipsync.lip_sync import Said
 from unit2av.stage import RENDERER
 
 _SPOKEN = "spoken.wav"

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Pixels, Samples
 from avcore.command import LOG
-from avcore.faces.crop import Box
-from avcore.faces.geometry import Landmarks
+from avcore.faces.geometry import Box, Landmarks
 from avcore.faces.select import loudness
+from avcore.journal import file_digest, key_of
 from avcore.media import Picture, VideoWriter, probe
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.progress import Progress, run_bar, silent, track
 from avcore.provenance import synthetic_comment
-from avcore.runs.cache import WorkFolder, file_digest, key_of
-from avcore.speech.regions import listen
+from avcore.speech.voice_activity import listen
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
+from avcore.work_folder import WorkFolder
 from netflips.dub.clock import StageClock
 from netflips.dub.job import digest_of
 from netflips.portrait.flags import PictureChoice
@@ -52,8 +52,8 @@ from netflips.script.types import (
     WrittenText,
 )
 from text2unit.stage import SPELLER
+from unit2av.lipsync import LipSync, Said
 from unit2av.lipsync.backend import settled
-from unit2av.lipsync.lip_sync import LipSync, Said
 from unit2av.rendering import FaceToDraw, Shown, Talk, drawn, opened_lip_sync, write_in_step
 from unit2av.stage import RENDERER
 

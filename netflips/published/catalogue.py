@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from avcore.command import did_you_mean
 from avcore.errors import InputError, UsageError
 from avcore.texts import read_yaml
-from avcore.usage import did_you_mean
 
 VARIABLE = "NETFLIPS_CATALOGUE"
 SHIPPED = Path(__file__).with_name("catalogue.yaml")

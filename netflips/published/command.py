@@ -15,7 +15,7 @@ from avcore.command import LOG
 from avcore.errors import InputError, OutputError, UsageError, reason
 from avcore.files import require_file
 from avcore.flags import Command, Commands, QuietOptions, flag, positional
-from avcore.plain_text import json_text, print_text, shown
+from avcore.notes import json_text, print_text, shown
 from avcore.progress import Progress, bars
 from netflips.info import flag_of, model_facts
 from netflips.published.catalogue import NAME, Catalogue, Licence, Model, ModelFile, catalogue

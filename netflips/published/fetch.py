@@ -31,9 +31,9 @@ from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 from avcore.deadlines import within
 from avcore.errors import InputError, OutputError, reason
-from avcore.plain_text import shown
+from avcore.journal import seal_of
+from avcore.notes import shown
 from avcore.progress import Progress
-from avcore.runs.cache import seal_of
 from netflips import __version__
 from netflips.published.catalogue import Model, ModelFile, Origin
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avcore.command import did_you_mean
 from avcore.errors import CheckpointError, InputError, OutputError, UsageError
 from avcore.files import write_text
-from avcore.plain_text import json_text
-from avcore.runs.cache import fits, seal_of
+from avcore.journal import fits, seal_of
+from avcore.notes import json_text
 from avcore.texts import read_json
-from avcore.usage import did_you_mean
 from netflips.published.catalogue import NAME, catalogue
 
 VARIABLE = "NETFLIPS_MODELS"

@@ -9,13 +9,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from avcore.compute.memory import is_no_memory
-from avcore.errors import InputError, NetflipsError, UsageError, reason
+from avcore.errors import InputError, NetflipsError, UsageError, is_no_memory, pip_line, reason
 from avcore.files import require_file
-from avcore.provenance import pip_line
-from avcore.runs.cache import file_digest
+from avcore.journal import file_digest
 from avcore.texts import read_json, read_text
-from avcore.units.vocabulary import fingerprint
+from avcore.units import fingerprint
 
 MODEL_FILE = "model.bin"
 WHISPER, SEQUENCE_TO_SEQUENCE = "WhisperSpec", "TransformerSpec"
@@ -175,7 +173,7 @@ def engine_settings(device: str, precision: str) -> dict[str, Any]:
     float32 leaves numbers as the folder holds them (int8 stays int8); another format is taken where the engine has it on that
     device. Apple's MPS is none of its devices: it computes on the CPU then. Raises UsageError for a device that is not here.
     """
-    from avcore.compute.device import resolve_device, resolve_precision
+    from avcore.compute.inference import resolve_device, resolve_precision
 
     place = resolve_device(device)
     kind = "cuda" if place.type == "cuda" else "cpu"

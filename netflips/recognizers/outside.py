@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.answers import Transcript
 from avcore.command import LOG
-from avcore.contracts import SpeechRecognizer
+from avcore.contracts import SpeechRecognizer, Transcript
 from avcore.errors import InputError, LanguageError, UsageError, reason
 from avcore.files import atomic_output
 from avcore.flags import Command, QuietOptions, positional
-from avcore.runs.cache import file_digest, key_of
+from avcore.journal import file_digest, key_of
 from avcore.timeline import SAMPLE_RATE
 from netflips.recognizers.folders import MODEL_FILE, folder_fingerprint
 from netflips.recognizers.whisper import open_whisper, require_whisper_folder

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, InputError, NetflipsError, reason
-from avcore.runs.cache import key_of
+from avcore.journal import key_of
 from netflips.recognizers.folders import MODEL_FILE, matters
 
 Trial = Callable[[Path, Mapping[str, Any]], None]

@@ -10,12 +10,11 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.answers import Transcript, Word
-from avcore.contracts import SpeechRecognizer, require_full_scale
+from avcore.contracts import SpeechRecognizer, Transcript, Word, require_full_scale
 from avcore.errors import InputError
 from avcore.texts import read_json
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
-from avcore.units.vocabulary import require_language
+from avcore.units import require_language
 from netflips.recognizers.folders import (
     WHISPER,
     Weight,

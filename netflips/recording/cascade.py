@@ -15,13 +15,14 @@ from unicodedata import normalize
 
 import numpy as np
 
-from avcore.answers import Transcript
+from avcore.contracts import Transcript
 from avcore.errors import InputError, UnitError
 from avcore.files import atomic_output, write_text
+from avcore.journal import key_of
 from avcore.notes import Note
 from avcore.programs import program_name
-from avcore.runs.cache import Arrays, key_of
 from avcore.units import Units
+from avcore.work_folder import Arrays
 from netflips.cascade.engines import Engines, engines_of
 from netflips.cascade.glossary import read_glossary, terms_in, with_terms
 from netflips.cascade.options import CascadeModels

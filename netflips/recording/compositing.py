@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
-from avcore.faces.crop import Box, paste_face, visible_part
-from avcore.faces.geometry import SHORTEST_DRAWN, ramps
+from avcore.faces.crop import paste_face, visible_part
+from avcore.faces.geometry import SHORTEST_DRAWN, Box, ramps
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 from netflips.recording.faces import MIN_SHARPNESS, FaceTable
 from netflips.recording.plan import Watch

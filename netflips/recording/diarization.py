@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.appearance import SAME_PERSON
+from avcore.faces.crop import SAME_PERSON
 from avcore.faces.geometry import overlap
 from avcore.faces.select import OnePerson, people_in
 from netflips.dub.utterances import TimedUtterance

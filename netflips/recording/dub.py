@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from avcore.errors import MediaError, NoSpeechError
 from avcore.media import probe
-from avcore.runs.cache import require_work_folder
+from avcore.work_folder import require_work_folder
 from netflips.dub.job import DubJob, digest_of
 from netflips.dub.segments import read_segments
 from netflips.recording.compositing import paste_lower_face

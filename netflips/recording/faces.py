@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats
-from avcore.faces.align import LIP_SIDE
-from avcore.faces.crop import Box
+from avcore.faces.crop import LIP_SIDE
 from avcore.faces.find import nearest_rows, summarise
-from avcore.faces.geometry import box_lip_margin, cut_mouths
+from avcore.faces.geometry import Box, box_lip_margin, cut_mouths
 from avcore.faces.select import loudness, speech_evidence
 from avcore.faces.track import FaceTrack
-from avcore.runs.cache import Arrays
 from avcore.timeline import frame_at
+from avcore.work_folder import Arrays
 from netflips.recording.plan import Watch
 
 Lips = NDArray[np.uint8]

@@ -16,14 +16,14 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.errors import InputError, NetflipsError
 from avcore.files import write_text
+from avcore.journal import file_digest, key_of
 from avcore.media import write_speech
 from avcore.notes import Note
 from avcore.programs import LineProgram, command_key, filled, program_name, run_program, takes
-from avcore.runs.cache import Arrays, file_digest, key_of
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from avcore.units import Units
-from avcore.units.vocabulary import require_same_vocabulary
+from avcore.units import Units, require_same_vocabulary
+from avcore.work_folder import Arrays
 from netflips.dub.given_speech import SPEAK_WITH, SPEECH_IN
 from netflips.dub.job import DubJob
 from netflips.dub.speaker_map import read_speaker_map

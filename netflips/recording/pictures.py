@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
+from avcore.journal import key_of
 from avcore.media import MediaInfo
-from avcore.media.stored import StoredPicture, read_stored
-from avcore.runs.cache import key_of
+from avcore.media.source import StoredPicture, read_stored
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, exact
 from netflips.dub.job import DubJob
@@ -19,8 +19,8 @@ from netflips.recording.translation import Cue, Spoken, speech_of
 from netflips.render.pieces import Encoded, Piece, Studio
 from netflips.render.writing import Finish, Frame
 from netflips.subtitles.drawing import Painter
+from unit2av.lipsync import RENDERING, LipSync, Said
 from unit2av.lipsync.backend import settled
-from unit2av.lipsync.lip_sync import RENDERING, LipSync, Said
 from unit2av.rendering import FaceToDraw, Shown, Talk
 
 LONGEST_PIECE_S = Fraction(20)

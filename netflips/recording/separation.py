@@ -4,10 +4,10 @@ import tempfile
 from pathlib import Path
 
 from avcore.errors import InputError
+from avcore.journal import key_of
 from avcore.media import iter_sound_at, iter_sound_blocks, probe
 from avcore.media.sound import write_speech_pieces
 from avcore.programs import command_key, filled, program_name, run_program
-from avcore.runs.cache import key_of
 from netflips.dub.job import LOG, DubJob
 from netflips.dub.recording_flags import SEPARATE_WITH
 

@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any, Literal
 
 from avcore.arrays import Samples
+from avcore.contracts import SpeakerVoice
 from avcore.errors import NoSpeechError
 from avcore.faces.boxes import read_boxes_for
-from avcore.faces.crop import Box
+from avcore.faces.geometry import Box
 from avcore.faces.select import choose_tracks, parse_face_choice
-from avcore.media.lips import read_lip_crops
-from avcore.runs.cache import file_digest, key_of
+from avcore.journal import file_digest, key_of
+from avcore.media.pictures import read_lip_crops
 from avcore.speech.pitch import Pitch
 from netflips.dub.job import DubJob
 from netflips.dub.speaker_map import NO_FACE, SpeakerMap, read_speaker_map
@@ -26,8 +27,7 @@ from netflips.recording.tracking import lips_of
 from netflips.recording.voice_activity import group_voices, mean_voice, pitch_of_utterances, require_voice, utterance_voices
 from netflips.script.notes import MOUTHS_CUT, NO_SUCH_FACE, OUT_OF_SIGHT
 from netflips.script.notes import NO_FACE as NOBODY_SEEN
-from unit2av.speakers.voice_of import read_voice
-from unit2av.voice.speech import SpeakerVoice
+from unit2av.speaker import read_voice
 
 
 @dataclass(frozen=True)

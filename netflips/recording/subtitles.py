@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-from avcore.answers import Transcript
-from avcore.contracts import Recognizer
-from avcore.runs.cache import key_of
+from avcore.contracts import Recognizer, Transcript
+from avcore.journal import key_of
 from avcore.units import Units
 from netflips.dub.job import DubJob
 from netflips.dub.segments import write_segments

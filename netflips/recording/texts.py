@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from avcore.answers import Transcript, Word
-from avcore.runs.cache import Arrays, WorkFolder, key_of
-from avcore.units import Units
-from avcore.units.vocabulary import require_same_vocabulary
+from avcore.contracts import Transcript, Word
+from avcore.journal import key_of
+from avcore.units import Units, require_same_vocabulary
+from avcore.work_folder import Arrays, WorkFolder
 from netflips.cascade.engines import engines_of
 from netflips.dub.job import DubJob
 from netflips.dub.judgement import SpeakerMeasure, UtteranceJudgement, judge_text, known_speaker

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.compute.ahead import ahead, pictures_ahead
 from avcore.compute.memory import release_freed_memory
+from avcore.compute.threads import ahead, pictures_ahead
 from avcore.errors import OutputError
-from avcore.faces.cuts import Cuts, Small, shrink
-from avcore.faces.find import Follower
+from avcore.faces.find import Cuts, Follower, Small, shrink
+from avcore.journal import key_of
 from avcore.media import Picture, read_pictures
-from avcore.media.clock import LONGEST_STAY_S
-from avcore.runs.cache import Arrays, key_of
+from avcore.media.pictures import LONGEST_STAY_S
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
+from avcore.work_folder import Arrays
 from netflips.dub.job import DubJob
 from netflips.recording.faces import Faces, Lips, faces_in
 from netflips.recording.plan import GUARD_S, Watch
@@ -227,7 +227,7 @@ class _View:
 
     @cached_property
     def _detector(self) -> "FaceDetector":
-        from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is not of use to all
+        from avcore.faces.detect import FaceDetector
 
         return FaceDetector()
 

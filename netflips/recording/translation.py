@@ -12,21 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Samples
-from avcore.compute.device import resolve_device
-from avcore.compute.lanes import each_in_lanes, lanes_on
+from avcore.compute.inference import resolve_device
+from avcore.compute.threads import each_in_lanes, lanes_on
+from avcore.contracts import SpeakerVoice
 from avcore.errors import UnitError
+from avcore.journal import key_of
 from avcore.notes import Note
-from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
-from avcore.timeline import (
-    SAMPLE_RATE,
-    SAMPLES_PER_FRAME,
-    frame_at,
-    seconds_to_samples,
-    units_to_samples,
-    units_to_seconds,
-)
+from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, seconds_to_samples, units_to_samples, units_to_seconds
 from avcore.units import Units
+from avcore.work_folder import Arrays, WorkFolder
 from netflips.dub.job import DubJob
 from netflips.dub.judgement import UtteranceJudgement, judge_utterance, outside_notes, whole_of
 from netflips.dub.utterances import TimedUtterance
@@ -41,7 +36,7 @@ from netflips.recording.units import Listened, Translated, extract_units, transl
 from netflips.recording.voice_activity import SpeechFile
 from netflips.script.notes import CUT, CUT_SOUND, EMPTY, HURRIED, KEPT, LEFT_ALONE, NOT_SPOKEN, UNHEARD, UNTOLD
 from netflips.script.types import KeptOriginal
-from unit2av.voice.speech import RENDERING, SpeakerVoice
+from unit2av.voice.speech import RENDERING
 from unit2unit.inference import TRUNCATED
 
 _MOST_LANES = 2

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.agreement import rest_unit
-from av2unit.extractor import Extraction
-from av2unit.trust import REASONS, TrustedUnits, trusted_units
+from av2unit.trust import REASONS, TrustedUnits, rest_unit, trusted_units
+from avcore.contracts import Extraction
+from avcore.domain import Stretch
+from avcore.journal import key_of
 from avcore.notes import Note
 from avcore.progress import Progress
-from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import Units
-from avcore.units.domain import Stretch
+from avcore.work_folder import Arrays, WorkFolder
 from netflips.dub.utterances import Span, TimedUtterance
 from netflips.models import Models
 from netflips.options import DubOptions

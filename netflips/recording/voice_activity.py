@@ -13,13 +13,14 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.errors import NoSpeechError
 from avcore.files import atomic_output
+from avcore.journal import key_of
 from avcore.media import iter_speech_blocks
 from avcore.media.outline import outlined
 from avcore.progress import Progress
-from avcore.runs.cache import WorkFolder, key_of
 from avcore.speech.pitch import Pitch, pitch_of, pitch_track
-from avcore.speech.regions import SpeechActivity, listen
+from avcore.speech.voice_activity import SpeechActivity, listen
 from avcore.timeline import samples_to_seconds, seconds_to_samples
+from avcore.work_folder import WorkFolder
 from netflips.dub.utterances import Span, TimedUtterance
 from netflips.models import Models
 

@@ -37,7 +37,7 @@ def _rendered(options: RenderCommand) -> "Script":
     from netflips.dub.clock import StageClock
     from netflips.dub.job import digest_of
     from netflips.script import build, types
-    from unit2av.showing import speak_and_draw
+    from unit2av.speaking import speak_and_draw
     from unit2av.stage import RENDERER
 
     clock = StageClock()

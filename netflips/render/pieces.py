@@ -12,15 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avcore.compute.ahead import ahead, pictures_ahead
 from avcore.compute.memory import release_freed_memory
+from avcore.compute.threads import ahead, pictures_ahead
 from avcore.errors import OutputError
+from avcore.journal import key_of
 from avcore.media import QUICK, VideoJoiner
-from avcore.runs.cache import Arrays, WorkFolder, key_of, require_work_folder
-from avcore.speech.regions import SpeechActivity
+from avcore.speech.voice_activity import SpeechActivity
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
+from avcore.work_folder import Arrays, WorkFolder, require_work_folder
 from netflips.render.writing import Finish, Frame
-from unit2av.lipsync.lip_sync import RENDERING, LipSync
+from unit2av.lipsync import RENDERING, LipSync
 from unit2av.rendering import Shown, SoundFeed, drawn
 
 LOG = logging.getLogger("netflips")

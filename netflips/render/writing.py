@@ -11,7 +11,7 @@ import numpy as np
 
 from avcore.arrays import Pixels, Samples
 from avcore.media import QUICK, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
-from avcore.media.stored import StoredPicture
+from avcore.media.source import StoredPicture
 from avcore.timeline import Seconds, seconds_to_samples
 from netflips.subtitles.drawing import Painter
 from unit2av.rendering import Shown, SoundFeed

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from avcore.files import write_text
-from avcore.plain_text import json_text, ranges, several, shown
+from avcore.notes import json_text, ranges, several, shown
 from netflips.script.files import script_json
 from netflips.script.notes import left_words
 from netflips.script.types import Script, Timing

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from avcore.notes import KOREAN, ToldNote, sentence
-from avcore.plain_text import several
-from avcore.units.domain import OUTSIDE
+from avcore.domain import OUTSIDE
+from avcore.notes import KOREAN, ToldNote, sentence, several
 from netflips.dub.timing import Pace
 from netflips.recording.diarization import SPEAKS_KNOWN
 from netflips.recording.faces import MIN_SHARPNESS, SPEAKS

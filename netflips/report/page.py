@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from avcore.files import write_text
-from avcore.plain_text import several
+from avcore.notes import several
 from netflips.dub.timing import Pace
 from netflips.report import words
 from netflips.report.cards import Card, Remark, cards_of, remarks_on

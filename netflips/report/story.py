@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from avcore.media.clock import LONGEST_STAY_S
+from avcore.media.pictures import LONGEST_STAY_S
 from avcore.notes import Note
 from avcore.timeline import exact, frame_at, frames_to_seconds, pingpong
 from netflips.script.types import DrawnPictures, Script, TimeFit, TimeSpan, Utterance

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
-from avcore.plain_text import several, shown
+from avcore.notes import several, shown
 from netflips.recording.faces import MIN_SHARPNESS, SPEAKS
 from netflips.report.story import OnPage
 from netflips.script.notes import ABSENT, why_left

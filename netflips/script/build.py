@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.trust import TrustedUnits
-from avcore.answers import SpeakerVoice, Word
 from avcore.checkpoints.bundle import bundle_of
 from avcore.compute.memory import peak_memory_bytes
-from avcore.contracts import Voice
+from avcore.contracts import SpeakerVoice, Voice, Word
+from avcore.journal import file_digest
 from avcore.media import MediaInfo, VideoWriter
-from avcore.runs.cache import WorkFolder, file_digest
+from avcore.work_folder import WorkFolder
 from netflips import __version__
 from netflips.dub.clock import StageClock
 from netflips.dub.job import DubJob

@@ -12,8 +12,8 @@ import numpy as np
 
 from avcore.errors import InputError
 from avcore.files import write_text
-from avcore.plain_text import json_text
-from avcore.runs.cache import file_digest
+from avcore.journal import file_digest
+from avcore.notes import json_text
 from avcore.texts import read_json
 from avcore.timeline import units_to_seconds
 from netflips.script.types import FORMAT, TARGETS, Script, SpokenSound, Target, UnitsGiven, Utterance, VoiceFile

@@ -9,12 +9,12 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from av2unit.trust import reason_words
-from avcore.answers import Transcript, Word
+from avcore.contracts import Transcript, Word
+from avcore.domain import Stretch
 from avcore.notes import Note, ToldNote, grouped, sentence
 from avcore.timeline import SAMPLE_RATE
 from avcore.understanding import Understanding
 from avcore.units import Units
-from avcore.units.domain import Stretch
 
 FORMAT = "netflips-script-1"
 SPEAKER = "speaker 1"

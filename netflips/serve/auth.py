@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from avcore.plain_text import shown
+from avcore.notes import shown
 from netflips.serve.jobs import new_id
 from netflips.serve.limits import Paced, RefusedError, Visitor, address_of
 from netflips.serve.said import refusal

@@ -13,13 +13,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from avcore.command import LOG
-from avcore.errors import OutputError, UsageError
+from avcore.errors import OutputError, UsageError, pip_line
+from avcore.files import Input
 from avcore.flags import Command, CommonOptions, flag, flags_of
+from avcore.journal import folder_lock
 from avcore.loading import loading
-from avcore.outputs import Input
 from avcore.programs import parse_command
-from avcore.provenance import pip_line
-from avcore.runs.lock import folder_lock
 from netflips.serve.settings import Settings, parse_seconds, parse_size
 from unit2av.lipsync.backend import file_options
 

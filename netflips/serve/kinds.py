@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from avcore.files import write_text
-from avcore.units.vocabulary import UTUT_LANGUAGES
+from avcore.units import UTUT_LANGUAGES
 from netflips.cascade.options import ROADS
 from netflips.dub.utterances import UtteranceLength
 from netflips.lipsync.options import Fit

@@ -13,8 +13,8 @@ from typing import Any
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, MediaError, NetflipsError
 from avcore.files import require_file
 from avcore.media import probe
-from avcore.media.limits import require_no_still
-from avcore.plain_text import print_text
+from avcore.media.opening import require_no_still
+from avcore.notes import print_text
 
 VIDEO, SOUND, MEDIA, PICTURE, SUBTITLES = ("video", "sound", "media", "picture", "subtitles")
 """media: a video or a sound file, whichever."""

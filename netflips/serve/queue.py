@@ -12,8 +12,8 @@ from typing import Any
 
 from avcore.command import COMPLAINT
 from avcore.errors import EXIT_DONE, InputError, OutputError
+from avcore.files import sweep
 from avcore.progress import seconds_left, share_of
-from avcore.temporary import sweep
 from netflips.serve.jobs import ASKS, DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, KeptNote
 from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, Limit, Party, RefusedError, Space
 from netflips.serve.said import told

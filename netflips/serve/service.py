@@ -13,7 +13,7 @@ from typing import Any
 from avcore.checkpoints.bundle import find_bundle
 from avcore.checkpoints.stages import Stage
 from avcore.errors import UsageError
-from avcore.units.vocabulary import normalise_language
+from avcore.units import normalise_language
 from netflips import __version__
 from netflips.bundles.references import read_references
 from netflips.published.store import usual_model

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, write_text
-from avcore.plain_text import shown
+from avcore.notes import shown
 from avcore.texts import read_json
 from netflips.script.files import value_from
 from netflips.serve.jobs import new_id, require_id

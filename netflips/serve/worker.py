@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from avcore.errors import EXIT_FAILED
-from avcore.notes import KOREAN, ToldNote, noted_by, sentence
-from avcore.plain_text import json_text
+from avcore.notes import KOREAN, ToldNote, json_text, noted_by, sentence
 from avcore.progress import heard_by
 from netflips import cli
 from netflips.serve.jobs import LOG_FILE

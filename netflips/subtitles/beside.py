@@ -6,7 +6,7 @@ from pathlib import Path
 from avcore.errors import UsageError
 from avcore.files import keep_other, write_text
 from avcore.notes import tell
-from avcore.runs.cache import WorkFolder
+from avcore.work_folder import WorkFolder
 from netflips.script.notes import SUBTITLES_LEFT_OUT
 from netflips.subtitles.dubbed import SIDES, SOURCE, Texts
 from netflips.subtitles.formats import SRT, VTT, subtitle_text

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from avcore.answers import Word
+from avcore.contracts import Word
 
 _ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 full-width marks end sentences too
 _COMMAS = (",", ";", ":", "，")  # noqa: RUF001

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError, UsageError, pip_line
 from avcore.files import require_file
-from avcore.provenance import pip_line
-from avcore.runs.cache import file_digest
+from avcore.journal import file_digest
 from avcore.timeline import Seconds, exact
 from netflips.subtitles.cues import Cue
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from avcore.answers import Transcript, Word, of_words
-from avcore.contracts import Recognizer
+from avcore.contracts import Recognizer, Transcript, Word, of_words
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
 from netflips.subtitles.cues import Cue, make_cues, rules_for

@@ -14,8 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from avcore.errors import InputError
-from avcore.notes import Note, NoteKind, Values
-from avcore.plain_text import ranges
+from avcore.notes import Note, NoteKind, Values, ranges
 from avcore.texts import read_foreign_text
 from netflips.subtitles.dubbed import SOURCE, TARGET
 from text2unit.cleaning import clean_text, left_out_note

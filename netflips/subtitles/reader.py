@@ -4,13 +4,12 @@ from typing import TYPE_CHECKING
 
 from avcore.errors import UsageError
 from avcore.loading import loading
-from avcore.units.vocabulary import require_same_vocabulary
+from avcore.units import require_same_vocabulary
 from netflips.dub.target_texts import read_source_texts, read_target_texts
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
 from netflips.subtitles.dubbed import SOURCE, TARGET
-from unit2text.stage import TEXT_READER
-from unit2text.takes import UNITS
+from unit2text.stage import TEXT_READER, UNITS
 
 if TYPE_CHECKING:
     from unit2text.reader import UnitReader

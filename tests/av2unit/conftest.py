@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from av2unit.avhubert.config import AvHubertConfig
-from av2unit.avhubert.model import AvHubert
 from av2unit.extractor import UnitExtractor
+from av2unit.model import AvHubert, AvHubertConfig
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Pictures
-from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.stages import Checkpoint
 from tests.av2unit.made_clips import write_corpus
 from tests.av2unit.training_runs import SIDE
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from av2unit.decoding import ARGMAX, VITERBI, Decoding, Scores, decode, log_probabilities, viterbi
-from av2unit.nearest import KEY, KnownSentences
+from av2unit.extractor import ARGMAX, VITERBI, Decoding, Scores, decode, log_probabilities, viterbi
+from av2unit.trust import KNOWN_KEY as KEY
+from av2unit.trust import KnownSentences
+from avcore.domain import weakest_stretch
 from avcore.errors import CheckpointError, InputError
-from avcore.units.domain import weakest_stretch
 
 
 def log_probs(num_steps: int, num_classes: int, seed: int) -> np.ndarray:

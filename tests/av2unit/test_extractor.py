@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from av2unit.avhubert.config import vocabulary_of
-from av2unit.avhubert.model import load_avhubert
 from av2unit.extractor import UnitExtractor
+from av2unit.model import load_avhubert, vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Pictures
-from avcore.checkpoints.checkpoint import Checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import write_checkpoint
+from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, InputError, UsageError
 
 CPU = torch.device("cpu")

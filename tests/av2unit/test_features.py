@@ -4,17 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from av2unit.features import (
-    HOP,
-    NUM_MELS,
-    WINDOW,
-    audio_features,
-    check_speech,
-    lip_features,
-    log_filterbank,
-    stack_rows,
-    to_int16_scale,
-)
+from av2unit.features import HOP, NUM_MELS, WINDOW, audio_features, check_speech, log_filterbank, stack_rows, to_int16_scale
+from avcore.avhubert import lip_features
 from avcore.errors import InputError, NoSpeechError
 
 

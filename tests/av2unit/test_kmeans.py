@@ -16,7 +16,7 @@ from av2unit.clustering.features import FeatureStream, around, differences, filt
 from av2unit.clustering.fit import FrameSample
 from av2unit.clustering.quantizer import Quantizer, load_quantizer
 from av2unit.features import log_filterbank
-from av2unit.media import MediaReader
+from av2unit.training.media import MediaReader
 from avcore.errors import CheckpointError, InputError
 from avcore.media import write_speech
 from avcore.units import Units

@@ -7,10 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from av2unit.avhubert.config import AvHubertConfig
-from av2unit.avhubert.model import AvHubert
-from avcore.avhubert.encoder import HubertAttention
-from avcore.avhubert.lips import LipFrontEnd, PictureBlock, pack_clips
+from av2unit.model import AvHubert, AvHubertConfig
+from avcore.avhubert import HubertAttention, LipFrontEnd, PictureBlock, pack_clips
 
 TINY = AvHubertConfig(
     encoder_layers=2,

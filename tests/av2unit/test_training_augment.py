@@ -11,10 +11,19 @@ from av2unit.features import HOP, log_filterbank, warp_frequencies
 from av2unit.training.augment import WrongLips, augment_lips, augmented_filterbank, draw_hop, steps_at
 from av2unit.training.config import MicrophoneConfig, MismatchConfig
 from av2unit.training.items import draw_spans, replace_spans, spans_mask
-from av2unit.training.noise import BANDS, Degradation, check_microphone, coloured_noise, draw_channel, mix, pass_through
+from av2unit.training.noise import (
+    BANDS,
+    CODECS,
+    Degradation,
+    check_microphone,
+    coloured_noise,
+    draw_channel,
+    mix,
+    pass_through,
+    recoded,
+)
 from avcore.arrays import Doubles, Pictures
 from avcore.errors import UsageError
-from avcore.media.recode import CODECS, recoded
 from tests.av2unit.training_runs import PUBLISHED
 
 

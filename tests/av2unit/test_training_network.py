@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from av2unit.avhubert.config import AvHubertConfig
-from av2unit.avhubert.model import AvHubert, load_avhubert
+from av2unit.model import AvHubert, AvHubertConfig, load_avhubert
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import InitConfig
 from av2unit.training.items import ClipBatch
 from av2unit.training.losses import MaskedPrediction
 from av2unit.training.start import build_model, initialise, read_start
-from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, VocabularyError
 from tests.av2unit.training_runs import PUBLISHED
 

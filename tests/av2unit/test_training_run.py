@@ -14,7 +14,7 @@ import torch
 from av2unit import train as command
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
-from av2unit.training.export import read_trained
+from av2unit.training.start import read_trained
 from av2unit.training.task import Score, joined
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.media import read_gray_video, read_speech

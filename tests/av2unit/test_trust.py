@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from av2unit.agreement import Bound, agreement, find_bound
-from av2unit.extractor import Extraction
-from av2unit.trust import AUDIO, BOTH, VIDEO, is_noisy, reason_words, trusted_units
+from av2unit.trust import AUDIO, BOTH, VIDEO, Bound, agreement, find_bound, is_noisy, reason_words, trusted_units
+from avcore.contracts import Extraction
+from avcore.domain import Domain
 from avcore.errors import CheckpointError, InputError
 from avcore.units import Ids, Units
-from avcore.units.domain import Domain
 
 SILENCE = 7
 BOUND = Bound(least=0.4, own=0.85, foreign=0.05, silence=SILENCE, clips=80)

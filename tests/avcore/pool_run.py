@@ -10,8 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from avcore.command import Parser, run
-from avcore.runs.pool import ProcessPool
-from avcore.runs.work import PoolTask
+from avcore.pool import PoolTask, ProcessPool
 
 
 class Slow:

@@ -13,9 +13,9 @@ import pytest
 from av2unit.sources import map_lips
 from avcore.arrays import load_array, load_arrays
 from avcore.errors import InputError
-from avcore.packed import Packed
 from avcore.statistics import bootstrap, share
-from unit2av.speakers.voice_of import read_voice
+from avdata.manifest import Packed
+from unit2av.speaker import read_voice
 
 
 def _claiming(path: Path, shape: tuple[int, ...], kind: str = "<f4") -> Path:

@@ -11,7 +11,7 @@ from av.packet import Packet
 
 from avcore.media import Subtitle, SubtitleTrack, VideoWriter, probe
 from avcore.media.carried import CarriedOver
-from avcore.media.tracks import notes_of
+from avcore.media.opening import notes_of
 from avcore.notes import sentence
 
 ASS = (

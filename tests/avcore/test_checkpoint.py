@@ -10,21 +10,21 @@ from torch import nn
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import (
-    Checkpoint,
+    SCALES,
     fingerprint_tensors,
+    from_eight_bits,
     load_strict,
     read_checkpoint,
     rewrite_config,
+    to_eight_bits,
     write_checkpoint,
 )
-from avcore.checkpoints.eight_bits import SCALES, from_eight_bits, to_eight_bits
 from avcore.checkpoints.layouts import is_same
-from avcore.checkpoints.sniff import file_checksum
-from avcore.checkpoints.stages import Stage
+from avcore.checkpoints.pickles import file_checksum
+from avcore.checkpoints.stages import Checkpoint, Stage
 from avcore.errors import CheckpointError, InputError, OutputError
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
-from unit2unit.layout import SHARED_TABLES
-from unit2unit.stage import TRANSLATOR
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
 PUBLISHED = {
     "mavhubert.pt": UNIT_ENCODER,

@@ -10,13 +10,11 @@ import torch
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format
+from avcore.checkpoints.pickles import Format, load_pickled
 from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError, InputError
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
-from unit2unit.layout import SHARED_TABLES
-from unit2unit.stage import TRANSLATOR
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
 PUBLISHED = {
     "mavhubert.pt": UNIT_ENCODER,

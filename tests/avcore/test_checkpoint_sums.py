@@ -6,10 +6,8 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format, check_tensors, no_memory, require_stored
-from avcore.compute.memory import is_no_memory
-from avcore.errors import CheckpointError
+from avcore.checkpoints.pickles import Format, check_tensors, load_pickled, no_memory, require_stored
+from avcore.errors import CheckpointError, is_no_memory
 from unit2av.stage import SPEAKER_ENCODER
 
 NAME = "unit2av_spk_encoder.pt"

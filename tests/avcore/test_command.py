@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from avcore.command import Parser, add_common_options, device_name, run, stopped_by_sigterm
-from avcore.compute.device import resolve_device, resolve_precision
+from avcore.compute.inference import resolve_device, resolve_precision
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.notes import ToldNote, noted_by
 
@@ -96,7 +96,7 @@ def test_devices_and_precisions_that_do_not_exist_are_refused() -> None:
 LONG_COMMAND = """
 import argparse, sys, time
 from pathlib import Path
-from avcore.compute.ahead import ahead
+from avcore.compute.threads import ahead
 from avcore.command import Parser, run
 from avcore.files import atomic_output
 

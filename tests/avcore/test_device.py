@@ -8,8 +8,9 @@ import sys
 import pytest
 import torch
 
-from avcore.compute import device
-from avcore.compute.device import has_native_bfloat16, has_onednn, has_quick_bfloat16, resolve_precision
+from avcore.compute import inference
+from avcore.compute.inference import has_native_bfloat16, has_quick_bfloat16, resolve_precision
+from avcore.compute.kernels import has_onednn
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -17,8 +18,8 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 def test_auto_without_bfloat16_instructions_is_float32_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(device, "has_native_bfloat16", lambda: False)
-    device._tell_of_fallback.cache_clear()
+    monkeypatch.setattr(inference, "has_native_bfloat16", lambda: False)
+    inference._tell_of_fallback.cache_clear()
     with caplog.at_level(logging.INFO, "netflips"):
         assert [resolve_precision("auto", CPU) for _ in range(4)] == [torch.float32] * 4
     assert [record.message for record in caplog.records if "float32" in record.message and "bfloat16" in record.message] == [
@@ -28,7 +29,7 @@ def test_auto_without_bfloat16_instructions_is_float32_and_says_so_once(
 
 
 def test_auto_with_bfloat16_instructions(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(device, "has_native_bfloat16", lambda: True)
+    monkeypatch.setattr(inference, "has_native_bfloat16", lambda: True)
     with caplog.at_level(logging.INFO, "netflips"):
         assert resolve_precision("auto", CPU) == torch.bfloat16
     assert not caplog.records
@@ -37,7 +38,7 @@ def test_auto_with_bfloat16_instructions(monkeypatch: pytest.MonkeyPatch, caplog
 
 def test_bfloat16_is_quick_where_the_device_has_instructions_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for has_it in (True, False):
-        monkeypatch.setattr(device, "has_native_bfloat16", lambda has_it=has_it: has_it)
+        monkeypatch.setattr(inference, "has_native_bfloat16", lambda has_it=has_it: has_it)
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has_it=has_it: has_it)
         assert [has_quick_bfloat16(one) for one in (CPU, CUDA, torch.device("mps"))] == [has_it, has_it, False]
 

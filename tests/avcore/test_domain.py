@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.domain import KEY, PICTURE_CAUSE, Domain, DomainScore, common_bounds, outside_note, steps_below, weakest_stretch
 from avcore.errors import CheckpointError, InputError
 from avcore.notes import KOREAN, sentence
 from avcore.understanding import (
@@ -20,7 +21,6 @@ from avcore.understanding import (
     repeats_a_stretch,
     worst,
 )
-from avcore.units.domain import KEY, PICTURE_CAUSE, Domain, DomainScore, common_bounds, outside_note, steps_below, weakest_stretch
 
 
 def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:

@@ -5,10 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avcore.compute import eight_bit_linear, modules
-from avcore.compute.eight_bit_linear import GELU_LOWEST, EightBitLinear, has_eight_bit_products, suits_eight_bits
-from avcore.compute.memory import MappedFiles
-from avcore.compute.modules import PackedLinear
+from avcore.compute import kernels
+from avcore.compute.kernels import GELU_LOWEST, EightBitLinear, MappedFiles, PackedLinear, has_eight_bit_products, suits_eight_bits
 from avcore.decoding.layers import DecoderLayer, LayerConfig
 
 pytestmark = [pytest.mark.cpu, pytest.mark.skipif(not has_eight_bit_products(), reason="this CPU has no products of eight bits")]
@@ -74,12 +72,12 @@ def test_a_torch_that_cannot_do_it_is_found_out(answer: Tensor | Exception, monk
             raise answer
         return answer
 
-    monkeypatch.setattr(eight_bit_linear, "_product", product)
+    monkeypatch.setattr(kernels, "_product", product)
     assert not has_eight_bit_products.__wrapped__()
 
 
 def test_without_such_products_nothing_suits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eight_bit_linear, "has_eight_bit_products", lambda: False)
+    monkeypatch.setattr(kernels, "has_eight_bit_products", lambda: False)
     assert not suits_eight_bits((nn.Linear(1024, 1024),), torch.bfloat16)
 
 
@@ -96,7 +94,7 @@ def run(own: DecoderLayer, x: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def test_a_feed_forward_in_eight_bits_is_as_near_as_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eight_bit_linear, "_LEAST_WEIGHTS", 0)
+    monkeypatch.setattr(kernels, "_LEAST_EIGHT_BIT", 0)
     x = torch.randn(1, 9, 64)
     exact = run(decoder_layer(), x)
     own, without = decoder_layer(), decoder_layer()
@@ -110,8 +108,8 @@ def test_a_feed_forward_in_eight_bits_is_as_near_as_in_bfloat16(monkeypatch: pyt
 
 @torch.inference_mode()
 def test_float32_and_another_activation_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eight_bit_linear, "_LEAST_WEIGHTS", 0)
-    monkeypatch.setattr(modules, "_LEAST_PACKED", 0)
+    monkeypatch.setattr(kernels, "_LEAST_EIGHT_BIT", 0)
+    monkeypatch.setattr(kernels, "_LEAST_PACKED", 0)
     for own, dtype in ((decoder_layer(), torch.float32), (decoder_layer(nn.ReLU), torch.bfloat16)):
         own.freeze(dtype, MappedFiles(), eight_bits=True)
         assert type(own.fc1) is PackedLinear

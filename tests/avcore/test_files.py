@@ -11,12 +11,21 @@ from unicodedata import normalize
 
 import pytest
 
-from avcore import temporary
+from avcore import files
 from avcore.errors import InputError, OutputError, UsageError
-from avcore.files import atomic_output, private_folder, require_file, require_place, require_writable, write_text
-from avcore.outputs import keep_apart, require_own_names
+from avcore.files import (
+    atomic_output,
+    keep_apart,
+    private_folder,
+    require_file,
+    require_own_names,
+    require_place,
+    require_writable,
+    sweep,
+    temporary_beside,
+    write_text,
+)
 from avcore.provenance import synthetic_comment
-from avcore.temporary import sweep, temporary_beside
 from netflips import __version__
 
 
@@ -174,7 +183,7 @@ with atomic_output(Path(sys.argv[1])) as path:
 @pytest.fixture(autouse=True)
 def _new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders are swept once a process; each test stands for one."""
-    monkeypatch.setattr(temporary, "_swept", set())
+    monkeypatch.setattr(files, "_swept", set())
 
 
 @pytest.fixture
@@ -214,7 +223,7 @@ def test_other_files_stay(tmp_path: Path) -> None:
         (tmp_path / one).write_text("x")
     (tmp_path / "precious").write_text("x")
     (tmp_path / name).symlink_to(tmp_path / "precious")
-    other_machine = name.replace(temporary._HOST, "0123abcd")
+    other_machine = name.replace(files._HOST, "0123abcd")
     (tmp_path / other_machine).write_text("it may still be written there")
     sweep(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {*mine, "precious", name, other_machine}
@@ -224,16 +233,16 @@ def test_other_files_stay(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_swept_before_it_was_held_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, seen = temporary.fcntl.flock, []
+    lock, seen = files.fcntl.flock, []
 
     def late(handle: int, how: int) -> None:
         if not seen:
             seen.extend(tmp_path.glob(".*"))
-            monkeypatch.setattr(temporary.fcntl, "flock", lock)
+            monkeypatch.setattr(files.fcntl, "flock", lock)
             sweep(tmp_path)
         lock(handle, how)
 
-    monkeypatch.setattr(temporary.fcntl, "flock", late)
+    monkeypatch.setattr(files.fcntl, "flock", late)
     write_text(tmp_path / "o.txt", "x")
     assert len(seen) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["o.txt"]

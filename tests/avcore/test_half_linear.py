@@ -7,10 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avcore.compute import device, half_linear
-from avcore.compute.half_linear import HalfLinear, halve_linears, has_half_products
-from avcore.compute.memory import MappedFiles
-from avcore.compute.modules import fuse_gelu
+from avcore.compute import inference, kernels
+from avcore.compute.kernels import HalfLinear, MappedFiles, fuse_gelu, halve_linears, has_half_products
 from tests.avcore.test_eight_bit_linear import error, layer
 from unit2unit import translator
 
@@ -42,7 +40,7 @@ def test_a_row_does_not_depend_on_its_neighbours_and_gelu_moves_in() -> None:
 
 def test_small_layers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = nn.Sequential(layer(), nn.Linear(8, 8))
-    monkeypatch.setattr(half_linear, "_LEAST_WEIGHTS", 128 * 192)
+    monkeypatch.setattr(kernels, "_LEAST_HALF", 128 * 192)
     halve_linears(pair, MappedFiles())
     assert [type(one) for one in pair] == [HalfLinear, nn.Linear]
 
@@ -53,8 +51,8 @@ def test_small_layers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_translators_decoder_alone_is_so_where_auto_is_float32(
     monkeypatch: pytest.MonkeyPatch, parity_dir: Path, precision: str, has_bfloat16: bool, is_halved: bool
 ) -> None:
-    monkeypatch.setattr(device, "has_native_bfloat16", lambda: has_bfloat16)
-    monkeypatch.setattr(half_linear, "_LEAST_WEIGHTS", 1)
+    monkeypatch.setattr(inference, "has_native_bfloat16", lambda: has_bfloat16)
+    monkeypatch.setattr(kernels, "_LEAST_HALF", 1)
     loaded = translator.UnitTranslator.from_checkpoint(parity_dir / "utut_ko.pt", precision=precision).model
     assert not any(isinstance(one, HalfLinear) for one in loaded.encoder.modules())
     assert any(isinstance(one, HalfLinear) for one in loaded.decoder.modules()) == is_halved

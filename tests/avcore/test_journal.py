@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from avcore import journal
 from avcore.errors import OutputError
-from avcore.runs import journal
-from avcore.runs.lock import folder_lock
-from avcore.runs.seldom import Seldom
+from avcore.journal import Seldom, folder_lock
 from tests.damage import damaged
 
 
@@ -85,7 +84,7 @@ def test_a_digit_that_became_another_is_noticed_in_rows_with_a_checksum(path: Pa
 
 def test_it_takes_a_twentieth_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     now, times = [100.0], []
-    monkeypatch.setattr("avcore.runs.seldom.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("avcore.journal.time.monotonic", lambda: now[0])
 
     def act() -> None:
         times.append(now[0])

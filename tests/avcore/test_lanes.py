@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from avcore.compute.ahead import ahead, pictures_ahead
-from avcore.compute.lanes import each_in_lanes, lanes_on, side_by_side
+from avcore.compute.threads import ahead, each_in_lanes, lanes_on, pictures_ahead, side_by_side
 
 
 @pytest.fixture(autouse=True)

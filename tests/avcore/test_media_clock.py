@@ -11,7 +11,7 @@ import pytest
 
 from avcore.errors import MediaError
 from avcore.media import PictureSource, VideoWriter, iter_sound_blocks, pictures_at, probe, read_pictures, read_speech, write_speech
-from avcore.media.stored import read_stored
+from avcore.media.source import read_stored
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, plain_rate
 from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture, shown_number
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from avcore.journal import file_digest
 from avcore.media import PictureSource, VideoWriter, probe, read_pictures
-from avcore.media.filters import AS_STORED
-from avcore.media.hdr import WHITE, WideColours, to_sdr
-from avcore.media.stored import read_stored
+from avcore.media.colour import WHITE, WideColours, to_sdr
+from avcore.media.decoding import AS_STORED
+from avcore.media.source import read_stored
 from avcore.notes import sentence
-from avcore.runs.cache import file_digest
 from netflips.dub.job import digest_of
 from tests.avcore.media_samples import Film, numbered_picture
 

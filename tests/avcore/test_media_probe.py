@@ -12,8 +12,8 @@ import pytest
 
 from avcore.errors import InputError, MediaError
 from avcore.media import MediaInfo, probe, read_pictures, read_speech
-from avcore.media.clock import FileClock
-from avcore.media.tracks import SoundTrack
+from avcore.media.pictures import FileClock
+from avcore.media.probe import SoundTrack
 from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture
 
 

@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.media import probe, read_pictures
-from avcore.media.filters import DecodedFrame
+from avcore.media.decoding import DecodedFrame
 from avcore.media.pictures import View
 from avcore.media.shapes import Shape
-from avcore.media.stored import read_stored
+from avcore.media.source import read_stored
 from avcore.notes import sentence
 from tests.avcore.media_samples import Film, at_constant_rate, joined, shown_number
 

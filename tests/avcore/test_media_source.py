@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from avcore.errors import InputError, MediaError
 from avcore.media import Picture, PictureSource, VideoWriter, read_pictures
 from avcore.media.colour import is_hd, rgb_to_yuv420
-from avcore.media.once import OnceAFile
-from avcore.media.stored import Part, Patch, StoredPicture, read_stored
-from avcore.media.tracks import choose_track
+from avcore.media.opening import OnceAFile, choose_track
+from avcore.media.source import Part, Patch, StoredPicture, read_stored
 from avcore.timeline import pingpong
 from tests.avcore.media_samples import PICTURE_RATES, Film, at_constant_rate, clicks, shown_number
 

@@ -12,7 +12,7 @@ import av
 import pytest
 
 from avcore.checkpoints.checkpoint import read_again, read_checkpoint
-from avcore.compute.modules import Reloadable
+from avcore.compute.inference import Reloadable
 from avcore.errors import CheckpointError
 from avcore.media import PictureSource
 from tests.avcore.media_samples import Film, at_constant_rate

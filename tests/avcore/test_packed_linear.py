@@ -7,10 +7,18 @@ import pytest
 import torch
 from torch import nn
 
-from avcore.compute import modules
-from avcore.compute.device import has_onednn
-from avcore.compute.memory import MappedFiles, copy_from_files, let_go_of_mapped
-from avcore.compute.modules import CastLinear, PackedLinear, fold_norm, lay_out_all, pack_linears, skeleton
+from avcore.compute import kernels
+from avcore.compute.inference import fold_norm, skeleton
+from avcore.compute.kernels import (
+    CastLinear,
+    MappedFiles,
+    PackedLinear,
+    copy_from_files,
+    has_onednn,
+    lay_out_all,
+    let_go_of_mapped,
+    pack_linears,
+)
 
 pytestmark = pytest.mark.usefixtures("packs_all")
 
@@ -30,7 +38,7 @@ def test_float32_is_exact_to_rounding(rows: int) -> None:
 
 @torch.inference_mode()
 def test_what_is_too_small_to_pay_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modules, "_LEAST_PACKED", 40 * 50)
+    monkeypatch.setattr(kernels, "_LEAST_PACKED", 40 * 50)
     mixed, x = nn.Sequential(nn.Linear(37, 53), nn.Linear(53, 60)), torch.randn(6, 37)
     wanted = mixed(x)
     pack_linears(mixed, torch.float32)

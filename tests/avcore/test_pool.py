@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Finished, Lost, PoolTask, WorkersFailError, result_of
+from avcore.pool import Finished, Lost, PoolTask, ProcessPool, WorkersFailError, result_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

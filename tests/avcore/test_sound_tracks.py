@@ -11,9 +11,8 @@ import pytest
 from avcore.arrays import Samples
 from avcore.errors import MediaError
 from avcore.media import probe, read_speech
-from avcore.notes import sentence
-from avcore.plain_text import NEW_COMMAND
-from avcore.speech.tracks import settle_track
+from avcore.media.sound import settle_track
+from avcore.notes import NEW_COMMAND, sentence
 from netflips import cli
 from netflips.dub.job import digest_of
 from tests.avcore.made_speech import silence, talk

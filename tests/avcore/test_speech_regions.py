@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from avcore.errors import InputError
-from avcore.speech.detector import STEP_SAMPLES, _network, speech_probabilities
-from avcore.speech.regions import (
-    CutSettings,
+from avcore.speech.voice_activity import (
+    STEP_SAMPLES,
     Region,
     SpeechActivity,
     SpeechSettings,
-    cut_at_pauses,
-    cut_exactly,
+    _network,
     find_speech,
     listen,
+    speech_probabilities,
 )
 from avcore.timeline import SAMPLE_RATE
+from avdata.prepare.speech_cuts import CutSettings, cut_at_pauses, cut_exactly
 from tests.avcore.made_speech import babble, silence, talk
 
 PLAN = [1.0, 2.0, 0.8, 1.5, 1.2, 0.7, 1.0]

@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from avcore import texts
-from avcore.command import LOG, add_common_options, run
+from avcore.command import LOG, Parser, add_common_options, run
 from avcore.errors import CheckpointError, InputError
-from avcore.plain_text import PlainFormatter, json_text, print_text, ranges, require_utf8, several, shown
+from avcore.notes import PlainFormatter, json_text, print_text, ranges, require_utf8, several, shown
 from avcore.texts import iter_lines, parse_json, parse_yaml, read_json, read_text, read_yaml
-from avcore.usage import Parser
 
 DOUBLING = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
 """Twelve lines that stand for 9^11 values."""

@@ -10,16 +10,23 @@ import pytest
 import torch
 
 from avcore.errors import InputError, LanguageError, UnitError, UnitRangeError, VocabularyError
-from avcore.units import Units, format_units, from_reference_codes, parse_units, read_unit_file, write_unit_file
-from avcore.units.edit_distance import edit_distance, edit_distances, error_rate
-from avcore.units.vocabulary import (
+from avcore.units import (
     UTUT_LANGUAGES,
+    Units,
+    edit_distance,
+    edit_distances,
+    error_rate,
     fingerprint,
+    format_units,
+    from_reference_codes,
     language_tag,
     meant_language,
     normalise_language,
+    parse_units,
+    read_unit_file,
     require_language,
     require_same_vocabulary,
+    write_unit_file,
 )
 
 

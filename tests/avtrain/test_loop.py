@@ -17,7 +17,8 @@ from accelerate.state import AcceleratorState
 from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import read_state
 from avtrain.config import BatchConfig
-from avtrain.loop import Trainer, TrainResult
+from avtrain.loop import Trainer
+from avtrain.position import TrainResult
 from tests.avtrain.toy import KILLED, ToyConfig, ToyTask, toy_config, train_until, train_with_two_processes
 
 

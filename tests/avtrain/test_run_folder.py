@@ -10,12 +10,13 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from avcore import journal
 from avcore.errors import CheckpointError, UsageError
-from avcore.runs import journal
 from avtrain.checkpoints import read_state
 from avtrain.entry import stamp_training_lines
 from avtrain.logs import RunLog
-from avtrain.loop import Trainer, TrainResult
+from avtrain.loop import Trainer
+from avtrain.position import TrainResult
 from tests.avtrain.toy import ToyConfig, ToyTask, toy_config
 
 

@@ -19,8 +19,8 @@ from avcore.units import Units
 from netflips.stages import SHIPPED
 from tests.pretended_device import CUDA, HeldMemory, pretended_device
 from text2unit.speller import TextSpeller
-from unit2av.lipsync.wav2lip.lip_sync import SoundLipSync
-from unit2av.lipsync.wav2lip.mel import mel_of
+from unit2av.lipsync.patches import SoundLipSync
+from unit2av.lipsync.wav2lip.model import mel_of
 from unit2av.renderer import LipRenderer
 from unit2av.speaker import SpeakerEncoder
 from unit2av.voice.speech import UnitVocoder

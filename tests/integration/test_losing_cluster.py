@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from avcore.journal import fits
 from avcore.media import VideoWriter, probe, read_speech
-from avcore.plain_text import several
-from avcore.runs.cache import fits
+from avcore.notes import several
 from avcore.timeline import SAMPLE_RATE
 from tests.integration.true_size import corpus
 

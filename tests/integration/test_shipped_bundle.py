@@ -24,8 +24,8 @@ from netflips.recording.units import Translated
 from netflips.stages import SHIPPED, load_speller
 from netflips.transcribe import main as transcribe
 from text2unit.script import script_of
-from unit2av.speakers.voice_of import voice_of
-from unit2text.scores import character_errors
+from unit2av.speaker import voice_of
+from unit2text.text import character_errors
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 

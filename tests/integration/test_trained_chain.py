@@ -9,8 +9,8 @@ import pytest
 from av2unit import train as unit_encoder
 from av2unit.inference import UnitExtractor
 from avcore.faces.boxes import write_boxes
+from avcore.journal import write_rows
 from avcore.media import PictureSource, VideoWriter, probe, read_gray_video, read_speech, write_lip_video
-from avcore.runs.journal import write_rows
 from avcore.units import Units
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, write_units

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from avcore.answers import Word
+from avcore.contracts import Word
 from avcore.media import VideoWriter
 from avcore.notes import Note
 from netflips.options import DubOptions

@@ -7,19 +7,17 @@ import pytest
 import safetensors
 import torch
 
-from av2unit.avhubert.config import vocabulary_of
+from av2unit.model import vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.layouts import is_same
-from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format
+from avcore.checkpoints.pickles import Format, load_pickled
 from avcore.errors import CheckpointError, OutputError, UsageError
 from netflips.convert import convert_checkpoint
 from netflips.convert_command import main
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
-from unit2unit.layout import SHARED_TABLES
-from unit2unit.stage import TRANSLATOR
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
 
 def test_every_layout_has_a_bit_equal_twin(parity_dir: Path, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import pytest
 
+from avcore.command import did_you_mean
 from avcore.errors import InputError, OutputError, UsageError
+from avcore.files import Input, check_files
 from avcore.flags import CommonOptions, declared_in, flag, options_from, out_flag, parser_for, positional, speed_flag, voice_flag
-from avcore.outputs import Input, check_files
-from avcore.usage import did_you_mean
 from netflips.avatar.options import AvatarOptions
 from netflips.bulk.command import ExtractOptions
 from netflips.cli import main, parser_of

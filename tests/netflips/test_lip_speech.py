@@ -26,9 +26,8 @@ from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import talk as made_speech
 from tests.netflips.conftest import write_clip
-from unit2av.model import open_renderer_checkpoint, with_vocoder, with_vocoder_settings
-from unit2av.speakers.voice_features import slaney_filters
-from unit2av.stage import RENDERER
+from unit2av.speaker import slaney_filters
+from unit2av.stage import RENDERER, open_renderer_checkpoint, with_vocoder, with_vocoder_settings
 from unit2av.voice.speech import UnitVocoder
 
 RATE, SIDE = 20, 160

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
-from avcore.speech.regions import listen
+from avcore.speech.voice_activity import listen
 from netflips.evaluate.command import main as evaluate
 from netflips.lipsync import work as lipsync_work
 from netflips.lipsync.command import main

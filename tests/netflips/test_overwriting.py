@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from avcore.command import Parser
 from avcore.errors import InputError, OutputError
-from avcore.outputs import Input, Output, check_files
-from avcore.usage import Parser
+from avcore.files import Input, Output, check_files
 from netflips import cli
 from netflips.bundles.paths import bundle_paths
 from netflips.dub import command as dub_command

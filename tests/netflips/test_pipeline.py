@@ -14,7 +14,7 @@ import pytest
 from avcore.errors import InputError, MediaError, NetflipsError, NoFaceError, NoSpeechError, OutputError, UnitError
 from avcore.faces.boxes import read_boxes_for
 from avcore.media import PictureSource, probe, read_speech, write_speech
-from avcore.plain_text import json_text
+from avcore.notes import json_text
 from avcore.units import Units
 from netflips import __version__
 from netflips.dub.short_clip import read_clip

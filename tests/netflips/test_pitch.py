@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.contracts import SpeakerVoice
 from avcore.media import read_speech
 from avcore.speech.pitch import Pitch, measure_pitch
 from netflips.models import Models
@@ -14,8 +15,8 @@ from netflips.options import DubOptions, RecordingOptions
 from netflips.pipeline import dub
 from netflips.report import summary_of
 from tests.unit2av.voices import TINY, random_harmonic
-from unit2av.speakers.voice_of import write_voice
-from unit2av.voice.speech import SpeakerVoice, UnitVocoder
+from unit2av.speaker import write_voice
+from unit2av.voice.speech import UnitVocoder
 
 
 @pytest.fixture

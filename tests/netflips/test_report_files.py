@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from avcore.errors import OutputError, UsageError
-from avcore.plain_text import json_text
+from avcore.notes import json_text
 from netflips.bulk.dubbing import DubRecord, VideoToDub
 from netflips.bulk.records import Rejected
 from netflips.dub import command as dub_command

@@ -18,7 +18,7 @@ from avcore.units import read_unit_file
 from netflips.cli import main as netflips
 from netflips.dub.target_texts import natural_units, read_target_texts
 from netflips.say import main
-from text2unit.config import ALIGNED, CTC, SpellerConfig
+from text2unit.model import ALIGNED, CTC, SpellerConfig
 from text2unit.speller import PAUSE_S, TextSpeller, network_of
 from text2unit.stage import SPELLER
 from unit2av.inference_unit2a import UnitVocoder

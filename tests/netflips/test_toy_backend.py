@@ -1,7 +1,8 @@
-"""A lip-sync backend is a folder and a line in `BACKENDS`: dub, lipsync, portrait and the page have it from there."""
+"""A lip-sync backend is a class and its place in `BACKENDS`: dub, lipsync, portrait and the page have it from there."""
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name, content in PACKAGE.items():
         (folder / name).write_text(content)
     monkeypatch.syspath_prepend(folder.parent)
-    monkeypatch.setattr(backend, "BACKENDS", ["toysync.backend", *backend.BACKENDS])
+    monkeypatch.setattr(backend, "BACKENDS", [import_module("toysync.backend").BACKEND, *backend.BACKENDS])
     (tmp_path / "colour.txt").write_text("0 255 0")
     yield tmp_path / "colour.txt"
     for name in [name for name in sys.modules if name.partition(".")[0] == "toysync"]:

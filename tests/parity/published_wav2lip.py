@@ -1,6 +1,6 @@
 """What Wav2Lip's program does around its network, to the pixel, so that the whole path can be compared with it.
 
-Boxes are those of its detector: whole pixels. The product's own way is in `unit2av.lipsync.wav2lip.lip_sync`.
+Boxes are those of its detector: whole pixels. The product's own way is in `unit2av.lipsync.patches`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,8 @@ from itertools import count, takewhile
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Box
-from unit2av.lipsync.wav2lip.mel import CHUNK, MEL_RATE
+from avcore.faces.geometry import Box
+from unit2av.lipsync.wav2lip.model import CHUNK, MEL_RATE
 
 WholeBoxes = NDArray[np.int64]
 PADS = (0, 10, 0, 0)

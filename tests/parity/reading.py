@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avcore.avhubert.lips import lip_features
+from avcore.avhubert import lip_features
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.decoding.beam import Hypothesis
-from avcore.units.vocabulary import PAD
+from avcore.contracts import Hypothesis
+from avcore.units import PAD
 from unit2text.config import ReaderConfig
 from unit2text.model import EncodedUnits, LipText, TextReader, UnitText, load_reader
 from unit2text.reader import LipUnits, UnitReader

@@ -14,8 +14,8 @@ from avcore.faces.crop import crop_face, paste_face_hard
 from avcore.timeline import pingpong
 from avcore.units import Units
 from unit2av.face.model import FaceModel, pad_to_windows
-from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import LipRenderer, load_face_model, network_input
+from unit2av.stage import open_renderer_checkpoint
 
 PARITY = Path(__file__).parent
 CASES = (0, 1, 2)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unit2av.speaker import SpeakerEncoder
-from unit2av.speakers.voice_features import normalise_volume, padding_for, partial_windows, power_mel, trim_by_flags
+from unit2av.speaker import SpeakerEncoder, normalise_volume, padding_for, partial_windows, power_mel, trim_by_flags
 
 PARITY = Path(__file__).parent
 EXPECTED = np.load(PARITY / "unit2av_expected.npz")

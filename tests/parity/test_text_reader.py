@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.decoding.beam import Hypothesis
+from avcore.contracts import Hypothesis
 from tests.parity.reading import (
     CLIPS,
     EXPECTED,
@@ -32,11 +32,10 @@ from tests.parity.reading import (
     score_tolerance,
 )
 from unit2text.model import EncodedUnits, LipText, TextReader
-from unit2text.scores import word_errors
 from unit2text.search import PUBLISHED_SEARCH, ReadOptions, hypotheses
 from unit2text.stage import TEXT_READER
+from unit2text.text import TextVocabulary, word_errors
 from unit2text.training.losses import Losses, joint_loss, num_faded
-from unit2text.vocabulary import TextVocabulary
 
 
 class TestLips:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.checkpoints.foreign import read_av_hubert
+from avcore.checkpoints.checkpoint import read_av_hubert, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, LanguageError
 from tests.parity.reading import (
     CLIPS,
@@ -26,11 +25,11 @@ from tests.parity.reading import (
     said_units,
 )
 from unit2text.config import ReaderConfig
-from unit2text.conversion import join_pretrained
 from unit2text.model import TextReader, UnitText, load_reader
 from unit2text.reader import UnitReader
 from unit2text.search import ReadOptions, hypotheses
 from unit2text.stage import TEXT_READER
+from unit2text.training.start import join_pretrained
 from unit2text.windows import WindowSettings
 
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from av2unit import features
-from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.extractor import UnitExtractor
+from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Pictures
-from avcore.avhubert.lips import LipResNet
+from avcore.avhubert import LipResNet
 from avcore.checkpoints.checkpoint import read_checkpoint
 
 PARITY = Path(__file__).parent

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.compute.modules import pack_linears
-from avcore.decoding.beam import Hypothesis, SearchConfig, SearchRules
-from avcore.units import Units, format_units
+from avcore.compute.kernels import pack_linears
+from avcore.contracts import Hypothesis
+from avcore.decoding.beam import SearchConfig, SearchRules
+from avcore.units import PAD, Units, format_units
 from unit2unit.inference import UnitTranslator
 from unit2unit.model import UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
-from unit2unit.vocabulary import PAD
 
 PARITY = Path(__file__).parent
 RUNS: dict[str, dict[str, Any]] = json.loads((PARITY / "manifest.json").read_text())["runs"]

@@ -11,14 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avcore.checkpoints.foreign import read_state_dict
+from avcore.checkpoints.checkpoint import read_state_dict
 from avcore.faces.crop import UPPER, crop_face, paste_face_hard
 from tests.parity.published_wav2lip import padded_boxes, published_starts, restarted, smoothed_boxes
-from unit2av.lipsync.lip_sync import Said, Scene
-from unit2av.lipsync.wav2lip.critics import QualityDiscriminator, SyncNetColor, cosine_loss, pictures_first, windows_of
-from unit2av.lipsync.wav2lip.lip_sync import SoundLipSync, load_wav2lip
-from unit2av.lipsync.wav2lip.mel import chunks_at, filterbank, mel_of
-from unit2av.lipsync.wav2lip.model import Wav2Lip
+from unit2av.lipsync import Said, Scene
+from unit2av.lipsync.patches import SoundLipSync, load_wav2lip
+from unit2av.lipsync.wav2lip.model import Wav2Lip, chunks_at, filterbank, mel_of
+from unit2av.lipsync.wav2lip.training.critics import QualityDiscriminator, SyncNetColor, cosine_loss, pictures_first, windows_of
 from unit2av.renderer import network_input
 
 PARITY = Path(__file__).parent

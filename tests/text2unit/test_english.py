@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, LanguageError
-from avcore.units.edit_distance import edit_distance
+from avcore.units import edit_distance
 from avdata.manifest import Entry, read_manifest, write_manifest
 from tests.text2unit.runs import export
 from text2unit.english import cardinal, read_english
@@ -15,7 +15,7 @@ from text2unit.inference import main as inference
 from text2unit.script import script_of
 from text2unit.speller import TextSpeller
 from text2unit.train import main
-from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
+from unit2unit.training.prepare_pairs import main as prepare_pairs
 
 
 @pytest.mark.parametrize(

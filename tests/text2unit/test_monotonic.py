@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.stats import betabinom
 
-from text2unit.aligned import Training
-from text2unit.monotonic import best_durations, durations_of, straight_prior
+from text2unit.model import Training, best_durations, durations_of
 from text2unit.training.config import TextLossConfig
+from text2unit.training.items import straight_prior
 from text2unit.training.losses import aligned_losses, forward_sum
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from avcore.errors import InputError, LanguageError
-from text2unit.jamo import SYMBOLS, letters_of
+from text2unit.model import SYMBOLS, letters_of
 from text2unit.script import MOST_SYLLABLES, ends_softly, script_of, shorten
 
 

@@ -8,16 +8,16 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.errors import CheckpointError, InputError, LanguageError, UnitRangeError, UsageError, VocabularyError
+from avcore.journal import iter_rows, write_rows
 from avcore.notes import sentence
-from avcore.runs.journal import iter_rows, write_rows
-from avcore.units.edit_distance import error_rate
+from avcore.units import error_rate
 from avtrain.entry import read_config
 from tests.avtrain.toy import OneStep, batch_of, without_gradient
 from tests.text2unit.runs import config_of, export, history, words
 from text2unit.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babbled_units
 from text2unit.inference import main as inference
-from text2unit.jamo import KEY, KnownLetters
-from text2unit.speller import TextSpeller
+from text2unit.model import KEY
+from text2unit.speller import KnownLetters, TextSpeller
 from text2unit.stage import SPELLER
 from text2unit.train import main, make_task
 from text2unit.training.config import SpellerRunConfig

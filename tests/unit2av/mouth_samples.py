@@ -11,9 +11,9 @@ from avcore.units import Units
 from recipes.demo.heads.camera import Camera, Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
-from unit2av.lipsync.lip_sync import Said, Scene
-from unit2av.lipsync.mesh.face_shape import NUM_FACE
-from unit2av.lipsync.mesh.fit import Examples, learn_table
+from unit2av.lipsync import Said, Scene
+from unit2av.lipsync.mesh.learn import Examples, learn_table
+from unit2av.lipsync.mesh.shape import NUM_FACE
 from unit2av.lipsync.mesh.table import MouthTable
 
 VOCABULARY = "sha256:0000000000000001"

@@ -15,9 +15,21 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from tests.unit2av.voices import TINY, random_harmonic
 from unit2av.stage import RENDERER
-from unit2av.voice.contour import FEATURES, PitchPredictor, log_f0_of, places, voiced_of
-from unit2av.voice.excitation import at_samples, filtered, pulse_train, to_edges, turns_at_edges, unvoiced_as_noise, white_noise
 from unit2av.voice.harmonic import harmonic_config, is_harmonic, limited, soft_ends, source_settings
+from unit2av.voice.source import (
+    FEATURES,
+    PitchPredictor,
+    at_samples,
+    filtered,
+    log_f0_of,
+    places,
+    pulse_train,
+    to_edges,
+    turns_at_edges,
+    unvoiced_as_noise,
+    voiced_of,
+    white_noise,
+)
 from unit2av.voice.speech import UnitVocoder
 
 VOICE = np.linspace(-1, 1, TINY.speaker_dim, dtype=np.float32)

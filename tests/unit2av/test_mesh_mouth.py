@@ -14,9 +14,13 @@ from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from recipes.demo.heads.motion import motion
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, said, table, talk
-from unit2av.lipsync.lip_sync import Said, Scene
+from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh import person
-from unit2av.lipsync.mesh.face_shape import (
+from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
+from unit2av.lipsync.mesh.lip_sync import Acquaintance, MeshLipSync, parameters_at
+from unit2av.lipsync.mesh.person import acquaint, lip_gaps
+from unit2av.lipsync.mesh.seen import join_lips, lip_source
+from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
     LOWER_LIP,
@@ -27,15 +31,11 @@ from unit2av.lipsync.mesh.face_shape import (
     OUTER_UPPER,
     UPPER_LIP,
     UPPER_TEETH,
+    fit_pose,
     neutral_face,
     neutral_head,
 )
-from unit2av.lipsync.mesh.head_frame import fit_pose
-from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
-from unit2av.lipsync.mesh.lip_sync import Acquaintance, MeshLipSync, parameters_at
-from unit2av.lipsync.mesh.lips import join_lips, lip_source
-from unit2av.lipsync.mesh.person import acquaint, lip_gaps
-from unit2av.lipsync.mesh.shade import shade
+from unit2av.lipsync.mesh.warp import shade
 
 
 def drawn(scenes: Sequence[Scene], *units: int) -> list[np.ndarray]:

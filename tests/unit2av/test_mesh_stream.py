@@ -10,13 +10,10 @@ import pytest
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, talk
-from unit2av.lipsync.mesh.face_shape import NUM_FACE, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER
-from unit2av.lipsync.mesh.flow import flow, similarity, surface_flow
-from unit2av.lipsync.mesh.head_frame import UPPER_FACE, fit_pose
-from unit2av.lipsync.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
+from unit2av.lipsync.mesh.follow import Look, flow, is_hidden_now, placed, sights, similarity, surface_flow
 from unit2av.lipsync.mesh.person import lip_gaps
-from unit2av.lipsync.mesh.sight import sights
-from unit2av.lipsync.mesh.stream import Look, is_hidden_now, placed
+from unit2av.lipsync.mesh.seen import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
+from unit2av.lipsync.mesh.shape import NUM_FACE, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER, UPPER_FACE, fit_pose
 
 
 def looked(

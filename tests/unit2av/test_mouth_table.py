@@ -8,7 +8,7 @@ import pytest
 from avcore.errors import CheckpointError, InputError, UnitRangeError, VocabularyError
 from avcore.units import Units
 from tests.unit2av.mouth_samples import VOCABULARY, said, table
-from unit2av.lipsync.mesh.fit import Examples, learn_table
+from unit2av.lipsync.mesh.learn import Examples, learn_table
 from unit2av.lipsync.mesh.lip_sync import parameters_at
 from unit2av.lipsync.mesh.table import MouthTable
 

@@ -6,14 +6,22 @@ import numpy as np
 import pytest
 import torch
 
+from avcore.contracts import SpeakerVoice
 from avcore.errors import CheckpointError, InputError, MediaError, NoSpeechError, UsageError
 from avcore.media import write_speech
 from avcore.speech.pitch import Pitch
 from unit2av import speaker
-from unit2av.speaker import SpeakerEncoder, SpeakerNetwork
-from unit2av.speakers.voice_features import normalise_volume, power_mel, require_sound, trim_by_flags
-from unit2av.speakers.voice_of import main, read_voice, write_voice
-from unit2av.voice.speech import SpeakerVoice
+from unit2av.speaker import (
+    SpeakerEncoder,
+    SpeakerNetwork,
+    main,
+    normalise_volume,
+    power_mel,
+    read_voice,
+    require_sound,
+    trim_by_flags,
+    write_voice,
+)
 
 
 def noise(seconds: float, level: float = 0.1, seed: int = 0) -> np.ndarray:
@@ -81,7 +89,7 @@ def test_a_long_mel_in_blocks_is_the_whole(monkeypatch: pytest.MonkeyPatch) -> N
     speech = noise(4)
     whole = power_mel(speech)
     assert whole.shape == (401, 40)
-    monkeypatch.setattr("unit2av.speakers.voice_features._MEL_BLOCK", 37)
+    monkeypatch.setattr("unit2av.speaker._MEL_BLOCK", 37)
     np.testing.assert_allclose(power_mel(speech), whole, atol=1e-7)
 
 

@@ -19,8 +19,8 @@ from tests.avtrain.toy import OneStep, batch_of, without_gradient
 from tests.unit2av.lip_runs import values_of
 from unit2av.drawn_lips import DrawnCorpus, draw_corpus
 from unit2av.face.training.task import faces_of
-from unit2av.lipsync.wav2lip.lip_sync import SoundLipSync, load_wav2lip
-from unit2av.lipsync.wav2lip.mel import mel_of
+from unit2av.lipsync.patches import SoundLipSync, load_wav2lip
+from unit2av.lipsync.wav2lip.model import mel_of
 from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig, SoundDataConfig
 from unit2av.lipsync.wav2lip.training.corpus import read_sound_clips
 from unit2av.lipsync.wav2lip.training.export import export_lipsync

@@ -69,7 +69,7 @@ def test_a_table_is_learnt_from_video(corpus: Path, tmp_path: Path, capsys: pyte
 def test_what_was_seen_is_not_looked_at_again(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = ("--cache", str(tmp_path / "cache"), "--quiet", "--hold-out", "0")
     assert main(arguments(corpus, tmp_path / "one.npz", *cache)) == 0
-    monkeypatch.setattr("unit2av.lipsync.mesh.teacher.measure_video", lambda *_: pytest.fail("looked again"))
+    monkeypatch.setattr("unit2av.lipsync.mesh.learn.measure_video", lambda *_: pytest.fail("looked again"))
     assert main(arguments(corpus, tmp_path / "two.npz", *cache)) == 0
     np.testing.assert_array_equal(MouthTable.load(tmp_path / "one.npz").weights, MouthTable.load(tmp_path / "two.npz").weights)
 

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from avcore.errors import CheckpointError, UsageError
 from tests.unit2av.voices import SMALL, random_vocoder
-from unit2av.voice.config import VocoderConfig, vocoder_config
-from unit2av.voice.offsets import estimate_unit_offset, resolve_unit_offset
-from unit2av.voice.vocoder import NormedConv, NormedUpsampling, WeightNormed
+from unit2av.voice.speech import estimate_unit_offset, resolve_unit_offset
+from unit2av.voice.vocoder import NormedConv, NormedUpsampling, VocoderConfig, WeightNormed, vocoder_config
 
 HERE = Path("renderer.pt")
 OTHER = replace(

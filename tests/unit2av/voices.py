@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unit2av.voice.config import VocoderConfig
 from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder
-from unit2av.voice.vocoder import UnitHifiGan
+from unit2av.voice.vocoder import UnitHifiGan, VocoderConfig
 
 SMALL = VocoderConfig(
     num_units=1000,

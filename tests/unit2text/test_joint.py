@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.units import Units
-from avcore.units.vocabulary import END, PAD
+from avcore.units import END, PAD, Units
 from avdata.spoken_texts import SpokenText
 from tests.unit2text.tiny import SMALL
-from unit2text.alignment import BLANK_ROW, log_likelihoods
-from unit2text.joint import _before, _begun, _paths, search_together
 from unit2text.model import EncodedUnits, UnitText
+from unit2text.search import BLANK_ROW, _before, _begun, _paths, log_likelihoods, search_together
 from unit2text.training.corpus import ReaderCorpus
 from unit2text.training.start import reader_config
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.foreign import read_av_hubert
+from avcore.checkpoints.checkpoint import read_av_hubert
 from unit2text.reader import UnitReader
 from unit2text.train import main
 from unit2text.training.lips import changed

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from avcore.timeline import UNIT_RATE
-from unit2text.parting import best_cut
+from unit2text.windows import best_cut
 
 
 @pytest.mark.parametrize("border", [47, 60, 101])

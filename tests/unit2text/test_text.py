@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from unit2text.alignment import align, best_path, log_likelihoods
-from unit2text.scores import character_errors, normalise_for_reading, word_errors
-from unit2text.vocabulary import LETTERS, PIECES, TextVocabulary, composed, letters_of_text
+from unit2text.search import align, best_path, log_likelihoods
+from unit2text.text import (
+    LETTERS,
+    PIECES,
+    TextVocabulary,
+    character_errors,
+    composed,
+    letters_of_text,
+    normalise_for_reading,
+    word_errors,
+)
 
 MARKS = ("<s>", "<pad>", "</s>", "<unk>")
 KOREAN = "우체국이 어디예요?"

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from avcore.answers import Transcript, Word, of_words
+from avcore.contracts import Transcript, Word, of_words
 from avcore.errors import UsageError
 from avcore.units import Units
 from unit2text.windows import Window, WindowSettings, join_windows, pauses_of, plan_windows

@@ -15,7 +15,7 @@ from fairseq.data import Dictionary
 from torch import Tensor
 
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.units.vocabulary import UTUT_LANGUAGES
+from avcore.units import UTUT_LANGUAGES
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.network import keep_published_keys
 from unit2unit.training.user_dir import utut_plugins

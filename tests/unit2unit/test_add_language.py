@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, LanguageError
 from avcore.units import Units
 from tests.unit2unit.fairseq_side import load_published
 from tests.unit2unit.tiny import write_tiny
-from unit2unit.layout import SHARED_TABLES
-from unit2unit.stage import TRANSLATOR
-from unit2unit.training.export import write_fairseq
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+from unit2unit.training.add_language import add_language, main
+from unit2unit.training.export import average, write_fairseq
+from unit2unit.training.export import main as average_main
 from unit2unit.translator import UnitTranslator
-from unit2unit.utut_finetune.add_language import add_language, main
-from unit2unit.utut_finetune.average import average
-from unit2unit.utut_finetune.average import main as average_main
 
 _TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
 

@@ -11,9 +11,10 @@ import torch
 from fairseq.models.bart import BARTModel, mbart_large_architecture
 from fairseq.sequence_generator import SequenceGenerator
 
-from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.compute.modules import pack_linears
-from avcore.decoding.beam import Hypothesis, SearchConfig, SearchRules
+from avcore.checkpoints.stages import Checkpoint
+from avcore.compute.kernels import pack_linears
+from avcore.contracts import Hypothesis
+from avcore.decoding.beam import SearchConfig, SearchRules
 from tests.unit2unit.fairseq_side import dictionary
 from unit2unit.model import UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Checkpoint
+from avcore.checkpoints.stages import Checkpoint
 from avcore.decoding.beam import SearchConfig
 from avcore.errors import CheckpointError, UsageError
+from avcore.units import PAD
 from tests.unit2unit.tiny import checkpoint_content, tiny_config, tiny_model
-from unit2unit.config import StackConfig, TranslatorConfig
-from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.model import StackConfig, TranslatorConfig, TranslatorVocabulary, UnitTransformer, load_transformer
 from unit2unit.stage import TRANSLATOR
-from unit2unit.vocabulary import PAD, TranslatorVocabulary
 
 
 def checkpoint(**options: Any) -> Checkpoint:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.units import Units, format_units
 from avdata.unit_store import read_units
 from tests.unit2unit.tiny import write_tiny

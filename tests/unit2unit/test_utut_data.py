@@ -12,9 +12,9 @@ from avcore.errors import InputError, UnitError, UnitRangeError
 from avdata.parallel import UnitReading, read_unit_corpus
 from avdata.published.utut import load_units, read_samples
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
+from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.items import UnitPairDataset, pair_counts
 from unit2unit.training.noise import SpanNoise
-from unit2unit.vocabulary import TranslatorVocabulary
 
 _VOCABULARY = TranslatorVocabulary(NUM_UNITS, LANGUAGES)
 _NOISE = SpanNoise(0.3, 3.0, 0.1, _VOCABULARY.mask, _VOCABULARY.num_rows)

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 from avcore.errors import UsageError
+from avcore.units import BEGIN
+from avcore.units import END as END_OF_UNITS
 from avtrain.entry import read_config
 from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, prepare_stage
+from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.items import NoisyPairs
 from unit2unit.training.noise import SpanNoise, UnitNoise, join_tokens, span_lengths, units_among
 from unit2unit.training.options import fairseq_config
-from unit2unit.vocabulary import BEGIN, END_OF_UNITS, TranslatorVocabulary
 
 _UNITS = 500
 _VOCABULARY = TranslatorVocabulary(_UNITS, ("en", "ko"))

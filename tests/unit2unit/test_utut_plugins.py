@@ -21,7 +21,7 @@ from fairseq.tasks import TASK_REGISTRY
 from fairseq.trainer import Trainer
 from torch.utils.data import Dataset, default_collate
 
-from avcore.units.vocabulary import UTUT_LANGUAGES
+from avcore.units import UTUT_LANGUAGES
 from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
 from tests.unit2unit.phrasebook import ENVIRONMENT, prepare_stage
 from unit2unit.training import fairseq_fixes

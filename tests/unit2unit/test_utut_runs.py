@@ -14,18 +14,17 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.compute.device import has_native_bfloat16
+from avcore.compute.inference import has_native_bfloat16
 from avcore.errors import VocabularyError
 from avcore.units import Units
 from netflips.convert_command import main as convert_main
 from tests.unit2unit.fairseq_side import load_trained, logits_without_ours
 from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, prepare_stage
-from unit2unit.config import TranslatorConfig
-from unit2unit.model import load_transformer
+from unit2unit.model import TranslatorConfig, load_transformer
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.corpus import read_search_limit
+from unit2unit.training.entry import finetune as finetune
 from unit2unit.translator import UnitTranslator
-from unit2unit.utut_finetune.finetune import main as finetune
 
 _SHA = "sha256:0123456789abcdef"
 _UPDATES = 48

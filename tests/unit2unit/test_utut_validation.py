@@ -13,13 +13,13 @@ from fairseq.tasks import setup_task
 from omegaconf import OmegaConf
 
 from avtrain.entry import read_config
+from unit2unit.model import TranslatorVocabulary
 from unit2unit.training import memory, validation
 from unit2unit.training.config import AUTO, TrainingRun
 from unit2unit.training.corpus import write_dictionary
 from unit2unit.training.memory import GIB, bytes_of_token, bytes_of_weights, follow_memory
 from unit2unit.training.options import fairseq_config
 from unit2unit.training.validation import Interrupted, RunTiming, Stop, count_translations, part_of, say_translations
-from unit2unit.vocabulary import TranslatorVocabulary
 
 
 class Clock:

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from avcore.checkpoints.checkpoint import write_checkpoint
-from unit2unit.config import StackConfig, TranslatorConfig
-from unit2unit.model import UnitTransformer
+from unit2unit.model import StackConfig, TranslatorConfig, TranslatorVocabulary, UnitTransformer
 from unit2unit.stage import TRANSLATOR
-from unit2unit.vocabulary import TranslatorVocabulary
 
 LANGUAGES = ("en", "fr", "ko")
 

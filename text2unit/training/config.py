@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from avcore.errors import UsageError
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
-from text2unit.config import SpellerConfig
+from text2unit.model import SpellerConfig
 
 AUTO = "auto"
 
@@ -80,7 +80,7 @@ def check_text_config(config: SpellerRunConfig) -> None:
     data, losses = config.data, config.losses
     sizes = config.model if config.model.num_units else SpellerConfig(**{**vars(config.model), "num_units": 1})
     if misfit := sizes.misfit():
-        raise UsageError("these are no sizes of a speller", expected="see text2unit.config.SpellerConfig", found=misfit)
+        raise UsageError("these are no sizes of a speller", expected="see text2unit.model.SpellerConfig", found=misfit)
     if data.trim not in ("", AUTO) and not data.trim.isdecimal():
         raise UsageError("data.trim is no unit", expected=f"a number, {AUTO} or nothing", found=data.trim)
     if data.max_letters < 1 or data.hold_out < 0:

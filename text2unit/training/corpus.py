@@ -10,16 +10,14 @@ import numpy as np
 
 from avcore.errors import InputError, LanguageError, UsageError
 from avcore.files import require_file
-from avcore.plain_text import several
-from avcore.runs.journal import iter_rows
-from avcore.units import Ids, Units
-from avcore.units.vocabulary import normalise_language
+from avcore.journal import iter_rows
+from avcore.notes import several
+from avcore.units import Ids, Units, normalise_language
 from avdata.manifest import parse_entry
 from avdata.unit_store import UnitRow, iter_units, leave_out, parse_unit_row, settle_vocabulary, timed_units
-from text2unit.config import CTC, SpellerConfig
 from text2unit.english import read_english
-from text2unit.jamo import letters_of
 from text2unit.korean.pronunciation import pronounce
+from text2unit.model import CTC, SpellerConfig, letters_of
 from text2unit.normalise import written_out
 from text2unit.script import LANGUAGES
 from text2unit.training.config import AUTO, SpellerRunConfig, TextDataConfig

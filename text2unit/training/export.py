@@ -13,8 +13,8 @@ import numpy as np
 
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.command import LOG, Parser, run
+from avcore.domain import KEY, Domain
 from avcore.errors import UsageError
-from avcore.units.domain import KEY, Domain
 from avtrain.checkpoints import export_parser, read_run, require_name
 from text2unit.speller import TextSpeller
 from text2unit.stage import SPELLER

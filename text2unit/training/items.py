@@ -6,13 +6,32 @@ from typing import TypedDict
 
 import numpy as np
 import torch
+from scipy.special import betaln, gammaln
 from torch import Tensor
 
+from avcore.arrays import Floats
 from avcore.units import Ids
 from avtrain.sampling import Key
-from text2unit.jamo import PADDING
-from text2unit.monotonic import straight_priors
+from text2unit.model import PADDING
 from text2unit.training.corpus import Sentence
+
+
+def straight_prior(steps: int, letters: int) -> Floats:
+    """Log-probabilities float32 [T, J] of letters at each step, around the straight line: beta-binomial (Badlani et al. 2021)."""
+    place = np.arange(letters, dtype=np.float64)
+    alpha = np.arange(1, steps + 1, dtype=np.float64)[:, None]
+    beta = steps + 1 - alpha
+    most = letters - 1
+    choose = gammaln(most + 1) - gammaln(place + 1) - gammaln(most - place + 1)
+    return np.asarray(choose + betaln(place + alpha, most - place + beta) - betaln(alpha, beta), np.float32)
+
+
+def straight_priors(num_frames: list[int], num_letters: list[int]) -> Tensor:
+    """The same of a batch, float32 [batch, T, J], 0 in the padding."""
+    priors = torch.zeros(len(num_frames), max(num_frames), max(num_letters))
+    for row, (steps, letters) in enumerate(zip(num_frames, num_letters, strict=True)):
+        priors[row, :steps, :letters] = torch.from_numpy(straight_prior(steps, letters))
+    return priors
 
 
 @dataclass(frozen=True)
@@ -30,7 +49,7 @@ class Batch(TypedDict):
     """Sentences side by side, shorter ones filled up.
 
     letters: int64 [batch, J]; units: int64 [batch, U]; frames: int64 [batch, T]; their lengths: int64 [batch] each. prior:
-    float32 [batch, T, J], see `text2unit.monotonic.straight_prior`, None for a network that aligns nothing.
+    float32 [batch, T, J], see `straight_prior`, None for a network that aligns nothing.
     """
 
     names: list[str]

@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from text2unit.aligned import Training, aligned_duration_loss
-from text2unit.layers import mask_of
+from text2unit.model import Training, aligned_duration_loss, mask_of
 from text2unit.training.config import TextLossConfig
 
 _BLANK_LOGIT = -1.0

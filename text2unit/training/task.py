@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from avcore.units.edit_distance import edit_distance
+from avcore.units import edit_distance
 from avtrain.config import Metrics, plain
 from avtrain.data import ItemSource
 from avtrain.task import Engine, Optimized, Values
-from text2unit.config import CTC, SpellerConfig
+from text2unit.model import CTC, SpellerConfig
 from text2unit.speller import Network
 from text2unit.training.config import SpellerRunConfig
 from text2unit.training.corpus import TextCorpus

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from avcore.checkpoints.foreign import read_state_dict
+from avcore.checkpoints.checkpoint import read_state_dict
 
 WINDOW = 5
 """Pictures that are looked at together, at 25 Hz."""

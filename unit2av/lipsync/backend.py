@@ -1,32 +1,28 @@
 """Lip-sync backends: what each is called, which options it has, what it needs, and how it is opened; cheap to import.
 
-A backend is a module `backend` that exports `BACKEND`, and a line in `BACKENDS`. Options, help, checks of files, the choice of
-`--lips auto`, the keys of kept work and the page's form come from there; nobody outside compares names.
+A backend is a class here and its place in `BACKENDS`; its network or mesh is loaded when it is opened. Options, help, checks of
+files, the choice of `--lips auto`, the keys of kept work and the page's form come from there; nobody outside compares names.
 """
 
 import argparse
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.errors import UsageError
-from avcore.files import require_file
+from avcore.command import add_option
+from avcore.errors import CheckpointError, UsageError
+from avcore.files import Input, require_file
 from avcore.flags import flags_of
-from avcore.outputs import Input
-from avcore.usage import add_option
 
 if TYPE_CHECKING:
-    from unit2av.face.talking import Paste
-    from unit2av.lipsync.lip_sync import LipSync
+    from unit2av.lipsync import LipSync
+    from unit2av.lipsync.patches import Paste
     from unit2av.renderer import LipRenderer
 
 AUTO = "auto"
-BACKENDS = ["unit2av.lipsync.wav2lip.backend", "unit2av.lipsync.mesh.backend", "unit2av.lipsync.units.backend"]
-"""Modules with a `BACKEND`, in the order in which `auto` takes the first that is ready."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +111,7 @@ class Backend(ABC):
 
 def backends() -> tuple[Backend, ...]:
     """Return the backends of this installation, in the order of `auto`."""
-    return tuple(import_module(name).BACKEND for name in BACKENDS)
+    return tuple(BACKENDS)
 
 
 def backend_of(choice: LipSyncChoice, renderer: Path | None) -> Backend:
@@ -193,3 +189,150 @@ def file_options() -> tuple[Option, ...]:
 
 def _options() -> list[Option]:
     return [option for one in backends() for option in one.options]
+
+
+TABLE_FILE = "mouth.npz"
+"""Its name beside a renderer, and in a bundle."""
+
+
+class MeshBackend(Backend):
+    """See `Backend`."""
+
+    name = "mesh"
+    words = "the person's own pixels, at full resolution"
+    options = (
+        Option("--mouth-table", "for mesh: a table of unit2av.train_mouth (default: beside the renderer)", "the mouth's table"),
+    )
+    has_patches = False
+    around_s = 1.0
+
+    def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
+        """Return whether a table was given or lies beside the renderer."""
+        return table_of(choice, renderer) is not None
+
+    def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:
+        """Raise UsageError without a table."""
+        if table_of(choice, renderer) is None:
+            hint = "give --mouth-table, or learn one with python -m unit2av.train_mouth"
+            raise UsageError("--mouth mesh needs a table for the units", expected=f"{TABLE_FILE} beside the renderer", hint=hint)
+
+    def check(self, choice: LipSyncChoice, renderer: Path | None, vocabulary: str) -> None:
+        """Raise VocabularyError for a table of other units."""
+        from avcore.units import require_same_vocabulary
+        from unit2av.lipsync.mesh.table import MouthTable
+
+        require_same_vocabulary(vocabulary, MouthTable.load(_require_table(choice, renderer)).vocabulary, "the mouth's table")
+
+    def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
+        """Return the table's content."""
+        from avcore.journal import file_digest
+
+        return [file_digest(str(_require_table(choice, renderer)))]
+
+    @contextmanager
+    def open(self, choice: LipSyncChoice, opening: Opening) -> "Iterator[LipSync]":
+        """Open it with its table."""
+        from unit2av.lipsync.mesh.lip_sync import MeshLipSync
+        from unit2av.lipsync.mesh.table import MouthTable
+
+        mouth = MeshLipSync(MouthTable.load(_require_table(choice, opening.renderer)))
+        try:
+            yield mouth
+        finally:
+            mouth.close()
+
+
+def table_of(choice: LipSyncChoice, renderer: Path | None) -> Path | None:
+    """Return the table that was given, else the one beside the renderer; None = there is none."""
+    given: Path | None = choice.values.get("mouth_table")
+    return given or (None if renderer is None else find_table(renderer))
+
+
+def find_table(renderer: Path) -> Path | None:
+    """Return the table beside a renderer's checkpoint; None = there is none."""
+    path = renderer.parent / TABLE_FILE
+    return path if path.is_file() else None
+
+
+def _require_table(choice: LipSyncChoice, renderer: Path | None) -> Path:
+    table = table_of(choice, renderer)
+    if table is None:
+        raise CheckpointError("the mouth's table is gone", path=renderer)
+    return table
+
+
+class UnitBackend(Backend):
+    """See `Backend`."""
+
+    name = "units"
+    words = "the face renderer"
+
+    def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
+        """Always: it is what is left where no other backend has its files."""
+        return True
+
+    def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
+        """Return the renderer's content, and how it is used."""
+        from avcore.journal import file_digest
+
+        return [file_digest(str(renderer)), arithmetic, choice.is_hard]
+
+    def open(self, choice: LipSyncChoice, opening: Opening) -> "AbstractContextManager[LipSync]":
+        """Open it, over a renderer that is loaded already where there is one."""
+        from unit2av.lipsync.patches import UnitLipSync
+        from unit2av.renderer import LipRenderer
+
+        if opening.drawn_by is None and opening.renderer is None:
+            raise UsageError("--mouth units needs a renderer", hint="give --unit2av-path")
+        drawn_by = opening.drawn_by or LipRenderer.from_checkpoint(Path(str(opening.renderer)), opening.device, opening.precision)
+        return nullcontext(UnitLipSync(drawn_by, opening.paste, opening.batch_size, opening.upper))
+
+
+class Wav2LipBackend(Backend):
+    """See `Backend`."""
+
+    name = "wav2lip"
+    words = "its network, from the sound"
+    options = (
+        Option("--wav2lip-path", "for wav2lip: wav2lip.pth or wav2lip_gan.pth", "the Wav2Lip checkpoint"),
+        Option(
+            "--published-timing", "for wav2lip: lips 40 ms early, as in its published program (default: as the network was trained)"
+        ),
+    )
+    needs_units = False
+
+    def is_ready(self, choice: LipSyncChoice, renderer: Path | None) -> bool:
+        """Return whether its checkpoint was given."""
+        return "wav2lip_path" in choice.values
+
+    def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:
+        """Raise UsageError without a checkpoint."""
+        if not self.is_ready(choice, renderer):
+            raise UsageError("--mouth wav2lip needs its checkpoint", hint="give --wav2lip-path wav2lip.pth")
+
+    def check(self, choice: LipSyncChoice, renderer: Path | None, vocabulary: str) -> None:
+        """Raise CheckpointError for another file."""
+        from unit2av.lipsync.patches import load_wav2lip
+
+        load_wav2lip(choice.values["wav2lip_path"])
+
+    def key(self, choice: LipSyncChoice, renderer: Path | None, arithmetic: object) -> list[object]:
+        """Return the checkpoint's content, and how it is used."""
+        from avcore.journal import file_digest
+
+        return [file_digest(str(choice.values["wav2lip_path"])), self._is_published(choice), arithmetic, choice.is_hard]
+
+    def open(self, choice: LipSyncChoice, opening: Opening) -> "AbstractContextManager[LipSync]":
+        """Open it with its checkpoint."""
+        from unit2av.lipsync.patches import SoundLipSync
+
+        path, how = choice.values["wav2lip_path"], (opening.device, opening.precision, opening.paste, opening.batch_size)
+        return nullcontext(SoundLipSync.from_checkpoint(path, *how, self._is_published(choice), opening.upper))
+
+    @staticmethod
+    def _is_published(choice: LipSyncChoice) -> bool:
+        return bool(choice.values.get("published_timing"))
+
+
+BACKENDS: list[Backend] = [Wav2LipBackend(), MeshBackend(), UnitBackend()]
+"""In the order in which `auto` takes the first that is ready."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from unit2av.speakers.voice_of import main
+from unit2av.speaker import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -22,10 +22,20 @@ from torch import Tensor, nn
 from avcore.errors import CheckpointError
 from avcore.speech.pitch import PITCH_STEP, Pitch
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
-from unit2av.voice.config import count_modules
-from unit2av.voice.contour import PitchPredictor, log_f0_of, places, voiced_of
-from unit2av.voice.excitation import at_samples, filtered, pulse_train, to_edges, turns_at_edges, unvoiced_as_noise, white_noise
-from unit2av.voice.vocoder import TimedUnits
+from unit2av.voice.source import (
+    PitchPredictor,
+    at_samples,
+    filtered,
+    log_f0_of,
+    places,
+    pulse_train,
+    to_edges,
+    turns_at_edges,
+    unvoiced_as_noise,
+    voiced_of,
+    white_noise,
+)
+from unit2av.voice.vocoder import TimedUnits, count_modules
 
 PER_STEP = SAMPLES_PER_UNIT // PITCH_STEP
 """Control frames of 5 ms in a step of 20 ms."""

@@ -9,13 +9,13 @@ from typing import TypeVar
 import numpy as np
 
 from avcore.errors import InputError, UsageError
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.timeline import frames_covering, units_to_seconds
-from avcore.units.vocabulary import NUM_MARKS, language_tag
+from avcore.units import NUM_MARKS, language_tag
 from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
 from avdata.unit_store import settle_vocabulary
+from unit2text.text import LETTERS, TextVocabulary, letters_of_text
 from unit2text.training.config import ReaderDataConfig
-from unit2text.vocabulary import LETTERS, TextVocabulary, letters_of_text
 
 LOG = logging.getLogger("netflips.train")
 Said = TypeVar("Said", SpokenText, SeenText)

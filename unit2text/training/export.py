@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.command import LOG, run
-from avcore.usage import Parser
+from avcore.command import LOG, Parser, run
 from avtrain.checkpoints import export_parser, read_run, require_name
 from unit2text.stage import TEXT_READER
 from unit2text.training.task import NETWORK, RUN_KIND

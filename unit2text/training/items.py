@@ -10,13 +10,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from avcore.timeline import seconds_to_units
-from avcore.units import Ids, Units
-from avcore.units.vocabulary import END, NUM_MARKS, PAD
+from avcore.units import END, NUM_MARKS, PAD, Ids, Units
 from avdata.spoken_texts import SpokenText
 from avtrain.sampling import Key, item_generator
+from unit2text.text import TextVocabulary
 from unit2text.training.config import ReaderNoiseConfig
 from unit2text.training.losses import num_faded
-from unit2text.vocabulary import TextVocabulary
 
 HIDDEN = 0
 """Row of the zero vector: padding, and what is masked."""

@@ -12,15 +12,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from avcore.arrays import Pictures, load_array
-from avcore.avhubert.lips import lip_features
+from avcore.avhubert import lip_features
 from avcore.errors import InputError
 from avcore.media import read_gray_video
-from avcore.units import Ids
-from avcore.units.vocabulary import END, PAD
+from avcore.units import END, PAD, Ids
 from avdata.spoken_texts import SeenText
 from avtrain.sampling import Key, item_generator
 from unit2text.config import LipConfig
-from unit2text.vocabulary import TextVocabulary
+from unit2text.text import TextVocabulary
 
 LIP_ARRAY = ".npy"
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avcore.units.vocabulary import PAD
-from unit2text.alignment import BLANK_ROW
+from avcore.units import PAD
+from unit2text.search import BLANK_ROW
 
 _FADE_FROM, _FADE_TO = 0.1, 0.7
 """Shares of a run between which the units of the sound vanish."""

@@ -7,13 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from avcore.errors import UsageError
-from avcore.units import Ids
-from avcore.units.edit_distance import edit_distance
-from avcore.units.vocabulary import END, PAD
+from avcore.units import END, PAD, Ids, edit_distance
 from avtrain.config import Metrics, plain
 from avtrain.task import Engine, Optimized, Values
-from unit2text.alignment import best_path
 from unit2text.model import EncodedUnits, LipText, UnitText
+from unit2text.search import best_path
 from unit2text.training.config import ReaderTrainConfig, check_reader_config
 from unit2text.training.corpus import read_lip_corpus, read_reader_corpus
 from unit2text.training.items import ReaderBatch, ReaderItem, Utterances, collate_units, fade

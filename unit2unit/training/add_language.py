@@ -8,16 +8,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.stages import Checkpoint
 from avcore.command import LOG, Parser, run
 from avcore.errors import LanguageError, UsageError
-from avcore.outputs import Input, Output
-from avcore.units.vocabulary import normalise_language, require_language
-from unit2unit.config import TranslatorConfig
-from unit2unit.layout import SHARED_TABLES
-from unit2unit.stage import TRANSLATOR
+from avcore.files import Input, Output
+from avcore.units import normalise_language, require_language
+from unit2unit.model import TranslatorConfig, TranslatorVocabulary
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 from unit2unit.training.export import write_fairseq
-from unit2unit.vocabulary import TranslatorVocabulary
 
 RANDOM = "random"
 _RANDOM_STD = 0.02

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from avcore.command import add_quiet_options
 from avcore.errors import InputError, OutputError
 from avcore.files import private_folder
 from avcore.texts import read_json
 from avcore.units import Ids
-from avcore.usage import add_quiet_options
 from avdata.parallel import UnitCorpus, UnitReading
 from avdata.splits import SplitPlan
 

@@ -28,7 +28,7 @@ def finetune(argv: Sequence[str] | None = None) -> int:
     """Fine-tune a unit translator for one language pair, or export one; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == [_EXPORT]:
-        from unit2unit.training.export import build_export_parser, export  # loads torch, which --help does without
+        from unit2unit.training.export import build_export_parser, export
 
         return run_command(build_export_parser(), export, arguments[1:])
     purpose = f"Fine-tune a unit translator for one language pair. `{_EXPORT} --help` tells how to hand it to fairseq or AV2AV."
@@ -49,7 +49,7 @@ def _run(check: Check, config: str, prog: str, purpose: str, argv: Sequence[str]
         if not is_main_process():
             LOG.setLevel(logging.ERROR)  # the first process says it for all
         checked = check(run, stated)
-        from unit2unit.training.launch import train  # imports fairseq
+        from unit2unit.training.launch import train
 
         train(checked)
 

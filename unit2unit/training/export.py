@@ -15,17 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
-from avcore.command import LOG, Parser, run
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.stages import Checkpoint
+from avcore.command import LOG, Parser, add_quiet_options, run
 from avcore.errors import CheckpointError, OutputError, UsageError
-from avcore.files import atomic_output, require_place
-from avcore.outputs import Input, Output
-from avcore.plain_text import several
-from avcore.units.vocabulary import require_language
-from avcore.usage import add_quiet_options
-from unit2unit.config import NETWORK_OPTIONS, TranslatorConfig
-from unit2unit.layout import SHARED_TABLES
-from unit2unit.stage import TRANSLATOR
+from avcore.files import Input, Output, atomic_output, require_place
+from avcore.notes import several
+from avcore.units import require_language
+from unit2unit.model import NETWORK_OPTIONS, TranslatorConfig
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 from unit2unit.training.checks import dictionary_size
 from unit2unit.training.corpus import write_dictionary
 from unit2unit.training.machine import require_fairseq

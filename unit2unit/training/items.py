@@ -10,10 +10,10 @@ from fairseq.data import BaseWrapperDataset, FairseqDataset, LanguagePairDataset
 from fairseq.data.language_pair_dataset import collate
 
 from avcore.errors import NetflipsError
-from avcore.units import Ids
+from avcore.units import PAD, Ids
 from avdata.published.utut import Sample, UtutSide, load_units
+from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.noise import SpanNoise, UnitNoise, join_tokens
-from unit2unit.vocabulary import PAD, TranslatorVocabulary
 
 LOG = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from math import ceil
 from avcore.command import LOG
 from avcore.compute.memory import machine_memory_bytes
 from avcore.errors import UsageError
-from avcore.plain_text import several
+from avcore.notes import several
 from unit2unit.training.config import AUTO, TrainingRun
 from unit2unit.training.machine import has_gpu
 

@@ -9,7 +9,7 @@ from fairseq.models.bart.model import mbart_large_architecture
 from fairseq.modules import MultiheadAttention, SinusoidalPositionalEmbedding
 from torch import Tensor, nn
 
-from unit2unit.config import NETWORK_OPTIONS
+from unit2unit.model import NETWORK_OPTIONS
 from unit2unit.training.optim import mark_layers
 
 ARCHITECTURE = "utut_large"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import UsageError
 from avcore.units import Ids
-from unit2unit.vocabulary import NUM_SPECIALS
+from unit2unit.model import NUM_SPECIALS
 
 _LEAST_PROBABILITY = 1e-7
 """The Poisson tail is cut where a length's probability falls below this."""

@@ -8,13 +8,14 @@ import numpy as np
 
 from avcore.command import LOG, Parser, run
 from avcore.errors import InputError, UsageError
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.progress import bars
-from avcore.units import Ids, format_units
-from avcore.units.vocabulary import normalise_language
+from avcore.units import END as END_OF_UNITS
+from avcore.units import Ids, format_units, normalise_language
 from avdata.manifest import iter_entries
 from avdata.parallel import UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
 from avdata.splits import SPLITS, TEST, TRAIN, VALID, SplitPlan, divide
+from unit2unit.model import NUM_SPECIALS
 from unit2unit.training.corpus import (
     LEFT_OUT,
     MAX_UNITS,
@@ -32,7 +33,6 @@ from unit2unit.training.corpus import (
     write_summary,
 )
 from unit2unit.training.machine import require_fairseq
-from unit2unit.vocabulary import END_OF_UNITS, NUM_SPECIALS
 
 _ALL = "all"
 MAX_RATIO = 6.0

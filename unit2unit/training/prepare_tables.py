@@ -9,8 +9,7 @@ from pathlib import Path
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.progress import Progress, bars, track
-from avcore.units import Ids, write_unit_file
-from avcore.units.vocabulary import normalise_language
+from avcore.units import Ids, normalise_language, write_unit_file
 from avdata.parallel import UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
 from avdata.published.utut import COLUMNS, LANG_PAIRS
 from avdata.splits import divide

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.stages import Checkpoint
 from avcore.command import LOG
 from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
 from avcore.files import atomic_output
-from unit2unit.config import TranslatorConfig
+from unit2unit.model import TranslatorConfig
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.config import Stated, TrainingRun, is_stated
 from unit2unit.training.machine import is_main_process

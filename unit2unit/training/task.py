@@ -19,15 +19,15 @@ from fairseq.tasks import TASK_REGISTRY, FairseqTask, register_task
 from fairseq.tasks import translation_from_pretrained_bart as released
 from omegaconf import II
 
-from avcore.compute.device import has_quick_bfloat16
+from avcore.compute.inference import has_quick_bfloat16
 from avcore.units import Units, format_units
 from avdata.published.utut import read_samples
+from unit2unit.model import NUM_SPECIALS, TranslatorVocabulary
 from unit2unit.training.config import AUTO, AUTOCAST, NONE
 from unit2unit.training.items import NoisyPairs, PartOfPairs, UnitPairDataset
 from unit2unit.training.network import complete, rescale
 from unit2unit.training.noise import SpanNoise, UnitNoise, add_noise_options
 from unit2unit.training.validation import CUT, TRANSLATION_COUNTS, count_translations, part_of, say_translations
-from unit2unit.vocabulary import NUM_SPECIALS, TranslatorVocabulary
 
 LOG = logging.getLogger(__name__)
 PRETRAINING, TRANSLATION = "utut_pretraining", "translation_from_pretrained_bart"

@@ -16,9 +16,10 @@ import torch
 from fairseq.logging import metrics
 from omegaconf import DictConfig, OmegaConf
 
-from avcore.plain_text import several
+from avcore.notes import several
+from avcore.units import END as END_OF_UNITS
 from avcore.units import Ids
-from unit2unit.vocabulary import END_OF_UNITS, TranslatorVocabulary
+from unit2unit.model import TranslatorVocabulary
 
 LOG = logging.getLogger("netflips.train")
 _FIRST_UPDATES = 100

@@ -1,8 +1,8 @@
 """Delivery: how far loudness and pitch rise and fall as in the source, phrase by phrase.
 
-Phrases are stretches of speech (`avcore.speech.regions`); where both have as many, each is compared with its own, else all that is
-said is one. A contour is brought to the same number of points, so that a phrase may be longer than its source. What it is not:
-right for the language; a question may rise in one and fall in another.
+Phrases are stretches of speech (`avcore.speech.voice_activity`); where both have as many, each is compared with its own, else all
+that is said is one. A contour is brought to the same number of points, so that a phrase may be longer than its source. What it is
+not: right for the language; a question may rise in one and fall in another.
 """
 
 import itertools
@@ -12,7 +12,7 @@ import numpy as np
 
 from avcore.arrays import Doubles, Samples
 from avcore.speech.pitch import PITCH_STEP, filled_log, pitch_track, without_jumps
-from avcore.speech.regions import find_speech
+from avcore.speech.voice_activity import find_speech
 from avcore.timeline import seconds_to_samples
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, side, sound_of

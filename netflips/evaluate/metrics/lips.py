@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from avcore.arrays import Floats
-from avcore.speech.regions import find_speech
+from avcore.speech.voice_activity import find_speech
 from avcore.timeline import FRAME_RATE
 from netflips.evaluate.aligned import phonemes_in
 from netflips.evaluate.clips import Case, Clip

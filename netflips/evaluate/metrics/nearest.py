@@ -9,12 +9,11 @@ import unicodedata
 
 import numpy as np
 
-from avcore.units import Ids
-from avcore.units.edit_distance import edit_distances
+from avcore.units import Ids, edit_distances
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import FigureKind, Measured, metric
 from netflips.evaluate.needs import PHRASEBOOK, RECOGNIZER, REFERENCE_TEXT
-from unit2text.scores import normalise_for_reading
+from unit2text.text import normalise_for_reading
 
 _IS_NOT = "a choice among the bundle's sentences: no measure of free speech"
 

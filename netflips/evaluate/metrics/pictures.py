@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
-from avcore.faces.crop import Box, crop_face, visible_part
+from avcore.faces.crop import crop_face, visible_part
+from avcore.faces.geometry import Box
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric, side
 from netflips.evaluate.needs import FACES, SOURCE

@@ -10,7 +10,7 @@ from avcore.units import Units
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import FigureKind, Measured, metric, rate, sums_of_rate
 from netflips.evaluate.needs import EXTRACTOR, FACES, READER, REFERENCE_TEXT, package
-from unit2text.scores import character_errors, normalise_for_reading
+from unit2text.text import character_errors, normalise_for_reading
 
 _NEEDS = {REFERENCE_TEXT, READER, EXTRACTOR, package("jiwer")}
 
@@ -22,7 +22,7 @@ def _errors(case: Case, units: Units, name: str) -> Measured:
 
 
 def _kind(name: str, what: str) -> FigureKind:
-    title, source = f"{what} read by unit2text: character error rate", "jiwer, after unit2text.scores"
+    title, source = f"{what} read by unit2text: character error rate", "jiwer, after unit2text.text"
     return FigureKind(name, title, "lower", source, "no outside judge", sums=sums_of_rate(name))
 
 

@@ -4,9 +4,8 @@ It shows delay, lost lips and wrong clips; it is no outside judge, for the lips 
 them.
 """
 
-from av2unit.agreement import rest_unit
-from avcore.units import Ids
-from avcore.units.unit_sync import unit_sync
+from av2unit.trust import rest_unit
+from avcore.units import Ids, unit_sync
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric
 from netflips.evaluate.needs import EXTRACTOR, FACES

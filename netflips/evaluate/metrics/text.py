@@ -2,7 +2,7 @@
 
 The text found is mostly a recognizer's of the dubbed speech (ASR-BLEU): errors of the recognizer count as errors of the dub, so
 its own errors on true speech belong beside every figure. What it is not: a judgement of meaning; a good translation in other
-words has a bad figure. Both sides are normalised first as `unit2text.scores.VERSION` says, lower case and without punctuation.
+words has a bad figure. Both sides are normalised first as `unit2text.text.VERSION` says, lower case and without punctuation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, rate, sums_of_rate
 from netflips.evaluate.needs import RECOGNIZER, REFERENCE_TEXT, VOSK, package
 from netflips.evaluate.unit_scores import require_sacrebleu
-from unit2text.scores import character_errors, normalise_for_reading, word_errors
+from unit2text.text import character_errors, normalise_for_reading, word_errors
 
 CHRF, CHRF_WORDS = "chrf", "chrf_words"
 """chrF2 (Popovic 2015), and chrF++, which counts words and pairs of words too (Popovic 2017)."""
@@ -132,9 +132,9 @@ def _scorers(language: str, is_sentence: bool) -> dict[str, Any]:
 
 
 _ASR = "a recognizer's errors count as the dub's: read it beside its figure on true speech"
-_SACREBLEU = "sacrebleu, after unit2text.scores; a set has the figure of all its texts together"
+_SACREBLEU = "sacrebleu, after unit2text.text; a set has the figure of all its texts together"
 _OTHER_WORDS = "no judgement of meaning: a good translation in other words scores low"
-_JIWER = "jiwer, after unit2text.scores"
+_JIWER = "jiwer, after unit2text.text"
 _TITLES = ("chrF2", "chrF++", "BLEU of characters", "BLEU of words (13a)", "BLEU of morphemes (ko-mecab)")
 
 

@@ -3,8 +3,7 @@
 What it is not: errors that are heard; two units may sound nearly alike, and a translation in other words has a bad figure.
 """
 
-from avcore.units import Ids, Units
-from avcore.units.edit_distance import edit_distance
+from avcore.units import Ids, Units, edit_distance
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import SPEECH, FigureKind, Measured, metric, rate, side, sums_of_rate
 from netflips.evaluate.needs import EXTRACTOR, REFERENCE

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.agreement import quiet_units, rest_unit
+from av2unit.trust import quiet_units, rest_unit
 from avcore.arrays import Samples
 from avcore.speech.pitch import PITCH_STEP, measure_pitch, periodicity, pitch_track, without_jumps
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, samples_to_seconds

@@ -8,9 +8,8 @@ from pathlib import Path
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle
 from avcore.errors import UsageError
-from avcore.files import require_place
-from avcore.outputs import keep_apart
-from avcore.plain_text import print_text, several
+from avcore.files import keep_apart, require_place
+from avcore.notes import print_text, several
 from avcore.progress import bars
 from netflips.bundles.describe import file_facts, note
 from netflips.cascade import kokoro
@@ -28,8 +27,7 @@ from recipes.demo.evaluate.material import MEANINGS, EvaluationSettings
 from recipes.demo.voices import others
 from recipes.demo.voices.cast import cast, require_synthesisers
 from text2unit.stage import SPELLER
-from unit2av.model import open_renderer_checkpoint
-from unit2av.stage import RENDERER
+from unit2av.stage import RENDERER, open_renderer_checkpoint
 
 LOG = logging.getLogger("netflips.evaluate")
 

@@ -14,14 +14,13 @@ import numpy as np
 
 from av2unit import trust
 from av2unit.sources import lips_of_video
+from avcore import journal
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import Bundle
 from avcore.errors import NetflipsError
 from avcore.media import read_speech, write_speech
+from avcore.pool import ProcessPool, WorkersFailError
 from avcore.progress import Progress
-from avcore.runs import journal
-from avcore.runs.pool import ProcessPool
-from avcore.runs.work import WorkersFailError
 from avcore.timeline import seconds_to_samples
 from avcore.units import Units
 from netflips.bundles.paths import bundle_paths
@@ -45,7 +44,7 @@ from recipes.demo.voices.cast import cast
 from recipes.demo.voices.free_korean import held_out_free
 from recipes.demo.voices.phrasebook import SentencePair
 from text2unit.stage import SPELLER
-from unit2av.speakers.voice_of import neutral_voice, voice_of
+from unit2av.speaker import neutral_voice, voice_of
 from unit2av.voice.speech import UnitVocoder
 
 MANIFEST = "manifest.jsonl"

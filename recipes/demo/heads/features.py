@@ -6,21 +6,19 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels, floats
 from recipes.demo.heads.camera import Camera
-from recipes.demo.heads.geometry import (
+from recipes.demo.heads.geometry import LOWER_TEETH, TONGUE, UPPER_TEETH
+from recipes.demo.heads.looks import Colour, Looks
+from recipes.demo.heads.raster import Sprite, blend, bounds
+from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
     LEFT_EYE_LOWER,
     LEFT_EYE_UPPER,
-    LOWER_TEETH,
     MOUTH_CORNERS,
     NUM_ARCH,
     RIGHT_EYE_LOWER,
     RIGHT_EYE_UPPER,
-    TONGUE,
-    UPPER_TEETH,
 )
-from recipes.demo.heads.looks import Colour, Looks
-from recipes.demo.heads.raster import Sprite, blend, bounds
 from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
 
 _FINE = 4

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from unit2av.lipsync.mesh.face_shape import (
+from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
     LEFT_EYE_LOWER,
@@ -23,12 +23,19 @@ from unit2av.lipsync.mesh.face_shape import (
     OVAL,
     RIGHT_EYE_LOWER,
     RIGHT_EYE_UPPER,
+    TEETH_WEIGHTS,
+    blink,
+    bump,
     inside_mouth,
+    jaw_weights,
+    mouth_line,
     neutral_face,
+    opening,
+    rounded,
+    wide,
 )
-from unit2av.lipsync.mesh.face_shape import NEUTRAL_FILE as MESH_FILE
-from unit2av.lipsync.mesh.face_shape import NUM_FACE as NUM_FACE_VERTICES
-from unit2av.lipsync.mesh.movements import TEETH_WEIGHTS, blink, bump, jaw_weights, mouth_line, opening, rounded, wide
+from unit2av.lipsync.mesh.shape import NEUTRAL_FILE as MESH_FILE
+from unit2av.lipsync.mesh.shape import NUM_FACE as NUM_FACE_VERTICES
 
 __all__ = [
     "INNER_LOWER",

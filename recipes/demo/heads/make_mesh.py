@@ -1,7 +1,7 @@
 """Make `neutral_face.npz`, the neutral face that all drawn heads are shaped from.
 
 A face of plain ellipses, which is nobody's, is shown to mediapipe's face mesh network; what it sees is made symmetric and its
-mouth closed. Run once; the result is kept beside `unit2av.lipsync.mesh.face_shape`:
+mouth closed. Run once; the result is kept beside `unit2av.lipsync.mesh.shape`:
 
     python -m recipes.demo.heads.make_mesh
 """
@@ -21,7 +21,8 @@ from avcore.arrays import Pixels
 from avcore.errors import NoFaceError
 from avcore.faces.detect import FaceDetector
 from avcore.files import atomic_output
-from recipes.demo.heads.geometry import INNER_LOWER, INNER_UPPER, MESH_FILE, MOUTH_CORNERS, OUTER_LOWER, OUTER_UPPER
+from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, MOUTH_CORNERS, OUTER_LOWER, OUTER_UPPER
+from unit2av.lipsync.mesh.shape import NEUTRAL_FILE as MESH_FILE
 
 _EDGES = Path(__file__).with_name("mesh_edges.npz")
 """Pairs of vertices that the tessellation of mediapipe's face mesh joins (Apache-2.0)."""

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, floats
-from recipes.demo.heads.geometry import (
+from recipes.demo.heads.geometry import LEFT_BROW, RIGHT_BROW, UV_REACH, neutral_mesh
+from recipes.demo.heads.looks import Looks
+from unit2av.lipsync.mesh.shape import (
     INNER_UPPER,
-    LEFT_BROW,
     LEFT_EYE_LOWER,
     LEFT_EYE_UPPER,
     MOUTH_CORNERS,
@@ -20,13 +21,9 @@ from recipes.demo.heads.geometry import (
     OUTER_LOWER,
     OUTER_UPPER,
     OVAL,
-    RIGHT_BROW,
     RIGHT_EYE_LOWER,
     RIGHT_EYE_UPPER,
-    UV_REACH,
-    neutral_mesh,
 )
-from recipes.demo.heads.looks import Looks
 from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
 
 SIDE = 560

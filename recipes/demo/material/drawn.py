@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels, floats
-from avcore.faces.align import crop_lips, face_box, lip_corners, smooth_landmarks
 from avcore.faces.boxes import write_boxes
+from avcore.faces.crop import crop_lips, face_box, lip_corners, smooth_landmarks
 from avcore.media import VideoWriter
 from avcore.timeline import FRAME_RATE
 from avdata.prepare.espeak import Phoneme
 from recipes.demo.heads.camera import Camera, Pose
-from recipes.demo.heads.geometry import NUM_FACE_VERTICES
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion, mouth_track
 from recipes.demo.heads.raster import bounds
+from unit2av.lipsync.mesh.shape import NUM_FACE as NUM_FACE_VERTICES
 
 _SIDE = 176
 _SCALES = 0.55, 0.75

@@ -9,8 +9,8 @@ import numpy as np
 
 from av2unit.clustering.align import carry_labels
 from av2unit.clustering.config import AlignConfig
+from avcore.journal import Row, write_rows
 from avcore.progress import Progress
-from avcore.runs.journal import Row, write_rows
 from avcore.texts import read_json
 from avcore.timeline import samples_to_units, units_to_frames
 from avcore.units import Units

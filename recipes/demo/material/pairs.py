@@ -10,10 +10,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG, Parser, add_quiet_options, run
 from avcore.errors import InputError
-from avcore.outputs import Input, check_files
-from avcore.usage import add_quiet_options
+from avcore.files import Input, check_files
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from recipes.demo.material.phones import Phones

@@ -12,8 +12,7 @@ from avcore.errors import InputError
 from avcore.files import atomic_output
 from avcore.texts import read_json
 from avcore.timeline import seconds_to_units, units_to_seconds
-from avcore.units import Units
-from avcore.units.vocabulary import fingerprint, fingerprint_symbols
+from avcore.units import Units, fingerprint, fingerprint_symbols
 from avdata.prepare.espeak import Phoneme
 from netflips.cascade.korean_phones import PHONES
 

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from avcore.journal import iter_rows, write_rows
+from avcore.pool import PoolTask, ProcessPool, result_of
 from avcore.progress import Progress
-from avcore.runs.journal import iter_rows, write_rows
-from avcore.runs.pool import ProcessPool
-from avcore.runs.work import PoolTask, result_of
-from avcore.units.vocabulary import fingerprint
+from avcore.units import fingerprint
 
 Job = TypeVar("Job")
 Row = Mapping[str, Any]

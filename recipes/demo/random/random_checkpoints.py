@@ -20,7 +20,7 @@ import torch
 
 from avcore.command import Parser, run
 from avcore.files import atomic_output
-from avcore.units.vocabulary import UTUT_LANGUAGES
+from avcore.units import UTUT_LANGUAGES
 from netflips import stages
 from recipes.demo.random.random_layouts import (
     FaceSize,
@@ -39,8 +39,8 @@ from recipes.demo.random.random_speller import PUBLISHED as PUBLISHED_SPELLER
 from recipes.demo.random.random_speller import TINY as TINY_SPELLER
 from recipes.demo.random.random_speller import write_random_speller
 from recipes.demo.random.random_text_reader import TINY, TextReaderSize, text_reader, text_reader_settings, text_symbols
-from text2unit.config import SpellerConfig
-from unit2unit.layout import SHARED_TABLES
+from text2unit.model import SpellerConfig
+from unit2unit.stage import SHARED_TABLES
 
 LOG = logging.getLogger("recipes.demo.random.random_checkpoints")
 

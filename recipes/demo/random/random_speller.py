@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from avcore.checkpoints.checkpoint import write_checkpoint
-from text2unit.config import ALIGNED, SpellerConfig
+from text2unit.model import ALIGNED, SpellerConfig
 from text2unit.speller import network_of
 from text2unit.stage import SPELLER
 

@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.nearest import KEY as KNOWN
 from av2unit.stage import UNIT_ENCODER
+from av2unit.trust import KNOWN_KEY as KNOWN
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.checkpoints.stages import Stage
+from avcore.domain import KEY, Domain, common_bounds
 from avcore.errors import InputError
 from avcore.progress import Progress
-from avcore.units.domain import KEY, Domain, common_bounds
 from netflips.bundles.describe import check_bundle, write_about
 from netflips.bundles.references import read_references
 from recipes.demo.recipe.one_word import one_word_sentences
 from recipes.demo.recipe.probes import NATURAL, READINGS, ProbedModels, Scores, kinds_here, outside_sentences
 from recipes.demo.voices.cast import book_pairs, cast, held_out_pairs, require_synthesisers
 from recipes.demo.voices.free_korean import free_sentences
-from text2unit.jamo import KEY as KNOWN_LETTERS
-from text2unit.jamo import KnownLetters
+from text2unit.model import KEY as KNOWN_LETTERS
 from text2unit.script import script_of
+from text2unit.speller import KnownLetters
 from text2unit.stage import SPELLER
 from unit2unit.stage import TRANSLATOR
 

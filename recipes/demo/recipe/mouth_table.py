@@ -13,17 +13,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import LOG, Parser, run
-from avcore.files import require_file
-from avcore.outputs import Input, Output
+from avcore.command import LOG, Parser, add_quiet_options, run
+from avcore.files import Input, Output, require_file
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import frames_to_seconds, units_to_frames
-from avcore.usage import add_quiet_options
 from avdata.prepare.espeak import Phoneme
 from avdata.unit_store import UnitRow, iter_units
 from recipes.demo.heads.motion import mouth_track, visemes_of
 from recipes.demo.material.phones import Phones
-from unit2av.lipsync.mesh.fit import Examples, learn_table
+from unit2av.lipsync.mesh.learn import Examples, learn_table
 from unit2av.lipsync.mesh.table import MouthTable
 
 _PRESS_SPREAD = 0.02

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.extractor import UnitExtractor
-from av2unit.nearest import KnownSentences
 from av2unit.stage import UNIT_ENCODER
+from av2unit.trust import KnownSentences
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.stages import Stage
+from avcore.domain import Bounded
 from avcore.errors import InputError
 from avcore.progress import Progress, track
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
-from avcore.units.domain import Bounded
 from netflips.bundles.references import nearest_reference, read_references
 from netflips.cascade.kokoro import require_packages
 from recipes.demo.material.spoken import add_noise

@@ -15,9 +15,8 @@ import numpy as np
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
-from avcore.command import LOG, Parser, run
+from avcore.command import LOG, Parser, add_quiet_options, run
 from avcore.understanding import GRADES, Evidence, of_utterance, repeats_a_stretch
-from avcore.usage import add_quiet_options
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.references import nearest_reference, read_references
 from netflips.stages import SHIPPED

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avcore.faces.align import crop_lips, face_box, lip_corners, smooth_landmarks
+from avcore.faces.crop import crop_lips, face_box, lip_corners, smooth_landmarks
 
 STABLE = {
     195: (128.489, 106.925),

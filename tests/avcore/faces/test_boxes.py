@@ -10,8 +10,7 @@ import pytest
 
 from avcore.errors import InputError
 from avcore.faces.boxes import fill_boxes, read_boxes, write_boxes
-from avcore.faces.crop import Box
-from avcore.faces.geometry import MouthsToDraw, lip_margin, mouths_in_boxes, mouths_to_draw, steady_boxes
+from avcore.faces.geometry import Box, MouthsToDraw, lip_margin, mouths_in_boxes, mouths_to_draw, steady_boxes
 from avcore.notes import sentence
 
 BOX = np.array([52.18, -2.72, 171.29, 161.77], dtype=np.float32)

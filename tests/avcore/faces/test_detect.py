@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Box
 from avcore.faces.detect import FaceDetector, without_chatter
+from avcore.faces.geometry import Box
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 

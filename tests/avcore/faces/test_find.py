@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import InputError, NoFaceError
 from avcore.faces.boxes import read_boxes_for, write_boxes
-from avcore.faces.cuts import with_shots
-from avcore.faces.find import find_faces
+from avcore.faces.find import find_faces, with_shots
 from avcore.media import Picture, PictureSource, VideoWriter
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, seconds_to_samples
 from tests.avcore.faces.drawn import Actor, clip, opening

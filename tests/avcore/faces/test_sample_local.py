@@ -11,9 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.faces.boxes import read_boxes
-from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
-from avcore.faces.geometry import overlap
+from avcore.faces.geometry import Box, overlap
 from avcore.media import Picture, PictureSource, read_gray_video
 
 FOLDER = os.environ.get("NETFLIPS_SAMPLES", "")

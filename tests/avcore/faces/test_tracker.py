@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avcore.faces.align import crop_lips, smooth_landmarks
-from avcore.faces.crop import Box
-from avcore.faces.geometry import Landmarks
-from avcore.faces.track import FaceTrack, RowStore, TrackStore
-from avcore.faces.tracker import MAX_FACES, MAX_GAP_SECONDS, Tracker
-from avcore.faces.window import MAX_SIDE, CropWindow
+from avcore.faces.crop import MAX_SIDE, CropWindow, crop_lips, smooth_landmarks
+from avcore.faces.geometry import Box, Landmarks
+from avcore.faces.track import MAX_FACES, MAX_GAP_SECONDS, FaceTrack, RowStore, Tracker, TrackStore
 from avcore.timeline import frame_at
 from recipes.demo.heads.geometry import neutral_mesh
 

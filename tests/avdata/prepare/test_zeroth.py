@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from avcore.files import _HOST
 from avcore.media import read_speech
-from avcore.temporary import _HOST
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
 from avdata.prepare.zeroth import main

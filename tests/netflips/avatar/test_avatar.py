@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avcore.answers import Transcript
+from avcore.contracts import Transcript
 from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
 from avcore.understanding import Understanding

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from avcore.runs import journal
+from avcore import journal
 from avdata.manifest import read_manifest
 from netflips.bulk.extraction import extract
 from netflips.bulk.settings import ExtractModels, ExtractSettings

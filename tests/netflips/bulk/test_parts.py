@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import UsageError
-from avcore.runs.work import PoolSize
+from avcore.pool import PoolSize
 from netflips.bulk.dubbing import DubModels
 from netflips.bulk.progress import RunProgress, duration
 from netflips.bulk.records import Costs, by_length

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.runs.work import Finished, Lost, PoolSize, PoolTask, WorkersFailError
+from avcore.pool import Finished, Lost, PoolSize, PoolTask, WorkersFailError
 from tests.netflips.bulk.words import NeverWorker, WordWorker, read_words
 
 pytestmark = pytest.mark.usefixtures("ray_here")

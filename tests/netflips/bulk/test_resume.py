@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore import journal
 from avcore.media import write_speech
-from avcore.runs import journal
 from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
 from netflips.bulk.extraction import extract
 from netflips.bulk.session import remove_stale_folders

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from avcore import journal
 from avcore.errors import InputError, OutputError, UsageError
-from avcore.plain_text import several
-from avcore.runs import journal
-from avcore.runs.journal import write_rows
+from avcore.journal import write_rows
+from avcore.notes import several
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.records import MadeFile, Rejected
 from netflips.bulk.settings import ShardLayout

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from av2unit.extractor import UnitExtractor
-from avcore.compute.modules import PackedLinear
+from avcore.compute.kernels import PackedLinear
 from avdata.manifest import Manifest
 from netflips.bulk.reading import read_part
 from netflips.bulk.records import Source

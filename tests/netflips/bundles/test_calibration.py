@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from av2unit.extractor import UnitExtractor
-from av2unit.nearest import KEY as KNOWN
 from av2unit.stage import UNIT_ENCODER
+from av2unit.trust import KNOWN_KEY as KNOWN
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.domain import KEY, Domain
 from avcore.errors import InputError
 from avcore.progress import silent
 from avcore.timeline import SAMPLE_RATE
-from avcore.units.domain import KEY, Domain
 from avdata.prepare.espeak import TimedSpeech
 from netflips.bundles.describe import bundle_lines, check_bundle
 from netflips.cascade.kokoro import NaturalVoice

@@ -14,20 +14,18 @@ import numpy as np
 import pytest
 
 from av2unit import inference as av2unit_inference
-from av2unit.extractor import Extraction
-from av2unit.nearest import KEY as KNOWN
-from av2unit.nearest import KnownSentences
 from av2unit.stage import UNIT_ENCODER
-from av2unit.trust import BOTH, TrustedUnits
+from av2unit.trust import BOTH, KnownSentences, TrustedUnits
+from av2unit.trust import KNOWN_KEY as KNOWN
 from avcore.checkpoints.bundle import VARIABLE, Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config, write_checkpoint
 from avcore.checkpoints.stages import Stage
+from avcore.contracts import Extraction
+from avcore.domain import KEY, Domain
 from avcore.errors import CheckpointError, InputError, VocabularyError
 from avcore.media import probe, write_speech
-from avcore.notes import sentence
-from avcore.plain_text import json_text
+from avcore.notes import json_text, sentence
 from avcore.units import Units
-from avcore.units.domain import KEY, Domain
 from netflips.bundles.describe import check_bundle, note, total_bytes
 from netflips.bundles.pack import pack_bundle
 from netflips.bundles.paths import bundle_paths
@@ -40,8 +38,8 @@ from netflips.recording.units import Translated
 from netflips.script.files import script_from, script_json
 from tests.netflips.bundles.conftest import ABOUT
 from unit2av import inference_unit2a
-from unit2av.lipsync.backend import LipSyncChoice, settled
-from unit2av.lipsync.mesh.table import TABLE_FILE, MouthTable
+from unit2av.lipsync.backend import TABLE_FILE, LipSyncChoice, settled
+from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.stage import RENDERER
 from unit2unit import inference as unit2unit_inference
 from unit2unit.stage import TRANSLATOR

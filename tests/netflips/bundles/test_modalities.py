@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from av2unit.agreement import KEY, Bound
 from av2unit.stage import UNIT_ENCODER
+from av2unit.trust import TRUST_KEY, Bound
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
+from avcore.domain import Domain
 from avcore.errors import UsageError
 from avcore.timeline import SAMPLE_RATE
-from avcore.units.domain import Domain
 from netflips.dub import command as dub_command
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
@@ -33,7 +33,7 @@ def models_of(packed: Bundle, folder: Path, least: float, domain: Domain | None 
     shutil.copytree(packed.folder, folder)
     source = read_checkpoint(folder / packed.checkpoint(UNIT_ENCODER).name, UNIT_ENCODER)
     known = {} if domain is None else {"domain": domain.to_config()}
-    rewrite_config(source, {**source.config, KEY: Bound(least, 0.85, 0.05, 0, 80).to_config(), **known})
+    rewrite_config(source, {**source.config, TRUST_KEY: Bound(least, 0.85, 0.05, 0, 80).to_config(), **known})
     bundle = Bundle(folder, packed.about)
     paths = ModelPaths(*(bundle.checkpoint(kind) for kind in (UNIT_ENCODER, TRANSLATOR, RENDERER)))
     return load_models(paths, "en", "ko", RunOptions(device="cpu"))

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from av2unit.features import to_int16_scale
-from avcore.answers import Transcript
+from avcore.contracts import Transcript
 from avcore.speech.audio import resample
 from avcore.statistics import Figure, bootstrap
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE

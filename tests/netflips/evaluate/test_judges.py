@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.answers import Extraction, Transcript, Word
+from avcore.contracts import Extraction, Transcript, Word
 from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
-from avcore.runs.cache import file_digest
+from avcore.journal import file_digest
 from avcore.timeline import SAMPLE_RATE
-from avcore.units import Units
-from avcore.units.vocabulary import require_language
+from avcore.units import Units, require_language
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
 from netflips.evaluate.judges import JudgePaths, Judges, UnitHearing
 from netflips.evaluate.needs import SYNCNET, user_judge

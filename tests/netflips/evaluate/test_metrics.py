@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from avcore.answers import Transcript
+from avcore.contracts import Transcript
 from avcore.errors import NetflipsError
 from avcore.units import Units
 from netflips.evaluate.clips import Clip

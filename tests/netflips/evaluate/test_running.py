@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import pytest
 
-from avcore.runs.work import Finished, Lost, Pool, PoolTask
+from avcore.pool import Finished, Lost, Pool, PoolTask
 from netflips.evaluate.running import CaseJob, run_left
 
 

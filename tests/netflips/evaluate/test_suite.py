@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from avcore.answers import Transcript
+from avcore.contracts import Transcript
 from avcore.errors import NoSpeechError
 from avcore.media import read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE as RATE
@@ -28,8 +28,8 @@ from netflips.script.files import write_script
 from netflips.script.types import Made, Media, Script, Timing
 from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
+from unit2av import speaker as voice_of
 from unit2av.inference_unit2a import UnitVocoder
-from unit2av.speakers import voice_of
 
 TEXTS = ("오늘은 날이 좋다", "기차가 늦게 온다", "우리는 집에 간다", "물을 많이 마신다")
 HZ = (200, 300, 400, 500)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import NoFaceError
-from avcore.units.unit_sync import unit_sync
+from avcore.units import unit_sync
 from netflips.evaluate.lip_sync import lip_sync
 from netflips.evaluate.metric import Missing
 from netflips.evaluate.metrics.lse import CORRECTED, PUBLISHED, sync_by_syncnet, sync_of_faces

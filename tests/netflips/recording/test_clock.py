@@ -13,7 +13,7 @@ from avcore.media import PictureSource, probe, read_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds
 from netflips.cli import main
 from netflips.script.files import script_from
-from unit2text.scores import character_errors
+from unit2text.text import character_errors
 
 CLIP = Path(__file__).resolve().parents[3] / "demo" / "clip.mp4"
 SENTENCES = (0.16, 3.16, 6.16)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from avcore.arrays import Pixels
-from avcore.media.stored import Part
+from avcore.media.source import Part
 from avcore.units import Units
 from netflips.dub.timing import Pace
 from netflips.dub.utterances import TimedUtterance
@@ -22,9 +22,9 @@ from netflips.recording.plan import OutputClock, Watch, place
 from netflips.recording.tracking import Scenes
 from netflips.recording.translation import silent_frames
 from tests.unit2av.mouth_samples import open_mouth
-from unit2av.lipsync.lip_sync import Said, Scene
+from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh.lip_sync import MeshLipSync
-from unit2av.lipsync.units.lip_sync import UnitLipSync
+from unit2av.lipsync.patches import UnitLipSync
 from unit2av.rendering import Reason, Shown, drawn
 
 BOX = np.array([20, 10, 80, 90], np.float32)

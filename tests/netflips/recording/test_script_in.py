@@ -9,8 +9,7 @@ import pytest
 
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.media import probe, read_speech, write_speech
-from avcore.notes import sentence
-from avcore.plain_text import json_text
+from avcore.notes import json_text, sentence
 from avcore.timeline import SAMPLE_RATE
 from netflips.dub.options import DubCommand
 from netflips.models import Models

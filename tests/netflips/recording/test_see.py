@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.faces.cuts import with_shots
+from avcore.faces.find import with_shots
 from avcore.media import Picture, PictureSource, read_pictures
 from avcore.progress import silent
-from avcore.runs.cache import WorkFolder
+from avcore.work_folder import WorkFolder
 from netflips.dub.job import DubJob
 from netflips.recording import tracking as seeing
 from netflips.recording.plan import Watch

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import UsageError
-from avcore.speech.regions import listen
+from avcore.speech.voice_activity import listen
 from netflips.dub.utterances import Span, TimedUtterance, UtteranceLength, cut_utterances
 from tests.avcore.made_speech import talk
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from avcore.errors import OutputError
-from avcore.files import atomic_output
-from avcore.runs.cache import WorkFolder, file_digest, key_of, require_work_folder
-from avcore.temporary import _HOST
+from avcore.files import _HOST, atomic_output
+from avcore.journal import file_digest, key_of
+from avcore.work_folder import WorkFolder, require_work_folder
 from tests.damage import damaged
 
 LEFT = f".x.netflips-{_HOST}-k3j2_9ab.mp4"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from avcore.errors import InputError
-from avcore.plain_text import json_text
-from avcore.runs.cache import file_digest
+from avcore.journal import file_digest
+from avcore.notes import json_text
 from netflips.script.files import file_beside, read_script, require_own_files, script_from, script_json, write_script
 from netflips.script.imports import other_files_of
 from netflips.script.types import (

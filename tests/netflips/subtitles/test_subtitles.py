@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.answers import Transcript, Word, of_words
-from avcore.runs.cache import WorkFolder
+from avcore.contracts import Transcript, Word, of_words
 from avcore.units import Units
+from avcore.work_folder import WorkFolder
 from netflips.recognition import Recognised
 from netflips.subtitles.beside import Subtitling, write_beside
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for

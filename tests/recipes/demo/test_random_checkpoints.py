@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
-from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.stages import Checkpoint
 from recipes.demo.random.random_checkpoints import (
     KOREAN_TRANSLATOR,
     RENDERER,

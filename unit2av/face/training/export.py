@@ -11,13 +11,12 @@ from pathlib import Path
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.command import LOG, Parser, run
-from avcore.units.vocabulary import require_same_vocabulary
+from avcore.units import require_same_vocabulary
 from avtrain.checkpoints import read_run, require_name
 from unit2av.export import renderer_parser
 from unit2av.face.training.task import FACE, KIND
-from unit2av.model import with_face, with_face_settings
 from unit2av.renderer import LipRenderer
-from unit2av.stage import RENDERER
+from unit2av.stage import RENDERER, with_face, with_face_settings
 
 
 def export_face(

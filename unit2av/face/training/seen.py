@@ -20,8 +20,7 @@ from avcore.faces.find import find_faces
 from avcore.faces.geometry import steady_boxes
 from avcore.media import Picture, PictureSource
 from avcore.timeline import frames_to_units
-from avcore.units import Ids
-from avcore.units.unit_sync import UnitSync, unit_sync
+from avcore.units import Ids, UnitSync, unit_sync
 from avtrain.config import Metrics
 from unit2av.face.model import WINDOW_FRAMES, FaceModel
 from unit2av.face.training.corpus import LipClip

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
-from unit2av.lipsync.mesh.face_shape import (
+from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
     LOWER_TEETH,
@@ -19,10 +19,10 @@ from unit2av.lipsync.mesh.face_shape import (
     NUM_FACE,
     TONGUE,
     UPPER_TEETH,
+    HeadPose,
     Points,
     smoothstep,
 )
-from unit2av.lipsync.mesh.head_frame import HeadPose
 from unit2av.lipsync.mesh.warp import SUBPIXEL_BITS, fixed_point
 
 _CAVITY = np.array([0.17, 0.055, 0.05])

@@ -13,20 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
-from avcore.compute.ahead import ahead, pictures_at_once
+from avcore.compute.threads import ahead, pictures_at_once
 from avcore.errors import UnitError
 from avcore.timeline import FRAME_RATE, Seconds
-from unit2av.lipsync.lip_sync import Said, Scene
-from unit2av.lipsync.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
-from unit2av.lipsync.mesh.hidden import SkinLook, strangeness, usual_look
+from unit2av.lipsync import Said, Scene
+from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, is_hidden_now, placed, sights
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
-from unit2av.lipsync.mesh.lips import join_lips, light_on, lip_source, softness
 from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
-from unit2av.lipsync.mesh.shade import shade
-from unit2av.lipsync.mesh.sight import MeshFinder, Sight, sights
-from unit2av.lipsync.mesh.stream import REACH, Look, Place, is_hidden_now, placed
+from unit2av.lipsync.mesh.seen import SkinLook, join_lips, light_on, lip_source, softness, strangeness, usual_look
+from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
 from unit2av.lipsync.mesh.table import MouthTable, Parameters
-from unit2av.lipsync.mesh.warp import move_pixels
+from unit2av.lipsync.mesh.warp import move_pixels, shade
 
 LOOK_AHEAD = FRAME_RATE
 """Pictures that are held: a second; of very large ones less."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unit2av.lipsync.mesh.face_shape import (
+from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
     LIP_CORNERS,
@@ -19,11 +19,12 @@ from unit2av.lipsync.mesh.face_shape import (
     OUTER_UPPER,
     UPPER_LIP,
     Points,
+    jaw_turn,
     neutral_face,
     neutral_head,
+    neutral_moves,
     smoothstep,
 )
-from unit2av.lipsync.mesh.movements import jaw_turn, neutral_moves
 
 AMOUNT = 1.10
 """Share of the drawn heads' opening that people open by, where their own range is not known: with about this one drawn

@@ -1,8 +1,8 @@
 """Units to what a mouth does: how far it opens, how wide it is, whether the lips are pressed together, 25 times a second.
 
-A few KiB, learnt in seconds (`unit2av.lipsync.mesh.fit`). With a small vocabulary a picture shows the mean of what the units around
-it want, weighed by how much each insists on it. With a large one each unit says what the pictures around it look like, and a filter
-makes one movement of that.
+A few KiB, learnt in seconds (`unit2av.lipsync.mesh.learn`). With a small vocabulary a picture shows the mean of what the units
+around it want, weighed by how much each insists on it. With a large one each unit says what the pictures around it look like, and
+a filter makes one movement of that.
 """
 
 import zipfile
@@ -19,16 +19,12 @@ from numpy.typing import NDArray
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file
 from avcore.timeline import UNITS_PER_FRAME
-from avcore.units import Ids, Units
-from avcore.units.vocabulary import require_same_vocabulary
-from unit2av.lipsync.mesh.face_shape import smoothstep
+from avcore.units import Ids, Units, require_same_vocabulary
+from unit2av.lipsync.mesh.shape import smoothstep
 
 Weights = NDArray[np.float32]
 Parameters = NDArray[np.float64]
 """float64 [n, 3], one row a picture at 25 Hz: opening 0..1, width -1 (round) to 1 (spread), press 0..1."""
-
-TABLE_FILE = "mouth.npz"
-"""Its name beside a renderer, and in a bundle."""
 CONTEXT = 2
 """Pictures on either side whose units count, in a table without strengths."""
 DOMINANCE_STEPS = 10

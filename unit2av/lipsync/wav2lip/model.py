@@ -1,15 +1,119 @@
 """Wav2Lip's generator: 200 ms of sound and pictures of a face to the same face with lips that say it.
 
-Its drawing part is that of the face renderer (`unit2av.face.drawing`); the code of a picture comes of its chunk of sound.
-State dict as published: `audio_encoder.<n>.conv_block.{0,1}.*` and the drawing part's names, 352 entries.
+Its drawing part is that of the face renderer (`unit2av.face.model`); the code of a picture comes of its chunk of sound, 16
+columns of a mel spectrogram of 80 columns a second. State dict as published: `audio_encoder.<n>.conv_block.{0,1}.*` and the
+drawing part's names, 352 entries.
+
+Two timings. As published, the chunk of a picture begins where the picture does, and the last chunk ends with the sound: so
+pictures end some 120 ms before the sound, and lips come 40 ms before what the network was trained to show, whose chunks began
+one picture (of 25 a second) earlier. The corrected timing begins chunks there, with silence around the sound.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unit2av.face.drawing import ConvBlock, DrawingSize, FaceDrawing
+from avcore.errors import InputError, NoSpeechError
+from avcore.timeline import SAMPLE_RATE, Seconds, exact, frames_to_seconds
+from unit2av.face.model import ConvBlock, DrawingSize, FaceDrawing
+
+Mel = NDArray[np.float32]
+
+NUM_MELS = 80
+MEL_RATE = 80
+"""Columns a second."""
+CHUNK = 16
+"""Columns that a picture's mouth is drawn from: 200 ms."""
+SILENCE = -4.0
+"""Least value of a mel, that of digital silence."""
+
+_HOP = SAMPLE_RATE // MEL_RATE
+_WINDOW = 800
+_LOWEST_HZ, _HIGHEST_HZ = 55.0, 7600.0
+_PREEMPHASIS = 0.97
+_FLOOR, _REFERENCE_DB, _RANGE_DB = 1e-5, 20.0, 100.0
+_BLOCK = 4096
+"""Columns that are computed together: a spectrum in float64 takes 6 KB a column."""
+_LEAD_S = frames_to_seconds(1)
+"""A chunk begins so much before its picture, as in training."""
+
+
+def mel_of(speech: NDArray[np.floating]) -> Mel:  # type: ignore[type-arg]
+    """Return the mel spectrogram of speech float [S] at 16 kHz: float32 of shape [80, 1 + S // 200], column k centred on sample 200
+    k.
+
+    Values lie in -4..4. Raises InputError for samples that are not finite, NoSpeechError for 400 samples or fewer.
+    """
+    sound = np.asarray(speech, np.float64)
+    if not np.isfinite(sound).all():
+        raise InputError("the sound holds values that are not finite", expected="samples in [-1, 1]")
+    if len(sound) <= _WINDOW // 2:
+        raise NoSpeechError("the sound is too short for lips", expected=f"more than {_WINDOW // 2} samples", found=len(sound))
+    sound[1:] -= _PREEMPHASIS * sound[:-1].copy()
+    # Reflected at both ends, as the published networks were trained; today's usual zeros change the outermost pictures.
+    padded = np.pad(sound, _WINDOW // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
+    return np.concatenate([_decibels(frames[first : first + _BLOCK]) for first in range(0, len(frames), _BLOCK)], axis=1)
+
+
+def _decibels(frames: NDArray[np.float64]) -> Mel:
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_WINDOW) / _WINDOW)
+    magnitude = np.abs(np.fft.rfft(frames * window, axis=1))
+    mel = filterbank().astype(np.float64) @ magnitude.T
+    decibels = 20 * np.log10(np.maximum(_FLOOR, mel)) - _REFERENCE_DB
+    return np.asarray(np.clip(-2 * SILENCE * (decibels + _RANGE_DB) / _RANGE_DB + SILENCE, SILENCE, -SILENCE), np.float32)
+
+
+@cache
+def filterbank() -> Mel:
+    """Slaney's mel filters, each of area 1: float32 [80, 401], 55 to 7600 Hz."""
+    lowest, highest = _to_mel(np.array([_LOWEST_HZ, _HIGHEST_HZ])).tolist()
+    edges = _to_hz(np.linspace(lowest, highest, NUM_MELS + 2))
+    bins = np.linspace(0, SAMPLE_RATE / 2, _WINDOW // 2 + 1)
+    ramps = edges[:, None] - bins
+    width = np.diff(edges)[:, None]
+    triangles = np.maximum(0, np.minimum(-ramps[:-2] / width[:-1], ramps[2:] / width[1:]))
+    return np.asarray(triangles * (2 / (edges[2:] - edges[:-2]))[:, None], np.float32)
+
+
+_LINEAR_HZ = 200 / 3
+"""Hz to a mel below 1 kHz; above, a mel is a step of a logarithmic scale."""
+_BREAK_HZ, _LOG_STEP = 1000.0, np.log(6.4) / 27
+
+
+def _to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    above = _BREAK_HZ / _LINEAR_HZ + np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
+    return np.where(hz < _BREAK_HZ, hz / _LINEAR_HZ, above)
+
+
+def _to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    start = _BREAK_HZ / _LINEAR_HZ
+    return np.where(mel < start, mel * _LINEAR_HZ, _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, start) - start)))
+
+
+def chunks_at(mel: Mel, times: Sequence[Seconds], is_published: bool = False) -> Mel:
+    """Return the chunks for pictures that appear at some times (s): float32 [n, 1, 80, 16].
+
+    mel: float32 [80, L]. is_published: as published, where the last chunk stays for all that comes later; else as the network
+    was trained (see the module's docstring), with silence before the sound and after it.
+    """
+    lead = 0 if is_published else _LEAD_S
+    starts = [int((exact(time) - lead) * MEL_RATE // 1) for time in times]
+    if is_published:
+        if mel.shape[1] < CHUNK:
+            raise NoSpeechError("the sound is too short for lips", expected=f"{CHUNK / MEL_RATE:g} s or more")
+        starts = [min(max(start, 0), mel.shape[1] - CHUNK) for start in starts]
+    chunks = np.full((len(starts), 1, NUM_MELS, CHUNK), SILENCE, np.float32)
+    for chunk, start in zip(chunks, starts, strict=True):
+        first, last = max(start, 0), min(start + CHUNK, mel.shape[1])
+        if last > first:
+            chunk[0, :, first - start : last - start] = mel[:, first:last]
+    return chunks
+
 
 _FIRST_OF_WIDTH = (0, 3, 6, 9, 11)
 """Layers of the sound encoder in which a new width begins."""

@@ -11,10 +11,10 @@ from avcore.errors import UsageError
 from avcore.speech.pitch import PITCH_STEP
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
-from unit2av.voice.config import VocoderConfig
 from unit2av.voice.harmonic import HarmonicConfig, SourceSizes
 from unit2av.voice.training.discriminators import DiscriminatorConfig
 from unit2av.voice.training.losses import MelConfig
+from unit2av.voice.vocoder import VocoderConfig
 
 EDGE_AUTO = "auto"
 HIFIGAN, HARMONIC = "hifigan", "harmonic"
@@ -71,7 +71,7 @@ class VoiceDataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VoiceModelConfig:
-    """Sizes of a vocoder from scratch, as unit2av.voice.config.VocoderConfig names them.
+    """Sizes of a vocoder from scratch, as unit2av.voice.vocoder.VocoderConfig names them.
 
     num_units: rows of the unit table, speaker_dim: length of the voices; 0 = as the data have them. kind: hifigan, as published, or
     harmonic: a voice with a pitch (unit2av.voice.harmonic), of which num_units to duration_dim and `source` say the sizes.

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from avcore.arrays import load_arrays
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_writable
+from avcore.journal import Row, append, iter_rows, read, repair
 from avcore.media import read_speech
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.progress import Progress, silent, track
-from avcore.runs.journal import Row, append, iter_rows, read, repair
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
 from avdata.published.unit2a import ReadingRules, Vector, VoiceClip, as_voice, read_utterances
 from avdata.unit_store import set_apart, settle_vocabulary

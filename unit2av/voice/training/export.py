@@ -12,11 +12,10 @@ from typing import Any
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
-from avcore.units.vocabulary import normalise_language, require_same_vocabulary
+from avcore.units import normalise_language, require_same_vocabulary
 from avtrain.checkpoints import require_name
 from unit2av.export import renderer_parser
-from unit2av.model import RendererCheckpoint, with_vocoder, with_vocoder_settings
-from unit2av.stage import RENDERER
+from unit2av.stage import RENDERER, RendererCheckpoint, with_vocoder, with_vocoder_settings
 from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.start import RunCheckpoint, read_run_checkpoint
 

@@ -17,8 +17,8 @@ from avdata.published.unit2a import Vector, VoiceClip
 from avtrain.config import Metrics
 from avtrain.data import ItemSource
 from avtrain.sampling import Key, item_generator
-from unit2av.voice.contour import FEATURES, places
 from unit2av.voice.harmonic import PER_STEP, limited
+from unit2av.voice.source import FEATURES, places
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
 from unit2av.voice.training.corpus import Tracks, VoiceCorpus, voices_and_pitches
 from unit2av.voice.training.items import AlignedReader, Preloaded, Reader, Segment, SegmentBatch, blur_voice, collate_speech

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from avcore.errors import InputError, NetflipsError
 from avcore.media import read_speech
-from avcore.plain_text import several
+from avcore.notes import several
 from avcore.timeline import samples_to_units, units_to_samples, units_to_seconds
 from avdata.published.unit2a import Vector, VoiceClip
 from avtrain.sampling import Key, item_generator

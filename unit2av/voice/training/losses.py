@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
-from unit2av.speakers.voice_features import slaney_filters
+from unit2av.speaker import slaney_filters
 from unit2av.voice.training.discriminators import Judgement
 
 _POWER_FLOOR = 1e-9

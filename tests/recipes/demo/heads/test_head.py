@@ -5,10 +5,11 @@ from numpy.typing import NDArray
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import head_pose, mouth_opening
 from recipes.demo.heads.camera import Pose
-from recipes.demo.heads.geometry import MESH_FILE, make_shape
+from recipes.demo.heads.geometry import make_shape
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.make_mesh import make_mesh
 from recipes.demo.heads.motion import motion
+from unit2av.lipsync.mesh.shape import NEUTRAL_FILE as MESH_FILE
 
 
 @pytest.fixture(scope="module")

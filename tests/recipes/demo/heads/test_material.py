@@ -13,9 +13,9 @@ import pytest
 
 from avcore.errors import InputError
 from avcore.faces.find import find_faces
+from avcore.journal import write_rows
 from avcore.media import Picture
 from avcore.progress import silent
-from avcore.runs.journal import write_rows
 from avcore.timeline import frames_to_seconds
 from avcore.units import Units
 from avdata.manifest import read_manifest

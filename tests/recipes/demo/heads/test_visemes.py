@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from avcore.timeline import frame_at, frames_to_seconds
+from avdata.prepare.espeak import Phoneme
 from netflips.cascade.korean_phones import PHONES
-from recipes.demo.heads.motion import VISEMES, Phoneme, mouth_track, visemes_of
+from recipes.demo.heads.motion import VISEMES, mouth_track, visemes_of
 
 ENGLISH = (
     "0 3 3: ? @ @- @2 @5 @L A: A@ D E I I# I2 IR N O O2 O: O@ OI S T U U@ V VR Z _ _: a a# aI aI2 aI3 aI@ aU aa b d dZ "

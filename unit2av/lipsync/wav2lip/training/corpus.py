@@ -11,7 +11,7 @@ from avcore.media import read_speech
 from avdata.manifest import read_manifest
 from avdata.unit_store import leave_out, set_apart
 from unit2av.lip_crops import MAKE_BOXES, CropSource, cached_stem, footage_of
-from unit2av.lipsync.wav2lip.mel import Mel, mel_of
+from unit2av.lipsync.wav2lip.model import Mel, mel_of
 from unit2av.lipsync.wav2lip.training.config import SoundDataConfig
 
 SHORTEST = 16

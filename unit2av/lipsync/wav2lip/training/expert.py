@@ -11,9 +11,9 @@ from avtrain.config import Metrics, plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.face.training.items import stack
 from unit2av.face.training.sync import expert_input
-from unit2av.lipsync.wav2lip.critics import SyncNetColor, cosines
 from unit2av.lipsync.wav2lip.training.config import ExpertConfig
 from unit2av.lipsync.wav2lip.training.corpus import SoundClips
+from unit2av.lipsync.wav2lip.training.critics import SyncNetColor, cosines
 from unit2av.lipsync.wav2lip.training.items import ExpertExample, ExpertWindows
 
 KIND = "lip sync expert by sound"

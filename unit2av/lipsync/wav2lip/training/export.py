@@ -10,14 +10,13 @@ from pathlib import Path
 
 import torch
 
-from avcore.checkpoints.foreign import read_state_dict
+from avcore.checkpoints.checkpoint import read_state_dict
 from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError
-from avcore.files import atomic_output, require_file
-from avcore.outputs import Output
+from avcore.files import Output, atomic_output, require_file
 from avtrain.checkpoints import export_parser, read_run, read_state, require_name
 from avtrain.config import State
-from unit2av.lipsync.wav2lip.lip_sync import load_wav2lip
+from unit2av.lipsync.patches import load_wav2lip
 from unit2av.lipsync.wav2lip.training import expert, task
 from unit2av.lipsync.wav2lip.training.start import load_expert
 

@@ -15,9 +15,9 @@ from avcore.units import Ids
 from avtrain.sampling import Key, item_generator
 from unit2av.face.model import FACE_SIZE
 from unit2av.lip_crops import ClipFaces, CropCache
-from unit2av.lipsync.wav2lip.critics import WINDOW
-from unit2av.lipsync.wav2lip.mel import CHUNK, MEL_RATE, Mel, chunks_at
+from unit2av.lipsync.wav2lip.model import CHUNK, MEL_RATE, Mel, chunks_at
 from unit2av.lipsync.wav2lip.training.corpus import SHORTEST, MelCache, SoundClip
+from unit2av.lipsync.wav2lip.training.critics import WINDOW
 
 Example = TypeVar("Example", "GeneratorExample", "ExpertExample")
 

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unit2av.face.training.losses import SyncSwitch
-from unit2av.lipsync.wav2lip.critics import WINDOW, SyncNetColor, cosines, windows_of
 from unit2av.lipsync.wav2lip.training.config import SoundLossConfig
+from unit2av.lipsync.wav2lip.training.critics import WINDOW, SyncNetColor, cosines, windows_of
 
 
 class SoundLipLosses(SyncSwitch):

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import torch
 
-from avcore.checkpoints.foreign import read_state_dict
-from unit2av.face.drawing import DrawingSize
-from unit2av.lipsync.wav2lip.critics import QualityDiscriminator, SyncNetColor
-from unit2av.lipsync.wav2lip.lip_sync import load_wav2lip
+from avcore.checkpoints.checkpoint import read_state_dict
+from unit2av.face.model import DrawingSize
+from unit2av.lipsync.patches import load_wav2lip
 from unit2av.lipsync.wav2lip.model import Wav2Lip, Wav2LipSize
 from unit2av.lipsync.wav2lip.training.config import SoundInitConfig, SoundModelConfig
+from unit2av.lipsync.wav2lip.training.critics import QualityDiscriminator, SyncNetColor
 
 _CRITIC_WIDTHS = (32, 64, 128, 256, 512, 512, 512)
 """Of the published expert's faces and of the published discriminator."""

@@ -15,10 +15,10 @@ from unit2av.face.model import FACE_SIZE
 from unit2av.face.training.items import stack
 from unit2av.face.training.losses import lower_half
 from unit2av.face.training.task import faces_of
-from unit2av.lipsync.wav2lip.critics import WINDOW, QualityDiscriminator, SyncNetColor
 from unit2av.lipsync.wav2lip.model import Wav2Lip
 from unit2av.lipsync.wav2lip.training.config import GeneratorConfig
 from unit2av.lipsync.wav2lip.training.corpus import SoundClips
+from unit2av.lipsync.wav2lip.training.critics import WINDOW, QualityDiscriminator, SyncNetColor
 from unit2av.lipsync.wav2lip.training.items import GeneratorExample, GeneratorWindows
 from unit2av.lipsync.wav2lip.training.losses import SoundLipLosses, in_step_loss, wav2lip_realness_loss
 from unit2av.renderer import network_picture, to_pictures

@@ -1,0 +1,173 @@
+"""A network made ready for inference: device and precision chosen once, built without weights, folded, released.
+
+Nothing is allocated and nothing drawn at random before weights are loaded (`skeleton`). Batch norms become part of the convolution
+before them. What is not needed for a while leaves memory.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.overrides import TorchFunctionMode
+
+from avcore.checkpoints.stages import PRECISIONS
+from avcore.compute.memory import release_freed_memory
+from avcore.errors import UsageError
+
+LOG = logging.getLogger("netflips.device")
+
+_SMALL_BYTES = 64 << 20
+"""Of files of models that one thread computes at least as fast as several."""
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """Return the device of a name: `auto` is CUDA, else Apple's MPS, else the CPU. Raises UsageError for one that is not here."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError("unknown device", expected="auto, cpu, cuda, cuda:N or mps", found=name) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device is present", found=name, hint="use --device cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("no MPS device is present", found=name, hint="use --device cpu")
+    return device
+
+
+def resolve_precision(name: str, device: torch.device) -> torch.dtype:
+    """Return the dtype to compute in. `auto`: float16 on CUDA, bfloat16 on CPUs with native bfloat16, else float32, said once.
+
+    With float32 on CUDA, TF32 is switched off for the whole process: its products have 10 bits, and answers would not be
+    those of the CPU. Raises UsageError for float16 on a CPU, where it runs 40 times slower than float32.
+    """
+    if name not in PRECISIONS:
+        raise UsageError("unknown precision", expected=", ".join(PRECISIONS), found=name)
+    if name == "auto":
+        if device.type == "cuda":
+            return torch.float16
+        if device.type == "cpu" and has_native_bfloat16():
+            return torch.bfloat16
+        _tell_of_fallback()
+        return torch.float32
+    if name == "float16" and device.type == "cpu":
+        raise UsageError("float16 does not pay on a CPU", found=name, hint="use --precision bfloat16 or float32")
+    if name == "float32" and device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
+
+
+def has_native_bfloat16() -> bool:
+    """Return whether this CPU multiplies bfloat16 in hardware (avx512_bf16 or AMX)."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.cpu._is_avx512_bf16_supported()
+
+
+def has_quick_bfloat16(device: torch.device) -> bool:
+    """Return whether a device multiplies bfloat16 in hardware; where it does not, a CPU takes several times as long as in
+    float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and has_native_bfloat16()
+
+
+@cache
+def _tell_of_fallback() -> None:
+    LOG.info(
+        "--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32; a large "
+        "translator's decoder keeps its weights in float16"
+    )
+
+
+def suit_threads(files: Iterable[Path]) -> None:
+    """Let torch use one thread for models whose files are small altogether, unless OMP_NUM_THREADS says how many.
+
+    Their layers are done before a second thread has woken up, and a dub has other work for the other cores.
+    """
+    if "OMP_NUM_THREADS" not in os.environ and sum(path.stat().st_size for path in files if path.is_file()) < _SMALL_BYTES:
+        torch.set_num_threads(1)
+
+
+_RANDOM_FILLS = (Tensor.normal_, Tensor.uniform_)
+_INITIALISERS = "torch.nn.init"
+Convolution = TypeVar("Convolution", bound=_ConvNd)
+Heavy = TypeVar("Heavy")
+
+
+class _NoRandomStart(TorchFunctionMode):
+    """Leaves tensors as they are where a module would fill them with random numbers.
+
+    On the meta device that filling does nothing, but the first such call imports torch's compiler: a second of start-up
+    and a cache folder in the temporary directory.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        if func in _RANDOM_FILLS or getattr(func, "__module__", "") == _INITIALISERS:
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)
+
+
+@contextmanager
+def skeleton() -> Iterator[None]:
+    """Build modules on the meta device, uninitialised, within the block; `load_strict` fills them."""
+    with torch.device("meta"), _NoRandomStart():
+        yield
+
+
+def fold_norm(convolution: Convolution, norm: nn.Module) -> Convolution:
+    """Let a convolution do what the norm behind it does in evaluation mode: its weight and bias are replaced, and it is returned.
+
+    `torch.nn.utils.fusion.fuse_conv_bn_eval` without the copy that that makes of the weights first; they may lie in a file.
+    """
+    assert isinstance(norm, _BatchNorm)
+    mean, variance = norm.running_mean, norm.running_var
+    assert isinstance(mean, Tensor)
+    assert isinstance(variance, Tensor)
+    convolution.weight, convolution.bias = fuse_conv_bn_weights(
+        convolution.weight,
+        convolution.bias,
+        mean,
+        variance,
+        norm.eps,
+        norm.weight,
+        norm.bias,
+        transpose=isinstance(convolution, _ConvTransposeNd),
+    )
+    return convolution
+
+
+class Reloadable(Generic[Heavy]):
+    """Something heavy that can be put away; it is loaded again when it is needed next."""
+
+    def __init__(self, value: Heavy, load: Callable[[], Heavy] | None) -> None:
+        """load: makes an equal one; None = it cannot be put away."""
+        self._value: Heavy | None = value
+        self._load = load
+
+    @property
+    def value(self) -> Heavy:
+        """What is held. Raises what loading raises."""
+        if self._value is None:
+            assert self._load is not None  # put_away saw to it
+            self._value = self._load()
+        return self._value
+
+    def put_away(self) -> None:
+        """Give its memory back to the system, as far as it is not shared."""
+        if self._load is not None:
+            self._value = None
+            release_freed_memory()

@@ -1,0 +1,375 @@
+"""Linear layers in the layouts of the CPU's matrix kernels, at inference; and weights that are mapped from their files.
+
+PyTorch's float32 linear goes to MKL, which runs at less than half speed on AMD; oneDNN with weights packed beforehand
+does not, and is exact to rounding. In bfloat16 and float16 only the products are in low precision: what comes in and
+goes out keeps its own type, so that residual streams stay float32.
+
+In eight bits, on a CPU that has instructions for it (VNNI), the weights of each output are whole numbers from -127 to 127 times a
+step of its own, and so is each row that comes in: rows are rounded one by one, so that no row's answer depends on another row.
+oneDNN sums products exactly (int32); bias, GELU and what goes out are float32. Rows are measured and rounded each time, which pays
+where weights are many and rows few, as in a search.
+
+On a CPU without bfloat16 instructions, weights may be float16 with sums in float32: they keep 11 bits, rows that come in keep all
+of theirs. On AVX2 oneDNN and MKL reach half of the core's peak where rows are few; FBGEMM, which unpacks such weights on the way,
+reaches nine tenths.
+"""
+
+import ctypes
+import mmap
+import sys
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avcore.compute.threads import each_in_lanes
+
+
+def has_onednn(dtype: torch.dtype) -> bool:
+    """Return whether oneDNN's own operators can be called on this CPU, for numbers of this type."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+
+
+class MappedFiles:
+    """The files that are mapped into this process, as they were when this was made."""
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []
+        if sys.platform.startswith("linux"):
+            self._ranges = sorted(_mapped_files())
+
+    def touch(self, tensor: "Tensor") -> bool:
+        """Return whether a CPU tensor begins in one of them."""
+        start = tensor.data_ptr()
+        place = bisect_right(self._ranges, start, key=lambda mapping: mapping[0]) - 1
+        return place >= 0 and start < self._ranges[place][1]
+
+    def hold(self, tensor: "Tensor") -> bool:
+        """Return whether one mapping covers this CPU tensor. It stays so while the tensor is kept, which keeps the mapping."""
+        first, last = _whole_pages(tensor)
+        place = bisect_right(self._ranges, first, key=lambda mapping: mapping[0]) - 1
+        return first < last and place >= 0 and last <= self._ranges[place][1]
+
+
+def copy_from_files(parameters: Iterable["Tensor"], files: MappedFiles) -> None:
+    """Give parameters that lie in mapped files memory of their own, so that the files can be let go."""
+    for parameter in parameters:
+        if parameter.device.type == "cpu" and files.touch(parameter):
+            parameter.data = parameter.data.clone()
+
+
+def let_go_of_mapped(tensor: "Tensor") -> bool:
+    """Give back the memory of a CPU tensor that lies in a file and was not changed; the next access reads the file again.
+
+    Only for a tensor of which `MappedFiles.hold` said so: memory that lies in no file would be lost. Weights that were copied
+    elsewhere would otherwise stay in memory as long as any tensor of their file is in use. Returns whether it was done.
+    """
+    start, end = _whole_pages(tensor)
+    failed: int = ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
+    return not failed
+
+
+def _whole_pages(tensor: "Tensor") -> tuple[int, int]:
+    """Return the addresses between which there are pages of this tensor alone."""
+    start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+    return start, (tensor.data_ptr() + tensor.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+
+
+def _mapped_files() -> Iterator[tuple[int, int]]:
+    """Yield the first and last address of each mapping of a regular file."""
+    is_file = cache(lambda name: Path(name).is_file())
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        fields = line.split(maxsplit=5)
+        if len(fields) == 6 and is_file(fields[5]):
+            first, last = (int(address, 16) for address in fields[0].split("-"))
+            yield first, last
+
+
+ROWS_TO_PACK_FOR = 256
+"""The layout oneDNN chooses for this many rows is as good as any for 1 to 300; those for fewer are up to 2x slower."""
+
+_LEAST_PACKED = 1 << 18
+"""Weights of a layer in float32 from which packing it pays. Below, what a call of oneDNN's costs is more than it saves (20 rows of
+192 to 768 numbers: 132 us, 105 by MKL), and so is the kernel that it makes for each number of rows (6 ms)."""
+_LAYING_OUT = Lock()
+_EXACT_GELU = "none"
+"""The algorithm: by the error function, not approximated by tanh."""
+
+
+class PlainLinear(NamedTuple):
+    """Weight and bias as they were loaded, and whether the weight lies in a mapped file."""
+
+    weight: Tensor
+    bias: Tensor | None
+    is_mapped: bool
+
+
+class PackedLinear(nn.Module):
+    """A linear layer with its weight in oneDNN's own layout. It cannot be moved, stored or trained.
+
+    The weight is laid out when it is first used, so that models whose weights are mapped from files load at once; the part
+    of the file that it came from is let go then.
+    """
+
+    _weight: Tensor
+    _bias: Tensor | None
+
+    def __init__(self, linear: nn.Linear, dtype: torch.dtype, files: MappedFiles) -> None:
+        super().__init__()
+        self._dtype, self._activation = dtype, "none"
+        bias = None if linear.bias is None else linear.bias.detach()
+        self._plain: PlainLinear | None = PlainLinear(linear.weight.detach(), bias, files.hold(linear.weight))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Float [..., in] -> [..., out], of the type that came in."""
+        self._lay_out_once()
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x.to(self._dtype), self._weight, self._bias, self._activation, [], _EXACT_GELU
+        )
+        return out.to(x.dtype)
+
+    @property
+    def is_laid_out(self) -> bool:
+        """Whether the weight is in oneDNN's layout already."""
+        return self._plain is None
+
+    def _lay_out_once(self) -> None:
+        if self._plain is not None:
+            with _LAYING_OUT:  # lanes may come at once
+                if (plain := self._plain) is not None:
+                    self._lay_out(plain)
+
+    def _lay_out(self, plain: PlainLinear) -> None:
+        self._put(torch.ops.mkldnn._reorder_linear_weight(plain.weight.to(self._dtype), ROWS_TO_PACK_FOR), plain)
+
+    def _put(self, weight: Tensor, plain: PlainLinear) -> None:
+        self._weight, self._bias = weight, self._kept_bias(plain)
+        self._plain = None
+        if plain.is_mapped:
+            let_go_of_mapped(plain.weight)
+
+    def _kept_bias(self, plain: PlainLinear) -> Tensor | None:
+        # A copy, since a view would keep the whole file that the weights are mapped from in memory.
+        return None if plain.bias is None else plain.bias.to(self._dtype, copy=True)
+
+    def add_gelu(self) -> None:
+        """Let the kernel apply GELU to what it has just computed, before that is rounded and written."""
+        self._activation = "gelu"
+
+
+class CastLinear(nn.Module):
+    """A linear layer that computes in another type than it is given."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.register_buffer("weight", linear.weight.detach().to(dtype))
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().to(dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Float [..., in] -> [..., out], of the type that came in."""
+        return F.linear(x.to(self.weight.dtype), self.weight, self.bias).to(x.dtype)
+
+
+def pack_linears(module: nn.Module, dtype: torch.dtype, files: MappedFiles | None = None) -> nn.Module:
+    """Replace all linear layers below `module`, in place, by ones that compute in `dtype` (inference only).
+
+    files: those that were mapped when the weights were there already, for callers that pack part by part (default: those of now).
+    On a CPU with oneDNN they are packed, but for small ones in float32; elsewhere float32 layers stay as they are and others are
+    cast. A weight used in several places (as a tied embedding) keeps its own copy for those that are not linear. What is not
+    packed has memory of its own afterwards, so that a file which the weights were mapped from is let go with the last layer.
+    Returns the module.
+    """
+    files = files or MappedFiles()
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Linear:
+                setattr(parent, name, _packed(child, dtype, files))
+    copy_from_files(module.parameters(), files)
+    return module
+
+
+def lay_out_all(module: nn.Module) -> None:
+    """Lay out all packed weights now, several at once on a CPU with several cores; else each is when it is first used.
+
+    For several threads that are about to use the module, who would wait for one another at each layer.
+    """
+    waiting = [layer for layer in module.modules() if isinstance(layer, PackedLinear) and not layer.is_laid_out]
+    each_in_lanes(waiting, PackedLinear._lay_out_once, torch.get_num_threads())
+
+
+def fuse_gelu(linear: nn.Module, activation: nn.Module) -> nn.Module:
+    """Move a GELU into the packed layer before it; returns what is left to apply, the activation itself if nothing moved."""
+    if not (isinstance(linear, PackedLinear) and isinstance(activation, nn.GELU)):
+        return activation
+    linear.add_gelu()
+    return nn.Identity()
+
+
+def _packed(linear: nn.Linear, dtype: torch.dtype, files: MappedFiles) -> nn.Module:
+    pays = dtype == torch.bfloat16 or (dtype == torch.float32 and linear.weight.numel() >= _LEAST_PACKED)
+    if linear.weight.device.type == "cpu" and pays and has_onednn(dtype):
+        return PackedLinear(linear, dtype, files)
+    return linear if dtype == linear.weight.dtype else CastLinear(linear, dtype)
+
+
+GELU_LOWEST = -0.17
+"""No value that GELU gives is below it."""
+_LEAST_EIGHT_BIT = 1 << 20
+"""Of a layer that is computed so: smaller ones lie in the cache, and rounding the rows costs what the products gain."""
+_AT_ONCE = 128
+"""Outputs whose weights are rounded at once."""
+_MOST_SIGNED, _MIDDLE, _MOST = 127, 128, 255
+_NO_FRACTIONS = 1.5 * 2**23
+_TINY = 1e-30
+"""The least span that is divided by: zeros stay zeros."""
+
+
+@cache
+def has_eight_bit_products() -> bool:
+    """Return whether this CPU sums products of eight bits without loss (VNNI), and this torch lets it: tried with the largest
+    ones."""
+    if not (has_onednn(torch.float32) and torch.cpu._is_vnni_supported()):
+        return False
+    width, ones, zeros = 64, torch.ones(64), torch.zeros(64, dtype=torch.int64)
+    try:
+        weight = torch.ops.onednn.qlinear_prepack(torch.full((width, width), _MOST_SIGNED, dtype=torch.int8), [width, width])
+        found = _product(torch.full((3, width), _MOST, dtype=torch.uint8), weight, ones, zeros, None)
+    except (AttributeError, RuntimeError, TypeError):  # another torch: there is no such operator, or it takes something else
+        return False
+    return bool((found == width * _MOST * _MOST_SIGNED).all())
+
+
+def suits_eight_bits(layers: Iterable[nn.Module], dtype: torch.dtype) -> bool:
+    """Return whether eight bits are quicker than `dtype` for these linear layers on the device where they are."""
+    return (
+        dtype == torch.bfloat16
+        and all(
+            type(layer) is nn.Linear and layer.weight.device.type == "cpu" and layer.weight.numel() >= _LEAST_EIGHT_BIT
+            for layer in layers
+        )
+        and has_eight_bit_products()
+    )
+
+
+class EightBitLinear(PackedLinear):
+    """A linear layer in eight bits; it does what `PackedLinear` does, and like it is laid out when it is first used."""
+
+    _steps: Tensor
+    _zeros: Tensor
+    _sums: Tensor
+    _start: Tensor | None
+
+    def __init__(self, linear: nn.Linear, files: MappedFiles, lowest: float | None = None) -> None:
+        """lowest: no value that comes in is below it, which gives all others twice the precision; None = they may be anything."""
+        super().__init__(linear, torch.int8, files)
+        self._lowest = lowest
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Float [..., in] -> float32 [..., out]. Where `lowest` is given, float32 that comes in is lost.
+
+        What is as large as a row's feed-forward is changed in place: new memory would not be in the cache.
+        """
+        self._lay_out_once()
+        codes, steps = self._rounded(x.reshape(-1, x.shape[-1]).float())
+        sums = _product(codes, self._weight, self._steps, self._zeros, self._start)
+        out = sums.mul_(steps).add_(cast(Tensor, self._bias))
+        if self._activation == "gelu":
+            torch.ops.aten.gelu_(out)
+        return out.view(*x.shape[:-1], -1)
+
+    def _rounded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return rows, float32 [R, in], as whole numbers, uint8 [R, in], and the step of each, float32 [R, 1]."""
+        if self._lowest is None:
+            sizes = rows.abs()
+            steps = sizes.amax(1, keepdim=True).clamp_min_(_TINY).div_(_MOST_SIGNED)
+            return _whole_numbers(torch.mul(rows, steps.reciprocal(), out=sizes), torch.uint8, _MIDDLE), steps
+        steps = rows.amax(1, keepdim=True).sub_(self._lowest).clamp_min_(_TINY).div_(_MOST)
+        return _whole_numbers(rows.sub_(self._lowest).mul_(steps.reciprocal()), torch.uint8), steps
+
+    def _lay_out(self, plain: PlainLinear) -> None:
+        num_outputs, num_inputs = plain.weight.shape
+        steps, codes = torch.empty(num_outputs, 1), torch.empty(plain.weight.shape, dtype=torch.int8)
+        # A part at a time: what is as large as the whole weight would be new memory, which costs more than the arithmetic.
+        for weight, step, code in zip(*(torch.split(whole, _AT_ONCE) for whole in (plain.weight, steps, codes)), strict=True):
+            part = weight.float()
+            step.copy_(torch.maximum(part.amax(1, True), -part.amin(1, True)).clamp_min_(_TINY).div_(_MOST_SIGNED))
+            code.copy_(_whole_numbers(part * step.reciprocal(), torch.int8))
+        packed = torch.ops.onednn.qlinear_prepack(codes, [ROWS_TO_PACK_FOR, num_inputs])
+        ones, zeros = torch.ones(1, num_inputs, dtype=torch.uint8), torch.zeros(num_outputs, dtype=torch.int64)
+        self._steps, self._zeros = steps[:, 0], zeros
+        self._sums = _product(ones, packed, self._steps, zeros, None)[0]
+        # What codes are above the values that they stand for is taken off again: from a row's sums, or (`_kept_bias`) once for all.
+        self._start = -_MIDDLE * self._sums if self._lowest is None else None
+        self._put(packed, plain)
+
+    def _kept_bias(self, plain: PlainLinear) -> Tensor:
+        lowest = torch.zeros_like(self._sums) if self._lowest is None else self._lowest * self._sums
+        return lowest if plain.bias is None else lowest + plain.bias
+
+
+def _whole_numbers(values: Tensor, dtype: torch.dtype, added: int = 0) -> Tensor:
+    """Round float32 values, which are lost, to numbers of one byte, with `added` to each.
+
+    Adding 1.5 * 2^23 leaves no room for fractions, and the lowest byte is the number: three times as fast as torch's own ways.
+    """
+    return values.add_(_NO_FRACTIONS + added).view(torch.int32).to(dtype)
+
+
+def _product(rows: Tensor, weight: Tensor, steps: Tensor, zeros: Tensor, start: Tensor | None) -> Tensor:
+    """Return the sums of products times each output's step, plus `start`: uint8 [R, in] -> float32 [R, out]."""
+    sums: Tensor = torch.ops.onednn.qlinear_pointwise(
+        rows, 1.0, 0, weight, steps, zeros, start, 1.0, 0, torch.float32, "none", [], ""
+    )
+    return sums
+
+
+_LEAST_HALF = 1 << 18
+"""Of a layer that is computed so: smaller ones lie in the cache."""
+
+
+@cache
+def has_half_products() -> bool:
+    """Return whether this torch multiplies float32 by weights of float16 on this CPU: tried with few."""
+    try:
+        packed = torch.ops.quantized.linear_prepack_fp16(torch.ones(4, 4), None)
+        return bool((torch.ops.quantized.linear_dynamic_fp16(torch.ones(2, 4), packed) == 4).all())
+    except (AttributeError, RuntimeError, TypeError):  # another torch, or a CPU without AVX2
+        return False
+
+
+class HalfLinear(PackedLinear):
+    """A linear layer with weights of float16; it does what `PackedLinear` does, and like it is laid out when it is first used."""
+
+    _packed: Any
+
+    def __init__(self, linear: nn.Linear, files: MappedFiles) -> None:
+        super().__init__(linear, torch.float32, files)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Float32 [..., in] -> [..., out]."""
+        self._lay_out_once()
+        out: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
+        return torch.ops.aten.gelu_(out) if self._activation == "gelu" else out
+
+    def _lay_out(self, plain: PlainLinear) -> None:
+        self._packed = torch.ops.quantized.linear_prepack_fp16(plain.weight.float(), plain.bias)
+        self._put(torch.empty(0), plain)
+
+
+def halve_linears(module: nn.Module, files: MappedFiles) -> None:
+    """Replace large linear layers below `module`, in place, by ones with weights of float16 (inference on a CPU only)."""
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Linear and child.weight.numel() >= _LEAST_HALF:
+                parent.add_module(name, HalfLinear(child, files))

@@ -1,0 +1,229 @@
+"""Work in threads: items made ahead of their use, and pieces of work side by side, each with its share of the cores.
+
+A matrix product on all cores ends when the slowest core is ready, and small ones hardly gain from a second core at all. Where
+there are as many independent pieces of work as cores, one core for each is quicker and costs less processor time in all.
+"""
+
+import atexit
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_LOOK_EVERY_S = 0.1
+"""Seconds between checks of a waiting maker that its items are still needed."""
+_PATIENCE_S = 10.0
+"""How long the end of a command waits for what is being made; a thread that runs on while Python ends would crash it."""
+_BUFFER_BYTES = 64 << 20
+_MOST_PICTURES = 20
+_USUAL_BATCH_BYTES, _FRUGAL_BATCH_BYTES = 512 << 20, 128 << 20
+
+
+@dataclass(frozen=True)
+class _End:
+    """After the last item. error: why there are no more, None = all were made."""
+
+    error: BaseException | None = None
+
+
+_running: list["_Maker[Any]"] = []
+
+
+class _Maker(Thread, Generic[Item]):
+    """Fills a queue until the items end or the reader stops."""
+
+    def __init__(self, items: Iterable[Item], depth: int) -> None:
+        super().__init__(daemon=True, name="ahead")
+        self.made: Queue[Item | _End] = Queue(depth)
+        self._items, self._is_unwanted = items, Event()
+
+    def run(self) -> None:
+        """Make all items; what goes wrong is handed on."""
+        _running.append(self)
+        end = _End()
+        iterator = iter(self._items)
+        try:
+            while not self._is_unwanted.is_set() and not isinstance(item := next(iterator, end), _End):
+                self._hand_over(item)
+            if isinstance(iterator, Generator):
+                iterator.close()
+        except BaseException as error:
+            end = _End(error)
+        self._hand_over(end)
+        _running.remove(self)
+
+    def stop(self, patience_s: float = inf) -> None:
+        """Let the thread end after the item it is making, and wait for it."""
+        self._is_unwanted.set()
+        deadline = time.monotonic() + patience_s
+        while self.is_alive() and time.monotonic() < deadline:
+            with suppress(Empty):
+                self.made.get_nowait()
+            self.join(_LOOK_EVERY_S / 10)
+
+    def _hand_over(self, item: Item | _End) -> None:
+        while not self._is_unwanted.is_set():
+            try:
+                self.made.put(item, timeout=_LOOK_EVERY_S)
+                return
+            except Full:
+                continue
+
+
+def ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:
+    """Yield items that a thread makes in advance, up to `depth` of them and one in the making.
+
+    It pays where both sides let go of the interpreter, as decoding, encoding and matrix products do. An error in the making
+    is raised where its item would have come. The thread starts with the first item wanted, and ends with the last one or
+    when the iterator is closed.
+    """
+    maker = _Maker(items, depth)
+    maker.start()
+    try:
+        while not isinstance(item := maker.made.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        maker.stop()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """End what a signal left running; threads that others feed began first, and end those."""
+    for maker in list(_running):
+        maker.stop(_PATIENCE_S)
+
+
+def pictures_ahead(width: int, height: int) -> int:
+    """Return how many pictures of a size to make in advance: 1 to 20, 64 MB if that is enough for more than one."""
+    return min(max(_BUFFER_BYTES // max(width * height * 3, 1), 1), _MOST_PICTURES)
+
+
+def pictures_at_once(width: int, height: int, most: int) -> int:
+    """Return how many pictures of a size to hold as a batch: `most` if 512 MB do, as up to 4K, else those of 128 MB, but 1 or
+    more."""
+    picture_bytes = max(width * height * 3, 1)
+    return most if most * picture_bytes <= _USUAL_BATCH_BYTES else max(_FRUGAL_BATCH_BYTES // picture_bytes, 1)
+
+
+class _Lane(Thread, Generic[Result]):
+    """Does one piece of work in a thread; what it gave, or what went wrong, is kept."""
+
+    def __init__(self, work: Callable[[], Result], num_threads: int) -> None:
+        super().__init__(daemon=True, name="lane")
+        self._work, self._num_threads = work, num_threads
+        self.results: list[Result] = []
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do the work on its share of the cores."""
+        import torch
+
+        torch.set_num_threads(self._num_threads)  # of this thread; and of those that are started from now on
+        try:
+            self.results.append(self._work())
+        except BaseException as error:
+            self.error = error
+
+
+class StoppedError(Exception):
+    """Raised in a lane whose results are no longer needed."""
+
+
+def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list[Result]:
+    """Do pieces of work at once and return what they give, in their order; the first one runs in the caller's own thread.
+
+    Each is called with a function that it calls from time to time: it raises `StoppedError` when another piece has failed, so that
+    an error or Ctrl-C does not wait for results that are not needed. The first error of any is raised once all have ended.
+    """
+    import torch
+
+    failed = Event()
+
+    def check() -> None:
+        if failed.is_set():
+            raise StoppedError
+
+    num_threads = torch.get_num_threads()
+    share = max(num_threads // max(len(work), 1), 1)
+    lanes = [_Lane(_telling(one, check, failed), share) for one in work[1:]]
+    try:
+        for lane in lanes:
+            lane.start()
+        torch.set_num_threads(share)
+        own = [_telling(one, check, failed)() for one in work[:1]]
+    except StoppedError:
+        own = []
+    finally:
+        for lane in lanes:
+            lane.join()
+        torch.set_num_threads(num_threads)
+    for lane in lanes:
+        if lane.error is not None and not isinstance(lane.error, StoppedError):
+            raise lane.error
+    return [*own, *(lane.results[0] for lane in lanes)]
+
+
+def lanes_on(device: "torch.device", most: int) -> int:
+    """Return how many pieces of work to do at once on a device: one for each core, `most` at most; on a GPU one."""
+    import torch
+
+    return max(min(torch.get_num_threads(), most), 1) if device.type == "cpu" else 1
+
+
+def taken(left: "deque[Item]") -> Item | None:
+    """Return the next piece of work, which no other lane gets; None when none is left."""
+    try:
+        return left.popleft()
+    except IndexError:
+        return None
+
+
+def each_in_lanes(
+    items: Sequence[Item],
+    work: Callable[[Item], Result],
+    num_lanes: int,
+    report: Callable[[int], None] = lambda _: None,
+) -> list[Result]:
+    """Do the same to each item, some at once; returns what it gives, in the order of the items.
+
+    report: called with how many are done, from the caller's own thread. Raises what work raises, see `side_by_side`.
+    """
+    left, found = deque(enumerate(items)), dict[int, Result]()
+
+    def lane(is_told: bool, check: Callable[[], None]) -> None:
+        while (one := taken(left)) is not None:
+            check()
+            place, item = one
+            found[place] = work(item)
+            if is_told:
+                report(len(found))
+
+    side_by_side([partial(lane, number == 0) for number in range(min(num_lanes, len(items)))])
+    return [found[place] for place in range(len(items))]
+
+
+def _telling(work: Callable[[Callable[[], None]], Result], check: Callable[[], None], failed: Event) -> Callable[[], Result]:
+    """Wrap the work so that its failure stops the others."""
+
+    def done() -> Result:
+        try:
+            return work(check)
+        except BaseException:
+            failed.set()
+            raise
+
+    return done

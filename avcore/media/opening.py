@@ -1,0 +1,449 @@
+"""Open media files, or say in one sentence why one cannot be used: kinds of files, bounds, and the sound track that is read.
+
+A few bytes of a header can ask for hours of silence or gigabytes of pixels; no footage comes near the bounds here. What a header
+says of a file's length tells one that was cut off on its way. Of several sound tracks, the one that a player plays is read, unless
+this process chose another. Results about a file are kept for as long as the file stays the same.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO, Generic, TypeVar
+
+import av
+from av.stream import Disposition
+
+from avcore.errors import InputError, MediaError
+from avcore.files import require_file
+from avcore.notes import NEW_COMMAND, Note, tell
+from avcore.timeline import SAMPLE_RATE, Seconds
+
+STILLS = {"png_pipe": "PNG", "jpeg_pipe": "JPEG", "webp_pipe": "WebP", "bmp_pipe": "BMP", "tiff_pipe": "TIFF"}
+"""Demuxers of single pictures."""
+CONTAINERS = (
+    *("mov", "matroska", "avi", "asf", "flv", "live_flv", "mpegts", "mpeg", "mxf", "nut", "gxf", "dv", "rm", "wtv", "ivf", "gif"),
+    *("yuv4mpegpipe", "h264", "hevc", "vvc", "av1", "obu", "m4v", "mpegvideo", "mjpeg", "h263", "vc1", "dirac"),
+    *("wav", "w64", "aiff", "caf", "au", "voc", "flac", "ogg", "mp3", "aac", "loas", "ac3", "eac3", "dts", "amr", "amrnb", "amrwb"),
+    *("ape", "wv", "tta", "tak", "dsf", "sox", "nistsphere"),
+    *STILLS,
+)
+"""Demuxers that read the file that they are given and open no other. Playlists (hls, concat, dash, sdp), numbered pictures
+(image2), texts (tty, subtitles) and descriptions of other files are not among them; a single picture is read as itself."""
+
+ONLY_THIS_FILE = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
+"""Options of FFmpeg to open a file with; they hold for whatever a demuxer opens on its way, too."""
+_MISSING_S = Fraction(1, 2)
+_MISSING_BARE_S = Fraction(1, 10)
+"""What may be missing of bare sound: some programs write a header that is off by its own length."""
+_CONTAINER_TICK = Fraction(1, 1_000_000)
+_DECLARES_DURATION = {"mov", "matroska", "flac", "aiff", "au", "tta", "wv", "flv", "asf"}
+"""Demuxers whose duration is that of the header; of others it is guessed from the length of the file."""
+_UNKNOWN_SIZE = 0x7FFF_0000
+"""What writers into a pipe put for a size that they do not know is near 2^31 or 2^32, or it is 0."""
+_XING_WITHIN = 4096
+_ID3_HEADER = 10
+_W64_HEADER = 24
+_CAF_HEADER = 8
+
+
+_LEAST_RATE, _MOST_RATE = 2_000, 768_000
+"""Samples a second. Telephone sound has 8000, the oldest sound cards had 4000; 768,000 is the fastest that recorders write. Sound
+of 1 Hz would be made 16,000 times as much, and a filter for 2^31 Hz does not fit in memory."""
+_MOST_CHANNELS = 64
+"""Those of the largest microphone arrays."""
+_MOST_MISSING_S = 3600
+"""Silence made up in all where sound begins late or is missing on the way, 0.2 GB of it at 16 kHz."""
+_LONGEST_PICTURE_S = 7200
+_MOST_SIDE, MOST_PIXELS = 16_384, 8192 * 4320
+"""Of a picture; 8K (7680 x 4320) and 8K from edge to edge of a cinema are inside: more does not fit in 3 GB while it is decoded,
+drawn and encoded."""
+LOUDEST_READ = 1000.0
+"""Of a sample, 1 is full scale; floating sound may go above, but 60 dB above it is no sound."""
+
+
+def kind_of_still(demuxer: str, num_pictures: int) -> str:
+    """Return what kind of single picture a file is, as `PNG`; "" = it is none. num_pictures: in it."""
+    return STILLS.get(demuxer, "GIF" if demuxer == "gif" and num_pictures == 1 else "")
+
+
+def require_no_still(kind: str, path: object) -> None:
+    """Raise MediaError for a single picture where a video is needed; kind: as `kind_of_still` says."""
+    if kind:
+        raise MediaError("this is a single picture", path=str(path), expected="a video", found=kind)
+
+
+def require_sane_sound(rate: int, channels: int, path: object) -> None:
+    """Raise MediaError for a sample rate (Hz) or a number of channels that no sound has."""
+    if not _LEAST_RATE <= rate <= _MOST_RATE:
+        raise MediaError(
+            "its sound has a sample rate that cannot be right",
+            path=str(path),
+            expected=f"{_LEAST_RATE} to {_MOST_RATE} Hz",
+            found=f"{rate} Hz",
+            hint="its header may be damaged",
+        )
+    if channels > _MOST_CHANNELS:
+        raise MediaError("its sound has too many channels", path=str(path), expected=f"up to {_MOST_CHANNELS}", found=channels)
+
+
+def require_sane_size(width: int, height: int, path: object) -> None:
+    """Raise MediaError for pictures that are larger than can be worked on."""
+    if max(width, height) > _MOST_SIDE or width * height > MOST_PIXELS:
+        raise MediaError(
+            "its pictures are too large",
+            path=str(path),
+            expected="up to 8192 x 4320 pixels, or as many in another shape",
+            found=f"{width} x {height}",
+            hint="make them smaller: people and their lips need no more than 4K",
+        )
+
+
+def require_moving(longest: Seconds, path: object) -> None:
+    """Raise MediaError for pictures of which one stays longer (s) than is looked at."""
+    if longest > _LONGEST_PICTURE_S:
+        raise MediaError(
+            "one of its pictures stays for hours",
+            path=str(path),
+            expected=f"up to {_LONGEST_PICTURE_S} s a picture",
+            found=f"{float(longest):.0f} s",
+            hint="its times may be damaged: correct them with a video editor",
+        )
+
+
+def require_little_missing(missing: Seconds, path: object) -> None:
+    """Raise MediaError for sound (seconds, in all) that is missing longer than silence is made up for."""
+    if missing > _MOST_MISSING_S:
+        raise MediaError(
+            "its sound begins hours late, or is missing for hours on the way",
+            path=str(path),
+            expected=f"up to {_MOST_MISSING_S} s without sound",
+            found=f"{float(missing):.0f} s",
+            hint="cut the file to where there is sound, or correct its times with a video editor",
+        )
+
+
+def require_declared(there: Seconds, container: Any, path: str | Path) -> None:
+    """Raise MediaError when a file holds clearly less, `there` (s), than its header says."""
+    declared = _declared_seconds(container, Path(path))
+    if declared is not None and there + _MISSING_S < declared:
+        raise _cut_short(path, declared, there)
+
+
+def require_whole_sound(container: Any, path: str | Path) -> None:
+    """Raise MediaError for bare sound (wav, w64, caf) that ends before its header says; takes no decoding."""
+    find = _DATA_SIZES.get(container.format.name)
+    # An unknown codec has no context; the decoder of the sound reports it.
+    coder = container.streams.audio[0].codec_context if find and container.streams.audio else None
+    bits_per_second = None if coder is None else coder.bit_rate
+    if find is None or not bits_per_second:
+        return
+    with Path(path).open("rb") as file:
+        declared = find(file)
+        start = file.tell()
+    there = Path(path).stat().st_size - start
+    if declared is None or not 0 < there < declared:
+        return
+    declared_s, there_s = Fraction(8 * declared, bits_per_second), Fraction(8 * there, bits_per_second)
+    if there_s + _MISSING_BARE_S < declared_s:
+        raise _cut_short(path, declared_s, there_s)
+
+
+def _cut_short(path: str | Path, declared: Seconds, there: Seconds) -> MediaError:
+    return MediaError(
+        "the file is cut short",
+        path=path,
+        expected=f"{float(declared):.2f} s",
+        found=f"{float(there):.2f} s",
+        hint="copy or download it again",
+    )
+
+
+def _declared_seconds(container: Any, path: Path) -> Fraction | None:
+    names = set(container.format.name.split(","))
+    if "avi" in names:
+        return max((stream.frames * Fraction(stream.time_base) for stream in container.streams if stream.time_base), default=None)
+    is_stated = bool(names & _DECLARES_DURATION) or ("mp3" in names and _counts_frames(path))
+    return container.duration * _CONTAINER_TICK if is_stated and container.duration is not None else None
+
+
+def _counts_frames(path: Path) -> bool:
+    """Return whether an MP3 says at its beginning how long it is."""
+    with path.open("rb") as file:
+        head = file.read(_ID3_HEADER)
+        if head.startswith(b"ID3") and len(head) == _ID3_HEADER:
+            size = 0
+            for byte in head[6:]:
+                size = size << 7 | byte & 0x7F
+            file.seek(_ID3_HEADER + size)
+        else:
+            file.seek(0)
+        frame = file.read(_XING_WITHIN)
+    return any(mark in frame for mark in (b"Xing", b"Info", b"VBRI"))
+
+
+def _wav_data(file: BinaryIO) -> int | None:
+    """Return the bytes of sound that a wav file declares, None = not declared; leaves the file at their beginning."""
+    is_large = file.read(12)[:4] in (b"RF64", b"BW64")
+    large = None
+    while len(head := file.read(8)) == 8:
+        size = int.from_bytes(head[4:], "little")
+        if head[:4] == b"data":
+            return large if is_large and large else size if 0 < size < _UNKNOWN_SIZE else None
+        if head[:4] == b"ds64":
+            large = int.from_bytes(file.read(16)[8:], "little")
+            size -= 16
+        file.seek(max(size + size % 2, 0), 1)
+    return None
+
+
+def _w64_data(file: BinaryIO) -> int | None:
+    file.seek(40)
+    while len(head := file.read(_W64_HEADER)) == _W64_HEADER:
+        size = int.from_bytes(head[16:], "little") - _W64_HEADER
+        if head[:4] == b"data":
+            return size if size > 0 else None
+        if size < 0:
+            return None
+        file.seek(size + -size % 8, 1)
+    return None
+
+
+def _caf_data(file: BinaryIO) -> int | None:
+    file.seek(_CAF_HEADER)
+    while len(head := file.read(12)) == 12:
+        size = int.from_bytes(head[4:], "big", signed=True)
+        if head[:4] == b"data":
+            return size if size > 0 else None
+        if size < 0:
+            return None
+        file.seek(size, 1)
+    return None
+
+
+_DATA_SIZES = {"wav": _wav_data, "w64": _w64_data, "caf": _caf_data}
+
+_CHOSEN: dict[str, int] = {}
+"""Numbers of tracks by the path of their file."""
+_NOTES: dict[str, list[Note]] = {}
+NEW_COMMAND += [_CHOSEN.clear, _NOTES.clear]
+
+
+def choose_track(path: str | Path, number: int | None) -> None:
+    """Read this sound track of a file, counted from 1, from now on; None = the one that a player plays."""
+    _NOTES.pop(_name(path), None)
+    if number is None:
+        _CHOSEN.pop(_name(path), None)
+    else:
+        _CHOSEN[_name(path)] = number
+
+
+def chosen_number(path: str | Path) -> int | None:
+    """Return the number of the sound track that was chosen; None = the one that a player plays."""
+    return _CHOSEN.get(_name(path))
+
+
+def note_of(path: str | Path, note: Note) -> None:
+    """Tell the user how a file's sound is read, once, and keep it for reports."""
+    notes = _NOTES.setdefault(_name(path), [])
+    if note not in notes:
+        notes.append(note)
+    tell(note, path, is_once=True)
+
+
+def notes_of(path: str | Path) -> tuple[Note, ...]:
+    """Return the notes so far on how a file's sound is read."""
+    return tuple(_NOTES.get(_name(path), ()))
+
+
+def _name(path: str | Path) -> str:
+    return str(Path(str(path).removeprefix("file:")).absolute())
+
+
+Found = TypeVar("Found")
+
+
+class OnceAFile(Generic[Found]):
+    """A function of a media file that looks once: until the file has changed, or another sound track of it is read.
+
+    Raises InputError for a file that is not there, and whatever the function raises, which is not kept.
+    """
+
+    def __init__(self, look: Callable[[str | Path], Found], most: int = 256) -> None:
+        """most: files whose results are kept."""
+        self._look, self._most = look, most
+        self._kept: dict[tuple[object, ...], Found] = {}
+
+    def __call__(self, path: str | Path) -> Found:
+        state = _state(path)
+        if state in self._kept:
+            return self._kept[state]
+        return self._keep(state, self._look(path))
+
+    def keep(self, path: str | Path, found: Found) -> None:
+        """Keep what was found on another way."""
+        self._keep(_state(path), found)
+
+    def _keep(self, state: tuple[object, ...], found: Found) -> Found:
+        if len(self._kept) >= self._most:
+            self._kept.clear()
+        self._kept[state] = found
+        return found
+
+
+def _state(path: str | Path) -> tuple[object, ...]:
+    now = require_file(path, "the video or sound file").stat()
+    return str(path), chosen_number(path), now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
+_HEAD_BYTES = 4096
+_TAIL_BYTES = 1 << 20
+RAW_SUFFIX = ".pcm"
+"""Sound without a header, as AIHub's KsponSpeech has it: 16 kHz, 16 bits, little-endian, mono."""
+_RAW_FORMAT, _RAW_BYTES = "s16le", 2
+_MAGIC_BYTES = 12
+_MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b"caff", b".snd", b"NIST_1A", b"\x1a\x45\xdf\xa3")
+"""What files of other kinds begin with."""
+_NOT_MOVING = Disposition.attached_pic | Disposition.timed_thumbnails
+_MAX_DECODER_THREADS = 4
+_USUAL_PIXELS = 4096 * 2304
+LOG = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_media(path: str | Path) -> Iterator[Any]:
+    """Open a file for reading; nothing else is ever opened on its behalf (no network, no file that it names or describes).
+
+    Raises InputError when it is missing, a folder, empty or unreadable, MediaError when it holds no media, and MediaError
+    in place of any error of the demuxer or decoder inside the block.
+    """
+    path = require_file(path, "the video or sound file")
+    try:
+        container = av.open(metadata_errors="replace", **_how_to_open(path))
+    except av.error.FFmpegError as error:
+        expected = "a video or sound file such as mp4, mkv, mov, webm or wav"
+        raise MediaError("it cannot be read as video or sound", path=path, expected=expected, found=_describe(path)) from error
+    try:
+        with container:
+            yield container
+    except av.error.FFmpegError as error:
+        raise MediaError("the file is damaged and cannot be decoded", path=path, found=error.strerror) from error
+
+
+def _how_to_open(path: Path) -> dict[str, Any]:
+    """Return the options of `av.open` for a file: sound without a header is taken by its name, everything else by its content.
+
+    Raises InputError when it cannot be read.
+    """
+    if path.suffix.lower() != RAW_SUFFIX or _has_header(path):
+        return {"file": f"file:{path}", "options": ONLY_THIS_FILE}
+    _say_how_raw_sound_is_read()
+    # A last byte that is half a sample would cost the decoder its last packet: 512 samples or more.
+    whole = path.stat().st_size // _RAW_BYTES * _RAW_BYTES
+    raw = {
+        "protocol_whitelist": "file,subfile",
+        "format_whitelist": _RAW_FORMAT,
+        "sample_rate": str(SAMPLE_RATE),
+        "ch_layout": "mono",
+    }
+    return {"file": f"subfile,,start,0,end,{whole},,:file:{path}", "format": _RAW_FORMAT, "options": raw}
+
+
+def _has_header(path: Path) -> bool:
+    """Return whether a file called .pcm is of another kind all the same. Raises InputError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_MAGIC_BYTES)
+    except OSError as error:
+        raise InputError("it cannot be read", path=path, found=error.strerror) from error
+    return head.startswith(_MAGIC) or head[4:8] == b"ftyp"
+
+
+@cache
+def _say_how_raw_sound_is_read() -> None:
+    """Log once a process how raw sound is read, since corpora have hundreds of thousands of such files."""
+    LOG.warning("%s files have no header; read as %g kHz 16-bit mono (AIHub's KsponSpeech)", RAW_SUFFIX, SAMPLE_RATE / 1000)
+
+
+def video_stream(container: Any) -> Any | None:
+    """Return the stream of moving pictures, or None; cover art of a sound file does not count."""
+    return _preferred([stream for stream in container.streams.video if not stream.disposition & _NOT_MOVING])
+
+
+def audio_stream(container: Any) -> Any | None:
+    """Return the sound stream that was chosen (`choose_track`) or that a player would play, or None."""
+    streams, number = list(container.streams.audio), chosen_number(container.name)
+    return streams[number - 1] if number is not None and number <= len(streams) else _preferred(streams)
+
+
+def require_video(container: Any, path: str | Path) -> Any:
+    """Return the stream of moving pictures, ready to decode; raises MediaError when there is none."""
+    stream = video_stream(container)
+    if stream is None:
+        found = "sound only" if container.streams.audio else "neither picture nor sound"
+        raise MediaError("it has no video track", path=path, expected="a video", found=found)
+    _require_decoder(stream, path)
+    require_sane_size(stream.codec_context.width, stream.codec_context.height, path)
+    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # some streams change their size on the way
+    stream.thread_type = "AUTO"
+    is_huge = stream.codec_context.width * stream.codec_context.height > _USUAL_PIXELS  # each thread holds pictures of its own
+    stream.codec_context.thread_count = 1 if is_huge else min(_MAX_DECODER_THREADS, os.cpu_count() or 1)
+    return stream
+
+
+def require_audio(container: Any, path: str | Path) -> Any:
+    """Return the sound stream, ready to decode; raises MediaError when there is none."""
+    stream = audio_stream(container)
+    if stream is None:
+        found = "pictures only" if container.streams.video else "neither picture nor sound"
+        raise MediaError("it has no sound track", path=path, expected="sound", found=found)
+    _require_decoder(stream, path)
+    require_sane_sound(stream.codec_context.sample_rate, stream.codec_context.channels, path)
+    return stream
+
+
+def _require_decoder(stream: Any, path: str | Path) -> None:
+    if stream.codec_context is None:
+        raise MediaError(f"there is no decoder for its {stream.type} track", path=path, hint="convert it to H.264 and AAC")
+
+
+def _preferred(streams: list[Any]) -> Any | None:
+    marked = [stream for stream in streams if stream.disposition & Disposition.default]
+    return (marked or streams or [None])[0]
+
+
+def _describe(path: Path) -> str:
+    """Return what a file that could not be opened seems to be, in a few words."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        tail = file.read()
+    if head[4:8] in (b"ftyp", b"mdat", b"moov", b"free", b"wide"):
+        is_cut = b"moov" not in head and b"moov" not in tail
+        return "an MP4 that was cut short (its index, moov, is missing)" if is_cut else "a damaged MP4"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "a damaged Matroska or WebM file"
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG")):
+        return "a single picture"
+    return "a text file" if _is_text(head) else "data of an unknown kind"
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        return "\0" not in head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        is_cut_inside_a_character = len(head) == _HEAD_BYTES and error.start >= len(head) - 3
+        return is_cut_inside_a_character and b"\0" not in head
+
+
+def packet_time(packet: Any) -> int | None:
+    """Return when a packet is shown, in ticks, as far as its container knows; AVI knows only the order of decoding."""
+    time: int | None = packet.dts if packet.pts is None or _stores_order_only(packet.stream.container) else packet.pts
+    return time
+
+
+def _stores_order_only(container: Any) -> bool:
+    return bool(container.format.name == "avi")

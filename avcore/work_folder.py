@@ -1,0 +1,250 @@
+"""Finished work, kept by what it was made from, so that a stopped run goes on and a changed setting redoes little.
+
+What a finished file held is noted in length and digest, so that it is believed only when it still does.
+"""
+
+import json
+import logging
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore import journal
+from avcore.errors import OutputError
+from avcore.files import atomic_output, sweep, write_text
+from avcore.journal import Seal, fits, key_of, seal_of
+from avcore.notes import NoteKind, several, tell
+
+LOG = logging.getLogger("netflips")
+Arrays = dict[str, NDArray[Any]]
+
+_RUNS = "runs"
+_LARGE = ("pictures", "speech", "lips")
+_INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
+_KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
+
+_DAMAGED = NoteKind("work_damaged", "damaged; it is made anew", "저장된 작업이 손상되어 다시 만듭니다.")
+_UNDIGESTED = NoteKind("work_undigested", "kept without a digest; it is made anew", "저장된 작업에 확인값이 없어 다시 만듭니다.")
+_NOTE_DAMAGED = NoteKind(
+    "run_note_damaged",
+    "this note of an earlier run is damaged; nothing is deleted by it",
+    "이전 작업 기록이 손상되어 아무것도 지우지 않았습니다.",
+)
+_NOTE_STRANGE = NoteKind(
+    "run_note_strange", "names files that are not ours to delete; they stay", "NetfLips가 만들지 않은 파일은 그대로 두었습니다."
+)
+
+
+class WorkFolder:
+    """A folder of finished work: `<stage>/<key>.npz` for arrays, and files of other kinds; `kept.jsonl` has their digests.
+
+    Each appears under its name only when it is whole; a damaged one is made anew, with a word. Links are not followed. made,
+    kept: how many pieces of each stage were made in this run, and how many were there before it; each counts once.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.made: Counter[str] = Counter()
+        self.kept: Counter[str] = Counter()
+        self._used: set[Path] = set()
+        self._counted: set[Path] = set()
+        self._seals: dict[str, list[Seal]] | None = None
+        self._noting = RLock()  # several threads may keep work
+
+    def has(self, stage: str, key: str, suffix: str = ".npz") -> bool:
+        """Return whether a piece of work is there, and whole."""
+        return self._is_whole(self._path(stage, key, suffix))
+
+    def arrays(self, stage: str, key: str, make: Callable[[], Arrays]) -> Arrays:
+        """Return kept arrays, or make and keep them."""
+        found = self.find_arrays(stage, key)
+        return self.keep_arrays(stage, key, make()) if found is None else found
+
+    def find_arrays(self, stage: str, key: str) -> Arrays | None:
+        """Return kept arrays, or None when there are none that are whole."""
+        found = self.read_arrays(stage, key)
+        if found is not None:
+            self._count(self.kept, stage, self._path(stage, key, ".npz"))
+        return found
+
+    def read_arrays(self, stage: str, key: str) -> Arrays | None:
+        """Read the same, for work of this run that is needed once more."""
+        path = self._path(stage, key, ".npz")
+        return _load(path) if self._is_whole(path) else None
+
+    def keep_arrays(self, stage: str, key: str, arrays: Arrays) -> Arrays:
+        """Store arrays and return them. Raises OutputError when the folder cannot be written."""
+        path = self._path(stage, key, ".npz")
+        with atomic_output(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)
+        self._seal(path)
+        self._count(self.made, stage, path)
+        return arrays
+
+    def find_file(self, stage: str, key: str, suffix: str) -> Path | None:
+        """Return the path of a kept file that is whole, or None."""
+        path = self._path(stage, key, suffix)
+        if not self._is_whole(path):
+            return None
+        self._count(self.kept, stage, path)
+        return path
+
+    @contextmanager
+    def new_file(self, stage: str, key: str, suffix: str) -> Iterator[Path]:
+        """Yield the name of a file to write, whole or not at all (as VideoWriter does)."""
+        path = self._path(stage, key, suffix)
+        yield path
+        if path.is_file():
+            self._seal(path)
+        self._count(self.made, stage, path)
+
+    def _count(self, counter: Counter[str], stage: str, path: Path) -> None:
+        with self._noting:
+            counter[stage] += path not in self._counted
+            self._counted.add(path)
+
+    def num_bytes(self) -> int:
+        """Return what the folder holds by now."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) if self.folder.is_dir() else 0
+
+    def settle(self, output: str | Path) -> None:
+        """Note which work an output was made from; delete what only its earlier versions were made from, and say so.
+
+        So the folder does not grow from run to run, and neither unfinished work nor that of other outputs is touched. What
+        killed runs left behind half-written is deleted too.
+        """
+        runs = self._stage(_RUNS)
+        own = runs / f"{key_of(Path(output).resolve())}.json"
+        notes = {path: _read_note(path) for path in runs.glob("[!.]*.json")}
+        used = {str(path.relative_to(self.folder)) for path in self._used if path.parent.name in _LARGE}
+        before = notes.pop(own, None) or set()
+        write_text(own, json.dumps(sorted(used)))
+        others = [note for note in notes.values() if note is not None]
+        if len(others) == len(notes):  # else what another output needs is not known
+            unneeded = (self.folder / name for name in before - used - set().union(*others))
+            old = [path for path in unneeded if path.is_file() and not path.parent.is_symlink()]
+            for path in old:
+                path.unlink(missing_ok=True)
+            if old:
+                LOG.info("%s: %s of earlier versions of %s deleted", self.folder, several(len(old), "kept piece"), output)
+        sweep(self.folder)
+        for stage in {runs, *(path.parent for path in self._used), *(self.folder / name for name in _LARGE)}:
+            sweep(stage)
+
+    def has_written(self, path: Path) -> bool:
+        """Return whether a file beside the output is as an earlier run with this folder wrote it."""
+        with self._noting:
+            return any(fits(path, seal) for seal in self._known().get(_name_beside(path), []))
+
+    def note_written(self, path: Path) -> None:
+        """Note what was written beside the output."""
+        if self.has_written(path):
+            return
+        row = {"name": _name_beside(path)} | seal_of(path)
+        with self._noting:
+            self._known().setdefault(row["name"], []).append(row)
+            journal.append(self.folder / _KEPT, [row])
+
+    def _path(self, stage: str, key: str, suffix: str) -> Path:
+        path = self._stage(stage) / f"{key}{suffix}"
+        self._used.add(path)
+        return path
+
+    def _stage(self, name: str) -> Path:
+        """Return the folder of a stage. Raises OutputError when it is a link."""
+        return _require_no_link(self.folder / name)
+
+    def _is_whole(self, path: Path) -> bool:
+        """Return whether a piece holds what was kept under its name; what was kept without a digest must at least be readable."""
+        if path.is_symlink() or not path.is_file():
+            return False
+        name = str(path.relative_to(self.folder))
+        with self._noting:
+            seals = self._known().get(name)
+            if not seals:  # another run may have made it since
+                self._seals = None
+                seals = self._known().get(name)
+        if seals:
+            is_whole = any(fits(path, seal) for seal in seals)
+        else:
+            is_whole = path.suffix == ".npz" and _load(path) is not None
+            if is_whole:
+                self._seal(path)
+        if not is_whole:
+            tell(_DAMAGED() if seals else _UNDIGESTED(), path)
+        return is_whole
+
+    def _seal(self, path: Path) -> None:
+        """Write down what a piece holds. Several are right where two runs made it at once."""
+        row = {"name": str(path.relative_to(self.folder))} | seal_of(path)
+        with self._noting:
+            self._known().setdefault(row["name"], []).append(row)
+            journal.append(self.folder / _KEPT, [row])
+
+    def _known(self) -> dict[str, list[Seal]]:
+        if self._seals is None:
+            self._seals = {}
+            journal.repair(self.folder / _KEPT, *_KEPT_KEYS)
+            for row in journal.read(self.folder / _KEPT, *_KEPT_KEYS):
+                self._seals.setdefault(str(row["name"]), []).append(row)
+        return self._seals
+
+
+def _name_beside(path: Path) -> str:
+    """Return how a file outside of the folder is called in it."""
+    return f"beside/{key_of(path.resolve())}"
+
+
+def require_work_folder(folder: Path) -> Path:
+    """Return a folder for work, which is made when it is missing; raises OutputError for what is no folder, or leads elsewhere."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            "the work folder cannot be made", path=folder, found=error.strerror, hint="choose another --work-dir"
+        ) from error
+    for name in (_KEPT, _RUNS, *_LARGE):
+        _require_no_link(folder / name)
+    return folder
+
+
+def _require_no_link(path: Path) -> Path:
+    """Return the path. Raises OutputError for a link."""
+    if path.is_symlink():
+        raise OutputError(
+            "the work folder leads elsewhere", path=path, found="a link", hint="delete it, or choose another --work-dir"
+        )
+    return path
+
+
+def _load(path: Path) -> Arrays | None:
+    """Return the arrays of a file, None when they cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _read_note(path: Path) -> set[str] | None:
+    """Return the work that an output was made from; None, with a word, for a note that cannot be read. Only names of ours count."""
+    try:
+        content = None if path.is_symlink() else json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        content = None
+    if not isinstance(content, list):
+        tell(_NOTE_DAMAGED(), path)
+        return None
+    names = {name for name in content if isinstance(name, str) and _INSIDE.fullmatch(name)}
+    if len(names) < len(content):
+        tell(_NOTE_STRANGE(), path)
+    return names

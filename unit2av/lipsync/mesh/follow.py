@@ -1,0 +1,429 @@
+"""One face in a stream of pictures: where it is from picture to picture, without jitter, and when its mouth may be drawn.
+
+A mesh found in each picture for itself trembles by a pixel, which shows on a mouth; smoothing it would drag the mouth behind a
+moving head or a shaken camera. So place, roll and size are taken from the optical flow of the upper face, and from the mesh only
+over some pictures; the turn is smoothed a little, and the shape of the face less. Where lips end, and where the skin is that moves
+with them, the mesh errs by about a pixel, in each shape of a mouth in another way: so it counts over some pictures there too, and
+the pixels say how everything moved in between. Without that, an open mouth that is closed keeps a trace of its shape.
+
+Points all over the upper face are followed (Lucas-Kanade), and one similarity is fitted to all of them. Where there is little
+texture, a point goes where the coder of the video put it: such points count less. Where points disagree, so small a roll or growth
+of the face as may be their error is believed less. Below the nose, where a face that talks bends, each point goes its own way, as
+the pixels around it do (Kroeger et al. 2016, "Fast optical flow using dense inverse search").
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Pixels
+from avcore.faces.crop import CropWindow
+from avcore.faces.detect import FaceDetector
+from avcore.faces.geometry import Box, Landmarks, hull, overlap
+from unit2av.lipsync import Scene
+from unit2av.lipsync.mesh.seen import HIDDEN_FROM, SEEN_UNTIL, SkinLook, skin_look
+from unit2av.lipsync.mesh.shape import (
+    FOLLOWED,
+    INNER_LOWER,
+    INNER_UPPER,
+    LIP_CORNERS,
+    LOWER_LIP,
+    NUM_FACE,
+    OUTER_CORNERS,
+    OUTER_LOWER,
+    OUTER_UPPER,
+    UPPER_FACE,
+    UPPER_LIP,
+    HeadPose,
+    Points,
+    fit_pose,
+    mean_pose,
+    rolled,
+)
+
+_WIDTH, _MARGIN = 160, 0.15
+"""Pixels that a face is looked at in at most, and what is cut out beside it, in widths of the face."""
+_WINDOW, _LEVELS = 17, 2
+_MOST_RETURN = 0.5
+_LEAST_FOLLOWED = 12
+_UNLIKE_OTHERS, _FITS = 1.0, 4
+"""Pixels from which on a point that moves unlike the others counts less than half, and how often that is judged anew."""
+_TEXTURE_POWER, _LEAST_WITHIN, _LEAST_TRUST = 0.4, 0.8, 1e-6
+"""How fast a point gains weight with its texture, how much of what is looked at must be of the face, and what every point has."""
+_ALIKE = 20.0
+"""Points that err together: their windows overlap, and so do the blocks of a coder."""
+_USUAL_ROLL, _USUAL_GROWTH = 0.0015, 0.0008
+"""Of a face from one picture to the next: radians, and a share of its size."""
+_LOWER_FROM, _LOWER_MARGIN = 0.35, 0.08
+"""Share of a face's height below which points are followed one by one, and what is seen beside it, in widths of the face."""
+_LOWER_WIDTH, _MOST_GROWN = 192, 4.0
+"""Pixels that the lower face is looked at in, and how much a small one is enlarged for that at most."""
+_STRIDE, _LEAST_SIDE = 4, 24
+"""Pixels from one patch that is followed to the next, and the smallest side of a part in which patches fit."""
+
+
+def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
+    """Return how the upper face moves from one picture to the next: x, y, roll (radians), logarithm of the growth.
+
+    before, after: uint8 [height, width, 3]. mesh, mesh_after: where the face was found, [468, 3]; they count where too few points
+    can be followed.
+    """
+    low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
+    margin = _MARGIN * (high[0] - low[0])
+    left, top = np.maximum(low - margin, 0).astype(int).tolist()
+    right, bottom = np.maximum(high + margin, 0).astype(int).tolist()
+    scale = min(1.0, _WIDTH / max(float(high[0] - low[0]), 1.0))
+    small = [_grey(picture[top:bottom, left:right], scale) for picture in (before, after)]
+    middle = mesh[UPPER_FACE, :2].mean(axis=0)
+    everywhere = np.ones(len(FOLLOWED))
+    if min(small[0].shape) < _WINDOW or small[0].shape != small[1].shape:
+        return similarity(mesh[FOLLOWED, :2] - middle, mesh_after[FOLLOWED, :2] - middle, everywhere)
+    face = ((mesh[:, :2] - [left, top]) * scale).astype(np.float32)
+    start = face[FOLLOWED, None]
+    end, is_good = _followed(small[0], small[1], start)
+    if is_good.sum() < _LEAST_FOLLOWED:
+        return similarity(mesh[FOLLOWED, :2] - middle, mesh_after[FOLLOWED, :2] - middle, everywhere)
+    origin = (middle - [left, top]) * scale
+    one, other = (points[is_good, 0].astype(np.float64) - origin for points in (start, end))
+    step = similarity(one, other, _trust(small[0], start[is_good], face))
+    return np.asarray(step / [scale, scale, 1, 1], np.float64)
+
+
+def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
+    """Return how far each point of the lower face goes from one picture to the next, by the pixels around it: float64 [468, 2], in
+    pixels.
+
+    before, after: uint8 [height, width, 3]. mesh, mesh_after: where the face was found, [468, 3]. Points of the upper face go with
+    those of the lower one that are nearest to them. A face too small to be looked at goes as the mesh does.
+    """
+    both = np.concatenate([mesh[:, :2], mesh_after[:, :2]])
+    low, high = both.min(axis=0), both.max(axis=0)
+    low[1] += _LOWER_FROM * (high[1] - low[1])
+    margin = _LOWER_MARGIN * (high[0] - low[0])
+    left, top = np.maximum(np.floor(low - margin), 0).astype(int).tolist()
+    right, bottom = np.maximum(np.ceil(high + margin), 0).astype(int).tolist()
+    scale = min(_LOWER_WIDTH / max(min(right, before.shape[1]) - left, 1), _MOST_GROWN)
+    one, other = (_grey(picture[top:bottom, left:right], scale) for picture in (before, after))
+    if min(one.shape) < _LEAST_SIDE or one.shape != other.shape:
+        return np.asarray((mesh_after - mesh)[:, :2], np.float64)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setPatchStride(_STRIDE)
+    search.setVariationalRefinementIterations(0)  # it costs as much again, and mouths are moved no better
+    way = search.calc(one, other, None)
+    x, y = (((mesh[:, axis] - start + 0.5) * scale - 0.5).astype(np.float32) for axis, start in enumerate((left, top)))
+    return np.asarray(cv2.remap(way, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] / scale, np.float64)
+
+
+def similarity(before: Points, after: Points, weights: Points) -> Points:
+    """Return the similarity that takes points [n, 2] to others: x, y, roll, logarithm of the size.
+
+    weights: [n]. Points unlike the rest count less; the less they agree, the nearer roll and growth are to none.
+    """
+    one, other = before @ [1, 1j], after @ [1, 1j]
+    share, turn, unlike = weights, 1 + 0j, np.zeros(len(one))
+    middle, new_middle, reach = 0j, 0j, 1.0
+    for _ in range(_FITS):
+        share = weights / (1 + np.square(unlike / _UNLIKE_OTHERS))
+        share /= share.sum()
+        middle, new_middle = complex(share @ one), complex(share @ other)
+        away, there = one - middle, other - new_middle
+        reach = max(float(share @ np.square(np.abs(away))), 1e-9)
+        turn = complex((share * away.conj()) @ there / reach)
+        unlike = np.abs(there - turn * away)
+    doubt = float(share @ np.square(unlike)) / 2 * float(share @ share) * _ALIKE / reach
+    roll = _believed(float(np.angle(turn)), _USUAL_ROLL, doubt)
+    growth = _believed(float(np.log(max(abs(turn), 1e-3))), _USUAL_GROWTH, doubt)
+    step = complex(new_middle - np.exp(growth + 1j * roll) * middle)
+    return np.array([step.real, step.imag, roll, growth])
+
+
+def _believed(value: float, usual: float, doubt: float) -> float:
+    """As much of a value as is likely: one that is usual may be an error as well, a large one hardly. doubt: its variance."""
+    trust = usual**2 + value**2
+    return value * trust / (trust + doubt)
+
+
+def _followed(one: Pixels, other: Pixels, start: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return where points [n, 1, 2] of a grey picture are in another one, and which of them are found again from there: bool
+    [n]."""
+    size = (_WINDOW, _WINDOW)
+    end, is_found, _ = cv2.calcOpticalFlowPyrLK(one, other, start, None, winSize=size, maxLevel=_LEVELS)
+    back, is_found_back, _ = cv2.calcOpticalFlowPyrLK(other, one, end, None, winSize=size, maxLevel=_LEVELS)
+    is_good = (is_found[:, 0] > 0) & (is_found_back[:, 0] > 0) & (np.abs(back - start).max(axis=(1, 2)) < _MOST_RETURN)
+    return np.asarray(end, np.float32), np.asarray(is_good, np.bool_)
+
+
+def _trust(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.float32]) -> Points:
+    """Return how much each of the points [n, 1, 2] that are followed in a grey picture says of the face in it, [n].
+
+    More where there is more texture (of the structure tensor the smaller eigenvalue: Shi and Tomasi 1994), nothing where much of
+    what is looked at lies beside the face: a background stays, and may have more texture. face: the mesh there, [468, 2].
+    """
+    within = np.zeros(grey.shape, np.float32)
+    cv2.fillConvexPoly(within, np.rint(cv2.convexHull(face)).astype(np.int32), 1.0)
+    share, least = cv2.blur(within, (_WINDOW, _WINDOW)), cv2.cornerMinEigenVal(grey, _WINDOW, ksize=3)
+    x, y = points[:, 0, 0], points[:, 0, 1]
+    inside, texture = (cv2.remap(one, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] for one in (share, least))
+    weights = np.clip((inside - _LEAST_WITHIN) / (1 - _LEAST_WITHIN), 0, 1) * np.maximum(texture, 0) ** _TEXTURE_POWER
+    return np.asarray(weights + _LEAST_TRUST, np.float64)
+
+
+def _grey(part: Pixels, scale: float) -> Pixels:
+    """Return a part of a picture in grey, resized: in halves as far as that goes, which is many times as fast; odd rows are left
+    out."""
+    if not part.size:
+        return np.zeros((0, 0), np.uint8)
+    grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
+    while scale <= 0.5 and min(grey.shape) > 1:
+        grey = cv2.resize(grey[: grey.shape[0] & ~1, : grey.shape[1] & ~1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        scale *= 2
+    if scale == 1:
+        return np.asarray(grey, np.uint8)
+    way = cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=way), np.uint8)
+
+
+REACH = 10
+"""Pictures on either side that are looked at to place a face in one."""
+_SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA = 0.7, 2.0, 3.0
+"""Pictures over which the shape of a face, its turn and size beside those that flow has, and its place beside that are averaged."""
+_SEEN_SIGMA, _SAME_MOUTH = 1.0, 0.006
+"""The same of where the mouth is seen, over pictures whose lips are no further apart than this, in widths of the face."""
+_SURFACE_SIGMA = 4.0
+"""Pictures over which the place of lips' outer edges and of the skin is averaged, beside what flow says."""
+_MOST_AMISS = 0.06
+"""How wrong the mesh may be, in widths of the face: what flow says beyond that is flow's error."""
+_MOUTH = [*OUTER_UPPER, *OUTER_LOWER, *INNER_UPPER, *INNER_LOWER, *OUTER_CORNERS]
+_FADE = 4
+"""Pictures in which a drawn mouth goes out before something hides it, and comes in again."""
+_MOST_YAW = 0.96
+"""Radians beyond which the far side of the mouth is not seen: 55 degrees."""
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A face in a picture.
+
+    mesh: float64 [468, 3]. pose, head: of it, as it was found. flowed: how far the face has come since the stream began, by its
+    own pixels: x, y, roll (radians) and logarithm of its size. carried: how far each point of the lower face has come, by the
+    pixels around it, [468, 2]. skin: around the mouth. is_hidden: whether something is before the mouth, or it is turned away too
+    far.
+    """
+
+    mesh: Points
+    pose: HeadPose
+    head: Points
+    flowed: Points
+    carried: Points
+    skin: SkinLook
+    is_hidden: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a face is, without jitter.
+
+    pose: of the head; head: its points in the head frame, float64 [468, 3], averaged over neighbours; seen: where a moving mouth
+    really is, lips' inner edges over those neighbours alone whose mouth has the same shape, everything else as the pixels moved.
+    strength: 0..1, of a drawn mouth.
+    """
+
+    pose: HeadPose
+    head: Points
+    seen: Points
+    strength: float
+
+
+def look_at(picture: Pixels, mesh: Landmarks, flowed: Points, carried: Points) -> Look:
+    """Return a look at a face that was found in a picture uint8 [height, width, 3]."""
+    points = mesh.astype(np.float64)
+    pose = fit_pose(points)
+    return Look(points, pose, pose.to_head(points), flowed, carried, skin_look(picture, points), is_hidden=yaw_of(pose) > _MOST_YAW)
+
+
+def yaw_of(pose: HeadPose) -> float:
+    """Return how far a head is turned to either side, in radians."""
+    return abs(float(np.arctan2(pose.turn[0, 2], pose.turn[2, 2])))
+
+
+def is_hidden_now(strange: float, was_hidden: bool) -> bool:
+    """Return whether a mouth is hidden, by the share of skin around it that looks strange; what is hidden stays so a little
+    longer."""
+    return strange > (SEEN_UNTIL if was_hidden else HIDDEN_FROM)
+
+
+def placed(looks: Sequence[Look | None], now: int) -> Place | None:
+    """Place the face in picture `now` of a few that follow one another; None where it was found in none of them.
+
+    looks: None where no face was found. A mouth goes out before a picture in which it cannot be drawn, and comes in after it.
+    """
+    known = [(number, look) for number, look in enumerate(looks) if look is not None]
+    if not known:
+        return None
+    numbers, seen = [number for number, _ in known], [look for _, look in known]
+    distance = np.array(numbers, np.float64) - now
+    shape, turn, near = (_weights(distance, sigma) for sigma in (_SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA))
+    heads = np.stack([look.head for look in seen])
+    head = np.tensordot(shape, heads, axes=1)
+    # What the mesh says of turn, size and place, taken to this picture by flow.
+    here = seen[int(np.abs(distance).argmin())]
+    pose = mean_pose([rolled(look.pose, *(here.flowed - look.flowed)[2:].tolist()) for look in seen], turn)
+    middles = np.stack([look.mesh[UPPER_FACE, :2] for look in seen]).mean(axis=1)
+    middle = near @ (middles - np.stack([look.flowed[:2] for look in seen])) + here.flowed[:2]
+    shift = pose.shift.copy()
+    shift[:2] += middle - pose.to_picture(head[UPPER_FACE])[:, :2].mean(axis=0)
+    pose = HeadPose(pose.scale, pose.turn, shift)
+    return Place(pose, head, _with_surface(_seen(heads, here, distance), looks, now, pose), _strength(looks, now))
+
+
+def _seen(heads: Points, here: Look, distance: NDArray[np.float64]) -> Points:
+    """Return where the points of a face are in the head frame, [468, 3], by this picture and those beside it that show the same
+    mouth.
+
+    heads: [n, 468, 3], and their distance in pictures, [n]. What was found in one picture alone trembles, and the texture of the
+    lips with it.
+    """
+    is_near = np.abs(distance) <= max(3 * _SEEN_SIGMA, float(np.abs(distance).min()))
+    heads, distance = heads[is_near], distance[is_near]
+    apart = np.sqrt(np.square(heads[:, _MOUTH, :2] - here.head[_MOUTH, :2]).sum(axis=-1).mean(axis=-1))
+    weights = np.exp(-0.5 * (np.square(distance / _SEEN_SIGMA) + np.square(apart / _SAME_MOUTH)))
+    return np.asarray(np.tensordot(weights / weights.sum(), heads, axes=1), np.float64)
+
+
+def _with_surface(seen: Points, looks: Sequence[Look | None], now: int, pose: HeadPose) -> Points:
+    """Points of a face in the head frame [468, 3], the lips' outer edges and the skin put where neighbouring pictures have them and
+    the pixels have gone since. Within the lips less and less goes along: beside their inner edges pixels come and go."""
+    around = _unbroken(looks, now)
+    here = looks[now]
+    if here is None or not around:
+        return seen
+    weights = _weights(np.array([number - now for number, _ in around], np.float64), _SURFACE_SIGMA)
+    mesh = here.mesh.copy()
+    mesh[:, :2] = here.carried + np.tensordot(weights, np.stack([look.mesh[:, :2] - look.carried for _, look in around]), axes=1)
+    amiss = (pose.to_head(mesh) - seen)[:, :2]
+    amiss *= np.minimum(1, _MOST_AMISS / np.maximum(np.linalg.norm(amiss, axis=1, keepdims=True), _MOST_AMISS))
+    leader, share = _leaders()
+    result = seen.copy()
+    result[:, :2] += share[:, None] * amiss[leader]
+    return result
+
+
+def _unbroken(looks: Sequence[Look | None], now: int) -> list[tuple[int, Look]]:
+    """Return the looks around `now` between which nothing came before the mouth and the face was never lost, with their numbers."""
+    found = list[tuple[int, Look]]()
+    for numbers in (range(now, -1, -1), range(now + 1, len(looks))):
+        for number in numbers:
+            look = looks[number]
+            if look is None or look.is_hidden:
+                break
+            found.append((number, look))
+        if not found:  # it is hidden now
+            break
+    return found
+
+
+@cache
+def _leaders() -> tuple[NDArray[np.int64], Points]:
+    """For each point of a face: which point it follows, and how far it goes along: [468] each."""
+    leader, share = np.arange(NUM_FACE), np.ones(NUM_FACE)
+    for rings in (UPPER_LIP, LOWER_LIP):
+        for number, ring in enumerate(rings):
+            leader[list(ring)], share[list(ring)] = rings[-1], number / (len(rings) - 1)
+    half = len(LIP_CORNERS) // 2
+    for corner in (LIP_CORNERS[:half], LIP_CORNERS[half:]):
+        leader[list(corner)] = corner[-1]
+    return leader, share
+
+
+def _weights(distance: NDArray[np.float64], sigma: float) -> Points:
+    weights = np.exp(-0.5 * np.square((distance - distance[np.abs(distance).argmin()]) / sigma))
+    return np.asarray(weights / weights.sum(), np.float64)
+
+
+def _strength(looks: Sequence[Look | None], now: int) -> float:
+    hidden = [abs(number - now) for number, look in enumerate(looks) if look is None or look.is_hidden]
+    return float(min([*(distance / (_FADE + 1) for distance in hidden), 1.0]))
+
+
+_WIDEN = (2.0, 1.4)
+"""Windows around the box that are looked through; the narrow one helps where a neighbour is seen first in the wide one."""
+_SAME_FACE = 0.3
+
+
+class MeshFinder:
+    """The face mesh of one face in a picture. It frees its networks when it is closed."""
+
+    def __init__(self) -> None:
+        self._detector = FaceDetector()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._detector.close()
+
+    def find(self, picture: Pixels, box: Box) -> Landmarks | None:
+        """Landmarks float32 [468, 3] of the face in a box [4] of a picture uint8 [height, width, 3]; None where none is seen."""
+        for widen in _WIDEN:
+            window = CropWindow.around(box, widen)
+            found = self._detector.mesh(window.cut(picture))
+            if found is not None:
+                points = window.to_picture(found)
+                if overlap(hull(points), box) >= _SAME_FACE:
+                    return points
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """A picture that was looked at. look: None where the mesh finds no face in the box; begins: whether a shot of a face does."""
+
+    scene: Scene
+    look: Look | None
+    begins: bool
+
+
+def sights(scenes: Iterable[Scene], finder: MeshFinder) -> Iterator[Sight]:
+    """Look at pictures, each beside the one before it that shows the same face in the same shot.
+
+    It holds one picture, and needs nothing of what is made of the sights: it may run in a thread of its own.
+    """
+    before: Scene | None = None
+    last: tuple[Scene, Look] | None = None
+    for scene in scenes:
+        begins = before is None or not _goes_on(before, scene)
+        if begins:
+            last = None
+        look = _look(scene, last, finder)
+        yield Sight(scene, look, begins)
+        before = scene
+        if look is not None:
+            last = scene, look
+
+
+def _goes_on(before: Scene, scene: Scene) -> bool:
+    if scene.box is None or before.box is None or scene.shot != before.shot:
+        return False
+    return overlap(scene.box, before.box) >= _SAME_FACE
+
+
+def _look(scene: Scene, last: tuple[Scene, Look] | None, finder: MeshFinder) -> Look | None:
+    if scene.box is None:
+        return None
+    mesh = scene.mesh if scene.mesh is not None else finder.find(scene.rgb, scene.box)
+    if mesh is None:
+        return None
+    if last is None:
+        return look_at(scene.rgb, mesh, np.zeros(4), np.zeros((NUM_FACE, 2)))
+    before, seen = last
+    both = before.rgb, scene.rgb, seen.mesh, mesh.astype(np.float64)
+    return look_at(scene.rgb, mesh, seen.flowed + flow(*both), seen.carried + surface_flow(*both))

@@ -1,0 +1,271 @@
+"""What a picture shows of a mouth: where the lips end, how crisp edges are, what light falls on the face, and what hides it.
+
+Where something is before a mouth, a hand or a microphone, the source's own pixels are better than any drawn mouth. The colours of
+lips and of the skin around them are compared with how they usually look in the same shot, each at its point of the mesh, so that
+neither a turned head nor an open mouth looks strange. A single picture tells nothing.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Pixels
+from unit2av.lipsync.mesh.shape import (
+    INNER_LOWER,
+    INNER_UPPER,
+    LIP_CORNERS,
+    LOWER_LIP,
+    MOUTH_CORNERS,
+    OUTER_CORNERS,
+    OUTER_LOWER,
+    OUTER_UPPER,
+    OVAL,
+    UPPER_LIP,
+    Points,
+    neutral_face,
+    smoothstep,
+)
+
+SkinLook = NDArray[np.float32]
+"""LAB at points of the mesh on and around the lips, float32 [points, 3]; NaN where the face has turned them away."""
+
+HIDDEN_FROM, SEEN_UNTIL = 0.14, 0.10
+"""Shares of the points that look strange: a mouth is hidden from the first on, until less than the second do."""
+_SIDE = 64
+"""Cells across the face that it is looked at in."""
+_REACH, _RAISED = (0.31, 0.28), 0.02
+"""How far around the mouth, across and along, and how much higher than the lips' line; in widths of the face."""
+_STRANGE = 14.0
+_RIM = 4
+"""Cells by which the outline of the face is kept away from: the picture is blurred over it."""
+_LEAST_SHARE = 0.3
+"""Of the points that must be seen to say anything."""
+
+
+def skin_look(picture: Pixels, mesh: Points) -> SkinLook:
+    """Return the mouth and the skin around it, blurred, in LAB: float32 [points, 3]. mesh: [468, 3], pixels."""
+    corner, size = mesh[:, :2].min(axis=0), np.ptp(mesh[:, :2], axis=0)
+    scale = _SIDE / max(float(size[0]), 1.0)
+    width, height = _SIDE, max(1, round(float(size[1]) * scale))
+    place = np.array([[1 / scale, 0, corner[0]], [0, 1 / scale, corner[1]]], np.float32)
+    flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(picture, place, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    colours = cv2.cvtColor(cv2.GaussianBlur(seen, (0, 0), 1.2), cv2.COLOR_RGB2LAB).astype(np.float32)
+    cells = np.clip(np.rint((mesh[:, :2] - corner) * scale), 0, [width - 1, height - 1]).astype(np.int32)
+    face = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(face, [cells[list(OVAL)]], 1)
+    cv2.polylines(face, [cells[list(OVAL)]], isClosed=True, color=0, thickness=_RIM)
+    x, y = cells[_around_mouth()].T
+    look: SkinLook = colours[y, x]
+    look[face[y, x] == 0] = np.nan
+    return look
+
+
+def usual_look(looks: Sequence[SkinLook]) -> SkinLook:
+    """Return how it usually looks; NaN where it is hardly ever seen."""
+    every = np.stack(looks)
+    is_seen = np.isfinite(every[..., 0]).mean(axis=0) > 0.5
+    usual = np.full(every.shape[1:], np.nan, np.float32)
+    usual[is_seen] = np.nanmedian(every[:, is_seen], axis=0)
+    return usual
+
+
+def strangeness(look: SkinLook, usual: SkinLook) -> float:
+    """Return the share of the points that look unlike the usual, 0 to 1; the light may change, from one side to the other too, as
+    it does on a head that turns."""
+    both = np.isfinite(look[:, 0]) & np.isfinite(usual[:, 0])
+    if both.mean() < _LEAST_SHARE:
+        return 0.0
+    change = look[both] - usual[both]
+    change -= np.median(change, axis=0)
+    where = np.column_stack([neutral_face().points[_around_mouth()[both], :2], np.ones(len(change))])
+    change[:, 0] -= where @ np.linalg.lstsq(where, change[:, 0], rcond=None)[0]
+    distance = np.linalg.norm(change * np.array([0.5, 1, 1]), axis=-1)
+    return float((distance > _STRANGE).mean())
+
+
+@cache
+def _around_mouth() -> NDArray[np.int64]:
+    """Return the points that are compared: near the mouth and not at its inner edge."""
+    x, y = neutral_face().points[:, 0], neutral_face().points[:, 1] - neutral_face().points[INNER_UPPER[4], 1]
+    is_near = np.hypot(x / _REACH[0], (y + _RAISED) / _REACH[1]) < 1
+    is_near[[*UPPER_LIP[0], *UPPER_LIP[1], *LOWER_LIP[0], *LOWER_LIP[1]]] = False
+    return np.flatnonzero(is_near)
+
+
+_INNER = (*INNER_UPPER, *INNER_LOWER, *MOUTH_CORNERS)
+_OUTER = (*OUTER_UPPER, *OUTER_LOWER, *OUTER_CORNERS)
+_ERODED = 0.18
+"""Share of an open mouth's lip, from its inner edge, that is not taken for lip: the mesh lies a little inside the gap."""
+_ERODED_BY_COLUMN = np.array([2.2, 1.5, 1.15, 1, 1, 1, 1.15, 1.5, 2.2])
+_AT_CORNERS = 3.0
+_OPEN_GAP, _LOOKED_AT_GAP = 0.03, 0.015
+"""Gaps between the lips, in widths of the face: from the first all of it is eroded, from the second the edge is looked for."""
+_STEPS = np.linspace(0, 0.75, 16)
+_LIP_STEPS = slice(7, 13)
+_LAST_STEP = 0.6
+_UNLIKE_LIP = 26.0
+"""Difference in LAB, brightness counted less, from which on a colour is not the lip's."""
+_SHINE, _SHINE_AFTER = 8.0, 2
+"""Levels by which a light on a moist lip is brighter than the lip, at least, and steps of lip that lie before it: teeth are as
+bright, and none do before them."""
+_EDGE_PIXELS, _MOST_BLURRED = 1.3, 0.3
+"""Width of an edge in pixels, in which lip is mixed with what is beside it; at most this share of a lip."""
+_MENDED, _SEAM, _LEAST_SEAM, _SEAM_SHADE = 0.014, 0.004, 0.6, 0.45
+"""How far beside the line of closed lips specks are mended, how wide its shadow is, in widths of
+the face and at least in pixels, and how dark."""
+_SEAM_PLACES, _SEAM_SHARES = (0, 1, 3, 9, 11, 12), (0.0, 0.6, 1.0, 1.0, 0.6, 0.0)
+"""Where along the line from one corner to the other, in points of it, how much is mended: nothing at the corners themselves."""
+_TOO_BRIGHT, _TOO_DARK = 1.12, 0.72
+"""Brightness, as a share of the lip's, beyond which a pixel beside the line is of what was between the lips."""
+_CHEEKS = [50, 280, 205, 425, 36, 266]
+_SKIN = np.array([0.80, 0.60, 0.50])
+"""Colour that skin of middling brightness has in white light."""
+_SHARP_RATIO = 1.2
+"""Of gradient to Laplacian at the edges of a crisp picture."""
+
+
+class LipEdges(NamedTuple):
+    """Shares of the way from the mesh's inner edge to its outer one at which the lips begin, by column; corners: one share."""
+
+    upper: Points
+    lower: Points
+    corners: float
+
+
+def lip_source(picture: Pixels, points: Points, gap: float) -> Points:
+    """Return where a face's points are to be taken from: float64 [468, 2], the lips moved out to where they are seen.
+
+    points: [468, 3] in the picture uint8 [height, width, 3]. gap: between the lips, in widths of the face. The mesh misses the edge
+    of an open mouth by some pixels; teeth or darkness would be drawn over the face as a second lip. The middle of a lip goes along
+    with its edge, or what is inside the mouth would be folded into the lip.
+    """
+    source = points[:, :2].copy()
+    eroded = float(np.clip(gap / _OPEN_GAP, 0.25, 1)) * _ERODED
+    none = np.zeros(len(INNER_UPPER))
+    found = lip_edges(picture, source) if gap > _LOOKED_AT_GAP else LipEdges(none, none, 0.0)
+    for rings, edge in ((UPPER_LIP, found.upper), (LOWER_LIP, found.lower)):
+        share = np.maximum(eroded * _ERODED_BY_COLUMN, edge)[:, None]
+        for ring in rings[:-1]:
+            source[list(ring)] += share * (source[list(rings[-1])] - source[list(ring)])
+    at_corner = np.clip(max(_AT_CORNERS * eroded, found.corners), 0, 0.8)
+    for corner in (LIP_CORNERS[:4], LIP_CORNERS[4:]):
+        source[list(corner[:-1])] += at_corner * (source[corner[-1]] - source[list(corner[:-1])])
+    return source
+
+
+def lip_edges(picture: Pixels, points: Points) -> LipEdges:
+    """Look for the lips' inner edges: along each column the outermost colour that is unlike the lip's. points: [468, 2]."""
+    inner, outer = points[list(_INNER)], points[list(_OUTER)]
+    way = inner[:, None] + _STEPS[None, :, None] * (outer - inner)[:, None]
+    low = np.maximum(np.floor(way.reshape(-1, 2).min(axis=0)).astype(int) - 2, 0)
+    high = np.ceil(way.reshape(-1, 2).max(axis=0)).astype(int) + 3
+    part = picture[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    if not part.size:
+        return LipEdges(np.zeros(9), np.zeros(9), 0.0)
+    x, y = (np.ascontiguousarray(way[..., axis] - low[axis], np.float32) for axis in range(2))
+    lab = cv2.cvtColor(part, cv2.COLOR_RGB2LAB).astype(np.float32)
+    seen = cv2.remap(lab, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    blurred = np.minimum(_EDGE_PIXELS / np.maximum(np.linalg.norm(outer - inner, axis=1), 1e-6), _MOST_BLURRED)
+    upper, lower = (_edges(seen[part], blurred[part]) for part in (slice(0, 9), slice(9, 18)))
+    return LipEdges(upper, lower, float(max(upper[0], upper[-1], lower[0], lower[-1])))
+
+
+def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
+    """seen: colours [9, 16, 3] from the inner edge outwards. blurred: share of each column that an edge is wide."""
+    lip = np.median(seen[:, _LIP_STEPS].reshape(-1, 3), axis=0)
+    is_unlike = (np.linalg.norm((seen - lip) * [0.7, 1, 1], axis=-1) > _UNLIKE_LIP) & (_STEPS < _LAST_STEP)
+    is_shine = (seen[..., 0] > lip[0] + _SHINE) & (np.cumsum(~is_unlike, axis=1) > _SHINE_AFTER)
+    is_unlike &= ~is_shine
+    last = np.where(is_unlike, _STEPS, 0).max(axis=1)
+    last += np.where(last > 0, blurred, 0)
+    return np.asarray(np.maximum(last, np.convolve(np.pad(last, 1, mode="edge"), [1 / 3] * 3, "valid")), np.float64)
+
+
+def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share: float) -> None:
+    """Mend the line between lips that are closed though the picture shows them open, in place.
+
+    What was between them stays beside the line as white or dark specks: where a pixel near it is far from the colour of the lip,
+    that colour takes its place. picture: uint8 [height, width, 3]; points: of the face as it is now, [468, 2]; scale: pixels to a
+    width of the face; soft: blur of the picture's edges, in pixels. share: 0..1, of the mending.
+    """
+    line = (points[list(INNER_UPPER)] + points[list(INNER_LOWER)]) / 2
+    ends = points[list(OUTER_CORNERS)], points[list(MOUTH_CORNERS)]
+    line = np.concatenate([[ends[0][0], ends[1][0]], line, [ends[1][1], ends[0][1]]])
+    reach = max(_MENDED * scale, 1.5)
+    low = np.maximum(np.floor(line.min(axis=0) - 2 * reach), 0).astype(int)
+    high = np.minimum(np.ceil(line.max(axis=0) + 2 * reach) + 1, picture.shape[1::-1]).astype(int)
+    part = picture[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    if min(part.shape[:2]) < 2:
+        return
+    place, beside = _along(line - low, part.shape[:2])
+    upper, lower = (_lip_colours(picture, points, rings) for rings in (UPPER_LIP, LOWER_LIP))
+    below = np.clip(beside / reach + 0.5, 0, 1)[..., None].astype(np.float32)
+    columns = np.arange(len(line), dtype=np.float32)
+    above, under = (np.stack([np.interp(place, columns, one) for one in colours.T], axis=-1) for colours in (upper, lower))
+    lip = (above + (under - above) * below).astype(np.float32)
+    within = np.interp(place, _SEAM_PLACES, _SEAM_SHARES)
+    seam = (within * np.exp(-np.square(beside / np.hypot(max(_SEAM * scale, _LEAST_SEAM), soft))))[..., None]
+    wanted = lip * (1 - _SEAM_SHADE * seam).astype(np.float32)
+    off = part.sum(axis=-1, dtype=np.float32) / np.maximum(wanted.sum(axis=-1), 1)
+    strange = np.maximum(smoothstep((off - _TOO_BRIGHT) / 0.1), smoothstep((_TOO_DARK - off) / 0.15))
+    strange = np.maximum(strange, seam[..., 0])
+    weight = share * within * strange * (1 - smoothstep((np.abs(beside) - reach) / reach))
+    soft = cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 0.7)[..., None]
+    part[:] = np.rint(part + (wanted - part) * soft).astype(np.uint8)
+
+
+def _along(line: Points, size: tuple[int, ...]) -> tuple[Points, Points]:
+    """Return where along a line [n, 2] each pixel's nearest point is, 0 to n - 1, and how far below it the pixel lies, [height,
+    width]."""
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float64)
+    place = np.interp(x, line[:, 0], np.arange(len(line)))
+    return place, y - np.interp(x, line[:, 0], line[:, 1])
+
+
+def _lip_colours(picture: Pixels, points: Points, rings: tuple[tuple[int, ...], ...]) -> NDArray[np.float32]:
+    """Return the lip's own colour in its nine columns and at both ends, from its middle outwards: float32 [13, 3]."""
+    height, width = picture.shape[:2]
+    seen = []
+    for share in (0.25, 0.5, 0.75):
+        x, y = np.rint(points[list(rings[1])] + share * (points[list(rings[-1])] - points[list(rings[1])])).astype(int).T
+        seen.append(picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)])
+    colours = np.median(np.stack(seen), axis=0)
+    middle = np.median(colours, axis=0)
+    colours = cv2.GaussianBlur(np.minimum(np.maximum(colours, 0.75 * middle), 1.2 * middle).astype(np.float32), (1, 5), 1.0)
+    ends = [np.repeat(end, 2, axis=0) for end in (colours[:1], colours[-1:])]
+    return np.asarray(np.concatenate([ends[0], colours, ends[1]]), np.float32)
+
+
+def light_on(picture: Pixels, points: Points) -> NDArray[np.float32]:
+    """Colour of the light that falls on a face, from its cheeks, as if its skin were of middling brightness.
+
+    picture: uint8 [height, width, 3]; points: of the mesh, float64 [468, 3], in its pixels. Returns float32 [3] in 0.2..1.
+    """
+    height, width = picture.shape[:2]
+    x, y = np.rint(points[_CHEEKS, :2]).astype(int).T
+    skin = np.median(picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], axis=0) / 255
+    light = skin / _SKIN
+    light = 0.75 * light + 0.25 * light.mean()
+    return np.asarray(np.clip(light / max(float(light.max()), 1.0), 0.2, 1.0), np.float32)
+
+
+def softness(picture: Pixels, points: Points) -> float:
+    """By how many pixels (standard deviation) a drawn edge is to be blurred to look like the picture's own: 0 in a crisp one."""
+    low = np.maximum(points[:, :2].min(axis=0).astype(int), 0)
+    high = np.maximum(points[:, :2].max(axis=0).astype(int) + 1, 0)
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    if min(part.shape[:2]) < 3:
+        return 0.0
+    grey = cv2.GaussianBlur(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.7)
+    edges = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3), cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3)) / 8
+    is_strong = edges > np.percentile(edges, 85)
+    laplacian = np.square(cv2.Laplacian(grey, cv2.CV_32F)[is_strong])
+    if not laplacian.size or laplacian.mean() <= 0:
+        return 0.0
+    ratio = float(np.sqrt(np.square(edges[is_strong]).mean() / laplacian.mean()))
+    return 0.75 * float(np.sqrt(max(0.0, (ratio / _SHARP_RATIO) ** 2 - 1)))

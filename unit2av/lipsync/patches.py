@@ -1,0 +1,173 @@
+"""Mouths that a network draws, 96 x 96 pixels as published: from units by the face renderer, or from sound by Wav2Lip's.
+
+Faces are drawn, and put into their pictures, a batch at a time.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avcore.arrays import Pixels
+from avcore.checkpoints.checkpoint import read_state_dict
+from avcore.compute.inference import resolve_device, resolve_precision
+from avcore.errors import InputError, UnitError
+from avcore.faces.crop import crop_face, paste_face, scale_face, visible_part
+from avcore.faces.geometry import Box
+from avcore.timeline import Seconds, frames_to_units, units_to_frames, units_to_samples
+from avcore.units import Units
+from unit2av.face.model import FACE_SIZE
+from unit2av.lipsync import Said, Scene
+from unit2av.lipsync.wav2lip.model import Mel, Wav2Lip, Wav2LipSize, chunks_at, mel_of
+from unit2av.renderer import BATCH_PICTURES, LipRenderer, first_row_of, in_batches, network_input, to_pictures
+
+Paste = Callable[[Pixels, Pixels, Box], Pixels]
+"""Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
+
+
+def drawn_pictures(
+    draw: Callable[[Sequence[Pixels], Sequence[Seconds]], Pixels], scenes: Iterable[Scene], paste: Paste, batch_size: int
+) -> Iterator[Pixels]:
+    """Yield the scenes' pictures with what `draw` makes of their faces put into them.
+
+    draw: takes face crops uint8 [96, 96, 3] and when they are shown (s), and gives uint8 [n, 96, 96, 3].
+    """
+    for batch in in_batches(scenes, batch_size):
+        faces = [(scene.rgb, scene.box, scene.time) for scene in batch if scene.box is not None]
+        crops = [crop_face(rgb, box) for rgb, box, _ in faces]
+        patches = iter(draw(crops, [time for _, _, time in faces]) if faces else ())
+        for scene in batch:
+            yield scene.rgb if scene.box is None else _mixed(scene, paste(scene.rgb, next(patches), scene.box))
+
+
+def _mixed(scene: Scene, pasted: Pixels) -> Pixels:
+    """Return a new picture with a mouth in it uint8 [height, width, 3], or what lies between it and the scene's own, by its
+    strength."""
+    part = None if scene.box is None else visible_part(scene.box, *scene.rgb.shape[:2])
+    if part is None or scene.strength >= 1:
+        return pasted
+    below = scene.rgb[part].astype(np.float32)
+    pasted[part] = np.rint(below + (pasted[part] - below) * scene.strength).astype(np.uint8)
+    return pasted
+
+
+_HALF_WINDOW = 5
+"""Codes are made in windows of 10; the middle of one that holds a single unit is that unit's own shape."""
+
+
+class UnitLipSync:
+    """A `Mouth` over a face renderer. paste: how patches are put into pictures; batch_size: pictures drawn together.
+
+    upper: share of a patch, from its top, that `paste` makes no use of, and that is not drawn.
+    """
+
+    name, needs_units, needs_sound, needs_whole = "units", True, False, False
+
+    def __init__(
+        self, renderer: LipRenderer, paste: Paste = paste_face, batch_size: int = BATCH_PICTURES, upper: float = 0.0
+    ) -> None:
+        self._renderer, self._paste, self._batch_size = renderer, paste, batch_size
+        self._first_row = first_row_of(upper)
+
+    def codes(self, said: Said) -> Tensor:
+        """Return one code a picture of 40 ms, float32 [n, width]; see `LipRenderer.codes`."""
+        if said.units is None or not len(said.units):
+            raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
+        if said.quiet is None:
+            return self._renderer.codes(said.units)
+        return resting_codes(self._renderer, said.units, said.quiet, said.rest)
+
+    def draw(self, codes: Tensor, scenes: Iterable[Scene]) -> Iterator[Pixels]:
+        """See `Mouth.draw`; codes: float [n, width], one for each 40 ms."""
+        return drawn_pictures(partial(self._drawn, codes), scenes, self._paste, self._batch_size)
+
+    def _drawn(self, codes: Tensor, faces: Sequence[Pixels], times: Sequence[Seconds]) -> Pixels:
+        return self._renderer.draw(codes, faces, times, self._first_row)
+
+
+def resting_codes(renderer: LipRenderer, said: Units, quiet: NDArray[np.bool_], rest: int | None) -> Tensor:
+    """Codes [T, width] of a mouth that takes one shape where it is quiet, and keeps it; the last of them is that shape.
+
+    said: units with durations. quiet: bool [n]. rest: the unit of silence; None = the last unit said.
+    """
+    codes = renderer.codes(said)[: max(units_to_frames(said.num_steps), 1)].clone()
+    silence = int(said.ids[-1]) if rest is None or rest >= renderer.num_units else rest
+    still = Units.from_frames(np.full(frames_to_units(2 * _HALF_WINDOW), silence), said.language, said.vocabulary)
+    resting = renderer.codes(still)[_HALF_WINDOW]
+    silent = torch.from_numpy(quiet[: len(codes)].copy()).to(codes.device)
+    codes[: len(silent)][silent] = resting
+    return torch.cat([codes, resting[None]])
+
+
+def load_wav2lip(path: str | Path) -> Wav2Lip:
+    """Read `wav2lip.pth` or `wav2lip_gan.pth`, which have one layout. Raises InputError or CheckpointError."""
+    stored = read_state_dict(path, "lip sync generator (wav2lip.pth)", "audio_encoder.0.conv_block.0.weight")
+    return stored.into(lambda tensors: Wav2Lip(Wav2LipSize.from_tensors(tensors)))
+
+
+class SoundLipSync:
+    """A `Mouth` over Wav2Lip's generator. Build it with `from_checkpoint`.
+
+    paste, batch_size, upper: as in `UnitMouth`; is_published: the published timing, lips 40 ms early.
+    """
+
+    name, needs_units, needs_sound, needs_whole = "wav2lip", False, True, False
+
+    def __init__(
+        self,
+        model: Wav2Lip,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        paste: Paste = paste_face,
+        batch_size: int = BATCH_PICTURES,
+        is_published: bool = False,
+        upper: float = 0.0,
+    ) -> None:
+        """Take a model over: it is folded for inference."""
+        self.device, self.dtype, self.is_published = device, dtype, is_published
+        self._paste, self._batch_size, self._first_row = paste, batch_size, first_row_of(upper)
+        self._model = model.eval().requires_grad_(False).fold().to(device)
+        self._model.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        path: str | Path,
+        device: str = "cpu",
+        precision: str = "float32",
+        paste: Paste = paste_face,
+        batch_size: int = BATCH_PICTURES,
+        is_published: bool = False,
+        upper: float = 0.0,
+    ) -> "SoundLipSync":
+        """Read a published checkpoint. Raises InputError or CheckpointError for another file."""
+        where = resolve_device(device)
+        return cls(load_wav2lip(path), where, resolve_precision(precision, where), paste, batch_size, is_published, upper)
+
+    def codes(self, said: Said) -> Mel:
+        """Return the mel of the sound, float32 [80, L]; a picture's code is made of its chunk when it is drawn."""
+        if said.samples is None:
+            raise InputError("there is no sound to move the lips", expected="float32 [samples] at 16 kHz")
+        if said.quiet is None:
+            return mel_of(said.samples)
+        heard = said.samples.copy()
+        for picture in np.flatnonzero(said.quiet).tolist():
+            start, stop = (units_to_samples(frames_to_units(edge)) for edge in (picture, picture + 1))
+            heard[start:stop] = 0
+        return mel_of(heard)
+
+    def draw(self, codes: Mel, scenes: Iterable[Scene]) -> Iterator[Pixels]:
+        """See `Mouth.draw`."""
+        return drawn_pictures(lambda faces, times: self._faces(codes, faces, times), scenes, self._paste, self._batch_size)
+
+    @torch.inference_mode()
+    def _faces(self, mel: Mel, faces: Sequence[Pixels], times: Sequence[Seconds]) -> Pixels:
+        """Draw face crops at times (s): uint8 [n, 96, 96, 3]."""
+        chunks = torch.from_numpy(chunks_at(mel, times, self.is_published)).to(self.device, self.dtype)
+        crops = torch.from_numpy(np.stack([scale_face(face, FACE_SIZE) for face in faces])).to(self.device)
+        pictures = network_input(crops).to(self.dtype).contiguous(memory_format=torch.channels_last)
+        return to_pictures(self._model(chunks, pictures, self._first_row)).cpu().numpy()

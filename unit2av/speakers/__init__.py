@@ -1,1 +1,0 @@
-"""Whose voice it is: speaker vectors and pitch."""

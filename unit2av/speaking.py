@@ -1,0 +1,196 @@
+"""The work of `unit2av.inference_unit2a` and `unit2av.inference_unit2av`: units from a file, said in a voice or by a face."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.command import LOG
+from avcore.compute.threads import pictures_at_once
+from avcore.contracts import SpeakerVoice
+from avcore.errors import InputError, NoFaceError, NoSpeechError
+from avcore.faces.boxes import read_boxes_for
+from avcore.faces.find import TrackSummary, find_faces
+from avcore.faces.geometry import MouthsToDraw, mouths_in_boxes
+from avcore.faces.select import parse_face_choice
+from avcore.files import check_files, require_file, require_place
+from avcore.flags import declared_in
+from avcore.media import QUICK, MediaInfo, PictureSource, VideoWriter, read_speech, write_speech
+from avcore.media.sound import settle_track
+from avcore.notes import several, tell
+from avcore.progress import Progress, bars, track
+from avcore.provenance import synthetic_comment
+from avcore.texts import read_json
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
+from avcore.units import Ids, Units, from_reference_codes, normalise_language, read_unit_file, units_of
+from avdata.published.items import read_unit_item
+from unit2av.inference_options import RenderOptions, SpeakOptions
+from unit2av.lipsync.backend import settled
+from unit2av.renderer import BATCH_PICTURES, LipRenderer
+from unit2av.rendering import drawn, faces_by_index, indices_to_and_fro, opened_lip_sync, said_to_and_fro, write_in_step
+from unit2av.speaker import SpeakerEncoder, read_voice
+from unit2av.stage import RENDERER, open_renderer_checkpoint, open_training_checkpoint
+from unit2av.voice.speech import UnitVocoder
+
+_ITEM_SUFFIX = "_preprocessed"
+
+
+def speak_file(options: SpeakOptions) -> None:
+    """Units from a text file, in the voice of a recording."""
+    path = checkpoint_or_bundle(options.unit2av_path, RENDERER)
+    assert options.units is not None  # as the options say
+    assert options.voice is not None
+    assert options.out is not None
+    given, out = options.voice, options.out
+    codes = read_unit_file(options.units)
+    language = normalise_language(options.to)
+    device = options.device
+    vocoder = UnitVocoder.from_checkpoint(path, language, device, options.precision, options.vocoder_unit_offset)
+    units = Units.from_frames(codes[codes >= 0], language) if not options.durations else from_reference_codes(codes, language)
+    voice = read_voice(given, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
+    with units_of(options.units):
+        _speak(vocoder, units, voice, out, options)
+
+
+def speak_item(options: SpeakOptions) -> None:
+    """Frame-level units and their voice from one .pt file, said by a training checkpoint."""
+    assert options.input_file is not None  # as the options say
+    assert options.checkpoint is not None
+    stem = options.input_file.stem
+    step = options.checkpoint.stem.removeprefix("g_")
+    out = options.output_folder / f"{stem[: -len(_ITEM_SUFFIX)]}_{step}step.wav"
+    check_files(declared_in(options), writes={"the output wav": out})
+    item = read_unit_item(options.input_file)
+    checkpoint = open_training_checkpoint(options.checkpoint, options.to, _read_settings(options.config))
+    vocoder = UnitVocoder.from_checkpoint(checkpoint, options.to, options.device, options.precision, options.vocoder_unit_offset)
+    require_place(out, "the output wav")
+    units = Units.from_frames(item.codes, vocoder.language)
+    with units_of(options.input_file):
+        _speak(vocoder, units, item.speaker, out, options)
+
+
+def _speak(vocoder: UnitVocoder, units: Units, voice: Any, out: Path, options: SpeakOptions) -> None:
+    with bars(options.quiet) as progress:
+        speech = vocoder.synthesize(units, voice, 1 / options.speed, progress)
+    write_speech(out, speech.samples)
+    LOG.info("%s: %s, %.2f s of speech", out, several(len(speech.units), "unit"), units_to_seconds(speech.units.num_steps))
+
+
+def _read_settings(path: Path | None) -> dict[str, Any]:
+    """Return what a published config.json says about the sizes that tensors can't tell; no file: the published sizes."""
+    if path is None:
+        return {}
+    content = read_json(require_file(path, "the vocoder's configuration"), "the vocoder's configuration")
+    if not isinstance(content, dict):
+        raise InputError("the configuration is not a JSON object", path=path, found=type(content).__name__)
+    names = {"upsample_rates": "upsample_rates", "resblock_dilation_sizes": "dilations"}
+    return {own: content[name] for name, own in names.items() if name in content}
+
+
+@dataclass(frozen=True)
+class _Models:
+    vocoder: UnitVocoder
+    renderer: LipRenderer
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What was rendered. checkpoint: of the renderer. info: of the video. mouths: of each picture that was read of it; tracks:
+    faces found there, none where boxes were given. shown: the index of each picture of the output among them. lips: the backend."""
+
+    checkpoint: Path
+    info: MediaInfo
+    units: Units
+    mouths: MouthsToDraw
+    tracks: Sequence[TrackSummary]
+    shown: Sequence[int]
+    lips: str
+    writer: VideoWriter
+
+
+def speak_and_draw(options: RenderOptions) -> Rendered:
+    """Say and show the units of a file, as the options ask for. Raises NetflipsError for files that cannot be used."""
+    checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
+    settled(options.lips, checkpoint)
+    out = options.out
+    codes = read_unit_file(options.units)
+    settle_track(options.video)
+    source = PictureSource(options.video)
+    models = _load(options, checkpoint)
+    comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
+    info = source.info
+    writer = VideoWriter(
+        out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, **QUICK,
+        pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709,
+    )  # fmt: skip
+    with units_of(options.units):
+        units = _timed(options, codes, models.vocoder)
+    speaker = _voice(options, source)
+    order = indices_to_and_fro(source, units)
+    total = len(order)
+    with bars(options.quiet) as progress:
+        mouths, tracks = _mouths(options, source, min(order[0] + total, len(source)), progress)
+        choice, batch = options.lips, pictures_at_once(info.width, info.height, BATCH_PICTURES)
+        opened = opened_lip_sync(choice, checkpoint, options.device, options.precision, models.renderer, batch)
+        with opened as mouth, writer, units_of(options.units):
+            speech = models.vocoder.iter_synthesize(units, speaker)
+            shown, sound = said_to_and_fro(mouth, units, speech, source, faces_by_index(mouths))
+            write_in_step(writer, track((one.rgb for one in drawn(mouth, shown)), "lips", progress, total), sound)
+    if writer.grew:
+        LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
+    num_faces = sum(mouths.boxes[index] is not None for index in order)
+    if mouths.note is not None:
+        tell(mouths.note, source.path)
+    length = units_to_seconds(units.num_steps)
+    told = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, mouth.name)
+    LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)
+    return Rendered(checkpoint, info, units, mouths, tracks, order, mouth.name, writer)
+
+
+def _load(options: RenderOptions, path: Path) -> _Models:
+    """Load both halves; the checkpoint itself is let go, so that its weights are in memory once."""
+    language, device = normalise_language(options.to), options.device
+    checkpoint = open_renderer_checkpoint(path)
+    vocoder = UnitVocoder.from_checkpoint(checkpoint, language, device, options.precision, options.vocoder_unit_offset)
+    return _Models(vocoder, LipRenderer.from_checkpoint(checkpoint, device, options.precision), checkpoint.source.fingerprint)
+
+
+def _timed(options: RenderOptions, codes: Ids, vocoder: UnitVocoder) -> Units:
+    """Units with durations, of the codes in a file."""
+    if not options.durations:
+        return Units.from_frames(codes[codes >= 0], vocoder.language)
+    return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), 1 / options.speed)
+
+
+def _voice(options: RenderOptions, source: PictureSource) -> SpeakerVoice:
+    """Return the voice that was given, or that of the video."""
+    if options.voice is None and not source.info.has_audio:
+        raise NoSpeechError(
+            "the video has no sound to take the voice from",
+            path=source.path,
+            hint="give a voice with --voice x.wav or x.npy",
+        )
+    path = options.voice or source.path
+    return read_voice(path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, options.device))
+
+
+def _mouths(
+    options: RenderOptions, source: PictureSource, num_pictures: int, progress: Progress
+) -> tuple[MouthsToDraw, Sequence[TrackSummary]]:
+    """Return the mouths to draw in the pictures of the source that are shown, in boxes that are given, or found; and the faces that
+    were found."""
+    if options.in_bbox_path is not None:
+        boxes = read_boxes_for(source, options.in_bbox_path, options.fill_boxes)
+        size = source.info.height, source.info.width
+        return (MouthsToDraw.of(boxes) if options.hard_paste else mouths_in_boxes(boxes, size)), ()
+    speech = read_speech(source.path) if source.info.has_audio else None
+    pictures = source.pictures(0, num_pictures)
+    try:
+        choice = parse_face_choice(options.face)
+        found = find_faces(pictures, choice, speech, progress, num_pictures, source.path, source.info.pixel_aspect)
+    except NoFaceError as error:
+        hint = "give --in-bbox-path, or use inference_unit2a for the speech alone"
+        raise NoFaceError(error.what, path=error.path, found=error.found, hint=hint) from error
+    return found.mouths, found.tracks

@@ -1,0 +1,275 @@
+"""What a harmonic voice is made of: its melody, a pulse train at F0 and white noise, and the filters that change them every 5 ms.
+
+The melody says from the units how far above or below the speaker's usual pitch each step of 20 ms is. It is free of the speaker:
+z = (ln F0 - median) / spread. What is known of a step beside the units around it is where it stands in the utterance and in its
+phrase, and how fast is spoken there.
+
+Pulses and noise are functions of the place in an utterance alone, so that a piece of it is made without what stands before. Values
+of F0 every 5 ms stand on the edges between control frames of 80 samples: K frames have K + 1 of them.
+
+Filters are given as log amplitudes of bands, of minimum phase, and applied in the STFT. Minimum phase follows from the log
+amplitudes alone, by the cepstrum folded onto its causal half (Oppenheim and Schafer, "Discrete-Time Signal Processing"): as a
+linear map it is one more matrix, and needs no cepstrum at run time.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from avcore.speech.pitch import PITCH_STEP, Pitch
+from avcore.timeline import SAMPLE_RATE
+
+FEATURES = 10
+"""Rows of `places`."""
+_PHRASE_PAUSE = 6
+"""Steps of silence that part two phrases: 120 ms, longer than the closure of a plosive."""
+_NEAR_STEPS = 50
+_RATE_STEPS = 75
+"""Steps around each over which the rate of speech is counted: 1.5 s."""
+_USUAL_RUN = 4.0
+"""Usual length of a unit in steps; a rate is said relative to it."""
+_WIDEST = 2.5
+"""The contour stays within so many spreads of the median: beyond, the predictor was hardly ever taught anything."""
+_PIECE = 2000
+_DECIDED, _DOUBT = 3.0, 1.5
+"""How fast voice gives way to noise as its log odds fall, and the log odds at which half is left."""
+
+
+class PitchPredictor(nn.Module):
+    """z and voicing of each step from units with durations; the usual pitch of a voice from its vector."""
+
+    def __init__(self, num_units: int, unit_dim: int, width: int, layers: int, speaker_dim: int) -> None:
+        super().__init__()
+        self.dict = nn.Embedding(num_units, unit_dim)
+        self.pre = nn.Conv1d(unit_dim + FEATURES, width, 5, padding=2)
+        self.convs = nn.ModuleList(nn.Conv1d(width, width, 5, padding=2 << k, dilation=1 << k) for k in range(layers))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
+        self.proj = nn.Conv1d(width, 2, 1)
+        self.of_voice = nn.Linear(speaker_dim, 2)
+
+    def forward(self, frame_ids: Tensor, where: Tensor) -> Tensor:
+        """int64 [batch, time] and float32 [batch, 10, time] of `places` to float32 [batch, 2, time]: z, logit of voicing."""
+        x: Tensor = self.pre(torch.cat([self.dict(frame_ids).transpose(1, 2), where], 1))
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = x + F.gelu(conv(norm(x.transpose(1, 2)).transpose(1, 2)))
+        found: Tensor = self.proj(x)
+        return found
+
+    @property
+    def halo(self) -> int:
+        """Steps to each side that a step's values depend on."""
+        return 2 + sum(2 << k for k in range(len(self.convs)))
+
+    def usual_pitch(self, voice: Tensor) -> Pitch:
+        """Return the pitch that a voice, float32 of shape [speaker_dim], most likely has."""
+        median, log_spread = self.of_voice(voice).tolist()
+        return Pitch(median, math.exp(log_spread))
+
+    def of_steps(self, frame_ids: Tensor, where: Tensor) -> Tensor:
+        """As `forward` of one utterance, int64 [time] and float32 [10, time] to float32 [2, time], a piece at a time."""
+        parts = []
+        for first, left, right in _pieces(len(frame_ids), self.halo):
+            found = self(frame_ids[None, left:right], where[None, :, left:right])[0]
+            parts.append(found[:, first - left : first - left + _PIECE])
+        return torch.cat(parts, 1)[:, : len(frame_ids)]
+
+    def fit_usual_pitch(self, voices: NDArray[np.float32], pitches: list[Pitch], ridge: float = 0.3) -> None:
+        """Set `of_voice` to the ridge regression of pitches on voices, float32 [n, speaker_dim]."""
+        x = voices.astype(np.float64)
+        y = np.array([[one.median, math.log(one.spread)] for one in pitches])
+        centre, middle = x.mean(0), y.mean(0)
+        x = x - centre
+        weight = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ (y - middle)).T
+        with torch.no_grad():
+            self.of_voice.weight.copy_(torch.from_numpy(weight))
+            self.of_voice.bias.copy_(torch.from_numpy(middle - weight @ centre))
+
+
+def _pieces(length: int, halo: int) -> Iterator[tuple[int, int, int]]:
+    """Beginnings of pieces, and from where to where each is looked at."""
+    for first in range(0, length, _PIECE):
+        yield first, max(0, first - halo), min(length, first + _PIECE + halo)
+
+
+def log_f0_of(z: Tensor, pitch: Pitch, lowest_hz: float, highest_hz: float) -> Tensor:
+    """ln F0 every 5 ms of a contour every 20 ms: float of shape [T] to float64 [4 T], within the bounds of the voice."""
+    steps = z.double().clamp(-_WIDEST, _WIDEST) * pitch.spread + pitch.median
+    return _finer(steps).clamp(math.log(lowest_hz), math.log(highest_hz))
+
+
+def _finer(steps: Tensor) -> Tensor:
+    """Values every 5 ms of those every 20 ms, in a straight line between them: float of shape [T] to [4 T]."""
+    return F.interpolate(steps[None, None], scale_factor=4, mode="linear", align_corners=False)[0, 0]
+
+
+def voiced_of(logits: Tensor) -> Tensor:
+    """Return how voiced each 5 ms is, 0 to 1, of logits every 20 ms: float32 of shape [T] to float32 [4 T].
+
+    Where the predictor is in doubt there is voice: a vowel that loses half of its pulses sounds hoarse.
+    """
+    return _finer(torch.sigmoid(_DECIDED * (logits + _DOUBT)))
+
+
+def places(frames: NDArray[np.int64], silence: int | None) -> NDArray[np.float32]:
+    """Return where each step of int64 [T] stands: float32 [10, T].
+
+    Three rows tell where it is in the utterance (share, steps from its beginning, steps to its end), three the same of its
+    phrase, which is what stands between two pauses; then the place inside its unit, the unit's length, whether it is silence,
+    and the rate of speech around it. silence: the unit of pauses, None = there are none.
+    """
+    spoken = np.ones(len(frames), bool) if silence is None else frames != silence
+    edges = np.flatnonzero(np.diff(frames, prepend=-1))
+    run = np.searchsorted(edges, np.arange(len(frames)), "right") - 1
+    lengths = np.diff(np.append(edges, len(frames)))
+    inside = (np.arange(len(frames)) - edges[run] + 0.5) / lengths[run]
+    rows = [*_within(_whole(spoken)), *_within(_phrases(spoken, run, lengths)), inside, np.log(lengths[run]) - 1.5, ~spoken]
+    return np.asarray(np.stack([*rows, _rate(spoken, edges)]), np.float32)
+
+
+def _whole(spoken: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last step of the utterance without silence at its ends, for each step."""
+    at = np.flatnonzero(spoken)
+    first, last = (at[0], at[-1]) if len(at) else (0, len(spoken) - 1)
+    return np.full(len(spoken), first), np.full(len(spoken), last)
+
+
+def _phrases(
+    spoken: NDArray[np.bool_], run: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last step of each step's phrase; a step in a pause belongs to the phrase before it, if there is one."""
+    steps = np.arange(len(spoken))
+    is_pause = ~spoken & (lengths[run] >= _PHRASE_PAUSE)
+    starts = np.flatnonzero(~is_pause & np.concatenate([[True], is_pause[:-1]]))
+    ends = np.flatnonzero(~is_pause & np.concatenate([is_pause[1:], [True]]))
+    if not len(starts):
+        return np.zeros_like(steps), np.full_like(steps, len(spoken) - 1)
+    number = np.maximum(np.searchsorted(starts, steps, "right") - 1, 0)
+    return starts[number], ends[number]
+
+
+def _within(bounds: tuple[NDArray[np.int64], NDArray[np.int64]]) -> tuple[NDArray[np.float64], ...]:
+    first, last = bounds
+    steps = np.arange(len(first))
+    behind, before = (np.clip(part, -10, 2 * _NEAR_STEPS) / _NEAR_STEPS for part in (steps - first, last - steps))
+    return np.clip((steps - first) / np.maximum(last - first, 1), -0.5, 1.5), behind, before
+
+
+def _rate(spoken: NDArray[np.bool_], edges: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Logarithm of the rate of spoken units around each step, 0 = as usual."""
+    begins = np.zeros(len(spoken))
+    begins[edges[spoken[edges]]] = 1
+    ones = np.ones(_RATE_STEPS)
+    runs, steps = (np.convolve(part, ones)[_RATE_STEPS // 2 :][: len(spoken)] for part in (begins, spoken.astype(float)))
+    return np.log((runs + 1) / (steps / _USUAL_RUN + 1))
+
+
+_NOISE_BLOCK = 16_000
+_LEAST_SHARE = 1e-4
+"""What is left of the voice at least, and of the noise: there is no logarithm of nothing."""
+_NEAR_PULSE = 1e-4
+"""Turns around a pulse within which the closed form of the sum divides by nothing; its limit is taken instead."""
+
+
+def to_edges(values: Tensor) -> Tensor:
+    """Values of frames, [..., K], as those of the edges between them, [..., K + 1]: means of neighbours."""
+    inner = (values[..., 1:] + values[..., :-1]) / 2
+    return torch.cat([values[..., :1], inner, values[..., -1:]], -1)
+
+
+def turns_at_edges(f0: Tensor) -> Tensor:
+    """Return how many periods have passed at each edge, without whole ones: F0 in Hz, float64 [..., K + 1], to float64 [..., K +
+    1]."""
+    passed = torch.cumsum((f0[..., 1:] + f0[..., :-1]) * (PITCH_STEP / 2 / SAMPLE_RATE), -1)
+    return torch.nn.functional.pad(passed, (1, 0)).remainder(1.0)
+
+
+def at_samples(f0: Tensor, turns: Tensor) -> tuple[Tensor, Tensor]:
+    """F0 and phase of each sample from those of edges: float64 [..., K + 1] twice to float32 [..., 80 K] twice.
+
+    F0 goes from edge to edge in a straight line. The phase, in turns of -0.5 to 0.5, is summed up in float64: float32 would
+    have lost it after some seconds.
+    """
+    place = torch.arange(PITCH_STEP, dtype=torch.float64, device=f0.device)
+    start, rise = f0[..., :-1, None], (f0[..., 1:] - f0[..., :-1])[..., None]
+    hz = start + rise * place / PITCH_STEP
+    phase = turns[..., :-1, None] + (place * start + rise * place**2 / (2 * PITCH_STEP)) / SAMPLE_RATE
+    return hz.flatten(-2).float(), (phase - torch.round(phase)).flatten(-2).float()
+
+
+def pulse_train(f0: Tensor, turns: Tensor, top_hz: float) -> Tensor:
+    """Return all harmonics below `top_hz` with one amplitude and phase: F0 and phase of `at_samples` to float32 [..., S].
+
+    Band-limited by being the closed form of a sum of cosines. Its power does not change with F0: the amplitude goes with the
+    root of F0, as the number of harmonics goes with 1 / F0. The uppermost harmonic fades, where it would click as F0 moves.
+    """
+    count = (top_hz / f0).clamp(min=1)
+    whole = torch.floor(count)
+    half_sine = torch.sin(math.pi * turns)
+    is_pulse = half_sine.abs() < _NEAR_PULSE
+    divisor = 2 * torch.where(is_pulse, torch.ones_like(half_sine), half_sine)
+    total = torch.where(is_pulse, whole, torch.sin((2 * whole + 1) * math.pi * turns) / divisor - 0.5)
+    fading = (count - whole) * torch.cos(2 * math.pi * (whole + 1) * turns)
+    return (total + fading) * torch.sqrt(f0 / SAMPLE_RATE) * 2
+
+
+def white_noise(start: int, count: int, seed: int) -> Tensor:
+    """Noise of unit power of samples `start` to `start + count` of an utterance: float32 of shape [count].
+
+    It is drawn in blocks of a second, each by a generator of its own, so any stretch is the same in any piece.
+    """
+    first, last = start // _NOISE_BLOCK, (start + count - 1) // _NOISE_BLOCK
+    blocks = [
+        np.random.default_rng((seed, block)).standard_normal(_NOISE_BLOCK, dtype=np.float32) for block in range(first, last + 1)
+    ]
+    offset = start - first * _NOISE_BLOCK
+    return torch.from_numpy(np.concatenate(blocks)[offset : offset + count])
+
+
+def unvoiced_as_noise(tone: Tensor, noise: Tensor, voiced: Tensor) -> tuple[Tensor, Tensor]:
+    """Log amplitudes of both filters, float32 [batch, bands, K + 1], with the tone's power given to the noise where no voice is.
+
+    Spectra do not tell a hiss from pulses that are filtered like one, so a network makes some of its hisses of pulses, each of
+    which is heard as a click. Pulses and noise of one amplitude have the same power. voiced: float32 [batch, K], 0 to 1.
+
+    All is done at the edges, where filters apply: between them a network's frames may go up and down, which no sound tells and no
+    loss sees, and the power of the louder ones would be given away.
+    """
+    share = to_edges(voiced.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE).log())[:, None]
+    given = torch.logaddexp(2 * noise, 2 * tone + torch.log(-torch.expm1(share))) / 2
+    return tone + share / 2, given
+
+
+def filtered(source: Tensor, log_amplitudes: Tensor, fft: int) -> Tensor:
+    """Filter sound by log amplitudes of bands at edges; returns the shape of the sound.
+
+    source: float32 [batch, 80 K] at 16 kHz; log_amplitudes: float32 [batch, bands, K + 1]; fft: samples.
+    """
+    amplitude, angle, window = _matrices(log_amplitudes.shape[1], fft, source.device)
+    spectrum = torch.stft(source, fft, PITCH_STEP, fft, window, return_complex=True)  # its frame k stands at sample 80 k, an edge
+    response = torch.polar((amplitude @ log_amplitudes).exp(), angle @ log_amplitudes)
+    return torch.istft(spectrum * response, fft, PITCH_STEP, fft, window, length=source.shape[1])
+
+
+@lru_cache(maxsize=8)
+def _matrices(bands: int, fft: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """From bands to log amplitude and to minimum phase at each frequency, float32 [fft // 2 + 1, bands], and the window.
+
+    Bands lie at equal distances on the mel scale from 0 Hz to half the sample rate; between two of them the logarithm goes in
+    a straight line.
+    """
+    top = SAMPLE_RATE / 2
+    centres = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + top / 700), bands) / 2595) - 1)
+    bins = np.linspace(0, top, fft // 2 + 1)
+    amplitude = np.stack([np.interp(bins, centres, row) for row in np.eye(bands)])
+    fold = np.zeros(fft)
+    fold[0], fold[1 : fft // 2], fold[fft // 2] = 1, 2, 1
+    angle = np.fft.rfft(np.fft.irfft(amplitude, fft) * fold).imag
+    with torch.inference_mode(False):  # kept for training as well
+        parts = [torch.from_numpy(np.ascontiguousarray(part.T.astype(np.float32))).to(device) for part in (amplitude, angle)]
+        return parts[0], parts[1], torch.hann_window(fft, device=device)
