@@ -109,12 +109,12 @@ def steady(pictures: Iterable[Picture], rate: Fraction | int, talk: Talk, face_o
         yield Shown(picture, frames_to_seconds(number, rate), talk, face_of(picture))
 
 
-def faces_by_index(mouths: MouthsToDraw, mesh_at: Callable[[int], Landmarks | None] | None = None) -> FaceOf:
-    """Return what gives the face of a picture by its index. mesh_at: landmarks float32 [468, 3] by index, where they are known."""
+def faces_by_index(mouths: MouthsToDraw) -> FaceOf:
+    """Return what gives the face of a picture by its index."""
 
     def face_of(picture: Picture) -> FaceToDraw:
-        box, mesh = mouths.boxes[picture.index], None if mesh_at is None else mesh_at(picture.index)
-        return FaceToDraw(box, 1.0 if box is None else float(mouths.strengths[picture.index]), mesh=mesh)
+        box = mouths.boxes[picture.index]
+        return FaceToDraw(box, 1.0 if box is None else float(mouths.strengths[picture.index]))
 
     return face_of
 

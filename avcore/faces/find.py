@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from avcore.arrays import Pixels
 from avcore.compute.threads import ahead
 from avcore.errors import NoFaceError, NoSuchFaceError
-from avcore.faces.geometry import Box, Landmarks, MouthsToDraw, mouths_to_draw, steady_boxes
+from avcore.faces.crop import LIP_SIDE
+from avcore.faces.geometry import Box, MouthsToDraw, mouths_to_draw, steady_boxes
 from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
-from avcore.faces.track import FaceTrack, Tracker, TrackFrame, TrackStore
+from avcore.faces.track import FaceTrack, RowStore, Tracker, TrackFrame
 from avcore.notes import several
 from avcore.progress import Progress, silent, track
 
@@ -142,8 +143,8 @@ class SpeakerFace:
     """The face to dub, one entry per 25 fps picture.
 
     frames: box, pose and quality, also where the face was unseen no longer than a breath; None where it is not in the
-    picture. track_numbers: the track that a picture's face belongs to, or None. cuts: pictures that begin a new shot. Lip crops and
-    landmarks lie in temporary files.
+    picture. track_numbers: the track that a picture's face belongs to, or None. cuts: pictures that begin a new shot. Lip crops
+    lie in a temporary file.
     """
 
     frames: list[TrackFrame | None]
@@ -151,7 +152,7 @@ class SpeakerFace:
     tracks: tuple[TrackSummary, ...]
     cuts: tuple[int, ...]
     _rows: NDArray[np.int64] = field(repr=False)
-    _store: TrackStore = field(repr=False)
+    _store: RowStore = field(repr=False)
 
     @property
     def boxes(self) -> list[Box | None]:
@@ -168,13 +169,6 @@ class SpeakerFace:
         """The mouths that may be drawn anew, in steady boxes."""
         return mouths_to_draw(self.steady_boxes, [inf if frame is None else frame.margin for frame in self.frames])
 
-    def landmarks_at(self, index: int) -> Landmarks | None:
-        """Return landmarks float32 [468, 3] in picture number `index` as it is shown; None where the face was not seen in it."""
-        frame = self.frames[index]
-        if frame is None or not frame.is_found:
-            return None
-        return np.asarray(self._store.landmarks.read([frame.row])[0], np.float32)
-
     @property
     def num_found(self) -> int:
         """Pictures that have a box."""
@@ -190,7 +184,7 @@ class SpeakerFace:
 
         Where the face is not in the picture, the crop nearest in time stands: a mouth that holds still says nothing.
         """
-        return np.asarray(self._store.lips.read(self._rows[start:stop]), dtype=np.uint8)
+        return np.asarray(self._store.read(self._rows[start:stop]), dtype=np.uint8)
 
 
 class FollowedFaces(NamedTuple):
@@ -198,7 +192,7 @@ class FollowedFaces(NamedTuple):
 
     tracks: list[FaceTrack]
     shots: list[int]
-    store: TrackStore
+    store: RowStore
 
 
 def find_faces(
@@ -251,7 +245,7 @@ class Follower:
     """Follows all faces in pictures at 25 fps that come one by one; takes pixel_aspect as `find_faces` does."""
 
     def __init__(self, detector: "FaceDetector", pixel_aspect: Fraction = Fraction(1)) -> None:
-        self.store = TrackStore()
+        self.store = RowStore((LIP_SIDE, LIP_SIDE), np.uint8)
         self._tracker, self._shape = Tracker(detector, self.store), PixelShape(pixel_aspect)
 
     def step(self, picture: Pixels, shot: int) -> None:
@@ -267,7 +261,7 @@ class Follower:
 
 
 def _speaker(
-    chosen: Sequence[FaceTrack], shots: Sequence[int], summaries: tuple[TrackSummary, ...], store: TrackStore
+    chosen: Sequence[FaceTrack], shots: Sequence[int], summaries: tuple[TrackSummary, ...], store: RowStore
 ) -> SpeakerFace:
     num_pictures = len(shots)
     frames: list[TrackFrame | None] = [None] * num_pictures

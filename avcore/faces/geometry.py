@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 Box = NDArray[np.float32]
 
 
-NUM_LANDMARKS = 468
-"""Points of mediapipe's face mesh."""
-
 Landmarks = NDArray[np.float32]
-"""float32 [468, 2 or 3]: x, y in pixels from the left and the top; z in the same measure, smaller = nearer to the camera."""
+"""Points of mediapipe's face mesh, float32 [468, 2 or 3]: x, y in pixels from the left and the top; z in the same measure, the
+smaller the nearer to the camera."""
 _CHEEKS = 234, 454
 _FOREHEAD, _CHIN = 10, 152
 _OUTER_EYES = 33, 263

@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from avcore.arrays import Pixels
 from avcore.errors import OutputError
 from avcore.faces.crop import LIP_SIDE, SIDE, CropWindow, appearance, crop_lips, face_box, portrait, smooth_landmarks
-from avcore.faces.geometry import NUM_LANDMARKS, Box, HeadAngles, Landmarks, head_pose, hull, lip_margin, mouth_opening, overlap
+from avcore.faces.geometry import Box, HeadAngles, Landmarks, head_pose, hull, lip_margin, mouth_opening, overlap
 from avcore.timeline import frame_at
 
 if TYPE_CHECKING:
@@ -94,27 +94,19 @@ class TrackFrame(NamedTuple):
     sharpness: float
     """Variance of the lip crop's Laplacian; small = blurred."""
     row: int
-    """Number of the row in the stores."""
+    """Number of its row in the store."""
     margin: float = inf
     """How far within the picture the lips lie, see `avcore.faces.geometry.lip_margin`."""
 
 
-class TrackStore:
-    """Where lip crops and landmarks of all tracks go, so that tracks stay small."""
-
-    def __init__(self) -> None:
-        self.lips = RowStore((LIP_SIDE, LIP_SIDE), np.uint8)
-        self.landmarks = RowStore((NUM_LANDMARKS, 3), np.float32)
-
-
 @dataclass
 class FaceTrack:
-    """One face in pictures `first` to `last` of one shot, without holes."""
+    """One face in pictures `first` to `last` of one shot, without holes. store: where lip crops of all tracks go."""
 
     number: int
     shot: int
     first: int
-    store: TrackStore = field(repr=False)
+    store: RowStore = field(repr=False)
     frames: list[TrackFrame] = field(default_factory=list, repr=False)
     portraits: NDArray[np.float64] = field(default_factory=lambda: np.zeros((SIDE, SIDE, 3)), repr=False)
     """The sum of all portraits, to see what the face looks like."""
@@ -140,14 +132,9 @@ class FaceTrack:
         """What the face looks like, float32 of shape [D], see `avcore.faces.crop`."""
         return appearance(np.asarray(self.portraits / max(self.num_portraits, 1), np.float32))
 
-    def landmarks(self, index: int) -> Landmarks | None:
-        """Return the landmarks float32 [468, 3] in pixels of picture number `index`, or None when the face was not seen in it."""
-        frame = self.frames[index - self.first]
-        return np.asarray(self.store.landmarks.read([frame.row])[0], dtype=np.float32) if frame.is_found else None
-
     def lips(self) -> NDArray[np.uint8]:
         """Return all lip crops, uint8 [frames, 96, 96]."""
-        return np.asarray(self.store.lips.read([frame.row for frame in self.frames]), dtype=np.uint8)
+        return np.asarray(self.store.read([frame.row for frame in self.frames]), dtype=np.uint8)
 
 
 class FaceLook(NamedTuple):
@@ -182,7 +169,7 @@ class OpenTrack:
     window waits here, so that no pictures of the video need to be kept.
     """
 
-    def __init__(self, number: int, shot: int, first: int, store: TrackStore, size: tuple[int, int]) -> None:
+    def __init__(self, number: int, shot: int, first: int, store: RowStore, size: tuple[int, int]) -> None:
         """size: of the pictures, height and width."""
         self._size = size
         self._track = FaceTrack(number, shot, first, store)
@@ -240,11 +227,9 @@ class OpenTrack:
         smooth = smooth_landmarks(np.stack(before + after)[..., :2])
         look, landmarks, is_found = self._waiting.popleft()
         self._passed.append(landmarks)
-        store = self._track.store
         lips = crop_lips(look.gray, look.window.from_picture(smooth))
         if lips is None:
             lips = np.zeros((LIP_SIDE, LIP_SIDE), dtype=np.uint8)
-        store.landmarks.append(landmarks)
         self._track.frames.append(
             TrackFrame(
                 box=face_box(landmarks[:, :2]),
@@ -252,7 +237,7 @@ class OpenTrack:
                 opening=mouth_opening(landmarks),
                 pose=head_pose(landmarks),
                 sharpness=float(cv2.Laplacian(lips, cv2.CV_32F).var()),
-                row=store.lips.append(lips),
+                row=self._track.store.append(lips),
                 margin=lip_margin(landmarks, self._size),
             )
         )
@@ -282,7 +267,7 @@ _MIN_FACE_PIXELS = 24
 class Tracker:
     """Turns pictures at 25 fps into tracks: faces linked by overlap, ended by a cut or by a gap longer than a breath."""
 
-    def __init__(self, detector: "FaceDetector", store: TrackStore) -> None:
+    def __init__(self, detector: "FaceDetector", store: RowStore) -> None:
         self._detector, self._store = detector, store
         self._open: list[OpenTrack] = []
         self._closed: list[FaceTrack] = []

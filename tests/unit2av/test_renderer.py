@@ -312,8 +312,8 @@ def pictures() -> np.ndarray:
     return np.random.default_rng(4).integers(0, 200, (6, 50, 60, 3), dtype=np.uint8)
 
 
-def played(footage: Footage, boxes: Sequence[np.ndarray | None], count: int, *mesh_at: object) -> list[Shown]:
-    face_of = faces_by_index(MouthsToDraw.of(boxes), *mesh_at)  # type: ignore[arg-type]
+def played(footage: Footage, boxes: Sequence[np.ndarray | None], count: int) -> list[Shown]:
+    face_of = faces_by_index(MouthsToDraw.of(boxes))
     return list(steady(footage.pingpong(count, footage.own), 25, Talk(1, Fraction(0), torch.zeros(40, 4)), face_of))
 
 
@@ -397,11 +397,3 @@ def test_sound_that_ends_early_does_not_stop_the_pictures() -> None:
     notes = Notes()
     write_in_step(notes, iter(np.zeros((40, 2, 2, 3), dtype=np.uint8)), SoundFeed([np.zeros(100, dtype=np.float32)]))
     assert len(notes.pictures) == 40
-
-
-def test_landmarks_come_with_the_pictures_that_they_are_of(pictures: np.ndarray) -> None:
-    meshes = {0: np.zeros((468, 3), np.float32), 4: np.ones((468, 3), np.float32)}
-    shown = [one.face.mesh for one in played(Footage(pictures), [BOX] * 6, 9, meshes.get)]
-    assert [mesh is not None for mesh in shown] == [True, False, False, False, True, False, True, False, False]
-    assert all(mesh is meshes[4] for mesh in (shown[4], shown[6]))
-    assert all(one.face.mesh is None for one in played(Footage(pictures), [BOX] * 6, 9))

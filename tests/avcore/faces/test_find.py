@@ -80,21 +80,6 @@ def test_pictures_without_the_face_have_no_box_and_the_nearest_lips() -> None:
     assert len(np.unique(face.lips[10:30].reshape(20, -1), axis=0)) == 20
 
 
-def test_landmarks_are_those_that_were_seen() -> None:
-    actor = Actor(4, frames=[*range(5, 15), *range(18, 25)])
-
-    face = find_faces(clip([actor], 30))
-
-    assert [index for index, box in enumerate(face.boxes) if box is not None] == list(range(5, 25))
-    seen = {index: found for index in range(30) if (found := face.landmarks_at(index)) is not None}
-    assert list(seen) == [*range(5, 15), *range(18, 25)]
-    for index, points in seen.items():
-        box = face.boxes[index]
-        assert points.shape == (468, 3)
-        assert np.ptp(points[:, 2]) > 0.2 * np.ptp(points[:, 0])
-        np.testing.assert_allclose(points[:, 0].min(), box[0], atol=0.1 * np.ptp(points[:, 0]))
-
-
 def test_lips_show_the_mouth_moving() -> None:
     actor = Actor(6)
 

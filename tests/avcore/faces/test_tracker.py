@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avcore.faces.crop import MAX_SIDE, CropWindow, crop_lips, smooth_landmarks
+from avcore.faces import track as tracks
+from avcore.faces.crop import LIP_SIDE, MAX_SIDE, CropWindow, crop_lips, face_box, smooth_landmarks
 from avcore.faces.geometry import Box, Landmarks
-from avcore.faces.track import MAX_FACES, MAX_GAP_SECONDS, FaceTrack, RowStore, Tracker, TrackStore
+from avcore.faces.track import MAX_FACES, MAX_GAP_SECONDS, FaceTrack, RowStore, Tracker
 from avcore.timeline import frame_at
 from recipes.demo.heads.geometry import neutral_mesh
 
@@ -54,7 +55,7 @@ def picture(*centres: tuple[float, float]) -> NDArray[np.uint8]:
 
 
 def follow(pictures: list[NDArray[np.uint8]], shots: list[int] | None = None) -> list[FaceTrack]:
-    tracker = Tracker(DiscDetector(), TrackStore())  # type: ignore[arg-type]
+    tracker = Tracker(DiscDetector(), RowStore((LIP_SIDE, LIP_SIDE), np.uint8))  # type: ignore[arg-type]
     for shot, one in zip(shots or [0] * len(pictures), pictures, strict=True):
         tracker.step(one, shot)
     return tracker.finish()
@@ -82,8 +83,6 @@ def test_a_short_gap_is_interpolated(gap: int) -> None:
     assert (track.first, track.last) == (0, 29)
     assert [index for index in frames if not track.frames[index].is_found] == list(range(10, 10 + gap))
     np.testing.assert_allclose(np.diff(middles(track)), 1, atol=0.6)
-    assert track.landmarks(9) is not None
-    assert track.landmarks(10) is None
 
 
 @pytest.mark.parametrize(
@@ -122,11 +121,13 @@ def test_a_crowd_is_bounded() -> None:
     assert len(follow([crowd] * 3)) == MAX_FACES
 
 
-def test_lips_are_those_of_the_whole_clip_smoothed_at_once() -> None:
+def test_lips_are_those_of_the_whole_clip_smoothed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[np.ndarray] = []
+    monkeypatch.setattr(tracks, "face_box", lambda points: seen.append(points) or face_box(points))
     places = [(60 + 5 * float(np.sin(frame)), 100 + 3 * float(np.cos(2 * frame))) for frame in range(20)]
     pictures = [picture(place) for place in places]
     (track,) = follow(pictures)
-    landmarks = np.stack([track.landmarks(frame)[:, :2] for frame in range(20)])
+    landmarks = np.stack(seen)
 
     for frame, lips in enumerate(track.lips()):
         half = min(6, frame, 19 - frame)
@@ -141,7 +142,7 @@ def test_a_strip_too_low_for_a_face_is_not_searched() -> None:
         def __getattr__(self, name: str) -> object:
             raise AssertionError(f"{name} is not to be called")
 
-    tracker = Tracker(Unwanted(), TrackStore())  # type: ignore[arg-type]
+    tracker = Tracker(Unwanted(), RowStore((LIP_SIDE, LIP_SIDE), np.uint8))  # type: ignore[arg-type]
     tracker.step(np.zeros((2, 8192, 3), np.uint8), 0)
     assert tracker.finish() == []
 
