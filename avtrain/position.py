@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass
 class Position:
-    """Where a run stands. seconds: of training, over resumes; waited: of those, for data.
+    """Where a run stands. batch: of the epoch, taken with these settings. seconds: of training, over resumes; waited: for data.
 
     best: the best validation figure so far, and the step that it was measured at; stale: validations since then.
     """

@@ -1,8 +1,10 @@
 """Batches by length, the same for the same seed, epoch and position: what makes an exact resume possible."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,22 @@ from avtrain.config import BatchConfig
 
 Key = tuple[int, int]
 """(epoch, index): what a dataset is asked for, so that its randomness depends on nothing else."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Batches of one epoch that were taken with the same settings. items: of an epoch; batches: of each of `world` processes."""
+
+    batch: BatchConfig
+    seed: int
+    world: int
+    items: int
+    batches: int = 0
+
+    @classmethod
+    def from_state(cls, row: Mapping[str, Any]) -> "Stretch":
+        """Read one as `dataclasses.asdict` writes it."""
+        return cls(**{**row, "batch": BatchConfig(**row["batch"])})
 
 
 class LengthBatches:
@@ -24,6 +42,23 @@ class LengthBatches:
         self._lengths = np.asarray(lengths, dtype=np.int64)
         self._config, self._seed, self._rank, self._world = config, seed, rank, world
         self._epoch, self._position = 0, 0
+        self._seen: tuple[int, NDArray[np.bool_]] | None = None
+
+    @property
+    def stretch(self) -> Stretch:
+        """These settings, with no batch taken."""
+        return Stretch(self._config, self._seed, self._world, len(self._lengths))
+
+    def skip(self, epoch: int, stretches: Iterable[Stretch]) -> int:
+        """Leave out of an epoch what was trained on in it with other settings; returns how many items that are."""
+        seen = np.zeros(len(self._lengths), dtype=np.bool_)
+        for one in stretches:
+            other = LengthBatches(self._lengths.tolist(), one.batch, one.seed)
+            other._seen = epoch, seen.copy()
+            for batch in other.epoch_batches(epoch)[: one.batches * one.world]:
+                seen[batch] = True
+        self._seen = epoch, seen
+        return int(seen.sum())
 
     def start(self, epoch: int, position: int = 0) -> None:
         """Choose the epoch, and how many of its batches were used already."""
@@ -33,6 +68,8 @@ class LengthBatches:
         """Return all of this process's batches of an epoch, in order."""
         generator = np.random.default_rng((self._seed, epoch))
         order = generator.permutation(len(self._lengths))
+        if self._seen is not None and self._seen[0] == epoch:
+            order = order[~self._seen[1][order]]
         batches = [batch for chunk in self._buckets(order) for batch in self._cut(chunk)]
         batches = [batches[i] for i in generator.permutation(len(batches))]
         usable = len(batches) - len(batches) % self._world

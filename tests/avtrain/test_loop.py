@@ -19,7 +19,7 @@ from avtrain.checkpoints import read_state
 from avtrain.config import BatchConfig
 from avtrain.loop import Trainer
 from avtrain.position import TrainResult
-from tests.avtrain.toy import KILLED, ToyConfig, ToyTask, toy_config, train_until, train_with_two_processes
+from tests.avtrain.toy import KILLED, Points, ToyConfig, ToyTask, toy_config, train_until, train_with_two_processes
 
 
 def _train(config: ToyConfig) -> TrainResult:
@@ -55,6 +55,37 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(
     assert _losses(resumed, "valid") == pytest.approx(_losses(whole, "valid"), abs=1e-6)
     weights = [read_state(tmp_path / run / "checkpoints" / "last.pt")["modules"]["line"] for run in ("whole", "parts")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+@pytest.mark.parametrize("sizes", [(4, 16), (8, 3), (4, 16, 6)])
+def test_with_another_batch_size_each_item_of_the_epoch_is_trained_on_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sizes: tuple[int, ...]
+) -> None:
+    caplog.set_level("INFO")
+    loaded = list[tuple[int, int]]()
+    load = Points.load
+    monkeypatch.setattr(Points, "load", lambda self, key: (loaded.append(key), load(self, key))[1])
+    monkeypatch.setattr(Points, "lengths", lambda self: list(range(1, len(self) + 1)))
+    monkeypatch.setattr(ToyTask, "valid_items", lambda _: None)
+    step = 0
+    for size in sizes:
+        config = toy_config(str(tmp_path), batch_size=size, max_steps=100)
+        step += 2 if size != sizes[-1] else 60
+        train_until(Trainer(ToyTask(config), config), step)
+    for epoch in range(3):
+        assert sorted(index for at, index in loaded if at == epoch) == list(range(60))
+    assert "epoch 0 goes on with the" in caplog.text
+
+
+def test_with_other_items_the_epoch_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = toy_config(str(tmp_path))
+    train_until(Trainer(ToyTask(config), config), 3)
+    monkeypatch.setattr(ToyTask, "train_items", lambda _: Points(50))
+    train_until(Trainer(ToyTask(config), config), 5)
+    assert "there are other items than before: epoch 0 begins anew" in caplog.text
+    assert [row["batches"] for row in read_state(tmp_path / "checkpoints" / "last.pt")["stretches"]] == [2]
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
