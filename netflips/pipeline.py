@@ -6,7 +6,7 @@ from pathlib import Path
 from avcore.contracts import kind_of
 from avcore.errors import MediaError, UsageError
 from avcore.files import keep_apart, require_file, require_place
-from avcore.media import PictureSource
+from avcore.media import PictureSource, require_video_name
 from avcore.media.sound import settle_track
 from avcore.notes import Notes
 from avcore.progress import Progress, silent
@@ -55,6 +55,7 @@ def dub(
         )
     in_path, out_path = Path(in_video), Path(out_video)
     _check_paths(in_path, out_path, options)
+    require_video_name(out_path)
     options = options.settled_for(models.extractor.agreement is not None)
     clock = StageClock()
     with clock.stage("read"):

@@ -181,7 +181,10 @@ def test_an_empty_translation_is_an_error(clip: Path, models: Models, tmp_path: 
         dub(clip, tmp_path / "x.mp4", models, options)
 
 
-def test_outputs_that_cannot_be_are_refused(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
+def test_outputs_that_cannot_be_are_refused(
+    clip: Path, models: Models, options: DubOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models.extractor, "extract", None)  # told before anything is heard
     (tmp_path / "file").write_text("x")
     for out, complaint in ((clip, "overwrite"), (tmp_path / "file" / "x.mp4", "written"), (tmp_path / "x.txt", "x.txt")):
         with pytest.raises(OutputError, match=complaint):
