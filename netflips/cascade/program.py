@@ -39,7 +39,9 @@ def require_translate_with(given: str) -> None:
         host, _ = address.hostname or "", address.port
         is_here = host == "localhost" or ip_address(host).is_loopback
     if not is_here or given.startswith("https") or not given.isascii() or not given.isprintable() or " " in given:
-        raise UsageError(f"{TRANSLATE_WITH} takes an address of this machine", expected="http://127.0.0.1:8080/...", found=given)
+        raise UsageError(
+            f"{TRANSLATE_WITH} takes an address of this machine", expected="http://127.0.0.1:8080/...", found=shown(given)
+        )
 
 
 class ProgramTranslator:
