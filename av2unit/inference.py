@@ -33,9 +33,9 @@ _UNUSED = NoteKind("lips_unused", "it is not used with --modalities {modalities}
 class UnitsOptions(CommonOptions):
     """Extract discrete speech units, 50 a second, from speech, lips or both."""
 
-    video: Path = positional("FILE", "--in-vid-path", file=Input("the video"))
+    video: Path = positional("FILE", file=Input("the video"))
     """video, or with --modalities audio a wav or flac file too"""
-    out: Path = out_flag("the unit file", "--out-unit-path")
+    out: Path = out_flag("the unit file")
     """text file to write"""
     _: KW_ONLY
     av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))

@@ -26,14 +26,16 @@ from avcore.files import Input, Output, check_files
 from avcore.loading import TERMINATED, end_start
 from avcore.notes import NEW_COMMAND, NoteKind, PlainFormatter, ToldNote, hand_on, shown
 
-INPUT = ("-i", "--input")
-OUT = ("-o", "--out")
-"""What people guess for the file to read and the file to write, in all commands."""
+PUBLISHED = {
+    "--in-vid-path": "--video", "--in-unit-path": "--units", "--out-vid-path": "--out", "--out-unit-path": "--out",
+    "--src-lang": "--from", "--tgt-lang": "--to", "--cpu": "--device=cpu",
+}  # fmt: skip
+"""Options as AV2AV published them, and what they are called here. A file to read has no flag in most commands."""
 _USUAL = {
-    "language": ("--to", "--from", "--lang"), "lang": ("--to", "--from"), "target-language": ("--to",),
+    "language": ("--to", "--from"), "lang": ("--to", "--from"), "target-language": ("--to",),
     "source-language": ("--from",), "output-dir": ("--out-dir",), "outdir": ("--out-dir",), "output-file": ("--out",),
-    "outfile": ("--out",), "infile": ("--input",), "rate": ("--speed",), "speaker": ("--voice",), "reference": ("--voice",),
-    "audio": ("--speech", "--input"), "gpu": ("--device",), "video": ("--input",),
+    "outfile": ("--out",), "rate": ("--speed",), "speaker": ("--voice",), "reference": ("--voice",),
+    "audio": ("--speech",), "gpu": ("--device",),
     "silent": ("--quiet",), "lip-sync": ("--lips",), "begin": ("--start",), "stop": ("--end",), "srt": ("--subtitles",),
 }  # fmt: skip
 """Options of other programs, and ours that do the same, the likeliest first."""
@@ -75,9 +77,9 @@ class Parser(argparse.ArgumentParser):
         known = self._options_for(given)
         for text in given[: given.index("--")] if "--" in given else given:
             flag = text.partition("=")[0]
-            if flag.startswith("--") and not any(option.startswith(flag) for option in known):
+            if flag.startswith("--") and flag not in PUBLISHED and not any(option.startswith(flag) for option in known):
                 self.error("; ".join(filter(None, (f"unrecognized option {flag}", did_you_mean(flag, known)))))
-        options = super().parse_args(given, namespace)
+        options = super().parse_args(_in_our_names(given, known), namespace)
         try:
             vars(options).update(named_models(vars(options)))
         except NetflipsError as error:
@@ -85,15 +87,9 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse. A positional that is given by one of its flags is none any more."""
+        """Parse, and note that it was done."""
         self.was_used = True
-        given = sys.argv[1:] if args is None else list(args)
-        flags = {text.partition("=")[0] for text in given if text.startswith("-")}
-        for action in [one for one in self._actions if getattr(one, "flag", None) is not None]:
-            flag: Any = action.flag  # type: ignore[attr-defined]
-            if any(self._option_string_actions.get(name) is flag or self._is_short_for(name, flag) for name in flags):
-                self._actions.remove(action)
-        return super().parse_known_args(given, namespace)
+        return super().parse_known_args(args, namespace)
 
     def declared(self, given: argparse.Namespace) -> Iterator[tuple[Input | Output, list[Path]]]:
         """Yield the files that were given for the options that name one, of this parser and of the subcommand that was named."""
@@ -106,12 +102,6 @@ class Parser(argparse.ArgumentParser):
             elif isinstance(action.type, Input | Output) and action.dest not in seen:
                 seen.add(action.dest)
                 yield action.type, list(_paths(getattr(given, action.dest, None)))
-
-    def _is_short_for(self, name: str, flag: argparse.Action) -> bool:
-        """Return whether a word abbreviates a flag, and nothing else."""
-        if not name.startswith("--") or len(name) < 4 or name in self._option_string_actions:
-            return False
-        return {id(one) for option, one in self._option_string_actions.items() if option.startswith(name)} == {id(flag)}
 
     def _get_option_tuples(self, option_string: str) -> Any:
         """Return what an abbreviation may stand for; several names of one option are one."""
@@ -145,22 +135,25 @@ def _paths(value: Any) -> Iterator[Path]:
         yield Path(value)
 
 
-def add_option(container: argparse._ActionsContainer, *names: str, hidden: Sequence[str] = (), **how: Any) -> argparse.Action:
-    """Add an option to a parser or a group of options. hidden: other names of it, which help does not show."""
-    action = container.add_argument(*names, **how)
-    container._option_string_actions.update(dict.fromkeys(hidden, action))
-    return action
-
-
-def add_positional(container: argparse._ActionsContainer, name: str, *hidden: str, **how: Any) -> None:
-    """Add a file that stands without a flag, and may be given with -i, --input or one of the `hidden` flags all the same."""
-    positional = container.add_argument(name, **how)
-    as_flag = {key: value for key, value in how.items() if key not in ("default", "help", "nargs")}
-    nargs = {"nargs": "+"} if how.get("nargs") in ("*", "+") else {}
-    flag = add_option(
-        container, *INPUT, hidden=hidden, dest=name, help=argparse.SUPPRESS, default=argparse.SUPPRESS, **as_flag, **nargs
-    )
-    positional.flag = flag  # type: ignore[attr-defined]
+def _in_our_names(given: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return a command line with the options that AV2AV published in our names, files that have no flag first."""
+    files, rest, words = list[str](), list[str](), list(given)
+    while words:
+        name, equals, value = (word := words.pop(0)).partition("=")
+        ours = name if name in known else PUBLISHED.get(name, name)
+        if word == "--":
+            return [*files, *rest, word, *words]
+        if ours == name:
+            rest.append(word)
+        elif ours.partition("=")[0] in known:
+            rest.append(ours + equals + value)
+        elif name.startswith("--in-"):
+            files += [value] if equals else []
+            while words and not equals and not words[0].startswith("-"):
+                files.append(words.pop(0))
+        else:
+            rest.append(word)
+    return [*files, *rest]
 
 
 def speed(text: str) -> float:
@@ -169,15 +162,6 @@ def speed(text: str) -> float:
     if not 0 < value < inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
     return value
-
-
-def inverse_speed(text: str) -> float:
-    """Read a speed that is given as the scale of durations, above 1 slower."""
-    return 1 / speed(text)
-
-
-FROM, TO = ("--src-lang", "--source"), ("--tgt-lang", "--target")
-"""What --from and --to are called otherwise."""
 
 
 def add_track_option(parser: argparse._ActionsContainer, whose: str) -> None:
@@ -218,17 +202,11 @@ class Terminated(KeyboardInterrupt):
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Add --device, --cpu, --precision, --quiet and --verbose."""
+    """Add --device, --precision, --quiet and --verbose."""
     group = parser.add_argument_group("running")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    group.add_argument("--cpu", action="store_true", help="the same as --device cpu")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto); --cpu is --device cpu")
     group.add_argument("--precision", default="float32", choices=PRECISIONS, help="number format (default: float32)")
     add_quiet_options(group)
-
-
-def device_name(options: argparse.Namespace) -> str:
-    """Return the device asked for, with --cpu taken into account."""
-    return "cpu" if options.cpu else str(options.device)
 
 
 def run(
@@ -336,7 +314,6 @@ __all__ = [
     "Parser",
     "Terminated",
     "add_common_options",
-    "device_name",
     "run",
     "stopped_by_sigterm",
 ]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from avcore.checkpoints.stages import PRECISIONS
-from avcore.command import Parser, add_option, add_positional, inverse_speed, run, speed
+from avcore.command import Parser, run, speed
 from avcore.errors import UsageError
 from avcore.files import Input, Output
 
@@ -32,13 +32,10 @@ class _Flag:
     """What a field's metadata holds. See `flag`."""
 
     names: Sequence[str] = ()
-    hidden: Sequence[str] = ()
-    also: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     group: str | tuple[str, str] = ""
     file: Input | Output | None = None
     read: Callable[[Any], Any] | None = None
     is_positional: bool = False
-    has_flag: bool = True
     add: Callable[[Any], None] | None = None
     make: Callable[[argparse.Namespace], Any] | None = None
     how: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -49,25 +46,22 @@ def flag(
     default: Any = MISSING,
     factory: Any = MISSING,
     file: Input | Output | None = None,
-    hidden: Sequence[str] = (),
-    also: Mapping[str, Mapping[str, Any]] | None = None,
     group: str | tuple[str, str] = "",
     read: Callable[[Any], Any] | None = None,
     **how: Any,
 ) -> Any:
     """Return a field that is an option.
 
-    names: as help shows them, by default --name. hidden: other names. also: other flags that set it, as `add_argument` takes them.
-    file: what it reads or writes. group: the heading in help from here on, or that and a sentence. read: makes the field's value of
-    what was parsed. how: for `add_argument`, where the field's type does not say it.
+    names: by default --name. file: what it reads or writes. group: the heading in help from here on, or that and a sentence. read:
+    makes the field's value of what was parsed. how: for `add_argument`, where the field's type does not say it.
     """
-    told = _Flag(names, hidden, also or {}, group, file, read, how=how)
+    told = _Flag(names, group, file, read, how=how)
     return field(default=default, default_factory=factory, metadata={_FLAG: told})
 
 
-def out_flag(what: str, *hidden: str, default: Any = MISSING, **how: Any) -> Any:
-    """Return the field of the file to write: -o, --out. what: as messages call it. hidden: other flags, beside --output."""
-    return flag("-o", "--out", hidden=("--output", *hidden), default=default, file=Output(what), **how)
+def out_flag(what: str, default: Any = MISSING, **how: Any) -> Any:
+    """Return the field of the file to write: -o, --out. what: as messages call it."""
+    return flag("-o", "--out", default=default, file=Output(what), **how)
 
 
 def report_flag(**how: Any) -> Any:
@@ -76,28 +70,18 @@ def report_flag(**how: Any) -> Any:
 
 
 def speed_flag() -> Any:
-    """Return the field of how fast somebody speaks: --speed, above 1 faster; --duration-scale is its inverse."""
-    also = {"--duration-scale": {"type": inverse_speed}}
-    return flag(default=1.0, type=speed, hidden=("--rate",), also=also, metavar="X")
+    """Return the field of how fast somebody speaks: --speed, above 1 faster."""
+    return flag(default=1.0, type=speed, metavar="X")
 
 
 def voice_flag(**how: Any) -> Any:
     """Return the field of the voice to speak in: --voice."""
-    return flag("--voice", hidden=("--speaker-path",), default=None, file=Input("the voice"), **how)
+    return flag("--voice", default=None, file=Input("the voice"), **how)
 
 
-def positional(
-    name: str,
-    *hidden: str,
-    default: Any = MISSING,
-    file: Input | None = None,
-    group: str | tuple[str, str] = "",
-    has_flag: bool = True,
-    **how: Any,
-) -> Any:
-    """Return a field that is a file, or other words, without a flag. name: in help. hidden: flags by which it may be given, beside
-    --input. has_flag: it may be given by a flag at all; one field of a command may."""
-    told = _Flag((name,), hidden, group=group, file=file, is_positional=True, has_flag=has_flag, how=how)
+def positional(name: str, default: Any = MISSING, file: Input | None = None, group: str | tuple[str, str] = "", **how: Any) -> Any:
+    """Return a field that is a file, or other words, without a flag. name: in help."""
+    told = _Flag((name,), group=group, file=file, is_positional=True, how=how)
     return field(default=default, metadata={_FLAG: told})
 
 
@@ -146,12 +130,8 @@ class QuietOptions:
 class CommonOptions(QuietOptions):
     """Options that all commands share that run models."""
 
-    device: str = flag(
-        group="running",
-        default="auto",
-        also={"--cpu": {"action": "store_const", "const": "cpu", "help": "the same as --device cpu"}},
-    )
-    """auto, cpu, cuda, cuda:N or mps (default: auto)"""
+    device: str = flag(group="running", default="auto")
+    """auto, cpu, cuda, cuda:N or mps (default: auto); --cpu is --device cpu"""
     precision: str = flag(default="float32", choices=PRECISIONS)
     """number format (default: float32)"""
 
@@ -261,16 +241,11 @@ def _add_one(container: Any, one: Field[Any], told: _Flag, kind: Any, help: str)
     if told.is_positional:
         nargs = {} if is_needed or "nargs" in how else {"nargs": "?"}
         how |= {"metavar": told.names[0], "default": None}  # argparse would read SUPPRESS as a value
-        if told.has_flag:
-            add_positional(container, one.name, *told.hidden, **nargs, **how)
-        else:
-            container.add_argument(one.name, **nargs, **how)
+        container.add_argument(one.name, **nargs, **how)
         return
     names = told.names or (f"--{one.name.replace('_', '-')}",)
     required = {"required": True} if is_needed else {}
-    add_option(container, *names, hidden=told.hidden, dest=one.name, default=argparse.SUPPRESS, **required, **how)
-    for name, other in told.also.items():
-        container.add_argument(name, dest=one.name, **{"default": argparse.SUPPRESS, "help": argparse.SUPPRESS, **other})
+    container.add_argument(*names, dest=one.name, default=argparse.SUPPRESS, **required, **how)
 
 
 def _reading(kind: Any, told: _Flag, one: Field[Any]) -> dict[str, Any]:

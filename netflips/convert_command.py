@@ -1,13 +1,12 @@
 """`netflips convert` and scripts/convert_checkpoint.py: a published checkpoint to safetensors and JSON."""
 
-import argparse
 import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from avcore.checkpoints.stages import PRECISIONS, STORED_PRECISIONS
+from avcore.checkpoints.stages import STORED_PRECISIONS
 from avcore.errors import UsageError
 from avcore.files import Input
 from avcore.flags import Command, QuietOptions, flag, flags_of, out_flag, positional
@@ -26,12 +25,10 @@ def _add_kind(group: Any) -> None:
 class ConvertOptions(QuietOptions):
     """Convert a published checkpoint to safetensors and a readable JSON configuration."""
 
-    in_path: Path = positional("FILE", "--in-path", file=Input("the checkpoint"))
+    in_path: Path = positional("FILE", file=Input("the checkpoint"))
     """published .pt file, or our own .safetensors"""
-    out_path: Path | None = out_flag("the output", "--out-path", default=None)
+    out_path: Path = out_flag("the output")
     """x.safetensors; x.json is written beside it"""
-    target: Literal["cpu"] | None = flag("--for", default=None, help=argparse.SUPPRESS)
-    precision: str | None = flag(default=None, choices=PRECISIONS, help=argparse.SUPPRESS)
     kind: str = flags_of(_add_kind, lambda given: given.kind, lambda: "auto")
     dtype: str = flag(default="keep", choices=STORED_PRECISIONS)
     """number format of the weights (default: keep)"""
@@ -40,12 +37,6 @@ class ConvertOptions(QuietOptions):
 
 
 def _convert(options: ConvertOptions) -> None:
-    if options.target is not None:
-        LOG.warning("--for cpu writes nothing: weights are laid out when they are loaded, and files ending in .cpu can be deleted")
-        if options.out_path is None:
-            return
-    if options.out_path is None:
-        raise UsageError("--out is missing", hint="name the output: -o x.safetensors")
     with loading():
         from netflips.convert import DTYPES, convert_checkpoint
 

@@ -16,11 +16,11 @@ _EXAMPLE = Path(__file__).with_name("serve")
 class DemoOptions(CommonOptions):
     """Dub the clip that comes with NetfLips, and let a portrait say it."""
 
-    video: Path = positional("VIDEO", "--in-vid-path", default=_EXAMPLE / "example.mp4", file=Input("the video"))
+    video: Path = positional("VIDEO", default=_EXAMPLE / "example.mp4", file=Input("the video"))
     """default: the demo clip"""
     portrait: Path = flag(default=_EXAMPLE / "example.jpg", file=Input("the portrait"))
     """portrait that says the dub (default: a photograph)"""
-    out_dir: Path = flag("-o", "--out-dir", hidden=("--out", "--output"), default=Path("outputs", "demo"), metavar="DIR")
+    out_dir: Path = flag("-o", "--out-dir", default=Path("outputs", "demo"), metavar="DIR")
     """default: outputs/demo"""
 
 

@@ -83,7 +83,7 @@ def job_of(
 ) -> DubJob:
     """Return what all steps of a dub have in common, once it is known that they can be done. Raises NetflipsError."""
     if options.uses_audio and not options.decides and not source.info.has_audio:
-        hint = "use --modalities video with --speaker-path voice.wav" if options.road is None else "the cascade hears sound"
+        hint = "use --modalities video with --voice voice.wav" if options.road is None else "the cascade hears sound"
         raise MediaError("it has no sound track", path=source.path, hint=hint)
     check_font(options)
     return DubJob(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
-from avcore.command import LOG, TO
+from avcore.command import LOG
 from avcore.errors import UsageError
 from avcore.files import Input, Output
 from avcore.flags import Command, flag, out_flag, positional, speed_flag
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 class SayOptions(VoiceFlags):
     """Speak Korean text in a given voice."""
 
-    text: str | None = positional("TEXT", "--text", default=None)
+    text: str | None = positional("TEXT", default=None)
     """what to say (default: standard input)"""
-    out: Path | None = out_flag("the speech", "--out-path", default=None, metavar="WAV")
+    out: Path | None = out_flag("the speech", default=None, metavar="WAV")
     """the speech, 16 kHz 16-bit wav"""
     _: KW_ONLY
     text_path: Path | None = flag(default=None, file=Input("the text"))
     """a text file to say, UTF-8; - is standard input"""
-    to: str = flag(hidden=("--lang", *TO), default="ko", metavar="LANG")
+    to: str = flag(default="ko", metavar="LANG")
     """language of the text (default: ko)"""
     units_path: Path | None = flag(default=None, file=Output("the units"))
     """its units, one line, for `netflips speak` and `render`"""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle, find_bundle
-from avcore.command import FROM, LOG
+from avcore.command import LOG
 from avcore.errors import EXIT_BAD_INPUT, NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, check_files, keep_other, require_file, require_own_names, require_place, write_text
@@ -44,7 +44,7 @@ class TranscribeOptions(CommonOptions):
     """audio,video or audio or video (default: audio; video for a model that reads lips alone)"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
     """sound track of the file: a number from 1, or a language (default: the first with speech)"""
-    source: str | None = flag("--from", hidden=("--lang", "--language", *FROM), default=None, metavar="LANG")
+    source: str | None = flag("--from", default=None, metavar="LANG")
     """language that is spoken, as en (default: the one whose text is most probable)"""
     face: str = flag(default="auto")
     """whose lips: auto (who speaks), largest, or N-th from the left"""

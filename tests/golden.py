@@ -48,8 +48,8 @@ Mark = dict[str, Any]
 _CHANCE = ".mkv"
 """Of files that say by chance which they are."""
 
-_HELD = ["--hold-picture", "--pace", "1", "1.1", "--segments-in", "{short}", "--mouth", "units"]
-_MUTED = ["--background", "mute", "--background-audio", "{other}", "--mouth", "units"]
+_HELD = ["--hold-picture", "--pace", "1", "1.1", "--segments-in", "{short}", "--lips", "units"]
+_MUTED = ["--background", "mute", "--background-audio", "{other}", "--lips", "units"]
 _CASCADE = ["--cascade", "--recognizer", "{recognizer}", "--text-translator", "{translator}"]
 _ODD = ["dub", "{oddfilm}", "--out-vid-path", "{out}.mkv"]
 _FILM = ["dub", "{film}", "--out-vid-path", "{out}.mp4", "--timing", "source", "--work-dir", "{work}", "--report", "{out}.json"]
@@ -57,43 +57,43 @@ _CLIP = ["dub", "{clip}", "--out-vid-path", "{out}.mp4", "--report", "{out}.json
 _SYNC = ["lipsync", "{clip}", "--speech", "{other}", "--out-vid-path", "{out}.mp4", "--work-dir", "{work}"]
 _HEAD = ["portrait", "{portrait}", "--size", "480p", "--out-vid-path", "{out}.mp4"]
 _UNITS = ["render", "--in-unit-path", "{units}", "--in-vid-path", "{clip}", "--out-vid-path", "{out}.mp4"]
-_SOUND = ["--mouth", "wav2lip", "--wav2lip-path", "{wav2lip}"]
+_SOUND = ["--lips", "wav2lip", "--wav2lip-path", "{wav2lip}"]
 RUNS: dict[str, list[str]] = {
-    "clip": [*_CLIP, "--mouth", "units", "--subtitles", "source,target"],
-    "clip mesh": [*_CLIP, "--mouth", "mesh", "--embed-subtitles", "--subtitles", "source,target"],
+    "clip": [*_CLIP, "--lips", "units", "--subtitles", "source,target"],
+    "clip mesh": [*_CLIP, "--lips", "mesh", "--embed-subtitles", "--subtitles", "source,target"],
     "clip wav2lip": [*_CLIP, *_SOUND, "--burn-label", "made"],
     "clip hard": [*_CLIP, "--hard-paste", "--modalities", "audio"],
     "clip burnt": [*_CLIP, "--subtitles", "source,target", "--burn-subtitles", "target", "--burn-label", "made"],
     "clip of 2.45 s": ["dub", "{clip245}", "--out-vid-path", "{out}.mp4"],
-    "clip of odd size": ["dub", "{odd}", "--out-vid-path", "{out}.mkv", "--mouth", "units"],
-    "clip of odd size mesh": ["dub", "{odd}", "--out-vid-path", "{out}.mp4", "--mouth", "mesh"],
-    "film": [*_FILM, "--mouth", "units", "--segments", "{out}.segments.json", "--subtitles", "source,target"],
-    "film mesh": [*_FILM, "--mouth", "mesh"],
+    "clip of odd size": ["dub", "{odd}", "--out-vid-path", "{out}.mkv", "--lips", "units"],
+    "clip of odd size mesh": ["dub", "{odd}", "--out-vid-path", "{out}.mp4", "--lips", "mesh"],
+    "film": [*_FILM, "--lips", "units", "--segments", "{out}.segments.json", "--subtitles", "source,target"],
+    "film mesh": [*_FILM, "--lips", "mesh"],
     "film wav2lip": [*_FILM, *_SOUND, "--hard-paste"],
     "film held": [*_FILM, *_HELD],
-    "film part": [*_FILM, "--from", "4.75", "--to", "7.9", "--burn-label", "made", "--mouth", "units"],
-    "film preview": [*_FILM, "--preview", "--mouth", "units"],
+    "film part": [*_FILM, "--start", "4.75", "--end", "7.9", "--burn-label", "made", "--lips", "units"],
+    "film preview": [*_FILM, "--preview", "--lips", "units"],
     "film muted": [*_FILM, *_MUTED, "--subtitles", "source", "--embed-subtitles"],
-    "film of texts": [*_FILM, "--segments-in", "{segments}", "--mouth", "units"],
-    "film of speakers": [*_FILM, "--speaker-map", "{speakers}", "--mouth", "units"],
-    "film over text": [*_FILM, *_CASCADE, "--mouth", "units", "--subtitles", "source,target", "--to", "4.5"],
-    "film burnt": [*_FILM, "--burn-subtitles", "target", "--mouth", "units"],
+    "film of texts": [*_FILM, "--segments-in", "{segments}", "--lips", "units"],
+    "film of speakers": [*_FILM, "--speaker-map", "{speakers}", "--lips", "units"],
+    "film over text": [*_FILM, *_CASCADE, "--lips", "units", "--subtitles", "source,target", "--end", "4.5"],
+    "film burnt": [*_FILM, "--burn-subtitles", "target", "--lips", "units"],
     "film of odd size": [*_ODD, "--timing", "source", "--work-dir", "{work}", "--hold-picture"],
-    "lipsync": [*_SYNC, "--mouth", "units"],
+    "lipsync": [*_SYNC, "--lips", "units"],
     "lipsync held": [*_SYNC, "--fit", "hold", "--burn-label", "made", *_SOUND],
-    "lipsync of the video": [*_SYNC, "--fit", "video", "--mouth", "mesh"],
+    "lipsync of the video": [*_SYNC, "--fit", "video", "--lips", "mesh"],
     "lipsync held of odd size": ["lipsync", "{odd}", "--speech", "{other}", "--fit", "hold", "--out-vid-path", "{out}.mp4"],
     "lipsync long": ["lipsync", "{clip}", "--speech", "{long}", "--out-vid-path", "{out}.mp4", "--work-dir", "{work}"],
     "portrait": [*_HEAD, "--speech", "{other}"],
-    "portrait long": [*_HEAD, "--speech", "{long}", "--mouth", "units"],
-    "portrait of text": [*_HEAD, "--text", "안녕하세요?", "--mouth", "units", "--burn-label", "made"],
+    "portrait long": [*_HEAD, "--speech", "{long}", "--lips", "units"],
+    "portrait of text": [*_HEAD, "--text", "안녕하세요?", "--lips", "units", "--burn-label", "made"],
     "portrait of units": [*_HEAD, "--units", "{units}", "--no-fill", "--motion", "1"],
-    "render": [*_UNITS, "--mouth", "units"],
-    "render mesh": [*_UNITS, "--mouth", "mesh", "--duration-scale", "1.3"],
+    "render": [*_UNITS, "--lips", "units"],
+    "render mesh": [*_UNITS, "--lips", "mesh", "--speed", "0.7692307692307692"],
     "render wav2lip": [*_UNITS, *_SOUND, "--no-durations", "--hard-paste"],
-    "lip2speech": ["lip2speech", "{clip}", "--out-path", "{out}.wav", "--out-vid-path", "{out}.mp4"],
-    "say": ["say", "안녕하세요? 만나서 반갑습니다.", "--out-path", "{out}.wav", "--units-path", "{out}.txt"],
-    "avatar": ["avatar", "--portrait", "{portrait}", "--size", "480p", "--listen", "{clip}", "--out-vid-path", "{out}.mp4"],
+    "lip2speech": ["lip2speech", "{clip}", "--out", "{out}.wav", "--out-video", "{out}.mp4"],
+    "say": ["say", "안녕하세요? 만나서 반갑습니다.", "--out", "{out}.wav", "--units-path", "{out}.txt"],
+    "avatar": ["avatar", "{portrait}", "--size", "480p", "--listen", "{clip}", "--out-vid-path", "{out}.mp4"],
     "transcribe": ["transcribe", "{clip}", "{film}", "--out-dir", "{out}", "--format", "json"],
 }  # fmt: skip
 TESTED = ("clip burnt", "film held", "film over text", "lipsync held", "render", "portrait of text")

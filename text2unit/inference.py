@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avcore.command import LOG, Parser, add_common_options, add_positional, device_name, run
+from avcore.command import LOG, Parser, add_common_options, run
 from avcore.errors import EXIT_FAILED, InputError, UsageError
 from avcore.files import Input, Output
 from avcore.loading import loading, names_from
@@ -72,7 +72,7 @@ def warn_of_strange(speller: "TextSpeller", spelling: "Spelling") -> None:
 def build_parser(prog: str = _PROG) -> Parser:
     """Return the command's options."""
     parser = Parser(prog=prog, description="Turn text into units of the target voice.")
-    add_positional(parser, "text", "--text", nargs="?", metavar="TEXT", help="what to say (default: standard input)")
+    parser.add_argument("text", nargs="?", metavar="TEXT", help="what to say (default: standard input)")
     text = "a text file to say, UTF-8; - is standard input"
     parser.add_argument("--text-path", type=Input("the text"), metavar="FILE", help=text)
     many = "say the text of each entry in --lang instead; the units become JSON lines by id"
@@ -101,7 +101,7 @@ def _work(options: argparse.Namespace) -> int:
     with loading():
         from text2unit.speller import TextSpeller, join
 
-    speller = TextSpeller.from_checkpoint(path, device_name(options), options.precision)
+    speller = TextSpeller.from_checkpoint(path, options.device, options.precision)
     with bars(options.quiet) as progress:
         spoken = list(track(speller.spell(script.sentences, options.lang), "text", progress, len(script.sentences)))
     for one in spoken:
@@ -122,7 +122,7 @@ def _say_manifest(options: argparse.Namespace) -> int:
     with loading():
         from text2unit.speller import TextSpeller
 
-    speller = TextSpeller.from_checkpoint(options.text2unit_path, device_name(options), options.precision)
+    speller = TextSpeller.from_checkpoint(options.text2unit_path, options.device, options.precision)
     speller.require_language(options.lang)
     rows, unsaid = list[UnitRow](), list[str]()
     with bars(options.quiet) as progress:

@@ -5,7 +5,6 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from avcore.command import TO
 from avcore.errors import UsageError
 from avcore.faces.geometry import FillPolicy
 from avcore.files import Input
@@ -29,7 +28,7 @@ def unit_offset(text: str) -> int | Literal["auto"]:
 class RenderingFlags(CommonOptions):
     """How units become speech: their language, the renderer, its voice encoder and offset, the durations."""
 
-    to: str = flag(hidden=(*TO, "--lang"), default="ko", metavar="LANG")
+    to: str = flag(default="ko", metavar="LANG")
     """the language of the units (default: ko)"""
     unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
     """unit_av_renderer_withKO.pt or another renderer (default: the bundle's)"""
@@ -47,9 +46,9 @@ class RenderingFlags(CommonOptions):
 class SpeakOptions(RenderingFlags):
     """Turn units into speech in a given voice."""
 
-    units: Path | None = positional("UNITS", "--in-unit-path", default=None, file=Input("the unit file"))
+    units: Path | None = positional("UNITS", default=None, file=Input("the unit file"))
     """units as text: ids 0..999 with blanks between"""
-    out: Path | None = out_flag("the output wav", "--out-wav-path", default=None, metavar="WAV")
+    out: Path | None = out_flag("the output wav", default=None, metavar="WAV")
     """the speech, 16 kHz 16-bit wav"""
     _: KW_ONLY
     voice: Path | None = voice_flag()
@@ -81,12 +80,12 @@ class SpeakOptions(RenderingFlags):
 class RenderOptions(RenderingFlags):
     """Turn units into a video: a speaker's face and voice saying them."""
 
-    units: Path = positional("UNITS", "--in-unit-path", file=Input("the unit file"))
+    units: Path = positional("UNITS", file=Input("the unit file"))
     """units as text: ids 0..999 with blanks between"""
-    out: Path = out_flag("the output video", "--out-vid-path")
+    out: Path = out_flag("the output video")
     """the result, mp4"""
     _: KW_ONLY
-    video: Path = flag(hidden=("--in-vid-path",), file=Input("the video"))
+    video: Path = flag(file=Input("the video"))
     """video of the speaker; played to and fro when it is too short"""
     in_bbox_path: Path | None = flag(default=None, file=Input("the face boxes"))
     """face boxes x.bbox.pkl, one row per picture (default: faces are detected)"""

@@ -1,4 +1,4 @@
-"""Say units: `python -m unit2av.inference_unit2a --in-unit-path x.txt --speaker-path voice.wav --out-wav-path x.wav ...`.
+"""Say units: `python -m unit2av.inference_unit2a x.txt --voice voice.wav -o x.wav ...`.
 
 The published command's own flags work too: `--checkpoint g_00500000 --config config.json --input_file X.pt`.
 """

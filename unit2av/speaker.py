@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from avcore.arrays import Samples, load_array, load_arrays
 from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
-from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.command import LOG, Parser, add_common_options, run
 from avcore.compute.inference import resolve_device, skeleton
 from avcore.contracts import Speaker, SpeakerVoice, kind_of, require_full_scale
 from avcore.errors import CheckpointError, InputError, NoSpeechError, UsageError
@@ -92,7 +92,7 @@ def require_sound(speech: Samples) -> Samples:
             "there is not enough sound to take a voice from",
             expected="0.5 s or more",
             found=f"{min(sound, audible) / SAMPLE_RATE:.2f} s",
-            hint="give the voice with --speaker-path x.wav or x.npy",
+            hint="give the voice with --voice x.wav or x.npy",
         )
     return samples
 
@@ -219,9 +219,7 @@ class SpeakerEncoder:
         mean = self.embed_windows(mel, windows).mean(axis=0)
         length = float(np.linalg.norm(mean))
         if not length > 0:
-            raise NoSpeechError(
-                "no voice was found in this recording", hint="give another voice with --speaker-path x.wav or x.npy"
-            )
+            raise NoSpeechError("no voice was found in this recording", hint="give another voice with --voice x.wav or x.npy")
         return np.asarray(mean / length, dtype=np.float32)
 
     @torch.inference_mode()
@@ -266,7 +264,7 @@ def read_voice(path: str | Path, encoder: Callable[[], Speaker]) -> SpeakerVoice
     called for sound only. Raises InputError, MediaError when there is no sound track, and NoSpeechError when there is too
     little sound.
     """
-    path = require_file(path, "the voice", hint="--speaker-path takes x.wav, x.npy, x.npz or a video")
+    path = require_file(path, "the voice", hint="--voice takes x.wav, x.npy, x.npz or a video")
     if path.suffix.lower() == ".npy":
         return SpeakerVoice(_as_vector(load_array(path, "the speaker vector"), path))
     if path.suffix.lower() == _SUFFIX:
@@ -335,7 +333,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--in-path", type=Input("the recording"), required=True, help="a recording of one speaker: any sound or video file"
     )
-    parser.add_argument("--out-path", type=Output("the stored voice"), required=True, help="the voice, x.npz, for --speaker-path")
+    parser.add_argument("--out-path", type=Output("the stored voice"), required=True, help="the voice, x.npz, for --voice")
     parser.add_argument(
         "--speaker-encoder-path",
         type=Input("the speaker encoder"),
@@ -351,7 +349,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    device = device_name(options)
+    device = options.device
     voice = read_voice(options.in_path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
     path = write_voice(options.out_path, voice)
     LOG.info("%s: %s", path, "no pitch was found" if voice.pitch is None else f"median pitch {voice.pitch.hz:.0f} Hz")

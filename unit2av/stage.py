@@ -29,7 +29,7 @@ OWN_SETTINGS = "vocoders"
 """In the configuration: settings by language, for vocoders that differ from the others in the file."""
 FACE_SETTINGS = "face"
 """In the configuration: settings of the face renderer."""
-_PUT_IN = "put it into a renderer: netflips convert --in-path RENDERER --out-path NEW.safetensors --add-vocoder LANGUAGE=FILE"
+_PUT_IN = "put it into a renderer: netflips convert RENDERER -o NEW.safetensors --add-vocoder LANGUAGE=FILE"
 
 
 @dataclass(frozen=True)

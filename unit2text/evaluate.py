@@ -12,7 +12,7 @@ from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.command import LOG, Parser, add_common_options, run
 from avcore.errors import InputError, UsageError
 from avcore.files import Input, Output, write_text
 from avcore.journal import write_rows
@@ -83,7 +83,7 @@ def _work(options: argparse.Namespace) -> None:
     with loading():
         from unit2text.reader import UnitReader
 
-    reader = UnitReader.from_checkpoint(options.unit2text_path, device_name(options), options.precision)
+    reader = UnitReader.from_checkpoint(options.unit2text_path, options.device, options.precision)
     if reader.takes not in (UNITS, LIPS):
         expected = f"a reader of {UNITS} or {LIPS}"
         raise UsageError("the units of pre-training are in no manifest", expected=expected, found=reader.takes)

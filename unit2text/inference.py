@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.command import LOG, Parser, add_common_options, run
 from avcore.errors import UsageError
 from avcore.files import Input, Output, write_text
 from avcore.loading import loading, names_from
@@ -64,7 +64,7 @@ def _work(options: argparse.Namespace) -> None:
     with loading():
         from unit2text.reader import UnitReader
 
-    reader = UnitReader.from_checkpoint(options.unit2text_path, device_name(options), options.precision, options.mavhubert_path)
+    reader = UnitReader.from_checkpoint(options.unit2text_path, options.device, options.precision, options.mavhubert_path)
     how = reader.default_options
     if options.beam is not None:
         how = replace(how, search=replace(how.search, beam=options.beam))

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle, learnt_languages
-from avcore.command import FROM, LOG, TO
+from avcore.command import LOG
 from avcore.domain import outside_note
 from avcore.errors import EXIT_FAILED, InputError, LanguageError, NetflipsError, UnitError, UsageError
 from avcore.files import Input, keep_apart, require_place
@@ -268,18 +268,18 @@ _EMPTY = NoteKind("empty", "the translation is empty", "번역 결과가 비어 
 class TranslateOptions(CommonOptions):
     """Translate speech units into those of another language."""
 
-    units: tuple[Path, ...] = positional("UNITS", "--in-unit-path", file=Input("the unit file", may_be_folder=True))
+    units: tuple[Path, ...] = positional("UNITS", file=Input("the unit file", may_be_folder=True))
     """unit files (the first line is read), folders of them, or .jsonl files with id and units"""
-    out: Path | None = out_flag("the output unit file", "--out-unit-path", default=None)
+    out: Path | None = out_flag("the output unit file", default=None)
     """the translated units, one line; .jsonl for many"""
     _: KW_ONLY
     out_dir: Path | None = flag(default=None, metavar="DIR")
     """for several inputs: a folder for one unit file each, named by its id"""
     utut_path: Path | None = flag(default=None, file=Input("the translator"))
     """utut_ko.pt or another translator checkpoint (default: the bundle's)"""
-    source: str | None = flag("--from", hidden=FROM, default=None, metavar="LANG")
+    source: str | None = flag("--from", default=None, metavar="LANG")
     """language of the units, as en (default: the bundle's)"""
-    to: str | None = flag(hidden=TO, default=None, metavar="LANG")
+    to: str | None = flag(default=None, metavar="LANG")
     """language to translate into, as ko; any that the checkpoint has (default: the bundle's)"""
     beam: int | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""

@@ -3,7 +3,6 @@
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from avcore.command import FROM
 from avcore.errors import UsageError
 from avcore.files import Input, Output
 from avcore.flags import flag, out_flag, positional, speed_flag
@@ -16,9 +15,9 @@ from netflips.text_voice import VoiceFlags
 class AvatarOptions(PictureFlags, VoiceFlags):
     """Let a portrait answer a spoken question in Korean. Only use pictures and voices of people who agreed to it."""
 
-    portrait: Path = positional("PICTURE", "--portrait", file=Input("the portrait"), group="files")
+    portrait: Path = positional("PICTURE", file=Input("the portrait"), group="files")
     """who answers: a face from the front"""
-    out: Path = out_flag("the answer", "--out-vid-path")
+    out: Path = out_flag("the answer")
     """the answer (.mp4, .m4v, .mov or .mkv), 25 fps"""
     _: KW_ONLY
     listen: Path = flag(file=Input("the question"))
@@ -35,7 +34,7 @@ class AvatarOptions(PictureFlags, VoiceFlags):
     """words that are neither answered nor spoken, one per line"""
     speed: float = speed_flag()
     """above 1 speaks faster, as 1.2 (default: 1)"""
-    source: str | None = flag("--from", hidden=("--lang", *FROM), default=None, metavar="LANG")
+    source: str | None = flag("--from", default=None, metavar="LANG")
     """language of the question (default: the recognised one)"""
     recognizer: Path | None = flag(
         group=("models", "without a flag, the bundle's model is used"),

@@ -8,7 +8,7 @@ from typing import Literal
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
-from avcore.command import FROM, LOG
+from avcore.command import LOG
 from avcore.errors import EXIT_FAILED, UsageError
 from avcore.files import SOUND_SUFFIXES, VIDEO_SUFFIXES, Input
 from avcore.flags import Command, CommonOptions, flag, positional
@@ -29,16 +29,16 @@ _REASONS_SHOWN = 5
 class ExtractOptions(SpreadFlags, CommonOptions):
     """Extract the units of a corpus, on all cores and GPUs. It can be stopped at any time; the same command continues."""
 
-    in_path: str = positional("CORPUS", "--in-path", group="files")
+    in_path: str = positional("CORPUS", group="files")
     """manifest (.jsonl), folder of videos or sound, glob in quotes, or one file"""
-    out_dir: Path = flag("-o", "--out-dir", hidden=("--out", "--output"), metavar="DIR")
+    out_dir: Path = flag("-o", "--out-dir", metavar="DIR")
     """folder for the results"""
     _: KW_ONLY
     root: Path | None = flag(default=None, metavar="DIR")
     """folder that the manifest's paths are relative to (default: the manifest's own)"""
     suffix: tuple[str, ...] = flag(default=(), metavar=".EXT")
     """kinds of file to take from a folder or glob (default: media)"""
-    source: str = flag("--from", hidden=("--language", "--lang", *FROM), default="", metavar="LANG")
+    source: str = flag("--from", default="", metavar="LANG")
     """language of the utterances whose manifest names none, as ko or kor"""
     layout: ShardLayout = flag(default="jsonl")
     """shards of JSON lines or Parquet, or units/<id>.unit, one text file each as published (default: jsonl)"""

@@ -81,7 +81,7 @@ class PackOptions(BundleOptions):
     references: Path = flag(file=Input("the references"))
     """units of every sentence, JSON lines"""
     mouth_table: Path | None = flag(default=None, file=Input("the mouth's table"))
-    """what the units make a mouth do, for --mouth mesh"""
+    """what the units make a mouth do, for --lips mesh"""
     about: Path = flag(file=Input("the description"))
     """JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told"""
     precision: str = flag(default="float16", choices=STORED_PRECISIONS)
@@ -105,9 +105,9 @@ class CalibrateOptions(BundleOptions):
 class NoteOptions(BundleOptions):
     """Add a section to bundle.json."""
 
-    section: str = positional("section", has_flag=False)
+    section: str = positional("section")
     """its name, as metrics"""
-    file: Path = positional("file", file=Input("the section"), has_flag=False)
+    file: Path = positional("file", file=Input("the section"))
     """JSON"""
 
 

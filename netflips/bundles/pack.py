@@ -49,7 +49,7 @@ def pack_bundle(
     None = as they are, int8 = rounded by rows (`to_eight_bits`). Vectors (biases, normalisation) stay as they
     are: they weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out.
     others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `text-reader` or
-    `speller.ko`. mouth_table: what the units make a mouth do, for `--mouth mesh`. Raises VocabularyError for models of different
+    `speller.ko`. mouth_table: what the units make a mouth do, for `--lips mesh`. Raises VocabularyError for models of different
     units, UsageError, OutputError when the bundle weighs too much.
     """
     missing = [name for name in _NEEDED if name not in about] + [

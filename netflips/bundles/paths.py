@@ -7,7 +7,6 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle, bundle_of, checkpoints_or_bundle, find_bundle, needed_stages
 from avcore.errors import InputError
 from netflips import stages
-from netflips.cascade.options import TEXT, UNITS
 from netflips.options import ModelPaths
 from unit2av.stage import RENDERER
 
@@ -34,7 +33,7 @@ def given_or_bundle(options: Any) -> ModelPaths:
     Raises UsageError as `avcore.checkpoints.bundle.checkpoints_or_bundle` does.
     """
     is_given = getattr(options, "speak_with", None) is not None or getattr(options, "speech_in", None) is not None
-    needed = (RENDERER,) if getattr(options, "road", UNITS) == TEXT else needed_stages()
+    needed = (RENDERER,) if getattr(options, "cascade", False) else needed_stages()
     if is_given and (len(needed) == 1 or (options.utut_path is None and options.av2unit_path is not None)):
         needed = (UNIT_ENCODER, RENDERER)
     found = checkpoints_or_bundle({stage: getattr(options, stage.option) for stage in needed})

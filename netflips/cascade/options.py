@@ -9,10 +9,6 @@ from avcore.flags import flag
 from netflips.cascade.program import require_translate_with
 from netflips.published.store import usual_model
 
-UNITS, TEXT = "units", "text"
-ROADS = (UNITS, TEXT)
-_CASCADE = "recognise the speech, translate its text and speak the translation, in place of translating units"
-
 
 @dataclass(frozen=True)
 class CascadeModels:
@@ -41,16 +37,14 @@ class CascadeModels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RoadFlags:
+class CascadeFlags:
     """--cascade and what goes with it."""
 
-    road: str = flag(
+    cascade: bool = flag(
         group=("cascade", "dub without a unit translator; needs the extra asr, and a text-to-unit model or --speak-with"),
-        default=UNITS,
-        choices=ROADS,
-        also={"--cascade": {"action": "store_const", "const": TEXT, "help": _CASCADE}},
+        default=False,
     )
-    """text: an older name of --cascade (default: units)"""
+    """recognise the speech, translate its text and speak the translation, in place of translating units"""
     recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
     """folder of faster-whisper, or a name of netflips models"""
     text_translator: Path | None = flag(default=None, file=Input("the text translator", may_be_folder=True), metavar="DIR")
@@ -67,10 +61,10 @@ class RoadFlags:
     def cascade_models(self) -> CascadeModels | None:
         """Return the cascade where it is asked for. A model that is not given is that of the set `korean`, where it was fetched.
 
-        Raises UsageError for options of the other road, or models that are missing.
+        Raises UsageError for options of the cascade without it, or models that are missing.
         """
         given = {"--recognizer": self.recognizer, "--text-translator": self.text_translator}
-        if self.road == UNITS:
+        if not self.cascade:
             others = {"--translate-with": self.translate_with, "--glossary": self.glossary}
             asked = [flag for flag, value in (given | others).items() if value is not None]
             if asked:

@@ -13,7 +13,7 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
     """Return what is read beside the video, in words and by path. Raises InputError for a file that is not there."""
     recording = options.recording
     given = {
-        "the voice (--speaker-path)": options.speaker,
+        "the voice (--voice)": options.speaker,
         "the lip video": options.lips,
         "the face boxes": options.boxes,
         "the segments file (--segments-in)": recording.segments_in,

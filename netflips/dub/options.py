@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 from avcore.checkpoints.bundle import bundle_of
-from avcore.command import FROM, TO
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output
 from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, voice_flag
 from avcore.units import normalise_language
 from netflips.bulk.spread import SpreadFlags
-from netflips.cascade.options import TEXT
 from netflips.dub.given_speech import usual_speaker
 from netflips.dub.recording_flags import RecordingFlags
 from netflips.options import MODALITIES, UnitOffset
@@ -52,9 +50,9 @@ class SubtitleFlags:
 class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
     """Dub videos of someone speaking into another language, in the speaker's own voice, with lips that fit."""
 
-    videos: tuple[Path, ...] = positional("VIDEO", "--in-vid-path", default=(), nargs="*", type=Path, group="files")
+    videos: tuple[Path, ...] = positional("VIDEO", default=(), nargs="*", type=Path, group="files")
     """video, several videos, or a folder of them"""
-    out: Path | None = out_flag("the dubbed video", "--out-vid-path", default=None)
+    out: Path | None = out_flag("the dubbed video", default=None)
     """the dubbed video (.mp4, .m4v, .mov or .mkv), for one input"""
     _: KW_ONLY
     out_dir: Path | None = flag(default=None, metavar="DIR")
@@ -77,9 +75,9 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
     """ask before going on if little is understood (default on a terminal)"""
     strict: bool = flag(default=False)
     """stop with exit code 3 if little is understood"""
-    source: str | None = flag("--from", hidden=FROM, group="languages and translation", default=None, metavar="LANG")
+    source: str | None = flag("--from", group="languages and translation", default=None, metavar="LANG")
     """language that is spoken, as en or eng (default: the only one that the models allow)"""
-    to: str | None = flag(hidden=TO, default=None, metavar="LANG")
+    to: str | None = flag(default=None, metavar="LANG")
     """language to dub into, as ko or kor (default: the same)"""
     modalities: str | None = flag(default=None, choices=MODALITIES, metavar="WHICH")
     """source of the units: audio,video, audio, video, or auto, decided for each utterance by whether the lips belong to
@@ -118,10 +116,6 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for language, time in (("source", "start"), ("to", "end")):
-            if _is_number(given := getattr(self, language)):  # --from and --to were times
-                object.__setattr__(self, time, float(given))
-                object.__setattr__(self, language, None)
         parse_face_choice(self.face)
         if self.ask + self.yes + self.strict > 1:
             raise UsageError("--ask, --yes and --strict do not go together", hint="give one of them")
@@ -137,7 +131,7 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
         a text-to-unit model nor other speech, a program speaks; a bundle has its own. Raises CheckpointError for a model that
         has changed.
         """
-        if self.road != TEXT or self.text2unit_path:
+        if not self.cascade or self.text2unit_path:
             return self
         encoder, renderer = self.av2unit_path, self.unit2av_path
         source, to = self.source, self.to
@@ -148,7 +142,3 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
             return self
         speaker = self.speak_with or (None if self.speech_in else usual_speaker(normalise_language(to or "ko")))
         return replace(self, source=source, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker)
-
-
-def _is_number(text: str | None) -> bool:
-    return text is not None and text.removeprefix("-").replace(".", "", 1).isdecimal()

@@ -8,7 +8,7 @@ from avcore.files import Input, Output
 from avcore.flags import flag
 from avcore.programs import parse_command, takes
 from avcore.texts import read_json
-from netflips.cascade.options import TEXT, RoadFlags
+from netflips.cascade.options import CascadeFlags
 from netflips.dub.given_speech import SpeechFlags
 from netflips.dub.segments import READ_SUFFIXES, require_segment_name
 from netflips.dub.timing import TIMINGS, Pace
@@ -22,7 +22,7 @@ SEPARATE_WITH = "--separate-with"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordingFlags(SpeechFlags, RoadFlags):
+class RecordingFlags(SpeechFlags, CascadeFlags):
     """--timing and all that goes with recordings in their own time."""
 
     timing: str = flag(group="recordings of several utterances", default="auto", choices=TIMINGS)
@@ -74,7 +74,7 @@ class RecordingFlags(SpeechFlags, RoadFlags):
             read_script(self.script_in)
         if self.separate_with is not None and self.background_audio is not None:
             raise UsageError("--separate-with makes what --background-audio gives", hint="leave one of them out")
-        if self.text2unit_path is not None and self.segments_in is None and self.script_in is None and self.road != TEXT:
+        if self.text2unit_path is not None and self.segments_in is None and self.script_in is None and not self.cascade:
             hint = "add --segments-in times.json with a target_text, or --cascade"
             raise UsageError("--text2unit-path belongs to --segments-in", hint=hint)
         return RecordingOptions(

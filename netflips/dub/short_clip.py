@@ -236,7 +236,7 @@ def _voice(job: DubJob, spoken: Samples | None) -> SpeakerVoice:
         if job.options.speaker is not None:
             return read_voice(job.options.speaker, lambda: job.models.speaker_encoder)
         if spoken is None:
-            raise NoSpeechError("it has no sound to take the voice from", path=job.source.path, hint="give --speaker-path x.wav")
+            raise NoSpeechError("it has no sound to take the voice from", path=job.source.path, hint="give --voice x.wav")
         try:
             heard = job.models.speaker_encoder.embed(spoken)
         except NoSpeechError:

@@ -31,7 +31,7 @@ class DemoEvaluation(CommonOptions):
     """Measure models on unseen material, which is made as needed. A stopped run continues where it was. Needs espeak-ng
     (pip install espeakng-loader), and flite (apt-get install flite) for the untouched speaker."""
 
-    what: str = positional("what", has_flag=False, choices=("demo", *_OTHERS))
+    what: str = positional("what", choices=("demo", *_OTHERS))
     """demo: the phrasebook that the demo's models know; dubs, speech: your own clips; dub: one of them; compare: two runs; listen:
     a blind comparison; units, translate: a test split of units; sync: lips and sound of videos (see their --help)"""
     bundle: Path | None = flag(default=None, metavar="DIR")

@@ -35,9 +35,9 @@ class ListenOptions(QuietOptions):
     """Make one HTML file that plays pairs of two systems in random order, without saying which is which, and counts what is
     preferred, with a 95 % interval. It needs no network; what was chosen can be saved from it as JSON."""
 
-    first: Path = positional("A", file=_CLIPS, has_flag=False)
+    first: Path = positional("A", file=_CLIPS)
     """folder of clips, or a manifest whose dubs are played"""
-    second: Path = positional("B", file=_CLIPS, has_flag=False)
+    second: Path = positional("B", file=_CLIPS)
     """the same clips by another system: the same names or ids"""
     out: Path = out_flag("the page", default=Path("listen.html"))
     """default: listen.html"""

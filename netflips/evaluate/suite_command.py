@@ -1,6 +1,5 @@
 """`netflips evaluate dubs`, `speech` and `dub`: suites over clips of one's own; `compare`: two of their folders."""
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
     from netflips.evaluate.cases import CaseFiles
     from netflips.evaluate.suite import SuiteSettings
 
-_GONE = {
-    "noise": "mix noise into sources, dub them, and make each level a group of the manifest",
-    **dict.fromkeys(("dubs", "split", "speech"), "write a line of a manifest for each clip of the split"),
-}
-"""Flags of `dubs` until 0.1, and what to do in their place."""
 _RECORDS = Input("the records", may_be_folder=True)
 
 
@@ -39,7 +33,7 @@ class MeasureOptions(CommonOptions):
     jobs: int = 1
     ray: bool = False
     address: str | None = None
-    metrics: str = flag("--metrics", "--measures", default="", metavar="A,B", group="measuring")
+    metrics: str = flag(default="", metavar="A,B", group="measuring")
     """only these, by name or preset (av2av, dub, demo); a name that is none lists them all"""
     lang: str | None = flag(default=None, metavar="LANG")
     """language of what was made (default: as the lines say, else ko)"""
@@ -90,10 +84,6 @@ class DubsOptions(ManyOptions):
 
     cases: Path = positional("MANIFEST", file=Input("the manifest"))
     """JSON lines of {"id", "source", "dub", "reference_text", "reference"?, "speaker"?, "language"?, "report"?}"""
-    noise: str | None = flag(default=None, help=argparse.SUPPRESS)
-    dubs: str | None = flag(default=None, help=argparse.SUPPRESS)
-    split: str | None = flag(default=None, help=argparse.SUPPRESS)
-    speech: str | None = flag(default=None, help=argparse.SUPPRESS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +116,9 @@ class CompareOptions(QuietOptions):
     """Say what of two evaluations of the same clips differs significantly (paired bootstrap, p below 0.05). Of twenty figures that
     do not differ, one will seem to."""
 
-    first: Path = positional("A", file=_RECORDS, has_flag=False)
+    first: Path = positional("A", file=_RECORDS)
     """folder that netflips evaluate wrote"""
-    second: Path = positional("B", file=_RECORDS, has_flag=False)
+    second: Path = positional("B", file=_RECORDS)
     """another, of the same clips"""
     json: Path | None = flag(default=None, file=Output("--json"))
     """write the figures as JSON too"""
@@ -139,9 +129,6 @@ def _dubs(options: DubsOptions) -> None:
         from netflips.evaluate.cases import read_cases
         from netflips.evaluate.metric import DUBS
 
-    for name, hint in _GONE.items():
-        if getattr(options, name) is not None:
-            raise UsageError(f"--{name} is no longer there", hint=hint)
     cases = read_cases(options.cases, ("source",), options.lang)
     _run(options, options.cases, cases, DUBS, "Dubs")
 

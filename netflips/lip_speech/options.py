@@ -3,7 +3,6 @@
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from avcore.command import FROM, TO
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output
 from avcore.flags import CommonOptions, flag, out_flag, positional, voice_flag
@@ -14,16 +13,16 @@ class LipSpeechOptions(CommonOptions):
     """Make speech from the lips of a video, at its own times. The sound of the video is not used. Only use pictures and voices of
     people who agreed to it."""
 
-    video: Path = positional("VIDEO", "--in-vid-path", file=Input("the video"), group="files")
+    video: Path = positional("VIDEO", file=Input("the video"), group="files")
     """video of somebody who talks, with sound or without"""
-    out: Path = out_flag("the speech", "--out-path", metavar="WAV")
+    out: Path = out_flag("the speech", metavar="WAV")
     """the speech, 16 kHz 16-bit wav, as long as the video"""
     _: KW_ONLY
-    out_vid_path: Path | None = flag("--out-video", hidden=("--out-vid-path",), default=None, file=Output("the video with speech"))
+    out_vid_path: Path | None = flag("--out-video", default=None, file=Output("the video with speech"))
     """the video with this speech (.mp4, .m4v, .mov or .mkv)"""
     save_mel: Path | None = flag(default=None, file=Output("the mel spectrogram"), metavar="NPZ")
     """its mel spectrogram, an array `mel` [80, T], 100 columns a second"""
-    source: str | None = flag("--from", hidden=("--lang", *FROM, "--to", *TO), group="speech", default=None, metavar="LANG")
+    source: str | None = flag("--from", group="speech", default=None, metavar="LANG")
     """language that is spoken, as ko (default: the renderer's if it has one, else the bundle's)"""
     voice: Path | None = voice_flag()
     """the voice: a recording, a video, x.npy or x.npz (default: the voice in the video's sound, else a neutral voice)"""

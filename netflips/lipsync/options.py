@@ -17,9 +17,9 @@ class LipsyncOptions(CommonOptions):
     """Move the lips of a video to speech that you have: an actor's, or any synthesiser's. Only use pictures and voices of people
     who agreed to it."""
 
-    video: Path = positional("VIDEO", "--in-vid-path", file=Input("the video"), group="files")
+    video: Path = positional("VIDEO", file=Input("the video"), group="files")
     """video of somebody who talks, any container"""
-    out: Path = out_flag("the result", "--out-vid-path")
+    out: Path = out_flag("the result")
     """the result (.mp4, .m4v, .mov or .mkv)"""
     _: KW_ONLY
     speech: Path = flag(file=Input("the speech"))

@@ -3,7 +3,6 @@
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from avcore.command import TO
 from avcore.errors import UsageError
 from avcore.files import Input
 from avcore.flags import flag, out_flag, positional, report_flag, speed_flag
@@ -15,9 +14,9 @@ from netflips.text_voice import VoiceFlags
 class PortraitOptions(PictureFlags, VoiceFlags):
     """Make a still portrait talk. Only use pictures and voices of people who agreed to it."""
 
-    portrait: Path = positional("PICTURE", "--portrait", file=Input("the portrait"), group="files")
+    portrait: Path = positional("PICTURE", file=Input("the portrait"), group="files")
     """a face from the front: JPEG, PNG, WebP, TIFF ..."""
-    out: Path = out_flag("the result", "--out-vid-path")
+    out: Path = out_flag("the result")
     """the result (.mp4, .m4v, .mov or .mkv), 25 fps"""
     _: KW_ONLY
     speech: Path | None = flag(default=None, file=Input("the speech"))
@@ -30,7 +29,7 @@ class PortraitOptions(PictureFlags, VoiceFlags):
     """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
     report: tuple[Path, ...] = report_flag()
     """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
-    to: str = flag(hidden=("--lang", *TO), group="voice", default="ko", metavar="LANG")
+    to: str = flag(group="voice", default="ko", metavar="LANG")
     """language of the text or the units (default: ko)"""
     speed: float = speed_flag()
     """for --text and --units: above 1 speaks faster (default: 1)"""

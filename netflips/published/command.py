@@ -63,7 +63,7 @@ class KeepOptions(QuietOptions):
 class GetOptions(KeepOptions):
     """Download models or a set of them and check them."""
 
-    names: tuple[str, ...] = positional("NAME", has_flag=False)
+    names: tuple[str, ...] = positional("NAME")
     """of a model or a set, as netflips models list has it"""
     latest: bool = flag(default=False)
     """take the newest files of a repository, not the listed commit's"""
@@ -73,7 +73,7 @@ class GetOptions(KeepOptions):
 class AddOptions(KeepOptions):
     """Add a model that you downloaded by hand."""
 
-    files: tuple[Path, ...] = positional("FILE", has_flag=False)
+    files: tuple[Path, ...] = positional("FILE")
     """its file, folder or zip, or its parts (x.part1 x.part2)"""
     name: str = flag("--as", metavar="NAME")
     """of the list, or a name of one's own"""
@@ -83,7 +83,7 @@ class AddOptions(KeepOptions):
 class PublishedCheckOptions(QuietOptions):
     """Read all files again and compare their checksums."""
 
-    names: tuple[str, ...] = positional("NAME", default=(), has_flag=False, nargs="*")
+    names: tuple[str, ...] = positional("NAME", default=(), nargs="*")
     """default: all that are here"""
 
 
@@ -91,7 +91,7 @@ class PublishedCheckOptions(QuietOptions):
 class PathOptions(QuietOptions):
     """Print where a model is."""
 
-    name: str = positional("NAME", has_flag=False)
+    name: str = positional("NAME")
     """of a model that is here"""
 
 

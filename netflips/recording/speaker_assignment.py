@@ -181,7 +181,7 @@ def _own_voices(
     Raises NoSpeechError when there is no voice to take.
     """
     if found.speech is None and job.options.speaker is None:
-        raise NoSpeechError("it has no sound to take the voice from", path=job.source.path, hint="give --speaker-path x.wav")
+        raise NoSpeechError("it has no sound to take the voice from", path=job.source.path, hint="give --voice x.wav")
     places: dict[str, list[int]] = defaultdict(list)
     for place, name in enumerate(names):
         places[name].append(place)

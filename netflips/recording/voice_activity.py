@@ -30,7 +30,7 @@ OTHER_VOICE = 0.68
 """Cosine of the voices before and after a pause below which somebody else speaks behind it."""
 _RELIABLE_S = 1.6
 """An utterance shorter than a window of the speaker encoder makes no voice of its own; it goes to the nearest."""
-_WAY_OUT = "give another voice with --speaker-path x.wav"
+_WAY_OUT = "give another voice with --voice x.wav"
 _SOUND = "sound"
 
 

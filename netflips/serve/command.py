@@ -1,6 +1,5 @@
 """`netflips serve`: a web page to dub with, on this machine."""
 
-import argparse
 import secrets
 import shlex
 import socket
@@ -79,7 +78,6 @@ class ServeOptions(CommonOptions):
     unit2text_path: Path | None = flag(default=None, file=Input("the unit recogniser"))
     """unit recogniser, for the texts of both sides (default: the bundle's, if it has one)"""
     lip_sync: dict[str, Path] = flags_of(_add_lip_sync_files, _lip_sync_files, dict)
-    syncnet: Path | None = flag(default=None, help=argparse.SUPPRESS)
     recognizer: Path | None = flag(default=None, metavar="DIR")
     """Whisper folder, for the cascade and the tab Avatar (default for the cascade: the downloaded one)"""
     text_translator: Path | None = flag(default=None, metavar="DIR")
@@ -125,8 +123,6 @@ def serve_settings(options: ServeOptions) -> Settings:
         raise UsageError("--host takes an address", expected="such as 127.0.0.1, or 0.0.0.0 for all of this machine", found='""')
     if options.token and len(options.token) < _LEAST_TOKEN:
         raise UsageError("--token is too short", expected=f"{_LEAST_TOKEN} letters or more")
-    if options.syncnet is not None:
-        LOG.warning("--syncnet does nothing here: netflips evaluate sync measures a dub")
     _require_replies(options)
     _require_engines(options)
     quota = parse_size(options.quota, "--quota")

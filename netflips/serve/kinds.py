@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 from avcore.files import write_text
 from avcore.units import UTUT_LANGUAGES
-from netflips.cascade.options import ROADS
 from netflips.dub.utterances import UtteranceLength
 from netflips.lipsync.options import Fit
 from netflips.options import BACKGROUNDS
@@ -110,6 +109,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
     values, settings, models = asked.values, asked.settings, list[str]()
     is_over_text = values["road"] == "text"
     words = [] if is_over_text or values["modalities"] == AUTO else ["--modalities", values["modalities"]]
+    words += ["--cascade"] if is_over_text else []
     words += _timing(asked)
     words += ["--subtitles", "source,target"] if asked.has_reader or is_over_text else []
     given = asked.names.get("subtitles", "")
@@ -167,7 +167,7 @@ def _listener(asked: Asked) -> list[str]:
 
 _VIDEO = MadeFile("result.mp4", "video")
 
-_VOICE = File("voice", "voice", SOUND_OR_VIDEO, is_needed=False, flag="--speaker-path")
+_VOICE = File("voice", "voice", SOUND_OR_VIDEO, is_needed=False, flag="--voice")
 _SPEECH = File(SPEECH, SPEECH, SOUND_OR_VIDEO, flag="--speech")
 _FORMATS = ("srt", "vtt", "txt", "json")
 
@@ -176,7 +176,7 @@ KINDS: Mapping[str, JobKind] = {
     for one in (
         JobKind(
             "dub",
-            ("dub", "--out-vid-path", "result.mp4", "--report", "report.json", "--report", "report.html"),
+            ("dub", "--out", "result.mp4", "--report", "report.json", "--report", "report.html"),
             (
                 File("video", "source", ("video",), flag=""),
                 _VOICE,
@@ -184,7 +184,7 @@ KINDS: Mapping[str, JobKind] = {
                 File(SPEECH, SPEECH, SOUND_OR_VIDEO, is_needed=False),
                 Choice("source", _LANGUAGE, flag="--from"),
                 Choice("target", _LANGUAGE, flag="--to"),
-                Choice("road", ROADS, flag="--road"),
+                Choice("road", ("units", "text")),
                 Choice("modalities", (AUTO, "audio,video", "audio", "video")),
                 _MOUTH,
                 Choice("timing", (AUTO, "source", "free")),
@@ -206,22 +206,22 @@ KINDS: Mapping[str, JobKind] = {
         ),
         JobKind(
             "lipsync",
-            ("lipsync", "--out-vid-path", "result.mp4"),
+            ("lipsync", "--out", "result.mp4"),
             (File("video", "source", ("video",), flag=""), _SPEECH, Choice("fit", get_args(Fit), flag="--fit"), _MOUTH),
             (_VIDEO,),
             _LIP_MODELS,
         ),
         JobKind(
             "portrait",
-            ("portrait", "--out-vid-path", "result.mp4"),
+            ("portrait", "--out", "result.mp4"),
             (File("picture", "picture", ("picture",), flag=""), _SPEECH, Number("motion", 0, 1, 0.6, flag="--motion"), _MOUTH),
             (_VIDEO,),
             _LIP_MODELS,
         ),
         JobKind(
             "say",
-            ("say", "--text-path", "text.txt", "--out-path", "result.wav"),
-            (Words("text", 5000), _VOICE, Number("slower", 0.5, 2, 1, flag="--duration-scale")),
+            ("say", "--text-path", "text.txt", "--out", "result.wav"),
+            (Words("text", 5000), _VOICE, Number("speed", 0.5, 2, 1, flag="--speed")),
             (MadeFile("result.wav", "sound"),),
             ("--text2unit-path", *_VOICE_MODELS),
             prepare=_write_words,
@@ -232,7 +232,7 @@ KINDS: Mapping[str, JobKind] = {
             (
                 File("recording", "source", SOUND_OR_VIDEO, flag=""),
                 Choice("modalities", ("audio", "audio,video", "video"), flag="--modalities"),
-                Choice("language", _LANGUAGE, flag="--lang"),
+                Choice("language", _LANGUAGE, flag="--from"),
                 Choice("format", _FORMATS),
             ),
             tuple(MadeFile(f"transcript.{one}", "text") for one in _FORMATS),
@@ -241,11 +241,11 @@ KINDS: Mapping[str, JobKind] = {
         ),
         JobKind(
             "avatar",
-            ("avatar", "--out-vid-path", "result.mp4", "--report", "answer.json"),
+            ("avatar", "--out", "result.mp4", "--report", "answer.json"),
             (
-                File("picture", "picture", ("picture",), flag="--portrait"),
+                File("picture", "picture", ("picture",), flag=""),
                 File("question", "question", SOUND_OR_VIDEO, flag="--listen"),
-                Number("rate", 0.5, 1.5, 0.8, flag="--rate"),
+                Number("rate", 0.5, 1.5, 0.8, flag="--speed"),
             ),
             (_VIDEO, MadeFile("answer.json", "answer")),
             ("--text2unit-path", *_VOICE_MODELS, *_MOUTH_FLAGS, "--replies", "--reply-command", "--blocked"),

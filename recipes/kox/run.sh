@@ -22,7 +22,7 @@ some_may_fail=1 run_stage 1 "prepare both sides" \
     netflips prepare kox --data-root "$corpus" --out-dir "$exp/data" ${speak_with:+--synthesise-with "$speak_with"} $prepare_with
 for side in en ko; do
     some_may_fail=1 run_stage $([[ $side == en ]] && echo 2 || echo 3) "units of $side" \
-        netflips extract --in-path "$exp/data/$side.jsonl" --out-dir "$exp/units/$side" --av2unit-path "$encoder" $extract_with
+        netflips extract "$exp/data/$side.jsonl" --out-dir "$exp/units/$side" --av2unit-path "$encoder" $extract_with
 done
 run_stage 4 "pairs" python -m unit2unit.utut_finetune.prepare_pairs --source "$exp/units/en" --target "$exp/units/ko" \
     --out "$exp/pairs" --overwrite $pairs_with

@@ -51,9 +51,9 @@ fi
 run_stage 8 "all English" netflips manifest merge "${made[@]/%//en.jsonl}" -o "$exp/en.jsonl"
 run_stage 9 "all Korean" netflips manifest merge "${made[@]/%//ko.jsonl}" -o "$exp/ko.jsonl"
 some_may_fail=1 run_stage 10 "units of English" \
-    netflips extract --in-path "$exp/en.jsonl" --out-dir "$exp/units/en" --av2unit-path "$encoder" $extract_with
+    netflips extract "$exp/en.jsonl" --out-dir "$exp/units/en" --av2unit-path "$encoder" $extract_with
 some_may_fail=1 run_stage 11 "units of Korean" \
-    netflips extract --in-path "$exp/ko.jsonl" --out-dir "$exp/units/ko" --av2unit-path "$encoder" $extract_with
+    netflips extract "$exp/ko.jsonl" --out-dir "$exp/units/ko" --av2unit-path "$encoder" $extract_with
 run_stage 12 "pairs to train on, and those of FLEURS to validate on and to test on" \
     python -m unit2unit.utut_finetune.prepare_pairs --source "$exp/units/en" --target "$exp/units/ko" --manifest "$exp/ko.jsonl" \
     --out "$exp/pairs" --overwrite $pairs_with

@@ -22,4 +22,4 @@ mkdir -p "$out"
 lines=$out/$part.jsonl
 awk -v count="$SLURM_ARRAY_TASK_COUNT" -v part="$((SLURM_ARRAY_TASK_ID - SLURM_ARRAY_TASK_MIN))" 'NR % count == part' "$manifest" >"$lines.new"
 mv "$lines.new" "$lines" # the same lines when it starts again
-exec srun netflips extract --in-path "$lines" --root "$(dirname "$manifest")" --out-dir "$out/$part" "$@"
+exec srun netflips extract "$lines" --root "$(dirname "$manifest")" --out-dir "$out/$part" "$@"

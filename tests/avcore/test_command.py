@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.command import Parser, add_common_options, device_name, run, stopped_by_sigterm
+from avcore.command import Parser, add_common_options, run, stopped_by_sigterm
 from avcore.compute.inference import resolve_device, resolve_precision
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.notes import ToldNote, noted_by
@@ -79,8 +79,8 @@ def test_a_listener_is_told_whether_the_same_command_must_fail_again(error: Exce
     assert [one.note.values["lasts"] for one in told] == [lasts]
 
 
-def test_cpu_wins_over_device() -> None:
-    assert device_name(_parser().parse_args(["--device", "cuda", "--cpu"])) == "cpu"
+def test_cpu_is_a_device() -> None:
+    assert _parser().parse_args(["--device", "cuda", "--cpu"]).device == "cpu"
 
 
 def test_devices_and_precisions_that_do_not_exist_are_refused() -> None:

@@ -78,7 +78,7 @@ def _translate(path: str, translator: str = f"{GOOD}/{TRANSLATOR}") -> tuple[str
 
 def _speak(units: str, voice: str, voices: str = f"{GOOD}/{VOICES}", speaker: str = f"{GOOD}/{SPEAKER}") -> tuple[str, ...]:
     return (
-        "speak", "--in-unit-path", units, "--speaker-path", voice, "--out-wav-path", "o.wav", "--tgt-lang", "ko",
+        "speak", "--in-unit-path", units, "--voice", voice, "--out", "o.wav", "--tgt-lang", "ko",
         "--unit2av-path", voices, "--speaker-encoder-path", speaker, *_QUIET,
     )  # fmt: skip
 
@@ -94,7 +94,7 @@ def dub(video: str, *more: str) -> tuple[str, ...]:
 
 _MP4 = f"{GOOD}/x.mp4"
 _DUBBED = ("o.mp4", "o.json", "o.mp4.work")
-_SOURCE = ("--timing", "source", "--speaker-path", f"{GOOD}/voice.npy")
+_SOURCE = ("--timing", "source", "--voice", f"{GOOD}/voice.npy")
 
 
 def _media() -> Iterator[Target]:

@@ -45,5 +45,5 @@ def test_a_dub_with_both_reports_opens_its_input_a_few_times(
     monkeypatch.setattr(av, "open", noted)
     own_time = ["--timing", "source"] if name == "film" else []
     reports = ["--report", str(tmp_path / "a.json"), "--report", str(tmp_path / "a.html"), "--quiet", "--cpu", *own_time]
-    assert cli.main(["dub", str(material[name]), "--out", str(tmp_path / "a.mp4"), "--mouth", "units", *reports]) == 0
+    assert cli.main(["dub", str(material[name]), "--out", str(tmp_path / "a.mp4"), "--lips", "units", *reports]) == 0
     assert 0 < opened.count(f"file:{material[name]}") <= most

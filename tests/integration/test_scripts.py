@@ -81,8 +81,8 @@ def test_the_stages_one_by_one_give_the_same_units(
     limits = ["--beam", "2", "--max-target-units", "60"]
     run("unit2unit.inference", "--in-unit-path", "en.txt", "--out-unit-path", "units/ko.txt", *languages, *limits)
     renderer = ["--tgt-lang", "ko", "--unit2av-path", str(checkpoints / RENDERER), "--in-unit-path", "units/ko.txt"]
-    voice = ["--speaker-path", str(CLIP), "--speaker-encoder-path", str(checkpoints / SPEAKER_ENCODER)]
-    run("unit2av.inference_unit2a", *renderer, *voice, "--out-wav-path", "ko.wav")
+    voice = ["--voice", str(CLIP), "--speaker-encoder-path", str(checkpoints / SPEAKER_ENCODER)]
+    run("unit2av.inference_unit2a", *renderer, *voice, "--out", "ko.wav")
     run("unit2av.inference_unit2av", *renderer, *voice, "--in-vid-path", str(CLIP), "--out-vid-path", "ko.mp4")
     assert not (tmp_path / "en.txt").read_text().endswith("\n")
     assert len((tmp_path / "en.txt").read_text().split()) == 2 * len(PictureSource(CLIP))

@@ -150,7 +150,7 @@ def test_two_sentences_without_a_pause_between_are_both_read(
     first, second = (_sounding(models.vocoder.synthesize(one, voice).samples) for one in units)
     write_speech(tmp_path / "two.wav", np.concatenate([first, np.zeros(seconds_to_samples(pause_s), np.float32), second]))
     out = tmp_path / "two.txt"
-    assert transcribe([str(tmp_path / "two.wav"), "--lang", "ko", "--out", str(out), "--cpu", "--quiet"]) == 0
+    assert transcribe([str(tmp_path / "two.wav"), "--from", "ko", "--out", str(out), "--cpu", "--quiet"]) == 0
     errors = character_errors(" ".join(sentences), " ".join(out.read_text(encoding="utf-8").split()))
     assert errors.errors <= 0.35 * errors.length  # words may be read wrong; a sentence that is lost is half of it
 

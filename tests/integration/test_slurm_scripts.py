@@ -33,8 +33,7 @@ _PROGRAMS = {
     "srun": 'exec "$@"',
     "scontrol": 'if [ "$1" = show ]; then printf "one\\ntwo\\n"; else echo "$@" >>"$CALLS"; fi',
     "torchrun": 'echo "torchrun $@" >>"$CALLS"; while [ "$1" != -m ]; do shift; done; exec python "$@"',
-    "netflips": 'while [ "$1" != --in-path ]; do shift; done; mkdir -p "$6/shards"; '
-    'cp "$2" "$6/shards/00000.jsonl"; echo "$4" >>"$CALLS"',
+    "netflips": 'mkdir -p "$6/shards"; cp "$2" "$6/shards/00000.jsonl"; echo "$4" >>"$CALLS"',
 }
 
 

@@ -27,7 +27,7 @@ def test_every_layout_has_a_bit_equal_twin(parity_dir: Path, tmp_path: Path) -> 
     kinds = set()
     for path in [*files, *made]:
         source = read_checkpoint(path, None)
-        assert main(["--in-path", str(path), "--out-path", str(tmp_path / "x.safetensors"), "--quiet"]) == 0, path
+        assert main([str(path), "--out", str(tmp_path / "x.safetensors"), "--quiet"]) == 0, path
         twin = read_checkpoint(tmp_path / "x.safetensors", source.stage)
         assert (twin.config, twin.fingerprint) == (source.config, source.fingerprint), path
         assert twin.tensors.keys() == source.tensors.keys()
@@ -101,7 +101,7 @@ def test_trained_vocoder_goes_into_a_renderer(parity_dir: Path, tmp_path: Path) 
     generator = {name: tensor + 1 for name, tensor in renderer.section("audio.ko").items()}
     torch.save({"generator": generator}, tmp_path / "g_00500000")
     out = tmp_path / "new.safetensors"
-    arguments = ["--in-path", str(renderer.path), "--out-path", str(out), "--quiet"]
+    arguments = [str(renderer.path), "--out", str(out), "--quiet"]
     assert (
         main([*arguments, "--add-vocoder", f"ko={tmp_path / 'g_00500000'}", "--add-vocoder", f"jpn={tmp_path / 'g_00500000'}"]) == 0
     )
@@ -134,7 +134,7 @@ def test_bad_input_is_one_line(
     parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     out = tmp_path / "x.safetensors"
-    assert main(["--in-path", str(parity_dir / "utut.pt"), "--out-path", str(out), *arguments]) == 2
+    assert main([str(parity_dir / "utut.pt"), "--out", str(out), *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
@@ -156,16 +156,3 @@ def test_output_must_be_another_safetensors_file(parity_dir: Path, tmp_path: Pat
     with pytest.raises(OutputError, match="would overwrite the checkpoint"):
         convert_checkpoint(first.path, first.path, dtype=torch.float16)
     assert read_checkpoint(first.path, TRANSLATOR).fingerprint == first.fingerprint
-
-
-def test_the_older_flag_for_the_cpu_writes_nothing(parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    checkpoint = tmp_path / "utut.pt"
-    checkpoint.write_bytes((parity_dir / "utut.pt").read_bytes())
-    assert main(["--in-path", str(checkpoint), "--for", "cpu", "--precision", "auto"]) == 0
-    assert "--for cpu writes nothing" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["utut.pt"]
-
-
-def test_an_output_is_asked_for(parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--in-path", str(parity_dir / "utut.pt")]) == 2
-    assert "--out is missing" in capsys.readouterr().err

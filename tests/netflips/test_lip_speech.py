@@ -64,8 +64,8 @@ def test_a_silent_video_speaks_when_its_lips_move(
     silent: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wav, video, mel = tmp_path / "x.wav", tmp_path / "x.mkv", tmp_path / "new" / "x.npz"
-    more = ["--lang", "ko", "--out-vid-path", str(video), "--save-mel", str(mel)]
-    assert netflips(["lip2speech", str(silent), "--out-path", str(wav), *more, *models]) == 0
+    more = ["--from", "ko", "--out-video", str(video), "--save-mel", str(mel)]
+    assert netflips(["lip2speech", str(silent), "--out", str(wav), *more, *models]) == 0
     told = capsys.readouterr().err
     assert [line for line in told.splitlines() if "voice:" in line] == [
         "voice: neutral, as the video has no sound and no --voice is given"
@@ -105,8 +105,8 @@ def test_the_voice_is_the_one_given_else_the_videos_own(
     said = []
     write_speech(tmp_path / "voice.wav", speech[::-1].copy())
     np.save(tmp_path / "voice.npy", np.eye(256, dtype=np.float32)[0])
-    for words in ([], ["--speaker-path", str(tmp_path / "voice.wav")], ["--speaker-path", str(tmp_path / "voice.npy")]):
-        assert main([str(own), "--out-path", str(out), "--lang", "ko", *words, *models]) == 0
+    for words in ([], ["--voice", str(tmp_path / "voice.wav")], ["--voice", str(tmp_path / "voice.npy")]):
+        assert main([str(own), "--out", str(out), "--from", "ko", *words, *models]) == 0
         said.append(out.read_bytes())
         assert ("that of the video's own sound" if not words else f"that of {words[1]}") in capsys.readouterr().err
     assert len(set(said)) == len(said)
@@ -123,32 +123,32 @@ def test_bad_input_is_one_line_and_writes_nothing(
         for _ in range(RATE):
             writer.write_picture(draw(Head(905), Pose(scale=0.6), MouthShape(0.0, 0.0), SIDE))
     wrong = {
-        "xx": (silent, ["--lang", "xx"]),
-        "no face was found": (bare, ["--lang", "ko"]),
-        "the lips do not move": (rests, ["--lang", "ko"]),
-        "it has sound only": (sound, ["--lang", "ko"]),
-        "the voice is too short": (silent, ["--lang", "ko", "--speaker-path", str(sound)]),
-        "this kind of video cannot be written": (silent, ["--out-vid-path", str(tmp_path / "x.avi")]),
+        "xx": (silent, ["--from", "xx"]),
+        "no face was found": (bare, ["--from", "ko"]),
+        "the lips do not move": (rests, ["--from", "ko"]),
+        "it has sound only": (sound, ["--from", "ko"]),
+        "the voice is too short": (silent, ["--from", "ko", "--voice", str(sound)]),
+        "this kind of video cannot be written": (silent, ["--out-video", str(tmp_path / "x.avi")]),
         "must end in .npz": (silent, ["--save-mel", str(tmp_path / "x.npy")]),
         "is not there": (tmp_path / "no.mp4", []),
     }
     before = sorted(tmp_path.iterdir())
     for what, (video, more) in wrong.items():
-        assert main([str(video), "--out-path", str(out), *more, *models]) == 2, what
+        assert main([str(video), "--out", str(out), *more, *models]) == 2, what
         (told,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)
         assert what in told
         assert sorted(tmp_path.iterdir()) == before
-    assert main([str(silent), "--out-path", str(out), *models[:2], "--cpu"]) == 2
+    assert main([str(silent), "--out", str(out), *models[:2], "--cpu"]) == 2
     assert "models are given together" in capsys.readouterr().err
 
 
 def test_the_bundle_has_no_voice_for_another_language(silent: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "x.wav"
-    assert main([str(silent), "--out-path", str(out), "--lang", "fr", "--cpu"]) == 2
+    assert main([str(silent), "--out", str(out), "--from", "fr", "--cpu"]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert "fr" in told
     assert "ko" in told
-    assert main([str(silent), "--out-path", str(out), "--cpu", "--quiet"]) == 0
+    assert main([str(silent), "--out", str(out), "--cpu", "--quiet"]) == 0
     assert np.abs(read_speech(out)).max() > 0
 
 
@@ -167,14 +167,14 @@ def test_a_bundle_with_two_voices_speaks_its_source_language(
     config = with_vocoder_settings(renderer.config, "en", {name: settings[name] for name in ("source", "edge_unit", "vocabulary")})
     write_checkpoint(folder / RENDERER.file, RENDERER, config, tensors)
     monkeypatch.setenv("NETFLIPS_BUNDLE", str(folder))
-    for words, language in (([], "en"), (["--lang", "ko"], "ko")):
-        assert main([str(silent), "--out-path", str(tmp_path / "x.wav"), "--cpu", *words]) == 0
+    for words, language in (([], "en"), (["--from", "ko"], "ko")):
+        assert main([str(silent), "--out", str(tmp_path / "x.wav"), "--cpu", *words]) == 0
         assert f"utterances in '{language}'" in capsys.readouterr().err
     alone = [f"--{name}-path={folder / file}" for name, file in (("av2unit", UNIT_ENCODER.file), ("unit2av", RENDERER.file))]
-    assert main([str(silent), "--out-path", str(tmp_path / "x.wav"), "--cpu", *alone]) == 0
+    assert main([str(silent), "--out", str(tmp_path / "x.wav"), "--cpu", *alone]) == 0
     assert "utterances in 'en'" in capsys.readouterr().err
     (folder / "bundle.json").unlink()
-    assert main([str(silent), "--out-path", str(tmp_path / "x.wav"), "--cpu", *alone]) == 2
+    assert main([str(silent), "--out", str(tmp_path / "x.wav"), "--cpu", *alone]) == 2
     assert "say which language is spoken" in capsys.readouterr().err
 
 

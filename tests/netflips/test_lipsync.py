@@ -65,7 +65,7 @@ def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
     out, files = tmp_path / "out.mp4", {"wav2lip": ["--wav2lip-path", str(parity_dir / "wav2lip_tiny.pth")]}
     files["mesh"] = ["--mouth-table", str(table)]
     reports = "--report", str(tmp_path / "out.json"), "--report", str(tmp_path / "out.html")
-    assert main(arguments(talk, voice, out, parity_dir, "--mouth", mouth, *reports, *files.get(mouth, ()))) == 0
+    assert main(arguments(talk, voice, out, parity_dir, "--lips", mouth, *reports, *files.get(mouth, ()))) == 0
     script = script_from(json.loads((tmp_path / "out.json").read_text()))
     assert script_from(json.loads(json.dumps(script_json(script)))) == script
     (one,) = script.told
@@ -104,7 +104,7 @@ def test_a_mouth_that_the_edge_of_the_picture_cuts_off_stays_as_it_is(
             writer.write_picture(picture)
     out, files = tmp_path / "out.mp4", {"wav2lip": ["--wav2lip-path", str(parity_dir / "wav2lip_tiny.pth")]}
     files["mesh"] = ["--mouth-table", str(table)]
-    more = ("--fit", "video", "--mouth", mouth, "--report", str(tmp_path / "out.json"), *files.get(mouth, ()))
+    more = ("--fit", "video", "--lips", mouth, "--report", str(tmp_path / "out.json"), *files.get(mouth, ()))
     assert main(arguments(tmp_path / "cut.mp4", voice, out, parity_dir, *more)) == 0
     assert "the mouth is cut off by the edge of the picture in 10 of 10 pictures" in capsys.readouterr().err
     told = json.loads((tmp_path / "out.json").read_text())
@@ -192,8 +192,8 @@ def test_bad_input_is_one_line_and_writes_nothing(
     out, bare = tmp_path / "out.mp4", write_clip(tmp_path / "bare.mp4", None, 30)
     write_speech(tmp_path / "short.wav", np.full(160, 0.1, np.float32))
     wrong = {
-        "needs its checkpoint": (talk, voice, ["--mouth", "wav2lip"]),
-        "needs a table": (talk, voice, ["--mouth", "mesh"]),
+        "needs its checkpoint": (talk, voice, ["--lips", "wav2lip"]),
+        "needs a table": (talk, voice, ["--lips", "mesh"]),
         "no face was found": (bare, voice, []),
         "short.wav: the speech is too short; expected 0.02 s or more": (talk, tmp_path / "short.wav", []),
         "this is no lip sync generator": (talk, voice, ["--wav2lip-path", str(parity_dir / "mavhubert.pt")]),

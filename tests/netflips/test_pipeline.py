@@ -143,7 +143,7 @@ def test_odd_sides_grow_and_it_is_said(models: Models, speech: np.ndarray, tmp_p
 def test_lips_alone_need_a_voice(models: Models, options: DubOptions, boxes: Path, speech: np.ndarray, tmp_path: Path) -> None:
     mute = write_clip(tmp_path / "mute.mp4", None)
     silent_options = replace(options, modalities="video")
-    with pytest.raises(NoSpeechError, match="--speaker-path"):
+    with pytest.raises(NoSpeechError, match="--voice"):
         dub(mute, tmp_path / "x.mp4", models, silent_options)
     write_speech(tmp_path / "voice.wav", np.tile(speech, 2))
     report = dub(mute, tmp_path / "x.mp4", models, replace(silent_options, speaker=tmp_path / "voice.wav"))
@@ -159,7 +159,7 @@ def test_sound_that_is_missing_silent_or_too_short_is_refused(models: Models, sp
         dub(mute, tmp_path / "x.mp4", models, options)
     for name, sound in (("silent", np.zeros(32000, dtype=np.float32)), ("short", speech[8000:11200])):
         clip = write_clip(tmp_path / f"{name}.mp4", sound)
-        with pytest.raises(NoSpeechError, match="--speaker-path"):
+        with pytest.raises(NoSpeechError, match="--voice"):
             dub(clip, tmp_path / "x.mp4", models, options)
     assert not (tmp_path / "x.mp4").exists()
 

@@ -115,7 +115,7 @@ def test_a_portrait_says_text_and_units(folder: Path, tmp_path: Path, parity_dir
     words = [word for word in arguments(folder, "face.png", out, parity_dir) if word not in ("--speech", str(folder / "voice.wav"))]
     lengths = []
     for rate in ("2", "1"):
-        assert main([*words, kind, *given, "--rate", rate]) == 0
+        assert main([*words, kind, *given, "--speed", rate]) == 0
         lengths.append(float(probe(out).duration_s))
         assert "speech and lips" in probe(out).comment
         assert abs(len(read_speech(out)) / 16000 - lengths[-1]) < 0.1
@@ -131,7 +131,7 @@ def test_what_is_said_is_given_once(folder: Path, tmp_path: Path, parity_dir: Pa
         "HEBREW LETTER SHIN": ["--text", "좋아요 ש"],
         "the speller is not there": ["--text", "안녕", "--text2unit-path", "none.safetensors"],
         "the unit file is not there": ["--units", "none.txt"],
-        "--speed is out of range": ["--text", "안녕", "--rate", "9"],
+        "--speed is out of range": ["--text", "안녕", "--speed", "9"],
         "would overwrite the portrait": ["--units", str(folder / "face.png"), "--out-vid-path", str(folder / "face.png")],
     }
     (tmp_path / "units.txt").write_text("1 2 3\n")

@@ -51,12 +51,12 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(speller: Path, voice: Path, parity_dir: Path) -> list[str]:
     """What every call needs."""
     renderer = parity_dir / "unit2av_renderer.pt"
-    return ["--text2unit-path", str(speller), "--unit2av-path", str(renderer), "--speaker-path", str(voice), "--cpu"]
+    return ["--text2unit-path", str(speller), "--unit2av-path", str(renderer), "--voice", str(voice), "--cpu"]
 
 
 def test_speech_and_units_are_written(models: list[str], speller: Path, parity_dir: Path, tmp_path: Path) -> None:
     wav, units = tmp_path / "x.wav", tmp_path / "x.txt"
-    assert netflips(["say", "안녕하세요. 3시예요.", "--out-path", str(wav), "--units-path", str(units), *models]) == 0
+    assert netflips(["say", "안녕하세요. 3시예요.", "--out", str(wav), "--units-path", str(units), *models]) == 0
     loaded = TextSpeller.from_checkpoint(speller)
     assert read_unit_file(units).tolist() == loaded.units_of("안녕하세요. 세 시예요.").ids.tolist()
     vocoder = UnitVocoder.from_checkpoint(parity_dir / "unit2av_renderer.pt", "ko")
@@ -69,13 +69,13 @@ def test_speech_and_units_are_written(models: list[str], speller: Path, parity_d
     assert np.abs(samples).max() > 0
 
 
-def test_text_from_a_file_as_a_flag_and_from_standard_input(
+def test_text_from_a_file_as_an_argument_and_from_standard_input(
     models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "첫 문장입니다.\n둘째 문장입니다.\n"
     (tmp_path / "text.txt").write_text("\ufeff" + text, encoding="utf-8")
     found = []
-    for number, words in enumerate((["--text-path", str(tmp_path / "text.txt")], ["--text", text], ["--text-path", "-"], [])):
+    for number, words in enumerate((["--text-path", str(tmp_path / "text.txt")], [text], ["--text-path", "-"], [])):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
         assert main([*words, "--units-path", str(tmp_path / f"{number}.txt"), *models]) == 0
         found.append((tmp_path / f"{number}.txt").read_text())
@@ -93,15 +93,15 @@ def test_slower_speech_is_longer(models: list[str], parity_dir: Path, voice: Pat
     for path in (None, aligned):
         words = [*models, *(["--text2unit-path", str(path)] if path else [])]
         lengths = []
-        for scale in ("1", "2"):
-            out = tmp_path / f"{scale}.wav"
-            assert main(["버스 정류장이 어디에 있어요?", "--out-path", str(out), "--duration-scale", scale, *words]) == 0
+        for speed in ("1", "0.5"):
+            out = tmp_path / f"{speed}.wav"
+            assert main(["버스 정류장이 어디에 있어요?", "--out", str(out), "--speed", speed, *words]) == 0
             lengths.append(len(soundfile.read(out)[0]))
         assert lengths[1] > 1.4 * lengths[0]
 
 
 def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["안녕하세요", "--out-path", str(tmp_path / "x.wav"), "--text2unit-path", str(speller), "--cpu"]) == 0
+    assert main(["안녕하세요", "--out", str(tmp_path / "x.wav"), "--text2unit-path", str(speller), "--cpu"]) == 0
     assert "a neutral voice" in capsys.readouterr().err
     assert np.abs(soundfile.read(tmp_path / "x.wav")[0]).max() > 0
 
@@ -117,7 +117,7 @@ def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Pat
         (["\u200f"], "U+200F RIGHT-TO-LEFT MARK"),
         (["\u202b안녕\u202c"], "U+202B RIGHT-TO-LEFT EMBEDDING"),
         (["안녕 שלום"], "HEBREW LETTER SHIN"),
-        (["hello", "--lang", "fr"], "cannot be read aloud"),
+        (["hello", "--to", "fr"], "cannot be read aloud"),
         (["안녕", "--text-path", "x.txt"], "given twice"),
         (["--text-path", "nowhere.txt"], "is not there"),
     ],
@@ -125,7 +125,7 @@ def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Pat
 def test_bad_input_is_one_line(
     models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
 ) -> None:
-    assert main([*words, "--out-path", str(tmp_path / "x.wav"), *models]) == 2
+    assert main([*words, "--out", str(tmp_path / "x.wav"), *models]) == 2
     said = capsys.readouterr().err
     assert complaint in said
     assert len(said.splitlines()) == 1
@@ -135,9 +135,9 @@ def test_bad_input_is_one_line(
 def test_other_units_and_other_files_are_refused(
     models: list[str], parity_dir: Path, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = ["--out-path", str(tmp_path / "x.wav")]
+    out = ["--out", str(tmp_path / "x.wav")]
     other = write_random_speller(tmp_path / "other.safetensors", vocabulary="sha256:another")
-    assert main(["안녕", *out, "--text2unit-path", str(other), "--cpu", "--speaker-path", str(voice)]) == 2
+    assert main(["안녕", *out, "--text2unit-path", str(other), "--cpu", "--voice", str(voice)]) == 2
     assert "units of another quantizer" in capsys.readouterr().err
     renderer = str(parity_dir / "unit2av_renderer.pt")
     assert main(["안녕", *out, "--text2unit-path", renderer, "--cpu"]) == 2
@@ -160,7 +160,7 @@ def test_another_language_and_other_kinds_of_checkpoint_are_one_line(
         (tmp_path, "empty"),
         (empty, "empty"),
     ):
-        assert main(["안녕", *models, "--text2unit-path", str(path), "--out-path", str(tmp_path / "x.wav")]) == 2
+        assert main(["안녕", *models, "--text2unit-path", str(path), "--out", str(tmp_path / "x.wav")]) == 2
         said = capsys.readouterr().err
         assert len(said.splitlines()) == 1, said
         assert complaint in said or path == tmp_path

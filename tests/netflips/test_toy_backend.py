@@ -132,7 +132,7 @@ def test_lipsync_has_it_and_looks_for_its_file(
     clip: Path, voice: Path, colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [str(clip), "--speech", str(voice), "--out-vid-path", str(tmp_path / "o.mp4"), "--cpu", "--quiet"]
-    assert lipsync_main([*words, "--mouth", "toy", "--toy-colour", str(tmp_path / "none.txt")]) == 2
+    assert lipsync_main([*words, "--lips", "toy", "--toy-colour", str(tmp_path / "none.txt")]) == 2
     assert "none.txt" in capsys.readouterr().err
     assert lipsync_main([*words, "--toy-colour", str(colour)]) == 0  # no encoder is asked for: it goes by the sound
     assert _is_painted(tmp_path / "o.mp4")
@@ -147,7 +147,7 @@ def test_a_portrait_has_it(voice: Path, head: np.ndarray, colour: Path, tmp_path
 
     Image.fromarray(head).save(tmp_path / "face.png")
     words = [str(tmp_path / "face.png"), "--speech", str(voice), "--out-vid-path", str(tmp_path / "o.mp4"), "--cpu", "--quiet"]
-    assert portrait_main([*words, "--mouth", "toy", "--toy-colour", str(colour)]) == 0
+    assert portrait_main([*words, "--lips", "toy", "--toy-colour", str(colour)]) == 0
     assert _is_painted(tmp_path / "o.mp4")
 
 

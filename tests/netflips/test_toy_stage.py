@@ -126,13 +126,13 @@ def test_info_says_what_it_is_and_other_stages_send_it_away(published: Path, cap
 
 def test_it_is_converted(toy: dict[str, Stage], published: Path, parity_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "own.safetensors"
-    assert convert_command.main(["--in-path", str(published), "--out-path", str(out), "--kind", "toy-reader", "--quiet"]) == 0
+    assert convert_command.main([str(published), "--out", str(out), "--kind", "toy-reader", "--quiet"]) == 0
     own = read_checkpoint(out, toy["toy-reader"])
     assert torch.equal(own.tensors["toy.table"], TABLE)
     assert own.config == {"model": {"width": 4}, "languages": ["ko"]}
     assert own.fingerprint == read_checkpoint(published, None).fingerprint
     speaker = str(parity_dir / "unit2av_spk_encoder.pt")
-    assert convert_command.main(["--in-path", speaker, "--out-path", str(tmp_path / "x.safetensors"), "--kind", "toy-reader"]) == 2
+    assert convert_command.main([speaker, "--out", str(tmp_path / "x.safetensors"), "--kind", "toy-reader"]) == 2
     (tmp_path / "own.json").write_text((tmp_path / "own.json").read_text().replace('"model"', '"other"'))
     with pytest.raises(CheckpointError, match="the configuration of a toy reader is incomplete; expected model"):
         read_checkpoint(out, None)

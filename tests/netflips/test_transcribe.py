@@ -36,7 +36,7 @@ def words(reader: Path, parity_dir: Path, *more: object) -> list[str]:
 
 def test_json_has_words_in_order_inside_the_sound(reader: Path, sound: Path, parity_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "talk.json"
-    assert main(words(reader, parity_dir, sound, "--out", out, "--lang", "en")) == 0
+    assert main(words(reader, parity_dir, sound, "--out", out, "--from", "en")) == 0
     content = json.loads(out.read_text(encoding="utf-8"))
     assert content["file"] == "talk.wav"
     assert len(content["utterances"]) == 2
@@ -64,9 +64,9 @@ def test_subtitles_and_text_of_several_files(reader: Path, sound: Path, parity_d
 def test_the_text_of_one_file_is_printed_unless_a_name_is_given(
     reader: Path, sound: Path, parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words(reader, parity_dir, sound, "--out", tmp_path / "talk.txt", "--lang", "en")) == 0
+    assert main(words(reader, parity_dir, sound, "--out", tmp_path / "talk.txt", "--from", "en")) == 0
     assert capsys.readouterr().out == ""
-    assert main(words(reader, parity_dir, sound, "--lang", "en")) == 0
+    assert main(words(reader, parity_dir, sound, "--from", "en")) == 0
     assert capsys.readouterr().out == (tmp_path / "talk.txt").read_text(encoding="utf-8")
     assert main(words(reader, parity_dir, sound, "--format", "srt")) == 0
     assert " --> " in capsys.readouterr().out
@@ -75,7 +75,7 @@ def test_the_text_of_one_file_is_printed_unless_a_name_is_given(
 def test_the_published_layout_reads_the_lips_of_a_video(parity_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "clip.srt"
     reader = parity_dir / "unit2text" / "finetuned.pt"
-    assert main([str(CLIP), "--out", str(out), "--unit2text-path", str(reader), "--lang", "en", "--quiet", "--cpu"]) == 0
+    assert main([str(CLIP), "--out", str(out), "--unit2text-path", str(reader), "--from", "en", "--quiet", "--cpu"]) == 0
     assert " --> " in out.read_text(encoding="utf-8")
 
 
@@ -86,7 +86,7 @@ def test_the_published_layout_reads_the_lips_of_a_video(parity_dir: Path, tmp_pa
         (["{sound}", "{sound}"], "say where the text goes"),
         (["{sound}", "--out", "{out}/x.srt", "--out-dir", "{out}"], "either --out"),
         (["{sound}", "{sound}", "--out", "{out}/x.srt"], "--out is for one file"),
-        (["{sound}", "--out", "{out}/x.srt", "--lang", "xx"], "has no language 'xx'"),
+        (["{sound}", "--out", "{out}/x.srt", "--from", "xx"], "has no language 'xx'"),
         (["{sound}", "--out", "{out}/x.srt", "--modalities", "video"], "it has no video track"),
         (["{sound}", "--out", "{out}/x.srt", "--modalities", "smell"], "--modalities cannot be used"),
         (["{silent}", "--out", "{out}/x.srt"], "no speech was found in it"),
@@ -96,7 +96,7 @@ def test_the_published_layout_reads_the_lips_of_a_video(parity_dir: Path, tmp_pa
         (["{sound}", "--out", "{out}/x.srt", "--unit2text-path", "{out}"], "the text reader"),
         (["{sound}", "--out", "{out}/x.srt", "--av2unit-path", "{units}"], "this is no unit encoder checkpoint"),
         (["{text}", "--out", "{out}/x.srt"], "cannot be"),
-        (["{sound}", "--out", "{out}/x.srt", "--lang", "\u202ekr"], "has no language"),
+        (["{sound}", "--out", "{out}/x.srt", "--from", "\u202ekr"], "has no language"),
         (["{sound}", "--out", "{out}/x.srt", "--beam", "0"], "beam"),
     ],
 )
@@ -158,7 +158,7 @@ def test_a_recogniser_of_sound_takes_the_readers_place(sound: Path, reader: Path
     for one in content["utterances"]:
         assert all(one["start_s"] <= word["start_s"] <= word["end_s"] <= one["end_s"] for word in one["words"])
     out.unlink()
-    for wrong in (["--lang", "ko"], ["--beam", "5"], ["--modalities", "video"], ["--unit2text-path", str(reader)]):
+    for wrong in (["--from", "ko"], ["--beam", "5"], ["--modalities", "video"], ["--unit2text-path", str(reader)]):
         assert main([*asked, *wrong]) == EXIT_BAD_INPUT
     assert main([*asked[:3], "--recognizer", str(tmp_path), *asked[5:]]) == EXIT_BAD_INPUT
     assert not out.exists()

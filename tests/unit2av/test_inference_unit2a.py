@@ -21,8 +21,8 @@ def files(parity_dir: Path, tmp_path: Path) -> dict[str, str]:
     np.save(tmp_path / "voice.npy", inputs["spk_embed"])
     return {
         "--in-unit-path": str(tmp_path / "units.txt"),
-        "--speaker-path": str(tmp_path / "voice.wav"),
-        "--out-wav-path": str(tmp_path / "out" / "speech.wav"),
+        "--voice": str(tmp_path / "voice.wav"),
+        "--out": str(tmp_path / "out" / "speech.wav"),
         "--tgt-lang": "en",
         "--unit2av-path": str(parity_dir / "unit2av_renderer.pt"),
         "--speaker-encoder-path": str(parity_dir / "unit2av_spk_encoder.pt"),
@@ -34,7 +34,7 @@ def run(options: dict[str, str], *more: str) -> int:
 
 
 def samples(options: dict[str, str]) -> np.ndarray:
-    return read_speech(options["--out-wav-path"])
+    return read_speech(options["--out"])
 
 
 def test_units_are_said_as_the_reference_says_them(files: dict[str, str], parity_dir: Path) -> None:
@@ -44,7 +44,7 @@ def test_units_are_said_as_the_reference_says_them(files: dict[str, str], parity
 
 
 def test_a_stored_voice_needs_no_encoder(files: dict[str, str], parity_dir: Path) -> None:
-    files["--speaker-path"] = files["--speaker-path"].replace(".wav", ".npy")
+    files["--voice"] = files["--voice"].replace(".wav", ".npy")
     del files["--speaker-encoder-path"]
     expected = np.load(parity_dir / "unit2av_expected.npz")["case0_wav_pcm16"]
     assert run(files) == 0
@@ -60,7 +60,7 @@ def test_ids_that_are_frames_keep_their_durations(files: dict[str, str]) -> None
 def test_slower(files: dict[str, str]) -> None:
     assert run(files) == 0
     normal = len(samples(files))
-    assert run(files, "--duration-scale", "2") == 0
+    assert run(files, "--speed", "0.5") == 0
     assert 1.5 * normal < len(samples(files)) < 3 * normal
 
 
@@ -93,18 +93,18 @@ def write(path: str, content: bytes | str) -> str:
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (lambda files: files.pop("--speaker-path"), "missing: --voice"),
+        (lambda files: files.pop("--voice"), "missing: --voice"),
         (lambda files: files.update({"--in-unit-path": "nowhere.txt"}), "nowhere.txt"),
         (lambda files: write(files["--in-unit-path"], "1 2 x"), "token 2 is not a unit"),
         (lambda files: write(files["--in-unit-path"], "1 2 1000"), "units.txt: unit at position 2"),
         (lambda files: write(files["--in-unit-path"], "-1 -1"), "no units to say"),
-        (lambda files: write(files["--speaker-path"], "not sound"), "voice.wav"),
-        (lambda files: write_speech(files["--speaker-path"], np.zeros(48_000)), "not enough sound"),
+        (lambda files: write(files["--voice"], "not sound"), "voice.wav"),
+        (lambda files: write_speech(files["--voice"], np.zeros(48_000)), "not enough sound"),
         (lambda files: files.update({"--tgt-lang": "fr"}), "one of en, ko"),
         (lambda files: files.update({"--unit2av-path": files["--speaker-encoder-path"]}), "no renderer checkpoint"),
         (lambda files: files.update({"--speaker-encoder-path": files["--unit2av-path"]}), "no speaker encoder"),
-        (lambda files: files.update({"--out-wav-path": files["--in-unit-path"]}), "overwrite the unit file"),
-        (lambda files: files.update({"--out-wav-path": str(Path(files["--in-unit-path"]).parent)}), "a folder"),
+        (lambda files: files.update({"--out": files["--in-unit-path"]}), "overwrite the unit file"),
+        (lambda files: files.update({"--out": str(Path(files["--in-unit-path"]).parent)}), "a folder"),
         (lambda files: files.update({"--vocoder-unit-offset": "1000"}), "unit offset"),
     ],
 )

@@ -119,7 +119,7 @@ def test_one_picture_is_repeated(folder: Path, parity_dir: Path) -> None:
     make_clip(folder / "talk.mp4", num_pictures=1)
     write_rows(folder, [np.array(BOX, dtype=np.float32)])
     np.save(folder / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
-    assert main(arguments(folder, parity_dir, "--speaker-path", str(folder / "voice.npy"))) == 0
+    assert main(arguments(folder, parity_dir, "--voice", str(folder / "voice.npy"))) == 0
     shown = brightness(folder / "out" / "dubbed.mp4")
     assert len(shown) > 5
     assert set(shown) == {0}
@@ -129,7 +129,7 @@ def test_a_voice_can_be_given_for_a_silent_video(folder: Path, parity_dir: Path,
     make_clip(folder / "talk.mp4", has_sound=False)
     assert "--voice" in refused(capsys, folder, arguments(folder, parity_dir))
     np.save(folder / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
-    assert main(arguments(folder, parity_dir, "--speaker-path", str(folder / "voice.npy"))) == 0
+    assert main(arguments(folder, parity_dir, "--voice", str(folder / "voice.npy"))) == 0
 
 
 @pytest.mark.parametrize(

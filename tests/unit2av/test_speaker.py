@@ -64,7 +64,7 @@ def test_quiet_speech_has_the_voice_of_loud_speech(encoder: SpeakerEncoder) -> N
     ids=["nothing", "silence", "0.2 s", "0.49 s", "0.2 s in silence", "0.4 s in silence", "dither", "hum", "0.2 s in hum"],
 )
 def test_too_little_sound_has_no_voice(encoder: SpeakerEncoder, speech: np.ndarray) -> None:
-    with pytest.raises(NoSpeechError, match=r"expected 0\.5 s or more; found 0\.\d\d s; .*--speaker-path"):
+    with pytest.raises(NoSpeechError, match=r"expected 0\.5 s or more; found 0\.\d\d s; .*--voice"):
         encoder.embed(speech)
 
 
@@ -139,7 +139,7 @@ def test_a_recording_is_embedded(parity_dir: Path, tmp_path: Path) -> None:
     write_speech(tmp_path / "voice.wav", inputs["speaker_wav_i16"] / 32768)
     np.testing.assert_allclose(read_voice(tmp_path / "voice.wav", lambda: encoder).vector, inputs["spk_embed"], atol=1e-6)
     write_speech(tmp_path / "silence.wav", np.zeros(32_000))
-    with pytest.raises(NoSpeechError, match=r"silence\.wav: .*--speaker-path"):
+    with pytest.raises(NoSpeechError, match=r"silence\.wav: .*--voice"):
         read_voice(tmp_path / "silence.wav", lambda: encoder)
 
 

@@ -164,7 +164,7 @@ def test_an_export_is_loaded_without_our_code(finetuned: Stage, tmp_path: Path) 
     """By fairseq's own task and by AV2AV's, from wherever; of a run, and of a translator of our own format that names no pair."""
     folder = tmp_path / "published"
     folder.mkdir()
-    convert = ["--in-path", str(finetuned.last), "--out-path", str(tmp_path / "ours.safetensors"), "--quiet"]
+    convert = [str(finetuned.last), "--out", str(tmp_path / "ours.safetensors"), "--quiet"]
     assert convert_main(convert) == 0
     pair = ["--src-lang", "en", "--tgt-lang", "ko"]
     exports = {

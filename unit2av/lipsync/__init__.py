@@ -53,7 +53,7 @@ class Scene:
 
 
 class LipSync(Protocol):
-    """Moves lips. name: as --mouth has it; needs_units, needs_sound: what of `Said` must be there.
+    """Moves lips. name: as --lips has it; needs_units, needs_sound: what of `Said` must be there.
 
     needs_whole: whether more of a picture is looked at or changed than lies within the box; where not, a scene may show that
     alone.

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.command import add_option
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import Input, require_file
 from avcore.flags import flags_of
@@ -151,11 +150,8 @@ def add_lip_sync_options(group: argparse._ActionsContainer) -> None:
     """Add --lips and the options of all backends."""
     told = ", ".join(f"{one.name} ({one.words})" for one in backends())
     order = ", else ".join(one.name for one in backends())
-    add_option(
-        group,
+    group.add_argument(
         "--lips",
-        hidden=("--mouth",),
-        dest="mouth",
         choices=lip_sync_names(),
         default=AUTO,
         help=f"lip-sync backend: {told}, or auto: the first of {order} that has its files (default: auto)",
@@ -179,7 +175,7 @@ def _named(choice: LipSyncChoice | str) -> LipSyncChoice:
 def lip_sync_choice(options: argparse.Namespace, is_hard: bool = False) -> LipSyncChoice:
     """Return what the options ask for."""
     given = {one.name: getattr(options, one.name) for one in _options()}
-    return LipSyncChoice(options.mouth, {name: value for name, value in given.items() if value is not None}, is_hard)
+    return LipSyncChoice(options.lips, {name: value for name, value in given.items() if value is not None}, is_hard)
 
 
 def file_options() -> tuple[Option, ...]:
@@ -214,7 +210,7 @@ class MeshBackend(Backend):
         """Raise UsageError without a table."""
         if table_of(choice, renderer) is None:
             hint = "give --mouth-table, or learn one with python -m unit2av.train_mouth"
-            raise UsageError("--mouth mesh needs a table for the units", expected=f"{TABLE_FILE} beside the renderer", hint=hint)
+            raise UsageError("--lips mesh needs a table for the units", expected=f"{TABLE_FILE} beside the renderer", hint=hint)
 
     def check(self, choice: LipSyncChoice, renderer: Path | None, vocabulary: str) -> None:
         """Raise VocabularyError for a table of other units."""
@@ -283,7 +279,7 @@ class UnitBackend(Backend):
         from unit2av.renderer import LipRenderer
 
         if opening.drawn_by is None and opening.renderer is None:
-            raise UsageError("--mouth units needs a renderer", hint="give --unit2av-path")
+            raise UsageError("--lips units needs a renderer", hint="give --unit2av-path")
         drawn_by = opening.drawn_by or LipRenderer.from_checkpoint(Path(str(opening.renderer)), opening.device, opening.precision)
         return nullcontext(UnitLipSync(drawn_by, opening.paste, opening.batch_size, opening.upper))
 
@@ -308,7 +304,7 @@ class Wav2LipBackend(Backend):
     def require_files(self, choice: LipSyncChoice, renderer: Path | None) -> None:
         """Raise UsageError without a checkpoint."""
         if not self.is_ready(choice, renderer):
-            raise UsageError("--mouth wav2lip needs its checkpoint", hint="give --wav2lip-path wav2lip.pth")
+            raise UsageError("--lips wav2lip needs its checkpoint", hint="give --wav2lip-path wav2lip.pth")
 
     def check(self, choice: LipSyncChoice, renderer: Path | None, vocabulary: str) -> None:
         """Raise CheckpointError for another file."""

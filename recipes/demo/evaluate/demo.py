@@ -21,7 +21,7 @@ from netflips.evaluate.suite import SuiteSettings, run_suite
 from netflips.evaluate.suite_rows import row_name
 from netflips.evaluate.tables import markdown
 from recipes.demo.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
-from recipes.demo.evaluate.groups import ENGLISH, FLITE, GONE, GROUPS, OTHERS, SPELLED, VOICES, Group
+from recipes.demo.evaluate.groups import ENGLISH, FLITE, GROUPS, OTHERS, SPELLED, VOICES, Group
 from recipes.demo.evaluate.making import MANIFEST, ExamPlace, Line, make_clips
 from recipes.demo.evaluate.material import MEANINGS, EvaluationSettings
 from recipes.demo.voices import others
@@ -80,8 +80,6 @@ def choose_groups(options: DemoEvaluation) -> list[Group]:
     flag. Raises UsageError for unknown names.
     """
     wanted = {name.strip().partition(".")[0] for name in options.rows.split(",") if name.strip()}
-    if gone := sorted(wanted & GONE.keys()):
-        raise UsageError("these rows are no longer measured", found=", ".join(gone), hint=GONE[gone[0]])
     known = {group.name for group in GROUPS}
     if unknown := sorted(wanted - known):
         raise UsageError("unknown rows", expected=", ".join(sorted(known)), found=", ".join(unknown))

@@ -101,9 +101,3 @@ GROUPS: tuple[Group, ...] = (
     ),
     Group("read_ko", "Korean clips", "unchanged", "korean", ("read_sound", "read_lips"), {"read_sound": 0.02, "read_lips": 0.15}),
 )  # fmt: skip
-
-GONE: Mapping[str, str] = {
-    "sweep": "noise_audio and noise_auto measure noise",
-    "new_faces": "video_only_new measures faces and poses that were never seen",
-}
-"""Rows that earlier versions had, and what measures the like."""

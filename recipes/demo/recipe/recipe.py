@@ -67,7 +67,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
 
     def extraction(manifest: str, modality: str, out: str) -> tuple[str, ...]:
         return script(
-            "extract_units.py", "--in-path", data / manifest, "--out-dir", folder / "units" / out, "--av2unit-path", encoder,
+            "extract_units.py", data / manifest, "--out-dir", folder / "units" / out, "--av2unit-path", encoder,
             "--modalities", modality, "--workers", 1, "--cpu",
         )  # fmt: skip
 

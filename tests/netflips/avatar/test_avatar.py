@@ -71,19 +71,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[str]]:
     """A command line with all that it needs."""
 
-    def make(*more: object, listen: str = "question.wav") -> list[str]:
+    def make(*more: object, listen: str = "question.wav", picture: str = "face.png") -> list[str]:
         given = {
-            "--portrait": folder / "face.png",
             "--listen": folder / listen,
             "--out-vid-path": tmp_path / "answer.mp4",
             "--report": tmp_path / "answer.json",
             "--text2unit-path": folder / "speller.safetensors",
             "--unit2av-path": parity_dir / "unit2av_renderer.pt",
             "--av2unit-path": parity_dir / "mavhubert.pt",
-            "--speaker-path": folder / "voice.npy",
+            "--voice": folder / "voice.npy",
             "--mouth-table": folder / "mouth.npz",
         }
-        return [*(str(word) for pair in given.items() for word in pair), "--cpu", "--quiet", *map(str, more)]
+        return [str(folder / picture), *(str(word) for pair in given.items() for word in pair), "--cpu", "--quiet", *map(str, more)]
 
     return make
 
@@ -117,12 +116,12 @@ def test_a_question_is_answered_by_a_talking_portrait(
     assert (info.frame_rate, info.height) == (25, SIDE)
     assert abs(float(info.duration_s) - len(read_speech(tmp_path / "answer.mp4")) / 16000) < 0.1
     length = float(info.duration_s)
-    assert main(words("--replies", folder / "replies.yaml", "--rate", "0.5")) == 0
+    assert main(words("--replies", folder / "replies.yaml", "--speed", "0.5")) == 0
     assert float(probe(tmp_path / "answer.mp4").duration_s) > 1.5 * length
 
 
 def test_units_are_read_where_no_recogniser_is_given(words: Callable[..., list[str]], folder: Path, tmp_path: Path) -> None:
-    asked = words("--replies", folder / "replies.yaml", "--unit2text-path", folder / "reader.safetensors", "--lang", "en")
+    asked = words("--replies", folder / "replies.yaml", "--unit2text-path", folder / "reader.safetensors", "--from", "en")
     assert main(asked) == 0
     told = report(tmp_path)
     assert told["language"] == "en"
@@ -158,9 +157,8 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
         (["--reply-command", "no-such-program"], "the program of --reply-command is not there"),
         (["--replies", "{folder}/blocked.txt"], "these are no replies"),
         (["--blocked", "{folder}/face.png"], "blocked words"),
-        (["--rate", "9"], "--speed is out of range"),
+        (["--speed", "9"], "--speed is out of range"),
         (["--listen", "{folder}/none.wav"], "the question is not there"),
-        (["--portrait", "{folder}/question.wav"], "no picture that can be read"),
         (["--out-vid-path", "{folder}/answer.txt"], "cannot be written"),
         (["--report", "{folder}/question.wav"], "would overwrite the question"),
         (["--reply-seconds", "0"], "--reply-seconds must be above 0"),
@@ -188,6 +186,11 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert not (tmp_path / "answer.json").exists()
 
 
+def test_a_portrait_that_is_no_picture_is_refused(words: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(picture="question.wav")) == 2
+    assert "no picture that can be read" in error_line(capsys)
+
+
 def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     opened = []
 
@@ -198,7 +201,7 @@ def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.Mo
             return Echo("hello")
 
     monkeypatch.setitem(sys.modules, "netflips.recognizers", Recognisers)
-    words = ["--portrait", "x", "--listen", "x", "--out-vid-path", "x.mp4", "--recognizer", str(tmp_path), "--cpu"]
+    words = ["x", "--listen", "x", "--out-vid-path", "x.mp4", "--recognizer", str(tmp_path), "--cpu"]
     ear = hearing.open_ear(options_from(AvatarOptions, build_parser().parse_args(words)))
     assert opened == [(tmp_path, "cpu", "float32")]
     assert isinstance(ear.listener.ear, SpeechRecogniser)

@@ -27,7 +27,7 @@ from tests.netflips.bulk.planned import write_corpus
 @pytest.fixture
 def flags(corpus: Path, encoder: ExtractModels, tmp_path: Path) -> list[str]:
     return [
-        "--in-path", str(corpus), "--out-dir", str(tmp_path / "out"), "--av2unit-path", str(encoder.encoder),
+        str(corpus), "--out-dir", str(tmp_path / "out"), "--av2unit-path", str(encoder.encoder),
         "--modalities", "audio", "--cpu", "--workers", "1",
     ]  # fmt: skip
 
@@ -50,7 +50,7 @@ def test_failures_are_told_and_the_exit_code_is_1(
     (tmp_path / "sound").mkdir()
     (tmp_path / "sound" / "good.wav").write_bytes((corpus.parent / "fixture.wav").read_bytes())
     (tmp_path / "sound" / "bad.wav").write_text("no sound")
-    arguments = [*flags, "--in-path", str(tmp_path / "sound"), "--language", "kor", "--quiet"]
+    arguments = [str(tmp_path / "sound"), *flags[1:], "--from", "kor", "--quiet"]
     assert command.main(arguments) == 1
     shown = capsys.readouterr().err
     assert "1 utterance set aside" in shown
@@ -70,7 +70,7 @@ def test_a_dry_run_says_what_it_would_take(flags: list[str], tmp_path: Path, cap
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (["--in-path", "nowhere"], "no such input"),
+        (["nowhere"], "no such input"),
         (["--av2unit-path", "none.pt"], "none.pt"),
         (["--av2unit-path", "{corpus}"], "{corpus}"),
         (["--no-units"], "nothing is asked for"),
@@ -89,7 +89,8 @@ def test_a_dry_run_says_what_it_would_take(flags: list[str], tmp_path: Path, cap
 def test_bad_usage_is_one_line_and_exit_2(
     flags: list[str], change: list[str], complaint: str, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command.main([*flags, *(text.format(corpus=corpus) for text in change)]) == 2
+    words = flags[1:] if change == ["nowhere"] else flags
+    assert command.main([*words, *(text.format(corpus=corpus) for text in change)]) == 2
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "error: " in line)
     assert complaint.format(corpus=corpus) in line
     assert not (tmp_path / "out").exists()

@@ -25,7 +25,7 @@ def words(tmp_path: Path) -> list[str]:
         lines.append(json.dumps({"id": f"c{number}", "source": f"{number}.wav", "dub": f"{number}_ko.wav"}))
     (tmp_path / "cases.jsonl").write_text("\n".join(lines))
     files = [str(tmp_path / "cases.jsonl"), "--out-dir", str(tmp_path / "out")]
-    return ["dubs", *files, "--measures", "duration_ratio", "--ray", "--worst", "0", "--cpu"]
+    return ["dubs", *files, "--metrics", "duration_ratio", "--ray", "--worst", "0", "--cpu"]
 
 
 def test_cases_are_measured_by_workers_and_what_is_measured_stays(

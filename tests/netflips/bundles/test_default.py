@@ -125,7 +125,7 @@ def test_the_stages_one_by_one_take_it_too(speech: np.ndarray, tmp_path: Path, c
     assert unit2unit_inference.main(["--in-unit-path", english, "--out-unit-path", korean, *LANGUAGES, *search]) == 0
     voice = str(tmp_path / "voice.npy")
     np.save(voice, np.ones(256, dtype=np.float32) / 16)
-    assert inference_unit2a.main(["--in-unit-path", korean, "--speaker-path", voice, "--out-wav-path", said, "--cpu"]) == 0
+    assert inference_unit2a.main(["--in-unit-path", korean, "--voice", voice, "--out", said, "--cpu"]) == 0
     assert capsys.readouterr().err.count("models: the demo bundle, which knows only") == 3
     assert probe(said).duration_s > 0
 

@@ -109,7 +109,7 @@ def test_swapped_pairs_are_wrong_by_so_much_as_they_are_swapped(tmp_path: Path, 
 
 def test_a_stopped_run_goes_on_and_a_changed_file_is_measured_again(tmp_path: Path, by_pitch: type[ByPitch]) -> None:
     manifest, out = write_tones(tmp_path), tmp_path / "figures"
-    words = ["dubs", str(manifest), "--out-dir", str(out), "--measures", "wer", "--worst", "0", "--cpu", "--quiet"]
+    words = ["dubs", str(manifest), "--out-dir", str(out), "--metrics", "wer", "--worst", "0", "--cpu", "--quiet"]
     assert main(words) == 0
     first, heard = (out / "records.jsonl").read_text(), by_pitch.heard
     assert heard
@@ -128,7 +128,7 @@ def test_a_stopped_run_goes_on_and_a_changed_file_is_measured_again(tmp_path: Pa
 def test_a_silent_dub_says_nothing_and_counts(tmp_path: Path, by_pitch: type[ByPitch]) -> None:
     manifest, out = write_tones(tmp_path), tmp_path / "figures"
     write_speech(tmp_path / "0_ko.wav", np.zeros(RATE, np.float32))
-    assert main(["dubs", str(manifest), "--out-dir", str(out), "--measures", "wer", "--cpu", "--quiet"]) == 0
+    assert main(["dubs", str(manifest), "--out-dir", str(out), "--metrics", "wer", "--cpu", "--quiet"]) == 0
     assert (figures_of(out)["wer", "dub"]["value"], figures_of(out)["wer", "dub"]["n"]) == (pytest.approx(0.25), 4)
 
 
@@ -143,7 +143,7 @@ def test_speech_in_more_noise_is_understood_less_and_truth_is_the_ceiling(tmp_pa
         lines.append(json.dumps({"id": f"n{number}", "dub": f"{number}_made.wav", "source": f"{number}.wav"}))
     (tmp_path / "cases.jsonl").write_text("\n".join(lines))
     out = tmp_path / "figures"
-    words = ["speech", str(tmp_path / "cases.jsonl"), "--out-dir", str(out), "--measures", "stoi,unit_error_rate", "--cpu"]
+    words = ["speech", str(tmp_path / "cases.jsonl"), "--out-dir", str(out), "--metrics", "stoi,unit_error_rate", "--cpu"]
     assert main([*words, "--worst", "1"]) == 0
     found = {place[0]: one.figures["estoi"] for place, one in records.read_records(out).items() if place[1:] == ("dub", "stoi")}
     assert found["n0"] > found["n1"] > found["n2"]
@@ -163,7 +163,7 @@ def test_clips_without_a_face_count_as_failed(tmp_path: Path, monkeypatch: pytes
         write_clip(tmp_path / name, tone(200, 0.4), 10)
     (tmp_path / "cases.jsonl").write_text('{"id": "a", "source": "a.mp4", "dub": "a_ko.mp4"}\n')
     out = tmp_path / "figures"
-    words = ["dubs", str(tmp_path / "cases.jsonl"), "--out-dir", str(out), "--cpu", "--measures", "face_found,unit_sync"]
+    words = ["dubs", str(tmp_path / "cases.jsonl"), "--out-dir", str(out), "--cpu", "--metrics", "face_found,unit_sync"]
     assert main(words) == 0
     found = figures_of(out)
     assert (found["face_found", "dub"]["value"], found["face_found", "dub"]["n"]) == (0.0, 1)
@@ -179,7 +179,7 @@ def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByP
     write_script(tmp_path / "dub.json", Script(media=Media(duration_s=2.0), made=made))
     before = sorted(tmp_path.iterdir())
     words = ["dub", str(tmp_path / "0_ko.wav"), "--source", str(tmp_path / "0.wav"), "--report", str(tmp_path / "dub.json")]
-    assert main([*words, "--reference-text", TEXTS[0], "--measures", "wer,duration_ratio,real_time", "--cpu"]) == 0
+    assert main([*words, "--reference-text", TEXTS[0], "--metrics", "wer,duration_ratio,real_time", "--cpu"]) == 0
     shown = capsys.readouterr().out
     assert "| 1.050" in shown.partition("length over the source")[2].partition("\n")[0]
     assert "| 1.500" in shown.partition("seconds of work")[2].partition("\n")[0]
@@ -189,17 +189,15 @@ def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByP
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--measures cer,chrff", "did you mean chrf?"),
+        ("--metrics cer,chrff", "did you mean chrf?"),
         ("--judge nisqa=x.onnx", "--judge cannot be used; expected NAME=PATH, NAME one of mos, speaker"),
-        ("--judge mos=. --measures mos", "the judge's folder cannot be used; expected one .onnx file"),
-        ("--true-units --measures cer", "--true-units needs reference speech"),
+        ("--judge mos=. --metrics mos", "the judge's folder cannot be used; expected one .onnx file"),
+        ("--true-units --metrics cer", "--true-units needs reference speech"),
         ("--address auto", "--address goes with --ray"),
-        ("--noise 20,10,0", "--noise is no longer there; mix noise into sources"),
-        ("--dubs . --split test", "a line of a manifest for each clip"),
         ("--jobs 0", "--jobs must be 1 or more"),
-        ("--recognizer nowhere --measures cer", "nowhere"),
-        ("--recognizer . --measures cer", "the recognizer cannot be used"),
-        ("--unit2text-path a.wav --measures cer", "a.wav"),
+        ("--recognizer nowhere --metrics cer", "nowhere"),
+        ("--recognizer . --metrics cer", "the recognizer cannot be used"),
+        ("--unit2text-path a.wav --metrics cer", "a.wav"),
     ],
 )
 def test_what_cannot_be_asked_for_is_one_line(
@@ -230,7 +228,7 @@ def test_a_language_that_the_recognizer_does_not_know_ends_the_run(
 ) -> None:
     manifest = write_tones(tmp_path)
     manifest.write_text(manifest.read_text(encoding="utf-8").replace('"ko"', '"es"'), encoding="utf-8")
-    assert main(["dubs", str(manifest), "--out-dir", str(tmp_path / "out"), "--measures", "wer", "--cpu", "--quiet"]) == 2
+    assert main(["dubs", str(manifest), "--out-dir", str(tmp_path / "out"), "--metrics", "wer", "--cpu", "--quiet"]) == 2
     assert "by pitch does not know the language; expected ko; found es" in capsys.readouterr().err
     assert not (tmp_path / "out" / "report.html").exists()
 

@@ -18,7 +18,7 @@ import netflips
 from avcore.errors import NetflipsError
 from netflips import cli, transcribe
 from netflips.cascade import kokoro
-from netflips.cascade.options import TEXT, CascadeModels, RoadFlags
+from netflips.cascade.options import CascadeFlags, CascadeModels
 from netflips.dub.given_speech import ESPEAK, KOKORO
 from netflips.dub.options import DubCommand
 from netflips.options import ModelPaths
@@ -157,7 +157,7 @@ def test_a_set_is_fetched_checked_and_found_by_name(hosts: Hosts, models: Call, 
     assert len(hosts.asked) == asked
     options = transcribe.build_parser().parse_args(["x.mp4", "--recognizer", "ear"])
     assert options.recognizer == ear
-    assert RoadFlags(road="text").cascade_models() == CascadeModels(ear, store.models_folder() / "words")
+    assert CascadeFlags(cascade=True).cascade_models() == CascadeModels(ear, store.models_folder() / "words")
 
 
 def test_from_drive_past_its_warning_page(hosts: Hosts, models: Call, paths: ModelPaths) -> None:
@@ -457,7 +457,7 @@ def test_a_recogniser_of_packages_in_two_parts(
     code, said = models("add", *parts, "--as", "whisper-base")
     assert code == 0, said
     clip = Path(__file__).resolve().parents[3] / "demo" / "clip.mp4"
-    assert cli.main(["transcribe", str(clip), "--recognizer", "whisper-base", "--lang", "en", "--cpu"]) == 0
+    assert cli.main(["transcribe", str(clip), "--recognizer", "whisper-base", "--from", "en", "--cpu"]) == 0
     assert capsys.readouterr().out == "Excuse me, where is the airport?\n"
 
 
@@ -543,7 +543,7 @@ def test_the_cascade_takes_the_rest_of_the_set_too(
 ) -> None:
     """Encoder and renderer, and Kokoro to say the texts, else espeak-ng, unless something of these is given."""
     monkeypatch.setattr(kokoro, "find_spec", lambda name: True)
-    asked = DubCommand((Path("x.mp4"),), road=TEXT)
+    asked = DubCommand((Path("x.mp4"),), cascade=True)
     assert asked.with_fetched() == asked
     for name, file in (("encoder", paths.av2unit), ("voice", paths.unit2av)):
         assert models("add", file, "--as", name)[0] == 0
@@ -556,14 +556,14 @@ def test_the_cascade_takes_the_rest_of_the_set_too(
     monkeypatch.setattr(kokoro, "find_spec", lambda name: None)
     assert own.with_fetched() == replace(own, speak_with=ESPEAK)
     assert replace(asked, speak_with="say").with_fetched().speak_with == "say"
-    for one in (replace(asked, unit2av_path=paths.unit2av), replace(asked, road="units")):
+    for one in (replace(asked, unit2av_path=paths.unit2av), replace(asked, cascade=False)):
         assert one.with_fetched() == one
 
 
 def test_the_road_over_text_says_how_to_get_its_models(hosts: Hosts, models: Call) -> None:
     assert models("get", "ear")[0] == 0
     with pytest.raises(NetflipsError, match="expected --text-translator DIR; run: netflips models get korean"):
-        RoadFlags(road="text").cascade_models()
+        CascadeFlags(cascade=True).cascade_models()
 
 
 def test_a_name_in_python_too(hosts: Hosts, models: Call) -> None:
@@ -571,7 +571,7 @@ def test_a_name_in_python_too(hosts: Hosts, models: Call) -> None:
         netflips.transcribe("x.mp4", recognizer="ear")
     assert models("get", "ear")[0] == 0
     with pytest.raises(NetflipsError, match="ear is for --recognizer, not for --text-translator"):
-        netflips.dub("x.mp4", road=TEXT, text_translator="ear")
+        netflips.dub("x.mp4", cascade=True, text_translator="ear")
 
 
 def test_an_existing_path_wins(hosts: Hosts, models: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -259,7 +259,7 @@ def test_what_cannot_be_is_told_in_one_line_before_anything_iswork_made(
 
 
 def test_the_road_over_text_names_what_is_missing(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--road", "text", "--recognizer", "x"]) == 2
+    assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--cascade", "--recognizer", "x"]) == 2
     assert "expected --text-translator DIR; run: netflips models get korean" in capsys.readouterr().err
     assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--recognizer", "x"]) == 2
     assert "--recognizer belongs to the cascade" in capsys.readouterr().err

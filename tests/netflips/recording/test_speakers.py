@@ -171,7 +171,7 @@ def test_a_voice_is_the_mean_of_what_its_person_says_by_length() -> None:
     assert np.linalg.norm(mean) == pytest.approx(1)
     assert 0 < np.arctan2(mean[1], mean[0]) < 0.5
     assert mean_voice([None], utterances(1)) is None
-    with pytest.raises(NoSpeechError, match=r"talk\.mp4.*--speaker-path"):
+    with pytest.raises(NoSpeechError, match=r"talk\.mp4.*--voice"):
         require_voice(None, "talk.mp4")
 
 

@@ -77,14 +77,6 @@ def test_another_host_is_warned_of_with_its_token(caplog: pytest.LogCaptureFixtu
     assert "http://0.0.0.0:7860/?token=mine+is+long" in address
 
 
-def test_a_flag_that_measured_says_where_measuring_lives_now(caplog: pytest.LogCaptureFixture) -> None:
-    given = command.build_parser().parse_args(["--syncnet", "syncnet_v2.model"])
-    assert "--syncnet" not in command.serve_settings(options_from(ServeOptions, given)).models
-    assert [record.getMessage() for record in caplog.records] == [
-        "--syncnet does nothing here: netflips evaluate sync measures a dub"
-    ]
-
-
 def test_every_job_is_a_command_that_is_there() -> None:
     assert {one.command[0] for one in KINDS.values()} <= set(cli.COMMANDS)
 

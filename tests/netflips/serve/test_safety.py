@@ -195,8 +195,8 @@ def test_answers_say_what_a_browser_may_do(client: TestClient) -> None:
 
 
 def test_an_unknown_body_is_one_line(client: TestClient) -> None:
-    say_slower = b'{"kind": "say", "values": {"text": "x", "slower": %s}}'
-    numbers = [say_slower % one for one in (b"1" + b"0" * 400, b"1e400", b"NaN", b"-Infinity")]
+    say_speed = b'{"kind": "say", "values": {"text": "x", "speed": %s}}'
+    numbers = [say_speed % one for one in (b"1" + b"0" * 400, b"1e400", b"NaN", b"-Infinity")]
     letters = [b'{"kind": "say", "values": {"text": "%s"}}' % one for one in (rb"\ud800", rb"\u0000", b"\xed\xa0\x80", b"\xff")]
     deep = b'{"a":' * 2000 + b"1" + b"}" * 2000
     for body in (b"", b"[]", b"{", b"[" * 100_000, deep, b'"' + b"x" * (5 << 20) + b'"', *numbers, *letters):
@@ -215,9 +215,9 @@ def test_whatever_goes_wrong_is_one_line(client: TestClient, monkeypatch: pytest
 
 
 def test_errors_are_told_in_korean_too_and_without_flags() -> None:
-    both = told("talk.mp4: it has no sound track; expected sound; use --modalities video with --speaker-path voice.wav")
+    both = told("talk.mp4: it has no sound track; expected sound; use --modalities video with --voice voice.wav")
     assert both == {"error": "talk.mp4: it has no sound track; expected sound", "error_ko": "talk.mp4: 소리가 없는 파일입니다."}
-    both = told("talk.mp4: there is no usable speech to take the voice from; expected voices; give --speaker-path x.wav")
+    both = told("talk.mp4: there is no usable speech to take the voice from; expected voices; give --voice x.wav")
     assert both["error"].endswith("to take the voice from; expected voices; choose a recording as the Voice")
     assert both["error_ko"].endswith("목소리에 다른 녹음을 고르세요.")
     assert told("odd: of a kind that nobody knows")["error_ko"] == "odd: 서버가 처리하지 못했습니다 (of a kind that nobody knows)."

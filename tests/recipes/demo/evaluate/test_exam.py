@@ -158,7 +158,6 @@ def test_what_is_not_here_is_no_row(bundle: Bundle, monkeypatch: pytest.MonkeyPa
         (["--jobs", "0"], "--jobs"),
         (["--worst", "-1"], "--worst"),
         (["--bundle", "nowhere"], "bundle"),
-        (["--rows", "seen,sweep"], "noise_audio and noise_auto measure noise"),
         (["--beside", "other=metrics.json"], "netflips evaluate compare A B"),
         (["--write-docs", "--docs", "nowhere.md"], "the page"),
     ],
