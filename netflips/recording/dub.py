@@ -10,7 +10,7 @@ from netflips.dub.segments import read_segments
 from netflips.recording.compositing import paste_lower_face
 from netflips.recording.muxing import require_writable_kind, write_joined
 from netflips.recording.pictures import draw_pictures
-from netflips.recording.plan import OutputClock, require_inside
+from netflips.recording.plan import OutputClock, asked_part
 from netflips.recording.reporting import script_of_recording
 from netflips.recording.segmentation import TELL_TIMES, find_utterances
 from netflips.recording.separation import background_of
@@ -35,7 +35,8 @@ def dub_recording(job: DubJob, is_draft: bool = False) -> Script:
     with job.clock.stage("read"):
         job = replace(job, digest=digest_of(info))
     require_writable_kind(job)
-    announce(require_work_folder(job.work.folder), Frame.of(info, info.frame_rate), float(info.duration_s))
+    start, stop = asked_part(job.settings, info.duration_s)
+    announce(require_work_folder(job.work.folder), Frame.of(info, info.frame_rate), float(stop - start), float(info.duration_s))
     background_of(job)  # what cannot be made is known before hours of work
     found = find_utterances(job)
     cues = translate_and_speak(job, found, assign_speakers(job, found), is_draft)
@@ -60,4 +61,4 @@ def _check_early(job: DubJob) -> None:
         raise MediaError("it has no sound track", path=settings.background_audio, hint="--background-audio takes music and effects")
     if settings.segments_in is not None:
         read_segments(settings.segments_in, float(info.duration_s), options.source, options.target)
-    require_inside(settings, info.duration_s)
+    asked_part(settings, info.duration_s)

@@ -37,27 +37,28 @@ class DubbedPart:
 def choose_part(
     options: RecordingOptions, utterances: Sequence[TimedUtterance], rooms: Sequence[Fraction], duration: Fraction
 ) -> DubbedPart:
-    """Return the part that was asked for, made longer where it would begin or end within an utterance.
+    """Return the part that was asked for, made longer where it would begin within an utterance, or end within one or in the pause
+    that it may go into.
 
     rooms: how far into the pause after it each utterance may go (s).
     """
-    start = exact(options.start_s or 0.0)
-    stop = duration if options.end_s is None else min(exact(options.end_s), duration)
+    start, stop = asked_part(options, duration)
     spans = [(exact(one.start_s), exact(one.end_s) + room) for one, room in zip(utterances, rooms, strict=True)]
     if options.is_preview and spans:
         before = Fraction(0)
         after = spans[1][0] if len(spans) > 1 else duration
         start = max(spans[0][0] - _PREVIEW_MARGIN_S, before)
         stop = min(spans[0][1] + _PREVIEW_MARGIN_S, after)
-    start = next((begin for begin, end in spans if begin < start < end), start)
+    start = next((exact(one.start_s) for one in utterances if one.start_s < start < exact(one.end_s)), start)
     stop = next((end for begin, end in spans if begin < stop < end), stop)
     return DubbedPart(start, min(stop, duration), start == 0 and stop >= duration, options.is_preview)
 
 
-def require_inside(options: RecordingOptions, duration: Fraction) -> None:
-    """Raise UsageError for a part that begins behind the end."""
+def asked_part(options: RecordingOptions, duration: Fraction) -> tuple[Fraction, Fraction]:
+    """Return from where to where a recording is dubbed (s), as it was asked for. Raises UsageError for a part behind its end."""
     if options.start_s is not None and exact(options.start_s) >= duration:
-        raise UsageError("--from lies behind the end", expected=f"less than {float(duration):.2f} s", found=options.start_s)
+        raise UsageError("--start lies behind the end", expected=f"less than {float(duration):.2f} s", found=options.start_s)
+    return exact(options.start_s or 0.0), duration if options.end_s is None else min(exact(options.end_s), duration)
 
 
 def room_after(utterances: Sequence[TimedUtterance], duration: Fraction) -> list[Fraction]:

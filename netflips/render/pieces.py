@@ -232,15 +232,21 @@ def kept_work(out: Path, given: Path | None, is_long: bool, frame: Frame, second
     return WorkFolder(folder)
 
 
-def expected_bytes(frame: Frame, seconds: float) -> int:
-    """Return what a work folder and the output may take for `seconds` of pictures and sound: encoded pictures count twice."""
+def expected_bytes(frame: Frame, seconds: float, seen_s: float | None = None) -> int:
+    """Return what a work folder and the output may take for `seconds` of pictures: they count twice.
+
+    seen_s: seconds whose sound and faces are kept, None = the same.
+    """
     pictures = frame.width * frame.height * float(frame.rate) * _BITS_PER_PIXEL / 8
-    return int(seconds * (2 * pictures + _BYTES_PER_SECOND))
+    return int(seconds * 2 * pictures + (seconds if seen_s is None else seen_s) * _BYTES_PER_SECOND)
 
 
-def announce(folder: Path, frame: Frame, seconds: float) -> None:
-    """Say where finished work is kept and how much it may be. Raises OutputError when the disk is too full for it."""
-    needed, free = expected_bytes(frame, seconds), shutil.disk_usage(folder).free
+def announce(folder: Path, frame: Frame, seconds: float, seen_s: float | None = None) -> None:
+    """Say where finished work is kept and how much it may be. Raises OutputError when the disk is too full for it.
+
+    seen_s: of a recording of which a part may be dubbed, see `expected_bytes`.
+    """
+    needed, free = expected_bytes(frame, seconds, seen_s), shutil.disk_usage(folder).free
     LOG.info(
         "finished work is kept in %s: up to about %.0f MB with the output, %.0f MB are free; delete it when you are done",
         folder,
@@ -253,5 +259,5 @@ def announce(folder: Path, frame: Frame, seconds: float) -> None:
             path=folder,
             expected=f"about {needed / _MEGA:.0f} MB",
             found=f"{free / _MEGA:.0f} MB",
-            hint="choose another disk with --work-dir, or dub a part with --from and --to",
+            hint="choose another disk with --work-dir" + ("" if seen_s is None else ", or dub a part with --start and --end"),
         )

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from netflips.dub import command as dub_command
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions
 from netflips.pipeline import dub, is_recording
+from netflips.render import pieces
+from netflips.render.writing import Frame
 from tests.netflips.conftest import error_line, model_flags
 from tests.netflips.recording.made import RATE, head_pictures, speech, steady_times, write_recording
 
@@ -29,7 +32,7 @@ from tests.netflips.recording.made import RATE, head_pictures, speech, steady_ti
         (["--background-audio", "{broken}"], "broken.json"),
         (["--from", "-1"], "--start"),
         (["--from", "5", "--to", "4"], "--start"),
-        (["--from", "500"], "--from"),
+        (["--start", "500"], "--start lies behind the end; expected less than"),
         (["--preview", "--to", "4"], "--preview"),
         (["--work-dir", "{broken}"], "--work-dir"),
     ],
@@ -57,6 +60,19 @@ def test_bad_flags_are_one_line_and_exit_2(
     assert dub_command.main([*arguments, *(flag.format(broken=broken) for flag in flags)]) == 2
     assert complaint in error_line(capsys)
     assert not (tmp_path / "x.mp4").exists()
+
+
+def test_a_full_disk_is_told_before_any_work_and_a_part_takes_less(
+    recording: Path, paths: ModelPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pieces.shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
+    words = ["--cpu", "--modalities", "audio", "--quiet", *model_flags(paths), "-o", str(tmp_path / "x.mp4"), str(recording)]
+    assert dub_command.main([*words, "--from", "en", "--to", "ko"]) == 2
+    told = error_line(capsys)
+    assert "too little room" in told
+    assert told.endswith("choose another disk with --work-dir, or dub a part with --start and --end")
+    frame = Frame.of(probe(recording), 25)
+    assert pieces.expected_bytes(frame, 2, 10) < pieces.expected_bytes(frame, 10, 10) == pieces.expected_bytes(frame, 10)
 
 
 def test_a_recording_without_speech_says_so(models: Models, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from avcore.errors import InputError, UsageError
 from avcore.media import probe
 from avcore.speech.audio import loudness_lufs
+from netflips.dub import command as dub_command
 from netflips.dub.recording_flags import RecordingFlags
 from netflips.dub.timing import Pace
 from netflips.models import Models
@@ -326,6 +327,33 @@ def test_a_part_is_dubbed_as_in_the_whole(
     begin = round(told.part.start_s * RATE)
     middle = slice(RATE // 2, RATE)
     assert np.corrcoef(part.sound[middle, 0], dubbed.sound[begin:][middle, 0])[0, 1] > 0.98
+
+
+def test_a_part_may_begin_in_the_pause_behind_an_utterance(
+    recording: Path, paths: ModelPaths, settings: DubOptions, unbroken: Run, tmp_path: Path
+) -> None:
+    first, second = unbroken[1].told[:2]
+    asked = first.place.end_s + 0.3
+    assert asked < second.place.start_s - 0.1
+    words = [
+        "-q",
+        "--cpu",
+        "--from",
+        "en",
+        "--to",
+        "ko",
+        "--start",
+        f"{asked:.3f}",
+        *model_flags(paths),
+        "--beam",
+        "1",
+        "--max-target-units",
+        "30",
+    ]
+    words += ["--work-dir", str(settings.recording.work_dir), "--report", str(tmp_path / "x.json"), "-o", str(tmp_path / "x.mp4")]
+    assert dub_command.main([*words, str(recording)]) == 0
+    made = json.loads((tmp_path / "x.json").read_text())["made"]
+    assert made["part"]["start_s"] == pytest.approx(asked, abs=1e-3)
 
 
 def test_a_preview_shows_the_first_utterance(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
