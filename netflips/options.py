@@ -116,8 +116,8 @@ class DubOptions:
     """One dub: languages, what the unit encoder sees, and where pieces come from that are not made here.
 
     modalities: what the units are taken from (the lips are rendered whenever there is a face); auto = decided for each
-    utterance; None = auto with a unit encoder that says how far lips and sound agree, else both, as published. beam,
-    max_target_units: None = as the checkpoint says; max_target_units 0 = no limit. face: `auto` (the largest that speaks),
+    utterance; None = auto with a unit encoder that says how far lips and sound agree, else both, as published. beam:
+    None = as the checkpoint says. max_target_units: None, 0 = no limit. face: `auto` (the largest that speaks),
     `largest` or a number. speaker: a recording or .npy vector in place of the source's voice. hard_paste: the published
     paste, of the whole face without a feathered edge. mouth: what moves the lips. label: text burnt into the picture, "" = none.
     timing: source = each utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes

@@ -56,7 +56,7 @@ class CascadeFlags:
     beam: int | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says, 20)"""
     max_target_units: int | None = flag(default=None)
-    """limit of translated units, 0 = none (default: as the checkpoint says, 200)"""
+    """limit of translated units (default: none; published: 200)"""
 
     def cascade_models(self) -> CascadeModels | None:
         """Return the cascade where it is asked for. A model that is not given is that of the set `korean`, where it was fetched.
