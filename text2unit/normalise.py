@@ -25,7 +25,7 @@ READING = 3
 STOP, QUESTION, PAUSE = ".", "?", ","
 MARKS = PAUSE + STOP + QUESTION
 """What is left of punctuation."""
-_LAUGH = re.compile("([ㅋㅎ])\\1+")
+_LAUGH = re.compile("[ㅋㅎ]{2,}")
 _LONE = re.compile("[ㄱ-ㅣ]")
 _JAMO_WORD_FROM_VOWEL = 0x314F
 _WORDS_OF_NOUN = 3
@@ -103,7 +103,7 @@ def _lone_letters(text: str) -> str:
     """Jamo that stand alone by their names (기역), vowels by their sound; laughter as it sounds, and what messages shorten."""
     known = tables()
     text = _of_messages().sub(_read_message, text)
-    text = _LAUGH.sub(lambda found: known.repeated[found[1]] * len(found[0]), text)
+    text = _LAUGH.sub(lambda found: "".join(known.repeated[letter] for letter in found[0]), text)
 
     def name(found: re.Match[str]) -> str:
         letter = found[0]

@@ -3,13 +3,15 @@
 import re
 from functools import cache
 
-from text2unit.korean.forms import hour
+from text2unit.korean.forms import hour, month
 from text2unit.korean.numerals import NUMBER, sino
 from text2unit.korean.tables import alternatives, apply_rules, tables
 
 _ZEROS = {"h": 2, "th": 3, "k": 3, "m": 6, "b": 9, "t": 12}
 _SCALE_WORD = r"[\s-]?(?i:hundred|thousand|million|billion|trillion)s?"
 _SCALE_LETTER = r"\s?(?:MM?|[KBT]|[BbMmTt][Nn]|[BbMm]ln)|[kmbt]"
+_UNITS_TOO = ("m", "b", "t")
+"""Letters that are scales with a sign of money alone: 10m before people are meters."""
 _PRIMES = r"(?:\"|''|”)"
 _ANGLE = re.compile(rf"(?<!\d)(\d{{1,3}})\s?°\s?(\d{{1,2}})'(?:\s?(\d{{1,2}}(?:\.\d+)?){_PRIMES})?")
 _FEET = re.compile(rf"(?<![\d.'])(\d{{1,3}})'[\s-]?(\d{{1,2}}(?:\.\d+)?){_PRIMES}|(?<![\d.'])([3-8])'(\d|1[01])(?![\d'\"”])")
@@ -25,7 +27,9 @@ _HOUR = re.compile(
     r"\s?(?:([AaPp])\.[Mm]\.|([AP])M|([ap])m)(?![A-Za-z])"
 )
 _BANDS = re.compile(r"2[AP]M(?!\s?(?:에|부터|까지|경|쯤|이전|이후|[~-]))")
-_HALF_BEFORE = re.compile(r"(?<![A-Za-z])([AP])M\s?(?=\d{1,2}\s?시)")
+_HALF_BEFORE = re.compile(r"(?:(?:오전|오후)\s?)?(?<![A-Za-z])([AP])M\s?(?=\d{1,2}\s?시)")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAY = re.compile(rf"(?<![A-Za-z])({'|'.join(_MONTHS)})t?\.\s?(\d{{1,2}})(?![\d:])")
 _LAST_HOUR = 24
 _HALVES = {"a": "오전", "p": "오후"}
 _TIMES = re.compile(r"(?<=\d)\s?[xX]\s?(?=10\^)")
@@ -38,7 +42,7 @@ def read_english_forms(text: str) -> str:
     rules = (
         (_scaled(), _read_scaled), (_ANGLE, _read_angle), (_FEET, _read_feet), (_LONE_PRIME, _read_prime), (_NTH, r"\1번째"),
         (_HOUR, _read_hour), (_HALF_BEFORE, lambda found: f"{_HALVES[found[1].lower()]} "), (_abbreviation(), _read_abbreviation),
-        (_TIMES, "\u00d7"), (_power(), _read_power),
+        (_DAY, lambda found: f"{month(1 + _MONTHS.index(found[1]))} {found[2]}일"), (_TIMES, "\u00d7"), (_power(), _read_power),
     )  # fmt: skip
     return apply_rules(rules, text)
 
@@ -48,25 +52,26 @@ def _scaled() -> re.Pattern[str]:
     known = tables()
     signs, codes = "".join(map(re.escape, known.currencies)), alternatives(known.currency_codes)
     money = alternatives({*known.currencies.values(), *known.currency_codes.values(), "명", "회", "건", "개", "뷰"})
-    behind = rf"[{signs}]|(?:{codes}|{alternatives(known.counted_in_english)})(?![A-Za-z])"
+    behind = rf"[{signs}]|(?:{codes}|{alternatives(known.counted_behind)})(?![A-Za-z])"
     return re.compile(
         rf"(?:(?P<sign>[{signs}])\s?|(?<![A-Za-z])(?P<code>{codes})\s?)?(?<![\d.,])"
         rf"(?:(?P<first>{NUMBER})(?P<own>{_SCALE_WORD}|{_SCALE_LETTER})?\s?[~-]\s?[{signs}]?)?"
-        rf"(?P<number>{NUMBER})(?:(?P<word>{_SCALE_WORD})|(?P<letter>{_SCALE_LETTER}))(?![A-Za-z0-9])"
+        rf"(?P<number>{NUMBER})(?:(?P<word>{_SCALE_WORD})|(?P<letter>{_SCALE_LETTER}))(?![A-Za-z0-9&])"
         rf"(?P<counted>(?=\s?(?:{behind}|(?:{money})(?:{alternatives(known.particles)}){{0,3}}(?![가-힣]))))?"
     )
 
 
 @cache
 def _counted_before() -> re.Pattern[str]:
-    words = alternatives(tables().counted_by_letters)
+    words = alternatives(tables().counted_before)
     return re.compile(rf"(?:{words})(?:수|액)?(?:은|는|이|가|을|를|도|만)?\s?(?:(?:약|총|무려|최대|최소|이미|현재|평균)\s)?$")
 
 
 def _read_scaled(found: re.Match[str]) -> str:
     """Return an amount with its zeros written out. A letter alone is a scale where money or what counts many stands beside it."""
     before = found.string[max(found.start() - _NEAR, 0) : found.start()]
-    is_amount = found["word"] or found["sign"] or found["code"] or found["counted"] is not None or _counted_before().search(before)
+    is_counted = found["counted"] is not None or _counted_before().search(before)
+    is_amount = found["word"] or found["sign"] or found["code"] or (is_counted and found["letter"] not in _UNITS_TOO)
     if not is_amount:
         return found[0]
     scale = found["word"] or found["letter"]
@@ -116,7 +121,7 @@ def _read_hour(found: re.Match[str]) -> str:
 
 @cache
 def _abbreviation() -> re.Pattern[str]:
-    return re.compile(rf"(?<![A-Za-z0-9.])({alternatives(tables().abbreviations)})\.(?=([가-힣])|(\s*\S)?)", re.IGNORECASE)
+    return re.compile(rf"(?<![A-Za-z0-9.])(?<!\d\s)({alternatives(tables().abbreviations)})\.(?=([가-힣])|(\s*\S)?)", re.IGNORECASE)
 
 
 def _read_abbreviation(found: re.Match[str]) -> str:

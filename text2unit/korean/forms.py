@@ -79,7 +79,7 @@ _HANGUL_SPAN = re.compile(
 _LETTER_SPAN = re.compile(r"(?<![A-Za-z])([A-Z])\s?~\s?(?=[A-Z](?![A-Za-z]))")
 _LAST_HOUR, _NOON = 24, 12
 _MOST_MONTHS, _MOST_DAYS = 12, 31
-_MOST_PARTS = 12
+_MOST_PARTS = 5
 _TIMED = re.compile(r"(?:마감|기한|기간|접수|신청|모집|제출|예약|행사|오는|지난|다음|일정|날짜)[가-힣]{0,2}:?\s?$")
 _MONTHS = {6: "유월", 10: "시월"}
 
@@ -183,13 +183,14 @@ def _due() -> re.Pattern[str]:
     """Return a day with a slash before a word that stands behind days: 12/25까지."""
     of_days = rf"일(?:까지|부터|에|자)?(?![가-힣])|자(?![가-힣])|\s?(?:{alternatives(tables().holidays)}|마감|오전|오후)"
     return re.compile(
-        rf"(?<![\d./])(\d{{1,2}})/(\d{{1,2}})(?![\d/])(?:(?={of_days})(일)?(?!요일)|(?=(?:까지|부터|에|이전|이후|전까지)(?![가-힣])()))"
+        rf"(?<![\d./])(\d{{1,2}})/(\d{{1,2}})(?![\d/])(?:(?={of_days})(일)?(?!요일)|(?=(까지|부터|에|이전|이후|전까지)(?![가-힣])))"
     )
 
 
 def _due_day(found: re.Match[str]) -> str:
     """Return a day; what is rather a part, as 3/4까지, is left unless a word of time stands before it."""
-    is_part = found[4] is not None and int(found[1]) < int(found[2]) <= _MOST_PARTS
+    most = {None: 0, "에": _MOST_MONTHS}.get(found[4], _MOST_PARTS)
+    is_part = int(found[1]) < int(found[2]) <= most
     if not _is_day(found[1], found[2]) or (is_part and not _TIMED.search(found.string, 0, found.start())):
         return found[0]
     return _said_day(found[1], found[2])

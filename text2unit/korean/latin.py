@@ -117,4 +117,4 @@ def _without_points(found: re.Match[str]) -> str:
 
 def _any_of(words: Iterable[str], flags: int = 0) -> re.Pattern[str]:
     """Any of the words, the longest first, within no other word or number."""
-    return re.compile(rf"(?<![A-Za-z0-9])(?<!\d[.,])(?:{alternatives(words)})(?![A-Za-z0-9$])", flags)
+    return re.compile(rf"(?<![A-Za-z0-9])(?<!\d[.,](?=\d))(?:{alternatives(words)})(?![A-Za-z0-9$])", flags)

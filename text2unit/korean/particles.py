@@ -12,7 +12,10 @@ TOPIC = _MARKS["은/는"]
 PAIR_OF = {form: pair for pair in PAIRS[:5] for form in pair.split("/")}
 _MARK = re.compile(f"[{''.join(_MARKS.values())}]")
 _BEHIND_NOUN = r"(?<=[^\s(/,.])"
-_FIRST_SYLLABLE, _FINALS, _FINAL_RIEUL = ord("가"), 28, 8
+_FIRST_SYLLABLE, _LAST_SYLLABLE, _FINALS, _FINAL_RIEUL = ord("가"), ord("힣"), 28, 8
+_OPEN = "".join(map(chr, range(_FIRST_SYLLABLE, _LAST_SYLLABLE + 1, _FINALS)))
+_NO_LONE_VOWEL = rf"(?<!(?<![가-힣])[{_OPEN}])"
+"""Not behind one syllable that ends in a vowel: 아이(가) and 사과(와) are words with a particle in brackets."""
 
 
 def _written(pair: str) -> str:
@@ -20,7 +23,7 @@ def _written(pair: str) -> str:
     first, second = pair.split("/")
     ways = rf"\({first}/{second}\)|\({second}/{first}\)"
     if pair != "아/야":  # 좋아(야) is a verb
-        ways += rf"|{first}\({second}\)|{second}\({first}\)|(?:{pair}|{second}/{first})(?![가-힣/])"
+        ways += rf"|{_NO_LONE_VOWEL}(?:{first}\({second}\)|{second}\({first}\))|(?:{pair}|{second}/{first})(?![가-힣/])"
     return f"{_BEHIND_NOUN}(?:{ways})"
 
 

@@ -43,8 +43,8 @@ class Tables:
     cents: Mapping[str, str]
     whose_dollars: Mapping[str, str]
     currency_codes: Mapping[str, str]
-    counted_by_letters: tuple[str, ...]
-    counted_in_english: tuple[str, ...]
+    counted_before: tuple[str, ...]
+    counted_behind: tuple[str, ...]
     abbreviations: Mapping[str, str]
     weekdays: tuple[str, ...]
     letters: Mapping[str, str]
@@ -95,8 +95,8 @@ def tables() -> Tables:
         cents=content["cents"],
         whose_dollars=content["whose_dollars"],
         currency_codes=content["currency_codes"],
-        counted_by_letters=tuple(content["counted_by_letters"]),
-        counted_in_english=tuple(content["counted_in_english"]),
+        counted_before=tuple(content["counted_before"]),
+        counted_behind=tuple(content["counted_behind"]),
         abbreviations=content["abbreviations"],
         weekdays=tuple(content["weekdays"]),
         letters={str(letter): name for letter, name in _plain(content["letters"]).items()},
