@@ -39,7 +39,10 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 
     What killed runs left in that folder is removed, once a process. Raises OSError when it cannot be made.
     """
-    _sweep_once(path.parent)
+    found = path.parent.stat()
+    if (found.st_dev, found.st_ino) not in _swept:
+        _swept.add((found.st_dev, found.st_ino))
+        sweep(path.parent)
     handle, temporary = _new_file(path)
     try:
         yield temporary
@@ -89,13 +92,6 @@ def _new_file(path: Path) -> tuple[int, Path]:
         if os.fstat(handle).st_nlink:
             return handle, Path(name)
         os.close(handle)  # another run swept it away before it was held
-
-
-def _sweep_once(folder: Path) -> None:
-    found = folder.stat()
-    if (found.st_dev, found.st_ino) not in _swept:
-        _swept.add((found.st_dev, found.st_ino))
-        sweep(folder)
 
 
 def _remove_if_left(path: Path, least_s: float) -> None:
@@ -247,19 +243,15 @@ def _permissions(path: Path) -> int:
     try:
         return stat.S_IMODE(path.stat().st_mode) & 0o777
     except FileNotFoundError:
-        return 0o666 & ~_umask()
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
 
 
 def _shown(path: Path) -> str:
     """Return a path in a printable form, no longer than a path can be."""
     text = shown(path)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 Files = Mapping[str, Path | str | Iterable[Path | str] | None]

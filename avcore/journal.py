@@ -126,7 +126,9 @@ def repair(path: Path, *keys: str) -> bool:
                 os.fsync(file.fileno())
             if damaged:
                 _name(path, damaged, _AGAIN)
-                _copy_whole(file, path, keys)
+                file.seek(0)
+                with atomic_output(path) as temporary, temporary.open("wb") as copy:
+                    copy.writelines(line for line in file if _parse(line, keys) is not None)
     except OSError as error:
         raise OutputError("what was done before cannot be read", path=path, found=error.strerror) from error
     return is_torn or bool(damaged)
@@ -140,12 +142,6 @@ def _held(path: Path, flags: int) -> Iterator[IO[bytes]]:
         with suppress(OSError):  # no locks here
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield file
-
-
-def _copy_whole(file: IO[bytes], path: Path, keys: tuple[str, ...]) -> None:
-    file.seek(0)
-    with atomic_output(path) as temporary, temporary.open("wb") as copy:
-        copy.writelines(line for line in file if _parse(line, keys) is not None)
 
 
 def _name(path: Path, damaged: list[int], again: str) -> None:
@@ -258,17 +254,12 @@ def folder_lock(folder: Path) -> Iterator[None]:
     except BaseException:
         if made and os.listdir(folder) == [_NAME]:
             path.unlink()
-            _remove_empty(made)
+            with suppress(OSError):
+                for one in made:  # each inside the next
+                    one.rmdir()
         raise
     finally:
         os.close(handle)
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders, each inside the next, as long as they are empty."""
-    with suppress(OSError):
-        for folder in folders:
-            folder.rmdir()
 
 
 def _open(path: Path) -> int:

@@ -38,7 +38,12 @@ def shown(text: object, keep: str = "") -> str:
     words = str(text)
     if words.isprintable():
         return words
-    return "".join(one if one in keep or one in _HARMLESS or not _steers(one) else _escape(one) for one in words)
+    return "".join(
+        one
+        if one in keep or one in _HARMLESS or unicodedata.category(one) not in _STEERING
+        else one.encode("unicode_escape").decode("ascii")
+        for one in words
+    )
 
 
 def json_text(content: object, indent: int | None = None) -> str:
@@ -105,14 +110,6 @@ def print_text(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush at the end succeeds
-
-
-def _steers(one: str) -> bool:
-    return unicodedata.category(one) in _STEERING
-
-
-def _escape(one: str) -> str:
-    return one.encode("unicode_escape").decode("ascii")
 
 
 class PlainFormatter(logging.Formatter):

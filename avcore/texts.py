@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -126,8 +127,9 @@ def read_json(path: str | Path, what: str, error: type[InputError] = InputError,
 
 def parse_json(text: str) -> Any:
     """Parse JSON. Raises ValueError, in one line, for what is none and for what no file of ours holds (see above)."""
+    parse_int = _short_integer if _LONG_NUMBER.search(text) else None  # the plain one is quicker
     try:
-        value = json.loads(text, parse_float=_finite, parse_constant=_refuse_constant, parse_int=_integer_parser(text))
+        value = json.loads(text, parse_float=_finite, parse_constant=_refuse_constant, parse_int=parse_int)
     except RecursionError as error:
         raise ValueError(f"nested more than {MOST_DEPTH} deep") from error
     if text.count("[") + text.count("{") > MOST_DEPTH and _is_deep(value):
@@ -188,16 +190,11 @@ def _check_nodes(root: Any) -> None:
                     _short_integer(node.value.replace("_", ""))
                 except ValueError as error:
                     raise ValueError(f"line {node.start_mark.line + 1}: {error}") from error
-        level = [child for node in level for child in _children(node)]
+        inner = chain.from_iterable(node.value for node in level if not isinstance(node, yaml.ScalarNode))
+        level = [part for one in inner for part in (one if isinstance(one, tuple) else (one,))]  # a mapping has pairs
         if not level:
             return
     raise ValueError(f"nested more than {MOST_DEPTH} deep")
-
-
-def _children(node: Any) -> list[Any]:
-    if isinstance(node, yaml.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _finite(digits: str) -> float:
@@ -211,11 +208,6 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name}, which is no number")
 
 
-def _integer_parser(text: str) -> Any:
-    """Return the plain one where no number can be too long, which is quicker."""
-    return _short_integer if _LONG_NUMBER.search(text) else None
-
-
 def _short_integer(digits: str) -> int:
     if len(digits.lstrip("-+")) > _MOST_DIGITS or not LEAST_INTEGER <= int(digits or 0) <= MOST_INTEGER:
         raise ValueError(f"{_BEYOND}: {digits[:40]}")
@@ -225,14 +217,11 @@ def _short_integer(digits: str) -> int:
 def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(MOST_DEPTH + 1):
-        level = [child for item in level if isinstance(item, dict | list) for child in _items(item)]
+        held = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = list(chain.from_iterable(held))
         if not level:
             return False
     return True
-
-
-def _items(value: dict[str, Any] | list[Any]) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else value
 
 
 def _is_printable(value: Any) -> bool:

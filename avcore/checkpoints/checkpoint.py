@@ -113,7 +113,7 @@ def read_checkpoint(path: str | Path, stage: Stage | None) -> Checkpoint:
         updates = updates_of(payload)
         named = fingerprint_tensors(tensors)  # before the check, which lets go of the pages (of 2 MB) that were read
         check_tensors(path, stored, tensors)
-    known_by = fingerprint(named.encode(), _canonical(config))
+    known_by = fingerprint(named.encode(), json.dumps(config, sort_keys=True).encode())
     return Checkpoint(path, found, config, tensors, known_by, updates)
 
 
@@ -301,10 +301,6 @@ def _config_text(content: Mapping[str, Any], path: Path) -> str:
 
 def _beside(path: Path) -> Path:
     return path.with_suffix(".json")
-
-
-def _canonical(config: Mapping[str, Any]) -> bytes:
-    return json.dumps(config, sort_keys=True).encode()
 
 
 def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -135,7 +135,11 @@ class BlazeFace:
         scores = 1 / (1 + np.exp(-np.clip(logits.reshape(-1), -_MAX_LOGIT, _MAX_LOGIT)))
         sure = np.flatnonzero(scores >= self._layout.min_score)
         places = self._places(values.reshape(len(scores), -1)[sure], sure)
-        return [_in_picture(place, score, square) for place, score in _joined(places, scores[sure])]
+        faces = []
+        for place, score in _joined(places, scores[sure]):
+            pixels = np.asarray((place - 0.5) * square.side + square.centre, dtype=np.float32)
+            faces.append(Detection(pixels[:2].reshape(4), pixels[2:], score))
+        return faces
 
     def _places(self, values: Floats, which: NDArray[np.int64]) -> Floats:
         """Return corners and six points, float32 [n, 8, 2] as shares of the square, from the network's values at some anchors."""
@@ -172,11 +176,6 @@ def _overlaps(one: Floats, others: Floats) -> Floats:
     shared = size[:, 0] * size[:, 1]
     union = np.prod(one[1] - one[0]) + np.prod(others[:, 1] - others[:, 0], axis=1) - shared
     return np.where(union > 0, shared / np.where(union > 0, union, 1), 0).astype(np.float32)
-
-
-def _in_picture(place: Floats, score: float, square: TurnedSquare) -> Detection:
-    pixels = np.asarray((place - 0.5) * square.side + square.centre, dtype=np.float32)
-    return Detection(pixels[:2].reshape(4), pixels[2:], score)
 
 
 class FaceMesh:

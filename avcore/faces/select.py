@@ -1,7 +1,7 @@
 """Choose the face to dub among all faces of a video: in each shot the largest one that speaks, unless told otherwise."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 from avcore.errors import UsageError
 from avcore.faces.geometry import overlap
 from avcore.timeline import FRAME_RATE, SAMPLES_PER_FRAME, frame_at
-
-if TYPE_CHECKING:
-    pass
 
 FaceChoice = Literal["auto", "largest"] | int
 """auto: the largest face that speaks; largest: the largest face; N: the N-th from the left, counted from 1, in each shot."""
