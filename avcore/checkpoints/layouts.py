@@ -73,7 +73,9 @@ def plain_config(payload: Mapping[str, Any], path: Path) -> dict[str, dict[str, 
     """
     try:
         if payload.get("cfg") is None:
-            return _from_args(payload.get("args"), path)
+            flat = _section("args", _to_plain(payload.get("args"), _Budget(path)), {}, path)
+            names = {"task": flat.get("task"), "model": flat.get("arch")}
+            return {name: {**flat, "_name": names[name]} if name in names else dict(flat) for name in SECTIONS}
         cfg = _to_plain(payload["cfg"], _Budget(path))
         if not isinstance(cfg, dict):
             raise _not_readable("cfg", cfg, path)
@@ -88,17 +90,12 @@ def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
     No model is built from them, and what is shared should not tell of whose folders it came from.
     """
     kept = {key: without_places(value) if isinstance(value, Mapping) else value for key, value in config.items()}
-    return {key: value for key, value in kept.items() if not (isinstance(value, str) and _is_place(value))}
-
-
-def _is_place(value: str) -> bool:
-    return PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
-
-
-def _from_args(args: Any, path: Path) -> dict[str, dict[str, Any]]:
-    flat = _section("args", _to_plain(args, _Budget(path)), {}, path)
-    names = {"task": flat.get("task"), "model": flat.get("arch")}
-    return {name: {**flat, "_name": names[name]} if name in names else dict(flat) for name in SECTIONS}
+    forms = (PurePosixPath, PureWindowsPath)
+    return {
+        key: value
+        for key, value in kept.items()
+        if not (isinstance(value, str) and any(form(value).is_absolute() for form in forms))
+    }
 
 
 def _section(name: str, section: Any, root: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -286,7 +286,10 @@ class Tracker:
         seen = self._follow(picture)
         self._search(picture, seen)
         for track in self._open:
-            track.add(seen.get(track) or _blank(picture, track))
+            if (look := seen.get(track)) is None:  # what is to be seen where a lost face was, should it come back
+                window = CropWindow.around(track.hull, _WIDEN_HULL[0])
+                look = FaceLook.at(window, window.cut(picture), None)
+            track.add(look)
         self._close([track for track in self._open if track.num_missing > _MAX_GAP])
 
     def finish(self) -> list[FaceTrack]:
@@ -364,9 +367,3 @@ def _hull(look: FaceLook) -> Box:
 
 def _is_taken(look: FaceLook, seen: dict[OpenTrack, FaceLook]) -> bool:
     return any(overlap(_hull(look), _hull(other)) >= _SAME_FACE for other in seen.values())
-
-
-def _blank(picture: Pixels, track: OpenTrack) -> FaceLook:
-    """Return what is to be seen where a lost face was, should it come back."""
-    window = CropWindow.around(track.hull, _WIDEN_HULL[0])
-    return FaceLook.at(window, window.cut(picture), None)

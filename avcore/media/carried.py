@@ -89,15 +89,12 @@ class TrackWriter:
         """Return the packets of subtitles that begin up to a time (s), None = all that are left."""
         while self._next is not None and (until is None or exact(self._next.start_s) <= exact(until)):
             one, self._next = self._next, next(self._waiting, None)
-            yield self._packet(one)
-
-    def _packet(self, one: Subtitle) -> "Packet[Any]":
-        packet = text_packet(self._kind, one)
-        start, end = (seconds_to_samples(max(exact(time), exact(0)), _TICKS) for time in (one.start_s, one.end_s))
-        packet.stream, packet.time_base = self._stream, Fraction(1, _TICKS)
-        packet.pts = packet.dts = start
-        packet.duration = max(end - start, 1)
-        return packet
+            packet = text_packet(self._kind, one)
+            start, end = (seconds_to_samples(max(exact(time), exact(0)), _TICKS) for time in (one.start_s, one.end_s))
+            packet.stream, packet.time_base = self._stream, Fraction(1, _TICKS)
+            packet.pts = packet.dts = start
+            packet.duration = max(end - start, 1)
+            yield packet
 
 
 _COPIED = {
@@ -171,7 +168,8 @@ class CarriedTracks:
         a player should rather show, are in it.
         """
         self._carried, self._kind, self._is_alone = carried, kind, is_alone
-        out.metadata.update(_titles(probe(carried.path).tags))
+        titles = _short(probe(carried.path).tags)
+        out.metadata.update({name: value for name, value in titles.items() if name.lower() not in _OF_THE_FILE})
         self._streams: dict[int, tuple[str, Any]] = {}
         self._waiting: Iterator[tuple[Fraction, Packet[Any]]] = iter(())
         self._next: tuple[Fraction, Packet[Any]] | None = None
@@ -234,7 +232,12 @@ class CarriedTracks:
             is_inside = start < self._carried.end_s and (end > 0 or not packet.duration)
             if not is_inside or (packet.duration and start >= end):
                 continue
-            made = _copied(packet) if how == "copy" else self._as_text(packet, start, end)
+            if how == "copy":
+                content = bytes(packet)
+                # Between two texts MPEG-4 stores an empty one, of length 0; the writer of such a file adds it.
+                made = None if content == b"\0\0" else Packet(content)
+            else:
+                made = self._as_text(packet, start, end)
             if made is not None:
                 made.stream, made.time_base = stream, Fraction(1, _TICKS)
                 made.pts = made.dts = seconds_to_samples(start, _TICKS)
@@ -248,16 +251,6 @@ class CarriedTracks:
             return None
         text = _STYLED.sub("", "\n".join(one.dialogue.decode(errors="replace") for one in shown)).strip()
         return text_packet(self._kind, Subtitle(start, end, text)) if text else None
-
-
-def _copied(packet: Any) -> "Packet[Any] | None":
-    content = bytes(packet)
-    # Between two texts MPEG-4 stores an empty one, of length 0; the writer of such a file adds it.
-    return None if content == b"\0\0" else Packet(content)
-
-
-def _titles(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: value for name, value in _short(tags).items() if name.lower() not in _OF_THE_FILE}
 
 
 def _short(tags: Iterable[tuple[str, str]]) -> dict[str, str]:

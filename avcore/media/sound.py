@@ -190,9 +190,7 @@ def iter_speech_blocks(path: str | Path, rate: int = SAMPLE_RATE) -> Iterator[Sa
             yield mono
             continue
         resampler = resampler or av.AudioResampler(format="fltp", layout="mono", rate=rate)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(mono[None], np.float32), "fltp", "mono")
-        frame.sample_rate = block.rate
-        yield from (resampled.to_ndarray()[0] for resampled in resampler.resample(frame))
+        yield from (resampled.to_ndarray()[0] for resampled in resampler.resample(_frame(mono, block.rate)))
     if resampler is not None:
         yield from (resampled.to_ndarray()[0] for resampled in resampler.resample(None))
 
