@@ -29,7 +29,6 @@ from unit2unit.training.fairseq_fixes import copy_whole, remove_parts, repair_fa
 from unit2unit.training.network import keep_published_keys, rescale
 from unit2unit.training.optim import TimedPolynomialDecay
 from unit2unit.training.task import TRANSLATION, UnitTranslationTask
-from unit2unit.utut_common.user_dir import utut_plugins as former_plugins
 
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
 
@@ -99,10 +98,6 @@ def test_fairseqs_own_commands_run_with_the_user_dir(tmp_path: Path) -> None:
     done = subprocess.run([script, *train.split()], cwd=tmp_path, env=outside, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert (tmp_path / "checkpoints" / "checkpoint_last.pt").exists()
-
-
-def test_the_former_user_dir_registers_the_same() -> None:
-    assert former_plugins.utut_plugins is utut_plugins
 
 
 def test_a_copy_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,0 @@
-"""Its one folder is the former one for fairseq's `--user-dir`."""
