@@ -10,6 +10,7 @@ from text2unit.korean.tables import alternatives, apply_rules, tables
 _ZEROS = {"h": 2, "th": 3, "k": 3, "m": 6, "b": 9, "t": 12}
 _SCALE_WORD = r"[\s-]?(?i:hundred|thousand|million|billion|trillion)s?"
 _SCALE_LETTER = r"\s?(?:MM?|[KBT]|[BbMmTt][Nn]|[BbMm]ln)|[kmbt]"
+_ASCII = re.compile("[0-9A-Za-z]")
 _UNITS_TOO = ("m", "b", "t")
 """Letters that are scales with a sign of money alone: 10m before people are meters."""
 _PRIMES = r"(?:\"|''|”)"
@@ -44,7 +45,7 @@ def read_english_forms(text: str) -> str:
         (_HOUR, _read_hour), (_HALF_BEFORE, lambda found: f"{_HALVES[found[1].lower()]} "), (_abbreviation(), _read_abbreviation),
         (_DAY, lambda found: f"{month(1 + _MONTHS.index(found[1]))} {found[2]}일"), (_TIMES, "\u00d7"), (_power(), _read_power),
     )  # fmt: skip
-    return apply_rules(rules, text)
+    return apply_rules(rules, text) if _ASCII.search(text) else text
 
 
 @cache

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from text2unit.korean.tables import apply_rules
+
 PAIRS = ("은/는", "이/가", "을/를", "과/와", "으로/로", "이에요/예요", "아/야", "이/", "으/")
 """The form behind a final consonant, and the form behind a vowel. What begins with 으 takes the second one behind ㄹ, too."""
 _FIRST_MARK = 0xE000
@@ -38,9 +40,7 @@ _TEMPLATES = (
 
 def marked(text: str) -> str:
     """Return a text with a private sign in place of each particle that is written with both forms."""
-    for pattern, mark in _TEMPLATES:
-        text = pattern.sub(mark, text)
-    return text
+    return apply_rules(_TEMPLATES, text) if "/" in text or "(" in text else text
 
 
 def parted(text: str) -> Iterator[tuple[str, str]]:
