@@ -30,10 +30,10 @@ def read_numbers(text: str) -> str:
     """Read every number that is left in a text, with the counters, units and signs that belong to it."""
     rules = (
         (_range(), _read_range),
-        (_NAMED, _read_named),
+        (_NAMED, lambda found: f" {number_as_written(found[1])}"),  # a name: F-35, U-23
         (_MINUS, " 빼기 "),
         (_HYPHEN, " 다시 "),
-        (_SUM, _read_sum),
+        (_SUM, lambda found: f" {_ARITHMETIC[found[1] or found[2]]} "),
     )
     text = apply_rules(rules, read_amounts(text))
     return apply_rules(((_ordinal(), _read_ordinal), (_counted(), _read_counted)), read_measures(text))
@@ -72,10 +72,6 @@ def _some(first: str, last: str, pairs: Mapping[int, str]) -> str:
     return pairs.get(int(first), "") if is_short and int(last) == int(first) + 1 else ""
 
 
-def _read_sum(found: re.Match[str]) -> str:
-    return f" {_ARITHMETIC[found[1] or found[2]]} "
-
-
 # Counters
 
 
@@ -83,11 +79,6 @@ def _read_sum(found: re.Match[str]) -> str:
 def _counter_words() -> str:
     known = tables()
     return alternatives(known.native | known.sino)
-
-
-def _read_named(found: re.Match[str]) -> str:
-    """A number behind Latin letters and a hyphen is a name: F-35, U-23."""
-    return f" {number_as_written(found[1])}"
 
 
 @cache
@@ -163,7 +154,7 @@ def _is_native(found: re.Match[str], counter: str, value: int) -> bool:
         is_age = value % _AGE_STEP == 0 and 0 < value < _MOST_AGE and not before.endswith(known.machines)
         return not (is_age or behind.startswith(known.reign_before) or behind.startswith(known.great))
     if counter == "분":
-        return _is_people(found)
+        return found["counter"] == "분" and before.endswith(known.people)
     if words := known.copies.get(counter):
         return before.endswith(words)
     if counter in known.volumes and _is_volume(counter, before, behind):
@@ -180,10 +171,6 @@ def _is_volume(counter: str, before: str, behind: str) -> bool:
         return False
     is_one_of_two = re.match(rf"{between}\d+\s?{counter}", behind) or re.search(rf"\d\s?{counter}{between}$", before[-_NEARBY:])
     return bool(is_one_of_two or _IN_VOLUME.match(behind))
-
-
-def _is_people(found: re.Match[str]) -> bool:
-    return found["counter"] == "분" and found.string[: found.start()].rstrip().endswith(tables().people)
 
 
 def _as_sino(text: str) -> str:

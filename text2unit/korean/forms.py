@@ -8,7 +8,7 @@ from text2unit.korean.particles import fitting
 from text2unit.korean.tables import alternatives, apply_rules, tables
 
 _DATE = re.compile(r"(?<![\d.])(\d{4})\s?([-./])\s?(\d{1,2})\s?\2\s?(\d{1,2})(?![\d-])(\.?)")
-_DAY_OF_WEEK = re.compile(r"(?<!\d)(\d{1,2})[/.](\d{1,2})\s?\(([월화수목금토일])\)")
+_DAY_OF_WEEK = re.compile(r"(?<!\d)(\d{1,2})[/.](\d{1,2})(?=\s?\([월화수목금토일]\))")
 _WEEKDAY = re.compile(r"(?<=[일\d])\s?\(([월화수목금토일])\)")
 _SHORT_YEAR = re.compile(r"(?<!\w)'(\d\d)(?=\s?(?:년|학번|월드컵|올림픽|시즌))")
 _TIME = re.compile(
@@ -64,7 +64,6 @@ _PLUS_ONE = re.compile(
 )
 _HASHTAG = re.compile(r"(?<![\w가-힣&])#(?=[가-힣A-Za-z])")
 _NUMBERED = re.compile(r"(?<![A-Za-z])No\.?\s?(?=\d)")
-_CLOCK_NAMES = {"1": "원", "2": "투", "3": "쓰리"}
 _MOBILE = re.compile(r"(?<!\d)(01[016789])(\d{3,4})(\d{4})(?!\d)")
 _SHORT_PHONE = re.compile(r"(?<![\d-])(1[568]\d\d)-(\d{4})(?![\d-])")
 _EMERGENCY = re.compile(r"(?<![\d.,])(112|113|114|117|118|119|120|911)(?=\s?(?:에|로|번|신고|구급|구조|센터|콜|안전|전화))")
@@ -97,44 +96,38 @@ def hour(number: int) -> str:
 def read_forms(text: str) -> str:
     """Read everything that has a form of its own; other numbers stay as they are."""
     dates = (
-        (_DATE, _date), (_SHORT_DATE, _short_date), (_SHORT_MONTH, _short_date), (_YEAR_MONTH, _year_month),
-        (_DAY_OF_WEEK, _day_of_week), (_SHORT_YEAR, _short_year), (_QUARTERS, "분기에서 "), (_QUARTER, _quarter_of_four),
-        (_QUARTER_LETTER, _quarter), (_NAMED_DIGITS, _named_digits), (_PRESSURE, _pressure), (_NAMED_DATE, _dates),
-        (_FROM_DAY, _from_day), (_due(), _due_day),
+        (_DATE, _date), (_SHORT_DATE, _short_date), (_SHORT_MONTH, _short_date), (_YEAR_MONTH, _year_month), (_DAY_OF_WEEK, _day),
+        (_SHORT_YEAR, lambda found: f"{digits(found[1]) if found[1][0] == '0' else sino(int(found[1]))} "),
+        (_QUARTERS, "분기에서 "), (_QUARTER, lambda found: f"{sino(int(found[1]))}사"),  # the third of four is 삼사분기
+        (_QUARTER_LETTER, _quarter), (_NAMED_DIGITS, lambda found: f"{found[1]}{digits(found[2])}"),
+        (_PRESSURE, _pressure), (_NAMED_DATE, _dates), (_FROM_DAY, _from_day), (_due(), _due_day),
     )  # fmt: skip
     times = (
         (_TIMES, "에서 "), (_SPAN, "에서 "), (_WEEK_SPAN, r"\1요일에서 \2요일"), (_HANGUL_SPAN, "에서 "),
-        (_LETTER_SPAN, r"\1에서 "), (_SCORED, _scored), (_PROPORTION, _proportion), (_TIME, _time), (_SEASON, _season),
-        (_YEARS, r"\1~\2"),
+        (_LETTER_SPAN, r"\1에서 "), (_SCORED, _scored), (_PROPORTION, _proportion), (_TIME, _time),
+        (_SEASON, lambda found: f"{sino(int(found[1]))} {sino(int(found[2]))}"), (_YEARS, r"\1~\2"),
     )  # fmt: skip
     names = (
-        (_holiday(), _day), (_event_with_stop(), _event), (_DAY_ALONE, _day_alone), (_counted_list(), _list),
-        (_EVENT, _event), (_TENS, _tens), (_GENERATION, _groups), (_PAGE, r"\1쪽"), (_HASHTAG, "해시태그 "),
-        (_NUMBERED, "넘버 "), (_COUNTDOWN, _countdown), (_PLUS_ONE, _plus_one), (_MOBILE, r"\1-\2-\3"), (_PHONE, _phone),
-        (_SHORT_PHONE, _groups), (_EMERGENCY, _groups), (_LOT, r"\1 다시 \2"), (_local_phone(), _groups), (_CODE, _code),
+        (_holiday(), _day), (_event_with_stop(), _event),
+        (_DAY_ALONE, lambda found: _EVENT.sub(_event, found[1].replace(".", "·"))), (_counted_list(), _list), (_EVENT, _event),
+        (_TENS, _tens), (_GENERATION, _groups), (_PAGE, r"\1쪽"),
+        (_HASHTAG, "해시태그 "), (_NUMBERED, "넘버 "), (_COUNTDOWN, _countdown),
+        (_PLUS_ONE, lambda found: f"{tables().english_numbers[int(found[1]) - 1]} 플러스 원"),  # what shops give
+        (_MOBILE, r"\1-\2-\3"), (_PHONE, _phone), (_SHORT_PHONE, _groups), (_EMERGENCY, _groups), (_LOT, r"\1 다시 \2"),
+        (_local_phone(), _groups), (_CODE, lambda found: " ".join(map(digits, found[0].split("-")))),
     )  # fmt: skip
     pairs = (
-        (_SCORE, _score), (_RESULT, _score), (_VERSUS, _versus), (_PARTS, _parts), (_MINUS_PART, "마이너스 "), (_MIXED, _mixed),
-        (_FRACTION, _fraction), (_VERSION, _version), (_WEEKDAY, r" \1요일"),
+        (_SCORE, _score), (_RESULT, _score), (_VERSUS, _versus), (_PARTS, lambda found: f"{whole(found[1])}분의 {whole(found[2])}"),
+        (_MINUS_PART, "마이너스 "), (_MIXED, _mixed), (_FRACTION, lambda found: f"{whole(found[2])}분의 {whole(found[1])}"),
+        (_VERSION, lambda found: " 점 ".join(map(number_as_written, found[0].split(".")))), (_WEEKDAY, r" \1요일"),
     )  # fmt: skip
     return apply_rules((*dates, *times, *names, *pairs), text)
 
 
 def _date(found: re.Match[str]) -> str:
-    if not (1 <= int(found[3]) <= _MOST_MONTHS and 1 <= int(found[4]) <= _MOST_DAYS):
+    if not _is_day(found[3], found[4]):
         return found[0]
-    end = "" if found[2] == "." else found[5]
-    return f"{sino(int(found[1]))} 년 {month(int(found[3]))} {sino(int(found[4]))} 일{end}"
-
-
-def _day_of_week(found: re.Match[str]) -> str:
-    if not (1 <= int(found[1]) <= _MOST_MONTHS and 1 <= int(found[2]) <= _MOST_DAYS):
-        return found[0]
-    return f"{_said_day(found[1], found[2])} {found[3]}요일"
-
-
-def _short_year(found: re.Match[str]) -> str:
-    return f"{digits(found[1]) if found[1][0] == '0' else sino(int(found[1]))} "
+    return f"{sino(int(found[1]))} 년 {_said_day(found[3], found[4])}{'' if found[2] == '.' else found[5]}"
 
 
 def _time(found: re.Match[str]) -> str:
@@ -206,32 +199,14 @@ def _quarter(found: re.Match[str]) -> str:
     return f"{year}{sino(int(found[1] or found[3]))} 분기"
 
 
-def _quarter_of_four(found: re.Match[str]) -> str:
-    """3/4분기, the third of four quarters, is 삼사분기."""
-    return f"{sino(int(found[1]))}{sino(4)}"
-
-
-def _season(found: re.Match[str]) -> str:
-    return f"{sino(int(found[1]))} {sino(int(found[2]))}"
-
-
 def _pressure(found: re.Match[str]) -> str:
     before, *first, unit = found.groups()[:4] if found[2] else ("", *found.groups()[4:])
     name = f" {tables().measures['mmHg']}" if unit else ""
     return f"{before}{sino(int(first[0]))}에 {sino(int(first[1]))}{name}"
 
 
-def _named_digits(found: re.Match[str]) -> str:
-    return f"{found[1]}{digits(found[2])}"
-
-
 def _countdown(found: re.Match[str]) -> str:
     return f"디 {'마이너스' if found[1] == '-' else '플러스'} "
-
-
-def _plus_one(found: re.Match[str]) -> str:
-    """Return what shops give for the price of less: 1+1 is 원 플러스 원."""
-    return f"{_CLOCK_NAMES[found[1]]} 플러스 원"
 
 
 @cache
@@ -243,11 +218,6 @@ def _event_with_stop() -> re.Pattern[str]:
     return re.compile(
         rf"(?<!규모\s)(?<!진도\s)(?<![\d.,제])(?={alone}|\d{{1,2}}\.\d{{1,2}}(?!\d){after})(\d{{1,2}})\.(\d{{1,2}})(?![\d%])"
     )
-
-
-def _day_alone(found: re.Match[str]) -> str:
-    """Return a day that everybody knows, where a sentence begins with it."""
-    return _EVENT.sub(_event, found[1].replace(".", "·"))
 
 
 @cache
@@ -310,10 +280,6 @@ def _groups(found: re.Match[str]) -> str:
     return " ".join(digits(group) for group in found.groups())
 
 
-def _code(found: re.Match[str]) -> str:
-    return " ".join(digits(group) for group in found[0].split("-"))
-
-
 def _score(found: re.Match[str]) -> str:
     return f"{number_as_written(found[1])} 대 {number_as_written(found[2])}"
 
@@ -333,18 +299,6 @@ def _versus(found: re.Match[str]) -> str:
     return f"{sino(int(found[1]))}{found[2] or ' '}대 {sino(int(found[3]))}"
 
 
-def _parts(found: re.Match[str]) -> str:
-    return f"{whole(found[1])}분의 {whole(found[2])}"
-
-
 def _mixed(found: re.Match[str]) -> str:
     before = whole(found[1])
     return f"{before}{fitting('과/와', before)} {whole(found[3])}분의 {whole(found[2])}"
-
-
-def _fraction(found: re.Match[str]) -> str:
-    return f"{whole(found[2])}분의 {whole(found[1])}"
-
-
-def _version(found: re.Match[str]) -> str:
-    return " 점 ".join(number_as_written(part) for part in found[0].split("."))

@@ -12,6 +12,7 @@ _EACH = {"월": "한 달", "일": "하루", "년": "한 해"}
 _ANGLE = re.compile(r"(?:각도|기울기|회전|각|위상|경사|위도|경도)(?:는|은|가|이|를|을)?\s?$")
 _SIGN = r"(?<![\w가-힣)\]])[+-]"
 _SIGNED_RANGE = re.compile(rf"({_SIGN})?(?<![\d.,])({NUMBER})(\s?(?:%p?|[A-Za-z]{{1,3}})?)\s?~\s?([+-]?)({NUMBER})")
+_SIGN_NAMES = {"-": "마이너스 ", "+": "플러스 "}
 _SIGNED = re.compile(rf"({_SIGN})(?=\d)")
 _DEGREES = re.compile(
     rf"({_SIGN}|영하\s?|영상\s?)?(?<![\d.,])({NUMBER})\s?(도|°\s?[CF]?)?\s?~\s?([+-]|영하\s?|영상\s?)?({NUMBER})\s?(?:도|°\s?([CF])(?![A-Za-z]))"
@@ -21,7 +22,9 @@ _DEGREES = re.compile(
 def read_amounts(text: str) -> str:
     """Money, rates and speeds, units without numbers, and ranges with signs: what comes before other ranges."""
     rules = (
-        (_money(), _read_money), (_priced(), _read_priced), (_rate(), _read_rate), (_speed(), _read_speed),
+        (_money(), _read_money),
+        (_priced(), lambda found: f"{found[2] or found[3]} {tables().currency_codes[found[1] or found[4]]}"),
+        (_rate(), _read_rate), (_speed(), _read_speed),
         (_a_unit(), _read_a_unit), (_DEGREES, _read_degrees), (_SIGNED_RANGE, _read_signed_range),
     )  # fmt: skip
     return apply_rules(rules, text)
@@ -29,7 +32,9 @@ def read_amounts(text: str) -> str:
 
 def read_measures(text: str) -> str:
     """Degrees, signs before numbers, and measures."""
-    return apply_rules(((_temperature(), _read_temperature), (_SIGNED, _read_sign), (_measure(), _read_measure)), text)
+    return apply_rules(
+        ((_temperature(), _read_temperature), (_SIGNED, lambda found: _SIGN_NAMES[found[1]]), (_measure(), _read_measure)), text
+    )
 
 
 @cache
@@ -67,10 +72,6 @@ def _priced() -> re.Pattern[str]:
     return re.compile(
         rf"(?<![A-Za-z])({codes})\s?({NUMBER}{scale})(?![\d가-힣A-Za-z])|(?<![\d.,])({NUMBER}{scale})\s?({codes})(?![A-Za-z])"
     )
-
-
-def _read_priced(found: re.Match[str]) -> str:
-    return f"{found[2] or found[3]} {tables().currency_codes[found[1] or found[4]]}"
 
 
 @cache
@@ -147,8 +148,7 @@ def _zero_side(sign: str | None, found: re.Match[str]) -> str:
     if not sign or sign[0] == "영":
         return sign or ""
     is_angle = _ANGLE.search(found.string, 0, found.start())
-    below, above = ("마이너스 ", "플러스 ") if is_angle else ("영하 ", "영상 ")
-    return above if sign == "+" else below
+    return (_SIGN_NAMES if is_angle else {"-": "영하 ", "+": "영상 "})[sign]
 
 
 def _read_signed_range(found: re.Match[str]) -> str:
@@ -156,9 +156,9 @@ def _read_signed_range(found: re.Match[str]) -> str:
     sign, first, own, second, last = found.groups()
     if not (sign or second):
         return found[0]
-    names = {"-": "마이너스 ", "+": "플러스 "}
     name = tables().measures.get(own.strip(), own.strip())
-    return f"{names.get(sign or '', '')}{number_as_written(first)}{' ' + name if name else ''}에서 {names.get(second, '')}{last}"
+    begin, end = _SIGN_NAMES.get(sign or "", ""), _SIGN_NAMES.get(second, "")
+    return f"{begin}{number_as_written(first)}{' ' + name if name else ''}에서 {end}{last}"
 
 
 @cache
@@ -178,7 +178,3 @@ def _read_bare(text: str) -> str:
     number = text.removesuffix(scale).rstrip()
     value = None if not scale else value_of(number + scale)
     return number_as_written(number) + scale if value is None else sino(value)
-
-
-def _read_sign(found: re.Match[str]) -> str:
-    return "마이너스 " if found[1] == "-" else "플러스 "
