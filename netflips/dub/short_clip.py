@@ -1,9 +1,9 @@
 """Dub one utterance, as published: footage played to and fro as long as the new speech takes."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -304,16 +304,15 @@ def _write(
             carried=CarriedOver(job.source.path),
             language=options.target,
         )
-        with writer:
-            ahead = clock.ahead(shown, "read", depth)
-            made = _counted(clock.ahead(drawn(mouth, ahead), "lips", depth), reasons)
+        made = _counted(clock.ahead(drawn(mouth, clock.ahead(shown, "read", depth)), "lips", depth), reasons)
+        with writer, closing(made):  # an error ends its threads here, not where its garbage is collected
             finished = Finish(options.label, painter_of(options, texts)).all(made)
             write_in_step(writer, track(finished, "lips", job.progress, total), sound)
             reading.result()  # before the dub gets its name: nothing is written where the texts cannot be read
     return writer, drawn_told(reasons)
 
 
-def _counted(shown: Iterable[Shown], reasons: Counter[int]) -> Iterator[Shown]:
+def _counted(shown: Iterable[Shown], reasons: Counter[int]) -> Generator[Shown, None, None]:
     """Yield pictures, and count why each was left as it is, or that it was not."""
     for one in shown:
         reasons[int(one.face.reason)] += 1

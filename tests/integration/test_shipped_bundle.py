@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from av2unit.trust import AUDIO, TrustedUnits
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.stages import Running
 from avcore.media import read_speech, write_speech
+from avcore.speech.audio import loudness_lufs
 from avcore.timeline import seconds_to_samples
+from netflips import cli
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import KnownPhrases, Reference, nearest_reference, read_references
@@ -159,3 +162,39 @@ def _sounding(samples: np.ndarray) -> np.ndarray:
     """Speech without the silence around it, float32 [S] at 16 kHz."""
     loud = np.flatnonzero(np.abs(samples) > 0.004)
     return samples[loud[0] : loud[-1]]
+
+
+def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
+    (tmp_path / "whole.json").write_text("[[0, 2.44]]")
+    made: dict[str, dict[str, Any]] = {}
+    sound: dict[str, np.ndarray] = {}
+    own_time = ["--timing", "source", "--segments-in", str(tmp_path / "whole.json"), "--pace", "1", "1.1", "--hold-picture"]
+    for name, more in (("clip", []), ("recording", [*own_time, "--work-dir", str(tmp_path / "work")])):
+        out, report = tmp_path / f"{name}.mp4", tmp_path / f"{name}.report.json"
+        words = [
+            "dub",
+            str(CLIP),
+            "-o",
+            str(out),
+            "--report",
+            str(report),
+            "--lips",
+            "units",
+            "--cpu",
+            "--precision",
+            "float32",
+            "-q",
+        ]
+        assert cli.main([*words, *more]) == 0
+        script = json.loads(report.read_text())
+        (made[name],), sound[name] = script["utterances"], read_speech(out)
+        assert script["understood"] == made[name]["understood"]
+    clip, recording = made["clip"], made["recording"]
+    assert {name: clip[name] for name in ("heard", "target", "understood", "place")} == {
+        name: recording[name] for name in ("heard", "target", "understood", "place")
+    }
+    assert clip["seen"]["quality"] == recording["seen"]["quality"]
+    assert clip["drawn"]["drawn"] == clip["drawn"]["pictures"] == 64
+    inside = slice(640, len(sound["clip"]) - 640)  # a recording's speech comes in and goes out
+    assert np.corrcoef(sound["clip"][inside], sound["recording"][inside])[0, 1] > 0.999  # AAC tells a little of what was before
+    assert loudness_lufs(sound["clip"]) == pytest.approx(loudness_lufs(read_speech(CLIP)), abs=0.2)
