@@ -18,9 +18,9 @@ from avcore.files import check_files, require_file, require_place
 from avcore.flags import declared_in
 from avcore.media import QUICK, MediaInfo, PictureSource, VideoWriter, read_speech, write_speech
 from avcore.media.sound import settle_track
+from avcore.media.writer import synthetic_comment
 from avcore.notes import several, tell
 from avcore.progress import Progress, bars, track
-from avcore.provenance import synthetic_comment
 from avcore.texts import read_json
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Ids, Units, from_reference_codes, normalise_language, read_unit_file, units_of

@@ -1,6 +1,6 @@
 """Write a video, H.264 and AAC, complete or not at all, or join videos that were encoded piece by piece into one.
 
-What is joined does not have its pictures encoded again.
+What is joined does not have its pictures encoded again. What a video says of itself in its `comment` tag is made here, too.
 """
 
 import struct
@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +55,21 @@ class Coding(TypedDict):
 QUICK: Coding = {"preset": "veryfast", "crf": 16.5}
 """As good as x264's `medium` at 18 (brightness of a real clip the same, of a drawn one 0.4 dB less, the worst picture of each
 better), in 0.4 of its time or less; files are 11 % larger."""
+
+SYNTHETIC = "synthetic: NetfLips"
+"""What the comment of every video that is made here begins with."""
+
+
+def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = "") -> str:
+    """Return what a dubbed video says of itself: `synthetic: NetfLips <version>, <source>-><target>, models <fingerprints>`.
+
+    source, target: two letters; source "" = not known (units were given).
+    """
+    try:
+        number = version("netflips")
+    except PackageNotFoundError:
+        number = "(not installed)"
+    return f"{SYNTHETIC} {number}, {source}->{target}, models {' '.join(name for name in fingerprints if name)}"
 
 
 def require_video_name(path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from avcore.compute.threads import pictures_at_once
 from avcore.journal import file_digest, key_of
 from avcore.media import MediaInfo, PictureSource
+from avcore.media.writer import synthetic_comment
 from avcore.notes import Notes
 from avcore.progress import Progress
-from avcore.provenance import synthetic_comment
 from avcore.timeline import SAMPLE_RATE
 from avcore.work_folder import WorkFolder
 from netflips.dub.clock import StageClock

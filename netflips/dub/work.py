@@ -12,9 +12,9 @@ from avcore.files import VIDEO_SUFFIXES, check_files, require_own_names, write_t
 from avcore.flags import declared_in
 from avcore.journal import Seldom
 from avcore.media import probe
+from avcore.media.writer import SYNTHETIC
 from avcore.notes import require_utf8, several
 from avcore.progress import bars, run_bar
-from avcore.provenance import SYNTHETIC
 from avcore.understanding import Understanding, tell_verdict
 from netflips.bundles.paths import given_or_bundle
 from netflips.cascade.engines import require_road

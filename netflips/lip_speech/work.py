@@ -17,9 +17,9 @@ from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, iter_speech_blocks, probe, require_media, require_video_name, write_speech_pieces
 from avcore.media.carried import CarriedOver
 from avcore.media.sound import settle_track
+from avcore.media.writer import synthetic_comment
 from avcore.notes import several
 from avcore.progress import Progress, bars, track
-from avcore.provenance import synthetic_comment
 from avcore.speech.voice_activity import find_speech
 from avcore.timeline import samples_to_seconds, seconds_to_samples
 from netflips.lip_speech.mel import write_mel

@@ -24,9 +24,9 @@ from avcore.journal import file_digest, key_of
 from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, require_media
 from avcore.media.carried import CarriedOver
 from avcore.media.sound import settle_track
+from avcore.media.writer import synthetic_comment
 from avcore.notes import several, tell
 from avcore.progress import Progress, run_bar, silent, track
-from avcore.provenance import synthetic_comment
 from avcore.speech.voice_activity import SpeechActivity, listen
 from avcore.timeline import exact, frames_covering, samples_to_seconds, samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Ids, Units

@@ -17,9 +17,9 @@ from avcore.faces.geometry import Box, Landmarks
 from avcore.faces.select import loudness
 from avcore.journal import file_digest, key_of
 from avcore.media import Picture, VideoWriter, probe
+from avcore.media.writer import synthetic_comment
 from avcore.notes import several
 from avcore.progress import Progress, run_bar, silent, track
-from avcore.provenance import synthetic_comment
 from avcore.speech.voice_activity import listen
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
 from avcore.work_folder import WorkFolder

@@ -25,7 +25,7 @@ from avcore.files import (
     temporary_beside,
     write_text,
 )
-from avcore.provenance import synthetic_comment
+from avcore.media.writer import synthetic_comment
 from netflips import __version__
 
 
