@@ -11,7 +11,7 @@ from pathlib import Path
 
 from avcore.errors import InputError
 from text2unit.korean.signs import SUPERSCRIPT
-from text2unit.normalise import MARKS, WrittenOut
+from text2unit.normalise import WrittenOut, with_single_marks
 
 _ONES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),
@@ -42,7 +42,6 @@ _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b")
 _PLAIN = re.compile(rf"(-)?({_NUMBER})(?:\.(\d+))?")
 _WORD_OF_SHORT = re.compile("|".join(rf"(?<![a-z.]){re.escape(short)}" for short in sorted(_SHORT, key=len, reverse=True)))
 _MARK_OF = {"!": ".", "…": ".", ";": ",", ":": ",", ".": ".", ",": ",", "?": "?"}
-_RUN_OF_MARKS = re.compile(r"\s*([,.?][\s,.?]*)")
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u02bc": "'", "\u2032": "'", "\u2033": '"'})
 _QUOTED = re.compile(r"(?<![a-z])'|'(?![a-z])")
 
@@ -63,8 +62,7 @@ def read_english(text: str, path: str | Path | None = None) -> WrittenOut:
     for sign, word in _SIGNS.items():
         said = said.replace(sign, word)
     kept = "".join(_MARK_OF.get(sign, sign if sign == "'" or "a" <= sign <= "z" else " ") for sign in said)
-    runs = _RUN_OF_MARKS.sub(lambda found: f"{_strongest(found[1])} ", " ".join(_QUOTED.sub("", kept).split()))
-    clean = " ".join(runs.split()).lstrip(f"{MARKS} ")
+    clean = with_single_marks(_QUOTED.sub("", " ".join(kept.split())))
     if not re.search("[a-z]", clean):
         raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
     return WrittenOut(clean)
@@ -138,7 +136,3 @@ def _number(found: re.Match[str]) -> str:
 
 def _digits(digits: str) -> str:
     return " ".join(_ONES[int(digit)] for digit in digits)
-
-
-def _strongest(marks: str) -> str:
-    return "?" if "?" in marks else "." if "." in marks else ","

@@ -32,6 +32,7 @@ _WORDS_OF_NOUN = 3
 _FIRST_VOWEL = ord("아")
 _VOWEL_STEP = 28
 _EQUALS = re.compile(r"(?<=\S)\s?=+(?=\s?\S)")
+_STRENGTH = f" {PAUSE}{STOP}{QUESTION}"
 _RUN_OF_MARKS = re.compile(r"\s*([,.?][\s,.?]*)")
 
 
@@ -133,9 +134,10 @@ def _punctuated(text: str) -> str:
         kinds |= dict.fromkeys(signs, mark)
     text = _particle_of_brackets().sub(lambda found: _fitted(found[1], found.string[: found.start()]), text)
     plain = "".join(sign if is_syllable(sign) else kinds.get(sign, " ") for sign in text)
-    runs = _RUN_OF_MARKS.sub(lambda found: f"{_strongest(found[1])} ", " ".join(plain.split()))
+    return with_single_marks(plain)
+
+
+def with_single_marks(text: str) -> str:
+    """Return a text with the strongest mark of each row of them, one blank behind, and none at its beginning."""
+    runs = _RUN_OF_MARKS.sub(lambda found: f"{max(found[1], key=_STRENGTH.find)} ", " ".join(text.split()))
     return " ".join(runs.split()).lstrip(f"{MARKS} ")
-
-
-def _strongest(marks: str) -> str:
-    return next(mark for mark in (QUESTION, STOP, PAUSE) if mark in marks)

@@ -93,12 +93,17 @@ _MARGIN = 12.0
 """A search ends when no open beam is within so much (natural logarithm) of the best finished text."""
 
 
-class Joint(NamedTuple):
-    """A finished text. rows: int64 [N], without the end. probabilities: of each row by the decoder, float64 [N]. score: of both."""
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A text. rows: int64 [N], without the end. probabilities: of each row, float64 [N], None = only CTC was asked.
+
+    score: its log-probability. is_cut: it ended because the search's limit was reached.
+    """
 
     rows: Ids
-    probabilities: NDArray[np.float64]
+    probabilities: NDArray[np.float64] | None
     score: float
+    is_cut: bool = False
 
 
 class _Texts(NamedTuple):
@@ -125,7 +130,7 @@ def search_together(
     ctc_weight: float,
     never: Ids,
     lengths: tuple[int, int],
-) -> Joint | None:
+) -> Found | None:
     """Return the text of one clip that both find most probable; None where none ends within the limit.
 
     Each letter goes through the decoder once: keys and values of the past are kept (avcore.decoding.beam_search).
@@ -138,7 +143,7 @@ def search_together(
     ctc = log_probs.double().cpu().numpy()
     heard = np.append(best_path(log_probs), end)
     open_ = _begun(start, ctc[:, BLANK_ROW])
-    best: Joint | None = None
+    best: Found | None = None
     least, most = lengths
     half_way = IncrementalDecoder(model.decoder, join_sources(model.decoder, [encoded]))
     for length in range(most + 1):
@@ -163,7 +168,7 @@ def _begun(start: int, blank: Doubles) -> _Texts:
 
 def _grown(
     open_: _Texts, by_decoder: Doubles, ctc: Doubles, heard: Ids, end: int, beam: int, weight: float
-) -> tuple[Joint | None, _Texts]:
+) -> tuple[Found | None, _Texts]:
     """Return the best text that ends here, and the best that go on, best first.
 
     by_decoder: log-probabilities of what follows each text, float64 [text, row]. heard: rows that CTC hears anywhere.
@@ -182,7 +187,7 @@ def _grown(
     ended, kept = order[is_end[order]][:1], order[~is_end[order]][:beam]
     best = None
     for one in ended:
-        best = Joint(open_.tokens[parents[one], 1:], np.exp(open_.by_decoder[parents[one]]), float(totals[one]))
+        best = Found(open_.tokens[parents[one], 1:], np.exp(open_.by_decoder[parents[one]]), float(totals[one]))
     mothers, letters = parents[kept], rows[kept]
     ends, pauses = _paths(before[:, kept], said[:, kept], ctc[:, BLANK_ROW])
     tokens = np.column_stack([open_.tokens[mothers], letters])
@@ -237,7 +242,7 @@ class ReadOptions:
     """How text is found; the defaults are the published ones.
 
     ctc_weight: 0 = the attention decoder's beam alone; 1 = CTC's best path alone; between, texts are searched by the
-    weighted sum of both log-probabilities (`Joint`). suppress_marks: `<s>`, `<unk>` and start
+    weighted sum of both log-probabilities (see `search_together`). suppress_marks: `<s>`, `<unk>` and start
     tokens are never chosen. Raises UsageError for a weight outside.
     """
 
@@ -248,19 +253,6 @@ class ReadOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.ctc_weight <= 1:
             raise UsageError("the weight of CTC cannot be used", expected="0 to 1", found=self.ctc_weight)
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A text. rows: int64 [N], without the end. probabilities: of each row, float64 [N], None = only CTC was asked.
-
-    score: its log-probability. is_cut: it ended because the search's limit was reached.
-    """
-
-    rows: Ids
-    probabilities: NDArray[np.float64] | None
-    score: float
-    is_cut: bool = False
 
 
 @torch.inference_mode()
@@ -301,27 +293,18 @@ def find_text(
     if options.ctc_weight == 1:
         return _by_ctc(log_probs, marks if options.suppress_marks else ())
     if options.ctc_weight > 0:
-        found = _together(model, encoded, log_probs, start, options, marks)
+        limit = options.search.limit(max(encoded.shape[1], options.search.min_len), model.config.max_target_positions)
+        never = np.array([mark for mark in marks if mark != END] if options.suppress_marks else (), np.int64)
+        lengths = options.search.min_len, limit
+        found = search_together(model, encoded, log_probs, (start, END), options.search.beam, options.ctc_weight, never, lengths)
         if found is not None:
             return found
     finished = hypotheses(model, [encoded], [start], options, marks)[0]  # where CTC has no room for any text, too
-    return _of(finished[0]) if finished else None
-
-
-def _together(
-    model: TextReader, encoded: Tensor, log_probs: Tensor, start: int, options: ReadOptions, marks: tuple[int, ...]
-) -> Found | None:
-    limit = options.search.limit(max(encoded.shape[1], options.search.min_len), model.config.max_target_positions)
-    lengths = options.search.min_len, limit
-    never = np.array(marks if options.suppress_marks else (), np.int64)
-    never = never[never != END]
-    found = search_together(model, encoded, log_probs, (start, END), options.search.beam, options.ctc_weight, never, lengths)
-    return None if found is None else Found(found.rows, found.probabilities, found.score)
-
-
-def _of(one: Hypothesis) -> Found:
-    probabilities = np.exp(one.positional_scores[:-1].astype(np.float64))
-    return Found(one.tokens[:-1], probabilities, float(one.positional_scores.sum()), one.is_cut)
+    if not finished:
+        return None
+    best = finished[0]
+    probabilities = np.exp(best.positional_scores[:-1].astype(np.float64))
+    return Found(best.tokens[:-1], probabilities, float(best.positional_scores.sum()), best.is_cut)
 
 
 def _by_ctc(log_probs: Tensor, suppressed: Sequence[int]) -> Found:
