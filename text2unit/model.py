@@ -34,10 +34,6 @@ SYMBOLS = (" ", *MARKS, *map(chr, (*_INITIALS, *_VOWELS, *_FINALS)))
 """Of Korean. The letter of number n + 1 stands at place n; number 0 is padding."""
 ALPHABETS = {"ko": SYMBOLS, "en": (" ", *MARKS, "'", *map(chr, range(ord("a"), ord("z") + 1)))}
 """By language."""
-KEY = "known_letters"
-"""Of a checkpoint's configuration, where the letters in a row that it learnt are stored."""
-_EDGE, _WIDTH = "^", 3
-_NO_MARKS = str.maketrans(dict.fromkeys(MARKS, " "))
 _NUMBERS = {name: {symbol: number for number, symbol in enumerate(symbols, 1)} for name, symbols in ALPHABETS.items()}
 
 

@@ -19,20 +19,15 @@ from avcore.notes import Note, NoteKind, Values
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids, Units, require_language
 from text2unit.korean.pronunciation import pronounce
-from text2unit.model import (
-    _EDGE,
-    _NO_MARKS,
-    _WIDTH,
-    CTC,
-    KEY,
-    AlignedSpeller,
-    CtcSpeller,
-    SpellerConfig,
-    letters_of,
-    read_speller_config,
-)
+from text2unit.model import CTC, AlignedSpeller, CtcSpeller, SpellerConfig, letters_of, read_speller_config
+from text2unit.normalise import MARKS
 from text2unit.script import ends_softly, script_of
 from text2unit.stage import SPELLER
+
+KNOWN_LETTERS = "known_letters"
+"""The key of a checkpoint's configuration where the letters in a row that it learnt are stored."""
+_EDGE, _WIDTH = "^", 3
+_NO_MARKS = str.maketrans(dict.fromkeys(MARKS, " "))
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class KnownLetters:
     @classmethod
     def from_config(cls, config: Mapping[str, Any], path: Path) -> "KnownLetters | None":
         """Read those of a checkpoint, None where it names none. Raises CheckpointError."""
-        stored = config.get(KEY)
+        stored = config.get(KNOWN_LETTERS)
         if stored is None:
             return None
         if not isinstance(stored, str) or any(len(row) != _WIDTH for row in stored.split()):

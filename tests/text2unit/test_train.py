@@ -16,8 +16,7 @@ from tests.avtrain.toy import OneStep, batch_of, without_gradient
 from tests.text2unit.runs import config_of, export, history, words
 from text2unit.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babbled_units
 from text2unit.inference import main as inference
-from text2unit.model import KEY
-from text2unit.speller import KnownLetters, TextSpeller
+from text2unit.speller import KNOWN_LETTERS, KnownLetters, TextSpeller
 from text2unit.stage import SPELLER
 from text2unit.train import main, make_task
 from text2unit.training.config import SpellerRunConfig
@@ -114,7 +113,7 @@ def test_words_that_were_not_learnt_are_named(trained: Path, tmp_path: Path) -> 
     assert export(trained, path) == 0
     source = read_checkpoint(path, SPELLER)
     known = KnownLetters.of(["안녕, 가요?"])
-    rewrite_config(source, {**source.config, KEY: known.to_config()})
+    rewrite_config(source, {**source.config, KNOWN_LETTERS: known.to_config()})
     speller = TextSpeller.from_checkpoint(path)
     assert speller.known == known
     assert speller.knows("가요 안녕.") == (1.0, None)
@@ -124,7 +123,7 @@ def test_words_that_were_not_learnt_are_named(trained: Path, tmp_path: Path) -> 
     assert "nothing else (나는, 녕)" in sentence(note)
     assert speller.outside(next(speller.spell(("안녕",)))) is None
     for stored in (["^가"], "^가 안녕하"):
-        rewrite_config(source, {**source.config, KEY: stored})
+        rewrite_config(source, {**source.config, KNOWN_LETTERS: stored})
         with pytest.raises(CheckpointError, match="known letters cannot be read"):
             TextSpeller.from_checkpoint(path)
 

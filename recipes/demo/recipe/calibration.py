@@ -27,9 +27,8 @@ from recipes.demo.recipe.one_word import one_word_sentences
 from recipes.demo.recipe.probes import NATURAL, READINGS, ProbedModels, Scores, kinds_here, outside_sentences
 from recipes.demo.voices.cast import book_pairs, cast, held_out_pairs, require_synthesisers
 from recipes.demo.voices.free_korean import free_sentences
-from text2unit.model import KEY as KNOWN_LETTERS
 from text2unit.script import script_of
-from text2unit.speller import KnownLetters
+from text2unit.speller import KNOWN_LETTERS, KnownLetters
 from text2unit.stage import SPELLER
 from unit2unit.stage import TRANSLATOR
 
