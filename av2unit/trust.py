@@ -299,8 +299,6 @@ UNSURE_SOUND = NoteKind(
     "the sound is less sure than the lips, and they do not agree",
     "소리가 입 모양보다 불확실하고 서로 맞지 않습니다.",
 )
-REASONS = {kind.english: kind.code for kind in (BELONG, STILL_LIPS, OTHER_LIPS, UNKNOWN_FACE, NO_SPEECH, UNSURE_SOUND)}
-"""Codes by the sentences that kept work and reports of earlier versions hold."""
 
 
 def reason_words(values: Values) -> str:

@@ -33,7 +33,6 @@ _INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
 _KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
 
 _DAMAGED = NoteKind("work_damaged", "damaged; it is made anew", "저장된 작업이 손상되어 다시 만듭니다.")
-_UNDIGESTED = NoteKind("work_undigested", "kept without a digest; it is made anew", "저장된 작업에 확인값이 없어 다시 만듭니다.")
 _NOTE_DAMAGED = NoteKind(
     "run_note_damaged",
     "this note of an earlier run is damaged; nothing is deleted by it",
@@ -164,7 +163,7 @@ class WorkFolder:
         return _require_no_link(self.folder / name)
 
     def _is_whole(self, path: Path) -> bool:
-        """Return whether a piece holds what was kept under its name; what was kept without a digest must at least be readable."""
+        """Return whether a piece holds what was kept under its name."""
         if path.is_symlink() or not path.is_file():
             return False
         name = str(path.relative_to(self.folder))
@@ -173,14 +172,9 @@ class WorkFolder:
             if not seals:  # another run may have made it since
                 self._seals = None
                 seals = self._known().get(name)
-        if seals:
-            is_whole = any(fits(path, seal) for seal in seals)
-        else:
-            is_whole = path.suffix == ".npz" and _load(path) is not None
-            if is_whole:
-                self._seal(path)
+        is_whole = any(fits(path, seal) for seal in seals or ())
         if not is_whole:
-            tell(_DAMAGED() if seals else _UNDIGESTED(), path)
+            tell(_DAMAGED(), path)
         return is_whole
 
     def _seal(self, path: Path) -> None:

@@ -42,7 +42,7 @@ from netflips.script.types import Script
 from unit2av.speaker import default_weights
 from unit2av.stage import SPEAKER_ENCODER
 
-_DONE_KEYS = ("output", "key", "report")
+_DONE_KEYS = ("output", "key", "file", "report")
 _FAILED_KEYS = ("id", "reason")
 
 
@@ -72,11 +72,11 @@ class DubRecord:
         return cls(out_dir, done, {row["id"]: row["reason"] for row in journal.read(failed, *_FAILED_KEYS)})
 
     def is_done(self, job: VideoToDub, key: str) -> bool:
-        """Return whether a video was made like this, and is as it was made; of rows of earlier versions, whether it is there."""
+        """Return whether a video was made like this, and is as it was made."""
         row = self.done.get(job.target.name, {})
         if row.get("key") != key or not job.target.is_file():
             return False
-        is_whole = fits(job.target, row["file"]) if "file" in row else job.target.stat().st_size > 0
+        is_whole = fits(job.target, row["file"])
         if not is_whole:
             tell(DUB_CHANGED(), job.target)
         return is_whole

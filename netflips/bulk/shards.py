@@ -40,7 +40,7 @@ _LARGE = (_BESIDE["features"],)
 """Those of them that are looked at by their size alone, unless all is asked for."""
 _MISSING = -1
 _SIZE_BITS = 32
-"""A size is noted above a checksum of so many bits; what is smaller is a size alone, as earlier versions noted it."""
+"""A size is noted above a checksum of so many bits."""
 _BLOCK = 1 << 20
 
 
@@ -76,25 +76,6 @@ class ShardFiles:
             yield from _read_parquet(path)
         else:
             yield from (row for _, row in iter_rows(path))
-
-    def read_whole_rows(self, number: int) -> tuple[list[Row], bool]:
-        """Return what can be read of a shard's file, each row once, and whether that is all of it."""
-        path = self.path(number)
-        if path.is_symlink():
-            return [], False
-        try:
-            rows = list(_read_parquet(path)) if self._is_parquet else list(journal.read(path, "id"))
-            count = len(rows) if self._is_parquet else _num_lines(path)
-        except Exception:  # whatever a damaged Parquet file makes its reader raise
-            return [], False
-        found = {row["id"]: row for row in rows}
-        return list(found.values()), len(found) == count
-
-
-def _num_lines(path: Path) -> int:
-    """Lines of a file, a torn last one counted."""
-    with path.open("rb") as file:
-        return sum(1 for _ in file)
 
 
 def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -132,13 +113,13 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 class SeenShard:
     """What a shard's file holds.
 
-    ids: utterances whose rows can be believed, and whose files lie beside them. rows: those rows where the file cannot be
-    kept, None where it can. is_there: whether there is a file.
+    ids: utterances whose rows can be believed, and whose files lie beside them. is_there: whether there is a file. is_damaged:
+    whether it cannot be kept.
     """
 
     ids: frozenset[str]
     is_there: bool = True
-    rows: tuple[Row, ...] | None = None
+    is_damaged: bool = False
 
 
 class ClosedShards:
@@ -152,7 +133,6 @@ class ClosedShards:
         self._notes: dict[int, list[Row]] = {}
         for row in journal.read(self._path, *CLOSED_KEYS):
             self._notes.setdefault(row["shard"], []).append(row)
-        self._unnoted: list[Row] = []
 
     def write(self, shard: Shard, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a shard, whole or not at all, and what it holds before it has its name."""
@@ -172,28 +152,8 @@ class ClosedShards:
         for note in reversed(notes):  # rows may be the same where only a file beside them was made again
             if note["plan"] == _name(shard) and fits(path, note):
                 return SeenShard(self._complete(shard, note))
-        if notes:
-            LOG.warning("%s is damaged; its utterances are made again", path)
-            return SeenShard(frozenset(), rows=())
-        return self._look_without_note(shard, path)
-
-    def note_new(self) -> None:
-        """Write down what was seen of shards of earlier versions."""
-        if self._unnoted:
-            LOG.info("%s: checked and noted digests of %s of an earlier version", self._path, several(len(self._unnoted), "shard"))
-            self._append(self._unnoted)
-        self._unnoted = []
-
-    def _look_without_note(self, shard: Shard, path: Path) -> SeenShard:
-        rows, is_whole = self._files.read_whole_rows(shard.number)
-        planned = set(shard.ids)
-        known = {row["id"]: row for row in rows if row["id"] in planned}
-        if not is_whole or len(known) < len(rows):
-            LOG.warning("%s is damaged; %d of its rows can be read, the others are made again", path, len(known))
-            return SeenShard(frozenset(known), rows=tuple(known.values()))
-        note = self._note(shard, known, path)
-        self._unnoted.append(note)
-        return SeenShard(self._complete(shard, note))
+        LOG.warning("%s is damaged; its utterances are made again", path)
+        return SeenShard(frozenset(), is_damaged=True)
 
     def _complete(self, shard: Shard, note: Row) -> frozenset[str]:
         """The rows whose files are there, as they were."""
@@ -228,10 +188,10 @@ class ClosedShards:
     def _is_as_noted(self, kind: str, name: str, noted: int) -> bool:
         if noted <= 0:
             return False
-        if noted >> _SIZE_BITS and (self._reads_all or kind not in _LARGE):
+        if self._reads_all or kind not in _LARGE:
             return self._size(kind, name) == noted
         try:
-            return os.lstat(f"{self._out_dir}/{kind.format(name)}").st_size == (noted >> _SIZE_BITS or noted)
+            return os.lstat(f"{self._out_dir}/{kind.format(name)}").st_size == noted >> _SIZE_BITS
         except (OSError, ValueError):
             return False
 

@@ -156,7 +156,6 @@ class ResultStore:
         of_shards = list[NDArray[np.int32]]()
         self._shards = packed_shards(self._renewed(before, manifest, places, of_shards))
         if not is_trial:
-            self._closed.note_new()
             write_plan(self._plan_path, self._shards)
         if retry_failed:
             asked = zip(self.failures, places.find(list(self.failures)), strict=True)
@@ -216,13 +215,13 @@ class ResultStore:
         number, work = shard.number, self._work_path(shard.number)
         is_open, seen = work.exists(), self._closed.look(shard, work.exists())
         lost = {name for name in shard.ids if name not in seen.ids and name not in self.failures}
-        if seen.rows is None and seen.is_there and not is_open:
+        if seen.is_there and not seen.is_damaged and not is_open:
             self._num_unlisted += len(lost)
-        if seen.rows is not None or (seen.is_there and lost):
+        if seen.is_damaged or (seen.is_there and lost):
             self._reopened.add(number)
             if not is_trial:
-                journal.append(work, seen.rows or ())
-        if seen.rows is not None and not is_trial:
+                journal.append(work, ())
+        if seen.is_damaged and not is_trial:
             self.files.path(number).unlink()
         return set(seen.ids) | {row["id"] for row in journal.read(work, "id")}
 

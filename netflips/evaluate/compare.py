@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore import journal
 from avcore.errors import InputError
 from avcore.notes import aligned, several
 from netflips.evaluate import records
@@ -18,8 +17,6 @@ from netflips.evaluate.suite_rows import values_of
 from netflips.evaluate.tables import ARROWS, number
 
 _ROUND = 5
-_OF_OLD_EXAM = {"kind", "index", "task"}
-"""Keys of a record of the demo's exam as it was written before version 7."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +55,8 @@ class RunFigure:
 def read_run(folder: Path) -> tuple[set[str], dict[str, tuple[str, RunFigure]]]:
     """Read what an evaluation kept in a folder: ids of the clips; figures by name, each with the measure that it is of.
 
-    Raises InputError where it is none, and for an exam of an older NetfLips.
+    Raises InputError where it is none.
     """
-    row = next(journal.read(folder / records.RECORDS), None)
-    if row is not None and row.keys() >= _OF_OLD_EXAM:
-        hint = "`netflips evaluate demo` measures it again; its table.md and metrics.json stay as they are"
-        raise InputError("this is an exam of an older NetfLips, whose figures are no longer taken", path=folder, hint=hint)
     found = [one for (_, subject, _), one in records.read_records(folder).items() if subject == DUBBED]
     if not found:
         hint = "netflips evaluate dubs writes it"

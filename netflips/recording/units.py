@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.trust import REASONS, TrustedUnits, rest_unit, trusted_units
+from av2unit.trust import TrustedUnits, rest_unit, trusted_units
 from avcore.contracts import Extraction
 from avcore.domain import Stretch
 from avcore.journal import key_of
@@ -107,8 +107,7 @@ def extract_units(
     figures = map(_number, found["figures"])
     stretches = _stretch(found["weakest"]), _stretch(found["nearest"])
     extraction = Extraction(units, float(found["confidence"]), *stretches, _number(found["known"]))
-    reason = str(found["reason"])
-    heard = TrustedUnits(extraction, str(found["modalities"]), REASONS.get(reason, reason), *figures)
+    heard = TrustedUnits(extraction, str(found["modalities"]), str(found["reason"]), *figures)
     return Listened(heard, int(found["rest"]) if found["rest"] >= 0 else None)
 
 

@@ -74,7 +74,6 @@ def find_speech(path: Path, digest: str, work: WorkFolder, progress: Progress) -
         facts = {"probabilities": activity.probabilities, "levels": activity.levels}
         facts |= {} if activity.flatness is None else {"flatness": activity.flatness}
         found = work.keep_arrays(_SOUND, key, facts | {"samples": np.array(activity.num_samples)})
-    # Work of an older NetfLips has no flatness.
     activity = SpeechActivity(found["probabilities"], found["levels"], int(found["samples"]), found.get("flatness"))
     return Soundtrack(SpeechFile(sound), activity)
 

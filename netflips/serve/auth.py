@@ -20,7 +20,7 @@ from netflips.serve.settings import LOCAL_HOSTS, Settings
 LOG = logging.getLogger("netflips")
 
 _TOKEN, _VISITOR = "netflips-token", "netflips-visitor"
-"""Names of cookies. The port comes behind, for browsers send the cookies of a host to all its ports; earlier versions had none."""
+"""Names of cookies. The port comes behind, for browsers send the cookies of a host to all its ports."""
 _A_YEAR_S = 31_536_000
 _MOST_DIGITS = 5
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -59,8 +59,7 @@ class Access:
         port = _parts(f"//{headers.get('host', '')}").netloc.rpartition(":")[2]
         ending = f"-{port}" if port.isdecimal() and len(port) <= _MOST_DIGITS else ""
         found = [one for one in _cookies(headers, _VISITOR + ending) if _is_visitor(one)]
-        earlier = [one for one in _cookies(headers, _VISITOR) if _is_visitor(one)]
-        visitor = Visitor((found or earlier or [new_id()])[0], address_of(scope), is_new=not (found or earlier))
+        visitor = Visitor((found or [new_id()])[0], address_of(scope), is_new=not found)
         scope["visitor"] = visitor
         is_told = False
 

@@ -208,9 +208,6 @@ class JobFolders:
 
 def _job(job_id: str, content: Any) -> Job:
     place = f"{job_id}/{_ABOUT}"
-    if isinstance(content, dict) and "warnings" in content:  # of an earlier version, which knew sentences only
-        told = [{"code": "told", "values": {"text": text}} for text in content["warnings"]]
-        content = {name: value for name, value in content.items() if name != "warnings"} | {"notes": told}
     job: Job = value_from(Job, content, "the job", place)
     if job.id != job_id or any(Path(one).name != one for one in job.names.values()):
         raise InputError("this is no job of ours", path=place)

@@ -200,7 +200,7 @@ def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.Mo
             opened.append(how)
             return Echo("hello")
 
-    monkeypatch.setitem(sys.modules, "netflips.recognizers", Recognisers)
+    monkeypatch.setitem(sys.modules, "netflips.recognizers.whisper", Recognisers)
     words = ["x", "--listen", "x", "--out-vid-path", "x.mp4", "--recognizer", str(tmp_path), "--cpu"]
     ear = hearing.open_ear(options_from(AvatarOptions, build_parser().parse_args(words)))
     assert opened == [(tmp_path, "cpu", "float32")]

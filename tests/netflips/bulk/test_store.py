@@ -11,7 +11,6 @@ import pytest
 
 from avcore import journal
 from avcore.errors import InputError, OutputError, UsageError
-from avcore.journal import write_rows
 from avcore.notes import several
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.records import MadeFile, Rejected
@@ -250,31 +249,10 @@ def test_what_stands_in_no_list_is_not_done(inputs: Manifest, out: Path, how: st
     assert contents(out) == before
 
 
-@pytest.mark.parametrize("layout", ["jsonl", "parquet"])
-@pytest.mark.parametrize("how", ["", *DAMAGES])
-def test_shards_of_an_earlier_version_are_read_before_they_are_believed(
-    inputs: Manifest, out: Path, layout: ShardLayout, how: str
-) -> None:
-    before = finished(inputs, out, layout)
-    (out / "closed.jsonl").unlink()
-    (path,) = (out / "shards").glob("00000.*")
-    if how:
-        path.write_bytes(damaged(path.read_bytes(), how))
-    dry = ResultStore(out, layout, 3).plan(inputs, is_trial=True)
-    assert not (out / "closed.jsonl").exists()
-    num_lost = {"": 0, "cut": 1, "hole": 1}.get(how, 2) if layout == "jsonl" or not how else 2
-    assert sum(len(shard.pending) for shard in dry) == again(inputs, out, layout) == num_lost
-    assert contents(out) == before
-    with (out / "shards" / path.name).open("ab") as file:
-        file.write(b" ")
-    assert again(inputs, out, layout) == 2  # its digest was noted
-
-
-def test_a_damaged_note_of_what_is_closed_costs_a_reading(inputs: Manifest, out: Path) -> None:
+def test_a_shard_that_is_not_noted_is_made_again(inputs: Manifest, out: Path) -> None:
     before = finished(inputs, out)
-    path = out / "closed.jsonl"
-    path.write_bytes(damaged(path.read_bytes(), "hole"))
-    assert again(inputs, out) == 0
+    (out / "closed.jsonl").unlink()
+    assert again(inputs, out) == len("acd")
     assert contents(out) == before
 
 
@@ -306,16 +284,6 @@ def test_files_beside_the_rows_are_missed(inputs: Manifest, out: Path, caplog: p
     assert run() == ["d"]
     assert run(verify=True) == ["a"]
     assert contents(out) == before
-    (out / "closed.jsonl").unlink()  # as an earlier version left it
-    (out / "units" / "e.unit").write_text("")
-    assert run() == ["e"]
-    notes = list(journal.read(out / "closed.jsonl"))
-    for note in notes:  # sizes alone
-        note["beside"] = {kind: [size >> 32 for size in sizes] for kind, sizes in note["beside"].items()}
-    write_rows(out / "closed.jsonl", notes)
-    assert run(verify=True) == []
-    (out / "lips" / "b.lip.mp4").write_text("1")
-    assert run() == ["b"]
 
 
 @pytest.mark.parametrize("name", ["plan.jsonl", "run.json"])

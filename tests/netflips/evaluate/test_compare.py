@@ -88,14 +88,12 @@ def test_clips_of_one_run_only_and_failures_of_one_only_are_told(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("second", "said"),
-    [("empty", "there are no records"), ("other", "no clip in common"), ("exam", "an exam of an older NetfLips")],
+    [("empty", "there are no records"), ("other", "no clip in common")],
 )
 def test_what_has_nothing_to_compare_is_refused(tmp_path: Path, second: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     first = write_run(tmp_path / "a")
     (tmp_path / "empty").mkdir()
     (tmp_path / "other").mkdir()
-    (tmp_path / "exam").mkdir()
-    (tmp_path / "exam" / "records.jsonl").write_text('{"kind": "seen", "index": 0, "task": "audio", "right": true}\n')
     records.add(tmp_path / "other", [Record("z", "dub", "unit_sync", "", {"unit_sync": 0.1})])
     assert main(["compare", str(first), str(tmp_path / second)]) == 2
     assert said in capsys.readouterr().err

@@ -413,14 +413,3 @@ def test_notes_call_files_as_the_visitor_does_and_are_kept_once() -> None:
         job.note(KeptNote("only_times", {"name": "given.srt", "source": "en", "target": "ko"}))
     (told,) = job.told_notes
     assert sentence(told).startswith("talk.srt: only its times are used")
-
-
-def test_a_job_of_an_earlier_version_keeps_its_warnings(tmp_path: Path) -> None:
-    folders = JobFolders(tmp_path)
-    job = Job("0" * 32, "v", "dub", "talk.mp4", (), {})
-    folders.keep(job)
-    path = tmp_path / job.id / "job.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({name: one for name, one in content.items() if name != "notes"} | {"warnings": ["odd"]}))
-    (read,) = folders.read_all()
-    assert list(map(sentence, read.told_notes)) == ["odd"]
