@@ -1,6 +1,6 @@
 """Train the unit encoder, and export what was trained.
 
-python -m av2unit.train --config av2unit/train data.train=train.tsv data.train_labels=[train.even.km,train.odd.km] run_dir=runs/x
+python -m av2unit.train data.train=train.tsv data.train_labels=[train.even.km,train.odd.km] run_dir=runs/x
 python -m av2unit.train export --run-dir runs/x --out-path models/encoder.safetensors
 """
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     purpose = "Train the unit encoder by masked prediction. `export --help` tells how to export what was trained."
     others = {"export": partial(run, build_parser(), export)}
-    return train_of(TrainConfig, make_task, "av2unit/train_debug", "av2unit.train", purpose, argv, others)
+    return train_of(TrainConfig, make_task, "av2unit/train", "av2unit.train", purpose, argv, others)
 
 
 if __name__ == "__main__":

@@ -27,13 +27,13 @@ class MadeClip:
 
 
 def make_clip(name: str, frames: int, rng: np.random.Generator, side: int = 96) -> MadeClip:
-    """Units that last 80 to 200 ms and change at pictures, so that both modalities show all of them."""
+    """Units that last 80 to 220 ms, any number of steps: some pictures have two different units."""
     units: list[int] = []
     while len(units) < 2 * frames:
         unit = int(rng.integers(NUM_UNITS))
-        units += [unit] * (2 * int(rng.integers(2, 6)))
+        units += [unit] * int(rng.integers(4, 12))
     row = np.array(units[: 2 * frames])
-    return MadeClip(name, row, sound_of(row, rng), lips_of(row[::2], rng, side))
+    return MadeClip(name, row, sound_of(row, rng), lips_of(row, rng, side))
 
 
 def sound_of(units: NDArray[np.int64], rng: np.random.Generator) -> Floats:
@@ -45,12 +45,25 @@ def sound_of(units: NDArray[np.int64], rng: np.random.Generator) -> Floats:
 
 
 def lips_of(units: NDArray[np.int64], rng: np.random.Generator, side: int = 96) -> Pictures:
-    """An ellipse whose height and width are the unit's, uint8 [time, side, side]."""
+    """An ellipse whose height and width are the mean of the picture's two units', uint8 [time, side, side]."""
     rows, columns = np.mgrid[:side, :side] / side * 2 - 1
-    height = 0.1 + 0.17 * (units % 3)[:, None, None]
-    width = 0.3 + 0.33 * (units // 3)[:, None, None]
+    pairs = units.reshape(-1, 2)
+    height = 0.1 + 0.17 * (pairs % 3).mean(1)[:, None, None]
+    width = 0.3 + 0.33 * (pairs // 3).mean(1)[:, None, None]
     inside = (rows / height) ** 2 + (columns / width) ** 2 < 1
     return np.clip(np.where(inside, 50, 160) + rng.integers(-8, 8, inside.shape), 0, 255).astype(np.uint8)
+
+
+def share_in_order(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> float:
+    """Of pictures whose two units differ, the share of those found as they are among those found so or the other way round.
+
+    found, wanted: units of all pictures, int64 [2 * time]. Below a half, even and odd units are swapped.
+    """
+    found, wanted = found.reshape(-1, 2), wanted.reshape(-1, 2)
+    differ = wanted[:, 0] != wanted[:, 1]
+    as_they_are, reversed_ = (int((found == one).all(1)[differ].sum()) for one in (wanted, wanted[:, ::-1]))
+    assert as_they_are + reversed_ >= 3, "too few pictures with two units say nothing"
+    return as_they_are / (as_they_are + reversed_)
 
 
 def write_corpus(

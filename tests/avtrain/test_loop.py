@@ -3,22 +3,27 @@
 import json
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
 
 from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import read_state
-from avtrain.config import BatchConfig
+from avtrain.config import BatchConfig, Metrics, OptimConfig
 from avtrain.loop import Trainer
 from avtrain.position import TrainResult
+from avtrain.task import Engine
 from tests.avtrain.toy import KILLED, Points, ToyConfig, ToyTask, toy_config, train_until, train_with_two_processes
 
 
@@ -86,6 +91,36 @@ def test_with_other_items_the_epoch_begins_anew(
     train_until(Trainer(ToyTask(config), config), 5)
     assert "there are other items than before: epoch 0 begins anew" in caplog.text
     assert [row["batches"] for row in read_state(tmp_path / "checkpoints" / "last.pt")["stretches"]] == [2]
+
+
+def test_gradients_are_no_longer_than_the_bound(tmp_path: Path) -> None:
+    config = toy_config(str(tmp_path), max_steps=5, optim=OptimConfig(lr=0.01, clip_norm=1e-3))
+    trainer, seen = Trainer(ToyTask(config), config), list[float]()
+    inner = trainer._optimizers["all"]
+    released = inner.step
+
+    def step(*given: object) -> object:
+        gradients = [one.grad for group in inner.param_groups for one in group["params"]]
+        seen.append(float(torch.nn.utils.get_total_norm(gradients)))
+        return released(*given)
+
+    inner.step = step
+    trainer.train()
+    assert seen == pytest.approx([1e-3] * 5, rel=0.01)
+
+
+class DrawsInValidation(ToyTask):
+    def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
+        torch.rand(7)
+        np.random.random(7)
+        random.random()
+        return super().validate(batches, engine)
+
+
+def test_a_validation_leaves_the_randomness_of_training_alone(tmp_path: Path) -> None:
+    often, seldom = (toy_config(str(tmp_path / f"{every}"), max_steps=20, validate_every=every) for every in (3, 1000))
+    losses = [_losses(Trainer(DrawsInValidation(one), one).train()) for one in (often, seldom)]
+    assert losses[0] == losses[1]
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
