@@ -18,11 +18,8 @@ from av2unit.training.start import read_trained
 from av2unit.training.task import Score, joined
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.media import read_gray_video, read_speech
-from avtrain.checkpoints import read_state
-from avtrain.loop import Trainer
 from tests.av2unit.made_clips import VOCABULARY, share_in_order, write_corpus
-from tests.av2unit.training_runs import SIDE, config_of, series, settings, task_of, train
-from tests.avtrain.toy import train_until
+from tests.av2unit.training_runs import SIDE, config_of, series, settings, train
 
 STEPS = 60
 
@@ -108,21 +105,6 @@ def _lips(corpus: Path, name: str) -> np.ndarray:
     return np.load(array) if array.exists() else read_gray_video(corpus / f"lips/{name}.mp4")
 
 
-RESUMED = ("model.dropout=0.1", "model.encoder_layerdrop=0.2", "loop.log_every=1", "loop.save_every=4", "loop.validate_every=6")
-
-
-def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(corpus: Path, tmp_path: Path) -> None:
-    more = (*RESUMED, "loop.max_steps=12", "loop.num_workers=2", "data.cache_gb=0.1")
-    whole = train(config_of(corpus, tmp_path / "whole", *more))
-    config = config_of(corpus, tmp_path / "parts", *more)
-    train_until(Trainer(task_of(corpus, *more), config), 7)
-    resumed = train(config)
-    assert series(resumed) == pytest.approx(series(whole), abs=1e-5)
-    assert series(resumed, "uer", "valid") == pytest.approx(series(whole, "uer", "valid"), abs=1e-5)
-    weights = [read_state(tmp_path / run / "checkpoints" / "last.pt")["modules"]["network"] for run in ("whole", "parts")]
-    assert all(torch.allclose(weights[0][name].float(), weights[1][name].float(), atol=1e-5) for name in weights[0])
-
-
 def test_without_masks_it_is_plain_frame_classification(corpus: Path, tmp_path: Path) -> None:
     result = train(config_of(corpus, tmp_path, "masking.mask_prob=0", "loop.max_steps=8", "loop.log_every=4", "loop.num_workers=0"))
     assert not any(name.startswith("masked") for line in result.history for name in line)
@@ -142,14 +124,6 @@ def test_clips_with_one_modality_are_mixed_in_and_bad_files_are_named(tmp_path: 
     assert list(result.bad_items) == [made[9].id]
     assert f"skipped {made[9].id}" in caplog.text
     assert np.isfinite(list(series(result).values())).all()
-
-
-def test_checking_only_trains_nothing(corpus: Path, tmp_path: Path) -> None:
-    assert command.main(settings(corpus, tmp_path / "run", "check_only=true")) == 0
-    assert not (tmp_path / "run" / "checkpoints").exists()
-    assert command.main(settings(corpus, tmp_path / "run", "data.num_units=3")) == 2
-    assert command.main(["export", "--run-dir", str(tmp_path / "run"), "--out-path", str(tmp_path / "x")]) == 2
-    assert not list(tmp_path.glob("x*"))
 
 
 def _measure(score: Score, seeds: list[int]) -> Score:

@@ -12,7 +12,6 @@ from avcore.journal import iter_rows, write_rows
 from avcore.notes import sentence
 from avcore.units import error_rate
 from avtrain.entry import read_config
-from tests.avtrain.toy import OneStep, batch_of, without_gradient
 from tests.text2unit.runs import config_of, export, history, words
 from text2unit.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babbled_units
 from text2unit.inference import main as inference
@@ -57,25 +56,6 @@ def test_an_aligned_network_learns_its_alignment(trained_aligned: Path, tmp_path
     units = TextSpeller.from_checkpoint(tmp_path / "x.safetensors").units_of("가나다. 라마바.")
     assert units.durations is not None
     assert SILENCE in units.ids
-
-
-def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(babble: BabbleCorpus, tmp_path: Path) -> None:
-    more = ("loop.log_every=1", "loop.validate_every=6", "loop.save_every=3", "batch.batch_size=8")
-    more = (*more, "optim.schedule=constant", "losses.binary_from=0")  # neither depends on how long the run is
-    for config in ("train_debug", "aligned_debug"):
-        whole, parts = tmp_path / config / "whole", tmp_path / config / "parts"
-        assert main(words(babble, whole, *more, "loop.max_steps=10", config=config)) == 0
-        assert main(words(babble, parts, *more, "loop.max_steps=5", config=config)) == 0
-        assert main(words(babble, parts, *more, "loop.max_steps=10", config=config)) == 0
-        assert len(history(whole)) == 10
-        assert history(parts) == pytest.approx(history(whole), abs=1e-5)
-
-
-def test_every_weight_learns(babble: BabbleCorpus, tmp_path: Path) -> None:
-    for config in ("train_debug", "aligned_debug"):
-        task = make_task(config_of(babble, tmp_path, "model.heads=2", "losses.binary_from=0", config=config))
-        task.training_step(batch_of(task, range(8)), OneStep(task))
-        assert without_gradient(task.modules()["speller"]) == [], config
 
 
 def test_padding_changes_nothing(babble: BabbleCorpus, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import torch
 from avcore.speech.pitch import Pitch, measure_pitch
 from avtrain.entry import read_config
 from netflips.convert import convert_checkpoint
-from tests.avtrain.toy import OneStep, batch_of, without_gradient
 from tests.unit2av.vocoder_runs import history
 from unit2av.stage import RENDERER
 from unit2av.tones import SPEAKER_DIM, TonesCorpus, random_units
@@ -19,15 +18,6 @@ from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import PITCH_FILE
 from unit2av.voice.training.start import start_vocoder
-
-_SMALL = (
-    "model.source.width=16",
-    "model.source.fine=16",
-    "batch.batch_size=4",
-    "loop.log_every=1",
-    "loop.validate_every=6",
-    "generator_optim.schedule=constant",
-)
 
 
 def words(tones: TonesCorpus, run_dir: Path, *overrides: str) -> list[str]:
@@ -57,15 +47,6 @@ def test_the_debug_config_learns(harmonic: Path) -> None:
     for name in ("mel", "duration_error_s", "contour_error", "voicing_error"):
         values = history(harmonic, "valid", name)
         assert values[60] < 1.05 * values[30], name
-
-
-def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tones: TonesCorpus, tmp_path: Path) -> None:
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert main(words(tones, whole, *_SMALL, "loop.max_steps=8")) == 0
-    assert main(words(tones, parts, *_SMALL, "loop.max_steps=5")) == 0
-    assert main(words(tones, parts, *_SMALL, "loop.max_steps=8")) == 0
-    for name in ("loss", "mel", "stft", "contour", "voicing", "duration"):
-        assert history(parts, "train", name) == pytest.approx(history(whole, "train", name), abs=1e-4), name
 
 
 def test_pitch_is_measured_once_and_a_broken_line_is_measured_again(tones: TonesCorpus, tmp_path: Path) -> None:
@@ -126,15 +107,6 @@ def test_training_goes_on_from_a_run_or_a_renderer(harmonic: Path, renderer: Pat
         for name, tensor in weights.items():
             assert torch.equal(started[name][: len(tensor)], tensor), name
         assert len(started["pitch.dict.weight"]) == len(started["dict.weight"]) == 25
-
-
-def test_every_weight_learns_but_the_usual_pitch(tones: TonesCorpus, tmp_path: Path) -> None:
-    task = make_task(read_config(Unit2aConfig, "unit2av/unit2a_harmonic_debug", words(tones, tmp_path)[1:]))
-    network = task.modules()["generator"]
-    values = task.training_step(batch_of(task, range(4)), OneStep(task))
-    assert set(values) == {"loss", "mel", "stft", "contour", "voicing", "duration"}
-    named = {name for name, _ in network.named_parameters() if name.startswith("pitch.of_voice")}
-    assert set(without_gradient(network)) == named != set()
 
 
 def test_silence_stands_around_every_utterance(tones: TonesCorpus, tmp_path: Path) -> None:

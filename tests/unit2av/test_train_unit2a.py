@@ -16,7 +16,7 @@ from avcore.units import Units
 from avtrain.checkpoints import read_state
 from avtrain.entry import read_config
 from avtrain.loop import Trainer
-from tests.avtrain.toy import OneStep, batch_of, without_gradient
+from tests.avtrain.toy import OneStep, batch_of
 from tests.unit2av.vocoder_runs import PUBLISHED, config_of, history, words
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.stage import RENDERER
@@ -51,20 +51,6 @@ def test_what_was_heard_and_seen_is_in_the_log(trained: Path) -> None:
     assert (image.height, image.width) == (2 * 81 * 3, 3 * (60 * 320 // 256))
 
 
-def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tones: TonesCorpus, tmp_path: Path) -> None:
-    """With workers, from the middle of an epoch; that a killed run is resumed from its last checkpoint is the loop's own test."""
-    more = ["loop.num_workers=2", "data.segments_per_item=20"]
-    assert main(words(tones, tmp_path / "whole", *more, "loop.max_steps=12")) == 0
-    assert main(words(tones, tmp_path / "parts", *more, "loop.max_steps=7")) == 0
-    assert main(words(tones, tmp_path / "parts", *more, "loop.max_steps=12")) == 0
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    for name in ("loss", "mel", "duration", "adversarial", "feature", "discriminator"):
-        unbroken = history(whole, "train", name)
-        assert history(parts, "train", name) == pytest.approx(unbroken, abs=1e-5)
-        assert len(unbroken) == 12
-    assert history(parts, "valid", "mel")[12] == pytest.approx(history(whole, "valid", "mel")[12], abs=1e-5)
-
-
 def test_two_processes_train_together(tones: TonesCorpus, tmp_path: Path) -> None:
     """Each weight must take part in each step, before the discriminators start and after, or the processes would wait."""
     launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
@@ -81,13 +67,6 @@ class Forgetful(OneStep):
     def update(self, name: str, loss: torch.Tensor) -> None:
         super().update(name, loss)
         self.optimizers[name].zero_grad()
-
-
-def test_every_weight_learns(tones: TonesCorpus, tmp_path: Path) -> None:
-    task = make_task(config_of(tones, tmp_path, "losses.stft=1"))
-    values = task.training_step(batch_of(task, range(4)), OneStep(task))
-    assert set(values) == {"loss", "mel", "stft", "duration", "adversarial", "feature", "discriminator"}
-    assert [without_gradient(task.modules()[name]) for name in ("generator", "discriminators")] == [[], []]
 
 
 def test_the_vocoders_update_leaves_nothing_in_the_discriminators(tones: TonesCorpus, tmp_path: Path) -> None:
@@ -192,11 +171,6 @@ def test_mistakes_are_found_before_the_first_step(
     assert complaint in error
     assert "Traceback" not in error
     assert not (tmp_path / "run" / "checkpoints").exists()
-
-
-def test_checking_alone_trains_nothing(tones: TonesCorpus, tmp_path: Path) -> None:
-    assert main(words(tones, tmp_path, "check_only=true")) == 0
-    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_training_starts_from_a_language_of_a_published_checkpoint(tones: TonesCorpus, tmp_path: Path, parity_dir: Path) -> None:

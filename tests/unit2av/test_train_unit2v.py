@@ -12,8 +12,8 @@ import torch
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
 from avtrain.loop import Trainer
-from tests.avtrain.toy import OneStep, batch_of, train_until, without_gradient
-from tests.unit2av.lip_runs import PUBLISHED, face_config, overrides, sync_config, train_face, values_of
+from tests.avtrain.toy import OneStep, batch_of, without_gradient
+from tests.unit2av.lip_runs import PUBLISHED, face_config, sync_config, train_face, values_of
 from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.face.training.config import MouthRegion
@@ -22,7 +22,7 @@ from unit2av.face.training.sync import load_sync_expert
 from unit2av.face.training.task import FACE, QUALITY
 from unit2av.stage import RENDERER
 from unit2av.train_sync import make_task as make_sync_task
-from unit2av.train_unit2v import main, make_task
+from unit2av.train_unit2v import make_task
 
 QUICK = {
     "loop__log_every": 1,
@@ -93,23 +93,6 @@ def test_the_switch_of_the_sync_loss_is_resumed(drawn: DrawnCorpus, crops: Path,
     assert {"sync_loss", "sync_score", "dubbed_sync_score"} <= first.history[-1].keys()
     resumed = train_face(face_config(drawn, crops, tmp_path, **settings, loop__validate_every=2, loop__max_steps=4))
     assert list(values_of(resumed, "train", "sync")) == [3, 4]
-
-
-def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
-    settings = {**QUICK, "loop__num_workers": 2, "loop__max_steps": 12, "loop__save_every": 5, "loop__validate_every": 8}
-    whole = train_face(face_config(drawn, crops, tmp_path / "whole", **settings))
-    config = face_config(drawn, crops, tmp_path / "parts", **settings)
-    train_until(Trainer(make_task(config), config), 7)
-    resumed = train_face(config)
-    for kind, name, steps in (
-        ("train", "loss", 12),
-        ("train", "quality", 12),
-        ("train", "discriminator", 12),
-        ("valid", "mouth_l1", 2),
-    ):
-        unbroken = values_of(whole, kind, name)
-        assert len(unbroken) == steps
-        assert values_of(resumed, kind, name) == pytest.approx(unbroken, abs=1e-5)
 
 
 def test_frozen_norms_keep_their_statistics(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
@@ -223,17 +206,6 @@ def test_pictures_and_checkpoints_that_do_not_fit_the_expert(drawn: DrawnCorpus,
     torch.save({"about": {"kind": "face renderer"}}, tmp_path / "face.pt")
     with pytest.raises(CheckpointError, match="no checkpoint of a sync expert's training"):
         make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=tmp_path / "face.pt"))
-
-
-def test_the_command_answers_with_exit_codes(
-    drawn: DrawnCorpus, crops: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    words = ["--config", "unit2av/unit2v_debug", *overrides(drawn, crops, tmp_path / "run")]
-    assert main([*words, "check_only=true"]) == 0
-    assert not (tmp_path / "run").exists()
-    assert main([*words, "data.units=none.jsonl"]) == 2
-    assert capfd.readouterr().err.count("\n") == 2
-    assert main(["export", "--checkpoint", str(tmp_path / "none.pt"), "--out-path", str(tmp_path / "x.safetensors")]) == 2
 
 
 def test_bad_clips_are_skipped_by_name(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:

@@ -97,21 +97,6 @@ def test_bad_input_has_one_clear_error(reader_file: Path) -> None:
     assert reader.read(Units.from_frames([])).text == ""
 
 
-def test_a_run_goes_on_as_if_it_had_never_stopped(folder: Path) -> None:
-    settings = ("loop.validate_every=1000", "loop.log_every=1", "model.dropout=0.1", "noise.mask=0.1")
-    assert main(overrides(folder, "whole", "loop.max_steps=12", *settings)) == 0
-    assert main(overrides(folder, "parts", "loop.max_steps=12", "loop.max_minutes=0", *settings, "loop.save_every=6")) == 0
-    state = torch.load(folder / "parts" / "checkpoints" / "step_00000006.pt", weights_only=True)
-    assert state["position"]["step"] == 6
-    resumed = f"loop.resume={folder / 'parts' / 'checkpoints' / 'step_00000006.pt'}"
-    assert main(overrides(folder, "again", "loop.max_steps=12", *settings, resumed)) == 0
-    one, other = (
-        torch.load(folder / name / "checkpoints" / "last.pt", weights_only=True)["modules"]["network"]
-        for name in ("whole", "again")
-    )
-    assert all(torch.equal(one[name], other[name]) for name in one)
-
-
 def test_two_streams_then_one_that_goes_on(folder: Path, reader_file: Path) -> None:
     """The paper's two steps: units of lips with those of the sound, which fade out; then on from there."""
     steps = ("loop.max_steps=4", "loop.validate_every=4", "loop.save_every=4")

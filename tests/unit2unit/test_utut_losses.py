@@ -1,7 +1,7 @@
 """Losses against the numbers that the reference gives; training reaches every parameter; Muon; the decay that ends in time."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,14 +15,15 @@ from torch import Tensor, nn
 
 from avcore.errors import UsageError
 from avtrain.entry import read_config
-from tests.unit2unit.fairseq_side import batch, dictionary, load_published, setup
+from tests.unit2unit.fairseq_side import batch, load_published, setup
 from tests.unit2unit.phrasebook import prepare_stage
+from unit2unit.model import TranslatorVocabulary
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.losses import FocalLabelSmoothedCrossEntropyCriterion, focal_loss
 from unit2unit.training.network import attend_plainly
 from unit2unit.training.optim import AdamMuon, TimedDecayConfig, TimedPolynomialDecay, mark_layers
 from unit2unit.training.options import fairseq_config
-from unit2unit.training.task import UnitTranslationTask
+from unit2unit.training.validation import Translations
 
 
 @pytest.fixture(scope="module")
@@ -93,29 +94,14 @@ def test_loss_of_each_token_is_given_when_asked(setting: Any) -> None:
     assert float(each.sum()) == pytest.approx(float(total))
 
 
-class Answers:
-    """Stands in for the task: knows its dictionary and answers with given rows."""
-
-    langs: ClassVar = ["en", "ko"]
-
-    def __init__(self, rows: list[list[int]]) -> None:
-        self.tgt_dict, self._rows = dictionary(20, ("en", "ko")), rows
-
-    def _translated_part(self, sample: dict[str, Any]) -> dict[str, Any]:
-        return sample
-
-    def inference_step(self, *_: object, **__: object) -> list[list[dict[str, torch.Tensor]]]:
-        return [[{"tokens": torch.tensor(row)}] for row in self._rows]
-
-
 @pytest.mark.parametrize(("found", "bleu"), [([4, 5, 5, 6, 7, 8], 100), ([12, 13, 14, 15, 16], 0)])
 def test_bleu_of_a_validation_counts_units_alone(found: list[int], bleu: float) -> None:
     """Marks, the target's tag (which is always right), padding and repeats are no words."""
     tag, pad = 25, 1
-    target = torch.tensor([[4, 5, 6, 7, 8, 2, tag, pad, pad]])
-    score = UnitTranslationTask._inference_with_bleu(Answers([[*found, 2, tag]]), None, {"target": target}, None)
-    assert score.score == pytest.approx(bleu)
-    assert score.ref_len == 5
+    counts, target = Translations(), np.array([4, 5, 6, 7, 8, 2, tag, pad, pad])
+    counts.add([np.array([*found, 2, tag])], [target], TranslatorVocabulary(20, ("en", "ko")))
+    assert counts.figures()["bleu"] == bleu
+    assert counts.wanted == 5
 
 
 @pytest.fixture(params=["pretrain", "finetune"])

@@ -327,11 +327,12 @@ def test_two_processes_of_torchrun_train_one_run(finetuned: Stage, tmp_path: Pat
     One of them translates the one sentence that its validation is to translate, the other none.
     """
     few = ["fairseq.task.bleu_pairs=1", "fairseq.dataset.batch_size_valid=1", "generation={beam: 1, max_len_a: 0, max_len_b: 1}"]
-    python, *module = finetuned.line(tmp_path, "fairseq.optimizer.max_update=8", *few)
+    python, *module = finetuned.line(tmp_path, "fairseq.optimizer.max_update=8", "update_tokens=4096", *few)
     launch = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *module[module.index("-m") :]]
     done = subprocess.run(launch, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stderr.count("training with 2 processes on the CPU") == 1
+    assert "1 batch an update in 2 processes: 4,096 tokens an update" in done.stderr
     assert "the limit of length cut 1 of 1 translation" in done.stderr
     assert logged(tmp_path, "cut", "valid")[8] == 1
     assert done.stderr.count('train_inner | {"epoch": 1, "update": 1') <= 1, "only the first process logs"

@@ -12,14 +12,15 @@ import torch
 from fairseq.tasks import setup_task
 from omegaconf import OmegaConf
 
+from avcore.errors import UsageError
 from avtrain.entry import read_config
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training import memory, validation
 from unit2unit.training.config import AUTO, TrainingRun
 from unit2unit.training.corpus import write_dictionary
-from unit2unit.training.memory import GIB, bytes_of_token, bytes_of_weights, follow_memory
+from unit2unit.training.memory import GIB, bytes_of_token, bytes_of_weights, divide_update, follow_memory
 from unit2unit.training.options import fairseq_config
-from unit2unit.training.validation import Interrupted, RunTiming, Stop, count_translations, part_of, say_translations
+from unit2unit.training.validation import Interrupted, Stop, Translations, Watch, is_translated, part_of, say_translations
 
 
 class Clock:
@@ -45,30 +46,33 @@ def _trainer(updates: int = 10) -> Any:
     return trainer
 
 
-def _config(max_update: int = 700_000) -> Any:
-    return OmegaConf.create({"optimization": {"max_update": max_update, "update_freq": [1]}})
+def _config(max_update: int = 700_000, **task: Any) -> Any:
+    sections = {
+        "optimization": {"max_update": max_update, "update_freq": [1], "stop_time_hours": 0.5},
+        "checkpoint": {"save_interval_updates": 1000, "best_checkpoint_metric": "loss"},
+        "task": {"eval_bleu": True, "bleu_interval_updates": 10_000, **task},
+    }
+    return OmegaConf.create(sections)
 
 
-def test_validations_take_their_share_of_the_time_and_the_first_and_the_last_are_done(clock: Clock) -> None:
-    """Each takes 30 s after every 60 s of training; a share of 0.1 lets one in six or so be done."""
+def test_the_number_of_updates_says_which_validations_translate() -> None:
+    """The first, each tenth and the last, whatever the clock says, but for a run that its minutes end."""
 
-    def validate(*_: Any) -> list[float]:
-        clock.now += 30
-        return [1.0]
+    def translating(config: Any, seconds: float = 0.0) -> list[int]:
+        validations = [*range(1000, 35_001, 1000), 34_800, 34_807]
+        return sorted(updates for updates in validations if is_translated(config, updates, seconds))
 
-    watch, trainer, done = RunTiming(0.1, Stop(), validate, lambda *_: None, began_s=0), _trainer(), []
-    for _ in range(50):
-        clock.now += 60
-        done.append(watch.validated(_config(), trainer, None, None, ["valid"]) == [1.0])
-    assert done[0]
-    assert 0.05 < watch.spent_s / clock.now <= 0.1 + 30 / clock.now
-    trainer.updates = 700_000
-    assert watch.validated(_config(), trainer, None, None, ["valid"]) == [1.0]
-    free = RunTiming(0, Stop(), validate, lambda *_: None, began_s=0)
-    assert all(free.validated(_config(), _trainer(), None, None, ["valid"]) == [1.0] for _ in range(5))
+    assert translating(_config()) == [1000, 10_000, 20_000, 30_000]
+    assert translating(_config(34_807)) == [1000, 10_000, 20_000, 30_000, 34_807, 35_000]
+    assert translating(_config(eval_bleu=False)) == []
+    assert len(translating(_config(bleu_interval_updates=0))) == 37
+    assert len(translating(_config(), 1801.0)) == 37
+    by_bleu = _config()
+    by_bleu.checkpoint.best_checkpoint_metric = "bleu"
+    assert len(translating(by_bleu)) == 37, "the best checkpoint is chosen among all"
 
 
-def test_a_stop_breaks_a_validation_off(clock: Clock) -> None:
+def test_a_stop_breaks_a_validation_off() -> None:
     stop, seen = Stop(), []
 
     def validate(_: Any, trainer: Any, *__: Any) -> list[float]:
@@ -79,7 +83,7 @@ def test_a_stop_breaks_a_validation_off(clock: Clock) -> None:
 
     trainer = _trainer()
     before = trainer.valid_step
-    watch = RunTiming(0, stop, validate, lambda *_: None, began_s=0)
+    watch = Watch(stop, validate, lambda *_: None, lambda *_: {})
     assert watch.validated(_config(), trainer, None, None, ["a", "b"]) == [None, None]
     assert seen == [0, 1, 2]
     assert trainer.valid_step is before
@@ -87,7 +91,7 @@ def test_a_stop_breaks_a_validation_off(clock: Clock) -> None:
     assert issubclass(Interrupted, Exception)
 
 
-def test_a_run_says_after_a_hundred_updates_how_long_it_takes(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_says_how_many_epochs_and_how_many_hours_it_takes(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     trainer, config = _trainer(0), _config(10_000)
 
     def step(_: Any) -> str:
@@ -96,10 +100,13 @@ def test_a_run_says_after_a_hundred_updates_how_long_it_takes(clock: Clock, capl
         return "logged"
 
     trainer.train_step = step
-    watch = RunTiming(0, Stop(), lambda *_: [], lambda _, given, *__: [given.train_step(None) for _ in range(120)], began_s=0)
+    watch = Watch(Stop(), lambda *_: [], lambda _, given, *__: [given.train_step(None) for _ in range(120)], lambda *_: {})
     with caplog.at_level(logging.INFO, "netflips.train"):
         assert watch.trained(config, trainer, None, range(2500)) == ["logged"] * 120
-    assert caplog.messages == ["7,200 updates an hour; 2500 updates an epoch; 10,000 updates are 4.0 epochs and end in 1.4 hours"]
+    assert caplog.messages == [
+        "2500 updates an epoch; 10,000 updates are 4.0 epochs",
+        "7,200 updates an hour; 10,000 updates end in 1.4 hours",
+    ]
     assert trainer.train_step is step
     assert config.optimization.max_update == 10_000
 
@@ -115,17 +122,32 @@ def test_a_part_of_a_split_is_the_same_each_time() -> None:
 def test_a_translator_that_says_one_unit_over_and_over_is_noticed_and_cut_translations_are_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    vocabulary = TranslatorVocabulary(20, ("en", "ko"))
+    vocabulary, counts = TranslatorVocabulary(20, ("en", "ko")), Translations()
     end, tag = 2, vocabulary.tag("ko")
     whole = [np.array([5, 6, 7, 8, 6, 9, end, tag]), np.array([7, end, tag]), np.array([end, tag])]
     with caplog.at_level(logging.INFO, "netflips.train"):
-        say_translations(*count_translations(whole, vocabulary).values())
+        counts.add(whole, whole, vocabulary)
+        say_translations(counts.number, counts.one_unit, counts.cut)
         assert not caplog.messages
-        collapsed = [np.array([9] * 199 + [7, tag])] * 4
-        say_translations(*count_translations(whole + collapsed, vocabulary).values())
+        assert counts.figures() == {"bleu": 100.0, "cut": 0}
+        counts.add([np.array([9] * 199 + [7, tag])] * 4, [whole[0]] * 4, vocabulary)
+        say_translations(counts.number, counts.one_unit, counts.cut)
     cut, collapse = caplog.messages
     assert cut == "validation: the limit of length cut 4 of 7 translations"
     assert collapse.startswith("the translator has collapsed: in 4 of 7 sentences")
+    assert counts.figures()["cut"] == 4
+
+
+def test_bleu_of_parts_is_that_of_the_whole() -> None:
+    vocabulary, random = TranslatorVocabulary(20, ("en", "ko")), np.random.default_rng(0)
+    rows = [np.append(random.integers(4, 24, 12), [2, vocabulary.tag("ko")]) for _ in range(6)]
+    near = [np.where(random.random(len(row)) < 0.2, 4, row) for row in rows]
+    whole, parts = Translations(), Translations()
+    whole.add(near, rows, vocabulary)
+    for part in (slice(0, 1), slice(1, 6)):
+        parts.add(near[part], rows[part], vocabulary)
+    assert parts.of_all(SimpleNamespace(data_parallel_world_size=1, device="cpu")).figures() == whole.figures()
+    assert 0 < whole.figures()["bleu"] < 100
 
 
 _NUM_UNITS = 1018
@@ -181,7 +203,7 @@ def _kept_bytes(model: torch.nn.Module, criterion: Any, length: int) -> int:
         (24, 1, 8192, {}, (2048, 4)),
         (24, 1, 8192, {"update_freq": [2]}, (4096, 2)),  # what a user says holds
         (24, 1, 8192, {"max_tokens": 1024}, (1024, 8)),
-        (24, 8, 1024, {}, (1024, 1)),  # the longest pair has room in every process
+        (24, 2, 0, {}, (2304, 1)),  # gradients that are exchanged take room
         (40, 8, 57344, {}, (3584, 2)),
         (4, 1, 1024, {}, (1024, 1)),
         (16, 1, 1024, {"max_tokens": None}, (None, 1)),  # no limit, as fairseq has it
@@ -198,6 +220,38 @@ def test_batches_follow_the_memory_of_a_gpu(
     run = follow_memory(replace(_run(**given), update_tokens=update_tokens))
     assert (run.option("max_tokens"), run.option("update_freq")) == (expected[0], [expected[1]])
     assert ("may not fit" in caplog.text) == (gib == 4)
+
+
+@pytest.mark.parametrize("fitting", [1216, 2560, 5376, 12_352])
+@pytest.mark.parametrize("asked", [8192, 32_768, 57_344, 65_536, 50_000])
+def test_an_update_has_the_same_tokens_in_any_number_of_processes(asked: int, fitting: int) -> None:
+    for processes in (1, 2, 8):
+        if asked >= 1024 * processes:
+            tokens, batches = divide_update(asked, processes, 1024, fitting)
+            assert 1024 <= tokens <= fitting
+            assert tokens * batches * processes == pytest.approx(asked, rel=0 if asked % 1024 == 0 else 0.02)
+
+
+@pytest.mark.parametrize(
+    ("asked", "processes", "stated", "told"),
+    [
+        (1024, 8, {}, "update_tokens=8192 or more"),
+        (1024, 2, {}, "update_tokens=2048 or more"),
+        (4096, 2, {"frequency": [4]}, "2 processes has 4 batches of 1024"),
+        (4096, 8, {"tokens": 1024}, "update_tokens=8192 or more"),
+    ],
+)
+def test_an_update_that_processes_cannot_share_is_refused(asked: int, processes: int, stated: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        divide_update(asked, processes, 1024, 5376, **stated)
+
+
+def test_a_validation_has_larger_batches_than_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "has_gpu", lambda run: True)
+    for gib, tokens in ((16, 8192), (80, 8192), (8, 1024)):
+        monkeypatch.setattr(memory, "device_bytes", lambda has_cuda, gib=gib: gib * GIB)
+        assert follow_memory(_run()).option("max_tokens_valid") == tokens
+    assert follow_memory(_run(max_tokens_valid=100)).option("max_tokens_valid") == 100
 
 
 def test_the_published_batch_is_asked_for_where_memory_allows() -> None:

@@ -103,8 +103,9 @@ def _say_validation(run: TrainingRun, data: Path) -> None:
     line = f"validation: loss on {number:,} of {there:,} pairs"
     if run.option("eval_bleu"):
         line += f", BLEU over units on {min(int(run.option('bleu_pairs') or 0) or number, number):,} of them"
-    share = float(run.option("valid_share") or 0)
-    LOG.info("%s%s", line, f", in {share:.0%} of the time at most" if share else "")
+        every = int(run.option("bleu_interval_updates") or 0)
+        line += f" every {every:,} updates" if every else ""
+    LOG.info("%s", line)
 
 
 def _binaries(run: TrainingRun, source: str, target: str) -> list[str]:

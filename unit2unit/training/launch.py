@@ -18,7 +18,7 @@ from avtrain.started import missing_processes, note_start, processes_line
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.fairseq_fixes import remove_parts
 from unit2unit.training.options import fairseq_config
-from unit2unit.training.validation import RunTiming, Stop
+from unit2unit.training.validation import Stop, Watch
 
 LOG_FILE = "train.log"
 _FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"
@@ -53,7 +53,7 @@ def train_in_process(cfg: DictConfig) -> None:
         _log_to(Path(cfg.checkpoint.save_dir).parent / LOG_FILE)
     if cfg.common.cpu:
         keep_freed_memory()
-    with _saving_on_sigterm() as stop, _watched(cfg, stop):
+    with _saving_on_sigterm() as stop, _watched(stop):
         fairseq_cli.train.main(cfg)
 
 
@@ -84,12 +84,13 @@ def _saving_on_sigterm() -> Iterator[Stop]:
 
 
 @contextmanager
-def _watched(cfg: DictConfig, stop: Stop) -> Iterator[None]:
-    """Let fairseq train and validate within the bounds of the run's task."""
-    released = fairseq_cli.train.validate, fairseq_cli.train.train
-    watch = RunTiming(float(getattr(cfg.task, "valid_share", 0.0) or 0.0), stop, *released)
-    fairseq_cli.train.validate, fairseq_cli.train.train = watch.validated, watch.trained
+def _watched(stop: Stop) -> Iterator[None]:
+    """Let fairseq validate and translate as the run's task has it, and end when it is told to."""
+    program = fairseq_cli.train
+    released = program.validate, program.train, program.get_valid_stats
+    watch = Watch(stop, *released)
+    program.validate, program.train, program.get_valid_stats = watch.validated, watch.trained, watch.with_translations
     try:
         yield
     finally:
-        fairseq_cli.train.validate, fairseq_cli.train.train = released
+        program.validate, program.train, program.get_valid_stats = released

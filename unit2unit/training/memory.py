@@ -6,6 +6,7 @@ New, since fairseq takes both as given: the published 1,024 tokens a batch neith
 import os
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 from avcore.command import LOG
 from avcore.compute.memory import machine_memory_bytes
@@ -29,6 +30,8 @@ _USABLE = {False: 0.5, True: 0.9}
 _BESIDE_BYTES = {False: GIB // 2, True: 3 * GIB // 2}
 """Of the program and its libraries."""
 _STEP = 64
+_VALID_TOKENS = 8192
+"""Of a batch without gradients at most: larger ones are hardly quicker."""
 _ROWS = 1025
 """Of the published table of tokens; another vocabulary changes little."""
 _PUBLISHED = {"layers": 12, "embed_dim": 1024, "ffn_embed_dim": 4096, "attention_heads": 16}
@@ -48,18 +51,17 @@ _STACKS = (_Stack("encoder", 1, 40, 16), _Stack("decoder", 2, 68, 24))
 
 
 def follow_memory(run: TrainingRun) -> TrainingRun:
-    """Return the run with numbers for `max_tokens` and `update_freq` where they are `auto`.
+    """Return the run with numbers for `max_tokens`, `update_freq` and `max_tokens_valid` where they are `auto`.
 
-    A batch has the tokens that `update_tokens` asks of each process (0 = any), if the device holds them with every pair as long as
-    the run's longest; else several smaller batches make an update. Raises UsageError for a number that makes no sense.
+    A batch has as many tokens as the device holds with every pair as long as the run's longest, and an update the `update_tokens`
+    of the run, whatever the number of processes (0 = a batch of each). Raises UsageError for a number that cannot be.
     """
     tokens, frequency = run.option("max_tokens"), run.option("update_freq")
-    if AUTO not in (tokens, frequency):
+    if AUTO not in (tokens, frequency, run.option("max_tokens_valid")):
         return run
     if run.update_tokens < 0:
         raise UsageError("update_tokens must be 0 or more", found=run.update_tokens)
-    processes = int(os.environ.get("WORLD_SIZE", run.option("distributed_world_size", 1) or 1))
-    has_cuda, asked = has_gpu(run), ceil(run.update_tokens / processes)
+    processes, has_cuda = processes_of(run), has_gpu(run)
     longest = max(int(run.option(f"max_{side}_positions", 1024)) for side in ("source", "target"))
     memory = device_bytes(has_cuda)
     fitting = tokens_that_fit(run, longest, memory, processes, has_cuda)
@@ -69,17 +71,52 @@ def follow_memory(run: TrainingRun) -> TrainingRun:
             longest,
             memory / GIB,
         )
-    if tokens == AUTO:
-        most = max(fitting, longest)
-        batches = ceil(asked / most) if frequency == AUTO else _first(frequency)
-        tokens = max(ceil(asked / batches), longest) if asked else most
-    if frequency == AUTO:
-        frequency = [max(1, ceil(asked / tokens)) if isinstance(tokens, int) and tokens > 0 else 1]
-    LOG.info(
-        "batches of %s tokens (%s would fit into %.1f GiB), %s an update in %s",
-        tokens, fitting, memory / GIB, several(_first(frequency), "batch", "batches"), several(processes, "process", "processes"),
-    )  # fmt: skip
-    return run.changed("dataset", {"max_tokens": tokens}).changed("optimizer", {"update_freq": frequency})
+    if AUTO in (tokens, frequency):
+        tokens, frequency = divide_update(run.update_tokens, processes, longest, fitting, tokens, frequency)
+        run = run.changed("dataset", {"max_tokens": tokens}).changed("optimizer", {"update_freq": [frequency]})
+        line = f"batches of {tokens} tokens ({fitting} would fit into {memory / GIB:.1f} GiB), "
+        line += f"{several(frequency, 'batch', 'batches')} an update in {several(processes, 'process', 'processes')}"
+        LOG.info("%s%s", line, f": {tokens * frequency * processes:,} tokens an update" if tokens else "")
+    if run.option("max_tokens_valid") == AUTO:
+        untrained = tokens_that_fit(run, longest, memory, processes, has_cuda, is_trained=False)
+        run = run.changed("dataset", {"max_tokens_valid": max(longest, min(untrained, _VALID_TOKENS))})
+    return run
+
+
+def processes_of(run: TrainingRun) -> int:
+    """Return how many processes train the run."""
+    return int(os.environ.get("WORLD_SIZE", run.option("distributed_world_size", 1) or 1))
+
+
+def divide_update(
+    asked: int, processes: int, longest: int, fitting: int, tokens: object = AUTO, frequency: object = AUTO
+) -> tuple[Any, int]:
+    """Return the tokens of a batch and the batches of an update in each process, which make an update of as many as asked.
+
+    asked: tokens of an update in all processes, 0 = a batch of each. longest: tokens of the longest pair; fitting: those that fit
+    into memory. tokens, frequency: what is stated, which holds. Raises UsageError where the processes would make more than asked.
+    """
+    most, share = max(fitting, longest), asked // processes
+    batches = 0 if frequency == AUTO else _first(frequency)
+    least = (tokens if isinstance(tokens, int) else longest) * max(1, batches)
+    if asked and tokens is not None and share < least:
+        raise UsageError(
+            "an update cannot be divided among the processes",
+            expected=f"update_tokens={least * processes} or more, or 0: each of {several(processes, 'process', 'processes')} has "
+            f"{several(max(1, batches), 'batch', 'batches')} of {least // max(1, batches)} tokens or more",
+            found=f"update_tokens={asked}",
+            hint="a larger update asks for another rate and fewer updates, as in unit2unit/finetune_large_batch",
+        )
+    if tokens != AUTO:
+        return tokens, max(1, ceil(share / tokens)) if isinstance(tokens, int) and tokens > 0 else 1
+    if not asked:
+        return most, max(1, batches)
+    if not batches:  # the fewest that fit, of those that divide the update without a rest where there are any
+        fewest, largest = ceil(share / most), share // longest
+        exact = (number for number in range(fewest, largest + 1) if not asked % (processes * number))
+        batches = next(exact, min(fewest, largest))
+        return min(ceil(asked / processes / batches), most), batches
+    return ceil(asked / processes / batches), batches
 
 
 def _first(frequency: object) -> int:
@@ -88,10 +125,10 @@ def _first(frequency: object) -> int:
     return first if isinstance(first, int) and first > 0 else 1
 
 
-def tokens_that_fit(run: TrainingRun, length: int, memory: int, processes: int, has_cuda: bool) -> int:
-    """Return how many tokens a batch may have, 0 where the network alone is too large."""
+def tokens_that_fit(run: TrainingRun, length: int, memory: int, processes: int, has_cuda: bool, is_trained: bool = True) -> int:
+    """Return how many tokens a batch may have, 0 where the network alone is too large. is_trained: gradients are taken of it."""
     left = memory * _USABLE[has_cuda] - _BESIDE_BYTES[has_cuda] - bytes_of_weights(run, processes)
-    return max(0, int(left / bytes_of_token(run, length)) // _STEP * _STEP)
+    return max(0, int(left / bytes_of_token(run, length, is_trained)) // _STEP * _STEP)
 
 
 def _size(run: TrainingRun, name: str, stack: str = "encoder") -> int:
@@ -108,17 +145,19 @@ def bytes_of_weights(run: TrainingRun, processes: int) -> int:
     return number * (_WEIGHT_BYTES[bool(run.option("fp16"))] + (_EXCHANGED_BYTES if processes > 1 else 0))
 
 
-def bytes_of_token(run: TrainingRun, length: int) -> float:
+def bytes_of_token(run: TrainingRun, length: int, is_trained: bool = True) -> float:
     """Return what autograd keeps of one source and one target position of a batch of pairs that are `length` tokens long.
 
-    Counted on the CPU with `saved_tensors_hooks`, to the byte in float32; a GPU's fused attention keeps less.
+    Counted on the CPU with `saved_tensors_hooks`, to the byte in float32; a GPU's fused attention keeps less. Without gradients it
+    is at most what one layer of each stack keeps.
     """
     dim = _size(run, "embed_dim")
     total = float(_OF_TABLE_WIDTH * dim + _OF_ROW * _ROWS)
     for stack in _STACKS:
         ffn, heads = _size(run, "ffn_embed_dim", stack.name), _size(run, "attention_heads", stack.name)
         attention = stack.attentions * heads * _OF_HEAD * length
-        total += _size(run, "layers", stack.name) * (stack.width * dim + _OF_FFN * ffn + stack.fixed + attention)
+        layers = _size(run, "layers", stack.name) if is_trained else 1
+        total += layers * (stack.width * dim + _OF_FFN * ffn + stack.fixed + attention)
     return total * (_HALF if run.option("fp16") else 1.0)
 
 

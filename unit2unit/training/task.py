@@ -12,22 +12,20 @@ from typing import Any
 import torch
 from fairseq.data import Dictionary
 from fairseq.dataclass import FairseqDataclass
-from fairseq.distributed.utils import get_global_rank
-from fairseq.logging import metrics
 from fairseq.sequence_generator import SequenceGenerator
 from fairseq.tasks import TASK_REGISTRY, FairseqTask, register_task
 from fairseq.tasks import translation_from_pretrained_bart as released
+from fairseq.utils import move_to_cuda
 from omegaconf import II
 
 from avcore.compute.inference import has_quick_bfloat16
-from avcore.units import Units, format_units
 from avdata.published.utut import read_samples
 from unit2unit.model import NUM_SPECIALS, TranslatorVocabulary
 from unit2unit.training.config import AUTO, AUTOCAST, NONE
 from unit2unit.training.items import NoisyPairs, PartOfPairs, UnitPairDataset
 from unit2unit.training.network import complete, rescale
 from unit2unit.training.noise import SpanNoise, UnitNoise, add_noise_options
-from unit2unit.training.validation import CUT, TRANSLATION_COUNTS, count_translations, part_of, say_translations
+from unit2unit.training.validation import Translations, part_of
 
 LOG = logging.getLogger(__name__)
 PRETRAINING, TRANSLATION = "utut_pretraining", "translation_from_pretrained_bart"
@@ -37,7 +35,7 @@ _AUTOCAST_HELP = (
     "the weights stay float32"
 )
 _VALID_PAIRS_HELP = "pairs of the split that a validation looks at, 0 = all"
-_VALID_SHARE_HELP = "share of the time that validations may take, 0 = any; the first and the last are always done"
+_BLEU_INTERVAL_HELP = "updates between validations that translate, 0 = all do; the first and the last always do"
 
 # register_task keeps the first class of a name, so the released one makes room: commands and checkpoints keep the
 # published name.
@@ -91,28 +89,9 @@ class UtutPretrainingConfig(FairseqDataclass):  # type: ignore[misc]
     merged_units: bool = field(default=False, metadata={"help": _MERGED_HELP})
     autocast: str = field(default=NONE, metadata={"help": _AUTOCAST_HELP})
     valid_pairs: int = field(default=0, metadata={"help": _VALID_PAIRS_HELP})
-    valid_share: float = field(default=0.0, metadata={"help": _VALID_SHARE_HELP})
     seed: int = II("common.seed")
     train_subset: str = II("dataset.train_subset")
     valid_subset: str = II("dataset.valid_subset")
-
-
-_ORDER = 4
-_BLEU_SUMS = (*(f"_bleu_{what}_{n}" for what in ("counts", "totals") for n in range(_ORDER)), "_bleu_sys_len", "_bleu_ref_len")
-"""What fairseq's validation counts for BLEU, by the names that it logs it under."""
-
-
-def _bleu(meters: Any) -> float:
-    from sacrebleu.metrics import BLEU
-
-    sums = [meters[name].sum for name in _BLEU_SUMS]
-    counts, totals = [int(one) for one in sums[:_ORDER]], [int(one) for one in sums[_ORDER : 2 * _ORDER]]
-    found = BLEU.compute_bleu(counts, totals, sys_len=int(sums[-2]), ref_len=int(sums[-1]), smooth_method="exp")
-    return round(float(found.score), 2)
-
-
-def _cut(meters: Any) -> int:
-    return int(meters[CUT].sum)
 
 
 @register_task(PRETRAINING, dataclass=UtutPretrainingConfig)
@@ -187,7 +166,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         parser.add_argument("--autocast", default=NONE, metavar="FORMAT", help=_AUTOCAST_HELP)
         parser.add_argument("--valid-pairs", type=int, default=0, metavar="N", help=_VALID_PAIRS_HELP)
         parser.add_argument("--bleu-pairs", type=int, default=0, metavar="N", help="of them, pairs that are translated, 0 = all")
-        parser.add_argument("--valid-share", type=float, default=0.0, metavar="X", help=_VALID_SHARE_HELP)
+        parser.add_argument("--bleu-interval-updates", type=int, default=0, metavar="N", help=_BLEU_INTERVAL_HELP)
         add_noise_options(parser)
 
     def __init__(self, args: argparse.Namespace, src_dict: Any, tgt_dict: Any) -> None:
@@ -196,7 +175,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         # with others. Made for each epoch, they are the same.
         args.rebuild_batches = True
         self.autocast = getattr(args, "autocast", NONE)
-        self._translated_ids: frozenset[int] = frozenset()
+        self._translated: dict[str, PartOfPairs] = {}
         super().__init__(args, src_dict, tgt_dict)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
@@ -211,7 +190,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         if split != self.args.train_subset:
             chosen = part_of(len(self.datasets[split]), getattr(self.args, "valid_pairs", 0), self.args.seed)
             spoken = chosen[part_of(len(chosen), getattr(self.args, "bleu_pairs", 0), self.args.seed)]
-            self._translated_ids |= frozenset(spoken.tolist())
+            self._translated[split] = PartOfPairs(self.datasets[split], spoken)
             self.datasets[split] = PartOfPairs(self.datasets[split], chosen)
         noise = UnitNoise.of(vars(self.args))
         if noise.is_any and split == self.args.train_subset:
@@ -219,53 +198,34 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
             most = self.args.max_source_positions, self.args.max_target_positions
             self.datasets[split] = NoisyPairs(self.datasets[split], noise, num_units, *most, self.args.seed)
 
-    def post_validate(self, model: Any, stats: Any, agg: Any) -> None:
-        """End a validation with a look at what was translated, by all processes."""
-        if CUT in agg and get_global_rank() == 0:
-            say_translations(*(int(agg[name].sum) for name in TRANSLATION_COUNTS))
+    def valid_step(self, sample: Any, model: Any, criterion: Any, **_: Any) -> Any:
+        """Forward alone: what is translated forms batches of its own (see `translated`)."""
+        return FairseqTask.valid_step(self, sample, model, self._cast(criterion))
 
-    def valid_step(self, sample: Any, model: Any, criterion: Any, **options: Any) -> Any:
-        """Forward alone, and where BLEU is asked for, translate those of the batch that are translated in each validation."""
-        asked = self.cfg.eval_bleu
-        rows = [row for row, name in enumerate(sample["id"].tolist()) if name in self._translated_ids]
-        self._rows, self._counts, self.cfg.eval_bleu = rows, dict[str, int](), asked and bool(rows)
-        try:
-            loss, size, logged = super().valid_step(sample, model, criterion, **options)
-        finally:
-            self.cfg.eval_bleu = asked
-        if asked:  # fairseq adds up by place what several processes log: each logs the same, also where it translates nothing
-            logged = dict.fromkeys((*_BLEU_SUMS, *TRANSLATION_COUNTS), 0) | logged | self._counts
-        return loss, size, logged
-
-    def _inference_with_bleu(self, generator: Any, sample: Any, model: Any) -> Any:
-        """BLEU over the units of a validation batch, a unit a word, repeats merged, as `netflips evaluate units` counts it.
-
-        fairseq's own counts the target's tag as a word that is always right. Asked for by `eval_bleu`.
-        """
-        from sacrebleu.metrics import BLEU
-
-        part = self._translated_part(sample)
-        found = [best[0]["tokens"] for best in self.inference_step(generator, [model], part, prefix_tokens=None)]
+    def translated(self, split: str, trainer: Any, look: Callable[[], None]) -> Translations:
+        """Translate this process's share of a split's pairs that are translated, and count. look: called before each batch."""
+        options = trainer.cfg.dataset
+        batches = self.get_batch_iterator(
+            self._translated[split],
+            max_tokens=options.max_tokens_valid,
+            max_sentences=options.batch_size_valid,
+            max_positions=self.max_positions(),
+            ignore_invalid_inputs=True,
+            seed=self.args.seed,
+            num_shards=trainer.data_parallel_world_size,
+            shard_id=trainer.data_parallel_rank,
+        ).next_epoch_itr(shuffle=False, set_dataset_epoch=False)
         vocabulary = TranslatorVocabulary.from_rows(len(self.tgt_dict), self.langs)
-        self._counts = count_translations([tokens.cpu().numpy() for tokens in found], vocabulary)
-        sides = [[Units(vocabulary.units(tokens.tolist())) for tokens in side] for side in (found, part["target"])]
-        texts = [[format_units(one.merged().ids) for one in side] for side in sides]
-        return BLEU(tokenize="none", force=True).corpus_score(texts[0], [texts[1]])
-
-    def _translated_part(self, sample: Any) -> dict[str, Any]:
-        """Return those rows of a batch that a validation translates."""
-        given = {name: sample["net_input"][name][self._rows] for name in ("src_tokens", "src_lengths")}
-        return {"net_input": given, "target": sample["target"][self._rows]}
-
-    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
-        """Add up figures of batches, BLEU's too, as plain numbers: nothing else may be read from a checkpoint again."""
-        FairseqTask.reduce_metrics(self, logging_outputs, criterion)
-        if not any("_bleu_sys_len" in one for one in logging_outputs):
-            return
-        for name in (*_BLEU_SUMS, *TRANSLATION_COUNTS):
-            metrics.log_scalar(name, float(sum(one.get(name, 0) for one in logging_outputs)))
-        metrics.log_derived("bleu", _bleu)
-        metrics.log_derived("cut", _cut)
+        model, counted = trainer.get_model().eval(), Translations()
+        for batch in batches:  # as many in each process, some without a pair
+            look()
+            if not batch:
+                continue
+            sample = move_to_cuda(batch, trainer.device) if trainer.cuda else batch
+            found = [best[0]["tokens"] for best in self.inference_step(self.sequence_generator, [model], sample)]
+            sides = [[tokens.cpu().numpy() for tokens in side] for side in (found, sample["target"])]
+            counted.add(*sides, vocabulary)
+        return counted
 
     def build_generator(self, models: list[Any], args: argparse.Namespace, **_: Any) -> Any:
         """Return a beam search that ends on the target's tag and produces neither other tags nor `<mask>`."""

@@ -1,8 +1,9 @@
-"""Validations of a run on fairseq and what they may cost, how long the run will take, and how several processes stop together.
+"""Validations of a run on fairseq, how long the run will take, and how several processes stop together.
 
-fairseq validates on the whole split every so many updates and translates all of it where BLEU is asked for; at the size of Ko-X
-that takes fifty times as long as the training between. Here a validation looks at a part of the split, and one that would take more
-than its share of the time is left out. New, since fairseq has neither a bound nor a way to stop several processes together.
+fairseq validates on the whole split and translates all of it where BLEU is asked for, in the batches of the loss; at the size of
+Ko-X that takes fifty times as long as the training between. Here a validation looks at a part of the split, and some validations
+translate a part of that, in batches of their own. The number of updates says which ones, so that a seed gives the same run. New,
+since fairseq has neither a bound nor a way to stop several processes together.
 """
 
 import logging
@@ -18,12 +19,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from avcore.notes import several
 from avcore.units import END as END_OF_UNITS
-from avcore.units import Ids
+from avcore.units import Ids, Units, format_units
 from unit2unit.model import TranslatorVocabulary
 
 LOG = logging.getLogger("netflips.train")
 _FIRST_UPDATES = 100
 """After so many updates a run says how long it will take."""
+_ORDER = 4
+"""Of the longest n-grams that BLEU counts."""
 _COLLAPSED, _LEAST_SENTENCES = 0.5, 4
 """The share of translated sentences that are one unit over and over, from which a warning is due; and of how many at least."""
 
@@ -57,17 +60,52 @@ def part_of(number: int, wanted: int, seed: int) -> Ids:
     return np.sort(np.random.default_rng(seed).permutation(number)[:wanted])
 
 
-CUT = "_cut"
-TRANSLATION_COUNTS = ("_translated", "_one_unit", CUT)
-"""What a validation counts of its translations: all, those that are mostly one unit, those that the limit of length cut."""
+@dataclass
+class Translations:
+    """What a validation counts of its translations. one_unit: those that are mostly one unit; cut: those that the limit of length
+    cut. right, found: n-grams of 1 to 4 units; said, wanted: units."""
 
+    number: int = 0
+    one_unit: int = 0
+    cut: int = 0
+    right: Ids = field(default_factory=lambda: np.zeros(_ORDER, np.int64))
+    found: Ids = field(default_factory=lambda: np.zeros(_ORDER, np.int64))
+    said: int = 0
+    wanted: int = 0
 
-def count_translations(translations: Sequence[Ids], vocabulary: TranslatorVocabulary) -> dict[str, int]:
-    """Return the counts of some translations, tokens int64 [T] that end in the target's tag: a whole one has `</s>` before it."""
-    units = [vocabulary.units(tokens) for tokens in translations]
-    one_unit = sum(len(ids) > 1 and bool(np.bincount(ids).max() > len(ids) / 2) for ids in units)
-    is_cut = [END_OF_UNITS not in tokens[-2:] for tokens in translations]
-    return dict(zip(TRANSLATION_COUNTS, (len(units), one_unit, sum(is_cut)), strict=True))
+    def add(self, translations: Sequence[Ids], targets: Sequence[Ids], vocabulary: TranslatorVocabulary) -> None:
+        """Count some translations and what was to be said: tokens int64 [T] that end in the target's tag, a whole one has `</s>`
+        before it. BLEU is over units, a unit a word, repeats merged, as `netflips evaluate units` counts it; fairseq's own counts
+        the target's tag as a word that is always right.
+        """
+        from sacrebleu.metrics import BLEU
+
+        sides = [[Units(vocabulary.units(tokens)) for tokens in side] for side in (translations, targets)]
+        self.number += len(translations)
+        self.one_unit += sum(len(one) > 1 and bool(np.bincount(one.ids).max() > len(one) / 2) for one in sides[0])
+        self.cut += sum(END_OF_UNITS not in tokens[-2:] for tokens in translations)
+        texts = [[format_units(one.merged().ids) for one in side] for side in sides]
+        score = BLEU(tokenize="none", force=True).corpus_score(texts[0], [texts[1]])
+        self.right, self.found = self.right + score.counts, self.found + score.totals
+        self.said, self.wanted = self.said + score.sys_len, self.wanted + score.ref_len
+
+    def of_all(self, trainer: Any) -> "Translations":
+        """Return what all processes counted; each of them must call it."""
+        values = [self.number, self.one_unit, self.cut, *self.right, *self.found, self.said, self.wanted]
+        sums = torch.tensor(list(map(int, values)), device=trainer.device)
+        if trainer.data_parallel_world_size > 1:
+            torch.distributed.all_reduce(sums)
+        number, one_unit, cut, *rest, said, wanted = sums.tolist()
+        return Translations(number, one_unit, cut, np.array(rest[:_ORDER]), np.array(rest[_ORDER:]), said, wanted)
+
+    def figures(self) -> dict[str, float]:
+        """Return BLEU, 0..100, and the number of translations that were cut."""
+        from sacrebleu.metrics import BLEU
+
+        score = BLEU.compute_bleu(
+            self.right.tolist(), self.found.tolist(), sys_len=self.said, ref_len=self.wanted, smooth_method="exp"
+        )
+        return {"bleu": round(float(score.score), 2), "cut": self.cut}
 
 
 def say_translations(translated: int, one_unit: int, cut: int) -> None:
@@ -84,31 +122,29 @@ def say_translations(translated: int, one_unit: int, cut: int) -> None:
 
 
 @dataclass
-class RunTiming:
-    """A run's time: what validations take of it, and how long the rest will take.
+class Watch:
+    """What goes on beside fairseq's updates: validations, their translations, how long the rest will take, and an early end.
 
-    share: of the time that validations may take, 0 = any. validate, train: fairseq's own functions.
+    validate, train, stats: fairseq's own functions.
     """
 
-    share: float
     stop: Stop
     validate: Callable[..., list[Any]]
     train: Callable[..., Any]
-    began_s: float = field(default_factory=time.monotonic)
-    spent_s: float = 0.0
+    stats: Callable[..., dict[str, Any]]
     _is_told: bool = False
+    _task: Any = None
 
     def validated(self, cfg: DictConfig, trainer: Any, task: Any, epoch_itr: Any, subsets: list[str]) -> list[Any]:
-        """Validate as fairseq does, where there is time for it; returns a loss for each subset, None = it was left out."""
+        """Validate as fairseq does unless the run is to end; returns a loss for each subset, None = it was broken off."""
         nothing = [None for _ in subsets]
-        if self.stop.of_any(trainer) or not self._is_time(cfg, trainer):
+        if self.stop.of_any(trainer):
             return nothing
-        begin, released = time.monotonic(), trainer.valid_step
+        self._task, released = task, trainer.valid_step
         active, counts = metrics._active_aggregators.copy(), metrics._active_aggregators_cnt.copy()
 
         def step(sample: Any, *args: Any, **options: Any) -> Any:
-            if self.stop.of_any(trainer):
-                raise Interrupted
+            self._break_off(trainer)
             return released(sample, *args, **options)
 
         trainer.valid_step = step
@@ -122,31 +158,36 @@ class RunTiming:
             return nothing
         finally:
             trainer.valid_step = released
-            self.spent_s += time.monotonic() - begin
 
-    def _is_time(self, cfg: DictConfig, trainer: Any) -> bool:
-        """Return whether a validation is due: the first, the last, and those that stay within their share. All processes agree."""
-        is_last = trainer.get_num_updates() >= (cfg.optimization.max_update or float("inf"))
-        trained = time.monotonic() - self.began_s - self.spent_s
-        is_due = is_last or not self.share or self.spent_s <= self.share * (trained + self.spent_s)
-        if trainer.data_parallel_world_size > 1:
-            box = [is_due]
-            torch.distributed.broadcast_object_list(box, src=0, device=trainer.device)
-            is_due = box[0]
-        if not is_due:
-            LOG.info("validation is left out: it has taken %.0f s of %.0f", self.spent_s, trained + self.spent_s)
-        return is_due
+    def _break_off(self, trainer: Any) -> None:
+        if self.stop.of_any(trainer):
+            raise Interrupted
+
+    def with_translations(self, cfg: DictConfig, trainer: Any, stats: dict[str, Any], tracking_best: bool) -> dict[str, Any]:
+        """Return a split's figures as fairseq does, those of its translations too where they are due, of the first split."""
+        if tracking_best and is_translated(cfg, trainer.get_num_updates(), trainer.cumulative_training_time()):
+            subset = cfg.dataset.valid_subset.split(",")[0]
+            found = self._task.translated(subset, trainer, lambda: self._break_off(trainer)).of_all(trainer)
+            if trainer.is_data_parallel_master:
+                say_translations(found.number, found.one_unit, found.cut)
+            stats |= found.figures()
+        return self.stats(cfg, trainer, stats, tracking_best)
 
     def trained(self, cfg: DictConfig, trainer: Any, task: Any, epoch_itr: Any) -> Any:
-        """Train an epoch as fairseq does, looking after each update whether to stop, and saying once how long the run takes."""
+        """Train an epoch as fairseq does, looking after each update whether to stop; a run says once how long it is."""
         released, first, begin = trainer.train_step, trainer.get_num_updates(), time.monotonic()
+        is_told, self._is_told = self._is_told, True
+        if not is_told:
+            an_epoch = max(1, -(-len(epoch_itr) // cfg.optimization.update_freq[0]))
+            until = cfg.optimization.max_update or 0
+            line = f"{several(an_epoch, 'update')} an epoch"
+            LOG.info("%s", f"{line}; {until:,} updates are {until / an_epoch:.1f} epochs" if until else line)
 
         def step(samples: Any, *args: Any, **options: Any) -> Any:
             found = released(samples, *args, **options)
             done = trainer.get_num_updates() - first
-            if not self._is_told and done >= _FIRST_UPDATES:
-                self._is_told = True
-                self._tell(cfg, trainer, epoch_itr, (time.monotonic() - begin) / done)
+            if not is_told and done == _FIRST_UPDATES:
+                self._tell(cfg, trainer, (time.monotonic() - begin) / done)
             if self.stop.of_any(trainer):
                 OmegaConf.set_readonly(cfg, False)
                 cfg.optimization.max_update = 1  # fairseq saves and ends where the number of updates is above it
@@ -158,12 +199,23 @@ class RunTiming:
         finally:
             trainer.train_step = released
 
-    def _tell(self, cfg: DictConfig, trainer: Any, epoch_itr: Any, update_s: float) -> None:
+    def _tell(self, cfg: DictConfig, trainer: Any, update_s: float) -> None:
         """Say how fast the run is, and when it ends."""
-        every = cfg.optimization.update_freq[0]
-        an_epoch = max(1, -(-len(epoch_itr) // every))
         done, until = trainer.get_num_updates(), cfg.optimization.max_update or 0
-        line = f"{3600 / update_s:,.0f} updates an hour; {several(an_epoch, 'update')} an epoch"
-        if until > done:
-            line += f"; {until:,} updates are {until / an_epoch:.1f} epochs and end in {(until - done) * update_s / 3600:.1f} hours"
-        LOG.info("%s", line)
+        line = f"{3600 / update_s:,.0f} updates an hour"
+        LOG.info("%s", f"{line}; {until:,} updates end in {(until - done) * update_s / 3600:.1f} hours" if until > done else line)
+
+
+def is_translated(cfg: DictConfig, updates: int, seconds: float) -> bool:
+    """Return whether the validation after so many updates translates.
+
+    Those that save for the first time, every `bleu_interval_updates` and at the end do; all of them where BLEU chooses the best
+    checkpoint. seconds: of training so far, which may end the run.
+    """
+    if not getattr(cfg.task, "eval_bleu", False):
+        return False
+    every, hours = cfg.task.bleu_interval_updates, cfg.optimization.stop_time_hours
+    is_last = updates >= (cfg.optimization.max_update or float("inf")) or 0 < 3600 * hours < seconds
+    is_first = updates == cfg.checkpoint.save_interval_updates
+    is_asked = not every or updates % every == 0 or cfg.checkpoint.best_checkpoint_metric == "bleu"
+    return is_last or is_first or is_asked
