@@ -23,7 +23,7 @@ class Mutant(NamedTuple):
     tests: str
 
 
-_LOOP, _PARTS, _RUN = "avtrain/test_loop.py", "avtrain/test_parts.py", "avtrain/test_run_folder.py"
+_LOOP, _PARTS = "avtrain/test_loop.py::test_", "avtrain/test_parts.py"
 _CONTRACT = "trainers/test_contract.py::test_"
 _OPPOSED = f"{_CONTRACT}discriminators_take_what_is_real_for_real"
 _CLIPS, _VOICE, _FACES = "av2unit/test_training_data.py", "unit2av/test_unit2a_items.py", "unit2av/test_lip_data.py"
@@ -33,18 +33,45 @@ _VALID = "unit2unit/test_utut_validation.py"
 _UPDATES = f"{_VALID}::test_an_update_has_the_same_tokens_in_any_number_of_processes"
 MUTANTS = (
     # the loop: clipping, zeroing, schedules, resume, the best
-    Mutant("avtrain.loop", "clip_grad_norm_(parameters, part.config.clip_norm)", "clip_grad_norm_(parameters, 1e9)", _LOOP),
-    Mutant("avtrain.loop", "        restore_random_state(saved)\n", "", _LOOP),
-    Mutant("avtrain.loop", "        optimizer.zero_grad()\n", "", _LOOP),
-    Mutant("avtrain.loop", "self._at.epoch, self._at.batch = batches.next_position()", "batches.next_position()", _LOOP),
-    Mutant("avtrain.loop", "self._window.restore(states[rank]", "(lambda _: None)(states[rank]", _LOOP),
-    Mutant("avtrain.loop", "self._stop_signal = number", "pass", _LOOP),
-    Mutant("avtrain.loop", "return None if result.stop_signal is None else _STOPPED + result.stop_signal", "return None", _LOOP),
-    Mutant("avtrain.position", "value > self.best if is_highest else value < self.best", "value > self.best", _LOOP),
+    Mutant(
+        "avtrain.loop",
+        "clip_grad_norm_(parameters, part.config.clip_norm)",
+        "clip_grad_norm_(parameters, 1e9)",
+        f"{_LOOP}gradients_are_no_longer_than_the_bound",
+    ),
+    Mutant(
+        "avtrain.loop", "        restore_random_state(saved)\n", "", f"{_LOOP}a_validation_leaves_the_randomness_of_training_alone"
+    ),
+    Mutant("avtrain.loop", "        optimizer.zero_grad()\n", "", f"{_LOOP}a_resumed_run_gives_the_losses_of_an_unbroken_one"),
+    Mutant(
+        "avtrain.loop",
+        "self._at.epoch, self._at.batch = batches.next_position()",
+        "batches.next_position()",
+        f"{_LOOP}a_resumed_run_gives_the_losses_of_an_unbroken_one",
+    ),
+    Mutant("avtrain.loop", "self._window.restore(states[rank]", "(lambda _: None)(states[rank]", f"{_LOOP}a_killed_run_goes_on"),
+    Mutant("avtrain.loop", "self._stop_signal = number", "pass", f"{_LOOP}a_signal_is_noted_whatever_is_being_written"),
+    Mutant(
+        "avtrain.loop",
+        "return None if result.stop_signal is None else _STOPPED + result.stop_signal",
+        "return None",
+        f"{_CONTRACT}a_run_that_was_stopped_goes_on_to_the_same_bits[speller]",
+    ),
+    Mutant(
+        "avtrain.position",
+        "value > self.best if is_highest else value < self.best",
+        "value > self.best",
+        f"{_LOOP}best_is_the_best_validation",
+    ),
     Mutant("avtrain.optim", "parameter.ndim > _NO_DECAY_DIMS", "parameter.ndim > 0", _PARTS),
     Mutant("avtrain.sampling", "[self._rank : usable : self._world]", "[0 : usable : self._world]", _PARTS),
     Mutant("avtrain.sampling", "default_rng((seed, *key))", "default_rng((seed, key[1]))", _PARTS),
-    Mutant("avtrain.checkpoints", "numbered[: max(0, len(numbered) - self._keep)]", "numbered[self._keep :]", _LOOP),
+    Mutant(
+        "avtrain.checkpoints",
+        "numbered[: max(0, len(numbered) - self._keep)]",
+        "numbered[self._keep :]",
+        f"{_LOOP}only_the_newest_numbered_checkpoints_stay",
+    ),
     # the unit encoder: heads, masks, weights, noise
     Mutant(
         "av2unit.training.items",

@@ -96,8 +96,8 @@ def toy_config(run_dir: str, **changes: Any) -> ToyConfig:
     return ToyConfig(run_dir, LoopConfig(**{**loop, **names}), batch, **changes)
 
 
-KILLED = {"num_workers": 2, "delay_s": 0.01, "max_steps": 60, "save_every": 5}
-"""Of a run that is killed."""
+KILLED = {"num_workers": 2, "delay_s": 0.01, "max_steps": 60, "save_every": 5, "log_every": 3}
+"""Of a run that is killed, most likely while its log window is half full."""
 
 
 def train_with_two_processes(run_dir: Path, changes: dict[str, Any]) -> str:

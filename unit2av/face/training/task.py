@@ -149,13 +149,12 @@ class Unit2vTask:
     def _norm_batches(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Training windows, the same each time, as the renderer takes them. Those that cannot be read are left out."""
         chosen = np.linspace(0, len(self._train) - 1, min(len(self._train), self._config.model.norm_windows)).round().astype(int)
-        size = max(1, self._config.batch.batch_size)
-        for start in range(0, len(chosen), size):
+        for part in np.array_split(chosen, max(1, -(-len(chosen) // max(1, self._config.batch.batch_size)))):
             examples = []
-            for index in chosen[start : start + size]:
+            for index in part:
                 with suppress(NetflipsError, OSError):  # named and counted where it is trained on
                     examples.append(self._train.load((0, int(index))))
-            if examples:
+            if len(examples) > 1:  # a norm has nothing to learn from one picture
                 batch = move(stack(examples), device)
                 yield batch["units"], faces_of(batch), pictures_of(batch["shown"])
 
