@@ -94,7 +94,7 @@ MUTANTS = (
         "av2unit/test_training_run.py::test_what_is_exported_labels_the_clips_it_was_trained_on",
     ),
     Mutant(
-        "av2unit.decoding",
+        "av2unit.extractor",
         "total[best_before[step]] - duration_penalty",
         "total[best_before[step]] + duration_penalty",
         "av2unit/test_decoding.py",
@@ -142,13 +142,13 @@ MUTANTS = (
     Mutant("unit2av.lipsync.wav2lip.training.task", '(1 - sum(shares.values())) * values["l1"]', 'values["l1"]', _WAV2LIP),
     # text to units and units to text
     Mutant(
-        "text2unit.aligned",
+        "text2unit.model",
         "durations[mask].float().log1p()",
         "durations[mask].float().log()",
         "text2unit/test_monotonic.py text2unit/test_train.py::test_an_aligned_network_learns_its_alignment",
     ),
     Mutant(
-        "text2unit.monotonic", "moved[step] = from_before > best", "moved[step] = from_before < best", "text2unit/test_monotonic.py"
+        "text2unit.model", "moved[step] = from_before > best", "moved[step] = from_before < best", "text2unit/test_monotonic.py"
     ),
     Mutant(
         "unit2text.training.losses",
@@ -164,7 +164,7 @@ MUTANTS = (
     ),
     # the translator: tags, noise, splits, validation, updates
     Mutant(
-        "unit2unit.vocabulary",
+        "unit2unit.model",
         "[END_OF_UNITS, self.tag(language)]",
         "[self.tag(language), END_OF_UNITS]",
         "unit2unit/test_utut_data.py unit2unit/test_translator.py",
