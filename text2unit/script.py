@@ -59,11 +59,8 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
     readings = [written_out(line, path) for line in cleaned.text.splitlines() if _SAYABLE.search(line)] or [
         written_out(cleaned.text, path)
     ]
-    return SpokenScript(tuple(_cut(readings, path)), _spelt(readings), cleaned.left_out)
-
-
-def _spelt(readings: Sequence[WrittenOut]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word for one in readings for word in one.spelt))
+    spelt = dict.fromkeys(word for one in readings for word in one.spelt)
+    return SpokenScript(tuple(_cut(readings, path)), tuple(spelt), cleaned.left_out)
 
 
 def _cut(readings: Sequence[WrittenOut], path: str | Path | None) -> Iterator[str]:

@@ -30,8 +30,7 @@ _EVENT = re.compile(r"(?<![\d.·])(\d{1,2})·(\d{1,2})(?![\d·])")
 _PRESSURE = re.compile(
     r"(?:(?<=혈압)|(?<=수축기))([은는이가도:]?\s?)(\d{2,3})/(\d{2,3})(?![\d/])(\s?mmHg)?|(?<![\d./])(\d{2,3})/(\d{2,3})(\s?mmHg)"
 )
-_NAMED_DATE = re.compile(r"(?<![\d./])(\d{1,2})/(\d{1,2})\s?([~-])\s?(\d{1,2})/(\d{1,2})(?![\d/]|\s?분기)")
-_FROM_DAY = re.compile(r"(?<![\d./])(\d{1,2})/(\d{1,2})(\s?부터\s?)(\d{1,2})/(\d{1,2})(?=\s?까지)")
+_NAMED_DATE = re.compile(r"(?<![\d./])(\d{1,2})/(\d{1,2})(\s?[~-]\s?|\s?부터\s?)(\d{1,2})/(\d{1,2})(?![\d/]|\s?분기)")
 _FINAL = r"(?:로|으로|\s?(?:승|패|완승|완패|대승|대패|신승|석패|압승|참패|역전|무승부|동점|리드|완봉|비겼|비긴))"
 _BEFORE_SCORE = r"(?:스코어|점수|승부차기|합계|비율|배율|경쟁률|축척|확률|희석|비)(?:는|은|가|이|에서)?:?\s?"
 _RESULT = re.compile(rf"(?<![\d.-])(\d{{1,3}})-(\d{{1,3}})(?={_FINAL}(?!\d))")
@@ -100,7 +99,7 @@ def read_forms(text: str) -> str:
         (_SHORT_YEAR, lambda found: f"{digits(found[1]) if found[1][0] == '0' else sino(int(found[1]))} "),
         (_QUARTERS, "분기에서 "), (_QUARTER, lambda found: f"{sino(int(found[1]))}사"),  # the third of four is 삼사분기
         (_QUARTER_LETTER, _quarter), (_NAMED_DIGITS, lambda found: f"{found[1]}{digits(found[2])}"),
-        (_PRESSURE, _pressure), (_NAMED_DATE, _dates), (_FROM_DAY, _from_day), (_due(), _due_day),
+        (_PRESSURE, _pressure), (_NAMED_DATE, _dates), (_due(), _due_day),
     )  # fmt: skip
     times = (
         (_TIMES, "에서 "), (_SPAN, "에서 "), (_WEEK_SPAN, r"\1요일에서 \2요일"), (_HANGUL_SPAN, "에서 "),
@@ -157,18 +156,14 @@ def _year_month(found: re.Match[str]) -> str:
 
 
 def _dates(found: re.Match[str]) -> str:
-    """Two days with a wave between: 3/1~3/5 are dates, not fractions."""
+    """Two days with a wave between, or from one to the other: 3/1~3/5 are dates, no fractions; parts of one whole are left."""
     first, last = (found[1], found[2]), (found[4], found[5])
-    if not (_is_day(*first) and _is_day(*last) and int(first[0]) * 100 + int(first[1]) < int(last[0]) * 100 + int(last[1])):
+    if not (_is_day(*first) and _is_day(*last) and tuple(map(int, first)) < tuple(map(int, last))):
         return found[0]
-    return "에서 ".join(_said_day(*one) for one in (first, last))
-
-
-def _from_day(found: re.Match[str]) -> str:
-    """3/1부터 3/5까지; two parts of one whole are left."""
-    if found[2] == found[5] or not (_is_day(found[1], found[2]) and _is_day(found[4], found[5])):
+    is_span = "부터" not in found[3]
+    if not is_span and found[2] == found[5]:
         return found[0]
-    return f"{_said_day(found[1], found[2])}{found[3]}{_said_day(found[4], found[5])}"
+    return f"{_said_day(*first)}{'에서 ' if is_span else found[3]}{_said_day(*last)}"
 
 
 @cache

@@ -86,7 +86,9 @@ def _roman_letters(found: re.Match[str]) -> str:
 def read_known_words(text: str) -> str:
     """Words of the tables that hold signs or digits (Wi-Fi, K-pop, MP3, 5G), and those that are known as they are written."""
     known = tables()
-    text = _any_of(known.exact).sub(lambda found: known.exact[found[0]], _INITIALS.sub(_without_points, text))
+    text = _any_of(known.exact).sub(
+        lambda found: known.exact[found[0]], _INITIALS.sub(lambda found: found[0].replace(".", ""), text)
+    )
     mixed = {word: read for word, read in known.words.items() if not word.isalpha()}
     pattern = _any_of(mixed, re.IGNORECASE)
     return _AND.sub("앤", pattern.sub(lambda found: mixed[found[0].lower()], text))
@@ -109,10 +111,6 @@ def read_words(text: str, spelt: list[str]) -> str:
 
     text = _GREEK.sub(lambda found: known.greek.get(found[0].lower(), ""), text)
     return _WORD.sub(read, text)
-
-
-def _without_points(found: re.Match[str]) -> str:
-    return found[0].replace(".", "")
 
 
 def _any_of(words: Iterable[str], flags: int = 0) -> re.Pattern[str]:

@@ -95,15 +95,10 @@ def _phrase(text: str) -> str:
     row[-1].join = ""
     plain = "".join(words)
     for number, (one, other) in enumerate(pairwise(row)):
-        _meet(one, other, _behind(plain, number))
-    row[-1].coda = _left_of(row[-1].coda, _behind(plain, len(row) - 1))
+        _meet(one, other, plain[number : number + 2])
+    row[-1].coda = _left_of(row[-1].coda, plain[-1:])
     _vowels(row, plain)
     return "".join(one.text() + (_BLANK if _BLANK in one.join else "") for one in row)
-
-
-def _behind(text: str, place: int) -> str:
-    """Return the syllable at a place, and the one after it."""
-    return text[place : place + 2]
 
 
 # Between two syllables
@@ -132,7 +127,7 @@ def _meet(one: _Syllable, other: _Syllable, signs: str) -> None:
     if one.coda in ("ㅎ", "ㄶ", "ㅀ") and _aspirate_before(one, other):
         return
     _tense(one, other, signs)
-    if one.coda == "ㄺ" and other.onset in "ㄱㄲ" and _is_verb_lg(signs):
+    if one.coda == "ㄺ" and other.onset in "ㄱㄲ" and signs[:1] not in _lexicon().nouns_lg:
         one.coda, other.onset = "ㄹ", "ㄲ"
     one.coda = _left_of(one.coda, signs)
     _assimilate(one, other, is_apart)
@@ -222,10 +217,6 @@ def _left_of(coda: str, signs: str) -> str:
     if coda == "ㄼ" and ((signs[:1] == "밟" and len(signs) > 1) or signs in ("넓죽", "넓적", "넓둥")):
         return "ㅂ"
     return _CODA_SOUND.get(coda, coda)
-
-
-def _is_verb_lg(signs: str) -> bool:
-    return signs[:1] not in _lexicon().nouns_lg
 
 
 def _vowels(row: list[_Syllable], plain: str) -> None:
