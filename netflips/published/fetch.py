@@ -341,7 +341,7 @@ def _is_listed(one: Any) -> bool:
     if not isinstance(one, dict) or not isinstance(one.get("path"), str):
         return False
     size, large = one.get("size", 0), one.get("lfs") or {}
-    oids = [one.get("oid"), large.get("oid")] if isinstance(large, dict) else [large]
+    oids = [one.get("oid"), large.get("oid")] if isinstance(large, dict) else [...]
     is_sized = isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 10**_MOST_DIGITS
     return is_sized and all(isinstance(oid, str | None) for oid in oids)
 

@@ -229,7 +229,7 @@ def test_a_run_that_was_stopped_goes_on_in_the_next(hosts: Hosts, models: Call) 
         ("words", {"list": "[" * 100_000}, "gives an answer that cannot be read"),
         *(
             ("words", {"list": json.dumps([{"path": "model.bin"} | one])}, "gives no list of files")
-            for one in ({"size": "1"}, {"size": -1}, {"size": 10**400}, {"lfs": [1]}, {"oid": 1}, {"path": 1})
+            for one in ({"size": "1"}, {"size": -1}, {"size": 10**400}, {"lfs": [1]}, {"lfs": "x"}, {"oid": 1}, {"path": 1})
         ),
         ("nothing", {}, "no published model 'nothing'"),
         ("eer", {}, "did you mean ear?"),
