@@ -47,7 +47,7 @@ _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _NUMBERED = re.compile(r"\[\d+\]")
 """What `--segments` writes in place of a text."""
 _NAME = re.compile(r"^([A-Z][A-Z .'-]{0,19}|[^\W\d_][\w.'-]{0,15}(?: [^\W\d_][\w.'-]{0,15})?)\s?[:\uff1a]\s+(?=\S)")
-_DASHES = re.compile(r"^\s*[-\u2013\u2014]", re.MULTILINE)
+_DASHES = re.compile(r"^[^\S\n]*[-\u2013\u2014]", re.MULTILINE)
 _LATIN = "A-Za-z\u00c0-\u024f"
 _LETTERS = {
     "ko": "\uac00-\ud7a3", "ja": "\u3041-\u30ff", "zh": "\u4e00-\u9fff",

@@ -206,6 +206,7 @@ def test_what_is_none_is_one_line(tmp_path: Path, name: str, content: bytes, com
     [
         ("x.ass", "Dialogue: 0,0:00:00.10,0:00:02.30,Default,,0,0,0,,네 ", "{", 400_000),
         ("x.ass", "Dialogue: 0,0:00:00.10,0:00:02.30,Default,,0,0,0,,네 ", "{\\i1}", 50_000),
+        ("x.ass", "Dialogue: 0,0:00:00.10,0:00:02.30,Default,,0,0,0,,네 ", "\\N", 100_000),
         ("x.smi", "<SAMI><BODY><SYNC Start=100><P>네", "\n<SYNC Start=200><P>&nbsp;\n<SYNC Start=200><P>", 40_000),
         ("x.smi", "<SAMI><BODY><SYNC Start=100><P>네", "\n<SYNC Start=200><P>", 40_000),
     ],
