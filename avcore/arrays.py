@@ -1,4 +1,4 @@
-"""Names for the arrays that pass through the house, and numpy's files read from people who may not mean well.
+"""Names for the arrays that pass between packages, and numpy's files read from people who may not mean well.
 
 Of `.npy` and `.npz` files nothing is unpickled and no size is believed.
 """

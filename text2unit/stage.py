@@ -1,4 +1,4 @@
-"""What this stage is to the rest of the house: one kind of checkpoint, the speller's; our own files are its only ones."""
+"""The stage of the speller: its kind of checkpoint; our own files are its only ones."""
 
 from collections.abc import Collection
 

@@ -7,7 +7,7 @@ good it is, checksums. The variable NETFLIPS_BUNDLE names another such folder; e
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,7 +47,9 @@ class Bundle:
     @property
     def models(self) -> "tuple[PackedModel, ...]":
         """The models in it: those that a bundle needs, and what others lie there."""
-        return tuple(_models_in(self.folder))
+        others = (packed_as(path.name) for path in sorted(self.folder.iterdir())) if self.folder.is_dir() else ()
+        optional = (one for one in others if one is not None and one.stage.place == "optional")
+        return (*map(PackedModel, needed_stages()), *optional)
 
     @property
     def references(self) -> Path:
@@ -108,12 +110,6 @@ def packed_as(file: str) -> PackedModel | None:
 def packed_part(part: str) -> PackedModel | None:
     """Return the model of a bundle that goes by this name in options; None where no stage has it."""
     return packed_as(f"{part.replace('-', '_')}{SUFFIX}")
-
-
-def _models_in(folder: Path) -> Iterator[PackedModel]:
-    yield from map(PackedModel, needed_stages())
-    others = (packed_as(path.name) for path in sorted(folder.iterdir())) if folder.is_dir() else ()
-    yield from (one for one in others if one is not None and one.stage.place == "optional")
 
 
 def find_bundle() -> Bundle | None:

@@ -46,27 +46,27 @@ class MappedFiles:
         if sys.platform.startswith("linux"):
             self._ranges = sorted(_mapped_files())
 
-    def touch(self, tensor: "Tensor") -> bool:
+    def touch(self, tensor: Tensor) -> bool:
         """Return whether a CPU tensor begins in one of them."""
         start = tensor.data_ptr()
         place = bisect_right(self._ranges, start, key=lambda mapping: mapping[0]) - 1
         return place >= 0 and start < self._ranges[place][1]
 
-    def hold(self, tensor: "Tensor") -> bool:
+    def hold(self, tensor: Tensor) -> bool:
         """Return whether one mapping covers this CPU tensor. It stays so while the tensor is kept, which keeps the mapping."""
         first, last = _whole_pages(tensor)
         place = bisect_right(self._ranges, first, key=lambda mapping: mapping[0]) - 1
         return first < last and place >= 0 and last <= self._ranges[place][1]
 
 
-def copy_from_files(parameters: Iterable["Tensor"], files: MappedFiles) -> None:
+def copy_from_files(parameters: Iterable[Tensor], files: MappedFiles) -> None:
     """Give parameters that lie in mapped files memory of their own, so that the files can be let go."""
     for parameter in parameters:
         if parameter.device.type == "cpu" and files.touch(parameter):
             parameter.data = parameter.data.clone()
 
 
-def let_go_of_mapped(tensor: "Tensor") -> bool:
+def let_go_of_mapped(tensor: Tensor) -> bool:
     """Give back the memory of a CPU tensor that lies in a file and was not changed; the next access reads the file again.
 
     Only for a tensor of which `MappedFiles.hold` said so: memory that lies in no file would be lost. Weights that were copied
@@ -77,7 +77,7 @@ def let_go_of_mapped(tensor: "Tensor") -> bool:
     return not failed
 
 
-def _whole_pages(tensor: "Tensor") -> tuple[int, int]:
+def _whole_pages(tensor: Tensor) -> tuple[int, int]:
     """Return the addresses between which there are pages of this tensor alone."""
     start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
     return start, (tensor.data_ptr() + tensor.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE

@@ -28,7 +28,7 @@ from netflips.script.files import write_script
 from netflips.script.types import Made, Media, Script, Timing
 from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
-from unit2av import speaker as voice_of
+from unit2av import speaker
 from unit2av.inference_unit2a import UnitVocoder
 
 TEXTS = ("오늘은 날이 좋다", "기차가 늦게 온다", "우리는 집에 간다", "물을 많이 마신다")
@@ -253,7 +253,7 @@ def test_true_units_are_said_once_for_each_reference(tmp_path: Path, monkeypatch
 
     vocoder = SimpleNamespace(synthesize=synthesize)
     monkeypatch.setattr(UnitVocoder, "from_checkpoint", lambda *_: vocoder)
-    monkeypatch.setattr(voice_of, "voice_of", lambda speech, encoder: f"voice of {len(speech)} samples")
+    monkeypatch.setattr(speaker, "voice_of", lambda speech, encoder: f"voice of {len(speech)} samples")
     monkeypatch.setattr(Judges, "extractor", SimpleNamespace(extract=lambda speech: Units.from_frames(np.array([len(speech), 7]))))
     monkeypatch.setattr(Judges, "speaker", None)
     monkeypatch.setattr(Judges, "identity", lambda self, need: need)
