@@ -5,10 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
-
-if TYPE_CHECKING:
-    pass
+from typing import cast
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Names of settings of glibc's mallopt (malloc.h)."""

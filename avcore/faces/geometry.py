@@ -7,19 +7,15 @@ A mouth that the edge of the picture cuts off is not drawn anew: the mesh would 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import atan2, inf
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.notes import Note, NoteKind
 
-if TYPE_CHECKING:
-    pass
-
 Box = NDArray[np.float32]
-
-
+"""A box [4]: x1, y1, x2, y2 in pixels."""
 Landmarks = NDArray[np.float32]
 """Points of mediapipe's face mesh, float32 [468, 2 or 3]: x, y in pixels from the left and the top; z in the same measure, the
 smaller the nearer to the camera."""
@@ -50,22 +46,19 @@ MOUTH_CUT = NoteKind(
 )
 
 
-def hull(landmarks: Landmarks) -> "Box":
+def hull(landmarks: Landmarks) -> Box:
     """Return the smallest box float32 [4] (x1, y1, x2, y2) around landmarks [468, 2 or 3]."""
     return np.concatenate([landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)])
 
 
-def overlap(one: "Box", other: "Box") -> float:
+def overlap(one: Box, other: Box) -> float:
     """Return the intersection over union of two boxes [4] (x1, y1, x2, y2)."""
     size = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     if min(size) <= 0:
         return 0.0
     shared = float(size[0] * size[1])
-    return shared / (_area(one) + _area(other) - shared)
-
-
-def _area(box: "Box") -> float:
-    return float((box[2] - box[0]) * (box[3] - box[1]))
+    areas = sum(float((box[2] - box[0]) * (box[3] - box[1])) for box in (one, other))
+    return shared / (areas - shared)
 
 
 class HeadAngles(NamedTuple):
@@ -97,7 +90,7 @@ def mouth_opening(landmarks: Landmarks) -> float:
     return float(np.linalg.norm(lower - upper)) / max(float(np.linalg.norm(right - left)), 1e-6)
 
 
-def steady_boxes(boxes: Sequence["Box | None"], reach: int) -> list["Box | None"]:
+def steady_boxes(boxes: Sequence[Box | None], reach: int) -> list[Box | None]:
     """Average boxes over `reach` pictures on either side, as far as the same face is there in each picture between.
 
     A box around a whole face goes down with the chin: where it is cut exactly, the crop tells how wide the mouth is open even
@@ -113,7 +106,7 @@ def steady_boxes(boxes: Sequence["Box | None"], reach: int) -> list["Box | None"
     return steady
 
 
-def _same_face(boxes: Sequence["Box | None"]) -> Iterator[tuple[int, int]]:
+def _same_face(boxes: Sequence[Box | None]) -> Iterator[tuple[int, int]]:
     """Yield where boxes follow one another without a gap or a jump: start, stop of each stretch."""
     start: int | None = None
     for place, box in enumerate(boxes):
@@ -134,12 +127,12 @@ class MouthsToDraw(NamedTuple):
     is_cut: bool [T], where there is a face whose mouth the edge of the picture cuts off.
     """
 
-    boxes: "list[Box | None]"
+    boxes: list[Box | None]
     strengths: NDArray[np.float32]
     is_cut: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, boxes: "Sequence[Box | None]") -> "MouthsToDraw":
+    def of(cls, boxes: Sequence[Box | None]) -> "MouthsToDraw":
         """Return all mouths in some boxes, as if they were whole."""
         return cls(list(boxes), np.ones(len(boxes), np.float32), np.zeros(len(boxes), bool))
 
@@ -159,13 +152,13 @@ def lip_margin(landmarks: Landmarks, size: tuple[int, int]) -> float:
     return _margin(np.concatenate([lips.min(axis=0), lips.max(axis=0)]), width, size)
 
 
-def box_lip_margin(box: "Box", size: tuple[int, int]) -> float:
+def box_lip_margin(box: Box, size: tuple[int, int]) -> float:
     """Guess the same from a face's box [4], where no landmarks are known."""
     corner, extent = np.tile(box[:2], 2), np.tile(box[2:] - box[:2], 2)
     return _margin(corner + _BOX_LIPS * extent, float(extent[0]), size)
 
 
-def _margin(lips: "Box", width: float, size: tuple[int, int]) -> float:
+def _margin(lips: Box, width: float, size: tuple[int, int]) -> float:
     inside = min(*lips[:2].tolist(), size[1] - float(lips[2]), size[0] - float(lips[3]))
     return float(inside) / max(width, 1e-6)
 
@@ -188,12 +181,12 @@ def ramps(length: int, has_before: bool, has_after: bool) -> NDArray[np.float32]
     return np.minimum(np.minimum(rising, falling), 1)
 
 
-def mouths_in_boxes(boxes: "Sequence[Box | None]", size: tuple[int, int]) -> MouthsToDraw:
+def mouths_in_boxes(boxes: Sequence[Box | None], size: tuple[int, int]) -> MouthsToDraw:
     """Return the same where nothing is known of a face but its boxes in pictures of `size` (height, width)."""
     return mouths_to_draw(boxes, [inf if box is None else box_lip_margin(box, size) for box in boxes])
 
 
-def mouths_to_draw(boxes: "Sequence[Box | None]", margins: Sequence[float]) -> MouthsToDraw:
+def mouths_to_draw(boxes: Sequence[Box | None], margins: Sequence[float]) -> MouthsToDraw:
     """Find the mouths of a face that may be drawn. boxes: None where it is not seen; margins: of its lips, see `lip_margin`."""
     strengths, is_cut = np.zeros(len(boxes), np.float32), np.zeros(len(boxes), bool)
     for start, stop in _same_face(boxes):
