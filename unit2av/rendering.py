@@ -4,8 +4,8 @@ A schedule is a stream of `Shown`: which picture is seen when, whose face is in 
 the lips, whatever the schedule; `write_in_step` writes pictures and sound. Nothing here grows with the length of a video.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -177,6 +177,13 @@ def _talking(lips: LipSync, talk: Talk, shown: Iterable[Shown]) -> Iterator[Show
             yield one._replace(picture=one.picture._replace(rgb=rgb))
         else:
             yield one._replace(patch=Patch(rgb, view.around, view.place))
+
+
+def counted(shown: Iterable[Shown], reasons: Counter[int]) -> Generator[Shown, None, None]:
+    """Yield pictures as they come; count why each was left as it is, or that it was not."""
+    for one in shown:
+        reasons[int(one.face.reason)] += 1
+        yield one
 
 
 class _View(NamedTuple):

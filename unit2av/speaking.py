@@ -1,5 +1,6 @@
 """The work of `unit2av.inference_unit2a` and `unit2av.inference_unit2av`: units from a file, said in a voice or by a face."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from avcore.contracts import SpeakerVoice
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import TrackSummary, find_faces
-from avcore.faces.geometry import MouthsToDraw, mouths_in_boxes
+from avcore.faces.geometry import MOUTH_HIDDEN, MouthsToDraw, mouths_in_boxes
 from avcore.faces.select import parse_face_choice
 from avcore.files import check_files, require_file, require_place
 from avcore.flags import declared_in
@@ -28,7 +29,16 @@ from avdata.published.items import read_unit_item
 from unit2av.inference_options import RenderOptions, SpeakOptions
 from unit2av.lipsync.backend import settled
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
-from unit2av.rendering import drawn, faces_by_index, indices_to_and_fro, opened_lip_sync, said_to_and_fro, write_in_step
+from unit2av.rendering import (
+    Reason,
+    counted,
+    drawn,
+    faces_by_index,
+    indices_to_and_fro,
+    opened_lip_sync,
+    said_to_and_fro,
+    write_in_step,
+)
 from unit2av.speaker import SpeakerEncoder, read_voice
 from unit2av.stage import RENDERER, open_renderer_checkpoint, open_training_checkpoint
 from unit2av.voice.speech import UnitVocoder
@@ -98,7 +108,8 @@ class _Models:
 @dataclass(frozen=True)
 class Rendered:
     """What was rendered. checkpoint: of the renderer. info: of the video. mouths: of each picture that was read of it; tracks:
-    faces found there, none where boxes were given. shown: the index of each picture of the output among them. lips: the backend."""
+    faces found there, none where boxes were given. shown: the index of each picture of the output among them; num_hidden: in how
+    many of these something is before the mouth. lips: the backend."""
 
     checkpoint: Path
     info: MediaInfo
@@ -106,6 +117,7 @@ class Rendered:
     mouths: MouthsToDraw
     tracks: Sequence[TrackSummary]
     shown: Sequence[int]
+    num_hidden: int
     lips: str
     writer: VideoWriter
 
@@ -129,7 +141,7 @@ def speak_and_draw(options: RenderOptions) -> Rendered:
         units = _timed(options, codes, models.vocoder)
     speaker = _voice(options, source)
     order = indices_to_and_fro(source, units)
-    total = len(order)
+    total, counts = len(order), Counter[int]()
     with bars(options.quiet) as progress:
         mouths, tracks = _mouths(options, source, min(order[0] + total, len(source)), progress)
         choice, batch = options.lips, pictures_at_once(info.width, info.height, BATCH_PICTURES)
@@ -137,16 +149,19 @@ def speak_and_draw(options: RenderOptions) -> Rendered:
         with opened as mouth, writer, units_of(options.units):
             speech = models.vocoder.iter_synthesize(units, speaker)
             shown, sound = said_to_and_fro(mouth, units, speech, source, faces_by_index(mouths))
-            write_in_step(writer, track((one.rgb for one in drawn(mouth, shown)), "lips", progress, total), sound)
+            moved = counted(drawn(mouth, shown), counts)
+            write_in_step(writer, track((one.rgb for one in moved), "lips", progress, total), sound)
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
-    num_faces = sum(mouths.boxes[index] is not None for index in order)
+    num_faces, num_hidden = sum(mouths.boxes[index] is not None for index in order), counts[Reason.HIDDEN]
+    if num_hidden:
+        tell(MOUTH_HIDDEN(count=num_hidden, total=total), source.path)
     if mouths.note is not None:
         tell(mouths.note, source.path)
     length = units_to_seconds(units.num_steps)
     told = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, mouth.name)
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)
-    return Rendered(checkpoint, info, units, mouths, tracks, order, mouth.name, writer)
+    return Rendered(checkpoint, info, units, mouths, tracks, order, num_hidden, mouth.name, writer)
 
 
 def _load(options: RenderOptions, path: Path) -> _Models:

@@ -1,7 +1,6 @@
 """Dub one utterance, as published: footage played to and fro as long as the new speech takes."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from avcore.contracts import SpeakerVoice, Translation
 from avcore.errors import NoFaceError, NoSpeechError, NoSuchFaceError, UnitError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import SpeakerFace, find_faces, with_shots
-from avcore.faces.geometry import MOUTH_CUT
+from avcore.faces.geometry import MOUTH_CUT, MOUTH_HIDDEN
 from avcore.faces.select import parse_face_choice
 from avcore.media import Picture, PictureSource, VideoWriter
 from avcore.media.carried import CarriedOver
@@ -78,9 +77,9 @@ from unit2av.rendering import (
     FaceOf,
     FaceToDraw,
     Reason,
-    Shown,
     SoundFeed,
     Talk,
+    counted,
     drawn,
     indices_to_and_fro,
     num_pictures_for,
@@ -304,19 +303,14 @@ def _write(
             carried=CarriedOver(job.source.path),
             language=options.target,
         )
-        made = _counted(clock.ahead(drawn(mouth, clock.ahead(shown, "read", depth)), "lips", depth), reasons)
+        made = counted(clock.ahead(drawn(mouth, clock.ahead(shown, "read", depth)), "lips", depth), reasons)
         with writer, closing(made):  # an error ends its threads here, not where its garbage is collected
             finished = Finish(options.label, painter_of(options, texts)).all(made)
             write_in_step(writer, track(finished, "lips", job.progress, total), sound)
             reading.result()  # before the dub gets its name: nothing is written where the texts cannot be read
+    if hidden := reasons[Reason.HIDDEN]:
+        job.notes.add(MOUTH_HIDDEN(count=hidden, total=total))
     return writer, drawn_told(reasons)
-
-
-def _counted(shown: Iterable[Shown], reasons: Counter[int]) -> Generator[Shown, None, None]:
-    """Yield pictures, and count why each was left as it is, or that it was not."""
-    for one in shown:
-        reasons[int(one.face.reason)] += 1
-        yield one
 
 
 def _read_texts(job: DubJob, heard: Units, said: Units) -> Texts:

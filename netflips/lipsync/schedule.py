@@ -48,11 +48,12 @@ class FaceBoxes:
             for number, (shot, here) in enumerate(places.items(), 1)
         )
 
-    def drawn(self, source: PictureSource, fit: str, count: int) -> DrawnPictures:
-        """Return how many of the first `count` pictures of the result have a new mouth. fit: see `--fit`."""
+    def drawn(self, source: PictureSource, fit: str, count: int, num_hidden: int) -> DrawnPictures:
+        """Return how many of the first `count` pictures of the result have a new mouth. fit: see `--fit`; num_hidden: of those that
+        were to be drawn, before whose mouth something is."""
         shown = (min(step, len(source) - 1) if fit == "hold" else pingpong(step, len(source)) for step in range(count))
         frames = [min(frame_at(frames_to_seconds(number, source.rate)), len(self.boxes) - 1) for number in shown]
-        return drawn_told(~np.isnan(self.boxes[frames, 0]), self.is_cut[frames])
+        return drawn_told(~np.isnan(self.boxes[frames, 0]), self.is_cut[frames], num_hidden)
 
 
 def scheduled(source: PictureSource, faces: FaceBoxes, fit: str, talk: Talk, start: int, stop: int) -> Iterator[Shown]:

@@ -17,7 +17,7 @@ from avcore.compute.threads import pictures_at_once
 from avcore.contracts import Extractor
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
-from avcore.faces.geometry import MOUTH_CUT
+from avcore.faces.geometry import MOUTH_CUT, MOUTH_HIDDEN
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder
 from avcore.journal import file_digest, key_of
@@ -36,7 +36,7 @@ from netflips.dub.job import digest_of
 from netflips.lipsync.options import LipsyncOptions
 from netflips.lipsync.schedule import FaceBoxes, quiet_moments, scheduled
 from netflips.recognition import stored_blocks
-from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, quiet_borders, steady_pieces
+from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, num_hidden, quiet_borders, steady_pieces
 from netflips.render.writing import Finish, Frame, speech_as_it_is
 from netflips.report.files import reported
 from netflips.script.build import media_of, settings_told, work_told, written
@@ -129,6 +129,9 @@ def _draw(
     writer = frame.joiner(files.out, sound, encoded[0].path, comment=comment, carried=carried)
     with clock.stage("write"):
         join_pieces(writer, encoded, sound)
+    hidden = num_hidden(encoded)
+    if hidden:
+        tell(MOUTH_HIDDEN(count=hidden, total=total), source.path)
     said_s, length_s = float(samples_to_seconds(heard.num_samples)), float(seconds)
     num_units = 0 if units is None else len(units)
     utterance = Utterance(
@@ -138,7 +141,7 @@ def _draw(
         seen=SeenFaces(faces.told()),
         target=SpokenSound(str(files.speech), digests[1], keep_sound=True),
         fit=TimeFit(TimeSpan(0.0, length_s), num_units, said_s, min(said_s, length_s), cut_s=max(said_s - length_s, 0.0)),
-        drawn=faces.drawn(source, fit, total),
+        drawn=faces.drawn(source, fit, total, hidden),
     )
     settings = settings_told(options, "fit", "face", "label", "lips", "audio_track", "device", "precision")
     models = {UNIT_ENCODER.name: files.encoder, RENDERER.name: files.renderer}

@@ -1,5 +1,6 @@
 """The work of `netflips portrait`: a head that moves, blinks and speaks, picture by picture."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from fractions import Fraction
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Pixels, Samples
 from avcore.command import LOG
-from avcore.faces.geometry import Box, Landmarks
+from avcore.faces.geometry import MOUTH_HIDDEN, Box, Landmarks
 from avcore.faces.select import loudness
 from avcore.journal import file_digest, key_of
 from avcore.media import Picture, VideoWriter, probe
 from avcore.media.writer import synthetic_comment
-from avcore.notes import several
+from avcore.notes import several, tell
 from avcore.progress import Progress, run_bar, silent, track
 from avcore.speech.voice_activity import listen
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
@@ -32,7 +33,7 @@ from netflips.portrait.options import PortraitOptions
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.words import given_words, spoken
-from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, quiet_borders, steady_pieces
+from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, num_hidden, quiet_borders, steady_pieces
 from netflips.render.writing import Finish, Frame, speech_as_it_is
 from netflips.report.files import reported
 from netflips.script.build import settings_told, voice_told, work_told, written
@@ -54,7 +55,7 @@ from netflips.script.types import (
 from text2unit.stage import SPELLER
 from unit2av.lipsync import LipSync, Said
 from unit2av.lipsync.backend import settled
-from unit2av.rendering import FaceToDraw, Shown, Talk, drawn, opened_lip_sync, write_in_step
+from unit2av.rendering import FaceToDraw, Reason, Shown, Talk, counted, drawn, opened_lip_sync, write_in_step
 from unit2av.stage import RENDERER
 
 _YAW, _PITCH, _ROLL = 0.14, 0.06, 0.045
@@ -116,8 +117,9 @@ class KeptPieces:
 def write_portrait(
     out: Path, portrait: Portrait, mouth: LipSync, speech: Path, said: Said, what: str = "lips", progress: Progress = silent,
     kept: KeptPieces | None = None,
-) -> VideoWriter:  # fmt: skip
-    """Write a portrait that says what is heard in a speech file; returns what wrote it. said.samples: of that file.
+) -> tuple[VideoWriter, int]:  # fmt: skip
+    """Write a portrait that says what is heard in a speech file; returns what wrote it, and in how many pictures something is
+    before the mouth. said.samples: of that file.
 
     kept: the pictures are drawn in pieces, of which those that are there already are kept; None = all at once.
     """
@@ -127,16 +129,17 @@ def write_portrait(
     shown = portrait.schedule(mouth.codes(said), count, said.samples)
     sound, comment = speech_as_it_is(speech, seconds), synthetic_comment(what, [mouth.name])
     if kept is None:
-        pictures = track(finish.all(drawn(mouth, shown(0, count))), "portrait", progress, count)
+        counts = Counter[int]()
+        pictures = track(finish.all(counted(drawn(mouth, shown(0, count)), counts)), "portrait", progress, count)
         with frame.writer(out, sound, comment=comment) as writer:
             write_in_step(writer, pictures, sound)
-        return writer
+        return writer, counts[Reason.HIDDEN]
     studio = Studio(frame, mouth, finish, kept.work, lambda done: progress("portrait", done, count))
     borders = quiet_borders(listen([said.samples]), count, frame.rate)
     pieces = studio.encode(steady_pieces(shown, borders, count, frame.rate, kept.around_s, kept.made_with))
     joiner = frame.joiner(out, sound, pieces[0].path, comment=comment)
     join_pieces(joiner, pieces, sound)
-    return joiner
+    return joiner, num_hidden(pieces)
 
 
 def animate(options: PortraitOptions) -> Script:
@@ -154,10 +157,12 @@ def _animate(options: PortraitOptions) -> Script:
         assert said.samples is not None
         kept = _kept(options, given.renderer, portrait.frame, mouth, said)
         with clock.stage("pictures"):
-            writer = write_portrait(options.out, portrait, mouth, speech, said, what, progress, kept)
+            writer, hidden = write_portrait(options.out, portrait, mouth, speech, said, what, progress, kept)
     if kept is not None:
         kept.work.settle(options.out)
     count, spoken_s = _num_pictures(said.samples), float(samples_to_seconds(len(said.samples)))
+    if hidden:
+        tell(MOUTH_HIDDEN(count=hidden, total=count), options.portrait)
     seconds, num_units = float(frames_to_seconds(count)), 0 if said.units is None else len(said.units)
     LOG.info("%s: %.2f s, %s, lips by %s", options.out, seconds, several(count, "picture"), mouth.name)
     utterance = Utterance(
@@ -165,7 +170,7 @@ def _animate(options: PortraitOptions) -> Script:
         speaker=SPEAKER,
         target=_target(options, said),
         fit=TimeFit(TimeSpan(0.0, spoken_s), num_units, spoken_s, spoken_s),
-        drawn=DrawnPictures(count, count),
+        drawn=DrawnPictures(count, count - hidden, {"hidden": hidden} if hidden else {}),
     )
     settings = settings_told(options, *_SETTINGS)
     models = {UNIT_ENCODER.name: given.encoder, SPELLER.name: given.speller, RENDERER.name: given.renderer}

@@ -51,7 +51,9 @@ def _rendered(options: RenderCommand) -> "Script":
         seen=types.SeenFaces(build.tracks_told(map(asdict, done.tracks))),
         target=types.UnitsGiven(types.UnitList.of(done.units)),
         fit=types.TimeFit(types.TimeSpan(0.0, seconds), len(done.units), seconds, seconds),
-        drawn=build.drawn_told([mouths.boxes[index] is not None for index in done.shown], mouths.is_cut[[*done.shown]]),
+        drawn=build.drawn_told(
+            [mouths.boxes[index] is not None for index in done.shown], mouths.is_cut[[*done.shown]], done.num_hidden
+        ),
     )
     settings, models = build.settings_told(options, *_SETTINGS), {RENDERER.name: done.checkpoint}
     return types.Script(

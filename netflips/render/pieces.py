@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from avcore.work_folder import Arrays, WorkFolder, require_work_folder
 from netflips.render.writing import Finish, Frame
 from unit2av.lipsync import RENDERING, LipSync
-from unit2av.rendering import Shown, SoundFeed, drawn
+from unit2av.rendering import Reason, Shown, SoundFeed, drawn
 
 LOG = logging.getLogger("netflips")
 
@@ -90,12 +90,12 @@ def steady_pieces(
 @dataclass(frozen=True)
 class Encoded:
     """A piece of the output. path: its pictures. times: when each is shown in the output (s). owners, reasons: see `Shown` and
-    `FaceToDraw`, where they are known."""
+    `FaceToDraw`."""
 
     path: Path
     times: Sequence[Fraction]
-    owners: Sequence[int] = field(default=())
-    reasons: Sequence[int] = field(default=())
+    owners: Sequence[int]
+    reasons: Sequence[int]
 
 
 class _Opened(NamedTuple):
@@ -144,8 +144,6 @@ class Studio:
 
     def _found(self, piece: Piece) -> _Opened:
         path = self.work.find_file(STAGE, piece.key, ".mp4")
-        if piece.times:
-            return _Opened(piece, path is not None, None if path is None else Encoded(path, piece.times))
         notes = self.work.find_arrays(STAGE, piece.key)
         is_kept = notes is not None and (path is not None or not len(notes["times"]))
         return _Opened(piece, is_kept, None if notes is None or path is None else _read(piece, path, notes))
@@ -153,8 +151,7 @@ class Studio:
     def _encoded(self, piece: Piece, shown: Iterator[Shown], done: int) -> Encoded | None:
         with self.work.new_file(STAGE, piece.key, ".mp4") as path:
             written = self._write(path, shown, done)
-            if not piece.times:
-                self.work.keep_arrays(STAGE, piece.key, _notes(piece, written))
+            self.work.keep_arrays(STAGE, piece.key, _notes(piece, written))
         release_freed_memory()  # encoders and threads that come and go leave it in pieces, more of them with each file
         return Encoded(path, *map(list, zip(*written, strict=True))) if written else None
 
@@ -183,6 +180,11 @@ def _notes(piece: Piece, written: Sequence[tuple[Fraction, int, int]]) -> Arrays
 def _read(piece: Piece, path: Path, notes: Arrays) -> Encoded:
     times = [piece.begin + Fraction(str(time)) for time in notes["times"]]
     return Encoded(path, times, notes["owners"].tolist(), notes["reasons"].tolist())
+
+
+def num_hidden(pieces: Iterable[Encoded]) -> int:
+    """Return in how many pictures something is before the mouth that was to be drawn."""
+    return sum(list(piece.reasons).count(Reason.HIDDEN) for piece in pieces)
 
 
 def join_pieces(writer: VideoJoiner, pieces: Sequence[Encoded], sound: SoundFeed) -> None:

@@ -100,11 +100,12 @@ def tracks_told(tracks: Iterable[Mapping[str, Any]]) -> tuple[FaceTrackTold, ...
     return tuple(FaceTrackTold(**{**one, "evidence": finite_or_none(one["evidence"])}) for one in tracks)
 
 
-def drawn_told(is_drawn: Sequence[bool] | NDArray[np.bool_], is_cut: NDArray[np.bool_]) -> DrawnPictures:
-    """Return what became of the pictures of a clip. is_drawn, is_cut: bool [T], see `MouthsToDraw`."""
-    num_drawn, num_cut = int(np.sum(is_drawn)), int(is_cut.sum())
-    left = {"no_face": len(is_cut) - num_drawn - num_cut, "cut_off": num_cut}
-    return DrawnPictures(len(is_cut), num_drawn, {why: count for why, count in left.items() if count})
+def drawn_told(is_drawn: Sequence[bool] | NDArray[np.bool_], is_cut: NDArray[np.bool_], num_hidden: int = 0) -> DrawnPictures:
+    """Return what became of the pictures of a clip. is_drawn, is_cut: bool [T], see `MouthsToDraw`. num_hidden: of those that were
+    to be drawn, before whose mouth something is."""
+    num_seen, num_cut = int(np.sum(is_drawn)), int(is_cut.sum())
+    left = {"no_face": len(is_cut) - num_seen - num_cut, "cut_off": num_cut, "hidden": num_hidden}
+    return DrawnPictures(len(is_cut), num_seen - num_hidden, {why: count for why, count in left.items() if count})
 
 
 def pitch_hz(vocoder: Voice, voice: SpeakerVoice) -> float | None:

@@ -4,6 +4,7 @@ Faces are drawn, and put into their pictures, a batch at a time.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,17 +17,23 @@ from avcore.arrays import Pixels
 from avcore.checkpoints.checkpoint import read_state_dict
 from avcore.compute.inference import resolve_device, resolve_precision
 from avcore.errors import InputError, UnitError
-from avcore.faces.crop import crop_face, paste_face, scale_face, visible_part
+from avcore.faces.crop import crop_face, paste_face, paste_face_hard, scale_face, visible_part
 from avcore.faces.geometry import Box
 from avcore.timeline import Seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
 from unit2av.face.model import FACE_SIZE
 from unit2av.lipsync import Said, Scene
+from unit2av.lipsync.mesh.follow import MeshFinder, goes_on
+from unit2av.lipsync.occlusion import Cover, covered
 from unit2av.lipsync.wav2lip.model import Mel, Wav2Lip, Wav2LipSize, chunks_at, mel_of
 from unit2av.renderer import BATCH_PICTURES, LipRenderer, first_row_of, in_batches, network_input, to_pictures
 
 Paste = Callable[[Pixels, Pixels, Box], Pixels]
 """Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
+_LOOKED_AT, _EASE = 3, 0.35
+"""Of so many pictures one is looked at for what is before its mouth, and how much it counts."""
+_FADE = 5
+"""Pictures in which a mouth goes out when something comes before it."""
 
 
 def drawn_pictures(
@@ -34,14 +41,35 @@ def drawn_pictures(
 ) -> Iterator[Pixels]:
     """Yield the scenes' pictures with what `draw` makes of their faces put into them.
 
-    draw: takes face crops uint8 [96, 96, 3] and when they are shown (s), and gives uint8 [n, 96, 96, 3].
+    draw: takes face crops uint8 [96, 96, 3] and when they are shown (s), and gives uint8 [n, 96, 96, 3]. A face keeps its mouth
+    while something is before it, but with hard patches, as published.
     """
+    scenes = scenes if paste is paste_face_hard else _uncovered(scenes)
     for batch in in_batches(scenes, batch_size):
         faces = [(scene.rgb, scene.box, scene.time) for scene in batch if scene.box is not None]
         crops = [crop_face(rgb, box) for rgb, box, _ in faces]
         patches = iter(draw(crops, [time for _, _, time in faces]) if faces else ())
         for scene in batch:
             yield scene.rgb if scene.box is None else _mixed(scene, paste(scene.rgb, next(patches), scene.box))
+
+
+def _uncovered(scenes: Iterable[Scene]) -> Iterator[Scene]:
+    """Yield the scenes, without a box while something is before the mouth, and with less and less strength when it comes."""
+    before: Scene | None = None
+    cover, is_covered, strength = Cover(_EASE), False, 1.0
+    with MeshFinder() as finder:
+        for number, scene in enumerate(scenes):
+            if scene.box is None:
+                before = None
+                yield scene
+                continue
+            begins = before is None or not goes_on(before, scene)
+            cover, before = Cover(_EASE) if begins else cover, scene
+            if begins or number % _LOOKED_AT == 0:
+                mesh = scene.mesh if scene.mesh is not None else finder.find(scene.rgb, scene.box)
+                is_covered = mesh is not None and cover.step(covered(scene.rgb, mesh))
+            strength = float(np.clip(strength + (-1 if is_covered else 1) * (1 if begins else 1 / _FADE), 0, 1))
+            yield replace(scene, box=scene.box if strength > 0 else None, strength=scene.strength * strength)
 
 
 def _mixed(scene: Scene, pasted: Pixels) -> Pixels:

@@ -45,6 +45,7 @@ from unit2av.lipsync.mesh.shape import (
     mean_pose,
     rolled,
 )
+from unit2av.lipsync.occlusion import covered
 
 _WIDTH, _MARGIN = 160, 0.15
 """Pixels that a face is looked at in at most, and what is cut out beside it, in widths of the face."""
@@ -212,7 +213,7 @@ class Look:
     mesh: float64 [468, 3]. pose, head: of it, as it was found. flowed: how far the face has come since the stream began, by its
     own pixels: x, y, roll (radians) and logarithm of its size. carried: how far each point of the lower face has come, by the
     pixels around it, [468, 2]. skin: around the mouth. is_hidden: whether something is before the mouth, or it is turned away too
-    far.
+    far. cover: the share of the lips that this picture alone does not show.
     """
 
     mesh: Points
@@ -222,6 +223,7 @@ class Look:
     carried: Points
     skin: SkinLook
     is_hidden: bool
+    cover: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +245,8 @@ def look_at(picture: Pixels, mesh: Landmarks, flowed: Points, carried: Points) -
     """Return a look at a face that was found in a picture uint8 [height, width, 3]."""
     points = mesh.astype(np.float64)
     pose = fit_pose(points)
-    return Look(points, pose, pose.to_head(points), flowed, carried, skin_look(picture, points), is_hidden=yaw_of(pose) > _MOST_YAW)
+    skin, is_away = skin_look(picture, points), yaw_of(pose) > _MOST_YAW
+    return Look(points, pose, pose.to_head(points), flowed, carried, skin, is_away, covered(picture, points))
 
 
 def yaw_of(pose: HeadPose) -> float:
@@ -400,7 +403,7 @@ def sights(scenes: Iterable[Scene], finder: MeshFinder) -> Iterator[Sight]:
     before: Scene | None = None
     last: tuple[Scene, Look] | None = None
     for scene in scenes:
-        begins = before is None or not _goes_on(before, scene)
+        begins = before is None or not goes_on(before, scene)
         if begins:
             last = None
         look = _look(scene, last, finder)
@@ -410,7 +413,8 @@ def sights(scenes: Iterable[Scene], finder: MeshFinder) -> Iterator[Sight]:
             last = scene, look
 
 
-def _goes_on(before: Scene, scene: Scene) -> bool:
+def goes_on(before: Scene, scene: Scene) -> bool:
+    """Whether a scene shows the same face as the one before it, in the same shot."""
     if scene.box is None or before.box is None or scene.shot != before.shot:
         return False
     return overlap(scene.box, before.box) >= _SAME_FACE

@@ -20,10 +20,11 @@ from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, is_hidden_now, placed, sights
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
-from unit2av.lipsync.mesh.seen import SkinLook, join_lips, light_on, lip_source, softness, strangeness, usual_look
+from unit2av.lipsync.mesh.seen import HIDDEN_FROM, SkinLook, join_lips, light_on, lip_source, softness, strangeness, usual_look
 from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
 from unit2av.lipsync.mesh.table import MouthTable, Parameters
 from unit2av.lipsync.mesh.warp import move_pixels, shade
+from unit2av.lipsync.occlusion import Cover
 
 LOOK_AHEAD = FRAME_RATE
 """Pictures that are held: a second; of very large ones less."""
@@ -37,6 +38,8 @@ _MOST_KEPT = 200
 _DARK_EVERY, _MOST_DARKS = 3, 60
 """Pictures of which one is looked at for how dark the mouth is, and how many say so at most."""
 _BETTER_TEETH = 1.3
+_CLEAR = 0.2
+"""Share of the lips that may be covered in a picture that is learnt though it looks strange: light that changes for good."""
 _CLOSED = 0.05
 _SEEN_OPEN, _MET = (0.004, 0.01), 0.006
 """Gaps between the lips, in widths of the face: of a source that is open, from and over which it counts as such, and of lips that
@@ -64,9 +67,9 @@ class Acquaintance:
     looks_like: Appearance | None = None
 
     def meet(self, picture: Pixels, look: Look) -> None:
-        """Take note of a picture; of a long shot fewer and fewer are kept."""
+        """Take note of a picture whose mouth is not hidden; of a long shot fewer and fewer are kept."""
         self.num_seen += 1
-        if self.heads and (self.num_seen % self.step or look.is_hidden):
+        if self.heads and self.num_seen % self.step:
             return
         self.heads.append(look.head)
         self.looks.append(look.skin)
@@ -160,13 +163,17 @@ class _Shot:
         """How many of the looks were judged to be hidden or not."""
         self._known = Acquaintance()
         self._is_hidden = False
+        self._cover = Cover()
 
     def add(self, sight: Sight) -> Iterator[Pixels]:
         """Take a picture in; one comes out when enough are held."""
-        if sight.look is not None:
-            self._known.meet(sight.scene.rgb, sight.look)
+        look = sight.look
+        if look is not None:
+            look = replace(look, is_hidden=self._cover.step(look.cover) or look.is_hidden)
+            if not look.is_hidden and not self._is_doubtful(look):
+                self._known.meet(sight.scene.rgb, look)
         self._scenes.append(sight.scene)
-        self._looks.append(sight.look)
+        self._looks.append(look)
         if len(self._scenes) > self._held:
             yield self._next()
 
@@ -174,6 +181,11 @@ class _Shot:
         """Let out what is held."""
         while self._scenes:
             yield self._next()
+
+    def _is_doubtful(self, look: Look) -> bool:
+        """Whether a look is not to be learnt: strange to what is known, and with lips that are not clearly seen."""
+        usual = self._known.usual
+        return look.cover > _CLEAR and usual is not None and strangeness(look.skin, usual) > HIDDEN_FROM
 
     def _judge(self) -> None:
         """Find out which of the looks that count by now are hidden; what is usual was learnt from pictures ahead of them."""

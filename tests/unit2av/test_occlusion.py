@@ -1,0 +1,155 @@
+"""What stays before a mouth is seen in a picture alone, and every backend leaves the mouth as it is; no face counts as hidden."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from avcore.arrays import Pixels
+from avcore.faces.crop import paste_face, paste_face_hard
+from recipes.demo.heads.camera import Camera, Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from tests.unit2av.mouth_samples import filmed, said, table, talk
+from unit2av.lipsync import Scene
+from unit2av.lipsync.mesh.lip_sync import MeshLipSync
+from unit2av.lipsync.mesh.shape import NUM_FACE
+from unit2av.lipsync.occlusion import COVERED_FROM, Cover, covered
+from unit2av.lipsync.patches import drawn_pictures
+
+SIDE = 200
+LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+SKIN = (50, 280, 101, 330, 151, 9)
+
+
+@cache
+def face(seed: int) -> tuple[Pixels, NDArray[np.float32]]:
+    """A drawn head that says something and looks somewhere, and its landmarks."""
+    rng = np.random.default_rng(seed)
+    pose = Pose(scale=float(rng.uniform(0.4, 0.7)), yaw=float(rng.uniform(-0.4, 0.4)))
+    mouth = MouthShape(float(rng.choice([0, 0.2, 0.5, 0.9])), float(rng.uniform(-0.9, 0.6)))
+    person, camera = Head(seed), Camera(pose, (SIDE, SIDE))
+    positions, depth = camera.project(person.shape.moved(mouth.opening, mouth.width, 0.0))
+    mesh = np.concatenate([positions, depth[:, None] * camera.scale], axis=1)[:NUM_FACE].astype(np.float32)
+    return draw(person, pose, mouth, SIDE), mesh
+
+
+def before_mouth(
+    picture: Pixels, mesh: NDArray[np.float32], colour: Sequence[float], across: float = 0.24, along: float = 0.2
+) -> Pixels:
+    """An ellipse before the mouth, shaded a little; sizes in widths of the face."""
+    width, (x, y) = float(np.ptp(mesh[:, 0])), mesh[[13, 14], :2].mean(axis=0)
+    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    away = np.hypot((columns - x) / (across * width), (rows - y) / (along * width))
+    shade = 1.08 - 0.2 * away[..., None] ** 2
+    share = cv2.GaussianBlur((away < 1).astype(np.float32), (0, 0), 1.0)[..., None]
+    return np.asarray(np.clip(picture * (1 - share) + np.array(colour) * shade * share, 0, 255), np.uint8)
+
+
+def bearded(picture: Pixels, mesh: NDArray[np.float32]) -> Pixels:
+    """Dark hair all around the lips, moustache and chin."""
+    grown = before_mouth(picture, mesh, (40, 30, 26), 0.3, 0.26)
+    lips = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(lips, [np.rint(mesh[list(LIPS), :2]).astype(np.int32)], 255)
+    share = cv2.GaussianBlur(lips.astype(np.float32) / 255, (0, 0), 0.7)[..., None]
+    return np.asarray(np.rint(grown * (1 - share) + picture * share), np.uint8)
+
+
+def skin(picture: Pixels, mesh: NDArray[np.float32], share: float = 1.0) -> list[float]:
+    x, y = np.rint(mesh[list(SKIN), :2]).astype(int).T
+    return [share * float(value) for value in np.median(picture[y, x], axis=0)]
+
+
+SEEN = {
+    "as it is": lambda picture, mesh: picture,
+    "in the dark": lambda picture, mesh: (picture * 0.12).astype(np.uint8),
+    "under blue light": lambda picture, mesh: (picture * [0.55, 0.8, 1.0]).astype(np.uint8),
+    "under warm light": lambda picture, mesh: (picture * [1.0, 0.8, 0.5]).astype(np.uint8),
+    "without colours": lambda picture, mesh: cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB),
+    "far away": lambda picture, mesh: cv2.resize(cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA), (SIDE, SIDE)),
+    "with a beard": bearded,
+}
+
+
+@pytest.mark.parametrize("how", SEEN)
+def test_no_face_is_taken_for_hidden(how: str) -> None:
+    shares = [covered(SEEN[how](*face(seed)), face(seed)[1]) for seed in range(300, 316)]
+    assert max(shares) < COVERED_FROM
+
+
+HIDING = {
+    "a black microphone": lambda picture, mesh: before_mouth(picture, mesh, (35, 35, 38)),
+    "a grey one": lambda picture, mesh: before_mouth(picture, mesh, (130, 130, 134)),
+    "a red one": lambda picture, mesh: before_mouth(picture, mesh, (190, 35, 40)),
+    "a blue one": lambda picture, mesh: before_mouth(picture, mesh, (50, 80, 190)),
+    "a cup": lambda picture, mesh: before_mouth(picture, mesh, (235, 235, 230), 0.26, 0.3),
+    "a hand": lambda picture, mesh: before_mouth(picture, mesh, skin(picture, mesh), 0.3, 0.24),
+    "a hand in the shade": lambda picture, mesh: before_mouth(picture, mesh, skin(picture, mesh, 0.65), 0.3, 0.24),
+}
+
+
+@pytest.mark.parametrize("what", HIDING)
+def test_what_is_before_a_mouth_hides_it(what: str) -> None:
+    shares = [covered(HIDING[what](*face(seed)), face(seed)[1]) for seed in range(300, 316)]
+    assert np.mean(np.array(shares) >= COVERED_FROM) >= 0.95
+
+
+def test_one_picture_alone_decides_at_the_beginning_only() -> None:
+    cover = Cover()
+    assert [cover.step(share) for share in (0.1, 0.9, 0.1, 0.1)] == [False] * 4
+    assert [cover.step(0.9) for _ in range(6)][-1]
+    assert [cover.step(0.1) for _ in range(6)][-1] is False
+    assert Cover().step(0.9)
+
+
+def film(hidden: range) -> list[Scene]:
+    """A head that talks for 2.4 s; in some of its pictures a microphone is before the mouth."""
+    shown = filmed(talk(60))
+    for number in hidden:
+        scene = shown[number]
+        assert scene.mesh is not None
+        shown[number] = Scene(before_mouth(scene.rgb, scene.mesh, (35, 35, 38)), scene.box, scene.time, mesh=scene.mesh)
+    return shown
+
+
+def mesh_drawn(scenes: list[Scene]) -> list[Pixels]:
+    mouth = MeshLipSync(table())
+    try:
+        return list(mouth.draw(mouth.codes(said(*[1, 2, 3] * 20)), scenes))
+    finally:
+        mouth.close()
+
+
+def patches_drawn(scenes: list[Scene]) -> list[Pixels]:
+    return list(drawn_pictures(lambda faces, _: np.full((len(faces), 96, 96, 3), 255, np.uint8), scenes, paste_face, 8))
+
+
+Shown = Callable[[list[Scene]], list[Pixels]]
+
+
+@pytest.fixture(params=[mesh_drawn, patches_drawn], ids=["mesh", "patches"])
+def shown(request: pytest.FixtureRequest) -> Shown:
+    drawn: Shown = request.param
+    return drawn
+
+
+def test_a_microphone_that_stays_is_left_alone(shown: Shown) -> None:
+    scenes = film(range(60))
+    assert all(picture is scene.rgb for picture, scene in zip(shown(scenes), scenes, strict=True))
+
+
+def test_one_that_comes_for_a_while_is_left_alone_then(shown: Shown) -> None:
+    scenes = film(range(20, 42))
+    is_drawn = [picture is not scene.rgb for picture, scene in zip(shown(scenes), scenes, strict=True)]
+    assert not any(is_drawn[34:42])
+    assert all(is_drawn[:15])
+    assert all(is_drawn[56:])
+
+
+def test_hard_patches_are_drawn_whatever_is_before_the_mouth_as_published() -> None:
+    scenes = film(range(8))[:8]
+    white = np.full((8, 96, 96, 3), 255, np.uint8)
+    pictures = drawn_pictures(lambda *_: white, scenes, paste_face_hard, 8)
+    assert all(picture is not scene.rgb for picture, scene in zip(pictures, scenes, strict=True))

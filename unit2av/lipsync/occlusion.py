@@ -1,0 +1,88 @@
+"""Whether something stays before a mouth, a microphone, a hand or a caption: told by a picture alone, for every backend.
+
+Lips are redder than the skin of cheeks and forehead, and darker, in any light and on any face: a point of the lips that is neither
+is no lip. Where lips and what is around them are of one redness and nearly one lightness, there is no mouth either: so hands are
+found, and what is brown. Beards are not compared with anything. A picture without colours tells less.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Pixels
+from avcore.faces.geometry import Landmarks
+
+_SIDE = 96
+"""Cells across the face that it is looked at in."""
+_LIPS = (
+    *(184, 74, 73, 72, 11, 302, 303, 304, 408, 183, 42, 41, 38, 12, 268, 271, 272, 407),
+    *(77, 90, 180, 85, 16, 315, 404, 320, 307, 96, 89, 179, 86, 15, 316, 403, 319, 325),
+)
+_BETWEEN = (80, 81, 82, 13, 312, 311, 310, 88, 178, 87, 14, 317, 402, 318)
+_AROUND = (164, 167, 165, 92, 186, 57, 43, 106, 182, 83, 18, 313, 406, 335, 273, 287, 410, 322, 391, 393)
+_SKIN = (
+    *(50, 280, 101, 330, 118, 347, 117, 346, 36, 266, 100, 329, 119, 348, 120, 349, 6, 197, 195, 5, 51, 281),
+    *(9, 8, 107, 336, 66, 296, 69, 299, 151, 108, 337, 10),
+)
+"""Points of the mesh in the middle of the lips, at their inner edges, just around them, and on cheeks, nose and forehead."""
+_FLOOR = 2.0
+"""Levels that are added to a colour before its logarithm: in the dark it is mostly noise."""
+_PALE, _REDDEST, _DARKEST, _LIGHTEST = -0.07, 0.8, -1.2, 0.1
+"""How much redder (logarithm of red to green) and lighter (logarithm) than the skin lips may be."""
+_LIKE_SKIN, _AS_LIGHT, _COLOURED = 0.08, -0.2, 0.06
+"""Redness below which, and lightness above which a point is skin, and how red skin is at least where colours tell anything."""
+_ONE_RED, _ONE_LIGHT, _FLAT = 0.06, 0.45, 0.2
+"""Within which redness and lightness a mouth and what is around it differ where there is none, and lightness without colours."""
+COVERED_FROM, COVERED_UNTIL = 0.5, 0.4
+"""Shares of the lips that are not to be seen: a mouth is covered from the first on, until less than the second are."""
+
+
+def covered(picture: Pixels, mesh: Landmarks | NDArray[np.float64]) -> float:
+    """Return the share of a face's lips that look like something else, 0 to 1.
+
+    picture: uint8 [height, width, 3]; mesh: its landmarks, [468, 3], pixels.
+    """
+    colours = np.log(_seen(picture, mesh[:, :2]) + _FLOOR)
+    redness, light = colours[:, 0] - colours[:, 1], colours.mean(axis=1)
+    lips, skin = list(_LIPS), list(_SKIN)
+    is_coloured = np.median(redness[skin]) > _COLOURED
+    red, bright = redness[lips] - np.median(redness[skin]), light[lips] - np.median(light[skin])
+    is_other = (red < _PALE) | (red > _REDDEST) | (bright < _DARKEST) | (bright > _LIGHTEST)
+    if is_coloured:
+        is_other |= (red < _LIKE_SKIN) & (bright > _AS_LIGHT + red)
+    mouth = [*_LIPS, *_BETWEEN, *_AROUND]
+    most_red, most_light = (float(np.ptp(np.percentile(one[mouth], (10, 90)))) for one in (redness, light))
+    is_one = most_light < _FLAT or (is_coloured and most_red < _ONE_RED and most_light < _ONE_LIGHT)
+    return 1.0 if is_one else float(is_other.mean())
+
+
+def _seen(picture: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:  # type: ignore[type-arg]
+    """Return the colours at points [n, 2] of a picture, of which the face is blurred a little: float32 [n, 3]."""
+    corner, size = points.min(axis=0), np.ptp(points, axis=0)
+    scale = _SIDE / max(float(size[0]), 1.0)
+    width, height = _SIDE, max(1, round(float(size[1]) * scale))
+    place = np.array([[1 / scale, 0, corner[0]], [0, 1 / scale, corner[1]]], np.float32)
+    flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+    face = cv2.warpAffine(picture, place, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    x, y = np.clip(np.rint((points - corner) * scale), 0, [width - 1, height - 1]).astype(int).T
+    return np.asarray(cv2.GaussianBlur(face, (0, 0), 1.2)[y, x], np.float32)
+
+
+@dataclass
+class Cover:
+    """Whether a mouth is covered, from picture to picture of one face in one shot: no single picture decides, but the first.
+
+    ease: how much a picture counts; more where fewer of them are looked at.
+    """
+
+    ease: float = 0.2
+    _mean: float | None = None
+    _is_covered: bool = False
+
+    def step(self, share: float) -> bool:
+        """Take the next picture's share of covered lips; returns whether its mouth is covered."""
+        self._mean = share if self._mean is None else self._mean + self.ease * (share - self._mean)
+        self._is_covered = self._mean >= (COVERED_UNTIL if self._is_covered else COVERED_FROM)
+        return self._is_covered
