@@ -31,6 +31,7 @@ _MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}
 _LIKE_OTHERS = {10: 9}
 """BT.2020 with constant luminance is taken as without."""
 USUAL = "yuv420p"
+_OPAQUE = 255
 _FULL_CHROMA = 0x2000
 _ACCURATE_ROUNDING = 0x40000
 _QUALITY = int(Interpolation.BILINEAR) | _FULL_CHROMA | _ACCURATE_ROUNDING
@@ -78,12 +79,24 @@ def planes(frame: Any) -> list[Pixels]:
 def frame_to_rgb(frame: Any, width: int, height: int, matrix: Colorspace | None = None) -> NDArray[np.uint8]:
     """Convert a decoded frame of any pixel format to uint8 RGB [height, width, 3], as stored (not yet turned upright).
 
-    matrix: for a part of a frame, that of the whole one.
+    matrix: for a part of a frame, that of the whole one. What is transparent is white.
     """
     matrix = matrix or matrix_of(frame)
+    if is_transparent(frame):
+        rgba = frame.reformat(width, height, "rgba", src_colorspace=matrix, interpolation=_QUALITY, threads=1).to_ndarray()
+        alpha = rgba[..., 3:].astype(np.float32) / _OPAQUE
+        return np.asarray(np.rint(rgba[..., :3] * alpha + _OPAQUE * (1 - alpha)), np.uint8)
     rgb = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=_QUALITY, threads=1)
     pixels: NDArray[np.uint8] = rgb.to_ndarray()
     return pixels
+
+
+def is_transparent(frame: Any) -> bool:
+    """Return whether some of a frame is transparent; where all of it is, its alpha means nothing."""
+    if not any(component.is_alpha for component in frame.format.components):
+        return False
+    alpha = frame.reformat(format="rgba", threads=1).to_ndarray()[..., 3]
+    return bool(alpha.min() < _OPAQUE and alpha.max() > 0)
 
 
 def rgb_to_yuv420(frame: Any, is_bt709: bool) -> Any:

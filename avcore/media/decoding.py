@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import MediaError
 from avcore.files import private_folder
-from avcore.media.colour import WideColours, cube_of, wide_colours, with_known_tags
+from avcore.media.colour import WideColours, cube_of, is_transparent, wide_colours, with_known_tags
 from avcore.media.opening import OnceAFile, _stores_order_only, open_media, require_video
 from avcore.notes import Note, NoteKind, tell
 from avcore.timeline import FRAME_RATE
@@ -35,6 +35,12 @@ _FIELDS_APART, _LINES_APART = 1.04, 1.5
 _EVERY_COLUMN = 4
 _SURE = 12
 _MOSTLY = 10
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_TRANSPARENT = NoteKind(
+    "transparent_pictures",
+    "its pictures are transparent in part: they are shown on white",
+    "영상에 투명한 부분이 있어 흰 바탕에 놓았습니다.",
+)
 _FIELDS = NoteKind(
     "interlaced",
     "its pictures are interlaced; they are deinterlaced, one picture for each frame",
@@ -45,23 +51,26 @@ _FIELDS = NoteKind(
 @dataclass(frozen=True)
 class Treatment:
     """What the pictures of a track need. colours: theirs, where they become SDR of BT.709. is_interlaced: whether the first frame
-    holds two fields. parity: which field is first, `auto` = as each frame says, `tff` or `bff`.
+    holds two fields. parity: which field is first, `auto` = as each frame says, `tff` or `bff`. is_transparent: whether the first
+    frame is, in part; `frame_to_rgb` puts it on white.
     """
 
     colours: WideColours | None = None
     is_interlaced: bool = False
     parity: str = "auto"
+    is_transparent: bool = False
 
     @classmethod
     def of(cls, first: Any) -> "Treatment":
         """Return the treatment of pictures whose first one, decoded, is `first`."""
-        return cls(wide_colours(first), _holds_fields(first))
+        return cls(wide_colours(first), _holds_fields(first), is_transparent=is_transparent(first))
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """Notes for the user."""
         fields = (_FIELDS(),) if self.is_interlaced else ()
-        return fields if self.colours is None else (*fields, self.colours.note)
+        alpha = (_TRANSPARENT(),) if self.is_transparent else ()
+        return (*fields, *alpha, *(() if self.colours is None else (self.colours.note,)))
 
 
 AS_STORED = Treatment()
@@ -86,7 +95,7 @@ def treated(frames: Iterable[DecodedFrame], treatment: Treatment, are_fields_tru
     for frame in frames:
         has_fields = has_fields or (are_fields_true and _holds_fields(frame.decoded))
         if not has_fields and treatment.colours is None:
-            yield frame
+            yield frame._replace(treatment=treatment) if treatment.is_transparent else frame
             continue
         if chain is None or not chain.takes(frame.decoded, has_fields):
             yield from () if chain is None else chain.end()
@@ -223,11 +232,11 @@ def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterab
 
     packets: of the stream, where another part reads them.
     """
-    clock, num_damaged = _Clock(container, stream), 0
+    clock, num_damaged, decoder = _Clock(container, stream), 0, _decoder_of(stream)
     for packet in container.demux(stream) if packets is None else packets:
         clock.feed(packet)
         try:
-            frames = packet.decode()
+            frames = decoder.decode(packet)
         except av.error.InvalidDataError:
             clock.drop()
             num_damaged += 1
@@ -236,6 +245,16 @@ def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterab
             yield DecodedFrame(with_known_tags(frame), clock.stamp(frame))
     if num_damaged:
         tell(_DAMAGED(count=num_damaged), path)
+
+
+def _decoder_of(stream: Any) -> Any:
+    """Return what decodes a stream: FFmpeg's own decoders of VP8 and VP9 lose what is transparent, those of libvpx do not."""
+    name = _WITH_ALPHA.get(stream.codec_context.name)
+    if name is None or {key.lower(): value for key, value in stream.metadata.items()}.get("alpha_mode") != "1":
+        return stream.codec_context
+    decoder = av.CodecContext.create(name, "r")
+    decoder.options = stream.codec_context.options
+    return decoder
 
 
 def decode_from(path: str | Path, start: Fraction = Fraction(0)) -> Iterator[DecodedFrame]:
