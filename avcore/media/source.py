@@ -21,7 +21,6 @@ from avcore.errors import MediaError
 from avcore.media.colour import USUAL, frame_to_rgb, is_in_output_colours, matrix_of, planes, rgb_to_yuv420
 from avcore.media.decoding import DecodedFrame
 from avcore.media.opening import require_moving, require_no_still
-from avcore.media.outline import outlined
 from avcore.media.pictures import Picture, View, at_rate, read_frames, read_pictures
 from avcore.media.probe import MediaInfo, probe
 from avcore.media.sound import iter_speech_blocks
@@ -67,7 +66,7 @@ class PictureSource:
         """Its sound as `read_speech` gives it, read once and held; None where it has none."""
         if not self.info.has_audio:
             return None
-        blocks = outlined(self.path, iter_speech_blocks(self.path))
+        blocks = iter_speech_blocks(self.path)
         return np.asarray(np.concatenate([np.zeros(0, np.float32), *blocks]), np.float32)
 
     @property

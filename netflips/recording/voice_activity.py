@@ -15,7 +15,6 @@ from avcore.errors import NoSpeechError
 from avcore.files import atomic_output
 from avcore.journal import key_of
 from avcore.media import iter_speech_blocks
-from avcore.media.outline import outlined
 from avcore.progress import Progress
 from avcore.speech.pitch import Pitch, pitch_of, pitch_track
 from avcore.speech.voice_activity import SpeechActivity, listen
@@ -70,7 +69,7 @@ def find_speech(path: Path, digest: str, work: WorkFolder, progress: Progress) -
     found, sound = work.find_arrays(_SOUND, key), work.find_file(_SOUND, key, ".f32")
     if found is None or sound is None:
         with work.new_file(_SOUND, key, ".f32") as sound, atomic_output(sound) as temporary:
-            activity = listen(_stored(outlined(path, iter_speech_blocks(path)), temporary, progress))
+            activity = listen(_stored(iter_speech_blocks(path), temporary, progress))
         facts = {"probabilities": activity.probabilities, "levels": activity.levels}
         facts |= {} if activity.flatness is None else {"flatness": activity.flatness}
         found = work.keep_arrays(_SOUND, key, facts | {"samples": np.array(activity.num_samples)})

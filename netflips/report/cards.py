@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from math import degrees
 from typing import NamedTuple
 
-from markupsafe import Markup
-
 from avcore.domain import OUTSIDE
 from avcore.notes import KOREAN, ToldNote, sentence, several
-from netflips.dub.timing import Pace
 from netflips.recording.diarization import SPEAKS_KNOWN
 from netflips.recording.faces import MIN_SHARPNESS, SPEAKS
-from netflips.report.drawing import NUM_COLOURS, gauge, peak, wave_pair
 from netflips.report.material import Material, PicturePair
 from netflips.report.story import OnPage, on_page, speakers_of
 from netflips.report.words import (
@@ -32,19 +28,18 @@ from netflips.report.words import (
 from netflips.script.notes import LEFT_ALONE, left_words, why_left
 from netflips.script.types import Script
 
-_MOST_WITH_WAVES = 400
-"""Cards of longer recordings show no sounds of their own: the timeline has them, and the page stays small."""
+NUM_COLOURS = 6
+"""Speakers beyond these share colours."""
 _MARK = "\ue000"
 """Stands for the utterances in a sentence while it is put together."""
 
 
 class Fact(NamedTuple):
-    """A line of a card. name: its key in `ON_CARDS`. drawing: before the text, or None."""
+    """A line of a card."""
 
     name: str
     text: str
     is_bad: bool = False
-    drawing: Markup | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,6 @@ class Card:
     colour: str
     verdicts: Sequence[Verdict]
     pairs: Sequence[PicturePair]
-    waves: Markup | None
     until_s: float
     facts: Sequence[Fact]
 
@@ -76,20 +70,18 @@ class Remark(NamedTuple):
     korean: str = ""
 
 
-def cards_of(script: Script, material: Material, pace: Pace | None) -> list[Card]:
-    """Make the cards of all utterances. pace: bounds that were set, or None."""
+def cards_of(script: Script, material: Material) -> list[Card]:
+    """Make the cards of all utterances."""
     utterances = on_page(script)
-    speakers, loudest = speakers_of(utterances), peak(material.source, material.output)
-    has_waves = len(utterances) <= _MOST_WITH_WAVES and bool(len(material.source) or len(material.output))
+    speakers = speakers_of(utterances)
     return [
         Card(
             utterance=one,
             colour=f"s{speakers.index(one.speaker) % NUM_COLOURS}",
             verdicts=verdicts(one),
             pairs=material.pairs.get(one.number, []),
-            waves=wave_pair(one, material.source, material.output, loudest) if has_waves else None,
             until_s=max(one.output.end_s, _slot_end(script, one)),
-            facts=[*_lengths(one, pace), *_units(script, one), *_picture(one), *_face(one)],
+            facts=[*_lengths(one), *_units(script, one), *_picture(one), *_face(one)],
         )
         for one in utterances
     ]
@@ -100,7 +92,7 @@ def _slot_end(script: Script, one: OnPage) -> float:
     return one.output.start_s + (one.source.seconds if script.is_in_own_time else 0.0)
 
 
-def _lengths(one: OnPage, pace: Pace | None) -> list[Fact]:
+def _lengths(one: OnPage) -> list[Fact]:
     facts, fit = [] if one.utterance.place is None else [Fact("original", seconds(one.source.seconds))], one.fit
     if one.alone is not None:
         return facts
@@ -108,7 +100,7 @@ def _lengths(one: OnPage, pace: Pace | None) -> list[Fact]:
         return [*facts, Fact("dub", seconds(fit.spoken_s))]
     facts += [
         Fact("dub", f"{seconds(fit.spoken_s)}, by itself {seconds(fit.natural_s)}"),
-        Fact("pace", f"{percent(fit.factor)} of its length by itself", drawing=gauge(fit.factor, pace)),
+        Fact("pace", f"{percent(fit.factor)} of its length by itself"),
     ]
     for name, value in (
         ("silent in its place", fit.slack_s),

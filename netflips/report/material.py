@@ -1,4 +1,4 @@
-"""What the page needs of the files themselves: pictures before and after, and the outlines of the sounds."""
+"""What the page needs of the files themselves: pictures before and after."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,16 +7,13 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 import cv2
-import numpy as np
 
 from avcore.arrays import Pixels
 from avcore.errors import NetflipsError
-from avcore.media import PictureSource, pictures_at, probe
-from avcore.media.outline import NOTHING, Envelope, outline_of
+from avcore.media import PictureSource, pictures_at
 from avcore.notes import tell
 from avcore.progress import Progress, silent, track
-from avcore.timeline import seconds_to_units
-from netflips.report.story import Hold, OnPage, dubbed_part, moments_in, on_page, output_time, paths_of, source_time, speaker_box
+from netflips.report.story import OnPage, dubbed_part, moments_in, on_page, output_time, paths_of, source_time, speaker_box
 from netflips.script.notes import REPORT_LACKS
 from netflips.script.types import Script, TimeSpan, Utterance
 
@@ -49,13 +46,11 @@ class PicturePair:
 
 @dataclass(frozen=True)
 class Material:
-    """pairs: by the utterance's number. posters: what both videos show before they play, None = nothing. source, output: outlines
-    of the sounds. missing: what could not be had, and why."""
+    """pairs: by the utterance's number. posters: what both videos show before they play, None = nothing. missing: what could not be
+    had, and why."""
 
     pairs: dict[int, list[PicturePair]] = field(default_factory=dict)
     posters: PicturePair | None = None
-    source: Envelope = field(default_factory=lambda: NOTHING)
-    output: Envelope = field(default_factory=lambda: NOTHING)
     missing: tuple[str, ...] = ()
 
 
@@ -70,32 +65,16 @@ class _Moment(NamedTuple):
 
 
 def gather(script: Script, progress: Progress = silent, image_bytes: int = IMAGE_BYTES) -> Material:
-    """Read pictures and sounds of a finished dub, each file once; memory does not grow with the pictures' number.
+    """Read pictures of a finished dub, each file once; memory does not grow with the pictures' number.
 
     A file that is gone or cannot be read costs its part of the page only: `missing` says so.
     """
-    missing: list[str] = []
-    pairs: dict[int, list[PicturePair]] = {}
-    posters = None
     try:
         pairs, posters = _pictures(script, progress, image_bytes)
     except NetflipsError as error:
-        _note(missing, "pictures", error)
-    source, output = (_sound(path, missing) for path in paths_of(script))
-    return Material(pairs, posters, source, output, tuple(missing))
-
-
-def _sound(path: str, missing: list[str]) -> Envelope:
-    try:
-        return outline_of(path) if path and probe(path).has_audio else NOTHING
-    except NetflipsError as error:
-        _note(missing, "sound", error)
-        return NOTHING
-
-
-def _note(missing: list[str], what: str, error: NetflipsError) -> None:
-    tell(REPORT_LACKS(what=what, error=str(error)))
-    missing.append(f"no {what} here: {error}")
+        tell(REPORT_LACKS(what="pictures", error=str(error)))
+        return Material(missing=(f"no pictures here: {error}",))
+    return Material(pairs, posters)
 
 
 def _pictures(script: Script, progress: Progress, image_bytes: int) -> tuple[dict[int, list[PicturePair]], PicturePair | None]:
@@ -166,31 +145,6 @@ def _stills(
         one = moments[number]
         most = int(most_bytes[one.is_poster] * _BYTES_IN_BASE64)
         yield number, (still(picture.rgb, one.face, most, _POSTER_TRIALS if one.is_poster else _TRIALS), picture.time)
-
-
-def between(outline: Envelope, start_s: float, stop_s: float) -> Envelope:
-    """Return the part between two times, filled up with silence where the sound ends before."""
-    first, last = max(seconds_to_units(start_s), 0), max(seconds_to_units(stop_s), 0)
-    part = outline[first:last]
-    return np.pad(part, ((0, max(last - first - len(part), 0)), (0, 0)))
-
-
-def as_played(outline: Envelope, start_s: float, holds: Sequence[Hold]) -> Envelope:
-    """Return a recording's outline on the clock of the output: from the part's start on, with silence where the picture is held."""
-    pieces, position = [], seconds_to_units(start_s)
-    for hold in holds:
-        at = seconds_to_units(hold.at)
-        pieces += [outline[position:at], np.zeros((seconds_to_units(hold.seconds), 2), np.float32)]
-        position = max(at, position)
-    return np.concatenate([*pieces, outline[position:]])
-
-
-def thinned(outline: Envelope, num_bins: int) -> Envelope:
-    """At most `num_bins` lowest and highest values of equal parts."""
-    if len(outline) <= num_bins:
-        return outline
-    edges = np.linspace(0, len(outline), num_bins + 1).astype(int)[:-1]
-    return np.stack([np.minimum.reduceat(outline[:, 0], edges), np.maximum.reduceat(outline[:, 1], edges)], axis=1)
 
 
 def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tuple[int, int]] = _TRIALS) -> str:

@@ -14,10 +14,8 @@ from markupsafe import Markup
 
 from avcore.files import write_text
 from avcore.notes import several
-from netflips.dub.timing import Pace
 from netflips.report import words
 from netflips.report.cards import Card, Remark, cards_of, remarks_on
-from netflips.report.drawing import NUM_COLOURS, timeline
 from netflips.report.material import Material, PicturePair
 from netflips.report.story import OnPage, VideoAddresses, addresses_of, dubbed_part, on_page, speakers_of, stretches_of
 from netflips.report.words import DASH
@@ -36,11 +34,6 @@ _POLICY = (
     "form-action 'none'",
 )
 """Allows the script and the style sheet with these digests, pictures within the page and media files, and nothing else."""
-_MEANINGS = (
-    ("The card of an utterance", words.ON_CARDS),
-    ("Marks at the head of a card", words.OF_MARKS),
-    ("The rest of the page", words.OF_THE_REST),
-)
 
 
 @dataclass(frozen=True)
@@ -68,8 +61,6 @@ class _Dub:
     took_s: float
     stretches: str
     remarks: Sequence[Remark]
-    keys: Sequence[tuple[str, str]]
-    timeline: Sequence[Markup]
     cards: Sequence[Card]
 
 
@@ -93,7 +84,6 @@ def report_page(dubs: Sequence[ToldDub], failures: Mapping[str, str], folder: Pa
         dubs=[_dub(told, "" if is_single else f"d{count}-", folder) for count, told in enumerate(dubs, 1)],
         failures=failures,
         settings=[(name, _setting(value)) for name, value in settings.items()],
-        meanings=_MEANINGS,
         policy="; ".join(_POLICY).format(script=words.digest_of(script), style=words.digest_of(style)),
         style=Markup(style),  # our own files
         script=Markup(script),
@@ -104,7 +94,6 @@ def _dub(told: ToldDub, prefix: str, folder: Path) -> _Dub:
     script = told.script
     utterances, made = on_page(script), script.result
     dubbed = [one for one in utterances if one.alone is None]
-    least, most = (script.setting(f"recording.pace.{bound}") for bound in ("least", "most"))
     return _Dub(
         script=script,
         made=made,
@@ -119,26 +108,8 @@ def _dub(told: ToldDub, prefix: str, folder: Path) -> _Dub:
         took_s=sum(timing.seconds for timing in made.timings),
         stretches=json.dumps([[round(value, 3) for value in one] for one in stretches_of(script)]),
         remarks=remarks_on(script, told.material.missing),
-        keys=_keys(utterances),
-        timeline=timeline(script, told.material, prefix),
-        cards=cards_of(script, told.material, None if least is None or most is None else Pace(least, most)),
+        cards=cards_of(script, told.material),
     )
-
-
-def _keys(utterances: Sequence[OnPage]) -> list[tuple[str, str]]:
-    """Classes of the timeline's shapes and colours, and what they mean, of those that it has."""
-    keys = [
-        ("wave-key", "original's sound", True),
-        ("slot-key", "place of the original utterance", True),
-        ("said-key", "dub, in the speaker's colour", True),
-        ("beyond-key", "dub in the pause after it", any(one.fit.in_pause_s for one in utterances)),
-        ("trouble-key", "needs a look", any(words.is_trouble(one) for one in utterances)),
-        ("held", "picture held", any(one.fit.held_s for one in utterances)),
-        ("alone-key", "left alone", any(one.alone is not None for one in utterances)),
-    ]
-    speakers = speakers_of(utterances)
-    keys += [(f"s{number % NUM_COLOURS}", name, len(speakers) > 1) for number, name in enumerate(speakers)]
-    return [(kind, text) for kind, text, is_there in keys if is_there]
 
 
 def _setting(value: object) -> str:

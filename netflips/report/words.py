@@ -1,4 +1,4 @@
-"""The words of the page: numbers in short forms, what is said of an utterance first, and what labels and marks mean."""
+"""The words of the page: numbers in short forms, and what is said of an utterance first."""
 
 from base64 import b64encode
 from hashlib import sha256
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from avcore.notes import several, shown
-from netflips.recording.faces import MIN_SHARPNESS, SPEAKS
 from netflips.report.story import OnPage
 from netflips.script.notes import ABSENT, why_left
 
@@ -44,72 +43,6 @@ _SOURCES_OF_UNITS = {
     "audio,video": "sound and lips",
     "auto": "sound and lips, or the one of them that can be trusted",
 }
-
-
-ON_CARDS = {
-    "heard": "What the original says: as it is read off the units, heard by a recogniser, or written by a person.",
-    "said": "What the dub says: read off the translated units in the same way, or the text that it is spoken from.",
-    "original": "How long the utterance takes in the original.",
-    "dub": "How long the new speech takes, and how long it would take by itself, without being fitted into the original's place.",
-    "pace": "Length of the new speech as a share of its length by itself: under 100 % it is spoken faster, over 100 % slower. The "
-    "middle of the bar is 100 %; the paler part is what --pace allows.",
-    "silent in its place": "The new speech is shorter than the original: for so long there is silence where the original spoke.",
-    "in the pause after": "The new speech is longer than the original: for so long it goes on in the pause behind it.",
-    "fitted nowhere": "So much of the new speech fits neither the original's place nor the pause behind it, even at the fastest "
-    "pace that --pace allows.",
-    "picture held": "For so long the picture stands still, so that the new speech has time to end.",
-    "cut off": "So much of the new speech is left out, because there was no time for it.",
-    "begins in the output": "When the new speech begins in the dub, where that differs from the original.",
-    "units": "The models write speech down as units, sounds of 20 ms or longer with a number each, and translate those; no "
-    "text is between. First how many the original has, then how many its translation has.",
-    "units from": "What the units of the original were taken from: its sound, the lips of the speaker, or both.",
-    "understood": "How much of the original is like what the models know, and what is wrong with its translation.",
-    "sure of the original": "How likely the encoder held each unit that it took down, on average (geometric mean). Speech of the "
-    "kind that the models were made for is hardly ever under the usual figure; what is far under it was most likely heard wrong.",
-    "sure of the translation": "How likely the translator held each unit that it wrote, on average (geometric mean). Under the "
-    "usual figure it most likely met words or sentences that it does not know.",
-    "voice pitch": "Middle pitch of the speaker's voice in the original; the dub speaks at the same.",
-    "new lips": "In how many pictures of the utterance the mouth was drawn anew.",
-    "left as they were": "In how many pictures the original mouth stays, and why.",
-    "face": "In how much of the utterance the speaker's face was found, and how tall it is in the picture.",
-    "mouth and sound": "How clearly the mouth of this face moves with the sound. A person who talks has about 1.6, one who listens "
-    f"about 0; from {SPEAKS:g} on the face is taken to be the one that speaks.",
-    "in focus": f"How much detail there is about the mouth. Under {MIN_SHARPNESS:g} a picture is taken for blurred, and its mouth "
-    "is left as it was.",
-    "turned": "The furthest that the face is turned away from the camera, roughly.",
-}
-"""By the label of a figure on a card."""
-
-OF_MARKS = {
-    "fits": "The new speech has about the length of the original.",
-    "as long as it takes": "The dub of a short clip is as long as the new speech; it is fitted into nothing.",
-    "stay silent": "The new speech is clearly shorter than the original.",
-    "goes into the pause": "The new speech ends in the pause behind the original.",
-    "picture held": "The picture stands still for a moment, so that the new speech has time to end.",
-    "hurried": "The new speech is spoken faster than --pace allows; --hold-picture gives it time.",
-    "cut": "The end of the new speech is missing; --hold-picture makes room for it.",
-    "left alone": "This utterance was not dubbed: picture and sound are the original's.",
-    "sound only": "The speech is new, the picture is the original's.",
-    "translation stopped": "The translation reached its limit of units and may lack its end; --max-target-units 0 lifts the limit.",
-    "hardly what the models were made for": "The models are less sure than they nearly always are on speech of the kind that they "
-    "were made for; what the dub says most likely means something else.",
-    "units from": "The units were not taken from sound and lips together; the card says why.",
-}
-"""By what a mark on a card says, or begins with."""
-
-OF_THE_REST = {
-    "utterances dubbed": "What is said without a long pause, by one person, is an utterance; some may be left as they were.",
-    "pictures with new lips": "Pictures of the dub in which a mouth was drawn anew, of all its pictures.",
-    "as long as it would be by itself": "The pace of the fastest and of the slowest utterance.",
-    "work for each second of video": "Seconds of computing by seconds of video: under 1 s the dub is made faster than it plays.",
-    "model": "The name beside it is made from the content of the model's file: the same name is the same model.",
-    "voice": "Whose voice the dub has, and its middle pitch where that is known.",
-    "background": "What was done with all other sound: keep = it stays, mute = it goes.",
-    "part": "Which part of the original was dubbed.",
-    "scene cuts": "Where the original changes from one shot to another; lips are never carried over a cut.",
-    "kept and made": "Work that an earlier run had finished and that was used again, and work that was done now.",
-}
-"""By what the rest of the page shows."""
 
 
 def template_text(package: str, name: str) -> str:
@@ -153,51 +86,45 @@ def said_instead(one: OnPage) -> str:
 
 
 class Verdict(NamedTuple):
-    """How an utterance went. kind: `good`, `note`, `warn` or `bad`, for its colour. means: its key in `OF_MARKS`."""
+    """How an utterance went. kind: `good`, `note`, `warn` or `bad`, for its colour."""
 
     text: str
     kind: str
-    means: str
 
 
 def verdicts(one: OnPage) -> list[Verdict]:
     """Return what to know of an utterance, the fit first."""
     utterance, heard = one.utterance, one.utterance.heard
     if one.alone is not None:
-        return [Verdict(f"left alone: {why_left(one.alone.values)}", "warn", "left alone")]
+        return [Verdict(f"left alone: {why_left(one.alone.values)}", "warn")]
     found = [_fit(one)]
     if utterance.note("truncated") is not None:
-        found.append(Verdict("translation stopped at its limit", "bad", "translation stopped"))
+        found.append(Verdict("translation stopped at its limit", "bad"))
     if utterance.note("outside") is not None:
-        found.append(Verdict("hardly what the models were made for", "bad", "hardly what the models were made for"))
+        found.append(Verdict("hardly what the models were made for", "bad"))
     if heard is not None and heard.reason and heard.modalities in ("audio", "video"):
-        found.append(Verdict(f"units from {taken_from(heard.modalities)}", "note", "units from"))
+        found.append(Verdict(f"units from {taken_from(heard.modalities)}", "note"))
     if one.drawn.pictures and not one.drawn.drawn:
         absent = "" if utterance.seen is None or one.fit.slot is None else ABSENT[utterance.seen.absent]
-        found.append(Verdict(f"sound only: {absent}" if absent else "sound only", "note", "sound only"))
+        found.append(Verdict(f"sound only: {absent}" if absent else "sound only", "note"))
     return found
-
-
-def is_trouble(one: OnPage) -> bool:
-    """Return whether a dubbed utterance has something that somebody should look at."""
-    return one.alone is None and any(verdict.kind in ("warn", "bad") for verdict in verdicts(one))
 
 
 def _fit(one: OnPage) -> Verdict:
     fit = one.fit
     if fit.factor is None:
-        return Verdict("as long as it takes", "note", "as long as it takes")
+        return Verdict("as long as it takes", "note")
     if fit.cut_s:
-        return Verdict(f"its last {seconds(fit.cut_s)} cut", "bad", "cut")
+        return Verdict(f"its last {seconds(fit.cut_s)} cut", "bad")
     if fit.is_hurried:
-        return Verdict("hurried", "warn", "hurried")
+        return Verdict("hurried", "warn")
     if fit.held_s:
-        return Verdict(f"picture held {seconds(fit.held_s)}", "warn", "picture held")
+        return Verdict(f"picture held {seconds(fit.held_s)}", "warn")
     if fit.slack_s > _LARGE_SLACK * one.source.seconds:
-        return Verdict(f"{seconds(fit.slack_s)} stay silent", "note", "stay silent")
+        return Verdict(f"{seconds(fit.slack_s)} stay silent", "note")
     if fit.in_pause_s:
-        return Verdict("goes into the pause", "note", "goes into the pause")
-    return Verdict("fits", "good", "fits")
+        return Verdict("goes into the pause", "note")
+    return Verdict("fits", "good")
 
 
 def taken_from(source: str) -> str:

@@ -15,7 +15,6 @@ from avcore.understanding import Understanding
 from netflips.report import page
 from netflips.report.material import Material
 from netflips.report.story import ShownStretch, address, stretches_of
-from netflips.report.words import OF_MARKS, OF_THE_REST, ON_CARDS
 from netflips.script.notes import CUT
 from netflips.script.types import (
     DrawnPictures,
@@ -156,7 +155,7 @@ def test_what_units_were_taken_from_is_told_with_the_reason(tmp_path: Path) -> N
     assert "units from sound alone" not in _read(dub_report(*videos, 4.0, None), tmp_path).text
 
 
-def test_every_figure_and_mark_has_a_meaning(tmp_path: Path) -> None:
+def test_the_verdict_opens_the_page_and_figures_say_what_is_usual(tmp_path: Path) -> None:
     bad = Understanding("bad", 0.27, ("outside",))
     quality = FaceQuality(0.9, 60.0, 80.0, 0.5, 0.1)
     heard = HeardUnits(UnitList((0,) * 50), "video", -0.5)
@@ -174,12 +173,6 @@ def test_every_figure_and_mark_has_a_meaning(tmp_path: Path) -> None:
     reader = _read(report, tmp_path)
     assert reader.text.index(bad.words()[1:]) < reader.text.index("Watch and listen")  # the report opens with it
     assert bad.words("ko") in reader.text
-    titles = set(reader.values("title"))
-    assert set(ON_CARDS.values()) <= titles
-    assert OF_MARKS["cut"] in titles
-    assert {OF_THE_REST[name] for name in ("voice", "model", "background", "pictures with new lips")} <= titles
-    for text in (*ON_CARDS.values(), *OF_MARKS.values(), *OF_THE_REST.values()):
-        assert text in reader.text
     for told in ("29 % of each unit (usual here: 90 % or more)", "clearly together (1.7", "118 Hz", "29° aside"):
         assert told in reader.text
     assert "score -" not in reader.text
