@@ -60,6 +60,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
     with loading():
         from av2unit.extractor import UnitExtractor
         from av2unit.sources import VIDEO, parse_modalities, read_utterance
+        from avcore.faces.footage import settle_pictures
         from avcore.media.sound import settle_track
 
     modalities = parse_modalities(options.modalities)
@@ -67,6 +68,7 @@ def extract_to_file(options: UnitsOptions) -> Units:
     if lip_path is not None and VIDEO not in modalities:
         tell(_UNUSED(modalities=options.modalities), lip_path)
     settle_track(options.video, options.audio_track)
+    settle_pictures(options.video)
     extractor = UnitExtractor.from_checkpoint(encoder, options.device, options.precision)
     with bars(options.quiet) as progress:
         speech, lips = read_utterance(options.video, modalities, lip_path, parse_face_choice(options.face), progress)

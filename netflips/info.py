@@ -110,6 +110,7 @@ def _media_facts(path: Path) -> dict[str, Any]:
             "pictures": info.num_frames,
             **_extent(info.picture_s),
         }
+        facts["picture_tracks"] = [asdict(track) for track in info.picture_tracks]
     if info.has_audio:
         facts["sound"] = {"rate_hz": info.audio_rate, "channels": info.audio_channels, **_extent(info.sound_s)}
         facts["sound_tracks"] = [asdict(track) for track in info.tracks]
@@ -127,6 +128,11 @@ def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         rate = "variable" if picture["is_variable_rate"] else f"{picture['frame_rate']:.3f} fps"
         size = f"{picture['width']}x{picture['height']}"
         yield f"picture: {size}, {rate}, {several(picture['pictures'], 'picture')}, {_when(picture)}"
+        tracks = facts["picture_tracks"]
+        for track in tracks if len(tracks) > 1 else ():
+            told = [track["language"], track["title"], track["codec"], f"{track['width']}x{track['height']}"]
+            usual = ", default" if track["is_default"] else ""
+            yield f"picture track {track['number']}: {', '.join(filter(None, told))}{usual}"
     if sound := facts.get("sound"):
         tracks = facts["sound_tracks"]
         if len(tracks) == 1:

@@ -123,7 +123,8 @@ class DubOptions:
     timing: source = each utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes
     (the published behaviour); auto = free for a clip of one utterance. subtitles: text beside, in or on the dub, None = none.
     road: over text, None = over units; over text all is dubbed in its own time, by what is heard. audio_track: which
-    one is heard, a number from 1 or a language; None = the first in which somebody speaks. strict: what is hardly understood is not
+    one is heard, a number from 1 or a language; None = the first in which somebody speaks. video_track: which pictures are taken,
+    from 1; None = those with a face. strict: what is hardly understood is not
     dubbed.
     """
 
@@ -144,6 +145,7 @@ class DubOptions:
     subtitles: Subtitling | None = None
     road: CascadeModels | None = None
     audio_track: str | None = None
+    video_track: int | None = None
     strict: bool = field(default=False, repr=False)  # it changes no dub, and dubs of many videos are known by all that does
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from avcore.contracts import kind_of
 from avcore.errors import MediaError, UsageError
+from avcore.faces.footage import settle_pictures
 from avcore.files import keep_apart, require_file, require_place
 from avcore.media import PictureSource, require_video_name
 from avcore.media.sound import settle_track
@@ -60,6 +61,7 @@ def dub(
     clock = StageClock()
     with clock.stage("read"):
         settle_track(in_path, options.audio_track)
+        settle_pictures(in_path, options.video_track)
         source = PictureSource(in_path)
         in_own_time = is_recording(source, options)
     job = job_of(source, out_path, models, options, progress or silent, clock, decide)

@@ -13,6 +13,7 @@ from avcore.contracts import SpeakerVoice
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.find import TrackSummary, find_faces
+from avcore.faces.footage import settle_pictures
 from avcore.faces.geometry import MOUTH_HIDDEN, MouthsToDraw, mouths_in_boxes
 from avcore.faces.select import parse_face_choice
 from avcore.files import check_files, require_file, require_place
@@ -129,6 +130,7 @@ def speak_and_draw(options: RenderOptions) -> Rendered:
     out = options.out
     codes = read_unit_file(options.units)
     settle_track(options.video)
+    settle_pictures(options.video)
     source = PictureSource(options.video)
     models = _load(options, checkpoint)
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])

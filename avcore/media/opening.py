@@ -227,9 +227,10 @@ def _caf_data(file: BinaryIO) -> int | None:
 _DATA_SIZES = {"wav": _wav_data, "w64": _w64_data, "caf": _caf_data}
 
 _CHOSEN: dict[str, int] = {}
+_CHOSEN_PICTURES: dict[str, int] = {}
 """Numbers of tracks by the path of their file."""
 _NOTES: dict[str, list[Note]] = {}
-NEW_COMMAND += [_CHOSEN.clear, _NOTES.clear]
+NEW_COMMAND += [_CHOSEN.clear, _CHOSEN_PICTURES.clear, _NOTES.clear]
 
 
 def choose_track(path: str | Path, number: int | None) -> None:
@@ -246,8 +247,16 @@ def chosen_number(path: str | Path) -> int | None:
     return _CHOSEN.get(_name(path))
 
 
+def choose_pictures(path: str | Path, number: int | None) -> None:
+    """Read this track of moving pictures of a file, counted from 1, from now on; None = the one that a player shows."""
+    if number is None:
+        _CHOSEN_PICTURES.pop(_name(path), None)
+    else:
+        _CHOSEN_PICTURES[_name(path)] = number
+
+
 def note_of(path: str | Path, note: Note) -> None:
-    """Tell the user how a file's sound is read, once, and keep it for reports."""
+    """Tell the user how a file is read, once, and keep it for reports."""
     notes = _NOTES.setdefault(_name(path), [])
     if note not in notes:
         notes.append(note)
@@ -255,7 +264,7 @@ def note_of(path: str | Path, note: Note) -> None:
 
 
 def notes_of(path: str | Path) -> tuple[Note, ...]:
-    """Return the notes so far on how a file's sound is read."""
+    """Return the notes so far on how a file is read."""
     return tuple(_NOTES.get(_name(path), ()))
 
 
@@ -295,8 +304,8 @@ class OnceAFile(Generic[Found]):
 
 
 def _state(path: str | Path) -> tuple[object, ...]:
-    now = require_file(path, "the video or sound file").stat()
-    return str(path), chosen_number(path), now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+    now, chosen = require_file(path, "the video or sound file").stat(), (chosen_number(path), _CHOSEN_PICTURES.get(_name(path)))
+    return str(path), *chosen, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
 
 _HEAD_BYTES = 4096
@@ -368,9 +377,15 @@ def _say_how_raw_sound_is_read() -> None:
     LOG.warning("%s files have no header; read as %g kHz 16-bit mono (AIHub's KsponSpeech)", RAW_SUFFIX, SAMPLE_RATE / 1000)
 
 
+def moving_streams(container: Any) -> list[Any]:
+    """Return the streams of moving pictures; cover art of a sound file does not count."""
+    return [stream for stream in container.streams.video if not stream.disposition & _NOT_MOVING]
+
+
 def video_stream(container: Any) -> Any | None:
-    """Return the stream of moving pictures, or None; cover art of a sound file does not count."""
-    return _preferred([stream for stream in container.streams.video if not stream.disposition & _NOT_MOVING])
+    """Return the stream of moving pictures that was chosen or that a player would show, or None."""
+    streams, number = moving_streams(container), _CHOSEN_PICTURES.get(_name(container.name))
+    return streams[number - 1] if number is not None and number <= len(streams) else _preferred(streams)
 
 
 def audio_stream(container: Any) -> Any | None:

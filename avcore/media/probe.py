@@ -19,6 +19,7 @@ from avcore.media.opening import (
     OnceAFile,
     audio_stream,
     kind_of_still,
+    moving_streams,
     notes_of,
     open_media,
     packet_time,
@@ -37,37 +38,56 @@ _UNKNOWN = ("", "und")
 
 
 @dataclass(frozen=True)
-class SoundTrack:
-    """A sound track. number: among those of its file, from 1. language: as `eng`, "" = not said. rate: Hz."""
+class Track:
+    """A track of a file. number: among those of its kind, from 1. language: as `eng`, "" = not said."""
 
     number: int
     language: str
     title: str
     codec: str
-    rate: int
-    channels: int
-    is_default: bool
 
     def __str__(self) -> str:
         told = ", ".join(filter(None, (self.language, self.title)))
         return f"{self.number} ({told})" if told else str(self.number)
 
 
+@dataclass(frozen=True)
+class SoundTrack(Track):
+    """A sound track. rate: Hz."""
+
+    rate: int
+    channels: int
+    is_default: bool
+
+
+@dataclass(frozen=True)
+class PictureTrack(Track):
+    """A track of moving pictures; width, height: as stored."""
+
+    width: int
+    height: int
+    is_default: bool
+
+
 def sound_tracks(container: Any) -> tuple[SoundTrack, ...]:
     """Return the sound tracks of an open file."""
-    return tuple(_described(number, stream) for number, stream in enumerate(container.streams.audio, 1))
+    return tuple(SoundTrack(*_described(*one, "sample_rate", "channels")) for one in enumerate(container.streams.audio, 1))
 
 
-def _described(number: int, stream: Any) -> SoundTrack:
+def picture_tracks(container: Any) -> tuple[PictureTrack, ...]:
+    """Return the tracks of moving pictures of an open file."""
+    return tuple(PictureTrack(*_described(*one, "width", "height")) for one in enumerate(moving_streams(container), 1))
+
+
+def _described(number: int, stream: Any, *sizes: str) -> tuple[Any, ...]:
     context, tags = stream.codec_context, {name.lower(): value for name, value in stream.metadata.items()}
     language = tags.get("language", "")
-    return SoundTrack(
+    return (
         number,
         "" if language in _UNKNOWN else language,
         tags.get("title", ""),
         str(context.name) if context else "",
-        int(context.sample_rate or 0) if context else 0,
-        int(context.channels or 0) if context else 0,
+        *(int(getattr(context, size) or 0) if context else 0 for size in sizes),
         bool(stream.disposition & Disposition.default),
     )
 
@@ -104,7 +124,7 @@ class MediaInfo:
     chapters. pixel_aspect: width to height of a pixel as shown.
     longest_picture_s, usual_picture_s: how long the picture that stays longest does, or the first one before its time, and most of
     them. still: what kind of single picture the file is, as `PNG`; "" = it is none. treatment: what its pictures go through.
-    tracks: of sound. track: the number of the one that is read, 0 = none.
+    tracks: of sound. track: the number of the one that is read, 0 = none. picture_tracks, picture_track: the same of pictures.
     """
 
     path: Path
@@ -129,6 +149,8 @@ class MediaInfo:
     changing: Changing | None = None
     tracks: tuple[SoundTrack, ...] = ()
     track: int = 0
+    picture_tracks: tuple[PictureTrack, ...] = ()
+    picture_track: int = 0
     clock: FileClock = field(default_factory=FileClock)
     picture_s: Span = NOWHERE
     sound_s: Span = NOWHERE
@@ -170,7 +192,8 @@ class MediaInfo:
     def reading(self) -> tuple[object, ...]:
         """The same for names of kept work: nothing of a file that is read as it is stored."""
         pictures = () if self.treatment == AS_STORED else (_READING, repr(self.treatment))
-        changes = () if self.changing is None else (repr(self.changing),)
+        changes: tuple[object, ...] = () if self.changing is None else (repr(self.changing),)
+        changes += (("pictures", self.picture_track),) if len(self.picture_tracks) > 1 else ()
         mixed = (_MIXING,) if self.audio_channels > 1 else ()
         return (*pictures, *changes, *mixed, *((self.track,) if len(self.tracks) > 1 else ()), *((_HELD,) if self.is_held else ()))
 
@@ -260,6 +283,8 @@ def _looked_at(path: str | Path) -> MediaInfo:
         facts |= _describe_time(shown, sound)
         if audio is not None:
             require_little_missing(packets[audio.index].missing * packets[audio.index].tick + facts["sound_s"][0], path)
+        if video is not None:
+            facts |= {"picture_tracks": picture_tracks(container), "picture_track": moving_streams(container).index(video) + 1}
         if view is not None and video is not None:
             changing = shapes.found()
             shapes_of.keep(path, changing)

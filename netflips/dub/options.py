@@ -65,6 +65,8 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
     """write the utterances and their translation as a script and stop; --script-in continues from it"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
     """sound track of the video: a number from 1, or a language (default: the first with speech)"""
+    video_track: int | None = flag(default=None, metavar="N")
+    """picture track of the video, from 1 (default: the one with a face)"""
     ask: bool = flag(
         group=(
             "speech that is not understood",

@@ -203,6 +203,7 @@ def _dub_options(options: DubCommand, languages: tuple[str, str], recording: Rec
         subtitles=options.subtitling(),
         road=options.cascade_models(),
         audio_track=options.audio_track,
+        video_track=options.video_track,
         strict=options.strict,
     )
 

@@ -13,6 +13,7 @@ from avcore.checkpoints.stages import Running
 from avcore.command import LOG
 from avcore.contracts import Speaker, SpeakerVoice
 from avcore.errors import NoSpeechError, UsageError
+from avcore.faces.footage import settle_pictures
 from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, iter_speech_blocks, probe, require_media, require_video_name, write_speech_pieces
 from avcore.media.carried import CarriedOver
@@ -44,6 +45,7 @@ def speak_video(options: LipSpeechOptions) -> None:
     if options.out_vid_path is not None:
         require_video_name(options.out_vid_path)
     settle_track(options.video, options.audio_track)
+    settle_pictures(options.video)
     info = require_moving_lips(options.video)
     device = options.device
     checkpoint = open_renderer_checkpoint(renderer)

@@ -17,6 +17,7 @@ from avcore.compute.threads import pictures_at_once
 from avcore.contracts import Extractor
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
+from avcore.faces.footage import settle_pictures
 from avcore.faces.geometry import MOUTH_CUT, MOUTH_HIDDEN
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder
@@ -72,6 +73,7 @@ def _sync_lips(options: LipsyncOptions) -> Script:
     choice = options.lips
     files = _files(options, choice)
     settle_track(files.video)
+    settle_pictures(files.video)
     settle_track(files.speech, options.audio_track)
     source = _moving(files.video)
     with private_folder() as folder:

@@ -13,7 +13,7 @@ import pytest
 from avcore.errors import InputError, MediaError
 from avcore.media import MediaInfo, probe, read_pictures, read_speech
 from avcore.media.pictures import FileClock
-from avcore.media.probe import SoundTrack
+from avcore.media.probe import PictureTrack, SoundTrack
 from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture
 
 
@@ -37,6 +37,8 @@ def test_everything_is_told(film: Path) -> None:
         longest_picture_s=Fraction(1, 25),
         tracks=(SoundTrack(1, "", "", "aac", 16000, 1, is_default=True),),
         track=1,
+        picture_tracks=(PictureTrack(1, "", "", "h264", 128, 96, is_default=True),),
+        picture_track=1,
         usual_picture_s=Fraction(1, 25),
         clock=FileClock(Fraction(0), Fraction(0)),
         picture_s=(Fraction(0), Fraction(4)),

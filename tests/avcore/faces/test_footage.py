@@ -1,0 +1,83 @@
+"""Of several tracks of pictures the one with a face is read, or the one that was asked for."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from avcore.errors import MediaError
+from avcore.faces.footage import settle_pictures
+from avcore.media import probe, read_pictures
+from avcore.notes import NEW_COMMAND, sentence
+from netflips import cli
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+
+SLIDE = np.full((96, 160, 3), 230, np.uint8)
+SPEAKER = draw(Head(901), Pose(scale=0.6), MouthShape(0.2, 0.0), 160)
+
+
+@pytest.fixture(autouse=True)
+def _new_command() -> Iterator[None]:
+    yield
+    for forget in NEW_COMMAND:
+        forget()
+
+
+@pytest.fixture
+def lecture(tmp_path: Path) -> Path:
+    """Slides, which a player shows, and a speaker."""
+    path = tmp_path / "lecture.mkv"
+    with av.open(str(path), "w") as container:
+        streams = []
+        for picture, title in ((SLIDE, "Slides"), (SPEAKER, "Speaker")):
+            stream = container.add_stream("libx264", rate=Fraction(25))
+            stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "yuv420p"
+            stream.metadata["title"] = title
+            stream.disposition = av.stream.Disposition.default if title == "Slides" else av.stream.Disposition(0)
+            streams.append((stream, picture))
+        for number in range(10):
+            for stream, picture in streams:
+                frame = av.VideoFrame.from_ndarray(picture)
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+        for stream, _ in streams:
+            container.mux(stream.encode(None))
+    return path
+
+
+def test_the_speaker_is_seen_and_the_slides_are_named(lecture: Path) -> None:
+    assert next(read_pictures(lecture)).rgb.shape == SLIDE.shape
+    settle_pictures(lecture)
+    assert next(read_pictures(lecture)).rgb.shape == SPEAKER.shape
+    assert (probe(lecture).width, probe(lecture).picture_track) == (160, 2)
+    assert [sentence(note, hint=False) for note in probe(lecture).notes] == ["picture track 2 (Speaker) is taken, not 1 (Slides)"]
+
+
+def test_a_number_chooses_and_one_that_is_not_there_is_refused(lecture: Path) -> None:
+    settle_pictures(lecture, 1)
+    assert next(read_pictures(lecture)).rgb.shape == SLIDE.shape
+    with pytest.raises(MediaError, match=r"no such picture track; expected 1 \(Slides\), 2 \(Speaker\); found --video-track 3"):
+        settle_pictures(lecture, 3)
+    settle_pictures(lecture)
+    assert probe(lecture).picture_track == 2
+
+
+def test_info_lists_them(lecture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", str(lecture)]) == 0
+    shown = capsys.readouterr().out
+    assert "picture track 1: Slides, h264, 160x96, default" in shown
+    assert "picture track 2: Speaker, h264, 160x160" in shown
+
+
+def test_one_track_needs_no_word(lecture: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(25))
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        container.mux([*stream.encode(av.VideoFrame.from_ndarray(SLIDE)), *stream.encode(None)])
+    settle_pictures(path)
+    assert probe(path).notes == ()
