@@ -2,9 +2,8 @@
 
 Each part keeps what it measured at once in a file of its own below --results, and can be called alone. Parts: `av2unit`,
 `unit2unit`, `vocoder`, `lips` (each stage beside the baseline; the translator on sentences as long as those of Ko-X), `chain` (the
-stages of a dub in a row), `dub` (file to file), `bounds` (how far `--precision auto` is from float32 on speech of the demo bundle).
-At the end the tables of docs/performance.md are filled from all files (not with --size tiny or --device cuda). Results of parts
-that were measured once and are gone lie in results/once.
+stages of a dub in a row), `dub` (file to file). At the end the tables of docs/performance.md are filled from all files (not with
+--size tiny or --device cuda). Results of parts that were measured once and are gone lie in results/once.
 """
 
 import argparse
@@ -31,7 +30,6 @@ MEASURES = {
     **{stage: partial(measure_stage, stage) for stage in STAGES},
     "chain": parts.measure_chain,
     "dub": parts.measure_dub,
-    "bounds": parts.measure_bounds,
 }
 _STEPS = sorted([SENTENCE_STEPS, *(korean for _, korean in KOX_LENGTHS.values())])
 
@@ -71,7 +69,6 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--parts", nargs="*", choices=MEASURES, default=list(MEASURES), help="none = fill the pages only")
-    parser.add_argument("--go-on", action="store_true", help="keep what --results has already, measure only what is missing")
     parser.add_argument("--size", choices=("tiny", "published"), default="published")
     parser.add_argument("--lengths", nargs="+", type=float, default=[3, 10, 60], help="seconds of clips (default: 3 10 60)")
     parser.add_argument("--steps", nargs="+", type=int, default=_STEPS, help=f"of the translator (default: {_STEPS})")
@@ -83,8 +80,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--precisions", nargs="+", default=["float32", "auto"], help="ours; the baseline is float32")
     parser.add_argument("--dub-threads", type=int, default=os.cpu_count())
     parser.add_argument("--dub-float32-s", type=float, default=10, help="longest clip dubbed in float32 (default: 10)")
-    parser.add_argument("--sounds", type=int, default=60, help="utterances for bounds, sound alone (default: 60)")
-    parser.add_argument("--filmed", type=int, default=10, help="utterances for bounds, with lips (default: 10)")
     parser.add_argument("--checkpoints", type=Path, help="folder with random checkpoints, made when absent (default: temporary)")
     parser.add_argument("--clips", type=Path, help="folder for made clips, kept (default: temporary)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the files (default: benchmarks/results)")
@@ -103,14 +98,11 @@ def main() -> None:
         options.clips.mkdir(parents=True, exist_ok=True)
         folder = options.checkpoints or scratch / "checkpoints"
         for part in options.parts:
-            ledger = Ledger(options.results / f"{part}.json", about, options.go_on)
-            if ledger.is_complete:
-                continue
-            if part != "bounds" and not folder.exists():
+            ledger = Ledger(options.results / f"{part}.json", about)
+            if not folder.exists():
                 write_random_checkpoints(folder, options.size)
             begun = time.perf_counter()
             MEASURES[part](options, folder, scratch, ledger)
-            ledger.finish()
             print(f"{part}: {time.perf_counter() - begun:.0f} s in all", flush=True)
     if not options.no_pages and options.size == "published" and options.device == "cpu":
         tables.write_tables(read_results(options.results), ROOT)

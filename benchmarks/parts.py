@@ -1,13 +1,11 @@
-"""What is measured beside the stages: the chain, dubs from file to file, and bounds of `--precision auto`."""
+"""What is measured beside the stages: the chain, and dubs from file to file."""
 
 import argparse
 import sys
-from dataclasses import asdict
 from functools import partial
 from itertools import product
 from pathlib import Path
 
-from benchmarks import bounds
 from benchmarks.clips import clip
 from benchmarks.ledger import Ledger
 from benchmarks.sides import run_json
@@ -41,17 +39,6 @@ def _dub(seconds: float, precision: str, options: argparse.Namespace, folder: Pa
     words = ["--video", str(clip(seconds, options.clips)), "--threads", str(options.dub_threads), "--device", options.device]
     run = run_json([*_whole("dub", "ours", folder, precision), *words], options.dub_threads)
     return run | {"precision": precision, "seconds": seconds}
-
-
-def measure_bounds(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
-    """Measure how far `--precision auto` is from float32 on speech of the demo bundle."""
-    figures = ledger.point("demo", lambda: [_told(figure) for figure in bounds.of_bundle(options.sounds, options.filmed)])
-    for figure in figures:
-        print(figure["told"])
-
-
-def _told(figure: bounds.BoundFigure) -> dict:
-    return asdict(figure) | {"holds": figure.holds, "told": str(figure)}
 
 
 def _whole(what: str, who: str, folder: Path, precision: str) -> list[str]:

@@ -23,7 +23,6 @@ def write_tables(results: Results, root: Path) -> None:
     for page, part, text in (
         ("docs/performance.md", "speed", short(results)),
         ("docs/performance.md", "whole", whole_table(results)),
-        ("docs/performance.md", "bounds", bounds_table(results)),
     ):
         if text:
             replace_part(root / page, part, f"\n{text}\n")
@@ -85,15 +84,6 @@ def dubs(results: Results) -> str:
         about = f"{runs[0]['media_s']:.0f} s, {runs[0]['precision']}"
         lines.append([about, f"{wall:.2f}", f"{cpu:.2f}", peak, str(len(runs))])
     return row_table(("a dub from file to file, 720p, all cores", "wall s per s", "CPU s per s", "peak memory", "n"), lines)
-
-
-def bounds_table(results: Results) -> str:
-    """Return how far `auto` is from float32 on speech of the demo bundle."""
-    figures = results.get("bounds", {}).get("points", {}).get("demo", [])
-    lines = [
-        [figure["name"], f"{figure['value']:.5f}", f"{figure['bound']:g}", "yes" if figure["holds"] else "no"] for figure in figures
-    ]
-    return row_table(("figure", "value", "bound", "kept"), lines)
 
 
 def _machine(results: Results) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import build_parser
-from benchmarks.ledger import Ledger
+from benchmarks.ledger import Ledger, read_results
 from benchmarks.rows import benchmark_rows
 from benchmarks.sides import ComparedSide, SideWorker
 from benchmarks.stages import measure_stage
@@ -21,10 +21,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_stage_beside_the_baseline(folder: Path, tmp_path: Path) -> None:
     options = build_parser().parse_args(["--lengths", "0.4", "0.8", "--rounds", "2", "--precisions", "float32"])
-    ledger = Ledger(tmp_path / "vocoder.json", {}, goes_on=False)
+    ledger = Ledger(tmp_path / "vocoder.json", {})
     measure_stage("vocoder", options, folder, tmp_path, ledger)
     found = {(row.who, row.keeps, row.amount): row for row in benchmark_rows(ledger.points)}
     usual = [(who, False, amount) for amount in (0.4, 0.8) for who in ("ours, float32", "reference")]
+    assert read_results(tmp_path)["vocoder"]["points"] == ledger.points
     assert set(found) == {*usual, ("ours, float32", True, 0.4), ("reference", True, 0.4)}
     assert all(row.runs == 2 and row.cpu_s > 0 and row.peak_mib > 100 for row in found.values())
     assert float(found["ours, float32", False, 0.8].agreement.split()[2]) < 1e-4

@@ -32,7 +32,7 @@ def runs(stage: str, who: str, keeps: bool, amount: float, seconds: list[float])
 
 
 def part(points: dict) -> dict:
-    return {"about": ABOUT, "is_complete": True, "points": points}
+    return {"about": ABOUT, "points": points}
 
 
 def lips() -> dict[str, dict]:
@@ -57,7 +57,6 @@ def everything() -> dict[str, dict]:
         "unit2unit": part({**runs("unit2unit", "fairseq", False, 200, [30]), **runs("unit2unit", "ours, auto", False, 200, [7.5])}),
         "chain": part({"published, round 1": chain, "ours, auto, round 1": {**chain, "unit2unit": 0, "lips": 2}}),
         "dub": part({"3 s, auto, round 1": dub(3), "3 s, auto, round 2": dub(3)}),
-        "bounds": part({"demo": [{"name": "the same units", "value": 0.999, "bound": 0.995, "holds": True}]}),
     }
 
 

@@ -1,4 +1,4 @@
-"""Low precision stays within the stated bounds of float32, on small random models; `python -m benchmarks.bounds` has large ones."""
+"""Low precision stays within the stated bounds of float32, on small random models and on the demo bundle."""
 
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.compute import kernels
 from avcore.media import read_speech
-from benchmarks import bounds, material
+from benchmarks import material
 from netflips.stages import SHIPPED
 from recipes.demo.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
+from tests.integration import bounds
 from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
 
 _SPREAD = 5

@@ -1,10 +1,5 @@
-"""How far answers in low precision are from those in float32, against stated bounds: `python -m benchmarks.bounds`.
+"""How far answers in low precision are from those in float32, against stated bounds."""
 
-The same figures are taken of small random checkpoints in the tests; here they are taken of a whole folder.
-"""
-
-import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from av2unit.stage import UNIT_ENCODER
-from avcore.files import private_folder
-from avcore.media import read_speech
-from avcore.speech.audio import resample
-from avcore.timeline import SAMPLE_RATE
 from avcore.units import Ids
 from benchmarks import material
-from netflips.stages import SHIPPED
 from unit2unit.model import UnitTransformer
 
 LOW = "bfloat16"
@@ -111,32 +100,6 @@ def of_extractor(
     return [BoundFigure(f"av2unit: the same units{what} (share)", float((frames[0] == frames[1]).mean()), bound, True)]
 
 
-def of_bundle(sounds: int, clips: int, precision: str = "auto") -> list[BoundFigure]:
-    """Return the demo bundle's unit encoder on held-out sentences in voices that it never heard: sound alone, and with lips.
-
-    sounds, clips: how many utterances of each. Needs espeak-ng (`make env` has it).
-    """
-    from av2unit.sources import lips_of_video
-    from recipes.demo.evaluate.material import EvaluationSettings, plan_clip, write_clip
-    from recipes.demo.voices.cast import say
-
-    settings = EvaluationSettings()
-    plans = [plan_clip("held_out", number, settings) for number in range(max(sounds, clips))]
-    said = [say(plan.pair.english, plan.voice) for plan in plans[:sounds]]
-    speech = [resample(one.samples, one.rate, SAMPLE_RATE) for one in said]
-    filmed, lips = [], []
-    with private_folder() as scratch:
-        for number, plan in enumerate(plans[:clips]):
-            write_clip(scratch / f"{number}.mp4", plan, settings.side)
-            filmed.append(read_speech(scratch / f"{number}.mp4"))
-            lips.append(lips_of_video(scratch / f"{number}.mp4", speech=filmed[-1]))
-    encoder = SHIPPED / UNIT_ENCODER.file
-    return [
-        *of_extractor(encoder, speech, precision=precision, what=f", {sounds} utterances of the demo, sound"),
-        *of_extractor(encoder, filmed, lips, precision, what=f", {clips} clips of the demo, sound and lips"),
-    ]
-
-
 def log_spectral_distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """Mean over windows of the root mean square difference of two spectra in dB; what is 80 dB below the loudest is silence.
 
@@ -161,34 +124,3 @@ def _log_probabilities(model: UnitTransformer, source: Ids, tokens: Ids) -> Tens
 
 def _mean_score(log_probabilities: Tensor, tokens: Ids) -> float:
     return float(log_probabilities[torch.arange(len(tokens)), torch.from_numpy(tokens)].mean())
-
-
-def main() -> int:
-    """Take all figures of a folder of published layout; 1 when a bound is not kept."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.bounds", description=__doc__)
-    parser.add_argument("--checkpoints", type=Path, required=True, help="folder of scripts/make_random_checkpoints.py")
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--beam", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--skip", nargs="*", default=[], choices=["unit2unit", "vocoder", "lips", "av2unit"])
-    options = parser.parse_args()
-    folder, precision = options.checkpoints, options.precision
-    renderer = folder / "unit_av_renderer_withKO.pt"
-    takers = {
-        "vocoder": lambda: of_vocoder(renderer, "ko", precision=precision),
-        "lips": lambda: of_renderer(renderer, precision=precision),
-        "av2unit": lambda: of_extractor(
-            folder / "mavhubert_large_noise.pt", [material.speech(4.0)], [material.lips(4.0)], precision, bound=0.0
-        ),
-        "unit2unit": lambda: of_translator(folder / "utut_ko.pt", "en", "ko", options.beam, options.steps, precision),
-    }
-    kept = True
-    for stage, take in takers.items():
-        for figure in take() if stage not in options.skip else []:
-            print(figure, flush=True)
-            kept = kept and figure.holds
-    return 0 if kept else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
