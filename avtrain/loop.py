@@ -30,7 +30,7 @@ from avtrain.logs import LogWindow, RunLog, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.position import Position, TrainResult
 from avtrain.processes import check_run, number_format, of_all, of_first, say_processes
-from avtrain.sampling import EndlessBatches, LengthBatches, Stretch
+from avtrain.sampling import EndlessBatches, LengthBatches, TakenBatches
 from avtrain.started import note_start, seed_of
 from avtrain.task import Task, named_parameters
 from avtrain.wandb_log import WandbLog
@@ -70,7 +70,7 @@ class Trainer:
         self._bad = BadItems(self._loop.max_bad_share)
         self._spare: Any = None
         self._stop_signal: int | None = None
-        self._stretches: list[Stretch] = []
+        self._taken: list[TakenBatches] = []
         self._begun_epoch = 0
         is_resumed = self._resume()
         self._marked = self._at.step, self._at.seconds
@@ -284,7 +284,7 @@ class Trainer:
             "modules": {name: module.state_dict() for name, module in self._plain.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()},
             "position": vars(self._at).copy(),
-            "stretches": [asdict(one) for one in self._stretches_of_epoch()],
+            "taken_batches": [asdict(one) for one in self._taken_of_epoch()],
             **states[0],
             "other_processes": states[1:],
             "scaler": self._accelerator.scaler.state_dict() if self._accelerator.scaler else None,
@@ -302,7 +302,7 @@ class Trainer:
                 module.load_state_dict(state["modules"][name])
             for name, optimizer in self._optimizers.items():
                 optimizer.load_state_dict(state["optimizers"][name])
-            self._stretches = [Stretch.from_state(row) for row in state["stretches"]]
+            self._taken = [TakenBatches.from_state(row) for row in state["taken_batches"]]
         except (KeyError, RuntimeError, ValueError) as error:
             raise CheckpointError(
                 "this run's checkpoint does not fit the model",
@@ -349,7 +349,7 @@ class Trainer:
 
     def _from_here(self, batches: LengthBatches) -> EndlessBatches:
         """Go on in the epoch: in its order with the settings of before, with others over the items that it has not seen yet."""
-        now, before = batches.stretch, self._stretches
+        now, before = batches.nothing_taken, self._taken
         if before and replace(before[-1], batches=0) == now:
             before = before[:-1]
         else:
@@ -357,16 +357,16 @@ class Trainer:
         if any(one.items != now.items for one in before):
             before = []
             LOG.warning("there are other items than before: epoch %d begins anew", self._at.epoch)
-        self._stretches, self._begun_epoch = [*before, now], self._at.epoch
+        self._taken, self._begun_epoch = [*before, now], self._at.epoch
         skipped = batches.skip(self._at.epoch, before)
         if skipped and self.is_main:
             left = now.items - skipped
             LOG.info("epoch %d goes on with the %d items that it has not seen with other settings", self._at.epoch, left)
         return EndlessBatches(batches, self._at.epoch, self._at.batch)
 
-    def _stretches_of_epoch(self) -> list[Stretch]:
+    def _taken_of_epoch(self) -> list[TakenBatches]:
         """Return what was taken of the epoch that the run is in, by settings."""
-        *before, now = self._stretches
+        *before, now = self._taken
         return [*(before if self._at.epoch == self._begun_epoch else ()), replace(now, batches=self._at.batch)]
 
     def _move_frozen(self) -> None:

@@ -16,7 +16,7 @@ Key = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TakenBatches:
     """Batches of one epoch that were taken with the same settings. items: of an epoch; batches: of each of `world` processes."""
 
     batch: BatchConfig
@@ -26,7 +26,7 @@ class Stretch:
     batches: int = 0
 
     @classmethod
-    def from_state(cls, row: Mapping[str, Any]) -> "Stretch":
+    def from_state(cls, row: Mapping[str, Any]) -> "TakenBatches":
         """Read one as `dataclasses.asdict` writes it."""
         return cls(**{**row, "batch": BatchConfig(**row["batch"])})
 
@@ -45,14 +45,14 @@ class LengthBatches:
         self._seen: tuple[int, NDArray[np.bool_]] | None = None
 
     @property
-    def stretch(self) -> Stretch:
+    def nothing_taken(self) -> TakenBatches:
         """These settings, with no batch taken."""
-        return Stretch(self._config, self._seed, self._world, len(self._lengths))
+        return TakenBatches(self._config, self._seed, self._world, len(self._lengths))
 
-    def skip(self, epoch: int, stretches: Iterable[Stretch]) -> int:
+    def skip(self, epoch: int, taken: Iterable[TakenBatches]) -> int:
         """Leave out of an epoch what was trained on in it with other settings; returns how many items that are."""
         seen = np.zeros(len(self._lengths), dtype=np.bool_)
-        for one in stretches:
+        for one in taken:
             other = LengthBatches(self._lengths.tolist(), one.batch, one.seed)
             other._seen = epoch, seen.copy()
             for batch in other.epoch_batches(epoch)[: one.batches * one.world]:

@@ -90,7 +90,7 @@ def test_with_other_items_the_epoch_begins_anew(
     monkeypatch.setattr(ToyTask, "train_items", lambda _: Points(50))
     train_until(Trainer(ToyTask(config), config), 5)
     assert "there are other items than before: epoch 0 begins anew" in caplog.text
-    assert [row["batches"] for row in read_state(tmp_path / "checkpoints" / "last.pt")["stretches"]] == [2]
+    assert [row["batches"] for row in read_state(tmp_path / "checkpoints" / "last.pt")["taken_batches"]] == [2]
 
 
 def test_gradients_are_no_longer_than_the_bound(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from avtrain.data import move
 from avtrain.entry import main_of, read_config
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.pictures import turn
-from avtrain.sampling import EndlessBatches, LengthBatches, Stretch, item_generator
+from avtrain.sampling import EndlessBatches, LengthBatches, TakenBatches, item_generator
 from avtrain.settings import as_yaml
 from avtrain.task import named_parameters
 from unit2av.voice.training.config import Unit2aConfig
@@ -72,14 +72,14 @@ def test_starting_inside_an_epoch_skips_its_first_batches() -> None:
 )
 def test_with_other_settings_each_item_of_the_epoch_comes_exactly_once(settings: list[tuple[BatchConfig, int]]) -> None:
     """Of processes that share a rest: all but what does not make a batch for each."""
-    stretches, seen = list[Stretch](), list[int]()
+    before, seen = list[TakenBatches](), list[int]()
     for number, (config, world) in enumerate(settings):
         is_last = number == len(settings) - 1
         shares = [LengthBatches(LENGTHS, config, number, rank, world) for rank in range(world)]
-        assert {share.skip(3, stretches) for share in shares} == {len(seen)}
+        assert {share.skip(3, before) for share in shares} == {len(seen)}
         taken = [share.epoch_batches(3)[: None if is_last else 4] for share in shares]
         seen += [index for share in taken for batch in share for index in batch]
-        stretches.append(replace(shares[0].stretch, batches=4))
+        before.append(replace(shares[0].nothing_taken, batches=4))
         assert len(shares[0].epoch_batches(4)) > len(taken[0]), "other epochs are whole"
     assert len(seen) == len(set(seen))
     assert len(LENGTHS) - len(seen) <= (settings[-1][1] - 1) * settings[-1][0].batch_size
