@@ -4,7 +4,7 @@ Users of models name the protocols, not classes of a stage, so that another mode
 discrete speech units, 50 a second; speech is float32 [S] mono at 16 kHz in -1..1; lips are uint8 gray [T, 96, 96] at 25 fps.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -17,7 +17,6 @@ from avcore.errors import InputError, UnitError
 from avcore.progress import Progress, silent
 from avcore.speech.pitch import Pitch
 from avcore.timeline import SAMPLE_RATE, Seconds, units_to_seconds
-from avcore.understanding import Understanding
 from avcore.units import Ids, Units
 
 _LIKENESS = "its likeness to the nearest known sentence"
@@ -38,13 +37,13 @@ class Word(NamedTuple):
 class Transcript:
     """Text as it is shown, in NFC. language: two letters, "" = unknown. words: in order of time, none overlapping.
 
-    understood: how much of the speech is understood, None = not known.
+    has_loop: the model repeated a stretch that nobody said, which is left out.
     """
 
     text: str
     language: str = ""
     words: tuple[Word, ...] = ()
-    understood: Understanding | None = None
+    has_loop: bool = False
 
     @property
     def confidence(self) -> float:
@@ -266,6 +265,9 @@ class SpeechRecognizer(Protocol):
 
         Raises LanguageError for a language that it does not know.
         """
+
+    def languages_in(self, speech: NDArray[np.float32]) -> Mapping[str, float]:
+        """Return how probable each language is in speech float32 [S] at 16 kHz; nothing where it knows only one."""
 
 
 class Speller(Protocol):

@@ -14,6 +14,7 @@ from avcore.contracts import Extractor, Speaker, Translator, Voice
 from avcore.errors import CheckpointError, UsageError
 from avcore.units import normalise_language, require_language, require_same_vocabulary
 from netflips.options import DubOptions, ModelPaths, RunOptions
+from netflips.recognizers.language import AUTO
 from netflips.stages import load, load_renderer, load_speaker_encoder
 from text2unit.script import LANGUAGES
 from unit2av.stage import RENDERER
@@ -165,6 +166,8 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
 
     Raises UsageError naming the choices where there are several, LanguageError for what a bundle never learnt.
     """
+    if paths.utut is not None and source == AUTO:
+        raise UsageError(f"--from {AUTO} belongs to the cascade", hint="name the language, as en")
     if paths.utut is None:
         return _over_text(source, target, paths.unit2av, LANGUAGES if paths.av2unit is None else None)
     source, target = learnt_languages(paths.utut, source, target)

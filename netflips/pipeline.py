@@ -12,20 +12,21 @@ from avcore.media.sound import settle_track
 from avcore.notes import Notes
 from avcore.progress import Progress, silent
 from avcore.speech.voice_activity import listen
-from avcore.understanding import stop_where_bad
 from avcore.work_folder import WorkFolder
+from netflips.cascade.engines import recognizer_of
 from netflips.dub.clock import StageClock
 from netflips.dub.files_used import inputs_of, outputs_of
-from netflips.dub.job import DubJob
-from netflips.dub.judgement import Decide, go_on
+from netflips.dub.job import LOG, DubJob
 from netflips.dub.short_clip import dub_clip
 from netflips.dub.utterances import cut_utterances
 from netflips.models import Models
 from netflips.options import DubOptions
+from netflips.recognizers.language import AUTO
 from netflips.render.pieces import work_folder_beside
 from netflips.script.types import Script
 from netflips.subtitles.inside import check_font
 from netflips.subtitles.reader import reader_of
+from netflips.understanding import Decide, go_on, stop_where_bad
 from unit2av.lipsync.backend import LipSyncChoice, settled
 
 
@@ -55,6 +56,8 @@ def dub(
             "dub takes paths", expected="a video and a file to write", found=f"{kind_of(in_video)}, {kind_of(out_video)}"
         )
     in_path, out_path = Path(in_video), Path(out_video)
+    if options.source == AUTO:
+        options = _in_its_language(in_path, models, options)
     _check_paths(in_path, out_path, options)
     require_video_name(out_path)
     options = options.settled_for(models.extractor.agreement is not None)
@@ -72,6 +75,19 @@ def dub(
     else:
         script = dub_clip(job, is_draft)
     return script
+
+
+def _in_its_language(path: Path, models: Models, options: DubOptions) -> DubOptions:
+    """Return options with the language that is spoken in a recording. Raises NetflipsError."""
+    from netflips.recognition import spoken_language
+
+    if options.road is None:
+        raise UsageError(f"the language '{AUTO}' belongs to the cascade", expected="a language, as en")
+    require_file(path, "the input video")
+    settle_track(path, options.audio_track)
+    found = spoken_language(path, recognizer_of(models, options.road))
+    LOG.info("%s: it is in '%s'", path, found)
+    return replace(options, source=found)
 
 
 def job_of(

@@ -20,11 +20,12 @@ from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
 from avcore.progress import Progress, silent
 from avcore.speech.voice_activity import SpeechActivity, listen
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
-from avcore.understanding import Evidence, Understanding, of_hearing, of_recording, of_utterance
 from avcore.units import require_language
 from netflips.dub.utterances import Span, UtteranceLength, cut_utterances
+from netflips.recognizers.language import LONGEST, hear_in_its_language, main_language
 from netflips.stages import load_text_reader, load_unit_encoder
 from netflips.subtitles.cues import Cue, make_cues, rules_for
+from netflips.understanding import Evidence, Understanding, broken, is_loop, of_hearing, of_recording, of_utterance, worst
 from unit2text.reader import UnitReader
 from unit2text.search import ReadOptions
 from unit2text.stage import LIPS, UNITS
@@ -48,12 +49,17 @@ class ListenSettings:
 
 @dataclass(frozen=True)
 class Recognised:
-    """What was said. spans: the utterances (s). transcripts: of each, times from the beginning. cuts: where shots change (s)."""
+    """What was said.
+
+    spans: the utterances (s). transcripts: of each, times from the beginning. measures: how far each is understood. cuts: where
+    shots change (s).
+    """
 
     path: Path
     duration_s: float
     spans: tuple[Span, ...]
     transcripts: tuple[Transcript, ...]
+    measures: tuple[Understanding, ...]
     cuts: tuple[float, ...]
 
     @property
@@ -65,8 +71,7 @@ class Recognised:
     @property
     def understood(self) -> Understanding:
         """How much of it is understood."""
-        pairs = zip(self.spans, self.transcripts, strict=True)
-        return of_recording((one.understood, end - start) for (start, end), one in pairs if one.understood is not None)
+        return of_recording((one, end - start) for (start, end), one in zip(self.spans, self.measures, strict=True))
 
     def cues(self) -> list[Cue]:
         """Subtitles by the rules of the language that most words are in; no two utterances share one."""
@@ -83,8 +88,11 @@ class Recogniser(Protocol):
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
         """Check what a user asks for. Raises UsageError or LanguageError."""
 
-    def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
-        """Return what an utterance says: speech float32 [S] at 16 kHz, lips uint8 [T, 96, 96] at 25 fps, at least one of them."""
+    def read(
+        self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings
+    ) -> tuple[Transcript, Understanding]:
+        """Return what an utterance says, and how far it is understood: speech float32 [S] at 16 kHz, lips uint8 [T, 96, 96] at 25
+        fps, at least one of them."""
 
 
 class UnitRecogniser:
@@ -101,14 +109,20 @@ class UnitRecogniser:
         asked = frozenset({VIDEO}) if self.reader.takes == LIPS else parse_modalities(modalities)
         return ListenSettings(asked, None if language is None else self.reader.require_language(language), face, read)
 
-    def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
+    def read(
+        self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings
+    ) -> tuple[Transcript, Understanding]:
         """Return what an utterance says, by its units or by its lips."""
         if self.extractor is not None:
             found = self.extractor.extract_scored(speech, lips)
             understood = of_utterance(Evidence(found.readings(self.extractor.domain), found.known))
-            return replace(self.reader.read(found.units, settings.language, settings.read), understood=understood)
-        assert lips is not None  # as the settings say
-        return self.reader.read(lips, settings.language, settings.read)
+            read = self.reader.read(found.units, settings.language, settings.read)
+        else:
+            assert lips is not None  # as the settings say
+            understood, read = Understanding(), self.reader.read(lips, settings.language, settings.read)
+        if is_loop(read.text):
+            return Transcript("", read.language, has_loop=True), worst(understood, broken("loop"))
+        return read, understood
 
 
 class SpeechRecogniser:
@@ -125,11 +139,16 @@ class SpeechRecogniser:
         name, known = f"the recognizer {self.recognizer.name}", self.recognizer.languages
         return ListenSettings(frozenset({AUDIO}), None if language is None else require_language(language, known, name), face)
 
-    def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
+    def read(
+        self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings
+    ) -> tuple[Transcript, Understanding]:
         """Return what an utterance says, by its sound."""
         assert speech is not None  # as the settings say
-        heard = self.recognizer.hear(speech, settings.language)
-        return replace(heard, understood=of_hearing(heard.confidence if heard.words else None))
+        if settings.language is None:
+            heard = self.recognizer.hear(speech)
+        else:
+            heard = hear_in_its_language(self.recognizer, speech, settings.language)
+        return heard, of_hearing(heard, settings.language or "")
 
 
 class Listener:
@@ -182,12 +201,13 @@ class Listener:
                 progress("transcribe", number, len(spans))
                 said.append(self._transcribe(span, sound if needs_sound else None, face, settings))
             progress("transcribe", len(spans), len(spans))
-            return Recognised(path, duration, tuple(spans), tuple(said), tuple(_cuts(path)) if info.has_video else ())
+            transcripts, measures = zip(*said, strict=True)
+            return Recognised(path, duration, tuple(spans), transcripts, measures, tuple(_cuts(path)) if info.has_video else ())
 
     def hear_sound(self, speech: Samples, settings: ListenSettings) -> Transcript:
         """Return what speech float32 [S] at 16 kHz says, utterance by utterance; nothing where there is no speech."""
         spans = _cut(listen([speech]), float(samples_to_seconds(len(speech))), self.ear.length)
-        said = [self._transcribe(span, speech, None, settings) for span in spans]
+        said = [self._transcribe(span, speech, None, settings)[0] for span in spans]
         text = " ".join(one.text for one in said if one.text)
         words = tuple(word for one in said for word in one.words)
         return Transcript(text, settings.language or (said[0].language if said else ""), words)
@@ -197,7 +217,9 @@ class Listener:
         pictures = PictureSource(path)
         return find_faces(pictures, face, sound, progress, len(pictures), path, info.pixel_aspect)
 
-    def _transcribe(self, span: Span, sound: Samples | None, face: SpeakerFace | None, settings: ListenSettings) -> Transcript:
+    def _transcribe(
+        self, span: Span, sound: Samples | None, face: SpeakerFace | None, settings: ListenSettings
+    ) -> tuple[Transcript, Understanding]:
         start, end = span
         speech = lips = None
         if sound is not None:
@@ -206,10 +228,24 @@ class Listener:
             first, last = frame_at(start), min(frames_covering(end), len(face.frames))
             lips = face.lips_between(first, max(last, first + 1))
         if (speech is not None and not len(speech)) or (lips is not None and not len(lips)):
-            return Transcript("", settings.language or "")
-        found = self.ear.read(speech, lips, settings)
+            return Transcript("", settings.language or ""), Understanding()
+        found, understood = self.ear.read(speech, lips, settings)
         words = (word._replace(end_s=min(word.end_s, end - start)) for word in found.words if word.start_s <= end - start)
-        return replace(found, words=tuple(words)).shifted(start)
+        return replace(found, words=tuple(words)).shifted(start), understood
+
+
+def spoken_language(path: Path, recognizer: SpeechRecognizer) -> str:
+    """Return the language of most of the longest utterances of a recording. Raises NoSpeechError where none can be told."""
+    with private_folder() as folder:
+        stored = folder / _SOUND_FILE
+        activity = listen(stored_blocks(iter_speech_blocks(path), stored))
+        spans = sorted(_cut(activity, float(probe(path).duration_s), UtteranceLength()), key=lambda one: one[0] - one[1])[:LONGEST]
+        sound = np.memmap(stored, np.float32, "r") if spans else np.zeros(0, np.float32)
+        pieces = (np.array(sound[seconds_to_samples(start) : seconds_to_samples(end)]) for start, end in spans)
+        found = main_language(recognizer, pieces)
+    if not found:
+        raise NoSpeechError("its language cannot be told", path=path, hint="name it: --from en")
+    return found
 
 
 def stored_blocks(blocks: Iterator[Samples], path: Path) -> Iterator[Samples]:

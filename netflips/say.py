@@ -1,7 +1,6 @@
 """`netflips say "안녕하세요?" -o x.wav`: Korean text to speech, over units (text to speech, TTS)."""
 
 import sys
-from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,16 +15,16 @@ from avcore.loading import loading
 from avcore.notes import several
 from avcore.progress import bars
 from avcore.timeline import samples_to_seconds
-from avcore.understanding import of_text, tell_verdict
 from avcore.units import write_unit_file
 from netflips.stages import load_speller
 from netflips.text_voice import TextVoice, VoiceFlags, speller_path
-from text2unit.inference import given_script, warn_of_strange
+from netflips.understanding import speller_measure, tell_verdict
+from text2unit.inference import given_script
 from text2unit.script import SpokenScript
 from unit2av.stage import RENDERER
 
 if TYPE_CHECKING:
-    from text2unit.speller import Spelling, TextSpeller
+    from text2unit.speller import Spelling
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class SayOptions(VoiceFlags):
     """unit_av_renderer_withKO.pt or another renderer (default: the bundle's)"""
 
     strict: bool = flag(default=False)
-    """stop with exit code 3 if the voice learnt few of the words; nothing is written then"""
+    """stop with exit code 3 if little of it is understood; nothing is written then"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,9 +70,10 @@ def say_text(options: SayOptions) -> None:
 
     speller = load_speller(path, Running(options.device, options.precision))
     speller.require_language(options.to)  # before the voice is loaded
-    tell_verdict(of_text(speller.share_learnt(script.sentences)), options.text_path or "the text", options.strict)
+    understood = speller_measure(speller).understanding(" ".join(script.sentences), script.spelt)
+    tell_verdict(understood, options.text_path or "the text", options.strict)
     if renderer is None:
-        spoken = list(_told(speller, script, options.to))
+        spoken = list(speller.spell(script.sentences, options.to))
     else:
         voice = TextVoice.load(speller, renderer, options.to, 1 / options.speed, options)
         spoken = _speak(voice, script, options)
@@ -81,13 +81,6 @@ def say_text(options: SayOptions) -> None:
     if options.units_path is not None:
         write_unit_file(options.units_path, units.ids)
         LOG.info("%s: %s of %s", options.units_path, several(len(units), "unit"), several(len(spoken), "sentence"))
-
-
-def _told(speller: "TextSpeller", script: SpokenScript, language: str) -> "Iterator[Spelling]":
-    """Return the units of each sentence; those that are hardly of the kind that the speller learnt are told."""
-    for spelling in speller.spell(script.sentences, language):
-        warn_of_strange(speller, spelling)
-        yield spelling
 
 
 def _speak(voice: TextVoice, script: SpokenScript, options: SayOptions) -> "list[Spelling]":

@@ -20,7 +20,6 @@ from avcore.timeline import seconds_to_units, units_to_samples
 from avcore.units import Units, normalise_language
 from netflips.dub.timing import scale_durations
 from netflips.stages import load_speaker_encoder, load_voice
-from text2unit.inference import warn_of_strange
 from text2unit.script import SpokenScript
 from text2unit.stage import SPELLER
 
@@ -108,7 +107,6 @@ class Telling:
         speller, vocoder, scale = self.said_by.speller, self.said_by.vocoder, self.said_by.scale
         sentences = speller.spell(self.script.sentences, vocoder.language)
         for spelling in track(sentences, "speech", self.progress, len(self.script.sentences)):
-            warn_of_strange(speller, spelling)
             if self.spellings:
                 steps = max(1, seconds_to_units(self.spellings[-1].pause_s * scale))
                 self._pause(steps)

@@ -17,7 +17,8 @@ from avcore.flags import Command, CommonOptions, declared_in, flag, out_flag, po
 from avcore.loading import loading
 from avcore.notes import several
 from avcore.progress import run_bar
-from avcore.understanding import tell_verdict
+from netflips.recognizers.language import AUTO
+from netflips.understanding import tell_verdict
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class TranscribeOptions(CommonOptions):
     audio_track: str | None = flag(default=None, metavar="N|LANG")
     """sound track of the file: a number from 1, or a language (default: the first with speech)"""
     source: str | None = flag("--from", default=None, metavar="LANG")
-    """language that is spoken, as en (default: the one whose text is most probable)"""
+    """language that is spoken, as en, or auto (default: auto, the one whose text is most probable)"""
     face: str = flag(default="auto")
     """whose lips: auto (who speaks), largest, or N-th from the left"""
     unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
@@ -63,6 +64,8 @@ class TranscribeOptions(CommonOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         parse_face_choice(self.face)
+        if self.source == AUTO:
+            object.__setattr__(self, "source", None)
         if self.out is not None and self.out_dir is not None:
             raise UsageError("give either --out (one file) or --out-dir (several)")
         if self.out is not None and len(self.recordings) > 1:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _PROG = "text2unit"
 _STDIN = "-"
-_SHOWN = 40
-"""Letters of a sentence that a message shows."""
 
 __getattr__ = names_from(__name__, dict.fromkeys(("Spelling", "TextSpeller"), "text2unit.speller"))
 
@@ -61,12 +59,6 @@ def warn_of_script(script: SpokenScript) -> None:
         tell(left_out_note(script.left_out))
     if script.spelt:
         tell(_SPELT(words=", ".join(script.spelt)))
-
-
-def warn_of_strange(speller: "TextSpeller", spelling: "Spelling") -> None:
-    """Say when a sentence is hardly of the kind that the speller learnt."""
-    if note := speller.outside(spelling):
-        tell(note, spelling.text[:_SHOWN])
 
 
 def build_parser(prog: str = _PROG) -> Parser:
@@ -104,8 +96,6 @@ def _work(options: argparse.Namespace) -> int:
     speller = TextSpeller.from_checkpoint(path, options.device, options.precision)
     with bars(options.quiet) as progress:
         spoken = list(track(speller.spell(script.sentences, options.lang), "text", progress, len(script.sentences)))
-    for one in spoken:
-        warn_of_strange(speller, one)
     units = join(spoken, speller.silence)
     write_unit_file(out, units.ids)
     LOG.info("%s: %s of %s", out, several(len(units), "unit"), several(len(spoken), "sentence"))
@@ -161,7 +151,6 @@ __all__ = [
     "given_script",
     "main",
     "warn_of_script",
-    "warn_of_strange",
 ]
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""Text to units: a speller with its weights, ready to run, and the letters that it was taught."""
+"""Text to units: a speller with its weights, ready to run."""
 
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,89 +12,24 @@ from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import resolve_device, resolve_precision, skeleton
 from avcore.contracts import Speller
-from avcore.domain import Domain, DomainScore, shown_figures
 from avcore.errors import CheckpointError, UnitError
-from avcore.notes import Note, NoteKind, Values
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids, Units, require_language
 from text2unit.korean.pronunciation import pronounce
-from text2unit.model import CTC, AlignedSpeller, CtcSpeller, SpellerConfig, letters_of, read_speller_config
-from text2unit.normalise import MARKS
+from text2unit.model import (
+    CTC,
+    AlignedSpeller,
+    CtcSpeller,
+    SpellerConfig,
+    letters_of,
+    read_speller_config,
+)
 from text2unit.script import ends_softly, script_of
 from text2unit.stage import SPELLER
-
-KNOWN_LETTERS = "known_letters"
-"""The key of a checkpoint's configuration where the letters in a row that it learnt are stored."""
-_EDGE, _WIDTH = "^", 3
-_NO_MARKS = str.maketrans(dict.fromkeys(MARKS, " "))
-
-
-@dataclass(frozen=True)
-class KnownLetters:
-    """What a speller learnt: all rows of three letters within words, "^" before and behind a word.
-
-    How Korean is read depends on the letters beside; a word all of whose rows were learnt is read as it was learnt. The mean score
-    of a sentence does not tell it: of 40 sentences that are none of the demo's, 19 score as its own do.
-    """
-
-    rows: frozenset[str]
-
-    @classmethod
-    def of(cls, sentences: Iterable[str]) -> "KnownLetters":
-        """Those of sentences as `text2unit.normalise` gives them."""
-        return cls(frozenset(row for sentence in sentences for word in _words(sentence) for row in _rows(word)))
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], path: Path) -> "KnownLetters | None":
-        """Read those of a checkpoint, None where it names none. Raises CheckpointError."""
-        stored = config.get(KNOWN_LETTERS)
-        if stored is None:
-            return None
-        if not isinstance(stored, str) or any(len(row) != _WIDTH for row in stored.split()):
-            raise CheckpointError("its known letters cannot be read", path=path, expected=f"rows of {_WIDTH} letters")
-        return cls(frozenset(stored.split()))
-
-    def to_config(self) -> str:
-        """Return what a checkpoint's configuration holds under `known_letters`."""
-        return " ".join(sorted(self.rows))
-
-    def unknown_words(self, sentence: str) -> list[str]:
-        """Return the words of a sentence, as `text2unit.normalise` gives it, that were not learnt."""
-        return [word for word in _words(sentence) if not self.rows.issuperset(_rows(word))]
-
-    def share(self, sentences: Iterable[str]) -> float:
-        """Return the share of the words of sentences that were learnt, 0 to 1."""
-        said = list(sentences)
-        count = sum(len(_words(one)) for one in said)
-        return 1 - sum(len(self.unknown_words(one)) for one in said) / max(count, 1)
-
-
-def _words(sentence: str) -> list[str]:
-    return sentence.translate(_NO_MARKS).split()
-
-
-def _rows(word: str) -> Iterator[str]:
-    letters = f"{_EDGE}{unicodedata.normalize('NFD', word)}{_EDGE}"
-    return (letters[start : start + _WIDTH] for start in range(len(letters) - _WIDTH + 1))
-
 
 Network = CtcSpeller | AlignedSpeller
 PAUSE_S, SHORT_PAUSE_S = 0.3, 0.15
 """Silence between two sentences, and between two pieces of one."""
-
-_UNLEARNT = NoteKind(
-    "unlearnt_text",
-    lambda values: (
-        f"this is hardly one of {values['what']}, and this speller knows nothing else ({_figures(values)}): "
-        "listen whether it is right"
-    ),
-    lambda values: f"모델이 배우지 않은 문장 같습니다({_figures(values)}). 제대로 들리는지 확인해 주세요.",
-)
-
-
-def _figures(values: Values) -> str:
-    """Return the words that were not learnt, or the figures of a speller that does not know its words."""
-    return str(values["words"]) if "words" in values else shown_figures(values)
 
 
 @dataclass(frozen=True)
@@ -122,8 +56,6 @@ class TextSpeller:
         self.path, self.fingerprint = checkpoint.path, checkpoint.fingerprint
         self.vocabulary = str(checkpoint.config.get("vocabulary") or "")
         self.languages = _languages(checkpoint)
-        self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
-        self.known = KnownLetters.from_config(checkpoint.config, checkpoint.path)
         self.silence = _silence(checkpoint, network.config.num_units)
 
     @classmethod
@@ -158,35 +90,6 @@ class TextSpeller:
         """Units of sentences as `script_of` cuts them, one after another. Raises LanguageError and UnitError."""
         wanted = self.require_language(language)
         return (self._spell(sentence, wanted) for sentence in sentences)
-
-    def outside(self, spelling: Spelling) -> Note | None:
-        """Return what to tell a user whose sentence is hardly of the kind that this speller learnt; None when it is."""
-        if self.known is not None:
-            return self._unlearnt(self.known.unknown_words(spelling.text))
-        reading = DomainScore("score of the speller", spelling.score, self.domain)
-        if not reading.is_strange or self.domain is None:
-            return None
-        return _UNLEARNT(what=self.domain.what, readings=[reading.told])
-
-    def knows(self, text: str, language: str = "ko") -> tuple[float | None, Note | None]:
-        """Return the share of the words of a text that it learnt, 0 to 1, None = it does not say; and what to tell a user of the
-        others.
-
-        Raises what `script_of` raises.
-        """
-        if self.known is None:
-            return None, None
-        sentences = script_of(text, language).sentences
-        unknown = [word for one in sentences for word in self.known.unknown_words(one)]
-        return self.share_learnt(sentences), self._unlearnt(list(dict.fromkeys(unknown)))
-
-    def share_learnt(self, sentences: tuple[str, ...]) -> float | None:
-        """Return the share of the words of sentences that it learnt, 0 to 1, None = it does not say."""
-        return None if self.known is None else self.known.share(sentences)
-
-    def _unlearnt(self, words: list[str]) -> Note | None:
-        what = "the sentences that it learnt" if self.domain is None else self.domain.what
-        return _UNLEARNT(what=what, words=", ".join(words)) if words else None
 
     def require_language(self, language: str) -> str:
         """Return the two-letter name of a language that it learnt; raises LanguageError listing those it did."""

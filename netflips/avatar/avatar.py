@@ -15,6 +15,7 @@ from netflips.avatar.recognition import QuestionHearing
 from netflips.avatar.replies import PUZZLED, Replier
 from netflips.portrait.work import Portrait, write_portrait
 from netflips.text_voice import TextVoice
+from netflips.understanding import Understanding
 from text2unit.inference import warn_of_script
 from text2unit.script import script_of
 from unit2av.lipsync import LipSync, Said
@@ -29,7 +30,7 @@ class Answer:
     """What was asked, and what is said to it.
 
     outcome: answered, not understood, or which of the two a guard refused. refusal: why it did, "" = it did not. seconds: how long
-    each step took.
+    each step took. understood: how far the question is, None = not known.
     """
 
     heard: Transcript
@@ -37,6 +38,7 @@ class Answer:
     outcome: str = ANSWERED
     refusal: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
+    understood: Understanding | None = None
 
 
 @dataclass(eq=False)
@@ -60,17 +62,17 @@ class Avatar:
         """Answer a recording with a video. Raises NetflipsError where it holds no sound or no answer comes: nothing is written."""
         watch = _Watch()
         with watch.step("listen"):
-            heard = self.ear.hear(question, progress)
+            heard, understood = self.ear.hear(question, progress)
         with watch.step("reply"):
-            answer = self.reply(heard)
+            answer = replace(self.reply(heard, understood), understood=understood)
         self._say(answer.text, out, watch, progress)
         return replace(answer, seconds=watch.seconds)
 
-    def reply(self, heard: Transcript) -> Answer:
-        """Return what is said to a question."""
+    def reply(self, heard: Transcript, understood: Understanding | None = None) -> Answer:
+        """Return what is said to a question. understood: how far it is, None = not known."""
         if refusal := self._judged(heard.text):
             return Answer(heard, self.refused, QUESTION_REFUSED, refusal)
-        if heard.understood is not None and heard.understood.grade == "bad":
+        if understood is not None and understood.grade == "bad":
             return Answer(heard, self.puzzled, NOT_UNDERSTOOD)
         text = self.replier.reply(heard.text)
         if text == self.puzzled:

@@ -11,6 +11,7 @@ from avcore.progress import Progress, silent
 from netflips.avatar.options import AvatarOptions
 from netflips.recognition import Listener, SpeechRecogniser
 from netflips.transcribe import reader_path
+from netflips.understanding import Understanding
 
 
 class QuestionHearing:
@@ -20,17 +21,20 @@ class QuestionHearing:
         """language: that is spoken; None = the most probable one. Raises UsageError or LanguageError."""
         self.listener, self._settings = listener, listener.settings("audio", language, "auto", None)
 
-    def hear(self, question: Path, progress: Progress = silent) -> Transcript:
-        """Return what is said in a recording; an empty text where nobody speaks. Raises MediaError for what holds no sound."""
+    def hear(self, question: Path, progress: Progress = silent) -> tuple[Transcript, Understanding | None]:
+        """Return what is said in a recording, and how far it is understood; an empty text where nobody speaks.
+
+        Raises MediaError for what holds no sound.
+        """
         try:
             settle_track(question)
             heard = self.listener.hear(question, self._settings, progress)
         except NoSpeechError:
-            return Transcript("", self._settings.language or "")
+            return Transcript("", self._settings.language or ""), None
         said = heard.transcripts
         words = tuple(word for one in said for word in one.words)
         text = " ".join(one.text for one in said if one.text)
-        return Transcript(text, said[0].language if said else "", words, heard.understood)
+        return Transcript(text, said[0].language if said else "", words), heard.understood
 
 
 def open_ear(options: AvatarOptions) -> QuestionHearing:

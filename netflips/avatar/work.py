@@ -76,7 +76,7 @@ def _facts(answer: Answer, question: Path) -> dict[str, object]:
         "language": answer.heard.language,
         "confidence": round(answer.heard.confidence, 4),
         "outcome": answer.outcome,
-        "understood": None if answer.heard.understood is None else answer.heard.understood.as_json(),
+        "understood": None if answer.understood is None else answer.understood.as_json(),
         "refusal": answer.refusal,
         "answer": answer.text,
         "seconds": {name: round(seconds, 3) for name, seconds in answer.seconds.items()},
@@ -85,8 +85,8 @@ def _facts(answer: Answer, question: Path) -> dict[str, object]:
 
 def _tell(answer: Answer, out: Path) -> None:
     LOG.info("heard: %s", answer.heard.text or "nothing")
-    if answer.heard.understood is not None:
-        LOG.info("%s", answer.heard.understood.words())
+    if answer.understood is not None:
+        LOG.info("%s", answer.understood.words())
     if answer.outcome != ANSWERED:
         LOG.info("%s", ": ".join(filter(None, (answer.outcome, answer.refusal))))
     LOG.info("answer: %s", answer.text)

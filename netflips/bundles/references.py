@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from avcore.errors import InputError
-from avcore.understanding import other_words
 from avcore.units import Ids, Units, edit_distances
 from avdata.unit_store import iter_units
 
@@ -91,3 +91,10 @@ class KnownPhrases:
 
 def _letters(text: str) -> Ids:
     return np.array([ord(sign) for sign in text.lower() if sign.isalnum()], dtype=np.int64)
+
+
+def other_words(heard: str, said: str) -> list[tuple[str, str]]:
+    """Return words that differ, in pairs of heard and said; letters' case and marks are not compared."""
+    one, other = (["".join(sign for sign in word if sign.isalnum()) for word in text.lower().split()] for text in (heard, said))
+    blocks = SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
+    return [(" ".join(one[a:b]), " ".join(other[c:d])) for kind, a, b, c, d in blocks if kind != "equal"]

@@ -30,6 +30,11 @@ def require_road(road: CascadeModels) -> None:
         read_glossary(road.glossary)
 
 
+def recognizer_of(models: Models, road: CascadeModels) -> SpeechRecognizer:
+    """Return the recogniser of a road, opened when it is asked for first. Raises what opening it raises."""
+    return models.kept(road.recognizer, lambda: open_whisper(road.recognizer, models.how.device, models.how.precision))
+
+
 def engines_of(models: Models, road: CascadeModels, source: str, target: str) -> Engines:
     """Return the engines of a road, opened when they are asked for first.
 
@@ -38,7 +43,7 @@ def engines_of(models: Models, road: CascadeModels, source: str, target: str) ->
 
     def load() -> Engines:
         device, precision = models.how.device, models.how.precision
-        whisper = open_whisper(road.recognizer, device, precision)
+        whisper = recognizer_of(models, road)
         made = {"recognizer": folder_fingerprint(road.recognizer)}
         if road.translator is None:
             return Engines(whisper, None, made)

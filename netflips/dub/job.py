@@ -15,11 +15,11 @@ from avcore.progress import Progress
 from avcore.timeline import SAMPLE_RATE
 from avcore.work_folder import WorkFolder
 from netflips.dub.clock import StageClock
-from netflips.dub.judgement import Decide, go_on
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.dubbed import Texts
+from netflips.understanding import Decide, go_on
 from unit2av.lipsync import LipSync
 from unit2av.lipsync.backend import LipSyncChoice
 from unit2av.lipsync.patches import Paste

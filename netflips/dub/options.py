@@ -78,7 +78,7 @@ class DubCommand(SubtitleFlags, RecordingFlags, SpreadFlags, CommonOptions):
     strict: bool = flag(default=False)
     """stop with exit code 3 if little is understood"""
     source: str | None = flag("--from", group="languages and translation", default=None, metavar="LANG")
-    """language that is spoken, as en or eng (default: the only one that the models allow)"""
+    """language that is spoken, as en or eng, or auto with --cascade (default: the only one that the models allow)"""
     to: str | None = flag(default=None, metavar="LANG")
     """language to dub into, as ko or kor (default: the same)"""
     modalities: str | None = flag(default=None, choices=MODALITIES, metavar="WHICH")

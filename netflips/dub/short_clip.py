@@ -34,10 +34,8 @@ from avcore.timeline import (
     units_to_samples,
     units_to_seconds,
 )
-from avcore.understanding import Understanding
 from avcore.units import Units
 from netflips.dub.job import DubJob
-from netflips.dub.judgement import UtteranceJudgement, judge_utterance, whole_of
 from netflips.dub.utterances import TimedUtterance
 from netflips.recording.compositing import FacePath, follow, paste_lower_face
 from netflips.recording.faces import FaceTable, LipSource, given_face
@@ -72,6 +70,7 @@ from netflips.script.types import (
 )
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import painter_of, shows_texts, tracks_of
+from netflips.understanding import Understanding, UtteranceJudgement, judge_utterance, whole_of
 from unit2av.lipsync import Said
 from unit2av.rendering import (
     FaceOf,

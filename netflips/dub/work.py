@@ -15,11 +15,9 @@ from avcore.media import probe
 from avcore.media.writer import SYNTHETIC
 from avcore.notes import require_utf8, several
 from avcore.progress import bars, run_bar
-from avcore.understanding import Understanding, tell_verdict
 from netflips.bundles.paths import given_or_bundle
 from netflips.cascade.engines import require_road
 from netflips.dub.files_used import voices_of
-from netflips.dub.judgement import Decide
 from netflips.dub.options import DubCommand
 from netflips.models import Models, choose_languages, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
@@ -29,6 +27,7 @@ from netflips.report.files import ReportFiles
 from netflips.script.files import script_from, write_script
 from netflips.script.types import Script
 from netflips.subtitles.reader import require_reader
+from netflips.understanding import Decide, Understanding, tell_verdict
 
 _YES = ("y", "yes", "예", "네")
 """Answers that let a dub go on."""

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
@@ -100,6 +101,10 @@ class Vosk:
         listener = vosk.KaldiRecognizer(self._model, SAMPLE_RATE)
         listener.AcceptWaveform((np.clip(speech, -1, 1) * _INT16).astype(np.int16).tobytes())
         return Transcript(str(json.loads(listener.FinalResult()).get("text", "")), self.languages[0])
+
+    def languages_in(self, speech: NDArray[np.float32]) -> Mapping[str, float]:
+        """Return nothing: it knows one language."""
+        return {}
 
 
 _CONTRACT: type[SpeechRecognizer] = Vosk

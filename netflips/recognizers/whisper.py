@@ -29,6 +29,7 @@ from netflips.recognizers.folders import (
     words_in,
 )
 from netflips.recognizers.trial import try_apart
+from netflips.understanding import is_loop
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -38,12 +39,12 @@ _NEEDED = ("config.json", "tokenizer.json", "vocabulary.txt|vocabulary.json")
 _HINT = "--recognizer takes a folder of faster-whisper"
 _HOW = {
     "beam_size": 5,
-    "temperature": 0.0,  # sampling would write another text each time
     "word_timestamps": True,
     "condition_on_previous_text": False,  # one mistake would be carried on
     "vad_filter": False,  # utterances are cut before
 }
-"""Of `WhisperModel.transcribe`."""
+"""Of `WhisperModel.transcribe`. What it writes is sampled at higher temperatures only where it repeats itself or is unsure."""
+_SEED = 0
 _FEATURES = {"sampling_rate": SAMPLE_RATE, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
 """Of every Whisper. _BANDS: what faster-whisper takes where the folder says nothing."""
 _MEANT = {"feature_size": "mel bands"}
@@ -56,7 +57,7 @@ _JOINERS = "\u200c\u200d"
 
 
 class Whisper:
-    """A Whisper model: sound to text with times of words; the same text for the same sound, each time."""
+    """A Whisper model: sound to text with times of words. What stays a loop at every temperature is left out."""
 
     def __init__(self, model: "WhisperModel", folder: Path) -> None:
         self.name, self._model, self._folder = folder.resolve().name, model, folder
@@ -79,8 +80,20 @@ class Whisper:
         with engine_errors(self._folder, _WHAT, "failed while it heard"):
             segments, about = self._model.transcribe(np.ascontiguousarray(speech, np.float32), language=asked, **_HOW)
             said = list(segments)
-        text = _shown("".join(one.text for one in said))
-        return Transcript(text, asked or about.language, _words(said, float(samples_to_seconds(len(speech)))) if text else ())
+        length_s = float(samples_to_seconds(len(speech)))
+        kept = [one for one in said if not is_loop(one.text, one.end - one.start)]
+        text = _shown("".join(one.text for one in kept))
+        if is_loop(text, length_s):
+            text, kept = "", []
+        words = _words(kept, length_s) if text else ()
+        return Transcript(text, asked or about.language, words, has_loop=len(kept) < len(said))
+
+    def languages_in(self, speech: NDArray[np.float32]) -> Mapping[str, float]:
+        """Return how probable each language is in the first 30 s of speech float32 [S]; nothing where it knows only one."""
+        if not self._model.model.is_multilingual or len(speech) < seconds_to_samples(_LEAST_S):
+            return {}
+        with engine_errors(self._folder, _WHAT, "failed while it heard"):
+            return dict(self._model.detect_language(np.ascontiguousarray(speech, np.float32))[2])
 
 
 def open_whisper(folder: Path, device: str = "auto", precision: str = "float32") -> SpeechRecognizer:
@@ -109,8 +122,10 @@ def require_whisper_folder(folder: Path) -> Path:
 
 
 def _open(folder: Path, settings: Mapping[str, Any]) -> "WhisperModel":
+    import ctranslate2
     from faster_whisper import WhisperModel
 
+    ctranslate2.set_random_seed(_SEED)  # of what is sampled
     with engine_errors(folder, _WHAT):
         return WhisperModel(str(folder), local_files_only=True, **settings)
 

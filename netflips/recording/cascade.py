@@ -5,9 +5,7 @@ with `--segments-in`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
@@ -15,12 +13,15 @@ from unicodedata import normalize
 
 import numpy as np
 
+from avcore.arrays import Samples
 from avcore.contracts import Transcript
 from avcore.errors import InputError, UnitError
 from avcore.files import atomic_output, write_text
 from avcore.journal import key_of
 from avcore.notes import Note
 from avcore.programs import program_name
+from avcore.progress import track
+from avcore.timeline import samples_to_seconds
 from avcore.units import Units
 from avcore.work_folder import Arrays
 from netflips.cascade.engines import Engines, engines_of
@@ -28,20 +29,46 @@ from netflips.cascade.glossary import read_glossary, terms_in, with_terms
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.program import ProgramTranslator
 from netflips.dub.job import LOG, DubJob
-from netflips.dub.judgement import SpeakerMeasure, UtteranceJudgement, known_speaker, measure_speaker
 from netflips.dub.segments import segments_json, write_segments
 from netflips.dub.speaker_map import SpeakerMap, read_speaker_map
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
 from netflips.dub.utterances import TimedUtterance
+from netflips.recognizers.language import LONGEST, hear_in_its_language, main_language
 from netflips.recording.given_speech import GivenUnits, GivenVoices, SpeechError
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.speaker_assignment import AssignedUtterance
-from netflips.recording.texts import judge_spoken, kept_transcript, source_texts_of, tell_speaker, texts_of, transcript_in
+from netflips.recording.texts import kept_transcript, source_texts_of, spoken_share, tell_speaker, texts_of, transcript_in
 from netflips.recording.voice_activity import SpeechFile
-from netflips.script.notes import EMPTY, LEFT_ALONE, NOT_SPOKEN, NOT_TRANSLATED, SILENT, TERMS_MISSED, UNSAYABLE
+from netflips.script.notes import (
+    ECHOED,
+    EMPTY,
+    FOREIGN,
+    HEARD_LOOP,
+    LEFT_ALONE,
+    NOT_SPOKEN,
+    NOT_TRANSLATED,
+    OTHER_LANGUAGE,
+    REPEATED,
+    SILENT,
+    TERMS_MISSED,
+    UNSAYABLE,
+)
+from netflips.understanding import (
+    Cause,
+    SpeakerMeasure,
+    Understanding,
+    UtteranceJudgement,
+    broken,
+    known_speaker,
+    measure_speaker,
+    of_hearing,
+    translation_fault,
+)
 from text2unit.stage import SPELLER
 
 _HEARD, _TRANSLATED = "heard", "translated"
+_FORM = "languages and loops"
+"""Of what is kept of hearing."""
 _SAMPLED = 3
 """Texts by which the program that speaks is measured before the others are spoken: hearing takes as long as speaking."""
 
@@ -67,13 +94,14 @@ class SaidInWords:
 
 class _Text(NamedTuple):
     """What is to be said. score: None = a user wrote it, or a program, `translator`, translated it. terms: of the glossary that
-    were put in. why: why there is none."""
+    were put in. why: why there is none; fault: the same for the verdict."""
 
     text: str = ""
     score: float | None = None
     translator: str = ""
     terms: Mapping[str, str] = MappingProxyType({})
     why: Note | None = None
+    fault: Cause | None = None
 
 
 def say_in_words(
@@ -82,26 +110,32 @@ def say_in_words(
     found: FoundUtterances,
     casts: Sequence[AssignedUtterance],
     voices: GivenVoices,
+    speak: Callable[[int, GivenUnits], tuple[Samples, float]],
     decide: Callable[[Mapping[int, UtteranceJudgement]], None],
 ) -> tuple[dict[int, SaidInWords], dict[int, UtteranceJudgement]]:
     """Return what each utterance says in both languages, by its number, and how far it is understood.
 
     Raises what opening the engines raises.
 
-    decide: gets how far each is understood, when all is heard and translated, before anything is spoken.
+    speak: says units as the dub will, float32 [S] at 16 kHz, and tells how long they are by themselves (s). decide: gets how far
+    each is understood, when all is heard and translated, before anything is spoken but samples of a program.
     """
-    engines = engines_of(job.models, road, job.options.source, job.options.target)
-    told, written = source_texts_of(job.options), texts_of(job.options)
+    options = job.options
+    engines = engines_of(job.models, road, options.source, options.target)
+    told, written = source_texts_of(options), texts_of(options)
     heard: dict[int, Transcript] = {}
     texts: dict[int, _Text] = {}
     with job.clock.stage("text"), _Translating(job, road, engines, casts, heard) as translating:
-        recorded = voices.recorded
+        recorded, usual = (
+            voices.recorded,
+            _usual_language(job, engines, found.speech, [one for one in casts if one.utterance.number not in told]),
+        )
         for done, cast in enumerate(casts, 1):
             number = cast.utterance.number
-            heard[number] = _hear(job, engines, found.speech, cast.utterance, told.get(number))
+            heard[number] = _hear(job, engines, found.speech, cast.utterance, told.get(number), usual)
             job.progress("hear", done, len(casts))
         for done, number in enumerate(heard, 1):
-            is_given = number in written or isinstance(recorded.get(number), GivenUnits) or not heard[number].text
+            is_given = number in written or isinstance(recorded.get(number), GivenUnits)
             texts[number] = _Text(written.get(number, "")) if is_given else translating.text(number)
             job.progress("translate", done, len(casts))
     rows: dict[int, dict[str, Any]] = {}
@@ -112,10 +146,18 @@ def say_in_words(
     _keep_texts(texts_file(job), segments_json(found.utterances, rows))
     if job.settings.segments_out is not None:
         write_segments(job.settings.segments_out, found.utterances, rows)
-    spoken = {number for number, one in recorded.items() if isinstance(one, GivenUnits)}
-    by_program = {number: one.text for number, one in texts.items() if one.text and number not in spoken}
-    speaker = tell_speaker(job, _measure_speaker(job, engines, voices, by_program, heard)) if by_program else None
-    judged = {number: judge_spoken(job, by_program.get(number, ""), heard[number], speaker) for number in texts}
+    given = {number for number, one in recorded.items() if isinstance(one, GivenUnits)}
+    spoken = {number: one.text for number, one in texts.items() if one.text and number not in given}
+    with job.clock.stage("speech"):
+        speaker = tell_speaker(job, _measure_speaker(job, engines, voices, spoken, heard, speak)) if spoken else None
+        shares = {one.utterance.number: spoken_share(job, one, spoken.get(one.utterance.number, ""), speaker) for one in casts}
+    judged = {
+        number: UtteranceJudgement.of(
+            Understanding() if number in given or number in written else of_hearing(heard[number], options.source, options.target),
+            broken(one.fault) if one.fault else shares[number],
+        )
+        for number, one in texts.items()
+    }
     decide(judged)
     with job.clock.stage("speech"):
         rest, said = _rest(job), dict[int, SaidInWords]()
@@ -130,21 +172,46 @@ def say_in_words(
 
 
 def _measure_speaker(
-    job: DubJob, engines: Engines, voices: GivenVoices, texts: Mapping[int, str], heard: Mapping[int, Transcript]
+    job: DubJob,
+    engines: Engines,
+    voices: GivenVoices,
+    texts: Mapping[int, str],
+    heard: Mapping[int, Transcript],
+    speak: Callable[[int, GivenUnits], tuple[Samples, float]],
 ) -> SpeakerMeasure | None:
-    """Hear the longest texts as the program says them; None where none does, or the recogniser has not their language."""
+    """Hear the longest texts as the dub will say them; None where no program speaks, or the recogniser has not their language."""
     command, target = job.settings.speech.command, job.options.target
     if not command or target not in engines.recognizer.languages:
         return None
-    pairs, told = list[tuple[str, str]](), {number: one.text for number, one in heard.items()}
-    for number in sorted(texts, key=lambda one: (-len(texts[one]), one))[:_SAMPLED]:
-        with suppress(SpeechError):  # it is told where the text is spoken
-            sound = voices.sound(number, texts[number], told)
-            key = key_of(sound, target, engines.fingerprints["recognizer"], job.models.arithmetic)
-            found = kept_transcript(job.work, _HEARD, key, target, partial(engines.recognizer.hear, sound, target))
-            pairs.append((texts[number], found.text))
+    rows, told = list[tuple[str, str, float, float]](), {number: one.text for number, one in heard.items()}
+    longest = sorted(texts, key=lambda one: (-len(texts[one]), one))[:_SAMPLED]
+    for number in track(longest, "measure", job.progress, len(longest)):
+        try:
+            sound, natural_s = speak(number, voices.said(number, texts[number], told))
+        except SpeechError:
+            continue  # it is told where the text is spoken
+        key = key_of(sound, target, engines.fingerprints["recognizer"], job.models.arithmetic, _FORM)
+        found = kept_transcript(job.work, _HEARD, key, lambda sound=sound: engines.recognizer.hear(sound, target))  # type: ignore[misc]
+        rows.append((texts[number], found.text, float(samples_to_seconds(len(sound))), natural_s))
     known = known_speaker(command, target)
-    return measure_speaker(program_name(command) if known is None else known.speaker, engines.recognizer.name, pairs)
+    return measure_speaker(program_name(command) if known is None else known.speaker, engines.recognizer.name, rows)
+
+
+def _usual_language(job: DubJob, engines: Engines, speech: SpeechFile | None, casts: Sequence[AssignedUtterance]) -> str:
+    """Return the language of most of the speech, kept, and tell it where it is another than was asked for."""
+    asked = job.options.source
+    if speech is None or not casts:
+        return asked
+    spans = sorted(((one.utterance.start_s, one.utterance.end_s) for one in casts), key=lambda one: one[0] - one[1])[:LONGEST]
+    key = key_of(job.digest, spans, asked, engines.fingerprints["recognizer"], job.models.arithmetic)
+
+    def make() -> Arrays:
+        return {"language": np.array(main_language(engines.recognizer, (speech.between(*one) for one in spans), asked))}
+
+    found = str(job.work.arrays("languages", key, make)["language"])
+    if found != asked:
+        job.notes.add(OTHER_LANGUAGE(found=found, asked=asked))
+    return found
 
 
 def _keep_texts(path: Path, content: str) -> None:
@@ -169,19 +236,24 @@ def _row(heard: str, said: _Text) -> dict[str, Any]:
     return row | ({"glossary": dict(said.terms)} if said.terms else {})
 
 
-def _hear(job: DubJob, engines: Engines, speech: SpeechFile | None, one: TimedUtterance, told: str | None) -> Transcript:
-    """Return what is heard; where the user wrote something else, that, without the times of its words."""
+def _hear(
+    job: DubJob, engines: Engines, speech: SpeechFile | None, one: TimedUtterance, told: str | None, usual: str
+) -> Transcript:
+    """Return what is heard; where the user wrote something else, that, without the times of its words.
+
+    usual: the language of most of the recording.
+    """
     language = job.options.source
     sound = None if speech is None else speech.between(one.start_s, one.end_s)
-    key = key_of(sound, language, engines.fingerprints["recognizer"], job.models.arithmetic)
+    key = key_of(sound, language, usual, engines.fingerprints["recognizer"], job.models.arithmetic, _FORM)
     told = None if told is None else " ".join(normalize("NFC", told).split())
     if told is not None:
         kept = job.work.find_arrays(_HEARD, key)
-        found = None if kept is None else transcript_in(kept, language)
+        found = None if kept is None else transcript_in(kept)
         return found if found is not None and found.text == told else Transcript(told, language)
     if sound is None:
         return Transcript("", language)
-    return kept_transcript(job.work, _HEARD, key, language, lambda: engines.recognizer.hear(sound, language))
+    return kept_transcript(job.work, _HEARD, key, lambda: hear_in_its_language(engines.recognizer, sound, language, usual))
 
 
 def _rest(job: DubJob) -> int | None:
@@ -207,7 +279,7 @@ def _say(
         except (InputError, UnitError) as error:
             why = LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(texts_file(job)))
     nothing = GivenUnits(Units(np.zeros(0, np.int64), None, job.options.target), "", "")
-    why = why or LEFT_ALONE(reason=(EMPTY if heard[number].text else SILENT).code)
+    why = why or LEFT_ALONE(reason=EMPTY.code)
     return SaidInWords(heard[number], text, score, nothing, rest, why, said.translator, said.terms)
 
 
@@ -239,7 +311,12 @@ class _Translating:
 
     def text(self, number: int) -> _Text:
         """Return the translation of an utterance, or why there is none."""
-        heard = self._heard[number].text
+        of, options = self._heard[number], self._job.options
+        if of.language != options.source:
+            return _Text(why=LEFT_ALONE(reason=FOREIGN.code, language=of.language))
+        heard = of.text
+        if not heard:
+            return _Text(why=LEFT_ALONE(reason=(HEARD_LOOP if of.has_loop else SILENT).code))
         terms = terms_in(heard, self._glossary)
         score: float | None = None
         try:
@@ -251,7 +328,11 @@ class _Translating:
             if self._program is None:
                 raise
             found = f": {error.found}" if error.found else ""
-            return _Text(why=LEFT_ALONE(reason=NOT_TRANSLATED.code, error=f"{error.what}{found}"))
+            return _Text(why=LEFT_ALONE(reason=NOT_TRANSLATED.code, error=f"{error.what}{found}"), fault="untranslated")
+        fault = translation_fault(text, heard, options.target, self._casts[number].utterance.seconds)
+        if fault is not None:
+            reason = {"loop": REPEATED, "echo": ECHOED}.get(fault, EMPTY)
+            return _Text(why=LEFT_ALONE(reason=reason.code, language=options.target), fault=fault)
         termed = with_terms(heard, text, terms, None if self._program is not None else lambda other: self._by_model(other)[0])
         if termed.missed:
             self._job.notes.add(TERMS_MISSED(terms=", ".join(termed.missed)), number)

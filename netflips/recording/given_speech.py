@@ -181,10 +181,6 @@ class GivenVoices:
         """Return a text as the program says it. texts: of the original, by number. Raises SpeechError where it fails."""
         return self._given(self._said(number, text, texts))
 
-    def sound(self, number: int, text: str, texts: Mapping[int, str]) -> Samples:
-        """Return the program's own sound of a text, float32 [S] at 16 kHz. See `said`."""
-        return self._at_16_khz(self._said(number, text, texts))
-
     def _said(self, number: int, text: str, texts: Mapping[int, str]) -> _Sound:
         cast = self._casts[number]
         reference, told = self._reference(cast, texts)

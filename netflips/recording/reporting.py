@@ -9,7 +9,6 @@ from avcore.media import VideoWriter
 from avcore.timeline import exact, units_to_seconds
 from netflips.cascade.engines import engines_of
 from netflips.dub.job import DubJob
-from netflips.dub.judgement import whole_of
 from netflips.dub.speaker_map import SpeakerMap, read_speaker_map
 from netflips.recording.cascade import SaidInWords
 from netflips.recording.faces import FaceTable
@@ -52,6 +51,7 @@ from netflips.script.types import (
 )
 from netflips.subtitles.dubbed import Texts
 from netflips.subtitles.given import is_subtitles
+from netflips.understanding import whole_of
 from text2unit.stage import SPELLER
 from unit2av.rendering import Reason
 

@@ -107,7 +107,7 @@ class _KeptReader:
 
     def read(self, said: Units, language: str | None = None) -> Transcript:
         key = key_of(said.ids, said.durations, language, self.reader.fingerprint, self.job.models.arithmetic)
-        return kept_transcript(self.job.work, _STAGE, key, language or "", lambda: self.reader.read(said, language))
+        return kept_transcript(self.job.work, _STAGE, key, lambda: self.reader.read(said, language))
 
 
 _CONTRACT: type[Recognizer] = _KeptReader

@@ -4,18 +4,23 @@ from collections.abc import Callable
 
 import numpy as np
 
+from avcore.checkpoints.bundle import bundle_of
 from avcore.contracts import Transcript, Word
+from avcore.errors import InputError, UnitError
 from avcore.journal import key_of
+from avcore.timeline import units_to_seconds
 from avcore.units import Units, require_same_vocabulary
 from avcore.work_folder import Arrays, WorkFolder
 from netflips.cascade.engines import engines_of
 from netflips.dub.job import DubJob
-from netflips.dub.judgement import SpeakerMeasure, UtteranceJudgement, judge_text, known_speaker
 from netflips.dub.target_texts import natural_units, read_source_texts, read_target_texts
 from netflips.models import Models
 from netflips.options import DubOptions
+from netflips.recording.speaker_assignment import AssignedUtterance
 from netflips.script.imports import AskedTarget, targets_asked
+from netflips.understanding import SpeakerMeasure, Understanding, broken, known_speaker, speller_measure
 from text2unit.normalise import READING
+from text2unit.script import script_of
 from text2unit.stage import SPELLER
 
 
@@ -53,21 +58,29 @@ def check_texts(models: Models, options: DubOptions) -> None:
         require_same_vocabulary(models.vocoder.vocabulary, speller.vocabulary, "the speller")
 
 
-def judge_spoken(
-    job: DubJob, text: str, heard: Transcript | None = None, speaker: SpeakerMeasure | None = None
-) -> UtteranceJudgement:
-    """Judge an utterance that is spoken from a text; what a program of the user's says is not judged by what the speller learnt.
+def spoken_share(job: DubJob, cast: AssignedUtterance, text: str, speaker: SpeakerMeasure | None = None) -> Understanding:
+    """Measure an utterance that is spoken from a text, "" = none, in the time that it has.
 
-    heard: what the text was translated from, None = a user wrote it. speaker: how the program is heard, None = it is not known.
+    speaker: the program that says it, None = the text-to-unit model, or a program of which nothing is known.
     """
-    target = job.options.target
-    speller = None if job.settings.speech.command or not text else job.models.other(SPELLER, target)
-    return judge_text(speller, text, target, heard, speaker if text else None)
+    if not text or (speaker is None and job.settings.speech.command):
+        return Understanding()
+    room_s = None if job.settings.pace.may_hold else cast.utterance.seconds + float(cast.room)
+    if speaker is not None:
+        return speaker.understanding(text, (), room_s)
+    measure = speller_measure(job.models.other(SPELLER, job.options.target))
+    try:
+        spelt, units = script_of(text, job.options.target).spelt, units_of_text(job, text)
+    except (InputError, UnitError):  # told where it is spoken
+        return broken("words")
+    return measure.understanding(text, spelt, room_s, float(units_to_seconds(units.num_steps)))
 
 
 def tell_speaker(job: DubJob, measured: SpeakerMeasure | None = None) -> SpeakerMeasure | None:
     """Return how the program that speaks is heard, and tell it where that is hardly understood. measured: None = it was not."""
-    found = measured or known_speaker(job.settings.speech.command, job.options.target)
+    speech = job.settings.speech
+    is_known = speech.keeps_sound or bundle_of(job.models.paths.unit2av) is not None  # whose units were measured
+    found = measured or (known_speaker(speech.command, job.options.target, speech.keeps_sound) if is_known else None)
     if found is not None and found.note is not None:
         job.notes.add(found.note)
     return found
@@ -88,7 +101,7 @@ def units_of_text(job: DubJob, text: str) -> Units:
     return Units.from_frames(found["frames"], target, str(found["vocabulary"]))
 
 
-def kept_transcript(work: WorkFolder, stage: str, key: str, language: str, make: Callable[[], Transcript]) -> Transcript:
+def kept_transcript(work: WorkFolder, stage: str, key: str, make: Callable[[], Transcript]) -> Transcript:
     """Return a transcript that is made, or found in the work folder."""
 
     def arrays() -> Arrays:
@@ -96,14 +109,17 @@ def kept_transcript(work: WorkFolder, stage: str, key: str, language: str, make:
         figures = [(word.start_s, word.end_s, word.confidence) for word in made.words]
         return {
             "text": np.array(made.text),
+            "language": np.array(made.language),
+            "has_loop": np.array(made.has_loop),
             "words": np.array([word.text for word in made.words], dtype=np.str_),
             "figures": np.array(figures, np.float64).reshape(-1, 3),
         }
 
-    return transcript_in(work.arrays(stage, key, arrays), language)
+    return transcript_in(work.arrays(stage, key, arrays))
 
 
-def transcript_in(found: Arrays, language: str) -> Transcript:
+def transcript_in(found: Arrays) -> Transcript:
     """Return a transcript that `kept_transcript` kept."""
     pairs = zip(found["words"].tolist(), found["figures"].tolist(), strict=True)
-    return Transcript(str(found["text"]), language, tuple(Word(name, *figures) for name, figures in pairs))
+    words = tuple(Word(name, *figures) for name, figures in pairs)
+    return Transcript(str(found["text"]), str(found["language"]), words, bool(found["has_loop"]))

@@ -23,7 +23,6 @@ from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, seconds_to
 from avcore.units import Units
 from avcore.work_folder import Arrays, WorkFolder
 from netflips.dub.job import DubJob
-from netflips.dub.judgement import UtteranceJudgement, judge_utterance, outside_notes, whole_of
 from netflips.dub.utterances import TimedUtterance
 from netflips.models import Models
 from netflips.recording.cascade import SaidInWords, say_in_words
@@ -31,11 +30,12 @@ from netflips.recording.given_speech import GivenUnits, GivenVoices, SpeechError
 from netflips.recording.plan import Placed, place
 from netflips.recording.segmentation import FoundUtterances
 from netflips.recording.speaker_assignment import AssignedUtterance
-from netflips.recording.texts import judge_spoken, source_texts_of, targets_of, tell_speaker, texts_of
+from netflips.recording.texts import source_texts_of, spoken_share, targets_of, tell_speaker, texts_of
 from netflips.recording.units import Listened, Translated, extract_units, translate_all
 from netflips.recording.voice_activity import SpeechFile
 from netflips.script.notes import CUT, CUT_SOUND, EMPTY, HURRIED, KEPT, LEFT_ALONE, NOT_SPOKEN, UNHEARD, UNTOLD
 from netflips.script.types import KeptOriginal
+from netflips.understanding import UtteranceJudgement, judge_utterance, outside_notes, whole_of
 from unit2av.voice.speech import RENDERING
 from unit2unit.inference import TRUNCATED
 
@@ -119,9 +119,14 @@ def translate_and_speak(
 
 def speech_of(job: DubJob, speech: SpeechFile | None, cue: Spoken | _Ready) -> NewSpeech:
     """Return the new speech of an utterance, made or found in the work folder."""
-    if cue.understood.translated.sound:
-        return _as_it_sounds(job, cue)
-    return _speak(cue.placed, cue.cast.voice, speech, job.sound_rate, job.models, job.work)
+    return _sound_of(job, speech, cue.cast, cue.placed, cue.understood.translated.sound)
+
+
+def _sound_of(job: DubJob, speech: SpeechFile | None, cast: AssignedUtterance, placed: Placed, sound: str) -> NewSpeech:
+    """The same. sound: key of speech that is heard as it is, "" = the units are spoken."""
+    if sound:
+        return _as_it_sounds(job, placed, sound)
+    return _speak(placed, cast.voice, speech, job.sound_rate, job.models, job.work)
 
 
 def _understand(job: DubJob, found: FoundUtterances, casts: Sequence[AssignedUtterance]) -> dict[int, Understood]:
@@ -130,7 +135,8 @@ def _understand(job: DubJob, found: FoundUtterances, casts: Sequence[AssignedUtt
     with GivenVoices(job, found, casts) as voices:
         if job.options.road is None:
             return _understand_units(job, found, casts, voices, decide)
-        words, judged = say_in_words(job, job.options.road, found, casts, voices, decide)
+        speak = partial(_as_dubbed, job, found.speech, {one.utterance.number: one for one in casts})
+        words, judged = say_in_words(job, job.options.road, found, casts, voices, speak, decide)
         meant = {
             number: Translated(
                 one.said.units,
@@ -145,6 +151,16 @@ def _understand(job: DubJob, found: FoundUtterances, casts: Sequence[AssignedUtt
             for number, one in words.items()
         }
         return {number: Understood(one, meant[number], judged[number]) for number, one in words.items()}
+
+
+def _as_dubbed(
+    job: DubJob, speech: SpeechFile | None, casts: Mapping[int, AssignedUtterance], number: int, given: GivenUnits
+) -> tuple[Samples, float]:
+    """Return given speech as the dub says it, float32 [S] at 16 kHz, and its natural length (s)."""
+    cast = casts[number]
+    placed = place(cast.utterance, given.units, cast.room, job.info.frame_rate, job.settings.pace, bool(given.sound))
+    samples = _sound_of(job, speech, cast, placed, given.sound).samples
+    return resample(samples, job.sound_rate, SAMPLE_RATE), float(units_to_seconds(placed.fit.natural_steps))
 
 
 def _decide(job: DubJob, utterances: Sequence[TimedUtterance], judged: Mapping[int, UtteranceJudgement]) -> None:
@@ -186,8 +202,12 @@ def _understand_units(
         job.models.done_with(job.models.translator)
     is_spoken = any(texts[number] for number in listened if number in texts and number not in voices.recorded)
     speaker = tell_speaker(job) if is_spoken else None
+    by_number = {one.utterance.number: one for one in casts}
     judged = {
-        number: replace(judge_spoken(job, texts[number], None, speaker), confidence=said.heard.extraction.confidence)
+        number: replace(
+            UtteranceJudgement.of(spoken_share(job, by_number[number], texts[number], speaker)),
+            confidence=said.heard.extraction.confidence,
+        )
         if number in texts and number not in voices.recorded
         else judge_utterance(job.models, said.heard, meant[number], meant[number].is_truncated)
         for number, said in listened.items()
@@ -252,10 +272,10 @@ def _place(job: DubJob, cast: AssignedUtterance, understood: Understood | None) 
 # Speech
 
 
-def _as_it_sounds(job: DubJob, cue: Spoken | _Ready) -> NewSpeech:
+def _as_it_sounds(job: DubJob, placed: Placed, sound: str) -> NewSpeech:
     """Speech that was given, at its own loudness."""
-    placed, rate = cue.placed, job.sound_rate
-    samples = kept_sound(job, cue.understood.translated.sound, seconds_to_samples(placed.spoken, rate), placed.fit.cut > 0)
+    rate = job.sound_rate
+    samples = kept_sound(job, sound, seconds_to_samples(placed.spoken, rate), placed.fit.cut > 0)
     heard = resample(samples, rate, SAMPLE_RATE)[: units_to_samples(placed.said.num_steps)]
     return NewSpeech(samples, silent_frames(np.pad(heard, (0, units_to_samples(placed.said.num_steps) - len(heard)))))
 

@@ -56,6 +56,16 @@ UNSAYABLE = NoteKind(
 )
 NOT_SPOKEN = NoteKind("not_spoken", "its text was not said: {error}", "글을 소리로 만들지 못했습니다({error}).")
 NOT_TRANSLATED = NoteKind("not_translated", "its text was not translated: {error}", "글을 번역하지 못했습니다({error}).")
+REPEATED = NoteKind("repeated", "its translation repeats a stretch", "번역이 같은 말만 되풀이합니다.")
+ECHOED = NoteKind("echoed", "its translation is not in '{language}'", "번역문이 '{language}'로 되어 있지 않습니다.")
+HEARD_LOOP = NoteKind("heard_loop", "what was recognised repeats a stretch", "알아들은 말이 같은 말의 되풀이입니다.")
+FOREIGN = NoteKind("foreign", "it is in another language ('{language}')", "다른 언어('{language}')입니다.")
+OTHER_LANGUAGE = NoteKind(
+    "other_language",
+    "most of what is said is in '{found}', not in '{asked}'",
+    "대부분 '{asked}'가 아니라 '{found}'입니다.",
+    "; --from {found} takes it",
+)
 TERMS_MISSED = NoteKind(
     "terms_missed",
     "{u}the translation has nothing for {terms} of the glossary",

@@ -13,8 +13,8 @@ from avcore.contracts import Transcript, Word
 from avcore.domain import Stretch
 from avcore.notes import Note, ToldNote, grouped, sentence
 from avcore.timeline import SAMPLE_RATE
-from avcore.understanding import Understanding
 from avcore.units import Units
+from netflips.understanding import Understanding
 
 FORMAT = "netflips-script-1"
 SPEAKER = "speaker 1"

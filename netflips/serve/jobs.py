@@ -63,8 +63,8 @@ class Job:
     files were called, by their names here. made_by: the job whose work it takes up, "" = none. created_s, began_s, ended_s: seconds
     since 1970, 0 = not yet. error: why it failed, one line; lasts: it would fail again. share: of the work that is done, 0..1;
     stage: what is under way. address: where its visitor asked from; is_new: without a cookie. understood: how much of it is
-    understood, as `avcore.understanding` writes it, {} = not known; in the state `asks` it waits for its visitor to say whether it
-    goes on.
+    understood, as `netflips.understanding` writes it, {} = not known; in the state `asks` it waits for its visitor to say whether
+    it goes on.
     notes: what its command told, each once.
     """
 

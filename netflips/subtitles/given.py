@@ -176,6 +176,11 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
     )
 
 
+def letters_of(language: str) -> str:
+    """Return the letters of a language, as a regular expression's set has them."""
+    return _LETTERS.get(language, _LATIN)
+
+
 def side_of(texts: Iterable[str], source: str, target: str) -> str:
     """Return whose language texts are in by their letters: SOURCE, or TARGET where that can be spoken; "" = that cannot be told."""
     heard, said = _letters(" ".join(texts), source, target)
@@ -186,7 +191,7 @@ def side_of(texts: Iterable[str], source: str, target: str) -> str:
 
 def _letters(text: str, source: str, target: str) -> tuple[int, int]:
     """How many letters of each language a text has, syllables twice; none where both are written in the same letters."""
-    letters = [_LETTERS.get(language, _LATIN) for language in (source, target)]
+    letters = [letters_of(language) for language in (source, target)]
     if not source or not target or letters[0] == letters[1]:
         return 0, 0
     heard, said = (len(re.findall(f"[{one}]", text)) * (1 if one == _LATIN else 2) for one in letters)

@@ -19,14 +19,13 @@ from netflips import cli
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import KnownPhrases, Reference, nearest_reference, read_references
-from netflips.dub.judgement import judge_utterance
 from netflips.dub.target_texts import natural_units
 from netflips.models import Models, load_models
 from netflips.options import RunOptions
 from netflips.recording.units import Translated
 from netflips.stages import SHIPPED, load_speller
 from netflips.transcribe import main as transcribe
-from text2unit.script import script_of
+from netflips.understanding import judge_utterance
 from unit2av.speaker import voice_of
 from unit2text.text import character_errors
 
@@ -86,37 +85,6 @@ def test_both_sides_of_a_dub_are_read_back(models: Models, speech: np.ndarray, k
         judged = judge_utterance(models, heard, Translated(said.units, 0.0))
         assert [one.code for one in judged.others] == ([] if is_right else ["says_other"])
         assert judged.understanding.grade == ("good" if is_right else "doubtful")
-
-
-LEARNT = (
-    "안녕하세요?", "안녕히 가세요.", "감사합니다.", "반갑습니다.", "네.", "아니요.", "만나서 반갑습니다. 잘 지내세요?",
-    "실례합니다, 은행이 어디에 있어요?", "병원까지 십 분 걸려요.", "3시에 공원 앞에서 만나요.", "이 책은 얼마예요?",
-    "제 친구는 다음 주에 도착해요.", "저는 일본어와 사진을 배우고 있어요.", "부산행 기차는 일곱 시에 떠나요.",
-    "약국 근처에서 펜을 잃어버렸어요.", "대구에 가 본 적이 있어요?", "전화번호는 010-1234-5678이에요.",
-    "이 거울, 빨간색으로도 있어요?", "1234", "오늘 점심에 김치찌개를 먹었어요.",
-)  # fmt: skip
-STRANGE = (
-    "Hello", "Good morning", "BTS", "Netflix", "법원은 항소를 기각했다.", "저는 어제 양자역학 논문을 세 편 읽었습니다.",
-    "새해 복 많이 받으세요.", "컴퓨터가 자꾸 꺼져서 일을 못 했어요.", "스마트폰 배터리가 거의 없어요.",
-    "고양이가 소파 밑에 숨었어요.", "카드로 계산해도 될까요?", "동생은 대학교에서 화학을 전공합니다.",
-    "내년 봄에 결혼하기로 했습니다.", "작년보다 물가가 많이 올랐어요.", "이 노래를 들으면 고향이 생각나요.",
-    "인터넷으로 표를 미리 예약했어요.", "누구에게나 실수는 있는 법이에요.", "GDP", "뷁",
-    "텔레비전 소리를 조금 줄여 주세요.",
-)  # fmt: skip
-
-
-def test_the_speller_knows_what_it_says_right() -> None:
-    """Of 40 sentences at most 2 are taken for the other kind, in `say` and in corrections alike."""
-    speller = load_speller(SHIPPED / "speller.ko.safetensors", Running())
-    wrong = []
-    for text in (*LEARNT, *STRANGE):
-        spoken = speller.spell(script_of(text).sentences)
-        share, note = speller.knows(text)
-        is_warned = any(speller.outside(one) is not None for one in spoken)
-        assert is_warned == (note is not None) == (share < 1)
-        wrong += [text] if is_warned != (text in STRANGE) else []
-    assert len(LEARNT) == len(STRANGE) == 20
-    assert len(wrong) <= 2, wrong
 
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from avcore.notes import Note
-from avcore.understanding import Understanding
 from netflips.report import page
 from netflips.report.material import Material
 from netflips.report.story import ShownStretch, address, stretches_of
@@ -30,6 +29,7 @@ from netflips.script.types import (
     UnitList,
     WrittenText,
 )
+from netflips.understanding import Understanding
 from tests.netflips.report_pages import Reader, dub_report, read, utterance
 
 USUAL = (ModelUsed("av2unit", "sha256:0123", -0.1), ModelUsed("unit2unit", "sha256:4567", -0.1))

@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import CheckpointError, InputError, LanguageError, UnitRangeError, UsageError, VocabularyError
 from avcore.journal import iter_rows, write_rows
-from avcore.notes import sentence
 from avcore.units import error_rate
 from avtrain.entry import read_config
 from tests.text2unit.runs import config_of, export, history, words
 from text2unit.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babbled_units
-from text2unit.inference import main as inference
-from text2unit.speller import KNOWN_LETTERS, KnownLetters, TextSpeller
+from text2unit.speller import TextSpeller
 from text2unit.stage import SPELLER
 from text2unit.train import main, make_task
 from text2unit.training.config import SpellerRunConfig
@@ -74,38 +72,6 @@ def test_eight_bits_say_the_same(trained: Path, speller: Path, tmp_path: Path) -
     assert (tmp_path / "small.safetensors").stat().st_size < 0.4 * speller.stat().st_size
     small, large = (TextSpeller.from_checkpoint(path) for path in (tmp_path / "small.safetensors", speller))
     assert _errors(small) <= _errors(large) + 0.02
-
-
-def test_strange_sentences_are_told(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "x.safetensors"
-    assert export(trained, path, "--domain", "made-up sentences") == 0
-    speller = TextSpeller.from_checkpoint(path)
-    *usual, strange = speller.spell((*(babble(np.random.default_rng((7, number))) for number in range(20)), "왔쀍 켧뚫훼쩝"))
-    assert sum(speller.outside(one) is not None for one in usual) < 10
-    assert "made-up sentences" in str(speller.outside(strange))
-    command = ["왔쀍 켧뚫훼쩝", "--text2unit-path", str(path), "--out-unit-path", str(tmp_path / "x.txt"), "--cpu"]
-    assert inference(command) == 0
-    assert "hardly one of made-up sentences" in capsys.readouterr().err
-
-
-def test_words_that_were_not_learnt_are_named(trained: Path, tmp_path: Path) -> None:
-    path = tmp_path / "x.safetensors"
-    assert export(trained, path) == 0
-    source = read_checkpoint(path, SPELLER)
-    known = KnownLetters.of(["안녕, 가요?"])
-    rewrite_config(source, {**source.config, KNOWN_LETTERS: known.to_config()})
-    speller = TextSpeller.from_checkpoint(path)
-    assert speller.known == known
-    assert speller.knows("가요 안녕.") == (1.0, None)
-    share, note = speller.knows("안녕 나는 가요. 나는 녕.")
-    assert share == pytest.approx(0.4)
-    assert note is not None
-    assert "nothing else (나는, 녕)" in sentence(note)
-    assert speller.outside(next(speller.spell(("안녕",)))) is None
-    for stored in (["^가"], "^가 안녕하"):
-        rewrite_config(source, {**source.config, KNOWN_LETTERS: stored})
-        with pytest.raises(CheckpointError, match="known letters cannot be read"):
-            TextSpeller.from_checkpoint(path)
 
 
 def test_training_goes_on_from_a_checkpoint(babble: BabbleCorpus, speller: Path, tmp_path: Path) -> None:

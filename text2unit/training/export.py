@@ -7,14 +7,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.command import LOG, Parser, run
-from avcore.domain import KEY, Domain
-from avcore.errors import UsageError
 from avtrain.checkpoints import export_parser, read_run, require_name
 from text2unit.speller import TextSpeller
 from text2unit.stage import SPELLER
@@ -22,16 +17,12 @@ from text2unit.training.task import NETWORK, RUN_KIND
 
 _ALIGNER = "aligner."
 """What only training needs."""
-_SHARE = 0.02
-"""Of held-out sentences that score below what is usual."""
 
 
-def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False, domain: str = "") -> Path:
+def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:
     """Write the speller of `<run>/checkpoints/{last,best,step_N}.pt`, and return its path.
 
-    eight_bits: its weights in a quarter of their room. domain: words for what it knows, where that is little: what scores below
-    nearly all held-out sentences is then told to be outside. Raises CheckpointError for another file, UsageError for another
-    suffix.
+    eight_bits: its weights in a quarter of their room. Raises CheckpointError for another file, UsageError for another suffix.
     """
     out_path = require_name(out_path)
     state = read_run(checkpoint, RUN_KIND, "text2unit.train")
@@ -42,7 +33,6 @@ def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: boo
         "vocabulary": about["vocabulary"],
         **({} if about["silence"] is None else {"silence": about["silence"]}),
         "trained": {"steps": int(state["position"]["step"])},
-        **_domain(domain, about["scores"]),
     }
     tensors = {name: tensor for name, tensor in state["modules"][NETWORK].items() if not name.startswith(_ALIGNER)}
     path = write_checkpoint(out_path, SPELLER, config, tensors, eight_bits)
@@ -50,22 +40,10 @@ def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: boo
     return path
 
 
-def _domain(what: str, scores: list[float]) -> dict[str, Any]:
-    """Return what a configuration holds of a domain. Raises UsageError where no sentence was held out."""
-    if not what:
-        return {}
-    if not scores:
-        raise UsageError("--domain needs the scores of held-out sentences", hint="train with data.hold_out or data.valid")
-    return {KEY: Domain(what, float(np.quantile(scores, _SHARE)), _SHARE, len(scores)).to_config()}
-
-
 def build_parser() -> Parser:
     """Return the command's options."""
     parser = export_parser("export_text2unit", "Write the speller of a training run as a checkpoint.")
     parser.add_argument("--eight-bits", action="store_true", help="store the weights in a quarter of their room")
-    parser.add_argument(
-        "--domain", default="", metavar="WORDS", help="what it knows, where that is little: strange text is told of"
-    )
     return parser
 
 
@@ -75,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    path = export_speller(options.checkpoint, options.out_path, options.eight_bits, options.domain)
+    path = export_speller(options.checkpoint, options.out_path, options.eight_bits)
     LOG.info("%s: %.2f MB", path, path.stat().st_size / 1e6)
 
 

@@ -26,12 +26,11 @@ _SHOWN_UNITS = 24
 
 
 class _Measured(NamedTuple):
-    """One held-out sentence. units: that it has. length_error: as a share of its length. score: mean log-probability."""
+    """One held-out sentence. units: that it has. length_error: as a share of its length."""
 
     errors: int
     units: int
     length_error: float
-    score: float
 
 
 class SpellerTask:
@@ -41,7 +40,6 @@ class SpellerTask:
         self._config, self._corpus, self._network = config, corpus, network
         self._train = Sentences(corpus.train)
         self._valid = Sentences(corpus.valid) if corpus.valid else None
-        self._scores: list[float] = []
 
     @property
     def _sizes(self) -> SpellerConfig:
@@ -73,7 +71,6 @@ class SpellerTask:
             "model": self._sizes.to_config(),
             "vocabulary": self._corpus.vocabulary,
             "silence": self._corpus.silence,
-            "scores": self._scores,
             "config": plain(self._config),
         }
 
@@ -123,7 +120,6 @@ class SpellerTask:
         losses = [row for share in engine.of_all(losses) for row in share]
         if not rows:
             return {"unit_errors": float("inf")}
-        self._scores = sorted(row.score for row in rows)
         metrics = {
             "loss": sum(loss * count for loss, count in losses) / sum(count for _, count in losses),
             "unit_errors": sum(row.errors for row in rows) / max(1, sum(row.units for row in rows)),
@@ -141,4 +137,4 @@ class SpellerTask:
         if is_shown:
             heads = (" ".join(map(str, ids[:_SHOWN_UNITS])) for ids in (found, truth))
             LOG.info("%s: %d of %d units wrong: %s | %s", batch["texts"][number], distance, len(truth), *heads)
-        return _Measured(distance, len(truth), length, said.score)
+        return _Measured(distance, len(truth), length)

@@ -5,8 +5,7 @@ sound alone, half of it with noise: lips make the models surer, so the bounds ho
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,9 @@ from avcore.domain import KEY, Domain, common_bounds
 from avcore.errors import InputError
 from avcore.progress import Progress
 from netflips.bundles.describe import check_bundle, write_about
-from netflips.bundles.references import read_references
 from recipes.demo.recipe.one_word import one_word_sentences
 from recipes.demo.recipe.probes import NATURAL, READINGS, ProbedModels, Scores, kinds_here, outside_sentences
-from recipes.demo.voices.cast import book_pairs, cast, held_out_pairs, require_synthesisers
-from recipes.demo.voices.free_korean import free_sentences
-from text2unit.script import script_of
-from text2unit.speller import KNOWN_LETTERS, KnownLetters
-from text2unit.stage import SPELLER
+from recipes.demo.voices.cast import book_pairs, held_out_pairs, require_synthesisers
 from unit2unit.stage import TRANSLATOR
 
 LOG = logging.getLogger("netflips")
@@ -69,22 +63,7 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
     for kind, more in ((UNIT_ENCODER, {KNOWN: listener.known.to_config()}), (TRANSLATOR, {})):
         source = read_checkpoint(bundle.checkpoint(kind), kind)
         rewrite_config(source, {**source.config, KEY: domains[kind].to_config(), **more})
-    learn_words(bundle, free_sentences(cast().settings["korean"]["free"], seed))
     return write_about(bundle.folder, {**bundle.about, "out_of_domain": told})
-
-
-def learn_words(bundle: Bundle, sentences: Iterable[str]) -> None:
-    """Store with the spellers of a bundle the words that they say right: of its references, of everyday talk, and of sentences.
-
-    The first were learnt; the second were looked through, sound by sound, in the units of the speller.
-    """
-    everyday = files("recipes.demo.voices").joinpath("everyday_korean.txt").read_text(encoding="utf-8").splitlines()
-    texts = [*(one.text for one in read_references(bundle.references)), *everyday, *sentences]
-    path = bundle.checkpoint(SPELLER, "ko")
-    if path.is_file():
-        source = read_checkpoint(path, SPELLER)
-        known = KnownLetters.of(said for text in texts for said in script_of(text).sentences)
-        rewrite_config(source, {**source.config, KNOWN_LETTERS: known.to_config()})
 
 
 def domain_sentences() -> list[str]:

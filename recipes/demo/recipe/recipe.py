@@ -23,7 +23,6 @@ DOMAIN = (
     "about 8,200 short English sentences of a phrasebook (travel, time, weather, shopping, family, small talk), spoken by "
     "espeak-ng, flite or Kokoro-82M"
 )
-TEXT_DOMAIN = "short Korean sentences of a phrasebook (travel, time, weather, shopping, family, small talk) and of everyday talk"
 CONFIGS = (
     "demo/unit_encoder",
     "demo/unit2unit_labels",
@@ -146,7 +145,6 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
                 training("text2unit.train", "text2unit", f"data.train={data}/texts.jsonl", f"data.units={labels}", *few_texts),
                 module(
                     "text2unit.train", "export", "--checkpoint", _best(folder / "text2unit"), "--out-path", speller, "--eight-bits",
-                    "--domain", TEXT_DOMAIN,
                 ),
             ),
             ("data",),

@@ -16,10 +16,10 @@ from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
 from avcore.command import LOG, Parser, add_quiet_options, run
-from avcore.understanding import GRADES, Evidence, of_utterance, repeats_a_stretch
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.references import nearest_reference, read_references
 from netflips.stages import SHIPPED
+from netflips.understanding import GRADES, Evidence, of_utterance, repeats_a_stretch
 from recipes.demo.recipe.one_word import one_word_sentences
 from recipes.demo.recipe.probes import kinds_here, outside_sentences, probe_bundle
 from unit2unit.stage import TRANSLATOR

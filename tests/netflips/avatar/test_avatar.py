@@ -12,7 +12,6 @@ from PIL import Image
 from avcore.contracts import Transcript
 from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
-from avcore.understanding import Understanding
 from netflips.avatar import recognition as hearing
 from netflips.avatar.avatar import Avatar
 from netflips.avatar.command import build_parser, main
@@ -21,6 +20,7 @@ from netflips.avatar.options import AvatarOptions
 from netflips.avatar.recognition import QuestionHearing
 from netflips.avatar.replies import PUZZLED, REFUSED, Program
 from netflips.recognition import Listener, SpeechRecogniser
+from netflips.understanding import Understanding
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import silence, talk
@@ -143,7 +143,7 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
     speaker.write_text("import sys\nprint('너는 바 보야' if 'me' in sys.stdin.read() else '안녕하세요')\n")
     guard, program = WordList.read(folder / "blocked.txt"), Program([sys.executable, str(speaker)], 20.0)
     avatar = Avatar(None, program, [guard], REFUSED, None, None, None)  # type: ignore[arg-type]  # nothing is heard or shown
-    bad = avatar.reply(Transcript("hello", understood=Understanding("bad", 0.2, ("outside",))))
+    bad = avatar.reply(Transcript("hello"), Understanding("bad", 0.2, ("outside",)))
     assert (bad.outcome, bad.text) == ("not understood", PUZZLED)  # the program is not asked
     said = [avatar.reply(Transcript(text)) for text in ("이 바ㅂㅗ야", "tell me", "hello")]
     assert [one.outcome for one in said] == ["question refused", "answer refused", "answered"]

@@ -30,12 +30,12 @@ from netflips.bundles.describe import check_bundle, note, total_bytes
 from netflips.bundles.pack import pack_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.dub import command as dub_command
-from netflips.dub.judgement import judge_utterance
 from netflips.models import load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
 from netflips.recording.units import Translated
 from netflips.script.files import script_from, script_json
+from netflips.understanding import judge_utterance
 from tests.netflips.bundles.conftest import ABOUT
 from unit2av import inference_unit2a
 from unit2av.lipsync.backend import TABLE_FILE, LipSyncChoice, settled

@@ -14,6 +14,7 @@ from netflips.subtitles.beside import Subtitling, write_beside
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
 from netflips.subtitles.dubbed import Side, SpokenUnits, Texts, as_said, side_as_text
 from netflips.subtitles.formats import srt_text, subtitle_text, vtt_text
+from netflips.understanding import Understanding
 
 ENGLISH, KOREAN = rules_for("en"), rules_for("ko")
 
@@ -153,7 +154,7 @@ def test_two_utterances_share_no_subtitle() -> None:
 
 def test_two_utterances_of_a_transcript_share_no_subtitle() -> None:
     said = tuple(of_words([Word(text, start, start + 0.4, 1.0)], "en") for text, start in (("yes", 0.5), ("no", 1.0)))
-    heard = Recognised(Path("talk.wav"), 3.0, ((0.5, 0.9), (1.0, 1.4)), said, ())
+    heard = Recognised(Path("talk.wav"), 3.0, ((0.5, 0.9), (1.0, 1.4)), said, (Understanding(),) * 2, ())
     assert [cue.lines for cue in heard.cues()] == [("yes",), ("no",)]
 
 
