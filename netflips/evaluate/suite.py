@@ -12,10 +12,9 @@ from avcore.errors import LanguageError, NetflipsError
 from avcore.journal import file_digest, folder_lock, key_of
 from avcore.media import read_speech, write_speech
 from avcore.notes import several
-from avcore.pool import Pool, ProcessPool
+from avcore.pool import ProcessPool
 from avcore.progress import Progress, silent, track
 from netflips import __version__
-from netflips.bulk.spread import Spread
 from netflips.evaluate import tables
 from netflips.evaluate.cases import DUBBED, TRUE_UNITS, TRUTH, CaseFiles
 from netflips.evaluate.judges import JudgePaths, Judges
@@ -40,7 +39,7 @@ class SuiteSettings:
     """What is measured, with what, and what becomes of it.
 
     title: of table and page. asked: what is measured, by group of the cases; "" = of all that no other group names. models: of true
-    units. jobs: processes; ray: workers on Ray in their place. worst: clips that the page shows. goals: by name of the row.
+    units. jobs: processes. worst: clips that the page shows. goals: by name of the row.
     titles: of groups. facts: to be known beside those of every suite.
     """
 
@@ -49,7 +48,6 @@ class SuiteSettings:
     judges: JudgePaths
     models: ModelPaths | None = None
     jobs: int = 1
-    ray: Spread | None = None
     worst: int = NUMBER
     goals: Mapping[str, float] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +67,7 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
             stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
         work = Work(tuple(cases), asked, settings.judges, stand_ins)
         ids = [case.id for case in cases]
-        found = completed(ids, keys_of(work), out_dir, _pool(settings, work), "measure", progress)
+        found = completed(ids, keys_of(work), out_dir, ProcessPool[Any, int](Measurer, (work,), settings.jobs), "measure", progress)
         rows = rows_of(found, cases, asked, settings.goals, settings.titles)
         facts = {**settings.facts, **_facts(cases, asked, judges, rows, found.values())}
         of_clip: dict[str, list[Record]] = {case.id: [] for case in cases}
@@ -82,15 +80,6 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
         told = Told(settings.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
         write_evaluation(told, out_dir)
     return told
-
-
-def _pool(settings: SuiteSettings, work: Work) -> Pool[Any, int]:
-    """Workers as they were asked for, in processes of this machine or on Ray."""
-    if settings.ray is not None:
-        from netflips.bulk.evaluation import RayEvaluators
-
-        return RayEvaluators(Measurer, (work,), settings.judges, settings.ray)
-    return ProcessPool[Any, int](Measurer, (work,), settings.jobs)
 
 
 def _facts(

@@ -31,8 +31,6 @@ class MeasureOptions(CommonOptions):
     true_units: bool = False
     worst: int = 1
     jobs: int = 1
-    ray: bool = False
-    address: str | None = None
     metrics: str = flag(default="", metavar="A,B", group="measuring")
     """only these, by name or preset (av2av, dub, demo); a name that is none lists them all"""
     lang: str | None = flag(default=None, metavar="LANG")
@@ -70,10 +68,6 @@ class ManyOptions(MeasureOptions):
     """clips that the page shows (default: 10)"""
     jobs: int = flag(default=1, group="spreading the work")
     """processes (default: 1)"""
-    ray: bool = flag(default=False)
-    """workers on Ray in their place, one a core or GPU"""
-    address: str | None = flag(default=None)
-    """Ray cluster to work on, host:port or auto (default: here)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +186,6 @@ def _run(
 
 
 def _settings(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: str, title: str) -> "SuiteSettings":
-    from netflips.bulk.spread import Spread
     from netflips.bundles.paths import bundle_paths
     from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
     from netflips.evaluate.face_clips import LeastFace
@@ -204,8 +197,6 @@ def _settings(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: st
 
     if options.jobs < 1 or options.worst < 0:
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
-    if options.address is not None and not options.ray:
-        raise UsageError("--address goes with --ray", found=options.address)
     has = {ITSELF: any(case.source for case in cases), SHUFFLED: len(cases) > 1, TRUTH: any(case.reference for case in cases)}
     if options.true_units and not has[TRUTH]:
         raise UsageError("--true-units needs reference speech", expected="lines with a reference")
@@ -218,8 +209,7 @@ def _settings(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: st
     )  # fmt: skip
     return SuiteSettings(
         title, {"": AskedFigures(chosen(options.metrics, suite), subjects)}, judges,
-        bundle_paths() if options.true_units else None, options.jobs,
-        Spread(address=options.address) if options.ray else None, options.worst,
+        bundle_paths() if options.true_units else None, options.jobs, options.worst,
     )  # fmt: skip
 
 

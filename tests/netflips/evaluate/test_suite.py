@@ -193,7 +193,6 @@ def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByP
         ("--judge nisqa=x.onnx", "--judge cannot be used; expected NAME=PATH, NAME one of mos, speaker"),
         ("--judge mos=. --metrics mos", "the judge's folder cannot be used; expected one .onnx file"),
         ("--true-units --metrics cer", "--true-units needs reference speech"),
-        ("--address auto", "--address goes with --ray"),
         ("--jobs 0", "--jobs must be 1 or more"),
         ("--recognizer nowhere --metrics cer", "nowhere"),
         ("--recognizer . --metrics cer", "the recognizer cannot be used"),
