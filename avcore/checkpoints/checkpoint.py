@@ -89,8 +89,6 @@ _OBJECTS = ("task", "model")
 """Settings that are objects where they are needed."""
 _CONFIG = "the configuration of a safetensors checkpoint"
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
-_SHOWN = 40
-"""Characters of a setting of the wrong form that are shown."""
 
 
 def read_checkpoint(path: str | Path, stage: Stage | None) -> Checkpoint:
