@@ -76,9 +76,9 @@ class TranslationScoresOptions(CommonOptions):
     """only the ids of this manifest, as test.jsonl"""
     utut_path: Path | None = flag(default=None, file=Input("the translator"), group="translation")
     """translator checkpoint (default: the bundle's)"""
-    src_lang: str | None = flag(default=None, metavar="LANG")
+    source_language: str | None = flag("--from", default=None, metavar="LANG")
     """language of the units (default: as the pairs say)"""
-    tgt_lang: str | None = flag(default=None, metavar="LANG")
+    to: str | None = flag(default=None, metavar="LANG")
     """language to translate into (default: as the pairs say)"""
     beam: int | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says)"""
@@ -130,9 +130,9 @@ def _split(options: TranslationScoresOptions) -> tuple[tuple[str, str], Side, Si
     elif options.pairs is not None:
         stored = _languages_of(options.pairs)
         source, target = (options.pairs / "text" / f"{options.split}.{language}" for language in stored)
-    languages = options.src_lang or stored[0], options.tgt_lang or stored[1]
+    languages = options.source_language or stored[0], options.to or stored[1]
     if not all(languages):
-        raise UsageError("give both languages", expected="--src-lang and --tgt-lang, as en and ko")
+        raise UsageError("give both languages", expected="--from and --to, as en and ko")
     if source is None or target is None:  # the manifest has both sides
         return languages, sources, references
     sources, references = read_side(source), read_side(target)
