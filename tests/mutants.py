@@ -33,156 +33,77 @@ _VALID = "unit2unit/test_utut_validation.py"
 _UPDATES = f"{_VALID}::test_an_update_has_the_same_tokens_in_any_number_of_processes"
 MUTANTS = (
     # the loop: clipping, zeroing, schedules, resume, the best
-    Mutant(
-        "avtrain.loop",
-        "clip_grad_norm_(parameters, part.config.clip_norm)",
-        "clip_grad_norm_(parameters, 1e9)",
-        f"{_LOOP}gradients_are_no_longer_than_the_bound",
-    ),
-    Mutant(
-        "avtrain.loop", "        restore_random_state(saved)\n", "", f"{_LOOP}a_validation_leaves_the_randomness_of_training_alone"
-    ),
+    Mutant("avtrain.loop", "clip_grad_norm_(parameters, part.config.clip_norm)", "clip_grad_norm_(parameters, 1e9)",
+        f"{_LOOP}gradients_are_no_longer_than_the_bound"),
+    Mutant("avtrain.loop", "        restore_random_state(saved)\n", "",
+        f"{_LOOP}a_validation_leaves_the_randomness_of_training_alone"),
     Mutant("avtrain.loop", "        optimizer.zero_grad()\n", "", f"{_LOOP}a_resumed_run_gives_the_losses_of_an_unbroken_one"),
-    Mutant(
-        "avtrain.loop",
-        "self._at.epoch, self._at.batch = batches.next_position()",
-        "batches.next_position()",
-        f"{_LOOP}a_resumed_run_gives_the_losses_of_an_unbroken_one",
-    ),
+    Mutant("avtrain.loop", "self._at.epoch, self._at.batch = batches.next_position()", "batches.next_position()",
+        f"{_LOOP}a_resumed_run_gives_the_losses_of_an_unbroken_one"),
     Mutant("avtrain.loop", "self._window.restore(states[rank]", "(lambda _: None)(states[rank]", f"{_LOOP}a_killed_run_goes_on"),
     Mutant("avtrain.loop", "self._stop_signal = number", "pass", f"{_LOOP}a_signal_is_noted_whatever_is_being_written"),
-    Mutant(
-        "avtrain.loop",
-        "return None if result.stop_signal is None else _STOPPED + result.stop_signal",
-        "return None",
-        f"{_CONTRACT}a_run_that_was_stopped_goes_on_to_the_same_bits[speller]",
-    ),
-    Mutant(
-        "avtrain.position",
-        "value > self.best if is_highest else value < self.best",
-        "value > self.best",
-        f"{_LOOP}best_is_the_best_validation",
-    ),
+    Mutant("avtrain.loop", "return None if result.stop_signal is None else _STOPPED + result.stop_signal", "return None",
+        f"{_CONTRACT}a_run_that_was_stopped_goes_on_to_the_same_bits[speller]"),
+    Mutant("avtrain.position", "value > self.best if is_highest else value < self.best", "value > self.best",
+        f"{_LOOP}best_is_the_best_validation"),
     Mutant("avtrain.optim", "parameter.ndim > _NO_DECAY_DIMS", "parameter.ndim > 0", _PARTS),
     Mutant("avtrain.sampling", "[self._rank : usable : self._world]", "[0 : usable : self._world]", _PARTS),
     Mutant("avtrain.sampling", "default_rng((seed, *key))", "default_rng((seed, key[1]))", _PARTS),
-    Mutant(
-        "avtrain.checkpoints",
-        "numbered[: max(0, len(numbered) - self._keep)]",
-        "numbered[self._keep :]",
-        f"{_LOOP}only_the_newest_numbered_checkpoints_stay",
-    ),
+    Mutant("avtrain.checkpoints", "numbered[: max(0, len(numbered) - self._keep)]", "numbered[self._keep :]",
+        f"{_LOOP}only_the_newest_numbered_checkpoints_stay"),
     # the unit encoder: heads, masks, weights, noise
-    Mutant(
-        "av2unit.training.items",
-        "return classes.reshape(steps, UNITS_PER_FRAME)",
-        "return classes.reshape(steps, UNITS_PER_FRAME)[:, ::-1]",
-        _CLIPS,
-    ),
+    Mutant("av2unit.training.items", "return classes.reshape(steps, UNITS_PER_FRAME)",
+        "return classes.reshape(steps, UNITS_PER_FRAME)[:, ::-1]", _CLIPS),
     Mutant("av2unit.training.items", "audio_mask | video_mask)", "audio_mask)", _CLIPS),
     Mutant("av2unit.training.items", "return _SOUND if is_sound else _LIPS", "return _LIPS if is_sound else _SOUND", _CLIPS),
-    Mutant(
-        "av2unit.training.losses",
-        "(masked, self._loss.masked_weight), (unmasked, self._loss.unmasked_weight)",
-        "(unmasked, self._loss.masked_weight), (masked, self._loss.unmasked_weight)",
-        "av2unit/test_training_network.py",
-    ),
-    Mutant(
-        "av2unit.training.losses",
-        "return self.model.logits(hidden.float())",
-        "return self.model.logits(hidden.float())[::-1]",
-        "av2unit/test_training_run.py::test_what_is_exported_labels_the_clips_it_was_trained_on",
-    ),
-    Mutant(
-        "av2unit.extractor",
-        "total[best_before[step]] - duration_penalty",
-        "total[best_before[step]] + duration_penalty",
-        "av2unit/test_decoding.py",
-    ),
+    Mutant("av2unit.training.losses", "(masked, self._loss.masked_weight), (unmasked, self._loss.unmasked_weight)",
+        "(unmasked, self._loss.masked_weight), (masked, self._loss.unmasked_weight)", "av2unit/test_training_network.py"),
+    Mutant("av2unit.training.losses", "return self.model.logits(hidden.float())", "return self.model.logits(hidden.float())[::-1]",
+        "av2unit/test_training_run.py::test_what_is_exported_labels_the_clips_it_was_trained_on"),
+    Mutant("av2unit.extractor", "total[best_before[step]] - duration_penalty", "total[best_before[step]] + duration_penalty",
+        "av2unit/test_decoding.py"),
     Mutant("av2unit.training.noise", "10 ** (", "10 ** -(", _CLIPS),
     # the voice: durations, alignment, opponents
     Mutant("unit2av.voice.training.losses", ".to(log_durations.dtype) + 1)", ".to(log_durations.dtype))", _LOSSES),
     Mutant("unit2av.voice.training.losses", "runs.ids[1:-1], runs.durations[1:-1]", "runs.ids[1:], runs.durations[1:]", _LOSSES),
-    Mutant(
-        "unit2av.voice.training.items",
-        "samples[: units_to_samples(shared)]",
-        "samples[320 : 320 + units_to_samples(shared)]",
-        _VOICE,
-    ),
-    Mutant(
-        "unit2av.voice.training.task",
+    Mutant("unit2av.voice.training.items", "samples[: units_to_samples(shared)]", "samples[320 : 320 + units_to_samples(shared)]",
+        _VOICE),
+    Mutant("unit2av.voice.training.task",
         "discriminator_loss(_half(judged, slice(None, len(real))), _half(judged, slice(len(real), None)))",
-        "discriminator_loss(_half(judged, slice(len(real), None)), _half(judged, slice(None, len(real))))",
-        f"{_OPPOSED}[voice]",
-    ),
-    Mutant(
-        "unit2av.voice.training.task",
-        "        discriminators.requires_grad_(False)\n",
-        "",
-        "unit2av/test_train_unit2a.py::test_the_vocoders_update_leaves_nothing_in_the_discriminators",
-    ),
+        "discriminator_loss(_half(judged, slice(len(real), None)), _half(judged, slice(None, len(real))))", f"{_OPPOSED}[voice]"),
+    Mutant("unit2av.voice.training.task", "        discriminators.requires_grad_(False)\n", "",
+        "unit2av/test_train_unit2a.py::test_the_vocoders_update_leaves_nothing_in_the_discriminators"),
     # lips: pictures and units, opponents, colours, the sync loss
     Mutant("unit2av.face.training.task", "real, made = logits.chunk(2)", "made, real = logits.chunk(2)", f"{_OPPOSED}[face]"),
-    Mutant(
-        "unit2av.face.training.losses",
-        "torch.arange(UNITS_PER_FRAME, device=shown.device)",
-        "1 + torch.arange(UNITS_PER_FRAME, device=shown.device)",
-        "unit2av/test_train_unit2v.py",
-    ),
-    Mutant(
-        "unit2av.face.training.sync",
-        "sync_loss(logits[:, 0], is_aligned=True)",
-        "sync_loss(logits[:, 0], is_aligned=False)",
-        "unit2av/test_train_sync.py",
-    ),
+    Mutant("unit2av.face.training.losses", "torch.arange(UNITS_PER_FRAME, device=shown.device)",
+        "1 + torch.arange(UNITS_PER_FRAME, device=shown.device)", "unit2av/test_train_unit2v.py"),
+    Mutant("unit2av.face.training.sync", "sync_loss(logits[:, 0], is_aligned=True)", "sync_loss(logits[:, 0], is_aligned=False)",
+        "unit2av/test_train_sync.py"),
     Mutant("unit2av.face.training.items", "self._owners[key[1]]", "self._owners[0]", _FACES),
-    Mutant(
-        "unit2av.lipsync.wav2lip.training.task", "real, made = engine", "made, real = engine", f"{_WAV2LIP} {_OPPOSED}[sound_lips]"
-    ),
+    Mutant("unit2av.lipsync.wav2lip.training.task", "real, made = engine", "made, real = engine",
+        f"{_WAV2LIP} {_OPPOSED}[sound_lips]"),
     Mutant("unit2av.lipsync.wav2lip.training.task", '(1 - sum(shares.values())) * values["l1"]', 'values["l1"]', _WAV2LIP),
     # text to units and units to text
-    Mutant(
-        "text2unit.model",
-        "durations[mask].float().log1p()",
-        "durations[mask].float().log()",
-        "text2unit/test_monotonic.py text2unit/test_train.py::test_an_aligned_network_learns_its_alignment",
-    ),
-    Mutant(
-        "text2unit.model", "moved[step] = from_before > best", "moved[step] = from_before < best", "text2unit/test_monotonic.py"
-    ),
-    Mutant(
-        "unit2text.training.losses",
-        "(1 - ctc_weight) * self.attention",
-        "self.attention",
-        "parity/test_text_reader.py unit2text/test_training.py",
-    ),
-    Mutant(
-        "unit2text.training.losses",
-        "share = (progress - _FADE_FROM)",
-        "share = 1 - (progress - _FADE_FROM)",
-        "unit2text/test_training.py::test_units_of_the_sound_fade_out",
-    ),
+    Mutant("text2unit.model", "durations[mask].float().log1p()", "durations[mask].float().log()",
+        "text2unit/test_monotonic.py text2unit/test_train.py::test_an_aligned_network_learns_its_alignment"),
+    Mutant("text2unit.model", "moved[step] = from_before > best", "moved[step] = from_before < best",
+        "text2unit/test_monotonic.py"),
+    Mutant("unit2text.training.losses", "(1 - ctc_weight) * self.attention", "self.attention",
+        "parity/test_text_reader.py unit2text/test_training.py"),
+    Mutant("unit2text.training.losses", "share = (progress - _FADE_FROM)", "share = 1 - (progress - _FADE_FROM)",
+        "unit2text/test_training.py::test_units_of_the_sound_fade_out"),
     # the translator: tags, noise, splits, validation, updates
-    Mutant(
-        "unit2unit.model",
-        "[END_OF_UNITS, self.tag(language)]",
-        "[self.tag(language), END_OF_UNITS]",
-        "unit2unit/test_utut_data.py unit2unit/test_translator.py",
-    ),
+    Mutant("unit2unit.model", "[END_OF_UNITS, self.tag(language)]", "[self.tag(language), END_OF_UNITS]",
+        "unit2unit/test_utut_data.py unit2unit/test_translator.py"),
     Mutant("unit2unit.training.noise", "fed = np.roll(target, 1)", "fed = np.roll(target, -1)", _NOISE),
-    Mutant(
-        "unit2unit.training.validation", "sum(END_OF_UNITS not in tokens[-2:] for", "sum(END_OF_UNITS in tokens[-2:] for", _VALID
-    ),
-    Mutant(
-        "unit2unit.training.memory",
-        "share = max(fitting, longest), asked // processes",
-        "share = max(fitting, longest), asked",
-        _UPDATES,
-    ),
+    Mutant("unit2unit.training.validation", "sum(END_OF_UNITS not in tokens[-2:] for", "sum(END_OF_UNITS in tokens[-2:] for",
+        _VALID),
+    Mutant("unit2unit.training.memory", "share = max(fitting, longest), asked // processes", "share = max(fitting, longest), asked",
+        _UPDATES),
     # what all share: units, notes, exit codes
     Mutant("avdata.unit_store", "if number not in chosen]", "]", _FACES),
     Mutant("avcore.command", "        return error.exit_code\n", "        return 0\n", "avcore/test_command.py"),
-)
+)  # fmt: skip
 
 
 def changed(module: str, old: str, new: str) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from omegaconf import OmegaConf
 
 from av2unit.clustering.config import AlignConfig, FeatureConfig, KMeansConfig
 from av2unit.model import AvHubertConfig
@@ -37,21 +36,7 @@ NAMES = {
 """What its yaml files are called, or begin with."""
 SHARED = {OptimConfig, LoopConfig, BatchConfig}
 """The same for all trainers, whose yaml files say what they are for each."""
-STORED = {AvHubertConfig, FeatureConfig}
-"""Read from checkpoints too, where a setting may be absent."""
 PUBLISHED = [schema for schema in GIVEN if hasattr(schema, "PUBLISHED")]
-
-
-def said_and_default(schema: type[Any], values: dict[str, Any], place: str = "") -> Iterator[tuple[str, type[Any], Any, Any]]:
-    """Each setting that values name and that has a default: what it is called, of what it is, its value and its default."""
-    kinds = get_type_hints(schema)
-    for one in dataclasses.fields(schema):
-        if one.name not in values or kinds[one.name] in SHARED:
-            continue
-        if dataclasses.is_dataclass(kinds[one.name]):
-            yield from said_and_default(kinds[one.name], values[one.name], f"{place}{one.name}.")
-        elif one.default is not dataclasses.MISSING:
-            yield f"{place}{one.name}", schema, values[one.name], one.default
 
 
 def without_default(schema: type[Any], place: str = "") -> Iterator[str]:
@@ -64,31 +49,10 @@ def without_default(schema: type[Any], place: str = "") -> Iterator[str]:
             yield f"{place}{one.name}"
 
 
-def as_written(name: str) -> dict[str, Any]:
-    """A yaml with the groups that it chooses."""
-    values: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(CONFIG_FOLDER / f"{name}.yaml"))  # type: ignore[assignment]
-    for choice in values.pop("defaults", ()):
-        for key, option in choice.items() if isinstance(choice, dict) else ():
-            group, _, section = key.partition("@")
-            values[section] = as_written(f"{name.rpartition('/')[0]}/{group}/{option}")
-    return values
-
-
 def at(values: dict[str, Any], name: str) -> Any:
     for part in name.split("."):
         values = values[part]
     return values
-
-
-@pytest.mark.parametrize("schema", PUBLISHED, ids=lambda schema: schema.__name__)
-def test_what_a_published_yaml_says_is_no_default_as_well(schema: type[Any]) -> None:
-    """But for what is off unless it is asked for, and what must be given."""
-    doubled = []
-    for name, owner, value, default in said_and_default(schema, as_written(schema.PUBLISHED)):
-        same = value == (list(default) if isinstance(default, tuple) else default)
-        if same and default and default != "???" and owner not in STORED:
-            doubled.append(name)
-    assert doubled == []
 
 
 def test_what_inference_takes_for_absent_settings_is_what_the_published_yaml_says() -> None:

@@ -142,12 +142,3 @@ def test_texts_that_cannot_be_read_are_named(babble: BabbleCorpus, tmp_path: Pat
         make_task(config_of(babble, tmp_path, f"data.train={path}", "data.units="))
     task = make_task(config_of(babble, tmp_path, f"data.train={path}", "data.units=", "data.allow_missing=true"))
     assert len(task.train_items()) == len(rows) - 2 - 8
-
-
-def test_another_runs_checkpoint_is_refused(trained: Path, tmp_path: Path) -> None:
-    torch.save({"about": {"kind": "unit vocoder"}}, tmp_path / "best.pt")
-    code = main(["export", "--checkpoint", str(tmp_path / "best.pt"), "--out-path", str(tmp_path / "x.safetensors")])
-    assert code == 2
-    assert not (tmp_path / "x.safetensors").exists()
-    with pytest.raises(CheckpointError):
-        TextSpeller.from_checkpoint(trained / "checkpoints" / "best.pt")

@@ -153,14 +153,11 @@ def test_damaged_recordings_are_skipped_by_name(tmp_path: Path, caplog: pytest.L
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
-        (["data.train=/nowhere.jsonl"], "nowhere.jsonl"),
         (["data.units=/nowhere.jsonl"], "nowhere.jsonl"),
         (["model.num_units=19"], "is out of range; expected 0..18; found 19"),
         (["model.speaker_dim=256"], "the voices do not fit the vocoder; expected 256 values; found 16"),
         (["data.units_vocabulary=sha256:other"], "units of two quantizers are mixed"),
         (["init.checkpoint=/nowhere.pt"], "nowhere.pt"),
-        (["model.speaker_dim=many"], "speaker_dim"),
-        (["nothing=1"], "nothing"),
     ],
 )
 def test_mistakes_are_found_before_the_first_step(

@@ -222,9 +222,9 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
             if not batch:
                 continue
             sample = move_to_cuda(batch, trainer.device) if trainer.cuda else batch
-            found = [best[0]["tokens"] for best in self.inference_step(self.sequence_generator, [model], sample)]
-            sides = [[tokens.cpu().numpy() for tokens in side] for side in (found, sample["target"])]
-            counted.add(*sides, vocabulary)
+            found = self.inference_step(self.sequence_generator, [model], sample)
+            translations = [best[0]["tokens"].cpu().numpy() for best in found]
+            counted.add(translations, list(sample["target"].cpu().numpy()), vocabulary)
         return counted
 
     def build_generator(self, models: list[Any], args: argparse.Namespace, **_: Any) -> Any:
