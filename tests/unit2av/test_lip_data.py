@@ -142,10 +142,15 @@ def test_shifted_units_are_of_another_moment_and_say_something_else(clip: LipCli
 
 
 def test_validation_takes_windows_from_all_over(clip: LipClip) -> None:
-    clips = [replace(clip, footage=CropSource(f"clip {n}", Path("v"), Path("b"))) for n in range(10)]
+    said = [Units.from_frames(2 * FRAMES * number + np.arange(2 * FRAMES)) for number in range(10)]
+    clips = [replace(clip, footage=CropSource(f"{n}", Path("v"), Path("b")), units=units) for n, units in enumerate(said)]
     source = FaceWindows(clips, "", seed=0, max_items=5)
     assert len(source) == 5
     assert len({source.name(index) for index in range(5)}) == 5
+    for index in range(5):
+        assert f"{int(source.load((0, index)).units[0]) // (2 * FRAMES)}" == source.name(index), (
+            "an item is of the clip that it names"
+        )
 
 
 # What is checked before the first step

@@ -261,7 +261,7 @@ def test_a_dictionary_lists_units_in_order(tmp_path: Path, parity_dir: Path) -> 
         dictionary_size(tmp_path / "dict.txt")
 
 
-@pytest.mark.parametrize("name", ["finetune", "finetune_debug", "pretrain", "pretrain_debug"])
+@pytest.mark.parametrize("name", ["finetune", "finetune_large_batch", "finetune_debug", "pretrain", "pretrain_debug"])
 def test_every_yaml_is_taken_by_fairseq(name: str, tmp_path: Path) -> None:
     run = read_config(TrainingRun, f"unit2unit/{name}", [f"data_dir={tmp_path}", f"run_dir={tmp_path / 'run'}", "init=start.pt"])
     config = fairseq_config(run := follow_memory(run))
