@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.errors import CheckpointError, InputError, LanguageError, UnitRangeError, UsageError, VocabularyError
+from avcore.errors import InputError, LanguageError, UnitRangeError, UsageError, VocabularyError
 from avcore.journal import iter_rows, write_rows
 from avcore.units import error_rate
 from avtrain.entry import read_config
