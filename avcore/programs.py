@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector, SelectorKey
 from typing import Any, NoReturn
 
 from avcore.deadlines import Deadline
@@ -107,8 +107,7 @@ def run_program(
     """
     deadline, process = Deadline(limit_s), _Process(words, what, (most_bytes or _KEPT_WORDS) + 1)
     try:
-        process.give(given.encode())
-        process.end_input()
+        process.give(given.encode(), is_all=True)
         process.wait(deadline, lambda: 0 < most_bytes < len(process.printed))
         if 0 < most_bytes < len(process.printed):
             raise InputError(f"{what} failed", path=words[0], found=f"more than {most_bytes:,} bytes")
@@ -136,7 +135,7 @@ class _Process:
         self._pipes = [one for one in (self._process.stdin, self._process.stdout, self._process.stderr) if one is not None]
         self._input, output, errors = self._pipes
         self.printed, self._words, self._unread = bytearray(), bytearray(), bytearray()
-        self._is_input_over = False
+        self._is_all = False
         self._selector = DefaultSelector()
         for one in self._pipes:
             os.set_blocking(one.fileno(), False)
@@ -154,33 +153,23 @@ class _Process:
         """Whether nothing more can come: it closed its output."""
         return self._output not in self._selector.get_map()
 
-    def give(self, content: bytes) -> None:
-        """Let it read something, while it is waited for."""
-        if content and not self._unread:
-            self._selector.register(self._input, EVENT_WRITE)
+    def give(self, content: bytes, *, is_all: bool = False) -> None:
+        """Let it read something while it is waited for. is_all: its input ends behind it."""
         self._unread += content
+        self._is_all = is_all
+        if self._input not in self._selector.get_map():
+            self._selector.register(self._input, EVENT_WRITE)
 
-    def end_input(self) -> None:
-        """Close its input, behind what it was given."""
-        self._is_input_over = True
-        if not self._unread:
-            self._close_input()
-
-    def _close_input(self) -> None:
-        with suppress(OSError):
-            self._input.close()
-
-    def wait(self, deadline: Deadline, is_done: Callable[[], bool] = lambda: False) -> bool:
-        """Write and read until something is done. Returns False where the program ended, or the time is over, before it was."""
+    def wait(self, deadline: Deadline, is_done: Callable[[], bool] = lambda: False) -> None:
+        """Write and read until something is done, the program has ended and nothing more comes, or the time is over."""
         while not is_done():
             has_ended = self._process.poll() is not None
             is_busy = self._exchange(0.0 if has_ended else min(deadline.left_s, _LOOK_S))
             if (has_ended and not is_busy) or not deadline.left_s:
-                return is_done()
+                return
             if not self._selector.get_map():
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(deadline.left_s)
-        return True
 
     def pass_over(self) -> None:
         """Forget what it printed until now."""
@@ -193,28 +182,27 @@ class _Process:
         """Write and read once what can be at once, or within a time. Returns whether anything could."""
         ready = self._selector.select(limit_s)
         for key, _ in ready:
-            if key.fileobj is self._input:
-                self._write()
-                continue
-            kept, most_bytes = key.data
-            block = b""
-            with suppress(OSError):
-                block = os.read(key.fd, _BLOCK)
-            kept += block
-            del kept[:-most_bytes]
-            if not block:
-                self._selector.unregister(key.fileobj)
+            with suppress(BlockingIOError):
+                self._write() if key.fileobj is self._input else self._read(key)
         return bool(ready)
+
+    def _read(self, key: SelectorKey) -> None:
+        kept, most_bytes = key.data
+        block = os.read(key.fd, _BLOCK)
+        kept += block
+        del kept[:-most_bytes]
+        if not block:
+            self._selector.unregister(key.fileobj)
 
     def _write(self) -> None:
         try:
             del self._unread[: os.write(self._input.fileno(), self._unread[:_BLOCK])]
-        except OSError:  # it does not read any more, and need not
+        except BrokenPipeError:  # it does not read any more, and need not
             self._unread.clear()
         if not self._unread:
             self._selector.unregister(self._input)
-            if self._is_input_over:
-                self._close_input()
+            if self._is_all:
+                self._input.close()
 
     def last_words(self) -> str:
         """Return ": " and the last line that it wrote, "" for none."""
@@ -299,7 +287,7 @@ class LineProgram:
         """End it: it may do so itself when its input ends."""
         try:
             if self._process is not None and self._is_warm:
-                self._process.end_input()
+                self._process.give(b"", is_all=True)
                 self._process.wait(Deadline(_PATIENCE_S))
         finally:
             self.drop()
