@@ -32,6 +32,7 @@ from avdata.prepare.running import CorpusPiece, OutputOptions, add_output_option
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 from netflips.bulk.inputs import require_file_names
 from netflips.cascade.program import post_json
+from netflips.understanding import is_loop
 from unit2text.text import character_errors, normalise_for_reading
 
 _HANGUL, _LATIN = range(ord("가"), ord("힣") + 1), range(ord("a"), ord("z") + 1)
@@ -259,7 +260,9 @@ class PairWorker:
 
     def _hear(self, sound: Path, language: str) -> str:
         ask = _asked("--hear-with", self.tools.hear_with, self.tools.timeout_s)
-        return ask(sound=str(sound.absolute()), language=language)
+        if is_loop(heard := ask(sound=str(sound.absolute()), language=language)):
+            raise LeftOutPair("a loop", f"--hear-with repeats a stretch: {heard[:40]!r}")
+        return heard
 
     def _error_rate(self, text: str, heard: str, whose: str) -> float:
         counted = character_errors(normalise_for_reading(text), normalise_for_reading(heard))

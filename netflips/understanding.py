@@ -466,17 +466,37 @@ def judge_utterance(models: "Models", heard: TrustedUnits, translated: Scored, i
     )
 
 
+def told_otherwise(models: "Models", heard: TrustedUnits, text: str) -> Understanding:
+    """Measure what a user says is said against what is read of the units, which are what is translated."""
+    read = _reading(models, heard)
+    if read is None:
+        return Understanding()
+    errors, length = errors_in(read, text)
+    share = 1 - errors / max(length, 1)
+    return Understanding(grade_of(share), share, ("told",)) if share < _SPOKEN_PASSABLY else Understanding()  # a reader errs
+
+
+def _reading(models: "Models", heard: TrustedUnits) -> str | None:
+    """Return what is read of the units of the source; None where nothing reads them."""
+    if models.paths.other(TEXT_READER) is None:
+        return None
+    reader, units = models.other(TEXT_READER), heard.extraction.units
+    if reader.takes != UNITS or units.durations is None or units.language not in reader.languages:
+        return None
+    text: str = reader.read(units, units.language).text
+    return text
+
+
 def _says_other(models: "Models", heard: TrustedUnits, translated: Scored) -> Note | None:
     """Return what a translation says in place of what was heard; None where it says that, or a bundle has nothing to read it by."""
     bundle = None if models.paths.utut is None else bundle_of(models.paths.utut)
-    units = heard.extraction.units
-    if bundle is None or not bundle.references.is_file() or models.paths.other(TEXT_READER) is None or not len(translated.units):
+    if bundle is None or not bundle.references.is_file() or not len(translated.units):
         return None
-    reader = models.other(TEXT_READER)
-    if reader.takes != UNITS or units.durations is None or units.language not in reader.languages:
+    read = _reading(models, heard)
+    if read is None:
         return None
     book = models.kept("phrasebook", lambda: KnownPhrases(read_references(bundle.references)))
-    words = book.other_words(reader.read(units, units.language).text, translated.units)
+    words = book.other_words(read, translated.units)
     return SAYS_OTHER(heard=", ".join(one for one, _ in words), said=", ".join(other for _, other in words)) if words else None
 
 

@@ -18,7 +18,7 @@ from avcore.notes import Note
 from avcore.texts import read_json
 from avcore.units import Units
 from netflips.script.imports import is_script, segment_rows
-from netflips.script.notes import ONLY_TIMES, TEXTS_LEFT_OUT
+from netflips.script.notes import ONLY_TIMES, SHOWN_ONLY, TEXTS_LEFT_OUT
 from netflips.subtitles.dubbed import SOURCE, TARGET
 from netflips.subtitles.given import is_subtitles, read_subtitles
 from text2unit.cleaning import clean_text, left_out_note
@@ -60,14 +60,18 @@ def read_source_texts(path: Path, language: str = "", target: str = "") -> dict[
     return found
 
 
-def told_notes(path: Path, duration_s: float, source: str, target: str) -> list[Note]:
+def told_notes(path: Path, duration_s: float, source: str, target: str, is_over_text: bool) -> list[Note]:
     """Return what to tell a user of the file: what was put right in it, and what is not said. Raises InputError as the readers
-    do."""
+    do.
+
+    is_over_text: source texts are translated.
+    """
     if is_subtitles(path):
         given = read_subtitles(path, source, target)
         is_strange = not given.side and any(one.text for one in given.cues)
         strange = ONLY_TIMES(name=path.name, source=source, target=target) if is_strange else None
-        return [note for note in (given.within(duration_s).note, strange) if note is not None]
+        shown = SHOWN_ONLY(name=path.name) if given.side == SOURCE and not is_over_text else None
+        return [note for note in (given.within(duration_s).note, strange, shown) if note is not None]
     texts = [row.get(TARGET_TEXT) for row in _rows(path, source, target).values() if not _is_translated(row)]
     left_out = [one for text in texts if isinstance(text, str) for one in clean_text(text).left_out]
     return [TEXTS_LEFT_OUT(name=path.name, **left_out_note(left_out).values)] if left_out else []

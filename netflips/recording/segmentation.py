@@ -94,7 +94,7 @@ def _division(job: DubJob, soundtrack: Soundtrack | None) -> Callable[[Scenes], 
     languages = job.options.source, job.options.target
     if job.settings.segments_in is not None:
         told = read_segments(job.settings.segments_in, duration, *languages)
-        for note in told_notes(job.settings.segments_in, duration, *languages):
+        for note in told_notes(job.settings.segments_in, duration, *languages, job.options.road is not None):
             job.notes.add(note)
         if digest_in(job.settings.segments_in) not in ("", job.digest):
             job.notes.add(OTHER_MEDIA(name=job.settings.segments_in.name))

@@ -35,7 +35,7 @@ from netflips.recording.units import Listened, Translated, extract_units, transl
 from netflips.recording.voice_activity import SpeechFile
 from netflips.script.notes import CUT, CUT_SOUND, EMPTY, HURRIED, KEPT, LEFT_ALONE, NOT_SPOKEN, UNHEARD, UNTOLD
 from netflips.script.types import KeptOriginal
-from netflips.understanding import UtteranceJudgement, judge_utterance, outside_notes, whole_of
+from netflips.understanding import UtteranceJudgement, judge_utterance, outside_notes, told_otherwise, whole_of, worst
 from unit2av.voice.speech import RENDERING
 from unit2unit.inference import TRUNCATED
 
@@ -202,7 +202,7 @@ def _understand_units(
         job.models.done_with(job.models.translator)
     is_spoken = any(texts[number] for number in listened if number in texts and number not in voices.recorded)
     speaker = tell_speaker(job) if is_spoken else None
-    by_number = {one.utterance.number: one for one in casts}
+    by_number, told = {one.utterance.number: one for one in casts}, source_texts_of(job.options)
     judged = {
         number: replace(
             UtteranceJudgement.of(spoken_share(job, by_number[number], texts[number], speaker)),
@@ -212,6 +212,10 @@ def _understand_units(
         else judge_utterance(job.models, said.heard, meant[number], meant[number].is_truncated)
         for number, said in listened.items()
     }
+    for number, text in told.items():
+        if number in untold:
+            other = told_otherwise(job.models, listened[number].heard, text)
+            judged[number] = replace(judged[number], understanding=worst(judged[number].understanding, other))
     decide(judged)
     with job.clock.stage("speech"):
         meant |= _told(job, [number for number in listened if number not in untold], voices, nothing)

@@ -103,6 +103,12 @@ ONLY_TIMES = NoteKind(
     "{name}: only its times are used: its texts are not in '{source}', and cannot be spoken in '{target}'",
     "{name}: 시간만 썼습니다. 글이 '{source}'도 아니고 '{target}'로 말할 수도 없습니다.",
 )
+SHOWN_ONLY = NoteKind(
+    "shown_only",
+    "{name}: its texts are shown, not translated: that is the speech",
+    "{name}: 글은 자막으로만 보이고, 번역하는 것은 음성입니다.",
+    "; --cascade translates texts",
+)
 SUBTITLES_LEFT_OUT = NoteKind(
     "subtitles_left_out",
     "the text reader has no language '{language}'; these subtitles are left out",

@@ -19,13 +19,13 @@ from netflips import cli
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import KnownPhrases, Reference, nearest_reference, read_references
-from netflips.dub.target_texts import natural_units
+from netflips.dub.target_texts import natural_units, told_notes
 from netflips.models import Models, load_models
 from netflips.options import RunOptions
 from netflips.recording.units import Translated
 from netflips.stages import SHIPPED, load_speller
 from netflips.transcribe import main as transcribe
-from netflips.understanding import judge_utterance
+from netflips.understanding import Understanding, judge_utterance, told_otherwise
 from unit2av.speaker import voice_of
 from unit2text.text import character_errors
 
@@ -85,6 +85,20 @@ def test_both_sides_of_a_dub_are_read_back(models: Models, speech: np.ndarray, k
         judged = judge_utterance(models, heard, Translated(said.units, 0.0))
         assert [one.code for one in judged.others] == ([] if is_right else ["says_other"])
         assert judged.understanding.grade == ("good" if is_right else "doubtful")
+
+
+def test_english_subtitles_beside_the_units_are_shown_and_what_says_something_else_is_told(
+    models: Models, speech: np.ndarray, tmp_path: Path
+) -> None:
+    extraction = models.extractor.extract_scored(speech)
+    heard = TrustedUnits(replace(extraction, units=replace(extraction.units, language="en")), AUDIO)
+    assert told_otherwise(models, heard, "Excuse me! Where is the airport?") == Understanding()
+    other = told_otherwise(models, heard, "The bus leaves at nine.")
+    assert (other.grade, other.causes) == ("bad", ("told",))
+    given = tmp_path / "x.srt"
+    given.write_text("1\n00:00:00,100 --> 00:00:02,300\nThe bus leaves at nine.\n")
+    assert [one.code for one in told_notes(given, 3.0, "en", "ko", is_over_text=False)] == ["shown_only"]
+    assert told_notes(given, 3.0, "en", "ko", is_over_text=True) == []
 
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])

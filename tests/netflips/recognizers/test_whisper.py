@@ -13,8 +13,10 @@ import pytest
 
 from avcore.errors import InputError, LanguageError, UsageError
 from netflips.recognizers.folders import weights_of
+from netflips.recognizers.outside import installed_folder
 from netflips.recognizers.trial import Trial, try_apart
 from netflips.recognizers.whisper import open_whisper
+from netflips.transcribe import main as transcribe
 
 pytest.importorskip("faster_whisper", reason="needs the extra asr")
 
@@ -195,3 +197,19 @@ def test_a_real_whisper_reads_what_is_really_said() -> None:
     assert heard.language == "en"
     assert normalise_for_reading(heard.text) == normalise_for_reading(said)
     assert len(heard.words) == len(said.split())
+
+
+@pytest.mark.local
+def test_laughter_gives_no_subtitles_full_of_a_loop(tmp_path: Path) -> None:
+    folder = installed_folder("judge-whisper")
+    if folder is None:
+        pytest.skip("make judges installs Whisper")
+    laughter = Path(__file__).parent / "laughter.ogg"
+    assert transcribe([str(laughter), "--recognizer", str(folder), "--from", "en", "--out", str(tmp_path / "x.srt"), "-q"]) == 0
+    assert len((tmp_path / "x.srt").read_text(encoding="utf-8")) < 120
+
+
+def test_what_stays_a_loop_is_left_out_and_told(tmp_path: Path) -> None:
+    recognizer = open_whisper(write_whisper(tmp_path / "loop.en", "papa " * 12), "cpu")
+    heard = recognizer.hear(noise(2.4))
+    assert (heard.text, heard.words, heard.has_loop) == ("", (), True)
