@@ -84,6 +84,8 @@ HIDING = {
     "a grey one": lambda picture, mesh: before_mouth(picture, mesh, (130, 130, 134)),
     "a red one": lambda picture, mesh: before_mouth(picture, mesh, (190, 35, 40)),
     "a blue one": lambda picture, mesh: before_mouth(picture, mesh, (50, 80, 190)),
+    "a violet one": lambda picture, mesh: before_mouth(picture, mesh, (110, 50, 140)),
+    "an orange one": lambda picture, mesh: before_mouth(picture, mesh, (235, 120, 40)),
     "a cup": lambda picture, mesh: before_mouth(picture, mesh, (235, 235, 230), 0.26, 0.3),
     "a hand": lambda picture, mesh: before_mouth(picture, mesh, skin(picture, mesh), 0.3, 0.24),
     "a hand in the shade": lambda picture, mesh: before_mouth(picture, mesh, skin(picture, mesh, 0.65), 0.3, 0.24),

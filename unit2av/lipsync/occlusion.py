@@ -29,8 +29,8 @@ _SKIN = (
 """Points of the mesh in the middle of the lips, at their inner edges, just around them, and on cheeks, nose and forehead."""
 _FLOOR = 2.0
 """Levels that are added to a colour before its logarithm: in the dark it is mostly noise."""
-_PALE, _REDDEST, _DARKEST, _LIGHTEST = -0.07, 0.8, -1.2, 0.1
-"""How much redder (logarithm of red to green) and lighter (logarithm) than the skin lips may be."""
+_PALE, _REDDEST, _OTHER_HUE, _DARKEST, _LIGHTEST = -0.07, 0.8, 0.65, -1.2, 0.1
+"""How much redder (logarithm of red to green), bluer or yellower (of green to blue) and lighter than the skin lips may be."""
 _LIKE_SKIN, _AS_LIGHT, _COLOURED = 0.08, -0.2, 0.06
 """Redness below which, and lightness above which a point is skin, and how red skin is at least where colours tell anything."""
 _ONE_RED, _ONE_LIGHT, _FLAT = 0.06, 0.45, 0.2
@@ -45,11 +45,11 @@ def covered(picture: Pixels, mesh: Landmarks | NDArray[np.float64]) -> float:
     picture: uint8 [height, width, 3]; mesh: its landmarks, [468, 3], pixels.
     """
     colours = np.log(_seen(picture, mesh[:, :2]) + _FLOOR)
-    redness, light = colours[:, 0] - colours[:, 1], colours.mean(axis=1)
+    redness, yellowness, light = colours[:, 0] - colours[:, 1], colours[:, 1] - colours[:, 2], colours.mean(axis=1)
     lips, skin = list(_LIPS), list(_SKIN)
     is_coloured = np.median(redness[skin]) > _COLOURED
-    red, bright = redness[lips] - np.median(redness[skin]), light[lips] - np.median(light[skin])
-    is_other = (red < _PALE) | (red > _REDDEST) | (bright < _DARKEST) | (bright > _LIGHTEST)
+    red, yellow, bright = (one[lips] - np.median(one[skin]) for one in (redness, yellowness, light))
+    is_other = (red < _PALE) | (red > _REDDEST) | (np.abs(yellow) > _OTHER_HUE) | (bright < _DARKEST) | (bright > _LIGHTEST)
     if is_coloured:
         is_other |= (red < _LIKE_SKIN) & (bright > _AS_LIGHT + red)
     mouth = [*_LIPS, *_BETWEEN, *_AROUND]
