@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.media import decoding, read_speech
+from avcore.media import opening, read_speech
 from avcore.timeline import seconds_to_samples
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
@@ -68,7 +68,7 @@ def test_sound_without_a_header_and_marks_of_a_transcriber(tmp_path: Path, capfd
     write_table(folder / "wav.scp", {name: f"{name}.PCM" if name == "b" else f"{name}.pcm" for name in names})
     write_table(folder / "text", names)
     write_table(folder / "utt2spk", dict.fromkeys(names, "spk"))
-    decoding._say_how_raw_sound_is_read.cache_clear()
+    opening._say_how_raw_sound_is_read.cache_clear()
     assert _prepare(folder, out) == 1
     rows = {one.id: one for one in read_manifest(out / "manifest.jsonl").entries}
     assert {name: one.text for name, one in rows.items()} == {"a": "아 네.", "b": "칠십 퍼센트 정도", "c": "안녕"}
