@@ -1,6 +1,5 @@
 """Which language is spoken, by a recogniser's own detection: in a whole recording, and in utterances that clearly differ."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 from avcore.arrays import Samples
@@ -22,14 +21,15 @@ def main_language(recognizer: SpeechRecognizer, utterances: Iterable[Samples], e
 
     expected: taken unless they clearly differ, and where it cannot be told.
     """
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = {}
     for speech in utterances:
         found = recognizer.languages_in(speech)
         known = {one: chance for one, chance in found.items() if one in recognizer.languages}
         if known:
             likely = max(known, key=known.__getitem__)
-            seconds[likely if not expected or _differs(known, expected) else expected] += float(samples_to_seconds(len(speech)))
-    return seconds.most_common(1)[0][0] if seconds else expected
+            spoken = likely if not expected or _differs(known, expected) else expected
+            seconds[spoken] = seconds.get(spoken, 0.0) + float(samples_to_seconds(len(speech)))
+    return max(seconds, key=seconds.__getitem__) if seconds else expected
 
 
 def hear_in_its_language(recognizer: SpeechRecognizer, speech: Samples, language: str, usual: str = "") -> Transcript:

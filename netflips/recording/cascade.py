@@ -146,14 +146,14 @@ def say_in_words(
     _keep_texts(texts_file(job), segments_json(found.utterances, rows))
     if job.settings.segments_out is not None:
         write_segments(job.settings.segments_out, found.utterances, rows)
-    given = {number for number, one in recorded.items() if isinstance(one, GivenUnits)}
-    spoken = {number: one.text for number, one in texts.items() if one.text and number not in given}
+    voiced = {number for number, one in recorded.items() if isinstance(one, GivenUnits)}
+    spoken = {number: one.text for number, one in texts.items() if one.text and number not in voiced}
     with job.clock.stage("speech"):
         speaker = tell_speaker(job, _measure_speaker(job, engines, voices, spoken, heard, speak)) if spoken else None
         shares = {one.utterance.number: spoken_share(job, one, spoken.get(one.utterance.number, ""), speaker) for one in casts}
     judged = {
         number: UtteranceJudgement.of(
-            Understanding() if number in given or number in written else of_hearing(heard[number], options.source, options.target),
+            Understanding() if number in voiced or number in written else of_hearing(heard[number], options.source, options.target),
             broken(one.fault) if one.fault else shares[number],
         )
         for number, one in texts.items()

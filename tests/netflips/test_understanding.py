@@ -100,7 +100,8 @@ def heard(sure: float, language: str = "en", text: str = "the bus stops", has_lo
 )
 def test_what_is_recognised(said: Transcript, grade: str, share: float | None, causes: tuple[str, ...]) -> None:
     found = of_hearing(said, "en", "ko")
-    assert (found.grade, found.share, found.causes) == (grade, pytest.approx(share), causes)
+    assert (found.grade, found.causes) == (grade, causes)
+    assert found.share == pytest.approx(share)
 
 
 LOOPS = (
@@ -150,8 +151,9 @@ def test_what_is_spoken_is_judged_by_measured_errors_its_words_and_its_time() ->
     assert speaker.understanding("가나다라마바사아자차") == Understanding("doubtful", 0.8)
     assert speaker.understanding("가 " * 40) == Understanding("good", 0.9)
     spelt = speaker.understanding("zaphod 가나다라", ["zaphod"])
-    assert (spelt.grade, spelt.causes, spelt.share) == ("bad", ("words",), pytest.approx(0.32))
-    shares = [speaker.understanding("가나다라마바사아자차", (), room_s).share for room_s in (3.0, 1.6, 1.3, 1.0, 0.4)]
+    assert (spelt.grade, spelt.causes) == ("bad", ("words",))
+    assert spelt.share == pytest.approx(0.32)
+    shares = [speaker.understanding("가나다라마바사아자차", (), room_s).share or 0.0 for room_s in (3.0, 1.6, 1.3, 1.0, 0.4)]
     assert shares[:2] == [0.8, 0.8]
     assert shares == sorted(shares, reverse=True)
     assert shares[4] < 0.2

@@ -176,7 +176,7 @@ def told(rows: Sequence[Row], speller: Any) -> Iterator[str]:
 
 
 def _wrong(rows: Sequence[Row]) -> float:
-    return sum(row["errors"] for row in rows) / max(sum(row["length"] for row in rows), 1)
+    return float(sum(row["errors"] for row in rows) / max(sum(row["length"] for row in rows), 1))
 
 
 def build_parser() -> Parser:
