@@ -97,7 +97,8 @@ FORMS = (
     Form(r"data/grid", "a corpus that is not here", check=check_help),
     Form(r"--exact-seconds 3", "clips of three seconds, of talks that are shorter here", check=check_script),
     Form(
-        r"prepare_(zeroth|kox|video|aihub_lips)\.py|netflips prepare |--in-(vid-)?path (talks|\"talks\S+|videos) (?!.*--dry-run)",
+        r"prepare_(zeroth|kox|video|aihub_lips)\.py|netflips prepare |"
+        r"(extract_units\.py|netflips dub) (talks|\"talks\S+|videos) (?!.*--dry-run)",
         "a bad recording is named, and the others go on",
         more="",
         code=1,
