@@ -6,5 +6,5 @@ from avcore.loading import loading
 
 if __name__ == "__main__":
     with loading():
-        from netflips.dub.command import main
+        from netflips.dubbing.command import main
     sys.exit(main(prog="inference_av2av.py"))

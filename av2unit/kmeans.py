@@ -22,7 +22,7 @@ _PURPOSES = {
 }
 
 
-def fit(config: KMeansConfig) -> None:
+def fit_centroids(config: KMeansConfig) -> None:
     """Fit a k-means model to a sample of the frames of a corpus."""
     # Loads scikit-learn and the media decoders, which --help and --print-config do without.
     from av2unit.clustering.fit import fit_quantizer
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     prog, purpose, rest = f"av2unit.kmeans {action}", _PURPOSES[action], arguments[1:]
     if action == "align":
         return main_of(AlignConfig, align_labels, "av2unit/align", prog, purpose, rest)
-    return main_of(KMeansConfig, fit if action == "fit" else apply, "av2unit/kmeans", prog, purpose, rest)
+    return main_of(KMeansConfig, fit_centroids if action == "fit" else apply, "av2unit/kmeans", prog, purpose, rest)
 
 
 if __name__ == "__main__":

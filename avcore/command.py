@@ -78,7 +78,7 @@ class Parser(argparse.ArgumentParser):
         for text in given[: given.index("--")] if "--" in given else given:
             flag = text.partition("=")[0]
             if flag.startswith("--") and flag not in PUBLISHED and not any(option.startswith(flag) for option in known):
-                self.error("; ".join(filter(None, (f"unrecognized option {flag}", did_you_mean(flag, known)))))
+                self.error("; ".join(filter(None, (f"unrecognized option {flag}", did_you_mean(flag, [*known, *PUBLISHED])))))
         options = super().parse_args(_in_our_names(given, known), namespace)
         try:
             vars(options).update(named_models(vars(options)))

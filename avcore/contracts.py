@@ -289,6 +289,10 @@ class Voice(Protocol):
     unit_offset: int
 
     @property
+    def num_units(self) -> int:
+        """How many unit names it can say."""
+
+    @property
     def speaker_dim(self) -> int:
         """Length of the speaker vector that it takes."""
 

@@ -255,7 +255,7 @@ def _shown(path: Path) -> str:
 
 
 Files = Mapping[str, Path | str | Iterable[Path | str] | None]
-"""Words for a file (`the report`, `--segments-in`) and its path, or several, or none."""
+"""Words for a file (`the report`, `--script-in`) and its path, or several, or none."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from avcore.command import Parser, run, speed
 from avcore.errors import UsageError
 from avcore.files import Input, Output
 
-Options = TypeVar("Options")
+Asked = TypeVar("Asked")
 _FLAG = "flag"
 
 
@@ -101,18 +101,10 @@ def flags_of(
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuietOptions:
-    """Options that all commands share."""
-
-    yes: bool = flag("-y", "--yes", default=False, group="running")
-    """go on without asking"""
-    quiet: bool = flag("-q", "--quiet", default=False)
-    """print errors and warnings only"""
-    verbose: bool = flag("-v", "--verbose", default=False)
-    """print details, and tracebacks of unexpected errors"""
+class Options:
+    """Options in a dataclass: a path may be given as text. Raises UsageError for what is neither."""
 
     def __post_init__(self) -> None:
-        """Let a path be given as text. Raises UsageError for what is neither."""
         for one, told, kind in _flags(type(self)):
             value = getattr(self, one.name)
             if told.make is not None and told.read is not None:
@@ -127,6 +119,18 @@ class QuietOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuietOptions(Options):
+    """Options that all commands share."""
+
+    yes: bool = flag("-y", "--yes", default=False, group="running")
+    """go on without asking"""
+    quiet: bool = flag("-q", "--quiet", default=False)
+    """print errors and warnings only"""
+    verbose: bool = flag("-v", "--verbose", default=False)
+    """print details, and tracebacks of unexpected errors"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CommonOptions(QuietOptions):
     """Options that all commands share that run models."""
 
@@ -137,12 +141,12 @@ class CommonOptions(QuietOptions):
 
 
 @dataclass(frozen=True)
-class Command(Generic[Options]):
+class Command(Generic[Asked]):
     """A command: what its options are, its name, what it does, and what its help says at the end."""
 
-    options: type[Options]
+    options: type[Asked]
     prog: str
-    work: Callable[[Options], int | None]
+    work: Callable[[Asked], int | None]
     epilog: str | None = None
 
     def parser(self, prog: str | None = None) -> Parser:
@@ -200,7 +204,7 @@ def _fill(parser: Parser, options: type) -> Parser:
     return parser
 
 
-def options_from(options: type[Options], given: argparse.Namespace) -> Options:
+def options_from(options: type[Asked], given: argparse.Namespace) -> Asked:
     """Return the options that were parsed. Raises what the dataclass raises."""
     values = dict[str, Any]()
     for one, told, _ in _flags(options):

@@ -53,7 +53,7 @@ class WorkFolder:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.made: Counter[str] = Counter()
-        self.kept: Counter[str] = Counter()
+        self.found: Counter[str] = Counter()
         self._used: set[Path] = set()
         self._counted: set[Path] = set()
         self._seals: dict[str, list[Seal]] | None = None
@@ -72,7 +72,7 @@ class WorkFolder:
         """Return kept arrays, or None when there are none that are whole."""
         found = self.read_arrays(stage, key)
         if found is not None:
-            self._count(self.kept, stage, self._path(stage, key, ".npz"))
+            self._count(self.found, stage, self._path(stage, key, ".npz"))
         return found
 
     def read_arrays(self, stage: str, key: str) -> Arrays | None:
@@ -94,7 +94,7 @@ class WorkFolder:
         path = self._path(stage, key, suffix)
         if not self._is_whole(path):
             return None
-        self._count(self.kept, stage, path)
+        self._count(self.found, stage, path)
         return path
 
     @contextmanager

@@ -39,7 +39,7 @@ class SplitPlan:
             raise UsageError("--group is no regular expression", found=f"{self.group}: {error}") from error
 
 
-def divide(contents: Mapping[str, Collection[bytes]], plan: SplitPlan) -> dict[str, list[str]]:
+def divide_speakers(contents: Mapping[str, Collection[bytes]], plan: SplitPlan) -> dict[str, list[str]]:
     """Return the ids of each split, sorted. contents: what must not be in two splits, by id, as bytes.
 
     Ids with a content or a group in common stay together. The choice depends on the seed and the names of the groups (of the
@@ -125,7 +125,7 @@ def at_random(entries: Sequence[Entry], plan: SplitPlan, apart: Sequence[str] = 
     contents = {
         entry.id: [f"{field}={value}".encode() for field in apart if (value := field_of(entry, field))] for entry in entries
     }
-    chosen = divide(contents, plan)
+    chosen = divide_speakers(contents, plan)
     by_id = {entry.id: entry for entry in entries}
     return {split: [by_id[name] for name in names] for split, names in chosen.items() if names}
 

@@ -61,9 +61,10 @@ def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, devic
 
     Sentences may have as many units as those of 5 s: random models hardly ever end one by themselves.
     """
+    from netflips.dubbing.dub import dub as dub_video
+    from netflips.dubbing.options import DubOptions
+    from netflips.model_paths import ModelPaths, RunOptions
     from netflips.models import load_models
-    from netflips.options import DubOptions, ModelPaths, RunOptions
-    from netflips.pipeline import dub as dub_video
     from recipes.demo.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER
 
     keep_freed_memory()
@@ -72,7 +73,7 @@ def timed_dub(video: Path, folder: Path, precision: str, beam: int | None, devic
     models = load_models(paths, "en", "ko", RunOptions(device, precision, puts_away=True))  # as the command does
     loaded = time.perf_counter() - begun
     with private_folder() as scratch:
-        report = dub_video(video, scratch / "out.mp4", models, DubOptions("en", "ko", beam=beam, max_target_units=CHAIN_STEPS))
+        report = dub_video(video, scratch / "out.mp4", models, DubOptions(beam=beam, max_target_units=CHAIN_STEPS))
     found = {"wall_s": time.perf_counter() - begun, "cpu_s": _cpu_s() - spent, "load_s": loaded, "media_s": report.input_s}
     return found | {f"stage {stage.name}": stage.seconds for stage in report.result.timings}
 

@@ -19,11 +19,11 @@ from avcore.files import check_files
 from avcore.flags import declared_in
 from netflips.avatar.options import AvatarOptions
 from netflips.bulk.command import ExtractOptions, extract_corpus
-from netflips.dub.options import DubCommand
+from netflips.dubbing.options import DubCommand
 from netflips.lip_speech.options import LipSpeechOptions
 from netflips.lipsync.options import LipsyncOptions
 from netflips.portrait.options import PortraitOptions
-from netflips.render.command import RenderCommand, render_units
+from netflips.render_command import RenderCommand, render_units
 from netflips.say import SayOptions, say_text
 from netflips.transcribe import TranscribeOptions, transcribe_files
 from unit2unit.inference import TranslateOptions, translate_files
@@ -54,12 +54,12 @@ def _function(
 
 def _dub(options: DubCommand) -> "Script":
     """Dub one video; returns what was done."""
-    from netflips.dub.work import dub_videos
+    from netflips.dubbing.work import dub_videos
 
     options = options.with_fetched()
     scripts: list[Script] = []
     _require_one(options.videos)
-    dub_videos(options, options.recording(), reports=scripts)
+    dub_videos(options, reports=scripts)
     return scripts[0]
 
 

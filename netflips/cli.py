@@ -13,7 +13,7 @@ from netflips import __version__
 
 COMMANDS = {
     "demo": ("netflips.demo", "dub the clip that comes with NetfLips, and let a portrait say it"),
-    "dub": ("netflips.dub.command", "dub videos into another language"),
+    "dub": ("netflips.dubbing.command", "dub videos into another language"),
     "units": ("av2unit.inference", "extract units from speech and lips"),
     "translate": ("unit2unit.inference", "translate units of one language into units of another"),
     "speak": ("unit2av.inference_unit2a", "turn units into speech"),
@@ -22,7 +22,7 @@ COMMANDS = {
     "lipsync": ("netflips.lipsync.command", "fit the lips of a video to speech that you have"),
     "portrait": ("netflips.portrait.command", "make a still picture of a face say speech or text"),
     "avatar": ("netflips.avatar.command", "let a portrait answer a question in Korean"),
-    "render": ("netflips.render.command", "turn units into speech and lips"),
+    "render": ("netflips.render_command", "turn units into speech and lips"),
     "transcribe": ("netflips.transcribe", "write what is said in videos and sound files as text or subtitles"),
     "extract": ("netflips.bulk.command", "extract the units of a whole corpus"),
     "prepare": ("netflips.prepare", "prepare a speech corpus or a folder of videos for training"),

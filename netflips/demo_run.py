@@ -15,15 +15,15 @@ from avcore.notes import print_text, shown
 from avcore.progress import bars
 from netflips.bundles.paths import bundle_paths, require_bundle
 from netflips.bundles.references import Match, nearest_reference, read_references
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.model_paths import RunOptions
 from netflips.models import load_models
-from netflips.options import DubOptions, RunOptions
-from netflips.pipeline import dub
 from netflips.portrait.options import PortraitOptions
 from netflips.portrait.work import animate
 from netflips.report import pace_of
 from netflips.report.files import ReportFiles
 from netflips.script.types import Script
-from netflips.subtitles.beside import Subtitling
 from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
 
@@ -40,10 +40,10 @@ def run_demo(video: Path, portrait: Path, out_dir: Path, stem: str, options: Com
     loaded_s = time.perf_counter() - started
     out = out_dir / f"{stem}_{target}.mp4"
     has_reader = models.paths.other(TEXT_READER) is not None
-    page, settings = out_dir / "report.html", DubOptions(source, target, subtitles=Subtitling() if has_reader else None)
+    page, settings = out_dir / "report.html", DubOptions(subtitles="source,target" if has_reader else None)
     told = ReportFiles([page, out_dir / "report.json"], [(video, out)])
     with bars(options.quiet) as progress:
-        report = dub(video, out, models, settings, progress)
+        report = dub(video, out, models, settings, progress=progress)
     told.add(report)
     told.write()
     talking = out_dir / f"portrait_{target}.mp4"
@@ -51,7 +51,7 @@ def run_demo(video: Path, portrait: Path, out_dir: Path, stem: str, options: Com
     heard = replace(models.extractor.extract(read_speech(out)), language=target)
     match = nearest_reference(heard, read_references(bundle.references))
     times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")] if options.verbose else []
-    files = _files(video, out, talking, page, settings)
+    files = _files(video, out, talking, page, settings, (source, target))
     lines = [*_expected(video), *_texts(report), *_heard(match), *times, *files]
     print_text("\n".join(shown(f"{name:<{_WIDTH}}{text}") for name, text in lines))
 
@@ -121,11 +121,13 @@ def _let_talk(portrait: Path, options: CommonOptions, bundle: Bundle, dub: Path,
     return time.perf_counter() - started
 
 
-def _files(clip: Path, out: Path, talking: Path, page: Path, settings: DubOptions) -> Iterator[tuple[str, str]]:
+def _files(
+    clip: Path, out: Path, talking: Path, page: Path, settings: DubOptions, languages: tuple[str, str]
+) -> Iterator[tuple[str, str]]:
     yield "source", str(clip)
     yield "DUBBED VIDEO", str(out)
-    if settings.subtitles is not None:
-        for path in settings.subtitles.files(out, settings.source, settings.target).values():
+    if settings.subtitling is not None:
+        for path in settings.subtitling.files(out, *languages).values():
             yield "subtitles", str(path)
     yield "TALKING PORTRAIT", str(talking)
     yield "page about it", str(page)

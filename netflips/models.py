@@ -13,7 +13,7 @@ from avcore.checkpoints.stages import Running, Stage
 from avcore.contracts import Extractor, Speaker, Translator, Voice
 from avcore.errors import CheckpointError, UsageError
 from avcore.units import normalise_language, require_language, require_same_vocabulary
-from netflips.options import DubOptions, ModelPaths, RunOptions
+from netflips.model_paths import ModelPaths, RunOptions
 from netflips.recognizers.language import AUTO
 from netflips.stages import load, load_renderer, load_speaker_encoder
 from text2unit.script import LANGUAGES
@@ -190,11 +190,11 @@ def _over_text(source: str | None, target: str | None, renderer: Path, read_alou
     """
     spoken = RENDERER.layout.languages(read_checkpoint(renderer, RENDERER))
     if target is None:
-        known = [one for one in spoken if one != normalise_language(source or DubOptions.source)]
+        known = [one for one in spoken if one != normalise_language(source or "en")]
         target = _only([one for one in known if read_aloud is None or one in read_aloud], "--to")
     elif read_aloud is not None:
         target = require_language(target, read_aloud, "the cascade")
-    return normalise_language(source or DubOptions.source), target
+    return normalise_language(source or "en"), target
 
 
 def _only(choices: list[str], flag: str) -> str:

@@ -18,10 +18,10 @@ from avcore.faces.select import FaceChoice
 from avcore.files import private_folder
 from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
 from avcore.progress import Progress, silent
-from avcore.speech.voice_activity import SpeechActivity, listen
+from avcore.speech.voice_activity import SpeechActivity, detect_activity
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
 from avcore.units import require_language
-from netflips.dub.utterances import Span, UtteranceLength, cut_utterances
+from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.recognizers.language import LONGEST, hear_in_its_language, main_language
 from netflips.stages import load_text_reader, load_unit_encoder
 from netflips.subtitles.cues import Cue, make_cues, rules_for
@@ -31,7 +31,7 @@ from unit2text.search import ReadOptions
 from unit2text.stage import LIPS, UNITS
 
 _SOUND_FILE = "sound.f32"
-_LONG = UtteranceLength(2.0, 28.0)
+_LONG = (2.0, 28.0)
 """Whisper takes windows of 30 s whatever there is in them: longer utterances take less time."""
 
 
@@ -83,7 +83,7 @@ class Recognised:
 class Recogniser(Protocol):
     """What makes text of an utterance. length: of the utterances that it likes (s)."""
 
-    length: UtteranceLength
+    length: tuple[float, float]
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
         """Check what a user asks for. Raises UsageError or LanguageError."""
@@ -99,7 +99,7 @@ class UnitRecogniser:
     """A text reader, and the unit encoder where that reads units."""
 
     def __init__(self, reader: UnitReader, extractor: Extractor | None) -> None:
-        self.reader, self.extractor, self.length = reader, extractor, UtteranceLength()
+        self.reader, self.extractor, self.length = reader, extractor, LENGTH
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
         """Check what a user asks for against the reader. Raises UsageError or LanguageError."""
@@ -191,7 +191,7 @@ class Listener:
             )
         with private_folder() as folder:
             stored = folder / _SOUND_FILE
-            activity = listen(stored_blocks(iter_speech_blocks(path), stored)) if info.has_audio else None
+            activity = detect_activity(stored_blocks(iter_speech_blocks(path), stored)) if info.has_audio else None
             sound = np.memmap(stored, np.float32, "r") if stored.is_file() and stored.stat().st_size else np.zeros(0, np.float32)
             duration = float(info.duration_s)
             spans = _spans(activity, duration, path, needs_sound, self.ear.length)
@@ -206,7 +206,7 @@ class Listener:
 
     def hear_sound(self, speech: Samples, settings: ListenSettings) -> Transcript:
         """Return what speech float32 [S] at 16 kHz says, utterance by utterance; nothing where there is no speech."""
-        spans = _cut(listen([speech]), float(samples_to_seconds(len(speech))), self.ear.length)
+        spans = _cut(detect_activity([speech]), float(samples_to_seconds(len(speech))), self.ear.length)
         said = [self._transcribe(span, speech, None, settings)[0] for span in spans]
         text = " ".join(one.text for one in said if one.text)
         words = tuple(word for one in said for word in one.words)
@@ -238,8 +238,8 @@ def spoken_language(path: Path, recognizer: SpeechRecognizer) -> str:
     """Return the language of most of the longest utterances of a recording. Raises NoSpeechError where none can be told."""
     with private_folder() as folder:
         stored = folder / _SOUND_FILE
-        activity = listen(stored_blocks(iter_speech_blocks(path), stored))
-        spans = sorted(_cut(activity, float(probe(path).duration_s), UtteranceLength()), key=lambda one: one[0] - one[1])[:LONGEST]
+        activity = detect_activity(stored_blocks(iter_speech_blocks(path), stored))
+        spans = sorted(_cut(activity, float(probe(path).duration_s), LENGTH), key=lambda one: one[0] - one[1])[:LONGEST]
         sound = np.memmap(stored, np.float32, "r") if spans else np.zeros(0, np.float32)
         pieces = (np.array(sound[seconds_to_samples(start) : seconds_to_samples(end)]) for start, end in spans)
         found = main_language(recognizer, pieces)
@@ -256,7 +256,9 @@ def stored_blocks(blocks: Iterator[Samples], path: Path) -> Iterator[Samples]:
             yield block
 
 
-def _spans(activity: SpeechActivity | None, duration: float, path: Path, needs_sound: bool, length: UtteranceLength) -> list[Span]:
+def _spans(
+    activity: SpeechActivity | None, duration: float, path: Path, needs_sound: bool, length: tuple[float, float]
+) -> list[Span]:
     """Utterances by the sound; all of it where there is none, and where lips are read of a sound without speech."""
     if activity is None:
         return [(0.0, duration)]
@@ -266,10 +268,10 @@ def _spans(activity: SpeechActivity | None, duration: float, path: Path, needs_s
     return found or [(0.0, duration)]
 
 
-def _cut(activity: SpeechActivity, duration: float, length: UtteranceLength) -> list[Span]:
+def _cut(activity: SpeechActivity, duration: float, length: tuple[float, float]) -> list[Span]:
     """Return the utterances of a sound."""
     found = cut_utterances(activity.regions(), duration, (), length, activity.quietest_s)
-    return [(one.start_s, one.end_s) for one in found]
+    return found
 
 
 def _cuts(path: Path) -> Iterator[float]:

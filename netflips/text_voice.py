@@ -18,7 +18,7 @@ from avcore.flags import CommonOptions, flag, voice_flag
 from avcore.progress import Progress, silent, track
 from avcore.timeline import seconds_to_units, units_to_samples
 from avcore.units import Units, normalise_language
-from netflips.dub.timing import scale_durations
+from netflips.dubbing.timing import scale_durations
 from netflips.stages import load_speaker_encoder, load_voice
 from text2unit.script import SpokenScript
 from text2unit.stage import SPELLER

@@ -26,12 +26,11 @@ from avcore.notes import Note, NoteKind
 from avcore.programs import program_name
 from avcore.units import Ids, Units, edit_distance
 from netflips.bundles.references import KnownPhrases, read_references
-from netflips.subtitles.given import letters_of
+from netflips.subtitles.given import script_letters
 from unit2text.stage import TEXT_READER, UNITS
 from unit2text.text import normalise_for_reading
 
 if TYPE_CHECKING:
-    from netflips.dub.utterances import TimedUtterance
     from netflips.models import Models
 
 Grade = Literal["good", "doubtful", "bad", "unknown"]
@@ -264,7 +263,7 @@ def translation_fault(text: str, source_text: str, target: str, seconds: float) 
     if is_loop(text, seconds) and not is_loop(source_text):
         return "loop"
     words = [word for word in text.split() if any(map(str.isalpha, word))]
-    own = [word for word in words if re.search(f"[{letters_of(target)}]", word)]
+    own = [word for word in words if re.search(f"[{script_letters(target)}]", word)]
     names = [word for word in words if word not in own and any(sign.isupper() or sign.isdigit() for sign in word)]
     if words and (not own or len(words) - len(own) - len(names) > len(own)):
         return "echo"
@@ -498,15 +497,6 @@ def _says_other(models: "Models", heard: TrustedUnits, translated: Scored) -> No
     book = models.kept("phrasebook", lambda: KnownPhrases(read_references(bundle.references)))
     words = book.other_words(read, translated.units)
     return SAYS_OTHER(heard=", ".join(one for one, _ in words), said=", ".join(other for _, other in words)) if words else None
-
-
-def whole_of(judged: Mapping[int, UtteranceJudgement], utterances: Sequence["TimedUtterance"]) -> Understanding:
-    """Measure a recording by its utterances. judged: by number, those of which anything is known."""
-    return of_recording((judged[one.number].understanding, one.seconds) for one in utterances if one.number in judged)
-
-
-def go_on(understanding: Understanding) -> None:
-    """Go on whatever the measure is."""
 
 
 def outside_notes(judged: Mapping[int, UtteranceJudgement]) -> dict[int, Note]:

@@ -38,6 +38,8 @@ from avcore.media.colour import planes
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from netflips import cli
+from netflips.script.files import write_script
+from netflips.script.types import Script, SpeakerOf, TimeSpan, Utterance, VoiceFile, WrittenText
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = Path(cli.__file__).resolve().parents[1]
@@ -48,7 +50,7 @@ Mark = dict[str, Any]
 _CHANCE = ".mkv"
 """Of files that say by chance which they are."""
 
-_HELD = ["--hold-picture", "--pace", "1", "1.1", "--segments-in", "{short}", "--lips", "units"]
+_HELD = ["--hold-picture", "--pace", "1", "1.1", "--script-in", "{short}", "--lips", "units"]
 _MUTED = ["--background", "mute", "--background-audio", "{other}", "--lips", "units"]
 _CASCADE = ["--cascade", "--recognizer", "{recognizer}", "--text-translator", "{translator}"]
 _ODD = ["dub", "{oddfilm}", "--out-vid-path", "{out}.mkv"]
@@ -67,15 +69,15 @@ RUNS: dict[str, list[str]] = {
     "clip of 2.45 s": ["dub", "{clip245}", "--out-vid-path", "{out}.mp4"],
     "clip of odd size": ["dub", "{odd}", "--out-vid-path", "{out}.mkv", "--lips", "units"],
     "clip of odd size mesh": ["dub", "{odd}", "--out-vid-path", "{out}.mp4", "--lips", "mesh"],
-    "film": [*_FILM, "--lips", "units", "--segments", "{out}.segments.json", "--subtitles", "source,target"],
+    "film": [*_FILM, "--lips", "units", "--subtitles", "source,target"],
     "film mesh": [*_FILM, "--lips", "mesh"],
     "film wav2lip": [*_FILM, *_SOUND, "--hard-paste"],
     "film held": [*_FILM, *_HELD],
     "film part": [*_FILM, "--start", "4.75", "--end", "7.9", "--burn-label", "made", "--lips", "units"],
     "film preview": [*_FILM, "--preview", "--lips", "units"],
     "film muted": [*_FILM, *_MUTED, "--subtitles", "source", "--embed-subtitles"],
-    "film of texts": [*_FILM, "--segments-in", "{segments}", "--lips", "units"],
-    "film of speakers": [*_FILM, "--speaker-map", "{speakers}", "--lips", "units"],
+    "film of texts": [*_FILM, "--script-in", "{texts}", "--lips", "units"],
+    "film of speakers": [*_FILM, "--script-in", "{speakers}", "--lips", "units"],
     "film over text": [*_FILM, *_CASCADE, "--lips", "units", "--subtitles", "source,target", "--end", "4.5"],
     "film burnt": [*_FILM, "--burn-subtitles", "target", "--lips", "units"],
     "film of odd size": [*_ODD, "--timing", "source", "--work-dir", "{work}", "--hold-picture"],
@@ -121,18 +123,24 @@ def write_material(folder: Path) -> dict[str, Path]:
     uneven = [shots[min(int(number * 25 / rate), len(shots) - 1)] for number in range(int(len(said) / SAMPLE_RATE * rate))]
     _write(made["film"], uneven, rate, resample(said, SAMPLE_RATE, 44_100), 44_100, 2)
     _write(made["oddfilm"], [one[5:, 7:] for one in uneven[:130]], rate, said[: 4 * SAMPLE_RATE])
-    texts = {
-        "units": " ".join(str(7 * number % 64) for number in range(40)) + "\n",
-        "segments": json.dumps(
-            [{"start_s": 1.2, "end_s": 3.6}, {"start_s": 4.8, "end_s": 7.2, "target_text": "만나서 반갑습니다."}],
-            ensure_ascii=False,
+    places = [(1.2, 3.6), (4.8, 7.2)]
+    korean = WrittenText("만나서 반갑습니다.")
+    voice = SpeakerOf("Ann", VoiceFile(made["clip245"].name), face="none")
+    scripts = {
+        "texts": Script(utterances=(Utterance(place=TimeSpan(*places[0])), Utterance(place=TimeSpan(*places[1]), target=korean))),
+        "short": Script(
+            utterances=tuple(Utterance(place=TimeSpan(*one)) for one in ((1.2, 2.5), (2.6, 3.7), (4.8, 6.1), (6.2, 7.3)))
         ),
-        "short": json.dumps([[1.2, 2.5], [2.6, 3.7], [4.8, 6.1], [6.2, 7.3]]),
-        "speakers": json.dumps({"utterances": {"2": "Ann"}, "speakers": {"Ann": {"face": "none", "voice": "clip245.mp4"}}}),
+        "speakers": Script(
+            speakers=(voice,),
+            utterances=(Utterance(place=TimeSpan(*places[0])), Utterance(place=TimeSpan(*places[1]), speaker="Ann")),
+        ),
     }
-    for name, text in texts.items():
-        made[name] = folder / f"{name}{'.txt' if name == 'units' else '.json'}"
-        made[name].write_text(text, encoding="utf-8")
+    for name, script in scripts.items():
+        made[name] = folder / f"{name}.json"
+        write_script(made[name], script)
+    made["units"] = folder / "units.txt"
+    made["units"].write_text(" ".join(str(7 * number % 64) for number in range(40)) + "\n", encoding="utf-8")
     for name, samples in (("other", speech[4000:].repeat(2)[:60_001]), ("long", np.concatenate([said, said]))):
         made[name] = folder / f"{name}.mov"
         _write(made[name], pictures[:1], 25, samples)

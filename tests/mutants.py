@@ -4,9 +4,11 @@ A fault exists only in the process that tests it: its module is compiled from ch
 is listed; the exit code is 1 where more than two do.
 """
 
+import argparse
 import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,14 +141,18 @@ def outcome(mutant: Mutant | None, tests: list[str]) -> int:
     os._exit(code)
 
 
-def main(numbers: list[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Put faults in; returns whether too many survived."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=main.__doc__)
+    parser.add_argument("number", type=int, nargs="*", help="of the faults (default: all)")
+    numbers = parser.parse_args(arguments).number
     import accelerate  # noqa: F401  # what takes seconds to load is loaded once
     import av  # noqa: F401
     import scipy.signal  # noqa: F401
     import torch
 
     torch.set_num_threads(1)
-    chosen = [int(number) for number in numbers] or range(len(MUTANTS))
+    chosen = numbers or range(len(MUTANTS))
     survived = []
     for number in chosen:
         mutant = MUTANTS[number]
@@ -163,4 +169,4 @@ def main(numbers: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -34,9 +34,9 @@ OBJECTS = [
     ("text2unit.inference", "TextSpeller"),
     ("unit2av.renderer", "LipRenderer"),
     ("unit2av.speaker", "SpeakerEncoder"),
-    ("netflips.pipeline", "dub"),
+    ("netflips.dubbing.dub", "dub"),
     ("netflips.models", "load_models"),
-    ("netflips.options", "DubOptions"),
+    ("netflips.dubbing.options", "DubOptions"),
     ("avcore.units", "Units"),
 ]
 

@@ -116,7 +116,7 @@ class NoiseMixer:
         if rng.random() >= self._config.noise_prob:
             return samples
         lowest, highest = self._config.snr_db
-        return mix(samples, self._draw(len(samples), rng), float(rng.uniform(lowest, highest)))
+        return mix_in(samples, self._draw(len(samples), rng), float(rng.uniform(lowest, highest)))
 
     def _draw(self, length: int, rng: np.random.Generator) -> Doubles:
         kind = self._config.kinds[int(rng.integers(len(self._config.kinds)))]
@@ -156,7 +156,7 @@ def noise_files(noise_wav: str, split: str) -> list[str]:
     return found
 
 
-def mix(samples: Doubles, noise: Doubles, snr_db: float) -> Doubles:
+def mix_in(samples: Doubles, noise: Doubles, snr_db: float) -> Doubles:
     """Add noise at a ratio of root mean squares; the sum is scaled down where it would clip.
 
     samples, noise: float64 [samples] in int16 scale; returns whole numbers. Silence on either side is left as it is.

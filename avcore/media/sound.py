@@ -477,9 +477,9 @@ def _listed(tracks: list[SoundTrack]) -> str:
 def _speaks(path: str | Path) -> bool:
     """Return whether there is speech in the beginning of the chosen track."""
     try:
-        from avcore.speech.voice_activity import listen
+        from avcore.speech.voice_activity import detect_activity
 
-        regions = listen(_beginning(path)).regions()
+        regions = detect_activity(_beginning(path)).regions()
     except MediaError:  # a damaged or unknown one is reported if it is the one that is read
         return False
     return sum(region.seconds for region in regions) >= _LEAST_S

@@ -237,10 +237,10 @@ class SpeechActivity:
 
 def find_speech(speech: Samples, settings: SpeechSettings | None = None) -> list[Region]:
     """Find the stretches of speech (start_s, end_s) in float32 [samples] at 16 kHz; none in silence, noise or music."""
-    return listen([speech]).regions(settings)
+    return detect_activity([speech]).regions(settings)
 
 
-def listen(blocks: Iterable[Samples]) -> SpeechActivity:
+def detect_activity(blocks: Iterable[Samples]) -> SpeechActivity:
     """Hear out a stream of float32 [time] at 16 kHz, in blocks of any length, without holding more than one of them."""
     heard = _Measures()
     found = [np.zeros(0, np.float32), *speech_probabilities(heard.passed(blocks))]

@@ -34,7 +34,7 @@ from avcore.media.opening import choose_track, chosen_number
 from avcore.media.pictures import LONGEST_STAY_S
 from avcore.media.sound import settle_track
 from avcore.notes import several
-from avcore.speech.voice_activity import SpeechActivity, listen
+from avcore.speech.voice_activity import SpeechActivity, detect_activity
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, frames_to_units, units_to_samples
 from avcore.units import fingerprint
 from avdata.manifest import Entry
@@ -91,7 +91,7 @@ class Footage:
 
     def listen(self) -> SpeechActivity:
         """Say where there is speech."""
-        return listen(self._blocks())
+        return detect_activity(self._blocks())
 
     def _blocks(self) -> Iterator[Samples]:
         with self.sound.open("rb") as file:

@@ -154,7 +154,7 @@ def _engine() -> _Engine:
     return _Engine()
 
 
-def spell(text: str, voice: EspeakVoice) -> list[list[list[Spelled]]]:
+def spell_ipa(text: str, voice: EspeakVoice) -> list[list[list[Spelled]]]:
     """Return the phonemes of a text in a voice's accent: clauses of words. Raises as `say`."""
     return _engine().spell(text, voice)
 

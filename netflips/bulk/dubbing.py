@@ -30,10 +30,11 @@ from netflips.bulk.records import Rejected, reason_of
 from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.spread import Spread, file_size
 from netflips.cascade.options import CascadeModels
-from netflips.dub.files_used import inputs_of
+from netflips.dubbing.dub import dub
+from netflips.dubbing.job import inputs_of
+from netflips.dubbing.options import DubOptions
+from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
-from netflips.options import DubOptions, ModelPaths, RunOptions
-from netflips.pipeline import dub
 from netflips.recognizers.folders import folder_fingerprint
 from netflips.report import summary_of
 from netflips.script.files import script_json
@@ -111,10 +112,11 @@ class DubRecord:
 
 @dataclass(frozen=True)
 class DubModels:
-    """The weights and how they run."""
+    """The weights, how they run, and what is dubbed into what."""
 
     paths: ModelPaths
     run: RunOptions
+    languages: tuple[str, str] = ("en", "ko")
 
     def key(self) -> list[str]:
         """Return what of them decides the result. Raises CheckpointError for a file of another kind."""
@@ -141,7 +143,7 @@ class DubWorker:
         torch.set_num_threads(1)
         keep_freed_memory()
         try:
-            self._models = load_models(self._paths.paths, self._options.source, self._options.target, self._paths.run)
+            self._models = load_models(self._paths.paths, *self._paths.languages, self._paths.run)
         except NetflipsError as error:
             return str(error)
         return ""
@@ -210,10 +212,11 @@ def settings_key(options: DubOptions, models: DubModels) -> str:
 
     A folder may hold another recognizer by the next run, and a file another voice. Raises NetflipsError for what cannot be read.
     """
-    folders = [] if options.road is None else [options.road.recognizer, *filter(None, [options.road.translator])]
+    asked = options.cascade_models
+    folders = [] if asked is None else [asked.recognizer, *filter(None, [asked.translator])]
     inside = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
     files = [path for paths in inputs_of(options).values() for path in paths if path not in inside]
-    return key_of(repr(options), *models.key(), *map(folder_fingerprint, folders), *map(file_digest, files))
+    return key_of(options.asked, models.languages, *models.key(), *map(folder_fingerprint, folders), *map(file_digest, files))
 
 
 @dataclass(frozen=True)
@@ -246,7 +249,7 @@ def _run(jobs: Sequence[VideoToDub], models: DubModels, options: DubOptions, spr
     if not jobs:
         return
     progress = RunProgress(len(jobs), what="video", is_quiet=is_quiet)
-    weights = models.size() + (0 if options.road is None else _size_of(options.road))
+    weights = models.size() + (0 if options.cascade_models is None else _size_of(options.cascade_models))
     with ray_session(spread.num_readers, spread.address) as resources:
         from netflips.bulk.pool import RayPool
 
@@ -278,6 +281,6 @@ def _outcome_of(finished: Finished[VideoToDub, VideoToDub] | Lost[VideoToDub, Vi
     return _Outcome(job, result, finished.task.deaths)
 
 
-def _size_of(road: CascadeModels) -> int:
+def _size_of(models: CascadeModels) -> int:
     """Bytes of the folders of the cascade."""
-    return sum(path.stat().st_size for paths in road.files.values() for path in paths if path.is_file())
+    return sum(path.stat().st_size for paths in models.files.values() for path in paths if path.is_file())

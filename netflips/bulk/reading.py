@@ -17,7 +17,7 @@ from avcore.media.sound import settle_track
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from netflips.bulk.records import Loaded, Rejected, Source, reason_of
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractSettings
-from netflips.dub.clock import StageClock
+from netflips.dubbing.clock import StageClock
 
 
 def read_part(settings: ExtractSettings, sources: Sequence[Source]) -> list[Loaded | Rejected]:

@@ -7,7 +7,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle, bundle_of, checkpoints_or_bundle, find_bundle, needed_stages
 from avcore.errors import InputError
 from netflips import stages
-from netflips.options import ModelPaths
+from netflips.model_paths import ModelPaths
 from unit2av.stage import RENDERER
 
 

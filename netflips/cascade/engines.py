@@ -21,36 +21,36 @@ class Engines:
     fingerprints: dict[str, str]
 
 
-def require_road(road: CascadeModels) -> None:
+def require_models(models: CascadeModels) -> None:
     """Refuse folders that hold no such models, before anything is loaded. Raises InputError or UsageError."""
-    require_whisper_folder(road.recognizer)
-    if road.translator is not None:
-        require_translator_folder(road.translator)
-    if road.glossary is not None:
-        read_glossary(road.glossary)
+    require_whisper_folder(models.recognizer)
+    if models.translator is not None:
+        require_translator_folder(models.translator)
+    if models.glossary is not None:
+        read_glossary(models.glossary)
 
 
-def recognizer_of(models: Models, road: CascadeModels) -> SpeechRecognizer:
-    """Return the recogniser of a road, opened when it is asked for first. Raises what opening it raises."""
-    return models.kept(road.recognizer, lambda: open_whisper(road.recognizer, models.how.device, models.how.precision))
+def recognizer_of(models: Models, asked: CascadeModels) -> SpeechRecognizer:
+    """Return the recogniser of a cascade, opened when it is asked for first. Raises what opening it raises."""
+    return models.kept(asked.recognizer, lambda: open_whisper(asked.recognizer, models.how.device, models.how.precision))
 
 
-def engines_of(models: Models, road: CascadeModels, source: str, target: str) -> Engines:
-    """Return the engines of a road, opened when they are asked for first.
+def engines_of(models: Models, asked: CascadeModels, source: str, target: str) -> Engines:
+    """Return the engines of a cascade, opened when they are asked for first.
 
     Raises what opening them raises, and LanguageError where one of them lacks a language.
     """
 
     def load() -> Engines:
         device, precision = models.how.device, models.how.precision
-        whisper = recognizer_of(models, road)
-        made = {"recognizer": folder_fingerprint(road.recognizer)}
-        if road.translator is None:
+        whisper = recognizer_of(models, asked)
+        made = {"recognizer": folder_fingerprint(asked.recognizer)}
+        if asked.translator is None:
             return Engines(whisper, None, made)
-        made["text translator"] = folder_fingerprint(road.translator)
-        return Engines(whisper, open_text_translator(road.translator, device, precision), made)
+        made["text translator"] = folder_fingerprint(asked.translator)
+        return Engines(whisper, open_text_translator(asked.translator, device, precision), made)
 
-    engines = models.kept((road.recognizer, road.translator), load)
+    engines = models.kept((asked.recognizer, asked.translator), load)
     require_language(source, engines.recognizer.languages, f"the recognizer {engines.recognizer.name}")
     if engines.translator is not None:
         engines.translator.require_languages(source, target)

@@ -26,7 +26,7 @@ from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.flags import Command, QuietOptions, flag
 from avcore.media import write_speech
 from avcore.speech.audio import resample
-from avdata.prepare.espeak import EspeakVoice, Phoneme, Spelled, TimedSpeech, spell
+from avdata.prepare.espeak import EspeakVoice, Phoneme, Spelled, TimedSpeech, spell_ipa
 from netflips.cascade.korean_phones import Sign, korean_signs
 
 RATE = 24_000
@@ -163,7 +163,7 @@ def _spoken(text: str, styles: Styles, speed: float, language: str) -> tuple[NDA
 def _signs(text: str) -> Iterator[Sign]:
     """Signs of a text with their phonemes; what stands between phonemes belongs to silence."""
     marks = re.findall(r"[,.;:?!]", text)
-    for place, clause in enumerate(spell(text, _ACCENT)):
+    for place, clause in enumerate(spell_ipa(text, _ACCENT)):
         for number, word in enumerate(clause):
             if place or number:
                 yield " ", _SILENCE

@@ -67,6 +67,10 @@ class UnitHearing:
         self.name, self.languages = name, reader.languages
         self._listener = Listener(UnitRecogniser(reader, extractor))
 
+    def languages_in(self, speech: Samples) -> Mapping[str, float]:
+        """Return nothing: units do not say which language they are in."""
+        return {}
+
     def hear(self, speech: Samples, language: str | None = None) -> Transcript:
         """Return what speech float32 [S] at 16 kHz says; nothing where there is no speech. Raises LanguageError."""
         return self._listener.hear_sound(speech, self._listener.settings(AUDIO, language, "auto", None))

@@ -54,7 +54,7 @@ def lip_sync(network: SyncNet, pictures: Iterable[Pixels], sound: Floats, is_pub
     pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `netflips.evaluate.face_clips`); sound:
     float [S] at 16 kHz in [-1, 1]. is_published: with the published protocol's zeros. Raises InputError for less than six pictures.
     """
-    return judge(*vectors_of(network, pictures, sound), len(sound), is_published)
+    return judge_lip_sync(*vectors_of(network, pictures, sound), len(sound), is_published)
 
 
 def vectors_of(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> tuple[Tensor, Tensor]:
@@ -62,7 +62,7 @@ def vectors_of(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> t
     return sync_vectors(network, pictures, cepstra(to_int16_scale(sound)))
 
 
-def judge(lips: Tensor, heard: Tensor, num_samples: int, is_published: bool) -> LipSync:
+def judge_lip_sync(lips: Tensor, heard: Tensor, num_samples: int, is_published: bool) -> LipSync:
     """Compare vectors of `vectors_of`. is_published: the last window is left out, and shifts beyond the clip meet vectors of zeros.
 
     num_samples: of the clip's sound. Raises InputError for less than six pictures.

@@ -73,7 +73,7 @@ def _work(options: ListenOptions) -> None:
         words.environment_of("netflips.evaluate")
         .get_template("listen.html")
         .stream(
-            policy=_POLICY.format(script=words.digest_of(script)),
+            policy=_POLICY.format(script=words.short_digest(script)),
             question=options.question,
             pairs=pairs,
             is_shown=_is_shown,

@@ -82,7 +82,7 @@ def page(told: Told) -> str:
         .get_template("suite.html")
         .render(
             told=told,
-            policy=_POLICY.format(style=words.digest_of(style)),
+            policy=_POLICY.format(style=words.short_digest(style)),
             style=Markup(style),  # our own files
             subjects=[(subject, title, MEANINGS[title]) for subject, title in titles.items()],
             tables=tables,

@@ -24,7 +24,7 @@ from netflips.evaluate.records import RECORDS, Record, completed
 from netflips.evaluate.results import RESULTS, Told, write_evaluation
 from netflips.evaluate.suite_rows import Row, rows_of
 from netflips.evaluate.worst import NUMBER, worst_clip, worst_clips
-from netflips.options import ModelPaths
+from netflips.model_paths import ModelPaths
 from netflips.stages import load_voice
 from unit2text.text import VERSION
 

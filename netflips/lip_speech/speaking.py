@@ -17,7 +17,7 @@ from avcore.notes import several
 from avcore.progress import Progress, silent, track
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
 from avcore.units import Units
-from netflips.dub.utterances import Span, cut_utterances
+from netflips.dubbing.segmentation import Span, cut_utterances
 
 _WINDOW = frame_at(0.6)
 """Pictures over which a mouth's movement is measured; what is found is longer by half of it on both sides."""
@@ -53,8 +53,8 @@ def spoken_stretches(face: SpeakerFace) -> list[Stretch]:
         return _seconds(start + int(np.argmin(movement[start : max(frames_covering(end_s), start + 1)])))
 
     found, before = list[Stretch](), 0
-    for one in cut_utterances(spans, _seconds(total), borders, quietest=quietest):
-        first, last = max(frame_at(one.start_s), before), min(frames_covering(one.end_s), total)
+    for start_s, end_s in cut_utterances(spans, _seconds(total), borders, quietest=quietest):
+        first, last = max(frame_at(start_s), before), min(frames_covering(end_s), total)
         if last > first:
             found.append((first, last))
             before = last

@@ -23,10 +23,10 @@ from avcore.notes import several
 from avcore.progress import Progress, bars, track
 from avcore.speech.voice_activity import find_speech
 from avcore.timeline import samples_to_seconds, seconds_to_samples
+from netflips.dubbing.frame import Frame, speech_as_it_is
 from netflips.lip_speech.mel import write_mel
 from netflips.lip_speech.options import LipSpeechOptions
 from netflips.lip_speech.speaking import require_moving_lips, see_lips, speech_pieces
-from netflips.render.writing import Frame, speech_as_it_is
 from netflips.stages import load_speaker_encoder, load_unit_encoder, load_voice
 from unit2av.rendering import write_in_step
 from unit2av.speaker import neutral_voice, read_voice, voice_of

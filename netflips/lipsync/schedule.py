@@ -12,7 +12,7 @@ from avcore.errors import MediaError
 from avcore.media import Picture, PictureSource
 from avcore.speech.voice_activity import STEP_RATE, SpeechActivity
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, pingpong
-from netflips.script.build import drawn_told
+from netflips.dubbing.write import drawn_told
 from netflips.script.types import DrawnPictures, FaceTrackTold
 from unit2av.rendering import FaceToDraw, Reason, Shown, Talk, steady
 
@@ -53,7 +53,14 @@ class FaceBoxes:
         were to be drawn, before whose mouth something is."""
         shown = (min(step, len(source) - 1) if fit == "hold" else pingpong(step, len(source)) for step in range(count))
         frames = [min(frame_at(frames_to_seconds(number, source.rate)), len(self.boxes) - 1) for number in shown]
-        return drawn_told(~np.isnan(self.boxes[frames, 0]), self.is_cut[frames], num_hidden)
+        is_drawn, is_cut = ~np.isnan(self.boxes[frames, 0]), self.is_cut[frames]
+        counts = {
+            Reason.DRAWN: is_drawn.sum() - num_hidden,
+            Reason.CUT_OFF: is_cut.sum(),
+            Reason.HIDDEN: num_hidden,
+            Reason.NO_FACE: (~is_drawn & ~is_cut).sum(),
+        }
+        return drawn_told({int(reason): int(count) for reason, count in counts.items() if count})
 
 
 def scheduled(source: PictureSource, faces: FaceBoxes, fit: str, talk: Talk, start: int, stop: int) -> Iterator[Shown]:

@@ -28,19 +28,21 @@ from avcore.media.sound import settle_track
 from avcore.media.writer import synthetic_comment
 from avcore.notes import several, tell
 from avcore.progress import Progress, run_bar, silent, track
-from avcore.speech.voice_activity import SpeechActivity, listen
+from avcore.speech.voice_activity import SpeechActivity, detect_activity
 from avcore.timeline import exact, frames_covering, samples_to_seconds, samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Ids, Units
 from avcore.work_folder import Arrays, WorkFolder
-from netflips.dub.clock import StageClock
-from netflips.dub.job import digest_of
+from netflips.dubbing.begin import media_of
+from netflips.dubbing.clock import StageClock
+from netflips.dubbing.frame import Finish, Frame, speech_as_it_is
+from netflips.dubbing.job import digest_of
+from netflips.dubbing.options import settings_told
+from netflips.dubbing.pieces import LONGEST_S, Studio, join_pieces, kept_work, num_hidden, quiet_borders, steady_pieces
+from netflips.dubbing.write import work_told, written
 from netflips.lipsync.options import LipsyncOptions
 from netflips.lipsync.schedule import FaceBoxes, quiet_moments, scheduled
 from netflips.recognition import stored_blocks
-from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, num_hidden, quiet_borders, steady_pieces
-from netflips.render.writing import Finish, Frame, speech_as_it_is
 from netflips.report.files import reported
-from netflips.script.build import media_of, settings_told, work_told, written
 from netflips.script.types import SPEAKER, Script, SeenFaces, SpeakerOf, SpokenSound, TimeFit, TimeSpan, Utterance
 from netflips.stages import load_unit_encoder
 from unit2av.lipsync import Said
@@ -152,7 +154,7 @@ def _draw(
         media=media_of(source.info, digests[0]),
         speakers=(SpeakerOf(SPEAKER, face=options.face),),
         utterances=(utterance,),
-        made=written(files.out, writer, length_s, total, mouth.name, settings, clock, frozenset({"faces"}), models),
+        made=written(files.out, writer, length_s, total, mouth.name, settings, clock, models),
     )
 
 
@@ -162,7 +164,7 @@ def _heard(path: Path, folder: Path) -> tuple[Samples, SpeechActivity]:
     Raises NoSpeechError where there is none of it.
     """
     stored = folder / _SOUND
-    activity = listen(stored_blocks(iter_speech_blocks(path), stored))
+    activity = detect_activity(stored_blocks(iter_speech_blocks(path), stored))
     if not activity.num_samples:
         raise NoSpeechError("the speech is empty", path=path)
     return np.memmap(stored, np.float32, "r"), activity

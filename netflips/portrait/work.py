@@ -21,11 +21,15 @@ from avcore.media import Picture, VideoWriter, probe
 from avcore.media.writer import synthetic_comment
 from avcore.notes import several, tell
 from avcore.progress import Progress, run_bar, silent, track
-from avcore.speech.voice_activity import listen
+from avcore.speech.voice_activity import detect_activity
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
 from avcore.work_folder import WorkFolder
-from netflips.dub.clock import StageClock
-from netflips.dub.job import digest_of
+from netflips.dubbing.clock import StageClock
+from netflips.dubbing.frame import Finish, Frame, speech_as_it_is
+from netflips.dubbing.job import digest_of
+from netflips.dubbing.options import settings_told
+from netflips.dubbing.pieces import LONGEST_S, Studio, join_pieces, kept_work, num_hidden, quiet_borders, steady_pieces
+from netflips.dubbing.write import work_told, written
 from netflips.portrait.flags import PictureChoice
 from netflips.portrait.layers import layers_of
 from netflips.portrait.motion import accents, blinks, wander
@@ -33,10 +37,7 @@ from netflips.portrait.options import PortraitOptions
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.words import given_words, spoken
-from netflips.render.pieces import LONGEST_S, Studio, join_pieces, kept_work, num_hidden, quiet_borders, steady_pieces
-from netflips.render.writing import Finish, Frame, speech_as_it_is
 from netflips.report.files import reported
-from netflips.script.build import settings_told, voice_told, work_told, written
 from netflips.script.types import (
     SPEAKER,
     DrawnPictures,
@@ -50,6 +51,7 @@ from netflips.script.types import (
     UnitList,
     UnitsGiven,
     Utterance,
+    VoiceFile,
     WrittenText,
 )
 from text2unit.stage import SPELLER
@@ -135,7 +137,7 @@ def write_portrait(
             write_in_step(writer, pictures, sound)
         return writer, counts[Reason.HIDDEN]
     studio = Studio(frame, mouth, finish, kept.work, lambda done: progress("portrait", done, count))
-    borders = quiet_borders(listen([said.samples]), count, frame.rate)
+    borders = quiet_borders(detect_activity([said.samples]), count, frame.rate)
     pieces = studio.encode(steady_pieces(shown, borders, count, frame.rate, kept.around_s, kept.made_with))
     joiner = frame.joiner(out, sound, pieces[0].path, comment=comment)
     join_pieces(joiner, pieces, sound)
@@ -179,7 +181,7 @@ def _animate(options: PortraitOptions) -> Script:
         target=options.to if options.speech is None else "",
         schedule="still",
         media=Media(str(options.portrait), file_digest(options.portrait), width=portrait.frame.width, height=portrait.frame.height),
-        speakers=(SpeakerOf(SPEAKER, "neutral" if options.voice is None else voice_told(options.voice)),),
+        speakers=(SpeakerOf(SPEAKER, "neutral" if options.voice is None else VoiceFile(str(options.voice))),),
         utterances=(utterance,),
         made=replace(made, work=None if kept is None else work_told(kept.work)),
     )

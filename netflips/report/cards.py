@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from avcore.domain import OUTSIDE
 from avcore.notes import KOREAN, ToldNote, sentence, several
-from netflips.recording.diarization import SPEAKS_KNOWN
-from netflips.recording.faces import MIN_SHARPNESS, SPEAKS
+from netflips.dubbing.diarization import SPEAKS_KNOWN
+from netflips.dubbing.face_path import MIN_SHARPNESS
+from netflips.dubbing.watch import SPEAKS
 from netflips.report.material import Material, PicturePair
 from netflips.report.story import OnPage, on_page, speakers_of
 from netflips.report.words import (

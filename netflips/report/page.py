@@ -84,7 +84,7 @@ def report_page(dubs: Sequence[ToldDub], failures: Mapping[str, str], folder: Pa
         dubs=[_dub(told, "" if is_single else f"d{count}-", folder) for count, told in enumerate(dubs, 1)],
         failures=failures,
         settings=[(name, _setting(value)) for name, value in settings.items()],
-        policy="; ".join(_POLICY).format(script=words.digest_of(script), style=words.digest_of(style)),
+        policy="; ".join(_POLICY).format(script=words.short_digest(script), style=words.short_digest(style)),
         style=Markup(style),  # our own files
         script=Markup(script),
     )

@@ -50,7 +50,7 @@ def template_text(package: str, name: str) -> str:
     return files(package).joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def digest_of(text: str) -> str:
+def short_digest(text: str) -> str:
     """Return what a page's policy calls a script or style of its own."""
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode('ascii')}"
 

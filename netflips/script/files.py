@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import cache
-from math import inf, isfinite
+from math import isfinite
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -98,9 +98,11 @@ def require_own_files(script: Script, path: Path) -> list[Path]:
     return [file_beside(path, name) for name in [*voices, *(one.file for one in targets if isinstance(one, SpokenSound))]]
 
 
-def other_files(path: Path) -> list[str]:
-    """Return the files that a script names and that hold something else than when it was made. Raises InputError."""
-    script = read_script(path)
+def other_files(script: Script, path: Path) -> list[str]:
+    """Return the files that a script, read from `path`, names and that hold something else than when it was made.
+
+    Raises InputError as `file_beside` does.
+    """
     named: list[object] = [*(one.voice for one in script.speakers), *(one.target for one in script.utterances)]
     digests = {one.file: one.digest for one in named if isinstance(one, VoiceFile | SpokenSound) and one.digest}
     return [name for name, digest in digests.items() if file_digest(file_beside(path, name)) != digest]
@@ -121,7 +123,7 @@ def _require_sayable(target: Target | None, one: Utterance, path: Path) -> None:
         if durations is not None and (len(durations) != len(ids) or min(durations, default=1) < 1):
             wrong["durations"] = f"{len(ids)} of 1 or more", f"{len(durations)}, the least {min(durations, default=None)}"
         seconds = float(units_to_seconds(len(ids) if durations is None else sum(durations)))
-        most_s = inf if one.place is None else max(_MOST_PLACES * one.place.seconds, _LEAST_MOST_S)
+        most_s = max(_MOST_PLACES * one.place.seconds, _LEAST_MOST_S)
         if not wrong and seconds > most_s:
             wrong["units"] = f"{most_s:g} s of speech at most", f"{seconds:,.1f} s"
     for name, (expected, found) in wrong.items():

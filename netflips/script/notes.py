@@ -51,7 +51,7 @@ OTHER_SOUND = NoteKind(
 )
 UNSAYABLE = NoteKind(
     "unsayable",
-    "its text cannot be said: {error}; correct it in {file}, and give that with --segments-in",
+    "its text cannot be said: {error}; correct it in {file}, and give that with --script-in",
     "이 글은 소리 내어 읽을 수 없습니다({error}). 고쳐서 다시 시도해 주세요.",
 )
 NOT_SPOKEN = NoteKind("not_spoken", "its text was not said: {error}", "글을 소리로 만들지 못했습니다({error}).")

@@ -61,19 +61,32 @@ class UnitList:
 
 @dataclass(frozen=True)
 class Text:
-    """What is said, as text. words: with times from the utterance's beginning, where they are known."""
+    """What is said, as text. words: with times from the utterance's beginning, where they are known. has_loop: a recogniser wrote a
+    stretch again and again, which was left out."""
 
     text: str
     language: str = ""
     by: WrittenBy = "person"
     words: tuple[Word, ...] = ()
+    has_loop: bool = False
+
+    @property
+    def is_by_person(self) -> bool:
+        """Whether a person wrote it, or changed what was read or recognised: its words say something else then."""
+        words = " ".join(word.text for word in self.words).split()
+        return self.by in ("person", "subtitles") or self.text.split() != words
 
     @property
     def confidence(self) -> float | None:
         """Mean over the words, 0 to 1; None where a person wrote it or there are none."""
         if self.by not in ("reader", "recogniser") or not self.words:
             return None
-        return round(Transcript(self.text, self.language, self.words).confidence, 4)
+        return round(self.transcript.confidence, 4)
+
+    @property
+    def transcript(self) -> Transcript:
+        """The same as a transcript."""
+        return Transcript(self.text, self.language, self.words, self.has_loop)
 
 
 @dataclass(frozen=True)
@@ -108,13 +121,14 @@ class VoiceFile:
 
 @dataclass(frozen=True)
 class SpeakerOf:
-    """Who speaks. voice: own, shared (too little is said: everybody's mean), neutral, or of a file. face: auto, largest, none, or
-    the N-th from the left. pitch_hz: that the dub speaks at, None = not measured, or the voice has none to set.
+    """Who speaks. voice: own, neutral, or of a file. face: auto, largest, none, or the N-th from the left. level: of speech, for a
+    program that translates; "" = not said. pitch_hz: that the dub speaks at, None = not measured, or the voice has none to set.
     """
 
     name: str
     voice: str | VoiceFile = "own"
     face: str | int = "auto"
+    level: Literal["", "polite", "plain", "존댓말", "반말"] = ""
     pitch_hz: float | None = None
 
 
@@ -131,7 +145,8 @@ class Agreement(NamedTuple):
 @dataclass(frozen=True)
 class HeardUnits:
     """What the unit encoder hears in an utterance. modalities: that the units are taken from; reason: a code that says why.
-    confidence: mean log-probability of a unit. rest: the unit of silence. weakest, nearest: of the score and the likeness.
+    confidence: mean log-probability of a unit. rest: the unit of silence. weakest, nearest: of the score and the likeness. known:
+    share of the steps that are like the encoder's domain, None = not said.
     """
 
     units: UnitList = UnitList()
@@ -142,6 +157,7 @@ class HeardUnits:
     nearest: Stretch | None = None
     reason: str = ""
     agreement: Agreement | None = None
+    known: float | None = None
 
 
 @dataclass(frozen=True)
@@ -192,10 +208,11 @@ class TranslatedUnits:
 
 
 class TranslatedFrom(NamedTuple):
-    """of: the source text that was translated; another one must be translated again. score: mean log-probability. glossary: its
-    terms that were put in, by the word of the original."""
+    """of: the source text that was translated. text: what became of it; another one is a person's. score: mean log-probability.
+    glossary: its terms that were put in, by the word of the original."""
 
     of: str
+    text: str = ""
     score: float | None = None
     glossary: Mapping[str, str] = MappingProxyType({})
 
@@ -210,6 +227,11 @@ class WrittenText:
     by: WrittenBy = "person"
     translation: TranslatedFrom | None = None
     said_by: str = ""
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether the cascade translated it, and nobody changed it since."""
+        return self.by == "cascade" and (self.translation is None or self.text == self.translation.text)
 
 
 @dataclass(frozen=True)
@@ -233,6 +255,7 @@ class UnitsGiven:
     kind: ClassVar = "given"
     units: UnitList = UnitList()
     by: Literal["file", "heard"] = "file"
+    reading: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -257,7 +280,8 @@ class Slot(NamedTuple):
 class TimeFit:
     """How the new speech was fitted. output: where it is in the result. units: how many. natural_s: its length by itself;
     spoken_s: as spoken. overrun_s: what fits neither slot nor pause; held_s: for how long the picture is held for it; cut_s: what
-    is left out. slot: None = it takes as long as it takes.
+    is left out. slot: None = it takes as long as it takes. durations: of the units as spoken, in steps; fewer where some are left
+    out.
     """
 
     output: TimeSpan
@@ -268,6 +292,7 @@ class TimeFit:
     held_s: float = 0.0
     cut_s: float = 0.0
     slot: Slot | None = None
+    durations: tuple[int, ...] = ()
 
     @property
     def factor(self) -> float | None:
@@ -305,18 +330,19 @@ class DrawnPictures:
 class Utterance:
     """Speech that is dubbed in one piece. understood: how much of it is.
 
-    place: in the media, None = nowhere there. target: what is said instead; takes: other
-    ones, of before. fit, drawn: what became of it; without a fit it was left alone, or is not in the part that was dubbed.
+    place: in the media. target: what is said instead; takes: other ones, of before. units: of the target, with the durations that
+    they have by themselves. fit, drawn: what became of it; without a fit it was left alone, or is not in the part that was dubbed.
     """
 
     number: int = 0
-    place: TimeSpan | None = None
+    place: TimeSpan = TimeSpan(0.0, 0.0)
     speaker: str = ""
     heard: HeardUnits | None = None
     text: Text | None = None
     seen: SeenFaces | None = None
     target: Target | None = None
     takes: tuple[Target, ...] = ()
+    units: UnitList | None = None
     fit: TimeFit | None = None
     drawn: DrawnPictures | None = None
     notes: tuple[Note, ...] = ()
@@ -351,7 +377,7 @@ class Utterance:
         """What is said instead, as text, as far as that is known."""
         if isinstance(self.target, WrittenText):
             return Text(self.target.text, by=self.target.by)
-        return self.target.reading if isinstance(self.target, TranslatedUnits | SpokenSound) else None
+        return self.target.reading if isinstance(self.target, TranslatedUnits | SpokenSound | UnitsGiven) else None
 
     @property
     def said_by(self) -> str:
@@ -500,10 +526,10 @@ class Script:
     @property
     def is_over_text(self) -> bool:
         """Whether it was translated as text."""
-        return any(name.startswith("road.") for name in self.result.settings)
+        return bool(self.setting("cascade"))
 
     def setting(self, name: str, otherwise: Any = None) -> Any:
-        """Return what was asked for under a dotted name."""
+        """Return what was asked for under a name, `otherwise` where that was left as it is by default."""
         return self.result.settings.get(name, otherwise)
 
     def is_outside(self, one: Utterance) -> bool | None:

@@ -10,9 +10,8 @@ from typing import Any, get_args
 
 from avcore.files import write_text
 from avcore.units import UTUT_LANGUAGES
-from netflips.dub.utterances import UtteranceLength
+from netflips.dubbing.segmentation import LENGTH
 from netflips.lipsync.options import Fit
-from netflips.options import BACKGROUNDS
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, TimeSpan, Utterance, VoiceFile, WrittenText
 from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Number, ReviewRow, Switch, Words
@@ -30,7 +29,7 @@ SPEECH = "speech"
 """A track of speech along the video; with a number behind it, that of one utterance."""
 SCRIPT_FILE = "script.json"
 """What a visitor says of the utterances of a dub."""
-_FEW_S = UtteranceLength().most_s
+_FEW_S = LENGTH[1]
 """A longer video is a recording for certain, and its work is kept with its upload."""
 
 
@@ -108,14 +107,12 @@ class JobKind:
 def _more_of_dub(asked: Asked) -> list[str]:
     values, settings, models = asked.values, asked.settings, list[str]()
     is_over_text = values["road"] == "text"
-    words = [] if is_over_text or values["modalities"] == AUTO else ["--modalities", values["modalities"]]
-    words += ["--cascade"] if is_over_text else []
+    words = ["--cascade"] if is_over_text else [] if values["modalities"] == AUTO else ["--modalities", values["modalities"]]
     words += _timing(asked)
     words += ["--subtitles", "source,target"] if asked.has_reader or is_over_text else []
     given = asked.names.get("subtitles", "")
     if asked.rows or given:
-        words += ["--segments-in" if given and not asked.rows and not given.endswith(".json") else "--script-in"]
-        words += [SCRIPT_FILE if asked.rows else given]
+        words += ["--script-in", SCRIPT_FILE if asked.rows else given]
     if SPEECH in asked.names and not asked.rows:
         words += ["--speech-in", asked.names[SPEECH], *(["--keep-sound"] if values["keep_sound"] else [])]
     # Whoever has seen the texts knows how much of it was understood.
@@ -188,7 +185,7 @@ KINDS: Mapping[str, JobKind] = {
                 Choice("modalities", (AUTO, "audio,video", "audio", "video")),
                 _MOUTH,
                 Choice("timing", (AUTO, "source", "free")),
-                Choice("background", BACKGROUNDS, flag="--background"),
+                Choice("background", ("keep", "mute"), flag="--background"),
                 Switch("hold", flag="--hold-picture"),
                 Switch("label", flag="--burn-label"),
                 Switch("keep_sound"),

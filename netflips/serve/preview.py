@@ -31,11 +31,11 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
         height, width = read_still(path).shape[:2]
         return {"seconds": 0.0, "width": int(width), "height": int(height), "has_sound": False}
     if wanted == SUBTITLES:
-        from netflips.script.imports import segment_rows
+        from netflips.script.files import read_script
         from netflips.subtitles.given import read_subtitles
 
         if path.suffix == ".json":
-            segment_rows(path)  # of a script that the page gave away, changed by its visitor
+            read_script(path)  # that the page gave away, changed by its visitor
         else:
             read_subtitles(path)
         return {"seconds": 0.0, "width": 0, "height": 0, "has_sound": False}

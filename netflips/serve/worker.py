@@ -31,7 +31,7 @@ from netflips.serve.worker_process import ENDED_BY_SIGNAL
 _EVERY_S = 0.1
 """Between two words of the same stage."""
 _GRACE_S = 5.0
-_WARMED = ("netflips.dub.work", "netflips.report.page")
+_WARMED = ("netflips.dubbing.work", "netflips.report.page")
 """What takes seconds to load and nearly every job needs."""
 
 

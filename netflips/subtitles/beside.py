@@ -1,16 +1,13 @@
-"""Subtitles of a dub: which ones, and the files beside it, named after the dub and the language."""
+"""Which subtitles a dub has: the sides, the files beside it, named after the dub and the language, tracks, and burnt ones."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import UsageError
-from avcore.files import keep_other, write_text
-from avcore.notes import tell
-from avcore.work_folder import WorkFolder
-from netflips.script.notes import SUBTITLES_LEFT_OUT
-from netflips.subtitles.dubbed import SIDES, SOURCE, Texts
-from netflips.subtitles.formats import SRT, VTT, subtitle_text
+from netflips.subtitles.formats import SRT, VTT
 
+SOURCE, TARGET = "source", "target"
+SIDES = (SOURCE, TARGET)
 ENDINGS = (SRT, VTT)
 
 
@@ -40,26 +37,16 @@ class Subtitling:
         if self.burnt and self.burnt not in SIDES:
             raise UsageError("--burn-subtitles cannot be used", expected=" or ".join(SIDES), found=self.burnt)
 
+    @property
+    def wanted(self) -> set[str]:
+        """The sides that are shown in any way."""
+        return {*self.sides, *filter(None, (self.burnt,))}
+
     def files(self, dubbed: Path, source: str, target: str) -> dict[str, Path]:
         """Return the file of each side, `<stem>.<language>.srt` beside the dub; source, target: the languages."""
-        languages = {side: source if side == SOURCE else target for side in self.sides}
-        return {side: dubbed.with_name(f"{dubbed.stem}.{language}{self.ending}") for side, language in languages.items()}
+        return {side: dubbed.with_name(f"{dubbed.stem}.{language_of(side, source, target)}{self.ending}") for side in self.sides}
 
 
-def write_beside(asked: Subtitling, dubbed: Path, languages: tuple[str, str], texts: Texts, work: WorkFolder | None) -> None:
-    """Write the sides that are asked for. languages: of source and target.
-
-    A side that cannot be read is left out, with a warning. A file that stands there already is kept, unless the work folder knows
-    it as written by us: a person may have corrected it.
-    """
-    for side, path in asked.files(dubbed, *languages).items():
-        if texts.side(side) is None:
-            language = languages[0] if side == SOURCE else languages[1]
-            tell(SUBTITLES_LEFT_OUT(language=language), path)
-            continue
-        text = subtitle_text(path, texts.cues(side))
-        if work is None or not work.has_written(path):
-            keep_other(path, text)
-        write_text(path, text)
-        if work is not None:
-            work.note_written(path)
+def language_of(side: str, source: str, target: str) -> str:
+    """Return the language of a side of a dub."""
+    return source if side == SOURCE else target

@@ -16,7 +16,7 @@ from pathlib import Path
 from avcore.errors import InputError
 from avcore.notes import Note, NoteKind, Values, ranges
 from avcore.texts import read_foreign_text
-from netflips.subtitles.dubbed import SOURCE, TARGET
+from netflips.subtitles.beside import SOURCE, TARGET
 from text2unit.cleaning import clean_text, left_out_note
 from text2unit.script import LANGUAGES
 
@@ -45,7 +45,7 @@ _SAMI_PART = re.compile(r"<(/?)\s*([A-Za-z]+)([^<>]*)>|<![^<>]*>|([^<]+)|<")
 _SAMI_START = re.compile(r"start\s*=\s*[\"']?\s*(-?\d{1,9})", re.IGNORECASE)
 _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _NUMBERED = re.compile(r"\[\d+\]")
-"""What `--segments` writes in place of a text."""
+"""A number in place of a text."""
 _NAME = re.compile(r"^([A-Z][A-Z .'-]{0,19}|[^\W\d_][\w.'-]{0,15}(?: [^\W\d_][\w.'-]{0,15})?)\s?[:\uff1a]\s+(?=\S)")
 _DASHES = re.compile(r"^[^\S\n]*[-\u2013\u2014]", re.MULTILINE)
 _LATIN = "A-Za-z\u00c0-\u024f"
@@ -176,7 +176,7 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
     )
 
 
-def letters_of(language: str) -> str:
+def script_letters(language: str) -> str:
     """Return the letters of a language, as a regular expression's set has them."""
     return _LETTERS.get(language, _LATIN)
 
@@ -191,7 +191,7 @@ def side_of(texts: Iterable[str], source: str, target: str) -> str:
 
 def _letters(text: str, source: str, target: str) -> tuple[int, int]:
     """How many letters of each language a text has, syllables twice; none where both are written in the same letters."""
-    letters = [letters_of(language) for language in (source, target)]
+    letters = [script_letters(language) for language in (source, target)]
     if not source or not target or letters[0] == letters[1]:
         return 0, 0
     heard, said = (len(re.findall(f"[{one}]", text)) * (1 if one == _LATIN else 2) for one in letters)

@@ -18,7 +18,7 @@ from av2unit.training.noise import (
     check_microphone,
     coloured_noise,
     draw_channel,
-    mix,
+    mix_in,
     pass_through,
     recoded,
 )
@@ -31,7 +31,7 @@ from tests.av2unit.training_runs import PUBLISHED
 def test_noise_is_mixed_at_the_ratio_asked_for(snr_db: float) -> None:
     rng = np.random.default_rng(0)
     speech, noise = (np.round(scale * rng.standard_normal(20000)) for scale in (1500, 300))
-    mixed = mix(speech, noise, snr_db)
+    mixed = mix_in(speech, noise, snr_db)
     assert (mixed == np.round(mixed)).all()
     assert 10 * np.log10(np.mean(speech**2) / np.mean((mixed - speech) ** 2)) == pytest.approx(snr_db, abs=0.02)
 
@@ -39,12 +39,12 @@ def test_noise_is_mixed_at_the_ratio_asked_for(snr_db: float) -> None:
 def test_a_mix_that_would_clip_is_scaled_down_as_a_whole() -> None:
     rng = np.random.default_rng(0)
     speech, noise = (np.round(12000 * rng.standard_normal(20000)).clip(-32768, 32767) for _ in range(2))
-    mixed = mix(speech, noise, 0.0)
+    mixed = mix_in(speech, noise, 0.0)
     assert np.abs(mixed).max() == 32767
     gain = np.linalg.lstsq(np.stack([speech, noise], axis=1), mixed, rcond=None)[0]
     assert gain[0] < 1
     assert gain[1] / gain[0] == pytest.approx(np.sqrt(np.mean(speech**2) / np.mean(noise**2)), rel=1e-3)
-    assert np.array_equal(mix(np.zeros(10), noise[:10], 0.0), np.zeros(10))
+    assert np.array_equal(mix_in(np.zeros(10), noise[:10], 0.0), np.zeros(10))
 
 
 def test_coloured_noise_has_the_slope_asked_for() -> None:

@@ -16,7 +16,7 @@ from avcore.media.colour import WHITE, WideColours, to_sdr
 from avcore.media.decoding import AS_STORED
 from avcore.media.source import read_stored
 from avcore.notes import sentence
-from netflips.dub.job import digest_of
+from netflips.dubbing.job import digest_of
 from tests.avcore.media_samples import Film, numbered_picture
 
 TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])

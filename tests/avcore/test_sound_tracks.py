@@ -14,7 +14,7 @@ from avcore.media import probe, read_speech
 from avcore.media.sound import settle_track
 from avcore.notes import NEW_COMMAND, sentence
 from netflips import cli
-from netflips.dub.job import digest_of
+from netflips.dubbing.job import digest_of
 from tests.avcore.made_speech import silence, talk
 
 RATE = 16_000

@@ -15,8 +15,8 @@ from avcore.speech.voice_activity import (
     SpeechActivity,
     SpeechSettings,
     _network,
+    detect_activity,
     find_speech,
-    listen,
     speech_probabilities,
 )
 from avcore.timeline import SAMPLE_RATE
@@ -35,7 +35,7 @@ def speech() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def activity(speech: np.ndarray) -> SpeechActivity:
-    return listen([speech])
+    return detect_activity([speech])
 
 
 def made_up(runs: list[tuple[float, float]], seconds: float, dips: tuple[float, ...] = ()) -> SpeechActivity:
@@ -78,7 +78,7 @@ def _arpeggio(seed: int, harmonics: int) -> np.ndarray:
 
 
 def test_music_that_the_network_half_takes_for_speech_is_none() -> None:
-    pieces = [listen([_arpeggio(seed, harmonics)]) for seed in range(12) for harmonics in (1, 12)]
+    pieces = [detect_activity([_arpeggio(seed, harmonics)]) for seed in range(12) for harmonics in (1, 12)]
     assert sum(bool(replace(piece, flatness=None).regions()) for piece in pieces) >= 3
     assert [piece.regions() for piece in pieces] == [[]] * len(pieces)
 
@@ -103,9 +103,9 @@ def test_the_network_is_that_of_the_package(speech: np.ndarray) -> None:
 
 
 def test_blocks_of_any_length_make_no_difference(speech: np.ndarray) -> None:
-    whole = listen([speech])
+    whole = detect_activity([speech])
     cuts = np.cumsum([1, 3, 512, 5000, 17, 0, 60000, 511])
-    parts = listen(np.split(np.tile(speech, 3), cuts))
+    parts = detect_activity(np.split(np.tile(speech, 3), cuts))
     assert parts.num_samples == 3 * whole.num_samples
     assert len(parts.probabilities) == len(parts.levels) == -(-parts.num_samples // STEP_SAMPLES)
     first = len(whole.probabilities) - 1
@@ -117,7 +117,7 @@ def test_memory_does_not_grow_with_the_sound() -> None:
     def peak(minutes: int) -> int:
         block = silence(1)
         tracemalloc.start()
-        listen(block for _ in range(60 * minutes))
+        detect_activity(block for _ in range(60 * minutes))
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most

@@ -135,21 +135,10 @@ def _with_checkpoint(kind: str, name: str) -> tuple[tuple[str, ...], str]:
 def _texts() -> Iterator[Target]:
     yield Target("text: units", "units.txt", _translate("units.txt"), TEXT, outputs=("o.txt",), weight=10)
     yield Target("text: units", "units.txt", _speak("units.txt", f"{GOOD}/voice.npy"), TEXT, outputs=("o.wav",), weight=10)
-    yield Target(
-        "text: segments", "segments.json", dub(_MP4, *_SOURCE, "--segments-in", "segments.json"), JSON, outputs=_DUBBED, weight=10
-    )
-    yield Target(
-        "text: segments", "segments.srt", dub(_MP4, *_SOURCE, "--segments-in", "segments.srt"), TEXT, outputs=_DUBBED, weight=8
-    )
-    yield Target(
-        "text: speakers",
-        "speakers.json",
-        dub(_MP4, *_SOURCE, "--segments-in", f"{GOOD}/segments.json", "--speaker-map", "speakers.json"),
-        JSON,
-        ("voice.wav",),
-        _DUBBED,
-        10,
-    )
+    told = dub(_MP4, *_SOURCE, "--script-in", "script.json")
+    yield Target("text: script", "script.json", told, JSON, ("voice.wav",), _DUBBED, 20)
+    told = dub(_MP4, *_SOURCE, "--script-in", "subtitles.srt")
+    yield Target("text: subtitles", "subtitles.srt", told, TEXT, outputs=_DUBBED, weight=8)
     manifest = ("manifest.jsonl", "x.wav")
     yield Target(
         "text: manifest",

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from netflips.script.types import FORMAT
 from tests.fuzz.cases import GOOD, TARGETS, Case
 from tests.fuzz.material import ENCODER, OWN, SPEAKER
 
@@ -151,8 +152,7 @@ def _documents(good: Path) -> Iterator[Case]:
         "translator.json": "",
         "voices.json": "",
         "bundle/bundle.json": "",
-        "segments.json": "",
-        "speakers.json": "",
+        "script.json": "",
     }
     for source, command in commands.items():
         yield _given(good, source, DEEP, "lists 100,000 deep", "nested more than", command=command)
@@ -164,12 +164,10 @@ def _documents(good: Path) -> Iterator[Case]:
         yield _given(good, source, b'["\\ud800"]', "half a letter", "a letter that is none", command=command)
         content = (good / source).read_bytes()
         yield _given(good, source, b"\xef\xbb\xbf" + content, "with a byte order mark", "", 0, command)
-    for numbers in ("1-99999999999", "1-30000000", "9" * 5000, "0", "-1"):
-        content = json.dumps({"utterances": {numbers: "Ann"}}).encode()
-        yield _given(good, "speakers.json", content, f"utterances {numbers[:20]}", "names utterances that cannot be")
-    many = {"utterances": [{"start_s": number * 1e-5, "end_s": (number + 1) * 1e-5} for number in range(20_000)]}
-    yield _given(good, "segments.json", json.dumps(many).encode(), "20,000 of 10 us", "entry 1 is too short")
-    yield _given(good, "segments.srt", b"1\n" + HUGE + b":00:00,000 --> 99:00:00,000\n", "hours of 5,000 digits", "found line 2")
+    places = [{"place": {"start_s": number * 1e-5, "end_s": (number + 1) * 1e-5}} for number in range(20_000)]
+    many = {"format": FORMAT, "utterances": places}
+    yield _given(good, "script.json", json.dumps(many).encode(), "20,000 of 10 us", "utterance 1 is too short")
+    yield _given(good, "subtitles.srt", b"1\n" + HUGE + b":00:00,000 --> 99:00:00,000\n", "hours of 5,000 digits", "found line 2")
 
 
 def _lines(good: Path) -> Iterator[Case]:

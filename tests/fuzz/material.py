@@ -14,6 +14,8 @@ from pyarrow import parquet
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.faces.boxes import write_boxes
 from avcore.media import read_speech, write_speech
+from netflips.script.files import write_script
+from netflips.script.types import Script, SpeakerOf, TimeSpan, Utterance, VoiceFile
 from recipes.demo.random.random_checkpoints import (
     KOREAN_TRANSLATOR,
     RENDERER,
@@ -111,11 +113,10 @@ def _texts(folder: Path) -> None:
         for number in range(6)
     ]  # fmt: skip
     write_lines(folder / "manifest.jsonl", manifest)
-    segments = {"utterances": [{"number": 1, "start_s": 0.1, "end_s": 0.5}, {"number": 2, "start_s": 0.55, "end_s": 0.9}]}
-    (folder / "segments.json").write_text(json.dumps(segments, indent=2) + "\n")
-    (folder / "segments.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\n[1]\n\n2\n00:00:00,550 --> 00:00:00,900\n[2]\n")
-    speakers = {"utterances": {"1": "Ann", "2-2": "Ben"}, "speakers": {"Ann": {"face": "none"}, "Ben": {"voice": "voice.wav"}}}
-    (folder / "speakers.json").write_text(json.dumps(speakers) + "\n")
+    said = (Utterance(place=TimeSpan(0.1, 0.5), speaker="Ann"), Utterance(place=TimeSpan(0.55, 0.9), speaker="Ben"))
+    people = (SpeakerOf("Ann", face="none"), SpeakerOf("Ben", VoiceFile("voice.wav")))
+    write_script(folder / "script.json", Script(speakers=people, utterances=said))
+    (folder / "subtitles.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\n[1]\n\n2\n00:00:00,550 --> 00:00:00,900\n[2]\n")
     (folder / "train.tsv").write_text("/\n" + "".join(f"a{n}\t\t{folder}/x.wav\t25\t16000\n" for n in range(4)))
     (folder / "train.km").write_text("".join(" ".join(map(str, units[:50] + units[:10])) + "\n" for _ in range(4)))
     (folder / "dict.km.txt").write_text("".join(f"{unit} 1\n" for unit in range(1000)))

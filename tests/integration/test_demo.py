@@ -66,7 +66,7 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
     assert facts["korean"] in done.stdout
     assert any(f"문장 {number}  (Sentence {number})" in done.stdout for number in range(3))
     assert "of 9 units differ" in done.stdout
-    for stage in ("av2unit", "unit2unit", "lips", "faces"):
+    for stage in ("av2unit", "unit2unit", "pictures", "faces"):
         assert f"  {stage} " in done.stdout
     assert str(tmp_path / "out" / "clip_ko.mp4") in done.stdout
     assert probe(tmp_path / "out" / "clip_ko.mp4").comment.startswith("synthetic")

@@ -11,7 +11,7 @@ import pytest
 import netflips
 from avcore.errors import NetflipsError, UsageError
 from avcore.media import probe
-from netflips.dub.options import DubCommand
+from netflips.dubbing.options import DubCommand
 from netflips.lipsync.options import LipsyncOptions
 from unit2unit.inference import TranslateOptions
 
@@ -46,8 +46,8 @@ def test_the_page_names_the_error_that_the_functions_raise() -> None:
 
 
 def test_a_function_of_each_command_has_its_options_as_keywords() -> None:
-    code = "import sys, netflips.render; assert not {'torch', 'av', 'netflips.api'} & set(sys.modules); "
-    code += "print(callable(netflips.dub) and callable(netflips.render))"
+    code = "import sys, netflips.transcribe; assert not {'torch', 'av', 'netflips.api'} & set(sys.modules); "
+    code += "print(callable(netflips.dub) and callable(netflips.transcribe))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "True\n"
     for name, options in (("dub", DubCommand), ("lipsync", LipsyncOptions), ("translate", TranslateOptions)):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,15 @@ from netflips import cli
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import KnownPhrases, Reference, nearest_reference, read_references
-from netflips.dub.target_texts import natural_units, told_notes
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.dubbing.spell import natural_units
+from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
-from netflips.options import RunOptions
-from netflips.recording.units import Translated
 from netflips.stages import SHIPPED, load_speller
 from netflips.transcribe import main as transcribe
 from netflips.understanding import Understanding, judge_utterance, told_otherwise
+from tests.netflips.dubbing.made import write_times
 from unit2av.speaker import voice_of
 from unit2text.text import character_errors
 
@@ -82,7 +85,7 @@ def test_both_sides_of_a_dub_are_read_back(models: Models, speech: np.ndarray, k
     references = read_references(SHIPPED / "references.jsonl")
     for is_right in (True, False):
         said = next(one for one in references if (one.text == korean) == is_right)
-        judged = judge_utterance(models, heard, Translated(said.units, 0.0))
+        judged = judge_utterance(models, heard, SimpleNamespace(units=said.units, score=0.0, weakest=None))
         assert [one.code for one in judged.others] == ([] if is_right else ["says_other"])
         assert judged.understanding.grade == ("good" if is_right else "doubtful")
 
@@ -97,8 +100,10 @@ def test_english_subtitles_beside_the_units_are_shown_and_what_says_something_el
     assert (other.grade, other.causes) == ("bad", ("told",))
     given = tmp_path / "x.srt"
     given.write_text("1\n00:00:00,100 --> 00:00:02,300\nThe bus leaves at nine.\n")
-    assert [one.code for one in told_notes(given, 3.0, "en", "ko", is_over_text=False)] == ["shown_only"]
-    assert told_notes(given, 3.0, "en", "ko", is_over_text=True) == []
+    asked = DubOptions(script_in=given, draft=tmp_path / "x.json", modalities="audio")
+    draft = dub(CLIP, tmp_path / "x.mp4", models, asked)
+    assert "shown_only" in [one.code for one in draft.notes]
+    assert (draft.understood.grade, draft.understood.causes) == ("bad", ("told",))
 
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
@@ -147,10 +152,10 @@ def _sounding(samples: np.ndarray) -> np.ndarray:
 
 
 def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
-    (tmp_path / "whole.json").write_text("[[0, 2.44]]")
+    write_times(tmp_path / "whole.json", (0, 2.44))
     made: dict[str, dict[str, Any]] = {}
     sound: dict[str, np.ndarray] = {}
-    own_time = ["--timing", "source", "--segments-in", str(tmp_path / "whole.json"), "--pace", "1", "1.1", "--hold-picture"]
+    own_time = ["--timing", "source", "--script-in", str(tmp_path / "whole.json"), "--pace", "1", "1.1", "--hold-picture"]
     for name, more in (("clip", []), ("recording", [*own_time, "--work-dir", str(tmp_path / "work")])):
         out, report = tmp_path / f"{name}.mp4", tmp_path / f"{name}.report.json"
         words = [

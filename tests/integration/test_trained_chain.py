@@ -14,7 +14,7 @@ from avcore.media import PictureSource, VideoWriter, probe, read_gray_video, rea
 from avcore.units import Units
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, write_units
-from netflips.dub import command as dub_command
+from netflips.dubbing import command as dub_command
 from netflips.script.files import script_from
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, make_clip, share_in_order, write_corpus
 from unit2av import train_unit2a, train_unit2v

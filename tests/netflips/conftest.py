@@ -8,8 +8,8 @@ import pytest
 from avcore.faces.boxes import write_boxes
 from avcore.media import VideoWriter, read_speech
 from avcore.timeline import SAMPLE_RATE
+from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
-from netflips.options import ModelPaths, RunOptions
 from tests.unit2text.tiny import write_random_reader
 
 WIDTH, HEIGHT = 160, 120

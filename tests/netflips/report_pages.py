@@ -10,8 +10,7 @@ import numpy as np
 from avcore.contracts import Word
 from avcore.media import VideoWriter
 from avcore.notes import Note
-from netflips.options import DubOptions
-from netflips.script.build import settings_told
+from netflips.dubbing.options import DubOptions
 from netflips.script.types import (
     DrawnPictures,
     FaceQuality,
@@ -107,7 +106,7 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
     plain = {
         "version": "0.1.0", "output": str(output), "duration_s": seconds, "width": WIDTH, "height": HEIGHT, "lips": "units",
         "pictures": int(seconds * 25), "models": tuple(ModelUsed(part, fingerprint) for part, fingerprint in parts.items()),
-        "settings": {"modalities": "audio,video", "recording.background": "keep"} if utterances else {"modalities": "audio,video"},
+        "settings": {"modalities": "audio,video", "background": "keep"} if utterances else {"modalities": "audio,video"},
         "timings": (Timing("faces", 3.0, utterances is None), Timing("speech", 1.0)),
         "work": WorkKept("x.work", 9, {"speech": 1}, {"speech": 3}) if utterances else None,
     }  # fmt: skip
@@ -122,7 +121,7 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
 
 def with_settings(script: Script, options: DubOptions) -> Script:
     """The same as if it had been made with some options."""
-    return replace(script, made=replace(script.result, settings=settings_told(options)))
+    return replace(script, made=replace(script.result, settings=options.asked))
 
 
 def four_utterances(source: Path, output: Path) -> Script:

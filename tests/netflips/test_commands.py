@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from netflips import __version__, cli, info
-from netflips.dub import command as dub_command
-from netflips.options import ModelPaths
+from netflips.dubbing import command as dub_command
+from netflips.model_paths import ModelPaths
 from tests.netflips.conftest import error_line, model_flags, write_clip
 
 

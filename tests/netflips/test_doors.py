@@ -9,9 +9,10 @@ import pytest
 
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.units import Units
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.model_paths import ModelPaths
 from netflips.models import Models
-from netflips.options import DubOptions, ModelPaths, RecordingOptions
-from netflips.pipeline import dub
 
 RNG = np.random.default_rng(0)
 SPEECH = RNG.uniform(-0.5, 0.5, 32_000).astype(np.float32)
@@ -62,8 +63,7 @@ def test_dub_takes_paths_and_options(models: Models, tmp_path: Path) -> None:
     for call in (
         lambda: dub(7, tmp_path / "x.mp4", models, DubOptions()),  # type: ignore[arg-type]
         lambda: dub("talk.mp4", None, models, DubOptions()),  # type: ignore[arg-type]
-        lambda: dub("talk.mp4", tmp_path / "x.mp4", models, None),  # type: ignore[arg-type]
-        lambda: DubOptions(speaker=7),  # type: ignore[arg-type]
+        lambda: DubOptions(voice=7),  # type: ignore[arg-type]
     ):
         with pytest.raises(UsageError) as caught:
             call()
@@ -75,5 +75,5 @@ def test_dub_takes_paths_and_options(models: Models, tmp_path: Path) -> None:
 def test_paths_may_be_text() -> None:
     paths = ModelPaths("a.pt", "b.pt", "c.pt")  # type: ignore[arg-type]
     assert (paths.utut, paths.speaker_encoder) == (Path("b.pt"), None)
-    options = DubOptions(speaker="v.wav", recording=RecordingOptions(work_dir="work"))  # type: ignore[arg-type]
-    assert (options.speaker, options.recording.work_dir) == (Path("v.wav"), Path("work"))
+    options = DubOptions(voice="v.wav", work_dir="work")  # type: ignore[arg-type]
+    assert (options.voice, options.work_dir) == (Path("v.wav"), Path("work"))

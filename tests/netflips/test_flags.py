@@ -15,7 +15,7 @@ from netflips.avatar.options import AvatarOptions
 from netflips.bulk.command import ExtractOptions
 from netflips.cli import main, parser_of
 from netflips.demo import DemoOptions
-from netflips.dub.options import DubCommand
+from netflips.dubbing.options import DubCommand
 from netflips.lip_speech.options import LipSpeechOptions
 from netflips.lipsync.options import LipsyncOptions
 from netflips.portrait.options import PortraitOptions
@@ -88,7 +88,7 @@ CASES: list[tuple[str, list[str], Callable[[Any], bool]]] = [
     ("dub", ["--in-vid-path", "a.mp4", "b.mp4", "--out-dir", "x"], lambda one: one.videos == (Path("a.mp4"), Path("b.mp4"))),
     ("dub", ["a.mp4", "--report", "a.json", "--report", "a.html"], lambda one: len(one.report) == 2),
     ("dub", ["a.mp4", "--burn-subtitles"], lambda one: one.burn_subtitles == "target"),
-    ("dub", ["a.mp4", "--pace", "0.9", "1.1"], lambda one: one.recording().pace.most == 1.1),
+    ("dub", ["a.mp4", "--pace", "0.9", "1.1"], lambda one: one.pace == (0.9, 1.1)),
     ("dub", ["a.mp4", "--lips", "mesh", "--cpu"], lambda one: (one.lips.name, one.device) == ("mesh", "cpu")),
     ("portrait", ["a.jpg", "--text", "네", "-o", "b.mp4", "--speed", "0.8"], lambda one: one.speed == 0.8),
     ("portrait", ["a.jpg", "--text", "네", "-o", "b.mp4", "--no-blinks"], lambda one: not one.blinks and one.fill),

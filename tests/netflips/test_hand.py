@@ -19,7 +19,7 @@ MODULES = (
     "unit2unit.inference",
     "unit2av.inference_unit2a",
     "unit2av.inference_unit2av",
-    "netflips.dub.command",
+    "netflips.dubbing.command",
 )
 
 

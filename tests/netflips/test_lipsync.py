@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
-from avcore.speech.voice_activity import listen
+from avcore.speech.voice_activity import detect_activity
+from netflips.dubbing import pieces
+from netflips.dubbing.pieces import Studio
 from netflips.evaluate.command import main as evaluate
 from netflips.lipsync import work as lipsync_work
 from netflips.lipsync.command import main
 from netflips.lipsync.schedule import quiet_moments
-from netflips.render import pieces
-from netflips.render.pieces import Studio
 from netflips.script.files import script_from, script_json
 from netflips.script.types import DrawnPictures, SpokenSound, TimeSpan
 from recipes.demo.heads.camera import Pose
@@ -172,7 +172,7 @@ def test_a_stopped_run_goes_on_where_it_was(
 
 
 def test_pieces_begin_where_it_is_quiet_and_silence_rests() -> None:
-    heard = listen([said([0.5, 14.0, 1.0, 13.0, 0.8, 9.0, 0.5])])
+    heard = detect_activity([said([0.5, 14.0, 1.0, 13.0, 0.8, 9.0, 0.5])])
     borders = [border / 25 for border in pieces.quiet_borders(heard, 25 * 38, Fraction(25))]
     assert borders[0] == 0
     assert len(borders) == 3
@@ -183,7 +183,7 @@ def test_pieces_begin_where_it_is_quiet_and_silence_rests() -> None:
     assert quiet[round(15.0 * 25)]
     assert quiet[:8].all()
     assert quiet.mean() < 0.3
-    assert quiet_moments(listen([np.zeros(16000, np.float32)])) is None
+    assert quiet_moments(detect_activity([np.zeros(16000, np.float32)])) is None
 
 
 def test_bad_input_is_one_line_and_writes_nothing(

@@ -1,7 +1,6 @@
 """No command writes over what it reads: refused before any work, in one line, with every file as it was."""
 
 import argparse
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,9 +14,11 @@ from avcore.errors import InputError, OutputError
 from avcore.files import Input, Output, check_files
 from netflips import cli
 from netflips.bundles.paths import bundle_paths
-from netflips.dub import command as dub_command
-from netflips.options import DubOptions, RecordingOptions
-from netflips.pipeline import dub
+from netflips.dubbing import command as dub_command
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.script.files import write_script
+from netflips.script.types import Script, SpeakerOf, TimeSpan, Utterance, VoiceFile
 from unit2unit.utut_finetune import add_language, average
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +32,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("a.mp4", "a_ko.mp4", "v.mp4", "lips.mp4", "music.mp4"):
         shutil.copy(ROOT / "demo/clip.mp4", name)
     Path("s.json").write_text('{"utterances": []}')
-    Path("map.json").write_text(json.dumps({"speakers": {"Ann": {"voice": "v.mp4"}}}))
+    voice = SpeakerOf("Ann", VoiceFile("v.mp4"))
+    said = Utterance(place=TimeSpan(0, 1), speaker="Ann")
+    write_script(Path("voices.json"), Script(speakers=(voice,), utterances=(said,)))
     Path("u.txt").write_text("1 2 3\n")
     Path("box.pkl").write_bytes(b"boxes")
     Path("m.jsonl").write_text('{"id": "a", "video": "a.mp4", "duration_s": 2}\n')
@@ -128,7 +131,7 @@ def test_every_option_that_names_a_file_says_which(folder: Path) -> None:
         ("--in-vid-path . --out-dir .", "a_ko.mp4: the dubbed video would overwrite an input video"),
         (".", "a_ko.mp4: the dubbed video would overwrite an input video"),
         ("a.mp4 --out-vid-path o.mp4 --report t.json", "t.json: the report would overwrite the translator"),
-        ("a.mp4 --out-vid-path v.mp4 --speaker-map map.json", "overwrite a voice of the speaker map"),
+        ("a.mp4 --out-vid-path v.mp4 --script-in voices.json", "overwrite a file of the script"),
         ("a.mp4 --out-vid-path o.mp4 --report x.json --report ./x.json", "are one file"),
         ("a.mp4 v.mp4 --out-dir out --report a.mp4", "report would overwrite an input video"),
         ("a.mp4 --out-vid-path a.mp4", "overwrite an input video"),
@@ -233,7 +236,7 @@ def test_training_and_preparing(refused: Run, folder: Path, module: str, words: 
 
 
 def test_dub_in_python_too(folder: Path) -> None:
-    for options in (DubOptions(speaker=Path("v.mp4")), DubOptions(recording=RecordingOptions(background_audio=Path("v.mp4")))):
+    for options in (DubOptions(voice=Path("v.mp4")), DubOptions(background_audio=Path("v.mp4"))):
         with pytest.raises(OutputError, match="would overwrite the"):
             dub("a.mp4", "v.mp4", None, options)  # type: ignore[arg-type]  # no model is looked at
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from avcore.errors import UsageError
-from netflips.dub.clock import StageClock
-from netflips.options import DubOptions
-from netflips.render.writing import draw_label
+from netflips.dubbing.clock import StageClock
+from netflips.dubbing.frame import draw_label
+from netflips.dubbing.options import DubOptions
 
 
 def test_the_clock_counts_each_moment_once() -> None:
@@ -77,9 +77,9 @@ def test_a_label_is_readable_and_inside_the_picture(height: int, width: int) -> 
 
 
 def test_options_are_checked_and_languages_normalised() -> None:
-    options = DubOptions(source="ENG", target="[ko]")
-    assert (options.source, options.target, options.uses_audio, options.uses_video) == ("en", "ko", True, True)
-    assert not DubOptions(modalities="audio").uses_video
+    options = DubOptions(source="ENG", to="[ko]")
+    assert (options.source, options.to, options.hears, options.sees) == ("en", "ko", True, True)
+    assert not DubOptions(modalities="audio").sees
     for wrong in ({"modalities": "smell"}, {"beam": 0}, {"max_target_units": -1}):
         with pytest.raises(UsageError):
             DubOptions(**wrong)  # type: ignore[arg-type]

@@ -17,17 +17,14 @@ from avcore.media import PictureSource, probe, read_speech, write_speech
 from avcore.notes import json_text
 from avcore.units import Units
 from netflips import __version__
-from netflips.dub.short_clip import read_clip
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
-from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
-from netflips.pipeline import dub, job_of
-from netflips.recording.compositing import follow
-from netflips.recording.faces import given_face
-from netflips.recording.plan import Watch
-from netflips.recording.tracking import Scenes
 from netflips.report import summary_of
 from netflips.script.files import script_from, script_json
 from tests.netflips.conftest import write_clip
+from tests.netflips.dubbing.made import write_times
 from unit2av.renderer import LipRenderer
 
 BEAM = 2
@@ -35,7 +32,7 @@ BEAM = 2
 
 @pytest.fixture
 def options(boxes: Path, parity_dir: Path) -> DubOptions:
-    return DubOptions(beam=BEAM, boxes=boxes, lips=parity_dir / "clip_long.lip.mp4")
+    return DubOptions(beam=BEAM, in_bbox_path=boxes, in_lip_path=parity_dir / "clip_long.lip.mp4")
 
 
 def _pictures(path: Path) -> np.ndarray:
@@ -49,18 +46,21 @@ def test_a_clip_is_dubbed_in_all_three_modes(
 ) -> None:
     out = tmp_path / "a folder" / "dubbed clip.mp4"
     seen: dict[str, int] = {}
-    report = dub(clip, out, models, replace(options, modalities=modalities), lambda stage, done, total: seen.update({stage: done}))
+    report = dub(
+        clip, out, models, replace(options, modalities=modalities), progress=lambda stage, done, _: seen.update({stage: done})
+    )
     info = probe(out)
     assert (info.width, info.height, info.frame_rate, info.audio_rate, info.audio_channels) == (160, 120, 25, 16000, 1)
     num_steps = round(report.told[0].fit.spoken_s * 50)
     assert info.num_frames == report.result.pictures == max(1, num_steps // 2)
     assert abs(len(read_speech(out)) - num_steps * 320) <= 640
     assert report.told[0].heard.modalities == modalities
-    assert seen["lips"] == report.result.pictures
+    assert seen["pictures"] == report.result.pictures
     assert [path.name for path in out.parent.iterdir()] == [out.name]
     assert info.comment == f"synthetic: NetfLips {__version__}, en->ko, models {' '.join(models.fingerprints.values())}"
     content = script_from(json.loads(json_text(script_json(report))))
-    assert {step.name for step in content.result.timings} == {"read", "voice", "av2unit", "unit2unit", "speech", "lips", "write"}
+    steps = {"read", "faces", "voice", "av2unit", "unit2unit", "speech", "pictures", "write"}
+    assert {step.name for step in content.result.timings} == steps
     assert all(step.seconds > 0 for step in content.result.timings)
     assert content.num_heard > 0
     assert {one.part: one.fingerprint for one in content.result.models} == models.fingerprints
@@ -72,8 +72,7 @@ def test_stages_leave_memory_when_a_single_dub_has_done_with_them(
     clip: Path, paths: ModelPaths, options: DubOptions, tmp_path: Path, timing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if timing == "source":
-        (tmp_path / "times.json").write_text("[[0.1, 1.9]]")
-        options = replace(options, timing=timing, recording=RecordingOptions(segments_in=tmp_path / "times.json"))
+        options = replace(options, timing=timing, script_in=write_times(tmp_path / "times.json", (0.1, 1.9)))
     models = load_models(paths, "en", "ko", RunOptions(device="cpu", puts_away=True))
     gone = [weakref.ref(models.extractor.model), weakref.ref(models.translator._model.value)]
     kept: list[bool] = []
@@ -146,10 +145,10 @@ def test_lips_alone_need_a_voice(models: Models, options: DubOptions, boxes: Pat
     with pytest.raises(NoSpeechError, match="--voice"):
         dub(mute, tmp_path / "x.mp4", models, silent_options)
     write_speech(tmp_path / "voice.wav", np.tile(speech, 2))
-    report = dub(mute, tmp_path / "x.mp4", models, replace(silent_options, speaker=tmp_path / "voice.wav"))
-    assert report.setting("speaker").endswith("voice.wav")
+    report = dub(mute, tmp_path / "x.mp4", models, replace(silent_options, voice=tmp_path / "voice.wav"))
+    assert report.setting("voice").endswith("voice.wav")
     np.save(tmp_path / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
-    dub(mute, tmp_path / "x.mp4", models, replace(silent_options, speaker=tmp_path / "voice.npy"))
+    dub(mute, tmp_path / "x.mp4", models, replace(silent_options, voice=tmp_path / "voice.npy"))
 
 
 def test_sound_that_is_missing_silent_or_too_short_is_refused(models: Models, speech: np.ndarray, tmp_path: Path) -> None:
@@ -171,13 +170,13 @@ def test_no_face_where_one_is_needed_names_the_way_out(clip: Path, models: Model
 
 def test_an_empty_translation_is_an_error(clip: Path, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = DubOptions(beam=1, modalities="audio")
-    real = models.translator.translate
+    real = models.translator.translate_batch
 
     def nothing(*arguments: object) -> object:
-        return replace(real(*arguments), units=Units([], None, "ko"))  # type: ignore[arg-type]
+        return [replace(one, units=Units([], None, "ko")) for one in real(*arguments)]  # type: ignore[arg-type]
 
-    monkeypatch.setattr(models.translator, "translate", nothing)
-    with pytest.raises(UnitError, match="empty"):
+    monkeypatch.setattr(models.translator, "translate_batch", nothing)
+    with pytest.raises(UnitError, match="nothing of it can be said"):
         dub(clip, tmp_path / "x.mp4", models, options)
 
 
@@ -214,25 +213,25 @@ def test_inputs_that_cannot_be_used_are_refused(clip: Path, models: Models, tmp_
 
 def test_a_lip_video_of_another_size_is_refused(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="96x96"):
-        dub(clip, tmp_path / "x.mp4", models, replace(options, lips=clip))
+        dub(clip, tmp_path / "x.mp4", models, replace(options, in_lip_path=clip))
 
 
 def test_an_interrupt_leaves_nothing(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
     def interrupt(stage: str, done: int, total: int | None) -> None:
-        if stage == "lips" and done == 2:
+        if stage == "pictures" and done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        dub(clip, tmp_path / "out" / "x.mp4", models, options, interrupt)
-    assert list((tmp_path / "out").iterdir()) == []
+        dub(clip, tmp_path / "out" / "x.mp4", models, options, progress=interrupt)
+    assert list(tmp_path.rglob("*.mp4")) == []
 
 
-def test_boxes_of_a_side_file_are_taken_as_a_recording_takes_them(
-    clip: Path, models: Models, options: DubOptions, tmp_path: Path
+@pytest.mark.parametrize("timing", ["free", "source"])
+def test_boxes_of_a_side_file_are_followed_alike(
+    clip: Path, models: Models, options: DubOptions, tmp_path: Path, timing: str
 ) -> None:
-    source, given = PictureSource(clip), read_boxes_for(PictureSource(clip), options.boxes)
-    material = read_clip(job_of(source, tmp_path / "o.mp4", models, options))
-    watch = Watch(0, len(source), len(source))
-    expected = follow(given_face(watch, given, (120, 160)), watch, Scenes([]))
-    np.testing.assert_array_equal(material.path.boxes, expected.boxes)
-    np.testing.assert_array_equal(material.path.strength, expected.strength)
+    options = replace(options, script_in=write_times(tmp_path / "times.json", (0, 2))) if timing == "source" else options
+    seen = dub(clip, tmp_path / "x.mp4", models, options).told[0]
+    given = read_boxes_for(PictureSource(clip), options.in_bbox_path)
+    assert seen.seen.quality.share_of_pictures == pytest.approx(sum(box is not None for box in given) / len(given))
+    assert set(seen.drawn.left) <= {"no_face", "moment", "margin", "silent"}

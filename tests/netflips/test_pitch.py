@@ -10,10 +10,11 @@ import pytest
 from avcore.contracts import SpeakerVoice
 from avcore.media import read_speech
 from avcore.speech.pitch import Pitch, measure_pitch
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
 from netflips.models import Models
-from netflips.options import DubOptions, RecordingOptions
-from netflips.pipeline import dub
 from netflips.report import summary_of
+from tests.netflips.dubbing.made import write_times
 from tests.unit2av.voices import TINY, random_harmonic
 from unit2av.speaker import write_voice
 from unit2av.voice.speech import UnitVocoder
@@ -30,7 +31,7 @@ def pitched(models: Models) -> Models:
 
 @pytest.fixture
 def options(boxes: Path, parity_dir: Path) -> DubOptions:
-    return DubOptions(beam=2, boxes=boxes, lips=parity_dir / "clip_long.lip.mp4", modalities="audio")
+    return DubOptions(beam=2, in_bbox_path=boxes, in_lip_path=parity_dir / "clip_long.lip.mp4", modalities="audio")
 
 
 def stored(folder: Path, hz: float, models: Models) -> Path:
@@ -43,12 +44,11 @@ def test_a_dub_speaks_at_the_pitch_of_its_voice(
     clip: Path, pitched: Models, options: DubOptions, tmp_path: Path, timing: str
 ) -> None:
     if timing == "source":
-        (tmp_path / "times.json").write_text("[[0.1, 1.9]]")
-        options = replace(options, timing=timing, recording=RecordingOptions(segments_in=tmp_path / "times.json"))
+        options = replace(options, timing=timing, script_in=write_times(tmp_path / "times.json", (0.1, 1.9)))
     found = []
     for hz in (100.0, 200.0):
         out = tmp_path / f"{hz:.0f}.mp4"
-        report = dub(clip, out, pitched, replace(options, speaker=stored(tmp_path, hz, pitched)))
+        report = dub(clip, out, pitched, replace(options, voice=stored(tmp_path, hz, pitched)))
         said = report.speaker(report.told[0].speaker).pitch_hz
         assert said == pytest.approx(hz)
         pitch = measure_pitch(read_speech(out))
@@ -63,13 +63,12 @@ def test_the_clips_own_pitch_is_measured_and_said(clip: Path, pitched: Models, o
     assert own is not None
     assert report.speakers[0].pitch_hz == pytest.approx(own.hz, abs=0.1)
     assert f"at the speaker's own pitch, {own.hz:.0f} Hz" in summary_of(report)
-    (tmp_path / "times.json").write_text("[[0.0, 2.0]]")
-    source = replace(options, timing="source", recording=RecordingOptions(segments_in=tmp_path / "times.json"))
+    source = replace(options, timing="source", script_in=write_times(tmp_path / "times.json", (0.0, 2.0)))
     recording = dub(clip, tmp_path / "y.mp4", pitched, source)
     assert recording.speakers[0].pitch_hz == pytest.approx(own.hz, rel=0.1)
 
 
 def test_a_published_voice_is_told_no_pitch(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
-    report = dub(clip, tmp_path / "x.mp4", models, replace(options, speaker=stored(tmp_path, 150.0, models)))
+    report = dub(clip, tmp_path / "x.mp4", models, replace(options, voice=stored(tmp_path, 150.0, models)))
     assert report.speakers[0].pitch_hz is None
     assert "pitch" not in summary_of(report)

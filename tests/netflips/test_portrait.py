@@ -11,12 +11,12 @@ from PIL import Image
 from avcore.errors import InputError
 from avcore.faces.detect import FaceDetector
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
+from netflips.dubbing import pieces
 from netflips.portrait.command import main
 from netflips.portrait.layers import layers_of
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.work import movements
-from netflips.render import pieces
 from netflips.script.files import script_from
 from netflips.script.types import SpokenSound
 from recipes.demo.heads.camera import Pose

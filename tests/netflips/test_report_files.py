@@ -11,7 +11,7 @@ from avcore.errors import OutputError, UsageError
 from avcore.notes import json_text
 from netflips.bulk.dubbing import DubRecord, VideoToDub
 from netflips.bulk.records import Rejected
-from netflips.dub import command as dub_command
+from netflips.dubbing import command as dub_command
 from netflips.report import material, pace_of, page
 from netflips.report.files import ReportFiles
 from netflips.script.files import script_from, script_json

@@ -17,7 +17,7 @@ import pytest
 
 from avcore.media import VideoWriter, pictures_at, read_pictures
 from avcore.notes import sentence
-from netflips.options import DubOptions
+from netflips.dubbing.options import DubOptions
 from netflips.report import material, page, story, words
 from netflips.script.files import script_from, script_json
 from netflips.script.types import FaceTrackTold, SeenFaces
@@ -71,7 +71,7 @@ def test_it_tells_of_speed_models_settings_and_that_it_is_synthetic(told: page.T
         "3.00 s",
         "0.77 s",
         "sha256:0123",
-        "recording.pace.least",
+        "pace",
         "3 of 4",
     ):
         assert words_on_page in text, words_on_page

@@ -1,7 +1,6 @@
 """`netflips say`: text to speech over units, its inputs and its one-line errors; text in an utterance's slot."""
 
 import io
-import json
 import re
 import sys
 import unicodedata
@@ -13,11 +12,10 @@ import soundfile
 import torch
 
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.errors import InputError, LanguageError
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_samples
 from avcore.units import read_unit_file
 from netflips.cli import main as netflips
-from netflips.dub.target_texts import natural_units, read_target_texts
+from netflips.dubbing.spell import natural_units
 from netflips.say import main
 from text2unit.model import ALIGNED, CTC, SpellerConfig
 from text2unit.speller import PAUSE_S, TextSpeller, network_of
@@ -204,26 +202,6 @@ def test_the_verdict_comes_before_anything_is_spoken(tmp_path: Path, capsys: pyt
     assert "(bad: the result most likely means nothing); it has words or signs without a reading" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
     assert main(["Zaphod Beeblebrox 씨", *out]) == 0
-
-
-def test_target_texts_are_read_from_utterance_times(tmp_path: Path) -> None:
-    path = tmp_path / "times.json"
-    rows = [{"start_s": 0, "end_s": 1}, {"start_s": 1, "end_s": 2, "target_text": "두 번째입니다."}, [2, 3]]
-    path.write_text(json.dumps({"utterances": rows}, ensure_ascii=False), encoding="utf-8")
-    assert read_target_texts(path, "ko") == {2: "두 번째입니다."}
-    assert read_target_texts(tmp_path / "times.srt", "ko") == {}
-    said = {"target_text": "첫 번째입니다.", "translated_text": unicodedata.normalize("NFD", "첫 번째입니다. ")}
-    path.write_text(json.dumps([said, said | {"target_text": "고쳤습니다."}], ensure_ascii=False), encoding="utf-8")
-    assert read_target_texts(path, "ko") == {2: "고쳤습니다."}  # what nobody changed stays translated
-    path.write_text(json.dumps([{"target_text": "좋아요 ש"}]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"times\.json: target_text of entry 1: .*HEBREW LETTER SHIN"):
-        read_target_texts(path, "ko")
-    path.write_text(json.dumps([{"target_text": 7}]), encoding="utf-8")
-    with pytest.raises(InputError, match="is no text"):
-        read_target_texts(path, "ko")
-    path.write_text(json.dumps([{"target_text": "hello"}]), encoding="utf-8")
-    with pytest.raises(LanguageError):
-        read_target_texts(path, "fr")
 
 
 def test_text_in_a_slot_has_natural_durations(speller: Path, parity_dir: Path, tmp_path: Path) -> None:

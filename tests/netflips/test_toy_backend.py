@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from avcore.media import VideoWriter, read_pictures, write_speech
-from netflips.dub.command import main as dub_main
+from netflips.dubbing.command import main as dub_main
 from netflips.lipsync.command import main as lipsync_main
-from netflips.options import ModelPaths
+from netflips.model_paths import ModelPaths
 from netflips.portrait.command import main as portrait_main
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.netflips.conftest import model_flags
+from tests.netflips.dubbing.made import write_times
 from unit2av.lipsync import backend
 
 SIDE = 160
@@ -121,10 +122,10 @@ def _is_painted(path: Path) -> bool:
 
 @pytest.mark.parametrize("timing", ["free", "source"])
 def test_a_dub_has_it(clip: Path, colour: Path, tmp_path: Path, paths: ModelPaths, timing: str) -> None:
-    (tmp_path / "times.json").write_text("[[0, 1.4]]")
+    write_times(tmp_path / "times.json", (0, 1.4))
     words = [str(clip), "--out-vid-path", str(tmp_path / "o.mp4"), "--toy-colour", str(colour), *model_flags(paths)]
     words += ["--src-lang", "en", "--tgt-lang", "ko", "--modalities", "audio", "--cpu", "--quiet", "--timing", timing]
-    assert dub_main([*words, *(["--segments-in", str(tmp_path / "times.json")] if timing == "source" else [])]) == 0
+    assert dub_main([*words, *(["--script-in", str(tmp_path / "times.json")] if timing == "source" else [])]) == 0
     assert _is_painted(tmp_path / "o.mp4")
 
 

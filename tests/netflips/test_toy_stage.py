@@ -23,8 +23,8 @@ from netflips.bulk.dubbing import DubModels
 from netflips.bundles import command as bundle_command
 from netflips.bundles.describe import bundle_lines, check_bundle
 from netflips.bundles.paths import bundle_paths, given_or_bundle
+from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
-from netflips.options import ModelPaths, RunOptions
 from recipes.demo.random import random_checkpoints
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from unit2av.stage import RENDERER

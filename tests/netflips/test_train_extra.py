@@ -21,7 +21,7 @@ for package in ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "unit2tex
 from netflips.bundles.paths import bundle_paths
 from netflips.info import main
 from netflips.models import load_models
-from netflips.options import RunOptions
+from netflips.model_paths import RunOptions
 paths = bundle_paths()
 assert main([str(paths.utut)]) == 0
 load_models(paths, "en", "ko", RunOptions(device="cpu"))

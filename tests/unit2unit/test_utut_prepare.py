@@ -10,7 +10,7 @@ import pytest
 
 from avcore.errors import UsageError
 from avdata.published.utut import read_samples
-from avdata.splits import SplitPlan, divide
+from avdata.splits import SplitPlan, divide_speakers
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, sentences, write_folders, write_rows
 from unit2unit.training.corpus import read_search_limit, read_vocabulary, search_limit
 from unit2unit.training.prepare_pairs import main as prepare_pairs
@@ -257,7 +257,7 @@ def test_equal_sources_never_fall_apart() -> None:
     random = np.random.default_rng(0)
     contents = {f"{number:03d}": [bytes([random.integers(40)]), b"t" + bytes([number])] for number in range(200)}
     plan = SplitPlan(0.1, 30, seed=1)
-    splits = divide(contents, plan)
+    splits = divide_speakers(contents, plan)
     assert sum(map(len, splits.values())) == 200
     assert len(splits["valid"]) in range(15, 21)
     assert len(splits["test"]) in range(25, 31)
@@ -265,19 +265,19 @@ def test_equal_sources_never_fall_apart() -> None:
     assert not seen["train"] & seen["valid"]
     assert not seen["train"] & seen["test"]
     assert not seen["valid"] & seen["test"]
-    assert divide(dict(reversed(contents.items())), plan) == splits, "the order of reading does not matter"
-    assert divide(contents, SplitPlan(0.1, 30, seed=2)) != splits
+    assert divide_speakers(dict(reversed(contents.items())), plan) == splits, "the order of reading does not matter"
+    assert divide_speakers(contents, SplitPlan(0.1, 30, seed=2)) != splits
 
 
 def test_a_chain_of_equal_sides_stays_together() -> None:
     contents = {"a": [b"s1", b"t1"], "b": [b"s2", b"t1"], "c": [b"s2", b"t2"], "d": [b"s3", b"t3"], "e": [b"s4", b"t4"]}
-    splits = divide(contents, SplitPlan(1, 1, seed=0))
+    splits = divide_speakers(contents, SplitPlan(1, 1, seed=0))
     assert any({"a", "b", "c"} <= set(names) for names in splits.values())
 
 
 def test_a_speaker_is_in_one_split_only() -> None:
     contents = {f"{number % 10}_{number}": [bytes([number])] for number in range(100)}
-    splits = divide(contents, SplitPlan(0.2, 0.2, seed=0, group="^[^_]+"))
+    splits = divide_speakers(contents, SplitPlan(0.2, 0.2, seed=0, group="^[^_]+"))
     speakers = [{name.split("_")[0] for name in names} for names in splits.values()]
     assert [len(one) for one in speakers] == [6, 2, 2]
     assert len(set.union(*speakers)) == 10
@@ -286,7 +286,7 @@ def test_a_speaker_is_in_one_split_only() -> None:
 def test_two_recordings_of_the_same_groups_are_divided_alike() -> None:
     plan = SplitPlan(0.2, 0.2, seed=0, group="^s[0-9]+")
     first, second = (
-        divide({f"s{number:02d}_{take}": [bytes([number])] for number in range(50)}, plan) for take in ("told", "heard")
+        divide_speakers({f"s{number:02d}_{take}": [bytes([number])] for number in range(50)}, plan) for take in ("told", "heard")
     )
     assert first != second
     assert [[name.split("_")[0] for name in names] for names in first.values()] == [
@@ -296,7 +296,7 @@ def test_two_recordings_of_the_same_groups_are_divided_alike() -> None:
 
 def test_a_split_that_cannot_be_filled_is_refused() -> None:
     with pytest.raises(UsageError, match="'valid' would be empty"):
-        divide({"a": [b"1"], "b": [b"1"]}, SplitPlan(1, 0, seed=0))
+        divide_speakers({"a": [b"1"], "b": [b"1"]}, SplitPlan(1, 0, seed=0))
     with pytest.raises(UsageError, match="no regular expression"):
         SplitPlan(1, 0, seed=0, group="(")
 

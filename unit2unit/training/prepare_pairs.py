@@ -14,7 +14,7 @@ from avcore.units import END as END_OF_UNITS
 from avcore.units import Ids, format_units, normalise_language
 from avdata.manifest import iter_entries
 from avdata.parallel import UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
-from avdata.splits import SPLITS, TEST, TRAIN, VALID, SplitPlan, divide
+from avdata.splits import SPLITS, TEST, TRAIN, VALID, SplitPlan, divide_speakers
 from unit2unit.model import NUM_SPECIALS
 from unit2unit.training.corpus import (
     LEFT_OUT,
@@ -122,7 +122,7 @@ def _divide(pairs: Mapping[str, Pair], plan: SplitPlan, options: argparse.Namesp
         return kept
     if options.manifest is not None:
         LOG.warning("%s: it holds nothing out; --valid and --test do", options.manifest)
-    divided = divide({name: pair_contents(pair) for name, pair in pairs.items()}, plan)
+    divided = divide_speakers({name: pair_contents(pair) for name, pair in pairs.items()}, plan)
     return {split: {name: pairs[name] for name in names} for split, names in divided.items()}
 
 

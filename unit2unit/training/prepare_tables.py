@@ -12,7 +12,7 @@ from avcore.progress import Progress, bars, track
 from avcore.units import Ids, normalise_language, write_unit_file
 from avdata.parallel import UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
 from avdata.published.utut import COLUMNS, LANG_PAIRS
-from avdata.splits import divide
+from avdata.splits import divide_speakers
 from unit2unit.training.corpus import (
     add_preparation_options,
     new_folder,
@@ -51,7 +51,7 @@ def prepare_tables(options: argparse.Namespace) -> None:
         vocabulary = common_vocabulary(corpora.values(), options.units_vocabulary)
         problems = [line for corpus in corpora.values() for line in corpus.problems]
         report_problems(problems, options.skip_bad)
-        divided = divide(_contents(corpora), plan)
+        divided = divide_speakers(_contents(corpora), plan)
         with new_folder(options.out) as folder:
             _write_units(folder, corpora, progress)
             counts = {

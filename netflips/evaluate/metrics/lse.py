@@ -12,7 +12,7 @@ from avcore.arrays import Floats, Pixels
 from avcore.errors import NoFaceError
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.face_clips import FaceClip
-from netflips.evaluate.lip_sync import judge, vectors_of
+from netflips.evaluate.lip_sync import judge_lip_sync, vectors_of
 from netflips.evaluate.metric import DUBS, FigureKind, Measured, metric
 from netflips.evaluate.needs import SYNCNET
 from unit2av.face.syncnet import SyncNet
@@ -28,7 +28,7 @@ def sync_by_syncnet(network: SyncNet, pictures: Iterable[Pixels], sound: Floats)
     """
     vectors, found = vectors_of(network, pictures, sound), dict[str, float]()
     for names, is_published in ((CORRECTED, False), (PUBLISHED, True)):
-        told = judge(*vectors, len(sound), is_published)
+        told = judge_lip_sync(*vectors, len(sound), is_published)
         found |= dict(zip(names, (told.confidence, told.distance, float(told.offset)), strict=True))
     return found
 

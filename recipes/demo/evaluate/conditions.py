@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from av2unit.training.noise import BANDS, Degradation, coloured_noise, mix, pass_through
+from av2unit.training.noise import BANDS, Degradation, coloured_noise, mix_in, pass_through
 from avcore.arrays import Pictures, Samples
 from avcore.timeline import FRAME_RATE
 from recipes.demo.material.drawn import Shot, film_lips
@@ -25,14 +25,14 @@ def through(speech: Samples, seed: int, channel: Degradation, pink_db: float | N
     rng = np.random.default_rng([seed, 9])
     heard = pass_through(speech.astype(np.float64) * _INT16, channel, rng)
     if pink_db is not None:
-        heard = mix(heard, coloured_noise(len(heard), 1.0, rng), pink_db)
+        heard = mix_in(heard, coloured_noise(len(heard), 1.0, rng), pink_db)
     return np.asarray(heard / _INT16, dtype=np.float32)
 
 
 def noisy(speech: Samples, seed: int, snr_db: float = 0.0) -> Samples:
     """Speech float32 [S] with white noise at a ratio of root mean squares (dB)."""
     noise = coloured_noise(len(speech), 0.0, np.random.default_rng([seed, 9]))
-    return np.asarray(mix(speech.astype(np.float64) * _INT16, noise, snr_db) / _INT16, np.float32)
+    return np.asarray(mix_in(speech.astype(np.float64) * _INT16, noise, snr_db) / _INT16, np.float32)
 
 
 NOISE = "noise"

@@ -24,11 +24,12 @@ from avcore.progress import Progress
 from avcore.timeline import seconds_to_samples
 from avcore.units import Units
 from netflips.bundles.paths import bundle_paths
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
 from netflips.evaluate.running import CaseJob, run_left
 from netflips.lip_speech.speaking import speak_lips
+from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
-from netflips.options import DubOptions, RunOptions
-from netflips.pipeline import dub
 from recipes.demo.evaluate.conditions import SOUNDS, lips_of_kind
 from recipes.demo.evaluate.groups import AUDIO, AUTO, VIDEO, Group
 from recipes.demo.evaluate.material import (

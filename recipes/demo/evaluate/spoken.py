@@ -32,9 +32,9 @@ from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.bundles.paths import bundle_paths
 from netflips.cascade.kokoro import NaturalVoice, natural_speech
-from netflips.dub.timing import scale_durations
+from netflips.dubbing.timing import scale_durations
+from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
-from netflips.options import RunOptions
 from netflips.recognizers.outside import open_recognizer, recognizer_folder
 from netflips.understanding import (
     ESPEAK,
@@ -64,7 +64,7 @@ Row = dict[str, Any]
 """way, text, factor; heard, errors, length (characters); seconds; predicted, grade: of the verdict over units, seldom None."""
 
 
-class Speaking:
+class SpokenTexts:
     """A bundle's models, and what hears them."""
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class Speaking:
             yield self.record(_UNITS, pair.korean, made.units, 1.0, predicted=found.share, grade=found.grade)
 
 
-def take_records(speaking: Speaking, folder: Path, count: int, ways: Sequence[str], progress: Progress) -> list[Row]:
+def take_records(speaking: SpokenTexts, folder: Path, count: int, ways: Sequence[str], progress: Progress) -> list[Row]:
     """Take the records that are not there yet; returns all."""
     path = folder / _RECORDS
     journal.repair(path, *_KEYS)
@@ -152,7 +152,7 @@ def predicted(row: Row, speller: Any) -> Understanding:
     return measure.understanding(row["text"], (), row["factor"], 1.0)
 
 
-def told(rows: Sequence[Row], speller: Any) -> Iterator[str]:
+def as_told(rows: Sequence[Row], speller: Any) -> Iterator[str]:
     """Lines of what was measured: characters wrong by length and by squeezing, and how the verdict agrees, by way and in all."""
     edges = (0, *LENGTHS, sys.maxsize)
     for way in (*dict.fromkeys(row["way"] for row in rows), "all"):
@@ -197,10 +197,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    speaking = Speaking()
+    speaking = SpokenTexts()
     with bars(options.quiet) as progress:
         rows = take_records(speaking, options.folder, options.count, options.ways, progress)
-    for line in told(rows, speaking.models.other(SPELLER, "ko")):
+    for line in as_told(rows, speaking.models.other(SPELLER, "ko")):
         LOG.info("%s", line)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from av2unit.training.noise import coloured_noise, mix
+from av2unit.training.noise import coloured_noise, mix_in
 from avcore.arrays import Samples
 from avcore.media import write_speech
 from avcore.speech.audio import resample
@@ -113,7 +113,7 @@ def _take(
     return Take(name, number, language, text, voice, speaker, (lead, tail), snr_db, int(rng.integers(1 << 31)))
 
 
-def speak(take: Take) -> tuple[Samples, list[Phoneme]]:
+def speak_texts(take: Take) -> tuple[Samples, list[Phoneme]]:
     """Say a take: float32 [samples] at 16 kHz, and the phonemes that its synthesiser timed (none from flite)."""
     speech = say(take.text, take.voice)
     lead, tail = (np.zeros(units_to_samples(steps), np.float32) for steps in take.silence)
@@ -128,13 +128,13 @@ def speak(take: Take) -> tuple[Samples, list[Phoneme]]:
 def add_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Samples:
     """Mix in noise of a random colour, and scale down what would be clipped. samples: float32 [S]."""
     noise = coloured_noise(len(samples), float(rng.uniform(-_STEEPEST, _STEEPEST)), rng)
-    return np.asarray(mix(samples.astype(np.float64) * _INT16, noise, snr_db) / _INT16, dtype=np.float32)
+    return np.asarray(mix_in(samples.astype(np.float64) * _INT16, noise, snr_db) / _INT16, dtype=np.float32)
 
 
 def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
     """Say takes into their files; yields a manifest row each, with the phonemes of voices whose own timing labels them."""
     for take in takes:
-        samples, phonemes = speak(take)
+        samples, phonemes = speak_texts(take)
         path = folder / take.audio
         path.parent.mkdir(parents=True, exist_ok=True)
         write_speech(path, samples)
@@ -155,5 +155,5 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
 def time_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
     """Say takes and keep no sound; yields the length and the phonemes of each. folder: unused, as of `write_takes`."""
     for take in takes:
-        samples, phonemes = speak(take)
+        samples, phonemes = speak_texts(take)
         yield {"id": take.id, "samples": len(samples), "phonemes": phonemes}

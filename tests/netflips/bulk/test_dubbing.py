@@ -10,8 +10,9 @@ import torch
 
 from netflips.bulk.dubbing import DubModels, DubRecord, VideoToDub, settings_key
 from netflips.cascade.options import CascadeModels
-from netflips.dub import command as dub_command
-from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
+from netflips.dubbing import command as dub_command
+from netflips.dubbing.options import DubOptions
+from netflips.model_paths import ModelPaths, RunOptions
 from tests.damage import DAMAGES, damaged
 from tests.netflips.conftest import model_flags, write_clip
 
@@ -81,7 +82,7 @@ def test_another_model_in_the_same_folder_is_another_setting(paths: ModelPaths, 
         folder.mkdir()
         for name in ("model.bin", "vocabulary.json", "README.md"):
             (folder / name).write_bytes(b"as it was")
-    options = DubOptions(road=road)
+    options = DubOptions(cascade=True, recognizer=road.recognizer, text_translator=road.translator)
     keys = [settings_key(options, models)]
     for folder in (road.recognizer, road.translator):
         for name in ("model.bin", "vocabulary.json"):
@@ -96,7 +97,7 @@ def test_another_file_under_the_same_name_is_another_setting(paths: ModelPaths, 
     models = DubModels(paths, RunOptions("cpu"))
     voice, music = tmp_path / "voice.npy", tmp_path / "music.wav"
     voice.write_bytes(b"one voice"), music.write_bytes(b"one sound")
-    options = DubOptions(speaker=voice, recording=RecordingOptions(background_audio=music))
+    options = DubOptions(voice=voice, background_audio=music)
     keys = [settings_key(options, models), settings_key(options, models)]
     assert keys[0] == keys[1] != settings_key(DubOptions(), models)
     for path in (voice, music):

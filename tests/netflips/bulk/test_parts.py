@@ -16,7 +16,7 @@ from netflips.bulk.records import Costs, by_length
 from netflips.bulk.session import with_full_paths
 from netflips.bulk.settings import CPU_PADDING_S, ExtractSettings
 from netflips.bulk.spread import Spread, default_workers, num_cores
-from netflips.options import ModelPaths, RunOptions
+from netflips.model_paths import ModelPaths, RunOptions
 
 
 def test_groups_are_bounded_and_of_like_length() -> None:

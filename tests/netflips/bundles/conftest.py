@@ -10,7 +10,7 @@ from avcore.checkpoints.bundle import VARIABLE, Bundle
 from avcore.units import Units
 from avdata.unit_store import UnitRow, write_units
 from netflips.bundles.pack import pack_bundle
-from netflips.options import ModelPaths
+from netflips.model_paths import ModelPaths
 
 ABOUT: dict[str, Any] = {
     "domain": "a few sentences that nobody trained it on",

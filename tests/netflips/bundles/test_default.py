@@ -9,6 +9,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,14 +30,15 @@ from avcore.units import Units
 from netflips.bundles.describe import check_bundle, note, total_bytes
 from netflips.bundles.pack import pack_bundle
 from netflips.bundles.paths import bundle_paths
-from netflips.dub import command as dub_command
+from netflips.dubbing import command as dub_command
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import load_models
-from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
-from netflips.pipeline import dub
-from netflips.recording.units import Translated
 from netflips.script.files import script_from, script_json
 from netflips.understanding import judge_utterance
 from tests.netflips.bundles.conftest import ABOUT
+from tests.netflips.dubbing.made import write_times
 from unit2av import inference_unit2a
 from unit2av.lipsync.backend import TABLE_FILE, LipSyncChoice, settled
 from unit2av.lipsync.mesh.table import MouthTable
@@ -141,9 +143,8 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     assert report.understood is not None
     assert report.understood.grade == "bad"
     assert script_from(json.loads(json_text(script_json(report)))) == report
-    times = tmp_path / "times.json"
-    times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
-    options = DubOptions(modalities="audio", beam=2, max_target_units=20, recording=RecordingOptions(segments_in=times))
+    times = write_times(tmp_path / "times.json", (0.2, 1.8))
+    options = DubOptions(modalities="audio", beam=2, max_target_units=20, script_in=times)
     in_own_time = dub(clip, tmp_path / "y.mp4", models, options)
     (warning,) = [text for text in in_own_time.warnings if "hardly" in text]
     assert warning.startswith("utterance 1: ")
@@ -160,7 +161,7 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
         (["--ask"], "\n", 3, "error: {0}: stopped, as asked"),
         (["--yes"], "", 0, "it goes on, as --yes says"),
         ([], "", 0, "it goes on, as nobody can be asked"),
-        (["--strict", "--segments-in", "{1}"], "", 3, "error: too little of it is understood"),
+        (["--strict", "--script-in", "{1}"], "", 3, "error: too little of it is understood"),
     ],
 )
 def test_what_is_hardly_understood_is_told_before_anything_is_drawn(
@@ -177,7 +178,7 @@ def test_what_is_hardly_understood_is_told_before_anything_is_drawn(
     monkeypatch.setenv(VARIABLE, str(bounded(packed, tmp_path / "strict", {UNIT_ENCODER: 1.0}).folder))
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
     times, out, verdict = tmp_path / "times.json", tmp_path / "x.mp4", tmp_path / "verdict.json"
-    times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
+    write_times(times, (0.2, 1.8))
     command = [str(clip), "--out-vid-path", str(out), "--verdict", str(verdict), "--modalities", "audio", "--cpu", *SHORT]
     assert dub_command.main([*command, *(one.format("", times) for one in flags)]) == code
     error = capsys.readouterr().err
@@ -198,12 +199,12 @@ def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Pa
     assert [text for text in report.warnings if "hardly" in text] == []
     assert report.is_outside(report.told[0]) is False
     heard = TrustedUnits(Extraction(Units(np.array([1])), -0.1), BOTH)
-    judged = judge_utterance(models, heard, Translated(heard.extraction.units, -2e6, False))
+    judged = judge_utterance(models, heard, SimpleNamespace(units=heard.extraction.units, score=-2e6, weakest=None))
     assert judged.is_outside is True
     assert judged.notice is not None
     assert "--modalities audio" in sentence(judged.notice)
     compared = replace(heard, agreement=0.9, usual=0.9)  # lips that are known to belong are not to blame
-    judged = judge_utterance(models, compared, Translated(heard.extraction.units, -2e6, False))
+    judged = judge_utterance(models, compared, SimpleNamespace(units=heard.extraction.units, score=-2e6, weakest=None))
     assert judged.notice is not None
     assert "--modalities audio" not in sentence(judged.notice)
 
@@ -221,10 +222,8 @@ def test_an_odd_word_is_told_with_its_time_and_kept(packed: Bundle, clip: Path, 
     assert re.match(r"at \d\.\d to \d\.\d s this is hardly a test sentence", warning)
     assert "its likeness to the nearest known sentence" in warning
     assert "its confidence" not in warning
-    times = tmp_path / "times.json"
-    times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
-    recording = RecordingOptions(segments_in=times, work_dir=tmp_path / "work")
-    options = DubOptions(modalities="audio", beam=2, max_target_units=20, recording=recording)
+    times = write_times(tmp_path / "times.json", (0.2, 1.8))
+    options = DubOptions(modalities="audio", beam=2, max_target_units=20, script_in=times, work_dir=tmp_path / "work")
     reports = [dub(clip, tmp_path / "y.mp4", models, options) for _ in range(2)]
     told = [[text for text in one.warnings if "hardly" in text] for one in reports]
     assert told[0] == told[1]

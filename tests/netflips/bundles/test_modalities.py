@@ -16,12 +16,14 @@ from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.domain import Domain
 from avcore.errors import UsageError
 from avcore.timeline import SAMPLE_RATE
-from netflips.dub import command as dub_command
+from netflips.dubbing import command as dub_command
+from netflips.dubbing.dub import dub
+from netflips.dubbing.job import with_modalities
+from netflips.dubbing.options import DubOptions, Modalities
+from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import Models, load_models
-from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
-from netflips.pipeline import dub
 from netflips.script.types import Script
-from tests.netflips.recording.made import head_pictures, steady_times, write_recording
+from tests.netflips.dubbing.made import head_pictures, steady_times, write_recording, write_times
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
 
@@ -53,10 +55,8 @@ def talking(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray[Any, An
     )
 
 
-def asked(lips: Path, boxes: Path, modalities: str | None = None, recording: RecordingOptions | None = None) -> DubOptions:
-    return DubOptions(
-        modalities=modalities, beam=2, max_target_units=20, lips=lips, boxes=boxes, recording=recording or RecordingOptions()
-    )
+def asked(lips: Path, boxes: Path, modalities: Modalities | None = None) -> DubOptions:
+    return DubOptions(modalities=modalities, beam=2, max_target_units=20, in_lip_path=lips, in_bbox_path=boxes)
 
 
 def of_lips(report: Script) -> list[str]:
@@ -85,10 +85,8 @@ def test_lips_that_belong_are_taken(packed: Bundle, clip: Path, lips: Path, boxe
 
 def test_each_utterance_says_what_it_was_taken_from_and_keeps_it(packed: Bundle, talking: Path, tmp_path: Path) -> None:
     models = models_of(packed, tmp_path / "bundle", NEVER)
-    times = tmp_path / "times.json"
-    times.write_text('[{"start_s": 0.2, "end_s": 0.9}, {"start_s": 1.0, "end_s": 1.8}]')
-    recording = RecordingOptions(segments_in=times, work_dir=tmp_path / "work")
-    options = DubOptions(beam=2, max_target_units=20, recording=recording)
+    times = write_times(tmp_path / "times.json", (0.2, 0.9), (1.0, 1.8))
+    options = DubOptions(beam=2, max_target_units=20, script_in=times, work_dir=tmp_path / "work")
     reports = [dub(talking, tmp_path / "x.mp4", models, options) for _ in range(2)]
     for report in reports:
         assert [one.heard.modalities for one in report.told] == ["audio", "audio"]
@@ -104,12 +102,12 @@ def test_a_clip_without_a_face_is_dubbed_by_its_sound(packed: Bundle, clip: Path
     assert report.num_drawn == 0
 
 
-def test_an_encoder_that_cannot_tell_is_not_asked(packed: Bundle) -> None:
-    assert DubOptions().settled_for(can_compare=False).modalities == "audio,video"
-    assert DubOptions().settled_for(can_compare=True).modalities == "auto"
-    assert DubOptions(modalities="audio").settled_for(can_compare=True).modalities == "audio"
+def test_an_encoder_that_cannot_tell_is_not_asked() -> None:
+    assert with_modalities(DubOptions(), can_compare=False).modalities == "audio,video"
+    assert with_modalities(DubOptions(), can_compare=True).modalities == "auto"
+    assert with_modalities(DubOptions(modalities="audio"), can_compare=True).modalities == "audio"
     with pytest.raises(UsageError, match="does not say how far"):
-        DubOptions(modalities="auto").settled_for(can_compare=False)
+        with_modalities(DubOptions(modalities="auto"), can_compare=False)
 
 
 @pytest.mark.usefixtures("default_bundle")
@@ -124,9 +122,8 @@ def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed_and_that_i
     packed: Bundle, talking: Path, tmp_path: Path
 ) -> None:
     models = models_of(packed, tmp_path / "bundle", NEVER, Domain("speech", -1e-3, 0.01, 80))
-    times = tmp_path / "times.json"
-    times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
-    options = DubOptions(beam=2, max_target_units=20, recording=RecordingOptions(segments_in=times, work_dir=tmp_path / "work"))
+    times = write_times(tmp_path / "times.json", (0.2, 1.8))
+    options = DubOptions(beam=2, max_target_units=20, script_in=times, work_dir=tmp_path / "work")
     first, second = (dub(talking, tmp_path / "x.mp4", models, options) for _ in range(2))
     why = first.told[0].units_why
     assert why.startswith("the lips in the picture could not be judged: the encoder does not know such faces (it is sure of")

@@ -21,8 +21,8 @@ from netflips.bundles.describe import bundle_files, check_bundle, note
 from netflips.bundles.pack import pack_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import nearest_reference, read_references
+from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import load_models
-from netflips.options import ModelPaths, RunOptions
 from tests.netflips.bundles.conftest import ABOUT, write_references
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR

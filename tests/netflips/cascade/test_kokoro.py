@@ -10,7 +10,7 @@ import pytest
 
 from avcore.errors import InputError
 from avcore.media import read_speech
-from avdata.prepare.espeak import EspeakVoice, espeak_speech, spell
+from avdata.prepare.espeak import EspeakVoice, espeak_speech, spell_ipa
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import RATE, NaturalVoice
 from recipes.demo.voices.cast import cast
@@ -47,7 +47,9 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_text_is_spelt_as_it_is_spoken() -> None:
     voice = EspeakVoice("en-us")
     for pair in phrasebook().all_pairs()[::200]:
-        spelt = [name for clause in spell(pair.english, voice) for word in clause for name, _ in word if not name.startswith("_")]
+        spelt = [
+            name for clause in spell_ipa(pair.english, voice) for word in clause for name, _ in word if not name.startswith("_")
+        ]
         said = [name for name, _, _ in espeak_speech(pair.english, voice).phonemes if not name.startswith("_")]
         assert [name for name in spelt if name] == [name for name in said if name]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from av2unit.training.noise import coloured_noise, mix
+from av2unit.training.noise import coloured_noise, mix_in
 from avcore.errors import MediaError, NoFaceError
 from avcore.units import Units
 from netflips.evaluate.metric import Measured, Missing
@@ -75,7 +75,7 @@ class MadeCase:
 def in_white_noise(speech: np.ndarray, snr_db: float) -> np.ndarray:
     """Speech float32 [S] with white noise at a ratio of root mean squares (dB)."""
     noise = coloured_noise(len(speech), 0.0, np.random.default_rng(0))
-    return (mix(speech.astype(np.float64) * 32768, noise, snr_db) / 32768).astype(np.float32)
+    return (mix_in(speech.astype(np.float64) * 32768, noise, snr_db) / 32768).astype(np.float32)
 
 
 def values(found: Measured) -> dict[str, float]:

@@ -23,7 +23,7 @@ from netflips.evaluate.command import main
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
 from netflips.evaluate.suite import say_true_units
-from netflips.options import ModelPaths
+from netflips.model_paths import ModelPaths
 from netflips.script.files import write_script
 from netflips.script.types import Made, Media, Script, Timing
 from tests.avcore.made_speech import talk

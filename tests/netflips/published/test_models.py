@@ -18,10 +18,10 @@ import netflips
 from avcore.errors import NetflipsError
 from netflips import cli, transcribe
 from netflips.cascade import kokoro
-from netflips.cascade.options import CascadeFlags, CascadeModels
-from netflips.dub.given_speech import ESPEAK, KOKORO
-from netflips.dub.options import DubCommand
-from netflips.options import ModelPaths
+from netflips.cascade.options import CascadeModels
+from netflips.cascade.speakers import ESPEAK, KOKORO
+from netflips.dubbing.options import DubCommand, DubOptions
+from netflips.model_paths import ModelPaths
 from netflips.published import command, fetch, store
 from netflips.published.catalogue import SHIPPED, read_catalogue
 from netflips.stages import MODEL_FLAGS
@@ -157,7 +157,7 @@ def test_a_set_is_fetched_checked_and_found_by_name(hosts: Hosts, models: Call, 
     assert len(hosts.asked) == asked
     options = transcribe.build_parser().parse_args(["x.mp4", "--recognizer", "ear"])
     assert options.recognizer == ear
-    assert CascadeFlags(cascade=True).cascade_models() == CascadeModels(ear, store.models_folder() / "words")
+    assert DubOptions(cascade=True).cascade_models == CascadeModels(ear, store.models_folder() / "words")
 
 
 def test_from_drive_past_its_warning_page(hosts: Hosts, models: Call, paths: ModelPaths) -> None:
@@ -555,15 +555,15 @@ def test_the_cascade_takes_the_rest_of_the_set_too(
     assert own.with_fetched() == replace(own, speak_with=KOKORO)
     monkeypatch.setattr(kokoro, "find_spec", lambda name: None)
     assert own.with_fetched() == replace(own, speak_with=ESPEAK)
-    assert replace(asked, speak_with="say").with_fetched().speak_with == "say"
+    assert replace(asked, speak_with="cat").with_fetched().speak_with == "cat"
     for one in (replace(asked, unit2av_path=paths.unit2av), replace(asked, cascade=False)):
         assert one.with_fetched() == one
 
 
-def test_the_road_over_text_says_how_to_get_its_models(hosts: Hosts, models: Call) -> None:
+def test_the_cascade_says_how_to_get_its_models(hosts: Hosts, models: Call) -> None:
     assert models("get", "ear")[0] == 0
     with pytest.raises(NetflipsError, match="expected --text-translator DIR; run: netflips models get korean"):
-        CascadeFlags(cascade=True).cascade_models()
+        _ = DubOptions(cascade=True).cascade_models
 
 
 def test_a_name_in_python_too(hosts: Hosts, models: Call) -> None:

@@ -10,8 +10,7 @@ import pytest
 from avcore.errors import InputError
 from avcore.journal import file_digest
 from avcore.notes import json_text
-from netflips.script.files import file_beside, read_script, require_own_files, script_from, script_json, write_script
-from netflips.script.imports import other_files_of
+from netflips.script.files import file_beside, other_files, read_script, require_own_files, script_from, script_json, write_script
 from netflips.script.types import (
     FORMAT,
     Script,
@@ -108,10 +107,8 @@ def test_files_that_changed_since_the_script_was_made_are_named(tmp_path: Path) 
         Utterance(target=SpokenSound(name, digest))
         for name, digest in (("same.wav", file_digest(tmp_path / "same.wav")), ("other.wav", "00"), ("unknown.wav", ""))
     )
-    write_script(tmp_path / "x.json", Script(speakers=(SpeakerOf("a", VoiceFile("voice.wav", "00")),), utterances=utterances))
-    assert other_files_of(tmp_path / "x.json") == ["voice.wav", "other.wav"]
-    (tmp_path / "x.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\na\n")
-    assert other_files_of(tmp_path / "x.srt") == []
+    script = Script(speakers=(SpeakerOf("a", VoiceFile("voice.wav", "00")),), utterances=utterances)
+    assert other_files(script, tmp_path / "x.json") == ["voice.wav", "other.wav"]
 
 
 def test_numbers_come_from_the_order_and_what_is_made_anew_is_dropped(tmp_path: Path) -> None:

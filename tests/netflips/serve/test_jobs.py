@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 
 from avcore.flags import options_from
 from avcore.notes import sentence
-from netflips.dub.command import build_parser
-from netflips.dub.options import DubCommand
+from netflips.dubbing.command import build_parser
+from netflips.dubbing.options import DubCommand
 from netflips.script.files import read_script, require_own_files, write_script
 from netflips.script.types import Script, SpeakerOf, SpokenSound, TimeSpan, Utterance, VoiceFile, WrittenText
 from netflips.serve.jobs import Job, JobFolders, KeptNote
@@ -114,7 +114,7 @@ def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: P
     given = {"video": upload(client)["id"], "subtitles": upload(client, korean, "subtitles")["id"]}
     job = dubbed(client, given)
     words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
-    assert words[words.index("--segments-in") + 1] == "subtitles.smi"
+    assert words[words.index("--script-in") + 1] == "subtitles.smi"
     assert words[words.index("--timing") + 1] == "source"
     build_parser().parse_args(words[1:])
     script = tmp_path / "talk.script.json"
@@ -123,7 +123,7 @@ def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: P
     given["subtitles"] = upload(client, script, "subtitles")["id"]
     job = dubbed(client, given)
     words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
-    assert (words[words.index("--script-in") + 1], "--segments-in" in words) == ("subtitles.json", False)
+    assert words[words.index("--script-in") + 1] == "subtitles.json"
     refused = client.post("/uploads?as=subtitles&name=x.json", content=b'{"utterances": []}')
     assert (refused.status_code, "this is no script" in refused.json()["error"]) == (415, True)
     korean.write_text("no times")
@@ -139,6 +139,7 @@ def test_speech_of_a_visitor_is_said_and_speakers_have_voices(
     values = {"video": upload(client)["id"], "speech": track, "keep_sound": True}
     job = until(client, client.post("/jobs", json={"kind": "dub", "values": values}).json(), over)
     folder = tmp_path / "page/jobs" / job["id"]
+    monkeypatch.chdir(folder)
     words = json.loads((folder / "job.json").read_text())["words"]
     asked = options_from(DubCommand, build_parser().parse_args(words[1:]))
     assert (asked.speech_in, asked.keep_sound, asked.timing) == (Path("speech.mp4"), True, "source")
@@ -164,7 +165,7 @@ def test_speech_of_a_visitor_is_said_and_speakers_have_voices(
     assert len(require_own_files(script, Path("script.json"))) == 4  # all of them are there
     words = json.loads(Path("job.json").read_text())["words"]
     asked = options_from(DubCommand, build_parser().parse_args(words[1:]))
-    assert (asked.speech_in, asked.recording().speaker_map) == (None, Path("script.json"))
+    assert (asked.speech_in, asked.script_in) == (None, Path("script.json"))
     assert (job["utterances"][1]["speech"], job["values"]["voices"]) == (own, voices)  # the next correction says it again
     assert (sorted(job["uploads"]), job["names"][own]) == (["speech", "video"], "한마디.mp4")
     assert client.post(f"/jobs/{job['id']}/again", json={"preview": True}).status_code == 200  # from the same files
@@ -178,7 +179,7 @@ def test_speech_of_a_visitor_is_said_and_speakers_have_voices(
 
 
 def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None:
-    models = {"--recognizer": "/whisper", "--text-translator": "/m2m", "--speak-with": "say {text} {out}", "--utut-path": "/u.pt"}
+    models = {"--recognizer": "/whisper", "--text-translator": "/m2m", "--speak-with": "echo {text} {out}", "--utut-path": "/u.pt"}
     models |= {"--unit2av-path": "/renderer.pt", "--wav2lip-path": "/wav2lip.pth"}
     with TestClient(app_of(tmp_path / "page", models=models), base_url=LOCAL) as client:
         about = client.get("/about").json()
@@ -187,10 +188,10 @@ def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None
         job = dubbed(client, {"video": upload(client)["id"], "road": "text", "modalities": "video"}, rows=[row])
         words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
         asked = options_from(DubCommand, build_parser().parse_args(words[1:]))
-        road = asked.cascade_models()
+        road = asked.cascade_models
         assert road is not None
         assert (road.recognizer, road.translator) == (Path("/whisper"), Path("/m2m"))
-        assert (asked.speak_with, asked.utut_path, asked.modalities, asked.timing) == ("say {text} {out}", None, None, "source")
+        assert (asked.speak_with, asked.utut_path, asked.modalities, asked.timing) == ("echo {text} {out}", None, "audio", "source")
     with TestClient(app_of(tmp_path / "other"), base_url=LOCAL) as client:
         form = {"kind": "dub", "values": {"video": upload(client)["id"], "road": "text"}}
         assert "over text" in client.post("/jobs", json=form).json()["error"]

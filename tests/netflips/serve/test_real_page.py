@@ -13,7 +13,7 @@ from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, SAMPLES_PER_FRAME
 from netflips.serve.app import build_app
 from netflips.serve.settings import Settings
-from tests.netflips.recording.made import Decoded, decode
+from tests.netflips.dubbing.made import Decoded, decode
 from tests.netflips.serve.browser import NEEDS_BROWSER, browser, served
 from tests.netflips.serve.conftest import CLIP
 

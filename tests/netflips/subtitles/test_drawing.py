@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, UsageError
-from netflips.options import DubOptions
 from netflips.subtitles import drawing
-from netflips.subtitles.beside import Subtitling
 from netflips.subtitles.cues import Cue
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters, require_letters
-from netflips.subtitles.inside import check_font
 
 GRAY = np.full((180, 320, 3), 100, np.uint8)
 
@@ -78,7 +75,3 @@ def test_fonts_that_cannot_be_used_are_refused(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(drawing, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"pip install .pylopdf-fonts-ko"):
         font_file(None)
-    with pytest.raises(InputError, match="none for 가 힣"):
-        check_font(DubOptions(subtitles=Subtitling((), burnt="target", font=latin_font())))
-    check_font(DubOptions(subtitles=Subtitling((), burnt="source", font=latin_font())))
-    check_font(DubOptions(subtitles=Subtitling()))

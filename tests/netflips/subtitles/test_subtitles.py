@@ -6,13 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.contracts import Transcript, Word, of_words
-from avcore.units import Units
-from avcore.work_folder import WorkFolder
+from avcore.contracts import Word, of_words
 from netflips.recognition import Recognised
-from netflips.subtitles.beside import Subtitling, write_beside
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
-from netflips.subtitles.dubbed import Side, SpokenUnits, Texts, as_said, side_as_text
 from netflips.subtitles.formats import srt_text, subtitle_text, vtt_text
 from netflips.understanding import Understanding
 
@@ -100,73 +96,7 @@ def test_files(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_that_somebody_else_wrote_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    out, asked, work = tmp_path / "o.mp4", Subtitling(("target",)), WorkFolder(tmp_path / "o.mp4.work")
-
-    def write(text: str, work: WorkFolder | None) -> dict[str, str]:
-        said = Side("ko", {1: as_said(text, 2.0, "ko")}, frozenset({1}))
-        write_beside(asked, out, ("en", "ko"), Texts(target=said), work)
-        found = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("o.ko.*")}
-        return {name: content.rstrip().split("\n")[-1] for name, content in found.items()}
-
-    assert write("하나", work) == {"o.ko.srt": "하나"}
-    assert write("둘", WorkFolder(work.folder)) == {"o.ko.srt": "둘"}  # ours, as the work folder knows
-    assert "is kept" not in caplog.text
-    (tmp_path / "o.ko.srt").write_text("고친 것")
-    assert write("셋", WorkFolder(work.folder)) == {"o.ko.srt": "셋", "o.ko.srt.bak": "고친 것"}
-    assert "o.ko.srt: warning: another file was there; it is kept as o.ko.srt.bak" in caplog.text
-    assert write("셋", None) == {"o.ko.srt": "셋", "o.ko.srt.bak": "고친 것"}  # the same
-    assert write("넷", None) == {"o.ko.srt": "넷", "o.ko.srt.bak": "고친 것", "o.ko.srt.bak2": "셋"}
-    (tmp_path / "o.ko.srt").write_text("고친 것")
-    assert write("넷", None) == {"o.ko.srt": "넷", "o.ko.srt.bak": "고친 것", "o.ko.srt.bak2": "셋"}  # kept once
-
-
-class FixedReader:
-    """Hears `a b` in anything, in its two halves."""
-
-    languages = ("en",)
-
-    def read(self, said: Units, language: str | None = None) -> Transcript:
-        half = said.num_steps / 100
-        return of_words([Word("a", 0.0, half, 1.0), Word("b", half, 2 * half, 1.0)], language or "")
-
-
-def test_a_side_of_a_dub_stands_where_it_is_spoken() -> None:
-    spoken = {1: SpokenUnits(1.0, Units.from_frames([1] * 100)), 2: SpokenUnits(5.0, Units.from_frames([2] * 50))}
-    side = side_as_text(FixedReader(), spoken, "en")
-    assert side is not None
-    assert [(cue.start_s, cue.end_s, cue.lines) for cue in side.cues(end_s=10.0)] == [(1.0, 3.0, ("a b",)), (5.0, 6.0, ("a b",))]
-    assert [one.words[0].start_s for one in side.transcripts.values()] == [1.0, 5.0]
-    assert side_as_text(FixedReader(), spoken, "ko") is None
-    assert side_as_text(None, spoken, "en") is None
-
-
-def test_two_utterances_share_no_subtitle() -> None:
-    units = Units.from_frames([1] * 40)
-    side = side_as_text(None, {1: SpokenUnits(1.0, units, text="yes"), 2: SpokenUnits(1.9, units, text="no")}, "en")
-    assert side is not None
-    one, other = side.cues(end_s=10.0)
-    assert (one.lines, other.lines) == (("yes",), ("no",))
-    assert one.end_s <= other.start_s
-    (both,) = make_cues([[word for said in side.transcripts.values() for word in said.words]], ENGLISH)
-    assert both.lines == ("yes no",)
-
-
 def test_two_utterances_of_a_transcript_share_no_subtitle() -> None:
     said = tuple(of_words([Word(text, start, start + 0.4, 1.0)], "en") for text, start in (("yes", 0.5), ("no", 1.0)))
     heard = Recognised(Path("talk.wav"), 3.0, ((0.5, 0.9), (1.0, 1.4)), said, (Understanding(),) * 2, ())
     assert [cue.lines for cue in heard.cues()] == [("yes",), ("no",)]
-
-
-def test_an_utterance_that_was_spoken_from_a_text_shows_that_text() -> None:
-    units = Units.from_frames([1] * 100)
-    spoken = {1: SpokenUnits(1.0, units), 2: SpokenUnits(4.0, units, text="what the user\nwrote")}
-    side = side_as_text(FixedReader(), spoken, "en")
-    assert side is not None
-    assert [cue.lines for cue in side.cues(end_s=10.0)] == [("a b",), ("what the user wrote",)]
-    words = side.transcripts[2].words
-    assert (words[0].start_s, round(words[-1].end_s, 6)) == (4.0, 6.0)
-    assert all(one.end_s < other.start_s for one, other in pairwise(words))
-    told = side_as_text(None, {1: spoken[2]}, "ko")  # nothing is left to be read
-    assert told is not None
-    assert told.transcripts[1].text == "what the user wrote"

@@ -1,1 +1,0 @@
-"""One dub: its options, its utterances, and the short clip."""

@@ -1,0 +1,185 @@
+"""What a dub begins with: the script that a person gave, or subtitles, or nothing; and whose time the dub has."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from avcore.errors import InputError
+from avcore.media import MediaInfo
+from avcore.notes import Note
+from avcore.units import require_same_vocabulary
+from netflips.dubbing.job import Job
+from netflips.dubbing.listen import Sound
+from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
+from netflips.script.files import other_files
+from netflips.script.notes import ONLY_TIMES, OTHER_MEDIA, OTHER_SOUND, SHOWN_ONLY, TEXTS_LEFT_OUT
+from netflips.script.types import (
+    Media,
+    Schedule,
+    Script,
+    SpeakerOf,
+    Target,
+    Text,
+    TimeSpan,
+    TranslatedUnits,
+    Utterance,
+    WrittenText,
+)
+from netflips.subtitles.beside import SOURCE, TARGET
+from netflips.subtitles.given import LEAST_S, SLACK_S, GivenSubtitles
+from text2unit.cleaning import clean_text, left_out_note
+from text2unit.script import script_of
+from text2unit.stage import SPELLER
+
+
+def begin(job: Job, sound: Sound | None) -> Script:
+    """Return the script to fill: the person's without what is made anew, or an empty one.
+
+    Its schedule: own = each utterance in its own time; to_and_fro = a clip of one utterance, whose pictures are played to and fro
+    for as long as it takes (as published). Raises InputError for times and texts that cannot be.
+    """
+    source, target = job.languages
+    is_own = _is_in_own_time(job, sound)
+    if is_own and not job.is_certainly_recording:
+        job.keep_work()
+    speakers, utterances = _asked(job)
+    schedule: Schedule = "own" if is_own else "to_and_fro"
+    return Script(source, target, schedule, media_of(job.info, job.digest), speakers=speakers, utterances=utterances)
+
+
+def media_of(info: MediaInfo, digest: str = "") -> Media:
+    """Return what a script tells of its media."""
+    return Media(
+        path=str(info.path),
+        digest=digest,
+        duration_s=float(info.duration_s),
+        sound_s=float(info.sound_s[1] - info.sound_s[0]) if info.has_audio else 0.0,
+        picture_s=float(info.picture_s[1] - info.picture_s[0]) if info.has_video else 0.0,
+        width=info.width,
+        height=info.height,
+        frame_rate=float(info.frame_rate),
+        is_variable_rate=info.is_variable_rate,
+        audio_rate=info.audio_rate,
+        audio_channels=info.audio_channels,
+    )
+
+
+def _is_in_own_time(job: Job, sound: Sound | None) -> bool:
+    """Return whether a video is dubbed in its own time: asked for, or because it holds more than one utterance."""
+    options, duration = job.options, float(job.info.duration_s)
+    if job.is_certainly_recording:
+        return True
+    if options.timing == "free" or duration <= options.utterance_length[0] or sound is None:
+        return False
+    return len(cut_utterances(sound.regions, duration, (), options.utterance_length, sound.activity.quietest_s)) > 1
+
+
+def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
+    """Return the speakers and utterances that a person gave, with what they say of them."""
+    path = job.options.script_in
+    if path is None:
+        return (), ()
+    if job.subtitles is not None:
+        return (), _of_subtitles(job, job.subtitles)
+    script = job.options.script
+    assert script is not None  # a file is either of both
+    if script.media is not None and script.media.digest not in ("", job.digest):
+        job.notes.add(OTHER_MEDIA(name=path.name))
+    for name in other_files(script, path):
+        job.notes.add(OTHER_SOUND(name=name))
+    spans = [(one.place.start_s, one.place.end_s) for one in script.utterances]
+    _check_times(path, spans, float(job.info.duration_s))
+    places = rounded_places(spans, float(job.info.duration_s))
+    utterances = tuple(
+        Utterance(one.number, TimeSpan(*place), one.speaker, text=_by_person(one.text), target=_asked_target(job, path, one))
+        for one, place in zip(script.utterances, places, strict=True)
+    )
+    left_out = [
+        word for one in script.utterances if isinstance(one.target, WrittenText) for word in clean_text(one.target.text).left_out
+    ]
+    if left_out:
+        job.notes.add(TEXTS_LEFT_OUT(name=path.name, **left_out_note(left_out).values))
+    return script.speakers, utterances
+
+
+def _of_subtitles(job: Job, given: GivenSubtitles) -> tuple[Utterance, ...]:
+    source, target = job.languages
+    duration = float(job.info.duration_s)
+    inside = given.within(duration)
+    for note in (inside.note, *_told_of_texts(job, given)):
+        if note is not None:
+            job.notes.add(note)
+    found = []
+    places = rounded_places([(cue.start_s, cue.end_s) for cue in inside.cues], duration)
+    for number, (cue, place) in enumerate(zip(inside.cues, places, strict=True), 1):
+        one = Utterance(number, TimeSpan(*place))
+        if heard := cue.text if given.side == SOURCE else cue.heard:
+            one = replace(one, text=Text(heard, source, "subtitles"))
+        if cue.text and given.side == TARGET:
+            said = WrittenText(cue.text, "subtitles")
+            _require_sayable(job, given.path, number, said.text, target)
+            one = replace(one, target=said)
+        found.append(one)
+    return tuple(found)
+
+
+def _told_of_texts(job: Job, given: GivenSubtitles) -> list[Note]:
+    source, target = job.languages
+    is_strange = not given.side and any(one.text for one in given.cues)
+    if is_strange:
+        return [ONLY_TIMES(name=given.path.name, source=source, target=target)]
+    is_shown = given.side == SOURCE and not job.options.cascade
+    return [SHOWN_ONLY(name=given.path.name)] if is_shown else []
+
+
+def _by_person(text: Text | None) -> Text | None:
+    if text is None or not text.is_by_person or not text.text.strip():
+        return None
+    return text if text.by == "subtitles" else Text(text.text, text.language)
+
+
+def _asked_target(job: Job, path: Path, one: Utterance) -> Target | None:
+    """Return what a person wants to be said; None where it is to be translated (again)."""
+    target = one.target
+    if isinstance(target, TranslatedUnits) and target.reading is not None and target.reading.is_by_person:
+        target = WrittenText(target.reading.text)
+    if isinstance(target, TranslatedUnits) or (isinstance(target, WrittenText) and target.is_translated):
+        return None
+    if not isinstance(target, WrittenText):
+        return target
+    if not target.text.strip():
+        return None
+    _require_sayable(job, path, one.number, target.text, job.languages[1])
+    return WrittenText(" ".join(clean_text(target.text).text.split()), "subtitles" if target.by == "subtitles" else "person")
+
+
+def _require_sayable(job: Job, path: Path, number: int, text: str, language: str) -> None:
+    """Read a text aloud once, so that what cannot be said is found before any work is done; a program reads by itself."""
+    if job.options.speaker is not None:
+        return
+    speller = job.models.other(SPELLER, language)
+    require_same_vocabulary(job.models.vocoder.vocabulary, speller.vocabulary, "the speller")
+    try:
+        script_of(text, language)
+    except InputError as error:
+        what = f"the text of utterance {number}: {error.what}"
+        raise InputError(what, path=path, expected=error.expected, found=error.found, hint=error.hint) from error
+
+
+def _check_times(path: Path, spans: Sequence[Span], duration_s: float) -> None:
+    before = 0.0
+    for number, (start, end) in enumerate(spans, 1):
+        found = f"{start:g} to {end:g} s"
+        if not (math.isfinite(start) and math.isfinite(end)) or start < 0 or end <= start:
+            what, expected = f"utterance {number} has no length", "an end after its beginning"
+        elif end - start < LEAST_S - 1e-6:
+            what, expected = f"utterance {number} is too short to say anything in", f"{LEAST_S:g} s or more"
+        elif start < before:
+            what, expected = f"utterance {number} begins before the end of the one before", f"{before:g} s or later"
+        elif end > duration_s + SLACK_S:
+            what, expected = f"utterance {number} ends behind the recording", f"{duration_s:.3f} s at most"
+        else:
+            before = end
+            continue
+        raise InputError(what, path=path, expected=expected, found=found)

@@ -1,0 +1,126 @@
+"""Fit translated speech into the time of the original: pace first, then the pause after it, then a held picture."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from avcore.errors import UnitError
+from avcore.timeline import UNIT_RATE, Seconds, exact, frame_at, frames_covering, frames_to_seconds, units_to_seconds
+from avcore.units import Units
+from netflips.dubbing.given import is_heard_as_it_is
+from netflips.dubbing.job import Job
+from netflips.dubbing.part import asked_part, rooms_of, with_more
+from netflips.dubbing.spell import spelt
+from netflips.dubbing.timing import fit_as_it_is, fit_durations
+from netflips.script.notes import CUT, CUT_SOUND, HURRIED
+from netflips.script.types import Script, Slot, TimeFit, TimeSpan, UnitList, Utterance
+
+
+def fit(script: Script, job: Job) -> Script:
+    """Fill in when each utterance is spoken, and with which durations. Raises UnitError when nothing is left to say."""
+    with job.clock.stage("speech"):
+        rooms = rooms_of(script, job)
+        placed = {one.number: replace(one, fit=_fitted(script, job, one, units, rooms)) for one, units in spelt(script)}
+    if not placed:
+        hint = "the warnings say why; is there speech in it, in the language of --from?"
+        raise UnitError("nothing of it can be said in the other language", path=job.source.path, hint=hint)
+    script = with_more(script, placed)
+    clock = OutputClock(script, job)
+    for one, time_fit in fitted(script):
+        begin = float(clock.at(one.place.start_s))
+        placed[one.number] = replace(one, fit=replace(time_fit, output=TimeSpan(begin, begin + time_fit.spoken_s)))
+    return with_more(script, placed)
+
+
+def fit_one(script: Script, job: Job, one: Utterance) -> Utterance:
+    """Return an utterance with the durations that it gets in its place, to be heard ahead of the others."""
+    assert one.units is not None  # it is spoken
+    return replace(one, fit=_fitted(script, job, one, one.units, rooms_of(script, job)))
+
+
+def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
+    """Yield the utterances that are spoken, with their places."""
+    return ((one, one.fit) for one in script.utterances if one.fit is not None)
+
+
+def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: dict[int, Fraction]) -> TimeFit:
+    natural, options = np.array(units.durations, np.int64), job.options
+    total, count = int(natural.sum()), len(units.ids)
+    if not script.is_in_own_time:  # it takes as long as it takes
+        return TimeFit(TimeSpan(0.0, 0.0), count, _s(total), _s(total), durations=tuple(natural.tolist()))
+    length, is_kept = exact(one.place.seconds), is_heard_as_it_is(job, one)
+    slot = max(frame_at(length, UNIT_RATE), 1)
+    pause = max(frame_at(length + rooms[one.number], UNIT_RATE) - slot, 0)
+    fitting = fit_as_it_is if is_kept else fit_durations
+    fitted = fitting(natural, slot, pause, options.pace, options.hold_picture)
+    if fitted.cut and is_kept:
+        job.notes.add(CUT_SOUND(seconds=_s(fitted.cut)), one.number)
+    elif fitted.cut:
+        job.notes.add(CUT(units=fitted.cut), one.number)
+    elif fitted.overrun and not options.hold_picture:
+        job.notes.add(HURRIED(factor=fitted.steps / total), one.number)
+    held = frames_covering(units_to_seconds(fitted.overrun), job.info.frame_rate) if options.hold_picture else 0
+    return TimeFit(
+        output=TimeSpan(0.0, 0.0),
+        units=count,
+        natural_s=_s(total),
+        spoken_s=_s(fitted.steps),
+        overrun_s=_s(fitted.overrun),
+        held_s=float(frames_to_seconds(held, job.info.frame_rate)),
+        cut_s=_s(fitted.cut),
+        slot=Slot(_s(slot), float(rooms[one.number])),
+        durations=tuple(fitted.durations.tolist()),
+    )
+
+
+def _s(steps: int) -> float:
+    return float(units_to_seconds(steps))
+
+
+def said(one: Utterance, language: str, is_natural: bool = False) -> Units:
+    """Return the units of an utterance as they are spoken, or with the durations that they have by themselves."""
+    assert one.units is not None
+    assert one.fit is not None  # it has its place
+    count = len(one.fit.durations)
+    durations = np.array((one.units.durations if is_natural else one.fit.durations) or (), np.int64)[:count]
+    return Units(np.array(one.units.ids[:count], np.int64), durations, language, one.units.vocabulary, is_merged=True)
+
+
+class Placed(NamedTuple):
+    """When an utterance is spoken. start: in the recording (s); end: where its last picture stands there; held: for how long."""
+
+    start: Fraction
+    end: Fraction
+    held: Fraction
+
+
+def exact_place(one: Utterance, fitted: TimeFit, rate: Fraction) -> Placed:
+    """Return when an utterance is spoken, exactly. rate: pictures per second of the recording."""
+    held = frames_to_seconds(round(exact(fitted.held_s) * rate), rate)
+    steps = sum(fitted.durations) - (round(fitted.overrun_s * UNIT_RATE) if held else 0)
+    start = exact(one.place.start_s)
+    return Placed(start, max(start + units_to_seconds(steps), exact(one.place.end_s)), held)
+
+
+class OutputClock:
+    """From times of the video to times of the output: later by what was held before, earlier by the part left out."""
+
+    def __init__(self, script: Script, job: Job) -> None:
+        self.part = asked_part(script, job)
+        places = (
+            [exact_place(one, time_fit, job.info.frame_rate) for one, time_fit in fitted(script)] if script.is_in_own_time else []
+        )
+        self.holds = [(one.end, one.held) for one in places if one.held]
+        self._ends = [end for end, _ in self.holds]
+        self._sums = [Fraction(0)]
+        for _, held in self.holds:
+            self._sums.append(self._sums[-1] + held)
+
+    def at(self, seconds: Seconds) -> Fraction:
+        """Return when a moment of the recording is shown. What comes at the very time of a hold comes after it."""
+        time = exact(seconds)
+        return time - self.part.start + self._sums[bisect_right(self._ends, time)]

@@ -1,0 +1,199 @@
+"""Speech that is given, said in an utterance's place: a person's files, one track along the recording, or a program's.
+
+It becomes units (av2unit), and is heard as it sounds, or said again in the speaker's voice. All of it is kept by what it was made
+from.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from avcore.arrays import Samples
+from avcore.errors import InputError, NetflipsError
+from avcore.journal import file_digest, key_of
+from avcore.notes import Note
+from avcore.programs import command_key, program_name
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples
+from netflips.cascade.speakers import Speaking, SpeechError, words_of
+from netflips.dubbing.job import Job, voice_file
+from netflips.dubbing.listen import Sound, listen
+from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.segmentation import Span
+from netflips.dubbing.speech_files import SPEECH_IN, beginning_of, match_pauses, numbered_files, speech_in, stretches_in
+from netflips.script.files import file_beside
+from netflips.script.notes import LEFT_ALONE, NOT_TAKEN, NOTHING_GIVEN, UNSAID
+from netflips.script.types import KeptOriginal, Script, SpokenSound, Text, UnitList, UnitsGiven, Utterance, WrittenText
+
+_GIVEN, _UNITS = "given", "given_units"
+_REFERENCE_S = 12.0
+"""A reference of a voice: the longest utterance of a speaker up to this."""
+_FADE_S = 0.05
+
+
+def with_given_speech(script: Script, job: Job) -> Script:
+    """Fill in the speech of --speech-in as targets, of all utterances that the script asks nothing else for.
+
+    A text that is there is what the speech says. Raises InputError for a folder or track that does not belong to the recording.
+    """
+    path = job.options.speech_in
+    if path is None:
+        return script
+    said = [one for one in wanted(script, job) if not isinstance(one.target, SpokenSound | UnitsGiven | KeptOriginal)]
+    found = _files(script, path) if path.is_dir() else _track(script, job, path, said)
+    targets = dict[int, Utterance]()
+    for one in said:
+        if one.number not in found:
+            job.notes.add(LEFT_ALONE(reason=NOTHING_GIVEN.code, name=path.name), one.number)
+            continue
+        name, span = found[one.number]
+        text = one.target.text if isinstance(one.target, WrittenText) else ""
+        reading = Text(text, job.languages[1]) if text else None
+        start_s, end_s = span or (0.0, None)
+        target = SpokenSound(name, from_s=start_s, to_s=end_s, keep_sound=job.options.keep_sound, reading=reading)
+        targets[one.number] = replace(one, target=target)
+    return with_more(script, targets)
+
+
+def _files(script: Script, folder: Path) -> dict[int, tuple[str, Span | None]]:
+    return {number: (path.name, None) for number, path in numbered_files(folder, len(script.utterances)).items()}
+
+
+def _track(script: Script, job: Job, path: Path, said: Sequence[Utterance]) -> dict[int, tuple[str, Span | None]]:
+    """Return which part of a track belongs to each utterance, and keep their sounds, which are read in one go."""
+    heard = listen(job, path)
+    stretches = [] if heard is None else [(one.start_s, one.end_s) for one in heard.regions]
+    if not stretches:
+        raise InputError("no speech was found in it", path=path, hint=f"{SPEECH_IN} takes speech along the recording")
+    taken, unsaid = match_pauses(stretches, script.utterances)
+    if unsaid:
+        spans = ", ".join(f"{start:.2f} to {end:.2f} s" for start, end in unsaid)
+        job.notes.add(UNSAID(name=path.name, spans=spans))
+    rate, digest = _rate(script, job, job.options.keep_sound), file_digest(path)
+    spans_of = {one.number: taken[one.number] for one in said if one.number in taken}
+    if any(job.store.find(np.ndarray, _GIVEN, (digest, rate, *span)) is None for span in spans_of.values()):
+        for number, samples in stretches_in(path, spans_of, rate):
+            job.store.keep(_GIVEN, (digest, rate, *spans_of[number]), samples)
+    return {number: (path.name, span) for number, span in spans_of.items()}
+
+
+def given_sound(script: Script, job: Job, one: Utterance, target: SpokenSound) -> Samples:
+    """Return the sound of a target without the silence around it, float32 [S] at the output's rate where it is heard as it sounds,
+    else at 16 kHz. Raises NetflipsError for what cannot be speech."""
+    path, rate = _path_of(job, one, target), _rate(script, job, target.keep_sound)
+    made_of = (file_digest(path), rate, target.from_s, target.to_s)
+    return job.store.kept(np.ndarray, _GIVEN, made_of, lambda: speech_in(path, rate, start_s=target.from_s, end_s=target.to_s))
+
+
+def _path_of(job: Job, one: Utterance, target: SpokenSound) -> Path:
+    """Return a target's file: beside the script that asks for it, or in --speech-in."""
+    options = job.options
+    asked = () if options.script is None else options.script.utterances
+    if options.script_in is not None and len(asked) >= one.number and isinstance(asked[one.number - 1].target, SpokenSound):
+        return file_beside(options.script_in, target.file)
+    assert options.speech_in is not None  # nobody else gives files
+    return options.speech_in / target.file if options.speech_in.is_dir() else options.speech_in
+
+
+def _rate(script: Script, job: Job, is_heard: bool) -> int:
+    return job.sound_rate(script) if is_heard else SAMPLE_RATE
+
+
+def units_given(script: Script, job: Job, one: Utterance, target: SpokenSound) -> UnitList | Note:
+    """Return the units of a file's speech, or the note that says why it cannot be taken."""
+    try:
+        samples = given_sound(script, job, one, target)
+    except NetflipsError as error:
+        return LEFT_ALONE(reason=NOT_TAKEN.code, name=target.file, error=words_of(error))
+    return _units(job, resample(samples, _rate(script, job, target.keep_sound), SAMPLE_RATE))
+
+
+def _units(job: Job, samples: Samples) -> UnitList:
+    """Return the units of speech, float32 [S] at 16 kHz."""
+    extractor = job.models.extractor
+    made_of = (samples, job.models.fingerprints["av2unit"], str(extractor.decoding), job.models.arithmetic)
+    return job.store.kept(UnitList, _UNITS, made_of, lambda: UnitList.of(extractor.extract(samples, None)))
+
+
+def kept_sound(script: Script, job: Job, one: Utterance, length: int, is_cut: bool) -> Samples:
+    """Return speech as it sounds, float32 [length] at the output's rate; what is cut off ends in a fade."""
+    samples = _heard_as_it_is(script, job, one)[:length]
+    samples = np.pad(samples, (0, length - len(samples)))
+    if is_cut:
+        fade = min(seconds_to_samples(_FADE_S, job.sound_rate(script)), length)
+        samples[length - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    return samples
+
+
+def _heard_as_it_is(script: Script, job: Job, one: Utterance) -> Samples:
+    if isinstance(one.target, SpokenSound):
+        return given_sound(script, job, one, one.target)
+    assert isinstance(one.target, WrittenText)
+    assert job.speaking is not None  # it said the text
+    return said_by_program(script, job, job.speaking, one, one.target.text, None)
+
+
+def is_heard_as_it_is(job: Job, one: Utterance) -> bool:
+    """Return whether an utterance's new speech is heard as it sounds, and not said again in the speaker's voice."""
+    if isinstance(one.target, SpokenSound):
+        return one.target.keep_sound
+    return isinstance(one.target, WrittenText) and bool(one.target.said_by) and job.options.keep_sound
+
+
+# Speech of a program
+
+
+def units_by_program(script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None) -> UnitList:
+    """Return the units of a text as a program says it. Raises SpeechError."""
+    samples = said_by_program(script, job, speaking, one, text, sound)
+    return _units(job, resample(samples, _rate(script, job, job.options.keep_sound), SAMPLE_RATE))
+
+
+def said_by_program(script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None) -> Samples:
+    """Return a text as a program says it, float32 [S] without silence around it: at the output's rate where it is heard as it
+    sounds, else at 16 kHz; made, or found. Raises SpeechError."""
+    command, rate = speaking.program.command, _rate(script, job, job.options.keep_sound)
+    reference, told = _reference(script, job, one, sound)
+    values = {
+        "text": text,
+        "language": job.languages[1],
+        "speaker": one.speaker,
+        "seconds": f"{one.place.seconds:.2f}",
+        "reference_text": told,
+    }
+    asked = values | {"reference": key_of(reference)}
+    named = {name: value for name, value in asked.items() if speaking.takes(name)}
+
+    def make() -> Samples:
+        with tempfile.TemporaryDirectory(prefix="netflips-") as folder:
+            written = speaking.say(one.number, Path(folder), values, reference)
+            try:
+                return speech_in(written, rate, len(text))
+            except NetflipsError as error:
+                speaking.failed()
+                raise SpeechError(words_of(error)) from error
+
+    return job.store.kept(np.ndarray, _GIVEN, (command_key(command), named, rate), make)
+
+
+def speaker_name(speaking: Speaking) -> str:
+    """Return what reports call a program that speaks."""
+    return program_name(speaking.program.command)
+
+
+def _reference(script: Script, job: Job, one: Utterance, sound: Sound | None) -> tuple[Samples | None, str]:
+    """Return a cut of the voice that an utterance is spoken in, float32 [S] at 16 kHz, and what is said in it, "" = not known."""
+    path = voice_file(job.options, one.speaker)
+    if path is not None and path.suffix.lower() != ".npy":
+        return beginning_of(path, seconds_to_samples(_REFERENCE_S)), ""
+    heard = sound if sound is not None else listen(job)
+    if heard is None:
+        return None, ""
+    own = [other for other in wanted(script, job) if other.speaker == one.speaker]
+    best = max(own, key=lambda other: (min(other.place.seconds, _REFERENCE_S), -other.number))
+    end_s = min(best.place.end_s, best.place.start_s + _REFERENCE_S)
+    text = best.text.text if best.text is not None and end_s == best.place.end_s else ""
+    return heard.between(best.place.start_s, end_s), text

@@ -1,0 +1,320 @@
+"""What all steps of one dub have in common, opened once all of it is known to be possible."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avcore.contracts import kind_of
+from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
+from avcore.faces.footage import settle_pictures
+from avcore.files import keep_apart, private_folder, require_file, require_place
+from avcore.journal import file_digest, key_of
+from avcore.media import MediaInfo, PictureSource, VideoWriter, probe
+from avcore.media.carried import CarriedOver
+from avcore.media.sound import settle_track
+from avcore.notes import Notes
+from avcore.progress import Progress
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, exact
+from avcore.units import require_same_vocabulary
+from avcore.work_folder import require_work_folder
+from netflips.cascade.engines import engines_of, recognizer_of
+from netflips.cascade.speakers import Speaking
+from netflips.dubbing.clock import StageClock
+from netflips.dubbing.frame import Frame
+from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
+from netflips.dubbing.pieces import announce
+from netflips.dubbing.store import Store
+from netflips.models import Models
+from netflips.recognizers.language import AUTO as ANY_LANGUAGE
+from netflips.script.files import file_beside, require_own_files
+from netflips.script.types import Script, VoiceFile
+from netflips.subtitles.beside import SOURCE, TARGET, language_of
+from netflips.subtitles.drawing import font_file, require_letters
+from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitles
+from text2unit.stage import SPELLER
+from unit2av.lipsync.backend import LipSyncChoice, settled
+from unit2text.stage import TEXT_READER, UNITS
+
+if TYPE_CHECKING:
+    from unit2text.reader import UnitReader
+
+LOG = logging.getLogger("netflips")
+TELL_TIMES = "give the times of the utterances with --script-in"
+_SAMPLES = {"ko": "\uac00\ud7a3", "el": "\u03a9\u03bb", "ru": "\u0416\u044f"}
+"""Letters of a language: a font that has them has the others, too. Those of other languages are Latin."""
+_LATIN = "Ag"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to dub.
+
+    options: with modalities chosen. digest: of the video's content, and how it is read. lips: the backend that is taken, by name.
+    subtitles: that a person gave. work: where finished work is kept once the dub is that of a recording; scratch: a folder that
+    goes with the job. speaking: the program that speaks. reader: reads both sides, None = there is none.
+    """
+
+    source: PictureSource
+    out: Path
+    models: Models
+    options: DubOptions
+    digest: str
+    lips: LipSyncChoice
+    store: Store
+    work: Path
+    scratch: Path
+    progress: Progress
+    notes: Notes
+    speaking: Speaking | None = None
+    subtitles: GivenSubtitles | None = None
+    reader: "UnitReader | None" = None
+    clock: StageClock = field(default_factory=StageClock)
+
+    @classmethod
+    @contextmanager
+    def open(cls, video: str | Path, out: str | Path, models: Models, options: DubOptions, progress: Progress) -> "Iterator[Job]":
+        """Check all that can be checked before the work, and open it for the length of a block. Raises NetflipsError."""
+        if not (isinstance(video, str | Path) and isinstance(out, str | Path)):
+            found = f"{kind_of(video)}, {kind_of(out)}"
+            raise UsageError("dub takes paths", expected="a video and a file to write", found=found)
+        video, out = Path(video), Path(out)
+        _check_paths(video, out, models, options)
+        options = with_modalities(options, models.extractor.agreement is not None)
+        clock = StageClock()
+        with clock.stage("read"):
+            settle_track(video, options.audio_track)
+            settle_pictures(video, options.video_track)
+            models = _in_its_language(video, models, options)
+            source = PictureSource(video)
+        given = options.script_in
+        subtitles = read_subtitles(given, *dub_languages(models)) if given is not None and is_subtitles(given) else None
+        _check_material(source, options, subtitles)
+        _check_output(source.info, out)
+        _check_words(models, options)
+        lips = _lips(models, options)
+        reader = _reader(models, options, subtitles)
+        with private_folder() as scratch, ExitStack() as resources:
+            speaking = None if options.speaker is None else resources.enter_context(closing(Speaking(options.speaker)))
+            job = cls(
+                source, out, models, options, digest_of(source.info), lips, Store(scratch), _work_folder(out, options), scratch,
+                progress, Notes(video), speaking, subtitles, reader, clock,
+            )  # fmt: skip
+            if job.is_certainly_recording:
+                job.keep_work()
+            yield job
+
+    @property
+    def info(self) -> MediaInfo:
+        """What the video holds."""
+        return self.source.info
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """What is spoken, and what it is dubbed into."""
+        return dub_languages(self.models)
+
+    @property
+    def is_certainly_recording(self) -> bool:
+        """Whether it is dubbed in its own time, as far as that is known before anything is heard."""
+        options = self.options
+        is_long = float(self.info.duration_s) > options.utterance_length[1]
+        return options.timing != "free" and (options.timing == "source" or options.cascade or options.is_of_recordings or is_long)
+
+    def keep_work(self) -> None:
+        """Keep finished work from now on, so that a stopped dub can go on. Raises OutputError for a folder that cannot be used, or
+        a disk that is too full."""
+        options, info = self.options, self.info
+        try:
+            folder = require_work_folder(self.work)
+            start, stop = options.start or 0.0, float(info.duration_s)
+            seconds = max(min(stop, stop if options.end is None else options.end) - start, 0.0)
+            announce(folder, Frame.of(info, info.frame_rate), seconds, stop)
+        except OutputError:
+            if options.is_draft and options.work_dir is None:
+                return  # it writes no video, and does without
+            raise
+        self.store.folder = folder
+
+    # The form of the output: a clip that is played to and fro is written as published, at 25 Hz and 16 kHz.
+
+    def picture_rate(self, script: Script) -> Fraction:
+        """Pictures a second of the output."""
+        return self.info.frame_rate if script.is_in_own_time else Fraction(FRAME_RATE)
+
+    def sound_rate(self, script: Script) -> int:
+        """The sample rate of the output in Hz."""
+        return self.info.audio_rate or SAMPLE_RATE if script.is_in_own_time else SAMPLE_RATE
+
+    def num_channels(self, script: Script) -> int:
+        """Channels of the output."""
+        return max(self.info.audio_channels, 1) if script.is_in_own_time else 1
+
+
+def _in_its_language(video: Path, models: Models, options: DubOptions) -> Models:
+    """Return models that take the language that is spoken, where it was not named. Raises NetflipsError."""
+    if models.how.source != ANY_LANGUAGE:
+        return models
+    if options.cascade_models is None:
+        raise UsageError(f"the language '{ANY_LANGUAGE}' belongs to the cascade", expected="a language, as en")
+    from netflips.recognition import spoken_language  # which takes time to load
+
+    found = spoken_language(video, recognizer_of(models, options.cascade_models))
+    LOG.info("%s: it is in '%s'", video, found)
+    return replace(models, how=replace(models.how, source=found))
+
+
+def dub_languages(models: Models) -> tuple[str, str]:
+    """Return what is spoken, and what it is dubbed into."""
+    return models.how.source, models.how.target
+
+
+def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
+    """Return what a dub reads beside its video, in words and by path. Raises InputError for a file that is not there."""
+    given = {
+        "the voice (--voice)": options.voice,
+        "the lip video": options.in_lip_path,
+        "the face boxes": options.in_bbox_path,
+        "the script (--script-in)": options.script_in,
+        "the background audio": options.background_audio,
+        "the font (--subtitle-font)": options.subtitle_font,
+    }
+    found = {what: [require_file(path, what)] for what, path in given.items() if path is not None}
+    found |= {what: [require_file(path, what)] for what, path in options.lips.files.items()}
+    found |= {} if options.cascade_models is None else options.cascade_models.files
+    if options.speech_in is not None:
+        folder = options.speech_in
+        files = sorted(one for one in folder.iterdir() if one.is_file()) if folder.is_dir() else [folder]
+        found["the speech (--speech-in)"] = files
+    if options.script is not None and options.script_in is not None:
+        found["a file of the script"] = require_own_files(options.script, options.script_in)
+    return found
+
+
+def voice_file(options: DubOptions, speaker: str) -> Path | None:
+    """Return the file of a speaker's voice: the script's, else --voice; None = their own. Raises InputError."""
+    asked = None if options.script is None else options.script.speaker(speaker).voice
+    if isinstance(asked, VoiceFile) and options.script_in is not None:
+        return file_beside(options.script_in, asked.file)
+    return options.voice
+
+
+def _check_paths(video: Path, out: Path, models: Models, options: DubOptions) -> None:
+    require_file(video, "the input video")
+    inputs = {"the input video": [video], **inputs_of(options)}
+    asked = options.subtitling
+    beside = [] if asked is None else list(asked.files(out, *dub_languages(models)).values())
+    written = {"the dubbed video": [] if options.is_draft else [out], "the subtitles": beside}
+    keep_apart(written, inputs)
+    if not options.is_draft:
+        require_place(out)
+
+
+def with_modalities(options: DubOptions, can_compare: bool) -> DubOptions:
+    """Choose what the units are taken from, for a unit encoder that can or cannot compare lips and sound. Raises UsageError."""
+    if options.modalities is None:
+        chosen: Modalities = AUTO if can_compare else PUBLISHED
+        return replace(options, modalities=chosen)
+    if options.modalities == AUTO and not can_compare:
+        raise UsageError(
+            "the unit encoder does not say how far its lips and its sound agree, so nothing can be decided by it",
+            hint=f"give --modalities {PUBLISHED}, audio or video (av2unit.train export --judge-lips makes one that does)",
+        )
+    return options
+
+
+def _check_material(source: PictureSource, options: DubOptions, subtitles: GivenSubtitles | None) -> None:
+    """Refuse at once what would otherwise be found out after hours."""
+    info = source.info
+    if options.hears and options.modalities != AUTO and not info.has_audio:
+        hint = "the cascade hears sound" if options.cascade else "use --modalities video with --voice voice.wav"
+        raise MediaError("it has no sound track", path=source.path, hint=hint)
+    has_times = subtitles is not None or (options.script is not None and options.script.utterances)
+    if options.timing == "source" and not info.has_audio and not has_times:
+        raise NoSpeechError("it has no sound in which to find utterances", path=source.path, hint=TELL_TIMES)
+    if options.background_audio is not None and not probe(options.background_audio).has_audio:
+        hint = "--background-audio takes music and effects"
+        raise MediaError("it has no sound track", path=options.background_audio, hint=hint)
+    if options.start is not None and exact(options.start) >= info.duration_s:
+        expected = f"less than {float(info.duration_s):.2f} s"
+        raise UsageError("--start lies behind the end", expected=expected, found=options.start)
+
+
+def _check_output(info: MediaInfo, out: Path) -> None:
+    """Refuse a kind of file that cannot be written, or cannot hold so many channels. Raises OutputError."""
+    rate, channels = info.audio_rate or SAMPLE_RATE, max(info.audio_channels, 1)
+    VideoWriter(out, info.width, info.height, info.frame_rate, rate, channels, carried=CarriedOver(info.path, Fraction))
+
+
+def _check_words(models: Models, options: DubOptions) -> None:
+    """Open what hears, translates and spells where a dub needs it, and look for a font. Raises NetflipsError."""
+    source, target = dub_languages(models)
+    if options.cascade_models is not None:
+        engines_of(models, options.cascade_models, source, target)
+    if options.cascade and not options.is_speech_given:
+        speller = models.other(SPELLER, target)
+        require_same_vocabulary(models.vocoder.vocabulary, speller.vocabulary, "the speller")
+    asked = options.subtitling
+    if asked is not None and asked.burnt:
+        require_letters(font_file(asked.font), _SAMPLES.get(language_of(asked.burnt, source, target), _LATIN))
+
+
+def _lips(models: Models, options: DubOptions) -> LipSyncChoice:
+    """Return the backend that is taken, by name, its files read once. Raises UsageError, InputError, CheckpointError or
+    VocabularyError."""
+    choice, renderer = replace(options.lips, is_hard=options.hard_paste), models.paths.unit2av
+    backend = settled(choice, renderer)
+    backend.check(choice, renderer, models.vocoder.vocabulary)
+    return replace(choice, name=backend.name)
+
+
+def _reader(models: Models, options: DubOptions, subtitles: GivenSubtitles | None) -> "UnitReader | None":
+    """Return the text reader; None over text, or where there is none and nothing is asked for that needs one.
+
+    Raises UsageError, VocabularyError for a reader of other units, LanguageError for burnt subtitles that it cannot read.
+    """
+    asked = options.subtitling
+    must_read = asked is not None and not options.cascade and not asked.wanted <= _sides_given(options, subtitles)
+    if options.cascade or (models.paths.other(TEXT_READER) is None and not must_read):
+        return None
+    if models.paths.other(TEXT_READER) is None:
+        expected = f"{TEXT_READER.flag} FILE, or a bundle with one"
+        raise UsageError("subtitles need a text reader", expected=expected, hint="python -m unit2text.train makes one")
+    reader: UnitReader = models.other(TEXT_READER)
+    require_unit_reader(reader.takes)
+    require_same_vocabulary(models.extractor.vocabulary, reader.trained_on, f"the text reader {reader.path.name}")
+    if asked is not None and asked.burnt:
+        reader.require_language(language_of(asked.burnt, *dub_languages(models)))
+    return reader
+
+
+def require_unit_reader(takes: str) -> None:
+    """Raise UsageError for a text reader that reads something else than the units of a dub."""
+    if takes != UNITS:
+        expected = f"one that reads {UNITS}"
+        raise UsageError("this text reader reads no units of a dub", expected=expected, found=f"one that reads {takes}")
+
+
+def _sides_given(options: DubOptions, subtitles: GivenSubtitles | None) -> set[str]:
+    """Return the sides of a dub that a person's file has all texts of."""
+    if subtitles is not None:
+        return {subtitles.side} - {""}
+    if options.script is None or not options.script.utterances:
+        return set()
+    said = options.script.utterances
+    sides = {SOURCE} if all(one.text is not None for one in said) else set()
+    return sides | ({TARGET} if all(one.said is not None for one in said) else set())
+
+
+def digest_of(info: MediaInfo) -> str:
+    """Return what a file holds and how it is read, for the names of kept work."""
+    digest = file_digest(info.path)
+    return key_of(digest, info.reading) if info.reading else digest
+
+
+def _work_folder(out: Path, options: DubOptions) -> Path:
+    """Return where the finished work of a recording is kept: beside the output, on the disk that was chosen for it."""
+    return options.work_dir or out.parent / f"{out.name}.work"

@@ -1,0 +1,196 @@
+"""How far each utterance and all of it is understood, told before anything is spoken or drawn."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import NamedTuple
+
+from avcore.checkpoints.bundle import bundle_of
+from avcore.contracts import Transcript
+from avcore.domain import Stretch
+from avcore.errors import InputError, UnitError
+from avcore.notes import Notes
+from avcore.programs import program_name
+from avcore.progress import track
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_seconds
+from avcore.units import Units
+from netflips.cascade.engines import engines_of
+from netflips.dubbing.fit import fit_one
+from netflips.dubbing.hear import as_units, trusted
+from netflips.dubbing.job import Job
+from netflips.dubbing.listen import Sound
+from netflips.dubbing.part import rooms_of, wanted, with_more
+from netflips.dubbing.speech import speak_one
+from netflips.dubbing.spell import units_of_text, with_spoken_units
+from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, NOT_TRANSLATED, REPEATED
+from netflips.script.types import KeptOriginal, Script, TranslatedUnits, Utterance, WrittenText
+from netflips.understanding import (
+    Cause,
+    SpeakerMeasure,
+    Understanding,
+    UtteranceJudgement,
+    broken,
+    judge_utterance,
+    known_speaker,
+    measure_speaker,
+    of_hearing,
+    of_recording,
+    outside_notes,
+    speller_measure,
+    told_otherwise,
+    worst,
+)
+from text2unit.script import script_of
+from text2unit.stage import SPELLER
+from unit2unit.inference import TRUNCATED
+
+_SAMPLED = 3
+"""Texts by which the program that speaks is measured before the others are spoken: hearing takes as long as speaking."""
+_FAULTS: Mapping[str, Cause] = {
+    NOT_TRANSLATED.code: "untranslated",
+    EMPTY.code: "untranslated",
+    REPEATED.code: "loop",
+    ECHOED.code: "echo",
+}
+"""Why an utterance was left alone, for the verdict."""
+
+
+def judge(script: Script, job: Job, sound: Sound | None) -> Script:
+    """Fill in how far each utterance of the part is understood, and all of it; what is strange is told."""
+    said = [one for one in wanted(script, job) if not isinstance(one.target, KeptOriginal)]
+    spoken = [one for one in said if isinstance(one.target, WrittenText) and one.target.text]
+    with job.clock.stage("speech"):
+        speaker = _speaker(script, job, sound, spoken) if spoken else None
+        rooms = rooms_of(script, job)
+        judged = {
+            one.number: _over_text(script, job, one, speaker, rooms)
+            if job.options.cascade
+            else _over_units(script, job, one, speaker, rooms)
+            for one in said
+            if job.options.cascade or one.heard is not None
+        }
+    job.notes.add_each(outside_notes(judged))
+    for number, judgement in judged.items():
+        for note in judgement.others:
+            job.notes.add(note, number)
+    known = {one.number: replace(one, understood=judged[one.number].understanding) for one in said if one.number in judged}
+    return replace(with_more(script, known), understood=_whole(known.values()))
+
+
+def _whole(said: Iterable[Utterance]) -> Understanding:
+    return of_recording((one.understood, one.place.seconds) for one in said if one.understood is not None)
+
+
+# One utterance
+
+
+class _Scored(NamedTuple):
+    """What a translation says of itself. score: mean log-probability. weakest: where it is least sure."""
+
+    units: Units
+    score: float | None
+    weakest: Stretch | None
+
+
+def _over_units(
+    script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure | None, rooms: Mapping[int, Fraction]
+) -> UtteranceJudgement:
+    """Judge an utterance by its units and their translation, or by the text that a person gave for it."""
+    assert one.heard is not None  # units were heard
+    confidence, target, heard = one.heard.confidence, one.target, trusted(script, one.heard)
+    if isinstance(target, WrittenText):
+        return replace(UtteranceJudgement.of(_spoken(script, job, one, target.text, speaker, rooms)), confidence=confidence)
+    if not isinstance(target, TranslatedUnits):
+        return UtteranceJudgement(confidence, None, None)  # speech that was given
+    scored = _Scored(as_units(target.units, script.target), target.score, target.weakest)
+    judged = judge_utterance(job.models, heard, scored, target.is_truncated)
+    if target.is_truncated:
+        job.notes.add(TRUNCATED(units=len(target.units.ids)), one.number)
+    if one.text is None or not one.text.is_by_person:
+        return judged
+    return replace(judged, understanding=worst(judged.understanding, told_otherwise(job.models, heard, one.text.text)))
+
+
+def _over_text(
+    script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure | None, rooms: Mapping[int, Fraction]
+) -> UtteranceJudgement:
+    """Judge an utterance of the cascade by what was heard, by its translation, and by what speaks it."""
+    target = one.target
+    if target is not None and not isinstance(target, WrittenText):
+        return UtteranceJudgement.of(Understanding())  # speech that was given
+    is_own = isinstance(target, WrittenText) and not target.is_translated
+    hearing = Understanding() if is_own or one.text is None else of_hearing(one.text.transcript, script.source, script.target)
+    if target is None and (fault := _fault(job, one)) is not None:
+        return UtteranceJudgement.of(hearing, broken(fault))
+    return UtteranceJudgement.of(hearing, _spoken(script, job, one, "" if target is None else target.text, speaker, rooms))
+
+
+def _fault(job: Job, one: Utterance) -> Cause | None:
+    """Return what is wrong with its translation; None where nothing is, or there was nothing to translate."""
+    alone = [note for note in job.notes.of.get(one.number, ()) if note.code == LEFT_ALONE.code]
+    return next((_FAULTS[str(note.values["reason"])] for note in alone if note.values["reason"] in _FAULTS), None)
+
+
+def _spoken(
+    script: Script, job: Job, one: Utterance, text: str, speaker: SpeakerMeasure | None, rooms: Mapping[int, Fraction]
+) -> Understanding:
+    """Measure an utterance that is spoken from a text, "" = none, in the time that it has.
+
+    speaker: the program that says it, None = the text-to-unit model, or a program of which nothing is known.
+    """
+    if not text or (speaker is None and job.speaking is not None):
+        return Understanding()
+    has_time = job.options.hold_picture or not script.is_in_own_time
+    room_s = None if has_time else one.place.seconds + float(rooms[one.number])
+    if speaker is not None:
+        return speaker.understanding(text, (), room_s)
+    measure = speller_measure(job.models.other(SPELLER, script.target))
+    try:
+        spelt, units = script_of(text, script.target).spelt, units_of_text(job, text)
+    except (InputError, UnitError):  # told where it is spoken
+        return broken("words")
+    return measure.understanding(text, spelt, room_s, float(units_to_seconds(sum(units.durations or ()))))
+
+
+# The program that speaks
+
+
+def _speaker(script: Script, job: Job, sound: Sound | None, spoken: Sequence[Utterance]) -> SpeakerMeasure | None:
+    """Return how the program that speaks is heard, and tell it where that is hardly understood; None = nothing is known of it."""
+    options = job.options
+    command = () if options.speaker is None else options.speaker.command
+    is_known = options.keep_sound or bundle_of(job.models.paths.unit2av) is not None  # whose units were measured
+    found = _measured(script, job, sound, spoken)
+    if found is None and is_known:
+        found = known_speaker(command, script.target, options.keep_sound)
+    if found is not None and found.note is not None:
+        job.notes.add(found.note)
+    return found
+
+
+def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[Utterance]) -> SpeakerMeasure | None:
+    """Hear the longest texts as the dub will say them; None where no program speaks, or the recogniser has not their language."""
+    options = job.options
+    if options.speaker is None or options.cascade_models is None:
+        return None
+    engines = engines_of(job.models, options.cascade_models, script.source, script.target)
+    recognizer, rate = engines.recognizer, job.sound_rate(script)
+    if script.target not in recognizer.languages:
+        return None
+    quiet = replace(job, notes=Notes(job.source.path))  # what these say is told when all is spoken
+    texts = {one.number: one.target.text for one in spoken if isinstance(one.target, WrittenText)}
+    longest = sorted(spoken, key=lambda one: (-len(texts[one.number]), one.number))[:_SAMPLED]
+    rows = []
+    for one in track(longest, "measure", job.progress, len(longest)):
+        spelt = with_spoken_units(script, quiet, one, sound)
+        if spelt is None:
+            continue  # it is told where the text is spoken
+        fitted = fit_one(script, quiet, spelt)
+        assert fitted.fit is not None
+        samples = resample(speak_one(script, job, sound, fitted).samples, rate, SAMPLE_RATE)
+        made_of = (samples, script.target, engines.fingerprints["recognizer"], job.models.arithmetic)
+        heard = job.store.kept(Transcript, "heard", made_of, lambda samples=samples: recognizer.hear(samples, script.target))  # type: ignore[misc]
+        rows.append((texts[one.number], heard.text, float(samples_to_seconds(len(samples))), fitted.fit.natural_s))
+    known = known_speaker(options.speaker.command, script.target)
+    return measure_speaker(program_name(options.speaker.command) if known is None else known.speaker, recognizer.name, rows)

@@ -1,0 +1,271 @@
+"""The sound of the output: the recording's own, with new speech in place of the old, and what plays behind it, as a stream."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from avcore.arrays import Samples
+from avcore.errors import InputError
+from avcore.journal import key_of
+from avcore.media import iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
+from avcore.media.sound import write_speech_pieces
+from avcore.programs import command_key, filled, program_name, run_program
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_seconds
+from netflips.dubbing.fit import OutputClock, fitted
+from netflips.dubbing.job import LOG, Job
+from netflips.dubbing.options import SEPARATE_WITH, Background
+from netflips.dubbing.speech import Speeches
+from netflips.script.types import Script
+
+FADE_S = Fraction(1, 50)
+_CENTRE = 2
+"""The place of the front centre among 3 channels and more, in the order that FFmpeg gives them."""
+_WHAT = f"the program of {SEPARATE_WITH}"
+_STEP = "speech"
+_WITHOUT_VOICES = ("no_vocals", "background", "instrumental", "other", "accompaniment")
+"""Names, without their endings, of the file without voices: of demucs, and as people name the stems of audio-separator."""
+_LIMIT_S = 24 * 3600.0
+_MOST_DIFFERENCE_S = 1.0
+_MOST_NAMED = 5
+
+
+def mix(script: Script, job: Job, speech: Speeches) -> Iterator[Samples]:
+    """Yield the sound of the output as a stream of float32 [time, channel]: of a clip the speech alone, of a part nothing behind
+    its end."""
+    if not script.is_in_own_time:
+        yield from (speech[number].samples[:, None] for number in speech)
+        return
+    rate, channels, clock = job.sound_rate(script), job.num_channels(script), OutputClock(script, job)
+    end = seconds_to_samples(clock.at(clock.part.stop), rate)
+    cut_at = None if clock.part.is_all else end
+    own = iter_sound_blocks(job.source.path) if job.info.has_audio else iter(())
+    effects, background = None, background_of(job)
+    if background is not None:
+        placed = output_blocks(_effects(background, rate, channels), clock, rate, end, cut_at)
+        effects = SoundReader((block for _, block in placed), channels)
+    mixer = Mixer(_lines(script, clock, rate, speech), rate, channels, job.options.background)
+    for start, block in output_blocks(own, clock, rate, end, cut_at):
+        yield mixer.mix(start, block, None if effects is None else effects.take(len(block)))
+
+
+def _lines(script: Script, clock: OutputClock, rate: int, speech: Speeches) -> "list[Line]":
+    lines = []
+    for one, fit in fitted(script):
+        start = seconds_to_samples(clock.at(one.place.start_s), rate)
+        stop = start + seconds_to_samples(one.place.seconds, rate)
+        length = seconds_to_samples(units_to_seconds(sum(fit.durations)), rate)
+        lines.append(Line(start, stop, length, partial(_read, speech, one.number, length)))
+    return lines
+
+
+def _read(speech: Speeches, number: int, length: int) -> Samples:
+    return speech[number].samples[:length]
+
+
+@dataclass(frozen=True)
+class Line:
+    """New speech in the output. start, stop: samples of the output at which the old speech ends and comes back.
+
+    length: samples of the new speech, which begins at `start` and may go on behind `stop`. read: gives it, float32 [length].
+    """
+
+    start: int
+    stop: int
+    length: int
+    read: Callable[[], Samples]
+
+
+def _effects(path: Path, rate: int, num_channels: int) -> Iterator[Samples]:
+    """Return the sound of a file, float32 [time, channel]; mixed to one channel where it has others than `num_channels`."""
+    if probe(path).audio_channels == num_channels:
+        return iter_sound_at(path, rate)
+    return (block[:, None] for block in iter_speech_blocks(path, rate))
+
+
+class Mixer:
+    """Mixes blocks of sound, [time, channel], that come in order."""
+
+    def __init__(self, lines: Sequence[Line], rate: int, num_channels: int, background: Background) -> None:
+        """lines: in order. rate: Hz. background: keep the old sound outside of them, or mute all of it."""
+        self._lines, self._rate, self._num_channels = lines, rate, num_channels
+        self._background = background
+        self._fade = seconds_to_samples(FADE_S, rate)
+        self._next = 0
+        self._read: dict[int, Samples] = {}
+
+    def mix(self, start: int, old: Samples, effects: Samples | None = None) -> Samples:
+        """Mix one block, float32 [time, channel], that begins at sample `start` of the output.
+
+        effects: music and effects of the same time, heard wherever the old sound is not.
+        """
+        stop = start + len(old)
+        kept = np.full(len(old), 1.0 if self._background == "keep" else 0.0, np.float32)
+        speech = np.zeros(len(old), np.float32)
+        while self._next < len(self._lines) and self._end(self._lines[self._next]) <= start:
+            self._read.pop(self._next, None)
+            self._next += 1
+        for number in range(self._next, len(self._lines)):
+            line = self._lines[number]
+            if line.start >= stop:
+                break
+            kept *= 1 - self._ramp(line.start, line.stop, start, stop)
+            self._add(number, speech, start)
+        mixed = old * kept[:, None]
+        if effects is not None:
+            mixed += effects * (1 - kept)[:, None]
+        return np.asarray(mixed + self._spread(speech), np.float32)
+
+    def _end(self, line: Line) -> int:
+        return max(line.stop, line.start + line.length)
+
+    def _add(self, number: int, speech: Samples, start: int) -> None:
+        line = self._lines[number]
+        first, last = max(line.start, start), min(line.start + line.length, start + len(speech))
+        if last <= first:
+            return
+        if number not in self._read:
+            self._read[number] = line.read()
+        said = self._read[number][first - line.start : last - line.start]
+        speech[first - start : last - start] += said * self._ramp(line.start, line.start + line.length, first, last)
+
+    def _ramp(self, begin: int, end: int, start: int, stop: int) -> Samples:
+        """1 between `begin` and `end`, with fades inside, 0 elsewhere, for samples `start` to `stop` - 1."""
+        fade = max(min(self._fade, (end - begin) // 2), 1)
+        places = np.arange(start, stop)
+        nearest = np.minimum(places - begin + 0.5, end - places - 0.5)
+        return np.asarray(np.clip(nearest / fade, 0, 1), np.float32)
+
+    def _spread(self, speech: Samples) -> Samples:
+        """Mono speech on all channels of mono and stereo, else where films have it: in the middle."""
+        if self._num_channels <= _CENTRE:
+            return np.repeat(speech[:, None], self._num_channels, axis=1)
+        spread = np.zeros((len(speech), self._num_channels), np.float32)
+        spread[:, _CENTRE] = speech
+        return spread
+
+
+def output_blocks(
+    blocks: Iterable[Samples], clock: OutputClock, rate: int, fill_to: int, cut_at: int | None = None
+) -> Iterator[tuple[int, Samples]]:
+    """Yield a recording's sound at its place in the output: blocks [time, channel] with the sample that each begins at.
+
+    Silence is put in where the picture is held, and at the end up to sample `fill_to`; what lies behind `cut_at` is left
+    out.
+    """
+    first = seconds_to_samples(clock.part.start, rate)
+    marks = [(seconds_to_samples(end, rate), seconds_to_samples(clock.at(end), rate)) for end, _ in clock.holds]
+    position = given = 0
+    num_channels = 1
+    for block in blocks:
+        num_channels = block.shape[1]
+        for begin, piece in _split(block, position, first, [at for at, _ in marks]):
+            while marks and marks[0][0] <= begin:
+                _, resumes = marks.pop(0)
+                yield from _silence(given, resumes, num_channels)
+                given = max(given, resumes)
+            kept = piece if cut_at is None else piece[: max(cut_at - given, 0)]
+            if len(kept):
+                yield given, kept
+            given += len(kept)
+        position += len(block)
+        if cut_at is not None and given >= cut_at:
+            break
+    yield from _silence(given, fill_to, num_channels)
+
+
+class SoundReader:
+    """Blocks of sound read in portions of any length; silence when they have come to an end."""
+
+    def __init__(self, blocks: Iterable[Samples], num_channels: int) -> None:
+        self._blocks, self._num_channels = iter(blocks), num_channels
+        self._held = np.zeros((0, num_channels), np.float32)
+
+    def take(self, count: int) -> Samples:
+        """Return the next samples, float32 [count, channel]."""
+        parts, missing = [self._held], count - len(self._held)
+        while missing > 0:
+            block = next(self._blocks, None)
+            block = (
+                np.zeros((missing, self._num_channels), np.float32) if block is None else with_channels(block, self._num_channels)
+            )
+            parts.append(block)
+            missing -= len(block)
+        joined = np.concatenate(parts)
+        self._held = joined[count:]
+        return joined[:count]
+
+
+def with_channels(block: Samples, num_channels: int) -> Samples:
+    """Bring float32 [time, channel] to a number of channels: mono goes to all, more are mixed to mono where they differ."""
+    if block.shape[1] == num_channels:
+        return block
+    mono = block.mean(axis=1, keepdims=True, dtype=np.float32)
+    return np.repeat(mono, num_channels, axis=1)
+
+
+def _split(block: Samples, position: int, first: int, marks: Sequence[int]) -> Iterator[tuple[int, Samples]]:
+    """Yield the parts of a block from sample `first` of the recording on, cut at marks."""
+    edges = sorted({position, position + len(block), *(mark for mark in marks if position < mark < position + len(block))})
+    for start, stop in pairwise(edges):
+        begin = max(start, first)
+        if begin < stop:
+            yield begin, block[begin - position : stop - position]
+
+
+def _silence(start: int, stop: int, num_channels: int, size: int = 1 << 16) -> Iterator[tuple[int, Samples]]:
+    for begin in range(start, stop, size):
+        yield begin, np.zeros((min(size, stop - begin), num_channels), np.float32)
+
+
+# Music and effects
+
+
+def background_of(job: Job) -> Path | None:
+    """Return the file of music and effects: the one that was given, or the one that the program of --separate-with makes.
+
+    It is made once and kept with the finished work. Raises InputError where the program fails, or writes no such sound.
+    """
+    command = job.options.separation_command
+    if not command or not job.info.has_audio:
+        return job.options.background_audio
+    rate, channels = job.info.audio_rate or SAMPLE_RATE, max(job.info.audio_channels, 1)
+    key = key_of("separation", job.digest, command_key(command), rate)
+    kept = job.store.find_file(_STEP, key, ".wav")
+    if kept is not None:
+        return kept
+    LOG.info("separating music and effects from voices by %s", program_name(command))
+    with tempfile.TemporaryDirectory(prefix="netflips-") as folder, job.store.new_file(_STEP, key, ".wav") as target:
+        source, stems, background = (Path(folder) / name for name in ("sound.wav", "stems", "background.wav"))
+        stems.mkdir()
+        samples = write_speech_pieces(source, iter_sound_blocks(job.source.path), rate, channels)
+        run_program(filled(command, {"in": str(source), "dir": str(stems), "background": str(background)}), _LIMIT_S, _WHAT)
+        found = background if background.is_file() else _without_voices(stems, command[0])
+        info = probe(found)
+        if not info.has_audio or abs(float(info.duration_s) - samples / rate) > _MOST_DIFFERENCE_S:
+            seconds = f"{float(info.duration_s):.2f} s" if info.has_audio else "no sound"
+            raise InputError(f"{_WHAT} wrote another sound", expected=f"{samples / rate:.2f} s", found=seconds)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_speech_pieces(target, iter_sound_at(found, rate), rate, info.audio_channels)
+    return target
+
+
+def _without_voices(folder: Path, program: str) -> Path:
+    """Return the file without voices among what a program wrote in a folder and those inside it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    for name in _WITHOUT_VOICES:
+        for path in files:
+            if path.stem.lower() == name:
+                return path
+    written = ", ".join(path.name for path in files[:_MOST_NAMED]) or "nothing"
+    raise InputError(
+        f"{_WHAT} wrote no file without voices",
+        path=program,
+        expected=f"{', '.join(_WITHOUT_VOICES)}, or {{background}}",
+        found=written,
+    )

@@ -1,0 +1,400 @@
+"""What can be asked of a dub, checked once: flags, their help, the page's form and Python come from these fields."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, MISSING, dataclass, fields, is_dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from avcore.checkpoints.bundle import bundle_of
+from avcore.errors import UsageError
+from avcore.faces.select import parse_face_choice
+from avcore.files import Input, Output, require_file
+from avcore.flags import CommonOptions, Options, flag, out_flag, positional, report_flag, voice_flag
+from avcore.programs import parse_command, takes
+from avcore.units import normalise_language
+from netflips.bulk.spread import SpreadFlags
+from netflips.cascade.options import CascadeModels
+from netflips.cascade.program import require_translate_with
+from netflips.cascade.speakers import SpeakerProgram, usual_speaker
+from netflips.model_paths import UnitOffset
+from netflips.published.store import usual_model
+from netflips.script.files import read_script
+from netflips.script.types import Script
+from netflips.subtitles.beside import SIDES, TARGET, Subtitling
+from netflips.subtitles.given import SUBTITLE_SUFFIXES, is_subtitles
+from unit2av.inference_options import unit_offset
+from unit2av.lipsync.backend import LipSyncChoice, lips_flag
+
+AUTO: Final = "auto"
+PUBLISHED: Final = "audio,video"
+Modalities = Literal["audio,video", "audio", "video", "auto"]
+Timing = Literal["auto", "source", "free"]
+Background = Literal["keep", "mute"]
+
+SPEECH_IN, KEEP_SOUND, SEPARATE_WITH, SCRIPT_IN = "--speech-in", "--keep-sound", "--separate-with", "--script-in"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DubOptions(Options):
+    """What one dub depends on, apart from its files and models. Raises UsageError for what does not go together.
+
+    source, to: None = as the models were loaded.
+    """
+
+    audio_track: str | None = flag(group="files", default=None, metavar="N|LANG")
+    """sound track of the video: a number from 1, or a language (default: the first with speech)"""
+    video_track: int | None = flag(default=None, metavar="N")
+    """picture track of the video, from 1 (default: the one with a face)"""
+    script_in: Path | None = flag(default=None, file=Input("the script (--script-in)"))
+    """what to say, and who says it: a script (.json), as --draft and --report write it; or your subtitles (.srt, .vtt, .ass, .smi):
+    Korean texts are spoken, English ones are what is heard"""
+    draft: Path | None = flag(default=None, file=Output("the draft"), metavar="JSON")
+    """write the utterances and their translation as a script and stop; --script-in continues from it"""
+    work_dir: Path | None = flag(default=None, metavar="DIR")
+    """folder of finished work, so that a stopped run can continue (default: <output>.work beside the output of a recording)"""
+    strict: bool = flag(
+        group=(
+            "speech that is not understood",
+            "how much is understood is printed before speech and pictures are made; --yes goes on without asking",
+        ),
+        default=False,
+    )
+    """stop with exit code 3 if little is understood"""
+    source: str | None = flag("--from", group="languages and translation", default=None, metavar="LANG")
+    """language that is spoken, as en or eng, or auto with --cascade (default: the only one that the models allow)"""
+    to: str | None = flag(default=None, metavar="LANG")
+    """language to dub into, as ko or kor (default: the same)"""
+    modalities: Modalities | None = flag(default=None, metavar="WHICH")
+    """source of the units: audio,video, audio, video, or auto, decided for each utterance by whether the lips belong to
+    the sound (default: auto where the unit encoder can tell, as the bundle's; else audio,video)"""
+    beam: int | None = flag(default=None)
+    """hypotheses of the beam search (default: as the checkpoint says, 20)"""
+    max_target_units: int | None = flag(default=None)
+    """limit of the units of a translation, 0 = none (default: none)"""
+    cascade: bool = flag(
+        group=("cascade", "dub without a unit translator; needs the extra asr, and a text-to-unit model or --speak-with"),
+        default=False,
+    )
+    """recognise the speech, translate its text and speak the translation, in place of translating units"""
+    recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
+    """folder of faster-whisper, or a name of netflips models"""
+    text_translator: Path | None = flag(default=None, file=Input("the text translator", may_be_folder=True), metavar="DIR")
+    """CTranslate2 folder of a translator, or such a name"""
+    translate_with: str | None = flag(default=None, metavar="COMMAND|URL")
+    """translator in place of --text-translator: a program that answers lines of JSON, or an address on this machine"""
+    glossary: Path | None = flag(default=None, file=Input("the glossary"))
+    """how words are translated: lines of English<TAB>Korean; Korean particles are corrected"""
+    voice: Path | None = voice_flag(group="voice")
+    """voice to use instead of the source's: a recording or an .npy vector"""
+    speak_with: str | None = flag(
+        group=("speech that is given", "it is spoken in the speaker's voice, with lips that fit"), default=None, metavar="COMMAND"
+    )
+    """text-to-speech program for the texts of --script-in or --cascade. With {text} or {text_file}, and {out}, it runs once for
+    each text ({language}, {speaker}, {reference}: the speaker's own voice, {seconds}: of the original); without them it is started
+    once and answers lines of JSON"""
+    speak_seconds: float = flag(default=120.0, metavar="S")
+    """seconds that the program may take (default: 120)"""
+    speech_in: Path | None = flag(default=None, file=Input("the speech (--speech-in)", may_be_folder=True), metavar="DIR|FILE")
+    """an actor's or interpreter's speech: files named by the number of the utterance, or one file along the recording"""
+    keep_sound: bool = flag(default=False)
+    """keep the sound of given speech; lips and times follow it"""
+    face: str = flag(group="picture", default="auto")
+    """auto (largest that speaks), largest, or N-th from the left (default: auto)"""
+    in_lip_path: Path | None = flag(default=None, file=Input("the lip video"))
+    """existing 96x96 lip video at 25 fps, in place of finding the lips"""
+    in_bbox_path: Path | None = flag(default=None, file=Input("the face boxes"))
+    """existing face boxes (.bbox.pkl), in place of finding the face"""
+    lips: LipSyncChoice = lips_flag()
+    hard_paste: bool = flag(default=False)
+    """paste the whole face with hard edges, as published"""
+    label: str = flag("--burn-label", default="", nargs="?", const="synthetic speech and lips", metavar="TEXT")
+    """burn a visible label into the picture"""
+    timing: Timing = flag(group="recordings of several utterances", default="auto")
+    """source: each utterance at its time in the recording, which keeps its pictures and length; free: one utterance, as long as it
+    takes; auto: free for a clip of one utterance (default)"""
+    pace: tuple[float, float] = flag(default=(0.8, 1.25), metavar=("MIN", "MAX"))
+    """how much speech may be shortened and lengthened to fit its place (default: 0.8 1.25)"""
+    hold_picture: bool = flag(default=False)
+    """hold the picture while speech is still too long, so that the output grows longer"""
+    utterance_length: tuple[float, float] = flag(default=(2.0, 12.0), metavar=("MIN", "MAX"))
+    """seconds that an utterance should last (default: 2 12)"""
+    background: Background = flag(default="keep")
+    """keep or mute the sound outside of speech (default: keep)"""
+    background_audio: Path | None = flag(default=None, file=Input("the background audio"))
+    """music and effects without voices, to play behind the new speech"""
+    separate_with: str | None = flag(default=None, metavar="COMMAND")
+    """program that separates them from the recording's sound, as demucs does: with {in}, and {dir} or {background}"""
+    start: float | None = flag(default=None, metavar="SECONDS")
+    """dub from here, output only the part"""
+    end: float | None = flag(default=None, metavar="SECONDS")
+    """dub up to here, output only the part"""
+    preview: bool = flag(default=False)
+    """dub and output the first utterance only"""
+    subtitles: str | None = flag(group="subtitles", default=None, metavar="WHICH")
+    """write subtitles beside the dub: source, target or source,target (what was heard, is said)"""
+    subtitle_format: Literal["srt", "vtt"] = flag(default="srt")
+    """SubRip or WebVTT (default: srt)"""
+    embed_subtitles: bool = flag(default=False)
+    """also put them into the dubbed video as tracks that a player can show"""
+    burn_subtitles: str = flag(default="", nargs="?", const=TARGET, choices=SIDES, metavar="WHICH")
+    """draw subtitles into the picture: target or source (default: target)"""
+    subtitle_font: Path | None = flag(default=None, file=Input("the font (--subtitle-font)"))
+    """font of burnt-in subtitles, .ttf or .otf (default: Noto Sans KR of the extra `subtitles`)"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_face_choice(self.face)
+        for name in ("source", "to"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, normalise_language(getattr(self, name)))
+        self._check_choices()
+        self._check_numbers()
+        self._check_cascade()
+        self._check_given_speech()
+        if self.separate_with is not None and self.background_audio is not None:
+            raise UsageError("--separate-with makes what --background-audio gives", hint="leave one of them out")
+        if self.script_in is not None and self.script_in.suffix.lower() not in (".json", *SUBTITLE_SUFFIXES):
+            raise UsageError(f"{SCRIPT_IN} takes .json, {', '.join(SUBTITLE_SUFFIXES)}", found=self.script_in)
+        if self.timing == "free" and self.is_of_recordings:
+            raise UsageError("options for recordings of several utterances do not go with --timing free")
+        _ = self.subtitling, self.separation_command, self.speaker  # each is refused here
+
+    # Checks
+
+    def _check_choices(self) -> None:
+        known = {"modalities": (None, AUTO, PUBLISHED, "audio", "video"), "timing": ("auto", "source", "free")}
+        known |= {"background": ("keep", "mute"), "subtitle_format": ("srt", "vtt")}
+        for name, values in known.items():
+            if (found := getattr(self, name)) not in values:
+                expected = " or ".join(one for one in values if one is not None)
+                raise UsageError(f"unknown --{name.replace('_', '-')}", expected=expected, found=found)
+
+    def _check_numbers(self) -> None:
+        if self.beam is not None and self.beam < 1:
+            raise UsageError("--beam must be 1 or more", found=self.beam)
+        if self.max_target_units is not None and self.max_target_units < 0:
+            raise UsageError("--max-target-units must be 0 (no limit) or more", found=self.max_target_units)
+        fast, slow = self.pace
+        if not 0 < fast <= 1 <= slow < math.inf:
+            raise UsageError("--pace must be two factors around 1", expected="such as 0.8 1.25", found=f"{fast:g} {slow:g}")
+        least, most = self.utterance_length
+        if not (0 <= least < math.inf and 0 < most < math.inf) or 2 * least > most:
+            raise UsageError(
+                "these lengths of an utterance cannot be kept",
+                expected="a greatest length above 0, and at least twice the least",
+                found=f"{least:g} to {most:g} s",
+            )
+        start, end = self.start or 0.0, math.inf if self.end is None else self.end
+        if not 0 <= start < end:
+            found = f"{start:g} and {end:g} s"
+            raise UsageError("--start and --end must be times in order", expected="0 <= start < end", found=found)
+        if self.preview and (self.start is not None or self.end is not None):
+            raise UsageError("--preview shows the first utterance; it does not go with --start and --end")
+        if not (math.isfinite(self.speak_seconds) and self.speak_seconds > 0):
+            raise UsageError("--speak-seconds must be above 0", found=self.speak_seconds)
+
+    def _check_cascade(self) -> None:
+        if not self.cascade:
+            names = ("recognizer", "text_translator", "translate_with", "glossary")
+            asked = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
+            if asked:
+                belong = "belongs" if len(asked) == 1 else "belong"
+                raise UsageError(f"{' and '.join(asked)} {belong} to the cascade", hint="add --cascade, or leave it out")
+            return
+        if self.translate_with is not None:
+            require_translate_with(self.translate_with)
+            if self.text_translator is not None:
+                raise UsageError("--translate-with stands in place of --text-translator", hint="leave one of them out")
+        if self.beam is not None or self.max_target_units is not None:
+            raise UsageError("--beam and --max-target-units belong to the unit pipeline", hint="leave them out")
+        if self.timing == "free":
+            raise UsageError("--timing free belongs to the unit pipeline", hint="over text each utterance is spoken in its place")
+        if self.modalities not in (None, "audio"):
+            raise UsageError("the cascade hears sound", expected="--modalities audio", found=self.modalities)
+        object.__setattr__(self, "modalities", "audio")
+
+    def _check_given_speech(self) -> None:
+        if self.keep_sound and not self.is_speech_given:
+            raise UsageError(f"{KEEP_SOUND} keeps speech that is given", hint=f"add {SPEECH_IN} or --speak-with")
+        if self.speech_in is not None and not self.speech_in.is_dir():
+            require_file(self.speech_in, f"the speech of {SPEECH_IN}")
+
+    # What follows from the fields
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether the dub ends when what is said is known."""
+        return self.draft is not None
+
+    @property
+    def hears(self) -> bool:
+        """Whether units are taken from the sound, where there is any."""
+        return self.modalities != "video"
+
+    @property
+    def sees(self) -> bool:
+        """Whether units are taken from the lips, where they are seen."""
+        return self.modalities != "audio"
+
+    @property
+    def is_speech_given(self) -> bool:
+        """Whether a program, a person's files or a track of speech say what is said."""
+        return self.speak_with is not None or self.speech_in is not None
+
+    @cached_property
+    def speaker(self) -> SpeakerProgram | None:
+        """The program that speaks. Raises UsageError."""
+        return None if self.speak_with is None else SpeakerProgram.of(self.speak_with, self.speak_seconds)
+
+    @cached_property
+    def separation_command(self) -> tuple[str, ...]:
+        """The words of the program that separates voices from the rest; none where nothing does. Raises UsageError."""
+        if self.separate_with is None:
+            return ()
+        words = parse_command(self.separate_with, SEPARATE_WITH)
+        if not takes(words, "in") or not takes(words, "dir", "background"):
+            raise UsageError(
+                f"{SEPARATE_WITH} says nowhere what is read, or where it is written",
+                expected='{in}, and {dir} or {background}, as "demucs --two-stems=vocals --clip-mode clamp -o {dir} {in}"',
+                found=" ".join(words),
+            )
+        return words
+
+    @cached_property
+    def subtitling(self) -> Subtitling | None:
+        """The subtitles that are asked for, None = none. Raises UsageError."""
+        if self.subtitles is None and not self.burn_subtitles and not self.embed_subtitles and self.subtitle_font is None:
+            return None
+        sides = () if self.subtitles is None else tuple(side.strip() for side in self.subtitles.split(","))
+        return Subtitling(sides, f".{self.subtitle_format}", self.embed_subtitles, self.burn_subtitles, self.subtitle_font)
+
+    @cached_property
+    def cascade_models(self) -> CascadeModels | None:
+        """The models of the cascade, where that is asked for: those that are given, else those of the set `korean`.
+
+        Raises UsageError for models that are missing.
+        """
+        if not self.cascade:
+            return None
+        given = {"--recognizer": self.recognizer}
+        if self.translate_with is None:
+            given["--text-translator"] = self.text_translator
+        used = {flag: path or usual_model(flag) for flag, path in given.items()}
+        missing = [f"{flag} DIR" for flag, path in used.items() if path is None]
+        if missing or (recognizer := used["--recognizer"]) is None:
+            hint = "run: netflips models get korean"
+            raise UsageError("--cascade needs models that are not here", expected=" and ".join(missing), hint=hint)
+        return CascadeModels(recognizer, used.get("--text-translator"), self.translate_with or "", self.glossary)
+
+    @cached_property
+    def script(self) -> Script | None:
+        """The script of --script-in; None where there is none, or it is a file of subtitles. Raises InputError."""
+        return None if self.script_in is None or is_subtitles(self.script_in) else read_script(self.script_in)
+
+    @property
+    def is_of_recordings(self) -> bool:
+        """Whether something is asked for that only a recording in its own time can give."""
+        names = (
+            "script_in", "speak_with", "speech_in", "pace", "hold_picture", "utterance_length", "background",
+            "background_audio", "separate_with", "start", "end", "preview", "work_dir",
+        )  # fmt: skip
+        return bool(set(names) & set(self.asked))
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is not as it is by default, by the names of the fields, as JSON has it: for reports and the names of kept work."""
+        ours = {one.name: getattr(self, one.name) for one in fields(DubOptions)}
+        default = _defaults()
+        return {name: _plain(value) for name, value in ours.items() if value != default[name]}
+
+
+def _defaults() -> dict[str, Any]:
+    return {one.name: one.default if one.default_factory is MISSING else one.default_factory() for one in fields(DubOptions)}
+
+
+def settings_told(options: object, *names: str) -> dict[str, Any]:
+    """Return some options by name, as JSON holds them."""
+    return {name: _plain(getattr(options, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+@dataclass(frozen=True)
+class DubCommand(DubOptions, SpreadFlags, CommonOptions):
+    """Dub videos of someone speaking into another language, in the speaker's own voice, with lips that fit."""
+
+    videos: tuple[Path, ...] = positional("VIDEO", default=(), nargs="*", type=Path, group="files")
+    """video, several videos, or a folder of them"""
+    out: Path | None = out_flag("the dubbed video", default=None)
+    """the dubbed video (.mp4, .m4v, .mov or .mkv), for one input"""
+    _: KW_ONLY
+    out_dir: Path | None = flag(default=None, metavar="DIR")
+    """folder for the dubbed videos, named <stem>_<language>.mp4 (default: beside each video)"""
+    report: tuple[Path, ...] = report_flag()
+    """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
+    verdict: Path | None = flag(default=None, file=Output("the verdict"), metavar="JSON")
+    """write how much is understood before speech and pictures are made"""
+    ask: bool = flag(group="speech that is not understood", default=False)
+    """ask before going on if little is understood (default on a terminal)"""
+    translator_unit_offset: int | None = flag(group="languages and translation", default=None)
+    """the translator counts units from N (default: 0)"""
+    av2unit_path: Path | None = flag(
+        group=("models", "the first three belong together; without them, the small models of the bundle are used"),
+        default=None,
+        file=Input("the unit encoder"),
+    )
+    """unit encoder, mavhubert_large_noise.pt"""
+    utut_path: Path | None = flag(default=None, file=Input("the translator"))
+    """unit translator, utut_sts_ft.pt or a fine-tuned one"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
+    """unit AV renderer, unit_av_renderer_withKO.pt"""
+    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
+    """speaker encoder, encoder.pt (default: resemblyzer's weights)"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
+    """unit recogniser (units to text) for the report and subtitles (default: the bundle's)"""
+    text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
+    """text-to-unit model for --script-in and --cascade (default: the bundle's)"""
+    vocoder_unit_offset: UnitOffset = flag(default="auto", type=unit_offset, metavar="N|auto")
+    """row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)"""
+    ray: bool = flag(group="many files", default=False)
+    """dub the videos of --out-dir in parallel; after a stop, the same command continues"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ask + self.yes + self.strict > 1:
+            raise UsageError("--ask, --yes and --strict do not go together", hint="give one of them")
+        if not self.videos:
+            raise UsageError("give a video to dub", hint="as in: netflips dub talk.mp4")
+        if self.out is not None and self.out_dir is not None:
+            raise UsageError("give either --out (one input) or --out-dir (several inputs or a folder)")
+        if self.text2unit_path is not None and self.script_in is None and not self.cascade:
+            raise UsageError("--text2unit-path belongs to --script-in", hint="add --script-in script.json, or --cascade")
+
+    def with_fetched(self) -> "DubCommand":
+        """The same with what the cascade is not given: the models of the set `korean` where they were fetched, and who speaks.
+
+        The fetched models dub from English into Korean where no languages are given. With an encoder and a renderer, and neither
+        a text-to-unit model nor other speech, a program speaks; a bundle has its own. Raises CheckpointError for a model that
+        has changed.
+        """
+        if not self.cascade or self.text2unit_path:
+            return self
+        encoder, renderer = self.av2unit_path, self.unit2av_path
+        source, to = self.source, self.to
+        if encoder is None and renderer is None:
+            encoder, renderer = usual_model("--av2unit-path"), usual_model("--unit2av-path")
+            source, to = source or "en", to or "ko"
+        if encoder is None or renderer is None or bundle_of(renderer) is not None:
+            return self
+        speaker = self.speak_with or (None if self.speech_in else usual_speaker(to or "ko"))
+        return replace(self, source=source, to=to, av2unit_path=encoder, unit2av_path=renderer, speak_with=speaker)

@@ -1,0 +1,265 @@
+"""The pictures of a long video, drawn and encoded in pieces that are kept, so that a stopped run goes on where it was."""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from avcore.compute.memory import release_freed_memory
+from avcore.compute.threads import ahead, pictures_ahead
+from avcore.errors import OutputError
+from avcore.journal import key_of
+from avcore.media import QUICK, VideoJoiner
+from avcore.speech.voice_activity import SpeechActivity
+from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
+from avcore.work_folder import Arrays, WorkFolder, require_work_folder
+from netflips.dubbing.frame import Finish, Frame
+from unit2av.lipsync import RENDERING, LipSync
+from unit2av.rendering import Reason, Shown, SoundFeed, drawn
+
+LOG = logging.getLogger("netflips")
+
+STAGE = "pictures"
+_BITS_PER_PIXEL = 0.2
+"""Of H.264 at the quality written here; pictures with much noise take more, most take a half or a quarter."""
+_BYTES_PER_SECOND = 64_000 + 3 * 250_000
+"""Sound that is kept for listening, and lip crops at 25 fps of the faces in sight, up to three on average."""
+_MEGA = 1e6
+SHORTEST_S, LONGEST_S = 10, 20
+"""A piece ends at the quietest moment between: there the mouth is at rest, or as near to it as it gets."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of the output that is encoded on its own. key: names all that is in it. shown: gives its pictures, if need be with
+    some around it that a backend wants to see. begin: when it begins in the output (s). times: when each of its pictures is shown
+    there, where that is known beforehand.
+    """
+
+    key: str
+    shown: Callable[[], Iterator[Shown]]
+    begin: Fraction = Fraction(0)
+    times: Sequence[Fraction] = ()
+
+    def own(self, shown: Iterable[Shown]) -> Iterator[Shown]:
+        """Yield what of some pictures belongs to the piece; those behind it are not asked for."""
+        for one in shown:
+            if not self.times or one.time >= self.times[0]:
+                yield one
+                if self.times and one.time == self.times[-1]:
+                    return
+
+
+def quiet_borders(heard: SpeechActivity, total: int, rate: Fraction) -> list[int]:
+    """Return where pieces of `total` pictures begin, by number: at the quietest moments of the speech, 10 to 20 s apart."""
+    begins = [0]
+    while total - begins[-1] > frames_covering(LONGEST_S, rate):
+        at = float(frames_to_seconds(begins[-1], rate))
+        until = at + LONGEST_S
+        quiet = heard.quietest_s(at + SHORTEST_S, until) if until < heard.seconds else until
+        begins.append(min(max(frame_at(quiet, rate), begins[-1] + 1), total - 1))
+    return begins
+
+
+def steady_pieces(
+    shown: Callable[[int, int], Iterator[Shown]],
+    borders: Sequence[int],
+    total: int,
+    rate: Fraction,
+    around_s: float,
+    made_with: Sequence[object],
+) -> list[Piece]:
+    """Return the pieces of `total` pictures at a steady rate. shown: gives those from one number to before another. around_s:
+    seconds of them around a piece that a backend wants to see. made_with: all that they depend on.
+    """
+    around, pieces = frame_at(exact(around_s), rate), []
+    for start, stop in zip(borders, [*borders[1:], total], strict=True):
+        key = key_of(STAGE, RENDERING, *QUICK.values(), made_with, start, stop, total)
+        pictures = partial(shown, max(0, start - around), min(total, stop + around))
+        pieces.append(Piece(key, pictures, times=[frames_to_seconds(number, rate) for number in range(start, stop)]))
+    return pieces
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A piece of the output. path: its pictures. times: when each is shown in the output (s). owners, reasons: see `Shown` and
+    `FaceToDraw`."""
+
+    path: Path
+    times: Sequence[Fraction]
+    owners: Sequence[int]
+    reasons: Sequence[int]
+
+
+class _Opened(NamedTuple):
+    """A piece whose pictures come next. kept: it was kept; they do not come then. None: it is kept, and has no pictures."""
+
+    piece: Piece
+    is_kept: bool
+    kept: Encoded | None
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Draws and encodes pieces. told: called with how many pictures are done."""
+
+    frame: Frame
+    lips: LipSync
+    finish: Finish
+    work: WorkFolder
+    told: Callable[[int], None]
+
+    def encode(self, pieces: Iterable[Piece]) -> list[Encoded]:
+        """Encode pieces one after another, or find them in the work folder; those in which no picture begins are left out.
+
+        Decoding, drawing and encoding have a thread each, and none of them waits for the end of a piece.
+        """
+        done, encoded = 0, list[Encoded]()
+        depth = pictures_ahead(self.frame.width, self.frame.height)
+        items = _Pushback(ahead(self._drawn(pieces, depth), depth))
+        for opened in items:
+            assert isinstance(opened, _Opened)  # whoever writes a piece takes all its pictures
+            made = opened.kept if opened.is_kept else self._encoded(opened.piece, items.pictures(), done)
+            if made is not None:
+                encoded.append(made)
+                done += len(made.times)
+            self.told(done)
+        return encoded
+
+    def _drawn(self, pieces: Iterable[Piece], depth: int) -> "Iterator[_Opened | Shown]":
+        """Return each piece and, unless it is kept, its pictures."""
+        for piece in pieces:
+            opened = self._found(piece)
+            yield opened
+            if not opened.is_kept:
+                with closing(ahead(piece.shown(), depth)) as shown:  # type: ignore[type-var]  # a generator
+                    yield from piece.own(drawn(self.lips, shown))
+
+    def _found(self, piece: Piece) -> _Opened:
+        path = self.work.find_file(STAGE, piece.key, ".mp4")
+        notes = self.work.find_arrays(STAGE, piece.key)
+        is_kept = notes is not None and (path is not None or not len(notes["times"]))
+        return _Opened(piece, is_kept, None if notes is None or path is None else _read(piece, path, notes))
+
+    def _encoded(self, piece: Piece, shown: Iterator[Shown], done: int) -> Encoded | None:
+        with self.work.new_file(STAGE, piece.key, ".mp4") as path:
+            written = self._write(path, shown, done)
+            self.work.keep_arrays(STAGE, piece.key, _notes(piece, written))
+        release_freed_memory()  # encoders and threads that come and go leave it in pieces, more of them with each file
+        return Encoded(path, *map(list, zip(*written, strict=True))) if written else None
+
+    def _write(self, path: Path, shown: Iterator[Shown], done: int) -> list[tuple[Fraction, int, int]]:
+        """Write pictures; returns when each is shown, whose it is, and whether it was drawn."""
+        written = list[tuple[Fraction, int, int]]()
+        first = next(shown, None)
+        if first is None:
+            return written
+        with self.frame.writer(path) as writer:
+            one: Shown | None = first
+            while one is not None:
+                self.finish.write(writer, one, one.time - first.time)
+                written.append((one.time, one.owner, int(one.face.reason)))
+                self.told(done + len(written))
+                one = next(shown, None)
+        return written
+
+
+def _notes(piece: Piece, written: Sequence[tuple[Fraction, int, int]]) -> Arrays:
+    times = [str(time - piece.begin) for time, _, _ in written]
+    owners, reasons = (np.array([one[column] for one in written], np.int64) for column in (1, 2))
+    return {"times": np.array(times, dtype=np.str_), "owners": owners, "reasons": reasons}
+
+
+def _read(piece: Piece, path: Path, notes: Arrays) -> Encoded:
+    times = [piece.begin + Fraction(str(time)) for time in notes["times"]]
+    return Encoded(path, times, notes["owners"].tolist(), notes["reasons"].tolist())
+
+
+def num_hidden(pieces: Iterable[Encoded]) -> int:
+    """Return in how many pictures something is before the mouth that was to be drawn."""
+    return sum(list(piece.reasons).count(Reason.HIDDEN) for piece in pieces)
+
+
+def join_pieces(writer: VideoJoiner, pieces: Sequence[Encoded], sound: SoundFeed) -> None:
+    """Write pictures as they were encoded, and sound in step with them. Nothing is there under its name unless all went well."""
+    with writer:
+        for piece in pieces:
+            writer.write_piece(piece.path, piece.times)
+            sound.reach(writer, piece.times[-1])
+        sound.end(writer)
+
+
+class _Pushback:
+    """Pieces and pictures as they come; the piece that ends the pictures of the one before comes again."""
+
+    def __init__(self, items: Iterator[_Opened | Shown]) -> None:
+        self._items, self._held = items, list[_Opened]()
+
+    def __iter__(self) -> Iterator[_Opened | Shown]:
+        while (item := self._held.pop() if self._held else next(self._items, None)) is not None:
+            yield item
+
+    def pictures(self) -> Iterator[Shown]:
+        """Yield the pictures before the next piece."""
+        for item in self._items:
+            if isinstance(item, _Opened):
+                self._held.append(item)
+                return
+            yield item
+
+
+# Where they are kept
+
+
+def work_folder_beside(out_video: Path) -> Path:
+    """Return where finished work is kept unless the user says otherwise: beside the output, on the disk that was chosen for it."""
+    return out_video.parent / f"{out_video.name}.work"
+
+
+def kept_work(out: Path, given: Path | None, is_long: bool, frame: Frame, seconds: float) -> WorkFolder | None:
+    """Return the folder in which finished work is kept, of which the user is told: the one that was given, or of long results one
+    beside them. Raises OutputError for one that cannot be used.
+    """
+    folder = given or (work_folder_beside(out) if is_long else None)
+    if folder is None:
+        return None
+    announce(require_work_folder(folder), frame, seconds)
+    return WorkFolder(folder)
+
+
+def expected_bytes(frame: Frame, seconds: float, seen_s: float | None = None) -> int:
+    """Return what a work folder and the output may take for `seconds` of pictures: they count twice.
+
+    seen_s: seconds whose sound and faces are kept, None = the same.
+    """
+    pictures = frame.width * frame.height * float(frame.rate) * _BITS_PER_PIXEL / 8
+    return int(seconds * 2 * pictures + (seconds if seen_s is None else seen_s) * _BYTES_PER_SECOND)
+
+
+def announce(folder: Path, frame: Frame, seconds: float, seen_s: float | None = None) -> None:
+    """Say where finished work is kept and how much it may be. Raises OutputError when the disk is too full for it.
+
+    seen_s: of a recording of which a part may be dubbed, see `expected_bytes`.
+    """
+    needed, free = expected_bytes(frame, seconds, seen_s), shutil.disk_usage(folder).free
+    LOG.info(
+        "finished work is kept in %s: up to about %.0f MB with the output, %.0f MB are free; delete it when you are done",
+        folder,
+        needed / _MEGA,
+        free / _MEGA,
+    )
+    if needed > free:
+        raise OutputError(
+            "there is too little room on this disk",
+            path=folder,
+            expected=f"about {needed / _MEGA:.0f} MB",
+            found=f"{free / _MEGA:.0f} MB",
+            hint="choose another disk with --work-dir" + ("" if seen_s is None else ", or dub a part with --start and --end"),
+        )

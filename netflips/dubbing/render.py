@@ -1,0 +1,271 @@
+"""The pictures of a dub: which one is seen when and whose face is in it (a schedule), drawn and encoded in pieces that are kept."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+
+from avcore.compute.threads import pictures_at_once
+from avcore.journal import key_of
+from avcore.media import MediaInfo, Picture
+from avcore.media.source import StoredPicture, read_stored
+from avcore.speech.audio import resample
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, exact, frames_covering, frames_to_seconds
+from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
+from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, said
+from netflips.dubbing.frame import Finish, Frame
+from netflips.dubbing.job import Job
+from netflips.dubbing.part import asked_part, rooms_of
+from netflips.dubbing.pieces import LONGEST_S, Encoded, Piece, Studio
+from netflips.dubbing.speech import Speeches
+from netflips.dubbing.subtitles import painter_of
+from netflips.dubbing.watch import Faces, Shots
+from netflips.script.types import Script, TimeFit, Utterance, WrittenText
+from netflips.subtitles.drawing import Painter
+from text2unit.stage import SPELLER
+from unit2av.lipsync import RENDERING, LipSync, Said
+from unit2av.lipsync.backend import settled
+from unit2av.renderer import BATCH_PICTURES
+from unit2av.rendering import FaceToDraw, Shown, Talk, num_pictures_for, opened_lip_sync
+
+BLEND_S = Fraction(4, 25)
+"""Time in which a drawn mouth comes in and goes out."""
+_LONGEST_S = Fraction(LONGEST_S)
+
+
+def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeches) -> list[Encoded]:
+    """Draw and encode the pictures in pieces, of which those that are there already are kept."""
+    rate = job.picture_rate(script)
+    batch = pictures_at_once(job.info.width, job.info.height, BATCH_PICTURES)
+    how, models = (job.models.how.device, job.models.how.precision), job.models
+    frame, painter = Frame.of(job.info, rate), painter_of(script, job)
+    schedule = own_time if script.is_in_own_time else to_and_fro
+
+    def told(done: int) -> None:
+        job.progress("pictures", done, max(_expected(script, job), done))
+
+    with (
+        opened_lip_sync(job.lips, models.paths.unit2av, *how, models.renderer, batch, paste_lower_face) as lips,
+        job.clock.stage("pictures"),
+    ):
+        scene = DubbedScene(script, job, shots, faces, speech, lips, frame, painter)
+        return Studio(frame, lips, Finish(job.options.label, painter), job.store, told).encode(schedule(scene))
+
+
+def _expected(script: Script, job: Job) -> int:
+    """Return how many pictures there will be, about."""
+    if script.is_in_own_time:
+        part = asked_part(script, job)
+        return frames_covering(part.stop - part.start, job.info.frame_rate)
+    return sum(num_pictures_for(said(one, script.target)) for one, _ in fitted(script))
+
+
+@dataclass(frozen=True)
+class DubbedScene:
+    """All that a schedule needs. lips: the backend that moves them. frame: what the pictures are like. painter: draws subtitles."""
+
+    script: Script
+    job: Job
+    shots: Shots
+    faces: Faces
+    speech: Speeches
+    lips: LipSync
+    frame: Frame
+    painter: Painter | None
+
+    def talk(self, one: Utterance, fit: TimeFit, begin: Fraction, place: Placed) -> "PlacedTalk":
+        """Return an utterance's part of the picture. begin: when it begins in the output (s)."""
+        new, job = self.speech[one.number], self.job
+        rate = job.sound_rate(self.script)
+        samples = resample(new.samples, rate, SAMPLE_RATE) if self.lips.needs_sound else None
+        codes = self.lips.codes(Said(said(one, self.script.target), samples, new.silent, self.rest(one)))
+        path = follow(self.faces.drawn(one), self.faces.watches[one.number], self.shots)
+        return PlacedTalk(one.number, begin, codes, place, path)
+
+    def facts(self, one: Utterance, fit: TimeFit) -> list[object]:
+        """Return what an utterance's pictures depend on."""
+        assert one.units is not None  # it is spoken
+        new, drawn = self.speech[one.number], self.faces.drawn(one)
+        seen = [self.faces.watches[one.number], [[face.first, face.number, face.boxes, face.figures] for face in drawn]]
+        sound = [new.samples] if self.lips.needs_sound else []
+        return [one.units.ids, fit.durations, new.silent, self.rest(one), fit.held_s, *seen, *sound]
+
+    def rest(self, one: Utterance) -> int | None:
+        """Return the unit of silence: that of what was heard, else of what makes the units; None = it is not known."""
+        if one.heard is not None:
+            return one.heard.rest
+        if isinstance(one.target, WrittenText) and self.job.speaking is None:
+            silence: int | None = self.job.models.other(SPELLER, self.script.target).silence
+            return silence
+        agreement = self.job.models.extractor.agreement
+        return None if agreement is None else int(agreement.silence)
+
+    @property
+    def coding(self) -> list[object]:
+        """What every piece depends on, for their names: the video, and how its pictures are encoded."""
+        return [self.job.digest, self.job.options.label, *self.frame.coding]
+
+    @property
+    def drawing(self) -> list[object]:
+        """What draws, for the names of pieces with a new mouth: the backend, its files, and how they are used."""
+        job, renderer = self.job, self.job.models.paths.unit2av
+        key = settled(job.lips, renderer).key(job.lips, renderer, job.models.arithmetic)
+        return [self.lips.name, RENDERING, *key]
+
+    def painted(self, start: Fraction, stop: Fraction | None) -> list[object]:
+        """Return the subtitles that are drawn between two times of the output (s)."""
+        return [] if self.painter is None else list(self.painter.between(start, stop))
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedTalk(Talk):
+    """An utterance's part of the picture. place: when. path: where the face is."""
+
+    place: Placed
+    path: FacePath
+
+    def face(self, at: Fraction, time: Fraction, shots: dict[tuple[int, int], int], is_open: bool = True) -> FaceToDraw:
+        """Return the face in a picture of the video at `at` that is shown at `time` of the output (s).
+
+        shots: numbers of the shots so far, counted from here. is_open: the mouth comes in when the utterance begins, and goes out
+        when it ends.
+        """
+        box, strength, reason = self.path.at(at)
+        share = min(strength, self._presence(time - self.begin) if is_open else 1.0, 1.0)
+        shot = shots.setdefault(self.path.place_of(at), len(shots))
+        return FaceToDraw(box if share > 0 else None, share, shot, reason=reason)
+
+    def _presence(self, moment: Fraction) -> float:
+        left = self.place.end - self.place.start + self.place.held - moment
+        return float(min(moment / BLEND_S, left / BLEND_S, Fraction(1)))
+
+
+# A clip: its pictures there and back again, for as long as its one utterance is said (as published)
+
+
+def to_and_fro(scene: DubbedScene) -> Iterator[Piece]:
+    """Yield the pieces of a clip: its own pictures to and fro at 25 Hz, in which somebody talks all the time."""
+    job = scene.job
+    ((one, fit),) = fitted(scene.script)
+    count = num_pictures_for(said(one, scene.script.target))
+    key = key_of("to and fro", *scene.coding, *scene.drawing, *scene.facts(one, fit), *scene.painted(Fraction(0), None))
+
+    def shown() -> Iterator[Shown]:
+        place = Placed(Fraction(0), frames_to_seconds(count), Fraction(0))
+        talk, shots = scene.talk(one, fit, Fraction(0), place), dict[tuple[int, int], int]()
+        for number, picture in enumerate(job.source.pingpong(count, among=job.source.own)):
+            time = frames_to_seconds(number)
+            yield Shown(picture, time, talk, talk.face(_time_of(picture), time, shots, is_open=False))
+
+    yield Piece(key, shown)
+
+
+def _time_of(picture: Picture) -> Fraction:
+    return frames_to_seconds(picture.index, FRAME_RATE)
+
+
+# A recording: its pictures in their own time
+
+
+def own_time(scene: DubbedScene) -> Iterator[Piece]:
+    """Yield the pieces of a recording: its own pictures in their own time, held where the new speech takes longer."""
+    script, job = scene.script, scene.job
+    clock, rooms, drawing, rate = OutputClock(script, job), rooms_of(script, job), scene.drawing, job.info.frame_rate
+    part, spoken = clock.part, [(one, fit, exact_place(one, fit, rate)) for one, fit in fitted(script)]
+    spans = [(exact(one.place.start_s), exact(one.place.end_s) + rooms[one.number]) for one in script.utterances]
+    borders = piece_borders(part.start, part.stop, [span for span in spans if part.has(span[0])])
+    feed = PictureFeed(job.info, part.start)
+    for start, stop in zip(borders, [*borders[1:], None if part.is_all else part.stop], strict=True):
+        inside = [(one, fit, at) for one, fit, at in spoken if at.end > start and (stop is None or at.start < stop)]
+        begin = clock.at(start)
+        facts: list[object] = [*scene.coding, start == part.start, start, stop]
+        for one, fit, at in inside:
+            facts += [*scene.facts(one, fit), *at]
+        if inside:
+            facts += drawing
+            facts += [cut for cut in scene.shots.cuts if start - 1 <= cut and (stop is None or cut <= stop + 1)]
+        facts += scene.painted(begin, None if stop is None else clock.at(stop))
+
+        def talks(inside: Sequence[tuple[Utterance, TimeFit, Placed]] = inside) -> list[PlacedTalk]:
+            return [scene.talk(one, fit, clock.at(at.start), at) for one, fit, at in inside]
+
+        yield Piece(key_of("own time", *facts), partial(_in_own_time, feed, clock, 1 / rate, start, stop, talks), begin)
+
+
+def piece_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fraction, Fraction]]) -> list[Fraction]:
+    """Return where pieces begin: at the start, where utterances begin, and so often in between that none is long.
+
+    spans: from the beginning of each utterance to the last moment that it may reach; a piece never begins inside of one.
+    """
+    borders, free = [start], start
+    for begin, end in [*spans, (stop, stop)]:
+        if begin - free > _LONGEST_S and free > borders[-1]:
+            borders.append(free)
+        while min(begin, stop) - borders[-1] > _LONGEST_S and borders[-1] >= free:
+            borders.append(borders[-1] + _LONGEST_S)
+        if borders[-1] < begin < stop:
+            borders.append(begin)
+        free = max(end, free)
+    return borders
+
+
+def _in_own_time(
+    feed: "PictureFeed", clock: OutputClock, step: Fraction, start: Fraction, stop: Fraction | None,
+    talks: Callable[[], Sequence[PlacedTalk]],
+) -> Iterator[Shown]:  # fmt: skip
+    """Yield the pictures of a piece, each with its time in the output and its talk; held pictures come several times.
+
+    step: between two of them (s). start, stop: in the recording (s). talks: gives the utterances in it.
+    """
+    inside, shots = talks(), dict[PlacedTalk, dict[tuple[int, int], int]]()
+
+    def shown(picture: StoredPicture, time: Fraction, talk: PlacedTalk | None) -> Shown:
+        face = FaceToDraw() if talk is None else talk.face(picture.time, time, shots.setdefault(talk, {}))
+        return Shown(picture, time, talk, face)
+
+    def held(picture: StoredPicture, talk: PlacedTalk | None, following: Fraction | None) -> Iterator[Shown]:
+        """Yield a picture again and again, where it is the last one before its utterance's hold."""
+        if talk is None or not talk.place.held or (following is not None and following < talk.place.end):
+            return
+        for number in range(1, round(talk.place.held / step) + 1):
+            yield shown(picture, clock.at(picture.time) + number * step, talk)
+
+    starts = [one.place.start for one in inside]
+    before: tuple[StoredPicture, PlacedTalk | None] | None = None
+    for picture in feed.between(start, stop):
+        if before is not None:
+            yield from held(*before, picture.time)
+        number = bisect_right(starts, picture.time) - 1
+        talk = inside[number] if number >= 0 and picture.time < inside[number].place.end else None
+        yield shown(picture, max(clock.at(picture.time), Fraction(0)), talk)
+        before = picture, talk
+    if before is not None:
+        yield from held(*before, stop)
+
+
+class PictureFeed:
+    """The recording's own pictures, piece after piece; the file is entered anew only where a piece was left out."""
+
+    def __init__(self, info: MediaInfo, start: Fraction) -> None:
+        self._info, self._start = info, start
+        self._pictures: Iterator[StoredPicture] = iter(())
+        self._held: StoredPicture | None = None
+        self._reached: Fraction | None = None
+
+    def between(self, start: Fraction, stop: Fraction | None) -> Iterator[StoredPicture]:
+        """Yield the pictures that begin between two times; at the start of the part also the one that is on screen then."""
+        if self._reached != start:
+            self._pictures, self._held = read_stored(self._info.path, start, self._info), None
+        self._reached = None
+        while (picture := self._next()) is not None:
+            if stop is not None and picture.time >= stop:
+                self._held = picture
+                break
+            if picture.time >= start or start == self._start:
+                yield picture
+        self._reached = stop
+
+    def _next(self) -> StoredPicture | None:
+        picture, self._held = self._held, None
+        return picture if picture is not None else next(self._pictures, None)

@@ -1,0 +1,100 @@
+"""Cut speech at its pauses into utterances, of lengths that the models are comfortable with."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import ceil, floor
+
+Span = tuple[float, float]
+"""Beginning and end in seconds."""
+LENGTH = (2.0, 12.0)
+"""Seconds that are comfortable."""
+LONGEST_INNER_PAUSE_S = 0.8
+"""A longer pause always ends an utterance: the translation would not pause at the same place."""
+_MILLISECONDS = 1000
+# Costs by which divisions are compared, in seconds of pause that is talked over: of an utterance more, and of each second
+# that one is too short.
+_UTTERANCE_COST, _SHORTNESS_COST = 0.35, 1.0
+
+
+def cut_utterances(
+    speech: Sequence[Span],
+    duration_s: float,
+    borders: Sequence[float] = (),
+    length: tuple[float, float] = LENGTH,
+    quietest: Callable[[float, float], float] | None = None,
+) -> list[Span]:
+    """Divide speech into utterances, in whole milliseconds, that do not overlap and leave none of it out.
+
+    speech: stretches in any order, which may touch or overlap. borders: times of cuts in the picture, and of changes of the
+    speaker; a pause with one in it always ends an utterance. An utterance is never longer than `length` allows, and shorter
+    only where no neighbour is near. A stretch that is too long in itself is cut at its `quietest` moments (default: evenly).
+    """
+    stretches: list[Span] = []
+    for start, end in sorted((max(start, 0.0), min(end, duration_s)) for start, end in speech):
+        if end <= start:
+            continue
+        if stretches and start < stretches[-1][1]:
+            stretches[-1] = stretches[-1][0], max(end, stretches[-1][1])
+        else:
+            stretches.append((start, end))
+    pieces = [piece for stretch in stretches for piece in _pieces(stretch, length, quietest or _middle)]
+    inner = sorted(borders)
+    must_part = [
+        start - end > LONGEST_INNER_PAUSE_S or any(end <= border <= start for border in inner)
+        for (_, end), (start, _) in pairwise(pieces)
+    ]
+    return rounded_places(_divided(pieces, [*must_part, True], length), duration_s)
+
+
+def rounded_places(spans: Sequence[Span], duration_s: float) -> list[Span]:
+    """Round spans in order outwards to milliseconds, but never into a neighbour."""
+    found = list[Span]()
+    for number, (start, end) in enumerate(spans, 1):
+        earliest = found[-1][1] if found else 0.0
+        following = spans[number][0] if number < len(spans) else duration_s
+        first = max(floor(start * _MILLISECONDS + 1e-6) / _MILLISECONDS, earliest)
+        last = ceil(min(end, duration_s) * _MILLISECONDS - 1e-6) / _MILLISECONDS
+        if last > following:
+            last = floor(following * _MILLISECONDS + 1e-6) / _MILLISECONDS
+        found.append((first, last))
+    return found
+
+
+def _middle(start: float, end: float) -> float:
+    return (start + end) / 2
+
+
+def _pieces(stretch: Span, length: tuple[float, float], quietest: Callable[[float, float], float]) -> list[Span]:
+    """Cut a stretch that is too long at quiet moments, so that each piece fits and the last one is not too short."""
+    (start, end), (least, most), pieces = stretch, length, list[Span]()
+    while end - start > most:
+        latest = min(start + most, end - least)
+        earliest = min(start + most / 2, latest)
+        cut = min(max(quietest(earliest, latest), earliest), latest)
+        pieces.append((start, cut))
+        start = cut
+    return [*pieces, (start, end)]
+
+
+def _divided(pieces: Sequence[Span], must_part: Sequence[bool], length: tuple[float, float]) -> list[Span]:
+    """Join neighbouring pieces to utterances at the least cost, by dynamic programming over where the last one begins."""
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for last in range(len(pieces)):
+        choices, talked_over = list[tuple[float, int]](), 0.0
+        for first in range(last, -1, -1):
+            if first < last:
+                if must_part[first]:
+                    break
+                talked_over += pieces[first + 1][0] - pieces[first][1]
+            seconds = pieces[last][1] - pieces[first][0]
+            if seconds > length[1] and first < last:
+                break
+            cost = _UTTERANCE_COST + _SHORTNESS_COST * max(length[0] - seconds, 0.0) + talked_over
+            choices.append((best[first][0] + cost, first))
+        best.append(min(choices))
+    spans, stop = list[Span](), len(pieces)
+    while stop:
+        first = best[stop][1]
+        spans.append((pieces[first][0], pieces[stop - 1][1]))
+        stop = first
+    return spans[::-1]

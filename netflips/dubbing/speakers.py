@@ -1,0 +1,182 @@
+"""Who is heard and seen in each utterance, by name: whose face is drawn, and in whose voice it is spoken."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import isfinite
+from typing import Literal
+
+import numpy as np
+
+from avcore.errors import InputError, NoFaceError
+from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice
+from netflips.dubbing.diarization import HeardSpeaker, Turn, recognise, who_speaks
+from netflips.dubbing.job import Job
+from netflips.dubbing.listen import Sound
+from netflips.dubbing.options import AUTO
+from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.voices import group_voices, voice_for, voice_in
+from netflips.dubbing.watch import Face, Faces, InSight
+from netflips.script.notes import MOUTHS_CUT, NO_FACE, NO_SUCH_FACE, OUT_OF_SIGHT
+from netflips.script.types import FaceQuality, FaceTrackTold, Script, SeenFaces, SpeakerOf, Utterance
+
+
+def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces) -> Script:
+    """Fill in who says each utterance, who is seen in those of the part, and which face is drawn; and the speakers.
+
+    Raises NoSpeechError when there is no voice to take, NoFaceError where a face is needed and none is there, InputError for
+    settings of somebody who says nothing.
+    """
+    names, turns = _who(script, job, sound, faces)
+    _require_known(script, job, names)
+    script = with_more(script, {one.number: replace(one, speaker=names[one.number]) for one in script.utterances})
+    said = wanted(script, job)
+    with job.clock.stage("faces"):
+        seen = {one.number: replace(one, seen=_seen(script, job, faces, one, turns[one.number])) for one in said}
+    script = with_more(script, seen)
+    _warn(script, job, faces, list(seen))
+    with job.clock.stage("voice"):
+        return replace(script, speakers=tuple(_speaker(script, job, sound, name) for name in _in_order(script, seen)))
+
+
+# Who it is
+
+
+def _who(script: Script, job: Job, sound: Sound | None, faces: Faces) -> tuple[dict[int, str], dict[int, Turn]]:
+    """Return who says each utterance, by name, and with which face."""
+    if not script.is_in_own_time:
+        (one,) = script.utterances
+        return {one.number: "speaker 1"}, {one.number: Turn(1, _largest_that_speaks(job, sound, faces.seen.get(one.number)))}
+    with job.clock.stage("voice"):
+        voices = _voices(script, job, sound)
+    with job.clock.stage("faces"):
+        people = recognise(faces.seen)
+        said = [HeardSpeaker(one.number, one.place.seconds, voice) for one, voice in zip(script.utterances, voices, strict=True)]
+        turns = {one.number: turn for one, turn in zip(said, who_speaks(said, faces.seen, people), strict=True)}
+        told = {one.number: one.speaker for one in script.utterances if one.speaker}
+        names = {number: told.get(number, f"speaker {turn.person}") for number, turn in turns.items()}
+        if told:  # who was not told about stays as found: one name must not spread over what was right
+            asked = [replace(one, voice=names[one.number], is_told=one.number in told) for one in said]
+            new = zip(asked, who_speaks(asked, faces.seen, people), strict=True)
+            turns |= {one.number: turn for one, turn in new if one.is_told}
+    return names, turns
+
+
+def _voices(script: Script, job: Job, sound: Sound | None) -> list[int | None]:
+    """Return which utterances sound like one person; not asked where one voice was given for all."""
+    if sound is None or job.options.voice is not None:
+        return [None] * len(script.utterances)
+    voices = [voice_in(job, sound, one.place.start_s, one.place.end_s) for one in script.utterances]
+    return group_voices(voices, [one.place.seconds for one in script.utterances])
+
+
+def _largest_that_speaks(job: Job, sound: Sound | None, seen: InSight | None) -> frozenset[int]:
+    """Return the tracks of a clip's face, of each shot the largest that speaks, or of all. Raises NoFaceError where its lips are
+    needed."""
+    if seen is None:
+        return frozenset()
+    options, choice = job.options, parse_face_choice(job.options.face)
+    levels = None if sound is None else loudness(sound.read(0, sound.activity.num_samples))
+    chosen = choose_tracks(list(seen.faces), choice, levels) if seen.faces else []
+    if not chosen and options.sees and options.modalities != AUTO and options.in_lip_path is None:
+        what = f"there is no face number {choice} in any shot" if isinstance(choice, int) else "no face was found in any picture"
+        hint = "use --modalities audio to dub the speech and leave the picture as it is"
+        raise NoFaceError(what, path=job.source.path, hint=hint)
+    return frozenset(one.number for one in chosen)
+
+
+def _require_known(script: Script, job: Job, names: Mapping[int, str]) -> None:
+    unknown = [one.name for one in script.speakers if one.name not in names.values()]
+    if unknown:
+        expected = ", ".join(sorted(set(names.values())))
+        what = "the script has settings for somebody who says nothing"
+        raise InputError(what, path=job.options.script_in, expected=expected, found=unknown[0])
+
+
+# Who is seen
+
+
+def _seen(script: Script, job: Job, faces: Faces, one: Utterance, turn: Turn) -> SeenFaces:
+    """Return all faces in sight of an utterance, and which of them is the speaker's."""
+    found, choice = faces.seen.get(one.number), _face_choice(script, job, one.speaker)
+    if choice == "none":
+        return SeenFaces(absent="not_wanted")
+    in_sight, tracks = () if found is None else found.faces, turn.tracks
+    if script.is_in_own_time and choice != AUTO:  # of a clip, it was heeded when the speaker was looked for
+        tracks = frozenset(face.number for face in choose_tracks(list(in_sight), choice))
+    told = tuple(_told(face, face.number in tracks) for face in in_sight)
+    evidence = turn.evidence if script.is_in_own_time and tracks and tracks == turn.tracks else None
+    seen = SeenFaces(told, evidence)
+    drawn = faces.drawn(replace(one, seen=seen))
+    seen = replace(seen, quality=_quality(drawn, faces.watches[one.number].length))
+    return seen if drawn else replace(seen, absent="out_of_sight" if script.is_in_own_time else "no_face")
+
+
+def _face_choice(script: Script, job: Job, name: str) -> FaceChoice | Literal["none"]:
+    """Return which face a speaker has: as the script says, else as --face does; none = somebody who is only heard. Raises
+    InputError."""
+    asked = str(script.speaker(name).face)
+    if asked == AUTO:
+        return parse_face_choice(job.options.face)
+    if asked == "none":
+        return "none"
+    if asked == "largest":
+        return "largest"
+    if asked.isdecimal() and int(asked) >= 1:
+        return int(asked)
+    what, expected = f"the face of {name!r} in the script cannot be used", "auto, largest, none, or a number from 1, from the left"
+    raise InputError(what, path=job.options.script_in, expected=expected, found=asked)
+
+
+def _told(face: Face, is_chosen: bool) -> FaceTrackTold:
+    x1, y1, x2, y2 = (round(float(value), 1) for value in face.boxes.mean(axis=0))
+    evidence = float(face.evidence) if isfinite(face.evidence) else None
+    return FaceTrackTold(face.number, face.shot, face.first, face.last, (x1, y1, x2, y2), evidence, is_chosen)
+
+
+def _quality(drawn: Sequence[Face], num_pictures: int) -> FaceQuality | None:
+    """Return what is told of the face that is drawn; None where there is none."""
+    if not drawn:
+        return None
+    boxes, figures = (np.concatenate([getattr(one, name) for one in drawn]) for name in ("boxes", "figures"))
+    values = {
+        "height_px": np.median(boxes[:, 3] - boxes[:, 1]),
+        "sharpness": np.median(figures[:, 2]),
+        "max_yaw": np.abs(figures[:, 0]).max(),
+        "max_pitch": np.abs(figures[:, 1]).max(),
+    }
+    return FaceQuality(len(boxes) / max(num_pictures, 1), **{name: float(one) for name, one in values.items() if isfinite(one)})
+
+
+def _warn(script: Script, job: Job, faces: Faces, numbers: Sequence[int]) -> None:
+    """Say what the user may not expect of the picture."""
+    told = [(one, one.seen) for one in script.utterances if one.seen is not None and one.number in numbers]
+    is_own, choice = script.is_in_own_time, job.options.face
+    cut = [one.number for one, _ in told if any(face.is_cut_off.any() for face in faces.drawn(one))]
+    if cut:
+        job.notes.add(MOUTHS_CUT(), *cut)
+    if faces.boxes is not None or not faces.seen:
+        return
+    crowded = [(one, seen) for one, seen in told if faces.seen[one.number].faces]
+    hidden = [one.number for one, seen in crowded if seen.absent in ("out_of_sight", "no_face")]
+    if not crowded:
+        job.notes.add(NO_FACE(of_clip=not is_own))
+    elif hidden and choice.isdecimal():
+        job.notes.add(NO_SUCH_FACE(face=int(choice)), *(hidden if is_own else ()))
+    elif hidden:
+        job.notes.add(OUT_OF_SIGHT(), *hidden)
+
+
+# The speakers
+
+
+def _in_order(script: Script, numbers: Mapping[int, Utterance]) -> list[str]:
+    """Return the speakers of some utterances in order of appearance."""
+    return list(dict.fromkeys(one.speaker for one in script.utterances if one.number in numbers))
+
+
+def _speaker(script: Script, job: Job, sound: Sound | None, name: str) -> SpeakerOf:
+    """Return what is told of a speaker; the voice is looked for now, so that what is missing is known before hours of work."""
+    voice, before = voice_for(script, job, sound, name), script.speaker(name)
+    face: str | int = job.options.face if before.face == AUTO else before.face
+    hz = round(voice.pitch.hz, 1) if job.models.vocoder.takes_pitch and voice.pitch is not None else None
+    return replace(before, face=face, pitch_hz=hz)

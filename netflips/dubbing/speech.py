@@ -1,0 +1,113 @@
+"""The new speech of each utterance, kept on the disk and read when it is needed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Samples
+from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
+from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, seconds_to_samples, units_to_samples, units_to_seconds
+from avcore.units import Units
+from netflips.dubbing.fit import fitted, said
+from netflips.dubbing.given import is_heard_as_it_is, kept_sound
+from netflips.dubbing.job import Job
+from netflips.dubbing.listen import Sound
+from netflips.dubbing.voices import voice_for
+from netflips.script.types import Script, Utterance
+from unit2av.voice.speech import RENDERING, SpeakerVoice
+
+_SILENT_RUN = frame_at(0.16)
+"""Shorter silences, as before a plosive, belong to speech."""
+_SILENT_BELOW_LOUDEST_DB = 40.0
+
+
+@dataclass(frozen=True, eq=False)
+class NewSpeech:
+    """samples: float32 [S] mono at the output's rate. silent: bool [T], whether each 40 ms of it is silence."""
+
+    samples: NDArray[np.float32]
+    silent: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Speeches(Mapping[int, NewSpeech]):
+    """The speech of each utterance by its number, as it lies on the disk."""
+
+    job: Job
+    made_of: Mapping[int, tuple[object, ...]]
+
+    def __getitem__(self, number: int) -> NewSpeech:
+        return self.job.store.again(NewSpeech, "speech", self.made_of[number])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.made_of)
+
+    def __len__(self) -> int:
+        return len(self.made_of)
+
+
+def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
+    """Say each utterance in its speaker's voice, as loud as the original."""
+    spoken = [one for one, _ in fitted(script)]
+    made_of = dict[int, tuple[object, ...]]()
+    with job.clock.stage("speech"):
+        voices = {name: voice_for(script, job, sound, name) for name in dict.fromkeys(one.speaker for one in spoken)}
+        for done, one in enumerate(spoken, 1):
+            made_of[one.number] = _kept(script, job, sound, one, voices[one.speaker])
+            job.progress("speech", done, len(spoken))
+    return Speeches(job, made_of)
+
+
+def speak_one(script: Script, job: Job, sound: Sound | None, one: Utterance) -> NewSpeech:
+    """Say one utterance that is fitted into its place ahead of the others; it is kept for them."""
+    made_of = _kept(script, job, sound, one, voice_for(script, job, sound, one.speaker))
+    return job.store.again(NewSpeech, "speech", made_of)
+
+
+def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: SpeakerVoice) -> tuple[object, ...]:
+    """Say an utterance, or find it; returns what names it."""
+    units, rate = said(one, script.target), job.sound_rate(script)
+    assert one.fit is not None  # it has its place
+    if is_heard_as_it_is(job, one):
+        length = seconds_to_samples(units_to_seconds(units.num_steps), rate)
+        samples = kept_sound(script, job, one, length, one.fit.cut_s > 0)
+        made_of: tuple[object, ...] = (samples, rate)
+        job.store.kept(NewSpeech, "speech", made_of, lambda: _as_it_sounds(samples, rate, units))
+        return made_of
+    models = job.models
+    reference = None if sound is None else sound.between(one.place.start_s, one.place.end_s)
+    vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic, RENDERING)
+    pitch = (voice.pitch.median, voice.pitch.spread) if voice.pitch is not None and models.vocoder.takes_pitch else ()
+    made_of = (units.ids, units.durations, voice.vector, reference, rate, *vocoder, *pitch)
+    job.store.kept(NewSpeech, "speech", made_of, lambda: _spoken(job, units, voice, reference, rate))
+    return made_of
+
+
+def _spoken(job: Job, units: Units, voice: SpeakerVoice, reference: Samples | None, rate: int) -> NewSpeech:
+    """Say units in a voice at `rate` Hz. reference: the original, float32 [S] at 16 kHz, whose loudness is taken."""
+    speech = np.concatenate(list(job.models.vocoder.iter_synthesize(units, voice)))
+    if reference is not None:
+        speech = match_loudness(speech, reference, SAMPLE_RATE)
+    return NewSpeech(resample(speech, SAMPLE_RATE, rate), silent_frames(speech))
+
+
+def _as_it_sounds(samples: Samples, rate: int, units: Units) -> NewSpeech:
+    """Speech that was given, at its own loudness."""
+    length = units_to_samples(units.num_steps)
+    heard = resample(samples, rate, SAMPLE_RATE)[:length]
+    return NewSpeech(samples, silent_frames(np.pad(heard, (0, length - len(heard)))))
+
+
+def silent_frames(speech: Samples) -> NDArray[np.bool_]:
+    """Return which 40 ms of speech lie in a silence of some length: float32 of shape [S] at 16 kHz to bool [ceil(S / 640)]."""
+    padded = np.pad(speech, (0, -len(speech) % SAMPLES_PER_FRAME))
+    levels = np.array([level_dbfs(frame) for frame in padded.reshape(-1, SAMPLES_PER_FRAME)])
+    floor = max(SOUND_FLOOR_DBFS, levels.max(initial=-np.inf) - _SILENT_BELOW_LOUDEST_DB)
+    silent = levels < floor
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], silent, [False]]).astype(np.int8)))
+    for start, stop in edges.reshape(-1, 2):
+        if stop - start < _SILENT_RUN:
+            silent[start:stop] = False
+    return np.asarray(silent, np.bool_)

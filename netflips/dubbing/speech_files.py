@@ -1,0 +1,197 @@
+"""Files of speech that is given: one for each utterance, found by number, or one track along the recording, cut at its pauses."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from avcore.arrays import Samples
+from avcore.errors import InputError
+from avcore.media import iter_speech_blocks, probe
+from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples
+from netflips.dubbing.segmentation import Span
+from netflips.script.types import Utterance
+
+_NUMBERED = re.compile(r"\D*?0*(\d{1,9})", re.ASCII)
+_LEAST_S = 0.1
+_MOST_S, _MOST_S_A_SIGN = 20.0, 1.0
+"""Of what a program says to a text: longer than this, and a second for each letter, is a program that has lost its way."""
+_LEAST_RATE = 8000
+_AUDIBLE_DBFS = -60.0
+_WINDOW_S, _MARGIN_S = 0.02, 0.04
+_BELOW_LOUDEST_DB = 45.0
+SPEECH_IN = "--speech-in"
+_LAGS_S = np.arange(0, 8.01, 0.5).tolist()
+"""By how much an interpreter may be behind, all through."""
+_LAG_COST, _END_COST, _PAUSE_COST, _UNSAID_COST = 0.5, 0.25, 0.5, 3.0
+_REACH_S = 20.0
+"""Speech further from an utterance than this does not belong to it."""
+_MOST_STRETCHES = 12
+
+
+def numbered_files(folder: Path, most: int) -> dict[int, Path]:
+    """Return the sound files of a folder by the number in their names, as 3.wav or line_003.wav.
+
+    Raises InputError for none, two of one number, and a number above `most`.
+    """
+    found: dict[int, Path] = {}
+    for path in sorted(one for one in folder.iterdir() if one.is_file() and not one.name.startswith(".")):
+        named = _NUMBERED.fullmatch(path.stem)
+        if named is None or path.suffix.lower() in (".txt", ".json", ".srt"):
+            continue
+        number = int(named[1])
+        if number in found:
+            raise InputError("two files are of one utterance", path=folder, found=f"{found[number].name} and {path.name}")
+        if not 1 <= number <= most:
+            hint = "--draft lists the utterances"
+            raise InputError("there is no such utterance", path=path, expected=f"1 to {most}", found=number, hint=hint)
+        found[number] = path
+    if not found:
+        raise InputError(f"{SPEECH_IN} has no file that is named by a number", path=folder, expected="1.wav, 2.wav, ...")
+    return found
+
+
+def speech_in(path: Path, rate: int, signs: int | None = None, start_s: float = 0.0, end_s: float | None = None) -> Samples:
+    """Return the speech in a file, float32 [S] mono at `rate` Hz, without the silence around it.
+
+    signs: letters of its text. start_s, end_s: of the part that is taken, None = up to its end. Raises InputError or MediaError
+    for a file that cannot be speech.
+    """
+    found = probe(path)
+    if found.has_audio and found.audio_rate is not None and found.audio_rate < _LEAST_RATE:
+        raise InputError(
+            "its sample rate is too low", path=path, expected=f"{_LEAST_RATE} Hz or more", found=f"{found.audio_rate} Hz"
+        )
+    most_s = 600.0 if signs is None else _MOST_S + _MOST_S_A_SIGN * signs
+    samples = sounding(beginning_of(path, seconds_to_samples(most_s, rate) + 1, rate, start_s, end_s), rate)
+    seconds = len(samples) / rate
+    if seconds > most_s:
+        raise InputError("its sound is too long for what it says", path=path, expected=f"{most_s:.0f} s at most")
+    if seconds < _LEAST_S:
+        raise InputError(
+            "its sound is silent, or too short", path=path, expected=f"{_LEAST_S:g} s of speech", found=f"{seconds:.2f} s"
+        )
+    return samples
+
+
+def beginning_of(path: Path, most: int, rate: int = SAMPLE_RATE, start_s: float = 0.0, end_s: float | None = None) -> Samples:
+    """Return the beginning of a sound, or of a part of it, float32 of `most` samples at most."""
+    skipped = seconds_to_samples(start_s, rate)
+    most = most if end_s is None else max(min(most, seconds_to_samples(end_s, rate) - skipped), 0)
+    blocks, length = list[Samples](), 0
+    for block in iter_speech_blocks(path, rate):
+        blocks.append(block[skipped:])
+        length += len(blocks[-1])
+        skipped = max(skipped - len(block), 0)
+        if length >= most:
+            break
+    return np.concatenate(blocks)[:most] if blocks else np.zeros(0, np.float32)
+
+
+def sounding(samples: Samples, rate: int) -> Samples:
+    """Speech without the silence around it, but for 40 ms; float32 [S] at `rate` Hz. Empty where all of it is silent."""
+    size = max(seconds_to_samples(_WINDOW_S, rate), 1)
+    levels = [level_dbfs(samples[start : start + size]) for start in range(0, len(samples), size)]
+    loudest = max(levels, default=-np.inf)
+    if not loudest >= _AUDIBLE_DBFS:
+        return np.zeros(0, np.float32)
+    floor = min(max(SOUND_FLOOR_DBFS, loudest - _BELOW_LOUDEST_DB), loudest)
+    loud = np.flatnonzero(np.array(levels) >= floor)
+    margin = seconds_to_samples(_MARGIN_S, rate)
+    return samples[max(int(loud[0]) * size - margin, 0) : (int(loud[-1]) + 1) * size + margin]
+
+
+def stretches_in(path: Path, spans: Mapping[int, Span], rate: int) -> Iterator[tuple[int, Samples]]:
+    """Stretches of a sound, in order, each without the silence around it; memory holds one."""
+    waiting = sorted(spans.items(), key=lambda one: one[1])
+    position, parts = 0, list[Samples]()
+    for block in iter_speech_blocks(path, rate):
+        while waiting:
+            number, span = waiting[0]
+            start, stop = seconds_to_samples(span[0], rate), seconds_to_samples(span[1], rate)
+            parts.append(block[max(start - position, 0) : max(stop - position, 0)])
+            if stop > position + len(block):
+                break
+            yield number, sounding(np.concatenate(parts), rate)
+            waiting.pop(0)
+            parts = []
+        position += len(block)
+    if waiting and parts:
+        yield waiting[0][0], sounding(np.concatenate(parts), rate)
+
+
+# One track along a recording
+
+
+def match_pauses(stretches: Sequence[Span], utterances: Sequence[Utterance]) -> tuple[dict[int, Span], list[Span]]:
+    """Give stretches of speech, in order, to utterances, in order: dynamic programming over how far apart they begin and end.
+
+    stretches: between the pauses of a track (s). All may be behind by one lag. Returns from when to when each utterance's speech
+    lasts in the track, by number, and the stretches that belong to none.
+    """
+    tried = [(cost + _LAG_COST * lag, taken) for lag in _LAGS_S for cost, taken in [_matched(stretches, utterances, lag)]]
+    taken = min(tried, key=lambda one: one[0])[1]
+    used = {place for places in taken.values() for place in places}
+    spans = {number: (stretches[places[0]][0], stretches[places[-1]][1]) for number, places in taken.items()}
+    return spans, [one for place, one in enumerate(stretches) if place not in used]
+
+
+class _Way(NamedTuple):
+    """How far it went: the stretches of an utterance, behind those of the utterances before it."""
+
+    before: "_Way | None"
+    number: int
+    places: range
+
+
+_States = dict[int, tuple[float, _Way | None]]
+"""Cost and way by how many stretches are dealt with."""
+
+
+def _matched(stretches: Sequence[Span], utterances: Sequence[Utterance], lag: float) -> tuple[float, dict[int, range]]:
+    """Return the least cost, and the stretches of each utterance."""
+    best: _States = {0: (0.0, None)}
+    for one in utterances:
+        following: _States = {}
+        _leave_out(best, stretches, one.place.start_s + lag - _REACH_S)
+        for done, (cost, way) in best.items():
+            _better(following, done, cost + one.place.seconds, way)
+            pauses = 0.0
+            for stop in range(done + 1, min(done + _MOST_STRETCHES, len(stretches)) + 1):
+                start_s, end_s = stretches[done][0] - lag, stretches[stop - 1][1] - lag
+                if abs(start_s - one.place.start_s) > _REACH_S:
+                    break
+                if stop > done + 1:
+                    pauses += stretches[stop - 1][0] - stretches[stop - 2][1]
+                price = abs(start_s - one.place.start_s) + _END_COST * abs(end_s - one.place.end_s) + _PAUSE_COST * pauses
+                _better(following, stop, cost + price, _Way(way, one.number, range(done, stop)))
+        best = following
+    _leave_out(best, stretches, np.inf)
+    cost, way = best[len(stretches)]
+    taken: dict[int, range] = {}
+    while way is not None:
+        taken[way.number] = way.places
+        way = way.before
+    return cost, taken
+
+
+def _leave_out(best: _States, stretches: Sequence[Span], before_s: float) -> None:
+    """Let stretches be left out, at their cost; those that begin before a time must be dealt with now."""
+    for done in range(min(best), len(stretches)):
+        if done not in best:
+            continue
+        start_s, end_s = stretches[done]
+        if start_s > before_s + 2 * _REACH_S:
+            break
+        cost, way = best[done]
+        _better(best, done + 1, cost + _UNSAID_COST * (1 + end_s - start_s), way)
+        if start_s < before_s:
+            del best[done]
+
+
+def _better(states: _States, done: int, cost: float, way: _Way | None) -> None:
+    if done not in states or cost < states[done][0]:
+        states[done] = cost, way

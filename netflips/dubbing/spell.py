@@ -1,0 +1,137 @@
+"""What is said in each utterance, as units with the durations that they have by themselves: translated, spelt, or given."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from avcore.contracts import Speller, Voice
+from avcore.errors import InputError, UnitError
+from avcore.notes import Note, NoteKind
+from avcore.units import Units, require_same_vocabulary
+from netflips.cascade.speakers import SpeechError
+from netflips.dubbing.given import speaker_name, units_by_program, units_given
+from netflips.dubbing.job import Job
+from netflips.dubbing.listen import Sound
+from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.translate import texts_file
+from netflips.script.notes import EMPTY, HEARD_LOOP, KEPT, LEFT_ALONE, NOT_SPOKEN, SILENT, UNHEARD, UNSAYABLE, UNTOLD
+from netflips.script.types import (
+    KeptOriginal,
+    Script,
+    SpokenSound,
+    Target,
+    TranslatedUnits,
+    UnitList,
+    UnitsGiven,
+    Utterance,
+    WrittenText,
+)
+from text2unit.normalise import READING
+from text2unit.stage import SPELLER
+
+
+def spell(script: Script, job: Job, sound: Sound | None) -> Script:
+    """Fill in the units of each target. What has none is left alone, with a note that says why."""
+    said, found = wanted(script, job), dict[int, Utterance]()
+    with job.clock.stage("speech"):
+        for done, one in enumerate(said, 1):
+            spelt = _spelt(script, job, one, sound)
+            if isinstance(spelt, Note):
+                if not any(note.code == LEFT_ALONE.code for note in job.notes.of.get(one.number, ())):
+                    job.notes.add(spelt, one.number)
+            else:
+                found[one.number] = spelt
+            job.progress("speech", done, len(said))
+        job.models.done_with(job.models.extractor)
+    return with_more(script, found)
+
+
+def spelt(script: Script) -> Iterator[tuple[Utterance, UnitList]]:
+    """Yield the utterances that have something to say, with its units."""
+    return ((one, one.units) for one in script.utterances if one.units is not None)
+
+
+def _spelt(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | Note:
+    """Return an utterance with the units of its target, or why there are none."""
+    target = one.target
+    if target is None:
+        return LEFT_ALONE(reason=_why_nothing(job, one).code)
+    if isinstance(target, KeptOriginal):
+        return LEFT_ALONE(reason=KEPT.code)
+    if isinstance(target, WrittenText):
+        return _spoken(script, job, one, target, sound)
+    units = units_given(script, job, one, target) if isinstance(target, SpokenSound) else _listed(job, one, target)
+    if isinstance(units, Note):
+        return units
+    return replace(one, units=units) if units.ids else LEFT_ALONE(reason=EMPTY.code)
+
+
+def _why_nothing(job: Job, one: Utterance) -> NoteKind:
+    if job.options.cascade:
+        if one.text is None or not one.text.text:
+            return HEARD_LOOP if one.text is not None and one.text.has_loop else SILENT
+        return EMPTY
+    return UNHEARD if one.heard is None else UNTOLD
+
+
+def _listed(job: Job, one: Utterance, target: Target) -> UnitList:
+    """Return units that are there, with durations. Raises as `_require_of_voice` does."""
+    assert isinstance(target, TranslatedUnits | UnitsGiven)
+    if isinstance(target, UnitsGiven):
+        _require_of_voice(job, one.number, target.units)
+    durations = target.units.durations
+    steps = None if durations is None else np.array(durations, np.int64)
+    units = Units(np.array(target.units.ids, np.int64), steps, job.languages[1], target.units.vocabulary)
+    if not len(units):
+        return UnitList()
+    return UnitList.of(units if durations is not None else job.models.vocoder.predict_durations(units))
+
+
+def _require_of_voice(job: Job, number: int, units: UnitList) -> None:
+    """Raise VocabularyError for units of other models that a script has, and InputError for one that the voice does not have."""
+    voice = job.models.vocoder
+    require_same_vocabulary(voice.vocabulary, units.vocabulary, f"the units of utterance {number}")
+    if (unit := max(units.ids, default=0)) >= voice.num_units:
+        what, path = f"a unit of utterance {number} is none of the voice's", job.options.script_in
+        raise InputError(what, path=path, expected=f"0..{voice.num_units - 1}", found=unit)
+
+
+def _spoken(script: Script, job: Job, one: Utterance, target: WrittenText, sound: Sound | None) -> Utterance | Note:
+    """Return a text as units: as a program says it, or as the text-to-unit model has it."""
+    if not target.text:
+        return LEFT_ALONE(reason=EMPTY.code)
+    try:
+        if job.speaking is None:
+            return replace(one, units=units_of_text(job, target.text))
+        units = units_by_program(script, job, job.speaking, one, target.text, sound)
+        return replace(one, units=units, target=replace(target, said_by=speaker_name(job.speaking)))
+    except SpeechError as error:
+        return LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
+    except (InputError, UnitError) as error:
+        return LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(job.options.script_in or texts_file(job)))
+
+
+def with_spoken_units(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | None:
+    """Return an utterance with the units that its text is spoken in, ahead of the others; None where it cannot be spoken."""
+    assert isinstance(one.target, WrittenText)
+    found = _spoken(script, job, one, one.target, sound)
+    return None if isinstance(found, Note) else found
+
+
+def units_of_text(job: Job, text: str) -> UnitList:
+    """Return the units that a text is spoken in. Raises InputError and UnitError."""
+    models, language = job.models, job.languages[1]
+    speller = models.other(SPELLER, language)
+    voice = models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic
+
+    def make() -> UnitList:
+        return UnitList.of(natural_units(text, language, speller, models.vocoder))
+
+    return job.store.kept(UnitList, "texts", (text, READING, language, speller.fingerprint, *voice), make)
+
+
+def natural_units(text: str, language: str, speller: Speller, voice: Voice) -> Units:
+    """Return the units of a text with the durations that it has when nothing hurries it. Raises what `units_of` raises."""
+    units = speller.units_of(text, language)
+    return voice.predict_durations(units) if units.durations is None else units

@@ -1,0 +1,168 @@
+"""What is heard and said, read off the units as text, and the subtitles that are made from that: files, tracks, and burnt ones."""
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+
+from avcore.contracts import Transcript, Word, of_words
+from avcore.files import keep_other, write_text
+from avcore.media import Subtitle, SubtitleTrack
+from avcore.notes import tell
+from avcore.timeline import units_to_seconds
+from avcore.units import Units
+from netflips.dubbing.fit import OutputClock, fitted, said
+from netflips.dubbing.hear import as_units
+from netflips.dubbing.job import Job
+from netflips.dubbing.part import wanted, with_more
+from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
+from netflips.script.types import Script, SpokenSound, Text, TranslatedUnits, UnitsGiven, Utterance
+from netflips.subtitles.beside import SOURCE, language_of
+from netflips.subtitles.cues import Cue, make_cues, rules_for
+from netflips.subtitles.drawing import Painter, font_file, lacking_letters
+from netflips.subtitles.formats import subtitle_text
+
+
+def read_back(script: Script, job: Job) -> Script:
+    """Fill in the text of what was heard and of what is said, as far as there is a reader.
+
+    What is said is read as it was predicted: a reader loses letters of what is spoken in a hurry. What is left alone stays to be
+    heard, and is read, too.
+    """
+    if job.reader is None:
+        return script
+    with job.clock.stage("texts"):
+        read = {one.number: _said_read(script, job, _heard_read(script, job, one)) for one in wanted(script, job)}
+        return with_more(script, read)
+
+
+def _heard_read(script: Script, job: Job, one: Utterance) -> Utterance:
+    """Return an utterance with the text of what was heard. What a person wrote stays, unless that is read, too, with times."""
+    if one.heard is None or job.reader is None or script.source not in job.reader.languages:
+        return one
+    read = _read(job, as_units(one.heard.units, script.source))
+    is_told = one.text is not None and " ".join(unicodedata.normalize("NFC", one.text.text).split()) != read.text
+    return one if is_told else replace(one, text=Text(read.text, script.source, "reader", _rounded(read, 1.0)))
+
+
+def _said_read(script: Script, job: Job, one: Utterance) -> Utterance:
+    target = one.target
+    if one.fit is None or not isinstance(target, TranslatedUnits | UnitsGiven | SpokenSound) or target.reading is not None:
+        return one
+    if job.reader is None or script.target not in job.reader.languages:
+        return one
+    natural = said(one, script.target, is_natural=True)
+    read = _read(job, natural)
+    words = _rounded(read, sum(one.fit.durations) / max(natural.num_steps, 1))
+    return replace(one, target=replace(target, reading=Text(read.text, script.target, "reader", words)))
+
+
+def _read(job: Job, units: Units) -> Transcript:
+    reader = job.reader
+    assert reader is not None
+    made_of = (units.ids, units.durations, units.language, reader.fingerprint, job.models.arithmetic)
+    return job.store.kept(Transcript, "readings", made_of, lambda: reader.read(units, units.language))
+
+
+def _rounded(read: Transcript, pace: float) -> tuple[Word, ...]:
+    """Return words with their times in milliseconds. pace: seconds of the result for each of their own."""
+    return tuple(
+        Word(word.text, round(word.start_s * pace, 3), round(word.end_s * pace, 3), word.confidence) for word in read.words
+    )
+
+
+# Subtitles
+
+
+def cues_of(script: Script, job: Job, side: str) -> list[Cue] | None:
+    """Return the subtitles of a side of the dub, in the time of the output; None where it cannot be read."""
+    clock = OutputClock(script, job)
+    texts = list(_heard_texts(script, clock) if side == SOURCE else _said_texts(script))
+    if None in texts:
+        return None
+    is_own = script.is_in_own_time
+    cuts = [float(clock.at(cut)) for cut in script.cuts] if is_own else []
+    end_s = float(clock.at(clock.part.stop)) if is_own else max(fit.output.end_s for _, fit in fitted(script))
+    words = (one.words for one in texts if one is not None)
+    return make_cues(words, rules_for(language_of(side, script.source, script.target)), cuts, end_s)
+
+
+def _heard_texts(script: Script, clock: OutputClock) -> Iterator[Transcript | None]:
+    """Yield what was heard in each utterance, where it stands in the output; None = it was not read."""
+    for one in script.utterances:
+        if one.text is None:
+            if one.heard is not None:
+                yield None
+            continue
+        if not one.text.text or not clock.part.has(one.place.start_s):
+            continue
+        begin, pace = float(clock.at(one.place.start_s)), 1.0
+        if not script.is_in_own_time and one.fit is not None and one.heard is not None:
+            heard_s = float(units_to_seconds(as_units(one.heard.units, script.source).num_steps))
+            pace = one.fit.spoken_s / max(heard_s, 1e-9)
+        yield _timed(one.text, one.place.seconds, pace).shifted(begin)
+
+
+def _said_texts(script: Script) -> Iterator[Transcript | None]:
+    """Yield what is said in each utterance, where it stands in the output; None = it was not read."""
+    for one, fit in fitted(script):
+        text = one.said
+        yield None if text is None else _timed(text, fit.spoken_s).shifted(fit.output.start_s)
+
+
+def _timed(text: Text, seconds: float, pace: float = 1.0) -> Transcript:
+    """Return a text with a time for each word; where they have none, by the number of letters in the `seconds` that it takes."""
+    if not text.words:
+        words = unicodedata.normalize("NFC", text.text).split()
+        letters = [len(word) + 1 for word in words]
+        share = seconds / max(sum(letters) - 1, 1)
+        starts = [sum(letters[:number]) for number in range(len(words))]
+        timed = (Word(word, start * share, (start + len(word)) * share, 1.0) for word, start in zip(words, starts, strict=True))
+        return of_words(timed, text.language)
+    words_of = (word._replace(start_s=word.start_s * pace, end_s=word.end_s * pace) for word in text.words)
+    return Transcript(text.text, text.language, tuple(words_of))
+
+
+def painter_of(script: Script, job: Job) -> Painter | None:
+    """Return what draws subtitles into the pictures; None where none were asked for."""
+    asked = job.options.subtitling
+    if asked is None or not asked.burnt:
+        return None
+    font, cues = font_file(asked.font), cues_of(script, job, asked.burnt) or []
+    lacking = lacking_letters(font, "".join(line for cue in cues for line in cue.lines))
+    if lacking:
+        tell(FONT_LACKS(signs=" ".join(lacking)), font)
+    return Painter(cues, font)
+
+
+def tracks_of(script: Script, job: Job) -> list[SubtitleTrack]:
+    """Return the tracks of the output that were asked for, of the sides that could be read."""
+    asked = job.options.subtitling
+    if asked is None or not asked.is_embedded:
+        return []
+    found = {language_of(side, script.source, script.target): cues_of(script, job, side) for side in asked.sides}
+    return [
+        SubtitleTrack(language, [Subtitle(cue.start_s, cue.end_s, "\n".join(cue.lines)) for cue in cues])
+        for language, cues in found.items()
+        if cues is not None
+    ]
+
+
+def write_subtitles(script: Script, job: Job) -> None:
+    """Write the files beside the output that were asked for.
+
+    A side that cannot be read is left out, with a warning. A file that stands there already is kept, unless the work folder knows
+    it as written by us: a person may have corrected it.
+    """
+    asked = job.options.subtitling
+    if asked is None:
+        return
+    for side, path in asked.files(job.out, script.source, script.target).items():
+        cues = cues_of(script, job, side)
+        if cues is None:
+            tell(SUBTITLES_LEFT_OUT(language=language_of(side, script.source, script.target)), path)
+            continue
+        text = subtitle_text(path, cues)
+        if not job.store.has_written(path):
+            keep_other(path, text)
+        write_text(path, text)
+        job.store.note_written(path)

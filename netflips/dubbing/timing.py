@@ -1,0 +1,69 @@
+"""Durations of units that fit a time: one factor for all, within the pace that is allowed."""
+
+from math import ceil, floor
+from typing import NamedTuple
+
+import numpy as np
+
+from avcore.units import Ids
+
+
+class Fitted(NamedTuple):
+    """durations: int64 [U], as spoken, fewer where some are left out. overrun: steps that fit neither slot nor pause. cut: what
+    even that could not save: units at the end, or of speech as it sounds, steps."""
+
+    durations: Ids
+    overrun: int = 0
+    cut: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Length as spoken."""
+        return int(self.durations.sum())
+
+
+def fit_durations(natural: Ids, slot: int, pause: int, pace: tuple[float, float], may_hold: bool = False) -> Fitted:
+    """Scale predicted durations by one factor so that they fit; all in steps of 20 ms.
+
+    natural: int64 [U], 1 or more each; slot: length of the original; pause: how far into the pause after it the speech may go.
+    pace: by how much it may be made faster and slower. What fits neither holds the picture (`may_hold`), or is spoken faster than
+    the pace allows; where there is less room than one step a unit, the last units are left out.
+    """
+    total, room = int(natural.sum()), slot + pause
+    shortest = max(ceil(total * pace[0] - 1e-9), len(natural))
+    longest = max(floor(total * pace[1] + 1e-9), shortest)
+    steps = min(max(slot, shortest), longest)
+    overrun = max(steps - room, 0)
+    if not overrun or may_hold:
+        return Fitted(scale_durations(natural, steps), overrun)
+    steps = max(room, 1)
+    kept = natural[:steps]
+    return Fitted(scale_durations(kept, steps), overrun, len(natural) - len(kept))
+
+
+def fit_as_it_is(natural: Ids, slot: int, pause: int, _: tuple[float, float], may_hold: bool = False) -> Fitted:
+    """Fit speech that is heard as it sounds: it is never stretched; what finds no room holds the picture, or is cut off."""
+    room = max(slot + pause, 1)
+    overrun = max(int(natural.sum()) - room, 0)
+    if may_hold or not overrun:
+        return Fitted(natural, overrun)
+    kept = np.diff(np.minimum(np.cumsum(natural), room), prepend=0)
+    return Fitted(kept[kept > 0], overrun, overrun)
+
+
+def scale_durations(durations: Ids, total: int) -> Ids:
+    """Scale int64 [U] by one factor to whole numbers of 1 or more that add up to `total` (ValueError when it is below U).
+
+    Each lies within one step of its exact share, but for those that 1 is the least for and those that make up for it.
+    """
+    if total < len(durations):
+        raise ValueError(f"{len(durations)} units do not fit into {total} steps")
+    shares = durations * (total / durations.sum())
+    scaled: Ids = np.maximum(np.floor(shares), 1).astype(np.int64)
+    missing = total - int(scaled.sum())
+    if missing > 0:
+        order = np.argsort(scaled - shares, kind="stable")
+        scaled[order[:missing]] += 1
+    for _ in range(-missing):
+        scaled[int(np.argmax(np.where(scaled > 1, scaled - shares, -np.inf)))] -= 1
+    return scaled

@@ -1,0 +1,424 @@
+"""See a video: where its picture cuts (shot boundary detection), and all faces in sight while somebody speaks."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise
+from math import ceil, inf
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Floats
+from avcore.compute.memory import release_freed_memory
+from avcore.compute.threads import ahead, pictures_ahead
+from avcore.faces.boxes import read_boxes_for
+from avcore.faces.crop import LIP_SIDE
+from avcore.faces.find import Cuts, Follower, Small, nearest_rows, shrink
+from avcore.faces.geometry import Box, box_lip_margin, cut_mouths
+from avcore.faces.select import loudness, speech_evidence
+from avcore.faces.track import FaceTrack
+from avcore.journal import key_of
+from avcore.media import read_pictures
+from avcore.media.pictures import LONGEST_STAY_S, read_lip_crops
+from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
+from netflips.dubbing.job import Job
+from netflips.dubbing.listen import Sound
+from netflips.dubbing.part import asked_part, rooms_of
+from netflips.script.types import Script, TimeSpan, Utterance
+
+SPEAKS = 0.6
+"""Evidence (see `speech_evidence`) from which on a face is taken to say what is heard: a real talker has 1.6, drawn ones that
+move their mouths to other words have 0.8 to 1.3, one that listens with a still mouth has next to none."""
+UNJUDGED = 0.35
+"""Evidence of a face in a picture that is held: too little to say what is heard, enough where the voice belongs to the face."""
+_LEAST_MOVING = frame_at(0.4)
+"""Pictures, not held, by which a face is judged."""
+_STRETCH_S, _LEAD_S = 60, 1
+"""Cuts of a stretch are kept together, so that a stopped search goes on; so much is seen on both sides of it, for the motion before
+its first cut and what follows on its last."""
+_ROUNDING_S = Fraction(1, 2000)
+"""Times are stored as floats; a picture this little before a cut is the cut's own."""
+_APART_S = 10
+"""Between utterances further apart than this the pictures are not decoded."""
+_AHEAD = 8
+"""Pictures that are decoded while faces are looked for, at most: some take three times as long as others, on both sides."""
+_SCENES, _FACES, _LIPS = "scenes", "faces", "lips"
+_VERSION = 1
+"""Counts up whenever faces that were kept must be found anew."""
+
+Lips = NDArray[np.uint8]
+_Seen = TypeVar("_Seen")
+
+
+# Shots
+
+
+class Shots:
+    """The shots of a video. cuts: times (s) of the pictures that begin a new shot, in order."""
+
+    def __init__(self, cuts: Sequence[float]) -> None:
+        self.cuts = list(cuts)
+        self._edges = [exact(cut) - _ROUNDING_S for cut in cuts]
+
+    def shot_at(self, seconds: Seconds) -> int:
+        """Return the number of the shot that is on screen at a time, from 0."""
+        return bisect_right(self._edges, exact(seconds))
+
+
+def cuts(job: Job, script: Script) -> Shots:
+    """Find where the picture cuts."""
+    with job.clock.stage("faces"):
+        starts = list(range(0, max(int(job.info.duration_s), 1), _STRETCH_S))
+        found = {start: job.store.find(tuple[float, ...], _SCENES, (job.digest, start)) for start in starts}
+        missing = [start for start in starts if found[start] is None]
+        for run in _runs_of(missing):
+            found |= _find_cuts(job, run, is_last=run[-1] == starts[-1])
+        return Shots([cut for start in starts for cut in found[start] or ()])
+
+
+class _Small(NamedTuple):
+    time: Fraction
+    small: Small
+
+
+def _find_cuts(job: Job, starts: Sequence[int], is_last: bool) -> dict[int, tuple[float, ...]]:
+    """Search stretches that follow one another, each as if it was alone, so that it can be searched alone; keep what is found."""
+    open_ones: dict[int, list[float]] = {start: [] for start in starts}
+    finders: dict[int, Cuts] = defaultdict(Cuts)
+    done: dict[int, tuple[float, ...]] = {}
+    begin, stop = max(starts[0] - _LEAD_S, 0), inf if is_last else starts[-1] + _STRETCH_S + _LEAD_S
+    length = int(job.info.duration_s)
+    pictures = read_pictures(job.source.path, begin, clock=job.info.clock)
+    # Small ones are made in the thread that decodes, which has time for it.
+    small = ahead((_Small(one.time, shrink(one.rgb)) for one in pictures), _depth(job))
+    for here, following in _with_following(small):
+        if here.time >= stop:
+            break
+        job.progress("cuts", int(here.time), length)
+        own = int(here.time // _STRETCH_S) * _STRETCH_S
+        for start in range(max(own - _STRETCH_S, 0), ceil((following or here).time + _LEAD_S), _STRETCH_S):
+            end = start + _STRETCH_S + _LEAD_S
+            if start in open_ones and here.time < end:
+                after = following if following is not None and following.time < end else here
+                if finders[start].is_cut(here.small, after.small) and start == own:
+                    open_ones[start].append(float(here.time))
+        for start in [start for start in open_ones if start + _STRETCH_S + _LEAD_S <= here.time]:
+            done[start] = job.store.keep(_SCENES, (job.digest, start), tuple(open_ones.pop(start)))
+    for start, times in open_ones.items():
+        done[start] = job.store.keep(_SCENES, (job.digest, start), tuple(times))
+    return done
+
+
+def _runs_of(starts: Sequence[int]) -> list[list[int]]:
+    """Return stretches that follow one another together."""
+    runs: list[list[int]] = []
+    for start in starts:
+        if runs and start - runs[-1][-1] == _STRETCH_S:
+            runs[-1].append(start)
+        else:
+            runs.append([start])
+    return runs
+
+
+# Faces
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face that was followed without holes through one shot.
+
+    first: its first picture at 25 fps, counted from the utterance's first. row: of its first lips among those of the utterance.
+    boxes: float32 [N, 4], x1, y1, x2, y2 in pixels. figures: float32 [N, 5], yaw, pitch (radians), sharpness of the lips, their
+    margin within the picture (see `lip_margin`), and the gap between them. appearance: float32 [D]. evidence: how much it looks
+    like saying the utterance, see `speech_evidence`.
+    """
+
+    number: int
+    shot: int
+    first: int
+    row: int
+    boxes: NDArray[np.float32]
+    figures: NDArray[np.float32]
+    appearance: NDArray[np.float32]
+    evidence: float = 0.0
+
+    @property
+    def last(self) -> int:
+        """The last picture (inclusive)."""
+        return self.first + len(self.boxes) - 1
+
+    @property
+    def openings(self) -> NDArray[np.float64]:
+        """Of the mouth, float64 [N]."""
+        return self.figures[:, 4].astype(np.float64)
+
+    @property
+    def is_cut_off(self) -> NDArray[np.bool_]:
+        """Where the edge of the picture cuts the mouth off, bool [N]."""
+        return cut_mouths(self.figures[:, 3])
+
+    def num_before(self, stop: int) -> int:
+        """In how many of the pictures before `stop` it is."""
+        return max(min(self.last + 1, stop) - self.first, 0)
+
+
+class Watched(NamedTuple):
+    """The pictures at 25 fps in which an utterance is watched: `first` to `stop` - 1, of which `own` are its own and the rest is
+    the pause that it may go into."""
+
+    first: int
+    own: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        """How many pictures."""
+        return max(self.stop - self.first, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class InSight:
+    """All faces in sight while an utterance is said and in the pause behind it."""
+
+    watch: Watched
+    faces: tuple[Face, ...] = ()
+
+    @cached_property
+    def num_with_faces(self) -> int:
+        """How many of the utterance's own pictures have any face in them."""
+        is_there = np.zeros(max(self.watch.own, 1), bool)
+        for one in self.faces:
+            is_there[one.first : one.first + one.num_before(self.watch.own)] = True
+        return int(is_there.sum())
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of all utterances that were watched, by their numbers; lips lie on the disk.
+
+    watches: also of those in which nobody was looked for. boxes, lips: of side files, at 25 fps from the beginning of the video.
+    """
+
+    job: Job
+    watches: Mapping[int, Watched]
+    seen: Mapping[int, InSight] = field(default_factory=dict)
+    boxes: Sequence[Box | None] | None = None
+    side_lips: Lips | None = None
+
+    def chosen(self, one: Utterance) -> list[Face]:
+        """Return the tracks of the speaker, of which no two are there at once."""
+        numbers = {track.number for track in one.seen.tracks if track.is_chosen} if one.seen is not None else set()
+        return [face for face in self.seen[one.number].faces if face.number in numbers] if one.number in self.seen else []
+
+    def drawn(self, one: Utterance) -> list[Face]:
+        """Return the face that is drawn in an utterance: of the side file, or the speaker's."""
+        if one.seen is not None and one.seen.absent == "not_wanted":
+            return []
+        return self.chosen(one) if self.boxes is None else _given_faces(self.watches[one.number], self.boxes, self._size)
+
+    @property
+    def _size(self) -> tuple[int, int] | None:
+        info = self.job.info
+        return None if self.job.options.hard_paste else (info.height, info.width)
+
+    def lips(self, one: Utterance) -> Lips | None:
+        """Return the speaker's lips in each of the utterance's own pictures, uint8 [T, 96, 96]; None where they say nothing.
+
+        Where the face is not in the picture the crop nearest in time stands: a mouth that holds still says nothing.
+        """
+        start, stop = frames_of(one.place)
+        if self.side_lips is not None:
+            crops = self.side_lips[start:stop]
+        else:
+            chosen = self.chosen(one)
+            if all(face.evidence == UNJUDGED for face in chosen):
+                return None  # no face, or one whose picture is held
+            watch = self.seen[one.number].watch
+            rows = np.full(watch.length, -1)
+            for face in chosen:
+                rows[face.first : face.last + 1] = face.row + np.arange(len(face.boxes))
+            path = self.job.store.find_file(_LIPS, key_of(*_made_of(self.job, watch)), ".npy")
+            assert path is not None  # it was kept with the faces
+            crops = np.load(path, mmap_mode="r")[nearest_rows(rows)[: stop - start]]
+        if not len(crops):
+            return None
+        return np.pad(crops, ((0, stop - start - len(crops)), (0, 0), (0, 0)), mode="edge")
+
+
+def frames_of(place: TimeSpan) -> tuple[int, int]:
+    """Return the pictures at 25 fps that a place touches: first, and the one after the last."""
+    return frame_at(place.start_s), frames_covering(place.end_s)
+
+
+def watch(job: Job, script: Script, sound: Sound | None) -> Faces:
+    """Find the faces in each utterance, in one decoding; they are kept.
+
+    Those of all utterances, so that a part is dubbed as in the whole; for a preview those of its own. A draft whose units need no
+    lips does without.
+    """
+    options = job.options
+    boxes = None if options.in_bbox_path is None else read_boxes_for(job.source, options.in_bbox_path)
+    lips = None if options.in_lip_path is None else read_lip_crops(options.in_lip_path)
+    part, watches = asked_part(script, job), _watches(job, script)
+    is_blind = boxes is not None and (lips is not None or not options.sees)
+    if is_blind or (options.is_draft and not options.sees):
+        return Faces(job, watches, {}, boxes, lips)
+    with job.clock.stage("faces"):
+        looked = {one.number for one in script.utterances if part.has(one.place.start_s) or not options.preview}
+        wanted = {number: one for number, one in watches.items() if number in looked}
+        seen = {number: found for number, one in wanted.items() if (found := _kept(job, one)) is not None}
+        missing = [one for number, one in wanted.items() if number not in seen]
+        new = {one.watch: one for cluster in _clusters(missing) for one in _look(job, script, sound, cluster)}
+        seen |= {number: new.get(one, InSight(one)) for number, one in wanted.items() if number not in seen}
+        return Faces(job, watches, {number: seen[number] for number in wanted}, boxes, lips)
+
+
+def _watches(job: Job, script: Script) -> dict[int, Watched]:
+    """Return the pictures of each utterance, with those of the pause that it may go into; of a clip, all."""
+    rooms, total = rooms_of(script, job), len(job.source)
+    watches = {}
+    for one in script.utterances:
+        first, own_stop = frames_of(one.place)
+        stop = min(frames_covering(exact(one.place.end_s) + rooms[one.number]), total)
+        watches[one.number] = Watched(first, min(own_stop, stop) - first, stop)
+    return watches
+
+
+def _clusters(watches: Sequence[Watched]) -> list[list[Watched]]:
+    """Return what is watched in one decoding together."""
+    clusters: list[list[Watched]] = []
+    for one in watches:
+        if clusters and one.first - max(other.stop for other in clusters[-1]) <= _APART_S * frame_at(1):
+            clusters[-1].append(one)
+        else:
+            clusters.append([one])
+    return clusters
+
+
+def _look(job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched]) -> Iterator[InSight]:
+    """Follow the faces in what is watched, and keep them as soon as it is over."""
+    from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is not of use to all
+
+    shots, total, length = Shots(script.cuts), len(job.source), int(job.info.duration_s)
+    waiting, open_ones = [one for one in watches if one.length], list[tuple[Watched, Follower, list[bool]]]()
+    begin, stop = frames_to_seconds(watches[0].first), max(one.stop for one in watches)
+    pictures = ahead(read_pictures(job.source.path, begin, clock=job.info.clock), _depth(job))
+    with FaceDetector() as detector:
+        for here, following in _with_following(pictures):
+            numbers = range(frames_covering(here.time), total if following is None else frames_covering(following.time))
+            if numbers.start >= stop:
+                break
+            job.progress("look", int(here.time), length)
+            is_held, shot = frames_to_seconds(len(numbers)) > LONGEST_STAY_S, shots.shot_at(here.time)
+            for number in numbers:
+                while waiting and waiting[0].first <= number:
+                    open_ones.append((waiting.pop(0), Follower(detector, job.info.pixel_aspect), []))
+                for _, follower, held in open_ones:
+                    follower.step(here.rgb, shot)
+                    held.append(is_held)
+                for one in [one for one in open_ones if number + 1 >= one[0].stop]:
+                    open_ones.remove(one)
+                    yield _keep(job, sound, *one)
+        for one in open_ones:
+            yield _keep(job, sound, *one)
+
+
+def _keep(job: Job, sound: Sound | None, watch: Watched, follower: Follower, held: Sequence[bool]) -> InSight:
+    """Keep the faces of an utterance that is over; lips apart, because they are large."""
+    edges = [units_to_samples(frames_to_units(edge)) for edge in (watch.first, watch.stop)]
+    levels = None if sound is None else loudness(sound.read(*edges))
+    moving = np.ones(watch.length, bool)
+    moving[: len(held)] = ~np.array(held, bool)[: watch.length]
+    faces, row, tracks, made_of = list[Face](), 0, follower.finish(), _made_of(job, watch)
+    for one in tracks:
+        faces.append(_judged(_face(one, row), watch.own, levels, moving))
+        row += len(one.frames)
+    with job.store.new_file(_LIPS, key_of(*made_of), ".npy") as path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:  # track by track: all of a long clip would be much to hold
+            header = {"descr": "|u1", "fortran_order": False, "shape": (row, LIP_SIDE, LIP_SIDE)}
+            np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+            for one in tracks:
+                file.write(one.lips().tobytes())
+    release_freed_memory()  # threads that come and go leave it in pieces, more of them with each utterance
+    return job.store.keep(_FACES, made_of, InSight(watch, tuple(faces)))
+
+
+def _kept(job: Job, watch: Watched) -> InSight | None:
+    """Return the faces that are kept together with their lips."""
+    made_of = _made_of(job, watch)
+    has_lips = job.store.has(_LIPS, key_of(*made_of), ".npy")
+    return job.store.find(InSight, _FACES, made_of) if has_lips else None
+
+
+def _made_of(job: Job, watch: Watched) -> tuple[object, ...]:
+    return job.digest, *watch, _VERSION
+
+
+def _face(track: FaceTrack, row: int) -> Face:
+    figures = [[one.pose.yaw, one.pose.pitch, one.sharpness, one.margin, one.opening] for one in track.frames]
+    boxes = np.array([one.box for one in track.frames], np.float32)
+    return Face(track.number, track.shot, track.first, row, boxes, np.array(figures, np.float32), track.appearance)
+
+
+def _judged(face: Face, own: int, levels: Floats | None, moving: NDArray[np.bool_]) -> Face:
+    """Return a face with how much it looks like saying an utterance of `own` pictures (active speaker detection).
+
+    levels: of the sound, see `loudness`. moving: bool [pictures], False where one is held, so that no mouth moves whoever speaks.
+    """
+    num_own = face.num_before(own)
+    if not num_own:
+        return face
+    first, stop = _longest_run(moving[face.first : face.first + num_own])
+    is_held = stop - first < num_own  # some of it: what is seen of the rest speaks for a face, and never against it
+    if is_held and stop - first < _LEAST_MOVING:
+        return replace(face, evidence=UNJUDGED)
+    part = replace(face, first=face.first + first, boxes=face.boxes[first:stop], figures=face.figures[first:stop])
+    evidence = speech_evidence(part, levels)
+    return replace(face, evidence=UNJUDGED if is_held and evidence < SPEAKS else evidence)
+
+
+def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return where the longest run of true ones begins and ends."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    runs = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
+
+
+def _given_faces(watch: Watched, boxes: Sequence[Box | None], size: tuple[int, int] | None) -> list[Face]:
+    """Return a face from a side file, one for each stretch without holes. It says nothing of pose and sharpness: all are good.
+
+    size: height and width of the pictures, to guess whether the mouth is within them; None = it is.
+    """
+    own = boxes[watch.first : max(watch.stop, 0)]
+    there = [place for place, box in enumerate(own) if box is not None]
+    edges = [0, *(k + 1 for k, (one, other) in enumerate(pairwise(there)) if other > one + 1), len(there)]
+    faces = []
+    for start, stop in pairwise(edges):
+        rows = np.array([own[place] for place in there[start:stop]], np.float32).reshape(-1, 4)
+        figures = np.zeros((len(rows), 5), np.float32)
+        figures[:, 2] = np.inf
+        figures[:, 3] = np.inf if size is None else [box_lip_margin(box, size) for box in rows]
+        if len(rows):
+            faces.append(Face(0, 0, there[start], 0, rows, figures, np.zeros(0, np.float32)))
+    return faces
+
+
+def _depth(job: Job) -> int:
+    return min(pictures_ahead(job.info.width, job.info.height), _AHEAD)
+
+
+def _with_following(pictures: Iterable[_Seen]) -> Iterator[tuple[_Seen, _Seen | None]]:
+    """Yield each picture with the one that follows."""
+    held: _Seen | None = None
+    for seen in pictures:
+        if held is not None:
+            yield held, seen
+        held = seen
+    if held is not None:
+        yield held, None

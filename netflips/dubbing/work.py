@@ -1,0 +1,239 @@
+"""The work of `netflips dub`: one video, several one after another, or many side by side."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.command import LOG
+from avcore.compute.inference import suit_threads
+from avcore.errors import EXIT_FAILED, InputError, MediaError, NetflipsError, NotUnderstoodError, OutputError, UsageError
+from avcore.files import VIDEO_SUFFIXES, check_files, require_own_names, write_text
+from avcore.flags import declared_in
+from avcore.journal import Seldom
+from avcore.media import probe
+from avcore.media.writer import SYNTHETIC
+from avcore.notes import require_utf8, several
+from avcore.progress import bars, run_bar
+from netflips.bundles.paths import given_or_bundle
+from netflips.cascade.engines import require_models
+from netflips.dubbing.dub import dub
+from netflips.dubbing.job import require_unit_reader
+from netflips.dubbing.options import DubCommand
+from netflips.model_paths import ModelPaths, RunOptions
+from netflips.models import Models, choose_languages, load_models
+from netflips.report import summary_of
+from netflips.report.files import ReportFiles
+from netflips.script.files import script_from
+from netflips.script.types import Script
+from netflips.understanding import Understanding, tell_verdict
+from unit2text.stage import TEXT_READER
+
+_YES = ("y", "yes", "예", "네")
+"""Answers that let a dub go on."""
+Job = tuple[Path, Path]
+"""A video and the file for its dub."""
+
+
+def dub_videos(options: DubCommand, reports: list[Script] | None = None) -> int | None:
+    """Do what the options ask for; returns the exit code. All files are checked before any model is loaded.
+
+    reports: gets what was done, a script for each dub.
+    """
+    paths = given_or_bundle(options)
+    languages = choose_languages(options.source, options.to, paths)
+    jobs = _jobs_of(options, languages[1])
+    sources, targets = [job[0] for job in jobs], [job[1] for job in jobs]
+    files = (one for one in declared_in(options) if one[0].what != "the dubbed video")
+    check_files(files, {"an input video": sources, "a checkpoint": paths.all}, {"the dubbed video": targets})
+    if options.out is None and options.out_dir is None and options.draft is None:
+        _require_ours(jobs)
+    _require_models(options, paths)
+    told = ReportFiles(options.report, jobs, reports)
+    if options.ray:
+        return _dub_side_by_side(jobs, paths, told, options, languages)
+    suit_threads(paths.all)
+    models = load_models(paths, *languages, replace(_run_options(options), puts_away=len(jobs) == 1))
+    if len(jobs) > 1:
+        return _dub_all(jobs, models, told, options)
+    script = _dub_one(*jobs[0], models, options)
+    if options.draft is not None:
+        _tell_draft(options.draft, script)
+        if reports is not None:
+            reports.append(script)
+        return None
+    told.add(script)
+    _write(told, options.quiet)
+    return None
+
+
+def _require_models(options: DubCommand, paths: ModelPaths) -> None:
+    """Refuse, before any model is loaded, folders that hold no recogniser or translator, and a file that reads no units."""
+    if options.cascade_models is not None:
+        require_models(options.cascade_models)
+    elif (path := paths.other(TEXT_READER)) is not None:
+        require_unit_reader(read_checkpoint(path, TEXT_READER).config["takes"])
+
+
+def _dub_side_by_side(
+    jobs: list[Job], paths: ModelPaths, told: ReportFiles, options: DubCommand, languages: tuple[str, str]
+) -> int | None:
+    from netflips.bulk.dubbing import DubModels, DubRecord, VideoToDub, dub_side_by_side
+
+    if options.out_dir is None:
+        raise UsageError("--ray dubs into --out-dir")
+    if options.ask:
+        raise UsageError("--ask has nobody to ask with --ray", hint="--strict leaves out what is hardly understood")
+    require_utf8([path for job in jobs for path in job], "a video")
+    batch, data = [VideoToDub(*job) for job in jobs], told.data_paths
+    code = dub_side_by_side(
+        batch,
+        DubModels(paths, _run_options(options), languages),
+        options,
+        options.spread(),
+        options.retry_failed,
+        data[0] if data else None,
+        options.quiet,
+    )
+    record = DubRecord.read(options.out_dir)
+    for path in data[1:]:
+        record.write_report(path, batch)
+    for job in batch:
+        if job.target.name in record.done:
+            told.add(script_from(record.done[job.target.name]["report"]))
+        elif str(job.source) in record.failures:
+            told.fail(job.source, record.failures[str(job.source)])
+    with bars(options.quiet, "report: ") as progress:
+        told.write_pages(progress)
+    return code
+
+
+def _dub_all(jobs: list[Job], models: Models, told: ReportFiles, options: DubCommand) -> int | None:
+    failed = []
+    written = Seldom(lambda: _write(told, options.quiet))
+    try:
+        for source, target in jobs:
+            try:
+                told.add(_dub_one(source, target, models, options))
+            except NetflipsError as error:
+                LOG.error("failed: %s", error)
+                failed.append(str(source))
+                told.fail(source, str(error))
+            written.maybe()  # after each but for very many, so that finished work is known
+    finally:
+        written.now()
+    if not failed:
+        return None
+    LOG.error("%d of %s failed: %s", len(failed), several(len(jobs), "input"), ", ".join(failed))
+    return EXIT_FAILED
+
+
+def _dub_one(source: Path, target: Path, models: Models, options: DubCommand) -> Script:
+    with run_bar(options.quiet, f"{source.name}: ") as progress:
+        script = dub(source, target, models, options, progress=progress, decide=_decision(source, options))
+    if not options.is_draft:
+        LOG.info("%s", summary_of(script, with_times=options.verbose))
+    return script
+
+
+def _tell_draft(path: Path, script: Script) -> None:
+    """Print what was heard and what will be said."""
+    for one in script.utterances:
+        heard, said = (text.text if text is not None else "(not read)" for text in (one.text, one.said))
+        LOG.info("%d: %s -> %s", one.number, heard, said)
+    LOG.info("written: %s", path)
+
+
+def _decision(source: Path, options: DubCommand) -> Callable[[Understanding], None]:
+    """Return what is called with the measure of a video, before anything is spoken or drawn."""
+
+    def decide(understanding: Understanding) -> None:
+        if options.verdict is not None:
+            write_text(options.verdict, json.dumps(understanding.as_json(), ensure_ascii=False, indent=1) + "\n")
+        if not tell_verdict(understanding, source, options.strict):
+            return
+        if options.ask or (not options.yes and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
+            _ask(source)
+        else:
+            LOG.info(
+                "%s: it goes on, %s", source, "as --yes says" if options.yes else "as nobody can be asked; --strict stops here"
+            )
+
+    return decide
+
+
+def _ask(source: Path) -> None:
+    """Raise NotUnderstoodError unless the answer is yes."""
+    sys.stderr.write(f"{source}: go on all the same? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin is None or sys.stdin.readline().strip().lower() not in _YES:
+        raise NotUnderstoodError("stopped, as asked", path=source, hint="nothing was spoken or drawn")
+
+
+def _write(told: ReportFiles, is_quiet: bool) -> None:
+    with bars(is_quiet, "report: ") as progress:
+        told.write(progress)
+
+
+def _run_options(options: DubCommand) -> RunOptions:
+    return RunOptions(options.device, options.precision, options.vocoder_unit_offset, options.translator_unit_offset)
+
+
+def _jobs_of(options: DubCommand, target: str) -> list[Job]:
+    """Inputs with their outputs. Raises UsageError for flags that do not go together, InputError for an empty folder."""
+    inputs = list(options.videos)
+    is_one = len(inputs) == 1 and not inputs[0].is_dir()
+    if options.out is not None:
+        if not is_one:
+            raise UsageError("--out takes one input video", found=", ".join(map(str, inputs)), hint="use --out-dir")
+        return [(inputs[0], options.out)]
+    if not is_one or options.out_dir is not None:
+        _require_nothing_of_one_video(options)
+    jobs = _named(inputs, options.out_dir, target)
+    require_own_names(jobs)
+    return jobs
+
+
+def _require_ours(jobs: list[Job]) -> None:
+    """Raise OutputError for an output whose name nobody gave and that is there already, unless NetfLips made it."""
+    for _, out in jobs:
+        if out.exists() and not _is_ours(out):
+            raise OutputError("it is there already, and NetfLips did not make it", path=out, hint="name the output: --out")
+
+
+def _require_nothing_of_one_video(options: DubCommand) -> None:
+    if options.in_lip_path is not None or options.in_bbox_path is not None:
+        raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out")
+    if any(path is not None for path in (options.script_in, options.verdict, options.draft)):
+        raise UsageError("--script-in, --verdict and --draft belong to one video", hint="use --out")
+
+
+def _named(inputs: list[Path], out_dir: Path | None, target: str) -> list[Job]:
+    """Return each video with an output of its name. What an earlier run put into a folder that is dubbed is none of its videos."""
+
+    def output(video: Path) -> Path:
+        return (out_dir or video.parent) / f"{video.stem}_{target}.mp4"
+
+    jobs = []
+    for path in inputs:
+        videos = _videos_in(path) if path.is_dir() else [path]
+        dubs = {output(video).resolve() for video in videos} if path.is_dir() else set()
+        jobs += [(video, output(video)) for video in videos if not (video.resolve() in dubs and _is_ours(video))]
+    return jobs
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not found:
+        raise InputError("there is no video in this folder", path=folder, expected=", ".join(VIDEO_SUFFIXES))
+    return found
+
+
+def _is_ours(video: Path) -> bool:
+    """Return whether a file says that NetfLips made it."""
+    try:
+        return probe(video).comment.startswith(SYNTHETIC)
+    except (MediaError, InputError):
+        return False

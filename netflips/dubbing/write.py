@@ -1,0 +1,165 @@
+"""The output: pieces joined, sound in step with them, subtitles beside it; and what is told of it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from avcore.arrays import Samples
+from avcore.checkpoints.bundle import bundle_of
+from avcore.compute.memory import peak_memory_bytes
+from avcore.faces.geometry import MOUTH_HIDDEN
+from avcore.journal import file_digest
+from avcore.media import VideoWriter
+from avcore.media.carried import CarriedOver
+from avcore.media.writer import synthetic_comment
+from avcore.work_folder import WorkFolder
+from netflips import __version__
+from netflips.cascade.engines import engines_of
+from netflips.dubbing.clock import StageClock
+from netflips.dubbing.fit import OutputClock, fitted
+from netflips.dubbing.frame import Frame
+from netflips.dubbing.job import Job
+from netflips.dubbing.pieces import Encoded, join_pieces, num_hidden
+from netflips.dubbing.subtitles import tracks_of, write_subtitles
+from netflips.models import Models
+from netflips.script.files import write_script
+from netflips.script.types import DrawnPictures, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
+from text2unit.stage import SPELLER
+from unit2av.rendering import Reason, SoundFeed
+from unit2text.stage import TEXT_READER
+
+_DIGITS = 16
+"""Of a model file's digest."""
+_READING = frozenset({"read", "faces", "voice", "av2unit"})
+"""Steps of the clock that read the video."""
+
+
+def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: Iterator[Samples]) -> Script:
+    """Write the output, which gets its name when it is whole, and fill in what became of each utterance and what was made."""
+    clock, is_own = OutputClock(script, job), script.is_in_own_time
+    end = clock.at(clock.part.stop)
+    with job.clock.stage("write"):
+        feed = SoundFeed(sound, job.sound_rate(script), job.num_channels(script))
+        carried = CarriedOver(job.source.path, clock.at, end) if is_own else CarriedOver(job.source.path)
+        writer = Frame.of(job.info, job.picture_rate(script)).joiner(
+            job.out,
+            feed,
+            pieces[0].path,
+            comment=synthetic_comment(script.target, job.models.fingerprints.values(), script.source),
+            subtitles=tracks_of(script, job),
+            carried=carried,
+            language=script.target,
+        )
+        join_pieces(writer, pieces, feed)
+    if is_own:
+        job.store.settle(job.out)
+    write_subtitles(script, job)
+    counts = _count(pieces)
+    told = tuple(
+        one if one.fit is None else replace(one, drawn=drawn_told(counts.get(one.number, Counter()))) for one in script.utterances
+    )
+    if hidden := num_hidden(pieces):
+        total = sum(one.drawn.pictures for one in told if one.drawn is not None)
+        job.notes.add(MOUTH_HIDDEN(count=hidden, total=total))
+    duration_s = float(end) if is_own else max(fit.output.end_s for _, fit in fitted(script))
+    num_pictures = sum(len(piece.times) for piece in pieces)
+    made = replace(
+        written(job.out, writer, duration_s, num_pictures, job.lips.name, job.options.asked, job.clock),
+        models=tuple(_models(job)),
+        bundle=_bundle_of(job.models.paths.all),
+        part=TimeSpan(float(clock.part.start), float(clock.part.stop)) if is_own else None,
+        work=work_told(job.store) if is_own else None,
+    )
+    return noted(replace(script, utterances=told, made=made), job)
+
+
+def write_draft(script: Script, path: Path) -> Script:
+    """Write what was heard and what will be said as a script for --script-in. Raises OutputError."""
+    write_script(path, script)
+    return script
+
+
+def noted(script: Script, job: Job) -> Script:
+    """Fill in the notes that the user was told."""
+    utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in script.utterances)
+    return replace(script, utterances=utterances, notes=(*job.info.notes, *job.notes.of_all))
+
+
+def written(
+    out: Path,
+    writer: VideoWriter,
+    duration_s: float,
+    pictures: int,
+    lips: str,
+    settings: Mapping[str, Any],
+    clock: StageClock,
+    models: Mapping[str, Path | None] = MappingProxyType({}),
+) -> Made:
+    """Return what a writer wrote. pictures: how many; lips: the lip-sync backend; settings: what was asked for; models: files by
+    their part of the chain, None = not needed."""
+    files = {part: path for part, path in models.items() if path is not None}
+    return Made(
+        version=__version__,
+        output=str(out),
+        duration_s=duration_s,
+        width=writer.out_width,
+        height=writer.out_height,
+        has_grown=writer.grew,
+        pictures=pictures,
+        lips=lips,
+        models=tuple(ModelUsed(part, file_digest(path)[:_DIGITS]) for part, path in files.items()),
+        bundle=_bundle_of(files.values()),
+        settings=settings,
+        timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in clock.seconds.items()),
+        peak_memory_bytes=peak_memory_bytes(),
+    )
+
+
+def work_told(work: WorkFolder) -> WorkKept:
+    """Return what is told of a folder of finished work."""
+    return WorkKept(str(work.folder), work.num_bytes(), dict(work.found), dict(work.made))
+
+
+def drawn_told(counts: Mapping[int, int]) -> DrawnPictures:
+    """Return what became of an utterance's pictures. counts: how many there are of each `Reason`."""
+    left = {Reason(reason).name.lower(): number for reason, number in sorted(counts.items()) if reason != Reason.DRAWN}
+    return DrawnPictures(sum(counts.values()), counts.get(int(Reason.DRAWN), 0), left)
+
+
+def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:
+    """Return how many pictures of each utterance were drawn, or left for each reason."""
+    counts: dict[int, Counter[int]] = {}
+    for piece in pieces:
+        for owner, reason in zip(piece.owners, piece.reasons, strict=True):
+            counts.setdefault(owner, Counter())[reason] += 1
+    return counts
+
+
+def _models(job: Job) -> Iterator[ModelUsed]:
+    """Yield the models of a dub, with what they know."""
+    models: Models = job.models
+    domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
+    for part, fingerprint in (models.fingerprints | _others(job)).items():
+        domain = domains.get(part)
+        yield ModelUsed(part, fingerprint) if domain is None else ModelUsed(part, fingerprint, domain.least, domain.what)
+
+
+def _others(job: Job) -> dict[str, str]:
+    """Return the fingerprints of the models that not every dub needs, by their part."""
+    options, found = job.options, dict[str, str]()
+    if options.cascade_models is not None:
+        found |= engines_of(job.models, options.cascade_models, *job.languages).fingerprints
+        if not options.is_speech_given:
+            found[SPELLER.name] = job.models.other(SPELLER, job.languages[1]).fingerprint
+    if job.reader is not None:
+        found[TEXT_READER.name] = job.reader.fingerprint
+    return found
+
+
+def _bundle_of(paths: Iterable[Path]) -> str:
+    """Return the name of the bundle that all models lie in; "" = they are of none, or of several."""
+    names = {bundle.about["name"] if (bundle := bundle_of(path)) is not None else "" for path in paths}
+    return str(names.pop()) if len(names) == 1 else ""

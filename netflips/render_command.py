@@ -1,0 +1,92 @@
+"""`netflips render units.txt --video talk.mp4 -o out.mp4`: units of a file, said and shown by `unit2av`, with a report of it."""
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avcore.flags import Command, report_flag
+from avcore.loading import loading
+from unit2av.inference_options import RenderOptions
+
+if TYPE_CHECKING:
+    from netflips.script.types import Script
+    from unit2av.speaking import Rendered
+
+_SETTINGS = ("to", "durations", "speed", "face", "fill_boxes", "hard_paste", "lips", "device", "precision")
+"""That a report tells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderCommand(RenderOptions):
+    """Turn units into a video: a speaker's face and voice saying them."""
+
+    report: tuple[Path, ...] = report_flag(group="report")
+    """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
+
+
+def render_units(options: RenderCommand) -> "Script":
+    """Say and show the units of a file; returns what was done. Raises NetflipsError for files that cannot be used."""
+    with loading():
+        from netflips.report.files import reported
+
+    return reported(options.report, options.video, options.out, options.quiet, lambda: _rendered(options))
+
+
+def _rendered(options: RenderCommand) -> "Script":
+    from avcore.timeline import units_to_seconds
+    from netflips.dubbing.begin import media_of
+    from netflips.dubbing.clock import StageClock
+    from netflips.dubbing.job import digest_of
+    from netflips.dubbing.options import settings_told
+    from netflips.dubbing.write import drawn_told, written
+    from netflips.script import types
+    from unit2av.speaking import speak_and_draw
+    from unit2av.stage import RENDERER
+
+    clock = StageClock()
+    with clock.stage("pictures"):
+        done = speak_and_draw(options)
+    seconds = float(units_to_seconds(done.units.num_steps))
+    utterance = types.Utterance(
+        number=1,
+        place=types.TimeSpan(0.0, float(done.info.duration_s)),
+        speaker=types.SPEAKER,
+        seen=types.SeenFaces(tuple(types.FaceTrackTold(**asdict(one)) for one in done.tracks)),
+        target=types.UnitsGiven(types.UnitList.of(done.units)),
+        fit=types.TimeFit(types.TimeSpan(0.0, seconds), len(done.units), seconds, seconds),
+        drawn=drawn_told(_reasons(done)),
+    )
+    settings, models = settings_told(options, *_SETTINGS), {RENDERER.name: done.checkpoint}
+    return types.Script(
+        target=options.to,
+        schedule="to_and_fro",
+        media=media_of(done.info, digest_of(done.info)),
+        speakers=(
+            types.SpeakerOf(types.SPEAKER, "own" if options.voice is None else types.VoiceFile(str(options.voice)), options.face),
+        ),
+        utterances=(utterance,),
+        made=written(options.out, done.writer, seconds, len(done.shown), done.lips, settings, clock, models=models),
+    )
+
+
+def _reasons(done: "Rendered") -> dict[int, int]:
+    """Count the pictures that were left for each reason."""
+    from unit2av.rendering import Reason
+
+    num_cut, num_seen = int(done.mouths.is_cut[[*done.shown]].sum()), sum(done.mouths.boxes[one] is not None for one in done.shown)
+    drawn = {Reason.DRAWN: num_seen - done.num_hidden, Reason.HIDDEN: done.num_hidden}
+    counts = drawn | {Reason.CUT_OFF: num_cut, Reason.NO_FACE: len(done.shown) - num_seen - num_cut}
+    return {int(reason): count for reason, count in counts.items() if count}
+
+
+def _work(options: RenderCommand) -> None:
+    render_units(options)
+
+
+_COMMAND = Command(RenderCommand, "netflips render", _work)
+build_parser, main = _COMMAND.parser, _COMMAND.main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""Made recordings: drawn heads that babble with known pauses, at any frame rate, and what was written in their place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from avcore.media import VideoWriter
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE
+from netflips.script.files import write_script
+from netflips.script.notes import why_left
+from netflips.script.types import Script, Text, TimeSpan, Utterance, WrittenText
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from recipes.demo.heads.motion import motion
+from tests.avcore.made_speech import talk
+
+SIZE = (120, 160)
+"""Height and width."""
+PLAN = [0.8, 2.6, 1.4, 2.3, 1.2, 2.4, 1.3]
+"""Seconds of pause and speech in turn, of the recording that most tests dub."""
+RATE = 44_100
+"""Its samples a second."""
+CUT_S = 4.0
+"""A cut of its picture, in the first pause but one."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A video as a player sees it. pictures: uint8 [T, height, width, 3]; times: s; sound: float32 [S, channel] at rate Hz."""
+
+    pictures: np.ndarray
+    times: np.ndarray
+    sound: np.ndarray
+    rate: int
+
+
+def steady_times(rate: Fraction, seconds: float) -> list[Fraction]:
+    """The times of pictures at a constant rate."""
+    return [k / Fraction(rate) for k in range(int(seconds * rate))]
+
+
+def uneven_times(seconds: float, seed: int = 0) -> list[Fraction]:
+    """Times of pictures that stay for 20, 30, 40, 60 or 90 ms."""
+    rng, times, now = np.random.default_rng(seed), [], 0
+    while now < seconds * 1000:
+        times.append(Fraction(now, 1000))
+        now += int(rng.choice([20, 30, 40, 60, 90]))
+    return times
+
+
+def head_pictures(times: Sequence[Fraction], size: tuple[int, int] = SIZE, seed: int = 3, scale: float = 0.42) -> list[np.ndarray]:
+    """One head in all pictures, talking all the time; drawn at 12.5 Hz to be quick, each drawing shown again."""
+    head, drawings = Head(seed), {}
+    poses = motion(seed, 64, Pose(scale=scale))
+    for time in times:
+        step = int(time * 12.5) % 64
+        if step not in drawings:
+            drawings[step] = draw(head, poses[step], MouthShape(0.4 - 0.4 * float(np.cos(step))), size)
+    return [drawings[int(time * 12.5) % 64] for time in times]
+
+
+def plain_pictures(times: Sequence[Fraction], size: tuple[int, int] = SIZE) -> list[np.ndarray]:
+    """Pictures without a face, each of its own."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    return [
+        np.stack([columns * 255 // size[1], rows * 255 // size[0], (rows + columns + 3 * k) % 256], -1).astype(np.uint8)
+        for k in range(len(times))
+    ]
+
+
+def speech(plan: Sequence[float], rate: int = 44_100, channels: int = 2, seed: int = 0) -> np.ndarray:
+    """Silence and babble in turn (s), float32 [S, channel] at `rate` Hz."""
+    mono = resample(talk(list(plan), seed), SAMPLE_RATE, rate)
+    return np.repeat(mono[:, None], channels, axis=1)
+
+
+def write_recording(
+    path: Path,
+    times: Sequence[Fraction],
+    pictures: Sequence[np.ndarray],
+    sound: np.ndarray | None,
+    rate: int = 44_100,
+    fps: Fraction | None = None,
+) -> Path:
+    """Write a recording whose pictures are shown at `times`."""
+    height, width = pictures[0].shape[:2]
+    fps = fps or Fraction(len(times)) / (times[-1] + times[1] - times[0])
+    channels = 1 if sound is None else sound.shape[1]
+    with VideoWriter(path, width, height, fps, None if sound is None else rate, channels, preset="ultrafast") as writer:
+        if sound is not None:
+            for start in range(0, len(sound), rate):
+                writer.write_sound(sound[start : start + rate])
+        for time, picture in zip(times, pictures, strict=True):
+            writer.write_picture(picture, time)
+    return path
+
+
+def decode(path: Path) -> Decoded:
+    """Decode all of a small video with PyAV alone, so that nothing of ours stands between file and test."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    with av.open(str(path)) as container:
+        blocks = [(frame.to_ndarray(), frame.sample_rate) for frame in container.decode(audio=0)] if container.streams.audio else []
+    return Decoded(
+        np.stack([frame.to_ndarray(format="rgb24") for frame in frames]),
+        np.array([float(frame.pts * frame.time_base) for frame in frames]),
+        np.concatenate([block for block, _ in blocks], axis=1).T if blocks else np.zeros((0, 1), np.float32),
+        blocks[0][1] if blocks else 0,
+    )
+
+
+def write_times(path: Path, *rows: tuple[Any, ...]) -> Path:
+    """Write a script of some utterances: beginning, end (s), and if need be the text that is said and the one that is heard."""
+    utterances = [
+        Utterance(
+            place=TimeSpan(start, end),
+            target=WrittenText(texts[0]) if texts and texts[0] else None,
+            text=Text(texts[1]) if len(texts) > 1 else None,
+        )
+        for start, end, *texts in rows
+    ]
+    write_script(path, Script(utterances=tuple(utterances)))
+    return path
+
+
+def why_alone(one: Utterance) -> str:
+    """Why an utterance was left alone, "" = it was not."""
+    note = one.note("left_alone")
+    return "" if note is None else why_left(note.values)
+
+
+def given_text(one: Utterance) -> str:
+    """The text that a person gave for it."""
+    return one.target.text if isinstance(one.target, WrittenText) and one.target.by != "cascade" else ""
+
+
+def work_made(report: Script) -> dict[str, int]:
+    """How many pieces of work of each kind were made, and not kept from an earlier run."""
+    return {stage: count["made"] for stage, count in report.result.work_counts.items() if count["made"]}

@@ -1,0 +1,106 @@
+"""Recordings whose lips are moved by a mesh or from sound: pictures, cuts, what is said of it, and work that is kept."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError, UsageError
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.models import Models
+from netflips.report import summary_of
+from netflips.script.types import Script
+from tests.netflips.dubbing.made import Decoded, decode, work_made
+from tests.unit2av.mouth_samples import open_mouth
+from unit2av.lipsync.backend import LipSyncChoice
+
+Chosen = Callable[[str], DubOptions]
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    open_mouth().save(path := tmp_path_factory.mktemp("table") / "mouth.npz")
+    return path
+
+
+@pytest.fixture(scope="session")
+def chosen(settings: DubOptions, table: Path, parity_dir: Path) -> Chosen:
+    """Options with a mouth and its file, work kept in the folder that all of them share."""
+    choices = {
+        "mesh": LipSyncChoice(values={"mouth_table": table}),
+        "wav2lip": LipSyncChoice(values={"wav2lip_path": parity_dir / "wav2lip_tiny.pth"}),
+    }
+    return lambda name: replace(settings, lips=choices[name])
+
+
+def _is_drawn(report: Script, times: np.ndarray) -> np.ndarray:
+    drawn = np.zeros(len(times), bool)
+    for one in report.told:
+        drawn |= (times >= one.place.start_s) & (times < max(one.place.end_s, one.fit.output.end_s) + 1e-6)
+    return drawn
+
+
+def _pieces(options: DubOptions) -> Callable[[], list[Path]]:
+    """What lists the pieces of pictures that are kept."""
+    assert options.work_dir is not None
+    folder = options.work_dir / "pictures"
+    return lambda: sorted(folder.glob("*.mp4"))
+
+
+@pytest.mark.parametrize("name", ["mesh", "wav2lip"])
+def test_each_mouth_draws_where_somebody_speaks_and_goes_on_after_a_stop(
+    recording: Path, models: Models, chosen: Chosen, tmp_path: Path, name: str
+) -> None:
+    source, out, options = decode(recording), tmp_path / "out.mp4", chosen(name)
+    pieces = _pieces(options)
+    for path in pieces():
+        path.unlink()  # those of other mouths: every one that lies there later is this mouth's
+    report = dub(recording, out, models, options)
+    assert report.result.lips == name  # what auto took
+    assert f"lips by {name}" in summary_of(report)
+    dubbed, utterances = decode(out), report.told
+    change = np.abs(dubbed.pictures.astype(int) - source.pictures)
+    drawn = _is_drawn(report, source.times)
+    assert np.array_equal(dubbed.times, source.times)
+    assert change[~drawn].mean() < 1.5
+    assert change[drawn][:, :30].mean() < 1.5  # above the face
+    assert change[drawn][:, 70:90, 70:90].mean() > 1.5 * change[~drawn][:, 70:90, 70:90].mean()
+    assert all(one.drawn.drawn > 0.8 * one.drawn.pictures for one in utterances)  # two people, and a cut between them
+    assert len(pieces()) > 1
+    for path in pieces()[::2]:
+        path.unlink()  # as if it had been stopped
+    again = dub(recording, tmp_path / "again.mp4", models, options)
+    assert work_made(again).keys() == {"pictures"}
+    assert again.result.work_counts["pictures"]["kept"] > 0
+    _require_same(decode(tmp_path / "again.mp4"), dubbed)
+
+
+def _require_same(one: Decoded, other: Decoded) -> None:
+    assert np.array_equal(one.pictures, other.pictures)
+    assert np.array_equal(one.sound, other.sound)
+
+
+def test_another_mouth_redoes_the_pictures_that_it_draws_alone(
+    recording: Path, models: Models, settings: DubOptions, chosen: Chosen, tmp_path: Path
+) -> None:
+    dub(recording, tmp_path / "a.mp4", models, settings)
+    other = replace(chosen("wav2lip"), hard_paste=True)
+    report = dub(recording, tmp_path / "b.mp4", models, other)
+    assert work_made(report).keys() == {"pictures"}
+    assert report.result.work_counts["pictures"]["kept"] > 0  # where nobody speaks
+
+
+def test_a_mouth_that_cannot_be_is_refused_before_any_work(
+    recording: Path, models: Models, settings: DubOptions, tmp_path: Path
+) -> None:
+    for choice, error, told in (
+        (LipSyncChoice("mesh"), UsageError, "needs a table"),
+        (LipSyncChoice("wav2lip"), UsageError, "needs its checkpoint"),
+        (LipSyncChoice("mesh", {"mouth_table": tmp_path / "none.npz"}), InputError, "none.npz"),
+    ):
+        with pytest.raises(error, match=told):
+            dub(recording, tmp_path / "x.mp4", models, replace(settings, lips=choice))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,351 @@
+"""A recording dubbed over text: heard, translated and spelt by models of a folder; its texts corrected and given back."""
+
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netflips.script.files import script_from
+from netflips.script.types import Script
+
+pytest.importorskip("faster_whisper", reason="needs the extra asr")
+pytest.importorskip("sentencepiece", reason="needs the extra asr")
+
+
+from avcore.notes import sentence
+from netflips.cascade.speakers import ESPEAK, KOKORO
+from netflips.dubbing.command import main
+from netflips.model_paths import ModelPaths
+from netflips.recognizers.outside import installed_folder
+from netflips.script.files import read_script, value_from, write_script
+from netflips.script.types import FORMAT, SpeakerOf, TranslatedFrom
+from netflips.understanding import Understanding, known_speaker
+from tests.avcore.made_speech import talk
+from tests.netflips.cascade.tiny import write_translator
+from tests.netflips.conftest import error_line, write_clip
+from tests.netflips.dubbing.made import decode, given_text, why_alone, work_made, write_times
+from tests.netflips.recognizers.tiny import write_whisper
+from tests.netflips.test_say import write_random_speller
+
+HEARD, SAID = "the bus stops", "그 버스 서요"
+WORDS = {"the": "그", "bus": "버스", "stops": "서요", "we": "우리", "go": "가요", "smile": "ש"}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    place = tmp_path_factory.mktemp("folders")
+    return {
+        "--recognizer": write_whisper(place / "small.en", HEARD),
+        "--text-translator": write_translator(place / "nllb", WORDS),
+        "--text2unit-path": write_random_speller(place / "text2unit.safetensors"),
+    }
+
+
+@pytest.fixture
+def dub(paths: ModelPaths, folders: dict[str, Path]) -> Callable[..., int]:
+    """Dubs over text, with the renderer, the speller and the two folders alone."""
+
+    def run(source: Path, out: Path, *more: object, given: dict[str, Path] = folders) -> int:
+        flags = [item for pair in (given | {"--unit2av-path": paths.unit2av}).items() for item in pair]
+        asked = [source, "--out-vid-path", out, "--cascade", *flags, "--tgt-lang", "ko", "--cpu", "--quiet", *more]
+        return main([str(one) for one in asked])
+
+    return run
+
+
+def _told(report: Path) -> Script:
+    return script_from(json.loads(report.read_text(encoding="utf-8")))
+
+
+def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance(
+    recording: Path, dub: Callable[..., int], tmp_path: Path
+) -> None:
+    out, work, told = tmp_path / "talk_ko.mp4", tmp_path / "work", tmp_path / "report.json"
+    assert dub(recording, out, "--work-dir", work, "--draft", tmp_path / "draft.json") == 0
+    draft = read_script(tmp_path / "draft.json")
+    assert {(one.text.text, one.said.text) for one in draft.utterances if one.text and one.said} == {(HEARD, SAID)}
+    assert not out.exists()
+    shutil.rmtree(work)
+    assert dub(recording, out, "--work-dir", work, "--report", told, "--subtitles", "source,target") == 0
+    for language, said in (("en", HEARD), ("ko", SAID)):
+        shown = (tmp_path / f"talk_ko.{language}.srt").read_text(encoding="utf-8").split()
+        assert [shown.count(word) for word in said.split()] == [3, 3, 3]
+    first, plain = _told(told), decode(out)
+    assert first.is_over_text
+    assert {"recognizer", "text translator"} <= {one.part for one in first.result.models}
+    assert all(one.heard is None for one in first.told)
+    assert [why_alone(one) for one in first.told] == ["", "", ""]
+    assert all(one.drawn.drawn > 10 and one.fit.units for one in first.told)
+    assert {(one.text.text, one.said.text) for one in first.told} == {(HEARD, SAID)}
+    assert all(0.5 < one.text.confidence <= 1 for one in first.told)
+    assert work_made(first)["heard"] == 3
+    assert work_made(first)["translated"] == work_made(first)["texts"] == 1  # all three say the same
+
+    texts, mine = work / "talk_ko.script.json", tmp_path / "mine.json"
+    shutil.copy(texts, mine)
+    assert [(one.text.text, one.said.text) for one in read_script(mine).utterances] == [(HEARD, SAID)] * 3
+    assert dub(recording, out, "--work-dir", work, "--report", told, "--script-in", mine) == 0
+    assert work_made(_told(told)) == {}  # nothing was changed: nothing is made
+    content = json.loads(texts.read_text(encoding="utf-8"))
+    content["utterances"][1]["text"]["text"] = "we go"  # as somebody does who corrects a text, and nothing else
+    content["utterances"][2]["target"]["text"] = "세 번째예요."
+    mine.write_text(json.dumps(content), encoding="utf-8")
+    assert dub(recording, out, "--work-dir", work, "--report", told, "--script-in", mine) == 0
+    made = work_made(_told(told))
+    assert (made["translated"], made["texts"], made["speech"]) == (1, 2, 2)
+    assert "heard" not in made
+    assert read_script(work / "talk_ko.script.old.json").utterances[1].text.text == HEARD
+    again = read_script(texts).utterances
+    assert (again[1].text.text, again[1].said.text, again[1].target.by) == ("we go", "우리 가요", "cascade")
+    assert (again[2].text.text, again[2].said.text, again[2].target.by) == (HEARD, "세 번째예요.", "person")
+    before, after = (report.told for report in (first, _told(told)))
+    assert after[0] == before[0]
+    assert [given_text(one) for one in after] == ["", "", "세 번째예요."]
+    changed = decode(out)
+    elsewhere = plain.times < before[1].place.start_s
+    assert np.array_equal(changed.pictures[elsewhere], plain.pictures[elsewhere])
+    assert not np.array_equal(changed.pictures[~elsewhere], plain.pictures[~elsewhere])
+
+
+def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(
+    dub: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip, out, told = tmp_path / "clip.mp4", tmp_path / "out.mp4", tmp_path / "report.json"
+    assert dub(write_clip(clip, talk([0.3, 2.4, 0.3]), 75), out, "--report", told) == 0
+    (one,) = _told(told).told
+    assert one.said.text == SAID
+    assert _told(told).output_s == pytest.approx(3, abs=0.1)
+    longer = write_clip(tmp_path / "longer.mp4", talk([0.3, 2.4, 1.3, 2.2, 0.3]), 162)
+    times = write_times(tmp_path / "times.json", (one.place.start_s, one.place.end_s, "", "we smile"), (4.0, 6.2))
+    assert dub(longer, out, "--script-in", times, "--report", told) == 0
+    one, other = _told(told).told
+    assert why_alone(other) == ""
+    assert "its text cannot be said" in why_alone(one)
+    assert str(tmp_path / "out.mp4.work" / "out.script.json") in why_alone(one)
+    assert "utterance 1 is left alone: its text cannot be said" in capsys.readouterr().err
+
+
+TRANSLATE = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    open(sys.argv[1], "a").write(line)
+    answer = {"error": "no idea"} if asked["number"] == 3 else {"ok": True, "text": "그 bus를 " + asked["level"]}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_of_speech(
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "translate.py").write_text(TRANSLATE)
+    (tmp_path / "glossary.tsv").write_text("Bus\t전차\n", encoding="utf-8")
+    assert dub(recording, tmp_path / "x.mp4", "--draft", tmp_path / "draft.json") == 0
+    draft = read_script(tmp_path / "draft.json")
+    told_by = tuple(replace(one, speaker="Ann", target=None) for one in draft.utterances)
+    write_script(tmp_path / "ann.json", replace(draft, speakers=(SpeakerOf("Ann", level="반말"),), utterances=told_by))
+    given = {name: path for name, path in folders.items() if name != "--text-translator"}
+    out, work, told = tmp_path / "out.mp4", tmp_path / "work", tmp_path / "report.json"
+    with_program = ["--translate-with", f"{sys.executable} {tmp_path / 'translate.py'} {tmp_path / 'log'}"]
+    with_program += ["--glossary", tmp_path / "glossary.tsv", "--script-in", tmp_path / "ann.json"]
+    assert dub(recording, out, "--work-dir", work, "--report", told, *with_program, given=given) == 0
+    one, _, third = _told(told).told
+    assert (one.said.text, given_text(one), why_alone(one)) == ("그 전차를 plain", "", "")
+    assert "its text was not translated" in why_alone(third)
+    assert "no idea" in why_alone(third)
+    assert one.target.translation == TranslatedFrom(HEARD, "그 전차를 plain", glossary={"bus": "전차"})
+    assert value_from(TranslatedFrom, {"of": "a", "glossary": {"bus": "전차"}}, "x").glossary == {"bus": "전차"}
+    asked = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [row["number"] for row in asked] == [1, 2, 3]
+    assert asked[0]["context"] == [{"number": k, "speaker": "Ann", "text": HEARD} for k in (1, 2, 3)]
+    assert asked[0]["glossary"] == {"bus": "전차"}
+    assert read_script(work / "out.script.json").utterances[0].target == one.target
+
+
+SPEAK = """
+import json, sys
+import numpy as np
+import soundfile
+for line in sys.stdin:
+    asked = json.loads(line)
+    soundfile.write(asked["out"], 0.3 * np.sin(np.arange(24000) / 9), 16000)
+    print(json.dumps({"ok": True}), flush=True)
+"""
+
+
+@pytest.mark.parametrize(("said", "grade"), [("그 버스가 서요.", "doubtful"), ("우리는 내일 만나요.", "bad")])
+def test_a_program_that_speaks_is_heard_before_the_work_and_the_verdict_tells(
+    recording: Path,
+    dub: Callable[..., int],
+    paths: ModelPaths,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    said: str,
+    grade: str,
+) -> None:
+    """The recogniser hears the same words in all speech: nearly those that the program was to say, or others."""
+    (tmp_path / "speak.py").write_text(SPEAK)
+    given = {"--recognizer": write_whisper(tmp_path / "small", SAID, language="en"), "--av2unit-path": paths.av2unit}
+    code = f"import json, sys\nfor line in sys.stdin: print(json.dumps({{'ok': True, 'text': {said!r}}}), flush=True)"
+    asked = [
+        "--translate-with",
+        shlex.join([sys.executable, "-c", code]),
+        "--src-lang",
+        "en",
+        "--verdict",
+        tmp_path / "verdict.json",
+    ]
+    asked += ["--speak-with", shlex.join([sys.executable, str(tmp_path / "speak.py")]), "--draft", tmp_path / "draft.json"]
+    assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0
+    verdict, script = json.loads((tmp_path / "verdict.json").read_text()), _told(tmp_path / "draft.json")
+    assert script.understood == Understanding.from_json(verdict)
+    assert (verdict["grade"], verdict["causes"]) == (grade, [] if grade == "doubtful" else ["speaker"])
+    assert verdict["share"] == pytest.approx(5 / 6 if grade == "doubtful" else 1 / 8)
+    told = "speak.py speaks the translation, and small hears 88% of its characters wrong"
+    assert (told in capsys.readouterr().err) == (grade == "bad")
+    assert [one.code for one in script.notes] == ([] if grade == "doubtful" else ["speaker_misheard"])
+
+
+def test_programs_that_were_measured_are_known() -> None:
+    espeak, kokoro = (known_speaker(tuple(shlex.split(command)), "ko") for command in (ESPEAK, KOKORO))
+    assert espeak is not None and kokoro is not None  # noqa: PT018
+    assert kokoro.note is None
+    assert espeak.note is not None
+    assert "글자의 7" in sentence(espeak.note, "ko")
+    assert "--speak-with" in sentence(espeak.note)
+    assert known_speaker(("espeak-ng", "{text}", "{out}"), "es") is known_speaker((), "ko") is None
+    assert espeak.understanding("안녕하세요").causes == ("speaker",)
+    assert [one.understanding("안녕하세요").grade for one in (espeak, kokoro)] == ["bad", "doubtful"]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (["--text-translator", "{clip}"], "the text translator must be a folder"),
+        (["--recognizer", "{nllb}"], "expected a Whisper; found a text translator"),
+        (["--text-translator", "{whisper}"], "expected a text translator; found a Whisper"),
+        (["--src-lang", "fr"], "the recognizer small.en has no language 'fr'"),
+        (["--tgt-lang", "fr"], "the cascade has no language 'fr'"),
+        (["--timing", "free"], "--timing free belongs to the unit pipeline"),
+        (["--modalities", "video"], "the cascade hears sound"),
+        (["--beam", "5"], "belong to the unit pipeline"),
+        (["--translate-with", "cat"], "--translate-with stands in place of --text-translator"),
+        (["--glossary", "{times}"], "of the glossary is no pair"),
+        (["--script-in", "{times}"], "utterances[0].text.text cannot be used"),
+        (["--report", "{whisper}/config.json"], "would overwrite the recognizer"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line_before_anything_is_made(
+    dub: Callable[..., int],
+    folders: dict[str, Path],
+    clip: Path,
+    tmp_path: Path,
+    change: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    times = tmp_path / "times.json"
+    place = {"start_s": 0.5, "end_s": 1.5}
+    times.write_text(json.dumps({"format": FORMAT, "utterances": [{"place": place, "text": {"text": 7}}]}))
+    names = {"clip": clip, "nllb": folders["--text-translator"], "whisper": folders["--recognizer"], "times": times}
+    assert dub(clip, tmp_path / "x.mp4", *(flag.format(**names) for flag in change)) == 2
+    assert complaint in error_line(capsys)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["times.json"]
+
+
+def test_the_cascade_names_what_is_missing(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--cascade", "--recognizer", "x"]) == 2
+    assert "expected --text-translator DIR; run: netflips models get korean" in capsys.readouterr().err
+    assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--recognizer", "x"]) == 2
+    assert "--recognizer belongs to the cascade" in capsys.readouterr().err
+
+
+@pytest.mark.local
+def test_real_whisper_a_program_that_translates_and_one_that_speaks_dub_the_demo(tmp_path: Path) -> None:
+    """On the demo bundle: nothing of the chain is made up but the translator, which knows one sentence."""
+    whisper = installed_folder("judge-whisper")
+    if whisper is None:
+        pytest.skip("make judges installs Whisper")
+    pytest.importorskip("espeakng_loader")
+    korean, clip = "실례합니다, 공항이 어디에 있어요?", Path(__file__).parents[3] / "demo" / "clip.mp4"
+    answer = "print(json.dumps({'ok': True, 'text': sys.argv[1]}), flush=True)"
+    code = f"import json, sys\nfor line in sys.stdin:\n    {answer}"
+    translate = shlex.join([sys.executable, "-c", code, korean])
+    speak = shlex.join(
+        [sys.executable, "-m", "avdata.prepare.say", "--voice", "ko", "--text-file", "{text_file}", "--out", "{out}"]
+    )
+    out, told = tmp_path / "out.mp4", tmp_path / "report.json"
+    asked = ["--cascade", "--recognizer", whisper, "--translate-with", translate, "--speak-with", speak, "--report", told]
+    assert main([str(one) for one in (clip, "--out-vid-path", out, "--quiet", "--cpu", *asked)]) == 0
+    (one,) = _told(told).told
+    assert one.text.text == "Excuse me, where is the airport?"
+    assert (one.said.text, one.said_by, one.fit.cut_s) == (korean, "avdata.prepare.say", 0)
+    assert one.drawn.drawn > 40
+
+
+def _verdict(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _program(code: str) -> str:
+    """A program that answers each line by an expression of `text`, what it was asked, and `number`."""
+    answer = f"print(json.dumps({{'ok': True, 'text': ({code})}}), flush=True)"
+    lines = (
+        "import json, sys\nfor line in sys.stdin:\n    asked = json.loads(line); text, number = asked['text'], asked['number']\n"
+    )
+    return shlex.join([sys.executable, "-c", f"{lines}    {answer}"])
+
+
+@pytest.mark.parametrize(
+    ("code", "share", "cause", "reason"),
+    [
+        ("text", 0.0, "echo", "its translation is not in 'ko'"),
+        ("'Der Bus hält'", 0.0, "echo", "its translation is not in 'ko'"),
+        ("'실례합니다, ' * 60", 0.0, "loop", "its translation repeats a stretch"),
+        ("'그 버스 서요' if number == 2 else 1 / 0", 1 / 3, "untranslated", "its text was not translated"),
+    ],
+)
+def test_what_is_no_translation_is_told_before_the_work_and_keeps_its_sound(
+    recording: Path,
+    dub: Callable[..., int],
+    folders: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    code: str,
+    share: float,
+    cause: str,
+    reason: str,
+) -> None:
+    given = {name: path for name, path in folders.items() if name != "--text-translator"}
+    asked = ["--translate-with", _program(code), "--verdict", tmp_path / "verdict.json", "--draft", tmp_path / "draft.json"]
+    assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == (0 if share else 2)
+    verdict, told = _verdict(tmp_path), capsys.readouterr().err
+    assert (verdict["grade"], verdict["causes"]) == ("bad", [cause])
+    assert verdict["share"] == pytest.approx(share, abs=0.05)
+    assert f"utterance 1 is left alone: {reason}" in told
+    assert dub(recording, tmp_path / "out.mp4", *asked, "--strict", given=given) == 3
+
+
+def test_another_language_is_found_out_told_and_kept_and_auto_takes_it(
+    recording: Path, dub: Callable[..., int], folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    french = write_whisper(tmp_path / "small", "le bus s arrete", language="fr")
+    given = {"--recognizer": french, "--text2unit-path": folders["--text2unit-path"]}
+    asked = ["--translate-with", _program("'그 버스 서요'"), "--verdict", tmp_path / "verdict.json"]
+    asked += ["--draft", tmp_path / "draft.json"]
+    assert dub(recording, tmp_path / "out.mp4", *asked, "--from", "en", given=given) == 2
+    verdict, told = _verdict(tmp_path), capsys.readouterr().err
+    assert (verdict["grade"], verdict["share"], verdict["causes"]) == ("bad", 0.0, ["language"])
+    assert "most of what is said is in 'fr', not in 'en'; --from fr takes it" in told
+    assert "utterance 1 is left alone: it is in another language ('fr')" in told
+    assert dub(recording, tmp_path / "out.mp4", *asked, "--from", "auto", given=given) == 0
+    assert _verdict(tmp_path)["grade"] == "good"
+    assert read_script(tmp_path / "draft.json").source == "fr"

@@ -1,0 +1,106 @@
+"""What is a recording and what is not, and flags that cannot be."""
+
+import shutil
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avcore.media import probe
+from netflips.dubbing import command as dub_command
+from netflips.dubbing import pieces
+from netflips.dubbing.dub import dub
+from netflips.dubbing.frame import Frame
+from netflips.dubbing.options import DubOptions
+from netflips.model_paths import ModelPaths
+from netflips.models import Models
+from tests.netflips.conftest import error_line, model_flags
+from tests.netflips.dubbing.made import RATE, head_pictures, speech, steady_times, write_recording
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--timing", "free", "--background", "mute"], "--timing free"),
+        (["--pace", "1.1", "1.2"], "--pace"),
+        (["--pace", "nan", "1.2"], "--pace"),
+        (["--utterance-length", "8", "10"], "lengths"),
+        (["--script-in", "times.txt"], "--script-in"),
+        (["--script-in", "none.json"], "none.json"),
+        (["--script-in", "{broken}"], "this is no script"),
+        (["--background-audio", "none.wav"], "none.wav"),
+        (["--background-audio", "{broken}"], "broken.json"),
+        (["--start", "-1"], "--start"),
+        (["--start", "5", "--end", "4"], "--start"),
+        (["--start", "500"], "--start lies behind the end"),
+        (["--preview", "--end", "4"], "--preview"),
+        (["--work-dir", "{broken}"], "--work-dir"),
+    ],
+)
+def test_bad_flags_are_one_line_and_exit_2(
+    recording: Path,
+    paths: ModelPaths,
+    settings: DubOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+    complaint: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    broken = tmp_path / "broken.json"
+    broken.write_text("[[1, 3], [2, 4]]")
+    arguments = [
+        "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--modalities", "audio", "--quiet",
+        "--beam", "1", "--max-target-units", "30", *model_flags(paths),
+        "--in-vid-path", str(recording), "--out-vid-path", "x.mp4",
+    ]  # fmt: skip
+    if "--work-dir" not in flags:
+        arguments += ["--work-dir", str(settings.work_dir)]
+    assert dub_command.main([*arguments, *(flag.format(broken=broken) for flag in flags)]) == 2
+    assert complaint in error_line(capsys)
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_a_full_disk_is_told_before_any_work_and_a_part_takes_less(
+    recording: Path, paths: ModelPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pieces.shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
+    words = ["--cpu", "--modalities", "audio", "--quiet", *model_flags(paths), "-o", str(tmp_path / "x.mp4"), str(recording)]
+    assert dub_command.main([*words, "--from", "en", "--to", "ko"]) == 2
+    told = error_line(capsys)
+    assert "too little room" in told
+    assert told.endswith("choose another disk with --work-dir, or dub a part with --start and --end")
+    frame = Frame.of(probe(recording), 25)
+    assert pieces.expected_bytes(frame, 2, 10) < pieces.expected_bytes(frame, 10, 10) == pieces.expected_bytes(frame, 10)
+
+
+def test_a_recording_without_speech_says_so(models: Models, tmp_path: Path) -> None:
+    times = steady_times(Fraction(25), 13)
+    quiet = write_recording(tmp_path / "quiet.mp4", times, head_pictures(times), np.zeros((13 * RATE, 1), np.float32), RATE)
+    with pytest.raises(Exception, match="--script-in"):
+        dub(quiet, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities="audio"))
+    mute = write_recording(tmp_path / "mute.mp4", times, head_pictures(times), None)
+    with pytest.raises(Exception, match="--script-in"):
+        dub(mute, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities="video"))
+
+
+def test_a_clip_of_one_utterance_is_dubbed_freely_and_more_in_their_places(recording: Path, models: Models, tmp_path: Path) -> None:
+    times = steady_times(Fraction(25), 4.5)
+    short = write_recording(tmp_path / "short.mp4", times, head_pictures(times), speech([0.5, 3, 1.0], RATE), RATE)
+    quick = DubOptions(beam=1, max_target_units=20, draft=tmp_path / "draft.json")
+
+    def schedule(video: Path, **asked: Any) -> str:
+        return dub(video, tmp_path / "draft.mp4", models, replace(quick, **asked)).schedule
+
+    assert schedule(short, timing="source") == schedule(short, background="mute") == schedule(recording) == "own"
+    assert schedule(recording, timing="free") == "to_and_fro"
+    shutil.rmtree(tmp_path / "draft.mp4.work")
+    report = dub(short, tmp_path / "x.mp4", models, replace(quick, draft=None))
+    assert report.schedule == "to_and_fro"
+    assert (probe(tmp_path / "x.mp4").frame_rate, probe(tmp_path / "x.mp4").audio_rate) == (25, 16_000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["short.mp4", "x.mp4"]

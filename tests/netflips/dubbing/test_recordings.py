@@ -1,0 +1,366 @@
+"""Recordings dubbed with random models: what changes and what does not, what is kept and what is made again."""
+
+import json
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError, UsageError
+from avcore.media import probe
+from avcore.speech.audio import loudness_lufs
+from netflips.dubbing import command as dub_command
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.model_paths import ModelPaths
+from netflips.models import Models
+from netflips.report import summary_of
+from netflips.script.files import script_from, script_json, write_script
+from netflips.script.types import Script, SpeakerOf, VoiceFile
+from tests.netflips.conftest import model_flags
+from tests.netflips.dubbing.made import (
+    CUT_S,
+    PLAN,
+    RATE,
+    Decoded,
+    decode,
+    steady_times,
+    why_alone,
+    work_made,
+    write_recording,
+    write_times,
+)
+
+Run = tuple[Path, Script]
+
+
+@pytest.fixture(scope="session")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("voice") / "voice.npy"
+    np.save(path, np.full(256, 1 / 16, np.float32))
+    return path
+
+
+@pytest.fixture(scope="session")
+def unbroken(recording: Path, models: Models, settings: DubOptions, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run from beginning to end."""
+    out = tmp_path_factory.mktemp("out") / "out.mp4"
+    return out, dub(recording, out, models, settings)
+
+
+@pytest.fixture(scope="session")
+def source(recording: Path) -> Decoded:
+    return decode(recording)
+
+
+@pytest.fixture(scope="session")
+def dubbed(unbroken: Run) -> Decoded:
+    return decode(unbroken[0])
+
+
+def _same(one: Decoded, other: Decoded) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("pictures", "times", "sound"))
+
+
+def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
+    info, report = probe(unbroken[0]), unbroken[1]
+    assert (info.frame_rate, info.audio_rate, info.audio_channels) == (Fraction(30000, 1001), RATE, 2)
+    assert np.array_equal(source.times, dubbed.times)
+    assert source.sound.shape == dubbed.sound.shape
+    assert report.is_in_own_time
+    assert report.result.pictures == len(source.pictures)
+    assert info.comment.startswith("synthetic: NetfLips")
+
+
+def test_pictures_change_only_where_somebody_speaks(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
+    change = np.abs(dubbed.pictures.astype(int) - source.pictures)
+    drawn = np.zeros(len(source.times), bool)
+    for one in unbroken[1].told:
+        end = max(one.place.end_s, one.fit.output.end_s)
+        drawn |= (source.times >= one.place.start_s) & (source.times < end + 1e-6)
+    assert 0.4 < drawn.mean() < 0.9
+    assert change[~drawn].mean() < 1.5
+    assert change[~drawn].max(initial=0) < 60  # H.264 alone
+    assert change[drawn][:, 70:90, 70:90].mean() > 10
+    assert change[drawn][:, :30].mean() < 1.5  # above the face
+    assert sum(one.drawn.drawn for one in unbroken[1].told) >= 0.9 * drawn.sum()
+
+
+def test_a_drawn_mouth_comes_and_goes_softly(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
+    change = np.abs(dubbed.pictures[:, 70:90, 70:90].astype(int) - source.pictures[:, 70:90, 70:90]).mean((1, 2, 3))
+    for one in unbroken[1].told:
+        first = int(np.searchsorted(source.times, one.place.start_s))
+        assert change[first] < change[first + 2] < change[first + 6]
+        assert change[first] < 0.4 * change[first + 6]
+
+
+def test_sound_changes_only_where_somebody_speaks(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
+    utterances = unbroken[1].told
+    times = np.arange(len(source.sound)) / RATE
+    inside = np.zeros(len(times), bool)
+    for one in utterances:
+        inside |= (times > one.place.start_s - 0.05) & (times < max(one.place.end_s, one.fit.output.end_s) + 0.05)
+    outside = dubbed.sound[~inside] - source.sound[~inside]
+    assert np.sqrt(np.mean(outside**2)) < 0.2 * np.sqrt(np.mean(source.sound[~inside] ** 2))  # AAC twice
+    for one in utterances:
+        old, new = (
+            sound[round(start * RATE) : round(stop * RATE)]
+            for sound, start, stop in (
+                (source.sound, one.place.start_s, one.place.end_s),
+                (dubbed.sound, one.fit.output.start_s, one.fit.output.end_s),
+            )
+        )
+        assert loudness_lufs(new, RATE) == pytest.approx(loudness_lufs(old, RATE), abs=1.5)
+        assert abs(np.corrcoef(old[: len(new), 0][: len(old)], new[: len(old), 0])[0, 1]) < 0.3
+
+
+def test_the_user_says_who_speaks(
+    recording: Path, models: Models, settings: DubOptions, unbroken: Run, voice: Path, tmp_path: Path
+) -> None:
+    shutil.copy(voice, tmp_path)
+    first, second, third = (replace(one, speaker="") for one in script_from(script_json(unbroken[1])).utterances)
+    speakers = SpeakerOf("Ann", VoiceFile("voice.npy")), SpeakerOf("speaker 2", face="none")
+    write_script(tmp_path / "who.json", Script(speakers=speakers, utterances=(first, second, replace(third, speaker="Ann"))))
+    out = tmp_path / "told.mp4"
+    told = dub(recording, out, models, replace(settings, script_in=tmp_path / "who.json"))
+    one, two, three = told.utterances
+    assert [one.speaker, two.speaker, three.speaker] == ["speaker 1", "speaker 2", "Ann"]
+    assert (two.drawn.drawn, two.seen.absent) == (0, "not_wanted")
+    assert min(one.drawn.drawn, three.drawn.drawn) > 50
+    assert told.result.work_counts["speech"]["made"] == 2  # the first is said as before
+
+
+def test_a_face_that_is_not_there_is_said_to_be_missing(
+    recording: Path, models: Models, settings: DubOptions, unbroken: Run, tmp_path: Path
+) -> None:
+    report = dub(recording, tmp_path / "x.mp4", models, replace(settings, preview=True, face="2"))
+    assert "there is no face number 2 in utterance 1: the speech is dubbed" in " ".join(report.warnings)
+    assert report.num_drawn == 0
+
+
+def test_the_report_says_what_became_of_each_utterance(unbroken: Run) -> None:
+    content = unbroken[1]
+    assert [one.number for one in content.told] == [1, 2, 3]
+    assert content.cuts == (pytest.approx(CUT_S, abs=0.05),)
+    for one in content.told:
+        assert 0 < one.fit.factor <= 1.25
+        assert one.fit.natural_s * one.fit.factor == pytest.approx(one.fit.spoken_s + one.fit.cut_s)
+        assert one.fit.spoken_s + one.fit.slack_s - one.fit.in_pause_s == pytest.approx(
+            one.place.end_s - one.place.start_s, abs=0.03
+        )
+        assert one.drawn.pictures == one.drawn.drawn + sum(one.drawn.left.values())
+        assert one.seen.quality.share_of_pictures > 0.8  # behind the first there is a cut to somebody else
+        assert (why_alone(one), one.seen.absent) == ("", "")
+        assert one.seen.evidence > 0.6
+    assert [one.speaker for one in content.told] == ["speaker 1", "speaker 2", "speaker 2"]
+    assert content.result.work.num_bytes > 0
+    assert "utterances dubbed" in summary_of(unbroken[1])
+
+
+def test_a_killed_run_goes_on_and_gives_the_same(
+    recording: Path,
+    models: Models,
+    paths: ModelPaths,
+    settings: DubOptions,
+    dubbed: Decoded,
+    unbroken: Run,
+    tmp_path: Path,
+) -> None:
+    arguments = [
+        "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "1", "--max-target-units", "30", "--quiet",
+        *model_flags(paths),
+        "--in-vid-path", str(recording), "--out-vid-path", str(tmp_path / "x.mp4"), "--work-dir", str(tmp_path / "work"),
+    ]  # fmt: skip
+    for stage in ("faces", "pictures"):
+        process = subprocess.Popen([sys.executable, "-m", "netflips.cli", "dub", *arguments], stderr=subprocess.DEVNULL)
+        while process.poll() is None and len(list((tmp_path / "work" / stage).glob("[!.]*.npz"))) < 1:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "x.mp4").exists()
+    report = dub(recording, tmp_path / "x.mp4", models, replace(settings, work_dir=tmp_path / "work"))
+    work = report.result.work_counts
+    assert work["faces"]["kept"] + work["faces"]["made"] == 3
+    assert work["faces"]["kept"] >= 1
+    assert work["translations"] == {"kept": 3, "made": 0}
+    assert work["pictures"]["kept"] >= 1
+    assert _same(decode(tmp_path / "x.mp4"), dubbed)
+    assert [one.fit.factor for one in report.told] == [one.fit.factor for one in unbroken[1].told]
+    left = [path.name for path in tmp_path.iterdir() if path.name != "work"]
+    assert left == ["x.mp4"]
+
+
+def test_one_setting_redoes_only_what_depends_on_it(
+    recording: Path,
+    models: Models,
+    settings: DubOptions,
+    dubbed: Decoded,
+    unbroken: Run,
+    voice: Path,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "x.mp4"
+
+    def made(asked: DubOptions) -> set[str]:
+        return set(work_made(dub(recording, out, models, asked)))
+
+    assert made(settings) == set()
+    assert _same(decode(out), dubbed)
+    assert made(replace(settings, background="mute")) == set()
+    assert made(replace(settings, voice=voice)) <= {"speech", "pictures"}
+    assert made(replace(settings, label="made")) == {"pictures"}
+    assert made(replace(settings, max_target_units=25)) == {"translations", "speech", "pictures"}
+    assert made(replace(settings, pace=(0.9, 1.1))) <= {"speech", "pictures"}
+
+
+@pytest.mark.parametrize(("module", "stage"), [("speech", "speech"), ("render", "pictures")])
+def test_what_an_older_renderer_made_is_not_believed(
+    module: str,
+    stage: str,
+    recording: Path,
+    models: Models,
+    settings: DubOptions,
+    unbroken: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(f"netflips.dubbing.{module}.RENDERING", 10_000)
+    assert work_made(dub(recording, tmp_path / "x.mp4", models, settings)).keys() == {stage}
+
+
+def test_background_is_kept_or_muted_or_given(
+    recording: Path, models: Models, settings: DubOptions, source: Decoded, unbroken: Run, tmp_path: Path
+) -> None:
+    dub(recording, tmp_path / "mute.mp4", models, replace(settings, background="mute"))
+    muted = decode(tmp_path / "mute.mp4").sound
+    pause = slice(round(0.1 * RATE), round(0.5 * RATE))
+    assert np.abs(muted[pause]).max() < 2e-3 < np.abs(source.sound[pause]).max()
+    effects = tmp_path / "effects.mp4"
+    tone = 0.2 * np.sin(np.arange(round(sum(PLAN) * 48_000)) * 2 * np.pi * 3000 / 48_000)
+    write_recording(
+        effects, steady_times(Fraction(25), 1), [np.zeros((32, 32, 3), np.uint8)] * 25, tone[:, None].astype(np.float32), 48_000
+    )
+    dub(recording, tmp_path / "given.mp4", models, replace(settings, background_audio=effects))
+    given = decode(tmp_path / "given.mp4").sound
+    first = unbroken[1].told[0]
+    inside = slice(round((first.place.start_s + 0.1) * RATE), round((first.place.end_s - 0.1) * RATE))
+    assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[pause])
+    assert _tone(given[inside]) > 5 * _tone(source.sound[inside])
+
+
+SEPARATES = """
+import sys, wave
+from pathlib import Path
+import numpy as np
+source, folder, length = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+if length < 0:
+    sys.exit("no such network")
+with wave.open(source) as file:
+    rate, channels, frames = file.getframerate(), file.getnchannels(), round(file.getnframes() * length)
+tone = (6000 * np.sin(np.arange(frames) * 2 * np.pi * 3000 / rate)).astype("<i2")
+for name, sound in (("vocals", 0 * tone), ("no_vocals", tone)):
+    (folder / "htdemucs").mkdir(exist_ok=True)
+    with wave.open(str(folder / "htdemucs" / f"{name}.wav"), "wb") as file:
+        file.setparams((channels, 2, rate, 0, "NONE", ""))
+        file.writeframes(np.repeat(tone, channels).tobytes() if sound.any() else bytes(2 * channels * frames))
+with Path(__file__).with_suffix(".runs").open("a") as runs:
+    runs.write(".")
+"""
+"""Does as demucs does with --two-stems: {in} {dir}, and how long what it writes is beside what it read."""
+
+
+def test_a_program_separates_music_from_voices_once(
+    recording: Path, models: Models, settings: DubOptions, source: Decoded, unbroken: Run, tmp_path: Path
+) -> None:
+    program = tmp_path / "separates.py"
+    program.write_text(SEPARATES, encoding="utf-8")
+
+    def asked(length: float) -> DubOptions:
+        return replace(settings, separate_with=shlex.join([sys.executable, str(program), "{in}", "{dir}", str(length)]))
+
+    for name in ("first.mp4", "again.mp4"):
+        dub(recording, tmp_path / name, models, asked(1))
+    assert program.with_suffix(".runs").read_text() == "."
+    given = decode(tmp_path / "again.mp4").sound
+    first = unbroken[1].told[0]
+    inside = slice(round((first.place.start_s + 0.1) * RATE), round((first.place.end_s - 0.1) * RATE))
+    assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[round(0.1 * RATE) : round(0.5 * RATE)])
+    for length, why in ((0.2, "wrote another sound"), (-1, "no such network")):
+        with pytest.raises(InputError, match=why):
+            dub(recording, tmp_path / "none.mp4", models, asked(length))
+    assert not (tmp_path / "none.mp4").exists()
+
+
+@pytest.mark.parametrize(("words", "why"), [("true {in}", "says nowhere"), ("nobody-has-this {in} {dir}", "is not there")])
+def test_a_program_that_cannot_separate_is_refused_at_once(words: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        DubOptions(separate_with=words)
+
+
+def _tone(sound: np.ndarray) -> float:
+    """Amplitude at 3 kHz of float32 [S, channel]."""
+    wave = np.exp(-2j * np.pi * 3000 * np.arange(len(sound)) / RATE)
+    return float(2 * np.abs(np.mean(sound[:, 0] * wave)))
+
+
+def test_a_part_is_dubbed_as_in_the_whole(
+    recording: Path, models: Models, settings: DubOptions, dubbed: Decoded, unbroken: Run, tmp_path: Path
+) -> None:
+    second = unbroken[1].told[1]
+    start, stop = second.place.start_s + 0.7, second.place.end_s - 0.5  # both within the utterance
+    report = dub(recording, tmp_path / "part.mp4", models, replace(settings, start=start, end=stop))
+    told = report.result
+    assert [one.number for one in report.told] == [2]
+    assert work_made(report).keys() <= {"pictures"}
+    assert told.part.start_s == second.place.start_s
+    assert told.part.end_s >= second.place.end_s
+    part = decode(tmp_path / "part.mp4")
+    first = int(np.searchsorted(dubbed.times, told.part.start_s, side="right")) - 1
+    assert part.times[0] == 0
+    assert abs(part.times[-1] - (told.part.end_s - told.part.start_s)) < 0.08
+    assert np.abs(part.pictures[3:40].astype(int) - dubbed.pictures[first + 3 : first + 40]).mean() < 2
+    assert abs(len(part.sound) / RATE - (told.part.end_s - told.part.start_s)) < 0.04
+    begin = round(told.part.start_s * RATE)
+    middle = slice(RATE // 2, RATE)
+    assert np.corrcoef(part.sound[middle, 0], dubbed.sound[begin:][middle, 0])[0, 1] > 0.98
+
+
+def test_a_part_may_begin_in_the_pause_behind_an_utterance(
+    recording: Path, paths: ModelPaths, settings: DubOptions, unbroken: Run, tmp_path: Path
+) -> None:
+    first, second = unbroken[1].told[:2]
+    asked = first.place.end_s + 0.3
+    assert asked < second.place.start_s - 0.1
+    words = ["-q", "--cpu", "--from", "en", "--to", "ko", "--start", f"{asked:.3f}", *model_flags(paths)]
+    words += ["--beam", "1", "--max-target-units", "30"]
+    words += ["--work-dir", str(settings.work_dir), "--report", str(tmp_path / "x.json"), "-o", str(tmp_path / "x.mp4")]
+    assert dub_command.main([*words, str(recording)]) == 0
+    made = json.loads((tmp_path / "x.json").read_text())["made"]
+    assert made["part"]["start_s"] == pytest.approx(asked, abs=1e-3)
+
+
+def test_a_preview_shows_the_first_utterance(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
+    report = dub(recording, tmp_path / "x.mp4", models, replace(settings, preview=True))
+    assert [one.number for one in report.told] == [1]
+    assert probe(tmp_path / "x.mp4").duration_s < 5
+
+
+def test_utterance_times_can_be_taken_out_and_given_back(
+    recording: Path, paths: ModelPaths, models: Models, settings: DubOptions, tmp_path: Path
+) -> None:
+    times = tmp_path / "times.json"
+    write_script(times, dub(recording, tmp_path / "a.mp4", models, replace(settings, draft=times)))
+    report = dub(recording, tmp_path / "b.mp4", models, replace(settings, script_in=times))
+    assert len(report.told) == 3
+    assert "faces" not in work_made(report)
+    own = write_times(tmp_path / "own.json", (1.0, 2.5), (2.5, 3.4))
+    report = dub(recording, tmp_path / "c.mp4", models, replace(settings, script_in=own))
+    assert [(one.place.start_s, one.place.end_s) for one in report.told] == [(1.0, 2.5), (2.5, 3.4)]

@@ -1,0 +1,134 @@
+"""Cuts and faces are the same however often the search was stopped, and nothing is decoded twice for them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avcore.faces.find import with_shots
+from avcore.media import Picture, PictureSource, read_pictures
+from avcore.notes import Notes
+from avcore.progress import silent
+from netflips.dubbing import watch as seeing
+from netflips.dubbing.job import Job
+from netflips.dubbing.options import DubOptions
+from netflips.dubbing.store import Store
+from netflips.dubbing.watch import Faces, Shots, Watched, cuts, watch
+from netflips.script.types import Script, TimeSpan, Utterance
+from tests.netflips.dubbing.made import plain_pictures, uneven_times, write_recording
+
+CUTS = [1.3, 2.0, 3.98, 4.02, 6.5, 7.99]
+"""About when the recording changes its picture; some lie at the edge of a stretch."""
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine seconds and a half without a face, some pictures longer than others; all that moves is a little."""
+    times = uneven_times(9.5)
+    pictures = plain_pictures(times)
+    for number, (one, time) in enumerate(zip(pictures, times, strict=True)):
+        one[:] = (one // 8 + 40 * (sum(time >= cut for cut in CUTS) % 5) + number % 3).astype(np.uint8)
+    return write_recording(tmp_path_factory.mktemp("made") / "shots.mp4", times, pictures, None)
+
+
+class Seeing:
+    """A job with a store, how often its pictures were decoded, and what was shown to those who follow faces."""
+
+    def __init__(self, recording: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.shown: list[list[tuple[int, int]]] = []
+        self.num_decodings = 0
+        unused: Any = None
+        source, options = PictureSource(recording), DubOptions(timing="source")
+        self.job = Job(source, work / "x.mp4", unused, options, "digest", unused, Store(work), work, work, silent, Notes(recording))
+
+        def follower(*_: object) -> SimpleNamespace:
+            shown: list[tuple[int, int]] = []
+            self.shown.append(shown)
+            return SimpleNamespace(step=lambda rgb, shot: shown.append((hash(rgb.tobytes()), shot)), finish=lambda: [])
+
+        def read(*arguments: Any, **named: Any) -> Iterator[Picture]:
+            self.num_decodings += 1
+            return read_pictures(*arguments, **named)
+
+        monkeypatch.setattr(seeing, "Follower", follower)
+        monkeypatch.setattr(seeing, "read_pictures", read)
+        monkeypatch.setattr(seeing, "_STRETCH_S", 2)
+        monkeypatch.setattr("avcore.faces.detect.FaceDetector", nullcontext)
+
+    def cuts(self) -> list[float]:
+        """Where its picture cuts."""
+        return cuts(self.job, Script(utterances=())).cuts
+
+    def look(self, shots: Sequence[float], *places: tuple[float, float]) -> Faces:
+        """Look for faces in some utterances."""
+        return watch(self.job, _script(shots, places), None)
+
+    def expected(self, seen: Watched, shots: Shots) -> list[tuple[int, int]]:
+        """What has to be shown for an utterance."""
+        pictures = self.job.source.pictures(seen.first, seen.stop)
+        return [(hash(one.rgb.tobytes()), shots.shot_at(one.time)) for one in pictures]
+
+
+def _script(shots: Sequence[float], places: Sequence[tuple[float, float]]) -> Script:
+    utterances = tuple(Utterance(number, TimeSpan(*place)) for number, place in enumerate(places, 1))
+    return Script(schedule="own", utterances=utterances, cuts=tuple(shots))
+
+
+@pytest.fixture
+def watching(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Seeing]:
+    return lambda: Seeing(recording, tmp_path, monkeypatch)
+
+
+def test_cuts_are_those_of_each_stretch_alone_however_often_it_was_stopped(
+    recording: Path, watching: Callable[[], Seeing], tmp_path: Path
+) -> None:
+    first = watching()
+    found = first.cuts()
+    assert first.num_decodings == 1
+    assert found == pytest.approx(CUTS, abs=0.09)
+    alone = []
+    for start in range(0, 9, 2):
+        shots = list(with_shots(read_pictures(recording, max(start - 1, 0), start + 3)))
+        begun = [after.picture.time for before, after in pairwise(shots) if after.shot != before.shot]
+        alone += [float(time) for time in begun if start <= time < start + 2]
+    assert found == alone
+    kept = sorted((tmp_path / "scenes").glob("*.npz"))
+    assert len(kept) == 5
+    for lost in ([0], [1, 2], [4], [0, 2, 4]):
+        for number in lost:
+            kept[number].unlink()
+        again = watching()
+        assert again.cuts() == found
+        assert again.job.store.made["scenes"] == len(lost)
+
+
+def test_faces_of_utterances_near_each_other_are_found_in_one_decoding(watching: Callable[[], Seeing]) -> None:
+    shots, once, places = watching().cuts(), watching(), [(0.4, 1.2), (1.56, 2.76), (8.0, 8.4)]
+    faces = once.look(shots, *places)
+    assert once.num_decodings == 1
+    assert once.shown == [once.expected(faces.watches[number], Shots(shots)) for number in (1, 2, 3)]
+    assert [faces.seen[number].watch for number in (1, 2, 3)] == [faces.watches[number] for number in (1, 2, 3)]
+    again = watching()
+    assert again.look(shots, *places).seen.keys() == {1, 2, 3}
+    assert (again.num_decodings, again.shown) == (0, [])
+    more = watching()
+    faces = more.look(shots, *places[:2], (6.0, 6.5), places[2])
+    assert more.num_decodings == 1
+    assert more.shown == [more.expected(faces.watches[3], Shots(shots))]  # the new one alone, with the pause behind it
+
+
+def test_an_utterance_behind_the_last_picture_has_no_faces(watching: Callable[[], Seeing]) -> None:
+    once = watching()
+    end = len(once.job.source) / 25
+    faces = once.look([], (end + 0.2, end + 0.4))
+    assert (faces.watches[1].length, faces.seen[1].faces) == (0, ())
+
+
+def test_shots_are_numbered_from_the_first_cut_on() -> None:
+    assert [Shots([1.0, 2.0]).shot_at(Fraction(time, 10)) for time in (0, 9, 10, 19, 20, 30)] == [0, 0, 1, 1, 2, 2]

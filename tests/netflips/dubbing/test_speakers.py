@@ -1,0 +1,197 @@
+"""Who says what: faces told apart, voices told apart, and the two brought together."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avcore.errors import NoSpeechError
+from avcore.work_folder import key_of
+from netflips.dubbing import watch
+from netflips.dubbing.diarization import HeardSpeaker, Turn, recognise, who_speaks
+from netflips.dubbing.options import DubOptions
+from netflips.dubbing.store import Store
+from netflips.dubbing.voices import group_voices, voice_for
+from netflips.dubbing.watch import Face, Faces, InSight, Shots, Watched
+from netflips.script.types import FaceTrackTold, Script, SeenFaces, TimeSpan, Utterance
+
+OWN = 100
+"""Pictures of an utterance in these tests: 4 seconds, begun every 10."""
+LEFT, RIGHT = 100.0, 600.0
+ANN, BOB, CAL = (np.eye(8, dtype=np.float32)[k] * 2 for k in range(3))
+"""What three people look like."""
+
+
+def face(number: int, who: np.ndarray, evidence: float, left: float = LEFT, first: int = 0, last: int = OWN - 1) -> Face:
+    boxes = np.tile(np.array([left, 100, left + 100, 200], np.float32), (last + 1 - first, 1))
+    figures = np.tile(np.array([0, 0, 50, 1, 0], np.float32), (last + 1 - first, 1))
+    return Face(number, 0, first, 0, boxes, figures, who, evidence)
+
+
+def scene(utterance: int, *faces: Face) -> InSight:
+    first = 250 * (utterance - 1)
+    return InSight(Watched(first, OWN, first + OWN + 10), faces)
+
+
+def by_number(scenes: Sequence[InSight], cuts: Sequence[float] = ()) -> dict[int, InSight]:
+    """The faces in each utterance, each with the shot of the recording that it is in."""
+    shots = Shots(cuts)
+    return {
+        number: replace(
+            one, faces=tuple(replace(seen, shot=shots.shot_at((one.watch.first + seen.first) / 25)) for seen in one.faces)
+        )
+        for number, one in enumerate(scenes, 1)
+    }
+
+
+def decide(scenes: Sequence[InSight], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()) -> list[Turn]:
+    faces = by_number(scenes, cuts)
+    said = [HeardSpeaker(number, 4.0, voice, number in told) for number, voice in enumerate(voices, 1)]
+    return who_speaks(said, faces, recognise(faces))
+
+
+EVERY = [10.0 * k - 1 for k in range(1, 9)]
+"""A cut before each utterance."""
+
+
+def test_each_face_says_what_it_moves_its_mouth_to() -> None:
+    two = [scene(k, face(0, ANN, 1.5 * (k % 2)), face(1, BOB, 1.5 * (1 - k % 2), RIGHT)) for k in range(1, 5)]
+    turns = decide(two, [1, 2, 1, 2])
+    assert [turn.person for turn in turns] == [1, 2, 1, 2]
+    assert [set(turn.tracks) for turn in turns] == [{0}, {1}, {0}, {1}]
+
+
+def test_people_are_known_again_across_cuts() -> None:
+    alone = [
+        scene(1, face(0, ANN, 1.5)),
+        scene(2, face(0, BOB, 1.5)),
+        scene(3, face(0, ANN, 1.2, RIGHT)),
+        scene(4, face(0, BOB, 1.0)),
+    ]
+    assert [turn.person for turn in decide(alone, [1, 2, 1, 2], EVERY)] == [1, 2, 1, 2]
+
+
+def test_faces_keep_voices_apart_that_sound_alike_and_join_one_that_varies() -> None:
+    alone = [scene(1, face(0, ANN, 1.5)), scene(2, face(0, BOB, 1.5)), scene(3, face(0, ANN, 1.5)), scene(4, face(0, BOB, 1.5))]
+    assert [turn.person for turn in decide(alone, [1, 1, 1, 1], EVERY)] == [1, 2, 1, 2]
+    one = [scene(k, face(0, ANN, 1.5)) for k in range(1, 5)]
+    assert [turn.person for turn in decide(one, [1, 2, 1, 2], EVERY)] == [1, 1, 1, 1]
+
+
+def test_who_is_not_in_sight_is_heard_only() -> None:
+    shots = [
+        scene(1, face(0, ANN, 1.5)),
+        scene(2),  # Ann, over a slide
+        scene(3, face(0, ANN, 0.1)),  # somebody else; Ann listens
+        scene(4, face(0, ANN, 0.4)),  # Ann murmurs
+    ]
+    turns = decide(shots, [1, 1, 2, 1], EVERY)
+    assert [turn.person for turn in turns] == [1, 1, 2, 1]
+    assert [bool(turn.tracks) for turn in turns] == [True, False, False, True]
+    assert not decide([scene(1, face(0, ANN, 0.4))], [1])[0].tracks  # with nothing else to go by
+
+
+def test_the_listener_of_a_reaction_shot_is_left_alone_and_the_speaker_seen_from_elsewhere_is_not() -> None:
+    cuts = [10.0 + 2]
+    first = scene(1, face(0, ANN, 1.5), face(1, BOB, 0.1, RIGHT))
+    reaction = scene(2, face(0, ANN, 1.5, last=49), face(1, BOB, 0.1, RIGHT, first=50))
+    elsewhere = scene(2, face(0, ANN, 1.5, last=49), face(1, CAL, 1.4, RIGHT, first=50))
+    assert decide([first, reaction], [1, 1], cuts)[1].tracks == {0}
+    assert decide([first, elsewhere], [1, 1], cuts)[1].tracks == {0, 1}
+
+
+def test_faces_at_once_are_never_one_person_however_alike() -> None:
+    twins = [scene(k, face(0, ANN, 1.5 * (k % 2)), face(1, ANN * 1.01, 1.5 * (1 - k % 2), RIGHT)) for k in range(1, 5)]
+    assert [turn.person for turn in decide(twins, [1, 2, 1, 2])] == [1, 2, 1, 2]
+
+
+def test_who_sits_still_in_a_shot_is_one_person_though_the_light_changes() -> None:
+    dim = ANN + 0.6 * np.eye(8, dtype=np.float32)[7]
+    shown = [scene(1, face(0, ANN, 1)), scene(2, face(0, dim, 1))]
+    assert [one.face for one in recognise(by_number(shown))] == [1, 1]
+    assert [one.face for one in recognise(by_number(shown, [9.0]))] == [1, 2]
+
+
+def test_what_the_user_says_counts() -> None:
+    shots = [scene(1, face(0, ANN, 1.5), face(1, BOB, 0.1, RIGHT)), scene(2, face(0, ANN, 0.9), face(1, BOB, 0.4, RIGHT))]
+    assert decide(shots, [1, 1])[1].tracks == {0}
+    turns = decide([*shots, scene(3, face(0, BOB, 1.5, RIGHT))], ["speaker 1", "Bob", "Bob"], told=[2, 3])
+    assert [turn.person for turn in turns] == [1, 2, 2]
+    assert turns[1].tracks == {1}
+
+
+def test_nobody_at_all_is_one_speaker() -> None:
+    assert decide([scene(1), scene(2)], [None, None]) == [Turn(1, frozenset()), Turn(1, frozenset())]
+
+
+def test_faces_are_kept_as_they_are(tmp_path: Path) -> None:
+    one = scene(3, face(0, ANN, 1.5, last=60), face(1, BOB, 0.1, RIGHT, first=20))
+    Store(tmp_path).keep("faces", ("name",), one)
+    again = Store(tmp_path).find(InSight, "faces", ("name",))
+    assert again is not None
+    assert (again.watch, again.num_with_faces) == (Watched(500, 100, 610), 100)
+    assert [(track.number, track.first, track.last, track.evidence) for track in again.faces] == [(0, 0, 60, 1.5), (1, 20, 99, 0.1)]
+    for kept, made in zip(again.faces, one.faces, strict=True):
+        np.testing.assert_array_equal(kept.boxes, made.boxes)
+        np.testing.assert_array_equal(kept.figures, made.figures)
+        np.testing.assert_array_equal(kept.appearance, made.appearance)
+
+
+def test_lips_are_those_of_the_chosen_and_of_the_nearest_picture(tmp_path: Path) -> None:
+    place, job, seen = TimeSpan(0.0, 0.24), SimpleNamespace(store=Store(tmp_path), digest="digest"), Watched(0, 6, 6)
+    tracks = (face(0, ANN, 1, last=2), replace(face(1, ANN, 1, first=3, last=4), row=3))
+    crops = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 96, 96), np.uint8)
+    any_job: Any = job
+    with job.store.new_file("lips", key_of(*watch._made_of(any_job, seen)), ".npy") as path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, crops)
+    faces = Faces(any_job, {1: seen}, {1: InSight(seen, tracks)})
+
+    def lips_of(*numbers: int) -> list[int]:
+        told = tuple(FaceTrackTold(one.number, 0, 0, 0, (0, 0, 0, 0), 1.0, one.number in numbers) for one in tracks)
+        lips = faces.lips(Utterance(1, place, seen=SeenFaces(told)))
+        assert lips is not None
+        return list(lips[:, 0, 0].tolist())
+
+    assert lips_of(1) == [3, 3, 3, 3, 4, 4]
+    assert lips_of(0, 1) == [0, 1, 2, 3, 4, 4]
+
+
+def _voice(angle: float) -> np.ndarray:
+    return np.array([np.cos(angle), np.sin(angle)], np.float32)
+
+
+def test_voices_are_grouped_and_short_ones_join_the_nearest() -> None:
+    voices = [_voice(0.0), _voice(1.2), _voice(0.2), _voice(1.3), _voice(0.8), None]
+    assert group_voices(voices, [4, 4, 4, 4, 1.0, 0.2]) == [1, 2, 1, 2, 2, None]
+    assert group_voices([None, None], [4, 4]) == [None, None]
+    assert group_voices([_voice(0.3)], [4]) == [1]
+
+
+def test_a_voice_is_the_mean_of_what_its_person_says_by_length(tmp_path: Path) -> None:
+    """Who begins to speak at a time has that angle."""
+
+    def embed(samples: np.ndarray) -> np.ndarray:
+        if samples[0] > 6:
+            raise NoSpeechError("too short")
+        return _voice(float(samples[0]))
+
+    encoder, vocoder = SimpleNamespace(embed=embed, fingerprint="one"), SimpleNamespace(takes_pitch=False)
+    sound: Any = SimpleNamespace(between=lambda start, _: np.array([start]))
+    job: Any = SimpleNamespace(
+        digest="digest", store=Store(tmp_path), options=DubOptions(), source=SimpleNamespace(path=Path("talk.mp4")),
+        models=SimpleNamespace(speaker_encoder=encoder, vocoder=vocoder),
+    )  # fmt: skip
+    places = [TimeSpan(0.0, 3.0), TimeSpan(1.0, 2.0), TimeSpan(7.0, 8.0)]
+    script = Script(utterances=tuple(Utterance(k, place, "Ann" if k < 3 else "Bob") for k, place in enumerate(places, 1)))
+    mean = voice_for(script, job, sound, "Ann").vector
+    assert np.linalg.norm(mean) == pytest.approx(1)
+    assert 0 < np.arctan2(mean[1], mean[0]) < 0.5
+    np.testing.assert_array_equal(voice_for(script, job, sound, "Bob").vector, mean)  # who says too little has everybody's
+    short = Script(utterances=(script.utterances[2],))
+    with pytest.raises(NoSpeechError, match=r"talk\.mp4.*--voice"):
+        voice_for(short, job, sound, "Bob")

@@ -1,0 +1,198 @@
+"""`netflips dub --subtitles`: files of what was heard and what is said, beside the dub."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from avcore.errors import LanguageError, UsageError, VocabularyError
+from netflips.dubbing.command import main
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.model_paths import ModelPaths
+from netflips.models import Models
+from netflips.report import summary_of
+from netflips.script.files import write_script
+from netflips.script.types import Script, WrittenText
+from netflips.subtitles.beside import Subtitling
+from tests.netflips.conftest import model_flags, write_clip
+from tests.netflips.dubbing.made import CUT_S, decode, given_text, work_made, write_times
+from tests.netflips.subtitles.test_drawing import latin_font
+from tests.netflips.test_say import write_random_speller
+from tests.unit2text.tiny import write_random_reader
+
+
+def with_reader(models: Models, reader: Path) -> Models:
+    """The models with a text reader beside them."""
+    return replace(models, paths=replace(models.paths, others={"text-reader": reader}))
+
+
+def times(path: Path) -> list[float]:
+    stamps = re.findall(r"(\d\d):(\d\d):(\d\d)[.,](\d{3})", path.read_text(encoding="utf-8"))
+    return [seconds(":".join(stamp[:3]) + "." + stamp[3]) for stamp in stamps]
+
+
+def seconds(stamp: str) -> float:
+    hours, minutes, rest = stamp.replace(",", ".").split(":")
+    return 3600 * int(hours) + 60 * int(minutes) + float(rest)
+
+
+def blocks(path: Path) -> list[tuple[float, float, list[str]]]:
+    """The subtitles of an SRT file: from, to (s), and lines."""
+    parts = [block.split("\n") for block in path.read_text(encoding="utf-8").strip().split("\n\n")]
+    return [(*map(seconds, part[1].split(" --> ")), part[2:]) for part in parts]
+
+
+def require_rules(path: Path, letters: int, output_s: float, cut_s: float) -> None:
+    """42 letters a line (20 in Korean), two lines, 1 to 7 s, in order, inside the video and within a shot."""
+    found = blocks(path)
+    assert found
+    for (start, stop, lines), following in zip(found, [*found[1:], (output_s, 0, [])], strict=True):
+        assert 1 <= len(lines) <= 2
+        assert all(0 < len(line) <= letters for line in lines)
+        assert 0 <= start < stop <= min(output_s, following[0]) + 0.002
+        assert stop - start <= 7.001
+        assert not start + 0.002 < cut_s < stop - 0.002
+        room = min(following[0], output_s, cut_s if start < cut_s else output_s) - start
+        assert stop - start >= min(1.0, room) - 0.05
+
+
+def test_rules_hold_in_a_recording_with_shots(
+    recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "talk_ko.mp4"
+    times_in = write_times(tmp_path / "times.json", (0.8, 7.1), (8.3, 10.7))  # the first goes on over the cut
+    shown = {"subtitles": "source,target", "embed_subtitles": True, "burn_subtitles": "source", "subtitle_font": latin_font()}
+    settings = replace(options, script_in=times_in, **shown)
+    report = dub(recording, out, with_reader(models, reader), settings)
+    (cut,) = report.cuts
+    assert abs(cut - CUT_S) < 0.1
+    require_rules(tmp_path / "talk_ko.en.srt", 42, report.output_s, cut)
+    require_rules(tmp_path / "talk_ko.ko.srt", 20, report.output_s, cut)
+    english = blocks(tmp_path / "talk_ko.en.srt")
+    assert report.told[0].fit.output.start_s - 1.0 <= english[0][0]
+    assert any(stop <= cut + 0.002 for _, stop, _ in english)
+    with av.open(str(out)) as container:
+        assert [stream.language for stream in container.streams.subtitles] == ["eng", "kor"]
+    seen, plain = decode(out), decode(recording)
+    for time, picture, before in zip(seen.times, seen.pictures, plain.pictures, strict=True):
+        change = np.abs(picture[-20:].astype(int) - before[-20:]).max()  # below the face
+        if any(start + 0.01 < time < stop - 0.01 for start, stop, _ in english):
+            assert change > 100
+        elif not any(start - 0.01 < time < stop + 0.01 for start, stop, _ in english):
+            assert change < 60
+
+
+def test_what_was_read_can_be_corrected_where_it_is_wrong(
+    recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path
+) -> None:
+    speller = write_random_speller(tmp_path / "speller.safetensors")
+    paths = replace(models.paths, others={"text-reader": reader, "speller": speller})
+    telling, draft, asked = replace(models, paths=paths), tmp_path / "draft.json", replace(options, subtitles="target")
+
+    def made(**more: Path) -> Script:
+        return dub(recording, tmp_path / "x.mp4", telling, replace(asked, work_dir=tmp_path / "work", **more))
+
+    first = made()
+    write_script(draft, first)
+    for one in first.told:
+        assert one.text.text
+        assert one.text.confidence is not None  # of random weights: about 0
+
+    same = made(script_in=draft)  # as it was written: nothing is spoken from text, nothing made anew
+    assert same.told == first.told
+    assert work_made(same) == {}
+
+    utterances = list(first.utterances)
+    utterances[1] = replace(utterances[1], target=WrittenText("두 번째 문장입니다."))
+    write_script(draft, replace(first, utterances=tuple(utterances)))
+    other = made(script_in=draft)
+    one = other.told[1]
+    assert (one.said.text, one.said.confidence, given_text(one)) == ("두 번째 문장입니다.", None, "두 번째 문장입니다.")
+    assert other.told[::2] == first.told[::2]
+    shown = [line for start, _, lines in blocks(tmp_path / "x.ko.srt") for line in lines if start >= one.fit.output.start_s - 0.5]
+    assert "두 번째 문장입니다." in shown
+
+
+def test_a_short_clip_has_subtitles_as_long_as_its_new_speech(
+    models: Models, speech: np.ndarray, reader: Path, tmp_path: Path
+) -> None:
+    clip, out = write_clip(tmp_path / "clip.mp4", speech), tmp_path / "out.mp4"
+    settings = DubOptions(beam=1, max_target_units=20, modalities="audio", timing="free")
+    asked = {"subtitles": "target", "subtitle_format": "vtt", "embed_subtitles": True, "burn_subtitles": "source"}
+    report = dub(clip, out, with_reader(models, reader), replace(settings, subtitle_font=latin_font(), **asked))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.ko.vtt", "out.mp4"]
+    found = times(tmp_path / "out.ko.vtt")
+    assert found[-1] <= report.output_s + 0.01
+    with av.open(str(out)) as container:
+        assert [stream.language for stream in container.streams.subtitles] == ["kor"]
+    assert any((picture[-20:] < 40).all(axis=2).any() for picture in decode(out).pictures)  # the line around letters
+    assert report.heard_text
+    assert report.said_text
+    assert report.told[0].said.confidence is not None
+    assert report.said_text in summary_of(report)
+    (one,) = report.utterances
+    assert (one.text.text, one.said.text) == (report.heard_text, report.said_text)
+    words = " ".join(line for line in (tmp_path / "out.ko.vtt").read_text(encoding="utf-8").split("\n") if "-->" not in line)
+    assert "".join(words.removeprefix("WEBVTT").split()) == "".join(report.said_text.split())
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--subtitles", "both", "--unit2text-path", "{reader}"], "--subtitles cannot be used"),
+        (["--subtitles", "target", "--unit2text-path", "{lips}"], "reads no units of a dub"),
+        (["--subtitles", "target", "--unit2text-path", "{utut}"], "this is no text reader checkpoint"),
+        (["--unit2text-path", "{lips}"], "reads no units of a dub"),
+        (["--subtitles", "target"], "subtitles need a text reader"),
+        (["--embed-subtitles", "--unit2text-path", "{reader}"], "--embed-subtitles belongs to --subtitles"),
+        (["--subtitle-font", "{clip}", "--unit2text-path", "{reader}"], "--subtitle-font belongs to --burn-subtitles"),
+    ],
+)
+def test_what_cannot_be_is_found_out_before_anything_is_dubbed(
+    flags: list[str],
+    complaint: str,
+    paths: ModelPaths,
+    clip: Path,
+    reader: Path,
+    parity_dir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = {"reader": reader, "lips": parity_dir / "unit2text" / "finetuned.pt", "utut": paths.utut, "clip": clip}
+    given = [str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--quiet"]
+    assert main([*given, *model_flags(paths), *(flag.format(**names) for flag in flags)]) == 2
+    assert complaint in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_of_other_units_or_languages_is_refused_before_any_work(
+    models: Models, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling = with_reader(models, write_random_reader(tmp_path / "english.safetensors", "sha256:another", ("en",)))
+    quick, out = DubOptions(beam=1, max_target_units=20, modalities="audio"), tmp_path / "x.mp4"
+    burnt = {"subtitle_font": latin_font(), "burn_subtitles": "target"}
+    monkeypatch.setattr(models.extractor, "vocabulary", "sha256:one")
+    with pytest.raises(VocabularyError, match="text reader"):
+        dub(clip, out, telling, quick)
+    monkeypatch.setattr(models.extractor, "vocabulary", "")
+    monkeypatch.setattr("netflips.dubbing.job.require_letters", lambda *_: None)
+    with pytest.raises(LanguageError, match="has no language 'ko'"):
+        dub(clip, out, telling, replace(quick, **burnt))
+    dub(clip, out, telling, replace(quick, subtitle_font=latin_font(), burn_subtitles="source"))
+    with pytest.raises(UsageError, match="subtitles need a text reader"):
+        dub(clip, out, models, replace(quick, subtitles="source"))
+
+
+def test_sides_and_formats_that_there_are() -> None:
+    with pytest.raises(UsageError, match="source, target or source,target"):
+        Subtitling(("source", "source"))
+    with pytest.raises(UsageError, match="source, target or source,target"):
+        Subtitling(())
+    with pytest.raises(UsageError, match="--burn-subtitles cannot be used"):
+        Subtitling((), burnt="both")
+    with pytest.raises(UsageError, match=r"\.srt or \.vtt"):
+        Subtitling(("source",), ".ass")

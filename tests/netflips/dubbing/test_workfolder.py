@@ -1,0 +1,171 @@
+"""Finished work: found by what it was made from, whole or not at all."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import OutputError
+from avcore.files import _HOST, atomic_output
+from avcore.journal import file_digest, key_of
+from avcore.work_folder import WorkFolder, require_work_folder
+from tests.damage import damaged
+
+LEFT = f".x.netflips-{_HOST}-k3j2_9ab.mp4"
+"""How a killed run leaves a file."""
+
+
+def test_work_is_made_once_and_found_again(tmp_path: Path) -> None:
+    folder, calls = WorkFolder(tmp_path / "work"), []
+
+    def make() -> dict[str, np.ndarray]:
+        calls.append(1)
+        return {"a": np.arange(3), "name": np.array("x"), "none": np.zeros((0, 96, 96), np.uint8)}
+
+    for _ in range(2):
+        found = folder.arrays("units", "key", make)
+        assert found["a"].tolist() == [0, 1, 2]
+        assert str(found["name"]) == "x"
+        assert found["none"].shape == (0, 96, 96)
+    assert len(calls) == folder.made["units"] == 1
+    assert folder.found["units"] == 0  # its own work is nothing that was there before
+    again = WorkFolder(tmp_path / "work")
+    for _ in range(2):
+        again.arrays("units", "key", make)
+    assert (len(calls), again.made["units"], again.found["units"]) == (1, 0, 1)
+
+
+def test_names_differ_by_everything_and_by_nothing_else(tmp_path: Path) -> None:
+    parts = [(1,), (2,), ("1",), (None,), (np.arange(3),), (np.arange(3.0),), (np.arange(4),), ({"a": 1},), ([1], [2]), ([1, 2],)]
+    assert len({key_of(*one) for one in parts}) == len(parts)
+    assert key_of({"b": 1, "a": np.arange(3)[::-1]}) == key_of({"a": np.array([2, 1, 0]), "b": 1})
+    (tmp_path / "a").write_bytes(b"x" * 3_000_000)
+    (tmp_path / "b").write_bytes(b"x" * 3_000_000)
+    (tmp_path / "c").write_bytes(b"x" * 2_999_999 + b"y")
+    assert file_digest(tmp_path / "a") == file_digest(tmp_path / "b") != file_digest(tmp_path / "c")
+
+
+def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "netflips")
+
+    def run(output: str | None, *keys: str) -> None:
+        folder = WorkFolder(tmp_path)
+        for key in keys:
+            folder.keep_arrays("pictures", key, {"a": np.zeros(5)})
+        if output is not None:
+            folder.settle(output)
+        assert folder.num_bytes() > 0
+
+    run("a.mp4", "a1", "a2", "shared")
+    run("b.mp4", "b1", "shared")
+    run(None, "stopped")
+    assert not caplog.text
+    run("a.mp4", "a2", "a3")
+    assert f"{tmp_path}: 1 kept piece of earlier versions of a.mp4 deleted" in caplog.text
+    kept = {path.stem for path in (tmp_path / "pictures").iterdir()}
+    assert kept == {"a2", "a3", "b1", "shared", "stopped"}
+
+
+def test_what_killed_runs_left_half_written_is_deleted(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    for name in (LEFT, ".mine"):
+        (tmp_path / "pictures" / name).write_bytes(b"x")
+    WorkFolder(tmp_path).settle("x.mp4")
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == [".mine"]
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".f32"])
+@pytest.mark.parametrize("damage", ["cut", "zero", "empty", "hole", "longer"])
+def test_each_kind_of_damage_to_each_kind_of_file_is_noticed(
+    tmp_path: Path, suffix: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def keep(folder: WorkFolder) -> None:
+        if suffix == ".npz":
+            folder.keep_arrays("sound", "key", {"a": np.arange(5_000)})
+            return
+        with folder.new_file("sound", "key", suffix) as path, atomic_output(path) as temporary:
+            temporary.write_bytes(np.arange(5_000).tobytes())
+
+    def is_there(folder: WorkFolder) -> bool:
+        if suffix == ".npz":
+            return folder.find_arrays("sound", "key") is not None
+        return folder.find_file("sound", "key", suffix) is not None
+
+    keep(WorkFolder(tmp_path))
+    path = tmp_path / "sound" / f"key{suffix}"
+    whole = path.read_bytes()
+    assert is_there(WorkFolder(tmp_path))
+    path.write_bytes(damaged(whole, damage))
+    folder = WorkFolder(tmp_path)
+    assert not is_there(folder)
+    assert "is made anew" in caplog.text
+    keep(folder)
+    assert path.read_bytes() == whole
+    assert is_there(folder)
+    assert is_there(WorkFolder(tmp_path))
+
+
+def test_work_without_a_digest_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    WorkFolder(tmp_path).keep_arrays("faces", "key", {"a": np.arange(5_000)})
+    (tmp_path / "kept.jsonl").unlink()
+    assert WorkFolder(tmp_path).find_arrays("faces", "key") is None
+    assert "damaged; it is made anew" in caplog.text
+
+
+def test_a_note_deletes_nothing_but_work(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    victim, work = tmp_path / "victim", tmp_path / "work"
+    victim.write_text("x")
+    note = work / "runs" / f"{key_of(Path('o.mp4').resolve())}.json"
+    for stage in ("lips", "speech"):
+        WorkFolder(work).keep_arrays(stage, "old", {"a": np.zeros(5)})
+    note.parent.mkdir()
+    names = ["../victim", str(victim), "pictures/../../victim", "kept.jsonl", "lips/old.npz", "runs/x.json", 7, "lips/\0"]
+    note.write_text(json.dumps(names))
+    WorkFolder(work).settle("o.mp4")
+    assert victim.exists()
+    assert "not ours to delete" in caplog.text
+    assert sorted(str(path.relative_to(work)) for path in work.rglob("*.npz")) == ["speech/old.npz"]
+
+
+def test_links_in_a_work_folder_are_not_followed(tmp_path: Path) -> None:
+    elsewhere, work = tmp_path / "elsewhere", tmp_path / "work"
+    (elsewhere / "pictures").mkdir(parents=True)
+    (elsewhere / "pictures" / LEFT).write_text("mine")
+    (elsewhere / "precious").write_text("mine")
+    work.mkdir()
+    (work / "pictures").symlink_to(elsewhere / "pictures")
+    WorkFolder(work).settle("o.mp4")
+    with pytest.raises(OutputError, match=r"a link; delete it"):
+        require_work_folder(work)
+    with pytest.raises(OutputError, match=r"a link; delete it"):
+        WorkFolder(work).find_file("pictures", "key", ".mp4")
+    (work / "kept.jsonl").symlink_to(elsewhere / "precious")
+    with pytest.raises(OutputError, match=r"kept\.jsonl"):
+        WorkFolder(work).keep_arrays("units", "key", {"a": np.zeros(5)})
+    assert (elsewhere / "precious").read_text() == "mine"
+    assert len(list((elsewhere / "pictures").iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b'["pictures/a', b"null", b"[" * 100_000, b"\xff"])
+def test_a_damaged_note_ends_no_run(tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    def run(output: str, *keys: str) -> None:
+        folder = WorkFolder(tmp_path)
+        for key in keys:
+            folder.keep_arrays("pictures", key, {"a": np.zeros(5)})
+        folder.settle(output)
+
+    run("a.mp4", "a1")
+    run("b.mp4", "b1")
+    (tmp_path / "runs" / f"{key_of(Path('a.mp4').resolve())}.json").write_bytes(damage)
+    run("b.mp4", "b2")  # what a.mp4 needs is not known, so nothing goes
+    assert "this note of an earlier run is damaged" in caplog.text
+    run("a.mp4", "a2")
+    run("b.mp4", "b3")
+    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"a1", "a2", "b1", "b3"}
+
+
+def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="--work-dir"):
+        require_work_folder(tmp_path / "file")
