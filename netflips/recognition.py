@@ -235,7 +235,12 @@ class Listener:
 
 
 def spoken_language(path: Path, recognizer: SpeechRecognizer) -> str:
-    """Return the language of most of the longest utterances of a recording. Raises NoSpeechError where none can be told."""
+    """Return the language of most of the longest utterances of a recording, or the only one that the recogniser knows.
+
+    Raises NoSpeechError where none can be told.
+    """
+    if len(recognizer.languages) == 1:
+        return next(iter(recognizer.languages))
     with private_folder() as folder:
         stored = folder / _SOUND_FILE
         activity = detect_activity(stored_blocks(iter_speech_blocks(path), stored))

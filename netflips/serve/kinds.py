@@ -108,6 +108,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
     values, settings, models = asked.values, asked.settings, list[str]()
     is_over_text = values["road"] == "text"
     words = ["--cascade"] if is_over_text else [] if values["modalities"] == AUTO else ["--modalities", values["modalities"]]
+    words += ["--from", AUTO] if is_over_text and values["source"] == AUTO else []
     words += _timing(asked)
     words += ["--subtitles", "source,target"] if asked.has_reader or is_over_text else []
     given = asked.names.get("subtitles", "")

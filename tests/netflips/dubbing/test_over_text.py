@@ -326,7 +326,7 @@ def test_what_is_no_translation_is_told_before_the_work_and_keeps_its_sound(
 ) -> None:
     given = {name: path for name, path in folders.items() if name != "--text-translator"}
     asked = ["--translate-with", _program(code), "--verdict", tmp_path / "verdict.json", "--draft", tmp_path / "draft.json"]
-    assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == (0 if share else 2)
+    assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0  # a draft of nothing is one to be filled
     verdict, told = _verdict(tmp_path), capsys.readouterr().err
     assert (verdict["grade"], verdict["causes"]) == ("bad", [cause])
     assert verdict["share"] == pytest.approx(share, abs=0.05)
@@ -341,7 +341,7 @@ def test_another_language_is_found_out_told_and_kept_and_auto_takes_it(
     given = {"--recognizer": french, "--text2unit-path": folders["--text2unit-path"]}
     asked = ["--translate-with", _program("'그 버스 서요'"), "--verdict", tmp_path / "verdict.json"]
     asked += ["--draft", tmp_path / "draft.json"]
-    assert dub(recording, tmp_path / "out.mp4", *asked, "--from", "en", given=given) == 2
+    assert dub(recording, tmp_path / "out.mp4", *asked, "--from", "en", given=given) == 0
     verdict, told = _verdict(tmp_path), capsys.readouterr().err
     assert (verdict["grade"], verdict["share"], verdict["causes"]) == ("bad", 0.0, ["language"])
     assert "most of what is said is in 'fr', not in 'en'; --from fr takes it" in told

@@ -191,6 +191,7 @@ def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None
         road = asked.cascade_models
         assert road is not None
         assert (road.recognizer, road.translator) == (Path("/whisper"), Path("/m2m"))
+        assert asked.source == "auto"
         assert (asked.speak_with, asked.utut_path, asked.modalities, asked.timing) == ("echo {text} {out}", None, "audio", "source")
     with TestClient(app_of(tmp_path / "other"), base_url=LOCAL) as client:
         form = {"kind": "dub", "values": {"video": upload(client)["id"], "road": "text"}}
