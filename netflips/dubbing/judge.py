@@ -31,6 +31,7 @@ from netflips.understanding import (
     Understanding,
     UtteranceJudgement,
     broken,
+    grade_of,
     judge_utterance,
     known_speaker,
     measure_speaker,
@@ -38,6 +39,7 @@ from netflips.understanding import (
     of_recording,
     outside_notes,
     speller_measure,
+    squeezed,
     told_otherwise,
     worst,
 )
@@ -107,9 +109,25 @@ def _over_units(
     judged = judge_utterance(job.models, heard, scored, target.is_truncated)
     if target.is_truncated:
         job.notes.add(TRUNCATED(units=len(target.units.ids)), one.number)
-    if one.text is None or not one.text.is_by_person:
-        return judged
-    return replace(judged, understanding=worst(judged.understanding, told_otherwise(job.models, heard, one.text.text)))
+    measures = [judged.understanding, _squeezed(script, job, one, scored.units, rooms)]
+    if one.text is not None and one.text.is_by_person:
+        measures.append(told_otherwise(job.models, heard, one.text.text))
+    return replace(judged, understanding=worst(*measures))
+
+
+def _squeezed(script: Script, job: Job, one: Utterance, units: Units, rooms: Mapping[int, Fraction]) -> Understanding:
+    """Measure what is lost where translated units take longer by themselves than they have time."""
+    room_s = _time_of(script, job, one, rooms)
+    if room_s is None or not len(units):
+        return Understanding()
+    left = squeezed(room_s / float(units_to_seconds(job.models.vocoder.predict_durations(units).num_steps)))
+    return Understanding(grade_of(left), left, ("hurried",)) if left < 1 else Understanding()
+
+
+def _time_of(script: Script, job: Job, one: Utterance, rooms: Mapping[int, Fraction]) -> float | None:
+    """Return the time (s) that an utterance's new speech has; None = all that it needs."""
+    has_time = job.options.hold_picture or not script.is_in_own_time
+    return None if has_time else one.place.seconds + float(rooms[one.number])
 
 
 def _over_text(
@@ -141,8 +159,7 @@ def _spoken(
     """
     if not text or (speaker is None and job.speaking is not None):
         return Understanding()
-    has_time = job.options.hold_picture or not script.is_in_own_time
-    room_s = None if has_time else one.place.seconds + float(rooms[one.number])
+    room_s = _time_of(script, job, one, rooms)
     if speaker is not None:
         return speaker.understanding(text, (), room_s)
     measure = speller_measure(job.models.other(SPELLER, script.target))
