@@ -7,13 +7,13 @@ there are as many independent pieces of work as cores, one core for each is quic
 import atexit
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import inf
 from queue import Empty, Full, Queue
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class _Maker(Thread, Generic[Item]):
     def stop(self, patience_s: float = inf) -> None:
         """Let the thread end after the item it is making, and wait for it."""
         self._is_unwanted.set()
+        if current_thread() is self:  # its own garbage collection closes what reads from it
+            return
         deadline = time.monotonic() + patience_s
         while self.is_alive() and time.monotonic() < deadline:
             with suppress(Empty):
@@ -82,7 +84,7 @@ class _Maker(Thread, Generic[Item]):
                 continue
 
 
-def ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:
+def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
     """Yield items that a thread makes in advance, up to `depth` of them and one in the making.
 
     It pays where both sides let go of the interpreter, as decoding, encoding and matrix products do. An error in the making

@@ -123,14 +123,15 @@ class Studio:
         """
         done, encoded = 0, list[Encoded]()
         depth = pictures_ahead(self.frame.width, self.frame.height)
-        items = _Pushback(ahead(self._drawn(pieces, depth), depth))
-        for opened in items:
-            assert isinstance(opened, _Opened)  # whoever writes a piece takes all its pictures
-            made = opened.kept if opened.is_kept else self._encoded(opened.piece, items.pictures(), done)
-            if made is not None:
-                encoded.append(made)
-                done += len(made.times)
-            self.told(done)
+        with closing(ahead(self._drawn(pieces, depth), depth)) as ready:
+            items = _Pushback(ready)
+            for opened in items:
+                assert isinstance(opened, _Opened)  # whoever writes a piece takes all its pictures
+                made = opened.kept if opened.is_kept else self._encoded(opened.piece, items.pictures(), done)
+                if made is not None:
+                    encoded.append(made)
+                    done += len(made.times)
+                self.told(done)
         return encoded
 
     def _drawn(self, pieces: Iterable[Piece], depth: int) -> "Iterator[_Opened | Shown]":
@@ -139,7 +140,7 @@ class Studio:
             opened = self._found(piece)
             yield opened
             if not opened.is_kept:
-                with closing(ahead(piece.shown(), depth)) as shown:  # type: ignore[type-var]  # a generator
+                with closing(ahead(piece.shown(), depth)) as shown:
                     yield from piece.own(drawn(self.lips, shown))
 
     def _found(self, piece: Piece) -> _Opened:

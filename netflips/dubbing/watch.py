@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -95,20 +96,20 @@ def _find_cuts(job: Job, starts: Sequence[int], is_last: bool) -> dict[int, tupl
     length = int(job.info.duration_s)
     pictures = read_pictures(job.source.path, begin, clock=job.info.clock)
     # Small ones are made in the thread that decodes, which has time for it.
-    small = ahead((_Small(one.time, shrink(one.rgb)) for one in pictures), _depth(job))
-    for here, following in _with_following(small):
-        if here.time >= stop:
-            break
-        job.progress("cuts", int(here.time), length)
-        own = int(here.time // _STRETCH_S) * _STRETCH_S
-        for start in range(max(own - _STRETCH_S, 0), ceil((following or here).time + _LEAD_S), _STRETCH_S):
-            end = start + _STRETCH_S + _LEAD_S
-            if start in open_ones and here.time < end:
-                after = following if following is not None and following.time < end else here
-                if finders[start].is_cut(here.small, after.small) and start == own:
-                    open_ones[start].append(float(here.time))
-        for start in [start for start in open_ones if start + _STRETCH_S + _LEAD_S <= here.time]:
-            done[start] = job.store.keep(_SCENES, (job.digest, start), tuple(open_ones.pop(start)))
+    with closing(ahead((_Small(one.time, shrink(one.rgb)) for one in pictures), _depth(job))) as small:
+        for here, following in _with_following(small):
+            if here.time >= stop:
+                break
+            job.progress("cuts", int(here.time), length)
+            own = int(here.time // _STRETCH_S) * _STRETCH_S
+            for start in range(max(own - _STRETCH_S, 0), ceil((following or here).time + _LEAD_S), _STRETCH_S):
+                end = start + _STRETCH_S + _LEAD_S
+                if start in open_ones and here.time < end:
+                    after = following if following is not None and following.time < end else here
+                    if finders[start].is_cut(here.small, after.small) and start == own:
+                        open_ones[start].append(float(here.time))
+            for start in [start for start in open_ones if start + _STRETCH_S + _LEAD_S <= here.time]:
+                done[start] = job.store.keep(_SCENES, (job.digest, start), tuple(open_ones.pop(start)))
     for start, times in open_ones.items():
         done[start] = job.store.keep(_SCENES, (job.digest, start), tuple(times))
     return done
@@ -307,8 +308,8 @@ def _look(job: Job, script: Script, sound: Sound | None, watches: Sequence[Watch
     shots, total, length = Shots(script.cuts), len(job.source), int(job.info.duration_s)
     waiting, open_ones = [one for one in watches if one.length], list[tuple[Watched, Follower, list[bool]]]()
     begin, stop = frames_to_seconds(watches[0].first), max(one.stop for one in watches)
-    pictures = ahead(read_pictures(job.source.path, begin, clock=job.info.clock), _depth(job))
-    with FaceDetector() as detector:
+    read = read_pictures(job.source.path, begin, clock=job.info.clock)
+    with FaceDetector() as detector, closing(ahead(read, _depth(job))) as pictures:
         for here, following in _with_following(pictures):
             numbers = range(frames_covering(here.time), total if following is None else frames_covering(following.time))
             if numbers.start >= stop:

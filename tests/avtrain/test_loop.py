@@ -66,7 +66,7 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(
 def test_with_another_batch_size_each_item_of_the_epoch_is_trained_on_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sizes: tuple[int, ...]
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="netflips.train")
     loaded = list[tuple[int, int]]()
     load = Points.load
     monkeypatch.setattr(Points, "load", lambda self, key: (loaded.append(key), load(self, key))[1])

@@ -120,7 +120,11 @@ FORMS = (
     Form(r"train_unit2a \.\.\.", "days on a GPU; its beginning stands above it on the page", check=check_settings),
     Form(r"inference_unit2a .*unit2av-path unit_av_renderer_ko", "no units of this name are here", check=check_help),
     Form(r"av2unit.train .*train_debug", "a minute", more="loop.max_steps=4 loop.num_workers=0"),
-    Form(r"av2unit.kmeans|av2unit.train --config", "hours, of corpora and checkpoints that are not here", check=check_settings),
+    Form(
+        r"av2unit.kmeans|av2unit.train (--config|run_dir)",
+        "hours, of corpora and checkpoints that are not here",
+        check=check_settings,
+    ),
     Form(r"av2unit.train export --run-dir runs/it1", "of a run of hours", check=check_help),
     Form(r"text2unit.train --config text2unit/aligned", "days on a GPU", check=check_settings),
     Form(r"netflips say .*runs/say_kss", "of a run of days", check=check_help),

@@ -59,6 +59,8 @@ def follow_memory(run: TrainingRun) -> TrainingRun:
     tokens, frequency = run.option("max_tokens"), run.option("update_freq")
     if AUTO not in (tokens, frequency, run.option("max_tokens_valid")):
         return run
+    if isinstance(tokens, str) and tokens != AUTO:
+        raise UsageError("--max-tokens must be a whole number, or auto", found=tokens)
     if run.update_tokens < 0:
         raise UsageError("update_tokens must be 0 or more", found=run.update_tokens)
     processes, has_cuda = processes_of(run), has_gpu(run)

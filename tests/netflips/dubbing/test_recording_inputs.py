@@ -103,4 +103,4 @@ def test_a_clip_of_one_utterance_is_dubbed_freely_and_more_in_their_places(recor
     report = dub(short, tmp_path / "x.mp4", models, replace(quick, draft=None))
     assert report.schedule == "to_and_fro"
     assert (probe(tmp_path / "x.mp4").frame_rate, probe(tmp_path / "x.mp4").audio_rate) == (25, 16_000)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["short.mp4", "x.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["draft.json", "short.mp4", "x.mp4"]
