@@ -88,13 +88,6 @@ class Understanding:
     share: float | None = None
     causes: tuple[Cause, ...] = ()
 
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any] | None) -> "Understanding | None":
-        """Return the measure again from its JSON; None for none."""
-        if content is None:
-            return None
-        return cls(content["grade"], content["share"], tuple(content["causes"]))
-
     def as_json(self) -> dict[str, Any]:
         """Return numbers and codes, with the words in English and in Korean."""
         return asdict(self) | {"causes": list(self.causes), "words": {"en": self.words(), "ko": self.words("ko")}}

@@ -174,15 +174,13 @@ def test_a_program_is_measured_without_what_squeezing_cost() -> None:
     assert measure_speaker("it", "Whisper", []) is None
 
 
-def test_it_is_told_in_both_languages_and_comes_back_from_json() -> None:
+def test_it_is_told_in_both_languages() -> None:
     one = Understanding("bad", 0.274, ("outside", "cut"))
     assert one.words().startswith("understood: about 27 % (bad: the result most likely means nothing); it is hardly anything")
     assert one.words("ko").startswith("이해한 정도: 약 27 % (나쁨")
     assert Understanding("doubtful", 0.9999).share_words() == "about 99 %"
     assert "all of it (good)" in GOOD.words()
     assert Understanding().words() == "these models do not say what they know"
-    assert Understanding.from_json(one.as_json()) == one
-    assert Understanding.from_json(None) is None
 
 
 @pytest.mark.parametrize(

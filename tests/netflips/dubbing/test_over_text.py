@@ -26,7 +26,7 @@ from netflips.model_paths import ModelPaths
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
 from netflips.script.types import FORMAT, SpeakerOf, TranslatedFrom
-from netflips.understanding import Understanding, known_speaker
+from netflips.understanding import known_speaker
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import error_line, write_clip
@@ -205,7 +205,7 @@ def test_a_program_that_speaks_is_heard_before_the_work_and_the_verdict_tells(
     asked += ["--speak-with", shlex.join([sys.executable, str(tmp_path / "speak.py")]), "--draft", tmp_path / "draft.json"]
     assert dub(recording, tmp_path / "out.mp4", *asked, given=given) == 0
     verdict, script = json.loads((tmp_path / "verdict.json").read_text()), _told(tmp_path / "draft.json")
-    assert script.understood == Understanding.from_json(verdict)
+    assert script.understood.as_json() == verdict
     assert (verdict["grade"], verdict["causes"]) == (grade, [] if grade == "doubtful" else ["speaker"])
     assert verdict["share"] == pytest.approx(5 / 6 if grade == "doubtful" else 1 / 8)
     told = "speak.py speaks the translation, and small hears 88% of its characters wrong"
