@@ -1,7 +1,7 @@
-"""A network made ready for inference: device and precision chosen once, built without weights, folded, released.
+"""A network made ready for inference: device and precision chosen once, built without weights, its modules swapped, released.
 
-Nothing is allocated and nothing drawn at random before weights are loaded (`skeleton`). Batch norms become part of the convolution
-before them. What is not needed for a while leaves memory.
+Nothing is allocated and nothing drawn at random before weights are loaded (`skeleton`). A file with a model holds the network as
+its paper has it; `ready_for_inference` puts quick modules in place of plain ones. What is not needed for a while leaves memory.
 """
 
 import logging
@@ -20,6 +20,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
 
 from avcore.checkpoints.stages import PRECISIONS
+from avcore.compute.convolutions import FlatConv1d, FlatUpsampling, WeightNormConv1d, WeightNormed, WeightNormUpsampling
+from avcore.compute.kernels import MappedFiles, copy_from_files, fuse_gelu, pack_linears
 from avcore.compute.memory import release_freed_memory
 from avcore.errors import UsageError
 
@@ -103,6 +105,7 @@ _RANDOM_FILLS = (Tensor.normal_, Tensor.uniform_)
 _INITIALISERS = "torch.nn.init"
 Convolution = TypeVar("Convolution", bound=_ConvNd)
 Heavy = TypeVar("Heavy")
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class _NoRandomStart(TorchFunctionMode):
@@ -148,6 +151,62 @@ def fold_norm(convolution: Convolution, norm: nn.Module) -> Convolution:
         transpose=isinstance(convolution, _ConvTransposeNd),
     )
     return convolution
+
+
+def ready_for_inference(model: Network, dtype: torch.dtype = torch.float32, parts: Iterable[nn.Module] = ()) -> Network:
+    """Make a loaded network ready for inference on the device where it is; it can be trained, moved or stored no more.
+
+    Norms become part of the convolutions before them, convolutions of sound are laid out flat, linear layers are packed (see
+    `pack_linears`). parts: those that compute in `dtype`. Of a transformer layer, one with `self_attn`, `fc1` and `fc2`, these are
+    the products alone: its residual stream, and all that is not named, stays float32. Returns the network.
+    """
+    model.eval().requires_grad_(False)
+    fold_norms(model)
+    files = MappedFiles()
+    for part in parts:
+        if hasattr(part, "self_attn"):
+            _compute_products_in(part, dtype, files)
+        else:
+            part.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    pack_linears(model, torch.float32, files)
+    copy_from_files(model.parameters(), files)
+    return model
+
+
+def fold_norms(model: nn.Module) -> None:
+    """Fold, in place, weight norms, and each batch norm that stands right behind a convolution in its parent's list of children."""
+    for parent in list(model.modules()):
+        before: nn.Module | None = None
+        for name, child in list(parent.named_children()):
+            if isinstance(child, WeightNormConv1d):
+                setattr(parent, name, FlatConv1d(child))
+            elif isinstance(child, WeightNormUpsampling):
+                setattr(parent, name, FlatUpsampling(child))
+            elif isinstance(child, WeightNormed):
+                child.fold()
+            elif isinstance(child, _BatchNorm) and isinstance(before, _ConvNd):
+                fold_norm(before, child)
+                setattr(parent, name, nn.Identity())
+            before = child
+
+
+class _InType(nn.Module):
+    """A module that is given its first argument in another type."""
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.module, self.dtype = module, dtype
+
+    def forward(self, x: Tensor, *others: Any) -> Any:
+        return self.module(x.to(self.dtype), *others)
+
+
+def _compute_products_in(layer: Any, dtype: torch.dtype, files: MappedFiles) -> None:
+    """Compute attention and feed-forward of a transformer layer in `dtype`, cast once for all products of each."""
+    pack_linears(layer, dtype, files)
+    layer.activation = fuse_gelu(layer.fc1, layer.activation)
+    if dtype != torch.float32:
+        layer.self_attn, layer.fc1 = _InType(layer.self_attn, dtype), _InType(layer.fc1, dtype)
 
 
 class Reloadable(Generic[Heavy]):

@@ -2,7 +2,6 @@
 
 import logging
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from avcore.compute.convolutions import FlatConv1d, WeightNormConv1d, WeightNormUpsampling
 from avcore.errors import CheckpointError, UsageError
 from tests.unit2av.voices import SMALL, random_vocoder
-from unit2av.voice.speech import estimate_unit_offset, resolve_unit_offset
-from unit2av.voice.vocoder import NormedConv, NormedUpsampling, VocoderConfig, WeightNormed, vocoder_config
+from unit2av.voice.sizes import vocoder_config
+from unit2av.voice.speech import estimate_unit_offset, resolve_unit_offset, vocoder_for_inference
+from unit2av.voice.vocoder import VocoderConfig
 
 HERE = Path("renderer.pt")
 OTHER = replace(
@@ -96,49 +97,35 @@ def test_the_halo_is_exactly_as_far_as_samples_reach(config: VocoderConfig) -> N
     assert reach == config.halo
 
 
-def test_weight_norm_is_torchs() -> None:
-    for ours, plain in (
-        (NormedConv(4, 6, 5, dilation=3), torch.nn.Conv1d(4, 6, 5, dilation=3, padding=6)),
-        (NormedUpsampling(4, 6, 11, rate=5), torch.nn.ConvTranspose1d(4, 6, 11, stride=5, padding=3)),
-    ):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            theirs = torch.nn.utils.weight_norm(plain)
-        ours.load_state_dict(theirs.state_dict())
-        with torch.no_grad():
-            ours.weight_g.mul_(1.7)
-            theirs.weight_g.mul_(1.7)
-        x = torch.randn(2, 4, 20)
-        torch.testing.assert_close(ours(x), theirs(x))
-        unfolded = ours(x)
-        ours.fold()
-        assert set(ours.state_dict()) == {"weight", "bias"}
-        torch.testing.assert_close(ours(x), unfolded)
-
-
-@pytest.mark.parametrize("make", [lambda: NormedConv(4, 6, 5, dilation=3), lambda: NormedUpsampling(4, 6, 11, rate=5)])
-def test_pictures_one_pixel_high_train_the_same_weights(make: Callable[[], WeightNormed]) -> None:
+@pytest.mark.parametrize("is_up", [False, True])
+def test_weight_norm_and_its_gradients_are_torchs(is_up: bool) -> None:
     torch.manual_seed(0)
-    conv, sound = make().double(), torch.randn(2, 4, 20, dtype=torch.float64)
-    made, gradients = [], []
-    for x in (sound.clone(), sound.unsqueeze(2).contiguous(memory_format=torch.channels_last)):
-        out = conv(x.requires_grad_())
-        made.append(out.detach().flatten(2))
-        of_x, *of_weights = torch.autograd.grad(out.square().sum(), [x, *conv.parameters()])
-        gradients.append([of_x.flatten(2), *of_weights])
-    torch.testing.assert_close(made[1], made[0])
-    torch.testing.assert_close(gradients[1], gradients[0])
+    ours = WeightNormUpsampling(4, 6, 11, rate=5) if is_up else WeightNormConv1d(4, 6, 5, dilation=3)
+    plain = torch.nn.ConvTranspose1d(4, 6, 11, stride=5, padding=3) if is_up else torch.nn.Conv1d(4, 6, 5, dilation=3, padding=6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = torch.nn.utils.weight_norm(plain).double()
+    ours.double().load_state_dict(theirs.state_dict())
+    with torch.no_grad():
+        ours.weight_g.mul_(1.7)
+        theirs.weight_g.mul_(1.7)
+    sound, found = torch.randn(2, 4, 20, dtype=torch.float64), []
+    for network in (ours, theirs):
+        x, weights = sound.clone().requires_grad_(), [weight for _, weight in sorted(network.named_parameters())]
+        made = network(x).flatten(2) if network is ours else network(x)
+        found.append([made.detach(), *torch.autograd.grad(made.square().sum(), [x, *weights])])
+    torch.testing.assert_close(found[0], found[1])
 
 
 @pytest.mark.parametrize("config", [SMALL, OTHER])
-def test_sound_as_pictures_one_pixel_high_is_the_same_sound(config: VocoderConfig) -> None:
-    network = random_vocoder(config).eval().requires_grad_(False).fold()
+def test_a_vocoder_made_ready_makes_the_same_sound(config: VocoderConfig) -> None:
+    network = random_vocoder(config).eval()
     frames, speaker = torch.randint(0, 1000, (2, 9)), torch.randn(2, config.speaker_dim)
     with torch.inference_mode():
         before = network(frames, speaker)
-        flat = network.generator_to(torch.device("cpu"), torch.float32)
-        assert flat.conv_pre.is_flat
-        torch.testing.assert_close(flat(frames, speaker), before, atol=2e-6, rtol=0)
+        vocoder_for_inference(network, torch.device("cpu"), torch.float32)
+        assert isinstance(network.conv_pre, FlatConv1d)
+        torch.testing.assert_close(network(frames, speaker), before, atol=2e-6, rtol=0)
 
 
 def test_a_batch_is_its_items() -> None:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from avcore.errors import CheckpointError
 from avcore.speech.pitch import PITCH_STEP, Pitch
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
+from unit2av.voice.sizes import count_modules
 from unit2av.voice.source import (
     PitchPredictor,
     at_samples,
@@ -35,7 +36,7 @@ from unit2av.voice.source import (
     voiced_of,
     white_noise,
 )
-from unit2av.voice.vocoder import TimedUnits, count_modules
+from unit2av.voice.vocoder import TimedUnits
 
 PER_STEP = SAMPLES_PER_UNIT // PITCH_STEP
 """Control frames of 5 ms in a step of 20 ms."""
@@ -219,18 +220,6 @@ class HarmonicVocoder(TimedUnits):
             pulses = pulse_train(*at_samples(f0, turns_at_edges(f0) + begin), self.config.top_hz)
             noise = torch.randn_like(pulses)
         return self.generate(self.condition(frame_ids, speaker), log_f0, pulses, noise)
-
-    def fold(self) -> "HarmonicVocoder":
-        """Nothing to fold: there are no weight norms."""
-        return self
-
-    def generator_to(self, device: torch.device, dtype: torch.dtype) -> "HarmonicVocoder":
-        """Compute the filters elsewhere. They stay float32 whatever the precision: log amplitudes need it, and they are small.
-
-        Units, durations, contour and speaker stay where they are: they are then the same on every device.
-        """
-        self.source.to(device)
-        return self
 
 
 class HarmonicUtterance:

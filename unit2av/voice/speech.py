@@ -11,16 +11,17 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from avcore.arrays import Samples
 from avcore.checkpoints.checkpoint import load_strict
-from avcore.compute.inference import resolve_device, resolve_precision, skeleton
+from avcore.compute.convolutions import FlatConv1d, WeightNormConv1d
+from avcore.compute.inference import ready_for_inference, resolve_device, resolve_precision, skeleton
 from avcore.contracts import SpeakerVoice, Speech, Voice, kind_of, require_units
 from avcore.errors import CheckpointError, InputError, UnitError, UsageError
 from avcore.notes import NoteKind, tell
@@ -30,7 +31,8 @@ from avcore.timeline import samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Units, normalise_language, require_same_vocabulary
 from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
 from unit2av.voice.harmonic import HarmonicUtterance, HarmonicVocoder, harmonic_config, is_harmonic, soft_ends
-from unit2av.voice.vocoder import UnitHifiGan, vocoder_config
+from unit2av.voice.sizes import vocoder_config
+from unit2av.voice.vocoder import SLOPE, ResidualBlock, UnitHifiGan
 
 LOG = logging.getLogger(__name__)
 
@@ -180,7 +182,7 @@ class UnitVocoder:
         network = _skeleton_of(tensors, settings, checkpoint.source.path)
         load_strict(network, tensors, checkpoint.source)
         offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], checkpoint.unit_offsets)
-        network = network.eval().requires_grad_(False).fold().generator_to(place, dtype)
+        network = vocoder_for_inference(network, place, dtype)
         edge = _edge_unit(settings, network.config.num_units - offset, checkpoint.source.path)
         return cls(network, language, offset, settings.get("vocabulary", ""), edge)
 
@@ -316,6 +318,27 @@ class UnitVocoder:
         left = max(0, start - halo)
         sound = network(rows[None, left : end + halo], voice)[0]
         return np.asarray(sound[units_to_samples(start - left) : units_to_samples(end - left)].cpu().numpy())
+
+
+def vocoder_for_inference(network: Network, device: torch.device, dtype: torch.dtype) -> Network:
+    """Make a vocoder ready to speak, its generator on `device`; it can be trained or stored no more.
+
+    Units, durations and speaker stay on the CPU in float32: they cost next to nothing, and the durations are then the same on every
+    device. HiFi-GAN's last layer and the harmonic voice's filters, which give log amplitudes, are float32 in every precision.
+    """
+    network.eval().requires_grad_(False)
+    if isinstance(network, HarmonicVocoder):
+        network.source.to(device)
+        return network
+    for block in network.resblocks:
+        assert isinstance(block, ResidualBlock)
+        block.convs1 = nn.ModuleList(FlatConv1d(cast(WeightNormConv1d, conv), SLOPE) for conv in block.convs1)
+        block.inner = nn.Identity()
+    ready_for_inference(network)
+    for part in (network.conv_pre, network.ups, network.resblocks):
+        part.to(device, dtype)
+    network.conv_post.to(device)
+    return network
 
 
 def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> Network:

@@ -1,28 +1,22 @@
-"""Unit HiFi-GAN: units, their durations and a speaker vector to a waveform; its sizes are read from its tensors.
+"""Unit HiFi-GAN: units, their durations and a speaker vector to a waveform.
 
-Generator after Kong et al., "HiFi-GAN" (2020); units, duration predictor and speaker projection after Polyak et al.,
-"Speech Resynthesis from Discrete Disentangled Self-Supervised Representations" (2021) and Lee et al., "Direct
-Speech-to-Speech Translation With Discrete Units" (2022). Module names are those of the published checkpoints.
+The generator is that of Kong et al., "HiFi-GAN: Generative Adversarial Networks for Efficient and High Fidelity Speech Synthesis"
+(2020), section 2.2: transposed convolutions, each followed by residual blocks of several kernels and dilations whose outputs are
+averaged (multi-receptive field fusion). Units, duration predictor and speaker projection are those of Polyak et al., "Speech
+Resynthesis from Discrete Disentangled Self-Supervised Representations" (2021) and Lee et al., "Direct Speech-to-Speech Translation
+With Discrete Units" (2022). Module names are those of the published checkpoints.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avcore.compute.kernels import has_onednn
-from avcore.errors import CheckpointError
+from avcore.compute.convolutions import WeightNormConv1d, WeightNormUpsampling
 from avcore.timeline import SAMPLES_PER_UNIT
-
-_PUBLISHED_RATES = {11: 5, 8: 4, 4: 2}
-"""Kernel size -> stride of the published upsampling layers; the tensors themselves don't tell the stride."""
-_PUBLISHED_DILATIONS = (1, 3, 5)
-_DURATION_KERNEL = 3
 
 
 @dataclass(frozen=True)
@@ -73,206 +67,24 @@ class VocoderConfig:
         return max(-first, last) + self.pre_kernel // 2
 
 
-def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> VocoderConfig:
-    """Read a vocoder's sizes from its tensors (weight norm stored as `weight_g` and `weight_v`).
-
-    settings: what the tensors can't tell, "upsample_rates" and "dilations" (one row for all blocks or one row a block);
-    what is absent there is taken as published where the shapes are the published ones. Raises CheckpointError where a
-    size is missing or a stride or dilation is unknown.
-    """
-    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
-    try:
-        upsample = [shapes[f"ups.{i}.weight_v"][2] for i in range(max(1, count_modules(shapes, "ups")))]
-        per_layer = max(1, count_modules(shapes, "resblocks") // len(upsample))
-        kernels = tuple(shapes[f"resblocks.{j}.convs1.0.weight_v"][2] for j in range(per_layer))
-        config = VocoderConfig(
-            num_units=shapes["dict.weight"][0],
-            unit_dim=shapes["dict.weight"][1],
-            speaker_dim=shapes["spkr.weight"][1],
-            speaker_width=shapes["spkr.weight"][0],
-            duration_dim=shapes["dur_predictor.conv1.0.weight"][0],
-            channels=shapes["conv_pre.weight_v"][0],
-            pre_kernel=shapes["conv_pre.weight_v"][2],
-            post_kernel=shapes["conv_post.weight_v"][2],
-            upsample_rates=_upsample_rates(upsample, settings, path),
-            upsample_kernels=tuple(upsample),
-            resblock_kernels=kernels,
-            resblock_dilations=_dilations(
-                [count_modules(shapes, f"resblocks.{j}.convs1") for j in range(per_layer)], settings, path
-            ),
-        )
-        duration_kernel = shapes["dur_predictor.conv1.0.weight"][2]
-    except KeyError as error:
-        raise CheckpointError("these tensors are no unit vocoder", path=path, found=f"no {error}") from error
-    except IndexError as error:
-        raise CheckpointError("these tensors are no unit vocoder", path=path, found="tensors with too few axes") from error
-    if duration_kernel != _DURATION_KERNEL:
-        raise CheckpointError("unknown duration predictor", path=path, expected="kernel size 3", found=duration_kernel)
-    return config
-
-
-def count_modules(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
-    """Return how many numbered modules stand below a prefix."""
-    depth = prefix.count(".") + 1
-    return len({key.split(".")[depth] for key in shapes if key.startswith(f"{prefix}.")})
-
-
-def _upsample_rates(kernels: list[int], settings: Mapping[str, Any], path: Path) -> tuple[int, ...]:
-    hint = 'give "upsample_rates" in the checkpoint\'s configuration'
-    stored = settings.get("upsample_rates")
-    unknown = [kernel for kernel in kernels if kernel not in _PUBLISHED_RATES]
-    if stored is None and unknown:
-        raise CheckpointError(f"the stride of an upsampling layer of kernel size {unknown[0]} is not known", path=path, hint=hint)
-    rates = tuple(int(rate) for rate in stored) if stored is not None else tuple(_PUBLISHED_RATES[kernel] for kernel in kernels)
-    if len(rates) != len(kernels):
-        raise CheckpointError(
-            "one upsampling rate a layer is needed", path=path, expected=len(kernels), found=len(rates), hint=hint
-        )
-    if math.prod(rates) != SAMPLES_PER_UNIT:
-        raise CheckpointError(
-            "the upsampling rates do not make 20 ms of a unit",
-            path=path,
-            expected=SAMPLES_PER_UNIT,
-            found=math.prod(rates),
-            hint=hint,
-        )
-    for rate, kernel in zip(rates, kernels, strict=True):
-        if kernel < rate or (kernel - rate) % 2:
-            raise CheckpointError(
-                "an upsampling layer does not fit its rate", path=path, found=f"kernel size {kernel}, rate {rate}"
-            )
-    return rates
-
-
-def _dilations(depths: list[int], settings: Mapping[str, Any], path: Path) -> tuple[tuple[int, ...], ...]:
-    """Return one row of dilations for each residual block; depths: how many convolutions each has."""
-    stored = settings.get("dilations", _PUBLISHED_DILATIONS)
-    rows = stored if stored and isinstance(stored[0], list | tuple) else [stored] * len(depths)
-    dilations = tuple(tuple(int(dilation) for dilation in row) for row in rows)
-    if [len(row) for row in dilations] != depths:
-        raise CheckpointError(
-            "the dilations of the residual blocks are not known",
-            path=path,
-            expected=f"{depths} values for the blocks",
-            found=[list(row) for row in dilations],
-            hint='give "dilations" in the checkpoint\'s configuration',
-        )
-    return dilations
-
-
-_SLOPE = 0.1
+SLOPE = 0.1
 _LAST_SLOPE = 0.01
 """Before the last convolution the published model uses the default slope of LeakyReLU."""
 _DURATION_DROPOUT = 0.5
-_PICTURE_DIMS = 4
-
-
-class WeightNormed(nn.Module):
-    """A convolution's weight as direction times size: v * g / |v|, the norm over all axes but the first.
-
-    Stored as `weight_g` and `weight_v` (Salimans and Kingma, 2016) while it can be trained; `fold` leaves the product.
-    """
-
-    weight: nn.Parameter | None
-
-    def __init__(self, shape: tuple[int, int, int], outputs: int) -> None:
-        super().__init__()
-        self.register_parameter("weight", None)
-        self.weight_v = nn.Parameter(nn.init.normal_(torch.empty(shape), 0.0, 0.01))
-        self.weight_g = nn.Parameter(torch.empty(shape[0], 1, 1))
-        if not self.weight_v.is_meta:  # arithmetic on the meta device imports torch's compiler
-            self.weight_g.data.copy_(self._size(self.weight_v.detach()))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-
-    @staticmethod
-    def _size(v: Tensor) -> Tensor:
-        return cast(Tensor, torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True))
-
-    def effective_weight(self) -> Tensor:
-        """Return the weight to convolve with: of the shape of `weight_v`, or with an axis of 1 before the last once it is flat."""
-        if self.weight is not None:
-            return self.weight
-        return self.weight_v * (self.weight_g / self._size(self.weight_v))
-
-    def restart(self) -> None:
-        """Draw the weights anew, as torch's own convolutions start."""
-        nn.init.kaiming_uniform_(self.weight_v, a=math.sqrt(5))
-        bound = 1 / math.sqrt(self.weight_v[0].numel())
-        nn.init.uniform_(self.bias, -bound, bound)
-        self.weight_g.data.copy_(self._size(self.weight_v.detach()))
-
-    def fold(self) -> None:
-        """Replace direction and size by their product; not to be trained afterwards."""
-        if self.weight is None:
-            self.weight = nn.Parameter(self.effective_weight().detach(), requires_grad=False)
-            del self.weight_g, self.weight_v
-
-    def flatten(self) -> None:
-        """From now on take sound as pictures one pixel high, [batch, channel, 1, time], channels last (see `generator_to`)."""
-        self.fold()
-        if self.weight is not None:
-            self.weight.data = self.weight.data.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-
-    @property
-    def is_flat(self) -> bool:
-        """Whether it takes nothing but pictures one pixel high."""
-        return self.weight is not None and self.weight.dim() == _PICTURE_DIMS
-
-    def flat_weight(self) -> Tensor:
-        """Return the weight to convolve pictures one pixel high with, of shape [.., .., 1, kernel], channels last."""
-        weight = self.effective_weight()
-        return weight if self.is_flat else weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-
-
-class NormedConv(WeightNormed):
-    """Convolution that keeps the length: [batch, in, time] -> [batch, out, time]; kernel odd."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int = 1) -> None:
-        super().__init__((outputs, inputs, kernel), outputs)
-        self.dilation, self.padding = dilation, (kernel - 1) * dilation // 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == _PICTURE_DIMS:
-            return F.conv2d(x, self.flat_weight(), self.bias, padding=(0, self.padding), dilation=(1, self.dilation))
-        return F.conv1d(x, self.effective_weight(), self.bias, padding=self.padding, dilation=self.dilation)
-
-    def activated(self, x: Tensor) -> Tensor:
-        """Convolve and apply the leaky ReLU, without another turn through memory where oneDNN can do both.
-
-        x: float [batch, channels, time], or [batch, channels, 1, time] once it is flat; the same axes come out.
-        """
-        if self.is_flat and x.device.type == "cpu" and has_onednn(x.dtype):
-            out: Tensor = torch.ops.mkldnn._convolution_pointwise(
-                x, self.weight, self.bias, [0, self.padding], [1, 1], [1, self.dilation], 1, "leaky_relu", [_SLOPE], ""
-            )
-            return out
-        return F.leaky_relu(self(x), _SLOPE)
-
-
-class NormedUpsampling(WeightNormed):
-    """Transposed convolution: [batch, in, time] -> [batch, out, rate * time]."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, rate: int) -> None:
-        super().__init__((inputs, outputs, kernel), outputs)
-        self.rate, self.padding = rate, (kernel - rate) // 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == _PICTURE_DIMS:
-            return F.conv_transpose2d(x, self.flat_weight(), self.bias, stride=(1, self.rate), padding=(0, self.padding))
-        return F.conv_transpose1d(x, self.effective_weight(), self.bias, stride=self.rate, padding=self.padding)
 
 
 class ResidualBlock(nn.Module):
-    """Pairs of convolutions, a dilated one and a plain one, each pair added to what came in."""
+    """Pairs of convolutions, a dilated one and a plain one, each pair added to what came in (HiFi-GAN, figure 1)."""
 
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
-        self.convs1 = nn.ModuleList(NormedConv(channels, channels, kernel, dilation) for dilation in dilations)
-        self.convs2 = nn.ModuleList(NormedConv(channels, channels, kernel) for _ in dilations)
+        self.convs1 = nn.ModuleList(WeightNormConv1d(channels, channels, kernel, dilation) for dilation in dilations)
+        self.convs2 = nn.ModuleList(WeightNormConv1d(channels, channels, kernel) for _ in dilations)
+        self.inner: nn.Module = nn.LeakyReLU(SLOPE)
 
     def forward(self, x: Tensor) -> Tensor:
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            x = x + plain(cast(NormedConv, dilated).activated(F.leaky_relu(x, _SLOPE)))
+            x = x + plain(self.inner(dilated(F.leaky_relu(x, SLOPE))))
         return x
 
 
@@ -323,33 +135,27 @@ class TimedUnits(nn.Module):
 
 
 class UnitHifiGan(TimedUnits):
-    """The vocoder of one language; `state_dict` has the published keys until `fold` is called."""
+    """The vocoder of one language."""
 
     def __init__(self, config: VocoderConfig) -> None:
         super().__init__(config.num_units, config.unit_dim, config.speaker_dim, config.speaker_width, config.duration_dim)
         self.config = config
-        self.conv_pre = NormedConv(config.unit_dim + config.speaker_width, config.channels, config.pre_kernel)
+        self.conv_pre = WeightNormConv1d(config.unit_dim + config.speaker_width, config.channels, config.pre_kernel)
         self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
         width = config.channels
         for rate, kernel in zip(config.upsample_rates, config.upsample_kernels, strict=True):
-            self.ups.append(NormedUpsampling(width, width // 2, kernel, rate))
+            self.ups.append(WeightNormUpsampling(width, width // 2, kernel, rate))
             width //= 2
             for block_kernel, dilations in zip(config.resblock_kernels, config.resblock_dilations, strict=True):
                 self.resblocks.append(ResidualBlock(width, block_kernel, dilations))
-        self.conv_post = NormedConv(width, 1, config.post_kernel)
+        self.conv_post = WeightNormConv1d(width, 1, config.post_kernel)
 
     def generate(self, condition: Tensor) -> Tensor:
-        """Make sound of [batch, channel, time]: float32 [batch, 320 * time] in (-1, 1).
-
-        On a CPU sound goes through as pictures one pixel high, because convolutions of pictures take channels last: 1.4 times
-        as fast, and in training up to twice as fast in narrow layers.
-        """
-        x = condition.to(self.conv_pre.bias)
-        is_flat = self.conv_pre.is_flat or x.device.type == "cpu"
-        x = self.conv_pre(x.unsqueeze(2).contiguous(memory_format=torch.channels_last) if is_flat else x)
+        """Make sound of [batch, channel, time]: float32 [batch, 320 * time] in (-1, 1)."""
+        x = self.conv_pre(condition.to(self.conv_pre.bias))
         per_layer = len(self.config.resblock_kernels)
         for layer, upsample in enumerate(self.ups):
-            x = upsample(F.leaky_relu(x, _SLOPE))
+            x = upsample(F.leaky_relu(x, SLOPE))
             blocks = self.resblocks[layer * per_layer : (layer + 1) * per_layer]
             x = sum((block(x) for block in blocks[1:]), start=blocks[0](x)) / per_layer
         # The last layer stays float32 in every precision, training's too: bfloat16 samples would have 8 bits.
@@ -359,24 +165,3 @@ class UnitHifiGan(TimedUnits):
     def forward(self, frame_ids: Tensor, speaker: Tensor) -> Tensor:
         """int64 [batch, time] and float32 [batch, speaker_dim] to float32 [batch, 320 * time]."""
         return self.generate(self.condition(frame_ids, speaker))
-
-    def fold(self) -> "UnitHifiGan":
-        """Fold the weight norm away for inference, in place."""
-        for module in self.modules():
-            if isinstance(module, WeightNormed):
-                module.fold()
-        return self
-
-    def generator_to(self, device: torch.device, dtype: torch.dtype) -> "UnitHifiGan":
-        """Compute the generator elsewhere and in another precision, the last layer in float32.
-
-        Units, durations and speaker stay where they are, in float32: they cost next to nothing, and the durations are then
-        the same on every device. Sound goes through as pictures one pixel high everywhere. Inference only.
-        """
-        for part in (self.conv_pre, self.ups, self.resblocks):
-            part.to(device, dtype)
-        self.conv_post.to(device)
-        for module in self.modules():
-            if isinstance(module, WeightNormed):
-                module.flatten()
-        return self
