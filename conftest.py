@@ -1,6 +1,10 @@
 """Test policy: skips are printed, and only tests marked `gpu`, `cpu` or `local` may skip, and those without fairseq."""
 
+import os
+
 import pytest
+
+os.environ["NETFLIPS_LANGUAGE"] = "en"  # whatever the locale is
 
 _ALLOWED = {"gpu", "cpu", "local"}
 _NO_FAIRSEQ = "make fairseq builds it"

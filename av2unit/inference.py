@@ -26,7 +26,7 @@ _EPILOG = "The unit file is one line of numbers with blanks between, repeats kep
 
 __getattr__ = names_from(__name__, {"UnitExtractor": "av2unit.extractor"})
 
-_UNUSED = NoteKind("lips_unused", "it is not used with --modalities {modalities}", "이 입 영상은 쓰지 않았습니다.")
+_UNUSED = NoteKind("lips_unused", "it is not used with --modalities {modalities}")
 
 
 @dataclass(frozen=True)

@@ -25,15 +25,14 @@ _NOTABLE_DIFFERENCE_HZ = 0.05
 _LIP_RATE = NoteKind(
     "lip_rate",
     "lips at {rate:.3f} pictures a second are taken for {usual}, so speech and lips may drift apart",
-    "입 영상 속도({rate:.3f})가 {usual}이(가) 아니어서 소리와 어긋날 수 있습니다.",
 )
 _LENGTHS = NoteKind(
     "lengths",
-    lambda one: (
-        f"{one['speech_s']:.2f} s of sound and {one['lips_s']:.2f} s of lips: the sound is "
-        + ("cut to fit" if one["speech_s"] > one["lips_s"] else "filled with silence to fit")
+    lambda one, say: say(
+        "{speech_s:.2f} s of sound and {lips_s:.2f} s of lips: the sound is cut to fit"
+        if one["speech_s"] > one["lips_s"]
+        else "{speech_s:.2f} s of sound and {lips_s:.2f} s of lips: the sound is filled with silence to fit"
     ),
-    "소리 {speech_s:.2f}초, 입 {lips_s:.2f}초로 길이가 달라 소리를 입에 맞췄습니다.",
 )
 
 

@@ -22,7 +22,7 @@ from avcore.arrays import Floats, Pictures
 from avcore.contracts import Extraction, Extractor
 from avcore.domain import Domain
 from avcore.errors import CheckpointError, InputError
-from avcore.notes import KINDS, Note, NoteKind, Values
+from avcore.notes import Note, NoteKind, Say, Values, sentence
 from avcore.progress import Progress, silent
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
@@ -281,44 +281,46 @@ _STILL = 0.5
 _QUIET, _CLEAN_DB = 0.05, 25.0
 """Of clean speech, a twentieth is so many dB quieter than the loudest of it: closures, if there are no pauses."""
 
-BELONG = NoteKind("belong", "lips and sound belong together", "입 모양과 소리가 서로 맞습니다.")
-STILL_LIPS = NoteKind(
-    "still_lips", "the lips in the picture do not move as the sound does", "화면 속 입이 소리에 맞춰 움직이지 않습니다."
-)
-OTHER_LIPS = NoteKind(
-    "other_lips", "the lips in the picture do not belong to the sound", "화면 속 입 모양이 이 소리와 맞지 않습니다."
-)
+BELONG = NoteKind("belong", "lips and sound belong together")
+STILL_LIPS = NoteKind("still_lips", "the lips in the picture do not move as the sound does")
+OTHER_LIPS = NoteKind("other_lips", "the lips in the picture do not belong to the sound")
 UNKNOWN_FACE = NoteKind(
     "unknown_face",
     "the lips in the picture could not be judged: the encoder does not know such faces",
-    "모델이 모르는 얼굴이라 입 모양을 판단하지 못했습니다.",
 )
-NO_SPEECH = NoteKind("no_speech", "hardly any speech is heard", "말소리가 거의 들리지 않습니다.")
+NO_SPEECH = NoteKind("no_speech", "hardly any speech is heard")
 UNSURE_SOUND = NoteKind(
     "unsure_sound",
     "the sound is less sure than the lips, and they do not agree",
-    "소리가 입 모양보다 불확실하고 서로 맞지 않습니다.",
 )
 
 
-def reason_words(values: Values) -> str:
-    """Return the English words of a reason with its figures. values: reason, and of share, usual, lips_sure, known_sure those
-    known."""
-    reason = KINDS[values["reason"]].english if values["reason"] in KINDS else values["reason"]
+def _with_figures(values: Values, say: Say) -> str:
+    """A reason with its figures. values: reason, and of share, usual, lips_sure, known_sure those known."""
     if values.get("lips_sure") is not None:
-        usual = f"of lips that it knows to {exp(values['known_sure']):.0%} or more"
-        return f"{reason} (it is sure of them to {exp(values['lips_sure']):.0%}, {usual})"
+        sure, known = exp(values["lips_sure"]), exp(values["known_sure"])
+        return say(
+            "{reason:@} (it is sure of them to {sure:.0%}, of lips that it knows to {known:.0%} or more)", sure=sure, known=known
+        )
     if values.get("share") is None or values.get("usual") is None:
-        return str(reason)
-    return f"{reason} ({values['share']:.0%} of their steps agree, {values['usual']:.0%} is usual)"
+        return say("{reason:@}")
+    return say("{reason:@} ({share:.0%} of their steps agree, {usual:.0%} is usual)")
+
+
+REASON = NoteKind("reason_of_units", _with_figures)
+"""Why units were taken from what they were. Values: those of `TrustedUnits.values`."""
+
+
+def reason_words(values: Values) -> str:
+    """Return the English words of a reason with its figures, which are those of `TrustedUnits.values`."""
+    return sentence(REASON(**values))
 
 
 SOUND_ALONE = NoteKind(
     "sound_alone",
-    lambda one: (
-        f"{one['u']}units are taken from the sound alone: {KINDS[one['reason']].english if one['u'] else reason_words(one)}"
+    lambda one, say: say(
+        "{u}units are taken from the sound alone: {why}", why=say("{reason:@}") if one["u"] else _with_figures(one, say)
     ),
-    "{u}소리만 듣고 분석했습니다. {reason:@}",
     alike=("reason",),
     rank=2,
 )

@@ -25,6 +25,7 @@ from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError,
 from avcore.files import Input, Output, check_files
 from avcore.loading import TERMINATED, end_start
 from avcore.notes import NEW_COMMAND, NoteKind, PlainFormatter, ToldNote, hand_on, shown
+from avcore.words import error_line, say_in, user_language
 
 PUBLISHED = {
     "--in-vid-path": "--video", "--in-unit-path": "--units", "--out-vid-path": "--out", "--out-unit-path": "--out",
@@ -243,7 +244,7 @@ def run(
                 check_files(files)
             return work(asked) or EXIT_DONE
     except NetflipsError as error:
-        _complain(parser.prog, str(error), lasts=error.exit_code != EXIT_FAILED and not isinstance(error, OutputError))
+        _complain(parser.prog, error, lasts=error.exit_code != EXIT_FAILED and not isinstance(error, OutputError))
         return error.exit_code
     except Terminated:
         LOG.error("%s: terminated", parser.prog)
@@ -253,24 +254,26 @@ def run(
         return INTERRUPTED
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _REFUSED:
-            place = str(error.filename or "a file")
-            _complain(parser.prog, f"{place[:_MOST_SHOWN]}: it cannot be used; found {error.strerror}")
+            place = str(error.filename or "a file")[:_MOST_SHOWN]
+            _complain(parser.prog, NetflipsError("it cannot be used", path=place, found=error.strerror))
             return EXIT_BAD_INPUT
         if is_no_memory(error):
-            _complain(parser.prog, f"there is not enough memory for this; found {reason(error)}; {_LESS}")
+            _complain(parser.prog, NetflipsError("there is not enough memory for this", found=reason(error), hint=_LESS))
             return EXIT_BAD_INPUT
-        _complain(f"{parser.prog}: unexpected", f"{type(error).__name__}: {error}", is_verbose)
+        told = f"{type(error).__name__}: {error}"
+        LOG.error("%s: %s: %s", parser.prog, say_in(user_language())("unexpected error"), told, exc_info=is_verbose)
+        hand_on(ToldNote(COMPLAINT(text=told, lasts=False)))
         return EXIT_FAILED
 
 
-COMPLAINT = NoteKind("failed", "{text}", "오류: {text}")
+COMPLAINT = NoteKind("failed", lambda one, _: str(one["text"]))
 """Sent to listeners of a command's notes: the error that ended it. lasts: the same command on the same files fails again."""
 
 
-def _complain(prog: str, text: str, is_verbose: bool = False, lasts: bool = False) -> None:
-    """Print the error that ends a command. prog: the command; an unforeseen error is named too."""
-    LOG.error("%s%serror: %s", prog, " " if prog.endswith("unexpected") else ": ", text, exc_info=is_verbose)
-    hand_on(ToldNote(COMPLAINT(text=text, lasts=lasts)))
+def _complain(prog: str, error: NetflipsError, lasts: bool = False) -> None:
+    """Print the error that ends a command. Listeners have it in English."""
+    LOG.error("%s: %s: %s", prog, say_in(user_language())("error"), error_line(error))
+    hand_on(ToldNote(COMPLAINT(text=str(error), lasts=lasts)))
 
 
 def _log_to_stderr() -> None:

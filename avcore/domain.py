@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from avcore.checkpoints.bundle import needed_stages
 from avcore.errors import CheckpointError, InputError
-from avcore.notes import KOREAN, Note, NoteKind, Values
+from avcore.notes import Note, NoteKind, Say, Values
+from avcore.words import KOREAN
 
 KEY = "domain"
 """Of a checkpoint's configuration, where a domain is stored."""
 PICTURE_CAUSE = NoteKind(
     "picture_cause",
     "where the picture shows somebody else, or hides the lips, --modalities audio leaves it out",
-    "화면에 다른 사람이 보이거나 입이 가려졌다면 소리만으로 다시 해 보세요",
 )
 """What a strange score may come from where lips took part in the units."""
 _HALVINGS = 30
@@ -147,61 +147,57 @@ def outside_note(readings: Iterable[DomainScore], cause: NoteKind | None = None)
     return OUTSIDE(what=what, at=at, readings=[one.told for one in strange], cause="" if cause is None else cause.code)
 
 
-def shown_figures(values: Values) -> str:
-    """Return the scores of a note beside their bounds, as log-probabilities, or as shares of each unit where the note asks for
-    that."""
-    is_korean, in_shares = values["language_of_words"] == KOREAN, values.get("in_shares")
+def shown_figures(values: Values, say: Say) -> str:
+    """Return the scores of a note beside their bounds, as log-probabilities, or as shares of each unit where the note or the
+    language asks for that."""
+    in_shares = values.get("in_shares") or values["language_of_words"] == KOREAN
 
     def figure(score: float | None) -> str:
         if score is None:
             return "?"
-        return f"{100 * exp(min(score, 0.0)):.0f} %" if in_shares or is_korean else f"{score:.2f}"
+        return f"{100 * exp(min(score, 0.0)):.0f} %" if in_shares else f"{score:.2f}"
 
-    told = []
-    for one in values["readings"]:
-        name = _KOREAN_NAMES.get(one["name"], one["name"]) if is_korean else one["name"]
-        usual = "" if one["usual"] is None else f", {'보통' if is_korean else 'usual is'} {figure(one['usual'])}"
-        told.append(f"{name} {figure(one['score'])}{usual}" + (usual and (" 이상" if is_korean else " or more")))
-    return "; ".join(told)
+    def told(one: Values) -> str:
+        name, score, usual = say(one["name"]), figure(one["score"]), one["usual"]
+        if usual is None:
+            return f"{name} {score}"
+        return say("{name} {score}, usual is {bound} or more", name=name, score=score, bound=figure(usual))
 
-
-_KOREAN_NAMES = {
-    "the encoder's confidence": "알아들은 정도",
-    "its confidence at its weakest": "가장 약한 곳에서 알아들은 정도",
-    "its likeness to the nearest known sentence": "가장 가까운 문장과 닮은 정도",
-    "the translation's score": "번역이 확실한 정도",
-    "its score at its weakest": "번역이 가장 약한 곳의 정도",
-    "score of the speller": "확실한 정도",
-}
+    return "; ".join(told(one) for one in values["readings"])
 
 
-def _outside(values: Values) -> str:
-    what, at = values["what"], values["at"]
+def _outside(values: Values, say: Say) -> str:
     if _is_of_all(values):
-        where, means = f"this is hardly {what}{', least of all ' + at if at else ''}", "means nothing"
+        of = (
+            "{u}this is hardly {what}, least of all {at}, and these models know nothing else ({figures}): the result most likely "
+            "means nothing"
+            if values["at"]
+            else "{u}this is hardly {what}, and these models know nothing else ({figures}): the result most likely means nothing"
+        )
     else:
-        where, means = f"{at or 'in a part of it'} this is hardly {what}", "says something else there"
-    return f"{values['u']}{where}, and these models know nothing else ({shown_figures(values)}): the result most likely {means}"
+        of = (
+            "{u}{at} this is hardly {what}, and these models know nothing else ({figures}): the result most likely says "
+            "something else there"
+            if values["at"]
+            else "{u}in a part of it this is hardly {what}, and these models know nothing else ({figures}): the result most likely "
+            "says something else there"
+        )
+    return say(of, figures=shown_figures(values, say))
 
 
-def _outside_korean(values: Values) -> str:
-    hardly = f"모델이 배운 말({values['what']})이 아닌 것 같습니다({shown_figures(values)})."
-    if _is_of_all(values):
-        return f"{values['u']}{hardly} 결과의 뜻이 맞지 않을 가능성이 높습니다."
-    return f"{values['u']}일부분은 {hardly} 그 부분은 뜻이 다를 수 있습니다."
-
-
-def _way_out(values: Values) -> str:
+def _way_out(values: Values, say: Say) -> str:
     flags = ", ".join(stage.flag for stage in needed_stages())
-    cause = f"; {PICTURE_CAUSE.english}" if values["cause"] == PICTURE_CAUSE.code else ""
-    return f"{cause}; for real speech give the published checkpoints with {flags} (README.md says which file goes where)"
+    cause = say("; {cause:@}") if values["cause"] == PICTURE_CAUSE.code else ""
+    return cause + say(
+        "; for real speech give the published checkpoints with {flags} (README.md says which file goes where)", flags=flags
+    )
 
 
 def _is_of_all(values: Values) -> bool:
     return any(one["of"] == "least" for one in values["readings"])
 
 
-OUTSIDE = NoteKind("outside", _outside, _outside_korean, _way_out, alike=(), rank=9)
+OUTSIDE = NoteKind("outside", _outside, _way_out, alike=(), rank=9)
 """An utterance is hardly what the models were made for. Values: what, at, readings (`DomainScore.told`), cause, among."""
 
 

@@ -119,9 +119,7 @@ _SCHEMES = (("http:",), ("https:",))
 _MOST_SHOWN = 200
 """Letters of a path that no file can have."""
 
-_OTHER_FILE = NoteKind(
-    "other_file", "another file was there; it is kept as {name}", "다른 파일이 있어서 그것을 {name}(으)로 남겨 두었습니다."
-)
+_OTHER_FILE = NoteKind("other_file", "another file was there; it is kept as {name}")
 
 
 def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:

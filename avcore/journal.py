@@ -31,10 +31,8 @@ _NAMED = 5
 _SEAL = "crc32"
 _AGAIN = "what stood there is done again"
 
-_LINE = NoteKind("journal_line", "line {lines} is damaged and left out; {again}", "기록의 {lines}번째 줄이 손상되어 뺐습니다.")
-_LINES = NoteKind(
-    "journal_lines", "lines {lines} are damaged and left out; {again}", "기록의 {lines}번째 줄들이 손상되어 뺐습니다."
-)
+_LINE = NoteKind("journal_line", "line {lines} is damaged and left out; {again}")
+_LINES = NoteKind("journal_lines", "lines {lines} are damaged and left out; {again}")
 
 
 def iter_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:

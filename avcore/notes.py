@@ -1,4 +1,4 @@
-"""Notes, and all text for a person: a code with its values, and the sentences made of them in two languages.
+"""Notes, and all text for a person: a code with its values, and the sentences made of them (`avcore.words` has the languages).
 
 A kind of note is declared once, in the module that finds it out, and joins the table `KINDS`. Its sentence
 is made from there whenever it is shown; no code parses sentences. What a file, a name or a manifest says never steers the terminal
@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from math import isfinite
 from numbers import Real
 from string import Formatter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from avcore.errors import InputError
+from avcore.words import ENGLISH, KOREAN, say_in, user_language
 
 _STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what is not drawn: controls, formats (which turn lines around), lone surrogates, line ends."""
@@ -125,10 +126,18 @@ class PlainFormatter(logging.Formatter):
 
 LOG = logging.getLogger("netflips")
 
-ENGLISH, KOREAN = LANGUAGES = ("en", "ko")
 Values = Mapping[str, Any]
-Words = str | Callable[[Values], str]
-"""A template in the form of `str.format`, or what makes the sentence of the values.
+
+
+class Say(Protocol):
+    """Puts a template into the language of a sentence, and fills it with the values of its note and more."""
+
+    def __call__(self, template: str, /, **more: Any) -> str:
+        """Return it filled."""
+
+
+Words = str | Callable[[Values, Say], str]
+"""A template in the form of `str.format`, or what makes the sentence of the values and of templates.
 
 Beside a note's values a template may name `{who}`, the utterances ("utterances 1, 4-6", "1, 4~6번 발화"), and `{u}`, the same with
 a colon and a space, or nothing where no utterance is meant. `{count:#unit}` is a count with its noun; `{reason:@}` are the words of
@@ -151,13 +160,12 @@ class Note:
 class NoteKind:
     """A kind of note, or words that notes share. Called with values, it makes a note.
 
-    hint: flags that help, added to the English sentence on a command line. alike: the values in which notes of several
+    hint: flags that help, added to the sentence on a command line. alike: the values in which notes of several
     utterances must agree to be joined in one line; None = all. rank: notes of a higher rank come after the others.
     """
 
     code: str
-    english: Words
-    korean: Words
+    words: Words
     hint: Words = ""
     alike: tuple[str, ...] | None = None
     rank: int = 5
@@ -185,7 +193,7 @@ class ToldNote(NamedTuple):
 def sentence(told: ToldNote | Note, language: str = ENGLISH, *, who: str | None = None, hint: bool = True, **more: Any) -> str:
     """Return the sentence of a note.
 
-    who: words for the utterances in place of their numbers. hint: with flags that help, in English. more: further values.
+    who: words for the utterances in place of their numbers. hint: with flags that help. more: further values.
     A note that this version does not know, or whose values do not fit, gives its code and values.
     """
     told = ToldNote(told) if isinstance(told, Note) else told
@@ -195,9 +203,7 @@ def sentence(told: ToldNote | Note, language: str = ENGLISH, *, who: str | None 
     try:
         if kind is None:
             raise KeyError(note.code)
-        if language == KOREAN:
-            return _filled(kind.korean, values)
-        return _filled(kind.english, values) + (_filled(kind.hint, values) if hint else "")
+        return _filled(kind.words, values) + (_filled(kind.hint, values) if hint and kind.hint else "")
     except (LookupError, ValueError, TypeError, AttributeError):
         text = note.values.get("text_ko" if language == KOREAN else "text", note.values.get("text"))
         if text is not None:
@@ -227,8 +233,7 @@ class _Filler(Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec == "@":
             kind = KINDS.get(value)
-            korean = self._values["language_of_words"] == KOREAN
-            return str(value) if kind is None else _filled(kind.korean if korean else kind.english, self._values)
+            return str(value) if kind is None else _filled(kind.words, self._values)
         if format_spec.startswith("#"):
             one, _, more = format_spec[1:].partition("/")
             return several(value, one, more)
@@ -236,7 +241,13 @@ class _Filler(Formatter):
 
 
 def _filled(words: Words, values: Values) -> str:
-    return words(values) if callable(words) else _Filler(values).vformat(words, (), values)
+    translated = say_in(values["language_of_words"])
+
+    def say(template: str, /, **more: Any) -> str:
+        known = {**values, **more}
+        return _Filler(known).vformat(translated(template), (), known)
+
+    return words(values, say) if callable(words) else say(words)
 
 
 def grouped(notes: Iterable[tuple[int, Note]]) -> list[ToldNote]:
@@ -257,12 +268,13 @@ def grouped(notes: Iterable[tuple[int, Note]]) -> list[ToldNote]:
 def tell(told: ToldNote | Note, place: object = "", *, is_once: bool = False) -> None:
     """Log a note and pass it to all listeners. place: its file. is_once: skip it if this command has logged it before."""
     told = ToldNote(told) if isinstance(told, Note) else told
-    text = sentence(told)
+    language = user_language()
+    text, warning = sentence(told, language), say_in(language)("warning")
     if is_once:
         if (str(place), text) in _TOLD:
             return
         _TOLD.add((str(place), text))
-    LOG.warning("%s%s", f"{place}: warning: " if str(place) else "warning: ", text)
+    LOG.warning("%s%s", f"{place}: {warning}: " if str(place) else f"{warning}: ", text)
     hand_on(told)
 
 

@@ -35,7 +35,6 @@ _TEXT_EXPECTED = "one line of whole numbers with blanks between"
 _LINES = NoteKind(
     "unit_lines",
     "only the first of {count} lines is read; a unit file holds one utterance",
-    "유닛 파일의 {count}줄 가운데 첫 줄만 읽었습니다.",
 )
 
 

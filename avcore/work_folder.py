@@ -32,15 +32,12 @@ _LARGE = ("pictures", "speech", "lips")
 _INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
 _KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
 
-_DAMAGED = NoteKind("work_damaged", "damaged; it is made anew", "저장된 작업이 손상되어 다시 만듭니다.")
+_DAMAGED = NoteKind("work_damaged", "damaged; it is made anew")
 _NOTE_DAMAGED = NoteKind(
     "run_note_damaged",
     "this note of an earlier run is damaged; nothing is deleted by it",
-    "이전 작업 기록이 손상되어 아무것도 지우지 않았습니다.",
 )
-_NOTE_STRANGE = NoteKind(
-    "run_note_strange", "names files that are not ours to delete; they stay", "NetfLips가 만들지 않은 파일은 그대로 두었습니다."
-)
+_NOTE_STRANGE = NoteKind("run_note_strange", "names files that are not ours to delete; they stay")
 
 
 class WorkFolder:

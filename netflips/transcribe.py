@@ -17,6 +17,7 @@ from avcore.flags import Command, CommonOptions, declared_in, flag, out_flag, po
 from avcore.loading import loading
 from avcore.notes import several
 from avcore.progress import run_bar
+from avcore.words import error_line
 from netflips.recognizers.language import AUTO
 from netflips.understanding import tell_verdict
 from unit2text.stage import TEXT_READER
@@ -116,7 +117,7 @@ def transcribe_files(options: TranscribeOptions, found: "list[Recognised] | None
             if len(outputs) == 1:
                 raise
             failed += 1
-            LOG.error("netflips transcribe: error: %s", error)
+            LOG.error("netflips transcribe: error: %s", error_line(error))
             continue
         words = several(sum(len(one.words) for one in heard.transcripts), "word")
         LOG.info(

@@ -25,6 +25,7 @@ from avcore.errors import NotUnderstoodError
 from avcore.notes import Note, NoteKind
 from avcore.programs import program_name
 from avcore.units import Ids, Units, edit_distance
+from avcore.words import ENGLISH, KOREAN, say_in, user_language
 from netflips.bundles.references import KnownPhrases, read_references
 from netflips.subtitles.given import script_letters
 from unit2text.stage import TEXT_READER, UNITS
@@ -54,30 +55,29 @@ _MOST_COMPRESSED, _MOST_LETTERS_A_SECOND = 2.4, 35.0
 _LEAST_TIMES, _LEAST_LETTERS = 4, 20
 """Of a stretch of a text that is repeated, in a row and in all."""
 
-_WORDS: Final[Mapping[str, tuple[str, str]]] = {
-    "understood": ("understood", "이해한 정도"),
-    "all": ("all of it", "전부"),
-    "share": ("about {0} %", "약 {0} %"),
-    "no share": ("not known", "알 수 없음"),
-    "good": ("good", "좋음"),
-    "doubtful": ("doubtful: some of it will say something else", "의심스러움: 일부는 다른 뜻이 됩니다"),
-    "bad": ("bad: the result most likely means nothing", "나쁨: 결과는 거의 뜻이 통하지 않습니다"),
-    "unknown": ("these models do not say what they know", "이 모델은 무엇을 아는지 말하지 않습니다"),
-    "outside": ("it is hardly anything that the models know", "모델이 아는 말이 아닙니다"),
-    "part": ("a part of it is nothing that the models know", "일부는 모델이 아는 말이 아닙니다"),
-    "cut": ("its translation was cut at the limit of length", "번역이 길이 한도에서 잘렸습니다"),
-    "loop": ("a model repeats a stretch in place of what was said", "모델이 같은 말만 되풀이합니다"),
-    "other": ("its translation says another word than was heard", "번역이 들은 것과 다른 말을 합니다"),
-    "language": ("it is in another language", "다른 언어입니다"),
-    "untranslated": ("it was not translated", "번역하지 못했습니다"),
-    "echo": ("its translation is not in the other language", "번역문이 다른 언어로 되어 있지 않습니다"),
-    "told": ("its subtitles say something else than was heard", "자막이 들은 것과 다릅니다"),
-    "words": ("it has words or signs without a reading", "읽을 수 없는 낱말이나 기호가 있습니다"),
-    "unsure": ("it was heard unsurely", "확실히 듣지 못했습니다"),
-    "speaker": ("what is spoken is hard to understand", "발음을 알아듣기 어렵습니다"),
-    "hurried": ("it is spoken too fast, or its end finds no room", "너무 빠르거나 끝부분이 빠집니다"),
+_WORDS: Final[Mapping[str, str]] = {
+    "all": "all of it",
+    "share": "about {share} %",
+    "no share": "not known",
+    "good": "good",
+    "doubtful": "doubtful: some of it will say something else",
+    "bad": "bad: the result most likely means nothing",
+    "unknown": "these models do not say what they know",
+    "outside": "it is hardly anything that the models know",
+    "part": "a part of it is nothing that the models know",
+    "cut": "its translation was cut at the limit of length",
+    "loop": "a model repeats a stretch in place of what was said",
+    "other": "its translation says another word than was heard",
+    "language": "it is in another language",
+    "untranslated": "it was not translated",
+    "echo": "its translation is not in the other language",
+    "told": "its subtitles say something else than was heard",
+    "words": "it has words or signs without a reading",
+    "unsure": "it was heard unsurely",
+    "speaker": "what is spoken is hard to understand",
+    "hurried": "it is spoken too fast, or its end finds no room",
 }
-"""Words of the output, in English and in Korean."""
+"""Words of the output."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +90,22 @@ class Understanding:
 
     def as_json(self) -> dict[str, Any]:
         """Return numbers and codes, with the words in English and in Korean."""
-        return asdict(self) | {"causes": list(self.causes), "words": {"en": self.words(), "ko": self.words("ko")}}
+        return asdict(self) | {"causes": list(self.causes), "words": {ENGLISH: self.words(), KOREAN: self.words(KOREAN)}}
 
-    def words(self, language: str = "en") -> str:
+    def words(self, language: str = ENGLISH) -> str:
         """Return the measure in a sentence, in English or in Korean."""
-        side = int(language == "ko")
-        grade = _WORDS[self.grade][side]
-        told = grade if self.grade == "unknown" else f"{_WORDS['understood'][side]}: {self.share_words(language)} ({grade})"
-        return told + "".join(f"; {_WORDS[cause][side]}" for cause in self.causes)
+        say = say_in(language)
+        told = say(_WORDS[self.grade])
+        if self.grade != "unknown":
+            told = say("understood: {share} ({grade})").format(share=self.share_words(language), grade=told)
+        return told + "".join(f"; {say(_WORDS[cause])}" for cause in self.causes)
 
-    def share_words(self, language: str = "en") -> str:
+    def share_words(self, language: str = ENGLISH) -> str:
         """Return the share in per cent; all of it only where it is."""
-        side = int(language == "ko")
+        say = say_in(language)
         if self.share is None or self.share >= 1:
-            return _WORDS["no share" if self.share is None else "all"][side]
-        return _WORDS["share"][side].format(min(round(100 * self.share), 99))
+            return say(_WORDS["no share" if self.share is None else "all"])
+        return say(_WORDS["share"]).format(share=min(round(100 * self.share), 99))
 
 
 @dataclass(frozen=True)
@@ -205,11 +206,11 @@ def stop_where_bad(understanding: Understanding) -> None:
 
 def tell_verdict(understanding: Understanding, of: object, is_strict: bool) -> bool:
     """Print the measure of a file or a text; returns whether it is bad. Raises NotUnderstoodError where it is and `is_strict`."""
-    is_bad = understanding.grade == "bad"
+    is_bad, language = understanding.grade == "bad", user_language()
     if is_bad:
-        LOG.warning("%s: warning: %s", of, understanding.words())
+        LOG.warning("%s: %s: %s", of, say_in(language)("warning"), understanding.words(language))
     else:
-        LOG.info("%s: %s", of, understanding.words())
+        LOG.info("%s: %s", of, understanding.words(language))
     if is_strict:
         stop_where_bad(understanding)
     return is_bad
@@ -385,18 +386,15 @@ Decide = Callable[[Understanding], None]
 SAYS_OTHER = NoteKind(
     "says_other",
     '{u}the translation says "{said}" where "{heard}" was heard',
-    '{u}"{heard}"라고 들었는데 번역은 "{said}"라고 합니다',
 )
 SPEAKER_MISHEARD = NoteKind(
     "speaker_misheard",
     "{speaker} speaks the translation, and {recognizer} hears {wrong:.0%} of its characters wrong: it will hardly be understood",
-    "{speaker}의 발음을 {recognizer}(으)로 들으면 글자의 {wrong:.0%}가 틀립니다. 알아듣기 어려울 것입니다.",
     "; a text-to-unit model, or another program of --speak-with, may be understood better",
 )
 REPEATS = NoteKind(
     "translation_repeats",
     "{u}the translation repeats a stretch: the result most likely means nothing there",
-    "{u}번역이 같은 부분을 되풀이합니다. 그곳의 결과는 거의 뜻이 통하지 않습니다",
 )
 
 

@@ -87,7 +87,7 @@ MUTANTS = (
     # text to units and units to text
     Mutant("text2unit.model", "durations[mask].float().log1p()", "durations[mask].float().log()",
         "text2unit/test_monotonic.py text2unit/test_train.py::test_an_aligned_network_learns_its_alignment"),
-    Mutant("avcore.notes", "return _filled(kind.korean, values)", "return _filled(kind.english, values)", "avcore/test_notes.py"),
+    Mutant("avcore.notes", "say_in(values[", "say_in(ENGLISH or values[", "avcore/test_notes.py"),
     Mutant("unit2text.training.losses", "(1 - ctc_weight) * self.attention", "self.attention",
         "parity/test_text_reader.py unit2text/test_training.py"),
     Mutant("unit2text.training.losses", "share = (progress - _FADE_FROM)", "share = 1 - (progress - _FADE_FROM)",

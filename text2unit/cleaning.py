@@ -72,7 +72,7 @@ _SENTENCE = re.compile(r"[.?!\u2026]\s*$|(?:다|요|죠|까|네|야|어|아|지|
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 _SHOWN, _LETTERS = 6, 24
 
-_LEFT_OUT = NoteKind("left_out", "left out of what is said: {words}", "말하지 않고 뺀 것: {words}.")
+_LEFT_OUT = NoteKind("left_out", "left out of what is said: {words}")
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ __getattr__ = names_from(__name__, dict.fromkeys(("Spelling", "TextSpeller"), "t
 _SPELT = NoteKind(
     "spelt_out",
     "spelt letter by letter: {words}; write them in Hangul where they are read otherwise",
-    "한 글자씩 읽는 말: {words}. 다르게 읽는다면 한글로 적어 주세요.",
 )
 
 

@@ -24,7 +24,7 @@ _HOMES = {"UnitReader": "unit2text.reader", "ReadOptions": "unit2text.search", "
 
 __getattr__ = names_from(__name__, _HOMES)
 
-_CUT = NoteKind("reader_cut", "the text ended at the search's limit", "글이 길이 제한에서 끊겼습니다.")
+_CUT = NoteKind("reader_cut", "the text ended at the search's limit")
 
 
 def build_parser(prog: str = _PROG) -> Parser:

@@ -42,7 +42,6 @@ _LONGEST_NAME = 200
 _CUT = NoteKind(
     "cut_many",
     "{count:#translation} stopped at the search's limit",
-    "번역 {count}개가 길이 제한에서 끊겼습니다.",
     "; --max-target-units raises it",
 )
 
@@ -258,10 +257,9 @@ __getattr__ = names_from(__name__, _HOMES)
 TRUNCATED = NoteKind(
     "truncated",
     "{u}translation stopped at {units:#unit}",
-    "{u}번역이 길이 제한(유닛 {units}개)에 걸려 중간에 멈췄습니다.",
     "; --max-target-units 0 lifts the limit",
 )
-_EMPTY = NoteKind("empty", "the translation is empty", "번역 결과가 비어 있습니다.")
+_EMPTY = NoteKind("empty", "the translation is empty")
 
 
 @dataclass(frozen=True)

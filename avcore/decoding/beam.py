@@ -52,7 +52,6 @@ _NO_LIMIT = (4, 50)
 _IGNORED = NoteKind(
     "search_option",
     "the checkpoint's search option {name} = {value} is ignored",
-    "모델 파일의 탐색 설정 {name} = {value}은(는) 쓰지 않습니다.",
 )
 
 

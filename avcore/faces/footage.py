@@ -12,7 +12,6 @@ _LOOKED_AT = 5
 _SEVERAL = NoteKind(
     "several_picture_tracks",
     "picture track {track} is taken, not {others}",
-    "영상 트랙 {track}을(를) 썼습니다({others} 제외).",
     "; dub --video-track chooses another",
 )
 

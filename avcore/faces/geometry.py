@@ -42,12 +42,10 @@ _LEAST_OVERLAP = 0.5
 MOUTH_CUT = NoteKind(
     "mouth_cut",
     "the mouth is cut off by the edge of the picture in {count} of {total:#picture}: it stays as it is there",
-    "입이 화면 밖으로 잘린 장면이 {total}장 가운데 {count}장 있습니다. 그 부분의 입 모양은 그대로 둡니다.",
 )
 MOUTH_HIDDEN = NoteKind(
     "mouth_hidden",
     "something is before the mouth in {count} of {total:#picture}: it stays as it is there",
-    "입 앞에 무언가 있는 장면이 {total}장 가운데 {count}장 있습니다. 그 부분의 입 모양은 그대로 둡니다.",
 )
 
 

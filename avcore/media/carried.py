@@ -112,12 +112,10 @@ _LONGEST_TAG = 1 << 16
 _TRACK_LEFT_OUT = NoteKind(
     "subtitle_track",
     "its subtitle track {number} ({codec}) is left out: a {file} file cannot hold it",
-    "자막 트랙 {number}({codec})은 {file} 파일에 담을 수 없어 뺐습니다.",
 )
 _DAMAGED = NoteKind(
     "subtitles_damaged",
     "its subtitles go over up to where they are damaged ({error})",
-    "자막이 손상되어 그 앞까지만 옮겼습니다({error}).",
 )
 
 

@@ -39,12 +39,10 @@ _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _TRANSPARENT = NoteKind(
     "transparent_pictures",
     "its pictures are transparent in part: they are shown on white",
-    "영상에 투명한 부분이 있어 흰 바탕에 놓았습니다.",
 )
 _FIELDS = NoteKind(
     "interlaced",
     "its pictures are interlaced; they are deinterlaced, one picture for each frame",
-    "비월 주사 영상이라 순차 주사로 바꾸어 썼습니다.",
 )
 
 
@@ -222,9 +220,7 @@ _SEEK_BACK_S = (0, 1, 5, 30)
 _PLACES, _PLACE_FRAMES = 4, 10
 _FRAMES_AROUND = Fraction(2)
 
-_DAMAGED = NoteKind(
-    "bad_video_packets", "{count} damaged video packets were skipped", "손상된 영상 조각 {count}개를 건너뛰었습니다."
-)
+_DAMAGED = NoteKind("bad_video_packets", "{count} damaged video packets were skipped")
 
 
 def decode_frames(container: Any, stream: Any, path: str | Path, packets: Iterable[Any] | None = None) -> Iterator[DecodedFrame]:

@@ -30,7 +30,6 @@ _MOST_TOLD = 4
 _CHANGING = NoteKind(
     "changing_pictures",
     "its pictures change their size ({sizes}); all are shown in {size}, with black bars where they do not fill it",
-    "영상 크기가 중간에 바뀝니다({sizes}). 모두 {size}에 맞추고 남는 곳은 검은 띠로 채웠습니다.",
 )
 
 

@@ -129,16 +129,11 @@ _FULL_SCALE = 32768
 _AS_STORED = ("pcm_", "wavpack")
 """Codecs of FFmpeg whose samples are those that were stored: what is far too loud in them was so when it was written."""
 
-_OWN_CLOCK = NoteKind(
-    "own_sound_clock", "{error}; its sound is read from its own beginning", "화면을 읽지 못해 소리를 처음부터 따로 읽었습니다."
-)
-_DAMAGED = NoteKind(
-    "bad_sound_packets", "{count} damaged sound packets were skipped", "손상된 소리 조각 {count}개를 건너뛰었습니다."
-)
+_OWN_CLOCK = NoteKind("own_sound_clock", "{error}; its sound is read from its own beginning")
+_DAMAGED = NoteKind("bad_sound_packets", "{count} damaged sound packets were skipped")
 _LONE_CHANNEL = NoteKind(
     "lone_channel",
     "its channels are out of phase and cancel in the mix, so the {channel} one is heard alone",
-    "소리의 채널들이 서로 상쇄되어 한 채널({channel})만 들었습니다.",
 )
 
 
@@ -415,13 +410,11 @@ _WAY_OUT = "--audio-track chooses another"
 _OTHER_TRACK = NoteKind(
     "other_sound_track",
     "sound track {track} is heard{left}, since nobody speaks in {usual}",
-    "트랙 {usual}에는 말소리가 없어 트랙 {track}을(를) 들었습니다.",
     f"; {_WAY_OUT}",
 )
 _NO_TRACK = NoteKind(
     "silent_sound_tracks",
     "nobody seems to speak in any of its sound tracks; {usual} is heard, not {others}",
-    "어느 소리 트랙에도 말소리가 없는 것 같아 트랙 {usual}을(를) 들었습니다.",
     f"; {_WAY_OUT}",
 )
 

@@ -11,6 +11,7 @@ from avcore.files import write_text
 from avcore.media import require_video_name
 from avcore.programs import parse_command
 from avcore.progress import bars
+from avcore.words import user_language
 from netflips.avatar.avatar import ANSWERED, Answer, Avatar
 from netflips.avatar.guards import AnswerGuard, WordList
 from netflips.avatar.options import AvatarOptions
@@ -86,7 +87,7 @@ def _facts(answer: Answer, question: Path) -> dict[str, object]:
 def _tell(answer: Answer, out: Path) -> None:
     LOG.info("heard: %s", answer.heard.text or "nothing")
     if answer.understood is not None:
-        LOG.info("%s", answer.understood.words())
+        LOG.info("%s", answer.understood.words(user_language()))
     if answer.outcome != ANSWERED:
         LOG.info("%s", ": ".join(filter(None, (answer.outcome, answer.refusal))))
     LOG.info("answer: %s", answer.text)

@@ -25,6 +25,7 @@ from avcore.files import sweep, write_text
 from avcore.journal import Seldom, file_digest, fits, folder_lock, key_of, seal_of
 from avcore.notes import several, tell
 from avcore.pool import Finished, Lost, PoolTask
+from avcore.words import user_language
 from netflips.bulk.progress import RunProgress
 from netflips.bulk.records import Rejected, reason_of
 from netflips.bulk.session import ray_session, with_full_paths
@@ -240,7 +241,7 @@ def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
     for told in result.notes_told:
         tell(told, job.source)
     if result.understood is not None:
-        LOG.info("%s: %s", job.source, result.understood.words())
+        LOG.info("%s: %s", job.source, result.understood.words(user_language()))
     LOG.info("%s", summary_of(result))
     record.add(job, key, result, outcome.deaths)
 

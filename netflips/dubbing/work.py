@@ -17,6 +17,7 @@ from avcore.media import probe
 from avcore.media.writer import SYNTHETIC
 from avcore.notes import require_utf8, several
 from avcore.progress import bars, run_bar
+from avcore.words import error_line
 from netflips.bundles.paths import given_or_bundle
 from netflips.cascade.engines import require_models
 from netflips.dubbing.dub import dub
@@ -118,7 +119,7 @@ def _dub_all(jobs: list[Job], models: Models, told: ReportFiles, options: DubCom
             try:
                 told.add(_dub_one(source, target, models, options))
             except NetflipsError as error:
-                LOG.error("failed: %s", error)
+                LOG.error("failed: %s", error_line(error))
                 failed.append(str(source))
                 told.fail(source, str(error))
             written.maybe()  # after each but for very many, so that finished work is known

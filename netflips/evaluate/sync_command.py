@@ -11,6 +11,7 @@ from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.journal import write_rows
 from avcore.loading import loading
 from avcore.notes import print_text, several
+from avcore.words import error_line
 
 _HEAD = f"{'video':<40} {'from':>7} {'to':>7}  {'LSE-C':>6} {'LSE-D':>6} {'offset':>6} {'at 0':>6} {'windows':>7}"
 
@@ -54,7 +55,7 @@ def _work(options: SyncOptions) -> int | None:
         except OutputError:
             raise
         except NetflipsError as error:
-            LOG.error("failed: %s", error)
+            LOG.error("failed: %s", error_line(error))
             failed += 1
     if options.out_path is not None:
         write_rows(options.out_path, rows)

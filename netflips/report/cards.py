@@ -7,7 +7,8 @@ from math import degrees
 from typing import NamedTuple
 
 from avcore.domain import OUTSIDE
-from avcore.notes import KOREAN, ToldNote, sentence, several
+from avcore.notes import ToldNote, sentence, several
+from avcore.words import KOREAN
 from netflips.dubbing.diarization import SPEAKS_KNOWN
 from netflips.dubbing.face_path import MIN_SHARPNESS
 from netflips.dubbing.watch import SPEAKS
@@ -220,7 +221,7 @@ def _warning(told: ToldNote, script: Script, utterances: Sequence[OnPage]) -> Re
         pieces += [SentencePart(f"utterance{plural} "), *_links(told.numbers, [one.number for one in utterances])]
     strange = [one for one in utterances if one.number in told.numbers] if told.note.code == OUTSIDE.code else []
     among = f" ({len(strange)} of {told.note.values['among']})" if len(strange) > 1 and "among" in told.note.values else ""
-    reasons, korean = [_why(one, script) for one in strange], sentence(told, KOREAN, in_shares=True)
+    reasons, korean = [_why(one, script) for one in strange], sentence(told, KOREAN, hint=False, in_shares=True)
     return Remark([*pieces, SentencePart(among + after)], is_warning=True, reasons=reasons, korean=korean)
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import NetflipsError
-from avcore.notes import LANGUAGES, Note, ToldNote, sentence
+from avcore.notes import Note, ToldNote, sentence
 from avcore.texts import read_json
+from avcore.words import LANGUAGES
 from netflips.report.story import OnPage, on_page, stretches_of
 from netflips.script.files import script_from
 from netflips.script.types import Script, SpokenSound, TimeSpan, WrittenText

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from avcore.errors import EXIT_FAILED
-from avcore.notes import KOREAN, ToldNote, json_text, noted_by, sentence
+from avcore.notes import ToldNote, json_text, noted_by, sentence
 from avcore.progress import heard_by
+from avcore.words import KOREAN
 from netflips import cli
 from netflips.serve.jobs import LOG_FILE
 from netflips.serve.worker_process import ENDED_BY_SIGNAL
@@ -50,7 +51,7 @@ class Channel:
 
     def note(self, told: ToldNote) -> None:
         """What a command tells its user, with its sentences for a server that does not know this kind."""
-        values = {"text": sentence(told, hint=False), "text_ko": sentence(told, KOREAN), **told.note.values}
+        values = {"text": sentence(told, hint=False), "text_ko": sentence(told, KOREAN, hint=False), **told.note.values}
         self.say(note={"code": told.note.code, "values": values, "numbers": list(told.numbers), "differ": told.differ})
 
     def progress(self, stage: str, done: int, total: int | None) -> None:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from avcore.errors import InputError
-from avcore.notes import Note, NoteKind, Values, ranges
+from avcore.notes import Note, NoteKind, Say, Values, ranges
 from avcore.texts import read_foreign_text
 from netflips.subtitles.beside import SOURCE, TARGET
 from text2unit.cleaning import clean_text, left_out_note
@@ -60,27 +60,35 @@ OVERLAPPED, UNSORTED, NO_LENGTH, TOO_LATE = "overlapped", "stood out of order", 
 _BEHIND, _UNTIMED, _SILENT = "after the recording", "without times that can be read", "with nothing to say"
 
 
-def _put_right(values: Values) -> str:
-    right = values["right"]
-    were = f"{right} of {values['total']} cues {'was' if right == 1 else 'were'} put right"
-    said = [f"{were}: {_counted(values['repairs'], values['counts'])}"] if right else []
-    said += [f"left out: {_counted(values['lacking'], values['counts'])}"] if values["lacking"] else []
-    said += [f"left out of what is said: {values['words']}"] if values["words"] else []
-    said += [f"read as {values['encoding']}"] if values["encoding"] else []
+def _put_right(values: Values, say: Say) -> str:
+    def counted(found: Mapping[str, Sequence[int]]) -> str:
+        told = []
+        for what, numbers in found.items():
+            count = values["counts"][what]
+            shown = ranges(numbers) + (", ..." if count > len(numbers) else "")
+            told.append(say("{count} {what} ({numbers})", count=count, what=say(what), numbers=shown))
+        return ", ".join(told)
+
+    said = []
+    if values["right"]:
+        said.append(
+            say(
+                "{right} of {total} cues was put right: {these}"
+                if values["right"] == 1
+                else "{right} of {total} cues were put right: {these}",
+                these=counted(values["repairs"]),
+            )
+        )
+    if values["lacking"]:
+        said.append(say("left out: {these}", these=counted(values["lacking"])))
+    if values["words"]:
+        said.append(say("left out of what is said: {words}"))
+    if values["encoding"]:
+        said.append(say("read as {encoding}"))
     return f"{values['name']}: {'; '.join(said)}"
 
 
-def _put_right_korean(values: Values) -> str:
-    said = [f"자막 {values['total']}개 가운데 {values['right']}개를 바로잡았습니다"] if values["repairs"] else []
-    said += (
-        [f"쓰지 않은 자막이 {sum(values['counts'][what] for what in values['lacking'])}개 있습니다"] if values["lacking"] else []
-    )
-    said += [f"말하지 않고 뺀 것: {values['words']}"] if values["words"] else []
-    said += [f"{values['encoding']}로 읽었습니다"] if values["encoding"] else []
-    return f"{values['name']}: {'. '.join(said)}."
-
-
-_PUT_RIGHT = NoteKind("subtitles_put_right", _put_right, _put_right_korean)
+_PUT_RIGHT = NoteKind("subtitles_put_right", _put_right)
 
 
 @dataclass(frozen=True)
@@ -405,11 +413,6 @@ def _reading_s(text: str) -> float:
 
 def _with(known: Mapping[str, tuple[int, ...]], what: str, numbers: Sequence[int]) -> dict[str, tuple[int, ...]]:
     return {**known, what: tuple(numbers)} if numbers else dict(known)
-
-
-def _counted(found: Mapping[str, Sequence[int]], counts: Mapping[str, int]) -> str:
-    more = {what: ", ..." if counts[what] > len(numbers) else "" for what, numbers in found.items()}
-    return ", ".join(f"{counts[what]} {what} ({ranges(numbers)}{more[what]})" for what, numbers in found.items())
 
 
 def _seconds(parts: Sequence[str | None]) -> float:

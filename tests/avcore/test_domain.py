@@ -8,7 +8,8 @@ import pytest
 
 from avcore.domain import KEY, PICTURE_CAUSE, Domain, DomainScore, common_bounds, outside_note, steps_below, weakest_stretch
 from avcore.errors import CheckpointError, InputError
-from avcore.notes import KOREAN, sentence
+from avcore.notes import sentence
+from avcore.words import KOREAN
 
 
 def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:

@@ -53,7 +53,6 @@ _OPEN = NoteKind(
     "vocoder_offset",
     f"the '{{language}}' vocoder has {{rows}} unit rows and does not show whether it counts units from 0 or from {NUM_SPECIALS}; "
     "taking 0",
-    f"'{{language}}' 음성 모델의 유닛 번호가 0부터인지 {NUM_SPECIALS}부터인지 알 수 없어 0으로 읽었습니다.",
     f" (--vocoder-unit-offset {NUM_SPECIALS} if the speech is wrong)",
 )
 

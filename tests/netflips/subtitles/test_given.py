@@ -6,7 +6,8 @@ from time import process_time
 import pytest
 
 from avcore.errors import InputError
-from avcore.notes import KOREAN, json_text, sentence
+from avcore.notes import json_text, sentence
+from avcore.words import KOREAN
 from netflips.subtitles.given import GivenSubtitles, read_subtitles
 
 SRT = "1\n00:00:01,000 --> 00:00:02,000\n안녕\n\n2\n00:00:03,000 --> 00:00:04,000\n둘\n"

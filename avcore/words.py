@@ -1,0 +1,77 @@
+"""The languages that NetfLips talks to people in: English, as it stands in the code, and Korean from one gettext catalogue.
+
+The catalogue is `avcore/locale/ko.po`. Its entries are words of notes and verdicts, with the names in braces that they have in the
+code, and clauses of errors (context `error`), where a name in braces stands for whatever is there.
+"""
+
+import gettext
+import os
+import re
+from collections.abc import Callable
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+from avcore.errors import NetflipsError
+
+ENGLISH, KOREAN = LANGUAGES = ("en", "ko")
+Say = Callable[[str], str]
+"""Returns a text of the code in some language."""
+CATALOGUE = Path(__file__).parent / "locale" / "ko.po"
+_ERROR = "error"
+"""Context of the clauses of errors."""
+_NAME = re.compile(r"\\\{(\w+)\\\}")
+
+
+def user_language() -> str:
+    """Return the language of a command line: that of NETFLIPS_LANGUAGE, else of the locale; English if it is not ours."""
+    for name in ("NETFLIPS_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name, ""):
+            return KOREAN if value.lower().startswith(KOREAN) else ENGLISH
+    return ENGLISH
+
+
+def say_in(language: str) -> Say:
+    """Return what puts texts of the code into a language; a text that the catalogue lacks stays English."""
+    return _korean().gettext if language == KOREAN else str
+
+
+def error_line(error: BaseException, language: str | None = None) -> str:
+    """Return the line of an error. language: None = that of the command line. Names of files and figures stay as they are."""
+    if not isinstance(error, NetflipsError) or (language or user_language()) != KOREAN:
+        return str(error)
+    say, what = say_in(KOREAN), clause(error.what)
+    parts = [what if error.path is None else f"{error.path}: {what}"]
+    parts += [] if error.expected is None else [f"{say('expected')}: {clause(str(error.expected))}"]
+    parts += [] if error.found is None else [f"{say('found')}: {clause(str(error.found))}"]
+    return "; ".join(parts if error.hint is None else [*parts, clause(error.hint)])
+
+
+def clause(text: str) -> str:
+    """Return a clause of an error in Korean; as it is where the catalogue has no such clause."""
+    return known_clause(text) or text
+
+
+def known_clause(text: str) -> str | None:
+    """Return a clause of an error in Korean, None where the catalogue has no such clause."""
+    for pattern, korean in _clauses():
+        if found := pattern.fullmatch(text):
+            return korean.format_map({name: clause(words) for name, words in found.groupdict().items()})
+    return None
+
+
+@cache
+def _korean() -> gettext.NullTranslations:
+    from polib import pofile  # only where Korean is spoken
+
+    return gettext.GNUTranslations(BytesIO(pofile(str(CATALOGUE)).to_binary()))
+
+
+@cache
+def _clauses() -> list[tuple[re.Pattern[str], str]]:
+    """Clauses of errors as patterns, those without names first: they say more."""
+    from polib import pofile
+
+    found = [one for one in pofile(str(CATALOGUE)) if one.msgctxt == _ERROR]
+    patterns = [(re.compile(_NAME.sub(r"(?P<\1>.+)", re.escape(one.msgid)), re.DOTALL), one.msgstr) for one in found]
+    return sorted(patterns, key=lambda one: one[0].groups)

@@ -1,0 +1,114 @@
+"""Korean from the catalogue: each text of the code has its entry, each entry its text; lines of errors are made of them."""
+
+import ast
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+from polib import pofile
+
+from avcore.errors import InputError, NetflipsError
+from avcore.notes import KINDS
+from avcore.words import CATALOGUE, KOREAN, error_line, say_in, user_language
+from netflips import understanding
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("avcore", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips")
+_ERROR = "error"
+
+
+def _trees() -> list[ast.AST]:
+    return [ast.parse(path.read_text(encoding="utf-8")) for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))]
+
+
+def _template(node: ast.AST) -> str | None:
+    """A text of the code, with a name for what is filled in."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(one.value) if isinstance(one, ast.Constant) else "{x}" for one in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _texts() -> set[str]:
+    return {text for tree in _trees() for node in ast.walk(tree) if (text := _template(node))}
+
+
+def _said() -> set[str]:
+    """Templates that kinds of notes put together themselves: what stands in calls of `say`."""
+    calls = [
+        node
+        for tree in _trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say" and node.args
+    ]
+    chosen = [
+        one
+        for call in calls
+        for one in ([call.args[0].body, call.args[0].orelse] if isinstance(call.args[0], ast.IfExp) else call.args[:1])
+    ]
+    return {one.value for one in chosen if isinstance(one, ast.Constant)}
+
+
+def _kinds() -> set[str]:
+    """Words and hints of all kinds of notes of the packages."""
+    for path in (path for name in PACKAGES for path in (ROOT / name).rglob("*.py")):
+        if "NoteKind(" in path.read_text(encoding="utf-8"):
+            __import__(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    kinds = [one for one in KINDS.values() if not one.code.startswith("test_")]
+    assert len(kinds) > 50
+    return {words for one in kinds for words in (one.words, one.hint) if isinstance(words, str) and words}
+
+
+def test_every_word_has_an_entry_and_every_entry_a_word() -> None:
+    entries = pofile(str(CATALOGUE))
+    plain, clauses = ({one.msgid for one in entries if one.msgctxt == context} for context in (None, _ERROR))
+    texts = _texts()
+    wanted = _kinds() | _said() | set(understanding._WORDS.values())
+    assert wanted - plain - {"{reason:@}"} == set()
+    shapes = {re.sub(r"\{[^{}]*\}", "{x}", text) for text in texts}
+    assert not [one for one in plain - wanted if one not in texts and re.sub(r"\{[^{}]*\}", "{x}", one) not in shapes]
+    heads = {part for text in shapes for part in (text, text.partition(";")[0], text.partition(";")[0].rpartition(": ")[2])}
+    assert not [one for one in clauses if re.sub(r"\{[^{}]*\}", "{x}", one) not in heads]
+
+
+def test_translations_name_what_their_originals_name() -> None:
+    for one in pofile(str(CATALOGUE)):
+        there, here = ({name for _, name, _, _ in Formatter().parse(text) if name} for text in (one.msgid, one.msgstr))
+        assert here <= there | {"who", "u"}, one.msgid
+        assert re.search("[가-힣]", one.msgstr) or "{" in one.msgstr or "--" in one.msgstr, one.msgid
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InputError("it has no sound track", path="a.mp4", expected="sound"), "a.mp4: 소리가 없는 파일입니다; 필요한 것: sound"),
+        (InputError("give --av2unit-path"), "--av2unit-path이(가) 필요합니다"),
+        (NetflipsError("of a kind that nobody knows", found=3), "of a kind that nobody knows; 실제: 3"),
+    ],
+)
+def test_errors_have_a_line_in_korean(error: NetflipsError, line: str) -> None:
+    assert error_line(error, KOREAN) == line
+    assert error_line(error, "en") == str(error)
+
+
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [
+        ({"NETFLIPS_LANGUAGE": "ko", "LANG": "en_US.UTF-8"}, "ko"),
+        ({"LANG": "ko_KR.UTF-8"}, "ko"),
+        ({"LC_ALL": "C", "LANG": "ko_KR.UTF-8"}, "en"),
+        ({}, "en"),
+    ],
+)
+def test_the_language_is_asked_for_or_the_locale_s(
+    variables: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NETFLIPS_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert user_language() == language
+
+
+def test_what_the_catalogue_lacks_stays_english() -> None:
+    assert say_in(KOREAN)("nothing like it") == "nothing like it"
