@@ -13,15 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from av2unit.config import NO_UNIT, unit_of_class, vocabulary_of
 from av2unit.features import audio_features
-from av2unit.model import NO_UNIT, AvHubert, load_avhubert, unit_of_class, vocabulary_of
+from av2unit.lips import lip_features
+from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
 from av2unit.trust import Bound, KnownSentences
 from avcore.arrays import Floats, Pictures
-from avcore.avhubert import lip_features
 from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
-from avcore.compute.inference import Reloadable, resolve_device, resolve_precision
+from avcore.compute.inference import Reloadable, ready_for_inference, resolve_device, resolve_precision
 from avcore.contracts import Extraction, Extractor
 from avcore.domain import Domain, steps_below, weakest_stretch
 from avcore.errors import CheckpointError, InputError
@@ -262,7 +263,9 @@ class UnitExtractor:
 
 
 def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> AvHubert:
-    return load_avhubert(checkpoint).to(device).freeze(dtype)
+    """Load the encoder: the ResNet and the layers' products in `dtype`, the heads, where small differences decide, in float32."""
+    model = load_avhubert(checkpoint).to(device)
+    return ready_for_inference(model, dtype, [model.feature_extractor_video.resnet, *model.encoder.layers])
 
 
 def _batch_of_one(speech: Floats | None, lips: Pictures | None) -> tuple[list[Floats] | None, list[Pictures] | None]:

@@ -11,7 +11,6 @@ import torch
 from torch.nn import functional
 
 from avcore.arrays import Doubles, Floats
-from avcore.avhubert import lip_features as lip_features
 from avcore.contracts import require_full_scale
 from avcore.errors import InputError, NoSpeechError
 from avcore.timeline import SAMPLE_RATE

@@ -1,264 +1,145 @@
-"""AV-HuBERT with two unit heads (Shi et al. 2022), under the published parameter names, and its settings.
+"""AV-HuBERT with two unit heads, under the published parameter names.
 
-The settings are read from a checkpoint: their names are AV-HuBERT's, and say what the classes of the heads mean, too.
+Shi et al., "Learning Audio-Visual Speech Representation by Masked Multimodal Cluster Prediction" (2022): front ends of sound and of
+lips (`av2unit.lips`), fused side by side, a transformer as wav2vec 2.0's (Baevski et al. 2020) with its norms before each part, and
+the cosine to each class's embedding over a temperature (their equation 3).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Protocol, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from av2unit.features import NUM_MELS
-from avcore.avhubert import HubertEncoder, HubertLayer, LipFrontEnd, PositionalConv
+from av2unit.config import AvHubertConfig
+from av2unit.lips import LipFrontEnd
 from avcore.checkpoints.checkpoint import load_strict
-from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
+from avcore.compute.attention import attend
+from avcore.compute.convolutions import WeightNormed
 from avcore.compute.inference import skeleton
-from avcore.compute.kernels import MappedFiles, copy_from_files, pack_linears
-from avcore.errors import CheckpointError
-from avcore.progress import Progress, silent
-from avcore.timeline import UNITS_PER_FRAME
-from avcore.units import fingerprint, fingerprint_symbols
-
-_FIXED = {
-    "layer_norm_first": True,
-    "modality_fuse": "concat",
-    "sub_encoder_layers": 0,
-    "resnet_relu_type": "prelu",
-    "activation_fn": "gelu",
-    "layer_type": "transformer",
-    "sim_type": "cosine",
-    "target_glu": False,
-}
-"""Choices of the recipe that are built in; a checkpoint made with others is refused, not misread."""
-
-_CLASS_EMBEDDINGS = "label_embs_concat"
-_FROM_TENSORS = ("resnet_width", "mask_dim", "num_classes")
-_SIZES = {
-    "encoder_embed_dim": ("post_extract_proj.weight", 0),
-    "encoder_ffn_embed_dim": ("encoder.layers.0.fc1.weight", 0),
-    "conv_pos": ("encoder.pos_conv.0.weight_v", 2),
-    "audio_feat_dim": ("feature_extractor_audio.proj.weight", 1),
-    "final_dim": (_CLASS_EMBEDDINGS, 1),
-}
-"""Sizes that tensors have too: the tensor and its axis."""
-_MOST = 1_000_000
-_RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("encoder_layers", "encoder_attention_heads", "conv_pos_groups", "stack_order_audio", *_SIZES), (1, _MOST)),
-    "final_dim": (0, _MOST),
-    "logit_temp": (1e-6, 1e6),
-    "image_crop_size": (1, 96),
-    "image_mean": (-1e6, 1e6),
-    "image_std": (1e-6, 1e6),
-}
-"""Least and most of each number; of those that are not named, which are shares, 0 and 1."""
-
-_FRONT_KERNEL = "feature_extractor_video.resnet.frontend3D.0.weight"
-NO_UNIT = -1
-_MOST_DIGITS = 6
-_NUM_SPECIALS = 4
-"""`<s>`, `<pad>`, `</s>`, `<unk>` at the head of each dictionary."""
-
-
-@dataclass(frozen=True)
-class AvHubertConfig:
-    """Sizes and settings of the unit encoder; the defaults are the published ones (large, noise-augmented, two heads)."""
-
-    encoder_layers: int = 24
-    encoder_embed_dim: int = 1024
-    encoder_ffn_embed_dim: int = 4096
-    encoder_attention_heads: int = 16
-    conv_pos: int = 128
-    """Taps of the positional convolution."""
-    conv_pos_groups: int = 16
-    audio_feat_dim: int = 104
-    final_dim: int = 256
-    """Width of a class embedding; 0 = encoder_embed_dim."""
-    untie_final_proj: bool = True
-    """One projection for each head; otherwise one serves both."""
-    logit_temp: float = 0.1
-    dropout: float = 0.1
-    attention_dropout: float = 0.1
-    activation_dropout: float = 0.0
-    dropout_input: float = 0.1
-    encoder_layerdrop: float = 0.05
-
-    normalize: bool = True
-    """Whether audio rows are normalised one by one."""
-    stack_order_audio: int = 4
-    image_crop_size: int = 88
-    """Pixels."""
-    image_mean: float = 0.421
-    image_std: float = 0.165
-
-    resnet_width: int = 64
-    """Channels of the 3-D convolution and of the trunk's first stage; each further stage doubles them."""
-    mask_dim: int = 104
-    """Width of the embedding that stands for masked audio in training."""
-    num_classes: tuple[int, ...] = (1004, 1004)
-    """Classes of each head: the units and four specials."""
-
-    @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint) -> "AvHubertConfig":
-        """Read the settings of a unit encoder's checkpoint; front end, mask and head sizes come from its tensors.
-
-        Raises CheckpointError when the checkpoint was made with a choice that is not supported, or its heads do not
-        fit its dictionaries.
-        """
-        missing = {"model", "task", "dictionaries"} - checkpoint.config.keys()
-        if missing:
-            raise CheckpointError("the unit encoder's settings are incomplete", path=checkpoint.path, found=f"no {min(missing)}")
-        model, task = checkpoint.config["model"], checkpoint.config["task"]
-        for name, needed in _FIXED.items():
-            if model.get(name, needed) != needed:
-                raise CheckpointError(
-                    f"this AV-HuBERT variant is not supported: model.{name}",
-                    path=checkpoint.path,
-                    expected=needed,
-                    found=model[name],
-                    hint="give a checkpoint of the published recipe",
-                )
-        known = _known_values(task, checkpoint.path) | _known_values(model, checkpoint.path)
-        known["final_dim"] = known.get("final_dim", cls.final_dim) or known.get("encoder_embed_dim", cls.encoder_embed_dim)
-        config = cls(
-            **known,
-            resnet_width=_tensor_length(checkpoint, _FRONT_KERNEL),
-            mask_dim=_tensor_length(checkpoint, "mask_emb"),
-            num_classes=_class_counts(checkpoint),
-        )
-        _check_sizes(config, checkpoint)
-        return config
-
-    @property
-    def projection_dim(self) -> int:
-        """Width of `final_proj`: all heads side by side when untied."""
-        return self.final_dim * (len(self.num_classes) if self.untie_final_proj else 1)
-
-
-def _known_values(section: Any, path: Path) -> dict[str, Any]:
-    """Return the settings that are ours. Raises CheckpointError for one of another type or outside of what can be computed with."""
-    if not isinstance(section, Mapping):
-        raise CheckpointError("the unit encoder's settings cannot be read", path=path, expected="objects: model and task")
-    names = [
-        field.name for field in fields(AvHubertConfig) if field.name not in _FROM_TENSORS and section.get(field.name) is not None
-    ]
-    defaults: dict[str, Any] = {name: getattr(AvHubertConfig, name) for name in names}
-    return {
-        name: read_setting(section, name, defaults[name], "the unit encoder", path, _RANGES.get(name, (0, 1))) for name in names
-    }
-
-
-def _check_sizes(config: AvHubertConfig, checkpoint: Checkpoint) -> None:
-    """Compare sizes with the tensors before anything of these sizes is built. Raises CheckpointError."""
-    dim = config.encoder_embed_dim
-    layers = {key.split(".")[2] for key in checkpoint.tensors if key.startswith("encoder.layers.")}
-    stored = {"encoder_layers": len(layers)} | {name: _tensor_length(checkpoint, *place) for name, place in _SIZES.items()}
-    for name, size in stored.items():
-        if getattr(config, name) != size:
-            raise CheckpointError(
-                f"the unit encoder's setting {name} does not fit its tensors",
-                path=checkpoint.path,
-                expected=size,
-                found=getattr(config, name),
-            )
-    if config.stack_order_audio * NUM_MELS != config.audio_feat_dim:
-        raise CheckpointError(
-            "the unit encoder's setting stack_order_audio does not fit audio_feat_dim",
-            path=checkpoint.path,
-            expected=f"{config.audio_feat_dim} / {NUM_MELS}",
-            found=config.stack_order_audio,
-        )
-    for name in ("encoder_attention_heads", "conv_pos_groups"):
-        if dim % getattr(config, name):
-            raise CheckpointError(
-                f"the unit encoder's setting {name} does not divide its width",
-                path=checkpoint.path,
-                expected=f"a divisor of {dim}",
-                found=getattr(config, name),
-            )
-
-
-def _tensor_length(checkpoint: Checkpoint, key: str, axis: int = 0) -> int:
-    """Return one dimension of a tensor that sizes are read from."""
-    if key not in checkpoint.tensors:
-        raise CheckpointError(f"the unit encoder's tensor {key} is missing", path=checkpoint.path, hint="download the file again")
-    shape = checkpoint.tensors[key].shape
-    if axis >= len(shape):
-        raise CheckpointError(f"the unit encoder's tensor {key} has too few axes", path=checkpoint.path, found=list(shape))
-    return int(shape[axis])
-
-
-def _class_counts(checkpoint: Checkpoint) -> tuple[int, ...]:
-    """Return the classes of each head by its dictionary; together they must be the rows of the class embeddings."""
-    dictionaries = checkpoint.config["dictionaries"]
-    is_read = isinstance(dictionaries, list) and all(
-        isinstance(symbols, list) and all(isinstance(symbol, str) for symbol in symbols) for symbols in dictionaries
-    )
-    if not is_read:
-        raise CheckpointError("the label dictionaries cannot be read", path=checkpoint.path, expected="lists of symbols")
-    counts = tuple(map(len, dictionaries))
-    if len(counts) != UNITS_PER_FRAME:
-        raise CheckpointError(
-            "units come 50 a second from two heads at 25 Hz",
-            path=checkpoint.path,
-            expected=f"{UNITS_PER_FRAME} label dictionaries",
-            found=len(counts),
-            hint="give the unit encoder (mavhubert), not a plain AV-HuBERT checkpoint",
-        )
-    rows = _tensor_length(checkpoint, _CLASS_EMBEDDINGS)
-    if sum(counts) != rows:
-        raise CheckpointError(
-            "the label dictionaries do not fit the class embeddings",
-            path=checkpoint.path,
-            expected=f"{rows} classes",
-            found=" + ".join(str(count) for count in counts),
-        )
-    return counts
-
-
-def unit_of_class(checkpoint: Checkpoint) -> NDArray[np.int64]:
-    """Return the unit that each class stands for, int64 of shape [classes]; NO_UNIT where a class stands for none.
-
-    The first dictionary names the classes of both heads, as published; specials, symbols that are no whole number and
-    classes beyond it stand for no unit. Raises CheckpointError when no class stands for a unit, or for one that cannot be.
-    """
-    dictionaries = checkpoint.config["dictionaries"]
-    units = np.full(max(len(symbols) for symbols in dictionaries), NO_UNIT, dtype=np.int64)
-    for class_id, symbol in enumerate(dictionaries[0]):
-        if class_id >= _NUM_SPECIALS and symbol.isascii() and symbol.isdecimal():
-            if len(symbol) > _MOST_DIGITS:
-                raise CheckpointError(
-                    "a unit of the label dictionary is larger than any quantizer's", path=checkpoint.path, found=symbol[:40]
-                )
-            units[class_id] = int(symbol)
-    if not (units >= 0).any():
-        raise CheckpointError(
-            "the label dictionary holds no units",
-            path=checkpoint.path,
-            expected="decimal units after four special symbols",
-            found=" ".join(dictionaries[0][:6]),
-        )
-    return units
-
-
-def vocabulary_of(checkpoint: Checkpoint) -> str:
-    """Return the fingerprint of the quantizer: that recorded with the model, or one over dictionaries and heads."""
-    recorded = checkpoint.config.get("vocabulary")
-    if recorded:
-        return str(recorded)
-    symbols = [fingerprint_symbols(symbols) for symbols in checkpoint.config["dictionaries"]]
-    heads = [key for key in sorted(checkpoint.tensors) if key == "label_embs_concat" or key.startswith("final_proj.")]
-    arrays = [checkpoint.tensors[key].float().contiguous().numpy() for key in heads]
-    return fingerprint(*symbols, *(array.astype("<f4", copy=False).tobytes() for array in arrays))
-
+from avcore.progress import Progress, silent, track
 
 _SMALLEST_NORM = 1e-6
+
+
+class EncoderSizes(Protocol):
+    """Sizes of the layers; names as in AV-HuBERT's own configuration. The dropouts act in training only."""
+
+    @property
+    def encoder_layers(self) -> int: ...
+    @property
+    def encoder_embed_dim(self) -> int: ...
+    @property
+    def encoder_ffn_embed_dim(self) -> int: ...
+    @property
+    def encoder_attention_heads(self) -> int: ...
+    @property
+    def conv_pos(self) -> int: ...
+    @property
+    def conv_pos_groups(self) -> int: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def attention_dropout(self) -> float: ...
+    @property
+    def activation_dropout(self) -> float: ...
+    @property
+    def encoder_layerdrop(self) -> float: ...
+
+
+class PositionalConv(WeightNormed):
+    """Convolutional positions (wav2vec 2.0, section 2): a wide grouped convolution, its weight normalised for each tap."""
+
+    def __init__(self, dim: int, taps: int, groups: int, dropout: float) -> None:
+        std = (4 * (1 - dropout) / (taps * dim)) ** 0.5
+        super().__init__((dim, dim // groups, taps), dim, over=(0, 1), std=std)
+        self.groups, self.taps = groups, taps
+
+    def product(self) -> Tensor:
+        return self.weight_g * self.weight_v / self.norm_of_v()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[batch, time, dim] -> [batch, time, dim]; an even kernel's extra last step is dropped."""
+        mixed = functional.conv1d(
+            features.transpose(1, 2), self.effective_weight(), self.bias, padding=self.taps // 2, groups=self.groups
+        )
+        return mixed[:, :, : features.shape[1]].transpose(1, 2)
+
+
+class HubertAttention(nn.Module):
+    """Multi-head attention over the whole utterance, both directions."""
+
+    def __init__(self, config: EncoderSizes) -> None:
+        super().__init__()
+        dim = config.encoder_embed_dim
+        self.num_heads, self.dropout = config.encoder_attention_heads, config.attention_dropout
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(dim, dim) for _ in range(4))
+
+    def forward(self, features: Tensor, is_real: Tensor | None) -> Tensor:
+        """features: [batch, time, dim]; is_real: bool [batch, 1, 1, time], None = all. Returns [batch, time, dim]."""
+        query, key, value = (
+            projection(features).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for projection in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        mixed = attend(query, key, value, is_real, self.dropout if self.training else 0.0)
+        return cast(Tensor, self.out_proj(mixed.transpose(1, 2).flatten(2)))
+
+
+class HubertLayer(nn.Module):
+    """Attention and feed-forward, each behind its own norm (`final_layer_norm` is the second pre-norm)."""
+
+    def __init__(self, config: EncoderSizes) -> None:
+        super().__init__()
+        dim = config.encoder_embed_dim
+        self.self_attn = HubertAttention(config)
+        self.self_attn_layer_norm = nn.LayerNorm(dim)
+        self.fc1 = nn.Linear(dim, config.encoder_ffn_embed_dim)
+        self.fc2 = nn.Linear(config.encoder_ffn_embed_dim, dim)
+        self.final_layer_norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.activation_dropout = nn.Dropout(config.activation_dropout)
+        self.activation: nn.Module = nn.GELU()
+
+    def forward(self, features: Tensor, is_real: Tensor | None) -> Tensor:
+        """[batch, time, dim] -> [batch, time, dim]; is_real: bool [batch, 1, 1, time], None = all."""
+        features = features + self.dropout(self.self_attn(self.self_attn_layer_norm(features), is_real))
+        inner = self.activation(self.fc1(self.final_layer_norm(features)))
+        return cast(Tensor, features + self.dropout(self.fc2(self.activation_dropout(inner))))
+
+
+class HubertEncoder(nn.Module):
+    """Positional convolution, layers, and one norm at the end."""
+
+    def __init__(self, config: EncoderSizes) -> None:
+        super().__init__()
+        position = PositionalConv(config.encoder_embed_dim, config.conv_pos, config.conv_pos_groups, config.dropout)
+        self.pos_conv = nn.Sequential(position, nn.GELU())
+        self.layers = nn.ModuleList(HubertLayer(config) for _ in range(config.encoder_layers))
+        self.layer_norm = nn.LayerNorm(config.encoder_embed_dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layerdrop = config.encoder_layerdrop
+
+    def forward(
+        self, features: Tensor, is_real: Tensor | None = None, num_layers: int | None = None, progress: Progress = silent
+    ) -> Tensor:
+        """Run the encoder, or its first layers.
+
+        features: [batch, time, dim]. is_real: bool [batch, time], False for padding, which no real step sees; None =
+        no padding. num_layers: stop after so many layers, without the last norm. Returns [batch, time, dim];
+        padded steps hold nothing of use.
+        """
+        attended = None
+        if is_real is not None:
+            features = features.masked_fill(~is_real[..., None], 0)
+            attended = is_real[:, None, None]
+        features = self.dropout(features + self.pos_conv(features))
+        layers = self.layers[:num_layers]
+        for layer in track(layers, "encoder layers", progress, len(layers)):
+            if not (self.training and torch.rand(()) < self.layerdrop):
+                features = layer(features, attended)
+        return features if num_layers is not None else cast(Tensor, self.layer_norm(features))
 
 
 class AudioFrontEnd(nn.Module):
@@ -355,27 +236,6 @@ class AvHubert(nn.Module):
         per_head = projected.split(self.config.final_dim, dim=-1) if self.config.untie_final_proj else [projected] * len(counts)
         embeddings = torch.split(self.label_embs_concat, counts)
         return [_cosine(head, classes) / self.config.logit_temp for head, classes in zip(per_head, embeddings, strict=True)]
-
-    def fold(self) -> None:
-        """Fold weight norm and batch norms, for inference; the published names are gone afterwards."""
-        self.feature_extractor_video.resnet.fold()
-        cast(PositionalConv, self.encoder.pos_conv[0]).fold()
-
-    def freeze(self, dtype: torch.dtype) -> "AvHubert":
-        """Make the model ready for inference on the device where it is; it can be trained, moved or stored no more.
-
-        Norms are folded. The ResNet and the products in the encoder are computed in `dtype`; between them, and in the
-        heads, where small differences decide, numbers stay float32.
-        """
-        self.eval().fold()
-        self.requires_grad_(False)
-        self.feature_extractor_video.resnet.to(dtype)
-        files = MappedFiles()
-        for layer in self.encoder.layers:
-            cast(HubertLayer, layer).freeze(dtype, files)
-        pack_linears(self, torch.float32, files)
-        copy_from_files(self.parameters(), files)
-        return self
 
 
 def load_avhubert(checkpoint: Checkpoint) -> AvHubert:

@@ -46,7 +46,7 @@ class EncoderLayout(CheckpointLayout):
 
     def vocabularies(self, checkpoint: Checkpoint, language: str | None = None) -> dict[str, str]:
         """Return where it is not recorded, it is computed from the heads: rounded heads would give another."""
-        from av2unit.model import vocabulary_of
+        from av2unit.config import vocabulary_of
 
         return {"": vocabulary_of(checkpoint)}
 

@@ -49,7 +49,7 @@ def _extractor(folder: Path, precision: str, device: str) -> "UnitExtractor":
 
 def reference_av2unit(folder: Path, seconds: float, precision: str) -> Run:
     from av2unit.features import audio_features
-    from avcore.avhubert import lip_features
+    from av2unit.lips import lip_features
 
     model, task, symbols = _reference_encoder(folder)
     speech, lips = material.speech(seconds), material.lips(seconds)

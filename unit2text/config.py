@@ -44,7 +44,7 @@ _REQUIRED_OF_LIPS: dict[str, object] = {
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Sizes of a stack of wav2vec 2.0 layers (see `avcore.avhubert.EncoderSizes`). The dropouts act in training only.
+    """Sizes of a stack of wav2vec 2.0 layers (see `av2unit.model.EncoderSizes`). The dropouts act in training only.
 
     norm_first: norms stand before attention and feed-forward, and one at the end; otherwise behind each, and one at the start.
     """

@@ -11,12 +11,12 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from avcore.avhubert import HubertEncoder, HubertLayer, LipFrontEnd, PositionalConv
+from av2unit.lips import LipFrontEnd
+from av2unit.model import HubertEncoder, HubertLayer, PositionalConv
 from avcore.checkpoints.checkpoint import load_strict
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import skeleton
-from avcore.compute.kernels import MappedFiles, copy_from_files, pack_linears
-from avcore.decoding.layers import Decoder, Layer
+from avcore.decoding.layers import Decoder
 from avcore.errors import CheckpointError
 from avcore.progress import Progress, silent
 from avcore.units import PAD
@@ -52,8 +52,8 @@ class PostNormLayer(HubertLayer):
 
     def forward(self, features: Tensor, is_real: Tensor | None) -> Tensor:
         """[batch, time, dim] -> [batch, time, dim]; is_real: bool [batch, 1, 1, time], None = all."""
-        mixed = self.self_attn_layer_norm(features + self.dropout(self.self_attn(self._for_products(features), is_real)))
-        inner = self.activation(self.fc1(self._for_products(mixed)))
+        mixed = self.self_attn_layer_norm(features + self.dropout(self.self_attn(features, is_real)))
+        inner = self.activation(self.fc1(mixed))
         return cast(Tensor, self.final_layer_norm(mixed + self.dropout(self.fc2(self.activation_dropout(inner)))))
 
 
@@ -141,25 +141,6 @@ class TextReader(nn.Module, ABC):
         """Teacher forcing: int64 [batch, time], the start token first -> logits, float [batch, time, row]."""
         source = self.decoder.source_keys_values(encoded.features)
         return cast(Tensor, self.decoder(tokens, source, encoded.attended))
-
-    def freeze(self, dtype: torch.dtype) -> "TextReader":
-        """Make the network ready for inference on the device where it is; it can be trained, moved or stored no more.
-
-        Products in the layers and the ResNet are computed in `dtype`; residual streams and scores stay float32.
-        """
-        self.eval().requires_grad_(False)
-        files = MappedFiles()
-        for part in list(self.modules()):
-            if isinstance(part, PositionalConv):
-                part.fold()
-            elif isinstance(part, LipFrontEnd):
-                part.resnet.fold()
-                part.resnet.to(dtype)
-            elif isinstance(part, Layer | HubertLayer):
-                part.freeze(dtype, files)
-        pack_linears(self, torch.float32, files)
-        copy_from_files(self.parameters(), files)
-        return self
 
 
 class UnitText(TextReader):

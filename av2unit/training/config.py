@@ -7,9 +7,9 @@ not name it gets it from there.
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from av2unit.config import AvHubertConfig
 from av2unit.extractor import ARGMAX, VITERBI, Decoding
 from av2unit.features import NUM_MELS
-from av2unit.model import AvHubertConfig
 from avcore.errors import UsageError
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 

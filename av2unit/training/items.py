@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from av2unit.config import AvHubertConfig
 from av2unit.features import HOP, fit_length, log_filterbank, normalise_rows, stack_rows
-from av2unit.model import AvHubertConfig
 from av2unit.training.augment import WrongLips, augment_lips, augmented_filterbank, centre_lips, draw_hop, steps_at
 from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig, MicrophoneConfig
 from av2unit.training.media import MediaReader

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from av2unit.model import AvHubert, AvHubertConfig, vocabulary_of
+from av2unit.config import AvHubertConfig, vocabulary_of
+from av2unit.model import AvHubert
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import InitConfig
 from avcore.checkpoints.checkpoint import fingerprint_tensors, load_strict, read_checkpoint

@@ -27,6 +27,7 @@ from avcore.errors import UsageError
 
 LOG = logging.getLogger("netflips.device")
 
+_PICTURE_DIMS = 4
 _SMALL_BYTES = 64 << 20
 """Of files of models that one thread computes at least as fast as several."""
 
@@ -158,7 +159,8 @@ def ready_for_inference(model: Network, dtype: torch.dtype = torch.float32, part
 
     Norms become part of the convolutions before them, convolutions of sound are laid out flat, linear layers are packed (see
     `pack_linears`). parts: those that compute in `dtype`. Of a transformer layer, one with `self_attn`, `fc1` and `fc2`, these are
-    the products alone: its residual stream, and all that is not named, stays float32. Returns the network.
+    the products alone: its residual stream, and all that is not named, stays float32. Any other is taken to be convolutions of
+    pictures, which are quickest with channels last. Returns the network.
     """
     model.eval().requires_grad_(False)
     fold_norms(model)
@@ -167,7 +169,10 @@ def ready_for_inference(model: Network, dtype: torch.dtype = torch.float32, part
         if hasattr(part, "self_attn"):
             _compute_products_in(part, dtype, files)
         else:
-            part.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+            part.to(dtype)
+            for weight in part.parameters():
+                if weight.dim() == _PICTURE_DIMS:
+                    weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     pack_linears(model, torch.float32, files)
     copy_from_files(model.parameters(), files)
     return model

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import torch
 
+from av2unit.config import vocabulary_of
 from av2unit.extractor import Decoding
-from av2unit.model import vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import LOG

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from av2unit.config import AvHubertConfig
 from av2unit.extractor import UnitExtractor
-from av2unit.model import AvHubert, AvHubertConfig
+from av2unit.model import AvHubert
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Pictures
 from avcore.checkpoints.checkpoint import read_checkpoint

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from av2unit.config import vocabulary_of
 from av2unit.extractor import UnitExtractor
-from av2unit.model import load_avhubert, vocabulary_of
+from av2unit.model import load_avhubert
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Pictures
 from avcore.checkpoints.checkpoint import write_checkpoint
@@ -141,7 +142,7 @@ def test_hidden_states_of_every_layer(extractor: UnitExtractor, speech: Floats, 
 
 def test_bfloat16_stays_near_float32(encoder_path: Path, extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
     half = UnitExtractor.from_checkpoint(encoder_path, precision="bfloat16")
-    assert half.model.feature_extractor_video.resnet.flat_front[0].weight.dtype == torch.bfloat16
+    assert half.model.feature_extractor_video.resnet.frontend3D[0].weight.dtype == torch.bfloat16
     assert half.model.layer_norm.weight.dtype == torch.float32
     logits, truth = half.logits(speech, lips), extractor.logits(speech, lips)
     assert np.abs(logits - truth).max() < 0.05 * np.abs(truth).max()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from av2unit.features import HOP, NUM_MELS, WINDOW, audio_features, check_speech, log_filterbank, stack_rows, to_int16_scale
-from avcore.avhubert import lip_features
+from av2unit.lips import lip_features
 from avcore.errors import InputError, NoSpeechError
 
 

@@ -1,14 +1,16 @@
 """The network: stretches, padding, folding, sizes, gradients."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from av2unit.model import AvHubert, AvHubertConfig
-from avcore.avhubert import HubertAttention, LipFrontEnd, PictureBlock, pack_clips
+from av2unit.config import AvHubertConfig
+from av2unit.lips import LipFrontEnd, PictureBlock, pack_clips
+from av2unit.model import AvHubert
+from avcore.compute.attention import attend
+from avcore.compute.inference import ready_for_inference
 
 TINY = AvHubertConfig(
     encoder_layers=2,
@@ -110,12 +112,11 @@ def test_shortcuts_are_strided_convolutions_though_none_is_left_to_stride() -> N
 @pytest.mark.parametrize("is_padded", [False, True])
 def test_attention_in_training_gives_the_numbers_of_inference(is_padded: bool) -> None:
     torch.manual_seed(0)
-    attention = HubertAttention(replace(TINY, attention_dropout=0.0))
-    features = torch.randn(2, 9, TINY.encoder_embed_dim, requires_grad=True)
+    parts = [torch.randn(2, 4, 9, 8, requires_grad=True) for _ in range(3)]
     is_real = (torch.arange(9) < torch.tensor([9, 5])[:, None])[:, None, None] if is_padded else None
-    both = [attention.train(mode)(features, is_real) for mode in (True, False)]
+    both = [compute(*parts, is_real) for compute in (attend, nn.functional.scaled_dot_product_attention)]
     torch.testing.assert_close(*both)
-    gradients = [torch.autograd.grad(mixed.square().sum(), (features, *attention.parameters())) for mixed in both]
+    gradients = [torch.autograd.grad(mixed.square().sum(), parts) for mixed in both]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
@@ -134,12 +135,12 @@ def test_each_utterance_of_a_padded_batch_comes_out_as_alone(modalities: str) ->
                 torch.testing.assert_close(head[row, :length], head_alone[0], atol=1e-5, rtol=1e-5)
 
 
-def test_folding_changes_no_number() -> None:
+def test_a_network_made_ready_has_the_same_numbers() -> None:
     model = tiny_model()
     audio, video = utterances([9])
     with torch.inference_mode():
         before = model(audio[0][None], video[0][None])
-        model.fold()
+        ready_for_inference(model, parts=[model.feature_extractor_video.resnet, *model.encoder.layers])
         after = model(audio[0][None], video[0][None])
     for one, other in zip(before, after, strict=True):
         torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-5)

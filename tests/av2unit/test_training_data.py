@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from av2unit.features import audio_features
+from av2unit.lips import lip_features
 from av2unit.training.config import NoiseConfig
 from av2unit.training.items import ClipExample, ClipItems, ValidationPair
 from av2unit.training.media import MediaReader
 from av2unit.training.noise import NoiseMixer, noise_files
-from avcore.avhubert import lip_features
 from avcore.errors import InputError, NetflipsError, UnitError, UsageError, VocabularyError
 from avcore.media import read_gray_video, read_speech
 from avcore.units import Units

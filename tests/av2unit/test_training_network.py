@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from av2unit.model import AvHubert, AvHubertConfig, load_avhubert
+from av2unit.config import AvHubertConfig
+from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import InitConfig
 from av2unit.training.items import ClipBatch

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from av2unit.clustering.config import AlignConfig, FeatureConfig, KMeansConfig
-from av2unit.model import AvHubertConfig
+from av2unit.config import AvHubertConfig
 from av2unit.training.config import TrainConfig
 from avcore.errors import UsageError
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig

@@ -7,7 +7,7 @@ import pytest
 import safetensors
 import torch
 
-from av2unit.model import vocabulary_of
+from av2unit.config import vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.layouts import is_same

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avcore.avhubert import lip_features
+from av2unit.lips import lip_features
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.contracts import Hypothesis
 from avcore.units import PAD

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from av2unit import features
 from av2unit.extractor import UnitExtractor
+from av2unit.lips import LipResNet, lip_features
 from av2unit.model import AvHubert, load_avhubert
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Pictures
-from avcore.avhubert import LipResNet
 from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.compute.inference import fold_norms
 
 PARITY = Path(__file__).parent
 CASES = ("av", "av_padded", "audio", "video")
@@ -49,7 +50,7 @@ def lips_of(case: str) -> Pictures | None:
 def model(request: pytest.FixtureRequest) -> AvHubert:
     model = load_avhubert(read_checkpoint(PARITY / "mavhubert.pt", UNIT_ENCODER)).requires_grad_(False)
     if request.param:
-        model.fold()
+        fold_norms(model)
     return model
 
 
@@ -60,7 +61,7 @@ def extractor() -> UnitExtractor:
 
 def network_inputs(model: AvHubert, case: str) -> tuple[Tensor | None, Tensor | None]:
     speech, lips, config = speech_of(case), lips_of(case), model.config
-    video = None if lips is None else features.lip_features(lips, config.image_crop_size, config.image_mean, config.image_std)
+    video = None if lips is None else lip_features(lips, config.image_crop_size, config.image_mean, config.image_std)
     length = None if video is None else len(video)
     audio = None if speech is None else features.audio_features(speech, config.stack_order_audio, config.normalize, length)
     return None if audio is None else torch.from_numpy(audio)[None], None if video is None else torch.from_numpy(video)[None]
@@ -103,7 +104,7 @@ def test_network_inputs_are_the_references(case: str) -> None:
         assert error(features.audio_features(speech, 4, False, length), f"{case}.audio_stacked") <= FILTERBANK
         assert error(features.audio_features(speech, 4, True, length), f"{case}.audio_normalised") <= ACTIVATION
     if case == "av":
-        assert error(features.lip_features(lips, 88, 0.421, 0.165), "av.video_normalised") <= ACTIVATION
+        assert error(lip_features(lips, 88, 0.421, 0.165), "av.video_normalised") <= ACTIVATION
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -146,7 +147,7 @@ def test_front_end_of_published_width_is_the_references() -> None:
     packed = nn.functional.pad(pictures, (0, 0, 0, 0, HALO, HALO))
     for is_folded in (False, True):
         if is_folded:
-            resnet.fold()
+            fold_norms(resnet)
         with torch.inference_mode():
             found = resnet(packed, torch.ones(len(pictures), dtype=torch.bool))
         assert error(found, "fullwidth_resnet.out") <= ACTIVATION

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from av2unit.lips import lip_features
 from avcore.arrays import Pictures, load_array
-from avcore.avhubert import lip_features
 from avcore.errors import InputError
 from avcore.media import read_gray_video
 from avcore.units import END, PAD, Ids
