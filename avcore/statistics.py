@@ -5,11 +5,11 @@ The bootstrap draws as many clips as there are, with replacement, many times ove
 nothing of other speakers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, rankdata
 
 from avcore.arrays import Doubles
 from avcore.errors import InputError
@@ -19,6 +19,8 @@ DRAWS = 2000
 PERCENTILES = 0.025, 0.975
 _CERTAIN = 0.95
 _NUMBERS_AT_ONCE = 1 << 20
+Statistic = Callable[[Doubles, Doubles], Doubles]
+"""What is made of two numbers of each clip: float64 [n, clips] twice to [n]."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +40,28 @@ def share(flags: Sequence[bool]) -> Figure:
     return Figure(right / n, float(interval.low), float(interval.high), n)
 
 
-def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None) -> Figure:
+def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None, statistic: Statistic | None = None) -> Figure:
     """Return the mean of the figures of clips with its interval; NaN ends for a single clip, which says nothing of others.
 
-    weights: the figure is the sum of `values` over the sum of these, such as errors over lengths. Raises InputError without any
-    clip, and where all weights are zero.
+    weights: the figure is the sum of `values` over the sum of these, such as errors over lengths. statistic: what else is made of
+    the two in place of that ratio. Raises InputError without any clip, and where all weights are zero.
     """
     above, below = sums_of(values, weights)
-    value = float(above.sum() / below.sum())
+    made_of = statistic or ratios
+    value = float(made_of(above[None], below[None])[0])
     if len(above) < 2:
         return Figure(value, float("nan"), float("nan"), len(above))
-    found = np.concatenate([ratios(above[drawn], below[drawn]) for drawn in drawn_clips(len(above))])
+    found = np.concatenate([made_of(above[drawn], below[drawn]) for drawn in drawn_clips(len(above))])
     low, high = np.nanquantile(found, PERCENTILES)
     return Figure(value, float(low), float(high), len(above))
+
+
+def rank_correlations(first: Doubles, second: Doubles) -> Doubles:
+    """Return Spearman's correlation of rows of two tables, float64 [n, clips] each; NaN where all values of a row are alike."""
+    ranks = [rankdata(one, axis=1) for one in (first, second)]
+    a, b = (one - one.mean(1, keepdims=True) for one in ranks)
+    size = np.sqrt(np.square(a).sum(1) * np.square(b).sum(1))
+    return np.asarray(np.divide((a * b).sum(1), size, out=np.full(len(size), np.nan), where=size > 0))
 
 
 def drawn_clips(count: int, draws: int = DRAWS, seed: int = 0) -> Iterator[Ids]:

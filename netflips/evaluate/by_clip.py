@@ -11,9 +11,22 @@ import numpy as np
 
 from avcore.arrays import Doubles
 from avcore.errors import InputError
-from avcore.statistics import DRAWS, PERCENTILES, Figure, bootstrap, drawn_clips, ratios, share, sums_of
+from avcore.statistics import (
+    DRAWS,
+    PERCENTILES,
+    Figure,
+    Statistic,
+    bootstrap,
+    drawn_clips,
+    rank_correlations,
+    ratios,
+    share,
+    sums_of,
+)
 
 _SIGNIFICANT = 0.05
+_LEAST_RANKS = 4
+"""Two values on either side: below, nothing rises or falls with anything."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +58,13 @@ class Difference:
 @dataclass(frozen=True)
 class ByClip:
     """values: of each clip that has the figure, by its id. sums: of a rate, what stands above and below the line, by id; {} = a set
-    has the mean. is_share: each value says yes or no, and a set's interval is Wilson's."""
+    has the mean. is_share: each value says yes or no, and a set's interval is Wilson's. is_rank: a set's figure is the rank
+    correlation of the two `sums`."""
 
     values: Mapping[str, float]
     sums: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     is_share: bool = False
+    is_rank: bool = False
 
     @property
     def figure(self) -> Figure | None:
@@ -59,7 +74,13 @@ class ByClip:
         if self.is_share:
             return share([bool(value) for value in self.values.values()])
         above, below = self._parts(self.values)
-        return None if below is not None and not sum(below) else bootstrap(above, below)
+        if self.is_rank and len(set(above)) * len(set(below or ())) < _LEAST_RANKS:
+            return None
+        return None if below is not None and not sum(below) else bootstrap(above, below, self._statistic)
+
+    @property
+    def _statistic(self) -> Statistic:
+        return rank_correlations if self.is_rank else ratios
 
     def shared(self, other: "ByClip") -> list[str]:
         """Return the ids of the clips that both have."""
@@ -71,8 +92,9 @@ class ByClip:
         (above, below), (other_above, other_below) = self._parts(both), other._parts(both)
         if not both or (below is not None and other_below is not None and not (sum(below) and sum(other_below))):
             return None
-        first = sum(above) / (len(above) if below is None else sum(below))
-        return first, paired_bootstrap(above, other_above, below, other_below)
+        parts = sums_of(above, below)
+        first = float(self._statistic(parts[0][None], parts[1][None])[0])
+        return first, paired_bootstrap(above, other_above, below, other_below, statistic=self._statistic)
 
     def _parts(self, ids: Iterable[str]) -> tuple[list[float], list[float] | None]:
         """Return what the figure of some clips is made of: their own, or the sums that a rate is taken over."""
@@ -88,16 +110,17 @@ def paired_bootstrap(
     first_weights: Sequence[float] | None = None,
     second_weights: Sequence[float] | None = None,
     draws: int = DRAWS,
+    statistic: Statistic = ratios,
 ) -> Difference:
-    """Compare two runs on the same clips, in the same order; weights as `bootstrap` takes them.
+    """Compare two runs on the same clips, in the same order; weights and statistic as `bootstrap` takes them.
 
     Raises InputError for runs of different length or without a clip.
     """
     if len(first) != len(second):
         raise InputError("the runs have different clips", expected=f"{len(first)} as in the first", found=len(second))
     (a, of_a), (b, of_b) = sums_of(first, first_weights), sums_of(second, second_weights)
-    value = float(b.sum() / of_b.sum() - a.sum() / of_a.sum())
+    value = float(statistic(b[None], of_b[None])[0] - statistic(a[None], of_a[None])[0])
     if len(a) < 2:
         return Difference(value, float("nan"), float("nan"), 1.0, len(a))
-    drawn = [ratios(b[rows], of_b[rows]) - ratios(a[rows], of_a[rows]) for rows in drawn_clips(len(a), draws)]
+    drawn = [statistic(b[rows], of_b[rows]) - statistic(a[rows], of_a[rows]) for rows in drawn_clips(len(a), draws)]
     return Difference.of(value, np.concatenate(drawn), len(a))

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from avcore.arrays import Floats, Pixels, Samples
+from avcore.contracts import SpeechRecognizer, Transcript
 from avcore.errors import NetflipsError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import Box
@@ -24,7 +25,7 @@ from netflips.evaluate.needs import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SO
 
 _MOST_CLIPS = 8
 """Files that are kept in memory, with what was found in them."""
-_OF_SOUND = ("seconds", "speech", "heard", "voice", "text")
+_OF_SOUND = ("seconds", "speech", "heard", "voice", "text", "published_text", "in_its_language")
 _MOST_OTHERS = 20
 """Voices of other people that a voice is compared with."""
 
@@ -101,10 +102,23 @@ class Clip:
     @cached_property
     def text(self) -> str:
         """What the recognizer writes of its sound; nothing where it hears no speech."""
+        return self._heard_by(self._judges.recognizer, self._language).text
+
+    @cached_property
+    def published_text(self) -> str:
+        """What it writes with the settings that papers use."""
+        return self._heard_by(self._judges.published, self._language).text
+
+    @cached_property
+    def in_its_language(self) -> Transcript:
+        """What the recognizer writes of its sound in the language that it finds out itself."""
+        return self._heard_by(self._judges.recognizer, "")
+
+    def _heard_by(self, recognizer: SpeechRecognizer, language: str) -> Transcript:
         try:
-            return self._judges.recognizer.hear(self.speech, self._language or None).text
+            return recognizer.hear(self.speech, language or None)
         except NoSpeechError:
-            return ""
+            return Transcript("", language)
 
 
 class UnderOtherSound:

@@ -1,5 +1,6 @@
 """Two evaluations of the same clips, figure by figure: how far apart they are, and what of that is more than chance."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,14 @@ from netflips.evaluate import records
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.cases import DUBBED
 from netflips.evaluate.metric import FigureKind, all_metrics
-from netflips.evaluate.metrics.text import LIKENESS, compare_likeness
+from netflips.evaluate.metrics.text import RULES, TextRules
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_rows import values_of
 from netflips.evaluate.tables import ARROWS, number
 
 _ROUND = 5
+_KOREAN, _HANGUL = "ko", re.compile("[가-힣]")
+"""A record does not say its language; only Korean has measures of its own."""
 
 
 @dataclass(frozen=True)
@@ -81,30 +84,35 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
     found = list[Compared]()
     for name in (one for one in a if one in b):
         (measure, own), (_, other) = a[name], b[name]
+        rules = RULES.get(measure)
         failed = len((own.failed - other.failed) & other.tried), len((other.failed - own.failed) & own.tried)
         if own.heard_by and other.heard_by and own.heard_by != other.heard_by:
             notes.append(f"{measure}: heard by {own.heard_by} and by {other.heard_by}")
-        elif name == LIKENESS[0]:
-            figures = {one: a[one][1] for one in LIKENESS if one in a}
-            is_korean = LIKENESS[-1] in figures and figures[LIKENESS[-1]].by_clip.values
-            kinds = {one: figure.kind for one, figure in figures.items()}
-            found += _likeness(own, other, kinds, "ko" if is_korean else "", failed)
-        elif name not in LIKENESS and (both := own.by_clip.compared(other.by_clip)) is not None:
+        elif rules is not None and name == measure:
+            kinds = {one: a[one][1].kind for one in rules.likeness if one in a}
+            found += _likeness(rules, own, other, kinds, failed)
+        elif rules is None and (both := own.by_clip.compared(other.by_clip)) is not None:
             value, difference = both
             found.append(Compared(name, own.kind, value, value + difference.value, difference, failed))
     return found, list(dict.fromkeys(notes))
 
 
 def _likeness(
-    own: RunFigure, other: RunFigure, kinds: Mapping[str, FigureKind], language: str, failed: tuple[int, int]
+    rules: TextRules, own: RunFigure, other: RunFigure, kinds: Mapping[str, FigureKind], failed: tuple[int, int]
 ) -> list[Compared]:
     """BLEU and chrF over all texts together, which are no means over clips."""
     both = own.by_clip.shared(other.by_clip)
     if not both:
         return []
     heard = [[side.texts[one][0] for one in both] for side in (own, other)]
-    compared = compare_likeness(heard[0], heard[1], [own.texts[one][1] for one in both], language)
-    return [Compared(name, kinds[name], value, value + gap.value, gap, failed) for name, (value, gap) in compared.items()]
+    wanted = [own.texts[one][1] for one in both]
+    language = _KOREAN if any(_HANGUL.search(one) for one in wanted) else ""
+    compared = rules.compared(heard[0], heard[1], wanted, language)
+    return [
+        Compared(name, kinds[name], value, value + gap.value, gap, failed)
+        for name, (value, gap) in compared.items()
+        if name in kinds
+    ]
 
 
 def comparison_table(found: Sequence[Compared]) -> str:

@@ -20,8 +20,20 @@ from avcore.faces.select import FaceChoice
 from avcore.journal import file_digest, key_of
 from netflips.bundles.references import read_references
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
-from netflips.evaluate.needs import EXTRACTOR, PHRASEBOOK, READER, RECOGNIZER, SPEAKER, SYNCNET, VOSK, judge_named, user_judge
-from netflips.recognizers.outside import installed_folder, open_recognizer, recognizer_fingerprint
+from netflips.evaluate.needs import (
+    EXTRACTOR,
+    PHRASEBOOK,
+    PUBLISHED,
+    READER,
+    RECOGNIZER,
+    SPEAKER,
+    SYNCNET,
+    VOSK,
+    judge_named,
+    user_judge,
+)
+from netflips.recognizers.outside import installed_folder, is_vosk, open_recognizer, recognizer_fingerprint
+from netflips.recognizers.whisper import open_whisper
 from netflips.stages import load_speaker_encoder, load_text_reader, load_unit_encoder
 from unit2text.stage import TEXT_READER
 
@@ -107,6 +119,7 @@ class Judges:
             recognizer = installed_folder("judge-whisper")
         return {
             RECOGNIZER: recognizer or reader,
+            PUBLISHED: None if recognizer is None or is_vosk(recognizer) else recognizer,
             READER: reader,
             PHRASEBOOK: references if references is not None and references.is_file() else None,
             EXTRACTOR: self.encoder_path,
@@ -168,6 +181,13 @@ class Judges:
         if path == self.files[READER]:
             return UnitHearing(f"unit2text ({path.name})", self.extractor, self.reader)
         return open_recognizer(path, self.paths.device)
+
+    @cached_property
+    def published(self) -> SpeechRecognizer:
+        """The same Whisper with the settings that papers use."""
+        path = self.files[PUBLISHED]
+        assert path is not None  # as needs say
+        return open_whisper(path, self.paths.device, is_published=True)
 
     @cached_property
     def vosk(self) -> SpeechRecognizer:

@@ -12,7 +12,7 @@ from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
 from netflips.evaluate.clips import Clips
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.metric import Metric, all_metrics, measured
-from netflips.evaluate.needs import OTHERS, RECOGNIZER, REFERENCE, REFERENCE_TEXT, SOURCE
+from netflips.evaluate.needs import OTHERS, PUBLISHED, RECOGNIZER, REFERENCE, REFERENCE_TEXT, SOURCE
 from netflips.evaluate.records import MeasureJob, Place, Record, Task
 
 _FORMAT = "3"
@@ -74,9 +74,10 @@ class Measurer:
         needs = {group: {need for one in of.metrics for need in one.needs} & judges.there for group, of in asked.items()}
         for need in set().union(*needs.values()):
             judges.model(need)
-        for language in sorted({case.language for case in self._work.cases if RECOGNIZER in needs[case.group]}):
+        listens = {RECOGNIZER, PUBLISHED}
+        for language in sorted({case.language for case in self._work.cases if listens & needs[case.group]}):
             if language and language not in judges.recognizer.languages:
-                known, hint = ", ".join(judges.recognizer.languages), "give --recognizer, or leave texts out with --measures"
+                known, hint = ", ".join(judges.recognizer.languages), "give --recognizer, or leave texts out with --metrics"
                 what = f"{judges.recognizer.name} does not know the language"
                 raise LanguageError(what, expected=known, found=language, hint=hint)
 
@@ -91,14 +92,21 @@ class Measurer:
                     continue
                 there = case.there(outcome)
                 found = measured(metric, case, outcome, there)
-                if {RECOGNIZER, REFERENCE_TEXT} <= metric.needs & there:
-                    name = self._clips.judges.recognizer.name
-                    texts = {"heard": outcome.text, "wanted": case.reference_text or "", "recognizer": name}
+                if (listener := listener_of(metric, there)) is not None:
+                    heard = outcome.published_text if listener == PUBLISHED else outcome.text
+                    name = self._clips.judges.model(listener).name
+                    texts = {"heard": heard, "wanted": case.reference_text or "", "recognizer": name}
                 yield Record.of(place, key, found, texts)
             except OutputError:
                 raise
             except NetflipsError as error:
                 yield Record(*place, key, failed=str(error))
+
+
+def listener_of(metric: Metric, there: frozenset[str]) -> str | None:
+    """Return the need of what hears the texts that a metric compares; None for a metric of other things."""
+    needs = metric.needs & there
+    return next((need for need in (RECOGNIZER, PUBLISHED) if need in needs), None) if REFERENCE_TEXT in needs else None
 
 
 def keys_of(work: Work) -> dict[Place, str]:

@@ -55,7 +55,7 @@ class FigureKind:
 
     title: as a table calls it. source: where it comes from; is_not: what it must not be taken for. unit: "" = a plain number. sums:
     figures over whose sums the rate of a set is taken, None = a set has the mean. is_share: of a clip it is 0 or 1, and a set's
-    interval is Wilson's.
+    interval is Wilson's. is_rank: a set's figure is the rank correlation (Spearman) of the figures that `sums` names.
     """
 
     name: str
@@ -66,6 +66,7 @@ class FigureKind:
     unit: str = ""
     sums: tuple[str, str] | None = None
     is_share: bool = False
+    is_rank: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,16 +123,20 @@ def all_metrics() -> tuple[Metric, ...]:
 
 PRESETS: Mapping[str, tuple[str, ...]] = {
     "av2av": (
-        "bleu_13a", "bleu_char", "bleu_ko_mecab", "chrf", "chrf_words", "wer", "cer", "lse_c", "lse_d", "speaker_cosine",
-        "speaker_others", "mos", "slc_20", "slc_40",
+        "asr_bleu_13a", "asr_bleu_char", "asr_chrf", "asr_chrf_words", "asr_wer", "asr_cer", "lse_c", "lse_d", "speaker_cosine",
+        "speaker_others", "mos", "slc_20", "slc_40", "rate", "pause", "speech_overlap",
+    ),
+    "seamless": (
+        "asr_bleu_13a", "asr_bleu_char", "asr_chrf", "asr_chrf_words", "asr_wer", "asr_cer", "rate", "pause", "speaker_outside",
     ),
     "dub": (
         "cer", "wer", "chrf_words", "dnsmos", "speaker", "harmonicity_db", "f0_off", "clicks", "floor_db", "slc_20",
-        "loudness_follows", "unit_sync", "lse_c", "lip_leak", "closures", "outside_unchanged", "sharpness", "real_time",
+        "loudness_follows", "pace_fits", "pace_squeezed", "speech_overlap", "silent_share", "leak", "unit_sync", "lse_c",
+        "lip_leak", "closures", "outside_unchanged", "sharpness", "real_time",
     ),
     "demo": ("cer", "right", "dnsmos", "speaker", "f0_off", "harmonicity_db", "slc_20", "unit_sync", "lip_leak", "closures"),
 }  # fmt: skip
-"""Choices of metrics: what papers on this task report; what a studio asks of a dub; what the demo's exam tells."""
+"""Choices of metrics: what papers on this task report; Seamless' own; what a studio asks of a dub; what the demo's exam tells."""
 
 
 def chosen(text: str, suite: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 SOURCE, REFERENCE, REFERENCE_TEXT, FACES, OTHERS = "source", "reference", "reference_text", "faces", "others"
 RECOGNIZER, EXTRACTOR, SPEAKER, SYNCNET = "recognizer", "extractor", "speaker", "syncnet"
-READER, PHRASEBOOK, VOSK = "reader", "phrasebook", "vosk"
+READER, PHRASEBOOK, VOSK, PUBLISHED = "reader", "phrasebook", "vosk", "published"
 _PACKAGE, _JUDGE = "package:", "judge:"
 _IN_WORDS = {
     SOURCE: "the source",
@@ -19,6 +19,7 @@ _IN_WORDS = {
     READER: "a text reader of units (--unit2text-path)",
     PHRASEBOOK: "all sentences that a bundle knows",
     VOSK: "Vosk's Korean model (make judges)",
+    PUBLISHED: "a Whisper (--recognizer, or make judges)",
 }
 """As a reason names them."""
 

@@ -23,6 +23,7 @@ from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER, SPEAKER
 from netflips.evaluate.records import RECORDS, Record, completed
 from netflips.evaluate.results import RESULTS, Told, write_evaluation
 from netflips.evaluate.suite_rows import Row, rows_of
+from netflips.evaluate.versa import rows_of_versa, write_for_versa
 from netflips.evaluate.worst import NUMBER, worst_clip, worst_clips
 from netflips.model_paths import ModelPaths
 from netflips.stages import load_voice
@@ -40,7 +41,7 @@ class SuiteSettings:
 
     title: of table and page. asked: what is measured, by group of the cases; "" = of all that no other group names. models: of true
     units. jobs: processes. worst: clips that the page shows. goals: by name of the row.
-    titles: of groups. facts: to be known beside those of every suite.
+    titles: of groups. facts: to be known beside those of every suite. versa: folder of what VERSA takes and answers.
     """
 
     title: str
@@ -52,6 +53,7 @@ class SuiteSettings:
     goals: Mapping[str, float] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    versa: Path | None = None
 
 
 def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Told:
@@ -77,6 +79,9 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
         chosen = worst_clips(rows, list(files), settings.worst)
         worst = [worst_clip(files[name], behind, rows, of_clip[name]) for name, behind in chosen]
         failed = {name: list(dict.fromkeys(one.failed for one in own if one.failed)) for name, own in of_clip.items()}
+        if settings.versa is not None:
+            write_for_versa(cases, settings.versa, progress)
+            rows += rows_of_versa(cases, settings.versa)
         told = Told(settings.title, facts, rows, worst, {name: why for name, why in failed.items() if why})
         write_evaluation(told, out_dir)
     return told

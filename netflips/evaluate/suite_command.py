@@ -29,6 +29,7 @@ class MeasureOptions(CommonOptions):
 
     out_dir: Path | None = None
     true_units: bool = False
+    versa: Path | None = None
     worst: int = 1
     jobs: int = 1
     metrics: str = flag(default="", metavar="A,B", group="measuring")
@@ -64,6 +65,8 @@ class ManyOptions(MeasureOptions):
     """for records.jsonl, metrics.json, table.md, table.tex and report.html (default: figures)"""
     true_units: bool = flag(default=False)
     """say references from their own units too, as a ceiling"""
+    versa: Path | None = flag(default=None, metavar="DIR")
+    """write the clips as VERSA reads them, and add what it has answered in DIR/result.jsonl to the table"""
     worst: int = flag(default=10)
     """clips that the page shows (default: 10)"""
     jobs: int = flag(default=1, group="spreading the work")
@@ -209,7 +212,7 @@ def _settings(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: st
     )  # fmt: skip
     return SuiteSettings(
         title, {"": AskedFigures(chosen(options.metrics, suite), subjects)}, judges,
-        bundle_paths() if options.true_units else None, options.jobs, options.worst,
+        bundle_paths() if options.true_units else None, options.jobs, options.worst, versa=options.versa,
     )  # fmt: skip
 
 

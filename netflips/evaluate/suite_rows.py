@@ -12,7 +12,7 @@ from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH, CaseFiles
 from netflips.evaluate.measuring import AskedFigures
 from netflips.evaluate.metric import FigureKind, Missing
-from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, corpus_likeness
+from netflips.evaluate.metrics.text import RULES, CorpusScore, TextRules
 from netflips.evaluate.records import Place, Record
 
 _ROUND = 4
@@ -110,8 +110,8 @@ def rows_of(
         for metric in wanted.metrics:
             places = ((subject, (group, metric.name, subject)) for subject in wanted.subjects)
             records = {subject: by[place] for subject, place in places if place in by}
-            is_corpus = set(metric.figures) & set(LIKENESS)
-            texts = {subject: _corpus(of, languages.get(group, "")) for subject, of in records.items() if is_corpus}
+            rules = RULES.get(metric.name)
+            texts = {} if rules is None else {subject: _corpus(rules, of, languages[group]) for subject, of in records.items()}
             for name in (one for one in metric.figures if records and one in wanted.figures):
                 kind, row = metric.kinds[name], row_name(group, name)
                 whole = {subject: texts.get(subject, {}).get(name) for subject in records}
@@ -121,10 +121,13 @@ def rows_of(
     return rows
 
 
-def _corpus(records: Iterable[Record], language: str) -> Mapping[str, CorpusScore | Missing]:
+def _corpus(rules: TextRules, records: Iterable[Record], language: str) -> Mapping[str, CorpusScore | Missing]:
     """Likeness of all texts together, which is no mean over clips."""
-    pairs = [(one.texts["heard"], one.texts["wanted"]) for one in records if {"heard", "wanted"} <= one.texts.keys()]
-    return corpus_likeness([heard for heard, _ in pairs], [wanted for _, wanted in pairs], language) if pairs else {}
+    texts = [one.texts for one in records if {"heard", "wanted"} <= one.texts.keys()]
+    if not texts:
+        return {}
+    heard_by = ", ".join(sorted({one["recognizer"] for one in texts if "recognizer" in one}))
+    return rules.of_corpus([one["heard"] for one in texts], [one["wanted"] for one in texts], language, heard_by)
 
 
 def _cell(name: str, kind: FigureKind, records: Sequence[Record], whole: CorpusScore | Missing | None) -> Cell:
@@ -142,7 +145,7 @@ def values_of(records: Iterable[Record], name: str, kind: FigureKind) -> ByClip:
     have = {one.id: one.figures for one in records if name in one.figures}
     above, below = kind.sums or ("", "")
     sums = {one: (figures[above], figures[below]) for one, figures in have.items()} if kind.sums else {}
-    return ByClip({one: figures[name] for one, figures in have.items()}, sums, kind.is_share)
+    return ByClip({one: figures[name] for one, figures in have.items()}, sums, kind.is_share, kind.is_rank)
 
 
 def _most_often(reasons: Mapping[str, int]) -> str:

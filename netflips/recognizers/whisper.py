@@ -44,6 +44,8 @@ _HOW = {
     "vad_filter": False,  # utterances are cut before
 }
 """Of `WhisperModel.transcribe`. What it writes is sampled at higher temperatures only where it repeats itself or is unsure."""
+_PUBLISHED = {"beam_size": 1, "temperature": 0.0}
+"""How ASR-BLEU is taken in papers (Seamless Communication 2023): all else is Whisper's own default."""
 _SEED = 0
 _FEATURES = {"sampling_rate": SAMPLE_RATE, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
 """Of every Whisper. _BANDS: what faster-whisper takes where the folder says nothing."""
@@ -59,8 +61,10 @@ _JOINERS = "\u200c\u200d"
 class Whisper:
     """A Whisper model: sound to text with times of words. What stays a loop at every temperature is left out."""
 
-    def __init__(self, model: "WhisperModel", folder: Path) -> None:
-        self.name, self._model, self._folder = folder.resolve().name, model, folder
+    def __init__(self, model: "WhisperModel", folder: Path, is_published: bool = False) -> None:
+        """is_published: it listens as papers that report ASR-BLEU let it: beam 1, temperature 0, and loops stay."""
+        self._model, self._folder, self._is_published = model, folder, is_published
+        self.name = folder.resolve().name + (" (beam 1, temperature 0)" if is_published else "")
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -78,12 +82,14 @@ class Whisper:
         if len(speech) < seconds_to_samples(_LEAST_S):
             return Transcript("", asked or "")
         with engine_errors(self._folder, _WHAT, "failed while it heard"):
-            segments, about = self._model.transcribe(np.ascontiguousarray(speech, np.float32), language=asked, **_HOW)
+            segments, about = self._model.transcribe(
+                np.ascontiguousarray(speech, np.float32), language=asked, **(_PUBLISHED if self._is_published else _HOW)
+            )
             said = list(segments)
         length_s = float(samples_to_seconds(len(speech)))
-        kept = [one for one in said if not is_loop(one.text, one.end - one.start)]
+        kept = [one for one in said if self._is_published or not is_loop(one.text, one.end - one.start)]
         text = _shown("".join(one.text for one in kept))
-        if is_loop(text, length_s):
+        if is_loop(text, length_s) and not self._is_published:
             text, kept = "", []
         words = _words(kept, length_s) if text else ()
         return Transcript(text, asked or about.language, words, has_loop=len(kept) < len(said))
@@ -96,18 +102,19 @@ class Whisper:
             return dict(self._model.detect_language(np.ascontiguousarray(speech, np.float32))[2])
 
 
-def open_whisper(folder: Path, device: str = "auto", precision: str = "float32") -> SpeechRecognizer:
+def open_whisper(folder: Path, device: str = "auto", precision: str = "float32", is_published: bool = False) -> SpeechRecognizer:
     """Open a folder with a Whisper model in the form of faster-whisper (CTranslate2); nothing is downloaded.
 
-    device: as in --device. precision: float32 takes the numbers as the folder holds them. Raises InputError for a folder that
-    is no Whisper, UsageError where the extra `asr` is not installed or the device is not here.
+    device: as in --device. precision: float32 takes the numbers as the folder holds them. is_published: with the settings of
+    papers, see `Whisper`. Raises InputError for a folder that is no Whisper, UsageError where the extra `asr` is not installed
+    or the device is not here.
     """
     folder = require_whisper_folder(folder)
     with extra_needed("faster-whisper"):
         import faster_whisper  # noqa: F401
     settings = engine_settings(device, precision)
     try_apart(_try, folder, _WHAT, settings)
-    return Whisper(_open(folder, settings), folder)
+    return Whisper(_open(folder, settings), folder, is_published)
 
 
 def require_whisper_folder(folder: Path) -> Path:

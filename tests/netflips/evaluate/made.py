@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from av2unit.training.noise import coloured_noise, mix_in
+from avcore.contracts import Transcript
 from avcore.errors import MediaError, NoFaceError
 from avcore.units import Units
 from netflips.evaluate.metric import Measured, Missing
@@ -28,6 +29,14 @@ class MadeClip:
     text: str = "물 한 잔 주세요"
     voice: np.ndarray = field(default_factory=lambda: np.array([1, 0, 0], np.float32))
     has_face: bool = True
+
+    @property
+    def published_text(self) -> str:
+        return self.text
+
+    @property
+    def in_its_language(self) -> Transcript:
+        return Transcript(self.text, "ko")
 
     @property
     def seconds(self) -> float:

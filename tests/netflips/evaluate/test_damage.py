@@ -18,7 +18,7 @@ import torch
 from av2unit.features import to_int16_scale
 from avcore.contracts import Transcript
 from avcore.speech.audio import resample
-from avcore.statistics import Figure, bootstrap
+from avcore.statistics import Figure, bootstrap, rank_correlations
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
@@ -27,6 +27,8 @@ from netflips.evaluate.lip_sync import cepstra
 from netflips.evaluate.metric import DUBS, SPEECH, Measured, Metric, Missing, all_metrics, measured
 from netflips.evaluate.metrics import quality
 from netflips.evaluate.metrics import speaker as outside_speaker
+from netflips.evaluate.metrics.delivery import phrases_of
+from netflips.evaluate.metrics.rhythm import spoken_seconds, syllables
 from netflips.evaluate.needs import PHRASEBOOK, READER, SYNCNET, VOSK, user_judge
 from recipes.demo.evaluate.documents import replace_part
 from tests.avcore.made_speech import babble
@@ -188,6 +190,28 @@ def restless_lips(one: Spoken) -> Spoken:
     return replace(one, mouth=one.mouth + 0.1 * (np.arange(len(one.mouth)) % 2).astype(np.float32))
 
 
+def elsewhere(one: Spoken) -> Spoken:
+    """The pause lies a third of the way in, and is short."""
+    once, rest = np.split(one.samples, [len(one.samples) // 8])
+    return replace(one, samples=np.concatenate([once, PAUSE[: len(PAUSE) // 4], rest])[: len(one.samples)])
+
+
+def at_its_own_pace(one: Spoken) -> Spoken:
+    """The faster, the slower the source is."""
+    spoken = spoken_seconds(phrases_of(one.samples))
+    return replace(one, text="가" * round(100 * spoken * spoken / syllables(one.text)))
+
+
+def backwards(one: Spoken) -> Spoken:
+    """Other speech of the same length."""
+    return replace(one, samples=one.samples[::-1].copy())
+
+
+def left_in(one: Spoken) -> Spoken:
+    """Other speech, with the original under it, 20 dB down and 10 ms late."""
+    return replace(one, samples=one.samples[::-1] + 0.1 * np.roll(one.samples, 160))
+
+
 def blurred(one: Spoken) -> Spoken:
     return replace(one, shown=[cv2.GaussianBlur(picture, (0, 0), 4) for picture in one.shown])
 
@@ -203,8 +227,13 @@ HEARD: Mapping[Damage, tuple[str, ...]] = {
     clicking: ("clicks",),
     higher: ("f0_off", "f0_error", "speaker_outside", "speaker_outside_reference"),
     flat: ("loudness_follows", "pitch_follows"),
-    half: ("wer", "cer", "cer_vosk", "read_sound", "unit_error_rate", "duration_ratio", "slc_20", "slc_40"),
-    wrong_words: ("wer", "cer", "right", "chrf", "chrf_words", "bleu_char", "bleu_13a"),
+    half: ("wer", "cer", "cer_vosk", "asr_wer", "asr_cer", "read_sound", "unit_error_rate", "duration_ratio", "slc_20", "slc_40",
+        "silent_share"),
+    wrong_words: ("wer", "cer", "right", "chrf", "chrf_words", "bleu_char", "bleu_13a", "asr_chrf", "asr_chrf_words",
+        "asr_bleu_13a", "asr_bleu_char"),
+    elsewhere: ("pause", "speech_overlap"),
+    at_its_own_pace: ("rate",),
+    left_in: ("leak",),
     another_voice: ("speaker", "speaker_cosine", "speaker_others", "speaker_reference"),
     late_lips: ("unit_sync_delay_ms", "unit_sync_at_zero", "lse_offset", "lse_offset_published", "closures"),
     other_lips: ("unit_sync", "lse_c", "lse_d", "lse_c_published", "lse_d_published", "read_lips"),
@@ -212,15 +241,18 @@ HEARD: Mapping[Damage, tuple[str, ...]] = {
     restless_lips: ("lip_leak",),
     blurred: ("sharpness", "outside_unchanged"),
     covered: ("face_found", "face_share"),
-}
+}  # fmt: skip
+BEFORE: Mapping[Damage, Damage] = {left_in: backwards}
+"""What stands before damage where an undamaged clip, which is its own source, says nothing."""
 IN_WORDS: Mapping[Damage, str] = {
     hissing: "noise at 30 dB", noisy: "noise at 5 dB", hoarse: "hoarse voice", clicking: "clicks", higher: "another pitch",
     flat: "flat delivery", half: "a missing sentence", wrong_words: "wrong words", another_voice: "another voice",
+    elsewhere: "another pause", at_its_own_pace: "another pace", left_in: "the original 20 dB under other speech",
     late_lips: "lips 240 ms late", other_lips: "lips of other speech", open_lips: "open closures",
     restless_lips: "moving lips in silence", blurred: "blur", covered: "a covered face",
 }  # fmt: skip
 UNMOVED = {
-    **dict.fromkeys(("real_time", "peak_memory_mb"), "a report, not a judgement"),
+    **dict.fromkeys(("real_time", "peak_memory_mb", "pace_fits", "pace_squeezed"), "a report, not a judgement"),
     "pesq_wide": "as stoi, where pesq is installed",
     "bleu_ko_mecab": "as bleu_13a, where mecab is installed",
 }
@@ -256,8 +288,12 @@ def of_clips(name: str, damage: Damage | None) -> list[Measured]:
 
 
 def figure(name: str, damage: Damage | None) -> Figure:
-    values = [one[name] for one in of_clips(metric_of(name).name, damage)]
-    return bootstrap([value for value in values if not isinstance(value, Missing)])
+    kind, found = metric_of(name).kinds[name], of_clips(metric_of(name).name, damage)
+    values = [value for one in found if not isinstance(value := one[name], Missing)]
+    if kind.is_rank and kind.sums is not None:
+        sums = [[one[side] for one in found if not isinstance(one.get(side, Missing("")), Missing)] for side in kind.sums]
+        return bootstrap(sums[0], sums[1], rank_correlations)  # type: ignore[arg-type]
+    return bootstrap(values)
 
 
 def _marks(name: str) -> list[pytest.MarkDecorator]:
@@ -271,7 +307,7 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
 def test_damage_moves_a_figure_by_more_than_its_interval(damage: Damage, name: str) -> None:
     if name == "dnsmos":
         pytest.importorskip("speechmos")
-    plain, moved = (figure(name, one) for one in (None, damage))
+    plain, moved = (figure(name, one) for one in (BEFORE.get(damage), damage))
     assert plain.n == moved.n == COUNT
     assert abs(moved.value - plain.value) > max(plain.high - plain.low, moved.high - moved.low), (plain, moved)
     better = metric_of(name).kinds[name].better
@@ -289,7 +325,7 @@ def table() -> str:
     """Return what each damage does to figures: means of the clips before and after it."""
     rows = ["| damage | figures before and after it |", "| --- | --- |"]
     for damage, names in HEARD.items():
-        moved = [f"`{name}` {figure(name, None).value:.3g} to {figure(name, damage).value:.3g}" for name in names]
+        moved = [f"`{name}` {figure(name, BEFORE.get(damage)).value:.3g} to {figure(name, damage).value:.3g}" for name in names]
         rows.append(f"| {IN_WORDS[damage]} | {', '.join(moved)} |")
     return "\n".join(rows)
 

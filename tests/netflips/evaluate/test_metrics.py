@@ -20,10 +20,21 @@ from netflips.evaluate.metrics.nearest import _by_text
 from netflips.evaluate.metrics.pictures import beside_source, sharpness, unchanged_outside
 from netflips.evaluate.metrics.text import _errors_by_vosk
 from netflips.evaluate.metrics.units import unit_errors_of
-from netflips.evaluate.needs import EXTRACTOR, FACES, OTHERS, RECOGNIZER, REFERENCE, REFERENCE_TEXT, SOURCE, SPEAKER, in_words
+from netflips.evaluate.needs import (
+    EXTRACTOR,
+    FACES,
+    OTHERS,
+    PUBLISHED,
+    RECOGNIZER,
+    REFERENCE,
+    REFERENCE_TEXT,
+    SOURCE,
+    SPEAKER,
+    in_words,
+)
 from tests.netflips.evaluate.made import SPEECH, MadeCase, MadeClip, values
 
-ALL = frozenset({SOURCE, REFERENCE, REFERENCE_TEXT, FACES, OTHERS, RECOGNIZER, EXTRACTOR, SPEAKER})
+ALL = frozenset({SOURCE, REFERENCE, REFERENCE_TEXT, FACES, OTHERS, RECOGNIZER, PUBLISHED, EXTRACTOR, SPEAKER})
 
 
 def all_of(case: MadeCase, outcome: Clip | None = None, there: frozenset[str] = ALL) -> Measured:
@@ -55,6 +66,7 @@ def test_a_copy_of_the_source_is_right_in_all_there_is() -> None:
     right = {
         "wer": 0, "cer": 0, "unit_error_rate": 0, "harmonicity_off": 0, "f0_off": 0, "f0_error": 0, "voicing_error": 0,
         "speaker_cosine": 1, "speaker": 0.7, "speaker_others": 0.3, "speaker_reference": 1, "stoi": 1, "estoi": 1,
+        "pause": 1, "speech_overlap": 1, "silent_share": 0, "rate": 1,
         "duration_ratio": 1, "slc_20": 1, "outside_unchanged": 1, "sharpness": 1, "unit_sync_delay_ms": 0,
         "unit_sync_at_zero": 1, "chrf": 100, "chrf_words": 100, "loudness_follows": 1, "pitch_follows": 1,
     }  # fmt: skip

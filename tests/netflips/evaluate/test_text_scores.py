@@ -7,7 +7,7 @@ import sacrebleu
 from sacrebleu.tokenizers import tokenizer_ko_mecab
 
 from netflips.evaluate.metric import Missing
-from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, compare_likeness, corpus_likeness, text_errors, text_likeness
+from netflips.evaluate.metrics.text import OURS, SEAMLESS, CorpusScore
 from tests.netflips.evaluate.made import values
 
 REFERENCES = ["오늘은 날씨가 좋습니다", "내일 학교에 갑니다", "물을 한 잔 주세요", "지금 몇 시입니까"]
@@ -15,10 +15,10 @@ FOUND = ["오늘은 날씨가 나쁩니다", "내일 학교에 갑니다", "물 
 
 
 def test_errors_are_those_that_were_made() -> None:
-    found = values(text_errors("one two too four!", "One two three four."))
+    found = values(OURS.errors_of("one two too four!", "One two three four."))
     assert (found["wer"], found["wer_errors"], found["wer_length"]) == (0.25, 1, 4)
     assert found["cer"] == pytest.approx(4 / 15)  # "too" for "three": two letters others, two too few
-    assert values(text_errors("", "one two")) == {
+    assert values(OURS.errors_of("", "one two")) == {
         "wer": 1,
         "wer_errors": 2,
         "wer_length": 2,
@@ -26,18 +26,18 @@ def test_errors_are_those_that_were_made() -> None:
         "cer_errors": 6,
         "cer_length": 6,
     }
-    assert isinstance(text_errors("one", " .")["wer"], Missing)
+    assert isinstance(OURS.errors_of("one", " .")["wer"], Missing)
 
 
 @pytest.mark.parametrize(("found", "reference"), zip(FOUND, REFERENCES, strict=True))
 def test_errors_are_jiwers(found: str, reference: str) -> None:
-    ours = values(text_errors(found, reference))
+    ours = values(OURS.errors_of(found, reference))
     assert ours["wer"] == pytest.approx(jiwer.wer(reference, found))
     assert ours["cer"] == pytest.approx(jiwer.cer(reference.replace(" ", ""), found.replace(" ", "")))
 
 
 def test_likeness_of_a_set_is_sacrebleus() -> None:
-    ours = corpus_likeness(FOUND, REFERENCES, "ko")
+    ours = OURS.of_corpus(FOUND, REFERENCES, "ko")
     theirs = {
         "chrf": sacrebleu.corpus_chrf(FOUND, [REFERENCES]).score,
         "bleu_char": sacrebleu.corpus_bleu(FOUND, [REFERENCES], tokenize="char").score,
@@ -55,9 +55,20 @@ def test_likeness_of_a_set_is_sacrebleus() -> None:
     assert "tok:char" in shown.signature
 
 
+def test_published_rules_are_whispers_and_stand_in_the_signature() -> None:
+    texts = ["오늘은, 날씨가 (정말) 좋습니다!", "NetfLips는 2개"]
+    assert [SEAMLESS.normalise(text, "ko") for text in texts] == ["오늘은 날씨가 좋습니다", "netflips는 2개"]  # without asides
+    assert SEAMLESS.normalise("It's Mr. Smith's colour.", "en") == "it is mister smith is color"
+    assert values(SEAMLESS.errors_of("물 한 잔", "물, 한 잔!", "ko"))["asr_wer"] == 0
+    heard_by = "whisper-base (beam 1, temperature 0)"
+    score = SEAMLESS.of_corpus(texts, [texts[0], "NETFLIPS는 3개"], "ko", heard_by)["asr_bleu_13a"]
+    assert isinstance(score, CorpusScore)
+    assert {"tok:13a", "norm:whisper", f"asr:{heard_by}"} <= set(score.signature.split("|"))
+
+
 def test_the_right_text_has_all_and_swapped_texts_have_little() -> None:
-    assert values(text_likeness(REFERENCES[0], REFERENCES[0], "ko")).get("chrf") == pytest.approx(100)
-    right, swapped = (corpus_likeness(found, REFERENCES, "ko") for found in (REFERENCES, REFERENCES[1:] + REFERENCES[:1]))
+    assert values(OURS.likeness_of(REFERENCES[0], REFERENCES[0], "ko")).get("chrf") == pytest.approx(100)
+    right, swapped = (OURS.of_corpus(found, REFERENCES, "ko") for found in (REFERENCES, REFERENCES[1:] + REFERENCES[:1]))
     for name in ("chrf", "bleu_char"):
         good, bad = right[name], swapped[name]
         assert isinstance(good, CorpusScore)
@@ -67,19 +78,19 @@ def test_the_right_text_has_all_and_swapped_texts_have_little() -> None:
 
 
 def test_what_cannot_be_measured_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert text_likeness("a b", "a b", "en")["bleu_ko_mecab"] == Missing("for Korean texts only")
+    assert OURS.likeness_of("a b", "a b", "en")["bleu_ko_mecab"] == Missing("for Korean texts only")
     monkeypatch.setattr(tokenizer_ko_mecab, "MeCab", None)
-    lost = text_likeness(FOUND[0], REFERENCES[0], "ko")["bleu_ko_mecab"]
+    lost = OURS.likeness_of(FOUND[0], REFERENCES[0], "ko")["bleu_ko_mecab"]
     assert isinstance(lost, Missing)
     assert "mecab" in lost.reason
-    assert all(isinstance(one, Missing) for one in corpus_likeness(["a"], ["..."]).values())
-    assert set(corpus_likeness(FOUND, REFERENCES)) == set(LIKENESS)
+    assert all(isinstance(one, Missing) for one in OURS.of_corpus(["a"], ["..."]).values())
+    assert set(OURS.of_corpus(FOUND, REFERENCES)) == set(OURS.likeness)
 
 
 def test_a_better_run_is_significantly_better_and_the_same_one_is_not() -> None:
     references = REFERENCES * 5
     worse = [text if number % 2 else "모릅니다" for number, text in enumerate(references)]
-    (_, better), (_, same) = (compare_likeness(worse, second, references)["chrf"] for second in (references, worse))
+    (_, better), (_, same) = (OURS.compared(worse, second, references)["chrf"] for second in (references, worse))
     assert better.is_significant
     assert better.low > 0
     assert (same.value, same.low, same.high, same.is_significant) == (0, 0, 0, False)
