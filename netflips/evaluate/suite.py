@@ -19,6 +19,7 @@ from netflips.evaluate import tables
 from netflips.evaluate.cases import DUBBED, TRUE_UNITS, TRUTH, CaseFiles
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.measuring import AskedFigures, Measurer, Work, keys_of
+from netflips.evaluate.metrics.text import SEAMLESS
 from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER, SPEAKER
 from netflips.evaluate.records import RECORDS, Record, completed
 from netflips.evaluate.results import RESULTS, Told, write_evaluation
@@ -95,7 +96,10 @@ def _facts(
     heard_by = sorted({one.texts["recognizer"] for one in found if "recognizer" in one.texts})
     if heard_by:
         facts["recognizer"] = f"{', '.join(heard_by)}; {_own_error(rows)}"
-        facts["texts compared"] = f"normalised as {VERSION}"
+        has_published = any(row.name.rpartition(".")[2].startswith(SEAMLESS.prefix) for row in rows)
+        facts["texts compared"] = f"normalised as {VERSION}" + (
+            "; those of ASR figures as Whisper's authors do" if has_published else ""
+        )
     elif RECOGNIZER not in judges.there:
         facts["recognizer"] = "none: give --recognizer FOLDER or --unit2text-path FILE"
     is_asked = any(EXTRACTOR in metric.needs for one in asked.values() for metric in one.metrics)

@@ -136,7 +136,7 @@ def _cell(name: str, kind: FigureKind, records: Sequence[Record], whole: CorpusS
     found = values_of(records, name, kind)
     figure = whole.figure if found.values and isinstance(whole, CorpusScore) else found.figure
     if figure is None and found.values:
-        reasons["nothing to divide by"] = len(found.values)
+        reasons["several clips are needed" if kind.is_rank else "nothing to divide by"] = len(found.values)
     return Cell(figure, failed, reasons, {} if figure is None else found.values, tried)
 
 
