@@ -91,9 +91,14 @@ def frame_to_rgb(frame: Any, width: int, height: int, matrix: Colorspace | None 
     return pixels
 
 
+def has_alpha(frame: Any) -> bool:
+    """Return whether a frame says how transparent each of its pixels is."""
+    return any(component.is_alpha for component in frame.format.components)
+
+
 def is_transparent(frame: Any) -> bool:
     """Return whether some of a frame is transparent; where all of it is, its alpha means nothing."""
-    if not any(component.is_alpha for component in frame.format.components):
+    if not has_alpha(frame):
         return False
     alpha = frame.reformat(format="rgba", threads=1).to_ndarray()[..., 3]
     return bool(alpha.min() < _OPAQUE and alpha.max() > 0)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import MediaError
 from avcore.files import private_folder
-from avcore.media.colour import WideColours, cube_of, is_transparent, wide_colours, with_known_tags
+from avcore.media.colour import WideColours, cube_of, has_alpha, is_transparent, wide_colours, with_known_tags
 from avcore.media.opening import OnceAFile, _stores_order_only, open_media, require_video
 from avcore.notes import Note, NoteKind, tell
 from avcore.timeline import FRAME_RATE
@@ -36,7 +36,7 @@ _EVERY_COLUMN = 4
 _SURE = 12
 _MOSTLY = 10
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-_TRANSPARENT = NoteKind(
+TRANSPARENT = NoteKind(
     "transparent_pictures",
     "its pictures are transparent in part: they are shown on white",
 )
@@ -67,7 +67,7 @@ class Treatment:
     def notes(self) -> tuple[Note, ...]:
         """Notes for the user."""
         fields = (_FIELDS(),) if self.is_interlaced else ()
-        alpha = (_TRANSPARENT(),) if self.is_transparent else ()
+        alpha = (TRANSPARENT(),) if self.is_transparent else ()
         return (*fields, *alpha, *(() if self.colours is None else (self.colours.note,)))
 
 
@@ -119,16 +119,16 @@ class _Chain:
         if treatment.colours is None:
             self._set_up(chain)
             return
-        matrix = _MATRICES.get(frame.colorspace, _WIDE_MATRIX)
+        matrix, alpha = _MATRICES.get(frame.colorspace, _WIDE_MATRIX), "a" * has_alpha(frame)
         with private_folder() as folder:  # the table is read once, here
             table = folder / "colours.cube"
             table.write_text(cube_of(treatment.colours), encoding="ascii")
             chain += [
                 ("scale", f"{_GOOD}:out_range=pc" + ("" if frame.format.is_rgb else f":in_color_matrix={matrix}")),
-                ("format", "gbrp16le"),
+                ("format", f"gbr{alpha}p16le"),
                 ("lut3d", {"file": str(table), "interp": "tetrahedral"}),
                 ("scale", f"{_GOOD}:out_color_matrix=bt709:out_range=tv"),
-                ("format", "yuv420p"),
+                ("format", f"yuv{alpha}420p"),
                 ("setparams", _IN_BT709),
             ]
             self._set_up(chain)

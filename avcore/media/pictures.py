@@ -24,19 +24,21 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.errors import InputError, MediaError
-from avcore.media.colour import frame_to_rgb
-from avcore.media.decoding import AS_STORED, DecodedFrame, Treatment, decode_frames, decode_from, decode_from_start
+from avcore.media.colour import frame_to_rgb, is_transparent
+from avcore.media.decoding import AS_STORED, TRANSPARENT, DecodedFrame, Treatment, decode_frames, decode_from, decode_from_start
 from avcore.media.opening import (
     OnceAFile,
     audio_stream,
     kind_of_still,
+    note_of,
     open_media,
     require_audio,
     require_no_still,
     require_video,
     video_stream,
 )
-from avcore.media.shapes import Changing, Shape, shapes_of
+from avcore.media.shapes import CHANGING, Changing, Shape, shapes_of
+from avcore.notes import Note
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
 
 Span = tuple[Fraction, Fraction]
@@ -259,6 +261,14 @@ class View:
         aspect = self.stored.aspect if self.changing is None else self.changing.aspect_at(frame.clock)
         return self.stored.fitted(Shape(frame.decoded.width, frame.decoded.height, aspect))
 
+    def surprises(self, frame: DecodedFrame) -> Iterator[Note]:
+        """Yield what the first frame and the headers did not say: AV1 and VP9 change sizes between keyframes, and titles fade in."""
+        sizes = {one[:2] for one in (self.stored, *(self.changing.shapes if self.changing is not None else ()))}
+        if (frame.decoded.width, frame.decoded.height) not in sizes:
+            yield CHANGING(sizes=f"{self.stored.square}, ...", size=str(self.stored.square))
+        if not self.treatment.is_transparent and is_transparent(frame.decoded):
+            yield TRANSPARENT()
+
     def picture(self, frame: DecodedFrame, index: int) -> Picture:
         """Convert one frame; a frame of another shape (some streams change it on the way) lies between black bars."""
         width, height = self.fitted(frame)
@@ -306,6 +316,8 @@ def read_frames(
         shown = held(shown, hold[0], clock.start + start, clock.start + hold[1], late > 0)
     end = None if end_s is None else clock.start + exact(end_s)
     for index, frame in enumerate(_on_screen(shown, clock.start + start, end)):
+        for note in view.surprises(frame):
+            note_of(path, note)
         yield view, frame, index
 
 

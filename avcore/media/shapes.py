@@ -27,7 +27,7 @@ _NARROWEST, _WIDEST = Fraction(1, 4), Fraction(4)
 """Pixels that are believed when they change."""
 _MOST_TOLD = 4
 
-_CHANGING = NoteKind(
+CHANGING = NoteKind(
     "changing_pictures",
     "its pictures change their size ({sizes}); all are shown in {size}, with black bars where they do not fill it",
 )
@@ -39,6 +39,9 @@ class Shape(NamedTuple):
     width: int
     height: int
     aspect: Fraction = Fraction(1)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
 
     @property
     def square(self) -> "Shape":
@@ -86,9 +89,9 @@ class Changing:
     @property
     def notes(self) -> tuple[Note, ...]:
         """For the user, unless all look as large."""
-        sizes = list(dict.fromkeys(_told(shape.square) for shape in self.shapes))
+        sizes = list(dict.fromkeys(str(shape.square) for shape in self.shapes))
         more = ", ..." if len(sizes) > _MOST_TOLD else ""
-        note = _CHANGING(sizes=", ".join(sizes[:_MOST_TOLD]) + more, size=_told(self.shown.square))
+        note = CHANGING(sizes=", ".join(sizes[:_MOST_TOLD]) + more, size=str(self.shown.square))
         return (note,) if len(sizes) > 1 else ()
 
 
@@ -170,10 +173,6 @@ def _headers_of(codec: str, stream: Any) -> BitStreamFilterContext | None:
         return BitStreamFilterContext(_HEADERS.get(codec, "extract_extradata"), stream) if codec else None
     except (av.error.FFmpegError, ValueError):
         return None
-
-
-def _told(shape: Shape) -> str:
-    return f"{shape.width}x{shape.height}"
 
 
 def _decoded(packet: Any, stream: Any) -> Shape | None:

@@ -13,6 +13,7 @@ from avcore.media.decoding import DecodedFrame
 from avcore.media.pictures import View
 from avcore.media.shapes import Shape
 from avcore.media.source import read_stored
+from avcore.media.opening import notes_of
 from avcore.notes import sentence
 from tests.avcore.media_samples import Film, at_constant_rate, joined, shown_number
 
@@ -119,3 +120,16 @@ def test_ordinary_files_have_one_shape(tmp_path: Path) -> None:
     path = Film(options={"g": "5"}).write(tmp_path / "a.mp4")
     assert probe(path).changing is None
     assert probe(path).notes == ()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_size_that_changes_between_keyframes_is_told_when_it_is_read(tmp_path: Path) -> None:
+    """No header of a packet says it before: AV1 refers to pictures of another size."""
+    options = {"preset": "12", "svtav1-params": "resize-mode=1:resize-denom=16:resize-kf-denom=8"}
+    path = film(10, (256, 192), codec="libsvtav1", options=options).write(tmp_path / "a.mkv")
+    assert probe(path).notes == ()
+    pictures = list(read_pictures(path))
+    assert [picture.rgb.shape for picture in pictures] == [(192, 256, 3)] * 10
+    assert [shown_number(picture.rgb) for picture in pictures] == [*range(10)]
+    assert ["256x192, ..." in sentence(note) for note in notes_of(path)] == [True]
+    assert probe(path).notes == notes_of(path)

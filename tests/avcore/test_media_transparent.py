@@ -13,8 +13,11 @@ from avcore.notes import sentence
 GREEN, SKIN = (20, 200, 20), (200, 150, 120)
 
 
-def keyed(path: Path, codec: str, pixel_format: str, alpha: int = 0) -> Path:
-    """A square of skin before a green wall that was keyed out. alpha: of the wall."""
+HLG = {"color_trc": 18, "color_primaries": 9, "colorspace": 9}
+
+
+def keyed(path: Path, codec: str, pixel_format: str, alpha: int = 0, first: int | None = None, **tags: int) -> Path:
+    """A square of skin before a green wall that was keyed out. alpha: of the wall; first: of it in the first picture."""
     rgba = np.empty((96, 128, 4), np.uint8)
     rgba[:] = (*GREEN, alpha)
     rgba[24:72, 32:96] = (*SKIN, 255)
@@ -25,8 +28,11 @@ def keyed(path: Path, codec: str, pixel_format: str, alpha: int = 0) -> Path:
         if path.suffix == ".webm":
             stream.metadata["alpha_mode"] = "1"
         for number in range(5):
+            rgba[rgba[..., 1] == GREEN[1], 3] = alpha if number or first is None else first
             frame = av.VideoFrame.from_ndarray(rgba, "rgba").reformat(format=pixel_format)
             frame.pts, frame.time_base = number, Fraction(1, 25)
+            for tag, value in tags.items():
+                setattr(frame, tag, value)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -49,6 +55,24 @@ def test_a_wall_that_was_keyed_out_is_white(tmp_path: Path, name: str, codec: st
         np.testing.assert_allclose(picture.rgb[8, 8], 255, atol=4)
         np.testing.assert_allclose(picture.rgb[48, 64], SKIN, atol=8)
     assert [sentence(note) for note in probe(path).notes] == ["its pictures are transparent in part: they are shown on white"]
+
+
+def test_a_wall_that_was_keyed_out_of_hdr_is_white(tmp_path: Path) -> None:
+    path = keyed(tmp_path / "a.mov", "prores_ks", "yuva444p10le", **HLG)
+    for picture in read_pictures(path):
+        np.testing.assert_allclose(picture.rgb[8, 8], 255, atol=4)
+        assert picture.rgb[48, 64, 2] < 150
+    told = [sentence(note) for note in probe(path).notes]
+    assert ["transparent" in line for line in told] == [True, False]
+    assert "HLG" in told[1]
+
+
+def test_what_becomes_transparent_later_is_told_when_it_is_read(tmp_path: Path) -> None:
+    path = keyed(tmp_path / "a.mov", "qtrle", "argb", first=255)
+    assert probe(path).notes == ()
+    shown = [tuple(picture.rgb[8, 8]) for picture in read_pictures(path)]
+    assert shown == [GREEN] + [(255, 255, 255)] * 4
+    assert ["transparent" in sentence(note) for note in probe(path).notes] == [True]
 
 
 @pytest.mark.parametrize("alpha", [255, 128])
