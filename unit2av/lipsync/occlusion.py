@@ -1,8 +1,10 @@
 """Whether something stays before a mouth, a microphone, a hand or a caption: told by a picture alone, for every backend.
 
 Lips are redder than the skin of cheeks and forehead, and darker, in any light and on any face: a point of the lips that is neither
-is no lip. Where lips and what is around them are of one redness and nearly one lightness, there is no mouth either: so hands are
-found, and what is brown. Beards are not compared with anything. A picture without colours tells less.
+is no lip; the lip of which less is seen counts. Where lips and what is around them are of one redness and nearly one lightness,
+there is no mouth either: so hands are found, and what is brown. What takes the redness from lips and skin alike is half transparent;
+black that is leaves it, as a shadow does. Something dark with plain skin all around it is the mouth of a cartoon. Beards are not
+compared with anything. A picture without colours tells less.
 """
 
 from dataclasses import dataclass
@@ -26,9 +28,13 @@ _SKIN = (
     *(50, 280, 101, 330, 118, 347, 117, 346, 36, 266, 100, 329, 119, 348, 120, 349, 6, 197, 195, 5, 51, 281),
     *(9, 8, 107, 336, 66, 296, 69, 299, 151, 108, 337, 10),
 )
-"""Points of the mesh in the middle of the lips, at their inner edges, just around them, and on cheeks, nose and forehead."""
+"""Points of the mesh in the middle of the upper and the lower lip, as many, at their inner edges, just around them, and on cheeks,
+nose and forehead."""
 _FLOOR = 2.0
 """Levels that are added to a colour before its logarithm: in the dark it is mostly noise."""
+_FLAT_SKIN, _ALL_AROUND, _DARK, _INSIDE = (0.08, 0.12), 0.95, -0.5, 0.25
+"""Redness and lightness within which points around a mouth are plain skin, how many of them are, how dark a mouth is inside, and
+how many of its points show that."""
 _PALE, _REDDEST, _OTHER_HUE, _DARKEST, _LIGHTEST = -0.07, 0.8, 0.65, -1.2, 0.1
 """How much redder (logarithm of red to green), bluer or yellower (of green to blue) and lighter than the skin lips may be."""
 _LIKE_SKIN, _AS_LIGHT, _COLOURED = 0.08, -0.2, 0.06
@@ -40,22 +46,27 @@ COVERED_FROM, COVERED_UNTIL = 0.5, 0.4
 
 
 def covered(picture: Pixels, mesh: Landmarks | NDArray[np.float64]) -> float:
-    """Return the share of a face's lips that look like something else, 0 to 1.
+    """Return the share of one of a face's lips that looks like something else, 0 to 1.
 
     picture: uint8 [height, width, 3]; mesh: its landmarks, [468, 3], pixels.
     """
     colours = np.log(_seen(picture, mesh[:, :2]) + _FLOOR)
     redness, yellowness, light = colours[:, 0] - colours[:, 1], colours[:, 1] - colours[:, 2], colours.mean(axis=1)
-    lips, skin = list(_LIPS), list(_SKIN)
+    lips, skin, around, inside = list(_LIPS), list(_SKIN), list(_AROUND), [*_LIPS, *_BETWEEN]
     is_coloured = np.median(redness[skin]) > _COLOURED
-    red, yellow, bright = (one[lips] - np.median(one[skin]) for one in (redness, yellowness, light))
-    is_other = (red < _PALE) | (red > _REDDEST) | (np.abs(yellow) > _OTHER_HUE) | (bright < _DARKEST) | (bright > _LIGHTEST)
+    redder, yellower, lighter = (one - np.median(one[skin]) for one in (redness, yellowness, light))
+    is_plain = (np.abs(redder[around]) < _FLAT_SKIN[0]) & (np.abs(lighter[around]) < _FLAT_SKIN[1])
+    if is_plain.mean() >= _ALL_AROUND and (lighter[inside] < _DARK).mean() >= _INSIDE:
+        return 0.0
+    most_red, most_light = (float(np.ptp(np.percentile(one[[*inside, *around]], (10, 90)))) for one in (redness, light))
+    if most_light < _FLAT or (is_coloured and most_red < _ONE_RED and most_light < _ONE_LIGHT):
+        return 1.0
+    red, yellow, bright = redder[lips], yellower[lips], lighter[lips]
+    pale = _PALE if np.median(redder[around]) >= _PALE else 0.0
+    is_other = (red < pale) | (red > _REDDEST) | (np.abs(yellow) > _OTHER_HUE) | (bright < _DARKEST) | (bright > _LIGHTEST)
     if is_coloured:
         is_other |= (red < _LIKE_SKIN) & (bright > _AS_LIGHT + red)
-    mouth = [*_LIPS, *_BETWEEN, *_AROUND]
-    most_red, most_light = (float(np.ptp(np.percentile(one[mouth], (10, 90)))) for one in (redness, light))
-    is_one = most_light < _FLAT or (is_coloured and most_red < _ONE_RED and most_light < _ONE_LIGHT)
-    return 1.0 if is_one else float(is_other.mean())
+    return float(is_other.reshape(2, -1).mean(axis=1).max())
 
 
 def _seen(picture: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:  # type: ignore[type-arg]
