@@ -262,7 +262,7 @@ class View:
         return self.stored.fitted(Shape(frame.decoded.width, frame.decoded.height, aspect))
 
     def surprises(self, frame: DecodedFrame) -> Iterator[Note]:
-        """Yield what the first frame and the headers did not say: AV1 and VP9 change sizes between keyframes, and titles fade in."""
+        """Yield what the first frame and the headers did not say: AV1 changes sizes between keyframes, and titles fade in."""
         sizes = {one[:2] for one in (self.stored, *(self.changing.shapes if self.changing is not None else ()))}
         if (frame.decoded.width, frame.decoded.height) not in sizes:
             yield CHANGING(sizes=f"{self.stored.square}, ...", size=str(self.stored.square))

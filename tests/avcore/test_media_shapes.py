@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from avcore.media import probe, read_pictures
 from avcore.media.decoding import DecodedFrame
+from avcore.media.opening import notes_of
 from avcore.media.pictures import View
 from avcore.media.shapes import Shape
 from avcore.media.source import read_stored
-from avcore.media.opening import notes_of
 from avcore.notes import sentence
 from tests.avcore.media_samples import Film, at_constant_rate, joined, shown_number
 

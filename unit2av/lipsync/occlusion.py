@@ -2,9 +2,9 @@
 
 Lips are redder than the skin of cheeks and forehead, and darker, in any light and on any face: a point of the lips that is neither
 is no lip; the lip of which less is seen counts. Where lips and what is around them are of one redness and nearly one lightness,
-there is no mouth either: so hands are found, and what is brown. What takes the redness from lips and skin alike is half transparent;
-black that is leaves it, as a shadow does. Something dark with plain skin all around it is the mouth of a cartoon. Beards are not
-compared with anything. A picture without colours tells less.
+there is no mouth either: so hands are found, and what is brown. What takes the redness from lips and skin alike is half
+transparent; black that is leaves it, as a shadow does. Something dark with plain skin all around it is the mouth of a cartoon.
+Beards are not compared with anything. A picture without colours tells less.
 """
 
 from dataclasses import dataclass
