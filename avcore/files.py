@@ -14,8 +14,8 @@ import stat
 import tempfile
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import is_normalized, normalize
@@ -187,16 +187,19 @@ def require_writable(path: str | Path, what: str = "the output") -> Path:
 
 
 @contextmanager
-def atomic_output(path: str | Path) -> Iterator[Path]:
+def atomic_output(path: str | Path, seal: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
     """Yield a temporary name beside `path`, with its suffix; it becomes `path` when the block ends well.
 
-    It is on the disk then, and has the permissions of the file that it replaces. Raises OutputError when it cannot be
-    written; on any error nothing stays behind, and what a killed process leaves the next one removes.
+    It is on the disk then, and has the permissions of the file that it replaces. seal: writes what is whole once more, from the
+    first file into the second, which becomes `path` instead. Raises OutputError when it cannot be written; on any error nothing
+    stays behind, and what a killed process leaves the next one removes.
     """
     path = require_writable(path)
     try:
-        with temporary_beside(path) as temporary:
-            yield temporary
+        with temporary_beside(path) as temporary, nullcontext(temporary) if seal is None else temporary_beside(path) as first:
+            yield first
+            if seal is not None:
+                seal(first, temporary)
             os.chmod(temporary, _permissions(path))
             flush(temporary)
             os.replace(temporary, path)

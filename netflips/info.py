@@ -10,7 +10,8 @@ from typing import Any
 
 from avcore.checkpoints.bundle import ABOUT, read_bundle
 from avcore.checkpoints.stages import Stage, named_model, stages
-from avcore.files import require_file
+from avcore.errors import pip_line
+from avcore.files import Input, require_file
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.loading import loading
 from avcore.notes import json_text, print_text, several, shown
@@ -25,6 +26,17 @@ _FOREIGN = {
     "--syncnet": ("unit2av.face.syncnet", "load_syncnet", "SyncNet"),
 }
 """Of models that are no checkpoints of a stage, by the flag that takes one: who loads it, and what it is."""
+_TOLD = {
+    "languages": ("from", "to"),
+    "models": ("part", "name", "fingerprint", "licence", "commercial"),
+    "may_be_sold": (),
+    "consent": ("who", "agreed_to", "until"),
+    "operator": (),
+    "notice": (),
+}
+"""What is shown of our own assertion in a manifest: its names, and those of the entries."""
+_MOST_TOLD, _MOST_LETTERS = 20, 300
+"""So many entries of each, and letters of each word: a stranger may have written them."""
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
 
@@ -35,16 +47,18 @@ class InfoOptions(QuietOptions):
     path: Path | None = positional("PATH", default=None, type=Path)
     """a video, a sound file, a model file or its name in `netflips models`, or a bundle's folder (default: the bundle that comes
     with NetfLips)"""
+    trust: Path | None = flag(default=None, file=Input("the certificates"), metavar="PEM")
+    """certificates that are believed: whether a video was signed with one that rests on them"""
     json: bool = flag(default=False)
     """print JSON"""
 
 
 def _work(options: InfoOptions) -> None:
-    facts, lines = _describe(options.path)
+    facts, lines = _describe(options.path, options.trust)
     print_text(json_text(facts, indent=1) if options.json else "\n".join(map(shown, lines)))
 
 
-def _describe(path: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
+def _describe(path: Path | None, trust: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
     """Return what there is to say of a file, for machines and for people."""
     if path is not None and path.parts == (path.name,) and not path.exists():
         path = named_model(path.name, "") or path
@@ -55,7 +69,7 @@ def _describe(path: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
         bundle = require_bundle() if path is None else read_bundle(path if path.is_dir() else path.parent)
         return {**bundle.about, "folder": str(bundle.folder)}, bundle_lines(bundle)
     require_file(path, "the file")
-    facts = _checkpoint_facts(path) if path.suffix.lower() in _CHECKPOINT_SUFFIXES else _media_facts(path)
+    facts = _checkpoint_facts(path) if path.suffix.lower() in _CHECKPOINT_SUFFIXES else _media_facts(path, trust)
     return facts, (_checkpoint_lines(facts) if "kind" in facts else _media_lines(facts))
 
 
@@ -95,9 +109,10 @@ def model_facts(path: Path, flag: str) -> dict[str, Any]:
     return _checkpoint_facts(path, next((one for one in stages() if one.flag == flag), None))
 
 
-def _media_facts(path: Path) -> dict[str, Any]:
+def _media_facts(path: Path, trust: Path | None) -> dict[str, Any]:
     with loading():
         from avcore.media import probe
+        from netflips.provenance.manifest import read_manifest
 
     info = probe(path)
     facts: dict[str, Any] = {"comment": info.comment}
@@ -115,6 +130,7 @@ def _media_facts(path: Path) -> dict[str, Any]:
         facts["sound"] = {"rate_hz": info.audio_rate, "channels": info.audio_channels, **_extent(info.sound_s)}
         facts["sound_tracks"] = [asdict(track) for track in info.tracks]
     facts["duration_s"] = float(info.duration_s)
+    facts["provenance"] = asdict(read_manifest(path, trust))
     return facts
 
 
@@ -142,6 +158,32 @@ def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
             usual = ", default" if track["is_default"] else ""
             yield f"sound track {track['number']}: {', '.join(filter(None, told))}{usual}"
     yield f"comment: {facts['comment'] or '(none)'}"
+    yield from _provenance_lines(facts["provenance"], facts["comment"])
+
+
+def _provenance_lines(found: Mapping[str, Any], comment: str) -> Iterator[str]:
+    """Say whose the manifest is before what it says: anybody can write one, in any name."""
+    if found["state"] in ("none", "unread"):
+        told = {"none": "no signed manifest", "unread": f"there is a manifest; to read it: {pip_line('provenance')}"}[
+            found["state"]
+        ]
+        yield f"provenance: {told}{'; the comment is no proof, anybody can write or remove one' if comment else ''}"
+        return
+    if found["state"] == "broken":
+        yield f"provenance: NOT AS IT WAS SIGNED, nothing in its manifest is to be believed ({', '.join(found['problems'])})"
+        return
+    why = "by certificates that you trust" if found["is_trusted"] else "by this machine's own key" if found["is_ours"] else ""
+    said, nobody = found["made"], "by nobody here; whoever made the key can write any name"
+    yield f"provenance: signed, and unchanged since; {found['signer'] or '(no name)'}, issued by {found['issuer'] or '(no name)'}"
+    yield f"  vouched for: {why or nobody}"
+    yield f"  made with: {found['generator']}"
+    yield f"  done: {', '.join(str(one.get('action', '')).removeprefix('c2pa.') for one in found['actions'][:_MOST_TOLD])}"
+    for name, keys in _TOLD.items():
+        rows = said.get(name)
+        for row in rows[:_MOST_TOLD] if isinstance(rows, list) else [rows]:
+            words = [row] if isinstance(row, str) else [row.get(key) for key in keys] if isinstance(row, dict) else []
+            if any(words):
+                yield f"  {name.replace('_', ' ')}: {', '.join(str(word)[:_MOST_LETTERS] for word in words if word)}"
 
 
 def _when(extent: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ What is joined does not have its pictures encoded again. What a video says of it
 
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
@@ -95,8 +95,8 @@ class VideoWriter:
 
     Use as a context manager: when its block ends in an error or Ctrl-C, nothing stays behind. At the end the shorter of
     picture and sound is made up, with silence or the last picture, so that both end within one frame. subtitles: tracks of text,
-    times of the output. Raises OutputError for a container or number of channels it cannot write and for a folder that cannot be
-    written.
+    times of the output. seal: see `atomic_output`. Raises OutputError for a container or number of channels it cannot write and for
+    a folder that cannot be written.
     """
 
     def __init__(
@@ -116,13 +116,14 @@ class VideoWriter:
         is_bt709: bool = False,
         carried: CarriedOver | None = None,
         language: str = "",
+        seal: Callable[[Path, Path], None] | None = None,
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height
         self.out_width, self.out_height = width + width % 2, height + height % 2
         self._is_bt709 = is_bt709 or is_hd(self.out_width, self.out_height)
         self.frame_rate = plain_rate(frame_rate)
         self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
-        self._subtitles, self._carried, self._language = subtitles, carried, language
+        self._subtitles, self._carried, self._language, self._seal = subtitles, carried, language, seal
         self._require_known_kind()
         if carried is not None:
             carried.say_what_is_left(_FORMATS[self.path.suffix.lower()], self.path.suffix)
@@ -153,7 +154,7 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            temporary = stack.enter_context(atomic_output(self.path))
+            temporary = stack.enter_context(atomic_output(self.path, self._seal))
             self._container = self._open(temporary, stack)
             self._stack = stack.pop_all()
         return self

@@ -13,7 +13,7 @@ from avcore.arrays import Pixels, Samples
 from avcore.media import QUICK, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
 from avcore.media.source import StoredPicture
 from avcore.timeline import Seconds, seconds_to_samples
-from netflips.subtitles.drawing import Painter
+from netflips.subtitles.drawing import Painter, draw_sign, font_file
 from unit2av.rendering import Shown, SoundFeed
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -87,9 +87,11 @@ class Finish:
 def draw_label(picture: Pixels, text: str) -> Pixels:
     """Return a copy of a picture, uint8 [height, width, 3], with a label whose size follows the picture's.
 
-    The text is made smaller where it would not fit. Letters beyond ASCII show as `?`.
+    The text is made smaller where it would not fit. Letters beyond ASCII are of the installed font. Raises UsageError where there
+    is none.
     """
-    text = text.encode("ascii", "replace").decode()
+    if not text.isascii():
+        return draw_sign(picture, text, font_file(None), _HEIGHT_SHARE)
     labelled = np.ascontiguousarray(picture).copy()
     height, width = picture.shape[:2]
     letter = max(_MIN_PIXELS, height * _HEIGHT_SHARE)

@@ -29,9 +29,12 @@ from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
 from netflips.dubbing.pieces import announce
 from netflips.dubbing.store import Store
 from netflips.models import Models
+from netflips.provenance.manifest import Signing, sidecars
+from netflips.provenance.options import read_consent, require_in_force
+from netflips.published.terms import Terms, require_commercial, terms_of_dub
 from netflips.recognizers.language import AUTO as ANY_LANGUAGE
 from netflips.script.files import file_beside, require_own_files
-from netflips.script.types import Script, VoiceFile
+from netflips.script.types import Consent, Script, VoiceFile
 from netflips.subtitles.beside import SOURCE, TARGET, language_of
 from netflips.subtitles.drawing import font_file, require_letters
 from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitles
@@ -55,7 +58,8 @@ class Job:
 
     options: with modalities chosen. digest: of the video's content, and how it is read. lips: the backend that is taken, by name.
     subtitles: that a person gave. work: where finished work is kept once the dub is that of a recording; scratch: a folder that
-    goes with the job. speaking: the program that speaks. reader: reads both sides, None = there is none.
+    goes with the job. speaking: the program that speaks. reader: reads both sides, None = there is none. terms: of all
+    models. signing: signs the output, None = nothing does.
     """
 
     source: PictureSource
@@ -72,6 +76,9 @@ class Job:
     speaking: Speaking | None = None
     subtitles: GivenSubtitles | None = None
     reader: "UnitReader | None" = None
+    terms: tuple[Terms, ...] = ()
+    consent: tuple[Consent, ...] = ()
+    signing: Signing | None = None
     clock: StageClock = field(default_factory=StageClock)
 
     @classmethod
@@ -95,13 +102,17 @@ class Job:
         _check_material(source, options, subtitles)
         _check_output(source.info, out)
         _check_words(models, options)
+        terms, consent = terms_of_dub(models.paths, options, dub_languages(models)[1]), _consent(options)
+        if options.only_commercial:
+            require_commercial(terms)
+        signing = None if options.is_draft else Signing.of(options)
         lips = _lips(models, options)
         reader = _reader(models, options, subtitles)
         with private_folder() as scratch, ExitStack() as resources:
             speaking = None if options.speaker is None else resources.enter_context(closing(Speaking(options.speaker)))
             job = cls(
                 source, out, models, options, digest_of(source.info), lips, Store(scratch), _work_folder(out, options), scratch,
-                progress, Notes(video), speaking, subtitles, reader, clock,
+                progress, Notes(video), speaking, subtitles, reader, terms, consent, signing, clock,
             )  # fmt: skip
             if job.is_certainly_recording:
                 job.keep_work()
@@ -208,9 +219,20 @@ def _check_paths(video: Path, out: Path, models: Models, options: DubOptions) ->
     asked = options.subtitling
     beside = [] if asked is None else list(asked.files(out, *dub_languages(models)).values())
     written = {"the dubbed video": [] if options.is_draft else [out], "the subtitles": beside}
-    keep_apart(written, inputs)
+    keep_apart(written | {"the manifest": sidecars(out, options)}, inputs)
     if not options.is_draft:
         require_place(out)
+
+
+def _consent(options: DubOptions) -> tuple[Consent, ...]:
+    """Return who agreed to the dub, as a file or the script says. Raises InputError, and UsageError where an operator has none."""
+    if options.consent is not None:
+        return read_consent(options.consent)
+    found = () if options.script is None else options.script.consent
+    require_in_force(found, options.script_in)
+    if options.operator and not found:
+        raise UsageError("--operator needs the consent of those who are seen and heard", hint="give --consent FILE")
+    return found
 
 
 def with_modalities(options: DubOptions, can_compare: bool) -> DubOptions:
@@ -260,6 +282,8 @@ def _check_words(models: Models, options: DubOptions) -> None:
     asked = options.subtitling
     if asked is not None and asked.burnt:
         require_letters(font_file(asked.font), _SAMPLES.get(language_of(asked.burnt, source, target), _LATIN))
+    if not options.label.isascii():
+        require_letters(font_file(None), options.label)
 
 
 def _lips(models: Models, options: DubOptions) -> LipSyncChoice:

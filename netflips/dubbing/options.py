@@ -11,7 +11,7 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output, require_file
-from avcore.flags import CommonOptions, Options, flag, out_flag, positional, report_flag, voice_flag
+from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, voice_flag
 from avcore.programs import parse_command, takes
 from avcore.units import normalise_language
 from netflips.bulk.spread import SpreadFlags
@@ -19,6 +19,7 @@ from netflips.cascade.options import CascadeModels
 from netflips.cascade.program import require_translate_with
 from netflips.cascade.speakers import SpeakerProgram, usual_speaker
 from netflips.model_paths import UnitOffset
+from netflips.provenance.options import LABEL, MarkFlags
 from netflips.published.store import usual_model
 from netflips.script.files import read_script
 from netflips.script.types import Script
@@ -37,7 +38,7 @@ SPEECH_IN, KEEP_SOUND, SEPARATE_WITH, SCRIPT_IN = "--speech-in", "--keep-sound",
 
 
 @dataclass(frozen=True, kw_only=True)
-class DubOptions(Options):
+class DubOptions(MarkFlags):
     """What one dub depends on, apart from its files and models. Raises UsageError for what does not go together.
 
     source, to: None = as the models were loaded.
@@ -145,6 +146,8 @@ class DubOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.operator and not self.label:
+            object.__setattr__(self, "label", LABEL)
         parse_face_choice(self.face)
         for name in ("source", "to"):
             if getattr(self, name) is not None:

@@ -25,6 +25,9 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.pieces import Encoded, join_pieces, num_hidden
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.models import Models
+from netflips.provenance.manifest import COMPOSITE, Told
+from netflips.provenance.options import NOTICE, facts_of_consent
+from netflips.published.terms import may_be_sold, terms_of
 from netflips.script.files import write_script
 from netflips.script.types import DrawnPictures, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
 from text2unit.stage import SPELLER
@@ -48,10 +51,11 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: Iterator[S
             job.out,
             feed,
             pieces[0].path,
-            comment=synthetic_comment(script.target, job.models.fingerprints.values(), script.source),
+            comment=synthetic_comment(script.target, job.models.fingerprints.values(), script.source) + _notice(job),
             subtitles=tracks_of(script, job),
             carried=carried,
             language=script.target,
+            seal=None if job.signing is None else job.signing.seal(_told(script, job), job.out),
         )
         join_pieces(writer, pieces, feed)
     if is_own:
@@ -69,6 +73,8 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: Iterator[S
     made = replace(
         written(job.out, writer, duration_s, num_pictures, job.lips.name, job.options.asked, job.clock),
         models=tuple(_models(job)),
+        may_be_sold=may_be_sold(job.terms),
+        signed="" if job.signing is None else job.signing.by,
         bundle=_bundle_of(job.models.paths.all),
         part=TimeSpan(float(clock.part.start), float(clock.part.stop)) if is_own else None,
         work=work_told(job.store) if is_own else None,
@@ -83,9 +89,9 @@ def write_draft(script: Script, path: Path) -> Script:
 
 
 def noted(script: Script, job: Job) -> Script:
-    """Fill in the notes that the user was told."""
+    """Fill in the notes that the user was told, and who agreed to it."""
     utterances = tuple(replace(one, notes=tuple(job.notes.of.get(one.number, ()))) for one in script.utterances)
-    return replace(script, utterances=utterances, notes=(*job.info.notes, *job.notes.of_all))
+    return replace(script, utterances=utterances, notes=(*job.info.notes, *job.notes.of_all), consent=job.consent)
 
 
 def written(
@@ -101,6 +107,7 @@ def written(
     """Return what a writer wrote. pictures: how many; lips: the lip-sync backend; settings: what was asked for; models: files by
     their part of the chain, None = not needed."""
     files = {part: path for part, path in models.items() if path is not None}
+    terms = {part: terms_of(part, path) for part, path in files.items()}
     return Made(
         version=__version__,
         output=str(out),
@@ -110,7 +117,8 @@ def written(
         has_grown=writer.grew,
         pictures=pictures,
         lips=lips,
-        models=tuple(ModelUsed(part, file_digest(path)[:_DIGITS]) for part, path in files.items()),
+        models=tuple(ModelUsed(part, file_digest(files[part])[:_DIGITS], None, "", *told[1:]) for part, told in terms.items()),
+        may_be_sold=may_be_sold(terms.values()),
         bundle=_bundle_of(files.values()),
         settings=settings,
         timings=tuple(Timing(name, seconds, name in _READING) for name, seconds in clock.seconds.items()),
@@ -142,9 +150,44 @@ def _models(job: Job) -> Iterator[ModelUsed]:
     """Yield the models of a dub, with what they know."""
     models: Models = job.models
     domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
-    for part, fingerprint in (models.fingerprints | _others(job)).items():
-        domain = domains.get(part)
-        yield ModelUsed(part, fingerprint) if domain is None else ModelUsed(part, fingerprint, domain.least, domain.what)
+    fingerprints, terms = models.fingerprints | _others(job), {one.part: one for one in job.terms}
+    for part in dict.fromkeys((*fingerprints, *terms)):
+        domain, known = domains.get(part), terms.get(part)
+        usual, knows = (None, "") if domain is None else (domain.least, domain.what)
+        licence = () if known is None else known[1:]
+        yield ModelUsed(part, fingerprints.get(part, ""), usual, knows, *licence)
+
+
+def _told(script: Script, job: Job) -> Told:
+    """Return what the manifest says of a dub."""
+    models = [
+        {"part": one.part, "name": one.name, "fingerprint": one.fingerprint, "licence": one.licence, "commercial": one.commercial}
+        for one in _models(job)
+    ]
+    facts = {
+        "source": {"sha256": file_digest(job.source.path)},
+        "languages": {"from": script.source, "to": script.target},
+        "models": models,
+        "may_be_sold": may_be_sold(job.terms),
+        "consent": facts_of_consent(job.consent),
+    }
+    if job.options.operator:
+        facts |= {"operator": job.options.operator, "notice": NOTICE}
+    # In the words that C2PA's own readers know a dub by.
+    languages = {"sourceLanguage": script.source, "targetLanguage": script.target}
+    lips = {
+        "region": [{"type": "identified", "item": {"identifier": "lips", "value": "lips"}}],
+        "description": "lips of the speech",
+    }
+    actions = [
+        {"action": "c2pa.translated", "digitalSourceType": COMPOSITE, "parameters": languages},
+        {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": "speech and lips", "changes": [lips]},
+    ]
+    return Told(actions, facts, job.source.path)
+
+
+def _notice(job: Job) -> str:
+    return f"; {NOTICE} {job.options.operator}" if job.options.operator else ""
 
 
 def _others(job: Job) -> dict[str, str]:

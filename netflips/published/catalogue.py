@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal, get_args
 
 from avcore.command import did_you_mean
 from avcore.errors import InputError, UsageError
@@ -15,6 +15,9 @@ from avcore.texts import read_yaml
 VARIABLE = "NETFLIPS_CATALOGUE"
 SHIPPED = Path(__file__).with_name("catalogue.yaml")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+Commercial = Literal["yes", "no", "not stated"]
+"""Whether what is made with a model may be sold."""
+NOT_STATED: Final = "not stated"
 _HOSTED = ("hub", "drive")
 _KINDS = (*_HOSTED, "url", "unzip")
 
@@ -58,6 +61,7 @@ class Licence:
     title: str
     allows: str
     asks: bool = False
+    commercial: Commercial = NOT_STATED
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,13 @@ class Model:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """hosts: addresses by kind of source. sets: names of models that go together, and what for."""
+    """hosts: addresses by kind of source. sets: names of models that go together, and what for. built_in: licences of what comes
+    with NetfLips, by name."""
 
     hosts: Mapping[str, str]
     models: Mapping[str, Model]
     sets: Mapping[str, tuple[str, tuple[str, ...]]]
+    built_in: Mapping[str, Licence] = field(default_factory=dict)
 
     def named(self, names: Iterable[str]) -> list[Model]:
         """Return the models of these names of models and sets, each once. Raises UsageError for a name that it does not have."""
@@ -103,11 +109,12 @@ class Catalogue:
 def catalogue() -> Catalogue:
     """Return the list that is in use. Raises InputError for one of the user's own that cannot be read."""
     named = os.environ.get(VARIABLE)
-    return read_catalogue(Path(named)) if named else _shipped()
+    return read_catalogue(Path(named)) if named else shipped_catalogue()
 
 
 @cache
-def _shipped() -> Catalogue:
+def shipped_catalogue() -> Catalogue:
+    """Return the list that comes with NetfLips."""
     return read_catalogue(SHIPPED)
 
 
@@ -115,9 +122,7 @@ def read_catalogue(path: Path) -> Catalogue:
     """Read a list of models. Raises InputError for what is none."""
     content = read_yaml(path, "the list of models")
     try:
-        licences = {
-            key: Licence(key, one["title"], one["allows"], bool(one.get("asks"))) for key, one in content["licences"].items()
-        }
+        licences = {key: _licence(key, one) for key, one in content["licences"].items()}
         models = {name: _model(name, one, licences) for name, one in content["models"].items()}
         sets = {name: (one["about"], tuple(one["models"])) for name, one in (content.get("sets") or {}).items()}
         unknown = [part for _, parts in sets.values() for part in parts if part not in models]
@@ -127,10 +132,18 @@ def read_catalogue(path: Path) -> Catalogue:
         origins = [one for model in models.values() for file in model.files for one in file.sources or model.sources or (None,)]
         if wrong := [one for one in origins if one is None or (one.kind in _HOSTED and one.kind not in hosts)]:
             raise ValueError("a file that comes from nowhere" if wrong[0] is None else f"no host for {wrong[0].kind}")
-        return Catalogue(hosts, models, sets)
+        built_in = {str(name): licences[key] for name, key in (content.get("built_in") or {}).items()}
+        return Catalogue(hosts, models, sets, built_in)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         found = f"{type(error).__name__} {error}"
         raise InputError("this is no list of models", path=path, found=found, hint=f"{SHIPPED.name} shows the form") from error
+
+
+def _licence(key: str, told: Mapping[str, Any]) -> Licence:
+    commercial = told.get("commercial", NOT_STATED)
+    if commercial not in get_args(Commercial):
+        raise ValueError(f"commercial: {commercial!r}")
+    return Licence(key, told["title"], told["allows"], bool(told.get("asks")), commercial)
 
 
 def _model(name: str, told: Mapping[str, Any], licences: Mapping[str, Licence]) -> Model:

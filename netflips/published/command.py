@@ -31,6 +31,7 @@ from netflips.published.store import (
     partial_folder,
     require_undamaged,
 )
+from netflips.published.terms import Terms, may_be_sold
 
 _ALL = "all"
 _MEGA = 1_000_000
@@ -114,12 +115,13 @@ def _facts(model: Model, here: dict[str, Kept]) -> dict[str, Any]:
         "megabytes": model.megabytes,
     }
     licence = {"licence": model.licence.key, "title": model.licence.title, "allows": model.licence.allows}
+    licence |= {"commercial": model.licence.commercial}
     return told | licence | {"from": [str(one) for one in model.sources], "is_here": model.name in here}
 
 
 def _lines(listed: Catalogue, here: dict[str, Kept]) -> Iterator[str]:
     for name, (about, parts) in listed.sets.items():
-        yield f"{name:<{_WIDTH}}{about}: {', '.join(parts)}"
+        yield f"{name:<{_WIDTH}}{about}: {', '.join(parts)}; may be sold: {may_be_sold(map(_terms, listed.named(parts)))}"
     flag = ""
     for model in listed.models.values():
         if model.flag != flag:
@@ -132,8 +134,13 @@ def _lines(listed: Catalogue, here: dict[str, Kept]) -> Iterator[str]:
         yield from ("", "added by hand")
         yield from (f"* {one.name:<{_WIDTH - 2}}{'':>9}  {one.note['flag']}" for one in own)
     yield ""
-    yield from (f"{one.key:<{_WIDTH}}{one.title}: {one.allows}" for one in _licences(listed.models.values()))
+    for one in _licences(listed.models.values()):
+        yield f"{one.key:<{_WIDTH}}{one.title}: {one.allows}; may be sold: {one.commercial}"
     yield f"* = here, in {models_folder()}"
+
+
+def _terms(model: Model) -> Terms:
+    return Terms(model.flag, model.main or model.name, model.licence.title, model.licence.commercial)
 
 
 def _languages(model: Model) -> str:

@@ -25,6 +25,10 @@ def summary_of(script: Script, with_times: bool = True) -> str:
         lines.append(f"  {one.name:<12} {one.seconds:7.2f} s  {pace_of(script, one):7.2f} x real time")
     if made.has_grown:
         lines.append(f"  the picture grew to {made.width}x{made.height}: an odd side cannot be encoded")
+    if made.may_be_sold:
+        lines.append(f"  may be sold: {shown(made.may_be_sold)}")
+    if made.signed:
+        lines.append(f"  signed by {shown(made.signed)}")
     return "\n".join([*lines, f"written: {shown(made.output)}"])
 
 

@@ -390,12 +390,16 @@ class Utterance:
 
 @dataclass(frozen=True)
 class ModelUsed:
-    """part: of the chain. usual: the score that nearly all speech of its domain reaches; knows: words for that domain."""
+    """part: of the chain. usual: the score that nearly all speech of its domain reaches; knows: words for that domain. name: its
+    file, or what people call it. commercial: whether its licence lets what it makes be sold."""
 
     part: str
     fingerprint: str
     usual: float | None = None
     knows: str = ""
+    name: str = ""
+    licence: str = ""
+    commercial: Literal["", "yes", "no", "not stated"] = ""
 
 
 class Timing(NamedTuple):
@@ -417,10 +421,20 @@ class WorkKept:
 
 
 @dataclass(frozen=True)
+class Consent:
+    """What somebody who is seen or heard agreed to. until: the last day, as 2027-12-31; "" = no end was agreed."""
+
+    who: str
+    agreed_to: str
+    until: str = ""
+
+
+@dataclass(frozen=True)
 class Made:
     """What was written. has_grown: an odd side grew by a repeated row or column. pictures: of the output. lips: the lip-sync
-    backend. part: of the media that was dubbed. bundle: name of the one that all models are of. settings: what was asked for, by
-    name. peak_memory_bytes: that the process held at most.
+    backend. part: of the media that was dubbed. bundle: name of the one that all models are of. may_be_sold: yes, no or not stated,
+    and which models it is so for. signed: by whom. settings: what was asked for, by name. peak_memory_bytes: that the process held
+    at most.
     """
 
     version: str = ""
@@ -434,6 +448,8 @@ class Made:
     part: TimeSpan | None = None
     models: tuple[ModelUsed, ...] = ()
     bundle: str = ""
+    may_be_sold: str = ""
+    signed: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     timings: tuple[Timing, ...] = ()
     peak_memory_bytes: int | None = None
@@ -452,7 +468,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Script:
-    """One dub. understood: how much of it is.
+    """One dub. understood: how much of it is. consent: of those who are seen and heard.
 
     source, target: languages. cuts: times (s) at which another shot begins. notes: of all of it. made: what was
     written, None = nothing yet.
@@ -467,6 +483,7 @@ class Script:
     utterances: tuple[Utterance, ...] = ()
     notes: tuple[Note, ...] = ()
     understood: Understanding | None = None
+    consent: tuple[Consent, ...] = ()
     made: Made | None = None
 
     def speaker(self, name: str) -> SpeakerOf:

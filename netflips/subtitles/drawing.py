@@ -102,17 +102,38 @@ class Painter:
         return ["subtitles", self._digest, shown] if shown else []
 
 
+def draw_sign(picture: Pixels, text: str, font: Path, height_share: float) -> Pixels:
+    """Return a picture, uint8 [height, width, 3], with a line of text in its upper left corner, smaller where it would not fit."""
+    return _laid_over(picture, _sign(text, font, *picture.shape[:2], height_share))
+
+
+@lru_cache(maxsize=4)
+def _sign(text: str, font: Path, height: int, width: int, height_share: float) -> _Overlay:
+    size, left = round(height * height_share), round(width * (1 - _WIDTH_SHARE) / 2)
+    image, outline = _fitting((text,), font, size, width)
+    if image.width > width * _WIDTH_SHARE:
+        image, outline = _fitting(tuple(text.split(" · ")), font, size, width)
+    ink, cover = (np.asarray(one, np.float32)[:height, : width - left, None] / 255 for one in (image, outline))
+    return _Overlay(min(size // 2, height - ink.shape[0]), left, ink, cover)
+
+
 @lru_cache(maxsize=4)
 def _overlay(lines: tuple[str, ...], font: Path, height: int, width: int) -> _Overlay:
     """Return a subtitle at the bottom of a picture, in the middle; its letters are made smaller where they would not fit."""
-    size = max(_LEAST_PIXELS, round(height * _HEIGHT_SHARE))
+    image, outline = _fitting(lines, font, round(height * _HEIGHT_SHARE), width)
+    ink, cover = (np.asarray(one, np.float32)[:height, :width, None] / 255 for one in (image, outline))
+    top = max(height - ink.shape[0] - round(height * _ABOVE_EDGE), 0)
+    return _Overlay(top, (width - ink.shape[1]) // 2, ink, cover)
+
+
+def _fitting(lines: tuple[str, ...], font: Path, size: int, width: int) -> tuple[Image.Image, Image.Image]:
+    """Return what `_drawn` does, smaller where it is wider than a picture."""
+    size = max(_LEAST_PIXELS, size)
     image, outline = _drawn(lines, font, size)
     while image.width > width * _WIDTH_SHARE and size > _LEAST_PIXELS:
         size = max(_LEAST_PIXELS, min(size - 1, int(size * width * _WIDTH_SHARE / image.width)))
         image, outline = _drawn(lines, font, size)
-    ink, cover = (np.asarray(one, np.float32)[:height, :width, None] / 255 for one in (image, outline))
-    top = max(height - ink.shape[0] - round(height * _ABOVE_EDGE), 0)
-    return _Overlay(top, (width - ink.shape[1]) // 2, ink, cover)
+    return image, outline
 
 
 def _drawn(lines: tuple[str, ...], path: Path, size: int) -> tuple[Image.Image, Image.Image]:

@@ -1,0 +1,118 @@
+"""What models may be used for, as the catalogue says, and whether what is made with them may be sold."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from avcore.checkpoints.bundle import ABOUT
+from avcore.checkpoints.stages import shipped_bundle
+from avcore.errors import UsageError
+from avcore.journal import file_digest
+from netflips.cascade.speakers import ESPEAK, KOKORO, SPEAK_WITH
+from netflips.model_paths import ModelPaths
+from netflips.published.catalogue import NOT_STATED, Commercial, Licence, ModelFile, catalogue, shipped_catalogue
+from netflips.published.store import models_folder
+from text2unit.stage import SPELLER
+from unit2av.lipsync.backend import LipSyncChoice, backend_of, table_of
+from unit2av.stage import SPEAKER_ENCODER
+from unit2text.stage import TEXT_READER
+from unit2unit.stage import TRANSLATOR
+
+if TYPE_CHECKING:
+    from netflips.dubbing.options import DubOptions
+
+_UNKNOWN = Licence("", NOT_STATED, "nothing certain")
+_SPEAKERS = {ESPEAK: "espeak-ng", KOKORO: "Kokoro-82M"}
+
+
+class Terms(NamedTuple):
+    """Of one model. part: of the chain. name: its file, or what people call it. licence: its title."""
+
+    part: str
+    name: str
+    licence: str
+    commercial: Commercial
+
+
+def terms_of(part: str, path: Path) -> Terms:
+    """Return the terms of a checkpoint or an engine's folder. What no list knows is "not stated".
+
+    A model is known by the folder of `netflips models`, by a digest that the list states, or by the name of a published file:
+    whoever renames one is not found out, and no other file gains anything by a name.
+    """
+    shipped = shipped_bundle()
+    if shipped is not None and path.parent.resolve() == shipped.resolve() and (shipped / ABOUT).is_file():
+        return _built_in(part, "the demo bundle")
+    folder, digest = path.resolve() if path.is_dir() else path.resolve().parent, cache(file_digest)
+    for model in catalogue().models.values():
+        is_kept = folder == (models_folder() / model.name).resolve()
+        is_named = path.name == model.main and model.licence.commercial != "yes"
+        if is_kept or is_named or any(_is_file(path, one, digest) for one in model.files if one.sha256):
+            return Terms(part, path.name, model.licence.title, model.licence.commercial)
+    return Terms(part, path.name, _UNKNOWN.title, _UNKNOWN.commercial)
+
+
+def terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> tuple[Terms, ...]:
+    """Return the terms of all models and programs that a dub into a language is made with."""
+    return tuple(_terms_of_dub(paths, options, target))
+
+
+def may_be_sold(terms: Iterable[Terms]) -> str:
+    """Return whether a dub may be sold as far as its models go: "yes", or "no" or "not stated" with the models it is so for."""
+    terms = list(terms)
+    for answer in ("no", NOT_STATED):
+        if names := dict.fromkeys(one.name for one in terms if one.commercial == answer):
+            return f"{answer}, because of {', '.join(names)}"
+    return "yes"
+
+
+def require_commercial(terms: Iterable[Terms]) -> None:
+    """Raise UsageError unless what is made with these models may be sold."""
+    if (found := may_be_sold(terms)) != "yes":
+        raise UsageError(
+            "--only-commercial: what these models make may not be sold, as far as is known",
+            expected="models whose licences allow commercial use",
+            found=found,
+            hint="netflips models list says what each allows",
+        )
+
+
+def _terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> Iterator[Terms]:
+    files: dict[str, Path | None] = {stage.name: path for stage, path in paths.needed.items() if stage is not TRANSLATOR}
+    asked = options.cascade_models
+    if asked is not None:
+        files |= {"recognizer": asked.recognizer, "text translator": asked.translator}
+    else:
+        files |= {TRANSLATOR.name: None if options.is_speech_given else paths.utut, TEXT_READER.name: paths.other(TEXT_READER)}
+    if not options.is_speech_given and (asked is not None or options.script_in is not None):
+        files[SPELLER.name] = paths.other(SPELLER, target)
+    files |= _lips(options.lips, paths.unit2av)
+    yield from (terms_of(part, path) for part, path in files.items() if path is not None)
+    if paths.speaker_encoder is None:
+        yield _built_in(SPEAKER_ENCODER.name, "resemblyzer's encoder")
+    else:
+        yield terms_of(SPEAKER_ENCODER.name, paths.speaker_encoder)
+    if options.speak_with in _SPEAKERS:
+        yield _built_in("speech", _SPEAKERS[options.speak_with])
+    programs = {SPEAK_WITH: options.speak_with not in _SPEAKERS and options.speak_with}
+    programs |= {"--translate-with": options.translate_with, "--separate-with": options.separate_with}
+    yield from (Terms(flag, f"the program of {flag}", NOT_STATED, NOT_STATED) for flag, program in programs.items() if program)
+
+
+def _lips(choice: LipSyncChoice, renderer: Path) -> dict[str, Path | None]:
+    """Return the file of the lip-sync backend, where it has one of its own."""
+    name = backend_of(choice, renderer).name
+    return {"lips": {"wav2lip": choice.values.get("wav2lip_path"), "mesh": table_of(choice, renderer)}.get(name)}
+
+
+def _built_in(part: str, name: str) -> Terms:
+    licence = shipped_catalogue().built_in[name]
+    return Terms(part, name, licence.title, licence.commercial)
+
+
+def _is_file(path: Path, known: ModelFile, digest: Callable[[Path], str]) -> bool:
+    """Return whether a checkpoint, or the file of that name in an engine's folder, has a published content."""
+    file = path / known.name if path.is_dir() else path
+    is_alike = file.name == known.name and file.is_file() and known.size in (None, file.stat().st_size)
+    return is_alike and digest(file) == known.sha256
