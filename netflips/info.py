@@ -112,7 +112,7 @@ def model_facts(path: Path, flag: str) -> dict[str, Any]:
 def _media_facts(path: Path, trust: Path | None) -> dict[str, Any]:
     with loading():
         from avcore.media import probe
-        from netflips.provenance.manifest import read_manifest
+        from netflips.provenance.manifest import read_provenance
 
     info = probe(path)
     facts: dict[str, Any] = {"comment": info.comment}
@@ -130,7 +130,7 @@ def _media_facts(path: Path, trust: Path | None) -> dict[str, Any]:
         facts["sound"] = {"rate_hz": info.audio_rate, "channels": info.audio_channels, **_extent(info.sound_s)}
         facts["sound_tracks"] = [asdict(track) for track in info.tracks]
     facts["duration_s"] = float(info.duration_s)
-    facts["provenance"] = asdict(read_manifest(path, trust))
+    facts["provenance"] = asdict(read_provenance(path, trust))
     return facts
 
 

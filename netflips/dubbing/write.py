@@ -25,7 +25,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.pieces import Encoded, join_pieces, num_hidden
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.models import Models
-from netflips.provenance.manifest import COMPOSITE, Told
+from netflips.provenance.manifest import COMPOSITE, Claim
 from netflips.provenance.options import NOTICE, facts_of_consent
 from netflips.published.terms import may_be_sold, terms_of
 from netflips.script.files import write_script
@@ -158,7 +158,7 @@ def _models(job: Job) -> Iterator[ModelUsed]:
         yield ModelUsed(part, fingerprints.get(part, ""), usual, knows, *licence)
 
 
-def _told(script: Script, job: Job) -> Told:
+def _told(script: Script, job: Job) -> Claim:
     """Return what the manifest says of a dub."""
     models = [
         {"part": one.part, "name": one.name, "fingerprint": one.fingerprint, "licence": one.licence, "commercial": one.commercial}
@@ -179,11 +179,11 @@ def _told(script: Script, job: Job) -> Told:
         "region": [{"type": "identified", "item": {"identifier": "lips", "value": "lips"}}],
         "description": "lips of the speech",
     }
-    actions = [
+    actions: list[dict[str, Any]] = [
         {"action": "c2pa.translated", "digitalSourceType": COMPOSITE, "parameters": languages},
         {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": "speech and lips", "changes": [lips]},
     ]
-    return Told(actions, facts, job.source.path)
+    return Claim(actions, facts, job.source.path)
 
 
 def _notice(job: Job) -> str:

@@ -40,7 +40,7 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Told:
+class Claim:
     """What a manifest is to say. actions: of C2PA, after the first; facts: of our own assertion. source: what it was made of,
     None = of nothing."""
 
@@ -72,7 +72,7 @@ class Signing:
         signing._try(path)
         return signing
 
-    def seal(self, told: Told, out: Path) -> Callable[[Path, Path], None]:
+    def seal(self, told: Claim, out: Path) -> Callable[[Path, Path], None]:
         """Return what writes a file that is whole once more, with its manifest; both of them have the ending of `out`."""
 
         def write(plain: Path, sealed: Path) -> None:
@@ -85,7 +85,7 @@ class Signing:
 
         return write
 
-    def _sign(self, told: Told, kind: str | None, source: Any, target: Any) -> bytes:
+    def _sign(self, told: Claim, kind: str | None, source: Any, target: Any) -> bytes:
         import c2pa
 
         first: dict[str, Any] = {"action": "c2pa.created", "digitalSourceType": TRAINED}
@@ -115,7 +115,7 @@ class Signing:
             file.setparams((1, 2, 16_000, 0, "NONE", ""))
             file.writeframes(bytes(3200))
         try:
-            self._sign(Told((), {}), "audio/wav", io.BytesIO(sound.getvalue()), signed)
+            self._sign(Claim((), {}), "audio/wav", io.BytesIO(sound.getvalue()), signed)
         except Exception as error:
             if type(error).__module__.startswith("c2pa"):
                 raise InputError("this key and certificate sign no manifest", path=path, found=_words(error)) from error
@@ -133,7 +133,7 @@ def sidecars(out: Path, flags: MarkFlags) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Provenance:
     """What was found of a file's manifest.
 
     state: none, unread (nothing here can read it), valid, or broken: file or manifest was changed, or they are not of one another.
@@ -152,7 +152,7 @@ class Manifest:
     made: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_manifest(path: Path, trusted: Path | None = None) -> Manifest:
+def read_provenance(path: Path, trusted: Path | None = None) -> Provenance:
     """Read and verify the manifest of a file, or the one beside it. trusted: certificates that are believed, PEM.
 
     Whatever is in it is somebody's claim: texts of any kind, to be shown with what steers escaped. Raises InputError for
@@ -164,11 +164,11 @@ def read_manifest(path: Path, trusted: Path | None = None) -> Manifest:
     if not size:
         is_inside, size = False, beside.stat().st_size if beside.is_file() else 0
     if not size:
-        return Manifest()
+        return Provenance()
     if size > _MOST_BYTES:
-        return Manifest("broken", (f"a manifest of {size:,} bytes; {_MOST_BYTES:,} at most",))
+        return Provenance("broken", (f"a manifest of {size:,} bytes; {_MOST_BYTES:,} at most",))
     if find_spec("c2pa") is None:
-        return Manifest("unread")
+        return Provenance("unread")
     import c2pa
 
     kind, data = (_KINDS[path.suffix.lower()], None) if is_inside else (_ANY, beside.read_bytes())
@@ -181,24 +181,25 @@ def read_manifest(path: Path, trusted: Path | None = None) -> Manifest:
             with path.open("rb") as file, c2pa.Reader(kind, file, data, _context(c2pa, _certificates(one))) as reader:
                 vouched |= {name} if reader.get_validation_state() == "Trusted" else set()
     except c2pa.C2paError as error:
-        return Manifest("broken", (_words(error),))
+        return Provenance("broken", (_words(error),))
     return _manifest_of(found, vouched)
 
 
-def _manifest_of(found: Mapping[str, Any], vouched: set[str]) -> Manifest:
+def _manifest_of(found: Mapping[str, Any], vouched: set[str]) -> Provenance:
     active = found.get("manifests", {}).get(found.get("active_manifest", ""), {})
     signature, problems = active.get("signature_info", {}), [str(one["code"]) for one in found.get("validation_status", ())]
     problems = [code for code in dict.fromkeys(problems) if code != _UNTRUSTED]
-    who = {"signer": str(signature.get("common_name") or ""), "issuer": str(signature.get("issuer") or "")}
+    signer, issuer = (str(signature.get(name) or "") for name in ("common_name", "issuer"))
     if problems or not active or found.get("validation_state") not in ("Valid", "Trusted"):
-        return Manifest("broken", tuple(problems) or ("it is not valid",), **who)
+        return Provenance("broken", tuple(problems) or ("it is not valid",), signer, issuer)
     said = {one["label"].partition("__")[0]: one["data"] for one in active.get("assertions", ())}
     actions = next((data["actions"] for label, data in said.items() if label.startswith("c2pa.actions")), ())
     generators = active.get("claim_generator_info") or [{}]
     made = said.get(MADE)
-    return Manifest(
+    return Provenance(
         "valid",
-        **who,
+        signer=signer,
+        issuer=issuer,
         is_trusted="trusted" in vouched,
         is_ours="ours" in vouched,
         generator=" ".join(str(generators[0][name]) for name in ("name", "version") if name in generators[0]),

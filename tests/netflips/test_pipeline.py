@@ -63,7 +63,7 @@ def test_a_clip_is_dubbed_in_all_three_modes(
     assert {step.name for step in content.result.timings} == steps
     assert all(step.seconds > 0 for step in content.result.timings)
     assert content.num_heard > 0
-    assert {one.part: one.fingerprint for one in content.result.models} == models.fingerprints
+    assert {one.part: one.fingerprint for one in content.result.models if one.fingerprint} == models.fingerprints
     assert "x real time" in summary_of(report)
 
 

@@ -13,7 +13,7 @@ from netflips import cli
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
-from netflips.provenance.manifest import read_manifest
+from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import LABEL, NOTICE, read_consent
 from netflips.script.files import read_script
 from netflips.script.types import Consent
@@ -40,7 +40,7 @@ def quick(**more: Any) -> DubOptions:
 def test_a_dub_carries_who_agreed_and_what_made_it(clip: Path, models: Models, consent: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     script = dub(clip, out, models, quick(sign=True, consent=consent))
-    said = read_manifest(out).made
+    said = read_provenance(out).made
     assert script.consent == _PEOPLE
     assert [one["who"] for one in said["consent"]] == ["A. Kim", "B. Lee"]
     assert said["consent"][0]["until"] == "2999-12-31"
@@ -49,7 +49,7 @@ def test_a_dub_carries_who_agreed_and_what_made_it(clip: Path, models: Models, c
     assert said["may_be_sold"] == script.result.may_be_sold
     assert script.result.may_be_sold.startswith("not stated, because of ")
     assert str(tmp_path) not in json.dumps(said)  # nothing tells of the disk
-    assert [one["action"] for one in read_manifest(out).actions] == ["c2pa.opened", "c2pa.translated", "c2pa.dubbed"]
+    assert [one["action"] for one in read_provenance(out).actions] == ["c2pa.opened", "c2pa.translated", "c2pa.dubbed"]
 
 
 def test_an_operator_labels_signs_and_asks(clip: Path, models: Models, consent: Path, tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_an_operator_labels_signs_and_asks(clip: Path, models: Models, consent: 
     dub(clip, plain, models, quick())
     assert NOTICE in probe(out).comment
     assert probe(out).comment.endswith("Studio")
-    assert read_manifest(out).made["operator"] == "Studio"
-    assert read_manifest(plain).state == "none"
+    assert read_provenance(out).made["operator"] == "Studio"
+    assert read_provenance(plain).state == "none"
     pairs = zip(PictureSource(out), PictureSource(plain), strict=True)
     for with_label, without in pairs:  # seen in every picture, in its upper part, and nowhere else
         difference = np.abs(with_label.rgb.astype(int) - without.rgb.astype(int)).mean(axis=2)
@@ -82,7 +82,7 @@ def test_a_draft_keeps_the_consent_for_the_dub_that_goes_on_from_it(
     over = json.loads(draft.read_text(encoding="utf-8"))
     over["consent"][0]["until"] = "2001-01-01"
     draft.write_text(json.dumps(over), encoding="utf-8")
-    with pytest.raises(InputError, match="the consent of A. Kim is over"):
+    with pytest.raises(InputError, match=r"the consent of A\. Kim is over"):
         dub(clip, tmp_path / "out.mp4", models, quick(script_in=draft, sign=True))
 
 

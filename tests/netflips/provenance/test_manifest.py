@@ -17,7 +17,7 @@ from avcore.media import PictureSource, VideoWriter, read_speech
 from netflips import cli
 from netflips.provenance import manifest
 from netflips.provenance.keys import machine_file, machine_key, read_key
-from netflips.provenance.manifest import COMPOSITE, MADE, TRAINED, Signing, Told, read_manifest, sidecar
+from netflips.provenance.manifest import COMPOSITE, MADE, TRAINED, Claim, Signing, read_provenance, sidecar
 from netflips.provenance.options import MarkFlags
 from tests.netflips.conftest import moving_picture, write_clip
 
@@ -43,7 +43,7 @@ def signed(plain: Path, out: Path, facts: dict[str, object] | None = None, signi
     """The same file with a manifest."""
     signing = signing or Signing.of(MarkFlags(sign=True))
     assert signing is not None
-    signing.seal(Told(_ACTIONS, facts or {"may_be_sold": "yes"}, plain), out)(plain, out)
+    signing.seal(Claim(_ACTIONS, facts or {"may_be_sold": "yes"}, plain), out)(plain, out)
     return out
 
 
@@ -67,7 +67,7 @@ def test_pictures_and_sound_of_a_signed_file_are_those_of_before(plain: Path, tm
     assert before == after
     assert np.array_equal(read_speech(plain), read_speech(out))
     assert 0 < out.stat().st_size - plain.stat().st_size < 10_000
-    found = read_manifest(out)
+    found = read_provenance(out)
     assert (found.state, found.is_ours, found.is_trusted) == ("valid", True, False)
     assert [one["action"] for one in found.actions] == ["c2pa.opened", "c2pa.dubbed"]
     assert found.made == {"may_be_sold": "yes"}
@@ -88,7 +88,7 @@ def test_a_video_gets_its_name_with_its_manifest_or_not_at_all(name: str, tmp_pa
     out, folder = tmp_path / "made" / name, tmp_path / "made"
     signing = Signing.of(MarkFlags(sign=True))
     assert signing is not None
-    told = Told(_ACTIONS, {})
+    told = Claim(_ACTIONS, {})
 
     def write(seal: Callable[[Path, Path], None]) -> None:
         with VideoWriter(out, 160, 120, 25, preset="ultrafast", seal=seal) as writer:
@@ -105,9 +105,9 @@ def test_a_video_gets_its_name_with_its_manifest_or_not_at_all(name: str, tmp_pa
     write(signing.seal(told, out))
     beside = [sidecar(out)] if name == "out.mkv" else []
     assert sorted(folder.iterdir()) == sorted([out, *beside])
-    assert read_manifest(out).state == "valid"
+    assert read_provenance(out).state == "valid"
     out.write_bytes(out.read_bytes()[:-1] + b"\x7f")
-    assert read_manifest(out).state == "broken"
+    assert read_provenance(out).state == "broken"
 
 
 def test_a_changed_file_is_told_and_its_claims_are_not(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +126,7 @@ def test_words_of_a_manifest_cannot_be_changed(plain: Path, tmp_path: Path) -> N
     data = out.read_bytes()
     assert data.count(b"no, because of x") == 1
     out.write_bytes(data.replace(b"no, because of x", b"yes, all of it x"))
-    found = read_manifest(out)
+    found = read_provenance(out)
     assert (found.state, found.made) == ("broken", {})
 
 
@@ -135,10 +135,10 @@ def test_the_manifest_of_another_file_is_no_proof(plain: Path, tmp_path: Path) -
     place, length = box(data)
     other = write_clip(tmp_path / "other.mp4", np.zeros(8000, np.float32), 20).read_bytes()
     (tmp_path / "thief.mp4").write_bytes(other[:place] + data[place : place + length] + other[place:])
-    assert read_manifest(tmp_path / "thief.mp4").state == "broken"
+    assert read_provenance(tmp_path / "thief.mp4").state == "broken"
     sidecar(tmp_path / "other.mkv").write_bytes(data[place : place + length])
     (tmp_path / "other.mkv").write_bytes(other)
-    assert read_manifest(tmp_path / "other.mkv").state == "broken"
+    assert read_provenance(tmp_path / "other.mkv").state == "broken"
 
 
 def test_a_stripped_manifest_leaves_a_comment_that_proves_nothing(plain: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,13 +161,13 @@ def test_whoever_signs_in_our_name_is_told_as_nobody(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "forger"))
     out = signed(plain, tmp_path / "out.mp4")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    found = read_manifest(out)
+    found = read_provenance(out)
     assert (found.state, found.is_ours, found.issuer) == ("valid", False, "NetfLips, self-signed")
     assert "vouched for: by nobody here" in info(out, capsys)[1]
     (tmp_path / "roots.pem").write_bytes(ours.chain)
-    assert not read_manifest(out, tmp_path / "roots.pem").is_trusted
+    assert not read_provenance(out, tmp_path / "roots.pem").is_trusted
     forger = tmp_path / "forger" / "netflips" / "signing" / "key.pem"
-    assert read_manifest(out, forger).is_trusted
+    assert read_provenance(out, forger).is_trusted
     assert "vouched for: by certificates that you trust" in info(out, capsys, "--trust", str(forger))[1]
 
 
@@ -180,18 +180,18 @@ def test_huge_manifests_are_not_read(size: int, plain: Path, tmp_path: Path, mon
         file.write(struct.pack(">I4sQ", 1, b"uuid", size) + kind)
         file.truncate(file.tell() + min(size, 6 << 20))
     monkeypatch.setattr(c2pa, "Reader", lambda *_: pytest.fail("it was read"))
-    found = read_manifest(out)
+    found = read_provenance(out)
     assert found.state == "broken"
     assert f"{size:,} bytes" in found.problems[0]
     sidecar(tmp_path / "x.mkv").write_bytes(bytes(5 << 20))
     (tmp_path / "x.mkv").write_bytes(plain.read_bytes())
-    assert read_manifest(tmp_path / "x.mkv").state == "broken"
+    assert read_provenance(tmp_path / "x.mkv").state == "broken"
 
 
 def test_a_file_of_very_many_parts_is_looked_through_no_longer_than_others(plain: Path, tmp_path: Path) -> None:
     out = tmp_path / "parts.mp4"
     out.write_bytes(plain.read_bytes() + struct.pack(">I4s", 8, b"free") * 200_000)
-    assert read_manifest(out).state == "none"
+    assert read_provenance(out).state == "none"
 
 
 def test_markup_in_a_manifest_is_shown_and_not_run(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,7 +208,7 @@ def test_markup_in_a_manifest_is_shown_and_not_run(plain: Path, tmp_path: Path, 
 
 
 def test_damaged_manifests_say_nothing_new_and_never_end_the_program(plain: Path, tmp_path: Path) -> None:
-    data, whole = signed(plain, tmp_path / "out.mp4").read_bytes(), read_manifest(tmp_path / "out.mp4")
+    data, whole = signed(plain, tmp_path / "out.mp4").read_bytes(), read_provenance(tmp_path / "out.mp4")
     place, length = box(data)
     chance = random.Random(0)
     for number in range(150):
@@ -216,7 +216,7 @@ def test_damaged_manifests_say_nothing_new_and_never_end_the_program(plain: Path
         for _ in range(1 + number % 4):
             damaged[place + 24 + chance.randrange(length - 24)] = chance.randrange(256)
         (tmp_path / "out.mp4").write_bytes(damaged[: len(damaged) - number % 7 * 100])
-        found = read_manifest(tmp_path / "out.mp4")
+        found = read_provenance(tmp_path / "out.mp4")
         assert found.state == "broken" or found == whole  # the room that a signature leaves is signed by nobody
 
 
@@ -240,7 +240,7 @@ def test_a_manifest_that_lies_elsewhere_is_not_fetched(plain: Path, tmp_path: Pa
         with plain.open("rb") as source, (tmp_path / "far.mp4").open("w+b") as target:
             builder.sign(signer, "video/mp4", source, target)
     assert url.encode() in (tmp_path / "far.mp4").read_bytes()
-    read_manifest(tmp_path / "far.mp4")
+    read_provenance(tmp_path / "far.mp4")
     with pytest.raises(TimeoutError):
         server.accept()
 
@@ -303,7 +303,7 @@ def test_a_key_of_ones_own_signs(plain: Path, tmp_path: Path) -> None:
     signing = Signing.of(flags)
     assert signing is not None
     assert signing.by == own.signer == read_key(tmp_path / "key.pem", tmp_path / "chain.pem").signer
-    assert read_manifest(signed(plain, tmp_path / "out.mp4", None, signing), tmp_path / "chain.pem").is_trusted
+    assert read_provenance(signed(plain, tmp_path / "out.mp4", None, signing), tmp_path / "chain.pem").is_trusted
 
 
 def test_without_the_library_a_manifest_is_told_of_and_none_is_made(
@@ -313,8 +313,8 @@ def test_without_the_library_a_manifest_is_told_of_and_none_is_made(
     monkeypatch.setattr(manifest, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match="--sign needs more than is installed"):
         Signing.of(MarkFlags(sign=True))
-    assert read_manifest(out).state == "unread"
-    assert read_manifest(plain).state == "none"
+    assert read_provenance(out).state == "unread"
+    assert read_provenance(plain).state == "none"
 
 
 def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
