@@ -3,21 +3,22 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from avcore.arrays import Pixels
 from avcore.checkpoints.checkpoint import load_strict
-from avcore.compute.inference import resolve_device, resolve_precision, skeleton
+from avcore.compute.convolutions import ConvRelu
+from avcore.compute.inference import ready_for_inference, resolve_device, resolve_precision, skeleton
 from avcore.contracts import FaceDrawer, Speech, require_picture, require_units
 from avcore.errors import CheckpointError, UnitError
 from avcore.faces.crop import scale_face
 from avcore.timeline import Seconds, frame_at, frames_to_seconds
 from avcore.units import Units, require_same_vocabulary
-from unit2av.face.model import FACE_SIZE, FaceModel, FaceModelSize, pad_to_windows
+from unit2av.face.model import FACE_SIZE, ConvBlock, FaceDrawing, FaceModel, FaceModelSize, pad_to_windows
 from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
 
 BATCH_PICTURES = 20
@@ -34,13 +35,11 @@ class LipRenderer:
     """Draws a speaker's face with lips that speak given units. Build it with `from_checkpoint`."""
 
     def __init__(self, model: FaceModel, device: torch.device, dtype: torch.dtype = torch.float32, vocabulary: str = "") -> None:
-        """Take a model over: it is folded for inference and can't be trained any more."""
+        """Take a model over: it is made ready for inference and can't be trained any more."""
         self.device, self.dtype, self.vocabulary = device, dtype, vocabulary
-        self._model = model.eval().requires_grad_(False).fold().to(device)
-        # The unit branch costs next to nothing and stays in float32. Channels last is the layout in which convolutions
-        # on CPU and GPU are quickest.
-        for part in (model.face_encoder_blocks, model.face_decoder_blocks, model.output_block):
-            part.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self._model = model.eval().requires_grad_(False).to(device)
+        # The unit branch costs next to nothing and stays in float32.
+        ready_to_draw([model.face_encoder_blocks, model.face_decoder_blocks, model.output_block], dtype)
 
     @classmethod
     def from_checkpoint(
@@ -111,7 +110,7 @@ class LipRenderer:
         moments = [min(max(frame_at(time), 0), len(codes) - 1) for time in times]
         crops = torch.from_numpy(np.stack([_square(face) for face in faces]))
         pictures = network_input(crops.to(self.device)).to(self.dtype).contiguous(memory_format=torch.channels_last)
-        return to_pictures(self._model.draw(codes[moments].to(self.dtype), pictures, first_row)).cpu().numpy()
+        return to_pictures(draw_rows(self._model, codes[moments].to(self.dtype), pictures, first_row)).cpu().numpy()
 
 
 _CONTRACT: type[FaceDrawer] = LipRenderer
@@ -138,6 +137,45 @@ def load_face_model(source: RendererCheckpoint) -> FaceModel:
         model = FaceModel(size)
     load_strict(model, tensors, source.source)
     return model
+
+
+def ready_to_draw(parts: Sequence[nn.Module], dtype: torch.dtype) -> None:
+    """Make parts of a network that draws faces ready for inference, in `dtype` and in as few turns through memory as can be."""
+    for part in parts:
+        ready_for_inference(part, dtype, [part])
+        for parent in list(part.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, ConvBlock):
+                    setattr(parent, name, ConvRelu(cast(nn.Conv2d | nn.ConvTranspose2d, child.conv_block[0]), child.is_residual))
+
+
+def draw_rows(model: FaceDrawing, codes: Tensor, faces: Tensor, first_row: int) -> Tensor:
+    """Draw as `model.draw` does, the rows from `first_row` on alone, for a network that was made ready; those above are black."""
+    if not first_row:
+        return model.draw(codes, faces)
+    features, wanted = model.encode_faces(faces), _wanted_rows(model.face_decoder_blocks, first_row)
+    picture, top = codes[:, :, None, None], 0
+    for block, begin in zip(model.face_decoder_blocks, wanted, strict=True):
+        drawn: Tensor = block(picture)
+        top *= drawn.shape[2] // picture.shape[2]
+        picture = torch.cat((drawn[:, :, begin - top :], features.pop()[:, :, begin:]), dim=1)
+        top = begin
+    shown = torch.sigmoid(model.output_block(picture).float())[:, :, first_row - top :]
+    return nn.functional.pad(shown, (0, 0, first_row, 0))
+
+
+def _wanted_rows(decoder: nn.ModuleList, first_row: int) -> list[int]:
+    """Return the first row that is wanted of what each decoder block gives, so that all from `first_row` on is right.
+
+    Where rows are left out, convolutions see black above: one row is wrong after each, none after one that doubles rows.
+    """
+    wanted, rows = max(first_row - 1, 0), list[int]()
+    for block in reversed(list(decoder)):
+        rows.append(wanted)
+        layers = cast(nn.Sequential, block)
+        doubles = cast(ConvRelu, layers[0]).conv.stride == (2, 2)
+        wanted = max((wanted - (len(layers) - 1)) // 2, 0) if doubles else 0
+    return rows[::-1]
 
 
 def first_row_of(upper: float) -> int:

@@ -14,7 +14,7 @@ from avcore.faces.crop import crop_face, paste_face_hard
 from avcore.timeline import pingpong
 from avcore.units import Units
 from unit2av.face.model import FaceModel, pad_to_windows
-from unit2av.renderer import LipRenderer, load_face_model, network_input
+from unit2av.renderer import LipRenderer, load_face_model, network_input, ready_to_draw
 from unit2av.stage import open_renderer_checkpoint
 
 PARITY = Path(__file__).parent
@@ -90,7 +90,9 @@ def test_face_encoder_matches() -> None:
 @pytest.mark.parametrize("number", CASES)
 @pytest.mark.parametrize("is_folded", [False, True], ids=["as trained", "folded"])
 def test_faces_match(number: int, is_folded: bool) -> None:
-    network = load_face_model(open_renderer_checkpoint(PARITY / "unit2av_renderer.pt")).eval().fold() if is_folded else model()
+    network = load_face_model(open_renderer_checkpoint(PARITY / "unit2av_renderer.pt")).eval()
+    if is_folded:
+        ready_to_draw([network.face_encoder_blocks, network.face_decoder_blocks, network.output_block], torch.float32)
     with torch.no_grad():
         drawn = network(case(number).windows, case(number).faces)
     truth = case(number).truth

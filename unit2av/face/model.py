@@ -11,14 +11,10 @@ comes before from what comes after.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avcore.compute.inference import fold_norm
-from avcore.compute.kernels import has_onednn
 from avcore.errors import UsageError
 from avcore.timeline import UNITS_PER_FRAME, units_to_frames
 from avcore.units import Ids
@@ -58,33 +54,12 @@ class ConvBlock(nn.Module):
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, is_residual: bool = False) -> None:
         super().__init__()
         self.conv_block = nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels))
-        self.is_residual, self.is_folded = is_residual, False
+        self.is_residual = is_residual
 
     def forward(self, pictures: Tensor) -> Tensor:
         """pictures [batch, in, height, width] -> [batch, out, height', width']."""
-        if self.is_folded:
-            return self._drawn(pictures)
         result: Tensor = self.conv_block(pictures)
         return torch.relu(result + pictures if self.is_residual else result)
-
-    def _drawn(self, pictures: Tensor) -> Tensor:
-        """The same in as few turns through memory as can be, which is where a CPU loses time besides the convolutions."""
-        conv = self.conv_block[0]
-        is_plain = isinstance(conv, nn.Conv2d) and not self.is_residual
-        if is_plain and pictures.device.type == "cpu" and has_onednn(pictures.dtype):
-            fused: Tensor = torch.ops.mkldnn._convolution_pointwise(
-                pictures, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups, "relu", [], ""
-            )
-            return fused
-        result: Tensor = conv(pictures)
-        return (result.add_(pictures) if self.is_residual else result).relu_()
-
-    def fold(self) -> None:
-        """Merge the batch norm's running statistics into the convolution (inference only)."""
-        conv, norm = self.conv_block
-        if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
-            self.conv_block = nn.Sequential(fold_norm(conv, norm), nn.Identity())
-            self.is_folded = True
 
 
 class FaceDrawing(nn.Module):
@@ -98,34 +73,17 @@ class FaceDrawing(nn.Module):
             ConvBlock(nn.Conv2d(last, size.output_width, 3, padding=1)), nn.Conv2d(size.output_width, 3, 1)
         )
 
-    def draw(self, codes: Tensor, faces: Tensor, first_row: int = 0) -> Tensor:
-        """Draw one face for each code.
+    def draw(self, codes: Tensor, faces: Tensor) -> Tensor:
+        """Draw one face for each code, a U-Net from the code outwards.
 
-        codes: [batch, width]; faces: [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole. first_row: what
-        is above it is not wanted and is black; from it on the picture is the same as ever. Returns float32 [batch, 3, 96, 96] in
-        0..1, BGR.
+        codes: [batch, width]; faces: [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole. Returns float32
+        [batch, 3, 96, 96] in 0..1, BGR.
         """
         features = self.encode_faces(faces)
-        picture, top = codes[:, :, None, None], 0
-        for block, wanted in zip(self.face_decoder_blocks, self._wanted_rows(first_row), strict=True):
-            drawn: Tensor = block(picture)
-            top *= drawn.shape[2] // picture.shape[2]
-            picture = torch.cat((drawn[:, :, wanted - top :], features.pop()[:, :, wanted:]), dim=1)
-            top = wanted
-        shown = torch.sigmoid(self.output_block(picture).float())[:, :, first_row - top :]
-        return F.pad(shown, (0, 0, first_row, 0)) if first_row else shown
-
-    def _wanted_rows(self, first_row: int) -> list[int]:
-        """Return the first row that is wanted of what each decoder block gives, so that all from `first_row` on is right.
-
-        Where rows are left out, convolutions see black above: one row is wrong after each, none after one that doubles rows.
-        """
-        wanted, rows = max(first_row - 1, 0), list[int]()
-        for block in reversed(self.face_decoder_blocks):
-            rows.append(wanted)
-            assert isinstance(block, nn.Sequential)
-            wanted = max((wanted - (len(block) - 1)) // 2, 0) if _doubles(block) else 0
-        return rows[::-1]
+        picture = codes[:, :, None, None]
+        for block in self.face_decoder_blocks:
+            picture = torch.cat((block(picture), features.pop()), dim=1)
+        return torch.sigmoid(self.output_block(picture).float())
 
     def encode_faces(self, faces: Tensor) -> list[Tensor]:
         """Outputs of all encoder blocks for [batch, 6, 96, 96], the whole picture first and the deepest last."""
@@ -134,13 +92,6 @@ class FaceDrawing(nn.Module):
             faces = block(faces)
             features.append(faces)
         return features
-
-    def fold(self) -> Self:
-        """Fold all batch norms for inference, in place; training needs them, so never fold a model to be trained."""
-        for module in self.modules():
-            if isinstance(module, ConvBlock):
-                module.fold()
-        return self
 
 
 def _encoder(size: DrawingSize) -> nn.ModuleList:
@@ -179,12 +130,6 @@ def _block(first: nn.Conv2d | nn.ConvTranspose2d, layers: int, kernel: int, is_r
     width = first.out_channels
     rest = (ConvBlock(nn.Conv2d(width, width, kernel, padding=kernel // 2), is_residual) for _ in range(layers - 1))
     return nn.Sequential(ConvBlock(first), *rest)
-
-
-def _doubles(block: nn.Sequential) -> bool:
-    """Return whether a decoder block gives twice as many rows as it takes."""
-    assert isinstance(block[0], ConvBlock)
-    return block[0].conv_block[0].stride == (2, 2)
 
 
 def _layers_per_block(tensors: Mapping[str, Tensor], blocks: str) -> tuple[int, ...]:

@@ -26,7 +26,16 @@ from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.mesh.follow import MeshFinder, goes_on
 from unit2av.lipsync.occlusion import Cover, covered
 from unit2av.lipsync.wav2lip.model import Mel, Wav2Lip, Wav2LipSize, chunks_at, mel_of
-from unit2av.renderer import BATCH_PICTURES, LipRenderer, first_row_of, in_batches, network_input, to_pictures
+from unit2av.renderer import (
+    BATCH_PICTURES,
+    LipRenderer,
+    draw_rows,
+    first_row_of,
+    in_batches,
+    network_input,
+    ready_to_draw,
+    to_pictures,
+)
 
 Paste = Callable[[Pixels, Pixels, Box], Pixels]
 """Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
@@ -155,11 +164,11 @@ class SoundLipSync:
         is_published: bool = False,
         upper: float = 0.0,
     ) -> None:
-        """Take a model over: it is folded for inference."""
+        """Take a model over: it is made ready for inference."""
         self.device, self.dtype, self.is_published = device, dtype, is_published
         self._paste, self._batch_size, self._first_row = paste, batch_size, first_row_of(upper)
-        self._model = model.eval().requires_grad_(False).fold().to(device)
-        self._model.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self._model = model.eval().to(device)
+        ready_to_draw([model], dtype)
 
     @classmethod
     def from_checkpoint(
@@ -198,4 +207,4 @@ class SoundLipSync:
         chunks = torch.from_numpy(chunks_at(mel, times, self.is_published)).to(self.device, self.dtype)
         crops = torch.from_numpy(np.stack([scale_face(face, FACE_SIZE) for face in faces])).to(self.device)
         pictures = network_input(crops).to(self.dtype).contiguous(memory_format=torch.channels_last)
-        return to_pictures(self._model(chunks, pictures, self._first_row)).cpu().numpy()
+        return to_pictures(draw_rows(self._model, self._model.encode_sound(chunks), pictures, self._first_row)).cpu().numpy()

@@ -142,9 +142,9 @@ class Wav2Lip(FaceDrawing):
         self.audio_encoder = sound_encoder(size.sound_widths, last_residuals=1)
         self._build_drawing(size.drawing)
 
-    def forward(self, mels: Tensor, faces: Tensor, first_row: int = 0) -> Tensor:
-        """mels: float [batch, 1, 80, 16]; faces, first_row: as in `draw`. Returns float32 [batch, 3, 96, 96] in 0..1, BGR."""
-        return self.draw(self.encode_sound(mels), faces, first_row)
+    def forward(self, mels: Tensor, faces: Tensor) -> Tensor:
+        """mels: float [batch, 1, 80, 16]; faces: as in `draw`. Returns float32 [batch, 3, 96, 96] in 0..1, BGR."""
+        return self.draw(self.encode_sound(mels), faces)
 
     def encode_sound(self, mels: Tensor) -> Tensor:
         """Return a code for each chunk of sound: float [batch, 1, 80, 16] to [batch, width]."""
