@@ -12,20 +12,22 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from importlib.util import find_spec
+from math import exp
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import InputError, NetflipsError, UsageError
-from avcore.flags import Command, QuietOptions, flag
-from avcore.media import write_speech
+from avcore.flags import Command, QuietOptions, flag, options_from
+from avcore.media import read_speech, write_speech
 from avcore.speech.audio import resample
+from avcore.speech.pitch import measure_pitch
 from avdata.prepare.espeak import EspeakVoice, Phoneme, Spelled, TimedSpeech, spell_ipa
 from netflips.cascade.korean_phones import Sign, korean_signs
 
@@ -43,13 +45,15 @@ named (in five styles, to 10 ms)."""
 _DURATIONS = "/encoder/Clip_output_0"
 """The tensor inside the network that says how many steps each sign lasts."""
 _ACCENT = EspeakVoice("en-us")
-_SILENCE = "_:"
+_SILENCE, _CPU = "_:", "CPUExecutionProvider"
 _PAUSE_S = 0.15
 """A gap between words that is no shorter is silence; in shorter ones sounds go on, and those on both sides share it."""
 _CLOSURE_S = 0.08
 """How long a phoneme lasts that is not heard at all: a last stop without its burst."""
 _FLOOR_DB = -45.0
 """Below the loud parts of speech by so much, nothing is heard."""
+_LAST_S = 0.14
+"""How long the last sound of a text and the margin around it are: the network counts the silence behind to that sound."""
 _MARGIN_S = 0.03
 """What is kept of the silence before the first phoneme and after the last."""
 # ruff: noqa: RUF001
@@ -64,8 +68,8 @@ Styles = tuple[tuple[str, float], ...]
 LANGUAGES = ("en", "ko")
 """Languages that it is given the sounds of."""
 _CLEAREST = "jf_gongitsune"
-_CLEAR_SPEED = 0.9
-"""Style and pace in which Whisper base hears Korean best (recipes/demo/NOTES.md)."""
+_CLEAR_SPEED, _FASTEST = 0.9, 1.3
+"""Style and pace in which Whisper base hears Korean best (recipes/demo/NOTES.md), and the fastest that it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -86,31 +90,50 @@ class _Network:
 
     def __init__(self) -> None:
         require_packages()
-        import onnx
         import onnxruntime
 
         data = resources.files(_PACKAGES[0]) / "data"
-        model = onnx.load_model_from_string(_joined(data.joinpath("model.sha256").read_text(encoding="utf-8").strip()))
-        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._options = onnxruntime.SessionOptions()
+        self._options.intra_op_num_threads = 1
+        self._session: Any = None
+        self._pace: Any = None
+        self._digest = data.joinpath("model.sha256").read_text(encoding="utf-8").strip()
         self._numbers: Mapping[str, int] = json.loads(data.joinpath("vocab.json").read_text(encoding="utf-8"))["vocab"]
         with data.joinpath("voices_ja.npz").open("rb") as file:
             self._styles = dict(np.load(file))
 
+    def _model(self) -> Any:
+        import onnx
+
+        model = onnx.load_model_from_string(_joined(self._digest))
+        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(_DURATIONS))
+        return model
+
     def say(self, signs: Sequence[Sign], styles: Styles, speed: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Samples at RATE, and samples that silence before, each sign, and silence after last."""
-        tokens = [self._numbers[sign] for sign, _ in signs]
-        audio, steps = self._session.run(
-            ["audio", _DURATIONS],
-            {
-                "tokens": np.array([[0, *tokens, 0]], np.int64),
-                "style": self._style(styles, len(tokens)),
-                "speed": np.array([speed], np.float32),
-            },
-        )
+        import onnxruntime
+
+        if self._session is None:
+            self._session = onnxruntime.InferenceSession(self._model().SerializeToString(), self._options, providers=[_CPU])
+        audio, steps = self._session.run(["audio", _DURATIONS], self._inputs(signs, styles, speed))
         return np.asarray(audio, np.float32).ravel(), np.asarray(steps).ravel().astype(np.int64) * _FRAME
+
+    def _inputs(self, signs: Sequence[Sign], styles: Styles, speed: float) -> dict[str, Any]:
+        tokens = [self._numbers[sign] for sign, _ in signs]
+        return {
+            "tokens": np.array([[0, *tokens, 0]], np.int64),
+            "style": self._style(styles, len(tokens)),
+            "speed": np.array([speed], np.float32),
+        }
+
+    def lengths(self, signs: Sequence[Sign], styles: Styles, speed: float) -> NDArray[np.int64]:
+        """The same samples without the sound, a hundred times as fast: that silence before, each sign, and silence after last."""
+        import onnxruntime
+
+        if self._pace is None:
+            self._pace = onnxruntime.InferenceSession(_part_of(self._model(), _DURATIONS), self._options, providers=[_CPU])
+        (steps,) = self._pace.run([_DURATIONS], self._inputs(signs, styles, speed))
+        return np.asarray(steps).ravel().astype(np.int64) * _FRAME
 
     def knows(self, sign: str) -> bool:
         """Return whether a sign is in the network's alphabet."""
@@ -148,16 +171,29 @@ def natural_speech(text: str, voice: NaturalVoice) -> TimedSpeech:
 @lru_cache(maxsize=4)
 def _spoken(text: str, styles: Styles, speed: float, language: str) -> tuple[NDArray[np.float32], list[Phoneme]]:
     """Samples at RATE, read only, and phonemes. The last are kept: takes of one recording differ by their vocal tract."""
-    network = _network()
+    signs = _spelt(text, language)
+    samples, lengths = _network().say(signs, styles, speed)
+    lengths[0] -= _EARLY * _FRAME
+    return samples, _heard(_timed(signs, lengths / RATE), samples)
+
+
+def natural_seconds(text: str, style: str, speed: float, language: str) -> float:
+    """Return how long a text takes (s), without silence around it, to 0.1 s, in a hundredth of the time that speaking takes. Raises
+    what `natural_speech` raises."""
+    signs = _spelt(text, language)
+    lengths = _network().lengths(signs, ((style, 1.0),), speed)[1:-1]
+    last = max(place for place, (_, name) in enumerate(signs) if name != _SILENCE)
+    return float(lengths[:last].sum()) / RATE + _LAST_S
+
+
+def _spelt(text: str, language: str) -> list[Sign]:
     spelt = korean_signs(text, _SILENCE) if language == "ko" else _signs(text)
-    signs = [(sign, name) for sign, name in spelt if network.knows(sign)]
+    signs = [(sign, name) for sign, name in spelt if _network().knows(sign)]
     if len(signs) > _MOST_SIGNS or all(name == _SILENCE for _, name in signs):
         raise InputError(
             "Kokoro cannot say this at once", expected=f"1 to {_MOST_SIGNS} sounds", found=f"{len(signs)}: {text[:40]!r}"
         )
-    samples, lengths = network.say(signs, styles, speed)
-    lengths[0] -= _EARLY * _FRAME
-    return samples, _heard(_timed(signs, lengths / RATE), samples)
+    return signs
 
 
 def _signs(text: str) -> Iterator[Sign]:
@@ -231,6 +267,22 @@ def _joined(digest: str) -> bytes:
     return content
 
 
+def _part_of(model: Any, output: str) -> bytes:
+    """Return the part of a network that one tensor inside it depends on, as a network of its own."""
+    import onnx
+
+    needed, nodes = {output}, []
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            nodes.append(node)
+            needed |= set(node.input)
+    outputs = [onnx.helper.make_empty_tensor_value_info(output)]
+    weights = [one for one in model.graph.initializer if one.name in needed]
+    graph = onnx.helper.make_graph(nodes[::-1], "part", list(model.graph.input), outputs, weights)
+    made = onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    return bytes(made.SerializeToString())
+
+
 @cache
 def _network() -> _Network:
     return _Network()
@@ -240,30 +292,64 @@ def _network() -> _Network:
 class SpeakingOptions(QuietOptions):
     """Speak Korean or English with Kokoro-82M (make voices): a program for --speak-with that answers lines of JSON."""
 
-    style: str = flag(default=_CLEAREST)
-    """a voice of Kokoro, as jf_alpha or jm_kumo (default: jf_gongitsune)"""
+    style: str | None = flag(default=None)
+    """a voice of Kokoro, as jf_alpha or jm_kumo (default: jf_gongitsune; with --keep-sound one for each speaker, by pitch)"""
     speed: float = flag(default=_CLEAR_SPEED)
-    """above 1 is faster (default: 0.9)"""
+    """above 1 is faster (default: 0.9); where a sentence must be shorter, up to 1.3"""
+
+
+def pace_of(command: Sequence[str]) -> Callable[[str, str], float]:
+    """Return what tells how long a text in a language takes (s), as `command`, which runs this module, asks for it."""
+    words = [*command]
+    asked = options_from(SpeakingOptions, build_parser().parse_args(words[words.index(_MODULE) + 1 :]))
+    return lambda text, language: natural_seconds(text, asked.style or _CLEAREST, asked.speed, language)
+
+
+class _Cast:
+    """Voices of speakers: men's below `_MAN_HZ`, each speaker with one of their own as far as there are any."""
+
+    def __init__(self) -> None:
+        self._voices = dict[str, tuple[str, float]]()
+
+    def voice(self, speaker: str, reference: str) -> tuple[str, float]:
+        """Return a style and how much its resonances and pitch are raised. reference: a file of the speaker's own voice."""
+        if speaker not in self._voices:
+            pitch = measure_pitch(read_speech(reference))
+            voices = _MEN if pitch is not None and exp(pitch.median) < _MAN_HZ else _WOMEN
+            taken = [*self._voices.values()]
+            self._voices[speaker] = min(voices, key=lambda one: (taken.count(one), voices.index(one)))
+        return self._voices[speaker]
+
+
+_MEN = ("jm_kumo", 1.0), ("jm_kumo", 0.92), ("jm_kumo", 1.08)
+_WOMEN = (_CLEAREST, 1.0), ("jf_alpha", 1.0), ("jf_tebukuro", 1.0), ("jf_nezumi", 1.0)
+_MAN_HZ = 165.0
+"""Median pitch below which a speaker is taken for a man."""
+_MODULE = "netflips.cascade.kokoro"
 
 
 def _answer_lines(options: SpeakingOptions) -> None:
     """Speak what lines of JSON on the standard input ask for (`text`, `language`, `out`), and answer each with a line."""
+    cast = _Cast()
     for line in sys.stdin:
-        answer: dict[str, object] = {"ok": True}
         try:
             asked = json.loads(line)
             if asked["language"] not in LANGUAGES:
                 raise UsageError("Kokoro does not speak it", expected=" or ".join(LANGUAGES), found=asked["language"])
-            voice = NaturalVoice(((options.style, 1.0),), options.speed, language=asked["language"])
-            spoken = natural_speech(asked["text"], voice)
+            style, tract = options.style or _CLEAREST, 1.0
+            if options.style is None and asked.get("keep_sound") and asked.get("reference"):
+                style, tract = cast.voice(str(asked.get("speaker", "")), asked["reference"])
+            speed = min(options.speed * float(asked.get("speed", 1.0)), max(options.speed, _FASTEST)) / tract
+            spoken = natural_speech(asked["text"], NaturalVoice(((style, 1.0),), speed, tract, language=asked["language"]))
             write_speech(asked["out"], spoken.samples, spoken.rate)
+            answer: dict[str, object] = {"ok": True, "voice": style if tract == 1 else f"{style} at {tract:g} of its pitch"}
         except (NetflipsError, KeyError, TypeError, ValueError) as error:
             answer = {"error": str(error)}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 
-_COMMAND = Command(SpeakingOptions, "python -m netflips.cascade.kokoro", _answer_lines)
+_COMMAND = Command(SpeakingOptions, f"python -m {_MODULE}", _answer_lines)
 build_parser, main = _COMMAND.parser, _COMMAND.main
 
 if __name__ == "__main__":

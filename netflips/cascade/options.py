@@ -10,13 +10,15 @@ from avcore.errors import UsageError
 class CascadeModels:
     """The folders of the cascade: of a Whisper and of a text translator, as CTranslate2 writes them.
 
-    program: a command or an address on this machine that translates; then there is no folder. glossary: words of the user's.
+    program: a command or an address that translates; then there is no folder. chat_model: of a server of language models. glossary:
+    words of the user's.
     """
 
     recognizer: Path
     translator: Path | None
     program: str = ""
     glossary: Path | None = None
+    chat_model: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("recognizer", "translator", "glossary"):

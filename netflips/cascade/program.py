@@ -1,14 +1,16 @@
 """A text translator that a user has: a program that answers lines of JSON, or an address on this machine.
 
-Each request is an object: `text`, `source`, `target`, `number`, `speaker`, `level`, `seconds`, `glossary`, and in `context` all of
-the recording. The answer is `{"ok": true, "text": "..."}`, or `{"error": "why"}`.
+Each request is an object: `text`, `source`, `target`, `number`, `speaker`, `level`, `seconds`, `syllables`, `glossary`, and in
+`context` all of the recording. The answer is `{"ok": true, "texts": ["...", "..."]}`, wordings of which the first that fits is
+taken, `{"ok": true, "text": "..."}`, or `{"error": "why"}`. Where none will do, it is asked again with `again`: why.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any
 from unicodedata import normalize
 from urllib.parse import urlsplit
@@ -19,33 +21,66 @@ from avcore.errors import InputError, NetflipsError, UsageError, reason
 from avcore.notes import shown
 from avcore.programs import LineProgram, command_key, parse_command, program_name
 
-TRANSLATE_WITH = "--translate-with"
+TRANSLATE_WITH, TRANSLATE_MODEL = "--translate-with", "--translate-model"
+_CHAT = "http://127.0.0.1:11434/v1"
 _WHAT = f"the translator of {TRANSLATE_WITH}"
 _LIMIT_S = 120.0
+_MOST_TEXTS = 16
 _MOST_BYTES = 1 << 20
 _MOST_WORDS = 200
 _MOST_FAILURES = 5
 """In a row; then it is not asked any more."""
 
 
-def require_translate_with(given: str) -> None:
-    """Refuse a program that is not there, and an address of another machine: the text of a recording stays here."""
+def require_translate_with(given: str, model: str | None = None) -> None:
+    """Refuse a program that is not there, and an address of another machine, unless it is of a chat server over https: what is said
+    in a recording leaves this machine by nothing but a name that somebody gave. model: of the chat server."""
     if not given.startswith(("http://", "https://")):
         parse_command(given, TRANSLATE_WITH)
+        if model is not None:
+            raise UsageError(f"{TRANSLATE_MODEL} names a model of an address", expected=_CHAT, found=shown(given))
         return
-    is_here = False
-    with suppress(ValueError):  # of a port that is no number, and of brackets
-        address = urlsplit(given)
-        host, _ = address.hostname or "", address.port
-        is_here = host == "localhost" or ip_address(host).is_loopback
-    if not is_here or given.startswith("https") or not given.isascii() or not given.isprintable() or " " in given:
+    host = host_of(given)
+    is_secret = given.startswith("https") and is_chat(given, model)
+    if host is None or not (is_secret or (is_this_machine(host) and given.startswith("http:"))):
+        hint = f"{_CHAT} with {TRANSLATE_MODEL} asks a language model; another machine is asked over https"
         raise UsageError(
-            f"{TRANSLATE_WITH} takes an address of this machine", expected="http://127.0.0.1:8080/...", found=shown(given)
+            f"{TRANSLATE_WITH} takes an address of this machine",
+            expected="http://127.0.0.1:8080/...",
+            found=shown(given),
+            hint=hint,
         )
 
 
+def host_of(given: str) -> str | None:
+    """Return the machine of an address; None where it is none."""
+    if not given.isascii() or not given.isprintable() or " " in given:
+        return None
+    with suppress(ValueError):  # of a port that is no number, and of brackets
+        address = urlsplit(given)
+        _ = address.port
+        return address.hostname
+    return None
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether a machine is this one."""
+    with suppress(ValueError):
+        return host == "localhost" or ip_address(host).is_loopback
+    return False
+
+
+def is_chat(given: str, model: str | None = None) -> bool:
+    """Return whether an address is of a server of language models: one is named, or it ends as theirs do."""
+    is_address = given.startswith(("http://", "https://"))
+    return is_address and (model is not None or given.rstrip("/").endswith(("/v1", "/chat/completions")))
+
+
 class ProgramTranslator:
-    """Asks a program or an address. name, key: what reports call it, and what its answers depend on."""
+    """Asks a program or an address. name, key: what reports call it, and what its answers depend on. together: how many sentences
+    it is asked for at once."""
+
+    together = 1
 
     def __init__(self, given: str) -> None:
         """given: a command line, or an address. Raises UsageError."""
@@ -57,23 +92,27 @@ class ProgramTranslator:
         self._program = None if self._url else LineProgram(words, _LIMIT_S, _WHAT)
         self._failures = 0
 
-    def translate(self, request: Mapping[str, Any]) -> str:
-        """Return the translation, in NFC on one line. Raises InputError where there is none."""
+    def wordings(self, requests: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
+        """Return the wordings of each request by its number, in NFC, each on one line. Raises InputError where there are none."""
+        return {request["number"]: self._wordings(request) for request in requests}
+
+    def _wordings(self, request: Mapping[str, Any]) -> list[str]:
         if self._failures >= _MOST_FAILURES:
             raise InputError(f"{_WHAT} failed {_MOST_FAILURES} times in a row, and is not asked any more")
         try:
             if self._program is None:
-                answer = post_json(self._url, request, _LIMIT_S, _WHAT, ProxyHandler({}), _NoRedirect())
+                answer = post_json(self._url, request, _LIMIT_S, _WHAT, handlers=(ProxyHandler({}), NoRedirect()))
             else:
                 answer = self._program.ask(request, is_ok_enough=False)
-            text = answer.get("text")
-            if not isinstance(text, str) or not text.strip():
-                raise InputError(f"{_WHAT} gave no text", found=shown(str(answer.get("error", text)))[:80])
+            texts = answer.get("texts", [answer.get("text")])
+            said = [one_line(text) for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
+            if not any(said):
+                raise InputError(f"{_WHAT} gave no text", found=shown(str(answer.get("error", texts)))[:80])
         except NetflipsError:
             self._failures += 1
             raise
         self._failures = 0
-        return " ".join("".join(sign if sign.isprintable() else " " for sign in normalize("NFC", text)).split())
+        return list(dict.fromkeys(filter(None, said)))[:_MOST_TEXTS]
 
     def close(self) -> None:
         """End a program that was started."""
@@ -81,12 +120,27 @@ class ProgramTranslator:
             self._program.close()
 
 
-def post_json(url: str, request: Mapping[str, Any], limit_s: float, what: str, *handlers: BaseHandler) -> dict[str, Any]:
-    """Return the object that an address answers to a request; {} for what is none. handlers: as `build_opener` takes them.
+def one_line(text: str) -> str:
+    """Return a text in NFC on one line, without what cannot be shown."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in normalize("NFC", text)).split())
+
+
+def post_json(
+    url: str,
+    request: Mapping[str, Any] | None,
+    limit_s: float,
+    what: str,
+    *,
+    handlers: Sequence[BaseHandler] = (),
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return the object that an address answers to a request; {} for what is none. request: None = it is asked by GET. handlers: as
+    `build_opener` takes them.
 
     Raises InputError where no whole answer comes within `limit_s` seconds.
     """
-    asked = Request(url, json.dumps(request, ensure_ascii=False).encode(), {"Content-Type": "application/json"})
+    body = None if request is None else json.dumps(request, ensure_ascii=False).encode()
+    asked = Request(url, body, {"Content-Type": "application/json", **headers})
 
     def ask() -> Any:
         with build_opener(*handlers).open(asked, timeout=limit_s) as answer:
@@ -99,7 +153,7 @@ def post_json(url: str, request: Mapping[str, Any], limit_s: float, what: str, *
     return found if isinstance(found, dict) else {}
 
 
-class _NoRedirect(HTTPRedirectHandler):
+class NoRedirect(HTTPRedirectHandler):
     """Follows none: it could lead to another machine."""
 
     def redirect_request(self, *_: Any) -> None:

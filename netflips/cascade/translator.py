@@ -35,7 +35,13 @@ _NEEDED = ("|".join(f"{name}{ending}" for name in _VOCABULARIES for ending in ("
 _END, _SPACE = "</s>", "▁"
 _LONGEST = 200
 """Pieces that are translated at once; the networks know about 500 places."""
-_SEARCH = {"beam_size": 4, "max_decoding_length": 2 * _LONGEST, "max_input_length": 0, "disable_unk": True, "return_scores": True}
+_SEARCH: dict[str, Any] = {
+    "beam_size": 4, "max_decoding_length": 2 * _LONGEST, "max_input_length": 0, "disable_unk": True, "return_scores": True,
+}  # fmt: skip
+
+
+_WORDINGS = 8
+"""Hypotheses of the beam that are looked at for their length."""
 
 
 class TextTranslation(NamedTuple):
@@ -71,6 +77,11 @@ class TextTranslator:
 
     def translate(self, text: str, source: str, target: str) -> TextTranslation:
         """Translate a text of any length, sentence by sentence. Raises LanguageError."""
+        return self.wordings(text, source, target, 1)[0]
+
+    def wordings(self, text: str, source: str, target: str, most: int = _WORDINGS) -> list[TextTranslation]:
+        """Translate a text in several ways, the most probable first: all sentences by the first hypothesis of the beam, all by the
+        second, and all by their shortest and their longest. Raises LanguageError."""
         self.require_languages(source, target)
         if not self.tokens[source] and [source, target] != list(self.tokens):
             known = " into ".join(self.tokens)
@@ -80,11 +91,15 @@ class TextTranslator:
         with engine_errors(self._folder, _WHAT, "failed while it translated"):
             parts = [[*begin, *part, *end] for sentence in sentences_of(normalize("NFC", text)) for part in self._parts(sentence)]
         if not parts:
-            return TextTranslation("", 0.0)
+            return [TextTranslation("", 0.0)]
+        search = _SEARCH | {"beam_size": max(most, _SEARCH["beam_size"]), "num_hypotheses": most}
         with engine_errors(self._folder, _WHAT, "failed while it translated"):
-            found = self._engine.translate_batch(parts, target_prefix=[into] * len(parts) if into else None, **_SEARCH)
-            texts = [self._text(one.hypotheses[0], into) for one in found]
-            return TextTranslation(" ".join(filter(None, texts)), sum(one.scores[0] for one in found) / len(found))
+            found = self._engine.translate_batch(parts, target_prefix=[into] * len(parts) if into else None, **search)
+            several = [
+                [TextTranslation(self._text(pieces, into), score) for pieces, score in zip(one.hypotheses, one.scores, strict=True)]
+                for one in found
+            ]
+        return _joined(several)
 
     def _parts(self, sentence: str) -> Iterator[list[str]]:
         """The pieces of a sentence; one too long for the network is cut, before a word where there is one."""
@@ -101,6 +116,14 @@ class TextTranslator:
         spoken = [piece for piece in pieces if piece not in (*into, _END)]
         text = normalize("NFC", self._target_pieces.join(spoken))
         return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def _joined(several: Sequence[Sequence[TextTranslation]]) -> list[TextTranslation]:
+    """Return the wordings of a text by those of its sentences, the most probable first, each once."""
+    ranks = [[one[min(rank, len(one) - 1)] for one in several] for rank in range(max(map(len, several)))]
+    ends = [[choose(one, key=lambda other: len(other.text)) for one in several] for choose in (min, max)]
+    mean = {" ".join(filter(None, (one.text for one in row))): sum(one.score for one in row) / len(row) for row in [*ends, *ranks]}
+    return [TextTranslation(text, score) for text, score in sorted(mean.items(), key=lambda one: -one[1])]
 
 
 def open_text_translator(folder: Path, device: str = "auto", precision: str = "float32") -> TextTranslator:

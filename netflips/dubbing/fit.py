@@ -16,7 +16,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.part import asked_part, rooms_of, with_more
 from netflips.dubbing.spell import spelt
 from netflips.dubbing.timing import fit_as_it_is, fit_durations
-from netflips.script.notes import CUT, CUT_SOUND, HURRIED
+from netflips.script.notes import CUT, HURRIED
 from netflips.script.types import Script, Slot, TimeFit, TimeSpan, UnitList, Utterance
 
 
@@ -57,10 +57,9 @@ def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: di
     pause = max(frame_at(length + rooms[one.number], UNIT_RATE) - slot, 0)
     fitting = fit_as_it_is if is_kept else fit_durations
     fitted = fitting(natural, slot, pause, options.pace, options.hold_picture)
-    if fitted.cut and is_kept:
-        job.notes.add(CUT_SOUND(seconds=_s(fitted.cut)), one.number)
-    elif fitted.cut:
-        job.notes.add(CUT(units=fitted.cut), one.number)
+    cut = 0 if is_kept else fitted.cut  # then it is units of lips alone, where the sound is made faster
+    if cut:
+        job.notes.add(CUT(units=cut), one.number)
     elif fitted.overrun and not options.hold_picture:
         job.notes.add(HURRIED(factor=fitted.steps / total), one.number)
     held = frames_covering(units_to_seconds(fitted.overrun), job.info.frame_rate) if options.hold_picture else 0
@@ -71,7 +70,7 @@ def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: di
         spoken_s=_s(fitted.steps),
         overrun_s=_s(fitted.overrun),
         held_s=float(frames_to_seconds(held, job.info.frame_rate)),
-        cut_s=_s(fitted.cut),
+        cut_s=_s(cut),
         slot=Slot(_s(slot), float(rooms[one.number])),
         durations=tuple(fitted.durations.tolist()),
     )

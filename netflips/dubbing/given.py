@@ -14,11 +14,12 @@ import numpy as np
 from avcore.arrays import Samples
 from avcore.errors import InputError, NetflipsError
 from avcore.journal import file_digest, key_of
+from avcore.media.tempo import faster
 from avcore.notes import Note
 from avcore.programs import command_key, program_name
 from avcore.speech.audio import resample
-from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from netflips.cascade.speakers import Speaking, SpeechError, words_of
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_seconds
+from netflips.cascade.speakers import Speaking, SpeechError, faster_by, words_of
 from netflips.dubbing.job import Job, voice_file
 from netflips.dubbing.listen import Sound, listen
 from netflips.dubbing.part import wanted, with_more
@@ -31,7 +32,8 @@ from netflips.script.types import KeptOriginal, Script, SpokenSound, Text, UnitL
 _GIVEN, _UNITS = "given", "given_units"
 _REFERENCE_S = 12.0
 """A reference of a voice: the longest utterance of a speaker up to this."""
-_FADE_S = 0.05
+_HARDLY_FASTER = 1.05
+"""A program does not speak once more for less."""
 
 
 def with_given_speech(script: Script, job: Job) -> Script:
@@ -118,14 +120,13 @@ def _units(job: Job, samples: Samples) -> UnitList:
     return job.store.kept(UnitList, _UNITS, made_of, lambda: UnitList.of(extractor.extract(samples, None)))
 
 
-def kept_sound(script: Script, job: Job, one: Utterance, length: int, is_cut: bool) -> Samples:
-    """Return speech as it sounds, float32 [length] at the output's rate; what is cut off ends in a fade."""
-    samples = _heard_as_it_is(script, job, one)[:length]
-    samples = np.pad(samples, (0, length - len(samples)))
-    if is_cut:
-        fade = min(seconds_to_samples(_FADE_S, job.sound_rate(script)), length)
-        samples[length - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-    return samples
+def kept_sound(script: Script, job: Job, one: Utterance, length: int) -> Samples:
+    """Return speech as it sounds, float32 [length] at the output's rate: made faster where it is longer, at its pitch."""
+    rate, samples = job.sound_rate(script), _heard_as_it_is(script, job, one)
+    if len(samples) > length + seconds_to_samples(units_to_seconds(1), rate):
+        samples = faster(samples, rate, len(samples) / length)
+    samples = samples[:length]
+    return np.pad(samples, (0, length - len(samples)))
 
 
 def _heard_as_it_is(script: Script, job: Job, one: Utterance) -> Samples:
@@ -155,6 +156,23 @@ def units_by_program(script: Script, job: Job, speaking: Speaking, one: Utteranc
 def said_by_program(script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None) -> Samples:
     """Return a text as a program says it, float32 [S] without silence around it: at the output's rate where it is heard as it
     sounds, else at 16 kHz; made, or found. Raises SpeechError."""
+    language, slot_s = job.languages[1], one.place.seconds
+    speed = speaking.speed_for(text, language, slot_s)
+    samples = _said_at(script, job, speaking, one, text, sound, speed)
+    seconds = len(samples) / _rate(script, job, job.options.keep_sound)
+    if speed == 1:
+        speaking.took(text, seconds)
+        faster = faster_by(seconds, slot_s)
+        if faster > _HARDLY_FASTER and not speaking.is_exact and speaking.takes("speed"):  # it speaks once more
+            again = _said_at(script, job, speaking, one, text, sound, faster)
+            samples = again if len(again) < len(samples) else samples
+    return samples
+
+
+def _said_at(
+    script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None, speed: float
+) -> Samples:  # fmt: skip
+    """Return a text as a program says it when it is asked for a speed, 1 = its usual one."""
     command, rate = speaking.program.command, _rate(script, job, job.options.keep_sound)
     reference, told = _reference(script, job, one, sound)
     values = {
@@ -162,6 +180,8 @@ def said_by_program(script: Script, job: Job, speaking: Speaking, one: Utterance
         "language": job.languages[1],
         "speaker": one.speaker,
         "seconds": f"{one.place.seconds:.2f}",
+        "speed": f"{speed:.2f}",
+        "keep_sound": "yes" if job.options.keep_sound else "no",
         "reference_text": told,
     }
     asked = values | {"reference": key_of(reference)}

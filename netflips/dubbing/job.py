@@ -21,7 +21,9 @@ from avcore.progress import Progress
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, exact
 from avcore.units import require_same_vocabulary
 from avcore.work_folder import require_work_folder
+from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import engines_of, recognizer_of
+from netflips.cascade.program import is_chat
 from netflips.cascade.speakers import Speaking
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.frame import Frame
@@ -150,6 +152,11 @@ class Job:
             raise
         self.store.folder = folder
 
+    @property
+    def texts_file(self) -> Path:
+        """Where the texts of a cascade are kept, in the form that --script-in takes."""
+        return self.store.folder / f"{self.out.stem}.script.json"
+
     # The form of the output: a clip that is played to and fro is written as published, at 25 Hz and 16 kHz.
 
     def picture_rate(self, script: Script) -> Fraction:
@@ -276,6 +283,9 @@ def _check_words(models: Models, options: DubOptions) -> None:
     source, target = dub_languages(models)
     if options.cascade_models is not None:
         engines_of(models, options.cascade_models, source, target)
+        asked_of = options.cascade_models
+        if is_chat(asked_of.program, asked_of.chat_model):
+            ChatTranslator(asked_of.program, asked_of.chat_model).check()
     if options.cascade and not options.is_speech_given:
         speller = models.other(SPELLER, target)
         require_same_vocabulary(models.vocoder.vocabulary, speller.vocabulary, "the speller")

@@ -84,7 +84,10 @@ class DubOptions(MarkFlags):
     text_translator: Path | None = flag(default=None, file=Input("the text translator", may_be_folder=True), metavar="DIR")
     """CTranslate2 folder of a translator, or such a name"""
     translate_with: str | None = flag(default=None, metavar="COMMAND|URL")
-    """translator in place of --text-translator: a program that answers lines of JSON, or an address on this machine"""
+    """translator in place of --text-translator: a program that answers lines of JSON, an address on this machine, or a server of
+    language models, as http://127.0.0.1:11434/v1"""
+    translate_model: str | None = flag(default=None, metavar="NAME")
+    """language model of --translate-with (default: the only one that its server has)"""
     glossary: Path | None = flag(default=None, file=Input("the glossary"))
     """how words are translated: lines of English<TAB>Korean; Korean particles are corrected"""
     voice: Path | None = voice_flag(group="voice")
@@ -200,16 +203,18 @@ class DubOptions(MarkFlags):
 
     def _check_cascade(self) -> None:
         if not self.cascade:
-            names = ("recognizer", "text_translator", "translate_with", "glossary")
+            names = ("recognizer", "text_translator", "translate_with", "translate_model", "glossary")
             asked = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None]
             if asked:
                 belong = "belongs" if len(asked) == 1 else "belong"
                 raise UsageError(f"{' and '.join(asked)} {belong} to the cascade", hint="add --cascade, or leave it out")
             return
         if self.translate_with is not None:
-            require_translate_with(self.translate_with)
+            require_translate_with(self.translate_with, self.translate_model)
             if self.text_translator is not None:
                 raise UsageError("--translate-with stands in place of --text-translator", hint="leave one of them out")
+        elif self.translate_model is not None:
+            raise UsageError("--translate-model belongs to --translate-with", hint="add --translate-with http://127.0.0.1:11434/v1")
         if self.beam is not None or self.max_target_units is not None:
             raise UsageError("--beam and --max-target-units belong to the unit pipeline", hint="leave them out")
         if self.timing == "free":
@@ -289,7 +294,9 @@ class DubOptions(MarkFlags):
         if missing or (recognizer := used["--recognizer"]) is None:
             hint = "run: netflips models get korean"
             raise UsageError("--cascade needs models that are not here", expected=" and ".join(missing), hint=hint)
-        return CascadeModels(recognizer, used.get("--text-translator"), self.translate_with or "", self.glossary)
+        return CascadeModels(
+            recognizer, used.get("--text-translator"), self.translate_with or "", self.glossary, self.translate_model
+        )
 
     @cached_property
     def script(self) -> Script | None:

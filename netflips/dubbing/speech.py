@@ -15,7 +15,7 @@ from netflips.dubbing.given import is_heard_as_it_is, kept_sound
 from netflips.dubbing.job import Job
 from netflips.dubbing.listen import Sound
 from netflips.dubbing.voices import voice_for
-from netflips.script.types import Script, Utterance
+from netflips.script.types import Script, Utterance, WrittenText
 from unit2av.voice.speech import RENDERING, SpeakerVoice
 
 _SILENT_RUN = frame_at(0.16)
@@ -72,7 +72,10 @@ def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: 
     assert one.fit is not None  # it has its place
     if is_heard_as_it_is(job, one):
         length = seconds_to_samples(units_to_seconds(units.num_steps), rate)
-        samples = kept_sound(script, job, one, length, one.fit.cut_s > 0)
+        samples = kept_sound(script, job, one, length)
+        if isinstance(one.target, WrittenText) and sound is not None:  # how loud a program speaks is an accident
+            original = sound.between(one.place.start_s, one.place.end_s)
+            samples = match_loudness(samples, resample(original, SAMPLE_RATE, rate), rate)
         made_of: tuple[object, ...] = (samples, rate)
         job.store.kept(NewSpeech, "speech", made_of, lambda: _as_it_sounds(samples, rate, units))
         return made_of
@@ -94,7 +97,7 @@ def _spoken(job: Job, units: Units, voice: SpeakerVoice, reference: Samples | No
 
 
 def _as_it_sounds(samples: Samples, rate: int, units: Units) -> NewSpeech:
-    """Speech that was given, at its own loudness."""
+    """Speech that was given, as it is."""
     length = units_to_samples(units.num_steps)
     heard = resample(samples, rate, SAMPLE_RATE)[:length]
     return NewSpeech(samples, silent_frames(np.pad(heard, (0, length - len(heard)))))

@@ -1,6 +1,7 @@
 """What is said in each utterance, as units with the durations that they have by themselves: translated, spelt, or given."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -8,13 +9,13 @@ import numpy as np
 from avcore.contracts import Speller, Voice
 from avcore.errors import InputError, UnitError
 from avcore.notes import Note, NoteKind
+from avcore.timeline import units_to_seconds
 from avcore.units import Units, require_same_vocabulary
-from netflips.cascade.speakers import SpeechError
+from netflips.cascade.speakers import USUAL_SYLLABLE_S, SpeechError, syllables_in
 from netflips.dubbing.given import speaker_name, units_by_program, units_given
 from netflips.dubbing.job import Job
 from netflips.dubbing.listen import Sound
 from netflips.dubbing.part import wanted, with_more
-from netflips.dubbing.translate import texts_file
 from netflips.script.notes import EMPTY, HEARD_LOOP, KEPT, LEFT_ALONE, NOT_SPOKEN, SILENT, UNHEARD, UNSAYABLE, UNTOLD
 from netflips.script.types import (
     KeptOriginal,
@@ -27,6 +28,7 @@ from netflips.script.types import (
     Utterance,
     WrittenText,
 )
+from netflips.understanding import speller_measure
 from text2unit.normalise import READING
 from text2unit.stage import SPELLER
 
@@ -109,7 +111,7 @@ def _spoken(script: Script, job: Job, one: Utterance, target: WrittenText, sound
     except SpeechError as error:
         return LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
     except (InputError, UnitError) as error:
-        return LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(job.options.script_in or texts_file(job)))
+        return LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(job.options.script_in or job.texts_file))
 
 
 def with_spoken_units(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | None:
@@ -129,6 +131,29 @@ def units_of_text(job: Job, text: str) -> UnitList:
         return UnitList.of(natural_units(text, language, speller, models.vocoder))
 
     return job.store.kept(UnitList, "texts", (text, READING, language, speller.fingerprint, *voice), make)
+
+
+def seconds_of_text(script: Script, job: Job, text: str) -> float | None:
+    """Return how long a text takes by itself (s), as it is known before it is spoken; None where it cannot be said."""
+    if job.speaking is not None:
+        if not job.speaking.is_exact and not job.speaking.has_spoken:
+            with suppress(SpeechError):  # its pace is known by what it said
+                units_by_program(script, job, job.speaking, wanted(script, job)[0], text, None)
+        return job.speaking.seconds_of(text, script.target)
+    if job.models.paths.other(SPELLER) is None:
+        return syllables_in(text) * syllable_s(job)
+    try:
+        return float(units_to_seconds(sum(units_of_text(job, text).durations or ())))
+    except (InputError, UnitError):  # told where it is spoken
+        return None
+
+
+def syllable_s(job: Job) -> float:
+    """Return how long a syllable lasts by itself (s), as far as it is known of what speaks."""
+    if job.speaking is not None:
+        return job.speaking.syllable_s
+    measure = speller_measure(job.models.other(SPELLER, job.languages[1])) if job.models.paths.other(SPELLER) else None
+    return measure.second if measure is not None and measure.second else USUAL_SYLLABLE_S
 
 
 def natural_units(text: str, language: str, speller: Speller, voice: Voice) -> Units:

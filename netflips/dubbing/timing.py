@@ -10,7 +10,7 @@ from avcore.units import Ids
 
 class Fitted(NamedTuple):
     """durations: int64 [U], as spoken, fewer where some are left out. overrun: steps that fit neither slot nor pause. cut: what
-    even that could not save: units at the end, or of speech as it sounds, steps."""
+    even that could not save: units at the end."""
 
     durations: Ids
     overrun: int = 0
@@ -41,14 +41,19 @@ def fit_durations(natural: Ids, slot: int, pause: int, pace: tuple[float, float]
     return Fitted(scale_durations(kept, steps), overrun, len(natural) - len(kept))
 
 
-def fit_as_it_is(natural: Ids, slot: int, pause: int, _: tuple[float, float], may_hold: bool = False) -> Fitted:
-    """Fit speech that is heard as it sounds: it is never stretched; what finds no room holds the picture, or is cut off."""
-    room = max(slot + pause, 1)
-    overrun = max(int(natural.sum()) - room, 0)
-    if may_hold or not overrun:
-        return Fitted(natural, overrun)
-    kept = np.diff(np.minimum(np.cumsum(natural), room), prepend=0)
-    return Fitted(kept[kept > 0], overrun, overrun)
+def fit_as_it_is(natural: Ids, slot: int, pause: int, pace: tuple[float, float], may_hold: bool = False) -> Fitted:
+    """Fit speech that is heard as it sounds: it is never made slower. What is longer than slot and pause is made faster, as far as
+    the pace allows where the picture may be held, else as far as it takes, so that its end is never missing.
+    """
+    total, room = int(natural.sum()), max(slot + pause, 1)
+    if total <= room:
+        return Fitted(natural)
+    shortest = max(ceil(total * pace[0] - 1e-9), len(natural))
+    overrun = max(shortest - room, 0)
+    if overrun and not may_hold:
+        kept = natural[:room]
+        return Fitted(scale_durations(kept, room), overrun, len(natural) - len(kept))
+    return Fitted(scale_durations(natural, max(room, shortest)), overrun)
 
 
 def scale_durations(durations: Ids, total: int) -> Ids:

@@ -68,17 +68,13 @@ TERMS_MISSED = NoteKind(
     "terms_missed",
     "{u}the translation has nothing for {terms} of the glossary",
 )
+NUMBERS_MISSED = NoteKind("numbers_missed", "{u}the translation has no {numbers}")
 NOTHING_GIVEN = NoteKind("nothing_given", "there is no speech for it in {name}")
 NOT_TAKEN = NoteKind("not_taken", "{name} cannot be said: {error}")
 UNTOLD = NoteKind("untold", "there is no text for it, and no unit translator")
 UNSAID = NoteKind(
     "unsaid_speech",
     "{name}: speech that belongs to no utterance is not said: {spans}",
-)
-CUT_SOUND = NoteKind(
-    "cut_sound",
-    "{u}the last {seconds:.2f} s of its speech found no room, cut off with a fade",
-    "; --hold-picture makes room",
 )
 CUT = NoteKind(
     "cut",

@@ -21,6 +21,8 @@ SPEAKER = "speaker 1"
 """The name of the only speaker."""
 _DIGITS = 6
 """Sums of seconds are rounded to so many digits, so that they are the steps that they are made of."""
+PACE = 0.9, 1.1
+"""Length by itself, of what is said instead, by that of the original: within these it fits."""
 _WHOLE = 0.999
 """Speech at this share of its natural length is not spoken faster."""
 
@@ -197,7 +199,8 @@ class SeenFaces:
 
 @dataclass(frozen=True)
 class TranslatedUnits:
-    """Said instead: units of the unit translator. score: mean log-probability. reading: the units read as text."""
+    """Said instead: units of the unit translator. score: mean log-probability. reading: the units read as text. seconds: their
+    length by itself, as it was predicted."""
 
     kind: ClassVar = "translated"
     units: UnitList = UnitList()
@@ -205,6 +208,7 @@ class TranslatedUnits:
     is_truncated: bool = False
     weakest: Stretch | None = None
     reading: Text | None = None
+    seconds: float | None = None
 
 
 class TranslatedFrom(NamedTuple):
@@ -220,13 +224,14 @@ class TranslatedFrom(NamedTuple):
 @dataclass(frozen=True)
 class WrittenText:
     """Said instead: a text. translation: where the cascade translated it. said_by: a program or a file that speaks it,
-    "" = the text-to-unit model."""
+    "" = the text-to-unit model. seconds: its length by itself, as it was predicted."""
 
     kind: ClassVar = "written"
     text: str
     by: WrittenBy = "person"
     translation: TranslatedFrom | None = None
     said_by: str = ""
+    seconds: float | None = None
 
     @property
     def is_translated(self) -> bool:
@@ -312,6 +317,13 @@ class TimeFit:
         return round(max(self.spoken_s - self.slot.length_s - (self.overrun_s if self.held_s else 0.0), 0.0), _DIGITS)
 
     @property
+    def too_long_s(self) -> float:
+        """By how much it is longer by itself than the original; 0 for what hardly is."""
+        if self.slot is None or self.natural_s <= PACE[1] * self.slot.length_s:
+            return 0.0
+        return round(self.natural_s - self.slot.length_s, _DIGITS)
+
+    @property
     def is_hurried(self) -> bool:
         """Whether it is spoken faster than the pace allows."""
         return self.overrun_s > 0 and not self.held_s and (self.factor or 0.0) < _WHOLE  # what is heard as it is, is cut
@@ -330,7 +342,7 @@ class DrawnPictures:
 class Utterance:
     """Speech that is dubbed in one piece. understood: how much of it is.
 
-    place: in the media. target: what is said instead; takes: other ones, of before. units: of the target, with the durations that
+    place: in the media. target: what is said instead; takes: other wordings of it. units: of the target, with the durations that
     they have by themselves. fit, drawn: what became of it; without a fit it was left alone, or is not in the part that was dubbed.
     """
 

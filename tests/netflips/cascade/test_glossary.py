@@ -116,10 +116,10 @@ def test_a_program_or_an_address_of_this_machine_translates(address: str) -> Non
     code = f"import json, sys\nfor line in sys.stdin:\n    print({answers}, flush=True)"
     for given in (address, f"{sys.executable} -c '{code}'"):
         translator = ProgramTranslator(given)
-        assert translator.translate({"text": "안녕", "context": [1]}) == "안녕! 1"
+        assert translator.wordings([{"number": 3, "text": "안녕", "context": [1]}]) == {3: ["안녕! 1"]}
         translator.close()
     with pytest.raises(InputError, match="did not answer"):
-        ProgramTranslator(address).translate({"text": "away", "context": []})
+        ProgramTranslator(address).wordings([{"number": 1, "text": "away", "context": []}])
     here = ("http://127.0.0.1:abc/", "http://127.0.0.1:99999/", "http://127.0.0.1/a b", "http://[::1", "http://127.0.0.1/\x7f")
     for other in ("http://192.168.0.7/x", "https://127.0.0.1/x", "http://example.com/", "no-such-program-anywhere", *here):
         with pytest.raises(UsageError, match="--translate-with"):
@@ -130,9 +130,9 @@ def test_one_that_fails_again_and_again_is_not_asked_any_more() -> None:
     translator = ProgramTranslator("false")
     for _ in range(5):
         with pytest.raises(InputError, match="ended without an answer"):
-            translator.translate({"text": "a"})
+            translator.wordings([{"number": 1, "text": "a"}])
     with pytest.raises(InputError, match="failed 5 times in a row"):
-        translator.translate({"text": "a"})
+        translator.wordings([{"number": 1, "text": "a"}])
 
 
 def _drip(connection: socket.socket) -> None:
@@ -174,17 +174,21 @@ def test_whatever_an_address_answers_costs_one_text(answer: bytes, monkeypatch: 
         translator = ProgramTranslator(f"http://127.0.0.1:{server.server_address[1]}/")
         began = time.monotonic()
         with pytest.raises(InputError, match=r"did not answer|gave no text") as told:
-            translator.translate({"text": "a"})
+            translator.wordings([{"number": 1, "text": "a"}])
         assert time.monotonic() - began < 3
         assert str(told.value).isprintable()
         server.shutdown()
 
 
 def test_a_program_that_says_that_it_is_ready_before_it_is_asked_does_not_shift_the_answers() -> None:
-    answers = """for line in sys.stdin: print(json.dumps({"ok": True, "text": json.loads(line)["text"]}), flush=True)"""
+    answers = """for line in sys.stdin: print(json.dumps({"ok": True, "texts": [json.loads(line)["text"], 7, "z"]}), flush=True)"""
     code = f"""import json, sys\nprint(json.dumps({{"ok": True}}), flush=True)\n{answers}"""
     translator = ProgramTranslator(f"{sys.executable} -S -c {shlex.quote(code)}")
-    assert [translator.translate({"text": text}) for text in ("a", "b", "c")] == ["a", "b", "c"]
+    assert [translator.wordings([{"number": 1, "text": text}])[1] for text in ("a", "b", "c")] == [
+        ["a", "z"],
+        ["b", "z"],
+        ["c", "z"],
+    ]
     translator.close()
 
 

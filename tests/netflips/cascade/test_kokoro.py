@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError
-from avcore.media import read_speech
+from avcore.media import read_speech, write_speech
 from avdata.prepare.espeak import EspeakVoice, espeak_speech, spell_ipa
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import RATE, NaturalVoice
+from netflips.cascade.speakers import SpeakerProgram, Speaking
 from recipes.demo.voices.cast import cast
 from recipes.demo.voices.phrasebook import phrasebook
 
@@ -27,6 +29,9 @@ class _Network:
 
     def knows(self, sign: str) -> bool:
         return True
+
+    def lengths(self, signs: Sequence[tuple[str, str]], styles: object, speed: float) -> np.ndarray:
+        return (self.say(signs, styles, speed)[1] / speed).astype(np.int64)
 
     def say(self, signs: Sequence[tuple[str, str]], styles: object, speed: float) -> tuple[np.ndarray, np.ndarray]:
         _Network.calls += 1
@@ -119,7 +124,36 @@ def test_it_answers_lines_of_json(
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(row) + "\n" for row in rows)))
     assert kokoro.main(["--style", "jf_alpha"]) == 0
     first, *others = (json.loads(line) for line in capsys.readouterr().out.splitlines())
-    assert first == {"ok": True}
+    assert first == {"ok": True, "voice": "jf_alpha"}
     assert len(read_speech(out)) > 4000
     wanted = ("nothing to say in the text", "1 to 510 sounds; found 1200", "expected en or ko; found fr", "language")
     assert [part in row["error"] for part, row in zip(wanted, others, strict=True)] == [True] * 4
+
+
+def test_it_is_known_before_it_speaks_how_long_it_takes(network: None) -> None:
+    spoken = kokoro.natural_speech("거기 어디", NaturalVoice((("jf_alpha", 1.0),), language="ko"))
+    found = kokoro.natural_seconds("거기 어디", "jf_alpha", 1.0, "ko")
+    assert found == pytest.approx(len(spoken.samples) / RATE, abs=0.08)
+    speaking = Speaking(SpeakerProgram.of(f"{sys.executable} -m netflips.cascade.kokoro --speed 0.5"))
+    assert speaking.is_exact
+    slow = speaking.seconds_of("거기 어디", "ko")
+    assert slow is not None
+    assert slow == pytest.approx(2 * (found - 0.14) + 0.14, abs=0.03)
+    assert [speaking.speed_for("거기 어디", "ko", slow * share) for share in (2, 0.8, 0.1)] == [1, pytest.approx(1.25), 1.45]
+    assert speaking.seconds_of("...", "ko") is None
+
+
+def test_speakers_whose_sound_is_kept_get_voices_of_their_own_by_pitch(
+    network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = []
+    for speaker, voice in (("Al", "en+m3"), ("Eve", "en+f3"), ("Al", "en+m3"), ("Bo", "en+m3"), ("Mia", "en+f3")):
+        said = espeak_speech(TEXT, EspeakVoice(voice))
+        write_speech(tmp_path / f"{speaker}.wav", said.samples, said.rate)
+        request = {"text": "거기 어디", "language": "ko", "out": str(tmp_path / "x.wav"), "speaker": speaker, "speed": 1.2}
+        rows.append(request | {"reference": str(tmp_path / f"{speaker}.wav"), "keep_sound": True})
+    rows.append(rows[0] | {"keep_sound": False})
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(row) + "\n" for row in rows)))
+    assert kokoro.main([]) == 0
+    voices = [json.loads(line)["voice"] for line in capsys.readouterr().out.splitlines()]
+    assert voices == ["jm_kumo", "jf_gongitsune", "jm_kumo", "jm_kumo at 0.92 of its pitch", "jf_alpha", "jf_gongitsune"]

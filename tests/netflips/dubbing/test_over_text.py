@@ -161,9 +161,14 @@ def test_a_program_translates_with_the_whole_recording_a_glossary_and_the_level_
     assert "its text was not translated" in why_alone(third)
     assert "no idea" in why_alone(third)
     assert one.target.translation == TranslatedFrom(HEARD, "그 전차를 plain", glossary={"bus": "전차"})
+    assert one.target.seconds == pytest.approx(one.fit.natural_s, abs=0.02)
     assert value_from(TranslatedFrom, {"of": "a", "glossary": {"bus": "전차"}}, "x").glossary == {"bus": "전차"}
     asked = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert [row["number"] for row in asked] == [1, 2, 3]
+    assert [row["number"] for row in asked if "again" not in row] == [1, 2, 3]
+    assert all(
+        row["again"]["text"] == "그 전차를 plain" and "it takes" in row["again"]["reason"] for row in asked if "again" in row
+    )
+    assert all(list(map(bool, row["syllables"])) == [True, True] for row in asked)
     assert asked[0]["context"] == [{"number": k, "speaker": "Ann", "text": HEARD} for k in (1, 2, 3)]
     assert asked[0]["glossary"] == {"bus": "전차"}
     assert read_script(work / "out.script.json").utterances[0].target == one.target

@@ -69,13 +69,15 @@ def test_only_what_even_the_fastest_cannot_say_is_left_out_and_counted() -> None
     assert (len(fit.durations), fit.cut, fit.overrun) == (20, 0, 66)
 
 
-def test_speech_as_it_sounds_is_never_stretched() -> None:
+def test_speech_as_it_sounds_is_never_made_slower_and_keeps_its_end() -> None:
     natural = np.array([5, 5, 5])
     assert fit_as_it_is(natural, 20, 0, PACE).durations.tolist() == [5, 5, 5]
     fit = fit_as_it_is(natural, 8, 4, PACE)
-    assert (fit.durations.tolist(), fit.overrun, fit.cut) == ([5, 5, 2], 3, 3)
-    fit = fit_as_it_is(natural, 8, 4, PACE, may_hold=True)
-    assert (fit.steps, fit.overrun, fit.cut) == (15, 3, 0)
+    assert (fit.steps, len(fit.durations), fit.overrun, fit.cut) == (12, 3, 0, 0)
+    fit = fit_as_it_is(natural, 5, 2, PACE)
+    assert (fit.steps, len(fit.durations), fit.overrun, fit.cut) == (7, 3, 5, 0)  # faster than the pace allows: told
+    fit = fit_as_it_is(natural, 5, 2, PACE, may_hold=True)
+    assert (fit.steps, fit.overrun, fit.cut) == (12, 5, 0)
 
 
 @pytest.mark.parametrize("bounds", [(1.1, 1.25), (0.8, 0.9), (0, 1.2), (0.8, float("inf")), (float("nan"), 1.2)])

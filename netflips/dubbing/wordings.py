@@ -1,0 +1,283 @@
+"""Several wordings of each sentence's translation, and the one that is spoken: the best of those that fit the original's time.
+
+How long a wording takes is known before it is spoken. A program or a language model of which none will do is asked again, and told
+why.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import log
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from avcore.errors import InputError
+from avcore.notes import Note
+from netflips.cascade.chat import ChatTranslator
+from netflips.cascade.engines import Engines
+from netflips.cascade.glossary import terms_in, with_terms
+from netflips.cascade.program import ProgramTranslator
+from netflips.dubbing.job import Job
+from netflips.dubbing.part import wanted
+from netflips.dubbing.sentences import WholeSentence, shared_out
+from netflips.dubbing.spell import seconds_of_text, syllable_s
+from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, NOT_TRANSLATED, NUMBERS_MISSED, REPEATED, TERMS_MISSED
+from netflips.script.types import PACE, Script, TranslatedFrom, Utterance, WrittenText
+from netflips.understanding import Cause, translation_fault
+from text2unit.korean.numerals import native, sino
+
+_AGAIN = 3
+"""Times that a sentence is asked for again."""
+_MOST_TAKES = 8
+_MUCH_WORSE = 0.5
+"""Mean log-probability of a piece by which a wording may be less probable than the best, to be looked at for its length."""
+_LEVELS = {"존댓말": "polite", "반말": "plain"}
+_FAULTS = {"loop": REPEATED, "echo": ECHOED, "untranslated": EMPTY}
+_NUMBER = re.compile(r"(?<![\d.,:])(\d{1,3}(?:,\d{3})+|\d{2,15})(?![\d.,:]*\d)(?!\s*(?:hundred|thousand|million|billion|trillion))")
+
+
+class Wording(NamedTuple):
+    """score: mean log-probability, None = not said. put: terms of the glossary that were put in, by the word of the original;
+    missed: those that are not in it; lost: numbers that are not. seconds: that it takes, None = it cannot be said."""
+
+    text: str
+    score: float | None = None
+    put: Mapping[str, str] = MappingProxyType({})
+    missed: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    seconds: float | None = None
+
+    def fits(self, slot_s: float) -> bool:
+        """Return whether it may be spoken in so much time at about its own pace."""
+        return self.seconds is not None and PACE[0] <= self.seconds / slot_s <= PACE[1]
+
+
+def best_wording(wordings: Sequence[Wording], slot_s: float) -> Wording:
+    """Return the wording that is spoken: of those that can be said, and lack the least, the first that fits, else the nearest.
+
+    wordings: one or more, the best first.
+    """
+    rest = [one for one in wordings if one.seconds] or list(wordings)
+    least = min(len(one.missed) + len(one.lost) for one in rest)
+    rest = [one for one in rest if len(one.missed) + len(one.lost) == least]
+    return next((one for one in rest if one.fits(slot_s)), min(rest, key=lambda one: abs(log((one.seconds or slot_s) / slot_s))))
+
+
+@dataclass(frozen=True)
+class Wordings:
+    """Translates the sentences of a script. translator: a program or a language model, None = the engines' model."""
+
+    script: Script
+    job: Job
+    engines: Engines
+    translator: ProgramTranslator | ChatTranslator | None
+    glossary: Mapping[str, str]
+
+    def of(self, sentences: Sequence[WholeSentence]) -> dict[int, Utterance]:
+        """Return the utterances of sentences, by number, with what is said instead of them; where there is nothing, a note says
+        why."""
+        done = dict[int, Utterance]()
+        for sentence, found in zip(sentences, self._found(sentences), strict=True):
+            if isinstance(found, Note):
+                for one in sentence.pieces:
+                    self.job.notes.add(found, one.number)
+                continue
+            best = best_wording(found, sentence.seconds)
+            others = sorted((one for one in found if one is not best), key=lambda one: one.score is not None and -one.score)
+            said = self._shared(sentence, best)
+            if said is None:
+                done |= self.of([WholeSentence((one,)) for one in sentence.pieces])
+                continue
+            if best.missed:
+                self.job.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
+            if best.lost:
+                self.job.notes.add(NUMBERS_MISSED(numbers=", ".join(best.lost)), sentence.number)
+            takes = [take for one in others[:_MOST_TAKES] if (take := self._shared(sentence, one)) is not None]
+            for place, one in enumerate(sentence.pieces):
+                if one.target is None:
+                    done[one.number] = replace(one, target=said[place], takes=tuple(take[place] for take in takes))
+        return done
+
+    def _shared(self, sentence: WholeSentence, wording: Wording) -> list[WrittenText] | None:
+        """Return what is said in each piece of a sentence; None for a wording with too few words."""
+        if len(sentence.pieces) == 1:
+            translation = TranslatedFrom(sentence.text, wording.text, wording.score, wording.put)
+            return [WrittenText(wording.text, "cascade", translation, seconds=wording.seconds)]
+        parts = shared_out(wording.text, [one.place.seconds for one in sentence.pieces])
+        if parts is None:
+            return None
+        puts = [{term: korean for term, korean in wording.put.items() if korean in part} for part in parts]
+        return [
+            WrittenText(part, "cascade", TranslatedFrom(sentence.text, part, wording.score, put), seconds=self._seconds(part))
+            for part, put in zip(parts, puts, strict=True)
+        ]
+
+    def _seconds(self, text: str) -> float | None:
+        return seconds_of_text(self.script, self.job, text)
+
+    def _found(self, sentences: Sequence[WholeSentence]) -> list[list[Wording] | Note]:
+        if self.translator is None:
+            return [self._by_model(one) for one in sentences]
+        return self._by_program(self.translator, sentences)
+
+    def _judged(self, sentence: WholeSentence, texts: Iterable[tuple[str, float | None]]) -> tuple[list[Wording], Cause | None]:
+        """Return the wordings that are a translation, and what is wrong with one that is none."""
+        terms, found, fault = terms_in(sentence.text, self.glossary), list[Wording](), None
+        alone = None if self.translator is not None else lambda other: self._texts(other)[0][0]
+        for text, score in texts:
+            if wrong := translation_fault(text, sentence.text, self.script.target, sentence.seconds):
+                fault = wrong
+                continue
+            termed = with_terms(sentence.text, text, terms, alone)
+            lost = lost_numbers(sentence.text, termed.text)
+            found.append(Wording(termed.text, score, termed.put, termed.missed, lost, self._seconds(termed.text)))
+        return found, fault
+
+    # By a model of a folder
+
+    def _texts(self, text: str) -> list[tuple[str, float]]:
+        translator, (source, target) = self.engines.translator, self.job.languages
+        assert translator is not None  # else a program translates
+
+        def make() -> _Texts:
+            made = translator.wordings(text, source, target)
+            return _Texts(tuple(one.text for one in made), tuple(one.score for one in made))
+
+        made_of = (text, source, target, self.engines.fingerprints["text translator"], self.job.models.arithmetic)
+        return list(zip(*self.job.store.kept(_Texts, "translated", made_of, make), strict=True))
+
+    def _by_model(self, sentence: WholeSentence) -> list[Wording] | Note:
+        texts = self._texts(sentence.text)
+        found, fault = self._judged(sentence, (one for one in texts if one[1] >= texts[0][1] - _MUCH_WORSE))
+        return found or self._why(fault)
+
+    def _why(self, fault: Cause | None) -> Note:
+        return LEFT_ALONE(reason=_FAULTS.get(fault or "untranslated", EMPTY).code, language=self.script.target)
+
+    # By a program or a language model
+
+    def _by_program(
+        self, translator: ProgramTranslator | ChatTranslator, sentences: Sequence[WholeSentence]
+    ) -> list[list[Wording] | Note]:
+        """Ask for all sentences, and again for those of which no wording will do."""
+        found: dict[int, list[Wording]] = {one.number: [] for one in sentences}
+        notes = dict[int, Note]()
+        todo = {one.number: (one, dict[str, Any]()) for one in sentences}
+        for tried in range(_AGAIN + 1):
+            answers = self._answers(translator, [self._request(one, again) for one, again in todo.values()])
+            if isinstance(answers, InputError):
+                why = f"{answers.what}: {answers.found}" if answers.found else answers.what
+                notes |= dict.fromkeys(todo, LEFT_ALONE(reason=NOT_TRANSLATED.code, error=why))
+                break
+            for number, (sentence, _) in list(todo.items()):
+                known = {one.text for one in found[number]}
+                made, fault = self._judged(sentence, ((text, None) for text in answers[number]))
+                new = [one for one in made if one.text not in known]
+                found[number] += new
+                again = self._again(sentence, found[number], new, fault)
+                is_stubborn = tried > 0 and not new and bool(known)
+                if again is None or is_stubborn:
+                    del todo[number]
+                else:
+                    todo[number] = sentence, again
+                    notes[number] = self._why(fault) if answers[number] else LEFT_ALONE(reason=EMPTY.code)
+            if not todo:
+                break
+        return [found[one.number] or notes.get(one.number) or self._why(None) for one in sentences]
+
+    def _again(
+        self, sentence: WholeSentence, found: Sequence[Wording], new: Sequence[Wording], fault: Cause | None
+    ) -> dict[str, Any] | None:
+        """Return why a sentence is asked for again; None = one of its wordings will do."""
+        if not found:
+            reasons = {"loop": "it repeated itself", "echo": f"it was not in language '{self.script.target}'"}
+            return {"reason": reasons.get(fault or "", "there was no answer for this line")}
+        best = best_wording(found, sentence.seconds)
+        if best.missed or best.lost:
+            return {"reason": f"it lacks {', '.join((*best.missed, *best.lost))}", "text": best.text}
+        if best.fits(sentence.seconds):
+            return None
+        last = best_wording(new, sentence.seconds) if new else best
+        if last.seconds is None:
+            return {"reason": "it has signs that cannot be read aloud", "text": last.text}
+        wanted_is = "shorter" if last.seconds > sentence.seconds else "longer"
+        reason = f"it takes {last.seconds:.1f} s where there are {sentence.seconds:.1f} s: say it {wanted_is}"
+        return {"reason": reason, "text": last.text, "seconds": round(last.seconds, 2)}
+
+    def _request(self, sentence: WholeSentence, again: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a program is told of a sentence."""
+        speaker, slot_s = sentence.pieces[0].speaker, sentence.seconds
+        level, second = self.script.speaker(speaker).level, syllable_s(self.job)
+        others = dict.fromkeys(one.speaker for one in wanted(self.script, self.job) if one.speaker != speaker)
+        return {
+            "number": sentence.number,
+            "pieces": [one.number for one in sentence.pieces],
+            "text": sentence.text,
+            "source": self.job.languages[0],
+            "target": self.job.languages[1],
+            "speaker": speaker,
+            "to": ", ".join(others),
+            "level": _LEVELS.get(level, level),
+            "seconds": round(slot_s, 2),
+            "syllables": [round(share * slot_s / second) for share in PACE],
+            "glossary": terms_in(sentence.text, self.glossary),
+        } | ({"again": dict(again)} if again else {})
+
+    def _answers(
+        self, translator: ProgramTranslator | ChatTranslator, requests: Sequence[Mapping[str, Any]]
+    ) -> dict[int, list[str]] | InputError:
+        """Return the texts of each request by its number, made or found; none where it has no answer.
+
+        A translator gets all of the recording, but a sentence is asked for again only where it is another itself.
+        """
+        keys = {one["number"]: (translator.key, _own(one)) for one in requests}
+        kept = {number: self.job.store.find(_Texts, "translated", key) for number, key in keys.items()}
+        found = {number: list(one.texts) for number, one in kept.items() if one is not None}
+        new = [one for one in requests if one["number"] not in found]
+        if new:
+            said = [one for one in wanted(self.script, self.job) if one.text is not None]
+            context = [
+                {"number": one.number, "speaker": one.speaker, "text": "" if one.text is None else one.text.text} for one in said
+            ]
+            more = {"title": self.job.source.path.stem, "context": context}
+            try:
+                made = translator.wordings([{**one, **more} for one in new])
+            except InputError as error:
+                return error
+            for number, texts in made.items():
+                self.job.store.keep("translated", keys[number], _Texts(tuple(texts)))
+            found |= made
+        return {one["number"]: found.get(one["number"], []) for one in requests}
+
+
+class _Texts(NamedTuple):
+    """scores: of each text, none where a program made them."""
+
+    texts: tuple[str, ...]
+    scores: tuple[float, ...] = ()
+
+
+def _own(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the answer to a request depends on, apart from its neighbours."""
+    return {name: one for name, one in request.items() if name not in ("number", "pieces", "syllables")}
+
+
+def lost_numbers(source: str, text: str) -> tuple[str, ...]:
+    """Return the whole numbers of two digits or more in a source text that a Korean translation has neither in digits nor in
+    words."""
+    plain, words = text.replace(",", ""), re.sub(r"\s", "", text)
+    found = (one.replace(",", "") for one in _NUMBER.findall(source))
+    return tuple(one for one in dict.fromkeys(found) if one not in plain and not any(said in words for said in _said(int(one))))
+
+
+def _said(number: int) -> set[str]:
+    """Return how a number may be written in Korean without blanks: in words, or in digits before words for thousands."""
+    forms = {sino(number), native(number)} if number < 100 else {sino(number)}
+    group, rest = divmod(number, 10_000)
+    if group and not rest:
+        forms.add(f"{group}만")
+    if group and rest:
+        forms |= {f"{group}만{rest}", f"{group}만{rest // 1000}천" if not rest % 1000 else f"{group}만{rest}"}
+    if not group and not number % 1000 and number >= 1000:
+        forms.add(f"{number // 1000}천")
+    return {one.replace(" ", "") for one in forms}

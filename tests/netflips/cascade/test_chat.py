@@ -1,0 +1,197 @@
+"""A server of language models as a translator: what it is asked, and that nothing that it answers ends a dub."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from avcore.errors import InputError, UsageError
+from netflips.cascade.chat import KEY, ChatTranslator, open_translator, read_wordings
+from netflips.cascade.program import ProgramTranslator
+
+GOOD = '{"lines": [{"number": 4, "short": "짧게", "natural": "보통은 이렇게", "full": "길게 말하면 이렇게"}]}'
+FOUR = ["보통은 이렇게", "길게 말하면 이렇게", "짧게"]
+
+
+class _Server(BaseHTTPRequestHandler):
+    """Answers with what stands in `answers`, the last one again and again. asked: what came in."""
+
+    answers: list[Any]
+    asked: list[tuple[str, Any, str]]
+    models: Any
+
+    def do_GET(self) -> None:
+        self._send(200 if self.models is not None else 404, json.dumps({"data": self.models}).encode())
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append((self.path, body, self.headers.get("Authorization", "")))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, str):
+            answer = json.dumps({"choices": [{"message": {"content": answer}}]}).encode()
+        if isinstance(answer, bytes):
+            return self._send(200, answer)
+        status, body, headers = answer
+        return self._send(status, body, headers)
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, type[_Server]]]:
+    handler = type("Handler", (_Server,), {"answers": [GOOD], "asked": [], "models": [{"id": "gemma3:4b"}]})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        threading.Thread(target=found.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{found.server_port}/v1", handler
+        found.shutdown()
+
+
+def _request(number: int = 4, **more: Any) -> dict[str, Any]:
+    context = [{"number": one, "speaker": "Ann", "text": f"line {one}"} for one in range(1, 10)]
+    told = {
+        "number": number,
+        "pieces": [number, number + 1],
+        "text": "This is it.",
+        "source": "en",
+        "target": "ko",
+        "speaker": "Ann",
+    }
+    return {
+        **told,
+        "to": "Bob",
+        "level": "plain",
+        "seconds": 2.5,
+        "syllables": [11, 14],
+        "title": "talk",
+        "context": context,
+        **more,
+    }
+
+
+def test_it_is_asked_for_three_wordings_with_all_that_matters(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, handler = server
+    monkeypatch.setenv(KEY, "secret")
+    translator = open_translator(f"{url}/chat/completions")
+    assert isinstance(translator, ChatTranslator)
+    translator.check()
+    assert translator.wordings([_request(glossary={"bus": "버스"}, again={"reason": "it takes 4 s"})]) == {4: FOUR}
+    path, body, key = handler.asked[0]
+    assert (path, body["model"], body["stream"], key) == ("/v1/chat/completions", "gemma3:4b", False, "Bearer secret")
+    assert "secret" not in str(translator.key) + translator.name
+    asked = json.loads(body["messages"][1]["content"])
+    assert (asked["talk"], asked["before"], asked["after"]) == ("talk", ["line 1", "line 2", "line 3"], ["line 6", "line 7"])
+    (line,) = asked["lines"]
+    assert line == {name: one for name, one in line.items() if name not in ("pieces", "context", "title", "source", "target")}
+    assert (line["to"], line["level"], line["syllables"], line["glossary"]) == ("Bob", "plain", [11, 14], {"bus": "버스"})
+    assert line["again"] == {"reason": "it takes 4 s"}
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (GOOD, {4: FOUR}),
+        (f"<think>Well, {GOOD.replace('짧게', '아니')} is wrong.</think>\n```json\n{GOOD}\n```\nDone!", {4: FOUR}),
+        (f"The translation: {GOOD} I hope it helps {{you}}", {4: FOUR}),
+        (GOOD.replace('"short": "짧게", ', "") + ' "oops', {4: FOUR[:2]}),
+        (GOOD[: GOOD.index("길게")], {4: ["보통은 이렇게", "짧게"]}),  # the model ran out of words
+        (GOOD.replace("}]", ",}],"), {4: FOUR}),  # commas too many
+        ('{"4": {"natural": "보통은 이렇게"}, "5": "다섯"}', {4: ["보통은 이렇게"], 5: ["다섯"]}),
+        ('[{"translation": "하나"}, {"translation": "둘"}]', {4: ["하나"], 5: ["둘"]}),
+        ('[{"text": "하나"}, {"text": "둘"}, {"text": "셋"}]', {}),  # one too many: whose?
+        ('{"lines": [{"number": 9, "natural": "아홉"}]}', {}),
+        ("", {}),
+        ("[[[[" * 5000, {}),
+        ("<think>so many thoughts", {}),
+        ('{"lines": [{"number": 4, "natural": ""}, {"number": 5, "natural": 7}]}', {}),
+    ],
+)
+def test_answers_are_read_as_far_as_they_can_be(content: str, found: dict[int, list[str]]) -> None:
+    assert read_wordings(content, [4, 5]) == found
+
+
+def test_a_bare_sentence_is_an_answer_to_one() -> None:
+    assert read_wordings("**보통은 이렇게**\n", [4]) == {4: ["보통은 이렇게"]}
+    assert read_wordings("Sure!\n보통은 이렇게", [4]) == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_asked_again"),
+    [
+        ((429, b"{}", {"Retry-After": "0"}), True),
+        ((503, b"loading", {"Retry-After": "0"}), True),
+        ((200, b'{"choices": [', {"Content-Length": "900"}), True),
+        ((200, b'{"choices": []', {}), True),
+        ((404, b'{"error": {"message": "model \\"x\\" not found"}}', {}), False),
+        ((401, b'{"error": "no key"}', {}), False),
+        ((302, b"", {"Location": "http://example.invalid/"}), False),
+    ],
+)
+def test_a_busy_server_is_asked_again_and_another_error_is_told(
+    server: Any, answer: Any, is_asked_again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, handler = server
+    monkeypatch.setattr("netflips.cascade.chat.time.sleep", lambda _: None)
+    handler.answers[:] = [answer, GOOD]
+    translator = ChatTranslator(url, "x")
+    if is_asked_again:
+        assert translator.wordings([_request()]) == {4: FOUR}
+        handler.answers[:] = [answer]
+    for _ in range(3):
+        handler.answers[:] = [answer]
+        with pytest.raises(InputError, match="did not answer") as told:
+            translator.wordings([_request()])
+    assert (KEY in str(told.value)) == (answer[0] == 401)
+    assert ("not found" in str(told.value)) == (answer[0] == 404)
+    with pytest.raises(InputError, match="failed 3 times in a row"):
+        translator.wordings([_request()])
+
+
+def test_a_drip_ends_in_time(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, handler = server
+    monkeypatch.setattr("netflips.cascade.chat._LIMIT_S", 0.3)
+    handler.answers[:] = [(200, b"{", {"Content-Length": "9999999"})]
+    handler._send = lambda self, *_: threading.Event().wait(2)
+    with pytest.raises(InputError, match=r"no answer within 0\.3 s"):
+        ChatTranslator(url, "x").wordings([_request()])
+
+
+def test_the_model_is_named_or_the_only_one(server: Any) -> None:
+    url, handler = server
+    handler.models = [{"id": "a"}, {"id": "b:latest"}]
+    with pytest.raises(UsageError, match="--translate-model is needed; expected a, b:latest"):
+        ChatTranslator(url).check()
+    with pytest.raises(UsageError, match="no such model; expected a, b:latest; found c"):
+        ChatTranslator(url, "c").check()
+    ChatTranslator(url, "b").check()
+    handler.models = None
+    ChatTranslator(url).check()  # a server without a list
+    with pytest.raises(InputError, match="did not answer"):
+        ChatTranslator("http://127.0.0.1:9/v1").check()
+
+
+def test_texts_leave_this_machine_only_by_name_over_https_and_that_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "netflips"):
+        remote = open_translator("https://api.example.com/v1", "m")
+    assert isinstance(remote, ChatTranslator)
+    assert "are sent to api.example.com" in caplog.text
+    assert isinstance(open_translator("http://127.0.0.1:1/translate"), ProgramTranslator)
+    assert isinstance(open_translator("http://127.0.0.1:11434", "m"), ChatTranslator)
+    for given, model in (
+        ("http://example.com/v1", "m"),
+        ("https://example.com/translate", None),
+        ("cat", "m"),
+        ("https://[::1/v1", "m"),
+    ):
+        with pytest.raises(UsageError, match="--translate-"):
+            open_translator(given, model)

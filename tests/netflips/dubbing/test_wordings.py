@@ -1,0 +1,167 @@
+"""Which wording is spoken, whole sentences over pauses, and what a translation may not lose."""
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from avcore.notes import Note
+from netflips.cascade.engines import Engines
+from netflips.dubbing import wordings as module
+from netflips.dubbing.sentences import sentences_in, shared_out
+from netflips.dubbing.store import Store
+from netflips.dubbing.wordings import Wording, Wordings, best_wording, lost_numbers
+from netflips.script.types import Script, Text, TimeSpan, Utterance, WrittenText
+
+
+def _said(*rows: tuple[float, float, str, str]) -> list[Utterance]:
+    return [Utterance(number, TimeSpan(*row[:2]), row[2], text=Text(row[3], "en")) for number, row in enumerate(rows, 1)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slot_s", "place"),
+    [
+        ([3.0, 2.0, 4.0], 3.0, 0),  # the best fits
+        ([3.0, 2.0, 4.0], 2.1, 1),  # another one does
+        ([3.0, 2.0, 4.0], 2.5, 0),  # none does: the nearest
+        ([3.0, 2.0, 4.0], 9.0, 2),
+        ([None, 2.0, 4.0], 3.9, 2),  # what cannot be said is none
+        ([None, None], 2.0, 0),
+    ],
+)
+def test_the_best_of_those_that_fit_is_spoken(seconds: list[float | None], slot_s: float, place: int) -> None:
+    wordings = [Wording(str(number), seconds=one) for number, one in enumerate(seconds)]
+    assert best_wording(wordings, slot_s) is wordings[place]
+
+
+def test_one_that_lacks_a_term_or_a_number_gives_way() -> None:
+    wordings = [Wording("a", missed=("bus",), seconds=2.0), Wording("b", lost=("12", "34"), seconds=2.0), Wording("c", seconds=9.0)]
+    assert best_wording(wordings, 2.0).text == "c"
+    assert best_wording(wordings[:2], 2.0).text == "a"
+
+
+def test_pieces_of_one_sentence_are_joined_over_the_pauses_between_them() -> None:
+    said = _said(
+        (0, 2, "Ann", "If you want to go to"),
+        (3, 5, "Ann", "the airport."),
+        (6, 7, "Ann", "Come here..."),
+        (8, 9, "Ann", "because of."),
+        (10, 11, "Ann", "The end"),
+        (11, 12, "Bob", "Is it?"),
+        (13, 14, "Bob", "Yes"),
+        (44, 45, "Bob", "it is."),
+    )
+    assert [[one.number for one in sentence.pieces] for sentence in sentences_in(said)] == [[1, 2], [3, 4, 5], [6], [7], [8]]
+    first = sentences_in(said)[0]
+    assert (first.text, first.seconds, first.number) == ("If you want to go to the airport.", 4, 1)
+    without_stops = _said((0, 1, "", "the bus"), (1, 2, "", "stops"))
+    assert len(sentences_in(without_stops)) == 2
+    assert len(sentences_in([said[0], said[2]])) == 2  # no neighbours
+
+
+def test_a_translation_is_shared_out_at_phrases_by_length() -> None:
+    text = "공항에 가고 싶으시면, 저기에서 버스를 타세요"
+    assert shared_out(text, [2.0, 2.0]) == ["공항에 가고 싶으시면,", "저기에서 버스를 타세요"]
+    assert shared_out(text, [2.4, 1.6]) == ["공항에 가고 싶으시면,", "저기에서 버스를 타세요"]
+    assert shared_out(text, [1.0, 1.0, 1.0]) == ["공항에 가고", "싶으시면, 저기에서", "버스를 타세요"]
+    assert shared_out(text, [3.0]) == [text]
+    assert shared_out("네 그럼요", [1.0, 1.0, 1.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "lost"),
+    [
+        ("In 1609 and 25,000 more", "1609년에 2만 5천 개", ()),
+        ("In 1609", "천육백구 년에", ()),
+        ("20 people at 10:30", "스무 명이 10시 30분에", ()),
+        ("In 1609 and 47 more", "옛날에", ("1609", "47")),
+        ("2.75 and 12 million and 3", "하나도 없다", ()),  # decimals, scales and single digits may become anything
+    ],
+)
+def test_numbers_that_a_translation_lost_are_found(source: str, text: str, lost: tuple[str, ...]) -> None:
+    assert lost_numbers(source, text) == lost
+
+
+class _Model:
+    """Answers with what stands in `answers`, and notes what it was asked."""
+
+    together = 4
+    key = ("model",)
+
+    def __init__(self, *answers: Mapping[int, list[str]]) -> None:
+        self.answers, self.asked = list(answers), list[list[dict[str, Any]]]()
+
+    def wordings(self, requests: Sequence[dict[str, Any]]) -> dict[int, list[str]]:
+        self.asked.append(list(requests))
+        return {number: texts for number, texts in self.answers.pop(0).items() if number in {one["number"] for one in requests}}
+
+
+@pytest.fixture
+def translating(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes what translates two sentences, the second in two pieces; a letter lasts 0.1 s."""
+    said = _said((0, 2, "Ann", "This is 1609."), (3, 4, "Ann", "If you go to"), (5, 6, "Ann", "the bus stop, tell me."))
+    monkeypatch.setattr(module, "seconds_of_text", lambda script, job, text: 0.1 * sum(map(str.isalnum, text)))
+    monkeypatch.setattr(module, "syllable_s", lambda job: 0.1)
+    monkeypatch.setattr(module, "wanted", lambda script, job: list(script.utterances))
+
+    def make(model: _Model) -> tuple[Any, Any, Any]:
+        notes: dict[int, list[Note]] = {}
+        tell = SimpleNamespace(add=lambda note, number: notes.setdefault(number, []).append(note))
+        source = SimpleNamespace(path=tmp_path / "talk.mp4")
+        job = SimpleNamespace(languages=("en", "ko"), notes=tell, store=Store(tmp_path / "work"), source=source)
+        script = Script("en", "ko", utterances=tuple(said))
+        translating: Any = model
+        made = Wordings(script, job, Engines(None, None, {}), translating, {"bus": "버스"})  # type: ignore[arg-type]
+        return made.of(sentences_in(said)), notes, made
+
+    return make
+
+
+GOOD = "그것은 1609년에 있었던 오래된 일이었습니다"
+STOP = "버스 정류장에 가시면, 저에게 꼭 말씀해 주세요 네"
+
+
+def test_what_will_not_do_is_asked_again_with_the_reason(translating: Any, tmp_path: Any) -> None:
+    model = _Model(
+        {1: ["This is it.", "그것은 옛날에 있었던 아주 오래된 일이었습니다"]},
+        {1: [GOOD], 2: ["버스로", "정류장에 가요 " * 20]},
+        {2: ["버스 정류장에 가시면, 말씀하세요"]},
+        {2: [STOP]},
+    )
+    done, notes, again = translating(model)
+    assert [[one["number"] for one in row] for row in model.asked] == [[1, 2], [1, 2], [2], [2]]
+    assert "context" in model.asked[0][0]
+    reasons = [[one.get("again", {}).get("reason", "") for one in row] for row in model.asked]
+    assert reasons[1] == ["it lacks 1609", "there was no answer for this line"]
+    assert reasons[2] == ["it takes 0.3 s where there are 2.0 s: say it longer"]
+    assert model.asked[3][0]["again"]["seconds"] == 1.4
+    assert notes == {}
+    assert done[1].target.text == GOOD
+    assert [take.text for take in done[1].takes] == ["그것은 옛날에 있었던 아주 오래된 일이었습니다"]
+    assert [done[2].target.text, done[3].target.text] == ["버스 정류장에 가시면,", "저에게 꼭 말씀해 주세요 네"]
+    assert all(one.target.translation.of == "If you go to the bus stop, tell me." for one in (done[2], done[3]))
+    assert all(one.target.is_translated and one.target.seconds for one in done.values())
+    assert [len(done[number].takes) for number in (2, 3)] == [1, 1]  # the wording of one word has no two parts
+    model.answers.append({2: [STOP]})  # what was answered is kept; what was not is asked for again
+    assert {number: one.target for number, one in again.of(sentences_in(again.script.utterances)).items()} == {
+        number: one.target for number, one in done.items()
+    }
+    assert [one["number"] for one in model.asked[4]] == [2]
+
+
+def test_what_never_comes_is_left_alone_and_what_lacks_something_is_told(translating: Any) -> None:
+    old = "그것은 옛날에 있었던 아주 오래된 일이었습니다"
+    model = _Model({1: [old], 2: ["Go there."]}, {1: [old]}, {1: [GOOD[2:]], 2: ["bus bus"]}, {2: ["버스" * 40]})
+    done, notes, _ = translating(model)
+    assert [note.values["reason"] for note in notes[2]] == [note.values["reason"] for note in notes[3]] == ["repeated"]
+    assert [note.code for note in notes[1]] == ["numbers_missed"]  # it said the same twice, and is not asked a third time
+    assert set(done) == {1}
+
+
+def test_a_text_of_a_person_stays_and_its_neighbour_keeps_its_part(translating: Any) -> None:
+    _, _, made = translating(_Model({1: [GOOD], 2: [STOP]}))
+    one, first, second = made.script.utterances
+    mine = Utterance(second.number, second.place, second.speaker, text=second.text, target=WrittenText("제가 썼어요"))
+    (found,) = made.of([sentences_in([one, first, mine])[1]]).values()
+    assert (found.number, found.target.text) == (2, "버스 정류장에 가시면,")
