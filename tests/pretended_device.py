@@ -15,7 +15,7 @@ from weakref import finalize
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 from torch.utils._pytree import tree_leaves, tree_map
 
 from unit2av.voice.source import _matrices
@@ -117,6 +117,20 @@ class PretendedDevice(HeldMemory):
         self.waits[f"{kind}: {place and f'{place.filename}:{place.lineno} {place.line}'}"] += 1
 
 
+class PretendedRecord:
+    """Work that is recorded without a GPU: it is done once, and must not wait."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._work = work
+
+    def replay(self) -> Any:
+        device = next(mode for mode in _get_current_dispatch_mode_stack() if isinstance(mode, PretendedDevice))
+        before = device.waits.total()
+        made = self._work()
+        assert device.waits.total() == before, "what is recorded must not wait"
+        return made
+
+
 def _as_pretended(leaf: Any) -> Any:
     """A tensor of the CPU as the pretended kernels take it: without content, still of the CPU."""
     if not isinstance(leaf, Tensor) or isinstance(leaf, FakeTensor):
@@ -154,6 +168,8 @@ def pretended_device() -> Iterator[PretendedDevice]:
         mock.patch("torch.backends.cudnn.is_acceptable", return_value=False),
         mock.patch("torch._subclasses.fake_tensor.init_gpu_context"),
         mock.patch("torch.load", load),
+        mock.patch("avcore.decoding.beam_search.Recorded", PretendedRecord),
+        mock.patch("unit2unit.translator.free_memory_bytes", return_value=8 << 30),
         mock.patch.object(nn.Module, "_apply", _apply),
         PretendedDevice(fake) as device,
     ):

@@ -145,9 +145,10 @@ def search_together(
     open_ = _begun(start, ctc[:, BLANK_ROW])
     best: Found | None = None
     least, most = lengths
-    half_way = IncrementalDecoder(model.decoder, join_sources(model.decoder, [encoded]))
+    half_way = IncrementalDecoder(model.decoder, join_sources(model.decoder, [encoded]), most + 1)
     for length in range(most + 1):
         tokens, parents = torch.from_numpy(open_.tokens[None, :, -1]), torch.from_numpy(open_.parents[None])
+        half_way.make_room(tokens.shape[1])
         by_decoder = torch.log_softmax(half_way.step(tokens, parents)[0].double(), dim=-1).cpu().numpy()
         by_decoder[:, [*never.tolist(), BLANK_ROW, PAD, *([end] if length < least else [])]] = -np.inf
         if length == most:

@@ -240,6 +240,11 @@ class UnitTransformer(nn.Module):
         self.decoder = Decoder(_layers(config, config.decoder), embed_tokens, math.sqrt(config.dim))
         self.share_table()
 
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.encoder.embed_tokens.weight.device
+
     def share_table(self) -> None:
         """Make the output projection the embedding's own matrix (again, after tensors were assigned)."""
         self.decoder.embed_tokens = self.encoder.embed_tokens
@@ -317,5 +322,5 @@ def search_beams(
 
 def encode(model: UnitTransformer, sources: Sequence[Ids]) -> Sources:
     """Return what the decoder looks at: of int64 [S] each, as the encoder reads them."""
-    device = next(model.parameters()).device
+    device = model.device
     return join_sources(model.decoder, [model.encoder(torch.from_numpy(source)[None].to(device))[0] for source in sources])

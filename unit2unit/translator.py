@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import Reloadable, resolve_device, resolve_precision
 from avcore.compute.kernels import has_half_products, lay_out_all
+from avcore.compute.memory import free_memory_bytes
 from avcore.compute.threads import lanes_on, side_by_side, taken
 from avcore.contracts import Hypothesis, Translation, Translator, require_units
 from avcore.decoding.beam import SearchConfig, SearchRules
@@ -29,8 +30,6 @@ from unit2unit.stage import TRANSLATOR
 _ADD_KOREAN: Final = (
     "add it and fine-tune: python -m unit2unit.utut_finetune.add_language, then python -m unit2unit.utut_finetune.finetune"
 )
-_MOST_SENTENCES: Final = 4
-"""Side by side, weights are read once for all: 1.4 times as fast with 4 on a CPU; 8 bring 1.55 for twice the memory."""
 _MOST_SOURCE: Final = 8
 """Times as many units as the positions that it was trained on can be translated in one piece: far beyond what makes sense, and
 still a matter of seconds; the work grows with the square."""
@@ -38,8 +37,20 @@ _MOST_LANES: Final = 4
 """Each lane reads all weights at each step. 2 lanes on 2 cores are 1.7 times as fast as both cores for each product; more were not
 tried."""
 _MOST_OFFSET: Final = 100_000
-_MOST_STEPS: Final = 1000
-"""Steps of all sentences side by side, since each beam of each step may need an entry (100 KB at published size)."""
+
+
+class _Room(NamedTuple):
+    """What is searched side by side at most: sentences, and the steps of all of them, since each beam of each step may need an
+    entry (100 KB at published size)."""
+
+    sentences: int
+    steps: int
+
+
+_ON_CPU: Final = _Room(4, 1000)
+"""Weights are read once for all: 1.4 times as fast with 4 on a CPU; 8 bring 1.55 for twice the memory."""
+_FREE_SHARE: Final = 0.5
+"""Of a GPU's free memory, for entries."""
 
 
 class UnitTranslator:
@@ -137,8 +148,8 @@ class UnitTranslator:
         tokens = [self._source_tokens(units, source) for units in sequences]
         rules = [self._rules(len(one), target, settings) for one in tokens]
         model = self._model.value
-        num_lanes = max(min(lanes_on(next(model.parameters()).device, _MOST_LANES), len(tokens)), 1)
-        groups = _group([len(one) for one in tokens], [rule.limit for rule in rules], num_lanes)
+        num_lanes = max(min(lanes_on(model.device, _MOST_LANES), len(tokens)), 1)
+        groups = _group([len(one) for one in tokens], [rule.limit for rule in rules], _room(model, settings.beam), num_lanes)
         steps = _Steps(progress, [max(rules[number].limit for number in group) + 1 for group in groups])
         left = deque(reversed(range(len(groups))))  # the longest first, so that lanes end at about the same time
         found: dict[int, Translation] = {}
@@ -203,14 +214,23 @@ def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, hal
     return load_transformer(checkpoint).to(device).freeze(dtype, halves)
 
 
-def _group(lengths: Sequence[int], limits: Sequence[int], num_lanes: int = 1) -> list[list[int]]:
+def _room(model: UnitTransformer, beam: int) -> _Room:
+    """Return what is searched side by side: on a GPU as much as its memory holds, since a step takes hardly longer for more."""
+    if model.device.type != "cuda":
+        return _ON_CPU
+    entry_bytes = 2 * model.config.decoder.num_layers * model.config.dim * 4
+    steps = int(_FREE_SHARE * free_memory_bytes(model.device) / (beam * entry_bytes))
+    return _Room(steps, steps)
+
+
+def _group(lengths: Sequence[int], limits: Sequence[int], room: _Room = _ON_CPU, num_lanes: int = 1) -> list[list[int]]:
     """Numbers of the sentences to search side by side: of like lengths, not too many, and some for each lane."""
     groups: list[list[int]] = []
-    most = min(_MOST_SENTENCES, ceil(len(lengths) / num_lanes))
+    most = min(room.sentences, ceil(len(lengths) / num_lanes))
     for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
         last = groups[-1] if groups else []
         longest = max([limits[number], *(limits[other] for other in last)])
-        if last and len(last) < most and longest * (len(last) + 1) <= _MOST_STEPS:
+        if last and len(last) < most and longest * (len(last) + 1) <= room.steps:
             last.append(number)
         else:
             groups.append([number])

@@ -1,11 +1,14 @@
-"""Memory of a process on the CPU: keeping freed pages, and releasing them."""
+"""Memory of a process: on the CPU keeping freed pages, and releasing them; on a GPU, what is free."""
 
 import ctypes
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    import torch
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Names of settings of glibc's mallopt (malloc.h)."""
@@ -50,6 +53,14 @@ def machine_memory_bytes() -> int:
     except OSError:
         return found
     return min(found, int(limit)) if limit.isdecimal() else found
+
+
+def free_memory_bytes(device: "torch.device") -> int:
+    """Return the memory of a CUDA device that tensors may still take, spare blocks of this process included."""
+    import torch
+
+    spare = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + spare
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:

@@ -5,6 +5,7 @@ there are as many independent pieces of work as cores, one core for each is quic
 """
 
 import atexit
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -184,6 +185,13 @@ def lanes_on(device: "torch.device", most: int) -> int:
     import torch
 
     return max(min(torch.get_num_threads(), most), 1) if device.type == "cpu" else 1
+
+
+def num_cores() -> int:
+    """Return the cores that this process may use: those it is held to, or fewer where OMP_NUM_THREADS says so."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(cores, int(asked)) if asked.isdecimal() and int(asked) else cores
 
 
 def taken(left: "deque[Item]") -> Item | None:

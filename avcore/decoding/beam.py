@@ -1,7 +1,7 @@
-"""The published beam search, apart from the network: its settings, as fairseq names them, and its rules, one sentence at a time.
+"""The published beam search, apart from the network: settings, as fairseq names them, and rules, for sentences side by side.
 
 There is no early stop by bounds and no pruning: a search ends when as many hypotheses as the beam holds are finished, or
-at its limit. See `Beam.choose` for the rules of a step.
+at its limit. See `Choice.choose` for the rules of a step.
 """
 
 from collections.abc import Mapping, Sequence
@@ -155,9 +155,11 @@ class _Step:
 
 
 class Chosen(NamedTuple):
-    """The best continuations of a step, best first: ranks int64 [n], row by row of all beams, and values, their sums float32 [n].
+    """The best continuations of a step, best first, of sentences side by side: ranks int64 [sentence, n], row by row of all beams,
+    and values, their sums float32 [sentence, n].
 
-    is_cut: bool [beam], the beams that would have gone on; None before the limit. All are where the logits were.
+    is_cut: bool [sentence, beam], the beams that would have gone on; None where no sentence is at its limit. All are where the
+    logits were.
     """
 
     ranks: Tensor
@@ -166,24 +168,84 @@ class Chosen(NamedTuple):
 
 
 class Live(NamedTuple):
-    """Live beams, best first, [beam] each, where the logits were: what they descend from, their last token, their sum."""
+    """Live beams, best first, [sentence, beam] each, where the logits were: what they descend from, their last token, their sum."""
 
     parents: Tensor
     tokens: Tensor
     totals: Tensor
 
 
+class Choice:
+    """The rules of a search over several sentences, on the device where their scores are; nothing here waits for it."""
+
+    def __init__(self, config: SearchConfig, rules: Sequence[SearchRules], num_rows: int, device: torch.device) -> None:
+        self._config, self._limits = config, [rule.limit for rule in rules]
+        never = torch.zeros(len(rules), 1, num_rows)
+        for row, rule in enumerate(rules):
+            never[row, 0, UNKNOWN] = -config.unkpen
+            never[row, 0, [PAD, *rule.suppressed]] = -torch.inf
+        ends = torch.tensor([rule.end for rule in rules])
+        not_yet = never.clone()
+        not_yet[torch.arange(len(rules)), 0, ends] = -torch.inf
+        self._never, self._not_yet, self._ends = never.to(device), not_yet.to(device), ends.to(device)[:, None]
+
+    def begin(self, rules: Sequence[SearchRules]) -> Live:
+        """Return the single beam that each sentence begins with."""
+        tokens = torch.tensor([[rule.first] for rule in rules]).to(self._ends.device)
+        return Live(torch.zeros_like(tokens), tokens, torch.zeros_like(tokens, dtype=torch.float32))
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these sentences only."""
+        self._limits = [self._limits[row] for row in rows]
+        chosen = torch.tensor(rows).to(self._ends.device)
+        self._never, self._not_yet, self._ends = self._never[chosen], self._not_yet[chosen], self._ends[chosen]
+
+    def kind(self, index: int) -> object:
+        """Return what steps that do the same have in common; None for one like no other: the first, or a sentence's limit."""
+        return None if index in (0, *self._limits) else index < self._config.min_len
+
+    def choose(self, logits: Tensor, before: Live, index: int) -> tuple[Chosen, Live]:
+        """Take the step `index`.
+
+        logits: float [sentence, beam, row], of the live beams in order (a single one in the first step). Of all continuations
+        the 2 * beam best are looked at, in order. One that is the end tag finishes when it is among the first `beam`
+        (as long as fewer than `beam` have finished) and is dropped otherwise; the first `beam` others live on.
+        """
+        size, num_rows = self._config.beam, logits.shape[2]
+        totals = torch.log_softmax(logits.float() / self._config.temperature, dim=-1)
+        totals.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+        totals += self._not_yet if index < self._config.min_len else self._never
+        if self._config.no_repeat_unit and index:
+            totals.scatter_(2, before.tokens[..., None], -torch.inf)
+        is_cut = self._force_end(totals, index) if index in self._limits else None
+        totals += before.totals[..., None]
+        best = totals.flatten(1).topk(min(2 * size, totals.shape[1] * num_rows - 1))
+        tokens = best.indices % num_rows
+        is_end = (tokens == self._ends) & torch.isfinite(best.values)
+        alive = is_end.byte().sort(dim=1, stable=True).indices[:, :size]
+        # An end among them stands where a small dictionary has no other continuations; nothing comes of it.
+        sums = best.values.masked_fill(is_end, -torch.inf).gather(1, alive)
+        live = Live((best.indices // num_rows).gather(1, alive), tokens.gather(1, alive), sums)
+        return Chosen(best.indices, best.values, is_cut), live
+
+    def _force_end(self, scores: Tensor, index: int) -> Tensor:
+        """Leave nothing but the end tag to sentences at their limit, in place; returns the beams that would have gone on, bool
+        [sentence, beam]."""
+        going_on = scores.argmax(2) != self._ends
+        for row, limit in enumerate(self._limits):
+            if limit == index:
+                ends = self._ends[row]
+                kept = scores[row].index_select(1, ends)
+                scores[row] = -torch.inf
+                scores[row].index_copy_(1, ends, kept)
+        return going_on
+
+
 class Beam:
-    """The beam of one sentence: live beams, and hypotheses that are finished.
+    """What the host knows of one sentence's beam: the steps that were taken, and the hypotheses that are finished."""
 
-    `choose` takes a step and waits for no device; `book` tells what it found to the host, at once or some steps later.
-    """
-
-    def __init__(self, config: SearchConfig, rules: SearchRules) -> None:
-        self._config, self._rules = config, rules
-        self._num_chosen = self._num_rows = 0
-        self._live: Live | None = None
-        self._suppressed: Tensor | None = None
+    def __init__(self, config: SearchConfig, rules: SearchRules, num_rows: int) -> None:
+        self._config, self._rules, self._num_rows = config, rules, num_rows
         self._steps: list[_Step] = []
         self._finished: list[Hypothesis] = []
         self.is_done = False
@@ -193,39 +255,8 @@ class Beam:
         """Finished hypotheses, best first."""
         return sorted(self._finished, key=lambda hypothesis: -hypothesis.score)
 
-    @property
-    def live(self) -> Live:
-        """The live beams after the last `choose`."""
-        assert self._live is not None
-        return self._live
-
-    def choose(self, logits: Tensor) -> Chosen:
-        """Take one step.
-
-        logits: float of shape [beam, row], of the live beams in order (a single one before the first step). Of all continuations
-        the 2 * beam best are looked at, in order. One that is the end tag finishes when it is among the first `beam`
-        (as long as fewer than `beam` have finished) and is dropped otherwise; the first `beam` others live on.
-        """
-        size, index, before = self._config.beam, self._num_chosen, self._live
-        totals = self._scores(logits, index)
-        if self._config.no_repeat_unit and before is not None:
-            totals.scatter_(1, before.tokens[:, None], -torch.inf)
-        is_cut = self._force_end(totals) if index >= self._rules.limit else None
-        if before is not None:
-            totals += before.totals[:, None]
-        best = totals.flatten().topk(min(2 * size, totals.numel() - 1))
-        parents, tokens = best.indices // totals.shape[1], best.indices % totals.shape[1]
-        is_end = (tokens == self._rules.end) & torch.isfinite(best.values)
-        if len(is_end) - len(totals) >= size:  # each beam ends once at most, so there are enough others
-            alive = is_end.byte().sort(stable=True).indices[:size]
-        else:
-            alive = (~is_end).nonzero()[:size, 0]
-        self._live = Live(parents[alive], tokens[alive], best.values[alive])
-        self._num_chosen, self._num_rows = index + 1, totals.shape[1]
-        return Chosen(best.indices, best.values, is_cut)
-
     def note(self, ranks: Ids, values: NDArray[np.float32], is_cut: NDArray[np.bool_] | None) -> None:
-        """Take note of a step, arrays as in `Chosen`, in the order of steps; steps behind the end of the search count nothing."""
+        """Take note of a step, a row of `Chosen`, in the order of steps; steps behind the end of the search count nothing."""
         if self.is_done:
             return
         config, index = self._config, len(self._steps)
@@ -236,30 +267,8 @@ class Beam:
                 parent = int(parents[rank])
                 self._finished.append(self._trace(parent, values[rank], is_cut is not None and bool(is_cut[parent])))
         self.is_done = len(self._finished) == config.beam or index == self._rules.limit
-        alive = np.flatnonzero(~is_end)[: config.beam]
+        alive = np.argsort(is_end, kind="stable")[: config.beam]
         self._steps.append(_Step(parents[alive], tokens[alive], values[alive]))
-
-    def _scores(self, logits: Tensor, index: int) -> Tensor:
-        """Return the log-probabilities under the rules: float32 [beam, row], -inf where a row must not be chosen."""
-        end = self._rules.end
-        scores = torch.log_softmax(logits.float() / self._config.temperature, dim=-1)
-        scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
-        scores[:, PAD] = -torch.inf
-        scores[:, UNKNOWN] -= self._config.unkpen
-        if index < self._config.min_len:
-            scores[:, end] = -torch.inf
-        if self._suppressed is None:
-            self._suppressed = torch.tensor(self._rules.suppressed, dtype=torch.int64, device=scores.device)
-        scores[:, self._suppressed] = -torch.inf
-        return scores
-
-    def _force_end(self, scores: Tensor) -> Tensor:
-        """Leave nothing but the end tag, in place; returns the beams that would have gone on, bool [beam]."""
-        end = self._rules.end
-        going_on = scores.argmax(1) != end
-        scores[:, :end] = -torch.inf
-        scores[:, end + 1 :] = -torch.inf
-        return going_on
 
     def _trace(self, beam: int, total: np.float32, is_cut: bool) -> Hypothesis:
         """Return the hypothesis that ends now, as a continuation of a live beam."""
@@ -273,15 +282,17 @@ class Beam:
         return Hypothesis(np.array(tokens[::-1], dtype=np.int64), scores, float(total / np.float32(length)), is_cut)
 
 
-def book(steps: Sequence[tuple[Beam, Chosen]]) -> None:
-    """Read what beams chose back from the device, all at once, and let each take note of it."""
-    chosen = [one for _, one in steps]
-    sizes = np.cumsum([len(one.ranks) for one in chosen])[:-1]
+def book(steps: Sequence[tuple[Sequence[Beam], Chosen]]) -> None:
+    """Read what sentences side by side chose back from the device, all at once, and let the beam of each take note of it."""
+    sizes = np.cumsum([one.ranks.numel() for _, one in steps])[:-1]
     ranks, values = (
-        np.split(torch.cat(parts).cpu().numpy(), sizes) for parts in ([one.ranks for one in chosen], [one.values for one in chosen])
+        np.split(torch.cat([part.flatten() for part in parts]).cpu().numpy(), sizes)
+        for parts in ([one.ranks for _, one in steps], [one.values for _, one in steps])
     )
-    for (beam, one), rank, value in zip(steps, ranks, values, strict=True):
-        beam.note(rank, value, None if one.is_cut is None else one.is_cut.cpu().numpy())
+    for (beams, one), rank, value in zip(steps, ranks, values, strict=True):
+        is_cut = None if one.is_cut is None else one.is_cut.cpu().numpy()
+        for row, (beam, own, sums) in enumerate(zip(beams, np.split(rank, len(beams)), np.split(value, len(beams)), strict=True)):
+            beam.note(own, sums, None if is_cut is None else is_cut[row])
 
 
 __all__ = ["Beam", "Hypothesis", "SearchRules"]

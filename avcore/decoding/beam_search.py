@@ -11,28 +11,34 @@ bfloat16 products: 185 microseconds instead of 58 for 300 entries of 16 heads of
 """
 
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avcore.compute.graphs import Recorded, can_record
 from avcore.contracts import Hypothesis
-from avcore.decoding.beam import Beam, Chosen, SearchConfig, SearchRules, book
+from avcore.decoding.beam import Beam, Choice, Chosen, Live, SearchConfig, SearchRules, book
 from avcore.decoding.layers import Decoder, KeysValues
 
-_LEAST_GROWTH = 64
 _GROWTH_SHARE = 8
 """A pool grows by one slot for this many that it has, at least by `_LEAST_GROWTH`."""
+_LEAST_GROWTH = 64
+_LEAST_GROWTH_ON_GPU = 512
+"""Each size needs a graph of its own."""
 _STEPS_AHEAD = 16
 """Steps between two looks at what a device other than the CPU has found: a look waits for it. Fewer than so many are in vain."""
+_LIVE_SHARE = 0.5
+"""On a GPU sentences that are done go on in vain until no more than this share is not: fewer would need another graph."""
 
 
 class BeamPool:
     """The past of several sentences' beams.
 
-    Slots and mask are the same in all layers. `begin_step` comes before each step of the decoder, then `extend` once for
-    each layer.
+    Slots and mask are the same in all layers. `make_room` and `begin_step` come before each step of the decoder, then `extend` once
+    for each layer. What a step changes it changes in place, so that it can be recorded.
     """
 
     def __init__(self, num_layers: int, num_sentences: int, device: torch.device) -> None:
@@ -47,6 +53,21 @@ class BeamPool:
         """Entries that a step attends to, those not in use included."""
         return self._is_ancestor.shape[2]
 
+    def make_room(self, num_beams: int) -> None:
+        """See to it that each beam of the next step finds a slot; on a CPU they are counted, elsewhere once in a while."""
+        ahead = steps_ahead(self._device)
+        if ahead == 1 or self._surely_free < num_beams:
+            self._surely_free = int((~self._is_ancestor.any(1)).sum(1).min())
+            missing = ahead * num_beams - self._surely_free
+            if missing > 0:
+                least = _LEAST_GROWTH if ahead == 1 else _LEAST_GROWTH_ON_GPU
+                added = max(missing, least, self.num_slots // _GROWTH_SHARE)
+                added = added if ahead == 1 else ceil(added / least) * least
+                self._is_ancestor = F.pad(self._is_ancestor, (0, added))
+                self._layers = [None if kept is None else self._grown(kept) for kept in self._layers]
+                self._surely_free += added
+        self._surely_free -= num_beams
+
     def begin_step(self, parents: Tensor) -> Tensor:
         """Let beams descend from `parents` and give each a slot.
 
@@ -57,55 +78,34 @@ class BeamPool:
         rows = torch.arange(len(parents), device=self._device)[:, None]
         ancestors = self._is_ancestor[rows, parents]
         free = ~ancestors.any(1)
-        missing = self._missing(free, num_beams)
-        if missing:
-            added = max(missing, _LEAST_GROWTH, ancestors.shape[2] // _GROWTH_SHARE)
-            ancestors = torch.cat([ancestors, ancestors.new_zeros(*ancestors.shape[:2], added)], dim=2)
-            free = torch.cat([free, free.new_ones(len(free), added)], dim=1)
-            self._surely_free += added
-        self._surely_free -= num_beams
         slots = free.byte().sort(dim=1, descending=True, stable=True).indices[:, :num_beams]
         ancestors[rows, torch.arange(num_beams, device=self._device), slots] = True
-        self._is_ancestor = ancestors
+        self._is_ancestor = in_place(self._is_ancestor, ancestors)
         self._rows, self._slots = rows, slots
         mask = torch.zeros(len(parents), 1, num_beams, ancestors.shape[2], device=self._device)
         return mask.masked_fill_(~ancestors[:, None], -torch.inf)
 
-    def _missing(self, free: Tensor, num_beams: int) -> int:
-        """Return how many slots to add. free: bool [sentence, slot]; on a CPU they are counted at each step, elsewhere once in a
-        while."""
-        ahead = steps_ahead(self._device)
-        if ahead > 1 and self._surely_free >= num_beams:
-            return 0
-        self._surely_free = int(free.sum(1).min())
-        return max(0, ahead * num_beams - self._surely_free)
-
     def extend(self, layer: int, new: KeysValues) -> KeysValues:
         """Store a layer's keys and values of this step, float [sentence, head, beam, width]; returns all, by slot."""
-        kept = self._with_room(self._layers[layer], new)
+        kept = self._layers[layer] or self._grown(KeysValues(*(part[:, :, :0] for part in new)))
         self._layers[layer] = kept
         for pool, part in zip(kept, new, strict=True):
             pool[self._rows, :, self._slots] = part.transpose(1, 2)
         return kept
 
-    def keep(self, sentences: Sequence[int]) -> None:
-        """Forget all sentences but these."""
-        chosen = torch.tensor(sentences, dtype=torch.int64, device=self._device)
-        self._is_ancestor = self._is_ancestor[chosen]
-        self._layers = [None if kept is None else KeysValues(kept.keys[chosen], kept.values[chosen]) for kept in self._layers]
+    def keep(self, sentences: Tensor) -> None:
+        """Forget all sentences but these, int64 [n]."""
+        self._is_ancestor = self._is_ancestor[sentences]
+        self._layers = [None if kept is None else KeysValues(kept.keys[sentences], kept.values[sentences]) for kept in self._layers]
 
-    def _with_room(self, kept: KeysValues | None, new: KeysValues) -> KeysValues:
-        if kept is not None and kept.keys.shape[2] >= self.num_slots:
-            return kept
-        sentences, heads, _, width = new.keys.shape
-        grown = KeysValues(*(new.keys.new_empty(sentences, heads, self.num_slots, width) for _ in range(2)))
-        filled = 0 if kept is None else kept.keys.shape[2]
-        for number, pool in enumerate(grown):
-            if kept is not None:
-                pool[:, :, :filled] = kept[number]
-            # Zeros, because a slot that was never used is multiplied by a weight of 0, and 0 * NaN is NaN.
-            pool[:, :, filled:] = 0
-        return grown
+    def _grown(self, kept: KeysValues) -> KeysValues:
+        # Zeros, because a slot that was never used is multiplied by a weight of 0, and 0 * NaN is NaN.
+        return KeysValues(*(F.pad(part, (0, 0, 0, self.num_slots - part.shape[2])) for part in kept))
+
+
+def in_place(kept: Tensor, new: Tensor) -> Tensor:
+    """Return `kept` with the values of `new`, or `new` itself where it has another shape."""
+    return kept.copy_(new) if kept.shape == new.shape else new
 
 
 class Sources(NamedTuple):
@@ -135,7 +135,8 @@ class IncrementalDecoder:
     Keys and values of a source are made once and looked at by all beams of its sentence; see `BeamPool` for the past.
     """
 
-    def __init__(self, decoder: Decoder, sources: Sources) -> None:
+    def __init__(self, decoder: Decoder, sources: Sources, most: int) -> None:
+        """most: steps that it will take at most."""
         self._decoder = decoder
         self._source, mask = sources
         # Added to the scores at each step of each layer, which is quicker than filling them in.
@@ -143,7 +144,17 @@ class IncrementalDecoder:
         first = self._source[0].keys
         self._device = first.device
         self._pool = BeamPool(len(self._source), len(first), self._device)
-        self._index = 0
+        self._positions = decoder.embed_positions.table(most, self._device)
+        self._index = torch.zeros(1, dtype=torch.int64, device=self._device)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Sentences, and slots for their past."""
+        return len(self._source[0].keys), self._pool.num_slots
+
+    def make_room(self, num_beams: int) -> None:
+        """Comes before each step, which does not wait for the device."""
+        self._pool.make_room(num_beams)
 
     def step(self, tokens: Tensor, parents: Tensor) -> Tensor:
         """Add a token to each beam and score what may come next.
@@ -152,16 +163,58 @@ class IncrementalDecoder:
         float [sentence, beam, row].
         """
         mask = self._pool.begin_step(parents.to(self._device))
-        logits = self._decoder.step(tokens.to(self._device), self._index, mask, self._source, self._source_mask, self._pool.extend)
+        position = self._positions.index_select(0, self._index)
         self._index += 1
-        return logits
+        return self._decoder.step(tokens.to(self._device), position, mask, self._source, self._source_mask, self._pool.extend)
 
     def keep(self, sentences: Sequence[int]) -> None:
         """Go on with these sentences only."""
-        chosen = torch.tensor(sentences, device=self._device)
+        chosen = torch.tensor(sentences).to(self._device)
         self._source = [KeysValues(part.keys[chosen], part.values[chosen]) for part in self._source]
         self._source_mask = None if self._source_mask is None else self._source_mask[chosen]
-        self._pool.keep(sentences)
+        self._pool.keep(chosen)
+
+
+class _Search:
+    """Several sentences half way. On a GPU a step is recorded once and then launched as a whole: its 400 operators take a few
+    microseconds each there, and several times as long to be launched one by one."""
+
+    def __init__(self, decoder: Decoder, sources: Sources, config: SearchConfig, rules: Sequence[SearchRules]) -> None:
+        device = sources.layers[0].keys.device
+        most = max(rule.limit for rule in rules) + 1
+        self._decoder = IncrementalDecoder(decoder, sources, most)
+        self._choice = Choice(config, rules, decoder.embed_tokens.num_embeddings, device)
+        self._live = self._choice.begin(rules)
+        self._records = can_record(device)
+        self._kind: object = None
+        self._recorded: Recorded[Chosen] | None = None
+
+    def step(self, index: int) -> Chosen:
+        """Take the step `index`, from 0."""
+        self._decoder.make_room(self._live.tokens.shape[1])
+        kind = self._choice.kind(index)
+        if not self._records or kind is None:
+            return self._take(index)
+        if self._kind != (kind := (kind, self._decoder.shape)):
+            self._kind, self._recorded = kind, None
+            return self._take(index)  # the first of its kind makes what cannot be made while it is recorded
+        if self._recorded is None:
+            self._recorded = Recorded(lambda: self._take(index))
+        chosen = self._recorded.replay()
+        return Chosen(chosen.ranks.clone(), chosen.values.clone(), None)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these sentences only."""
+        self._decoder.keep(rows)
+        self._choice.keep(rows)
+        chosen = torch.tensor(rows).to(self._live.tokens.device)
+        self._live = Live(*(one[chosen] for one in self._live))
+
+    def _take(self, index: int) -> Chosen:
+        logits = self._decoder.step(self._live.tokens, self._live.parents)
+        chosen, live = self._choice.choose(logits, self._live, index)
+        self._live = Live(*(in_place(kept, new) for kept, new in zip(self._live, live, strict=True)))
+        return chosen
 
 
 @torch.inference_mode()
@@ -177,30 +230,23 @@ def search(
     rules: one a source, which say what a target begins with. Returns
     each source's hypotheses, best first; none where the network gives no finite scores. report: called with the steps done.
     """
-    beams = [Beam(config, rule) for rule in rules]
-    half_way = IncrementalDecoder(decoder, sources)
-    device = sources.layers[0].keys.device
-    ahead = steps_ahead(device)
-    live, unread = list(range(len(rules))), list[tuple[Beam, Chosen]]()
-    tokens = torch.tensor([[rule.first] for rule in rules], device=device)
-    parents = torch.zeros_like(tokens)
+    beams = [Beam(config, rule, decoder.embed_tokens.num_embeddings) for rule in rules]
+    half_way, ahead = _Search(decoder, sources, config, rules), steps_ahead(sources.layers[0].keys.device)
+    live, unread = list(range(len(rules))), list[tuple[list[Beam], Chosen]]()
     longest = max(rule.limit for rule in rules) + 1
     for index in range(longest):
         if report:
             report(index)
-        logits = half_way.step(tokens, parents)
-        unread += [(beams[sentence], beams[sentence].choose(logits[row])) for row, sentence in enumerate(live)]
+        unread.append(([beams[sentence] for sentence in live], half_way.step(index)))
         if not (index + 1) % ahead or any(rules[sentence].limit == index for sentence in live):
             book(unread)
             unread.clear()
             staying = [row for row, sentence in enumerate(live) if not beams[sentence].is_done]
             if not staying:
                 break
-            if len(staying) < len(live):
+            if len(staying) < len(live) and (ahead == 1 or len(staying) <= _LIVE_SHARE * len(live)):
                 half_way.keep(staying)
                 live = [live[row] for row in staying]
-        tokens = torch.stack([beams[sentence].live.tokens for sentence in live])
-        parents = torch.stack([beams[sentence].live.parents for sentence in live])
     if report:
         report(longest)
     return [beam.hypotheses for beam in beams]

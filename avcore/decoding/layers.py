@@ -61,9 +61,9 @@ class Positions(nn.Module):
         rows = is_token.cumsum(1) * is_token + PAD
         return self._rows(tokens.shape[1], tokens.device)[rows]
 
-    def at(self, index: int, device: torch.device) -> Tensor:
-        """Return the position of the token with this index: float32 of shape [dim]."""
-        return self._rows(index + 1, device)[PAD + 1 + index]
+    def table(self, num_tokens: int, device: torch.device) -> Tensor:
+        """Return the positions of tokens from the first one: float32 [num_tokens, dim]."""
+        return self._rows(num_tokens, device)[PAD + 1 : PAD + 1 + num_tokens]
 
     def _rows(self, num_tokens: int, device: torch.device) -> Tensor:
         needed, table = num_tokens + PAD + 1, self._table  # lanes may come at once
@@ -259,7 +259,7 @@ class Decoder(nn.Module):
     def step(
         self,
         tokens: Tensor,
-        index: int,
+        position: Tensor,
         mask: Tensor,
         source: Sequence[KeysValues],
         source_mask: Tensor | None,
@@ -267,10 +267,10 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """Score the token after `tokens`, the beams of a sentence being queries to one pool of keys.
 
-        tokens: int64 of shape [sentence, beam], all at position `index`. mask: float [sentence, 1, beam, entry], added to the
-        scores of self-attention over what `extend` returns. Returns logits, float [sentence, beam, row].
+        tokens: int64 of shape [sentence, beam], all at one position, float [1, dim]. mask: float [sentence, 1, beam, entry],
+        added to the scores of self-attention over what `extend` returns. Returns logits, float [sentence, beam, row].
         """
-        x = self.embed_tokens(tokens) * self._scale + self.embed_positions.at(index, tokens.device)
+        x = self.embed_tokens(tokens) * self._scale + position
         return self._run(x, mask, source, source_mask, extend)
 
     def _run(

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from threading import Lock
 from typing import Self
 
 import cv2
@@ -32,7 +33,6 @@ from avcore.arrays import Floats, Pixels
 from avcore.faces.geometry import Box, Landmarks
 
 _FOLDER = Path(__file__).resolve().parent / "models"
-_MAX_THREADS = 4
 _WHITE = 255.0
 _JOINED_OVERLAP = 0.3
 """Intersection over union from which two boxes are one face."""
@@ -53,9 +53,9 @@ class TurnedSquare:
 
 
 def load_network(file: str) -> Callable[[Floats], tuple[Floats, ...]]:
-    """Load a network of `models/` that takes one tensor and gives one or more."""
-    threads = min(max((os.cpu_count() or 1) // 2, 1), _MAX_THREADS)
-    network = Interpreter(str(_FOLDER / file), num_threads=threads)
+    """Load a network of `models/` that takes one tensor and gives one or more; it runs on one core, and others beside it on
+    theirs."""
+    network = Interpreter(str(_FOLDER / file), num_threads=1)
     network.allocate_tensors()
     (given,), made = network.get_input_details(), network.get_output_details()
 
@@ -217,7 +217,7 @@ _CHATTER = re.compile(
     rb"|WARNING: All log messages before absl::InitializeLog"
     rb"|I\d{4} \d\d:"  # absl's information level
 )
-_STDERR = 2
+_STDERR, _HOLDING = 2, Lock()
 _PADDED_SIDE = 256
 """Pixels of the black square on which a picture is tried again, at half that size, when nothing is found: its near
 faces look as far away as the full-range detector wants them."""
@@ -229,10 +229,11 @@ _MOST_TILES = 8
 
 @contextmanager
 def without_chatter() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2 meanwhile; at the end pass on all lines but known chatter."""
-    sys.stderr.flush()
-    original = os.dup(_STDERR)
-    with tempfile.TemporaryFile() as held:
+    """Hold back what is written to file descriptor 2 meanwhile; at the end pass on all lines but known chatter. One thread at a
+    time does."""
+    with _HOLDING, tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        original = os.dup(_STDERR)
         os.dup2(held.fileno(), _STDERR)
         try:
             yield

@@ -2,13 +2,14 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from math import ceil, inf
+from threading import current_thread
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats
 from avcore.compute.memory import release_freed_memory
-from avcore.compute.threads import ahead, pictures_ahead
+from avcore.compute.threads import ahead, each_in_lanes, num_cores, pictures_ahead
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import LIP_SIDE
 from avcore.faces.find import Cuts, Follower, Small, nearest_rows, shrink
@@ -46,6 +47,9 @@ _ROUNDING_S = Fraction(1, 2000)
 """Times are stored as floats; a picture this little before a cut is the cut's own."""
 _APART_S = 10
 """Between utterances further apart than this the pictures are not decoded."""
+_MOST_LANES, _LEAST_LANE = 8, frame_at(5)
+"""Utterances are watched in so many lanes at most, one for each core; so many pictures of a lane, at least, are worth a decoder
+of its own."""
 _AHEAD = 8
 """Pictures that are decoded while faces are looked for, at most: some take three times as long as others, on both sides."""
 _SCENES, _FACES, _LIPS = "scenes", "faces", "lips"
@@ -274,7 +278,7 @@ def watch(job: Job, script: Script, sound: Sound | None) -> Faces:
         wanted = {number: one for number, one in watches.items() if number in looked}
         seen = {number: found for number, one in wanted.items() if (found := _kept(job, one)) is not None}
         missing = [one for number, one in wanted.items() if number not in seen]
-        new = {one.watch: one for cluster in _clusters(missing) for one in _look(job, script, sound, cluster)}
+        new = {one.watch: one for one in _look_in_lanes(job, script, sound, missing)}
         seen |= {number: new.get(one, InSight(one)) for number, one in wanted.items() if number not in seen}
         return Faces(job, watches, {number: seen[number] for number in wanted}, boxes, lips)
 
@@ -290,22 +294,43 @@ def _watches(job: Job, script: Script) -> dict[int, Watched]:
     return watches
 
 
-def _clusters(watches: Sequence[Watched]) -> list[list[Watched]]:
-    """Return what is watched in one decoding together."""
+def _look_in_lanes(job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched]) -> list[InSight]:
+    """Follow the faces in what is watched, some of it at once: what is seen in an utterance depends on no other."""
+    caller, total_s = current_thread(), frames_to_seconds(sum(one.length for one in watches))
+    looked = list[int]()
+
+    def told(pictures: int) -> None:
+        looked.append(pictures)  # by all lanes
+        if current_thread() is caller:
+            job.progress("look", int(frames_to_seconds(sum(looked))), int(total_s))
+
+    lanes = min(num_cores(), _MOST_LANES)
+    clusters = _clusters(watches, max(ceil(sum(one.length for one in watches) / lanes), _LEAST_LANE))
+    found = each_in_lanes(clusters, lambda cluster: list(_look(job, script, sound, cluster, told)), lanes)
+    return [one for seen in found for one in seen]
+
+
+def _clusters(watches: Sequence[Watched], most: int) -> list[list[Watched]]:
+    """Return what is watched in one decoding together, of not many more than `most` pictures."""
     clusters: list[list[Watched]] = []
     for one in watches:
-        if clusters and one.first - max(other.stop for other in clusters[-1]) <= _APART_S * frame_at(1):
-            clusters[-1].append(one)
+        last = clusters[-1] if clusters else []
+        is_near = bool(last) and one.first - max(other.stop for other in last) <= _APART_S * frame_at(1)
+        if is_near and sum(other.length for other in last) < most:
+            last.append(one)
         else:
             clusters.append([one])
     return clusters
 
 
-def _look(job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched]) -> Iterator[InSight]:
-    """Follow the faces in what is watched, and keep them as soon as it is over."""
+def _look(
+    job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched], told: Callable[[int], None]
+) -> Iterator[InSight]:
+    """Follow the faces in what is watched, and keep them as soon as it is over. told: called with how many pictures were looked
+    at."""
     from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is not of use to all
 
-    shots, total, length = Shots(script.cuts), len(job.source), int(job.info.duration_s)
+    shots, total = Shots(script.cuts), len(job.source)
     waiting, open_ones = [one for one in watches if one.length], list[tuple[Watched, Follower, list[bool]]]()
     begin, stop = frames_to_seconds(watches[0].first), max(one.stop for one in watches)
     read = read_pictures(job.source.path, begin, clock=job.info.clock)
@@ -314,7 +339,7 @@ def _look(job: Job, script: Script, sound: Sound | None, watches: Sequence[Watch
             numbers = range(frames_covering(here.time), total if following is None else frames_covering(following.time))
             if numbers.start >= stop:
                 break
-            job.progress("look", int(here.time), length)
+            told(len(numbers) if open_ones else 0)
             is_held, shot = frames_to_seconds(len(numbers)) > LONGEST_STAY_S, shots.shot_at(here.time)
             for number in numbers:
                 while waiting and waiting[0].first <= number:

@@ -115,8 +115,8 @@ class Row:
 
 
 def of_search(size: int) -> float:
-    """What goes in and comes out, the table of positions as it doubles, and three looks in 16 steps: at two arrays, and at room."""
-    return 17 + 3 * (size / 16)
+    """What goes in and comes out, the rules of the search, and three looks in 16 steps: at two arrays, and at room."""
+    return 20 + 3 * (size / 16)
 
 
 ROWS: dict[str, Row] = {

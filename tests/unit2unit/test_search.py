@@ -1,11 +1,13 @@
 """The rules of the beam search, on scores written by hand, and the decoder with reordered beams, against teacher forcing."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from avcore.decoding.beam import Beam, SearchConfig, SearchRules, book
+from avcore.decoding.beam import Beam, Choice, Chosen, SearchConfig, SearchRules, book
 from avcore.decoding.beam_search import BeamPool, IncrementalDecoder
 from avcore.decoding.layers import KeysValues
 from tests.unit2unit.tiny import tiny_model
@@ -25,12 +27,25 @@ def logits(*rows: dict[int, float]) -> Tensor:
     return scores
 
 
-def beam_of(size: int, limit: int = 9, suppressed: tuple[int, ...] = (), **settings: float) -> Beam:
-    return Beam(SearchConfig(beam=size, **settings), SearchRules(END, suppressed, limit))  # type: ignore[arg-type]
+class OneBeam(Beam):
+    """The beam of a sentence alone, with the choice that a device makes of its scores."""
+
+    def __init__(self, config: SearchConfig, rules: SearchRules) -> None:
+        super().__init__(config, rules, ROWS)
+        self.choice = Choice(config, [rules], ROWS, torch.device("cpu"))
+        self.live = self.choice.begin([rules])
+
+    def take(self, scores: Tensor) -> None:
+        chosen, self.live = self.choice.choose(scores[None], self.live, len(self._steps))
+        book([([self], chosen)])
 
 
-def advance(beam: Beam, scores: Tensor) -> None:
-    book([(beam, beam.choose(scores))])
+def beam_of(size: int, limit: int = 9, suppressed: tuple[int, ...] = (), **settings: float) -> OneBeam:
+    return OneBeam(SearchConfig(beam=size, **settings), SearchRules(END, suppressed, limit))  # type: ignore[arg-type]
+
+
+def advance(beam: OneBeam, scores: Tensor) -> None:
+    beam.take(scores)
 
 
 def test_a_hypothesis_keeps_the_tokens_and_scores_of_its_ancestors() -> None:
@@ -72,14 +87,14 @@ def test_only_what_would_have_gone_on_is_cut_at_the_limit() -> None:
 def test_padding_and_suppressed_rows_are_never_chosen() -> None:
     beam = beam_of(1, suppressed=(A, C))
     advance(beam, logits({PAD: 0.4, A: 0.3, C: 0.2, B: 0.1}))
-    assert beam.live.tokens.tolist() == [B]
+    assert beam.live.tokens.tolist() == [[B]]
 
 
 def test_unknown_is_penalised_and_not_forbidden() -> None:
     for penalty, chosen in ((0.0, UNKNOWN), (1.0, A)):
         beam = beam_of(1, unkpen=penalty)
         advance(beam, logits({UNKNOWN: 0.6, A: 0.4}))
-        assert beam.live.tokens.tolist() == [chosen]
+        assert beam.live.tokens.tolist() == [[chosen]]
 
 
 def test_beams_without_numbers_are_not_chosen() -> None:
@@ -89,7 +104,7 @@ def test_beams_without_numbers_are_not_chosen() -> None:
     scores[0] = torch.nan
     advance(beam, scores)
     assert [one.tokens.tolist() for one in beam.hypotheses] == [[B, END]]
-    assert beam.live.tokens.tolist()[0] == C
+    assert beam.live.tokens.tolist()[0][0] == C
 
 
 def test_a_network_without_numbers_finds_nothing() -> None:
@@ -102,22 +117,44 @@ def test_a_network_without_numbers_finds_nothing() -> None:
 def test_a_beam_wider_than_the_vocabulary() -> None:
     beam = beam_of(20, limit=1)
     advance(beam, logits({A: 0.5, B: 0.3, C: 0.2}))
-    advance(beam, logits({END: 0.5, A: 0.5}).expand(len(beam.live.tokens), ROWS))
+    advance(beam, logits({END: 0.5, A: 0.5}).expand(beam.live.tokens.numel(), ROWS))
     assert beam.is_done
     assert [one.tokens.tolist() for one in beam.hypotheses[:3]] == [[A, END], [B, END], [C, END]]
 
 
-@pytest.mark.parametrize("limits", [(30, 30), (5, 23), (40, 3)])
-def test_a_search_looked_at_once_in_a_while_finds_the_same(limits: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+class RecordedOnCpu:
+    """A record as a GPU keeps it: what it returned is written anew at each replay, in the same memory."""
+
+    def __init__(self, work: Callable[[], Chosen]) -> None:
+        self._work = work
+        self._made: Chosen | None = None
+
+    def replay(self) -> Chosen:
+        made = self._work()
+        if self._made is None:
+            self._made = made
+        assert made.is_cut is None
+        for kept, new in zip(self._made[:2], made[:2], strict=True):
+            kept.copy_(new)
+        return self._made
+
+
+@pytest.mark.parametrize("limits", [(30, 30), (5, 23), (40, 3), (90, 88)])
+@pytest.mark.parametrize("least", [1, 8])
+def test_a_search_as_on_a_gpu_finds_the_same(limits: tuple[int, int], least: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, sources = tiny_model(3), [np.array([0, 5, 9, 12, 2, 34]), np.array([0, 7, 2, 34])]
-    rules = [SearchRules(34, (0,), limit) for limit in limits]
+    rules = [SearchRules(34, (0,), max(limit, least)) for limit in limits]
 
     def found() -> list[list[tuple[list[int], bool]]]:
-        hypotheses = search_beams(model, sources, SearchConfig(beam=4), rules)
+        hypotheses = search_beams(model, sources, SearchConfig(beam=4, min_len=least), rules)
         return [[(one.tokens.tolist(), one.is_cut) for one in beam] for beam in hypotheses]
 
     wanted = found()
     monkeypatch.setattr("avcore.decoding.beam_search.steps_ahead", lambda _: 16)
+    assert found() == wanted
+    monkeypatch.setattr("avcore.decoding.beam_search._LEAST_GROWTH_ON_GPU", 64)
+    monkeypatch.setattr("avcore.decoding.beam_search.can_record", lambda _: True)
+    monkeypatch.setattr("avcore.decoding.beam_search.Recorded", RecordedOnCpu)
     assert found() == wanted
     assert all(len(one) == 4 for one in wanted)
 
@@ -132,10 +169,11 @@ def test_steps_with_reorders_equal_teacher_forcing(num_sentences: int) -> None:
     model, num_beams = tiny_model(1), 5
     inputs = sources(generator, 9, 4, 13)[:num_sentences]
     with torch.inference_mode():
-        decoder = IncrementalDecoder(model.decoder, encode(model, inputs))
+        decoder = IncrementalDecoder(model.decoder, encode(model, inputs), 30)
         paths = np.full((num_sentences, 1, 1), TAG)
         parents = np.zeros((num_sentences, 1), dtype=np.int64)
         for _ in range(30):
+            decoder.make_room(paths.shape[1])
             logits = decoder.step(torch.from_numpy(paths[:, :, -1]), torch.from_numpy(parents))
             for row, source in enumerate(inputs):
                 repeated = torch.from_numpy(source)[None].expand(paths.shape[1], -1)
@@ -151,9 +189,11 @@ def test_going_on_with_some_sentences() -> None:
     model, inputs = tiny_model(2), sources(generator, 6, 11, 3)
     first, parents = torch.full((3, 1), TAG), torch.zeros(3, 1, dtype=torch.int64)
     with torch.inference_mode():
-        decoder = IncrementalDecoder(model.decoder, encode(model, inputs))
+        decoder = IncrementalDecoder(model.decoder, encode(model, inputs), 30)
+        decoder.make_room(1)
         decoder.step(first, parents)
         decoder.keep([0, 2])
+        decoder.make_room(2)
         logits = decoder.step(torch.tensor([[5, 6], [7, 8]]), torch.zeros(2, 2, dtype=torch.int64))
         for row, number, tokens in ((0, 0, (5, 6)), (1, 2, (7, 8))):
             for beam, token in enumerate(tokens):
@@ -167,10 +207,12 @@ def entry(value: float, num_beams: int) -> KeysValues:
 
 def test_common_ancestors_are_kept_once_and_dead_ones_give_their_slot_back() -> None:
     pool, device = BeamPool(1, 1, torch.device("cpu")), 4
+    pool.make_room(1)
     pool.begin_step(torch.tensor([[0]]))
     pool.extend(0, entry(1, 1))
     for step in range(2, 200):
         # All beams descend from the first one, so that each step leaves one common ancestor and three dead ends.
+        pool.make_room(device)
         mask = pool.begin_step(torch.zeros(1, device, dtype=torch.int64))
         seen = pool.extend(0, entry(step, device))
         assert pool.num_slots <= step + 2 * device + 64

@@ -13,7 +13,7 @@ from avcore.units import Units
 from tests.unit2unit.tiny import checkpoint_content, tiny_model, write_tiny
 from unit2unit.inference import SearchConfig, UnitTranslator
 from unit2unit.stage import TRANSLATOR
-from unit2unit.translator import _group
+from unit2unit.translator import _group, _Room
 
 UNITS = Units(np.array([3, 3, 3, 17, 29, 29, 4, 0]), language="en")
 
@@ -194,6 +194,8 @@ def test_long_searches_are_not_run_side_by_side() -> None:
     assert _group(lengths, [1023] * 5) == [[1], [3], [2], [4], [0]]
     assert _group(lengths, [100, 100, 900, 100, 100]) == [[1, 3], [2], [4, 0]]
     assert _group(lengths, [200] * 5, num_lanes=2) == [[1, 3, 2], [4, 0]]
+    assert _group(lengths, [200] * 5, _Room(800, 800)) == [[1, 3, 2, 4], [0]]
+    assert _group(lengths, [200] * 5, _Room(9000, 9000)) == [[1, 3, 2, 4, 0]]
 
 
 def test_searches_in_lanes_give_what_one_after_another_gives(translator: UnitTranslator) -> None:
