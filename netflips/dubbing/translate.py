@@ -20,14 +20,8 @@ from netflips.script.notes import FOREIGN, LEFT_ALONE
 from netflips.script.types import Script, TranslatedUnits, UnitList, Utterance
 from unit2unit.inference import search_settings
 
-<<<<<<< HEAD
-_GROUP = 8
-"""Utterances translated together: side by side they take less time."""
-=======
 _GROUP, _GROUP_ON_GPU = 8, 64
 """Utterances translated together: side by side they take less time. Then they are kept."""
-_LEVELS = {"존댓말": "polite", "반말": "plain"}
->>>>>>> b691c605 (All sentences of a search are chosen for at once; on a GPU a step is one CUDA graph and groups follow the free memory; utterances are watched in lanes)
 
 
 def translate(script: Script, job: Job) -> Script:

@@ -311,12 +311,12 @@ def _look_in_lanes(job: Job, script: Script, sound: Sound | None, watches: Seque
 
 
 def _clusters(watches: Sequence[Watched], most: int) -> list[list[Watched]]:
-    """Return what is watched in one decoding together, of not many more than `most` pictures."""
+    """Return what is watched in one decoding together, of `most` pictures or of one utterance."""
     clusters: list[list[Watched]] = []
     for one in watches:
         last = clusters[-1] if clusters else []
         is_near = bool(last) and one.first - max(other.stop for other in last) <= _APART_S * frame_at(1)
-        if is_near and sum(other.length for other in last) < most:
+        if is_near and sum(other.length for other in [*last, one]) <= most:
             last.append(one)
         else:
             clusters.append([one])

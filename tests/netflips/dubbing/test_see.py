@@ -6,8 +6,9 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import cv2
 import numpy as np
 import pytest
 
@@ -23,6 +24,7 @@ from netflips.dubbing.watch import Faces, Shots, Watched, cuts, watch
 from netflips.script.types import Script, TimeSpan, Utterance
 from tests.netflips.dubbing.made import plain_pictures, uneven_times, write_recording
 
+DEMO = Path(__file__).parents[3] / "demo" / "clip.mp4"
 CUTS = [1.3, 2.0, 3.98, 4.02, 6.5, 7.99]
 """About when the recording changes its picture; some lie at the edge of a stretch."""
 
@@ -40,7 +42,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Seeing:
     """A job with a store, how often its pictures were decoded, and what was shown to those who follow faces."""
 
-    def __init__(self, recording: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, recording: Path, work: Path, monkeypatch: pytest.MonkeyPatch, lanes: int = 1) -> None:
         self.shown: list[list[tuple[int, int]]] = []
         self.num_decodings = 0
         unused: Any = None
@@ -59,6 +61,7 @@ class Seeing:
         monkeypatch.setattr(seeing, "Follower", follower)
         monkeypatch.setattr(seeing, "read_pictures", read)
         monkeypatch.setattr(seeing, "_STRETCH_S", 2)
+        monkeypatch.setattr(seeing, "num_cores", lambda: lanes)
         monkeypatch.setattr("avcore.faces.detect.FaceDetector", nullcontext)
 
     def cuts(self) -> list[float]:
@@ -121,6 +124,49 @@ def test_faces_of_utterances_near_each_other_are_found_in_one_decoding(watching:
     faces = more.look(shots, *places[:2], (6.0, 6.5), places[2])
     assert more.num_decodings == 1
     assert more.shown == [more.expected(faces.watches[3], Shots(shots))]  # the new one alone, with the pause behind it
+
+
+def test_lanes_show_each_utterance_what_one_lane_shows(
+    recording: Path, watching: Callable[[], Seeing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shots, places = watching().cuts(), [(0.4, 1.2), (1.56, 2.76), (2.9, 5.0), (6.0, 6.5), (8.0, 8.4)]
+    monkeypatch.setattr(seeing, "_LEAST_LANE", 1)
+    lanes = Seeing(recording, tmp_path, monkeypatch, lanes=3)
+    faces = lanes.look(shots, *places)
+    assert lanes.num_decodings > 2
+    expected = [lanes.expected(faces.watches[number], Shots(shots)) for number in range(1, 6)]
+    assert sorted(lanes.shown) == sorted(expected)
+    assert [faces.seen[number].watch for number in range(1, 6)] == [faces.watches[number] for number in range(1, 6)]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two people beside each other, one of whom turns the head, and after a cut one of them alone."""
+    clip, pictures = list(read_pictures(DEMO, 0, 2)), []
+    for number, one in enumerate(clip[:44]):
+        face = cv2.resize(one.rgb, (224, 224))
+        turn = 1 - 0.25 * np.sin(number / 5) ** 2
+        other = cv2.warpAffine(face[:, ::-1], np.array([[turn, 0, 112 * (1 - turn)], [0, 1, 0]]), (224, 224))
+        pictures.append(np.hstack([face, other]) if number < 26 else np.pad(face, ((0, 0), (112, 112), (0, 0))))
+    path = tmp_path_factory.mktemp("people") / "people.mp4"
+    return write_recording(path, [Fraction(number, 25) for number in range(44)], pictures, None)
+
+
+def test_lanes_follow_the_same_faces(people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, unused = [], cast(Any, None)
+    monkeypatch.setattr(seeing, "_LEAST_LANE", 1)
+    for lanes in (1, 3):
+        monkeypatch.setattr(seeing, "num_cores", lambda lanes=lanes: lanes)
+        work = tmp_path / str(lanes)
+        options, store = DubOptions(timing="source"), Store(work)
+        source, out = PictureSource(people), work / "x.mp4"
+        job = Job(source, out, unused, options, "digest", unused, store, work, work, silent, Notes(people))
+        faces = watch(job, _script(cuts(job, Script(utterances=())).cuts, [(0, 0.5), (0.5, 1.3), (1.3, 1.7)]), None)
+        seen = [(one.watch, [vars(face) for face in one.faces]) for one in faces.seen.values()]
+        lips = {path.name: path.read_bytes() for path in (work / "lips").iterdir()}
+        found.append((repr(seen), lips))
+    assert [len(one.faces) for one in faces.seen.values()] == [2, 3, 1]  # the second utterance goes over the cut
+    assert found[0] == found[1]
 
 
 def test_an_utterance_behind_the_last_picture_has_no_faces(watching: Callable[[], Seeing]) -> None:
