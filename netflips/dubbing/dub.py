@@ -59,4 +59,4 @@ def dub(
             return write_draft(noted(script, job), options.draft)
         speech = speak(script, job, sound)  # a mapping by number that reads from the disk
         pieces = render(script, job, shots, faces, speech)  # own time, or to and fro
-        return write(script, job, pieces, mix(script, job, speech))  # .drawn, .made; subtitles; the file gets its name
+        return write(script, job, pieces, mix(script, job, speech, sound))  # .drawn, .made; subtitles; the file gets its name

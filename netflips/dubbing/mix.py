@@ -16,11 +16,15 @@ from avcore.journal import key_of
 from avcore.media import iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
 from avcore.media.sound import write_speech_pieces
 from avcore.programs import command_key, filled, program_name, run_program
+from avcore.speech.audio import level_dbfs
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_seconds
+from netflips.dubbing.bed import Span, spoken_spans, with_bed
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.job import LOG, Job
+from netflips.dubbing.listen import Sound
 from netflips.dubbing.options import SEPARATE_WITH, Background
 from netflips.dubbing.speech import Speeches
+from netflips.script.notes import BED_ESTIMATED
 from netflips.script.types import Script
 
 FADE_S = Fraction(1, 50)
@@ -33,11 +37,13 @@ _WITHOUT_VOICES = ("no_vocals", "background", "instrumental", "other", "accompan
 _LIMIT_S = 24 * 3600.0
 _MOST_DIFFERENCE_S = 1.0
 _MOST_NAMED = 5
+_LOUD_BED_DBFS, _LEAST_BED_S = -45.0, 0.3
+"""From where on a bed is heard behind speech, and how much of it says how loud it is."""
 
 
-def mix(script: Script, job: Job, speech: Speeches) -> Iterator[Samples]:
+def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[Samples]:
     """Yield the sound of the output as a stream of float32 [time, channel]: of a clip the speech alone, of a part nothing behind
-    its end."""
+    its end. Under the new speech is music and effects where a file of them is given or made, else the bed of the old sound."""
     if not script.is_in_own_time:
         yield from (speech[number].samples[:, None] for number in speech)
         return
@@ -46,12 +52,42 @@ def mix(script: Script, job: Job, speech: Speeches) -> Iterator[Samples]:
     cut_at = None if clock.part.is_all else end
     own = iter_sound_blocks(job.source.path) if job.info.has_audio else iter(())
     effects, background = None, background_of(job)
+    has_bed = background is None and job.options.background == "keep" and sound is not None
     if background is not None:
         placed = output_blocks(_effects(background, rate, channels), clock, rate, end, cut_at)
         effects = SoundReader((block for _, block in placed), channels)
+    if has_bed and sound is not None:
+        own = with_bed(own, _voices_in(script, job, sound, rate), rate)
     mixer = Mixer(_lines(script, clock, rate, speech), rate, channels, job.options.background)
     for start, block in output_blocks(own, clock, rate, end, cut_at):
-        yield mixer.mix(start, block, None if effects is None else effects.take(len(block)))
+        if has_bed and block.shape[1] == 2 * channels:  # silence where a picture is held has one channel
+            yield mixer.mix(start, block[:, :channels], block[:, channels:])
+        else:
+            yield mixer.mix(start, block, None if effects is None else effects.take(len(block)))
+
+
+def _voices_in(script: Script, job: Job, sound: Sound, rate: int) -> list[Span]:
+    """Return where voices are that get new speech, in samples of the recording; tells of a bed that is loud."""
+    places = [(seconds_to_samples(one.place.start_s, rate), seconds_to_samples(one.place.end_s, rate)) for one, _ in fitted(script)]
+    spans = [
+        span for span in spoken_spans(sound.regions, rate) if any(span[0] < stop and start < span[1] for start, stop in places)
+    ]
+    heard = [level for start, stop in spans if (level := _level_around(sound, start / rate, stop / rate)) is not None]
+    if heard and (level := float(np.median(heard))) > _LOUD_BED_DBFS:
+        job.notes.add(BED_ESTIMATED(level=level))
+    return spans
+
+
+def _level_around(sound: Sound, start_s: float, stop_s: float) -> float | None:
+    """Return how loud it is in the second before and behind a voice (dB of full scale), outside of all speech; None where there is
+    none."""
+    edges = [(max(start_s - 1, 0.0), start_s), (stop_s, stop_s + 1)]
+    free = [
+        sound.between(start, stop)
+        for start, stop in edges
+        if stop - start >= _LEAST_BED_S and not any(one.start_s < stop and start < one.end_s for one in sound.regions)
+    ]
+    return level_dbfs(np.concatenate(free)) if free else None
 
 
 def _lines(script: Script, clock: OutputClock, rate: int, speech: Speeches) -> "list[Line]":
@@ -102,7 +138,7 @@ class Mixer:
     def mix(self, start: int, old: Samples, effects: Samples | None = None) -> Samples:
         """Mix one block, float32 [time, channel], that begins at sample `start` of the output.
 
-        effects: music and effects of the same time, heard wherever the old sound is not.
+        effects: music and effects, or the bed, of the same time, heard wherever the old sound is not.
         """
         stop = start + len(old)
         kept = np.full(len(old), 1.0 if self._background == "keep" else 0.0, np.float32)

@@ -125,7 +125,7 @@ class DubOptions(MarkFlags):
     utterance_length: tuple[float, float] = flag(default=(2.0, 12.0), metavar=("MIN", "MAX"))
     """seconds that an utterance should last (default: 2 12)"""
     background: Background = flag(default="keep")
-    """keep or mute the sound outside of speech (default: keep)"""
+    """keep or mute the sound outside of speech and behind it (default: keep)"""
     background_audio: Path | None = flag(default=None, file=Input("the background audio"))
     """music and effects without voices, to play behind the new speech"""
     separate_with: str | None = flag(default=None, metavar="COMMAND")

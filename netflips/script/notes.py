@@ -76,6 +76,11 @@ UNSAID = NoteKind(
     "unsaid_speech",
     "{name}: speech that belongs to no utterance is not said: {spans}",
 )
+BED_ESTIMATED = NoteKind(
+    "bed_estimated",
+    "what plays behind the speech ({level:.0f} dB) is estimated from what is heard around it: rooms and chords stay, no rhythm",
+    "; --separate-with, with a program as demucs, does it better",
+)
 CUT = NoteKind(
     "cut",
     "{u}{units:#unit} at its end found no room, left out",

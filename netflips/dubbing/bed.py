@@ -1,0 +1,131 @@
+"""The bed: what plays behind a voice, a room, a hum or music. Under old speech it is estimated from what is heard around it.
+
+The magnitudes of the sound one second before and behind a stretch of speech are the most that each frequency is let through with
+within it (spectral subtraction, Boll 1979, as a mask on the recording's own spectrum). That holds for what sounds on: rooms, hums
+and chords, not for a rhythm. Pauses within speech stay as they are.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import istft, stft
+
+from avcore.arrays import Samples
+from avcore.speech.voice_activity import Region
+from avcore.timeline import seconds_to_samples
+
+_AROUND_S = 1.0
+_MARGIN_S = 0.15
+"""Around speech as it was found: breath and the room's answer."""
+_LEAST_PAUSE_S = 0.3
+_MOST_NEAR = 8
+"""Stretches of speech that may lie within a second of another."""
+_FRAME_S = 0.085
+_FADE_S = 0.05
+_LIFT = 1.15
+"""A mask never lets more through than the mean, and so less than it on average; this much makes up for it."""
+
+Span = tuple[int, int]
+"""First sample, and the one behind the last."""
+Spectrum = NDArray[np.float32]
+
+
+def spoken_spans(regions: Iterable[Region], rate: int) -> list[Span]:
+    """Return where a voice may be heard, in samples at `rate` Hz, wider than the speech that was found, and apart."""
+    found: list[Span] = []
+    for one in regions:
+        start, stop = (seconds_to_samples(max(at, 0.0), rate) for at in (one.start_s - _MARGIN_S, one.end_s + _MARGIN_S))
+        if found and start - found[-1][1] < seconds_to_samples(_LEAST_PAUSE_S, rate):
+            found[-1] = found[-1][0], max(stop, found[-1][1])
+        else:
+            found.append((start, stop))
+    return found
+
+
+def with_bed(blocks: Iterable[Samples], spoken: Sequence[Span], rate: int) -> Iterator[Samples]:
+    """Yield a sound with its bed beside it: float32 [time, channel] to [time, 2 x channel], the second half without voices.
+
+    spoken: where voices are, in order and apart; outside, both halves are alike. Holds the longest of them and two seconds.
+    """
+    yield from _Estimate(tuple(spoken), rate).run(blocks)
+
+
+@dataclass
+class _Estimate:
+    """held: sound from sample `first` on, with its bed; what lies before `given` was handed on, and is kept for what follows."""
+
+    spoken: tuple[Span, ...]
+    rate: int
+    first: int = 0
+    given: int = 0
+    place: int = 0
+    held: Samples = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    last: Spectrum | None = None
+
+    def run(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        for block in blocks:
+            both = np.repeat(np.asarray(block, np.float32)[:, None, :], 2, axis=1).reshape(len(block), -1)
+            self.held = both if not len(self.held) else np.concatenate([self.held, both])
+            yield from self._known(is_end=False)
+        if len(self.held):
+            yield from self._known(is_end=True)
+
+    def _known(self, is_end: bool) -> Iterator[Samples]:
+        """Yield what needs nothing that is still to come."""
+        around, end = seconds_to_samples(_AROUND_S, self.rate), self.first + len(self.held)
+        while self.place < len(self.spoken) and (is_end or self.spoken[self.place][1] + around <= end):
+            start, stop = self.spoken[self.place]
+            if start >= end:
+                break
+            self._estimate(max(start, self.first), min(stop, end), around)
+            self.place += 1
+        following = self.spoken[self.place][0] if self.place < len(self.spoken) and not is_end else end
+        until = min(following, end)
+        if until > self.given:
+            yield self.held[self.given - self.first : until - self.first]
+            self.given = until
+        first = max(self.first, min(self.given, following) - around)
+        self.held, self.first = self.held[first - self.first :], first
+
+    def _estimate(self, start: int, stop: int, around: int) -> None:
+        """Write the bed of a stretch of speech."""
+        begin, end = max(start - around, self.first), min(stop + around, self.first + len(self.held))
+        num_channels = self.held.shape[1] // 2
+        sound = self.held[begin - self.first : end - self.first, :num_channels]
+        size = min(1 << round(np.log2(_FRAME_S * self.rate)), 1 << (len(sound).bit_length() - 1))
+        _, _, spectrum = stft(sound.T, nperseg=size, noverlap=size * 3 // 4)  # [channel, frequency, frame]
+        middles = begin + np.arange(spectrum.shape[2]) * (size // 4)
+        levels = np.abs(spectrum)
+        before, behind = (self._level(levels, middles, size // 2, begin, end, *side) for side in ((begin, start), (stop, end)))
+        before, behind = (one if one is not None else other for one, other in ((before, behind), (behind, before)))
+        if before is None or behind is None:
+            before = behind = self.last if self.last is not None else np.zeros(levels.shape[:2], np.float32)
+        self.last = behind
+        share = np.clip((middles - start) / max(stop - start, 1), 0, 1)
+        bed = before[:, :, None] * (1 - share) + behind[:, :, None] * share
+        masked = spectrum * np.minimum(1, _LIFT * bed / np.maximum(levels, 1e-12))
+        _, estimate = istft(masked, nperseg=size, noverlap=size * 3 // 4)
+        made = estimate.T[start - begin : stop - begin].astype(np.float32)
+        made = np.pad(made, ((0, stop - start - len(made)), (0, 0)))
+        fade = max(min(seconds_to_samples(_FADE_S, self.rate), (stop - start) // 2), 1)
+        places = np.arange(stop - start)
+        share_of_made = np.clip((np.minimum(places, places[::-1]) + 0.5) / fade, 0, 1).astype(np.float32)[:, None]
+        here = self.held[start - self.first : stop - self.first]
+        at_edges = [start > 0, stop < end]  # where the sound itself begins or ends with speech, there is nothing to fade from
+        if not at_edges[0]:
+            share_of_made[: len(places) // 2] = 1
+        if not at_edges[1]:
+            share_of_made[len(places) // 2 :] = 1
+        here[:, num_channels:] = here[:, :num_channels] * (1 - share_of_made) + made * share_of_made
+
+    def _level(
+        self, levels: Spectrum, middles: NDArray[np.int64], half: int, begin: int, end: int, first: int, last: int
+    ) -> Spectrum | None:
+        """Return the mean magnitudes [channel, frequency] of the frames that lie between two samples, outside of all speech; None
+        where there is none."""
+        lies_in = (middles - half >= max(first, begin)) & (middles + half <= min(last, end))
+        for start, stop in self.spoken[max(self.place - _MOST_NEAR, 0) : self.place + _MOST_NEAR]:
+            lies_in &= (middles + half <= start) | (middles - half >= stop)
+        return levels[:, :, lies_in].mean(axis=2) if lies_in.any() else None

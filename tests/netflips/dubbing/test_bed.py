@@ -1,0 +1,88 @@
+"""What plays behind a voice goes on under new speech: as loud as it was, without the voice."""
+
+import tracemalloc
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from avcore.arrays import Samples
+from avcore.speech.audio import level_dbfs
+from avcore.speech.voice_activity import Region
+from netflips.dubbing.bed import spoken_spans, with_bed
+from tests.avcore.made_speech import babble
+
+RATE = 16_000
+REGIONS = [Region(2.0, 4.0), Region(4.2, 5.0), Region(7.0, 8.0)]
+
+
+def _bed(kind: str, length: int) -> Samples:
+    times, rng = np.arange(length) / RATE, np.random.default_rng(0)
+    if kind == "chord":
+        sound = sum(np.sin(2 * np.pi * pitch * times) for pitch in (220.0, 277.2, 329.6))
+    else:
+        sound = {"room": rng.normal(size=length), "hum": np.sin(2 * np.pi * 50 * times)}[kind]
+    return np.asarray(0.016 * sound / np.sqrt(np.mean(np.square(sound))), np.float32)  # -36 dB
+
+
+def _voice(length: int) -> Samples:
+    voice = np.zeros(length, np.float32)
+    for one in REGIONS:
+        said = babble(one.end_s - one.start_s)
+        start = round(one.start_s * RATE)
+        voice[start : start + len(said)] = 0.1 * said / np.sqrt(np.mean(np.square(said)))
+    return voice
+
+
+def _both(sound: Samples, size: int) -> Samples:
+    blocks = (sound[start : start + size] for start in range(0, len(sound), size))
+    return np.concatenate(list(with_bed(blocks, spoken_spans(REGIONS, RATE), RATE)))
+
+
+def test_spans_are_wider_than_speech_and_join_over_short_pauses() -> None:
+    assert spoken_spans(REGIONS, 100) == [(185, 515), (685, 815)]
+
+
+@pytest.mark.parametrize("kind", ["room", "hum", "chord"])
+def test_a_bed_goes_on_under_a_voice_that_is_gone(kind: str) -> None:
+    bed, voice = _bed(kind, 10 * RATE), _voice(10 * RATE)
+    both = _both(np.stack([bed + voice, bed], axis=1), 4096)
+    inside = slice(round(2.1 * RATE), round(4.9 * RATE))
+    assert both.shape == (10 * RATE, 4)
+    assert level_dbfs(both[inside, 2]) == pytest.approx(-36, abs=2)
+    left = float(np.dot(both[inside, 2], voice[inside]) / np.square(voice[inside]).sum())
+    assert 20 * np.log10(abs(left)) < -25
+    for quiet in (slice(0, round(1.8 * RATE)), slice(round(5.2 * RATE), round(6.8 * RATE))):
+        assert np.array_equal(both[quiet, 2:], both[quiet, :2])  # pauses are as they were
+
+
+def test_silence_stays_silent_and_blocks_of_any_size_give_the_same() -> None:
+    voice = _voice(10 * RATE)
+    parts = [_both(voice[:, None], size) for size in (700, 4096, 10 * RATE)]
+    assert np.abs(parts[0][:, 1]).max() < 1e-4
+    sound = (voice + _bed("room", 10 * RATE))[:, None]
+    assert np.abs(_both(sound, 700) - _both(sound, 10 * RATE)).max() < 1e-6
+
+
+def test_a_sound_that_begins_and_ends_with_speech_takes_the_side_that_there_is() -> None:
+    bed, voice = _bed("room", 10 * RATE), _voice(10 * RATE)
+    cut = slice(round(2.5 * RATE), round(7.5 * RATE))
+    regions = [Region(0.0, 2.5), Region(4.5, 5.0)]
+    (both,) = [np.concatenate(list(with_bed([(bed + voice)[cut, None]], spoken_spans(regions, RATE), RATE)))]
+    assert len(both) == 5 * RATE
+    assert level_dbfs(both[: 2 * RATE, 1]) == pytest.approx(-36, abs=2)
+    assert level_dbfs(both[round(4.6 * RATE) :, 1]) == pytest.approx(-36, abs=3)
+
+
+def test_memory_does_not_grow_with_the_recording() -> None:
+    def blocks() -> Iterator[Samples]:
+        for _ in range(600):
+            yield np.zeros((RATE, 2), np.float32)
+
+    regions = [Region(float(start), start + 3.0) for start in range(5, 590, 10)]
+    tracemalloc.start()
+    total = sum(len(block) for block in with_bed(blocks(), spoken_spans(regions, RATE), RATE))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert total == 600 * RATE
+    assert peak < 40e6  # ten minutes in stereo are 77 MB
