@@ -16,11 +16,12 @@ TEST_JOBS ?= 3
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint types rules doors unit demo train-demo flite bench clean
+.PHONY: help env test test-slow lint types rules unit demo train-demo flite bench clean
 
 help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
 	@echo "make test    set up, then lint, type-check, check the dependency rules, build the site of the pages and run the tests"
+	@echo "make test-slow  what takes minutes and seldom breaks: the commands of all pages, recipes, the wheel, a cluster, damaged files"
 	@echo "make env     set up only: the locked environment in $(VENV)"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
 	@echo "make voices  set up natural voices, for netflips dub --cascade, make train-demo and netflips evaluate demo"
@@ -55,12 +56,14 @@ types: fairseq-or-not
 rules: fairseq-or-not
 	$(BIN)/lint-imports
 
-# The name that they had before.
-doors: rules
-
 # A test that ends its process is tried again in a new one: by itself, pytest-xdist would do so four times for each job.
+RUN_TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 2
+
 unit: fairseq-or-not
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 2 $(PYTEST_ARGS)
+	$(RUN_TESTS) -m "not slow" $(PYTEST_ARGS)
+
+test-slow: fairseq-or-not
+	$(RUN_TESTS) -m slow $(PYTEST_ARGS)
 
 test: lint types rules docs unit
 

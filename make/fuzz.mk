@@ -1,4 +1,4 @@
-# Damaged and hostile inputs by the thousand (tests/fuzz); `make test` tries some hundred of them with a fixed seed.
+# Damaged and hostile inputs by the thousand (tests/fuzz); `make test-slow` tries some hundred of them with a fixed seed.
 
 FUZZ_MINUTES ?= 60
 FUZZ_SEED ?= $(shell date +%Y%m%d)

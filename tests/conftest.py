@@ -11,16 +11,24 @@ NO_FAIRSEQ = "" if find_spec("fairseq") else "needs fairseq, which training the 
 _WITHOUT: set[Path] = set()
 """Modules in which a test was skipped since fairseq is missing; later ones may need its results."""
 
+_SLOW = (
+    "test_losing_cluster.py", "test_data_pages.py", "test_recipes.py", "test_other_pages.py", "test_python_pages.py",
+    "test_notebook.py", "test_wheel.py", "test_slurm_scripts.py", "test_fuzz.py",
+)  # fmt: skip
+"""Modules of `make test-slow`: the pages' commands, recipes, the wheel, a cluster, damaged files: not each time."""
 _LONGEST = (
-    "test_losing_cluster.py", "test_data_pages.py", "test_utut_runs.py", "test_resume.py", "test_evaluation.py",
-    "test_device_path.py", "test_recipes.py", "test_real_page.py", "test_extraction.py", "test_trained_chain.py",
+    *_SLOW, "test_utut_runs.py", "test_resume.py", "test_evaluation.py", "test_real_page.py", "test_extraction.py",
+    "test_trained_chain.py",
 )  # fmt: skip
 """Modules of more than a minute: they begin first, so that no process is left with one at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the longest modules first."""
+    """Put the tests of the longest modules first, and mark those of the slow ones."""
     items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+    for item in items:
+        if item.path.name in _SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 class _Module(pytest.Module):

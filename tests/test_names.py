@@ -1,15 +1,9 @@
-"""Names: those that other programs rely on stay where they are, and few mean two things."""
+"""Names that other programs rely on stay where they are."""
 
-import ast
-import tomllib
-from collections import defaultdict
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
 
 COMMANDS = [
     "av2unit.inference", "av2unit.train", "av2unit.kmeans",
@@ -20,7 +14,7 @@ COMMANDS = [
     "unit2av.inference_unit2a", "unit2av.inference_unit2av", "unit2av.train_unit2a", "unit2av.train_unit2v", "unit2av.train_sync",
     "unit2av.train_lipsync",
     "unit2text.inference", "unit2text.train", "unit2text.evaluate",
-    "text2unit.inference", "text2unit.train", "text2unit.babble",
+    "text2unit.inference", "text2unit.train",
     "unit2av.lip_crops", "unit2av.voice.__main__", "inference_av2av",
 ]  # fmt: skip
 """Run as `python -m NAME` (a package by its `__main__`)."""
@@ -49,22 +43,3 @@ def test_a_command_is_where_it_was(name: str) -> None:
 @pytest.mark.parametrize(("module", "name"), OBJECTS)
 def test_a_name_is_where_it_was(module: str, name: str) -> None:
     assert hasattr(import_module(module), name)
-
-
-MOST_DOUBLE_NAMES = 11
-"""`main`, `build_parser` and `make_task`, which mean the same wherever they stand, are counted too."""
-
-
-def test_few_names_mean_two_things() -> None:
-    """A public function or class has a name of its own: who searches for it finds one."""
-    homes = defaultdict[str, list[Path]](list)
-    for room in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]:
-        for path in (ROOT / room).rglob("*.py"):
-            for one in ast.parse(path.read_text(encoding="utf-8")).body:
-                if isinstance(one, ast.FunctionDef | ast.ClassDef) and not one.name.startswith("_"):
-                    homes[one.name].append(path)
-    double = {name: paths for name, paths in homes.items() if len(paths) > 1}
-    assert {"main", "build_parser", "make_task"} <= double.keys()
-    assert len(double) <= MOST_DOUBLE_NAMES, {
-        name: [str(path.relative_to(ROOT)) for path in paths] for name, paths in double.items()
-    }

@@ -16,9 +16,9 @@ from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, write_units
 from netflips.dubbing import command as dub_command
 from netflips.script.files import script_from
+from recipes.made.drawn_lips import draw_corpus
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, make_clip, share_in_order, write_corpus
 from unit2av import train_unit2a, train_unit2v
-from unit2av.drawn_lips import draw_corpus
 from unit2unit.utut_finetune import finetune, prepare_pairs
 
 SPEAKER = np.full(16, 0.25, dtype=np.float32)

@@ -18,6 +18,7 @@ import pytest
 
 from avcore.media import probe
 from netflips.stages import STAGES
+from recipes.made.tones import sing_corpus
 from tests.avdata.prepare.trees import write_zeroth
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,7 +127,7 @@ def test_a_corpus_is_prepared(programs: Path, tmp_path: Path) -> None:
 
 
 def test_a_training_starts(programs: Path, tmp_path: Path) -> None:
-    run(programs, tmp_path, "python", "-m", "unit2av.tones", "--out-dir", "tones", "--utterances", 12)
+    sing_corpus(tmp_path / "tones", utterances=12)
     run(
         programs, tmp_path, "python", "-m", "unit2av.train_unit2a", "--config", "unit2av/unit2a_debug", "run_dir=run",
         "data.train=tones/manifest.jsonl", "data.units=tones/units.jsonl", "loop.max_steps=2", "loop.num_workers=0",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from recipes.made.babble import BabbleCorpus, babble_corpus
 from tests.text2unit.runs import export, words
-from text2unit.babble import BabbleCorpus, babble_corpus
 from text2unit.train import main
 
 

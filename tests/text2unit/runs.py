@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from avtrain.entry import read_config
-from text2unit.babble import BabbleCorpus
+from recipes.made.babble import BabbleCorpus
 from text2unit.train import main
 from text2unit.training.config import SpellerRunConfig
 

@@ -9,7 +9,7 @@ import pytest
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, LanguageError, NetflipsError
-from text2unit.babble import SILENCE, VOCABULARY
+from recipes.made.babble import SILENCE, VOCABULARY
 from text2unit.inference import main
 from text2unit.speller import PAUSE_S, SHORT_PAUSE_S, TextSpeller
 from text2unit.stage import SPELLER

@@ -21,17 +21,17 @@ from avtrain.checkpoints import read_state
 from avtrain.entry import read_config
 from avtrain.loop import Trainer
 from avtrain.task import Task
+from recipes.made.babble import babble_corpus
+from recipes.made.drawn_lips import draw_corpus
+from recipes.made.tones import sing_corpus
 from tests.av2unit.made_clips import write_corpus as write_clips
 from tests.avtrain.toy import OneStep, batch_of, without_gradient
 from tests.unit2text.tiny import write_corpus as write_sentences
-from text2unit.babble import babble_corpus
 from text2unit.speller import TextSpeller
-from unit2av.drawn_lips import draw_corpus
 from unit2av.face.training.losses import lower_half
 from unit2av.face.training.task import faces_of, pictures_of
 from unit2av.lipsync.patches import SoundLipSync
 from unit2av.renderer import LipRenderer, network_picture
-from unit2av.tones import sing_corpus
 from unit2av.voice.speech import UnitVocoder
 from unit2text.reader import UnitReader
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from recipes.made.drawn_lips import DrawnCorpus, draw_corpus
+from recipes.made.tones import TonesCorpus, sing_corpus
 from tests.unit2av.lip_runs import sync_config, train_sync
-from unit2av.drawn_lips import DrawnCorpus, draw_corpus
-from unit2av.tones import TonesCorpus, sing_corpus
 from unit2av.train_unit2a import main as train_unit2a
 
 

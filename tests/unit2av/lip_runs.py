@@ -7,7 +7,7 @@ from avtrain.config import RunConfig
 from avtrain.entry import read_config
 from avtrain.loop import Trainer
 from avtrain.position import TrainResult
-from unit2av.drawn_lips import DrawnCorpus
+from recipes.made.drawn_lips import DrawnCorpus
 from unit2av.face.training.config import SyncTrainConfig, Unit2vConfig
 from unit2av.train_sync import make_task as make_sync_task
 from unit2av.train_unit2v import make_task as make_face_task

@@ -8,8 +8,8 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UsageError, VocabularyError
+from recipes.made.drawn_lips import VOCABULARY, DrawnCorpus, mouths
 from tests.unit2av.lip_runs import face_config, train_face, values_of
-from unit2av.drawn_lips import VOCABULARY, DrawnCorpus, mouths
 from unit2av.face.training.config import LipDataConfig
 from unit2av.face.training.corpus import LipClip, read_clips
 from unit2av.face.training.export import export_face, main

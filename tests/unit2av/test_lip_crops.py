@@ -14,8 +14,8 @@ from avcore.faces.crop import crop_face
 from avcore.faces.geometry import steady_boxes
 from avcore.media import PictureSource
 from avdata.manifest import read_manifest
+from recipes.made.drawn_lips import DrawnCorpus
 from unit2av import lip_crops
-from unit2av.drawn_lips import DrawnCorpus
 from unit2av.lip_crops import CropCache, CropSource, fill_cache, footage_of, main
 
 

@@ -12,7 +12,7 @@ from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.units import Units
 from avdata.manifest import Entry, read_manifest, write_manifest
 from avdata.unit_store import UnitRow, read_units, write_units
-from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, random_lip_units
+from recipes.made.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, random_lip_units
 from unit2av.face.training.config import FaceAugmentConfig, LipDataConfig
 from unit2av.face.training.corpus import LipClip, read_clips
 from unit2av.face.training.items import FaceWindows, SyncWindows, augment_faces

@@ -15,8 +15,8 @@ from avtrain.checkpoints import read_state
 from avtrain.entry import read_config
 from avtrain.loop import Trainer
 from avtrain.position import TrainResult
+from recipes.made.drawn_lips import DrawnCorpus, draw_corpus
 from tests.avtrain.toy import OneStep, batch_of, without_gradient
-from unit2av.drawn_lips import DrawnCorpus, draw_corpus
 from unit2av.face.training.task import faces_of
 from unit2av.lipsync.patches import SoundLipSync, load_wav2lip
 from unit2av.lipsync.wav2lip.model import mel_of

@@ -9,8 +9,8 @@ import torch
 
 from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import read_state
+from recipes.made.drawn_lips import DrawnCorpus
 from tests.unit2av.lip_runs import overrides, sync_config
-from unit2av.drawn_lips import DrawnCorpus
 from unit2av.face.training.config import SyncConfig
 from unit2av.face.training.sync import SyncExpert, drawn_windows, expert_input, load_sync_expert, sync_loss
 from unit2av.train_sync import main, make_task

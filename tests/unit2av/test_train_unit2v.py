@@ -12,9 +12,9 @@ import torch
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
 from avtrain.loop import Trainer
+from recipes.made.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
 from tests.avtrain.toy import OneStep, batch_of, without_gradient
 from tests.unit2av.lip_runs import PUBLISHED, face_config, sync_config, train_face, values_of
-from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.face.training.config import MouthRegion
 from unit2av.face.training.losses import LipDiscriminator, LipLosses, lower_half, realness_loss

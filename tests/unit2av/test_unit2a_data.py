@@ -15,8 +15,8 @@ from avcore.media import write_speech
 from avcore.units import Units
 from avdata.published.items import read_generator, read_unit_item
 from avdata.published.unit2a import ReadingRules, check_range, read_utterances
+from recipes.made.tones import VOCABULARY, TonesCorpus, sing_corpus
 from tests.unit2av.vocoder_runs import data_config, settings
-from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.voice.training.config import Unit2aConfig, check_voice_config
 from unit2av.voice.training.corpus import VoiceCorpus, edge_unit, read_voice_corpus
 from unit2av.voice.training.items import TrainingSegments

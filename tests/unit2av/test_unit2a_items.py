@@ -11,8 +11,8 @@ from avcore.media import write_speech
 from avcore.units import Units
 from avdata.published.unit2a import read_utterances
 from avdata.unit_store import UnitRow, write_units
+from recipes.made.tones import TonesCorpus
 from tests.unit2av.vocoder_runs import data_config, settings
-from unit2av.tones import TonesCorpus
 from unit2av.voice.training.config import VoiceDataConfig
 from unit2av.voice.training.corpus import read_voice_corpus, reading_of
 from unit2av.voice.training.items import AlignedReader, HeldOut, TrainingSegments, collate_speech, normalise_peak

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from avtrain.entry import read_config
-from unit2av.tones import TonesCorpus
+from recipes.made.tones import TonesCorpus
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
 
 PUBLISHED = read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=none", "data.train=none"])

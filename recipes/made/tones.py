@@ -1,6 +1,6 @@
 """A small corpus of made-up voices that sing tones and hiss: to try the vocoder's training without any recordings.
 
-    python -m unit2av.tones --out-dir tones --utterances 40
+    python -m recipes.made.tones --out-dir tones --utterances 40
 
 It holds what the trainer reads (see avdata.published.unit2a): recordings, a manifest, and units with their voices. Each
 unit is a tone or a hiss of its own, with a length of its own; a voice is a pitch and a brightness.
@@ -123,7 +123,7 @@ def _fade(length: int) -> NDArray[np.float64]:
 
 def build_parser() -> Parser:
     """Return the command line."""
-    parser = Parser(prog="unit2av.tones", description="Make a small corpus to try the vocoder's training with.")
+    parser = Parser(prog="recipes.made.tones", description="Make a small corpus to try the vocoder's training with.")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for recordings, manifest and units")
     parser.add_argument("--utterances", type=int, default=40, help="how many recordings of 1.5 s (default: 40)")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other recordings (default: 0)")

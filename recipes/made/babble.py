@@ -1,6 +1,6 @@
 """A small corpus of made-up Korean that nobody spoke: to try a speller's training without any recordings.
 
-    python -m text2unit.babble --out-dir babble --sentences 200
+    python -m recipes.made.babble --out-dir babble --sentences 200
 
 Sentences are random syllables. Their units follow rules that a speller has to learn from more than one letter: a final consonant
 is said as the initial of a syllable that begins with a vowel (연음), and marks are silence. Each unit has a length of its own.
@@ -107,7 +107,7 @@ def _parts(sign: str) -> tuple[str, str, str] | None:
 
 def build_parser() -> Parser:
     """Return the command line."""
-    parser = Parser(prog="text2unit.babble", description="Make a small corpus to try a speller's training with.")
+    parser = Parser(prog="recipes.made.babble", description="Make a small corpus to try a speller's training with.")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for the manifest and the units")
     parser.add_argument("--sentences", type=int, default=200, help="how many (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other sentences (default: 0)")

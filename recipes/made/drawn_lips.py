@@ -1,6 +1,6 @@
 """A small corpus of drawn faces whose mouths follow made-up units: to try the lip trainers without any recordings.
 
-    python -m unit2av.drawn_lips --out-dir drawn --clips 24
+    python -m recipes.made.drawn_lips --out-dir drawn --clips 24
 
 It holds what the trainers read (see unit2av.face.training.corpus): videos at 25 fps, their face boxes, a manifest, and units; with
 `--sound` also what training by sound reads. The
@@ -28,7 +28,7 @@ from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, frames_to_seconds, fram
 from avcore.units import Units, fingerprint
 from avdata.manifest import Entry, write_manifest
 from avdata.unit_store import UnitRow, write_units
-from unit2av.tones import Singer, sing
+from recipes.made.tones import Singer, sing
 
 LOG = logging.getLogger("netflips.drawn_lips")
 
@@ -163,7 +163,7 @@ def _path(generator: np.random.Generator, frames: int) -> Iterator[tuple[float, 
 
 def build_parser() -> Parser:
     """Return the command line."""
-    parser = Parser(prog="unit2av.drawn_lips", description="Draw a small corpus to try the lip trainers with.")
+    parser = Parser(prog="recipes.made.drawn_lips", description="Draw a small corpus to try the lip trainers with.")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for videos, boxes, manifest and units")
     parser.add_argument("--clips", type=int, default=24, help="how many clips (default: 24)")
     parser.add_argument("--frames", type=int, default=40, help="pictures a clip, 25 a second (default: 40)")
