@@ -18,6 +18,7 @@ from avcore.flags import Command, CommonOptions, flag, flags_of
 from avcore.journal import folder_lock
 from avcore.loading import loading
 from avcore.programs import parse_command
+from netflips.provenance.options import MarkFlags
 from netflips.serve.settings import Settings, parse_seconds, parse_size
 from unit2av.lipsync.backend import file_options
 
@@ -61,6 +62,13 @@ class ServeOptions(CommonOptions):
     proxy: tuple[str, ...] = flag(default=(), action="append", nargs=None, metavar="ADDRESS")
     """reverse proxy whose X-Forwarded-For gives visitors' addresses, or a network of proxies; limits are counted by these
     addresses, and a token is required; may be repeated"""
+    operator: str = flag(default="", metavar="NAME")
+    """you offer the page to others, under that name: all that it makes is labelled and signed, and visitors are told so and asked
+    for the consent of those who are seen and heard; it then only dubs and transcribes (default: it is for your own use)"""
+    sign_key: Path | None = flag(default=None, file=Input("the signing key"))
+    """of an operator: private key, PEM (default: one that is made once for this machine, which nobody else trusts)"""
+    sign_certificate: Path | None = flag(default=None, file=Input("the signing certificate"))
+    """its certificate and those that it rests on, PEM"""
     av2unit_path: Path | None = flag(
         default=None,
         file=Input("the unit encoder"),
@@ -139,10 +147,26 @@ def serve_settings(options: ServeOptions) -> Settings:
         proxies=tuple(map(_network, options.proxy)),
         models=options.models(),
         running=("--device", options.device, "--precision", options.precision),
+        operator=options.operator,
+        signing=_signing(options),
     )
     if settings.is_local or settings.token:
         return settings
     return replace(settings, token=secrets.token_urlsafe(12))
+
+
+def _signing(options: ServeOptions) -> tuple[str, ...]:
+    """Return an operator's words for its key, which is tried: jobs would fail one after another. Raises UsageError, InputError."""
+    marks = MarkFlags(operator=options.operator, sign_key=options.sign_key, sign_certificate=options.sign_certificate)
+    if not options.operator:
+        if marks.sign:
+            raise UsageError("--sign-key belongs to --operator", hint="name who offers the page")
+        return ()
+    from netflips.provenance.manifest import Signing
+
+    Signing.of(marks)
+    found = {"--sign-key": marks.sign_key, "--sign-certificate": marks.sign_certificate}
+    return tuple(word for flag, path in found.items() if path is not None for word in (flag, str(path.absolute())))
 
 
 def _network(text: str) -> str:

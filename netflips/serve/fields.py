@@ -91,6 +91,20 @@ class Words(Field):
 
 
 @dataclass(frozen=True)
+class Line(Field):
+    """A line of text that may be left out; it goes into a file."""
+
+    name: str
+    most: int
+
+    def checked(self, given: Any) -> str:
+        """Return the text. Raises UsageError."""
+        if not isinstance(given, str | None) or not (text := (given or "").strip()).isprintable() or len(text) > self.most:
+            raise UsageError(f"{self.name} is no line of text", expected=f"{self.most} letters at most", found=repr(given)[:60])
+        return text
+
+
+@dataclass(frozen=True)
 class File(Field):
     """A file that was uploaded before. stored: its name in the job's folder, without ending. takes: kinds of uploads."""
 
@@ -108,7 +122,7 @@ class File(Field):
         return given
 
 
-AnyField = Choice | Number | Switch | Words | File
+AnyField = Choice | Number | Switch | Words | Line | File
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from avcore.files import write_text
+from avcore.notes import json_text
 from avcore.units import UTUT_LANGUAGES
 from netflips.dubbing.segmentation import LENGTH
 from netflips.lipsync.options import Fit
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, TimeSpan, Utterance, VoiceFile, WrittenText
-from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Number, ReviewRow, Switch, Words
+from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Line, Number, ReviewRow, Switch, Words
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import file_options, lip_sync_names
@@ -27,6 +28,8 @@ _LANGUAGES = (*UTUT_LANGUAGES, "ko")
 _LANGUAGE = (AUTO, *_LANGUAGES)
 SPEECH = "speech"
 """A track of speech along the video; with a number behind it, that of one utterance."""
+CONSENT_FILE = "consent.json"
+_AGREED = "their picture and voice in a dub that is made with generative AI"
 SCRIPT_FILE = "script.json"
 """What a visitor says of the utterances of a dub."""
 _FEW_S = LENGTH[1]
@@ -77,7 +80,8 @@ class JobKind:
     """A kind of job.
 
     command: of NetfLips, then what it is always asked. files: what may come out. models: flags of those that it takes.
-    more: what else it is asked. prepare: writes what the command reads into the folder.
+    more: what else it is asked. prepare: writes what the command reads into the folder. is_marked: an operator may offer it to
+    others, for what it makes says what it is.
     """
 
     name: str
@@ -87,6 +91,7 @@ class JobKind:
     models: tuple[str, ...]
     more: Callable[[Asked], list[str]] = lambda asked: []
     prepare: Callable[[Asked, Path], None] = lambda asked, folder: None
+    is_marked: bool = False
 
     @property
     def uploads(self) -> tuple[File, ...]:
@@ -117,6 +122,8 @@ def _more_of_dub(asked: Asked) -> list[str]:
     if SPEECH in asked.names and not asked.rows:
         words += ["--speech-in", asked.names[SPEECH], *(["--keep-sound"] if values["keep_sound"] else [])]
     # Whoever has seen the texts knows how much of it was understood.
+    if settings.operator:
+        words += ["--operator", settings.operator, "--consent", CONSENT_FILE, *settings.signing]
     words += ["--yes", "--verdict", VERDICT_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
     if is_over_text:
         models += ["--recognizer", "--text-translator", "--speak-with"]
@@ -143,7 +150,10 @@ def _timing(asked: Asked) -> list[str]:
 
 
 def _write_script(asked: Asked, folder: Path) -> None:
-    """Write what a visitor says of the utterances."""
+    """Write what a visitor says of the utterances, and to an operator of those who are seen and heard."""
+    if asked.settings.operator:
+        agreed = {"who": asked.values["people"], "agreed_to": _AGREED, "until": asked.values["agreed_until"]}
+        write_text(folder / CONSENT_FILE, json_text([agreed]))
     if asked.rows:
         utterances = (
             Utterance(place=TimeSpan(one.start_s, one.end_s), speaker=one.speaker, target=asked.target(number, one))
@@ -191,6 +201,9 @@ KINDS: Mapping[str, JobKind] = {
                 Switch("label", flag="--burn-label"),
                 Switch("keep_sound"),
                 Switch("preview"),
+                Switch("agreed"),
+                Line("people", 200),
+                Line("agreed_until", 10),
             ),
             (
                 _VIDEO,
@@ -201,6 +214,7 @@ KINDS: Mapping[str, JobKind] = {
             ("--av2unit-path", *_VOICE_MODELS, *_MOUTH_FLAGS, "--vocoder-unit-offset"),
             _more_of_dub,
             _write_script,
+            is_marked=True,
         ),
         JobKind(
             "lipsync",
@@ -236,6 +250,7 @@ KINDS: Mapping[str, JobKind] = {
             tuple(MadeFile(f"transcript.{one}", "text") for one in _FORMATS),
             ("--unit2text-path", "--av2unit-path"),
             lambda asked: ["--out", f"transcript.{asked.values['format']}"],
+            is_marked=True,  # it makes no sound and no picture
         ),
         JobKind(
             "avatar",

@@ -16,7 +16,9 @@ from avcore.errors import UsageError
 from avcore.units import normalise_language
 from netflips import __version__
 from netflips.bundles.references import read_references
+from netflips.provenance.options import require_in_force
 from netflips.published.store import usual_model
+from netflips.script.types import Consent
 from netflips.serve.fields import SOUND_OR_VIDEO, ReviewRow, checked, review_rows, voices_asked
 from netflips.serve.jobs import ASKS, Job, JobFolders, new_id
 from netflips.serve.kinds import KINDS, SPEECH, Asked, JobKind
@@ -39,6 +41,8 @@ _SENTENCES = 20
 _OF_CASCADE = ("--recognizer", "--text-translator")
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
 _MOST_TITLE = 60
+_CONSENT = ("agreed", "people", "agreed_until")
+"""Fields in which a visitor tells an operator that those who are seen and heard agreed."""
 _OPTIONAL: tuple[tuple[Stage, str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
 """Stages that not every bundle has, each with the language that is asked for."""
 
@@ -88,6 +92,7 @@ class Service:
             "limit_bytes": self.settings.limit_bytes,
             "longest_s": self.settings.longest_s,
             "keep_s": self.settings.keep_s,
+            "operator": self.settings.operator,
             "examples": _examples(),
             **self._has,
         }
@@ -116,6 +121,8 @@ class Service:
         values = checked(kind.fields, form["values"])
         rows, voices = _reviewed(form)
         before = self._before(form.get("after"), kind)
+        if self.settings.operator and "people" in values:
+            values = _agreed(values, {} if before is None else before.values)
         found = self._files(kind, values, rows, voices)
         if values.get("road") == "text" and not self._has["has_cascade"]:
             raise UsageError("nothing can be dubbed over text", found="no models for it")
@@ -206,7 +213,7 @@ class Service:
 
     def _kind(self, name: Any) -> JobKind:
         kind = KINDS.get(name) if isinstance(name, str) else None
-        if kind is None:
+        if kind is None or (self.settings.operator and not kind.is_marked):
             raise UsageError("there is no such kind of job", expected=", ".join(KINDS))
         return kind
 
@@ -217,6 +224,19 @@ class Service:
         if job is None or job.kind != kind.name:
             raise RefusedError(404, "the job before it is not there any more")
         return job
+
+
+def _agreed(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a dub with the consent that an operator needs: the visitor's, else that of the dub before it.
+
+    Raises UsageError where there is none, or where it is over. The label is not the visitor's to choose.
+    """
+    asked = dict(values) if values["agreed"] else dict(values) | {name: before.get(name) for name in _CONSENT}
+    if not asked["agreed"] or not asked["people"]:
+        raise UsageError("those who are seen and heard must have agreed", expected="who they are, and that they agreed")
+    consent = Consent(asked["people"], asked["people"], asked["agreed_until"])
+    require_in_force((consent,), None)
+    return asked | {"label": False}
 
 
 def _reviewed(form: Mapping[str, Any]) -> tuple[Sequence[ReviewRow], dict[str, str]]:

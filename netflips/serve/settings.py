@@ -30,6 +30,10 @@ class Settings:
     """Words of the command line for models, by flag; paths are absolute."""
     running: tuple[str, ...] = ()
     """Words for device and precision."""
+    operator: str = ""
+    """Who offers the page to others; "" = it is for one's own use."""
+    signing: tuple[str, ...] = ()
+    """Words for the key that an operator signs with."""
 
     limit_bytes: int = 500 * 2**20
     """Of an upload."""

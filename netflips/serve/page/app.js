@@ -26,6 +26,7 @@ const page = { about: {}, complain };
 
 const can = (tab) => {
   const { about } = page;
+  if (about.operator && !["dub", "transcribe"].includes(tab)) return false; // what the others make says less of itself
   if (tab === "speak") return about.has_speller;
   if (tab === "transcribe") return about.has_reader;
   return tab !== "avatar" || about.has_speller;
@@ -218,6 +219,10 @@ const fill = () => {
     select.value = before || "auto";
   }
   for (const area of document.querySelectorAll("textarea")) area.placeholder = page.about.sentences[0]?.[1] ?? "";
+  const { operator } = page.about;
+  for (const one of document.querySelectorAll("[data-operator]")) one.hidden = Boolean(operator) !== (one.dataset.operator === "yes");
+  document.getElementById("operator").hidden = !operator;
+  document.getElementById("operator").textContent = operator ? t("operator", operator) : "";
   models(names);
   const { limit_bytes: bytes, longest_s: longest, keep_s: keep } = page.about;
   document.getElementById("limits").textContent = t("limits", Math.round(bytes / 2 ** 20), Math.round(longest / 60), Math.round(keep / 3600));

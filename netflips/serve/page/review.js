@@ -125,7 +125,7 @@ const row = (one, job, page, part, changes) => {
     {},
     first,
     cell("heard", element("p", { lang: job.languages[0], textContent: one.heard || t("noText") })),
-    cell("said", said, takes, !page.about.has_speller ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")),
+    cell("said", said, takes, !page.about.has_speller || page.about.operator ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")),
       ...notes.map((textContent) => element("p", { className: "quiet", textContent }))),
   );
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.

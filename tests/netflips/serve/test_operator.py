@@ -1,0 +1,122 @@
+"""A page that is offered to others: visitors are told and asked, and what it makes says what it is."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from avcore.errors import InputError, UsageError
+from netflips.provenance.options import LABEL, read_consent
+from netflips.script.types import Consent
+from netflips.serve.command import ServeOptions, serve_settings
+from netflips.serve.kinds import KINDS
+from tests.netflips.serve.conftest import LOCAL, app_of, dubbed, over, until, upload
+
+AGREED = {"agreed": True, "people": "A. Kim", "agreed_until": "2999-12-31"}
+
+
+@pytest.fixture
+def operated(tmp_path: Path) -> Iterator[TestClient]:
+    """A visitor's browser at the server of an operator."""
+    app = app_of(tmp_path / "page", operator="A <b>Studio</b>", signing=("--sign-key", "/k.pem", "--sign-certificate", "/c.pem"))
+    with TestClient(app, base_url=LOCAL) as made:
+        made.folder = tmp_path / "page" / "jobs"  # type: ignore[attr-defined]
+        yield made
+
+
+def start(client: TestClient, **values: Any) -> Any:
+    video = upload(client)["id"]
+    return client.post("/jobs", json={"kind": "dub", "values": {"video": video} | values})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "those who are seen and heard must have agreed"),
+        ({"agreed": False, "people": "A. Kim"}, "those who are seen and heard must have agreed"),
+        ({"agreed": True, "people": "  "}, "those who are seen and heard must have agreed"),
+        (AGREED | {"agreed_until": "2001-01-01"}, "the consent of A. Kim is over"),
+        (AGREED | {"agreed_until": "soon"}, "until is no date"),
+        (AGREED | {"people": "a\nb"}, "people is no line of text"),
+        (AGREED | {"people": 7}, "people is no line of text"),
+    ],
+)
+def test_no_dub_begins_without_a_consent_that_holds(operated: TestClient, values: dict[str, Any], words: str) -> None:
+    answer = start(operated, **values)
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+    assert re.search("[가-힣]", answer.json()["error_ko"])
+    assert operated.get("/jobs").json()["jobs"] == []
+
+
+def test_the_consent_of_a_project_is_asked_once_and_goes_to_the_command(operated: TestClient) -> None:
+    done = dubbed(operated, {"video": upload(operated)["id"], "label": True} | AGREED)
+    folder = operated.folder / done["id"]  # type: ignore[attr-defined]
+    about = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    words = about["words"]
+    assert words[words.index("--operator") + 1] == "A <b>Studio</b>"
+    assert words[words.index("--consent") :][:6] == [
+        "--consent",
+        "consent.json",
+        "--sign-key",
+        "/k.pem",
+        "--sign-certificate",
+        "/c.pem",
+    ]
+    assert "--burn-label" not in words  # the label is the operator's
+    (consent,) = read_consent(folder / "consent.json")
+    assert consent == Consent("A. Kim", "their picture and voice in a dub that is made with generative AI", "2999-12-31")
+    rows = [{"start_s": 0.0, "end_s": 1.0, "said": "네"}]
+    values = {"video": done["values"]["video"]}
+    again = operated.post("/jobs", json={"kind": "dub", "values": values, "rows": rows, "after": done["id"]})
+    assert again.status_code == 201, again.text
+    assert until(operated, again.json(), over)["values"]["people"] == "A. Kim"
+    other = start(operated)
+    assert other.status_code == 400  # another project is asked anew
+
+
+def test_an_operator_offers_only_what_marks_what_it_makes(operated: TestClient) -> None:
+    assert [name for name, kind in KINDS.items() if kind.is_marked] == ["dub", "transcribe"]
+    answer = operated.post("/jobs", json={"kind": "say", "values": {"text": "네"}})
+    assert answer.status_code == 400
+    assert "no such kind" in answer.json()["error"]
+    assert operated.get("/about").json()["operator"] == "A <b>Studio</b>"
+
+
+def test_a_page_of_ones_own_asks_nothing(client: TestClient) -> None:
+    assert client.get("/about").json()["operator"] == ""
+    done = dubbed(client, {"video": upload(client)["id"]})
+    assert done["values"]["people"] == ""
+
+
+def test_the_page_tells_and_asks_in_both_languages(operated: TestClient) -> None:
+    page, words = operated.get("/").text, operated.get("/words.js").text
+    assert 'id="operator"' in page
+    assert re.search(r'<fieldset data-operator="yes" hidden>.*name="agreed".*name="people".*name="agreed_until"', page, re.DOTALL)
+    for key in ("operator", "agreement", "agreed", "people", "agreedUntil"):
+        assert len(re.findall(rf"\b{key}: \"", words)) == 2
+    assert "생성형 인공지능에 기반하여 운용되며" in words  # Article 31 (1)
+    assert "생성형 인공지능에 의하여 생성되었다는 사실" in words  # Article 31 (2)
+    assert "AI로 생성된" in LABEL
+    assert "AI-generated" in LABEL
+    assert "innerHTML" not in operated.get("/app.js").text  # a name is text
+
+
+def test_the_key_of_an_operator_is_tried_before_anybody_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("c2pa")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    settings = serve_settings(ServeOptions(operator="Studio", work_dir=tmp_path))
+    assert (settings.operator, settings.signing) == ("Studio", ())
+    key = tmp_path / "netflips" / "signing" / "key.pem"
+    assert key.is_file()
+    given = serve_settings(ServeOptions(operator="Studio", work_dir=tmp_path, sign_key=key, sign_certificate=key))
+    assert given.signing == ("--sign-key", str(key), "--sign-certificate", str(key))
+    (tmp_path / "bad.pem").write_text("hello")
+    with pytest.raises(InputError, match="no private key"):
+        serve_settings(ServeOptions(operator="Studio", work_dir=tmp_path, sign_key=tmp_path / "bad.pem", sign_certificate=key))
+    with pytest.raises(UsageError, match="--sign-key belongs to --operator"):
+        serve_settings(ServeOptions(work_dir=tmp_path, sign_key=key, sign_certificate=key))
