@@ -91,7 +91,7 @@ class Words(Field):
 
 
 @dataclass(frozen=True)
-class Line(Field):
+class OneLine(Field):
     """A line of text that may be left out; it goes into a file."""
 
     name: str
@@ -122,7 +122,7 @@ class File(Field):
         return given
 
 
-AnyField = Choice | Number | Switch | Words | Line | File
+AnyField = Choice | Number | Switch | Words | OneLine | File
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from netflips.dubbing.segmentation import LENGTH
 from netflips.lipsync.options import Fit
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, TimeSpan, Utterance, VoiceFile, WrittenText
-from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Line, Number, ReviewRow, Switch, Words
+from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Number, OneLine, ReviewRow, Switch, Words
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import file_options, lip_sync_names
@@ -202,8 +202,8 @@ KINDS: Mapping[str, JobKind] = {
                 Switch("keep_sound"),
                 Switch("preview"),
                 Switch("agreed"),
-                Line("people", 200),
-                Line("agreed_until", 10),
+                OneLine("people", 200),
+                OneLine("agreed_until", 10),
             ),
             (
                 _VIDEO,

@@ -53,6 +53,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     copytree(ROOT / "demo", folder / "demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NETFLIPS_MODELS", str(folder / "models"))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         for name, flag, file in (
             ("whisper-small", "--recognizer", "faster-whisper-small"),
             ("encoder", "--av2unit-path", "mavhubert_large_noise.pt"),
@@ -73,6 +74,7 @@ def _write_what_is_read(folder: Path) -> None:
         copy(folder / "talk.mp4", folder / name)
     write_speech(folder / "radio.wav", talk([0.2, 1.5, 0.3]))
     (folder / "talk.ko.srt").write_text("1\n00:00:00,200 --> 00:00:02,100\n네, 좋아요.\n", encoding="utf-8")
+    (folder / "consent.yaml").write_text("- {who: A. Kim, agreed_to: all of it}\n")
     write_random_reader(folder / "reader.safetensors")
     write_whisper(folder / "faster-whisper-small", "where is the bus stop")
     words = {"where": "어디", "is": "에", "the": "그", "bus": "버스", "stop": "서요"}
