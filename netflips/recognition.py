@@ -25,7 +25,7 @@ from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.recognizers.language import LONGEST, hear_in_its_language, main_language
 from netflips.stages import load_text_reader, load_unit_encoder
 from netflips.subtitles.cues import Cue, make_cues, rules_for
-from netflips.understanding import Evidence, Understanding, broken, is_loop, of_hearing, of_recording, of_utterance, worst
+from netflips.understanding import Understanding, broken, is_loop, of_hearing, of_recording, of_utterance, worst
 from unit2text.reader import UnitReader
 from unit2text.search import ReadOptions
 from unit2text.stage import LIPS, UNITS
@@ -115,7 +115,7 @@ class UnitRecogniser:
         """Return what an utterance says, by its units or by its lips."""
         if self.extractor is not None:
             found = self.extractor.extract_scored(speech, lips)
-            understood = of_utterance(Evidence(found.readings(self.extractor.domain), found.known))
+            understood = of_utterance(found.readings(self.extractor.domain), found.known)
             read = self.reader.read(found.units, settings.language, settings.read)
         else:
             assert lips is not None  # as the settings say

@@ -10,9 +10,10 @@ import unicodedata
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from math import exp
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
@@ -21,13 +22,15 @@ from avcore.checkpoints.bundle import bundle_of
 from avcore.command import LOG
 from avcore.contracts import Transcript
 from avcore.domain import PICTURE_CAUSE, DomainScore, Stretch, outside_note
-from avcore.errors import NotUnderstoodError
+from avcore.errors import InputError, NotUnderstoodError
 from avcore.notes import Note, NoteKind
 from avcore.programs import program_name
 from avcore.units import Ids, Units, edit_distance
 from avcore.words import ENGLISH, KOREAN, say_in, user_language
 from netflips.bundles.references import KnownPhrases, read_references
 from netflips.subtitles.given import script_letters
+from text2unit.normalise import is_syllable
+from text2unit.script import script_of
 from unit2text.stage import TEXT_READER, UNITS
 from unit2text.text import normalise_for_reading
 
@@ -108,37 +111,42 @@ class Understanding:
         return say(_WORDS["share"]).format(share=min(round(100 * self.share), 99))
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of one utterance.
+def of_utterance(
+    readings: Sequence[DomainScore],
+    known: float | None = None,
+    *,
+    is_cut: bool = False,
+    repeats: bool = False,
+    says_other: bool = False,
+) -> Understanding:
+    """Measure one utterance: bad where half of it or more is strange or its translation is broken, doubtful where less is.
 
     readings: scores of the models with their domains. known: share of it that is like what the models know, None = not said.
-    is_cut: its translation ended at the limit. repeats: its translation repeats a stretch, and the original does not. says_other:
-    it says another filling than was heard.
+    is_cut: its translation ended at the limit. repeats: it repeats a stretch, and the original does not. says_other: it says
+    another filling than was heard.
     """
-
-    readings: Sequence[DomainScore] = ()
-    known: float | None = None
-    is_cut: bool = False
-    repeats: bool = False
-    says_other: bool = False
-
-
-def of_utterance(evidence: Evidence) -> Understanding:
-    """Measure one utterance: bad where half of it or more is strange or its translation is broken, doubtful where less is."""
-    strange = [one for one in evidence.readings if one.is_strange]
-    names_domain = any(one.domain is not None for one in evidence.readings)
-    share = _share(evidence, strange) if names_domain else None
+    strange = [one for one in readings if one.is_strange]
+    names_domain = any(one.domain is not None for one in readings)
+    share = _share(1.0 if known is None else known, strange) if names_domain else None
     found: dict[Cause, bool] = {
         "outside": bool(strange) and share is not None and share <= _BAD_SHARE,
         "part": bool(strange) and share is not None and share > _BAD_SHARE,
-        "cut": evidence.is_cut,
-        "loop": evidence.repeats,
-        "other": evidence.says_other,
+        "cut": is_cut,
+        "loop": repeats,
+        "other": says_other,
     }
     causes = tuple(cause for cause, is_there in found.items() if is_there)
     grade: Grade = "bad" if _BAD_CAUSES & set(causes) else "doubtful" if causes else "good" if names_domain else "unknown"
     return Understanding(grade, share, causes)
+
+
+def _share(share: float, strange: Sequence[DomainScore]) -> float:
+    """Return the share that is like what the models know; a mean under its bound lowers it by as much as it is less probable."""
+    for one in strange:
+        bound = None if one.domain is None or one.of != "least" else one.domain.bound(one.of)
+        if bound is not None:
+            share = min(share, exp(min(one.score - bound, 0.0)) if one.score == one.score else 0.0)
+    return share
 
 
 def of_hearing(heard: Transcript, source: str = "", target: str = "") -> Understanding:
@@ -270,7 +278,8 @@ def translation_fault(text: str, source_text: str, target: str, seconds: float) 
 @dataclass(frozen=True)
 class SpeakerMeasure:
     """How what speaks is heard in a dub. wrong: characters that a recogniser hears wrongly, 0 to 1, by the LENGTHS of texts, or one
-    for all. second: natural length of a character (s). is_program: of the user's.
+    for all. second: natural length of a character (s). is_program: of the user's. signs: characters heard wrongly of texts of Latin
+    letters and signs alone, None = as of others.
     """
 
     speaker: str
@@ -278,6 +287,7 @@ class SpeakerMeasure:
     wrong: tuple[float, ...]
     second: float
     is_program: bool = True
+    signs: float | None = None
 
     def understanding(
         self, text: str, unread: Sequence[str] = (), room_s: float | None = None, natural_s: float | None = None
@@ -289,7 +299,8 @@ class SpeakerMeasure:
         """
         length = sum(map(str.isalnum, text))
         read = 1 - min(sum(map(len, unread)) / max(length, 1), 1.0)
-        heard = 1 - self.wrong[min(bisect_left(LENGTHS, length), len(self.wrong) - 1)] if self.wrong else 1.0
+        wrong = self.wrong[min(bisect_left(LENGTHS, length), len(self.wrong) - 1)] if self.wrong else 0.0
+        heard = 1 - (self.signs if self.signs is not None and is_signs(text) else wrong)
         natural_s = length * self.second if natural_s is None else natural_s
         left = 1.0 if room_s is None or natural_s <= 0 else squeezed(room_s / natural_s)
         found: dict[Cause, bool] = {"words": read < 1, "speaker": heard < _SPOKEN_PASSABLY, "hurried": left < 1}
@@ -310,14 +321,17 @@ class SpeakerMeasure:
 
 LENGTHS = (8, 16, 24)
 """Characters of a text up to which an entry of `SpeakerMeasure.wrong` holds; the last holds for longer ones."""
+SCORES = (-0.06, -0.045)
+"""Scores of a translation of units up to which an entry of its table holds; the last holds for surer ones."""
 _JUDGE = "Whisper base"
 _SPELLERS = {"sha256:b2010df629543184": SpeakerMeasure("the bundle", _JUDGE, (0.29, 0.19, 0.22, 0.24), 0.18, is_program=False)}
-"""By fingerprint: the bundle's."""
+_TRANSLATORS = {"sha256:063e579757e4c470": (0.41, 0.28, 0.24)}
+"""By fingerprint: the bundle's. The second: characters that are heard wrongly, by the SCORES, where the models know all of it."""
 KOKORO = SpeakerMeasure("Kokoro-82M", _JUDGE, (0.44, 0.44, 0.46, 0.59), 0.24)  # of short texts too few
 ESPEAK = SpeakerMeasure("espeak-ng", _JUDGE, (0.72,), 0.2)
 _OWN = {KOKORO: (0.13,), ESPEAK: (0.84,)}
 """As `--keep-sound` leaves them."""
-_SQUEEZED = (0.5, 0.65, 0.8), (0.55, 0.88, 1.0)
+_SQUEEZED = (0.5, 0.65, 0.8), (0.51, 0.86, 1.0)
 """What is left of what is understood where speech is that share of its natural length. All of this by
 `python -m recipes.demo.evaluate.spoken` on sentences that nothing was trained on, espeak-ng on ten others (docs/cascade.md)."""
 _PROGRAMS = {"avdata.prepare.say": ESPEAK, "espeak-ng": ESPEAK, "espeak": ESPEAK, "netflips.cascade.kokoro": KOKORO}
@@ -333,6 +347,19 @@ def known_speaker(command: Sequence[str], target: str, keeps_sound: bool = False
 def speller_measure(speller: Any) -> SpeakerMeasure:
     """Return how the texts of a text-to-unit model are heard; nothing is known of one that was not measured."""
     return _SPELLERS.get(speller.fingerprint, SpeakerMeasure("", "", (), 0.0, is_program=False))
+
+
+def of_translated(wrong: Sequence[float], score: float) -> Understanding:
+    """Measure units as they are heard. wrong: characters that are heard wrongly, by the SCORES of translations, () = not known."""
+    if not wrong:
+        return Understanding()
+    share = 1 - wrong[bisect_left(SCORES, score)]
+    return Understanding(grade_of(share), share, ("speaker",) if share < _SPOKEN_PASSABLY else ())
+
+
+def translator_measure(translator: Any) -> tuple[float, ...]:
+    """Return how the units of a translator are heard, for `of_translated`; nothing is known of one that was not measured."""
+    return _TRANSLATORS.get(translator.fingerprint, ())
 
 
 def measure_speaker(name: str, recognizer: str, heard: Iterable[tuple[str, str, float, float]]) -> SpeakerMeasure | None:
@@ -358,20 +385,23 @@ def grade_of(share: float) -> Grade:
     return "bad" if share <= _BAD_SHARE else "doubtful" if share < _SPOKEN_WELL else "good"
 
 
+def is_signs(text: str) -> bool:
+    """Return whether a text has no Hangul: Latin letters, digits and signs alone."""
+    return not any(map(is_syllable, text))
+
+
+def as_read(text: str, language: str) -> str:
+    """Return a text as it is read aloud, where that is known: recognisers write numbers and foreign words as they like."""
+    if language == KOREAN:
+        with suppress(InputError):
+            return " ".join(script_of(text, language).sentences)
+    return text
+
+
 def errors_in(heard: str, text: str) -> tuple[int, int]:
     """Return how many characters of a text were heard wrongly, and how many there are; blanks and marks are not compared."""
     found, wanted = (np.array([ord(sign) for sign in normalise_for_reading(one) if sign != " "]) for one in (heard, text))
     return min(edit_distance(found, wanted), len(wanted)), len(wanted)
-
-
-def _share(evidence: Evidence, strange: Sequence[DomainScore]) -> float:
-    """Return the share that is like what the models know; a mean under its bound lowers it by as much as it is less probable."""
-    share = 1.0 if evidence.known is None else evidence.known
-    for one in strange:
-        bound = None if one.domain is None or one.of != "least" else one.domain.bound(one.of)
-        if bound is not None:
-            share = min(share, exp(min(one.score - bound, 0.0)) if one.score == one.score else 0.0)
-    return share
 
 
 def _longest_run(same: "np.ndarray[Any, np.dtype[np.bool_]]") -> int:
@@ -398,62 +428,22 @@ REPEATS = NoteKind(
 )
 
 
-@dataclass(frozen=True)
-class UtteranceJudgement:
-    """confidence: mean log-probability of the units, None = none were taken. is_outside: None = the models name no domain.
-    notice: what to tell a user of that, None = nothing; others: what else to tell. understanding: what all of it comes to.
+def judge_utterance(
+    models: "Models", heard: TrustedUnits, said: Units, score: float | None, weakest: Stretch | None = None, *, is_cut: bool = False
+) -> tuple[Understanding, tuple[Note, ...]]:
+    """Judge an utterance by how sure the encoder is of its units and the translator of what they mean; with notes for the user.
+
+    score: mean log-probability of the translation, None = nothing was translated, a text was given; weakest: where it is lowest.
+    is_cut: it ended at the limit of the search. With a bundle's models both sides are read back and compared.
     """
-
-    confidence: float | None
-    is_outside: bool | None
-    notice: Note | None
-    others: tuple[Note, ...] = ()
-    understanding: Understanding = field(default_factory=Understanding)
-
-    @classmethod
-    def of(cls, *measures: Understanding) -> "UtteranceJudgement":
-        """Judge an utterance over text by several measures."""
-        return cls(None, None, None, (), worst(*measures))
-
-
-class Scored(Protocol):
-    """What a translation says of itself."""
-
-    @property
-    def units(self) -> Units:
-        """The translation."""
-
-    @property
-    def score(self) -> float | None:
-        """Mean log-probability of a token; None = nothing was translated, a text was given."""
-
-    @property
-    def weakest(self) -> Stretch | None:
-        """Where the tokens are least probable."""
-
-
-def judge_utterance(models: "Models", heard: TrustedUnits, translated: Scored, is_cut: bool = False) -> UtteranceJudgement:
-    """Judge an utterance by how sure the encoder is of its units and the translator of what they mean.
-
-    is_cut: the translation ended at the limit of the search. With a bundle's models both sides are read back and compared.
-    """
-    if translated.score is None:
-        return UtteranceJudgement(heard.extraction.confidence, None, None)  # nothing was guessed that is said
-    readings = [
-        *heard.extraction.readings(models.extractor.domain),
-        *models.translator.readings(translated.score, translated.weakest),
-    ]
-    repeats = repeats_a_stretch(translated.units.ids) and not repeats_a_stretch(heard.extraction.units.ids)
+    if score is None:
+        return Understanding(), ()  # nothing was guessed that is said
+    readings = [*heard.extraction.readings(models.extractor.domain), *models.translator.readings(score, weakest)]
+    repeats = repeats_a_stretch(said.ids) and not repeats_a_stretch(heard.extraction.units.ids)
+    other = _says_other(models, heard, said)
+    found = of_utterance(readings, heard.extraction.known, is_cut=is_cut, repeats=repeats, says_other=other is not None)
     outside = outside_note(readings, PICTURE_CAUSE if heard.may_be_misled else None)
-    says_other = _says_other(models, heard, translated)
-    names_domain = any(one.domain is not None for one in readings)
-    return UtteranceJudgement(
-        heard.extraction.confidence,
-        outside is not None if names_domain else None,
-        outside,
-        (*([REPEATS()] if repeats else []), *([says_other] if says_other else [])),
-        of_utterance(Evidence(readings, heard.extraction.known, is_cut, repeats, says_other is not None)),
-    )
+    return found, tuple(note for note in (outside, REPEATS() if repeats else None, other) if note is not None)
 
 
 def told_otherwise(models: "Models", heard: TrustedUnits, text: str) -> Understanding:
@@ -477,20 +467,14 @@ def _reading(models: "Models", heard: TrustedUnits) -> str | None:
     return text
 
 
-def _says_other(models: "Models", heard: TrustedUnits, translated: Scored) -> Note | None:
+def _says_other(models: "Models", heard: TrustedUnits, said: Units) -> Note | None:
     """Return what a translation says in place of what was heard; None where it says that, or a bundle has nothing to read it by."""
     bundle = None if models.paths.utut is None else bundle_of(models.paths.utut)
-    if bundle is None or not bundle.references.is_file() or not len(translated.units):
+    if bundle is None or not bundle.references.is_file() or not len(said):
         return None
     read = _reading(models, heard)
     if read is None:
         return None
     book = models.kept("phrasebook", lambda: KnownPhrases(read_references(bundle.references)))
-    words = book.other_words(read, translated.units)
+    words = book.other_words(read, said)
     return SAYS_OTHER(heard=", ".join(one for one, _ in words), said=", ".join(other for _, other in words)) if words else None
-
-
-def outside_notes(judged: Mapping[int, UtteranceJudgement]) -> dict[int, Note]:
-    """Return the notes of the utterances of a recording that are outside, by number; each says among how many."""
-    strange = {number: one.notice for number, one in judged.items() if one.notice is not None}
-    return {number: Note(note.code, {**note.values, "among": len(judged)}) for number, note in strange.items()}

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import NamedTuple
 
 from avcore.checkpoints.bundle import bundle_of
 from avcore.contracts import Transcript
-from avcore.domain import Stretch
+from avcore.domain import OUTSIDE
 from avcore.errors import InputError, UnitError
-from avcore.notes import Notes
+from avcore.notes import Note, Notes
 from avcore.programs import program_name
 from avcore.progress import track
 from avcore.speech.audio import resample
@@ -29,7 +28,7 @@ from netflips.understanding import (
     Cause,
     SpeakerMeasure,
     Understanding,
-    UtteranceJudgement,
+    as_read,
     broken,
     grade_of,
     judge_utterance,
@@ -37,10 +36,11 @@ from netflips.understanding import (
     measure_speaker,
     of_hearing,
     of_recording,
-    outside_notes,
+    of_translated,
     speller_measure,
     squeezed,
     told_otherwise,
+    translator_measure,
     worst,
 )
 from text2unit.script import script_of
@@ -65,18 +65,20 @@ def judge(script: Script, job: Job, sound: Sound | None) -> Script:
     with job.clock.stage("speech"):
         speaker = _speaker(script, job, sound, spoken) if spoken else None
         rooms = rooms_of(script, job)
-        judged = {
-            one.number: _over_text(script, job, one, speaker, rooms)
-            if job.options.cascade
-            else _over_units(script, job, one, speaker, rooms)
-            for one in said
-            if job.options.cascade or one.heard is not None
-        }
-    job.notes.add_each(outside_notes(judged))
-    for number, judgement in judged.items():
-        for note in judgement.others:
-            job.notes.add(note, number)
-    known = {one.number: replace(one, understood=judged[one.number].understanding) for one in said if one.number in judged}
+        judged: dict[int, Understanding] = {}
+        found: dict[int, tuple[Note, ...]] = {}
+        for one in said:
+            if job.options.cascade:
+                judged[one.number] = _over_text(script, job, one, speaker, rooms)
+            elif one.heard is not None:
+                judged[one.number], found[one.number] = _over_units(script, job, one, speaker, rooms)
+    outside = {number: note for number, notes in found.items() for note in notes if note.code == OUTSIDE.code}
+    job.notes.add_each({number: Note(note.code, {**note.values, "among": len(judged)}) for number, note in outside.items()})
+    for number, notes in found.items():
+        for note in notes:
+            if note.code != OUTSIDE.code:
+                job.notes.add(note, number)
+    known = {one.number: replace(one, understood=judged[one.number]) for one in said if one.number in judged}
     return replace(with_more(script, known), understood=_whole(known.values()))
 
 
@@ -87,32 +89,26 @@ def _whole(said: Iterable[Utterance]) -> Understanding:
 # One utterance
 
 
-class _Scored(NamedTuple):
-    """What a translation says of itself. score: mean log-probability. weakest: where it is least sure."""
-
-    units: Units
-    score: float | None
-    weakest: Stretch | None
-
-
 def _over_units(
     script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure | None, rooms: Mapping[int, Fraction]
-) -> UtteranceJudgement:
-    """Judge an utterance by its units and their translation, or by the text that a person gave for it."""
+) -> tuple[Understanding, tuple[Note, ...]]:
+    """Judge an utterance by its units and their translation, or by the text that a person gave for it; with notes."""
     assert one.heard is not None  # units were heard
-    confidence, target, heard = one.heard.confidence, one.target, trusted(script, one.heard)
+    target, heard = one.target, trusted(script, one.heard)
     if isinstance(target, WrittenText):
-        return replace(UtteranceJudgement.of(_spoken(script, job, one, target.text, speaker, rooms)), confidence=confidence)
+        return _spoken(script, job, one, target.text, speaker, rooms), ()
     if not isinstance(target, TranslatedUnits):
-        return UtteranceJudgement(confidence, None, None)  # speech that was given
-    scored = _Scored(as_units(target.units, script.target), target.score, target.weakest)
-    judged = judge_utterance(job.models, heard, scored, target.is_truncated)
+        return Understanding(), ()  # speech that was given
+    units = as_units(target.units, script.target)
+    found, notes = judge_utterance(job.models, heard, units, target.score, target.weakest, is_cut=target.is_truncated)
     if target.is_truncated:
-        job.notes.add(TRUNCATED(units=len(target.units.ids)), one.number)
-    measures = [judged.understanding, _squeezed(script, job, one, scored.units, rooms)]
+        notes += (TRUNCATED(units=len(target.units.ids)),)
+    measures = [found, _squeezed(script, job, one, units, rooms)]
+    if target.score is not None:
+        measures.append(of_translated(translator_measure(job.models.translator), target.score))
     if one.text is not None and one.text.is_by_person:
         measures.append(told_otherwise(job.models, heard, one.text.text))
-    return replace(judged, understanding=worst(*measures))
+    return worst(*measures), notes
 
 
 def _squeezed(script: Script, job: Job, one: Utterance, units: Units, rooms: Mapping[int, Fraction]) -> Understanding:
@@ -132,16 +128,16 @@ def _time_of(script: Script, job: Job, one: Utterance, rooms: Mapping[int, Fract
 
 def _over_text(
     script: Script, job: Job, one: Utterance, speaker: SpeakerMeasure | None, rooms: Mapping[int, Fraction]
-) -> UtteranceJudgement:
+) -> Understanding:
     """Judge an utterance of the cascade by what was heard, by its translation, and by what speaks it."""
     target = one.target
     if target is not None and not isinstance(target, WrittenText):
-        return UtteranceJudgement.of(Understanding())  # speech that was given
+        return Understanding()  # speech that was given
     is_own = isinstance(target, WrittenText) and not target.is_translated
     hearing = Understanding() if is_own or one.text is None else of_hearing(one.text.transcript, script.source, script.target)
     if target is None and (fault := _fault(job, one)) is not None:
-        return UtteranceJudgement.of(hearing, broken(fault))
-    return UtteranceJudgement.of(hearing, _spoken(script, job, one, "" if target is None else target.text, speaker, rooms))
+        return worst(hearing, broken(fault))
+    return worst(hearing, _spoken(script, job, one, "" if target is None else target.text, speaker, rooms))
 
 
 def _fault(job: Job, one: Utterance) -> Cause | None:
@@ -208,6 +204,7 @@ def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[Ut
         samples = resample(speak_one(script, job, sound, fitted).samples, rate, SAMPLE_RATE)
         made_of = (samples, script.target, engines.fingerprints["recognizer"], job.models.arithmetic)
         heard = job.store.kept(Transcript, "heard", made_of, lambda samples=samples: recognizer.hear(samples, script.target))  # type: ignore[misc]
-        rows.append((texts[one.number], heard.text, float(samples_to_seconds(len(samples))), fitted.fit.natural_s))
+        said = (as_read(text, script.target) for text in (texts[one.number], heard.text))
+        rows.append((*said, float(samples_to_seconds(len(samples))), fitted.fit.natural_s))
     known = known_speaker(options.speaker.command, script.target)
     return measure_speaker(program_name(options.speaker.command) if known is None else known.speaker, recognizer.name, rows)

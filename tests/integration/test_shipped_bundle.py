@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -85,9 +84,9 @@ def test_both_sides_of_a_dub_are_read_back(models: Models, speech: np.ndarray, k
     references = read_references(SHIPPED / "references.jsonl")
     for is_right in (True, False):
         said = next(one for one in references if (one.text == korean) == is_right)
-        judged = judge_utterance(models, heard, SimpleNamespace(units=said.units, score=0.0, weakest=None))
-        assert [one.code for one in judged.others] == ([] if is_right else ["says_other"])
-        assert judged.understanding.grade == ("good" if is_right else "doubtful")
+        judged, notes = judge_utterance(models, heard, said.units, 0.0)
+        assert [one.code for one in notes] == ([] if is_right else ["says_other"])
+        assert judged.grade == ("good" if is_right else "doubtful")
 
 
 def test_english_subtitles_beside_the_units_are_shown_and_what_says_something_else_is_told(

@@ -7,7 +7,6 @@ from avcore.contracts import Transcript, Word
 from avcore.domain import Domain, DomainScore
 from netflips.bundles.references import other_words
 from netflips.understanding import (
-    Evidence,
     SpeakerMeasure,
     Understanding,
     broken,
@@ -34,22 +33,21 @@ PART = DomainScore("the likeness", -2.0, DOMAIN, "nearest")
 
 
 @pytest.mark.parametrize(
-    ("evidence", "grade", "share", "causes"),
+    ("found", "grade", "share", "causes"),
     [
-        (Evidence([mean(-0.2)], 1.0), "good", 1.0, ()),
-        (Evidence([mean(-0.2), PART], 0.8), "doubtful", 0.8, ("part",)),
-        (Evidence([mean(-0.2), PART], 0.4), "bad", 0.4, ("outside",)),
-        (Evidence([mean(-1.4)], None), "bad", np.exp(-1.0), ("outside",)),
-        (Evidence([mean(float("nan"))], 1.0), "bad", 0.0, ("outside",)),
-        (Evidence([mean(-0.2)], 1.0, is_cut=True), "bad", 1.0, ("cut",)),
-        (Evidence([mean(-0.2)], 1.0, repeats=True), "bad", 1.0, ("loop",)),
-        (Evidence([mean(-0.2)], 1.0, says_other=True), "doubtful", 1.0, ("other",)),
-        (Evidence([DomainScore("published", -9.0, None)]), "unknown", None, ()),
-        (Evidence([DomainScore("published", -9.0, None)], is_cut=True), "bad", None, ("cut",)),
+        (of_utterance([mean(-0.2)], 1.0), "good", 1.0, ()),
+        (of_utterance([mean(-0.2), PART], 0.8), "doubtful", 0.8, ("part",)),
+        (of_utterance([mean(-0.2), PART], 0.4), "bad", 0.4, ("outside",)),
+        (of_utterance([mean(-1.4)], None), "bad", np.exp(-1.0), ("outside",)),
+        (of_utterance([mean(float("nan"))], 1.0), "bad", 0.0, ("outside",)),
+        (of_utterance([mean(-0.2)], 1.0, is_cut=True), "bad", 1.0, ("cut",)),
+        (of_utterance([mean(-0.2)], 1.0, repeats=True), "bad", 1.0, ("loop",)),
+        (of_utterance([mean(-0.2)], 1.0, says_other=True), "doubtful", 1.0, ("other",)),
+        (of_utterance([DomainScore("published", -9.0, None)]), "unknown", None, ()),
+        (of_utterance([DomainScore("published", -9.0, None)], is_cut=True), "bad", None, ("cut",)),
     ],
 )
-def test_an_utterance(evidence: Evidence, grade: str, share: float | None, causes: tuple[str, ...]) -> None:
-    found = of_utterance(evidence)
+def test_an_utterance(found: Understanding, grade: str, share: float | None, causes: tuple[str, ...]) -> None:
     assert (found.grade, found.causes) == (grade, causes)
     assert found.share == pytest.approx(share)
 

@@ -2,19 +2,19 @@
 
     python -m recipes.demo.evaluate.spoken FOLDER --count 100
 
-Korean that no training saw (`recipes/demo/voices/unseen_korean.txt`) is spoken by the text-to-unit model and by programs through
-units, at its natural length and squeezed; held-out English of the phrasebook, half of it in noise, is dubbed over units. Whisper
-base (`make judges`) hears all of it. Records stay in FOLDER, so that a stopped run goes on. The figures in `netflips.understanding`
-are from here.
+Korean that no training saw and texts of Latin letters and signs alone (`recipes/demo/voices/unseen_*.txt`) are spoken by the
+text-to-unit model, a part of them squeezed, too, and by programs through units; held-out English of the phrasebook, half of it in
+noise, is dubbed over units. Whisper base (`make judges`) hears all of it. Records stay in FOLDER, so that a stopped run goes on.
+The tables of `netflips.understanding` are from here; a verdict is judged on sentences that its own tables were not measured on.
 """
 
 import argparse
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +37,18 @@ from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
 from netflips.recognizers.outside import open_recognizer, recognizer_folder
 from netflips.understanding import (
-    ESPEAK,
     GRADES,
-    KOKORO,
     LENGTHS,
+    SCORES,
+    SpeakerMeasure,
     Understanding,
+    as_read,
     errors_in,
     grade_of,
+    is_signs,
     judge_utterance,
-    speller_measure,
+    of_translated,
+    worst,
 )
 from recipes.demo.material.spoken import add_noise
 from recipes.demo.recipe.probes import NATURAL, probe_bundle
@@ -57,11 +60,13 @@ _FACTORS = (1.0, 0.8, 0.65, 0.5)
 _SQUEEZED = 4
 """Every so many sentences is spoken squeezed, too."""
 _RECORDS, _KEYS = "records.jsonl", ("way", "text", "factor")
-_UNITS = "units"
+_SPELLER, _UNITS = "speller", "units"
 _NOISE_DB = 12.0, 0.0, -6.0
+_FOLDS, _LEAST = 10, 5
+"""Parts of the texts, of which one is judged by tables of the others; and how many records an entry of a table needs."""
 
 Row = dict[str, Any]
-"""way, text, factor; heard, errors, length (characters); seconds; predicted, grade: of the verdict over units, seldom None."""
+"""way, text, factor; heard; seconds; of a dub over units score (of the translation), predicted, grade, causes (of its models)."""
 
 
 class SpokenTexts:
@@ -88,7 +93,7 @@ class SpokenTexts:
             said = espeak_speech(text, EspeakVoice("ko"))
             return of_sound(said.samples, said.rate)
 
-        return {"speller": lambda text: speller.units_of(text, "ko"), "Kokoro-82M": kokoro, "espeak-ng": espeak}
+        return {_SPELLER: lambda text: speller.units_of(text, "ko"), "Kokoro-82M": kokoro, "espeak-ng": espeak}
 
     def record(self, way: str, text: str, units: Units, factor: float, **more: Any) -> Row:
         """Speak units at a share of their natural length, and hear them."""
@@ -97,19 +102,14 @@ class SpokenTexts:
         steps = max(len(natural), round(natural.num_steps * factor))
         said = natural if factor == 1 else replace(natural, durations=scale_durations(natural.durations, steps))
         samples = np.concatenate(list(self.models.vocoder.iter_synthesize(said, self.voice)))
-        heard = self.ear.hear(samples, "ko").text
-        errors, length = errors_in(heard, text)
-        seconds = round(float(samples_to_seconds(len(samples))), 2)
-        return (
-            {"way": way, "text": text, "factor": factor, "heard": heard, "errors": errors, "length": length}
-            | more
-            | {"seconds": seconds}
-        )
+        heard, seconds = self.ear.hear(samples, "ko").text, round(float(samples_to_seconds(len(samples))), 2)
+        return {"way": way, "text": text, "factor": factor, "heard": heard, "seconds": seconds} | more
 
     def said(self, way: str, texts: Sequence[str], known: set[tuple[Any, ...]]) -> Iterator[Row]:
         """Records of texts that are spoken."""
         for number, text in enumerate(texts):
-            factors = [one for one in (_FACTORS[:1] if number % _SQUEEZED else _FACTORS) if (way, text, one) not in known]
+            is_plain = way != _SPELLER or number % _SQUEEZED > 0
+            factors = [one for one in (_FACTORS[:1] if is_plain else _FACTORS) if (way, text, one) not in known]
             units = self.ways[way](text) if factors else None
             yield from (self.record(way, text, units, one) for one in factors if units is not None)
 
@@ -124,8 +124,9 @@ class SpokenTexts:
             sound = add_noise(sound, _NOISE_DB[number // 2 % len(_NOISE_DB)], seeded) if number % 2 else sound
             heard = TrustedUnits(self.models.extractor.extract_scored(sound), "audio")
             made = self.models.translator.translate(heard.extraction.units, "en", "ko")
-            found = judge_utterance(self.models, heard, made, made.truncated).understanding
-            yield self.record(_UNITS, pair.korean, made.units, 1.0, predicted=found.share, grade=found.grade)
+            found, _ = judge_utterance(self.models, heard, made.units, made.score, made.weakest, is_cut=made.truncated)
+            more = {"score": made.score, "predicted": found.share, "grade": found.grade, "causes": found.causes}
+            yield self.record(_UNITS, pair.korean, made.units, 1.0, **more)
 
 
 def take_records(speaking: SpokenTexts, folder: Path, count: int, ways: Sequence[str], progress: Progress) -> list[Row]:
@@ -134,49 +135,89 @@ def take_records(speaking: SpokenTexts, folder: Path, count: int, ways: Sequence
     journal.repair(path, *_KEYS)
     rows = list(journal.read(path, *_KEYS))
     known = {tuple(row[key] for key in _KEYS) for row in rows}
-    texts = files("recipes.demo.voices").joinpath("unseen_korean.txt").read_text(encoding="utf-8").splitlines()
-    spread = [text for start in range(10) for text in texts[start::10]][:count]  # the file goes by length
+    korean, signs = (
+        files("recipes.demo.voices").joinpath(f"unseen_{name}.txt").read_text(encoding="utf-8").splitlines()
+        for name in ("korean", "signs")
+    )
+    texts = [*[text for start in range(10) for text in korean[start::10]][:count], *signs[:count]]  # the file goes by length
     for way in ways:
-        found = speaking.dubbed(count, known) if way == _UNITS else speaking.said(way, spread, known)
+        found = speaking.dubbed(count, known) if way == _UNITS else speaking.said(way, texts, known)
         for row in track(found, way, progress, count):
             journal.append(path, [row])
             rows.append(row)
     return rows
 
 
-def predicted(row: Row, speller: Any) -> Understanding:
+Tables = Mapping[str, SpeakerMeasure | tuple[float, ...]]
+"""How each way is heard: texts by their lengths, dubs over units by the scores of their translations."""
+
+
+def tables_of(rows: Sequence[Row]) -> Tables:
+    """Measure characters that are heard wrongly, 0 to 1, of speech at its natural length."""
+    found: dict[str, SpeakerMeasure | tuple[float, ...]] = {}
+    for way in dict.fromkeys(row["way"] for row in rows):
+        own = [row for row in rows if row["way"] == way and row["factor"] == 1]
+        if way == _UNITS:
+            found[way] = _by([row for row in own if not row["causes"]], lambda row: bisect_left(SCORES, row["score"]), SCORES)
+            continue
+        korean = [row for row in own if not is_signs(row["text"])]
+        signs = [row for row in own if is_signs(row["text"])]
+        second = sum(row["seconds"] for row in own) / sum(_heard(row)[1] for row in own)
+        wrong = _by(korean, lambda row: bisect_left(LENGTHS, _heard(row)[1]), LENGTHS)
+        found[way] = SpeakerMeasure(way, "", wrong, second, signs=_wrong(signs) if len(signs) >= _LEAST else None)
+    return found
+
+
+def _by(rows: Sequence[Row], place: Callable[[Row], int], edges: Sequence[float]) -> tuple[float, ...]:
+    parts = [[row for row in rows if place(row) == number] for number in range(len(edges) + 1)]
+    return tuple(round(_wrong(part if len(part) >= _LEAST else rows), 2) for part in parts)
+
+
+def predicted(row: Row, tables: Tables) -> Understanding:
     """Return what the verdict says of a record before it is spoken."""
-    if row["way"] == _UNITS:
-        return Understanding(row["grade"], row["predicted"])
-    measure = {"Kokoro-82M": KOKORO, "espeak-ng": ESPEAK}.get(row["way"]) or speller_measure(speller)
-    return measure.understanding(row["text"], (), row["factor"], 1.0)
+    table = tables[row["way"]]
+    if isinstance(table, SpeakerMeasure):
+        return table.understanding(row["text"], (), row["factor"], 1.0)
+    return worst(Understanding(row["grade"], row["predicted"], tuple(row["causes"])), of_translated(table, row["score"]))
 
 
-def as_told(rows: Sequence[Row], speller: Any) -> Iterator[str]:
-    """Lines of what was measured: characters wrong by length and by squeezing, and how the verdict agrees, by way and in all."""
-    edges = (0, *LENGTHS, sys.maxsize)
-    for way in (*dict.fromkeys(row["way"] for row in rows), "all"):
-        own = [row for row in rows if way in (row["way"], "all")]
+def judged(rows: Sequence[Row]) -> list[tuple[str, Understanding, float]]:
+    """Return the way, the verdict, and the share that is heard of each record; its text is none of those of its tables."""
+    part_of = {text: number % _FOLDS for number, text in enumerate(sorted({row["text"] for row in rows}))}
+    found = []
+    for part in range(_FOLDS):
+        tables = tables_of([row for row in rows if part_of[row["text"]] != part])
+        own = [row for row in rows if part_of[row["text"]] == part]
+        found += [(row["way"], predicted(row, tables), 1 - _wrong([row])) for row in own]
+    return found
+
+
+def as_told(rows: Sequence[Row]) -> Iterator[str]:
+    """Lines of what was measured, and how the verdict agrees with it, by way and in all."""
+    for way, table in tables_of(rows).items():
+        own = [row for row in rows if row["way"] == way]
         plain = [row for row in own if row["factor"] == 1]
-        by_length = [[row for row in plain if low < row["length"] <= high] for low, high in pairwise(edges)]
-        lengths = ", ".join(f"{_wrong(part):.2f}" for part in by_length)
-        yield f"{way}: {len(plain)} texts, wrong {_wrong(plain):.2f}; by length {lengths}"
-        yield f"  a character lasts {sum(row['seconds'] for row in plain) / sum(row['length'] for row in plain):.3f} s"
+        yield f"{way}: {len(plain)} texts, wrong {_wrong(plain):.2f}; {table}"
         for factor in _FACTORS[1:]:
-            squeezed = [row for row in own if row["factor"] == factor]
-            base = [row for row in plain if row["text"] in {one["text"] for one in squeezed} and row["way"] != _UNITS]
-            if squeezed:
+            if squeezed := [row for row in own if row["factor"] == factor]:
+                base = [row for row in plain if row["text"] in {one["text"] for one in squeezed}]
                 yield f"  at {factor}: {(1 - _wrong(squeezed)) / (1 - _wrong(base)):.2f} of what is understood is left"
-        pairs = [(predicted(row, speller), 1 - row["errors"] / row["length"]) for row in own]
-        shares = [(found.share, heard) for found, heard in pairs if found.share is not None]
-        off = [abs(GRADES.index(found.grade) - GRADES.index(grade_of(heard))) for found, heard in pairs if found.grade != "unknown"]
-        rank = spearmanr(*zip(*shares, strict=True)).statistic
+    verdicts = judged(rows)
+    for way in (*dict.fromkeys(way for way, _, _ in verdicts), "all"):
+        pairs = [(found, heard) for name, found, heard in verdicts if way in (name, "all")]
+        off = [abs(GRADES.index(found.grade) - GRADES.index(grade_of(heard))) for found, heard in pairs]
+        rank = spearmanr([found.share for found, _ in pairs], [heard for _, heard in pairs]).statistic
         counts = ", ".join(str(off.count(steps)) for steps in range(3))
-        yield f"  the verdict: rank correlation {rank:.2f} of {len(shares)}; classes off by 0, 1, 2: {counts}"
+        yield f"{way}: the verdict's rank correlation is {rank:.2f} of {len(pairs)}; classes off by 0, 1, 2: {counts}"
+
+
+def _heard(row: Row) -> tuple[int, int]:
+    return errors_in(as_read(row["heard"], "ko"), as_read(row["text"], "ko"))
 
 
 def _wrong(rows: Sequence[Row]) -> float:
-    return float(sum(row["errors"] for row in rows) / max(sum(row["length"] for row in rows), 1))
+    counts = [_heard(row) for row in rows]
+    return sum(errors for errors, _ in counts) / max(sum(length for _, length in counts), 1)
 
 
 def build_parser() -> Parser:
@@ -185,7 +226,7 @@ def build_parser() -> Parser:
     parser.add_argument("folder", type=Path, help="where the records are kept")
     parser.add_argument("--count", type=int, default=100, help="texts of each way (default: 100)")
     parser.add_argument(
-        "--ways", nargs="+", default=["speller", "Kokoro-82M", _UNITS, "espeak-ng"], help="what speaks (default: all)"
+        "--ways", nargs="+", default=[_SPELLER, "Kokoro-82M", _UNITS, "espeak-ng"], help="what speaks (default: all)"
     )
     add_quiet_options(parser)
     return parser
@@ -200,7 +241,7 @@ def _work(options: argparse.Namespace) -> None:
     speaking = SpokenTexts()
     with bars(options.quiet) as progress:
         rows = take_records(speaking, options.folder, options.count, options.ways, progress)
-    for line in as_told(rows, speaking.models.other(SPELLER, "ko")):
+    for line in as_told(rows):
         LOG.info("%s", line)
 
 

@@ -19,7 +19,7 @@ from avcore.command import LOG, Parser, add_quiet_options, run
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.references import nearest_reference, read_references
 from netflips.stages import SHIPPED
-from netflips.understanding import GRADES, Evidence, of_utterance, repeats_a_stretch
+from netflips.understanding import GRADES, of_utterance, repeats_a_stretch
 from recipes.demo.recipe.one_word import one_word_sentences
 from recipes.demo.recipe.probes import kinds_here, outside_sentences, probe_bundle
 from unit2unit.stage import TRANSLATOR
@@ -40,7 +40,7 @@ def measure_understanding(bundle: Bundle, count: int, seed: int) -> dict[str, Co
             made = translator.translate(heard.units, str(bundle.about["source"]), str(bundle.about["target"]))
             readings = [*heard.readings(extractor.domain), *translator.readings(made.score, made.weakest)]
             repeats = repeats_a_stretch(made.units.ids) and not repeats_a_stretch(heard.units.ids)
-            found = of_utterance(Evidence(readings, heard.known, made.truncated, repeats))
+            found = of_utterance(readings, heard.known, is_cut=made.truncated, repeats=repeats)
             is_right = name == "inside" and nearest_reference(made.units, references).reference.translation == text
             counts.setdefault(name, Counter())[found.grade] += 1
             counts.setdefault(f"{name}, right", Counter())[found.grade] += is_right

@@ -9,7 +9,6 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -199,14 +198,12 @@ def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Pa
     assert [text for text in report.warnings if "hardly" in text] == []
     assert report.is_outside(report.told[0]) is False
     heard = TrustedUnits(Extraction(Units(np.array([1])), -0.1), BOTH)
-    judged = judge_utterance(models, heard, SimpleNamespace(units=heard.extraction.units, score=-2e6, weakest=None))
-    assert judged.is_outside is True
-    assert judged.notice is not None
-    assert "--modalities audio" in sentence(judged.notice)
+    judged, (notice,) = judge_utterance(models, heard, heard.extraction.units, -2e6)
+    assert judged.causes == ("outside",)
+    assert "--modalities audio" in sentence(notice)
     compared = replace(heard, agreement=0.9, usual=0.9)  # lips that are known to belong are not to blame
-    judged = judge_utterance(models, compared, SimpleNamespace(units=heard.extraction.units, score=-2e6, weakest=None))
-    assert judged.notice is not None
-    assert "--modalities audio" not in sentence(judged.notice)
+    _, (notice,) = judge_utterance(models, compared, heard.extraction.units, -2e6)
+    assert "--modalities audio" not in sentence(notice)
 
 
 def test_an_odd_word_is_told_with_its_time_and_kept(packed: Bundle, clip: Path, tmp_path: Path) -> None:
