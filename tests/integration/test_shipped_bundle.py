@@ -26,8 +26,9 @@ from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
 from netflips.stages import SHIPPED, load_speller
 from netflips.transcribe import main as transcribe
-from netflips.understanding import Understanding, judge_utterance, told_otherwise
+from netflips.understanding import Understanding, judge_utterance, speller_measure, told_otherwise, translator_measure
 from tests.netflips.dubbing.made import write_times
+from text2unit.stage import SPELLER
 from unit2av.speaker import voice_of
 from unit2text.text import character_errors
 
@@ -87,6 +88,11 @@ def test_both_sides_of_a_dub_are_read_back(models: Models, speech: np.ndarray, k
         judged, notes = judge_utterance(models, heard, said.units, 0.0)
         assert [one.code for one in notes] == ([] if is_right else ["says_other"])
         assert judged.grade == ("good" if is_right else "doubtful")
+
+
+def test_how_its_units_and_texts_are_heard_is_known(models: Models) -> None:
+    assert translator_measure(models.translator)
+    assert speller_measure(models.other(SPELLER, "ko")).wrong
 
 
 def test_english_subtitles_beside_the_units_are_shown_and_what_says_something_else_is_told(

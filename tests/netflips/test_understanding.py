@@ -1,5 +1,7 @@
 """How much is understood: of an utterance and a recording, of what was recognised and translated, and of what is spoken."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,13 @@ from netflips.bundles.references import other_words
 from netflips.understanding import (
     SpeakerMeasure,
     Understanding,
+    as_read,
     broken,
     is_loop,
     measure_speaker,
     of_hearing,
     of_recording,
+    of_translated,
     of_utterance,
     repeats_a_stretch,
     translation_fault,
@@ -159,6 +163,28 @@ def test_what_is_spoken_is_judged_by_measured_errors_its_words_and_its_time() ->
     assert speaker.understanding("가나다라마바사아자차", (), 2.0, natural_s=4.0).causes == ("hurried",)
     unknown = SpeakerMeasure("", "", (), 0.0, is_program=False)
     assert unknown.understanding("가나다라") == Understanding()
+
+
+def test_texts_of_latin_letters_and_signs_alone_have_a_measure_of_their_own() -> None:
+    measured = SpeakerMeasure("x", "y", (0.2,), 0.2, signs=0.55)
+    assert [measured.understanding(text).share for text in ("KTX", "3.5%", "KTX를")] == pytest.approx([0.45, 0.45, 0.8])
+    assert replace(measured, signs=None).understanding("KTX").share == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("heard", "text"), [("케이티엑스 삼 점 오 퍼센트", "KTX 3.5%"), ("5,000원이에요.", "오천 원이에요."), ("\ue000", "\ue000")]
+)
+def test_what_is_heard_is_compared_as_it_is_read(heard: str, text: str) -> None:
+    """A recogniser writes numbers and foreign words as it likes; what has no reading stays as it is."""
+    assert as_read(heard, "ko").replace(" ", "").strip(".") == as_read(text, "ko").replace(" ", "").strip(".")
+    assert as_read(text, "de") == text
+
+
+def test_surer_translations_are_heard_better() -> None:
+    shares = [of_translated((0.4, 0.3, 0.1), score).share for score in (-0.2, -0.05, -0.01)]
+    assert shares == pytest.approx([0.6, 0.7, 0.9])
+    assert [of_translated((0.6, 0.3, 0.1), score).grade for score in (-0.2, -0.05, -0.01)] == ["bad", "doubtful", "good"]
+    assert of_translated((), -0.2) == Understanding()
 
 
 def test_a_program_is_measured_without_what_squeezing_cost() -> None:
