@@ -7,6 +7,7 @@ what a step of another one does, and which of many is nearest.
 """
 
 import logging
+import shutil
 from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from av2unit.clustering.config import AlignConfig
 from av2unit.clustering.features import mfcc_features, normalise_columns
-from av2unit.clustering.labels import LABELS_PART, LabelJournal, Labelled, result_files, write_results
+from av2unit.clustering.labels import LABELS_PART, Labelled, LabelShards, result_files, write_results
 from av2unit.training.media import MediaReader
 from avcore.arrays import Doubles, Floats
 from avcore.errors import InputError, UsageError
@@ -139,23 +140,19 @@ def carry_labels(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     labels = read_labels([config.references], corpus, UNIT_RATE)
     source = _Aligned(corpus, labels)
     names = {"manifest": corpus.path.name, "references": Path(config.references).name}
-    head = {"vocabulary": labels.vocabulary, "clips": len(source), **names}
+    head = {"vocabulary": labels.vocabulary, **names}
     bad = BadItems(config.max_bad_share)
-    with LabelJournal(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips]) as journal:
-        batches = [[(0, number)] for number in journal.missing]
-        loader = make_loader(source, _only, batches, config.num_workers)
-        num_done = len(source) - len(journal.missing)
-        for count, (number, batch) in enumerate(zip(journal.missing, loader, strict=True), num_done + 1):
-            progress("aligning", count, len(source))
-            bad.note(batch)
-            if batch.bad:
-                journal.add_bad(batch.bad[0].name, batch.bad[0].reason)
-            else:
-                journal.add(corpus.clips[number].id, *batch.content)
-        num_units = int(labels.values.max()) + 1
-        about = Labelled(corpus.split, num_units, labels.vocabulary, config.language, UNIT_RATE)
-        report = write_results(folder, journal, about)
-    journal.path.unlink()
+    shards = LabelShards(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips])
+    loader = make_loader(source, _only, [[(0, number)] for number in shards.missing], config.num_workers)
+    for number, batch in shards.filled(zip(shards.missing, loader, strict=True), progress, "aligning"):
+        bad.note(batch)
+        if batch.bad:
+            shards.add_bad(number, batch.bad[0].reason)
+        else:
+            shards.add(number, *batch.content)
+    num_units = int(labels.values.max()) + 1
+    report = write_results(folder, shards, Labelled(corpus.split, num_units, labels.vocabulary, config.language, UNIT_RATE))
+    shutil.rmtree(shards.folder)
     return report
 
 

@@ -1,13 +1,13 @@
-"""Label a corpus with a k-means model: clip after clip in a journal, then the forms that training reads, and a report."""
+"""Label a corpus with a k-means model, then write the forms that training reads, and a report."""
 
 import json
 import logging
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ from av2unit.clustering.features import FeatureStream
 from av2unit.clustering.quantizer import Quantizer
 from av2unit.extractor import UnitExtractor
 from avcore.errors import InputError, OutputError, UsageError
-from avcore.files import atomic_output, keep_apart, require_writable, write_text
-from avcore.journal import append, iter_rows, repair, write_rows
+from avcore.files import atomic_output, keep_apart, write_text
+from avcore.journal import iter_rows, write_rows
 from avcore.notes import several
 from avcore.progress import Progress
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME
@@ -31,8 +31,10 @@ LOG = logging.getLogger("netflips.kmeans")
 
 HEADS = ("even", "odd")
 LABELS_PART = "labels.part"
-"""Ending of the labels that are being made."""
-_SAFE_EVERY_S = 10.0
+"""Ending of the folder of labels that are being made."""
+_SHARD = 256
+"""Clips of a file of that folder; as many are labelled again where work was broken off."""
+Found = TypeVar("Found")
 
 
 def label_corpus(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor | None, progress: Progress) -> dict[str, Any]:
@@ -49,125 +51,77 @@ def label_corpus(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtr
     head = {
         "vocabulary": quantizer.vocabulary,
         "manifest": corpus.path.name,
-        "clips": len(stream),
         "duration_penalty": config.duration_penalty,
     }
     bad = BadItems(config.max_bad_share)
-    with LabelJournal(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips]) as journal:
-        num_done = len(stream) - len(journal.missing)
-        if num_done:
-            LOG.info("going on behind %d of %d clips with %s", num_done, len(stream), journal.path)
-        for count, (number, features) in enumerate(stream.of(journal.missing), num_done + 1):
-            progress("labelling", count, len(stream))
-            if isinstance(features, BadItem):
-                bad.note(LoadedBatch(None, (features,), 0))
-                journal.add_bad(features.name, features.reason)
-            else:
-                bad.note(LoadedBatch(None, (), 1))
-                journal.add(corpus.clips[number].id, *quantizer.assign(features, config.duration_penalty))
-        rate = quantizer.feature_config.label_rate
-        about = Labelled(corpus.split, len(quantizer.centres), quantizer.vocabulary, config.language, rate)
-        report = write_results(folder, journal, about)
-    journal.path.unlink()
+    shards = LabelShards(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips])
+    for number, features in shards.filled(stream.of(shards.missing), progress, "labelling"):
+        if isinstance(features, BadItem):
+            bad.note(LoadedBatch(None, (features,), 0))
+            shards.add_bad(number, features.reason)
+        else:
+            bad.note(LoadedBatch(None, (), 1))
+            shards.add(number, *quantizer.assign(features, config.duration_penalty))
+    rate = quantizer.feature_config.label_rate
+    report = write_results(
+        folder, shards, Labelled(corpus.split, len(quantizer.centres), quantizer.vocabulary, config.language, rate)
+    )
+    shutil.rmtree(shards.folder)
     return report
 
 
-class LabelJournal:
-    """A file of JSON lines: a head that says what the labels are of, then one line for each clip.
+class LabelShards:
+    """A folder with a file of labels for each 256 clips, whole or not there: work that was broken off goes on with those missing.
 
-    Work that was broken off goes on with the clips that are not in it.
-
-    missing: numbers of the clips that are not in it, in order.
+    missing: numbers of the clips that have no labels yet, in order.
     """
 
-    def __init__(self, path: Path, head: Mapping[str, Any], names: Sequence[str]) -> None:
-        """Begin the file, or take from it what was not written whole. names: of all clips, in order.
+    def __init__(self, folder: Path, head: Mapping[str, Any], names: Sequence[str]) -> None:
+        """head: what the labels are of. names: of all clips, in order. Raises OutputError for a folder of other labels."""
+        self.folder, self._names = folder, names
+        self._rows_of_shard: list[dict[str, Any]] = []
+        about = folder / "about.json"
+        said = json.dumps({**head, "clips": sha256("\n".join(names).encode()).hexdigest()}, indent=1) + "\n"
+        if about.is_file() and (found := about.read_text(encoding="utf-8", errors="replace")) != said:
+            raise OutputError(
+                "labels that were begun here are of another model or manifest",
+                path=folder,
+                expected=said,
+                found=found[:200],
+                hint="delete the folder, or give another out_dir",
+            )
+        write_text(about, said)
+        starts = (start for start in range(0, len(names), _SHARD) if not self._path(start).is_file())
+        self.missing = [number for start in starts for number in range(start, min(start + _SHARD, len(names)))]
 
-        Raises OutputError when it was begun with another head, or names other clips.
-        """
-        self.path = require_writable(path, "the labels")
-        self._names = names
-        self._waiting: list[dict[str, Any]] = []
-        self._safe_at = time.monotonic()
-        if not path.exists() or path.stat().st_size == 0:
-            write_rows(path, [head])
-        self._require_head(head)
-        repair(path)
-        found = [str(row.get("id")) for row in self._rows()]
-        self._is_in_order = found == list(names[: len(found)])
-        there, wanted = set(found), set(names)
-        if there - wanted:
-            raise self._other(f"a clip {sorted(there - wanted)[0]!r} that is not in the manifest")
-        self.missing = [number for number, name in enumerate(names) if name not in there]
+    def filled(self, found: Iterable[tuple[int, Found]], progress: Progress, what: str) -> Iterator[tuple[int, Found]]:
+        """Yield what was found of each missing clip, by its number, and write a file when all of its clips were added."""
+        done = len(self._names) - len(self.missing)
+        if done:
+            LOG.info("going on behind %d of %d clips in %s", done, len(self._names), self.folder)
+        for count, (number, one) in enumerate(found, done + 1):
+            progress(what, count, len(self._names))
+            yield number, one
+            if (number + 1) % _SHARD == 0 or number + 1 == len(self._names):
+                write_rows(self._path(number - number % _SHARD), self._rows_of_shard)
+                self._rows_of_shard = []
 
-    def __enter__(self) -> "LabelJournal":
-        return self
+    def add(self, number: int, labels: Ids, distance: float) -> None:
+        """Add the labels of a clip, int64 [N], and the sum of what they cost."""
+        self._rows_of_shard.append({"id": self._names[number], "labels": format_units(labels), "distance": round(distance, 4)})
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._write()
-
-    def add(self, name: str, labels: Ids, distance: float) -> None:
-        """Append the labels of a clip, int64 [N], and the sum of what they cost."""
-        self._add({"id": name, "labels": format_units(labels), "distance": round(distance, 4)})
-
-    def add_bad(self, name: str, reason: str) -> None:
-        """Append a clip that could not be labelled."""
-        self._add({"id": name, "error": reason})
+    def add_bad(self, number: int, reason: str) -> None:
+        """Add a clip that could not be labelled."""
+        self._rows_of_shard.append({"id": self._names[number], "error": reason})
 
     def rows(self) -> Iterator[tuple[dict[str, Any], Ids]]:
-        """Yield each clip's line and its labels, int64 [N], none for a bad clip; in the order of the clips."""
-        self._write()
-        if not self._is_in_order:
-            self._put_in_order()
-        for row in self._rows():
-            yield row, np.array(row.get("labels", "").split(), dtype=np.int64)
+        """Yield each clip's row and its labels, int64 [N], none for a bad clip; in the order of the clips."""
+        for start in range(0, len(self._names), _SHARD):
+            for _, row in iter_rows(self._path(start)):
+                yield row, np.array(row.get("labels", "").split(), dtype=np.int64)
 
-    def _add(self, row: dict[str, Any]) -> None:
-        self._waiting.append(row)
-        if time.monotonic() - self._safe_at > _SAFE_EVERY_S:
-            self._write()
-
-    def _write(self) -> None:
-        if self._waiting:
-            append(self.path, self._waiting, is_sealed=True)
-        self._waiting = []
-        self._safe_at = time.monotonic()
-
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        return (row for number, row in iter_rows(self.path) if number > 1)
-
-    def _put_in_order(self) -> None:
-        """Write the file anew: lines that were damaged were made again, and stand at its end."""
-        places = {name: place for place, name in enumerate(self._names)}
-        with self.path.open("rb") as file, atomic_output(self.path) as temporary, temporary.open("wb") as copy:
-            copy.write(file.readline())
-            at, order = file.tell(), list[tuple[int, int]]()
-            for line in file:
-                order.append((places[json.loads(line)["id"]], at))
-                at += len(line)
-            for _, place in sorted(order):
-                file.seek(place)
-                copy.write(file.readline())
-        self._is_in_order = True
-
-    def _require_head(self, head: Mapping[str, Any]) -> None:
-        with self.path.open("rb") as file:
-            first = file.readline()
-        try:
-            is_same = json.loads(first) == head
-        except ValueError:
-            is_same = False
-        if not is_same:
-            raise self._other(first.decode(errors="replace").strip()[:200], json.dumps(head))
-
-    def _other(self, found: str, expected: str | None = None) -> OutputError:
-        return OutputError(
-            "labels that were begun here are of another model or manifest",
-            path=self.path,
-            expected=expected,
-            found=found,
-            hint="delete the file, or give another out_dir",
-        )
+    def _path(self, start: int) -> Path:
+        return self.folder / f"{start:08d}.jsonl"
 
 
 # What training reads
@@ -175,7 +129,7 @@ class LabelJournal:
 
 @dataclass(frozen=True)
 class Labelled:
-    """What the labels in a journal are. num_units: size of the dictionary. label_rate: labels a second, 50 or 25."""
+    """What the labels of a corpus are. num_units: size of the dictionary. label_rate: labels a second, 50 or 25."""
 
     split: str
     num_units: int
@@ -191,17 +145,17 @@ def result_files(folder: Path, split: str) -> list[Path]:
     return [folder / name for name in (*own, *(f"dict.{kind}.txt" for kind in kinds))]
 
 
-def write_results(folder: Path, journal: LabelJournal, about: Labelled) -> dict[str, Any]:
+def write_results(folder: Path, shards: LabelShards, about: Labelled) -> dict[str, Any]:
     """Write `<split>.units.jsonl`, `<split>[.even|.odd].km`, `dict[...].km.txt` and `<split>.report.json`; returns the report.
 
     A clip without labels has no row among the units and an empty line in the .km files. Raises InputError when none has any.
     """
-    report = _report(journal, about)
+    report = _report(shards, about)
     is_slow = about.label_rate == FRAME_RATE
-    write_units(folder / f"{about.split}.units.jsonl", _unit_rows(journal, about, is_slow))
-    _write_lines(folder / f"{about.split}.km", (labels for _, labels in journal.rows()))
+    write_units(folder / f"{about.split}.units.jsonl", _unit_rows(shards, about, is_slow))
+    _write_lines(folder / f"{about.split}.km", (labels for _, labels in shards.rows()))
     for number, head in enumerate(HEADS):
-        lines = (labels if is_slow else labels[number::UNITS_PER_FRAME] for _, labels in journal.rows())
+        lines = (labels if is_slow else labels[number::UNITS_PER_FRAME] for _, labels in shards.rows())
         _write_lines(folder / f"{about.split}.{head}.km", lines)
     symbols = "".join(f"{unit} {max(1, count)}\n" for unit, count in enumerate(report["counts"]))
     for name in ("km", *(f"{head}.km" for head in HEADS)):
@@ -219,23 +173,23 @@ def write_results(folder: Path, journal: LabelJournal, about: Labelled) -> dict[
     return report
 
 
-def _report(journal: LabelJournal, about: Labelled) -> dict[str, Any]:
+def _report(shards: LabelShards, about: Labelled) -> dict[str, Any]:
     counts, clips, distance = LabelCounts(about.num_units), 0, 0.0
     bad: dict[str, str] = {}
-    for row, labels in journal.rows():
+    for row, labels in shards.rows():
         counts.add(labels)
         clips += "error" not in row
         distance += row.get("distance", 0.0)
         if "error" in row:
             bad[row["id"]] = row["error"]
     if not counts.counts.any():
-        raise InputError("no clip could be labelled", path=journal.path, found=next(iter(bad.items()), None))
+        raise InputError("no clip could be labelled", path=shards.folder, found=next(iter(bad.items()), None))
     report = {"vocabulary": about.vocabulary, "clips": clips, "bad_clips": bad, "label_rate": about.label_rate}
     return report | {"inertia": distance / int(counts.counts.sum())} | counts.report(about.label_rate)
 
 
-def _unit_rows(journal: LabelJournal, about: Labelled, is_slow: bool) -> Iterator[UnitRow]:
-    for row, labels in journal.rows():
+def _unit_rows(shards: LabelShards, about: Labelled, is_slow: bool) -> Iterator[UnitRow]:
+    for row, labels in shards.rows():
         if len(labels):
             frames = np.repeat(labels, UNITS_PER_FRAME) if is_slow else labels
             yield UnitRow(row["id"], Units.from_frames(frames, about.language, about.vocabulary), {})

@@ -185,14 +185,13 @@ def test_labels_that_were_broken_off_go_on(corpus: Path, model: Path, tmp_path: 
         return assign(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Quantizer, "assign", broken)
+    monkeypatch.setattr("av2unit.clustering.labels._SHARD", 8)
     assert _apply(corpus, model, tmp_path / "parts") == 130
     part = tmp_path / "parts" / "train.labels.part"
-    lines = part.read_bytes().splitlines(keepends=True)
-    lines[5] = b"\0" * 30 + lines[5][30:]
-    part.write_bytes(b"".join(lines)[:-25])  # as after a power cut: a hole in a line, and one without its end
+    assert sorted(path.name for path in part.iterdir()) == ["00000000.jsonl", "00000008.jsonl", "about.json"]
     done = 100
     assert _apply(corpus, model, tmp_path / "parts") == 0
-    assert done == 100 + 42 - 15
+    assert done == 100 + 42 - 16
     for name in ("train.units.jsonl", "train.km", "train.even.km", "train.report.json"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not part.exists()
@@ -201,7 +200,8 @@ def test_labels_that_were_broken_off_go_on(corpus: Path, model: Path, tmp_path: 
 def test_labels_begun_with_another_model_are_not_mixed(
     corpus: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "train.labels.part").write_text('{"vocabulary": "sha256:other"}\n{"id": "x"}\n')
+    (tmp_path / "train.labels.part").mkdir()
+    (tmp_path / "train.labels.part" / "about.json").write_text('{"vocabulary": "sha256:other"}')
     assert _apply(corpus, model, tmp_path) == 2
     assert "another model or manifest" in capsys.readouterr().err
 
