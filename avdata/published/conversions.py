@@ -4,7 +4,7 @@ The subcommands of `netflips manifest` that change from and to the published for
 """
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ from avcore.files import Input, Output, check_files
 from avcore.notes import several
 from avcore.units import normalise_language
 from avdata.manifest import read_manifest, write_manifest
-from avdata.splits import field_of
 from avdata.unit_store import write_units
 
 _ENTRIES = ("entry", "entries")
@@ -44,32 +43,6 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _add_to_tsv(parser: argparse.ArgumentParser) -> None:
-    add_input(parser)
-    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--split", default="train", metavar="NAME", help="name of the table (default: train)")
-    parser.add_argument("--units", type=Input("the units", may_be_folder=True), metavar="PATH", help="units by id, for label files")
-    parser.add_argument(
-        "--labels",
-        default="",
-        metavar="NAMES",
-        help="endings of the label files: `km`, or `km0,km1` for one at even and one at odd places",
-    )
-    parser.add_argument("--num-units", type=int, default=1000, metavar="N", help="size of the dictionaries (default: 1000)")
-
-
-def _to_tsv(options: argparse.Namespace) -> None:
-    from avdata.published.tsv import write_tsv
-
-    labels = words(options.labels)
-    written = [f"{options.split}.{name}" for name in ("tsv", *labels)] + [f"dict.{name}.txt" for name in labels]
-    tables = [options.out_dir / name for name in written]
-    check_files((), {"the manifest": options.manifest, "the units": options.units}, {"a table": tables})
-    manifest = read_manifest(options.manifest, options.root)
-    number = write_tsv(manifest, options.out_dir, options.split, options.units, labels, options.num_units)
-    LOG.info("%s: %s", options.out_dir / f"{options.split}.tsv", several(number, "clip"))
-
-
 def _add_from_tsv(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", type=Input("the table"), metavar="TSV")
     add_output(parser)
@@ -91,37 +64,6 @@ def _from_tsv(options: argparse.Namespace) -> None:
         rows = read_tsv_units(options.table, labels, options.label_rate, options.language, options.units_vocabulary)
         write_units(options.units_out, rows)
     LOG.info("%s: %s", options.out, several(write_manifest(options.out, entries), *_ENTRIES))
-
-
-def _add_to_pairs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "units",
-        type=Input("the units", may_be_folder=True),
-        nargs=2,
-        metavar="UNITS",
-        help="units by id of the source and of the target",
-    )
-    parser.add_argument("--languages", nargs=2, default=["en", "ko"], metavar="LANG", help="theirs (default: en ko)")
-    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR")
-    parser.add_argument(
-        "--manifest", type=Input("the manifest"), help="says the split of each id, for raw_data/{train,valid,test}.{en,ko}"
-    )
-    parser.add_argument("--merged", action="store_true", help="merge equal neighbours, as the published fine-tuning data")
-
-
-def _to_pairs(options: argparse.Namespace) -> None:
-    from avdata.published.pairs import UNITS, write_pairs
-
-    sides = dict(zip(map(normalise_language, options.languages), options.units, strict=True))
-    if len(sides) < len(options.units):
-        raise UsageError("source and target must be two languages", found=options.languages[0])
-    folders = [options.out_dir / UNITS / language for language in sides]
-    check_files((), {"the units": options.units, "the manifest": options.manifest}, {"the units of the pairs": folders})
-    splits: Mapping[str, str] | None = None
-    if options.manifest is not None:
-        splits = {entry.id: field_of(entry, "split") or "train" for entry in read_manifest(options.manifest).entries}
-    pairs = write_pairs(sides, options.out_dir, splits, options.merged)
-    LOG.info("%s: %s", options.out_dir, several(len(pairs), "pair"))
 
 
 def _add_from_pairs(parser: argparse.ArgumentParser) -> None:
@@ -212,9 +154,7 @@ def _add_labels_of_units(parser: argparse.ArgumentParser) -> None:
 
 
 CONVERSIONS: dict[str, Subcommand] = {
-    "to-tsv": Subcommand("to AV-HuBERT's .tsv and label files", _add_to_tsv, _to_tsv),
     "from-tsv": Subcommand("from AV-HuBERT's .tsv and label files", _add_from_tsv, _from_tsv),
-    "to-pairs": Subcommand("to a pair folder of unit2unit", _add_to_pairs, _to_pairs),
     "from-pairs": Subcommand("from a pair folder of unit2unit", _add_from_pairs, _from_pairs),
     "to-kaldi": Subcommand("to a folder of Kaldi or ESPnet", _add_to_kaldi, _to_kaldi),
     "to-unit2a": Subcommand("to the published manifest of vocoder training", _add_to_unit2a, _to_unit2a),

@@ -2,44 +2,20 @@
 
 audio/en/NAME.wav   audio/ko/NAME.wav          recordings
 units/en/NAME.txt   units/ko/NAME.txt          units, a line each
-raw_data/{train,valid,test}.{en,ko}            units of a split, a line for each pair, in the same order
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from avcore.errors import InputError
-from avcore.files import SOUND_SUFFIXES, write_text
+from avcore.files import SOUND_SUFFIXES
 from avcore.media import probe
 from avcore.timeline import seconds_to_samples
-from avcore.units import Units, format_units, write_unit_file
+from avcore.units import Units
 from avdata.manifest import Entry
-from avdata.unit_store import UnitRow, iter_units, read_units
+from avdata.unit_store import UnitRow, iter_units
 
-AUDIO, UNITS, LINES = "audio", "units", "raw_data"
-
-
-def write_pairs(
-    sides: Mapping[str, Path], out: Path, splits: Mapping[str, str] | None = None, is_merged: bool = False
-) -> list[str]:
-    """Write the units of two languages as a pair folder; returns the names that both have.
-
-    sides: units by id, by language. splits: the split of a name; then `raw_data` is written too. is_merged: equal
-    neighbours are merged, as the fine-tuning recipe wants its lines. Raises InputError when no name is in both.
-    """
-    stores = {language: read_units(path) for language, path in sides.items()}
-    names = sorted(set.intersection(*(set(store) for store in stores.values())))
-    if not names:
-        raise InputError("the two sides have no id in common", path=" and ".join(map(str, sides.values())))
-    for language, store in stores.items():
-        for name in names:
-            write_unit_file(out / UNITS / language / f"{name}.txt", _ids(store[name], is_merged))
-        for split in sorted(set((splits or {}).values())):
-            chosen = [name for name in names if splits and splits.get(name) == split]
-            lines = (f"{format_units(_ids(store[name], is_merged))}\n" for name in chosen)
-            write_text(out / LINES / f"{split}.{language}", "".join(lines))
-    return names
+AUDIO, UNITS = "audio", "units"
 
 
 def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]:
@@ -62,7 +38,3 @@ def read_pair_units(folder: Path, language: str, vocabulary: str = "") -> Iterat
         for row in iter_units(place):
             units = Units(row.units.ids, row.units.durations, language, vocabulary, is_merged=True)
             yield UnitRow(row.id, units, {})
-
-
-def _ids(units: Units, is_merged: bool) -> list[int]:
-    return [int(unit) for unit in (units.merged().ids if is_merged else units.frames())]

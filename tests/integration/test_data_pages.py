@@ -94,6 +94,9 @@ FORMS = (
     *COMMON,
     Form(r"utut_finetune.finetune (?!export)", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
     Form(r"prepare_(grid|lrs)\.py", "corpora that are not here; their own tests run them", check=check_script),
+    Form(
+        r"manifest from-(tsv|pairs)", "folders of a published form that are not here; their own tests read them", check=check_help
+    ),
     Form(r"data/grid", "a corpus that is not here", check=check_help),
     Form(r"--exact-seconds 3", "clips of three seconds, of talks that are shorter here", check=check_script),
     Form(

@@ -170,8 +170,6 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
         ("extract failed.jsonl --out-dir . --cpu", "an input lies where the results go"),
         ("extract lips --out-dir . --with-lips --cpu", "an input lies where the results go"),
         ("manifest split m.jsonl --by split", "overwrite the manifest"),
-        ("manifest to-tsv m.jsonl --out-dir . --split m --labels jsonl --units units.jsonl", "overwrite the manifest"),
-        ("manifest to-pairs units/en units.jsonl --out-dir .", "overwrite the units"),
     ],
 )
 def test_names_that_are_made(refused: Run, folder: Path, words: str, said: str) -> None:

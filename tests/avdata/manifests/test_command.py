@@ -188,5 +188,5 @@ def test_help_names_all_subcommands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     said = capsys.readouterr().out
-    for name in ("validate", "stats", "split", "merge", "to-tsv", "from-tsv", "to-pairs", "from-pairs", "to-unit2a", "from-unit2a"):
+    for name in ("validate", "stats", "split", "merge", "from-tsv", "from-pairs", "to-unit2a", "from-unit2a"):
         assert name in said

@@ -10,12 +10,9 @@ import torch
 
 from avcore.errors import InputError, UnitError
 from avcore.media import write_lip_video, write_speech
-from avcore.units import Units
-from avdata.corpus import read_corpus
-from avdata.labels import read_labels
+from avcore.units import Units, write_unit_file
 from avdata.manifest import Entry, packed_entries, read_manifest, write_manifest
 from avdata.manifest_command import main
-from avdata.parallel import UnitReading, read_unit_corpus
 from avdata.published.tsv import read_tsv
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from tests.avcore.made_speech import babble
@@ -50,22 +47,17 @@ def _frames(path: Path) -> dict[str, list[int]]:
 
 
 @pytest.mark.parametrize("labels", [["km"], ["km0", "km1"]])
-def test_avhubert_tables_there_and_back(corpus: Path, tmp_path: Path, labels: list[str]) -> None:
-    out, back = tmp_path / "tsv", tmp_path / "back"
-    arguments = ["--units", str(corpus / "ko.jsonl"), "--labels", ",".join(labels), "--num-units", "10"]
-    assert main(["to-tsv", str(corpus / "manifest.jsonl"), "--out-dir", str(out), "--split", "train", *arguments]) == 0
-    lines = (out / "train.tsv").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == str(corpus)
-    assert lines[1] == f"a\tlips/a.mp4\t{corpus}/audio/a.wav\t6\t3840"
-    assert (out / f"dict.{labels[-1]}.txt").read_text().splitlines()[:2] == ["0 1", "1 1"]
-
-    trained_on = read_corpus(out / "train.tsv")  # as the trainer reads it
-    paths = [str(out / f"train.{label}") for label in labels]
-    found = read_labels(paths, trained_on, 50)
-    assert {clip.id: found.of(place).tolist() for place, clip in enumerate(trained_on.clips)} == FRAMES
-
+def test_avhubert_tables_are_read(corpus: Path, tmp_path: Path, labels: list[str]) -> None:
+    """Of two label files the first has the units at even places and the second those at odd ones."""
+    folder, back = tmp_path / "tsv", tmp_path / "back"
+    folder.mkdir()
+    rows = (f"{name}\tlips/{name}.mp4\t{corpus}/audio/{name}.wav\t6\t3840\n" for name in FRAMES)
+    (folder / "train.tsv").write_text(f"{corpus}\n" + "".join(rows), encoding="utf-8")
+    paths = [str(folder / f"train.{label}") for label in labels]
+    for place, path in enumerate(paths):
+        Path(path).write_text("".join(" ".join(map(str, ids[place :: len(labels)])) + "\n" for ids in FRAMES.values()))
     units = ["--labels", *paths, "--units-out", str(back / "units.jsonl"), "--language", "ko", "--units-vocabulary", "sha256:ab"]
-    assert main(["from-tsv", str(out / "train.tsv"), "-o", str(back / "manifest.jsonl"), *units]) == 0
+    assert main(["from-tsv", str(folder / "train.tsv"), "-o", str(back / "manifest.jsonl"), *units]) == 0
     manifest = read_manifest(back / "manifest.jsonl")
     assert [(entry.id, entry.frames, entry.samples, entry.language) for entry in manifest.entries] == [
         (name, 6, 3840, "ko") for name in FRAMES
@@ -75,61 +67,22 @@ def test_avhubert_tables_there_and_back(corpus: Path, tmp_path: Path, labels: li
     assert read_units(back / "units.jsonl")["a"].vocabulary == "sha256:ab"
 
 
-def test_two_label_files_are_the_even_and_the_odd_places(corpus: Path, tmp_path: Path) -> None:
-    arguments = ["--out-dir", str(tmp_path / "tsv"), "--units", str(corpus / "ko.jsonl"), "--labels", "km0,km1"]
-    assert main(["to-tsv", str(corpus / "manifest.jsonl"), *arguments]) == 0
-    even, odd = ((tmp_path / "tsv" / f"train.{name}").read_text().splitlines() for name in ("km0", "km1"))
-    assert (even[2], odd[2]) == ("2 2 2 2 2 2", "4 4 4 4 4 4")
-
-
-def test_labels_that_do_not_fit(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    base = ["to-tsv", str(corpus / "manifest.jsonl"), "--out-dir", str(tmp_path / "tsv")]
-    assert main([*base, "--units", str(corpus / "en.jsonl"), "--labels", "km"]) == 2
-    assert "1 clip without units" in capsys.readouterr().err
-    assert main([*base, "--labels", "km"]) == 2
-    assert main([*base, "--units", str(corpus / "ko.jsonl"), "--labels", "km", "--num-units", "8"]) == 2
-    assert "position" in capsys.readouterr().err
-    assert not (tmp_path / "tsv" / "train.tsv").exists()
-
-
-def test_pair_folders_there_and_back(corpus: Path, tmp_path: Path) -> None:
-    out, back = tmp_path / "pairs", tmp_path / "back"
-    units = [str(corpus / f"{language}.jsonl") for language in ("en", "ko")]
-    assert main(["to-pairs", *units, "--out-dir", str(out), "--manifest", str(corpus / "manifest.jsonl")]) == 0
-    assert (out / "units" / "ko" / "a.txt").read_text() == " ".join(map(str, FRAMES["a"]))
-    assert sorted(path.name for path in (out / "units" / "en").iterdir()) == ["a.txt", "c.txt"]
-    assert sorted(path.name for path in (out / "raw_data").iterdir()) == ["train.en", "train.ko", "valid.en", "valid.ko"]
-    assert (out / "raw_data" / "valid.ko").read_text() == " ".join(map(str, FRAMES["c"])) + "\n"
-    reading = UnitReading(num_units=10)  # as prepare_pairs reads them
-    assert set(read_unit_corpus(out / "units" / "en", "en", reading).units) == {"a", "c"}
-    assert read_unit_corpus(out / "raw_data" / "train.ko", "ko", reading).units["000000001"].tolist() == [5, 7, 1, 0, 3]
-
-    assert main(["from-pairs", str(out), "--out-dir", str(tmp_path / "units only")]) == 0
+def test_pair_folders_are_read(tmp_path: Path) -> None:
+    folder, back = tmp_path / "pairs", tmp_path / "back"
+    for language in ("en", "ko"):
+        for name in ("a", "c"):
+            write_unit_file(folder / "units" / language / f"{name}.txt", FRAMES[name])
+    assert main(["from-pairs", str(folder), "--out-dir", str(tmp_path / "units only")]) == 0
     assert sorted(path.name for path in (tmp_path / "units only").iterdir()) == ["en.units.jsonl", "ko.units.jsonl"]
     for language in ("en", "ko"):
-        write_speech(out / "audio" / language / "a.wav", babble(0.24))
-    assert main(["from-pairs", str(out), "--out-dir", str(back), "--units-vocabulary", "sha256:ab"]) == 0
+        write_speech(folder / "audio" / language / "a.wav", babble(0.24))
+    assert main(["from-pairs", str(folder), "--out-dir", str(back), "--units-vocabulary", "sha256:ab"]) == 0
     english, korean = (read_manifest(back / f"{language}.jsonl") for language in ("en", "ko"))
     assert [entry.id for entry in english.entries] == [entry.id for entry in korean.entries] == ["a"]
     assert english.entries[0].samples == 3840
     assert (english.path(english.entries[0], "audio") or Path("/none")).is_file()
     assert _frames(back / "ko.units.jsonl") == {name: FRAMES[name] for name in ("a", "c")}
     assert read_units(back / "ko.units.jsonl")["a"].language == "ko"
-
-
-def test_merged_pairs_have_no_equal_neighbours(corpus: Path, tmp_path: Path) -> None:
-    units = [str(corpus / f"{language}.jsonl") for language in ("en", "ko")]
-    assert main(["to-pairs", *units, "--out-dir", str(tmp_path / "pairs"), "--merged"]) == 0
-    assert (tmp_path / "pairs" / "units" / "ko" / "a.txt").read_text() == "5 7 1 0 3"
-    assert not (tmp_path / "pairs" / "raw_data").exists()
-
-
-def test_sides_that_share_nothing(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_units(tmp_path / "x.jsonl", [UnitRow("x", Units.from_frames([1]), {})])
-    assert main(["to-pairs", str(tmp_path / "x.jsonl"), str(corpus / "ko.jsonl"), "--out-dir", str(tmp_path / "p")]) == 2
-    assert "no id in common" in capsys.readouterr().err
-    assert main(["from-pairs", str(corpus), "--out-dir", str(tmp_path / "p")]) == 2
-    assert "no pair folder" in capsys.readouterr().err
 
 
 def test_vocoder_manifests_there_and_back(corpus: Path, tmp_path: Path) -> None:
