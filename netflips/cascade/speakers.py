@@ -67,6 +67,18 @@ def usual_speaker(target: str) -> str:
     return KOKORO if target in LANGUAGES and not missing_voices() else ESPEAK
 
 
+def who_speaks(program: SpeakerProgram | None, target: str) -> str:
+    """Return who speaks texts, in words, and who else is here. program: None = the text-to-unit model."""
+    from netflips.cascade.kokoro import LANGUAGES, missing_voices
+
+    has_kokoro = target in LANGUAGES and not missing_voices()
+    name = "" if program is None else program_name(program.command)
+    who = {"": "the text-to-unit model", _KOKORO: "Kokoro-82M"}.get(name, name)
+    if name == _KOKORO or not has_kokoro:
+        return f"{who} speaks"
+    return f'{who} speaks; Kokoro-82M is here, too: {SPEAK_WITH} "python -m {_KOKORO}"'
+
+
 class SpeechError(InputError):
     """A program did not say a text."""
 

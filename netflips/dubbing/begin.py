@@ -92,8 +92,11 @@ def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:
     _check_times(path, spans, float(job.info.duration_s))
     places = rounded_places(spans, float(job.info.duration_s))
     utterances = tuple(
-        Utterance(one.number, TimeSpan(*place), one.speaker, text=_by_person(one.text), target=_asked_target(job, path, one))
+        Utterance(
+            one.number, TimeSpan(*place), one.speaker, text=_by_person(one.text), target=target, takes=one.takes if target else ()
+        )
         for one, place in zip(script.utterances, places, strict=True)
+        for target in [_asked_target(job, path, one)]
     )
     left_out = [
         word for one in script.utterances if isinstance(one.target, WrittenText) for word in clean_text(one.target.text).left_out

@@ -24,7 +24,7 @@ from avcore.work_folder import require_work_folder
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import engines_of, recognizer_of
 from netflips.cascade.program import is_chat
-from netflips.cascade.speakers import Speaking
+from netflips.cascade.speakers import Speaking, who_speaks
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
@@ -111,6 +111,8 @@ class Job:
         lips = _lips(models, options)
         reader = _reader(models, options, subtitles)
         with private_folder() as scratch, ExitStack() as resources:
+            if options.cascade:
+                LOG.info("%s: %s", video, who_speaks(options.speaker, dub_languages(models)[1]))
             speaking = None if options.speaker is None else resources.enter_context(closing(Speaking(options.speaker)))
             job = cls(
                 source, out, models, options, digest_of(source.info), lips, Store(scratch), _work_folder(out, options), scratch,

@@ -292,7 +292,7 @@ class DubOptions(MarkFlags):
         used = {flag: path or usual_model(flag) for flag, path in given.items()}
         missing = [f"{flag} DIR" for flag, path in used.items() if path is None]
         if missing or (recognizer := used["--recognizer"]) is None:
-            hint = "run: netflips models get korean"
+            hint = "run: netflips models get korean-free"
             raise UsageError("--cascade needs models that are not here", expected=" and ".join(missing), hint=hint)
         return CascadeModels(
             recognizer, used.get("--text-translator"), self.translate_with or "", self.glossary, self.translate_model

@@ -19,6 +19,12 @@ _NEVER_LAST = re.compile(
     re.IGNORECASE,
 )
 """English words that end no sentence, whatever stop a recogniser puts behind a piece."""
+_BEFORE_MAIN = re.compile(
+    r"(?:when|if|because|although|though|while|unless|until|once|whenever|for every)\b[^,?!]*\.$", re.IGNORECASE
+)
+"""A clause that stands before its main clause, which a recogniser that hears it alone ends with a stop."""
+_CONTINUES = re.compile(r"(?:and|but|or|because|which|who|where|while|so that|that)\b")
+"""How a piece begins, in small letters, that continues the one before."""
 _ENDINGS = (
     (r"[,;:\u2026\u2014-]$", 0.0),
     (r"(?:고|서|면|며|니까|지만|는데|은데|도록|려고|때|다가|거나)$", 0.05),
@@ -62,7 +68,7 @@ def sentences_in(said: Sequence[Utterance]) -> list[WholeSentence]:
             and group
             and group[-1].number + 1 == one.number
             and group[-1].speaker == one.speaker
-            and _goes_on(_text(group[-1]))
+            and _goes_on(_text(group[-1]), _text(one))
             and len(group) < _MOST_PIECES
             and one.place.end_s - group[0].place.start_s <= _LONGEST_S
         ):
@@ -80,8 +86,9 @@ def _ends(text: str) -> bool:
     return bool(text) and text[-1] in _STOPS and not text.endswith(("...", "\u2026"))
 
 
-def _goes_on(text: str) -> bool:
-    return not _ends(text) or _NEVER_LAST.search(text) is not None
+def _goes_on(text: str, following: str) -> bool:
+    hints = (_NEVER_LAST.search(text), _BEFORE_MAIN.match(text), _CONTINUES.match(following))
+    return not _ends(text) or any(hints)
 
 
 def shared_out(text: str, lengths: Sequence[float]) -> list[str] | None:

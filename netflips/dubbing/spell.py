@@ -140,7 +140,7 @@ def seconds_of_text(script: Script, job: Job, text: str) -> float | None:
             with suppress(SpeechError):  # its pace is known by what it said
                 units_by_program(script, job, job.speaking, wanted(script, job)[0], text, None)
         return job.speaking.seconds_of(text, script.target)
-    if job.models.paths.other(SPELLER) is None:
+    if job.models.paths.other(SPELLER, script.target) is None:
         return syllables_in(text) * syllable_s(job)
     try:
         return float(units_to_seconds(sum(units_of_text(job, text).durations or ())))
@@ -152,8 +152,10 @@ def syllable_s(job: Job) -> float:
     """Return how long a syllable lasts by itself (s), as far as it is known of what speaks."""
     if job.speaking is not None:
         return job.speaking.syllable_s
-    measure = speller_measure(job.models.other(SPELLER, job.languages[1])) if job.models.paths.other(SPELLER) else None
-    return measure.second if measure is not None and measure.second else USUAL_SYLLABLE_S
+    language = job.languages[1]
+    if job.models.paths.other(SPELLER, language) is None:
+        return USUAL_SYLLABLE_S
+    return speller_measure(job.models.other(SPELLER, language)).second or USUAL_SYLLABLE_S
 
 
 def natural_units(text: str, language: str, speller: Speller, voice: Voice) -> Units:

@@ -199,8 +199,7 @@ class SeenFaces:
 
 @dataclass(frozen=True)
 class TranslatedUnits:
-    """Said instead: units of the unit translator. score: mean log-probability. reading: the units read as text. seconds: their
-    length by itself, as it was predicted."""
+    """Said instead: units of the unit translator. score: mean log-probability. reading: the units read as text."""
 
     kind: ClassVar = "translated"
     units: UnitList = UnitList()
@@ -208,7 +207,6 @@ class TranslatedUnits:
     is_truncated: bool = False
     weakest: Stretch | None = None
     reading: Text | None = None
-    seconds: float | None = None
 
 
 class TranslatedFrom(NamedTuple):

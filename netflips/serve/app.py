@@ -210,7 +210,7 @@ async def _job(request: Request) -> Response:
         seen.add(before.id)
         said = results(before, queue.folders.of(before.id)).get("utterances", [])
         for row, take in zip(found["utterances"], said, strict=False):
-            row["takes"].append({name: take[name] for name in ("said", "told")})
+            row["takes"] += [{name: take[name] for name in ("said", "told")}, *take["takes"]]
         before = queue.jobs.get(before.made_by)
     return JSONResponse(queue.facts(job) | found)
 

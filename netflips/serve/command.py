@@ -18,6 +18,7 @@ from avcore.flags import Command, CommonOptions, flag, flags_of
 from avcore.journal import folder_lock
 from avcore.loading import loading
 from avcore.programs import parse_command
+from netflips.cascade.program import require_translate_with
 from netflips.provenance.options import MarkFlags
 from netflips.serve.settings import Settings, parse_seconds, parse_size
 from unit2av.lipsync.backend import file_options
@@ -90,6 +91,10 @@ class ServeOptions(CommonOptions):
     """Whisper folder, for the cascade and the tab Avatar (default for the cascade: the downloaded one)"""
     text_translator: Path | None = flag(default=None, metavar="DIR")
     """CTranslate2 folder of a translator, for the cascade (default: the one of netflips models get korean)"""
+    translate_with: str | None = flag(default=None, metavar="COMMAND|URL")
+    """translator in its place, as in netflips dub"""
+    translate_model: str | None = flag(default=None, metavar="NAME")
+    """language model of --translate-with"""
     speak_with: str | None = flag(default=None, metavar="COMMAND")
     """text-to-speech program for the cascade, as in netflips dub"""
     vocoder_unit_offset: str | None = flag(default=None, metavar="N|auto")
@@ -113,13 +118,18 @@ class ServeOptions(CommonOptions):
         given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in _MODELS} | self.lip_sync
         found = {name: value.absolute() if isinstance(value, Path) else value for name, value in given.items()}
         commands = {"--speak-with": self.speak_with, "--reply-command": self.reply_command}
+        if self.translate_with is not None:
+            require_translate_with(self.translate_with, self.translate_model)
+            found["--translate-with"] = self.translate_with
+            if not self.translate_with.startswith(("http://", "https://")):
+                commands["--translate-with"] = self.translate_with
         found |= {name: command and _program(command, name) for name, command in commands.items()}
         return {name: str(value) for name, value in found.items() if value is not None}
 
 
 _MODELS = (
     "av2unit_path", "utut_path", "unit2av_path", "speaker_encoder_path", "text2unit_path", "unit2text_path", "recognizer",
-    "text_translator", "vocoder_unit_offset", "translator_unit_offset", "replies", "blocked",
+    "text_translator", "translate_model", "vocoder_unit_offset", "translator_unit_offset", "replies", "blocked",
 )  # fmt: skip
 
 
@@ -202,6 +212,8 @@ def _require_engines(options: ServeOptions) -> None:
         from netflips.recognizers.whisper import require_whisper_folder
 
         require_whisper_folder(options.recognizer)
+    if options.text_translator is not None and options.translate_with is not None:
+        raise UsageError("--translate-with stands in place of --text-translator", hint="leave one of them out")
     if options.text_translator is not None:
         from netflips.cascade.translator import require_translator_folder
 

@@ -126,7 +126,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
         words += ["--operator", settings.operator, "--consent", CONSENT_FILE, *settings.signing]
     words += ["--yes", "--verdict", VERDICT_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
     if is_over_text:
-        models += ["--recognizer", "--text-translator", "--speak-with"]
+        models += ["--recognizer", "--text-translator", "--translate-with", "--translate-model", "--speak-with"]
     else:
         models += ["--utut-path", "--translator-unit-offset", *(["--unit2text-path"] if asked.has_reader else [])]
     models += ["--text2unit-path"] if is_over_text or asked.rows or given else []

@@ -102,11 +102,14 @@ def _row(one: OnPage, job: Job) -> dict[str, Any]:
     utterance, said = one.utterance, one.utterance.said
     asked = dict(enumerate(job.values.get("rows", ()), 1)).get(one.number, {})
     told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
+    takes = [take for take in utterance.takes if isinstance(take, WrittenText)]
     return {
         "number": one.number, "named": asked.get("speaker", ""), "speech": asked.get("speech", ""), "speaker": one.speaker,
         "start_s": one.source.start_s, "end_s": one.source.end_s,
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
         "heard": "" if utterance.text is None else utterance.text.text, "said": "" if said is None else said.text, "told": told,
         "understood": None if utterance.understood is None else utterance.understood.as_json(),
-        "takes": [], "left_alone": None if one.alone is None else in_both(one.alone),
+        "takes": [{"said": take.text, "told": take.text, "seconds": take.seconds} for take in takes],
+        "too_long_s": 0.0 if utterance.fit is None else utterance.fit.too_long_s,
+        "left_alone": None if one.alone is None else in_both(one.alone),
     }  # fmt: skip

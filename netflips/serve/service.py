@@ -38,7 +38,7 @@ _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
 SAMPLE = ("example.mp4", "example.ko.mp4")
 """A video and its dub by the demo's models, `netflips demo`; example.json has what is said in both."""
 _SENTENCES = 20
-_OF_CASCADE = ("--recognizer", "--text-translator")
+_OF_CASCADE = (("--recognizer",), ("--text-translator", "--translate-with"))
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
 _MOST_TITLE = 60
 _CONSENT = ("agreed", "people", "agreed_until")
@@ -279,5 +279,7 @@ def _what_is_there(settings: Settings) -> dict[str, Any]:
         "languages": None if languages is None else [normalise_language(one) for one in languages],
         "has_speller": "--text2unit-path" in settings.models or (packed[SPELLER] and not own),
         "has_reader": "--unit2text-path" in settings.models or (packed[TEXT_READER] and not own),
-        "has_cascade": all(flag in settings.models or usual_model(flag) is not None for flag in _OF_CASCADE),
+        "has_cascade": all(
+            any(one in settings.models for one in flags) or usual_model(flags[0]) is not None for flags in _OF_CASCADE
+        ),
     }

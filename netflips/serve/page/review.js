@@ -113,13 +113,18 @@ const row = (one, job, page, part, changes) => {
   if (one.speech) own.take(null, { id: one.speech, name: job.names[one.speech] });
   first.append(element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, own.box));
   // Choosing what was said before puts it into its place again.
+  const lasting = (other) => {
+    const known = one.takes.find((take) => take.said === other)?.seconds;
+    return known ? `${other} (${known.toFixed(1)} s)` : other;
+  };
   const others = [...new Set(one.takes.map((take) => take.said))].filter((other) => other && other !== text);
-  const takes = named(element("select", { hidden: !others.length }, new Option(t("takes"), ""), ...others.map((other) => new Option(other))), at("takes"));
+  const takes = named(element("select", { hidden: !others.length }, new Option(t("takes"), ""), ...others.map((other) => new Option(lasting(other), other))), at("takes"));
   takes.addEventListener("change", () => {
     said.value = takes.value || text;
     said.dispatchEvent(new Event("input", { bubbles: true }));
   });
-  const notes = [one.left_alone?.[language()], job.utterances.length > 1 ? why(one.understood) : ""].filter(Boolean);
+  const long = one.too_long_s ? t("tooLong", one.too_long_s.toFixed(1)) : "";
+  const notes = [long, one.left_alone?.[language()], job.utterances.length > 1 ? why(one.understood) : ""].filter(Boolean);
   made = element(
     "tr",
     {},

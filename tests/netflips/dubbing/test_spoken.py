@@ -27,12 +27,12 @@ from tests.netflips.dubbing.made import RATE, decode, given_text, why_alone, wor
 
 SAY = """
 import json, math, os, struct, sys, wave
-def say(text, out):
+def say(text, out, speed=1.0):
     if "stumm" in text:
         raise ValueError("no such voice")
     if "nichts" in text:
         return
-    rate, seconds = (4000 if "tief" in text else 22050), (90 if "lang" in text else 0.3 + 0.05 * len(text))
+    rate, seconds = (4000 if "tief" in text else 22050), (90 if "lang" in text else (0.3 + 0.05 * len(text)) / speed)
     loud = 0 if "leise" in text else 9000
     with wave.open(out, "wb") as file:
         file.setparams((1, 2, rate, 0, "NONE", ""))
@@ -50,7 +50,7 @@ with open(os.environ["SAY_LOG"], "a") as log:
             log.write(json.dumps(asked) + "\\n")
             log.flush()
             try:
-                say(asked["text"], asked["out"])
+                say(asked["text"], asked["out"], asked["speed"])
                 answer = {"ok": True}
             except ValueError as error:
                 answer = {"error": str(error)}
@@ -116,14 +116,16 @@ def test_a_program_says_the_texts_and_one_that_fails_is_left_alone(
 def test_a_program_that_is_started_once_gets_lines_and_is_ended(
     recording: Path, speakers: Models, program: tuple[str, str], tmp_path: Path
 ) -> None:
-    report = dub(
-        recording, tmp_path / "out.mp4", speakers, _asked(tmp_path, [TEXTS[0], "stumm", TEXTS[2]], speak_with=shlex.join(program))
-    )
+    texts = [TEXTS[0], "stumm", "이것은 긴 말이에요 " * 5]
+    report = dub(recording, tmp_path / "out.mp4", speakers, _asked(tmp_path, texts, speak_with=shlex.join(program)))
     one, other, third = report.told
     assert [why_alone(row) == "" for row in (one, other, third)] == [True, False, True]
     assert "no such voice" in why_alone(other)
     started, *lines = (tmp_path / "log").read_text().splitlines()
-    assert (started, len(lines)) == ("start", 3)
+    assert (started, len(lines)) == ("start", 4)
+    speeds = [json.loads(line)["speed"] for line in lines]
+    assert speeds == [1, 1, 1, pytest.approx(1.3, abs=0.15)]  # the last was too long, and is spoken once more
+    assert third.fit.natural_s == pytest.approx(2.4, abs=0.1)
     first = json.loads(lines[0])
     assert {"text": TEXTS[0], "language": "ko", "speaker": one.speaker, "seconds": 2.6}.items() <= first.items()
     assert first["reference_text"] == "hello"

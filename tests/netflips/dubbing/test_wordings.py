@@ -55,6 +55,10 @@ def test_pieces_of_one_sentence_are_joined_over_the_pauses_between_them() -> Non
     assert [[one.number for one in sentence.pieces] for sentence in sentences_in(said)] == [[1, 2], [3, 4, 5], [6], [7], [8]]
     first = sentences_in(said)[0]
     assert (first.text, first.seconds, first.number) == ("If you want to go to the airport.", 4, 1)
+    heard_apart = _said(
+        (0, 1, "", "When I was a child."), (2, 3, "", "There was no shade."), (4, 5, "", "and nobody walked."), (6, 7, "", "When?")
+    )
+    assert [len(sentence.pieces) for sentence in sentences_in(heard_apart)] == [3, 1]
     without_stops = _said((0, 1, "", "the bus"), (1, 2, "", "stops"))
     assert len(sentences_in(without_stops)) == 2
     assert len(sentences_in([said[0], said[2]])) == 2  # no neighbours

@@ -104,6 +104,14 @@ def test_the_avatars_answers_are_read_before_anybody_asks(
     assert asked.lips.values["mouth_table"] == tmp_path / "words.txt"
 
 
+def test_a_language_model_translates_for_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--translate-with", "http://127.0.0.1:11434/v1", "--translate-model", "m"]
+    models = command.serve_settings(options_from(ServeOptions, command.build_parser().parse_args(words))).models
+    assert (models["--translate-with"], models["--translate-model"]) == ("http://127.0.0.1:11434/v1", "m")
+    assert "takes an address of this machine" in _one_line(capsys, ["--translate-with", "http://example.com/v1"])
+    assert "leave one of them out" in _one_line(capsys, [*words, "--text-translator", "x"])
+
+
 def _avatar(words: list[str]) -> AvatarOptions:
     """What the command of a job of the tab Avatar is asked, for a server that was started so."""
     settings = command.serve_settings(options_from(ServeOptions, command.build_parser().parse_args(words)))

@@ -1,0 +1,1 @@
+"""A made talk, by which the fit of translations to their time is judged."""

@@ -1,0 +1,148 @@
+"""How well translations fit their time: a made talk of 60 sentences is dubbed, with pauses inside sentences and two speakers.
+
+    python -m recipes.talk.judge FOLDER
+    python -m recipes.talk.judge FOLDER --speak-with "python -m netflips.cascade.kokoro" --count 20
+
+A man and a woman of flite speak the English, Whisper base hears both sides (`make judges`). The translators stand in for real ones
+(`recipes.talk.stand_in`): one wording a sentence, several of a program, several of a language model that misbehaves. What stays in
+FOLDER is not made again.
+"""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.arrays import Samples
+from avcore.flags import Command, QuietOptions, flag, positional
+from avcore.media import VideoWriter, read_speech
+from avcore.notes import json_text, print_text
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples
+from netflips.dubbing.command import main as dub
+from netflips.recognizers.outside import open_recognizer, recognizer_folder
+from netflips.script.files import script_from
+from netflips.script.types import PACE, Script
+from netflips.understanding import as_read, errors_in
+from recipes.demo.voices.flite import FliteVoice, flite_speech
+from recipes.talk.stand_in import lines, server
+
+_VOICES = {"A": FliteVoice("rms"), "B": FliteVoice("slt")}
+_INNER_S, _BETWEEN_S, _RATE = 1.0, 1.2, 10
+"""Pauses within sentences and between them (s); pictures a second, all of them grey."""
+_SIZE = 64
+_SQUEEZED = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeOptions(QuietOptions):
+    """Dub a made talk by several translators, and measure how it fits."""
+
+    folder: Path = positional("FOLDER")
+    """where the talk, the dubs and their scripts lie"""
+    count: int = flag(default=60)
+    """sentences of the talk (default: 60)"""
+    roads: tuple[str, ...] = flag(default=("one", "program", "chat"), nargs="+", choices=("one", "program", "chat"))
+    """translators (default: all)"""
+    speak_with: str | None = flag(default=None, metavar="COMMAND")
+    """program that speaks (default: the bundle's text-to-unit model)"""
+    keep_sound: bool = flag(default=False)
+    """as in netflips dub"""
+
+
+def made_talk(folder: Path, count: int) -> Path:
+    """Return the video of the talk's first sentences, made or found."""
+    path = folder / f"talk{count}.mp4"
+    if path.is_file():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: list[Samples] = [np.zeros(SAMPLE_RATE, np.float32)]
+    for line in lines()[:count]:
+        for piece in line.pieces:
+            said = flite_speech(piece, _VOICES[line.speaker])
+            parts += [resample(said.samples, said.rate, SAMPLE_RATE), np.zeros(round(_INNER_S * SAMPLE_RATE), np.float32)]
+        parts.append(np.zeros(round((_BETWEEN_S - _INNER_S) * SAMPLE_RATE), np.float32))
+    sound, grey = np.concatenate(parts), np.full((_SIZE, _SIZE, 3), 128, np.uint8)
+    with VideoWriter(path, _SIZE, _SIZE, _RATE, SAMPLE_RATE, preset="ultrafast") as writer:
+        writer.write_sound(sound[:, None])
+        for number in range(len(sound) * _RATE // SAMPLE_RATE):
+            writer.write_picture(grey, Fraction(number, _RATE))
+    return path
+
+
+@contextmanager
+def _translator(road: str) -> Iterator[list[str]]:
+    program = f"{shlex.quote(sys.executable)} -m recipes.talk.stand_in"
+    commands = {"one": program, "program": f"{program} --texts"}
+    with server() if road == "chat" else nullcontext(commands.get(road, "")) as given:
+        yield ["--translate-with", given]
+
+
+def _dubbed(options: JudgeOptions, talk: Path, road: str) -> Path:
+    """Return the dub of the talk by a translator; its script lies beside it."""
+    who = "bundle" if options.speak_with is None else "kept" if options.keep_sound else "program"
+    out = options.folder / f"{talk.stem}_{road}_{who}.mp4"
+    words = [
+        str(talk),
+        "-o",
+        str(out),
+        "--cascade",
+        "--recognizer",
+        str(recognizer_folder("judge-whisper")),
+        "--from",
+        "en",
+        "--to",
+    ]
+    words += ["ko", "--yes", "--quiet", "--report", str(out.with_suffix(".json"))]
+    words += ["--work-dir", str(options.folder / "work")]
+    words += [] if options.speak_with is None else ["--speak-with", options.speak_with]
+    with _translator(road) as translator:
+        if not out.is_file() and dub([*words, *translator, *(["--keep-sound"] if options.keep_sound else [])]):
+            raise SystemExit(1)
+    return out
+
+
+def measured(script: Script, sound: Samples, hear: Any) -> dict[str, Any]:
+    """Return how a dub fits its time: pace is the length by itself by the original's. hear: speech to text."""
+    rows, errors, length = [(one, one.fit) for one in script.utterances if one.fit is not None and one.fit.slot], 0, 0
+    paces = np.array([fit.natural_s / fit.slot.length_s for _, fit in rows if fit.slot is not None])
+    for one, fit in rows:
+        span = slice(*(seconds_to_samples(at) for at in (fit.output.start_s, fit.output.start_s + fit.spoken_s)))
+        texts = (hear(sound[span]), one.said.text if one.said is not None else "")
+        wrong, letters = errors_in(*(as_read(text, script.target) for text in texts))
+        errors, length = errors + wrong, length + letters
+    return {
+        "utterances": len(script.utterances),
+        "spoken": len(rows),
+        "pace 0.9 to 1.1": round(float(np.mean((paces >= PACE[0]) & (paces <= PACE[1]))), 3),
+        "pace 0.8 to 1.25": round(float(np.mean((paces >= 0.8) & (paces <= 1.25))), 3),
+        "squeezed below 0.8": round(float(np.mean([(fit.factor or 1.0) < _SQUEEZED - 1e-3 for _, fit in rows])), 3),
+        "characters wrong": round(errors / max(length, 1), 3),
+    }
+
+
+def _work(options: JudgeOptions) -> None:
+    talk, ear = made_talk(options.folder, options.count), open_recognizer(recognizer_folder("judge-whisper"), "cpu")
+    for road in options.roads:
+        out = _dubbed(options, talk, road)
+        print_text(json_text({"road": road, **measured_dub(out, ear)}))
+
+
+def measured_dub(out: Path, ear: Any) -> dict[str, Any]:
+    """Return how a dub with its report beside it fits. ear: a speech recogniser."""
+    from avcore.texts import read_json
+
+    script = script_from(read_json(out.with_suffix(".json"), "the report"))
+    return measured(script, read_speech(out, SAMPLE_RATE), lambda samples: ear.hear(samples, "ko").text)
+
+
+_COMMAND = Command(JudgeOptions, "python -m recipes.talk.judge", _work)
+
+if __name__ == "__main__":
+    sys.exit(_COMMAND.main())
