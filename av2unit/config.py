@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.features import NUM_MELS
+from avcore.bounds import Number, Share, Size
 from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError
@@ -59,36 +60,36 @@ _NUM_SPECIALS = 4
 class AvHubertConfig:
     """Sizes and settings of the unit encoder; the defaults are the published ones (large, noise-augmented, two heads)."""
 
-    encoder_layers: int = 24
-    encoder_embed_dim: int = 1024
-    encoder_ffn_embed_dim: int = 4096
-    encoder_attention_heads: int = 16
-    conv_pos: int = 128
+    encoder_layers: Size = 24
+    encoder_embed_dim: Size = 1024
+    encoder_ffn_embed_dim: Size = 4096
+    encoder_attention_heads: Size = 16
+    conv_pos: Size = 128
     """Taps of the positional convolution."""
-    conv_pos_groups: int = 16
-    audio_feat_dim: int = 104
-    final_dim: int = 256
+    conv_pos_groups: Size = 16
+    audio_feat_dim: Size = 104
+    final_dim: Number = 256
     """Width of a class embedding; 0 = encoder_embed_dim."""
     untie_final_proj: bool = True
     """One projection for each head; otherwise one serves both."""
     logit_temp: float = 0.1
-    dropout: float = 0.1
-    attention_dropout: float = 0.1
-    activation_dropout: float = 0.0
-    dropout_input: float = 0.1
-    encoder_layerdrop: float = 0.05
+    dropout: Share = 0.1
+    attention_dropout: Share = 0.1
+    activation_dropout: Share = 0.0
+    dropout_input: Share = 0.1
+    encoder_layerdrop: Share = 0.05
 
     normalize: bool = True
     """Whether audio rows are normalised one by one."""
-    stack_order_audio: int = 4
-    image_crop_size: int = 88
+    stack_order_audio: Size = 4
+    image_crop_size: Size = 88
     """Pixels."""
     image_mean: float = 0.421
     image_std: float = 0.165
 
-    resnet_width: int = 64
+    resnet_width: Size = 64
     """Channels of the 3-D convolution and of the trunk's first stage; each further stage doubles them."""
-    mask_dim: int = 104
+    mask_dim: Number = 104
     """Width of the embedding that stands for masked audio in training."""
     num_classes: tuple[int, ...] = (1004, 1004)
     """Classes of each head: the units and four specials."""

@@ -231,12 +231,6 @@ def table_size(stated: int, used: Iterable[Units]) -> int:
     return stated or 1 + max((int(units.ids.max()) for units in used if len(units.ids)), default=0)
 
 
-def set_apart(items: Sequence[T], count: int, seed: int) -> tuple[list[T], list[T]]:
-    """Hold `count` of them out, chosen by the seed: the others and those, both in their order."""
-    chosen = set(np.random.default_rng(seed).permutation(len(items))[:count].tolist())
-    return [one for number, one in enumerate(items) if number not in chosen], [items[number] for number in sorted(chosen)]
-
-
 def leave_out(names: Sequence[str], kind: str, what: str, path: Path, is_allowed: bool, hint: str) -> None:
     """Complain about items that cannot be used, naming the first of them; nothing happens without names.
 

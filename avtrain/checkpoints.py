@@ -2,21 +2,39 @@
 
 import logging
 import random
+import shutil
 import zipfile
-from contextlib import suppress
+from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from avcore.command import Parser, add_quiet_options
-from avcore.errors import CheckpointError, UsageError
-from avcore.files import Input, Output, atomic_output, require_file
-from avtrain.config import State
+from avcore.errors import CheckpointError, OutputError, reason
+from avcore.files import atomic_output, require_file
+from avtrain.config import CONFIG_FILE, State
 
 LOG = logging.getLogger("netflips.train")
 LAST, BEST = "last.pt", "best.pt"
+NEVER, AUTO = "never", "auto"
+BEGINNING = "loop.resume, the checkpoint to begin from,"
+METRICS_FILE, WANDB_FILE, BOARD_FOLDER = "metrics.jsonl", "wandb.id", "tensorboard"
+_FOLDER = "checkpoints"
+_OF_ONE_RUN = (_FOLDER, METRICS_FILE, BOARD_FOLDER, CONFIG_FILE, WANDB_FILE)
+"""What is put aside when another run begins in the folder. What was computed of the data stays."""
+_MARGIN = 1 << 20
+"""Bytes that a checkpoint needs beside its tensors."""
+
+
+class Found(NamedTuple):
+    """A checkpoint to go on from. is_own: of the run that is in the folder, which goes on; else another run begins from it."""
+
+    path: Path
+    state: State
+    is_own: bool
 
 
 class RunFolder:
@@ -24,48 +42,134 @@ class RunFolder:
 
     def __init__(self, run_dir: str | Path, keep: int) -> None:
         self.path = Path(run_dir)
-        self._folder = self.path / "checkpoints"
+        self._folder = self.path / _FOLDER
         self._keep = keep
 
     def save(self, state: State, step: int, *, is_numbered: bool, is_best: bool) -> None:
-        """Write `last`, and `step_N` and `best` where asked; old numbered ones go."""
-        names = [LAST] + [f"step_{step:08d}.pt"] * is_numbered + [BEST] * is_best
-        for name in names:
-            with atomic_output(self._folder / name) as temporary:
-                torch.save(state, temporary)
+        """Write `last`, and `step_N` and `best` where asked; old numbered ones go.
+
+        `last`, which says which is the best, comes last. Raises OutputError, also where there is no room, before anything is
+        written.
+        """
+        paths = [self._folder / name for name in ([BEST] * is_best + [f"step_{step:08d}.pt"] * is_numbered + [LAST])]
+        self._require_room(state, paths)
+        for path in paths:
+            with atomic_output(path) as temporary:
+                try:
+                    torch.save(state, temporary)
+                except RuntimeError as error:  # of torch's own writer, whatever went wrong
+                    raise OutputError("the checkpoint cannot be written", path=path, found=self._room(reason(error))) from error
         numbered = sorted(self._folder.glob("step_*.pt"))
         for old in numbered[: max(0, len(numbered) - self._keep)]:
             old.unlink()
 
-    def find(self, resume: str) -> tuple[Path, State] | None:
-        """The checkpoint to go on from and its content: resume is `auto`, `never` or a path.
+    def _require_room(self, state: State, paths: list[Path]) -> None:
+        size = _MARGIN + sum(tensor.nbytes for tensor in _tensors(state))
+        needed = most = 0
+        for path in paths:
+            most = max(most, needed + size)
+            needed += size - (path.stat().st_size if path.exists() else 0)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self._folder).free < most:
+            raise OutputError(
+                "there is no room for a checkpoint", path=self._folder, expected=f"{most / 1e6:,.0f} MB", found=self._room(),
+                hint="make room there, or lower loop.keep",
+            )  # fmt: skip
 
-        With `auto`, a damaged `last` gives way to the newest numbered one that is whole, and then to `best`, with a warning.
-        Raises CheckpointError for a path that is missing or damaged, and when all are.
+    def _room(self, more: str = "") -> str:
+        return "; ".join(filter(None, (more, f"{shutil.disk_usage(self._folder).free / 1e6:,.0f} MB free")))
+
+    def find(self, resume: str) -> Found | None:
+        """The checkpoint to go on from: resume is `auto`, `never` or the path that a run begins from.
+
+        A run that began from such a path goes on from its own. A damaged `last` gives way to the newest numbered one that is
+        whole, and then to `best`, with a warning. Raises CheckpointError for a path that is missing or damaged, and when all are.
         """
-        if resume == "never":
+        own = None if resume == NEVER else self._newest_whole()
+        if own is None and resume in (NEVER, AUTO):
             return None
-        if resume == "auto":
-            last = self._folder / LAST
-            return self._newest_whole(last) if last.exists() else None
-        path = Path(resume)
-        if not path.exists():
-            raise CheckpointError("the checkpoint to resume from is not there", path=path, hint="use loop.resume=auto")
-        return path, read_state(path)
+        if own is not None and (resume == AUTO or own.state.get("began_from", "") == began_from(resume)):
+            return own
+        path = require_file(resume, BEGINNING)
+        return Found(path, read_state(path), False)
 
-    def _newest_whole(self, last: Path) -> tuple[Path, State]:
-        try:
-            return last, read_state(last)
-        except CheckpointError as error:
-            damage = error
-        for path in [*sorted(self._folder.glob("step_*.pt"), reverse=True), self._folder / BEST]:
-            with suppress(CheckpointError):
+    def _newest_whole(self) -> Found | None:
+        names = [self._folder / LAST, *sorted(self._folder.glob("step_*.pt"), reverse=True), self._folder / BEST]
+        there, damage = [path for path in names if path.exists()], None
+        for path in there:
+            try:
                 state = read_state(path)
+            except CheckpointError as error:
+                damage = damage or error
+                continue
+            if damage:
                 LOG.warning("%s; %s is whole: updates after it are made again", damage, path)
-                return path, state
+            return Found(path, state, True)
+        if damage is None:
+            return None
+        hint = "no other checkpoint there is whole; loop.resume=never starts anew"
+        raise CheckpointError(damage.what, path=damage.path, found=damage.found, hint=hint) from damage
+
+    def put_aside(self) -> None:
+        """Move what an earlier run left into `<run>/earlier.N`, with a line. Nothing happens where there is none."""
+        left = [self.path / name for name in _OF_ONE_RUN if (self.path / name).exists()]
+        if not left or not self._folder.exists():
+            return
+        aside = next(place for n in count(1) if not (place := self.path / f"earlier.{n}").exists())
+        try:
+            aside.mkdir()
+            for one in left:
+                one.rename(aside / one.name)
+        except OSError as error:
+            raise OutputError("the run that is in the folder cannot be put aside", path=self.path, found=error.strerror) from error
+        LOG.warning("another run begins here; the earlier one is in %s", aside)
+
+
+def began_from(resume: str) -> str:
+    """Return how a run remembers what it began from: a checkpoint's whole path, "" for nothing."""
+    return "" if resume in (NEVER, AUTO) else str(Path(resume).absolute())
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return [tensor for one in inside for tensor in _tensors(one)]
+
+
+def no_number_in(modules: Mapping[str, Any]) -> str | None:
+    """Return the name of the first weight, of modules or their state dicts, that is not finite; None where all are."""
+    for part, module in modules.items():
+        for name, tensor in (module.state_dict() if isinstance(module, nn.Module) else module).items():
+            if isinstance(tensor, Tensor) and not torch.isfinite(tensor).all():
+                return f"{part}.{name}"
+    return None
+
+
+def require_fit(state: State, modules: Mapping[str, nn.Module], kind: str, path: Path, changes: list[str]) -> None:
+    """Raise CheckpointError where a run's checkpoint is of another trainer or of other sizes.
+
+    changes: settings that differ from those that it was made with, the first of which are named.
+    """
+    about = state["about"].get("kind")
+    if about != kind:
         raise CheckpointError(
-            damage.what, path=last, found=damage.found, hint="no other checkpoint there is whole; loop.resume=never starts anew"
-        ) from damage
+            "this is the run of another trainer",
+            path=path,
+            expected=f"a {kind}'s",
+            found=f"a {about}'s",
+            hint="give another run_dir",
+        )
+    for part, module in modules.items():
+        stored, own = state["modules"].get(part, {}), module.state_dict()
+        for name in {**own, **stored}:
+            shapes = [list(one[name].shape) if name in one else "no such weight" for one in (own, stored)]
+            if shapes[0] != shapes[1]:
+                words = ", ".join(changes[:3])
+                raise CheckpointError(
+                    "this run's checkpoint does not fit the model", path=path, expected=f"{part}.{name} of {shapes[0]}",
+                    found=shapes[1], hint="; ".join(filter(None, (words, "give another run_dir or loop.resume=never"))),
+                )  # fmt: skip
 
 
 def read_state(path: Path) -> State:
@@ -79,42 +183,6 @@ def read_state(path: Path) -> State:
     except Exception as error:
         found = "; ".join(str(error).splitlines()[:1]) or type(error).__name__
         raise CheckpointError("this training checkpoint is damaged and cannot be read", path=path, found=found) from error
-
-
-def export_parser(prog: str, description: str, out: str = "x.safetensors; x.json is written beside it") -> Parser:
-    """Return the options that every export of a run has. out: help of its --out-path."""
-    parser = Parser(prog=prog, description=description)
-    parser.add_argument(
-        "--checkpoint", required=True, type=Input("the run's checkpoint"), help=f"checkpoints/{BEST} or another one of the run"
-    )
-    parser.add_argument("--out-path", required=True, type=Output("the output"), help=out)
-    add_quiet_options(parser)
-    return parser
-
-
-def require_name(path: str | Path, suffixes: tuple[str, ...] = (".safetensors",)) -> Path:
-    """Return the path of an output. Raises UsageError for another suffix."""
-    if Path(path).suffix not in suffixes:
-        raise UsageError(f"the output's name must end in {' or '.join(suffixes)}", found=Path(path).name)
-    return Path(path)
-
-
-def read_run(path: str | Path, kind: str, trainer: str) -> State:
-    """Read a checkpoint of a run whose task describes itself as `kind`.
-
-    trainer: the module that makes such runs, for messages. Raises CheckpointError for any other file.
-    """
-    path = require_file(path, f"the {kind}'s training checkpoint", hint=f"python -m {trainer} makes one")
-    state = read_state(path)
-    about = state.get("about") if isinstance(state, dict) else None
-    if not isinstance(about, dict) or about.get("kind") != kind:
-        raise CheckpointError(
-            f"this is no checkpoint of a {kind}'s training",
-            path=path,
-            expected=f"<run>/checkpoints/{BEST} of {trainer}",
-            found=f"a {about['kind']}'s" if isinstance(about, dict) and "kind" in about else "another torch file",
-        )
-    return state
 
 
 def random_state() -> dict[str, Any]:

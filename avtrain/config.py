@@ -1,7 +1,9 @@
 """What every training run shares, as frozen dataclasses that hydra's yaml is checked against."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Positive, Share
 
 CONFIG_FILE = "config.yaml"
 """A run's settings, in its folder."""
@@ -19,18 +21,18 @@ class OptimConfig:
     clipping.
     """
 
-    lr: float = 1e-3
+    lr: Annotated[float, Bounds(0, 1 << 16, is_open=True)] = 1e-3
     muon: tuple[str, ...] = ()
-    muon_rate: float = 1.0
-    betas: tuple[float, float] = (0.9, 0.98)
-    eps: float = 1e-6
-    weight_decay: float = 0.01
-    schedule: str = "polynomial"
-    warmup_steps: int = 0
-    power: float = 1.0
-    end_lr: float = 0.0
-    decay: float = 0.999
-    clip_norm: float = 0.0
+    muon_rate: Amount = 1.0
+    betas: tuple[Share, Share] = (0.9, 0.98)
+    eps: Amount = 1e-6
+    weight_decay: Amount = 0.01
+    schedule: Annotated[str, OneOf("constant", "polynomial", "exponential")] = "polynomial"
+    warmup_steps: Number = 0
+    power: Amount = 1.0
+    end_lr: Amount = 0.0
+    decay: Positive = 0.999
+    clip_norm: Amount = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,30 +42,31 @@ class LoopConfig:
     max_steps: optimizer updates (0 = see max_minutes). max_minutes: stop after this much training time, counted over
     resumes (0 = no limit); the schedule then follows the share of time used. precision: no, bf16, fp16, or
     auto: bf16 on devices that multiply it in hardware, else no.
-    save_every, validate_every, log_every: updates. keep: how many numbered checkpoints stay. resume: auto (go on from
-    `last` when it is there), never, or the path of a checkpoint. max_bad_share: the run stops when more than this share
-    of the items cannot be read. find_unused: with several processes, whether a step may leave parameters without a
-    gradient (costs a little). patience: stop after this many validations in a row without a better best_metric (0 = never).
-    wandb_project: a project of Weights & Biases to log to as well, where it is installed ("" = none).
+    save_every, validate_every, log_every: updates; `last` is saved at each validation, too. keep: how many numbered checkpoints
+    stay. resume: auto (go on from `last` when it is there), never (begin anew; an earlier run in the folder is put aside), or the
+    path of the checkpoint that the run begins from (the same command then goes on from its own `last`). max_bad_share: the run
+    stops when more than this share of the items cannot be read. find_unused: with several processes, whether a step may leave
+    parameters without a gradient (costs a little). patience: stop after this many validations in a row without a better
+    best_metric (0 = never). wandb_project: a project of Weights & Biases to log to as well, where it is installed ("" = none).
     """
 
-    max_steps: int = 1000
-    max_minutes: float = 0.0
-    precision: str = "no"
-    accumulate: int = 1
-    seed: int = 1337
-    num_workers: int = 2
-    log_every: int = 50
-    save_every: int = 1000
-    validate_every: int = 1000
-    keep: int = 3
+    max_steps: Number = 1000
+    max_minutes: Amount = 0.0
+    precision: Annotated[str, OneOf("no", "bf16", "fp16", "auto")] = "no"
+    accumulate: Count = 1
+    seed: Number = 1337
+    num_workers: Number = 2
+    log_every: Count = 50
+    save_every: Count = 1000
+    validate_every: Count = 1000
+    keep: Number = 3
     resume: str = "auto"
-    max_bad_share: float = 0.2
+    max_bad_share: Share = 0.2
     best_metric: str = "loss"
     best_is_highest: bool = False
     device: str = "auto"
     find_unused: bool = False
-    patience: int = 0
+    patience: Number = 0
     wandb_project: str = ""
 
 
@@ -75,9 +78,9 @@ class BatchConfig:
     bucket: items of similar length share a batch; the number of batches that are sorted together.
     """
 
-    batch_size: int = 16
-    max_length_sum: int = 0
-    bucket: int = 50
+    batch_size: Number = 16
+    max_length_sum: Number = 0
+    bucket: Count = 50
     drop_last: bool = False
 
 

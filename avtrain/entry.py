@@ -10,7 +10,9 @@ import argparse
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +21,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from avcore.command import Parser, add_quiet_options, run
 from avcore.errors import OutputError, UsageError, pip_line
-from avcore.files import keep_folder_apart
+from avcore.files import keep_folder_apart, require_place
+from avcore.journal import folder_lock, read
 from avcore.notes import PlainFormatter
 
 if TYPE_CHECKING:
@@ -29,12 +32,14 @@ if TYPE_CHECKING:
 TRAINING = "netflips.train"
 """The logger of training runs."""
 _TIME = "%Y-%m-%d %H:%M:%S"
-_FILES = ("config.yaml", "starts.jsonl", "metrics.jsonl", "left_out.jsonl", "train.log")
+STARTS_FILE = "starts.jsonl"
+"""A line for each start of a run."""
+_FILES = ("config.yaml", STARTS_FILE, "metrics.jsonl", "left_out.jsonl", "train.log")
+_PATIENCE_S = 8
 _FOLDERS = ("checkpoints", "tensorboard", "wandb")
 _NO_INPUTS = ("run_dir", "resume")
 """The folder itself, and the checkpoint of the run that it goes on from."""
-LOG = logging.getLogger("netflips.train")
-
+LOG = logging.getLogger(TRAINING)
 Config = TypeVar("Config")
 _NEEDED = {"hydra": "hydra-core", "omegaconf": "omegaconf", "accelerate": "accelerate", "tensorboard": "tensorboard"}
 """Modules that training loads and the packages that have them."""
@@ -63,6 +68,7 @@ def keep_run_apart(config: Any) -> None:
     """
     if not is_dataclass(config) or not hasattr(config, "run_dir"):
         return
+    require_place(Path(config.run_dir) / STARTS_FILE, "the folder of the run")
     folder, inputs = Path(config.run_dir), [path for path in map(Path, _texts(config)) if _is_there(path)]
     for path in inputs:
         if _is_there(folder) and os.path.samefile(path, folder):
@@ -91,6 +97,28 @@ def _is_there(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # a text that no file can be called
         return False
+
+
+@contextmanager
+def only_run_in(folder: Path) -> Iterator[None]:
+    """Hold the folder of a run for this one. Raises OutputError while another one trains in it."""
+    if int(os.environ.get("RANK", "0")):  # the first process of a run holds it for all
+        yield
+        return
+    with ExitStack() as held:
+        for last in (False,) * _PATIENCE_S + (True,):  # the workers of one that was just killed hold it for some seconds
+            try:
+                held.enter_context(folder_lock(folder))
+                break
+            except OutputError as error:
+                starts = list(read(folder / STARTS_FILE))
+                if error.found is not None or not starts:
+                    raise
+                if last:
+                    who = "process {pid} of {machine}, since {time}".format_map({"pid": "", "machine": "", **starts[-1]})
+                    raise OutputError("another run trains in this folder", path=folder, found=who, hint=error.hint) from error
+                time.sleep(1)
+        yield
 
 
 def require_training() -> None:
@@ -133,16 +161,17 @@ def train_of(
     """
 
     def work(config: Any) -> int | None:
-        task = make_task(config)
         if config.check_only:
             from avtrain.processes import check_run
 
-            check_run(config)
+            task = make_task(config)
+            check_run(config, () if task.valid is None else task.figures)
             LOG.info("everything fits; nothing was trained (check_only)")
             return None
-        from avtrain.loop import run_task
+        with only_run_in(Path(config.run_dir)):
+            from avtrain.loop import run_task
 
-        return run_task(task, config)
+            return run_task(make_task(config), config)
 
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in others:

@@ -5,6 +5,7 @@ log window are all in `last.pt`. SIGTERM and Ctrl-C save and exit.
 """
 
 import logging
+import math
 import signal
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,10 +21,19 @@ from accelerate.utils import broadcast
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avcore.compute.inference import resolve_device
 from avcore.compute.memory import keep_freed_memory
-from avcore.errors import CheckpointError, InputError, UsageError
+from avcore.errors import CheckpointError, InputError, OutputError, UsageError, reason
 from avcore.notes import several
-from avtrain.checkpoints import RunFolder, random_state, restore_random_state, seed_everything
+from avtrain.checkpoints import (
+    RunFolder,
+    began_from,
+    no_number_in,
+    random_state,
+    require_fit,
+    restore_random_state,
+    seed_everything,
+)
 from avtrain.config import Metrics, RunConfig, State, plain
 from avtrain.data import BadItems, make_loader, move, reading
 from avtrain.logs import LogWindow, RunLog, means_of
@@ -31,11 +41,13 @@ from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.position import Position, TrainResult
 from avtrain.processes import check_run, number_format, of_all, of_first, say_processes
 from avtrain.sampling import EndlessBatches, LengthBatches, TakenBatches
-from avtrain.started import note_start, seed_of
+from avtrain.started import changed_settings, note_start, seed_of
 from avtrain.task import Task, named_parameters
 from avtrain.wandb_log import WandbLog
 
 LOG = logging.getLogger("netflips.train")
+_MOST_LEFT_OUT = 10
+"""Updates in a row without a finite gradient: weights that give none so often never will again."""
 _STOPPED = 128
 """A run that a signal stopped ends with this plus the signal's number, as shells have it."""
 
@@ -45,29 +57,34 @@ class Trainer:
 
     def __init__(self, task: Task, config: RunConfig) -> None:
         self._task, self._config, self._loop = task, config, config.loop
-        check_run(config)
+        check_run(config, () if task.valid is None else task.figures)
         AcceleratorState._reset_state(reset_partial_state=True)  # a second run in one process may differ in precision
+        if index := resolve_device(self._loop.device).index:
+            torch.cuda.set_device(index)
         self._accelerator = Accelerator(
             cpu=self._loop.device == "cpu",
             mixed_precision=number_format(self._loop),
             gradient_accumulation_steps=self._loop.accumulate,
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=self._loop.find_unused)],
         )
+        if not self.is_main:
+            LOG.setLevel(logging.ERROR)  # the first process says it for all
         seed_everything(self._loop.seed)
-        self._plain = task.modules()
-        self._optimizer_configs = task.optimizers()
+        self._plain = task.parts
         self._modules = {name: self._accelerator.prepare(module) for name, module in self._plain.items() if _learns(module)}
         self._move_frozen()
         self._optimizers = {
-            name: self._accelerator.prepare(make_optimizer(named_parameters(self._plain, part.modules), part.config))
-            for name, part in self._optimizer_configs.items()
+            name: self._accelerator.prepare(make_optimizer(named_parameters(self._plain, [name]), config))
+            for name, config in task.optim.items()
         }
         # Every process has built the same network; from here on each draws by itself, and dropout differs between them.
         seed_everything(seed_of(self._loop.seed, self._accelerator.process_index))
         self._folder = RunFolder(config.run_dir, self._loop.keep)
         self._at = Position()
+        self._saved_best = self._at.best_so_far
         self._window = LogWindow()
         self._bad = BadItems(self._loop.max_bad_share)
+        self._left_out: dict[str, int] = {}
         self._spare: Any = None
         self._stop_signal: int | None = None
         self._taken: list[TakenBatches] = []
@@ -104,29 +121,40 @@ class Trainer:
         return self._modules.get(name, self._plain[name])
 
     def update(self, name: str, loss: Tensor) -> None:
-        """Backpropagate a loss of shape [], clip and step one optimizer."""
-        part, optimizer = self._optimizer_configs[name], self._optimizers[name]
+        """Backpropagate a loss of shape [], clip and step one optimizer; without a finite gradient the update is left out."""
+        config, optimizer = self._task.optim[name], self._optimizers[name]
         self._accelerator.backward(loss)
-        if self._accelerator.sync_gradients:
-            self._clip(name)
-        set_learning_rate(optimizer, learning_rate(part.config, self._at.step, self.progress, self._at.epoch))
-        optimizer.step()
+        if not self._accelerator.sync_gradients or self._has_gradient(name):
+            set_learning_rate(optimizer, learning_rate(config, self._at.step, self.progress, self._at.epoch))
+            optimizer.step()
         optimizer.zero_grad()
 
-    def _clip(self, name: str) -> None:
-        """Clip an optimizer's gradients where that is asked for, and log their norm: all, or those of logged updates."""
-        part = self._optimizer_configs[name]
-        parameters = list(named_parameters(self._plain, part.modules).values())
-        if part.config.clip_norm:
-            norm = self._accelerator.clip_grad_norm_(parameters, part.config.clip_norm)
-        elif (self._at.step + 1) % self._loop.log_every == 0 and not self._accelerator.scaler:  # fp16's are scaled
-            norm = torch.nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
-        else:
-            return
-        self._window.add({self._named("grad_norm", name): norm})
+    def _has_gradient(self, name: str) -> bool:
+        """Clip an optimizer's gradients and return whether the update can be made."""
+        parameters = list(named_parameters(self._plain, [name]).values())
+        norm = float(self._accelerator.clip_grad_norm_(parameters, self._task.optim[name].clip_norm or math.inf))
+        if math.isfinite(norm):
+            self._left_out[name] = 0
+            self._window.add({self._named("grad_norm", name): norm})
+            return True
+        scaler = self._accelerator.scaler
+        if scaler is not None and scaler.get_scale() > 1:
+            return True  # fp16: the scaler leaves it out, and scales less the next time
+        self._left_out[name] = self._left_out.get(name, 0) + 1
+        LOG.warning("step %d: the gradient of %s is no number; this update is left out", self._at.step + 1, name)
+        if self._left_out[name] == _MOST_LEFT_OUT:
+            raise UsageError(
+                "training broke down; nothing is saved since", expected="gradients that are numbers",
+                found=f"none in {_MOST_LEFT_OUT} updates of {name}",
+                hint="lower its lr or give clip_norm, and go on from a checkpoint of before: loop.resume=PATH",
+            )  # fmt: skip
+        for module in self._plain[name].modules():  # what it kept of this batch is no number either
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and no_number_in({name: module}):
+                module.reset_running_stats()
+        return False
 
     def _named(self, what: str, optimizer: str) -> str:
-        return what if len(self._optimizer_configs) == 1 else f"{what}/{optimizer}"
+        return what if len(self._optimizers) == 1 else f"{what}/{optimizer}"
 
     def of_all(self, value: Any) -> list[Any]:
         """Return the plain values of all processes, in the order of their ranks."""
@@ -144,13 +172,20 @@ class Trainer:
 
     def train(self) -> TrainResult:
         """Train to the end, or until a signal; the state is saved in both cases."""
-        items = self._task.train_items()
+        items = self._task.train
         batches = self._from_here(self._batches(items))
         handlers = {number: signal.signal(number, self._note_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             if not self._is_over():
                 with reading(make_loader(items, self._task.collate, batches, self._loop.num_workers)) as stream:
                     self._run(batches, stream)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise InputError(
+                "a process that loads data was killed, mostly for want of memory", found=reason(error),
+                hint="lower loop.num_workers; the same command goes on from the last checkpoint",
+            ) from error  # fmt: skip
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
@@ -187,7 +222,9 @@ class Trainer:
         with self._accelerator.accumulate(*self._modules.values()):
             for module in self._modules.values():
                 module.train()
-            self._window.add(self._task.training_step(content, self))
+            values = self._task.training_step(content, self)
+            if not any(self._left_out.values()):
+                self._window.add(values)
         if self._accelerator.sync_gradients:
             self._at.step += 1
 
@@ -197,13 +234,12 @@ class Trainer:
         is_over = self._is_over()
         if step % loop.log_every == 0 or is_over:
             self._log_window()
-        is_best = False
-        if step % loop.validate_every == 0 or (is_over and self._stop_signal is None):
-            is_best = self._validate()
-            is_over = is_over or self._is_stale()
+        is_validated = step % loop.validate_every == 0 or (is_over and self._stop_signal is None)
+        is_best = is_validated and self._validate()
+        is_over = is_over or self._is_stale()
         is_numbered = step % loop.save_every == 0
-        if is_numbered or is_best or is_over:
-            self._save(is_numbered, is_best)
+        if is_numbered or is_validated or is_over:
+            self._save(is_numbered, is_best, is_over)
         return is_over
 
     def _log_window(self) -> None:
@@ -217,7 +253,7 @@ class Trainer:
         self._log.write("train", self._at.step, metrics | rates | paces, self._at.pace(self.progress))
 
     def _validate(self) -> bool:
-        items = self._task.valid_items()
+        items = self._task.valid
         if items is None:
             return False
         for module in self._plain.values():
@@ -241,14 +277,10 @@ class Trainer:
 
     def _is_best(self, metrics: Metrics) -> bool:
         name = self._loop.best_metric
-        if name not in metrics:
-            raise UsageError("loop.best_metric is not measured", expected=", ".join(metrics), found=name)
-        is_best = self._at.note(metrics[name], self._loop.best_is_highest)
-        if self._is_stale() and self.is_main:
-            LOG.info(
-                "stopping early: no better %s in %d validations; best %.4g at step %d", name, self._at.stale, self._at.best,
-                self._at.best_step,
-            )  # fmt: skip
+        is_best = self._at.note(metrics.get(name, math.nan), self._loop.best_is_highest)
+        if self._is_stale():
+            best = "none" if self._at.best is None else f"{self._at.best:.4g} at step {self._at.best_step}"
+            LOG.info("stopping early: no better %s in %d validations; best %s", name, self._at.stale, best)
         return is_best
 
     def _is_stale(self) -> bool:
@@ -276,7 +308,10 @@ class Trainer:
 
     # Saving and going on
 
-    def _save(self, is_numbered: bool, is_best: bool) -> None:
+    def _save(self, is_numbered: bool, is_best: bool, is_last: bool) -> None:
+        """Save the run. What cannot be written is a warning while there is another chance."""
+        if name := no_number_in(self._plain):
+            raise UsageError("training broke down; nothing is saved since", expected="weights that are numbers", found=name)
         states = of_all(self._accelerator, {"random": random_state(), "window": self._window.state()})
         if not self.is_main:
             return
@@ -288,35 +323,49 @@ class Trainer:
             **states[0],
             "other_processes": states[1:],
             "scaler": self._accelerator.scaler.state_dict() if self._accelerator.scaler else None,
-            "about": self._task.describe(),
+            "about": self._task.about,
+            "began_from": self._began_from,
         }
-        self._folder.save(state, self._at.step, is_numbered=is_numbered, is_best=is_best)
+        try:
+            self._folder.save(state, self._at.step, is_numbered=is_numbered, is_best=is_best)
+        except OutputError as error:
+            self._at.best_so_far = self._saved_best  # the file of the best is still that one
+            if is_last:
+                raise
+            LOG.warning("%s; training goes on, and saves the next time", error)
+        else:
+            self._saved_best = self._at.best_so_far
 
     def _resume(self) -> bool:
         found = self._folder.find(self._loop.resume)
-        if found is None:
-            return False
-        path, state = found
+        self._began_from = began_from(self._loop.resume)
+        if found is not None:
+            self._restore(found.path, found.state)
+            self._began_from = found.state.get("began_from", "") if found.is_own else self._began_from
+        self._accelerator.wait_for_everyone()  # until all have read what may be put aside
+        if self.is_main and not (found and found.is_own):
+            self._folder.put_aside()
+        return found is not None
+
+    def _restore(self, path: Path, state: State) -> None:
+        require_fit(state, self._plain, self._task.kind, path, changed_settings(path.parents[1], self._config))
+        for name, module in self._plain.items():
+            module.load_state_dict(state["modules"][name])
         try:
-            for name, module in self._plain.items():
-                module.load_state_dict(state["modules"][name])
             for name, optimizer in self._optimizers.items():
                 optimizer.load_state_dict(state["optimizers"][name])
-            self._taken = [TakenBatches.from_state(row) for row in state["taken_batches"]]
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             raise CheckpointError(
-                "this run's checkpoint does not fit the model",
-                path=path,
-                found=str(error).splitlines()[0],
+                "this run's checkpoint does not fit the optimizers", path=path, found=reason(error),
                 hint="give another run_dir or loop.resume=never",
-            ) from error
+            ) from error  # fmt: skip
+        self._taken = [TakenBatches.from_state(row) for row in state["taken_batches"]]
         self._at = Position(**state["position"])
+        self._saved_best = self._at.best_so_far
         self._resume_process([state, *state.get("other_processes", ())], path)
         if state["scaler"] and self._accelerator.scaler:
             self._accelerator.scaler.load_state_dict(state["scaler"])
-        if self.is_main:
-            LOG.info("going on from %s at step %d", path, self._at.step)
-        return True
+        LOG.info("going on from %s at step %d", path, self._at.step)
 
     def _resume_process(self, states: Sequence[State], path: Path) -> None:
         """Go on with this process's own randomness and log window; one that the run did not have starts with fresh ones."""
@@ -324,7 +373,7 @@ class Trainer:
         if rank < len(states):
             self._window.restore(states[rank]["window"])
             restore_random_state(states[rank]["random"])
-        if self.is_main and number != len(states):
+        if number != len(states):
             LOG.warning("%s is of %d processes, this run of %d: it goes on with other batches and masks", path, len(states), number)
 
     def _open_log(self, is_resumed: bool) -> RunLog:
@@ -359,7 +408,7 @@ class Trainer:
             LOG.warning("there are other items than before: epoch %d begins anew", self._at.epoch)
         self._taken, self._begun_epoch = [*before, now], self._at.epoch
         skipped = batches.skip(self._at.epoch, before)
-        if skipped and self.is_main:
+        if skipped:
             left = now.items - skipped
             LOG.info("epoch %d goes on with the %d items that it has not seen with other settings", self._at.epoch, left)
         return EndlessBatches(batches, self._at.epoch, self._at.batch)

@@ -1,5 +1,6 @@
 """Where a run stands, and how it ended."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,19 @@ class Position:
     best_step: int = 0
     stale: int = 0
 
+    @property
+    def best_so_far(self) -> tuple[float | None, int]:
+        """The best figure and its step."""
+        return self.best, self.best_step
+
+    @best_so_far.setter
+    def best_so_far(self, best: tuple[float | None, int]) -> None:
+        self.best, self.best_step = best
+
     def note(self, value: float, is_highest: bool) -> bool:
-        """Take note of a validation figure; returns whether it is the best so far."""
-        is_best = self.best is None or (value > self.best if is_highest else value < self.best)
+        """Take note of a validation figure; returns whether it is the best so far, which one that is not finite never is."""
+        is_better = self.best is None or (value > self.best if is_highest else value < self.best)
+        is_best = math.isfinite(value) and is_better
         if is_best:
             self.best, self.best_step = value, self.step
         self.stale = 0 if is_best else self.stale + 1

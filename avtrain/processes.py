@@ -5,36 +5,47 @@ What each process draws by chance is its own; on some things all must agree.
 
 import logging
 import os
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
+from avcore.bounds import require_bounds
 from avcore.compute.inference import has_quick_bfloat16, resolve_device
 from avcore.errors import UsageError
+from avcore.files import require_file
+from avtrain.checkpoints import AUTO, BEGINNING, LAST, NEVER
 from avtrain.config import LoopConfig, RunConfig
 from avtrain.started import missing_processes, processes_line
 from avtrain.wandb_log import require_wandb
 
 _AUTO = "auto"
-_PRECISIONS = ("no", "bf16", "fp16", _AUTO)
 LOG = logging.getLogger("netflips.train")
 
 
-def check_run(config: RunConfig) -> None:
-    """Raise UsageError for settings that cannot work, before anything is built."""
+def check_run(config: RunConfig, figures: Collection[str]) -> None:
+    """Raise UsageError or CheckpointError for settings that cannot work, before anything is built.
+
+    figures: names of what a validation measures, none where there is no validation.
+    """
+    require_bounds(config)
     loop = config.loop
     if loop.max_steps <= 0 and loop.max_minutes <= 0:
         raise UsageError("the run has no end", expected="loop.max_steps or loop.max_minutes above 0")
     if not config.batch.batch_size and not config.batch.max_length_sum:
         raise UsageError("batches have no bound", expected="batch.batch_size or batch.max_length_sum above 0")
-    for name in ("log_every", "save_every", "validate_every", "accumulate"):
-        if getattr(loop, name) < 1:
-            raise UsageError(f"loop.{name} must be 1 or more", found=getattr(loop, name))
-    if loop.patience < 0:
-        raise UsageError("loop.patience must be 0 (never) or more", found=loop.patience)
-    if loop.precision not in _PRECISIONS:
-        raise UsageError("unknown loop.precision", expected=", ".join(_PRECISIONS), found=loop.precision)
+    if figures and loop.best_metric not in figures:
+        raise UsageError("loop.best_metric is not measured", expected=", ".join(figures), found=loop.best_metric)
+    device = resolve_device(loop.device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError("there is no such device", expected=f"cuda:0 to cuda:{torch.cuda.device_count() - 1}", found=loop.device)
+    if device.index and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("each of several processes takes a device of its own", expected="loop.device=auto", found=loop.device)
+    if loop.resume not in (NEVER, AUTO) and not Path(config.run_dir, "checkpoints", LAST).exists():
+        require_file(loop.resume, BEGINNING)
     if loop.wandb_project:
         require_wandb("loop.wandb_project")
 

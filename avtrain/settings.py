@@ -4,20 +4,21 @@ The only module, beside the notes on a run's start, that needs both; `avtrain.en
 """
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
+from avcore.bounds import require_bounds
 from avcore.errors import UsageError, reason
 from avcore.texts import describe_yaml_error, read_yaml
 
@@ -26,17 +27,6 @@ _HYDRA = "hydra"
 """What hydra calls itself where it keeps configs of its own."""
 _QUOTED = "'\"[{$"
 """How values of overrides begin that are quoted, or hold others."""
-_MOST = {
-    "layers": 1024,
-    "dim": 1 << 16,
-    "heads": 1 << 10,
-    "groups": 1 << 16,
-    "width": 1 << 16,
-    "channels": 1 << 16,
-    "frames": 1 << 24,
-    "lr": 1 << 16,
-}
-"""Of settings by the last word of their names: what is larger fits no machine."""
 
 
 def compose_config(schema: type[Config], name: str, overrides: Sequence[str], folders: Sequence[Path], published: Path) -> Config:
@@ -50,7 +40,8 @@ def compose_config(schema: type[Config], name: str, overrides: Sequence[str], fo
     there_is = [place / f"{name}.yaml" for place in folders if (place / f"{name}.yaml").exists()]
     if not there_is:
         there = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
-        raise UsageError(f"no config called {name}", path=folder, expected=", ".join(there) or "a yaml file")
+        near = get_close_matches(name, there) or [one for one in there if Path(one).parent == Path(name).parent] or there
+        raise UsageError(f"no config called {name}", path=folder, expected=", ".join(near) or "a yaml file")
     read_yaml(there_is[0], f"config {name}")
     try:
         merged = OmegaConf.merge(_schema(schema), _published(schema, published), _compose(name, overrides, folders))
@@ -60,30 +51,35 @@ def compose_config(schema: type[Config], name: str, overrides: Sequence[str], fo
                 "these settings are missing", expected="a value for each", found=", ".join(missing), hint=_hint(missing)
             )
         config: Config = OmegaConf.to_object(merged)  # type: ignore[assignment]
-        _require_sane(config, "")
+        require_bounds(config)
         return config
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(f"config {name} does not fit", found=" ".join(str(error).split()) or reason(error)) from error
+        raise _complaint(error, name, schema) from error
     except (YAMLError, OSError, ValueError, RecursionError, OverflowError) as error:
         # Of another file that it names, a doubled key, a list that is none, or a number that no setting can hold.
         found = describe_yaml_error(error) if isinstance(error, YAMLError) else reason(error)
         raise UsageError(f"config {name} cannot be read", path=folder, found=found) from error
 
 
-def _require_sane(config: Any, place: str) -> None:
-    """Raise UsageError for a setting that no run has: what is no number, sizes that fit no machine, a list in a list of texts."""
-    kinds = get_type_hints(type(config))
-    for one in dataclasses.fields(config):
-        name, value = f"{place}{one.name}", getattr(config, one.name)
-        inside = next(iter(get_args(kinds[one.name])), None)
-        if dataclasses.is_dataclass(value):
-            _require_sane(value, f"{name}.")
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"{name} cannot be used", expected="a number", found=value)
-        elif isinstance(value, int | float) and (most := _MOST.get(one.name.rpartition("_")[2])) and not 0 <= value <= most:
-            raise UsageError(f"{name} cannot be used", expected=f"0 to {most:,}", found=value)
-        elif inside is str and isinstance(value, list | tuple) and not all(isinstance(item, str) for item in value):
-            raise UsageError(f"{name} cannot be used", expected="a list of texts", found=f"{list(value)!r:.80}")
+def _complaint(error: HydraException | OmegaConfBaseException, name: str, schema: type[Any]) -> UsageError:
+    """Return what does not fit in a config; of a key that there is not, those that are close."""
+    key = str(getattr(error, "full_key", "") or "")
+    if not isinstance(error, ConfigKeyError) or not key:
+        return UsageError(f"config {name} does not fit", found=" ".join(str(error).split()) or reason(error))
+    known = list(_keys(schema))
+    by_word = {one.rpartition(".")[2]: one for one in known}
+    words = get_close_matches(key.rpartition(".")[2], by_word, n=2, cutoff=0.7)
+    near = dict.fromkeys([*get_close_matches(key, known, n=2, cutoff=0.75), *(by_word[word] for word in words)])
+    return UsageError("there is no such setting", found=key, hint=f"close to {', '.join(near)}" if near else None)
+
+
+def _keys(schema: type[Any], place: str = "") -> Iterator[str]:
+    """Yield the names of all settings of a dataclass, such as `loop.max_steps`."""
+    for name, kind in get_type_hints(schema).items():
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            yield from _keys(kind, f"{place}{name}.")
+        else:
+            yield f"{place}{name}"
 
 
 def as_yaml(config: Any) -> str:

@@ -1,6 +1,8 @@
 """How a run was started, each time: its settings, what differs from the time before, the command, the commit, the processes."""
 
 import logging
+import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -20,12 +22,12 @@ from yaml import YAMLError
 from avcore import journal
 from avcore.files import write_text
 from avtrain.config import CONFIG_FILE
+from avtrain.entry import STARTS_FILE
 from avtrain.settings import as_yaml
 
 _ASKED = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 """Variables by which launchers tell a process how many of it they have started."""
 LOG = logging.getLogger("netflips.train")
-STARTS_FILE = "starts.jsonl"
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -60,7 +62,7 @@ def note_start(config: Any, run_dir: Path, is_resumed: bool, processes: int) -> 
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     path = run_dir / CONFIG_FILE
-    changes = _changes(path, config)
+    changes = changed_settings(run_dir, config)
     if changes:
         kept = next(run_dir / f"config.{n}.yaml" for n in count(1) if not (run_dir / f"config.{n}.yaml").exists())
         path.rename(kept)
@@ -71,8 +73,9 @@ def note_start(config: Any, run_dir: Path, is_resumed: bool, processes: int) -> 
     journal.append(run_dir / STARTS_FILE, [_about_start(processes)])
 
 
-def _changes(path: Path, config: Any) -> list[str]:
-    """Return the settings that differ from those in a file, as `loop.max_steps: 100 -> 200`; [] where there is none."""
+def changed_settings(run_dir: Path, config: Any) -> list[str]:
+    """Return the settings that differ from those in a run's folder, as `loop.max_steps: 100 -> 200`; [] where there are none."""
+    path = run_dir / CONFIG_FILE
     if not path.exists():
         return []
     try:
@@ -102,6 +105,8 @@ def _about_start(processes: int) -> dict[str, Any]:
         "command": shlex.join(sys.orig_argv),
         "folder": str(Path.cwd()),
         "processes": processes,
+        "pid": os.getpid(),
+        "machine": platform.node(),
         **_commit(),
         "netflips": _version(),
         "torch": torch.__version__,

@@ -1,25 +1,17 @@
 """What a trainer brings to the loop."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avtrain.config import Metrics, OptimConfig
+from avtrain.config import Metrics, OptimConfig, RunConfig, plain
 from avtrain.data import ItemSource
 
 Values = Mapping[str, Tensor | float]
-
-
-@dataclass(frozen=True)
-class Optimized:
-    """Parameters of some modules, trained by one optimizer."""
-
-    modules: tuple[str, ...]
-    config: OptimConfig
 
 
 class Engine(Protocol):
@@ -37,7 +29,10 @@ class Engine(Protocol):
         """A module as it must be called in training (wrapped for several devices)."""
 
     def update(self, name: str, loss: Tensor) -> None:
-        """Backpropagate a loss of shape [], clip, and step the optimizer called `name` (gradients accumulate as configured)."""
+        """Backpropagate a loss of shape [], clip, and step the optimizer called `name` (gradients accumulate as configured).
+
+        An update whose gradient is not finite is left out.
+        """
 
     def of_all(self, value: Any) -> list[Any]:
         """Return the plain values of all processes, in the order of their ranks: all must call it, as often."""
@@ -49,36 +44,51 @@ class Engine(Protocol):
         """Let a sound, float32 of shape [S] in -1..1 at `rate` Hz, be heard in the log."""
 
 
-class Task(Protocol):
-    """A model to train: its parts, its data, a step and a validation."""
+class Task(ABC):
+    """A model to train: its parts, its data, a step and a validation.
 
-    def modules(self) -> dict[str, nn.Module]:
-        """Everything with weights, by the name it is saved under."""
+    parts: everything with weights, by the name it is saved under. optim: the optimizers, by the part that each of them trains.
+    train: training items; valid: those to validate on, None for no validation. about: plain values that are saved beside the
+    weights, with the kind, the trainer and the config, so that a checkpoint explains itself.
+    """
 
-    def optimizers(self) -> dict[str, Optimized]:
-        """Return the optimizers by name."""
+    kind: ClassVar[str]
+    """What its checkpoints say they are of."""
+    trainer: ClassVar[str]
+    """The module that trains it, as `python -m` takes it."""
 
-    def train_items(self) -> ItemSource[Any]:
-        """Training items."""
+    def __init__(
+        self,
+        config: RunConfig,
+        parts: Mapping[str, nn.Module],
+        optim: Mapping[str, OptimConfig],
+        train: ItemSource[Any],
+        valid: ItemSource[Any] | None,
+        **about: Any,
+    ) -> None:
+        self.parts, self.optim, self.train, self.valid = dict(parts), dict(optim), train, valid
+        self.about: dict[str, Any] = {"kind": self.kind, "trainer": self.trainer, "config": plain(config), **about}
 
-    def valid_items(self) -> ItemSource[Any] | None:
-        """Validation items, None for no validation."""
+    @property
+    @abstractmethod
+    def figures(self) -> tuple[str, ...]:
+        """What `validate` measures, of which one chooses the best checkpoint."""
 
+    @abstractmethod
     def collate(self, items: list[Any]) -> Any:
         """Make a batch of items that were loaded well."""
 
+    @abstractmethod
     def training_step(self, batch: Any, engine: Engine) -> Values:
         """Compute losses, call `engine.update` for each optimizer, return what to log."""
 
+    @abstractmethod
     def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
         """Measure the model on validation batches (no gradients are recorded).
 
         Each of several processes has its share of the batches, which may be none: what was measured is to be brought together
         by `engine.of_all` before anything is divided by a count.
         """
-
-    def describe(self) -> dict[str, Any]:
-        """Return what is saved beside the weights so that the checkpoint explains itself (plain values)."""
 
 
 def named_parameters(modules: Mapping[str, nn.Module], names: Iterable[str]) -> dict[str, nn.Parameter]:

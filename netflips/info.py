@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from importlib import import_module
@@ -10,7 +11,7 @@ from typing import Any
 
 from avcore.checkpoints.bundle import ABOUT, read_bundle
 from avcore.checkpoints.stages import Stage, named_model, stages
-from avcore.errors import pip_line
+from avcore.errors import CheckpointError, pip_line
 from avcore.files import Input, require_file
 from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.loading import loading
@@ -37,6 +38,13 @@ _TOLD = {
 """What is shown of our own assertion in a manifest: its names, and those of the entries."""
 _MOST_TOLD, _MOST_LETTERS = 20, 300
 """So many entries of each, and letters of each word: a stranger may have written them."""
+_STATE_DICTS = {
+    "face_encoder.0.conv_block.0.weight": "sync expert of Wav2Lip's training",
+    "binary_pred.0.weight": "discriminator of Wav2Lip's training",
+    "audio_encoder.0.conv_block.0.weight": _FOREIGN["--wav2lip-path"][2],
+    "netcnnlip.0.weight": _FOREIGN["--syncnet"][2],
+}
+"""What a state dict is, by a tensor that it has."""
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
 
@@ -197,7 +205,12 @@ def _checkpoint_facts(path: Path, stage: Stage | None = None) -> dict[str, Any]:
     with loading():
         from avcore.checkpoints.checkpoint import read_checkpoint
 
-    checkpoint = read_checkpoint(path, stage)
+    try:
+        checkpoint = read_checkpoint(path, stage)
+    except CheckpointError:
+        if stage is None and (facts := _of_training(path)):
+            return facts
+        raise
     layout = checkpoint.stage.layout
     facts = {
         "kind": checkpoint.kind,
@@ -211,6 +224,27 @@ def _checkpoint_facts(path: Path, stage: Stage | None = None) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, [])}
 
 
+def _of_training(path: Path) -> dict[str, Any]:
+    """Return what there is to say of a run's checkpoint, or of a file of Wav2Lip's training; nothing of another file."""
+    from avcore.checkpoints.checkpoint import read_state_dict
+    from avcore.checkpoints.layouts import run_of
+    from avcore.checkpoints.pickles import Format, load_pickled, sniff
+
+    if (found := sniff(path)) is Format.SAFETENSORS:
+        return {}
+    payload = load_pickled(path, found)
+    if run := run_of(payload):
+        tensors = [one for part in payload["modules"].values() for one in part.values()]
+        facts = {"kind": f"checkpoint of a run of {run['trainer']} ({run.get('kind')})", "updates": payload["position"]["step"]}
+        return {**facts, "tensors": len(tensors), "numbers": sum(one.numel() for one in tensors), "units": run.get("vocabulary")}
+    for needs, kind in _STATE_DICTS.items():
+        with suppress(CheckpointError):
+            stored = read_state_dict(path, kind, needs)
+            numbers = sum(tensor.numel() for tensor in stored.tensors.values())
+            return {"kind": kind, "tensors": len(stored.tensors), "numbers": numbers, "fingerprint": stored.fingerprint}
+    return {}
+
+
 def _checkpoint_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"kind: {facts['kind']}"
     if "languages" in facts:
@@ -220,7 +254,7 @@ def _checkpoint_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"updates: {', '.join(f'{name} {one}' for name, one in updates.items()) if isinstance(updates, dict) else updates}"
     if "tensors" in facts:
         yield f"tensors: {facts['tensors']}, {facts['numbers']:,} numbers"
-    if "units" in facts:
+    if facts.get("units"):
         yield f"units: {facts['units']}"
     if "fingerprint" in facts:
         yield f"fingerprint: {facts['fingerprint']}"

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avcore.arrays import Floats
+from avcore.bounds import Number, Share, Size
 from avcore.checkpoints.layouts import read_setting
 from avcore.errors import CheckpointError
 from avcore.units import Ids
@@ -66,14 +67,14 @@ class SpellerConfig:
     """
 
     network: str = CTC
-    num_units: int = 1000
-    width: int = 192
-    kernel: int = 5
-    layers: int = 2
-    decoder_layers: int = 2
-    places: int = 2
-    heads: int = 0
-    dropout: float = 0.1
+    num_units: Number = 1000
+    width: Size = 192
+    kernel: Size = 5
+    layers: Size = 2
+    decoder_layers: Size = 2
+    places: Size = 2
+    heads: Number = 0
+    dropout: Share = 0.1
     pronounced: bool = False
     alphabet: str = "ko"
 

@@ -2,7 +2,7 @@
 
 from avcore.command import Parser
 from avcore.files import Input
-from avtrain.checkpoints import export_parser
+from avtrain.export import export_parser
 
 
 def renderer_parser(prog: str, what: str, into: str) -> Parser:

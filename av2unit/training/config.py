@@ -5,11 +5,12 @@ not name it gets it from there.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from av2unit.config import AvHubertConfig
 from av2unit.extractor import ARGMAX, VITERBI, Decoding
 from av2unit.features import NUM_MELS
+from avcore.bounds import Amount, Count, Number, OneOf, Share, require_bounds
 from avcore.errors import UsageError
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 
@@ -28,18 +29,18 @@ class DataConfig:
     valid: str = ""
     valid_labels: tuple[str, ...] = ()
     root: str = ""
-    label_rate: int = 50
+    label_rate: Count = 50
     """Labels a second of a single .km file: 50, or 25 = each holds for two steps."""
     dictionaries: tuple[str, ...] = ()
     """dict.<name>.txt, one for each head or one for both; none = units 0..num_units - 1."""
-    num_units: int = 0
+    num_units: Number = 0
     """0 = up to the largest label."""
-    min_frames: int
-    max_frames: int
+    min_frames: Count
+    max_frames: Count
     """Clips of fewer or more steps of 40 ms are left out."""
-    crop_frames: int
+    crop_frames: Number
     """Longer clips are cut to a random stretch of so many steps; 0 = never."""
-    cache_gb: float = 0.0
+    cache_gb: Amount = 0.0
     """Sound and lips kept in memory, decoded before the first step, up to so many GB."""
     units_vocabulary: str = ""
     """Fingerprint of the labels' quantizer where they do not say it."""
@@ -53,15 +54,15 @@ class MaskingConfig:
 
     mask_prob: float | None = None
     """For sound and lips alike, instead of the two below; 0 = plain frame classification."""
-    mask_prob_audio: float
-    mask_length_audio: int
+    mask_prob_audio: Share
+    mask_length_audio: Count
     """Steps of 40 ms."""
-    mask_prob_image: float
-    mask_length_image: int
-    min_spans: int
-    modality_dropout: float
+    mask_prob_image: Share
+    mask_length_image: Count
+    min_spans: Number
+    modality_dropout: Share
     """How often one modality of a clip is left out."""
-    audio_dropout: float
+    audio_dropout: Share
     """How often that is the sound."""
 
     @property
@@ -83,7 +84,7 @@ class NoiseConfig:
     `speech` (other clips of the corpus); each draw takes one of them.
     """
 
-    noise_prob: float
+    noise_prob: Share
     snr_db: tuple[float, float]
     """The ratio is drawn between the two."""
     noise_wav: str = ""
@@ -97,25 +98,25 @@ class AugmentConfig:
 
     random_crop: bool
     """The square that is seen of a lip picture lies anywhere in it, not in its middle; the same for the whole clip."""
-    flip_prob: float
-    rotate_deg: float = 0.0
+    flip_prob: Share
+    rotate_deg: Amount = 0.0
     """Lips are turned by up to so many degrees either way."""
-    scale: float = 0.0
+    scale: Share = 0.0
     """Lips are made larger or smaller by up to this share."""
-    brightness: float = 0.0
-    contrast: float = 0.0
+    brightness: Amount = 0.0
+    contrast: Share = 0.0
     """Added to and multiplied onto lips scaled to 0..1: up to this much either way."""
-    warp: float = 0.0
+    warp: Share = 0.0
     """Vocal tract length perturbation: frequencies are multiplied by 1 - warp .. 1 + warp (Jaitly and Hinton 2013)."""
-    tilt: float = 0.0
+    tilt: Amount = 0.0
     """A slope over the mel bands: up to so many nats up at one end and down at the other."""
-    colour: float = 0.0
+    colour: Amount = 0.0
     """Waves over the mel bands, as other voices and microphones have them: up to so many nats for each of four cosines."""
-    smear_prob: float = 0.0
+    smear_prob: Share = 0.0
     """Share of clips whose spectra are as smooth over bands, over time, or over both, as those of some synthesisers are."""
-    hide_bands: int = 0
+    hide_bands: Number = 0
     """Up to so many neighbouring mel bands say nothing (frequency masks of SpecAugment: Park et al. 2019)."""
-    pace: float = 0.0
+    pace: Share = 0.0
     """Clips are said up to this share faster or slower, at the same pitch: sound, lips and labels alike."""
 
 
@@ -123,18 +124,18 @@ class AugmentConfig:
 class MicrophoneConfig:
     """Rooms, microphones and channels for the sound of training clips; each is drawn by itself and may meet the others."""
 
-    room_prob: float = 0.0
+    room_prob: Share = 0.0
     reverb_s: tuple[float, float] = (0.1, 0.8)
     """Seconds in which the echo falls by 60 dB."""
     direct_db: tuple[float, float] = (-3.0, 15.0)
     """The direct sound over the echo: a hand's breadth away, or across the room."""
-    band_prob: float = 0.0
+    band_prob: Share = 0.0
     bands: tuple[str, ...] = ("telephone", "narrow", "laptop")
     """What passes, one of these: 300 to 3,400 Hz, 50 to 4,000 Hz, 150 to 7,000 Hz."""
-    clip_prob: float = 0.0
+    clip_prob: Share = 0.0
     ceiling: tuple[float, float] = (0.1, 0.7)
     """Share of the peak above which the sound is cut off."""
-    codec_prob: float = 0.0
+    codec_prob: Share = 0.0
     codecs: tuple[str, ...] = ("aac", "opus", "mp3")
     bit_rate: tuple[float, float] = (16_000.0, 48_000.0)
 
@@ -148,7 +149,7 @@ class MicrophoneConfig:
 class MismatchConfig:
     """Lips that do not belong to the sound; the sound's labels stay."""
 
-    prob: float = 0.0
+    prob: Share = 0.0
     """Share of the clips with sound and lips."""
     kinds: tuple[str, ...] = ("still", "grey", "swapped", "late")
     """A still mouth, no picture, the lips of another clip, the clip's own too early or too late; each draw takes one."""
@@ -160,14 +161,14 @@ class MismatchConfig:
 class LossConfig:
     """The loss of a head at a step is the cross-entropy of its class; both heads are added up."""
 
-    masked_weight: float
-    unmasked_weight: float
-    feature_penalty: float
+    masked_weight: Amount
+    unmasked_weight: Amount
+    feature_penalty: Amount
     """On the mean square of what the front ends give."""
-    feature_grad_mult: float
+    feature_grad_mult: Amount
     """Gradients of the front ends are scaled by this; 0 = they do not learn."""
-    label_smoothing: float = 0.0
-    class_balance: float = 0.0
+    label_smoothing: Share = 0.0
+    class_balance: Amount = 0.0
     """Classes are weighted by (1 / frequency) ** class_balance; 0 = all alike."""
 
 
@@ -177,7 +178,7 @@ class InitConfig:
 
     checkpoint: str = ""
     """A unit encoder or a plain AV-HuBERT checkpoint, published or own; "" = from scratch."""
-    heads: str
+    heads: Annotated[str, OneOf("new", "keep")]
     """`new`: class embeddings are made anew. `keep`: go on with the checkpoint's units; dictionaries must be the same."""
     frozen: tuple[str, ...] = ()
     """Parts of the model that do not learn, such as feature_extractor_video.resnet."""
@@ -209,44 +210,16 @@ class TrainConfig(RunConfig):
 
 def check_config(config: TrainConfig) -> None:
     """Raises UsageError for the first value that cannot work."""
-    masking, noise, augment, loss, data = config.masking, config.noise, config.augment, config.loss, config.data
-    shares = {
-        "masking.modality_dropout": masking.modality_dropout,
-        "masking.audio_dropout": masking.audio_dropout,
-        "masking.mask_prob_audio": masking.audio_prob,
-        "masking.mask_prob_image": masking.image_prob,
-        "noise.noise_prob": noise.noise_prob,
-        "augment.flip_prob": augment.flip_prob,
-        "augment.scale": augment.scale,
-        "mismatch.prob": config.mismatch.prob,
-        "augment.warp": augment.warp,
-        "augment.pace": augment.pace,
-        "augment.contrast": augment.contrast,
-        "loss.label_smoothing": loss.label_smoothing,
-    }
-    for name, value in shares.items():
-        if not 0 <= value <= 1:
-            raise UsageError(f"{name} cannot be used", expected="0..1", found=value)
-    amounts = {
-        "loss.masked_weight": loss.masked_weight,
-        "loss.unmasked_weight": loss.unmasked_weight,
-        "loss.feature_penalty": loss.feature_penalty,
-        "loss.feature_grad_mult": loss.feature_grad_mult,
-        "loss.class_balance": loss.class_balance,
-        "data.cache_gb": data.cache_gb,
-        "augment.tilt": augment.tilt,
-        "augment.brightness": augment.brightness,
-        "augment.rotate_deg": augment.rotate_deg,
-    }
-    for name, value in amounts.items():
-        if value < 0:
-            raise UsageError(f"{name} cannot be used", expected="0 or more", found=value)
+    require_bounds(config)
+    masking, noise, loss, data = config.masking, config.noise, config.loss, config.data
+    if not 0 <= (masking.mask_prob or 0) <= 1:
+        raise UsageError("masking.mask_prob cannot be used", expected="0 to 1", found=masking.mask_prob)
     if not loss.masked_weight and not loss.unmasked_weight:
         raise UsageError("nothing would be learnt", expected="loss.masked_weight or loss.unmasked_weight above 0")
     if not loss.unmasked_weight and not masking.audio_prob and not masking.image_prob:
         raise UsageError("nothing would be learnt", expected="masking, or loss.unmasked_weight above 0", found="no masked step")
-    if not 0 < data.min_frames <= data.max_frames:
-        raise UsageError("no clip can be used", expected="0 < data.min_frames <= data.max_frames")
+    if data.min_frames > data.max_frames:
+        raise UsageError("no clip can be used", expected="data.min_frames <= data.max_frames")
     if bool(data.valid) != bool(data.valid_labels):
         raise UsageError("data.valid and data.valid_labels go together")
     if config.decoding.method not in (ARGMAX, VITERBI) or config.decoding.duration_penalty < 0:
@@ -256,8 +229,6 @@ def check_config(config: TrainConfig) -> None:
     if len(noise.snr_db) != 2 or noise.snr_db[0] > noise.snr_db[1]:
         raise UsageError("noise.snr_db cannot be used", expected="[lowest, highest]", found=list(noise.snr_db))
     _check_model(config.model)
-    if min(masking.mask_length_audio, masking.mask_length_image) < 1:
-        raise UsageError("masked spans must be 1 step or more")
 
 
 def _check_model(model: AvHubertConfig) -> None:

@@ -101,6 +101,13 @@ class ClipItems:
         """Return the clip's id."""
         return self._clips[self._indices[index]].id
 
+    @property
+    def inputs(self) -> list[str]:
+        """What any clip can be measured by: its sound, its lips, or both."""
+        there = {(bool(self._clips[index].audio), bool(self._clips[index].lips)) for index in self._indices}
+        found = {"audio": any(heard for heard, _ in there), "video": any(seen for _, seen in there)}
+        return [name for name, is_there in (found | {"audio_video": (True, True) in there}).items() if is_there]
+
     def lengths(self) -> list[int]:
         """Return the steps of each item."""
         longest = self._recipe.data.crop_frames or self._recipe.data.max_frames

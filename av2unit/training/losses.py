@@ -14,6 +14,10 @@ from avdata.labels import NO_LABEL
 _WHITE = 255
 
 
+FIGURES = ("loss", "masked_loss", "unmasked_loss", "feature_penalty", "masked_accuracy", "unmasked_accuracy")
+"""What the network measures of a batch."""
+
+
 class MaskedPrediction(nn.Module):
     """Computes the loss of a batch in `forward`, so that it can be wrapped for several devices."""
 

@@ -20,8 +20,8 @@ from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import require_file
 from avcore.units import require_same_vocabulary
-from avtrain import checkpoints
 from avtrain.checkpoints import BEST, LAST
+from avtrain.export import read_run
 
 LOG = logging.getLogger("netflips.train")
 
@@ -59,8 +59,6 @@ def build_model(config: AvHubertConfig, init: InitConfig, dictionaries: Sequence
     vocabulary: fingerprint of the labels' quantizer, "" = unknown. Raises UsageError or CheckpointError when the
     checkpoint does not fit the configuration, and VocabularyError when its heads are to be kept for other units.
     """
-    if init.heads not in (NEW, KEEP):
-        raise UsageError("init.heads cannot be used", expected=f"{NEW} or {KEEP}", found=init.heads)
     if init.heads == KEEP and not init.checkpoint:
         raise UsageError("there are no heads to keep", expected="init.checkpoint")
     model = initialise(AvHubert(config))
@@ -163,7 +161,7 @@ def read_trained(run_dir: Path, checkpoint: str = "") -> Trained:
     path = next((folder / name for name in names if (folder / name).exists()), None)
     if path is None:
         raise CheckpointError("the run has no such checkpoint", path=folder, expected=" or ".join(names))
-    state = checkpoints.read_run(path, KIND, "av2unit.train")
+    state = read_run(path, KIND, "av2unit.train")
     about = state["about"]
     tensors = {name.removeprefix(_MODEL): tensor for name, tensor in state["modules"]["network"].items()}
     return Trained(path, int(state["position"]["step"]), about, tensors)

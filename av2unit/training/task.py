@@ -8,52 +8,49 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from av2unit.extractor import Classes, Decoding, Scores, decode
 from av2unit.training.config import TrainConfig
 from av2unit.training.corpus import Prepared, prepare
-from av2unit.training.items import ClipBatch, ClipExample, ClipItems, ValidationPair, collate, collate_pairs
-from av2unit.training.losses import MaskedPrediction
+from av2unit.training.items import ClipBatch, ClipExample, ValidationPair, collate, collate_pairs
+from av2unit.training.losses import FIGURES, MaskedPrediction
 from av2unit.training.start import KIND, build_model
 from avcore.progress import Progress, silent
 from avcore.units import Units, edit_distance
 from avdata.labels import SPECIALS
 from avdata.selection import write_left_out
-from avtrain.config import Metrics, plain
-from avtrain.task import Engine, Optimized, Values
+from avtrain.config import Metrics
+from avtrain.task import Engine, Task, Values
 
 NETWORK = "network"
 
 
-class UnitEncoderTask:
-    """Masked prediction of units (avtrain.task.Task). Everything is checked when it is made, before the first step."""
+class UnitEncoderTask(Task):
+    """Masked prediction of units. Everything is checked when it is made, before the first step."""
+
+    kind = KIND
+    trainer = "av2unit.train"
 
     def __init__(self, config: TrainConfig, progress: Progress = silent) -> None:
         self.prepared: Prepared = prepare(config)
-        self._config = self.prepared.config
+        prepared, self._config = self.prepared, self.prepared.config
         torch.manual_seed(config.loop.seed)
-        model = build_model(self._config.model, config.init, self.prepared.dictionaries, self.prepared.vocabulary)
-        self.network = MaskedPrediction(model, config.loss, tuple(config.init.frozen), self.prepared.class_weights)
+        model = build_model(self._config.model, config.init, prepared.dictionaries, prepared.vocabulary)
+        self.network = MaskedPrediction(model, config.loss, tuple(config.init.frozen), prepared.class_weights)
         masking = config.masking
         self._is_masked = bool(masking.audio_prob or masking.image_prob)
-        self.prepared.preload(progress)
+        super().__init__(
+            self._config, {NETWORK: self.network}, {NETWORK: config.optim}, prepared.train, prepared.valid,
+            dictionaries=prepared.dictionaries, vocabulary=prepared.vocabulary,
+        )  # fmt: skip
+        prepared.preload(progress)
 
-    def modules(self) -> dict[str, nn.Module]:
-        """Return the network, in one part."""
-        return {NETWORK: self.network}
-
-    def optimizers(self) -> dict[str, Optimized]:
-        """Return one optimizer for all of it."""
-        return {NETWORK: Optimized((NETWORK,), self._config.optim)}
-
-    def train_items(self) -> ClipItems:
-        """Return the training clips."""
-        return self.prepared.train
-
-    def valid_items(self) -> ClipItems | None:
-        """Return the validation clips."""
-        return self.prepared.valid
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Losses and accuracies of the network, and error rates of each input that any clip has."""
+        inputs = self.prepared.valid.inputs if self.prepared.valid else ()
+        names = tuple(name for name in FIGURES if self._is_masked or not name.startswith("masked"))
+        return (*names, "uer", *(f"{what}_{name}" for name in inputs for what in ("accuracy", "uer")))
 
     def collate(self, items: list[ClipExample] | list[ValidationPair]) -> ClipBatch | tuple[ClipBatch, ClipBatch]:
         """Pad clips to a batch, and the pairs of validation to a pair of batches."""
@@ -73,16 +70,6 @@ class UnitEncoderTask:
         """Return losses, accuracies and unit error rates."""
         share = validate(self.network, batches, self._config.decoding, self._is_masked)
         return joined(engine.of_all(share)).metrics()
-
-    def describe(self) -> dict[str, Any]:
-        """Return what `export` needs to know."""
-        prepared = self.prepared
-        return {
-            "kind": KIND,
-            "config": plain(prepared.config),
-            "dictionaries": prepared.dictionaries,
-            "vocabulary": prepared.vocabulary,
-        }
 
     def write_left_out(self) -> None:
         """Write to the run's folder which clips are not used."""

@@ -233,6 +233,12 @@ def updates_of(payload: Mapping[str, Any]) -> int | None:
     return stated if isinstance(stated, int) and not isinstance(stated, bool) else None
 
 
+def run_of(payload: object) -> Mapping[str, Any]:
+    """Return what a training run of ours says of itself in its checkpoint; nothing of another file."""
+    about = payload.get("about") if isinstance(payload, Mapping) and "modules" in payload else None
+    return about if isinstance(about, Mapping) and isinstance(about.get("trainer"), str) else {}
+
+
 def holds_tensors(value: object) -> bool:
     """Return whether a part of a file is a mapping with a tensor in it."""
     return isinstance(value, Mapping) and any(isinstance(item, Tensor) for item in value.values())
@@ -289,6 +295,8 @@ def _each_once(wanted: Stage | None) -> Iterable[Stage]:
 def _identify_foreign(payload: Mapping[Any, Any]) -> Identity:
     if trainer_tensors(payload):
         return Identity(None, "a fairseq checkpoint of another model")
+    if run := run_of(payload):
+        return Identity(None, f"a checkpoint of a run of {run['trainer']}", f"export it: python -m {run['trainer']} export --help")
     if holds_tensors(payload):
         return Identity(None, "a bare state dict without its configuration")
     if holds_tensors(payload.get("state_dict")):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from avcore.bounds import Size
 from avcore.errors import UsageError
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
 from avtrain.data import move
@@ -182,7 +183,7 @@ def test_tensors_are_moved_wherever_they_stand() -> None:
 
 @dataclass(frozen=True)
 class ToyRun(RunConfig):
-    width: int = 4
+    width: Size = 4
     name: str = "???"
     optim: OptimConfig = field(default_factory=OptimConfig)
 
@@ -210,8 +211,8 @@ def test_a_yaml_and_overrides_become_a_frozen_dataclass(tmp_path: Path) -> None:
         (["width=wide"], "width"),
         (["a b"], "does not fit"),
         (["name=x", "optim.lr=nan"], "optim.lr cannot be used; expected a number; found nan"),
-        (["name=x", "optim.lr=-1"], "optim.lr cannot be used; expected 0 to 65,536; found -1.0"),
-        (["name=x", "width=99999999999999999999999"], "width cannot be used; expected 0 to 65,536"),
+        (["name=x", "optim.lr=-1"], "optim.lr cannot be used; expected above 0, at most 65,536; found -1.0"),
+        (["name=x", "width=99999999999999999999999"], "width cannot be used; expected 1 to 16,777,216"),
         ([], "name"),
     ],
 )

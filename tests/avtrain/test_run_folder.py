@@ -1,8 +1,12 @@
 """What a run keeps in its folder, what it says of itself, and how it goes on from what is left there."""
 
+import itertools
 import json
 import logging
+import os
 import shlex
+import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -11,13 +15,13 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from avcore import journal
-from avcore.errors import CheckpointError, UsageError
-from avtrain.checkpoints import read_state
-from avtrain.entry import stamp_training_lines
+from avcore.errors import CheckpointError, InputError, OutputError, UsageError
+from avtrain.checkpoints import no_number_in, read_state
+from avtrain.entry import keep_run_apart, stamp_training_lines
 from avtrain.logs import RunLog
 from avtrain.loop import Trainer
 from avtrain.position import TrainResult
-from tests.avtrain.toy import ToyConfig, ToyTask, toy_config
+from tests.avtrain.toy import Points, ToyConfig, ToyTask, toy_config
 
 
 def _train(config: ToyConfig) -> TrainResult:
@@ -65,8 +69,122 @@ def test_nothing_whole_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"last\.pt.*damaged.*loop\.resume=never"):
         Trainer(ToyTask(config), config)
     last = tmp_path / "checkpoints" / "last.pt"
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(InputError, match="to begin from, is empty"):
         Trainer(ToyTask(config), toy_config(str(tmp_path / "other"), resume=str(last)))
+
+
+def _step(path: Path) -> int:
+    return int(read_state(path)["position"]["step"])
+
+
+def test_a_run_begins_from_a_checkpoint_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A scheduler starts the same command again: it goes on. Back to an earlier checkpoint, the run of before is put aside."""
+    folder = tmp_path / "run" / "checkpoints"
+    _train(toy_config(str(tmp_path / "run"), max_steps=30))
+    start = str(folder / "step_00000010.pt")
+    again = [toy_config(str(tmp_path / "run"), max_steps=steps, resume=start) for steps in (12, 14)]
+    assert [Trainer(ToyTask(one), one).train().step for one in again] == [12, 14]
+    assert "another run begins here; the earlier one is in" in caplog.text
+    assert not Path(start).exists()
+    assert (_step(folder / "last.pt"), _step(tmp_path / "run" / "earlier.1" / "checkpoints" / "last.pt")) == (14, 30)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["kind"] == "train"] == [11, 12, 13, 14]
+    assert not (tmp_path / "run" / "earlier.2").exists()
+
+
+def test_what_another_trainer_made_is_not_gone_on_with(tmp_path: Path) -> None:
+    config = toy_config(str(tmp_path), max_steps=2)
+    _train(config)
+    task = ToyTask(config)
+    task.kind = "other"  # type: ignore[misc]
+    with pytest.raises(CheckpointError, match="the run of another trainer; expected a other's; found a toy's"):
+        Trainer(task, config)
+
+
+def test_the_best_is_never_older_than_the_last_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the files of one save."""
+    config = toy_config(str(tmp_path), max_steps=30)
+    save, written = torch.save, list[str]()
+
+    def killed(state: object, path: Path) -> None:
+        if len(written) == 5:
+            raise KeyboardInterrupt
+        written.append(Path(path).name)
+        save(state, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _train(config)
+    folder = tmp_path / "checkpoints"
+    assert _step(folder / "best.pt") >= read_state(folder / "last.pt")["position"]["best_step"]
+    result = _train(config)
+    assert read_state(folder / "best.pt")["position"]["best"] == result.best
+
+
+@pytest.mark.parametrize("how", ["no room", "while it is written"])
+def test_a_full_disk_costs_a_line_and_no_more_while_there_is_another_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    config, save, usage = toy_config(str(tmp_path), max_steps=30), torch.save, shutil.disk_usage
+    full = {1}
+
+    def fails(state: dict, path: Path) -> None:
+        if how != "no room" and state["position"]["step"] // 10 in full:
+            Path(path).write_bytes(b"half")
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 664192 vs 664080")
+        save(state, path)
+
+    monkeypatch.setattr("torch.save", fails)
+    trainer = Trainer(ToyTask(config), config)
+    rooms = usage(tmp_path)._replace(free=1000), usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: rooms[how != "no room" or trainer.step // 10 not in full])
+    result = trainer.train()
+    assert caplog.text.count("training goes on, and saves the next time") == 1
+    assert "MB free" in caplog.text
+    folder = tmp_path / "checkpoints"
+    assert not (folder / "step_00000010.pt").exists()
+    assert read_state(folder / "best.pt")["position"]["best"] == result.best
+    assert {path.name for path in folder.iterdir()} == {"best.pt", "last.pt", "step_00000020.pt", "step_00000030.pt"}
+    full.add(4)
+    longer = toy_config(str(tmp_path), max_steps=40)
+    trainer = Trainer(ToyTask(longer), longer)
+    with pytest.raises(OutputError, match=r"checkpoint.*MB free"):
+        trainer.train()
+    assert _step(folder / "last.pt") == 30
+
+
+def test_a_figure_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
+    config = toy_config(str(tmp_path), max_steps=50)
+    figures = iter([float("nan"), 3.0, float("nan"), float("-inf"), 2.0])
+    task = ToyTask(config)
+    task.validate = lambda batches, engine: {"loss": next(figures)}  # type: ignore[method-assign]
+    assert Trainer(task, config).train().best == 2.0
+    assert _step(tmp_path / "checkpoints" / "best.pt") == 50
+
+
+def test_norms_forget_a_batch_that_was_no_number(tmp_path: Path) -> None:
+    config = toy_config(str(tmp_path), max_steps=20)
+    task = ToyTask(config)
+    task.parts["line"].insert(1, torch.nn.BatchNorm1d(16))
+    stack = task.collate
+    task.collate = lambda items: stack(items) * (float("nan") if next(numbers) == 5 else 1)  # type: ignore[method-assign]
+    numbers = itertools.count()
+    Trainer(task, config).train()
+    assert no_number_in(read_state(tmp_path / "checkpoints" / "last.pt")["modules"]) is None
+
+
+def test_a_folder_that_is_a_file_is_said_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.txt").write_text("a")
+    with pytest.raises(OutputError, match=r"x\.txt.*cannot be written"):
+        keep_run_apart(toy_config(str(tmp_path / "x.txt")))
+
+
+def test_a_loader_that_was_killed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = toy_config(str(tmp_path), num_workers=1)
+    monkeypatch.setattr(Points, "load", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(InputError, match="a process that loads data was killed"):
+        _train(config)
 
 
 def test_other_settings_are_named_and_the_old_ones_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,7 @@ from avcore.errors import InputError
 from avtrain.config import BatchConfig, LoopConfig, Metrics, OptimConfig, RunConfig
 from avtrain.loop import Trainer, run_task
 from avtrain.sampling import Key, item_generator
-from avtrain.task import Engine, Optimized, Task, Values, named_parameters
+from avtrain.task import Engine, Task, Values, named_parameters
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -54,39 +54,29 @@ class Points:
         return [1 + index % 5 for index in range(self._count)]
 
 
-class ToyTask:
-    def __init__(self, config: ToyConfig) -> None:
-        self._config = config
+class ToyTask(Task):
+    kind = "toy"
+    trainer = "tests.avtrain.toy"
+    figures = ("loss", "batches")
+
+    def __init__(self, config: ToyConfig, width: int = 16) -> None:
         torch.manual_seed(0)
-        self._model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(16, 1))
-
-    def modules(self) -> dict[str, nn.Module]:
-        return {"line": self._model}
-
-    def optimizers(self) -> dict[str, Optimized]:
-        return {"all": Optimized(("line",), self._config.optim)}
-
-    def train_items(self) -> Points:
-        return Points(60, self._config.bad, self._config.delay_s)
-
-    def valid_items(self) -> Points:
-        return Points(10)
+        self._model = nn.Sequential(nn.Linear(4, width), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(width, 1))
+        train = Points(60, config.bad, config.delay_s)
+        super().__init__(config, {"line": self._model}, {"line": config.optim}, train, Points(10))
 
     def collate(self, items: list[Tensor]) -> Tensor:
         return torch.stack(items)
 
     def training_step(self, batch: Tensor, engine: Engine) -> Values:
         loss = (engine.module("line")(batch[:, :4])[:, 0] - batch[:, 4]).square().mean()
-        engine.update("all", loss)
+        engine.update("line", loss)
         return {"loss": loss}
 
     def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
         losses = [(self._model(b[:, :4])[:, 0] - b[:, 4]).square().mean().item() for b in batches]
         losses = [loss for share in engine.of_all(losses) for loss in share]
         return {"loss": sum(losses) / len(losses), "batches": len(losses)}
-
-    def describe(self) -> dict[str, Any]:
-        return {"kind": "toy"}
 
 
 def toy_config(run_dir: str, **changes: Any) -> ToyConfig:
@@ -145,10 +135,10 @@ class OneStep:
     step, progress = 0, 0.0
 
     def __init__(self, task: Task, lr: float = 0.0) -> None:
-        self._modules = task.modules()
+        self._modules = task.parts
         self.optimizers = {
-            name: torch.optim.Adam(named_parameters(self._modules, part.modules).values(), lr or part.config.lr)
-            for name, part in task.optimizers().items()
+            name: torch.optim.Adam(named_parameters(task.parts, [name]).values(), lr or config.lr)
+            for name, config in task.optim.items()
         }
         for module in self._modules.values():
             module.train()
@@ -171,7 +161,7 @@ class OneStep:
 
 def batch_of(task: Task, indices: Sequence[int]) -> Any:
     """A training batch of given items."""
-    return task.collate([task.train_items().load((0, index)) for index in indices])
+    return task.collate([task.train.load((0, index)) for index in indices])
 
 
 def without_gradient(module: nn.Module) -> list[str]:

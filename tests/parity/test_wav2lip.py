@@ -147,7 +147,7 @@ class Looking:
     step, progress = 0, 0.0
 
     def __init__(self, task: GeneratorTask) -> None:
-        self._modules = task.modules()
+        self._modules = task.parts
 
     def module(self, name: str) -> Any:
         return self._modules[name]
@@ -161,7 +161,7 @@ def losses_of_task(quality: float, sync: float) -> dict[str, Tensor]:
     config = read_config(GeneratorConfig, "unit2av/lipsync", given)
     task = GeneratorTask(config, SoundClips((), ()), "none", model(), discriminator() if quality else None, expert())
     if sync:
-        task.modules()[LOSSES].notice(0.0)
+        task.parts[LOSSES].notice(0.0)
     boxes = INPUTS["train_crop_boxes"].astype(np.float32)
     crops = [crop_face(picture, box) for picture, box in zip(INPUTS["frames_bgr"], boxes, strict=True)]
     rgb, mel = torch.from_numpy(np.stack(crops)).flip(-1), mel_of(SOUND)

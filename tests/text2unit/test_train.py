@@ -58,8 +58,8 @@ def test_an_aligned_network_learns_its_alignment(trained_aligned: Path, tmp_path
 
 def test_padding_changes_nothing(babble: BabbleCorpus, tmp_path: Path) -> None:
     task = make_task(config_of(babble, tmp_path, "model.heads=2", "model.dropout=0"))
-    network = task.modules()["speller"].eval()
-    items = [task.train_items().load((0, index)) for index in range(6)]
+    network = task.parts["speller"].eval()
+    items = [task.train.load((0, index)) for index in range(6)]
     together = collate_texts(items, with_prior=False)
     both = network(together["letters"], together["num_letters"])
     for number, item in enumerate(items):
@@ -87,7 +87,7 @@ def test_the_recipe_of_the_demo_trains(babble: BabbleCorpus, tmp_path: Path) -> 
     run = tmp_path / "text2unit"
     more = (f"data.train={tmp_path / 'some.jsonl'}", "data.hold_out=4", "loop.max_minutes=0", "loop.max_steps=2", "loop.device=cpu")
     task = make_task(read_config(SpellerRunConfig, "demo/text2unit", [*words(babble, run)[2:], *more]))
-    assert len(task.train_items()) == len(rows) // 2 - 4
+    assert len(task.train) == len(rows) // 2 - 4
     assert main(["--config", "demo/text2unit", *words(babble, run, *more)[2:]]) == 0
     assert export(run, tmp_path / "text2unit.safetensors", "--eight-bits") == 0
 
@@ -98,7 +98,7 @@ def test_units_that_hold_their_text_need_no_manifest(babble: BabbleCorpus, tmp_p
 
 
 def _items(config: object) -> list[object]:
-    source = make_task(config).train_items()  # type: ignore[arg-type]
+    source = make_task(config).train  # type: ignore[arg-type]
     return [source.load((0, index)) for index in range(len(source))]
 
 
@@ -106,11 +106,11 @@ def test_all_recordings_of_a_sentence_are_held_out_together(babble: BabbleCorpus
     rows = [row for _, row in iter_rows(babble.both)]
     write_rows(tmp_path / "twice.jsonl", rows + [{**row, "id": f"{row['id']}_again"} for row in rows])
     task = make_task(config_of(babble, tmp_path, f"data.train={tmp_path / 'twice.jsonl'}", "data.units=", "data.hold_out=5"))
-    held = task.valid_items()
+    held = task.valid
     assert held is not None
     assert len(held) == 10
     texts = {held.load((0, index)).text for index in range(10)}
-    assert not texts & {task.train_items().load((0, index)).text for index in range(len(task.train_items()))}
+    assert not texts & {task.train.load((0, index)).text for index in range(len(task.train))}
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_texts_that_cannot_be_read_are_named(babble: BabbleCorpus, tmp_path: Pat
     with pytest.raises(InputError, match=r"cannot be read aloud.*babble_0000.*HEBREW LETTER SHIN"):
         make_task(config_of(babble, tmp_path, f"data.train={path}", "data.units="))
     task = make_task(config_of(babble, tmp_path, f"data.train={path}", "data.units=", "data.allow_missing=true"))
-    assert len(task.train_items()) == len(rows) - 2 - 8
+    assert len(task.train) == len(rows) - 2 - 8

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from av2unit.extractor import UnitExtractor
-from avtrain.checkpoints import read_state
+from avcore.journal import folder_lock
+from avtrain.checkpoints import no_number_in, read_state
 from avtrain.entry import read_config
 from avtrain.loop import Trainer
 from avtrain.task import Task
+from netflips.info import main as info
 from recipes.made.babble import babble_corpus
 from recipes.made.drawn_lips import draw_corpus
 from recipes.made.tones import sing_corpus
@@ -74,18 +77,18 @@ def babbled(folder: Path) -> list[str]:
 
 
 def of_sound(task: Task, batch: Any) -> tuple[nn.Module, Tensor, Tensor]:
-    parts = task.modules()
+    parts = task.parts
     return parts["discriminators"], batch["samples"], parts["generator"](batch["frames"], batch["voice"], batch["runs"])[0]
 
 
 def of_units_face(task: Task, batch: Any) -> tuple[nn.Module, Tensor, Tensor]:
-    parts, truth = task.modules(), network_picture(batch["target"].flatten(0, 1))
+    parts, truth = task.parts, network_picture(batch["target"].flatten(0, 1))
     drawn = parts["face"](batch["units"], faces_of(batch), pictures_of(batch["shown"]))
     return parts["quality"], lower_half(truth), lower_half(drawn)
 
 
 def of_sound_face(task: Task, batch: Any) -> tuple[nn.Module, Tensor, Tensor]:
-    parts, truth = task.modules(), network_picture(batch["target"].flatten(0, 1))
+    parts, truth = task.parts, network_picture(batch["target"].flatten(0, 1))
     drawn = parts["generator"](batch["sounds"].flatten(0, 1), faces_of(batch))
     return parts["quality"], lower_half(truth), lower_half(drawn)
 
@@ -104,8 +107,8 @@ def takes(trainer: str, setting: str) -> Callable[[Path], object]:
 class Contract:
     """A trainer. falls: its figures and the share that is left at the end; Wav2Lip's expert needs more steps than are made here.
 
-    idle: weights that need no gradient. real: the config that is trained without --config. small: settings for these tests. used:
-    what takes its export, or its run's checkpoint.
+    idle: weights that need no gradient. resized: a setting that makes another network. real: the config that is trained without
+    --config. small: settings for these tests. used: what takes its export, or its run's checkpoint.
     """
 
     module: str
@@ -114,6 +117,7 @@ class Contract:
     data: Callable[[Path], list[str]]
     falls: dict[str, float]
     used: Callable[[Path], object]
+    resized: str
     words: tuple[str, ...] = ()
     small: tuple[str, ...] = ()
     make: str = "make_task"
@@ -137,7 +141,11 @@ class Contract:
         if not self.has_export:
             out.write_bytes(checkpoint.read_bytes())
             return 0
-        source = ["--run-dir", checkpoint.parents[1]] if self.module == "av2unit.train" else ["--checkpoint", checkpoint]
+        source = (
+            ["--run-dir", checkpoint.parents[1], "--checkpoint", checkpoint.name]
+            if self.module == "av2unit.train"
+            else ["--checkpoint", checkpoint]
+        )
         return int(importlib.import_module(self.module).main(["export", *map(str, source), "--out-path", str(out)]))
 
     def task(self, *more: str) -> Task:
@@ -173,46 +181,49 @@ _CLIPS = ("model.image_crop_size=44", "model.dropout=0.1", "model.encoder_layerd
 _FACES = ("batch.batch_size=4", "data.max_valid_windows=4", "model.norm_windows=4")
 TRAINERS = {
     "unit_encoder": Contract(
-        "av2unit.train", "av2unit/train_debug", "av2unit/train", clips, {"loss": 0.6}, UnitExtractor.from_checkpoint, small=_CLIPS
+        "av2unit.train", "av2unit/train_debug", "av2unit/train", clips, {"loss": 0.6}, UnitExtractor.from_checkpoint,
+        "model.encoder_ffn_embed_dim=32", small=_CLIPS
     ),
     "voice": Contract(
         "unit2av.train_unit2a", "unit2av/unit2a_debug", "unit2av/unit2a", songs, {"mel": 0.85, "duration": 0.8},
-        UnitVocoder.from_checkpoint, small=(*_VOICE, "model.channels=32", "losses.stft=1"), opponents=of_sound,
+        UnitVocoder.from_checkpoint, "model.channels=16", small=(*_VOICE, "model.channels=32", "losses.stft=1"), opponents=of_sound,
     ),
     "voice_with_a_pitch": Contract(
         "unit2av.train_unit2a", "unit2av/unit2a_harmonic_debug", "unit2av/unit2a", songs, {"loss": 0.9, "contour": 0.8},
-        UnitVocoder.from_checkpoint, small=(*_VOICE, "model.source.width=16", "model.source.fine=16"),
+        UnitVocoder.from_checkpoint, "model.source.width=8", small=(*_VOICE, "model.source.width=16", "model.source.fine=16"),
         idle=lambda name: name.startswith("pitch.of_voice"),  # the voices' usual pitch is measured
     ),
     "sync_expert": Contract(
         "unit2av.train_sync", "unit2av/sync_debug", "unit2av/sync", faces, {"loss": 0.95},
-        takes("face", "losses.sync_checkpoint"), suffix=".pt", small=("optim.lr=2e-3", "data.max_valid_windows=8"),
+        takes("face", "losses.sync_checkpoint"), "model.embedding=8",
+        suffix=".pt", small=("optim.lr=2e-3", "data.max_valid_windows=8"),
     ),
     "face": Contract(
         "unit2av.train_unit2v", "unit2av/unit2v_debug", "unit2av/unit2v", faces, {"l1": 0.9}, LipRenderer.from_checkpoint,
-        small=_FACES, opponents=of_units_face, idle=before_a_norm,
+        "model.min_width=4",        small=_FACES, opponents=of_units_face, idle=before_a_norm,
     ),
     "sound_sync_expert": Contract(
         "unit2av.train_lipsync", "unit2av/lipsync_expert_debug", "unit2av/lipsync_expert", heard_faces, {},
-        takes("sound_lips", "losses.sync_checkpoint"), words=("expert",), make="make_expert_task", suffix=".pth",
+        takes("sound_lips", "losses.sync_checkpoint"), "model.min_width=4",
+        words=("expert",), make="make_expert_task", suffix=".pth",
         small=("data.valid_windows=8", "batch.batch_size=8"), idle=before_a_norm,
     ),
     "sound_lips": Contract(
         "unit2av.train_lipsync", "unit2av/lipsync_hq_debug", "unit2av/lipsync", heard_faces, {"l1": 0.9},
-        SoundLipSync.from_checkpoint,
+        SoundLipSync.from_checkpoint, "model.min_width=4",
         small=("data.valid_windows=4",), opponents=of_sound_face, suffix=".pth", idle=before_a_norm,
     ),
     "speller": Contract(
         "text2unit.train", "text2unit/train_debug", "text2unit/train", babbled, {"loss": 0.5}, TextSpeller.from_checkpoint,
-        small=("batch.batch_size=8",),
+        "model.width=8",        small=("batch.batch_size=8",),
     ),
     "aligned_speller": Contract(
         "text2unit.train", "text2unit/aligned_debug", "text2unit/train", babbled, {"loss": 0.9}, TextSpeller.from_checkpoint,
-        small=("batch.batch_size=8", "losses.binary_from=0"),
+        "model.width=8",        small=("batch.batch_size=8", "losses.binary_from=0"),
     ),
     "reader": Contract(
         "unit2text.train", "unit2text/train_debug", "unit2text/train", sentences, {"loss": 0.8}, UnitReader.from_checkpoint,
-        small=("batch.batch_size=8", "model.dropout=0.1", "noise.mask=0.1"),
+        "model.encoder_ffn=32",        small=("batch.batch_size=8", "model.dropout=0.1", "noise.mask=0.1"),
     ),
 }  # fmt: skip
 
@@ -230,9 +241,13 @@ def whole(trainer: Contract, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_dir
 
 
+def lines(run_dir: Path, kind: str) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [row for row in rows if row["kind"] == kind]
+
+
 def figures(run_dir: Path, name: str) -> list[float]:
-    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    return [line[name] for line in lines if line["kind"] == "train"]
+    return [line[name] for line in lines(run_dir, "train")]
 
 
 def test_it_learns(trainer: Contract, whole: Path) -> None:
@@ -241,12 +256,13 @@ def test_it_learns(trainer: Contract, whole: Path) -> None:
         assert len(values) == STEPS
         assert sum(values[-4:]) < share * sum(values[:4]), name
     assert {path.name for path in (whole / "checkpoints").iterdir()} >= {"last.pt", "best.pt", f"step_{STEPS:08}.pt"}
+    assert {name for line in lines(whole, "valid") for name in line} - {"kind", "step", "time"} == set(trainer.task().figures)
     assert (whole / "config.yaml").exists()
     assert any((whole / "tensorboard").iterdir())
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
-    trainer: Contract, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trainer: Contract, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """By SIGTERM, in the middle of an epoch; then with another size of batches."""
     train_on = Trainer._train_on
@@ -268,6 +284,49 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     assert figures(tmp_path, "loss") == figures(whole, "loss")
     assert trainer.main(f"loop.max_steps={STEPS + 1}", "batch.batch_size=3", run_dir=tmp_path) == 0
     assert read_state(last)["position"]["step"] == STEPS + 1
+    monkeypatch.setattr("avtrain.entry._PATIENCE_S", 0)
+    with folder_lock(tmp_path):
+        assert trainer.main(run_dir=tmp_path) == 2
+    assert "another run trains in this folder; found process" in capfd.readouterr().err
+    assert trainer.main("loop.max_steps=1", "loop.resume=never", run_dir=tmp_path) == 0
+    assert read_state(last)["position"]["step"] == len(lines(tmp_path, "train")) == 1
+    aside = tmp_path / "earlier.1"
+    assert read_state(aside / "checkpoints" / "last.pt")["position"]["step"] == len(lines(aside, "train")) == STEPS + 1
+
+
+def test_an_update_without_a_finite_gradient_is_left_out(
+    trainer: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    update, bad = Trainer.update, {1}
+    monkeypatch.setattr(Trainer, "update", lambda self, name, loss: update(self, name, loss * nan if self.step in bad else loss))
+    assert trainer.main("loop.max_steps=2", run_dir=tmp_path) == 0
+    assert "step 2: the gradient of" in capfd.readouterr().err
+    last = tmp_path / "checkpoints" / "last.pt"
+    state = read_state(last)
+    assert no_number_in(state["modules"]) is None
+    assert [line["step"] for line in lines(tmp_path, "train")] == [1]
+    bad |= set(range(2, 100))
+    assert trainer.main("loop.max_steps=30", run_dir=tmp_path) == 2
+    assert "training broke down; nothing is saved since; expected gradients that are numbers" in capfd.readouterr().err
+    assert read_state(last)["position"]["step"] <= 8
+    for part in state["modules"].values():
+        for tensor in part.values():
+            if tensor.is_floating_point():
+                tensor.fill_(nan)
+    torch.save(state, last)
+    out = tmp_path / f"export{trainer.suffix}"
+    assert (trainer.export(last, out) == 2 and not out.exists()) if trainer.has_export else not trainer.used(last)
+
+
+def test_a_run_is_not_gone_on_with_in_other_sizes(trainer: Contract, whole: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    was = (whole / "config.yaml").read_text()
+    assert trainer.main(trainer.resized, run_dir=whole) == 2
+    error = capfd.readouterr().err
+    assert "this run's checkpoint does not fit the model; expected" in error
+    name, _, value = trainer.resized.partition("=")
+    assert f"{name}: " in error
+    assert f" -> {value}; give another run_dir" in error
+    assert (whole / "config.yaml").read_text() == was
 
 
 def same(left: Any, right: Any) -> bool:
@@ -283,9 +342,9 @@ def same(left: Any, right: Any) -> bool:
 def test_every_weight_learns(trainer: Contract) -> None:
     task = trainer.task()
     task.training_step(batch_of(task, range(4)), OneStep(task))
-    parts = [part for one in task.optimizers().values() for part in one.modules]
+    parts = list(task.optim)
     assert parts
-    assert [name for part in parts for name in without_gradient(task.modules()[part]) if not trainer.idle(name)] == []
+    assert [name for part in parts for name in without_gradient(task.parts[part]) if not trainer.idle(name)] == []
 
 
 def test_discriminators_take_what_is_real_for_real(trainer: Contract) -> None:
@@ -311,11 +370,15 @@ def test_checks_come_first_and_make_nothing(trainer: Contract, tmp_path: Path, c
     assert not (run_dir / "checkpoints").exists()
     for mistake, told in (
         ("data.train=/nowhere.jsonl", "nowhere.jsonl"),
-        ("no_such=1", "no_such"),
+        ("loop.max_step=1", "close to loop.max_steps"),
         ("loop.max_steps=many", "max_steps"),
+        ("batch.batch_size=-1", "batch.batch_size cannot be used; expected 0 or more; found -1"),
+        ("loop.best_metric=mell", "loop.best_metric is not measured; expected "),
+        ("loop.device=gpu", "unknown device"),
+        ("loop.resume=/nowhere.pt", "nowhere.pt"),
     ):
         capfd.readouterr()
-        assert trainer.main(mistake, run_dir=tmp_path / "none") == 2
+        assert trainer.main("check_only=true", mistake, run_dir=tmp_path / "none") == 2
         error = capfd.readouterr().err
         assert told in error
         assert "Traceback" not in error
@@ -326,6 +389,8 @@ def test_an_export_is_taken_by_what_comes_next(trainer: Contract, whole: Path, t
     out = tmp_path / f"export{trainer.suffix}"
     assert trainer.export(whole / "checkpoints" / "best.pt", out) == 0
     assert trainer.used(out)
+    for path in (out, whole / "checkpoints" / "last.pt"):
+        assert info([str(path)]) == 0
     if trainer.has_export:
         other = tmp_path / "other" / "checkpoints" / "best.pt"
         other.parent.mkdir(parents=True)

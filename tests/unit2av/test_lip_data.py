@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
+from avcore.errors import InputError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.units import Units
 from avdata.manifest import Entry, read_manifest, write_manifest
@@ -251,7 +251,7 @@ def test_units_without_durations_and_raw_classes(own: DrawnCorpus) -> None:
 
 
 def test_too_few_clips_to_hold_some_out(drawn: DrawnCorpus) -> None:
-    with pytest.raises(InputError, match="more than 20"):
+    with pytest.raises(UsageError, match=r"data\.hold_out below 20, the number of clips"):
         read_clips(_config(drawn, hold_out=20), 20, 0)
 
 

@@ -50,7 +50,7 @@ def test_the_expert_tells_aligned_from_shifted(sync_run: Path) -> None:
 
 def test_an_expert_is_loaded_frozen_with_its_vocabulary(sync_run: Path, drawn: DrawnCorpus) -> None:
     expert, vocabulary = load_sync_expert(sync_run / "checkpoints" / "best.pt")
-    assert vocabulary == make_task(sync_config(drawn, sync_run / "crops", sync_run)).describe()["vocabulary"] != ""
+    assert vocabulary == make_task(sync_config(drawn, sync_run / "crops", sync_run)).about["vocabulary"] != ""
     assert not any(weight.requires_grad for weight in expert.parameters())
     assert expert.config == SyncConfig(8, 5, 32, (8, 16, 32, 32), 32)
 

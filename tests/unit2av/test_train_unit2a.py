@@ -73,7 +73,7 @@ def test_the_vocoders_update_leaves_nothing_in_the_discriminators(tones: TonesCo
     """Their next update must see their own loss only."""
     task = make_task(config_of(tones, tmp_path))
     task.training_step(batch_of(task, range(2)), Forgetful(task))
-    weights = list(task.modules()["discriminators"].parameters())
+    weights = list(task.parts["discriminators"].parameters())
     assert all(weight.grad is None for weight in weights)
     assert all(weight.requires_grad for weight in weights)
 
@@ -91,9 +91,9 @@ def test_sizes_of_a_debug_config_are_those_of_the_data(tmp_path: Path, config: s
     with pytest.raises(UsageError, match="edge_unit is no unit"):
         make_task(read_config(Unit2aConfig, f"unit2av/{config}", [*line, "edge_unit=99"]))
     task = make_task(read_config(Unit2aConfig, f"unit2av/{config}", line))
-    sizes = task.describe()["config"]["model"]
+    sizes = task.about["config"]["model"]
     assert (sizes["num_units"], sizes["speaker_dim"]) == (largest + 1, 5)
-    assert len(task.modules()["generator"].state_dict()["dict.weight"]) == largest + 1
+    assert len(task.parts["generator"].state_dict()["dict.weight"]) == largest + 1
     assert (PUBLISHED.model.num_units, PUBLISHED.model.speaker_dim) == (1000, 256)
 
 
@@ -104,7 +104,7 @@ def test_discriminators_start_when_they_are_told_to(tones: TonesCorpus, tmp_path
     assert steps == [3, 4]
     without = config_of(tones, tmp_path / "none", "loop.max_steps=2", "unit2av/discriminators@discriminators=none")
     task = make_task(without)
-    assert set(task.modules()) == {"generator", "mel", "stft"}
+    assert set(task.parts) == {"generator", "mel", "stft"}
     assert "discriminator" not in Trainer(task, without).train().history[-2]
 
 
@@ -193,7 +193,7 @@ def test_training_starts_from_other_training_checkpoints(trained: Path, tones: T
     torch.save({"generator": weights}, tmp_path / "g_00000060")
     for checkpoint in (best, tmp_path / "g_00000060"):
         config = config_of(tones, tmp_path / "run", f"init.checkpoint={checkpoint}", "init.language=ko", "loop.max_steps=1")
-        started = make_task(config).modules()["generator"].state_dict()
+        started = make_task(config).parts["generator"].state_dict()
         assert all(torch.equal(started[name], tensor) for name, tensor in weights.items())
     config = config_of(tones, tmp_path / "run", f"init.checkpoint={best}", "init.language=ko", "loop.max_steps=1")
     Trainer(make_task(config), config).train()
@@ -225,7 +225,7 @@ def test_a_unit_encoder_tells_how_much_of_what_is_said_is_heard(
 ) -> None:
     monkeypatch.setattr("unit2av.voice.training.task.load_judge", lambda *_: Deaf())
     task = make_task(config_of(tones, tmp_path, "unit_encoder=named.pt"))
-    items = task.valid_items()
+    items = task.valid
     assert items is not None
     batch = task.collate([items.load((0, index)) for index in range(2)])
     said = [Units.from_frames(row[:length].numpy()).ids for row, length in zip(batch["frames"], batch["num_frames"], strict=True)]

@@ -66,7 +66,7 @@ def test_every_weight_learns_from_all_losses(drawn: DrawnCorpus, crops: Path, tm
     assert {"l1", "quality", "sync", "discriminator"} <= values.keys()
     shares = (1 - 0.01 - 0.03) * values["l1"] + 0.01 * values["quality"] + 0.03 * values["sync"]
     assert values["loss"].item() == pytest.approx(shares.item(), rel=1e-5)
-    modules = task.modules()
+    modules = task.parts
     # A bias before a batch norm is taken out again by it.
     idle = [name for name in without_gradient(modules[FACE]) if not name.endswith("conv_block.0.bias")]
     assert idle == without_gradient(modules[QUALITY]) == []
@@ -98,9 +98,9 @@ def test_the_switch_of_the_sync_loss_is_resumed(drawn: DrawnCorpus, crops: Path,
 def test_frozen_norms_keep_their_statistics(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
     config = face_config(drawn, crops, tmp_path, **QUICK, model__frozen_norm="true", loop__max_steps=3)
     task = make_task(config)
-    before = {name: value.clone() for name, value in task.modules()[FACE].state_dict().items()}
+    before = {name: value.clone() for name, value in task.parts[FACE].state_dict().items()}
     Trainer(task, config).train()
-    after = task.modules()[FACE].state_dict()
+    after = task.parts[FACE].state_dict()
     assert all(torch.equal(after[name], before[name]) == ("running" in name or "tracked" in name) for name in after)
 
 
@@ -118,10 +118,10 @@ def renderer(tmp_path: Path) -> Path:
 
 def test_a_run_starts_from_a_renderer(drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path) -> None:
     stored = read_checkpoint(renderer, RENDERER).section("video")
-    face = make_task(face_config(drawn, crops, tmp_path, init__checkpoint=renderer)).modules()[FACE]
+    face = make_task(face_config(drawn, crops, tmp_path, init__checkpoint=renderer)).parts[FACE]
     assert all(torch.equal(value, stored[name]) for name, value in face.state_dict().items())
     settings = {"init__checkpoint": renderer, "init__new_unit_table": "true", "model__num_units": 30}
-    renewed = make_task(face_config(drawn, crops, tmp_path, **settings)).modules()[FACE].state_dict()
+    renewed = make_task(face_config(drawn, crops, tmp_path, **settings)).parts[FACE].state_dict()
     assert renewed["unit_embed.weight"].shape == (30, 32)
     assert all(torch.equal(value, stored[name]) for name, value in renewed.items() if name != "unit_embed.weight")
 
@@ -131,7 +131,7 @@ def test_a_renderer_gains_a_unit_context_that_changes_nothing_at_first(
 ) -> None:
     def started(checkpoint: Path, context: int, name: str) -> FaceModel:
         config = face_config(drawn, crops, tmp_path / name, init__checkpoint=checkpoint, model__unit_context=context)
-        face = make_task(config).modules()[FACE]
+        face = make_task(config).parts[FACE]
         assert isinstance(face, FaceModel)
         return face.eval()
 
@@ -192,10 +192,10 @@ def test_debug_configs_fit_the_data_and_one_another(drawn: DrawnCorpus, crops: P
     other = DrawnCorpus(drawn.manifest, tmp_path / "units.jsonl")
     other.units.write_text("".join(json.dumps(row) + "\n" for row in rows))
     needed = 1 + max(max(row["units"]) for row in rows)
-    face = make_task(face_config(other, crops, tmp_path)).describe()["config"]
+    face = make_task(face_config(other, crops, tmp_path)).about["config"]
     assert (face["model"]["num_units"], face["pictures"]) == (needed, 1)
-    assert make_sync_task(sync_config(other, crops, tmp_path)).describe()["model"]["num_units"] == needed
-    seen = make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert)).describe()["config"]["pictures"]
+    assert make_sync_task(sync_config(other, crops, tmp_path)).about["config"]["model"]["num_units"] == needed
+    seen = make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert)).about["config"]["pictures"]
     assert seen == load_sync_expert(str(expert))[0].config.frames == 5
     assert (PUBLISHED.model.num_units, PUBLISHED.pictures) == (1000, 10)
 
@@ -212,7 +212,7 @@ def test_bad_clips_are_skipped_by_name(drawn: DrawnCorpus, crops: Path, tmp_path
     own = tmp_path / "own"
     shutil.copytree(drawn.manifest.parent, own)
     task = make_task(face_config(drawn, crops, tmp_path))
-    bad = task.train_items().name(0)
+    bad = task.train.name(0)
     (own / f"{bad}.mp4").write_bytes(b"no video")
     corpus = DrawnCorpus(own / "manifest.jsonl", own / "units.jsonl")
     settings = {**QUICK, "loop__max_steps": 10, "loop__max_bad_share": 0.5}

@@ -247,9 +247,8 @@ def test_other_units_of_a_recording_are_one_more_utterance(songs: TonesCorpus, t
 def test_settings_that_cannot_work(override: str) -> None:
     from avtrain.entry import read_config
 
-    config = read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=r", "data.train=t", override])
     with pytest.raises(UsageError):
-        check_voice_config(config)
+        check_voice_config(read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=r", "data.train=t", override]))
 
 
 CODES = [5, 5, 7]

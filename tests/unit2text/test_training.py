@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from unit2text.reader import UnitReader
 from unit2text.stage import TEXT_READER
 from unit2text.train import main
 from unit2text.training.config import ReaderDataConfig, ReaderNoiseConfig, ReaderTrainConfig
-from unit2text.training.corpus import read_reader_corpus, text_vocabulary
+from unit2text.training.corpus import ReaderCorpus, read_reader_corpus, text_vocabulary
 from unit2text.training.items import Utterances, fade, masked, with_noise
 
 
@@ -149,8 +150,14 @@ def test_eight_bits_read_the_same(reader_file: Path, folder: Path) -> None:
     assert out.stat().st_size < 0.5 * reader_file.stat().st_size
 
 
+def _corpus(manifest: Path, folder: Path, **settings: Any) -> ReaderCorpus:
+    return read_reader_corpus(ReaderDataConfig(train=str(manifest), units=str(folder / "units.jsonl"), **settings), 0)
+
+
 def test_held_out_sentences_are_never_trained_on(folder: Path) -> None:
-    corpus = read_reader_corpus(ReaderDataConfig(str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=5), 0)
+    corpus = read_reader_corpus(
+        ReaderDataConfig(train=str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=5), 0
+    )
     assert len(corpus.valid) >= 5
     assert not {one.text for one in corpus.train} & {one.text for one in corpus.valid}
 
@@ -160,7 +167,9 @@ def test_a_rarer_language_is_taken_several_times(folder: Path, tmp_path: Path) -
     mixed = [row | {"language": "ko" if number % 5 == 0 else "en"} for number, row in enumerate(rows)]
     manifest = tmp_path / "mixed.jsonl"
     manifest.write_text("".join(json.dumps(row) + "\n" for row in mixed), encoding="utf-8")
-    corpus = read_reader_corpus(ReaderDataConfig(str(manifest), units=str(folder / "units.jsonl"), hold_out=5, balance=True), 0)
+    corpus = read_reader_corpus(
+        ReaderDataConfig(train=str(manifest), units=str(folder / "units.jsonl"), hold_out=5, balance=True), 0
+    )
     english, korean = ([one.id for one in corpus.train if one.language == language] for language in ("en", "ko"))
     assert len(set(english)) == len(english)
     assert len(korean) > 2 * len(set(korean)) > 0
@@ -184,7 +193,9 @@ def test_noise() -> None:
 
 def test_sentences_in_a_row(folder: Path) -> None:
     """As many of one language as fit, one behind another, with pauses between; the same each time for the same number."""
-    corpus = read_reader_corpus(ReaderDataConfig(str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=2), 0)
+    corpus = read_reader_corpus(
+        ReaderDataConfig(train=str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=2), 0
+    )
     text, starts = text_vocabulary(corpus)
     in_a_row = ReaderNoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=False, join=1.0, join_s=8.0, pause_s=0.4)
     single, several = (

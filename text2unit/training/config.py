@@ -1,44 +1,34 @@
 """Settings of a speller's training run, which the yaml files in configs/text2unit are checked against."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from avcore.bounds import Amount, Bounds, Count, Number, Positive, Share, require_bounds
 from avcore.errors import UsageError
+from avdata.training import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from text2unit.model import SpellerConfig
 
 AUTO = "auto"
 
 
-@dataclass(frozen=True)
-class TextDataConfig:
+@dataclass(frozen=True, kw_only=True)
+class TextDataConfig(UnitCorpusConfig):
     """Text and units of recordings.
 
-    train, valid: manifests, JSON lines with id and text; or units that hold their text, JSON lines with id, units and text.
-    Empty valid = `hold_out` sentences of train, chosen by the seed: all recordings of a sentence are held out together.
-    units, valid_units: units by id for manifests (avdata.unit_store); empty valid_units = units. Recordings themselves are not
-    read. language: of the text; entries of another are left out. speakers: only recordings of these, with commas between, empty =
-    all; in one voice the units of a sentence are the same each time. frame_level: rows of units without durations are one id every
-    20 ms. first_unit: the number that unit 0 has in the data. units_vocabulary: fingerprint of the quantizer where the data do
-    not say it. allow_missing: leave out entries without text or units, and those whose text cannot be read aloud, instead of
-    stopping.
+    train, valid: JSON lines with id and text, and units beside them; or units that hold their text, JSON lines with id, units and
+    text. All recordings of a sentence are held out together. Recordings themselves are not read. language: of the text; entries of
+    another are left out. speakers: only recordings of these, with commas between, empty = all; in one voice the units of a sentence
+    are the same each time. allow_missing: also leaves out texts that cannot be read aloud.
 
     trim: the unit of silence, taken off both ends of each recording, where how much there is is chance: a unit's number, "auto"
     for the one at most ends, or empty: nothing is taken off. max_letters: longer ones are left out.
     """
 
-    train: str = "???"
-    valid: str = ""
-    hold_out: int = 0
-    units: str = ""
-    valid_units: str = ""
     language: str = "ko"
     speakers: str = ""
-    frame_level: bool = False
-    first_unit: int = 0
-    units_vocabulary: str = ""
-    allow_missing: bool = False
     trim: str = AUTO
-    max_letters: int = 600
+    max_letters: Count = 600
 
 
 @dataclass(frozen=True)
@@ -49,11 +39,11 @@ class TextLossConfig:
     one alignment is that was chosen; from binary_from on, a share of the run. label_smoothing: of the units' classes.
     """
 
-    forward_sum: float = 1.0
-    binary: float = 0.5
-    binary_from: float = 0.2
-    duration: float = 0.5
-    label_smoothing: float = 0.0
+    forward_sum: Positive = 1.0
+    binary: Amount = 0.5
+    binary_from: Share = 0.2
+    duration: Amount = 0.5
+    label_smoothing: Annotated[float, Bounds(0, 0.999)] = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,23 +61,16 @@ class SpellerRunConfig(RunConfig):
     losses: TextLossConfig = field(default_factory=TextLossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     init: str = ""
-    num_samples: int = 3
+    num_samples: Number = 3
     check_only: bool = False
 
 
 def check_text_config(config: SpellerRunConfig) -> None:
     """Raise UsageError for settings that cannot work, before anything is read."""
-    data, losses = config.data, config.losses
+    require_bounds(config)
+    data = config.data
     sizes = config.model if config.model.num_units else SpellerConfig(**{**vars(config.model), "num_units": 1})
     if misfit := sizes.misfit():
         raise UsageError("these are no sizes of a speller", expected="see text2unit.model.SpellerConfig", found=misfit)
     if data.trim not in ("", AUTO) and not data.trim.isdecimal():
         raise UsageError("data.trim is no unit", expected=f"a number, {AUTO} or nothing", found=data.trim)
-    if data.max_letters < 1 or data.hold_out < 0:
-        raise UsageError(
-            "data.max_letters must be 1 or more, data.hold_out 0 or more", found=f"{data.max_letters}, {data.hold_out}"
-        )
-    if min(losses.forward_sum, losses.binary, losses.duration) < 0 or losses.forward_sum == 0:
-        raise UsageError("these losses align nothing", found=losses, hint="give losses.forward_sum a weight above 0")
-    if not 0 <= losses.binary_from <= 1 or not 0 <= losses.label_smoothing < 1:
-        raise UsageError("losses.binary_from and losses.label_smoothing are shares", expected="0..1", found=losses)

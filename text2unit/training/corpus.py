@@ -70,7 +70,7 @@ def read_text_corpus(config: SpellerRunConfig) -> TextCorpus:
     train = _read(data.train, data.units, data, config.model.pronounced)
     valid = _read(data.valid, data.valid_units or data.units, data, config.model.pronounced) if data.valid else []
     if not data.valid and data.hold_out:
-        train, valid = _hold_out(train, data.hold_out, config.loop.seed)
+        train, valid = data.held_out(train, config.loop.seed, lambda one: one.text, "texts")
     silence = silence_of(data.trim, train)
     both = [[_trimmed(one, silence) for one in part] for part in (train, valid)]
     kept = [_fitting(part, config.model, data.max_letters) for part in both]
@@ -146,15 +146,6 @@ def _units_with_text(path: Path) -> Iterator[tuple[str, str, UnitRow | None]]:
     for number, row in iter_rows(path):
         one = parse_unit_row(row, path, number)
         yield one.id, str(one.extra.get("text") or ""), one
-
-
-def _hold_out(sentences: list[Sentence], count: int, seed: int) -> tuple[list[Sentence], list[Sentence]]:
-    """Set `count` texts apart, chosen by the seed, with all their recordings."""
-    texts = list(dict.fromkeys(one.text for one in sentences))
-    if count >= len(texts):
-        raise UsageError("nothing is left to train on", expected=f"data.hold_out below {len(texts)}", found=count)
-    chosen = {texts[number] for number in np.random.default_rng(seed).permutation(len(texts))[:count].tolist()}
-    return [one for one in sentences if one.text not in chosen], [one for one in sentences if one.text in chosen]
 
 
 def _trimmed(sentence: Sentence, silence: int | None) -> Sentence:

@@ -3,14 +3,12 @@
 python -m text2unit.train export --checkpoint runs/say/checkpoints/best.pt --out-path text2unit.safetensors [--eight-bits]
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.command import LOG, Parser, run
-from avtrain.checkpoints import export_parser, read_run, require_name
+from avcore.command import Parser
+from avtrain.export import export_parser, read_run, require_name, run_export
 from text2unit.speller import TextSpeller
 from text2unit.stage import SPELLER
 from text2unit.training.task import NETWORK, RUN_KIND
@@ -49,13 +47,4 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
-    path = export_speller(options.checkpoint, options.out_path, options.eight_bits)
-    LOG.info("%s: %.2f MB", path, path.stat().st_size / 1e6)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return run_export(build_parser(), export_speller, argv)

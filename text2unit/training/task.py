@@ -4,12 +4,11 @@ import logging
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from avcore.units import edit_distance
-from avtrain.config import Metrics, plain
-from avtrain.data import ItemSource
-from avtrain.task import Engine, Optimized, Values
+from avtrain.config import Metrics
+from avtrain.task import Engine, Task, Values
 from text2unit.model import CTC, SpellerConfig
 from text2unit.speller import Network
 from text2unit.training.config import SpellerRunConfig
@@ -33,13 +32,20 @@ class _Measured(NamedTuple):
     length_error: float
 
 
-class SpellerTask:
-    """A speller of either network (avtrain.task.Task)."""
+class SpellerTask(Task):
+    """A speller of either network."""
+
+    kind = RUN_KIND
+    trainer = "text2unit.train"
 
     def __init__(self, config: SpellerRunConfig, corpus: TextCorpus, network: Network) -> None:
-        self._config, self._corpus, self._network = config, corpus, network
-        self._train = Sentences(corpus.train)
-        self._valid = Sentences(corpus.valid) if corpus.valid else None
+        self._config, self._network = config, network
+        sizes = network.config
+        super().__init__(
+            config, {NETWORK: network}, {NETWORK: config.optim}, Sentences(corpus.train),
+            Sentences(corpus.valid) if corpus.valid else None, languages=[sizes.alphabet], model=sizes.to_config(),
+            vocabulary=corpus.vocabulary, silence=corpus.silence,
+        )  # fmt: skip
 
     @property
     def _sizes(self) -> SpellerConfig:
@@ -49,30 +55,12 @@ class SpellerTask:
     def _is_ctc(self) -> bool:
         return self._sizes.network == CTC
 
-    def modules(self) -> dict[str, nn.Module]:
-        return {NETWORK: self._network}
-
-    def optimizers(self) -> dict[str, Optimized]:
-        return {NETWORK: Optimized((NETWORK,), self._config.optim)}
-
-    def train_items(self) -> ItemSource[Any]:
-        return self._train
-
-    def valid_items(self) -> ItemSource[Any] | None:
-        return self._valid
+    @property
+    def figures(self) -> tuple[str, ...]:
+        return ("loss", "unit_errors", "exact", *(() if self._is_ctc else ("length_error",)))
 
     def collate(self, items: list[Item]) -> Batch:
         return collate_texts(items, with_prior=not self._is_ctc)
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            "kind": RUN_KIND,
-            "languages": [self._sizes.alphabet],
-            "model": self._sizes.to_config(),
-            "vocabulary": self._corpus.vocabulary,
-            "silence": self._corpus.silence,
-            "config": plain(self._config),
-        }
 
     def training_step(self, batch: Batch, engine: Engine) -> Values:
         """One update; losses are logged without their weights, `loss` is what is minimised."""

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avcore.bounds import Size
 from avcore.errors import CheckpointError
 from avcore.speech.pitch import PITCH_STEP, Pitch
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
@@ -66,19 +67,19 @@ class SourceSizes:
     predictor of the contour.
     """
 
-    width: int = 160
-    fine: int = 128
-    layers: int = 4
-    kernel: int = 7
-    bands: int = 80
-    fft: int = 512
+    width: Size = 160
+    fine: Size = 128
+    layers: Size = 4
+    kernel: Size = 7
+    bands: Size = 80
+    fft: Size = 512
     top_hz: float = 7600.0
     lowest_hz: float = 55.0
     highest_hz: float = 450.0
     spreads: tuple[float, float] = (0.05, 0.2)
-    pitch_unit_dim: int = 64
-    pitch_width: int = 96
-    pitch_layers: int = 4
+    pitch_unit_dim: Size = 64
+    pitch_width: Size = 96
+    pitch_layers: Size = 4
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-
 from avcore.errors import InputError, UsageError
 from avcore.notes import several
 from avcore.timeline import frames_covering, units_to_seconds
 from avcore.units import NUM_MARKS, language_tag
 from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
+from avdata.training import by_lot
 from avdata.unit_store import settle_vocabulary
 from unit2text.text import LETTERS, TextVocabulary, letters_of_text
 from unit2text.training.config import ReaderDataConfig
@@ -52,7 +51,7 @@ def read_reader_corpus(data: ReaderDataConfig, seed: int) -> ReaderCorpus:
         valid_units, valid_sound = data.valid_units or data.units, data.valid_sound_units or data.sound_units
         valid = _short_enough(_spoken(data.valid, (valid_units,), valid_sound, reading), data)
     else:
-        train, valid = _hold_out(train, data.hold_out, seed)
+        train, valid = data.held_out(train, seed, lambda one: one.sentence, "sentences")
     valid = _some(valid, data.at_most_valid, seed)
     both = [*train, *valid]
     named = [(one.id, units.vocabulary) for one in both for units in (one.units, one.sound) if units is not None]
@@ -72,7 +71,7 @@ def read_lip_corpus(data: ReaderDataConfig, seed: int) -> tuple[list[SeenText], 
     if data.valid:
         valid = short_enough(read_seen_texts(data.valid, reading), data.max_seconds)
     else:
-        train, valid = _hold_out(train, data.hold_out, seed)
+        train, valid = data.held_out(train, seed, lambda one: one.sentence, "sentences")
     if not train:
         raise InputError("no clip is short enough", path=data.train, expected=f"data.max_seconds of {data.max_seconds:g} or less")
     LOG.info("%s to train on, %d held out", several(len(train), "clip"), len(valid))
@@ -121,18 +120,8 @@ def _balanced(utterances: Sequence[SpokenText]) -> list[SpokenText]:
     return [one for one in utterances for _ in range(round(most / counts[one.language]))]
 
 
-def _hold_out(utterances: Sequence[Said], count: int, seed: int) -> tuple[list[Said], list[Said]]:
-    """Set `count` sentences apart, with all that were said of them."""
-    sentences = sorted({one.sentence for one in utterances})
-    if count >= len(sentences):
-        raise UsageError("nothing is left to train on", expected=f"data.hold_out below {len(sentences)} sentences", found=count)
-    chosen = {sentences[number] for number in np.random.default_rng(seed).permutation(len(sentences))[:count]}
-    train = [one for one in utterances if one.sentence not in chosen]
-    return train, [one for one in utterances if one.sentence in chosen]
-
-
 def _some(utterances: Sequence[Said], at_most: int, seed: int) -> list[Said]:
     if len(utterances) <= at_most:
         return list(utterances)
-    chosen = np.random.default_rng(seed).permutation(len(utterances))[:at_most]
-    return [utterances[number] for number in sorted(chosen.tolist())]
+    chosen = set(by_lot({one.id for one in utterances}, at_most, seed))
+    return [one for one in utterances if one.id in chosen]

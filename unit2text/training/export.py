@@ -3,13 +3,12 @@
 python -m unit2text.train export --checkpoint runs/x/checkpoints/best.pt --out-path reader.safetensors
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.command import LOG, Parser, run
-from avtrain.checkpoints import export_parser, read_run, require_name
+from avcore.command import Parser
+from avtrain.export import export_parser, read_run, require_name, run_export
 from unit2text.stage import TEXT_READER
 from unit2text.training.task import NETWORK, RUN_KIND
 
@@ -40,9 +39,4 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
-    path = export_reader(options.checkpoint, options.out_path, options.eight_bits)
-    LOG.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
+    return run_export(build_parser(), export_reader, argv)

@@ -1,6 +1,6 @@
 """What the shared loop trains: a reader of units, by CTC and by its decoder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from avcore.errors import UsageError
 from avcore.units import END, PAD, Ids, edit_distance
-from avtrain.config import Metrics, plain
-from avtrain.task import Engine, Optimized, Values
+from avtrain.config import Metrics
+from avtrain.data import ItemSource
+from avtrain.task import Engine, Task, Values
 from unit2text.model import EncodedUnits, LipText, UnitText
 from unit2text.search import best_path
 from unit2text.training.config import ReaderTrainConfig, check_reader_config
@@ -21,6 +22,7 @@ from unit2text.training.start import start_lip_reader, start_reader
 
 NETWORK = "network"
 RUN_KIND = "text reader"
+_OF_ROWS = ("loss", "nll", "ctc", "accuracy")
 
 
 class ReadingNetwork(nn.Module):
@@ -46,33 +48,33 @@ class ReadingNetwork(nn.Module):
 
     def forward(self, batch: ReaderBatch | LipBatch) -> dict[str, Tensor]:
         """Losses of a batch, for each row of its texts, and the share of rows that the decoder gets right, each of shape []."""
+        return self.measure(batch)[0]
+
+    def measure(self, batch: ReaderBatch | LipBatch) -> tuple[dict[str, Tensor], Tensor]:
+        """The same, and CTC's log probabilities, float [batch, time, symbols]."""
         encoded = self.encode(batch)
         log_probs = self.model.ctc_log_probs(encoded.features)
         logits = self.model.logits(encoded, batch.before)
         sums = joint_loss(logits, batch.target, log_probs, batch.lengths, self._smoothing)
         count = (batch.target != PAD).sum()
-        return {
-            "loss": sums.total(self._ctc_weight) / count,
-            "nll": sums.nll / count,
-            "ctc": sums.ctc / count,
-            "accuracy": sums.right / count,
-        }
+        figures = (sums.total(self._ctc_weight) / count, sums.nll / count, sums.ctc / count, sums.right / count)
+        return dict(zip(_OF_ROWS, figures, strict=True)), log_probs
 
 
-class _ReadingTask:
-    """What both readers have in common (avtrain.task.Task). Everything is checked when it is made, before the first step."""
+class _ReadingTask(Task):
+    """What both readers have in common. Everything is checked when it is made, before the first step."""
 
-    def __init__(self, config: ReaderTrainConfig, model: UnitText | LipText) -> None:
+    kind = RUN_KIND
+    trainer = "unit2text.train"
+    figures = (*_OF_ROWS, "cer")
+
+    def __init__(
+        self, config: ReaderTrainConfig, model: UnitText | LipText, train: ItemSource[Any], valid: ItemSource[Any],
+        reader: Mapping[str, Any],
+    ) -> None:  # fmt: skip
         self._config = config
         self._network = ReadingNetwork(model, config.ctc_weight, config.label_smoothing)
-
-    def modules(self) -> dict[str, nn.Module]:
-        """Return the network, in one part."""
-        return {NETWORK: self._network}
-
-    def optimizers(self) -> dict[str, Optimized]:
-        """Return one optimizer for all of it."""
-        return {NETWORK: Optimized((NETWORK,), self._config.optim)}
+        super().__init__(config, {NETWORK: self._network}, {NETWORK: config.optim}, train, valid, reader=dict(reader))
 
     def training_step(self, batch: ReaderBatch | LipBatch, engine: Engine) -> Values:
         """Make one update and return its figures."""
@@ -97,25 +99,26 @@ class _ReadingTask:
         for given in batches:
             batch = self._measured(given)
             count = int((batch.target != PAD).sum())
-            losses = {name: float(value) * count for name, value in self._network(batch).items()}
-            rows.append({**losses, "rows": float(count), **self._errors(batch)})
+            measured, log_probs = self._network.measure(batch)
+            losses = {name: float(value) * count for name, value in measured.items()}
+            rows.append({**losses, "rows": float(count), **_errors(batch, log_probs)})
         shares = [row for share in engine.of_all(rows) for row in share]
         total = {name: sum(row[name] for row in shares) for name in (shares[0] if shares else {})}
         if not total:
             return {"cer": float("inf")}
-        found = {name: total[name] / total["rows"] for name in ("loss", "nll", "ctc", "accuracy")}
+        found = {name: total[name] / total["rows"] for name in _OF_ROWS}
         return {**found, "cer": total["errors"] / max(1.0, total["letters"])}
 
-    def _errors(self, batch: ReaderBatch | LipBatch) -> dict[str, float]:
-        """Edits between CTC's best paths and the texts, and letters of the texts."""
-        log_probs = self._network.model.ctc_log_probs(self._network.encode(batch).features)
-        errors = letters = 0
-        for number, length in enumerate(batch.lengths.tolist()):
-            wanted: Ids = batch.target[number][batch.target[number] != PAD].cpu().numpy()
-            found = best_path(log_probs[number, :length])
-            errors += edit_distance(found[found != END], wanted[:-1])
-            letters += len(wanted) - 1
-        return {"errors": float(errors), "letters": float(letters)}
+
+def _errors(batch: ReaderBatch | LipBatch, log_probs: Tensor) -> dict[str, float]:
+    """Edits between CTC's best paths and the texts, and letters of the texts."""
+    errors = letters = 0
+    for number, length in enumerate(batch.lengths.tolist()):
+        wanted: Ids = batch.target[number][batch.target[number] != PAD].cpu().numpy()
+        found = best_path(log_probs[number, :length])
+        errors += edit_distance(found[found != END], wanted[:-1])
+        letters += len(wanted) - 1
+    return {"errors": float(errors), "letters": float(letters)}
 
 
 class UnitTextTask(_ReadingTask):
@@ -125,20 +128,10 @@ class UnitTextTask(_ReadingTask):
         check_reader_config(config)
         self._corpus = read_reader_corpus(config.data, config.loop.seed)
         self.start = start_reader(config, self._corpus)
-        super().__init__(config, self.start.model)
-        sizes = self.start.model.config
-        seed, noise, text = config.loop.seed, config.noise, self.start.text
-        num_units = self._corpus.num_units
-        self._train = Utterances(self._corpus.train, text, sizes.languages, num_units, noise, seed)
-        self._valid = Utterances(self._corpus.valid, text, sizes.languages, num_units)
-
-    def train_items(self) -> Utterances:
-        """Utterances with noise."""
-        return self._train
-
-    def valid_items(self) -> Utterances:
-        """Held-out utterances as they are."""
-        return self._valid
+        sizes, text, num_units = self.start.model.config, self.start.text, self._corpus.num_units
+        train = Utterances(self._corpus.train, text, sizes.languages, num_units, config.noise, config.loop.seed)
+        valid = Utterances(self._corpus.valid, text, sizes.languages, num_units)
+        super().__init__(config, self.start.model, train, valid, self._reader(config))
 
     def collate(self, items: list[ReaderItem]) -> ReaderBatch:
         """Pad utterances to a batch."""
@@ -154,33 +147,28 @@ class UnitTextTask(_ReadingTask):
     def _fades(self) -> bool:
         return self._config.noise.fade_sound
 
-    def describe(self) -> dict[str, Any]:
-        """Return what `export` needs to know."""
-        config = self._config
+    def _reader(self, config: ReaderTrainConfig) -> dict[str, Any]:
+        """What `export` needs to know."""
         sizes = self.start.model.config
         return {
-            "kind": RUN_KIND,
-            "config": plain(config),
-            "reader": {
-                "takes": sizes.takes,
-                "model": {
-                    "encoder_heads": sizes.encoder.encoder_attention_heads,
-                    "encoder_norm_first": sizes.encoder.norm_first,
-                    "decoder_attention_heads": sizes.decoder.num_heads,
-                    "decoder_dropout": sizes.decoder.dropout,
-                    "decoder_activation_dropout": sizes.decoder.activation_dropout,
-                    "no_scale_embedding": sizes.scale == 1,
-                    "max_target_positions": sizes.max_target_positions,
-                },
-                "symbols": list(self.start.text.symbols),
-                "spelling": self.start.text.spelling,
-                "starts": dict(zip(sizes.languages, sizes.starts, strict=True)),
-                "vocabulary": self.start.vocabulary,
-                "search": {"beam": config.read.beam, "lenpen": config.read.lenpen},
-                "ctc_weight": config.read.ctc_weight,
-                "longest_s": config.read.longest_s,
-                "suppress_marks": True,
+            "takes": sizes.takes,
+            "model": {
+                "encoder_heads": sizes.encoder.encoder_attention_heads,
+                "encoder_norm_first": sizes.encoder.norm_first,
+                "decoder_attention_heads": sizes.decoder.num_heads,
+                "decoder_dropout": sizes.decoder.dropout,
+                "decoder_activation_dropout": sizes.decoder.activation_dropout,
+                "no_scale_embedding": sizes.scale == 1,
+                "max_target_positions": sizes.max_target_positions,
             },
+            "symbols": list(self.start.text.symbols),
+            "spelling": self.start.text.spelling,
+            "starts": dict(zip(sizes.languages, sizes.starts, strict=True)),
+            "vocabulary": self.start.vocabulary,
+            "search": {"beam": config.read.beam, "lenpen": config.read.lenpen},
+            "ctc_weight": config.read.ctc_weight,
+            "longest_s": config.read.longest_s,
+            "suppress_marks": True,
         }
 
 
@@ -191,23 +179,15 @@ class LipTextTask(_ReadingTask):
         check_reader_config(config)
         train, valid = read_lip_corpus(config.data, config.loop.seed)
         self.start = start_lip_reader(config.init, config.loop.seed)
-        super().__init__(config, self.start.model)
         sizes = self.start.model.config
         missing = sorted({one.language for one in train} - set(sizes.languages))
         if missing or sizes.lips is None:
             raise UsageError(
                 "the reader does not have these languages", expected=", ".join(sizes.languages), found=", ".join(missing)
             )
-        self._train = LipClips(train, self.start.text, sizes.languages, sizes.lips, True, config.loop.seed)
-        self._valid = LipClips(valid, self.start.text, sizes.languages, sizes.lips, False)
-
-    def train_items(self) -> LipClips:
-        """Clips, cut out and mirrored by chance."""
-        return self._train
-
-    def valid_items(self) -> LipClips:
-        """Held-out clips as they are."""
-        return self._valid
+        shown = LipClips(train, self.start.text, sizes.languages, sizes.lips, True, config.loop.seed)
+        held_out = LipClips(valid, self.start.text, sizes.languages, sizes.lips, False)
+        super().__init__(config, self.start.model, shown, held_out, self.start.stored)
 
     def collate(self, items: list[LipItem]) -> LipBatch:
         """Put clips into a batch."""
@@ -216,10 +196,6 @@ class LipTextTask(_ReadingTask):
     def _prepared(self, batch: LipBatch, progress: float, step: int) -> LipBatch:
         self._network.is_lip_encoder_resting = step < self._config.init.frozen_steps
         return batch
-
-    def describe(self) -> dict[str, Any]:
-        """Return what `export` needs to know."""
-        return {"kind": RUN_KIND, "config": plain(self._config), "reader": self.start.stored}
 
 
 __all__ = ["NETWORK", "RUN_KIND", "LipTextTask", "ReadingNetwork", "UnitTextTask"]

@@ -5,24 +5,21 @@ does not name it gets it from there.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from avcore.bounds import Amount, Bounds, Count, Number, Share, Size, require_bounds
 from avcore.errors import UsageError
+from avdata.training import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
 
 
-@dataclass(frozen=True)
-class LipDataConfig:
+@dataclass(frozen=True, kw_only=True)
+class LipDataConfig(UnitCorpusConfig):
     """Videos with face boxes, and their units.
 
-    train, valid: JSON lines manifests with id, video and boxes (empty = `<video>.bbox.pkl`); empty valid = `hold_out` clips
-    of train, chosen by the seed. root: folder that relative paths start from, empty = the manifest's own. units,
-    valid_units: units by id (avdata.unit_store); empty valid_units = units. frame_level: rows of units without durations
-    are one id every 20 ms. first_unit: the number that unit 0 has in the data, 4 where they are raw classes of the unit
-    encoder. units_vocabulary: fingerprint of the quantizer where the data do not say it. allow_missing: leave out clips
-    that lack something or are too short, instead of stopping. max_mismatch_units: by how much units and pictures may
-    differ in length.
+    train, valid: JSON lines with id, video and boxes (empty = `<video>.bbox.pkl`). root: folder that relative paths start from,
+    empty = the manifest's own. max_mismatch_units: by how much units and pictures may differ in length.
 
     steady_boxes: pictures on either side that face boxes are averaged over before faces are cut; 0 = as they are. A box goes
     down with the chin, so with 0 the masked picture tells how wide the mouth is open, and units are learnt less.
@@ -30,21 +27,13 @@ class LipDataConfig:
     max_valid_windows: windows that a validation measures, spread over all there are.
     """
 
-    train: str = "???"
-    valid: str = ""
-    hold_out: int = 0
     root: str = ""
     units: str = "???"
-    valid_units: str = ""
-    frame_level: bool = False
-    first_unit: int = 0
-    units_vocabulary: str = ""
-    allow_missing: bool = False
-    max_mismatch_units: int = 25
-    steady_boxes: int = 0
+    max_mismatch_units: Number = 25
+    steady_boxes: Number = 0
     cache: str = ""
-    flip: float = 0.0
-    max_valid_windows: int = 200
+    flip: Share = 0.0
+    max_valid_windows: Count = 200
 
 
 @dataclass(frozen=True)
@@ -75,12 +64,12 @@ class FaceModelConfig:
     that are stored are measured on norm_windows training windows before each validation.
     """
 
-    width_divisor: int
-    min_width: int = 8
-    num_units: int
-    unit_context: int = 0
+    width_divisor: Count
+    min_width: Count = 8
+    num_units: Number
+    unit_context: Annotated[int, Bounds(0, WINDOW_FRAMES - 1)] = 0
     frozen_norm: bool = False
-    norm_windows: int = 128
+    norm_windows: Count = 128
 
 
 @dataclass(frozen=True)
@@ -106,13 +95,13 @@ class FaceAugmentConfig:
     to this much either way; tint: added to each of red, green and blue by itself.
     """
 
-    rotate_deg: float = 0.0
-    scale: float = 0.0
-    stretch: float = 0.0
-    shift: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    tint: float = 0.0
+    rotate_deg: Amount = 0.0
+    scale: Share = 0.0
+    stretch: Share = 0.0
+    shift: Amount = 0.0
+    brightness: Share = 0.0
+    contrast: Share = 0.0
+    tint: Share = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,10 +115,10 @@ class LipLossConfig:
     falls below sync_threshold; sync_checkpoint: the expert, empty = none.
     """
 
-    mouth_weight: float
-    moved_weight: float = 0.0
-    quality: float
-    sync: float
+    mouth_weight: Annotated[float, Bounds(1)]
+    moved_weight: Amount = 0.0
+    quality: Amount
+    sync: Amount
     sync_threshold: float
     sync_checkpoint: str = ""
 
@@ -160,13 +149,13 @@ class Unit2vConfig(RunConfig):
     losses: LipLossConfig
     optim: OptimConfig
     quality_optim: OptimConfig
-    quality_width: int = 32
-    pictures: int
-    same_reference: float = 0.0
-    reference_choices: int
+    quality_width: Count = 32
+    pictures: Annotated[int, Bounds(0, WINDOW_FRAMES)]
+    same_reference: Share = 0.0
+    reference_choices: Count
     unit_encoder: str = ""
-    read_clips: int = 4
-    num_samples: int = 4
+    read_clips: Count = 4
+    num_samples: Number = 4
     check_only: bool = False
 
 
@@ -179,11 +168,11 @@ class SyncConfig:
     two branches are compared by.
     """
 
-    num_units: int
-    frames: int
-    unit_width: int
-    face_widths: tuple[int, ...]
-    embedding: int
+    num_units: Number
+    frames: Annotated[int, Bounds(1, WINDOW_FRAMES)]
+    unit_width: Size
+    face_widths: tuple[Size, ...]
+    embedding: Size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,84 +187,29 @@ class SyncTrainConfig(RunConfig):
     data: LipDataConfig = field(default_factory=LipDataConfig)
     model: SyncConfig
     optim: OptimConfig
-    min_shift: int
+    min_shift: Count
     check_only: bool = False
 
 
 def check_unit2v(config: Unit2vConfig) -> None:
     """Raise UsageError for settings that cannot work, before anything is read."""
+    require_bounds(config)
     mouth, losses = config.mouth, config.losses
     if not (0 <= mouth.top < mouth.bottom <= FACE_SIZE and 0 <= mouth.left < mouth.right <= FACE_SIZE):
         raise UsageError("the mouth region must lie in the face crop", expected=f"0..{FACE_SIZE}", found=mouth)
-    if min(losses.quality, losses.sync) < 0 or losses.quality + losses.sync >= 1:
+    if losses.quality + losses.sync >= 1:
         raise UsageError("losses.quality and losses.sync must leave weight for the L1", expected="a sum below 1", found=losses)
-    if losses.mouth_weight < 1:
-        raise UsageError("losses.mouth_weight must be 1 or more", found=losses.mouth_weight)
-    if losses.moved_weight < 0:
-        raise UsageError("losses.moved_weight must be 0 or more", found=losses.moved_weight)
-    if not 0 <= config.model.unit_context < WINDOW_FRAMES:
-        raise UsageError(
-            "model.unit_context must lie in a window", expected=f"0..{WINDOW_FRAMES - 1}", found=config.model.unit_context
-        )
-    if not 0 <= config.pictures <= WINDOW_FRAMES:
-        raise UsageError(
-            "pictures must be of a window, 0 = as the sync expert",
-            expected=f"0..{WINDOW_FRAMES}",
-            found=config.pictures,
-        )
-    _check_table(config.model.num_units)
-    counts = {"quality_width": config.quality_width, "model.norm_windows": config.model.norm_windows}
-    counts |= {"reference_choices": config.reference_choices, "read_clips": config.read_clips}
-    for name, value in counts.items():
-        if value < 1:
-            raise UsageError(f"{name} must be 1 or more", found=value)
-    _check_share("same_reference", config.same_reference)
-    _check_augment(config.augment)
-    _check_data(config.data)
+    config.data.require_validation()
 
 
 def check_sync(config: SyncTrainConfig) -> None:
     """Raise UsageError for settings that cannot work, before anything is read."""
+    require_bounds(config)
     model = config.model
-    if not 1 <= model.frames <= WINDOW_FRAMES or WINDOW_FRAMES % model.frames:
+    if WINDOW_FRAMES % model.frames:
         raise UsageError(
             "model.frames must divide a window's pictures", expected=f"a divisor of {WINDOW_FRAMES}", found=model.frames
         )
-    if not model.face_widths or min(model.unit_width, model.embedding, *model.face_widths) < 1:
+    if not model.face_widths:
         raise UsageError("the sync expert has a part without channels", found=model)
-    _check_table(model.num_units)
-    if config.min_shift < 1:
-        raise UsageError("min_shift must be 1 or more", found=config.min_shift)
-    _check_data(config.data)
-
-
-def _check_table(num_units: int) -> None:
-    if num_units < 0:
-        raise UsageError("model.num_units must be 0 or more", found=num_units)
-
-
-def _check_data(data: LipDataConfig) -> None:
-    if data.max_valid_windows < 1:
-        raise UsageError("data.max_valid_windows must be 1 or more", found=data.max_valid_windows)
-    if data.steady_boxes < 0:
-        raise UsageError("data.steady_boxes must be 0 or more", found=data.steady_boxes)
-    if not data.valid and data.hold_out < 1:
-        raise UsageError(
-            "there is nothing to validate on",
-            expected="data.valid or data.hold_out above 0",
-            hint="the best checkpoint and the moment of the sync loss are chosen by validation",
-        )
-    _check_share("data.flip", data.flip)
-
-
-def _check_augment(augment: FaceAugmentConfig) -> None:
-    for name, reach in (("rotate_deg", augment.rotate_deg), ("shift", augment.shift)):
-        if reach < 0:
-            raise UsageError(f"augment.{name} must be 0 or more", found=reach)
-    for name in ("scale", "stretch", "brightness", "contrast", "tint"):
-        _check_share(f"augment.{name}", getattr(augment, name))
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise UsageError(f"{name} is a share", expected="0..1", found=value)
+    config.data.require_validation()

@@ -8,7 +8,7 @@ from avcore.errors import InputError
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Units
 from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_store import iter_units, leave_out, set_apart, settle_vocabulary, table_size, timed_units
+from avdata.unit_store import iter_units, leave_out, settle_vocabulary, table_size, timed_units
 from unit2av.face.training.config import LipDataConfig
 from unit2av.lip_crops import MAKE_BOXES, CropSource, footage_of, reference_of
 
@@ -66,7 +66,7 @@ def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> FaceClips:
     if config.valid:
         valid = _read(config.valid, config.valid_units or config.units, config, min_frames)
     else:
-        train, valid = _hold_out(train, config, seed)
+        train, valid = config.held_out(train, seed, lambda clip: clip.id, "clips")
     named = ((clip.id, clip.units.vocabulary) for clip in (*train, *valid))
     return FaceClips(tuple(train), tuple(valid), settle_vocabulary(named, config.units_vocabulary))
 
@@ -138,19 +138,6 @@ class _Problems:
         )
         for names, what, hint in kinds:
             leave_out(names, "clip", what, path, config.allow_missing, hint)
-
-
-def _hold_out(clips: Sequence[LipClip], config: LipDataConfig, seed: int) -> tuple[list[LipClip], list[LipClip]]:
-    """Clips to train on and clips to validate on. Raises InputError when too few are there for both."""
-    if len(clips) <= config.hold_out:
-        raise InputError(
-            "nothing is left to train on",
-            path=config.train,
-            expected=f"more than {config.hold_out} clips",
-            found=f"{len(clips)} clips",
-            hint="lower data.hold_out or give data.valid",
-        )
-    return set_apart(clips, config.hold_out, seed)
 
 
 def cache_folder(config: LipDataConfig, run_dir: str) -> str:

@@ -4,15 +4,13 @@ python -m unit2av.train_unit2v export --checkpoint runs/lips/checkpoints/best.pt
     --out-path new.safetensors
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.command import LOG, Parser, run
+from avcore.command import Parser
 from avcore.units import require_same_vocabulary
-from avtrain.checkpoints import read_run, require_name
+from avtrain.export import read_run, require_name, run_export
 from unit2av.export import renderer_parser
 from unit2av.face.training.task import FACE, KIND
 from unit2av.renderer import LipRenderer
@@ -48,13 +46,4 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
-    path = export_face(options.checkpoint, options.out_path, options.into, options.allow_other_vocabulary)
-    LOG.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return run_export(build_parser(), export_face, argv)

@@ -33,6 +33,8 @@ LOG = logging.getLogger("netflips.train")
 class LipReader:
     """Reads drawn mouths of a few clips. shift: share of a clip by which references lie elsewhere in it."""
 
+    FIGURES = ("unit_sync", "unit_sync_at_zero", "recorded_unit_sync")
+
     def __init__(self, judge: Extractor, clips: Sequence[LipClip], cache: str | Path, shift: float = 0.5) -> None:
         self._judge, self._clips, self._cache, self._shift = judge, clips, CropCache(cache), shift
         self._recorded: dict[str, UnitSync | None] = {}

@@ -6,7 +6,7 @@ in the place of sound. The cosine becomes a probability by a learned scale and b
 Language Image Pre-Training"), which the binary cross-entropy needs to get below that of a guess.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.timeline import frames_to_units
-from avtrain.checkpoints import read_run
-from avtrain.config import Metrics, plain
-from avtrain.task import Engine, Optimized, Values
+from avtrain.config import Metrics
+from avtrain.export import read_run
+from avtrain.task import Engine, Task, Values
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.training.config import SyncConfig, SyncTrainConfig
 from unit2av.face.training.corpus import FaceClips
-from unit2av.face.training.items import SyncExample, SyncWindows, stack
+from unit2av.face.training.items import SyncWindows, stack
 from unit2av.renderer import network_picture
 
 KIND = "sync expert"
@@ -93,7 +93,7 @@ def load_sync_expert(path: str | Path) -> tuple[SyncExpert, str]:
     """
     state = read_run(path, KIND, "unit2av.train_sync")
     about = state["about"]
-    sizes = dict(about["model"])
+    sizes = dict(about["config"]["model"])
     expert = SyncExpert(SyncConfig(**{**sizes, "face_widths": tuple(sizes["face_widths"])}))
     expert.load_state_dict(state["modules"]["sync"])
     return expert.eval().requires_grad_(False), str(about["vocabulary"])
@@ -118,35 +118,23 @@ def _norm(width: int) -> nn.Module:
 # Its training
 
 
-class SyncTask:
-    """The sync expert by itself (avtrain.task.Task). cache: folder of the face crops."""
+class SyncTask(Task):
+    """The sync expert by itself. cache: folder of the face crops."""
+
+    kind = KIND
+    trainer = "unit2av.train_sync"
+    figures = ("loss", "accuracy", "ranking")
 
     def __init__(self, config: SyncTrainConfig, clips: FaceClips, cache: str) -> None:
-        self._config, self._vocabulary = config, clips.vocabulary
         torch.manual_seed(config.loop.seed)
         self._expert = SyncExpert(config.model)
         shape = (config.loop.seed, config.model.frames, config.min_shift)
-        self._train = SyncWindows(clips.train, cache, *shape, flip=config.data.flip)
-        self._valid = SyncWindows(clips.valid, cache, *shape, max_items=config.data.max_valid_windows)
+        train = SyncWindows(clips.train, cache, *shape, flip=config.data.flip)
+        valid = SyncWindows(clips.valid, cache, *shape, max_items=config.data.max_valid_windows)
+        super().__init__(config, {_SYNC: self._expert}, {_SYNC: config.optim}, train, valid, vocabulary=clips.vocabulary)
 
-    def modules(self) -> dict[str, nn.Module]:
-        return {_SYNC: self._expert}
-
-    def optimizers(self) -> dict[str, Optimized]:
-        return {_SYNC: Optimized((_SYNC,), self._config.optim)}
-
-    def train_items(self) -> SyncWindows:
-        return self._train
-
-    def valid_items(self) -> SyncWindows:
-        return self._valid
-
-    def collate(self, items: Sequence[SyncExample]) -> dict[str, Tensor]:
+    def collate(self, items: list[Any]) -> dict[str, Tensor]:
         return stack(items)
-
-    def describe(self) -> dict[str, Any]:
-        config = plain(self._config)
-        return {"kind": KIND, "model": config["model"], "vocabulary": self._vocabulary, "config": config}
 
     def training_step(self, batch: dict[str, Tensor], engine: Engine) -> Values:
         """Update on one batch: half of its pairs belong together, half do not.

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avcore.errors import NetflipsError
-from avtrain.config import Metrics, plain
+from avtrain.config import Metrics
 from avtrain.data import move
-from avtrain.task import Engine, Optimized, Values
+from avtrain.task import Engine, Task, Values
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel
 from unit2av.face.training.config import MouthRegion, Unit2vConfig
 from unit2av.face.training.corpus import FaceClips
-from unit2av.face.training.items import FaceExample, FaceWindows, stack
+from unit2av.face.training.items import FaceWindows, stack
 from unit2av.face.training.losses import LipDiscriminator, LipLosses, lower_half, mouth_of, realness_loss, ssim
 from unit2av.face.training.seen import LipReader
 from unit2av.face.training.sync import SyncExpert
@@ -30,16 +30,20 @@ KIND = "face renderer"
 FACE, QUALITY, LOSSES = "face", "quality", "losses"
 
 
-class Unit2vTask:
-    """The face renderer against its discriminator (avtrain.task.Task). cache: folder of the face crops."""
+class Unit2vTask(Task):
+    """The face renderer against its discriminator. cache: folder of the face crops."""
+
+    kind = KIND
+    trainer = "unit2av.train_unit2v"
+    train: FaceWindows
 
     def __init__(self, config: Unit2vConfig, clips: FaceClips, cache: str, face: FaceModel, expert: SyncExpert | None) -> None:
-        self._config, self._vocabulary, self._face = config, clips.vocabulary, face
+        self._config, self._face = config, face
         self._frozen_norms = batch_norms(face) if config.model.frozen_norm else []
         torch.manual_seed(config.loop.seed)
         self._quality = LipDiscriminator(config.quality_width) if config.losses.quality else None
         self._losses = LipLosses(config.losses, config.mouth, expert)
-        self._train = FaceWindows(
+        train = FaceWindows(
             clips.train,
             cache,
             config.loop.seed,
@@ -50,7 +54,7 @@ class Unit2vTask:
             reference_choices=config.reference_choices,
             augment=config.augment,
         )
-        self._valid = FaceWindows(
+        valid = FaceWindows(
             clips.valid,
             cache,
             config.loop.seed,
@@ -58,28 +62,22 @@ class Unit2vTask:
             reference_choices=config.reference_choices,
             has_average=True,
         )
+        parts: dict[str, nn.Module] = {FACE: face, LOSSES: self._losses}
+        optim = {FACE: config.optim}
+        if self._quality is not None:
+            parts[QUALITY], optim[QUALITY] = self._quality, config.quality_optim
+        super().__init__(config, parts, optim, train, valid, vocabulary=clips.vocabulary)
         judge = load_judge(config.unit_encoder, clips.vocabulary, config.loop.device)
         self._reader = None if judge is None else LipReader(judge, clips.valid[: config.read_clips], cache)
 
-    def modules(self) -> dict[str, nn.Module]:
-        parts: dict[str, nn.Module] = {FACE: self._face, LOSSES: self._losses}
-        return parts if self._quality is None else {**parts, QUALITY: self._quality}
+    @property
+    def figures(self) -> tuple[str, ...]:
+        sync = () if self._losses.expert is None else ("sync_loss", "sync_score", "dubbed_sync_score")
+        read = () if self._reader is None else LipReader.FIGURES
+        return ("l1", "mouth_l1", "mouth_ssim", "average_mouth_l1", "other_units_mouth_l1", *sync, *read)
 
-    def optimizers(self) -> dict[str, Optimized]:
-        found = {FACE: Optimized((FACE,), self._config.optim)}
-        return found if self._quality is None else {**found, QUALITY: Optimized((QUALITY,), self._config.quality_optim)}
-
-    def train_items(self) -> FaceWindows:
-        return self._train
-
-    def valid_items(self) -> FaceWindows:
-        return self._valid
-
-    def collate(self, items: Sequence[FaceExample]) -> dict[str, Tensor]:
+    def collate(self, items: list[Any]) -> dict[str, Tensor]:
         return stack(items)
-
-    def describe(self) -> dict[str, Any]:
-        return {"kind": KIND, "vocabulary": self._vocabulary, "config": plain(self._config)}
 
     # One update of the renderer, then one of the discriminator
 
@@ -148,12 +146,12 @@ class Unit2vTask:
 
     def _norm_batches(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Training windows, the same each time, as the renderer takes them. Those that cannot be read are left out."""
-        chosen = np.linspace(0, len(self._train) - 1, min(len(self._train), self._config.model.norm_windows)).round().astype(int)
+        chosen = np.linspace(0, len(self.train) - 1, min(len(self.train), self._config.model.norm_windows)).round().astype(int)
         for part in np.array_split(chosen, max(1, -(-len(chosen) // max(1, self._config.batch.batch_size)))):
             examples = []
             for index in part:
                 with suppress(NetflipsError, OSError):  # named and counted where it is trained on
-                    examples.append(self._train.load((0, int(index))))
+                    examples.append(self.train.load((0, int(index))))
             if len(examples) > 1:  # a norm has nothing to learn from one picture
                 batch = move(stack(examples), device)
                 yield batch["units"], faces_of(batch), pictures_of(batch["shown"])

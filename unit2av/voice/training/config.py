@@ -5,11 +5,13 @@ a yaml that does not name it gets it from there.
 """
 
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Share, Size, require_bounds
 from avcore.errors import UsageError
 from avcore.speech.pitch import PITCH_STEP
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
+from avdata.training import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.voice.harmonic import HarmonicConfig, SourceSizes
 from unit2av.voice.training.discriminators import DiscriminatorConfig
@@ -21,18 +23,15 @@ HIFIGAN, HARMONIC = "hifigan", "harmonic"
 
 
 @dataclass(frozen=True, kw_only=True)
-class VoiceDataConfig:
+class VoiceDataConfig(UnitCorpusConfig):
     """Recordings, their units and their voices.
 
-    train, valid: manifests, JSON lines or the published form (one Python dict literal a line); empty valid = `hold_out`
-    utterances of train, chosen by the seed. root: folder that relative paths start from, empty = the manifest's own.
-    units, valid_units: units by id for JSON lines manifests (avdata.unit_store); empty valid_units = units. more_units: other
+    train, valid: JSON lines with units beside them, or the published form (one Python dict literal a line). root: folder that
+    relative paths start from, empty = the manifest's own. more_units: other
     units of what is trained on, as they were seen on the lips: each makes one more utterance, so that a voice learns to speak
-    from worse units. frame_level: rows of units without durations are one id every 20 ms. first_unit: the number that unit 0
-    has in the data, 4 where they are raw classes of the unit encoder. units_vocabulary: fingerprint of the quantizer where the
-    data do not say it. speakers: voices by id, .npz or .jsonl; empty = those of the units' rows, else computed once and kept in
+    from worse units. speakers: voices by id, .npz or .jsonl; empty = those of the units' rows, else computed once and kept in
     the run's folder. pitch: the pitch.jsonl of another run, whose tracks are not measured again. speaker_encoder: encoder.pt,
-    empty = resemblyzer's. allow_missing: leave out utterances without a recording, a voice or units, instead of stopping.
+    empty = resemblyzer's.
 
     segment_units: length of a training segment in steps of 20 ms. segments_per_item: segments drawn from an utterance in
     each epoch. valid_units_at_most: how much of a held-out utterance is measured. peak: highest sample after
@@ -44,29 +43,20 @@ class VoiceDataConfig:
     of a batch from which, whole, the contour of pitch is learnt.
     """
 
-    train: str = "???"
-    valid: str = ""
-    hold_out: int = 0
     root: str = ""
-    units: str = ""
     more_units: tuple[str, ...] = ()
-    valid_units: str = ""
-    frame_level: bool = False
-    first_unit: int = 0
-    units_vocabulary: str = ""
     speakers: str = ""
     pitch: str = ""
     speaker_encoder: str = ""
-    allow_missing: bool = False
-    segment_units: int
-    segments_per_item: int = 1
-    valid_units_at_most: int = 500
-    peak: float
-    max_mismatch_units: int = 25
+    segment_units: Count
+    segments_per_item: Count = 1
+    valid_units_at_most: Count = 500
+    peak: Annotated[float, Bounds(0, 1, is_open=True)]
+    max_mismatch_units: Number = 25
     preload: bool = False
-    voice_noise: float = 0.0
-    edge_steps: int = 0
-    contour_items: int = 2
+    voice_noise: Share = 0.0
+    edge_steps: Number = 0
+    contour_items: Count = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +67,15 @@ class VoiceModelConfig:
     harmonic: a voice with a pitch (unit2av.voice.harmonic), of which num_units to duration_dim and `source` say the sizes.
     """
 
-    kind: str = HIFIGAN
-    num_units: int
-    unit_dim: int
-    speaker_dim: int
-    speaker_width: int
-    duration_dim: int
-    channels: int
-    pre_kernel: int
-    post_kernel: int
+    kind: Annotated[str, OneOf(HIFIGAN, HARMONIC)] = HIFIGAN
+    num_units: Number
+    unit_dim: Size
+    speaker_dim: Number
+    speaker_width: Size
+    duration_dim: Size
+    channels: Size
+    pre_kernel: Size
+    post_kernel: Size
     upsample_rates: tuple[int, ...]
     upsample_kernels: tuple[int, ...]
     resblock_kernels: tuple[int, ...]
@@ -125,17 +115,17 @@ class VoiceLossConfig:
     voicing: of a harmonic voice's pitch.
     """
 
-    mel: float
-    duration: float
-    length: float = 0.0
-    adversarial: float
-    feature: float
-    stft: float = 0.0
+    mel: Amount
+    duration: Amount
+    length: Amount = 0.0
+    adversarial: Amount
+    feature: Amount
+    stft: Amount = 0.0
     stft_sizes: tuple[int, ...] = (512, 1024, 2048)
-    stft_drawn: int = 0
-    adversarial_from: float = 0.0
-    contour: float = 1.0
-    voicing: float = 1.0
+    stft_drawn: Number = 0
+    adversarial_from: Share = 0.0
+    contour: Amount = 1.0
+    voicing: Amount = 1.0
 
 
 @dataclass(frozen=True)
@@ -181,7 +171,7 @@ class Unit2aConfig(RunConfig):
     generator_optim: OptimConfig
     discriminator_optim: OptimConfig
     unit_encoder: str = ""
-    num_samples: int = 4
+    num_samples: Number = 4
     check_only: bool = False
 
     @property
@@ -198,38 +188,24 @@ class Unit2aConfig(RunConfig):
 
 def check_voice_config(config: Unit2aConfig) -> None:
     """Raise UsageError for settings that cannot work, before anything is read."""
+    require_bounds(config)
     data, losses = config.data, config.losses
     if config.is_harmonic:
         _check_harmonic(config)
-    elif config.model.kind == HIFIGAN:
-        _check_model(config.model.to_vocoder())
     else:
-        raise UsageError("model.kind is unknown", expected=f"{HIFIGAN} or {HARMONIC}", found=config.model.kind)
-    if min(config.model.num_units, config.model.speaker_dim) < 0:
-        raise UsageError("model.num_units and model.speaker_dim must be 0 or more", found=config.model)
+        _check_model(config.model.to_vocoder())
     if config.model.num_units:
         check_edge_unit(config)
     if config.is_adversarial:
         config.discriminators.check()
-    weights = (
-        losses.mel, losses.duration, losses.length, losses.adversarial, losses.feature, losses.stft, losses.contour, losses.voicing
-    )  # fmt: skip
-    if min(weights) < 0 or losses.mel + losses.stft + losses.adversarial <= 0:
+    if losses.mel + losses.stft + losses.adversarial <= 0:
         raise UsageError("these losses train no sound", found=losses, hint="give losses.mel a weight above 0")
-    if not 0 <= losses.stft_drawn <= len(losses.stft_sizes):
+    if losses.stft_drawn > len(losses.stft_sizes):
         raise UsageError(
             "losses.stft_drawn is a number of losses.stft_sizes", expected=f"0..{len(losses.stft_sizes)}", found=losses.stft_drawn
         )
-    if not 0 <= losses.adversarial_from <= 1:
-        raise UsageError("losses.adversarial_from is a share of the run", expected="0..1", found=losses.adversarial_from)
     if data.more_units and not data.units:
         raise UsageError("data.more_units stand beside data.units", expected="data.units of the same recordings", found="none")
-    if not 0 < data.peak <= 1:
-        raise UsageError("data.peak must be above 0 and at most 1", found=data.peak)
-    if not 0 <= data.voice_noise <= 1:
-        raise UsageError("data.voice_noise is a share of a voice's length", expected="0..1", found=data.voice_noise)
-    if data.segments_per_item < 1:
-        raise UsageError("data.segments_per_item must be 1 or more", found=data.segments_per_item)
     if data.valid_units_at_most < data.segment_units:
         raise UsageError(
             "held-out utterances must be as long as segments",
@@ -274,9 +250,8 @@ def _check_model(model: VocoderConfig) -> None:
 
 def _check_harmonic(config: Unit2aConfig) -> None:
     source, data = config.model.source, config.data
-    sizes = (source.width, source.fine, source.layers, source.bands, source.pitch_width, source.pitch_layers)
-    if min(sizes) < 1 or source.kernel % 2 == 0:
-        raise UsageError("these are no sizes of a harmonic voice", expected="1 or more each, an odd kernel", found=source)
+    if source.kernel % 2 == 0:
+        raise UsageError("model.source.kernel must be odd", found=source.kernel)
     if source.fft < 2 * PITCH_STEP or source.fft % 2:
         raise UsageError(
             "model.source.fft must be an even number of samples", expected=f"{2 * PITCH_STEP} or more", found=source.fft
@@ -289,7 +264,7 @@ def _check_harmonic(config: Unit2aConfig) -> None:
         )
     if data.edge_steps and not config.edge_unit:
         raise UsageError("data.edge_steps are said as edge_unit", expected="edge_unit=auto, or a unit", found="none")
-    if not 1 <= data.contour_items <= config.batch.batch_size:
+    if data.contour_items > config.batch.batch_size:
         raise UsageError(
             "data.contour_items is a part of a batch", expected=f"1..{config.batch.batch_size}", found=data.contour_items
         )

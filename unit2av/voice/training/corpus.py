@@ -20,7 +20,7 @@ from avcore.notes import several
 from avcore.progress import Progress, silent, track
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
 from avdata.published.unit2a import ReadingRules, Vector, VoiceClip, as_voice, read_utterances
-from avdata.unit_store import set_apart, settle_vocabulary
+from avdata.unit_store import settle_vocabulary
 from unit2av.speaker import SpeakerEncoder
 from unit2av.voice.training.config import EDGE_AUTO, Unit2aConfig, VoiceDataConfig
 
@@ -77,7 +77,7 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
     train = read_utterances(data.train, data.units, reading)
     valid = read_utterances(data.valid, data.valid_units or data.units, reading) if data.valid else []
     if not data.valid and data.hold_out:
-        train, valid = _hold_out(train, data.hold_out, config.loop.seed)
+        train, valid = data.held_out(train, config.loop.seed, lambda one: one.id, "utterances")
     train_voiced, valid_voiced = _with_voices(train, config, progress), _with_voices(valid, config, progress)
     if not train_voiced:
         raise InputError("no utterance has enough sound to take a voice from", path=data.train)
@@ -87,13 +87,6 @@ def read_voice_corpus(config: Unit2aConfig, progress: Progress = silent) -> Voic
     corpus = VoiceCorpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both))
     LOG.info("%s to train on, %d held out", several(len(corpus.train), "utterance"), len(corpus.valid))
     return corpus
-
-
-def _hold_out(utterances: list[VoiceClip], count: int, seed: int) -> tuple[list[VoiceClip], list[VoiceClip]]:
-    """Set `count` utterances apart, chosen by the seed."""
-    if count >= len(utterances):
-        raise UsageError("nothing is left to train on", expected=f"data.hold_out below {len(utterances)}", found=count)
-    return set_apart(utterances, count, seed)
 
 
 def _with_voices(utterances: list[VoiceClip], config: Unit2aConfig, progress: Progress) -> list[VoiceClip]:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
+from avcore.bounds import Count, Number, Size
 from avcore.errors import UsageError
 
 _SLOPE = 0.1
@@ -30,13 +31,13 @@ class DiscriminatorConfig:
     scale_strides, scale_groups: one value a layer.
     """
 
-    periods: tuple[int, ...]
-    period_channels: tuple[int, ...]
-    scales: int
-    scale_channels: tuple[int, ...]
-    scale_kernels: tuple[int, ...]
-    scale_strides: tuple[int, ...]
-    scale_groups: tuple[int, ...]
+    periods: tuple[Count, ...]
+    period_channels: tuple[Size, ...]
+    scales: Number
+    scale_channels: tuple[Size, ...]
+    scale_kernels: tuple[Count, ...]
+    scale_strides: tuple[Count, ...]
+    scale_groups: tuple[Count, ...]
 
     def check(self) -> None:
         """Raises UsageError for sizes that make no discriminator."""
@@ -52,8 +53,8 @@ class DiscriminatorConfig:
                 raise UsageError("a layer's channels do not fall into its groups", found=f"{inputs} -> {outputs}, {groups} groups")
         if any(kernel % 2 == 0 for kernel in self.scale_kernels):
             raise UsageError("scale_kernels must be odd", found=list(self.scale_kernels))
-        if any(period < 1 for period in self.periods) or (self.periods and not self.period_channels):
-            raise UsageError("discriminators.periods or period_channels cannot be used", found=list(self.periods))
+        if self.periods and not self.period_channels:
+            raise UsageError("discriminators.period_channels cannot be used", found=[])
 
 
 class Judgement(NamedTuple):

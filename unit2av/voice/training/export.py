@@ -3,19 +3,17 @@
 python -m unit2av.train_unit2a export --checkpoint runs/ko/checkpoints/best.pt --into unit_av_renderer.pt --out-path ko.safetensors
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.command import LOG, Parser, run
+from avcore.command import Parser
 from avcore.errors import UsageError
 from avcore.units import normalise_language, require_same_vocabulary
-from avtrain.checkpoints import require_name
+from avtrain.export import require_name, run_export
 from unit2av.export import renderer_parser
-from unit2av.stage import RENDERER, RendererCheckpoint, with_vocoder, with_vocoder_settings
+from unit2av.stage import RENDERER, with_vocoder, with_vocoder_settings
 from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.start import RunCheckpoint, read_run_checkpoint
 
@@ -59,15 +57,7 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
-    path = export_vocoder(
-        options.checkpoint, options.out_path, options.into, options.language, options.allow_other_vocabulary, options.edge_unit
-    )
-    voices = RendererCheckpoint(read_checkpoint(path, RENDERER)).languages
-    LOG.info("%s: voices %s, %.1f MB", path, ", ".join(voices), path.stat().st_size / 1e6)
+    return run_export(build_parser(), export_vocoder, argv)
 
 
 def _known(unit: int, voice: RunCheckpoint) -> int:
@@ -82,7 +72,3 @@ def _with_voice(config: dict[str, Any], language: str, voice: RunCheckpoint, cha
     settings = {**voice.settings, **changed, "vocabulary": voice.vocabulary, "trained_steps": voice.step}
     offsets = {**config.get("unit_offsets", {}), language: 0}
     return {**with_vocoder_settings(config, language, settings), "unit_offsets": offsets}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

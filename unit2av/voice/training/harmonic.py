@@ -206,7 +206,7 @@ def collate_harmonic(segments: Sequence[HarmonicSegment], silence: int | None, c
 
 
 class HarmonicTask(Unit2aTask):
-    """A harmonic voice, with discriminators or without (avtrain.task.Task)."""
+    """A harmonic voice, with discriminators or without."""
 
     def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedHarmonic, tracks: Tracks) -> None:
         """tracks: F0 of all utterances. Raises InputError when hardly any of them is voiced."""
@@ -224,6 +224,10 @@ class HarmonicTask(Unit2aTask):
         if not corpus.valid:
             return train, None
         return train, HeldOutTakes(corpus.valid, data, TakeReader((), data, self._tracks, self._edge_unit))
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        return (*super().figures, "contour_error", "voicing_error")
 
     def collate(self, items: list[Any]) -> SegmentBatch:
         return collate_harmonic(items, self._edge_unit, self._config.data.contour_items)

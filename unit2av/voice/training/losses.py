@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avcore.bounds import Size
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from unit2av.speaker import slaney_filters
@@ -28,10 +29,10 @@ _SPECTRUM_FLOOR = 1e-4
 class MelConfig:
     """The mel spectrogram that made and real speech are compared by: sizes in samples at 16 kHz, max_hz in Hz."""
 
-    fft: int
-    hop: int
-    window: int
-    mels: int
+    fft: Size
+    hop: Size
+    window: Size
+    mels: Size
     max_hz: float
 
 

@@ -15,7 +15,7 @@ from avcore.compute.convolutions import WeightNormed
 from avcore.errors import CheckpointError, InputError
 from avcore.files import require_file
 from avcore.units import require_same_vocabulary
-from avtrain.checkpoints import read_run
+from avtrain.export import read_run
 from unit2av.stage import RENDERER, RendererCheckpoint, open_training_checkpoint, with_vocoder
 from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder, harmonic_config, is_harmonic, source_settings
 from unit2av.voice.sizes import vocoder_config

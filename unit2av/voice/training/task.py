@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avcore.timeline import SAMPLE_RATE, units_to_samples, units_to_seconds
-from avtrain.config import Metrics, plain
+from avtrain.config import Metrics
 from avtrain.data import ItemSource
-from avtrain.task import Engine, Optimized, Values
+from avtrain.task import Engine, Task, Values
 from unit2av.judge import UnitErrors, load_judge, unit_errors
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import VoiceCorpus, edge_unit
@@ -37,8 +37,11 @@ _LOG_RANGE = (-9.0, 3.0)
 _PICTURE_SCALE = 3
 
 
-class Unit2aTask:
-    """A vocoder against its discriminators (avtrain.task.Task)."""
+class Unit2aTask(Task):
+    """A vocoder against its discriminators."""
+
+    kind = RUN_KIND
+    trainer = "unit2av.train_unit2a"
 
     def __init__(self, config: Unit2aConfig, corpus: VoiceCorpus, vocoder: TrainedVocoder) -> None:
         self._config, self._corpus, self._vocoder = config, corpus, vocoder
@@ -46,7 +49,15 @@ class Unit2aTask:
         self._discriminators = Discriminators(config.discriminators) if config.is_adversarial else None
         self._mel, self._stft = LogMel(config.mel), StftLoss(config.losses.stft_sizes)
         self._edge_unit = edge_unit(config.edge_unit, corpus.train)
-        self._train, self._valid = self._make_items()
+        parts: dict[str, nn.Module] = {_GENERATOR: vocoder, "mel": self._mel, "stft": self._stft}
+        optim = {_GENERATOR: config.generator_optim}
+        if self._discriminators is not None:
+            parts[_DISCRIMINATORS], optim[_DISCRIMINATORS] = self._discriminators, config.discriminator_optim
+        edge = {} if self._edge_unit is None else {"edge_unit": self._edge_unit}
+        super().__init__(
+            config, parts, optim, *self._make_items(), language=config.language, settings=settings_of(vocoder.config) | edge,
+            vocabulary=corpus.vocabulary,
+        )  # fmt: skip
         self._judge = load_judge(config.unit_encoder, corpus.vocabulary, config.loop.device)
         self._own_errors: dict[str, UnitErrors] = {}
         self._has_shown_truth = False
@@ -56,33 +67,13 @@ class Unit2aTask:
         corpus, data = self._corpus, self._config.data
         return TrainingSegments(corpus.train, data, self._config.loop.seed), HeldOut(corpus.valid, data) if corpus.valid else None
 
-    def modules(self) -> dict[str, nn.Module]:
-        parts: dict[str, nn.Module] = {_GENERATOR: self._vocoder, "mel": self._mel, "stft": self._stft}
-        return parts if self._discriminators is None else {**parts, _DISCRIMINATORS: self._discriminators}
-
-    def optimizers(self) -> dict[str, Optimized]:
-        found = {_GENERATOR: Optimized((_GENERATOR,), self._config.generator_optim)}
-        if self._discriminators is not None:
-            found[_DISCRIMINATORS] = Optimized((_DISCRIMINATORS,), self._config.discriminator_optim)
-        return found
-
-    def train_items(self) -> ItemSource[Any]:
-        return self._train
-
-    def valid_items(self) -> ItemSource[Any] | None:
-        return self._valid
+    @property
+    def figures(self) -> tuple[str, ...]:
+        judged = () if self._judge is None else ("unit_error_rate", f"{_RECORDED}unit_error_rate")
+        return ("mel", "duration", "duration_error_s", "length_error", *judged)
 
     def collate(self, items: list[Any]) -> SegmentBatch:
         return collate_speech(items)
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            "kind": RUN_KIND,
-            "language": self._config.language,
-            "settings": settings_of(self._vocoder.config) | ({} if self._edge_unit is None else {"edge_unit": self._edge_unit}),
-            "vocabulary": self._corpus.vocabulary,
-            "config": plain(self._config),
-        }
 
     # One update of the discriminators, then one of the vocoder
 

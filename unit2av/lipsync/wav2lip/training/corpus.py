@@ -9,7 +9,7 @@ from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
 from avcore.media import read_speech
 from avdata.manifest import read_manifest
-from avdata.unit_store import leave_out, set_apart
+from avdata.unit_store import leave_out
 from unit2av.lip_crops import MAKE_BOXES, CropSource, cached_stem, footage_of
 from unit2av.lipsync.wav2lip.model import Mel, mel_of
 from unit2av.lipsync.wav2lip.training.config import SoundDataConfig
@@ -50,15 +50,7 @@ def read_sound_clips(config: SoundDataConfig, seed: int) -> SoundClips:
     train = _read(config.train, config)
     if config.valid:
         return SoundClips(tuple(train), tuple(_read(config.valid, config)))
-    if len(train) <= config.hold_out:
-        raise InputError(
-            "nothing is left to train on",
-            path=config.train,
-            expected=f"more than {config.hold_out} clips",
-            found=f"{len(train)} clips",
-            hint="lower data.hold_out or give data.valid",
-        )
-    kept, held_out = set_apart(train, config.hold_out, seed)
+    kept, held_out = config.held_out(train, seed, lambda clip: clip.id, "clips")
     return SoundClips(tuple(kept), tuple(held_out))
 
 

@@ -1,51 +1,41 @@
 """Training of Wav2Lip's sync expert: do these lips and this sound belong together?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from avtrain.config import Metrics, plain
-from avtrain.task import Engine, Optimized, Values
+from avtrain.config import Metrics
+from avtrain.task import Engine, Task, Values
 from unit2av.face.training.items import stack
 from unit2av.face.training.sync import expert_input
 from unit2av.lipsync.wav2lip.training.config import ExpertConfig
 from unit2av.lipsync.wav2lip.training.corpus import SoundClips
 from unit2av.lipsync.wav2lip.training.critics import SyncNetColor, cosines
-from unit2av.lipsync.wav2lip.training.items import ExpertExample, ExpertWindows
+from unit2av.lipsync.wav2lip.training.items import ExpertWindows
 
 KIND = "lip sync expert by sound"
 EXPERT = "expert"
 _EVEN = 0.5
 
 
-class ExpertTask:
-    """The sync expert by itself (avtrain.task.Task). cache: folder of face crops and mels."""
+class ExpertTask(Task):
+    """The sync expert by itself. cache: folder of face crops and mels."""
+
+    kind = KIND
+    trainer = "unit2av.train_lipsync"
+    figures = ("loss", "accuracy")
 
     def __init__(self, config: ExpertConfig, clips: SoundClips, cache: str, expert: SyncNetColor) -> None:
-        self._config, self._expert = config, expert
-        self._train = ExpertWindows(clips.train, cache, config.loop.seed)
-        self._valid = ExpertWindows(clips.valid, cache, config.loop.seed, config.data.valid_windows)
+        self._expert = expert
+        train = ExpertWindows(clips.train, cache, config.loop.seed)
+        valid = ExpertWindows(clips.valid, cache, config.loop.seed, config.data.valid_windows)
+        super().__init__(config, {EXPERT: expert}, {EXPERT: config.optim}, train, valid)
 
-    def modules(self) -> dict[str, nn.Module]:
-        return {EXPERT: self._expert}
-
-    def optimizers(self) -> dict[str, Optimized]:
-        return {EXPERT: Optimized((EXPERT,), self._config.optim)}
-
-    def train_items(self) -> ExpertWindows:
-        return self._train
-
-    def valid_items(self) -> ExpertWindows:
-        return self._valid
-
-    def collate(self, items: Sequence[ExpertExample]) -> dict[str, Tensor]:
+    def collate(self, items: list[Any]) -> dict[str, Tensor]:
         return stack(items)
-
-    def describe(self) -> dict[str, Any]:
-        return {"kind": KIND, "config": plain(self._config)}
 
     def training_step(self, batch: dict[str, Tensor], engine: Engine) -> Values:
         """Make one update and return its figures. batch: of ExpertExample."""

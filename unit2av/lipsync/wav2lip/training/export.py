@@ -3,19 +3,18 @@
 python -m unit2av.train_lipsync export --checkpoint runs/lipsync/checkpoints/best.pt --out-path wav2lip.pth
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from avcore.checkpoints.checkpoint import read_state_dict
-from avcore.command import LOG, Parser, run
+from avcore.command import Parser
 from avcore.errors import CheckpointError
 from avcore.files import Output, atomic_output, require_file
-from avtrain.checkpoints import export_parser, read_run, read_state, require_name
+from avtrain.checkpoints import read_state
 from avtrain.config import State
+from avtrain.export import export_parser, read_run, require_name, run_export
 from unit2av.lipsync.patches import load_wav2lip
 from unit2av.lipsync.wav2lip.training import expert, task
 from unit2av.lipsync.wav2lip.training.start import load_expert
@@ -76,13 +75,4 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> None:
-    path = export_lipsync(options.checkpoint, options.out_path, options.quality_path)
-    LOG.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return run_export(build_parser(), export_lipsync, argv)

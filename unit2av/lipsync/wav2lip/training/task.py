@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avtrain.config import Metrics, plain
-from avtrain.task import Engine, Optimized, Values
+from avtrain.config import Metrics
+from avtrain.task import Engine, Task, Values
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.training.items import stack
 from unit2av.face.training.losses import lower_half
@@ -19,7 +19,7 @@ from unit2av.lipsync.wav2lip.model import Wav2Lip
 from unit2av.lipsync.wav2lip.training.config import GeneratorConfig
 from unit2av.lipsync.wav2lip.training.corpus import SoundClips
 from unit2av.lipsync.wav2lip.training.critics import WINDOW, QualityDiscriminator, SyncNetColor
-from unit2av.lipsync.wav2lip.training.items import GeneratorExample, GeneratorWindows
+from unit2av.lipsync.wav2lip.training.items import GeneratorWindows
 from unit2av.lipsync.wav2lip.training.losses import SoundLipLosses, in_step_loss, wav2lip_realness_loss
 from unit2av.renderer import network_picture, to_pictures
 
@@ -29,8 +29,11 @@ KIND = "lip sync generator"
 GENERATOR, QUALITY, LOSSES = "generator", "quality", "losses"
 
 
-class GeneratorTask:
-    """The generator against its discriminator, if it has one (avtrain.task.Task). cache: folder of face crops and mels."""
+class GeneratorTask(Task):
+    """The generator against its discriminator, if it has one. cache: folder of face crops and mels."""
+
+    kind = KIND
+    trainer = "unit2av.train_lipsync"
 
     def __init__(
         self,
@@ -43,28 +46,21 @@ class GeneratorTask:
     ) -> None:
         self._config, self._generator, self._quality = config, generator, quality
         self._losses = SoundLipLosses(config.losses, expert)
-        self._train = GeneratorWindows(clips.train, cache, config.loop.seed)
-        self._valid = GeneratorWindows(clips.valid, cache, config.loop.seed, config.data.valid_windows)
+        parts: dict[str, nn.Module] = {GENERATOR: generator, LOSSES: self._losses}
+        optim = {GENERATOR: config.optim}
+        if quality is not None:
+            parts[QUALITY], optim[QUALITY] = quality, config.quality_optim
+        train = GeneratorWindows(clips.train, cache, config.loop.seed)
+        valid = GeneratorWindows(clips.valid, cache, config.loop.seed, config.data.valid_windows)
+        super().__init__(config, parts, optim, train, valid)
 
-    def modules(self) -> dict[str, nn.Module]:
-        parts: dict[str, nn.Module] = {GENERATOR: self._generator, LOSSES: self._losses}
-        return parts if self._quality is None else {**parts, QUALITY: self._quality}
+    @property
+    def figures(self) -> tuple[str, ...]:
+        sync = () if self._losses.expert is None else ("sync_score", "sync_loss")
+        return ("loss", "l1", "other_sound_l1", *sync)
 
-    def optimizers(self) -> dict[str, Optimized]:
-        found = {GENERATOR: Optimized((GENERATOR,), self._config.optim)}
-        return found if self._quality is None else {**found, QUALITY: Optimized((QUALITY,), self._config.quality_optim)}
-
-    def train_items(self) -> GeneratorWindows:
-        return self._train
-
-    def valid_items(self) -> GeneratorWindows:
-        return self._valid
-
-    def collate(self, items: Sequence[GeneratorExample]) -> dict[str, Tensor]:
+    def collate(self, items: list[Any]) -> dict[str, Tensor]:
         return stack(items)
-
-    def describe(self) -> dict[str, Any]:
-        return {"kind": KIND, "config": plain(self._config)}
 
     # One update of the generator, then one of the discriminator
 

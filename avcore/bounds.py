@@ -1,0 +1,72 @@
+"""What a setting may be, said where it is declared: `flip: Share = 0.0`. `require_bounds` checks a whole config."""
+
+import math
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from avcore.errors import UsageError
+
+
+class Bounds:
+    """Numbers from `least` to `most`; with is_open, `least` itself is not among them."""
+
+    def __init__(self, least: float = -math.inf, most: float = math.inf, *, is_open: bool = False) -> None:
+        self._least, self._most, self._is_open = least, most, is_open
+
+    def holds(self, value: float) -> bool:
+        """Return whether a value is within them."""
+        return self._least <= value <= self._most and not (self._is_open and value == self._least)
+
+    def __str__(self) -> str:
+        if self._most == math.inf:
+            return f"above {self._least:g}" if self._is_open else f"{self._least:g} or more"
+        return f"above {self._least:g}, at most {self._most:,.0f}" if self._is_open else f"{self._least:g} to {self._most:,.0f}"
+
+
+class OneOf:
+    """One of some words."""
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def holds(self, value: str) -> bool:
+        """Return whether a value is one of them."""
+        return value in self._words
+
+    def __str__(self) -> str:
+        return " or ".join(word or "nothing" for word in self._words)
+
+
+Share = Annotated[float, Bounds(0, 1)]
+Amount = Annotated[float, Bounds(0)]
+Positive = Annotated[float, Bounds(0, is_open=True)]
+Number = Annotated[int, Bounds(0)]
+Count = Annotated[int, Bounds(1)]
+Size = Annotated[int, Bounds(1, 1 << 24)]
+"""Of a part of a network: what is larger fits no machine."""
+
+
+def require_bounds(config: Any, place: str = "") -> None:
+    """Raise UsageError for the first setting of a dataclass, at any depth, that is out of its bounds or no number."""
+    hints = get_type_hints(type(config), include_extras=True)
+    for one in fields(config):
+        name, value = f"{place}{one.name}", getattr(config, one.name)
+        if is_dataclass(value):
+            require_bounds(value, f"{name}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{name} cannot be used", expected="a number", found=value)
+        else:
+            _require(name, value, hints[one.name])
+
+
+def _require(name: str, value: Any, hint: Any) -> None:
+    if get_origin(hint) is Annotated:
+        for bounds in hint.__metadata__:
+            if isinstance(bounds, Bounds | OneOf) and not bounds.holds(value):
+                raise UsageError(f"{name} cannot be used", expected=bounds, found=repr(value) if value == "" else value)
+    elif isinstance(value, list | tuple):
+        inside = get_args(hint)
+        if inside and inside[0] is str and not all(isinstance(item, str) for item in value):
+            raise UsageError(f"{name} cannot be used", expected="a list of texts", found=f"{list(value)!r:.80}")
+        for item in value if inside else ():
+            _require(name, item, inside[0])
