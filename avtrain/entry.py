@@ -161,11 +161,11 @@ def train_of(
     """
 
     def work(config: Any) -> int | None:
-        if config.check_only:
-            from avtrain.processes import check_run
+        from avtrain.processes import check_run
 
-            task = make_task(config)
-            check_run(config, () if task.valid is None else task.figures)
+        check_run(config)
+        if config.check_only:
+            check_run(config, make_task(config))
             LOG.info("everything fits; nothing was trained (check_only)")
             return None
         with only_run_in(Path(config.run_dir)):

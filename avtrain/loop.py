@@ -57,7 +57,7 @@ class Trainer:
 
     def __init__(self, task: Task, config: RunConfig) -> None:
         self._task, self._config, self._loop = task, config, config.loop
-        check_run(config, () if task.valid is None else task.figures)
+        check_run(config, task)
         AcceleratorState._reset_state(reset_partial_state=True)  # a second run in one process may differ in precision
         if index := resolve_device(self._loop.device).index:
             torch.cuda.set_device(index)

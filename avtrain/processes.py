@@ -5,7 +5,6 @@ What each process draws by chance is its own; on some things all must agree.
 
 import logging
 import os
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +19,23 @@ from avcore.files import require_file
 from avtrain.checkpoints import AUTO, BEGINNING, LAST, NEVER
 from avtrain.config import LoopConfig, RunConfig
 from avtrain.started import missing_processes, processes_line
+from avtrain.task import Task
 from avtrain.wandb_log import require_wandb
 
 _AUTO = "auto"
 LOG = logging.getLogger("netflips.train")
 
 
-def check_run(config: RunConfig, figures: Collection[str]) -> None:
-    """Raise UsageError or CheckpointError for settings that cannot work, before anything is built.
-
-    figures: names of what a validation measures, none where there is no validation.
-    """
+def check_run(config: RunConfig, task: Task | None = None) -> None:
+    """Raise UsageError or InputError for settings that cannot work, before anything is built; with a task, for it."""
     require_bounds(config)
     loop = config.loop
     if loop.max_steps <= 0 and loop.max_minutes <= 0:
         raise UsageError("the run has no end", expected="loop.max_steps or loop.max_minutes above 0")
     if not config.batch.batch_size and not config.batch.max_length_sum:
         raise UsageError("batches have no bound", expected="batch.batch_size or batch.max_length_sum above 0")
-    if figures and loop.best_metric not in figures:
-        raise UsageError("loop.best_metric is not measured", expected=", ".join(figures), found=loop.best_metric)
+    if task is not None and task.valid is not None and loop.best_metric not in task.figures:
+        raise UsageError("loop.best_metric is not measured", expected=", ".join(task.figures), found=loop.best_metric)
     device = resolve_device(loop.device)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError("there is no such device", expected=f"cuda:0 to cuda:{torch.cuda.device_count() - 1}", found=loop.device)

@@ -187,7 +187,8 @@ class KoxCorpus:
     ) -> CorpusPiece:
         place = "made by --synthesise-with" if sound is None else place_of(sound, (self.root, self.english_root))
         self._places[language, utterance.name] = place
-        return CorpusPiece(f"{language}/{utterance.name}", KoxSide(language, utterance, split, sound, reference))
+        side = KoxSide(language, utterance, split, sound, reference)
+        return CorpusPiece(f"{language}/{utterance.name}", side, item=utterance.name)
 
     def worker(self, place: Workplace) -> "KoxWorker":
         """Return the worker that converts and synthesises."""
@@ -261,6 +262,9 @@ def build_parser() -> Parser:
     parser.add_argument("--layout", type=Path, metavar="YAML", help="where things stand in labels (default: configs/data/kox.yaml)")
     parser.add_argument("--synthesise-with", default="", metavar="COMMAND", help=_TEMPLATE_HELP)
     parser.add_argument("--synthesis-timeout", type=float, default=300, metavar="S", help="seconds for a sentence (default: 300)")
+    parser.add_argument(
+        "--keep-alone", action="store_true", help="leave sentences of one side in its manifest (default: they are in alone.jsonl)"
+    )
     add_output_options(parser)
     return parser
 
@@ -278,7 +282,8 @@ def _work(options: argparse.Namespace) -> int:
         synthesis.check()
     corpus = KoxCorpus(options.data_root, read_layout(options.layout), options.english_root, synthesis)
     more = () if options.english_root is None else (options.english_root,)
-    return prepare_corpus(corpus, output_options(options), *more)
+    paired = () if options.keep_alone else (KOREAN, ENGLISH)
+    return prepare_corpus(corpus, output_options(options), *more, paired=paired)
 
 
 if __name__ == "__main__":

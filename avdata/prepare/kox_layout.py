@@ -10,7 +10,7 @@ from unicodedata import normalize
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file
 from avcore.texts import parse_json, read_yaml
-from avdata.prepare.label_fields import describe_fields, field_at, spoken_form
+from avdata.prepare.label_fields import deeper_paths, describe_fields, field_at, spoken_form
 from avdata.prepare.sources import CorpusFile
 
 _OURS = Path(__file__).with_name("kox.yaml")
@@ -165,8 +165,11 @@ def _utterance(row: Mapping[str, Any], file: CorpusFile, layout: KoxLayout) -> K
 
 
 def _text(row: Mapping[str, Any], paths: list[str]) -> str:
-    """Return the first of several fields that is text or a number, in NFC, blanks in one; "" = none is there."""
-    for path in paths:
+    """Return the first of several fields that is text or a number, in NFC, blanks in one; "" = none is there.
+
+    A field may also lie deeper than its path says, where no other has its name.
+    """
+    for path in (*paths, *(deeper for one in paths for deeper in deeper_paths(row, one))):
         value = field_at(row, path)
         if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
             return " ".join(normalize("NFC", str(value)).split())

@@ -47,6 +47,22 @@ def field_at(content: Any, path: str) -> Any:
     return content
 
 
+def deeper_paths(content: Any, path: str) -> list[str]:
+    """Return where the last name of a path stands in parsed JSON, if that is deeper than the path says and nowhere else."""
+    name = path.rpartition(".")[2]
+    found = list(_paths_of(content, name, "")) if path else []
+    return found if len(found) == 1 and found[0].count(".") > path.count(".") else []
+
+
+def _paths_of(content: Any, name: str, place: str) -> Iterator[str]:
+    for key, value in content.items() if isinstance(content, Mapping) else ():
+        inner = f"{place}.{key}" if place else str(key)
+        if key == name:
+            yield inner
+        else:
+            yield from _paths_of(value, name, inner)
+
+
 def _fields(content: Any, place: str) -> Iterator[str]:
     if isinstance(content, Mapping):
         for name, value in content.items():

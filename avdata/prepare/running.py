@@ -9,13 +9,12 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from avcore.command import LOG, add_quiet_options
 from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, NetflipsError, OutputError, UsageError
-from avcore.files import keep_folder_apart
+from avcore.files import keep_folder_apart, why_missing
 from avcore.notes import shown
 from avcore.pool import Lost, PoolTask, ProcessPool
 from avcore.progress import Progress, bars
@@ -30,12 +29,13 @@ _WRITTEN = ("audio", "lips", "samples", "video")
 class CorpusPiece:
     """key: its name in the journal, like no other's. work: what there is to do; goes to another process.
 
-    parent: the piece that it is a follow-up of; set by the runner.
+    parent: the piece that it is a follow-up of; set by the runner. item: what it is a part of, which --limit counts; "" = itself.
     """
 
     key: str
     work: Any
     parent: str = ""
+    item: str = ""
 
 
 class PieceWorker(Protocol):
@@ -204,31 +204,41 @@ def output_options(options: argparse.Namespace) -> OutputOptions:
     return OutputOptions(options.out_dir, options.workers, options.retry_failed, options.limit, options.quiet)
 
 
-def prepare_corpus(corpus: SourceCorpus, options: OutputOptions, *more_roots: Path) -> int:
+def prepare_corpus(corpus: SourceCorpus, options: OutputOptions, *more_roots: Path, paired: tuple[str, ...] = ()) -> int:
     """Prepare a corpus, or go on with it; returns the exit code: 1 when something failed or nothing was kept.
 
-    more_roots: where else something is read. Raises InputError when the corpus is not there, UsageError when an earlier run had
-    other settings, OutputError when the folder cannot be written or holds what is read.
+    more_roots: where else something is read. paired: manifests that are to have equal ids. Raises InputError when the corpus is not
+    there, UsageError when an earlier run had other settings, OutputError when the folder cannot be written or holds what is read.
     """
     for root in (corpus.root, *more_roots):
         if root.resolve() in (options.out.resolve(), *options.out.resolve().parents):
             raise UsageError("the output folder lies inside the corpus", path=options.out, hint="choose another --out-dir")
     keep_folder_apart(options.out, (), _WRITTEN, (corpus.root, *more_roots), "choose another --out-dir")
     if not corpus.root.exists():
-        raise InputError("the corpus is not there", path=corpus.root, hint="check the path")
+        raise InputError("the corpus is not there", path=corpus.root, hint=why_missing(corpus.root) or "check the path")
     place = Workplace(options.out)
     with place.open(corpus.settings, options.retry_failed) as known, bars(options.quiet) as progress:
         if known:
             LOG.info("%s: %d were done before", options.out, len(known))
-        pieces = islice(corpus.pieces(), options.limit or None)
+        pieces = _first(corpus.pieces(), options.limit) if options.limit else corpus.pieces()
         run_pieces(pieces, corpus.worker(place), place.journal, known, options.workers, progress)
-        outcome = place.write_results(corpus.problems)
+        outcome = place.write_results(corpus.problems, paired)
         corpus.report(place, outcome)
     for line in outcome.lines():
         LOG.info("%s/%s", options.out, line)
     if not outcome.entries:
         LOG.error("%s: nothing was kept", options.out)
     return EXIT_FAILED if outcome.num_failed or not outcome.entries else EXIT_DONE
+
+
+def _first(pieces: Iterable[CorpusPiece], count: int) -> Iterator[CorpusPiece]:
+    """Yield the pieces of the first `count` items."""
+    items = set[str]()
+    for piece in pieces:
+        items.add(piece.item or piece.key)
+        if len(items) > count:
+            return
+        yield piece
 
 
 def _num_cores() -> int:

@@ -23,6 +23,7 @@ from typing import IO, Any
 from unicodedata import normalize
 
 from avcore.errors import InputError, reason
+from avcore.files import why_missing
 from avcore.notes import shown
 from avcore.texts import MOST_BYTES
 
@@ -228,11 +229,11 @@ def list_files(root: str | Path) -> Listing:
     """List the files of a corpus, those in its archives too.
 
     root: its folder, or one archive. A file that lies there unpacked hides its archived self. Raises InputError when there
-    is nothing.
+    is nothing, and where an archive holds archives, which would be passed over.
     """
     root = Path(root)
     if not root.exists():
-        raise InputError("the corpus is not there", path=root, hint="check the path")
+        raise InputError("the corpus is not there", path=root, hint=why_missing(root) or "check the path")
     if _COMPRESSED_TAR.match(root.name) and root.is_file():
         raise InputError("a compressed tar cannot be read in place", path=root, hint=f"unpack it: tar xf {root.name}")
     listing = Listing()
@@ -247,10 +248,20 @@ def list_files(root: str | Path) -> Listing:
                 found.setdefault(file.name, file)
         except InputError as error:
             listing.problems[_name(Path(name).relative_to(folder))] = str(error)
+    if inner := [file for file in found.values() if not file.is_plain and _is_archive(file.name)]:
+        outer = inner[0].paths[0]
+        raise InputError(
+            "archives inside an archive are not read in place", path=outer, found=f"{len(inner)} of them, as {inner[0].name}",
+            hint=f"unpack {outer.name} first",
+        )  # fmt: skip
     listing.files = [found[name] for name in sorted(found)]
     if not listing.files and not listing.problems:
         raise InputError("there are no files in it", path=root)
     return listing
+
+
+def _is_archive(name: str) -> bool:
+    return bool(_PART.match(name)) or PurePosixPath(name).suffix.lower() in (".zip", ".tar")
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -275,7 +286,7 @@ def _sorted_out(paths: Iterable[Path]) -> tuple[dict[str, dict[int, Path]], list
             parts = archives.setdefault(part["name"], {})
             if Path(part["name"]) not in parts.values():
                 parts[int(part["number"])] = path
-        elif path.suffix.lower() in (".zip", ".tar"):
+        elif _is_archive(path.name):
             archives[str(path)] = {0: path}
         else:
             plain.append(path)

@@ -26,7 +26,7 @@ Status = Literal["kept", "rejected", "failed", "done"]
 _COMPACT = "journal.jsonl"
 LOG = logging.getLogger("netflips")
 
-FAILED, REJECTED = "failed.jsonl", "rejected.jsonl"
+FAILED, REJECTED, ALONE = "failed.jsonl", "rejected.jsonl", "alone.jsonl"
 _WORK, _RUNNING = ".work", "running"
 
 
@@ -116,6 +116,7 @@ class PrepareResult:
     seconds: Mapping[str, float]
     rejected: Mapping[str, int]
     num_failed: int
+    num_alone: int = 0
 
     def lines(self) -> Iterator[str]:
         """Yield the outcome in words."""
@@ -124,6 +125,8 @@ class PrepareResult:
         if self.rejected:
             reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.rejected.items()))
             yield f"{REJECTED}: {several(sum(self.rejected.values()), 'was', 'were')} not good enough ({reasons})"
+        if self.num_alone:
+            yield f"{ALONE}: {self.num_alone} have no partner"
         if self.num_failed:
             yield f"{FAILED}: {self.num_failed} could not be prepared"
 
@@ -155,10 +158,10 @@ class Workplace:
             (self.journal / _RUNNING).unlink()
             shutil.rmtree(self.temporary, ignore_errors=True)
 
-    def write_results(self, problems: Mapping[str, str]) -> PrepareResult:
-        """Write the manifests, and the lists of what was rejected and of what failed.
+    def write_results(self, problems: Mapping[str, str], paired: tuple[str, ...] = ()) -> PrepareResult:
+        """Write the manifests, and the lists of what was rejected, of what failed and of what has no partner.
 
-        problems: what could not even be begun, by name.
+        problems: what could not even be begun, by name. paired: manifests that get equal ids, where all of them have any.
         """
         records = dict(sorted(read_journal(self.journal).items()))
         compact_journal(self.journal, records)
@@ -166,6 +169,12 @@ class Workplace:
         for record in records.values():
             for name, row in record.rows.items():
                 manifests.setdefault(name, []).append(row)
+        alone = list[Mapping[str, Any]]()
+        if paired and all(name in manifests for name in paired):
+            common = set.intersection(*({row["id"] for row in manifests[name]} for name in paired))
+            alone = [row for name in paired for row in manifests[name] if row["id"] not in common]
+            manifests |= {name: [row for row in manifests[name] if row["id"] in common] for name in paired}
+        self._write_list(ALONE, alone)
         for name, rows in manifests.items():
             write_rows(self.out / f"{name}.jsonl", rows)
         rejected = [record for record in records.values() if record.status == "rejected"]
@@ -178,6 +187,7 @@ class Workplace:
             seconds={name: sum(row.get("duration_s", 0.0) for row in rows) for name, rows in manifests.items()},
             rejected=Counter(record.reason for record in rejected),
             num_failed=len(failed),
+            num_alone=len(alone),
         )
 
     def _write_list(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -12,7 +12,7 @@ config=unit2unit/finetune           # of the training; unit2unit/finetune_debug 
 speak_with=                         # command for English sentences without a recording
 prepare_with=                       # more options of each command
 extract_with="--modalities audio"
-pairs_with="--valid 0.05 --test 0.05 --group ^[^_]+_[^_]+_[^_]+"
+pairs_with="--test 0.05 --group ^[^_]+_[^_]+_[^_]+"
 train_with=
 evaluate_with=
 read_options "$@"
@@ -25,7 +25,7 @@ for side in en ko; do
         netflips extract "$exp/data/$side.jsonl" --out-dir "$exp/units/$side" --av2unit-path "$encoder" $extract_with
 done
 run_stage 4 "pairs" python -m unit2unit.utut_finetune.prepare_pairs --source "$exp/units/en" --target "$exp/units/ko" \
-    --out "$exp/pairs" --overwrite $pairs_with
+    --manifest "$exp/data/ko.jsonl" --out "$exp/pairs" --overwrite $pairs_with
 run_stage 5 "the tag of Korean" python -m unit2unit.utut_finetune.add_language "$translator" "$exp/start.pt" --language ko
 run_stage 6 "fine-tune" python -m unit2unit.utut_finetune.finetune --config "$config" data_dir="$exp/pairs" init="$exp/start.pt" \
     run_dir="$exp/run" $train_with

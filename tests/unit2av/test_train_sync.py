@@ -12,7 +12,7 @@ from avtrain.checkpoints import read_state
 from recipes.made.drawn_lips import DrawnCorpus
 from tests.unit2av.lip_runs import overrides, sync_config
 from unit2av.face.training.config import SyncConfig
-from unit2av.face.training.sync import SyncExpert, drawn_windows, expert_input, load_sync_expert, sync_loss
+from unit2av.face.training.sync import ChanceWatch, SyncExpert, drawn_windows, expert_input, load_sync_expert, sync_loss
 from unit2av.train_sync import main, make_task
 
 
@@ -73,3 +73,12 @@ def test_the_command_checks_and_answers_with_exit_codes(
     assert main([*words, "data.hold_out=0"]) == 2
     with pytest.raises(UsageError, match="min_shift"):
         make_task(sync_config(drawn, crops, tmp_path, min_shift=0))
+
+
+@pytest.mark.parametrize(("loss", "lines"), [(0.6931, 2), (0.5, 0)])
+def test_an_expert_that_guesses_is_told_why(caplog: pytest.LogCaptureFixture, loss: float, lines: int) -> None:
+    watch = ChanceWatch("units", "38 clips", "8")
+    for step in range(2100):
+        watch.note(torch.tensor(loss), step)
+    assert caplog.text.count("pictures and units may not be in step (netflips evaluate sync tells by how much)") == lines
+    assert caplog.text.count("of one person (38 clips), or the batch too small (8;") == lines

@@ -127,15 +127,25 @@ def test_a_translator_that_says_one_unit_over_and_over_is_noticed_and_cut_transl
     whole = [np.array([5, 6, 7, 8, 6, 9, end, tag]), np.array([7, end, tag]), np.array([end, tag])]
     with caplog.at_level(logging.INFO, "netflips.train"):
         counts.add(whole, whole, vocabulary)
-        say_translations(counts.number, counts.one_unit, counts.cut)
+        say_translations(counts)
         assert not caplog.messages
         assert counts.figures() == {"bleu": 100.0, "cut": 0}
         counts.add([np.array([9] * 199 + [7, tag])] * 4, [whole[0]] * 4, vocabulary)
-        say_translations(counts.number, counts.one_unit, counts.cut)
+        say_translations(counts)
     cut, collapse = caplog.messages
     assert cut == "validation: the limit of length cut 4 of 7 translations"
     assert collapse.startswith("the translator has collapsed: in 4 of 7 sentences")
     assert counts.figures()["cut"] == 4
+
+
+def test_a_translator_that_ignores_its_source_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    for other, told in ((112.0, 0), (100.5, 1)):
+        counts = Translations(number=10)
+        counts.add_losses(torch.tensor(100.0), torch.tensor(other), 40)
+        say_translations(counts)
+        assert len(caplog.messages) == told
+        assert counts.of_all(SimpleNamespace(data_parallel_world_size=1, device="cpu")).figures()["source_gain"] == other - 100
+    assert "with the sources of other pairs its loss is 0.5 % higher" in caplog.text
 
 
 def test_bleu_of_parts_is_that_of_the_whole() -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def build_parser() -> Parser:
         type=Path,
         metavar="FILE",
         help="JSON lines with id and split (train, valid, test); where the corpus holds pairs out itself, that division is kept, "
-        "and --valid and --test are not used",
+        "and --valid or --test takes its share of train where the corpus has no such split",
     )
     add_preparation_options(parser, test=0.02)
     return parser
@@ -115,10 +116,13 @@ def _divide(pairs: Mapping[str, Pair], plan: SplitPlan, options: argparse.Namesp
     for name, pair in pairs.items():
         kept.get(own.get(name, ""), rest)[name] = pair
     if any(kept[split] for split in (VALID, TEST)):
-        kept[TRAIN] |= rest
-        for split, share in ((VALID, plan.valid), (TEST, plan.test)):
-            if share and not kept[split]:
-                LOG.warning("%s: the corpus has no split '%s', and none is made beside its own", options.manifest, split)
+        missing = replace(plan, valid=0.0 if kept[VALID] else plan.valid, test=0.0 if kept[TEST] else plan.test)
+        undivided = kept[TRAIN] | rest
+        divided = divide_speakers({name: pair_contents(pair) for name, pair in undivided.items()}, missing)
+        for split, names in divided.items():
+            if split != TRAIN and names:
+                LOG.info("%s: the corpus has no split '%s'; it is taken out of what it trains on", options.manifest, split)
+            kept[split] = (kept[split] if split != TRAIN else {}) | {name: undivided[name] for name in names}
         return kept
     if options.manifest is not None:
         LOG.warning("%s: it holds nothing out; --valid and --test do", options.manifest)

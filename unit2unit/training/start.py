@@ -11,7 +11,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
 from avcore.command import LOG
 from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
-from avcore.files import atomic_output
+from avcore.files import atomic_output, require_file
 from unit2unit.model import TranslatorConfig
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.config import Stated, TrainingRun, is_stated
@@ -87,7 +87,7 @@ def _start_from(run: TrainingRun) -> Path | None:
         return None
     if Path(run.init).suffix != ".pt":
         raise UsageError("fairseq starts from a .pt file", found=run.init, hint=_CONVERT)
-    return Path(run.init)
+    return require_file(run.init, "init, the checkpoint to start from,")
 
 
 def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> TrainingRun:

@@ -17,6 +17,7 @@ from fairseq.tasks import TASK_REGISTRY, FairseqTask, register_task
 from fairseq.tasks import translation_from_pretrained_bart as released
 from fairseq.utils import move_to_cuda
 from omegaconf import II
+from torch import Tensor
 
 from avcore.compute.inference import has_quick_bfloat16
 from avdata.published.utut import read_samples
@@ -222,10 +223,27 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
             if not batch:
                 continue
             sample = move_to_cuda(batch, trainer.device) if trainer.cuda else batch
+            counted.add_losses(*self._losses_of_targets(model, sample))
             found = self.inference_step(self.sequence_generator, [model], sample)
             translations = [best[0]["tokens"].cpu().numpy() for best in found]
             counted.add(translations, list(sample["target"].cpu().numpy()), vocabulary)
         return counted
+
+    @torch.no_grad()
+    def _losses_of_targets(self, model: Any, sample: Any) -> tuple[Tensor, Tensor, int]:
+        """Return a batch's sums of negative log likelihoods with the right sources and with each other's, each of shape [], and the
+        number of target tokens; zeros for a batch of one pair."""
+        given, target = sample["net_input"], sample["target"]
+        sums = [torch.zeros((), device=target.device)] * 2
+        if len(target) == 1:
+            return sums[0], sums[1], 0
+        for number, shift in enumerate((0, 1)):
+            sources = {name: given[name].roll(shift, 0) for name in ("src_tokens", "src_lengths")}
+            with autocast(self.autocast, target.device.type):
+                log_probs = model.get_normalized_probs(model(**{**given, **sources}), log_probs=True).float()
+            losses = -log_probs.gather(-1, target[..., None])[..., 0]
+            sums[number] = losses[target != self.tgt_dict.pad()].sum()
+        return sums[0], sums[1], int((target != self.tgt_dict.pad()).sum())
 
     def build_generator(self, models: list[Any], args: argparse.Namespace, **_: Any) -> Any:
         """Return a beam search that ends on the target's tag and produces neither other tags nor `<mask>`."""

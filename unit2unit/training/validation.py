@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from fairseq.logging import metrics
 from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
 
 from avcore.notes import several
 from avcore.units import END as END_OF_UNITS
@@ -29,6 +30,10 @@ _ORDER = 4
 """Of the longest n-grams that BLEU counts."""
 _COLLAPSED, _LEAST_SENTENCES = 0.5, 4
 """The share of translated sentences that are one unit over and over, from which a warning is due; and of how many at least."""
+
+
+_IGNORED = 0.01
+"""Below this share by which the loss rises with other sources, they are not listened to."""
 
 
 class Interrupted(Exception):  # noqa: N818  # no error: the run ends with a checkpoint
@@ -63,7 +68,8 @@ def part_of(number: int, wanted: int, seed: int) -> Ids:
 @dataclass
 class Translations:
     """What a validation counts of its translations. one_unit: those that are mostly one unit; cut: those that the limit of length
-    cut. right, found: n-grams of 1 to 4 units; said, wanted: units."""
+    cut. right, found: n-grams of 1 to 4 units; said, wanted: units. losses: sums over `tokens` of targets, with the right sources
+    and with others'."""
 
     number: int = 0
     one_unit: int = 0
@@ -72,6 +78,18 @@ class Translations:
     found: Ids = field(default_factory=lambda: np.zeros(_ORDER, np.int64))
     said: int = 0
     wanted: int = 0
+    losses: tuple[float, float] = (0.0, 0.0)
+    tokens: int = 0
+
+    def add_losses(self, right: Tensor, other: Tensor, tokens: int) -> None:
+        """Count sums of negative log likelihoods of targets, with their own sources and with others'."""
+        self.losses = self.losses[0] + float(right), self.losses[1] + float(other)
+        self.tokens += tokens
+
+    @property
+    def source_gain(self) -> float:
+        """By how much, as a share of it, the loss is higher with sources of other pairs; infinite where nothing was measured."""
+        return self.losses[1] / self.losses[0] - 1 if self.losses[0] else float("inf")
 
     def add(self, translations: Sequence[Ids], targets: Sequence[Ids], vocabulary: TranslatorVocabulary) -> None:
         """Count some translations and what was to be said: tokens int64 [T] that end in the target's tag, a whole one has `</s>`
@@ -96,28 +114,41 @@ class Translations:
         if trainer.data_parallel_world_size > 1:
             torch.distributed.all_reduce(sums)
         number, one_unit, cut, *rest, said, wanted = sums.tolist()
-        return Translations(number, one_unit, cut, np.array(rest[:_ORDER]), np.array(rest[_ORDER:]), said, wanted)
+        losses = torch.tensor([*self.losses, self.tokens], dtype=torch.float64, device=trainer.device)
+        if trainer.data_parallel_world_size > 1:
+            torch.distributed.all_reduce(losses)
+        right, other, tokens = losses.tolist()
+        grams = np.array(rest[:_ORDER]), np.array(rest[_ORDER:])
+        return Translations(number, one_unit, cut, *grams, said, wanted, (right, other), int(tokens))
 
     def figures(self) -> dict[str, float]:
-        """Return BLEU, 0..100, and the number of translations that were cut."""
+        """Return BLEU, 0..100, the number of translations that were cut, and what the source is worth: by how many percent the loss
+        is higher with sources of other pairs."""
         from sacrebleu.metrics import BLEU
 
         score = BLEU.compute_bleu(
             self.right.tolist(), self.found.tolist(), sys_len=self.said, ref_len=self.wanted, smooth_method="exp"
         )
-        return {"bleu": round(float(score.score), 2), "cut": self.cut}
+        gain = {"source_gain": round(100 * self.source_gain, 2)} if self.tokens else {}
+        return {"bleu": round(float(score.score), 2), "cut": self.cut, **gain}
 
 
-def say_translations(translated: int, one_unit: int, cut: int) -> None:
+def say_translations(found: Translations) -> None:
     """Say how many translations of a validation were cut, and warn of a translator that says the same whatever it hears."""
-    if cut:
-        LOG.info("validation: the limit of length cut %d of %s", cut, several(translated, "translation"))
-    if translated >= _LEAST_SENTENCES and one_unit > _COLLAPSED * translated:
+    if found.cut:
+        LOG.info("validation: the limit of length cut %d of %s", found.cut, several(found.number, "translation"))
+    if found.number >= _LEAST_SENTENCES and found.one_unit > _COLLAPSED * found.number:
         LOG.warning(
             "the translator has collapsed: in %d of %d sentences of the validation one unit is more than half of what it says; "
             "lower the rate, or look at the pairs",
-            one_unit,
-            translated,
+            found.one_unit,
+            found.number,
+        )
+    if found.number >= _LEAST_SENTENCES and found.source_gain < _IGNORED:
+        LOG.warning(
+            "the translator ignores its source: with the sources of other pairs its loss is %.1f %% higher; early in a run that is "
+            "usual, later the pairs do not belong together, or the rate is too high",
+            100 * found.source_gain,
         )
 
 
@@ -169,7 +200,7 @@ class Watch:
             subset = cfg.dataset.valid_subset.split(",")[0]
             found = self._task.translated(subset, trainer, lambda: self._break_off(trainer)).of_all(trainer)
             if trainer.is_data_parallel_master:
-                say_translations(found.number, found.one_unit, found.cut)
+                say_translations(found)
             stats |= found.figures()
         return self.stats(cfg, trainer, stats, tracking_best)
 

@@ -23,7 +23,7 @@ def _prepare(root: Path, out: Path, *more: str) -> int:
 
 
 def test_archives_in_parts_with_korean_names(tmp_path: Path) -> None:
-    assert _prepare(write_kox(tmp_path / "kox", english=True), tmp_path / "out") == 0
+    assert _prepare(write_kox(tmp_path / "kox", english=True), tmp_path / "out", "--keep-alone") == 0
     korean, english = (read_manifest(tmp_path / "out" / f"{language}.jsonl") for language in ("ko", "en"))
     assert [entry.id for entry in korean.entries] == NAMES
     assert [entry.id for entry in english.entries] == NAMES[:2]
@@ -36,6 +36,29 @@ def test_archives_in_parts_with_korean_names(tmp_path: Path) -> None:
     assert len(read_speech(tmp_path / "out" / one.audio)) == one.samples == pytest.approx(6400, abs=20)
     for name in ("ko", "en"):
         assert check_manifest(tmp_path / "out" / f"{name}.jsonl", is_deep=True).problems == []
+
+
+def test_both_sides_have_equal_ids_and_limit_counts_pairs(tmp_path: Path) -> None:
+    root = write_kox(tmp_path / "kox", english=True)
+    for limit, expected, alone in ((0, NAMES[:2], NAMES[2:]), (1, NAMES[:1], [])):
+        out = tmp_path / f"out{limit}"
+        assert _prepare(root, out, "--limit", str(limit)) == 0
+        for side in ("ko", "en"):
+            assert [entry.id for entry in read_manifest(out / f"{side}.jsonl").entries] == expected
+        assert [row["id"] for row in (read_rows(out / "alone.jsonl") if alone else [])] == alone
+        assert (out / "alone.jsonl").exists() == bool(alone)
+
+
+def test_a_field_that_lies_deeper_is_found(tmp_path: Path) -> None:
+    """One level more than the layout says; two of one name say nothing."""
+    labels = {}
+    for number, name in enumerate(NAMES):
+        label = json.loads(kox_label(number).decode("utf-8-sig"))
+        content = {"inner": label} if number != 2 else {"inner": label, "other": label}
+        labels[f"{name}.json"] = json.dumps(content, ensure_ascii=False).encode()
+    assert _prepare(write_kox(tmp_path / "kox", labels), tmp_path / "out") == 1
+    entries = read_manifest(tmp_path / "out" / "ko.jsonl").entries
+    assert [(entry.id, entry.text) for entry in entries] == [(NAMES[n], f"한국어 문장 {n}") for n in (0, 1, 3)]
 
 
 def test_folders_of_equal_names_need_no_labels(tmp_path: Path) -> None:
@@ -60,7 +83,7 @@ def test_english_recordings_from_elsewhere(tmp_path: Path) -> None:
 def test_english_is_synthesised_where_there_is_none(tmp_path: Path) -> None:
     """A first run without a voice, then one with: only what is missing is made, by the user's own program."""
     root, out, notes = write_kox(tmp_path / "kox", english=True), tmp_path / "out", tmp_path / "said.txt"
-    assert _prepare(root, out) == 0
+    assert _prepare(root, out, "--keep-alone") == 0
     korean = (out / "ko.jsonl").read_bytes()
     template = f"{sys.executable} -c {shlex.quote(SAY)} {{text_file}} {{reference}} {{out}} {shlex.quote(str(notes))}"
     assert _prepare(root, out, "--synthesise-with", template) == 0
@@ -85,7 +108,7 @@ def test_a_synthesis_that_fails_is_set_aside_with_its_last_words(tmp_path: Path)
 
 def test_the_voice_must_not_change_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = write_kox(tmp_path / "kox"), tmp_path / "out"
-    assert _prepare(root, out, "--limit", "1", "--synthesise-with", "echo {text} {out}") == 0
+    assert _prepare(root, out, "--limit", "1", "--synthesise-with", "echo {text} {out}") == 1
     assert _prepare(root, out, "--synthesise-with", "true {text} {out}") == 2
     assert "begun with other settings" in capsys.readouterr().err
 

@@ -1,5 +1,6 @@
 import os
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,16 @@ def test_zip_with_korean_names(tmp_path: Path, encoding: str) -> None:
 def test_tar_is_read_in_place(tmp_path: Path) -> None:
     write_tar(tmp_path / "원천데이터" / "VS5.tar", FILES)
     assert _contents(tmp_path) == {f"원천데이터/VS5/{name}": content for name, content in FILES.items()}
+
+
+@pytest.mark.parametrize(("write", "outer"), [(write_zip, "TS.zip"), (write_tar, "download.tar")])
+@pytest.mark.parametrize("inner", ["TS_ko.zip", "01/TS_ko.zip.part0", "TS.tar"])
+def test_archives_inside_an_archive_are_named_and_never_passed_over(
+    tmp_path: Path, write: Callable[[Path, dict[str, bytes]], Path], outer: str, inner: str
+) -> None:
+    write(tmp_path / outer, {inner: b"PK", "readme.txt": b"a"})
+    with pytest.raises(InputError, match=rf"{outer}.*found 1 of them, as .*{inner}; unpack {outer} first"):
+        list_files(tmp_path)
 
 
 @pytest.mark.parametrize("by_offset", [False, True])

@@ -6,6 +6,7 @@ in the place of sound. The cosine becomes a probability by a learned scale and b
 Language Image Pre-Training"), which the binary cross-entropy needs to get below that of a guess.
 """
 
+import logging
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avcore.notes import several
 from avcore.timeline import frames_to_units
 from avtrain.config import Metrics
 from avtrain.export import read_run
@@ -31,6 +33,14 @@ _FIRST_SCALE = 5.0
 _HALVINGS = 2
 """Layers of the unit branch that halve the number of steps."""
 _SYNC = "sync"
+_LOOKS = (500, 2000, 10_000)
+"""Updates after which it is looked at."""
+_CHANCE = 0.68
+_WHY = (
+    "pictures and %s may not be in step (netflips evaluate sync tells by how much), the clips may be too few or of one person "
+    "(%s), or the batch too small (%s; 64 and more learn)"
+)
+LOG = logging.getLogger("netflips.train")
 
 
 class SyncExpert(nn.Module):
@@ -118,6 +128,26 @@ def _norm(width: int) -> nn.Module:
 # Its training
 
 
+class ChanceWatch:
+    """Tells why an expert may still guess, some minutes after the start. causes: that are specific to a run, in words."""
+
+    def __init__(self, *causes: str) -> None:
+        self._causes = causes
+        self._sum: Tensor | float = 0.0
+        self._count = 0
+
+    def note(self, loss: Tensor, step: int) -> None:
+        """Take note of the loss, of shape [], of update number `step` (from 0)."""
+        self._sum, self._count = self._sum + loss.detach(), self._count + 1
+        if step + 1 not in _LOOKS:
+            return
+        mean = float(self._sum) / self._count
+        self._sum, self._count = 0.0, 0
+        if mean > _CHANCE:
+            why = _WHY % self._causes
+            LOG.warning("after %d updates the expert still guesses (loss %.3f; ln 2 is chance): %s", step + 1, mean, why)
+
+
 class SyncTask(Task):
     """The sync expert by itself. cache: folder of the face crops."""
 
@@ -128,6 +158,7 @@ class SyncTask(Task):
     def __init__(self, config: SyncTrainConfig, clips: FaceClips, cache: str) -> None:
         torch.manual_seed(config.loop.seed)
         self._expert = SyncExpert(config.model)
+        self._watch = ChanceWatch("units", several(len(clips.train), "clip"), str(config.batch.batch_size))
         shape = (config.loop.seed, config.model.frames, config.min_shift)
         train = SyncWindows(clips.train, cache, *shape, flip=config.data.flip)
         valid = SyncWindows(clips.valid, cache, *shape, max_items=config.data.max_valid_windows)
@@ -144,6 +175,7 @@ class SyncTask(Task):
         logits = engine.module(_SYNC)(batch["units"], expert_input(batch["mouths"]))
         loss = _pair_loss(logits)
         engine.update(_SYNC, loss)
+        self._watch.note(loss, engine.step)
         return {"loss": loss, "accuracy": _accuracy(logits.detach())}
 
     def validate(self, batches: Iterator[dict[str, Tensor]], engine: Engine) -> Metrics:

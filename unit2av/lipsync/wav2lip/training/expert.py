@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avcore.notes import several
 from avtrain.config import Metrics
 from avtrain.task import Engine, Task, Values
 from unit2av.face.training.items import stack
-from unit2av.face.training.sync import expert_input
+from unit2av.face.training.sync import ChanceWatch, expert_input
 from unit2av.lipsync.wav2lip.training.config import ExpertConfig
 from unit2av.lipsync.wav2lip.training.corpus import SoundClips
 from unit2av.lipsync.wav2lip.training.critics import SyncNetColor, cosines
@@ -30,6 +31,7 @@ class ExpertTask(Task):
 
     def __init__(self, config: ExpertConfig, clips: SoundClips, cache: str, expert: SyncNetColor) -> None:
         self._expert = expert
+        self._watch = ChanceWatch("sound", several(len(clips.train), "clip"), str(config.batch.batch_size))
         train = ExpertWindows(clips.train, cache, config.loop.seed)
         valid = ExpertWindows(clips.valid, cache, config.loop.seed, config.data.valid_windows)
         super().__init__(config, {EXPERT: expert}, {EXPERT: config.optim}, train, valid)
@@ -42,6 +44,7 @@ class ExpertTask(Task):
         scores = cosines(*engine.module(EXPERT)(batch["sound"], expert_input(batch["mouths"])))
         loss = F.binary_cross_entropy(scores, batch["label"])
         engine.update(EXPERT, loss)
+        self._watch.note(loss, engine.step)
         return {"loss": loss, "accuracy": _accuracy(scores.detach(), batch["label"])}
 
     def validate(self, batches: Iterator[dict[str, Tensor]], engine: Engine) -> Metrics:
