@@ -35,7 +35,7 @@ _VALID = "unit2unit/test_utut_validation.py"
 _UPDATES = f"{_VALID}::test_an_update_has_the_same_tokens_in_any_number_of_processes"
 MUTANTS = (
     # the loop: clipping, zeroing, schedules, resume, the best
-    Mutant("avtrain.loop", "clip_grad_norm_(parameters, part.config.clip_norm)", "clip_grad_norm_(parameters, 1e9)",
+    Mutant("avtrain.loop", "self._task.optim[name].clip_norm or math.inf", "math.inf",
         f"{_LOOP}gradients_are_no_longer_than_the_bound"),
     Mutant("avtrain.loop", "        restore_random_state(saved)\n", "",
         f"{_LOOP}a_validation_leaves_the_randomness_of_training_alone"),
@@ -101,7 +101,7 @@ MUTANTS = (
     Mutant("unit2unit.training.memory", "share = max(fitting, longest), asked // processes", "share = max(fitting, longest), asked",
         _UPDATES),
     # what all share: units, notes, exit codes
-    Mutant("avdata.unit_store", "if number not in chosen]", "]", _FACES),
+    Mutant("avdata.training", "if key(one) not in chosen]", "]", _FACES),
     Mutant("avcore.command", "        return error.exit_code\n", "        return 0\n", "avcore/test_command.py"),
 )  # fmt: skip
 
