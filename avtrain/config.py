@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Positive, Share
 
-CONFIG_FILE = "config.yaml"
-"""A run's settings, in its folder."""
+CONFIG_FILE, STARTS_FILE = "config.yaml", "starts.jsonl"
+"""In a run's folder: its settings, and a line for each start."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from avcore.errors import OutputError, UsageError, pip_line
 from avcore.files import keep_folder_apart, require_place
 from avcore.journal import folder_lock, read
 from avcore.notes import PlainFormatter
+from avtrain.config import STARTS_FILE
 
 if TYPE_CHECKING:
     from avtrain.task import Task
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 TRAINING = "netflips.train"
 """The logger of training runs."""
 _TIME = "%Y-%m-%d %H:%M:%S"
-STARTS_FILE = "starts.jsonl"
-"""A line for each start of a run."""
 _FILES = ("config.yaml", STARTS_FILE, "metrics.jsonl", "left_out.jsonl", "train.log")
 _PATIENCE_S = 8
 _FOLDERS = ("checkpoints", "tensorboard", "wandb")

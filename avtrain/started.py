@@ -21,8 +21,7 @@ from yaml import YAMLError
 
 from avcore import journal
 from avcore.files import write_text
-from avtrain.config import CONFIG_FILE
-from avtrain.entry import STARTS_FILE
+from avtrain.config import CONFIG_FILE, STARTS_FILE
 from avtrain.settings import as_yaml
 
 _ASKED = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
