@@ -9,6 +9,7 @@ import argparse
 import ast
 import dataclasses
 import inspect
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -230,7 +231,7 @@ def declared_in(options: Any) -> Iterator[tuple[Input | Output, list[Path]]]:
 
 
 def _as_path(given: Any) -> Path:
-    if not isinstance(given, str | Path):
+    if not isinstance(given, str | os.PathLike):
         raise UsageError("this is no path", expected="a path or text", found=type(given).__name__)
     return Path(given)
 

@@ -2,14 +2,10 @@
 
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from inspect import Signature, signature
-from types import ModuleType
-from typing import Any
 
 from avcore import end_interrupted
 
@@ -58,44 +54,6 @@ def names_from(owner: str, homes: dict[str, str]) -> Callable[[str], object]:
         return getattr(import_module(homes[name]), name)
 
     return get
-
-
-class _Called(ModuleType):
-    """A module that is a function, too: that of its name in the module `called_from`."""
-
-    called_from: str
-
-    def __call__(self, *given: object, **keywords: object) -> object:
-        return self._function()(*given, **keywords)
-
-    @property
-    def __signature__(self) -> Signature:
-        return signature(self._function())
-
-    def _function(self) -> Callable[..., object]:
-        function: Callable[..., object] = getattr(import_module(self.called_from), self.__name__.rpartition(".")[2])
-        return function
-
-
-def functions_from(package: str, home: str, names: Sequence[str]) -> None:
-    """Give a package the functions of a module, `home`, which is loaded when one is asked for.
-
-    A submodule of a function's name stays what it is, and can be called.
-    """
-
-    class Package(ModuleType):
-        def __getattr__(self, name: str) -> object:
-            if name not in names:
-                raise AttributeError(f"module {package!r} has no attribute {name!r}")
-            return getattr(import_module(home), name)
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            if name in names and isinstance(value, ModuleType):  # it was imported
-                value.__class__ = _Called
-                value.__dict__["called_from"] = home
-            super().__setattr__(name, value)
-
-    sys.modules[package].__class__ = Package
 
 
 def _is_heard() -> bool:

@@ -52,7 +52,6 @@ _RUN: Mapping[str, tuple[float, float, str]] = {
     "measure": (0.50, 0.53, "hearing who speaks"),
     "speech": (0.53, 0.60, "speaking"),
     "lips": (0.40, 0.95, "drawing lips"),
-    "portrait": (0.10, 1.00, "drawing the portrait"),
     "pictures": (0.60, 0.93, "drawing lips"),
     "stills before": (0.94, 0.97, "writing the report"),
     "stills after": (0.97, 1.00, "writing the report"),

@@ -3,12 +3,38 @@
 `netflips.dub("talk.mp4", "talk_ko.mp4", to="ko")`: what a command can do, Python can, see `netflips.api`.
 """
 
-import avcore  # noqa: F401  first: it guards the start, and says how torch's threads wait
-from avcore.loading import functions_from
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
-functions_from(
-    __name__,
-    "netflips.api",
-    ["analyse", "avatar", "dub", "extract", "lip2speech", "lipsync", "portrait", "render", "say", "transcribe", "translate"],
-)
+import avcore  # noqa: F401  first: it guards the start, and says how torch's threads wait
+from avcore.loading import names_from
+from netflips.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from netflips.api import (
+        analyse,
+        avatar,
+        dub,
+        extract,
+        lip2speech,
+        lipsync,
+        portrait,
+        render,
+        say,
+        transcribe,
+        translate,
+    )
+
+__all__ = [
+    "analyse",
+    "avatar",
+    "dub",
+    "extract",
+    "lip2speech",
+    "lipsync",
+    "portrait",
+    "render",
+    "say",
+    "transcribe",
+    "translate",
+]
+__getattr__ = names_from(__name__, dict.fromkeys(__all__, "netflips.api"))

@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from avcore.command import Parser, did_you_mean
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE
+from avcore.flags import Command
 from avcore.loading import loading
 from avcore.notes import print_text, shown
-from netflips import __version__
+from netflips.version import __version__
 
 COMMANDS = {
     "demo": ("netflips.demo", "dub the clip that comes with NetfLips, and let a portrait say it"),
@@ -17,13 +18,13 @@ COMMANDS = {
     "units": ("av2unit.inference", "extract units from speech and lips"),
     "translate": ("unit2unit.inference", "translate units of one language into units of another"),
     "speak": ("unit2av.inference_unit2a", "turn units into speech"),
-    "say": ("netflips.say", "speak Korean text"),
-    "lip2speech": ("netflips.lip_speech.command", "make speech for silent lips"),
-    "lipsync": ("netflips.lipsync.command", "fit the lips of a video to speech that you have"),
-    "portrait": ("netflips.portrait.command", "make a still picture of a face say speech or text"),
-    "avatar": ("netflips.avatar.command", "let a portrait answer a question in Korean"),
-    "render": ("netflips.render_command", "turn units into speech and lips"),
-    "transcribe": ("netflips.transcribe", "write what is said in videos and sound files as text or subtitles"),
+    "say": ("netflips.commands:say", "speak Korean text"),
+    "lip2speech": ("netflips.commands:lip2speech", "make speech for silent lips"),
+    "lipsync": ("netflips.commands:lipsync", "fit the lips of a video to speech that you have"),
+    "portrait": ("netflips.commands:portrait", "make a still picture of a face say speech or text"),
+    "avatar": ("netflips.commands:avatar", "let a portrait answer a question in Korean"),
+    "render": ("netflips.commands:render", "turn units into speech and lips"),
+    "transcribe": ("netflips.commands:transcribe", "write what is said in videos and sound files as text or subtitles"),
     "extract": ("netflips.bulk.command", "extract the units of a whole corpus"),
     "prepare": ("netflips.prepare", "prepare a speech corpus or a folder of videos for training"),
     "manifest": ("avdata.manifest_command", "check, count, divide, join and convert manifests"),
@@ -62,9 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] not in COMMANDS:
         _complain(arguments[0])
         return EXIT_BAD_INPUT
-    module, _ = COMMANDS[arguments[0]]
     with loading():
-        command = import_module(module)
+        command = command_of(arguments[0])
     if arguments[0] in _STAGES:
         return int(command.main(arguments[1:], prog=f"netflips {arguments[0]}"))
     return int(command.main(arguments[1:]))
@@ -86,9 +86,17 @@ def _complain(name: str) -> None:
         sys.stderr.write(f"netflips: error: {'; '.join(filter(None, parts))}\n")
 
 
+def command_of(name: str) -> Any:
+    """Return a command: a module with `main` and `build_parser`, or a `Command`."""
+    module, _, one = COMMANDS[name][0].partition(":")
+    found = import_module(module)
+    return getattr(found, one) if one else found
+
+
 def parser_of(name: str) -> Parser:
     """Return the parser of a command."""
-    parser: Parser = import_module(COMMANDS[name][0]).build_parser()
+    command = command_of(name)
+    parser: Parser = command.parser() if isinstance(command, Command) else command.build_parser()
     return parser
 
 

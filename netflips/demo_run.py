@@ -17,10 +17,10 @@ from netflips.bundles.paths import bundle_paths, require_bundle
 from netflips.bundles.references import Match, nearest_reference, read_references
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.portrait import animate
 from netflips.model_paths import RunOptions
 from netflips.models import load_models
-from netflips.portrait.options import PortraitOptions
-from netflips.portrait.work import animate
+from netflips.options import PortraitOptions
 from netflips.report import pace_of
 from netflips.report.files import ReportFiles
 from netflips.script.types import Script

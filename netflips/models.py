@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -12,10 +12,11 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Running, Stage
 from avcore.contracts import Extractor, Speaker, Translator, Voice
 from avcore.errors import CheckpointError, UsageError
+from avcore.journal import file_digest
 from avcore.units import normalise_language, require_language, require_same_vocabulary
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.recognizers.language import AUTO
-from netflips.stages import load, load_renderer, load_speaker_encoder
+from netflips.stages import STAGES, load, load_renderer, load_speaker_encoder, load_voice
 from text2unit.script import LANGUAGES
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from unit2av.renderer import LipRenderer
 
 _Loaded = TypeVar("_Loaded")
+_DIGITS = 16
+"""Of a model file's digest."""
 
 
 class _Absent:
@@ -51,19 +54,31 @@ class _Absent:
         """Nothing is there to be put away."""
 
 
+class _Later:
+    """Stands for a model that is read when something is asked of it."""
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self._read = cache(read)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._read(), name)
+
+
 @dataclass(frozen=True)
 class Models:
     """What dubs.
 
     fingerprints: of the checkpoints, by the names of their stages. paths: where they came from. how: how they run. puts_away: see
-    RunOptions. The renderer is named by its class: a recording's silences ask for the shape of a unit, which only lips that
-    are drawn by units have.
+    RunOptions. renderer: None = whoever draws with it reads it. It is named by its class: a recording's silences ask for the
+    shape of a unit, which only lips that are drawn by units have.
     """
 
     extractor: Extractor
     translator: Translator
     vocoder: Voice
-    renderer: "LipRenderer"
+    renderer: "LipRenderer | None"
     fingerprints: dict[str, str]
     paths: ModelPaths
     how: Running
@@ -146,6 +161,22 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     made = {UNIT_ENCODER: extractor.fingerprint, TRANSLATOR: translator.fingerprint, RENDERER: of_renderer}
     fingerprints = {stage.name: fingerprint for stage, fingerprint in made.items() if fingerprint}
     return Models(extractor, translator, vocoder, renderer, fingerprints, paths, how, run.puts_away)
+
+
+def models_when_asked(paths: ModelPaths, run: RunOptions, target: str = "") -> Models:
+    """Return the models of a command that needs few of them, each read when something is asked of it.
+
+    target: the language that the vocoder speaks. Reading raises what `load_models` raises.
+    """
+    how = Running(run.device, run.precision, "", target)
+    found = paths.needed
+    encoder, renderer = found.get(UNIT_ENCODER), found.get(RENDERER)
+    no_translator: Any = _Absent("unit translator")
+    extractor: Any = _Absent("unit encoder") if encoder is None else _Later(lambda: load(UNIT_ENCODER, encoder, how))
+    vocoder: Any = _Absent("vocoder") if renderer is None else _Later(lambda: load_voice(renderer, how))
+    files = found | {stage: path for stage in STAGES if (path := paths.other(stage)) is not None}
+    fingerprints = {stage.name: file_digest(path)[:_DIGITS] for stage, path in files.items()}
+    return Models(extractor, no_translator, vocoder, None, fingerprints, paths, how)
 
 
 def _load_at_once(wanted: Sequence[tuple[Stage, Path, Running]]) -> list[Any]:

@@ -22,6 +22,7 @@ from avcore.speech.voice_activity import SpeechActivity, detect_activity
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
 from avcore.units import require_language
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
+from netflips.dubbing.sound import stored_sound
 from netflips.recognizers.language import LONGEST, hear_in_its_language, main_language
 from netflips.stages import load_text_reader, load_unit_encoder
 from netflips.subtitles.cues import Cue, make_cues, rules_for
@@ -190,16 +191,15 @@ class Listener:
                 "it has no sound track", path=path, expected="sound", hint="use --modalities video to read the lips alone"
             )
         with private_folder() as folder:
-            stored = folder / _SOUND_FILE
-            activity = detect_activity(stored_blocks(iter_speech_blocks(path), stored)) if info.has_audio else None
-            sound = np.memmap(stored, np.float32, "r") if stored.is_file() and stored.stat().st_size else np.zeros(0, np.float32)
-            duration = float(info.duration_s)
-            spans = _spans(activity, duration, path, needs_sound, self.ear.length)
-            face = self._face(path, info, settings.face, sound if len(sound) else None, progress) if needs_lips else None
+            sound = stored_sound(iter_speech_blocks(path), folder / _SOUND_FILE) if info.has_audio else None
+            samples, duration = None if sound is None else sound.samples, float(info.duration_s)
+            spans = _spans(None if sound is None else sound.activity, duration, path, needs_sound, self.ear.length)
+            is_heard = samples is not None and len(samples) > 0
+            face = self._face(path, info, settings.face, samples if is_heard else None, progress) if needs_lips else None
             said = []
             for number, span in enumerate(spans):
                 progress("transcribe", number, len(spans))
-                said.append(self._transcribe(span, sound if needs_sound else None, face, settings))
+                said.append(self._transcribe(span, samples if needs_sound else None, face, settings))
             progress("transcribe", len(spans), len(spans))
             transcripts, measures = zip(*said, strict=True)
             return Recognised(path, duration, tuple(spans), transcripts, measures, tuple(_cuts(path)) if info.has_video else ())
@@ -242,23 +242,12 @@ def spoken_language(path: Path, recognizer: SpeechRecognizer) -> str:
     if len(recognizer.languages) == 1:
         return next(iter(recognizer.languages))
     with private_folder() as folder:
-        stored = folder / _SOUND_FILE
-        activity = detect_activity(stored_blocks(iter_speech_blocks(path), stored))
-        spans = sorted(_cut(activity, float(probe(path).duration_s), LENGTH), key=lambda one: one[0] - one[1])[:LONGEST]
-        sound = np.memmap(stored, np.float32, "r") if spans else np.zeros(0, np.float32)
-        pieces = (np.array(sound[seconds_to_samples(start) : seconds_to_samples(end)]) for start, end in spans)
-        found = main_language(recognizer, pieces)
+        sound = stored_sound(iter_speech_blocks(path), folder / _SOUND_FILE)
+        spans = sorted(_cut(sound.activity, float(probe(path).duration_s), LENGTH), key=lambda one: one[0] - one[1])[:LONGEST]
+        found = main_language(recognizer, (sound.between(*span) for span in spans))
     if not found:
         raise NoSpeechError("its language cannot be told", path=path, hint="name it: --from en")
     return found
-
-
-def stored_blocks(blocks: Iterator[Samples], path: Path) -> Iterator[Samples]:
-    """The same blocks, written to a file on the way."""
-    with path.open("wb") as file:
-        for block in blocks:
-            file.write(np.ascontiguousarray(block, np.float32).tobytes())
-            yield block
 
 
 def _spans(

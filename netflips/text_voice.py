@@ -9,35 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.checkpoints.bundle import find_bundle
-from avcore.checkpoints.stages import Running
 from avcore.command import LOG
 from avcore.contracts import Voice
 from avcore.errors import UsageError
-from avcore.files import Input, require_file
-from avcore.flags import CommonOptions, flag, voice_flag
+from avcore.files import require_file
 from avcore.progress import Progress, silent, track
 from avcore.timeline import seconds_to_units, units_to_samples
 from avcore.units import Units, normalise_language
 from netflips.dubbing.timing import scale_durations
-from netflips.stages import load_speaker_encoder, load_voice
+from netflips.models import Models
 from text2unit.script import SpokenScript
 from text2unit.stage import SPELLER
 
 if TYPE_CHECKING:
     from avcore.contracts import SpeakerVoice
     from text2unit.speller import Spelling, TextSpeller
-
-
-@dataclass(frozen=True, kw_only=True)
-class VoiceFlags(CommonOptions):
-    """Whose voice speaks, and the models of it but for the renderer."""
-
-    voice: Path | None = voice_flag()
-    """the voice: a recording, a video, x.npy or x.npz (default: a neutral voice)"""
-    text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
-    """text-to-unit model (default: the bundle's, if it has one)"""
-    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
-    """encoder.pt (default: resemblyzer's weights)"""
 
 
 def speller_path(given: Path | None, language: str) -> Path:
@@ -56,15 +42,14 @@ def speller_path(given: Path | None, language: str) -> Path:
     return found
 
 
-def speaker_voice(options: VoiceFlags, vocoder: Voice) -> "SpeakerVoice":
-    """Return the voice that the options ask for, or the middle of all voices. Raises what `read_voice` raises."""
+def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":
+    """Return the voice of a file, or with none the middle of all voices. Raises what `read_voice` raises."""
     from unit2av.speaker import neutral_voice, read_voice
 
-    if options.voice is None:
+    if given is None:
         LOG.info("a neutral voice, as no --voice is given")
-        return neutral_voice(vocoder.speaker_dim)
-    encoder, how = options.speaker_encoder_path, Running(options.device)
-    return read_voice(options.voice, lambda: load_speaker_encoder(encoder, how))
+        return neutral_voice(models.vocoder.speaker_dim)
+    return read_voice(given, lambda: models.speaker_encoder)
 
 
 @dataclass(eq=False)
@@ -77,13 +62,12 @@ class TextVoice:
     scale: float = 1.0
 
     @classmethod
-    def load(cls, speller: "TextSpeller", renderer: Path, language: str, scale: float, options: VoiceFlags) -> "TextVoice":
-        """Load the vocoder of a language, and the voice that the options ask for.
+    def of(cls, models: Models, language: str, scale: float, voice: Path | None) -> "TextVoice":
+        """Say text of a language with some models, in the voice of a file, None = a neutral one.
 
-        Raises CheckpointError, LanguageError, UsageError and what `read_voice` raises.
+        Raises what reading them raises.
         """
-        vocoder = load_voice(renderer, Running(options.device, options.precision, target=language))
-        return cls(speller, vocoder, speaker_voice(options, vocoder), scale)
+        return cls(models.other(SPELLER, language), models.vocoder, speaker_voice(models, voice), scale)
 
     def tell(self, script: SpokenScript, progress: Progress = silent) -> "Telling":
         """Begin to say a text that `script_of` read."""

@@ -10,11 +10,12 @@ from avcore.media import MediaInfo
 from avcore.notes import Note
 from avcore.units import require_same_vocabulary
 from netflips.dubbing.job import Job
-from netflips.dubbing.listen import Sound
 from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
+from netflips.dubbing.sound import Sound
 from netflips.script.files import other_files
 from netflips.script.notes import ONLY_TIMES, OTHER_MEDIA, OTHER_SOUND, SHOWN_ONLY, TEXTS_LEFT_OUT
 from netflips.script.types import (
+    SPEAKER,
     Media,
     Schedule,
     Script,
@@ -24,6 +25,7 @@ from netflips.script.types import (
     TimeSpan,
     TranslatedUnits,
     Utterance,
+    VoiceFile,
     WrittenText,
 )
 from netflips.subtitles.beside import SOURCE, TARGET
@@ -46,6 +48,15 @@ def begin(job: Job, sound: Sound | None) -> Script:
     speakers, utterances = _asked(job)
     schedule: Schedule = "own" if is_own else "to_and_fro"
     return Script(source, target, schedule, media_of(job.info, job.digest), speakers=speakers, utterances=utterances)
+
+
+def begin_along(job: Job, schedule: Schedule, target: Target, voice: str | VoiceFile = "own") -> Script:
+    """Return the script of a video, or a picture, whose one utterance says the job's track. target: what that is;
+    voice: whose it is."""
+    place = TimeSpan(0.0, float(job.info.duration_s))
+    utterance = Utterance(1, place, SPEAKER, target=target)
+    media = media_of(job.info, job.digest)
+    return Script(*job.languages, schedule, media, speakers=(SpeakerOf(SPEAKER, voice),), utterances=(utterance,))
 
 
 def media_of(info: MediaInfo, digest: str = "") -> Media:

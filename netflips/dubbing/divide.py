@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from avcore.errors import NoSpeechError
 from netflips.dubbing.job import Job
-from netflips.dubbing.listen import Sound
 from netflips.dubbing.segmentation import cut_utterances
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.voices import voice_changes
 from netflips.dubbing.watch import Shots
 from netflips.script.types import Script, TimeSpan, Utterance

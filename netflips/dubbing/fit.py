@@ -9,10 +9,19 @@ from typing import NamedTuple
 import numpy as np
 
 from avcore.errors import UnitError
-from avcore.timeline import UNIT_RATE, Seconds, exact, frame_at, frames_covering, frames_to_seconds, units_to_seconds
+from avcore.timeline import (
+    UNIT_RATE,
+    Seconds,
+    exact,
+    frame_at,
+    frames_covering,
+    frames_to_seconds,
+    samples_to_seconds,
+    units_to_seconds,
+)
 from avcore.units import Units
 from netflips.dubbing.given import is_heard_as_it_is
-from netflips.dubbing.job import Job
+from netflips.dubbing.job import GivenTrack, Job
 from netflips.dubbing.part import asked_part, rooms_of, with_more
 from netflips.dubbing.spell import spelt
 from netflips.dubbing.timing import fit_as_it_is, fit_durations
@@ -48,6 +57,8 @@ def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
 
 
 def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: dict[int, Fraction]) -> TimeFit:
+    if job.track is not None:
+        return _along(job.track, units)
     natural, options = np.array(units.durations, np.int64), job.options
     total, count = int(natural.sum()), len(units.ids)
     if not script.is_in_own_time:  # it takes as long as it takes
@@ -74,6 +85,13 @@ def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: di
         slot=Slot(_s(slot), float(rooms[one.number])),
         durations=tuple(fitted.durations.tolist()),
     )
+
+
+def _along(track: GivenTrack, units: UnitList) -> TimeFit:
+    """Return the place of a track, which is never stretched."""
+    said_s, length_s = float(samples_to_seconds(track.sound.activity.num_samples)), float(track.length_s)
+    spoken_s, cut_s = min(said_s, length_s), max(said_s - length_s, 0.0)
+    return TimeFit(TimeSpan(0.0, 0.0), len(units.ids), said_s, spoken_s, cut_s=cut_s, durations=units.durations or ())
 
 
 def _s(steps: int) -> float:

@@ -12,18 +12,32 @@ from pathlib import Path
 import numpy as np
 
 from avcore.arrays import Samples
-from avcore.errors import InputError, NetflipsError
+from avcore.contracts import Extractor
+from avcore.errors import InputError, NetflipsError, NoSpeechError
 from avcore.journal import file_digest, key_of
+from avcore.media import probe
 from avcore.media.tempo import faster
 from avcore.notes import Note
 from avcore.programs import command_key, program_name
+from avcore.progress import Progress, silent
+from avcore.progress import track as tracked
 from avcore.speech.audio import resample
-from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_seconds
+from avcore.timeline import (
+    SAMPLE_RATE,
+    samples_to_seconds,
+    samples_to_units,
+    seconds_to_samples,
+    seconds_to_units,
+    units_to_samples,
+    units_to_seconds,
+)
+from avcore.units import Ids, Units
 from netflips.cascade.speakers import Speaking, SpeechError, faster_by, words_of
-from netflips.dubbing.job import Job, voice_file
-from netflips.dubbing.listen import Sound, listen
+from netflips.dubbing.job import GivenTrack, Job, digest_of, voice_file
+from netflips.dubbing.listen import listen
 from netflips.dubbing.part import wanted, with_more
 from netflips.dubbing.segmentation import Span
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech_files import SPEECH_IN, beginning_of, match_pauses, numbered_files, speech_in, stretches_in
 from netflips.script.files import file_beside
 from netflips.script.notes import LEFT_ALONE, NOT_TAKEN, NOTHING_GIVEN, UNSAID
@@ -118,6 +132,54 @@ def _units(job: Job, samples: Samples) -> UnitList:
     extractor = job.models.extractor
     made_of = (samples, job.models.fingerprints["av2unit"], str(extractor.decoding), job.models.arithmetic)
     return job.store.kept(UnitList, _UNITS, made_of, lambda: UnitList.of(extractor.extract(samples, None)))
+
+
+_PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
+"""Steps that are kept of a piece of a track, and that are heard before and after them."""
+
+
+def track_of(job: Job, path: Path, units: UnitList | None = None) -> GivenTrack:
+    """Return the speech of a file, as long as it is. units: that it was made of. Raises NoSpeechError where it is empty."""
+    sound = listen(job, path)
+    if sound is None or not sound.activity.num_samples:
+        raise NoSpeechError("the speech is empty", path=path)
+    return GivenTrack(path, sound, samples_to_seconds(sound.activity.num_samples), units=units)
+
+
+def units_of_track(job: Job, track: GivenTrack) -> UnitList:
+    """Return the units of a track with the durations that they have in it; none where the lips need none."""
+    encoder = job.models.paths.av2unit
+    if track.units is not None:
+        return track.units
+    if encoder is None:
+        return UnitList()
+
+    def make() -> UnitList:
+        return UnitList.of(units_of_speech(job.models.extractor, track.sound.samples, job.progress, track.path))
+
+    made_of = digest_of(probe(track.path)), file_digest(encoder), job.models.arithmetic
+    return job.store.kept(UnitList, "units", made_of, make)
+
+
+def units_of_speech(extractor: Extractor, speech: Samples, progress: Progress = silent, path: Path | None = None) -> Units:
+    """Return the units of speech, float32 [S] at 16 kHz of any length, with the durations that they have in it: heard in pieces.
+
+    path: where it was read, for what is said of it. Raises NoSpeechError where it is too short.
+    """
+    total = samples_to_units(len(speech))
+    if not total:
+        found = f"{float(samples_to_seconds(len(speech))):.3f} s"
+        raise NoSpeechError("the speech is too short", path=path, expected="0.02 s or more", found=found)
+    heard, units = list[Ids](), Units.from_frames([])
+    starts = range(0, total, _PIECE)
+    for start in tracked(starts, "units", progress, len(starts)):
+        first, stop = max(0, start - _OVERLAP), min(total, start + _PIECE + _OVERLAP)
+        units = extractor.extract(np.array(speech[units_to_samples(first) : units_to_samples(stop)]), None)
+        frames, count = units.frames(), stop - first
+        # The encoder hears a step less or more than there are at the end.
+        frames = np.append(frames[:count], np.full(max(0, count - len(frames)), frames[-1] if len(frames) else 0))
+        heard.append(frames[start - first : min(start + _PIECE, total) - first])
+    return Units.from_frames(np.concatenate(heard), units.language, units.vocabulary)
 
 
 def kept_sound(script: Script, job: Job, one: Utterance, length: int) -> Samples:

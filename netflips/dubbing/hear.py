@@ -13,8 +13,8 @@ from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import Units
 from netflips.cascade.engines import Engines, engines_of
 from netflips.dubbing.job import Job
-from netflips.dubbing.listen import Sound
 from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.watch import Faces, frames_of
 from netflips.recognizers.language import LONGEST, hear_in_its_language, main_language
 from netflips.script.notes import OTHER_LANGUAGE

@@ -1,12 +1,13 @@
 """What all steps of one dub have in common, opened once all of it is known to be possible."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from avcore.contracts import kind_of
 from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
@@ -28,23 +29,27 @@ from netflips.cascade.speakers import Speaking, who_speaks
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.frame import Frame
 from netflips.dubbing.options import AUTO, PUBLISHED, DubOptions, Modalities
-from netflips.dubbing.pieces import announce
+from netflips.dubbing.pieces import LONGEST_S, announce
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.store import Store
 from netflips.models import Models
 from netflips.provenance.manifest import Signing, sidecars
 from netflips.provenance.options import read_consent, require_in_force
-from netflips.published.terms import Terms, require_commercial, terms_of_dub
+from netflips.published.terms import Terms, require_commercial, terms_of, terms_of_dub
 from netflips.recognizers.language import AUTO as ANY_LANGUAGE
 from netflips.script.files import file_beside, require_own_files
-from netflips.script.types import Consent, Script, VoiceFile
+from netflips.script.types import Consent, Script, UnitList, VoiceFile
+from netflips.stages import STAGES
 from netflips.subtitles.beside import SOURCE, TARGET, language_of
 from netflips.subtitles.drawing import font_file, require_letters
 from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitles
 from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import LipSyncChoice, settled
+from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER, UNITS
 
 if TYPE_CHECKING:
+    from unit2av.lipsync import LipSync
     from unit2text.reader import UnitReader
 
 LOG = logging.getLogger("netflips")
@@ -55,16 +60,34 @@ _LATIN = "Ag"
 
 
 @dataclass(frozen=True)
-class Job:
-    """One video to dub.
+class GivenTrack:
+    """Speech of any length that is the sound of the output, as it is.
 
-    options: with modalities chosen. digest: of the video's content, and how it is read. lips: the backend that is taken, by name.
-    subtitles: that a person gave. work: where finished work is kept once the dub is that of a recording; scratch: a folder that
-    goes with the job. speaking: the program that speaks. reader: reads both sides, None = there is none. terms: of all
-    models. signing: signs the output, None = nothing does.
+    path: its file. sound: the same in mono at 16 kHz. length_s: of the output: what is longer is cut, and silence follows what is
+    shorter. is_along: the times of the video stay, so that what it carries fits. units: of speech that was made of them; None =
+    they are not known yet.
     """
 
-    source: PictureSource
+    path: Path
+    sound: Sound
+    length_s: Fraction
+    is_along: bool = False
+    units: UnitList | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to dub, or a picture that is to talk.
+
+    info: what it holds. options: with modalities chosen. digest: of the video's content, and how it is read. lips: the backend
+    that is taken, by name. subtitles: that a person gave. work: where finished work is kept once the dub is that of a recording;
+    scratch: a folder that goes with the job. speaking: the program that speaks. reader: reads both sides, None = there is none.
+    track: speech that is given whole, None = each utterance is spoken. settings: what reports tell of what was asked for, none =
+    the options. mouth: the backend, where it is open for many jobs. terms: of all models. signing: signs the output, None = nothing
+    does.
+    """
+
+    info: MediaInfo
     out: Path
     models: Models
     options: DubOptions
@@ -82,6 +105,9 @@ class Job:
     consent: tuple[Consent, ...] = ()
     signing: Signing | None = None
     clock: StageClock = field(default_factory=StageClock)
+    track: GivenTrack | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    mouth: "LipSync | None" = None
 
     @classmethod
     @contextmanager
@@ -115,17 +141,43 @@ class Job:
                 LOG.info("%s: %s", video, who_speaks(options.speaker, dub_languages(models)[1]))
             speaking = None if options.speaker is None else resources.enter_context(closing(Speaking(options.speaker)))
             job = cls(
-                source, out, models, options, digest_of(source.info), lips, Store(scratch), _work_folder(out, options), scratch,
-                progress, Notes(video), speaking, subtitles, reader, terms, consent, signing, clock,
+                source.info, out, models, options, digest_of(source.info), lips, Store(scratch), _work_folder(out, options),
+                scratch, progress, Notes(video), speaking, subtitles, reader, terms, consent, signing, clock,
             )  # fmt: skip
             if job.is_certainly_recording:
                 job.keep_work()
             yield job
 
-    @property
-    def info(self) -> MediaInfo:
-        """What the video holds."""
-        return self.source.info
+    @classmethod
+    @contextmanager
+    def along(
+        cls, info: MediaInfo, out: Path, models: Models, options: DubOptions, settings: Mapping[str, Any], progress: Progress,
+        mouth: "LipSync | None" = None,
+    ) -> "Iterator[Job]":  # fmt: skip
+        """Open the job of a video or picture whose speech will be given whole (see `on`), for the length of a block.
+
+        Raises UsageError, InputError for lips whose files are not there.
+        """
+        lips = replace(options.lips, name=settled(options.lips, models.paths.needed.get(RENDERER)).name)
+        files = {stage: models.paths.needed.get(stage) or models.paths.other(stage) for stage in STAGES}
+        terms = tuple(terms_of(stage.name, path) for stage, path in files.items() if path is not None)
+        with private_folder() as scratch:
+            yield cls(
+                info, out, models, options, digest_of(info), lips, Store(scratch), _work_folder(out, options), scratch,
+                progress, Notes(info.path), settings=settings, mouth=mouth, terms=terms,
+            )  # fmt: skip
+
+    def on(self, track: GivenTrack) -> "Job":
+        """Return the job with its track; finished work of a long one is kept. Raises what `keep_work` raises."""
+        job = replace(self, track=track)
+        if self.options.work_dir is not None or max(track.length_s, self.info.duration_s) > LONGEST_S:
+            job.keep_work()
+        return job
+
+    @cached_property
+    def source(self) -> PictureSource:
+        """The pictures of the video at 25 Hz."""
+        return PictureSource(self.info.path)
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -147,7 +199,10 @@ class Job:
             folder = require_work_folder(self.work)
             start, stop = options.start or 0.0, float(info.duration_s)
             seconds = max(min(stop, stop if options.end is None else options.end) - start, 0.0)
-            announce(folder, Frame.of(info, info.frame_rate), seconds, stop)
+            if self.track is None:
+                announce(folder, Frame.of(info, info.frame_rate), seconds, stop)
+            else:
+                announce(folder, Frame.of(info, info.steady_rate), float(self.track.length_s))
         except OutputError:
             if options.is_draft and options.work_dir is None:
                 return  # it writes no video, and does without
@@ -159,19 +214,33 @@ class Job:
         """Where the texts of a cascade are kept, in the form that --script-in takes."""
         return self.store.folder / f"{self.out.stem}.script.json"
 
-    # The form of the output: a clip that is played to and fro is written as published, at 25 Hz and 16 kHz.
+    @property
+    def keeps_work(self) -> bool:
+        """Whether finished work stays when the job ends."""
+        return self.store.folder != self.scratch
+
+    @property
+    def renderer(self) -> Path | None:
+        """The checkpoint of the face renderer, None = there is none, and the backend needs none."""
+        return self.models.paths.needed.get(RENDERER)
+
+    # The form of the output: a clip that is played to and fro is written as published, at 25 Hz and 16 kHz, unless its speech is
+    # given as a track: then pictures keep their rate, and so does the speech.
 
     def picture_rate(self, script: Script) -> Fraction:
         """Pictures a second of the output."""
+        if self.track is not None:
+            return self.info.steady_rate
         return self.info.frame_rate if script.is_in_own_time else Fraction(FRAME_RATE)
 
     def sound_rate(self, script: Script) -> int:
-        """The sample rate of the output in Hz."""
+        """The sample rate in Hz at which new speech is made."""
         return self.info.audio_rate or SAMPLE_RATE if script.is_in_own_time else SAMPLE_RATE
 
-    def num_channels(self, script: Script) -> int:
-        """Channels of the output."""
-        return max(self.info.audio_channels, 1) if script.is_in_own_time else 1
+    @property
+    def num_channels(self) -> int:
+        """Channels of a recording's sound, and of its dub."""
+        return max(self.info.audio_channels, 1)
 
 
 def _in_its_language(video: Path, models: Models, options: DubOptions) -> Models:

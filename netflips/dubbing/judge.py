@@ -18,8 +18,8 @@ from netflips.cascade.engines import engines_of
 from netflips.dubbing.fit import fit_one
 from netflips.dubbing.hear import as_units, trusted
 from netflips.dubbing.job import Job
-from netflips.dubbing.listen import Sound
 from netflips.dubbing.part import rooms_of, wanted, with_more
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak_one
 from netflips.dubbing.spell import units_of_text, with_spoken_units
 from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, NOT_TRANSLATED, REPEATED

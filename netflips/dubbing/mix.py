@@ -20,12 +20,14 @@ from avcore.speech.audio import level_dbfs
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_seconds
 from netflips.dubbing.bed import Span, spoken_spans, with_bed
 from netflips.dubbing.fit import OutputClock, fitted
+from netflips.dubbing.frame import speech_as_it_is
 from netflips.dubbing.job import LOG, Job
-from netflips.dubbing.listen import Sound
 from netflips.dubbing.options import SEPARATE_WITH, Background
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.script.notes import BED_ESTIMATED
 from netflips.script.types import Script
+from unit2av.rendering import SoundFeed
 
 FADE_S = Fraction(1, 50)
 _CENTRE = 2
@@ -41,13 +43,18 @@ _LOUD_BED_DBFS, _LEAST_BED_S = -45.0, 0.3
 """From where on a bed is heard behind speech, and how much of it says how loud it is."""
 
 
-def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[Samples]:
-    """Yield the sound of the output as a stream of float32 [time, channel]: of a clip the speech alone, of a part nothing behind
-    its end. Under the new speech is music and effects where a file of them is given or made, else the bed of the old sound."""
+def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> SoundFeed:
+    """Return the sound of the output: a track as it is, of a clip the speech alone, of a part nothing behind its end. Under the new
+    speech is music and effects where a file of them is given or made, else the bed of the old sound."""
+    if job.track is not None:
+        return speech_as_it_is(job.track.path, job.track.length_s)
     if not script.is_in_own_time:
-        yield from (speech[number].samples[:, None] for number in speech)
-        return
-    rate, channels, clock = job.sound_rate(script), job.num_channels(script), OutputClock(script, job)
+        return SoundFeed((speech[number].samples[:, None] for number in speech), job.sound_rate(script))
+    return SoundFeed(_mixed(script, job, speech, sound), job.sound_rate(script), job.num_channels)
+
+
+def _mixed(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[Samples]:
+    rate, channels, clock = job.sound_rate(script), job.num_channels, OutputClock(script, job)
     end = seconds_to_samples(clock.at(clock.part.stop), rate)
     cut_at = None if clock.part.is_all else end
     own = iter_sound_blocks(job.source.path) if job.info.has_audio else iter(())

@@ -56,6 +56,8 @@ def asked_part(script: Script, job: Job) -> DubbedPart:
 
 def wanted(script: Script, job: Job) -> list[Utterance]:
     """Return the utterances of the part."""
+    if not script.is_in_own_time:
+        return list(script.utterances)
     part = asked_part(script, job)
     return [one for one in script.utterances if part.has(one.place.start_s)]
 

@@ -1,23 +1,27 @@
 """The pictures of a dub: which one is seen when and whose face is in it (a schedule), drawn and encoded in pieces that are kept."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
+from itertools import islice, repeat
 
 from avcore.compute.threads import pictures_at_once
+from avcore.errors import MediaError
 from avcore.journal import key_of
-from avcore.media import MediaInfo, Picture
+from avcore.media import MediaInfo, Picture, PictureSource
 from avcore.media.source import StoredPicture, read_stored
 from avcore.speech.audio import resample
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, exact, frames_covering, frames_to_seconds
+from avcore.speech.voice_activity import detect_activity
+from avcore.timeline import SAMPLE_RATE, exact, frames_covering, frames_to_seconds
 from netflips.dubbing.face_path import FacePath, follow, paste_lower_face
 from netflips.dubbing.fit import OutputClock, Placed, exact_place, fitted, said
 from netflips.dubbing.frame import Finish, Frame
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import asked_part, rooms_of
-from netflips.dubbing.pieces import LONGEST_S, Encoded, Piece, Studio
+from netflips.dubbing.pieces import LONGEST_S, Encoded, Piece, Studio, quiet_borders, steady_pieces
 from netflips.dubbing.speech import Speeches
 from netflips.dubbing.subtitles import painter_of
 from netflips.dubbing.watch import Faces, Shots
@@ -32,27 +36,38 @@ from unit2av.rendering import FaceToDraw, Shown, Talk, num_pictures_for, opened_
 BLEND_S = Fraction(4, 25)
 """Time in which a drawn mouth comes in and goes out."""
 _LONGEST_S = Fraction(LONGEST_S)
-_MOST_READERS = 6
-"""Of a recording's pictures: what waits longer for its next piece is read anew."""
 
 
 def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeches) -> list[Encoded]:
     """Draw and encode the pictures in pieces, of which those that are there already are kept."""
-    rate = job.picture_rate(script)
+    painter = painter_of(script, job)
+
+    def schedule(lips: LipSync, frame: Frame) -> Iterable[Piece]:
+        scene = DubbedScene(script, job, shots, faces, speech, lips, frame, painter)
+        return own_time(scene) if script.is_in_own_time else clip(scene)
+
+    return draw_pieces(script, job, schedule, painter)
+
+
+def draw_pieces(
+    script: Script, job: Job, schedule: Callable[[LipSync, Frame], Iterable[Piece]], painter: Painter | None = None
+) -> list[Encoded]:
+    """Draw and encode the pieces of a schedule, of which those that are there already are kept. schedule: gives them for a backend,
+    and what pictures are like. painter: draws subtitles."""
+    frame = Frame.of(job.info, job.picture_rate(script))
     batch = pictures_at_once(job.info.width, job.info.height, BATCH_PICTURES)
     how, models = (job.models.how.device, job.models.how.precision), job.models
-    frame, painter = Frame.of(job.info, rate), painter_of(script, job)
-    schedule = own_time if script.is_in_own_time else to_and_fro
 
     def told(done: int) -> None:
         job.progress("pictures", done, max(_expected(script, job), done))
 
-    with (
-        opened_lip_sync(job.lips, models.paths.unit2av, *how, models.renderer, batch, paste_lower_face) as lips,
-        job.clock.stage("pictures"),
-    ):
-        scene = DubbedScene(script, job, shots, faces, speech, lips, frame, painter)
-        return Studio(frame, lips, Finish(job.options.label, painter), job.store, told).encode(schedule(scene))
+    opened: AbstractContextManager[LipSync]
+    if job.mouth is not None:
+        opened = nullcontext(job.mouth)
+    else:
+        opened = opened_lip_sync(job.lips, job.renderer, *how, models.renderer, batch, paste_lower_face)
+    with opened as lips, job.clock.stage("pictures"):
+        return Studio(frame, lips, Finish(job.options.label, painter), job.store, told).encode(schedule(lips, frame))
 
 
 def _expected(script: Script, job: Job) -> int:
@@ -60,7 +75,20 @@ def _expected(script: Script, job: Job) -> int:
     if script.is_in_own_time:
         part = asked_part(script, job)
         return frames_covering(part.stop - part.start, job.info.frame_rate)
+    return num_pictures(script, job)
+
+
+def num_pictures(script: Script, job: Job) -> int:
+    """Return how many pictures a clip has."""
+    if job.track is not None:
+        return max(1, frames_covering(job.track.length_s, job.picture_rate(script)))
     return sum(num_pictures_for(said(one, script.target)) for one, _ in fitted(script))
+
+
+def drawing(job: Job) -> list[object]:
+    """Return what draws, for the names of pieces with a new mouth: the backend, its files, and how they are used."""
+    key = settled(job.lips, job.renderer).key(job.lips, job.renderer, job.models.arithmetic)
+    return [job.lips.name, RENDERING, *key]
 
 
 @dataclass(frozen=True)
@@ -79,9 +107,10 @@ class DubbedScene:
     def talk(self, one: Utterance, fit: TimeFit, begin: Fraction, place: Placed) -> "PlacedTalk":
         """Return an utterance's part of the picture. begin: when it begins in the output (s)."""
         new, job = self.speech[one.number], self.job
-        rate = job.sound_rate(self.script)
-        samples = resample(new.samples, rate, SAMPLE_RATE) if self.lips.needs_sound else None
-        codes = self.lips.codes(Said(said(one, self.script.target), samples, new.silent, self.rest(one)))
+        samples, units = None, said(one, self.script.target)
+        if self.lips.needs_sound:
+            samples = new.samples if job.track is not None else resample(new.samples, job.sound_rate(self.script), SAMPLE_RATE)
+        codes = self.lips.codes(Said(units if len(units) else None, samples, new.silent, self.rest(one)))
         path = follow(self.faces.drawn(one), self.faces.watches[one.number], self.shots)
         return PlacedTalk(one.number, begin, codes, place, path)
 
@@ -90,13 +119,17 @@ class DubbedScene:
         assert one.units is not None  # it is spoken
         new, drawn = self.speech[one.number], self.faces.drawn(one)
         seen = [self.faces.watches[one.number], [[face.first, face.number, face.boxes, face.figures] for face in drawn]]
-        sound = [new.samples] if self.lips.needs_sound else []
+        sound: list[object] = [new.samples] if self.lips.needs_sound else []
+        if self.job.track is not None:  # which is too long to be looked at
+            sound = [*self.speech.made_of[one.number]]
         return [one.units.ids, fit.durations, new.silent, self.rest(one), fit.held_s, *seen, *sound]
 
     def rest(self, one: Utterance) -> int | None:
         """Return the unit of silence: that of what was heard, else of what makes the units; None = it is not known."""
         if one.heard is not None:
             return one.heard.rest
+        if self.job.track is not None:
+            return None
         if isinstance(one.target, WrittenText) and self.job.speaking is None:
             silence: int | None = self.job.models.other(SPELLER, self.script.target).silence
             return silence
@@ -108,12 +141,15 @@ class DubbedScene:
         """What every piece depends on, for their names: the video, and how its pictures are encoded."""
         return [self.job.digest, self.job.options.label, *self.frame.coding]
 
-    @property
-    def drawing(self) -> list[object]:
-        """What draws, for the names of pieces with a new mouth: the backend, its files, and how they are used."""
-        job, renderer = self.job, self.job.models.paths.unit2av
-        key = settled(job.lips, renderer).key(job.lips, renderer, job.models.arithmetic)
-        return [self.lips.name, RENDERING, *key]
+    def borders(self, one: Utterance, count: int) -> list[int]:
+        """Return where pieces of a clip of `count` pictures begin: where its speech is quiet."""
+        rate, job = self.frame.rate, self.job
+        if job.track is not None:
+            return quiet_borders(job.track.sound.activity, count, rate)
+        if count <= frames_covering(LONGEST_S, rate):
+            return [0]
+        samples = resample(self.speech[one.number].samples, job.sound_rate(self.script), SAMPLE_RATE)
+        return quiet_borders(detect_activity([samples]), count, rate)
 
     def painted(self, start: Fraction, stop: Fraction | None) -> list[object]:
         """Return the subtitles that are drawn between two times of the output (s)."""
@@ -143,28 +179,43 @@ class PlacedTalk(Talk):
         return float(min(moment / BLEND_S, left / BLEND_S, Fraction(1)))
 
 
-# A clip: its pictures there and back again, for as long as its one utterance is said (as published)
+# A clip: its pictures at a steady rate for as long as its one utterance is said, in pieces that end where it is quiet
 
 
-def to_and_fro(scene: DubbedScene) -> Iterator[Piece]:
-    """Yield the pieces of a clip: its own pictures to and fro at 25 Hz, in which somebody talks all the time."""
-    job = scene.job
-    ((one, fit),) = fitted(scene.script)
-    count = num_pictures_for(said(one, scene.script.target))
-    key = key_of("to and fro", *scene.coding, *scene.drawing, *scene.facts(one, fit), *scene.painted(Fraction(0), None))
+def clip(scene: DubbedScene) -> list[Piece]:
+    """Return the pieces of a clip in which somebody talks all the time: its pictures to and fro (as published), or the last one
+    held."""
+    script, job, rate = scene.script, scene.job, scene.frame.rate
+    ((one, fit),) = fitted(script)
+    count, is_held = num_pictures(script, job), script.schedule == "hold"
+    source = job.source if rate == job.source.rate else PictureSource(job.source.path, rate)
+    own = source.own if job.track is None else None  # of a track's pictures all are shown, also those before and behind the video's
 
-    def shown() -> Iterator[Shown]:
-        place = Placed(Fraction(0), frames_to_seconds(count), Fraction(0))
-        talk, shots = scene.talk(one, fit, Fraction(0), place), dict[tuple[int, int], int]()
-        for number, picture in enumerate(job.source.pingpong(count, among=job.source.own)):
-            time = frames_to_seconds(number)
-            yield Shown(picture, time, talk, talk.face(_time_of(picture), time, shots, is_open=False))
+    @cache  # of a long track, it is made once for all pieces
+    def talk() -> PlacedTalk:
+        return scene.talk(one, fit, Fraction(0), Placed(Fraction(0), frames_to_seconds(count, rate), Fraction(0)))
 
-    yield Piece(key, shown)
+    def shown(start: int, stop: int) -> Iterator[Shown]:
+        shots = dict[tuple[int, int], int]()
+        pictures = _held(source, start, stop - start) if is_held else source.pingpong(stop - start, start, own)
+        for number, picture in enumerate(pictures, start):
+            at, time = frames_to_seconds(picture.index, rate), frames_to_seconds(number, rate)
+            yield Shown(picture, time, talk(), talk().face(at, time, shots, is_open=False))
+
+    around_s = settled(job.lips, job.renderer).around_s
+    facts = key_of(script.schedule, *scene.coding, *drawing(job), *scene.facts(one, fit), *scene.painted(Fraction(0), None))
+    return steady_pieces(shown, scene.borders(one, count), count, rate, around_s, [facts])
 
 
-def _time_of(picture: Picture) -> Fraction:
-    return frames_to_seconds(picture.index, FRAME_RATE)
+def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:
+    """Yield the pictures of a video once, then the last one for as long as is needed: `count` of them from number `start` on."""
+    last: Picture | None = None
+    for picture in islice(source.pictures(min(start, len(source) - 1)), count):
+        count, last = count - 1, picture
+        yield picture
+    if last is None:
+        raise MediaError("it has no pictures", path=source.path)
+    yield from repeat(last, count)
 
 
 # A recording: its pictures in their own time
@@ -173,7 +224,7 @@ def _time_of(picture: Picture) -> Fraction:
 def own_time(scene: DubbedScene) -> Iterator[Piece]:
     """Yield the pieces of a recording: its own pictures in their own time, held where the new speech takes longer."""
     script, job = scene.script, scene.job
-    clock, rooms, drawing, rate = OutputClock(script, job), rooms_of(script, job), scene.drawing, job.info.frame_rate
+    clock, rooms, drawn_by, rate = OutputClock(script, job), rooms_of(script, job), drawing(job), job.info.frame_rate
     part, spoken = clock.part, [(one, fit, exact_place(one, fit, rate)) for one, fit in fitted(script)]
     spans = [(exact(one.place.start_s), exact(one.place.end_s) + rooms[one.number]) for one in script.utterances]
     borders = piece_borders(part.start, part.stop, [span for span in spans if part.has(span[0])])
@@ -185,7 +236,7 @@ def own_time(scene: DubbedScene) -> Iterator[Piece]:
         for one, fit, at in inside:
             facts += [*scene.facts(one, fit), *at]
         if inside:
-            facts += drawing
+            facts += drawn_by
             facts += [cut for cut in scene.shots.cuts if start - 1 <= cut and (stop is None or cut <= stop + 1)]
         facts += scene.painted(begin, None if stop is None else clock.at(stop))
 
@@ -247,25 +298,27 @@ def _in_own_time(
 
 
 class PictureFeed:
-    """The recording's own pictures, piece after piece, for several threads; the file is entered anew only where nobody has read
-    up to a piece."""
+    """The recording's own pictures, piece after piece; the file is entered anew only where a piece was left out."""
 
     def __init__(self, info: MediaInfo, start: Fraction) -> None:
         self._info, self._start = info, start
-        self._reached: dict[Fraction, tuple[Iterator[StoredPicture], StoredPicture | None]] = {}
-        """By time, those who have read so far, and the picture that comes next."""
+        self._pictures: Iterator[StoredPicture] = iter(())
+        self._held: StoredPicture | None = None
+        self._reached: Fraction | None = None
 
     def between(self, start: Fraction, stop: Fraction | None) -> Iterator[StoredPicture]:
         """Yield the pictures that begin between two times; at the start of the part also the one that is on screen then."""
-        pictures, held = self._reached.pop(start, None) or (read_stored(self._info.path, start, self._info), None)
-        while (picture := next(pictures, None) if held is None else held) is not None:
-            held = None
+        if self._reached != start:
+            self._pictures, self._held = read_stored(self._info.path, start, self._info), None
+        self._reached = None
+        while (picture := self._next()) is not None:
             if stop is not None and picture.time >= stop:
-                held = picture
+                self._held = picture
                 break
             if picture.time >= start or start == self._start:
                 yield picture
-        if stop is not None:
-            self._reached[stop] = pictures, held
-            if len(self._reached) > _MOST_READERS:
-                self._reached.pop(next(iter(self._reached)), None)
+        self._reached = stop
+
+    def _next(self) -> StoredPicture | None:
+        picture, self._held = self._held, None
+        return picture if picture is not None else next(self._pictures, None)

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 
 from avcore.errors import InputError, NoFaceError
+from avcore.faces.geometry import MOUTH_CUT
 from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice
 from netflips.dubbing.diarization import HeardSpeaker, Turn, recognise, who_speaks
 from netflips.dubbing.job import Job
-from netflips.dubbing.listen import Sound
 from netflips.dubbing.options import AUTO
 from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.voices import group_voices, voice_for, voice_in
 from netflips.dubbing.watch import Face, Faces, InSight
 from netflips.script.notes import MOUTHS_CUT, NO_FACE, NO_SUCH_FACE, OUT_OF_SIGHT
@@ -80,6 +81,8 @@ def _largest_that_speaks(job: Job, sound: Sound | None, seen: InSight | None) ->
     if not chosen and options.sees and options.modalities != AUTO and options.in_lip_path is None:
         what = f"there is no face number {choice} in any shot" if isinstance(choice, int) else "no face was found in any picture"
         hint = "use --modalities audio to dub the speech and leave the picture as it is"
+        if job.track is not None:
+            hint = "there must be a face whose lips can be moved"
         raise NoFaceError(what, path=job.source.path, hint=hint)
     return frozenset(one.number for one in chosen)
 
@@ -151,9 +154,11 @@ def _warn(script: Script, job: Job, faces: Faces, numbers: Sequence[int]) -> Non
     """Say what the user may not expect of the picture."""
     told = [(one, one.seen) for one in script.utterances if one.seen is not None and one.number in numbers]
     is_own, choice = script.is_in_own_time, job.options.face
-    cut = [one.number for one, _ in told if any(face.is_cut_off.any() for face in faces.drawn(one))]
-    if cut:
+    cut = {one.number: count for one, _ in told if (count := sum(int(face.is_cut_off.sum()) for face in faces.drawn(one)))}
+    if cut and is_own:
         job.notes.add(MOUTHS_CUT(), *cut)
+    for number, count in {} if is_own else cut.items():
+        job.notes.add(MOUTH_CUT(count=count, total=faces.watches[number].length))
     if faces.boxes is not None or not faces.seen:
         return
     crowded = [(one, seen) for one, seen in told if faces.seen[one.number].faces]
@@ -176,7 +181,10 @@ def _in_order(script: Script, numbers: Mapping[int, Utterance]) -> list[str]:
 
 def _speaker(script: Script, job: Job, sound: Sound | None, name: str) -> SpeakerOf:
     """Return what is told of a speaker; the voice is looked for now, so that what is missing is known before hours of work."""
-    voice, before = voice_for(script, job, sound, name), script.speaker(name)
+    before = script.speaker(name)
     face: str | int = job.options.face if before.face == AUTO else before.face
+    if job.track is not None:  # it is heard in the voice that it has
+        return replace(before, face=face)
+    voice = voice_for(script, job, sound, name)
     hz = round(voice.pitch.hz, 1) if job.models.vocoder.takes_pitch and voice.pitch is not None else None
     return replace(before, face=face, pitch_hz=hz)

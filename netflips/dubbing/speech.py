@@ -7,13 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Samples
+from avcore.media import probe
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
-from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, seconds_to_samples, units_to_samples, units_to_seconds
+from avcore.speech.voice_activity import STEP_RATE, SpeechActivity
+from avcore.timeline import (
+    SAMPLE_RATE,
+    SAMPLES_PER_FRAME,
+    frame_at,
+    frames_covering,
+    frames_to_seconds,
+    seconds_to_samples,
+    units_to_samples,
+    units_to_seconds,
+)
 from avcore.units import Units
 from netflips.dubbing.fit import fitted, said
 from netflips.dubbing.given import is_heard_as_it_is, kept_sound
-from netflips.dubbing.job import Job
-from netflips.dubbing.listen import Sound
+from netflips.dubbing.job import Job, digest_of
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.voices import voice_for
 from netflips.script.types import Script, Utterance, WrittenText
 from unit2av.voice.speech import RENDERING, SpeakerVoice
@@ -25,10 +36,10 @@ _SILENT_BELOW_LOUDEST_DB = 40.0
 
 @dataclass(frozen=True, eq=False)
 class NewSpeech:
-    """samples: float32 [S] mono at the output's rate. silent: bool [T], whether each 40 ms of it is silence."""
+    """samples: float32 [S] mono at the output's rate. silent: bool [T], whether each 40 ms of it is silence; None = not known."""
 
     samples: NDArray[np.float32]
-    silent: NDArray[np.bool_]
+    silent: NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,8 @@ class Speeches(Mapping[int, NewSpeech]):
     made_of: Mapping[int, tuple[object, ...]]
 
     def __getitem__(self, number: int) -> NewSpeech:
+        if self.job.track is not None:
+            return _along(self.job.track.sound)
         return self.job.store.again(NewSpeech, "speech", self.made_of[number])
 
     def __iter__(self) -> Iterator[int]:
@@ -51,6 +64,9 @@ class Speeches(Mapping[int, NewSpeech]):
 def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
     """Say each utterance in its speaker's voice, as loud as the original."""
     spoken = [one for one, _ in fitted(script)]
+    if job.track is not None:
+        digest = digest_of(probe(job.track.path))
+        return Speeches(job, {one.number: (digest,) for one in spoken})
     made_of = dict[int, tuple[object, ...]]()
     with job.clock.stage("speech"):
         voices = {name: voice_for(script, job, sound, name) for name in dict.fromkeys(one.speaker for one in spoken)}
@@ -101,6 +117,30 @@ def _as_it_sounds(samples: Samples, rate: int, units: Units) -> NewSpeech:
     length = units_to_samples(units.num_steps)
     heard = resample(samples, rate, SAMPLE_RATE)[:length]
     return NewSpeech(samples, silent_frames(np.pad(heard, (0, length - len(heard)))))
+
+
+_LOUD_DB = 30.0
+"""How far below the loudest moment sound outside speech counts as quiet."""
+
+
+def _along(sound: Sound) -> NewSpeech:
+    """Return a track's speech, which stays on the disk."""
+    return NewSpeech(sound.samples, quiet_moments(sound.activity))
+
+
+def quiet_moments(heard: SpeechActivity) -> NDArray[np.bool_] | None:
+    """In which pictures of 40 ms nothing is said, bool [n]: no speech, and far from loud; None = no speech is found at all."""
+    regions = heard.regions()
+    if not regions:
+        return None
+    count = frames_covering(heard.seconds)
+    is_spoken = np.zeros(count, bool)
+    for start, stop in regions:
+        is_spoken[frame_at(start) : frames_covering(stop)] = True
+    is_loud: NDArray[np.bool_] = np.zeros(count, bool)
+    loud = np.flatnonzero(heard.levels > heard.levels.max() - _LOUD_DB).tolist()
+    is_loud[[min(frame_at(frames_to_seconds(step, STEP_RATE)), count - 1) for step in loud]] = True
+    return np.logical_not(is_spoken | is_loud)
 
 
 def silent_frames(speech: Samples) -> NDArray[np.bool_]:

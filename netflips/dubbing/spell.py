@@ -12,10 +12,10 @@ from avcore.notes import Note, NoteKind
 from avcore.timeline import units_to_seconds
 from avcore.units import Units, require_same_vocabulary
 from netflips.cascade.speakers import USUAL_SYLLABLE_S, SpeechError, syllables_in
-from netflips.dubbing.given import speaker_name, units_by_program, units_given
+from netflips.dubbing.given import speaker_name, units_by_program, units_given, units_of_track
 from netflips.dubbing.job import Job
-from netflips.dubbing.listen import Sound
 from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.sound import Sound
 from netflips.script.notes import EMPTY, HEARD_LOOP, KEPT, LEFT_ALONE, NOT_SPOKEN, SILENT, UNHEARD, UNSAYABLE, UNTOLD
 from netflips.script.types import (
     KeptOriginal,
@@ -35,6 +35,10 @@ from text2unit.stage import SPELLER
 
 def spell(script: Script, job: Job, sound: Sound | None) -> Script:
     """Fill in the units of each target. What has none is left alone, with a note that says why."""
+    if job.track is not None:
+        with job.clock.stage("av2unit"):
+            (one,) = script.utterances
+            return with_more(script, {one.number: replace(one, units=units_of_track(job, job.track))})
     said, found = wanted(script, job), dict[int, Utterance]()
     with job.clock.stage("speech"):
         for done, one in enumerate(said, 1):

@@ -10,8 +10,8 @@ from avcore.contracts import SpeakerVoice
 from avcore.errors import NoSpeechError
 from avcore.speech.pitch import Pitch, pitch_of, pitch_track
 from netflips.dubbing.job import Job, voice_file
-from netflips.dubbing.listen import Sound
 from netflips.dubbing.segmentation import Span
+from netflips.dubbing.sound import Sound
 from netflips.script.types import Script, Utterance
 from unit2av.speaker import read_voice
 

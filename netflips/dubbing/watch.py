@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from math import ceil, inf
+from threading import current_thread
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats
 from avcore.compute.memory import release_freed_memory
-from avcore.compute.threads import Tally, ahead, in_lanes, num_cores, pictures_ahead
+from avcore.compute.threads import ahead, each_in_lanes, num_cores, pictures_ahead
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import LIP_SIDE
 from avcore.faces.find import Cuts, Follower, Small, nearest_rows, shrink
@@ -28,8 +29,8 @@ from avcore.media import read_pictures
 from avcore.media.pictures import LONGEST_STAY_S, read_lip_crops
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
 from netflips.dubbing.job import Job
-from netflips.dubbing.listen import Sound
 from netflips.dubbing.part import asked_part, rooms_of
+from netflips.dubbing.sound import Sound
 from netflips.script.types import Script, TimeSpan, Utterance
 
 SPEAKS = 0.6
@@ -295,18 +296,17 @@ def _watches(job: Job, script: Script) -> dict[int, Watched]:
 
 def _look_in_lanes(job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched]) -> list[InSight]:
     """Follow the faces in what is watched, some of it at once: what is seen in an utterance depends on no other."""
-    total = sum(one.length for one in watches)
-    tally = Tally(lambda done: job.progress("look", int(frames_to_seconds(done)), int(frames_to_seconds(total))))
+    caller, total_s = current_thread(), frames_to_seconds(sum(one.length for one in watches))
+    looked = list[int]()
+
+    def told(pictures: int) -> None:
+        looked.append(pictures)  # by all lanes
+        if current_thread() is caller:
+            job.progress("look", int(frames_to_seconds(sum(looked))), int(total_s))
+
     lanes = min(num_cores(), _MOST_LANES)
-
-    def look(cluster: Sequence[Watched], check: Callable[[], None]) -> list[InSight]:
-        def told(count: int) -> None:
-            check()
-            tally.add(count)
-
-        return list(_look(job, script, sound, cluster, told))
-
-    found = in_lanes(_clusters(watches, max(ceil(total / lanes), _LEAST_LANE)), look, lanes)
+    clusters = _clusters(watches, max(ceil(sum(one.length for one in watches) / lanes), _LEAST_LANE))
+    found = each_in_lanes(clusters, lambda cluster: list(_look(job, script, sound, cluster, told)), lanes)
     return [one for seen in found for one in seen]
 
 

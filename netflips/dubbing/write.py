@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of
 from avcore.compute.memory import peak_memory_bytes
 from avcore.faces.geometry import MOUTH_HIDDEN
@@ -16,20 +16,20 @@ from avcore.media import VideoWriter
 from avcore.media.carried import CarriedOver
 from avcore.media.writer import synthetic_comment
 from avcore.work_folder import WorkFolder
-from netflips import __version__
 from netflips.cascade.engines import engines_of
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.frame import Frame
-from netflips.dubbing.job import Job
+from netflips.dubbing.job import GivenTrack, Job
 from netflips.dubbing.pieces import Encoded, join_pieces, num_hidden
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.models import Models
 from netflips.provenance.manifest import COMPOSITE, Claim
-from netflips.provenance.options import NOTICE
+from netflips.provenance.options import NOTICE, facts_of_consent
 from netflips.published.terms import may_be_sold, terms_of
 from netflips.script.files import write_script
 from netflips.script.types import DrawnPictures, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
+from netflips.version import __version__
 from text2unit.stage import SPELLER
 from unit2av.rendering import Reason, SoundFeed
 from unit2text.stage import TEXT_READER
@@ -40,25 +40,24 @@ _READING = frozenset({"read", "faces", "voice", "av2unit"})
 """Steps of the clock that read the video."""
 
 
-def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: Iterator[Samples]) -> Script:
+def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed) -> Script:
     """Write the output, which gets its name when it is whole, and fill in what became of each utterance and what was made."""
-    clock, is_own = OutputClock(script, job), script.is_in_own_time
+    clock, is_own, track = OutputClock(script, job), script.is_in_own_time, job.track
     end = clock.at(clock.part.stop)
     with job.clock.stage("write"):
-        feed = SoundFeed(sound, job.sound_rate(script), job.num_channels(script))
-        carried = CarriedOver(job.source.path, clock.at, end) if is_own else CarriedOver(job.source.path)
+        comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
         writer = Frame.of(job.info, job.picture_rate(script)).joiner(
             job.out,
-            feed,
+            sound,
             pieces[0].path,
-            comment=synthetic_comment(script.target, job.models.fingerprints.values(), script.source) + _notice(job),
+            comment=comment + _notice(job) if track is None else synthetic_comment(_synthetic(track), [job.lips.name]),
             subtitles=tracks_of(script, job),
-            carried=carried,
+            carried=_carried(script, job, clock, end),
             language=script.target,
             seal=None if job.signing is None else job.signing.seal(_told(script, job), job.out),
         )
-        join_pieces(writer, pieces, feed)
-    if is_own:
+        join_pieces(writer, pieces, sound)
+    if job.keeps_work:
         job.store.settle(job.out)
     write_subtitles(script, job)
     counts = _count(pieces)
@@ -68,18 +67,35 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: Iterator[S
     if hidden := num_hidden(pieces):
         total = sum(one.drawn.pictures for one in told if one.drawn is not None)
         job.notes.add(MOUTH_HIDDEN(count=hidden, total=total))
-    duration_s = float(end) if is_own else max(fit.output.end_s for _, fit in fitted(script))
+    lengths = (fit.output.end_s for _, fit in fitted(script))
+    duration_s = float(end) if is_own else max(lengths) if track is None else float(track.length_s)
     num_pictures = sum(len(piece.times) for piece in pieces)
     made = replace(
-        written(job.out, writer, duration_s, num_pictures, job.lips.name, job.options.asked, job.clock),
+        written(job.out, writer, duration_s, num_pictures, job.lips.name, job.settings or job.options.asked, job.clock),
         models=tuple(_models(job)),
         may_be_sold=may_be_sold(job.terms),
         signed="" if job.signing is None else job.signing.by,
         bundle=_bundle_of(job.models.paths.all),
         part=TimeSpan(float(clock.part.start), float(clock.part.stop)) if is_own else None,
-        work=work_told(job.store) if is_own else None,
+        work=work_told(job.store) if job.keeps_work else None,
     )
     return noted(replace(script, utterances=told, made=made), job)
+
+
+def _synthetic(track: GivenTrack) -> str:
+    """Return what of the output is synthetic."""
+    return "lips" if track.units is None else "speech and lips"
+
+
+def _carried(script: Script, job: Job, clock: OutputClock, end: Fraction) -> CarriedOver | None:
+    """Return what the output takes from the video: titles, and where times stay, chapters and subtitles."""
+    if script.schedule == "still":
+        return None
+    if script.is_in_own_time:
+        return CarriedOver(job.source.path, clock.at, end)
+    if job.track is None or not job.track.is_along:
+        return CarriedOver(job.source.path)
+    return CarriedOver(job.source.path, Fraction, job.track.length_s)
 
 
 def write_draft(script: Script, path: Path) -> Script:
@@ -149,7 +165,9 @@ def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:
 def _models(job: Job) -> Iterator[ModelUsed]:
     """Yield the models of a dub, with what they know."""
     models: Models = job.models
-    domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
+    domains = {}
+    if job.track is None:  # else the encoder may not be loaded
+        domains = {"av2unit": models.extractor.domain, "unit2unit": models.translator.domain}
     fingerprints, terms = models.fingerprints | _others(job), {one.part: one for one in job.terms}
     for part in dict.fromkeys((*fingerprints, *terms)):
         domain, known = domains.get(part), terms.get(part)
@@ -169,7 +187,7 @@ def _told(script: Script, job: Job) -> Claim:
         "languages": {"from": script.source, "to": script.target},
         "models": models,
         "may_be_sold": may_be_sold(job.terms),
-        "consent": [{name: text for name, text in asdict(one).items() if text} for one in job.consent],
+        "consent": facts_of_consent(job.consent),
     }
     if job.options.operator:
         facts |= {"operator": job.options.operator, "notice": NOTICE}
@@ -183,7 +201,7 @@ def _told(script: Script, job: Job) -> Claim:
         {"action": "c2pa.translated", "digitalSourceType": COMPOSITE, "parameters": languages},
         {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": "speech and lips", "changes": [lips]},
     ]
-    return Claim(actions, facts)
+    return Claim(actions, facts, job.source.path)
 
 
 def _notice(job: Job) -> str:

@@ -14,7 +14,6 @@ from avcore.media import read_speech, write_speech
 from avcore.notes import several
 from avcore.pool import ProcessPool
 from avcore.progress import Progress, silent, track
-from netflips import __version__
 from netflips.evaluate import tables
 from netflips.evaluate.cases import DUBBED, TRUE_UNITS, TRUTH, CaseFiles
 from netflips.evaluate.judges import JudgePaths, Judges
@@ -28,6 +27,7 @@ from netflips.evaluate.versa import rows_of_versa, write_for_versa
 from netflips.evaluate.worst import NUMBER, worst_clip, worst_clips
 from netflips.model_paths import ModelPaths
 from netflips.stages import load_voice
+from netflips.version import __version__
 from unit2text.text import VERSION
 
 FILES = (RECORDS, *RESULTS)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from av2unit.sources import VIDEO
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of, checkpoints_or_bundle
-from avcore.checkpoints.stages import Running
 from avcore.command import LOG
+from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import Speaker, SpeakerVoice
 from avcore.errors import NoSpeechError, UsageError
 from avcore.faces.footage import settle_pictures
@@ -22,24 +23,50 @@ from avcore.media.writer import synthetic_comment
 from avcore.notes import several
 from avcore.progress import Progress, bars, track
 from avcore.speech.voice_activity import find_speech
-from avcore.timeline import samples_to_seconds, seconds_to_samples
+from avcore.timeline import frames_to_seconds, samples_to_seconds, seconds_to_samples
+from avcore.units import Units
+from netflips.dubbing.begin import media_of
+from netflips.dubbing.clock import StageClock
 from netflips.dubbing.frame import Frame, speech_as_it_is
+from netflips.dubbing.job import digest_of
+from netflips.dubbing.options import settings_told
 from netflips.lip_speech.mel import write_mel
-from netflips.lip_speech.options import LipSpeechOptions
-from netflips.lip_speech.speaking import require_moving_lips, see_lips, speech_pieces
-from netflips.stages import load_speaker_encoder, load_unit_encoder, load_voice
+from netflips.lip_speech.speaking import Stretch, require_moving_lips, see_lips, speech_pieces
+from netflips.model_paths import ModelPaths, RunOptions
+from netflips.models import models_when_asked
+from netflips.options import LipSpeechOptions
+from netflips.script.types import (
+    SPEAKER,
+    HeardUnits,
+    Made,
+    ModelUsed,
+    Script,
+    SpeakerOf,
+    TimeFit,
+    TimeSpan,
+    Timing,
+    UnitList,
+    UnitsGiven,
+    Utterance,
+    VoiceFile,
+)
+from netflips.version import __version__
 from unit2av.rendering import write_in_step
 from unit2av.speaker import neutral_voice, read_voice, voice_of
 from unit2av.stage import RENDERER, RendererCheckpoint, open_renderer_checkpoint
 
 _MEL = ".npz"
+_SETTINGS = ("source", "voice", "face", "audio_track", "device", "precision")
+"""That a script tells."""
 
 
-def speak_video(options: LipSpeechOptions) -> None:
-    """Speak what the options ask for. Raises NetflipsError for files that cannot be used; then nothing is written."""
+def speak_video(options: LipSpeechOptions) -> Script:
+    """Speak what the options ask for; returns what was done.
+
+    Raises NetflipsError for files that cannot be used; then nothing is written.
+    """
     require_media(options.video, "the video")
     found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
-    encoder, renderer = found[UNIT_ENCODER], found[RENDERER]
     if options.save_mel is not None and options.save_mel.suffix != _MEL:
         raise UsageError(f"the name of a mel spectrogram must end in {_MEL}", found=options.save_mel.name)
     if options.out_vid_path is not None:
@@ -47,17 +74,20 @@ def speak_video(options: LipSpeechOptions) -> None:
     settle_track(options.video, options.audio_track)
     settle_pictures(options.video)
     info = require_moving_lips(options.video)
-    device = options.device
-    checkpoint = open_renderer_checkpoint(renderer)
-    how = Running(device, options.precision, target=_language(options.source, checkpoint))
-    vocoder = load_voice(renderer, how)
-    known = options.speaker_encoder_path
-    voice, whose = choose_voice(options.voice, options.video, vocoder.speaker_dim, lambda: load_speaker_encoder(known, how))
+    paths, clock = ModelPaths.of(found, options.speaker_encoder_path, {}), StageClock()
+    checkpoint = open_renderer_checkpoint(paths.unit2av)
+    language = _language(options.source, checkpoint)
+    models = models_when_asked(paths, RunOptions(options.device, options.precision), language)
+    vocoder = models.vocoder
+    voice, whose = choose_voice(options.voice, options.video, vocoder.speaker_dim, lambda: models.speaker_encoder)
     LOG.info("voice: %s", whose)
-    extractor = load_unit_encoder(encoder, how)
+    heard = list[Units]()
     with bars(options.quiet) as progress:
-        face, utterances = see_lips(options.video, parse_face_choice(options.face), progress)
-        samples = write_speech_pieces(options.out, speech_pieces(face, utterances, extractor, vocoder, voice, progress))
+        with clock.stage("faces"):
+            face, utterances = see_lips(options.video, parse_face_choice(options.face), progress)
+        with clock.stage("speech"):
+            pieces = speech_pieces(face, utterances, models.extractor, vocoder, voice, progress, heard.append)
+            samples = write_speech_pieces(options.out, pieces)
         if options.save_mel is not None:
             LOG.info("%s: %s", options.save_mel, several(write_mel(options.save_mel, options.out), "column"))
         if options.out_vid_path is not None:
@@ -65,6 +95,40 @@ def speak_video(options: LipSpeechOptions) -> None:
             _write_video(source, options.out_vid_path, options.out, checkpoint.source.fingerprint, progress)
     seconds = float(samples_to_seconds(samples))
     LOG.info("%s: %.2f s, %s in '%s'", options.out, seconds, several(len(utterances), "utterance"), vocoder.language)
+    return Script(
+        source=language,
+        target=language,
+        schedule="sound" if options.out_vid_path is None else "own",
+        media=media_of(info, digest_of(info)),
+        cuts=tuple(float(frames_to_seconds(cut)) for cut in face.cuts),
+        speakers=(SpeakerOf(SPEAKER, "own" if options.voice is None else VoiceFile(str(options.voice)), options.face),),
+        utterances=tuple(_utterance(*one) for one in enumerate(zip(utterances, heard, strict=True), 1)),
+        made=Made(
+            version=__version__,
+            output=str(options.out),
+            duration_s=seconds,
+            models=tuple(ModelUsed(part, fingerprint) for part, fingerprint in models.fingerprints.items()),
+            settings=settings_told(options, *_SETTINGS),
+            timings=tuple(Timing(name, took) for name, took in clock.seconds.items()),
+            peak_memory_bytes=peak_memory_bytes(),
+        ),
+    )
+
+
+def _utterance(number: int, said: tuple[Stretch, Units]) -> Utterance:
+    """Return what a mouth said in a stretch of the pictures, as it is spoken."""
+    (first, last), units = said
+    place = TimeSpan(*(float(frames_to_seconds(edge)) for edge in (first, last)))
+    listed = UnitList.of(units)
+    return Utterance(
+        number=number,
+        place=place,
+        speaker=SPEAKER,
+        heard=HeardUnits(listed, VIDEO),
+        target=UnitsGiven(listed, by="heard"),
+        units=listed,
+        fit=TimeFit(place, len(units), place.seconds, place.seconds, durations=listed.durations or ()),
+    )
 
 
 def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:

@@ -34,8 +34,8 @@ from avcore.errors import InputError, OutputError, reason
 from avcore.journal import seal_of
 from avcore.notes import shown
 from avcore.progress import Progress
-from netflips import __version__
 from netflips.published.catalogue import Model, ModelFile, Origin
+from netflips.version import __version__
 
 LOG = logging.getLogger("netflips")
 PAUSES_S = (1.0, 2.0, 4.0)

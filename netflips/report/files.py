@@ -67,10 +67,20 @@ def reported(paths: Sequence[Path], source: Path, out: Path, is_quiet: bool, wor
 
     paths, source, out: see `ReportFiles`. Raises what that raises before the work begins.
     """
-    files, notes = ReportFiles(paths, [(source, out)]), list[ToldNote]()
-    with noted_by(notes.append):
-        script = work()
-    script = replace(script, notes=tuple(told.note for told in notes))
+
+    def noted() -> Script:
+        notes = list[ToldNote]()
+        with noted_by(notes.append):
+            script = work()
+        return replace(script, notes=tuple(told.note for told in notes))
+
+    return with_reports(paths, source, out, is_quiet, noted)
+
+
+def with_reports(paths: Sequence[Path], source: Path, out: Path, is_quiet: bool, work: Callable[[], Script]) -> Script:
+    """Do some work and write reports of it; returns its script, which has its notes. Takes and raises what `reported` does."""
+    files = ReportFiles(paths, [(source, out)])
+    script = work()
     files.add(script)
     with bars(is_quiet, "report: ") as progress:
         files.write(progress)

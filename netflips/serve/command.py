@@ -196,8 +196,8 @@ def _program(command: str, flag: str) -> str:
 def _require_replies(options: ServeOptions) -> None:
     """Read the avatar's answers, so that what is wrong is said before anybody asks. Raises UsageError, InputError."""
     if options.replies is not None or options.blocked is not None:
-        from netflips.avatar.guards import WordList
-        from netflips.avatar.replies import Replies
+        from netflips.dialogue.guards import WordList
+        from netflips.dialogue.replies import Replies
 
         for path, read in ((options.replies, Replies.read), (options.blocked, WordList.read)):
             if path is not None:

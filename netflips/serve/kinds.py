@@ -12,7 +12,7 @@ from avcore.files import write_text
 from avcore.notes import json_text
 from avcore.units import UTUT_LANGUAGES
 from netflips.dubbing.segmentation import LENGTH
-from netflips.lipsync.options import Fit
+from netflips.options import Fit
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, TimeSpan, Utterance, VoiceFile, WrittenText
 from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Number, OneLine, ReviewRow, Switch, Words

@@ -26,7 +26,7 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
     """Length (s), size of the picture, whether there is sound. Raises InputError for a file that is not what is wanted."""
     require_file(path, "the upload")
     if wanted == PICTURE:
-        from netflips.portrait.still import read_still
+        from netflips.portraits.still import read_still
 
         height, width = read_still(path).shape[:2]
         return {"seconds": 0.0, "width": int(width), "height": int(height), "has_sound": False}

@@ -14,7 +14,6 @@ from avcore.checkpoints.bundle import find_bundle
 from avcore.checkpoints.stages import Stage
 from avcore.errors import UsageError
 from avcore.units import normalise_language
-from netflips import __version__
 from netflips.bundles.references import read_references
 from netflips.provenance.options import require_in_force
 from netflips.published.store import usual_model
@@ -28,6 +27,7 @@ from netflips.serve.results import track_parts
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import HEADED, HEADS, Upload, Uploads
 from netflips.serve.worker_process import WorkerProcess
+from netflips.version import __version__
 from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import ready_names
 from unit2av.stage import RENDERER

@@ -9,10 +9,20 @@ from pathlib import Path
 import pytest
 
 import netflips
+from av2unit.inference import UnitsOptions
 from avcore.errors import NetflipsError, UsageError
 from avcore.media import probe
+from netflips.bulk.command import ExtractOptions
 from netflips.dubbing.options import DubCommand
-from netflips.lipsync.options import LipsyncOptions
+from netflips.options import (
+    AvatarOptions,
+    LipSpeechOptions,
+    LipsyncOptions,
+    PortraitOptions,
+    RenderCommand,
+    SayOptions,
+    TranscribeOptions,
+)
 from unit2unit.inference import TranslateOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,14 +55,43 @@ def test_the_page_names_the_error_that_the_functions_raise() -> None:
     assert "docs/python.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+OPTIONS: dict[str, type] = {
+    "dub": DubCommand,
+    "lipsync": LipsyncOptions,
+    "portrait": PortraitOptions,
+    "avatar": AvatarOptions,
+    "say": SayOptions,
+    "transcribe": TranscribeOptions,
+    "lip2speech": LipSpeechOptions,
+    "render": RenderCommand,
+    "analyse": UnitsOptions,
+    "translate": TranslateOptions,
+    "extract": ExtractOptions,
+}
+
+
+def _default(value: object) -> object:
+    """Return a default as a signature has it: a factory makes the lips, which are `auto`."""
+    return "auto" if "factory" in repr(value) else value
+
+
 def test_a_function_of_each_command_has_its_options_as_keywords() -> None:
-    code = "import sys, netflips.transcribe; assert not {'torch', 'av', 'netflips.api'} & set(sys.modules); "
+    code = "import sys, netflips.commands; assert not {'torch', 'av', 'netflips.api'} & set(sys.modules); "
     code += "print(callable(netflips.dub) and callable(netflips.transcribe))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "True\n"
-    for name, options in (("dub", DubCommand), ("lipsync", LipsyncOptions), ("translate", TranslateOptions)):
-        found = inspect.signature(getattr(netflips, name)).parameters
-        assert list(found) == list(inspect.signature(options).parameters)
+    one_of_many = {"videos": "video", "recordings": "recording"}
+    for name, options in OPTIONS.items():
+        function = getattr(netflips, name)
+        found, wanted = (inspect.signature(one).parameters for one in (function, options))
+        assert {one_of_many.get(one, one) for one in wanted} == set(found), name
+        for one, told in wanted.items():
+            ours = found[one_of_many.get(one, one)]
+            if one not in one_of_many:
+                assert ours.kind == told.kind, f"{name}: {one}"
+                assert _default(ours.default) == _default(told.default), f"{name}: {one}"
+        assert function.__doc__
+        assert function.__annotations__["return"] is not inspect.Signature.empty
     with pytest.raises(UsageError, match="one file"):
         netflips.dub(("a.mp4", "b.mp4"), quiet=True)
     with pytest.raises(NetflipsError, match="the video is not there"):

@@ -19,13 +19,13 @@ from netflips import cli
 from netflips.bundles.describe import check_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import KnownPhrases, Reference, nearest_reference, read_references
+from netflips.commands import transcribe
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.spell import natural_units
 from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
 from netflips.stages import SHIPPED, load_speller
-from netflips.transcribe import main as transcribe
 from netflips.understanding import Understanding, judge_utterance, speller_measure, told_otherwise, translator_measure
 from tests.netflips.dubbing.made import write_times
 from text2unit.stage import SPELLER
@@ -145,7 +145,7 @@ def test_two_sentences_without_a_pause_between_are_both_read(
     first, second = (_sounding(models.vocoder.synthesize(one, voice).samples) for one in units)
     write_speech(tmp_path / "two.wav", np.concatenate([first, np.zeros(seconds_to_samples(pause_s), np.float32), second]))
     out = tmp_path / "two.txt"
-    assert transcribe([str(tmp_path / "two.wav"), "--from", "ko", "--out", str(out), "--cpu", "--quiet"]) == 0
+    assert transcribe.main([str(tmp_path / "two.wav"), "--from", "ko", "--out", str(out), "--cpu", "--quiet"]) == 0
     errors = character_errors(" ".join(sentences), " ".join(out.read_text(encoding="utf-8").split()))
     assert errors.errors <= 0.35 * errors.length  # words may be read wrong; a sentence that is lost is half of it
 

@@ -11,16 +11,11 @@ from avcore.command import did_you_mean
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import Input, check_files
 from avcore.flags import CommonOptions, declared_in, flag, options_from, out_flag, parser_for, positional, speed_flag, voice_flag
-from netflips.avatar.options import AvatarOptions
 from netflips.bulk.command import ExtractOptions
 from netflips.cli import main, parser_of
 from netflips.demo import DemoOptions
 from netflips.dubbing.options import DubCommand
-from netflips.lip_speech.options import LipSpeechOptions
-from netflips.lipsync.options import LipsyncOptions
-from netflips.portrait.options import PortraitOptions
-from netflips.say import SayOptions
-from netflips.transcribe import TranscribeOptions
+from netflips.options import AvatarOptions, LipSpeechOptions, LipsyncOptions, PortraitOptions, SayOptions, TranscribeOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_PUBLISHED = {

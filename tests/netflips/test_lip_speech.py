@@ -18,8 +18,8 @@ from avcore.faces.track import RowStore, TrackFrame
 from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips
+from netflips.commands import lip2speech
 from netflips.lip_speech import speak_lips
-from netflips.lip_speech.command import main
 from netflips.lip_speech.mel import HOP, MELS, write_mel
 from netflips.lip_speech.speaking import see_lips, spoken_stretches
 from recipes.demo.heads.camera import Pose
@@ -29,6 +29,8 @@ from tests.netflips.conftest import write_clip
 from unit2av.speaker import slaney_filters
 from unit2av.stage import RENDERER, open_renderer_checkpoint, with_vocoder, with_vocoder_settings
 from unit2av.voice.speech import UnitVocoder
+
+main = lip2speech.main
 
 RATE, SIDE = 20, 160
 TALKS, RESTS, LASTS = 1.0, 3.4, 5.4

@@ -9,12 +9,11 @@ import pytest
 
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
 from avcore.speech.voice_activity import detect_activity
-from netflips.dubbing import pieces
+from netflips.commands import lipsync
+from netflips.dubbing import pieces, watch
 from netflips.dubbing.pieces import Studio
+from netflips.dubbing.speech import quiet_moments
 from netflips.evaluate.command import main as evaluate
-from netflips.lipsync import work as lipsync_work
-from netflips.lipsync.command import main
-from netflips.lipsync.schedule import quiet_moments
 from netflips.script.files import script_from, script_json
 from netflips.script.types import DrawnPictures, SpokenSound, TimeSpan
 from recipes.demo.heads.camera import Pose
@@ -23,6 +22,8 @@ from recipes.demo.heads.motion import motion
 from tests.avcore.made_speech import talk as said
 from tests.netflips.conftest import write_clip
 from tests.unit2av.mouth_samples import open_mouth
+
+main = lipsync.main
 
 RATE, PICTURES, SIDE = 20, 24, 160
 LABEL = slice(0, 12), slice(0, 60)
@@ -106,9 +107,9 @@ def test_a_mouth_that_the_edge_of_the_picture_cuts_off_stays_as_it_is(
     files["mesh"] = ["--mouth-table", str(table)]
     more = ("--fit", "video", "--lips", mouth, "--report", str(tmp_path / "out.json"), *files.get(mouth, ()))
     assert main(arguments(tmp_path / "cut.mp4", voice, out, parity_dir, *more)) == 0
-    assert "the mouth is cut off by the edge of the picture in 10 of 10 pictures" in capsys.readouterr().err
+    assert "the mouth is cut off by the edge of the picture in 7 of 10 pictures" in capsys.readouterr().err
     told = json.loads((tmp_path / "out.json").read_text())
-    assert told["utterances"][0]["drawn"] == {"pictures": 10, "left": {"cut_off": 10}}
+    assert told["utterances"][0]["drawn"] == {"pictures": 10, "left": {"brief": 3, "cut_off": 7}}
     assert [note["code"] for note in told["notes"]] == ["mouth_cut"]
     shown = [picture.rgb.astype(int) for picture in read_pictures(out)]
     assert max(np.abs(one - other)[80:].mean() for one, other in zip(shown, pictures, strict=True)) < 4  # coding alone
@@ -143,8 +144,8 @@ def test_a_stopped_run_goes_on_where_it_was(
     monkeypatch.setattr(pieces, "LONGEST_S", 1)
     monkeypatch.setattr(pieces, "SHORTEST_S", 0.5)
     found = [Path(pieces.__file__)]  # counts what is drawn and looked for
-    write, faces = Studio._write, lipsync_work._faces
-    monkeypatch.setattr(lipsync_work, "_faces", lambda *given: found.append(Path("faces")) or faces(*given))
+    write, look = Studio._write, watch._look
+    monkeypatch.setattr(watch, "_look", lambda *given: found.append(Path("faces")) or look(*given))
 
     def stops_at(most: int, studio: Studio, path: Path, *given: object) -> object:
         if len([path for path in found if path.suffix == ".mp4"]) == most:

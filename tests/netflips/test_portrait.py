@@ -11,18 +11,20 @@ from PIL import Image
 from avcore.errors import InputError
 from avcore.faces.detect import FaceDetector
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
+from netflips.commands import portrait
 from netflips.dubbing import pieces
-from netflips.portrait.command import main
-from netflips.portrait.layers import layers_of
-from netflips.portrait.still import find_face, read_still, sized
-from netflips.portrait.warp import HeadMove, StillHead
-from netflips.portrait.work import movements
+from netflips.portraits.head import movements
+from netflips.portraits.layers import layers_of
+from netflips.portraits.still import find_face, read_still, sized
+from netflips.portraits.warp import HeadMove, StillHead
 from netflips.script.files import script_from
 from netflips.script.types import SpokenSound
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.netflips.test_say import write_random_speller
 from tests.unit2av.mouth_samples import open_mouth
+
+main = portrait.main
 
 SIDE = 220
 

@@ -15,12 +15,14 @@ from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_samples
 from avcore.units import read_unit_file
 from netflips.cli import main as netflips
+from netflips.commands import say
 from netflips.dubbing.spell import natural_units
-from netflips.say import main
 from text2unit.model import ALIGNED, CTC, SpellerConfig
 from text2unit.speller import PAUSE_S, TextSpeller, network_of
 from text2unit.stage import SPELLER
 from unit2av.inference_unit2a import UnitVocoder
+
+main = say.main
 
 NUM_UNITS = 40
 

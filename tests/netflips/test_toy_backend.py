@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from avcore.media import VideoWriter, read_pictures, write_speech
+from netflips.commands import lipsync, portrait
 from netflips.dubbing.command import main as dub_main
-from netflips.lipsync.command import main as lipsync_main
 from netflips.model_paths import ModelPaths
-from netflips.portrait.command import main as portrait_main
 from netflips.serve.service import Service
 from netflips.serve.settings import Settings
 from recipes.demo.heads.camera import Pose
@@ -133,13 +132,13 @@ def test_lipsync_has_it_and_looks_for_its_file(
     clip: Path, voice: Path, colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [str(clip), "--speech", str(voice), "--out-vid-path", str(tmp_path / "o.mp4"), "--cpu", "--quiet"]
-    assert lipsync_main([*words, "--lips", "toy", "--toy-colour", str(tmp_path / "none.txt")]) == 2
+    assert lipsync.main([*words, "--lips", "toy", "--toy-colour", str(tmp_path / "none.txt")]) == 2
     assert "none.txt" in capsys.readouterr().err
-    assert lipsync_main([*words, "--toy-colour", str(colour)]) == 0  # no encoder is asked for: it goes by the sound
+    assert lipsync.main([*words, "--toy-colour", str(colour)]) == 0  # no encoder is asked for: it goes by the sound
     assert _is_painted(tmp_path / "o.mp4")
     before = (tmp_path / "o.mp4").read_bytes()
     inside = [str(tmp_path / "o.mp4"), *words[1:], "--toy-colour", str(colour)]
-    assert lipsync_main(inside) == 2  # the result would be an input
+    assert lipsync.main(inside) == 2  # the result would be an input
     assert (tmp_path / "o.mp4").read_bytes() == before
 
 
@@ -148,13 +147,13 @@ def test_a_portrait_has_it(voice: Path, head: np.ndarray, colour: Path, tmp_path
 
     Image.fromarray(head).save(tmp_path / "face.png")
     words = [str(tmp_path / "face.png"), "--speech", str(voice), "--out-vid-path", str(tmp_path / "o.mp4"), "--cpu", "--quiet"]
-    assert portrait_main([*words, "--lips", "toy", "--toy-colour", str(colour)]) == 0
+    assert portrait.main([*words, "--lips", "toy", "--toy-colour", str(colour)]) == 0
     assert _is_painted(tmp_path / "o.mp4")
 
 
 def test_help_and_the_page_name_it(tmp_path: Path, colour: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        lipsync_main(["--help"])
+        lipsync.main(["--help"])
     told = capsys.readouterr().out
     assert "--toy-colour" in told
     assert "toy (a colour)" in " ".join(told.split())

@@ -8,9 +8,11 @@ import pytest
 
 from avcore.errors import EXIT_BAD_INPUT
 from avcore.media import read_speech, write_speech
-from netflips.transcribe import main
+from netflips.commands import transcribe
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.conftest import write_clip
+
+main = transcribe.main
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from avcore.timeline import frames_to_seconds
 from avdata.prepare.espeak import Phoneme
-from netflips.portrait.motion import blinks, wander
+from netflips.portraits.motion import blinks, wander
 from recipes.demo.heads.camera import Pose
 
 _YAW, _PITCH, _ROLL, _SHIFT, _SCALE = 0.16, 0.07, 0.05, 0.012, 0.012

@@ -12,13 +12,13 @@ from PIL import Image
 from avcore.contracts import Transcript
 from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
-from netflips.avatar import recognition as hearing
-from netflips.avatar.avatar import Avatar
-from netflips.avatar.command import build_parser, main
-from netflips.avatar.guards import WordList
-from netflips.avatar.options import AvatarOptions
-from netflips.avatar.recognition import QuestionHearing
-from netflips.avatar.replies import PUZZLED, REFUSED, Program
+from netflips.commands import avatar as command
+from netflips.dialogue import recognition as hearing
+from netflips.dialogue.avatar import Avatar
+from netflips.dialogue.guards import WordList
+from netflips.dialogue.recognition import QuestionHearing
+from netflips.dialogue.replies import PUZZLED, REFUSED, Program
+from netflips.options import AvatarOptions
 from netflips.recognition import Listener, SpeechRecogniser
 from netflips.understanding import Understanding
 from recipes.demo.heads.camera import Pose
@@ -28,6 +28,8 @@ from tests.netflips.conftest import error_line
 from tests.netflips.test_say import write_random_speller
 from tests.unit2av.mouth_samples import open_mouth
 from tests.unit2text.tiny import write_random_reader
+
+main = command.main
 
 SIDE = 220
 REPLIES = """
@@ -94,7 +96,7 @@ def heard_by(echo: Echo, language: str | None) -> QuestionHearing:
 def hears(monkeypatch: pytest.MonkeyPatch, text: str) -> Echo:
     """Let every question be heard as one text."""
     echo = Echo(text)
-    monkeypatch.setattr("netflips.avatar.work.open_ear", lambda options: heard_by(echo, options.source))
+    monkeypatch.setattr("netflips.dialogue.work.open_ear", lambda options: heard_by(echo, options.source))
     return echo
 
 
@@ -202,6 +204,6 @@ def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.Mo
 
     monkeypatch.setitem(sys.modules, "netflips.recognizers.whisper", Recognisers)
     words = ["x", "--listen", "x", "--out-vid-path", "x.mp4", "--recognizer", str(tmp_path), "--cpu"]
-    ear = hearing.open_ear(options_from(AvatarOptions, build_parser().parse_args(words)))
+    ear = hearing.open_ear(options_from(AvatarOptions, command.parser().parse_args(words)))
     assert opened == [(tmp_path, "cpu", "float32")]
     assert isinstance(ear.listener.ear, SpeechRecogniser)

@@ -10,9 +10,9 @@ import pytest
 
 from avcore.errors import InputError, UsageError
 from avcore.programs import parse_command
-from netflips.avatar.guards import WordList
-from netflips.avatar.letters import names
-from netflips.avatar.replies import DEMO_REPLIES, Program, Replies
+from netflips.dialogue.guards import WordList
+from netflips.dialogue.letters import names
+from netflips.dialogue.replies import DEMO_REPLIES, Program, Replies
 from recipes.demo.voices.phrasebook import FIRST_TEMPLATES, phrasebook
 from text2unit.script import script_of
 

@@ -47,7 +47,8 @@ class Seeing:
         self.num_decodings = 0
         unused: Any = None
         source, options = PictureSource(recording), DubOptions(timing="source")
-        self.job = Job(source, work / "x.mp4", unused, options, "digest", unused, Store(work), work, work, silent, Notes(recording))
+        notes = Notes(recording)
+        self.job = Job(source.info, work / "x.mp4", unused, options, "digest", unused, Store(work), work, work, silent, notes)
 
         def follower(*_: object) -> SimpleNamespace:
             shown: list[tuple[int, int]] = []
@@ -160,7 +161,7 @@ def test_lanes_follow_the_same_faces(people: Path, tmp_path: Path, monkeypatch: 
         work = tmp_path / str(lanes)
         options, store = DubOptions(timing="source"), Store(work)
         source, out = PictureSource(people), work / "x.mp4"
-        job = Job(source, out, unused, options, "digest", unused, store, work, work, silent, Notes(people))
+        job = Job(source.info, out, unused, options, "digest", unused, store, work, work, silent, Notes(people))
         faces = watch(job, _script(cuts(job, Script(utterances=())).cuts, [(0, 0.5), (0.5, 1.3), (1.3, 1.7)]), None)
         seen = [(one.watch, [vars(face) for face in one.faces]) for one in faces.seen.values()]
         lips = {path.name: path.read_bytes() for path in (work / "lips").iterdir()}

@@ -16,10 +16,11 @@ import pytest
 
 import netflips
 from avcore.errors import NetflipsError
-from netflips import cli, transcribe
+from netflips import cli
 from netflips.cascade import kokoro
 from netflips.cascade.options import CascadeModels
 from netflips.cascade.speakers import ESPEAK, KOKORO
+from netflips.commands import transcribe
 from netflips.dubbing.options import DubCommand, DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.published import command, fetch, store
@@ -155,7 +156,7 @@ def test_a_set_is_fetched_checked_and_found_by_name(hosts: Hosts, models: Call, 
     asked = len(hosts.asked)
     assert models("get", "ear", "words")[0] == 0
     assert len(hosts.asked) == asked
-    options = transcribe.build_parser().parse_args(["x.mp4", "--recognizer", "ear"])
+    options = transcribe.parser().parse_args(["x.mp4", "--recognizer", "ear"])
     assert options.recognizer == ear
     assert DubOptions(cascade=True).cascade_models == CascadeModels(ear, store.models_folder() / "words")
 
@@ -578,7 +579,7 @@ def test_an_existing_path_wins(hosts: Hosts, models: Call, tmp_path: Path, monke
     assert models("get", "ear")[0] == 0
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ear").mkdir()
-    assert transcribe.build_parser().parse_args(["x.mp4", "--recognizer", "ear"]).recognizer == Path("ear")
+    assert transcribe.parser().parse_args(["x.mp4", "--recognizer", "ear"]).recognizer == Path("ear")
 
 
 def test_the_list_that_is_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Call) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, LanguageError, UsageError
+from netflips.commands import transcribe
 from netflips.recognizers.folders import weights_of
 from netflips.recognizers.outside import installed_folder
 from netflips.recognizers.trial import Trial, try_apart
 from netflips.recognizers.whisper import open_whisper
-from netflips.transcribe import main as transcribe
 
 pytest.importorskip("faster_whisper", reason="needs the extra asr")
 
@@ -205,7 +205,9 @@ def test_laughter_gives_no_subtitles_full_of_a_loop(tmp_path: Path) -> None:
     if folder is None:
         pytest.skip("make judges installs Whisper")
     laughter = Path(__file__).parent / "laughter.ogg"
-    assert transcribe([str(laughter), "--recognizer", str(folder), "--from", "en", "--out", str(tmp_path / "x.srt"), "-q"]) == 0
+    assert (
+        transcribe.main([str(laughter), "--recognizer", str(folder), "--from", "en", "--out", str(tmp_path / "x.srt"), "-q"]) == 0
+    )
     assert len((tmp_path / "x.srt").read_text(encoding="utf-8")) < 120
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from avcore.flags import options_from
 from netflips import cli
-from netflips.avatar import command as avatar_command
-from netflips.avatar.options import AvatarOptions
+from netflips.commands import avatar
+from netflips.options import AvatarOptions
 from netflips.serve import command
 from netflips.serve.command import ServeOptions
 from netflips.serve.kinds import KINDS, Asked
@@ -117,4 +117,4 @@ def _avatar(words: list[str]) -> AvatarOptions:
     settings = command.serve_settings(options_from(ServeOptions, command.build_parser().parse_args(words)))
     names = {"picture": "picture.jpg", "question": "question.wav"}
     made = KINDS["avatar"].words(Asked({"rate": 0.8}, names, 0.0, "work", settings))
-    return options_from(AvatarOptions, avatar_command.build_parser().parse_args(made[1:]))
+    return options_from(AvatarOptions, avatar.parser().parse_args(made[1:]))

@@ -2,7 +2,7 @@
 
 Rings around the outline of the face carry less and less of its movement, to nothing. Eyes and mouth are part of the mesh here, so
 that they go along; lids that close draw their skin over the eye. Where the person could be told from the background, only the
-person moves, and what is uncovered is filled (`netflips.portrait.layers`); else the background near the head moves along.
+person moves, and what is uncovered is filled (`netflips.portraits.layers`); else the background near the head moves along.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.faces.geometry import Landmarks
-from netflips.portrait.layers import Layers
+from netflips.portraits.layers import Layers
 from unit2av.lipsync.mesh.shape import (
     EYES,
     INNER_LOWER,

@@ -1,24 +1,23 @@
-"""`netflips transcribe`: what is said in videos and sound files, as text, subtitles or words with times."""
+"""Transcribe: what is said in videos and sound files, as text, subtitles or words with times."""
 
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle, find_bundle
 from avcore.command import LOG
 from avcore.errors import EXIT_BAD_INPUT, NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
-from avcore.files import Input, check_files, keep_other, require_file, require_own_names, require_place, write_text
-from avcore.flags import Command, CommonOptions, declared_in, flag, out_flag, positional
+from avcore.files import check_files, keep_other, require_file, require_own_names, require_place, write_text
+from avcore.flags import declared_in
 from avcore.loading import loading
 from avcore.notes import several
 from avcore.progress import run_bar
 from avcore.words import error_line
-from netflips.recognizers.language import AUTO
+from netflips.options import TranscribeOptions
 from netflips.understanding import tell_verdict
 from unit2text.stage import TEXT_READER
 
@@ -27,51 +26,6 @@ if TYPE_CHECKING:
 
 _FORMATS = ("srt", "vtt", "txt", "json")
 _PRINTED = "txt"
-
-
-@dataclass(frozen=True)
-class TranscribeOptions(CommonOptions):
-    """Write what is said in videos and sound files, or shown by lips."""
-
-    recordings: tuple[Path, ...] = positional("FILE", file=Input("a file to transcribe", in_turn=True))
-    """videos and sound files"""
-    out: Path | None = out_flag("the transcript", default=None)
-    """for one file: a name that ends in .srt, .vtt, .txt or .json (default: printed)"""
-    _: KW_ONLY
-    out_dir: Path | None = flag(default=None, metavar="DIR")
-    """for several: a folder for <stem>.<format>"""
-    format: Literal["srt", "vtt", "txt", "json"] | None = flag(default=None)
-    """srt; vtt; txt; json (default: by the name of --out; else srt, printed txt)"""
-    modalities: str = flag(default="audio", metavar="WHICH")
-    """audio,video or audio or video (default: audio; video for a model that reads lips alone)"""
-    audio_track: str | None = flag(default=None, metavar="N|LANG")
-    """sound track of the file: a number from 1, or a language (default: the first with speech)"""
-    source: str | None = flag("--from", default=None, metavar="LANG")
-    """language that is spoken, as en, or auto (default: auto, the one whose text is most probable)"""
-    face: str = flag(default="auto")
-    """whose lips: auto (who speaks), largest, or N-th from the left"""
-    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
-    """unit recogniser (units to text), or a published finetuned.pt, which reads lips (default: the bundle's)"""
-    av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
-    """unit encoder whose units the unit recogniser knows (default: the bundle's)"""
-    recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
-    """folder of faster-whisper, which recognises the sound in place of the unit recogniser"""
-    beam: int | None = flag(default=None)
-    """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
-
-    strict: bool = flag(default=False)
-    """stop with exit code 3 if little is understood; nothing is written then"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        parse_face_choice(self.face)
-        if self.source == AUTO:
-            object.__setattr__(self, "source", None)
-        if self.out is not None and self.out_dir is not None:
-            raise UsageError("give either --out (one file) or --out-dir (several)")
-        if self.out is not None and len(self.recordings) > 1:
-            found = f"{len(self.recordings)} files"
-            raise UsageError("--out is for one file", expected="--out-dir DIR for several", found=found)
 
 
 def reader_path(given: Path | None) -> Path:
@@ -209,11 +163,3 @@ def _facts(heard: "Recognised") -> dict[str, Any]:
         "understood": heard.understood.as_json(),
         "utterances": utterances,
     }
-
-
-_COMMAND = Command(TranscribeOptions, "netflips transcribe", transcribe_files)
-build_parser, main = _COMMAND.parser, _COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

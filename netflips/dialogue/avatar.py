@@ -1,26 +1,26 @@
 """An avatar, loaded once and asked often: it hears, judges, answers, and speaks as a portrait."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avcore.contracts import Transcript
-from avcore.files import private_folder
-from avcore.media import read_speech, write_speech_pieces
 from avcore.progress import Progress, silent
-from netflips.avatar.guards import AnswerGuard
-from netflips.avatar.recognition import QuestionHearing
-from netflips.avatar.replies import PUZZLED, Replier
-from netflips.portrait.work import Portrait, write_portrait
+from netflips.dialogue.guards import AnswerGuard
+from netflips.dialogue.recognition import QuestionHearing
+from netflips.dialogue.replies import PUZZLED, Replier
+from netflips.dubbing.begin import begin_along
+from netflips.dubbing.job import Job
+from netflips.dubbing.portrait import talk, told_track
+from netflips.portraits.head import Portrait
+from netflips.script.types import Script, Text, WrittenText
 from netflips.text_voice import TextVoice
 from netflips.understanding import Understanding
 from text2unit.inference import warn_of_script
 from text2unit.script import script_of
-from unit2av.lipsync import LipSync, Said
 
-_SPOKEN = "answer.wav"
 ANSWERED, QUESTION_REFUSED, ANSWER_REFUSED = "answered", "question refused", "answer refused"
 NOT_UNDERSTOOD = "not understood"
 
@@ -30,7 +30,7 @@ class Answer:
     """What was asked, and what is said to it.
 
     outcome: answered, not understood, or which of the two a guard refused. refusal: why it did, "" = it did not. seconds: how long
-    each step took. understood: how far the question is, None = not known.
+    each step took. understood: how far the question is, None = not known. script: of the answer's video, None = there is none yet.
     """
 
     heard: Transcript
@@ -39,14 +39,15 @@ class Answer:
     refusal: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     understood: Understanding | None = None
+    script: Script | None = None
 
 
 @dataclass(eq=False)
 class Avatar:
     """A portrait with an ear, a voice and something to say.
 
-    guards: what judges questions and answers. refused: said in place of what one of them refuses. puzzled: said in place of an
-    answer to what is hardly understood.
+    guards: what judges questions and answers. refused: said in place of what one of them refuses. opened: opens the job of an
+    answer. puzzled: said in place of an answer to what is hardly understood.
     """
 
     ear: QuestionHearing
@@ -55,7 +56,7 @@ class Avatar:
     refused: str
     voice: TextVoice
     portrait: Portrait
-    mouth: LipSync
+    opened: Callable[[Path, Progress], AbstractContextManager[Job]]
     puzzled: str = PUZZLED
 
     def answer(self, question: Path, out: Path, progress: Progress = silent) -> Answer:
@@ -65,8 +66,8 @@ class Avatar:
             heard, understood = self.ear.hear(question, progress)
         with watch.step("reply"):
             answer = replace(self.reply(heard, understood), understood=understood)
-        self._say(answer.text, out, watch, progress)
-        return replace(answer, seconds=watch.seconds)
+        script = self._said(answer, out, watch, progress)
+        return replace(answer, seconds=watch.seconds, script=script)
 
     def reply(self, heard: Transcript, understood: Understanding | None = None) -> Answer:
         """Return what is said to a question. understood: how far it is, None = not known."""
@@ -84,17 +85,18 @@ class Avatar:
     def _judged(self, text: str) -> str:
         return next((refusal for guard in self.guards if (refusal := guard.refuses(text))), "")
 
-    def _say(self, text: str, out: Path, watch: "_Watch", progress: Progress) -> None:
-        with private_folder() as folder:
+    def _said(self, answer: Answer, out: Path, watch: "_Watch", progress: Progress) -> Script:
+        """Say an answer as a portrait; returns what was done."""
+        with self.opened(out, _both(progress, watch.until_first("first picture"))) as job:
             with watch.step("speak"):
-                script = script_of(text)
-                warn_of_script(script)
-                telling = self.voice.tell(script, progress)
-                write_speech_pieces(folder / _SPOKEN, telling)
-                said = Said(telling.units, read_speech(folder / _SPOKEN))
+                text = script_of(answer.text)
+                warn_of_script(text)
+                job = replace(job, track=told_track(job, text, self.voice))
             with watch.step("draw"):
-                drawn = watch.until_first("first picture")
-                write_portrait(out, self.portrait, self.mouth, folder / _SPOKEN, said, "speech and lips", _both(progress, drawn))
+                script = begin_along(job, "still", WrittenText(answer.text, by="person"))
+                asked = Text(answer.heard.text, answer.heard.language, "recogniser", answer.heard.words)
+                script = replace(script, utterances=tuple(replace(one, text=asked) for one in script.utterances))
+                return talk(script, job, self.portrait)
 
 
 class _Watch:
@@ -112,10 +114,10 @@ class _Watch:
         self.seconds[name] = time.perf_counter() - begun
 
     def until_first(self, name: str) -> Progress:
-        """Take the time since the beginning when the first of some items is done."""
+        """Take the time since the beginning when the first picture is drawn."""
 
         def note(stage: str, done: int, total: int | None) -> None:
-            if done and name not in self.seconds:
+            if stage == "pictures" and done and name not in self.seconds:
                 self.seconds[name] = time.perf_counter() - self._begun
 
         return note

@@ -8,9 +8,9 @@ from avcore.contracts import Transcript
 from avcore.errors import NoSpeechError
 from avcore.media.sound import settle_track
 from avcore.progress import Progress, silent
-from netflips.avatar.options import AvatarOptions
+from netflips.options import AvatarOptions
 from netflips.recognition import Listener, SpeechRecogniser
-from netflips.transcribe import reader_path
+from netflips.transcription import reader_path
 from netflips.understanding import Understanding
 
 

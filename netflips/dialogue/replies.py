@@ -27,7 +27,7 @@ from avcore.errors import InputError
 from avcore.programs import run_program
 from avcore.texts import read_yaml
 from avcore.units import Ids, edit_distances
-from netflips.avatar.letters import names
+from netflips.dialogue.letters import names
 from text2unit.normalise import is_syllable, with_particles
 from text2unit.script import script_of
 
@@ -203,7 +203,7 @@ _FLAG = "--reply-command"
 
 
 class Program:
-    """A `Replier` (see `netflips.avatar.replies`) that asks a program."""
+    """A `Replier` (see `netflips.dialogue.replies`) that asks a program."""
 
     def __init__(self, command: Sequence[str], limit_s: float) -> None:
         """command: its words, run without a shell. limit_s: seconds in which it must answer."""

@@ -1,49 +1,31 @@
-"""`netflips render units.txt --video talk.mp4 -o out.mp4`: units of a file, said and shown by `unit2av`, with a report of it."""
+"""Say and show units that are given: the stage's own command, with a report of it."""
 
-import sys
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import asdict
 
-from avcore.flags import Command, report_flag
-from avcore.loading import loading
-from unit2av.inference_options import RenderOptions
-
-if TYPE_CHECKING:
-    from netflips.script.types import Script
-    from unit2av.speaking import Rendered
+from avcore.timeline import units_to_seconds
+from netflips.dubbing.begin import media_of
+from netflips.dubbing.clock import StageClock
+from netflips.dubbing.job import digest_of
+from netflips.dubbing.options import settings_told
+from netflips.dubbing.write import drawn_told, written
+from netflips.options import RenderCommand
+from netflips.report.files import reported
+from netflips.script import types
+from netflips.script.types import Script
+from unit2av.rendering import Reason
+from unit2av.speaking import Rendered, speak_and_draw
+from unit2av.stage import RENDERER
 
 _SETTINGS = ("to", "durations", "speed", "face", "fill_boxes", "hard_paste", "lips", "device", "precision")
 """That a report tells."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RenderCommand(RenderOptions):
-    """Turn units into a video: a speaker's face and voice saying them."""
-
-    report: tuple[Path, ...] = report_flag(group="report")
-    """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
-
-
-def render_units(options: RenderCommand) -> "Script":
+def render_units(options: RenderCommand) -> Script:
     """Say and show the units of a file; returns what was done. Raises NetflipsError for files that cannot be used."""
-    with loading():
-        from netflips.report.files import reported
-
     return reported(options.report, options.video, options.out, options.quiet, lambda: _rendered(options))
 
 
-def _rendered(options: RenderCommand) -> "Script":
-    from avcore.timeline import units_to_seconds
-    from netflips.dubbing.begin import media_of
-    from netflips.dubbing.clock import StageClock
-    from netflips.dubbing.job import digest_of
-    from netflips.dubbing.options import settings_told
-    from netflips.dubbing.write import drawn_told, written
-    from netflips.script import types
-    from unit2av.speaking import speak_and_draw
-    from unit2av.stage import RENDERER
-
+def _rendered(options: RenderCommand) -> Script:
     clock = StageClock()
     with clock.stage("pictures"):
         done = speak_and_draw(options)
@@ -70,23 +52,9 @@ def _rendered(options: RenderCommand) -> "Script":
     )
 
 
-def _reasons(done: "Rendered") -> dict[int, int]:
+def _reasons(done: Rendered) -> dict[int, int]:
     """Count the pictures that were left for each reason."""
-    from unit2av.rendering import Reason
-
     num_cut, num_seen = int(done.mouths.is_cut[[*done.shown]].sum()), sum(done.mouths.boxes[one] is not None for one in done.shown)
     drawn = {Reason.DRAWN: num_seen - done.num_hidden, Reason.HIDDEN: done.num_hidden}
     counts = drawn | {Reason.CUT_OFF: num_cut, Reason.NO_FACE: len(done.shown) - num_seen - num_cut}
     return {int(reason): count for reason, count in counts.items() if count}
-
-
-def _work(options: RenderCommand) -> None:
-    render_units(options)
-
-
-_COMMAND = Command(RenderCommand, "netflips render", _work)
-build_parser, main = _COMMAND.parser, _COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

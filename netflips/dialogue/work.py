@@ -1,37 +1,47 @@
 """The work of `netflips avatar`: one question, one answer."""
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
-from avcore.checkpoints.stages import Running
 from avcore.command import LOG
 from avcore.errors import UsageError
 from avcore.files import write_text
 from avcore.media import require_video_name
 from avcore.programs import parse_command
-from avcore.progress import bars
+from avcore.progress import Progress, bars
 from avcore.words import user_language
-from netflips.avatar.avatar import ANSWERED, Answer, Avatar
-from netflips.avatar.guards import AnswerGuard, WordList
-from netflips.avatar.options import AvatarOptions
-from netflips.avatar.recognition import open_ear
-from netflips.avatar.replies import DEMO_REPLIES, PUZZLED, REFUSED, Program, Replier, Replies
-from netflips.portrait.flags import duration_scale
-from netflips.portrait.work import Portrait
-from netflips.stages import load_speller
+from netflips.dialogue.avatar import ANSWERED, Answer, Avatar
+from netflips.dialogue.guards import AnswerGuard, WordList
+from netflips.dialogue.recognition import open_ear
+from netflips.dialogue.replies import DEMO_REPLIES, PUZZLED, REFUSED, Program, Replier, Replies
+from netflips.dubbing.face_path import paste_lower_face
+from netflips.dubbing.job import Job
+from netflips.dubbing.options import DubOptions, settings_told
+from netflips.model_paths import ModelPaths, RunOptions
+from netflips.models import models_when_asked
+from netflips.options import AvatarOptions, duration_scale
+from netflips.portraits.head import Portrait
+from netflips.script.types import Script
 from netflips.text_voice import TextVoice, speller_path
 from text2unit.script import LANGUAGES
+from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import settled
 from unit2av.rendering import opened_lip_sync
 from unit2av.stage import RENDERER
 
+_SETTINGS = ("face", "motion", "seed", "blinks", "fill", "size", "label", "lips", "voice", "speed", "device", "precision")
+"""That a script tells."""
 _LANGUAGE = LANGUAGES[0]
 """That answers are in."""
 
 
-def answer_question(options: AvatarOptions) -> None:
-    """Answer as the options ask for. Raises NetflipsError for files that cannot be used; then nothing is written."""
+def answer_question(options: AvatarOptions) -> Script:
+    """Answer as the options ask for; returns what was done.
+
+    Raises NetflipsError for files that cannot be used; then nothing is written.
+    """
     require_video_name(options.out)
     speller = speller_path(options.text2unit_path, _LANGUAGE)
     renderer = checkpoint_or_bundle(options.unit2av_path, RENDERER)
@@ -40,16 +50,24 @@ def answer_question(options: AvatarOptions) -> None:
     replier, refused, puzzled = _replier(options)
     _require_unguarded(refused, guards)
     portrait = Portrait.open(options.portrait, options.picture_choice)
-    device, precision = options.device, options.precision
-    spelt = load_speller(speller, Running(device, precision))
-    voice = TextVoice.load(spelt, renderer, _LANGUAGE, duration_scale(options.speed), options)
+    paths = ModelPaths.of({RENDERER: renderer}, options.speaker_encoder_path, {SPELLER.part: speller})
+    models = models_when_asked(paths, RunOptions(options.device, options.precision), _LANGUAGE)
+    voice = TextVoice.of(models, _LANGUAGE, duration_scale(options.speed), options.voice)
     ear = open_ear(options)
-    with bars(options.quiet) as progress, opened_lip_sync(options.lips, renderer, device, precision) as mouth:
-        avatar = Avatar(ear, replier, guards, refused, voice, portrait, mouth, puzzled)
+    info, asked = portrait.info(options.portrait), DubOptions(lips=options.lips, label=options.label)
+    lips = opened_lip_sync(options.lips, renderer, options.device, options.precision, soft_paste=paste_lower_face)
+    with bars(options.quiet) as progress, lips as mouth:
+
+        def opened(out: Path, progress: Progress) -> AbstractContextManager[Job]:
+            return Job.along(info, out, models, asked, settings_told(options, *_SETTINGS), progress, mouth)
+
+        avatar = Avatar(ear, replier, guards, refused, voice, portrait, opened, puzzled)
         answer = avatar.answer(options.listen, options.out, progress)
     if options.report is not None:
         write_text(options.report, json.dumps(_facts(answer, options.listen), indent=1, ensure_ascii=False) + "\n")
     _tell(answer, options.out)
+    assert answer.script is not None  # it was said
+    return answer.script
 
 
 def _replier(options: AvatarOptions) -> tuple[Replier, str, str]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from avcore.errors import InputError
 from avcore.texts import iter_lines
-from netflips.avatar.letters import Typed, folded, names, typed
+from netflips.dialogue.letters import Typed, folded, names, typed
 
 _COMMENT, _ALLOWED = "#", "!"
 _MOST_WORDS = 20_000

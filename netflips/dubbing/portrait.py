@@ -1,0 +1,135 @@
+"""Let a picture of a face talk: the steps of a dub whose schedule is a still, and whose one utterance is said by a track."""
+
+from dataclasses import astuple
+from functools import partial
+
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.bundle import checkpoint_or_bundle, checkpoints_or_bundle
+from avcore.command import LOG
+from avcore.journal import key_of
+from avcore.media import probe, require_media, write_speech_pieces
+from avcore.media.sound import settle_track
+from avcore.notes import several
+from avcore.progress import run_bar
+from avcore.progress import track as tracked
+from avcore.units import from_reference_codes, read_unit_file, units_of
+from netflips.dubbing.begin import begin_along
+from netflips.dubbing.fit import fit, fitted, said
+from netflips.dubbing.frame import Frame
+from netflips.dubbing.given import track_of
+from netflips.dubbing.job import GivenTrack, Job, digest_of
+from netflips.dubbing.mix import mix
+from netflips.dubbing.options import DubOptions, settings_told
+from netflips.dubbing.pieces import Piece, quiet_borders, steady_pieces
+from netflips.dubbing.render import draw_pieces, drawing, num_pictures
+from netflips.dubbing.speech import Speeches, speak
+from netflips.dubbing.spell import spell
+from netflips.dubbing.write import write
+from netflips.model_paths import ModelPaths, RunOptions
+from netflips.models import Models, models_when_asked
+from netflips.options import PortraitOptions, duration_scale
+from netflips.portraits.head import MOVING, Portrait
+from netflips.report.files import with_reports
+from netflips.script.types import Script, SpokenSound, Target, UnitList, UnitsGiven, VoiceFile, WrittenText
+from netflips.text_voice import TextVoice, speaker_voice, speller_path
+from text2unit.inference import warn_of_script
+from text2unit.script import SpokenScript, script_of
+from text2unit.stage import SPELLER
+from unit2av.lipsync import LipSync, Said
+from unit2av.lipsync.backend import backend_of, settled
+from unit2av.stage import RENDERER
+
+_SETTINGS = ("face", "motion", "seed", "blinks", "fill", "size", "label", "lips", "to", "voice", "speed", "device", "precision")
+"""That a report tells."""
+_SPOKEN = "spoken.wav"
+
+
+def animate(options: PortraitOptions) -> Script:
+    """Make a portrait talk as the options ask for; returns what was done. Raises NetflipsError for files that cannot be used."""
+    return with_reports(options.report, options.portrait, options.out, options.quiet, lambda: _animated(options))
+
+
+def _animated(options: PortraitOptions) -> Script:
+    text = None
+    if options.text is not None:
+        text = script_of(options.text, options.to)
+        warn_of_script(text)
+    models = _models(options)
+    portrait = Portrait.open(options.portrait, options.picture_choice)
+    asked = DubOptions(lips=options.lips, label=options.label, work_dir=options.work_dir)
+    info, settings = portrait.info(options.portrait), settings_told(options, *_SETTINGS)
+    voice = "neutral" if options.voice is None else VoiceFile(str(options.voice))
+    with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:
+        spoken, target = _given(job, options, text)
+        job = job.on(spoken)
+        script = talk(begin_along(job, "still", target, voice), job, portrait)
+    told = options.out, script.output_s, several(script.result.pictures, "picture"), job.lips.name
+    LOG.info("%s: %.2f s, %s, lips by %s", *told)
+    return script
+
+
+def talk(script: Script, job: Job, portrait: Portrait) -> Script:
+    """Let a portrait say the job's track, and write it."""
+    script = spell(script, job, None)
+    script = fit(script, job)
+    speech = speak(script, job, None)
+    pieces = draw_pieces(script, job, partial(still_pieces, script, job, portrait, speech))
+    return write(script, job, pieces, mix(script, job, speech, None))
+
+
+def still_pieces(script: Script, job: Job, portrait: Portrait, speech: Speeches, lips: LipSync, frame: Frame) -> list[Piece]:
+    """Return the pieces of a portrait, whose head moves with its speech all the time."""
+    ((one, time_fit),) = fitted(script)
+    units, samples, count = said(one, script.target), speech[one.number].samples, num_pictures(script, job)
+    shown = portrait.schedule(lips.codes(Said(units if len(units) else None, samples)), count, samples)
+    made_of = [*frame.coding, job.digest, job.options.label, MOVING, astuple(portrait.choice), *drawing(job)]
+    made_of += [*speech.made_of[one.number], units.ids, time_fit.durations]
+    assert job.track is not None  # a portrait has one
+    borders = quiet_borders(job.track.sound.activity, count, frame.rate)
+    around_s = settled(job.lips, job.renderer).around_s
+    return steady_pieces(shown, borders, count, frame.rate, around_s, [key_of("still", *made_of)])
+
+
+def _models(options: PortraitOptions) -> Models:
+    """Find the models: of speech the encoder, unless the lips go by sound, of text the speller, of both and units the renderer.
+
+    Raises NetflipsError for files that are missing.
+    """
+    found, others = {}, {}
+    if options.speech is None:
+        if options.text is not None:
+            others[SPELLER.part] = speller_path(options.text2unit_path, options.to)
+        found[RENDERER] = checkpoint_or_bundle(options.unit2av_path, RENDERER)
+    else:
+        require_media(options.speech, "the speech")
+        if backend_of(options.lips, None).needs_units:
+            found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
+    settled(options.lips, found.get(RENDERER))
+    paths = ModelPaths.of(found, options.speaker_encoder_path, others)
+    return models_when_asked(paths, RunOptions(options.device, options.precision), "" if options.speech is not None else options.to)
+
+
+def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tuple[GivenTrack, Target]:
+    """Return what was given to be said as a track, spoken first where it is text or units. Raises NetflipsError."""
+    if options.speech is not None:
+        settle_track(options.speech)
+        given = SpokenSound(str(options.speech), digest_of(probe(options.speech)), keep_sound=True)
+        return track_of(job, options.speech), given
+    scale = duration_scale(options.speed)
+    if text is not None:
+        told = told_track(job, text, TextVoice.of(job.models, options.to, scale, options.voice))
+        return told, WrittenText(options.text or "")
+    assert options.units is not None  # one of the three is there
+    vocoder, voice, path = job.models.vocoder, speaker_voice(job.models, options.voice), job.scratch / _SPOKEN
+    with units_of(options.units):
+        codes = from_reference_codes(read_unit_file(options.units), vocoder.language)
+        timed = vocoder.predict_durations(codes, scale)
+        write_speech_pieces(path, tracked(vocoder.iter_synthesize(timed, voice), "speech", job.progress))
+    return track_of(job, path, UnitList.of(timed)), UnitsGiven(UnitList.of(timed))
+
+
+def told_track(job: Job, text: SpokenScript, voice: TextVoice) -> GivenTrack:
+    """Return a text as it is said, sentence by sentence, with its units."""
+    telling = voice.tell(text, job.progress)
+    write_speech_pieces(job.scratch / _SPOKEN, telling)
+    return track_of(job, job.scratch / _SPOKEN, UnitList.of(telling.units))

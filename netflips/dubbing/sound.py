@@ -1,0 +1,59 @@
+"""Sound of any length, which lies on the disk, and where speech is in it; any stretch of it is at hand without holding all."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from avcore.arrays import Samples
+from avcore.progress import Progress, silent
+from avcore.speech import voice_activity as regions
+from avcore.speech.voice_activity import Region, SpeechActivity
+from avcore.timeline import samples_to_seconds, seconds_to_samples
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """Mono speech at 16 kHz in a file of bare float32 samples. activity: where speech is in it."""
+
+    path: Path
+    activity: SpeechActivity
+
+    @cached_property
+    def regions(self) -> list[Region]:
+        """The stretches of speech, in order."""
+        return self.activity.regions()
+
+    @cached_property
+    def samples(self) -> Samples:
+        """All of it, float32 [S], read from the disk where it is looked at."""
+        return np.memmap(self.path, np.float32, "r") if self.activity.num_samples else np.zeros(0, np.float32)
+
+    def read(self, start: int, stop: int) -> Samples:
+        """Samples start to stop - 1, float32 [stop - start]; silence beyond both ends."""
+        found = np.zeros(stop - start, np.float32)
+        first, last = (min(max(edge, 0), self.activity.num_samples) for edge in (start, stop))
+        stored = np.fromfile(self.path, np.float32, last - first, offset=first * found.itemsize)
+        found[first - start : first - start + len(stored)] = stored
+        return found
+
+    def between(self, start_s: float, end_s: float) -> Samples:
+        """Return the sound between two times in seconds, float32 [samples]."""
+        return self.read(seconds_to_samples(start_s), seconds_to_samples(end_s))
+
+
+def stored_sound(blocks: Iterable[Samples], path: Path, progress: Progress = silent) -> Sound:
+    """Write blocks of float32 [n] at 16 kHz to a file, and find speech in them on the way."""
+
+    def written() -> Iterator[Samples]:
+        num_samples = 0
+        with path.open("wb") as file:
+            for block in blocks:
+                file.write(np.ascontiguousarray(block, np.float32).tobytes())
+                num_samples += len(block)
+                progress("listen", int(samples_to_seconds(num_samples)), None)
+                yield block
+
+    return Sound(path, regions.detect_activity(written()))

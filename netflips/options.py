@@ -1,0 +1,346 @@
+"""The options of all commands that show or speak but `netflips dub`, with their help; cheap to import.
+
+Flags, their help, Python's keywords and the page's forms come from these fields.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Literal
+
+from avcore.errors import UsageError
+from avcore.faces.select import parse_face_choice
+from avcore.files import Input, Output
+from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, speed_flag, voice_flag
+from avcore.programs import parse_command
+from netflips.recognizers.language import AUTO
+from unit2av.inference_options import RenderOptions
+from unit2av.lipsync.backend import LipSyncChoice, lips_flag
+
+SIZES = {"360p": 360, "480p": 480, "720p": 720, "1080p": 1080, "source": None}
+Fit = Literal["speech", "hold", "video"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoiceFlags(CommonOptions):
+    """Whose voice speaks, and the models of it but for the renderer."""
+
+    voice: Path | None = voice_flag()
+    """the voice: a recording, a video, x.npy or x.npz (default: a neutral voice)"""
+    text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
+    """text-to-unit model (default: the bundle's, if it has one)"""
+    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
+    """encoder.pt (default: resemblyzer's weights)"""
+
+
+@dataclass(frozen=True)
+class PictureChoice:
+    """How a portrait is shown.
+
+    face: which from the left, None = the only one. motion: 0..1, of the head. height: in pixels, None = the picture's own. label:
+    burnt into the picture, "" = none. fills: whether the background stands still behind the head.
+    """
+
+    face: int | None = None
+    motion: float = 0.6
+    seed: int = 0
+    has_blinks: bool = True
+    height: int | None = None
+    label: str = ""
+    fills: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFlags(CommonOptions):
+    """How a portrait is shown."""
+
+    face: int | None = flag(group="picture", default=None)
+    """the N-th face from the left, if there are several"""
+    motion: float = flag(default=0.6, metavar="0..1")
+    """how much the head moves (default: 0.6)"""
+    seed: int = flag(default=0)
+    """seed of the head's movement (default: 0)"""
+    blinks: bool = flag("--no-blinks", default=True)
+    """leave the eyes as they are"""
+    fill: bool = flag("--no-fill", default=True)
+    """move the background near the head with it, in place of filling what the head uncovers"""
+    size: str = flag(default="source", choices=tuple(SIZES))
+    """height of the result (default: the picture's own)"""
+    label: str = flag("--burn-label", default="", nargs="?", const="synthetic", metavar="TEXT")
+    """burn a visible label into the picture"""
+    lips: LipSyncChoice = lips_flag()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.motion <= 1:
+            raise UsageError("--motion must be from 0 (still) to 1", found=self.motion)
+        if self.seed < 0:
+            raise UsageError("--seed must be 0 or more", found=self.seed)
+
+    @property
+    def picture_choice(self) -> PictureChoice:
+        """What was asked for."""
+        return PictureChoice(self.face, self.motion, self.seed, self.blinks, SIZES[self.size], self.label, self.fill)
+
+
+def duration_scale(speed: float) -> float:
+    """By how much durations are longer at a speed of speaking. Raises UsageError for a speed that nobody speaks at."""
+    if not 0.4 <= speed <= 2.5:
+        raise UsageError("--speed is out of range", expected="0.4 to 2.5, 1 = as learnt", found=speed)
+    return 1 / speed
+
+
+@dataclass(frozen=True)
+class LipsyncOptions(CommonOptions):
+    """Move the lips of a video to speech that you have: an actor's, or any synthesiser's. Only use pictures and voices of people
+    who agreed to it."""
+
+    video: Path = positional("VIDEO", file=Input("the video"), group="files")
+    """video of somebody who talks, any container"""
+    out: Path = out_flag("the result")
+    """the result (.mp4, .m4v, .mov or .mkv)"""
+    _: KW_ONLY
+    speech: Path = flag(file=Input("the speech"))
+    """the speech: any sound or video file"""
+    audio_track: str | None = flag(default=None, metavar="N|LANG")
+    """sound track of the speech: a number from 1, or a language (default: the first with speech)"""
+    work_dir: Path | None = flag(default=None, metavar="DIR")
+    """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
+    report: tuple[Path, ...] = report_flag()
+    """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
+    lips: LipSyncChoice = lips_flag(group="picture")
+    fit: Fit = flag(default="speech")
+    """if lengths differ: speech = as long as the speech, pictures played to and fro or cut; hold = the same, with the last picture
+    held; video = as long as the video, speech cut or followed by silence (default: speech)"""
+    face: str = flag(default="auto")
+    """auto (the largest that speaks), largest, or N-th from the left (default: auto)"""
+    label: str = flag("--burn-label", default="", nargs="?", const="synthetic lips", metavar="TEXT")
+    """burn a visible label into the picture"""
+    av2unit_path: Path | None = flag(
+        default=None,
+        file=Input("the unit encoder"),
+        group=("models", "both belong together; without them, the small models of the bundle are used"),
+    )
+    """unit encoder (not for --lips wav2lip)"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
+    """unit AV renderer (not for --lips wav2lip)"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_face_choice(self.face)
+
+
+@dataclass(frozen=True)
+class PortraitOptions(PictureFlags, VoiceFlags):
+    """Make a still portrait talk. Only use pictures and voices of people who agreed to it."""
+
+    portrait: Path = positional("PICTURE", file=Input("the portrait"), group="files")
+    """a face from the front: JPEG, PNG, WebP, TIFF ..."""
+    out: Path = out_flag("the result")
+    """the result (.mp4, .m4v, .mov or .mkv), 25 fps"""
+    _: KW_ONLY
+    speech: Path | None = flag(default=None, file=Input("the speech"))
+    """what is said: any sound or video file"""
+    text: str | None = flag(default=None)
+    """what is said: Korean text, spoken as by `netflips say`"""
+    units: Path | None = flag(default=None, file=Input("the unit file"))
+    """what is said: units, one line, as `netflips say` writes them"""
+    work_dir: Path | None = flag(default=None, metavar="DIR")
+    """folder of finished work, so that a stopped run can continue (default: beside the result if it is longer than 20 s)"""
+    report: tuple[Path, ...] = report_flag()
+    """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
+    to: str = flag(group="voice", default="ko", metavar="LANG")
+    """language of the text or the units (default: ko)"""
+    speed: float = speed_flag()
+    """for --text and --units: above 1 speaks faster (default: 1)"""
+    av2unit_path: Path | None = flag(
+        group=("models", "both belong together; without them, the small models of the bundle are used"),
+        default=None,
+        file=Input("the unit encoder"),
+    )
+    """unit encoder (for --speech, but not for --lips wav2lip)"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
+    """unit AV renderer (not for --speech with --lips wav2lip)"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        duration_scale(self.speed)
+        given = [name for name in ("speech", "text", "units") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(f"--{name}" for name in given) or "none of them"
+            raise UsageError("say what the portrait says", expected="one of --speech, --text, --units", found=found)
+
+
+@dataclass(frozen=True)
+class AvatarOptions(PictureFlags, VoiceFlags):
+    """Let a portrait answer a spoken question in Korean. Only use pictures and voices of people who agreed to it."""
+
+    portrait: Path = positional("PICTURE", file=Input("the portrait"), group="files")
+    """who answers: a face from the front"""
+    out: Path = out_flag("the answer")
+    """the answer (.mp4, .m4v, .mov or .mkv), 25 fps"""
+    _: KW_ONLY
+    listen: Path = flag(file=Input("the question"))
+    """the question: any sound or video file"""
+    report: Path | None = flag(default=None, file=Output("the report"))
+    """what was heard, what is answered, and how long each step took (JSON)"""
+    replies: Path | None = flag(group="talk", default=None, file=Input("the replies"), metavar="YAML")
+    """questions with their answers (default: those of the demo's phrasebook)"""
+    reply_command: str | None = flag(default=None, metavar="COMMAND")
+    """program that reads the question from standard input and prints the answer"""
+    reply_seconds: float = flag(default=20.0, metavar="S")
+    """how long that program may take (default: 20)"""
+    blocked: Path | None = flag(default=None, file=Input("the list of blocked words"), metavar="TXT")
+    """words that are neither answered nor spoken, one per line"""
+    speed: float = speed_flag()
+    """above 1 speaks faster, as 1.2 (default: 1)"""
+    source: str | None = flag("--from", default=None, metavar="LANG")
+    """language of the question (default: the recognised one)"""
+    recognizer: Path | None = flag(
+        group=("models", "without a flag, the bundle's model is used"),
+        default=None,
+        file=Input("the recognizer", may_be_folder=True),
+        metavar="DIR",
+    )
+    """folder of faster-whisper, which recognises the question"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
+    """or a unit recogniser (units to text), with --av2unit-path"""
+    av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
+    """unit encoder whose units the unit recogniser knows"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
+    """unit AV renderer: the voice, and lips by --lips units"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        duration_scale(self.speed)
+        if not 0 < self.reply_seconds < float("inf"):
+            raise UsageError("--reply-seconds must be above 0", found=self.reply_seconds)
+        if self.reply_command is not None:
+            if self.replies is not None:
+                raise UsageError("answers come from --replies or from --reply-command", found="both", hint="leave one out")
+            parse_command(self.reply_command, "--reply-command")
+        if self.recognizer is not None and self.unit2text_path is not None:
+            raise UsageError("the question is heard by --recognizer or by --unit2text-path", found="both", hint="leave one out")
+
+
+@dataclass(frozen=True)
+class SayOptions(VoiceFlags):
+    """Speak Korean text in a given voice."""
+
+    text: str | None = positional("TEXT", default=None)
+    """what to say (default: standard input)"""
+    out: Path | None = out_flag("the speech", default=None, metavar="WAV")
+    """the speech, 16 kHz 16-bit wav"""
+    _: KW_ONLY
+    text_path: Path | None = flag(default=None, file=Input("the text"))
+    """a text file to say, UTF-8; - is standard input"""
+    to: str = flag(default="ko", metavar="LANG")
+    """language of the text (default: ko)"""
+    units_path: Path | None = flag(default=None, file=Output("the units"))
+    """its units, one line, for `netflips speak` and `render`"""
+    speed: float = speed_flag()
+    """above 1 speaks faster (default: 1)"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
+    """unit_av_renderer_withKO.pt or another renderer (default: the bundle's)"""
+
+    strict: bool = flag(default=False)
+    """stop with exit code 3 if little of it is understood; nothing is written then"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.text is not None and self.text_path is not None:
+            raise UsageError("the text is given twice", expected="TEXT or --text-path", found="both")
+        if not 0 < self.speed < float("inf"):
+            raise UsageError("--speed must be above 0", found=self.speed)
+        if self.out is None and self.units_path is None:
+            raise UsageError("say where the speech goes", expected="--out x.wav, --units-path x.txt, or both")
+
+
+@dataclass(frozen=True)
+class LipSpeechOptions(CommonOptions):
+    """Make speech from the lips of a video, at its own times. The sound of the video is not used. Only use pictures and voices of
+    people who agreed to it."""
+
+    video: Path = positional("VIDEO", file=Input("the video"), group="files")
+    """video of somebody who talks, with sound or without"""
+    out: Path = out_flag("the speech", metavar="WAV")
+    """the speech, 16 kHz 16-bit wav, as long as the video"""
+    _: KW_ONLY
+    out_vid_path: Path | None = flag("--out-video", default=None, file=Output("the video with speech"))
+    """the video with this speech (.mp4, .m4v, .mov or .mkv)"""
+    save_mel: Path | None = flag(default=None, file=Output("the mel spectrogram"), metavar="NPZ")
+    """its mel spectrogram, an array `mel` [80, T], 100 columns a second"""
+    source: str | None = flag("--from", group="speech", default=None, metavar="LANG")
+    """language that is spoken, as ko (default: the renderer's if it has one, else the bundle's)"""
+    voice: Path | None = voice_flag()
+    """the voice: a recording, a video, x.npy or x.npz (default: the voice in the video's sound, else a neutral voice)"""
+    audio_track: str | None = flag(default=None, metavar="N|LANG")
+    """sound track of the video: a number from 1, or a language (default: the first with speech)"""
+    face: str = flag(default="auto")
+    """whose lips: auto (the largest that speaks), largest, or N-th from the left"""
+    av2unit_path: Path | None = flag(
+        group=("models", "the first two belong together; without them, the small models of the bundle are used"),
+        default=None,
+        file=Input("the unit encoder"),
+    )
+    """unit encoder that knows lips"""
+    unit2av_path: Path | None = flag(default=None, file=Input("the renderer"))
+    """unit AV renderer with a vocoder of the language"""
+    speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))
+    """encoder.pt (default: the weights that come with NetfLips)"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_face_choice(self.face)
+
+
+@dataclass(frozen=True)
+class TranscribeOptions(CommonOptions):
+    """Write what is said in videos and sound files, or shown by lips."""
+
+    recordings: tuple[Path, ...] = positional("FILE", file=Input("a file to transcribe", in_turn=True))
+    """videos and sound files"""
+    out: Path | None = out_flag("the transcript", default=None)
+    """for one file: a name that ends in .srt, .vtt, .txt or .json (default: printed)"""
+    _: KW_ONLY
+    out_dir: Path | None = flag(default=None, metavar="DIR")
+    """for several: a folder for <stem>.<format>"""
+    format: Literal["srt", "vtt", "txt", "json"] | None = flag(default=None)
+    """srt; vtt; txt; json (default: by the name of --out; else srt, printed txt)"""
+    modalities: str = flag(default="audio", metavar="WHICH")
+    """audio,video or audio or video (default: audio; video for a model that reads lips alone)"""
+    audio_track: str | None = flag(default=None, metavar="N|LANG")
+    """sound track of the file: a number from 1, or a language (default: the first with speech)"""
+    source: str | None = flag("--from", default=None, metavar="LANG")
+    """language that is spoken, as en, or auto (default: auto, the one whose text is most probable)"""
+    face: str = flag(default="auto")
+    """whose lips: auto (who speaks), largest, or N-th from the left"""
+    unit2text_path: Path | None = flag(default=None, file=Input("the text reader"))
+    """unit recogniser (units to text), or a published finetuned.pt, which reads lips (default: the bundle's)"""
+    av2unit_path: Path | None = flag(default=None, file=Input("the unit encoder"))
+    """unit encoder whose units the unit recogniser knows (default: the bundle's)"""
+    recognizer: Path | None = flag(default=None, file=Input("the recognizer", may_be_folder=True), metavar="DIR")
+    """folder of faster-whisper, which recognises the sound in place of the unit recogniser"""
+    beam: int | None = flag(default=None)
+    """hypotheses of the beam search (default: as the checkpoint says, 20 as published)"""
+
+    strict: bool = flag(default=False)
+    """stop with exit code 3 if little is understood; nothing is written then"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_face_choice(self.face)
+        if self.source == AUTO:
+            object.__setattr__(self, "source", None)
+        if self.out is not None and self.out_dir is not None:
+            raise UsageError("give either --out (one file) or --out-dir (several)")
+        if self.out is not None and len(self.recordings) > 1:
+            found = f"{len(self.recordings)} files"
+            raise UsageError("--out is for one file", expected="--out-dir DIR for several", found=found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderCommand(RenderOptions):
+    """Turn units into a video: a speaker's face and voice saying them."""
+
+    report: tuple[Path, ...] = report_flag(group="report")
+    """write what was done: .html is a page to read, any other name is JSON; may be given for each"""
