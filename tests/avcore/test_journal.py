@@ -24,17 +24,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "j.jsonl"
 
 
-@pytest.mark.parametrize("torn", [b'{"a": 1', b'{"a": 1}', b"\0\0\0\0"])
-def test_only_a_torn_last_line_goes(path: Path, torn: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    whole = path.read_bytes()
-    path.write_bytes(whole + torn)
-    assert rows(path) == list(range(100))
-    assert journal.repair(path)
-    assert path.read_bytes() == whole
-    assert not journal.repair(path)
-    assert caplog.text == ""
-
-
 @pytest.mark.parametrize("bad", [b"{bad\n", b"\n", b"[1]\n", b'{"b": 1}\n', b"\xff\n", b"[" * 100_000 + b"\n"])
 def test_a_damaged_line_is_named_and_the_rows_behind_it_are_kept(path: Path, bad: bytes, caplog: pytest.LogCaptureFixture) -> None:
     lines = path.read_bytes().splitlines(keepends=True)

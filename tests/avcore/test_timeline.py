@@ -13,24 +13,6 @@ def test_constants_agree() -> None:
     assert timeline.SAMPLES_PER_FRAME == timeline.UNITS_PER_FRAME * timeline.SAMPLES_PER_UNIT
 
 
-def test_every_frame_time_as_a_float_is_its_own_frame() -> None:
-    for rate in (25, 30, Fraction(30000, 1001), Fraction(24000, 1001)):
-        for index in range(0, 20000, 7):
-            assert timeline.frame_at(timeline.frames_to_seconds(index, rate), rate) == index
-    assert all(timeline.frame_at(index / 25) == index for index in range(20000))
-
-
-def test_a_time_inside_a_frame_belongs_to_it() -> None:
-    assert timeline.frame_at(0.0399) == 0
-    assert timeline.frame_at(0.0401) == 1
-    assert timeline.frame_at(Fraction(999, 1000)) == 24
-
-
-@pytest.mark.parametrize(("seconds", "expected"), [(0, 0), (0.01, 1), (0.04, 1), (0.040001, 2), (1, 25)])
-def test_frames_covering_rounds_up(seconds: float, expected: int) -> None:
-    assert timeline.frames_covering(seconds) == expected
-
-
 def test_units_samples_and_frames() -> None:
     assert timeline.units_to_samples(45) == 14400
     assert timeline.samples_to_units(14719) == 45

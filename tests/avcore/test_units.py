@@ -13,11 +13,9 @@ from avcore.errors import InputError, LanguageError, UnitError, UnitRangeError, 
 from avcore.units import (
     UTUT_LANGUAGES,
     Units,
-    edit_distance,
     edit_distances,
     error_rate,
     fingerprint,
-    format_units,
     from_reference_codes,
     language_tag,
     meant_language,
@@ -26,19 +24,7 @@ from avcore.units import (
     read_unit_file,
     require_language,
     require_same_vocabulary,
-    write_unit_file,
 )
-
-
-def test_from_frames_counts_runs_and_frames_give_them_back() -> None:
-    frames = np.array([5, 5, 5, 9, 5, 5, 0])
-    units = Units.from_frames(frames, "en", "sha256:1")
-    assert units.ids.tolist() == [5, 9, 5, 0]
-    assert units.durations is not None
-    assert units.durations.tolist() == [3, 1, 2, 1]
-    assert units.num_steps == 7
-    assert units.frames().tolist() == frames.tolist()
-    assert (units.language, units.vocabulary) == ("en", "sha256:1")
 
 
 @pytest.mark.parametrize("empty", [[], np.zeros(0, dtype=np.int64), torch.zeros(0, dtype=torch.int64)])
@@ -48,13 +34,6 @@ def test_an_empty_sequence_is_allowed(empty: object) -> None:
     assert units.num_steps == 0
     assert len(units.merged()) == 0
     assert len(Units(empty).merged()) == 0  # type: ignore[arg-type]
-
-
-def test_merging_adds_durations_up() -> None:
-    units = Units(np.array([7, 7, 3, 7]), np.array([2, 3, 1, 4])).merged()
-    assert units.ids.tolist() == [7, 3, 7]
-    assert units.durations is not None
-    assert units.durations.tolist() == [5, 1, 4]
 
 
 def test_merging_without_durations_leaves_them_unknown() -> None:
@@ -105,24 +84,11 @@ def test_equality_looks_at_everything() -> None:
     assert units != "1 2"
 
 
-def test_text_form_goes_there_and_back() -> None:
-    assert format_units(np.array([12, 0, 999])) == "12 0 999"
-    assert parse_units("  12 0\t999 \n").tolist() == [12, 0, 999]
-    assert parse_units("7 -1 7").tolist() == [7, -1, 7]
-    assert parse_units("").tolist() == []
-
-
 @pytest.mark.parametrize("token", ["<unk>", "[en]", "1.5", "--1", "1-2", "٣", "-"])
 def test_a_token_that_is_no_number_is_named(token: str) -> None:
     with pytest.raises(UnitError, match="token 1") as caught:
         parse_units(f"4 {token} 5", path="x.unit")
     assert "x.unit" in str(caught.value)
-
-
-def test_what_was_written_is_read(tmp_path: Path) -> None:
-    write_unit_file(tmp_path / "x.txt", [7, -1, 7, 7, 999])
-    assert (tmp_path / "x.txt").read_text() == "7 -1 7 7 999"
-    assert read_unit_file(tmp_path / "x.txt").tolist() == [7, -1, 7, 7, 999]
 
 
 @pytest.mark.parametrize("text", ["  7  8\t9 \n\n", "\ufeff7 8 9", "\n7 8 9"])
@@ -151,22 +117,6 @@ def test_only_the_first_line_is_read_and_it_is_said(tmp_path: Path, caplog: pyte
     (tmp_path / "x.txt").write_text("7 8\n9\n")
     assert read_unit_file(tmp_path / "x.txt").tolist() == [7, 8]
     assert "first of 2 lines" in caplog.text
-
-
-def _by_definition(left: list[int], right: list[int]) -> int:
-    if not left or not right:
-        return len(left) + len(right)
-    change = _by_definition(left[:-1], right[:-1]) + (left[-1] != right[-1])
-    return min(change, _by_definition(left[:-1], right) + 1, _by_definition(left, right[:-1]) + 1)
-
-
-def test_distances_are_those_of_the_definition() -> None:
-    rng = np.random.default_rng(0)
-    found = rng.integers(0, 3, 6)
-    references = [rng.integers(0, 3, length) for length in (0, 1, 4, 6, 7, 3, 5)]
-    expected = [_by_definition(found.tolist(), reference.tolist()) for reference in references]
-    assert edit_distances(found, references).tolist() == expected
-    assert [edit_distance(found, reference) for reference in references] == expected
 
 
 def test_nothing_against_nothing() -> None:
