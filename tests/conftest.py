@@ -17,7 +17,7 @@ _SLOW = (
 )  # fmt: skip
 """Modules of `make test-slow`: the pages' commands, recipes, the wheel, a cluster, damaged files: not each time."""
 _LONGEST = (
-    *_SLOW, "test_utut_runs.py", "test_resume.py", "test_evaluation.py", "test_real_page.py", "test_extraction.py",
+    *_SLOW, "test_utut_runs.py", "test_resume.py", "test_evaluation.py", "test_browser.py", "test_extraction.py",
     "test_trained_chain.py",
 )  # fmt: skip
 """Modules of more than a minute: they begin first, so that no process is left with one at the end."""

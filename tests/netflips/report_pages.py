@@ -11,6 +11,7 @@ from avcore.contracts import Word
 from avcore.media import VideoWriter
 from avcore.notes import Note
 from netflips.dubbing.options import DubOptions
+from netflips.script.notes import CUT
 from netflips.script.types import (
     DrawnPictures,
     FaceQuality,
@@ -32,6 +33,7 @@ from netflips.script.types import (
     WorkKept,
     WrittenText,
 )
+from netflips.understanding import Understanding
 
 VOID = {"meta", "img", "br", "hr", "input"}
 WIDTH, HEIGHT, RATE = 160, 120, 25
@@ -72,6 +74,33 @@ class Reader(HTMLParser):
     def anchors(self) -> set[str]:
         """The places within the page that its links lead to."""
         return {value.removeprefix("#") for value in self.values("href") if value.startswith("#")}
+
+
+_LINES = {"p", "li", "tr", "h1", "h2", "h3", "h4", "section", "div", "figure", "summary", "dt", "article", "footer", "header"}
+
+
+class Outline(HTMLParser):
+    """What a page says, a line a paragraph or row: cells are parted by |, and a link within the page says where it leads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._parts, self._skipped = list[str](), 0
+        self.feed(text)
+        lines = (" ".join(line.split()).strip("| ") for line in "".join(self._parts).split("\n"))
+        self.text = "".join(f"{line}\n" for line in lines if line)
+
+    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
+        self._skipped += name in ("style", "script")
+        href = dict(attributes).get("href") or ""
+        cell = " | " if name in ("td", "th", "dd") else f" {href} " if href.startswith("#") else ""
+        self._parts.append("\n" if name in _LINES else cell)
+
+    def handle_endtag(self, name: str) -> None:
+        self._skipped -= name in ("style", "script")
+        self._parts.append("\n" if name in _LINES else "")
+
+    def handle_data(self, data: str) -> None:
+        self._parts.append("" if self._skipped else data.replace("\n", " "))
 
 
 def utterance(number: int, start: float, end: float, **changes: Any) -> Utterance:
@@ -139,6 +168,50 @@ def four_utterances(source: Path, output: Path) -> Script:
         left_alone(4, 3.0, 3.8, "its translation is empty & void"),
     ]  # fmt: skip
     return replace(dub_report(source, output, 4.0, utterances), notes=(Note("report_lacks", {"what": "<stopped>", "error": "x"}),))
+
+
+USUAL = (ModelUsed("av2unit", "sha256:0123", -0.1), ModelUsed("unit2unit", "sha256:4567", -0.1))
+
+
+def outside(script: Script, number: int, confidence: float, among: int) -> Script:
+    """The same with a note that an utterance is outside of what the models know."""
+    readings = [{"name": "the encoder's confidence", "score": confidence, "usual": -0.1, "of": "least"}]
+    note = Note("outside", {"what": "that", "at": "", "readings": readings, "cause": "", "among": among})
+    utterances = (replace(one, notes=(*one.notes, note)) if one.number == number else one for one in script.utterances)
+    return replace(script, utterances=tuple(utterances))
+
+
+def told_recording(source: Path, output: Path) -> Script:
+    """A recording of which a page has all to say: verdict, texts, doubts with what is usual, notes, pace, holds, two voices."""
+    bad, quality = Understanding("bad", 0.27, ("outside",)), FaceQuality(0.9, 60.0, 80.0, 0.5, 0.1)
+    script = four_utterances(source, output)
+    full = utterance(
+        5, 4.0, 4.9, text=read("hello", 0.9), target=TranslatedUnits(score=-1.25, reading=read("안녕하세요", 0.8)),
+        seen=SeenFaces(evidence=1.7, quality=quality), drawn=DrawnPictures(25, 23, {"profile": 2}), cut_s=0.1, slot=Slot(1.0),
+        heard=HeardUnits(UnitList((0,) * 50), "video", -0.5, reason="other_lips"), output=TimeSpan(3.6, 4.5), understood=bad,
+        notes=(Note("truncated", {"units": 40}), CUT(units=5)),
+    )  # fmt: skip
+    held = {"spoken_s": 1.1, "overrun_s": 0.1, "held_s": 0.1, "slot": Slot(0.9, 0.1)}
+    longer = utterance(6, 5.0, 5.9, target=WrittenText("안녕히 가세요"), **held)
+    media = Media(str(source), duration_s=6.0, frame_rate=25.0, audio_rate=16000, audio_channels=1)
+    script = replace(
+        script,
+        media=media,
+        speakers=(SpeakerOf("speaker 1", pitch_hz=118.0),),
+        utterances=(*script.utterances, full, longer),
+        understood=bad,
+        made=replace(script.result, models=USUAL, duration_s=6.0),
+    )
+    for number, confidence in ((1, -0.5), (2, -0.3), (5, -0.5)):
+        script = outside(script, number, confidence, 6)
+    return with_settings(script, DubOptions(beam=7, label="<i>label</i>"))
+
+
+def told_clip(source: Path, output: Path) -> Script:
+    """A short clip by the demo's bundle, whose lips do not belong to its sound."""
+    script = dub_report(source, output, 4.0, None, bundle="the demo bundle")
+    heard = HeardUnits(UnitList((0,)), "audio", reason="other_lips")
+    return replace(script, utterances=(replace(script.utterances[0], heard=heard),))
 
 
 def numbered(path: Path, count: int, offset: int, hum: float) -> Path:

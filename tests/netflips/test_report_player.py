@@ -10,29 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from avcore.notes import Note
 from netflips.report import page
 from netflips.report.material import Material
 from netflips.report.story import ShownStretch, address, stretches_of
-from netflips.script.notes import CUT
 from netflips.script.types import (
-    DrawnPictures,
-    FaceQuality,
-    HeardUnits,
-    ModelUsed,
     Script,
-    SeenFaces,
-    Slot,
-    SpeakerOf,
     TimeSpan,
-    TranslatedUnits,
-    UnitList,
-    WrittenText,
 )
-from netflips.understanding import Understanding
-from tests.netflips.report_pages import Reader, dub_report, read, utterance
-
-USUAL = (ModelUsed("av2unit", "sha256:0123", -0.1), ModelUsed("unit2unit", "sha256:4567", -0.1))
+from tests.netflips.report_pages import Reader, dub_report, utterance
 
 
 def _videos(folder: Path) -> tuple[Path, Path]:
@@ -42,14 +27,6 @@ def _videos(folder: Path) -> tuple[Path, Path]:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"a video")
     return paths
-
-
-def _outside(script: Script, number: int, confidence: float, among: int) -> Script:
-    """The same with a note that an utterance is outside of what the models know."""
-    readings = [{"name": "the encoder's confidence", "score": confidence, "usual": -0.1, "of": "least"}]
-    note = Note("outside", {"what": "that", "at": "", "readings": readings, "cause": "", "among": among})
-    utterances = (replace(one, notes=(*one.notes, note)) if one.number == number else one for one in script.utterances)
-    return replace(script, utterances=tuple(utterances))
 
 
 def _read(report: Script, folder: Path) -> Reader:
@@ -116,63 +93,3 @@ def test_the_original_waits_where_its_picture_is_held(tmp_path: Path) -> None:
     told = _read(report, tmp_path).values("data-stretches")
     assert [ShownStretch(*one) for one in json.loads(told[0])] == expected
     assert stretches_of(dub_report(*_videos(tmp_path), 1.96, None)) == [ShownStretch(0.0, 1.96, 0.0)]
-
-
-def test_a_note_leads_to_every_utterance_that_it_names(tmp_path: Path) -> None:
-    dubbed = [utterance(number, number, number + 0.9, confidence=sure) for number, sure in enumerate((-0.5, -0.3, 0.0, -0.05), 1)]
-    script = dub_report(*_videos(tmp_path), 5.0, dubbed, models=USUAL[:1])
-    for number, confidence in ((1, -0.5), (2, -0.3), (4, -0.05)):
-        script = _outside(script, number, confidence, 4)
-    script = replace(
-        script, utterances=(*script.utterances[:2], replace(script.utterances[2], notes=(CUT(units=5),)), *script.utterances[3:])
-    )
-    written = page.report_page([page.ToldDub(script, Material())], {}, tmp_path)
-    links = [f'<a href="#u{number}">{number}</a>' for number in (1, 2, 4)]
-    assert f"utterances {', '.join(links)} (3 of 4): this is hardly that" in written
-    assert 'utterance <a href="#u3">3</a>: 5 units' in written
-    assert (
-        '<a href="#u1">Utterance 1</a> (0:01.0): sure of the original: 61 % of each unit (usual here: 90 % or more)</li>' in written
-    )
-    assert '<a href="#u2">Utterance 2</a> (0:02.0): sure of the original: 74 % of each unit' in written
-    assert "Utterance 4</a> (0:04.0): utterance" not in written
-    assert (
-        "Utterance 4</a> (0:04.0): this is hardly that, and these models know nothing else (the encoder&#39;s confidence 95 %"
-        in written
-    )
-    assert "Utterance 3</a> (0:03.0)" not in written
-
-
-def test_what_units_were_taken_from_is_told_with_the_reason(tmp_path: Path) -> None:
-    heard = HeardUnits(UnitList((0,)), "audio", reason="other_lips")
-    why = "the lips in the picture do not belong to the sound"
-    videos = _videos(tmp_path)
-    one = _read(dub_report(*videos, 4.0, [utterance(1, 0.5, 1.5, heard=heard)]), tmp_path)
-    script = dub_report(*videos, 4.0, None)
-    clip = _read(replace(script, utterances=(replace(script.utterances[0], heard=heard),)), tmp_path)
-    for reader in (one, clip):
-        assert f"sound alone; {why}" in reader.text
-    assert "units from sound alone" in clip.text
-    assert "units from sound alone" not in _read(dub_report(*videos, 4.0, None), tmp_path).text
-
-
-def test_the_verdict_opens_the_page_and_figures_say_what_is_usual(tmp_path: Path) -> None:
-    bad = Understanding("bad", 0.27, ("outside",))
-    quality = FaceQuality(0.9, 60.0, 80.0, 0.5, 0.1)
-    heard = HeardUnits(UnitList((0,) * 50), "video", -0.5)
-    full = utterance(
-        1, 1.0, 1.9, text=read("hello", 0.9), target=TranslatedUnits(score=-1.25, reading=read("안녕하세요", 0.8)),
-        seen=SeenFaces(evidence=1.7, quality=quality), drawn=DrawnPictures(25, 23, {"profile": 2}), heard=heard, cut_s=0.1,
-        slot=Slot(1.0), output=TimeSpan(0.6, 1.5), notes=(Note("truncated", {"units": 40}),), understood=bad,
-    )  # fmt: skip
-    longer = utterance(
-        2, 2.0, 2.9, target=WrittenText("안녕히 가세요"), spoken_s=1.1, overrun_s=0.1, held_s=0.1, slot=Slot(0.9, 0.1)
-    )
-    report = dub_report(*_videos(tmp_path), 4.0, [full, longer], models=USUAL)
-    report = _outside(_outside(report, 1, -0.5, 2), 2, -0.5, 2)
-    report = replace(report, understood=bad, speakers=(SpeakerOf("speaker 1", pitch_hz=118.0),))
-    reader = _read(report, tmp_path)
-    assert reader.text.index(bad.words()[1:]) < reader.text.index("Watch and listen")  # the report opens with it
-    assert bad.words("ko") in reader.text
-    for told in ("29 % of each unit (usual here: 90 % or more)", "clearly together (1.7", "118 Hz", "29° aside"):
-        assert told in reader.text
-    assert "score -" not in reader.text
