@@ -24,6 +24,7 @@ CUDA = "cuda:0"
 aten = torch.ops.aten
 COMPOSITE = {aten.to, aten.item, aten.is_nonzero, aten.type_as, aten.lstm}
 """What inference mode leaves whole although it is made of other operators, among them those that wait."""
+COPIES = {aten.copy_, aten.index_put_, aten._index_put_impl_}
 DATA_SIZED = {aten.nonzero, aten.masked_select, aten.unique_consecutive, aten._unique2}
 PRODUCTS = {aten.mm, aten.addmm, aten.bmm, aten.convolution, aten.linear, aten.conv1d, aten.conv2d, aten.conv_transpose2d}
 
@@ -89,7 +90,10 @@ class PretendedDevice(HeldMemory):
         if func.overloadpacket in COMPOSITE:
             with self:
                 return func.decompose(*args, **kwargs)
-        given = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not isinstance(leaf, FakeTensor) and leaf.dim()]
+        is_copied = func.overloadpacket in COPIES  # else a number of the CPU goes along with the call
+        given = [
+            leaf for leaf in leaves if isinstance(leaf, Tensor) and not isinstance(leaf, FakeTensor) and (leaf.dim() or is_copied)
+        ]
         if func is aten._local_scalar_dense.default:
             self._wait("scalar")
             return True if args[0].dtype == torch.bool else 3 if not args[0].is_floating_point() else 0.5

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import inf
 from queue import Empty, Full, Queue
-from threading import Event, Thread, current_thread
+from threading import Event, Lock, Thread, current_thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -212,18 +212,42 @@ def each_in_lanes(
 
     report: called with how many are done, from the caller's own thread. Raises what work raises, see `side_by_side`.
     """
+    return in_lanes(items, lambda item, _: work(item), num_lanes, report)
+
+
+def in_lanes(
+    items: Sequence[Item],
+    work: Callable[[Item, Callable[[], None]], Result],
+    num_lanes: int,
+    report: Callable[[int], None] = lambda _: None,
+) -> list[Result]:
+    """The same for long work, which gets beside its item a function to call from time to time, see `side_by_side`."""
     left, found = deque(enumerate(items)), dict[int, Result]()
 
     def lane(is_told: bool, check: Callable[[], None]) -> None:
         while (one := taken(left)) is not None:
             check()
             place, item = one
-            found[place] = work(item)
+            found[place] = work(item, check)
             if is_told:
                 report(len(found))
 
     side_by_side([partial(lane, number == 0) for number in range(min(num_lanes, len(items)))])
     return [found[place] for place in range(len(items))]
+
+
+class Tally:
+    """Counts what lanes do together; the thread that made it reports, since what shows progress is not made for several."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self._report, self._owner, self._lock, self._done = report, current_thread(), Lock(), 0
+
+    def add(self, count: int) -> None:
+        """Count some more."""
+        with self._lock:
+            self._done += count
+        if current_thread() is self._owner:
+            self._report(self._done)
 
 
 def _telling(work: Callable[[Callable[[], None]], Result], check: Callable[[], None], failed: Event) -> Callable[[], Result]:

@@ -79,7 +79,7 @@ class BeamPool:
         ancestors = self._is_ancestor[rows, parents]
         free = ~ancestors.any(1)
         slots = free.byte().sort(dim=1, descending=True, stable=True).indices[:, :num_beams]
-        ancestors[rows, torch.arange(num_beams, device=self._device), slots] = True
+        ancestors.scatter_(2, slots[..., None], True)
         self._is_ancestor = in_place(self._is_ancestor, ancestors)
         self._rows, self._slots = rows, slots
         mask = torch.zeros(len(parents), 1, num_beams, ancestors.shape[2], device=self._device)

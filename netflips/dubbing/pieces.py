@@ -7,13 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from avcore.compute.memory import release_freed_memory
-from avcore.compute.threads import ahead, pictures_ahead
+from avcore.compute.threads import Tally, ahead, in_lanes, num_cores, pictures_ahead
 from avcore.errors import OutputError
 from avcore.journal import key_of
 from avcore.media import QUICK, VideoJoiner
@@ -32,6 +33,9 @@ _BITS_PER_PIXEL = 0.2
 _BYTES_PER_SECOND = 64_000 + 3 * 250_000
 """Sound that is kept for listening, and lip crops at 25 fps of the faces in sight, up to three on average."""
 _MEGA = 1e6
+_MOST_LANES, _CORES_OF_LANE, _RUNS_OF_LANE = 6, 3, 3
+"""So many runs of pieces are made at once, at most: each keeps a decoder, a drawer and an encoder busy. There are some more runs
+than lanes, so that lanes end at about the same time."""
 SHORTEST_S, LONGEST_S = 10, 20
 """A piece ends at the quietest moment between: there the mouth is at rest, or as near to it as it gets."""
 
@@ -117,21 +121,38 @@ class Studio:
     told: Callable[[int], None]
 
     def encode(self, pieces: Iterable[Piece]) -> list[Encoded]:
-        """Encode pieces one after another, or find them in the work folder; those in which no picture begins are left out.
+        """Encode pieces, or find them in the work folder; those in which no picture begins are left out. Where there are cores for
+        it, some runs of pieces are drawn and encoded at once."""
+        listed, tally = list(pieces), Tally(self.told)
+        lanes = max(min(num_cores() // _CORES_OF_LANE, _MOST_LANES), 1)
+        length = ceil(len(listed) / (lanes * _RUNS_OF_LANE)) if lanes > 1 else len(listed)
+        runs = [listed[start : start + length] for start in range(0, len(listed), max(length, 1))]
 
-        Decoding, drawing and encoding have a thread each, and none of them waits for the end of a piece.
-        """
-        done, encoded = 0, list[Encoded]()
+        def encoded(run: Sequence[Piece], check: Callable[[], None]) -> list[Encoded]:
+            def told(count: int) -> None:
+                check()
+                tally.add(count)
+
+            return self._encode_run(run, told)
+
+        return [one for found in in_lanes(runs, encoded, lanes) for one in found]
+
+    def _encode_run(self, pieces: Sequence[Piece], told: Callable[[int], None]) -> list[Encoded]:
+        """Encode pieces one after another. Decoding, drawing and encoding have a thread each, and none of them waits for the end
+        of a piece. told: called with how many pictures are done since it was called last."""
+        encoded = list[Encoded]()
         depth = pictures_ahead(self.frame.width, self.frame.height)
         with closing(ahead(self._drawn(pieces, depth), depth)) as ready:
             items = _Pushback(ready)
             for opened in items:
                 assert isinstance(opened, _Opened)  # whoever writes a piece takes all its pictures
-                made = opened.kept if opened.is_kept else self._encoded(opened.piece, items.pictures(), done)
+                made = opened.kept
+                if opened.is_kept:
+                    told(0 if made is None else len(made.times))
+                else:
+                    made = self._encoded(opened.piece, items.pictures(), told)
                 if made is not None:
                     encoded.append(made)
-                    done += len(made.times)
-                self.told(done)
         return encoded
 
     def _drawn(self, pieces: Iterable[Piece], depth: int) -> "Iterator[_Opened | Shown]":
@@ -149,14 +170,14 @@ class Studio:
         is_kept = notes is not None and (path is not None or not len(notes["times"]))
         return _Opened(piece, is_kept, None if notes is None or path is None else _read(piece, path, notes))
 
-    def _encoded(self, piece: Piece, shown: Iterator[Shown], done: int) -> Encoded | None:
+    def _encoded(self, piece: Piece, shown: Iterator[Shown], told: Callable[[int], None]) -> Encoded | None:
         with self.work.new_file(STAGE, piece.key, ".mp4") as path:
-            written = self._write(path, shown, done)
+            written = self._write(path, shown, told)
             self.work.keep_arrays(STAGE, piece.key, _notes(piece, written))
         release_freed_memory()  # encoders and threads that come and go leave it in pieces, more of them with each file
         return Encoded(path, *map(list, zip(*written, strict=True))) if written else None
 
-    def _write(self, path: Path, shown: Iterator[Shown], done: int) -> list[tuple[Fraction, int, int]]:
+    def _write(self, path: Path, shown: Iterator[Shown], told: Callable[[int], None]) -> list[tuple[Fraction, int, int]]:
         """Write pictures; returns when each is shown, whose it is, and whether it was drawn."""
         written = list[tuple[Fraction, int, int]]()
         first = next(shown, None)
@@ -167,7 +188,7 @@ class Studio:
             while one is not None:
                 self.finish.write(writer, one, one.time - first.time)
                 written.append((one.time, one.owner, int(one.face.reason)))
-                self.told(done + len(written))
+                told(1)
                 one = next(shown, None)
         return written
 

@@ -36,6 +36,8 @@ from unit2av.rendering import FaceToDraw, Shown, Talk, num_pictures_for, opened_
 BLEND_S = Fraction(4, 25)
 """Time in which a drawn mouth comes in and goes out."""
 _LONGEST_S = Fraction(LONGEST_S)
+_MOST_READERS = 6
+"""Of a recording's pictures: what waits longer for its next piece is read anew."""
 
 
 def render(script: Script, job: Job, shots: Shots, faces: Faces, speech: Speeches) -> list[Encoded]:
@@ -298,27 +300,25 @@ def _in_own_time(
 
 
 class PictureFeed:
-    """The recording's own pictures, piece after piece; the file is entered anew only where a piece was left out."""
+    """The recording's own pictures, piece after piece, for several threads; the file is entered anew only where nobody has read
+    up to a piece."""
 
     def __init__(self, info: MediaInfo, start: Fraction) -> None:
         self._info, self._start = info, start
-        self._pictures: Iterator[StoredPicture] = iter(())
-        self._held: StoredPicture | None = None
-        self._reached: Fraction | None = None
+        self._reached: dict[Fraction, tuple[Iterator[StoredPicture], StoredPicture | None]] = {}
+        """By time, those who have read so far, and the picture that comes next."""
 
     def between(self, start: Fraction, stop: Fraction | None) -> Iterator[StoredPicture]:
         """Yield the pictures that begin between two times; at the start of the part also the one that is on screen then."""
-        if self._reached != start:
-            self._pictures, self._held = read_stored(self._info.path, start, self._info), None
-        self._reached = None
-        while (picture := self._next()) is not None:
+        pictures, held = self._reached.pop(start, None) or (read_stored(self._info.path, start, self._info), None)
+        while (picture := next(pictures, None) if held is None else held) is not None:
+            held = None
             if stop is not None and picture.time >= stop:
-                self._held = picture
+                held = picture
                 break
             if picture.time >= start or start == self._start:
                 yield picture
-        self._reached = stop
-
-    def _next(self) -> StoredPicture | None:
-        picture, self._held = self._held, None
-        return picture if picture is not None else next(self._pictures, None)
+        if stop is not None:
+            self._reached[stop] = pictures, held
+            if len(self._reached) > _MOST_READERS:
+                self._reached.pop(next(iter(self._reached)), None)

@@ -9,7 +9,6 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from math import ceil, inf
-from threading import current_thread
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats
 from avcore.compute.memory import release_freed_memory
-from avcore.compute.threads import ahead, each_in_lanes, num_cores, pictures_ahead
+from avcore.compute.threads import Tally, ahead, in_lanes, num_cores, pictures_ahead
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import LIP_SIDE
 from avcore.faces.find import Cuts, Follower, Small, nearest_rows, shrink
@@ -296,17 +295,18 @@ def _watches(job: Job, script: Script) -> dict[int, Watched]:
 
 def _look_in_lanes(job: Job, script: Script, sound: Sound | None, watches: Sequence[Watched]) -> list[InSight]:
     """Follow the faces in what is watched, some of it at once: what is seen in an utterance depends on no other."""
-    caller, total_s = current_thread(), frames_to_seconds(sum(one.length for one in watches))
-    looked = list[int]()
-
-    def told(pictures: int) -> None:
-        looked.append(pictures)  # by all lanes
-        if current_thread() is caller:
-            job.progress("look", int(frames_to_seconds(sum(looked))), int(total_s))
-
+    total = sum(one.length for one in watches)
+    tally = Tally(lambda done: job.progress("look", int(frames_to_seconds(done)), int(frames_to_seconds(total))))
     lanes = min(num_cores(), _MOST_LANES)
-    clusters = _clusters(watches, max(ceil(sum(one.length for one in watches) / lanes), _LEAST_LANE))
-    found = each_in_lanes(clusters, lambda cluster: list(_look(job, script, sound, cluster, told)), lanes)
+
+    def look(cluster: Sequence[Watched], check: Callable[[], None]) -> list[InSight]:
+        def told(count: int) -> None:
+            check()
+            tally.add(count)
+
+        return list(_look(job, script, sound, cluster, told))
+
+    found = in_lanes(_clusters(watches, max(ceil(total / lanes), _LEAST_LANE)), look, lanes)
     return [one for seen in found for one in seen]
 
 

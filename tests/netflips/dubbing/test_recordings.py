@@ -165,6 +165,16 @@ def test_the_report_says_what_became_of_each_utterance(unbroken: Run) -> None:
     assert "utterances dubbed" in summary_of(unbroken[1])
 
 
+def test_what_is_made_side_by_side_is_the_same(
+    recording: Path, models: Models, settings: DubOptions, dubbed: Decoded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in ("watch", "pieces"):
+        monkeypatch.setattr(f"netflips.dubbing.{step}.num_cores", lambda: 9)
+    monkeypatch.setattr("netflips.dubbing.watch._LEAST_LANE", 1)
+    dub(recording, tmp_path / "x.mp4", models, replace(settings, work_dir=tmp_path / "work"))
+    assert _same(decode(tmp_path / "x.mp4"), dubbed)
+
+
 def test_a_killed_run_goes_on_and_gives_the_same(
     recording: Path,
     models: Models,
