@@ -35,6 +35,8 @@ CUT_RATIO = 3.0
 """A cut also stands out this much from the motion before it, so that a shaking camera makes no cuts."""
 
 _SMALL = (32, 18)
+SMALL_SIDE = 128
+"""Pixels of the shorter side that are enough of a picture to see a cut."""
 _MEMORY = 0.8
 
 Small = NDArray[np.float32]
@@ -89,7 +91,7 @@ class Cuts:
 
 def shrink(picture: NDArray[np.uint8]) -> Small:
     """Return a picture uint8 [height, width, 3] as float32 [18, 32, 3] in 0..1, cheaply."""
-    step = max(min(picture.shape[:2]) // 128, 1)
+    step = max(min(picture.shape[:2]) // SMALL_SIDE, 1)
     small = cv2.resize(picture[::step, ::step], _SMALL, interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.float32) / 255
 

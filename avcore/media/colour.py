@@ -76,17 +76,19 @@ def planes(frame: Any) -> list[Pixels]:
     return [np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width] for plane in frame.planes]
 
 
-def frame_to_rgb(frame: Any, width: int, height: int, matrix: Colorspace | None = None) -> NDArray[np.uint8]:
+def frame_to_rgb(
+    frame: Any, width: int, height: int, matrix: Colorspace | None = None, interpolation: Any = _QUALITY
+) -> NDArray[np.uint8]:
     """Convert a decoded frame of any pixel format to uint8 RGB [height, width, 3], as stored (not yet turned upright).
 
-    matrix: for a part of a frame, that of the whole one. What is transparent is white.
+    matrix: for a part of a frame, that of the whole one. What is transparent is white. interpolation: swscale's.
     """
     matrix = matrix or matrix_of(frame)
     if is_transparent(frame):
-        rgba = frame.reformat(width, height, "rgba", src_colorspace=matrix, interpolation=_QUALITY, threads=1).to_ndarray()
+        rgba = frame.reformat(width, height, "rgba", src_colorspace=matrix, interpolation=interpolation, threads=1).to_ndarray()
         alpha = rgba[..., 3:].astype(np.float32) / _OPAQUE
         return np.asarray(np.rint(rgba[..., :3] * alpha + _OPAQUE * (1 - alpha)), np.uint8)
-    rgb = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=_QUALITY, threads=1)
+    rgb = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=interpolation, threads=1)
     pixels: NDArray[np.uint8] = rgb.to_ndarray()
     return pixels
 

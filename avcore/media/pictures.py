@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
@@ -279,6 +280,21 @@ class View:
         rgb = upright(rgb, self.matrix)
         rgb.flags.writeable = False
         return Picture(rgb, frame.clock - self.start, index)
+
+
+def read_small_pictures(
+    path: str | Path, start_s: Seconds, clock: FileClock | None, shorter: int
+) -> Iterator[tuple[Fraction, NDArray[np.uint8]]]:
+    """Yield the times (s) of the pictures from `start_s` on and, as stored and of their dots only so many that the shorter side has
+    about `shorter`, what they show: uint8 [h, w, 3].
+
+    For what looks at pictures as a whole, in a tenth of the time that `read_pictures` takes to convert them.
+    """
+    for view, frame, _ in read_frames(path, start_s, None, clock):
+        width, height = frame.decoded.width, frame.decoded.height
+        step = max(min(width, height) // shorter, 1)
+        rgb = frame_to_rgb(frame.decoded, width // step, height // step, interpolation=int(Interpolation.POINT))
+        yield frame.clock - view.start, rgb
 
 
 def read_pictures(

@@ -310,7 +310,12 @@ class PictureFeed:
 
     def between(self, start: Fraction, stop: Fraction | None) -> Iterator[StoredPicture]:
         """Yield the pictures that begin between two times; at the start of the part also the one that is on screen then."""
-        pictures, held = self._reached.pop(start, None) or (read_stored(self._info.path, start, self._info), None)
+        pictures: Iterator[StoredPicture]
+        held: StoredPicture | None
+        if start in self._reached:
+            pictures, held = self._reached.pop(start)
+        else:
+            pictures, held = read_stored(self._info.path, start, self._info), None
         while (picture := next(pictures, None) if held is None else held) is not None:
             held = None
             if stop is not None and picture.time >= stop:

@@ -19,13 +19,13 @@ from avcore.compute.memory import release_freed_memory
 from avcore.compute.threads import Tally, ahead, in_lanes, num_cores, pictures_ahead
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import LIP_SIDE
-from avcore.faces.find import Cuts, Follower, Small, nearest_rows, shrink
+from avcore.faces.find import SMALL_SIDE, Cuts, Follower, Small, nearest_rows, shrink
 from avcore.faces.geometry import Box, box_lip_margin, cut_mouths
 from avcore.faces.select import loudness, speech_evidence
 from avcore.faces.track import FaceTrack
 from avcore.journal import key_of
 from avcore.media import read_pictures
-from avcore.media.pictures import LONGEST_STAY_S, read_lip_crops
+from avcore.media.pictures import LONGEST_STAY_S, read_lip_crops, read_small_pictures
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import asked_part, rooms_of
@@ -97,9 +97,9 @@ def _find_cuts(job: Job, starts: Sequence[int], is_last: bool) -> dict[int, tupl
     done: dict[int, tuple[float, ...]] = {}
     begin, stop = max(starts[0] - _LEAD_S, 0), inf if is_last else starts[-1] + _STRETCH_S + _LEAD_S
     length = int(job.info.duration_s)
-    pictures = read_pictures(job.source.path, begin, clock=job.info.clock)
-    # Small ones are made in the thread that decodes, which has time for it.
-    with closing(ahead((_Small(one.time, shrink(one.rgb)) for one in pictures), _depth(job))) as small:
+    pictures = read_small_pictures(job.source.path, begin, job.info.clock, SMALL_SIDE)
+    # They are made smaller in the thread that decodes, which has time for it.
+    with closing(ahead((_Small(time, shrink(rgb)) for time, rgb in pictures), _depth(job))) as small:
         for here, following in _with_following(small):
             if here.time >= stop:
                 break

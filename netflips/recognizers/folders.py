@@ -1,9 +1,12 @@
 """Folders that CTranslate2's converters write: which model is in one, before its engine is loaded; nothing is ever downloaded."""
 
+import ctypes
 import logging
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -15,7 +18,10 @@ from avcore.journal import file_digest
 from avcore.texts import read_json, read_text
 from avcore.units import fingerprint
 
+LOG = logging.getLogger("netflips")
+
 MODEL_FILE = "model.bin"
+_CUBLAS = "libcublas.so.12"
 WHISPER, SEQUENCE_TO_SEQUENCE = "WhisperSpec", "TransformerSpec"
 _LONGEST_NAME = 64
 _KINDS = {WHISPER: "a Whisper", SEQUENCE_TO_SEQUENCE: "a text translator", "TransformerDecoderSpec": "a language model"}
@@ -171,12 +177,13 @@ def engine_settings(device: str, precision: str) -> dict[str, Any]:
     """Arguments of CTranslate2's models for a device and a number format as commands name them.
 
     float32 leaves numbers as the folder holds them (int8 stays int8); another format is taken where the engine has it on that
-    device. Apple's MPS is none of its devices: it computes on the CPU then. Raises UsageError for a device that is not here.
+    device. Apple's MPS is none of its devices: it computes on the CPU then, and so it does, with a line that says so, where the
+    library of CUDA that it was built for cannot be opened. Raises UsageError for a device that is not here.
     """
     from avcore.compute.inference import resolve_device, resolve_precision
 
     place = resolve_device(device)
-    kind = "cuda" if place.type == "cuda" else "cpu"
+    kind = "cuda" if place.type == "cuda" and _has_cublas() else "cpu"
     compute = "default"
     if precision != "float32":
         with extra_needed("ctranslate2"):
@@ -185,6 +192,20 @@ def engine_settings(device: str, precision: str) -> dict[str, Any]:
         has = ctranslate2.get_supported_compute_types(kind, place.index or 0)
         compute = wanted if wanted != "float32" and wanted in has else "default"
     return {"device": kind, "device_index": place.index or 0, "compute_type": compute}
+
+
+@cache
+def _has_cublas() -> bool:
+    """Return whether the library of CUDA 12 that CTranslate2 opens is here: the system's, or of NVIDIA's package, which is opened
+    for it. torch brings that of another CUDA."""
+    found = find_spec("nvidia.cublas") if find_spec("nvidia") is not None else None
+    folders = [] if found is None else [Path(folder) / "lib" for folder in found.submodule_search_locations or ()]
+    for library in (_CUBLAS, *(str(folder / _CUBLAS) for folder in folders)):
+        with suppress(OSError):
+            ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+            return True
+    LOG.warning("%s cannot be opened: recognisers and translators of text run on the CPU (pip install nvidia-cublas-cu12)", _CUBLAS)
+    return False
 
 
 def folder_fingerprint(folder: Path) -> str:
@@ -224,7 +245,7 @@ def engine_errors(folder: Path, what: str, how: str = "cannot be read") -> Itera
     except BaseException as error:  # of the engine, of tokenizers (a panic is no Exception) and of sentencepiece
         if is_no_memory(error):
             raise
-        logging.getLogger("netflips").debug("%s", folder, exc_info=True)
+        LOG.debug("%s", folder, exc_info=True)
         raise InputError(f"{what} {how}", path=folder, found=reason(error), hint=_AGAIN) from error
 
 

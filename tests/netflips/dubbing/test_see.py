@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from avcore.faces.find import with_shots
-from avcore.media import Picture, PictureSource, read_pictures
+from avcore.media import PictureSource, read_pictures
+from avcore.media.pictures import read_small_pictures
 from avcore.notes import Notes
 from avcore.progress import silent
 from netflips.dubbing import watch as seeing
@@ -55,12 +56,16 @@ class Seeing:
             self.shown.append(shown)
             return SimpleNamespace(step=lambda rgb, shot: shown.append((hash(rgb.tobytes()), shot)), finish=lambda: [])
 
-        def read(*arguments: Any, **named: Any) -> Iterator[Picture]:
-            self.num_decodings += 1
-            return read_pictures(*arguments, **named)
+        def counted(read: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+            def reading(*arguments: Any, **named: Any) -> Iterator[Any]:
+                self.num_decodings += 1
+                return read(*arguments, **named)
+
+            return reading
 
         monkeypatch.setattr(seeing, "Follower", follower)
-        monkeypatch.setattr(seeing, "read_pictures", read)
+        monkeypatch.setattr(seeing, "read_pictures", counted(read_pictures))
+        monkeypatch.setattr(seeing, "read_small_pictures", counted(read_small_pictures))
         monkeypatch.setattr(seeing, "_STRETCH_S", 2)
         monkeypatch.setattr(seeing, "num_cores", lambda: lanes)
         monkeypatch.setattr("avcore.faces.detect.FaceDetector", nullcontext)

@@ -13,6 +13,7 @@ import pytest
 
 from avcore.errors import InputError, LanguageError, UsageError
 from netflips.commands import transcribe
+from netflips.recognizers import folders
 from netflips.recognizers.folders import weights_of
 from netflips.recognizers.outside import installed_folder
 from netflips.recognizers.trial import Trial, try_apart
@@ -172,6 +173,26 @@ def test_without_the_extra_one_line_says_what_to_install(english: Path, monkeypa
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     with pytest.raises(UsageError, match='pip install "ctranslate2'):
         open_whisper(english, "cpu")
+
+
+def test_without_the_library_of_cuda_12_engines_run_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = list[str]()
+
+    def missing(library: str, mode: int = 0) -> None:
+        opened.append(library)
+        raise OSError(f"{library}: cannot open shared object file")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for open_library, device in ((missing, "cpu"), (lambda *_, **__: None, "cuda")):
+        monkeypatch.setattr(folders, "ctypes", SimpleNamespace(CDLL=open_library, RTLD_GLOBAL=0))
+        folders._has_cublas.cache_clear()
+        for _ in range(2):
+            assert folders.engine_settings("cuda", "float32")["device"] == device
+    folders._has_cublas.cache_clear()
+    assert opened == ["libcublas.so.12"]
+    assert [one.getMessage().partition(":")[0] for one in caplog.records] == ["libcublas.so.12 cannot be opened"]
 
 
 def test_numbers_are_taken_as_the_folder_holds_them_or_as_asked(english: Path) -> None:
