@@ -250,11 +250,11 @@ class UnitTransformer(nn.Module):
         self.decoder.embed_tokens = self.encoder.embed_tokens
         self.decoder.output_projection.weight = self.encoder.embed_tokens.weight
 
-    def freeze(self, dtype: torch.dtype, halves: bool = False) -> "UnitTransformer":
+    def freeze(self, dtype: torch.dtype, by_fbgemm: bool = False) -> "UnitTransformer":
         """Make the network ready for inference on the device where it is; it can be trained, moved or stored no more.
 
         Products in the layers are computed in `dtype`; with bfloat16 those of the decoder's feed-forward in eight bits where that
-        is quicker (`suits_eight_bits`). halves: the decoder's layers have weights of float16 (`HalfLinear`). The residual stream
+        is quicker (`suits_eight_bits`). by_fbgemm: all of the decoder's are, for CPUs without VNNI. The residual stream
         and the scores, where small differences decide, stay float32.
         """
         self.eval().requires_grad_(False)
@@ -262,7 +262,7 @@ class UnitTransformer(nn.Module):
         for layer in self.modules():
             if isinstance(layer, Layer):
                 decodes = isinstance(layer, DecoderLayer)
-                layer.freeze(dtype, files, eight_bits=decodes and dtype == torch.bfloat16, halves=decodes and halves)
+                layer.freeze(dtype, files, eight_bits=decodes and dtype == torch.bfloat16, by_fbgemm=decodes and by_fbgemm)
         pack_linears(self, torch.float32, files)
         return self
 

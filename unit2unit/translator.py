@@ -15,7 +15,7 @@ from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import Reloadable, resolve_device, resolve_precision
-from avcore.compute.kernels import has_half_products, lay_out_all
+from avcore.compute.kernels import has_fbgemm, lay_out_all
 from avcore.compute.memory import free_memory_bytes
 from avcore.compute.threads import lanes_on, side_by_side, taken
 from avcore.contracts import Hypothesis, Translation, Translator, require_units
@@ -94,14 +94,14 @@ class UnitTranslator:
         """
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
-        halves = precision == "auto" and (where.type, dtype) == ("cpu", torch.float32) and has_half_products()
+        by_fbgemm = precision == "auto" and (where.type, dtype) == ("cpu", torch.float32) and has_fbgemm()
         checkpoint = read_checkpoint(path, TRANSLATOR)
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> UnitTransformer:
-            return _ready(read_again(place, TRANSLATOR, known), where, dtype, halves)
+            return _ready(read_again(place, TRANSLATOR, known), where, dtype, by_fbgemm)
 
-        model = _ready(checkpoint, where, dtype, halves)
+        model = _ready(checkpoint, where, dtype, by_fbgemm)
         stored = read_setting(checkpoint.config, "unit_offset", 0, "the translator", checkpoint.path, (0, _MOST_OFFSET))
         return cls(model, checkpoint, stored if unit_offset is None else unit_offset, load)
 
@@ -210,8 +210,8 @@ class UnitTranslator:
         return Translation(translated, hypotheses[0].is_cut, tuple(hypotheses))
 
 
-def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, halves: bool) -> UnitTransformer:
-    return load_transformer(checkpoint).to(device).freeze(dtype, halves)
+def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, by_fbgemm: bool) -> UnitTransformer:
+    return load_transformer(checkpoint).to(device).freeze(dtype, by_fbgemm)
 
 
 def _room(model: UnitTransformer, beam: int) -> _Room:

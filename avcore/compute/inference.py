@@ -89,7 +89,7 @@ def has_quick_bfloat16(device: torch.device) -> bool:
 def _tell_of_fallback() -> None:
     LOG.info(
         "--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32; a large "
-        "translator's decoder keeps its weights in float16"
+        "translator's decoder is computed in 8 bits"
     )
 
 

@@ -18,7 +18,7 @@ from avcore.compute.kernels import (
     EightBitLinear,
     MappedFiles,
     fuse_gelu,
-    halve_linears,
+    pack_for_fbgemm,
     pack_linears,
     suits_eight_bits,
 )
@@ -157,14 +157,14 @@ class Layer(nn.Module):
         self._product_dtype: torch.dtype | None = None
         self._feeds_eight_bits = False
 
-    def freeze(self, dtype: torch.dtype, files: MappedFiles, eight_bits: bool = False, halves: bool = False) -> None:
+    def freeze(self, dtype: torch.dtype, files: MappedFiles, eight_bits: bool = False, by_fbgemm: bool = False) -> None:
         """Compute products in `dtype`, from now on for inference only; the residual stream keeps its own type.
 
-        eight_bits: those of the feed-forward in eight bits, where that is no slower than `dtype`, and sums in float32. halves:
-        weights of float16 for float32, see `HalfLinear`.
+        eight_bits: those of the feed-forward in eight bits, where that is no slower than `dtype`, and sums in float32. by_fbgemm:
+        all in eight bits, see `FbgemmLinear`.
         """
-        if halves:
-            halve_linears(self, files)
+        if by_fbgemm:
+            pack_for_fbgemm(self, files)
         self._feeds_eight_bits = (
             eight_bits and isinstance(self._activation, nn.GELU) and suits_eight_bits((self.fc1, self.fc2), dtype)
         )
