@@ -76,9 +76,13 @@ class ChatTranslator:
         try:
             rows = self._ask("models", None, _LOOK_S).get("data")
         except InputError as error:
-            if isinstance(error.__cause__, HTTPError) and error.__cause__.code not in (401, 403):
+            cause = error.__cause__
+            if isinstance(cause, HTTPError) and cause.code in (401, 403):
+                raise
+            if isinstance(cause, HTTPError):
                 return  # some have no list
-            raise
+            hint = f"is its server running, as by `ollama serve`? {TRANSLATE_WITH} names its address"
+            raise InputError(error.what, path=error.path, found=error.found, hint=hint) from cause
         names = [str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row] if isinstance(rows, list) else []
         if self._model is None and len(names) > 1:
             raise UsageError(f"{TRANSLATE_MODEL} is needed", expected=shown(", ".join(names))[:200])

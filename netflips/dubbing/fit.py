@@ -1,4 +1,4 @@
-"""Fit translated speech into the time of the original: pace first, then the pause after it, then a held picture."""
+"""Fit translated speech into the time of the original: a part of the pause, pace, the rest of the pause, then a held picture."""
 
 from bisect import bisect_right
 from collections.abc import Iterator

@@ -32,7 +32,7 @@ _ENDINGS = (
     (r"(?:은|는|이|가|도)$", 0.12),
 )
 """How a word of Korean ends, and what it costs to pause behind it (share of the text): phrases first."""
-_WITHIN_PHRASE = 0.2
+_WITHIN_PHRASE = 0.3
 
 
 class WholeSentence(NamedTuple):

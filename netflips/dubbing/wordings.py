@@ -18,9 +18,10 @@ from netflips.cascade.engines import Engines
 from netflips.cascade.glossary import terms_in, with_terms
 from netflips.cascade.program import ProgramTranslator
 from netflips.dubbing.job import Job
-from netflips.dubbing.part import wanted
+from netflips.dubbing.part import rooms_of, wanted
 from netflips.dubbing.sentences import WholeSentence, shared_out
 from netflips.dubbing.spell import seconds_of_text, syllable_s
+from netflips.dubbing.timing import easy_room
 from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, NOT_TRANSLATED, NUMBERS_MISSED, REPEATED, TERMS_MISSED
 from netflips.script.types import PACE, Script, TranslatedFrom, Utterance, WrittenText
 from netflips.understanding import Cause, translation_fault
@@ -47,20 +48,25 @@ class Wording(NamedTuple):
     lost: tuple[str, ...] = ()
     seconds: float | None = None
 
-    def fits(self, slot_s: float) -> bool:
-        """Return whether it may be spoken in so much time at about its own pace."""
-        return self.seconds is not None and PACE[0] <= self.seconds / slot_s <= PACE[1]
+    def pace(self, slot_s: float, room_s: float) -> float:
+        """Return how much faster than by itself it is spoken in the time of the original, which it may exceed up to `room_s`."""
+        return 1.0 if self.seconds is None else max(min(self.seconds / slot_s, 1.0), self.seconds / room_s)
+
+    def fits(self, slot_s: float, room_s: float) -> bool:
+        """Return whether it is spoken at about its own pace."""
+        return self.seconds is not None and PACE[0] <= self.pace(slot_s, room_s) <= PACE[1]
 
 
-def best_wording(wordings: Sequence[Wording], slot_s: float) -> Wording:
+def best_wording(wordings: Sequence[Wording], slot_s: float, room_s: float) -> Wording:
     """Return the wording that is spoken: of those that can be said, and lack the least, the first that fits, else the nearest.
 
-    wordings: one or more, the best first.
+    wordings: one or more, the best first. slot_s, room_s: as in `Wording.pace`.
     """
     rest = [one for one in wordings if one.seconds] or list(wordings)
     least = min(len(one.missed) + len(one.lost) for one in rest)
     rest = [one for one in rest if len(one.missed) + len(one.lost) == least]
-    return next((one for one in rest if one.fits(slot_s)), min(rest, key=lambda one: abs(log((one.seconds or slot_s) / slot_s))))
+    fitting = [one for room in (slot_s, room_s) for one in rest if one.fits(slot_s, room)]  # the pause is taken where it must be
+    return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.pace(slot_s, room_s))))
 
 
 @dataclass(frozen=True)
@@ -82,8 +88,8 @@ class Wordings:
                 for one in sentence.pieces:
                     self.job.notes.add(found, one.number)
                 continue
-            best = best_wording(found, sentence.seconds)
-            others = sorted((one for one in found if one is not best), key=lambda one: one.score is not None and -one.score)
+            best = best_wording(found, *self._times(sentence))
+            others = [one for one in found if one is not best][:_MOST_TAKES]
             said = self._shared(sentence, best)
             if said is None:
                 done |= self.of([WholeSentence((one,)) for one in sentence.pieces])
@@ -92,7 +98,7 @@ class Wordings:
                 self.job.notes.add(TERMS_MISSED(terms=", ".join(best.missed)), sentence.number)
             if best.lost:
                 self.job.notes.add(NUMBERS_MISSED(numbers=", ".join(best.lost)), sentence.number)
-            takes = [take for one in others[:_MOST_TAKES] if (take := self._shared(sentence, one)) is not None]
+            takes = [take for one in others if (take := self._shared(sentence, one)) is not None]
             for place, one in enumerate(sentence.pieces):
                 if one.target is None:
                     done[one.number] = replace(one, target=said[place], takes=tuple(take[place] for take in takes))
@@ -111,6 +117,12 @@ class Wordings:
             WrittenText(part, "cascade", TranslatedFrom(sentence.text, part, wording.score, put), seconds=self._seconds(part))
             for part, put in zip(parts, puts, strict=True)
         ]
+
+    def _times(self, sentence: WholeSentence) -> tuple[float, float]:
+        """Return how long a sentence is spoken in the original (s), and how long it may be before it is made faster."""
+        rooms = rooms_of(self.script, self.job)
+        easy = (easy_room(one.place.seconds, float(rooms[one.number])) for one in sentence.pieces)
+        return sentence.seconds, sum(easy)
 
     def _seconds(self, text: str) -> float | None:
         return seconds_of_text(self.script, self.job, text)
@@ -192,12 +204,12 @@ class Wordings:
         if not found:
             reasons = {"loop": "it repeated itself", "echo": f"it was not in language '{self.script.target}'"}
             return {"reason": reasons.get(fault or "", "there was no answer for this line")}
-        best = best_wording(found, sentence.seconds)
+        best = best_wording(found, *self._times(sentence))
         if best.missed or best.lost:
             return {"reason": f"it lacks {', '.join((*best.missed, *best.lost))}", "text": best.text}
-        if best.fits(sentence.seconds):
+        if best.fits(*self._times(sentence)):
             return None
-        last = best_wording(new, sentence.seconds) if new else best
+        last = best_wording(new, *self._times(sentence)) if new else best
         if last.seconds is None:
             return {"reason": "it has signs that cannot be read aloud", "text": last.text}
         wanted_is = "shorter" if last.seconds > sentence.seconds else "longer"

@@ -21,8 +21,8 @@ SPEAKER = "speaker 1"
 """The name of the only speaker."""
 _DIGITS = 6
 """Sums of seconds are rounded to so many digits, so that they are the steps that they are made of."""
-PACE = 0.9, 1.1
-"""Length by itself, of what is said instead, by that of the original: within these it fits."""
+PACE, _NEARLY = (0.9, 1.1), 0.005
+"""How much faster than by itself speech is spoken: within these it fits."""
 _WHOLE = 0.999
 """Speech at this share of its natural length is not spoken faster."""
 
@@ -315,11 +315,16 @@ class TimeFit:
         return round(max(self.spoken_s - self.slot.length_s - (self.overrun_s if self.held_s else 0.0), 0.0), _DIGITS)
 
     @property
+    def pace(self) -> float | None:
+        """How much faster than by itself it is spoken, 1 = as it is; None where it is not fitted."""
+        return None if self.factor is None else 1 / self.factor
+
+    @property
     def too_long_s(self) -> float:
-        """By how much it is longer by itself than the original; 0 for what hardly is."""
-        if self.slot is None or self.natural_s <= PACE[1] * self.slot.length_s:
+        """By how much it is longer by itself than it is spoken; 0 for what hardly is."""
+        if self.pace is None or self.pace <= PACE[1] + _NEARLY:
             return 0.0
-        return round(self.natural_s - self.slot.length_s, _DIGITS)
+        return round(self.natural_s - self.spoken_s, _DIGITS)
 
     @property
     def is_hurried(self) -> bool:

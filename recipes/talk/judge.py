@@ -108,10 +108,15 @@ def _dubbed(options: JudgeOptions, talk: Path, road: str) -> Path:
     return out
 
 
+def _share(values: Any) -> float:
+    return round(float(np.mean((values >= PACE[0] - 0.005) & (values <= PACE[1] + 0.005))), 3)
+
+
 def measured(script: Script, sound: Samples, hear: Any) -> dict[str, Any]:
-    """Return how a dub fits its time: pace is the length by itself by the original's. hear: speech to text."""
+    """Return how a dub fits its time: pace is the length by itself by that as spoken. hear: speech to text."""
     rows, errors, length = [(one, one.fit) for one in script.utterances if one.fit is not None and one.fit.slot], 0, 0
-    paces = np.array([fit.natural_s / fit.slot.length_s for _, fit in rows if fit.slot is not None])
+    paces = np.array([fit.pace for _, fit in rows])
+    slots = np.array([fit.natural_s / fit.slot.length_s for _, fit in rows if fit.slot is not None])
     for one, fit in rows:
         span = slice(*(seconds_to_samples(at) for at in (fit.output.start_s, fit.output.start_s + fit.spoken_s)))
         texts = (hear(sound[span]), one.said.text if one.said is not None else "")
@@ -120,8 +125,8 @@ def measured(script: Script, sound: Samples, hear: Any) -> dict[str, Any]:
     return {
         "utterances": len(script.utterances),
         "spoken": len(rows),
-        "pace 0.9 to 1.1": round(float(np.mean((paces >= PACE[0]) & (paces <= PACE[1]))), 3),
-        "pace 0.8 to 1.25": round(float(np.mean((paces >= 0.8) & (paces <= 1.25))), 3),
+        "pace 0.9 to 1.1": _share(paces),
+        "by itself 0.9 to 1.1 of the original": _share(slots),
         "squeezed below 0.8": round(float(np.mean([(fit.factor or 1.0) < _SQUEEZED - 1e-3 for _, fit in rows])), 3),
         "characters wrong": round(errors / max(length, 1), 3),
     }

@@ -44,6 +44,8 @@ def test_scaled_durations_add_up_and_keep_their_shares(seed: int) -> None:
         (120, 50, 120),  # slower
         (150, 50, 125),  # as slow as may be, then silence
         (90, 0, 90),  # faster
+        (90, 50, 100),  # a part of the pause first
+        (75, 40, 93),
         (70, 20, 80),  # as fast as may be, then into the pause
         (70, 10, 80),
     ],

@@ -27,18 +27,20 @@ def _said(*rows: tuple[float, float, str, str]) -> list[Utterance]:
         ([3.0, 2.0, 4.0], 2.5, 0),  # none does: the nearest
         ([3.0, 2.0, 4.0], 9.0, 2),
         ([None, 2.0, 4.0], 3.9, 2),  # what cannot be said is none
+        ([3.4, 2.0], 2.6, 0),  # it takes a part of the pause
+        ([3.4, 2.7], 2.6, 1),  # where it must
         ([None, None], 2.0, 0),
     ],
 )
 def test_the_best_of_those_that_fit_is_spoken(seconds: list[float | None], slot_s: float, place: int) -> None:
     wordings = [Wording(str(number), seconds=one) for number, one in enumerate(seconds)]
-    assert best_wording(wordings, slot_s) is wordings[place]
+    assert best_wording(wordings, slot_s, slot_s + 0.5) is wordings[place]
 
 
 def test_one_that_lacks_a_term_or_a_number_gives_way() -> None:
     wordings = [Wording("a", missed=("bus",), seconds=2.0), Wording("b", lost=("12", "34"), seconds=2.0), Wording("c", seconds=9.0)]
-    assert best_wording(wordings, 2.0).text == "c"
-    assert best_wording(wordings[:2], 2.0).text == "a"
+    assert best_wording(wordings, 2.0, 2.0).text == "c"
+    assert best_wording(wordings[:2], 2.0, 2.0).text == "a"
 
 
 def test_pieces_of_one_sentence_are_joined_over_the_pauses_between_them() -> None:
@@ -107,6 +109,7 @@ def translating(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     said = _said((0, 2, "Ann", "This is 1609."), (3, 4, "Ann", "If you go to"), (5, 6, "Ann", "the bus stop, tell me."))
     monkeypatch.setattr(module, "seconds_of_text", lambda script, job, text: 0.1 * sum(map(str.isalnum, text)))
     monkeypatch.setattr(module, "syllable_s", lambda job: 0.1)
+    monkeypatch.setattr(module, "rooms_of", lambda script, job: dict.fromkeys((1, 2, 3), 0))
     monkeypatch.setattr(module, "wanted", lambda script, job: list(script.utterances))
 
     def make(model: _Model) -> tuple[Any, Any, Any]:
