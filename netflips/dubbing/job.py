@@ -35,7 +35,7 @@ from netflips.dubbing.store import Store
 from netflips.models import Models
 from netflips.provenance.manifest import Signing, sidecars
 from netflips.provenance.options import read_consent, require_in_force
-from netflips.published.terms import Terms, require_commercial, terms_of, terms_of_dub
+from netflips.published.terms import Terms, file_of_lips, require_commercial, terms_of, terms_of_dub
 from netflips.recognizers.language import AUTO as ANY_LANGUAGE
 from netflips.script.files import file_beside, require_own_files
 from netflips.script.types import Consent, Script, UnitList, VoiceFile
@@ -159,8 +159,9 @@ class Job:
         Raises UsageError, InputError for lips whose files are not there.
         """
         lips = replace(options.lips, name=settled(options.lips, models.paths.needed.get(RENDERER)).name)
-        files = {stage: models.paths.needed.get(stage) or models.paths.other(stage) for stage in STAGES}
-        terms = tuple(terms_of(stage.name, path) for stage, path in files.items() if path is not None)
+        files = {stage.name: models.paths.needed.get(stage) or models.paths.other(stage) for stage in STAGES}
+        files |= file_of_lips(options.lips, models.paths.needed.get(RENDERER))
+        terms = tuple(terms_of(part, path) for part, path in files.items() if path is not None)
         with private_folder() as scratch:
             yield cls(
                 info, out, models, options, digest_of(info), lips, Store(scratch), _work_folder(out, options), scratch,

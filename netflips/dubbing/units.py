@@ -9,6 +9,7 @@ from netflips.dubbing.job import digest_of
 from netflips.dubbing.options import settings_told
 from netflips.dubbing.write import drawn_told, written
 from netflips.options import RenderCommand
+from netflips.published.terms import file_of_lips
 from netflips.report.files import reported
 from netflips.script import types
 from netflips.script.types import Script
@@ -39,7 +40,8 @@ def _rendered(options: RenderCommand) -> Script:
         fit=types.TimeFit(types.TimeSpan(0.0, seconds), len(done.units), seconds, seconds),
         drawn=drawn_told(_reasons(done)),
     )
-    settings, models = settings_told(options, *_SETTINGS), {RENDERER.name: done.checkpoint}
+    settings = settings_told(options, *_SETTINGS)
+    models = {RENDERER.name: done.checkpoint} | file_of_lips(options.lips, done.checkpoint)
     return types.Script(
         target=options.to,
         schedule="to_and_fro",

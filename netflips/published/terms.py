@@ -87,7 +87,7 @@ def _terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> Iter
         files |= {TRANSLATOR.name: None if options.is_speech_given else paths.utut, TEXT_READER.name: paths.other(TEXT_READER)}
     if not options.is_speech_given and (asked is not None or options.script_in is not None):
         files[SPELLER.name] = paths.other(SPELLER, target)
-    files |= _lips(options.lips, paths.unit2av)
+    files |= file_of_lips(options.lips, paths.unit2av)
     yield from (terms_of(part, path) for part, path in files.items() if path is not None)
     if paths.speaker_encoder is None:
         yield _built_in(SPEAKER_ENCODER.name, "resemblyzer's encoder")
@@ -100,8 +100,8 @@ def _terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> Iter
     yield from (Terms(flag, f"the program of {flag}", NOT_STATED, NOT_STATED) for flag, program in programs.items() if program)
 
 
-def _lips(choice: LipSyncChoice, renderer: Path) -> dict[str, Path | None]:
-    """Return the file of the lip-sync backend, where it has one of its own."""
+def file_of_lips(choice: LipSyncChoice, renderer: Path | None) -> dict[str, Path | None]:
+    """Return the file of the lip-sync backend, where it has one of its own, by its part of the chain."""
     name = backend_of(choice, renderer).name
     return {"lips": {"wav2lip": choice.values.get("wav2lip_path"), "mesh": table_of(choice, renderer)}.get(name)}
 

@@ -7,12 +7,16 @@ import pytest
 
 from avcore.checkpoints.bundle import find_bundle
 from avcore.errors import UsageError
+from avcore.media import probe
 from netflips.bundles.paths import bundle_paths
 from netflips.cascade.speakers import ESPEAK
+from netflips.dubbing.job import Job
 from netflips.dubbing.options import DubOptions
-from netflips.model_paths import ModelPaths
+from netflips.model_paths import ModelPaths, RunOptions
+from netflips.models import models_when_asked
 from netflips.published.catalogue import SHIPPED, Licence, read_catalogue
 from netflips.published.terms import Terms, may_be_sold, require_commercial, terms_of, terms_of_dub
+from tests.netflips.conftest import write_clip
 from unit2av.lipsync.backend import LipSyncChoice
 
 
@@ -85,6 +89,14 @@ def test_a_dub_adds_up_all_that_it_is_made_with(tmp_path: Path) -> None:
         "mavhubert_large_noise.pt": "no", "utut_sts_ft.pt": "not stated", "unit_av_renderer_withKO.pt": "not stated",
         "resemblyzer's encoder": "yes",
     }  # fmt: skip
+
+
+def test_lips_of_any_command_count(tmp_path: Path) -> None:
+    choice = LipSyncChoice("wav2lip", {"wav2lip_path": file(tmp_path / "wav2lip.pth")})
+    info = probe(write_clip(tmp_path / "x.mp4", None, 3))
+    models = models_when_asked(ModelPaths.of({}, None, {}), RunOptions())
+    with Job.along(info, tmp_path / "out.mp4", models, DubOptions(lips=choice), {}, lambda *_: None) as job:
+        assert may_be_sold(job.terms) == "no, because of wav2lip.pth"
 
 
 def test_a_list_of_ones_own_may_leave_it_out(tmp_path: Path) -> None:
