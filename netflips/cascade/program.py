@@ -143,7 +143,7 @@ def post_json(
     asked = Request(url, body, {"Content-Type": "application/json", **headers})
 
     def ask() -> Any:
-        with build_opener(*handlers).open(asked, timeout=limit_s) as answer:
+        with build_opener(*handlers).open(asked, timeout=2 * limit_s) as answer:
             return json.loads(answer.read(_MOST_BYTES))
 
     try:

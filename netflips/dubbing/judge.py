@@ -30,7 +30,7 @@ from netflips.understanding import (
     Understanding,
     as_read,
     broken,
-    grade_of,
+    expected,
     judge_utterance,
     known_speaker,
     measure_speaker,
@@ -117,7 +117,7 @@ def _squeezed(script: Script, job: Job, one: Utterance, units: Units, rooms: Map
     if room_s is None or not len(units):
         return Understanding()
     left = squeezed(room_s / float(units_to_seconds(job.models.vocoder.predict_durations(units).num_steps)))
-    return Understanding(grade_of(left), left, ("hurried",)) if left < 1 else Understanding()
+    return Understanding(expected(left), left, ("hurried",)) if left < 1 else Understanding()
 
 
 def _time_of(script: Script, job: Job, one: Utterance, rooms: Mapping[int, Fraction]) -> float | None:

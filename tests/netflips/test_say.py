@@ -196,7 +196,7 @@ def test_the_verdict_comes_before_anything_is_spoken(tmp_path: Path, capsys: pyt
         assert main([unseen, *out, "--strict"]) == 0
         told = capsys.readouterr().err
         assert re.search(
-            r"the text: understood: about [78]\d % \(doubtful: some of it will say something else\)$", told, re.MULTILINE
+            r"the text: understood: about [78]\d % \(doubtful: some of it will not be understood\)$", told, re.MULTILINE
         ), told
         assert "warning" not in told
     (tmp_path / "x.txt").unlink()

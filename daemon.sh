@@ -1,0 +1,3 @@
+#!/bin/bash
+setsid sleep 60 &
+exit 0
