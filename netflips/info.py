@@ -171,11 +171,14 @@ def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _provenance_lines(found: Mapping[str, Any], comment: str) -> Iterator[str]:
     """Say whose the manifest is before what it says: anybody can write one, in any name."""
-    if found["state"] in ("none", "unread"):
-        told = {"none": "no signed manifest", "unread": f"there is a manifest; to read it: {pip_line('provenance')}"}[
-            found["state"]
-        ]
-        yield f"provenance: {told}{'; the comment is no proof, anybody can write or remove one' if comment else ''}"
+    unread = {
+        "none": "no signed manifest",
+        "unseen": "a file of this kind is not looked into",
+        "unread": f"there is a manifest; to read it: {pip_line('provenance')}",
+    }
+    if found["state"] in unread:
+        note = "; the comment is no proof, anybody can write or remove one" if comment else ""
+        yield f"provenance: {unread[found['state']]}{note}"
         return
     if found["state"] == "broken":
         yield f"provenance: NOT AS IT WAS SIGNED, nothing in its manifest is to be believed ({', '.join(found['problems'])})"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from netflips.dubbing.pieces import Encoded, join_pieces, num_hidden
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.models import Models
 from netflips.provenance.manifest import COMPOSITE, Claim
-from netflips.provenance.options import NOTICE, facts_of_consent
+from netflips.provenance.options import NOTICE
 from netflips.published.terms import may_be_sold, terms_of
 from netflips.script.files import write_script
 from netflips.script.types import DrawnPictures, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
@@ -183,11 +183,11 @@ def _told(script: Script, job: Job) -> Claim:
         for one in _models(job)
     ]
     facts = {
-        "source": {"sha256": file_digest(job.source.path)},
+        "source": {"sha256": file_digest(job.info.path)},
         "languages": {"from": script.source, "to": script.target},
         "models": models,
         "may_be_sold": may_be_sold(job.terms),
-        "consent": facts_of_consent(job.consent),
+        "consent": [{name: text for name, text in asdict(one).items() if text} for one in job.consent],
     }
     if job.options.operator:
         facts |= {"operator": job.options.operator, "notice": NOTICE}
@@ -201,7 +201,7 @@ def _told(script: Script, job: Job) -> Claim:
         {"action": "c2pa.translated", "digitalSourceType": COMPOSITE, "parameters": languages},
         {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": "speech and lips", "changes": [lips]},
     ]
-    return Claim(actions, facts, job.source.path)
+    return Claim(actions, facts)
 
 
 def _notice(job: Job) -> str:

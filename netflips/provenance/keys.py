@@ -1,7 +1,6 @@
 """The key that files are signed with: a person's own, or one that is made once for this machine."""
 
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -17,15 +16,18 @@ if TYPE_CHECKING:
 _YEARS = 10
 """A file that was signed without a time of others is only good for as long as its certificate."""
 _MOST_BYTES = 1 << 20
+_USAGES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign",
+    "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
 
 
 class SigningKey(NamedTuple):
-    """key, chain: PEM, the key's own certificate first. algorithm: as C2PA names it. signer: whose it says it is."""
+    """key, chain: PEM, the key's own certificate first. algorithm: as C2PA names it."""
 
     key: bytes
     chain: bytes
     algorithm: str
-    signer: str
 
 
 def machine_file() -> Path:
@@ -48,44 +50,36 @@ def machine_key() -> SigningKey:
 
 
 def read_key(key_path: Path, chain_path: Path) -> SigningKey:
-    """Read a private key and its certificates, PEM. Raises InputError for what does not belong together or cannot be used."""
-    from cryptography import x509
+    """Read a private key and its certificates, PEM. Raises InputError for other files; whether they are of one another is not
+    looked at."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-    from cryptography.x509.oid import NameOID
 
-    for path, what in ((key_path, "the signing key"), (chain_path, "the signing certificate")):
-        require_file(path, what)
-    key: Any = _read(
-        key_path, "this is no private key without a password", lambda pem: serialization.load_pem_private_key(pem, None)
-    )
-    chain: list[Certificate] = _read(chain_path, "these are no certificates", x509.load_pem_x509_certificates)
-    leaf, public = chain[0], key.public_key()
-    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    if leaf.public_key().public_bytes(*form) != public.public_bytes(*form):
-        raise InputError("this certificate is of another key", path=chain_path, hint="the key's own comes first in the file")
-    if not leaf.not_valid_before_utc <= datetime.now(UTC) < leaf.not_valid_after_utc:
-        found = f"{leaf.not_valid_before_utc:%Y-%m-%d} to {leaf.not_valid_after_utc:%Y-%m-%d}"
-        raise InputError("this certificate is not valid now", path=chain_path, found=found)
+    chain = read_certificates(chain_path)
+    try:
+        key: Any = serialization.load_pem_private_key(require_file(key_path, "the signing key").read_bytes()[:_MOST_BYTES], None)
+    except (ValueError, TypeError) as error:
+        raise InputError("this is no private key without a password", path=key_path, expected="PEM", found=reason(error)) from error
     curves = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
-    kinds = ((ed25519.Ed25519PrivateKey, "ed25519"), (rsa.RSAPrivateKey, "ps256"))
-    algorithm = next((name for kind, name in kinds if isinstance(key, kind)), "")
-    algorithm = curves.get(key.curve.name, "") if isinstance(key, ec.EllipticCurvePrivateKey) else algorithm
+    algorithm = curves.get(key.curve.name, "") if isinstance(key, ec.EllipticCurvePrivateKey) else ""
+    algorithm = "ed25519" if isinstance(key, ed25519.Ed25519PrivateKey) else algorithm
+    algorithm = "ps256" if isinstance(key, rsa.RSAPrivateKey) else algorithm
     if not algorithm:
         raise InputError("keys of this kind sign no manifest", path=key_path, expected="P-256, P-384, P-521, Ed25519 or RSA")
-    names = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME) or leaf.subject.get_attributes_for_oid(
-        NameOID.ORGANIZATION_NAME
-    )
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    certificates = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
-    return SigningKey(pem, certificates, algorithm, str(names[0].value) if names else "")
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return SigningKey(key.private_bytes(*form), chain, algorithm)
 
 
-def _read(path: Path, what: str, load: Callable[[bytes], Any]) -> Any:
+def read_certificates(path: Path) -> bytes:
+    """Return the certificates of a file, PEM, without what else is in it. Raises InputError."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
     try:
-        return load(path.read_bytes()[:_MOST_BYTES])
-    except (ValueError, TypeError, OSError) as error:
-        raise InputError(what, path=path, expected="PEM", found=reason(error)) from error
+        content = require_file(path, "the certificates").read_bytes()[:_MOST_BYTES]
+        return b"".join(one.public_bytes(Encoding.PEM) for one in x509.load_pem_x509_certificates(content))
+    except ValueError as error:
+        raise InputError("these are no certificates", path=path, expected="PEM", found=reason(error)) from error
 
 
 def _made() -> bytes:
@@ -96,39 +90,26 @@ def _made() -> bytes:
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-    now = datetime.now(UTC)
+    root, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    now, number = datetime.now(UTC), token_hex(4)  # of the machine its name says nothing
 
-    def certificate(name: str, key: "EllipticCurvePrivateKey", issuer: str, by: "EllipticCurvePrivateKey") -> "Certificate":
-        subject, above = (
-            x509.Name(
-                [
-                    x509.NameAttribute(NameOID.ORGANIZATION_NAME, "NetfLips, self-signed"),
-                    x509.NameAttribute(NameOID.COMMON_NAME, one),
-                ]
-            )
-            for one in (name, issuer)
-        )
-        is_root = key is by
-        usage = dict.fromkeys(
-            ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign",
-             "crl_sign", "encipher_only", "decipher_only"), False
-        ) | {"key_cert_sign": is_root, "digital_signature": not is_root}  # fmt: skip
-        made = (
-            x509.CertificateBuilder(above, subject, key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=365 * _YEARS))
-            .add_extension(x509.BasicConstraints(is_root, None), critical=True)
-            .add_extension(x509.KeyUsage(**usage), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(by.public_key()), critical=False)
-        )
+    def named(what: str) -> x509.Name:
+        told = ((NameOID.ORGANIZATION_NAME, "NetfLips, self-signed"), (NameOID.COMMON_NAME, f"NetfLips key {number}{what}"))
+        return x509.Name([x509.NameAttribute(*one) for one in told])
+
+    def certificate(of: "EllipticCurvePrivateKey", what: str) -> "Certificate":
+        is_root = of is root
+        usage = dict.fromkeys(_USAGES, False) | {"key_cert_sign": is_root, "digital_signature": not is_root}
+        made = x509.CertificateBuilder(named(", root"), named(what), of.public_key(), x509.random_serial_number())
+        made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=365 * _YEARS))
+        made = made.add_extension(x509.BasicConstraints(is_root, None), critical=True)
+        made = made.add_extension(x509.KeyUsage(**usage), critical=True)
+        made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(of.public_key()), critical=False)
+        made = made.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key()), critical=False)
         if not is_root:
             made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-        return made.sign(by, SHA256())
+        return made.sign(root, SHA256())
 
-    root, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    number = token_hex(4)  # of the machine its name says nothing
-    above, name = f"NetfLips key {number}, root", f"NetfLips key {number}"
-    chain = certificate(name, key, above, root), certificate(above, root, above, root)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return pem + b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    chain = certificate(key, ""), certificate(root, ", root")
+    return key.private_bytes(*form) + b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)

@@ -1,11 +1,9 @@
 """The options of a command that signs what it makes, and the consent that goes into it; cheap to import."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from avcore.errors import InputError, UsageError
 from avcore.files import Input
@@ -74,8 +72,3 @@ def require_in_force(consent: tuple[Consent, ...], path: Path | None) -> None:
             raise InputError("this is no consent", path=path, expected=expected, found=one.who[:40] or "nobody")
         if end < date.today():
             raise InputError(f"the consent of {one.who[:40]} is over", path=path, found=f"until {one.until}", hint="ask again")
-
-
-def facts_of_consent(consent: tuple[Consent, ...]) -> list[Mapping[str, Any]]:
-    """Return a consent as a manifest holds it."""
-    return [{"who": one.who, "agreed_to": one.agreed_to, **({"until": one.until} if one.until else {})} for one in consent]

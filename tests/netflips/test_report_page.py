@@ -20,7 +20,7 @@ from avcore.media import VideoWriter, pictures_at, read_pictures
 from netflips.dubbing.options import DubOptions
 from netflips.report import material, page, story, words
 from netflips.script.files import script_from, script_json
-from netflips.script.types import FaceTrackTold, Script, SeenFaces
+from netflips.script.types import Consent, FaceTrackTold, Script, SeenFaces
 from tests.netflips.report_pages import (
     HEIGHT,
     RATE,
@@ -48,6 +48,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def told(files: tuple[Path, Path]) -> page.ToldDub:
     report = with_settings(four_utterances(*files), DubOptions(beam=7, label="<i>label</i>"))
     return page.ToldDub(report, material.gather(report))
+
+
+def test_licences_signature_and_consent_are_told_as_text(told: page.ToldDub) -> None:
+    made = replace(told.script.result, may_be_sold="no, because of <x>.pt", signed="<script>a</script>")
+    agreed = (Consent("<img src=x onerror=alert(1)>", "all\x1b[1m of it", "2999-12-31"),)
+    shown = page.report_page([page.ToldDub(replace(told.script, made=made, consent=agreed), told.material)], {})
+    wanted = ("no, because of <x>.pt", "<script>a</script>", agreed[0].who, "all\\x1b[1m of it", "2999-12-31")
+    assert [words for words in wanted if words not in Reader(shown).text] == []
+    assert "<img src=x" not in shown
 
 
 PAGES = Path(__file__).parent / "pages"

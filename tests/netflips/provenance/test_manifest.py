@@ -1,8 +1,8 @@
 """Signed manifests: they hold for the file that was signed and for no other, and nothing in them is believed or run."""
 
 import json
-import os
 import random
+import re
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, NetflipsError, OutputError, UsageError
-from avcore.media import PictureSource, VideoWriter, read_speech
+from avcore.media import PictureSource, VideoWriter, read_speech, write_speech
 from netflips import cli
 from netflips.provenance import manifest
 from netflips.provenance.keys import machine_file, machine_key, read_key
-from netflips.provenance.manifest import COMPOSITE, MADE, TRAINED, Claim, Signing, read_provenance, sidecar
+from netflips.provenance.manifest import COMPOSITE, MADE, Claim, Signing, read_provenance, sidecar
 from netflips.provenance.options import MarkFlags
 from tests.netflips.conftest import moving_picture, write_clip
 
@@ -43,7 +43,7 @@ def signed(plain: Path, out: Path, facts: dict[str, object] | None = None, signi
     """The same file with a manifest."""
     signing = signing or Signing.of(MarkFlags(sign=True))
     assert signing is not None
-    signing.seal(Claim(_ACTIONS, facts or {"may_be_sold": "yes"}, plain), out)(plain, out)
+    signing.seal(Claim(_ACTIONS, facts or {"may_be_sold": "yes"}), out)(plain, out)
     return out
 
 
@@ -207,6 +207,11 @@ def test_markup_in_a_manifest_is_shown_and_not_run(plain: Path, tmp_path: Path, 
     assert any("<script>alert(1)</script>\\x1b[31m\\n\\u202e" in line for line in lines)
 
 
+def test_what_is_not_looked_into_is_said_to_be_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_speech(tmp_path / "speech.wav", np.zeros(1600, np.float32))
+    assert info(tmp_path / "speech.wav", capsys) == ["provenance: a file of this kind is not looked into"]
+
+
 def test_damaged_manifests_say_nothing_new_and_never_end_the_program(plain: Path, tmp_path: Path) -> None:
     data, whole = signed(plain, tmp_path / "out.mp4").read_bytes(), read_provenance(tmp_path / "out.mp4")
     place, length = box(data)
@@ -230,7 +235,7 @@ def server() -> Iterator[socket.socket]:
 
 def test_a_manifest_that_lies_elsewhere_is_not_fetched(plain: Path, tmp_path: Path, server: socket.socket) -> None:
     url = f"http://127.0.0.1:{server.getsockname()[1]}/x.c2pa"
-    actions = {"actions": [{"action": "c2pa.created", "digitalSourceType": TRAINED}]}
+    actions = {"actions": [{"action": "c2pa.created", "digitalSourceType": COMPOSITE}]}
     content = {"claim_generator_info": [{"name": "x"}], "assertions": [{"label": "c2pa.actions.v2", "data": actions}]}
     key = machine_key()
     about = c2pa.C2paSignerInfo(key.algorithm, key.chain, key.key, None)
@@ -253,7 +258,9 @@ def test_a_key_of_this_machine_is_made_once_and_for_nobody_else() -> None:
     assert machine_key() == first
     assert machine_file().stat().st_mode & 0o077 == 0
     assert machine_file().parent.stat().st_mode & 0o077 == 0
-    assert os.uname().nodename not in first.signer
+    signing = Signing.of(MarkFlags(sign=True))
+    assert signing is not None
+    assert re.fullmatch(r"NetfLips key [0-9a-f]{8} \(self-signed: not trusted by others\)", signing.by)  # nothing of the machine
 
 
 def _pem(path: Path, key: object, name: str = "A studio", days: int = 30) -> Path:
@@ -273,15 +280,16 @@ def _pem(path: Path, key: object, name: str = "A studio", days: int = 30) -> Pat
 
 
 def test_keys_that_do_not_do_are_refused_before_the_work(tmp_path: Path) -> None:
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     made = ec.generate_private_key
     one, other = (_pem(tmp_path / f"{name}.pem", made(ec.SECP256R1())) for name in ("one", "other"))
     old, odd = _pem(tmp_path / "old.pem", made(ec.SECP256R1()), days=-1), _pem(tmp_path / "odd.pem", made(ec.SECP256K1()))
     (tmp_path / "text.pem").write_text("hello")
     for key, certificate, words in (
-        (one, other, "of another key"),
-        (old, old, "not valid now"),
+        (one, other, "sign no manifest"),
+        (old, old, "sign no manifest"),
         (odd, odd, "sign no manifest"),
         (one, one, "sign no manifest"),  # C2PA takes no certificate that signs itself
         (tmp_path / "text.pem", one, "no private key"),
@@ -291,6 +299,11 @@ def test_keys_that_do_not_do_are_refused_before_the_work(tmp_path: Path) -> None
         with pytest.raises(InputError, match=words) as error:
             Signing.of(MarkFlags(sign_key=key, sign_certificate=certificate))
         assert "\n" not in str(error.value)
+    for kind, algorithm in ((ed25519.Ed25519PrivateKey.generate(), "ed25519"), (rsa.generate_private_key(65537, 2048), "ps256")):
+        name = tmp_path / f"{algorithm}.pem"
+        form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        name.write_bytes(kind.private_bytes(*form))
+        assert read_key(name, one).algorithm == algorithm
     with pytest.raises(UsageError, match="go together"):
         MarkFlags(sign_key=one)
 
@@ -302,7 +315,9 @@ def test_a_key_of_ones_own_signs(plain: Path, tmp_path: Path) -> None:
     flags = MarkFlags(sign_key=tmp_path / "key.pem", sign_certificate=tmp_path / "chain.pem")
     signing = Signing.of(flags)
     assert signing is not None
-    assert signing.by == own.signer == read_key(tmp_path / "key.pem", tmp_path / "chain.pem").signer
+    assert signing.key == own == read_key(tmp_path / "key.pem", tmp_path / "chain.pem")
+    assert signing.by.startswith("NetfLips key ")
+    assert "self-signed" not in signing.by
     assert read_provenance(signed(plain, tmp_path / "out.mp4", None, signing), tmp_path / "chain.pem").is_trusted
 
 
