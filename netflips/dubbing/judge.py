@@ -204,7 +204,7 @@ def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[Ut
         samples = resample(speak_one(script, job, sound, fitted).samples, rate, SAMPLE_RATE)
         made_of = (samples, script.target, engines.fingerprints["recognizer"], job.models.arithmetic)
         heard = job.store.kept(Transcript, "heard", made_of, lambda samples=samples: recognizer.hear(samples, script.target))  # type: ignore[misc]
-        said = (as_read(text, script.target) for text in (texts[one.number], heard.text))
-        rows.append((*said, float(samples_to_seconds(len(samples))), fitted.fit.natural_s))
+        wanted_text, found = (as_read(text, script.target) for text in (texts[one.number], heard.text))
+        rows.append((wanted_text, found, float(samples_to_seconds(len(samples))), fitted.fit.natural_s))
     known = known_speaker(options.speaker.command, script.target)
     return measure_speaker(program_name(options.speaker.command) if known is None else known.speaker, recognizer.name, rows)

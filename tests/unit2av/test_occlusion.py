@@ -62,7 +62,7 @@ def skin(picture: Pixels, mesh: NDArray[np.float32], share: float = 1.0) -> list
     return [share * float(value) for value in np.median(picture[y, x], axis=0)]
 
 
-def veiled(colour: Sequence[float], share: float = 0.5) -> Callable[..., Pixels]:
+def veiled(colour: Sequence[float], share: float = 0.5) -> "Change":
     """Something half transparent before the mouth, as a caption's ground."""
     return lambda picture, mesh: np.asarray(np.rint(picture * (1 - share) + before_mouth(picture, mesh, colour) * share), np.uint8)
 
@@ -83,7 +83,8 @@ def cartoon(picture: Pixels, mesh: NDArray[np.float32]) -> Pixels:
     return np.asarray(cv2.fillPoly(bare, [np.rint(mesh[list(LIPS), :2]).astype(np.int32)], (30, 10, 12)))
 
 
-SEEN = {
+Change = Callable[[Pixels, NDArray[np.float32]], Pixels]
+SEEN: dict[str, Change] = {
     "as it is": lambda picture, mesh: picture,
     "in the dark": lambda picture, mesh: (picture * 0.12).astype(np.uint8),
     "under blue light": lambda picture, mesh: (picture * [0.55, 0.8, 1.0]).astype(np.uint8),
@@ -101,7 +102,7 @@ def test_no_face_is_taken_for_hidden(how: str) -> None:
     assert max(shares) < COVERED_FROM
 
 
-HIDING = {
+HIDING: dict[str, Change] = {
     "a black microphone": lambda picture, mesh: before_mouth(picture, mesh, (35, 35, 38)),
     "a grey one": lambda picture, mesh: before_mouth(picture, mesh, (130, 130, 134)),
     "a red one": lambda picture, mesh: before_mouth(picture, mesh, (190, 35, 40)),
