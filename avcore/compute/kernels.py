@@ -17,10 +17,11 @@ import ctypes
 import mmap
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -352,23 +353,27 @@ class FbgemmLinear(PackedLinear):
     """A linear layer in eight bits for CPUs without VNNI; like a `PackedLinear` it is laid out when it is first used.
 
     The weights of each output are whole numbers from -127 to 127 times a step of its own. A row that comes in is divided by its
-    largest value and rounded to 7 bits, since AVX2 adds products of more with loss; a row from -1 to 1 goes along, so that this
-    range is always the same, and no row's answer depends on another row.
+    largest value and rounded to 7 bits, since AVX2 adds products of more with loss; a row from -1 to 1 (or from 0)
+    goes along, so that this range is always the same, and no row's answer depends on another row.
     """
 
     _packed: Any
+    _sums: Tensor
 
-    def __init__(self, linear: nn.Linear, files: MappedFiles) -> None:
+    def __init__(self, linear: nn.Linear, files: MappedFiles, lowest: float | None = None) -> None:
+        """lowest: see `EightBitLinear`."""
         super().__init__(linear, torch.float32, files)
+        self._lowest = lowest
 
     def forward(self, x: Tensor) -> Tensor:
         """Float32 [..., in] -> [..., out]."""
         self._lay_out_once()
         rows = x.reshape(-1, x.shape[-1])
-        sizes = rows.abs().amax(1, keepdim=True).clamp_min_(_TINY)
+        rows = rows if self._lowest is None else rows - self._lowest
+        sizes = (rows.abs() if self._lowest is None else rows).amax(1, keepdim=True).clamp_min_(_TINY)
         given = rows.new_zeros(len(rows) + 1, rows.shape[1])
         torch.mul(rows, sizes.reciprocal(), out=given[1:])
-        given[0, 0], given[0, 1] = 1, -1
+        given[0, 0], given[0, 1] = 1, -1 if self._lowest is None else 0
         out: Tensor = torch.ops.quantized.linear_dynamic(given, self._packed, True)[1:].mul_(sizes)
         if self._bias is not None:
             out += self._bias
@@ -378,13 +383,20 @@ class FbgemmLinear(PackedLinear):
         weight = plain.weight.float()
         steps = weight.abs().amax(1).clamp_min_(_TINY).div_(_MOST_SIGNED)
         codes = torch.quantize_per_channel(weight, steps.double(), torch.zeros(len(weight), dtype=torch.int64), 0, torch.qint8)
-        self._packed = torch.ops.quantized.linear_prepack(codes, None)
+        self._packed, self._sums = torch.ops.quantized.linear_prepack(codes, None), codes.dequantize().sum(1)
         self._put(torch.empty(0), plain)
 
+    def _kept_bias(self, plain: PlainLinear) -> Tensor | None:
+        bias = super()._kept_bias(plain)
+        if self._lowest is None:
+            return bias
+        return self._lowest * self._sums if bias is None else bias + self._lowest * self._sums
 
-def pack_for_fbgemm(module: nn.Module, files: MappedFiles) -> None:
-    """Replace large linear layers below `module`, in place, by ones in eight bits (inference on a CPU only)."""
+
+def pack_for_fbgemm(module: nn.Module, files: MappedFiles, lowest: Mapping[nn.Module, float] = MappingProxyType({})) -> None:
+    """Replace large linear layers below `module`, in place, by ones in eight bits (inference on a CPU only). lowest: of what comes
+    into some of them, see `EightBitLinear`."""
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear and child.weight.numel() >= _LEAST_OF_FBGEMM:
-                parent.add_module(name, FbgemmLinear(child, files))
+                parent.add_module(name, FbgemmLinear(child, files, lowest.get(child)))

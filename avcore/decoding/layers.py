@@ -164,7 +164,7 @@ class Layer(nn.Module):
         all in eight bits, see `FbgemmLinear`.
         """
         if by_fbgemm:
-            pack_for_fbgemm(self, files)
+            pack_for_fbgemm(self, files, {self.fc2: GELU_LOWEST} if isinstance(self._activation, nn.GELU) else {})
         self._feeds_eight_bits = (
             eight_bits and isinstance(self._activation, nn.GELU) and suits_eight_bits((self.fc1, self.fc2), dtype)
         )

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from avcore.compute import inference, kernels
-from avcore.compute.kernels import FbgemmLinear, MappedFiles, fuse_gelu, has_fbgemm, pack_for_fbgemm
+from avcore.compute.kernels import GELU_LOWEST, FbgemmLinear, MappedFiles, fuse_gelu, has_fbgemm, pack_for_fbgemm
 from tests.avcore.test_eight_bit_linear import error, layer
 from unit2unit import translator
 
@@ -27,6 +27,14 @@ def test_answers_are_those_of_numbers_that_are_rounded(rows: int, bias: bool) ->
     steps, sizes = plain.weight.abs().amax(1, keepdim=True) / 127, x.abs().amax(2, keepdim=True) * 2 / 127
     rounded = F.linear(torch.round(x / sizes) * sizes, torch.round(plain.weight / steps) * steps, plain.bias)
     assert error(found, rounded) < 4e-3  # ties are rounded to either side
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@torch.inference_mode()
+def test_what_is_never_low_is_nearer(bias: bool) -> None:
+    plain, x = layer(bias=bias), F.gelu(torch.randn(20, 128))
+    near, usual = (error(FbgemmLinear(plain, MappedFiles(), lowest)(x), plain(x)) for lowest in (GELU_LOWEST, None))
+    assert near < 0.7 * usual
 
 
 @torch.inference_mode()
