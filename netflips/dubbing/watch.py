@@ -46,9 +46,9 @@ _ROUNDING_S = Fraction(1, 2000)
 """Times are stored as floats; a picture this little before a cut is the cut's own."""
 _APART_S = 10
 """Between utterances further apart than this the pictures are not decoded."""
-_MOST_LANES, _LEAST_LANE = 8, frame_at(5)
-"""Utterances are watched in so many lanes at most, one for each core; so many pictures of a lane, at least, are worth a decoder
-of its own."""
+_MOST_LANES, _LEAST_LANE = 2, frame_at(5)
+"""Utterances are watched in so many lanes at most: half of the work holds Python's lock, and 8 lanes on 16 cores took longer than
+one. So many pictures of a lane, at least, are worth a decoder of its own."""
 _AHEAD = 8
 """Pictures that are decoded while faces are looked for, at most: some take three times as long as others, on both sides."""
 _SCENES, _FACES, _LIPS = "scenes", "faces", "lips"
