@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import istft, stft
 
 from avcore.arrays import Samples
 from avcore.speech.voice_activity import Region
@@ -91,6 +90,8 @@ class _Estimate:
 
     def _estimate(self, start: int, stop: int, around: int) -> None:
         """Write the bed of a stretch of speech."""
+        from scipy.signal import istft, stft  # for which a short clip need not wait
+
         begin, end = max(start - around, self.first), min(stop + around, self.first + len(self.held))
         num_channels = self.held.shape[1] // 2
         sound = self.held[begin - self.first : end - self.first, :num_channels]
