@@ -1,6 +1,7 @@
 """The Python examples of README.md and docs/python.md run as they stand, in their order, on the demo bundle."""
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -96,3 +97,5 @@ def test_a_function_of_each_command_has_its_options_as_keywords() -> None:
         netflips.dub(("a.mp4", "b.mp4"), quiet=True)
     with pytest.raises(NetflipsError, match="the video is not there"):
         netflips.lipsync("none.mp4", "x.mp4", speech=ROOT / "demo/clip.mp4")
+    with os.scandir(ROOT / "demo") as entries, pytest.raises(NetflipsError, match="the speech is not there"):
+        netflips.lipsync(next(one for one in entries if one.name == "clip.mp4"), "x.mp4", speech="none.wav")

@@ -18,6 +18,7 @@ from netflips.dialogue.avatar import Avatar
 from netflips.dialogue.guards import WordList
 from netflips.dialogue.recognition import QuestionHearing
 from netflips.dialogue.replies import PUZZLED, REFUSED, Program
+from netflips.dialogue.work import answer_question
 from netflips.options import AvatarOptions
 from netflips.recognition import Listener, SpeechRecogniser
 from netflips.understanding import Understanding
@@ -118,7 +119,10 @@ def test_a_question_is_answered_by_a_talking_portrait(
     assert (info.frame_rate, info.height) == (25, SIDE)
     assert abs(float(info.duration_s) - len(read_speech(tmp_path / "answer.mp4")) / 16000) < 0.1
     length = float(info.duration_s)
-    assert main(words("--replies", folder / "replies.yaml", "--speed", "0.5")) == 0
+    slow = words("--replies", folder / "replies.yaml", "--speed", "0.5")
+    script = answer_question(options_from(AvatarOptions, command.parser().parse_args(slow)))
+    assert (script.schedule, script.heard_text, script.said_text) == ("still", "how do i get to the bank", "은행요.")
+    assert script.num_drawn == script.result.pictures > 0
     assert float(probe(tmp_path / "answer.mp4").duration_s) > 1.5 * length
 
 
