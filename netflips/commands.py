@@ -1,6 +1,5 @@
 """The commands that show or speak but `netflips dub`: options, and the work, whose libraries are loaded when it begins."""
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -17,20 +16,11 @@ from netflips.options import (
 )
 
 
-def work_of(module: str, name: str) -> Callable[[Any], Any]:
-    """Return a function of a module that is loaded when it is called."""
-
-    def work(options: Any) -> Any:
-        with loading():
-            function = getattr(import_module(module), name)
-        return function(options)
-
-    return work
-
-
 def _command(options: type[Any], name: str, module: str, work: str) -> Command[Any]:
     def run(asked: Any) -> int | None:
-        done = work_of(module, work)(asked)
+        with loading():
+            function = getattr(import_module(module), work)
+        done = function(asked)
         return done if isinstance(done, int) else None  # a script is for Python
 
     return Command(options, f"netflips {name}", run)

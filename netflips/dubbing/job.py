@@ -14,7 +14,7 @@ from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
 from avcore.faces.footage import settle_pictures
 from avcore.files import keep_apart, private_folder, require_file, require_place
 from avcore.journal import file_digest, key_of
-from avcore.media import MediaInfo, PictureSource, VideoWriter, probe
+from avcore.media import MediaInfo, PictureSource, VideoWriter, probe, require_video_name
 from avcore.media.carried import CarriedOver
 from avcore.media.sound import settle_track
 from avcore.notes import Notes
@@ -156,8 +156,9 @@ class Job:
     ) -> "Iterator[Job]":  # fmt: skip
         """Open the job of a video or picture whose speech will be given whole (see `on`), for the length of a block.
 
-        Raises UsageError, InputError for lips whose files are not there.
+        Raises UsageError, InputError for lips whose files are not there, OutputError for a kind of file that cannot be written.
         """
+        require_video_name(out)
         lips = replace(options.lips, name=settled(options.lips, models.paths.needed.get(RENDERER)).name)
         files = {stage.name: models.paths.needed.get(stage) or models.paths.other(stage) for stage in STAGES}
         files |= file_of_lips(options.lips, models.paths.needed.get(RENDERER))

@@ -199,6 +199,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
         "short.wav: the speech is too short; expected 0.02 s or more": (talk, tmp_path / "short.wav", []),
         "this is no lip sync generator": (talk, voice, ["--wav2lip-path", str(parity_dir / "mavhubert.pt")]),
         "would overwrite": (talk, voice, ["--out-vid-path", str(talk)]),
+        "this kind of video cannot be written": (bare, voice, ["--out-vid-path", str(tmp_path / "x.avi")]),  # told before faces
     }
     for what, (video, speech, more) in wrong.items():
         assert main(arguments(video, speech, out, parity_dir, *more)) == 2, what
