@@ -59,7 +59,11 @@ def with_given_speech(script: Script, job: Job) -> Script:
     if path is None:
         return script
     said = [one for one in wanted(script, job) if not isinstance(one.target, SpokenSound | UnitsGiven | KeptOriginal)]
-    found = _files(script, path) if path.is_dir() else _track(script, job, path, said)
+    found: dict[int, tuple[str, Span | None]]
+    if path.is_dir():
+        found = {number: (file.name, None) for number, file in numbered_files(path, len(script.utterances)).items()}
+    else:
+        found = _track(script, job, path, said)
     targets = dict[int, Utterance]()
     for one in said:
         if one.number not in found:
@@ -72,10 +76,6 @@ def with_given_speech(script: Script, job: Job) -> Script:
         target = SpokenSound(name, from_s=start_s, to_s=end_s, keep_sound=job.options.keep_sound, reading=reading)
         targets[one.number] = replace(one, target=target)
     return with_more(script, targets)
-
-
-def _files(script: Script, folder: Path) -> dict[int, tuple[str, Span | None]]:
-    return {number: (path.name, None) for number, path in numbered_files(folder, len(script.utterances)).items()}
 
 
 def _track(script: Script, job: Job, path: Path, said: Sequence[Utterance]) -> dict[int, tuple[str, Span | None]]:

@@ -61,7 +61,7 @@ def draw_pieces(
     how, models = (job.models.how.device, job.models.how.precision), job.models
 
     def told(done: int) -> None:
-        job.progress("pictures", done, max(_expected(script, job), done))
+        job.progress("pictures", done, max(num_pictures(script, job), done))
 
     opened: AbstractContextManager[LipSync]
     if job.mouth is not None:
@@ -72,18 +72,13 @@ def draw_pieces(
         return Studio(frame, lips, Finish(job.options.label, painter), job.store, told).encode(schedule(lips, frame))
 
 
-def _expected(script: Script, job: Job) -> int:
-    """Return how many pictures there will be, about."""
+def num_pictures(script: Script, job: Job) -> int:
+    """Return how many pictures a clip has; of a recording, how many about."""
+    if job.track is not None:
+        return max(1, frames_covering(job.track.length_s, job.picture_rate(script)))
     if script.is_in_own_time:
         part = asked_part(script, job)
         return frames_covering(part.stop - part.start, job.info.frame_rate)
-    return num_pictures(script, job)
-
-
-def num_pictures(script: Script, job: Job) -> int:
-    """Return how many pictures a clip has."""
-    if job.track is not None:
-        return max(1, frames_covering(job.track.length_s, job.picture_rate(script)))
     return sum(num_pictures_for(said(one, script.target)) for one, _ in fitted(script))
 
 

@@ -36,7 +36,8 @@ def assign_speakers(script: Script, job: Job, sound: Sound | None, faces: Faces)
     script = with_more(script, seen)
     _warn(script, job, faces, list(seen))
     with job.clock.stage("voice"):
-        return replace(script, speakers=tuple(_speaker(script, job, sound, name) for name in _in_order(script, seen)))
+        in_order = dict.fromkeys(one.speaker for one in script.utterances if one.number in seen)
+        return replace(script, speakers=tuple(_speaker(script, job, sound, name) for name in in_order))
 
 
 # Who it is
@@ -172,11 +173,6 @@ def _warn(script: Script, job: Job, faces: Faces, numbers: Sequence[int]) -> Non
 
 
 # The speakers
-
-
-def _in_order(script: Script, numbers: Mapping[int, Utterance]) -> list[str]:
-    """Return the speakers of some utterances in order of appearance."""
-    return list(dict.fromkeys(one.speaker for one in script.utterances if one.number in numbers))
 
 
 def _speaker(script: Script, job: Job, sound: Sound | None, name: str) -> SpeakerOf:
