@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import Reloadable, ready_for_inference, resolve_device, resolve_precision
-from avcore.compute.kernels import MappedFiles
 from avcore.contracts import Recognizer, Transcript, Word, kind_of
 from avcore.decoding.beam import SearchConfig
 from avcore.decoding.layers import DecoderLayer
@@ -298,10 +297,8 @@ def _rows_of(ids: Ids, num_rows: int, first: int) -> Ids:
 def _ready(checkpoint: Checkpoint, config: ReaderConfig, device: torch.device, dtype: torch.dtype) -> TextReader:
     """Load the network. The ResNet and the layers' products are computed in `dtype`; residual streams and scores are float32."""
     model = load_reader(checkpoint, config).to(device)
-    files = MappedFiles()
-    for layer in model.decoder.layers:
-        cast(DecoderLayer, layer).freeze(dtype, files)
-    return ready_for_inference(model, dtype, [part for part in model.modules() if isinstance(part, HubertLayer | LipResNet)])
+    parts = [part for part in model.modules() if isinstance(part, DecoderLayer | HubertLayer | LipResNet)]
+    return ready_for_inference(model, dtype, parts)
 
 
 def _stored_options(checkpoint: Checkpoint) -> ReadOptions:

@@ -20,12 +20,11 @@ from avcore.checkpoints.checkpoint import load_strict
 from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
 from avcore.compute.inference import skeleton
-from avcore.compute.kernels import MappedFiles, pack_linears
 from avcore.contracts import Hypothesis
 from avcore.decoding import beam_search
 from avcore.decoding.beam import MOST_POSITIONS, SearchConfig, SearchRules
 from avcore.decoding.beam_search import Sources, join_sources
-from avcore.decoding.layers import Decoder, DecoderLayer, EncoderLayer, Layer, LayerConfig, Positions, padding_mask
+from avcore.decoding.layers import Decoder, EncoderLayer, LayerConfig, Positions, padding_mask
 from avcore.errors import CheckpointError
 from avcore.units import BEGIN, NUM_MARKS, Ids, normalise_language
 from avcore.units import END as END_OF_UNITS
@@ -249,22 +248,6 @@ class UnitTransformer(nn.Module):
         """Make the output projection the embedding's own matrix (again, after tensors were assigned)."""
         self.decoder.embed_tokens = self.encoder.embed_tokens
         self.decoder.output_projection.weight = self.encoder.embed_tokens.weight
-
-    def freeze(self, dtype: torch.dtype, by_fbgemm: bool = False) -> "UnitTransformer":
-        """Make the network ready for inference on the device where it is; it can be trained, moved or stored no more.
-
-        Products in the layers are computed in `dtype`; with bfloat16 those of the decoder's feed-forward in eight bits where that
-        is quicker (`suits_eight_bits`). by_fbgemm: all of the decoder's are, for CPUs without VNNI. The residual stream
-        and the scores, where small differences decide, stay float32.
-        """
-        self.eval().requires_grad_(False)
-        files = MappedFiles()
-        for layer in self.modules():
-            if isinstance(layer, Layer):
-                decodes = isinstance(layer, DecoderLayer)
-                layer.freeze(dtype, files, eight_bits=decodes and dtype == torch.bfloat16, by_fbgemm=decodes and by_fbgemm)
-        pack_linears(self, torch.float32, files)
-        return self
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Teacher forcing: int64 [batch, source time], int64 [batch, time] -> logits, float [batch, time, row].

@@ -14,7 +14,7 @@ import torch
 from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.checkpoints.layouts import read_setting
 from avcore.checkpoints.stages import Checkpoint
-from avcore.compute.inference import Reloadable, resolve_device, resolve_precision
+from avcore.compute.inference import Reloadable, ready_for_inference, resolve_device, resolve_precision
 from avcore.compute.kernels import has_fbgemm, lay_out_all
 from avcore.compute.memory import free_memory_bytes
 from avcore.compute.threads import lanes_on, side_by_side, taken
@@ -211,7 +211,10 @@ class UnitTranslator:
 
 
 def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, by_fbgemm: bool) -> UnitTransformer:
-    return load_transformer(checkpoint).to(device).freeze(dtype, by_fbgemm)
+    """Load the network. The layers' products are computed in `dtype`; the residual stream and the scores, where small differences
+    decide, are float32."""
+    model = load_transformer(checkpoint).to(device)
+    return ready_for_inference(model, dtype, model.encoder.layers, few_rows=model.decoder.layers, by_fbgemm=by_fbgemm)
 
 
 def _room(model: UnitTransformer, beam: int) -> _Room:

@@ -21,7 +21,16 @@ from torch.overrides import TorchFunctionMode
 
 from avcore.checkpoints.stages import PRECISIONS
 from avcore.compute.convolutions import FlatConv1d, FlatUpsampling, WeightNormConv1d, WeightNormed, WeightNormUpsampling
-from avcore.compute.kernels import MappedFiles, copy_from_files, fuse_gelu, pack_linears
+from avcore.compute.kernels import (
+    GELU_LOWEST,
+    EightBitLinear,
+    MappedFiles,
+    copy_from_files,
+    fuse_gelu,
+    pack_for_fbgemm,
+    pack_linears,
+    suits_eight_bits,
+)
 from avcore.compute.memory import release_freed_memory
 from avcore.errors import UsageError
 
@@ -154,25 +163,35 @@ def fold_norm(convolution: Convolution, norm: nn.Module) -> Convolution:
     return convolution
 
 
-def ready_for_inference(model: Network, dtype: torch.dtype = torch.float32, parts: Iterable[nn.Module] = ()) -> Network:
+def ready_for_inference(
+    model: Network,
+    dtype: torch.dtype = torch.float32,
+    parts: Iterable[nn.Module] = (),
+    few_rows: Iterable[nn.Module] = (),
+    by_fbgemm: bool = False,
+) -> Network:
     """Make a loaded network ready for inference on the device where it is; it can be trained, moved or stored no more.
 
     Norms become part of the convolutions before them, convolutions of sound are laid out flat, linear layers are packed (see
     `pack_linears`). parts: those that compute in `dtype`. Of a transformer layer, one with `self_attn`, `fc1` and `fc2`, these are
     the products alone: its residual stream, and all that is not named, stays float32. Any other is taken to be convolutions of
-    pictures, which are quickest with channels last. Returns the network.
+    pictures, which are quickest with channels last. few_rows: more layers, which see few rows at a time, as in a search: with
+    bfloat16 their feed-forward is in eight bits where that is quicker (`suits_eight_bits`); by_fbgemm: all of theirs are, for
+    CPUs without VNNI (`FbgemmLinear`). Returns the network.
     """
     model.eval().requires_grad_(False)
     fold_norms(model)
     files = MappedFiles()
     for part in parts:
         if hasattr(part, "self_attn"):
-            _compute_products_in(part, dtype, files)
+            compute_products_in(part, dtype, files)
         else:
             part.to(dtype)
             for weight in part.parameters():
                 if weight.dim() == _PICTURE_DIMS:
                     weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    for layer in few_rows:
+        compute_products_in(layer, dtype, files, eight_bits=dtype == torch.bfloat16, by_fbgemm=by_fbgemm)
     pack_linears(model, torch.float32, files)
     copy_from_files(model.parameters(), files)
     return model
@@ -196,22 +215,39 @@ def fold_norms(model: nn.Module) -> None:
 
 
 class _InType(nn.Module):
-    """A module that is given its first argument in another type."""
+    """A module that is given what comes in in another type, and whose answer is of that type."""
 
     def __init__(self, module: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.module, self.dtype = module, dtype
 
-    def forward(self, x: Tensor, *others: Any) -> Any:
-        return self.module(x.to(self.dtype), *others)
+    def forward(self, x: Tensor) -> Any:
+        return self.module(x.to(self.dtype))
 
 
-def _compute_products_in(layer: Any, dtype: torch.dtype, files: MappedFiles) -> None:
-    """Compute attention and feed-forward of a transformer layer in `dtype`, cast once for all products of each."""
+def compute_products_in(
+    layer: Any, dtype: torch.dtype, files: MappedFiles, eight_bits: bool = False, by_fbgemm: bool = False
+) -> None:
+    """Compute the products of attention and feed-forward of a transformer layer in `dtype`, in place.
+
+    eight_bits, by_fbgemm: see `ready_for_inference`.
+    """
+    if by_fbgemm:
+        pack_for_fbgemm(layer, files, {layer.fc2: GELU_LOWEST} if isinstance(layer.activation, nn.GELU) else {})
+    is_eight_bit = eight_bits and isinstance(layer.activation, nn.GELU) and suits_eight_bits((layer.fc1, layer.fc2), dtype)
+    if is_eight_bit:
+        layer.add_module("fc1", EightBitLinear(layer.fc1, files))
+        layer.add_module("fc2", EightBitLinear(layer.fc2, files, GELU_LOWEST))
     pack_linears(layer, dtype, files)
     layer.activation = fuse_gelu(layer.fc1, layer.activation)
-    if dtype != torch.float32:
-        layer.self_attn, layer.fc1 = _InType(layer.self_attn, dtype), _InType(layer.fc1, dtype)
+    if dtype == torch.float32:
+        return
+    for child in list(layer.modules()):
+        if hasattr(child, "q_proj"):
+            for own in ("q_proj", "k_proj", "v_proj"):
+                setattr(child, own, _InType(getattr(child, own), dtype))
+    if not is_eight_bit:
+        layer.fc1 = _InType(layer.fc1, dtype)
 
 
 class Reloadable(Generic[Heavy]):

@@ -10,18 +10,9 @@ from functools import partial
 from typing import NamedTuple, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avcore.compute.kernels import (
-    GELU_LOWEST,
-    EightBitLinear,
-    MappedFiles,
-    fuse_gelu,
-    pack_for_fbgemm,
-    pack_linears,
-    suits_eight_bits,
-)
+from avcore.compute.attention import attend_in_search
 from avcore.units import PAD
 
 
@@ -96,31 +87,12 @@ class Attention(nn.Module):
         [batch, head, time, entry]. Returns float [batch, time, dim].
         """
         queries = self._split(self.q_proj(x))
-        if queries.dtype == torch.bfloat16 and queries.device.type == "cpu" and not (is_causal or self.training):
-            context = _attend_in_bfloat16(queries, seen, mask)
-        else:
-            dropout = self._dropout if self.training else 0.0
-            if mask is not None and mask.is_floating_point():
-                mask = mask.to(queries.dtype)
-            context = F.scaled_dot_product_attention(
-                queries, seen.keys, seen.values, attn_mask=mask, dropout_p=dropout, is_causal=is_causal
-            )
+        context = attend_in_search(queries, seen.keys, seen.values, mask, self._dropout if self.training else 0.0, is_causal)
         out: Tensor = self.out_proj(context.transpose(1, 2).flatten(2))
         return out
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self._num_heads, -1).transpose(1, 2)
-
-
-def _attend_in_bfloat16(queries: Tensor, seen: KeysValues, mask: Tensor | None) -> Tensor:
-    """Compute attention as two matrix products, on a CPU in half the time of torch's bfloat16 kernel; softmax is in float32."""
-    heads = queries.shape[:2]
-    scaled = queries * queries.shape[-1] ** -0.5
-    scores = torch.bmm(scaled.flatten(0, 1), seen.keys.flatten(0, 1).transpose(1, 2)).float().view(*heads, queries.shape[2], -1)
-    if mask is not None:
-        scores = scores.masked_fill_(~mask, -torch.inf) if mask.dtype == torch.bool else scores.add_(mask)
-    weights = torch.softmax(scores, dim=-1).to(queries.dtype)
-    return torch.bmm(weights.flatten(0, 1), seen.values.flatten(0, 1)).view(queries.shape)
 
 
 Extend = Callable[[int, KeysValues], KeysValues]
@@ -151,38 +123,12 @@ class Layer(nn.Module):
         self.fc1 = nn.Linear(config.dim, config.ffn_dim)
         self.fc2 = nn.Linear(config.ffn_dim, config.dim)
         self.final_layer_norm = nn.LayerNorm(config.dim)
-        self._activation = config.activation()
+        self.activation: nn.Module = config.activation()
         self._dropout = nn.Dropout(config.dropout)
         self._activation_dropout = nn.Dropout(config.activation_dropout)
-        self._product_dtype: torch.dtype | None = None
-        self._feeds_eight_bits = False
-
-    def freeze(self, dtype: torch.dtype, files: MappedFiles, eight_bits: bool = False, by_fbgemm: bool = False) -> None:
-        """Compute products in `dtype`, from now on for inference only; the residual stream keeps its own type.
-
-        eight_bits: those of the feed-forward in eight bits, where that is no slower than `dtype`, and sums in float32. by_fbgemm:
-        all in eight bits, see `FbgemmLinear`.
-        """
-        if by_fbgemm:
-            pack_for_fbgemm(self, files, {self.fc2: GELU_LOWEST} if isinstance(self._activation, nn.GELU) else {})
-        self._feeds_eight_bits = (
-            eight_bits and isinstance(self._activation, nn.GELU) and suits_eight_bits((self.fc1, self.fc2), dtype)
-        )
-        if self._feeds_eight_bits:
-            self.add_module("fc1", EightBitLinear(self.fc1, files))
-            self.add_module("fc2", EightBitLinear(self.fc2, files, GELU_LOWEST))
-        pack_linears(self, dtype, files)
-        self._activation = fuse_gelu(self.fc1, self._activation)
-        self._product_dtype = dtype
-
-    def for_products(self, x: Tensor) -> Tensor:
-        """Bring x, float [..., dim], to the type that products are computed in, once for all of them."""
-        return x if self._product_dtype is None else x.to(self._product_dtype)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        normed = self.final_layer_norm(x)
-        hidden = self.fc1(normed if self._feeds_eight_bits else self.for_products(normed))
-        hidden = self._activation_dropout(self._activation(hidden))
+        hidden = self._activation_dropout(self.activation(self.fc1(self.final_layer_norm(x))))
         out: Tensor = x + self._dropout(self.fc2(hidden))
         return out
 
@@ -192,7 +138,7 @@ class EncoderLayer(Layer):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Float [batch, time, dim] -> the same; mask: bool [batch, 1, 1, time], True = no padding."""
-        normed = self.for_products(self.self_attn_layer_norm(x))
+        normed = self.self_attn_layer_norm(x)
         x = x + self._dropout(self.self_attn(normed, self.self_attn.keys_values(normed), mask))
         return self._feed_forward(x)
 
@@ -214,10 +160,10 @@ class DecoderLayer(Layer):
         extend: Callable[[KeysValues], KeysValues],
     ) -> Tensor:
         """Float [batch, time, dim] -> the same; without a mask, self-attention is causal."""
-        normed = self.for_products(self.self_attn_layer_norm(x))
+        normed = self.self_attn_layer_norm(x)
         seen = extend(self.self_attn.keys_values(normed))
         x = x + self._dropout(self.self_attn(normed, seen, mask, is_causal=mask is None))
-        normed = self.for_products(self.encoder_attn_layer_norm(x))
+        normed = self.encoder_attn_layer_norm(x)
         x = x + self._dropout(self.encoder_attn(normed, source, source_mask))
         return self._feed_forward(x)
 
@@ -244,7 +190,7 @@ class Decoder(nn.Module):
         It is contiguous, since a product would otherwise copy it at every step.
         """
         layers = cast(Iterable[DecoderLayer], self.layers)
-        seen = (layer.encoder_attn.keys_values(layer.for_products(encoded)) for layer in layers)
+        seen = (layer.encoder_attn.keys_values(encoded) for layer in layers)
         return [KeysValues(keys.contiguous(), values.contiguous()) for keys, values in seen]
 
     def forward(self, tokens: Tensor, source: Sequence[KeysValues], source_mask: Tensor | None = None) -> Tensor:

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.compute import kernels
+from avcore.compute.inference import compute_products_in
 from avcore.compute.kernels import GELU_LOWEST, EightBitLinear, MappedFiles, PackedLinear, has_eight_bit_products, suits_eight_bits
 from avcore.decoding.layers import DecoderLayer, LayerConfig
 
@@ -87,7 +88,7 @@ def decoder_layer(activation: type[nn.Module] = nn.GELU) -> DecoderLayer:
 
 
 def run(own: DecoderLayer, x: Tensor) -> Tensor:
-    source = own.encoder_attn.keys_values(own.for_products(torch.ones(1, 3, 64)))
+    source = own.encoder_attn.keys_values(torch.ones(1, 3, 64))
     found: Tensor = own(x, None, source, None, lambda new: new)
     return found
 
@@ -98,10 +99,10 @@ def test_a_feed_forward_in_eight_bits_is_as_near_as_in_bfloat16(monkeypatch: pyt
     x = torch.randn(1, 9, 64)
     exact = run(decoder_layer(), x)
     own, without = decoder_layer(), decoder_layer()
-    own.freeze(torch.bfloat16, MappedFiles(), eight_bits=True)
-    without.freeze(torch.bfloat16, MappedFiles())
-    assert [type(one) for one in (own.fc1, own.fc2, own.self_attn.q_proj)] == [EightBitLinear, EightBitLinear, PackedLinear]
-    assert type(without.fc1) is PackedLinear
+    compute_products_in(own, torch.bfloat16, MappedFiles(), eight_bits=True)
+    compute_products_in(without, torch.bfloat16, MappedFiles())
+    kinds = [EightBitLinear, EightBitLinear, PackedLinear, PackedLinear]
+    assert [type(one) for one in (own.fc1, own.fc2, own.self_attn.out_proj, without.fc2)] == kinds
     assert 0 < error(run(own, x), exact) < 2 * error(run(without, x), exact)
     assert not torch.equal(run(own, x), run(without, x))
 
@@ -111,6 +112,6 @@ def test_float32_and_another_activation_stay_as_they_are(monkeypatch: pytest.Mon
     monkeypatch.setattr(kernels, "_LEAST_EIGHT_BIT", 0)
     monkeypatch.setattr(kernels, "_LEAST_PACKED", 0)
     for own, dtype in ((decoder_layer(), torch.float32), (decoder_layer(nn.ReLU), torch.bfloat16)):
-        own.freeze(dtype, MappedFiles(), eight_bits=True)
-        assert type(own.fc1) is PackedLinear
+        compute_products_in(own, dtype, MappedFiles(), eight_bits=True)
+        assert type(own.self_attn.out_proj) is PackedLinear
         assert type(own.fc2) is PackedLinear

@@ -24,6 +24,7 @@ PAGES = sorted(
 )
 SEARCH = "--beam 2 --max-target-units 60"
 FORMS = (
+    Form(r"--translate-with http", "a language model that is not here", check=check_help),
     Form(r"lip2speech .*ann.wav", "a voice and published files that are not here", check=check_help),
     Form(r"netflips evaluate demo", "hours, and a synthesiser", check=check_help),
     Form(r"netflips evaluate (dubs|speech|dub|compare|listen) ", "dubs that are not here; its own tests run it", check=check_help),
