@@ -24,7 +24,7 @@ def test_auto_without_bfloat16_instructions_is_float32_and_says_so_once(
         assert [resolve_precision("auto", CPU) for _ in range(4)] == [torch.float32] * 4
     assert [record.message for record in caplog.records if "float32" in record.message and "bfloat16" in record.message] == [
         "--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32; a large "
-        "translator's decoder keeps its weights in float16"
+        "translator's decoder is computed in 8 bits"
     ]
 
 
