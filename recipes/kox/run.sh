@@ -7,7 +7,9 @@ cd "$(dirname "$0")/../.."
 corpus=Ko-X                         # as delivered, packed
 exp=exp/kox                         # all that is made
 encoder=mavhubert_large_noise.pt    # published files
-translator=utut_sts_ft.pt
+translator=utut_sts_ft.pt           # empty = from nothing, with a config that says the sizes
+renderer=                           # speaks translations for ASR-BLEU; empty = that is left out
+recognizer=judge-whisper            # hears them; papers: Whisper large-v2
 config=unit2unit/finetune           # of the training; unit2unit/finetune_debug to try
 speak_with=                         # command for English sentences without a recording
 prepare_with=                       # more options of each command
@@ -15,6 +17,7 @@ extract_with="--modalities audio"
 pairs_with="--test 0.05 --group ^[^_]+_[^_]+_[^_]+"
 train_with=
 evaluate_with=
+hear_options=
 read_options "$@"
 set -f # words of the options are no patterns of files
 
@@ -26,8 +29,13 @@ for side in en ko; do
 done
 run_stage 4 "pairs" python -m unit2unit.utut_finetune.prepare_pairs --source "$exp/units/en" --target "$exp/units/ko" \
     --manifest "$exp/data/ko.jsonl" --out "$exp/pairs" --overwrite $pairs_with
-run_stage 5 "the tag of Korean" python -m unit2unit.utut_finetune.add_language "$translator" "$exp/start.pt" --language ko
-run_stage 6 "fine-tune" python -m unit2unit.utut_finetune.finetune --config "$config" data_dir="$exp/pairs" init="$exp/start.pt" \
+start=null
+if [[ $translator ]]; then
+    start=$exp/start.pt
+    run_stage 5 "the tag of Korean" python -m unit2unit.utut_finetune.add_language "$translator" "$start" --language ko
+fi
+run_stage 6 "fine-tune" python -m unit2unit.utut_finetune.finetune --config "$config" data_dir="$exp/pairs" init="$start" \
     run_dir="$exp/run" $train_with
 run_stage 7 "evaluate" netflips evaluate translate --pairs "$exp/pairs" --utut-path "$exp/run/checkpoints/checkpoint_best.pt" \
-    --json "$exp/translate.json" $evaluate_with
+    --json "$exp/translate.json" --rows "$exp/translate.jsonl" $evaluate_with
+asr_bleu 8 "$exp/data/en.jsonl" "$exp/data/ko.jsonl"

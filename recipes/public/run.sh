@@ -13,13 +13,16 @@ speak_english_with=                 # text-to-speech commands with {text_file} a
 speak_korean_with=
 hear_with=                          # recogniser that checks both sides: folder or command; empty = no round trip
 encoder=mavhubert_large_noise.pt    # published files
-translator=utut_sts_ft.pt
+translator=utut_sts_ft.pt           # empty = from nothing, with a config that says the sizes
+renderer=                           # speaks translations for ASR-BLEU; empty = that is left out
+recognizer=judge-whisper            # hears them; papers: Whisper large-v2
 config=unit2unit/finetune           # of the training; unit2unit/finetune_debug to try
 prepare_with=                       # more options of each command
 extract_with="--modalities audio"
 pairs_with=
 train_with=
 evaluate_with=
+hear_options=
 read_options "$@"
 set -f # words of the options are no patterns of files
 
@@ -57,8 +60,13 @@ some_may_fail=1 run_stage 11 "units of Korean" \
 run_stage 12 "pairs to train on, and those of FLEURS to validate on and to test on" \
     python -m unit2unit.utut_finetune.prepare_pairs --source "$exp/units/en" --target "$exp/units/ko" --manifest "$exp/ko.jsonl" \
     --out "$exp/pairs" --overwrite $pairs_with
-run_stage 13 "the tag of Korean" python -m unit2unit.utut_finetune.add_language "$translator" "$exp/start.pt" --language ko
-run_stage 14 "fine-tune" python -m unit2unit.utut_finetune.finetune --config "$config" data_dir="$exp/pairs" init="$exp/start.pt" \
+start=null
+if [[ $translator ]]; then
+    start=$exp/start.pt
+    run_stage 13 "the tag of Korean" python -m unit2unit.utut_finetune.add_language "$translator" "$start" --language ko
+fi
+run_stage 14 "fine-tune" python -m unit2unit.utut_finetune.finetune --config "$config" data_dir="$exp/pairs" init="$start" \
     run_dir="$exp/run" $train_with
 run_stage 15 "evaluate" netflips evaluate translate --pairs "$exp/pairs" --utut-path "$exp/run/checkpoints/checkpoint_best.pt" \
-    --json "$exp/translate.json" $evaluate_with
+    --json "$exp/translate.json" --rows "$exp/translate.jsonl" $evaluate_with
+asr_bleu 16 "$exp/en.jsonl" "$exp/ko.jsonl"

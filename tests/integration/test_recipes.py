@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.demo.random.random_checkpoints import TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
+from recipes.demo.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
 from tests.avdata.prepare.trees import write_fleurs, write_kox, write_zeroth
 from tests.integration.pages import ROOT
 
@@ -39,7 +39,7 @@ def test_kox_goes_from_archives_to_figures_and_does_nothing_twice(models: Path, 
         "corpus": tmp_path / "Ko-X", "exp": tmp_path / "exp", "encoder": models / UNIT_ENCODER, "translator": models / TRANSLATOR,
         "speak_with": speak, "extract_with": "--modalities audio --workers 1 --device cpu",
         "train_with": _FEW_UPDATES, "evaluate_with": _SHORT,
-        "pairs_with": "--valid 1 --test 1",
+        "pairs_with": "--test 1",
     }  # fmt: skip
     done = _run("kox/run.sh", **options)
     assert done.returncode == 0, done.stderr
@@ -47,9 +47,10 @@ def test_kox_goes_from_archives_to_figures_and_does_nothing_twice(models: Path, 
     again = _run("kox/run.sh", **options)
     assert again.returncode == 0
     assert [line for line in again.stdout.splitlines() if not line.endswith("done before")] == []
-    later = _run("kox/run.sh", **options | {"pairs_with": "--valid 2 --test 1", "stage": 4, "stop_stage": 4})
+    later = _run("kox/run.sh", **options | {"pairs_with": "--test 2", "stage": 4, "stop_stage": 4})
     assert later.returncode == 0, later.stderr
-    assert json.loads((tmp_path / "exp" / "pairs" / "data.json").read_text())["splits"]["valid"]["pairs"] == 2
+    splits = json.loads((tmp_path / "exp" / "pairs" / "data.json").read_text())["splits"]
+    assert {split: about["pairs"] for split, about in splits.items()} == {"train": 3, "valid": 1, "test": 2}
 
 
 _TRANSLATOR = """
@@ -68,9 +69,13 @@ def test_public_corpora_become_pairs_that_people_read_and_pairs_that_programs_sp
         encoder=models / UNIT_ENCODER, translator=models / TRANSLATOR, prepare_with="--workers 1",
         translate_with=f"python {tmp_path / 'translate.py'}",
         speak_english_with="python -m avdata.prepare.say --text-file {text_file} --out {out}", train_with=_FEW_UPDATES,
-        extract_with="--modalities audio --workers 1 --device cpu", evaluate_with=_SHORT,
+        extract_with="--modalities audio --workers 1 --device cpu", evaluate_with=_SHORT, renderer=models / RENDERER, stop_stage=16,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    spoken = [json.loads(line) for line in (tmp_path / "exp" / "spoken" / "manifest.jsonl").read_text().splitlines()]
+    assert len(spoken) == 3
+    assert all((tmp_path / "exp" / "spoken" / row["dub"]).stat().st_size > 1000 for row in spoken)
+    assert all(row["reference_text"].startswith("ko_kr sentence") and Path(row["reference"]).exists() for row in spoken)
     splits = json.loads((tmp_path / "exp" / "pairs" / "data.json").read_text())["splits"]
     assert {split: about["pairs"] for split, about in splits.items()} == {"train": 5, "valid": 3, "test": 3}
     assert json.loads((tmp_path / "exp" / "translate.json").read_text())["utterances"] == 3

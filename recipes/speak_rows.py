@@ -1,0 +1,76 @@
+"""Speak the translations of a test split, each in the voice of its source, for ASR-BLEU: `python recipes/speak_rows.py --help`.
+
+What `netflips evaluate translate --rows` writes becomes wav files and a manifest that `netflips evaluate speech` takes: the
+translation, the recording that is right, and its text.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from avcore.command import LOG, Parser, run
+from avcore.errors import InputError
+from avcore.files import Input
+from avcore.journal import iter_rows, write_rows
+from avcore.loading import loading
+from avcore.progress import bars, track
+from avcore.units import Units
+from avdata.manifest import Entry, Manifest, read_manifest
+
+
+def speak_rows(options: argparse.Namespace) -> None:
+    """Do the work of the command; what was spoken before is left."""
+    with loading():
+        from avcore.media import read_speech, write_speech
+        from unit2av.speaker import SpeakerEncoder
+        from unit2av.voice.speech import UnitVocoder
+
+    sources, targets = (read_manifest(path) for path in (options.source, options.target))
+    source, target = ({entry.id: entry for entry in one.entries} for one in (sources, targets))
+    rows = [row for _, row in iter_rows(options.rows)]
+    if unknown := [row["id"] for row in rows if row["id"] not in source or row["id"] not in target]:
+        raise InputError("translations belong to no recording", path=options.rows, found=f"{len(unknown)}, as {unknown[0]}")
+    vocoder, voices = UnitVocoder.from_checkpoint(options.unit2av_path, options.to), SpeakerEncoder.from_checkpoint()
+    made = []
+    options.out_dir.mkdir(parents=True, exist_ok=True)
+    with bars(options.quiet) as progress:
+        for row in track(rows, "speaking", progress, len(rows)):
+            out, said = options.out_dir / f"{row['id'].replace('/', '_')}.wav", np.asarray(row["found"], np.int64)
+            if not len(said):
+                LOG.warning("%s: nothing was translated", row["id"])
+                said = np.asarray(row["reference"][:1], np.int64)
+            if not out.exists():
+                voice = voices.embed(read_speech(_sound_of(sources, source[row["id"]])))
+                write_speech(out, vocoder.synthesize(Units(said), voice).samples)
+            right = _sound_of(targets, target[row["id"]])
+            line = {"dub": out.name, "reference": str(right.absolute()), "reference_text": target[row["id"]].text}
+            made.append({"id": row["id"], **line, "language": options.to})
+    write_rows(options.out_dir / "manifest.jsonl", made)
+    LOG.info("%s: %d spoken", options.out_dir / "manifest.jsonl", len(made))
+
+
+def _sound_of(manifest: Manifest, entry: Entry) -> Path:
+    path = manifest.path(entry, "audio")
+    if path is None:
+        raise InputError("a recording is missing", path=entry.id, expected="audio in its line of the manifest")
+    return path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    parser = Parser(prog="speak_rows.py", description="Speak the translations of a test split, for ASR-BLEU.")
+    parser.add_argument("rows", type=Input("the translations"), help="what netflips evaluate translate --rows wrote")
+    parser.add_argument("--source", type=Input("the sources"), required=True, help="manifest of the sources, whose voices speak")
+    parser.add_argument("--target", type=Input("the targets"), required=True, help="manifest of the right recordings, with text")
+    parser.add_argument("--unit2av-path", type=Input("the renderer"), required=True, help="renderer whose voice speaks")
+    parser.add_argument("--to", default="ko", metavar="LANG", help="the language (default: ko)")
+    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder for wav files and manifest.jsonl")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings only")
+    return run(parser, speak_rows, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
