@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -16,12 +16,21 @@ from avcore.timeline import units_to_samples
 from avdata.published.unit2a import Vector, VoiceClip
 from avtrain.config import Metrics
 from avtrain.data import ItemSource
-from avtrain.sampling import Key, item_generator
 from unit2av.voice.harmonic import PER_STEP, limited
 from unit2av.voice.source import FEATURES, places
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
 from unit2av.voice.training.corpus import Tracks, VoiceCorpus, voices_and_pitches
-from unit2av.voice.training.items import AlignedReader, Preloaded, Reader, Segment, SegmentBatch, blur_voice, collate_speech
+from unit2av.voice.training.items import (
+    AlignedReader,
+    HeldOut,
+    Preloaded,
+    Reader,
+    Segment,
+    SegmentBatch,
+    Take,
+    TrainingSegments,
+    collate_speech,
+)
 from unit2av.voice.training.losses import contour_loss, voicing_loss
 from unit2av.voice.training.start import TrainedHarmonic
 from unit2av.voice.training.task import Unit2aTask
@@ -65,13 +74,17 @@ class HarmonicBatch(SegmentBatch):
 
 
 @dataclass(frozen=True)
-class VoiceTake:
-    """An utterance with silence around it. frames: int64 [T]. samples: float32 [320 T]. log_f0: float32 [4 T]."""
+class VoiceTake(Take):
+    """An utterance with silence around it. log_f0: float32 [4 T]."""
 
-    frames: NDArray[np.int64]
-    samples: Vector
     log_f0: Vector
     melody: Melody
+
+    def cut(self, name: str, voice: Vector, start: int, length: int, is_held_out: bool) -> HarmonicSegment:
+        """Steps `start` to `start + length`, and the contour of the whole."""
+        plain = super().cut(name, voice, start, length, is_held_out)
+        log_f0 = self.log_f0[start * PER_STEP : (start + length) * PER_STEP]
+        return HarmonicSegment(name, plain.frames, plain.samples, voice, log_f0, self.melody, is_held_out)
 
 
 class TakeReader:
@@ -105,78 +118,6 @@ def _melody(frames: NDArray[np.int64], log_f0: Vector, voiced: NDArray[np.bool_]
     by_step = log_f0.reshape(-1, PER_STEP).mean(1)
     half = PER_STEP / 2
     return Melody(frames, ((by_step - median) / spread).astype(np.float32), voiced.reshape(-1, PER_STEP).sum(1) >= half)
-
-
-class HarmonicSegments:
-    """Random segments of equal length (avtrain.data.ItemSource); which one depends on seed, epoch and index alone."""
-
-    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, read: TakeReader, seed: int) -> None:
-        self._utterances, self._config, self._read, self._seed = list(utterances), config, read, seed
-
-    def __len__(self) -> int:
-        return len(self._utterances) * self._config.segments_per_item
-
-    def load(self, key: Key) -> HarmonicSegment:
-        """Item key[1] in epoch key[0]. Raises what `TakeReader` raises."""
-        utterance = self._utterances[key[1] % len(self._utterances)]
-        length = self._config.segment_units
-        take = self._read(utterance, length)
-        chance = item_generator(self._seed, key)
-        start = int(chance.integers(len(take.frames) - length + 1))
-        voice = voice_of_clip(utterance)
-        if self._config.voice_noise:
-            voice = blur_voice(voice, self._config.voice_noise, chance)
-        return cut(utterance.id, take, voice, start, length)
-
-    def name(self, index: int) -> str:
-        return self._utterances[index % len(self._utterances)].id
-
-    def lengths(self) -> list[int]:
-        return [self._config.segment_units] * len(self)
-
-
-class HeldOutTakes:
-    """Utterances from their beginning, for validation, each the same in every epoch."""
-
-    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, read: TakeReader) -> None:
-        self._utterances, self._config, self._read = list(utterances), config, read
-
-    def __len__(self) -> int:
-        return len(self._utterances)
-
-    def load(self, key: Key) -> HarmonicSegment:
-        """Utterance key[1]."""
-        utterance = self._utterances[key[1]]
-        take = self._read(utterance, self._config.segment_units)
-        length = min(len(take.frames), self._config.valid_units_at_most)
-        return replace(cut(utterance.id, take, voice_of_clip(utterance), 0, length), is_held_out=True)
-
-    def name(self, index: int) -> str:
-        return self._utterances[index].id
-
-    def lengths(self) -> list[int]:
-        longest = self._config.valid_units_at_most
-        return [min(utterance.units.num_steps + 2 * self._config.edge_steps, longest) for utterance in self._utterances]
-
-
-def voice_of_clip(utterance: VoiceClip) -> Vector:
-    """Return the voice of an utterance. Raises InputError where it has none."""
-    if utterance.voice is None:
-        raise InputError("this utterance has no voice", path=utterance.id)
-    return utterance.voice
-
-
-def cut(name: str, take: VoiceTake, voice: Vector, start: int, length: int) -> HarmonicSegment:
-    """Steps `start` to `start + length` of a take."""
-    end = start + length
-    return HarmonicSegment(
-        name,
-        take.frames[start:end],
-        take.samples[units_to_samples(start) : units_to_samples(end)],
-        voice,
-        take.log_f0[start * PER_STEP : end * PER_STEP],
-        take.melody,
-    )
 
 
 def collate_harmonic(segments: Sequence[HarmonicSegment], silence: int | None, contours: int) -> HarmonicBatch:
@@ -220,10 +161,10 @@ class HarmonicTask(Unit2aTask):
     def _make_items(self) -> tuple[ItemSource[Any], ItemSource[Any] | None]:
         data, corpus = self._config.data, self._corpus
         read = TakeReader(corpus.train, data, self._tracks, self._edge_unit)
-        train = HarmonicSegments(corpus.train, data, read, self._config.loop.seed)
+        train = TrainingSegments(corpus.train, data, self._config.loop.seed, read)
         if not corpus.valid:
             return train, None
-        return train, HeldOutTakes(corpus.valid, data, TakeReader((), data, self._tracks, self._edge_unit))
+        return train, HeldOut(corpus.valid, data, TakeReader((), data, self._tracks, self._edge_unit))
 
     @property
     def figures(self) -> tuple[str, ...]:

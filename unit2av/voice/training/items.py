@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
@@ -97,32 +97,67 @@ class Preloaded:
         return self._kept.get(utterance) or self._reader(utterance)
 
 
+@dataclass(frozen=True)
+class Take:
+    """An utterance as it is read. frames: int64 [T]. samples: float32 [320 T]."""
+
+    frames: NDArray[np.int64]
+    samples: Vector
+
+    def cut(self, name: str, voice: Vector, start: int, length: int, is_held_out: bool) -> Segment:
+        """Steps `start` to `start + length`, as the training has them. is_held_out: they are not learnt from."""
+        end = start + length
+        return Segment(name, self.frames[start:end], self.samples[units_to_samples(start) : units_to_samples(end)], voice)
+
+
+Takes = Callable[[VoiceClip, int], Take]
+"""Reads an utterance, again and again until there are so many steps."""
+
+
+def plain_takes(utterances: Sequence[VoiceClip], config: VoiceDataConfig) -> Takes:
+    """Return what reads utterances as they are. utterances: that are kept in memory where `preload` asks for it."""
+    reader = AlignedReader(config)
+    read: Reader = Preloaded(reader, utterances) if config.preload and utterances else reader
+
+    def take(utterance: VoiceClip, shortest: int) -> Take:
+        frames, samples = read(utterance)
+        while len(frames) < shortest:
+            frames, samples = np.tile(frames, 2), np.tile(samples, 2)
+        return Take(frames, samples)
+
+    return take
+
+
 class TrainingSegments:
     """Random segments of equal length (avtrain.data.ItemSource); which one depends on seed, epoch and index alone."""
 
-    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, seed: int) -> None:
+    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, seed: int, takes: Takes | None = None) -> None:
         self._utterances, self._config, self._seed = list(utterances), config, seed
-        reader = AlignedReader(config)
-        self._read: Reader = Preloaded(reader, self._utterances) if config.preload else reader
+        self._takes = takes or plain_takes(utterances, config)
 
     def __len__(self) -> int:
         return len(self._utterances) * self._config.segments_per_item
 
     def load(self, key: Key) -> Segment:
-        """Item key[1] in epoch key[0]. Raises what `AlignedReader` raises."""
+        """Item key[1] in epoch key[0]. Raises what its reader raises."""
         utterance = self._utterances[key[1] % len(self._utterances)]
-        length = self._config.segment_units
-        frames, samples = _doubled(self._read(utterance), length)
-        chance = item_generator(self._seed, key)
-        segment = _cut(utterance, frames, samples, int(chance.integers(len(frames) - length + 1)), length)
-        noise = self._config.voice_noise
-        return replace(segment, voice=blur_voice(segment.voice, noise, chance)) if noise else segment
+        length, noise = self._config.segment_units, self._config.voice_noise
+        take, chance = self._takes(utterance, length), item_generator(self._seed, key)
+        start, voice = int(chance.integers(len(take.frames) - length + 1)), voice_of_clip(utterance)
+        return take.cut(utterance.id, blur_voice(voice, noise, chance) if noise else voice, start, length, False)
 
     def name(self, index: int) -> str:
         return self._utterances[index % len(self._utterances)].id
 
     def lengths(self) -> list[int]:
         return [self._config.segment_units] * len(self)
+
+
+def voice_of_clip(utterance: VoiceClip) -> Vector:
+    """Return the voice of an utterance. Raises InputError where it has none."""
+    if utterance.voice is None:
+        raise InputError("this utterance has no voice", path=utterance.id)
+    return utterance.voice
 
 
 def blur_voice(voice: Vector, amount: float, chance: np.random.Generator) -> Vector:
@@ -137,9 +172,9 @@ def blur_voice(voice: Vector, amount: float, chance: np.random.Generator) -> Vec
 class HeldOut:
     """Utterances from their beginning, for validation; those that are shorter than a training segment are doubled too."""
 
-    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig) -> None:
+    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, takes: Takes | None = None) -> None:
         self._utterances, self._shortest, self._longest = list(utterances), config.segment_units, config.valid_units_at_most
-        self._read = AlignedReader(config)
+        self._takes = takes or plain_takes((), config)
 
     def __len__(self) -> int:
         return len(self._utterances)
@@ -147,8 +182,8 @@ class HeldOut:
     def load(self, key: Key) -> Segment:
         """Utterance key[1], the same in every epoch."""
         utterance = self._utterances[key[1]]
-        frames, samples = _doubled(self._read(utterance), self._shortest)
-        return _cut(utterance, frames, samples, 0, min(len(frames), self._longest))
+        take = self._takes(utterance, self._shortest)
+        return take.cut(utterance.id, voice_of_clip(utterance), 0, min(len(take.frames), self._longest), True)
 
     def name(self, index: int) -> str:
         return self._utterances[index].id
@@ -179,18 +214,3 @@ def collate_speech(segments: Sequence[Segment]) -> SegmentBatch:
         voice=torch.from_numpy(np.stack([segment.voice for segment in segments])),
         runs=stack_runs([whole_runs(segment.frames) for segment in segments]),
     )
-
-
-def _doubled(aligned: Aligned, length: int) -> Aligned:
-    """Frames and samples again and again until there are `length` steps."""
-    frames, samples = aligned
-    while len(frames) < length:
-        frames, samples = np.tile(frames, 2), np.tile(samples, 2)
-    return frames, samples
-
-
-def _cut(utterance: VoiceClip, frames: NDArray[np.int64], samples: Vector, start: int, length: int) -> Segment:
-    if utterance.voice is None:
-        raise InputError("this utterance has no voice", path=utterance.id)
-    end = start + length
-    return Segment(utterance.id, frames[start:end], samples[units_to_samples(start) : units_to_samples(end)], utterance.voice)
