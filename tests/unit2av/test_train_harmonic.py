@@ -115,8 +115,8 @@ def test_silence_stands_around_every_utterance(tones: TonesCorpus, tmp_path: Pat
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
-        (["model.kind=piano"], "model.kind is unknown; expected hifigan or harmonic; found piano"),
-        (["model.source.kernel=4"], "no sizes of a harmonic voice"),
+        (["model.kind=piano"], "model.kind cannot be used; expected hifigan or harmonic; found piano"),
+        (["model.source.kernel=4"], "model.source.kernel must be odd; found 4"),
         (["model.source.highest_hz=9000"], "do not rise"),
         (["edge_unit="], "data.edge_steps are said as edge_unit"),
         (["data.contour_items=9"], "a part of a batch; expected 1..8; found 9"),
