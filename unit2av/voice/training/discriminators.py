@@ -53,8 +53,8 @@ class DiscriminatorConfig:
                 raise UsageError("a layer's channels do not fall into its groups", found=f"{inputs} -> {outputs}, {groups} groups")
         if any(kernel % 2 == 0 for kernel in self.scale_kernels):
             raise UsageError("scale_kernels must be odd", found=list(self.scale_kernels))
-        if self.periods and not self.period_channels:
-            raise UsageError("discriminators.period_channels cannot be used", found=[])
+        if any(period < 1 for period in self.periods) or (self.periods and not self.period_channels):
+            raise UsageError("discriminators.periods or period_channels cannot be used", found=list(self.periods))
 
 
 class Judgement(NamedTuple):
