@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from avcore.arrays import Floats
 from avcore.command import LOG, Parser, run
-from avcore.errors import InputError
+from avcore.errors import InputError, NoSpeechError
 from avcore.files import Input
 from avcore.journal import iter_rows, write_rows
 from avcore.loading import loading
@@ -33,8 +34,16 @@ def speak_rows(options: argparse.Namespace) -> None:
     rows = [row for _, row in iter_rows(options.rows)]
     if unknown := [row["id"] for row in rows if row["id"] not in source or row["id"] not in target]:
         raise InputError("translations belong to no recording", path=options.rows, found=f"{len(unknown)}, as {unknown[0]}")
-    vocoder, voices = UnitVocoder.from_checkpoint(options.unit2av_path, options.to), SpeakerEncoder.from_checkpoint()
-    made = []
+    vocoder, encoder = UnitVocoder.from_checkpoint(options.unit2av_path, options.to), SpeakerEncoder.from_checkpoint()
+    voices, made = dict[str, Floats](), []
+    for row in rows:
+        try:
+            voices[row["id"]] = encoder.embed(read_speech(_sound_of(sources, source[row["id"]])))
+        except NoSpeechError as error:
+            LOG.warning("%s: %s; the mean of the other voices speaks", row["id"], error.what)
+    if not voices:
+        raise NoSpeechError("no recording has enough sound to take a voice from", path=options.source, expected="0.5 s or more")
+    mean = np.mean(list(voices.values()), axis=0)
     options.out_dir.mkdir(parents=True, exist_ok=True)
     with bars(options.quiet) as progress:
         for row in track(rows, "speaking", progress, len(rows)):
@@ -43,7 +52,7 @@ def speak_rows(options: argparse.Namespace) -> None:
                 LOG.warning("%s: nothing was translated", row["id"])
                 said = np.asarray(row["reference"][:1], np.int64)
             if not out.exists():
-                voice = voices.embed(read_speech(_sound_of(sources, source[row["id"]])))
+                voice = voices.get(row["id"], mean / np.linalg.norm(mean))
                 write_speech(out, vocoder.synthesize(Units(said), voice).samples)
             right = _sound_of(targets, target[row["id"]])
             line = {"dub": out.name, "reference": str(right.absolute()), "reference_text": target[row["id"]].text}

@@ -149,5 +149,7 @@ def measured_dub(out: Path, ear: Any) -> dict[str, Any]:
 
 _COMMAND = Command(JudgeOptions, "python -m recipes.talk.judge", _work)
 
+build_parser, main = _COMMAND.parser, _COMMAND.main
+
 if __name__ == "__main__":
-    sys.exit(_COMMAND.main())
+    sys.exit(main())

@@ -61,7 +61,7 @@ for line in sys.stdin:
 
 
 def test_public_corpora_become_pairs_that_people_read_and_pairs_that_programs_speak(models: Path, tmp_path: Path) -> None:
-    write_fleurs(tmp_path / "fleurs")
+    write_fleurs(tmp_path / "fleurs", seconds=0.9)
     write_zeroth(tmp_path / "zeroth", per_speaker=1)
     (tmp_path / "translate.py").write_text(_TRANSLATOR)
     done = _run(

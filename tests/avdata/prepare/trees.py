@@ -34,8 +34,8 @@ def write_zeroth(root: Path, per_speaker: int = 3, seconds: float = 0.4) -> Path
     return root
 
 
-def write_fleurs(root: Path) -> Path:
-    """Two languages of FLEURS; the Korean sound to test on is in an archive."""
+def write_fleurs(root: Path, seconds: float = 0.3) -> Path:
+    """Two languages of FLEURS, recordings of some seconds; the Korean sound to test on is in an archive."""
     for folder, read in _FLEURS_READ.items():
         for split in ("train", "dev", "test"):
             names = [
@@ -45,7 +45,7 @@ def write_fleurs(root: Path) -> Path:
             audio = root / folder / "audio"
             audio.mkdir(parents=True, exist_ok=True)
             (root / folder / f"{split}.tsv").write_text("".join(rows))
-            sounds = {f"{split}/{name}": sound_bytes(0.3, number) for number, (_, name) in enumerate(names)}
+            sounds = {f"{split}/{name}": sound_bytes(seconds, number) for number, (_, name) in enumerate(names)}
             if (folder, split) == ("ko_kr", "test"):
                 write_tar(audio / "test.tar", sounds)
                 continue

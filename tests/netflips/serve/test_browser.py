@@ -264,7 +264,7 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         page.click("#dub button.example")
         page.wait_for_function("() => document.querySelector('#dub .chosen').textContent === 'example.mp4'")
         page.click("#dub form button.main")
-        page.wait_for_selector("#dub .job[data-state=asks] .verdict.good")
+        page.wait_for_selector("#dub .job[data-state=asks] .verdict.doubtful")
         assert page.inner_text("#dub .rows td[data-label=Heard]") == page.inner_text("#known figcaption >> nth=0")
         assert page.input_value("#dub .rows textarea") == page.inner_text("#known figcaption >> nth=1")
         page.click("#dub .job button[data-act=dubIt]")

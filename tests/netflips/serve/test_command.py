@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,11 @@ def _avatar(words: list[str]) -> AvatarOptions:
     names = {"picture": "picture.jpg", "question": "question.wav"}
     made = KINDS["avatar"].words(Asked({"rate": 0.8}, names, 0.0, "work", settings))
     return options_from(AvatarOptions, avatar.parser().parse_args(made[1:]))
+
+
+def test_no_word_of_the_page_stands_there_twice() -> None:
+    words = (Path(command.__file__).parent / "page" / "words.js").read_text(encoding="utf-8")
+    for language in re.split(r"\n  ko\b", words):
+        names = re.findall(r"(?:^|[{,]\s+)([A-Za-z_]\w*): [\"`(]", language)
+        assert len(names) > 20
+        assert [name for name, count in Counter(names).items() if count > 1] == []
