@@ -26,7 +26,7 @@ from netflips.dubbing.options import SEPARATE_WITH, Background
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
 from netflips.script.notes import BED_ESTIMATED
-from netflips.script.types import Script
+from netflips.script.types import Script, Utterance
 from unit2av.rendering import SoundFeed
 
 FADE_S = Fraction(1, 50)
@@ -63,12 +63,13 @@ def _mixed(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> I
     if background is not None:
         placed = output_blocks(_effects(background, rate, channels), clock, rate, end, cut_at)
         effects = SoundReader((block for _, block in placed), channels)
-    if has_bed and sound is not None:
-        own = with_bed(own, _voices_in(script, job, sound, rate), rate)
-    mixer = Mixer(_lines(script, clock, rate, speech), rate, channels, job.options.background)
+    voices = _voices_in(script, job, sound, rate) if has_bed and sound is not None else []
+    if has_bed:
+        own = with_bed(own, voices, rate)
+    mixer = Mixer(_lines(script, clock, rate, speech, voices), rate, channels, job.options.background)
     for start, block in output_blocks(own, clock, rate, end, cut_at):
         if has_bed and block.shape[1] == 2 * channels:  # silence where a picture is held has one channel
-            yield mixer.mix(start, block[:, :channels], block[:, channels:])
+            yield mixer.mix(start, block[:, :channels], block[:, channels:], is_bed=True)
         else:
             yield mixer.mix(start, block, None if effects is None else effects.take(len(block)))
 
@@ -97,14 +98,20 @@ def _level_around(sound: Sound, start_s: float, stop_s: float) -> float | None:
     return level_dbfs(np.concatenate(free)) if free else None
 
 
-def _lines(script: Script, clock: OutputClock, rate: int, speech: Speeches) -> "list[Line]":
+def _lines(script: Script, clock: OutputClock, rate: int, speech: Speeches, voices: Sequence[Span]) -> "list[Line]":
     lines = []
     for one, fit in fitted(script):
         start = seconds_to_samples(clock.at(one.place.start_s), rate)
         stop = start + seconds_to_samples(one.place.seconds, rate)
         length = seconds_to_samples(units_to_seconds(sum(fit.durations)), rate)
-        lines.append(Line(start, stop, length, partial(_read, speech, one.number, length)))
+        lines.append(Line(start, stop, length, partial(_read, speech, one.number, length), _is_heard(one, voices, rate)))
     return lines
+
+
+def _is_heard(one: Utterance, voices: Sequence[Span], rate: int) -> bool:
+    """Return whether most of an utterance was found to be speech: where it was not, its voice cannot be told from a bed."""
+    first, last = (seconds_to_samples(at, rate) for at in (one.place.start_s, one.place.end_s))
+    return 2 * sum(max(min(stop, last) - max(start, first), 0) for start, stop in voices) >= last - first
 
 
 def _read(speech: Speeches, number: int, length: int) -> Samples:
@@ -116,12 +123,14 @@ class Line:
     """New speech in the output. start, stop: samples of the output at which the old speech ends and comes back.
 
     length: samples of the new speech, which begins at `start` and may go on behind `stop`. read: gives it, float32 [length].
+    has_bed: whether the old sound's bed may be heard behind it.
     """
 
     start: int
     stop: int
     length: int
     read: Callable[[], Samples]
+    has_bed: bool = True
 
 
 def _effects(path: Path, rate: int, num_channels: int) -> Iterator[Samples]:
@@ -142,14 +151,14 @@ class Mixer:
         self._next = 0
         self._read: dict[int, Samples] = {}
 
-    def mix(self, start: int, old: Samples, effects: Samples | None = None) -> Samples:
+    def mix(self, start: int, old: Samples, effects: Samples | None = None, *, is_bed: bool = False) -> Samples:
         """Mix one block, float32 [time, channel], that begins at sample `start` of the output.
 
-        effects: music and effects, or the bed, of the same time, heard wherever the old sound is not.
+        effects: music and effects of the same time, heard wherever the old sound is not; is_bed: they are the old sound's bed.
         """
         stop = start + len(old)
         kept = np.full(len(old), 1.0 if self._background == "keep" else 0.0, np.float32)
-        speech = np.zeros(len(old), np.float32)
+        speech, behind = np.zeros(len(old), np.float32), np.ones(len(old), np.float32)
         while self._next < len(self._lines) and self._end(self._lines[self._next]) <= start:
             self._read.pop(self._next, None)
             self._next += 1
@@ -158,10 +167,12 @@ class Mixer:
             if line.start >= stop:
                 break
             kept *= 1 - self._ramp(line.start, line.stop, start, stop)
+            if is_bed and not line.has_bed:
+                behind[max(line.start - start, 0) : max(line.stop - start, 0)] = 0
             self._add(number, speech, start)
         mixed = old * kept[:, None]
         if effects is not None:
-            mixed += effects * (1 - kept)[:, None]
+            mixed += effects * ((1 - kept) * behind)[:, None]
         return np.asarray(mixed + self._spread(speech), np.float32)
 
     def _end(self, line: Line) -> int:

@@ -130,7 +130,8 @@ def test_it_answers_lines_of_json(
     assert [part in row["error"] for part, row in zip(wanted, others, strict=True)] == [True] * 4
 
 
-def test_it_is_known_before_it_speaks_how_long_it_takes(network: None) -> None:
+def test_it_is_known_before_it_speaks_how_long_it_takes(network: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kokoro, "missing_voices", tuple)
     spoken = kokoro.natural_speech("거기 어디", NaturalVoice((("jf_alpha", 1.0),), language="ko"))
     found = kokoro.natural_seconds("거기 어디", "jf_alpha", 1.0, "ko")
     assert found == pytest.approx(len(spoken.samples) / RATE, abs=0.08)

@@ -1,6 +1,7 @@
 """The parts that draw and mix: where a face may be drawn, what the mouth does in silence, what sound is left alone."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
@@ -265,6 +266,13 @@ def test_effects_are_heard_where_the_old_sound_is_not() -> None:
     assert kept[[0, 399, 500, 600]] == pytest.approx([0.1, 0.1, 0.3, 0.1])
     muted = Mixer([_line(400, 600, 100, 0.0)], 1000, 1, "mute").mix(0, old, effects)[:, 0]
     assert muted == pytest.approx(0.3)
+
+
+def test_a_bed_is_not_heard_where_the_old_voice_was_not_found() -> None:
+    old, bed = np.full((1000, 1), 0.1, np.float32), np.full((1000, 1), 0.05, np.float32)
+    lines = [_line(100, 300, 100, 0.0), replace(_line(600, 800, 100, 0.0), has_bed=False)]
+    mixed = Mixer(lines, 1000, 1, "keep").mix(0, old, bed, is_bed=True)[:, 0]
+    assert mixed[[50, 200, 450, 700, 900]] == pytest.approx([0.1, 0.05, 0.1, 0.0, 0.1])
 
 
 def test_speech_goes_to_the_middle_of_surround_sound() -> None:
