@@ -114,10 +114,9 @@ class _Estimate:
         places = np.arange(stop - start)
         share_of_made = np.clip((np.minimum(places, places[::-1]) + 0.5) / fade, 0, 1).astype(np.float32)[:, None]
         here = self.held[start - self.first : stop - self.first]
-        at_edges = [start > 0, stop < end]  # where the sound itself begins or ends with speech, there is nothing to fade from
-        if not at_edges[0]:
+        if start == 0:  # where the sound itself begins or ends with speech, there is nothing to fade from
             share_of_made[: len(places) // 2] = 1
-        if not at_edges[1]:
+        if stop == end:
             share_of_made[len(places) // 2 :] = 1
         here[:, num_channels:] = here[:, :num_channels] * (1 - share_of_made) + made * share_of_made
 

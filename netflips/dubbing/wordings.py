@@ -50,7 +50,7 @@ class Wording(NamedTuple):
 
     def pace(self, slot_s: float, room_s: float) -> float:
         """Return how much faster than by itself it is spoken in the time of the original, which it may exceed up to `room_s`."""
-        return 1.0 if self.seconds is None else max(min(self.seconds / slot_s, 1.0), self.seconds / room_s)
+        return 1.0 if not self.seconds else max(min(self.seconds / slot_s, 1.0), self.seconds / room_s)
 
     def fits(self, slot_s: float, room_s: float) -> bool:
         """Return whether it is spoken at about its own pace."""
