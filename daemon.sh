@@ -1,3 +1,0 @@
-#!/bin/bash
-setsid sleep 60 &
-exit 0
