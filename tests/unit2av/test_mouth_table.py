@@ -1,6 +1,7 @@
 """The table from units to mouths: what it learns, how it is kept."""
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_a_large_vocabulary_is_learnt_by_unit() -> None:
         told.append((frames, wanted))
     learnt = learn_table(examples, VOCABULARY)
     frames, wanted = told[0]
-    found = learnt.parameters(Units.from_frames(frames, "ko", VOCABULARY))
+    found = learnt.raw(frames)
     assert np.corrcoef(found[:, 0], wanted[:, 0])[0, 1] > 0.9
 
 
@@ -75,7 +76,7 @@ def test_a_unit_that_insists_closes_the_lips_whatever_is_beside_it() -> None:
         examples.add(frames, np.stack([true(frames), 0 * frames[::2], 0 * frames[::2]], axis=1))
     learnt = learn_table(examples, VOCABULARY)
     frames = np.repeat([3, 0, 3, 2, 0, 1, 0], [12, 4, 12, 6, 4, 8, 4])
-    found = learnt.parameters(Units.from_frames(frames, "ko", VOCABULARY))[:, 0]
+    found = learnt.raw(frames)[:, 0]
     assert np.corrcoef(found, true(frames))[0, 1] > 0.98
     assert found[[6, 7]].min() < 0.12
     assert found[3] > 0.8
@@ -114,16 +115,21 @@ def test_too_little_material_is_refused() -> None:
         learn_table(Examples(4), VOCABULARY)
 
 
-@pytest.mark.parametrize("rate", [24, 25, 30, 60])
-@pytest.mark.parametrize("steps", [1, 2, 3])
-def test_lips_meet_in_every_closure_at_any_rate_also_where_it_lasts_a_step_of_20_ms(rate: int, steps: int) -> None:
-    """Unit 1 opens wide, unit 2 presses the lips together."""
+@cache
+def _wide_or_pressed() -> MouthTable:
     wanted = np.array([[0.0, 0, 0], [0.9, 0, 0], [0.0, 0, 1]])
     rng, examples = np.random.default_rng(0), Examples(len(wanted))
     for _ in range(8):
         frames = np.repeat(rng.integers(0, len(wanted), 60), 2 * rng.integers(2, 5, 60))
         examples.add(frames, wanted[frames[::2]])
-    learnt = learn_table(examples, VOCABULARY)
+    return learn_table(examples, VOCABULARY)
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30, 60])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_lips_meet_in_every_closure_at_any_rate_also_where_it_lasts_a_step_of_20_ms(rate: int, steps: int) -> None:
+    """Unit 1 opens wide, unit 2 presses the lips together."""
+    learnt = _wide_or_pressed()
     for begin in range(20, 24):
         frames = np.array([1] * begin + [2] * steps + [1] * 20)
         moved = learnt.parameters(Units.from_frames(frames, "ko", VOCABULARY))
@@ -134,3 +140,19 @@ def test_lips_meet_in_every_closure_at_any_rate_also_where_it_lasts_a_step_of_20
         assert apart.min() < 0.02
         assert moved[4, 0] > 0.7  # and nowhere else
         assert moved[-4, 0] > 0.7
+
+
+def test_lips_go_no_faster_than_lips_can_and_still_meet() -> None:
+    """Unit 1 opens wide, unit 2 presses the lips together: 100 ms from one to the other, and in quick speech less of it."""
+    learnt = _wide_or_pressed()
+    slow = np.array([1] * 24 + [2] * 4 + [1] * 24 + [0] * 12)
+    quick = np.array([2] * 4 + [1] * 6 + [2] * 4)
+    moved = learnt.parameters(Units.from_frames(slow, "ko", VOCABULARY))
+    apart = moved[:, 0] * (1 - 0.9 * moved[:, 2] ** 2)
+    assert np.abs(np.diff(apart)).max() < 0.3
+    assert apart[12:14].max() < 0.02
+    assert apart.max() > 0.8
+    between = learnt.parameters(Units.from_frames(quick, "ko", VOCABULARY))[:, 0]
+    assert 0.1 < between.max() < 0.5
+    # The movement is the same to both sides of a closure: nothing lags.
+    np.testing.assert_allclose(apart[13 : 13 + 6], apart[12 : 12 - 6 : -1], atol=0.05)
