@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,13 @@ def draw_label(picture: Pixels, text: str) -> Pixels:
     return labelled
 
 
-def speech_as_it_is(path: Path, seconds: Seconds) -> SoundFeed:
-    """Return the sound of a file at its own rate, cut or followed by silence to `seconds`."""
+def speech_as_it_is(path: Path, seconds: Seconds, before_s: Seconds = Fraction(0)) -> SoundFeed:
+    """Return the sound of a file at its own rate behind `before_s` of silence, cut or followed by silence to `seconds`."""
     info = probe(path)
-    return SoundFeed(
-        _sound(path, seconds_to_samples(seconds, info.audio_rate), info.audio_rate), info.audio_rate, info.audio_channels
-    )
+    rate, channels = info.audio_rate, info.audio_channels
+    silence = np.zeros((seconds_to_samples(before_s, rate), channels), np.float32)
+    length = seconds_to_samples(seconds, rate) - len(silence)
+    return SoundFeed(chain([silence] if len(silence) else [], _sound(path, length, rate)), rate, channels)
 
 
 def _sound(path: Path, length: int, rate: int) -> Iterator[Samples]:

@@ -64,13 +64,14 @@ class GivenTrack:
     """Speech of any length that is the sound of the output, as it is.
 
     path: its file. sound: the same in mono at 16 kHz. length_s: of the output: what is longer is cut, and silence follows what is
-    shorter. is_along: the times of the video stay, so that what it carries fits. units: of speech that was made of them; None =
-    they are not known yet.
+    shorter. before_s: of silence before it, in the output. is_along: the times of the video stay, so that what it carries fits.
+    units: of speech that was made of them; None = they are not known yet.
     """
 
     path: Path
     sound: Sound
     length_s: Fraction
+    before_s: Fraction = Fraction(0)
     is_along: bool = False
     units: UnitList | None = None
 

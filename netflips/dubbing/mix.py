@@ -47,7 +47,7 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
     """Return the sound of the output: a track as it is, of a clip the speech alone, of a part nothing behind its end. Under the new
     speech is music and effects where a file of them is given or made, else the bed of the old sound."""
     if job.track is not None:
-        return speech_as_it_is(job.track.path, job.track.length_s)
+        return speech_as_it_is(job.track.path, job.track.length_s, job.track.before_s)
     if not script.is_in_own_time:
         return SoundFeed((speech[number].samples[:, None] for number in speech), job.sound_rate(script))
     return SoundFeed(_mixed(script, job, speech, sound), job.sound_rate(script), job.num_channels)

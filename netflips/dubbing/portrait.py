@@ -1,18 +1,23 @@
 """Let a picture of a face talk: the steps of a dub whose schedule is a still, and whose one utterance is said by a track."""
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from functools import partial
 
+import numpy as np
+
 from av2unit.stage import UNIT_ENCODER
+from avcore.arrays import Floats, Samples
 from avcore.checkpoints.bundle import checkpoint_or_bundle, checkpoints_or_bundle
 from avcore.command import LOG
+from avcore.faces.select import loudness
 from avcore.journal import key_of
 from avcore.media import probe, require_media, write_speech_pieces
 from avcore.media.sound import settle_track
 from avcore.notes import several
 from avcore.progress import run_bar
 from avcore.progress import track as tracked
-from avcore.units import from_reference_codes, read_unit_file, units_of
+from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
+from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.dubbing.begin import begin_along
 from netflips.dubbing.fit import fit, fitted, said
 from netflips.dubbing.frame import Frame
@@ -22,7 +27,7 @@ from netflips.dubbing.mix import mix
 from netflips.dubbing.options import DubOptions, settings_told
 from netflips.dubbing.pieces import Piece, quiet_borders, steady_pieces
 from netflips.dubbing.render import draw_pieces, drawing, num_pictures
-from netflips.dubbing.speech import Speeches, speak
+from netflips.dubbing.speech import NewSpeech, Speeches, speak
 from netflips.dubbing.spell import spell
 from netflips.dubbing.write import write
 from netflips.model_paths import ModelPaths, RunOptions
@@ -42,6 +47,8 @@ from unit2av.stage import RENDERER
 _SETTINGS = ("face", "motion", "seed", "blinks", "fill", "size", "label", "lips", "to", "voice", "speed", "device", "precision")
 """That a report tells."""
 _SPOKEN = "spoken.wav"
+_BEFORE, _BEHIND = 5, 13
+"""Pictures at rest before the speech and behind it: 0.2 s and half a second."""
 
 
 def animate(options: PortraitOptions) -> Script:
@@ -69,7 +76,10 @@ def _animated(options: PortraitOptions) -> Script:
 
 
 def talk(script: Script, job: Job, portrait: Portrait) -> Script:
-    """Let a portrait say the job's track, and write it."""
+    """Let a portrait say the job's track, with a rest before and behind it, and write it."""
+    assert job.track is not None  # a portrait has one
+    before_s, behind_s = frames_to_seconds(_BEFORE), frames_to_seconds(_BEHIND)
+    job = replace(job, track=replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s))
     script = spell(script, job, None)
     script = fit(script, job)
     speech = speak(script, job, None)
@@ -80,14 +90,31 @@ def talk(script: Script, job: Job, portrait: Portrait) -> Script:
 def still_pieces(script: Script, job: Job, portrait: Portrait, speech: Speeches, lips: LipSync, frame: Frame) -> list[Piece]:
     """Return the pieces of a portrait, whose head moves with its speech all the time."""
     ((one, time_fit),) = fitted(script)
-    units, samples, count = said(one, script.target), speech[one.number].samples, num_pictures(script, job)
-    shown = portrait.schedule(lips.codes(Said(units if len(units) else None, samples)), count, samples)
+    units, new, count = said(one, script.target), speech[one.number], num_pictures(script, job)
+    shown = portrait.schedule(lips.codes(_behind_a_rest(units, new, lips.needs_sound)), count, _levels(new.samples))
     made_of = [*frame.coding, job.digest, job.options.label, MOVING, astuple(portrait.choice), *drawing(job)]
     made_of += [*speech.made_of[one.number], units.ids, time_fit.durations]
     assert job.track is not None  # a portrait has one
-    borders = quiet_borders(job.track.sound.activity, count, frame.rate)
+    _, *borders = quiet_borders(job.track.sound.activity, count - _BEFORE, frame.rate)
+    borders = [0, *(border + _BEFORE for border in borders)]
     around_s = settled(job.lips, job.renderer).around_s
     return steady_pieces(shown, borders, count, frame.rate, around_s, [key_of("still", *made_of)])
+
+
+def _behind_a_rest(units: Units, new: NewSpeech, needs_sound: bool) -> Said:
+    """Return what the lips say: they rest before the speech, and where it is quiet."""
+    silence = np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)
+    quiet = np.pad(np.zeros(0, bool) if new.silent is None else new.silent, (_BEFORE, 0), constant_values=True)
+    samples = np.concatenate([silence, new.samples]) if needs_sound else None
+    if not len(units):
+        return Said(None, samples, quiet)
+    frames = np.pad(units.frames(), (_BEFORE * UNITS_PER_FRAME, 0), mode="edge")
+    return Said(Units.from_frames(frames, units.language, units.vocabulary), samples, quiet)
+
+
+def _levels(samples: Samples) -> Floats:
+    """Return how loud each picture is, float32 [n]: silence, then the speech."""
+    return np.concatenate([loudness(np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)), loudness(samples)])
 
 
 def _models(options: PortraitOptions) -> Models:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Pixels, Samples
+from avcore.arrays import Floats, Pixels
 from avcore.faces.geometry import Box, Landmarks
-from avcore.faces.select import loudness
 from avcore.media import MediaInfo, Picture
 from avcore.timeline import frames_to_seconds
 from netflips.options import PictureChoice
@@ -26,7 +25,9 @@ _NOD = 0.055
 """Radians, of the largest nod at motion 1."""
 _RISE, _BREATH_HZ = 0.006, 0.25
 """How far the breath lifts the head, in widths of the face, and how often."""
-MOVING = 1
+_AWAKE = 12
+"""Pictures at the end in which it does not blink: a film does not stop with closed eyes."""
+MOVING = 2
 """Counts up whenever the same head moves or is drawn otherwise, so that pieces kept from before are made anew."""
 
 
@@ -49,13 +50,12 @@ class Portrait:
         """Return what the picture at a path holds, as it is shown."""
         return MediaInfo(path, width=self.width, height=self.height)
 
-    def schedule(self, codes: Any, count: int, speech: Samples | None = None) -> Callable[[int, int], Iterator[Shown]]:
+    def schedule(self, codes: Any, count: int, levels: Floats) -> Callable[[int, int], Iterator[Shown]]:
         """Return what gives its pictures from one number to before another, of `count` at 25 fps, each with the head as it moves.
 
-        codes: of what it says; speech: the sound of that, float32 [S] at 16 kHz. The box goes along with the face.
+        codes: of what it says; levels: how loud that is in each picture, see `loudness`. The box goes along with the face.
         """
         choice, talk = self.choice, Talk(1, Fraction(0), codes)
-        levels = None if speech is None else loudness(speech)
         moves = movements(choice.seed, count, choice.motion, choice.has_blinks, levels)
         first = self._head.moved(moves[0])[1][:, :2].mean(axis=0)
 
@@ -80,6 +80,10 @@ def movements(
     yaw, pitch, roll = (amount * reach * begun * wander(rng, seconds) for reach in (_YAW, _PITCH, _ROLL))
     rise = amount * _RISE * np.sin(2 * np.pi * _BREATH_HZ * seconds)
     lids = blinks(np.random.default_rng([seed, 1]), num_pictures) if has_blinks else np.zeros(num_pictures)
+    last = max(num_pictures - _AWAKE, 0)
+    while last and lids[last - 1]:  # of a blink that has begun, too
+        last -= 1
+    lids[last:] = 0
     brows = np.zeros(num_pictures)
     if levels is not None:
         nods, raises = accents(np.random.default_rng([seed, 2]), levels, num_pictures)

@@ -11,6 +11,7 @@ from PIL import Image
 from avcore.errors import InputError
 from avcore.faces.detect import FaceDetector
 from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
+from avcore.timeline import frames_covering, samples_to_seconds
 from netflips.commands import portrait
 from netflips.dubbing import pieces
 from netflips.portraits.head import movements
@@ -27,6 +28,9 @@ from tests.unit2av.mouth_samples import open_mouth
 main = portrait.main
 
 SIDE = 220
+DEMO_CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
+REST_S = 0.72
+"""Of a portrait before and behind its speech."""
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +63,16 @@ def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_
     reports = "--report", str(tmp_path / "out.json"), "--report", str(tmp_path / "out.html")
     assert main(arguments(folder, "face.png", out, parity_dir, "--motion", "1", "--seed", "4", "--size", "360p", *reports)) == 0
     script = script_from(json.loads((tmp_path / "out.json").read_text()))
-    assert (script.schedule, script.result.pictures, script.result.height) == ("still", 25, 360)
+    assert (script.schedule, script.result.pictures, script.result.height) == ("still", 43, 360)
     assert script.notes == ()
     target = script.told[0].target
     assert isinstance(target, SpokenSound)
     assert (target.file, target.keep_sound) == (str(folder / "voice.wav"), True)
     page = (tmp_path / "out.html").read_text()
-    assert "25 of 25 pictures" in page
+    assert "43 of 43 pictures" in page
     assert "was not there any more" not in page
     info = probe(out)
-    assert (info.height, info.num_frames, info.frame_rate) == (360, 25, 25)
+    assert (info.height, info.num_frames, info.frame_rate) == (360, 43, 25)
     assert info.comment.startswith("synthetic:")
     shown = [picture.rgb.astype(int) for picture in read_pictures(out)]
     still = sized(read_still(folder / "face.png"), 360).astype(int)
@@ -105,8 +109,24 @@ def test_a_long_portrait_that_was_stopped_goes_on_where_it_was(
     monkeypatch.setattr(VideoWriter, "write_picture", lambda one, rgb, *time: (seen.append(rgb.tobytes()), put(one, rgb, *time)))
     assert main(words("whole.mp4", "--work-dir", str(tmp_path / "other"))) == 0
     assert main(words("once.mp4")) == 0
-    assert seen[:25] == seen[25:]
+    assert seen[:43] == seen[43:]
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+def test_a_portrait_rests_before_its_speech_and_behind_it_and_in_silence(folder: Path, tmp_path: Path, parity_dir: Path) -> None:
+    """0.2 s before and half a second behind: the sound is that much later, and the lips of a table that always opens them meet."""
+    voice = read_speech(DEMO_CLIP)
+    write_speech(tmp_path / "pauses.wav", np.concatenate([np.zeros(16000, np.float32), voice]))
+    still = "--motion", "0", "--no-blinks", "--speech", str(tmp_path / "pauses.wav")
+    assert main(arguments(folder, "face.png", tmp_path / "out.mp4", parity_dir, *still)) == 0
+    shown = [picture.rgb.astype(int) for picture in read_pictures(tmp_path / "out.mp4")]
+    assert len(shown) == 5 + frames_covering(samples_to_seconds(16000 + len(voice))) + 13
+    moved = np.array([np.abs(picture[100:190] - shown[0][100:190]).mean() for picture in shown])
+    said = moved.max()
+    assert moved[:25].max() < 0.2 * said
+    assert moved[-6:].max() < 0.2 * said
+    begun = [int(np.flatnonzero(np.abs(sound) > 0.1)[0]) for sound in (voice, read_speech(tmp_path / "out.mp4"))]
+    assert abs(begun[1] - begun[0] - 16000 - 3200) < 300
 
 
 @pytest.mark.parametrize("kind", ["--text", "--units"])
@@ -121,7 +141,7 @@ def test_a_portrait_says_text_and_units(folder: Path, tmp_path: Path, parity_dir
         lengths.append(float(probe(out).duration_s))
         assert "speech and lips" in probe(out).comment
         assert abs(len(read_speech(out)) / 16000 - lengths[-1]) < 0.1
-    assert lengths[1] > 1.3 * lengths[0] > 0.1
+    assert lengths[1] - REST_S > 1.3 * (lengths[0] - REST_S) > 0.1
 
 
 def test_what_is_said_is_given_once(folder: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,6 +194,8 @@ def test_the_same_seed_moves_alike_and_no_motion_moves_nothing() -> None:
     assert movements(3, 60, 1.0, True) != movements(4, 60, 1.0, True)
     assert set(movements(3, 200, 0.0, False)) == {HeadMove()}
     assert max(move.lids for move in movements(3, 200, 0.0, True)) == 1
+    for count in range(30, 130):  # and a film never ends with closed eyes
+        assert not any(move.lids for move in movements(3, count, 0.0, True)[-12:])
 
 
 def test_a_turned_head_is_where_its_mesh_says(folder: Path) -> None:

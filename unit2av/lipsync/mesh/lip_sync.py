@@ -22,7 +22,7 @@ from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dar
 from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
 from unit2av.lipsync.mesh.seen import HIDDEN_FROM, SkinLook, join_lips, light_on, lip_source, softness, strangeness, usual_look
 from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
-from unit2av.lipsync.mesh.table import MouthTable, Parameters
+from unit2av.lipsync.mesh.table import MouthTable, Parameters, no_faster
 from unit2av.lipsync.mesh.warp import move_pixels, shade
 from unit2av.lipsync.occlusion import Cover
 
@@ -130,7 +130,7 @@ class MeshLipSync:
         moved = self._table.parameters(said.units)
         if said.quiet is not None:
             moved = moved * _spoken_share(said.quiet, len(moved))[:, None]
-        return np.concatenate([moved, np.outer(_CLOSING, moved[-1])])
+        return no_faster(np.concatenate([moved, np.outer(_CLOSING, moved[-1])]))
 
     def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `Mouth.draw`; a face that is not found by the mesh, or hidden, keeps its own mouth."""

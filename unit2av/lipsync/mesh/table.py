@@ -100,10 +100,7 @@ class MouthTable:
                     beside = [at for at in (first - away, last + away) if 0 <= at < count]
                     moved[beside, 0] = np.minimum(moved[beside, 0], most_open)
                     moved[beside, 2] = np.maximum(moved[beside, 2], least_press)
-        ramp = _FASTEST * np.arange(count)
-        opening = np.minimum.accumulate(moved[:, 0] - ramp) + ramp
-        moved[:, 0] = (np.minimum.accumulate((opening + ramp)[::-1]) - ramp[::-1])[::-1]
-        return moved
+        return no_faster(moved)
 
     @cached_property
     def _closes(self) -> NDArray[np.bool_]:
@@ -167,6 +164,14 @@ def steps_around(frames: Ids) -> Ids:
     padded = np.pad(frames, (before, before + UNITS_PER_FRAME - 1), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, DOMINANCE_STEPS)
     return np.asarray(windows[::UNITS_PER_FRAME], np.int64)
+
+
+def no_faster(moved: Parameters) -> Parameters:
+    """Return movements whose opening changes no faster than lips can: it opens less where there is no time for more."""
+    ramp = _FASTEST * np.arange(len(moved))
+    opening = np.minimum.accumulate(moved[:, 0] - ramp) + ramp
+    opening = (np.minimum.accumulate((opening + ramp)[::-1]) - ramp[::-1])[::-1]
+    return np.concatenate([opening[:, None], moved[:, 1:]], axis=1)
 
 
 def _eased(rows: Parameters) -> Parameters:
