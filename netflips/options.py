@@ -5,13 +5,14 @@ Flags, their help, Python's keywords and the page's forms come from these fields
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import Input, Output
 from avcore.flags import CommonOptions, flag, out_flag, positional, report_flag, speed_flag, voice_flag
 from avcore.programs import parse_command
+from netflips.provenance.options import LIPS, VIDEO, Generated, MarkFlags
 from netflips.recognizers.language import AUTO
 from unit2av.inference_options import RenderOptions
 from unit2av.lipsync.backend import LipSyncChoice, lips_flag
@@ -36,8 +37,8 @@ class VoiceFlags(CommonOptions):
 class PictureChoice:
     """How a portrait is shown.
 
-    face: which from the left, None = the only one. motion: 0..1, of the head. height: in pixels, None = the picture's own. label:
-    burnt into the picture, "" = none. fills: whether the background stands still behind the head.
+    face: which from the left, None = the only one. motion: 0..1, of the head. height: in pixels, None = the picture's own.
+    fills: whether the background stands still behind the head.
     """
 
     face: int | None = None
@@ -45,13 +46,14 @@ class PictureChoice:
     seed: int = 0
     has_blinks: bool = True
     height: int | None = None
-    label: str = ""
     fills: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureFlags(CommonOptions):
+class PictureFlags(MarkFlags, CommonOptions):
     """How a portrait is shown."""
+
+    generated: ClassVar[Generated] = VIDEO
 
     face: int | None = flag(group="picture", default=None)
     """the N-th face from the left, if there are several"""
@@ -65,8 +67,6 @@ class PictureFlags(CommonOptions):
     """move the background near the head with it, in place of filling what the head uncovers"""
     size: str = flag(default="source", choices=tuple(SIZES))
     """height of the result (default: the picture's own)"""
-    label: str = flag("--burn-label", default="", nargs="?", const="synthetic", metavar="TEXT")
-    """burn a visible label into the picture"""
     lips: LipSyncChoice = lips_flag()
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class PictureFlags(CommonOptions):
     @property
     def picture_choice(self) -> PictureChoice:
         """What was asked for."""
-        return PictureChoice(self.face, self.motion, self.seed, self.blinks, SIZES[self.size], self.label, self.fill)
+        return PictureChoice(self.face, self.motion, self.seed, self.blinks, SIZES[self.size], self.fill)
 
 
 def duration_scale(speed: float) -> float:
@@ -90,9 +90,11 @@ def duration_scale(speed: float) -> float:
 
 
 @dataclass(frozen=True)
-class LipsyncOptions(CommonOptions):
+class LipsyncOptions(MarkFlags, CommonOptions):
     """Move the lips of a video to speech that you have: an actor's, or any synthesiser's. Only use pictures and voices of people
     who agreed to it."""
+
+    generated: ClassVar[Generated] = LIPS
 
     video: Path = positional("VIDEO", file=Input("the video"), group="files")
     """video of somebody who talks, any container"""
@@ -113,8 +115,6 @@ class LipsyncOptions(CommonOptions):
     held; video = as long as the video, speech cut or followed by silence (default: speech)"""
     face: str = flag(default="auto")
     """auto (the largest that speaks), largest, or N-th from the left (default: auto)"""
-    label: str = flag("--burn-label", default="", nargs="?", const="synthetic lips", metavar="TEXT")
-    """burn a visible label into the picture"""
     av2unit_path: Path | None = flag(
         default=None,
         file=Input("the unit encoder"),

@@ -54,7 +54,7 @@ def answer_question(options: AvatarOptions) -> Script:
     models = models_when_asked(paths, RunOptions(options.device, options.precision), _LANGUAGE)
     voice = TextVoice.of(models, _LANGUAGE, duration_scale(options.speed), options.voice)
     ear = open_ear(options)
-    info, asked = portrait.info(options.portrait), DubOptions(lips=options.lips, label=options.label)
+    info, asked = portrait.info(options.portrait), DubOptions(lips=options.lips, **options.marks)
     lips = opened_lip_sync(options.lips, renderer, options.device, options.precision, soft_paste=paste_lower_face)
     with bars(options.quiet) as progress, lips as mouth:
 

@@ -131,10 +131,8 @@ class Job:
         _check_material(source, options, subtitles)
         _check_output(source.info, out)
         _check_words(models, options)
-        terms, consent = terms_of_dub(models.paths, options, dub_languages(models)[1]), _consent(options)
-        if options.only_commercial:
-            require_commercial(terms)
-        signing = None if options.is_draft else Signing.of(options)
+        terms = terms_of_dub(models.paths, options, dub_languages(models)[1])
+        consent, signing = _marks(options, terms)
         lips = _lips(models, options)
         reader = _reader(models, options, subtitles)
         with private_folder() as scratch, ExitStack() as resources:
@@ -160,14 +158,16 @@ class Job:
         Raises UsageError, InputError for lips whose files are not there, OutputError for a kind of file that cannot be written.
         """
         require_video_name(out)
+        keep_apart({"the result": [out], "the manifest": sidecars(out, options)}, {"the input": [info.path]})
         lips = replace(options.lips, name=settled(options.lips, models.paths.needed.get(RENDERER)).name)
         files = {stage.name: models.paths.needed.get(stage) or models.paths.other(stage) for stage in STAGES}
         files |= file_of_lips(options.lips, models.paths.needed.get(RENDERER))
         terms = tuple(terms_of(part, path) for part, path in files.items() if path is not None)
+        consent, signing = _marks(options, terms)
         with private_folder() as scratch:
             yield cls(
                 info, out, models, options, digest_of(info), lips, Store(scratch), _work_folder(out, options), scratch,
-                progress, Notes(info.path), settings=settings, mouth=mouth, terms=terms,
+                progress, Notes(info.path), settings=settings, mouth=mouth, terms=terms, consent=consent, signing=signing,
             )  # fmt: skip
 
     def on(self, track: GivenTrack) -> "Job":
@@ -305,8 +305,15 @@ def _check_paths(video: Path, out: Path, models: Models, options: DubOptions) ->
         require_place(out)
 
 
+def _marks(options: DubOptions, terms: tuple[Terms, ...]) -> tuple[tuple[Consent, ...], Signing | None]:
+    """Return who agreed to it, and what signs it. Raises UsageError, InputError or OutputError, before the work."""
+    if options.only_commercial:
+        require_commercial(terms)
+    return _consent(options), None if options.is_draft else Signing.of(options)
+
+
 def _consent(options: DubOptions) -> tuple[Consent, ...]:
-    """Return who agreed to the dub, as a file or the script says. Raises InputError, and UsageError where an operator has none."""
+    """Return who agreed to the work, as a file or the script says. Raises InputError, and UsageError where an operator has none."""
     if options.consent is not None:
         return read_consent(options.consent)
     found = () if options.script is None else options.script.consent

@@ -50,7 +50,7 @@ def _synced(options: LipsyncOptions) -> Script:
     settle_pictures(options.video)
     settle_track(options.speech, options.audio_track)
     info, settings = _moving(options.video), settings_told(options, *_SETTINGS)
-    asked = DubOptions(face=options.face, lips=options.lips, label=options.label, work_dir=options.work_dir, modalities=PUBLISHED)
+    asked = DubOptions(face=options.face, lips=options.lips, work_dir=options.work_dir, modalities=PUBLISHED, **options.marks)
     with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:
         track = track_of(job, options.speech)
         length_s = info.duration_s if options.fit == "video" else track.length_s

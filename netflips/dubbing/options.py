@@ -19,7 +19,7 @@ from netflips.cascade.options import CascadeModels
 from netflips.cascade.program import require_translate_with
 from netflips.cascade.speakers import SpeakerProgram, usual_speaker
 from netflips.model_paths import UnitOffset
-from netflips.provenance.options import LABEL, MarkFlags
+from netflips.provenance.options import MarkFlags
 from netflips.published.store import usual_model
 from netflips.script.files import read_script
 from netflips.script.types import Script
@@ -113,8 +113,6 @@ class DubOptions(MarkFlags):
     lips: LipSyncChoice = lips_flag()
     hard_paste: bool = flag(default=False)
     """paste the whole face with hard edges, as published"""
-    label: str = flag("--burn-label", default="", nargs="?", const="synthetic speech and lips", metavar="TEXT")
-    """burn a visible label into the picture"""
     timing: Timing = flag(group="recordings of several utterances", default="auto")
     """source: each utterance at its time in the recording, which keeps its pictures and length; free: one utterance, as long as it
     takes; auto: free for a clip of one utterance (default)"""
@@ -149,8 +147,6 @@ class DubOptions(MarkFlags):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.operator and not self.label:
-            object.__setattr__(self, "label", LABEL)
         parse_face_choice(self.face)
         for name in ("source", "to"):
             if getattr(self, name) is not None:

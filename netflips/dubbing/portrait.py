@@ -63,7 +63,7 @@ def _animated(options: PortraitOptions) -> Script:
         warn_of_script(text)
     models = _models(options)
     portrait = Portrait.open(options.portrait, options.picture_choice)
-    asked = DubOptions(lips=options.lips, label=options.label, work_dir=options.work_dir)
+    asked = DubOptions(lips=options.lips, work_dir=options.work_dir, **options.marks)
     info, settings = portrait.info(options.portrait), settings_told(options, *_SETTINGS)
     voice = "neutral" if options.voice is None else VoiceFile(str(options.voice))
     with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:

@@ -25,7 +25,7 @@ from netflips.dubbing.pieces import Encoded, join_pieces, num_hidden
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.models import Models
 from netflips.provenance.manifest import COMPOSITE, Claim
-from netflips.provenance.options import NOTICE
+from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
 from netflips.published.terms import may_be_sold, terms_of
 from netflips.script.files import write_script
 from netflips.script.types import DrawnPictures, Made, ModelUsed, Script, TimeSpan, Timing, WorkKept
@@ -50,7 +50,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
             job.out,
             sound,
             pieces[0].path,
-            comment=comment + _notice(job) if track is None else synthetic_comment(_synthetic(track), [job.lips.name]),
+            comment=(comment if track is None else synthetic_comment(_synthetic(track), [job.lips.name])) + _notice(script, job),
             subtitles=tracks_of(script, job),
             carried=_carried(script, job, clock, end),
             language=script.target,
@@ -184,14 +184,17 @@ def _told(script: Script, job: Job) -> Claim:
     ]
     facts = {
         "source": {"sha256": file_digest(job.info.path)},
-        "languages": {"from": script.source, "to": script.target},
         "models": models,
         "may_be_sold": may_be_sold(job.terms),
         "consent": [{name: text for name, text in asdict(one).items() if text} for one in job.consent],
     }
     if job.options.operator:
-        facts |= {"operator": job.options.operator, "notice": NOTICE}
+        facts |= {"operator": job.options.operator, "notice": _generated(script, job).notice}
+    if job.track is not None:
+        done = {"action": "c2pa.edited", "digitalSourceType": COMPOSITE, "description": _generated(script, job).done}
+        return Claim([done], facts)
     # In the words that C2PA's own readers know a dub by.
+    facts |= {"languages": {"from": script.source, "to": script.target}}
     languages = {"sourceLanguage": script.source, "targetLanguage": script.target}
     lips = {
         "region": [{"type": "identified", "item": {"identifier": "lips", "value": "lips"}}],
@@ -199,13 +202,20 @@ def _told(script: Script, job: Job) -> Claim:
     }
     actions: list[dict[str, Any]] = [
         {"action": "c2pa.translated", "digitalSourceType": COMPOSITE, "parameters": languages},
-        {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": "speech and lips", "changes": [lips]},
+        {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": SPEECH_AND_LIPS.done, "changes": [lips]},
     ]
     return Claim(actions, facts)
 
 
-def _notice(job: Job) -> str:
-    return f"; {NOTICE} {job.options.operator}" if job.options.operator else ""
+def _notice(script: Script, job: Job) -> str:
+    return f"; {_generated(script, job).notice} {job.options.operator}" if job.options.operator else ""
+
+
+def _generated(script: Script, job: Job) -> Generated:
+    """Return what of the output was generated."""
+    if script.schedule == "still":
+        return VIDEO
+    return SPEECH_AND_LIPS if job.track is None else LIPS
 
 
 def _others(job: Job) -> dict[str, str]:

@@ -14,6 +14,8 @@ from netflips.dubbing import pieces, watch
 from netflips.dubbing.pieces import Studio
 from netflips.dubbing.speech import quiet_moments
 from netflips.evaluate.command import main as evaluate
+from netflips.provenance.manifest import read_provenance
+from netflips.provenance.options import LIPS
 from netflips.script.files import script_from, script_json
 from netflips.script.types import DrawnPictures, SpokenSound, TimeSpan
 from recipes.demo.heads.camera import Pose
@@ -126,6 +128,40 @@ def test_auto_takes_the_mouth_whose_file_is_there(
     assert abs(float(probe(tmp_path / "out.mp4").duration_s) - PICTURES / RATE) < 0.1
     for before, after in zip(read_pictures(talk), read_pictures(tmp_path / "out.mp4"), strict=False):
         assert np.abs(before.rgb.astype(int) - after.rgb)[LABEL].mean() > 10
+
+
+def test_an_operator_labels_signs_and_asks_for_consent(
+    talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("c2pa")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    consent, out, plain = tmp_path / "consent.yaml", tmp_path / "out.mp4", tmp_path / "plain.mp4"
+    consent.write_text("- {who: A. Kim, agreed_to: lips that fit a Korean actor}\n")
+    argv = arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--operator", "Studio")
+    assert main(argv) == 2
+    assert not out.exists()
+    assert main([*argv, "--consent", str(consent)]) == 0
+    assert main(arguments(talk, voice, plain, parity_dir, "--mouth-table", str(table))) == 0
+    found = read_provenance(out)
+    assert found.state == "valid"
+    assert [one["action"] for one in found.actions] == ["c2pa.opened", "c2pa.edited"]
+    assert found.actions[1]["description"] == LIPS.done
+    assert (found.made["operator"], found.made["notice"]) == ("Studio", LIPS.notice)
+    assert [one["who"] for one in found.made["consent"]] == ["A. Kim"]
+    assert "languages" not in found.made
+    assert probe(out).comment.endswith(f"{LIPS.notice} Studio")
+    assert read_provenance(plain).state == "none"
+    for labelled, bare in zip(read_pictures(out), read_pictures(plain), strict=True):
+        assert np.abs(labelled.rgb.astype(int) - bare.rgb)[LABEL].mean() > 10
+
+
+def test_lips_that_may_not_be_sold_are_refused_before_the_work(
+    talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.mp4"
+    assert main(arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--only-commercial")) == 2
+    assert "--only-commercial" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_the_last_picture_can_be_held(talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path) -> None:

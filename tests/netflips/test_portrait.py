@@ -18,6 +18,8 @@ from netflips.portraits.head import movements
 from netflips.portraits.layers import layers_of
 from netflips.portraits.still import find_face, read_still, sized
 from netflips.portraits.warp import HeadMove, StillHead
+from netflips.provenance.manifest import read_provenance
+from netflips.provenance.options import VIDEO
 from netflips.script.files import script_from
 from netflips.script.types import SpokenSound
 from recipes.demo.heads.camera import Pose
@@ -56,6 +58,19 @@ def arguments(folder: Path, picture: str, out: Path, parity: Path, *more: str) -
     models = ["--av2unit-path", str(parity / "mavhubert.pt"), "--unit2av-path", str(parity / "unit2av_renderer.pt")]
     files = [str(folder / picture), "--speech", str(folder / "voice.wav"), "--out-vid-path", str(out)]
     return [*files, "--mouth-table", str(folder / "mouth.npz"), "--cpu", "--quiet", *models, *more]
+
+
+def test_a_portrait_says_that_it_was_made_to_talk(
+    folder: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("c2pa")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    consent, out = tmp_path / "consent.yaml", tmp_path / "out.mkv"
+    consent.write_text("- {who: A. Kim, agreed_to: her portrait talks}\n")
+    assert main(arguments(folder, "face.png", out, parity_dir, "--operator", "Studio", "--consent", str(consent))) == 0
+    found = read_provenance(out)  # beside it, in out.c2pa
+    assert (found.state, found.actions[1]["description"], found.made["notice"]) == ("valid", VIDEO.done, VIDEO.notice)
+    assert VIDEO.notice in probe(out).comment
 
 
 def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_dir: Path) -> None:

@@ -14,7 +14,7 @@ from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
 from netflips.provenance.manifest import read_provenance
-from netflips.provenance.options import LABEL, NOTICE, read_consent
+from netflips.provenance.options import SPEECH_AND_LIPS, read_consent
 from netflips.script.files import read_script
 from netflips.script.types import Consent
 from tests.netflips.conftest import error_line, model_flags
@@ -57,11 +57,11 @@ def test_an_operator_labels_signs_and_asks(clip: Path, models: Models, consent: 
         dub(clip, tmp_path / "none.mp4", models, quick(operator="Studio"))
     assert not (tmp_path / "none.mp4").exists()
     options = quick(operator="Studio", consent=consent)
-    assert (options.label, options.sign) == (LABEL, True)
+    assert (options.label, options.sign) == (SPEECH_AND_LIPS.label, True)
     out, plain = tmp_path / "out.mp4", tmp_path / "plain.mp4"
     dub(clip, out, models, options)
     dub(clip, plain, models, quick())
-    assert NOTICE in probe(out).comment
+    assert SPEECH_AND_LIPS.notice in probe(out).comment
     assert probe(out).comment.endswith("Studio")
     assert read_provenance(out).made["operator"] == "Studio"
     assert read_provenance(plain).state == "none"

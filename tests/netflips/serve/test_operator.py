@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from avcore.errors import InputError, UsageError
-from netflips.provenance.options import LABEL, read_consent
+from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, read_consent
 from netflips.script.types import Consent
 from netflips.serve.command import ServeOptions, serve_settings
 from netflips.serve.kinds import KINDS
@@ -101,8 +101,7 @@ def test_the_page_tells_and_asks_in_both_languages(operated: TestClient) -> None
         assert len(re.findall(rf"\b{key}: \"", words)) == 2
     assert "생성형 인공지능에 기반하여 운용되며" in words  # Article 31 (1)
     assert "생성형 인공지능에 의하여 생성되었다는 사실" in words  # Article 31 (2)
-    assert "AI로 생성된" in LABEL
-    assert "AI-generated" in LABEL
+    assert all("AI로 생성된" in one.label and "AI-generated" in one.label for one in (LIPS, SPEECH_AND_LIPS, VIDEO))
     assert "innerHTML" not in operated.get("/app.js").text  # a name is text
 
 
