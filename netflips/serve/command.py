@@ -65,7 +65,7 @@ class ServeOptions(CommonOptions):
     addresses, and a token is required; may be repeated"""
     operator: str = flag(default="", metavar="NAME")
     """you offer the page to others, under that name: all that it makes is labelled and signed, and visitors are told so and asked
-    for the consent of those who are seen and heard; it then only dubs and transcribes (default: it is for your own use)"""
+    for the consent of those who are seen and heard; it then speaks no text alone (default: it is for your own use)"""
     sign_key: Path | None = flag(default=None, file=Input("the signing key"))
     """of an operator: private key, PEM (default: one that is made once for this machine, which nobody else trusts)"""
     sign_certificate: Path | None = flag(default=None, file=Input("the signing certificate"))

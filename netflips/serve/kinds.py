@@ -29,7 +29,9 @@ _LANGUAGE = (AUTO, *_LANGUAGES)
 SPEECH = "speech"
 """A track of speech along the video; with a number behind it, that of one utterance."""
 CONSENT_FILE = "consent.json"
-_AGREED = "their picture and voice in a dub that is made with generative AI"
+_AGREED = "their picture and voice in a video that is made with generative AI"
+AGREEMENT = (Switch("agreed"), OneLine("people", 200), OneLine("agreed_until", 10))
+"""In which a visitor tells an operator that those who are seen and heard agreed."""
 SCRIPT_FILE = "script.json"
 """What a visitor says of the utterances of a dub."""
 _FEW_S = LENGTH[1]
@@ -81,7 +83,7 @@ class JobKind:
 
     command: of NetfLips, then what it is always asked. files: what may come out. models: flags of those that it takes.
     more: what else it is asked. prepare: writes what the command reads into the folder. is_marked: an operator may offer it to
-    others, for what it makes says what it is.
+    others, for what it makes says what it is; where it shows people, they must have agreed.
     """
 
     name: str
@@ -106,7 +108,19 @@ class JobKind:
             value = asked.names.get(one.name, "") if isinstance(one, File) else asked.values.get(one.name, "")
             (flags if one.flag else places).extend(one.words(value))
         settings = asked.settings
-        return [name, *places, *always, *flags, *self.more(asked), *settings.words_for(self.models), *settings.running]
+        marks = ["--operator", settings.operator, "--consent", CONSENT_FILE, *settings.signing] if self.is_agreed(settings) else []
+        return [name, *places, *always, *flags, *self.more(asked), *marks, *settings.words_for(self.models), *settings.running]
+
+    def is_agreed(self, settings: Settings) -> bool:
+        """Return whether those who are seen and heard must have agreed."""
+        return bool(settings.operator) and AGREEMENT[0] in self.fields
+
+    def write(self, asked: Asked, folder: Path) -> None:
+        """Write what its command reads, and to an operator, who agreed."""
+        if self.is_agreed(asked.settings):
+            agreed = {"who": asked.values["people"], "agreed_to": _AGREED, "until": asked.values["agreed_until"]}
+            write_text(folder / CONSENT_FILE, json_text([agreed]))
+        self.prepare(asked, folder)
 
 
 def _more_of_dub(asked: Asked) -> list[str]:
@@ -122,8 +136,6 @@ def _more_of_dub(asked: Asked) -> list[str]:
     if SPEECH in asked.names and not asked.rows:
         words += ["--speech-in", asked.names[SPEECH], *(["--keep-sound"] if values["keep_sound"] else [])]
     # Whoever has seen the texts knows how much of it was understood.
-    if settings.operator:
-        words += ["--operator", settings.operator, "--consent", CONSENT_FILE, *settings.signing]
     words += ["--yes", "--verdict", VERDICT_FILE, *([DRAFT, DRAFT_FILE] if asked.is_draft else [])]
     if is_over_text:
         models += ["--recognizer", "--text-translator", "--translate-with", "--translate-model", "--speak-with"]
@@ -150,10 +162,7 @@ def _timing(asked: Asked) -> list[str]:
 
 
 def _write_script(asked: Asked, folder: Path) -> None:
-    """Write what a visitor says of the utterances, and to an operator of those who are seen and heard."""
-    if asked.settings.operator:
-        agreed = {"who": asked.values["people"], "agreed_to": _AGREED, "until": asked.values["agreed_until"]}
-        write_text(folder / CONSENT_FILE, json_text([agreed]))
+    """Write what a visitor says of the utterances."""
     if asked.rows:
         utterances = (
             Utterance(place=TimeSpan(one.start_s, one.end_s), speaker=one.speaker, target=asked.target(number, one))
@@ -201,9 +210,7 @@ KINDS: Mapping[str, JobKind] = {
                 Switch("label", flag="--burn-label"),
                 Switch("keep_sound"),
                 Switch("preview"),
-                Switch("agreed"),
-                OneLine("people", 200),
-                OneLine("agreed_until", 10),
+                *AGREEMENT,
             ),
             (
                 _VIDEO,
@@ -219,16 +226,24 @@ KINDS: Mapping[str, JobKind] = {
         JobKind(
             "lipsync",
             ("lipsync", "--out", "result.mp4"),
-            (File("video", "source", ("video",), flag=""), _SPEECH, Choice("fit", get_args(Fit), flag="--fit"), _MOUTH),
+            (File("video", "source", ("video",), flag=""), _SPEECH, Choice("fit", get_args(Fit), flag="--fit"), _MOUTH, *AGREEMENT),
             (_VIDEO,),
             _LIP_MODELS,
+            is_marked=True,
         ),
         JobKind(
             "portrait",
             ("portrait", "--out", "result.mp4"),
-            (File("picture", "picture", ("picture",), flag=""), _SPEECH, Number("motion", 0, 1, 0.6, flag="--motion"), _MOUTH),
+            (
+                File("picture", "picture", ("picture",), flag=""),
+                _SPEECH,
+                Number("motion", 0, 1, 0.6, flag="--motion"),
+                _MOUTH,
+                *AGREEMENT,
+            ),
             (_VIDEO,),
             _LIP_MODELS,
+            is_marked=True,
         ),
         JobKind(
             "say",
@@ -259,10 +274,12 @@ KINDS: Mapping[str, JobKind] = {
                 File("picture", "picture", ("picture",), flag=""),
                 File("question", "question", SOUND_OR_VIDEO, flag="--listen"),
                 Number("rate", 0.5, 1.5, 0.8, flag="--speed"),
+                *AGREEMENT,
             ),
             (_VIDEO, MadeFile("answer.json", "answer")),
             ("--text2unit-path", *_VOICE_MODELS, *_MOUTH_FLAGS, "--replies", "--reply-command", "--blocked"),
             _listener,
+            is_marked=True,
         ),
     )
 }

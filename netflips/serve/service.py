@@ -20,7 +20,7 @@ from netflips.published.store import usual_model
 from netflips.script.types import Consent
 from netflips.serve.fields import SOUND_OR_VIDEO, ReviewRow, checked, review_rows, voices_asked
 from netflips.serve.jobs import ASKS, Job, JobFolders, new_id
-from netflips.serve.kinds import KINDS, SPEECH, Asked, JobKind
+from netflips.serve.kinds import AGREEMENT, KINDS, SPEECH, Asked, JobKind
 from netflips.serve.limits import RefusedError, Space, Visitor
 from netflips.serve.queue import Queue
 from netflips.serve.results import track_parts
@@ -41,8 +41,6 @@ _SENTENCES = 20
 _OF_CASCADE = (("--recognizer",), ("--text-translator", "--translate-with"))
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
 _MOST_TITLE = 60
-_CONSENT = ("agreed", "people", "agreed_until")
-"""Fields in which a visitor tells an operator that those who are seen and heard agreed."""
 _OPTIONAL: tuple[tuple[Stage, str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
 """Stages that not every bundle has, each with the language that is asked for."""
 
@@ -121,7 +119,7 @@ class Service:
         values = checked(kind.fields, form["values"])
         rows, voices = _reviewed(form)
         before = self._before(form.get("after"), kind)
-        if self.settings.operator and "people" in values:
+        if kind.is_agreed(self.settings):
             values = _agreed(values, {} if before is None else before.values)
         found = self._files(kind, values, rows, voices)
         if values.get("road") == "text" and not self._has["has_cascade"]:
@@ -200,7 +198,7 @@ class Service:
             {speaker: names[f"voice {number}"] for number, speaker in enumerate(voices, 1)},
             track_parts(before, folders.of(before.id)) if SPEECH in names else {}, is_draft,
         )  # fmt: skip
-        kind.prepare(asked, folders.of(job.id))
+        kind.write(asked, folders.of(job.id))
         job.words, job.names = tuple(kind.words(asked)), names
         job.uploads = {name: one.id for name, one in found.items()}
         job.shown = {names[name]: one.name for name, one in found.items()}
@@ -231,12 +229,12 @@ def _agreed(values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, A
 
     Raises UsageError where there is none, or where it is over. The label is not the visitor's to choose.
     """
-    asked = dict(values) if values["agreed"] else dict(values) | {name: before.get(name) for name in _CONSENT}
+    asked = dict(values) if values["agreed"] else dict(values) | {one.name: before.get(one.name) for one in AGREEMENT}
     if not asked["agreed"] or not asked["people"]:
         raise UsageError("those who are seen and heard must have agreed", expected="who they are, and that they agreed")
     consent = Consent(asked["people"], asked["people"], asked["agreed_until"])
     require_in_force((consent,), None)
-    return asked | {"label": False}
+    return asked | ({"label": False} if "label" in asked else {})
 
 
 def _reviewed(form: Mapping[str, Any]) -> tuple[Sequence[ReviewRow], dict[str, str]]:

@@ -12,6 +12,8 @@ const SILENT_MS = 4000; // the server sends a sign of life every 2 s
 const notice = document.getElementById("notice");
 const told = document.getElementById("told");
 const known = document.getElementById("known");
+const agreement = document.getElementById("agreement");
+for (const one of document.querySelectorAll("[data-agreed]")) one.before(agreement.content.cloneNode(true));
 const isWide = matchMedia("(min-width: 56rem)");
 
 const complain = (text) => {
@@ -26,7 +28,7 @@ const page = { about: {}, complain };
 
 const can = (tab) => {
   const { about } = page;
-  if (about.operator && !["dub", "transcribe"].includes(tab)) return false; // what the others make says less of itself
+  if (about.operator && tab === "speak") return false; // a sound alone has no place for a label
   if (tab === "speak") return about.has_speller;
   if (tab === "transcribe") return about.has_reader;
   return tab !== "avatar" || about.has_speller;

@@ -69,7 +69,7 @@ def test_the_consent_of_a_project_is_asked_once_and_goes_to_the_command(operated
     ]
     assert "--burn-label" not in words  # the label is the operator's
     (consent,) = read_consent(folder / "consent.json")
-    assert consent == Consent("A. Kim", "their picture and voice in a dub that is made with generative AI", "2999-12-31")
+    assert consent == Consent("A. Kim", "their picture and voice in a video that is made with generative AI", "2999-12-31")
     rows = [{"start_s": 0.0, "end_s": 1.0, "said": "네"}]
     values = {"video": done["values"]["video"]}
     again = operated.post("/jobs", json={"kind": "dub", "values": values, "rows": rows, "after": done["id"]})
@@ -80,11 +80,24 @@ def test_the_consent_of_a_project_is_asked_once_and_goes_to_the_command(operated
 
 
 def test_an_operator_offers_only_what_marks_what_it_makes(operated: TestClient) -> None:
-    assert [name for name, kind in KINDS.items() if kind.is_marked] == ["dub", "transcribe"]
+    assert [name for name, kind in KINDS.items() if kind.is_marked] == ["dub", "lipsync", "portrait", "transcribe", "avatar"]
     answer = operated.post("/jobs", json={"kind": "say", "values": {"text": "네"}})
     assert answer.status_code == 400
     assert "no such kind" in answer.json()["error"]
     assert operated.get("/about").json()["operator"] == "A <b>Studio</b>"
+
+
+def test_lips_of_a_video_are_asked_for_and_marked_as_a_dub_is(operated: TestClient) -> None:
+    asked = {"video": upload(operated)["id"], "speech": upload(operated)["id"]}
+    answer = operated.post("/jobs", json={"kind": "lipsync", "values": asked})
+    assert answer.status_code == 400
+    assert "those who are seen and heard must have agreed" in answer.json()["error"]
+    answer = operated.post("/jobs", json={"kind": "lipsync", "values": asked | AGREED})
+    assert answer.status_code == 201, answer.text
+    folder = operated.folder / answer.json()["id"]  # type: ignore[attr-defined]
+    words = json.loads((folder / "job.json").read_text(encoding="utf-8"))["words"]
+    assert words[words.index("--operator") :][:4] == ["--operator", "A <b>Studio</b>", "--consent", "consent.json"]
+    assert read_consent(folder / "consent.json")[0].who == "A. Kim"
 
 
 def test_a_page_of_ones_own_asks_nothing(client: TestClient) -> None:
