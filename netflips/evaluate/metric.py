@@ -132,9 +132,11 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
     "dub": (
         "cer", "wer", "chrf_words", "dnsmos", "speaker", "harmonicity_db", "f0_off", "clicks", "floor_db", "slc_20",
         "loudness_follows", "pace_fits", "pace_squeezed", "speech_overlap", "silent_share", "leak", "unit_sync", "lse_c",
-        "lip_leak", "closures", "outside_unchanged", "sharpness", "real_time",
+        "lip_leak", "closures", "lip_speed", "outside_unchanged", "sharpness", "real_time",
     ),
-    "demo": ("cer", "right", "dnsmos", "speaker", "f0_off", "harmonicity_db", "slc_20", "unit_sync", "lip_leak", "closures"),
+    "demo": (
+        "cer", "right", "dnsmos", "speaker", "f0_off", "harmonicity_db", "slc_20", "unit_sync", "lip_leak", "closures", "lip_speed",
+    ),
 }  # fmt: skip
 """Choices of metrics: what papers on this task report; Seamless' own; what a studio asks of a dub; what the demo's exam tells."""
 

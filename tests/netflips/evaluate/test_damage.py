@@ -190,6 +190,10 @@ def restless_lips(one: Spoken) -> Spoken:
     return replace(one, mouth=one.mouth + 0.1 * (np.arange(len(one.mouth)) % 2).astype(np.float32))
 
 
+def snapping_lips(one: Spoken) -> Spoken:
+    return replace(one, mouth=0.6 * (np.arange(len(one.mouth)) % 2).astype(np.float32))
+
+
 def elsewhere(one: Spoken) -> Spoken:
     """The pause lies a third of the way in, and is short."""
     once, rest = np.split(one.samples, [len(one.samples) // 8])
@@ -239,6 +243,7 @@ HEARD: Mapping[Damage, tuple[str, ...]] = {
     other_lips: ("unit_sync", "lse_c", "lse_d", "lse_c_published", "lse_d_published", "read_lips"),
     open_lips: ("closures",),
     restless_lips: ("lip_leak",),
+    snapping_lips: ("lip_speed", "lip_snap"),
     blurred: ("sharpness", "outside_unchanged"),
     covered: ("face_found", "face_share"),
 }  # fmt: skip
@@ -249,7 +254,7 @@ IN_WORDS: Mapping[Damage, str] = {
     flat: "flat delivery", half: "a missing sentence", wrong_words: "wrong words", another_voice: "another voice",
     elsewhere: "another pause", at_its_own_pace: "another pace", left_in: "the original 20 dB under other speech",
     late_lips: "lips 240 ms late", other_lips: "lips of other speech", open_lips: "open closures",
-    restless_lips: "moving lips in silence", blurred: "blur", covered: "a covered face",
+    restless_lips: "moving lips in silence", snapping_lips: "lips that snap", blurred: "blur", covered: "a covered face",
 }  # fmt: skip
 UNMOVED = {
     **dict.fromkeys(("real_time", "peak_memory_mb", "pace_fits", "pace_squeezed"), "a report, not a judgement"),
