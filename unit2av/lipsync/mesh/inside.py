@@ -47,7 +47,11 @@ _DETAIL_FROM, _DETAIL_OVER, _LEAST_GAPS = 120.0, 110.0, 0.4
 between teeth that smaller faces have too: there, rounded and parted teeth are a row of dots in the slit of a mouth."""
 _TOOTH_BLURS = 0.0025, 0.001
 """Softness of shades and of edges in crisp pictures, in widths of the face; that of the picture comes on top."""
-_SHUT_LIGHT, _LIT_GAP = (0.35, 0.6), 0.055
+_DEPTH_SHADES, _LIT_DEPTH_GAP = (0.2, 0.6), 0.12
+"""Shares by which the depth is darker under the upper lip and lighter above the lower one, and the gap from which on it is so."""
+_LOWER_TEETH_GAP = 0.05, 0.05
+"""Gap from which on lower teeth are seen above the lip, and over which they come to be."""
+_SHUT_LIGHT, _LIT_GAP = (0.35, 0.6), 0.085
 """Share of the light that falls on teeth behind lips that hardly part, on drawn ones and on the person's own, and the gap from
 which on all of it does: a slit that is filled with teeth looks like none at all."""
 _GRAIN_SIDE, _GRAIN_SHARE, _GRAIN_MOST = 0.12, 0.7, 1.5
@@ -209,13 +213,15 @@ def draw_inside(
     fine = 1 if size[0] * size[1] > 30000 else 2
     detail = float(smoothstep((pose.scale - _DETAIL_FROM) / _DETAIL_OVER))
     layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine, look.soft * fine, detail)
-    layer.pixels[:] = look.dark
+    darker, lighter = (float(smoothstep(gap / _LIT_DEPTH_GAP)) * share for share in _DEPTH_SHADES)
+    layer.pixels[:] = look.dark * np.linspace(1 - darker, 1 + lighter, len(layer.pixels), dtype=np.float32)[:, None, None]
     flat = (inside[:, :2] - part + 0.5) * fine - 0.5
-    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 1.6 * gap, 0.8), 0.012)
+    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 2.4 * gap, 0.9), 0.012)
     is_own = teeth is not None and teeth.is_row
     lit = _SHUT_LIGHT[is_own] + (1 - _SHUT_LIGHT[is_own]) * float(smoothstep(gap / _LIT_GAP))
     shade, enamel = (1.0, _ENAMEL) if teeth is None else (1 / _UPPER_SHADE, teeth.colour / 255 / light)
-    layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE * shade, lit, enamel)
+    bared = float(smoothstep((gap - _LOWER_TEETH_GAP[0]) / _LOWER_TEETH_GAP[1]))
+    layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE * shade, lit, enamel, bared)
     layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE * shade, lit, enamel)
     if teeth is not None and is_own:
         teeth.lay(layer, pose, part, fine, lit, gap)
@@ -266,8 +272,11 @@ class _Layer:
         mask = cv2.GaussianBlur(mask, (0, 0), max(blur * self.scale, 0.5))[..., None]
         self.pixels[:] += ((colour * 255 * self.light).astype(np.float32) - self.pixels) * mask
 
-    def teeth(self, row: Points, shade: float, lit: float, enamel: Points | Floats) -> None:
-        """Draw a row of teeth [18, 2], its first edge the visible one: single teeth, darker to the sides and to the gums."""
+    def teeth(self, row: Points, shade: float, lit: float, enamel: Points | Floats, share: float = 1.0) -> None:
+        """Draw a row of teeth [18, 2], its first edge the visible one: single teeth, darker to the sides and to the gums.
+
+        share: how much of it is seen.
+        """
         low, high = (_stations() @ side for side in (row[:NUM_ARCH], row[NUM_ARCH:]))
         size = self.pixels.shape[:2]
         mask, tone = np.zeros(size, np.float32), np.ones(size, np.float32)
@@ -285,7 +294,7 @@ class _Layer:
         blurs = [float(np.hypot(max(width * self.scale, 0.25), self.soft)) for width in _TOOTH_BLURS]
         tone, mask = (cv2.GaussianBlur(one, (0, 0), blur)[..., None] for one, blur in zip((tone, mask), blurs, strict=True))
         colour = ((enamel * shade * lit + _GLOW * (1 - lit)) * 255 * self.light).astype(np.float32)
-        self.pixels[:] += (colour * tone - self.pixels) * mask
+        self.pixels[:] += (colour * tone - self.pixels) * (mask * share)
 
 
 def _tooth(low: Points, high: Points, detail: float) -> tuple[Points, Points]:
