@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Samples
+from avcore.speech.audio import level_dbfs
 from avcore.speech.voice_activity import Region
 from avcore.timeline import seconds_to_samples
+from netflips.dubbing.sound import Sound
 
 _AROUND_S = 1.0
 _MARGIN_S = 0.15
@@ -25,6 +27,11 @@ _FRAME_S = 0.085
 _FADE_S = 0.05
 _LIFT = 1.15
 """A mask never lets more through than the mean, and so less than it on average; this much makes up for it."""
+
+LOUD_DBFS = -45.0
+"""From where on a bed is heard behind speech."""
+_LEAST_S = 0.3
+"""How much of it says how loud it is."""
 
 Span = tuple[int, int]
 """First sample, and the one behind the last."""
@@ -41,6 +48,22 @@ def spoken_spans(regions: Iterable[Region], rate: int) -> list[Span]:
         else:
             found.append((start, stop))
     return found
+
+
+def bed_level(sound: Sound, spoken: Iterable[Span], rate: int) -> float | None:
+    """Return how loud it is in the seconds before and behind voices (dB of full scale), outside of all speech; None where there is
+    too little of that. spoken: where the voices are, in samples at `rate` Hz."""
+    heard = []
+    for start_s, stop_s in ((start / rate, stop / rate) for start, stop in spoken):
+        edges = [(max(start_s - _AROUND_S, 0.0), start_s), (stop_s, min(stop_s + _AROUND_S, sound.activity.seconds))]
+        free = [
+            sound.between(start, stop)
+            for start, stop in edges
+            if stop - start >= _LEAST_S and not any(one.start_s < stop and start < one.end_s for one in sound.regions)
+        ]
+        if free:
+            heard.append(level_dbfs(np.concatenate(free)))
+    return float(np.median(heard)) if heard else None
 
 
 def with_bed(blocks: Iterable[Samples], spoken: Sequence[Span], rate: int) -> Iterator[Samples]:

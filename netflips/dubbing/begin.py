@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from avcore.errors import InputError
-from avcore.media import MediaInfo
+from avcore.media import MediaInfo, iter_sound_blocks
 from avcore.notes import Note
+from avcore.speech.audio import level_dbfs
+from avcore.timeline import SAMPLE_RATE
 from avcore.units import require_same_vocabulary
+from netflips.dubbing.bed import LOUD_DBFS, bed_level, spoken_spans
 from netflips.dubbing.job import Job
 from netflips.dubbing.segmentation import Span, cut_utterances, rounded_places
 from netflips.dubbing.sound import Sound
@@ -77,13 +80,26 @@ def media_of(info: MediaInfo, digest: str = "") -> Media:
 
 
 def _is_in_own_time(job: Job, sound: Sound | None) -> bool:
-    """Return whether a video is dubbed in its own time: asked for, or because it holds more than one utterance."""
+    """Return whether a video is dubbed in its own time: asked for, or because it holds more than one clean utterance."""
     options, duration = job.options, float(job.info.duration_s)
     if job.is_certainly_recording:
         return True
-    if options.timing == "free" or duration <= options.utterance_length[0] or sound is None:
+    if options.timing == "free" or sound is None or not sound.regions:
         return False
-    return len(cut_utterances(sound.regions, duration, (), options.utterance_length, sound.activity.quietest_s)) > 1
+    if _has_more_than_a_voice(job, sound):
+        return True
+    found = cut_utterances(sound.regions, duration, (), options.utterance_length, sound.activity.quietest_s)
+    return duration > options.utterance_length[0] and len(found) > 1
+
+
+def _has_more_than_a_voice(job: Job, sound: Sound) -> bool:
+    """Return whether a clip's sound has a room or music behind the voice, or a width, that a dub as published would lose."""
+    level = bed_level(sound, spoken_spans(sound.regions, SAMPLE_RATE), SAMPLE_RATE)
+    if level is not None and level > LOUD_DBFS:
+        return True
+    return job.num_channels > 1 and any(
+        level_dbfs(block[:, 0] - block[:, 1]) > LOUD_DBFS for block in iter_sound_blocks(job.source.path)
+    )
 
 
 def _asked(job: Job) -> tuple[tuple[SpeakerOf, ...], tuple[Utterance, ...]]:

@@ -16,9 +16,8 @@ from avcore.journal import key_of
 from avcore.media import iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
 from avcore.media.sound import write_speech_pieces
 from avcore.programs import command_key, filled, program_name, run_program
-from avcore.speech.audio import level_dbfs
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_seconds
-from netflips.dubbing.bed import Span, spoken_spans, with_bed
+from netflips.dubbing.bed import LOUD_DBFS, Span, bed_level, spoken_spans, with_bed
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.frame import speech_as_it_is
 from netflips.dubbing.job import LOG, Job
@@ -39,8 +38,6 @@ _WITHOUT_VOICES = ("no_vocals", "background", "instrumental", "other", "accompan
 _LIMIT_S = 24 * 3600.0
 _MOST_DIFFERENCE_S = 1.0
 _MOST_NAMED = 5
-_LOUD_BED_DBFS, _LEAST_BED_S = -45.0, 0.3
-"""From where on a bed is heard behind speech, and how much of it says how loud it is."""
 
 
 def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> SoundFeed:
@@ -80,22 +77,10 @@ def _voices_in(script: Script, job: Job, sound: Sound, rate: int) -> list[Span]:
     spans = [
         span for span in spoken_spans(sound.regions, rate) if any(span[0] < stop and start < span[1] for start, stop in places)
     ]
-    heard = [level for start, stop in spans if (level := _level_around(sound, start / rate, stop / rate)) is not None]
-    if heard and (level := float(np.median(heard))) > _LOUD_BED_DBFS:
+    level = bed_level(sound, spans, rate)
+    if level is not None and level > LOUD_DBFS:
         job.notes.add(BED_ESTIMATED(level=level))
     return spans
-
-
-def _level_around(sound: Sound, start_s: float, stop_s: float) -> float | None:
-    """Return how loud it is in the second before and behind a voice (dB of full scale), outside of all speech; None where there is
-    none."""
-    edges = [(max(start_s - 1, 0.0), start_s), (stop_s, stop_s + 1)]
-    free = [
-        sound.between(start, stop)
-        for start, stop in edges
-        if stop - start >= _LEAST_BED_S and not any(one.start_s < stop and start < one.end_s for one in sound.regions)
-    ]
-    return level_dbfs(np.concatenate(free)) if free else None
 
 
 def _lines(script: Script, clock: OutputClock, rate: int, speech: Speeches, voices: Sequence[Span]) -> "list[Line]":

@@ -115,7 +115,7 @@ class DubOptions(MarkFlags):
     """paste the whole face with hard edges, as published"""
     timing: Timing = flag(group="recordings of several utterances", default="auto")
     """source: each utterance at its time in the recording, which keeps its pictures and length; free: one utterance, as long as it
-    takes; auto: free for a clip of one utterance (default)"""
+    takes; auto: free for a clip of one clean utterance (default)"""
     pace: tuple[float, float] = flag(default=(0.8, 1.25), metavar=("MIN", "MAX"))
     """how much speech may be shortened and lengthened to fit its place (default: 0.8 1.25)"""
     hold_picture: bool = flag(default=False)

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +33,8 @@ from tests.netflips.dubbing.made import (
     RATE,
     Decoded,
     decode,
+    head_pictures,
+    speech,
     steady_times,
     why_alone,
     work_made,
@@ -269,6 +272,7 @@ def test_background_is_kept_or_muted_or_given(
 SEPARATES = """
 import sys, wave
 from pathlib import Path
+from typing import Any
 import numpy as np
 source, folder, length = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
 if length < 0:
@@ -355,6 +359,34 @@ def test_a_part_may_begin_in_the_pause_behind_an_utterance(
     assert dub_command.main([*words, str(recording)]) == 0
     made = json.loads((tmp_path / "x.json").read_text())["made"]
     assert made["part"]["start_s"] == pytest.approx(asked, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("behind", "timing", "is_own"),
+    [("nothing", "auto", False), ("chord", "auto", True), ("width", "auto", True), ("chord", "free", False)],
+)
+def test_a_short_clip_keeps_its_sound_and_length_unless_it_is_one_clean_voice(
+    models: Models, tmp_path: Path, behind: str, timing: Any, is_own: bool
+) -> None:
+    times = steady_times(Fraction(25), 3.2)
+    sound = speech([0.8, 1.6, 0.8], 48_000)
+    waves = 0.02 * np.sin(2 * np.pi * np.outer(np.arange(len(sound)) / 48_000, [220.0, 277.0, 330.0])).sum(axis=1).astype(
+        np.float32
+    )
+    if behind == "chord":
+        sound = sound + waves[:, None]
+    elif behind == "width":
+        sound = sound + np.stack([waves, -waves], axis=1)
+    clip = write_recording(tmp_path / "clip.mp4", times, head_pictures(times), sound, 48_000)
+    out = tmp_path / "out.mp4"
+    script = dub(clip, out, models, DubOptions(beam=1, max_target_units=60, modalities="audio", timing=timing))
+    info = probe(out)
+    assert script.is_in_own_time == is_own
+    assert (info.audio_rate, info.audio_channels) == ((48_000, 2) if is_own else (16_000, 1))
+    if is_own:
+        assert abs(float(info.duration_s) - 3.2) < 0.1
+        heard, (first, last) = decode(out).sound, (round(48_000 * at) for at in (0.2, 0.6))
+        assert np.abs(heard[first:last] - sound[first:last]).max() < 0.02
 
 
 def test_a_preview_shows_the_first_utterance(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
