@@ -14,7 +14,6 @@ const told = document.getElementById("told");
 const known = document.getElementById("known");
 const agreement = document.getElementById("agreement");
 for (const one of document.querySelectorAll("[data-agreed]")) one.before(agreement.content.cloneNode(true));
-const isWide = matchMedia("(min-width: 56rem)");
 
 const complain = (text) => {
   notice.textContent = text;
@@ -22,7 +21,9 @@ const complain = (text) => {
   if (text) notice.scrollIntoView({ block: "nearest" });
 };
 
-const page = { about: {}, complain };
+const page = { about: {}, complain, moved: false };
+// Whoever scrolls looks at something: a result that comes meanwhile does not take it away.
+for (const event of ["wheel", "touchmove"]) addEventListener(event, () => (page.moved = true), { passive: true });
 
 // Tabs: of those only that the models can serve
 
@@ -126,12 +127,16 @@ const listen = () => {
 page.tell = (text) => {
   told.textContent = text;
 };
+page.showKnown = () => {
+  known.open = true;
+  known.scrollIntoView({ block: "start" });
+};
 page.submit = async (form, boxes = []) => {
   complain("");
   try {
     const job = await start(await form);
     add(last.get(job.id) ?? job);
-    known.open &&= isWide.matches;
+    known.open = false; // the result has its place
     for (const box of boxes) box.fold();
     place(job.kind)?.firstChild.scrollIntoView({ block: "nearest" });
     if (document.activeElement === document.body) cards.get(job.id).title.focus({ preventScroll: true }); // the button had it
@@ -161,18 +166,24 @@ const prepare = (form) => {
     const said = pressed?.textContent;
     complain("");
     for (const one of buttons) one.disabled = true;
+    const aborts = new AbortController();
+    const abort = element("button", { type: "button", textContent: t("stop"), className: "abort", hidden: true });
+    abort.addEventListener("click", () => aborts.abort());
+    (form.querySelector(".aloud") ?? pressed).after(abort);
     if (pressed) pressed.textContent = t("starting");
     try {
       const wanted = values(form);
       for (const box of boxes) {
         wanted[box.name] = await box.upload((share) => {
+          abort.hidden = share >= 1;
           pressed.textContent = share < 1 ? t("sending", Math.round(100 * share)) : t("looking");
-        });
+        }, aborts.signal);
       }
       await page.submit({ kind: form.dataset.kind, values: wanted }, boxes);
     } catch (error) {
       complain(error.message);
     }
+    abort.remove();
     for (const one of buttons) one.disabled = false;
     if (pressed) pressed.textContent = said;
   };
@@ -228,6 +239,9 @@ const fill = () => {
   models(names);
   const { limit_bytes: bytes, longest_s: longest, keep_s: keep } = page.about;
   document.getElementById("limits").textContent = t("limits", Math.round(bytes / 2 ** 20), Math.round(longest / 60), Math.round(keep / 3600));
+  // The vocoder of the demo knows one voice and moves its pitch.
+  page.ownVoice = page.about.bundle?.name === "the demo bundle" ? "builtInVoice" : "ownVoice";
+  document.querySelector("#dub [data-file=voice]").dataset.none = page.ownVoice === "ownVoice" ? "no_voice" : page.ownVoice;
   for (const form of document.querySelectorAll("form")) prepare(form);
 };
 
@@ -236,7 +250,7 @@ const show = async () => {
   cards.clear();
   const { jobs } = await ask("/jobs");
   for (const job of jobs.reverse()) add(job);
-  known.open = isWide.matches || !jobs.length;
+  known.open = !jobs.length;
 };
 
 const labels = document.getElementById("labels");

@@ -46,8 +46,8 @@ export const spoken = async (text, voice, news) => {
   }
 };
 
-// Sends a file; progress: called with the share that is sent.
-export const send = (file, as, progress) =>
+// Sends a file; progress: called with the share that is sent. signal: of an AbortController, stops it.
+export const send = (file, as, progress, signal) =>
   new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", `/uploads?${new URLSearchParams({ name: file.name, as })}`);
@@ -57,6 +57,9 @@ export const send = (file, as, progress) =>
       request.status < 300 ? resolve(request.response) : reject(new Error(complaint(request.response) ?? `${request.status}`)),
     );
     request.addEventListener("error", () => reject(new Error(t("lost"))));
+    request.addEventListener("abort", () => reject(new Error(t("sendingStopped"))));
+    signal?.addEventListener("abort", () => request.abort());
+    progress(0);
     request.send(file);
   });
 
@@ -113,6 +116,23 @@ const LONG_S = 60; // with so much left a visitor goes away
 
 const isStrange = (found) => ["bad", "doubtful"].includes(found?.grade);
 
+// What a visitor can do whose video the models do not understand.
+const waysOut = (job, page) => {
+  const { about } = page;
+  const isText = job.values.road === "text";
+  const ways = element("ul", { className: "ways" });
+  const way = (...parts) => ways.append(element("li", {}, ...parts));
+  if (about.sentences.length && !isText) way(button("sayKnown", page.showKnown));
+  if (about.has_speller || isText) way(t("typeKorean"));
+  way(t("giveSpeech"));
+  if (about.has_cascade && !isText) {
+    const { rows: _, voices: __, ...asked } = job.values;
+    const anew = () => page.submit({ kind: "dub", values: { ...asked, road: "text", preview: false } });
+    way(button("anySpeech", (one) => press(one, page, anew), "main"));
+  } else if (!about.has_cascade) way(t("getModels"), " ", element("code", { textContent: "netflips models get korean" }));
+  return element("div", {}, element("p", { textContent: t("waysOut") }), ways);
+};
+
 // A dub: how much is understood, both texts, and as soon as it is there the result beside the original.
 const dubbed = (job, page, go) => {
   const address = (name) => `/jobs/${job.id}/files/${name}`;
@@ -127,8 +147,9 @@ const dubbed = (job, page, go) => {
     for (const one of job.files.filter((one) => one.name.endsWith(".srt"))) downloads.append(link(`${address(one.name)}?download=1`, one.as, true));
     const report = find((one) => one.shows === "page");
     if (report) downloads.append(link(address(report.name), t("openReport")));
-    made.push(both.root, downloads);
+    made.push(downloads, both.root);
   }
+  if (job.state === "asks" && job.understood.grade === "bad") made.push(waysOut(job, page));
   if (!job.utterances) return made;
   // Texts of a dub that would fail again can be changed.
   const isWhole = job.state === "asks" || (job.state === "done" ? !job.values.preview : job.state === "failed" && !job.goes_on);
@@ -145,7 +166,7 @@ const dubbed = (job, page, go) => {
     anew.disabled = !number;
   });
   made.push(table.root, buttons);
-  if (job.state === "asks") buttons.append(button(job.understood.grade === "bad" ? "goOnAnyway" : "dubIt", dub({}), "main"));
+  if (job.state === "asks") buttons.append(job.understood.grade === "bad" ? button("goOnAnyway", dub({})) : button("dubIt", dub({}), "main"));
   else if (isWhole) buttons.append(anew);
   else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record")) one.disabled = true;
   if (job.state === "asks" && job.utterances.length > 1) buttons.append(button("preview", dub({ preview: true })));
@@ -238,7 +259,7 @@ export const card = (facts, page) => {
   // form: promises what is asked of a dub, when speech that it needs is sent.
   const go = (form, pressed) => act(pressed, `/jobs/${facts.id}/again`, form().then(sent));
 
-  const fill = async (job) => {
+  const fill = async (job, isNews) => {
     const whole = await ask(`/jobs/${job.id}`).catch(() => null);
     if (!whole || whole.state !== root.dataset.state) return; // later news fill it
     const parts = whole.error ? [element("p", { className: "error", textContent: complaint(whole) })] : [];
@@ -248,12 +269,15 @@ export const card = (facts, page) => {
     if (whole.kind !== "dub") parts.push(...notes);
     else if (notes.length) parts.push(element("details", {}, element("summary", { textContent: t("notes", notes.length) }), ...notes));
     room.replaceChildren(...parts);
+    const isBusy = root.contains(document.activeElement) && document.activeElement.matches("textarea, input");
+    if (isNews && ["asks", "done"].includes(whole.state) && !page.moved && !isBusy) root.scrollIntoView({ block: "start" });
   };
 
   const show = (job) => {
     news += 1;
     const isOther = root.dataset.state !== job.state;
     const word = job.state === "running" ? stageText(job) : stateText(job); // no shares: a screen reader would read every one
+    const wasGoing = ["waiting", "running"].includes(root.dataset.state);
     if (isOther) told.clear();
     if ((root.dataset.state || job.state === "running") && word && !told.has(word)) page.tell(`${job.title}: ${word}`);
     told.add(word);
@@ -274,7 +298,8 @@ export const card = (facts, page) => {
       ...(job.goes_on ? [button("goOn", (one) => act(one, `${at}/again`, { method: "POST" }))] : []),
       ...(goes(job) ? [] : [button("remove", (one) => act(one, at, { method: "DELETE" }, "remove")), fold]),
     );
-    fill(job);
+    if (goes(job)) page.moved = false;
+    fill(job, wasGoing);
   };
 
   show(facts);

@@ -165,6 +165,8 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
       fetching = example(as);
       try {
         take(null, await fetching);
+        const dub = box.closest("form[data-kind=dub]"); // has all that it needs: one click tries it
+        dub?.requestSubmit(dub.querySelector(".main"));
       } catch (error) {
         chosen.textContent = none;
         complain(error.message);
@@ -188,11 +190,11 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     fold() {
       shown.replaceChildren();
     },
-    async upload(progress) {
+    async upload(progress, signal) {
       if (fetching) await fetching.then((sent) => take(null, sent));
       const said = !upload && file && (await fault(file));
       if (said) throw new Error(said);
-      if (!upload && file) upload = await send(file, as, progress);
+      if (!upload && file) upload = await send(file, as, progress, signal);
       if (!upload && isExample) take(null, await example(as));
       if (!upload && !optional) throw new Error(`${t(name)}: ${t("choose")}`);
       return upload?.id ?? "";

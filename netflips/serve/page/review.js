@@ -25,11 +25,13 @@ const number = (value, name, label) =>
   named(element("input", { type: "number", step: "0.01", min: "0", value: seconds(value), name }), label);
 
 // Why something is not understood well: its share and its causes.
-const why = (found) => (["bad", "doubtful"].includes(found?.grade) ? found.words[language()].replace(/^[^:]+: /, "") : "");
+const why = (found) => (["bad", "doubtful"].includes(found?.grade) ? found.words[language()].replace(/^[^:]+: /, "").replace(/(\d) %/g, "$1%") : "");
 
 // How much is understood, in colour and in words.
 export const verdict = (found) => {
   const grade = found?.grade ?? "unknown";
+  const share = found?.words?.en.match(/(\d+) %/)?.[1];
+  if (grade === "bad" && share) return element("p", { className: "verdict bad" }, element("b", { textContent: `${t("notUnderstood", share)} ` }), t("meansNothing"));
   return element("p", { className: `verdict ${grade}` }, element("b", { textContent: `${t(`grade_${grade}`)} ` }), why(found));
 };
 
@@ -48,7 +50,7 @@ const voices = (job, page, speakers, changes) => {
   const files = new Map([...before.values(), job.uploads.voice].filter(Boolean).map((id) => [id, job.names[id]]));
   const voice = ({ name, was }) => chosen.get(name) ?? chosen.get(was) ?? "";
   const list = (one) => {
-    const options = [["", t("ownVoice")], ...files].map(([id, name]) => new Option(name, id));
+    const options = [["", t(page.ownVoice)], ...files].map(([id, name]) => new Option(name, id));
     const made = named(element("select", {}, ...options), `${t("voices")}: ${called(one.name)}`);
     made.value = voice(one);
     made.addEventListener("change", () => chosen.set(one.name, made.value));

@@ -59,6 +59,9 @@ def _dub(page: Any) -> str:
     job = page.wait_for_selector("#dub .job[data-state=asks]").get_attribute("data-id")
     page.click(f".job[data-id='{job}'] button[data-act=dubIt]")
     page.wait_for_selector(f".job[data-id='{job}'][data-state=done] video")
+    page.wait_for_function(  # what is done is in sight, its download first
+        f"() => document.querySelector(`.job[data-id='{job}'] .outcome a.main`).getBoundingClientRect().bottom <= innerHeight"
+    )
     return str(job)
 
 
@@ -102,6 +105,17 @@ def test_one_sentence_is_corrected(page: Any) -> None:
     page.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{job}']):not([data-id='{second}']) .rows")
 
 
+def test_an_upload_is_stopped(page: Any) -> None:
+    page.route("**/uploads?*", lambda route: None)  # never answered
+    page.set_input_files("#dub .file[data-file=video] input", str(CLIP))
+    page.click("#dub form button.main")
+    page.click("#dub form button.abort")
+    page.wait_for_function("() => document.querySelector('#notice').textContent === 'The upload was stopped.'")
+    assert page.is_enabled("#dub form button.main")
+    assert page.locator("#dub form button.abort").count() == 0
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_first(page: Any) -> None:
     page.set_input_files("#dub .file[data-file=video] input", str(CLIP))
     page.click("#dub form summary")
@@ -109,7 +123,9 @@ def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_
     page.click("#dub form button.main")
     job = page.wait_for_selector("#dub .job[data-state=asks] .verdict.bad").evaluate("one => one.closest('.job').dataset.id")
     assert page.locator(f".job[data-id='{job}'] video").count() == 0
-    assert page.inner_text(f".job[data-id='{job}'] button.main") == "Dub anyway"
+    assert page.inner_text(f".job[data-id='{job}'] button[data-act=goOnAnyway]") == "Dub anyway"
+    assert page.locator(f".job[data-id='{job}'] button.main").count() == 0  # the ways out come first
+    assert "netflips models get korean" in page.inner_text(f".job[data-id='{job}'] .ways")
     page.locator(f".job[data-id='{job}'] textarea").nth(0).fill("첫 번째예요.")
     page.locator(f".job[data-id='{job}'] .rows .file input").nth(1).set_input_files(str(CLIP))  # speech for the second
     page.locator(f".job[data-id='{job}'] .scroll > details .file input").set_input_files(str(CLIP))
@@ -117,7 +133,7 @@ def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_
     page.locator(f".job[data-id='{job}'] .rows summary").nth(1).click()
     page.locator(f".job[data-id='{job}'] .who").nth(1).fill("Bea")  # and she is in the list of voices
     page.locator(f".job[data-id='{job}'] .scroll > details summary").click()
-    page.get_by_label("Voices of the speakers: Bea").select_option(label="their own")
+    page.get_by_label("Voices of the speakers: Bea").select_option(value="")
     page.click(f".job[data-id='{job}'] button[data-act=preview]")
     page.click(f".job[data-id='{job}'][data-state=done] button[data-act=dubAll]")
     page.wait_for_selector(f".job[data-id='{job}'][data-state=done] button[data-act=again]")
@@ -261,12 +277,11 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         page.wait_for_selector("body[data-ready]")
         count = page.evaluate("async () => (await (await fetch('/about')).json()).bundle.knows.match(/[\\d,]+/)[0]")
         assert f"about {count} short English sentences" in page.inner_text("#models")
-        page.click("#dub button.example")
-        page.wait_for_function("() => document.querySelector('#dub .chosen').textContent === 'example.mp4'")
-        page.click("#dub form button.main")
+        assert "one built-in voice" in page.inner_text("#dub .file[data-file=voice]")
+        page.click("#dub button.example")  # one click tries it
         page.wait_for_selector("#dub .job[data-state=asks] .verdict.doubtful")
-        assert page.inner_text("#dub .rows td[data-label=Heard]") == page.inner_text("#known figcaption >> nth=0")
-        assert page.input_value("#dub .rows textarea") == page.inner_text("#known figcaption >> nth=1")
+        assert page.inner_text("#dub .rows td[data-label=Heard]") == page.text_content("#known figcaption >> nth=0")
+        assert page.input_value("#dub .rows textarea") == page.text_content("#known figcaption >> nth=1")
         page.click("#dub .job button[data-act=dubIt]")
         card = page.wait_for_selector("#dub .job[data-state=done]")
         job = _state(page, str(card.get_attribute("data-id")))
