@@ -112,12 +112,14 @@ class Translation:
     """A translated sequence.
 
     units: as they came, repeats kept, without durations. truncated: the best hypothesis ended only because the search
-    had reached its limit. hypotheses: all that finished, best first; the first is the translation.
+    had reached its limit. hypotheses: all that finished, best first; the first is the translation. others: what else may be said
+    instead, shorter or longer, best first, where the translator knows of lengths.
     """
 
     units: Units
     truncated: bool
     hypotheses: tuple[Hypothesis, ...]
+    others: tuple["Translation", ...] = ()
 
     @property
     def score(self) -> float:

@@ -33,26 +33,35 @@ class UnitReading:
 class UnitCorpus:
     """Merged units by id, int64 [U] each, where each was found, and one line for each that is bad.
 
+    steps: their length by id, in steps of 20 ms, where `is_timed`: some of them have durations or repeats.
     vocabulary: fingerprint of the quantizer, "" = unknown. is_by_line: the ids are line numbers.
     """
 
     path: Path
     units: dict[str, Ids] = field(default_factory=dict)
+    steps: dict[str, int] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     vocabulary: str = ""
     is_by_line: bool = False
 
-    def add(self, name: str, place: str, read: Callable[[], Ids], reading: UnitReading) -> None:
+    def add(self, name: str, place: str, read: Callable[[], Ids], reading: UnitReading, durations: Sequence[int] = ()) -> None:
         """Read one sequence; a bad one, or a second one of a name, becomes a problem."""
         if name in self.places:
             self.problems.append(f"{place}: the id {name} is there twice; first {self.places[name]}")
             return
         self.places[name] = place
         try:
-            self.units[name] = merged_units(read(), place, reading)
+            ids = read()
+            self.units[name] = merged_units(ids, place, reading)
+            self.steps[name] = int(sum(durations)) or len(ids)
         except InputError as error:
             self.problems.append(str(error))
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether anything says how long the sequences last."""
+        return any(self.steps[name] > len(units) for name, units in self.units.items())
 
     def note_vocabulary(self, vocabulary: str, place: str) -> None:
         """Take note of a sequence's quantizer; raises VocabularyError when it differs from the others'."""
@@ -151,7 +160,7 @@ def _add_row(corpus: UnitCorpus, given: str | Mapping[str, Any], place: str, lan
         corpus.problems.append(f"{place}: units of another language; expected {language}; found {row['language']}")
     else:
         corpus.note_vocabulary(str(row.get("vocabulary") or ""), place)
-        corpus.add(name, place, partial(parse_units, text, place), reading)
+        corpus.add(name, place, partial(parse_units, text, place), reading, row.get("durations") or ())
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str | Mapping[str, Any]]]:

@@ -26,11 +26,14 @@ from avcore.decoding.beam import MOST_POSITIONS, SearchConfig, SearchRules
 from avcore.decoding.beam_search import Sources, join_sources
 from avcore.decoding.layers import Decoder, EncoderLayer, LayerConfig, Positions, padding_mask
 from avcore.errors import CheckpointError
-from avcore.units import BEGIN, NUM_MARKS, Ids, normalise_language
+from avcore.units import BEGIN, NUM_MARKS, UNKNOWN, Ids, normalise_language
 from avcore.units import END as END_OF_UNITS
 
 NUM_SPECIALS = NUM_MARKS
 NUM_MASKS = 1
+LENGTH_TAGS = {"even": BEGIN, "short": END_OF_UNITS, "long": UNKNOWN}
+"""What a source begins with, by how long its translation is to be. Marks that stand nowhere else in a source, so that a published
+table needs no row more; without a wish a source begins as it always did."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,9 @@ class TranslatorVocabulary:
         """Row of a language's tag; the language must be one of `languages`."""
         return NUM_SPECIALS + self.num_units + self.languages.index(language)
 
-    def source_tokens(self, units: Ids, language: str) -> Ids:
-        """Encoder input of merged units: int64 [U] -> int64 [U + 3], `<s> units </s> [language]`."""
-        return np.concatenate([[BEGIN], units + NUM_SPECIALS, [END_OF_UNITS, self.tag(language)]]).astype(np.int64)
+    def source_tokens(self, units: Ids, language: str, length: str = "even") -> Ids:
+        """Encoder input of merged units: int64 [U] -> int64 [U + 3], `<s> units </s> [language]`; length: see LENGTH_TAGS."""
+        return np.concatenate([[LENGTH_TAGS[length]], units + NUM_SPECIALS, [END_OF_UNITS, self.tag(language)]]).astype(np.int64)
 
     def units(self, tokens: Iterable[int]) -> Ids:
         """Return the units among tokens, in order; marks, tags, `<unk>` and `<mask>` are left out."""

@@ -24,7 +24,7 @@ from avcore.domain import Domain, DomainScore, Stretch
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
 from avcore.units import Ids, Units, normalise_language, require_language, require_same_vocabulary
-from unit2unit.model import UnitTransformer, load_transformer, search_beams
+from unit2unit.model import LENGTH_TAGS, UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
 
 _ADD_KOREAN: Final = (
@@ -57,7 +57,7 @@ class UnitTranslator:
     """A translator of units, ready to run; weights are held once, without gradients.
 
     trained_on: fingerprint of the quantizer of its units, "" = not stated. domain: what score to expect of it, None = not
-    stated.
+    stated. lengths: of translations that it can be asked for (LENGTH_TAGS); one that was not trained with tags has "even" alone.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class UnitTranslator:
         search = SearchConfig.from_generation(checkpoint.config.get("generation") or {}, checkpoint.path)
         is_merged = bool(checkpoint.config["task"].get("merged_units"))
         self.default_search = replace(search, no_repeat_unit=search.no_repeat_unit or is_merged)
+        self.lengths = tuple(LENGTH_TAGS) if checkpoint.config["task"].get("length_tags") else ("even",)
 
     @classmethod
     def from_checkpoint(
@@ -142,29 +143,34 @@ class UnitTranslator:
         search: SearchConfig | None = None,
         progress: Progress = silent,
     ) -> list[Translation]:
-        """Translate several sequences, with the same results as one by one (see `translate`) and in less time."""
+        """Translate several sequences, with the same results as one by one (see `translate`) and in less time.
+
+        Where the translator knows of lengths, they share the places of the beam, and are searched side by side.
+        """
         settings = search or self.default_search
+        settings = replace(settings, beam=max(settings.beam // len(self.lengths), 1))
         source, target = self.require_language(source), self.require_language(target)
-        tokens = [self._source_tokens(units, source) for units in sequences]
+        tokens = [self._source_tokens(units, source, length) for units in sequences for length in self.lengths]
         rules = [self._rules(len(one), target, settings) for one in tokens]
         model = self._model.value
         num_lanes = max(min(lanes_on(model.device, _MOST_LANES), len(tokens)), 1)
         groups = _group([len(one) for one in tokens], [rule.limit for rule in rules], _room(model, settings.beam), num_lanes)
         steps = _Steps(progress, [max(rules[number].limit for number in group) + 1 for group in groups])
         left = deque(reversed(range(len(groups))))  # the longest first, so that lanes end at about the same time
-        found: dict[int, Translation] = {}
+        found: dict[int, list[Hypothesis]] = {}
 
         def search_groups(is_first: bool, check: Callable[[], None]) -> None:
             while (place := taken(left)) is not None:
                 group, report = groups[place], partial(steps.report, place, is_first, check)
                 hypotheses = search_beams(model, [tokens[one] for one in group], settings, [rules[one] for one in group], report)
-                for number, one in zip(group, hypotheses, strict=True):
-                    found[number] = self._translation(sequences[number], target, one)
+                found.update(zip(group, hypotheses, strict=True))
 
         lay_out_all(model)
         side_by_side([partial(search_groups, lane == 0) for lane in range(min(num_lanes, len(groups)))])
         steps.end()
-        return [found[number] for number in range(len(tokens))]
+        each = len(self.lengths)
+        by_length = ([found[place * each + rank] for rank in range(each)] for place in range(len(sequences)))
+        return [self._translation(units, target, one) for units, one in zip(sequences, by_length, strict=True)]
 
     def readings(self, score: float, weakest: Stretch | None) -> list[DomainScore]:
         """Return what of a translation can be compared with the domain: its score, and where it is weakest."""
@@ -176,7 +182,7 @@ class UnitTranslator:
         hint = _ADD_KOREAN if normalise_language(language) == "ko" else None
         return require_language(language, self.languages, self._owner, hint)
 
-    def _source_tokens(self, units: Units, language: str) -> Ids:
+    def _source_tokens(self, units: Units, language: str, length: str) -> Ids:
         require_same_vocabulary(require_units(units).vocabulary, self.trained_on, self._owner)
         size = self._vocabulary.num_units
         outside = np.flatnonzero((units.ids >= size) | (units.ids + self._offset >= size) | (units.ids + self._offset < 0))
@@ -190,7 +196,7 @@ class UnitTranslator:
                 found=len(merged),
                 hint="cut the recording at its pauses, as netflips dub --timing source does",
             )
-        return self._vocabulary.source_tokens(merged + self._offset, language)
+        return self._vocabulary.source_tokens(merged + self._offset, language, length)
 
     def _rules(self, source_length: int, target: str, settings: SearchConfig) -> SearchRules:
         widest = self._vocabulary.num_rows - 2
@@ -201,13 +207,24 @@ class UnitTranslator:
         limit = settings.limit(source_length, self._config.max_target_positions)
         return SearchRules(self._vocabulary.tag(target), self._vocabulary.suppressed(target), limit)
 
-    def _translation(self, units: Units, target: str, hypotheses: list[Hypothesis]) -> Translation:
+    def _translation(self, units: Units, target: str, by_length: Sequence[list[Hypothesis]]) -> Translation:
+        """Return the best of what was found for each length, with all that differ from it; of one length, the best alone."""
+        hypotheses = [one for found in by_length for one in found]
+        if len(by_length) > 1:
+            hypotheses.sort(key=lambda one: -one.score)
         if not hypotheses:
             raise CheckpointError("the translator gives no finite scores", path=self.path, hint="its weights are damaged")
-        ids = self._vocabulary.units(hypotheses[0].tokens) - self._offset
+        others = dict[bytes, Translation]()
+        for one in hypotheses if len(by_length) > 1 else ():
+            translated = self._named(one, units, target)
+            others.setdefault(translated.ids.tobytes(), Translation(translated, one.is_cut, (one,)))
+        best = self._named(hypotheses[0], units, target)
+        return Translation(best, hypotheses[0].is_cut, tuple(hypotheses), tuple(others.values())[1:])
+
+    def _named(self, one: Hypothesis, units: Units, target: str) -> Units:
+        ids = self._vocabulary.units(one.tokens) - self._offset
         named = (ids >= 0) & (ids < self._vocabulary.num_units)
-        translated = Units(ids[named], None, target, units.vocabulary or self.trained_on)
-        return Translation(translated, hypotheses[0].is_cut, tuple(hypotheses))
+        return Units(ids[named], None, target, units.vocabulary or self.trained_on)
 
 
 def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, by_fbgemm: bool) -> UnitTransformer:

@@ -1,6 +1,6 @@
 """What is said instead of each utterance: units of the unit translator, or in the cascade a text; and how far it is understood."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from avcore.compute.inference import resolve_device
 from avcore.files import atomic_output, write_text
@@ -14,7 +14,7 @@ from netflips.dubbing.hear import as_units
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.part import wanted, with_more
 from netflips.dubbing.sentences import sentences_in
-from netflips.dubbing.wordings import Wordings
+from netflips.dubbing.wordings import Wordings, with_best_units
 from netflips.script.files import script_json
 from netflips.script.notes import FOREIGN, LEFT_ALONE
 from netflips.script.types import Script, TranslatedUnits, UnitList, Utterance
@@ -38,6 +38,13 @@ def translate(script: Script, job: Job) -> Script:
 # Units
 
 
+@dataclass(frozen=True)
+class _UnitWordings:
+    """What the unit translator made of an utterance, the best first; more than one where it knows of lengths."""
+
+    wordings: tuple[TranslatedUnits, ...]
+
+
 def _units(script: Script, job: Job) -> Script:
     """Translate units. Without a limit of the user's own there is none: a sentence must not end because it is long."""
     options, models, (source, target) = job.options, job.models, job.languages
@@ -53,15 +60,21 @@ def _units(script: Script, job: Job) -> Script:
         for start in range(0, len(todo), size):
             group = todo[start : start + size]
             made_of = {one.number: (units.ids, units.vocabulary, *settings) for one, units in group}
-            found = {number: job.store.find(TranslatedUnits, "translations", key) for number, key in made_of.items()}
+            found = {number: job.store.find(_UnitWordings, "translations", key) for number, key in made_of.items()}
             new = [(one.number, units) for one, units in group if found[one.number] is None]
             if new:
                 sequences = [as_units(units, source) for _, units in new]
                 made = models.translator.translate_batch(sequences, source, target, search)
-                for (number, _), one in zip(new, made, strict=True):
-                    translated = TranslatedUnits(UnitList.of(one.units), one.score, one.truncated, one.weakest)
-                    found[number] = job.store.keep("translations", made_of[number], translated)
-            said |= {one.number: replace(one, target=found[one.number]) for one, _ in group}
+                for (number, _), best in zip(new, made, strict=True):
+                    wordings = [
+                        TranslatedUnits(UnitList.of(one.units), one.score, one.truncated, one.weakest)
+                        for one in (best, *best.others)
+                    ]
+                    found[number] = job.store.keep("translations", made_of[number], _UnitWordings(tuple(wordings)))
+            for utterance, _ in group:
+                wordings_of = found[utterance.number]
+                assert wordings_of is not None  # those that were not kept were made
+                said[utterance.number] = with_best_units(utterance, wordings_of.wordings, script, job)
             job.progress("translate", len(said), len(todo))
         models.done_with(models.translator)
     return with_more(script, said)

@@ -11,8 +11,12 @@ from math import log
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from avcore.errors import InputError
 from avcore.notes import Note
+from avcore.timeline import units_to_seconds
+from avcore.units import Units
 from netflips.cascade.chat import ChatTranslator
 from netflips.cascade.engines import Engines
 from netflips.cascade.glossary import terms_in, with_terms
@@ -23,7 +27,7 @@ from netflips.dubbing.sentences import WholeSentence, shared_out
 from netflips.dubbing.spell import seconds_of_text, syllable_s
 from netflips.dubbing.timing import easy_room
 from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, NOT_TRANSLATED, NUMBERS_MISSED, REPEATED, TERMS_MISSED
-from netflips.script.types import PACE, Script, TranslatedFrom, Utterance, WrittenText
+from netflips.script.types import PACE, Script, TranslatedFrom, TranslatedUnits, UnitList, Utterance, WrittenText
 from netflips.understanding import Cause, translation_fault
 from text2unit.korean.numerals import native, sino
 
@@ -67,6 +71,28 @@ def best_wording(wordings: Sequence[Wording], slot_s: float, room_s: float) -> W
     rest = [one for one in rest if len(one.missed) + len(one.lost) == least]
     fitting = [one for room in (slot_s, room_s) for one in rest if one.fits(slot_s, room)]  # the pause is taken where it must be
     return fitting[0] if fitting else min(rest, key=lambda one: abs(log(one.pace(slot_s, room_s))))
+
+
+def with_best_units(one: Utterance, wordings: Sequence[TranslatedUnits], script: Script, job: Job) -> Utterance:
+    """Return an utterance with what is said instead: of the unit translator's wordings, the best first, the one that fits the time
+    of the original; the others are kept as takes. A single one is taken as it is."""
+    if len(wordings) == 1:
+        return replace(one, target=wordings[0])
+    timed = list[tuple[Wording, TranslatedUnits]]()
+    for made in wordings:
+        score = 0.0 if made.score is None else made.score
+        if (timed and score < (timed[0][0].score or 0.0) - _MUCH_WORSE) or not made.units.ids:
+            continue
+        units = Units(np.array(made.units.ids, np.int64), None, job.languages[1], made.units.vocabulary)
+        spoken = job.models.vocoder.predict_durations(units)
+        seconds = float(units_to_seconds(spoken.num_steps))
+        timed.append((Wording("", score, seconds=seconds), replace(made, units=UnitList.of(spoken))))
+    if not timed:
+        return replace(one, target=wordings[0])
+    slot_s = one.place.seconds
+    best = best_wording([wording for wording, _ in timed], slot_s, easy_room(slot_s, float(rooms_of(script, job)[one.number])))
+    others = tuple(units for wording, units in timed if wording is not best)[:_MOST_TAKES]
+    return replace(one, target=next(units for wording, units in timed if wording is best), takes=others)
 
 
 @dataclass(frozen=True)

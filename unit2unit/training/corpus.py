@@ -19,6 +19,7 @@ from avcore.texts import read_json
 from avcore.units import Ids
 from avdata.parallel import UnitCorpus, UnitReading
 from avdata.splits import SplitPlan
+from unit2unit.model import LENGTH_TAGS
 
 REPORT, LEFT_OUT = "data.json", "left_out.txt"
 LIMITS = ("max_len_a", "max_len_b")
@@ -29,6 +30,8 @@ _LEAST_JUDGED, _MOST_OF_ONE = 10, 0.5
 """Units of a sequence that is looked at, and the share above which one unit is too much of it."""
 _FITTING, _STEEPEST, _SLOPE_STEP, _ROUND_UP = 0.999, 3.0, 0.1, 10
 Pair = tuple[Ids, Ids]
+EVEN = (0.9, 1.1)
+"""Ratios of durations, target to source, at which a translation is as long as its original."""
 
 
 def add_preparation_options(parser: argparse.ArgumentParser, test: float) -> None:
@@ -153,6 +156,25 @@ def new_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             os.replace(path, temporary / "old")
         os.replace(fresh, path)
+
+
+def ratio_file(folder: Path, split: str) -> Path:
+    """Where the ratios of durations of a split's pairs are, float32 [pairs] in their order."""
+    return folder / f"{split}.ratios.npy"
+
+
+def read_length_tags(folder: Path, split: str) -> Ids:
+    """Return what each source of a split begins with by its pair's ratio of durations (see LENGTH_TAGS), int64 [pairs].
+
+    Raises InputError for a folder that does not have the ratios.
+    """
+    path = ratio_file(folder, split)
+    if not path.is_file():
+        hint = "prepare the folder from units with durations or repeats"
+        raise InputError("nothing says how long these pairs are", path=path, expected="ratios of durations", hint=hint)
+    ratios = np.load(path, allow_pickle=False)
+    short, long = (LENGTH_TAGS[name] for name in ("short", "long"))
+    return np.where(ratios < EVEN[0], short, np.where(ratios > EVEN[1], long, LENGTH_TAGS["even"])).astype(np.int64)
 
 
 def write_dictionary(path: Path, num_units: int) -> None:

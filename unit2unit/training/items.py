@@ -136,6 +136,20 @@ def _take(members: Ids, count: int, random: np.random.Generator) -> Ids:
     return np.concatenate([*([members] * rounds), random.permutation(members)[:rest]])
 
 
+class TaggedSources(BaseWrapperDataset):  # type: ignore[misc]
+    """Sources that begin with how long their translations are. tags: int64 [n] (see LENGTH_TAGS)."""
+
+    def __init__(self, sources: Any, tags: Ids) -> None:
+        super().__init__(sources)
+        self._tags = tags
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        """Return int64 [N]."""
+        tokens: torch.Tensor = self.dataset[index].clone()
+        tokens[0] = int(self._tags[index])
+        return tokens
+
+
 class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
     """Pairs whose source and decoder input have mistakes, some with another pair behind them; targets stay true.
 
@@ -170,7 +184,10 @@ class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
         """Return the pair, by chance with another behind it."""
         if not self._noise.joined_pairs or random.random() >= self._noise.joined_pairs:
             return source, target
-        longer = join_tokens(source, self.dataset.src[other].numpy(), self._num_units)
+        behind = self.dataset.src[other].numpy()
+        if behind[0] != source[0]:  # one shorter and one longer than its original make neither
+            return source, target
+        longer = join_tokens(source, behind, self._num_units)
         longer_target = join_tokens(target, self.dataset.tgt[other].numpy(), self._num_units)
         if len(longer) > self._max_source or len(longer_target) > self._max_target:
             return source, target

@@ -23,7 +23,8 @@ from avcore.compute.inference import has_quick_bfloat16
 from avdata.published.utut import read_samples
 from unit2unit.model import NUM_SPECIALS, TranslatorVocabulary
 from unit2unit.training.config import AUTO, AUTOCAST, NONE
-from unit2unit.training.items import NoisyPairs, PartOfPairs, UnitPairDataset
+from unit2unit.training.corpus import read_length_tags
+from unit2unit.training.items import NoisyPairs, PartOfPairs, TaggedSources, UnitPairDataset
 from unit2unit.training.network import complete, rescale
 from unit2unit.training.noise import SpanNoise, UnitNoise, add_noise_options
 from unit2unit.training.validation import Translations, part_of
@@ -31,6 +32,7 @@ from unit2unit.training.validation import Translations, part_of
 LOG = logging.getLogger(__name__)
 PRETRAINING, TRANSLATION = "utut_pretraining", "translation_from_pretrained_bart"
 _MERGED_HELP = "no unit follows itself in the data, nor in a search with the model"
+_LENGTHS_HELP = "sources begin with how long their translations are, by durations; a search with the model tries all lengths"
 _AUTOCAST_HELP = (
     f"number format of matrix products, {', '.join(AUTOCAST)} (bfloat16 on devices that multiply it in hardware); "
     "the weights stay float32"
@@ -163,6 +165,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         released.TranslationFromPretrainedBARTTask.add_args(parser)
         parser.add_argument("--units-vocabulary", default="", help="fingerprint of the quantizer that made the units")
         parser.add_argument("--merged-units", action="store_true", help=_MERGED_HELP)
+        parser.add_argument("--length-tags", action="store_true", help=_LENGTHS_HELP)
         parser.add_argument("--init-std", type=float, default=0.0, help="deviation of new weights; 0 = fairseq's 0.02")
         parser.add_argument("--autocast", default=NONE, metavar="FORMAT", help=_AUTOCAST_HELP)
         parser.add_argument("--valid-pairs", type=int, default=0, metavar="N", help=_VALID_PAIRS_HELP)
@@ -188,6 +191,9 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **options: Any) -> None:
         """Load a split; only the training split is noisy, and of another one a part is looked at."""
         super().load_dataset(split, epoch, combine, **options)
+        if getattr(self.args, "length_tags", False):
+            pairs = self.datasets[split]
+            pairs.src = TaggedSources(pairs.src, read_length_tags(Path(self.args.data), split))
         if split != self.args.train_subset:
             chosen = part_of(len(self.datasets[split]), getattr(self.args, "valid_pairs", 0), self.args.seed)
             spoken = chosen[part_of(len(chosen), getattr(self.args, "bleu_pairs", 0), self.args.seed)]

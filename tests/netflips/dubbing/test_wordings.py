@@ -1,18 +1,23 @@
 """Which wording is spoken, whole sentences over pauses, and what a translation may not lose."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from avcore.notes import Note
+from avcore.units import Units
 from netflips.cascade.engines import Engines
 from netflips.dubbing import wordings as module
 from netflips.dubbing.sentences import sentences_in, shared_out
 from netflips.dubbing.store import Store
-from netflips.dubbing.wordings import Wording, Wordings, best_wording, lost_numbers
-from netflips.script.types import Script, Text, TimeSpan, Utterance, WrittenText
+from netflips.dubbing.wordings import Wording, Wordings, best_wording, lost_numbers, with_best_units
+from netflips.script.files import read_script, write_script
+from netflips.script.types import Script, Text, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
 
 
 def _said(*rows: tuple[float, float, str, str]) -> list[Utterance]:
@@ -41,6 +46,27 @@ def test_one_that_lacks_a_term_or_a_number_gives_way() -> None:
     wordings = [Wording("a", missed=("bus",), seconds=2.0), Wording("b", lost=("12", "34"), seconds=2.0), Wording("c", seconds=9.0)]
     assert best_wording(wordings, 2.0, 2.0).text == "c"
     assert best_wording(wordings[:2], 2.0, 2.0).text == "a"
+
+
+@pytest.mark.parametrize(("slot_s", "chosen"), [(0.4, 0), (0.8, 1), (1.2, 2)])
+def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: float, chosen: int, tmp_path: Path) -> None:
+    """Each unit lasts 5 steps; what is much less probable is not looked at, and a single wording is taken as it is."""
+    made = [
+        TranslatedUnits(UnitList(tuple(range(units))), score)
+        for units, score in ((4, -0.1), (8, -0.2), (12, -0.3), (2, -2.0), (0, -0.1))
+    ]
+    voice = SimpleNamespace(predict_durations=lambda units: Units(units.ids, np.full(len(units), 5), "ko"))
+    job: Any = SimpleNamespace(languages=("en", "ko"), models=SimpleNamespace(vocoder=voice))
+    one = Utterance(1, TimeSpan(0, slot_s), "Ann")
+    script = Script("en", "ko", "to_and_fro", utterances=(one,))  # a clip: no pause behind it
+    found = with_best_units(one, made, script, job)
+    assert isinstance(found.target, TranslatedUnits)
+    lengths = [len(target.units.ids) for target in (found.target, *found.takes) if isinstance(target, TranslatedUnits)]
+    assert lengths == [4 + 4 * chosen, *(4 + 4 * number for number in range(3) if number != chosen)]
+    assert sum(found.target.units.durations or ()) == round(slot_s / 0.02)
+    write_script(tmp_path / "script.json", Script("en", "ko", utterances=(found,)))
+    assert read_script(tmp_path / "script.json").utterances[0].takes == found.takes
+    assert with_best_units(one, made[1:2], script, job) == replace(one, target=made[1])
 
 
 def test_pieces_of_one_sentence_are_joined_over_the_pauses_between_them() -> None:

@@ -1,0 +1,98 @@
+"""Translations of three lengths: tags by the durations of pairs, and a search that tries all of them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.units import Units
+from tests.unit2unit.phrasebook import run
+from unit2unit.model import LENGTH_TAGS, TranslatorVocabulary
+from unit2unit.training.corpus import read_length_tags
+from unit2unit.training.prepare_pairs import main as prepare_pairs
+from unit2unit.translator import UnitTranslator
+
+_FORMS = {"short": (1, 1), "even": (2, 2), "long": (3, 4)}
+"""Units of a Korean word, and steps of each."""
+
+
+def test_a_source_begins_with_the_length_of_its_translation() -> None:
+    vocabulary = TranslatorVocabulary(10, ("en", "ko"))
+    found = {length: vocabulary.source_tokens(np.array([3, 5]), "en", length).tolist() for length in LENGTH_TAGS}
+    assert found == {"even": [0, 7, 9, 2, 14], "short": [2, 7, 9, 2, 14], "long": [3, 7, 9, 2, 14]}
+    assert vocabulary.source_tokens(np.array([3, 5]), "en").tolist() == found["even"]
+
+
+def _write(path: Path, language: str, rows: dict[str, list[int]]) -> None:
+    lines = (json.dumps({"id": name, "units": " ".join(map(str, units)), "language": language}) for name, units in rows.items())
+    path.write_text("".join(f"{line}\n" for line in lines))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sentences of two to four words, each with a short, an even and a long translation of the same words in reverse."""
+    folder, random = tmp_path_factory.mktemp("lengths"), np.random.default_rng(0)
+    words = random.permutation(40)[:30].reshape(10, 3)
+    english, korean = dict[str, list[int]](), dict[str, list[int]]()
+    for number in range(240):
+        said = random.integers(0, 10, random.integers(2, 5))
+        for form, (units, steps) in _FORMS.items():
+            name = f"{number:04d}_{form}"
+            english[name] = np.repeat(words[said, :2].reshape(-1), 2).tolist()
+            korean[name] = np.repeat(words[said[::-1], :units].reshape(-1), steps).tolist()
+    _write(folder / "en.jsonl", "en", english)
+    _write(folder / "ko.jsonl", "ko", korean)
+    given = ["--source", str(folder / "en.jsonl"), "--target", str(folder / "ko.jsonl"), "--num-units", "40", "--quiet"]
+    given += ["--group", "^[0-9]+", "--valid", "20", "--test", "20", "--out", str(folder / "data")]
+    assert prepare_pairs(given) == 0
+    return folder / "data"
+
+
+def test_tags_are_of_the_ratio_of_durations(data: Path) -> None:
+    for split in ("train", "valid"):
+        forms = [name.partition("_")[2] for name in (data / "text" / f"{split}.ids").read_text().split()]
+        assert read_length_tags(data, split).tolist() == [LENGTH_TAGS[form] for form in forms]
+
+
+def test_units_without_durations_are_refused_before_training(tmp_path: Path) -> None:
+    for language in ("en", "ko"):
+        _write(tmp_path / f"{language}.jsonl", language, {f"{n}": [n % 7, 8, n % 5, 9 + n % 3] for n in range(20)})
+    given = ["--source", str(tmp_path / "en.jsonl"), "--target", str(tmp_path / "ko.jsonl"), "--num-units", "40", "--quiet"]
+    assert prepare_pairs([*given, "--valid", "3", "--test", "3", "--out", str(tmp_path / "data")]) == 0
+    done = _train(tmp_path / "data", tmp_path / "run", "check_only=true")
+    assert done.returncode == 2
+    assert "nothing says how long these pairs are" in done.stderr
+
+
+def _train(data: Path, run_dir: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    settings = [f"data_dir={data}", f"run_dir={run_dir}", "fairseq.task.length_tags=true", "fairseq.dataset.num_workers=0", *more]
+    return run("unit2unit.utut_finetune.finetune", "--config", "unit2unit/finetune_debug", *settings)
+
+
+def test_a_trained_translator_says_it_in_three_lengths(data: Path, tmp_path: Path) -> None:
+    """Also where noise joins pairs; the search's places are shared, and the wordings come with the best."""
+    done = _train(data, tmp_path / "run", "fairseq.task.joined_pairs=0.1")
+    assert done.returncode == 0, done.stderr[-3000:]
+    translator = UnitTranslator.from_checkpoint(tmp_path / "run" / "checkpoints" / "checkpoint_best.pt")
+    assert translator.lengths == ("even", "short", "long")
+    names = (data / "text" / "test.ids").read_text().split()
+    sources = {
+        name.partition("_")[0]: Units(np.array(line.split(), np.int64))
+        for name, line in zip(names, (data / "text" / "test.en").read_text().splitlines(), strict=True)
+    }
+    whole = translator.translate_batch(list(sources.values()))
+    assert all(1 < len(one.hypotheses) <= translator.default_search.beam for one in whole)
+    for one in whole:
+        others = {other.units.ids.tobytes() for other in one.others}
+        assert len(others) == len(one.others)
+        assert one.units.ids.tobytes() not in others
+        assert [other.score for other in one.others] == sorted((other.score for other in one.others), reverse=True)
+    spread = [len(units) for one in whole for units in (one.units, *(other.units for other in one.others))]
+    assert max(spread) > 1.5 * min(spread)
+    lengths = dict[str, int]()
+    for length in LENGTH_TAGS:
+        translator.lengths = (length,)
+        lengths[length] = sum(len(one.units) for one in translator.translate_batch(list(sources.values())))
+    assert 1.3 * lengths["short"] < lengths["even"] < lengths["long"] / 1.2, lengths
