@@ -172,9 +172,12 @@ def read_length_tags(folder: Path, split: str) -> Ids:
     if not path.is_file():
         hint = "prepare the folder from units with durations or repeats"
         raise InputError("nothing says how long these pairs are", path=path, expected="ratios of durations", hint=hint)
-    ratios = np.load(path, allow_pickle=False)
-    short, long = (LENGTH_TAGS[name] for name in ("short", "long"))
-    return np.where(ratios < EVEN[0], short, np.where(ratios > EVEN[1], long, LENGTH_TAGS["even"])).astype(np.int64)
+    return np.array([length_tag(ratio) for ratio in np.load(path, allow_pickle=False)], np.int64)
+
+
+def length_tag(ratio: float) -> int:
+    """Return the tag of a pair by how many times as long as its source the target is."""
+    return LENGTH_TAGS["short" if ratio < EVEN[0] else "long" if ratio > EVEN[1] else "even"]
 
 
 def write_dictionary(path: Path, num_units: int) -> None:

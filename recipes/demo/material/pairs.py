@@ -17,6 +17,8 @@ from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from recipes.demo.material.phones import Phones
 from recipes.demo.voices.cast import held_out_english
+from recipes.demo.voices.phrasebook import FORMS
+from unit2unit.training.corpus import length_tag
 
 
 def build_parser() -> Parser:
@@ -45,12 +47,14 @@ def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, Un
     """Yield English units with the Korean reference units of the same sentence, under one id.
 
     Korean silence at the ends is left out: whether there is a step of it is chance, which a translator cannot learn. Takes of
-    which nothing but silence was heard are left out too, and those that are not English. Raises InputError for a take of a
-    held-out sentence.
+    which nothing but silence was heard are left out too, and those that are not English. Shorter and longer Korean follows where
+    it is of another length beside the take than what came before: one source must not have two translations of one length. Raises
+    InputError for a take of a held-out sentence.
     """
     sentences, phones = _sentences(data / "source.jsonl"), Phones.read(data / "phones.json")
     english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
     korean = {name: phones.spoken(units) for name, units in read_units(data / "references.jsonl").items()}
+    others = read_units(data / "forms.jsonl") if (data / "forms.jsonl").is_file() else {}
     for source in sources:
         suffix = source.name.partition(".")[0]
         for row in iter_units(source):
@@ -61,6 +65,12 @@ def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, Un
                 raise InputError("a held-out sentence must not be trained on", path=source, found=row.id)
             name = f"{row.id}_{suffix}"
             yield UnitRow(name, row.units, {}), UnitRow(name, korean[sentence], {})
+            lengths = {length_tag(korean[sentence].num_steps / row.units.num_steps)}
+            for form in FORMS:
+                other = others.get(f"{sentence}_{form}")
+                if other is not None and (length := length_tag(other.num_steps / row.units.num_steps)) not in lengths:
+                    lengths.add(length)
+                    yield UnitRow(f"{name}_{form}", row.units, {}), UnitRow(f"{name}_{form}", other, {})
 
 
 def _work(options: argparse.Namespace) -> None:

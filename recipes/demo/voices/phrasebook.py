@@ -24,26 +24,31 @@ _PERIOD, _STRIDE = 5, 3
 _SEED = 49
 FIRST_TEMPLATES = frozenset(range(35)) - {4, 18}
 """Templates of the first edition that are said as they were."""
+FORMS = ("short", "long")
 LEARNT, HELD_OUT = 28, 3
 """Sentences of a template that are learnt and kept out, at most: so that no template is heard more than others."""
 
 
 @dataclass(frozen=True)
 class SentencePair:
-    """A sentence in both languages. template: its number. fillings: the number of each slot's pair, by slot."""
+    """A sentence in both languages. template: its number. fillings: the number of each slot's pair, by slot. forms: other Korean of
+    it, by how long it takes (FORMS)."""
 
     english: str
     korean: str
     template: int
     fillings: tuple[tuple[str, int], ...]
+    forms: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Phrasebook:
-    """slots: English and Korean fillings by name. templates: English and Korean sentences with slots."""
+    """slots: English and Korean fillings by name. templates: English and Korean sentences with slots. forms: the Korean of each
+    template said shorter and longer."""
 
     slots: Mapping[str, tuple[tuple[str, str], ...]]
     templates: tuple[tuple[str, str], ...]
+    forms: tuple[tuple[str, str], ...]
 
     def pairs_of(self, template: int) -> Iterator[SentencePair]:
         """Yield all sentences of a template, in a fixed order."""
@@ -52,8 +57,9 @@ class Phrasebook:
         for choice in product(*(range(len(self.slots[name])) for name in names)):
             words = [self.slots[name][number] for name, number in zip(names, choice, strict=True)]
             filled = [dict(zip(names, (pair[side] for pair in words), strict=True)) for side in range(2)]
-            text = with_particles(korean.format_map(filled[1]))
-            yield SentencePair(english.format_map(filled[0]), text, template, tuple(zip(names, choice, strict=True)))
+            text, *others = (with_particles(form.format_map(filled[1])) for form in (korean, *self.forms[template]))
+            forms, fillings = tuple(zip(FORMS, others, strict=True)), tuple(zip(names, choice, strict=True))
+            yield SentencePair(english.format_map(filled[0]), text, template, fillings, forms)
 
     def all_pairs(self) -> list[SentencePair]:
         """Return all sentences of all templates."""
@@ -122,12 +128,13 @@ def phrasebook() -> Phrasebook:
     """Read the phrasebook that comes with NetfLips. Raises InputError for a template whose slots do not match."""
     content = parse_yaml(files(__package__).joinpath("phrasebook.yaml").read_text(encoding="utf-8"))
     assert isinstance(content, dict)
-    slots = {name: tuple(_split(line) for line in lines) for name, lines in content["slots"].items()}
-    templates = tuple(_split(line) for line in content["templates"])
-    for english, korean in templates:
-        if sorted(_SLOT.findall(english)) != sorted(_SLOT.findall(korean)) or not set(_SLOT.findall(english)) <= set(slots):
-            raise InputError("a template's slots do not match", found=f"{english} | {korean}")
-    return Phrasebook(slots, templates)
+    slots = {name: tuple((one[0], one[1]) for one in map(_split, lines)) for name, lines in content["slots"].items()}
+    rows = [_split(line) for line in content["templates"]]
+    for row in rows:
+        named = [sorted(_SLOT.findall(form)) for form in row]
+        if len(row) != 2 + len(FORMS) or any(names != named[0] for names in named) or not set(named[0]) <= set(slots):
+            raise InputError("a template's slots do not match", found=" | ".join(row))
+    return Phrasebook(slots, tuple((row[0], row[1]) for row in rows), tuple((row[2], row[3]) for row in rows))
 
 
 def slots_of(template: str) -> list[str]:
@@ -135,6 +142,5 @@ def slots_of(template: str) -> list[str]:
     return list(dict.fromkeys(_SLOT.findall(template)))
 
 
-def _split(line: str) -> tuple[str, str]:
-    english, _, korean = line.partition(" | ")
-    return english.strip(), korean.strip()
+def _split(line: str) -> list[str]:
+    return [part.strip() for part in line.split(" | ")]

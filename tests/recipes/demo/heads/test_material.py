@@ -190,6 +190,10 @@ def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert np.load(tmp_path / lips[0].lips).shape == (lips[0].frames, 96, 96)
     references = list(iter_units(tmp_path / "references.jsonl"))
     assert {row.extra["translation"] in held_out_english() for row in references} == {False, True}
+    learnt = [row.id for row in references if row.extra["translation"] not in held_out_english() and row.id[0] == "s"]
+    forms = {row.id: row.units.num_steps for row in iter_units(tmp_path / "forms.jsonl")}
+    assert all(forms[f"{name}_short"] < forms[f"{name}_long"] for name in learnt if f"{name}_short" in forms)
+    assert len(forms) == 4  # two of each of the two sentences
     assert len(references) == 5  # four sentences, and that of the clip
     assert all(row.units.ids[0] != phones.silence != row.units.ids[-1] for row in references)
     texts = read_manifest(tmp_path / "texts.jsonl").entries
@@ -217,6 +221,11 @@ def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: P
     ((english, korean),) = pair_rows(tmp_path, [tmp_path / "heard.jsonl"])
     assert (english.id, korean.id) == ("s0000_en_0_heard",) * 2
     assert (english.units.ids.tolist(), korean.units.ids.tolist()) == ([1, 2], [0, 9, 5])  # silence at the ends is chance
+    forms = {"short": [5], "long": [5, 5, 5, 6]}
+    write_units(tmp_path / "forms.jsonl", [UnitRow(f"s0000_{name}", Units.from_frames(one), {}) for name, one in forms.items()])
+    write_units(tmp_path / "heard.jsonl", [UnitRow("s0000_en_0", Units.from_frames([1, 1, 2, 2]), {})])
+    found = {korean.id: korean.units.ids.tolist() for _, korean in pair_rows(tmp_path, [tmp_path / "heard.jsonl"])}
+    assert found == {"s0000_en_0_heard": [0, 9, 5], "s0000_en_0_heard_short": [5]}  # the other one is as long as the take too
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0001_en_0", Units.from_frames([1, 2]), {})])
     with pytest.raises(InputError, match="held-out"):
         list(pair_rows(tmp_path, [tmp_path / "heard.jsonl"]))

@@ -3,9 +3,11 @@
 import re
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from avcore.errors import InputError
+from netflips.cascade.speakers import syllables_in
 from recipes.demo.voices.phrasebook import phrasebook, with_particles
 
 
@@ -39,6 +41,23 @@ def test_all_sentences_are_whole_and_different() -> None:
         assert re.fullmatch(r"[A-Z][A-Za-z ,.'?]*[.?]", pair.english), pair.english
         assert re.fullmatch(r"[가-힣][가-힣 ,.?]*[.?]", pair.korean), pair.korean
         assert pair.korean.rstrip(".?").endswith(("요", "다")), pair.korean
+
+
+def test_every_sentence_is_said_shorter_and_longer() -> None:
+    """By a tenth at least, counted in syllables over a template's sentences; the words of its slots are in all forms."""
+    book = phrasebook()
+    for template in range(len(book.templates)):
+        pairs = list(book.pairs_of(template))
+        syllables = np.array(
+            [[syllables_in(text) for text in (dict(p.forms)["short"], p.korean, dict(p.forms)["long"])] for p in pairs]
+        )
+        short, usual, long = syllables.mean(axis=0)
+        assert short < 0.9 * usual, (book.forms[template], short / usual)
+        assert long > 1.1 * usual, (book.forms[template], long / usual)
+        for pair in pairs:
+            for _, text in pair.forms:
+                assert re.fullmatch(r"[가-힣][가-힣 ,.?]*[.?]", text), text
+                assert text.rstrip(".?").endswith(("요", "다")), text
 
 
 def test_every_filling_is_learnt_in_several_templates_and_kept_out_of_one() -> None:
