@@ -100,7 +100,11 @@ const STAGES = {
   "stills after": "reporting",
 };
 
-const stageText = (job) => (job.stage in STAGES ? t(STAGES[job.stage]) : "");
+// A draft speaks nothing: what it does there is to write its texts.
+const stageText = (job) => {
+  if (job.is_draft && job.stage === "speech") return t("writing");
+  return job.stage in STAGES ? t(STAGES[job.stage]) : "";
+};
 
 const stateText = (job) => {
   if (job.state === "waiting") return job.place > 1 ? t("waiting", job.place) : t("starting");

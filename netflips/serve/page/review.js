@@ -106,7 +106,8 @@ const row = (one, job, page, part, changes) => {
   const first = element("td", { className: "about" }, element("b", { textContent: `${one.number} ` }), `${clock(one.start_s)}–${clock(one.end_s)} `);
   if (part) first.append(named(button("play", () => part(one.output_start_s, one.output_end_s)), at("play")));
   const grade = one.left_alone ? "unknown" : (one.understood?.grade ?? "unknown");
-  first.append(element("span", { className: `verdict ${grade}`, textContent: t(one.left_alone ? "left_alone" : `grade_${grade}`) }));
+  // The verdict on one sentence stands above the table.
+  if (one.left_alone || job.utterances.length > 1) first.append(element("span", { className: `verdict ${grade}`, textContent: t(one.left_alone ? "left_alone" : `grade_${grade}`) }));
   let hasOther = false; // speech of its own that it had not before
   const own = speechBox("ownSpeech", "noOwnSpeech", page, () => {
     hasOther = Boolean(made);
