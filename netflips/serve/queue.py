@@ -131,8 +131,8 @@ class Queue:
         return {
             "id": job.id, "kind": job.kind, "title": job.title, "state": job.state, "place": self.place(job), "stage": job.stage,
             "share": round(job.share, 4), "took_s": round(took_s, 1), "left_s": None if left_s is None else round(left_s, 1),
-            **told(job.error), "understood": job.understood, "is_draft": job.is_draft, "created_s": job.created_s, "made_by": job.made_by,
-            "goes_on": job.state == STOPPED or (job.state == FAILED and not job.lasts),
+            **told(job.error), "understood": job.understood, "created_s": job.created_s, "made_by": job.made_by,
+            "is_draft": job.is_draft, "goes_on": job.state == STOPPED or (job.state == FAILED and not job.lasts),
         }  # fmt: skip
 
     async def changes(self, jobs: Callable[[], list[Job]], beat_s: float) -> AsyncIterator[dict[str, Any] | None]:
