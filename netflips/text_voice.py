@@ -16,7 +16,7 @@ from avcore.files import require_file
 from avcore.progress import Progress, silent, track
 from avcore.timeline import seconds_to_units, units_to_samples
 from avcore.units import Units, normalise_language
-from netflips.dubbing.timing import scale_durations
+from netflips.dubbing.timing import rest_at_pauses, scale_durations
 from netflips.models import Models
 from text2unit.script import SpokenScript
 from text2unit.stage import SPELLER
@@ -97,6 +97,8 @@ class Telling:
                 yield np.zeros(units_to_samples(steps), np.float32)
             units = _at_pace(spelling.units, scale)
             timed = units if units.durations is not None else vocoder.predict_durations(units, scale)
+            if timed.durations is not None and speller.silence is not None:
+                timed = replace(timed, durations=rest_at_pauses(timed.durations, timed.ids == speller.silence, scale=scale))
             yield from vocoder.iter_synthesize(timed, self.said_by.voice)
             self.spellings.append(spelling)
             self.parts.append(timed)

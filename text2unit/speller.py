@@ -28,7 +28,7 @@ from text2unit.script import ends_softly, script_of
 from text2unit.stage import SPELLER
 
 Network = CtcSpeller | AlignedSpeller
-PAUSE_S, SHORT_PAUSE_S = 0.3, 0.15
+PAUSE_S, SHORT_PAUSE_S = 0.4, 0.25
 """Silence between two sentences, and between two pieces of one."""
 
 

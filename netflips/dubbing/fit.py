@@ -23,8 +23,8 @@ from avcore.units import Units
 from netflips.dubbing.given import is_heard_as_it_is
 from netflips.dubbing.job import GivenTrack, Job
 from netflips.dubbing.part import asked_part, rooms_of, with_more
-from netflips.dubbing.spell import spelt
-from netflips.dubbing.timing import fit_as_it_is, fit_durations
+from netflips.dubbing.spell import silence_of, spelt
+from netflips.dubbing.timing import fit_as_it_is, fit_durations, rest_at_pauses
 from netflips.script.notes import CUT, HURRIED
 from netflips.script.types import Script, Slot, TimeFit, TimeSpan, UnitList, Utterance
 
@@ -66,6 +66,8 @@ def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: di
     length, is_kept = exact(one.place.seconds), is_heard_as_it_is(job, one)
     slot = max(frame_at(length, UNIT_RATE), 1)
     pause = max(frame_at(length + rooms[one.number], UNIT_RATE) - slot, 0)
+    if not is_kept and (silence := silence_of(job, units.vocabulary)) is not None:
+        natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total)
     fitting = fit_as_it_is if is_kept else fit_durations
     fitted = fitting(natural, slot, pause, options.pace, options.hold_picture)
     cut = 0 if is_kept else fitted.cut  # then it is units of lips alone, where the sound is made faster

@@ -125,6 +125,15 @@ def with_spoken_units(script: Script, job: Job, one: Utterance, sound: Sound | N
     return None if isinstance(found, Note) else found
 
 
+def silence_of(job: Job, vocabulary: str) -> int | None:
+    """Return the unit of silence of a vocabulary, as the text-to-unit model knows it; None where there is none."""
+    language = job.languages[1]
+    if job.models.paths.other(SPELLER, language) is None:
+        return None
+    speller = job.models.other(SPELLER, language)
+    return speller.silence if speller.vocabulary == vocabulary else None
+
+
 def units_of_text(job: Job, text: str) -> UnitList:
     """Return the units that a text is spoken in. Raises InputError and UnitError."""
     models, language = job.models, job.languages[1]

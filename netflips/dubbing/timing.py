@@ -4,8 +4,11 @@ from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from avcore.timeline import seconds_to_units
 from avcore.units import Ids
+from text2unit.speller import SHORT_PAUSE_S
 
 
 class Fitted(NamedTuple):
@@ -40,6 +43,19 @@ def fit_durations(natural: Ids, slot: int, pause: int, pace: tuple[float, float]
     steps = max(room, 1)
     kept = natural[:steps]
     return Fitted(scale_durations(kept, steps), overrun, len(natural) - len(kept))
+
+
+def rest_at_pauses(natural: Ids, is_silent: NDArray[np.bool_], room: float = np.inf, scale: float = 1.0) -> Ids:
+    """Return durations whose pauses within speech are a quarter of a second or more, as people rest at a comma, as far as there is
+    room.
+
+    natural: int64 [U]; is_silent: bool [U], units of silence; room: in steps of 20 ms; scale: of durations, above 1 is slower.
+    """
+    inside = is_silent.copy()
+    inside[[0, -1]] = False
+    missing = np.where(inside, np.maximum(round(seconds_to_units(SHORT_PAUSE_S) * scale) - natural, 0), 0)
+    share = min(max(room, 0) / max(int(missing.sum()), 1), 1.0)
+    return np.asarray(natural + np.floor(missing * share).astype(np.int64), np.int64)
 
 
 def easy_room(slot: float, pause: float) -> float:

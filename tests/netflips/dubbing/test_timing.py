@@ -11,7 +11,7 @@ from avcore.errors import UsageError
 from netflips.dubbing.fit import OutputClock, exact_place
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import rooms_of
-from netflips.dubbing.timing import fit_as_it_is, fit_durations, scale_durations
+from netflips.dubbing.timing import fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
 from netflips.script.types import Script, TimeFit, TimeSpan, Utterance
 
 PACE = (0.8, 1.25)
@@ -69,6 +69,15 @@ def test_only_what_even_the_fastest_cannot_say_is_left_out_and_counted() -> None
     assert (len(fit.durations), fit.steps, fit.cut, fit.overrun) == (14, 14, 6, 66)
     fit = fit_durations(np.full(20, 5), 10, 4, PACE, may_hold=True)
     assert (len(fit.durations), fit.cut, fit.overrun) == (20, 0, 66)
+
+
+def test_people_rest_at_commas_as_far_as_there_is_room() -> None:
+    natural, silent = np.array([2, 5, 11, 6, 7, 5, 3]), np.array([True, False, True, False, True, False, True])
+    assert rest_at_pauses(natural, silent).tolist() == [2, 5, 13, 6, 13, 5, 3]  # not at the ends
+    assert rest_at_pauses(natural, silent, 4).sum() <= natural.sum() + 4
+    assert rest_at_pauses(natural, silent, 4)[4] > 7
+    assert rest_at_pauses(natural, silent, -20).tolist() == natural.tolist()
+    assert rest_at_pauses(natural, silent, scale=2.0)[2] == 26
 
 
 def test_speech_as_it_sounds_is_never_made_slower_and_keeps_its_end() -> None:
