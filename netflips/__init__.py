@@ -1,6 +1,7 @@
 """NetfLips: dub people on video into another language, in their own voice, with lips that fit.
 
-`netflips.dub("talk.mp4", "talk_ko.mp4", to="ko")`: what a command can do, Python can, see `netflips.api`.
+`netflips.dub("talk.mp4", "talk_ko.mp4", to="ko")`: what a command can do, Python can, see `netflips.api`. `netflips.load()` reads
+the models once, for many calls. What you can put right is a `NetflipsError`.
 """
 
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from avcore.loading import names_from
 from netflips.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from avcore.errors import NetflipsError
+    from avcore.units import Units
     from netflips.api import (
         analyse,
         avatar,
@@ -23,18 +26,29 @@ if TYPE_CHECKING:
         transcribe,
         translate,
     )
+    from netflips.loaded import Loaded, load
 
+_HOMES = {
+    "Loaded": "netflips.loaded",
+    "NetflipsError": "avcore.errors",
+    "Units": "avcore.units",
+    "load": "netflips.loaded",
+}
 __all__ = [
+    "Loaded",
+    "NetflipsError",
+    "Units",
     "analyse",
     "avatar",
     "dub",
     "extract",
     "lip2speech",
     "lipsync",
+    "load",
     "portrait",
     "render",
     "say",
     "transcribe",
     "translate",
 ]
-__getattr__ = names_from(__name__, dict.fromkeys(__all__, "netflips.api"))
+__getattr__ = names_from(__name__, dict.fromkeys(__all__, "netflips.api") | _HOMES)

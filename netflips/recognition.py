@@ -70,6 +70,18 @@ class Recognised:
         return sum(words) / len(words) if words else 0.0
 
     @property
+    def whole(self) -> Transcript:
+        """All of it as one text."""
+        words = tuple(word for one in self.transcripts for word in one.words)
+        languages = [one.language for one in self.transcripts if one.text]
+        return Transcript(self.text, languages[0] if languages else "", words, any(one.has_loop for one in self.transcripts))
+
+    @property
+    def text(self) -> str:
+        """What was said, without times."""
+        return " ".join(one.text for one in self.transcripts if one.text)
+
+    @property
     def understood(self) -> Understanding:
         """How much of it is understood."""
         return of_recording((one, end - start) for (start, end), one in zip(self.spans, self.measures, strict=True))

@@ -1,0 +1,159 @@
+"""Models in memory, for many calls: `netflips.load()`. What goes in and comes out are arrays and units, not files.
+
+A voice is a file, float32 [S] speech at 16 kHz, or what `voice` returned; None is a neutral one. Progress that raises stops the
+work: nothing half-written stays.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from avcore.arrays import Samples
+from avcore.contracts import SpeakerVoice, Transcript
+from avcore.faces.select import parse_face_choice
+from avcore.progress import Progress, silent
+from avcore.timeline import SAMPLE_RATE
+from avcore.units import Units
+from netflips.dubbing.options import DubOptions
+from netflips.model_paths import RunOptions
+from netflips.models import Models
+from netflips.understanding import Understanding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netflips.recognition import Listener
+    from netflips.script.types import Script
+
+StrPath = str | os.PathLike[str]
+Voice = StrPath | Samples | SpeakerVoice | None
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """All stages, read once. Each method raises NetflipsError for what you can put right."""
+
+    models: Models
+
+    def units(
+        self, heard: StrPath | Samples, *, modalities: str | None = None, face: str = "auto", progress: Progress = silent
+    ) -> Units:
+        """Return the units of a video, a sound file, or float32 [S] speech at 16 kHz.
+
+        modalities, of a file: audio,video, audio or video; None = whatever it has. face: as `netflips units` takes it.
+        """
+        if isinstance(heard, np.ndarray):
+            return self.models.extractor.extract(heard)
+        from av2unit.sources import parse_modalities, read_utterance
+        from avcore.media import probe, require_media
+
+        info = probe(require_media(Path(heard), "the recording"))
+        there = {"audio": info.has_audio, "video": info.has_video}
+        asked = modalities or ",".join(name for name, is_there in there.items() if is_there)
+        speech, lips = read_utterance(Path(heard), parse_modalities(asked), None, parse_face_choice(face), progress)
+        return self.models.extractor.extract(speech, lips)
+
+    def translate(self, units: Units) -> Units:
+        """Return units in the other language, without durations: `speak` predicts them."""
+        return self.models.translator.translate(units, *self._languages).units
+
+    def voice(self, of: StrPath | Samples) -> SpeakerVoice:
+        """Return the voice in a file (x.npy, x.npz, sound or video), or of float32 [S] speech at 16 kHz."""
+        from unit2av.speaker import read_voice, voice_of
+
+        if isinstance(of, np.ndarray):
+            return voice_of(of, self.models.speaker_encoder)
+        return read_voice(Path(of), lambda: self.models.speaker_encoder)
+
+    def speak(self, units: Units, voice: Voice = None) -> tuple[Samples, int]:
+        """Return units as speech, float32 [S], and its sample rate in Hz."""
+        vocoder = self.models.vocoder
+        timed = units if units.durations is not None else vocoder.predict_durations(units)
+        return vocoder.synthesize(timed, self._voice(voice)).samples, SAMPLE_RATE
+
+    def say(self, text: str, voice: Voice = None, *, speed: float = 1.0, progress: Progress = silent) -> tuple[Samples, int]:
+        """Return a text as speech, float32 [S], and its sample rate in Hz. speed: above 1 speaks faster."""
+        from netflips.options import duration_scale
+        from netflips.text_voice import TextVoice
+        from text2unit.inference import warn_of_script
+        from text2unit.script import script_of
+        from text2unit.stage import SPELLER
+
+        language = self._languages[1]
+        script = script_of(text, language)
+        warn_of_script(script)
+        said_by = TextVoice(self.models.other(SPELLER, language), self.models.vocoder, self._voice(voice), duration_scale(speed))
+        return np.concatenate(list(said_by.tell(script, progress))), SAMPLE_RATE
+
+    def transcribe(
+        self, heard: StrPath | Samples, *, modalities: str = "audio", face: str = "auto", progress: Progress = silent
+    ) -> Transcript:
+        """Return what a file, or float32 [S] speech at 16 kHz, says, in the most probable language. modalities, face: of a file, as
+        `netflips transcribe` takes them."""
+        asked = self._listener.settings(modalities, None, parse_face_choice(face), None)
+        if isinstance(heard, np.ndarray):
+            return self._listener.hear_sound(heard, asked)
+        return self._listener.hear(Path(heard), asked, progress).whole
+
+    def dub(
+        self,
+        video: StrPath,
+        out: StrPath,
+        options: DubOptions | None = None,
+        *,
+        progress: Progress = silent,
+        decide: "Callable[[Understanding], None] | None" = None,
+    ) -> "Script":
+        """Dub a video; returns the script of what was done. progress: called with the step, the amount done and the total or None.
+        decide: called before anything is spoken with how much is understood; it may raise NotUnderstoodError."""
+        from netflips.dubbing.dub import dub
+
+        return dub(os.fspath(video), os.fspath(out), self.models, options, progress=progress, decide=decide)
+
+    @property
+    def _languages(self) -> tuple[str, str]:
+        return self.models.how.source, self.models.how.target
+
+    @cached_property
+    def _listener(self) -> "Listener":
+        from netflips.recognition import Listener, UnitRecogniser
+        from unit2text.stage import TEXT_READER
+
+        return Listener(UnitRecogniser(self.models.other(TEXT_READER), self.models.extractor))
+
+    def _voice(self, given: Voice) -> SpeakerVoice:
+        if given is None:
+            from unit2av.speaker import neutral_voice
+
+            return neutral_voice(self.models.vocoder.speaker_dim)
+        return given if isinstance(given, SpeakerVoice) else self.voice(given)
+
+
+def load(
+    source: str | None = None,
+    to: str | None = None,
+    *,
+    av2unit_path: StrPath | None = None,
+    utut_path: StrPath | None = None,
+    unit2av_path: StrPath | None = None,
+    speaker_encoder_path: StrPath | None = None,
+    unit2text_path: StrPath | None = None,
+    text2unit_path: StrPath | None = None,
+    device: str = "auto",
+    precision: str = "float32",
+) -> Loaded:
+    """Load the models once, for many calls: the bundle's, or your own three.
+
+    source, to: languages; None = the only one that the models allow. device: auto, cpu, cuda, cuda:N or mps.
+    """
+    from netflips.bundles.paths import given_or_bundle
+    from netflips.models import choose_languages, load_models
+
+    given = {name: None if path is None else Path(path) for name, path in locals().items() if name.endswith("_path")}
+    paths = given_or_bundle(SimpleNamespace(**given))
+    return Loaded(load_models(paths, *choose_languages(source, to, paths), RunOptions(device, precision)))
