@@ -10,6 +10,7 @@ from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE
 from avcore.flags import Command
 from avcore.loading import loading
 from avcore.notes import print_text, shown
+from netflips.help import help_of, usage
 from netflips.version import __version__
 
 COMMANDS = {
@@ -41,25 +42,19 @@ _STAGES = ("units", "translate", "speak")
 """Commands of the stages, which go by other names when they are run as modules."""
 
 
-def usage() -> str:
-    """Return the list of subcommands."""
-    lines = [f"  {name:<10} {purpose}" for name, (_, purpose) in COMMANDS.items()]
-    return "\n".join(
-        ["usage: netflips COMMAND INPUT... -o OUT [options]", "", *lines, "", "`netflips help COMMAND` describes a command."]
-    )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] in (["--version"], ["-V"]):
         print_text(f"netflips {__version__}")
         return EXIT_DONE
-    if arguments[:1] == ["help"]:
-        arguments = [*arguments[1:2], "--help"]
-    if arguments[:1] in ([], ["-h"], ["--help"]):
-        print_text(usage())
+    if arguments in ([], ["-h"], ["--help"], ["help"]):
+        print_text(usage({name: purpose for name, (_, purpose) in COMMANDS.items()}))
         return EXIT_DONE
+    if arguments[0] == "help" and arguments[1] in COMMANDS:
+        print_text(help_of(arguments[1], parser_of(arguments[1]), "--all" in arguments))
+        return EXIT_DONE
+    arguments = arguments[1:] if arguments[0] == "help" else arguments
     if arguments[0] not in COMMANDS:
         _complain(arguments[0])
         return EXIT_BAD_INPUT
