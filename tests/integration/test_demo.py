@@ -73,7 +73,8 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
     talking = probe(tmp_path / "out" / "portrait_ko.mp4")
     assert talking.comment.startswith("synthetic")
     assert (talking.height, talking.has_audio) == (512, True)
-    assert abs(talking.duration_s - probe(tmp_path / "out" / "clip_ko.mp4").duration_s) < 0.1
+    rest_s = talking.duration_s - probe(tmp_path / "out" / "clip_ko.mp4").duration_s  # before and behind its speech
+    assert 0.65 < rest_s < 0.85
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert len(page) > 10_000
     report = script_from(json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8")))
