@@ -135,7 +135,7 @@ def _units(script: Script, one: OnPage) -> list[Fact]:
     for name, score, usual in _scores(script, one):
         if score is not None:
             facts.append(Fact(f"sure of the {name}", sure(score, usual), is_bad=unusual(score, usual)))
-    understood = one.utterance.understood
+    understood = one.utterance.understood if len(script.utterances) > 1 else None  # else the page's own verdict says it
     if understood is not None and understood.grade != "unknown":
         facts.insert(0, Fact("understood", understood.words(), is_bad=understood.grade == "bad"))
     pitch = script.speaker(one.speaker).pitch_hz
