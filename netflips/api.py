@@ -295,7 +295,7 @@ def transcribe(
     *,
     out_dir: StrPath | None = None,
     format: Literal["srt", "vtt", "txt", "json"] | None = None,
-    modalities: str = "audio",
+    modalities: str = "auto",
     audio_track: str | None = None,
     source: str | None = None,
     face: str = "auto",

@@ -52,7 +52,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "transcribe": (
         ("on the screen", "netflips transcribe clip.mp4"),
-        ("as subtitles, by sound and lips", "netflips transcribe clip.mp4 -o clip.srt --modalities audio,video"),
+        ("as subtitles, by the sound alone", "netflips transcribe talk.mp4 -o talk.srt --modalities audio"),
     ),
     "lipsync": (("an actor's speech", "netflips lipsync clip.mp4 -o moved.mp4 --speech actor.wav"),),
     "portrait": (

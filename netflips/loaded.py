@@ -91,7 +91,7 @@ class Loaded:
         return np.concatenate(list(said_by.tell(script, progress))), SAMPLE_RATE
 
     def transcribe(
-        self, heard: StrPath | Samples, *, modalities: str = "audio", face: str = "auto", progress: Progress = silent
+        self, heard: StrPath | Samples, *, modalities: str = "auto", face: str = "auto", progress: Progress = silent
     ) -> Transcript:
         """Return what a file, or float32 [S] speech at 16 kHz, says, in the most probable language. modalities, face: of a file, as
         `netflips transcribe` takes them."""

@@ -306,8 +306,9 @@ class TranscribeOptions(CommonOptions):
     """for several: a folder for <stem>.<format>"""
     format: Literal["srt", "vtt", "txt", "json"] | None = flag(default=None)
     """srt; vtt; txt; json (default: by the name of --out; else srt, printed txt)"""
-    modalities: str = flag(default="audio", metavar="WHICH")
-    """audio,video or audio or video (default: audio; video for a model that reads lips alone)"""
+    modalities: str = flag(default=AUTO, metavar="WHICH")
+    """audio,video or audio or video, or auto: for each utterance its sound, its lips or both, as far as they are there and belong
+    together (default: auto; video for a model that reads lips alone)"""
     audio_track: str | None = flag(default=None, metavar="N|LANG")
     """sound track of the file: a number from 1, or a language (default: the first with speech)"""
     source: str | None = flag("--from", default=None, metavar="LANG")

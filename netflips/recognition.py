@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.sources import AUDIO, VIDEO, parse_modalities
+from av2unit.trust import trusted_units
 from avcore.arrays import Samples
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, SpeechRecognizer, Transcript
-from avcore.errors import MediaError, NoSpeechError, UsageError
+from avcore.errors import MediaError, NoFaceError, NoSpeechError, UsageError
 from avcore.faces.find import SpeakerFace, find_faces, with_shots
 from avcore.faces.select import FaceChoice
 from avcore.files import private_folder
@@ -23,7 +24,7 @@ from avcore.timeline import frame_at, frames_covering, frames_to_seconds, sample
 from avcore.units import require_language
 from netflips.dubbing.segmentation import LENGTH, Span, cut_utterances
 from netflips.dubbing.sound import stored_sound
-from netflips.recognizers.language import LONGEST, hear_in_its_language, main_language
+from netflips.recognizers.language import AUTO, LONGEST, hear_in_its_language, main_language
 from netflips.stages import load_text_reader, load_unit_encoder
 from netflips.subtitles.cues import Cue, make_cues, rules_for
 from netflips.understanding import Understanding, broken, is_loop, of_hearing, of_recording, of_utterance, worst
@@ -39,13 +40,14 @@ _LONG = (2.0, 28.0)
 @dataclass(frozen=True)
 class ListenSettings:
     """modalities: what units are taken from, or lips are read. language: None = the most probable one of each utterance.
-    read: of a text reader.
+    read: of a text reader. is_auto: of both, what is there is taken, and for each utterance what can be believed (as in a dub).
     """
 
     modalities: frozenset[str]
     language: str | None
     face: FaceChoice
     read: ReadOptions | None = None
+    is_auto: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,15 +121,21 @@ class UnitRecogniser:
         read = self.reader.default_options
         if beam is not None:
             read = replace(read, search=replace(read.search, beam=beam))
-        asked = frozenset({VIDEO}) if self.reader.takes == LIPS else parse_modalities(modalities)
-        return ListenSettings(asked, None if language is None else self.reader.require_language(language), face, read)
+        known = None if language is None else self.reader.require_language(language)
+        if self.reader.takes == LIPS:
+            return ListenSettings(frozenset({VIDEO}), known, face, read)
+        if modalities != AUTO:
+            return ListenSettings(parse_modalities(modalities), known, face, read)
+        can_compare = self.extractor is not None and self.extractor.agreement is not None
+        return ListenSettings(frozenset({AUDIO, VIDEO}) if can_compare else frozenset({AUDIO}), known, face, read, can_compare)
 
     def read(
         self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings
     ) -> tuple[Transcript, Understanding]:
         """Return what an utterance says, by its units or by its lips."""
         if self.extractor is not None:
-            found = self.extractor.extract_scored(speech, lips)
+            bound = self.extractor.agreement if settings.is_auto else None
+            found = trusted_units(self.extractor, speech, lips, bound).extraction
             understood = of_utterance(found.readings(self.extractor.domain), found.known)
             read = self.reader.read(found.units, settings.language, settings.read)
         else:
@@ -146,7 +154,7 @@ class SpeechRecogniser:
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
         """Check what a user asks for against the recogniser. Raises UsageError or LanguageError."""
-        if parse_modalities(modalities) != {AUDIO} or beam is not None:
+        if (modalities != AUTO and parse_modalities(modalities) != {AUDIO}) or beam is not None:
             found = f"--modalities {modalities}" if beam is None else f"--beam {beam}"
             raise UsageError("--recognizer hears sound, and has a beam of its own", found=found, hint="leave it out")
         name, known = f"the recognizer {self.recognizer.name}", self.recognizer.languages
@@ -194,6 +202,8 @@ class Listener:
         """Transcribe a recording of any length; an utterance at a time is held. Raises MediaError, NoSpeechError or NoFaceError."""
         info = probe(path)
         needs_sound, needs_lips = AUDIO in settings.modalities, VIDEO in settings.modalities
+        if settings.is_auto:
+            needs_sound, needs_lips = info.has_audio, info.has_video
         if needs_lips and not info.has_video:
             raise MediaError(
                 "it has no video track", path=path, expected="a video", found="sound only", hint="use --modalities audio"
@@ -207,7 +217,7 @@ class Listener:
             samples, duration = None if sound is None else sound.samples, float(info.duration_s)
             spans = _spans(None if sound is None else sound.activity, duration, path, needs_sound, self.ear.length)
             is_heard = samples is not None and len(samples) > 0
-            face = self._face(path, info, settings.face, samples if is_heard else None, progress) if needs_lips else None
+            face = self._face(path, info, settings, samples if is_heard else None, progress) if needs_lips else None
             said = []
             for number, span in enumerate(spans):
                 progress("transcribe", number, len(spans))
@@ -225,9 +235,16 @@ class Listener:
         return Transcript(text, settings.language or (said[0].language if said else ""), words)
 
     @staticmethod
-    def _face(path: Path, info: MediaInfo, face: FaceChoice, sound: Samples | None, progress: Progress) -> SpeakerFace:
+    def _face(
+        path: Path, info: MediaInfo, settings: ListenSettings, sound: Samples | None, progress: Progress
+    ) -> SpeakerFace | None:
         pictures = PictureSource(path)
-        return find_faces(pictures, face, sound, progress, len(pictures), path, info.pixel_aspect)
+        try:
+            return find_faces(pictures, settings.face, sound, progress, len(pictures), path, info.pixel_aspect)
+        except NoFaceError:
+            if settings.is_auto and sound is not None:
+                return None  # the sound is there
+            raise
 
     def _transcribe(
         self, span: Span, sound: Samples | None, face: SpeakerFace | None, settings: ListenSettings
@@ -239,6 +256,9 @@ class Listener:
         if face is not None:
             first, last = frame_at(start), min(frames_covering(end), len(face.frames))
             lips = face.lips_between(first, max(last, first + 1))
+        if settings.is_auto:  # one of both is enough
+            speech = None if speech is not None and not len(speech) and lips is not None else speech
+            lips = None if lips is not None and not len(lips) and speech is not None else lips
         if (speech is not None and not len(speech)) or (lips is not None and not len(lips)):
             return Transcript("", settings.language or ""), Understanding()
         found, understood = self.ear.read(speech, lips, settings)

@@ -258,7 +258,7 @@ KINDS: Mapping[str, JobKind] = {
             ("transcribe",),
             (
                 File("recording", "source", SOUND_OR_VIDEO, flag=""),
-                Choice("modalities", ("audio", "audio,video", "video"), flag="--modalities"),
+                Choice("modalities", (AUTO, "audio", "audio,video", "video"), flag="--modalities"),
                 Choice("language", _LANGUAGE, flag="--from"),
                 Choice("format", _FORMATS),
             ),

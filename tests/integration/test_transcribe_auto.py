@@ -1,0 +1,57 @@
+"""What is transcribed by default, on the demo bundle: sound and lips where they belong together, else what is there."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import netflips
+from avcore.arrays import Samples
+from avcore.media import PictureSource, VideoWriter, read_speech, write_speech
+
+CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
+TEXT = "Excuse me, where is the airport?"
+
+
+def _video(path: Path, speech: Samples | None, pictures: list[NDArray[np.uint8]]) -> Path:
+    height, width = pictures[0].shape[:2]
+    with VideoWriter(path, width, height, Fraction(25), None if speech is None else 16_000, 1) as writer:
+        if speech is not None:
+            writer.write_sound(speech[:, None])
+        for number, picture in enumerate(pictures):
+            writer.write_picture(picture, Fraction(number, 25))
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[NDArray[np.uint8]]:
+    return [picture.rgb for picture in PictureSource(CLIP)]
+
+
+def test_sound_and_lips_together_are_better_than_the_sound() -> None:
+    assert netflips.transcribe(CLIP).text == TEXT
+    assert netflips.transcribe(CLIP, modalities="audio").text != TEXT
+
+
+def test_what_is_there_is_taken(pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
+    speech = read_speech(CLIP)
+    by_sound = netflips.transcribe(CLIP, modalities="audio").text
+    write_speech(tmp_path / "sound.wav", speech)
+    assert netflips.transcribe(tmp_path / "sound.wav").text == by_sound
+    blank = [np.full_like(pictures[0], 90)] * len(pictures)
+    assert netflips.transcribe(_video(tmp_path / "no_face.mp4", speech, blank)).text == by_sound
+    silent = _video(tmp_path / "silent.mp4", None, pictures)
+    assert netflips.transcribe(silent).text == netflips.transcribe(silent, modalities="video").text != ""
+
+
+def test_lips_that_do_not_belong_to_the_sound_are_left_out(pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
+    still = _video(tmp_path / "still.mp4", read_speech(CLIP), [pictures[0]] * len(pictures))
+    assert netflips.transcribe(still).text == netflips.transcribe(still, modalities="audio").text
+
+
+def test_sound_that_goes_on_behind_the_pictures_is_not_lost(pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
+    speech = np.concatenate([read_speech(CLIP), np.zeros(24_000, np.float32), read_speech(CLIP)])
+    longer = _video(tmp_path / "longer.mp4", speech, pictures)
+    assert netflips.transcribe(longer).text.count("Excuse me") == 2
