@@ -36,7 +36,8 @@ def test_the_deadly_ones_are_set_aside_and_the_others_done_once(tmp_path: Path) 
                 assert {words.index(word) // 4 for word in outcome.result[1]} == {outcome.label}
                 done += outcome.result[1]
                 again |= dict.fromkeys(outcome.task.items, outcome.task.deaths) if outcome.task.deaths else {}
-    assert {"word12", "word14", "word15"} <= again.keys() <= {words[at] for at in (12, 14, 15, 24, 25, 27, 32, 33, 34)}
+    assert {"word12", "word14", "word15"} <= again.keys()
+    assert len(again) <= 2 * 2 * 4  # two processes die, each with two batches of four in its hands at most
     assert all(len(reasons) == 1 for reasons in again.values())
     assert sorted(done) == sorted(set(words) - {"crash-worker", "crash-reader", "raise-reader"})
     assert {name: label for name, (label, _) in lost.items()} == {"crash-worker": 3, "crash-reader": 6, "raise-reader": 8}
