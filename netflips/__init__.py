@@ -52,3 +52,8 @@ __all__ = [
     "translate",
 ]
 __getattr__ = names_from(__name__, dict.fromkeys(__all__, "netflips.api") | _HOMES)
+
+
+def __dir__() -> list[str]:
+    """Names for completion and `help`, which would not know of those that are loaded when they are asked for."""
+    return sorted({*globals(), *__all__})

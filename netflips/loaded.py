@@ -22,11 +22,9 @@ from avcore.units import Units
 from netflips.dubbing.options import DubOptions
 from netflips.model_paths import RunOptions
 from netflips.models import Models
-from netflips.understanding import Understanding
+from netflips.understanding import Decide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from netflips.recognition import Listener
     from netflips.script.types import Script
 
@@ -107,7 +105,7 @@ class Loaded:
         options: DubOptions | None = None,
         *,
         progress: Progress = silent,
-        decide: "Callable[[Understanding], None] | None" = None,
+        decide: Decide | None = None,
     ) -> "Script":
         """Dub a video; returns the script of what was done. progress: called with the step, the amount done and the total or None.
         decide: called before anything is spoken with how much is understood; it may raise NotUnderstoodError."""

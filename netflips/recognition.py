@@ -13,7 +13,7 @@ from av2unit.trust import trusted_units
 from avcore.arrays import Samples
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, SpeechRecognizer, Transcript
-from avcore.errors import MediaError, NoFaceError, NoSpeechError, UsageError
+from avcore.errors import MediaError, NoFaceError, NoSpeechError, NoSuchFaceError, UsageError
 from avcore.faces.find import SpeakerFace, find_faces, with_shots
 from avcore.faces.select import FaceChoice
 from avcore.files import private_folder
@@ -241,8 +241,8 @@ class Listener:
         pictures = PictureSource(path)
         try:
             return find_faces(pictures, settings.face, sound, progress, len(pictures), path, info.pixel_aspect)
-        except NoFaceError:
-            if settings.is_auto and sound is not None:
+        except NoFaceError as error:
+            if settings.is_auto and sound is not None and not isinstance(error, NoSuchFaceError):
                 return None  # the sound is there
             raise
 

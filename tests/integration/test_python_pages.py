@@ -99,3 +99,18 @@ def test_a_function_of_each_command_has_its_options_as_keywords() -> None:
         netflips.lipsync("none.mp4", "x.mp4", speech=ROOT / "demo/clip.mp4")
     with os.scandir(ROOT / "demo") as entries, pytest.raises(NetflipsError, match="the speech is not there"):
         netflips.lipsync(next(one for one in entries if one.name == "clip.mp4"), "x.mp4", speech="none.wav")
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ko.md", "docs/python.md"])
+def test_a_type_checker_accepts_the_examples(page: str, tmp_path: Path) -> None:
+    """As an editor sees them; what is wrong on purpose, under Errors, is not in it."""
+    examples = [code for code in _examples(page) if "try:" not in code]
+    assert examples
+    (tmp_path / "page.py").write_text("\n".join(examples), encoding="utf-8")
+    words = [sys.executable, "-m", "mypy", "--follow-imports=silent", str(tmp_path / "page.py")]
+    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stdout
+
+
+def test_completion_and_help_know_the_functions() -> None:
+    assert set(netflips.__all__) <= set(dir(netflips))
