@@ -21,6 +21,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.report import material, page, story, words
 from netflips.script.files import script_from, script_json
 from netflips.script.types import Consent, FaceTrackTold, Script, SeenFaces
+from netflips.understanding import broken
 from tests.netflips.report_pages import (
     HEIGHT,
     RATE,
@@ -60,6 +61,22 @@ def test_licences_signature_and_consent_are_told_as_text(told: page.ToldDub) -> 
 
 
 PAGES = Path(__file__).parent / "pages"
+
+
+def test_the_verdict_on_one_sentence_stands_once(tmp_path: Path) -> None:
+    videos = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    for video in videos:
+        video.write_bytes(b"a video")
+    told, bad = told_clip(*videos), broken("loop")
+    one = replace(told, understood=bad, utterances=(replace(told.utterances[0], understood=bad),))
+    told = told_recording(*videos)
+    two = replace(told, understood=bad, utterances=tuple(replace(utterance, understood=bad) for utterance in told.utterances))
+    times = []
+    for script in (one, two):
+        found = Outline(page.report_page([page.ToldDub(script, material.Material())], {}, tmp_path)).text
+        times.append(found.lower().count(bad.words()))
+    assert times[0] == 1
+    assert times[1] > len(two.utterances)
 
 
 @pytest.mark.parametrize(("name", "script"), [("recording", told_recording), ("clip", told_clip)])
