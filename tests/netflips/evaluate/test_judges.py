@@ -39,7 +39,7 @@ class Reader:
 
 
 def hearing(takes: str = "units") -> UnitHearing:
-    def extract_scored(speech: np.ndarray, lips: None) -> Extraction:
+    def extract_scored(speech: np.ndarray, lips: None, *_: object) -> Extraction:
         return Extraction(Units.from_frames(np.arange(len(speech) // 320)), -0.1)
 
     extractor = SimpleNamespace(extract_scored=extract_scored, domain=None)
