@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from avcore.arrays import Doubles, Samples
+from avcore.speech.figures import Phrase, phrases_of
 from avcore.speech.pitch import PITCH_STEP, filled_log, pitch_track, without_jumps
-from avcore.speech.voice_activity import find_speech
-from avcore.timeline import seconds_to_samples
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, side, sound_of
 from netflips.evaluate.needs import SOURCE
@@ -21,12 +20,8 @@ from netflips.evaluate.needs import SOURCE
 FIGURES = ("loudness_follows", "pitch_follows")
 _POINTS = 20
 """Of a contour: a phrase of 2 s has one each 0.1 s."""
-_LEAST_S = 0.3
 _FLOOR_DB = 40.0
 """Below the loudest: what is quieter counts as so loud."""
-
-Phrase = tuple[int, int]
-"""Samples at which it begins and ends."""
 
 
 def delivery(made: Samples, source: Samples) -> Measured:
@@ -46,12 +41,6 @@ def delivery(made: Samples, source: Samples) -> Measured:
             else Missing("it does not rise or fall")
         )
     return found
-
-
-def phrases_of(speech: Samples) -> list[Phrase]:
-    """Return the stretches in which something is said."""
-    regions = ((seconds_to_samples(one.start_s), seconds_to_samples(one.end_s)) for one in find_speech(speech))
-    return [one for one in regions if one[1] - one[0] >= seconds_to_samples(_LEAST_S)]
 
 
 def phrase_pairs(ours: Sequence[Phrase], theirs: Sequence[Phrase]) -> list[tuple[Phrase, Phrase]]:

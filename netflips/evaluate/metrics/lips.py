@@ -12,7 +12,7 @@ import numpy as np
 from avcore.arrays import Floats
 from avcore.speech.voice_activity import find_speech
 from avcore.timeline import FRAME_RATE
-from netflips.evaluate.aligned import phonemes_in
+from netflips.aligned import phonemes_in
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric, rate, sound_of
 from netflips.evaluate.needs import FACES, REFERENCE_TEXT, package

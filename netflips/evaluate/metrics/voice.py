@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from av2unit.trust import quiet_units, rest_unit
 from avcore.arrays import Samples
+from avcore.speech.figures import count_clicks
 from avcore.speech.pitch import PITCH_STEP, measure_pitch, periodicity, pitch_track, without_jumps
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, samples_to_seconds
 from netflips.evaluate.clips import Case, Clip
@@ -28,9 +29,6 @@ _MOST = 0.999
 _QUIET_AROUND = 2
 """Steps of 20 ms to each side of a pause that belong to the speech around it."""
 _LEAST_LEVEL = 1e-6
-_CLICK_TIMES = 12.0
-"""A click is a bend of the wave that so many times exceeds the usual one of the 60 ms around it."""
-_CLICK_REACH, _CLICK_OWN, _CLICK_FLOOR = 480, 16, 2e-4
 _OCTAVE = 12.0
 
 
@@ -55,20 +53,6 @@ def harmonicity_db(heights: NDArray[np.float64]) -> float:
         return -30.0
     r = np.clip(heights, 1e-3, _MOST)
     return float(np.median(10 * np.log10(r / (1 - r))))
-
-
-def count_clicks(samples: Samples) -> int:
-    """Return how often the wave bends far more than around: once for all that lies within 5 ms."""
-    bends = np.abs(np.diff(samples.astype(np.float64), 2))
-    if len(bends) <= 2 * _CLICK_REACH:
-        return 0
-    squares = np.concatenate([[0.0], np.cumsum(np.square(np.pad(bends, _CLICK_REACH)))])
-    at = np.arange(len(bends)) + _CLICK_REACH
-    whole = squares[at + _CLICK_REACH + 1] - squares[at - _CLICK_REACH]
-    own = squares[at + _CLICK_OWN + 1] - squares[at - _CLICK_OWN]
-    usual = np.sqrt(np.maximum(whole - own, 0) / (2 * (_CLICK_REACH - _CLICK_OWN)))
-    places = np.flatnonzero(bends > _CLICK_TIMES * (usual + _CLICK_FLOOR))
-    return int(len(places) and 1 + (np.diff(places) > PITCH_STEP).sum())
 
 
 def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | None:

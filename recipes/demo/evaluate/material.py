@@ -18,7 +18,7 @@ from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
 from avdata.prepare.espeak import TimedSpeech
-from netflips.evaluate.aligned import carried_phonemes
+from netflips.aligned import carried_phonemes
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion, mouth_track

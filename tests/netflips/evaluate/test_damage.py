@@ -18,6 +18,7 @@ import torch
 from av2unit.features import to_int16_scale
 from avcore.contracts import Transcript
 from avcore.speech.audio import resample
+from avcore.speech.figures import phrases_of, spoken_seconds, syllables
 from avcore.statistics import Figure, bootstrap, rank_correlations
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
@@ -27,8 +28,6 @@ from netflips.evaluate.lip_sync import cepstra
 from netflips.evaluate.metric import DUBS, SPEECH, Measured, Metric, Missing, all_metrics, measured
 from netflips.evaluate.metrics import quality
 from netflips.evaluate.metrics import speaker as outside_speaker
-from netflips.evaluate.metrics.delivery import phrases_of
-from netflips.evaluate.metrics.rhythm import spoken_seconds, syllables
 from netflips.evaluate.needs import PHRASEBOOK, READER, SYNCNET, VOSK, user_judge
 from recipes.demo.evaluate.documents import replace_part
 from tests.avcore.made_speech import babble

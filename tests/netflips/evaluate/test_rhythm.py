@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from avcore.speech.figures import leak, syllables
 from netflips.evaluate.metric import Missing
-from netflips.evaluate.metrics.rhythm import leak, pause_alignment, syllables
+from netflips.evaluate.metrics.rhythm import pause_alignment
 from tests.netflips.evaluate.made import SPEECH
 
 S = 16_000

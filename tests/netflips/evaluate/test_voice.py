@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from netflips.evaluate.metrics.voice import count_clicks, harmonicity_db, noise_floor_db, periodic_heights, pitch_errors
+from avcore.speech.figures import count_clicks
+from netflips.evaluate.metrics.voice import harmonicity_db, noise_floor_db, periodic_heights, pitch_errors
 
 _S = 16_000
 _RNG = np.random.default_rng(0)
