@@ -287,14 +287,16 @@ def hand_on(told: ToldNote) -> None:
 class Notes:
     """The notes of one job: logged as they are found, and kept for its script. of_all: of no utterance; of: by utterance number."""
 
-    def __init__(self, place: object = "") -> None:
-        self._place = place
+    def __init__(self, place: object = "", *, is_quiet: bool = False) -> None:
+        """is_quiet: they are kept alone."""
+        self._place, self._is_quiet = place, is_quiet
         self.of_all: list[Note] = []
         self.of: dict[int, list[Note]] = {}
 
     def add(self, note: Note, *numbers: int) -> None:
         """Log a note of all, or of some utterances."""
-        tell(ToldNote(note, numbers), self._place)
+        if not self._is_quiet:
+            tell(ToldNote(note, numbers), self._place)
         if not numbers:
             self.of_all.append(note)
         for number in numbers:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from avcore.progress import Progress, silent
 from netflips.dubbing.begin import begin
+from netflips.dubbing.check import check
 from netflips.dubbing.divide import divide
 from netflips.dubbing.fit import fit
 from netflips.dubbing.hear import hear
@@ -57,6 +58,7 @@ def dub(
         script = read_back(script, job)  # .text and the target's reading, for people
         if options.draft is not None:
             return write_draft(noted(script, job), options.draft)
+        script = check(script, job, sound)  # .tries: heard and measured as it is spoken; what fails is said otherwise
         speech = speak(script, job, sound)  # a mapping by number that reads from the disk
         pieces = render(script, job, shots, faces, speech)  # own time, or to and fro
         return write(script, job, pieces, mix(script, job, speech, sound))  # .drawn, .made; subtitles; the file gets its name

@@ -33,22 +33,29 @@ def fit(script: Script, job: Job) -> Script:
     """Fill in when each utterance is spoken, and with which durations. Raises UnitError when nothing is left to say."""
     with job.clock.stage("speech"):
         rooms = rooms_of(script, job)
-        placed = {one.number: replace(one, fit=_fitted(script, job, one, units, rooms)) for one, units in spelt(script)}
+        placed = {one.number: fit_one(script, job, one, rooms) for one, _ in spelt(script)}
     if not placed and not job.options.is_draft:  # of a draft, a person can say it
         hint = "the warnings say why; is there speech in it, in the language of --from?"
         raise UnitError("nothing of it can be said in the other language", path=job.source.path, hint=hint)
-    script = with_more(script, placed)
-    clock = OutputClock(script, job)
+    return with_outputs(with_more(script, placed), job)
+
+
+def with_outputs(script: Script, job: Job) -> Script:
+    """Fill in where each utterance is in the output."""
+    clock, placed = OutputClock(script, job), dict[int, Utterance]()
     for one, time_fit in fitted(script):
         begin = float(clock.at(one.place.start_s))
         placed[one.number] = replace(one, fit=replace(time_fit, output=TimeSpan(begin, begin + time_fit.spoken_s)))
     return with_more(script, placed)
 
 
-def fit_one(script: Script, job: Job, one: Utterance) -> Utterance:
-    """Return an utterance with the durations that it gets in its place, to be heard ahead of the others."""
+def fit_one(
+    script: Script, job: Job, one: Utterance, rooms: dict[int, Fraction] | None = None, *, is_slow: bool = False
+) -> Utterance:
+    """Return an utterance with the durations that it gets in its place. rooms: of all. is_slow: it takes all the time that there
+    is, within the pace."""
     assert one.units is not None  # it is spoken
-    return replace(one, fit=_fitted(script, job, one, one.units, rooms_of(script, job)))
+    return replace(one, fit=_fitted(script, job, one, one.units, rooms_of(script, job) if rooms is None else rooms, is_slow))
 
 
 def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
@@ -56,7 +63,7 @@ def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
     return ((one, one.fit) for one in script.utterances if one.fit is not None)
 
 
-def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: dict[int, Fraction]) -> TimeFit:
+def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: dict[int, Fraction], is_slow: bool) -> TimeFit:
     if job.track is not None:
         return _along(job.track, units)
     natural, options = np.array(units.durations, np.int64), job.options
@@ -69,7 +76,8 @@ def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: di
     if not is_kept and (silence := silence_of(job, units.vocabulary)) is not None:
         natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total)
     fitting = fit_as_it_is if is_kept else fit_durations
-    fitted = fitting(natural, slot, pause, options.pace, options.hold_picture)
+    own, behind = (slot + pause, 0) if is_slow else (slot, pause)
+    fitted = fitting(natural, own, behind, options.pace, options.hold_picture)
     cut = 0 if is_kept else fitted.cut  # then it is units of lips alone, where the sound is made faster
     if cut:
         job.notes.add(CUT(units=cut), one.number)

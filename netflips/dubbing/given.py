@@ -248,6 +248,8 @@ def _said_at(
     }
     asked = values | {"reference": key_of(reference)}
     named = {name: value for name, value in asked.items() if speaking.takes(name)}
+    take = one.target.take if isinstance(one.target, WrittenText) else 0
+    named |= {"take": str(take)} if take else {}
 
     def make() -> Samples:
         with tempfile.TemporaryDirectory(prefix="netflips-") as folder:

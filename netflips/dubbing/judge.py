@@ -21,7 +21,7 @@ from netflips.dubbing.job import Job
 from netflips.dubbing.part import rooms_of, wanted, with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak_one
-from netflips.dubbing.spell import units_of_text, with_spoken_units
+from netflips.dubbing.spell import spell_one, units_of_text
 from netflips.script.notes import ECHOED, EMPTY, LEFT_ALONE, NOT_TRANSLATED, REPEATED
 from netflips.script.types import KeptOriginal, Script, TranslatedUnits, Utterance, WrittenText
 from netflips.understanding import (
@@ -191,12 +191,12 @@ def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[Ut
     recognizer, rate = engines.recognizer, job.sound_rate(script)
     if script.target not in recognizer.languages:
         return None
-    quiet = replace(job, notes=Notes(job.source.path))  # what these say is told when all is spoken
+    quiet = replace(job, notes=Notes(is_quiet=True))  # what these say is told when all is spoken
     texts = {one.number: one.target.text for one in spoken if isinstance(one.target, WrittenText)}
     longest = sorted(spoken, key=lambda one: (-len(texts[one.number]), one.number))[:_SAMPLED]
     rows = []
     for one in track(longest, "measure", job.progress, len(longest)):
-        spelt = with_spoken_units(script, quiet, one, sound)
+        spelt = spell_one(script, quiet, one, sound)
         if spelt is None:
             continue  # it is told where the text is spoken
         fitted = fit_one(script, quiet, spelt)

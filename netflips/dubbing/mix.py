@@ -47,10 +47,11 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
         return speech_as_it_is(job.track.path, job.track.length_s, job.track.before_s)
     if not script.is_in_own_time:
         return SoundFeed((speech[number].samples[:, None] for number in speech), job.sound_rate(script))
-    return SoundFeed(_mixed(script, job, speech, sound), job.sound_rate(script), job.num_channels)
+    return SoundFeed(mixed_sound(script, job, speech, sound), job.sound_rate(script), job.num_channels)
 
 
-def _mixed(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[Samples]:
+def mixed_sound(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[Samples]:
+    """Yield the sound of a recording's dub in blocks, float32 [time, channel]."""
     rate, channels, clock = job.sound_rate(script), job.num_channels, OutputClock(script, job)
     end = seconds_to_samples(clock.at(clock.part.stop), rate)
     cut_at = None if clock.part.is_all else end
@@ -89,7 +90,8 @@ def _lines(script: Script, clock: OutputClock, rate: int, speech: Speeches, voic
         start = seconds_to_samples(clock.at(one.place.start_s), rate)
         stop = start + seconds_to_samples(one.place.seconds, rate)
         length = seconds_to_samples(units_to_seconds(sum(fit.durations)), rate)
-        lines.append(Line(start, stop, length, partial(_read, speech, one.number, length), _is_heard(one, voices, rate)))
+        read, is_dry = partial(_read, speech, one.number, length), one.checked is not None and one.checked.is_dry
+        lines.append(Line(start, stop, length, read, _is_heard(one, voices, rate), is_dry))
     return lines
 
 
@@ -108,7 +110,7 @@ class Line:
     """New speech in the output. start, stop: samples of the output at which the old speech ends and comes back.
 
     length: samples of the new speech, which begins at `start` and may go on behind `stop`. read: gives it, float32 [length].
-    has_bed: whether the old sound's bed may be heard behind it.
+    has_bed: whether the old sound's bed may be heard behind it. is_dry: nothing is heard behind it.
     """
 
     start: int
@@ -116,6 +118,7 @@ class Line:
     length: int
     read: Callable[[], Samples]
     has_bed: bool = True
+    is_dry: bool = False
 
 
 def _effects(path: Path, rate: int, num_channels: int) -> Iterator[Samples]:
@@ -152,7 +155,7 @@ class Mixer:
             if line.start >= stop:
                 break
             kept *= 1 - self._ramp(line.start, line.stop, start, stop)
-            if is_bed and not line.has_bed:
+            if line.is_dry or (is_bed and not line.has_bed):
                 behind[max(line.start - start, 0) : max(line.stop - start, 0)] = 0
             self._add(number, speech, start)
         mixed = old * kept[:, None]

@@ -33,6 +33,7 @@ PUBLISHED: Final = "audio,video"
 Modalities = Literal["audio,video", "audio", "video", "auto"]
 Timing = Literal["auto", "source", "free"]
 Background = Literal["keep", "mute"]
+Check = Literal["off", "tell", "repair"]
 
 SPEECH_IN, KEEP_SOUND, SEPARATE_WITH, SCRIPT_IN = "--speech-in", "--keep-sound", "--separate-with", "--script-in"
 
@@ -90,6 +91,9 @@ class DubOptions(MarkFlags):
     """language model of --translate-with (default: the only one that its server has)"""
     glossary: Path | None = flag(default=None, file=Input("the glossary"))
     """how words are translated: lines of English<TAB>Korean; Korean particles are corrected"""
+    check: Check | None = flag(group="check of what is spoken", default=None)
+    """hear and measure what is spoken, and tell of faults; repair: say what fails otherwise, too (default: repair for recordings
+    where a recogniser is installed, else off)"""
     voice: Path | None = voice_flag(group="voice")
     """voice to use instead of the source's: a recording or an .npy vector"""
     speak_with: str | None = flag(
@@ -167,6 +171,7 @@ class DubOptions(MarkFlags):
 
     def _check_choices(self) -> None:
         known = {"modalities": (None, AUTO, PUBLISHED, "audio", "video"), "timing": ("auto", "source", "free")}
+        known |= {"check": (None, "off", "tell", "repair")}
         known |= {"background": ("keep", "mute"), "subtitle_format": ("srt", "vtt")}
         for name, values in known.items():
             if (found := getattr(self, name)) not in values:

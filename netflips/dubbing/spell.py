@@ -118,10 +118,9 @@ def _spoken(script: Script, job: Job, one: Utterance, target: WrittenText, sound
         return LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(job.options.script_in or job.texts_file))
 
 
-def with_spoken_units(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | None:
-    """Return an utterance with the units that its text is spoken in, ahead of the others; None where it cannot be spoken."""
-    assert isinstance(one.target, WrittenText)
-    found = _spoken(script, job, one, one.target, sound)
+def spell_one(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | None:
+    """Return an utterance with the units of its target, ahead of the others or anew; None where it cannot be said."""
+    found = _spelt(script, job, one, sound)
     return None if isinstance(found, Note) else found
 
 

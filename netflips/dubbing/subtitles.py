@@ -31,7 +31,7 @@ def read_back(script: Script, job: Job) -> Script:
     if job.reader is None:
         return script
     with job.clock.stage("texts"):
-        read = {one.number: _said_read(script, job, _heard_read(script, job, one)) for one in wanted(script, job)}
+        read = {one.number: read_said(script, job, _heard_read(script, job, one)) for one in wanted(script, job)}
         return with_more(script, read)
 
 
@@ -44,7 +44,8 @@ def _heard_read(script: Script, job: Job, one: Utterance) -> Utterance:
     return one if is_told else replace(one, text=Text(read.text, script.source, "reader", _rounded(read, 1.0)))
 
 
-def _said_read(script: Script, job: Job, one: Utterance) -> Utterance:
+def read_said(script: Script, job: Job, one: Utterance) -> Utterance:
+    """Fill in the text of what is said in an utterance, as far as there is a reader."""
     target = one.target
     if one.fit is None or not isinstance(target, TranslatedUnits | UnitsGiven | SpokenSound) or target.reading is not None:
         return one

@@ -102,6 +102,13 @@ class Whisper:
             return dict(self._model.detect_language(np.ascontiguousarray(speech, np.float32))[2])
 
 
+def as_published(recognizer: SpeechRecognizer) -> SpeechRecognizer:
+    """Return the same Whisper as it listens for papers, see `Whisper`: twice the same text for the same sound. Others stay."""
+    if not isinstance(recognizer, Whisper):
+        return recognizer
+    return Whisper(recognizer._model, recognizer._folder, is_published=True)
+
+
 def open_whisper(folder: Path, device: str = "auto", precision: str = "float32", is_published: bool = False) -> SpeechRecognizer:
     """Open a folder with a Whisper model in the form of faster-whisper (CTranslate2); nothing is downloaded.
 

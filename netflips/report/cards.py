@@ -7,7 +7,7 @@ from math import degrees
 from typing import NamedTuple
 
 from avcore.domain import OUTSIDE
-from avcore.notes import ToldNote, sentence, several
+from avcore.notes import Note, ToldNote, sentence, several
 from avcore.words import KOREAN
 from netflips.dubbing.diarization import SPEAKS_KNOWN
 from netflips.dubbing.face_path import MIN_SHARPNESS
@@ -83,7 +83,7 @@ def cards_of(script: Script, material: Material) -> list[Card]:
             verdicts=verdicts(one),
             pairs=material.pairs.get(one.number, []),
             until_s=max(one.output.end_s, _slot_end(script, one)),
-            facts=[*_lengths(one), *_units(script, one), *_picture(one), *_face(one)],
+            facts=[*_lengths(one), *_units(script, one), *_tries(one), *_picture(one), *_face(one)],
         )
         for one in utterances
     ]
@@ -151,6 +151,26 @@ def _scores(script: Script, one: OnPage) -> tuple[tuple[str, float | None, float
         ("original", None if heard is None else heard.confidence, made.usual("av2unit")),
         ("translation", one.utterance.score if one.utterance.fit else None, made.usual("unit2unit")),
     )
+
+
+_HOW = {"first": "checked", "wording": "another wording", "take": "another take", "slower": "slower"}
+
+
+def _tries(one: OnPage) -> list[Fact]:
+    """What was heard and measured each time that it was spoken."""
+    facts = []
+    for told in one.utterance.tries:
+        shares = (("right", told.right), ("b, m and p closed", told.closed), ("original under it", told.leak))
+        figures = [f"{name} {per_cent(share, 1.0)}" for name, share in shares if share is not None]
+        figures += [] if told.own_voice is None else [f"own voice {number_or_dash(told.own_voice, 2)}"]
+        figures += [] if told.other_voice is None else [f"others' {number_or_dash(told.other_voice, 2)}"]
+        figures += [several(told.clicks, "click")] if told.clicks else []
+        heard = "" if told.heard is None else f"heard “{told.heard}”; "
+        faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in told.faults)
+        is_left = len(one.utterance.tries) > 1 and not told.is_taken
+        name = _HOW[told.how] + (", not taken" if is_left else "")
+        facts.append(Fact(name, heard + ", ".join(figures) + faults, is_bad=bool(told.faults) and told.is_taken))
+    return facts
 
 
 def _picture(one: OnPage) -> list[Fact]:

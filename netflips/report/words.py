@@ -34,6 +34,7 @@ _NAMES_OF_STAGES = {
     "texts": "units to text, for the report and subtitles",
     "unit2text": "units to text",
     "lips": "units to lips",
+    "check": "hear and measure what is spoken",
     "pictures": "units to lips, into the pictures",
     "write": "encode and write",
 }

@@ -36,7 +36,7 @@ def write_script(path: Path, script: Script) -> None:
 
 
 def read_script(path: Path) -> Script:
-    """Read a script that a person may have written: what is made anew (fit, drawn, notes, made) is dropped.
+    """Read a script that a person may have written: what is made anew (fit, tries, drawn, notes, made) is dropped.
 
     Raises InputError naming the entry that cannot be used.
     """
@@ -44,7 +44,7 @@ def read_script(path: Path) -> Script:
     for one in script.utterances:
         for target in (one.target, *one.takes):
             _require_sayable(target, one, path)
-    utterances = (replace(one, fit=None, drawn=None, notes=()) for one in script.utterances)
+    utterances = (replace(one, fit=None, tries=(), drawn=None, notes=()) for one in script.utterances)
     return replace(script, utterances=tuple(utterances), notes=(), made=None)
 
 

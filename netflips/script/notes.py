@@ -109,6 +109,28 @@ FONT_LACKS = NoteKind(
     "font_lacks",
     "this font has no sign for {signs}; the subtitles show a box there",
 )
+FOUND_FAULTS = NoteKind(
+    "found_faults",
+    lambda one, say: (
+        say("{u}checked as it is spoken: ") + ", ".join(say("{reason:@}", reason=f"fault_{name}") for name in one["faults"])
+    ),
+    rank=2,
+)
+NoteKind("fault_unheard", "nothing of its text is heard")
+NoteKind("fault_misheard", "half of its text or more is misheard")
+NoteKind("fault_missing", "a word of its text is not heard")
+NoteKind("fault_repeated", "more is heard than its text")
+NoteKind("fault_voice", "it is another's voice")
+NoteKind("fault_hurried", "it is too fast, or cut")
+NoteKind("fault_clicks", "it clicks")
+NoteKind("fault_leak", "the original voice is heard under it")
+NoteKind("fault_open_lips", "the lips stay open where b, m and p close them")
+NOT_CHECKED = NoteKind("not_checked", "{u}the check failed: {error}")
+NOT_HEARD = NoteKind(
+    "not_heard",
+    "no recogniser here knows '{language}': what is spoken is measured, but not heard",
+    "; netflips models get korean-free, or make judges, brings one",
+)
 REPORT_LACKS = NoteKind("report_lacks", "the report shows no {what}: {error}")
 TRIED_AGAIN = NoteKind("tried_again", "tried again: {deaths}")
 DUB_CHANGED = NoteKind("dub_changed", "it is not as it was made; it is made anew")

@@ -6,7 +6,7 @@ Times are seconds, lengths of units steps of 20 ms. `""`, 0 and None: nothing is
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple, get_args
 
 from av2unit.trust import reason_words
 from avcore.contracts import Transcript, Word
@@ -222,7 +222,7 @@ class TranslatedFrom(NamedTuple):
 @dataclass(frozen=True)
 class WrittenText:
     """Said instead: a text. translation: where the cascade translated it. said_by: a program or a file that speaks it,
-    "" = the text-to-unit model. seconds: its length by itself, as it was predicted."""
+    "" = the text-to-unit model. seconds: its length by itself, as it was predicted. take: of a program, from 0."""
 
     kind: ClassVar = "written"
     text: str
@@ -230,6 +230,7 @@ class WrittenText:
     translation: TranslatedFrom | None = None
     said_by: str = ""
     seconds: float | None = None
+    take: int = 0
 
     @property
     def is_translated(self) -> bool:
@@ -341,12 +342,43 @@ class DrawnPictures:
     left: Mapping[str, int] = field(default_factory=dict)
 
 
+Fault = Literal["unheard", "misheard", "missing", "repeated", "voice", "hurried", "clicks", "leak", "open_lips"]
+"""What a check may find: nothing or little of the text is heard, a word of it is not, or more than it is; it is another's voice; it
+is too fast or cut; it clicks; the original is heard under it; lips stay open where b, m and p close them."""
+FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
+
+
+class Try(NamedTuple):
+    """One time that an utterance was spoken, and what was measured of it (`netflips.dubbing.check`); None = it was not.
+
+    how: what was tried; text: what is to be heard, heard: what a recogniser heard, right: share of the letters. own_voice,
+    other_voice: cosines of its voice to the one that it is to have, and to the nearest of other speakers. pace: as `TimeFit.pace`.
+    leak: level of the original under it; is_dry: what plays behind it is left out for that. closed: share of b, m and p for which
+    the lips close. is_taken: it is what the dub has.
+    """
+
+    how: Literal["first", "wording", "take", "slower"] = "first"
+    text: str = ""
+    heard: str | None = None
+    right: float | None = None
+    own_voice: float | None = None
+    other_voice: float | None = None
+    pace: float | None = None
+    clicks: int | None = None
+    leak: float | None = None
+    closed: float | None = None
+    is_dry: bool = False
+    faults: tuple[Fault, ...] = ()
+    is_taken: bool = True
+
+
 @dataclass(frozen=True)
 class Utterance:
-    """Speech that is dubbed in one piece. understood: how much of it is.
+    """Speech that is dubbed in one piece. understood: how much of it is, as far as that was known before it was spoken.
 
     place: in the media. target: what is said instead; takes: other wordings of it. units: of the target, with the durations that
-    they have by themselves. fit, drawn: what became of it; without a fit it was left alone, or is not in the part that was dubbed.
+    they have by themselves. tries: each time that it was spoken and checked. fit, drawn: what became of it; without a fit it was
+    left alone, or is not in the part that was dubbed.
     """
 
     number: int = 0
@@ -359,6 +391,7 @@ class Utterance:
     takes: tuple[Target, ...] = ()
     units: UnitList | None = None
     fit: TimeFit | None = None
+    tries: tuple[Try, ...] = ()
     drawn: DrawnPictures | None = None
     notes: tuple[Note, ...] = ()
     understood: Understanding | None = None
@@ -374,6 +407,11 @@ class Utterance:
             return ""
         figures = {} if self.heard.agreement is None else self.heard.agreement._asdict()
         return reason_words({"reason": self.heard.reason, **figures})
+
+    @property
+    def checked(self) -> Try | None:
+        """The try that the dub has; None where it was not checked."""
+        return next((one for one in self.tries if one.is_taken), None)
 
     @property
     def is_told(self) -> bool:

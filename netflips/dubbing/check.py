@@ -1,0 +1,433 @@
+"""Each utterance is heard and measured once it is spoken, before pictures are drawn; what fails is said otherwise, a few times.
+
+The verdict before the work (`judge.py`) expects; this knows. A recogniser that is installed hears the new speech with one beam and
+no chance, so that it writes the same when a dub goes on. Whatever a check itself fails at is told, and the dub goes on.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from avcore.arrays import Floats, Samples
+from avcore.contracts import SpeechRecognizer, Transcript
+from avcore.errors import NetflipsError, NoSpeechError, reason
+from avcore.notes import Note, Notes
+from avcore.progress import silent
+from avcore.speech.audio import level_dbfs, resample
+from avcore.speech.figures import count_clicks, is_spoken, leak
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
+from netflips.aligned import phonemes_in
+from netflips.cascade.engines import recognizer_of
+from netflips.dubbing.fit import OutputClock, fit_one, fitted, said, with_outputs
+from netflips.dubbing.job import LOG, Job
+from netflips.dubbing.mix import background_of, mixed_sound
+from netflips.dubbing.part import rooms_of, with_more
+from netflips.dubbing.sound import Sound
+from netflips.dubbing.speech import speak, speak_one
+from netflips.dubbing.spell import spell_one
+from netflips.dubbing.subtitles import read_said
+from netflips.dubbing.wordings import lost_numbers
+from netflips.published.store import usual_model
+from netflips.recognizers.folders import folder_fingerprint
+from netflips.recognizers.outside import installed_folder
+from netflips.recognizers.whisper import as_published, open_whisper
+from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_HEARD
+from netflips.script.types import FAULTS, Fault, Script, Target, Try, Utterance, WrittenText
+from netflips.understanding import as_read, errors_in, is_loop
+from unit2av.lipsync.backend import table_of
+from unit2text.text import normalise_for_reading
+
+if TYPE_CHECKING:
+    from unit2av.lipsync.mesh.table import MouthTable
+
+How = Literal["wording", "take", "slower"]
+_WORDS: frozenset[Fault] = frozenset({"unheard", "misheard", "missing", "repeated"})
+_HELPED: Mapping[How, frozenset[Fault]] = {
+    "wording": _WORDS | {"hurried"},
+    "take": _WORDS | {"voice", "clicks"},
+    "slower": _WORDS,
+}
+"""What may be better when an utterance is said otherwise, in the order in which it is tried."""
+_MOST_MORE, _SHARE_MORE = 2, 0.5
+"""Times that an utterance is said once more at most, and that all are, as a share of their number."""
+_NOTHING, _LITTLE = 0.1, 0.5
+"""Shares of the letters that are heard up to which nothing is heard, and too little. Of what the bundle says, as a rule, 0.8."""
+_MISSING, _ADDED = 6, 8
+"""Letters of Hangul (strokes of a syllable) that are missing or added in a row. In 60 sentences that the bundle's voice said whole
+there were 5 and 6 at most; a word of three syllables has 6 to 9."""
+_SURE_S = 1.6
+"""A window of the speaker encoder: from shorter speech a voice is not known."""
+_OTHER_VOICE, _CLEARLY = 0.8, 0.02
+"""Cosine of an utterance to what the same speaker says elsewhere in the dub, below which it is another's voice (of the bundle's
+voices 0.85 and more to themselves, 0.6 to 0.79 to others), and by how much another speaker must be nearer."""
+_CLICKS_A_SECOND, _LEAST_CLICKS = 3.0, 4
+"""The bundle's lowest voices have 1.6 a second, most have none."""
+_LEAK = 0.3
+"""Of the original's level (-10 dB), beside what plays behind it anyway."""
+_OPEN, _PRESSED, _REACH_S = 0.15, 0.6, 0.06
+"""Of the mouth's table: lips are closed from there on; and how far from b, m or p they may be."""
+_LEAST_OPEN = 2
+_CLOSING = "bmp"
+
+
+def check(script: Script, job: Job, sound: Sound | None) -> Script:
+    """Fill in what was heard and measured of each utterance as it is spoken, and let what fails be said otherwise."""
+    mode = job.options.check or _usual(script, job)
+    if mode == "off":
+        return script
+    with job.clock.stage("check"):
+        checker = _Checker(script, job, sound)
+        if checker.ear is None:
+            job.notes.add(NOT_HEARD(language=script.target))
+        found = checker.all(repairs=mode == "repair")
+        script = with_outputs(with_more(script, found), job)
+        script = _with_leaks(script, job, sound, mutes=mode == "repair")
+    _tell_faults(script, job)
+    return script
+
+
+def _usual(script: Script, job: Job) -> Literal["off", "repair"]:
+    """A clip of one utterance is not checked unless that is asked for: opening a recogniser takes as long as the rest of it."""
+    return "repair" if script.is_in_own_time and ear_folders(job) else "off"
+
+
+def _tell_faults(script: Script, job: Job) -> None:
+    """Tell which utterances fail, and in what."""
+    taken = {one.number: one.checked for one in script.utterances if one.checked is not None}
+    faults = {number: FOUND_FAULTS(faults=list(one.faults)) for number, one in taken.items() if one.faults}
+    again = sum(one.how != "first" for one in taken.values())
+    LOG.info("%s: checked %d utterances, %d are said otherwise, %d have faults", job.out, len(taken), again, len(faults))
+    job.notes.add_each(faults)
+
+
+# Recognisers
+
+
+@dataclass(frozen=True, eq=False)
+class Ear:
+    """What hears the dub. fingerprint: of its weights."""
+
+    recognizer: SpeechRecognizer
+    fingerprint: str
+
+
+def ear_folders(job: Job) -> list[Path]:
+    """Return the folders of recognisers that are here: the cascade's, the one that was fetched, and what `make judges` installs."""
+    asked = job.options.cascade_models
+    found = (None if asked is None else asked.recognizer, usual_model("--recognizer"), installed_folder("judge-whisper"))
+    return [path for path in dict.fromkeys(found) if path is not None]
+
+
+def ear_of(job: Job, language: str) -> Ear | None:
+    """Return the first recogniser here that knows a language, opened when it is asked for first; None = there is none."""
+    for folder in ear_folders(job):
+        try:
+            ear = job.models.kept(("check", folder), lambda folder=folder: _opened(job, folder))  # type: ignore[misc]
+        except NetflipsError as error:
+            LOG.warning("%s", error)
+            continue
+        if language in ear.recognizer.languages:
+            return ear
+    return None
+
+
+def _opened(job: Job, folder: Path) -> Ear:
+    asked = job.options.cascade_models
+    if asked is not None and asked.recognizer == folder:
+        recognizer = recognizer_of(job.models, asked)
+    else:
+        recognizer = open_whisper(folder, job.models.how.device, job.models.how.precision)
+    return Ear(as_published(recognizer), folder_fingerprint(folder))
+
+
+# All utterances
+
+
+@dataclass(frozen=True, eq=False)
+class _Spoken:
+    """An utterance that was spoken, and what was measured. voice: float32 [E], None = it is too short. notes: of its place."""
+
+    one: Utterance
+    told: Try
+    voice: Floats | None
+    notes: Sequence[Note] = ()
+
+
+@dataclass(eq=False)
+class _Checker:
+    script: Script
+    job: Job
+    sound: Sound | None
+    spoken: dict[int, _Spoken] = field(default_factory=dict)
+
+    @cached_property
+    def ear(self) -> Ear | None:
+        return ear_of(self.job, self.script.target)
+
+    @cached_property
+    def rooms(self) -> dict[int, Fraction]:
+        return rooms_of(self.script, self.job)
+
+    def all(self, repairs: bool) -> dict[int, Utterance]:
+        """Return the utterances with their tries, by number. repairs: those that fail are said otherwise."""
+        placed = [one for one, _ in fitted(self.script)]
+        for done, one in enumerate(placed, 1):
+            if (found := self._measured(one, "first")) is not None:
+                self.spoken[one.number] = found
+            self.job.progress("check", done, len(placed))
+        left, known = max(round(_SHARE_MORE * len(placed)), 1), dict[int, Utterance]()
+        for number, first in self.spoken.items():
+            first = replace(first, told=self._with_voice(first))
+            tries, others = [first], self._others(first) if repairs and first.told.faults else iter(())
+            while left and len(tries) <= _MOST_MORE and tries[-1].told.faults and (other := next(others, None)) is not None:
+                tries, left = [*tries, replace(other, told=self._with_voice(other))], left - 1
+            best = min(tries, key=lambda one: (len(one.told.faults), -(one.told.right or 0.0)))  # the first of equals
+            if best is not first:
+                self._tell_place(number, best.notes)
+            told = tuple(one.told._replace(is_taken=one is best) for one in tries)
+            known[number] = replace(best.one, tries=told)
+        return known
+
+    def _tell_place(self, number: int, notes: Sequence[Note]) -> None:
+        """What was told of an utterance's place is that of another try now."""
+        before = self.job.notes.of.get(number, [])
+        self.job.notes.of[number] = [one for one in before if one.code not in (HURRIED.code, CUT.code)]
+        for note in notes:
+            self.job.notes.add(note, number)
+
+    def _others(self, first: _Spoken) -> Iterator[_Spoken]:
+        """Yield an utterance as it is said otherwise, as far as that may help, each time spoken when it is asked for."""
+        one, faults = first.one, set(first.told.faults)
+        ways: list[tuple[How, Utterance, bool]] = [("wording", _with_target(one, take), False) for take in self._wordings(one)]
+        if isinstance(one.target, WrittenText) and self.job.speaking is not None:
+            again = (replace(one.target, take=number) for number in range(1, _MOST_MORE + 1))
+            ways += [("take", replace(one, target=target), False) for target in again]
+        if one.fit is not None and (one.fit.pace or 1.0) > 1.0:
+            ways.append(("slower", one, True))
+        for how, other, is_slow in ways:
+            if not faults & _HELPED[how]:
+                continue
+            quiet = replace(self.job, notes=Notes(is_quiet=True))
+            spelt = other if is_slow else spell_one(self.script, quiet, other, self.sound)
+            if spelt is None:
+                continue
+            placed = fit_one(self.script, quiet, spelt, self.rooms, is_slow=is_slow)
+            is_longer = placed.fit is None or one.fit is None or placed.fit.natural_s >= one.fit.natural_s
+            if (faults <= {"hurried"} and is_longer) or (is_slow and placed.fit == one.fit):
+                continue
+            found = self._measured(read_said(self.script, quiet, placed), how)
+            if found is not None:
+                yield replace(found, notes=quiet.notes.of.get(one.number, ()))
+
+    def _wordings(self, one: Utterance) -> list[Target]:
+        """Return other wordings that may be taken by themselves: not a piece of a longer sentence, nor one that loses a number."""
+        target = one.target
+        if not isinstance(target, WrittenText) or target.translation is None:
+            return list(one.takes)
+        of = target.translation.of
+        if one.text is None or of != one.text.text:
+            return []
+        most = len(lost_numbers(of, target.text))
+        return [take for take in one.takes if isinstance(take, WrittenText) and len(lost_numbers(of, take.text)) <= most]
+
+    # One try
+
+    def _measured(self, one: Utterance, how: Literal["first"] | How) -> _Spoken | None:
+        """Speak an utterance, hear and measure it; None, with a note, where that fails."""
+        job = self.job
+        try:
+            samples = speak_one(self.script, job, self.sound, one).samples
+            speech = resample(samples, job.sound_rate(self.script), SAMPLE_RATE)
+            text = "" if one.said is None else one.said.text
+            heard = self._heard(speech) if text else None
+            right, faults = (None, set[Fault]()) if heard is None else compared(heard, text, self.script.target, len(speech))
+            clicks, closed = count_clicks(speech), self._closed(one, speech, text)
+            if clicks >= max(_LEAST_CLICKS, _CLICKS_A_SECOND * len(speech) / SAMPLE_RATE):
+                faults.add("clicks")
+            if closed is not None and closed[1] >= max(_LEAST_OPEN, closed[0]):
+                faults.add("open_lips")
+            assert one.fit is not None  # it has its place
+            if one.fit.is_hurried or one.fit.cut_s:
+                faults.add("hurried")
+            share = None if closed is None or closed == (0, 0) else closed[0] / (closed[0] + closed[1])
+            text_heard, pace = None if heard is None else heard.text, _rounded(one.fit.pace)
+            told = Try(
+                how, text, text_heard, _rounded(right), pace=pace, clicks=clicks, closed=_rounded(share), faults=_in_order(faults)
+            )
+            return _Spoken(one, told, self._voice_of(speech))
+        except Exception as error:  # whatever a judge fails at, the dub goes on
+            LOG.debug("check of utterance %d", one.number, exc_info=True)
+            job.notes.add(NOT_CHECKED(error=error.what if isinstance(error, NetflipsError) else reason(error)), one.number)
+            return None
+
+    def _heard(self, speech: Samples) -> Transcript | None:
+        ear, language = self.ear, self.script.target
+        if ear is None:
+            return None
+        made_of = (speech, language, ear.fingerprint, self.job.models.arithmetic, "check")
+        return self.job.store.kept(Transcript, "heard", made_of, lambda: ear.recognizer.hear(speech, language))
+
+    def _closed(self, one: Utterance, speech: Samples, text: str) -> tuple[int, int] | None:
+        """Return for how many b, m and p the lips will close, and for how many not; None where that is not known before they are
+        drawn, or when they are said is not."""
+        table = self._mouth
+        units = said(one, self.script.target)
+        if table is None or not text or not len(units) or not len(speech):
+            return None
+        try:
+            spoken = phonemes_in(speech, text, self.script.target)
+        except NetflipsError:  # espeak-ng cannot say it
+            return None
+        moves = table.parameters(units)
+        times = (np.arange(len(moves)) + 0.5) / FRAME_RATE
+        near = [moves[(times > start - _REACH_S) & (times < end + _REACH_S)] for name, start, end in spoken if name[0] in _CLOSING]
+        closes = [rows[:, 0].min() < _OPEN or rows[:, 2].max() > _PRESSED for rows in near if len(rows)]
+        count = int(np.sum(closes))
+        return count, len(closes) - count
+
+    @cached_property
+    def _mouth(self) -> "MouthTable | None":
+        from unit2av.lipsync.mesh.table import MouthTable
+
+        path = table_of(self.job.lips, self.job.renderer) if self.job.lips.name == "mesh" else None
+        return None if path is None else MouthTable.load(path)
+
+    # Voices
+
+    def _voice_of(self, speech: Samples) -> Floats | None:
+        if samples_to_seconds(len(speech)) < _SURE_S:
+            return None
+        encoder = self.job.models.speaker_encoder
+        try:
+            return self.job.store.kept(np.ndarray, "voices", (speech, encoder.fingerprint), lambda: encoder.embed(speech))
+        except NoSpeechError:
+            return None
+
+    def _with_voice(self, spoken: _Spoken) -> Try:
+        """Return what is told of a try, with whose voice it is: as elsewhere in the dub, for a vocoder makes a voice its own."""
+        own = self._likeness(spoken, spoken.one.speaker)
+        if own is None:
+            return spoken.told
+        names = dict.fromkeys(one.one.speaker for one in self.spoken.values() if one.one.speaker != spoken.one.speaker)
+        others = [one for one in (self._likeness(spoken, name) for name in names) if one is not None]
+        other = max(others, default=None)
+        is_other = own < _OTHER_VOICE or (other is not None and other > own + _CLEARLY)
+        faults = _in_order({*spoken.told.faults, *(("voice",) if is_other else ())})
+        return spoken.told._replace(own_voice=_rounded(own), other_voice=_rounded(other), faults=faults)
+
+    def _likeness(self, spoken: _Spoken, speaker: str) -> float | None:
+        """Return how like a speaker's other utterances an utterance sounds: the cosine that most of them reach; None where there
+        are fewer than two, or it is too short."""
+        rest = [
+            one.voice
+            for one in self.spoken.values()
+            if one.one.speaker == speaker and one.one.number != spoken.one.number and one.voice is not None
+        ]
+        if spoken.voice is None or len(rest) < 2:
+            return None
+        return float(np.sort(np.stack(rest) @ spoken.voice)[::-1][(len(rest) + 1) // 2 - 1])
+
+
+def _with_target(one: Utterance, target: Target) -> Utterance:
+    """Return an utterance that says another wording; the one that it said is a take then."""
+    rest = tuple(take for take in one.takes if take is not target)
+    return replace(one, target=target, takes=rest if one.target is None else (one.target, *rest))
+
+
+def _in_order(faults: set[Fault]) -> tuple[Fault, ...]:
+    return tuple(one for one in FAULTS if one in faults)
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 3)
+
+
+# Texts
+
+
+def compared(heard: Transcript, text: str, language: str, num_samples: int) -> tuple[float, set[Fault]]:
+    """Return which share of a text's letters was heard, and what is wrong with it. num_samples: of the speech, at 16 kHz."""
+    found, wanted = as_read(heard.text, language), as_read(text, language)
+    errors, length = errors_in(found, wanted)
+    right, faults = 1 - errors / max(length, 1), set[Fault]()
+    if right <= _LITTLE:
+        faults.add("unheard" if right <= _NOTHING else "misheard")
+    lost, added = longest_gaps(found, wanted)
+    if lost >= _MISSING and right > _NOTHING:
+        faults.add("missing")
+    if added >= _ADDED or (is_loop(heard.text, num_samples / SAMPLE_RATE) and not is_loop(text)):
+        faults.add("repeated")
+    return right, faults
+
+
+def longest_gaps(heard: str, text: str) -> tuple[int, int]:
+    """Return how many letters in a row of a text are not heard at most, and how many are heard that it does not have."""
+    wanted, found = (unicodedata.normalize("NFD", normalise_for_reading(one).replace(" ", "")) for one in (text, heard))
+    lost = added = 0
+    for name, start, stop, begin, end in SequenceMatcher(None, wanted, found, autojunk=False).get_opcodes():
+        if name != "equal":
+            less = (stop - start) - (end - begin)
+            lost, added = max(lost, less), max(added, -less)
+    return lost, added
+
+
+# The original under the dub
+
+
+def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> Script:
+    """Fill in how loud the original is heard under each utterance, in the mix as it will be. mutes: where it is, what plays behind
+    the utterance is left out."""
+    if sound is None or not script.is_in_own_time or (job.options.background == "mute" and background_of(job) is None):
+        return script
+    quiet = replace(job, notes=Notes(is_quiet=True), progress=silent)
+    try:
+        behind = _bed_share(sound)
+        found = {number: leak(made, sound.between(*place)) for number, place, made in _mixed_pieces(script, quiet, sound)}
+    except Exception as error:  # the same sound is mixed when it is written, which tells what is wrong
+        LOG.debug("leak", exc_info=True)
+        job.notes.add(NOT_CHECKED(error=error.what if isinstance(error, NetflipsError) else reason(error)))
+        return script
+    known = dict[int, Utterance]()
+    for one in script.utterances:
+        taken = one.checked
+        if taken is not None and one.number in found:
+            more: tuple[Fault, ...] = ("leak",) if found[one.number] > _LEAK + behind else ()
+            faults = _in_order({*taken.faults, *more})
+            with_it = taken._replace(leak=round(found[one.number], 3), faults=faults, is_dry=mutes and bool(more))
+            known[one.number] = replace(one, tries=tuple(with_it if told is taken else told for told in one.tries))
+    return with_more(script, known)
+
+
+def _bed_share(sound: Sound) -> float:
+    """Return the level of what is heard outside of speech, as a share of that within it."""
+    samples = np.asarray(sound.samples)
+    spoken = is_spoken([(seconds_to_samples(one.start_s), seconds_to_samples(one.end_s)) for one in sound.regions], len(samples))
+    if spoken.all() or not spoken.any():
+        return 0.0
+    return float(10 ** ((level_dbfs(samples[~spoken]) - level_dbfs(samples[spoken])) / 20))
+
+
+def _mixed_pieces(script: Script, job: Job, sound: Sound) -> Iterator[tuple[int, tuple[float, float], Samples]]:
+    """Yield the number, the place in the recording (s) and the mixed sound, float32 [S] at 16 kHz, of each utterance."""
+    rate, clock = job.sound_rate(script), OutputClock(script, job)
+    places = ((one.number, (one.place.start_s, one.place.end_s)) for one, _ in fitted(script))
+    wanted = [(number, place, seconds_to_samples(clock.at(place[0]), rate)) for number, place in places]
+    held, first, speech = np.zeros(0, np.float32), 0, speak(script, job, sound)
+    for block in mixed_sound(script, job, speech, sound):
+        held = np.concatenate([held, block.mean(axis=1, dtype=np.float32)])
+        while wanted:
+            number, place, start = wanted[0]
+            stop = start + seconds_to_samples(place[1] - place[0], rate)
+            if first + len(held) < stop:
+                break
+            yield number, place, resample(held[start - first : stop - first], rate, SAMPLE_RATE)
+            del wanted[0]
+        keep_from = min(wanted[0][2], first + len(held)) if wanted else first + len(held)
+        held, first = held[max(keep_from - first, 0) :], max(keep_from, first)

@@ -1,0 +1,223 @@
+"""A dub that checks itself: what is planted is found, repaired where it can be, told where not, and never ends the dub."""
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avcore.contracts import Transcript
+from avcore.errors import InputError
+from avcore.media import read_speech, write_speech
+from avcore.notes import KINDS
+from avcore.speech.audio import resample
+from avcore.speech.figures import leak
+from avdata.prepare.espeak import EspeakVoice, espeak_speech
+from netflips.dubbing import check as module
+from netflips.dubbing.check import Ear, _Checker, _Spoken, compared, longest_gaps
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
+from netflips.models import Models
+from netflips.script.files import read_script, write_script
+from netflips.script.types import FAULTS, Script, Text, TimeFit, TimeSpan, Try, UnitList, Utterance, WrittenText
+from tests.netflips.dubbing.made import work_made, write_times
+from tests.netflips.dubbing.test_spoken import SAY
+
+SPANS = [(0.8, 3.4), (4.8, 7.1), (8.3, 10.7)]
+TEXTS = ["저는 보라색 책이 좋아요", "오늘 날씨가 아주 좋네요", "공항에 가고 싶어요"]
+
+
+class _Listener:
+    """Hears what stands in `answers`, one after another; the last again and again."""
+
+    languages, name = ("ko",), "stand-in"
+
+    def __init__(self, *answers: str | Exception) -> None:
+        self.answers, self.asked = list(answers), 0
+
+    def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
+        answer = self.answers[min(self.asked, len(self.answers) - 1)]
+        self.asked += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return Transcript(answer, language or "")
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Listener]:
+    """Makes what hears the dub."""
+
+    def make(*answers: str | Exception) -> _Listener:
+        listener: Any = _Listener(*answers)
+        monkeypatch.setattr(module, "ear_of", lambda job, language: Ear(listener, "stand-in"))
+        return listener  # type: ignore[no-any-return]
+
+    return make
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> DubOptions:
+    times = write_times(tmp_path / "times.json", *((*span, text) for span, text in zip(SPANS, TEXTS, strict=True)))
+    return DubOptions(modalities="audio", face="largest", script_in=times, work_dir=tmp_path / "work", check="tell")
+
+
+def test_what_was_heard_and_measured_is_told_and_kept(
+    recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path
+) -> None:
+    listener = heard(TEXTS[0], "오늘 좋네요", InputError("the recogniser broke"))
+    report = dub(recording, tmp_path / "out.mp4", spelling, options)
+    one, other, third = report.utterances
+    assert one.checked is not None
+    assert other.checked is not None
+    assert (one.checked.text, one.checked.heard, one.checked.right, one.checked.how) == (TEXTS[0], TEXTS[0], 1.0, "first")
+    assert one.checked.faults == ()
+    assert one.checked.pace is not None
+    assert one.checked.leak is not None
+    assert "missing" in other.checked.faults
+    assert third.checked is None
+    assert [note.code for note in other.notes] == ["found_faults"]
+    assert [note.values["error"] for note in third.notes if note.code == "not_checked"] == ["the recogniser broke"]
+    assert any("utterance 2: checked as it is spoken: " in told for told in report.warnings)
+    write_script(tmp_path / "script.json", report)
+    assert read_script(tmp_path / "script.json").utterances[0].tries == ()  # it is checked anew
+    asked, listener.answers = listener.asked, ["nothing of it"]
+    again = dub(recording, tmp_path / "again.mp4", spelling, options)
+    assert listener.asked == asked + 1  # the one that failed
+    assert [replace(one, tries=(), notes=()) for one in again.utterances] == [
+        replace(one, tries=(), notes=()) for one in report.utterances
+    ]
+    assert work_made(again) == {"heard": 1, "voices": 1}
+    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "out.mp4").read_bytes()
+    quiet = dub(recording, tmp_path / "off.mp4", spelling, replace(options, check="off"))
+    assert not any(one.tries for one in quiet.utterances)
+
+
+def test_another_wording_is_taken_where_the_first_is_not_heard(
+    recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path
+) -> None:
+    script = read_script(tmp_path / "times.json")
+    takes = WrittenText("오늘은 날씨가 맑아요"), WrittenText("날씨가 좋아요")
+    first, second, third = script.utterances
+    write_script(tmp_path / "times.json", replace(script, utterances=(first, replace(second, takes=takes), third)))
+    heard(TEXTS[0], "", TEXTS[2], takes[0].text)
+    report = dub(recording, tmp_path / "out.mp4", spelling, replace(options, check="repair"))
+    second = report.utterances[1]
+    assert [(one.how, one.is_taken, one.faults) for one in second.tries] == [
+        ("first", False, ("unheard",)),
+        ("wording", True, ()),
+    ]
+    assert second.target == takes[0]
+    assert second.takes == (WrittenText(TEXTS[1]), takes[1])
+    assert second.fit is not None
+    assert second.fit.output.start_s == SPANS[1][0]
+    assert not second.notes
+    heard("")  # nothing is ever heard: at most half as many are said once more, each twice at most
+    report = dub(recording, tmp_path / "never.mp4", spelling, replace(options, check="repair", work_dir=tmp_path / "other"))
+    assert sum(len(one.tries) for one in report.utterances) <= 3 + 2
+    assert all(one.checked is not None and one.checked.how == "first" for one in report.utterances)
+
+
+def test_a_program_is_asked_once_more(
+    recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path, monkeypatch: Any
+) -> None:
+    (tmp_path / "say.py").write_text(SAY.replace("else 9000", "else 9000 + log.tell() % 1000"))  # never the same twice
+    monkeypatch.setenv("SAY_LOG", str(tmp_path / "log"))
+    asked = replace(options, check="repair", speak_with=shlex.join([sys.executable, str(tmp_path / "say.py")]), keep_sound=True)
+    heard(TEXTS[0], "아무것도", TEXTS[2], TEXTS[1])
+    report = dub(recording, tmp_path / "out.mp4", spelling, asked)
+    taken = report.utterances[1]
+    assert [(one.how, one.is_taken) for one in taken.tries] == [("first", False), ("take", True)]
+    assert isinstance(taken.target, WrittenText)
+    assert taken.target.take == 1
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()[1:]]
+    assert [line["text"] for line in lines] == [*TEXTS, TEXTS[1]]
+
+
+@pytest.mark.parametrize(("mode", "is_dry"), [("tell", False), ("repair", True)])
+def test_the_original_voice_that_is_left_in_is_told_or_taken_out(
+    recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path, mode: Any, is_dry: bool
+) -> None:
+    heard(*TEXTS)
+    write_speech(tmp_path / "effects.wav", read_speech(recording))
+    out = tmp_path / "out.mp4"
+    report = dub(recording, out, spelling, replace(options, check=mode, background_audio=tmp_path / "effects.wav"))
+    assert all(one.checked is not None and one.checked.faults == ("leak",) for one in report.utterances)
+    start, stop = (round(16000 * at) for at in SPANS[0])
+    left = leak(read_speech(out)[start:stop], read_speech(recording)[start:stop])
+    assert left < 0.1 if is_dry else left > 0.5
+
+
+def _spoken(number: int, speaker: str, voice: Any) -> _Spoken:
+    return _Spoken(Utterance(number, speaker=speaker), Try(), np.array(voice, np.float32) / np.linalg.norm(voice))
+
+
+def test_the_voice_of_another_is_found_among_what_is_spoken() -> None:
+    checker: Any = _Checker(Script(), SimpleNamespace(), None)  # type: ignore[arg-type]
+    voices = [
+        ("Ann", [1, 0.1, 0]),
+        ("Ann", [1, 0, 0.1]),
+        ("Ann", [1, 0.2, 0]),
+        ("Bob", [0, 1, 0.1]),
+        ("Bob", [0.1, 1, 0]),
+        ("Ann", [0, 1, 0]),
+    ]
+    checker.spoken = {number: _spoken(number, *one) for number, one in enumerate(voices, 1)}
+    found = [checker._with_voice(one).faults for one in checker.spoken.values()]
+    assert found == [(), (), (), (), (), ("voice",)]  # Bob says too little to be judged
+    assert checker._with_voice(replace(checker.spoken[1], voice=None)).own_voice is None
+
+
+@pytest.mark.parametrize(("opening", "closed"), [(0.0, True), (1.0, False)])
+def test_lips_that_stay_open_where_they_are_to_close_are_found(opening: float, closed: bool) -> None:
+    pytest.importorskip("espeakng_loader")
+
+    text = "밥 먹고 바람 맞으며 봄비를 봐요"
+    said = espeak_speech(text, EspeakVoice("ko"))
+    speech = resample(said.samples, said.rate, 16_000)
+    checker: Any = _Checker(Script("en", "ko"), SimpleNamespace(), None)  # type: ignore[arg-type]
+    count = len(speech) // 640 + 1
+    checker.__dict__["_mouth"] = SimpleNamespace(parameters=lambda units: np.tile([opening, 0.0, 0.0], (count, 1)))
+    one = Utterance(1, TimeSpan(0, 3), units=UnitList((1, 2), (5, 5)), fit=TimeFit(TimeSpan(0, 3), durations=(5, 5)))
+    shut, stay = checker._closed(one, speech, text)
+    assert shut + stay >= 6
+    assert (stay == 0) == closed
+    assert (shut == 0) != closed
+
+
+@pytest.mark.parametrize(
+    ("text", "heard", "lost", "added"),
+    [
+        ("저는 보라색 책이 좋아요", "저는 보라색 책이 좋아요", 0, 0),
+        ("저는 보라색 책이 좋아요", "저는 책이 좋아요", 7, 0),
+        ("저는 책이 좋아요", "저는 책이 책이 책이 책이 좋아요", 0, 15),
+    ],
+)
+def test_letters_missing_and_added_in_a_row_are_counted(text: str, heard: str, lost: int, added: int) -> None:
+    assert longest_gaps(heard, text) == (lost, added)
+
+
+@pytest.mark.parametrize(
+    ("heard", "faults"),
+    [
+        ("저는 보라색 책이 좋아요.", set()),
+        ("저는 보라색 채기 조아요", set()),
+        ("저는 책이 좋아요", {"missing"}),
+        ("저는 보라색 보라색 보라색 책이 좋아요", {"misheard", "repeated"}),
+        ("", {"unheard"}),
+        ("전화 도라세 행이 도화유", {"misheard"}),
+    ],
+)
+def test_what_is_heard_is_compared_with_the_text(heard: str, faults: set[str]) -> None:
+    found = compared(Transcript(heard, "ko"), "저는 보라색 책이 좋아요", "ko", 3 * 16_000)[1]
+    assert found == faults
+
+
+def test_each_fault_has_its_words() -> None:
+    assert all(f"fault_{name}" in KINDS for name in FAULTS)
+    assert Utterance(text=Text("a")).checked is None
