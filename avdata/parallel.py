@@ -45,8 +45,8 @@ class UnitCorpus:
     vocabulary: str = ""
     is_by_line: bool = False
 
-    def add(self, name: str, place: str, read: Callable[[], Ids], reading: UnitReading, durations: Sequence[int] = ()) -> None:
-        """Read one sequence; a bad one, or a second one of a name, becomes a problem."""
+    def add(self, name: str, place: str, read: Callable[[], Ids], reading: UnitReading, steps: int = 0) -> None:
+        """Read one sequence; a bad one, or a second one of a name, becomes a problem. steps: its length, 0 = as many as ids."""
         if name in self.places:
             self.problems.append(f"{place}: the id {name} is there twice; first {self.places[name]}")
             return
@@ -54,7 +54,7 @@ class UnitCorpus:
         try:
             ids = read()
             self.units[name] = merged_units(ids, place, reading)
-            self.steps[name] = int(sum(durations)) or len(ids)
+            self.steps[name] = steps or len(ids)
         except InputError as error:
             self.problems.append(str(error))
 
@@ -153,14 +153,15 @@ def _add_row(corpus: UnitCorpus, given: str | Mapping[str, Any], place: str, lan
         row = parse_json(given) if isinstance(given, str) else given
         name, units = str(row["id"]), row["units"]
         text = units if isinstance(units, str) else " ".join(map(str, units))
-    except (ValueError, KeyError, TypeError) as error:
+        steps = sum(map(int, row.get("durations") or ()))
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         corpus.problems.append(f"{place}: not a row with id and units: {error}")
         return
     if normalise_language(str(row.get("language") or language)) != language:
         corpus.problems.append(f"{place}: units of another language; expected {language}; found {row['language']}")
     else:
         corpus.note_vocabulary(str(row.get("vocabulary") or ""), place)
-        corpus.add(name, place, partial(parse_units, text, place), reading, row.get("durations") or ())
+        corpus.add(name, place, partial(parse_units, text, place), reading, steps)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str | Mapping[str, Any]]]:

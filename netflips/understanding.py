@@ -306,6 +306,8 @@ class SpeakerMeasure:
         found: dict[Cause, bool] = {"words": read < 1, "speaker": heard < _SPOKEN_PASSABLY, "hurried": left < 1}
         share, causes = heard * left * read, tuple(cause for cause, is_there in found.items() if is_there)
         grade = "doubtful" if causes and share >= _SPOKEN_WELL else expected(share)
+        if read == 1 and length <= LENGTHS[0] and not is_signs(text):
+            grade = max(grade, "doubtful", key=("bad", "doubtful", "good").index)  # it is heard whole or not at all
         if self.wrong:
             return Understanding(grade, share, causes)
         return Understanding(grade, None, causes) if causes else Understanding()
@@ -328,7 +330,7 @@ _BUNDLE = SpeakerMeasure("the bundle", _JUDGE, (0.29, 0.19, 0.21, 0.23), 0.18, i
 _SPELLERS = {"sha256:9dbcf2f813c29d35": _BUNDLE}
 _TRANSLATORS = {"sha256:b0e004633ec4c5ae": (0.42, 0.3, 0.24)}
 """By fingerprint: the bundle's. The second: characters that are heard wrongly, by the SCORES, where the models know all of it."""
-KOKORO = SpeakerMeasure("Kokoro-82M", _JUDGE, (0.47, 0.44, 0.49, 0.57), 0.24)
+KOKORO = SpeakerMeasure("Kokoro-82M", _JUDGE, (0.59, 0.47, 0.48, 0.56), 0.24, signs=0.94)
 ESPEAK = SpeakerMeasure("espeak-ng", _JUDGE, (0.83, 0.79, 0.75, 0.79), 0.2)
 _OWN = {KOKORO: (0.13,), ESPEAK: (0.84,)}
 """As `--keep-sound` leaves them."""
@@ -342,7 +344,7 @@ _PROGRAMS = {"avdata.prepare.say": ESPEAK, "espeak-ng": ESPEAK, "espeak": ESPEAK
 def known_speaker(command: Sequence[str], target: str, keeps_sound: bool = False) -> SpeakerMeasure | None:
     """Return what is known of a program that speaks; None = nothing, or no program does."""
     found = _PROGRAMS.get(program_name(command)) if command and target == "ko" else None
-    return replace(found, wrong=_OWN[found]) if found is not None and keeps_sound else found
+    return replace(found, wrong=_OWN[found], signs=None) if found is not None and keeps_sound else found
 
 
 def speller_measure(speller: Any) -> SpeakerMeasure:

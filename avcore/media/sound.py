@@ -170,7 +170,7 @@ def _read_plain_wav(path: str | Path, rate: int) -> Samples | None:
         with Path(path).open("rb") as stream, wave.open(stream) as file:
             found = file.getparams()
             content = file.readframes(found.nframes)
-    except (OSError, EOFError, wave.Error):
+    except (OSError, EOFError, wave.Error, RuntimeError):  # the last for a part that is longer than the file
         return None
     is_plain = (found.nchannels, found.sampwidth, found.framerate) == (1, 2, rate) and 0 < len(content) == 2 * found.nframes
     return np.frombuffer(content, "<i2").astype(np.float32) / np.float32(_FULL_SCALE) if is_plain else None

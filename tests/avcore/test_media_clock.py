@@ -245,3 +245,11 @@ def test_a_wav_that_came_through_a_pipe_is_whole(tmp_path: Path, size: int) -> N
     content = path.read_bytes()
     path.write_bytes(content[:40] + struct.pack("<I", size) + content[44:])
     assert len(read_speech(path)) == 9 * SPEECH_RATE
+
+
+def test_a_part_of_a_wav_that_is_longer_than_the_file_is_one_line(tmp_path: Path) -> None:
+    path = _wav(tmp_path / "a.wav")
+    content = path.read_bytes()
+    path.write_bytes(content[:16] + struct.pack("<I", 1 << 20) + content[20:])
+    with pytest.raises(MediaError, match="it cannot be read as video or sound"):
+        read_speech(path)

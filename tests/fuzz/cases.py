@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzz.material import ENCODER, OWN, SOUNDS, SPEAKER, TRANSLATOR, VIDEOS, VOICES
-from tests.fuzz.mutations import BYTES, JSON, TEXT, Mutation
+from tests.fuzz.mutations import BYTES, JSON, TEXT, Mutation, other_number, other_text
 
 GOOD = "{good}"
 """In a command: the folder of good files."""
@@ -215,7 +215,26 @@ def _texts() -> Iterator[Target]:
 def _others() -> Iterator[Target]:
     boxes = dub(_MP4, "--timing", "free", "--in-bbox-path", "boxes.pkl")
     yield Target("boxes, voices", "boxes.pkl", boxes, BYTES, outputs=_DUBBED, weight=2)
+    signed = {"signed.mp4": (), "signed.mkv": ("signed.c2pa",), "signed.c2pa": ("signed.mkv",)}
+    for name, beside in signed.items():
+        told = ("info", "signed.mp4" if not beside else "signed.mkv")
+        yield Target("provenance", name, told, (*BYTES, other_text, other_number), beside, weight=16)
+    for name, (kind, mutations) in ASKED.items():
+        yield Target(f"asked: {kind}", name, ("tests.fuzz.asked", kind, name), mutations, outputs=("said", "got"), weight=16)
     yield Target("boxes, voices", "voice.npy", _speak(f"{GOOD}/units.txt", "voice.npy"), BYTES, outputs=("o.wav",), weight=6)
+
+
+ASKED: Mapping[str, tuple[str, tuple[Mutation, ...]]] = {
+    **{f"said.{ending}": ("subtitles", TEXT) for ending in ("srt", "vtt", "ass", "smi")},
+    "glossary.tsv": ("glossary", TEXT),
+    "consent.yaml": ("consent", TEXT),
+    "key.pem": ("key", TEXT),
+    "answers.jsonl": ("program", JSON),
+    "answer.http": ("address", TEXT),
+    "speech.wav": ("speaker", BYTES),
+    "host.http": ("host", (*TEXT, *BYTES)),
+}
+"""Files that `tests.fuzz.asked` reads, or lets a program or a host say."""
 
 
 TARGETS: tuple[Target, ...] = (*_media(), *_checkpoints(), *_texts(), *_others())

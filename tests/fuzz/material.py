@@ -1,6 +1,7 @@
 """The good files that are damaged: made on the fly, a few seconds each, from the clip of the demo and random weights."""
 
 import json
+import os
 import shutil
 import zlib
 from fractions import Fraction
@@ -14,6 +15,9 @@ from pyarrow import parquet
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.faces.boxes import write_boxes
 from avcore.media import read_speech, write_speech
+from netflips.provenance.keys import machine_file
+from netflips.provenance.manifest import Claim, Signing
+from netflips.provenance.options import MarkFlags
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, TimeSpan, Utterance, VoiceFile
 from recipes.demo.random.random_checkpoints import (
@@ -23,6 +27,7 @@ from recipes.demo.random.random_checkpoints import (
     UNIT_ENCODER,
     write_random_checkpoints,
 )
+from tests.fuzz.asked import HOST
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"
@@ -45,6 +50,7 @@ def make(folder: Path) -> None:
     _checkpoints(folder)
     _media(folder)
     _texts(folder)
+    _asked(folder)
 
 
 def _checkpoints(folder: Path) -> None:
@@ -125,6 +131,35 @@ def _texts(folder: Path) -> None:
     )
     for name in ("data/kox.yaml", "av2unit/train_debug.yaml"):
         shutil.copyfile(ROOT / "configs" / name, folder / Path(name).name)
+
+
+_ASS = "[Script Info]\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+_SMI = "<SAMI><BODY><SYNC Start=100><P Class=KRCC>안녕하세요<SYNC Start=900><P Class=ENCC>Hello<SYNC Start=2000><P>&nbsp;</BODY>"
+
+
+def _asked(folder: Path) -> None:
+    """What `tests.fuzz.asked` reads, and signed files, by a key that is made here."""
+    os.environ["XDG_CONFIG_HOME"] = str(folder / "config")
+    texts = {
+        "said.srt": "1\n00:00:00,100 --> 00:00:01,500\nHello.\n안녕하세요.\n\n2\n00:00:01,550 --> 00:00:02,900\n- Where?\n",
+        "said.vtt": "WEBVTT\n\nNOTE x\n\n00:00.100 --> 00:01.500 line:0\n<v Ann>Hello &amp; <i>you</i>\n",
+        "said.ass": f"{_ASS}Dialogue: 0,0:00:00.10,0:00:01.50,Default,Ann,0,0,0,,{{\\i1}}Hello{{\\i0}}\\Nyou\n",
+        "said.smi": _SMI,
+        "glossary.tsv": "# terms\nairport\t공항(T1)\nlanguage model\t대규모 언어 모델(LLM)\n",
+        "consent.yaml": "- {who: A. Kim, agreed_to: a dub into Korean, until: 2999-12-31}\n- {who: B. Lee, agreed_to: 더빙}\n",
+        "answers.jsonl": '{"ok": true}\nloading\n{"ok": true, "number": 1, "texts": ["공항이 어디에 있어요?", "공항은요?"]}\n',
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "answer.http").write_bytes(b'HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n{"ok": true, "text": "\xea\xb0\x80"}\n')
+    (folder / "host.http").write_bytes(HOST)
+    shutil.copyfile(folder / "x.wav", folder / "speech.wav")
+    signing = Signing.of(MarkFlags(sign=True))
+    assert signing is not None
+    facts = {"may_be_sold": "no", "consent": [{"who": "A. Kim", "agreed_to": "x"}], "models": [{"part": "face", "file": "x.pt"}]}
+    for ending in (".mp4", ".mkv"):
+        signing.seal(Claim(facts=facts), folder / f"signed{ending}")(folder / f"x{ending}", folder / f"signed{ending}")
+    shutil.copyfile(machine_file(), folder / "key.pem")
 
 
 def write_lines(path: Path, rows: list[dict[str, object]]) -> None:

@@ -165,6 +165,16 @@ def test_what_is_spoken_is_judged_by_measured_errors_its_words_and_its_time() ->
     assert unknown.understanding("가나다라") == Understanding()
 
 
+def test_a_short_text_is_heard_whole_or_not_at_all() -> None:
+    speaker = SpeakerMeasure("it", "Whisper", (0.8,), 0.2)
+    assert [speaker.understanding(text).grade for text in ("정말 고마워요.", "정말 많이 고마워요, 여러분.", "KTX")] == [
+        "doubtful",
+        "bad",
+        "bad",
+    ]
+    assert speaker.understanding("zaphod 가", ["zaphod"]).grade == "bad"
+
+
 def test_texts_of_latin_letters_and_signs_alone_have_a_measure_of_their_own() -> None:
     measured = SpeakerMeasure("x", "y", (0.2,), 0.2, signs=0.55)
     assert [measured.understanding(text).share for text in ("KTX", "3.5%", "KTX를")] == pytest.approx([0.45, 0.45, 0.8])

@@ -192,3 +192,13 @@ def test_a_damaged_shard_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "cut.parquet").write_bytes(content)
     with pytest.raises(InputError, match=r"cut\.parquet: this is no Parquet file"):
         read_unit_corpus(tmp_path / "cut.parquet", "en", UnitReading(num_units=10))
+
+
+@pytest.mark.parametrize("durations", [[1, [2]], ["x", 1], 3, [1e400, 1], {"a": 1}])
+def test_a_row_with_other_durations_is_a_problem_of_its_own(tmp_path: Path, durations: object) -> None:
+    rows = [{"id": "bad", "units": [1, 2], "durations": durations}, {"id": "good", "units": [1, 2], "durations": [3, 4]}]
+    (tmp_path / "en.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    corpus = read_unit_corpus(tmp_path / "en.jsonl", "en", UnitReading(num_units=10))
+    assert corpus.steps == {"good": 7}
+    (problem,) = corpus.problems
+    assert problem.startswith(f"{tmp_path / 'en.jsonl'}:1: ")

@@ -26,7 +26,7 @@ from netflips.model_paths import ModelPaths
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
 from netflips.script.types import FORMAT, SpeakerOf, TranslatedFrom
-from netflips.understanding import known_speaker
+from netflips.understanding import Understanding, known_speaker
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
 from tests.netflips.conftest import error_line, write_clip
@@ -221,13 +221,18 @@ def test_a_program_that_speaks_is_heard_before_the_work_and_the_verdict_tells(
 def test_programs_that_were_measured_are_known() -> None:
     espeak, kokoro = (known_speaker(tuple(shlex.split(command)), "ko") for command in (ESPEAK, KOKORO))
     assert espeak is not None and kokoro is not None  # noqa: PT018
-    assert kokoro.note is None
-    assert espeak.note is not None
+    assert espeak.note is not None and kokoro.note is not None  # noqa: PT018
+    kept = known_speaker(tuple(shlex.split(KOKORO)), "ko", keeps_sound=True)
+    assert kept is not None
+    assert kept.note is None
+    assert kept.understanding("KTX").grade == "good"
+    assert kokoro.understanding("KTX") == Understanding("bad", pytest.approx(0.06), ("speaker",))
     assert "글자의 7" in sentence(espeak.note, "ko")
     assert "--speak-with" in sentence(espeak.note)
     assert known_speaker(("espeak-ng", "{text}", "{out}"), "es") is known_speaker((), "ko") is None
     assert espeak.understanding("안녕하세요").causes == ("speaker",)
-    assert [one.understanding("안녕하세요").grade for one in (espeak, kokoro)] == ["bad", "doubtful"]
+    longer = "안녕하세요, 오늘 회의는 아홉 시에 시작합니다."
+    assert [one.understanding(longer).grade for one in (espeak, kokoro)] == ["bad", "doubtful"]
 
 
 @pytest.mark.parametrize(
