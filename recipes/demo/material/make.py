@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from avcore.texts import read_json
 from avcore.timeline import samples_to_units, units_to_frames
 from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units
+from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.material.drawn import Shot, film_takes
 from recipes.demo.material.phones import Phones
 from recipes.demo.material.spoken import KOREAN_REFERENCE, REFERENCE, Take, free_takes, spoken_takes, time_takes, write_takes
@@ -45,6 +47,7 @@ def make_material(folder: str | Path, seed: int, max_sentences: int, workers: in
     chosen = _spread(learnt, max_sentences)
     takes = spoken_takes([pair for _, pair in chosen], [number for number, _ in chosen], people, seed)
     takes += free_takes(free_sentences(min(people.settings["korean"]["free"], max_sentences or _MOST), seed), people, seed)
+    takes = _some_wide(takes, people.settings["wide_every"])
     rows = list(run_in_chunks(takes, write_takes, folder, "speech", workers, progress))
     phones = Phones.found_in((name for row in rows for name, _, _ in row.get("phonemes", ())), people.settings["alike"])
     phones.write(folder / "phones.json")
@@ -55,7 +58,9 @@ def make_material(folder: str | Path, seed: int, max_sentences: int, workers: in
     held_out = _spread([one for one in numbered if one[1].english in held_out_english()], max_sentences)
     numbered = [*sorted((*chosen, *held_out), key=lambda one: one[0]), *_of_the_clip(len(numbered))]
     _write_references(folder, numbered, labels, phones, people, workers, progress)
-    _write_forms(folder, chosen, phones, people, workers, progress)
+    _write_forms(
+        folder, _spread(chosen, round(len(chosen) * people.settings["korean"]["forms"])), phones, people, workers, progress
+    )
 
 
 def choose_shots(
@@ -83,6 +88,15 @@ def choose_shots(
             num_faces += is_face_kept
             shots.append(Shot(take.id, language, phonemes, frames, head, take.seed, is_face_kept))
     return shots
+
+
+def _some_wide(takes: Sequence[Take], every: int) -> list[Take]:
+    """The takes, with one of `every` recordings of natural voices, as they are, to be kept with all that they have above 8 kHz."""
+    whole = [
+        n for n, take in enumerate(takes) if isinstance(take.voice, NaturalVoice) and take.voice.tract == 1 and not take.snr_db
+    ]
+    chosen = set(whole[::every])
+    return [replace(take, is_wide=True) if number in chosen else take for number, take in enumerate(takes)]
 
 
 def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, progress: Progress) -> dict[str, Units]:
@@ -124,7 +138,8 @@ def _write_manifests(
     folder: Path, takes: Sequence[Take], rows: Sequence[Row], seen: Mapping[str, Row], labels: Mapping[str, Units]
 ) -> None:
     """encoder, encoder_valid: labelled takes. texts: the same and those that no encoder hears. vocoder: some of the Korean ones.
-    faces: those of both languages that have a face. source, source_lips: English ones, heard and seen."""
+    wide: takes of natural voices at 24 kHz. faces: those of both languages that have a face. source, source_lips: English ones,
+    heard and seen."""
     settings = cast().settings
     whole = [row | seen.get(row["id"], {}) for row in _bare(rows)]
     all_labelled = [row for row in whole if row["id"] in labels]
@@ -135,6 +150,7 @@ def _write_manifests(
     write_rows(folder / "encoder.jsonl", (row | _repeat(row, settings) for row in labelled if row["id"] not in valid))
     korean = [row for row in all_labelled if row["language"] == "ko"]
     write_rows(folder / "vocoder.jsonl", korean[:: settings["vocoder_every"]])
+    write_rows(folder / "wide.jsonl", ({**row, "audio": row["wide"]} for row in whole if "wide" in row))
     write_rows(folder / "faces.jsonl", (row for row in whole if row.get("video")))
     write_rows(folder / "source.jsonl", (row for row in whole if row["language"] == "en"))
     write_rows(folder / "source_lips.jsonl", (row for row in whole if row["language"] == "en" and row.get("lips")))

@@ -13,7 +13,7 @@ from avcore.media import write_speech
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
 from avdata.manifest import Entry
-from avdata.prepare.espeak import Phoneme
+from avdata.prepare.espeak import Phoneme, TimedSpeech
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.voices.cast import Cast, Voice, say
 from recipes.demo.voices.phrasebook import SentencePair
@@ -22,8 +22,10 @@ REFERENCE = "ref"
 NATURAL = "natural"
 KOREAN, KOREAN_REFERENCE = "korean", "korean_reference"
 """Speakers of Korean takes: styles that an encoder may hear, and the reference voice's, which only the Korean voice learns."""
-_LEAD_STEPS = (1, 12)
-"""Silence before and after, in steps of 20 ms, for ends that have any."""
+_LEAD_STEPS, _LONG_LEAD_STEPS = (1, 12), (13, 75)
+"""Silence before and after, in steps of 20 ms, for ends that have any, and for those that wait."""
+_LONG = 0.1
+"""Share of ends that wait: no sound at all is rest, however long it lasts."""
 _ABRUPT = 0.5
 """Share of ends without silence: as dubs begin and end, and recordings that were cut where the speech is."""
 _SNR_DB = (0.0, 15.0)
@@ -37,7 +39,7 @@ class Take:
     """A sentence said once.
 
     id: unique. sentence: number of the pair. silence: steps of 20 ms before and after. snr_db: of the noise in it, None = clean.
-    seed: of all that is left to chance in its making.
+    seed: of all that is left to chance in its making. is_wide: keep its sound with what is above 8 kHz, too.
     """
 
     id: str
@@ -49,6 +51,12 @@ class Take:
     silence: tuple[int, int]
     snr_db: float | None
     seed: int
+    is_wide: bool = False
+
+    @property
+    def wide(self) -> str:
+        """Where its sound lies as wide as its synthesiser makes it, relative to the material's folder."""
+        return f"wide/{self.language}/{self.id}.wav"
 
     @property
     def is_reference(self) -> bool:
@@ -109,13 +117,24 @@ def _korean_takes(name: str, number: int, text: str, cast: Cast, rng: np.random.
 def _take(
     name: str, number: int, language: str, text: str, voice: Voice, speaker: str, snr_db: float | None, rng: np.random.Generator
 ) -> Take:
-    lead, tail = (int(steps) for steps in rng.integers(*_LEAD_STEPS, size=2, endpoint=True) * (rng.random(2) >= _ABRUPT))
+    lead, tail = (_silence_steps(rng) for _ in range(2))
     return Take(name, number, language, text, voice, speaker, (lead, tail), snr_db, int(rng.integers(1 << 31)))
+
+
+def _silence_steps(rng: np.random.Generator) -> int:
+    """Draw how long an end of a take is silent."""
+    if rng.random() < _ABRUPT:
+        return 0
+    return int(rng.integers(*(_LONG_LEAD_STEPS if rng.random() < _LONG else _LEAD_STEPS), endpoint=True))
 
 
 def speak_texts(take: Take) -> tuple[Samples, list[Phoneme]]:
     """Say a take: float32 [samples] at 16 kHz, and the phonemes that its synthesiser timed (none from flite)."""
-    speech = say(take.text, take.voice)
+    return _placed(take, say(take.text, take.voice))
+
+
+def _placed(take: Take, speech: TimedSpeech) -> tuple[Samples, list[Phoneme]]:
+    """Speech at 16 kHz between its silences and in its noise, and its phonemes at the times that they have there."""
     lead, tail = (np.zeros(units_to_samples(steps), np.float32) for steps in take.silence)
     samples = np.concatenate([lead, resample(speech.samples, speech.rate, SAMPLE_RATE), tail])
     shift = float(units_to_seconds(take.silence[0]))
@@ -134,10 +153,13 @@ def add_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Samp
 def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
     """Say takes into their files; yields a manifest row each, with the phonemes of voices whose own timing labels them."""
     for take in takes:
-        samples, phonemes = speak_texts(take)
-        path = folder / take.audio
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_speech(path, samples)
+        speech = say(take.text, take.voice)
+        samples, phonemes = _placed(take, speech)
+        for name in (take.audio, *([take.wide] if take.is_wide else [])):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_speech(folder / take.audio, samples)
+        if take.is_wide:
+            write_speech(folder / take.wide, speech.samples, speech.rate)
         duration_s = float(samples_to_seconds(len(samples)))
         entry = Entry(
             take.id,
@@ -149,7 +171,8 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
             text=take.text,
             extra=take.describe(),
         )
-        yield entry.to_row() | ({"phonemes": phonemes} if take.is_reference or isinstance(take.voice, NaturalVoice) else {})
+        row = entry.to_row() | ({"wide": take.wide} if take.is_wide else {})
+        yield row | ({"phonemes": phonemes} if take.is_reference or isinstance(take.voice, NaturalVoice) else {})
 
 
 def time_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
