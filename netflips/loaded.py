@@ -85,8 +85,9 @@ class Loaded:
         language = self._languages[1]
         script = script_of(text, language)
         warn_of_script(script)
-        said_by = TextVoice(self.models.other(SPELLER, language), self.models.vocoder, self._voice(voice), duration_scale(speed))
-        return np.concatenate(list(said_by.tell(script, progress))), SAMPLE_RATE
+        speller, scale, wide = self.models.other(SPELLER, language), duration_scale(speed), self.models.band_extension
+        telling = TextVoice(speller, self.models.vocoder, self._voice(voice), scale, wide).tell(script, progress)
+        return np.concatenate(list(telling)), telling.rate
 
     def transcribe(
         self, heard: StrPath | Samples, *, modalities: str = "auto", face: str = "auto", progress: Progress = silent

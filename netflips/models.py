@@ -23,6 +23,7 @@ from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
     from unit2av.renderer import LipRenderer
+    from unit2av.voice.bandwidth import BandExtender
 
 _Loaded = TypeVar("_Loaded")
 _DIGITS = 16
@@ -123,6 +124,15 @@ class Models:
                 raise UsageError(f"there is no {stage.kind} for this", expected=f"{stage.flag}, or a bundle with one")
             self._others[part] = load(stage, path, self.how)
         return self._others[part]
+
+    @cached_property
+    def band_extension(self) -> "BandExtender | None":
+        """What the voices have above 8 kHz, of the file beside the renderer; None where there is none."""
+        from unit2av.voice.bandwidth import FILE, BandExtender
+
+        renderer = self.paths.needed.get(RENDERER)
+        path = None if renderer is None else renderer.parent / FILE
+        return BandExtender.load(path) if path is not None and path.is_file() else None
 
     def kept(self, name: Hashable, load: Callable[[], _Loaded]) -> _Loaded:
         """Return what else is loaded once for all dubs with these models, when it is asked for first."""

@@ -14,16 +14,18 @@ from avcore.contracts import Voice
 from avcore.errors import UsageError
 from avcore.files import require_file
 from avcore.progress import Progress, silent, track
-from avcore.timeline import seconds_to_units, units_to_samples
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples, seconds_to_units, units_to_seconds
 from avcore.units import Units, normalise_language
 from netflips.dubbing.timing import rest_at_pauses, scale_durations
 from netflips.models import Models
 from text2unit.script import SpokenScript
 from text2unit.stage import SPELLER
+from unit2av.voice.bandwidth import WIDE_RATE
 
 if TYPE_CHECKING:
     from avcore.contracts import SpeakerVoice
     from text2unit.speller import Spelling, TextSpeller
+    from unit2av.voice.bandwidth import BandExtender
 
 
 def speller_path(given: Path | None, language: str) -> Path:
@@ -54,12 +56,13 @@ def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":
 
 @dataclass(eq=False)
 class TextVoice:
-    """Says text. scale: of durations, above 1 speaks slower."""
+    """Says text. scale: of durations, above 1 speaks slower. band_extension: what the voice has above 8 kHz, None = nothing."""
 
     speller: "TextSpeller"
     vocoder: Voice
     voice: "SpeakerVoice"
     scale: float = 1.0
+    band_extension: "BandExtender | None" = None
 
     @classmethod
     def of(cls, models: Models, language: str, scale: float, voice: Path | None) -> "TextVoice":
@@ -67,7 +70,7 @@ class TextVoice:
 
         Raises what reading them raises.
         """
-        return cls(models.other(SPELLER, language), models.vocoder, speaker_voice(models, voice), scale)
+        return cls(models.other(SPELLER, language), models.vocoder, speaker_voice(models, voice), scale, models.band_extension)
 
     def tell(self, script: SpokenScript, progress: Progress = silent) -> "Telling":
         """Begin to say a text that `script_of` read."""
@@ -76,7 +79,7 @@ class TextVoice:
 
 @dataclass(eq=False)
 class Telling:
-    """A text that is being said: iterate to get its samples, float32 [n] at 16 kHz, a piece at a time.
+    """A text that is being said: iterate to get its samples, float32 [n] at `rate` Hz, a piece at a time.
 
     spellings: the sentences said so far. parts: their units, and the silence between two, with the durations they were said in.
     """
@@ -94,14 +97,20 @@ class Telling:
             if self.spellings:
                 steps = max(1, seconds_to_units(self.spellings[-1].pause_s * scale))
                 self._pause(steps)
-                yield np.zeros(units_to_samples(steps), np.float32)
+                yield np.zeros(seconds_to_samples(units_to_seconds(steps), self.rate), np.float32)
             units = _at_pace(spelling.units, scale)
             timed = units if units.durations is not None else vocoder.predict_durations(units, scale)
             if timed.durations is not None and speller.silence is not None:
                 timed = replace(timed, durations=rest_at_pauses(timed.durations, timed.ids == speller.silence, scale=scale))
-            yield from vocoder.iter_synthesize(timed, self.said_by.voice)
+            said, wide = vocoder.iter_synthesize(timed, self.said_by.voice), self.said_by.band_extension
+            yield from said if wide is None else [wide.extend(np.concatenate(list(said)))]
             self.spellings.append(spelling)
             self.parts.append(timed)
+
+    @property
+    def rate(self) -> int:
+        """Samples a second."""
+        return SAMPLE_RATE if self.said_by.band_extension is None else WIDE_RATE
 
     def _pause(self, steps: int) -> None:
         """Silence of some steps; without a unit for it, the last unit's mouth is held."""

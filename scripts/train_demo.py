@@ -13,6 +13,7 @@ from recipes.demo.recipe.recipe import RENDERER_OF_BOTH, about, recipe_steps, wr
 from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import require_synthesisers
 from text2unit.stage import SPELLER
+from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2text.stage import TEXT_READER
 from unit2unit.training.machine import require_fairseq
 
@@ -51,7 +52,8 @@ def _work(options: argparse.Namespace) -> None:
         "--translator", str(folder / "unit2unit" / "checkpoints" / "checkpoint_best.pt"),
         "--renderer", str(folder / f"{RENDERER_OF_BOTH}.safetensors"), "--references", str(folder / "data" / "references.jsonl"),
         "--text-reader", str(folder / TEXT_READER.file), "--speller", f"ko={folder / SPELLER.file_for('ko')}",
-        "--mouth-table", str(folder / "mouth.npz"), "--about", str(folder / "about.json"), "--precision", "int8", *where,
+        "--mouth-table", str(folder / "mouth.npz"), "--band-extension", str(folder / BAND_FILE),
+        "--about", str(folder / "about.json"), "--precision", "int8", *where,
     )  # fmt: skip
     runner.run([Step("bundle", (pack, (*bundle, "calibrate", *where)))], 1)
 

@@ -16,9 +16,8 @@ from avcore.progress import bars
 from avcore.texts import read_json
 from avcore.units import normalise_language
 from netflips import stages
-from netflips.bundles.describe import bundle_lines, check_bundle, note, total_bytes
+from netflips.bundles.describe import EXTRAS, bundle_lines, check_bundle, note, total_bytes
 from netflips.checkout import from_checkout
-from unit2av.lipsync.backend import TABLE_FILE
 
 _MEGA = 2**20
 
@@ -82,6 +81,8 @@ class PackOptions(BundleOptions):
     """units of every sentence, JSON lines"""
     mouth_table: Path | None = flag(default=None, file=Input("the mouth's table"))
     """what the units make a mouth do, for --lips mesh"""
+    band_extension: Path | None = flag(default=None, file=Input("the band extension"))
+    """what the voices have above 8 kHz, of unit2av.train_bandwidth"""
     about: Path = flag(file=Input("the description"))
     """JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told"""
     precision: str = flag(default="float16", choices=STORED_PRECISIONS)
@@ -119,11 +120,12 @@ class CheckOptions(BundleOptions):
 def _pack(options: PackOptions) -> None:
     needed = [options.models[stage.part] for stage in needed_stages()]
     others = {part: path for part, path in options.models.items() if part not in {stage.part for stage in needed_stages()}}
-    inputs = [*needed, *others.values(), options.references, options.about, *filter(None, (options.mouth_table,))]
+    extras = filter(None, (options.mouth_table, options.band_extension))
+    inputs = [*needed, *others.values(), options.references, options.about, *extras]
     for path in others.values():
         require_file(path, "a model")
     models = (*Bundle(options.bundle_dir, {}).models, *filter(None, map(packed_part, others)))
-    names = {*(one.file for one in models), TABLE_FILE, REFERENCES, ABOUT}
+    names = {*(one.file for one in models), *EXTRAS, REFERENCES, ABOUT}
     written = [options.bundle_dir / name for name in sorted(names)]
     check_files((), {"a file that it is made of": inputs}, {"a file of the bundle": written})
     with loading():
@@ -135,7 +137,16 @@ def _pack(options: PackOptions) -> None:
     about = _read_json(options.about)
     encoder, translator, renderer = needed
     bundle = pack_bundle(
-        encoder, translator, renderer, options.references, about, options.bundle_dir, precision, others, options.mouth_table
+        encoder,
+        translator,
+        renderer,
+        options.references,
+        about,
+        options.bundle_dir,
+        precision,
+        others,
+        options.mouth_table,
+        options.band_extension,
     )
     LOG.info("%s: packed, %.1f MiB", bundle.folder, total_bytes(bundle) / _MEGA)
     _tell(bundle)

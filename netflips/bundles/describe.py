@@ -11,20 +11,22 @@ from avcore.checkpoints.stages import SUFFIX
 from avcore.errors import CheckpointError
 from avcore.files import require_file, write_text
 from unit2av.lipsync.backend import TABLE_FILE
+from unit2av.voice.bandwidth import FILE as BAND_FILE
 
 MOST_BYTES = 25 * 2**20
 """What a bundle may weigh, all files together."""
+EXTRAS = (TABLE_FILE, BAND_FILE)
+"""The table of a mouth, and the band extension of the voices: files that a bundle may have."""
 _MEGA, _CONFIG = 2**20, ".json"
 
 
 def bundle_files(bundle: Bundle) -> tuple[str, ...]:
-    """Everything in a bundle but bundle.json: of each model two files, the references, the table of a mouth where
-    it has one, and what it says to hold."""
+    """Everything in a bundle but bundle.json: of each model two files, the references, those of EXTRAS that it has, and what it
+    says to hold."""
     stated = bundle.about.get("files") or {}
     models = dict.fromkeys((*bundle.models, *filter(None, map(model_of, stated))))
     files = [name for one in models for name in (one.file, str(Path(one.file).with_suffix(_CONFIG)))]
-    has_table = TABLE_FILE in stated or (bundle.folder / TABLE_FILE).is_file()
-    return (*files, REFERENCES, *([TABLE_FILE] if has_table else []))
+    return (*files, REFERENCES, *(name for name in EXTRAS if name in stated or (bundle.folder / name).is_file()))
 
 
 def model_of(name: str) -> PackedModel | None:

@@ -16,10 +16,12 @@ from avcore.errors import OutputError, UsageError
 from avcore.files import private_folder, require_writable
 from avcore.units import require_same_vocabulary
 from avdata.unit_store import UnitRow, iter_units, write_units
-from netflips.bundles.describe import MOST_BYTES, model_of, total_bytes, write_about
+from netflips.bundles.describe import EXTRAS, MOST_BYTES, model_of, total_bytes, write_about
 from netflips.convert import cast_weights
 from unit2av.lipsync.backend import TABLE_FILE
 from unit2av.lipsync.mesh.table import MouthTable
+from unit2av.voice.bandwidth import FILE as BAND_FILE
+from unit2av.voice.bandwidth import BandExtender
 
 LOG = logging.getLogger("netflips")
 
@@ -40,6 +42,7 @@ def pack_bundle(
     precision: torch.dtype | Mapping[Stage, torch.dtype | None] | None = torch.float16,
     others: Mapping[str, str | Path] | None = None,
     mouth_table: str | Path | None = None,
+    band_extension: str | Path | None = None,
 ) -> Bundle:
     """Write a bundle into `out_dir`, in place of one that is there, or nothing.
 
@@ -49,8 +52,8 @@ def pack_bundle(
     None = as they are, int8 = rounded by rows (`to_eight_bits`). Vectors (biases, normalisation) stay as they
     are: they weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out.
     others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `text-reader` or
-    `speller.ko`. mouth_table: what the units make a mouth do, for `--lips mesh`. Raises VocabularyError for models of different
-    units, UsageError, OutputError when the bundle weighs too much.
+    `speller.ko`. mouth_table: what the units make a mouth do, for `--lips mesh`. band_extension: what voices have above 8 kHz.
+    Raises VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
     """
     missing = [name for name in _NEEDED if name not in about] + [
         f"made.{name}" for name in _NEEDED_OF_MAKING if name not in about.get("made", {})
@@ -64,6 +67,7 @@ def pack_bundle(
     table = None if mouth_table is None else MouthTable.load(mouth_table)
     if table is not None:
         require_same_vocabulary(vocabulary, table.vocabulary, str(mouth_table))
+    wide = None if band_extension is None else BandExtender.load(band_extension)
     out_dir = _require_bundle_folder(Path(out_dir))
     with private_folder(".bundle-", out_dir.parent) as temporary:
         folder = temporary / "bundle"
@@ -81,6 +85,8 @@ def pack_bundle(
         write_units(folder / REFERENCES, rows)
         if table is not None:
             table.save(folder / TABLE_FILE)
+        if wide is not None:
+            wide.save(folder / BAND_FILE)
         made = {"date": date.today().isoformat(), **about["made"]}
         told = {
             "format": FORMAT,
@@ -140,7 +146,7 @@ def _require_bundle_folder(out_dir: Path) -> Path:
     if not out_dir.is_dir():
         return require_writable(out_dir, "the bundle")
     require_writable(out_dir / ABOUT, "the bundle")
-    names = {path.name for path in out_dir.iterdir()} - {REFERENCES, ABOUT, TABLE_FILE}
+    names = {path.name for path in out_dir.iterdir()} - {REFERENCES, ABOUT, *EXTRAS}
     foreign = sorted(name for name in names if model_of(name) is None)
     if foreign:
         raise OutputError("this folder holds other things than a bundle", path=out_dir, found=", ".join(foreign[:5]))

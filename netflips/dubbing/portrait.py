@@ -158,5 +158,5 @@ def _given(job: Job, options: PortraitOptions, text: SpokenScript | None) -> tup
 def told_track(job: Job, text: SpokenScript, voice: TextVoice) -> GivenTrack:
     """Return a text as it is said, sentence by sentence, with its units."""
     telling = voice.tell(text, job.progress)
-    write_speech_pieces(job.scratch / _SPOKEN, telling)
+    write_speech_pieces(job.scratch / _SPOKEN, telling, telling.rate)
     return track_of(job, job.scratch / _SPOKEN, UnitList.of(telling.units))

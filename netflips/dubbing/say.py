@@ -7,7 +7,6 @@ from avcore.command import LOG
 from avcore.media import write_speech_pieces
 from avcore.notes import several
 from avcore.progress import bars
-from avcore.timeline import samples_to_seconds
 from avcore.units import write_unit_file
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import models_when_asked
@@ -51,7 +50,7 @@ def _speak(voice: TextVoice, script: SpokenScript, options: SayOptions) -> "list
     assert options.out is not None  # else nothing is spoken
     with bars(options.quiet) as progress:
         telling = voice.tell(script, progress)
-        samples = write_speech_pieces(options.out, telling)
-    seconds = float(samples_to_seconds(samples))
+        samples = write_speech_pieces(options.out, telling, telling.rate)
+    seconds = samples / telling.rate
     LOG.info("%s: %s, %.2f s of speech", options.out, several(len(telling.spellings), "sentence"), seconds)
     return telling.spellings

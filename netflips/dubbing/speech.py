@@ -27,6 +27,7 @@ from netflips.dubbing.job import Job, digest_of
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.voices import voice_for
 from netflips.script.types import Script, Utterance, WrittenText
+from unit2av.voice.bandwidth import WIDE_RATE
 from unit2av.voice.speech import RENDERING, SpeakerVoice
 
 _SILENT_RUN = frame_at(0.16)
@@ -99,7 +100,9 @@ def _kept(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: 
     reference = None if sound is None else sound.between(one.place.start_s, one.place.end_s)
     vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic, RENDERING)
     pitch = (voice.pitch.median, voice.pitch.spread) if voice.pitch is not None and models.vocoder.takes_pitch else ()
-    made_of = (units.ids, units.durations, voice.vector, reference, rate, *vocoder, *pitch)
+    wide = models.band_extension if rate > SAMPLE_RATE else None
+    above = () if wide is None else (wide.fingerprint,)
+    made_of = (units.ids, units.durations, voice.vector, reference, rate, *vocoder, *pitch, *above)
     job.store.kept(NewSpeech, "speech", made_of, lambda: _spoken(job, units, voice, reference, rate))
     return made_of
 
@@ -109,7 +112,9 @@ def _spoken(job: Job, units: Units, voice: SpeakerVoice, reference: Samples | No
     speech = np.concatenate(list(job.models.vocoder.iter_synthesize(units, voice)))
     if reference is not None:
         speech = match_loudness(speech, reference, SAMPLE_RATE)
-    return NewSpeech(resample(speech, SAMPLE_RATE, rate), silent_frames(speech))
+    wide = job.models.band_extension if rate > SAMPLE_RATE else None
+    at_rate = resample(speech, SAMPLE_RATE, rate) if wide is None else resample(wide.extend(speech), WIDE_RATE, rate)
+    return NewSpeech(at_rate, silent_frames(speech))
 
 
 def _as_it_sounds(samples: Samples, rate: int, units: Units) -> NewSpeech:

@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import sys
 import unicodedata
 from pathlib import Path
@@ -21,6 +22,7 @@ from text2unit.model import ALIGNED, CTC, SpellerConfig
 from text2unit.speller import PAUSE_S, TextSpeller, network_of
 from text2unit.stage import SPELLER
 from unit2av.inference_unit2a import UnitVocoder
+from unit2av.voice.bandwidth import BandExtender
 
 main = say.main
 
@@ -87,6 +89,19 @@ def test_text_from_a_file_as_an_argument_and_from_standard_input(
 def test_units_alone_need_no_voice(speller: Path, tmp_path: Path) -> None:
     assert main(["안녕", "--units-path", str(tmp_path / "x.txt"), "--text2unit-path", str(speller), "--cpu"]) == 0
     assert (tmp_path / "x.txt").read_text()
+
+
+def test_a_band_extension_beside_the_renderer_makes_speech_wider(models: list[str], parity_dir: Path, tmp_path: Path) -> None:
+    narrow, wide, renderer = tmp_path / "n.wav", tmp_path / "w.wav", tmp_path / "renderer.pt"
+    shutil.copy(parity_dir / "unit2av_renderer.pt", renderer)
+    flat = BandExtender((np.zeros((8, 112), np.float32),), (np.full(8, -3.0, np.float32),))
+    flat.save(tmp_path / "bandwidth.npz")
+    assert netflips(["say", "안녕하세요. 3시예요.", "--out", str(narrow), *models]) == 0
+    assert netflips(["say", "안녕하세요. 3시예요.", "--out", str(wide), *models, "--unit2av-path", str(renderer)]) == 0
+    (before, rate), (after, wide_rate) = soundfile.read(narrow), soundfile.read(wide)
+    assert (rate, wide_rate, len(after)) == (16_000, 24_000, len(before) * 3 // 2)
+    power, frequencies = np.square(np.abs(np.fft.rfft(after))), np.fft.rfftfreq(len(after), 1 / wide_rate)
+    assert power[frequencies > 8200].sum() > 0.01 * power.sum()
 
 
 def test_slower_speech_is_longer(models: list[str], parity_dir: Path, voice: Path, tmp_path: Path) -> None:

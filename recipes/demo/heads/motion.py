@@ -62,15 +62,15 @@ class Viseme(NamedTuple):
 _SPREAD = 0.05
 """Seconds in which a phoneme's influence falls to a third before and after it. Lips of people change by less than 0.15 of their
 range a picture in nine of ten; with 0.03 these did by 0.25."""
-_CORE = 0.4
+_CORE = 0.2
 """Share of a phoneme's time in which it has its full influence."""
-_REST = Viseme(0.0, 0.0, 0.03)
+_REST = Viseme(0.0, 0.0, 0.1)
 """What the mouth returns to where no phoneme has influence."""
 _UNKNOWN = Viseme(0.25, 0.0, 0.4)
 
 _CONSONANTS: dict[Viseme, str] = {
-    Viseme(0.0, 0.0, 12.0): "p b m ph",
-    Viseme(0.05, 0.1, 4.0): "f v",
+    Viseme(0.0, 0.0, 5.0): "p b m ph",
+    Viseme(0.05, 0.1, 3.0): "f v",
     Viseme(0.05, -0.9, 2.0): "w w#",
     Viseme(0.15, 0.15, 1.0): "T D",
     Viseme(0.13, 0.3, 1.0): "s z",

@@ -16,6 +16,7 @@ from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import EDITION
 from text2unit.stage import SPELLER
+from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2text.stage import TEXT_READER
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
@@ -150,6 +151,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             ("data",),
         ),
         Step("mouth", (module("recipes.demo.recipe.mouth_table", data / "phones.json", folder / "mouth.npz"),), ("data",)),
+        Step("bandwidth", (module("unit2av.train_bandwidth", data / "wide.jsonl", "--out-path", folder / BAND_FILE),), ("data",)),
         Step("lips", (faces("lips"), exported("lips", "--out-path", begun)), ("vocoder",)),
         Step(
             "lips_more",

@@ -107,7 +107,8 @@ def test_half_of_the_ends_have_no_silence() -> None:
     assert ends.shape[0] > 1000
     assert np.all(np.abs((ends == 0).mean(axis=0) - 0.5) < 0.05)  # three times what chance moves it by
     assert np.corrcoef(ends.T)[0, 1] < 0.1
-    assert set(ends.ravel().tolist()) == set(range(13))
+    assert set(range(13)) < set(ends.ravel().tolist()) <= set(range(76))
+    assert 0.03 < (ends > 12).mean() < 0.07  # some wait for longer than any pause in speech
 
 
 def test_noise_is_as_loud_as_said() -> None:
@@ -193,7 +194,12 @@ def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.Monk
     learnt = [row.id for row in references if row.extra["translation"] not in held_out_english() and row.id[0] == "s"]
     forms = {row.id: row.units.num_steps for row in iter_units(tmp_path / "forms.jsonl")}
     assert all(forms[f"{name}_short"] < forms[f"{name}_long"] for name in learnt if f"{name}_short" in forms)
-    assert len(forms) == 4  # two of each of the two sentences
+    assert len(forms) == 2  # two of one of the two sentences
+    wide = read_manifest(tmp_path / "wide.jsonl")
+    assert wide.entries
+    for entry in wide.entries:  # at the rate of whoever says it, which is 24 kHz of the true voices
+        with wave.open(str(wide.path(entry, "audio"))) as sound:
+            assert sound.getnframes() < entry.samples * sound.getframerate() / 16_000 + 1
     assert len(references) == 5  # four sentences, and that of the clip
     assert all(row.units.ids[0] != phones.silence != row.units.ids[-1] for row in references)
     texts = read_manifest(tmp_path / "texts.jsonl").entries

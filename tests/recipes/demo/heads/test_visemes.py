@@ -49,7 +49,8 @@ def test_lips_close_for_lip_consonants_and_open_for_vowels() -> None:
         opening, _ = mouth_track(phonemes, 40, language)
 
         assert all(at(opening, phonemes, number) < 0.06 for number in (0, 2, 4, 6))
-        assert all(at(opening, phonemes, number) > 0.5 for number in (1, 3, 5))
+        assert all(at(opening, phonemes, number) > 0.25 for number in (1, 3, 5))
+        assert np.abs(np.diff(opening)).max() < 0.3  # lips take 100 ms from wide open to shut
 
 
 def test_lips_are_round_for_u_and_spread_for_i() -> None:
@@ -66,8 +67,8 @@ def test_the_mouth_is_closed_in_silence() -> None:
 
     assert opening.shape == width.shape == (60,)
     assert opening.dtype == width.dtype == np.float32
-    assert np.abs(opening[:20]).max() < 0.01
-    assert np.abs(opening[36:]).max() < 0.01
+    assert np.abs(opening[:19]).max() < 0.02
+    assert np.abs(opening[37:]).max() < 0.02
     assert opening[frame_at(1.1)] > 0.8
     assert not mouth_track([], 5, "ko")[0].any()
     assert len(mouth_track([("a", 0.0, 1.0)], 0, "ko")[0]) == 0
