@@ -30,6 +30,8 @@ _WIDTH = 64
 _STEPS, _BATCH, _RATE, _DECAY = 3000, 512, 2e-3, 1e-2
 _DOUBT = 0.1
 """Noise in what it listens to while it learns, in deviations: voices that are made are not quite like recordings."""
+_HISS_DB = (-65.0, -35.0)
+"""How loud the noise is, below speech."""
 _LEAST_S = 30.0
 _NARROW, _SURE = 1e-4, 2
 """Loudest band, relative to the loud frames, of a recording that has nothing above 8 kHz; from which of them on: what was made of
@@ -86,28 +88,34 @@ def learn(examples: Sequence[Example], seed: int = 0) -> BandExtender:
     return BandExtender(tuple(one.numpy() for one in weights), tuple(one.numpy() for one in biases))
 
 
-def example_of(path: Path) -> Example | None:
-    """Return what a recording teaches; None where it has nothing above 8 kHz. Raises InputError, MediaError."""
-    if (probe(path).audio_rate or 0) < WIDE_RATE:
-        return None
-    wide = read_speech(path, WIDE_RATE)
-    low, _ = band_energies(resample(wide, WIDE_RATE, SAMPLE_RATE), SAMPLE_RATE)
-    both, _ = band_energies(wide, WIDE_RATE)
-    high = both[: len(low), LOW:]
-    return None if high[:, _SURE:].max(initial=0.0) < _NARROW else (windows(np.log(low))[: len(high)], np.log(high))
+def examples_of(path: Path, rng: np.random.Generator) -> list[Example]:
+    """Return what a recording teaches, as it is and in a faint noise; nothing where it has nothing above 8 kHz.
+
+    The noise is heard below 8 kHz alone, so that a voice's own hiss in its pauses is not taken for more. Raises InputError and
+    MediaError.
+    """
+    wide = read_speech(path, WIDE_RATE) if (probe(path).audio_rate or 0) >= WIDE_RATE else np.zeros(0, np.float32)
+    high = band_energies(wide, WIDE_RATE)[0][:, LOW:]
+    if high[:, _SURE:].max(initial=0.0) < _NARROW:
+        return []
+    clean = resample(wide, WIDE_RATE, SAMPLE_RATE)
+    loudness = 10 ** (rng.uniform(*_HISS_DB) / 20) * np.sqrt(np.mean(np.square(clean)))
+    hissing = clean + np.float32(loudness) * rng.standard_normal(len(clean), np.float32)
+    heard = [windows(np.log(band_energies(one, SAMPLE_RATE)[0])) for one in (clean, hissing)]
+    return [(rows[: len(high)], np.log(high[: len(rows)])) for rows in heard]
 
 
-def _examples(options: BandwidthOptions) -> Iterator[Example]:
+def _recordings(options: BandwidthOptions) -> Iterator[list[Example]]:
     manifest = read_manifest(options.manifest, options.root)
     paths = [path for one in manifest.entries if (path := manifest.path(one, "audio")) is not None]
-    narrow = list[Path]()
+    narrow, rng = list[Path](), np.random.default_rng(options.seed)
     with bars(options.quiet) as progress:
         for path in track(paths, "recordings", progress):
-            example = example_of(path)
-            if example is None:
-                narrow.append(path)
+            examples = examples_of(path, rng)
+            if examples:
+                yield examples
             else:
-                yield example
+                narrow.append(path)
     if narrow:
         LOG.warning(
             "%s nothing above 8 kHz, and teach nothing: %s", several(len(narrow), "recording has", "recordings have"), narrow[0]
@@ -117,17 +125,16 @@ def _examples(options: BandwidthOptions) -> Iterator[Example]:
 def _work(options: BandwidthOptions) -> None:
     if options.hold_out < 0 or options.hold_out == 1:
         raise UsageError("--hold-out must be 0, or 2 and more", found=options.hold_out)
-    examples = list(_examples(options))
-    kept_out = examples[:: options.hold_out] if options.hold_out else []
-    extender = learn([one for one in examples if not any(one is other for other in kept_out)], options.seed)
+    recordings = list(_recordings(options))
+    kept_out = recordings[:: options.hold_out] if options.hold_out else []
+    learnt = [one for number, one in enumerate(recordings) if not options.hold_out or number % options.hold_out]
+    extender = learn([example for one in learnt for example in one], options.seed)
     extender.save(options.out_path)
-    LOG.info("%s: of %s", options.out_path, several(len(examples), "recording"))
+    LOG.info("%s: of %s", options.out_path, several(len(recordings), "recording"))
     if kept_out:
-        truth = np.concatenate([high for _, high in kept_out])
-        off = _DB * np.abs(np.concatenate([extender.high_bands(heard) for heard, _ in kept_out]) - truth).mean()
-        LOG.info(
-            "bands of unheard recordings are off by %.1f dB, their means by %.1f", off, _DB * np.abs(truth - truth.mean(0)).mean()
-        )
+        heard, truth = (np.concatenate([one[0][side] for one in kept_out]) for side in (0, 1))
+        off, from_mean = np.abs(extender.high_bands(heard) - truth).mean(), np.abs(truth - truth.mean(axis=0)).mean()
+        LOG.info("bands of unheard recordings are off by %.1f dB, their means by %.1f", _DB * off, _DB * from_mean)
 
 
 _COMMAND = Command(BandwidthOptions, "unit2av.train_bandwidth", _work)

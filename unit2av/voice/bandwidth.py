@@ -34,6 +34,8 @@ LOW, HIGH = SAMPLE_RATE // 2 // _BAND_HZ, (WIDE_RATE - SAMPLE_RATE) // 2 // _BAN
 """Bands below and above 8 kHz."""
 _FLOOR = 1e-8
 """Energy below the loud frames' at which a band counts as silent: -80 dB."""
+_HEARD = 1e-6
+"""Energy of all bands below which a frame is as good as silent, and nothing is added."""
 _LOUD = 95
 """Percentile of the frames' energies that is loud."""
 _EDGE_BINS = 6
@@ -62,7 +64,8 @@ class BandExtender:
         if not len(speech):
             return wide
         low, loud = band_energies(speech, SAMPLE_RATE)
-        energies = np.exp(self.high_bands(windows(np.log(low)))) * loud
+        is_heard = np.clip((low - _FLOOR).sum(axis=1, keepdims=True) / _HEARD, 0, 1)
+        energies = np.exp(self.high_bands(windows(np.log(low)))) * (loud * is_heard)
         return np.asarray(wide + _noise(energies, len(wide)), np.float32)
 
     def high_bands(self, rows: Bands) -> Bands:
