@@ -3,6 +3,7 @@
 import re
 from contextlib import redirect_stdout, suppress
 from io import StringIO
+from os.path import relpath
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -11,11 +12,13 @@ from mkdocs.structure.files import File, Files
 from netflips.cli import COMMANDS, main, parser_of
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 ELSEWHERE = {
     "README.md": "index.md",
     "README.ko.md": "readme-ko.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
     "recipes/demo/NOTES.md": "demo-recipe-notes.md",
     "benchmarks/NOTES.md": "benchmarks-notes.md",
 }
@@ -39,6 +42,7 @@ def on_page_markdown(markdown: str, page: object, config: MkDocsConfig, files: F
 
 def _linked(text: str, page: Path) -> str:
     """Return a page with links as the site has them. A link to a file that the site does not have becomes its name."""
+    start = page.parent if page.is_relative_to(DOCS) else DOCS
 
     def replace(found: re.Match[str]) -> str:
         words, path, anchor = found[1], found[2], found[3] or ""
@@ -46,11 +50,8 @@ def _linked(text: str, page: Path) -> str:
             return found[0]
         place = (page.parent / path).resolve()
         name = place.relative_to(ROOT).as_posix() if place.is_relative_to(ROOT) else ""
-        if name in ELSEWHERE:
-            return f"[{words}]({ELSEWHERE[name]}{anchor})"
-        if name.startswith("docs/"):
-            return f"[{words}]({name.removeprefix('docs/')}{anchor})"
-        return words
+        target = ELSEWHERE.get(name, name.removeprefix("docs/") if name.startswith("docs/") else "")
+        return f"[{words}]({relpath(DOCS / target, start)}{anchor})" if target else words
 
     return _LINK.sub(replace, text)
 
