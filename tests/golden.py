@@ -237,7 +237,8 @@ def take(name: str, material: dict[str, Path], folder: Path) -> Mark:
 
 def _kill(argv: Sequence[str], folder: Path) -> None:
     """Begin a run in a process of its own, and kill that when the first pictures are kept."""
-    words, nowhere = [sys.executable, "-m", "netflips.cli", *argv], subprocess.DEVNULL
+    unchecked = ["--check", "off"] if argv[0] == "dub" else []  # whatever recogniser is here
+    words, nowhere = [sys.executable, "-m", "netflips.cli", *argv, *unchecked], subprocess.DEVNULL
     running = subprocess.Popen(words, cwd=CODE, stdout=nowhere, stderr=nowhere)
     while running.poll() is None and not any(folder.glob("*/pictures/*.mp4")):
         time.sleep(0.01)
@@ -250,7 +251,8 @@ def _run(argv: Sequence[str], folder: Path, work: Path) -> Mark:
     recorder, said = _Recorder(), StringIO()
     said.isatty = lambda: False  # type: ignore[method-assign]
     logging.getLogger("netflips").handlers.clear()
-    with recorder.installed(), redirect_stderr(said), redirect_stdout(StringIO()):
+    unchecked = patch("netflips.dubbing.check.ear_folders", lambda job: [])  # whatever recogniser is here
+    with unchecked, recorder.installed(), redirect_stderr(said), redirect_stdout(StringIO()):
         code = cli.main(list(argv))
     if code:
         raise RuntimeError(f"{' '.join(argv)}: exit code {code}: {said.getvalue()}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -74,6 +75,8 @@ _LEAK = 0.3
 _OPEN, _PRESSED, _REACH_S = 0.15, 0.6, 0.06
 """Of the mouth's table: lips are closed from there on; and how far from b, m or p they may be."""
 _LEAST_OPEN = 2
+_WINDOW_S, _APART_S, _PEAK = 28.0, 1.0, 0.5
+"""Seconds that are heard together, and between two utterances in them; and how loud each is there."""
 _CLOSING = "bmp"
 
 
@@ -112,10 +115,11 @@ def _tell_faults(script: Script, job: Job) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Ear:
-    """What hears the dub. fingerprint: of its weights."""
+    """What hears the dub. fingerprint: of its weights. has_times: it says when it heard each word."""
 
     recognizer: SpeechRecognizer
     fingerprint: str
+    has_times: bool = False
 
 
 def ear_folders(job: Job) -> list[Path]:
@@ -144,7 +148,7 @@ def _opened(job: Job, folder: Path) -> Ear:
         recognizer = recognizer_of(job.models, asked)
     else:
         recognizer = open_whisper(folder, job.models.how.device, job.models.how.precision)
-    return Ear(as_published(recognizer), folder_fingerprint(folder))
+    return Ear(as_published(recognizer), folder_fingerprint(folder), has_times=True)
 
 
 # All utterances
@@ -152,11 +156,13 @@ def _opened(job: Job, folder: Path) -> Ear:
 
 @dataclass(frozen=True, eq=False)
 class _Spoken:
-    """An utterance that was spoken, and what was measured. voice: float32 [E], None = it is too short. notes: of its place."""
+    """An utterance that was spoken, and what was measured. voice: float32 [E], None = it is too short. lips: how many of b, m and p
+    close them, and how many do not. notes: of its place."""
 
     one: Utterance
     told: Try
     voice: Floats | None
+    lips: tuple[int, int] = (0, 0)
     notes: Sequence[Note] = ()
 
 
@@ -178,16 +184,20 @@ class _Checker:
     def all(self, repairs: bool) -> dict[int, Utterance]:
         """Return the utterances with their tries, by number. repairs: those that fail are said otherwise."""
         placed = [one for one, _ in fitted(self.script)]
-        for done, one in enumerate(placed, 1):
-            if (found := self._measured(one, "first")) is not None:
-                self.spoken[one.number] = found
-            self.job.progress("check", done, len(placed))
+        for pack in packs_of(placed):
+            for one, heard in zip(pack, self._heard_together(pack), strict=True):
+                found = self._measured(one, "first", heard)
+                if heard is not None and found is not None and _WORDS & set(found.told.faults):
+                    found = self._measured(one, "first")  # by itself, for its neighbours may have confused what hears
+                if found is not None:
+                    self.spoken[one.number] = found
+            self.job.progress("check", placed.index(pack[-1]) + 1, len(placed))
         left, known = max(round(_SHARE_MORE * len(placed)), 1), dict[int, Utterance]()
         for number, first in self.spoken.items():
-            first = replace(first, told=self._with_voice(first))
+            first = replace(first, told=self._among_others(first))
             tries, others = [first], self._others(first) if repairs and first.told.faults else iter(())
             while left and len(tries) <= _MOST_MORE and tries[-1].told.faults and (other := next(others, None)) is not None:
-                tries, left = [*tries, replace(other, told=self._with_voice(other))], left - 1
+                tries, left = [*tries, replace(other, told=self._among_others(other))], left - 1
             best = min(tries, key=lambda one: (len(one.told.faults), -(one.told.right or 0.0)))  # the first of equals
             if best is not first:
                 self._tell_place(number, best.notes)
@@ -239,29 +249,29 @@ class _Checker:
 
     # One try
 
-    def _measured(self, one: Utterance, how: Literal["first"] | How) -> _Spoken | None:
-        """Speak an utterance, hear and measure it; None, with a note, where that fails."""
+    def _speech(self, one: Utterance) -> Samples:
+        samples = speak_one(self.script, self.job, self.sound, one).samples
+        return resample(samples, self.job.sound_rate(self.script), SAMPLE_RATE)
+
+    def _measured(self, one: Utterance, how: Literal["first"] | How, heard: Transcript | None = None) -> _Spoken | None:
+        """Speak an utterance, hear and measure it; None, with a note, where that fails. heard: in it, where that is known."""
         job = self.job
         try:
-            samples = speak_one(self.script, job, self.sound, one).samples
-            speech = resample(samples, job.sound_rate(self.script), SAMPLE_RATE)
-            text = "" if one.said is None else one.said.text
-            heard = self._heard(speech) if text else None
+            speech, text = self._speech(one), "" if one.said is None else one.said.text
+            heard = (heard or self._heard(speech)) if text else None
             right, faults = (None, set[Fault]()) if heard is None else compared(heard, text, self.script.target, len(speech))
             clicks, closed = count_clicks(speech), self._closed(one, speech, text)
             if clicks >= max(_LEAST_CLICKS, _CLICKS_A_SECOND * len(speech) / SAMPLE_RATE):
                 faults.add("clicks")
-            if closed is not None and closed[1] >= max(_LEAST_OPEN, closed[0]):
-                faults.add("open_lips")
             assert one.fit is not None  # it has its place
             if one.fit.is_hurried or one.fit.cut_s:
                 faults.add("hurried")
-            share = None if closed is None or closed == (0, 0) else closed[0] / (closed[0] + closed[1])
+            share = closed[0] / sum(closed) if any(closed) else None
             text_heard, pace = None if heard is None else heard.text, _rounded(one.fit.pace)
             told = Try(
                 how, text, text_heard, _rounded(right), pace=pace, clicks=clicks, closed=_rounded(share), faults=_in_order(faults)
             )
-            return _Spoken(one, told, self._voice_of(speech))
+            return _Spoken(one, told, self._voice_of(speech), closed)
         except Exception as error:  # whatever a judge fails at, the dub goes on
             LOG.debug("check of utterance %d", one.number, exc_info=True)
             job.notes.add(NOT_CHECKED(error=error.what if isinstance(error, NetflipsError) else reason(error)), one.number)
@@ -274,17 +284,39 @@ class _Checker:
         made_of = (speech, language, ear.fingerprint, self.job.models.arithmetic, "check")
         return self.job.store.kept(Transcript, "heard", made_of, lambda: ear.recognizer.hear(speech, language))
 
-    def _closed(self, one: Utterance, speech: Samples, text: str) -> tuple[int, int] | None:
-        """Return for how many b, m and p the lips will close, and for how many not; None where that is not known before they are
+    def _heard_together(self, pack: Sequence[Utterance]) -> list[Transcript | None]:
+        """Return what is heard in utterances of half a minute in all: a window of Whisper takes as long for one. None where each is
+        to be heard by itself."""
+        if self.ear is None or not self.ear.has_times or len(pack) < 2:
+            return [None] * len(pack)
+        try:
+            parts, edges = [np.zeros(seconds_to_samples(_APART_S / 2), np.float32)], [0.0]
+            for one in pack:
+                speech = self._speech(one)
+                level = _PEAK / max(float(np.abs(speech).max(initial=0.0)), 1e-6)
+                parts += [speech * level, np.zeros(seconds_to_samples(_APART_S), np.float32)]
+                edges.append(float(samples_to_seconds(sum(map(len, parts)))) - _APART_S / 2)
+            heard = self._heard(np.concatenate(parts))
+        except Exception:  # each is heard by itself, then, and told of
+            LOG.debug("check of several utterances", exc_info=True)
+            return [None] * len(pack)
+        if heard is None:
+            return [None] * len(pack)
+        spans = list(pairwise(edges))
+        words = [[word for word in heard.words if start <= (word.start_s + word.end_s) / 2 < end] for start, end in spans]
+        return [Transcript(" ".join(word.text for word in own), heard.language) for own in words]
+
+    def _closed(self, one: Utterance, speech: Samples, text: str) -> tuple[int, int]:
+        """Return for how many b, m and p the lips will close, and for how many not; none where that is not known before they are
         drawn, or when they are said is not."""
         table = self._mouth
         units = said(one, self.script.target)
         if table is None or not text or not len(units) or not len(speech):
-            return None
+            return 0, 0
         try:
             spoken = phonemes_in(speech, text, self.script.target)
         except NetflipsError:  # espeak-ng cannot say it
-            return None
+            return 0, 0
         moves = table.parameters(units)
         times = (np.arange(len(moves)) + 0.5) / FRAME_RATE
         near = [moves[(times > start - _REACH_S) & (times < end + _REACH_S)] for name, start, end in spoken if name[0] in _CLOSING]
@@ -310,17 +342,27 @@ class _Checker:
         except NoSpeechError:
             return None
 
-    def _with_voice(self, spoken: _Spoken) -> Try:
-        """Return what is told of a try, with whose voice it is: as elsewhere in the dub, for a vocoder makes a voice its own."""
+    def _among_others(self, spoken: _Spoken) -> Try:
+        """Return what is told of a try beside the rest of the dub: whether its lips stay open, more than once or as all do, and
+        whose voice it is; a vocoder makes a voice its own, so that the original's says little."""
+        faults, (shut, stay) = set(spoken.told.faults), spoken.lips
+        if stay >= shut and (stay >= _LEAST_OPEN or (stay and self._stay_open)):
+            faults.add("open_lips")
         own = self._likeness(spoken, spoken.one.speaker)
         if own is None:
-            return spoken.told
+            return spoken.told._replace(faults=_in_order(faults))
         names = dict.fromkeys(one.one.speaker for one in self.spoken.values() if one.one.speaker != spoken.one.speaker)
         others = [one for one in (self._likeness(spoken, name) for name in names) if one is not None]
         other = max(others, default=None)
-        is_other = own < _OTHER_VOICE or (other is not None and other > own + _CLEARLY)
-        faults = _in_order({*spoken.told.faults, *(("voice",) if is_other else ())})
-        return spoken.told._replace(own_voice=_rounded(own), other_voice=_rounded(other), faults=faults)
+        if own < _OTHER_VOICE or (other is not None and other > own + _CLEARLY):
+            faults.add("voice")
+        return spoken.told._replace(own_voice=_rounded(own), other_voice=_rounded(other), faults=_in_order(faults))
+
+    @cached_property
+    def _stay_open(self) -> bool:
+        """Whether lips stay open at half or more of all b, m and p of the dub."""
+        shut, stay = (sum(one.lips[place] for one in self.spoken.values()) for place in (0, 1))
+        return stay >= max(shut, _LEAST_OPEN)
 
     def _likeness(self, spoken: _Spoken, speaker: str) -> float | None:
         """Return how like a speaker's other utterances an utterance sounds: the cosine that most of them reach; None where there
@@ -333,6 +375,19 @@ class _Checker:
         if spoken.voice is None or len(rest) < 2:
             return None
         return float(np.sort(np.stack(rest) @ spoken.voice)[::-1][(len(rest) + 1) // 2 - 1])
+
+
+def packs_of(placed: Sequence[Utterance]) -> Iterator[list[Utterance]]:
+    """Yield utterances in order, as many together as a window of Whisper holds."""
+    pack, seconds = list[Utterance](), 0.0
+    for one in placed:
+        own_s = (0.0 if one.fit is None else one.fit.spoken_s) + _APART_S
+        if pack and seconds + own_s > _WINDOW_S:
+            yield pack
+            pack, seconds = [], 0.0
+        pack, seconds = [*pack, one], seconds + own_s
+    if pack:
+        yield pack
 
 
 def _with_target(one: Utterance, target: Target) -> Utterance:

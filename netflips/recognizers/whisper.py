@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 _WHAT = "the recognizer"
 _NEEDED = ("config.json", "tokenizer.json", "vocabulary.txt|vocabulary.json")
 _HINT = "--recognizer takes a folder of faster-whisper"
-_HOW = {
+_HOW: Mapping[str, Any] = {
     "beam_size": 5,
     "word_timestamps": True,
     "condition_on_previous_text": False,  # one mistake would be carried on
     "vad_filter": False,  # utterances are cut before
 }
 """Of `WhisperModel.transcribe`. What it writes is sampled at higher temperatures only where it repeats itself or is unsure."""
-_PUBLISHED = {"beam_size": 1, "temperature": 0.0}
+_PUBLISHED: Mapping[str, Any] = {"beam_size": 1, "temperature": 0.0}
 """How ASR-BLEU is taken in papers (Seamless Communication 2023): all else is Whisper's own default."""
 _SEED = 0
 _FEATURES = {"sampling_rate": SAMPLE_RATE, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
@@ -61,9 +61,11 @@ _JOINERS = "\u200c\u200d"
 class Whisper:
     """A Whisper model: sound to text with times of words. What stays a loop at every temperature is left out."""
 
-    def __init__(self, model: "WhisperModel", folder: Path, is_published: bool = False) -> None:
-        """is_published: it listens as papers that report ASR-BLEU let it: beam 1, temperature 0, and loops stay."""
+    def __init__(self, model: "WhisperModel", folder: Path, is_published: bool = False, has_times: bool = False) -> None:
+        """is_published: it listens as papers that report ASR-BLEU let it: beam 1, temperature 0, and loops stay. has_times: with
+        times of words then."""
         self._model, self._folder, self._is_published = model, folder, is_published
+        self._how = {**_PUBLISHED, "word_timestamps": has_times} if is_published else _HOW
         self.name = folder.resolve().name + (" (beam 1, temperature 0)" if is_published else "")
 
     @property
@@ -82,9 +84,7 @@ class Whisper:
         if len(speech) < seconds_to_samples(_LEAST_S):
             return Transcript("", asked or "")
         with engine_errors(self._folder, _WHAT, "failed while it heard"):
-            segments, about = self._model.transcribe(
-                np.ascontiguousarray(speech, np.float32), language=asked, **(_PUBLISHED if self._is_published else _HOW)
-            )
+            segments, about = self._model.transcribe(np.ascontiguousarray(speech, np.float32), language=asked, **self._how)
             said = list(segments)
         length_s = float(samples_to_seconds(len(speech)))
         kept = [one for one in said if self._is_published or not is_loop(one.text, one.end - one.start)]
@@ -103,10 +103,10 @@ class Whisper:
 
 
 def as_published(recognizer: SpeechRecognizer) -> SpeechRecognizer:
-    """Return the same Whisper as it listens for papers, see `Whisper`: twice the same text for the same sound. Others stay."""
+    """Return the same Whisper as it listens for papers, with times of words: it hears the same again in the same sound."""
     if not isinstance(recognizer, Whisper):
         return recognizer
-    return Whisper(recognizer._model, recognizer._folder, is_published=True)
+    return Whisper(recognizer._model, recognizer._folder, is_published=True, has_times=True)
 
 
 def open_whisper(folder: Path, device: str = "auto", precision: str = "float32", is_published: bool = False) -> SpeechRecognizer:

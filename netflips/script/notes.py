@@ -125,6 +125,14 @@ NoteKind("fault_hurried", "it is too fast, or cut")
 NoteKind("fault_clicks", "it clicks")
 NoteKind("fault_leak", "the original voice is heard under it")
 NoteKind("fault_open_lips", "the lips stay open where b, m and p close them")
+HEARD_AGAIN = NoteKind(
+    "heard_again",
+    lambda one, say: (
+        say('heard as it is spoken: "{heard}" ({right:.0%})')
+        + (say("; said {times:#time}, this is the best") if one["times"] > 1 else "")
+        + "".join("; " + say("{reason:@}", reason=f"fault_{name}") for name in one["faults"])
+    ),
+)
 NOT_CHECKED = NoteKind("not_checked", "{u}the check failed: {error}")
 NOT_HEARD = NoteKind(
     "not_heard",

@@ -9,6 +9,7 @@ from avcore.texts import read_json
 from avcore.words import LANGUAGES
 from netflips.report.story import OnPage, on_page, stretches_of
 from netflips.script.files import script_from
+from netflips.script.notes import HEARD_AGAIN
 from netflips.script.types import Script, SpokenSound, TimeSpan, WrittenText
 from netflips.serve.jobs import ASKS, DONE, DRAFT_FILE, Job
 from netflips.serve.kinds import KINDS, SPEECH
@@ -109,6 +110,9 @@ def _row(one: OnPage, job: Job) -> dict[str, Any]:
         "output_start_s": one.output.start_s, "output_end_s": one.output.end_s,
         "heard": "" if utterance.text is None else utterance.text.text, "said": "" if said is None else said.text, "told": told,
         "understood": None if utterance.understood is None else utterance.understood.as_json(),
+        "checked": None if (checked := utterance.checked) is None or checked.heard is None else in_both(
+            HEARD_AGAIN(heard=checked.heard, right=checked.right, times=len(utterance.tries), faults=list(checked.faults))
+        ),
         "takes": [{"said": take.text, "told": take.text, "seconds": take.seconds} for take in takes],
         "too_long_s": 0.0 if utterance.fit is None else utterance.fit.too_long_s,
         "left_alone": None if one.alone is None else in_both(one.alone),

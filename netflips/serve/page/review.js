@@ -127,7 +127,7 @@ const row = (one, job, page, part, changes) => {
     said.dispatchEvent(new Event("input", { bubbles: true }));
   });
   const long = one.too_long_s ? t("longerBy", one.too_long_s.toFixed(1)) : "";
-  const notes = [long, one.left_alone?.[language()], job.utterances.length > 1 ? why(one.understood) : ""].filter(Boolean);
+  const notes = [long, one.checked?.[language()], one.left_alone?.[language()], job.utterances.length > 1 ? why(one.understood) : ""].filter(Boolean);
   made = element(
     "tr",
     {},

@@ -168,9 +168,9 @@ def test_the_voice_of_another_is_found_among_what_is_spoken() -> None:
         ("Ann", [0, 1, 0]),
     ]
     checker.spoken = {number: _spoken(number, *one) for number, one in enumerate(voices, 1)}
-    found = [checker._with_voice(one).faults for one in checker.spoken.values()]
+    found = [checker._among_others(one).faults for one in checker.spoken.values()]
     assert found == [(), (), (), (), (), ("voice",)]  # Bob says too little to be judged
-    assert checker._with_voice(replace(checker.spoken[1], voice=None)).own_voice is None
+    assert checker._among_others(replace(checker.spoken[1], voice=None)).own_voice is None
 
 
 @pytest.mark.parametrize(("opening", "closed"), [(0.0, True), (1.0, False)])

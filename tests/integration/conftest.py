@@ -1,0 +1,3 @@
+"""Whole runs of commands."""
+
+from tests.netflips.conftest import no_recogniser_here  # noqa: F401  # of all of them
