@@ -65,9 +65,9 @@ _MISSING, _ADDED = 6, 8
 there were 5 and 6 at most; a word of three syllables has 6 to 9."""
 _SURE_S = 1.6
 """A window of the speaker encoder: from shorter speech a voice is not known."""
-_OTHER_VOICE, _CLEARLY = 0.8, 0.02
+_OTHER_VOICE, _CLEARLY = 0.75, 0.02
 """Cosine of an utterance to what the same speaker says elsewhere in the dub, below which it is another's voice (of the bundle's
-voices 0.85 and more to themselves, 0.6 to 0.79 to others), and by how much another speaker must be nearer."""
+voices 0.8 and more to themselves, 0.6 to 0.79 to most others), and by how much another speaker must be nearer."""
 _CLICKS_A_SECOND, _LEAST_CLICKS = 3.0, 4
 """The bundle's lowest voices have 1.6 a second, most have none."""
 _LEAK = 0.3

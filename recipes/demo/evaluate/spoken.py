@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -25,17 +25,20 @@ from av2unit.trust import TrustedUnits
 from avcore import journal
 from avcore.arrays import Samples
 from avcore.command import LOG, Parser, add_quiet_options, run
+from avcore.contracts import Transcript
 from avcore.progress import Progress, bars, track
 from avcore.speech.audio import resample
-from avcore.timeline import SAMPLE_RATE, samples_to_seconds
+from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.bundles.paths import bundle_paths
 from netflips.cascade.kokoro import NaturalVoice, natural_speech
+from netflips.dubbing.check import compared
 from netflips.dubbing.timing import scale_durations
 from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
 from netflips.recognizers.outside import open_recognizer, recognizer_folder
+from netflips.script.types import Fault
 from netflips.understanding import (
     GRADES,
     LENGTHS,
@@ -181,15 +184,30 @@ def predicted(row: Row, tables: Tables) -> Understanding:
     return worst(Understanding(row["grade"], row["predicted"], tuple(row["causes"])), of_translated(table, row["score"]))
 
 
-def judged(rows: Sequence[Row]) -> list[tuple[str, Understanding, float]]:
-    """Return the way, the verdict, and the share that is heard of each record; its text is none of those of its tables."""
+class Judged(NamedTuple):
+    """A record's verdict before it is spoken, and what is known after: the share of its letters that is heard, and its faults."""
+
+    way: str
+    verdict: Understanding
+    heard: float
+    faults: frozenset[Fault] = frozenset()
+
+
+def judged(rows: Sequence[Row]) -> list[Judged]:
+    """Judge each record; its text is none of those of the tables that it is judged by."""
     part_of = {text: number % _FOLDS for number, text in enumerate(sorted({row["text"] for row in rows}))}
     found = []
     for part in range(_FOLDS):
         tables = tables_of([row for row in rows if part_of[row["text"]] != part])
         own = [row for row in rows if part_of[row["text"]] == part]
-        found += [(row["way"], predicted(row, tables), 1 - _wrong([row])) for row in own]
+        found += [Judged(row["way"], predicted(row, tables), 1 - _wrong([row]), _faults(row)) for row in own]
     return found
+
+
+def _faults(row: Row) -> frozenset[Fault]:
+    """Return what a dub that checks itself finds in what was heard."""
+    heard = Transcript(row["heard"], "ko")
+    return frozenset(compared(heard, row["text"], "ko", seconds_to_samples(row["seconds"]))[1])
 
 
 def as_told(rows: Sequence[Row]) -> Iterator[str]:
@@ -203,12 +221,16 @@ def as_told(rows: Sequence[Row]) -> Iterator[str]:
                 base = [row for row in plain if row["text"] in {one["text"] for one in squeezed}]
                 yield f"  at {factor}: {(1 - _wrong(squeezed)) / (1 - _wrong(base)):.2f} of what is understood is left"
     verdicts = judged(rows)
-    for way in (*dict.fromkeys(way for way, _, _ in verdicts), "all"):
-        pairs = [(found, heard) for name, found, heard in verdicts if way in (name, "all")]
-        off = [abs(GRADES.index(found.grade) - GRADES.index(grade_of(heard))) for found, heard in pairs]
-        rank = spearmanr([found.share for found, _ in pairs], [heard for _, heard in pairs]).statistic
+    for way in (*dict.fromkeys(one.way for one in verdicts), "all"):
+        its = [one for one in verdicts if way in (one.way, "all")]
+        off = [abs(GRADES.index(one.verdict.grade) - GRADES.index(grade_of(one.heard))) for one in its]
+        rank = spearmanr([one.verdict.share for one in its], [one.heard for one in its]).statistic
+        for grade in GRADES[:3]:
+            found = [one for one in its if one.verdict.grade == grade]
+            known = ", ".join(f"{sum(grade_of(one.heard) == name for one in found)} {name}" for name in GRADES[:3])
+            yield f"{way}: {len(found)} are {grade} before; once heard {known}; faults in {sum(bool(one.faults) for one in found)}"
         counts = ", ".join(str(off.count(steps)) for steps in range(3))
-        yield f"{way}: the verdict's rank correlation is {rank:.2f} of {len(pairs)}; classes off by 0, 1, 2: {counts}"
+        yield f"{way}: the verdict's rank correlation is {rank:.2f} of {len(its)}; classes off by 0, 1, 2: {counts}"
 
 
 def _heard(row: Row) -> tuple[int, int]:

@@ -18,8 +18,10 @@ ROWS = [row(text, text) for text in TEXTS[1:]] + [row(TEXTS[0], "")]
 def test_no_table_knows_the_text_that_it_is_judged_by() -> None:
     found = judged(ROWS)
     assert len(found) == len(ROWS)
-    (outlier,) = (verdict for _, verdict, heard in found if heard == 0)
-    assert outlier.share == pytest.approx(1.0)
+    (outlier,) = (one for one in found if one.heard == 0)
+    assert outlier.verdict.share == pytest.approx(1.0)
+    assert outlier.faults == {"unheard"}
+    assert not any(one.faults for one in found if one is not outlier)
     table = tables_of(ROWS)["speller"]
     assert isinstance(table, SpeakerMeasure)
     assert table.wrong == pytest.approx([0.08] * 4)
