@@ -28,11 +28,12 @@ from netflips.aligned import phonemes_in
 from netflips.cascade.engines import recognizer_of
 from netflips.dubbing.fit import OutputClock, fit_one, fitted, said, with_outputs
 from netflips.dubbing.job import LOG, Job
-from netflips.dubbing.mix import background_of, mixed_sound
+from netflips.dubbing.mix import parts_of_sound
 from netflips.dubbing.part import rooms_of, with_more
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import speak, speak_one
 from netflips.dubbing.spell import spell_one
+from netflips.dubbing.stems import background_of
 from netflips.dubbing.subtitles import read_said
 from netflips.dubbing.wordings import lost_numbers
 from netflips.published.store import usual_model
@@ -439,7 +440,8 @@ def longest_gaps(heard: str, text: str) -> tuple[int, int]:
 def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> Script:
     """Fill in how loud the original is heard under each utterance, in the mix as it will be. mutes: where it is, what plays behind
     the utterance is left out."""
-    if sound is None or not script.is_in_own_time or (job.options.background == "mute" and background_of(job) is None):
+    is_mute = job.options.background == "mute" and background_of(job) is None
+    if sound is None or not script.is_in_own_time or is_mute or job.options.under:
         return script
     quiet = replace(job, notes=Notes(is_quiet=True), progress=silent)
     try:
@@ -475,8 +477,8 @@ def _mixed_pieces(script: Script, job: Job, sound: Sound) -> Iterator[tuple[int,
     places = ((one.number, (one.place.start_s, one.place.end_s)) for one, _ in fitted(script))
     wanted = [(number, place, seconds_to_samples(clock.at(place[0]), rate)) for number, place in places]
     held, first, speech = np.zeros(0, np.float32), 0, speak(script, job, sound)
-    for block in mixed_sound(script, job, speech, sound):
-        held = np.concatenate([held, block.mean(axis=1, dtype=np.float32)])
+    for new, rest in parts_of_sound(script, job, speech, sound):
+        held = np.concatenate([held, (new + rest).mean(axis=1, dtype=np.float32)])
         while wanted:
             number, place, start = wanted[0]
             stop = start + seconds_to_samples(place[1] - place[0], rate)

@@ -300,9 +300,12 @@ def _check_paths(video: Path, out: Path, models: Models, options: DubOptions) ->
     asked = options.subtitling
     beside = [] if asked is None else list(asked.files(out, *dub_languages(models)).values())
     written = {"the dubbed video": [] if options.is_draft else [out], "the subtitles": beside}
+    written["the stems"] = stems = [] if options.is_draft else options.stem_files(out)
     keep_apart(written | {"the manifest": sidecars(out, options)}, inputs)
     if not options.is_draft:
         require_place(out)
+    for one in stems:
+        require_place(one, "the stem")
 
 
 def _marks(options: DubOptions, terms: tuple[Terms, ...]) -> tuple[tuple[Consent, ...], Signing | None]:

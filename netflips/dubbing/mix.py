@@ -1,6 +1,5 @@
 """The sound of the output: the recording's own, with new speech in place of the old, and what plays behind it, as a stream."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,19 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from avcore.arrays import Samples
-from avcore.errors import InputError
-from avcore.journal import key_of
 from avcore.media import iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
-from avcore.media.sound import write_speech_pieces
-from avcore.programs import command_key, filled, program_name, run_program
-from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_seconds
+from avcore.timeline import seconds_to_samples, units_to_seconds
 from netflips.dubbing.bed import LOUD_DBFS, Span, bed_level, spoken_spans, with_bed
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.frame import speech_as_it_is
-from netflips.dubbing.job import LOG, Job
-from netflips.dubbing.options import SEPARATE_WITH, Background
+from netflips.dubbing.job import Job
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.speech import Speeches
+from netflips.dubbing.stems import background_of, with_stems
 from netflips.script.notes import BED_ESTIMATED
 from netflips.script.types import Script, Utterance
 from unit2av.rendering import SoundFeed
@@ -31,13 +26,6 @@ from unit2av.rendering import SoundFeed
 FADE_S = Fraction(1, 50)
 _CENTRE = 2
 """The place of the front centre among 3 channels and more, in the order that FFmpeg gives them."""
-_WHAT = f"the program of {SEPARATE_WITH}"
-_STEP = "speech"
-_WITHOUT_VOICES = ("no_vocals", "background", "instrumental", "other", "accompaniment")
-"""Names, without their endings, of the file without voices: of demucs, and as people name the stems of audio-separator."""
-_LIMIT_S = 24 * 3600.0
-_MOST_DIFFERENCE_S = 1.0
-_MOST_NAMED = 5
 
 
 def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> SoundFeed:
@@ -47,29 +35,33 @@ def mix(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Soun
         return speech_as_it_is(job.track.path, job.track.length_s, job.track.before_s)
     if not script.is_in_own_time:
         return SoundFeed((speech[number].samples[:, None] for number in speech), job.sound_rate(script))
-    return SoundFeed(mixed_sound(script, job, speech, sound), job.sound_rate(script), job.num_channels)
+    parts, rate = parts_of_sound(script, job, speech, sound), job.sound_rate(script)
+    if files := job.options.stem_files(job.out):
+        parts = with_stems(parts, files, rate, job.num_channels)
+    return SoundFeed((new + rest for new, rest in parts), rate, job.num_channels)
 
 
-def mixed_sound(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[Samples]:
-    """Yield the sound of a recording's dub in blocks, float32 [time, channel]."""
+def parts_of_sound(script: Script, job: Job, speech: Speeches, sound: Sound | None) -> Iterator[tuple[Samples, Samples]]:
+    """Yield the new speech and what is heard with it, of a recording's dub, in blocks of float32 [time, channel]."""
     rate, channels, clock = job.sound_rate(script), job.num_channels, OutputClock(script, job)
     end = seconds_to_samples(clock.at(clock.part.stop), rate)
     cut_at = None if clock.part.is_all else end
     own = iter_sound_blocks(job.source.path) if job.info.has_audio else iter(())
     effects, background = None, background_of(job)
-    has_bed = background is None and job.options.background == "keep" and sound is not None
+    has_bed = background is None and job.options.background != "mute" and sound is not None
     if background is not None:
         placed = output_blocks(_effects(background, rate, channels), clock, rate, end, cut_at)
         effects = SoundReader((block for _, block in placed), channels)
     voices = _voices_in(script, job, sound, rate) if has_bed and sound is not None else []
     if has_bed:
         own = with_bed(own, voices, rate)
-    mixer = Mixer(_lines(script, clock, rate, speech, voices), rate, channels, job.options.background)
+    kept = 0.0 if job.options.background == "mute" else 1.0
+    mixer = Mixer(_lines(script, clock, rate, speech, voices), rate, channels, kept, job.options.under)
     for start, block in output_blocks(own, clock, rate, end, cut_at):
         if has_bed and block.shape[1] == 2 * channels:  # silence where a picture is held has one channel
-            yield mixer.mix(start, block[:, :channels], block[:, channels:], is_bed=True)
+            yield mixer.parts(start, block[:, :channels], block[:, channels:], is_bed=True)
         else:
-            yield mixer.mix(start, block, None if effects is None else effects.take(len(block)))
+            yield mixer.parts(start, block, None if effects is None else effects.take(len(block)))
 
 
 def _voices_in(script: Script, job: Job, sound: Sound, rate: int) -> list[Span]:
@@ -131,21 +123,22 @@ def _effects(path: Path, rate: int, num_channels: int) -> Iterator[Samples]:
 class Mixer:
     """Mixes blocks of sound, [time, channel], that come in order."""
 
-    def __init__(self, lines: Sequence[Line], rate: int, num_channels: int, background: Background) -> None:
-        """lines: in order. rate: Hz. background: keep the old sound outside of them, or mute all of it."""
+    def __init__(self, lines: Sequence[Line], rate: int, num_channels: int, kept: float = 1.0, under: float = 0.0) -> None:
+        """lines: in order. rate: Hz. kept, under: how much of the old sound is heard outside of them, and below them."""
         self._lines, self._rate, self._num_channels = lines, rate, num_channels
-        self._background = background
+        self._kept, self._under = kept, under
         self._fade = seconds_to_samples(FADE_S, rate)
         self._next = 0
         self._read: dict[int, Samples] = {}
 
-    def mix(self, start: int, old: Samples, effects: Samples | None = None, *, is_bed: bool = False) -> Samples:
-        """Mix one block, float32 [time, channel], that begins at sample `start` of the output.
+    def parts(self, start: int, old: Samples, effects: Samples | None = None, *, is_bed: bool = False) -> tuple[Samples, Samples]:
+        """Return the new speech and what is heard with it, float32 [time, channel], in a block that begins at sample `start` of the
+        output.
 
         effects: music and effects of the same time, heard wherever the old sound is not; is_bed: they are the old sound's bed.
         """
         stop = start + len(old)
-        kept = np.full(len(old), 1.0 if self._background == "keep" else 0.0, np.float32)
+        kept = np.full(len(old), self._kept, np.float32)
         speech, behind = np.zeros(len(old), np.float32), np.ones(len(old), np.float32)
         while self._next < len(self._lines) and self._end(self._lines[self._next]) <= start:
             self._read.pop(self._next, None)
@@ -154,14 +147,14 @@ class Mixer:
             line = self._lines[number]
             if line.start >= stop:
                 break
-            kept *= 1 - self._ramp(line.start, line.stop, start, stop)
+            kept *= 1 - (1 - self._under) * self._ramp(line.start, self._end(line) if self._under else line.stop, start, stop)
             if line.is_dry or (is_bed and not line.has_bed):
                 behind[max(line.start - start, 0) : max(line.stop - start, 0)] = 0
             self._add(number, speech, start)
-        mixed = old * kept[:, None]
+        rest = old * kept[:, None]
         if effects is not None:
-            mixed += effects * ((1 - kept) * behind)[:, None]
-        return np.asarray(mixed + self._spread(speech), np.float32)
+            rest += effects * ((1 - kept) * behind)[:, None]
+        return self._spread(speech), np.asarray(rest, np.float32)
 
     def _end(self, line: Line) -> int:
         return max(line.stop, line.start + line.length)
@@ -263,51 +256,3 @@ def _split(block: Samples, position: int, first: int, marks: Sequence[int]) -> I
 def _silence(start: int, stop: int, num_channels: int, size: int = 1 << 16) -> Iterator[tuple[int, Samples]]:
     for begin in range(start, stop, size):
         yield begin, np.zeros((min(size, stop - begin), num_channels), np.float32)
-
-
-# Music and effects
-
-
-def background_of(job: Job) -> Path | None:
-    """Return the file of music and effects: the one that was given, or the one that the program of --separate-with makes.
-
-    It is made once and kept with the finished work. Raises InputError where the program fails, or writes no such sound.
-    """
-    command = job.options.separation_command
-    if not command or not job.info.has_audio:
-        return job.options.background_audio
-    rate, channels = job.info.audio_rate or SAMPLE_RATE, max(job.info.audio_channels, 1)
-    key = key_of("separation", job.digest, command_key(command), rate)
-    kept = job.store.find_file(_STEP, key, ".wav")
-    if kept is not None:
-        return kept
-    LOG.info("separating music and effects from voices by %s", program_name(command))
-    with tempfile.TemporaryDirectory(prefix="netflips-") as folder, job.store.new_file(_STEP, key, ".wav") as target:
-        source, stems, background = (Path(folder) / name for name in ("sound.wav", "stems", "background.wav"))
-        stems.mkdir()
-        samples = write_speech_pieces(source, iter_sound_blocks(job.source.path), rate, channels)
-        run_program(filled(command, {"in": str(source), "dir": str(stems), "background": str(background)}), _LIMIT_S, _WHAT)
-        found = background if background.is_file() else _without_voices(stems, command[0])
-        info = probe(found)
-        if not info.has_audio or abs(float(info.duration_s) - samples / rate) > _MOST_DIFFERENCE_S:
-            seconds = f"{float(info.duration_s):.2f} s" if info.has_audio else "no sound"
-            raise InputError(f"{_WHAT} wrote another sound", expected=f"{samples / rate:.2f} s", found=seconds)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_speech_pieces(target, iter_sound_at(found, rate), rate, info.audio_channels)
-    return target
-
-
-def _without_voices(folder: Path, program: str) -> Path:
-    """Return the file without voices among what a program wrote in a folder and those inside it."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    for name in _WITHOUT_VOICES:
-        for path in files:
-            if path.stem.lower() == name:
-                return path
-    written = ", ".join(path.name for path in files[:_MOST_NAMED]) or "nothing"
-    raise InputError(
-        f"{_WHAT} wrote no file without voices",
-        path=program,
-        expected=f"{', '.join(_WITHOUT_VOICES)}, or {{background}}",
-        found=written,
-    )

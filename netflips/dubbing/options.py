@@ -32,9 +32,10 @@ AUTO: Final = "auto"
 PUBLISHED: Final = "audio,video"
 Modalities = Literal["audio,video", "audio", "video", "auto"]
 Timing = Literal["auto", "source", "free"]
-Background = Literal["keep", "mute"]
 Check = Literal["off", "tell", "repair"]
 
+UNDER_DB: Final = -18.0
+"""How loud the original is below a voice-over, where nobody says."""
 SPEECH_IN, KEEP_SOUND, SEPARATE_WITH, SCRIPT_IN = "--speech-in", "--keep-sound", "--separate-with", "--script-in"
 
 
@@ -126,12 +127,15 @@ class DubOptions(MarkFlags):
     """hold the picture while speech is still too long, so that the output grows longer"""
     utterance_length: tuple[float, float] = flag(default=(2.0, 12.0), metavar=("MIN", "MAX"))
     """seconds that an utterance should last (default: 2 12)"""
-    background: Background = flag(default="keep")
-    """keep or mute the sound outside of speech and behind it (default: keep)"""
+    background: str = flag(default="keep", metavar="keep|mute|under[:DB]")
+    """keep or mute the sound outside of speech and behind it; under: a voice-over, with the original heard below the new speech, at
+    -18 dB or as in under:-24 (default: keep)"""
     background_audio: Path | None = flag(default=None, file=Input("the background audio"))
     """music and effects without voices, to play behind the new speech"""
     separate_with: str | None = flag(default=None, metavar="COMMAND")
     """program that separates them from the recording's sound, as demucs does: with {in}, and {dir} or {background}"""
+    stems: Path | None = flag(default=None, metavar="DIR")
+    """folder for the sound of the dub in parts: speech, background and mix, as files of equal length"""
     start: float | None = flag(default=None, metavar="SECONDS")
     """dub from here, output only the part"""
     end: float | None = flag(default=None, metavar="SECONDS")
@@ -165,14 +169,14 @@ class DubOptions(MarkFlags):
             raise UsageError(f"{SCRIPT_IN} takes .json, {', '.join(SUBTITLE_SUFFIXES)}", found=self.script_in)
         if self.timing == "free" and self.is_of_recordings:
             raise UsageError("options for recordings of several utterances do not go with --timing free")
-        _ = self.subtitling, self.separation_command, self.speaker  # each is refused here
+        _ = self.subtitling, self.separation_command, self.speaker, self.under  # each is refused here
 
     # Checks
 
     def _check_choices(self) -> None:
         known = {"modalities": (None, AUTO, PUBLISHED, "audio", "video"), "timing": ("auto", "source", "free")}
         known |= {"check": (None, "off", "tell", "repair")}
-        known |= {"background": ("keep", "mute"), "subtitle_format": ("srt", "vtt")}
+        known |= {"subtitle_format": ("srt", "vtt")}
         for name, values in known.items():
             if (found := getattr(self, name)) not in values:
                 expected = " or ".join(one for one in values if one is not None)
@@ -258,6 +262,25 @@ class DubOptions(MarkFlags):
         return None if self.speak_with is None else SpeakerProgram.of(self.speak_with, self.speak_seconds)
 
     @cached_property
+    def under(self) -> float:
+        """How loud the original is heard below new speech, as a factor of its own level. Raises UsageError."""
+        word, _, level = self.background.partition(":")
+        if word in ("keep", "mute") and not level:
+            return 0.0
+        try:
+            level_db = float(level) if level else UNDER_DB
+        except ValueError:
+            level_db = math.nan
+        if word != "under" or not -60 <= level_db <= 0 or self.background.endswith(":"):
+            expected = "keep, mute, under, or a level of -60 to 0 dB, as under:-24"
+            raise UsageError("unknown --background", expected=expected, found=self.background)
+        return float(10 ** (level_db / 20))
+
+    def stem_files(self, out: Path) -> list[Path]:
+        """Return the files of --stems for an output: speech, background and mix; none where nobody asks for them."""
+        return [] if self.stems is None else [self.stems / f"{out.stem}.{name}.wav" for name in ("speech", "background", "mix")]
+
+    @cached_property
     def separation_command(self) -> tuple[str, ...]:
         """The words of the program that separates voices from the rest; none where nothing does. Raises UsageError."""
         if self.separate_with is None:
@@ -309,7 +332,7 @@ class DubOptions(MarkFlags):
         """Whether something is asked for that only a recording in its own time can give."""
         names = (
             "script_in", "speak_with", "speech_in", "pace", "hold_picture", "utterance_length", "background",
-            "background_audio", "separate_with", "start", "end", "preview", "work_dir",
+            "background_audio", "separate_with", "stems", "start", "end", "preview", "work_dir",
         )  # fmt: skip
         return bool(set(names) & set(self.asked))
 

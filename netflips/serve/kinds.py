@@ -205,7 +205,7 @@ KINDS: Mapping[str, JobKind] = {
                 Choice("modalities", (AUTO, "audio,video", "audio", "video")),
                 _MOUTH,
                 Choice("timing", (AUTO, "source", "free")),
-                Choice("background", ("keep", "mute"), flag="--background"),
+                Choice("background", ("keep", "mute", "under"), flag="--background"),
                 Switch("hold", flag="--hold-picture"),
                 Switch("label", flag="--burn-label"),
                 Switch("keep_sound"),

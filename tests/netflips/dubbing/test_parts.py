@@ -247,9 +247,9 @@ def _line(start: int, stop: int, length: int, level: float = 0.5) -> Line:
 def test_old_sound_is_the_very_same_outside_of_lines(block: int) -> None:
     rng = np.random.default_rng(0)
     old = rng.normal(0, 0.1, (30_000, 2)).astype(np.float32)
-    mixer = Mixer([_line(5000, 9000, 3000), _line(15_000, 18_000, 4000)], 10_000, 2, "keep")
+    mixer = Mixer([_line(5000, 9000, 3000), _line(15_000, 18_000, 4000)], 10_000, 2)
     starts = range(0, len(old), block)
-    mixed = np.concatenate([mixer.mix(start, old[start : start + block]) for start in starts])
+    mixed = np.concatenate([sum(mixer.parts(start, old[start : start + block])) for start in starts])
     untouched = np.ones(len(old), bool)
     untouched[5000:9000] = untouched[15_000:19_000] = False
     assert np.array_equal(mixed[untouched], old[untouched])
@@ -262,21 +262,28 @@ def test_old_sound_is_the_very_same_outside_of_lines(block: int) -> None:
 
 def test_effects_are_heard_where_the_old_sound_is_not() -> None:
     old, effects = np.full((1000, 1), 0.1, np.float32), np.full((1000, 1), 0.3, np.float32)
-    kept = Mixer([_line(400, 600, 100, 0.0)], 1000, 1, "keep").mix(0, old, effects)[:, 0]
+    kept = sum(Mixer([_line(400, 600, 100, 0.0)], 1000, 1).parts(0, old, effects))[:, 0]
     assert kept[[0, 399, 500, 600]] == pytest.approx([0.1, 0.1, 0.3, 0.1])
-    muted = Mixer([_line(400, 600, 100, 0.0)], 1000, 1, "mute").mix(0, old, effects)[:, 0]
+    muted = sum(Mixer([_line(400, 600, 100, 0.0)], 1000, 1, kept=0.0).parts(0, old, effects))[:, 0]
     assert muted == pytest.approx(0.3)
+
+
+def test_a_voice_over_has_the_original_below_it_as_long_as_it_lasts() -> None:
+    old = np.full((1000, 1), 0.1, np.float32)
+    speech, rest = Mixer([_line(400, 600, 300)], 1000, 1, under=0.1).parts(0, old)
+    assert rest[[0, 399, 450, 650, 700], 0] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.1])
+    assert speech[[399, 500, 699 - 30, 700], 0] == pytest.approx([0, 0.5, 0.5, 0])
 
 
 def test_a_bed_is_not_heard_where_the_old_voice_was_not_found() -> None:
     old, bed = np.full((1000, 1), 0.1, np.float32), np.full((1000, 1), 0.05, np.float32)
     lines = [_line(100, 300, 100, 0.0), replace(_line(600, 800, 100, 0.0), has_bed=False)]
-    mixed = Mixer(lines, 1000, 1, "keep").mix(0, old, bed, is_bed=True)[:, 0]
+    mixed = sum(Mixer(lines, 1000, 1).parts(0, old, bed, is_bed=True))[:, 0]
     assert mixed[[50, 200, 450, 700, 900]] == pytest.approx([0.1, 0.05, 0.1, 0.0, 0.1])
 
 
 def test_speech_goes_to_the_middle_of_surround_sound() -> None:
-    mixed = Mixer([_line(0, 1000, 1000)], 1000, 6, "mute").mix(0, np.ones((1000, 6), np.float32))
+    mixed = sum(Mixer([_line(0, 1000, 1000)], 1000, 6, kept=0.0).parts(0, np.ones((1000, 6), np.float32)))
     assert mixed[500].tolist() == [0, 0, 0.5, 0, 0, 0]
 
 

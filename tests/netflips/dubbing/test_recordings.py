@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, UsageError
-from avcore.media import probe
+from avcore.media import iter_sound_blocks, probe
 from avcore.speech.audio import loudness_lufs
 from netflips.dubbing import command as dub_command
 from netflips.dubbing.dub import dub
@@ -267,6 +267,33 @@ def test_background_is_kept_or_muted_or_given(
     inside = slice(round((first.place.start_s + 0.1) * RATE), round((first.place.end_s - 0.1) * RATE))
     assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[pause])
     assert _tone(given[inside]) > 5 * _tone(source.sound[inside])
+
+
+def test_stems_add_up_to_a_voice_over_with_the_original_below_it(
+    recording: Path, models: Models, settings: DubOptions, source: Decoded, unbroken: Run, tmp_path: Path
+) -> None:
+    out, folder = tmp_path / "over.mp4", tmp_path / "parts" / "of it"
+    told = dub(recording, out, models, replace(settings, background="under:-20", stems=folder)).told
+    speech, background, mix = (
+        np.concatenate(list(iter_sound_blocks(folder / f"over.{name}.wav"))) for name in ("speech", "background", "mix")
+    )
+    assert speech.shape == background.shape == mix.shape
+    assert np.abs(speech + background - mix).max() < 1e-5
+    place = told[0].place
+    inside = slice(round((place.start_s + 0.1) * RATE), round((place.end_s - 0.1) * RATE))
+    pause = slice(round(0.1 * RATE), round(0.5 * RATE))
+    assert background[pause] == pytest.approx(source.sound[pause], abs=1e-6)
+    assert not speech[pause].any()
+    old = source.sound[inside, 0]
+    share = float(old @ background[inside, 0] / (old @ old))
+    assert 0.09 < share < 0.2  # a tenth, and the room's own sound behind it
+    assert len(list(folder.iterdir())) == 3
+
+
+@pytest.mark.parametrize("background", ["under:", "under:3", "under:loud", "keep:-3", "quiet"])
+def test_a_background_that_cannot_be_is_refused(background: str) -> None:
+    with pytest.raises(UsageError, match="unknown --background"):
+        DubOptions(background=background)
 
 
 SEPARATES = """

@@ -1,0 +1,97 @@
+"""Sound apart by voices and all else: as a program separates a recording's (--separate-with), and as a dub leaves it (--stems)."""
+
+import tempfile
+import wave
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from avcore.arrays import Samples
+from avcore.errors import InputError
+from avcore.files import atomic_output
+from avcore.journal import key_of
+from avcore.media import iter_sound_at, iter_sound_blocks, probe
+from avcore.media.sound import write_speech_pieces
+from avcore.programs import command_key, filled, program_name, run_program
+from avcore.timeline import SAMPLE_RATE
+from netflips.dubbing.job import LOG, Job
+from netflips.dubbing.options import SEPARATE_WITH
+
+_BYTES, _FULL_SCALE = 3, 1 << 23
+"""Of a sample of a stem."""
+_WHAT = f"the program of {SEPARATE_WITH}"
+_STEP = "speech"
+_WITHOUT_VOICES = ("no_vocals", "background", "instrumental", "other", "accompaniment")
+"""Names, without their endings, of the file without voices: of demucs, and as people name the stems of audio-separator."""
+_LIMIT_S = 24 * 3600.0
+_MOST_DIFFERENCE_S = 1.0
+_MOST_NAMED = 5
+
+
+def with_stems(
+    parts: Iterable[tuple[Samples, Samples]], files: Iterable[Path], rate: int, num_channels: int
+) -> Iterator[tuple[Samples, Samples]]:
+    """Yield parts of a dub's sound, speech and background in blocks of float32 [time, channel], which go into the stems on the way.
+
+    files: of speech, background and mix, in 24 bits; they get their names when the parts have come to an end. Raises OutputError.
+    """
+    with ExitStack() as stack:
+        stems = []
+        for path in files:
+            stem = stack.enter_context(wave.open(str(stack.enter_context(atomic_output(path))), "wb"))
+            stem.setnchannels(num_channels)
+            stem.setsampwidth(_BYTES)
+            stem.setframerate(rate)
+            stems.append(stem)
+        for speech, background in parts:
+            for stem, sound in zip(stems, (speech, background, speech + background), strict=True):
+                whole = np.clip(np.round(np.asarray(sound, np.float64) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
+                stem.writeframesraw(np.ascontiguousarray(whole.astype("<i4")[..., None].view(np.uint8)[..., :_BYTES]).tobytes())
+            yield speech, background
+
+
+def background_of(job: Job) -> Path | None:
+    """Return the file of music and effects: the one that was given, or the one that the program of --separate-with makes.
+
+    It is made once and kept with the finished work. Raises InputError where the program fails, or writes no such sound.
+    """
+    command = job.options.separation_command
+    if not command or not job.info.has_audio:
+        return job.options.background_audio
+    rate, channels = job.info.audio_rate or SAMPLE_RATE, max(job.info.audio_channels, 1)
+    key = key_of("separation", job.digest, command_key(command), rate)
+    kept = job.store.find_file(_STEP, key, ".wav")
+    if kept is not None:
+        return kept
+    LOG.info("separating music and effects from voices by %s", program_name(command))
+    with tempfile.TemporaryDirectory(prefix="netflips-") as folder, job.store.new_file(_STEP, key, ".wav") as target:
+        source, stems, background = (Path(folder) / name for name in ("sound.wav", "stems", "background.wav"))
+        stems.mkdir()
+        samples = write_speech_pieces(source, iter_sound_blocks(job.source.path), rate, channels)
+        run_program(filled(command, {"in": str(source), "dir": str(stems), "background": str(background)}), _LIMIT_S, _WHAT)
+        found = background if background.is_file() else _without_voices(stems, command[0])
+        info = probe(found)
+        if not info.has_audio or abs(float(info.duration_s) - samples / rate) > _MOST_DIFFERENCE_S:
+            seconds = f"{float(info.duration_s):.2f} s" if info.has_audio else "no sound"
+            raise InputError(f"{_WHAT} wrote another sound", expected=f"{samples / rate:.2f} s", found=seconds)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_speech_pieces(target, iter_sound_at(found, rate), rate, info.audio_channels)
+    return target
+
+
+def _without_voices(folder: Path, program: str) -> Path:
+    """Return the file without voices among what a program wrote in a folder and those inside it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    for name in _WITHOUT_VOICES:
+        for path in files:
+            if path.stem.lower() == name:
+                return path
+    written = ", ".join(path.name for path in files[:_MOST_NAMED]) or "nothing"
+    raise InputError(
+        f"{_WHAT} wrote no file without voices",
+        path=program,
+        expected=f"{', '.join(_WITHOUT_VOICES)}, or {{background}}",
+        found=written,
+    )
