@@ -4,17 +4,83 @@ The subcommands of `netflips manifest` that change from and to the published for
 """
 
 import argparse
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
-from avcore.files import Input, Output, check_files
+from avcore.files import SOUND_SUFFIXES, Input, Output, check_files
+from avcore.media import probe
 from avcore.notes import several
-from avcore.units import normalise_language
-from avdata.manifest import read_manifest, write_manifest
-from avdata.unit_store import write_units
+from avcore.timeline import seconds_to_samples
+from avcore.units import Units, normalise_language
+from avdata.corpus import CorpusClip, read_corpus
+from avdata.labels import read_labels
+from avdata.manifest import Entry, read_manifest, write_manifest
+from avdata.unit_store import UnitRow, iter_units, write_units
+
+
+def read_tsv(path: Path, out: Path, language: str = "") -> Iterator[Entry]:
+    """Yield the clips of a table as entries with paths relative to `out`. Raises InputError naming a line that is none."""
+    for clip in read_corpus(path).clips:
+        odd = next((one for one in (clip.audio, clip.lips) if "\\" in one and not Path(one).exists()), None)
+        if odd is not None:
+            raise InputError("the table has paths of Windows", path=path, expected="/ between folders", found=odd)
+        yield Entry(
+            clip.id,
+            audio=_relative(clip.audio, out),
+            lips=_relative(clip.lips, out),
+            duration_s=_seconds(clip),
+            frames=clip.frames,
+            samples=clip.samples,
+            language=language,
+        )
+
+
+def read_tsv_units(path: Path, labels: Sequence[str], label_rate: int, language: str, vocabulary: str) -> Iterator[UnitRow]:
+    """Yield the labels of a table's clips as units by id. label_rate: 50 or 25, of a single label file."""
+    corpus = read_corpus(path)
+    found = read_labels(list(labels), corpus, label_rate)
+    for place, clip in enumerate(corpus.clips):
+        yield UnitRow(clip.id, Units.from_frames(found.of(place).astype(np.int64), language, vocabulary), {})
+
+
+def _seconds(clip: CorpusClip) -> float:
+    return 0.0 if clip.seconds is None else float(clip.seconds)
+
+
+def _relative(path: str, folder: Path) -> str:
+    return Path(os.path.relpath(Path(path).resolve(), folder.resolve())).as_posix() if path else ""
+
+
+AUDIO, UNITS = "audio", "units"
+
+
+def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]:
+    """Yield the recordings of a language as entries with paths relative to `out`, ids = their names; none when it has none."""
+    place = next((one for one in (folder / AUDIO / language, folder / language) if one.is_dir()), None)
+    if place is None:
+        return
+    for path in sorted(path for path in place.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES):
+        duration_s = float(probe(path).duration_s)
+        name = path.relative_to(place).with_suffix("").as_posix()
+        audio = Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
+        samples = seconds_to_samples(duration_s)
+        yield Entry(name, audio=audio, duration_s=round(duration_s, 4), samples=samples, language=language)
+
+
+def read_pair_units(folder: Path, language: str, vocabulary: str = "") -> Iterator[UnitRow]:
+    """Yield the units of a language by name; none when the folder has none."""
+    place = folder / UNITS / language
+    if place.is_dir():
+        for row in iter_units(place):
+            units = Units(row.units.ids, row.units.durations, language, vocabulary, is_merged=True)
+            yield UnitRow(row.id, units, {})
+
 
 _ENTRIES = ("entry", "entries")
 
@@ -54,7 +120,7 @@ def _add_from_tsv(parser: argparse.ArgumentParser) -> None:
 
 
 def _from_tsv(options: argparse.Namespace) -> None:
-    from avdata.published.tsv import read_tsv, read_tsv_units
+    from avdata.published.conversions import read_tsv, read_tsv_units
 
     if bool(options.labels) != (options.units_out is not None):
         raise UsageError("--labels and --units-out belong together")
@@ -74,7 +140,7 @@ def _add_from_pairs(parser: argparse.ArgumentParser) -> None:
 
 
 def _from_pairs(options: argparse.Namespace) -> None:
-    from avdata.published.pairs import read_pair_entries, read_pair_units
+    from avdata.published.conversions import read_pair_entries, read_pair_units
 
     for language in map(normalise_language, options.languages):
         entries = list(read_pair_entries(options.folder, language, options.out_dir))

@@ -1,10 +1,12 @@
 """The work of `netflips lip2speech`: one file's lips to speech, and what else is asked for of it."""
 
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from av2unit.sources import VIDEO
 from av2unit.stage import UNIT_ENCODER
@@ -16,6 +18,7 @@ from avcore.contracts import Speaker, SpeakerVoice
 from avcore.errors import NoSpeechError, UsageError
 from avcore.faces.footage import settle_pictures
 from avcore.faces.select import parse_face_choice
+from avcore.files import atomic_output, private_folder
 from avcore.media import PictureSource, iter_speech_blocks, probe, require_media, require_video_name, write_speech_pieces
 from avcore.media.carried import CarriedOver
 from avcore.media.sound import settle_track
@@ -23,14 +26,13 @@ from avcore.media.writer import synthetic_comment
 from avcore.notes import several
 from avcore.progress import Progress, bars, track
 from avcore.speech.voice_activity import find_speech
-from avcore.timeline import frames_to_seconds, samples_to_seconds, seconds_to_samples
+from avcore.timeline import SAMPLE_RATE, frames_to_seconds, samples_to_seconds, seconds_to_samples
 from avcore.units import Units
 from netflips.dubbing.begin import media_of
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.frame import Frame, speech_as_it_is
 from netflips.dubbing.job import digest_of
 from netflips.dubbing.options import settings_told
-from netflips.lip_speech.mel import write_mel
 from netflips.lip_speech.speaking import Stretch, require_moving_lips, see_lips, speech_pieces
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import models_when_asked
@@ -52,8 +54,73 @@ from netflips.script.types import (
 )
 from netflips.version import __version__
 from unit2av.rendering import write_in_step
-from unit2av.speaker import neutral_voice, read_voice, voice_of
+from unit2av.speaker import neutral_voice, read_voice, slaney_filters, voice_of
 from unit2av.stage import RENDERER, RendererCheckpoint, open_renderer_checkpoint
+
+MELS, HOP, WINDOW = 80, 160, 640
+"""Bands, and samples at 16 kHz: from column to column, and that a column is made of."""
+_LEAST_HZ, _MOST_HZ = 55.0, 7500.0
+_PEAK, _EMPHASIS, _FLOOR = 0.9, 0.97, 1e-5
+_COLUMNS = 1000
+"""Made at once."""
+
+
+def write_mel(path: Path, speech: Path) -> int:
+    """Write the mel spectrogram of a 16 kHz file as `mel` float32 [80, T], T = samples / 160; returns T.
+
+    The sound's peak is made 0.9 and high tones are lifted (pre-emphasis 0.97); a column is the natural logarithm, from 1e-5 up, of
+    the magnitudes in 640 samples about it (Hann), in 80 bands from 55 to 7,500 Hz. A stretch is held at a time.
+    """
+    duration = seconds_to_samples(probe(speech).duration_s)
+    peak = max((float(np.abs(block).max(initial=0)) for block in iter_speech_blocks(speech)), default=0.0)
+    total = duration // HOP
+    with atomic_output(path) as temporary, private_folder(parent=temporary.parent) as folder:
+        stored = folder / "mel.npy"
+        mel = np.lib.format.open_memmap(stored, "w+", np.float32, (MELS, total))  # type: ignore[no-untyped-call]
+        at = 0
+        for columns in _columns(speech, _PEAK / peak if peak > 0 else 1.0, total):
+            mel[:, at : at + columns.shape[1]] = columns
+            at += columns.shape[1]
+        mel.flush()
+        del mel
+        with zipfile.ZipFile(temporary, "w") as archive:
+            archive.write(stored, stored.name)
+    return total
+
+
+def _columns(speech: Path, gain: float, total: int) -> Iterator[Samples]:
+    """Columns of a file, float32 [80, n], `total` of them."""
+    filters = slaney_filters(MELS, WINDOW, SAMPLE_RATE, _MOST_HZ, _LEAST_HZ)
+    window = torch.hann_window(WINDOW)
+    edge = WINDOW // 2
+    held, done = np.zeros(edge, np.float32), 0
+    for block in _emphasised(speech, gain, edge):
+        held = np.append(held, block)
+        while (
+            done < total
+            and (ready := min(_columns_in(len(held)), total - done)) > 0
+            and (ready >= _COLUMNS or ready == total - done)
+        ):
+            count = min(ready, _COLUMNS)
+            frames = torch.from_numpy(held[: (count - 1) * HOP + WINDOW].copy()).unfold(0, WINDOW, HOP)
+            magnitudes = torch.fft.rfft(frames * window).abs().T
+            yield torch.log((filters @ magnitudes).clamp(min=_FLOOR)).numpy()
+            held, done = held[count * HOP :], done + count
+
+
+def _columns_in(samples: int) -> int:
+    return 0 if samples < WINDOW else (samples - WINDOW) // HOP + 1
+
+
+def _emphasised(speech: Path, gain: float, edge: int) -> Iterator[Samples]:
+    """Yield the sound of a file as float32 [n], each sample less 0.97 of the one before; silence of `edge` samples at the end."""
+    before = np.zeros(1, np.float32)
+    for block in iter_speech_blocks(speech):
+        sound = np.append(before, block * np.float32(gain)).astype(np.float32)
+        yield sound[1:] - np.float32(_EMPHASIS) * sound[:-1]
+        before = sound[-1:]
+    yield np.zeros(edge, np.float32)
+
 
 _MEL = ".npz"
 _SETTINGS = ("source", "voice", "face", "audio_track", "device", "precision")

@@ -1,10 +1,16 @@
-"""A portrait: a picture of a face whose head moves, blinks and is ready to speak, picture by picture."""
+"""A portrait: a picture of a face whose head moves, blinks and is ready to speak, picture by picture.
+
+Its mesh is turned in space, and hair, neck and what is near follow.
+"""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,11 +19,132 @@ from avcore.faces.geometry import Box, Landmarks
 from avcore.media import MediaInfo, Picture
 from avcore.timeline import frames_to_seconds
 from netflips.options import PictureChoice
-from netflips.portraits.layers import layers_of
+from netflips.portraits.layers import Layers, layers_of
 from netflips.portraits.motion import accents, blinks, wander
 from netflips.portraits.still import find_face, read_still, sized
-from netflips.portraits.warp import HeadMove, StillHead
+from unit2av.lipsync.mesh.shape import (
+    EYES,
+    INNER_LOWER,
+    INNER_UPPER,
+    MOUTH_CORNERS,
+    NUM_FACE,
+    OVAL,
+    Points,
+    blink,
+    fit_pose,
+    neutral_face,
+    raised_brows,
+)
+from unit2av.lipsync.mesh.warp import Map, rasterised, wound
 from unit2av.rendering import FaceToDraw, Shown, Talk
+
+_NECK = np.array([0.0, 0.35, 0.40])
+"""The joint that a head turns about, in the head frame."""
+_RINGS = ((0.22, 1.0), (0.5, 0.85), (0.9, 0.45), (1.4, 0.12), (1.9, 0.0))
+"""How far outside the outline a ring lies, as a share of its size, and how much of its movement it makes."""
+_BELOW = 0.45
+"""Share of that below the chin: the neck is held by the shoulders."""
+_BEHIND = 0.15
+"""By how much each ring lies behind the one before, in widths of the face."""
+
+
+@dataclass(frozen=True)
+class HeadMove:
+    """One moment: turns in radians (to the picture's right, down, clockwise), rise in widths of the face, lids 0 open to 1, brows 0
+    to 1 raised."""
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    rise: float = 0.0
+    lids: float = 0.0
+    brows: float = 0.0
+
+
+class StillHead:
+    """A still picture whose head can be moved."""
+
+    def __init__(self, still: Pixels, mesh: Landmarks, layers: Layers | None = None) -> None:
+        """still: uint8 [height, width, 3]; mesh: landmarks of its face. layers: person and background apart; None = in one."""
+        self._still, self._pose, self._layers = still, fit_pose(mesh), layers
+        self._mesh, self._head = mesh.astype(np.float64), self._pose.to_head(mesh)
+        self._blink, self._brows = blink(self._head), raised_brows(self._head)
+        self._here = np.concatenate([self._mesh[:, :2], self._rings(self._mesh[:, :2], None)])
+
+    def moved(self, move: HeadMove) -> tuple[Pixels, Landmarks]:
+        """Return the picture with its head moved, uint8 [height, width, 3], and the points of its face then, float32 [468, 3]."""
+        if move == HeadMove():
+            return self._still.copy(), self._mesh.astype(np.float32)
+        head = self._head + move.lids * self._blink + move.brows * self._brows
+        turned = (head - _NECK) @ _turn(move).T + _NECK - np.array([0.0, move.rise, 0.0])
+        there = self._pose.to_picture(turned)
+        points = np.concatenate([there[:, :2], self._rings(self._mesh[:, :2], there[:, :2] - self._mesh[:, :2])])
+        outline = there[list(OVAL), 2]
+        depth = np.concatenate([there[:, 2], *(outline + (n + 1) * _BEHIND * self._pose.scale for n in range(len(_RINGS)))])
+        triangles = wound(_triangles(), points, _is_added())
+        found = rasterised(points, depth, triangles, self._here, self._still.shape[:2])
+        picture = self._still.copy()
+        if found is not None:
+            warped = self._warped(found)
+            cv2.copyTo(warped, found.hit, picture[found.part])
+        return picture, there.astype(np.float32)
+
+    def _warped(self, found: Map) -> Pixels:
+        if self._layers is not None:
+            return self._layers.warped(found.part, found.x, found.y)
+        warped = cv2.remap(self._still, found.x, found.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(warped, np.uint8)
+
+    def _rings(self, points: Points, move: Points | None) -> Points:
+        """Return the rings around the outline of points [468, 2]; move: [468, 2], of which each ring makes its share."""
+        outline = points[list(OVAL)]
+        away = outline - (outline.min(axis=0) + outline.max(axis=0)) / 2
+        rings = [outline + reach * away for reach, _ in _RINGS]
+        if move is None:
+            return np.concatenate(rings)
+        height = neutral_face().points[list(OVAL), 1]
+        held = 1 - (1 - _BELOW) * np.clip((height - 0.1) / 0.3, 0, 1)[:, None]
+        shares = [share * held if share < 1 else np.ones_like(held) for _, share in _RINGS]
+        return np.concatenate([ring + share * move[list(OVAL)] for ring, share in zip(rings, shares, strict=True)])
+
+
+def _turn(move: HeadMove) -> Points:
+    """Return the rotation of a head, float64 [3, 3]."""
+    result = np.eye(3)
+    for (one, other), angle in (((0, 2), move.yaw), ((1, 2), move.pitch), ((0, 1), move.roll)):
+        part = np.eye(3)
+        part[[one, other], [one, other]] = np.cos(angle)
+        part[one, other], part[other, one] = -np.sin(angle), np.sin(angle)
+        result = part @ result
+    return result
+
+
+@cache
+def _triangles() -> NDArray[np.int64]:
+    """Triangles of the face, its eyes and mouth, and the rings around it: int64 [m, 3]."""
+    parts = [neutral_face().triangles]
+    mouth = ((MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1]), (MOUTH_CORNERS[0], *INNER_LOWER, MOUTH_CORNERS[1]))
+    for upper, lower in (*EYES, mouth):
+        parts.append(_strip(np.array(upper), np.array(lower)))
+    first = np.array([*OVAL, OVAL[0]])
+    for ring in range(len(_RINGS)):
+        second = NUM_FACE + ring * len(OVAL) + np.array([*range(len(OVAL)), 0])
+        parts.append(_strip(first, second))
+        first = second
+    return np.concatenate(parts)
+
+
+@cache
+def _is_added() -> NDArray[np.bool_]:
+    """Return which triangles are not of the mesh itself, and may be wound either way: bool [m]."""
+    return np.arange(len(_triangles())) >= len(neutral_face().triangles)
+
+
+def _strip(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Triangles between two rows of points."""
+    one = np.stack([first[:-1], first[1:], second[:-1]], axis=1)
+    return np.concatenate([one, np.stack([first[1:], second[1:], second[:-1]], axis=1)])
+
 
 _YAW, _PITCH, _ROLL = 0.14, 0.06, 0.045
 """Radians, standard deviation of the head's turns at motion 1."""

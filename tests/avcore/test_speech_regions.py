@@ -20,7 +20,7 @@ from avcore.speech.voice_activity import (
     speech_probabilities,
 )
 from avcore.timeline import SAMPLE_RATE
-from avdata.prepare.speech_cuts import CutSettings, cut_at_pauses, cut_exactly
+from avdata.prepare.video import CutSettings, cut_at_pauses, cut_exactly
 from tests.avcore.made_speech import babble, silence, talk
 
 PLAN = [1.0, 2.0, 0.8, 1.5, 1.2, 0.7, 1.0]

@@ -20,8 +20,8 @@ from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips
 from netflips.commands import lip2speech
 from netflips.lip_speech import speak_lips
-from netflips.lip_speech.mel import HOP, MELS, write_mel
 from netflips.lip_speech.speaking import see_lips, spoken_stretches
+from netflips.lip_speech.work import HOP, MELS, write_mel
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import talk as made_speech

@@ -14,10 +14,9 @@ from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_s
 from avcore.timeline import frames_covering, samples_to_seconds
 from netflips.commands import portrait
 from netflips.dubbing import pieces
-from netflips.portraits.head import movements
+from netflips.portraits.head import HeadMove, StillHead, movements
 from netflips.portraits.layers import layers_of
 from netflips.portraits.still import find_face, read_still, sized
-from netflips.portraits.warp import HeadMove, StillHead
 from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import VIDEO
 from netflips.script.files import script_from

@@ -1,4 +1,5 @@
-"""Signs of a text before it is read: what has no reading is named with its place, the others come in one form."""
+"""Signs of a text before it is read: what has no reading is named with its place, the others come in one form. Hanja are read, or
+silent where Hangul stands beside them."""
 
 import re
 import unicodedata
@@ -6,9 +7,57 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avcore.errors import InputError
-from text2unit.korean.hanja import GLOSS, read_hanja
 from text2unit.korean.latin import read_roman
 from text2unit.korean.tables import apply_rules, tables
+
+_SIGNS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_HANJA = re.compile(f"[{_SIGNS}]+")
+GLOSS = re.compile(rf"(?<=[가-힣])\s?[(\[\uff08\u3014][{_SIGNS}\u00b7,\s]+[)\]\uff09\u3015]")
+"""Hanja in brackets behind the Hangul that they spell: 대한민국(大韓民國)."""
+_GLOSS_BEFORE_MORE = re.compile(rf"(?<=[가-힣])[(\uff08][{_SIGNS}]+[,;]\s?")
+_GLOSSED = re.compile(rf"([{_SIGNS}]+)[(\uff08]([가-힣]+)[)\uff09]")
+_ONSETS, _ONSET_STEP, _SOFT_VOWELS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ", 588, (2, 3, 6, 7, 12, 17, 20)
+"""First consonants in Unicode's order, how many syllables each begins, and the vowels ㅑㅒㅕㅖㅛㅠㅣ."""
+_SURNAMES = {"金": "김", "李": "이", "林": "임", "柳": "유", "梁": "양", "盧": "노", "車": "차"}
+
+
+def read_hanja(text: str) -> str:
+    """Hanja in Hangul: in brackets behind the Hangul that they spell they are not said, elsewhere they are read."""
+    if not _HANJA.search(text):
+        return text
+    glossed = _GLOSSED.sub(lambda found: found[2] if len(found[1]) == len(found[2]) else found[0], text)
+    return _HANJA.sub(_hanja_word, _GLOSS_BEFORE_MORE.sub("(", GLOSS.sub("", glossed)))
+
+
+def _hanja_word(found: re.Match[str]) -> str:
+    """Return a word in Hanja by the readings of its signs. What begins a word loses ㄹ and ㄴ (한글 맞춤법, articles 10 to 12)."""
+    known, before = tables(), found.string[: found.start()]
+    said = ""
+    for place, sign in enumerate(found[0]):
+        reading = known.hanja.get(sign, sign)
+        begins = not said and not ("가" <= before[-1:] <= "힣")
+        previous, following = said[-1:] or before[-1:], known.hanja.get(found[0][place + 1 : place + 2], "")
+        if begins:
+            reading = _SURNAMES.get(sign, _at_beginning(reading)) if len(found[0]) in (1, 3) else _at_beginning(reading)
+        elif reading in ("률", "렬") and "가" <= previous <= "힣" and (ord(previous) - ord("가")) % 28 in (0, 4):
+            reading = {"률": "율", "렬": "열"}[reading]
+        if sign == "不" and following and _ONSETS[(ord(following) - ord("가")) // _ONSET_STEP] in "ㄷㅈ":
+            reading = "부"
+        said += reading
+    return said
+
+
+def _at_beginning(syllable: str) -> str:
+    """Return a syllable as it begins a word: 녀 is 여, 래 is 내, 력 is 역."""
+    onset, rest = divmod(ord(syllable) - ord("가"), _ONSET_STEP)
+    vowel = rest // 28
+    is_soft = vowel in _SOFT_VOWELS
+    if _ONSETS[onset] not in "ㄴㄹ" or not "가" <= syllable <= "힣":
+        return syllable
+    if _ONSETS[onset] == "ㄴ" and not is_soft:
+        return syllable
+    return chr(ord("가") + _ONSETS.index("ㅇ" if is_soft else "ㄴ") * _ONSET_STEP + rest)
+
 
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"
 """Signs that say nothing of how a text is read: soft hyphens, joiners, blanks without width, forms of pictures."""

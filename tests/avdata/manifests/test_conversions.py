@@ -13,7 +13,7 @@ from avcore.media import write_lip_video, write_speech
 from avcore.units import Units, write_unit_file
 from avdata.manifest import Entry, packed_entries, read_manifest, write_manifest
 from avdata.manifest_command import main
-from avdata.published.tsv import read_tsv
+from avdata.published.conversions import read_tsv
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from tests.avcore.made_speech import babble
 

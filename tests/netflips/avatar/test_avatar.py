@@ -14,11 +14,10 @@ from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
 from netflips.commands import avatar as command
 from netflips.dialogue import recognition as hearing
-from netflips.dialogue.avatar import Avatar
 from netflips.dialogue.guards import WordList
 from netflips.dialogue.recognition import QuestionHearing
 from netflips.dialogue.replies import PUZZLED, REFUSED, Program
-from netflips.dialogue.work import answer_question
+from netflips.dialogue.work import Avatar, answer_question
 from netflips.options import AvatarOptions
 from netflips.recognition import Listener, SpeechRecogniser
 from netflips.understanding import Understanding
