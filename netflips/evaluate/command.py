@@ -19,6 +19,7 @@ _OTHERS = {
     "dub": "netflips.evaluate.suite_command",
     "compare": "netflips.evaluate.suite_command",
     "listen": "netflips.evaluate.listen",
+    "bench": "netflips.evaluate.bench",
     "units": "netflips.evaluate.units_command",
     "translate": "netflips.evaluate.units_command",
     "sync": "netflips.evaluate.sync_command",
@@ -33,7 +34,7 @@ class DemoEvaluation(CommonOptions):
 
     what: str = positional("what", choices=("demo", *_OTHERS))
     """demo: the phrasebook that the demo's models know; dubs, speech: your own clips; dub: one of them; compare: two runs; listen:
-    a blind comparison; units, translate: a test split of units; sync: lips and sound of videos (see their --help)"""
+    a blind comparison; bench: programs that dub, side by side; units, translate: a test split of units; sync: lips and sound of videos (see their --help)"""
     bundle: Path | None = flag(default=None, metavar="DIR")
     """folder of the models (default: those that come with NetfLips)"""
     out_dir: Path = flag(default=Path("evaluation"), metavar="DIR")

@@ -1,4 +1,4 @@
-"""`netflips evaluate listen`: one HTML file for a blind comparison of two systems, which plays pairs and counts what is preferred.
+"""`netflips evaluate listen`: one HTML file for a blind comparison of systems, which plays pairs and counts what is preferred.
 
 Nobody who opens it sees which side is which: order and sides are drawn here. Intervals of the preference (Wilson 1927) of all
 possible answers are computed here, too, so that the page only looks them up.
@@ -7,6 +7,7 @@ possible answers are computed here, too, so that the page only looks them up.
 import json
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +50,17 @@ class ListenOptions(QuietOptions):
     """of order and sides (default: 0)"""
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two systems' dubs of a clip. names, files: the first's and the second's. swapped: whether the second is shown first."""
+
+    clip: str
+    names: tuple[str, str]
+    files: tuple[Path, Path]
+    swapped: bool
+
+
 def _work(options: ListenOptions) -> None:
-    with loading():
-        from markupsafe import Markup
-
-        from netflips.report import words
-
     if options.number < 1:
         raise UsageError("--number must be 1 or more", found=options.number)
     sides = clips_to_hear(options.first), clips_to_hear(options.second)
@@ -64,27 +70,40 @@ def _work(options: ListenOptions) -> None:
     keep_apart({"--out": options.out}, {"a clip": [side[name] for side in sides for name in names]})
     rng = np.random.default_rng(options.seed)
     chosen = [names[int(place)] for place in rng.permutation(len(names))[: options.number]]
-    swapped = [bool(one) for one in rng.integers(2, size=len(chosen))]
-    named = {"names": [str(options.first), str(options.second)], "clips": chosen}
-    about = {**named, "swapped": swapped, "intervals": intervals(len(chosen))}
-    pairs = [[side[name] for side in (sides[::-1] if is_other else sides)] for name, is_other in zip(chosen, swapped, strict=True)]
+    named = str(options.first), str(options.second)
+    pairs = [
+        Pair(name, named, (sides[0][name], sides[1][name]), bool(is_other))
+        for name, is_other in zip(chosen, rng.integers(2, size=len(chosen)), strict=True)
+    ]
+    write_page(options.out, pairs, options.question)
+    LOG.info("%s: %s of %d", options.out, several(len(chosen), "pair"), len(names))
+
+
+def write_page(out: Path, pairs: Sequence[Pair], question: str) -> None:
+    """Write the page that plays pairs, of any systems, in this order. Raises OutputError, MediaError."""
+    with loading():
+        from markupsafe import Markup
+
+        from netflips.report import words
+
+    told = [{"clip": one.clip, "names": one.names, "swapped": one.swapped} for one in pairs]
+    about = json.dumps({"pairs": told, "intervals": intervals(len(pairs))}).replace("<", "\\u003c")  # nothing in it ends the script
     script = words.template_text("netflips.evaluate", "listen.js")
     page = (
         words.environment_of("netflips.evaluate")
         .get_template("listen.html")
         .stream(
             policy=_POLICY.format(script=words.short_digest(script)),
-            question=options.question,
-            pairs=pairs,
+            question=question,
+            pairs=[one.files[::-1] if one.swapped else one.files for one in pairs],
             is_shown=_is_shown,
             data=_data,
-            about=Markup(json.dumps(about).replace("<", "\\u003c")),  # nothing in it ends the script
+            about=Markup(about),
             script=Markup(script),
         )
     )
-    with atomic_output(options.out) as temporary:
+    with atomic_output(out) as temporary:
         page.dump(str(temporary), encoding="utf-8")  # a clip at a time
-    LOG.info("%s: %s of %d", options.out, several(len(chosen), "pair"), len(names))
 
 
 def clips_to_hear(given: Path) -> dict[str, Path]:

@@ -134,11 +134,15 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
         "loudness_follows", "pace_fits", "pace_squeezed", "speech_overlap", "silent_share", "leak", "unit_sync", "lse_c",
         "lip_leak", "closures", "lip_speed", "outside_unchanged", "sharpness", "real_time",
     ),
+    "bench": (
+        "cer", "cer_vosk", "chrf_words", "dnsmos", "clicks", "speaker", "f0_off", "slc_20", "rate", "pause", "leak", "unit_sync",
+        "lse_c", "lip_leak", "closures", "sharpness", "pace_fits", "real_time",
+    ),
     "demo": (
         "cer", "right", "dnsmos", "speaker", "f0_off", "harmonicity_db", "slc_20", "unit_sync", "lip_leak", "closures", "lip_speed",
     ),
 }  # fmt: skip
-"""Choices of metrics: what papers on this task report; Seamless' own; what a studio asks of a dub; what the demo's exam tells."""
+"""Choices of metrics: what papers on this task report; Seamless' own; what a studio asks of a dub; what programs are compared by; what the demo's exam tells."""
 
 
 def chosen(text: str, suite: str) -> tuple[str, ...]:

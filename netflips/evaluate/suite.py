@@ -20,7 +20,7 @@ from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.measuring import AskedFigures, Measurer, Work, keys_of
 from netflips.evaluate.metrics.text import SEAMLESS
 from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER, SPEAKER
-from netflips.evaluate.records import RECORDS, Record, completed
+from netflips.evaluate.records import RECORDS, Place, Record, completed
 from netflips.evaluate.results import RESULTS, Told, write_evaluation
 from netflips.evaluate.suite_rows import Row, rows_of
 from netflips.evaluate.versa import rows_of_versa, write_for_versa
@@ -57,22 +57,28 @@ class SuiteSettings:
     versa: Path | None = None
 
 
-def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Told:
-    """Measure cases and write everything into a folder, where a stopped run goes on.
+def measure(
+    cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent
+) -> tuple[dict[Place, Record], list[Row], dict[str, str]]:
+    """Measure cases, keeping records in a folder where a stopped run goes on; returns them, rows, and what is to be known beside.
 
     Raises NetflipsError for what concerns all cases; a case that fails is told beside every figure that it lacks.
     """
-    judges = Judges(settings.judges)
+    judges, stand_ins = Judges(settings.judges), dict[str, Path]()
+    asked = {case.group: settings.asked.get(case.group, settings.asked.get("", AskedFigures(()))) for case in cases}
+    if settings.models is not None and any(TRUE_UNITS in one.subjects for one in asked.values()):
+        stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
+    work = Work(tuple(cases), asked, settings.judges, stand_ins)
+    ids = [case.id for case in cases]
+    found = completed(ids, keys_of(work), out_dir, ProcessPool[Any, int](Measurer, (work,), settings.jobs), "measure", progress)
+    rows = rows_of(found, cases, asked, settings.goals, settings.titles)
+    return found, rows, {**settings.facts, **_facts(cases, asked, judges, rows, found.values())}
+
+
+def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Told:
+    """Measure cases and write everything into a folder. Raises NetflipsError as `measure` does."""
     with folder_lock(out_dir):
-        stand_ins = dict[str, Path]()
-        asked = {case.group: settings.asked.get(case.group, settings.asked.get("", AskedFigures(()))) for case in cases}
-        if settings.models is not None and any(TRUE_UNITS in one.subjects for one in asked.values()):
-            stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
-        work = Work(tuple(cases), asked, settings.judges, stand_ins)
-        ids = [case.id for case in cases]
-        found = completed(ids, keys_of(work), out_dir, ProcessPool[Any, int](Measurer, (work,), settings.jobs), "measure", progress)
-        rows = rows_of(found, cases, asked, settings.goals, settings.titles)
-        facts = {**settings.facts, **_facts(cases, asked, judges, rows, found.values())}
+        found, rows, facts = measure(cases, settings, out_dir, progress)
         of_clip: dict[str, list[Record]] = {case.id: [] for case in cases}
         for one in found.values():
             of_clip[one.id] += [one] if one.subject == DUBBED else []

@@ -175,7 +175,7 @@ def _run(
     from netflips.evaluate.tables import markdown
 
     cases = tuple(replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases)
-    settings = _settings(options, cases, suite, title)
+    settings = settings_of(options, cases, suite, title)
     folder = options.out_dir or Path()
     inputs = [manifest, *settings.judges.given, *(file for case in cases for file in case.files.values())]
     keep_folder_apart(folder, FILES, FOLDERS, inputs, "choose another --out-dir")
@@ -188,7 +188,8 @@ def _run(
         LOG.info("written: %s", folder / PAGE)
 
 
-def _settings(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: str, title: str) -> "SuiteSettings":
+def settings_of(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: str, title: str) -> "SuiteSettings":
+    """Return what options ask for. Raises UsageError, InputError."""
     from netflips.bundles.paths import bundle_paths
     from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
     from netflips.evaluate.face_clips import LeastFace

@@ -1,0 +1,213 @@
+"""`netflips evaluate bench`: programs that dub, side by side on clips that may be given away.
+
+    BENCH/clips.jsonl            {"id", "source", "reference_text", "subtitles"?, "kind"?}; made where it is not there
+    BENCH/systems/NAME/ID.mp4    what a program made of each clip; its subtitles beside it (ID.srt, ID.ko.srt, ...)
+    BENCH/systems/NAME/system.yaml   name, how: what the program is, and how it was run
+
+NetfLips' own roads (`roads/*.yaml`) write such folders themselves; of other programs the folder is put there by hand. The results
+are BENCH/table.md, metrics.json, page.html, whose players play the files of BENCH, and listen.html, a blind comparison.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from avcore.command import LOG
+from avcore.errors import InputError, NetflipsError, UsageError
+from avcore.files import require_place, write_text
+from avcore.flags import Command, flag, positional
+from avcore.journal import folder_lock, iter_rows
+from avcore.loading import loading
+from avcore.notes import print_text
+from avcore.progress import Progress, bars
+from avcore.texts import parse_yaml, read_yaml
+from netflips.checkout import from_checkout
+from netflips.evaluate.suite_command import MeasureOptions, settings_of
+
+MANIFEST, CLIPS, SYSTEMS, ADAPTER = "clips.jsonl", "clips", "systems", "system.yaml"
+TABLE, METRICS, PAGE, LISTEN = "table.md", "metrics.json", "page.html", "listen.html"
+_MEASURED = "measured"
+_FORM = '{"id": ..., "source": ..., "reference_text": ...}'
+_ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".wav")
+_SUBTITLES = (".srt", ".vtt", ".ass", ".smi")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions(MeasureOptions):
+    """Compare programs that dub, on clips that may be given away: 24 are made where DIR has none (needs make voices). NetfLips
+    dubs them by its roads; what other programs made of them lies in DIR/systems/NAME, with a system.yaml that says how. Writes
+    one table with intervals, a page with players, and a page for blind listening. Stopped, it goes on where it was."""
+
+    folder: Path = positional("DIR")
+    """clips.jsonl and clips, systems, and the results"""
+    number: int = flag(default=24)
+    """clips that are made (default: 24)"""
+    roads: str | None = flag(default=None, metavar="A,B")
+    """NetfLips' roads: units, cascade, subtitles, kokoro; '' = none (default: all that can run here)"""
+    jobs: int = flag(default=1, group="spreading the work")
+    """processes that measure (default: 1)"""
+    pairs: int = flag(default=20)
+    """pairs of the page for listening (default: 20)"""
+    metrics: str = flag(default="bench", metavar="A,B", group="measuring")
+    """figures, by name or preset (default: bench)"""
+
+
+@dataclass(frozen=True)
+class BenchClip:
+    """A line of the manifest. subtitles: of what a dub should say, with times; None = there are none. kind: what is hard in it."""
+
+    id: str
+    source: Path
+    reference_text: str
+    subtitles: Path | None = None
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class System:
+    """A program and what it made. folder: its name in the table's files. how: it was run. dubs, texts: by clip; texts are those of
+    its subtitles."""
+
+    folder: str
+    name: str
+    how: str
+    dubs: Mapping[str, Path]
+    texts: Mapping[str, str]
+
+
+def read_clips(folder: Path) -> list[BenchClip]:
+    """Read the manifest of a bench. Raises InputError for lines that are none, twice the same id, and files that are not there."""
+    path, found = folder / MANIFEST, dict[str, BenchClip]()
+    for number, row in iter_rows(path):
+        lacking = [
+            name for name in ("id", "source", "reference_text") if not isinstance(row.get(name), str) or not row[name].strip()
+        ]
+        if lacking:
+            raise InputError(f"line {number} has no {', no '.join(lacking)}", path=path, expected=_FORM)
+        given = row.get("subtitles")
+        clip = BenchClip(row["id"], folder / row["source"], row["reference_text"], folder / given if given else None,
+                         str(row.get("kind", "")))  # fmt: skip
+        if clip.id in found or Path(clip.id).name != clip.id:
+            raise InputError(f"line {number}: ids name files, each once", path=path, expected="a plain name", found=clip.id)
+        if absent := [one for one in (clip.source, clip.subtitles) if one is not None and not one.is_file()]:
+            raise InputError(f"line {number}: a file is not there", path=path, found=absent[0])
+        found[clip.id] = clip
+    if not found:
+        raise InputError("the bench has no clips", path=path, expected=_FORM)
+    return list(found.values())
+
+
+def roads() -> dict[str, Any]:
+    """Return NetfLips' roads by name: how each is called, said to be run, and its options of `netflips.dub`."""
+    there = files("netflips.evaluate").joinpath("roads").iterdir()
+    found = {
+        one.name.removesuffix(".yaml"): parse_yaml(one.read_text(encoding="utf-8")) for one in there if one.name.endswith(".yaml")
+    }
+    return dict(sorted(found.items()))
+
+
+def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], folder: Path, progress: Progress) -> str:
+    """Dub what a road has not dubbed yet, each sentence in its place; returns why it cannot run here, "" = it can.
+
+    What fails of one clip is told and tried again next time.
+    """
+    import netflips
+    from netflips.version import __version__
+
+    out = folder / SYSTEMS / name
+    for done, clip in enumerate(clips):
+        progress(f"road {name}", done, len(clips))
+        dub = out / f"{clip.id}.mp4"
+        if dub.is_file():
+            continue
+        out.mkdir(parents=True, exist_ok=True)
+        words = {"subtitles": str(clip.subtitles or ""), "python": sys.executable}
+        options = {key: one.format(**words) if isinstance(one, str) else one for key, one in road["options"].items()}
+        try:
+            netflips.dub(clip.source, dub, to="ko", timing="source", subtitles="target", report=dub.with_suffix(".json"),
+                         quiet=True, yes=True, **options)  # fmt: skip
+        except NetflipsError as error:
+            if not any(out.glob("*.mp4")):
+                return str(error)
+            LOG.warning("%s, %s: failed: %s", name, clip.id, error)
+    progress(f"road {name}", len(clips), len(clips))
+    write_text(out / ADAPTER, f"name: {json.dumps(road['name'])}\nhow: {json.dumps(road['how'])}\nversion: {__version__}\n")
+    return ""
+
+
+def read_systems(folder: Path, clips: Sequence[BenchClip]) -> list[System]:
+    """Read what programs made of the clips. Raises InputError for a folder that does not say what it is of, or has no clip."""
+    found = list[System]()
+    for place in sorted(one for one in (folder / SYSTEMS).iterdir() if one.is_dir()) if (folder / SYSTEMS).is_dir() else []:
+        if not (place / ADAPTER).is_file():
+            continue  # a road that was not finished
+        about = read_yaml(place / ADAPTER, "what the program is")
+        if not isinstance(about, dict) or not all(isinstance(about.get(key), str) and about[key] for key in ("name", "how")):
+            raise InputError("it does not say what made these dubs", path=place / ADAPTER, expected="name: ..., how: it was run")
+        version = f" ({about['version']})" if about.get("version") else ""
+        dubs = {clip.id: path for clip in clips for ending in reversed(_ENDINGS) if (path := place / (clip.id + ending)).is_file()}
+        if not dubs:
+            raise InputError("it has none of the clips", path=place, expected=f"{clips[0].id}.mp4, ...")
+        texts = {name: text for name, path in dubs.items() if (text := _said(path))}
+        found.append(System(place.name, about["name"] + version, about["how"], dubs, texts))
+    return found
+
+
+def _said(dub: Path) -> str:
+    """Return the text of the subtitles beside a dub, "" = there are none."""
+    from netflips.subtitles.given import read_subtitles
+
+    beside = [path for path in sorted(dub.parent.glob(f"{dub.stem}.*")) if path.suffix.lower() in _SUBTITLES]
+    return " ".join(cue.text for cue in read_subtitles(beside[0], "en", "ko").cues if cue.text) if beside else ""
+
+
+def _work(options: BenchOptions) -> None:
+    with loading():
+        from netflips.evaluate.bench_page import write_bench
+        from netflips.evaluate.cases import DUBBED, CaseFiles, check_media
+        from netflips.evaluate.metric import DUBS
+        from netflips.evaluate.suite import measure
+
+    if options.number < 1 or options.pairs < 1:
+        raise UsageError("--number and --pairs must be 1 or more", found=f"{options.number} and {options.pairs}")
+    folder, known = options.folder, roads()
+    wanted = list(known) if options.roads is None else [one.strip() for one in options.roads.split(",") if one.strip()]
+    if unknown := [one for one in wanted if one not in known]:
+        raise UsageError("there is no such road", expected=", ".join(known), found=unknown[0])
+    require_place(folder / TABLE)
+    with bars(options.quiet) as progress:
+        if not (folder / MANIFEST).is_file():
+            from_checkout("recipes.demo.evaluate.bench_clips").make_clips(folder, options.number, progress)
+        clips = read_clips(folder)
+        left = {name: why for name in wanted if (why := run_road(name, known[name], clips, folder, progress))}
+        for name, why in left.items():
+            LOG.warning("road %s is left out: %s", name, why)
+        systems = read_systems(folder, clips)
+        if not systems:
+            raise InputError("nothing dubbed the clips", path=folder / SYSTEMS, expected="roads, or folders of other programs")
+        cases = tuple(
+            CaseFiles(f"{system.folder}/{clip.id}", system.dubs[clip.id], clip.source, None, clip.reference_text, "", "ko",
+                      _report(system.dubs[clip.id]), system.folder)
+            for system in systems for clip in clips if clip.id in system.dubs
+        )  # fmt: skip
+        check_media(cases, folder / MANIFEST)
+        settings = replace(settings_of(options, cases, DUBS, "Bench"), titles={})
+        settings = replace(settings, asked={"": replace(settings.asked[""], subjects=(DUBBED,))})
+        with folder_lock(folder / _MEASURED):
+            found, rows, facts = measure(cases, settings, folder / _MEASURED, progress)
+    table = write_bench(folder, clips, systems, found.values(), rows, {**facts, "clips": str(len(clips))}, left, options.pairs)
+    print_text(table.rstrip("\n"))
+    LOG.info("written: %s", folder / PAGE)
+
+
+def _report(dub: Path) -> Path | None:
+    path = dub.with_suffix(".json")
+    return path if path.is_file() else None
+
+
+COMMANDS = {"bench": Command(BenchOptions, "netflips evaluate bench", _work)}
+build_bench_parser = COMMANDS["bench"].parser
