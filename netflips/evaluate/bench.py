@@ -83,9 +83,7 @@ def read_clips(folder: Path) -> list[BenchClip]:
     """Read the manifest of a bench. Raises InputError for lines that are none, twice the same id, and files that are not there."""
     path, found = folder / MANIFEST, dict[str, BenchClip]()
     for number, row in iter_rows(path):
-        lacking = [
-            name for name in ("id", "source", "reference_text") if not isinstance(row.get(name), str) or not row[name].strip()
-        ]
+        lacking = [name for name in ("id", "source", "reference_text") if not str(row.get(name) or "").strip()]
         if lacking:
             raise InputError(f"line {number} has no {', no '.join(lacking)}", path=path, expected=_FORM)
         given = row.get("subtitles")
@@ -104,10 +102,8 @@ def read_clips(folder: Path) -> list[BenchClip]:
 def roads() -> dict[str, Any]:
     """Return NetfLips' roads by name: how each is called, said to be run, and its options of `netflips.dub`."""
     there = files("netflips.evaluate").joinpath("roads").iterdir()
-    found = {
-        one.name.removesuffix(".yaml"): parse_yaml(one.read_text(encoding="utf-8")) for one in there if one.name.endswith(".yaml")
-    }
-    return dict(sorted(found.items()))
+    texts = {one.name.partition(".yaml")[0]: one.read_text(encoding="utf-8") for one in there if one.name.endswith(".yaml")}
+    return {name: parse_yaml(texts[name]) for name in sorted(texts)}
 
 
 def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], folder: Path, progress: Progress) -> str:
@@ -125,8 +121,12 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], fol
         if dub.is_file():
             continue
         out.mkdir(parents=True, exist_ok=True)
-        words = {"subtitles": str(clip.subtitles or ""), "python": sys.executable}
-        options = {key: one.format(**words) if isinstance(one, str) else one for key, one in road["options"].items()}
+        if clip.subtitles is None and "{subtitles}" in road["options"].values():
+            return f"{clip.id} has no subtitles"
+        words = {"subtitles": str(clip.subtitles), "python": sys.executable}
+        options: dict[str, Any] = {
+            key: one.format(**words) if isinstance(one, str) else one for key, one in road["options"].items()
+        }
         try:
             netflips.dub(clip.source, dub, to="ko", timing="source", subtitles="target", report=dub.with_suffix(".json"),
                          quiet=True, yes=True, **options)  # fmt: skip

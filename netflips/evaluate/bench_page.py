@@ -36,7 +36,7 @@ _WRITTEN = FigureKind(
     "subtitles: chrF++",
     "higher",
     "sacrebleu, after unit2text.text",
-    "not what is heard: what a program meant to say",
+    "what a program meant to say, not what is heard",
 )
 _QUESTION = "Which of the two is the better Korean dub?"
 

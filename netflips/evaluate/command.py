@@ -34,7 +34,8 @@ class DemoEvaluation(CommonOptions):
 
     what: str = positional("what", choices=("demo", *_OTHERS))
     """demo: the phrasebook that the demo's models know; dubs, speech: your own clips; dub: one of them; compare: two runs; listen:
-    a blind comparison; bench: programs that dub, side by side; units, translate: a test split of units; sync: lips and sound of videos (see their --help)"""
+    a blind comparison; bench: programs that dub, side by side; units, translate: a test split of units; sync: lips and sound of
+    videos (see their --help)"""
     bundle: Path | None = flag(default=None, metavar="DIR")
     """folder of the models (default: those that come with NetfLips)"""
     out_dir: Path = flag(default=Path("evaluation"), metavar="DIR")

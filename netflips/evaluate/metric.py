@@ -142,7 +142,8 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
         "cer", "right", "dnsmos", "speaker", "f0_off", "harmonicity_db", "slc_20", "unit_sync", "lip_leak", "closures", "lip_speed",
     ),
 }  # fmt: skip
-"""Choices of metrics: what papers on this task report; Seamless' own; what a studio asks of a dub; what programs are compared by; what the demo's exam tells."""
+"""Choices of metrics: what papers on this task report; Seamless' own; what a studio asks of a dub; what programs are compared by;
+what the demo's exam tells."""
 
 
 def chosen(text: str, suite: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ FORMS = (
     Form(r"--translate-with http", "a language model that is not here", check=check_help),
     Form(r"lip2speech .*ann.wav", "a voice and published files that are not here", check=check_help),
     Form(r"netflips evaluate demo", "hours, and a synthesiser", check=check_help),
-    Form(r"netflips evaluate (dubs|speech|dub|compare|listen) ", "dubs that are not here; its own tests run it", check=check_help),
+    Form(r"netflips evaluate (dubs|speech|dub|compare|listen|bench) ", "dubs that are not here; own tests do", check=check_help),
     Form(r"--speak-with", "a synthesiser that is not everywhere", check=check_help),
     Form(r"av2unit.kmeans|av2unit.train", "a quarter of an hour, of a corpus that is not here", check=check_settings),
     Form(

@@ -31,9 +31,10 @@ def test_a_page_plays_pairs_blindly(tmp_path: Path) -> None:
     assert main(["listen", str(first), str(second), "--out", str(out), "--number", "4", "--quiet"]) == 0
     page = out.read_text(encoding="utf-8")
     about = about_of(page)
-    assert about["names"] == [str(first), str(second)]
-    assert len(set(about["clips"])) == 4  # type: ignore[call-overload]
-    assert set(about["swapped"]) == {True, False}  # type: ignore[call-overload]
+    told: list[dict[str, object]] = about["pairs"]  # type: ignore[assignment]
+    assert all(one["names"] == [str(first), str(second)] for one in told)
+    assert len({one["clip"] for one in told}) == 4
+    assert {one["swapped"] for one in told} == {True, False}
     pairs = re.findall(r'<section class="pair".*?</section>', page)
     assert [len(re.findall("data:audio/flac", pair)) for pair in pairs] == [2, 2, 2, 2]
     shown = page.replace(re.search(r'<script type="app.*?</script>', page)[0], "")  # type: ignore[index]
@@ -42,7 +43,7 @@ def test_a_page_plays_pairs_blindly(tmp_path: Path) -> None:
     assert "http:" not in page
     assert "https:" not in page
     assert main(["listen", str(first), str(second), "--out", str(tmp_path / "again.html"), "--number", "4", "--quiet"]) == 0
-    assert about_of((tmp_path / "again.html").read_text(encoding="utf-8"))["swapped"] == about["swapped"]
+    assert about_of((tmp_path / "again.html").read_text(encoding="utf-8"))["pairs"] == about["pairs"]
 
 
 def test_intervals_are_those_of_a_share() -> None:

@@ -1,0 +1,169 @@
+"""Programs that dub, side by side: planted worse dubs rank below their originals; dubs in a folder become a table and two pages."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.media import VideoWriter, read_speech, write_speech
+from netflips.evaluate.bench import read_systems, roads
+from netflips.evaluate.bench_page import drawn_pairs
+from netflips.evaluate.command import main
+from netflips.evaluate.metric import Missing
+from netflips.evaluate.records import Record
+from netflips.evaluate.standings import AREAS, standings
+from tests.avcore.made_speech import talk
+from tests.netflips.evaluate import planted
+from tests.netflips.evaluate.test_damage import (
+    COUNT,
+    Damage,
+    another_voice,
+    at_its_own_pace,
+    blurred,
+    half,
+    late_lips,
+    metric_of,
+    of_clips,
+)
+from tests.netflips.evaluate.test_listen import about_of
+
+RATE = 16_000
+WORSE: dict[str, tuple[Damage, str]] = {
+    "squeezed": (at_its_own_pace, "words"), "cut": (half, "words"), "other voice": (another_voice, "voice"),
+    "late": (late_lips, "lips"), "blurred mouth": (blurred, "picture"),
+}  # fmt: skip
+
+
+def records_of(system: str, damage: Damage | None) -> list[Record]:
+    measures = dict.fromkeys(metric_of(name).name for names in AREAS.values() for name in names if name != "dnsmos")
+    return [
+        Record.of((f"{system}/{number}", "dub", measure), "", found, {})
+        for measure in measures
+        for number, found in enumerate(of_clips(measure, damage))
+        if not all(isinstance(one, Missing) for one in found.values())
+    ]
+
+
+@pytest.mark.parametrize("name", WORSE)
+def test_a_planted_worse_dub_ranks_below_its_original(name: str) -> None:
+    damage, area = WORSE[name]
+    found = [*records_of("own", None), *records_of(name, damage)]
+    by_id = {one.id: one.id.split("/") for one in found}
+    assert len(by_id) == 2 * COUNT
+    best, worst = standings(found, {id_: one[0] for id_, one in by_id.items()}, {id_: one[1] for id_, one in by_id.items()})
+    assert (best.system, worst.system) == ("own", name)
+    assert best.whole > 0 > worst.whole
+    assert best.areas[area] == -worst.areas[area] > 0
+    assert set(best.better_in[name]) == set(worst.worse_in["own"])
+
+
+def test_planted_sounds_are_damaged_as_they_say() -> None:
+    samples = np.asarray(talk([0.5, 1.2, 0.6, 1.0, 0.5]), np.float32)
+    for name in ("squeezed", "cut"):
+        made = planted.SOUNDS[name](samples)
+        assert len(made) == len(samples)
+        assert 0.4 < np.count_nonzero(np.abs(made) > 0.01) / np.count_nonzero(np.abs(samples) > 0.01) < 0.85
+    assert not planted.late(samples)[:3200].any()
+    assert np.array_equal(planted.late(samples)[3200:], samples[:-3200])
+    high = planted.other_voice(np.sin(2 * np.pi * 200 * np.arange(RATE) / RATE).astype(np.float32))
+    assert np.abs(np.fft.rfft(high)).argmax() * RATE / len(high) == pytest.approx(200 * planted.HIGHER, abs=5)
+
+
+def write_video(path: Path, seconds: float, level: float) -> None:
+    sound = np.resize(np.asarray(talk([0.2, 0.8, 0.3, 0.6, 0.2]), np.float32), round(seconds * RATE)) * level
+    with VideoWriter(path, 64, 64, 25, RATE) as writer:
+        writer.write_sound(sound)
+        for number in range(round(seconds * 25)):
+            writer.write_picture(np.full((64, 64, 3), 40 + number, np.uint8))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    """Two clips, dubbed by two programs: one too long, with subtitles; of the other, a sound alone."""
+    lines = []
+    for number in range(2):
+        (tmp_path / "clips").mkdir(exist_ok=True)
+        write_video(tmp_path / "clips" / f"c{number}.mp4", 2.0, 1.0)
+        lines.append({"id": f"c{number}", "source": f"clips/c{number}.mp4", "reference_text": "물 좀 주세요."})
+    (tmp_path / "clips.jsonl").write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines))
+    for name, seconds in (("long", 2.8), ("fitting", 2.0)):
+        folder = tmp_path / "systems" / name
+        folder.mkdir(parents=True)
+        (folder / "system.yaml").write_text(f"name: The {name}\nhow: by hand <b>\nversion: 1.2\n")
+        write_video(folder / "c0.mp4", seconds, 0.5)
+    (tmp_path / "systems" / "long" / "c0.ko.srt").write_text("1\n00:00:00,100 --> 00:00:01,500\n물 좀 주세요.\n")
+    write_speech(tmp_path / "systems" / "fitting" / "c1.wav", read_speech(tmp_path / "clips" / "c1.mp4"))
+    return tmp_path
+
+
+def test_a_folder_of_dubs_becomes_a_table_a_page_and_a_blind_page(bench: Path) -> None:
+    pytest.importorskip("sacrebleu")
+    command = ["bench", str(bench), "--roads", "", "--metrics", "slc_20,clicks", "--quiet"]
+    assert main(command) == 0
+    table = (bench / "table.md").read_text(encoding="utf-8")
+    assert "- The long (1.2): 1 of 2 clips. by hand <b>" in table
+    assert re.search(r"SLC 0.2.*\| 1\.000 \[.*\], n 2\s+\| 0\.000 \[.*\], n 1 ", table)
+    assert re.search(r"subtitles: chrF\+\+.*\| 100\.0 \[100\.0, 100\.0\], n 1", table)
+    content = json.loads((bench / "metrics.json").read_text(encoding="utf-8"))
+    assert content["systems"]["fitting"] == {"name": "The fitting (1.2)", "how": "by hand <b>"}
+    assert {one["system"] for one in content["standings"]} == {"long", "fitting"}
+    page = (bench / "page.html").read_text(encoding="utf-8")
+    played = re.findall(r'<(?:video|audio)[^>]* src="([^"]+)"', page)
+    assert set(played) == {
+        "clips/c0.mp4",
+        "clips/c1.mp4",
+        "systems/long/c0.mp4",
+        "systems/fitting/c0.mp4",
+        "systems/fitting/c1.wav",
+    }
+    assert all((bench / one).is_file() for one in played)
+    assert "by hand <b>" not in page
+    about = about_of((bench / "listen.html").read_text(encoding="utf-8"))
+    assert [(one["clip"], one["names"]) for one in about["pairs"]] == [("c0", ["The fitting (1.2)", "The long (1.2)"])]  # type: ignore[attr-defined]
+    before = (bench / "measured" / "records.jsonl").read_bytes()
+    assert main(command) == 0
+    assert (bench / "measured" / "records.jsonl").read_bytes() == before
+
+
+def test_pairs_to_hear_are_of_all_systems_alike(bench: Path) -> None:
+    from netflips.evaluate.bench import System
+
+    systems = [System(name, name, "", {f"c{number}": bench / name for number in range(9)}, {}) for name in "abc"]
+    pairs = drawn_pairs(systems, 12)
+    counts = [sum(set(one.names) == set(both) for one in pairs) for both in ("ab", "ac", "bc")]
+    assert counts == [4, 4, 4]
+    assert len({(one.clip, one.names) for one in pairs}) == 12
+    assert {one.swapped for one in pairs} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("systems/long/system.yaml", "name: x\n", "does not say what made these dubs"),
+        ("clips.jsonl", '{"id": "c0", "source": "clips/c0.mp4"}\n', "line 1 has no reference_text"),
+        ("clips.jsonl", '{"id": "../c0", "source": "clips/c0.mp4", "reference_text": "a"}\n', "ids name files"),
+        ("clips.jsonl", '{"id": "c0", "source": "clips/no.mp4", "reference_text": "a"}\n', "a file is not there"),
+        ("clips.jsonl", '{"id": "other", "source": "clips/c0.mp4", "reference_text": "a"}\n', "it has none of the clips"),
+    ],
+)
+def test_what_is_wrong_with_a_bench_is_one_line(
+    bench: Path, file: str, text: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bench / file).write_text(text, encoding="utf-8")
+    assert main(["bench", str(bench), "--roads", "", "--quiet"]) == 2
+    assert said in capsys.readouterr().err
+    assert not (bench / "table.md").exists()
+
+
+def test_an_unknown_road_is_told_with_those_there_are(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", str(bench), "--roads", "sea", "--quiet"]) == 2
+    assert ", ".join(roads()) in capsys.readouterr().err
+
+
+def test_a_road_that_is_not_finished_is_no_system(bench: Path) -> None:
+    from netflips.evaluate.bench import read_clips
+
+    (bench / "systems" / "long" / "system.yaml").unlink()
+    assert [one.folder for one in read_systems(bench, read_clips(bench))] == ["fitting"]
