@@ -1,4 +1,4 @@
-"""`netflips evaluate bench`: programs that dub, side by side on clips that may be given away.
+"""Programs that dub, side by side on clips that may be given away.
 
     BENCH/clips.jsonl            {"id", "source", "reference_text", "subtitles"?, "kind"?}; made where it is not there
     BENCH/systems/NAME/ID.mp4    what a program made of each clip; its subtitles beside it (ID.srt, ID.ko.srt, ...)
@@ -11,49 +11,23 @@ are BENCH/table.md, metrics.json, page.html, whose players play the files of BEN
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from avcore.command import LOG
-from avcore.errors import InputError, NetflipsError, UsageError
-from avcore.files import require_place, write_text
-from avcore.flags import Command, flag, positional
-from avcore.journal import folder_lock, iter_rows
-from avcore.loading import loading
-from avcore.notes import print_text
-from avcore.progress import Progress, bars
+from avcore.errors import InputError, NetflipsError
+from avcore.files import write_text
+from avcore.journal import iter_rows
+from avcore.progress import Progress
 from avcore.texts import parse_yaml, read_yaml
-from netflips.checkout import from_checkout
-from netflips.evaluate.suite_command import MeasureOptions, settings_of
 
 MANIFEST, CLIPS, SYSTEMS, ADAPTER = "clips.jsonl", "clips", "systems", "system.yaml"
 TABLE, METRICS, PAGE, LISTEN = "table.md", "metrics.json", "page.html", "listen.html"
-_MEASURED = "measured"
 _FORM = '{"id": ..., "source": ..., "reference_text": ...}'
 _ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".wav")
 _SUBTITLES = (".srt", ".vtt", ".ass", ".smi")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchOptions(MeasureOptions):
-    """Compare programs that dub, on clips that may be given away: 24 are made where DIR has none (needs make voices). NetfLips
-    dubs them by its roads; what other programs made of them lies in DIR/systems/NAME, with a system.yaml that says how. Writes
-    one table with intervals, a page with players, and a page for blind listening. Stopped, it goes on where it was."""
-
-    folder: Path = positional("DIR")
-    """clips.jsonl and clips, systems, and the results"""
-    number: int = flag(default=24)
-    """clips that are made (default: 24)"""
-    roads: str | None = flag(default=None, metavar="A,B")
-    """NetfLips' roads: units, cascade, subtitles, kokoro; '' = none (default: all that can run here)"""
-    jobs: int = flag(default=1, group="spreading the work")
-    """processes that measure (default: 1)"""
-    pairs: int = flag(default=20)
-    """pairs of the page for listening (default: 20)"""
-    metrics: str = flag(default="bench", metavar="A,B", group="measuring")
-    """figures, by name or preset (default: bench)"""
 
 
 @dataclass(frozen=True)
@@ -163,51 +137,3 @@ def _said(dub: Path) -> str:
 
     beside = [path for path in sorted(dub.parent.glob(f"{dub.stem}.*")) if path.suffix.lower() in _SUBTITLES]
     return " ".join(cue.text for cue in read_subtitles(beside[0], "en", "ko").cues if cue.text) if beside else ""
-
-
-def _work(options: BenchOptions) -> None:
-    with loading():
-        from netflips.evaluate.bench_page import write_bench
-        from netflips.evaluate.cases import DUBBED, CaseFiles, check_media
-        from netflips.evaluate.metric import DUBS
-        from netflips.evaluate.suite import measure
-
-    if options.number < 1 or options.pairs < 1:
-        raise UsageError("--number and --pairs must be 1 or more", found=f"{options.number} and {options.pairs}")
-    folder, known = options.folder, roads()
-    wanted = list(known) if options.roads is None else [one.strip() for one in options.roads.split(",") if one.strip()]
-    if unknown := [one for one in wanted if one not in known]:
-        raise UsageError("there is no such road", expected=", ".join(known), found=unknown[0])
-    require_place(folder / TABLE)
-    with bars(options.quiet) as progress:
-        if not (folder / MANIFEST).is_file():
-            from_checkout("recipes.demo.evaluate.bench_clips").make_clips(folder, options.number, progress)
-        clips = read_clips(folder)
-        left = {name: why for name in wanted if (why := run_road(name, known[name], clips, folder, progress))}
-        for name, why in left.items():
-            LOG.warning("road %s is left out: %s", name, why)
-        systems = read_systems(folder, clips)
-        if not systems:
-            raise InputError("nothing dubbed the clips", path=folder / SYSTEMS, expected="roads, or folders of other programs")
-        cases = tuple(
-            CaseFiles(f"{system.folder}/{clip.id}", system.dubs[clip.id], clip.source, None, clip.reference_text, "", "ko",
-                      _report(system.dubs[clip.id]), system.folder)
-            for system in systems for clip in clips if clip.id in system.dubs
-        )  # fmt: skip
-        check_media(cases, folder / MANIFEST)
-        settings = replace(settings_of(options, cases, DUBS, "Bench"), titles={})
-        settings = replace(settings, asked={"": replace(settings.asked[""], subjects=(DUBBED,))})
-        with folder_lock(folder / _MEASURED):
-            found, rows, facts = measure(cases, settings, folder / _MEASURED, progress)
-    table = write_bench(folder, clips, systems, found.values(), rows, {**facts, "clips": str(len(clips))}, left, options.pairs)
-    print_text(table.rstrip("\n"))
-    LOG.info("written: %s", folder / PAGE)
-
-
-def _report(dub: Path) -> Path | None:
-    path = dub.with_suffix(".json")
-    return path if path.is_file() else None
-
-
-COMMANDS = {"bench": Command(BenchOptions, "netflips evaluate bench", _work)}
-build_bench_parser = COMMANDS["bench"].parser

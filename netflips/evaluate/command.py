@@ -19,7 +19,7 @@ _OTHERS = {
     "dub": "netflips.evaluate.suite_command",
     "compare": "netflips.evaluate.suite_command",
     "listen": "netflips.evaluate.listen",
-    "bench": "netflips.evaluate.bench",
+    "bench": "netflips.evaluate.bench_command",
     "units": "netflips.evaluate.units_command",
     "translate": "netflips.evaluate.units_command",
     "sync": "netflips.evaluate.sync_command",

@@ -92,7 +92,7 @@ FOLDERS = {
 OF_THEIR_OWN = (
     "netflips.evaluate.suite_command",
     "netflips.evaluate.listen",
-    "netflips.evaluate.bench",
+    "netflips.evaluate.bench_command",
     "netflips.serve.",
     "netflips.info",
     "unit2unit.training.prepare_",
