@@ -10,9 +10,8 @@ import pytest
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import MouthShape, draw
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, talk
-from unit2av.lipsync.mesh.follow import Look, flow, is_hidden_now, placed, sights, similarity, surface_flow
+from unit2av.lipsync.mesh.follow import Look, flow, placed, sights, similarity, surface_flow
 from unit2av.lipsync.mesh.person import lip_gaps
-from unit2av.lipsync.mesh.seen import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
 from unit2av.lipsync.mesh.shape import NUM_FACE, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER, UPPER_FACE, fit_pose
 
 
@@ -22,7 +21,7 @@ def looked(
     """A look at a head whose landmarks are found there."""
     mesh = mesh.astype(np.float64)
     pose, carried = fit_pose(mesh), np.zeros((NUM_FACE, 2)) if carried is None else carried
-    return Look(mesh, pose, pose.to_head(mesh), np.array(flowed, float), carried, np.zeros((164, 3), np.float32), is_hidden)
+    return Look(mesh, pose, pose.to_head(mesh), np.array(flowed, float), carried, is_hidden)
 
 
 # From one picture to the next
@@ -185,36 +184,3 @@ def test_a_drawn_mouth_goes_out_before_something_hides_it_and_comes_back() -> No
     assert strengths[8] == strengths[9] == 0
     assert strengths[0] == strengths[-1] == 1
     assert np.abs(np.diff(strengths)).max() <= 0.21
-
-
-def test_what_was_hidden_stays_hidden_a_little_longer() -> None:
-    assert is_hidden_now(0.15, was_hidden=False)
-    assert is_hidden_now(0.12, was_hidden=True)
-    assert not is_hidden_now(0.12, was_hidden=False)
-    assert not is_hidden_now(0.09, was_hidden=True)
-
-
-def strange(picture: np.ndarray, mesh: np.ndarray) -> float:
-    usual = usual_look([skin_look(one.rgb, one.mesh.astype(np.float64)) for one in filmed(talk(12))])
-    return strangeness(skin_look(picture, mesh.astype(np.float64)), usual)
-
-
-@pytest.mark.parametrize(
-    ("pose", "mouth"),
-    [
-        (Pose(scale=0.6), MouthShape(1.0, 0.0)),
-        (Pose(scale=0.6, yaw=0.4), MouthShape(0.1, 0.0)),
-        (Pose(scale=0.5, yaw=-0.4), MouthShape(0.0, -1.0)),
-    ],
-)
-def test_neither_an_open_mouth_nor_a_turned_head_looks_hidden(pose: Pose, mouth: MouthShape) -> None:
-    assert strange(draw(head(), pose, mouth, SIDE), mesh_of(pose, mouth)) < SEEN_UNTIL
-
-
-@pytest.mark.parametrize("colour", [(30, 30, 30), (205, 160, 140)])
-def test_a_microphone_and_a_hand_before_the_mouth_hide_it(colour: tuple[int, int, int]) -> None:
-    pose = Pose(scale=0.6)
-    mesh, picture = mesh_of(pose, MouthShape(0.2, 0.0)), draw(head(), pose, MouthShape(0.2, 0.0), SIDE)
-    middle = mesh[[13, 14], :2].mean(axis=0).round().astype(int)
-    cv2.ellipse(picture, (int(middle[0]), int(middle[1])), (34, 24), 20, 0, 360, colour, -1)
-    assert strange(picture, mesh) > HIDDEN_FROM

@@ -178,6 +178,17 @@ def test_one_that_comes_for_a_while_is_left_alone_then(shown: Shown) -> None:
     assert all(is_drawn[56:])
 
 
+@pytest.mark.parametrize("what", ["a black microphone", "a hand", "grey glass", "a hand over chin and lower lip"])
+def test_a_mesh_that_looks_ahead_draws_on_nothing_that_comes(what: str) -> None:
+    scenes = filmed(talk(60))
+    for number in range(20, 42):
+        scene = scenes[number]
+        assert scene.mesh is not None
+        scenes[number] = Scene(HIDING[what](scene.rgb, scene.mesh), scene.box, scene.time, mesh=scene.mesh)
+    is_drawn = [picture is not scene.rgb for picture, scene in zip(mesh_drawn(scenes), scenes, strict=True)]
+    assert [number for number in range(60) if is_drawn[number]] == [*range(20), *range(45 if "chin" in what else 46, 60)]
+
+
 def test_hard_patches_are_drawn_whatever_is_before_the_mouth_as_published() -> None:
     scenes = film(range(8))[:8]
     white = np.full((8, 96, 96, 3), 255, np.uint8)

@@ -226,8 +226,8 @@ def test_programs_that_were_measured_are_known() -> None:
     assert kept is not None
     assert kept.note is None
     assert kept.understanding("KTX").grade == "good"
-    assert kokoro.understanding("KTX") == Understanding("bad", pytest.approx(0.06), ("speaker",))
-    assert "글자의 7" in sentence(espeak.note, "ko")
+    assert kokoro.understanding("KTX") == Understanding("bad", pytest.approx(0.05), ("speaker",))
+    assert "글자의 80%" in sentence(espeak.note, "ko")
     assert "--speak-with" in sentence(espeak.note)
     assert known_speaker(("espeak-ng", "{text}", "{out}"), "es") is known_speaker((), "ko") is None
     assert espeak.understanding("안녕하세요").causes == ("speaker",)

@@ -26,7 +26,6 @@ from avcore.faces.crop import CropWindow
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import Box, Landmarks, hull, overlap
 from unit2av.lipsync import Scene
-from unit2av.lipsync.mesh.seen import HIDDEN_FROM, SEEN_UNTIL, SkinLook, skin_look
 from unit2av.lipsync.mesh.shape import (
     FOLLOWED,
     INNER_LOWER,
@@ -212,8 +211,8 @@ class Look:
 
     mesh: float64 [468, 3]. pose, head: of it, as it was found. flowed: how far the face has come since the stream began, by its
     own pixels: x, y, roll (radians) and logarithm of its size. carried: how far each point of the lower face has come, by the
-    pixels around it, [468, 2]. skin: around the mouth. is_hidden: whether something is before the mouth, or it is turned away too
-    far. cover: the share of the lips that this picture alone does not show.
+    pixels around it, [468, 2]. is_hidden: whether something is before the mouth, or it is turned away too far. cover: the share of
+    the lips that this picture alone does not show.
     """
 
     mesh: Points
@@ -221,7 +220,6 @@ class Look:
     head: Points
     flowed: Points
     carried: Points
-    skin: SkinLook
     is_hidden: bool
     cover: float = 0.0
 
@@ -245,19 +243,12 @@ def look_at(picture: Pixels, mesh: Landmarks, flowed: Points, carried: Points) -
     """Return a look at a face that was found in a picture uint8 [height, width, 3]."""
     points = mesh.astype(np.float64)
     pose = fit_pose(points)
-    skin, is_away = skin_look(picture, points), yaw_of(pose) > _MOST_YAW
-    return Look(points, pose, pose.to_head(points), flowed, carried, skin, is_away, covered(picture, points))
+    return Look(points, pose, pose.to_head(points), flowed, carried, yaw_of(pose) > _MOST_YAW, covered(picture, points))
 
 
 def yaw_of(pose: HeadPose) -> float:
     """Return how far a head is turned to either side, in radians."""
     return abs(float(np.arctan2(pose.turn[0, 2], pose.turn[2, 2])))
-
-
-def is_hidden_now(strange: float, was_hidden: bool) -> bool:
-    """Return whether a mouth is hidden, by the share of skin around it that looks strange; what is hidden stays so a little
-    longer."""
-    return strange > (SEEN_UNTIL if was_hidden else HIDDEN_FROM)
 
 
 def placed(looks: Sequence[Look | None], now: int) -> Place | None:

@@ -17,14 +17,14 @@ from avcore.compute.threads import ahead, pictures_at_once
 from avcore.errors import UnitError
 from avcore.timeline import FRAME_RATE, Seconds
 from unit2av.lipsync import Said, Scene
-from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, is_hidden_now, placed, sights
+from unit2av.lipsync.mesh.follow import REACH, Look, MeshFinder, Place, Sight, placed, sights
 from unit2av.lipsync.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.lipsync.mesh.person import Person, acquaint, eased, influence, lip_gaps
-from unit2av.lipsync.mesh.seen import HIDDEN_FROM, SkinLook, join_lips, light_on, lip_source, softness, strangeness, usual_look
+from unit2av.lipsync.mesh.seen import join_lips, light_on, lip_source, softness
 from unit2av.lipsync.mesh.shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
 from unit2av.lipsync.mesh.table import MouthTable, Parameters, no_faster
 from unit2av.lipsync.mesh.warp import move_pixels, shade
-from unit2av.lipsync.occlusion import Cover
+from unit2av.lipsync.occlusion import COVERED_FROM, Cover
 
 LOOK_AHEAD = FRAME_RATE
 """Pictures that are held: a second; of very large ones less."""
@@ -38,8 +38,6 @@ _MOST_KEPT = 200
 _DARK_EVERY, _MOST_DARKS = 3, 60
 """Pictures of which one is looked at for how dark the mouth is, and how many say so at most."""
 _BETTER_TEETH = 1.3
-_CLEAR = 0.2
-"""Share of the lips that may be covered in a picture that is learnt though it looks strange: light that changes for good."""
 _CLOSED = 0.05
 _SEEN_OPEN, _MET = (0.004, 0.01), 0.006
 """Gaps between the lips, in widths of the face: of a source that is open, from and over which it counts as such, and of lips that
@@ -51,14 +49,12 @@ class Acquaintance:
     """What is known of the person in a shot, from the pictures that were seen of it."""
 
     heads: list[Points] = field(default_factory=list)
-    looks: list[SkinLook] = field(default_factory=list)
     lights: list[Floats] = field(default_factory=list)
     softs: list[float] = field(default_factory=list)
     darks: list[Floats] = field(default_factory=list)
     num_seen: int = 0
     step: int = 1
     learn_at: int = 0
-    usual: SkinLook | None = None
     teeth: Teeth | None = None
     better_teeth: Teeth | None = None
     person: Person | None = None
@@ -72,7 +68,6 @@ class Acquaintance:
         if self.heads and self.num_seen % self.step:
             return
         self.heads.append(look.head)
-        self.looks.append(look.skin)
         if len(self.lights) < LOOK_AHEAD:
             self.lights.append(light_on(picture, look.mesh))
             self.softs.append(softness(picture, look.mesh))
@@ -85,14 +80,14 @@ class Acquaintance:
         if found is not None and found.score > least:
             self.better_teeth = found
         if len(self.heads) > _MOST_KEPT:
-            self.heads, self.looks, self.step = self.heads[::2], self.looks[::2], 2 * self.step
+            self.heads, self.step = self.heads[::2], 2 * self.step
 
     def learn(self) -> None:
-        """Work out how the person looks at rest and what is usual, from all that is kept, now and then."""
+        """Work out how the person looks at rest, from all that is kept, now and then."""
         if not self.heads or self.num_seen < self.learn_at:
             return
         self.learn_at = self.num_seen + _LEARN_EVERY
-        self.aim, self.usual = acquaint(self.heads), usual_look(self.looks)
+        self.aim = acquaint(self.heads)
         if self.person is None:  # nothing is shown yet
             self.person, self.teeth, self.better_teeth = self.aim, self.better_teeth, None
         light = np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
@@ -159,18 +154,17 @@ class _Shot:
         self._looks = list[Look | None]()
         self._shown = 0
         """How many of the looks belong to pictures that are out already."""
-        self._judged = 0
-        """How many of the looks were judged to be hidden or not."""
-        self._known = Acquaintance()
-        self._is_hidden = False
-        self._cover = Cover()
+        self._known, self._cover = Acquaintance(), Cover()
 
     def add(self, sight: Sight) -> Iterator[Pixels]:
         """Take a picture in; one comes out when enough are held."""
         look = sight.look
         if look is not None:
-            look = replace(look, is_hidden=self._cover.step(look.cover) or look.is_hidden)
-            if not look.is_hidden and not self._is_doubtful(look):
+            is_covered = self._cover.step(look.cover)
+            if is_covered:
+                self._hide_before()
+            look = replace(look, is_hidden=is_covered or look.is_hidden)
+            if not look.is_hidden and look.cover < COVERED_FROM:
                 self._known.meet(sight.scene.rgb, look)
         self._scenes.append(sight.scene)
         self._looks.append(look)
@@ -182,25 +176,17 @@ class _Shot:
         while self._scenes:
             yield self._next()
 
-    def _is_doubtful(self, look: Look) -> bool:
-        """Whether a look is not to be learnt: strange to what is known, and with lips that are not clearly seen."""
-        usual = self._known.usual
-        return look.cover > _CLEAR and usual is not None and strangeness(look.skin, usual) > HIDDEN_FROM
-
-    def _judge(self) -> None:
-        """Find out which of the looks that count by now are hidden; what is usual was learnt from pictures ahead of them."""
-        last = min(len(self._looks), self._shown + REACH + 1)
-        for number in range(self._judged, last):
+    def _hide_before(self) -> None:
+        """Hide the mouths of the pictures in which something came before it: several are needed to be sure of it."""
+        for number in range(len(self._looks) - 1, self._shown - 1, -1):
             look = self._looks[number]
-            if look is not None and self._known.usual is not None:
-                self._is_hidden = is_hidden_now(strangeness(look.skin, self._known.usual), self._is_hidden)
-                self._looks[number] = replace(look, is_hidden=look.is_hidden or self._is_hidden)
-        self._judged = max(self._judged, last)
+            if look is None or look.is_hidden or look.cover < COVERED_FROM:
+                break
+            self._looks[number] = replace(look, is_hidden=True)
 
     def _next(self) -> Pixels:
         scene = self._scenes.popleft()
         self._known.learn()
-        self._judge()
         first = max(0, self._shown - REACH)
         place = placed(self._looks[first : self._shown + REACH + 1], self._shown - first)
         if place is not None:
@@ -209,7 +195,7 @@ class _Shot:
         if self._shown > 2 * REACH:
             gone = self._shown - REACH
             del self._looks[:gone]
-            self._shown, self._judged = REACH, self._judged - gone
+            self._shown = REACH
         asked = parameters_at(self._codes, scene.time)
         picture = self._drawn(scene.rgb, place, asked)
         self._known.settle(float(asked[0]))
