@@ -24,7 +24,7 @@ from netflips.dubbing.job import GivenTrack, Job
 from netflips.dubbing.pieces import Encoded, join_pieces, num_hidden
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.models import Models
-from netflips.provenance.manifest import COMPOSITE, Claim
+from netflips.provenance.manifest import COMPOSITE, Actions
 from netflips.provenance.options import LIPS, SPEECH_AND_LIPS, VIDEO, Generated
 from netflips.published.terms import may_be_sold, terms_of
 from netflips.script.files import write_script
@@ -54,7 +54,7 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
             subtitles=tracks_of(script, job),
             carried=_carried(script, job, clock, end),
             language=script.target,
-            seal=None if job.signing is None else job.signing.seal(_told(script, job), job.out),
+            seal=None if job.signing is None else job.signing.seal(*_told(script, job), job.out),
         )
         join_pieces(writer, pieces, sound)
     if job.keeps_work:
@@ -176,8 +176,8 @@ def _models(job: Job) -> Iterator[ModelUsed]:
         yield ModelUsed(part, fingerprints.get(part, ""), usual, knows, *licence)
 
 
-def _told(script: Script, job: Job) -> Claim:
-    """Return what the manifest says of a dub."""
+def _told(script: Script, job: Job) -> tuple[Actions, dict[str, Any]]:
+    """Return what the manifest says of a dub: what was done, and our own facts."""
     models = [
         {"part": one.part, "name": one.name, "fingerprint": one.fingerprint, "licence": one.licence, "commercial": one.commercial}
         for one in _models(job)
@@ -192,7 +192,7 @@ def _told(script: Script, job: Job) -> Claim:
         facts |= {"operator": job.options.operator, "notice": _generated(script, job).notice}
     if job.track is not None:
         done = {"action": "c2pa.edited", "digitalSourceType": COMPOSITE, "description": _generated(script, job).done}
-        return Claim([done], facts)
+        return [done], facts
     # In the words that C2PA's own readers know a dub by.
     facts |= {"languages": {"from": script.source, "to": script.target}}
     languages = {"sourceLanguage": script.source, "targetLanguage": script.target}
@@ -204,7 +204,7 @@ def _told(script: Script, job: Job) -> Claim:
         {"action": "c2pa.translated", "digitalSourceType": COMPOSITE, "parameters": languages},
         {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": SPEECH_AND_LIPS.done, "changes": [lips]},
     ]
-    return Claim(actions, facts)
+    return actions, facts
 
 
 def _notice(script: Script, job: Job) -> str:

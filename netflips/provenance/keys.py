@@ -4,22 +4,14 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from avcore.errors import InputError, OutputError, reason
 from avcore.files import atomic_output, require_file
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.x509 import Certificate
-
 _YEARS = 10
 """A file that was signed without a time of others is only good for as long as its certificate."""
 _MOST_BYTES = 1 << 20
-_USAGES = (
-    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign",
-    "crl_sign", "encipher_only", "decipher_only",
-)  # fmt: skip
 
 
 class SigningKey(NamedTuple):
@@ -60,14 +52,20 @@ def read_key(key_path: Path, chain_path: Path) -> SigningKey:
         key: Any = serialization.load_pem_private_key(require_file(key_path, "the signing key").read_bytes()[:_MOST_BYTES], None)
     except (ValueError, TypeError) as error:
         raise InputError("this is no private key without a password", path=key_path, expected="PEM", found=reason(error)) from error
-    curves = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
-    algorithm = curves.get(key.curve.name, "") if isinstance(key, ec.EllipticCurvePrivateKey) else ""
-    algorithm = "ed25519" if isinstance(key, ed25519.Ed25519PrivateKey) else algorithm
-    algorithm = "ps256" if isinstance(key, rsa.RSAPrivateKey) else algorithm
+    kinds = {ed25519.Ed25519PrivateKey: "ed25519", rsa.RSAPrivateKey: "ps256"}
+    algorithm = next((name for kind, name in kinds.items() if isinstance(key, kind)), "")
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        algorithm = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}.get(key.curve.name, "")
     if not algorithm:
         raise InputError("keys of this kind sign no manifest", path=key_path, expected="P-256, P-384, P-521, Ed25519 or RSA")
-    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return SigningKey(key.private_bytes(*form), chain, algorithm)
+    return SigningKey(_pem(key), chain, algorithm)
+
+
+def _pem(key: Any) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    content: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return content
 
 
 def read_certificates(path: Path) -> bytes:
@@ -85,31 +83,27 @@ def read_certificates(path: Path) -> bytes:
 def _made() -> bytes:
     """Return a new key and its certificates, PEM: C2PA takes none that signs itself, so one above it does, whose key is dropped."""
     from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     root, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     now, number = datetime.now(UTC), token_hex(4)  # of the machine its name says nothing
+    above = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key())
 
-    def named(what: str) -> x509.Name:
-        told = ((NameOID.ORGANIZATION_NAME, "NetfLips, self-signed"), (NameOID.COMMON_NAME, f"NetfLips key {number}{what}"))
-        return x509.Name([x509.NameAttribute(*one) for one in told])
-
-    def certificate(of: "EllipticCurvePrivateKey", what: str) -> "Certificate":
+    def certificate(of: ec.EllipticCurvePrivateKey, *names: str) -> bytes:
         is_root = of is root
-        usage = dict.fromkeys(_USAGES, False) | {"key_cert_sign": is_root, "digital_signature": not is_root}
-        made = x509.CertificateBuilder(named(", root"), named(what), of.public_key(), x509.random_serial_number())
+        told = [[(NameOID.ORGANIZATION_NAME, "NetfLips, self-signed"), (NameOID.COMMON_NAME, name)] for name in names]
+        issuer, whose = (x509.Name([x509.NameAttribute(*one) for one in row]) for row in told)
+        made = x509.CertificateBuilder(issuer, whose, of.public_key(), x509.random_serial_number())
         made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=365 * _YEARS))
         made = made.add_extension(x509.BasicConstraints(is_root, None), critical=True)
-        made = made.add_extension(x509.KeyUsage(**usage), critical=True)
-        made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(of.public_key()), critical=False)
-        made = made.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key()), critical=False)
+        usage = x509.KeyUsage(not is_root, False, False, False, False, is_root, False, False, False)  # it signs files, or keys
+        made = made.add_extension(usage, critical=True).add_extension(above, critical=False)
         if not is_root:
             made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-        return made.sign(root, SHA256())
+        return made.sign(root, SHA256()).public_bytes(Encoding.PEM)
 
-    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    chain = certificate(key, ""), certificate(root, ", root")
-    return key.private_bytes(*form) + b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain)
+    name = f"NetfLips key {number}"
+    return _pem(key) + certificate(key, f"{name}, root", name) + certificate(root, f"{name}, root", f"{name}, root")

@@ -5,15 +5,17 @@ Nothing is fetched from a network, in either direction: no time stamp, no revoca
 
 import io
 import json
-import wave
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError, UsageError, pip_line, reason
 from avcore.files import atomic_output
+from avcore.notes import print_text
+from avcore.programs import run_program
 from netflips.provenance.keys import SigningKey, machine_file, machine_key, read_certificates, read_key
 from netflips.provenance.options import MarkFlags
 from netflips.version import __version__
@@ -27,19 +29,14 @@ _KINDS = {".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime",
 _ANY = "application/octet-stream"
 _MOST_BYTES = 4 << 20
 """Of a manifest that is read; one of ours has 5 KB."""
+_MOST_READ, _MOST_LETTERS, _LONGEST_S = 64 << 20, 200, 1800.0
+"""Of what is said of it (bytes), of why it cannot be read, and of reading a file of many hours."""
 _MOST_BOXES = 100_000
 """Parts of a file that are looked through for a manifest."""
 _C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _UNTRUSTED = "signingCredential.untrusted"
+Actions = Sequence[Mapping[str, Any]]
 _SETTINGS = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}, "builder": {"thumbnail": {"enabled": False}}}
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a manifest is to say. actions: of C2PA, after a source was opened; facts: of our own assertion."""
-
-    actions: Sequence[Mapping[str, Any]] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,28 +60,31 @@ class Signing:
             signing, note = cls(machine_key(), machine_file()), " (self-signed: not trusted by others)"
         return cls(signing.key, signing.path, signing._tried() + note)
 
-    def seal(self, claim: Claim, out: Path) -> Callable[[Path, Path], None]:
-        """Return what writes a file that is whole once more, with its manifest; see `atomic_output`. out: what it will be."""
+    def seal(self, actions: Actions, facts: Mapping[str, Any], out: Path) -> Callable[[Path, Path], None]:
+        """Return what writes a file that is whole once more, with its manifest; see `atomic_output`.
+
+        actions: of C2PA, after a source was opened; facts: of our own assertion. out: what the file will be.
+        """
 
         def write(plain: Path, sealed: Path) -> None:
             kind = _KINDS.get(out.suffix.lower(), _ANY)
             with plain.open("rb") as source, sealed.open("w+b") as target:
-                manifest = self._sign(claim, kind, source, target)
+                manifest = self._sign(actions, facts, kind, source, target)
             if kind == _ANY:
                 with atomic_output(sidecar(out)) as temporary:
                     temporary.write_bytes(manifest)
 
         return write
 
-    def _sign(self, claim: Claim, kind: str, source: Any, target: Any) -> bytes:
+    def _sign(self, actions: Actions, facts: Mapping[str, Any], kind: str, source: Any, target: Any) -> bytes:
         """Write a file with its manifest, which is returned. Raises InputError for a key and certificate that make no valid one."""
         import c2pa
 
         opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["source"]}}
-        actions = {"label": "c2pa.actions.v2", "data": {"actions": [opened, *claim.actions]}}
+        said = {"c2pa.actions.v2": {"actions": [opened, *actions]}, MADE: facts}
         content = {
             "claim_generator_info": [{"name": "NetfLips", "version": __version__}],
-            "assertions": [actions, {"label": MADE, "data": claim.facts}],
+            "assertions": [{"label": label, "data": data} for label, data in said.items()],
         }
         about = {"title": "source", "relationship": "parentOf", "instance_id": "source", "label": "source"}
         info = c2pa.C2paSignerInfo(self.key.algorithm, self.key.chain, self.key.key, None)
@@ -97,19 +97,17 @@ class Signing:
                 manifest: bytes = builder.sign(signer, kind, source, target)
                 return manifest
         except c2pa.C2paError as error:
-            raise InputError("this key and certificate sign no manifest", path=self.path, found=reason(error)[:200]) from error
+            raise InputError(
+                "this key and certificate sign no manifest", path=self.path, found=reason(error)[:_MOST_LETTERS]
+            ) from error
 
     def _tried(self) -> str:
-        """Sign a tenth of a second of silence; returns whose key it was. Raises InputError."""
+        """Sign a byte; returns whose key it was. Raises InputError."""
         import c2pa
 
-        sound, signed = io.BytesIO(), io.BytesIO()
-        with wave.open(sound, "wb") as file:
-            file.setparams((1, 2, 16_000, 0, "NONE", ""))
-            file.writeframes(bytes(3200))
-        self._sign(Claim(), "audio/wav", io.BytesIO(sound.getvalue()), signed)
-        with c2pa.Reader("audio/wav", signed, None, _context(c2pa)) as reader:
-            found = _provenance_of(json.loads(reader.json()), set())
+        manifest = self._sign((), {}, _ANY, io.BytesIO(b"x"), io.BytesIO())
+        with c2pa.Reader(_ANY, io.BytesIO(b"x"), manifest, _context(c2pa)) as reader:
+            found = _provenance_of(json.loads(reader.json()))
         if found.state != "valid":
             raise InputError("this key and certificate sign no manifest", path=self.path, found=", ".join(found.problems))
         return found.signer or found.issuer
@@ -131,8 +129,8 @@ class Provenance:
 
     state: none, unseen (a file of this kind is not looked into), unread (nothing here can read it), valid, or broken: file or
     manifest was changed, or they are not of one another. problems: C2PA's codes. signer, issuer: what the certificate calls itself.
-    is_trusted: it rests on certificates that were given; is_ours: on this machine's own. actions, made: what it says; nothing where
-    it is broken, for then nobody said it.
+    is_trusted: it rests on certificates that were given; is_ours: none were, and it rests on this machine's own. actions, made:
+    what it says; nothing where it is broken, for then nobody said it.
     """
 
     state: str = "none"
@@ -162,24 +160,36 @@ def read_provenance(path: Path, trusted: Path | None = None) -> Provenance:
         return Provenance("broken", (f"a manifest of {size:,} bytes; {_MOST_BYTES:,} at most",))
     if find_spec("c2pa") is None:
         return Provenance("unread")
+    anchors = trusted or (machine_file() if machine_file().is_file() else None)
+    if anchors is not None:
+        read_certificates(anchors)
+    apart = [sys.executable, "-m", __name__, kind, str(path), str(beside), str(anchors or "")]
+    try:  # in a process of its own: a manifest that somebody forged may crash the library
+        found, state = json.loads(run_program(apart, _LONGEST_S, "the reader of manifests", most_bytes=_MOST_READ))
+    except (InputError, ValueError, RecursionError) as error:
+        return Provenance("broken", (f"it cannot be read: {reason(error)}"[:_MOST_LETTERS],))
+    told = _provenance_of(found) if found else Provenance("broken", (state[:_MOST_LETTERS],))
+    is_vouched = told.state == "valid" and state == "Trusted"
+    return replace(told, is_trusted=is_vouched and trusted is not None, is_ours=is_vouched and trusted is None)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print what a manifest says and the state that it is in, or nothing and why it cannot be read, as JSON."""
     import c2pa
 
-    data, vouched = beside.read_bytes() if kind == _ANY else None, set[str]()
-    anchors = {"ours": machine_file() if machine_file().is_file() else None, "trusted": trusted}
+    kind, path, beside, anchors = argv
+    data = Path(beside).read_bytes() if kind == _ANY else None
+    context = _context(c2pa, read_certificates(Path(anchors)).decode() if anchors else "")
     try:
-        with path.open("rb") as file, c2pa.Reader(kind, file, data, _context(c2pa)) as reader:
-            found = json.loads(reader.json())
-        for name, one in anchors.items():
-            context = None if one is None else _context(c2pa, read_certificates(one).decode())
-            if context is not None:
-                with path.open("rb") as file, c2pa.Reader(kind, file, data, context) as reader:
-                    vouched |= {name} if reader.get_validation_state() == "Trusted" else set()
-    except c2pa.C2paError as error:
-        return Provenance("broken", (reason(error)[:200],))
-    return _provenance_of(found, vouched)
+        with Path(path).open("rb") as file, c2pa.Reader(kind, file, data, context) as reader:
+            told = [json.loads(reader.json()), reader.get_validation_state()]
+    except (c2pa.C2paError, RecursionError) as error:
+        told = [{}, reason(error)]
+    print_text(json.dumps(told))
+    return 0
 
 
-def _provenance_of(found: Mapping[str, Any], vouched: set[str]) -> Provenance:
+def _provenance_of(found: Mapping[str, Any]) -> Provenance:
     active = found.get("manifests", {}).get(found.get("active_manifest", ""), {})
     problems = [str(one["code"]) for one in found.get("validation_status", ()) if one["code"] != _UNTRUSTED]
     signer, issuer = (str(active.get("signature_info", {}).get(name) or "") for name in ("common_name", "issuer"))
@@ -192,8 +202,6 @@ def _provenance_of(found: Mapping[str, Any], vouched: set[str]) -> Provenance:
         "valid",
         signer=signer,
         issuer=issuer,
-        is_trusted="trusted" in vouched,
-        is_ours="ours" in vouched,
         generator=" ".join(str(generator[name]) for name in ("name", "version") if name in generator),
         actions=tuple(actions),
         made=made if isinstance(made, dict) else {},
@@ -221,3 +229,7 @@ def _box_bytes(path: Path) -> int:
 def _context(c2pa: Any, anchors: str = "") -> Any:
     trust = {"trust": {"trust_anchors": anchors}} if anchors else {}
     return c2pa.Context(c2pa.Settings.from_dict(_SETTINGS | trust))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

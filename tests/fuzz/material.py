@@ -16,7 +16,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.faces.boxes import write_boxes
 from avcore.media import read_speech, write_speech
 from netflips.provenance.keys import machine_file
-from netflips.provenance.manifest import Claim, Signing
+from netflips.provenance.manifest import Signing
 from netflips.provenance.options import MarkFlags
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, TimeSpan, Utterance, VoiceFile
@@ -158,7 +158,7 @@ def _asked(folder: Path) -> None:
     assert signing is not None
     facts = {"may_be_sold": "no", "consent": [{"who": "A. Kim", "agreed_to": "x"}], "models": [{"part": "face", "file": "x.pt"}]}
     for ending in (".mp4", ".mkv"):
-        signing.seal(Claim(facts=facts), folder / f"signed{ending}")(folder / f"x{ending}", folder / f"signed{ending}")
+        signing.seal((), facts, folder / f"signed{ending}")(folder / f"x{ending}", folder / f"signed{ending}")
     shutil.copyfile(machine_file(), folder / "key.pem")
 
 
