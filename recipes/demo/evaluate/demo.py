@@ -41,7 +41,7 @@ _ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", OTHERS: "with_other_synthesis
 
 def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
     """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
-    settings = EvaluationSettings(number=options.number, edition=int(bundle.about.get("phrasebook", 1)))
+    settings = EvaluationSettings(number=options.number)
     groups = choose_groups(options)
     if options.with_untouched_speaker or options.write_docs:
         require_page(options.docs)
@@ -53,10 +53,7 @@ def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
         LOG.warning("%s is not measured: %s", name, reason)
     if not groups:
         raise UsageError("nothing can be measured", found="; ".join(absent.values()) or "no group")
-    require_synthesisers(
-        with_flite=any(FLITE in group.needs for group in groups),
-        with_natural=settings.edition > 1 or any(VOICES in group.needs for group in groups),
-    )
+    require_synthesisers(with_flite=any(FLITE in group.needs for group in groups), with_natural=True)
     place = ExamPlace(bundle.folder, folder, options.device, options.precision)
     with bars(options.quiet) as progress:
         lines = make_clips(place, settings, groups, options.jobs, progress)

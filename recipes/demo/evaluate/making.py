@@ -176,7 +176,7 @@ class ExamMaker:
 
     def _teacher(self, item: PlannedClip, text: str) -> Path:
         path = item.stem.with_name(f"{item.number}_teacher.wav")
-        write_speech(path, synthesised_speech(text, cast().reference("ko", self._settings.edition)))
+        write_speech(path, synthesised_speech(text, cast().reference("ko")))
         return path
 
     def _heard(self, item: PlannedClip) -> Line:

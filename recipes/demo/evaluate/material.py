@@ -45,13 +45,11 @@ _USUAL_SIZES = 0.5, 0.7
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """number: clips of a group. seed: of all that is drawn by lot. side: of the pictures, in pixels. edition: of the bundle's
-    phrasebook (`recipes.demo.voices.cast`); a bundle that names none has the first."""
+    """number: clips of a group. seed: of all that is drawn by lot. side: of the pictures, in pixels."""
 
     number: int = 200
     seed: int = 20
     side: int = 256
-    edition: int = 1
 
     def __post_init__(self) -> None:
         if self.number < 1:
@@ -83,7 +81,7 @@ def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
     """Plan clip number `index` of a kind; the same numbers and seed plan the same clip."""
     rng = np.random.default_rng([settings.seed, KINDS.index(kind), index])
     language = "ko" if kind == "korean" else "en"
-    voice = _unheard_voice(kind, language, rng, settings.edition)
+    voice = _unheard_voice(kind, language, rng)
     is_new = kind == "new_faces"
     head = cast().unheard_head(index) if is_new else int(rng.integers(cast().settings["heads"]))
     seed = int(rng.integers(1 << 31))
@@ -91,22 +89,22 @@ def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
     return ClipPlan(drawn_sentence(kind, index, settings), voice, head, seed, around, language)
 
 
-def _unheard_voice(kind: Kind, language: str, rng: np.random.Generator, edition: int) -> Voice:
+def _unheard_voice(kind: Kind, language: str, rng: np.random.Generator) -> Voice:
     if kind == "speaker":
         return cast().unheard_speaker
-    return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng, edition)
+    return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng)
 
 
 def drawn_sentence(kind: str, index: int, settings: EvaluationSettings) -> SentencePair:
     """Return the sentence of a clip: one of each template in turn, in a drawn order, so that all templates weigh alike."""
-    pairs = _in_turn(kind == "seen", settings.seed, settings.edition)
+    pairs = _in_turn(kind == "seen", settings.seed)
     return pairs[index % len(pairs)]
 
 
 @cache
-def _in_turn(is_known: bool, seed: int, edition: int) -> tuple[SentencePair, ...]:
+def _in_turn(is_known: bool, seed: int) -> tuple[SentencePair, ...]:
     """Sentences in rounds over the templates, of those that have one left."""
-    pairs = training_pairs(edition) if is_known else held_out_pairs(edition)
+    pairs = training_pairs() if is_known else held_out_pairs()
     rng = np.random.default_rng([seed, 100])
     by_template: dict[int, list[SentencePair]] = {}
     for number in rng.permutation(len(pairs)):

@@ -14,7 +14,6 @@ from typing import Any
 from avtrain.entry import CONFIG_FOLDER
 from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.steps import Step, StepRunner
-from recipes.demo.voices.cast import EDITION
 from text2unit.stage import SPELLER
 from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2text.stage import TEXT_READER
@@ -213,9 +212,8 @@ def about(runner: StepRunner, steps: Sequence[Step], seed: int, folder: Path, ov
         ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=_REPOSITORY
     ).stdout.strip()
     phones = Phones.read(folder / "data" / "phones.json")
-    edition = {"phrasebook": EDITION, "phones": list(phones.names)}
     made = {"seed": seed, "commit": commit, "seconds": seconds, "overrides": list(overrides), "configs": configs}
-    return {"domain": DOMAIN, **edition, "made": made}
+    return {"domain": DOMAIN, "phones": list(phones.names), "made": made}
 
 
 def write_recipe_about(path: Path, content: dict[str, Any]) -> None:

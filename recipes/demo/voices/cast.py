@@ -16,14 +16,9 @@ from netflips.cascade.kokoro import NaturalVoice, Styles
 from recipes.demo.voices import flite, others
 from recipes.demo.voices.flite import FliteVoice
 from recipes.demo.voices.others import OtherVoice
-from recipes.demo.voices.phrasebook import FIRST_TEMPLATES, SentencePair, phrasebook
+from recipes.demo.voices.phrasebook import SentencePair, phrasebook
 
 Voice = EspeakVoice | FliteVoice | NaturalVoice | OtherVoice
-
-_RESPELT = "생선구이"
-"""A word that the first edition wrote otherwise."""
-EDITION = 2
-"""Of the phrasebook and its Korean teacher. Bundles of before 1 had a number have espeak-ng's Korean, and `held_out.txt`."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +27,11 @@ class Cast:
 
     settings: Mapping[str, Any]
 
-    def reference(self, language: str, edition: int = EDITION) -> Voice:
+    def reference(self, language: str) -> Voice:
         """Return the voice whose own timing labels others of a language, and whose Korean are a bundle's references."""
         if language == "ko":
             own = self.settings["korean"]["reference"]
-            return self._former("reference") if edition < EDITION else _korean(((own["style"], 1.0),), own["speed"])
+            return _korean(((own["style"], 1.0),), own["speed"])
         return EspeakVoice(self.settings["reference"][language])
 
     def korean_voices(self, rng: np.random.Generator) -> list[Voice]:
@@ -92,14 +87,13 @@ class Cast:
         speed, tract = (round(float(rng.uniform(*own[what])), 2) for what in ("speed", "tract"))
         return NaturalVoice(styles, speed, tract)
 
-    def unheard_voice(self, language: str, rng: np.random.Generator, edition: int = EDITION) -> Voice:
-        """Draw a voice that no encoder hears: of espeak-ng, and for Korean a natural one (`edition`: of `reference`)."""
-        if language == "ko" and edition == EDITION:
+    def unheard_voice(self, language: str, rng: np.random.Generator) -> Voice:
+        """Draw a voice that no encoder hears: of espeak-ng, and for Korean a natural one."""
+        if language == "ko":
             own = self.unheard_styles
             return _korean(own[int(rng.integers(len(own)))], round(float(rng.uniform(*self.settings["korean"]["speed"])), 2))
         variants = self.settings["held_out"]["variants"]
-        name = self.settings["former"]["reference"] if language == "ko" else self.settings["reference"][language]
-        return self._varied(f"{name}+{variants[rng.integers(len(variants))]}", rng)
+        return self._varied(f"{self.settings['reference'][language]}+{variants[rng.integers(len(variants))]}", rng)
 
     @property
     def unheard_speaker(self) -> FliteVoice:
@@ -124,9 +118,6 @@ class Cast:
 
     def _tract(self, own: Mapping[str, Any], rng: np.random.Generator) -> float:
         return 1.0 if rng.random() < own["plain"] else round(float(rng.uniform(*own["tract"])), 2)
-
-    def _former(self, what: str) -> EspeakVoice:
-        return EspeakVoice(str(self.settings["former"][what]))
 
     def _varied(self, name: str, rng: np.random.Generator) -> EspeakVoice:
         rate, pitch, reach = (rng.integers(*self._range(what), endpoint=True) for what in ("rate", "pitch", "pitch_range"))
@@ -168,26 +159,24 @@ def say(text: str, voice: Voice) -> TimedSpeech:
 
 
 @cache
-def held_out_english(edition: int = EDITION) -> frozenset[str]:
-    """English sentences that training never hears: those of the list, and since edition 2 all with a filling that is kept out."""
+def held_out_english() -> frozenset[str]:
+    """English sentences that training never hears: those of the list, and all with a filling that is kept out."""
     listed = files(__package__).joinpath(cast().settings["held_out"]["sentences"]["file"]).read_text(encoding="utf-8").splitlines()
     book = phrasebook()
-    kept_out = (pair.english for pair in book.all_pairs() if edition == EDITION and book.is_held_out(pair))
+    kept_out = (pair.english for pair in book.all_pairs() if book.is_held_out(pair))
     return frozenset([*listed, *kept_out])
 
 
-def book_pairs(edition: int = EDITION) -> list[SentencePair]:
-    """Sentences of an edition of the phrasebook, in its order: learnt and held-out ones."""
-    if edition == EDITION:
-        return phrasebook().sentences()
-    return [pair for pair in phrasebook().all_pairs() if pair.template in FIRST_TEMPLATES and _RESPELT not in pair.korean]
+def book_pairs() -> list[SentencePair]:
+    """Sentences of the phrasebook, in its order: learnt and held-out ones."""
+    return phrasebook().sentences()
 
 
-def held_out_pairs(edition: int = EDITION) -> list[SentencePair]:
+def held_out_pairs() -> list[SentencePair]:
     """Sentences of the phrasebook that training never hears, in its order."""
-    return [pair for pair in book_pairs(edition) if pair.english in held_out_english(edition)]
+    return [pair for pair in book_pairs() if pair.english in held_out_english()]
 
 
-def training_pairs(edition: int = EDITION) -> list[SentencePair]:
+def training_pairs() -> list[SentencePair]:
     """Return all other sentences of the phrasebook, in its order."""
-    return [pair for pair in book_pairs(edition) if pair.english not in held_out_english(edition)]
+    return [pair for pair in book_pairs() if pair.english not in held_out_english()]

@@ -22,8 +22,6 @@ _SLOT = re.compile(r"\{(\w+)\}")
 _PERIOD, _STRIDE = 5, 3
 """One in so many templates of a slot lacks a filling; how far apart those of neighbouring fillings are."""
 _SEED = 49
-FIRST_TEMPLATES = frozenset(range(35)) - {4, 18}
-"""Templates of the first edition that are said as they were."""
 FORMS = ("short", "long")
 LEARNT, HELD_OUT = 28, 3
 """Sentences of a template that are learnt and kept out, at most: so that no template is heard more than others."""

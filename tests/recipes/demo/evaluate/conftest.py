@@ -13,8 +13,11 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import FORMAT, Bundle, read_bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.units import Units
+from avdata.prepare.espeak import EspeakVoice, TimedSpeech, espeak_speech
 from avdata.spoken_texts import SpokenText
 from avdata.unit_store import UnitRow, write_units
+from netflips.cascade import kokoro
+from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.voices.phrasebook import phrasebook
 from tests.netflips.test_say import write_random_speller
 from tests.recipes.demo.heads.test_visemes import KOREAN
@@ -61,6 +64,19 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, parity_dir: Path) -> Bundle
     about = {"format": FORMAT, "name": "nothing", "domain": "nothing", "phones": phones}
     (folder / "bundle.json").write_text(json.dumps(about), encoding="utf-8")
     return read_bundle(folder)
+
+
+def _spoken_by_espeak(text: str, voice: NaturalVoice) -> TimedSpeech:
+    return espeak_speech(text, EspeakVoice("ko+m2" if voice.language == "ko" else "en-us+m2"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def natural_voices() -> Iterator[None]:
+    """espeak-ng speaks for the natural voices, which are not installed everywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kokoro, "natural_speech", _spoken_by_espeak)
+        patch.setattr(kokoro, "require_packages", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -45,7 +45,7 @@ def page(tmp_path: Path) -> Path:
 def test_the_command_makes_clips_and_writes_table_page_and_metrics(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo, "EvaluationSettings", lambda number, edition: replace(SETTINGS, number=number))
+    monkeypatch.setattr(demo, "EvaluationSettings", lambda number: replace(SETTINGS, number=number))
     notes: list[dict] = []
     monkeypatch.setattr(demo, "note", lambda folder, metrics: notes.append(metrics))
     docs = page(tmp_path)
@@ -135,7 +135,7 @@ def test_other_synthesisers_are_heard_alone_and_missing_ones_told(
     lines = [line for number in (0, 1, 5) for line in make(bundle, tmp_path, BY_NAME["others"], number=number)]
     assert not [line for line in lines if "failed" in line]
     assert len({voice.kind for _, voice in said}) == 2
-    assert all(text in held_out_english(1) for text, _ in said)
+    assert all(text in held_out_english() for text, _ in said)
 
     monkeypatch.setattr(others, "is_here", lambda voices: False)
     assert command.main(["demo", "--bundle", str(bundle.folder), "--out-dir", str(tmp_path), "--rows", "others"]) == 2

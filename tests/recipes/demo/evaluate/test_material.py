@@ -14,7 +14,7 @@ def test_plans_keep_to_what_training_never_hears_or_sees() -> None:
     for index in range(40):
         for kind in ("seen", "held_out", "new_faces", "speaker"):
             plan = plan_clip(kind, index, SETTINGS)
-            assert (plan.pair.english in held_out_english(1)) == (kind != "seen")
+            assert (plan.pair.english in held_out_english()) == (kind != "seen")
             assert (plan.head >= held_out["first_head"]) == (kind == "new_faces")
             if kind == "speaker":
                 assert plan.voice == cast().unheard_speaker
@@ -25,9 +25,9 @@ def test_plans_keep_to_what_training_never_hears_or_sees() -> None:
 
 def test_korean_clips_are_said_in_korean_by_voices_never_heard() -> None:
     plans = [plan_clip("korean", index, SETTINGS) for index in range(10)]
-    assert {plan.voice.name for plan in plans} == {f"ko+{variant}" for variant in cast().settings["held_out"]["variants"]}
+    assert {plan.voice.styles for plan in plans} == set(cast().unheard_styles)
     assert all(plan.text == plan.pair.korean and plan.language == "ko" for plan in plans)
-    assert all(plan.pair.english in held_out_english(1) for plan in plans)
+    assert all(plan.pair.english in held_out_english() for plan in plans)
     assert plan_clip("held_out", 0, SETTINGS).text == drawn_sentence("held_out", 0, SETTINGS).english
 
 
@@ -38,11 +38,9 @@ def test_a_plan_does_not_depend_on_how_many_there_are() -> None:
 
 
 def test_all_templates_weigh_alike() -> None:
-    for edition in (1, 2):
-        settings = EvaluationSettings(edition=edition)
-        templates = [drawn_sentence("held_out", index, settings).template for index in range(100 if edition > 1 else 30)]
-        assert len(set(templates)) == len(templates)
-    drawn = [drawn_sentence("held_out", index, EvaluationSettings(edition=2)) for index in range(300)]
+    drawn = [drawn_sentence("held_out", index, SETTINGS) for index in range(300)]
+    templates = [pair.template for pair in drawn[:100]]
+    assert len(set(templates)) == len(templates)
     assert sum(phrasebook().is_held_out(pair) for pair in drawn) > 0.8 * len(drawn)
 
 
@@ -68,4 +66,4 @@ def test_a_speaker_whose_phonemes_are_not_timed_moves_the_mouth_too(tmp_path: Pa
     face = find_faces(source, "auto", None, total=len(source))
 
     openings = [frame.opening for frame in face.frames if frame is not None]
-    assert max(openings) - min(openings) > 0.06
+    assert max(openings) - min(openings) > 0.04
