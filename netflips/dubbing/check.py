@@ -6,6 +6,7 @@ no chance, so that it writes the same when a dub goes on. Whatever a check itsel
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from fractions import Fraction
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from avcore.arrays import Floats, Samples
-from avcore.contracts import SpeechRecognizer, Transcript
+from avcore.contracts import SpeakerVoice, SpeechRecognizer, Transcript
 from avcore.errors import NetflipsError, NoSpeechError, reason
 from avcore.notes import Note, Notes
 from avcore.progress import silent
@@ -35,6 +36,7 @@ from netflips.dubbing.speech import speak, speak_one
 from netflips.dubbing.spell import spell_one
 from netflips.dubbing.stems import background_of
 from netflips.dubbing.subtitles import read_said
+from netflips.dubbing.voices import voice_for
 from netflips.dubbing.wordings import lost_numbers
 from netflips.published.store import usual_model
 from netflips.recognizers.folders import folder_fingerprint
@@ -88,7 +90,7 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
         return script
     with job.clock.stage("check"):
         checker = _Checker(script, job, sound)
-        if checker.ear is None:
+        if checker.ear is None and job.options.check is not None:
             job.notes.add(NOT_HEARD(language=script.target))
         found = checker.all(repairs=mode == "repair")
         script = with_outputs(with_more(script, found), job)
@@ -125,8 +127,10 @@ class Ear:
 
 def ear_folders(job: Job) -> list[Path]:
     """Return the folders of recognisers that are here: the cascade's, the one that was fetched, and what `make judges` installs."""
-    asked = job.options.cascade_models
-    found = (None if asked is None else asked.recognizer, usual_model("--recognizer"), installed_folder("judge-whisper"))
+    asked, fetched = job.options.cascade_models, None
+    with suppress(NetflipsError):  # a damaged one is told of where it is asked for
+        fetched = usual_model("--recognizer")
+    found = (None if asked is None else asked.recognizer, fetched, installed_folder("judge-whisper"))
     return [path for path in dict.fromkeys(found) if path is not None]
 
 
@@ -135,8 +139,8 @@ def ear_of(job: Job, language: str) -> Ear | None:
     for folder in ear_folders(job):
         try:
             ear = job.models.kept(("check", folder), lambda folder=folder: _opened(job, folder))  # type: ignore[misc]
-        except NetflipsError as error:
-            LOG.warning("%s", error)
+        except Exception as error:  # as of a library that is another than it was
+            LOG.warning("%s: %s", folder, reason(error))
             continue
         if language in ear.recognizer.languages:
             return ear
@@ -173,6 +177,7 @@ class _Checker:
     job: Job
     sound: Sound | None
     spoken: dict[int, _Spoken] = field(default_factory=dict)
+    voices: dict[str, SpeakerVoice] = field(default_factory=dict)
 
     @cached_property
     def ear(self) -> Ear | None:
@@ -199,7 +204,7 @@ class _Checker:
             tries, others = [first], self._others(first) if repairs and first.told.faults else iter(())
             while left and len(tries) <= _MOST_MORE and tries[-1].told.faults and (other := next(others, None)) is not None:
                 tries, left = [*tries, replace(other, told=self._among_others(other))], left - 1
-            best = min(tries, key=lambda one: (len(one.told.faults), -(one.told.right or 0.0)))  # the first of equals
+            best = min(tries, key=lambda one: len(one.told.faults))  # the first of equals
             if best is not first:
                 self._tell_place(number, best.notes)
             told = tuple(one.told._replace(is_taken=one is best) for one in tries)
@@ -226,14 +231,18 @@ class _Checker:
             if not faults & _HELPED[how]:
                 continue
             quiet = replace(self.job, notes=Notes(is_quiet=True))
-            spelt = other if is_slow else spell_one(self.script, quiet, other, self.sound)
-            if spelt is None:
+            try:
+                spelt = other if is_slow else spell_one(self.script, quiet, other, self.sound)
+                if spelt is None:
+                    continue
+                placed = read_said(self.script, quiet, fit_one(self.script, quiet, spelt, self.rooms, is_slow=is_slow))
+            except Exception:  # what cannot be said is no way out
+                LOG.debug("utterance %d, another %s", one.number, how, exc_info=True)
                 continue
-            placed = fit_one(self.script, quiet, spelt, self.rooms, is_slow=is_slow)
             is_longer = placed.fit is None or one.fit is None or placed.fit.natural_s >= one.fit.natural_s
-            if (faults <= {"hurried"} and is_longer) or (is_slow and placed.fit == one.fit):
+            if (faults <= {"hurried"} and is_longer) or (placed.fit == one.fit and placed.units == one.units):
                 continue
-            found = self._measured(read_said(self.script, quiet, placed), how)
+            found = self._measured(placed, how)
             if found is not None:
                 yield replace(found, notes=quiet.notes.of.get(one.number, ()))
 
@@ -251,7 +260,9 @@ class _Checker:
     # One try
 
     def _speech(self, one: Utterance) -> Samples:
-        samples = speak_one(self.script, self.job, self.sound, one).samples
+        if one.speaker not in self.voices:
+            self.voices[one.speaker] = voice_for(self.script, self.job, self.sound, one.speaker)
+        samples = speak_one(self.script, self.job, self.sound, one, self.voices[one.speaker]).samples
         return resample(samples, self.job.sound_rate(self.script), SAMPLE_RATE)
 
     def _measured(self, one: Utterance, how: Literal["first"] | How, heard: Transcript | None = None) -> _Spoken | None:

@@ -77,9 +77,9 @@ def speak(script: Script, job: Job, sound: Sound | None) -> Speeches:
     return Speeches(job, made_of)
 
 
-def speak_one(script: Script, job: Job, sound: Sound | None, one: Utterance) -> NewSpeech:
-    """Say one utterance that is fitted into its place ahead of the others; it is kept for them."""
-    made_of = _kept(script, job, sound, one, voice_for(script, job, sound, one.speaker))
+def speak_one(script: Script, job: Job, sound: Sound | None, one: Utterance, voice: SpeakerVoice | None = None) -> NewSpeech:
+    """Say one utterance that is fitted into its place ahead of the others; it is kept for them. voice: its speaker's, if known."""
+    made_of = _kept(script, job, sound, one, voice or voice_for(script, job, sound, one.speaker))
     return job.store.again(NewSpeech, "speech", made_of)
 
 

@@ -32,7 +32,7 @@ from netflips.dubbing.options import DubOptions
 from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
 from netflips.script.files import write_script
-from netflips.script.types import Fault, Script, TimeSpan, Utterance, WrittenText
+from netflips.script.types import Fault, Script, SpeakerOf, TimeSpan, Utterance, WrittenText
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
@@ -65,12 +65,12 @@ _HEIGHT, _WIDTH = 240, 320
 
 @dataclass(frozen=True)
 class Talk:
-    """A recording, what is to be said in it, and how long it is (s)."""
+    """A recording, its sound, and what is to be said in it, by somebody who is seen or by nobody, who is quicker to dub."""
 
     video: Path
     sound: Path
     script: Path
-    seconds: float
+    unseen: Path
 
 
 def make_talk(folder: Path, seed: int) -> Talk:
@@ -86,14 +86,17 @@ def make_talk(folder: Path, seed: int) -> Talk:
         utterances.append(Utterance(number + 1, TimeSpan(start, end), who, target=WrittenText(long[place].korean)))
         parts += [0.5 * sound / np.abs(sound).max(), _quiet()]
     whole = np.concatenate(parts).astype(np.float32) + rng.normal(0, 1e-3, sum(map(len, parts))).astype(np.float32)
-    talk = Talk(folder / "talk.mp4", folder / "talk.wav", folder / "talk.json", len(whole) / SAMPLE_RATE)
+    talk = Talk(folder / "talk.mp4", folder / "talk.wav", folder / "talk.json", folder / "unseen.json")
     write_speech(talk.sound, whole)
-    write_script(talk.script, Script("en", "ko", utterances=tuple(utterances)))
+    script = Script("en", "ko", utterances=tuple(utterances))
+    write_script(talk.script, script)
+    nobody = tuple(SpeakerOf(f"speaker {number}", face="none") for number in (1, 2))
+    write_script(talk.unseen, replace(script, speakers=nobody))
     head, poses = Head(seed), motion(seed, 64, Pose(scale=0.42))
     drawings = [draw(head, poses[at], MouthShape(0.4 - 0.4 * float(np.cos(at))), (_HEIGHT, _WIDTH)) for at in range(64)]
     with VideoWriter(talk.video, _WIDTH, _HEIGHT, FRAME_RATE, SAMPLE_RATE, preset="ultrafast") as writer:
         writer.write_sound(whole)
-        for number in range(int(talk.seconds * FRAME_RATE)):
+        for number in range(len(whole) * FRAME_RATE // SAMPLE_RATE):
             writer.write_picture(drawings[number // 2 % 64])
     return talk
 
@@ -164,11 +167,13 @@ def count_talk(models: Models, talk: Talk, folder: Path, fault: str, check: str)
     if fault == "original left in":
         background = talk.sound
     voices: Any = OtherVoices(models.vocoder) if fault == "wrong voice" else models.vocoder
+    models = replace(models, vocoder=voices)
     words = planted_words(models, fault) if fault in ("missing word", "loop") else nullcontext()
-    asked: Any = {"check": check, "script_in": talk.script, "background_audio": background, "modalities": "audio", "lips": lips}
+    script_in = talk.script if fault == "nothing" else talk.unseen
+    asked: Any = {"check": check, "script_in": script_in, "background_audio": background, "modalities": "audio", "lips": lips}
     begun = time.perf_counter()
     with words:
-        script = dub(talk.video, folder / "dub.mp4", replace(models, vocoder=voices), DubOptions(timing="source", **asked))
+        script = dub(talk.video, folder / "dub.mp4", models, DubOptions(timing="source", **asked))
     seconds, rows = time.perf_counter() - begun, list[tuple[bool, bool]]()
     for place, one in enumerate(script.told):
         is_planted = place in _PLACES[fault]
