@@ -44,12 +44,12 @@ from unit2av.lipsync.mesh.table import MouthTable
 FOUND_AS: Final[dict[str, frozenset[Fault]]] = {
     "nothing": frozenset(),
     "missing word": frozenset({"missing", "misheard", "unheard"}),
-    "loop": frozenset({"repeated", "missing", "misheard", "unheard"}),
+    "loop": frozenset({"repeated", "missing", "misheard", "unheard", "hurried"}),
     "wrong voice": frozenset({"voice"}),
     "open lips": frozenset({"open_lips"}),
     "original left in": frozenset({"leak"}),
 }
-"""What is planted, and which faults of a check count as having found it."""
+"""What is planted, and which faults of a check count as having found it: five words do not fit the time of one."""
 _PLACES: Final = {
     "nothing": (),
     "missing word": range(1, 8, 2),
