@@ -22,6 +22,7 @@ import numpy as np
 from avcore.errors import InputError
 from avcore.files import require_file
 from avcore.journal import iter_rows, write_rows
+from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avcore.units import normalise_language
 
 Item = TypeVar("Item")
@@ -114,6 +115,11 @@ class Entry:
     text: str = ""
     translation: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Its stated length; 0 = not stated."""
+        return self.duration_s or float(samples_to_seconds(self.samples)) or float(frames_to_seconds(self.frames))
 
     def to_row(self) -> dict[str, Any]:
         """Return the entry as a JSON object; what it does not have is left out."""

@@ -13,11 +13,11 @@ import numpy as np
 from avcore.arrays import Doubles
 from avcore.command import LOG, Parser, add_quiet_options, run
 from avcore.errors import EXIT_DONE, EXIT_FAILED, UsageError
-from avcore.files import Input, check_files
+from avcore.files import Input, Output, check_files
 from avcore.loading import loading
 from avcore.notes import print_text, several, shown
 from avcore.progress import bars
-from avcore.timeline import frames_to_seconds, samples_to_seconds
+from avdata.lengths_page import lengths_by_id, write_lengths
 from avdata.manifest import PATH_FIELDS, Entry, read_manifest, write_manifest
 from avdata.published.conversions import CONVERSIONS, Subcommand, add_input, add_output, words
 from avdata.splits import SplitPlan, at_random, by_field, merge, moved
@@ -29,14 +29,9 @@ _MOST_SHOWN = 50
 _ENTRIES = ("entry", "entries")
 
 
-def seconds_of(entry: Entry) -> float:
-    """Return its stated length; 0 = not stated."""
-    return entry.duration_s or float(samples_to_seconds(entry.samples)) or float(frames_to_seconds(entry.frames))
-
-
 def count(entries: Sequence[Entry]) -> dict[str, Any]:
     """Return counts and hours, in all and by language and split; lengths and quality from least to most."""
-    lengths = np.array([seconds_of(entry) for entry in entries])
+    lengths = np.array([entry.seconds for entry in entries])
     groups = {"language": [entry.language for entry in entries], "split": [str(entry.extra.get("split", "")) for entry in entries]}
     return {
         "entries": len(entries),
@@ -129,10 +124,21 @@ def _validate(options: argparse.Namespace) -> int:
 def _add_stats(parser: argparse.ArgumentParser) -> None:
     add_input(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--report", type=Output("the page"), metavar="HTML", help="write a page with a histogram of the lengths")
+    parser.add_argument("--pairs-with", type=Input("the other side"), metavar="MANIFEST", help="and of their ratios, for equal ids")
 
 
 def _stats(options: argparse.Namespace) -> None:
-    counts = count(read_manifest(options.manifest, options.root).entries)
+    manifest = read_manifest(options.manifest, options.root)
+    counts = count(manifest.entries)
+    if options.pairs_with is not None and options.report is None:
+        raise UsageError("--pairs-with belongs to --report", hint="name the page: --report lengths.html")
+    if options.report is not None:
+        sides = {str(options.manifest): lengths_by_id(manifest)}
+        if options.pairs_with is not None:
+            sides[str(options.pairs_with)] = lengths_by_id(read_manifest(options.pairs_with))
+        for title, words in write_lengths(options.report, sides).items():
+            LOG.info("%s: %s", title, words)
     text = json.dumps(counts, ensure_ascii=False, indent=1) if options.json else "\n".join(map(shown, describe(counts)))
     print_text(text)
 

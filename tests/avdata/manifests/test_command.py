@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,25 @@ def test_counts(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert counts["by split"]["train"]["entries"] == 6
     assert main(["stats", str(manifest)]) == 0
     assert "by language:\n  ko: entries 9" in capsys.readouterr().out
+
+
+def test_lengths_and_their_ratios_are_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, factor in (("en", 1.0), ("<ko>", 1.5)):
+        rows = [{"id": f"s{number}", "audio": "a.wav", "duration_s": factor * (1 + number % 5)} for number in range(40)]
+        rows += [{"id": f"alone_{name}", "audio": "a.wav", "duration_s": 60.0}, {"id": f"unknown_{name}", "audio": "a.wav"}]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = tmp_path / "lengths.html"
+    english, korean = (str(tmp_path / f"{name}.jsonl") for name in ("en", "<ko>"))
+    assert main(["stats", english, "--pairs-with", korean, "--report", str(page)]) == 0
+    told = capsys.readouterr().err
+    assert "41 values: 5% below 1.00, 50% below 3.00, 95% below 5.00; most 60.00" in told
+    assert "ratio of lengths: 40 values: 5% below 1.50, 50% below 1.50, 95% below 1.50; most 1.50" in told
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<svg") == 3
+    assert "<ko>" not in text
+    ratios = [int(found) for found in re.findall(r"<title>[\d.]+ to [\d.]+: (\d+)</title>", text)][-40:]
+    assert (sum(ratios), max(ratios)) == (40, 40)
+    assert main(["stats", english, "--pairs-with", korean]) == 2
 
 
 def test_counts_of_quality_and_of_other_lengths() -> None:
