@@ -41,11 +41,11 @@ run_stage() {
     printf %s "$*" >"$mark"
 }
 
-# asr_bleu NUMBER SOURCES TARGETS: two stages that speak $exp/translate.jsonl and hear it, beside the recordings and their own units.
+# asr_bleu NUMBER SOURCES TARGETS: two stages that speak $exp/translate.jsonl and hear it, beside the recordings.
 asr_bleu() {
     [[ $renderer ]] || return 0
     run_stage "$1" "speak the translations" python recipes/speak_rows.py "$exp/translate.jsonl" --source "$2" --target "$3" \
         --unit2av-path "$renderer" --out-dir "$exp/spoken"
-    run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/spoken/manifest.jsonl" --metrics seamless --true-units \
+    run_stage $(($1 + 1)) "hear them: ASR-BLEU" netflips evaluate speech "$exp/spoken/manifest.jsonl" --metrics seamless \
         --recognizer "$recognizer" --out-dir "$exp/asr_bleu" $hear_options
 }

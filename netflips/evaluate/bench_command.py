@@ -65,7 +65,7 @@ def _work(options: BenchOptions) -> None:
         cases = tuple(
             CaseFiles(f"{system.folder}/{clip.id}", system.dubs[clip.id], clip.source, None, clip.reference_text, "", "ko",
                       _report(system.dubs[clip.id]), system.folder)
-            for system in systems for clip in clips if clip.id in system.dubs
+            for clip in clips for system in systems if clip.id in system.dubs  # what is found in a source is kept for its dubs
         )  # fmt: skip
         check_media(cases, folder / MANIFEST)
         settings = replace(settings_of(options, cases, DUBS, "Bench"), titles={})

@@ -19,9 +19,9 @@ from avcore.timeline import frames_to_seconds
 from avcore.units import normalise_language
 from netflips.evaluate.needs import REFERENCE, REFERENCE_TEXT, SOURCE
 
-DUBBED, ITSELF, SHUFFLED, TRUTH, TRUE_UNITS = "dub", "source", "shuffled", "reference", "true_units"
+DUBBED, ITSELF, SHUFFLED, TRUTH = "dub", "source", "shuffled", "reference"
 """What stands in the place of the dub: itself; the source; the sound of another case's dub under its own picture; the speech
-that is right; that speech once more, by the vocoder from its own units. All but the first are baselines."""
+that is right. All but the first are baselines."""
 DUB = "dub"
 FILES = (SOURCE, DUB, REFERENCE, "report")
 """Fields of a line that name files."""
@@ -53,9 +53,9 @@ class CaseFiles:
         found = {name: getattr(self, name) for name in FILES}
         return {name: path for name, path in found.items() if path is not None}
 
-    def standing(self, subject: str, stand_in: Path | None = None) -> Path | None:
-        """Return the file whose pictures stand in the dub's place; None where there is none. stand_in: of `TRUE_UNITS`."""
-        return {ITSELF: self.source, TRUTH: self.reference, TRUE_UNITS: stand_in}.get(subject, self.dub)
+    def standing(self, subject: str) -> Path | None:
+        """Return the file whose pictures stand in the dub's place; None where there is none."""
+        return {ITSELF: self.source, TRUTH: self.reference}.get(subject, self.dub)
 
 
 def read_cases(path: Path, needs: Iterable[str], language: str | None = None) -> tuple[CaseFiles, ...]:

@@ -185,10 +185,10 @@ class Clips:
         source, reference = (None if path is None else self.clip(path, files.language) for path in (files.source, files.reference))
         return Case(files.language, source, reference, files.reference_text or None, files.report, files, self)
 
-    def outcome(self, number: int, subject: str = DUBBED, stand_in: Path | None = None) -> Clip | None:
-        """Return what stands in the dub's place; None where the case has no such subject. stand_in: the file of `TRUE_UNITS`."""
+    def outcome(self, number: int, subject: str = DUBBED) -> Clip | None:
+        """Return what stands in the dub's place; None where the case has no such subject."""
         files = self._cases[number]
-        path = files.standing(subject, stand_in)
+        path = files.standing(subject)
         if path is None:
             return None
         own = self.clip(path, files.language)

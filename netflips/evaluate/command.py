@@ -1,6 +1,5 @@
 """`netflips evaluate`: how good the demo's models are, in one table; the other actions measure one's own dubs and models."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,9 +49,6 @@ class DemoEvaluation(CommonOptions):
     """also measure the untouched speaker: once per bundle, listed in --docs"""
     with_natural_voices: bool = flag(default=False)
     """also measure natural voices, through microphones and with lips of other clips; `make voices` installs them"""
-    with_other_synthesisers: bool = flag(default=False)
-    """also measure synthesisers that no training uses (mbrola, RHVoice, festival, pico), if installed"""
-    beside: str | None = flag(default=None, help=argparse.SUPPRESS)  # until 0.1
     worst: int = flag(default=10)
     """clips that report.html shows (default: 10)"""
     write_docs: bool = flag(default=False)
@@ -72,8 +68,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: DemoEvaluation) -> None:
     if options.what != "demo":
         raise UsageError(f"'{options.what}' comes before its options", expected=f"netflips evaluate {options.what} ...")
-    if options.beside is not None:
-        raise UsageError("--beside is no longer there", hint="netflips evaluate compare A B compares the folders of two bundles")
     if options.jobs < 1 or options.worst < 0:
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
     bundle = find_bundle() if options.bundle is None else read_bundle(options.bundle)

@@ -34,12 +34,11 @@ class AskedFigures:
 
 @dataclass(frozen=True)
 class Work:
-    """What a suite measures. asked: by group of the cases. stand_ins: files of `TRUE_UNITS`, by id."""
+    """What a suite measures. asked: by group of the cases."""
 
     cases: tuple[CaseFiles, ...]
     asked: Mapping[str, AskedFigures]
     judges: JudgePaths
-    stand_ins: Mapping[str, Path]
 
 
 class Measurer:
@@ -86,7 +85,7 @@ class Measurer:
         for subject, measure, key in tasks:
             place, metric, texts = (case.files.id, subject, measure), metrics[measure], {}
             try:
-                outcome = self._clips.outcome(number, subject, self._work.stand_ins.get(place[0]))
+                outcome = self._clips.outcome(number, subject)
                 if outcome is None:
                     yield Record(*place, key, missing=dict.fromkeys(metric.figures, "there is none"))
                     continue
@@ -123,7 +122,7 @@ def keys_of(work: Work) -> dict[Place, str]:
     for number, case in enumerate(work.cases):
         partner, asked = clips.partner(number), work.asked[case.group]
         for subject in asked.subjects:
-            files = [case.standing(subject, work.stand_ins.get(case.id))]
+            files = [case.standing(subject)]
             files += [None if partner is None else partner.dub] if subject == SHUFFLED else []
             made = [digest(path) for path in files]
             for metric in asked.metrics:

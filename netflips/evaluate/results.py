@@ -27,7 +27,6 @@ MEANINGS = {
     "source itself": "The source in the place of the dub: what a dub of perfect voice, lips and time would have, and wrong words.",
     "shuffled pairs": "The sound of another clip's dub under each picture: what a figure is worth that anything can have.",
     "true speech": "The reference in the place of the dub. Its error rates are the recognizer's own.",
-    "true units": "The reference once more, by the vocoder from its own units: what translation can reach at most with this voice.",
 }
 """What the columns of the table are."""
 

@@ -28,7 +28,6 @@ class MeasureOptions(CommonOptions):
     """What is measured, and the models that listen and look. What only many clips need has no flag here."""
 
     out_dir: Path | None = None
-    true_units: bool = False
     versa: Path | None = None
     worst: int = 1
     jobs: int = 1
@@ -63,8 +62,6 @@ class ManyOptions(MeasureOptions):
 
     out_dir: Path | None = flag(default=Path("figures"), metavar="DIR")
     """for records.jsonl, metrics.json, table.md, table.tex and report.html (default: figures)"""
-    true_units: bool = flag(default=False)
-    """say references from their own units too, as a ceiling"""
     versa: Path | None = flag(default=None, metavar="DIR")
     """write the clips as VERSA reads them, and add what it has answered in DIR/result.jsonl to the table"""
     worst: int = flag(default=10)
@@ -171,14 +168,14 @@ def _run(
     """Check everything, measure, and say the table. manifest: where the cases are from."""
     from netflips.evaluate.cases import check_media
     from netflips.evaluate.results import PAGE, facts_text
-    from netflips.evaluate.suite import FILES, FOLDERS, run_suite
+    from netflips.evaluate.suite import FILES, run_suite
     from netflips.evaluate.tables import markdown
 
     cases = tuple(replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases)
     settings = settings_of(options, cases, suite, title)
     folder = options.out_dir or Path()
     inputs = [manifest, *settings.judges.given, *(file for case in cases for file in case.files.values())]
-    keep_folder_apart(folder, FILES, FOLDERS, inputs, "choose another --out-dir")
+    keep_folder_apart(folder, FILES, (), inputs, "choose another --out-dir")
     require_place(folder / FILES[0], "the records")
     check_media(cases, manifest)
     with bars(options.quiet) as progress:
@@ -190,8 +187,7 @@ def _run(
 
 def settings_of(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: str, title: str) -> "SuiteSettings":
     """Return what options ask for. Raises UsageError, InputError."""
-    from netflips.bundles.paths import bundle_paths
-    from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
+    from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUTH
     from netflips.evaluate.face_clips import LeastFace
     from netflips.evaluate.judges import JudgePaths
     from netflips.evaluate.measuring import AskedFigures
@@ -202,9 +198,7 @@ def settings_of(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: 
     if options.jobs < 1 or options.worst < 0:
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
     has = {ITSELF: any(case.source for case in cases), SHUFFLED: len(cases) > 1, TRUTH: any(case.reference for case in cases)}
-    if options.true_units and not has[TRUTH]:
-        raise UsageError("--true-units needs reference speech", expected="lines with a reference")
-    subjects = (DUBBED, *(name for name, is_there in has.items() if is_there), *([TRUE_UNITS] if options.true_units else []))
+    subjects = (DUBBED, *(name for name, is_there in has.items() if is_there))
     judges = JudgePaths(
         None if options.recognizer is None else recognizer_folder(options.recognizer), options.unit2text_path,
         options.av2unit_path, options.speaker_encoder_path, options.syncnet, options.device, options.precision,
@@ -213,7 +207,7 @@ def settings_of(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: 
     )  # fmt: skip
     return SuiteSettings(
         title, {"": AskedFigures(chosen(options.metrics, suite), subjects)}, judges,
-        bundle_paths() if options.true_units else None, options.jobs, options.worst, versa=options.versa,
+        options.jobs, options.worst, versa=options.versa,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from avcore.notes import several
 from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
-from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH, CaseFiles
+from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUTH, CaseFiles
 from netflips.evaluate.measuring import AskedFigures
 from netflips.evaluate.metric import FigureKind, Missing
 from netflips.evaluate.metrics.text import RULES, CorpusScore, TextRules
@@ -21,7 +21,6 @@ SUBJECT_TITLES = {
     ITSELF: "source itself",
     SHUFFLED: "shuffled pairs",
     TRUTH: "true speech",
-    TRUE_UNITS: "true units",
 }
 """Columns of the table."""
 

@@ -11,7 +11,6 @@ import numpy as np
 from avcore.command import LOG
 from avcore.errors import InputError, UnitError, UsageError, pip_line
 from avcore.files import require_file
-from avcore.journal import iter_rows
 from avcore.notes import aligned, several
 from avcore.statistics import bootstrap
 from avcore.units import Ids, Units, edit_distance, format_units, parse_units
@@ -128,8 +127,7 @@ def _scorers(is_sentence: bool) -> tuple[Any, Any]:
 
 _TABLES = (".jsonl", ".parquet")
 _IDS = ".ids"
-_REFERENCE = "reference"
-_NAMED, _SHOWN = 3, 20
+_NAMED = 3
 
 Side = dict[str, Ids]
 """Units by id, int64 [N] each; repeats may be there, and none at all."""
@@ -176,59 +174,17 @@ def _lines(path: Path) -> list[str]:
         raise UnitError("this is not a text file", path=path, expected="whole numbers with blanks between") from error
 
 
-def read_pairs(path: Path, given: str) -> tuple[Side, Side, tuple[str, str]]:
-    """Both sides of a manifest, and the languages of the first and the second: of lines `{"id", <given>, "reference"}`.
+def match(found: Mapping[str, Ids], references: Mapping[str, Ids]) -> list[Pair]:
+    """Bring the two sides together by id, in the references' order; one utterance on each side is a pair whatever they are called.
 
-    given: the name of the first side's field: `units` or `source`. Units are a list of numbers, or a text of them. Lines may have
-    `source_language` and `language`, all the same; "" = not said. Raises InputError naming all lines that are wrong.
-    """
-    first, second = dict[str, Ids](), dict[str, Ids]()
-    spoken, wrong = set[tuple[str, str]](), list[str]()
-    for number, row in iter_rows(path):
-        try:
-            name = row["id"]
-            if not isinstance(name, str) or name in first:
-                raise ValueError(f"the id {name!r} stands there twice" if name in first else "its id is no text")
-            sides = [_ids(row[field], f"{path}:{number}") for field in (given, _REFERENCE)]
-            spoken.add((str(row.get("source_language", "")), str(row.get("language", ""))))
-        except KeyError as error:
-            wrong.append(f"line {number}: it has no {error.args[0]}")
-        except (ValueError, UnitError) as error:
-            wrong.append(f"line {number}: {error}")
-        else:
-            first[name], second[name] = sides
-    form = f'{{"id": ..., "{given}": [...], "{_REFERENCE}": [...]}}'
-    if wrong:
-        what = several(len(wrong), "line is no pair", "lines are no pairs")
-        raise InputError(what, path=path, expected=form, found="; ".join(wrong[:_SHOWN]))
-    if not first:
-        raise InputError("the manifest holds no pairs", path=path, expected=form)
-    if len(spoken) > 1:
-        raise InputError("the languages of the pairs are mixed", path=path, expected="one pair of them", found=len(spoken))
-    return first, second, next(iter(spoken))
-
-
-def _ids(value: object, place: str) -> Ids:
-    """Units of a line, int64 [U]. Raises ValueError or UnitError."""
-    if isinstance(value, str):
-        return parse_units(value, place)
-    if isinstance(value, list) and all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in value):
-        return np.array(value, dtype=np.int64)
-    raise ValueError("its units are no list of whole numbers")
-
-
-def match(found: Mapping[str, Ids], references: Mapping[str, Ids], is_missing_empty: bool = False) -> list[Pair]:
-    """Bring the two sides together by id, in the references' order.
-
-    One utterance on each side is one pair whatever they are called. is_missing_empty: a reference that nothing was found for counts
-    as one for which no units were found; else it is an InputError.
+    A reference that nothing was found for counts as one for which no units were found, and is named. Raises InputError where none
+    was found for any.
     """
     if len(found) == len(references) == 1:
         return [Pair.of(name, next(iter(found.values())), reference) for name, reference in references.items()]
     missing = [name for name in references if name not in found]
-    if missing and (not is_missing_empty or len(missing) == len(references)):
-        told, hint = f"{len(missing)} without: {_some(missing)}", "--missing-as-empty counts them as wrong"
-        raise InputError("references lack hypotheses", expected="one of the same id for each", found=told, hint=hint)
+    if len(missing) == len(references):
+        raise InputError("no reference has a hypothesis", expected="the same ids on both sides", found=_some(missing))
     if missing:
         LOG.warning("%s without a hypothesis, counted as wrong: %s", several(len(missing), "reference"), _some(missing))
     extra = [name for name in found if name not in references]

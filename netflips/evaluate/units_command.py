@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
 from avcore.command import LOG
-from avcore.errors import EXIT_FAILED, InputError, NetflipsError, UsageError
+from avcore.errors import EXIT_FAILED, InputError, NetflipsError
 from avcore.files import Input, Output, require_file, write_text
-from avcore.flags import Command, CommonOptions, QuietOptions, flag, positional
+from avcore.flags import Command, CommonOptions, QuietOptions, flag
 from avcore.journal import write_rows
 from avcore.loading import loading
 from avcore.notes import print_text, several
 from avcore.progress import bars
 from avcore.texts import read_json
 from avcore.units import Ids, Units
-from avdata.manifest import iter_entries
 from netflips.evaluate import unit_scores
-from netflips.evaluate.unit_scores import Pair, Side, match, read_pairs, read_side, require_sacrebleu, score
+from netflips.evaluate.unit_scores import Pair, Side, match, read_side, require_sacrebleu, score
 from netflips.stages import load_translator
 from unit2unit.stage import TRANSLATOR
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from unit2unit.translator import UnitTranslator
 
 _UNITS, _RIGHT = Input("the hypotheses", may_be_folder=True), Input("the references", may_be_folder=True)
-_SOURCE, _TARGET = Input("the source", may_be_folder=True), Input("the target", may_be_folder=True)
 _FORMS = "JSON lines with id and units, a folder of such or of unit files, or lines of units (ids in FILE.ids beside, else numbers)"
 
 
@@ -46,40 +44,25 @@ class UnitScoresOptions(QuietOptions):
     references. BLEU: a unit is a word. chrF: a unit is a character. All over the whole split (sacrebleu), none a mean over
     utterances."""
 
-    cases: Path | None = positional("MANIFEST", default=None, file=Input("the manifest"))
-    """JSON lines of {"id", "units", "reference"}; or both of these:"""
-    hypotheses: Path | None = flag(default=None, file=_UNITS, metavar="PATH", help=f"what was found: {_FORMS}")
-    references: Path | None = flag(default=None, file=_RIGHT, metavar="PATH")
-    """what is right: the same, with the same ids"""
+    hypotheses: Path = flag(file=_UNITS, metavar="PATH", help=f"what was found: {_FORMS}")
+    references: Path = flag(file=_RIGHT, metavar="PATH")
+    """what is right: the same, with the same ids; one without a hypothesis counts as wrong"""
     rows: Path | None = flag(default=None, file=Output("--rows"))
     """write figures and units of each utterance, as JSON lines"""
     json: Path | None = flag(default=None, file=Output("--json"))
     """write the table's figures as JSON"""
-    missing_as_empty: bool = flag(default=False)
-    """count references without a hypothesis as wrong"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TranslationScoresOptions(CommonOptions):
     """Translate a test split and score the result against its references, as `netflips evaluate units` does."""
 
-    cases: Path | None = positional("MANIFEST", default=None, file=Input("the manifest"))
-    """JSON lines of {"id", "source", "reference", "source_language"?, "language"?}; or a test split:"""
-    pairs: Path | None = flag(default=None, metavar="DIR", group="test split (a manifest, or --pairs, or --source and --target)")
+    pairs: Path = flag(metavar="DIR")
     """folder made by unit2unit.utut_finetune.prepare_pairs"""
     split: str = flag(default="test", metavar="NAME")
-    """of --pairs: test, valid or train (default: test)"""
-    source: Path | None = flag(default=None, file=_SOURCE, metavar="PATH", help=f"units to translate: {_FORMS}")
-    target: Path | None = flag(default=None, file=_TARGET, metavar="PATH")
-    """units that are right: the same, with the same ids"""
-    manifest: Path | None = flag(default=None, file=Input("the list of ids"))
-    """only the ids of this manifest, as test.jsonl"""
+    """test, valid or train (default: test)"""
     utut_path: Path | None = flag(default=None, file=Input("the translator"), group="translation")
     """translator checkpoint (default: the bundle's)"""
-    source_language: str | None = flag("--from", default=None, metavar="LANG")
-    """language of the units (default: as the pairs say)"""
-    to: str | None = flag(default=None, metavar="LANG")
-    """language to translate into (default: as the pairs say)"""
     beam: int | None = flag(default=None)
     """hypotheses of the beam search (default: as the checkpoint says)"""
     max_target_units: int | None = flag(default=None)
@@ -92,20 +75,14 @@ class TranslationScoresOptions(CommonOptions):
 
 def _score_units(options: UnitScoresOptions) -> None:
     require_sacrebleu()
-    cases, hypotheses, references = options.cases, options.hypotheses, options.references
-    if cases is not None and hypotheses is None and references is None:
-        found, right, _ = read_pairs(cases, "units")
-    elif cases is None and hypotheses is not None and references is not None:
-        found, right = read_side(hypotheses), read_side(references)
-    else:
-        raise UsageError("say what is scored", expected="a manifest, or --hypotheses and --references")
-    _tell(match(found, right, options.missing_as_empty), options)
+    _tell(match(read_side(options.hypotheses), read_side(options.references)), options)
 
 
 def _score_translations(options: TranslationScoresOptions) -> int | None:
     require_sacrebleu()
     path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
-    languages, sources, references = _split(options)
+    languages = _languages_of(options.pairs)
+    sources, references = (read_side(options.pairs / "text" / f"{options.split}.{language}") for language in languages)
     with loading():
         translator = load_translator(path, Running(options.device, options.precision, *languages))
     found, cut = _translate(translator, sources, languages, options)
@@ -113,38 +90,8 @@ def _score_translations(options: TranslationScoresOptions) -> int | None:
     if cut:
         hint = "--max-target-units lets them go on"
         LOG.warning("%s stopped at the limit of length before the end; %s", several(cut, "translation"), hint)
-    _tell(match(found, references, is_missing_empty=bool(failed)), options, cut)
+    _tell(match(found, references), options, cut)
     return EXIT_FAILED if failed else None
-
-
-def _split(options: TranslationScoresOptions) -> tuple[tuple[str, str], Side, Side]:
-    """Return the languages and both sides, those of the sources' ids that are asked for."""
-    given = [options.cases is not None, options.pairs is not None, options.source is not None or options.target is not None]
-    if given.count(True) != 1 or (options.source is None) != (options.target is None):
-        raise UsageError("say where the test split is", expected="a manifest, or --pairs, or --source and --target")
-    if options.cases is not None and options.manifest is not None:
-        raise UsageError("--manifest chooses ids of a test split", found=f"the manifest {options.cases} beside it")
-    stored, source, target, sources, references = ("", ""), options.source, options.target, Side(), Side()
-    if options.cases is not None:
-        sources, references, stored = read_pairs(options.cases, "source")
-    elif options.pairs is not None:
-        stored = _languages_of(options.pairs)
-        source, target = (options.pairs / "text" / f"{options.split}.{language}" for language in stored)
-    languages = options.source_language or stored[0], options.to or stored[1]
-    if not all(languages):
-        raise UsageError("give both languages", expected="--from and --to, as en and ko")
-    if source is None or target is None:  # the manifest has both sides
-        return languages, sources, references
-    sources, references = read_side(source), read_side(target)
-    wanted = sources.keys() & references.keys() if len(sources) > 1 else sources.keys()
-    if options.manifest is not None:
-        wanted &= {entry.id for _, entry in iter_entries(options.manifest)}
-    elif alone := sources.keys() ^ references.keys() if len(sources) > 1 else ():
-        LOG.warning("%s on one side only and left out, as %s", several(len(alone), "id is", "ids are"), min(alone))
-    if not wanted:
-        raise InputError("no id is in all that was given", path=options.manifest or source, found=several(len(sources), "source"))
-    chosen = {name: units for name, units in references.items() if name in wanted} if len(references) > 1 else references
-    return languages, {name: units for name, units in sources.items() if name in wanted}, chosen
 
 
 def _languages_of(folder: Path) -> tuple[str, str]:

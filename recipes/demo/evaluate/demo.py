@@ -21,11 +21,10 @@ from netflips.evaluate.suite import SuiteSettings, run_suite
 from netflips.evaluate.suite_rows import row_name
 from netflips.evaluate.tables import markdown
 from recipes.demo.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
-from recipes.demo.evaluate.groups import ENGLISH, FLITE, GROUPS, OTHERS, SPELLED, VOICES, Group
+from recipes.demo.evaluate.groups import ENGLISH, FLITE, GROUPS, SPELLED, VOICES, Group
 from recipes.demo.evaluate.making import MANIFEST, ExamPlace, Line, make_clips
 from recipes.demo.evaluate.material import MEANINGS, EvaluationSettings
-from recipes.demo.voices import others
-from recipes.demo.voices.cast import cast, require_synthesisers
+from recipes.demo.voices.cast import require_synthesisers
 from text2unit.stage import SPELLER
 from unit2av.stage import RENDERER, open_renderer_checkpoint
 
@@ -36,7 +35,7 @@ MEASURE = 8
 table."""
 _TITLE = "Exam of the demo's models"
 _SHORT = 12
-_ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", OTHERS: "with_other_synthesisers", FLITE: "with_untouched_speaker"}
+_ONLY_WHEN_ASKED = {VOICES: "with_natural_voices", FLITE: "with_untouched_speaker"}
 
 
 def evaluate_demo(bundle: Bundle, options: DemoEvaluation) -> None:
@@ -92,10 +91,8 @@ def choose_groups(options: DemoEvaluation) -> list[Group]:
 
 def available(groups: Sequence[Group], bundle: Bundle) -> tuple[list[Group], dict[str, str]]:
     """Return the groups that can be made, and why the others cannot, by name."""
-    synthesisers = cast().other_voices
     lacks = {
         VOICES: "natural voices are not installed (make voices)" if kokoro.missing_voices() else "",
-        OTHERS: "" if any(map(others.is_here, synthesisers.values())) else others.install_command(tuple(synthesisers)),
         SPELLED: "" if bundle.checkpoint(SPELLER, "ko").is_file() else f"the bundle has no {SPELLED}",
         ENGLISH: "" if "en" in open_renderer_checkpoint(bundle.checkpoint(RENDERER)).languages else f"the bundle has no {ENGLISH}",
         FLITE: "",  # what is missing of it is told as an error, for it was asked for by name

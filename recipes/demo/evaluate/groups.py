@@ -12,7 +12,7 @@ from netflips.evaluate.measuring import AskedFigures
 from recipes.demo.evaluate.conditions import LIPS, NOISE, SOUNDS
 
 AUDIO, VIDEO, AUTO = "audio", "video", "auto"
-VOICES, FLITE, OTHERS, SPELLED, ENGLISH = "natural voices", "flite", "other synthesisers", "Korean speller", "English voice"
+VOICES, FLITE, SPELLED, ENGLISH = "natural voices", "flite", "Korean speller", "English voice"
 """What groups need that may not be here."""
 _CHANNELS = tuple(name for name in SOUNDS if name not in ("room", NOISE))
 
@@ -70,7 +70,6 @@ GROUPS: tuple[Group, ...] = (
         "untouched_speaker", "a speaker never heard by any stage", "heard", "speaker", goals={"right": 0.80}, modalities=AUTO,
         needs=(FLITE,), most=_ALL,
     ),
-    Group("others", "synthesisers that no training hears", "synthesised", "others", goals={"right": 0.90}, needs=(OTHERS,)),
     Group("room", "natural voices across a room", "heard", "natural", goals={"right": 0.85}, sounds=("room",), needs=(VOICES,)),
     Group("sound", "natural voices through channels", "heard", "natural", sounds=_CHANNELS, needs=(VOICES,)),
     Group("lips", "natural voices with lips that do not belong", "heard", "natural", modalities=AUTO, lips=LIPS, needs=(VOICES,)),

@@ -136,7 +136,7 @@ class ExamMaker:
         """Make a clip, and what comes out of it; returns its line. Raises OutputError."""
         stem = self._place.folder / _CLIPS / group.name / str(number)
         stem.parent.mkdir(parents=True, exist_ok=True)
-        kind: Any = group.kind if group.made not in ("synthesised", "said") else "held_out"
+        kind: Any = group.kind if group.made != "said" else "held_out"
         item = PlannedClip(group, number, stem, plan_clip(kind, number, self._settings))
         line: Line = {"id": id_of(group, number), "group": group.name, "language": group.language}
         line["reference_text"] = self._text(item)
@@ -152,8 +152,6 @@ class ExamMaker:
         if item.group.made == "said":
             free = held_out_free()
             return free[item.number % len(free)] if item.group.kind == "free" else self._pair(item).korean
-        if item.group.made == "synthesised":
-            return self._pair(item).korean
         return item.plan.text if item.group.language == "en" or item.group.made == "unchanged" else item.plan.pair.korean
 
     def _pair(self, item: PlannedClip) -> SentencePair:
@@ -195,17 +193,6 @@ class ExamMaker:
         else:
             units = extractor.extract(None if group.modalities == VIDEO else speech, lips)
         return {"source": source, "dub": self._write(item, self._translated(units, speech))}
-
-    def _synthesised(self, item: PlannedClip) -> Line:
-        """Dubbed to sound alone, of a synthesiser that no training hears: each in turn, in all of its voices that are here."""
-        from recipes.demo.voices.others import is_here
-
-        kinds = [voices for voices in cast().other_voices.values() if is_here(voices)]
-        voices = kinds[item.number % len(kinds)]
-        speech = synthesised_speech(self._pair(item).english, voices[item.number // len(kinds) % len(voices)])
-        source = item.stem.with_name(f"{item.number}_source.wav")
-        write_speech(source, speech)
-        return {"source": source, "dub": self._write(item, self._translated(self.models.extractor.extract(speech), speech))}
 
     def _translated(self, units: Units, speech: Samples) -> Samples:
         """Return the translation of English units, said in a speaker's voice."""

@@ -13,12 +13,11 @@ from avdata.prepare import espeak
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from netflips.cascade import kokoro
 from netflips.cascade.kokoro import NaturalVoice, Styles
-from recipes.demo.voices import flite, others
+from recipes.demo.voices import flite
 from recipes.demo.voices.flite import FliteVoice
-from recipes.demo.voices.others import OtherVoice
 from recipes.demo.voices.phrasebook import SentencePair, phrasebook
 
-Voice = EspeakVoice | FliteVoice | NaturalVoice | OtherVoice
+Voice = EspeakVoice | FliteVoice | NaturalVoice
 
 
 @dataclass(frozen=True)
@@ -100,12 +99,6 @@ class Cast:
         """The speaker of another synthesiser that nothing hears before the evaluation."""
         return FliteVoice(self.settings["held_out"]["flite"])
 
-    @property
-    def other_voices(self) -> Mapping[str, tuple[OtherVoice, ...]]:
-        """Voices of synthesisers that no training hears, by the synthesiser."""
-        own = self.settings["held_out"]["others"]
-        return {kind: tuple(OtherVoice(kind, name) for name in names) for kind, names in own.items()}
-
     def unheard_head(self, number: int) -> int:
         """Return the seed of a head that training never sees."""
         return int(self.settings["held_out"]["first_head"]) + number
@@ -153,8 +146,6 @@ def say(text: str, voice: Voice) -> TimedSpeech:
     """Speak a text with the voice's synthesiser. Raises InputError when it is missing, UsageError for an unknown voice."""
     if isinstance(voice, NaturalVoice):
         return kokoro.natural_speech(text, voice)
-    if isinstance(voice, OtherVoice):
-        return others.other_speech(text, voice)
     return flite.flite_speech(text, voice) if isinstance(voice, FliteVoice) else espeak.espeak_speech(text, voice)
 
 

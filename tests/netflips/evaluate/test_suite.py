@@ -1,35 +1,26 @@
-"""A suite on cases whose figures are known by construction: swapped pairs, noise, clips without a face, runs that were stopped.
-
-The ceiling that true units give.
-"""
+"""A suite on cases whose figures are known by construction: swapped pairs, noise, clips without a face, runs that were stopped."""
 
 import json
 import pickle
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from avcore.contracts import Transcript
 from avcore.errors import NoSpeechError
-from avcore.media import read_speech, write_speech
+from avcore.media import write_speech
 from avcore.timeline import SAMPLE_RATE as RATE
-from avcore.units import Units
 from netflips.evaluate import measuring, records
-from netflips.evaluate.cases import CaseFiles, read_cases
+from netflips.evaluate.cases import read_cases
 from netflips.evaluate.command import main
-from netflips.evaluate.judges import JudgePaths, Judges
+from netflips.evaluate.judges import Judges
 from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
-from netflips.evaluate.suite import say_true_units
-from netflips.model_paths import ModelPaths
 from netflips.script.files import write_script
 from netflips.script.types import Made, Media, Script, Timing
 from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
-from unit2av import speaker
-from unit2av.inference_unit2a import UnitVocoder
 
 TEXTS = ("오늘은 날이 좋다", "기차가 늦게 온다", "우리는 집에 간다", "물을 많이 마신다")
 HZ = (200, 300, 400, 500)
@@ -192,7 +183,6 @@ def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByP
         ("--metrics cer,chrff", "did you mean chrf?"),
         ("--judge nisqa=x.onnx", "--judge cannot be used; expected NAME=PATH, NAME one of mos, speaker"),
         ("--judge mos=. --metrics mos", "the judge's folder cannot be used; expected one .onnx file"),
-        ("--true-units --metrics cer", "--true-units needs reference speech"),
         ("--jobs 0", "--jobs must be 1 or more"),
         ("--recognizer nowhere --metrics cer", "nowhere"),
         ("--recognizer . --metrics cer", "the recognizer cannot be used"),
@@ -215,7 +205,7 @@ def test_what_cannot_be_asked_for_is_one_line(
 def test_a_worker_can_be_sent_to_several_processes(tmp_path: Path) -> None:
     """What makes it travels packed, as the pool sends it, and its records come back."""
     cases = read_cases(write_tones(tmp_path), ("source",))
-    work = measuring.Work(cases, {"": measuring.AskedFigures(("duration_ratio",))}, measuring.JudgePaths(), {})
+    work = measuring.Work(cases, {"": measuring.AskedFigures(("duration_ratio",))}, measuring.JudgePaths())
     make = pickle.loads(pickle.dumps(partial(measuring.Measurer, work)))
     job = records.MeasureJob(2, (("dub", "duration_ratio", "key"),))
     (found,) = pickle.loads(pickle.dumps(make().process((job,))))
@@ -238,32 +228,5 @@ def test_a_workers_complaint_about_the_recognizer_is_told_before_any_work(monkey
 
     monkeypatch.setattr(Judges, "recognizer", property(none))
     monkeypatch.setattr(Judges, "there", frozenset({RECOGNIZER}))
-    work = measuring.Work((), {"": measuring.AskedFigures(("wer",))}, measuring.JudgePaths(), {})
+    work = measuring.Work((), {"": measuring.AskedFigures(("wer",))}, measuring.JudgePaths())
     assert measuring.Measurer(work).load() == "it cannot be opened"
-
-
-def test_true_units_are_said_once_for_each_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The vocoder says the reference's own units with their durations, in the source's voice."""
-    said = []
-
-    def synthesize(units: Units, voice: str) -> SimpleNamespace:
-        said.append((units.ids.tolist(), voice))
-        return SimpleNamespace(samples=np.full(320, 0.25, np.float32))
-
-    vocoder = SimpleNamespace(synthesize=synthesize)
-    monkeypatch.setattr(UnitVocoder, "from_checkpoint", lambda *_: vocoder)
-    monkeypatch.setattr(speaker, "voice_of", lambda speech, encoder: f"voice of {len(speech)} samples")
-    monkeypatch.setattr(Judges, "extractor", SimpleNamespace(extract=lambda speech: Units.from_frames(np.array([len(speech), 7]))))
-    monkeypatch.setattr(Judges, "speaker", None)
-    monkeypatch.setattr(Judges, "identity", lambda self, need: need)
-    write_speech(tmp_path / "source.wav", np.zeros(800, np.float32))
-    write_speech(tmp_path / "true.wav", np.zeros(640, np.float32))
-    files = [tmp_path / name for name in ("source.wav", "true.wav")]
-    with_truth = CaseFiles("a", files[0], files[0], files[1], language="ko")
-    models = ModelPaths(*[files[0]] * 3)
-    found = say_true_units([with_truth, CaseFiles("b", files[0], files[0])], Judges(JudgePaths()), models, tmp_path / "out")
-    assert list(found) == ["a"]
-    assert said == [([640, 7], "voice of 800 samples")]
-    assert read_speech(found["a"]) == pytest.approx(0.25, abs=1e-3)
-    assert say_true_units([with_truth], Judges(JudgePaths()), models, tmp_path / "out") == found
-    assert len(said) == 1

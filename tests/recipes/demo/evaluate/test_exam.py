@@ -9,16 +9,12 @@ import pytest
 
 from avcore.checkpoints.bundle import Bundle
 from avcore.media import probe, read_speech
-from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from netflips.evaluate import command, judges
 from netflips.evaluate.records import read_records
 from recipes.demo.evaluate import demo, making, material
 from recipes.demo.evaluate.groups import GROUPS, Group
 from recipes.demo.evaluate.making import ExamMaker, ExamPlace, made_lines
 from recipes.demo.evaluate.material import EvaluationSettings, plan_clip, write_clip
-from recipes.demo.voices import others
-from recipes.demo.voices.cast import held_out_english
-from recipes.demo.voices.others import OtherVoice
 
 SETTINGS = EvaluationSettings(number=1, side=128)
 BY_NAME = {group.name: group for group in GROUPS}
@@ -121,27 +117,6 @@ def test_dubs_are_videos_beside_the_teacher(bundle: Bundle, tmp_path: Path) -> N
     assert read_speech(tmp_path / alone["dub"]).any()
 
 
-def test_other_synthesisers_are_heard_alone_and_missing_ones_told(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    said: list[tuple[str, OtherVoice]] = []
-
-    def stand_in(text: str, voice: OtherVoice) -> TimedSpeech:
-        said.append((text, voice))
-        return material.say(text, EspeakVoice("en-us+m5"))
-
-    monkeypatch.setattr(others, "other_speech", stand_in)
-    monkeypatch.setattr(others, "is_here", lambda voices: True)
-    lines = [line for number in (0, 1, 5) for line in make(bundle, tmp_path, BY_NAME["others"], number=number)]
-    assert not [line for line in lines if "failed" in line]
-    assert len({voice.kind for _, voice in said}) == 2
-    assert all(text in held_out_english() for text, _ in said)
-
-    monkeypatch.setattr(others, "is_here", lambda voices: False)
-    assert command.main(["demo", "--bundle", str(bundle.folder), "--out-dir", str(tmp_path), "--rows", "others"]) == 2
-    assert "mbrola" in capsys.readouterr().err
-
-
 def test_what_is_not_here_is_no_row(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo.kokoro, "missing_voices", lambda: ["kokoro"])
     found, absent = demo.available(GROUPS, bundle)
@@ -158,7 +133,6 @@ def test_what_is_not_here_is_no_row(bundle: Bundle, monkeypatch: pytest.MonkeyPa
         (["--jobs", "0"], "--jobs"),
         (["--worst", "-1"], "--worst"),
         (["--bundle", "nowhere"], "bundle"),
-        (["--beside", "other=metrics.json"], "netflips evaluate compare A B"),
         (["--write-docs", "--docs", "nowhere.md"], "the page"),
     ],
 )
