@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
+from unicodedata import normalize
 
 import yaml
 
@@ -103,6 +104,28 @@ def read_foreign_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES)
             return plain, "" if encoding in ("utf-8", "utf-16") else encoding
     found = "zero bytes" if b"\0" in content else "bytes of another encoding"
     raise InputError(f"{what} is no text", path=path, expected="UTF-8, UTF-16 or CP949", found=found, hint=_AS_UTF8)
+
+
+def read_pairs(path: str | Path, what: str, form: str, apart: str = "\t", most: int = 10_000) -> dict[str, str]:
+    """Read a text file of two columns, as `read_foreign_text` does; empty lines and lines that begin with # are passed over.
+
+    Returns the second by the first, in small letters. apart: any of the signs that divide them. form: of a line, for messages.
+    Raises InputError, which names the line.
+    """
+    pairs: dict[str, str] = {}
+    for number, line in enumerate(read_foreign_text(path, what)[0].splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        sides = [" ".join(normalize("NFC", side).split()) for side in re.split(f"[{apart}]", line)]
+        if len(sides) != 2 or not all(sides):
+            raise InputError(f"line {number} of {what} is no pair", path=path, expected=form, found=line[:60])
+        if pairs.setdefault(sides[0].lower(), sides[1]) != sides[1]:
+            raise InputError(f"line {number} of {what} says otherwise than one before", path=path, found=line[:60])
+        if len(pairs) > most:
+            raise InputError(f"{what} is too long", path=path, expected=f"{most:,} lines at most")
+    if not pairs:
+        raise InputError(f"{what} is empty", path=path, expected=f"lines of {form}")
+    return pairs
 
 
 def _encodings(content: bytes) -> tuple[str, ...]:

@@ -235,6 +235,8 @@ class SayOptions(VoiceFlags):
     """a text file to say, UTF-8; - is standard input"""
     to: str = flag(default="ko", metavar="LANG")
     """language of the text (default: ko)"""
+    pronounce: Path | None = flag(default=None, file=Input("the file of readings"))
+    """how words are said: lines of word, reading, as NetfLips, 넷플립스"""
     units_path: Path | None = flag(default=None, file=Output("the units"))
     """its units, one line, for `netflips speak` and `render`"""
     speed: float = speed_flag()

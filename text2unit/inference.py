@@ -6,8 +6,9 @@ unit pairs.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from avcore.command import LOG, Parser, add_common_options, run
@@ -21,6 +22,7 @@ from avcore.units import normalise_language, write_unit_file
 from avdata.manifest import Entry, read_manifest
 from avdata.unit_store import UnitRow, leave_out, write_units
 from text2unit.cleaning import left_out_note
+from text2unit.readings import as_pronounced
 from text2unit.script import SpokenScript, script_of
 
 if TYPE_CHECKING:
@@ -37,17 +39,18 @@ _SPELT = NoteKind(
 )
 
 
-def given_script(text: str | None, path: Path | None, language: str) -> SpokenScript:
-    """Return the text that a user gave, in words, in a file or on standard input, ready to be said.
+def given_script(
+    text: str | None, path: Path | None, language: str, readings: Mapping[str, str] = MappingProxyType({})
+) -> SpokenScript:
+    """Return the text that a user gave, in words, in a file or on standard input, ready to be said. readings: of its words.
 
     Raises what `script_of` raises.
     """
-    if text is not None:
-        script = script_of(text, language)
-    elif path is not None and str(path) != _STDIN:
-        script = script_of(read_text(path, "the text"), language, path)
-    else:
-        script = script_of(_from_stdin(), language, "standard input")
+    source: str | Path | None = None
+    if text is None:
+        is_file = path is not None and str(path) != _STDIN
+        text, source = (read_text(path, "the text"), path) if is_file and path is not None else (_from_stdin(), "standard input")
+    script = script_of(as_pronounced(text, readings), language, source)
     warn_of_script(script)
     return script
 

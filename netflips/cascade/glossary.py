@@ -6,13 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import normalize
 
-from avcore.errors import InputError
-from avcore.texts import read_foreign_text
-from text2unit.korean.particles import PAIR_OF, fitting
-from text2unit.normalise import noun_as_said
-
-_MOST_TERMS = 10_000
-_PARTICLE = r"(은|는|이|가|을|를|과|와)(?![가-힣])|(으로|로)(?=[^가-힣]|$|서|써|는|도|만|부터)"
+from avcore.texts import read_pairs
+from text2unit.readings import with_fitting_particles
 
 
 @dataclass(frozen=True)
@@ -25,24 +20,8 @@ class Termed:
 
 
 def read_glossary(path: Path) -> dict[str, str]:
-    """Read a glossary, in any encoding that subtitles may be in; empty lines and lines that begin with # are passed over.
-
-    Raises InputError, which names the line.
-    """
-    terms: dict[str, str] = {}
-    for number, line in enumerate(read_foreign_text(path, "the glossary")[0].splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        sides = [" ".join(normalize("NFC", side).split()) for side in line.split("\t")]
-        if len(sides) != 2 or not all(sides):
-            raise InputError(f"line {number} of the glossary is no pair", path=path, expected="English<TAB>Korean", found=line[:60])
-        if terms.setdefault(sides[0].lower(), sides[1]) != sides[1]:
-            raise InputError(f"line {number} of the glossary says otherwise than one before", path=path, found=line[:60])
-        if len(terms) > _MOST_TERMS:
-            raise InputError("the glossary is too long", path=path, expected=f"{_MOST_TERMS:,} lines at most")
-    if not terms:
-        raise InputError("the glossary is empty", path=path, expected="lines of English<TAB>Korean")
-    return terms
+    """Read a glossary: the Korean of each English word or phrase, in small letters. Raises what `read_pairs` raises."""
+    return read_pairs(path, "the glossary", "English<TAB>Korean")
 
 
 def terms_in(text: str, glossary: Mapping[str, str]) -> dict[str, str]:
@@ -89,15 +68,6 @@ def _in_place(text: str, source: str, term: str, korean: str, translate: Callabl
         return text.replace(alone, korean)
     mixed = translate(_word(term).sub(lambda _: korean, source))
     return mixed if korean in mixed else text
-
-
-def with_fitting_particles(text: str, noun: str) -> str:
-    """Put the form of 은/는, 이/가, 을/를, 과/와 and 으로/로 behind a noun that fits to how it is said."""
-    try:
-        said = noun_as_said(noun)
-    except InputError:
-        return text
-    return re.sub(f"{re.escape(noun)}(?:{_PARTICLE})", lambda found: f"{noun}{fitting(PAIR_OF[found[1] or found[2]], said)}", text)
 
 
 def _word(term: str) -> re.Pattern[str]:

@@ -191,7 +191,7 @@ def _require_sayable(job: Job, path: Path, number: int, text: str, language: str
     speller = job.models.other(SPELLER, language)
     require_same_vocabulary(job.models.vocoder.vocabulary, speller.vocabulary, "the speller")
     try:
-        script_of(text, language)
+        script_of(job.as_said(text), language)
     except InputError as error:
         what = f"the text of utterance {number}: {error.what}"
         raise InputError(what, path=path, expected=error.expected, found=error.found, hint=error.hint) from error

@@ -269,7 +269,7 @@ class _Checker:
         """Speak an utterance, hear and measure it; None, with a note, where that fails. heard: in it, where that is known."""
         job = self.job
         try:
-            speech, text = self._speech(one), "" if one.said is None else one.said.text
+            speech, text = self._speech(one), "" if one.said is None else job.as_said(one.said.text)
             heard = (heard or self._heard(speech)) if text else None
             right, faults = (None, set[Fault]()) if heard is None else compared(heard, text, self.script.target, len(speech))
             clicks, closed = count_clicks(speech), self._closed(one, speech, text)

@@ -218,7 +218,7 @@ def units_by_program(script: Script, job: Job, speaking: Speaking, one: Utteranc
 def said_by_program(script: Script, job: Job, speaking: Speaking, one: Utterance, text: str, sound: Sound | None) -> Samples:
     """Return a text as a program says it, float32 [S] without silence around it: at the output's rate where it is heard as it
     sounds, else at 16 kHz; made, or found. Raises SpeechError."""
-    language, slot_s = job.languages[1], one.place.seconds
+    language, slot_s, text = job.languages[1], one.place.seconds, job.as_said(text)
     speed = speaking.speed_for(text, language, slot_s)
     samples = _said_at(script, job, speaking, one, text, sound, speed)
     seconds = len(samples) / _rate(script, job, job.options.keep_sound)

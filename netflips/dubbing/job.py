@@ -43,6 +43,7 @@ from netflips.stages import STAGES
 from netflips.subtitles.beside import SOURCE, TARGET, language_of
 from netflips.subtitles.drawing import font_file, require_letters
 from netflips.subtitles.given import GivenSubtitles, is_subtitles, read_subtitles
+from text2unit.readings import as_pronounced, read_readings
 from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import LipSyncChoice, settled
 from unit2av.stage import RENDERER
@@ -187,6 +188,15 @@ class Job:
         """What is spoken, and what it is dubbed into."""
         return dub_languages(self.models)
 
+    @cached_property
+    def _readings(self) -> dict[str, str]:
+        path = self.options.pronounce
+        return {} if path is None else read_readings(path, self.languages[1])
+
+    def as_said(self, text: str) -> str:
+        """Return a text with the readings of --pronounce in place of its words."""
+        return as_pronounced(text, self._readings)
+
     @property
     def is_certainly_recording(self) -> bool:
         """Whether it is dubbed in its own time, as far as that is known before anything is heard."""
@@ -272,6 +282,7 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
         "the face boxes": options.in_bbox_path,
         "the script (--script-in)": options.script_in,
         "the background audio": options.background_audio,
+        "the file of readings": options.pronounce,
         "the font (--subtitle-font)": options.subtitle_font,
     }
     found = {what: [require_file(path, what)] for what, path in given.items() if path is not None}
@@ -365,6 +376,8 @@ def _check_output(info: MediaInfo, out: Path) -> None:
 def _check_words(models: Models, options: DubOptions) -> None:
     """Open what hears, translates and spells where a dub needs it, and look for a font. Raises NetflipsError."""
     source, target = dub_languages(models)
+    if options.pronounce is not None:
+        read_readings(options.pronounce, target)
     if options.cascade_models is not None:
         engines_of(models, options.cascade_models, source, target)
         asked_of = options.cascade_models

@@ -157,10 +157,10 @@ def _spoken(
         return Understanding()
     room_s = _time_of(script, job, one, rooms)
     if speaker is not None:
-        return speaker.understanding(text, (), room_s)
+        return speaker.understanding(job.as_said(text), (), room_s)
     measure = speller_measure(job.models.other(SPELLER, script.target))
     try:
-        spelt, units = script_of(text, script.target).spelt, units_of_text(job, text)
+        spelt, units = script_of(job.as_said(text), script.target).spelt, units_of_text(job, text)
     except (InputError, UnitError):  # told where it is spoken
         return broken("words")
     return measure.understanding(text, spelt, room_s, float(units_to_seconds(sum(units.durations or ()))))
@@ -204,7 +204,7 @@ def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[Ut
         samples = resample(speak_one(script, job, sound, fitted).samples, rate, SAMPLE_RATE)
         made_of = (samples, script.target, engines.fingerprints["recognizer"], job.models.arithmetic)
         heard = job.store.kept(Transcript, "heard", made_of, lambda samples=samples: recognizer.hear(samples, script.target))  # type: ignore[misc]
-        wanted_text, found = (as_read(text, script.target) for text in (texts[one.number], heard.text))
+        wanted_text, found = (as_read(text, script.target) for text in (job.as_said(texts[one.number]), heard.text))
         rows.append((wanted_text, found, float(samples_to_seconds(len(samples))), fitted.fit.natural_s))
     known = known_speaker(options.speaker.command, script.target)
     return measure_speaker(program_name(options.speaker.command) if known is None else known.speaker, recognizer.name, rows)

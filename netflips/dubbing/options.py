@@ -105,6 +105,8 @@ class DubOptions(MarkFlags):
     once and answers lines of JSON"""
     speak_seconds: float = flag(default=120.0, metavar="S")
     """seconds that the program may take (default: 120)"""
+    pronounce: Path | None = flag(default=None, file=Input("the file of readings"))
+    """how words of texts are said: lines of word, reading, as NetfLips, 넷플립스; subtitles keep the words"""
     speech_in: Path | None = flag(default=None, file=Input("the speech (--speech-in)", may_be_folder=True), metavar="DIR|FILE")
     """an actor's or interpreter's speech: files named by the number of the utterance, or one file along the recording"""
     keep_sound: bool = flag(default=False)

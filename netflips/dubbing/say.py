@@ -14,6 +14,7 @@ from netflips.options import SayOptions
 from netflips.text_voice import TextVoice, speller_path
 from netflips.understanding import speller_measure, tell_verdict
 from text2unit.inference import given_script
+from text2unit.readings import read_readings
 from text2unit.script import SpokenScript
 from text2unit.speller import join
 from text2unit.stage import SPELLER
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 def say_text(options: SayOptions) -> None:
     """Speak a text, write its units, or both. Raises NetflipsError for files and text that cannot be used."""
-    script = given_script(options.text, options.text_path, options.to)
+    readings = {} if options.pronounce is None else read_readings(options.pronounce, options.to)
+    script = given_script(options.text, options.text_path, options.to, readings)
     path = speller_path(options.text2unit_path, options.to)
     renderer = None if options.out is None else checkpoint_or_bundle(options.unit2av_path, RENDERER)
     paths = ModelPaths.of({} if renderer is None else {RENDERER: renderer}, options.speaker_encoder_path, {SPELLER.part: path})

@@ -135,7 +135,7 @@ def silence_of(job: Job, vocabulary: str) -> int | None:
 
 def units_of_text(job: Job, text: str) -> UnitList:
     """Return the units that a text is spoken in. Raises InputError and UnitError."""
-    models, language = job.models, job.languages[1]
+    models, language, text = job.models, job.languages[1], job.as_said(text)
     speller = models.other(SPELLER, language)
     voice = models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic
 
@@ -151,9 +151,9 @@ def seconds_of_text(script: Script, job: Job, text: str) -> float | None:
         if not job.speaking.is_exact and not job.speaking.has_spoken:
             with suppress(SpeechError):  # its pace is known by what it said
                 units_by_program(script, job, job.speaking, wanted(script, job)[0], text, None)
-        return job.speaking.seconds_of(text, script.target)
+        return job.speaking.seconds_of(job.as_said(text), script.target)
     if job.models.paths.other(SPELLER, script.target) is None:
-        return syllables_in(text) * syllable_s(job)
+        return syllables_in(job.as_said(text)) * syllable_s(job)
     try:
         return float(units_to_seconds(sum(units_of_text(job, text).durations or ())))
     except (InputError, UnitError):  # told where it is spoken

@@ -75,18 +75,20 @@ class Switch(Field):
 
 @dataclass(frozen=True)
 class Words(Field):
-    """A text, which goes into a file."""
+    """A text, which goes into a file. least: letters of it, 0 = it may be left out."""
 
     name: str
     most: int
+    least: int = 1
 
     def checked(self, given: Any) -> str:
         """Return the text. Raises UsageError."""
         if not isinstance(given, str | None):
             raise UsageError(f"{self.name} is no text", found=type(given).__name__)
         text = (given or "").strip()
-        if not 1 <= len(text) <= self.most:
-            raise UsageError(f"{self.name} has the wrong length", expected=f"1 to {self.most} letters", found=f"{len(text)}")
+        if not self.least <= len(text) <= self.most:
+            expected = f"{self.least} to {self.most} letters"
+            raise UsageError(f"{self.name} has the wrong length", expected=expected, found=f"{len(text)}")
         return text
 
 

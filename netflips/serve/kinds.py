@@ -29,6 +29,7 @@ _LANGUAGE = (AUTO, *_LANGUAGES)
 SPEECH = "speech"
 """A track of speech along the video; with a number behind it, that of one utterance."""
 CONSENT_FILE = "consent.json"
+_READINGS_FILE = "readings.txt"
 _AGREED = "their picture and voice in a video that is made with generative AI"
 AGREEMENT = (Switch("agreed"), OneLine("people", 200), OneLine("agreed_until", 10))
 """In which a visitor tells an operator that those who are seen and heard agreed."""
@@ -128,7 +129,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
     is_over_text = values["road"] == "text"
     words = ["--cascade"] if is_over_text else [] if values["modalities"] == AUTO else ["--modalities", values["modalities"]]
     words += ["--from", AUTO] if is_over_text and values["source"] == AUTO else []
-    words += _timing(asked)
+    words += [*_timing(asked), *_readings(asked)]
     words += ["--subtitles", "source,target"] if asked.has_reader or is_over_text else []
     given = asked.names.get("subtitles", "")
     if asked.rows or given:
@@ -162,7 +163,8 @@ def _timing(asked: Asked) -> list[str]:
 
 
 def _write_script(asked: Asked, folder: Path) -> None:
-    """Write what a visitor says of the utterances."""
+    """Write what a visitor says of the utterances, and of words."""
+    _write_readings(asked, folder)
     if asked.rows:
         utterances = (
             Utterance(place=TimeSpan(one.start_s, one.end_s), speaker=one.speaker, target=asked.target(number, one))
@@ -174,6 +176,16 @@ def _write_script(asked: Asked, folder: Path) -> None:
 
 def _write_words(asked: Asked, folder: Path) -> None:
     write_text(folder / "text.txt", asked.values["text"] + "\n")
+    _write_readings(asked, folder)
+
+
+def _write_readings(asked: Asked, folder: Path) -> None:
+    if asked.values["readings"]:
+        write_text(folder / _READINGS_FILE, asked.values["readings"] + "\n")
+
+
+def _readings(asked: Asked) -> list[str]:
+    return ["--pronounce", _READINGS_FILE] if asked.values["readings"] else []
 
 
 def _listener(asked: Asked) -> list[str]:
@@ -186,6 +198,7 @@ _VIDEO = MadeFile("result.mp4", "video")
 
 _VOICE = File("voice", "voice", SOUND_OR_VIDEO, is_needed=False, flag="--voice")
 _SPEECH = File(SPEECH, SPEECH, SOUND_OR_VIDEO, flag="--speech")
+_WORDS_READ = Words("readings", 5000, least=0)
 _FORMATS = ("srt", "vtt", "txt", "json")
 
 KINDS: Mapping[str, JobKind] = {
@@ -210,6 +223,7 @@ KINDS: Mapping[str, JobKind] = {
                 Switch("label", flag="--burn-label"),
                 Switch("keep_sound"),
                 Switch("preview"),
+                _WORDS_READ,
                 *AGREEMENT,
             ),
             (
@@ -248,10 +262,11 @@ KINDS: Mapping[str, JobKind] = {
         JobKind(
             "say",
             ("say", "--text-path", "text.txt", "--out", "result.wav"),
-            (Words("text", 5000), _VOICE, Number("speed", 0.5, 2, 1, flag="--speed")),
+            (Words("text", 5000), _VOICE, Number("speed", 0.5, 2, 1, flag="--speed"), _WORDS_READ),
             (MadeFile("result.wav", "sound"),),
             ("--text2unit-path", *_VOICE_MODELS),
-            prepare=_write_words,
+            _readings,
+            _write_words,
         ),
         JobKind(
             "transcribe",

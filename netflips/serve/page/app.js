@@ -231,7 +231,7 @@ const fill = () => {
     select.replaceChildren(...page.about.mouths.map((name) => new Option(name in MOUTHS ? t(MOUTHS[name]) : name, name)));
     select.value = before || "auto";
   }
-  for (const area of document.querySelectorAll("textarea")) area.placeholder = page.about.sentences[0]?.[1] ?? "";
+  for (const area of document.querySelectorAll("textarea:not([placeholder])")) area.placeholder = page.about.sentences[0]?.[1] ?? "";
   const { operator } = page.about;
   for (const one of document.querySelectorAll("[data-operator]")) one.hidden = Boolean(operator) !== (one.dataset.operator === "yes");
   document.getElementById("operator").hidden = !operator;

@@ -16,7 +16,7 @@ from netflips.dubbing.options import DubCommand, DubOptions
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.script.files import write_script
-from netflips.script.types import WrittenText
+from netflips.script.types import Utterance, WrittenText
 from tests.netflips.dubbing.made import RATE, decode, given_text, work_made, write_times
 from tests.netflips.test_say import write_random_speller
 
@@ -110,6 +110,20 @@ def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_hear
     both = dub(recording, tmp_path / "c.mp4", spelling, replace(settings, script_in=tmp_path / "both.srt"))
     assert [one.text.text for one in both.told] == ["The first.", "The second one.", "And the third."]
     assert [given_text(one) for one in both.told] == ["첫 번째입니다.", "두 번째입니다.", ""]
+
+
+def test_a_reading_is_spoken_and_the_word_is_shown(recording: Path, spelling: Models, settings: DubOptions, tmp_path: Path) -> None:
+    words, subtitles = tmp_path / "words.csv", tmp_path / "talk.srt"
+    words.write_text("Qumo, 쿠모\n", encoding="utf-8")
+
+    def first(text: str, pronounce: Path | None) -> Utterance:
+        subtitles.write_text(f"1\n00:00:00,700 --> 00:00:02,500\n{text}\n", encoding="utf-8")
+        asked = replace(settings, script_in=subtitles, pronounce=pronounce, draft=tmp_path / "draft.json")
+        return dub(recording, tmp_path / "x.mp4", spelling, asked).utterances[0]
+
+    plain, read, written = first("Qumo를 봅니다.", None), first("Qumo를 봅니다.", words), first("쿠모를 봅니다.", None)
+    assert read.units == written.units != plain.units
+    assert given_text(read) == "Qumo를 봅니다."
 
 
 def test_a_text_that_cannot_be_said_is_refused_before_any_work(
