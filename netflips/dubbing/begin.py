@@ -46,7 +46,7 @@ def begin(job: Job, sound: Sound | None) -> Script:
     """
     source, target = job.languages
     is_own = _is_in_own_time(job, sound)
-    if is_own and not job.is_certainly_recording:
+    if is_own and not job.keeps_work:
         job.keep_work()
     speakers, utterances = _asked(job)
     schedule: Schedule = "own" if is_own else "to_and_fro"

@@ -144,7 +144,7 @@ class Job:
                 source.info, out, models, options, digest_of(source.info), lips, Store(scratch), _work_folder(out, options),
                 scratch, progress, Notes(video), speaking, subtitles, reader, terms, consent, signing, clock,
             )  # fmt: skip
-            if job.is_certainly_recording:
+            if job.is_certainly_recording or options.work_dir is not None:
                 job.keep_work()
             yield job
 

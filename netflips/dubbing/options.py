@@ -334,7 +334,7 @@ class DubOptions(MarkFlags):
         """Whether something is asked for that only a recording in its own time can give."""
         names = (
             "script_in", "speak_with", "speech_in", "pace", "hold_picture", "utterance_length", "background",
-            "background_audio", "separate_with", "stems", "start", "end", "preview", "work_dir",
+            "background_audio", "separate_with", "stems", "start", "end", "preview",
         )  # fmt: skip
         return bool(set(names) & set(self.asked))
 

@@ -87,6 +87,7 @@ def build_app(settings: Settings, desk: Service | None = None) -> Starlette:
         Route("/jobs/{id}", _remove, methods=["DELETE"]),
         Route("/jobs/{id}/stop", _stop, methods=["POST"]),
         Route("/jobs/{id}/again", _again, methods=["POST"]),
+        Route("/jobs/{id}/edited", _edited, methods=["POST"]),
         Route("/events", _events),
         Route("/jobs/{id}/files/{name}", _file),
         Mount("/", StaticFiles(packages=[("netflips.serve", "page")], html=True)),
@@ -231,6 +232,11 @@ async def _again(request: Request) -> Response:
     job = _asked_job(request)  # only now: it may have been removed while the form was on its way
     desk.go_on(job, form)
     return JSONResponse(desk.queue.facts(job))
+
+
+async def _edited(request: Request) -> Response:
+    form = await _form(request)
+    return JSONResponse(_desk(request).edited(_asked_job(request), form))
 
 
 class _Streams(Counter[Party]):

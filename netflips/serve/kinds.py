@@ -147,7 +147,7 @@ def _more_of_dub(asked: Asked) -> list[str]:
 
 
 def _timing(asked: Asked) -> list[str]:
-    """Return a recording keeps its work where its next dub finds it; a short clip is done before that is of use."""
+    """Return whose time the dub has; its work is kept where its next step finds it."""
     timing, is_preview = asked.values["timing"], asked.values["preview"]
     if (
         asked.rows
@@ -159,7 +159,7 @@ def _timing(asked: Asked) -> list[str]:
         or (timing == AUTO and asked.length_s > _FEW_S)
     ):
         return ["--timing", "source", "--work-dir", asked.shared, *(["--preview"] if is_preview else [])]
-    return ["--timing", timing]
+    return ["--timing", timing, "--work-dir", asked.shared]
 
 
 def _write_script(asked: Asked, folder: Path) -> None:

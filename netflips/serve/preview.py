@@ -7,12 +7,13 @@
 import json
 import resource
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, MediaError, NetflipsError
 from avcore.files import require_file
-from avcore.media import probe
+from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
 from avcore.media.opening import require_no_still
 from avcore.notes import print_text
 
@@ -20,10 +21,15 @@ VIDEO, SOUND, MEDIA, PICTURE, SUBTITLES = ("video", "sound", "media", "picture",
 """media: a video or a sound file, whichever."""
 _LIMITS = {resource.RLIMIT_CPU: 120, resource.RLIMIT_AS: 8 << 30, resource.RLIMIT_CORE: 0}
 """Seconds of computing, bytes of memory; no file of a crash."""
+_LOOKED_S, _LOOKED_EVERY = 30.0, 15
+"""Up to this length a video is looked at for a face, in every so-manieth picture, and heard for speech."""
 
 
 def facts(path: Path, wanted: str) -> dict[str, Any]:
-    """Length (s), size of the picture, whether there is sound. Raises InputError for a file that is not what is wanted."""
+    """Length (s), size of the picture, whether there is sound; of a video, whether a face and speech.
+
+    Raises InputError for a file that is not what is wanted.
+    """
     require_file(path, "the upload")
     if wanted == PICTURE:
         from netflips.portraits.still import read_still
@@ -45,7 +51,26 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
     require_no_still(info.still, path)
     if wanted == SOUND and not info.has_audio:
         raise MediaError("it has no sound track", path=path, expected="a sound file, or a video with sound")
-    return {"seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio}
+    seen = _seen(path, info) if wanted == VIDEO else {}
+    told = {"seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio}
+    return told | seen
+
+
+def _seen(path: Path, info: MediaInfo) -> dict[str, bool]:
+    """Return whether a short video has a face and speech; a longer one may have them anywhere."""
+    found = {"has_face": True, "has_speech": info.has_audio}
+    if float(info.duration_s) > _LOOKED_S:
+        return found
+    from avcore.faces.detect import FaceDetector
+
+    with FaceDetector() as faces:
+        pictures = islice(PictureSource(path).pictures(), 0, None, _LOOKED_EVERY)
+        found["has_face"] = any(faces.boxes(picture.rgb) for picture in pictures)
+    if info.has_audio:
+        from avcore.speech.voice_activity import detect_activity
+
+        found["has_speech"] = bool(detect_activity(iter_speech_blocks(path)).regions())
+    return found
 
 
 def main(path: str, wanted: str) -> int:

@@ -24,8 +24,6 @@ LOG = logging.getLogger("netflips")
 
 _RESTARTED = "the server was stopped in the middle of it; what was finished is kept, and it can go on"
 
-_DRAFT_SHARE = 0.6
-"""A draft ends when this share of a dub is done."""
 _NEWS = ("state", "place", "stage", "share", "error")
 """What is worth telling when it changes."""
 
@@ -209,8 +207,7 @@ class Queue:
         self._tell()
 
         def heard(stage: str, done: int, total: int | None) -> None:
-            part = _DRAFT_SHARE if job.is_draft else 1.0
-            job.share, job.stage = min(share_of(stage, done, total, job.share * part) / part, 1.0), stage
+            job.share, job.stage = share_of(stage, done, total, job.share, job.is_draft), stage
             self._tell()
 
         failure, lasts = "", False

@@ -1,13 +1,16 @@
 """What came out of a job, as the page shows it: files, the utterances of a dub, and how result and source belong together."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import NetflipsError
+from avcore.errors import NetflipsError, UsageError
 from avcore.notes import Note, ToldNote, sentence
 from avcore.texts import read_json
 from avcore.words import LANGUAGES
-from netflips.report.story import OnPage, on_page, stretches_of
+from netflips.report.story import OnPage, on_page, output_span, stretches_of
+from netflips.script.edit import join, split
 from netflips.script.files import script_from
 from netflips.script.notes import HEARD_AGAIN
 from netflips.script.types import Script, SpokenSound, TimeSpan, WrittenText
@@ -18,6 +21,8 @@ _REPORT = "report.json"
 _MOST_TEXT = 1 << 20
 _JUDGED = ("outside", "translation_repeats")
 """Notes of what the verdict says already."""
+_BY_SPEECH = ("unit2unit", "speech", "texts", "pictures", "check")
+"""Steps of a dub whose time goes by what is said."""
 _SCRIPTS = ("report.json", DRAFT_FILE)
 """Of a dub, and of what it will be: `--script-in` takes them."""
 
@@ -55,7 +60,8 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
     if script is not None:
         found |= {
             "languages": [script.source, script.target],
-            "utterances": [_row(one, job) for one in on_page(script)],
+            "utterances": [_row(one, _asked_of(job, one.number)) for one in on_page(script)],
+            "cost": _cost(job, script),
         }
     if job.state != DONE:
         if script is not None and script.understood is not None:  # of a part, it is known apart
@@ -72,6 +78,54 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
         if one["shows"] in ("text", "answer") and one["bytes"] <= _MOST_TEXT:
             found["text"] = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")
     return found
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A sentence is divided, at a time of the original (s; None = at its longest pause), or joined with the one behind it."""
+
+    split: int = 0
+    at_s: float | None = None
+    join: int = 0
+
+    def of(self, script: Script) -> Script:
+        """Return a script with it. Raises UsageError."""
+        return split(script, self.split, self.at_s) if self.split else join(script, self.join)
+
+
+def edited_rows(job: Job, folder: Path, edits: Sequence[Edit]) -> list[dict[str, Any]]:
+    """Return the sentences of a dub or its draft after edits, in their order. Raises UsageError."""
+    script = _report(folder / (_REPORT if job.state == DONE else DRAFT_FILE))
+    if script is None:
+        raise UsageError("this job has no sentences")
+    asked = {(one.source.start_s, one.source.end_s): _asked_of(job, one.number) for one in on_page(script)}
+    for edit in edits:
+        script = edit.of(script)
+    rows = []
+    for one in script.utterances:
+        place = one.place.start_s, one.place.end_s
+        names = [row.get("speaker", "") for (start_s, end_s), row in asked.items() if start_s <= place[0] < end_s]
+        shown = OnPage(one, one.place, output_span(script, one))
+        rows.append(_row(shown, asked.get(place, {"speaker": names[0] if names else ""})))
+    return rows
+
+
+def _asked_of(job: Job, number: int) -> Mapping[str, Any]:
+    """Return what the visitor said of a sentence."""
+    rows = job.values.get("rows", ())
+    return rows[number - 1] if number <= len(rows) else {}
+
+
+def _cost(job: Job, script: Script) -> dict[str, float] | None:
+    """Return what a correction takes, as measured: seconds for itself, and for each second of speech; None = not known."""
+    spoken_s = sum(one.fit.spoken_s for one in script.utterances if one.fit is not None)
+    spent = {one.name: one.seconds for one in script.result.timings}
+    kept = {} if script.result.work is None else script.result.work.kept
+    if job.state != DONE or not spent or not spoken_s or kept.get("speech") or kept.get("pictures"):
+        return None  # what is said and drawn was there: no pace is known
+    by_speech = sum(spent.get(name, 0.0) for name in _BY_SPEECH)
+    rest = job.ended_s - job.began_s - sum(spent.values()) + spent.get("read", 0.0) + spent.get("write", 0.0)
+    return {"fixed_s": round(max(rest, 1.0), 1), "per_s": round(by_speech / spoken_s, 3)}
 
 
 def in_both(told: ToldNote | Note) -> dict[str, str]:
@@ -98,10 +152,9 @@ def track_parts(job: Job, folder: Path) -> dict[TimeSpan, SpokenSound]:
     }
 
 
-def _row(one: OnPage, job: Job) -> dict[str, Any]:
-    """Return a sentence of the dub. named, speech: as the visitor said, which a later correction says again."""
+def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sentence of the dub. asked: what its visitor said of it; a later correction says named and speech again."""
     utterance, said = one.utterance, one.utterance.said
-    asked = dict(enumerate(job.values.get("rows", ()), 1)).get(one.number, {})
     told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
     takes = [take for take in utterance.takes if isinstance(take, WrittenText)]
     return {

@@ -17,13 +17,14 @@ from avcore.units import normalise_language
 from netflips.bundles.references import read_references
 from netflips.provenance.options import require_in_force
 from netflips.published.store import usual_model
+from netflips.script.files import value_from
 from netflips.script.types import Consent
 from netflips.serve.fields import SOUND_OR_VIDEO, ReviewRow, checked, review_rows, voices_asked
 from netflips.serve.jobs import ASKS, Job, JobFolders, new_id
 from netflips.serve.kinds import AGREEMENT, KINDS, SPEECH, Asked, JobKind
 from netflips.serve.limits import RefusedError, Space, Visitor
 from netflips.serve.queue import Queue
-from netflips.serve.results import track_parts
+from netflips.serve.results import Edit, edited_rows, track_parts
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import HEADED, HEADS, Upload, Uploads
 from netflips.serve.worker_process import WorkerProcess
@@ -39,7 +40,7 @@ SAMPLE = ("example.mp4", "example.ko.mp4")
 """A video and its dub by the demo's models, `netflips demo`; example.json has what is said in both."""
 _SENTENCES = 20
 _OF_CASCADE = (("--recognizer",), ("--text-translator", "--translate-with"))
-_SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
+_SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "has_face", "has_speech", "bytes")
 _MOST_TITLE = 60
 _OPTIONAL: tuple[tuple[Stage, str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
 """Stages that not every bundle has, each with the language that is asked for."""
@@ -109,10 +110,10 @@ class Service:
     def new_job(self, form: Mapping[str, Any], visitor: Visitor) -> Job:
         """Put what a form asks for into the queue. Raises UsageError, RefusedError.
 
-        form: {"kind", "values", "rows"?, "voices"?, "after"?}: rows of a review, voices of its speakers, and the id of the dub that
-        they belong to.
+        form: {"kind", "values", "rows"?, "voices"?, "after"?, "draft"?}: rows of a review, voices of its speakers, the id of the
+        dub that they belong to, and whether their texts are to be seen first.
         """
-        if set(form) - {"kind", "values", "rows", "voices", "after"} or not isinstance(form.get("values"), Mapping):
+        if set(form) - {"kind", "values", "rows", "voices", "after", "draft"} or not isinstance(form.get("values"), Mapping):
             raise UsageError("the form cannot be read", expected="kind, values, and for a review rows, voices and after")
         kind = self._kind(form.get("kind"))
         self.queue.require_room(visitor.party)
@@ -136,7 +137,8 @@ class Service:
         )  # fmt: skip
         try:
             self.queue.folders.of(job.id).mkdir(parents=True)
-            self._ask(job, found, rows, voices, before or job, is_draft=kind.name == "dub" and not rows)
+            is_draft = kind.name == "dub" and (not rows or form.get("draft") is True)
+            self._ask(job, found, rows, voices, before or job, is_draft=is_draft)
             self.queue.add(job)
         except BaseException:
             self.queue.folders.remove(job.id)
@@ -146,20 +148,29 @@ class Service:
     def go_on(self, job: Job, form: Mapping[str, Any]) -> None:
         """Put a job that is over into the queue again: it goes on from what is finished. Raises UsageError, RefusedError.
 
-        form: {"rows"?, "voices"?, "preview"?}: of a dub whose texts were seen, its rows as corrected, and whether only the first is
-        wanted.
+        form: {"rows"?, "voices"?, "preview"?, "draft"?}: of a dub whose texts were seen, its rows as corrected, whether only the
+        first is wanted, and whether their texts are to be seen first.
         """
         if not job.is_over:
             raise UsageError("this job is not over yet")
-        if set(form) - {"rows", "voices", "preview"}:
-            raise UsageError("the form cannot be read", expected="rows, voices, preview")
+        if set(form) - {"rows", "voices", "preview", "draft"}:
+            raise UsageError("the form cannot be read", expected="rows, voices, preview, draft")
         if job.kind == "dub" and (job.state == ASKS or form):
             rows, voices = _reviewed(job.values if job.values.get("rows") and "rows" not in form else form)
             self._require_sayable(rows, job.values)
             found = self._files(KINDS[job.kind], job.values, rows, voices)
             job.values = job.values | {"preview": bool(form.get("preview"))}
-            self._ask(job, found, rows, voices, job)
+            self._ask(job, found, rows, voices, job, is_draft=bool(form.get("draft")) and bool(rows))
         self.queue.add(job)
+
+    def edited(self, job: Job, form: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the sentences of a dub or draft as they are when some are divided or joined; nothing is kept of it.
+
+        form: {"edits": [{"split": number, "at_s"?: seconds} or {"join": number}, ...]}, in their order. Raises UsageError,
+        InputError.
+        """
+        edits = value_from(tuple[Edit, ...], form.get("edits"), "edits")
+        return {"utterances": edited_rows(job, self.queue.folders.of(job.id), edits)}
 
     def _files(
         self, kind: JobKind, values: Mapping[str, Any], rows: Sequence[ReviewRow], voices: Mapping[str, str]

@@ -46,7 +46,8 @@ _LETTERS = 80
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that was taken in. name: what its visitor calls it. file: its name in its folder. seconds: 0 for a picture."""
+    """A file that was taken in. name: what its visitor calls it. file: its name in its folder. seconds: 0 for a picture.
+    has_face, has_speech: of a short video."""
 
     id: str
     visitor: str
@@ -61,6 +62,8 @@ class Upload:
     created_s: float
     address: str = ""
     is_new: bool = False
+    has_face: bool = True
+    has_speech: bool = True
 
     @property
     def party(self) -> Party:

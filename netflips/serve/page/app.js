@@ -1,6 +1,7 @@
 // The page: tabs, forms, and the visitor's jobs under the tab that they belong to.
 import { ask, card, start } from "./jobs.js";
 import { element, picture } from "./player.js";
+import { offers } from "./offers.js";
 import { fileBox } from "./record.js";
 import { choose, language, t, translate } from "./words.js";
 
@@ -21,7 +22,7 @@ const complain = (text) => {
   if (text) notice.scrollIntoView({ block: "nearest" });
 };
 
-const page = { about: {}, complain, moved: false };
+const page = { about: {}, complain, moved: false, removed: new Set() };
 // Whoever scrolls looks at something: a result that comes meanwhile does not take it away.
 for (const event of ["wheel", "touchmove"]) addEventListener(event, () => (page.moved = true), { passive: true });
 
@@ -71,6 +72,7 @@ const cards = new Map();
 const last = new Map(); // the last news of each job: they may come before the answer that names the job
 
 const add = (job) => {
+  if (cards.has(job.id)) return;
   const made = card(job, page);
   for (const one of place(job.kind)?.children ?? []) cards.get(one.dataset.id)?.close(true); // the newest is seen
   cards.set(job.id, made);
@@ -105,6 +107,8 @@ const listen = () => {
   news.addEventListener("message", (event) => {
     const now = JSON.parse(event.data);
     last.set(now.id, now);
+    // One that was begun in another window; what is only said to be heard is gone in a moment.
+    if (!cards.has(now.id) && now.state === "running" && now.kind !== "say" && !page.removed.has(now.id)) add(now);
     cards.get(now.id)?.show(now);
     entitle(now);
   });
@@ -157,14 +161,35 @@ const values = (form) => {
   return found;
 };
 
+const offered = new Set(); // uploads whose lack was said
+const forms = new Map(); // boxes of each form, by the kind of its jobs
+
+// Another form, with a video that was sent already.
+page.other = (kind, file, video) => {
+  const form = document.querySelector(`form[data-kind=${kind}]`);
+  go(form.closest("section").id);
+  const box = forms.get(kind).find((one) => one.name === file);
+  box?.take(null, video);
+  form.querySelector("textarea, .file:last-of-type input")?.focus();
+};
+
 const prepare = (form) => {
   const boxes = [...form.querySelectorAll(".file")].map((box) => fileBox(box, page.about, complain));
+  forms.set(form.dataset.kind, boxes);
+  const ask = form.querySelector("button.main");
+  page.readLips = () => {
+    document.querySelector("#dub select[name=modalities]").value = "video";
+    document.querySelector("#dub .offers")?.remove();
+    if (forms.get("dub").find((one) => one.name === "voice").has()) document.querySelector("#dub form").requestSubmit();
+    else complain(t("voiceFirst"));
+  };
   form.onsubmit = async (event) => {
     event.preventDefault();
     const buttons = [...form.querySelectorAll("button")];
     const pressed = form.querySelector(".aloud button") ?? event.submitter; // the one that is seen
     const said = pressed?.textContent;
     complain("");
+    form.querySelector(".offers")?.remove();
     for (const one of buttons) one.disabled = true;
     const aborts = new AbortController();
     const abort = element("button", { type: "button", textContent: t("stop"), className: "abort", hidden: true });
@@ -179,7 +204,14 @@ const prepare = (form) => {
           pressed.textContent = share < 1 ? t("sending", Math.round(100 * share)) : t("looking");
         }, aborts.signal);
       }
-      await page.submit({ kind: form.dataset.kind, values: wanted }, boxes);
+      const sent = form.dataset.kind === "dub" && !offered.has(wanted.video) && boxes[0].facts();
+      const offer = sent && offers(sent, wanted, page, () => form.requestSubmit(ask));
+      if (offer) {
+        if (wanted.modalities !== "video" && sent.has_sound) offered.add(sent.id);
+        ask.closest(".buttons").after(offer);
+        offer.querySelector("button")?.focus();
+        page.tell(offer.firstChild.textContent);
+      } else await page.submit({ kind: form.dataset.kind, values: wanted }, boxes);
     } catch (error) {
       complain(error.message);
     }

@@ -1,5 +1,5 @@
 // Jobs: what is asked of the server, and how a job and its result are shown.
-import { element, player } from "./player.js";
+import { element, player, single } from "./player.js";
 import { texts, verdict } from "./review.js";
 import { duration, language, t } from "./words.js";
 
@@ -22,6 +22,7 @@ export const ask = async (address, options = {}) => {
 const sent = (content) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) });
 
 export const example = (as) => ask(`/example?as=${as}`, { method: "POST" });
+export const edited = (id, edits) => ask(`/jobs/${id}/edited`, sent({ edits }));
 export const start = (form) => ask("/jobs", sent(form));
 
 // Waits until a job is over; news: called with its facts on the way.
@@ -108,7 +109,7 @@ const stageText = (job) => {
 
 const stateText = (job) => {
   if (job.state === "waiting") return job.place > 1 ? t("waiting", job.place) : t("starting");
-  if (job.state === "done") return t("done", duration(job.took_s));
+  if (job.state === "done") return t("done", duration(Math.max(1, job.took_s)));
   if (job.state === "asks") return t("asks");
   if (job.state !== "running") return t(job.state);
   if (!job.stage) return t("starting");
@@ -116,6 +117,7 @@ const stateText = (job) => {
   return `${stageText(job)} ${t("running", Math.round(100 * job.share))}${left}`.trim();
 };
 
+const SURE_MS = 4000;
 const LONG_S = 60; // with so much left a visitor goes away
 
 const isStrange = (found) => ["bad", "doubtful"].includes(found?.grade);
@@ -141,39 +143,55 @@ const waysOut = (job, page) => {
 const dubbed = (job, page, go) => {
   const address = (name) => `/jobs/${job.id}/files/${name}`;
   const find = (is) => job.files.find(is);
-  const made = [verdict(job.understood)];
+  const judged = element("div", {}, verdict(job.understood));
+  const made = [judged];
   const [video, original] = [find((one) => one.shows === "video"), find((one) => one.name.startsWith("source"))];
-  let part = null;
+  let shown = null; // the videos
   if (video) {
-    const both = player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]);
-    part = both.part;
+    shown = player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]);
     const downloads = element("p", { className: "buttons" }, link(`${address(video.name)}?download=1`, t("downloadAs", video.as), true, "main"));
     for (const one of job.files.filter((one) => one.name.endsWith(".srt"))) downloads.append(link(`${address(one.name)}?download=1`, one.as, true));
     const report = find((one) => one.shows === "page");
     if (report) downloads.append(link(address(report.name), t("openReport")));
-    made.push(downloads, both.root);
+    made.push(downloads, shown.root);
   }
   if (job.state === "asks" && job.understood.grade === "bad") made.push(waysOut(job, page));
   if (!job.utterances) return made;
+  if (!video && original) {
+    shown = single(address(original.name));
+    made.push(element("details", { open: job.utterances.length > 1 }, element("summary", { textContent: t("original") }), shown.root));
+  }
   // Texts of a dub that would fail again can be changed.
   const isWhole = job.state === "asks" || (job.state === "done" ? !job.values.preview : job.state === "failed" && !job.goes_on);
   const count = element("span", { className: "quiet" });
   const { rows: _, voices: __, ...asked } = job.values;
   const changed = (form) => ({ kind: "dub", values: { ...asked, preview: false }, after: job.id, ...form });
   const again = (pressed) => press(pressed, page, () => page.submit(table.form().then(changed)));
+  const draft = (pressed) => press(pressed, page, () => page.submit(table.form().then((form) => changed({ ...form, draft: true }))));
   const buttons = element("p", { className: "buttons" });
   const dub = (form) => (one) => go(async () => ({ ...(await table.form()), ...form }), one);
   const anew = button("again", again, "again");
   anew.disabled = true;
-  const table = texts(job, page, part, (number) => {
-    count.textContent = number ? t("changed", number) : "";
+  const reread = job.state === "asks" ? button("reread", (one) => go(async () => ({ ...(await table.form()), draft: true }), one)) : button("reread", draft);
+  reread.hidden = true;
+  const table = texts(job, page, shown, (number, now) => {
+    const { cost } = job;
+    const about = cost && number ? `, ${t("takesAbout", duration(cost.fixed_s + cost.per_s * now.seconds))}` : "";
+    count.textContent = number ? t("changed", number) + about : "";
     anew.disabled = !number;
+    reread.hidden = !now.isUntold;
+    judged.replaceChildren(now.isTyped ? element("p", { className: "verdict unknown", textContent: t("yourText") }) : verdict(job.understood));
   });
   made.push(table.root, buttons);
+  // Ctrl and Enter go on from anywhere in the texts.
+  table.root.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) buttons.querySelector("button.main:enabled, button.again:enabled")?.click();
+  });
   if (job.state === "asks") buttons.append(job.understood.grade === "bad" ? button("goOnAnyway", dub({})) : button("dubIt", dub({}), "main"));
   else if (isWhole) buttons.append(anew);
   else for (const one of table.root.querySelectorAll("textarea, input, select, .hear, .record")) one.disabled = true;
   if (job.state === "asks" && job.utterances.length > 1) buttons.append(button("preview", dub({ preview: true })));
+  buttons.append(reread);
   if (video && job.values.preview) buttons.append(button("dubAll", (one) => go(async () => ({ preview: false }), one), "main"));
   const script = find((one) => one.as.endsWith(".script.json"));
   if (script) buttons.append(link(`${address(script.name)}?download=1`, t("script"), true));
@@ -253,12 +271,23 @@ export const card = (facts, page) => {
       const options = await wanted;
       const now = await ask(address, options);
       if (options.method === "DELETE") {
+        page.removed.add(facts.id);
         const next = root.nextElementSibling ?? root.previousElementSibling;
         root.remove();
         if (document.activeElement === document.body) next?.querySelector("h3").focus({ preventScroll: true });
       } else if (news === before) show(now); // else the stream of news was quicker
     };
     return press(pressed, page, work, word);
+  };
+  // What is removed does not come back: the button is to be pressed twice.
+  const remove = (pressed, at) => {
+    if (pressed.dataset.sure) return act(pressed, at, { method: "DELETE" }, "remove");
+    pressed.dataset.sure = "yes";
+    pressed.textContent = t("removeSure");
+    setTimeout(() => {
+      delete pressed.dataset.sure;
+      pressed.textContent = t("remove");
+    }, SURE_MS);
   };
   // form: promises what is asked of a dub, when speech that it needs is sent.
   const go = (form, pressed) => act(pressed, `/jobs/${facts.id}/again`, form().then(sent));
@@ -300,7 +329,7 @@ export const card = (facts, page) => {
     buttons.replaceChildren(
       ...(goes(job) ? [button("stop", (one) => act(one, `${at}/stop`, { method: "POST" }, "stopping"), "stop")] : []),
       ...(job.goes_on ? [button("goOn", (one) => act(one, `${at}/again`, { method: "POST" }))] : []),
-      ...(goes(job) ? [] : [button("remove", (one) => act(one, at, { method: "DELETE" }, "remove")), fold]),
+      ...(goes(job) ? [] : [fold, button("remove", (one) => remove(one, at), "lesser")]),
     );
     if (goes(job)) page.moved = false;
     fill(job, wasGoing);

@@ -65,5 +65,22 @@ export const player = (original, dub, stretches) => {
     right.video.currentTime = from;
     right.video.play().catch(() => {});
   };
-  return { root, part, video: right.video };
+  return { root, part: (one) => part(one.output_start_s, one.output_end_s), at: () => left.video.currentTime };
+};
+
+// The original alone, before there is a dub.
+export const single = (address) => {
+  const { video, figure } = picture(address, t("original"));
+  let until = Infinity;
+  video.addEventListener("timeupdate", () => {
+    if (video.currentTime < until) return;
+    until = Infinity;
+    video.pause();
+  });
+  const part = (one) => {
+    until = one.end_s;
+    video.currentTime = one.start_s;
+    video.play().catch(() => {});
+  };
+  return { root: element("div", { className: "single" }, figure), part, at: () => video.currentTime };
 };

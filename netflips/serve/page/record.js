@@ -98,7 +98,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
   let fetching = null; // the example, on its way
   let isExample = isGiven;
   const fault = async (given) => {
-    if (!(await fits(given, as, heads))) return `${given.name}: ${t("notThat", t(name))}`;
+    if (!(await fits(given, as, heads))) return `${given.name}: ${t(`not_${as}`)}`;
     const seconds = as in OTHER ? 0 : await lasts(given); // a recording has no end yet; the server counts a little otherwise
     return seconds < Infinity && seconds > 1.05 * longest ? `${given.name}: ${t("tooLong", Math.round(longest / 60))}` : "";
   };
@@ -110,7 +110,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
   const take = (given, sent = null) => {
     if (given && (given.size === 0 || given.size > limit)) {
       input.value = "";
-      complain(`${given.name}: ${given.size > limit ? t("tooLarge", Math.round(limit / 2 ** 20)) : t("notThat", t(name))}`);
+      complain(`${given.name}: ${given.size > limit ? t("tooLarge", Math.round(limit / 2 ** 20)) : t(`not_${as}`)}`);
       return;
     }
     if (given) complain("");
@@ -126,7 +126,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
     if (given && given.size < 2 ** 28) {
       const type = as === "picture" || as === "subtitles" ? as : given.type.startsWith("audio") ? "audio" : "video";
       show(URL.createObjectURL(given), type);
-    } else if (sent && as === "video") show("/sample/example.mp4#t=0.05", "video");
+    } else if (sent?.name === "example.mp4" && as === "video") show("/sample/example.mp4#t=0.05", "video");
   };
   const clear = element("button", { type: "button", textContent: t("without"), hidden: true });
   clear.addEventListener("click", () => {
@@ -181,6 +181,7 @@ export const fileBox = (box, { examples, heads, limit_bytes: limit, longest_s: l
   return {
     name,
     take,
+    facts: () => upload,
     has: () => Boolean(file ?? upload),
     // It was removed from the server, with the job that had it.
     forget() {

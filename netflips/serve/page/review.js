@@ -1,9 +1,11 @@
 // The texts of a dub: what was heard and what is said, side by side, each to be heard, corrected and dubbed anew.
-import { button, press, spoken } from "./jobs.js";
+import { button, edited, press, spoken } from "./jobs.js";
 import { element } from "./player.js";
 import { fileBox } from "./record.js";
 import { language, t } from "./words.js";
 
+const LEAST_S = 0.2; // shorter than this is no sentence
+const keyOf = (one) => `${one.start_s} ${one.end_s}`;
 const seconds = (value) => value.toFixed(2);
 const clock = (value) => `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
 
@@ -93,9 +95,10 @@ const hearing = (field, voice, page, label) => {
   return room;
 };
 
-// One row; `now()` is what it shall become, `changed()` whether that is anything new.
-const row = (one, job, page, part, changes) => {
+// One row; `now()` is what it shall become, `changed()` whether that is anything new. shown: the videos; edit: divides or joins it.
+const row = (one, job, page, shown, changes, edit) => {
   let made = null;
+  let place = one.number; // among the rows by now
   const at = (key) => `${t(key)} ${one.number}`;
   const [from, to] = [number(one.start_s, "from", at("from")), number(one.end_s, "to", at("to"))];
   const who = named(element("input", { type: "text", className: "who", value: called(one.speaker), maxLength: 60 }), at("who"));
@@ -103,18 +106,35 @@ const row = (one, job, page, part, changes) => {
   const said = named(element("textarea", { rows: 2, maxLength: 500, value: text, lang: job.languages[1] }), at("said"));
   said.disabled = !page.about.has_speller && job.values.road !== "text";
   said.placeholder = t(said.disabled ? "noText" : "sayInstead");
-  const first = element("td", { className: "about" }, element("b", { textContent: `${one.number} ` }), `${clock(one.start_s)}–${clock(one.end_s)} `);
-  if (part) first.append(named(button("play", () => part(one.output_start_s, one.output_end_s)), at("play")));
-  const grade = one.left_alone ? "unknown" : (one.understood?.grade ?? "unknown");
+  const count = element("b", { textContent: `${one.number} ` });
+  const first = element("td", { className: "about" }, count, `${clock(one.start_s)}–${clock(one.end_s)} `);
+  const play = () => shown?.part(one);
+  if (shown) first.append(named(button("play", play), at("play")));
   // The verdict on one sentence stands above the table.
-  if (one.left_alone || job.utterances.length > 1) first.append(element("span", { className: `verdict ${grade}`, textContent: t(one.left_alone ? "left_alone" : `grade_${grade}`) }));
+  const grade = element("span");
+  const judge = () => {
+    const own = said.value.trim() && (one.told || said.value.trim() !== text);
+    const found = one.left_alone || own || !said.value.trim() ? "unknown" : (one.understood?.grade ?? "unknown");
+    const word = one.left_alone ? "left_alone" : own ? "yourText" : said.value.trim() ? `grade_${found}` : "untold";
+    Object.assign(grade, { className: `verdict ${found}`, textContent: t(word) });
+    return word;
+  };
+  judge();
+  if (one.left_alone || job.utterances.length > 1) first.append(grade);
   let hasOther = false; // speech of its own that it had not before
   const own = speechBox("ownSpeech", "noOwnSpeech", page, () => {
     hasOther = Boolean(made);
+    edits.hidden = hasOther; // speech of one's own belongs to the whole sentence
     made?.dispatchEvent(new Event("input"));
   });
   if (one.speech) own.take(null, { id: one.speech, name: job.names[one.speech] });
-  first.append(element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, own.box));
+  const cut = () => {
+    const time = shown?.at() ?? 0; // where the video stands, if that is in this sentence
+    edit({ split: place, ...(time > one.start_s + LEAST_S && time < one.end_s - LEAST_S ? { at_s: time } : {}) });
+  };
+  const edits = element("p", { className: "buttons" }, named(button("split", cut), at("split")), named(button("join", () => edit({ join: place })), at("join")));
+  edits.hidden = Boolean(one.speech) || said.disabled;
+  first.append(element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, edits, own.box));
   // Choosing what was said before puts it into its place again.
   const lasting = (other) => {
     const known = one.takes.find((take) => take.said === other)?.seconds;
@@ -151,32 +171,75 @@ const row = (one, job, page, part, changes) => {
   };
   made.addEventListener("input", () => {
     made.classList.toggle("changed", changed());
+    judge();
     changes();
   });
+  made.addEventListener("keydown", (event) => {
+    if (!event.altKey || !["Enter", "ArrowDown", "ArrowUp"].includes(event.key)) return;
+    event.preventDefault();
+    if (event.key === "Enter") play();
+    else (event.key === "ArrowDown" ? made.nextSibling : made.previousSibling)?.querySelector("textarea").focus();
+  });
   const speaker = () => ({ name: now().speaker || one.speaker, was: one.speaker });
-  return { made, now: async () => now(await own.upload(() => {})), changed, speaker };
+  const move = (number) => {
+    place = number;
+    count.textContent = `${number} `;
+  };
+  return {
+    made, now: async () => now(await own.upload(() => {})), changed, speaker, move, key: keyOf(one), word: judge, seconds: one.end_s - one.start_s,
+    isUntold: () => !said.value.trim() && !own.has() && !one.left_alone,
+  };
 };
 
 // The texts of a job in a table, and `form()`: all of them where any was changed; `changes` is called with how many were.
-export const texts = (job, page, part, changes) => {
+export const texts = (job, page, shown, changes) => {
+  const edits = []; // sentences that were divided or joined, in order
+  let rows = [];
   const speakers = () => [...new Map(rows.map((one) => one.speaker()).map((one) => [one.name, one])).values()];
   const tell = () => {
     who.show();
-    changes(rows.filter((one) => one.changed()).length + who.changed());
+    const changed = rows.filter((one) => one.changed());
+    const seconds = changed.reduce((sum, one) => sum + one.seconds, 0);
+    const now = { seconds, isUntold: edits.length > 0 && rows.some((one) => one.isUntold()), isTyped: rows.every((one) => one.word() === "yourText") };
+    changes(changed.length + edits.length + who.changed(), now);
   };
   const who = voices(job, page, speakers, tell);
-  const rows = job.utterances.map((one) => row(one, job, page, part, tell));
+  const body = element("tbody");
+  const fill = (utterances) => {
+    const before = new Map(rows.map((one) => [one.key, one])); // what was typed stays
+    rows = utterances.map((one) => before.get(keyOf(one)) ?? row(one, job, page, shown, tell, edit));
+    for (const [place, one] of rows.entries()) one.move(place + 1);
+    body.replaceChildren(...rows.map((one) => one.made));
+    rows.at(-1)?.made.classList.add("last");
+  };
+  const edit = async (one) => {
+    if (one) edits.push(one);
+    else edits.pop();
+    try {
+      fill((edits.length ? await edited(job.id, edits) : job).utterances);
+    } catch (error) {
+      edits.pop();
+      page.complain(error.message);
+    }
+    undo.hidden = !edits.length;
+    tell();
+    rows[Math.min((one?.split || one?.join || 1), rows.length) - 1]?.made.querySelector("textarea").focus();
+  };
+  const undo = button("undo", () => edit(null));
+  undo.hidden = true;
+  fill(job.utterances);
   who.show();
   const heads = ["utterance", "heard", "said"].map((key) => element("th", { textContent: t(key), scope: "col" }));
   const table = element(
     "table",
     { className: "rows" },
     element("thead", {}, element("tr", {}, ...heads)),
-    element("tbody", {}, ...rows.map((one) => one.made)),
+    body,
   );
   const form = async () => {
-    if (!who.changed() && !rows.some((one) => one.changed())) return {};
+    if (!edits.length && !who.changed() && !rows.some((one) => one.changed())) return {};
     return { rows: await Promise.all(rows.map((one) => one.now())), voices: who.now() };
   };
-  return { root: element("div", { className: "scroll" }, table, who.root), form };
+  const keys = element("p", { className: "quiet keys", textContent: t("keys") });
+  return { root: element("div", { className: "scroll" }, table, undo, keys, who.root), form };
 };

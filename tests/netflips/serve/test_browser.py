@@ -230,7 +230,7 @@ def test_a_job_that_would_fail_again_cannot_go_on(page: Any) -> None:
     page.click("#speak form button.main")
     card = page.wait_for_selector("#speak .job[data-state=failed]:has(.error)")
     acts = card.eval_on_selector_all("header button", "all => all.map(one => one.dataset.act)")
-    assert acts == ["remove", "hide"]
+    assert acts == ["hide", "remove"]
     page.click("#tab-dub")
     page.set_input_files("#dub .file[data-file=video] input", str(CLIP))
     page.click("#dub form summary")
@@ -241,6 +241,47 @@ def test_a_job_that_would_fail_again_cannot_go_on(page: Any) -> None:
     page.locator("#dub .job textarea").nth(0).fill("다르게요.")
     page.click("#dub .job button[data-act=again]")
     page.wait_for_selector(f"#dub .job[data-state=failed]:not([data-id='{job}'])")
+
+
+def test_a_video_without_face_and_sound_is_told_so_before_any_work(page: Any, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.mp4"
+    with VideoWriter(bare, 96, 64, FRAME_RATE, preset="ultrafast") as writer:
+        for shade in range(30):
+            writer.write_picture(np.full((64, 96, 3), 8 * shade, np.uint8))
+    count = page.locator("#dub .job").count()
+    page.set_input_files("#dub .file[data-file=video] input", str(bare))
+    page.click("#dub form button.main")
+    page.wait_for_selector("#dub .offers")
+    assert "This video has no sound." in page.inner_text("#dub .offers")
+    assert "no sound" in page.inner_text("#told")
+    assert page.locator("#dub .job").count() == count
+    page.click("#dub .offers [data-act=sayText]")
+    assert page.evaluate("document.activeElement.name") == "text"
+
+
+def test_sentences_are_divided_joined_and_walked_through_by_keys(page: Any) -> None:
+    page.set_input_files("#dub .file[data-file=video] input", str(CLIP))
+    page.click("#dub form button.main")
+    page.wait_for_selector("#dub .job[data-state=asks] .rows")
+    card = page.locator("#dub .job").nth(0)
+    texts = card.locator(".rows textarea")
+    texts.nth(1).fill("또 보자.")
+    card.locator(".rows summary").nth(0).click()
+    card.locator("[data-act=split]").nth(0).click()
+    page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 3")
+    assert [one.input_value() for one in texts.all()] == ["", "", "또 보자."]  # what was typed stays
+    texts.nth(0).press("Alt+ArrowDown")
+    assert texts.nth(1).evaluate("one => one === document.activeElement")
+    card.locator("[data-act=undo]").click()
+    page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 2")
+    card.locator(".rows summary").nth(0).click()
+    card.locator("[data-act=join]").nth(0).click()
+    page.wait_for_function("() => document.querySelectorAll('#dub .job[data-state=asks] .rows textarea').length === 1")
+    texts.nth(0).fill("다 같이.")
+    texts.nth(0).press("Control+Enter")
+    page.wait_for_selector("#dub .job[data-state=done] .rows")
+    job = _state(page, str(card.get_attribute("data-id")))
+    assert [(one["start_s"], one["end_s"], one["said"]) for one in job["values"]["rows"]] == [(0.0, 1.96, "다 같이.")]
 
 
 def test_a_recording_of_the_camera_is_sent(page: Any) -> None:

@@ -17,7 +17,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from avcore.flags import options_from
+from avcore.media import VideoWriter
 from avcore.notes import sentence
+from avcore.timeline import FRAME_RATE
 from netflips.dubbing.command import build_parser
 from netflips.dubbing.options import DubCommand
 from netflips.script.files import read_script, require_own_files, write_script
@@ -478,3 +480,35 @@ def test_what_begins_as_no_video_does_is_not_sent() -> None:
 @pytest.mark.parametrize(("name", "is_looked_at"), [("a.mp4", True), ("a.mp4.mp3", False), ("a.ts", False), ("mp4", False)])
 def test_raw_streams_are_left_to_the_server(name: str, is_looked_at: bool) -> None:
     assert (re.search(HEADED, name) is not None) == is_looked_at
+
+
+def test_sentences_are_divided_and_joined_before_they_are_dubbed(client: TestClient) -> None:
+    job = until(client, client.post("/jobs", json={"kind": "dub", "values": {"video": upload(client)["id"]}}).json(), over)
+    edits: list[dict[str, float]] = [{"split": 1, "at_s": 0.4}, {"join": 2}]
+
+    def places(upto: int) -> list[tuple[float, float]]:
+        rows = client.post(f"/jobs/{job['id']}/edited", json={"edits": edits[:upto]}).json()["utterances"]
+        return [(one["start_s"], one["end_s"]) for one in rows]
+
+    assert places(0) == [(0.0, 1.0), (1.25, 1.96)]
+    assert places(1) == [(0.0, 0.4), (0.4, 1.0), (1.25, 1.96)]
+    assert places(2) == [(0.0, 0.4), (0.4, 1.96)]
+    refused = client.post(f"/jobs/{job['id']}/edited", json={"edits": [{"join": 2}]})
+    assert (refused.status_code, refused.json()["error"]) == (400, "there is no such utterance; expected 1 to 2; found 3")
+    assert client.post(f"/jobs/{job['id']}/edited", json={"edits": [{"cut": 2}]}).status_code == 400
+    rows = [{"start_s": start_s, "end_s": end_s} for start_s, end_s in places(2)]
+    client.post(f"/jobs/{job['id']}/again", json={"rows": rows, "draft": True})
+    assert until(client, job, over)["state"] == "asks"  # they are read again first
+    assert client.post(f"/jobs/{job['id']}/again", json={"rows": rows}).status_code == 200
+    assert until(client, job, lambda now: now["state"] == "done")["values"]["rows"][1]["end_s"] == 1.96
+
+
+def test_an_upload_tells_whether_it_has_a_face_and_speech(client: TestClient, tmp_path: Path) -> None:
+    sent = upload(client)
+    assert (sent["has_face"], sent["has_speech"]) == (True, True)
+    bare = tmp_path / "bare.mp4"
+    with VideoWriter(bare, 96, 64, FRAME_RATE, preset="ultrafast") as writer:
+        for shade in range(30):
+            writer.write_picture(np.full((64, 96, 3), 8 * shade, np.uint8))
+    sent = upload(client, bare)
+    assert (sent["has_sound"], sent["has_face"], sent["has_speech"]) == (False, False, False)

@@ -1,0 +1,125 @@
+"""Divide and join utterances of a script, as a person does who reads a draft: `write_script` writes the result for `--script-in`.
+
+What a person said stays with its utterance. What was found of the old ones (units, faces, a translation, the fit) is found anew.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
+
+from avcore.contracts import Word
+from avcore.errors import UsageError
+from netflips.script.types import KeptOriginal, Script, SpokenSound, Target, Text, TimeSpan, Utterance, WrittenText
+
+LEAST_S = 0.2
+"""Shorter than this is no utterance."""
+
+
+def split(script: Script, number: int, at_s: float | None = None) -> Script:
+    """Return the script with an utterance divided in two. at_s: where, in seconds of the media; None = at the longest pause between
+    its words, or in its middle.
+
+    Raises UsageError for an utterance that is not there, and for a time that is not within it.
+    """
+    one = _utterance(script, number)
+    place = one.place
+    at = _pause(one) if at_s is None else at_s
+    if not place.start_s + LEAST_S <= at <= place.end_s - LEAST_S:
+        expected = f"a time between {place.start_s + LEAST_S:.2f} and {place.end_s - LEAST_S:.2f} s"
+        raise UsageError(f"utterance {number} cannot be divided there", expected=expected, found=f"{at:.2f} s")
+    spans = TimeSpan(place.start_s, at), TimeSpan(at, place.end_s)
+    share = (at - place.start_s) / place.seconds
+    texts = (None, None) if one.text is None else _parts_of(one.text, at - place.start_s, share)
+    targets = _targets(one.target, at - place.start_s, share)
+    both = zip(spans, texts, targets, strict=True)
+    parts = (Utterance(0, span, one.speaker, text=text, target=target) for span, text, target in both)
+    return _numbered(script, (*script.utterances[: number - 1], *parts, *script.utterances[number:]))
+
+
+def join(script: Script, number: int) -> Script:
+    """Return the script with an utterance and the one behind it as one, of the first one's speaker.
+
+    Raises UsageError where one of them is not there.
+    """
+    one, other = _utterance(script, number), _utterance(script, number + 1)
+    text = None
+    if one.text is not None and other.text is not None:
+        later = other.place.start_s - one.place.start_s
+        moved = (word._replace(start_s=word.start_s + later, end_s=word.end_s + later) for word in other.text.words)
+        words = (*one.text.words, *moved) if one.text.words and other.text.words else ()
+        text = replace(one.text, text=_joined(one.text.text, other.text.text), words=words)
+    span = TimeSpan(one.place.start_s, max(one.place.end_s, other.place.end_s))
+    made = Utterance(0, span, one.speaker, text=text, target=_target(one, other))
+    return _numbered(script, (*script.utterances[: number - 1], made, *script.utterances[number + 1 :]))
+
+
+def _utterance(script: Script, number: int) -> Utterance:
+    if not 1 <= number <= len(script.utterances):
+        raise UsageError("there is no such utterance", expected=f"1 to {len(script.utterances)}", found=number)
+    return script.utterances[number - 1]
+
+
+def _numbered(script: Script, utterances: tuple[Utterance, ...]) -> Script:
+    numbered = tuple(replace(one, number=number) for number, one in enumerate(utterances, 1))
+    return replace(script, utterances=numbered, understood=None, made=None)
+
+
+def _pause(one: Utterance) -> float:
+    """Return the middle of the longest pause between words, in seconds of the media."""
+    words = () if one.text is None else one.text.words
+    pauses = [(after.start_s - word.end_s, (after.start_s + word.end_s) / 2) for word, after in pairwise(words)]
+    length, middle = max(pauses, default=(0.0, 0.0))
+    return one.place.start_s + (middle if length > 0 else one.place.seconds / 2)
+
+
+def _parts_of(text: Text, after_s: float, share: float) -> tuple[Text, Text]:
+    """Return what is heard before and behind a time of an utterance: by its words' times, or by the length of the text."""
+    if not text.words or text.is_by_person:
+        before, behind = _cut(text.text, share)
+        return replace(text, text=before, words=()), replace(text, text=behind, words=())
+    first = tuple(word for word in text.words if (word.start_s + word.end_s) / 2 < after_s)
+    rest = (Word(word.text, word.start_s - after_s, word.end_s - after_s, word.confidence) for word in text.words[len(first) :])
+    second = tuple(word._replace(start_s=max(word.start_s, 0.0)) for word in rest)
+    return (
+        replace(text, text=" ".join(word.text for word in first), words=first),
+        replace(text, text=" ".join(word.text for word in second), words=second),
+    )
+
+
+def _targets(target: Target | None, after_s: float, share: float) -> tuple[Target | None, Target | None]:
+    """Return what is said instead of both parts, as far as a person said it."""
+    if isinstance(target, KeptOriginal):
+        return target, target
+    if isinstance(target, SpokenSound):
+        middle = target.from_s + after_s
+        if target.to_s is not None and middle >= target.to_s:
+            return target, None
+        return replace(target, to_s=middle, reading=None), replace(target, from_s=middle, reading=None)
+    if isinstance(target, WrittenText) and not target.is_translated:
+        before, behind = _cut(target.text, share)
+        return (WrittenText(before) if before else None), (WrittenText(behind) if behind else None)
+    return None, None
+
+
+def _target(one: Utterance, other: Utterance) -> Target | None:
+    """Return what is said instead of two utterances, as far as a person said one of them."""
+    first, second = one.target, other.target
+    if isinstance(first, KeptOriginal) and isinstance(second, KeptOriginal):
+        return first
+    if isinstance(first, SpokenSound) and isinstance(second, SpokenSound) and first.file == second.file:
+        return replace(first, to_s=second.to_s, reading=None)
+    if any(isinstance(target, WrittenText) and not target.is_translated for target in (first, second)):
+        texts = [text.text for text in (one.said, other.said) if text is not None]
+        return WrittenText(_joined(*texts))
+    return None
+
+
+def _cut(text: str, share: float) -> tuple[str, str]:
+    """Return a text in two, between the words that lie nearest to a share of its length."""
+    words = text.split()
+    ends = [sum(map(len, words[:place])) for place in range(len(words) + 1)]
+    place = min(range(len(ends)), key=lambda one: abs(ends[one] - share * ends[-1]))
+    return " ".join(words[:place]), " ".join(words[place:])
+
+
+def _joined(*texts: str) -> str:
+    return " ".join(text.strip() for text in texts if text.strip())
