@@ -292,6 +292,21 @@ def _inner(kind: Any) -> Any:
     return kind
 
 
+def names_of(options: type) -> dict[str, tuple[str, ...]]:
+    """Return the flags of each field that is an option and has some."""
+    return {
+        one.name: tuple(told.names) or (f"--{one.name.replace('_', '-')}",)
+        for one, told, _ in _flags(options)
+        if not told.is_positional
+    }
+
+
+def help_words(options: type) -> dict[str, str]:
+    """Return the help of each field that is an option and has some."""
+    found = _words(options)
+    return {one.name: found[one.name] for one, _, _ in _flags(options) if found.get(one.name)}
+
+
 @cache
 def _words(options: Any) -> dict[str, str]:
     """Return the string under each field, of the class and those that it extends."""

@@ -3,23 +3,27 @@
     import netflips
     netflips.dub("talk.mp4", "talk_ko.mp4", to="ko")
 
-What each keyword does, `netflips help COMMAND` says. Paths may be text. What you can put right is a `NetflipsError`
-(`avcore.errors`). Libraries are loaded when a function is called. A test compares the signatures with the options.
+The options' help stands in each docstring. Paths may be text. What you can put right is a `NetflipsError` (`avcore.errors`).
+Libraries are loaded when a function is called. A test compares the signatures with the options.
 """
 
+import functools
+import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from av2unit.inference import UnitsOptions, extract_to_file
 from avcore.checkpoints.bundle import shipped_files
-from avcore.command import named_models
+from avcore.command import PUBLISHED, did_you_mean, named_models
 from avcore.errors import UsageError
 from avcore.files import check_files
-from avcore.flags import declared_in
+from avcore.flags import declared_in, help_words, names_of
 from netflips.bulk.command import ExtractOptions, extract_corpus
 from netflips.dubbing.options import DubCommand
+from netflips.evaluate.command import DemoEvaluation
 from netflips.options import (
     AvatarOptions,
     LipSpeechOptions,
@@ -29,6 +33,8 @@ from netflips.options import (
     SayOptions,
     TranscribeOptions,
 )
+from netflips.published.command import GetOptions
+from unit2av.inference_options import SpeakOptions
 from unit2av.lipsync.backend import LipSyncChoice
 from unit2unit.inference import TranslateOptions, translate_files
 
@@ -39,6 +45,40 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 Options = TypeVar("Options")
+Function = TypeVar("Function", bound=Callable[..., Any])
+_ONE_OF_MANY = {"videos": "video", "recordings": "recording"}
+_WIDTH = 100
+
+
+def _of(options: type) -> Callable[[Function], Function]:
+    """Return a decorator: the help of the options stands in the docstring, and a keyword that is none names the nearest one."""
+    words = {_ONE_OF_MANY.get(name, name): text for name, text in help_words(options).items()}
+    flags = {flag: name for name, names in names_of(options).items() for flag in names}
+
+    def decorate(function: Function) -> Function:
+        known = inspect.signature(function).parameters
+
+        @functools.wraps(function)
+        def call(*given: Any, **named: Any) -> Any:
+            if strange := next((name for name in named if name not in known), None):
+                flag = f"--{strange.replace('_', '-')}"
+                near = flags.get(PUBLISHED.get(flag, flag)) or _near(flag, strange, flags, known)
+                hint = f"; did you mean '{near}'?" if near else ""
+                raise TypeError(f"netflips.{function.__name__}() has no keyword '{strange}'{hint}")
+            return function(*given, **named)
+
+        told = (textwrap.fill(f"{name}: {words[name]}", _WIDTH, subsequent_indent="    ") for name in known if name in words)
+        call.__doc__ = "\n".join([" ".join((function.__doc__ or "").split()), "", *told])
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def _near(flag: str, name: str, flags: Mapping[str, str], known: Iterable[str]) -> str:
+    """Return the keyword that is nearest to a word, by the flags of the command and by the keywords; "" = none is near."""
+    found = [did_you_mean(flag, flags), did_you_mean(name, [one.replace("_", "-") for one in known])]
+    near = next((one.removeprefix("did you mean ").removesuffix("?") for one in found if one), "")
+    return flags.get(near, near.replace("-", "_"))
 
 
 def _asked(options: Callable[..., Options], given: Mapping[str, Any]) -> Options:
@@ -50,9 +90,10 @@ def _asked(options: Callable[..., Options], given: Mapping[str, Any]) -> Options
 
 def _require_one(path: StrPath) -> None:
     if not isinstance(path, str | os.PathLike) or Path(path).is_dir():
-        raise UsageError("this takes one file", found=path, hint="call it for each")
+        raise UsageError("this takes one file", found=path, hint="call it for each, or netflips.load().dub_all for many")
 
 
+@_of(DubCommand)
 def dub(
     video: StrPath,
     out: StrPath | None = None,
@@ -143,6 +184,7 @@ def dub(
     return scripts[0]
 
 
+@_of(LipsyncOptions)
 def lipsync(
     video: StrPath,
     out: StrPath,
@@ -176,6 +218,7 @@ def lipsync(
     return sync_lips(options)
 
 
+@_of(PortraitOptions)
 def portrait(
     portrait: StrPath,
     out: StrPath,
@@ -219,6 +262,7 @@ def portrait(
     return animate(options)
 
 
+@_of(AvatarOptions)
 def avatar(
     portrait: StrPath,
     out: StrPath,
@@ -265,6 +309,7 @@ def avatar(
     return answer_question(options)
 
 
+@_of(SayOptions)
 def say(
     text: str | None = None,
     out: StrPath | None = None,
@@ -292,6 +337,7 @@ def say(
     say_text(options)
 
 
+@_of(TranscribeOptions)
 def transcribe(
     recording: StrPath,
     out: StrPath | None = None,
@@ -324,6 +370,7 @@ def transcribe(
     return heard[0]
 
 
+@_of(LipSpeechOptions)
 def lip2speech(
     video: StrPath,
     out: StrPath,
@@ -350,6 +397,7 @@ def lip2speech(
     return speak_video(options)
 
 
+@_of(UnitsOptions)
 def analyse(
     video: StrPath,
     out: StrPath,
@@ -369,6 +417,7 @@ def analyse(
     return extract_to_file(_asked(UnitsOptions, locals()))
 
 
+@_of(TranslateOptions)
 def translate(
     units: StrPath | Sequence[StrPath],
     out: StrPath | None = None,
@@ -390,6 +439,7 @@ def translate(
     return translate_files(_asked(TranslateOptions, locals()))
 
 
+@_of(RenderCommand)
 def render(
     units: StrPath,
     out: StrPath,
@@ -421,8 +471,9 @@ def render(
     return render_units(options)
 
 
+@_of(ExtractOptions)
 def extract(
-    in_path: str,
+    in_path: StrPath,
     out_dir: StrPath,
     *,
     workers: int = 0,
@@ -456,4 +507,87 @@ def extract(
     yes: bool = False,
 ) -> int | None:
     """Extract the units of a corpus; returns 1 when some utterances were set aside."""
-    return extract_corpus(_asked(ExtractOptions, locals()))
+    given = locals()
+    return extract_corpus(_asked(ExtractOptions, given | {"in_path": os.fspath(in_path)}))
+
+
+@_of(SpeakOptions)
+def speak(
+    units: StrPath,
+    out: StrPath,
+    *,
+    voice: StrPath,
+    to: str = "ko",
+    unit2av_path: StrPath | None = None,
+    speaker_encoder_path: StrPath | None = None,
+    vocoder_unit_offset: int | Literal["auto"] = "auto",
+    durations: bool = True,
+    speed: float = 1.0,
+    device: str = "auto",
+    precision: str = "float32",
+    quiet: bool = False,
+    verbose: bool = False,
+    yes: bool = False,
+) -> None:
+    """Turn units into speech in a given voice."""
+    options = _asked(SpeakOptions, locals())
+    from unit2av.speaking import speak_file
+
+    speak_file(options)
+
+
+@_of(DemoEvaluation)
+def evaluate_demo(
+    *,
+    bundle: StrPath | None = None,
+    out_dir: StrPath = "evaluation",
+    number: int = 200,
+    jobs: int = 2,
+    rows: str = "",
+    with_untouched_speaker: bool = False,
+    with_natural_voices: bool = False,
+    with_other_synthesisers: bool = False,
+    worst: int = 10,
+    device: str = "auto",
+    precision: str = "float32",
+    quiet: bool = False,
+    verbose: bool = False,
+    yes: bool = False,
+) -> None:
+    """Measure a bundle on unseen material, which is made as needed. It needs a checkout. Other evaluations: `evaluate`."""
+    given = locals()
+    from netflips.evaluate.command import measure_demo
+
+    measure_demo(_asked(DemoEvaluation, given | {"what": "demo"}))
+
+
+def evaluate(*words: StrPath) -> int:
+    """Measure your own clips, dubs or units: the words of `netflips evaluate`, as ("dubs", "dubs/", "--jobs", "2"); returns the
+    exit code."""
+    from netflips.evaluate.command import main
+
+    return main(list(map(os.fspath, words)))
+
+
+def prepare(*words: StrPath) -> int:
+    """Prepare a corpus: the words of `netflips prepare`, as ("video", "clips/", "prepared/"); returns the exit code."""
+    from netflips.prepare import main
+
+    return main(list(map(os.fspath, words)))
+
+
+def list_models() -> list[dict[str, Any]]:
+    """Return the published models: name, flag, about, licence, commercial, and whether each is here (is_here)."""
+    from netflips.published.command import facts_of_all
+
+    return facts_of_all()
+
+
+@_of(GetOptions)
+def get_models(
+    *names: str, accept_licence: Sequence[str] = (), latest: bool = False, replace: bool = False, quiet: bool = False
+) -> dict[str, Path]:
+    """Download models or a set of them, check them, and return where each is. A licence that is not accepted is asked for."""
+    from netflips.published.command import get
+
+    return get(GetOptions(names=names, accept_licence=tuple(accept_licence), latest=latest, replace=replace, quiet=quiet))

@@ -5,17 +5,21 @@ work: nothing half-written stays.
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from avcore.arrays import Samples
+from avcore.command import named_models
 from avcore.contracts import SpeakerVoice, Transcript
+from avcore.errors import NetflipsError
 from avcore.faces.select import parse_face_choice
+from avcore.files import require_own_names
 from avcore.progress import Progress, silent
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from netflips.script.types import Script
 
 StrPath = str | os.PathLike[str]
+_OVER_TEXT = ("cascade", "recognizer", "text_translator", "translate_with", "translate_model", "speak_with")
 Voice = StrPath | Samples | SpeakerVoice | None
 
 
@@ -37,6 +42,8 @@ class Loaded:
     """All stages, read once. Each method raises NetflipsError for what you can put right."""
 
     models: Models
+    over_text: Mapping[str, Any] = field(default_factory=dict)
+    """Options of every dub with models of the cascade."""
 
     def units(
         self, heard: StrPath | Samples, *, modalities: str | None = None, face: str = "auto", progress: Progress = silent
@@ -112,7 +119,34 @@ class Loaded:
         decide: called before anything is spoken with how much is understood; it may raise NotUnderstoodError."""
         from netflips.dubbing.dub import dub
 
-        return dub(os.fspath(video), os.fspath(out), self.models, options, progress=progress, decide=decide)
+        asked = replace(options or DubOptions(), **self.over_text)
+        return dub(os.fspath(video), os.fspath(out), self.models, asked, progress=progress, decide=decide)
+
+    def dub_all(
+        self,
+        videos: Iterable[StrPath],
+        out_dir: StrPath,
+        options: DubOptions | None = None,
+        *,
+        progress: Progress = silent,
+        decide: Decide | None = None,
+    ) -> "Iterator[tuple[Path, Script | NetflipsError]]":
+        """Dub videos one after another into a folder, as <stem>_<language>.mp4; yields each with its script, or with the error that
+        it failed with. Raises UsageError, before anything is dubbed, for two that would get one name."""
+        folder = Path(out_dir)
+        jobs = [(Path(one), folder / f"{Path(one).stem}_{self._languages[1]}.mp4") for one in videos]
+        require_own_names(jobs)
+        folder.mkdir(parents=True, exist_ok=True)
+        return self._dubbed(jobs, options, progress, decide)
+
+    def _dubbed(
+        self, jobs: list[tuple[Path, Path]], options: DubOptions | None, progress: Progress, decide: Decide | None
+    ) -> "Iterator[tuple[Path, Script | NetflipsError]]":
+        for video, out in jobs:
+            try:
+                yield video, self.dub(video, out, options, progress=progress, decide=decide)
+            except NetflipsError as error:
+                yield video, error
 
     @property
     def _languages(self) -> tuple[str, str]:
@@ -143,16 +177,32 @@ def load(
     speaker_encoder_path: StrPath | None = None,
     unit2text_path: StrPath | None = None,
     text2unit_path: StrPath | None = None,
+    cascade: bool = False,
+    recognizer: StrPath | None = None,
+    text_translator: StrPath | None = None,
+    translate_with: str | None = None,
+    translate_model: str | None = None,
+    speak_with: str | None = None,
     device: str = "auto",
     precision: str = "float32",
 ) -> Loaded:
-    """Load the models once, for many calls: the bundle's, or your own three.
+    """Load the models once, for many calls: the bundle's, or your own three; with cascade, those that dub any speech over text.
 
-    source, to: languages; None = the only one that the models allow. device: auto, cpu, cuda, cuda:N or mps.
+    source, to: languages; None = the only one that the models allow. device: auto, cpu, cuda, cuda:N or mps. The keywords of the
+    cascade are those of `netflips.dub`; such models have no `translate`, and no `units` but with an encoder of yours.
     """
+    given = locals()
     from netflips.bundles.paths import given_or_bundle
+    from netflips.cascade.engines import require_models
+    from netflips.dubbing.options import DubCommand
     from netflips.models import choose_languages, load_models
 
-    given = {name: None if path is None else Path(path) for name, path in locals().items() if name.endswith("_path")}
-    paths = given_or_bundle(SimpleNamespace(**given))
-    return Loaded(load_models(paths, *choose_languages(source, to, paths), RunOptions(device, precision)))
+    over_text: dict[str, Any] = {}
+    asked: Any = SimpleNamespace(**{name: value and Path(value) for name, value in given.items() if name.endswith("_path")})
+    if any(given[name] for name in _OVER_TEXT):
+        asked = DubCommand(**{**given, **named_models(given), "videos": (Path("-"),)}).with_fetched()
+        require_models(asked.cascade_models)
+        over_text = {name: getattr(asked, name) for name in _OVER_TEXT}
+        source, to = asked.source, asked.to
+    paths = given_or_bundle(asked)
+    return Loaded(load_models(paths, *choose_languages(source, to, paths), RunOptions(device, precision)), over_text)

@@ -65,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _COMMAND.main(arguments)
 
 
-def _work(options: DemoEvaluation) -> None:
+def measure_demo(options: DemoEvaluation) -> None:
+    """Measure a bundle. Raises NetflipsError."""
     if options.what != "demo":
         raise UsageError(f"'{options.what}' comes before its options", expected=f"netflips evaluate {options.what} ...")
     if options.jobs < 1 or options.worst < 0:
@@ -79,7 +80,7 @@ def _work(options: DemoEvaluation) -> None:
     exam.evaluate_demo(bundle, options)
 
 
-_COMMAND = Command(DemoEvaluation, "netflips evaluate", _work)
+_COMMAND = Command(DemoEvaluation, "netflips evaluate", measure_demo)
 build_parser = _COMMAND.parser
 
 if __name__ == "__main__":

@@ -97,13 +97,16 @@ class PathOptions(QuietOptions):
 
 
 def _list(options: ListOptions) -> None:
-    listed, here = catalogue(), {one.name: one for one in all_kept()}
     if options.json:
-        print_text(
-            json_text({"folder": str(models_folder()), "models": [_facts(one, here) for one in listed.models.values()]}, indent=1)
-        )
+        print_text(json_text({"folder": str(models_folder()), "models": facts_of_all()}, indent=1))
         return
-    print_text("\n".join(map(shown, _lines(listed, here))))
+    print_text("\n".join(map(shown, _lines(catalogue(), {one.name: one for one in all_kept()}))))
+
+
+def facts_of_all() -> list[dict[str, Any]]:
+    """Return what is known of each model of the list, and whether it is here."""
+    here = {one.name: one for one in all_kept()}
+    return [_facts(one, here) for one in catalogue().models.values()]
 
 
 def _facts(model: Model, here: dict[str, Kept]) -> dict[str, Any]:
@@ -155,15 +158,20 @@ def _licences(models: Any) -> list[Licence]:
     return list({one.licence.key: one.licence for one in models}.values())
 
 
-def _get(options: GetOptions) -> None:
+def get(options: GetOptions) -> dict[str, Path]:
+    """Download models that are not here yet; returns where each is. Raises NetflipsError."""
     listed = catalogue()
     models = listed.named(options.names)
     missing = [one for one in models if options.replace or not _is_whole(one.name)]
     for model in models:
         if model not in missing:
             LOG.info("%s is here: %s", model.name, models_folder() / model.name)
-    if not missing:
-        return
+    if missing:
+        _fetch_all(listed, missing, options)
+    return {one.name: _here(one.name).path for one in models}
+
+
+def _fetch_all(listed: Catalogue, missing: Sequence[Model], options: GetOptions) -> None:
     _accept(missing, options.accept_licence)
     with bars(options.quiet) as progress:
         fetcher = Fetcher(listed.hosts, progress, is_latest=options.latest)
@@ -172,6 +180,10 @@ def _get(options: GetOptions) -> None:
         for model, wanted in work:
             found = _fetch(fetcher, model, wanted)
             LOG.info("%s: checked and kept as %s; give it as %s %s", model.name, found.path, model.flag, model.name)
+
+
+def _get(options: GetOptions) -> None:
+    get(options)
 
 
 def _is_whole(name: str) -> bool:

@@ -12,9 +12,11 @@ import pytest
 import netflips
 from av2unit.inference import UnitsOptions
 from avcore.errors import NetflipsError, UsageError
+from avcore.flags import help_words
 from avcore.media import probe
 from netflips.bulk.command import ExtractOptions
 from netflips.dubbing.options import DubCommand
+from netflips.evaluate.command import DemoEvaluation
 from netflips.options import (
     AvatarOptions,
     LipSpeechOptions,
@@ -24,6 +26,7 @@ from netflips.options import (
     SayOptions,
     TranscribeOptions,
 )
+from unit2av.inference_options import SpeakOptions
 from unit2unit.inference import TranslateOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +71,12 @@ OPTIONS: dict[str, type] = {
     "analyse": UnitsOptions,
     "translate": TranslateOptions,
     "extract": ExtractOptions,
+    "speak": SpeakOptions,
+    "evaluate_demo": DemoEvaluation,
 }
+LEFT_OUT = {  # of the published command; said by the name of the function; of development
+    "speak": {"checkpoint", "config", "input_file", "output_folder"}, "evaluate_demo": {"what", "beside", "write_docs", "docs"},
+}  # fmt: skip
 
 
 def _default(value: object) -> object:
@@ -84,15 +92,21 @@ def test_a_function_of_each_command_has_its_options_as_keywords() -> None:
     one_of_many = {"videos": "video", "recordings": "recording"}
     for name, options in OPTIONS.items():
         function = getattr(netflips, name)
-        found, wanted = (inspect.signature(one).parameters for one in (function, options))
+        found, wanted = (dict(inspect.signature(one).parameters) for one in (function, options))
+        wanted = {one: told for one, told in wanted.items() if one not in LEFT_OUT.get(name, ())}
         assert {one_of_many.get(one, one) for one in wanted} == set(found), name
         for one, told in wanted.items():
             ours = found[one_of_many.get(one, one)]
             if one not in one_of_many:
                 assert ours.kind == told.kind, f"{name}: {one}"
-                assert _default(ours.default) == _default(told.default), f"{name}: {one}"
-        assert function.__doc__
+                is_needed = name == "speak" and one in ("units", "out", "voice")
+                assert is_needed or str(_default(ours.default)) == str(_default(told.default)), f"{name}: {one}"
+            assert one in ("portrait",) or f"\n{one_of_many.get(one, one)}: " in function.__doc__ or one not in help_words(options)
         assert function.__annotations__["return"] is not inspect.Signature.empty
+    for wrong, near in (("tgt_lang", "to"), ("outdir", "out_dir"), ("subtitle", "subtitles")):
+        with pytest.raises(TypeError, match=rf"netflips.dub\(\) has no keyword '{wrong}'; did you mean '{near}'\?"):
+            netflips.dub("a.mp4", **{wrong: "x"})
+    assert {one["name"] for one in netflips.list_models()} > {"encoder"}
     with pytest.raises(UsageError, match="one file"):
         netflips.dub(("a.mp4", "b.mp4"), quiet=True)
     with pytest.raises(NetflipsError, match="the video is not there"):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import netflips
 from netflips.script.files import script_from
 from netflips.script.types import Script
 
@@ -275,6 +276,27 @@ def test_the_cascade_names_what_is_missing(clip: Path, tmp_path: Path, capsys: p
     assert "expected --text-translator DIR; run: netflips models get korean" in capsys.readouterr().err
     assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--recognizer", "x"]) == 2
     assert "--recognizer belongs to the cascade" in capsys.readouterr().err
+
+
+def test_models_of_the_cascade_are_loaded_once_for_many_dubs(
+    paths: ModelPaths, folders: dict[str, Path], clip: Path, tmp_path: Path
+) -> None:
+    given = {name.lstrip("-").replace("-", "_"): path for name, path in folders.items()}
+    write_clip(clip, talk([0.3, 2.4, 0.3]), 75)
+    loaded = netflips.load("en", "ko", cascade=True, unit2av_path=paths.unit2av, device="cpu", **given)  # type: ignore[arg-type]
+    made = list(loaded.dub_all([clip, tmp_path / "none.mp4"], tmp_path / "out"))
+    assert [one.name for one, _ in made] == [clip.name, "none.mp4"]
+    script, error = made[0][1], made[1][1]
+    assert isinstance(script, Script)
+    assert [one.said.text for one in script.utterances if one.said] == [SAID]
+    assert (tmp_path / "out" / f"{clip.stem}_ko.mp4").is_file()
+    assert isinstance(error, netflips.NetflipsError)
+    with pytest.raises(netflips.NetflipsError, match="no unit translator"):
+        loaded.translate(netflips.Units(np.array([1, 2])))
+    with pytest.raises(netflips.NetflipsError, match="one name"):
+        loaded.dub_all([clip, clip.parent / "." / clip.name, tmp_path / clip.name], tmp_path / "out")
+    with pytest.raises(netflips.NetflipsError, match=r"belongs? to the cascade"):
+        netflips.load(translate_model="m")
 
 
 @pytest.mark.local
