@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -70,10 +70,10 @@ _LEAST_SHARE, _LEAST_S = 0.05, 2.0
 
 def share_of(stage: str, done: int, total: int | None, before: float, is_draft: bool = False) -> float:
     """Return the share of a whole run, or of a draft, that is done, from 0 to 1, which never falls; before: what it was."""
-    stages: Mapping[str, Sequence[Any]] = _DRAFT if is_draft else _RUN
-    if stage not in stages:
+    known = _DRAFT if is_draft else {name: (begin, end) for name, (begin, end, _) in _RUN.items()}
+    if stage not in known:
         return before
-    begin, end = stages[stage][:2]
+    begin, end = known[stage]
     part = done / (done + _OPEN_ENDED) if total is None else done / max(total, 1)
     return max(before, begin + (end - begin) * min(max(part, 0.0), 1.0))
 

@@ -566,14 +566,14 @@ def evaluate(*words: StrPath) -> int:
     exit code."""
     from netflips.evaluate.command import main
 
-    return main(list(map(os.fspath, words)))
+    return main([os.fspath(word) for word in words])
 
 
 def prepare(*words: StrPath) -> int:
     """Prepare a corpus: the words of `netflips prepare`, as ("video", "clips/", "prepared/"); returns the exit code."""
     from netflips.prepare import main
 
-    return main(list(map(os.fspath, words)))
+    return main([os.fspath(word) for word in words])
 
 
 def list_models() -> list[dict[str, Any]]:
