@@ -126,6 +126,7 @@ def dub(
     translate_with: str | None = None,
     translate_model: str | None = None,
     glossary: StrPath | None = None,
+    check: Literal["off", "tell", "repair"] | None = None,
     voice: StrPath | None = None,
     speak_with: str | None = None,
     speak_seconds: float = 120.0,
