@@ -114,7 +114,7 @@ def run_program(
         if process.code is None:
             raise InputError(f"{what} did not end", path=words[0], found=f"nothing within {limit_s:g} s", hint=hint)
         if process.code:
-            raise InputError(f"{what} failed", path=words[0], found=f"exit code {process.code}{process.last_words()}")
+            raise InputError(f"{what} failed", path=words[0], found=f"{process.ending}{process.last_words()}")
         return bytes(process.printed)
     finally:
         process.end()
@@ -147,6 +147,12 @@ class _Process:
     def code(self) -> int | None:
         """Its exit code, None = it was not seen to end."""
         return self._process.returncode
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        signals = {-one.value: one.name for one in signal.Signals}
+        return f"ended by {signals[self.code]}" if self.code in signals else f"exit code {self.code}"
 
     @property
     def is_mute(self) -> bool:
@@ -272,7 +278,7 @@ class LineProgram:
             self._start_s = self._limit_s
         if not is_late:
             process.wait(Deadline(_PATIENCE_S))
-        ended = "it ended without an answer" + ("" if process.code is None else f", exit code {process.code}")
+        ended = "it ended without an answer" + ("" if process.code is None else f", {process.ending}")
         why = f"no answer within {limit_s:g} s" if is_late else f"{ended}{process.last_words()}"
         self.drop()
         raise InputError(f"{self._what} did not answer", path=self._words[0], found=why)

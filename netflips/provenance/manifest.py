@@ -5,17 +5,15 @@ Nothing is fetched from a network, in either direction: no time stamp, no revoca
 
 import io
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from avcore.apart import apart
 from avcore.errors import InputError, UsageError, pip_line, reason
 from avcore.files import atomic_output
-from avcore.notes import print_text
-from avcore.programs import run_program
 from netflips.provenance.keys import SigningKey, machine_file, machine_key, read_certificates, read_key
 from netflips.provenance.options import MarkFlags
 from netflips.version import __version__
@@ -29,8 +27,8 @@ _KINDS = {".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime",
 _ANY = "application/octet-stream"
 _MOST_BYTES = 4 << 20
 """Of a manifest that is read; one of ours has 5 KB."""
-_MOST_READ, _MOST_LETTERS, _LONGEST_S = 64 << 20, 200, 1800.0
-"""Of what is said of it (bytes), of why it cannot be read, and of reading a file of many hours."""
+_MOST_LETTERS, _LONGEST_S, _RATE = 200, 60.0, 20e6
+"""Of why it cannot be read; and the time in which a file is read (s), beside that of so many bytes a second."""
 _MOST_BOXES = 100_000
 """Parts of a file that are looked through for a manifest."""
 _C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
@@ -163,9 +161,9 @@ def read_provenance(path: Path, trusted: Path | None = None) -> Provenance:
     anchors = trusted or (machine_file() if machine_file().is_file() else None)
     if anchors is not None:
         read_certificates(anchors)
-    apart = [sys.executable, "-m", __name__, kind, str(path), str(beside), str(anchors or "")]
-    try:  # in a process of its own: a manifest that somebody forged may crash the library
-        found, state = json.loads(run_program(apart, _LONGEST_S, "the reader of manifests", most_bytes=_MOST_READ))
+    given = (kind, path, str(beside) if kind == _ANY else "", str(anchors or ""))
+    try:  # a manifest that somebody forged may crash the library
+        found, state = apart(_read, *given, limit_s=_LONGEST_S + path.stat().st_size / _RATE, what="the reader of manifests")
     except (InputError, ValueError, RecursionError) as error:
         return Provenance("broken", (f"it cannot be read: {reason(error)}"[:_MOST_LETTERS],))
     told = _provenance_of(found) if found else Provenance("broken", (state[:_MOST_LETTERS],))
@@ -173,20 +171,17 @@ def read_provenance(path: Path, trusted: Path | None = None) -> Provenance:
     return replace(told, is_trusted=is_vouched and trusted is not None, is_ours=is_vouched and trusted is None)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Print what a manifest says and the state that it is in, or nothing and why it cannot be read, as JSON."""
+def _read(kind: str, path: Path, beside: str, anchors: str) -> list[Any]:
+    """Return what a manifest says, nothing where it cannot be read, and the state that it is in, or why."""
     import c2pa
 
-    kind, path, beside, anchors = argv
-    data = Path(beside).read_bytes() if kind == _ANY else None
+    data = Path(beside).read_bytes() if beside else None
     context = _context(c2pa, read_certificates(Path(anchors)).decode() if anchors else "")
     try:
-        with Path(path).open("rb") as file, c2pa.Reader(kind, file, data, context) as reader:
-            told = [json.loads(reader.json()), reader.get_validation_state()]
-    except (c2pa.C2paError, RecursionError) as error:
-        told = [{}, reason(error)]
-    print_text(json.dumps(told))
-    return 0
+        with path.open("rb") as file, c2pa.Reader(kind, file, data, context) as reader:
+            return [json.loads(reader.json()), reader.get_validation_state()]
+    except c2pa.C2paError as error:
+        return [{}, reason(error)]
 
 
 def _provenance_of(found: Mapping[str, Any]) -> Provenance:
@@ -229,7 +224,3 @@ def _box_bytes(path: Path) -> int:
 def _context(c2pa: Any, anchors: str = "") -> Any:
     trust = {"trust": {"trust_anchors": anchors}} if anchors else {}
     return c2pa.Context(c2pa.Settings.from_dict(_SETTINGS | trust))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -52,7 +52,7 @@ def test_values_are_filled_in_once_and_other_braces_stay() -> None:
     ("code", "complaint"),
     [
         ("import sys; print('a'); print('no voice called x', file=sys.stderr); sys.exit(3)", "exit code 3: no voice called x"),
-        ("import os; os.kill(os.getpid(), 9)", "exit code -9"),
+        ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL"),
         ("import time; time.sleep(60)", "nothing within 0.5 s"),
     ],
 )
