@@ -21,7 +21,6 @@ _OTHERS = {
     "bench": "netflips.evaluate.bench_command",
     "units": "netflips.evaluate.units_command",
     "translate": "netflips.evaluate.units_command",
-    "sync": "netflips.evaluate.sync_command",
 }
 """Measures one's own models or videos, with options of its own."""
 
@@ -33,8 +32,7 @@ class DemoEvaluation(CommonOptions):
 
     what: str = positional("what", choices=("demo", *_OTHERS))
     """demo: the phrasebook that the demo's models know; dubs, speech: your own clips; dub: one of them; compare: two runs; listen:
-    a blind comparison; bench: programs that dub, side by side; units, translate: a test split of units; sync: lips and sound of
-    videos (see their --help)"""
+    a blind comparison; bench: programs that dub, side by side; units, translate: a test split of units (see their --help)"""
     bundle: Path | None = flag(default=None, metavar="DIR")
     """folder of the models (default: those that come with NetfLips)"""
     out_dir: Path = flag(default=Path("evaluation"), metavar="DIR")

@@ -48,17 +48,12 @@ class LipSync:
     windows: int
 
 
-def lip_sync(network: SyncNet, pictures: Iterable[Pixels], sound: Floats, is_published: bool = False) -> LipSync:
-    """Measure one clip.
+def vectors_of(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> tuple[Tensor, Tensor]:
+    """Return vectors of lips and of sound of a clip, for both protocols: float32 [v, width], [a, width].
 
     pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `netflips.evaluate.face_clips`); sound:
-    float [S] at 16 kHz in [-1, 1]. is_published: with the published protocol's zeros. Raises InputError for less than six pictures.
+    float [S] at 16 kHz in [-1, 1].
     """
-    return judge_lip_sync(*vectors_of(network, pictures, sound), len(sound), is_published)
-
-
-def vectors_of(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> tuple[Tensor, Tensor]:
-    """Return vectors of lips and of sound of a clip as `lip_sync` takes it, for both protocols: float32 [v, width], [a, width]."""
     return sync_vectors(network, pictures, cepstra(to_int16_scale(sound)))
 
 

@@ -91,12 +91,12 @@ class SpeechOptions(ManyOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class OneDubOptions(MeasureOptions):
-    """Measure one dub beside its source, without references."""
+    """Measure one dub beside its source, without references; or any video alone, as with --metrics lse_c --syncnet FILE."""
 
     dub: Path = positional("DUB", file=Input("the dub"))
     """the dubbed video"""
-    source: Path = flag(file=Input("the source"), metavar="VIDEO")
-    """what it was made from"""
+    source: Path | None = flag(default=None, file=Input("the source"), metavar="VIDEO")
+    """what it was made from (default: not known, and what compares with it is left out)"""
     reference_text: str = flag(default="", metavar="TEXT")
     """what it should say, where that is known"""
     report: Path | None = flag(default=None, file=Input("the report"), metavar="JSON")
@@ -146,7 +146,8 @@ def _dub(options: OneDubOptions) -> None:
         from netflips.evaluate.cases import CaseFiles, check_cases
         from netflips.evaluate.metric import DUBS
 
-    require_no_still(probe(options.source).still, options.source)
+    if options.source is not None:
+        require_no_still(probe(options.source).still, options.source)
     text = " ".join(options.reference_text.split())
     case = CaseFiles(options.dub.name, options.dub, options.source, None, text, "", options.lang or "", options.report)
     cases = check_cases([case], options.dub)

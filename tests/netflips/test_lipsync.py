@@ -247,15 +247,15 @@ def test_bad_input_is_one_line_and_writes_nothing(
 def test_lips_and_sound_of_a_video_are_measured(
     talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, figures = tmp_path / "out.mp4", tmp_path / "sync.jsonl"
+    out, figures = tmp_path / "out.mp4", tmp_path / "figures"
     assert main(arguments(talk, voice, out, parity_dir, "--mouth-table", str(table))) == 0
-    small = ["--least-pictures", "20", "--least-face", "40", "--syncnet", str(parity_dir / "syncnet_v2_tiny.model")]
-    assert evaluate(["sync", str(out), str(talk), *small, "--out-path", str(figures)]) == 1
-    told = capsys.readouterr()
-    assert "mean of 1 face: LSE-C" in told.out
-    assert "talk.mp4: it has no sound track" in told.err
-    (row,) = map(json.loads, figures.read_text().splitlines())
-    assert 2 * 25 - 6 <= row["windows"] <= 2 * 25 - 4
-    assert evaluate(["sync", str(out), "--syncnet", str(parity_dir / "wav2lip_tiny.pth")]) == 2
+    small = ["--least-pictures", "20", "--least-face", "40", "--metrics", "lse_c", "--syncnet"]
+    syncnet = str(parity_dir / "syncnet_v2_tiny.model")
+    assert evaluate(["dub", str(out), *small, syncnet, "--out-dir", str(figures)]) == 0
+    assert "| LSE-C" in capsys.readouterr().out
+    rows = {row["figure"]: row for row in json.loads((figures / "metrics.json").read_text())["rows"]}
+    assert rows["lse_c"]["n"] == rows["lse_d_published"]["n"] == 1
+    assert evaluate(["dub", str(out), *small, str(parity_dir / "wav2lip_tiny.pth")]) == 2
     assert "this is no SyncNet" in capsys.readouterr().err
-    assert evaluate(["sync", str(talk), *small]) == 2
+    assert evaluate(["dub", str(talk), *small, syncnet]) == 0
+    assert "it has no sound track" in capsys.readouterr().err

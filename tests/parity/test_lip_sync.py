@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from netflips.evaluate.face_clips import LeastFace, face_crops, face_tracks
-from netflips.evaluate.lip_sync import cepstra, lip_sync, shifted_distances, sync_vectors
+from netflips.evaluate.lip_sync import LipSync, cepstra, judge_lip_sync, shifted_distances, sync_vectors, vectors_of
 from unit2av.face.syncnet import SyncNet, load_syncnet
 
 PARITY = Path(__file__).parent
@@ -28,6 +28,10 @@ def network() -> SyncNet:
     return load_syncnet(PARITY / "syncnet_v2_tiny.model")
 
 
+def lip_sync(pictures: list[np.ndarray], sound: np.ndarray, is_published: bool) -> LipSync:
+    return judge_lip_sync(*vectors_of(network(), pictures, sound), len(sound), is_published)
+
+
 def test_cepstra_match() -> None:
     require_close(cepstra(INPUTS["wav16"]), "mfcc")
 
@@ -44,7 +48,7 @@ def test_vectors_distances_and_figures_match(clip: str) -> None:
     distances = shifted_distances(lips[:count], heard[:count])
     require_close(distances[0], f"{clip}_dists_row0")
     require_close(distances.mean(dim=0), f"{clip}_mdist")
-    found = lip_sync(network(), list(pictures), sound / 32768, is_published=True)
+    found = lip_sync(list(pictures), sound / 32768, is_published=True)
     assert found.windows == count
     require_close([found.offset, found.confidence, found.distance], f"{clip}_offset_conf_dist")
     assert found.offset == TRUTH[f"{clip}_offset_conf_dist"][0]
@@ -52,10 +56,10 @@ def test_vectors_distances_and_figures_match(clip: str) -> None:
 
 def test_the_corrected_protocol_takes_every_window_and_no_zeros() -> None:
     pictures, sound = list(INPUTS["lse0_frames_bgr"][..., ::-1]), INPUTS["lse0_wav16"] / 32768
-    corrected, published = lip_sync(network(), pictures, sound), lip_sync(network(), pictures, sound, is_published=True)
+    corrected, published = (lip_sync(pictures, sound, is_published) for is_published in (False, True))
     assert corrected.windows == published.windows + 1
     assert corrected.confidence > 2 * published.confidence  # distances to zeros are of another size
-    longer = lip_sync(network(), pictures, np.append(sound, np.zeros(16000)), is_published=False)
+    longer = lip_sync(pictures, np.append(sound, np.zeros(16000)), is_published=False)
     assert longer.windows == corrected.windows
 
 

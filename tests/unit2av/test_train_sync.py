@@ -80,5 +80,5 @@ def test_an_expert_that_guesses_is_told_why(caplog: pytest.LogCaptureFixture, lo
     watch = ChanceWatch("units", "38 clips", "8")
     for step in range(2100):
         watch.note(torch.tensor(loss), step)
-    assert caplog.text.count("pictures and units may not be in step (netflips evaluate sync tells by how much)") == lines
+    assert caplog.text.count("pictures and units may not be in step (lse_offset tells by how much)") == lines
     assert caplog.text.count("of one person (38 clips), or the batch too small (8;") == lines

@@ -22,7 +22,7 @@ PUBLISHED = tuple(f"{name}_published" for name in CORRECTED)
 
 
 def sync_by_syncnet(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> dict[str, float]:
-    """Return LSE of one face, by both protocols, whose vectors are the same; arguments as `lip_sync` takes them.
+    """Return LSE of one face, by both protocols, whose vectors are the same; arguments as `vectors_of` takes them.
 
     Offsets in pictures of 40 ms, positive where the sound comes too early. Raises InputError for less than six pictures.
     """

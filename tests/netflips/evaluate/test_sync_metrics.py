@@ -1,4 +1,4 @@
-"""Lip sync: a delay of 120 ms is found, clips that do not belong are told, both protocols of LSE are those of `lip_sync`."""
+"""Lip sync: a delay of 120 ms is found, clips that do not belong are told, LSE has both protocols."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from avcore.errors import NoFaceError
 from avcore.units import unit_sync
-from netflips.evaluate.lip_sync import lip_sync
+from netflips.evaluate.lip_sync import judge_lip_sync, vectors_of
 from netflips.evaluate.metric import Missing
 from netflips.evaluate.metrics.lse import CORRECTED, PUBLISHED, sync_by_syncnet, sync_of_faces
 from netflips.evaluate.metrics.sync import sync, sync_by_units
@@ -58,7 +58,7 @@ def test_lse_is_that_of_both_protocols() -> None:
     sound = (0.1 * rng.normal(size=14 * 640)).astype(np.float32)
     found = values(sync_by_syncnet(network, pictures, sound))
     for names, is_published in ((CORRECTED, False), (PUBLISHED, True)):
-        whole = lip_sync(network, pictures, sound, is_published)
+        whole = judge_lip_sync(*vectors_of(network, pictures, sound), len(sound), is_published)
         theirs = (whole.confidence, whole.distance, whole.offset, whole.at_zero)
         assert [found[name] for name in names] == pytest.approx(theirs[: len(names)], rel=1e-6)
     with pytest.raises(NoFaceError):

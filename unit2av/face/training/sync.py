@@ -37,7 +37,7 @@ _LOOKS = (500, 2000, 10_000)
 """Updates after which it is looked at."""
 _CHANCE = 0.68
 _WHY = (
-    "pictures and %s may not be in step (netflips evaluate sync tells by how much), the clips may be too few or of one person "
+    "pictures and %s may not be in step (lse_offset tells by how much), the clips may be too few or of one person "
     "(%s), or the batch too small (%s; 64 and more learn)"
 )
 LOG = logging.getLogger("netflips.train")

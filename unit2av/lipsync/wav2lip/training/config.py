@@ -18,7 +18,7 @@ class SoundDataConfig(CorpusConfig):
     """Videos with face boxes and sound.
 
     train, valid: JSON lines with id, video, boxes (empty = `<video>.bbox.pkl`) and maybe audio (empty = the video's
-    own sound) and sync_offset: pictures of 40 ms by which the sound comes too early, as `netflips evaluate sync` prints it.
+    own sound) and sync_offset: pictures of 40 ms by which the sound comes too early, as `lse_offset` says it.
     root: folder that relative paths start from, empty = the manifest's own.
 
     steady_boxes: pictures on either side that face boxes are averaged over before faces are cut; 0 = as they are. cache: folder
