@@ -145,6 +145,7 @@ def dub(
     background: str = "keep",
     background_audio: StrPath | None = None,
     separate_with: str | None = None,
+    diarize_with: str | None = None,
     stems: StrPath | None = None,
     start: float | None = None,
     end: float | None = None,

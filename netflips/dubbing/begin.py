@@ -143,7 +143,7 @@ def _of_subtitles(job: Job, given: GivenSubtitles) -> tuple[Utterance, ...]:
     found = []
     places = rounded_places([(cue.start_s, cue.end_s) for cue in inside.cues], duration)
     for number, (cue, place) in enumerate(zip(inside.cues, places, strict=True), 1):
-        one = Utterance(number, TimeSpan(*place))
+        one = Utterance(number, TimeSpan(*place), cue.speaker)
         if heard := cue.text if given.side == SOURCE else cue.heard:
             one = replace(one, text=Text(heard, source, "subtitles"))
         if cue.text and given.side == TARGET:

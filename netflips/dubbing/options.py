@@ -36,7 +36,8 @@ Check = Literal["off", "tell", "repair"]
 
 UNDER_DB: Final = -18.0
 """How loud the original is below a voice-over, where nobody says."""
-SPEECH_IN, KEEP_SOUND, SEPARATE_WITH, SCRIPT_IN = "--speech-in", "--keep-sound", "--separate-with", "--script-in"
+SPEECH_IN, KEEP_SOUND, SCRIPT_IN = "--speech-in", "--keep-sound", "--script-in"
+SEPARATE_WITH, DIARIZE_WITH = "--separate-with", "--diarize-with"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +137,9 @@ class DubOptions(MarkFlags):
     """music and effects without voices, to play behind the new speech"""
     separate_with: str | None = flag(default=None, metavar="COMMAND")
     """program that separates them from the recording's sound, as demucs does: with {in}, and {dir} or {background}"""
+    diarize_with: str | None = flag(default=None, metavar="COMMAND")
+    """program that says who speaks when, as pyannote does: with {in}, a wav file, and {out}, where it writes RTTM, else it prints
+    that"""
     stems: Path | None = flag(default=None, metavar="DIR")
     """folder for the sound of the dub in parts: speech, background and mix, as files of equal length"""
     start: float | None = flag(default=None, metavar="SECONDS")
@@ -171,7 +175,7 @@ class DubOptions(MarkFlags):
             raise UsageError(f"{SCRIPT_IN} takes .json, {', '.join(SUBTITLE_SUFFIXES)}", found=self.script_in)
         if self.timing == "free" and self.is_of_recordings:
             raise UsageError("options for recordings of several utterances do not go with --timing free")
-        _ = self.subtitling, self.separation_command, self.speaker, self.under  # each is refused here
+        _ = self.subtitling, self.separation_command, self.diarization_command, self.speaker, self.under  # each is refused here
 
     # Checks
 
@@ -297,6 +301,17 @@ class DubOptions(MarkFlags):
         return words
 
     @cached_property
+    def diarization_command(self) -> tuple[str, ...]:
+        """The words of the program that says who speaks when; none where nothing does. Raises UsageError."""
+        if self.diarize_with is None:
+            return ()
+        words = parse_command(self.diarize_with, DIARIZE_WITH)
+        if not takes(words, "in"):
+            expected = '{in}, as "python diarize.py {in} {out}"'
+            raise UsageError(f"{DIARIZE_WITH} says nowhere what is read", expected=expected, found=" ".join(words))
+        return words
+
+    @cached_property
     def subtitling(self) -> Subtitling | None:
         """The subtitles that are asked for, None = none. Raises UsageError."""
         if self.subtitles is None and not self.burn_subtitles and not self.embed_subtitles and self.subtitle_font is None:
@@ -334,7 +349,7 @@ class DubOptions(MarkFlags):
         """Whether something is asked for that only a recording in its own time can give."""
         names = (
             "script_in", "speak_with", "speech_in", "pace", "hold_picture", "utterance_length", "background",
-            "background_audio", "separate_with", "stems", "start", "end", "preview",
+            "background_audio", "separate_with", "diarize_with", "stems", "start", "end", "preview",
         )  # fmt: skip
         return bool(set(names) & set(self.asked))
 

@@ -97,6 +97,7 @@ def _terms_of_dub(paths: ModelPaths, options: "DubOptions", target: str) -> Iter
         yield _built_in("speech", _SPEAKERS[options.speak_with])
     programs = {SPEAK_WITH: options.speak_with not in _SPEAKERS and options.speak_with}
     programs |= {"--translate-with": options.translate_with, "--separate-with": options.separate_with}
+    programs |= {"--diarize-with": options.diarize_with}
     yield from (Terms(flag, f"the program of {flag}", NOT_STATED, NOT_STATED) for flag, program in programs.items() if program)
 
 

@@ -47,6 +47,8 @@ _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _NUMBERED = re.compile(r"\[\d+\]")
 """A number in place of a text."""
 _NAME = re.compile(r"^([A-Z][A-Z .'-]{0,19}|[^\W\d_][\w.'-]{0,15}(?: [^\W\d_][\w.'-]{0,15})?)\s?[:\uff1a]\s+(?=\S)")
+_SPEAKER = re.compile(r"^\s*\[(?:([^\[\]\n:\uff1a]{1,60})\]\s?[:\uff1a]|(SPEAKER_\d{1,3})\])\s*")
+"""As WhisperX and others write who speaks."""
 _DASHES = re.compile(r"^[^\S\n]*[-\u2013\u2014]", re.MULTILINE)
 _LATIN = "A-Za-z\u00c0-\u024f"
 _LETTERS = {
@@ -95,7 +97,8 @@ _PUT_RIGHT = NoteKind("subtitles_put_right", _put_right)
 class GivenCue:
     """A subtitle. number: in its file, from 1. start_s, end_s: seconds. text: what is said in it, "" = only its time is given.
 
-    heard: the source's text, where the subtitles are in both languages and `text` is the target's.
+    heard: the source's text, where the subtitles are in both languages and `text` is the target's. speaker: as in
+    `[SPEAKER_01]: Hello`, "" = nobody says.
     """
 
     number: int
@@ -103,6 +106,7 @@ class GivenCue:
     end_s: float
     text: str = ""
     heard: str = ""
+    speaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -357,6 +361,8 @@ def _cleaned(raw: Sequence[GivenCue]) -> tuple[list[GivenCue], list[int], tuple[
         if _NUMBERED.fullmatch(one.text.strip()) or not one.text.strip():
             cues.append(replace(one, text=""))
             continue
+        if named := _SPEAKER.match(one.text):
+            one = replace(one, text=one.text[named.end() :], speaker=(named[1] or named[2]).strip())
         cleaned = clean_text(one.text, is_subtitle=True)
         lines = [_without_name(line, names) for line in cleaned.text.split("\n")]
         is_talk = len(_DASHES.findall(one.text)) > 1  # of several people, whose sentences end with their lines

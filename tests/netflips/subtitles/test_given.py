@@ -241,3 +241,19 @@ def test_a_note_of_thousands_of_cues_names_the_first_of_them_and_how_many(tmp_pa
     assert len(told) < 2000
     assert len(json_text(note.values)) < 4000
     assert "6000개" in sentence(note, KOREAN)
+
+
+def test_who_speaks_is_read_before_the_text(tmp_path: Path) -> None:
+    rows = (
+        ("01", "02", "[SPEAKER_01]: 안녕"),
+        ("02", "03", "[SPEAKER_00] 둘"),
+        ("03", "04", "[Ann Lee]:셋"),
+        ("04", "05", "[음악] 넷"),
+    )
+    found = read(tmp_path, "a.srt", times(*rows))
+    assert [(one.speaker, one.text) for one in found.cues] == [
+        ("SPEAKER_01", "안녕"),
+        ("SPEAKER_00", "둘"),
+        ("Ann Lee", "셋"),
+        ("", "넷"),
+    ]
