@@ -28,13 +28,15 @@ from ray.exceptions import (
 
 from avcore.errors import CheckpointError
 from avcore.pool import Finished, Item, Label, Lost, Pool, PoolSize, PoolTask, Worker, WorkersFailError
+from netflips.bulk.session import is_own_ray_gone
 
 LOG = logging.getLogger("netflips")
 
 _TRIES_ALONE = 2
 _MOST_DEATHS_IN_A_ROW = 12
-_PATIENCE_S, _LONGEST_WAIT_S = 60.0, 900.0
-"""Until it is said that new workers find no place, and until a run ends that has no other workers."""
+_LOOK_EVERY_S, _PATIENCE_S, _LONGEST_WAIT_S = 5.0, 60.0, 900.0
+"""How often a run that waits looks for what is wrong, until it is said that new workers find no place, and until a run ends that
+has no other workers."""
 _NODE_LOST = ("node has died", "node was terminated")
 """In what Ray says of an actor whose machine went away."""
 _READERS_FAULT = (WorkerCrashedError, NodeDiedError, RayTaskError, ObjectLostError)
@@ -149,10 +151,12 @@ class RayPool(Pool[Item, Label]):
         loading = [worker.loading for worker in self._workers if worker.loading is not None]
         begin = time.monotonic()
         while True:
-            ready, _ = ray.wait([*self._reading, *at_work, *loading], num_returns=1, timeout=_PATIENCE_S, fetch_local=False)
+            ready, _ = ray.wait([*self._reading, *at_work, *loading], num_returns=1, timeout=_LOOK_EVERY_S, fetch_local=False)
             if ready:
                 return list(ready)
-            if loading and not self._has_warned:
+            if is_own_ray_gone():
+                raise WorkersFailError("Ray has died, which this command had started", hint="the same command goes on from here")
+            if loading and not self._has_warned and time.monotonic() - begin > _PATIENCE_S:
                 self._has_warned = True
                 LOG.warning("%d of %d workers wait for a place: is the cluster smaller now?", len(loading), len(self._workers))
             if len(loading) == len(self._workers) and time.monotonic() - begin > _LONGEST_WAIT_S:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 from avcore.command import stopped_by_sigterm
@@ -33,6 +34,9 @@ _SECRET_BYTES = 32
 _PATIENCE_S = 10.0
 _TRIES = 4
 """Ray gives its own processes 30 s to come up, which a busy machine may not grant at the first try."""
+
+_IS_OWN = Event()
+"""Whether this process started the Ray that it uses."""
 
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
 """One thread a worker: more workers make better use of the cores than more threads in each."""
@@ -126,9 +130,11 @@ def _started(num_readers: int) -> Iterator[dict[str, float]]:
     folder = _make_folder()
     try:
         _start(num_readers, folder)
+        _IS_OWN.set()
         with stopped_by_sigterm():  # Ray's own handler would abort the process
             yield ray.cluster_resources()
     finally:
+        _IS_OWN.clear()
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -173,6 +179,13 @@ def _import_ray() -> "ray":  # type: ignore[name-defined]  # noqa: F821
         hint = "pip install 'ray>=2.50' 'pyarrow>=18,<26' (`make env` has both)"
         raise UsageError("bulk work needs Ray", found=error, hint=hint) from error
     return ray
+
+
+def is_own_ray_gone() -> bool:
+    """Return whether Ray was started by this process and has died: nobody will start it again. Ray knows after some 15 s."""
+    import ray
+
+    return _IS_OWN.is_set() and not any(node["Alive"] for node in ray.nodes())
 
 
 def _make_folder() -> Path:

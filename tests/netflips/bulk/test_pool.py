@@ -1,5 +1,7 @@
 """The pool: bounded, and what kills a worker or a reader is found and set aside."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +72,13 @@ def test_without_readers_items_go_to_the_workers(tmp_path: Path) -> None:
         pool.start()
         results = [outcome.result[1] for outcome in pool.run((n, PoolTask.of(f"w{n}")) for n in range(3))]  # type: ignore[union-attr]
     assert results == [["w0"], ["w1"], ["w2"]]
+
+
+@pytest.mark.slow  # Ray takes 15 s to know
+def test_a_ray_of_ones_own_that_dies_ends_the_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.netflips.bulk.dying_ray", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert ended.stdout == "Ray has died, which this command had started; the same command goes on from here\n"
 
 
 def test_when_all_workers_die_of_everything_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
