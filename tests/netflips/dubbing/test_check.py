@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.contracts import Transcript
+from avcore.contracts import Transcript, Word
 from avcore.errors import InputError
 from avcore.media import read_speech, write_speech
 from avcore.notes import KINDS
@@ -20,9 +20,10 @@ from avcore.speech.audio import resample
 from avcore.speech.figures import leak
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.dubbing import check as module
-from netflips.dubbing.check import Ear, _Checker, _Spoken, compared, longest_gaps
+from netflips.dubbing.check import Ear, _Checker, _Spoken, compared, longest_gaps, packs_of
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.store import Store
 from netflips.models import Models
 from netflips.script.files import read_script, write_script
 from netflips.script.types import FAULTS, Script, Text, TimeFit, TimeSpan, Try, UnitList, Utterance, WrittenText
@@ -221,3 +222,22 @@ def test_what_is_heard_is_compared_with_the_text(heard: str, faults: set[str]) -
 def test_each_fault_has_its_words() -> None:
     assert all(f"fault_{name}" in KINDS for name in FAULTS)
     assert Utterance(text=Text("a")).checked is None
+
+
+def test_utterances_are_heard_half_a_minute_at_once_and_get_their_words_by_time(tmp_path: Path) -> None:
+    placed = [
+        Utterance(number, fit=TimeFit(TimeSpan(0, 0), spoken_s=seconds)) for number, seconds in enumerate((2, 2, 20, 9, 40), 1)
+    ]
+    assert [[one.number for one in pack] for pack in packs_of(placed)] == [[1, 2, 3], [4], [5]]
+    assert [*packs_of([])] == []
+    words = (Word("가", 0.6, 1.0, 1.0), Word("나", 2.0, 2.6, 1.0), Word("다", 3.5, 4.0, 1.0))
+    listener: Any = SimpleNamespace(hear=lambda speech, language: Transcript("가 나 다", "ko", words), languages=("ko",))
+    job: Any = SimpleNamespace(store=Store(tmp_path), models=SimpleNamespace(arithmetic=""))
+    checker: Any = _Checker(Script("en", "ko"), job, None)
+    checker.ear = Ear(listener, "stand-in", has_times=True)
+    checker._speech = lambda one: np.full(2 * 16_000, 0.1, np.float32)
+    heard = checker._heard_together(placed[:3])  # 2 s each, a second apart, from half a second on
+    assert [one.text for one in heard] == ["가 나", "다", ""]
+    assert checker._heard_together(placed[:1]) == [None]
+    checker._speech = None  # whatever fails, each is heard by itself
+    assert checker._heard_together(placed[:2]) == [None, None]
