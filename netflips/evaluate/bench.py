@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.command import LOG
-from avcore.errors import InputError, NetflipsError
+from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import write_text
 from avcore.journal import iter_rows
 from avcore.progress import Progress
@@ -88,7 +88,7 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], fol
     import netflips
     from netflips.version import __version__
 
-    out = folder / SYSTEMS / name
+    out, why = folder / SYSTEMS / name, ""
     for done, clip in enumerate(clips):
         progress(f"road {name}", done, len(clips))
         dub = out / f"{clip.id}.mp4"
@@ -104,11 +104,14 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], fol
         try:
             netflips.dub(clip.source, dub, to="ko", timing="source", subtitles="target", report=dub.with_suffix(".json"),
                          quiet=True, yes=True, **options)  # fmt: skip
+        except UsageError as error:  # of the options, not of the clip
+            return str(error)
         except NetflipsError as error:
-            if not any(out.glob("*.mp4")):
-                return str(error)
             LOG.warning("%s, %s: failed: %s", name, clip.id, error)
+            why = str(error)
     progress(f"road {name}", len(clips), len(clips))
+    if not any(out.glob("*.mp4")):
+        return why
     write_text(out / ADAPTER, f"name: {json.dumps(road['name'])}\nhow: {json.dumps(road['how'])}\nversion: {__version__}\n")
     return ""
 

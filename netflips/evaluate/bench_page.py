@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from markupsafe import Markup
 
 from avcore.files import write_text
 from avcore.notes import several
@@ -18,6 +17,7 @@ from netflips.evaluate.listen import Pair, write_page
 from netflips.evaluate.metric import FigureKind
 from netflips.evaluate.metrics.text import OURS, CorpusScore
 from netflips.evaluate.records import Record
+from netflips.evaluate.results import rendered
 from netflips.evaluate.standings import (
     AREAS,
     figures_table,
@@ -28,9 +28,7 @@ from netflips.evaluate.standings import (
 )
 from netflips.evaluate.suite_rows import Cell, Row, as_json
 from netflips.evaluate.tables import title
-from netflips.report import words
 
-_POLICY = "default-src 'none'; style-src '{style}'; media-src 'self' file:; base-uri 'none'; form-action 'none'"
 _WRITTEN = FigureKind(
     "subtitles_chrf",
     "subtitles: chrF++",
@@ -71,16 +69,14 @@ def write_bench(
     content |= {"standings": [vars(one) for one in ranked], "rows": as_json(table)}
     write_text(folder / TABLE, text)
     write_text(folder / METRICS, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    sheets = (("netflips.report", "style.css"), ("netflips.evaluate", "suite.css"))
-    style = "\n".join(words.template_text(package, name) for package, name in sheets)
     heard = {one.id: one.texts["heard"] for one in found if one.texts.get("heard") and one.measure == OURS.likeness[0]}
     heard |= {one.id: one.texts["heard"] for one in found if one.texts.get("heard") and one.id not in heard}
-    page = words.environment_of("netflips.evaluate").get_template("bench.html")
-    write_text(folder / PAGE, page.render(
-        policy=_POLICY.format(style=words.short_digest(style)), style=Markup(style), about=about, titles=titles, clips=clips,
-        systems=systems, rows=[row for row in table if any(row.figure_of(one) for one in titles)], ranked=ranked, areas=AREAS,
-        heard=heard, title=title, with_interval=with_interval, link=lambda path: quote(relpath(path, folder)),
-    ))  # fmt: skip
+    page = rendered(
+        "bench.html", "media-src 'self' file:", about=about, titles=titles, clips=clips, systems=systems, ranked=ranked,
+        rows=[row for row in table if any(row.figure_of(one) for one in titles)], areas=AREAS, heard=heard, title=title,
+        with_interval=with_interval, link=lambda path: quote(relpath(path, folder)),
+    )  # fmt: skip
+    write_text(folder / PAGE, page)
     if len(systems) > 1:
         write_page(folder / LISTEN, drawn_pairs(systems, pairs), _QUESTION)
     return text

@@ -21,7 +21,7 @@ from netflips.report import words
 
 METRICS, TABLE, TEX, PAGE = "metrics.json", "table.md", "table.tex", "report.html"
 RESULTS = (METRICS, TABLE, TEX, PAGE)
-_POLICY = "default-src 'none'; style-src '{style}'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
+_POLICY = "default-src 'none'; style-src '{style}'; {sources}; base-uri 'none'; form-action 'none'"
 MEANINGS = {
     "dub": "What was made, clip by clip.",
     "source itself": "The source in the place of the dub: what a dub of perfect voice, lips and time would have, and wrong words.",
@@ -72,21 +72,24 @@ def _pairs(told: Told) -> list[str]:
 
 def page(told: Told) -> str:
     """Return the page as HTML."""
-    sheets = (("netflips.report", "style.css"), ("netflips.evaluate", "suite.css"))
-    style = "\n".join(words.template_text(package, name) for package, name in sheets)
     goals = {"missed": [row for row in told.rows if row.is_met is False], "met": [row for row in told.rows if row.is_met]}
     titles = {subject: SUBJECT_TITLES[subject] for subject in tables.subjects_of(told.rows)}
-    return (
-        words.environment_of("netflips.evaluate")
-        .get_template("suite.html")
-        .render(
-            told=told,
-            policy=_POLICY.format(style=words.short_digest(style)),
-            style=Markup(style),  # our own files
-            subjects=[(subject, title, MEANINGS[title]) for subject, title in titles.items()],
-            tables=tables,
-            words=words,
-            goals=goals if any(goals.values()) else {},
-            has_notes=any(tables.notes(row) for row in told.rows),
-        )
+    return rendered(
+        "suite.html",
+        "img-src data:; media-src data:",
+        told=told,
+        subjects=[(subject, title, MEANINGS[title]) for subject, title in titles.items()],
+        tables=tables,
+        words=words,
+        goals=goals if any(goals.values()) else {},
+        has_notes=any(tables.notes(row) for row in told.rows),
     )
+
+
+def rendered(template: str, sources: str, **values: Any) -> str:
+    """Return a page of the evaluation in the report's colours and letters. sources: where its pictures and sounds may come from."""
+    sheets = (("netflips.report", "style.css"), ("netflips.evaluate", "suite.css"))
+    style = "\n".join(words.template_text(package, name) for package, name in sheets)
+    policy = _POLICY.format(style=words.short_digest(style), sources=sources)
+    page = words.environment_of("netflips.evaluate").get_template(template)
+    return page.render(policy=policy, style=Markup(style), **values)  # our own files
