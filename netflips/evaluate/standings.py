@@ -28,6 +28,10 @@ _RIGHT: Mapping[str, float] = {"unit_sync_delay_ms": 0.0, "sharpness": 1.0}
 """Figures that should be near something: the nearer, the better."""
 
 
+_LEAST_CLIPS = 5
+"""Of fewer, a bootstrap takes chance for a difference."""
+
+
 @dataclass(frozen=True)
 class Standing:
     """wins less losses over comparisons, -1 to 1: in all, and by area. worse_in, better_in: figures, by the other system."""
@@ -54,7 +58,7 @@ def standings(found: Collection[Record], system_of: Mapping[str, str], clip_of: 
     def outcome(system: str, other: str, name: str) -> int | None:
         """1 = better, -1 = worse, 0 = as good; None where they cannot be compared."""
         both = own[system, name].compared(own[other, name])
-        if both is None:
+        if both is None or both[1].n < _LEAST_CLIPS:
             return None
         is_better = (both[1].value < 0) == (kinds[name][1].better == "higher" or name in _RIGHT)
         return (1 if is_better else -1) if both[1].is_significant else 0
