@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,8 +23,9 @@ from avcore.contracts import SpeakerVoice, SpeechRecognizer, Transcript
 from avcore.errors import NetflipsError, NoSpeechError, reason
 from avcore.notes import Note, Notes
 from avcore.progress import silent
-from avcore.speech.audio import level_dbfs, resample
+from avcore.speech.audio import resample
 from avcore.speech.figures import count_clicks, is_spoken, leak
+from avcore.speech.voice_activity import STEP_RATE
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from netflips.aligned import phonemes_in
 from netflips.cascade.engines import recognizer_of
@@ -477,11 +479,12 @@ def _with_leaks(script: Script, job: Job, sound: Sound | None, mutes: bool) -> S
 
 def _bed_share(sound: Sound) -> float:
     """Return the level of what is heard outside of speech, as a share of that within it."""
-    samples = np.asarray(sound.samples)
-    spoken = is_spoken([(seconds_to_samples(one.start_s), seconds_to_samples(one.end_s)) for one in sound.regions], len(samples))
+    powers = 10 ** (sound.activity.levels.astype(np.float64) / 10)  # of 32 ms each: the sound itself may last for hours
+    at = [(int(one.start_s * STEP_RATE), ceil(one.end_s * STEP_RATE)) for one in sound.regions]
+    spoken = is_spoken(at, len(powers))
     if spoken.all() or not spoken.any():
         return 0.0
-    return float(10 ** ((level_dbfs(samples[~spoken]) - level_dbfs(samples[spoken])) / 20))
+    return float(np.sqrt(powers[~spoken].mean() / max(powers[spoken].mean(), 1e-12)))
 
 
 def _mixed_pieces(script: Script, job: Job, sound: Sound) -> Iterator[tuple[int, tuple[float, float], Samples]]:
