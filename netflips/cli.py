@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] in (["--version"], ["-V"]):
         print_text(f"netflips {__version__}")
         return EXIT_DONE
-    if arguments[:1] in ([], ["-h"], ["--help"]) or arguments == ["help"]:
+    if arguments[:1] in ([], ["-h"], ["--help"]) or arguments in (["help"], ["help", "--help"]):
         print_text(usage({name: purpose for name, (_, purpose) in COMMANDS.items()}))
         return EXIT_DONE
     if arguments[0] == "help" and arguments[1] in COMMANDS:

@@ -89,7 +89,7 @@ def usage(purposes: Mapping[str, str]) -> str:
     lines = ["usage: netflips COMMAND INPUT... -o OUT [options]"]
     for title, names in GROUPS.items():
         lines += ["", title, *(f"  {name:<10} {purposes[name]}" for name in names)]
-    return "\n".join([*lines, "", "`netflips help COMMAND` describes a command."])
+    return "\n".join([*lines, "", "`netflips help COMMAND` describes a command; `netflips --version` says which this is."])
 
 
 def help_of(name: str, parser: Parser, is_all: bool) -> str:

@@ -19,7 +19,9 @@ ELSEWHERE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
+    "recipes/demo/EXAM.md": "demo-exam.md",
     "recipes/demo/NOTES.md": "demo-recipe-notes.md",
+    "benchmarks/DAMAGE.md": "damage.md",
     "benchmarks/NOTES.md": "benchmarks-notes.md",
 }
 _LINK = re.compile(r"\[([^\]]*)\]\((?!\w+:)([^)#\s]*)(#[^)\s]*)?\)")

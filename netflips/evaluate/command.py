@@ -51,8 +51,8 @@ class DemoEvaluation(CommonOptions):
     """clips that report.html shows (default: 10)"""
     write_docs: bool = flag(default=False)
     """put the table into --docs and the figures into bundle.json"""
-    docs: Path = flag(default=Path("docs/demo.md"))
-    """the page to write into (default: docs/demo.md)"""
+    docs: Path = flag(default=Path("recipes/demo/EXAM.md"))
+    """the page to write into (default: recipes/demo/EXAM.md)"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -121,19 +121,19 @@ const row = (one, job, page, shown, changes, edit) => {
   };
   judge();
   if (one.left_alone || job.utterances.length > 1) first.append(grade);
-  let hasOther = false; // speech of its own that it had not before
-  const own = speechBox("ownSpeech", "noOwnSpeech", page, () => {
-    hasOther = Boolean(made);
-    edits.hidden = hasOther; // speech of one's own belongs to the whole sentence
-    made?.dispatchEvent(new Event("input"));
-  });
-  if (one.speech) own.take(null, { id: one.speech, name: job.names[one.speech] });
   const cut = () => {
     const time = shown?.at() ?? 0; // where the video stands, if that is in this sentence
     edit({ split: place, ...(time > one.start_s + LEAST_S && time < one.end_s - LEAST_S ? { at_s: time } : {}) });
   };
   const edits = element("p", { className: "buttons" }, named(button("split", cut), at("split")), named(button("join", () => edit({ join: place })), at("join")));
   edits.hidden = Boolean(one.speech) || said.disabled;
+  let hasOther = false; // speech of its own that it had not before
+  const own = speechBox("ownSpeech", "noOwnSpeech", page, () => {
+    hasOther = Boolean(made);
+    edits.hidden = hasOther || Boolean(one.speech) || said.disabled; // speech of one's own belongs to the whole sentence
+    made?.dispatchEvent(new Event("input"));
+  });
+  if (one.speech) own.take(null, { id: one.speech, name: job.names[one.speech] });
   first.append(element("details", {}, element("summary", { textContent: t("where") }), from, " – ", to, who, edits, own.box));
   // Choosing what was said before puts it into its place again.
   const lasting = (other) => {
@@ -210,7 +210,6 @@ export const texts = (job, page, shown, changes) => {
     rows = utterances.map((one) => before.get(keyOf(one)) ?? row(one, job, page, shown, tell, edit));
     for (const [place, one] of rows.entries()) one.move(place + 1);
     body.replaceChildren(...rows.map((one) => one.made));
-    rows.at(-1)?.made.classList.add("last");
   };
   const edit = async (one) => {
     if (one) edits.push(one);

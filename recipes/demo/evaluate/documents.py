@@ -1,4 +1,4 @@
-"""Figures written to where people read them, between markers of docs/demo.md."""
+"""Figures written to where people read them, between markers of recipes/demo/EXAM.md."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +50,7 @@ def replace_part(path: Path, part: str, content: str) -> None:
 
 
 def _read(path: Path) -> str:
-    return require_file(path, "the page", hint="--docs names it; from the repository it is docs/demo.md").read_text(
+    return require_file(path, "the page", hint="--docs names it; from the repository it is recipes/demo/EXAM.md").read_text(
         encoding="utf-8"
     )
 

@@ -1,6 +1,6 @@
 """Each metric hears: planted damage of its kind moves it by more than its interval, on five clips; one that nothing moves goes.
 
-python -m tests.netflips.evaluate.test_damage     # measure again, and write the table of docs/evaluation.md
+python -m tests.netflips.evaluate.test_damage     # measure again, and write the table of benchmarks/DAMAGE.md
 """
 
 import re
@@ -260,7 +260,7 @@ UNMOVED = {
     "pesq_wide": "as stoi, where pesq is installed",
     "bleu_ko_mecab": "as bleu_13a, where mecab is installed",
 }
-PAGE, PART = Path(__file__).parents[3] / "docs" / "evaluation.md", "damage"
+PAGE, PART = Path(__file__).parents[3] / "benchmarks" / "DAMAGE.md", "damage"
 
 
 def own_judge(_: None, speech: np.ndarray) -> np.ndarray:
