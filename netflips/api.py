@@ -548,7 +548,6 @@ def evaluate_demo(
     rows: str = "",
     with_untouched_speaker: bool = False,
     with_natural_voices: bool = False,
-    with_other_synthesisers: bool = False,
     worst: int = 10,
     device: str = "auto",
     precision: str = "float32",
