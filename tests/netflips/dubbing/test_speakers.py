@@ -170,6 +170,14 @@ def test_voices_are_grouped_and_short_ones_join_the_nearest() -> None:
     assert group_voices(voices, [4, 4, 4, 4, 1.0, 0.2]) == [1, 2, 1, 2, 2, None]
     assert group_voices([None, None], [4, 4]) == [None, None]
     assert group_voices([_voice(0.3)], [4]) == [1]
+    assert group_voices([], []) == []
+
+
+def test_who_only_asks_briefly_is_somebody_else() -> None:
+    voices = [_voice(0.0), _voice(1.2), _voice(0.1), _voice(0.5), _voice(1.3)]
+    assert group_voices(voices, [4, 1.1, 4, 1.1, 0.6]) == [1, 2, 1, 1, 2]
+    assert group_voices(voices[:3], [4, 0.7, 4]) == [1, 1, 1]  # too little of it to tell
+    assert group_voices(voices[:3], [1.1, 1.1, 1.1]) == [1, 2, 1]
 
 
 def test_a_voice_is_the_mean_of_what_its_person_says_by_length(tmp_path: Path) -> None:
