@@ -45,7 +45,7 @@ from netflips.recognizers.folders import folder_fingerprint
 from netflips.recognizers.outside import installed_folder
 from netflips.recognizers.whisper import as_published, open_whisper
 from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_HEARD
-from netflips.script.types import FAULTS, Fault, Script, Target, Try, Utterance, WrittenText
+from netflips.script.types import FAULTS, Fault, Script, Target, TimeFit, Try, Utterance, WrittenText
 from netflips.understanding import as_read, errors_in, is_loop
 from unit2av.lipsync.backend import table_of
 from unit2text.text import normalise_for_reading
@@ -182,6 +182,8 @@ class _Checker:
     sound: Sound | None
     spoken: dict[int, _Spoken] = field(default_factory=dict)
     voices: dict[str, SpeakerVoice] = field(default_factory=dict)
+    repeats_itself: bool = False
+    """Whether the program that speaks says the same when it is asked again."""
 
     @cached_property
     def ear(self) -> Ear | None:
@@ -232,7 +234,7 @@ class _Checker:
         if one.fit is not None and (one.fit.pace or 1.0) > 1.0:
             ways.append(("slower", one, True))
         for how, other, is_slow in ways:
-            if not faults & _HELPED[how]:
+            if not faults & _HELPED[how] or (how == "take" and self.repeats_itself):
                 continue
             quiet = replace(self.job, notes=Notes(is_quiet=True))
             try:
@@ -243,8 +245,10 @@ class _Checker:
             except Exception:  # what cannot be said is no way out
                 LOG.debug("utterance %d, another %s", one.number, how, exc_info=True)
                 continue
-            is_longer = placed.fit is None or one.fit is None or placed.fit.natural_s >= one.fit.natural_s
-            if (faults <= {"hurried"} and is_longer) or (placed.fit == one.fit and placed.units == one.units):
+            now, before = placed.fit or TimeFit(one.place), one.fit or TimeFit(one.place)
+            is_same = now.durations == before.durations and placed.units == one.units
+            self.repeats_itself |= is_same and how == "take"
+            if is_same or (faults <= {"hurried"} and now.natural_s >= before.natural_s):
                 continue
             found = self._measured(placed, how)
             if found is not None:
@@ -253,6 +257,9 @@ class _Checker:
     def _wordings(self, one: Utterance) -> list[Target]:
         """Return other wordings that may be taken by themselves: not a piece of a longer sentence, nor one that loses a number."""
         target = one.target
+        if isinstance(target, WrittenText) and target.seconds is not None and one.fit is not None and one.fit.is_hurried:
+            shorter = [take for take in one.takes if isinstance(take, WrittenText) and (take.seconds or 0.0) < target.seconds]
+            one = replace(one, takes=tuple(shorter))
         if not isinstance(target, WrittenText) or target.translation is None:
             return list(one.takes)
         of = target.translation.of

@@ -127,7 +127,8 @@ def test_another_wording_is_taken_where_the_first_is_not_heard(
 def test_a_program_is_asked_once_more(
     recording: Path, spelling: Models, heard: Callable[..., _Listener], options: DubOptions, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    (tmp_path / "say.py").write_text(SAY.replace("else 9000", "else 9000 + log.tell() % 1000"))  # never the same twice
+    counted = SAY.replace("    rate, seconds", "    say.times = getattr(say, 'times', 0) + 1\n    rate, seconds")
+    (tmp_path / "say.py").write_text(counted.replace("(0.3 +", "(0.1 * say.times + 0.3 +"))  # never the same twice
     monkeypatch.setenv("SAY_LOG", str(tmp_path / "log"))
     asked = replace(options, check="repair", speak_with=shlex.join([sys.executable, str(tmp_path / "say.py")]), keep_sound=True)
     heard(TEXTS[0], "아무것도", TEXTS[2], TEXTS[1])
@@ -138,6 +139,12 @@ def test_a_program_is_asked_once_more(
     assert taken.target.take == 1
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()[1:]]
     assert [line["text"] for line in lines] == [*TEXTS, TEXTS[1]]
+    (tmp_path / "say.py").write_text(SAY)  # which always says the same: it is asked again once, not for each
+    heard("")
+    report = dub(recording, tmp_path / "same.mp4", spelling, replace(asked, work_dir=tmp_path / "other"))
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if line != "start"]
+    assert [line["text"] for line in lines[4:]] == [*TEXTS, TEXTS[0]]
+    assert all(one.checked is not None and one.checked.faults == ("unheard",) for one in report.utterances)
 
 
 @pytest.mark.parametrize(("mode", "is_dry"), [("tell", False), ("repair", True)])
