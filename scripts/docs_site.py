@@ -21,6 +21,7 @@ ELSEWHERE = {
     "SECURITY.md": "security.md",
     "recipes/demo/EXAM.md": "demo-exam.md",
     "recipes/demo/NOTES.md": "demo-recipe-notes.md",
+    "avcore/checkpoints/README.md": "checkpoint-keys.md",
     "benchmarks/DAMAGE.md": "damage.md",
     "benchmarks/NOTES.md": "benchmarks-notes.md",
 }
