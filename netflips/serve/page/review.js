@@ -148,13 +148,13 @@ const row = (one, job, page, shown, changes, edit) => {
   });
   const long = one.too_long_s ? t("longerBy", one.too_long_s.toFixed(1)) : "";
   const notes = [long, one.checked?.[language()], one.left_alone?.[language()], job.utterances.length > 1 ? why(one.understood) : ""].filter(Boolean);
+  const noted = element("div", {}, ...notes.map((textContent) => element("p", { className: "quiet", textContent })));
   made = element(
     "tr",
     {},
     first,
     cell("heard", element("p", { lang: job.languages[0], textContent: one.heard || t("noText") })),
-    cell("said", said, takes, !page.about.has_speller || page.about.operator ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")),
-      ...notes.map((textContent) => element("p", { className: "quiet", textContent }))),
+    cell("said", said, takes, !page.about.has_speller || page.about.operator ? "" : hearing(said, job.uploads.voice || job.uploads.video, page, at("hearIt")), noted),
   );
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.
   const time = (input, before) => (input.value === seconds(before) ? before : Number(input.value));
@@ -171,6 +171,7 @@ const row = (one, job, page, shown, changes, edit) => {
   };
   made.addEventListener("input", () => {
     made.classList.toggle("changed", changed());
+    noted.hidden = said.value.trim() !== text; // they were of other words
     judge();
     changes();
   });

@@ -121,7 +121,7 @@ def test_texts_are_corrected_before_anything_is_drawn_and_one_sentence_is_tried_
     page.click("#dub form summary")
     page.check("#dub input[name=hold]")  # the stand-in understands little of that
     page.click("#dub form button.main")
-    job = page.wait_for_selector("#dub .job[data-state=asks] .verdict.bad").evaluate("one => one.closest('.job').dataset.id")
+    job = page.wait_for_selector("#dub .job[data-state=asks]:has(.verdict.bad)").get_attribute("data-id")
     assert page.locator(f".job[data-id='{job}'] video").count() == 1  # the original, to play its sentences
     assert page.inner_text(f".job[data-id='{job}'] button[data-act=goOnAnyway]") == "Dub anyway"
     assert page.locator(f".job[data-id='{job}'] button.main").count() == 0  # the ways out come first
