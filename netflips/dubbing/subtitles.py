@@ -15,7 +15,7 @@ from netflips.dubbing.hear import as_units
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import wanted, with_more
 from netflips.script.notes import FONT_LACKS, SUBTITLES_LEFT_OUT
-from netflips.script.types import Script, SpokenSound, Text, TranslatedUnits, UnitsGiven, Utterance
+from netflips.script.types import Script, SpokenSound, Target, Text, TranslatedUnits, UnitsGiven, Utterance
 from netflips.subtitles.beside import SOURCE, language_of
 from netflips.subtitles.cues import Cue, make_cues, rules_for
 from netflips.subtitles.drawing import Painter, font_file, lacking_letters
@@ -26,12 +26,17 @@ def read_back(script: Script, job: Job) -> Script:
     """Fill in the text of what was heard and of what is said, as far as there is a reader.
 
     What is said is read as it was predicted: a reader loses letters of what is spoken in a hurry. What is left alone stays to be
-    heard, and is read, too.
+    heard, and is read, too; and in a draft, other wordings, which a person may choose.
     """
     if job.reader is None:
         return script
     with job.clock.stage("texts"):
         read = {one.number: read_said(script, job, _heard_read(script, job, one)) for one in wanted(script, job)}
+        if job.options.is_draft and script.target in job.reader.languages:
+            read = {
+                number: replace(one, takes=tuple(_take_read(job, take, script.target) for take in one.takes))
+                for number, one in read.items()
+            }
         return with_more(script, read)
 
 
@@ -55,6 +60,13 @@ def read_said(script: Script, job: Job, one: Utterance) -> Utterance:
     read = _read(job, natural)
     words = _rounded(read, sum(one.fit.durations) / max(natural.num_steps, 1))
     return replace(one, target=replace(target, reading=Text(read.text, script.target, "reader", words)))
+
+
+def _take_read(job: Job, take: Target, language: str) -> Target:
+    """Return another wording with its text, where it is units whose length is known."""
+    if not isinstance(take, TranslatedUnits) or take.units.durations is None:
+        return take
+    return replace(take, reading=Text(_read(job, as_units(take.units, language)).text, language, "reader"))
 
 
 def _read(job: Job, units: Units) -> Transcript:

@@ -28,7 +28,7 @@ from netflips.models import Models, choose_languages, load_models
 from netflips.report import summary_of
 from netflips.report.files import ReportFiles
 from netflips.script.files import script_from
-from netflips.script.types import Script, WrittenText
+from netflips.script.types import Script
 from netflips.understanding import Understanding, tell_verdict
 from unit2text.stage import TEXT_READER
 
@@ -145,9 +145,9 @@ def _tell_draft(path: Path, script: Script) -> None:
         heard, said = (text.text if text is not None else "(not read)" for text in (one.text, one.said))
         too_long_s = 0.0 if one.fit is None else one.fit.too_long_s
         LOG.info("%d: %s -> %s%s", one.number, heard, said, f" (too long by {too_long_s:.1f} s)" if too_long_s else "")
-        for take in one.takes if too_long_s else ():
-            if isinstance(take, WrittenText) and take.seconds is not None:
-                LOG.info("   or in %.1f s: %s", take.seconds, take.text)
+        for text, seconds in one.offered if too_long_s else ():
+            if seconds is not None:
+                LOG.info("   or in %.1f s: %s", seconds, text)
     LOG.info("written: %s", path)
 
 

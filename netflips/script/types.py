@@ -12,7 +12,7 @@ from av2unit.trust import reason_words
 from avcore.contracts import Transcript, Word
 from avcore.domain import Stretch
 from avcore.notes import Note, ToldNote, grouped, sentence
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, units_to_seconds
 from avcore.units import Units
 from netflips.understanding import Understanding
 
@@ -207,6 +207,11 @@ class TranslatedUnits:
     is_truncated: bool = False
     weakest: Stretch | None = None
     reading: Text | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """Its length by itself, None = it was not predicted."""
+        return None if self.units.durations is None else float(units_to_seconds(sum(self.units.durations)))
 
 
 class TranslatedFrom(NamedTuple):
@@ -431,6 +436,13 @@ class Utterance:
         if isinstance(self.target, WrittenText):
             return Text(self.target.text, by=self.target.by)
         return self.target.reading if isinstance(self.target, TranslatedUnits | SpokenSound | UnitsGiven) else None
+
+    @property
+    def offered(self) -> list[tuple[str, float | None]]:
+        """Its other wordings as text, as far as they were written or read, with the seconds that each takes by itself."""
+        written = [(take.text, take.seconds) for take in self.takes if isinstance(take, WrittenText)]
+        read = [(take.reading.text, take.seconds) for take in self.takes if isinstance(take, TranslatedUnits) and take.reading]
+        return [*written, *read]
 
     @property
     def said_by(self) -> str:

@@ -156,7 +156,6 @@ def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return a sentence of the dub. asked: what its visitor said of it; a later correction says named and speech again."""
     utterance, said = one.utterance, one.utterance.said
     told = utterance.target.text if isinstance(utterance.target, WrittenText) and utterance.target.by != "cascade" else ""
-    takes = [take for take in utterance.takes if isinstance(take, WrittenText)]
     return {
         "number": one.number, "named": asked.get("speaker", ""), "speech": asked.get("speech", ""), "speaker": one.speaker,
         "start_s": one.source.start_s, "end_s": one.source.end_s,
@@ -166,7 +165,7 @@ def _row(one: OnPage, asked: Mapping[str, Any]) -> dict[str, Any]:
         "checked": None if (checked := utterance.checked) is None or checked.heard is None else in_both(
             HEARD_AGAIN(heard=checked.heard, right=checked.right, times=len(utterance.tries), faults=list(checked.faults))
         ),
-        "takes": [{"said": take.text, "told": take.text, "seconds": take.seconds} for take in takes],
+        "takes": [{"said": text, "told": text, "seconds": seconds} for text, seconds in utterance.offered],
         "too_long_s": 0.0 if utterance.fit is None else utterance.fit.too_long_s,
         "left_alone": None if one.alone is None else in_both(one.alone),
     }  # fmt: skip

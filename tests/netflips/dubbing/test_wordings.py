@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avcore.contracts import Transcript
 from avcore.notes import Note
 from avcore.units import Units
 from netflips.cascade.engines import Engines
 from netflips.dubbing import wordings as module
+from netflips.dubbing.clock import StageClock
+from netflips.dubbing.options import DubOptions
 from netflips.dubbing.sentences import sentences_in, shared_out
 from netflips.dubbing.store import Store
+from netflips.dubbing.subtitles import read_back
 from netflips.dubbing.wordings import Wording, Wordings, best_wording, lost_numbers, with_best_units
 from netflips.script.files import read_script, write_script
 from netflips.script.types import Script, Text, TimeSpan, TranslatedUnits, UnitList, Utterance, WrittenText
@@ -67,6 +71,15 @@ def test_of_a_unit_translator_s_wordings_the_one_that_fits_is_spoken(slot_s: flo
     write_script(tmp_path / "script.json", Script("en", "ko", utterances=(found,)))
     assert read_script(tmp_path / "script.json").utterances[0].takes == found.takes
     assert with_best_units(one, made[1:2], script, job) == replace(one, target=made[1])
+
+    reader = SimpleNamespace(languages=("ko",), fingerprint="", read=lambda units, to: Transcript(f"{len(units)} units", to))
+    store = SimpleNamespace(kept=lambda kind, step, made_of, make: make())
+    models = SimpleNamespace(arithmetic="")
+    for draft, offered in ((None, []), (tmp_path / "draft.json", [(n, 0.1 * n) for n in (4, 8, 12) if n != 4 + 4 * chosen])):
+        options = DubOptions(draft=draft)
+        drafting: Any = SimpleNamespace(options=options, reader=reader, store=store, models=models, clock=StageClock())
+        (told,) = read_back(replace(script, utterances=(found,)), drafting).utterances
+        assert told.offered == [(f"{number} units", pytest.approx(seconds)) for number, seconds in offered]
 
 
 def test_pieces_of_one_sentence_are_joined_over_the_pauses_between_them() -> None:
