@@ -15,8 +15,8 @@ import pytest
 
 from avcore.flags import options_from
 from netflips import cli
-from netflips.commands import avatar
-from netflips.options import AvatarOptions
+from netflips.commands import avatar, say
+from netflips.options import AvatarOptions, SayOptions
 from netflips.serve import command
 from netflips.serve.command import ServeOptions
 from netflips.serve.kinds import KINDS, Asked
@@ -80,6 +80,16 @@ def test_another_host_is_warned_of_with_its_token(caplog: pytest.LogCaptureFixtu
 
 def test_every_job_is_a_command_that_is_there() -> None:
     assert {one.command[0] for one in KINDS.values()} <= set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("readings", ["", "NetfLips, 넷플립스"])
+def test_how_words_are_said_goes_into_a_file_that_the_command_reads(readings: str, tmp_path: Path) -> None:
+    settings, kind = command.serve_settings(ServeOptions()), KINDS["say"]
+    asked = Asked({"text": "NetfLips", "readings": readings}, {}, 0.0, "work", settings)
+    kind.write(asked, tmp_path)
+    made = options_from(SayOptions, say.parser().parse_args(kind.words(asked)[1:]))
+    assert made.pronounce == (Path("readings.txt") if readings else None)
+    assert [path.read_text(encoding="utf-8").strip() for path in tmp_path.glob("readings.txt")] == [readings] * bool(readings)
 
 
 def test_the_avatars_answers_are_read_before_anybody_asks(
