@@ -30,7 +30,8 @@ from avcore.units import three_letters
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+"""By how many channels there are."""
 _AAC_FRAME = 1024
 _SKIP_SAMPLES = 11  # AV_PKT_DATA_SKIP_SAMPLES
 _SKIP_SAMPLES_LAYOUT = struct.Struct("<IIBB")
@@ -144,11 +145,11 @@ class VideoWriter:
 
     def _require_known_kind(self) -> None:
         require_video_name(self.path)
-        if self.audio_channels not in _LAYOUTS:
+        if self.audio_channels not in LAYOUTS:
             raise OutputError(
                 "sound of this kind cannot be written",
                 path=self.path,
-                expected=f"{', '.join(map(str, _LAYOUTS))} channels",
+                expected=f"{', '.join(map(str, LAYOUTS))} channels",
                 found=self.audio_channels,
             )
 
@@ -223,7 +224,7 @@ class VideoWriter:
 
     def _add_sound(self, container: Any, rate: int) -> None:
         aac_rate = next((known for known in _AAC_RATES if known <= rate), _AAC_RATES[-1])
-        self._layout = _LAYOUTS[self.audio_channels]
+        self._layout = LAYOUTS[self.audio_channels]
         self._audio = container.add_stream("aac", rate=aac_rate)
         if self._language:
             self._audio.metadata["language"] = three_letters(self._language)

@@ -1,11 +1,11 @@
 """Sound apart by voices and all else: as a program separates a recording's (--separate-with), and as a dub leaves it (--stems)."""
 
 import tempfile
-import wave
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import av
 import numpy as np
 
 from avcore.arrays import Samples
@@ -14,13 +14,13 @@ from avcore.files import atomic_output
 from avcore.journal import key_of
 from avcore.media import iter_sound_at, iter_sound_blocks, probe
 from avcore.media.sound import write_speech_pieces
+from avcore.media.writer import LAYOUTS
 from avcore.programs import command_key, filled, program_name, run_program
 from avcore.timeline import SAMPLE_RATE
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.options import SEPARATE_WITH
 
-_BYTES, _FULL_SCALE = 3, 1 << 23
-"""Of a sample of a stem."""
+_FULL_SCALE = 1 << 23
 _WHAT = f"the program of {SEPARATE_WITH}"
 _STEP = "speech"
 _WITHOUT_VOICES = ("no_vocals", "background", "instrumental", "other", "accompaniment")
@@ -40,16 +40,19 @@ def with_stems(
     with ExitStack() as stack:
         stems = []
         for path in files:
-            stem = stack.enter_context(wave.open(str(stack.enter_context(atomic_output(path))), "wb"))
-            stem.setnchannels(num_channels)
-            stem.setsampwidth(_BYTES)
-            stem.setframerate(rate)
-            stems.append(stem)
+            temporary = stack.enter_context(atomic_output(path))
+            file = stack.enter_context(av.open(f"file:{temporary}", "w", format="wav", options={"rf64": "auto"}))  # of any length
+            stems.append((file, file.add_stream("pcm_s24le", rate=rate, layout=LAYOUTS[num_channels])))
         for speech, background in parts:
-            for stem, sound in zip(stems, (speech, background, speech + background), strict=True):
+            for (file, stem), sound in zip(stems, (speech, background, speech + background), strict=True):
                 whole = np.clip(np.round(np.asarray(sound, np.float64) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
-                stem.writeframesraw(np.ascontiguousarray(whole.astype("<i4")[..., None].view(np.uint8)[..., :_BYTES]).tobytes())
+                samples = (whole.astype(np.int32) << 8).reshape(1, -1)  # [1, time x channel], of which 24 bits are written
+                frame = av.AudioFrame.from_ndarray(samples, "s32", LAYOUTS[num_channels])
+                frame.sample_rate = rate
+                file.mux(stem.encode(frame))
             yield speech, background
+        for file, stem in stems:
+            file.mux(stem.encode(None))
 
 
 def background_of(job: Job) -> Path | None:
