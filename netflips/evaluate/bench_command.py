@@ -68,7 +68,7 @@ def _work(options: BenchOptions) -> None:
             for clip in clips for system in systems if clip.id in system.dubs  # what is found in a source is kept for its dubs
         )  # fmt: skip
         check_media(cases, folder / MANIFEST)
-        settings = replace(settings_of(options, cases, DUBS, "Bench"), titles={})
+        settings = settings_of(options, cases, DUBS, "Bench")
         settings = replace(settings, asked={"": replace(settings.asked[""], subjects=(DUBBED,))})
         with folder_lock(folder / _MEASURED):
             found, rows, facts = measure(cases, settings, folder / _MEASURED, progress)
