@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import netflips
 from av2unit.sources import lips_of_video
 from av2unit.trust import AUDIO, TrustedUnits
 from avcore.checkpoints.bundle import Bundle
@@ -190,3 +191,13 @@ def test_a_clip_is_what_a_recording_of_one_utterance_is(tmp_path: Path) -> None:
     inside = slice(640, len(sound["clip"]) - 640)  # a recording's speech comes in and goes out
     assert np.corrcoef(sound["clip"][inside], sound["recording"][inside])[0, 1] > 0.999  # AAC tells a little of what was before
     assert loudness_lufs(sound["clip"]) == pytest.approx(loudness_lufs(read_speech(CLIP)), abs=0.2)
+
+
+def test_a_photograph_that_talks_is_dubbed_in_every_picture(models: Models, tmp_path: Path) -> None:
+    """Its lips are pale and small, and nothing is before them."""
+    netflips.portrait(CLIP.with_name("portrait.jpg"), tmp_path / "talk.mp4", speech=CLIP, quiet=True)
+    script = dub(tmp_path / "talk.mp4", tmp_path / "dub.mp4", models, DubOptions(modalities="audio"))
+    (drawn,) = (one.drawn for one in script.utterances)
+    assert drawn is not None
+    assert drawn.drawn >= 0.95 * drawn.pictures
+    assert "hidden" not in drawn.left

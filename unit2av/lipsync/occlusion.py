@@ -37,8 +37,9 @@ _FLAT_SKIN, _ALL_AROUND, _DARK, _INSIDE = (0.08, 0.12), 0.95, -0.5, 0.25
 how many of its points show that."""
 _PALE, _REDDEST, _OTHER_HUE, _DARKEST, _LIGHTEST = -0.07, 0.8, 0.65, -1.2, 0.1
 """How much redder (logarithm of red to green), bluer or yellower (of green to blue) and lighter than the skin lips may be."""
-_LIKE_SKIN, _AS_LIGHT, _COLOURED = 0.08, -0.2, 0.06
-"""Redness below which, and lightness above which a point is skin, and how red skin is at least where colours tell anything."""
+_LIKE_SKIN, _LIGHT_COUNTS, _COLOURED = 0.09, 0.6, 0.06
+"""Redness below which a point as light as skin is skin, how much lightness counts beside it (pale lips in light are nearly skin),
+and how red skin is at least where colours tell anything."""
 _ONE_RED, _ONE_LIGHT, _FLAT = 0.06, 0.45, 0.2
 """Within which redness and lightness a mouth and what is around it differ where there is none, and lightness without colours."""
 COVERED_FROM, COVERED_UNTIL = 0.5, 0.4
@@ -65,7 +66,7 @@ def covered(picture: Pixels, mesh: Landmarks | NDArray[np.float64]) -> float:
     pale = _PALE if np.median(redder[around]) >= _PALE else 0.0
     is_other = (red < pale) | (red > _REDDEST) | (np.abs(yellow) > _OTHER_HUE) | (bright < _DARKEST) | (bright > _LIGHTEST)
     if is_coloured:
-        is_other |= (red < _LIKE_SKIN) & (bright > _AS_LIGHT + red)
+        is_other |= red - _LIGHT_COUNTS * bright < _LIKE_SKIN
     return float(is_other.reshape(2, -1).mean(axis=1).max())
 
 
