@@ -4,9 +4,10 @@ from numpy.typing import NDArray
 
 from avcore.errors import UsageError
 from avcore.faces.geometry import HeadAngles
-from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice, speech_evidence
+from avcore.faces.select import FaceChoice, choose_tracks, loudness, mouth_agreement, parse_face_choice, speech_evidence
 from avcore.faces.track import FaceTrack, TrackFrame
 from avcore.timeline import SAMPLES_PER_FRAME, frames_to_seconds
+from netflips.dubbing.watch import SPEAKS
 
 TIMES = np.array([float(frames_to_seconds(frame)) for frame in range(100)])
 TALK = 0.1 + 0.08 * np.sin(2 * np.pi * 3 * TIMES)
@@ -74,6 +75,13 @@ def test_steady_sound_and_missing_sound_decide_nothing() -> None:
 
     assert speech_evidence(one, np.zeros(20, dtype=np.float32)) == speech_evidence(one)
     assert numbers([one, track(1, TALK, 400, 50)], "auto", np.zeros(200, dtype=np.float32)) == [0]
+
+
+def test_two_seconds_of_speech_of_one_loudness_do_not_hide_who_talks() -> None:
+    flat = (-3 + 0.5 * np.cos(2 * np.pi * 0.7 * TIMES)).astype(np.float32)
+    assert mouth_agreement(TALK[:45], flat[:45]) < 0.15
+    assert speech_evidence(track(0, TALK[:45], 0, 200), flat[:45]) > SPEAKS
+    assert speech_evidence(track(0, SILENCE[:45], 0, 200), flat[:45]) < SPEAKS / 2
 
 
 def test_loudness_is_that_of_each_picture() -> None:
