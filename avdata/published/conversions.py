@@ -14,7 +14,6 @@ import numpy as np
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.files import SOUND_SUFFIXES, Input, Output, check_files
-from avcore.media import probe
 from avcore.notes import several
 from avcore.timeline import seconds_to_samples
 from avcore.units import Units, normalise_language
@@ -62,6 +61,8 @@ AUDIO, UNITS = "audio", "units"
 
 def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]:
     """Yield the recordings of a language as entries with paths relative to `out`, ids = their names; none when it has none."""
+    from avcore.media import probe  # which takes time to load
+
     place = next((one for one in (folder / AUDIO / language, folder / language) if one.is_dir()), None)
     if place is None:
         return

@@ -278,11 +278,10 @@ def test_the_cascade_names_what_is_missing(clip: Path, tmp_path: Path, capsys: p
     assert "--recognizer belongs to the cascade" in capsys.readouterr().err
 
 
-def test_models_of_the_cascade_are_loaded_once_for_many_dubs(
-    paths: ModelPaths, folders: dict[str, Path], clip: Path, tmp_path: Path
-) -> None:
+def test_models_of_the_cascade_are_loaded_once_for_many_dubs(paths: ModelPaths, folders: dict[str, Path], tmp_path: Path) -> None:
     given = {name.lstrip("-").replace("-", "_"): path for name, path in folders.items()}
-    write_clip(clip, talk([0.3, 2.4, 0.3]), 75)
+    (tmp_path / "in").mkdir()
+    clip = write_clip(tmp_path / "in" / "clip.mp4", talk([0.3, 2.4, 0.3]), 75)
     loaded = netflips.load("en", "ko", cascade=True, unit2av_path=paths.unit2av, device="cpu", **given)  # type: ignore[arg-type]
     made = list(loaded.dub_all([clip, tmp_path / "none.mp4"], tmp_path / "out"))
     assert [one.name for one, _ in made] == [clip.name, "none.mp4"]
