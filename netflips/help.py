@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from avcore.command import Parser
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Start": ("demo", "dub", "serve", "info", "completion"),
+    "Start": ("demo", "dub", "script", "serve", "info", "completion"),
     "Make": ("say", "transcribe", "lipsync", "portrait", "avatar", "lip2speech"),
     "Stages": ("units", "translate", "speak", "render"),
     "Train and measure": ("prepare", "manifest", "extract", "evaluate"),
@@ -39,6 +39,11 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("a talk, over text, with subtitles", "netflips dub talk.mp4 -o talk_ko.mp4 --cascade --subtitles source,target"),
         ("read and correct it first", "netflips dub talk.mp4 --draft talk.json"),
         ("and go on from there", "netflips dub talk.mp4 -o talk_ko.mp4 --script-in talk.json"),
+    ),
+    "script": (
+        ("what is said, by number", "netflips script list talk.json"),
+        ("divide a sentence where it pauses", "netflips script split talk.json 3 -o talk2.json"),
+        ("join it with the next", "netflips script join talk2.json 5 -o talk3.json"),
     ),
     "serve": (
         ("a page on this computer", "netflips serve"),
