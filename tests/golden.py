@@ -251,7 +251,7 @@ def _run(argv: Sequence[str], folder: Path, work: Path) -> Mark:
     recorder, said = _Recorder(), StringIO()
     said.isatty = lambda: False  # type: ignore[method-assign]
     logging.getLogger("netflips").handlers.clear()
-    unchecked = patch("netflips.dubbing.check.ear_folders", lambda job: [])  # whatever recogniser is here
+    unchecked = patch("netflips.dubbing.ears.ear_folders", lambda job: [])  # whatever recogniser is here
     with unchecked, recorder.installed(), redirect_stderr(said), redirect_stdout(StringIO()):
         code = cli.main(list(argv))
     if code:

@@ -4,22 +4,18 @@ The verdict before the work (`judge.py`) expects; this knows. A recogniser that 
 no chance, so that it writes the same when a dub goes on. Whatever a check itself fails at is told, and the dub goes on.
 """
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from avcore.arrays import Floats, Samples
-from avcore.contracts import SpeakerVoice, SpeechRecognizer, Transcript
+from avcore.contracts import SpeakerVoice, Transcript
 from avcore.errors import NetflipsError, NoSpeechError, reason
 from avcore.notes import Note, Notes
 from avcore.progress import silent
@@ -28,7 +24,7 @@ from avcore.speech.figures import count_clicks, is_spoken, leak
 from avcore.speech.voice_activity import STEP_RATE
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from netflips.aligned import phonemes_in
-from netflips.cascade.engines import recognizer_of
+from netflips.dubbing import ears
 from netflips.dubbing.fit import OutputClock, fit_one, fitted, said, with_outputs
 from netflips.dubbing.job import LOG, Job
 from netflips.dubbing.mix import parts_of_sound
@@ -40,15 +36,9 @@ from netflips.dubbing.stems import background_of
 from netflips.dubbing.subtitles import read_said
 from netflips.dubbing.voices import voice_for
 from netflips.dubbing.wordings import lost_numbers
-from netflips.published.store import usual_model
-from netflips.recognizers.folders import folder_fingerprint
-from netflips.recognizers.outside import installed_folder
-from netflips.recognizers.whisper import as_published, open_whisper
 from netflips.script.notes import CUT, FOUND_FAULTS, HURRIED, NOT_CHECKED, NOT_HEARD
 from netflips.script.types import FAULTS, Fault, Script, Target, TimeFit, Try, Utterance, WrittenText
-from netflips.understanding import as_read, errors_in, is_loop
 from unit2av.lipsync.backend import table_of
-from unit2text.text import normalise_for_reading
 
 if TYPE_CHECKING:
     from unit2av.lipsync.mesh.table import MouthTable
@@ -63,11 +53,6 @@ _HELPED: Mapping[How, frozenset[Fault]] = {
 """What may be better when an utterance is said otherwise, in the order in which it is tried."""
 _MOST_MORE, _SHARE_MORE = 2, 0.5
 """Times that an utterance is said once more at most, and that all are, as a share of their number."""
-_NOTHING, _LITTLE = 0.1, 0.5
-"""Shares of the letters that are heard up to which nothing is heard, and too little. Of what the bundle says, as a rule, 0.8."""
-_MISSING, _ADDED = 6, 8
-"""Letters of Hangul (strokes of a syllable) that are missing or added in a row. In 60 sentences that the bundle's voice said whole
-there were 5 and 6 at most; a word of three syllables has 6 to 9."""
 _SURE_S = 1.6
 """A window of the speaker encoder: from shorter speech a voice is not known."""
 _OTHER_VOICE, _CLEARLY = 0.75, 0.02
@@ -103,7 +88,7 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
 
 def _usual(script: Script, job: Job) -> Literal["off", "repair"]:
     """A clip of one utterance is not checked unless that is asked for: opening a recogniser takes as long as the rest of it."""
-    return "repair" if script.is_in_own_time and ear_folders(job) else "off"
+    return "repair" if script.is_in_own_time and ears.ear_folders(job) else "off"
 
 
 def _tell_faults(script: Script, job: Job) -> None:
@@ -115,49 +100,6 @@ def _tell_faults(script: Script, job: Job) -> None:
     heard = f"{sum((one.right or 0.0) * len(one.text) for one in rows) / length:.0%} of its text is heard; " if length else ""
     LOG.info("%s: %s%d of %d utterances are said otherwise, %d have faults", job.out, heard, again, len(taken), len(faults))
     job.notes.add_each(faults)
-
-
-# Recognisers
-
-
-@dataclass(frozen=True, eq=False)
-class Ear:
-    """What hears the dub. fingerprint: of its weights. has_times: it says when it heard each word."""
-
-    recognizer: SpeechRecognizer
-    fingerprint: str
-    has_times: bool = False
-
-
-def ear_folders(job: Job) -> list[Path]:
-    """Return the folders of recognisers that are here: the cascade's, the one that was fetched, and what `make judges` installs."""
-    asked, fetched = job.options.cascade_models, None
-    with suppress(NetflipsError):  # a damaged one is told of where it is asked for
-        fetched = usual_model("--recognizer")
-    found = (None if asked is None else asked.recognizer, fetched, installed_folder("judge-whisper"))
-    return [path for path in dict.fromkeys(found) if path is not None]
-
-
-def ear_of(job: Job, language: str) -> Ear | None:
-    """Return the first recogniser here that knows a language, opened when it is asked for first; None = there is none."""
-    for folder in ear_folders(job):
-        try:
-            ear = job.models.kept(("check", folder), lambda folder=folder: _opened(job, folder))  # type: ignore[misc]
-        except Exception as error:  # as of a library that is another than it was
-            LOG.warning("%s: %s", folder, reason(error))
-            continue
-        if language in ear.recognizer.languages:
-            return ear
-    return None
-
-
-def _opened(job: Job, folder: Path) -> Ear:
-    asked = job.options.cascade_models
-    if asked is not None and asked.recognizer == folder:
-        recognizer = recognizer_of(job.models, asked)
-    else:
-        recognizer = open_whisper(folder, job.models.how.device, job.models.how.precision)
-    return Ear(as_published(recognizer), folder_fingerprint(folder), has_times=True)
 
 
 # All utterances
@@ -186,8 +128,8 @@ class _Checker:
     """Whether the program that speaks says the same when it is asked again."""
 
     @cached_property
-    def ear(self) -> Ear | None:
-        return ear_of(self.job, self.script.target)
+    def ear(self) -> ears.Ear | None:
+        return ears.ear_of(self.job, self.script.target)
 
     @cached_property
     def rooms(self) -> dict[int, Fraction]:
@@ -241,7 +183,7 @@ class _Checker:
                 spelt = other if is_slow else spell_one(self.script, quiet, other, self.sound)
                 if spelt is None:
                     continue
-                placed = read_said(self.script, quiet, fit_one(self.script, quiet, spelt, self.rooms, is_slow=is_slow))
+                placed = read_said(self.script, quiet, fit_one(self.script, quiet, spelt, self.sound, self.rooms, is_slow=is_slow))
             except Exception:  # what cannot be said is no way out
                 LOG.debug("utterance %d, another %s", one.number, how, exc_info=True)
                 continue
@@ -282,7 +224,7 @@ class _Checker:
         try:
             speech, text = self._speech(one), "" if one.said is None else job.as_said(one.said.text)
             heard = (heard or self._heard(speech)) if text else None
-            right, faults = (None, set[Fault]()) if heard is None else compared(heard, text, self.script.target, len(speech))
+            right, faults = (None, set[Fault]()) if heard is None else ears.compared(heard, text, self.script.target, len(speech))
             clicks, closed = count_clicks(speech), self._closed(one, speech, text)
             if clicks >= max(_LEAST_CLICKS, _CLICKS_A_SECOND * len(speech) / SAMPLE_RATE):
                 faults.add("clicks")
@@ -425,35 +367,6 @@ def _in_order(faults: set[Fault]) -> tuple[Fault, ...]:
 
 def _rounded(figure: float | None) -> float | None:
     return None if figure is None else round(figure, 3)
-
-
-# Texts
-
-
-def compared(heard: Transcript, text: str, language: str, num_samples: int) -> tuple[float, set[Fault]]:
-    """Return which share of a text's letters was heard, and what is wrong with it. num_samples: of the speech, at 16 kHz."""
-    found, wanted = as_read(heard.text, language), as_read(text, language)
-    errors, length = errors_in(found, wanted)
-    right, faults = 1 - errors / max(length, 1), set[Fault]()
-    if right <= _LITTLE:
-        faults.add("unheard" if right <= _NOTHING else "misheard")
-    lost, added = longest_gaps(found, wanted)
-    if lost >= _MISSING and right > _NOTHING:
-        faults.add("missing")
-    if added >= _ADDED or (is_loop(heard.text, num_samples / SAMPLE_RATE) and not is_loop(text)):
-        faults.add("repeated")
-    return right, faults
-
-
-def longest_gaps(heard: str, text: str) -> tuple[int, int]:
-    """Return how many letters in a row of a text are not heard at most, and how many are heard that it does not have."""
-    wanted, found = (unicodedata.normalize("NFD", normalise_for_reading(one).replace(" ", "")) for one in (text, heard))
-    lost = added = 0
-    for name, start, stop, begin, end in SequenceMatcher(None, wanted, found, autojunk=False).get_opcodes():
-        if name != "equal":
-            less = (stop - start) - (end - begin)
-            lost, added = max(lost, less), max(added, -less)
-    return lost, added
 
 
 # The original under the dub

@@ -54,7 +54,7 @@ def dub(
         script = judge(script, job, sound)  # .understood, of each and of all
         decide(script.understood or Understanding())  # told before anything is spoken; may stop
         script = spell(script, job, sound)  # .units of every kind of target, with natural durations
-        script = fit(script, job)  # .fit: each in its place, or as long as it takes
+        script = fit(script, job, sound)  # .fit: each in its place, or as long as it takes
         script = read_back(script, job)  # .text and the target's reading, for people
         if options.draft is not None:
             return write_draft(noted(script, job), options.draft)

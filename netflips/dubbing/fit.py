@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,23 +18,28 @@ from avcore.timeline import (
     frames_covering,
     frames_to_seconds,
     samples_to_seconds,
+    seconds_to_units,
     units_to_seconds,
 )
 from avcore.units import Units
 from netflips.dubbing.given import is_heard_as_it_is
 from netflips.dubbing.job import GivenTrack, Job
 from netflips.dubbing.part import asked_part, rooms_of, with_more
+from netflips.dubbing.sound import Sound
 from netflips.dubbing.spell import silence_of, spelt
-from netflips.dubbing.timing import fit_as_it_is, fit_durations, rest_at_pauses
+from netflips.dubbing.timing import Pause, fit_as_it_is, fit_durations, rest_at_pauses
 from netflips.script.notes import CUT, HURRIED
 from netflips.script.types import Script, Slot, TimeFit, TimeSpan, UnitList, Utterance
 
 
-def fit(script: Script, job: Job) -> Script:
-    """Fill in when each utterance is spoken, and with which durations. Raises UnitError when nothing is left to say."""
+def fit(script: Script, job: Job, sound: Sound | None) -> Script:
+    """Fill in when each utterance is spoken, and with which durations. Raises UnitError when nothing is left to say.
+
+    sound: of the original, whose pauses the dub takes over.
+    """
     with job.clock.stage("speech"):
         rooms = rooms_of(script, job)
-        placed = {one.number: fit_one(script, job, one, rooms) for one, _ in spelt(script)}
+        placed = {one.number: fit_one(script, job, one, sound, rooms) for one, _ in spelt(script)}
     if not placed and not job.options.is_draft:  # of a draft, a person can say it
         hint = "the warnings say why; is there speech in it, in the language of --from?"
         raise UnitError("nothing of it can be said in the other language", path=job.source.path, hint=hint)
@@ -50,12 +56,18 @@ def with_outputs(script: Script, job: Job) -> Script:
 
 
 def fit_one(
-    script: Script, job: Job, one: Utterance, rooms: dict[int, Fraction] | None = None, *, is_slow: bool = False
+    script: Script,
+    job: Job,
+    one: Utterance,
+    sound: Sound | None,
+    rooms: dict[int, Fraction] | None = None,
+    *,
+    is_slow: bool = False,
 ) -> Utterance:
     """Return an utterance with the durations that it gets in its place. rooms: of all. is_slow: it takes all the time that there
     is, within the pace."""
     assert one.units is not None  # it is spoken
-    return replace(one, fit=_fitted(script, job, one, one.units, rooms_of(script, job) if rooms is None else rooms, is_slow))
+    return replace(one, fit=_fitted(script, job, one, one.units, sound, rooms or rooms_of(script, job), is_slow))
 
 
 def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
@@ -63,7 +75,9 @@ def fitted(script: Script) -> Iterator[tuple[Utterance, TimeFit]]:
     return ((one, one.fit) for one in script.utterances if one.fit is not None)
 
 
-def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: dict[int, Fraction], is_slow: bool) -> TimeFit:
+def _fitted(
+    script: Script, job: Job, one: Utterance, units: UnitList, sound: Sound | None, rooms: dict[int, Fraction], is_slow: bool
+) -> TimeFit:
     if job.track is not None:
         return _along(job.track, units)
     natural, options = np.array(units.durations, np.int64), job.options
@@ -74,7 +88,8 @@ def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: di
     slot = max(frame_at(length, UNIT_RATE), 1)
     pause = max(frame_at(length + rooms[one.number], UNIT_RATE) - slot, 0)
     if not is_kept and (silence := silence_of(job, units.vocabulary)) is not None:
-        natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total)
+        natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total, original=_pauses(sound, one.place))
+        total = int(natural.sum())
     fitting = fit_as_it_is if is_kept else fit_durations
     own, behind = (slot + pause, 0) if is_slow else (slot, pause)
     fitted = fitting(natural, own, behind, options.pace, options.hold_picture)
@@ -95,6 +110,17 @@ def _fitted(script: Script, job: Job, one: Utterance, units: UnitList, rooms: di
         slot=Slot(_s(slot), float(rooms[one.number])),
         durations=tuple(fitted.durations.tolist()),
     )
+
+
+def _pauses(sound: Sound | None, place: TimeSpan) -> list[Pause]:
+    """Return the pauses within an utterance of the original."""
+    cut = [] if sound is None else [(max(one.start_s, place.start_s), min(one.end_s, place.end_s)) for one in sound.regions]
+    spans = [(start, end) for start, end in cut if start < end]
+    whole, said, found = sum(end - start for start, end in spans), 0.0, list[Pause]()
+    for (start, end), (following, _) in pairwise(spans):
+        said += end - start
+        found.append(Pause(said / whole, round(seconds_to_units(following - end))))
+    return found
 
 
 def _along(track: GivenTrack, units: UnitList) -> TimeFit:

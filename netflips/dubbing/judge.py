@@ -199,7 +199,7 @@ def _measured(script: Script, job: Job, sound: Sound | None, spoken: Sequence[Ut
         spelt = spell_one(script, quiet, one, sound)
         if spelt is None:
             continue  # it is told where the text is spoken
-        fitted = fit_one(script, quiet, spelt)
+        fitted = fit_one(script, quiet, spelt, sound)
         assert fitted.fit is not None
         samples = resample(speak_one(script, job, sound, fitted).samples, rate, SAMPLE_RATE)
         made_of = (samples, script.target, engines.fingerprints["recognizer"], job.models.arithmetic)

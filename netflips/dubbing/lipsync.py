@@ -63,7 +63,7 @@ def _synced(options: LipsyncOptions) -> Script:
         faces = watch(job, script, sound)
         script = assign_speakers(script, job, sound, faces)
         script = spell(script, job, sound)
-        script = fit(script, job)
+        script = fit(script, job, None)
         speech = speak(script, job, sound)
         pieces = render(script, job, shots, faces, speech)
         script = write(script, job, pieces, mix(script, job, speech, sound))

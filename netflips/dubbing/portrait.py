@@ -81,7 +81,7 @@ def talk(script: Script, job: Job, portrait: Portrait) -> Script:
     before_s, behind_s = frames_to_seconds(_BEFORE), frames_to_seconds(_BEHIND)
     job = replace(job, track=replace(job.track, before_s=before_s, length_s=before_s + job.track.length_s + behind_s))
     script = spell(script, job, None)
-    script = fit(script, job)
+    script = fit(script, job, None)
     speech = speak(script, job, None)
     pieces = draw_pieces(script, job, partial(still_pieces, script, job, portrait, speech))
     return write(script, job, pieces, mix(script, job, speech, None))

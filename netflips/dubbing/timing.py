@@ -1,5 +1,6 @@
 """Durations of units that fit a time: one factor for all, within the pace that is allowed."""
 
+from collections.abc import Sequence
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids
 from text2unit.speller import SHORT_PAUSE_S
+
+_SAME_PLACE = 0.25
+"""Share of the speech by which a pause may be earlier or later than the original's, and still be the same."""
 
 
 class Fitted(NamedTuple):
@@ -45,17 +49,45 @@ def fit_durations(natural: Ids, slot: int, pause: int, pace: tuple[float, float]
     return Fitted(scale_durations(kept, steps), overrun, len(natural) - len(kept))
 
 
-def rest_at_pauses(natural: Ids, is_silent: NDArray[np.bool_], room: float = np.inf, scale: float = 1.0) -> Ids:
-    """Return durations whose pauses within speech are a quarter of a second or more, as people rest at a comma, as far as there is
-    room.
+class Pause(NamedTuple):
+    """A pause within speech. said: share of the speech that comes before it, 0 to 1; steps: its length."""
+
+    said: float
+    steps: int
+
+
+def rest_at_pauses(
+    natural: Ids, is_silent: NDArray[np.bool_], room: float = np.inf, scale: float = 1.0, original: Sequence[Pause] = ()
+) -> Ids:
+    """Return durations whose pauses within speech are a quarter of a second or more, as people rest at a comma, or as long as the
+    original's pause at that place, as far as there is room.
 
     natural: int64 [U]; is_silent: bool [U], units of silence; room: in steps of 20 ms; scale: of durations, above 1 is slower.
+    original: the pauses of what is translated.
     """
     inside = is_silent.copy()
     inside[[0, -1]] = False
-    missing = np.where(inside, np.maximum(round(seconds_to_units(SHORT_PAUSE_S) * scale) - natural, 0), 0)
+    places = np.flatnonzero(inside)
+    wanted = np.full(len(places), round(seconds_to_units(SHORT_PAUSE_S) * scale))
+    for place, steps in _matched(natural, is_silent, places, original).items():
+        wanted[place] = max(wanted[place], steps)
+    missing = np.zeros(len(natural), np.int64)
+    missing[places] = np.maximum(wanted - natural[places], 0)
     share = min(max(room, 0) / max(int(missing.sum()), 1), 1.0)
     return np.asarray(natural + np.floor(missing * share).astype(np.int64), np.int64)
+
+
+def _matched(natural: Ids, is_silent: NDArray[np.bool_], places: Ids, original: Sequence[Pause]) -> dict[int, int]:
+    """Return how long the original pauses (steps) at each pause of the translation that it has, too: the nearest ones first."""
+    spoken = np.where(is_silent, 0, natural)
+    said = np.cumsum(spoken)[places] / max(int(spoken.sum()), 1)
+    near = sorted((abs(share - pause.said), ours, own) for ours, share in enumerate(said) for own, pause in enumerate(original))
+    found, used = dict[int, int](), set[int]()
+    for distance, ours, own in near:
+        if distance <= _SAME_PLACE and ours not in found and own not in used:
+            used.add(own)
+            found[ours] = original[own].steps
+    return found
 
 
 def easy_room(slot: float, pause: float) -> float:

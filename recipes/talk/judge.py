@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from avcore.flags import Command, QuietOptions, flag, positional
 from avcore.media import VideoWriter, read_speech
 from avcore.notes import json_text, print_text
 from avcore.speech.audio import resample
+from avcore.speech.figures import phrases_of, spoken_seconds, syllables
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.dubbing.command import main as dub
+from netflips.evaluate.metrics.rhythm import pause_alignment
 from netflips.recognizers.outside import open_recognizer, recognizer_folder
 from netflips.script.files import script_from
 from netflips.script.types import PACE, Script
@@ -33,9 +36,9 @@ from netflips.understanding import as_read, errors_in
 from recipes.demo.voices.flite import FliteVoice, flite_speech
 from recipes.talk.stand_in import lines, server
 
-_VOICES = {"A": FliteVoice("rms"), "B": FliteVoice("slt")}
-_INNER_S, _BETWEEN_S, _RATE = 1.0, 1.2, 10
-"""Pauses within sentences and between them (s); pictures a second, all of them grey."""
+_VOICES = {"A": FliteVoice("rms"), "B": FliteVoice("slt", stretch=1.25)}
+_INNER_S, _BETWEEN_S, _RATE = (1.0, 0.4, 0.65), 1.2, 10
+"""Pauses within sentences, in turn, and between them (s); pictures a second, all of them grey."""
 _SIZE = 64
 _SQUEEZED = 0.8
 
@@ -59,15 +62,16 @@ class JudgeOptions(QuietOptions):
 def made_talk(folder: Path, count: int) -> Path:
     """Return the video of the talk's first sentences, made or found."""
     path = folder / f"talk{count}.mp4"
+    inner = cycle(_INNER_S)
     if path.is_file():
         return path
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Samples] = [np.zeros(SAMPLE_RATE, np.float32)]
     for line in lines()[:count]:
-        for piece in line.pieces:
+        for last, piece in zip([*[False] * (len(line.pieces) - 1), True], line.pieces, strict=True):
             said = flite_speech(piece, _VOICES[line.speaker])
-            parts += [resample(said.samples, said.rate, SAMPLE_RATE), np.zeros(round(_INNER_S * SAMPLE_RATE), np.float32)]
-        parts.append(np.zeros(round((_BETWEEN_S - _INNER_S) * SAMPLE_RATE), np.float32))
+            pause_s = _BETWEEN_S if last else next(inner)
+            parts += [resample(said.samples, said.rate, SAMPLE_RATE), np.zeros(round(pause_s * SAMPLE_RATE), np.float32)]
     sound, grey = np.concatenate(parts), np.full((_SIZE, _SIZE, 3), 128, np.uint8)
     with VideoWriter(path, _SIZE, _SIZE, _RATE, SAMPLE_RATE, preset="ultrafast") as writer:
         writer.write_sound(sound[:, None])
@@ -112,8 +116,29 @@ def _share(values: Any) -> float:
     return round(float(np.mean((values >= PACE[0] - 0.005) & (values <= PACE[1] + 0.005))), 3)
 
 
-def measured(script: Script, sound: Samples, hear: Any) -> dict[str, Any]:
+def _as_in(script: Script, sound: Samples, original: Samples) -> tuple[float, float]:
+    """Return how far pauses within utterances are the original's (0 to 1), and the rank correlation of syllables a second."""
+    pauses, rates = list[float](), list[tuple[float, float]]()
+    for one in script.utterances:
+        if one.fit is None or one.text is None or one.said is None:
+            continue
+        begin_s, place = one.fit.output.start_s, one.place
+        spans = (begin_s, begin_s + one.fit.spoken_s), (place.start_s, place.end_s)
+        made, source = (
+            phrases_of(speech[slice(*map(seconds_to_samples, span))]) for speech, span in zip((sound, original), spans, strict=True)
+        )
+        alike = pause_alignment(made, source) if len(source) > 1 else None
+        if isinstance(alike, float):
+            pauses.append(alike)
+        if made and source:
+            rates.append((syllables(one.said.text) / spoken_seconds(made), syllables(one.text.text) / spoken_seconds(source)))
+    dub, source = np.argsort(np.argsort(np.array(rates), axis=0), axis=0).T
+    return float(np.mean(pauses)), float(np.corrcoef(dub, source)[0, 1])
+
+
+def measured(script: Script, sound: Samples, original: Samples, hear: Any) -> dict[str, Any]:
     """Return how a dub fits its time: pace is the length by itself by that as spoken. hear: speech to text."""
+    pauses, rate = _as_in(script, sound, original)
     rows, errors, length = [(one, one.fit) for one in script.utterances if one.fit is not None and one.fit.slot], 0, 0
     paces = np.array([fit.pace for _, fit in rows])
     slots = np.array([fit.natural_s / fit.slot.length_s for _, fit in rows if fit.slot is not None])
@@ -129,6 +154,8 @@ def measured(script: Script, sound: Samples, hear: Any) -> dict[str, Any]:
         "by itself 0.9 to 1.1 of the original": _share(slots),
         "squeezed below 0.8": round(float(np.mean([(fit.factor or 1.0) < _SQUEEZED - 1e-3 for _, fit in rows])), 3),
         "characters wrong": round(errors / max(length, 1), 3),
+        "pauses inside as the original's": round(pauses, 3),
+        "syllables a second as the original's": round(rate, 3),
     }
 
 
@@ -136,15 +163,16 @@ def _work(options: JudgeOptions) -> None:
     talk, ear = made_talk(options.folder, options.count), open_recognizer(recognizer_folder("judge-whisper"), "cpu")
     for road in options.roads:
         out = _dubbed(options, talk, road)
-        print_text(json_text({"road": road, **measured_dub(out, ear)}))
+        print_text(json_text({"road": road, **measured_dub(out, talk, ear)}))
 
 
-def measured_dub(out: Path, ear: Any) -> dict[str, Any]:
-    """Return how a dub with its report beside it fits. ear: a speech recogniser."""
+def measured_dub(out: Path, talk: Path, ear: Any) -> dict[str, Any]:
+    """Return how a dub of a talk with its report beside it fits. ear: a speech recogniser."""
     from avcore.texts import read_json
 
     script = script_from(read_json(out.with_suffix(".json"), "the report"))
-    return measured(script, read_speech(out, SAMPLE_RATE), lambda samples: ear.hear(samples, "ko").text)
+    dub, original = read_speech(out, SAMPLE_RATE), read_speech(talk, SAMPLE_RATE)
+    return measured(script, dub, original, lambda samples: ear.hear(samples, "ko").text)
 
 
 _COMMAND = Command(JudgeOptions, "python -m recipes.talk.judge", _work)

@@ -47,6 +47,7 @@ from recipes.demo.voices.phrasebook import SentencePair
 from text2unit.stage import SPELLER
 from unit2av.speaker import neutral_voice, voice_of
 from unit2av.voice.speech import UnitVocoder
+from unit2unit.translator import UnitTranslator
 
 MANIFEST = "manifest.jsonl"
 _CLIPS = "clips"
@@ -119,9 +120,12 @@ class ExamMaker:
 
     @cached_property
     def models(self) -> Models:
-        """The bundle's, English to Korean."""
+        """The bundle's, English to Korean; sentences are asked for in the form that the references have."""
         paths = bundle_paths(Bundle(self._place.bundle, {}))
-        return load_models(paths, "en", "ko", RunOptions(self._place.device, self._place.precision))
+        models = load_models(paths, "en", "ko", RunOptions(self._place.device, self._place.precision))
+        assert isinstance(models.translator, UnitTranslator)
+        models.translator.lengths = ("even",)
+        return models
 
     @cached_property
     def _english_voice(self) -> UnitVocoder:

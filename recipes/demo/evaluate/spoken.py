@@ -33,7 +33,7 @@ from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
 from netflips.bundles.paths import bundle_paths
 from netflips.cascade.kokoro import NaturalVoice, natural_speech
-from netflips.dubbing.check import compared
+from netflips.dubbing.ears import compared
 from netflips.dubbing.timing import scale_durations
 from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models

@@ -19,9 +19,10 @@ from avcore.notes import KINDS
 from avcore.speech.audio import resample
 from avcore.speech.figures import leak
 from avdata.prepare.espeak import EspeakVoice, espeak_speech
-from netflips.dubbing import check as module
-from netflips.dubbing.check import Ear, _Checker, _Spoken, compared, longest_gaps, packs_of
+from netflips.dubbing import ears
+from netflips.dubbing.check import _Checker, _Spoken, packs_of
 from netflips.dubbing.dub import dub
+from netflips.dubbing.ears import Ear, compared, longest_gaps
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.store import Store
 from netflips.models import Models
@@ -56,7 +57,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Listener]:
 
     def make(*answers: str | Exception) -> _Listener:
         listener: Any = _Listener(*answers)
-        monkeypatch.setattr(module, "ear_of", lambda job, language: Ear(listener, "stand-in"))
+        monkeypatch.setattr(ears, "ear_of", lambda job, language: Ear(listener, "stand-in"))
         return listener  # type: ignore[no-any-return]
 
     return make

@@ -11,7 +11,7 @@ from avcore.errors import UsageError
 from netflips.dubbing.fit import OutputClock, exact_place
 from netflips.dubbing.options import DubOptions
 from netflips.dubbing.part import rooms_of
-from netflips.dubbing.timing import fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
+from netflips.dubbing.timing import Pause, fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
 from netflips.script.types import Script, TimeFit, TimeSpan, Utterance
 
 PACE = (0.8, 1.25)
@@ -78,6 +78,17 @@ def test_people_rest_at_commas_as_far_as_there_is_room() -> None:
     assert rest_at_pauses(natural, silent, 4)[4] > 7
     assert rest_at_pauses(natural, silent, -20).tolist() == natural.tolist()
     assert rest_at_pauses(natural, silent, scale=2.0)[2] == 26
+
+
+def test_pauses_of_the_original_are_taken_over_where_the_translation_pauses_too() -> None:
+    natural, silent = np.array([10, 5, 10, 5, 20]), np.array([False, True, False, True, False])  # pauses at 1/4 and 1/2
+    assert rest_at_pauses(natural, silent, original=[Pause(0.55, 30)]).tolist() == [10, 13, 10, 30, 20]  # at the nearest
+    assert rest_at_pauses(natural, silent, original=[Pause(0.5, 30), Pause(0.45, 40)]).tolist() == [10, 40, 10, 30, 20]
+    assert rest_at_pauses(natural, silent, original=[Pause(0.9, 30)]).tolist() == [10, 13, 10, 13, 20]  # somewhere else
+    assert rest_at_pauses(natural, silent, 20, original=[Pause(0.5, 30)]).sum() <= natural.sum() + 20
+    assert rest_at_pauses(natural, silent, -20, original=[Pause(0.5, 30)]).tolist() == natural.tolist()
+    without = natural[[0, 2, 4]], silent[[0, 2, 4]]
+    assert rest_at_pauses(*without, original=[Pause(0.5, 30)]).tolist() == [10, 10, 20]  # nowhere
 
 
 def test_speech_as_it_sounds_is_never_made_slower_and_keeps_its_end() -> None:

@@ -1,0 +1,92 @@
+"""What hears a dub while it is made: a recogniser that is here, and how what it hears is compared with what was to be said."""
+
+import unicodedata
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from avcore.contracts import SpeechRecognizer, Transcript
+from avcore.errors import NetflipsError, reason
+from avcore.timeline import SAMPLE_RATE
+from netflips.cascade.engines import recognizer_of
+from netflips.dubbing.job import LOG, Job
+from netflips.published.store import usual_model
+from netflips.recognizers.folders import folder_fingerprint
+from netflips.recognizers.outside import installed_folder
+from netflips.recognizers.whisper import as_published, open_whisper
+from netflips.script.types import Fault
+from netflips.understanding import as_read, errors_in, is_loop
+from unit2text.text import normalise_for_reading
+
+_NOTHING, _LITTLE = 0.1, 0.5
+"""Shares of the letters that are heard up to which nothing is heard, and too little. Of what the bundle says, as a rule, 0.8."""
+_MISSING, _ADDED = 6, 8
+"""Letters of Hangul (strokes of a syllable) that are missing or added in a row. In 60 sentences that the bundle's voice said whole
+there were 5 and 6 at most; a word of three syllables has 6 to 9."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ear:
+    """What hears the dub. fingerprint: of its weights. has_times: it says when it heard each word."""
+
+    recognizer: SpeechRecognizer
+    fingerprint: str
+    has_times: bool = False
+
+
+def ear_folders(job: Job) -> list[Path]:
+    """Return the folders of recognisers that are here: the cascade's, the one that was fetched, and what `make judges` installs."""
+    asked, fetched = job.options.cascade_models, None
+    with suppress(NetflipsError):  # a damaged one is told of where it is asked for
+        fetched = usual_model("--recognizer")
+    found = (None if asked is None else asked.recognizer, fetched, installed_folder("judge-whisper"))
+    return [path for path in dict.fromkeys(found) if path is not None]
+
+
+def ear_of(job: Job, language: str) -> Ear | None:
+    """Return the first recogniser here that knows a language, opened when it is asked for first; None = there is none."""
+    for folder in ear_folders(job):
+        try:
+            ear = job.models.kept(("check", folder), lambda folder=folder: _opened(job, folder))  # type: ignore[misc]
+        except Exception as error:  # as of a library that is another than it was
+            LOG.warning("%s: %s", folder, reason(error))
+            continue
+        if language in ear.recognizer.languages:
+            return ear
+    return None
+
+
+def _opened(job: Job, folder: Path) -> Ear:
+    asked = job.options.cascade_models
+    if asked is not None and asked.recognizer == folder:
+        recognizer = recognizer_of(job.models, asked)
+    else:
+        recognizer = open_whisper(folder, job.models.how.device, job.models.how.precision)
+    return Ear(as_published(recognizer), folder_fingerprint(folder), has_times=True)
+
+
+def compared(heard: Transcript, text: str, language: str, num_samples: int) -> tuple[float, set[Fault]]:
+    """Return which share of a text's letters was heard, and what is wrong with it. num_samples: of the speech, at 16 kHz."""
+    found, wanted = as_read(heard.text, language), as_read(text, language)
+    errors, length = errors_in(found, wanted)
+    right, faults = 1 - errors / max(length, 1), set[Fault]()
+    if right <= _LITTLE:
+        faults.add("unheard" if right <= _NOTHING else "misheard")
+    lost, added = longest_gaps(found, wanted)
+    if lost >= _MISSING and right > _NOTHING:
+        faults.add("missing")
+    if added >= _ADDED or (is_loop(heard.text, num_samples / SAMPLE_RATE) and not is_loop(text)):
+        faults.add("repeated")
+    return right, faults
+
+
+def longest_gaps(heard: str, text: str) -> tuple[int, int]:
+    """Return how many letters in a row of a text are not heard at most, and how many are heard that it does not have."""
+    wanted, found = (unicodedata.normalize("NFD", normalise_for_reading(one).replace(" ", "")) for one in (text, heard))
+    lost = added = 0
+    for name, start, stop, begin, end in SequenceMatcher(None, wanted, found, autojunk=False).get_opcodes():
+        if name != "equal":
+            less = (stop - start) - (end - begin)
+            lost, added = max(lost, less), max(added, -less)
+    return lost, added
