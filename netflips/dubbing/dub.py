@@ -13,6 +13,7 @@ from netflips.dubbing.judge import judge
 from netflips.dubbing.listen import listen
 from netflips.dubbing.mix import mix
 from netflips.dubbing.options import DubOptions
+from netflips.dubbing.rates import measure_rates
 from netflips.dubbing.render import render
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
@@ -50,6 +51,7 @@ def dub(
         faces = watch(job, script, sound)  # tracks and lips of each utterance
         script = assign_speakers(script, job, sound, faces)  # .speaker, .seen; speakers and their voices
         script = hear(script, job, sound, faces)  # .heard by the unit encoder, or .text by a recogniser
+        script = measure_rates(script, sound)  # how fast each speaker speaks, where the text is known
         script = translate(script, job)  # .target: units or text, unless a person gave it
         script = judge(script, job, sound)  # .understood, of each and of all
         decide(script.understood or Understanding())  # told before anything is spoken; may stop

@@ -25,9 +25,10 @@ from avcore.units import Units
 from netflips.dubbing.given import is_heard_as_it_is
 from netflips.dubbing.job import GivenTrack, Job
 from netflips.dubbing.part import asked_part, rooms_of, with_more
+from netflips.dubbing.rates import slower, spoken_in
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.spell import silence_of, spelt
-from netflips.dubbing.timing import Pause, fit_as_it_is, fit_durations, rest_at_pauses
+from netflips.dubbing.timing import Pause, fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
 from netflips.script.notes import CUT, HURRIED
 from netflips.script.types import Script, Slot, TimeFit, TimeSpan, UnitList, Utterance
 
@@ -87,6 +88,9 @@ def _fitted(
     length, is_kept = exact(one.place.seconds), is_heard_as_it_is(job, one)
     slot = max(frame_at(length, UNIT_RATE), 1)
     pause = max(frame_at(length + rooms[one.number], UNIT_RATE) - slot, 0)
+    if not is_kept:
+        total = max(round(total * slower(script, job, one.speaker)), count)
+        natural = scale_durations(natural, total)
     if not is_kept and (silence := silence_of(job, units.vocabulary)) is not None:
         natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total, original=_pauses(sound, one.place))
         total = int(natural.sum())
@@ -114,8 +118,7 @@ def _fitted(
 
 def _pauses(sound: Sound | None, place: TimeSpan) -> list[Pause]:
     """Return the pauses within an utterance of the original."""
-    cut = [] if sound is None else [(max(one.start_s, place.start_s), min(one.end_s, place.end_s)) for one in sound.regions]
-    spans = [(start, end) for start, end in cut if start < end]
+    spans = [] if sound is None else spoken_in(sound, place)
     whole, said, found = sum(end - start for start, end in spans), 0.0, list[Pause]()
     for (start, end), (following, _) in pairwise(spans):
         said += end - start

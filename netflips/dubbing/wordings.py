@@ -23,6 +23,7 @@ from netflips.cascade.glossary import terms_in, with_terms
 from netflips.cascade.program import ProgramTranslator
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import rooms_of, wanted
+from netflips.dubbing.rates import slower
 from netflips.dubbing.sentences import WholeSentence, shared_out
 from netflips.dubbing.spell import seconds_of_text, syllable_s
 from netflips.dubbing.timing import easy_room
@@ -85,7 +86,7 @@ def with_best_units(one: Utterance, wordings: Sequence[TranslatedUnits], script:
             continue
         units = Units(np.array(made.units.ids, np.int64), None, job.languages[1], made.units.vocabulary)
         spoken = job.models.vocoder.predict_durations(units)
-        seconds = float(units_to_seconds(spoken.num_steps))
+        seconds = float(units_to_seconds(spoken.num_steps)) * slower(script, job, one.speaker)
         timed.append((Wording("", score, seconds=seconds), replace(made, units=UnitList.of(spoken))))
     if not timed:
         return replace(one, target=wordings[0])
@@ -140,8 +141,10 @@ class Wordings:
             return None
         puts = [{term: korean for term, korean in wording.put.items() if korean in part} for part in parts]
         return [
-            WrittenText(part, "cascade", TranslatedFrom(sentence.text, part, wording.score, put), seconds=self._seconds(part))
-            for part, put in zip(parts, puts, strict=True)
+            WrittenText(
+                part, "cascade", TranslatedFrom(sentence.text, part, wording.score, put), seconds=self._seconds(part, one.speaker)
+            )
+            for one, part, put in zip(sentence.pieces, parts, puts, strict=True)
         ]
 
     def _times(self, sentence: WholeSentence) -> tuple[float, float]:
@@ -150,8 +153,9 @@ class Wordings:
         easy = (easy_room(one.place.seconds, float(rooms[one.number])) for one in sentence.pieces)
         return sentence.seconds, sum(easy)
 
-    def _seconds(self, text: str) -> float | None:
-        return seconds_of_text(self.script, self.job, text)
+    def _seconds(self, text: str, speaker: str) -> float | None:
+        natural_s = seconds_of_text(self.script, self.job, text)
+        return None if natural_s is None else natural_s * slower(self.script, self.job, speaker)
 
     def _found(self, sentences: Sequence[WholeSentence]) -> list[list[Wording] | Note]:
         if self.translator is None:
@@ -168,7 +172,8 @@ class Wordings:
                 continue
             termed = with_terms(sentence.text, text, terms, alone)
             lost = lost_numbers(sentence.text, termed.text)
-            found.append(Wording(termed.text, score, termed.put, termed.missed, lost, self._seconds(termed.text)))
+            seconds = self._seconds(termed.text, sentence.pieces[0].speaker)
+            found.append(Wording(termed.text, score, termed.put, termed.missed, lost, seconds))
         return found, fault
 
     # By a model of a folder
@@ -245,7 +250,7 @@ class Wordings:
     def _request(self, sentence: WholeSentence, again: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a program is told of a sentence."""
         speaker, slot_s = sentence.pieces[0].speaker, sentence.seconds
-        level, second = self.script.speaker(speaker).level, syllable_s(self.job)
+        level, second = self.script.speaker(speaker).level, syllable_s(self.job) * slower(self.script, self.job, speaker)
         others = dict.fromkeys(one.speaker for one in wanted(self.script, self.job) if one.speaker != speaker)
         return {
             "number": sentence.number,

@@ -125,6 +125,7 @@ class VoiceFile:
 class SpeakerOf:
     """Who speaks. voice: own, neutral, or of a file. face: auto, largest, none, or the N-th from the left. level: of speech, for a
     program that translates; "" = not said. pitch_hz: that the dub speaks at, None = not measured, or the voice has none to set.
+    rate: how fast, 1 = as is usual in the language, above 1 = faster; None = not measured.
     """
 
     name: str
@@ -132,6 +133,7 @@ class SpeakerOf:
     face: str | int = "auto"
     level: Literal["", "polite", "plain", "존댓말", "반말"] = ""
     pitch_hz: float | None = None
+    rate: float | None = None
 
 
 class Agreement(NamedTuple):
