@@ -28,7 +28,7 @@ from ray.exceptions import (
 
 from avcore.errors import CheckpointError
 from avcore.pool import Finished, Item, Label, Lost, Pool, PoolSize, PoolTask, Worker, WorkersFailError
-from netflips.bulk.session import is_own_ray_gone
+from netflips.bulk.session import full_disk_of_own_ray, is_own_ray_gone
 
 LOG = logging.getLogger("netflips")
 
@@ -37,6 +37,7 @@ _MOST_DEATHS_IN_A_ROW = 12
 _LOOK_EVERY_S, _PATIENCE_S, _LONGEST_WAIT_S = 5.0, 60.0, 900.0
 """How often a run that waits looks for what is wrong, until it is said that new workers find no place, and until a run ends that
 has no other workers."""
+_GOES_ON = "the same command goes on from here"
 _NODE_LOST = ("node has died", "node was terminated")
 """In what Ray says of an actor whose machine went away."""
 _READERS_FAULT = (WorkerCrashedError, NodeDiedError, RayTaskError, ObjectLostError)
@@ -155,7 +156,10 @@ class RayPool(Pool[Item, Label]):
             if ready:
                 return list(ready)
             if is_own_ray_gone():
-                raise WorkersFailError("Ray has died, which this command had started", hint="the same command goes on from here")
+                raise WorkersFailError("Ray has died, which this command had started", hint=_GOES_ON)
+            if time.monotonic() - begin > _PATIENCE_S and (full := full_disk_of_own_ray()) is not None:
+                hint = f"make room there, or set TMPDIR to another disk; {_GOES_ON}"
+                raise WorkersFailError("the disk is full on which Ray puts what is read", path=full, hint=hint)
             if loading and not self._has_warned and time.monotonic() - begin > _PATIENCE_S:
                 self._has_warned = True
                 LOG.warning("%d of %d workers wait for a place: is the cluster smaller now?", len(loading), len(self._workers))

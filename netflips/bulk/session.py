@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 from avcore.command import stopped_by_sigterm
@@ -35,8 +34,11 @@ _PATIENCE_S = 10.0
 _TRIES = 4
 """Ray gives its own processes 30 s to come up, which a busy machine may not grant at the first try."""
 
-_IS_OWN = Event()
-"""Whether this process started the Ray that it uses."""
+_FULL_SHARE = 0.95
+"""Of a disk: from there on Ray puts nothing more on it, and waits for ever (its local_fs_capacity_threshold)."""
+
+_OWN_FOLDER: list[Path] = []
+"""Of the Ray that this process started, while it runs."""
 
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
 """One thread a worker: more workers make better use of the cores than more threads in each."""
@@ -130,11 +132,11 @@ def _started(num_readers: int) -> Iterator[dict[str, float]]:
     folder = _make_folder()
     try:
         _start(num_readers, folder)
-        _IS_OWN.set()
+        _OWN_FOLDER.append(folder)
         with stopped_by_sigterm():  # Ray's own handler would abort the process
             yield ray.cluster_resources()
     finally:
-        _IS_OWN.clear()
+        _OWN_FOLDER.clear()
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -185,7 +187,16 @@ def is_own_ray_gone() -> bool:
     """Return whether Ray was started by this process and has died: nobody will start it again. Ray knows after some 15 s."""
     import ray
 
-    return _IS_OWN.is_set() and not any(node["Alive"] for node in ray.nodes())
+    return bool(_OWN_FOLDER) and not any(node["Alive"] for node in ray.nodes())
+
+
+def full_disk_of_own_ray() -> Path | None:
+    """Return the folder of the Ray that this process started where its disk is full, so that nothing read can be put aside."""
+    for folder in _OWN_FOLDER:
+        usage = shutil.disk_usage(folder)
+        if usage.used >= _FULL_SHARE * usage.total:
+            return folder.parent
+    return None
 
 
 def _make_folder() -> Path:

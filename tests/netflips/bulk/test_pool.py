@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,6 +80,19 @@ def test_a_ray_of_ones_own_that_dies_ends_the_run(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.netflips.bulk.dying_ray", str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     assert ended.stdout == "Ray has died, which this command had started; the same command goes on from here\n"
+
+
+def test_a_run_that_waits_for_room_on_a_full_disk_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from netflips.bulk.pool import RayPool
+
+    monkeypatch.setattr("netflips.bulk.pool._LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr("netflips.bulk.pool._PATIENCE_S", 0.0)
+    with RayPool[str, int](WordWorker, (tmp_path, 2.0), PoolSize(1, 1), read_words, (tmp_path,)) as pool:
+        pool.start()
+        assert [outcome.label for outcome in pool.run(in_fours(["word"]))] == [0]  # slow, but with room
+        monkeypatch.setattr("netflips.bulk.session.shutil.disk_usage", lambda path: SimpleNamespace(used=99, total=100))
+        with pytest.raises(WorkersFailError, match=r"the disk is full on which Ray puts what is read.*TMPDIR"):
+            list(pool.run(in_fours(["word"])))
 
 
 def test_when_all_workers_die_of_everything_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
