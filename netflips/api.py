@@ -40,7 +40,6 @@ from unit2unit.inference import TranslateOptions, translate_files
 
 if TYPE_CHECKING:
     from avcore.units import Units
-    from netflips.recognition import Recognised
     from netflips.script.types import Script
 
 StrPath = str | os.PathLike[str]
@@ -360,12 +359,12 @@ def transcribe(
     quiet: bool = False,
     verbose: bool = False,
     yes: bool = False,
-) -> "Recognised":
-    """Write what is said in a video or sound file, or shown by lips; returns its utterances, with their words and times."""
+) -> "Script":
+    """Write what is said in a video or sound file, or shown by lips; returns a script of its utterances, with words and times."""
     given = locals()
     _require_one(given.pop("recording"))
     options = _asked(TranscribeOptions, given | {"recordings": (recording,)})
-    heard: list[Recognised] = []
+    heard: list[Script] = []
     from netflips.transcription import transcribe_files
 
     transcribe_files(options, heard)

@@ -29,7 +29,7 @@ from netflips.models import Models
 from netflips.understanding import Decide
 
 if TYPE_CHECKING:
-    from netflips.recognition import Listener
+    from netflips.recognition import UnitRecogniser
     from netflips.script.types import Script
 
 StrPath = str | os.PathLike[str]
@@ -101,10 +101,12 @@ class Loaded:
     ) -> Transcript:
         """Return what a file, or float32 [S] speech at 16 kHz, says, in the most probable language. modalities, face: of a file, as
         `netflips transcribe` takes them."""
-        asked = self._listener.settings(modalities, None, parse_face_choice(face), None)
+        from netflips.recognition import as_one, hear_sound, heard_in, transcribe
+
+        asked = self._ear.settings(modalities, None, parse_face_choice(face), None)
         if isinstance(heard, np.ndarray):
-            return self._listener.hear_sound(heard, asked)
-        return self._listener.hear(Path(heard), asked, progress).whole
+            return hear_sound(heard, self._ear, asked)
+        return as_one(heard_in(transcribe(Path(heard), self._ear, asked, progress).utterances))
 
     def dub(
         self,
@@ -153,11 +155,11 @@ class Loaded:
         return self.models.how.source, self.models.how.target
 
     @cached_property
-    def _listener(self) -> "Listener":
-        from netflips.recognition import Listener, UnitRecogniser
+    def _ear(self) -> "UnitRecogniser":
+        from netflips.recognition import UnitRecogniser
         from unit2text.stage import TEXT_READER
 
-        return Listener(UnitRecogniser(self.models.other(TEXT_READER), self.models.extractor))
+        return UnitRecogniser(self.models.other(TEXT_READER), self.models.extractor)
 
     def _voice(self, given: Voice) -> SpeakerVoice:
         if given is None:

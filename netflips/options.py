@@ -332,6 +332,8 @@ class TranscribeOptions(CommonOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         parse_face_choice(self.face)
+        if self.recognizer is not None and (self.unit2text_path or self.av2unit_path):
+            raise UsageError("--recognizer stands in place of --unit2text-path and --av2unit-path", hint="leave those out")
         if self.source == AUTO:
             object.__setattr__(self, "source", None)
         if self.out is not None and self.out_dir is not None:

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.checkpoints.bundle import find_bundle
 from avcore.command import LOG
 from avcore.contracts import Voice
-from avcore.errors import UsageError
-from avcore.files import require_file
 from avcore.progress import Progress, silent, track
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, seconds_to_units, units_to_seconds
-from avcore.units import Units, normalise_language
+from avcore.units import Units
 from netflips.dubbing.timing import rest_at_pauses, scale_durations
 from netflips.models import Models
 from text2unit.script import SpokenScript
@@ -26,22 +23,6 @@ if TYPE_CHECKING:
     from avcore.contracts import SpeakerVoice
     from text2unit.speller import Spelling, TextSpeller
     from unit2av.voice.bandwidth import BandExtender
-
-
-def speller_path(given: Path | None, language: str) -> Path:
-    """Return the speller to use: the one that was given, else the bundle's of the language. Raises UsageError where there is
-    neither."""
-    if given is not None:
-        return require_file(given, "the speller", hint=f"{SPELLER.flag} takes what `python -m text2unit.train export` writes")
-    bundle = find_bundle()
-    found = None if bundle is None else bundle.checkpoint(SPELLER, normalise_language(language))
-    if found is None or not found.is_file():
-        raise UsageError(
-            f"missing: {SPELLER.flag}",
-            found="no speller among the models that come with NetfLips",
-            hint="docs/training_text2unit.md says how one is trained",
-        )
-    return found
 
 
 def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":

@@ -6,96 +6,64 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from av2unit.stage import UNIT_ENCODER
-from avcore.checkpoints.bundle import checkpoint_or_bundle, find_bundle
+from avcore.checkpoints.bundle import optional_or_bundle
 from avcore.command import LOG
 from avcore.errors import EXIT_BAD_INPUT, NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
-from avcore.files import check_files, keep_other, require_file, require_own_names, require_place, write_text
+from avcore.files import check_files, keep_other, require_own_names, require_place, write_text
 from avcore.flags import declared_in
 from avcore.loading import loading
 from avcore.notes import several
 from avcore.progress import run_bar
 from avcore.words import error_line
 from netflips.options import TranscribeOptions
-from netflips.understanding import tell_verdict
+from netflips.understanding import Understanding, tell_verdict
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
-    from netflips.recognition import Listener, Recognised
+    from netflips.script.types import Script
 
 _FORMATS = ("srt", "vtt", "txt", "json")
 _PRINTED = "txt"
 
 
-def reader_path(given: Path | None) -> Path:
-    """Return the text reader of a command: that which was given, else the bundle's. Raises UsageError where it has none."""
-    if given is not None:
-        return require_file(given, "the text reader")
-    bundle = find_bundle()
-    if bundle is None or not bundle.checkpoint(TEXT_READER).is_file():
-        where = "this installation" if bundle is None else str(bundle.about["name"])
-        raise UsageError(
-            f"no text reader comes with {where}", expected="--unit2text-path FILE", hint="python -m unit2text.train makes one"
-        )
-    return bundle.checkpoint(TEXT_READER)
-
-
-def transcribe_files(options: TranscribeOptions, found: "list[Recognised] | None" = None) -> int | None:
+def transcribe_files(options: TranscribeOptions, found: "list[Script] | None" = None) -> int | None:
     """Transcribe; returns the exit code, 2 when some of several failed. found: gets what was heard in place of being printed."""
     outputs = _outputs(options)
     if options.recognizer is None:
-        reader_path(options.unit2text_path)  # before libraries are loaded
+        optional_or_bundle(options.unit2text_path, TEXT_READER)  # before libraries are loaded
     if options.out_dir is not None:
         check_files(declared_in(options), writes={"the transcript": [out for out in outputs.values() if out is not None]})
     with loading():
         from avcore.media import require_media
         from avcore.media.sound import settle_track
+        from netflips.recognition import as_one, heard_in, open_recogniser, transcribe
 
     if len(options.recordings) == 1:  # of several, each is opened when its turn comes
         require_media(options.recordings[0], "the recording")
-    listener = _listener(options)
-    asked = listener.settings(options.modalities, options.source, parse_face_choice(options.face), options.beam)
+    ear = open_recogniser(options)
+    asked = ear.settings(options.modalities, options.source, parse_face_choice(options.face), options.beam)
     failed = 0
     for path, out in outputs.items():
         try:
             settle_track(path, options.audio_track)
             with run_bar(options.quiet) as progress:
-                heard = listener.hear(path, asked, progress)
-            tell_verdict(heard.understood, path, options.strict)
+                script = transcribe(path, ear, asked, progress)
+            tell_verdict(script.understood or Understanding(), path, options.strict)
             if found is not None:
-                found.append(heard)
+                found.append(script)
             if found is None or out is not None:
-                _write(out, _format_of(options, out), heard, is_named=options.out is not None)
+                _write(out, _text(options.format or _form_of(out), script), is_named=options.out is not None)
         except NetflipsError as error:
             if len(outputs) == 1:
                 raise
             failed += 1
             LOG.error("netflips transcribe: error: %s", error_line(error))
             continue
-        words = several(sum(len(one.words) for one in heard.transcripts), "word")
-        LOG.info(
-            "%s: %s in %s, confidence %.2f", out or path, words, several(len(heard.transcripts), "utterance"), heard.confidence
-        )
+        whole = as_one(heard_in(script.utterances))
+        told = several(len(whole.words), "word"), several(len(script.utterances), "utterance"), whole.confidence
+        LOG.info("%s: %s in %s, confidence %.2f", out or path, *told)
     return EXIT_BAD_INPUT if failed else None
-
-
-def _listener(options: TranscribeOptions) -> "Listener":
-    """Return what listens: a text reader, or the recogniser of --recognizer. Raises UsageError for options of both."""
-    if options.recognizer is not None and (options.unit2text_path or options.av2unit_path):
-        raise UsageError("--recognizer stands in place of --unit2text-path and --av2unit-path", hint="leave those out")
-    with loading():
-        from netflips.recognition import Listener, SpeechRecogniser
-        from netflips.recognizers.whisper import open_whisper
-    device = options.device
-    if options.recognizer is not None:
-        return Listener(SpeechRecogniser(open_whisper(options.recognizer, device, options.precision)))
-    return Listener.load(
-        reader_path(options.unit2text_path),
-        lambda: checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER),
-        device,
-        options.precision,
-    )
 
 
 def _outputs(options: TranscribeOptions) -> Mapping[Path, Path | None]:
@@ -106,11 +74,9 @@ def _outputs(options: TranscribeOptions) -> Mapping[Path, Path | None]:
             raise UsageError("say where the text goes", expected="--out-dir DIR for several", found=f"{len(files)} files")
         return {files[0]: None}
     if options.out is not None:
-        ending = options.out.suffix.lower().lstrip(".")
-        if options.format is None and ending not in _FORMATS:
-            raise UsageError(
-                "the output's format is not known", expected=", ".join(f".{one}" for one in _FORMATS), found=options.out
-            )
+        if options.format is None and _form_of(options.out) not in _FORMATS:
+            expected = ", ".join(f".{one}" for one in _FORMATS)
+            raise UsageError("the output's format is not known", expected=expected, found=options.out)
         return {files[0]: options.out}
     assert options.out_dir is not None  # else the one above
     found = [(path, options.out_dir / f"{path.stem}.{options.format or _FORMATS[0]}") for path in files]
@@ -119,12 +85,11 @@ def _outputs(options: TranscribeOptions) -> Mapping[Path, Path | None]:
     return dict(found)
 
 
-def _format_of(options: TranscribeOptions, out: Path | None) -> str:
-    return options.format or (_PRINTED if out is None else out.suffix.lower().lstrip("."))
+def _form_of(out: Path | None) -> str:
+    return _PRINTED if out is None else out.suffix.lower().lstrip(".")
 
 
-def _write(out: Path | None, form: str, heard: "Recognised", is_named: bool) -> None:
-    text = _text(form, heard)
+def _write(out: Path | None, text: str, is_named: bool) -> None:
     if out is None:
         sys.stdout.write(text)
         return
@@ -133,33 +98,43 @@ def _write(out: Path | None, form: str, heard: "Recognised", is_named: bool) -> 
     write_text(out, text)
 
 
-def _text(form: str, heard: "Recognised") -> str:
+def _text(form: str, script: "Script") -> str:
+    from netflips.recognition import heard_in
+    from netflips.subtitles.cues import make_cues, rules_for
     from netflips.subtitles.formats import srt_text, vtt_text
 
     if form == "json":
-        return json.dumps(_facts(heard), indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(_facts(script), indent=1, ensure_ascii=False) + "\n"
+    said = heard_in(script.utterances)
     if form == "txt":
-        return "".join(f"{one.text}\n" for one in heard.transcripts)
-    return vtt_text(heard.cues()) if form == "vtt" else srt_text(heard.cues())
+        return "".join(f"{one.text}\n" for one in said)
+    languages = [one.language for one in said for _ in one.words]
+    rules = rules_for(max(sorted(set(languages)), key=languages.count) if languages else "")
+    cues = make_cues([one.words for one in said], rules, script.cuts, script.input_s)
+    return vtt_text(cues) if form == "vtt" else srt_text(cues)
 
 
-def _facts(heard: "Recognised") -> dict[str, Any]:
+def _facts(script: "Script") -> dict[str, Any]:
     """Return the transcript as JSON: every utterance with its words, times in seconds."""
+    from netflips.recognition import heard_in
+
     utterances = [
         {
-            "start_s": round(span[0], 3), "end_s": round(span[1], 3), "language": one.language, "text": one.text,
-            "confidence": round(one.confidence, 4),
+            "start_s": round(one.place.start_s, 3), "end_s": round(one.place.end_s, 3), "language": text.language,
+            "text": text.text, "confidence": round(text.confidence, 4),
             "words": [
                 {"text": word.text, "start_s": round(word.start_s, 3), "end_s": round(word.end_s, 3),
                  "confidence": round(word.confidence, 4)}
-                for word in one.words
+                for word in text.words
             ],
         }
-        for span, one in zip(heard.spans, heard.transcripts, strict=True)
+        for one, text in zip(script.utterances, heard_in(script.utterances), strict=True)
     ]  # fmt: skip
+    assert script.media is not None  # that was heard
+    assert script.understood is not None
     return {
-        "file": heard.path.name,
-        "duration_s": round(heard.duration_s, 3),
-        "understood": heard.understood.as_json(),
+        "file": Path(script.media.path).name,
+        "duration_s": round(script.input_s, 3),
+        "understood": script.understood.as_json(),
         "utterances": utterances,
     }

@@ -207,3 +207,18 @@ def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Pat
 def checkpoint_or_bundle(path: Path | None, stage: Stage) -> Path:
     """Return the checkpoint of a command that takes one (see `checkpoints_or_bundle`)."""
     return checkpoints_or_bundle({stage: path})[stage]
+
+
+def optional_or_bundle(given: Path | None, stage: Stage, language: str = "") -> Path:
+    """Return the checkpoint of a stage that not every bundle has: the one that was given, else the bundle's of the language.
+
+    Raises InputError where it is not there, UsageError where there is neither.
+    """
+    if given is not None:
+        return require_file(given, f"the {stage.kind}")
+    bundle = find_bundle()
+    found = None if bundle is None else bundle.checkpoint(stage, language)
+    if found is None or not found.is_file():
+        where = "this installation" if bundle is None else str(bundle.about["name"])
+        raise UsageError(f"no {stage.kind} comes with {where}", expected=f"{stage.flag} FILE", hint=_WHERE_FROM)
+    return found

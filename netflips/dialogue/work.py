@@ -7,17 +7,17 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.bundle import checkpoint_or_bundle, optional_or_bundle
 from avcore.command import LOG
 from avcore.contracts import Transcript
-from avcore.errors import UsageError
+from avcore.errors import NoSpeechError, UsageError
 from avcore.files import write_text
 from avcore.media import require_video_name
+from avcore.media.sound import settle_track
 from avcore.programs import parse_command
 from avcore.progress import Progress, bars, silent
 from avcore.words import user_language
 from netflips.dialogue.guards import AnswerGuard, WordList
-from netflips.dialogue.recognition import QuestionHearing, open_ear
 from netflips.dialogue.replies import DEMO_REPLIES, PUZZLED, REFUSED, Program, Replier, Replies
 from netflips.dubbing.begin import begin_along
 from netflips.dubbing.face_path import paste_lower_face
@@ -28,8 +28,9 @@ from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import models_when_asked
 from netflips.options import AvatarOptions, duration_scale
 from netflips.portraits.head import Portrait
+from netflips.recognition import ListenSettings, Recogniser, as_one, heard_in, open_recogniser, transcribe
 from netflips.script.types import Script, Text, WrittenText
-from netflips.text_voice import TextVoice, speller_path
+from netflips.text_voice import TextVoice
 from netflips.understanding import Understanding
 from text2unit.inference import warn_of_script
 from text2unit.script import LANGUAGES, script_of
@@ -63,11 +64,12 @@ class Answer:
 class Avatar:
     """A portrait with an ear, a voice and something to say.
 
-    guards: what judges questions and answers. refused: said in place of what one of them refuses. opened: opens the job of an
-    answer. puzzled: said in place of an answer to what is hardly understood.
+    settings: how the ear hears. guards: what judges questions and answers. refused: said in place of what one of them refuses.
+    opened: opens the job of an answer. puzzled: said in place of an answer to what is hardly understood.
     """
 
-    ear: QuestionHearing
+    ear: Recogniser
+    settings: ListenSettings
     replier: Replier
     guards: Sequence[AnswerGuard]
     refused: str
@@ -80,11 +82,23 @@ class Avatar:
         """Answer a recording with a video. Raises NetflipsError where it holds no sound or no answer comes: nothing is written."""
         watch = _Watch()
         with watch.step("listen"):
-            heard, understood = self.ear.hear(question, progress)
+            heard, understood = self.hear(question, progress)
         with watch.step("reply"):
             answer = replace(self.reply(heard, understood), understood=understood)
         script = self._said(answer, out, watch, progress)
         return replace(answer, seconds=watch.seconds, script=script)
+
+    def hear(self, question: Path, progress: Progress = silent) -> tuple[Transcript, Understanding | None]:
+        """Return what is said in a recording, and how far it is understood; an empty text where nobody speaks.
+
+        Raises MediaError for what holds no sound.
+        """
+        settle_track(question)
+        try:
+            script = transcribe(question, self.ear, self.settings, progress)
+        except NoSpeechError:
+            return Transcript("", self.settings.language or ""), None
+        return as_one(heard_in(script.utterances)), script.understood
 
     def reply(self, heard: Transcript, understood: Understanding | None = None) -> Answer:
         """Return what is said to a question. understood: how far it is, None = not known."""
@@ -160,7 +174,7 @@ def answer_question(options: AvatarOptions) -> Script:
     Raises NetflipsError for files that cannot be used; then nothing is written.
     """
     require_video_name(options.out)
-    speller = speller_path(options.text2unit_path, _LANGUAGE)
+    speller = optional_or_bundle(options.text2unit_path, SPELLER, _LANGUAGE)
     renderer = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     settled(options.lips, renderer)
     guards: list[AnswerGuard] = [] if options.blocked is None else [WordList.read(options.blocked)]
@@ -170,7 +184,8 @@ def answer_question(options: AvatarOptions) -> Script:
     paths = ModelPaths.of({RENDERER: renderer}, options.speaker_encoder_path, {SPELLER.part: speller})
     models = models_when_asked(paths, RunOptions(options.device, options.precision), _LANGUAGE)
     voice = TextVoice.of(models, _LANGUAGE, duration_scale(options.speed), options.voice)
-    ear = open_ear(options)
+    ear = open_recogniser(options)
+    settings = ear.settings("audio", options.source, "auto", None)
     info, asked = portrait.info(options.portrait), DubOptions(lips=options.lips, **options.marks)
     lips = opened_lip_sync(options.lips, renderer, options.device, options.precision, soft_paste=paste_lower_face)
     with bars(options.quiet) as progress, lips as mouth:
@@ -178,7 +193,7 @@ def answer_question(options: AvatarOptions) -> Script:
         def opened(out: Path, progress: Progress) -> AbstractContextManager[Job]:
             return Job.along(info, out, models, asked, settings_told(options, *_SETTINGS), progress, mouth)
 
-        avatar = Avatar(ear, replier, guards, refused, voice, portrait, opened, puzzled)
+        avatar = Avatar(ear, settings, replier, guards, refused, voice, portrait, opened, puzzled)
         answer = avatar.answer(options.listen, options.out, progress)
     if options.report is not None:
         write_text(options.report, json.dumps(_facts(answer, options.listen), indent=1, ensure_ascii=False) + "\n")

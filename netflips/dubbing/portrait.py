@@ -7,7 +7,7 @@ import numpy as np
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Samples
-from avcore.checkpoints.bundle import checkpoint_or_bundle, checkpoints_or_bundle
+from avcore.checkpoints.bundle import checkpoint_or_bundle, checkpoints_or_bundle, optional_or_bundle
 from avcore.command import LOG
 from avcore.faces.select import loudness
 from avcore.journal import key_of
@@ -17,7 +17,7 @@ from avcore.notes import several
 from avcore.progress import run_bar
 from avcore.progress import track as tracked
 from avcore.timeline import SAMPLES_PER_FRAME, UNITS_PER_FRAME, frames_to_seconds
-from avcore.units import Units, from_reference_codes, read_unit_file, units_of
+from avcore.units import Units, from_reference_codes, normalise_language, read_unit_file, units_of
 from netflips.dubbing.begin import begin_along
 from netflips.dubbing.fit import fit, fitted, said
 from netflips.dubbing.frame import Frame
@@ -36,7 +36,7 @@ from netflips.options import PortraitOptions, duration_scale
 from netflips.portraits.head import MOVING, Portrait
 from netflips.report.files import with_reports
 from netflips.script.types import Script, SpokenSound, Target, UnitList, UnitsGiven, VoiceFile, WrittenText
-from netflips.text_voice import TextVoice, speaker_voice, speller_path
+from netflips.text_voice import TextVoice, speaker_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import SpokenScript, script_of
 from text2unit.stage import SPELLER
@@ -125,7 +125,7 @@ def _models(options: PortraitOptions) -> Models:
     found, others = {}, {}
     if options.speech is None:
         if options.text is not None:
-            others[SPELLER.part] = speller_path(options.text2unit_path, options.to)
+            others[SPELLER.part] = optional_or_bundle(options.text2unit_path, SPELLER, normalise_language(options.to))
         found[RENDERER] = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     else:
         require_media(options.speech, "the speech")

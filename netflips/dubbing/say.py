@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.bundle import checkpoint_or_bundle, optional_or_bundle
 from avcore.command import LOG
 from avcore.media import write_speech_pieces
 from avcore.notes import several
 from avcore.progress import bars
-from avcore.units import write_unit_file
+from avcore.units import normalise_language, write_unit_file
 from netflips.model_paths import ModelPaths, RunOptions
 from netflips.models import models_when_asked
 from netflips.options import SayOptions
-from netflips.text_voice import TextVoice, speller_path
+from netflips.text_voice import TextVoice
 from netflips.understanding import speller_measure, tell_verdict
 from text2unit.inference import given_script
 from text2unit.readings import read_readings
@@ -28,7 +28,7 @@ def say_text(options: SayOptions) -> None:
     """Speak a text, write its units, or both. Raises NetflipsError for files and text that cannot be used."""
     readings = {} if options.pronounce is None else read_readings(options.pronounce, options.to)
     script = given_script(options.text, options.text_path, options.to, readings)
-    path = speller_path(options.text2unit_path, options.to)
+    path = optional_or_bundle(options.text2unit_path, SPELLER, normalise_language(options.to))
     renderer = None if options.out is None else checkpoint_or_bundle(options.unit2av_path, RENDERER)
     paths = ModelPaths.of({} if renderer is None else {RENDERER: renderer}, options.speaker_encoder_path, {SPELLER.part: path})
     models = models_when_asked(paths, RunOptions(options.device, options.precision), options.to)

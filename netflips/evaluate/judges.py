@@ -71,13 +71,13 @@ class UnitHearing:
 
     def __init__(self, name: str, extractor: Extractor, reader: "UnitReader") -> None:
         """name: what reports call it. Raises UsageError for a reader of other things than units of sound."""
-        from netflips.recognition import Listener, UnitRecogniser
+        from netflips.recognition import UnitRecogniser
         from unit2text.stage import UNITS
 
         if reader.takes != UNITS:
             raise UsageError("the recognizer must read units of sound", expected="a text reader of units", found=reader.path)
         self.name, self.languages = name, reader.languages
-        self._listener = Listener(UnitRecogniser(reader, extractor))
+        self._ear = UnitRecogniser(reader, extractor)
 
     def languages_in(self, speech: Samples) -> Mapping[str, float]:
         """Return nothing: units do not say which language they are in."""
@@ -85,7 +85,9 @@ class UnitHearing:
 
     def hear(self, speech: Samples, language: str | None = None) -> Transcript:
         """Return what speech float32 [S] at 16 kHz says; nothing where there is no speech. Raises LanguageError."""
-        return self._listener.hear_sound(speech, self._listener.settings(AUDIO, language, "auto", None))
+        from netflips.recognition import hear_sound
+
+        return hear_sound(speech, self._ear, self._ear.settings(AUDIO, language, "auto", None))
 
 
 class Judges:

@@ -626,8 +626,8 @@ class Script:
 
     @property
     def told(self) -> Sequence[Utterance]:
-        """The utterances that something became of."""
-        return [one for one in self.utterances if one.is_told]
+        """The utterances that something became of; all where nothing is to be said instead."""
+        return [one for one in self.utterances if one.is_told or not self.target]
 
     @property
     def notes_told(self) -> list[ToldNote]:

@@ -13,13 +13,11 @@ from avcore.contracts import Transcript
 from avcore.flags import options_from
 from avcore.media import probe, read_speech, write_speech
 from netflips.commands import avatar as command
-from netflips.dialogue import recognition as hearing
 from netflips.dialogue.guards import WordList
-from netflips.dialogue.recognition import QuestionHearing
 from netflips.dialogue.replies import PUZZLED, REFUSED, Program
 from netflips.dialogue.work import Avatar, answer_question
 from netflips.options import AvatarOptions
-from netflips.recognition import Listener, SpeechRecogniser
+from netflips.recognition import SpeechRecogniser, open_recogniser
 from netflips.understanding import Understanding
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
@@ -89,14 +87,10 @@ def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[
     return make
 
 
-def heard_by(echo: Echo, language: str | None) -> QuestionHearing:
-    return QuestionHearing(Listener(SpeechRecogniser(echo)), language)
-
-
 def hears(monkeypatch: pytest.MonkeyPatch, text: str) -> Echo:
     """Let every question be heard as one text."""
     echo = Echo(text)
-    monkeypatch.setattr("netflips.dialogue.work.open_ear", lambda options: heard_by(echo, options.source))
+    monkeypatch.setattr("netflips.dialogue.work.open_recogniser", lambda options: SpeechRecogniser(echo))
     return echo
 
 
@@ -147,7 +141,7 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
     speaker = tmp_path / "speak.py"
     speaker.write_text("import sys\nprint('너는 바 보야' if 'me' in sys.stdin.read() else '안녕하세요')\n")
     guard, program = WordList.read(folder / "blocked.txt"), Program([sys.executable, str(speaker)], 20.0)
-    avatar = Avatar(None, program, [guard], REFUSED, None, None, None)  # type: ignore[arg-type]  # nothing is heard or shown
+    avatar = Avatar(None, None, program, [guard], REFUSED, None, None, None)  # type: ignore[arg-type]  # nothing is heard or shown
     bad = avatar.reply(Transcript("hello"), Understanding("bad", 0.2, ("outside",)))
     assert (bad.outcome, bad.text) == ("not understood", PUZZLED)  # the program is not asked
     said = [avatar.reply(Transcript(text)) for text in ("이 바ㅂㅗ야", "tell me", "hello")]
@@ -207,6 +201,6 @@ def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.Mo
 
     monkeypatch.setitem(sys.modules, "netflips.recognizers.whisper", Recognisers)
     words = ["x", "--listen", "x", "--out-vid-path", "x.mp4", "--recognizer", str(tmp_path), "--cpu"]
-    ear = hearing.open_ear(options_from(AvatarOptions, command.parser().parse_args(words)))
+    ear = open_recogniser(options_from(AvatarOptions, command.parser().parse_args(words)))
     assert opened == [(tmp_path, "cpu", "float32")]
-    assert isinstance(ear.listener.ear, SpeechRecogniser)
+    assert isinstance(ear, SpeechRecogniser)

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from avcore.contracts import Word, of_words
-from netflips.recognition import Recognised
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
 from netflips.subtitles.formats import srt_text, subtitle_text, vtt_text
-from netflips.understanding import Understanding
 
 ENGLISH, KOREAN = rules_for("en"), rules_for("ko")
 
@@ -98,5 +96,4 @@ def test_files(tmp_path: Path) -> None:
 
 def test_two_utterances_of_a_transcript_share_no_subtitle() -> None:
     said = tuple(of_words([Word(text, start, start + 0.4, 1.0)], "en") for text, start in (("yes", 0.5), ("no", 1.0)))
-    heard = Recognised(Path("talk.wav"), 3.0, ((0.5, 0.9), (1.0, 1.4)), said, (Understanding(),) * 2, ())
-    assert [cue.lines for cue in heard.cues()] == [("yes",), ("no",)]
+    assert [cue.lines for cue in make_cues([one.words for one in said], ENGLISH, end_s=3.0)] == [("yes",), ("no",)]
