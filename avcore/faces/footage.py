@@ -1,14 +1,18 @@
-"""The track of pictures that shows somebody, of a file that has several: slides and a speaker, or two cameras."""
+"""Whether pictures show somebody, and which track of a file that has several does: slides and a speaker, or two cameras."""
 
+from itertools import islice
 from pathlib import Path
 
 from avcore.errors import MediaError
-from avcore.media import probe, read_pictures
+from avcore.media import PictureSource, probe, read_pictures
 from avcore.media.opening import choose_pictures, note_of
 from avcore.notes import NoteKind
+from avcore.timeline import FRAME_RATE
 
 _LOOKED_AT = 5
 """Pictures of each track."""
+_FIRST_S, _EVERY = 30, 15
+"""How much of a file is looked at for a face, in every so-manieth picture."""
 _SEVERAL = NoteKind(
     "several_picture_tracks",
     "picture track {track} is taken, not {others}",
@@ -35,6 +39,15 @@ def settle_pictures(path: str | Path, asked: int | None = None) -> None:
     choose_pictures(path, asked)
     others = ", ".join(str(one) for one in tracks if one.number != asked)
     note_of(path, _SEVERAL(track=str(tracks[asked - 1]), others=others))
+
+
+def shows_face(path: str | Path) -> bool:
+    """Return whether there is a face in the first half minute. Raises MediaError."""
+    from avcore.faces.detect import FaceDetector
+
+    with FaceDetector() as faces:
+        pictures = islice(PictureSource(path).pictures(), 0, _FIRST_S * FRAME_RATE, _EVERY)
+        return any(faces.boxes(picture.rgb) for picture in pictures)
 
 
 def _faces(path: str | Path, number: int) -> int:

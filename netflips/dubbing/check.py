@@ -75,10 +75,10 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
     mode = job.options.check or _usual(script, job)
     if mode == "off":
         return script
+    checker = _Checker(script, job, sound)
+    if checker.ear is None and job.options.check is not None:  # opened here, as all models before the clock of their step runs
+        job.notes.add(NOT_HEARD(language=script.target))
     with job.clock.stage("check"):
-        checker = _Checker(script, job, sound)
-        if checker.ear is None and job.options.check is not None:
-            job.notes.add(NOT_HEARD(language=script.target))
         found = checker.all(repairs=mode == "repair")
         script = with_outputs(with_more(script, found), job)
         script = _with_leaks(script, job, sound, mutes=mode == "repair")

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from avcore.errors import NoSpeechError
-from netflips.dubbing.job import Job
+from netflips.dubbing.job import Job, no_speech
 from netflips.dubbing.segmentation import cut_utterances
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.turns import Turn, changes, speaker_in, split_at, turns_of
 from netflips.dubbing.voices import voice_changes
 from netflips.dubbing.watch import Shots
+from netflips.script.notes import NO_SPEECH
 from netflips.script.types import Script, TimeSpan, Utterance
 
 
@@ -25,11 +25,12 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
     if script.utterances:
         return _named(script, turns)
     if not script.is_in_own_time:
+        if sound is not None and not sound.regions and job.options.hears and not job.options.is_speech_given:
+            job.notes.add(NO_SPEECH())
         return replace(script, utterances=(Utterance(1, TimeSpan(0.0, duration)),))
     found = None if sound is None else sound.regions
     if not found or sound is None:
-        what = "it has no sound in which to find utterances" if sound is None else "no speech was found in it"
-        raise NoSpeechError(what, path=job.source.path, hint="give the times of the utterances with --script-in")
+        raise no_speech(job.source.path, has_sound=sound is not None)
     borders = list(shots.cuts)
     turned = changes(turns, found)
     if turns:

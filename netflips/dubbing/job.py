@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from avcore.contracts import kind_of
 from avcore.errors import MediaError, NoSpeechError, OutputError, UsageError
-from avcore.faces.footage import settle_pictures
+from avcore.faces.footage import settle_pictures, shows_face
 from avcore.files import keep_apart, private_folder, require_file, require_place
 from avcore.journal import file_digest, key_of
 from avcore.media import MediaInfo, PictureSource, VideoWriter, probe, require_video_name
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from unit2text.reader import UnitReader
 
 LOG = logging.getLogger("netflips")
-TELL_TIMES = "give the times of the utterances with --script-in"
+_TELL_TIMES = "give the times of the utterances with --script-in"
 _SAMPLES = {"ko": "\uac00\ud7a3", "el": "\u03a9\u03bb", "ru": "\u0416\u044f"}
 """Letters of a language: a font that has them has the others, too. Those of other languages are Latin."""
 _LATIN = "Ag"
@@ -355,16 +355,27 @@ def _check_material(source: PictureSource, options: DubOptions, subtitles: Given
     info = source.info
     if options.hears and options.modalities != AUTO and not info.has_audio:
         hint = "the cascade hears sound" if options.cascade else "use --modalities video with --voice voice.wav"
-        raise MediaError("it has no sound track", path=source.path, hint=hint)
+        raise MediaError(_with_face("it has no sound track", source.path), path=source.path, hint=hint)
     has_times = subtitles is not None or (options.script is not None and options.script.utterances)
     if options.timing == "source" and not info.has_audio and not has_times:
-        raise NoSpeechError("it has no sound in which to find utterances", path=source.path, hint=TELL_TIMES)
+        raise no_speech(source.path, has_sound=False)
     if options.background_audio is not None and not probe(options.background_audio).has_audio:
         hint = "--background-audio takes music and effects"
         raise MediaError("it has no sound track", path=options.background_audio, hint=hint)
     if options.start is not None and exact(options.start) >= info.duration_s:
         expected = f"less than {float(info.duration_s):.2f} s"
         raise UsageError("--start lies behind the end", expected=expected, found=options.start)
+
+
+def no_speech(path: Path, has_sound: bool) -> NoSpeechError:
+    """Return the error of a video in which nobody speaks."""
+    what = "no speech was found in it" if has_sound else "it has no sound in which to find utterances"
+    return NoSpeechError(_with_face(what, path), path=path, hint=_TELL_TIMES)
+
+
+def _with_face(what: str, path: Path) -> str:
+    """Return what a video lacks, with the face if it lacks that too."""
+    return what if shows_face(path) else f"{what}, and no face"
 
 
 def _check_output(info: MediaInfo, out: Path) -> None:

@@ -16,6 +16,7 @@ NO_FACE = NoteKind(
     ),
     rank=1,
 )
+NO_SPEECH = NoteKind("no_speech", "no speech was found in its sound: what is dubbed may be noise", rank=1)
 NO_SUCH_FACE = NoteKind(
     "no_such_face",
     lambda one, say: say(

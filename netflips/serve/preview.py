@@ -7,13 +7,12 @@
 import json
 import resource
 import sys
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, MediaError, NetflipsError
 from avcore.files import require_file
-from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
+from avcore.media import MediaInfo, iter_speech_blocks, probe
 from avcore.media.opening import require_no_still
 from avcore.notes import print_text
 
@@ -21,8 +20,8 @@ VIDEO, SOUND, MEDIA, PICTURE, SUBTITLES = ("video", "sound", "media", "picture",
 """media: a video or a sound file, whichever."""
 _LIMITS = {resource.RLIMIT_CPU: 120, resource.RLIMIT_AS: 8 << 30, resource.RLIMIT_CORE: 0}
 """Seconds of computing, bytes of memory; no file of a crash."""
-_LOOKED_S, _LOOKED_EVERY = 30.0, 15
-"""Up to this length a video is looked at for a face, in every so-manieth picture, and heard for speech."""
+_LOOKED_S = 30.0
+"""Up to this length a video is looked at for a face, and heard for speech."""
 
 
 def facts(path: Path, wanted: str) -> dict[str, Any]:
@@ -61,11 +60,9 @@ def _seen(path: Path, info: MediaInfo) -> dict[str, bool]:
     found = {"has_face": True, "has_speech": info.has_audio}
     if float(info.duration_s) > _LOOKED_S:
         return found
-    from avcore.faces.detect import FaceDetector
+    from avcore.faces.footage import shows_face
 
-    with FaceDetector() as faces:
-        pictures = islice(PictureSource(path).pictures(), 0, None, _LOOKED_EVERY)
-        found["has_face"] = any(faces.boxes(picture.rgb) for picture in pictures)
+    found["has_face"] = shows_face(path)
     if info.has_audio:
         from avcore.speech.voice_activity import detect_activity
 

@@ -23,6 +23,8 @@ _JUDGED = ("outside", "translation_repeats")
 """Notes of what the verdict says already."""
 _BY_SPEECH = ("unit2unit", "speech", "texts", "pictures", "check")
 """Steps of a dub whose time goes by what is said."""
+_HEARD_TOGETHER_S = 28.0
+"""Speech that a check hears at once: a change of one sentence has all of it heard again."""
 _SCRIPTS = ("report.json", DRAFT_FILE)
 """Of a dub, and of what it will be: `--script-in` takes them."""
 
@@ -125,7 +127,8 @@ def _cost(job: Job, script: Script) -> dict[str, float] | None:
         return None  # what is said and drawn was there: no pace is known
     by_speech = sum(spent.get(name, 0.0) for name in _BY_SPEECH)
     rest = job.ended_s - job.began_s - sum(spent.values()) + spent.get("read", 0.0) + spent.get("write", 0.0)
-    return {"fixed_s": round(max(rest, 1.0), 1), "per_s": round(by_speech / spoken_s, 3)}
+    again = spent.get("check", 0.0) * min(_HEARD_TOGETHER_S / spoken_s, 1.0)
+    return {"fixed_s": round(max(rest + again, 1.0), 1), "per_s": round(by_speech / spoken_s, 3)}
 
 
 def in_both(told: ToldNote | Note) -> dict[str, str]:

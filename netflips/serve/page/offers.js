@@ -27,5 +27,7 @@ export const offers = (video, asked, page, goOn) => {
     noLips: speak,
   }[found];
   const list = element("p", { className: "buttons" }, ...ways);
-  return element("div", { className: "offers" }, element("p", { textContent: t(found) }), list);
+  const isAll = video.has_face || found === "noFace" || found === "noLips";
+  const said = isAll ? t(found) : `${t("nobodySeen")} ${t(found)}`;
+  return element("div", { className: "offers" }, element("p", { textContent: said }), list);
 };

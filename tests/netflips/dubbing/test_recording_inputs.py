@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avcore.errors import NetflipsError
 from avcore.media import probe
+from avcore.words import error_line as error_line_in
 from netflips.dubbing import command as dub_command
 from netflips.dubbing import pieces
 from netflips.dubbing.dub import dub
 from netflips.dubbing.frame import Frame
-from netflips.dubbing.options import DubOptions
+from netflips.dubbing.options import DubOptions, Modalities
 from netflips.model_paths import ModelPaths
 from netflips.models import Models
-from tests.netflips.conftest import error_line, model_flags
+from tests.netflips.conftest import error_line, model_flags, write_clip
 from tests.netflips.dubbing.made import RATE, head_pictures, speech, steady_times, write_recording
 
 
@@ -104,3 +106,20 @@ def test_a_clip_of_one_utterance_is_dubbed_freely_and_more_in_their_places(recor
     assert report.schedule == "to_and_fro"
     assert (probe(tmp_path / "x.mp4").frame_rate, probe(tmp_path / "x.mp4").audio_rate) == (25, 16_000)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["draft.json", "short.mp4", "x.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("has_sound", "modalities", "said"),
+    [(True, "audio", "no speech was found in it"), (False, "video", "no sound in which"), (False, "audio", "no sound track")],
+)
+def test_a_video_with_neither_speech_nor_face_says_both(
+    models: Models, tmp_path: Path, has_sound: bool, modalities: Modalities, said: str
+) -> None:
+    tone = (0.3 * np.sin(np.arange(4 * RATE) * 0.17)).astype(np.float32)
+    video = write_clip(tmp_path / "bare.mp4", tone if has_sound else None, num_pictures=40)
+    with pytest.raises(NetflipsError, match=f"{said}.*, and no face") as error:
+        dub(video, tmp_path / "x.mp4", models, DubOptions(timing="source", modalities=modalities))
+    assert "얼굴도 찾지 못했습니다" in error_line_in(error.value, "ko")
+    if has_sound:  # a clip that is played to and fro is dubbed, with a word
+        made = dub(video, tmp_path / "x.mp4", models, DubOptions(modalities=modalities, max_target_units=20, beam=1))
+        assert [one.code for one in made.notes if one.code in ("no_speech", "no_face")] == ["no_speech", "no_face"]

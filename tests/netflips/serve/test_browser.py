@@ -252,7 +252,7 @@ def test_a_video_without_face_and_sound_is_told_so_before_any_work(page: Any, tm
     page.set_input_files("#dub .file[data-file=video] input", str(bare))
     page.click("#dub form button.main")
     page.wait_for_selector("#dub .offers")
-    assert "This video has no sound." in page.inner_text("#dub .offers")
+    assert "No face was found. This video has no sound." in page.inner_text("#dub .offers")
     assert "no sound" in page.inner_text("#told")
     assert page.locator("#dub .job").count() == count
     page.click("#dub .offers [data-act=sayText]")

@@ -23,11 +23,23 @@ from avcore.timeline import FRAME_RATE
 from netflips.dubbing.command import build_parser
 from netflips.dubbing.options import DubCommand
 from netflips.script.files import read_script, require_own_files, write_script
-from netflips.script.types import Script, SpeakerOf, SpokenSound, TimeSpan, Utterance, VoiceFile, WrittenText
+from netflips.script.types import (
+    Made,
+    Script,
+    SpeakerOf,
+    SpokenSound,
+    TimeFit,
+    TimeSpan,
+    Timing,
+    Utterance,
+    VoiceFile,
+    WrittenText,
+)
 from netflips.serve.jobs import Job, JobFolders, KeptNote
 from netflips.serve.limits import Space
 from netflips.serve.preview import MEDIA, facts
 from netflips.serve.queue import Queue
+from netflips.serve.results import results
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import HEADED, HEADS
 from netflips.serve.worker_process import WorkerProcess
@@ -512,3 +524,15 @@ def test_an_upload_tells_whether_it_has_a_face_and_speech(client: TestClient, tm
             writer.write_picture(np.full((64, 96, 3), 8 * shade, np.uint8))
     sent = upload(client, bare)
     assert (sent["has_sound"], sent["has_face"], sent["has_speech"]) == (False, False, False)
+
+
+@pytest.mark.parametrize(("spoken_s", "fixed_s"), [(4.0, 10.0), (56.0, 7.0)])
+def test_a_correction_has_what_is_opened_and_half_a_minute_heard_again(tmp_path: Path, spoken_s: float, fixed_s: float) -> None:
+    # 3 s are in no step, 1 s reads and writes, 6 s hear it
+    steps = (("read", 0.5), ("faces", 8.0), ("speech", 2.0), ("pictures", 4.0), ("check", 6.0), ("write", 0.5))
+    said = Utterance(1, TimeSpan(0, spoken_s), fit=TimeFit(TimeSpan(0, spoken_s), spoken_s=spoken_s))
+    timings = tuple(Timing(name, seconds) for name, seconds in steps)
+    write_script(tmp_path / "report.json", Script(utterances=(said,), made=Made(timings=timings)))
+    job = Job("0" * 32, visitor="", kind="dub", title="", words=(), values={}, state="done", began_s=100.0, ended_s=124.0)
+    found = results(job, tmp_path)["cost"]
+    assert found == {"fixed_s": fixed_s, "per_s": round(12 / spoken_s, 3)}
