@@ -86,11 +86,12 @@ class BatchConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A run: its folder and the parts that every trainer has."""
+    """A run: its folder and the parts that every trainer has. check_only: check everything and stop before the first step."""
 
     run_dir: str = "runs/unnamed"
     loop: LoopConfig = field(default_factory=LoopConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
+    check_only: bool = False
 
 
 Metrics = dict[str, float]

@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from avtrain.entry import train_of
 from unit2av.lipsync.wav2lip.training import export as export_lipsync
 from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig, check_expert, check_generator
-from unit2av.lipsync.wav2lip.training.corpus import read_sound_clips, wav2lip_cache_folder
-from unit2av.lipsync.wav2lip.training.expert import ExpertTask
+from unit2av.lipsync.wav2lip.training.corpus import read_sound_clips
 from unit2av.lipsync.wav2lip.training.start import load_expert, start_expert, start_generator, start_quality
-from unit2av.lipsync.wav2lip.training.task import GeneratorTask
+from unit2av.lipsync.wav2lip.training.task import GeneratorTask, SoundExpertTask
 
 
 def make_task(config: GeneratorConfig) -> GeneratorTask:
@@ -31,15 +30,14 @@ def make_task(config: GeneratorConfig) -> GeneratorTask:
     generator = start_generator(config.model, config.init, config.loop.seed)
     quality = start_quality(config.model, config.init, config.loop.seed) if config.losses.quality else None
     expert = load_expert(config.losses.sync_checkpoint) if config.losses.sync_checkpoint else None
-    return GeneratorTask(config, clips, wav2lip_cache_folder(config.data, config.run_dir), generator, quality, expert)
+    return GeneratorTask(config, clips, generator, quality, expert)
 
 
-def make_expert_task(config: ExpertConfig) -> ExpertTask:
+def make_expert_task(config: ExpertConfig) -> SoundExpertTask:
     """Read everything that a run of the expert needs and check it. Raises NetflipsError, before anything is trained."""
     check_expert(config)
     clips = read_sound_clips(config.data, config.loop.seed)
-    expert = start_expert(config.model, config.init, config.loop.seed)
-    return ExpertTask(config, clips, wav2lip_cache_folder(config.data, config.run_dir), expert)
+    return SoundExpertTask(config, clips, start_expert(config.model, config.init, config.loop.seed))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

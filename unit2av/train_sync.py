@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from avtrain.entry import train_of
 from unit2av.face.training.config import SyncTrainConfig, check_sync
-from unit2av.face.training.corpus import cache_folder, read_clips
+from unit2av.face.training.corpus import read_clips
 from unit2av.face.training.sync import SyncTask
 
 
@@ -24,7 +24,7 @@ def make_task(config: SyncTrainConfig) -> SyncTask:
     clips = read_clips(config.data, shortest, config.loop.seed)
     config = replace(config, model=replace(config.model, num_units=clips.table_size(config.model.num_units)))
     clips.check_range(config.model.num_units)
-    return SyncTask(config, clips, cache_folder(config.data, config.run_dir))
+    return SyncTask(config, clips)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from avtrain.entry import train_of
 from unit2av.face.model import WINDOW_FRAMES
 from unit2av.face.training import export as export_unit2v
 from unit2av.face.training.config import Unit2vConfig, check_unit2v
-from unit2av.face.training.corpus import cache_folder, read_clips
+from unit2av.face.training.corpus import read_clips
 from unit2av.face.training.start import start_face_model, start_sync_expert
 from unit2av.face.training.task import Unit2vTask
 
@@ -31,7 +31,7 @@ def make_task(config: Unit2vConfig) -> Unit2vTask:
     face = start_face_model(config.model, config.init, clips, config.loop.seed)
     expert = start_sync_expert(config.losses, clips, config.pictures)
     config = replace(config, pictures=config.pictures or (expert.config.frames if expert else 1))
-    return Unit2vTask(config, clips, cache_folder(config.data, config.run_dir), face, expert)
+    return Unit2vTask(config, clips, face, expert)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -204,8 +204,6 @@ class TrainConfig(RunConfig):
     optim: OptimConfig = field(default_factory=OptimConfig)
     decoding: Decoding = field(default_factory=Decoding)
     """The choice of units in validation; stored in the export."""
-    check_only: bool = False
-    """Check everything and stop before the first step."""
 
 
 def check_config(config: TrainConfig) -> None:

@@ -15,13 +15,14 @@ from avcore.checkpoints.checkpoint import read_state_dict
 from avcore.faces.crop import UPPER, crop_face, paste_face_hard
 from avtrain.entry import read_config
 from tests.parity.published_wav2lip import padded_boxes, published_starts, restarted, smoothed_boxes
+from unit2av.lip_task import LOSSES
 from unit2av.lipsync import Said, Scene
 from unit2av.lipsync.patches import SoundLipSync, load_wav2lip
 from unit2av.lipsync.wav2lip.model import Wav2Lip, chunks_at, filterbank, mel_of
 from unit2av.lipsync.wav2lip.training.config import GeneratorConfig
 from unit2av.lipsync.wav2lip.training.corpus import SoundClips
 from unit2av.lipsync.wav2lip.training.critics import QualityDiscriminator, SyncNetColor, cosine_loss, pictures_first, windows_of
-from unit2av.lipsync.wav2lip.training.task import LOSSES, GeneratorTask
+from unit2av.lipsync.wav2lip.training.task import GeneratorTask
 from unit2av.renderer import network_input
 
 PARITY = Path(__file__).parent
@@ -159,7 +160,7 @@ def losses_of_task(quality: float, sync: float) -> dict[str, Tensor]:
     """What the task's own step measures of both windows."""
     given = ["run_dir=none", "data.train=none", f"losses.quality={quality}", f"losses.sync={sync or 0.5}"]
     config = read_config(GeneratorConfig, "unit2av/lipsync", given)
-    task = GeneratorTask(config, SoundClips((), ()), "none", model(), discriminator() if quality else None, expert())
+    task = GeneratorTask(config, SoundClips((), ()), model(), discriminator() if quality else None, expert())
     if sync:
         task.parts[LOSSES].notice(0.0)
     boxes = INPUTS["train_crop_boxes"].astype(np.float32)

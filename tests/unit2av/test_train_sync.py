@@ -12,7 +12,8 @@ from avtrain.checkpoints import read_state
 from recipes.made.drawn_lips import DrawnCorpus
 from tests.unit2av.lip_runs import overrides, sync_config
 from unit2av.face.training.config import SyncConfig
-from unit2av.face.training.sync import ChanceWatch, SyncExpert, drawn_windows, expert_input, load_sync_expert, sync_loss
+from unit2av.face.training.sync import SyncExpert, drawn_windows, load_sync_expert, sync_loss
+from unit2av.lip_task import ChanceWatch, expert_input
 from unit2av.train_sync import main, make_task
 
 
@@ -77,7 +78,7 @@ def test_the_command_checks_and_answers_with_exit_codes(
 
 @pytest.mark.parametrize(("loss", "lines"), [(0.6931, 2), (0.5, 0)])
 def test_an_expert_that_guesses_is_told_why(caplog: pytest.LogCaptureFixture, loss: float, lines: int) -> None:
-    watch = ChanceWatch("units", "38 clips", "8")
+    watch = ChanceWatch("units", 38, 8)
     for step in range(2100):
         watch.note(torch.tensor(loss), step)
     assert caplog.text.count("pictures and units may not be in step (lse_offset tells by how much)") == lines

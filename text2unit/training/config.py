@@ -51,8 +51,7 @@ class SpellerRunConfig(RunConfig):
     """A run that trains a speller.
 
     model.num_units: 0 = one more than the highest unit in the data. init: a speller's checkpoint to start from, of the same
-    sizes; empty = from scratch. num_samples: held-out sentences that are shown. check_only: check everything and stop before the
-    first step.
+    sizes; empty = from scratch. num_samples: held-out sentences that are shown.
     """
 
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="unit_errors"))
@@ -62,7 +61,6 @@ class SpellerRunConfig(RunConfig):
     optim: OptimConfig = field(default_factory=OptimConfig)
     init: str = ""
     num_samples: Number = 3
-    check_only: bool = False
 
 
 def check_text_config(config: SpellerRunConfig) -> None:

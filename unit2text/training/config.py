@@ -117,8 +117,6 @@ class ReaderTrainConfig(RunConfig):
     ctc_weight: Share
     """Of CTC in the loss; the decoder has the rest."""
     label_smoothing: Share
-    check_only: bool = False
-    """Read and check everything, and train nothing."""
 
 
 def check_reader_config(config: ReaderTrainConfig) -> None:

@@ -12,26 +12,20 @@ from avcore.errors import UsageError
 from avdata.training import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
+from unit2av.lip_clips import LipCorpusConfig
+from unit2av.lip_task import LipLossConfig, LipRunConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class LipDataConfig(UnitCorpusConfig):
+class LipDataConfig(UnitCorpusConfig, LipCorpusConfig):
     """Videos with face boxes, and their units.
 
-    train, valid: JSON lines with id, video and boxes (empty = `<video>.bbox.pkl`). root: folder that relative paths start from,
-    empty = the manifest's own. max_mismatch_units: by how much units and pictures may differ in length.
-
-    steady_boxes: pictures on either side that face boxes are averaged over before faces are cut; 0 = as they are. A box goes
-    down with the chin, so with 0 the masked picture tells how wide the mouth is open, and units are learnt less.
-    cache: folder for the face crops, empty = `crops` in the run's folder. flip: share of windows shown mirrored.
+    max_mismatch_units: by how much units and pictures may differ in length. flip: share of windows shown mirrored.
     max_valid_windows: windows that a validation measures, spread over all there are.
     """
 
-    root: str = ""
     units: str = "???"
     max_mismatch_units: Number = 25
-    steady_boxes: Number = 0
-    cache: str = ""
     flip: Share = 0.0
     max_valid_windows: Count = 200
 
@@ -105,26 +99,20 @@ class FaceAugmentConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LipLossConfig:
-    """What the renderer is trained to make small: (1 - sync - quality) * L1 + sync * sync loss + quality * quality loss.
+class FaceLossConfig(LipLossConfig):
+    """Losses of lips, and where they count.
 
     mouth_weight: how much more a pixel of the mouth region counts in the L1 than another. moved_weight: how much more a pixel
     counts whose colour differs from the reference's, by 1 (all of it) in each of red, green and blue; 0 = no more. It shows the
-    network at once what units are for, and is of use where references are held as targets are. quality: weight of the lower-half
-    discriminator; 0 = none is trained. sync: weight of the sync expert, from the moment that its loss on held-out windows
-    falls below sync_threshold; sync_checkpoint: the expert, empty = none.
+    network at once what units are for, and is of use where references are held as targets are.
     """
 
     mouth_weight: Annotated[float, Bounds(1)]
     moved_weight: Amount = 0.0
-    quality: Amount
-    sync: Amount
-    sync_threshold: float
-    sync_checkpoint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unit2vConfig(RunConfig):
+class Unit2vConfig(LipRunConfig):
     """A run that trains the face renderer.
 
     pictures: how many of a window's 10 pictures are drawn in a step; fewer let a batch hold more clips for the same work
@@ -134,8 +122,7 @@ class Unit2vConfig(RunConfig):
     reference_choices: windows of the video that the reference of each picture is chosen from, by the likest upper half; with
     several it is held as the target is, like at inference, and its mouth must be told from the units'. 1 = any window.
     quality_width: channels of the discriminator's first layer. unit_encoder: a checkpoint that reads in validation whether drawn
-    mouths say their units (unit_sync), of read_clips held-out clips; empty = none. num_samples: windows shown in the log.
-    check_only: check everything and stop before the first step.
+    mouths say their units (unit_sync), of read_clips held-out clips; empty = none.
     """
 
     PUBLISHED: ClassVar[str] = "unit2av/unit2v"
@@ -146,17 +133,13 @@ class Unit2vConfig(RunConfig):
     mouth: MouthRegion = field(default_factory=MouthRegion)
     model: FaceModelConfig
     init: FaceInitConfig = field(default_factory=FaceInitConfig)
-    losses: LipLossConfig
-    optim: OptimConfig
-    quality_optim: OptimConfig
+    losses: FaceLossConfig
     quality_width: Count = 32
     pictures: Annotated[int, Bounds(0, WINDOW_FRAMES)]
     same_reference: Share = 0.0
     reference_choices: Count
     unit_encoder: str = ""
     read_clips: Count = 4
-    num_samples: Number = 4
-    check_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,10 +160,7 @@ class SyncConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SyncTrainConfig(RunConfig):
-    """A run that trains the sync expert.
-
-    min_shift: pictures by which a misaligned window is shifted, at least. check_only: as in Unit2vConfig.
-    """
+    """A run that trains the sync expert. min_shift: pictures by which a misaligned window is shifted, at least."""
 
     PUBLISHED: ClassVar[str] = "unit2av/sync"
 
@@ -188,18 +168,14 @@ class SyncTrainConfig(RunConfig):
     model: SyncConfig
     optim: OptimConfig
     min_shift: Count
-    check_only: bool = False
 
 
 def check_unit2v(config: Unit2vConfig) -> None:
     """Raise UsageError for settings that cannot work, before anything is read."""
-    require_bounds(config)
-    mouth, losses = config.mouth, config.losses
+    mouth = config.mouth
     if not (0 <= mouth.top < mouth.bottom <= FACE_SIZE and 0 <= mouth.left < mouth.right <= FACE_SIZE):
         raise UsageError("the mouth region must lie in the face crop", expected=f"0..{FACE_SIZE}", found=mouth)
-    if losses.quality + losses.sync >= 1:
-        raise UsageError("losses.quality and losses.sync must leave weight for the L1", expected="a sum below 1", found=losses)
-    config.data.require_validation()
+    config.check()
 
 
 def check_sync(config: SyncTrainConfig) -> None:

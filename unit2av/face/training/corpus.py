@@ -1,32 +1,24 @@
 """The clips that lip trainers learn from: checked against their units before the first step."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from avcore.errors import InputError
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Units
-from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_store import iter_units, leave_out, settle_vocabulary, table_size, timed_units
+from avdata.manifest import Manifest
+from avdata.unit_store import iter_units, settle_vocabulary, table_size, timed_units
 from unit2av.face.training.config import LipDataConfig
-from unit2av.lip_crops import MAKE_BOXES, CropSource, footage_of, reference_of
+from unit2av.lip_clips import ClipReading, FilmedClip
+from unit2av.lip_crops import CropSource, reference_of
 
 
 @dataclass(frozen=True, eq=False)
-class LipClip:
+class LipClip(FilmedClip):
     """One clip. units: plain names with durations. max_mismatch_units: by how much its pictures may last longer or shorter.
     reference: the same pictures with another mouth, where there are such."""
 
-    footage: CropSource
     units: Units
     max_mismatch_units: int
     reference: CropSource | None = None
-
-    @property
-    def id(self) -> str:
-        """Its name in the manifest."""
-        return self.footage.id
 
     @property
     def num_frames(self) -> int:
@@ -72,74 +64,30 @@ def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> FaceClips:
 
 
 def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames: int) -> list[LipClip]:
-    path = Path(manifest_path)
-    manifest = read_manifest(path, config.root or None)
-    units = _read_units(manifest, units_path, config)
-    clips, problems = [], _Problems()
-    for entry in manifest.entries:
-        footage, reference = (find(manifest, entry, config.steady_boxes) for find in (footage_of, reference_of))
-        if footage is None or not footage.video.is_file():
-            problems.no_video.append(f"{entry.id} ({footage.video if footage else 'no video in its line'})")
-        elif reference is not None and not reference.video.is_file():
-            problems.no_video.append(f"{entry.id} ({reference.video})")
-        elif not footage.boxes.is_file():
-            problems.no_boxes.append(f"{entry.id} ({footage.boxes})")
-        elif entry.id not in units:
-            problems.no_units.append(entry.id)
+    reading = ClipReading(manifest_path, config)
+    units = _read_units(reading.manifest, units_path, config)
+    clips = list[LipClip]()
+    for entry, footage in reading.footages():
+        reference = reference_of(reading.manifest, entry, config.steady_boxes)
+        if reference is not None and not reference.video.is_file():
+            reading.lacks(entry, "without video", "set data.root", reference.video)
+            continue
+        if entry.id not in units:
+            reading.lacks(entry, f"without units in {units_path}", "extract their units")
+            continue
+        clip = LipClip(footage, units[entry.id], config.max_mismatch_units, reference)
+        frames = min(clip.num_frames, entry.frames or clip.num_frames)
+        if frames < min_frames:
+            reading.lacks(entry, f"too short, below {min_frames} pictures", "cut longer clips", frames)
+        elif entry.frames and not clip.fits(entry.frames):
+            mix_up = "raise data.max_mismatch_units if it is no mix-up"
+            reading.lacks(entry, "of another length than the units", mix_up, f"{entry.frames} and {clip.num_frames}")
         else:
-            clip = LipClip(footage, units[entry.id], config.max_mismatch_units, reference)
-            if problems.accept(clip, entry, min_frames):
-                clips.append(clip)
-    problems.complain(path, units_path, config, min_frames)
-    if not clips:
-        raise InputError("no clip is left to learn from", path=path)
-    return clips
+            clips.append(clip)
+    return reading.require(clips)
 
 
 def _read_units(manifest: Manifest, path: str, config: LipDataConfig) -> dict[str, Units]:
     wanted = {entry.id for entry in manifest.entries}
     rows = (row for row in iter_units(path) if row.id in wanted)
     return {row.id: timed_units(row, f"{path}: {row.id}", config.frame_level, config.first_unit) for row in rows}
-
-
-class _Problems:
-    """Names of clips that cannot be used, by what is wrong with them."""
-
-    def __init__(self) -> None:
-        self.no_video: list[str] = []
-        self.no_boxes: list[str] = []
-        self.no_units: list[str] = []
-        self.too_short: list[str] = []
-        self.misfits: list[str] = []
-
-    def accept(self, clip: LipClip, entry: Entry, min_frames: int) -> bool:
-        """Return whether the lengths of a clip are right, as far as its line tells them."""
-        frames = min(clip.num_frames, entry.frames or clip.num_frames)
-        if frames < min_frames:
-            self.too_short.append(f"{clip.id} ({frames})")
-        elif entry.frames and not clip.fits(entry.frames):
-            self.misfits.append(f"{clip.id} ({entry.frames} and {clip.num_frames})")
-        else:
-            return True
-        return False
-
-    def complain(self, path: Path, units_path: str, config: LipDataConfig, min_frames: int) -> None:
-        """One error, or one warning a kind where the config allows. Raises InputError."""
-        kinds: tuple[tuple[Sequence[str], str, str], ...] = (
-            (self.no_video, "without video", "set data.root"),
-            (self.no_boxes, "without face boxes", MAKE_BOXES),
-            (self.no_units, f"without units in {units_path}", "extract their units"),
-            (
-                self.too_short,
-                f"too short, below {min_frames} pictures",
-                "cut longer clips",
-            ),
-            (self.misfits, "of another length than the units", "raise data.max_mismatch_units if it is no mix-up"),
-        )
-        for names, what, hint in kinds:
-            leave_out(names, "clip", what, path, config.allow_missing, hint)
-
-
-def cache_folder(config: LipDataConfig, run_dir: str) -> str:
-    """Return where a run keeps its face crops."""
-    return config.cache or str(Path(run_dir) / "crops")

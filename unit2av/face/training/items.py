@@ -1,24 +1,21 @@
 """Windows of faces and units that the lip trainers are fed with, units exactly aligned: two to a picture."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from avcore.arrays import Pictures
 from avcore.errors import InputError
 from avcore.timeline import frames_to_units
 from avcore.units import Ids
 from avtrain.pictures import relight, turn
-from avtrain.sampling import Key, item_generator
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
 from unit2av.face.training.config import FaceAugmentConfig
 from unit2av.face.training.corpus import LipClip
-from unit2av.lip_crops import ClipFaces, CropCache
+from unit2av.lip_clips import LipWindows, windows_seen
+from unit2av.lip_crops import ClipFaces
 
 Example = TypeVar("Example", "FaceExample", "SyncExample")
 
@@ -56,8 +53,8 @@ class SyncExample(NamedTuple):
     units: Ids
 
 
-class _Windows(ABC, Generic[Example]):
-    """An item source: as many random windows of a clip in an epoch as fit into it side by side.
+class _UnitWindows(LipWindows[LipClip, Example]):
+    """As many random windows of a clip in an epoch as fit into it side by side.
 
     num_frames: pictures in a window. flip: share of windows that are mirrored. max_items: 0 = all; otherwise items are
     taken evenly from all there are, which serves validation.
@@ -66,28 +63,14 @@ class _Windows(ABC, Generic[Example]):
     def __init__(
         self, clips: Sequence[LipClip], cache: str | Path, seed: int, num_frames: int, flip: float = 0.0, max_items: int = 0
     ) -> None:
-        self._clips, self._cache, self._seed = clips, CropCache(cache), seed
+        owners = np.repeat(np.arange(len(clips)), [max(1, clip.num_frames // num_frames) for clip in clips])
+        if 0 < max_items < len(owners):
+            owners = owners[np.linspace(0, len(owners) - 1, max_items).round().astype(int)]
+        super().__init__(clips, cache, seed, owners)
         self._num_frames, self._flip = num_frames, flip
-        counts = [max(1, clip.num_frames // num_frames) for clip in clips]
-        owners = np.repeat(np.arange(len(clips)), counts)
-        is_all = not max_items or max_items >= len(owners)
-        self._owners = owners if is_all else owners[np.linspace(0, len(owners) - 1, max_items).round().astype(int)]
 
-    def __len__(self) -> int:
-        return len(self._owners)
-
-    def name(self, index: int) -> str:
-        """Return the clip that an item comes from."""
-        return str(self._clips[self._owners[index]].id)
-
-    def lengths(self) -> list[int]:
-        """All windows are of one length."""
-        return [1] * len(self)
-
-    def load(self, key: Key) -> Example:
-        """Return a random window; raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
-        clip = self._clips[self._owners[key[1]]]
-        faces = self._cache.faces(clip.footage)
+    def _starts(self, clip: LipClip, faces: ClipFaces) -> Ids:
+        """First pictures of all windows that have a face in each picture: int64 [n], n at least 1. Raises InputError."""
         if not clip.fits(len(faces.pictures)):
             raise InputError(
                 "the video and its units differ in length",
@@ -96,26 +79,18 @@ class _Windows(ABC, Generic[Example]):
                 found=f"{len(faces.pictures)} pictures",
                 hint="raise data.max_mismatch_units if it is no mix-up",
             )
-        return self._example(clip, faces, self._starts(clip, faces), item_generator(self._seed, key))
-
-    @abstractmethod
-    def _example(self, clip: LipClip, faces: ClipFaces, starts: Ids, generator: np.random.Generator) -> Example:
-        """starts: first pictures of all windows that have a face in each picture, int64 [n]."""
-
-    def _starts(self, clip: LipClip, faces: ClipFaces) -> Ids:
-        """First pictures of all windows that have a face in each picture: int64 [n], n at least 1. Raises InputError."""
-        length = self._num_frames
-        seen = np.cumsum(np.append(0, faces.is_seen[: clip.num_frames]))
-        starts = np.flatnonzero(seen[length:] - seen[:-length] == length)
+        starts = windows_seen(faces, self._num_frames, clip.num_frames)
         if not len(starts):
-            raise InputError(f"no {length} pictures on end have a face", path=clip.footage.video, expected="face boxes for them")
+            raise InputError(
+                f"no {self._num_frames} pictures on end have a face", path=clip.footage.video, expected="face boxes for them"
+            )
         return starts
 
     def _is_mirrored(self, generator: np.random.Generator) -> bool:
         return bool(generator.random() < self._flip)
 
 
-class FaceWindows(_Windows[FaceExample]):
+class FaceWindows(_UnitWindows[FaceExample]):
     """Windows of 20 units for the renderer.
 
     pictures: of the window's 10, how many are drawn. is_run: these follow one another, as a sync expert needs them.
@@ -143,7 +118,9 @@ class FaceWindows(_Windows[FaceExample]):
         self._same_reference, self._reference_choices = same_reference, reference_choices
         self._has_average, self._augment = has_average, augment
 
-    def _example(self, clip: LipClip, faces: ClipFaces, starts: Ids, generator: np.random.Generator) -> FaceExample:
+    def example(self, clip: LipClip, faces: ClipFaces, generator: np.random.Generator) -> FaceExample:
+        """Return a window whose pictures, reference and units belong together."""
+        starts = self._starts(clip, faces)
         start = int(generator.choice(starts))
         shown = self._shown(generator)
         target = faces.pictures[start + shown]
@@ -161,7 +138,7 @@ class FaceWindows(_Windows[FaceExample]):
     ) -> Pictures:
         """The same face with another mouth: from the clip's reference video where it has one, else from elsewhere in the clip."""
         if clip.reference is not None:
-            return np.asarray(self._cache.faces(clip.reference).pictures[start + shown])
+            return np.asarray(self._crops.faces(clip.reference).pictures[start + shown])
         others = _elsewhere(start, starts, generator, clip, self._reference_choices)
         return np.asarray(faces.pictures[_likest(faces.pictures, start + shown, others[:, None] + shown)])
 
@@ -171,7 +148,7 @@ class FaceWindows(_Windows[FaceExample]):
         return np.sort(generator.permutation(WINDOW_FRAMES)[: self._pictures])
 
 
-class SyncWindows(_Windows[SyncExample]):
+class SyncWindows(_UnitWindows[SyncExample]):
     """Windows of pictures with their own units and with shifted ones. min_shift: in pictures, at least."""
 
     def __init__(
@@ -187,8 +164,9 @@ class SyncWindows(_Windows[SyncExample]):
         super().__init__(clips, cache, seed, num_frames, flip, max_items)
         self._min_shift = min_shift
 
-    def _example(self, clip: LipClip, faces: ClipFaces, starts: Ids, generator: np.random.Generator) -> SyncExample:
-        start = int(generator.choice(starts))
+    def example(self, clip: LipClip, faces: ClipFaces, generator: np.random.Generator) -> SyncExample:
+        """Return a window with its own units and those of a shifted one."""
+        start = int(generator.choice(self._starts(clip, faces)))
         said = _units_of(clip, start, self._num_frames)
         others = np.arange(min(clip.num_frames, len(faces.pictures)) - self._num_frames + 1)
         others = generator.permutation(others[np.abs(others - start) >= self._min_shift])[:_TRIES]
@@ -200,13 +178,6 @@ class SyncWindows(_Windows[SyncExample]):
         unlike = next((units for units in shifted if not np.array_equal(units, said)), shifted[0])
         mouths = faces.pictures[start : start + self._num_frames, FACE_SIZE // 2 :]
         return SyncExample(mouths[:, :, ::-1] if self._is_mirrored(generator) else mouths, np.stack((said, unlike)))
-
-
-def stack(items: Sequence[Any]) -> dict[str, Tensor]:
-    """Return a batch of examples, which are named tuples of arrays: each part stacked, by its name, such as units int64 [batch,
-    20]."""
-    parts = zip(*items, strict=True)
-    return {name: torch.from_numpy(np.stack(values)) for name, values in zip(items[0]._fields, parts, strict=True)}
 
 
 def _units_of(clip: LipClip, start: int, num_frames: int) -> Ids:

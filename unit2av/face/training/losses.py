@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from avcore.timeline import UNITS_PER_FRAME
 from unit2av.face.model import FACE_SIZE
-from unit2av.face.training.config import LipLossConfig, MouthRegion
-from unit2av.face.training.sync import SyncExpert, drawn_windows, sync_loss
+from unit2av.face.training.config import FaceLossConfig, MouthRegion
+from unit2av.face.training.sync import SyncExpert, drawn_windows
+from unit2av.lip_task import Batch, LipLosses
+from unit2av.renderer import network_picture
 
 _WINDOW, _SIGMA = 11, 1.5
 _K1, _K2 = 0.01, 0.03
@@ -19,61 +21,32 @@ _GROWTH = (1, 2, 4, 8, 16)
 """Of the discriminator: its layers' widths in units of the first; each halves the picture."""
 
 
-class SyncSwitch(nn.Module):
-    """Knows whether the sync loss counts already, which a run saves. weight: its share from then on; threshold: see `notice`."""
-
-    is_sync_on: Tensor
-    expert: nn.Module | None
-
-    def __init__(self, weight: float, threshold: float) -> None:
-        super().__init__()
-        self._weight, self._threshold = weight, threshold
-        self.register_buffer("is_sync_on", torch.tensor(False))
-
-    @property
-    def sync_weight(self) -> float:
-        """The share of the sync loss in the whole: 0 until `notice` switched it on, and without an expert."""
-        return self._weight if self.expert is not None and bool(self.is_sync_on) else 0.0
-
-    def notice(self, valid_loss: float) -> bool:
-        """Switch the sync loss on, for good, when it was low enough on held-out windows; returns whether it just was."""
-        is_now_on = not bool(self.is_sync_on) and valid_loss < self._threshold
-        if is_now_on:
-            self.is_sync_on.fill_(True)
-        return is_now_on
-
-
-class LipLosses(SyncSwitch):
-    """Losses without weights that learn; a run saves it, for it knows whether the sync loss counts already."""
+class FaceLosses(LipLosses):
+    """What the face renderer is corrected by: see `LipLosses`."""
 
     weights: Tensor
+    config: FaceLossConfig
     expert: SyncExpert | None
 
-    def __init__(self, config: LipLossConfig, mouth: MouthRegion, expert: SyncExpert | None) -> None:
-        super().__init__(config.sync, config.sync_threshold)
-        self.config, self.expert = config, expert
+    def __init__(self, config: FaceLossConfig, mouth: MouthRegion, expert: SyncExpert | None) -> None:
+        super().__init__(config, expert)
         self.register_buffer("weights", l1_weights(mouth, config.mouth_weight), persistent=False)
 
-    def l1(self, drawn: Tensor, truth: Tensor, reference: Tensor) -> Tensor:
-        """drawn, truth, reference: float [batch, 3, 96, 96]; see `weighted_l1`. reference: what is changed into `drawn`."""
+    def l1(self, drawn: Tensor, truth: Tensor, batch: Batch) -> Tensor:
+        """Weighted by the mouth and by what moved: see `FaceLossConfig`."""
+        reference = network_picture(batch["reference"].flatten(0, 1))
         return weighted_l1(drawn, truth, self.weights * moved_weights(truth, reference, self.config.moved_weight))
 
-    def sync_logits(self, drawn: Tensor, units: Tensor, shown: Tensor) -> Tensor:
-        """Return the expert's judgement of drawn windows.
-
-        drawn: float [batch * P, 3, 96, 96], BGR, window by window; units: int64 [batch, 20]; shown: int64 [batch, P], which
-        of a window's pictures, one after another. Returns logits [n]. There must be an expert.
-        """
+    def in_step(self, drawn: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """units: int64 [batch, 20]; shown: int64 [batch, P], which of a window's pictures, one after another."""
         if self.expert is None:
             raise ValueError("there is no sync expert")
+        units, shown = batch["units"], batch["shown"]
         faces = drawn.view(*shown.shape, *drawn.shape[1:])
         steps = UNITS_PER_FRAME * shown[..., None] + torch.arange(UNITS_PER_FRAME, device=shown.device)
         said = units.gather(1, steps.flatten(1))
-        return torch.as_tensor(self.expert(*drawn_windows(faces, said, self.expert.config.frames)).flatten())
-
-    def sync(self, drawn: Tensor, units: Tensor, shown: Tensor) -> Tensor:
-        """Binary cross-entropy of `sync_logits` against all aligned, of shape []; drawn, units, shown: as it takes them."""
-        return sync_loss(self.sync_logits(drawn, units, shown))
+        logits = self.expert(*drawn_windows(faces, said, self.expert.config.frames)).flatten()
+        return logits.sigmoid(), F.softplus(-logits)
 
 
 # How a drawn mouth is compared with the true one
@@ -155,13 +128,3 @@ class LipDiscriminator(nn.Module):
             mouths = F.leaky_relu(conv(mouths), _SLOPE)
         logits: Tensor = self.judge(mouths)
         return logits.float().mean(dim=(1, 2, 3))
-
-
-def lower_half(faces: Tensor) -> Tensor:
-    """Return the lower half of faces, [..., 96, 96] to [..., 48, 96]."""
-    return faces[..., FACE_SIZE // 2 :, :]
-
-
-def realness_loss(logits: Tensor, is_real: bool) -> Tensor:
-    """Binary cross-entropy, of shape [], of float logits of shape [batch] against all real or all drawn."""
-    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(is_real)))

@@ -7,9 +7,10 @@ import torch
 from avcore.errors import UsageError
 from avcore.units import require_same_vocabulary
 from unit2av.face.model import FaceModel, FaceModelSize
-from unit2av.face.training.config import FaceInitConfig, FaceModelConfig, LipLossConfig
+from unit2av.face.training.config import FaceInitConfig, FaceModelConfig
 from unit2av.face.training.corpus import FaceClips
 from unit2av.face.training.sync import SyncExpert, load_sync_expert
+from unit2av.lip_task import LipLossConfig
 from unit2av.renderer import load_face_model
 from unit2av.stage import open_renderer_checkpoint
 

@@ -6,8 +6,6 @@ in the place of sound. The cosine becomes a probability by a learned scale and b
 Language Image Pre-Training"), which the binary cross-entropy needs to get below that of a guess.
 """
 
-import logging
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,31 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avcore.notes import several
 from avcore.timeline import frames_to_units
-from avtrain.config import Metrics
 from avtrain.export import read_run
-from avtrain.task import Engine, Task, Values
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.training.config import SyncConfig, SyncTrainConfig
 from unit2av.face.training.corpus import FaceClips
-from unit2av.face.training.items import SyncWindows, stack
-from unit2av.renderer import network_picture
+from unit2av.face.training.items import SyncWindows
+from unit2av.lip_task import Batch, ChanceWatch, ExpertTask, expert_input
 
 KIND = "sync expert"
 _GROUPS = 8
 _FIRST_SCALE = 5.0
 _HALVINGS = 2
 """Layers of the unit branch that halve the number of steps."""
-_SYNC = "sync"
-_LOOKS = (500, 2000, 10_000)
-"""Updates after which it is looked at."""
-_CHANCE = 0.68
-_WHY = (
-    "pictures and %s may not be in step (lse_offset tells by how much), the clips may be too few or of one person "
-    "(%s), or the batch too small (%s; 64 and more learn)"
-)
-LOG = logging.getLogger("netflips.train")
 
 
 class SyncExpert(nn.Module):
@@ -128,80 +114,33 @@ def _norm(width: int) -> nn.Module:
 # Its training
 
 
-class ChanceWatch:
-    """Tells why an expert may still guess, some minutes after the start. causes: that are specific to a run, in words."""
-
-    def __init__(self, *causes: str) -> None:
-        self._causes = causes
-        self._sum: Tensor | float = 0.0
-        self._count = 0
-
-    def note(self, loss: Tensor, step: int) -> None:
-        """Take note of the loss, of shape [], of update number `step` (from 0)."""
-        self._sum, self._count = self._sum + loss.detach(), self._count + 1
-        if step + 1 not in _LOOKS:
-            return
-        mean = float(self._sum) / self._count
-        self._sum, self._count = 0.0, 0
-        if mean > _CHANCE:
-            why = _WHY % self._causes
-            LOG.warning("after %d updates the expert still guesses (loss %.3f; ln 2 is chance): %s", step + 1, mean, why)
-
-
-class SyncTask(Task):
-    """The sync expert by itself. cache: folder of the face crops."""
+class SyncTask(ExpertTask):
+    """The sync expert by itself: half of its pairs belong together, half do not."""
 
     kind = KIND
     trainer = "unit2av.train_sync"
+    part = "sync"
     figures = ("loss", "accuracy", "ranking")
 
-    def __init__(self, config: SyncTrainConfig, clips: FaceClips, cache: str) -> None:
+    def __init__(self, config: SyncTrainConfig, clips: FaceClips) -> None:
         torch.manual_seed(config.loop.seed)
-        self._expert = SyncExpert(config.model)
-        self._watch = ChanceWatch("units", several(len(clips.train), "clip"), str(config.batch.batch_size))
-        shape = (config.loop.seed, config.model.frames, config.min_shift)
+        expert = SyncExpert(config.model)
+        watch = ChanceWatch("units", len(clips.train), config.batch.batch_size)
+        cache, shape = config.data.folder(config.run_dir), (config.loop.seed, config.model.frames, config.min_shift)
         train = SyncWindows(clips.train, cache, *shape, flip=config.data.flip)
         valid = SyncWindows(clips.valid, cache, *shape, max_items=config.data.max_valid_windows)
-        super().__init__(config, {_SYNC: self._expert}, {_SYNC: config.optim}, train, valid, vocabulary=clips.vocabulary)
+        super().__init__(config, expert, watch, train, valid, vocabulary=clips.vocabulary)
 
-    def collate(self, items: list[Any]) -> dict[str, Tensor]:
-        return stack(items)
+    def judge(self, expert: Any, batch: Batch) -> Tensor:
+        """Logits of the windows' own units and of shifted ones; units: int64 [batch, 2, 2 F]."""
+        logits: Tensor = expert(batch["units"], expert_input(batch["mouths"]))
+        return logits
 
-    def training_step(self, batch: dict[str, Tensor], engine: Engine) -> Values:
-        """Update on one batch: half of its pairs belong together, half do not.
-
-        batch: mouths uint8 [batch, F, 48, 96, 3] and units int64 [batch, 2, 2 * F], as `SyncExample` names them.
-        """
-        logits = engine.module(_SYNC)(batch["units"], expert_input(batch["mouths"]))
-        loss = _pair_loss(logits)
-        engine.update(_SYNC, loss)
-        self._watch.note(loss, engine.step)
-        return {"loss": loss, "accuracy": _accuracy(logits.detach())}
-
-    def validate(self, batches: Iterator[dict[str, Tensor]], engine: Engine) -> Metrics:
-        """Loss; accuracy: share of pairs judged rightly; ranking: share of windows whose own units score above the shifted.
-
-        batches: units int64 of shape [batch, 2, 2 F], own and shifted; mouths uint8 [batch, F, 48, 96, 3], RGB.
-        """
-        own = [self._expert(batch["units"], expert_input(batch["mouths"])).float().cpu() for batch in batches]
-        parts = [part for share in engine.of_all(own) for part in share]
-        if not parts:
-            return {"loss": float("inf")}
-        logits = torch.cat(parts)
-        ranking = (logits[:, 0] > logits[:, 1]).float().mean()
-        return {"loss": float(_pair_loss(logits)), "accuracy": float(_accuracy(logits)), "ranking": float(ranking)}
-
-
-def expert_input(mouths: Tensor) -> Tensor:
-    """uint8 [batch, F, 48, 96, 3] RGB to float32 [batch, 3 F, 48, 96] BGR in 0..1, as `SyncExpert` takes it."""
-    batch, frames, height, width, channels = mouths.shape
-    return network_picture(mouths.flatten(0, 1)).reshape(batch, frames * channels, height, width)
-
-
-def _pair_loss(logits: Tensor) -> Tensor:
-    """logits [batch, 2]: of the windows' own units and of shifted ones."""
-    return (sync_loss(logits[:, 0], is_aligned=True) + sync_loss(logits[:, 1], is_aligned=False)) / 2
-
-
-def _accuracy(logits: Tensor) -> Tensor:
-    return ((logits[:, 0] > 0).float().mean() + (logits[:, 1] <= 0).float().mean()) / 2
+    def measure(self, judged: Tensor) -> dict[str, Tensor]:
+        """accuracy: share of pairs judged rightly; ranking: share of windows whose own units score above the shifted."""
+        own, shifted = judged.unbind(1)
+        return {
+            "loss": (sync_loss(own, is_aligned=True) + sync_loss(shifted, is_aligned=False)) / 2,
+            "accuracy": ((own > 0).float().mean() + (shifted <= 0).float().mean()) / 2,
+            "ranking": (own > shifted).float().mean(),
+        }

@@ -153,8 +153,8 @@ class Unit2aConfig(RunConfig):
     number, "auto" for the one that most utterances begin or end with, or empty: no neighbour, as published. It is stored with
     the voice and not taken over from init.checkpoint; training itself does not need it.
     unit_encoder: a checkpoint that hears in validation whether what is said are the units that were to be said (unit_error_rate);
-    empty = none. num_samples: held-out utterances that are heard and seen in the log. check_only: check everything, compute the
-    voices that are missing, and stop before the first step.
+    empty = none. num_samples: held-out utterances that are heard and seen in the log. With check_only the voices that are
+    missing are computed.
     """
 
     PUBLISHED: ClassVar[str] = "unit2av/unit2a"
@@ -172,7 +172,6 @@ class Unit2aConfig(RunConfig):
     discriminator_optim: OptimConfig
     unit_encoder: str = ""
     num_samples: Number = 4
-    check_only: bool = False
 
     @property
     def is_adversarial(self) -> bool:

@@ -7,28 +7,22 @@ default here, and a yaml that does not name it gets it from lipsync.yaml or lips
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from avcore.bounds import Amount, Count, Number, require_bounds
+from avcore.bounds import Count, Number, require_bounds
 from avcore.errors import UsageError
-from avdata.training import CorpusConfig
-from avtrain.config import LoopConfig, OptimConfig, RunConfig
+from avtrain.config import OptimConfig, RunConfig
+from unit2av.lip_clips import LipCorpusConfig
+from unit2av.lip_task import LipRunConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoundDataConfig(CorpusConfig):
+class SoundDataConfig(LipCorpusConfig):
     """Videos with face boxes and sound.
 
-    train, valid: JSON lines with id, video, boxes (empty = `<video>.bbox.pkl`) and maybe audio (empty = the video's
-    own sound) and sync_offset: pictures of 40 ms by which the sound comes too early, as `lse_offset` says it.
-    root: folder that relative paths start from, empty = the manifest's own.
-
-    steady_boxes: pictures on either side that face boxes are averaged over before faces are cut; 0 = as they are. cache: folder
-    for face crops and mels, empty = `crops` in the run's folder. valid_windows: random windows that a validation measures, the
-    held-out clips in turn; 0 = one of each clip.
+    A line of a manifest may also have audio (empty = the video's own sound) and sync_offset: pictures of 40 ms by which the sound
+    comes too early, as `lse_offset` says it. valid_windows: random windows that a validation measures, the held-out clips in turn;
+    0 = one of each clip.
     """
 
-    root: str = ""
-    steady_boxes: Number = 0
-    cache: str = ""
     valid_windows: Number = 0
 
 
@@ -53,41 +47,19 @@ class SoundInitConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoundLossConfig:
-    """What the generator is trained to make small: (1 - sync - quality) * L1 + sync * sync loss + quality * quality loss.
-
-    quality: weight of the discriminator of lower halves; 0 = none is trained. sync: weight of the sync expert, from the first
-    validation on whose sync loss is below sync_threshold, for good. sync_checkpoint: the expert, lipsync_expert.pth as published
-    or as exported; empty = none.
-    """
-
-    quality: Amount
-    sync: Amount
-    sync_threshold: float
-    sync_checkpoint: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GeneratorConfig(RunConfig):
-    """A run that trains the generator. num_samples: windows shown in the log. check_only: check everything and stop before
-    the first step."""
+class GeneratorConfig(LipRunConfig):
+    """A run that trains the generator. Its sync expert is lipsync_expert.pth, as published or as exported."""
 
     PUBLISHED: ClassVar[str] = "unit2av/lipsync"
 
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="loss"))
     data: SoundDataConfig = field(default_factory=SoundDataConfig)
     model: SoundModelConfig
     init: SoundInitConfig = field(default_factory=SoundInitConfig)
-    losses: SoundLossConfig
-    optim: OptimConfig
-    quality_optim: OptimConfig
-    num_samples: Number = 4
-    check_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertConfig(RunConfig):
-    """A run that trains the sync expert. check_only: as in GeneratorConfig."""
+    """A run that trains the sync expert."""
 
     PUBLISHED: ClassVar[str] = "unit2av/lipsync_expert"
 
@@ -95,18 +67,13 @@ class ExpertConfig(RunConfig):
     model: SoundModelConfig
     init: SoundInitConfig = field(default_factory=SoundInitConfig)
     optim: OptimConfig
-    check_only: bool = False
 
 
 def check_generator(config: GeneratorConfig) -> None:
     """Raise UsageError for settings that cannot work, before anything is read."""
-    require_bounds(config)
-    losses = config.losses
-    if losses.quality + losses.sync >= 1:
-        raise UsageError("losses.quality and losses.sync must leave weight for the L1", expected="a sum below 1", found=losses)
-    if config.init.quality_checkpoint and not losses.quality:
+    config.check()
+    if config.init.quality_checkpoint and not config.losses.quality:
         raise UsageError("init.quality_checkpoint is of no use without a discriminator", expected="losses.quality above 0")
-    config.data.require_validation()
 
 
 def check_expert(config: ExpertConfig) -> None:

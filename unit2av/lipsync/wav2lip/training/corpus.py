@@ -8,9 +8,8 @@ import numpy as np
 from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
 from avcore.media import read_speech
-from avdata.manifest import read_manifest
-from avdata.unit_store import leave_out
-from unit2av.lip_crops import MAKE_BOXES, CropSource, cached_stem, footage_of
+from unit2av.lip_clips import ClipReading, FilmedClip
+from unit2av.lip_crops import cached_stem
 from unit2av.lipsync.wav2lip.model import Mel, mel_of
 from unit2av.lipsync.wav2lip.training.config import SoundDataConfig
 
@@ -20,17 +19,11 @@ _OFFSET = "sync_offset"
 
 
 @dataclass(frozen=True, eq=False)
-class SoundClip:
+class SoundClip(FilmedClip):
     """One clip. sound: the file that its sound is in. offset: pictures of 40 ms by which the sound comes too early."""
 
-    footage: CropSource
     sound: Path
     offset: int = 0
-
-    @property
-    def id(self) -> str:
-        """Its name in the manifest."""
-        return self.footage.id
 
 
 @dataclass(frozen=True)
@@ -55,31 +48,16 @@ def read_sound_clips(config: SoundDataConfig, seed: int) -> SoundClips:
 
 
 def _read(manifest_path: str, config: SoundDataConfig) -> list[SoundClip]:
-    path = Path(manifest_path)
-    manifest = read_manifest(path, config.root or None)
-    clips = list[SoundClip]()
-    no_video, no_boxes, no_sound, too_short = (list[str]() for _ in range(4))
-    for entry in manifest.entries:
-        footage = footage_of(manifest, entry, config.steady_boxes)
-        if footage is None or not footage.video.is_file():
-            no_video.append(f"{entry.id} ({footage.video if footage else 'no video in its line'})")
-            continue
-        sound = manifest.path(entry, "audio") or footage.video
-        if not footage.boxes.is_file():
-            no_boxes.append(f"{entry.id} ({footage.boxes})")
-        elif not sound.is_file():
-            no_sound.append(f"{entry.id} ({sound})")
+    reading, clips = ClipReading(manifest_path, config), list[SoundClip]()
+    for entry, footage in reading.footages():
+        sound = reading.manifest.path(entry, "audio") or footage.video
+        if not sound.is_file():
+            reading.lacks(entry, "without a sound file", "set data.root", sound)
         elif 0 < entry.frames < SHORTEST:
-            too_short.append(f"{entry.id} ({entry.frames})")
+            reading.lacks(entry, f"too short, below {SHORTEST} pictures", "cut longer clips", entry.frames)
         else:
-            clips.append(SoundClip(footage, sound, _offset_of(entry.extra.get(_OFFSET, 0), path, entry.id)))
-    leave_out(no_video, "clip", "without video", path, config.allow_missing, "set data.root")
-    leave_out(no_boxes, "clip", "without face boxes", path, config.allow_missing, MAKE_BOXES)
-    leave_out(no_sound, "clip", "without a sound file", path, config.allow_missing, "set data.root")
-    leave_out(too_short, "clip", f"too short, below {SHORTEST} pictures", path, config.allow_missing, "cut longer clips")
-    if not clips:
-        raise InputError("no clip is left to learn from", path=path)
-    return clips
+            clips.append(SoundClip(footage, sound, _offset_of(entry.extra.get(_OFFSET, 0), Path(manifest_path), entry.id)))
+    return reading.require(clips)
 
 
 def _offset_of(value: object, path: Path, name: str) -> int:
@@ -104,8 +82,3 @@ class MelCache:
             with atomic_output(path) as temporary:
                 np.save(temporary, mel)
         return np.asarray(np.load(path, mmap_mode="r"))
-
-
-def wav2lip_cache_folder(config: SoundDataConfig, run_dir: str) -> str:
-    """Return where a run keeps its face crops and mels."""
-    return config.cache or str(Path(run_dir) / "crops")

@@ -15,9 +15,10 @@ from avcore.files import Output, atomic_output, require_file
 from avtrain.checkpoints import read_state
 from avtrain.config import State
 from avtrain.export import export_parser, read_run, require_name, run_export
+from unit2av.lip_task import QUALITY
 from unit2av.lipsync.patches import load_wav2lip
-from unit2av.lipsync.wav2lip.training import expert, task
 from unit2av.lipsync.wav2lip.training.start import load_expert
+from unit2av.lipsync.wav2lip.training.task import EXPERT, EXPERT_KIND, GENERATOR, KIND
 
 _TRAINER = "unit2av.train_lipsync"
 _SUFFIXES = (".pth", ".pt")
@@ -34,24 +35,24 @@ def export_lipsync(checkpoint: str | Path, out_path: str | Path, quality_path: s
         require_name(quality_path, _SUFFIXES)
     state = _read(Path(checkpoint))
     modules = state["modules"]
-    if quality_path is not None and task.QUALITY not in modules:
+    if quality_path is not None and QUALITY not in modules:
         raise CheckpointError("no discriminator was trained in this run", path=Path(checkpoint), hint="leave --quality-path out")
-    if expert.EXPERT in modules:
-        _write(out_path, state, expert.EXPERT)
+    if EXPERT in modules:
+        _write(out_path, state, EXPERT)
         load_expert(str(out_path))  # proof that it can be read and fits
     else:
-        _write(out_path, state, task.GENERATOR)
+        _write(out_path, state, GENERATOR)
         load_wav2lip(out_path)
     if quality_path is not None:
-        _write(Path(quality_path), state, task.QUALITY)
+        _write(Path(quality_path), state, QUALITY)
         read_state_dict(quality_path, "quality discriminator", "binary_pred.0.weight")
     return out_path
 
 
 def _read(path: Path) -> State:
     about = read_state(require_file(path, "the training checkpoint", hint=f"python -m {_TRAINER} makes one")).get("about")
-    is_expert = isinstance(about, dict) and about.get("kind") == expert.KIND
-    return read_run(path, expert.KIND if is_expert else task.KIND, _TRAINER)
+    is_expert = isinstance(about, dict) and about.get("kind") == EXPERT_KIND
+    return read_run(path, EXPERT_KIND if is_expert else KIND, _TRAINER)
 
 
 def _write(path: Path, state: State, module: str) -> None:

@@ -1,9 +1,8 @@
 """Windows of five faces and their sound, as Wav2Lip's sync expert and its generator are fed with."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +10,9 @@ from numpy.typing import NDArray
 from avcore.arrays import Pictures
 from avcore.errors import InputError
 from avcore.timeline import exact, frames_covering, frames_to_seconds
-from avcore.units import Ids
-from avtrain.sampling import Key, item_generator
 from unit2av.face.model import FACE_SIZE
-from unit2av.lip_crops import ClipFaces, CropCache
+from unit2av.lip_clips import LipWindows, windows_seen
+from unit2av.lip_crops import ClipFaces
 from unit2av.lipsync.wav2lip.model import CHUNK, MEL_RATE, Mel, chunks_at
 from unit2av.lipsync.wav2lip.training.corpus import SHORTEST, MelCache, SoundClip
 from unit2av.lipsync.wav2lip.training.critics import WINDOW
@@ -46,8 +44,8 @@ class ExpertExample(NamedTuple):
     label: NDArray[np.float32]
 
 
-class _Windows(ABC, Generic[Example]):
-    """An item source: one random window of each clip in an epoch, as published.
+class _SoundWindows(LipWindows[SoundClip, Example]):
+    """One random window of each clip in an epoch, as published.
 
     lead: pictures before a window that must be heard too. behind: pictures of the window whose own chunk must be whole.
     num_items: as many windows, the clips in turn; 0 = one of each clip.
@@ -57,30 +55,17 @@ class _Windows(ABC, Generic[Example]):
     behind: int
 
     def __init__(self, clips: Sequence[SoundClip], cache: str | Path, seed: int, num_items: int = 0) -> None:
-        self._clips, self._seed = clips, seed
-        self._crops, self._mels = CropCache(cache), MelCache(cache)
-        self._count = (num_items or len(clips)) if clips else 0
+        super().__init__(clips, cache, seed, np.resize(np.arange(len(clips)), num_items or len(clips)))
+        self._mels = MelCache(cache)
 
-    def __len__(self) -> int:
-        return self._count
-
-    def name(self, index: int) -> str:
-        """Return the clip that an item comes from."""
-        return self._clips[index % len(self._clips)].id
-
-    def lengths(self) -> list[int]:
-        """All windows are of one length."""
-        return [1] * len(self)
-
-    def load(self, key: Key) -> Example:
-        """Return a random window; raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
-        clip = self._clips[key[1] % len(self._clips)]
-        faces, mel = self._crops.faces(clip.footage), self._mels.mel(clip)
+    def _choose(self, clip: SoundClip, faces: ClipFaces, generator: np.random.Generator) -> tuple[Mel, int, int]:
+        """Return the clip's mel, the first picture of a window with sound, and that of another window of the clip."""
+        mel = self._mels.mel(clip)
         if len(faces.pictures) < SHORTEST:
             raise InputError(
                 "the clip is too short", path=clip.footage.video, expected=f"{SHORTEST} pictures", found=len(faces.pictures)
             )
-        seen = _windows_seen(faces)
+        seen = windows_seen(faces, WINDOW)
         first, last = self.lead + clip.offset, clip.offset + _num_heard(mel) - self.behind
         heard = seen[(seen >= first) & (seen <= last)]
         if not len(heard) or len(seen) < 2:
@@ -89,38 +74,31 @@ class _Windows(ABC, Generic[Example]):
                 path=clip.footage.video,
                 expected="face boxes for them, and sound as long as the pictures",
             )
-        generator = item_generator(self._seed, key)
         start = int(generator.choice(heard))
-        return self._example(clip, faces, mel, start, int(generator.choice(seen[seen != start])), generator)
-
-    @abstractmethod
-    def _example(
-        self, clip: SoundClip, faces: ClipFaces, mel: Mel, start: int, other: int, generator: np.random.Generator
-    ) -> Example:
-        """start: first picture of a window with sound; other: that of another window of the clip."""
+        return mel, start, int(generator.choice(seen[seen != start]))
 
 
-class GeneratorWindows(_Windows[GeneratorExample]):
+class GeneratorWindows(_SoundWindows[GeneratorExample]):
     """Windows for the generator, their references from anywhere else in the clip."""
 
     lead, behind = 1, WINDOW - 1
 
-    def _example(
-        self, clip: SoundClip, faces: ClipFaces, mel: Mel, start: int, other: int, generator: np.random.Generator
-    ) -> GeneratorExample:
+    def example(self, clip: SoundClip, faces: ClipFaces, generator: np.random.Generator) -> GeneratorExample:
+        """Return a window with its sound, and another one for reference."""
+        mel, start, other = self._choose(clip, faces, generator)
         target, reference = (faces.pictures[first : first + WINDOW] for first in (start, other))
         times = [frames_to_seconds(start - clip.offset + picture) for picture in range(WINDOW)]
         return GeneratorExample(target, reference, chunks_at(mel, times), _window_sound(mel, start - clip.offset))
 
 
-class ExpertWindows(_Windows[ExpertExample]):
+class ExpertWindows(_SoundWindows[ExpertExample]):
     """Windows for the expert: with their own sound, or, as often, with that of another window, near or far."""
 
     lead, behind = 0, 1
 
-    def _example(
-        self, clip: SoundClip, faces: ClipFaces, mel: Mel, start: int, other: int, generator: np.random.Generator
-    ) -> ExpertExample:
+    def example(self, clip: SoundClip, faces: ClipFaces, generator: np.random.Generator) -> ExpertExample:
+        """Return the faces of one of two windows, and the sound of the first."""
+        mel, start, other = self._choose(clip, faces, generator)
         label = generator.integers(2)
         shown = start if label else other
         mouths = faces.pictures[shown : shown + WINDOW, FACE_SIZE // 2 :]
@@ -136,9 +114,3 @@ def _window_sound(mel: Mel, picture: int) -> Mel:
 def _num_heard(mel: Mel) -> int:
     """Return how many pictures of 25 a second have a whole chunk, the first at 0 s."""
     return frames_covering(max(exact(0), exact(mel.shape[1] - CHUNK + 1) / MEL_RATE))
-
-
-def _windows_seen(faces: ClipFaces) -> Ids:
-    """First pictures of all windows that have a face in each picture: int64 [n]."""
-    seen = np.cumsum(np.append(0, faces.is_seen))
-    return np.flatnonzero(seen[WINDOW:] - seen[:-WINDOW] == WINDOW)

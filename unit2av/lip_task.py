@@ -1,0 +1,291 @@
+"""What trainings of lips share, whether units or sound say what is drawn: the step of a network that draws mouths against its
+discriminator, the sync expert that it asks from some moment on, and how well both do on held-out clips.
+
+The recipe is that of Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", section 3.
+"""
+
+import logging
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from avcore.bounds import Amount, Number, require_bounds
+from avcore.errors import UsageError
+from avcore.notes import several
+from avtrain.config import Metrics, OptimConfig, RunConfig
+from avtrain.data import ItemSource
+from avtrain.task import Engine, Task, Values
+from unit2av.face.model import FACE_SIZE
+from unit2av.lip_clips import LipCorpusConfig, stack
+from unit2av.renderer import network_input, network_picture, to_pictures
+
+QUALITY, LOSSES = "quality", "losses"
+"""Parts of a run, beside the network that draws."""
+_LOOKS = (500, 2000, 10_000)
+"""Updates after which an expert is looked at."""
+_CHANCE = 0.68
+LOG = logging.getLogger("netflips.train")
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LipLossConfig:
+    """What the network that draws is trained to make small: (1 - sync - quality) * L1 + sync * sync loss + quality * quality loss.
+
+    quality: weight of the discriminator of lower halves; 0 = none is trained. sync: weight of the sync expert, from the first
+    validation on whose sync loss is below sync_threshold, for good. sync_checkpoint: the expert, empty = none.
+    """
+
+    quality: Amount
+    sync: Amount
+    sync_threshold: float
+    sync_checkpoint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LipRunConfig(RunConfig):
+    """A run that trains a network that draws mouths. num_samples: windows shown in the log."""
+
+    data: LipCorpusConfig = field(default_factory=LipCorpusConfig)
+    losses: LipLossConfig
+    optim: OptimConfig
+    quality_optim: OptimConfig
+    num_samples: Number = 4
+
+    def check(self) -> None:
+        """Raise UsageError for settings that cannot work, before anything is read."""
+        require_bounds(self)
+        if self.losses.quality + self.losses.sync >= 1:
+            raise UsageError(
+                "losses.quality and losses.sync must leave weight for the L1", expected="a sum below 1", found=self.losses
+            )
+        self.data.require_validation()
+
+
+class LipLosses(nn.Module):
+    """Losses without weights that learn; a run saves it, for it knows whether the sync loss counts already."""
+
+    is_sync_on: Tensor
+
+    def __init__(self, config: LipLossConfig, expert: nn.Module | None) -> None:
+        super().__init__()
+        self.config, self.expert = config, expert
+        self.register_buffer("is_sync_on", torch.tensor(False))
+
+    @property
+    def sync_weight(self) -> float:
+        """The share of the sync loss in the whole: 0 until `notice` switched it on, and without an expert."""
+        return self.config.sync if self.expert is not None and bool(self.is_sync_on) else 0.0
+
+    def notice(self, valid_loss: float) -> bool:
+        """Switch the sync loss on, for good, when it was low enough on held-out windows; returns whether it just was."""
+        is_now_on = not bool(self.is_sync_on) and valid_loss < self.config.sync_threshold
+        if is_now_on:
+            self.is_sync_on.fill_(True)
+        return is_now_on
+
+    def l1(self, drawn: Tensor, truth: Tensor, batch: Batch) -> Tensor:
+        """drawn, truth: float [batch * P, 3, 96, 96]; returns their distance, of shape []."""
+        return (drawn - truth).abs().mean()
+
+    def in_step(self, drawn: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """By the expert, which there must be: the probability that drawn windows belong to what they were drawn for, and its loss.
+
+        drawn: float [batch * P, 3, 96, 96], BGR, window by window. Returns two float [n].
+        """
+        raise NotImplementedError
+
+
+class DrawingTask(Task):
+    """A network that draws mouths against its discriminator, if it has one.
+
+    batch, in what follows: target and reference uint8 [batch, P, 96, 96, 3], RGB, and what the network is to say.
+    """
+
+    drawer: ClassVar[str]
+    """The part that draws."""
+    realness: Callable[..., Tensor] = staticmethod(F.binary_cross_entropy_with_logits)
+    """Of what the discriminator says of pictures, and whether they are real."""
+    per_side: ClassVar[float] = 0.5
+    """Share of real and of drawn pictures in the discriminator's loss."""
+
+    def __init__(
+        self,
+        config: LipRunConfig,
+        drawer: nn.Module,
+        quality: nn.Module | None,
+        losses: LipLosses,
+        train: ItemSource[Any],
+        valid: ItemSource[Any],
+        **about: Any,
+    ) -> None:
+        self._config, self._drawer, self._quality, self._losses = config, drawer, quality, losses
+        parts, optim = {self.drawer: drawer, LOSSES: losses}, {self.drawer: config.optim}
+        if quality is not None:
+            parts[QUALITY], optim[QUALITY] = quality, config.quality_optim
+        super().__init__(config, parts, optim, train, valid, **about)
+
+    @abstractmethod
+    def draw(self, network: Any, batch: Batch) -> Tensor:
+        """Return what a network draws: float [batch * P, 3, 96, 96], BGR."""
+
+    @abstractmethod
+    def measure(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return what is drawn, as `draw` does, and figures, float [n] by name; `sync_loss` may switch the sync loss on."""
+
+    def collate(self, items: list[Any]) -> Batch:
+        return stack(items)
+
+    def training_step(self, batch: Batch, engine: Engine) -> Values:
+        """Update both sides on one batch; losses are logged without their weights, `loss` is what the network minimises."""
+        truth = network_picture(batch["target"].flatten(0, 1))
+        drawn = self.draw(engine.module(self.drawer), batch)
+        values, shares = {"l1": self._losses.l1(drawn, truth, batch)}, dict[str, float]()
+        if self._quality is not None:
+            # The module itself, its weights held: they must not gather the network's gradients.
+            self._quality.requires_grad_(False)
+            values["quality"] = self._realness(self._quality(lower_half(drawn)), is_real=True)
+            self._quality.requires_grad_(True)
+            shares["quality"] = self._config.losses.quality
+        if self._losses.sync_weight:
+            values["sync"] = self._losses.in_step(drawn, batch)[1].mean()
+            shares["sync"] = self._losses.sync_weight
+        parts = [share * values[name] for name, share in shares.items()]
+        values["loss"] = torch.stack([(1 - sum(shares.values())) * values["l1"], *parts]).sum()
+        engine.update(self.drawer, values["loss"])
+        if self._quality is not None:
+            # Both halves in one call: data parallel training counts calls.
+            real, made = engine.module(QUALITY)(lower_half(torch.cat((truth, drawn.detach())))).chunk(2)
+            values["discriminator"] = self.per_side * (self._realness(real, is_real=True) + self._realness(made, is_real=False))
+            engine.update(QUALITY, values["discriminator"])
+        return values
+
+    def _realness(self, judged: Tensor, is_real: bool) -> Tensor:
+        return self.realness(judged, torch.full_like(judged, float(is_real)))
+
+    def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
+        """Measure held-out windows, show some, and switch the sync loss on when it is low enough."""
+        found: dict[str, list[Tensor]] = {}
+        shown = 0
+        for batch in batches:
+            drawn, measured = self.measure(batch)
+            for name, values in measured.items():
+                found.setdefault(name, []).append(values.float().cpu())
+            for number in range(min(len(batch["target"]), self._config.num_samples - shown)):
+                engine.log_image(f"reference, target, output/{shown}", comparison(batch, drawn, number))
+                shown += 1
+        shares = engine.of_all(found)
+        names = dict.fromkeys(name for share in shares for name in share)
+        metrics = {name: float(torch.cat([one for share in shares for one in share.get(name, ())]).mean()) for name in names}
+        if self._losses.notice(metrics.get("sync_loss", math.inf)):
+            LOG.info("the sync loss counts from now on, with a weight of %g", self._config.losses.sync)
+        return metrics
+
+
+def faces_of(batch: Batch) -> Tensor:
+    """Return the faces that a network that draws is given: float32 [batch * P, 6, 96, 96], channels last."""
+    faces = network_input(batch["target"].flatten(0, 1), batch["reference"].flatten(0, 1))
+    return faces.contiguous(memory_format=torch.channels_last)
+
+
+def lower_half(faces: Tensor) -> Tensor:
+    """Return the lower half of faces, [..., 96, 96] to [..., 48, 96]."""
+    return faces[..., FACE_SIZE // 2 :, :]
+
+
+def distances(drawn: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference of each picture of float [batch, 3, height, width]: [batch]."""
+    return (drawn - truth).abs().mean(dim=(1, 2, 3))
+
+
+def comparison(batch: Batch, drawn: Tensor, number: int) -> NDArray[np.uint8]:
+    """Return one window of a batch, reference above target above drawn, picture by picture: uint8 [288, 96 * P, 3].
+
+    drawn: as `DrawingTask.draw` returns it.
+    """
+    target = batch["target"]
+    rows = (batch["reference"][number], target[number], to_pictures(drawn).view(target.shape)[number])
+    return np.concatenate([np.concatenate(list(row.cpu().numpy()), axis=1) for row in rows])
+
+
+# The expert
+
+
+class ChanceWatch:
+    """Tells why an expert may still guess, some minutes after the start. of: what is to be in step with pictures."""
+
+    def __init__(self, of: str, num_clips: int, batch_size: int) -> None:
+        self._causes = of, several(num_clips, "clip"), batch_size
+        self._sum: Tensor | float = 0.0
+        self._count = 0
+
+    def note(self, loss: Tensor, step: int) -> None:
+        """Take note of the loss, of shape [], of update number `step` (from 0)."""
+        self._sum, self._count = self._sum + loss.detach(), self._count + 1
+        if step + 1 not in _LOOKS:
+            return
+        mean = float(self._sum) / self._count
+        self._sum, self._count = 0.0, 0
+        if mean > _CHANCE:
+            LOG.warning(
+                "after %d updates the expert still guesses (loss %.3f; ln 2 is chance): pictures and %s may not be in step "
+                "(lse_offset tells by how much), the clips may be too few or of one person (%s), or the batch too small "
+                "(%s; 64 and more learn)",
+                step + 1,
+                mean,
+                *self._causes,
+            )
+
+
+class ExpertTask(Task):
+    """A sync expert by itself."""
+
+    part: ClassVar[str]
+    """The name that it is saved under."""
+
+    def __init__(
+        self, config: Any, expert: nn.Module, watch: ChanceWatch, train: ItemSource[Any], valid: ItemSource[Any], **about: Any
+    ) -> None:
+        self._expert, self._watch = expert, watch
+        super().__init__(config, {self.part: expert}, {self.part: config.optim}, train, valid, **about)
+
+    @abstractmethod
+    def judge(self, expert: Any, batch: Batch) -> Tensor:
+        """Return what an expert says of a batch, with what `measure` needs beside: float [batch, 2].
+
+        batch: mouths uint8 [batch, F, 48, 96, 3], RGB, and what is said.
+        """
+
+    @abstractmethod
+    def measure(self, judged: Tensor) -> dict[str, Tensor]:
+        """Return figures of shape [] by name, `loss` among them."""
+
+    def collate(self, items: list[Any]) -> Batch:
+        return stack(items)
+
+    def training_step(self, batch: Batch, engine: Engine) -> Values:
+        """Make one update and return its figures."""
+        values = self.measure(self.judge(engine.module(self.part), batch))
+        engine.update(self.part, values["loss"])
+        self._watch.note(values["loss"], engine.step)
+        return values
+
+    def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
+        """Measure all held-out windows at once."""
+        own = [self.judge(self._expert, batch).float().cpu() for batch in batches]
+        parts = [part for share in engine.of_all(own) for part in share]
+        return {name: float(value) for name, value in self.measure(torch.cat(parts)).items()} if parts else {}
+
+
+def expert_input(mouths: Tensor) -> Tensor:
+    """uint8 [batch, F, 48, 96, 3] RGB to float32 [batch, 3 F, 48, 96] BGR in 0..1, as experts take it."""
+    batch, frames, height, width, channels = mouths.shape
+    return network_picture(mouths.flatten(0, 1)).reshape(batch, frames * channels, height, width)
