@@ -2,6 +2,7 @@
 
 import json
 import logging
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from avcore import journal
 from avcore.files import write_text
+from avtrain.checkpoints import BOARD_FOLDER, METRICS_FILE, WANDB_FILE
 from avtrain.config import Metrics
 from avtrain.task import Values
-from avtrain.wandb_log import WandbLog
 
 LOG = logging.getLogger("netflips.train")
 
@@ -72,18 +73,32 @@ def means_of(windows: Sequence[LogWindow]) -> Metrics:
 class RunLog:
     """The log of one run; only the main process writes. Lines after `resumed_at` from a broken run are dropped.
 
-    wandb: where it is logged to as well.
+    wandb: the project of Weights & Biases where it is logged to as well, "" = none; a run that goes on, goes on there too.
+    settings: of the run, plain values, which are told there.
     """
 
-    def __init__(self, run_dir: Path, resumed_at: int, is_main: bool, wandb: WandbLog | None = None) -> None:
-        self._is_main, self._wandb = is_main, wandb
+    def __init__(
+        self, run_dir: Path, resumed_at: int, is_main: bool, wandb: str = "", settings: dict[str, Any] | None = None
+    ) -> None:
+        self._is_main = is_main
         self.history: list[dict[str, Any]] = []
+        self._trackers: list[GeneralTracker] = []
         if not is_main:
             return
         run_dir.mkdir(parents=True, exist_ok=True)
-        self._path = run_dir / "metrics.jsonl"
+        self._path = run_dir / METRICS_FILE
         self._keep_until(resumed_at)
-        self._board = SummaryWriter(str(run_dir / "tensorboard"), purge_step=resumed_at + 1)
+        self._board = TensorBoardTracker(BOARD_FOLDER, run_dir, purge_step=resumed_at + 1)
+        self._trackers.append(self._board)
+        if wandb:
+            name = run_dir / WANDB_FILE
+            if not name.exists():
+                write_text(name, secrets.token_hex(8))
+            known = name.read_text(encoding="utf-8").strip()
+            about = {"name": run_dir.name, "id": known, "resume": "allow", "dir": str(run_dir), "config": settings}
+            self._trackers.append(WandBTracker(wandb, **about))
+        for tracker in self._trackers:
+            tracker.start()
 
     def _keep_until(self, step: int) -> None:
         if not self._path.exists():
@@ -101,26 +116,22 @@ class RunLog:
         self.history.append(line)
         with self._path.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        for name, value in metrics.items():
-            self._board.add_scalar(f"{kind}/{name}", value, step)
-        if self._wandb is not None:
-            self._wandb.write(kind, step, metrics)
+        for tracker in self._trackers:
+            tracker.log({f"{kind}/{name}": float(value) for name, value in metrics.items()}, step)
         shown = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         LOG.info("%s step %d: %s%s", kind, step, shown, f" ({note})" if note else "")
 
     def image(self, name: str, picture: NDArray[np.uint8], step: int) -> None:
         """Add a picture, uint8 [H, W, 3]."""
         if self._is_main:
-            self._board.add_image(name, picture, step, dataformats="HWC")
+            self._board.writer.add_image(name, picture, step, dataformats="HWC")
 
     def sound(self, name: str, samples: NDArray[np.float32], rate: int, step: int) -> None:
         """Add a sound, float32 of shape [S] in -1..1 at `rate` Hz."""
         if self._is_main:
-            self._board.add_audio(name, torch.from_numpy(samples)[None], step, sample_rate=rate)
+            self._board.writer.add_audio(name, torch.from_numpy(samples)[None], step, sample_rate=rate)
 
     def close(self) -> None:
         """Flush and close."""
-        if self._is_main:
-            self._board.close()
-        if self._wandb is not None:
-            self._wandb.close()
+        for tracker in self._trackers:
+            tracker.finish()

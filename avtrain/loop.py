@@ -43,7 +43,6 @@ from avtrain.processes import check_run, number_format, of_all, of_first, say_pr
 from avtrain.sampling import EndlessBatches, LengthBatches, TakenBatches
 from avtrain.started import changed_settings, note_start, seed_of
 from avtrain.task import Task, named_parameters
-from avtrain.wandb_log import WandbLog
 
 LOG = logging.getLogger("netflips.train")
 _MOST_LEFT_OUT = 10
@@ -377,12 +376,10 @@ class Trainer:
             LOG.warning("%s is of %d processes, this run of %d: it goes on with other batches and masks", path, len(states), number)
 
     def _open_log(self, is_resumed: bool) -> RunLog:
-        folder, wandb = Path(self._config.run_dir), None
+        folder = Path(self._config.run_dir)
         if self.is_main:
             note_start(self._config, folder, is_resumed, self._accelerator.num_processes)
-            if self._loop.wandb_project:
-                wandb = WandbLog(self._loop.wandb_project, folder, plain(self._config))
-        return RunLog(folder, self._at.step, self.is_main, wandb)
+        return RunLog(folder, self._at.step, self.is_main, self._loop.wandb_project, plain(self._config))
 
     def _batches(self, items: Any) -> LengthBatches:
         if not len(items):

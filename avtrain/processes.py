@@ -18,9 +18,9 @@ from avcore.errors import UsageError
 from avcore.files import require_file
 from avtrain.checkpoints import AUTO, BEGINNING, LAST, NEVER
 from avtrain.config import LoopConfig, RunConfig
+from avtrain.entry import require_wandb
 from avtrain.started import missing_processes, processes_line
 from avtrain.task import Task
-from avtrain.wandb_log import require_wandb
 
 _AUTO = "auto"
 LOG = logging.getLogger("netflips.train")
