@@ -1,9 +1,11 @@
 """What every training run shares, as frozen dataclasses that hydra's yaml is checked against."""
 
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Positive, Share
+from avcore.errors import UsageError
 
 CONFIG_FILE, STARTS_FILE = "config.yaml", "starts.jsonl"
 """In a run's folder: its settings, and a line for each start."""
@@ -96,6 +98,12 @@ class RunConfig:
 
 Metrics = dict[str, float]
 State = dict[str, Any]
+
+
+def require_wandb(setting: str) -> None:
+    """Raise UsageError where `setting` asks for Weights & Biases and it is not installed."""
+    if find_spec("wandb") is None:
+        raise UsageError(f"{setting} asks for Weights & Biases, which is not installed", hint="pip install wandb, or leave it out")
 
 
 def plain(config: Any) -> dict[str, Any]:

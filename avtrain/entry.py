@@ -129,12 +129,6 @@ def require_training() -> None:
         )
 
 
-def require_wandb(setting: str) -> None:
-    """Raise UsageError where `setting` asks for Weights & Biases and it is not installed."""
-    if find_spec("wandb") is None:
-        raise UsageError(f"{setting} asks for Weights & Biases, which is not installed", hint="pip install wandb, or leave it out")
-
-
 def read_config(schema: type[Config], name: str, overrides: Sequence[str], folder: Path = CONFIG_FOLDER) -> Config:
     """Compose `<folder>/<name>.yaml` with overrides and check it against a frozen dataclass.
 

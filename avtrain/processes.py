@@ -17,8 +17,7 @@ from avcore.compute.inference import has_quick_bfloat16, resolve_device
 from avcore.errors import UsageError
 from avcore.files import require_file
 from avtrain.checkpoints import AUTO, BEGINNING, LAST, NEVER
-from avtrain.config import LoopConfig, RunConfig
-from avtrain.entry import require_wandb
+from avtrain.config import LoopConfig, RunConfig, require_wandb
 from avtrain.started import missing_processes, processes_line
 from avtrain.task import Task
 

@@ -294,7 +294,7 @@ def test_weights_and_biases_is_told_where_it_is_asked_for(tmp_path: Path, monkey
 
 
 def test_weights_and_biases_that_is_not_installed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("avtrain.entry.find_spec", lambda name: None if name == "wandb" else find_spec(name))
+    monkeypatch.setattr("avtrain.config.find_spec", lambda name: None if name == "wandb" else find_spec(name))
     with pytest.raises(UsageError, match="not installed; pip install wandb"):
         _train(toy_config(str(tmp_path / "run"), wandb_project="mine"))
 

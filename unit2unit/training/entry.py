@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from avcore.command import LOG
 from avcore.command import run as run_command
 from avcore.errors import UsageError
-from avtrain.entry import main_of, require_wandb
+from avtrain.config import require_wandb
+from avtrain.entry import main_of
 from unit2unit.training.checks import check_finetuning, check_pretraining
 from unit2unit.training.config import RESUME, Stated, TrainingRun, in_one_section, stated_settings
 from unit2unit.training.machine import is_main_process, require_fairseq
