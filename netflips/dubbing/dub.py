@@ -13,8 +13,8 @@ from netflips.dubbing.judge import judge
 from netflips.dubbing.listen import listen
 from netflips.dubbing.mix import mix
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.rates import measure_rates
 from netflips.dubbing.render import render
+from netflips.dubbing.rhythm import measure_rates
 from netflips.dubbing.speakers import assign_speakers
 from netflips.dubbing.speech import speak
 from netflips.dubbing.spell import spell

@@ -4,7 +4,6 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,17 +17,16 @@ from avcore.timeline import (
     frames_covering,
     frames_to_seconds,
     samples_to_seconds,
-    seconds_to_units,
     units_to_seconds,
 )
 from avcore.units import Units
 from netflips.dubbing.given import is_heard_as_it_is
 from netflips.dubbing.job import GivenTrack, Job
 from netflips.dubbing.part import asked_part, rooms_of, with_more
-from netflips.dubbing.rates import slower, spoken_in
+from netflips.dubbing.rhythm import pauses_in, slower
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.spell import silence_of, spelt
-from netflips.dubbing.timing import Pause, fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
+from netflips.dubbing.timing import fit_as_it_is, fit_durations, rest_at_pauses, scale_durations
 from netflips.script.notes import CUT, HURRIED
 from netflips.script.types import Script, Slot, TimeFit, TimeSpan, UnitList, Utterance
 
@@ -92,7 +90,7 @@ def _fitted(
         total = max(round(total * slower(script, job, one.speaker)), count)
         natural = scale_durations(natural, total)
     if not is_kept and (silence := silence_of(job, units.vocabulary)) is not None:
-        natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total, original=_pauses(sound, one.place))
+        natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total, original=pauses_in(sound, one.place))
         total = int(natural.sum())
     fitting = fit_as_it_is if is_kept else fit_durations
     own, behind = (slot + pause, 0) if is_slow else (slot, pause)
@@ -114,16 +112,6 @@ def _fitted(
         slot=Slot(_s(slot), float(rooms[one.number])),
         durations=tuple(fitted.durations.tolist()),
     )
-
-
-def _pauses(sound: Sound | None, place: TimeSpan) -> list[Pause]:
-    """Return the pauses within an utterance of the original."""
-    spans = [] if sound is None else spoken_in(sound, place)
-    whole, said, found = sum(end - start for start, end in spans), 0.0, list[Pause]()
-    for (start, end), (following, _) in pairwise(spans):
-        said += end - start
-        found.append(Pause(said / whole, round(seconds_to_units(following - end))))
-    return found
 
 
 def _along(track: GivenTrack, units: UnitList) -> TimeFit:

@@ -1,6 +1,6 @@
 """What is said in each utterance, as units with the durations that they have by themselves: translated, spelt, or given."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -9,13 +9,15 @@ import numpy as np
 from avcore.contracts import Speller, Voice
 from avcore.errors import InputError, UnitError
 from avcore.notes import Note, NoteKind
-from avcore.timeline import units_to_seconds
+from avcore.timeline import seconds_to_units, units_to_seconds
 from avcore.units import Units, require_same_vocabulary
 from netflips.cascade.speakers import USUAL_SYLLABLE_S, SpeechError, syllables_in
 from netflips.dubbing.given import speaker_name, units_by_program, units_given, units_of_track
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import wanted, with_more
+from netflips.dubbing.rhythm import parted, pauses_in
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.timing import Pause
 from netflips.script.notes import EMPTY, HEARD_LOOP, KEPT, LEFT_ALONE, NOT_SPOKEN, SILENT, UNHEARD, UNSAYABLE, UNTOLD
 from netflips.script.types import (
     KeptOriginal,
@@ -30,6 +32,7 @@ from netflips.script.types import (
 )
 from netflips.understanding import speller_measure
 from text2unit.normalise import READING
+from text2unit.speller import SHORT_PAUSE_S
 from text2unit.stage import SPELLER
 
 
@@ -109,13 +112,32 @@ def _spoken(script: Script, job: Job, one: Utterance, target: WrittenText, sound
         return LEFT_ALONE(reason=EMPTY.code)
     try:
         if job.speaking is None:
-            return replace(one, units=units_of_text(job, target.text))
+            return replace(one, units=_with_pauses(job, target.text, pauses_in(sound, one.place)))
         units = units_by_program(script, job, job.speaking, one, target.text, sound)
         return replace(one, units=units, target=replace(target, said_by=speaker_name(job.speaking)))
     except SpeechError as error:
         return LEFT_ALONE(reason=NOT_SPOKEN.code, error=error.what)
     except (InputError, UnitError) as error:
         return LEFT_ALONE(reason=UNSAYABLE.code, error=error.what, file=str(job.options.script_in or job.texts_file))
+
+
+def _with_pauses(job: Job, text: str, pauses: Sequence[Pause]) -> UnitList:
+    """Return the units of a text that pauses where the original does, at marks that would be read over otherwise."""
+    said, silence = units_of_text(job, text), silence_of(job, job.models.vocoder.vocabulary)
+    pieces, joined = parted(text, pauses), list[tuple[int, int]]()
+    if silence is None or len(pieces) <= said.ids[1:-1].count(silence) + 1:
+        return said
+    for piece in pieces:
+        try:
+            units = units_of_text(job, piece)
+        except (InputError, UnitError):  # as of a mark alone
+            return said
+        own = list(zip(units.ids, units.durations or (), strict=True))
+        if joined and silence not in (joined[-1][0], own[0][0]):
+            joined.append((silence, seconds_to_units(SHORT_PAUSE_S)))
+        joined += own[1:] if joined and joined[-1][0] == own[0][0] == silence else own
+    ids, durations = zip(*joined, strict=True)
+    return replace(said, ids=ids, durations=durations)
 
 
 def spell_one(script: Script, job: Job, one: Utterance, sound: Sound | None) -> Utterance | None:

@@ -11,7 +11,7 @@ from avcore.timeline import seconds_to_units
 from avcore.units import Ids
 from text2unit.speller import SHORT_PAUSE_S
 
-_SAME_PLACE = 0.25
+SAME_PLACE = 0.25
 """Share of the speech by which a pause may be earlier or later than the original's, and still be the same."""
 
 
@@ -84,7 +84,7 @@ def _matched(natural: Ids, is_silent: NDArray[np.bool_], places: Ids, original: 
     near = sorted((abs(share - pause.said), ours, own) for ours, share in enumerate(said) for own, pause in enumerate(original))
     found, used = dict[int, int](), set[int]()
     for distance, ours, own in near:
-        if distance <= _SAME_PLACE and ours not in found and own not in used:
+        if distance <= SAME_PLACE and ours not in found and own not in used:
             used.add(own)
             found[ours] = original[own].steps
     return found

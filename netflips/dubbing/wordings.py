@@ -23,7 +23,7 @@ from netflips.cascade.glossary import terms_in, with_terms
 from netflips.cascade.program import ProgramTranslator
 from netflips.dubbing.job import Job
 from netflips.dubbing.part import rooms_of, wanted
-from netflips.dubbing.rates import slower
+from netflips.dubbing.rhythm import slower
 from netflips.dubbing.sentences import WholeSentence, shared_out
 from netflips.dubbing.spell import seconds_of_text, syllable_s
 from netflips.dubbing.timing import easy_room

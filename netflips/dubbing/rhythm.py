@@ -1,16 +1,21 @@
-"""How fast each speaker speaks, against what is usual in the language, so that the dub is as fast or as slow.
+"""The rhythm of the original, which a dub keeps: how fast each speaker speaks, and where an utterance pauses.
 
 The rate of the original scales the durations before they are fitted (as Dub-S2ST does, Choi et al. 2025), and so the choice of the
-wording: who speaks slowly gets shorter wordings, spoken slowly.
+wording: who speaks slowly gets shorter wordings, spoken slowly. A pause of the original is one of the dub where the text has a
+boundary.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from types import MappingProxyType
 
 from avcore.speech.figures import syllables
+from avcore.timeline import seconds_to_units
 from netflips.dubbing.job import Job
 from netflips.dubbing.sound import Sound
+from netflips.dubbing.timing import SAME_PLACE, Pause
 from netflips.script.types import Script, TimeSpan
 
 USUAL: Mapping[str, float] = MappingProxyType({"en": 5.0})
@@ -19,6 +24,7 @@ flite's 4.1 and 5.0, those of espeak-ng 4.2 to 5.6 with 4.9 on average (12 sente
 _LEAST_S = 6.0
 """Of speech: a single sentence may be full of short syllables."""
 _SLOWEST, _FASTEST = 0.8, 1.25
+_MARK = re.compile(r"[,.;:!?…](?=\s+\S)")
 
 
 def measure_rates(script: Script, sound: Sound | None) -> Script:
@@ -45,6 +51,26 @@ def slower(script: Script, job: Job, speaker: str) -> float:
     """Return by how much longer than by itself what a speaker says is to last: 1 where no rate is known, or a program's speech is
     heard as it is."""
     return 1.0 if job.options.keep_sound else 1 / (script.speaker(speaker).rate or 1.0)
+
+
+def pauses_in(sound: Sound | None, place: TimeSpan) -> list[Pause]:
+    """Return the pauses within an utterance of the original."""
+    spans = [] if sound is None else spoken_in(sound, place)
+    whole, said, found = sum(end - start for start, end in spans), 0.0, list[Pause]()
+    for (start, end), (following, _) in pairwise(spans):
+        said += end - start
+        found.append(Pause(said / whole, seconds_to_units(following - end)))
+    return found
+
+
+def parted(text: str, pauses: Sequence[Pause]) -> list[str]:
+    """Return a text in pieces: parted behind the mark that is nearest to each pause of the original, where one is near."""
+    marks = [one.end() for one in _MARK.finditer(text)]
+    said = [len(text[:mark].replace(" ", "")) / max(len(text.replace(" ", "")), 1) for mark in marks]
+    near = (min(zip(said, marks, strict=True), key=lambda one: abs(one[0] - pause.said), default=None) for pause in pauses)
+    chosen = {one[1] for one, pause in zip(near, pauses, strict=True) if one and abs(one[0] - pause.said) <= SAME_PLACE}
+    edges = [0, *sorted(chosen), len(text)]
+    return [text[start:end].strip() for start, end in pairwise(edges)]
 
 
 def spoken_in(sound: Sound, place: TimeSpan) -> list[tuple[float, float]]:

@@ -1,6 +1,7 @@
 """How fast a speaker speaks, and that a dub keeps it."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 
 from avcore.speech.voice_activity import Region, SpeechActivity
-from netflips.dubbing.rates import measure_rates, slower, spoken_in
+from netflips.dubbing import spell
+from netflips.dubbing.rhythm import measure_rates, parted, pauses_in, slower, spoken_in
 from netflips.dubbing.sound import Sound
-from netflips.script.types import Script, SpeakerOf, Text, TimeSpan, Utterance
+from netflips.dubbing.timing import Pause
+from netflips.script.types import Script, SpeakerOf, Text, TimeSpan, UnitList, Utterance
 
 SLOW = "I went to the station and then we saw the sea"  # 14 syllables as they are counted
 REGIONS = [Region(0.0, 3.5), Region(4.5, 8.0), Region(9.0, 11.0), Region(12.0, 14.0), Region(15.0, 17.0)]
@@ -55,3 +58,33 @@ def test_durations_follow_the_rate_but_not_of_sound_that_is_kept() -> None:
 
 def test_stretches_of_speech_are_cut_at_the_place(sound: Sound) -> None:
     assert spoken_in(sound, TimeSpan(3.0, 9.5)) == [(3.0, 3.5), (4.5, 8.0), (9.0, 9.5)]
+
+
+def test_pauses_are_told_by_how_much_is_said_before_them(sound: Sound) -> None:
+    assert pauses_in(sound, TimeSpan(0.0, 8.0)) == [Pause(0.5, 50)]
+    assert pauses_in(sound, TimeSpan(0.0, 4.0)) == []
+    assert pauses_in(None, TimeSpan(0.0, 8.0)) == []
+
+
+def test_a_text_is_parted_at_the_mark_next_to_a_pause() -> None:
+    text = "가게들도 하나둘씩, 다시 왔고, 3.5배가 되었습니다."
+    assert parted(text, [Pause(0.4, 20)]) == ["가게들도 하나둘씩,", "다시 왔고, 3.5배가 되었습니다."]
+    assert parted(text, [Pause(0.4, 20), Pause(0.6, 20)]) == ["가게들도 하나둘씩,", "다시 왔고,", "3.5배가 되었습니다."]
+    assert parted(text, [Pause(0.95, 20)]) == [text]  # no mark is near
+    assert parted("가게들도 다시 왔습니다.", [Pause(0.5, 20)]) == ["가게들도 다시 왔습니다."]
+    assert parted(text, []) == [text]
+
+
+def test_a_mark_that_would_be_read_over_is_a_pause_where_the_original_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"가, 나": ((1, 2), (5, 5)), "가,": ((1,), (5,)), "나": ((2,), (5,)), "다, 라": ((1, 0, 2, 0), (5, 9, 5, 9))}
+    monkeypatch.setattr(spell, "silence_of", lambda job, vocabulary: 0)
+    monkeypatch.setattr(spell, "units_of_text", lambda job, text: UnitList(*known[text]))
+    job = SimpleNamespace(models=SimpleNamespace(vocoder=SimpleNamespace(vocabulary="")))
+    with_pauses = partial(spell._with_pauses, job)
+    assert with_pauses("가, 나", []) == UnitList((1, 2), (5, 5))
+    assert with_pauses("가, 나", [Pause(0.5, 30)]) == UnitList((1, 0, 2), (5, 13, 5))
+    known["가,"] = (1, 0), (5, 7)
+    assert with_pauses("가, 나", [Pause(0.5, 30)]) == UnitList((1, 0, 2), (5, 7, 5))  # it has one already
+    known["나"] = (0, 2), (4, 5)
+    assert with_pauses("가, 나", [Pause(0.5, 30)]) == UnitList((1, 0, 2), (5, 7, 5))
+    assert with_pauses("다, 라", [Pause(0.5, 30)]) == UnitList((1, 0, 2, 0), (5, 9, 5, 9))  # so has all of it
