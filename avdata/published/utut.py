@@ -4,6 +4,7 @@ import csv
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf, nan
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ MIN_UNITS, MAX_UNITS = 1, 1022
 _MOST_DIGITS = 12
 
 COLUMNS = ("src_unit_path", "src_n_units", "tgt_unit_path", "tgt_n_units")
+RATIO = "duration_ratio"
+"""A column of ours, which published tables do not have: target to source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,13 @@ class UtutSide:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A source and its target; `pair` is the line of lang_pairs.txt it came with."""
+    """A source and its target; `pair` is the line of lang_pairs.txt it came with. ratio: of durations, target to source; None =
+    the table does not say it."""
 
     source: UtutSide
     target: UtutSide
     pair: str
+    ratio: float | None = None
 
 
 def read_samples(data_dir: Path, split: str) -> tuple[list[Sample], int]:
@@ -93,7 +98,19 @@ def _read_table(data_dir: Path, table: Path, pair: str) -> Iterator[Sample]:
         source, target = (
             _side(row, name, language, data_dir, where) for name, language in zip(("src", "tgt"), languages, strict=True)
         )
-        yield Sample(source, target, pair)
+        yield Sample(source, target, pair, _ratio(row.get(RATIO), where))
+
+
+def _ratio(text: str | None, where: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = nan
+    if not 0 < ratio < inf:
+        raise InputError("a ratio of durations is none", path=where, expected="above 0", found=repr(text))
+    return ratio
 
 
 def _side(row: dict[str, str], name: str, language: str, data_dir: Path, where: str) -> UtutSide:

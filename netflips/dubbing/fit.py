@@ -86,12 +86,12 @@ def _fitted(
     length, is_kept = exact(one.place.seconds), is_heard_as_it_is(job, one)
     slot = max(frame_at(length, UNIT_RATE), 1)
     pause = max(frame_at(length + rooms[one.number], UNIT_RATE) - slot, 0)
-    if not is_kept:
-        total = max(round(total * slower(script, job, one.speaker)), count)
-        natural = scale_durations(natural, total)
     if not is_kept and (silence := silence_of(job, units.vocabulary)) is not None:
         natural = rest_at_pauses(natural, np.array(units.ids) == silence, slot - total, original=pauses_in(sound, one.place))
         total = int(natural.sum())
+    if not is_kept and total < slot:  # who speaks slowly speaks slowly here, too, but nobody is hurried for it
+        total = max(min(round(total * slower(script, job, one.speaker)), slot), total)
+        natural = scale_durations(natural, total)
     fitting = fit_as_it_is if is_kept else fit_durations
     own, behind = (slot + pause, 0) if is_slow else (slot, pause)
     fitted = fitting(natural, own, behind, options.pace, options.hold_picture)

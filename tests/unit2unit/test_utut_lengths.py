@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from avcore.units import Units
+from avdata.published.utut import read_samples
 from tests.unit2unit.phrasebook import run
 from unit2unit.model import LENGTH_TAGS, TranslatorVocabulary
 from unit2unit.training.corpus import read_length_tags
+from unit2unit.training.items import UnitPairDataset
+from unit2unit.training.noise import SpanNoise
 from unit2unit.training.prepare_pairs import main as prepare_pairs
+from unit2unit.training.prepare_tables import main as prepare_tables
 from unit2unit.translator import UnitTranslator
 
 _FORMS = {"short": (1, 1), "even": (2, 2), "long": (3, 4)}
@@ -62,6 +66,48 @@ def test_units_without_durations_are_refused_before_training(tmp_path: Path) -> 
     given = ["--source", str(tmp_path / "en.jsonl"), "--target", str(tmp_path / "ko.jsonl"), "--num-units", "40", "--quiet"]
     assert prepare_pairs([*given, "--valid", "3", "--test", "3", "--out", str(tmp_path / "data")]) == 0
     done = _train(tmp_path / "data", tmp_path / "run", "check_only=true")
+    assert done.returncode == 2
+    assert "nothing says how long these pairs are" in done.stderr
+
+
+def _tables(folder: Path, forms: dict[str, tuple[int, int]]) -> Path:
+    """Tables to pre-train on, of sentences with translations of these units and steps."""
+    for language in ("en", "ko"):
+        said = {"en": (2, 2)} | forms if language == "en" else forms
+        rows = {
+            f"{form}_{n}": np.repeat([n % 7, 8, 9 + n % 3], said.get("en" if language == "en" else form, (2, 2))[1]).tolist()
+            for n in range(12)
+            for form in forms
+        }
+        _write(folder / f"{language}.jsonl", language, rows)
+    given = [f"{language}={folder / language}.jsonl" for language in ("en", "ko")]
+    numbers = ["--num-units", "40", "--valid", "6", "--denoise", "--quiet"]
+    assert prepare_tables(["--units", *given, *numbers, "--out", str(folder / "data")]) == 0
+    return folder / "data"
+
+
+def test_pre_training_tags_its_sources_too(tmp_path: Path) -> None:
+    data = _tables(tmp_path, _FORMS)
+    samples, _ = read_samples(data, "train")
+    vocabulary = TranslatorVocabulary(40, ("en", "ko"))
+    tagged = UnitPairDataset(samples, vocabulary, SpanNoise(0.5, 3.0, 0.1, vocabulary.mask, vocabulary.num_rows), 1.0, 0, True)
+    plain = UnitPairDataset(samples, vocabulary, None, 1.0, 0)
+    for index, sample in enumerate(samples):
+        form = Path(sample.source.path).stem.partition("_")[0] if sample.pair == "en/ko" else "even"
+        item = tagged[index]
+        assert item is not None
+        if sample.pair != "ko/en":
+            assert int(item["source"][0]) == LENGTH_TAGS[form]
+        assert int(item["target"][0]) == int(plain[index]["source"][0]) == LENGTH_TAGS["even"]
+
+
+def test_tables_that_say_nothing_of_lengths_are_refused_before_pre_training(tmp_path: Path) -> None:
+    data = _tables(tmp_path, {"once": (1, 1)})
+    for table in data.rglob("*.tsv"):
+        rows = [line.split("\t") for line in table.read_text().splitlines()]
+        table.write_text("".join("\t".join(row[:4]) + "\n" for row in rows))
+    settings = [f"data_dir={data}", f"run_dir={tmp_path / 'run'}", "fairseq.task.length_tags=true", "check_only=true"]
+    done = run("unit2unit.utut_pretrain.pretrain", "--config", "unit2unit/pretrain_debug", *settings, "fairseq.task.langs=[en,ko]")
     assert done.returncode == 2
     assert "nothing says how long these pairs are" in done.stderr
 

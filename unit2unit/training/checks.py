@@ -8,7 +8,7 @@ from pathlib import Path
 from avcore.command import LOG
 from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.texts import iter_lines
-from avdata.published.utut import LANG_PAIRS, Sample, load_units, read_samples
+from avdata.published.utut import LANG_PAIRS, RATIO, Sample, load_units, read_samples
 from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast
 from unit2unit.training.corpus import LIMITS, read_length_tags, read_report, read_search_limit, read_vocabulary
 from unit2unit.training.machine import has_gpu, is_launched
@@ -33,6 +33,9 @@ def check_pretraining(run: TrainingRun, stated: Stated) -> TrainingRun:
     for split in splits:
         samples, _ = read_samples(data, split)
         _check_samples(samples, languages(run), num_units)
+        if run.option("length_tags") and all(sample.ratio is None for sample in samples):
+            hint = "prepare the folder from units with durations or repeats"
+            raise InputError("nothing says how long these pairs are", path=data / split, expected=f"a column {RATIO}", hint=hint)
     return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")
 
 

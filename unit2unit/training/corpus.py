@@ -175,6 +175,11 @@ def read_length_tags(folder: Path, split: str) -> Ids:
     return np.array([length_tag(ratio) for ratio in np.load(path, allow_pickle=False)], np.int64)
 
 
+def duration_ratios(pairs: Iterable[str], source: UnitCorpus, target: UnitCorpus) -> list[float]:
+    """Return how many times as long as its source each target is in time; none where that is not known."""
+    return [target.steps[name] / source.steps[name] for name in pairs] if source.is_timed and target.is_timed else []
+
+
 def length_tag(ratio: float) -> int:
     """Return the tag of a pair by how many times as long as its source the target is."""
     return LENGTH_TAGS["short" if ratio < EVEN[0] else "long" if ratio > EVEN[1] else "even"]

@@ -13,6 +13,7 @@ from avcore.errors import NetflipsError
 from avcore.units import PAD, Ids
 from avdata.published.utut import Sample, UtutSide, load_units
 from unit2unit.model import TranslatorVocabulary
+from unit2unit.training.corpus import length_tag
 from unit2unit.training.noise import SpanNoise, UnitNoise, join_tokens
 
 LOG = logging.getLogger(__name__)
@@ -22,20 +23,28 @@ _NUM_ENDS = 2
 
 
 class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
-    """Samples `<s> units </s> [language]` on both sides; the source is noisy when `noise` is given.
+    """Samples `<s> units </s> [language]` on both sides; the source is noisy when `noise` is given, and begins with how long its
+    translation is where `has_lengths` (see LENGTH_TAGS).
 
     Each epoch draws as many samples as there are, pair i with probability proportional to n_i ** alpha (alpha 1: every
     sample once). All that is random depends on (seed, epoch, sample) alone.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], vocabulary: TranslatorVocabulary, noise: SpanNoise | None, alpha: float, seed: int
+        self,
+        samples: Sequence[Sample],
+        vocabulary: TranslatorVocabulary,
+        noise: SpanNoise | None,
+        alpha: float,
+        seed: int,
+        has_lengths: bool = False,
     ) -> None:
         self._samples = samples
         self._vocabulary = vocabulary
         self._noise = noise
         self._alpha = alpha
         self._seed = seed
+        self._has_lengths = has_lengths
         self._epoch = 1
         self._sizes = np.array([[side.num_units + _NUM_ENDS for side in (s.source, s.target)] for s in samples], dtype=np.int64)
         names, self._pair_of = np.unique([sample.pair for sample in samples], return_inverse=True)
@@ -53,6 +62,8 @@ class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
         except NetflipsError as error:
             LOG.warning("skipped: %s", error)
             return None
+        if self._has_lengths and sample.ratio is not None:
+            source[0] = length_tag(sample.ratio)
         if self._noise is not None:
             source = self._noise.apply(source, np.random.default_rng([self._seed, self._epoch, index]))
         return {"id": index, "source": torch.from_numpy(source), "target": torch.from_numpy(target)}

@@ -22,6 +22,7 @@ from unit2unit.training.corpus import (
     MAX_UNITS,
     Pair,
     add_preparation_options,
+    duration_ratios,
     is_monotone,
     new_folder,
     pair_contents,
@@ -96,7 +97,7 @@ def prepare(options: argparse.Namespace) -> None:
         _warn_of_leaks(splits)
     counts = {split: _count(pairs, languages) for split, pairs in splits.items() if pairs}
     limit = search_limit(splits[TRAIN].values())
-    ratios = {split: _ratios(pairs, *corpora[split if options.splits else _ALL]) for split, pairs in splits.items()}
+    ratios = {split: duration_ratios(pairs, *corpora[split if options.splits else _ALL]) for split, pairs in splits.items()}
     with new_folder(options.out) as folder:
         _write(folder, languages, {split: splits[split] for split in counts}, options.num_units)
         for split, found_ratios in ratios.items():
@@ -189,11 +190,6 @@ def _warn_of_leaks(splits: Mapping[str, Mapping[str, Pair]]) -> None:
 def _count(pairs: Mapping[str, Pair], languages: tuple[str, str]) -> dict[str, int]:
     totals = [sum(len(pair[side]) for pair in pairs.values()) for side in range(2)]
     return {"pairs": len(pairs), **{f"{language} units": total for language, total in zip(languages, totals, strict=True)}}
-
-
-def _ratios(pairs: Iterable[str], source: UnitCorpus, target: UnitCorpus) -> list[float]:
-    """Return how many times as long as its source each target is in time; none where that is not known."""
-    return [target.steps[name] / source.steps[name] for name in pairs] if source.is_timed and target.is_timed else []
 
 
 def _write(folder: Path, languages: tuple[str, str], splits: Mapping[str, Mapping[str, Pair]], num_units: int) -> None:

@@ -11,10 +11,11 @@ from avcore.errors import UsageError
 from avcore.progress import Progress, bars, track
 from avcore.units import Ids, normalise_language, write_unit_file
 from avdata.parallel import UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
-from avdata.published.utut import COLUMNS, LANG_PAIRS
+from avdata.published.utut import COLUMNS, LANG_PAIRS, RATIO
 from avdata.splits import divide_speakers
 from unit2unit.training.corpus import (
     add_preparation_options,
+    duration_ratios,
     new_folder,
     plan_of,
     reading_of_units,
@@ -108,17 +109,17 @@ def _write_split(folder: Path, split: str, names: Sequence[str], corpora: Corpor
     return counts
 
 
-def _write_table(folder: Path, split: str, pair: tuple[str, str], names: Iterable[str], corpora: Corpora) -> None:
+def _write_table(folder: Path, split: str, pair: tuple[str, str], names: Sequence[str], corpora: Corpora) -> None:
     table = folder / split / pair[0] / f"{pair[1]}.tsv"
     table.parent.mkdir(parents=True, exist_ok=True)
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for name in names:
+        ratios = duration_ratios(names, *(corpora[language] for language in pair))
+        writer.writerow((*COLUMNS, RATIO) if ratios else COLUMNS)
+        for number, name in enumerate(names):
             sides: list[tuple[str, Ids]] = [(language, corpora[language].units[name]) for language in pair]
-            writer.writerow(
-                [cell for language, units in sides for cell in (_unit_file(Path(), language, name).as_posix(), len(units))]
-            )
+            cells = [cell for language, units in sides for cell in (_unit_file(Path(), language, name).as_posix(), len(units))]
+            writer.writerow([*cells, f"{ratios[number]:.3f}"] if ratios else cells)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -90,6 +90,7 @@ class UtutPretrainingConfig(FairseqDataclass):  # type: ignore[misc]
     max_target_positions: int = field(default=1024, metadata={"help": "most tokens of a target"})
     units_vocabulary: str = field(default="", metadata={"help": "fingerprint of the quantizer that made the units"})
     merged_units: bool = field(default=False, metadata={"help": _MERGED_HELP})
+    length_tags: bool = field(default=False, metadata={"help": _LENGTHS_HELP})
     autocast: str = field(default=NONE, metadata={"help": _AUTOCAST_HELP})
     valid_pairs: int = field(default=0, metadata={"help": _VALID_PAIRS_HELP})
     seed: int = II("common.seed")
@@ -128,7 +129,7 @@ class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
         is_train = split == self.cfg.train_subset
         noise = self._noise() if is_train else None
         alpha = self.cfg.multilang_sampling_alpha if is_train else 1.0
-        dataset = UnitPairDataset(samples, self.vocabulary, noise, alpha, self.cfg.seed)
+        dataset = UnitPairDataset(samples, self.vocabulary, noise, alpha, self.cfg.seed, self.cfg.length_tags)
         chosen = part_of(len(dataset), self.cfg.valid_pairs, self.cfg.seed)
         self.datasets[split] = dataset if is_train else PartOfPairs(dataset, chosen)
 
