@@ -50,7 +50,8 @@ def measure_rates(script: Script, sound: Sound | None) -> Script:
 def slower(script: Script, job: Job, speaker: str) -> float:
     """Return by how much longer than by itself what a speaker says is to last: 1 where no rate is known, or a program's speech is
     heard as it is."""
-    return 1.0 if job.options.keep_sound else 1 / (script.speaker(speaker).rate or 1.0)
+    rate = script.speaker(speaker).rate
+    return 1.0 if rate is None or job.options.keep_sound else 1 / rate
 
 
 def pauses_in(sound: Sound | None, place: TimeSpan) -> list[Pause]:
