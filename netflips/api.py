@@ -393,7 +393,7 @@ def lip2speech(
 ) -> "Script":
     """Make speech from the lips of a video, at its own times; returns the script of what was done."""
     options = _asked(LipSpeechOptions, locals())
-    from netflips.lip_speech.work import speak_video
+    from netflips.lip_speech import speak_video
 
     return speak_video(options)
 

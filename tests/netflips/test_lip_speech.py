@@ -19,9 +19,7 @@ from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_s
 from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips
 from netflips.commands import lip2speech
-from netflips.lip_speech import speak_lips
-from netflips.lip_speech.speaking import see_lips, spoken_stretches
-from netflips.lip_speech.work import HOP, MELS, write_mel
+from netflips.lip_speech import HOP, MELS, see_lips, speak_lips, spoken_stretches, write_mel
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import talk as made_speech

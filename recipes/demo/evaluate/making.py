@@ -27,7 +27,7 @@ from netflips.bundles.paths import bundle_paths
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.evaluate.running import CaseJob, run_left
-from netflips.lip_speech.speaking import speak_lips
+from netflips.lip_speech import speak_lips
 from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
 from recipes.demo.evaluate.conditions import SOUNDS, lips_of_kind
