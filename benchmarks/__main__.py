@@ -18,9 +18,9 @@ import torch
 
 from avcore.compute.inference import has_native_bfloat16
 from avcore.files import private_folder
-from benchmarks import parts, tables
+from benchmarks import tables, whole
 from benchmarks.ledger import Ledger, read_results
-from benchmarks.rows import KOX_LENGTHS, SENTENCE_STEPS, STAGES
+from benchmarks.material import KOX_LENGTHS, SENTENCE_STEPS, STAGES
 from benchmarks.stages import measure_stage
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 
@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 MEASURES = {
     **{stage: partial(measure_stage, stage) for stage in STAGES},
-    "chain": parts.measure_chain,
-    "dub": parts.measure_dub,
+    "chain": whole.measure_chain,
+    "dub": whole.measure_dub,
 }
 _STEPS = sorted([SENTENCE_STEPS, *(korean for _, korean in KOX_LENGTHS.values())])
 

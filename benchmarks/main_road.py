@@ -3,10 +3,11 @@
 device: where ours runs; the baseline runs on the CPU.
 """
 
+import argparse
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,12 +15,12 @@ from numpy.typing import NDArray
 
 from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.units import Units
+from avcore.units import UTUT_LANGUAGES, Units, language_tag
 from benchmarks import material
+from benchmarks.material import BEAM, KOX_LENGTHS, SENTENCE_STEPS
 from benchmarks.reference.av2unit import ReferenceEncoder
 from benchmarks.reference.unit2av import ReferenceFace, ReferenceVocoder
 from benchmarks.reference.unit2unit import ReferenceTranslator
-from benchmarks.rows import BEAM, KOX_LENGTHS, SENTENCE_STEPS
 from recipes.demo.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
 from unit2av.stage import RENDERER as RENDERER_STAGE
 from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
@@ -29,6 +30,47 @@ if TYPE_CHECKING:
     from unit2av.inference_unit2a import UnitVocoder
     from unit2av.renderer import LipRenderer
     from unit2unit.inference import UnitTranslator
+
+
+def prepare_generator(folder: Path, source_ids: np.ndarray, target: str, beam: int, steps: int) -> Callable[[], np.ndarray]:
+    """Build fairseq's generator; what is returned searches. source_ids: int64 rows of shape [T]."""
+    from fairseq.sequence_generator import SequenceGenerator
+
+    model, symbols = _fairseq_model(folder)
+    tag = symbols.index(language_tag(target))
+    others = [language_tag(language) for language in UTUT_LANGUAGES if language != target]
+    generator = SequenceGenerator(
+        [model], symbols, beam_size=beam, max_len_b=steps, min_len=steps, eos=tag, tokens_to_suppress=[*others, "<mask>"]
+    )
+    tokens = torch.from_numpy(source_ids)[None]
+    sample = {"net_input": {"src_tokens": tokens, "src_lengths": torch.tensor([tokens.shape[1]])}}
+
+    def run() -> np.ndarray:
+        with torch.no_grad():
+            return generator.generate([model], sample, bos_token=tag)[0][0]["tokens"].numpy()
+
+    return run
+
+
+@cache
+def _fairseq_model(folder: Path) -> tuple[torch.nn.Module, Any]:
+    """fairseq's model with the weights of the checkpoint, and its dictionary."""
+    from fairseq import models
+    from fairseq.data import Dictionary
+
+    import unit2unit.training.user_dir.utut_plugins  # noqa: F401  registers the architecture
+
+    checkpoint = read_checkpoint(folder / TRANSLATOR, TRANSLATOR_STAGE)
+    symbols = Dictionary()
+    num_units = len(checkpoint.tensors["encoder.embed_tokens.weight"]) - 5 - len(UTUT_LANGUAGES)
+    for symbol in [*map(str, range(num_units)), *map(language_tag, UTUT_LANGUAGES), "<mask>"]:
+        symbols.add_symbol(symbol)
+    task = argparse.Namespace(source_dictionary=symbols, target_dictionary=symbols, dictionary=symbols)
+    options = argparse.Namespace(**checkpoint.config["model"])
+    model = models.ARCH_MODEL_REGISTRY["utut_large"].build_model(options, task)
+    torch.nn.Module.load_state_dict(model, dict(checkpoint.tensors), strict=False)
+    return model.eval(), symbols
+
 
 Run = Callable[[], object]
 _LANGUAGE, _TARGET = "en", "es"
@@ -108,7 +150,7 @@ def _reference_translator(folder: Path) -> tuple[ReferenceTranslator, int]:
 
 
 def fairseq_unit2unit(folder: Path, steps: float, precision: str) -> Run:
-    from benchmarks.fairseq_generator import prepare_generator
+    from benchmarks.main_road import prepare_generator
 
     return prepare_generator(folder, _source_rows(steps), _TARGET, BEAM, int(steps))
 

@@ -1,10 +1,17 @@
-"""Made input for benchmarks: noise that is neither speech nor face costs as much as the real thing."""
+"""What is measured, and made input for it: noise that is neither speech nor face costs as much as the real thing."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, UNIT_RATE
 from avcore.units import Units
+
+STAGES = ("av2unit", "unit2unit", "vocoder", "lips")
+BEAM = 20
+KOX_LENGTHS = {5: (91, 51), 50: (235, 205), 95: (533, 487)}
+"""English and Korean units of a Ko-X sentence without repeats, by percentile of its 150,660 training pairs."""
+SENTENCE_STEPS = 150
+"""Steps of the search that earlier figures were measured with; its source has as many units."""
 
 
 def speech(seconds: float) -> NDArray[np.float32]:

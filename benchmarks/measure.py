@@ -1,4 +1,4 @@
-"""One side of a stage in a process of its own, so that its memory is its own; see `benchmarks.sides.SideWorker`."""
+"""One side of a stage in a process of its own, so that its memory is its own; see `benchmarks.stages.SideWorker`."""
 
 import argparse
 import json

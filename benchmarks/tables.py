@@ -5,10 +5,11 @@ Each function takes the files of all parts by name and gives a table, "" when it
 
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rows import BEAM, STAGES, BenchmarkRow, benchmark_rows
+from benchmarks.material import BEAM, STAGES
 from recipes.demo.evaluate.documents import replace_part
 
 Results = dict[str, dict[str, Any]]
@@ -16,6 +17,32 @@ _NAMES = {"av2unit": "speech and lips to units", "unit2unit": "translation", "vo
 _SHORT_S = 10.0
 _GIB = 1024
 _NONE = "-"
+
+
+@dataclass
+class BenchmarkRow:
+    """Medians over `runs` runs of `amount` (seconds of media, or steps). ratio: of the baseline's CPU seconds to these; None = the
+    baseline was not run. Where that ran less than `amount`, its seconds are taken in proportion."""
+
+    who: str
+    amount: float
+    runs: int
+    cpu_s: float
+    ratio: float | None
+
+
+def benchmark_rows(points: dict[str, dict]) -> list[BenchmarkRow]:
+    """Return the table of a stage: each side and amount, beside the baseline."""
+    groups: dict[tuple[float, str], list[dict]] = {}
+    for run in points.values():
+        groups.setdefault((run["amount"], run["who"]), []).append(run)
+    found = []
+    for (amount, who), runs in sorted(groups.items(), key=lambda item: item[0][0]):
+        there = {key[0]: base for key, base in groups.items() if not base[0]["is_ours"] and key[0] <= amount}
+        cpu_s, most = _median(runs, "cpu_s"), max(there, default=0.0)
+        ratio = _median(there[most], "cpu_s") * amount / most / cpu_s if there else None
+        found.append(BenchmarkRow(who, amount, len(runs), cpu_s, ratio))
+    return found
 
 
 def write_tables(results: Results, root: Path) -> None:
@@ -44,7 +71,7 @@ def short(results: Results) -> str:
 
 
 def _short_stage(results: Results, stage: str) -> list[str]:
-    there = [row for row in benchmark_rows(results[stage]["points"]) if not row.keeps]
+    there = benchmark_rows(results[stage]["points"])
     amount = max((row.amount for row in there if stage == "unit2unit" or row.amount <= _SHORT_S), default=there[0].amount)
     chosen = [row for row in there if row.amount == amount]
     unit = f"{amount:g} steps, beam {BEAM}" if stage == "unit2unit" else f"a second of video, in clips of {amount:g} s"

@@ -1,7 +1,10 @@
 """The installed command `netflips`: each subcommand is a command of its own elsewhere; only the chosen one is imported."""
 
+import argparse
+import shlex
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -10,7 +13,6 @@ from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE
 from avcore.flags import Command
 from avcore.loading import loading
 from avcore.notes import print_text, shown
-from netflips.help import help_of, usage
 from netflips.version import __version__
 
 COMMANDS = {
@@ -99,6 +101,133 @@ def parser_of(name: str) -> Parser:
 def program() -> NoReturn:
     """Run the installed command; the process ends with its exit code."""
     sys.exit(main())
+
+
+# What `netflips help` prints: the commands by their use, examples of each, and of a command with many options the usual ones
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Start": ("demo", "dub", "script", "serve", "info", "completion"),
+    "Make": ("say", "transcribe", "lipsync", "portrait", "avatar", "lip2speech"),
+    "Stages": ("units", "translate", "speak", "render"),
+    "Train and measure": ("prepare", "manifest", "extract", "evaluate"),
+    "Models": ("models", "bundle", "convert"),
+}
+"""Commands by what somebody wants to do."""
+USUAL: Mapping[str, tuple[str, ...]] = {
+    "dub": (
+        "--out",
+        "--from",
+        "--to",
+        "--cascade",
+        "--voice",
+        "--speak-with",
+        "--subtitles",
+        "--draft",
+        "--script-in",
+        "--timing",
+        "--preview",
+        "--report",
+    ),
+}
+"""Options that most people need, of a command that has many."""
+EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "demo": (("the clip that comes with NetfLips", "netflips demo"),),
+    "dub": (
+        ("a short clip", "netflips dub clip.mp4 -o clip_ko.mp4 --to ko"),
+        ("a talk, over text, with subtitles", "netflips dub talk.mp4 -o talk_ko.mp4 --cascade --subtitles source,target"),
+        ("read and correct it first", "netflips dub talk.mp4 --draft talk.json"),
+        ("and go on from there", "netflips dub talk.mp4 -o talk_ko.mp4 --script-in talk.json"),
+    ),
+    "script": (
+        ("what is said, by number", "netflips script list talk.json"),
+        ("divide a sentence where it pauses", "netflips script split talk.json 3 -o talk2.json"),
+        ("join it with the next", "netflips script join talk2.json 5 -o talk3.json"),
+    ),
+    "serve": (
+        ("a page on this computer", "netflips serve"),
+        ("a service for others", 'netflips serve --operator "Your Name"'),
+    ),
+    "info": (("what a dub says of itself", "netflips info clip_ko.mp4"),),
+    "completion": (("for this shell", "netflips completion bash"),),
+    "say": (
+        ("in a neutral voice", "netflips say 안녕하세요? -o hello.wav"),
+        ("in the voice of a recording", "netflips say --text-path text.txt -o text.wav --voice me.wav"),
+    ),
+    "transcribe": (
+        ("on the screen", "netflips transcribe clip.mp4"),
+        ("as subtitles, by the sound alone", "netflips transcribe talk.mp4 -o talk.srt --modalities audio"),
+    ),
+    "lipsync": (("an actor's speech", "netflips lipsync clip.mp4 -o moved.mp4 --speech actor.wav"),),
+    "portrait": (
+        ("with your speech", "netflips portrait face.jpg -o talking.mp4 --speech hello.wav"),
+        ("with a text", "netflips portrait face.jpg -o talking.mp4 --text 안녕하세요?"),
+    ),
+    "avatar": (("a spoken question", "netflips avatar face.jpg -o answer.mp4 --listen question.wav"),),
+    "lip2speech": (("of a silent video", "netflips lip2speech silent.mp4 -o lips.wav --from en"),),
+    "units": (("from sound and lips", "netflips units clip.mp4 -o en.txt"),),
+    "translate": (("from English into Korean", "netflips translate en.txt -o ko.txt --from en --to ko"),),
+    "speak": (("in the voice of a recording", "netflips speak --input_file ko.txt -o ko.wav --voice clip.mp4"),),
+    "render": (("with a speaker's face and voice", "netflips render ko.txt -o rendered.mp4 --video clip.mp4"),),
+    "prepare": (
+        ("AIHub Ko-X", "netflips prepare kox --help"),
+        ("a folder of videos", "netflips prepare video --help"),
+    ),
+    "manifest": (("hours, speakers and quality", "netflips manifest stats train.jsonl"),),
+    "extract": (("all units of a corpus", "netflips extract train.jsonl -o units --workers 2"),),
+    "evaluate": (("the demo's models", "netflips evaluate demo"),),
+    "models": (
+        ("what there is, and what may be sold", "netflips models list"),
+        ("a set for dubs into Korean", "netflips models get korean"),
+    ),
+    "bundle": (("the one that is used", "netflips bundle check"),),
+    "convert": (("a published checkpoint", "netflips convert utut_ko.pt -o utut_ko.safetensors"),),
+}
+"""Of each command, what an example does and its line."""
+_WIDTH = 79
+_NAMES = 24
+
+
+def usage(purposes: Mapping[str, str]) -> str:
+    """Return the list of commands. purposes: of each, in words."""
+    lines = ["usage: netflips COMMAND INPUT... -o OUT [options]"]
+    for title, names in GROUPS.items():
+        lines += ["", title, *(f"  {name:<10} {purposes[name]}" for name in names)]
+    return "\n".join([*lines, "", "`netflips help COMMAND` describes a command; `netflips --version` says which this is."])
+
+
+def help_of(name: str, parser: Parser, is_all: bool) -> str:
+    """Return a command's help: its options, or the usual ones of many, and examples. is_all: all options."""
+    examples = "\n".join(["examples:", *_examples(EXAMPLES[name])])
+    if is_all or name not in USUAL:
+        return f"{parser.format_help().rstrip()}\n\n{examples}"
+    about = textwrap.fill(" ".join((parser.description or "").split()), _WIDTH)
+    wanted = [one for flag in USUAL[name] for one in parser._actions if flag in one.option_strings]
+    options = "\n".join(["options:", *(line for one in wanted for line in _option(one))])
+    rest = f"`netflips help {name} --all` lists all {len(parser._actions)} options."
+    return f"usage: netflips {name} INPUT -o OUT [options]\n\n{about}\n\n{options}\n\n{rest}\n\n{examples}"
+
+
+def _examples(given: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for what, line in given:
+        yield f"  {line}"
+        yield f"      {what}"
+
+
+def _option(action: argparse.Action) -> Iterator[str]:
+    value = "" if action.nargs == 0 else f" {action.metavar or '{' + ','.join(map(str, action.choices or ())) + '}'}"
+    names = f"  {', '.join(action.option_strings)}{value}"
+    words = textwrap.wrap(" ".join((action.help or "").split()), _WIDTH - _NAMES)
+    if len(names) + 2 > _NAMES:
+        yield names
+    else:
+        words = [f"{names:<{_NAMES}}{words[0]}", *words[1:]]
+        yield words.pop(0)
+    yield from (" " * _NAMES + line for line in words)
+
+
+def words_of(line: str) -> list[str]:
+    """Return the arguments of an example, behind the command's name."""
+    return shlex.split(line)[2:]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from avcore.decoding.beam import SearchConfig
 from avcore.errors import CheckpointError
 from avcore.units import Units
 from benchmarks import material
-from benchmarks.rows import BEAM, KOX_LENGTHS
+from benchmarks.material import BEAM, KOX_LENGTHS
 from tests.pretended_device import CUDA, pretended_device
 from unit2av.renderer import LipRenderer
 from unit2av.voice.speech import UnitVocoder

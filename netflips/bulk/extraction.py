@@ -4,12 +4,15 @@ What of the models decides the results is known before, so that those of differe
 estimated from a few utterances, which are done one after the other and thrown away.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
+import av
 import torch
 
 from av2unit.config import vocabulary_of
@@ -20,23 +23,103 @@ from avcore.command import LOG
 from avcore.compute.inference import resolve_device
 from avcore.errors import EXIT_FAILED, CheckpointError, InputError, NetflipsError, UsageError
 from avcore.files import private_folder
+from avcore.media.opening import open_media
 from avcore.notes import several
-from avcore.pool import Lost, PoolSize
-from avdata.manifest import Manifest
+from avcore.pool import Lost, PoolSize, PoolTask
+from avcore.timeline import frames_to_seconds, samples_to_seconds
+from avdata.manifest import Entry, Manifest
 from netflips.bulk.inputs import require_file_names
 from netflips.bulk.progress import RunProgress, duration
 from netflips.bulk.reading import read_part
-from netflips.bulk.records import BatchResult, Costs, MadeFile, Rejected, Source
+from netflips.bulk.records import BatchResult, Costs, MadeFile, Rejected, Source, by_length
 from netflips.bulk.run_folder import require_same
 from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
 from netflips.bulk.shards import ShardFiles
 from netflips.bulk.spread import Spread, file_size, num_cores
 from netflips.bulk.store import ResultStore, ShardWork, open_store
-from netflips.bulk.tasks import iter_pending, shard_tasks, stated_seconds, total_seconds
 from netflips.bulk.worker import ModelWorker
 from unit2av.speaker import default_weights
 from unit2av.stage import SPEAKER_ENCODER
+
+# From what is left to do to batches for the pool
+
+_FILES_AT_ONCE = 8
+_UNKNOWN_S = 8.0
+"""Taken for the length (s) of an utterance that nothing is known of."""
+
+
+def stated_seconds(entry: Entry) -> float:
+    """Return the length (s) that a manifest states, 0 = none."""
+    if entry.duration_s:
+        return entry.duration_s
+    return float(samples_to_seconds(entry.samples) if entry.samples else frames_to_seconds(entry.frames))
+
+
+def expected_seconds(sources: Sequence[Source]) -> list[float]:
+    """Return the length (s) of each utterance, close to exact, 0 where nothing says; heads of files are read side by side."""
+    stated = [stated_seconds(source.entry) for source in sources]
+    if all(stated):
+        return stated
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        return list(pool.map(_seconds, stated, sources))
+
+
+def _seconds(stated: float, source: Source) -> float:
+    path = source.path("video") or source.path("audio") or source.path("lips")
+    return stated or (0.0 if path is None else _declared_seconds(path))
+
+
+def _declared_seconds(path: Path) -> float:
+    try:
+        with open_media(path) as container:
+            return float(Fraction(container.duration or 0, av.time_base))
+    except NetflipsError:
+        return 0.0  # reading it will say what is wrong
+
+
+def iter_pending(work: Iterable[ShardWork]) -> Iterator[Source]:
+    """Utterances that are left to do, shard by shard."""
+    for shard in work:
+        if shard.num_pending:
+            pending = shard.pending
+            yield from (source for source in shard.planned if source.id in pending)
+
+
+def total_seconds(sources: Iterable[Source]) -> float:
+    """Return the length (s) that is stated of all together, 0 when that of one is not."""
+    total = 0.0
+    for source in sources:
+        seconds = stated_seconds(source.entry)
+        if not seconds:
+            return 0.0
+        total += seconds
+    return total
+
+
+def shard_tasks(work: Iterable[ShardWork], settings: ExtractSettings) -> Iterator[tuple[int, PoolTask[Source]]]:
+    """Yield the tasks of each shard with its number: a batch a task, read in parts.
+
+    Batches are those of the whole shard, less what is done already, so that a run that goes on makes the batches of one
+    that was never stopped.
+    """
+    for shard in work:
+        if not shard.num_pending:
+            continue
+        planned, pending = shard.planned, shard.pending
+        lengths = dict(zip((source.id for source in planned), expected_seconds(planned), strict=True))
+
+        def seconds(source: Source, lengths: dict[str, float] = lengths) -> float:
+            return lengths[source.id] or _UNKNOWN_S
+
+        for batch in by_length(planned, seconds, settings.batch_s, settings.padding_s):
+            left = [source for source in batch if source.id in pending]
+            parts = tuple(tuple(part) for part in by_length(left, seconds, settings.part_s))
+            if parts:
+                yield shard.number, PoolTask(parts)
+
+
+# What a run would take
 
 _HOUR_S = 3600
 

@@ -1,12 +1,26 @@
 """The utterances of a dub: a person's, or what lies between the pauses, cuts and changes of the voice."""
 
+import math
+import tempfile
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
 
-from netflips.dubbing.job import Job, no_speech
-from netflips.dubbing.segmentation import cut_utterances
+import numpy as np
+
+from avcore.errors import InputError
+from avcore.media import write_speech_pieces
+from avcore.notes import shown
+from avcore.programs import command_key, filled, program_name, run_program
+from avcore.texts import read_foreign_text
+from avcore.timeline import SAMPLE_RATE
+from netflips.dubbing.job import LOG, Job, no_speech
+from netflips.dubbing.options import DIARIZE_WITH
+from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.sound import Sound
-from netflips.dubbing.turns import Turn, changes, speaker_in, split_at, turns_of
 from netflips.dubbing.voices import voice_changes
 from netflips.dubbing.watch import Shots
 from netflips.script.notes import NO_SPEECH
@@ -41,7 +55,114 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
     return _named(replace(script, utterances=tuple(Utterance(k, TimeSpan(*span)) for k, span in enumerate(spans, 1))), turns)
 
 
-def _named(script: Script, turns: Sequence[Turn]) -> Script:
+def _named(script: Script, turns: "Sequence[Turn]") -> Script:
     """Fill in who speaks, of whom nobody said it."""
     named = (one if one.speaker else replace(one, speaker=speaker_in(one.place, turns)) for one in script.utterances)
     return replace(script, utterances=tuple(named))
+
+
+# Who speaks when, as a program says it (--diarize-with): turns in RTTM, as pyannote and others write them
+
+_WHAT = f"the program of {DIARIZE_WITH}"
+_LIMIT_S = 24 * 3600.0
+_MOST_BYTES, _MOST_NAME = 8 << 20, 60
+_SLACK_S = 1.0
+"""How far a turn may reach beyond the sound: programs round to their frames."""
+_NEAR_S = 0.25
+_BLOCK = 1 << 20
+
+
+class Turn(NamedTuple):
+    """A stretch of one person's speech (s)."""
+
+    start_s: float
+    end_s: float
+    speaker: str
+
+
+class _Turns(NamedTuple):
+    turns: tuple[Turn, ...]
+
+
+def turns_of(job: Job, sound: Sound | None) -> tuple[Turn, ...]:
+    """Return the turns that the program finds, in order, made or kept; none where nobody asks for it, or there is no sound.
+
+    Raises InputError where the program fails, or writes no turns.
+    """
+    command = job.options.diarization_command
+    if not command or sound is None:
+        return ()
+
+    def find() -> _Turns:
+        LOG.info("finding who speaks when by %s", program_name(command))
+        total = sound.activity.num_samples
+        with tempfile.TemporaryDirectory(prefix="netflips-") as folder:
+            source, out = Path(folder) / "sound.wav", Path(folder) / "turns.rttm"
+            blocks = (sound.read(start, min(start + _BLOCK, total)) for start in range(0, total, _BLOCK))
+            write_speech_pieces(source, blocks)
+            said = run_program(filled(command, {"in": str(source), "out": str(out)}), _LIMIT_S, _WHAT, most_bytes=_MOST_BYTES)
+            text = read_foreign_text(out, "the turns", _MOST_BYTES)[0] if out.is_file() else said.decode(errors="replace")
+        return _Turns(read_rttm(text, total / SAMPLE_RATE, command[0]))
+
+    with job.clock.stage("voice"):
+        return job.store.kept(_Turns, "turns", (job.digest, command_key(command)), find).turns
+
+
+def read_rttm(text: str, seconds: float, path: str | Path) -> tuple[Turn, ...]:
+    """Return the turns of RTTM, in order. seconds: of the sound. path: for messages.
+
+    Lines that are no turns are passed over: programs print other things, too. Raises InputError for a turn whose times or name
+    cannot be, and where there is none.
+    """
+    turns = list[Turn]()
+    for number, line in enumerate(text.splitlines(), 1):
+        cells = line.split()
+        if not cells or cells[0] != "SPEAKER":
+            continue
+        try:
+            start, length, name = float(cells[3]), float(cells[4]), cells[7]
+        except (IndexError, ValueError):
+            start, length, name = math.nan, math.nan, ""
+        is_inside = start >= 0 and length >= 0 and start + length <= seconds + _SLACK_S
+        if not is_inside or not name.isprintable() or len(name) > _MOST_NAME:
+            expected = f"SPEAKER file 1 START LENGTH <NA> <NA> NAME <NA> <NA>, in seconds up to {seconds:.2f}"
+            raise InputError(f"line {number} of the turns cannot be read", path=path, expected=expected, found=shown(line)[:80])
+        turns.append(Turn(start, start + length, name))
+    if not turns:
+        expected = "RTTM, in {out} or printed: SPEAKER file 1 START LENGTH <NA> <NA> NAME <NA> <NA>"
+        raise InputError(f"{_WHAT} wrote no turns", path=path, expected=expected, found=shown(text.strip())[:80] or "nothing")
+    return tuple(sorted(turns))
+
+
+def changes(turns: Sequence[Turn], regions: Sequence[Span]) -> list[float]:
+    """Return the times (s) at which somebody else goes on speaking: amid the gap, or the overlap, of both, but never just beside an
+    edge of speech. A turn within another's changes nothing."""
+    found, before = list[float](), None
+    edges = np.array(regions, np.float64).ravel()
+    for one in turns:
+        if before is not None and one.end_s <= before.end_s:
+            continue
+        if before is not None and one.speaker != before.speaker:
+            time = (before.end_s + one.start_s) / 2
+            nearest = float(edges[np.abs(edges - time).argmin()]) if len(edges) else time
+            found.append(nearest if abs(nearest - time) < _NEAR_S else time)
+        before = one
+    return found
+
+
+def split_at(regions: Sequence[Span], times: Sequence[float]) -> list[Span]:
+    """Return stretches of speech, cut at the times that lie within them."""
+    found = list[Span]()
+    for start, end in regions:
+        edges = [start, *(time for time in times if start < time < end), end]
+        found += pairwise(edges)
+    return found
+
+
+def speaker_in(place: TimeSpan, turns: Sequence[Turn]) -> str:
+    """Return who speaks for most of a stretch of time; "" = nobody."""
+    seconds: dict[str, float] = defaultdict(float)
+    for one in turns:
+        if one.start_s < place.end_s and place.start_s < one.end_s:
+            seconds[one.speaker] += min(one.end_s, place.end_s) - max(one.start_s, place.start_s)
+    return max(seconds, key=lambda name: seconds[name], default="")

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from os.path import relpath
 from pathlib import Path
 from urllib.parse import quote
@@ -10,24 +11,135 @@ from urllib.parse import quote
 import numpy as np
 
 from avcore.files import write_text
-from avcore.notes import several
+from avcore.notes import aligned, several
+from avcore.statistics import Figure
 from netflips.evaluate.bench import LISTEN, METRICS, PAGE, TABLE, BenchClip, System
+from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import DUBBED
 from netflips.evaluate.listen import Pair, write_page
-from netflips.evaluate.metric import FigureKind
+from netflips.evaluate.metric import FigureKind, all_metrics
 from netflips.evaluate.metrics.text import OURS, CorpusScore
 from netflips.evaluate.records import Record
 from netflips.evaluate.results import rendered
-from netflips.evaluate.standings import (
-    AREAS,
-    figures_table,
-    side_by_side,
-    standings,
-    standings_table,
-    with_interval,
-)
-from netflips.evaluate.suite_rows import Cell, Row, as_json
-from netflips.evaluate.tables import title
+from netflips.evaluate.suite_rows import Cell, Row, as_json, values_of
+from netflips.evaluate.tables import interval, three_places, title
+
+# Systems side by side: figures with intervals, and who is better in what beyond chance
+
+AREAS: Mapping[str, tuple[str, ...]] = {
+    "words": ("cer", "cer_vosk"),
+    "sound": ("dnsmos", "clicks"),
+    "voice": ("speaker", "f0_off"),
+    "time": ("slc_20", "speech_overlap", "silent_share", "pause"),
+    "lips": ("unit_sync_at_zero", "unit_sync_delay_ms", "closures", "lip_leak"),
+    "picture": ("sharpness", "outside_unchanged"),
+}
+"""What a standing is of: each area weighs alike, and within it each figure."""
+_RIGHT: Mapping[str, float] = {"unit_sync_delay_ms": 0.0, "sharpness": 1.0}
+"""Figures that should be near something: the nearer, the better."""
+
+
+_LEAST_CLIPS = 5
+"""Of fewer, a bootstrap takes chance for a difference."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """wins less losses over comparisons, -1 to 1: in all, and by area. worse_in, better_in: figures, by the other system."""
+
+    system: str
+    whole: float
+    areas: Mapping[str, float]
+    better_in: Mapping[str, Sequence[str]]
+    worse_in: Mapping[str, Sequence[str]]
+
+
+def standings(found: Collection[Record], system_of: Mapping[str, str], clip_of: Mapping[str, str]) -> list[Standing]:
+    """Rank systems, the best first. found: records of dubs; system_of, clip_of: whose and of which clip a record is, by its id."""
+    systems, kinds = list(dict.fromkeys(system_of.values())), dict[str, tuple[str, FigureKind]]()
+    for metric in all_metrics():
+        kinds |= {name: (metric.name, kind) for name, kind in metric.kinds.items()}
+    own = {
+        (system, name): _by_clip(found, system, name, *kinds[name], system_of, clip_of)
+        for system in systems
+        for names in AREAS.values()
+        for name in names
+    }
+
+    def outcome(system: str, other: str, name: str) -> int | None:
+        """1 = better, -1 = worse, 0 = as good; None where they cannot be compared."""
+        both = own[system, name].compared(own[other, name])
+        if both is None or both[1].n < _LEAST_CLIPS:
+            return None
+        is_better = (both[1].value < 0) == (kinds[name][1].better == "higher" or name in _RIGHT)
+        return (1 if is_better else -1) if both[1].is_significant else 0
+
+    told = list[Standing]()
+    for system in systems:
+        others = [one for one in systems if one != system]
+        met = {(other, name): outcome(system, other, name) for other in others for names in AREAS.values() for name in names}
+        areas = {area: _mean([met[other, name] for other in others for name in names]) for area, names in AREAS.items()}
+        known = {area: value for area, value in areas.items() if value is not None}
+        sides = [{other: [name for (one, name), way in met.items() if one == other and way == sign] for other in others}
+                 for sign in (1, -1)]  # fmt: skip
+        told.append(Standing(system, _mean(list(known.values())) or 0.0, known, *sides))
+    return sorted(told, key=lambda one: -one.whole)
+
+
+def _by_clip(
+    found: Collection[Record], system: str, name: str, measure: str, kind: FigureKind, system_of: Mapping[str, str],
+    clip_of: Mapping[str, str],
+) -> ByClip:  # fmt: skip
+    """A figure by clip; of one that should be near something, how near it is."""
+    records = [replace(one, id=clip_of[one.id]) for one in found if one.measure == measure and system_of.get(one.id) == system]
+    values = values_of(records, name, kind)
+    if name not in _RIGHT:
+        return values
+    return ByClip({clip: -abs(value - _RIGHT[name]) for clip, value in values.values.items()})
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [one for one in values if one is not None]
+    return sum(known) / len(known) if known else None
+
+
+def side_by_side(rows: Sequence[Row], systems: Sequence[str], dubbed: str) -> list[Row]:
+    """Return rows whose columns are systems. rows: a row a system and figure; dubbed: the subject that is taken of each."""
+    found = dict[str, Row]()
+    for row in rows:
+        if row.group in systems and dubbed in row.cells:
+            name = row.name.rpartition(".")[2]
+            before = found.get(name) or replace(row, name=name, group="", cells={})
+            found[name] = replace(before, cells={**before.cells, row.group: row.cells[dubbed]})
+    return list(found.values())
+
+
+def figures_table(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
+    """Return the table as Markdown: a figure with its interval for each system. titles: of systems, in order."""
+    lines = [["figure", *titles.values()]]
+    for row in rows:
+        figures = [row.figure_of(system) for system in titles]
+        if any(figures):
+            lines.append([title(row), *map(with_interval, figures)])
+    return aligned(lines)
+
+
+def standings_table(found: Sequence[Standing], titles: Mapping[str, str]) -> str:
+    """Return the standings as Markdown."""
+    lines = [["system", "standing", *AREAS]]
+    for one in found:
+        areas = [f"{one.areas[area]:+.2f}" if area in one.areas else "" for area in AREAS]
+        lines.append([titles[one.system], f"{one.whole:+.2f}", *areas])
+    return aligned(lines)
+
+
+def with_interval(figure: Figure | None) -> str:
+    """Return a figure with its interval, of how many clips."""
+    around = interval(figure)
+    return three_places(figure) + (f" [{around}]" if around else "") + (f", n {figure.n}" if figure else "")
+
+
+# What is written
 
 _WRITTEN = FigureKind(
     "subtitles_chrf",

@@ -1,27 +1,113 @@
 """An evaluation suite from its cases to its files: records, figures, table, page."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avcore.journal import folder_lock
+from avcore.errors import InputError
+from avcore.files import write_text
+from avcore.journal import file_digest, folder_lock
+from avcore.media import read_speech, write_speech
 from avcore.notes import several
 from avcore.pool import ProcessPool
-from avcore.progress import Progress, silent
+from avcore.progress import Progress, silent, track
+from avcore.texts import read_text
 from netflips.evaluate import tables
+from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import DUBBED, TRUTH, CaseFiles
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.measuring import AskedFigures, Measurer, Work, keys_of
+from netflips.evaluate.metric import FigureKind
 from netflips.evaluate.metrics.text import SEAMLESS
 from netflips.evaluate.needs import EXTRACTOR, RECOGNIZER
 from netflips.evaluate.records import RECORDS, Place, Record, completed
 from netflips.evaluate.results import RESULTS, Told, write_evaluation
-from netflips.evaluate.suite_rows import Row, rows_of
-from netflips.evaluate.versa import rows_of_versa, write_for_versa
+from netflips.evaluate.suite_rows import Cell, Row, row_name, rows_of
 from netflips.evaluate.worst import NUMBER, worst_clip, worst_clips
 from netflips.version import __version__
 from unit2text.text import VERSION
+
+# A bridge to VERSA (Shi et al. 2024), whose hundred measures need packages of their own
+
+RESULT = "result.jsonl"
+_KEY_DIGITS, _SHOWN = 16, 80
+_FORM = 'a line a clip, {"key": ID, NAME: NUMBER, ...}, with an id of the manifest'
+
+
+def write_for_versa(cases: Sequence[CaseFiles], folder: Path, progress: Progress) -> None:
+    """Write the sound of dubs, and of references, else sources, as WAV at 16 kHz, and the lists that name them by id.
+
+    What was written before is taken again. Raises NetflipsError for a file that cannot be read.
+    """
+    lists: dict[str, list[str]] = {"pred.scp": [], "gt.scp": [], "text": []}
+    for case in track(cases, "sound for VERSA", progress, len(cases)):
+        beside = case.reference or case.source
+        for name, path in (("pred.scp", case.dub), *([] if beside is None else [("gt.scp", beside)])):
+            sound = folder / "sound" / f"{file_digest(path)[:_KEY_DIGITS]}.wav"
+            if not sound.is_file():
+                write_speech(sound, read_speech(path))
+            lists[name].append(f"{_key(case)} {sound.resolve()}")
+        if case.reference_text:
+            lists["text"].append(f"{_key(case)} {case.reference_text}")
+    for name, lines in lists.items():
+        if lines:
+            write_text(folder / name, "\n".join(lines) + "\n")
+
+
+def _key(case: CaseFiles) -> str:
+    """A case's id as VERSA's lists can have it: without blanks."""
+    return "_".join(case.id.split())
+
+
+def rows_of_versa(cases: Sequence[CaseFiles], folder: Path) -> list[Row]:
+    """Return a row for each number that VERSA's answers have; none where it was not run. Which way is better, they do not say.
+
+    Raises InputError for lines that are not its.
+    """
+    path = folder / RESULT
+    if not path.is_file():
+        return []
+    by_key, found = {_key(case): case for case in cases}, dict[tuple[str, str], dict[str, float]]()
+    for number, line in _lines(path):
+        case = by_key.get(str(line.get("key")))
+        if case is None:
+            found_key = str(line.get("key", "no key"))[:_SHOWN]
+            raise InputError(f"line {number} is of no clip", path=path, expected=_FORM, found=found_key)
+        for name, value in line.items():
+            if is_number(value):
+                found.setdefault((case.group, name), {})[case.id] = float(value)
+    ids = {group: [case.id for case in cases if case.group == group] for group, _ in found}
+    return [_row(group, name, values, ids[group]) for (group, name), values in found.items()]
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield numbered lines; Python writes NaN, which JSON does not have."""
+    for number, text in enumerate(read_text(path, "the answers of VERSA").splitlines(), 1):
+        try:
+            line = json.loads(text)
+        except ValueError:
+            line = None
+        if not isinstance(line, dict):
+            raise InputError(f"line {number} is no JSON object", path=path, expected=_FORM, found=text[:_SHOWN])
+        yield number, line
+
+
+def is_number(value: Any) -> bool:
+    """Say whether a value of JSON is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _row(group: str, name: str, values: dict[str, float], tried: list[str]) -> Row:
+    kind = FigureKind(name, f"VERSA: {name}", "near", "VERSA", "which way is better, its pages say")
+    absent = len(tried) - len(values)
+    reasons = {"VERSA has none": absent} if absent else {}
+    cell = Cell(ByClip(values).figure, reasons=reasons, clips=values, tried=tried)
+    return Row(row_name(group, f"versa_{name}"), "versa", kind, {DUBBED: cell}, group=group)
+
+
+# The suite
 
 FILES = (RECORDS, *RESULTS)
 """What a suite writes into its folder."""

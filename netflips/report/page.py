@@ -4,25 +4,280 @@
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import degrees
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
+from avcore.domain import OUTSIDE
 from avcore.files import write_text
-from avcore.notes import several
+from avcore.notes import Note, ToldNote, sentence, several
+from avcore.words import KOREAN
+from netflips.dubbing.diarization import SPEAKS_KNOWN
+from netflips.dubbing.face_path import MIN_SHARPNESS
+from netflips.dubbing.watch import SPEAKS
 from netflips.report import words
-from netflips.report.cards import Card, Remark, cards_of, remarks_on
 from netflips.report.material import Material, PicturePair
 from netflips.report.story import OnPage, VideoAddresses, addresses_of, dubbed_part, on_page, speakers_of, stretches_of
-from netflips.report.words import DASH
+from netflips.report.words import (
+    DASH,
+    TIMES,
+    Verdict,
+    clock,
+    number_or_dash,
+    per_cent,
+    percent,
+    seconds,
+    sure,
+    taken_from,
+    unusual,
+    verdicts,
+)
+from netflips.script.notes import LEFT_ALONE, left_words, why_left
 from netflips.script.types import Made, Media, Script
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+# The facts of each utterance's card, and what of the dub needs a look
+
+NUM_COLOURS = 6
+"""Speakers beyond these share colours."""
+_MARK = "\ue000"
+"""Stands for the utterances in a sentence while it is put together."""
+
+
+class Fact(NamedTuple):
+    """A line of a card."""
+
+    name: str
+    text: str
+    is_bad: bool = False
+
+
+@dataclass(frozen=True)
+class Card:
+    """One utterance on the page. colour: class of its speaker. until_s: when both videos have shown it, in the output (s)."""
+
+    utterance: OnPage
+    colour: str
+    verdicts: Sequence[Verdict]
+    pairs: Sequence[PicturePair]
+    until_s: float
+    facts: Sequence[Fact]
+
+
+class SentencePart(NamedTuple):
+    """A piece of a sentence. leads_to: number of the utterance whose card it leads to, or None."""
+
+    text: str
+    leads_to: int | None = None
+
+
+class Remark(NamedTuple):
+    """Something that needs a look. reasons: for each utterance that it sums up, why. korean: of a note, what it says in Korean."""
+
+    pieces: Sequence[SentencePart]
+    is_warning: bool = False
+    reasons: Sequence[Sequence[SentencePart]] = ()
+    korean: str = ""
+
+
+def cards_of(script: Script, material: Material) -> list[Card]:
+    """Make the cards of all utterances."""
+    utterances = on_page(script)
+    speakers = speakers_of(utterances)
+    return [
+        Card(
+            utterance=one,
+            colour=f"s{speakers.index(one.speaker) % NUM_COLOURS}",
+            verdicts=verdicts(one),
+            pairs=material.pairs.get(one.number, []),
+            until_s=max(one.output.end_s, _slot_end(script, one)),
+            facts=[*_lengths(one), *_units(script, one), *_tries(one), *_picture(one), *_face(one)],
+        )
+        for one in utterances
+    ]
+
+
+def _slot_end(script: Script, one: OnPage) -> float:
+    """Return when the original utterance ends, in the output (s); a short clip's original has an end of its own."""
+    return one.output.start_s + (one.source.seconds if script.is_in_own_time else 0.0)
+
+
+def _lengths(one: OnPage) -> list[Fact]:
+    facts, fit = [] if one.utterance.place is None else [Fact("original", seconds(one.source.seconds))], one.fit
+    if one.alone is not None:
+        return facts
+    if fit.factor is None:
+        return [*facts, Fact("dub", seconds(fit.spoken_s))]
+    facts += [
+        Fact("dub", f"{seconds(fit.spoken_s)}, by itself {seconds(fit.natural_s)}"),
+        Fact("pace", f"{percent(fit.factor)} of its length by itself"),
+    ]
+    for name, value in (
+        ("silent in its place", fit.slack_s),
+        ("in the pause after", fit.in_pause_s),
+        ("fitted nowhere", fit.overrun_s),
+        ("picture held", fit.held_s),
+        ("cut off", fit.cut_s),
+    ):
+        if value:
+            facts.append(Fact(name, seconds(value)))
+    if abs(one.output.start_s - one.source.start_s) > 1e-3:
+        facts.append(Fact("begins in the output", clock(one.output.start_s)))
+    return facts
+
+
+def _units(script: Script, one: OnPage) -> list[Fact]:
+    facts, heard, said = [], one.utterance.heard, one.fit.units
+    num_heard = 0 if heard is None else len(heard.units.ids)
+    if one.alone is None and script.is_over_text:
+        facts.append(Fact("units", f"{several(said, 'unit')}, of the text"))
+    elif one.alone is None and heard is None:
+        facts += [Fact("units", several(said, "unit"))] if said else []
+    elif one.alone is None:
+        facts.append(Fact("units", f"{num_heard} in the original, {said} in the translation"))
+    elif num_heard:
+        facts.append(Fact("units", several(num_heard, "unit")))
+    told = [text for text in ("" if heard is None else taken_from(heard.modalities), one.utterance.units_why) if text]
+    if told:
+        facts.append(Fact("units from", "; ".join(told)))
+    for name, score, usual in _scores(script, one):
+        if score is not None:
+            facts.append(Fact(f"sure of the {name}", sure(score, usual), is_bad=unusual(score, usual)))
+    understood = one.utterance.understood if len(script.utterances) > 1 else None  # else the page's own verdict says it
+    if understood is not None and understood.grade != "unknown":
+        facts.insert(0, Fact("understood", understood.words(), is_bad=understood.grade == "bad"))
+    pitch = script.speaker(one.speaker).pitch_hz
+    if pitch is not None and one.alone is None:
+        facts.append(Fact("voice pitch", f"{pitch:.0f} Hz"))
+    return facts
+
+
+def _scores(script: Script, one: OnPage) -> tuple[tuple[str, float | None, float | None], ...]:
+    """Return how sure the models are of an utterance: of what, the score, and what is usual."""
+    made, heard = script.result, one.utterance.heard
+    return (
+        ("original", None if heard is None else heard.confidence, made.usual("av2unit")),
+        ("translation", one.utterance.score if one.utterance.fit else None, made.usual("unit2unit")),
+    )
+
+
+_HOW = {"first": "checked", "wording": "another wording", "take": "another take", "slower": "slower"}
+
+
+def _tries(one: OnPage) -> list[Fact]:
+    """What was heard and measured each time that it was spoken."""
+    facts = []
+    for told in one.utterance.tries:
+        shares = (("right", told.right), ("b, m and p closed", told.closed), ("original under it", told.leak))
+        figures = [f"{name} {per_cent(share, 1.0)}" for name, share in shares if share is not None]
+        figures += [] if told.own_voice is None else [f"own voice {number_or_dash(told.own_voice, 2)}"]
+        figures += [] if told.other_voice is None else [f"others' {number_or_dash(told.other_voice, 2)}"]
+        figures += [several(told.clicks, "click")] if told.clicks else []
+        heard = "" if told.heard is None else f"heard “{told.heard}”; "
+        faults = "".join(f"; {sentence(Note(f'fault_{name}'))}" for name in told.faults)
+        is_left = len(one.utterance.tries) > 1 and not told.is_taken
+        name = _HOW[told.how] + (", not taken" if is_left else "")
+        facts.append(Fact(name, heard + ", ".join(figures) + faults, is_bad=bool(told.faults) and told.is_taken))
+    return facts
+
+
+def _picture(one: OnPage) -> list[Fact]:
+    drawn = one.drawn
+    if not drawn.pictures:
+        return []
+    facts = [Fact("new lips", f"in {drawn.drawn} of {several(drawn.pictures, 'picture')}")]
+    if drawn.left:
+        told = ", ".join(f"{count} ({left_words(reason)})" for reason, count in drawn.left.items())
+        facts.append(Fact("left as they were", told))
+    return facts
+
+
+def _face(one: OnPage) -> list[Fact]:
+    """Quality of the face; angles are rough, from the landmarks."""
+    quality, evidence = (None, None) if one.utterance.seen is None else (one.utterance.seen.quality, one.utterance.seen.evidence)
+    if quality is None:
+        return [] if one.fit.factor is None else [Fact("face", "none was found")]
+    tall = "" if quality.height_px is None else f", {quality.height_px:.0f} pixels tall"
+    facts = [Fact("face", f"in {per_cent(quality.share_of_pictures, 1.0)} of the pictures{tall}")]
+    if evidence is not None:
+        usual = f"({number_or_dash(evidence, 1)}; a talker has about 1.6, a listener 0)"
+        facts.append(Fact("mouth and sound", f"{_together(evidence)} {usual}"))
+    if quality.sharpness is not None:
+        is_focused = "no" if quality.sharpness < MIN_SHARPNESS else "yes"
+        facts.append(Fact("in focus", f"{is_focused} ({quality.sharpness:.0f}; under {MIN_SHARPNESS:g} is blurred)"))
+    ways = ((quality.max_yaw, "aside"), (quality.max_pitch, "up or down"))
+    turned = [f"{degrees(angle):.0f}° {way}" for angle, way in ways if angle is not None]
+    return [*facts, Fact("turned", "at most " + " and ".join(turned))] if turned else facts
+
+
+def _together(evidence: float) -> str:
+    if evidence >= SPEAKS:
+        return "clearly together"
+    return "somewhat together" if evidence >= SPEAKS_KNOWN else "hardly together"
+
+
+def remarks_on(script: Script, missing: Sequence[str]) -> list[Remark]:
+    """Return what was left alone and why, and all notes. missing: what could not be had of the files."""
+    utterances, made = on_page(script), script.result
+    found = []
+    left = Counter[str]()
+    for one in utterances:
+        if one.alone is not None:
+            why = f" ({clock(one.source.start_s)}) was left as it was: {why_left(one.alone.values)}."
+            found.append(Remark([SentencePart(f"Utterance {one.number}", one.number), SentencePart(why)]))
+        left.update(one.drawn.left)
+    if left:
+        reasons = ", ".join(f"{count} ({left_words(reason)})" for reason, count in left.most_common())
+        told = f"{several(left.total(), 'picture')} within utterances kept the original mouth: {reasons}."
+        found.append(Remark([SentencePart(told)]))
+    if made.has_grown:
+        told = f"The picture grew to {made.width}{TIMES}{made.height}: H.264 cannot hold an odd side."
+        found.append(Remark([SentencePart(told)]))
+    return [
+        *found,
+        *(_warning(told, script, utterances) for told in script.notes_told if told.note.code != LEFT_ALONE.code),
+        *(Remark([SentencePart(text)], is_warning=True) for text in missing),
+    ]
+
+
+def _warning(told: ToldNote, script: Script, utterances: Sequence[OnPage]) -> Remark:
+    """Return a note with links to its utterances; one that several share in other figures is followed by the reason for each."""
+    before, mark, after = sentence(told, who=_MARK if told.numbers else None, in_shares=True).partition(_MARK)
+    pieces = [SentencePart(before)]
+    if mark:
+        plural = "s" if len(told.numbers) > 1 else ""
+        pieces += [SentencePart(f"utterance{plural} "), *_links(told.numbers, [one.number for one in utterances])]
+    strange = [one for one in utterances if one.number in told.numbers] if told.note.code == OUTSIDE.code else []
+    among = f" ({len(strange)} of {told.note.values['among']})" if len(strange) > 1 and "among" in told.note.values else ""
+    reasons, korean = [_why(one, script) for one in strange], sentence(told, KOREAN, hint=False, in_shares=True)
+    return Remark([*pieces, SentencePart(among + after)], is_warning=True, reasons=reasons, korean=korean)
+
+
+def _why(one: OnPage, script: Script) -> list[SentencePart]:
+    reasons = [f"sure of the {what}: {sure(score, usual)}" for what, score, usual in _scores(script, one) if unusual(score, usual)]
+    note = one.utterance.note(OUTSIDE.code)
+    told = "; ".join(reasons) or ("" if note is None else sentence(note, in_shares=True))
+    return [SentencePart(f"Utterance {one.number}", one.number), SentencePart(f" ({clock(one.source.start_s)}): {told}")]
+
+
+def _links(numbers: Sequence[int], cards: Sequence[int]) -> list[SentencePart]:
+    """Numbers with commas between; each that has a card leads there."""
+    links: list[SentencePart] = []
+    for number in numbers:
+        piece = SentencePart(str(number), number if number in cards else None)
+        links += [SentencePart(", "), piece] if links else [piece]
+    return links
+
+
+# The page
 
 _POLICY = (
     "default-src 'none'",

@@ -16,7 +16,7 @@ from netflips.cascade import program
 from netflips.cascade.glossary import read_glossary, terms_in, with_terms
 from netflips.cascade.program import ProgramTranslator
 from netflips.cascade.speakers import SpeakerProgram, Speaking
-from netflips.provenance.keys import read_key
+from netflips.provenance.manifest import read_key
 from netflips.provenance.options import read_consent
 from netflips.published import fetch
 from netflips.published.catalogue import Licence, Model, ModelFile, Origin

@@ -15,8 +15,7 @@ from pyarrow import parquet
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.faces.boxes import write_boxes
 from avcore.media import read_speech, write_speech
-from netflips.provenance.keys import machine_file
-from netflips.provenance.manifest import Signing
+from netflips.provenance.manifest import Signing, machine_file
 from netflips.provenance.options import MarkFlags
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, TimeSpan, Utterance, VoiceFile

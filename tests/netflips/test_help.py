@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from netflips import cli
-from netflips.help import EXAMPLES, GROUPS, USUAL, words_of
+from netflips.cli import EXAMPLES, GROUPS, USUAL, words_of
 
 
 def test_each_command_stands_once_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,7 @@ from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_s
 from avcore.timeline import frames_covering, samples_to_seconds
 from netflips.commands import portrait
 from netflips.dubbing import pieces
-from netflips.portraits.head import HeadMove, StillHead, movements
-from netflips.portraits.layers import layers_of
+from netflips.portraits.head import HeadMove, StillHead, layers_of, movements
 from netflips.portraits.still import find_face, read_still, sized
 from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import VIDEO

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from avdata.manifest import Entry, write_manifest
+from netflips.bulk.extraction import iter_pending, shard_tasks, total_seconds
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.settings import AUDIO, ExtractSettings
 from netflips.bulk.store import open_store
-from netflips.bulk.tasks import iter_pending, shard_tasks, total_seconds
 
 _SPEAKERS, _FILES = 1000, 100
 

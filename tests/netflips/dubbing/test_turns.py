@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError, UsageError
+from netflips.dubbing.divide import Turn, changes, read_rttm, speaker_in, split_at
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.dubbing.turns import Turn, changes, read_rttm, speaker_in, split_at
 from netflips.models import Models
 from netflips.script.types import TimeSpan
 

@@ -9,11 +9,10 @@ import pytest
 
 from avcore.media import VideoWriter, read_speech, write_speech
 from netflips.evaluate.bench import read_systems, roads
-from netflips.evaluate.bench_page import drawn_pairs
+from netflips.evaluate.bench_page import AREAS, drawn_pairs, standings
 from netflips.evaluate.command import main
 from netflips.evaluate.metric import Missing
 from netflips.evaluate.records import Record
-from netflips.evaluate.standings import AREAS, standings
 from tests.avcore.made_speech import talk
 from tests.netflips.evaluate import planted
 from tests.netflips.evaluate.test_damage import (

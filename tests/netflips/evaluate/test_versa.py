@@ -10,7 +10,7 @@ from avcore.errors import InputError
 from avcore.media import read_speech, write_speech
 from avcore.progress import silent
 from netflips.evaluate.cases import DUBBED, CaseFiles
-from netflips.evaluate.versa import RESULT, rows_of_versa, write_for_versa
+from netflips.evaluate.suite import RESULT, rows_of_versa, write_for_versa
 from tests.netflips.evaluate.made import SPEECH
 
 

@@ -16,8 +16,7 @@ from avcore.errors import InputError, NetflipsError, OutputError, UsageError
 from avcore.media import PictureSource, VideoWriter, read_speech, write_speech
 from netflips import cli
 from netflips.provenance import manifest
-from netflips.provenance.keys import machine_file, machine_key, read_key
-from netflips.provenance.manifest import COMPOSITE, MADE, Signing, read_provenance, sidecar
+from netflips.provenance.manifest import COMPOSITE, MADE, Signing, machine_file, machine_key, read_key, read_provenance, sidecar
 from netflips.provenance.options import MarkFlags
 from tests.netflips.conftest import moving_picture, write_clip
 

@@ -15,9 +15,13 @@ from recipes.demo.random.random_checkpoints import (
     RENDERER,
     SPEAKER_ENCODER,
     TEXT_READER,
+    TINY_READER,
     TRANSLATOR,
     UNIT_ENCODER,
+    TextReaderSize,
     main,
+    text_reader,
+    text_symbols,
     write_random_checkpoints,
 )
 from recipes.demo.random.random_layouts import (
@@ -32,7 +36,6 @@ from recipes.demo.random.random_layouts import (
     unit_encoder,
     vocoder,
 )
-from recipes.demo.random.random_text_reader import TINY, TextReaderSize, text_reader, text_symbols
 from unit2av.stage import RENDERER as RENDERER_STAGE
 from unit2av.stage import SPEAKER_ENCODER as SPEAKER_STAGE
 from unit2text.reader import UnitReader
@@ -95,7 +98,7 @@ def test_published_sizes() -> None:
 def test_a_reader_of_lips_of_other_sizes_and_with_a_shuffled_dictionary(tmp_path: Path) -> None:
     path = write_random_checkpoints(tmp_path, with_text=True)[TEXT_READER]
     reader = UnitReader.from_checkpoint(path)
-    lips, config = TINY.lips, reader.config
+    lips, config = TINY_READER.lips, reader.config
     assert config.lips is not None
     assert (config.lips.encoder.encoder_attention_heads, config.lips.resnet_width) == (lips.heads, lips.front)
     assert (config.encoder.conv_pos, config.encoder.conv_pos_groups, config.encoder.encoder_layers) == (96, 16, 3)

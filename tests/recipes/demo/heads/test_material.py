@@ -26,10 +26,10 @@ from netflips.cascade.korean_phones import PHONES as PHONES_OF_KOREAN
 from recipes.demo.heads.clip import between_pauses
 from recipes.demo.material import make, spoken
 from recipes.demo.material.drawn import Shot, cut_lips, film, film_lips
+from recipes.demo.material.make import run_in_chunks
 from recipes.demo.material.pairs import pair_rows
 from recipes.demo.material.phones import SILENCE, Phones
 from recipes.demo.material.spoken import Take, spoken_takes
-from recipes.demo.material.work import run_in_chunks
 from recipes.demo.recipe.mouth_table import main
 from recipes.demo.voices.cast import cast, held_out_english, held_out_pairs, training_pairs
 from recipes.demo.voices.flite import FliteVoice
