@@ -208,10 +208,9 @@ class UnitTranslator:
         return SearchRules(self._vocabulary.tag(target), self._vocabulary.suppressed(target), limit)
 
     def _translation(self, units: Units, target: str, by_length: Sequence[list[Hypothesis]]) -> Translation:
-        """Return the best of what was found for each length, with all that differ from it; of one length, the best alone."""
-        hypotheses = [one for found in by_length for one in found]
-        if len(by_length) > 1:
-            hypotheses.sort(key=lambda one: -one.score)
+        """Return the best that is as long as its source, with the others of each length; of one length, the best alone."""
+        even, *rest = by_length
+        hypotheses = [*even, *sorted((one for found in rest for one in found), key=lambda one: -one.score)]
         if not hypotheses:
             raise CheckpointError("the translator gives no finite scores", path=self.path, hint="its weights are damaged")
         others = dict[bytes, Translation]()

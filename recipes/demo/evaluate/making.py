@@ -120,7 +120,7 @@ class ExamMaker:
 
     @cached_property
     def models(self) -> Models:
-        """The bundle's, English to Korean; sentences are asked for in the form that the references have."""
+        """The bundle's, English to Korean; sentences are asked for in the form that the references have, with the whole beam."""
         paths = bundle_paths(Bundle(self._place.bundle, {}))
         models = load_models(paths, "en", "ko", RunOptions(self._place.device, self._place.precision))
         assert isinstance(models.translator, UnitTranslator)
