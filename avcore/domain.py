@@ -188,9 +188,7 @@ def _outside(values: Values, say: Say) -> str:
 def _way_out(values: Values, say: Say) -> str:
     flags = ", ".join(stage.flag for stage in needed_stages())
     cause = say("; {cause:@}") if values["cause"] == PICTURE_CAUSE.code else ""
-    return cause + say(
-        "; for real speech give the published checkpoints with {flags} (README.md says which file goes where)", flags=flags
-    )
+    return cause + say("; for other speech give checkpoints with {flags} (netflips models list)", flags=flags)
 
 
 def _is_of_all(values: Values) -> bool:

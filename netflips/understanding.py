@@ -69,7 +69,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "outside": "it is hardly anything that the models know",
     "part": "a part of it is nothing that the models know",
     "cut": "its translation was cut at the limit of length",
-    "loop": "a model repeats a stretch in place of what was said",
+    "loop": "a model repeats a stretch",
     "other": "its translation says another word than was heard",
     "language": "it is in another language",
     "untranslated": "it was not translated",

@@ -30,7 +30,7 @@ _FIGURES = ("least", "share", "samples")
 _TOLD = set[Path]()
 """Bundles that a command said it uses."""
 NEW_COMMAND.append(_TOLD.clear)
-_WHERE_FROM = "README.md says which file goes where"
+_WHERE_FROM = "netflips models list names some"
 
 
 @dataclass(frozen=True)

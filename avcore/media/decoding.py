@@ -38,7 +38,7 @@ _MOSTLY = 10
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 TRANSPARENT = NoteKind(
     "transparent_pictures",
-    "its pictures are transparent in part: they are shown on white",
+    "transparent parts are shown on white",
 )
 _FIELDS = NoteKind(
     "interlaced",

@@ -29,7 +29,7 @@ _MOST_TOLD = 4
 
 CHANGING = NoteKind(
     "changing_pictures",
-    "its pictures change their size ({sizes}); all are shown in {size}, with black bars where they do not fill it",
+    "its pictures change size ({sizes}); all are shown in {size}, with black bars",
 )
 
 

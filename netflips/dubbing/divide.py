@@ -23,7 +23,7 @@ from netflips.dubbing.segmentation import Span, cut_utterances
 from netflips.dubbing.sound import Sound
 from netflips.dubbing.voices import voice_changes
 from netflips.dubbing.watch import Shots
-from netflips.script.notes import NO_SPEECH
+from netflips.script.notes import NOISE_ONLY
 from netflips.script.types import Script, TimeSpan, Utterance
 
 
@@ -40,7 +40,7 @@ def divide(script: Script, job: Job, sound: Sound | None, shots: Shots) -> Scrip
         return _named(script, turns)
     if not script.is_in_own_time:
         if sound is not None and not sound.regions and job.options.hears and not job.options.is_speech_given:
-            job.notes.add(NO_SPEECH())
+            job.notes.add(NOISE_ONLY())
         return replace(script, utterances=(Utterance(1, TimeSpan(0.0, duration)),))
     found = None if sound is None else sound.regions
     if not found or sound is None:

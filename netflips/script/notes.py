@@ -16,7 +16,7 @@ NO_FACE = NoteKind(
     ),
     rank=1,
 )
-NO_SPEECH = NoteKind("no_speech", "no speech was found in its sound: what is dubbed may be noise", rank=1)
+NOISE_ONLY = NoteKind("noise_only", "no speech was found in its sound: noise may be dubbed", rank=1)
 NO_SUCH_FACE = NoteKind(
     "no_such_face",
     lambda one, say: say(
@@ -48,7 +48,7 @@ OTHER_MEDIA = NoteKind(
 )
 OTHER_SOUND = NoteKind(
     "other_sound",
-    "{name} holds something else than when the script was made; it is taken as it is now",
+    "{name} changed since the script was made; it is taken as it is now",
 )
 UNSAYABLE = NoteKind(
     "unsayable",
@@ -79,7 +79,7 @@ UNSAID = NoteKind(
 )
 BED_ESTIMATED = NoteKind(
     "bed_estimated",
-    "what plays behind the speech ({level:.0f} dB) is estimated from what is heard around it: rooms and chords stay, no rhythm",
+    "the sound behind the speech ({level:.0f} dB) is estimated from around it: rooms and chords stay, no rhythm",
     "; --separate-with, with a program as demucs, does it better",
 )
 CUT = NoteKind(
@@ -99,7 +99,7 @@ ONLY_TIMES = NoteKind(
 )
 SHOWN_ONLY = NoteKind(
     "shown_only",
-    "{name}: its texts are shown, not translated: that is the speech",
+    "{name} is only shown; the speech is translated",
     "; --cascade translates texts",
 )
 SUBTITLES_LEFT_OUT = NoteKind(
@@ -137,7 +137,7 @@ HEARD_AGAIN = NoteKind(
 NOT_CHECKED = NoteKind("not_checked", "{u}the check failed: {error}")
 NOT_HEARD = NoteKind(
     "not_heard",
-    "no recogniser here knows '{language}': what is spoken is measured, but not heard",
+    "no recogniser here knows '{language}': speech is measured, not heard",
     "; netflips models get korean-free, or make judges, brings one",
 )
 REPORT_LACKS = NoteKind("report_lacks", "the report shows no {what}: {error}")

@@ -65,7 +65,7 @@ def test_a_few_of_them_are_not_filled_up_from_the_bundle() -> None:
 
 def test_no_flags_and_no_bundle_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(VARIABLE, "")
-    with pytest.raises(UsageError, match=r"missing: --av2unit-path; no models come with this installation; README\.md"):
+    with pytest.raises(UsageError, match=r"missing: --av2unit-path; no models come with this installation; netflips models list"):
         checkpoint_or_bundle(None, UNIT_ENCODER)
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setattr(stages, "SHIPPED", tmp_path)

@@ -104,7 +104,7 @@ def test_an_odd_word_is_told_with_its_time() -> None:
     assert "says something else there; where the picture shows somebody else, or hides" in notice
     whole = sentence(outside_note([mean._replace(score=-3.0), weak]))
     assert whole.startswith("this is hardly a phrase, least of all at 0.2 to 0.4 s")
-    assert "means nothing; for real speech" in whole
+    assert "means nothing; for other speech" in whole
     unsaid = DomainScore("the likeness", -2.0, Domain("a phrase", -0.5, 0.01, 40), "nearest", "at 1.2 to 1.5 s")
     assert outside_note([unsaid]) is None  # a model of before, which says nothing of stretches
 

@@ -112,3 +112,14 @@ def test_the_language_is_asked_for_or_the_locale_s(
 
 def test_what_the_catalogue_lacks_stays_english() -> None:
     assert say_in(KOREAN)("nothing like it") == "nothing like it"
+
+
+def test_each_kind_of_note_has_a_code_of_its_own() -> None:
+    made = [
+        node.args[0].value
+        for tree in _trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "NoteKind" and isinstance(node.args[0], ast.Constant)
+    ]
+    assert len(made) > 50
+    assert sorted(made) == sorted(set(made))

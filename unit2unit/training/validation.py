@@ -146,8 +146,8 @@ def say_translations(found: Translations) -> None:
         )
     if found.number >= _LEAST_SENTENCES and found.source_gain < _IGNORED:
         LOG.warning(
-            "the translator ignores its source: with the sources of other pairs its loss is %.1f %% higher; early in a run that is "
-            "usual, later the pairs do not belong together, or the rate is too high",
+            "the translator ignores its source: with other sources its loss is %.1f %% higher; that is usual early in a run, later "
+            "the pairs do not belong together, or the rate is too high",
             100 * found.source_gain,
         )
 

@@ -122,4 +122,4 @@ def test_a_video_with_neither_speech_nor_face_says_both(
     assert "얼굴도 찾지 못했습니다" in error_line_in(error.value, "ko")
     if has_sound:  # a clip that is played to and fro is dubbed, with a word
         made = dub(video, tmp_path / "x.mp4", models, DubOptions(modalities=modalities, max_target_units=20, beam=1))
-        assert [one.code for one in made.notes if one.code in ("no_speech", "no_face")] == ["no_speech", "no_face"]
+        assert [one.code for one in made.notes if one.code in ("noise_only", "no_face")] == ["noise_only", "no_face"]
