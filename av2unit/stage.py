@@ -5,11 +5,11 @@ files may say more: decoding, vocabulary, domain, agreement, known sentences. Ev
 file is read.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near, Recognises, Stage
+from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near, Stage
 from avcore.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -67,23 +67,15 @@ def _dictionaries(payload: Mapping[str, Any], path: Path) -> list[list[str]]:
     return [list(item.symbols) for item in found]
 
 
-def _recognises(names: Collection[str]) -> bool:
-    return "label_embs_concat" in names and "post_extract_proj.weight" in names
-
-
-def _layout(recognises: Recognises) -> CheckpointLayout:
-    return EncoderLayout(recognises)
-
-
 UNIT_ENCODER = Stage(
     kind="unit encoder",
     file="unit_encoder.safetensors",
-    recognises=_recognises,
+    recognises=lambda names: "label_embs_concat" in names and "post_extract_proj.weight" in names,
     name="av2unit",
     flag="--av2unit-path",
     example="mavhubert_large_noise.pt",
     needed=("task", "model", "dictionaries"),
     place="needed",
-    make_layout=_layout,
+    make_layout=EncoderLayout,
 )
 STAGE = UNIT_ENCODER

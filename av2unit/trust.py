@@ -9,7 +9,7 @@ lowers both; a word that no known sentence has at this place lowers only the fir
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import exp
 from pathlib import Path
@@ -373,10 +373,6 @@ class TrustedUnits:
     def may_be_misled(self) -> bool:
         """Whether lips took part that were not found to belong to the sound."""
         return self.modalities == (BOTH if self.agreement is None else VIDEO)
-
-    def in_language(self, language: str) -> "TrustedUnits":
-        """Return the same with units that say which language they are of."""
-        return replace(self, extraction=replace(self.extraction, units=replace(self.extraction.units, language=language)))
 
 
 def trusted_units(

@@ -48,7 +48,10 @@ def divide_speakers(contents: Mapping[str, Collection[bytes]], plan: SplitPlan) 
     """
     groups = sorted(_groups(contents, plan.group), key=lambda names: _rank(plan, names[0]))
     chosen: dict[str, list[str]] = {split: [] for split in SPLITS}
-    room = {split: _size(wanted, len(contents)) for split, wanted in ((TEST, plan.test), (VALID, plan.valid))}
+    room = {
+        split: max(1, round(wanted * len(contents))) if 0 < wanted < 1 else int(wanted)
+        for split, wanted in ((TEST, plan.test), (VALID, plan.valid))
+    }
     for names in groups:
         split = next((split for split in room if len(names) <= room[split] - len(chosen[split])), TRAIN)
         chosen[split] += names
@@ -60,10 +63,6 @@ def divide_speakers(contents: Mapping[str, Collection[bytes]], plan: SplitPlan) 
                 hint="change --valid, --test or --group",
             )
     return {split: sorted(names) for split, names in chosen.items()}
-
-
-def _size(wanted: float, total: int) -> int:
-    return max(1, round(wanted * total)) if 0 < wanted < 1 else int(wanted)
 
 
 def _rank(plan: SplitPlan, name: str) -> bytes:

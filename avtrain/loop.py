@@ -70,7 +70,11 @@ class Trainer:
             LOG.setLevel(logging.ERROR)  # the first process says it for all
         seed_everything(self._loop.seed)
         self._plain = task.parts
-        self._modules = {name: self._accelerator.prepare(module) for name, module in self._plain.items() if _learns(module)}
+        self._modules = {
+            name: self._accelerator.prepare(module)
+            for name, module in self._plain.items()
+            if any(parameter.requires_grad for parameter in module.parameters())
+        }
         self._move_frozen()
         self._optimizers = {
             name: self._accelerator.prepare(make_optimizer(named_parameters(self._plain, [name]), config))
@@ -419,10 +423,6 @@ class Trainer:
         for name, module in self._plain.items():
             if name not in self._modules:
                 module.to(self._accelerator.device).eval()
-
-
-def _learns(module: nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in module.parameters())
 
 
 def run_task(task: Task, config: RunConfig) -> int | None:

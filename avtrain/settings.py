@@ -48,7 +48,10 @@ def compose_config(schema: type[Config], name: str, overrides: Sequence[str], fo
         missing = sorted(OmegaConf.missing_keys(merged))
         if missing:
             raise UsageError(
-                "these settings are missing", expected="a value for each", found=", ".join(missing), hint=_hint(missing)
+                "these settings are missing",
+                expected="a value for each",
+                found=", ".join(missing),
+                hint=f"give them as {missing[0]}=... on the command line or in a yaml",
             )
         config: Config = OmegaConf.to_object(merged)  # type: ignore[assignment]
         require_bounds(config)
@@ -103,16 +106,11 @@ def _own_config_store() -> Iterator[ConfigStore]:
     """Hydra's store of configs without what other libraries put there: fairseq's groups would hide settings of ours."""
     store = ConfigStore.instance()
     everything = store.repo
-    store.repo = {name: node for name, node in everything.items() if _is_hydras(name, node)}
+    store.repo = {name: node for name, node in everything.items() if _HYDRA in (name, getattr(node, "provider", None))}
     try:
         yield store
     finally:
         store.repo = everything
-
-
-def _is_hydras(name: str, node: Any) -> bool:
-    """Return whether hydra put it there itself: its group, and configs that name it as their provider."""
-    return name == _HYDRA or getattr(node, "provider", None) == _HYDRA
 
 
 def _as_override(text: str, folders: Sequence[Path]) -> str:
@@ -170,7 +168,3 @@ def _unlock(node: Any) -> None:
             child = None if OmegaConf.is_missing(node, key) else node[key]
             if OmegaConf.is_config(child):
                 _unlock(child)
-
-
-def _hint(missing: Sequence[str]) -> str:
-    return f"give them as {missing[0]}=... on the command line or in a yaml"

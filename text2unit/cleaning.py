@@ -159,13 +159,12 @@ def without_pictures(text: str, leave_out: Callable[[str], None] | None = None) 
 def left_out_note(left_out: Sequence[str]) -> Note:
     """Return what was left out, in a line: each once, with how often."""
     counts = Counter(" ".join(one.split()) or one for one in left_out)
-    shown = [_short(one) + (f" ({times})" if times > 1 else "") for one, times in list(counts.items())[:_SHOWN]]
+    shown = [
+        (one if len(one) <= _LETTERS else f"{one[: _LETTERS - 3]}...") + (f" ({times})" if times > 1 else "")
+        for one, times in list(counts.items())[:_SHOWN]
+    ]
     more = [f"and {len(counts) - _SHOWN} more"] if len(counts) > _SHOWN else []
     return _LEFT_OUT(words=", ".join([*shown, *more]))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 3]}..."
 
 
 class _Out:

@@ -11,13 +11,13 @@ for one vocoder in "vocoders": {language: {...}}, "vocabulary" for the face rend
 {language: n}. Every command imports this: torch is imported where a file is read.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near, Recognises, Stage
+from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near, Stage
 from avcore.errors import CheckpointError
 from avcore.files import require_file
 
@@ -186,41 +186,25 @@ def read_vocoder(path: str | Path) -> "dict[str, Tensor]":
     return tensors
 
 
-def _is_renderer(names: Collection[str]) -> bool:
-    return any(str(name).startswith(("audio.", "video.")) for name in names)
-
-
-def _is_speaker_encoder(names: Collection[str]) -> bool:
-    return "lstm.weight_ih_l0" in names
-
-
-def _renderer_layout(recognises: Recognises) -> CheckpointLayout:
-    return RendererLayout(recognises)
-
-
-def _speaker_layout(recognises: Recognises) -> CheckpointLayout:
-    return SpeakerLayout(recognises)
-
-
 RENDERER = Stage(
     kind="renderer",
     file="renderer.safetensors",
-    recognises=_is_renderer,
+    recognises=lambda names: any(str(name).startswith(("audio.", "video.")) for name in names),
     name="unit2av",
     flag="--unit2av-path",
     example="unit_av_renderer_withKO.pt",
     place="needed",
-    make_layout=_renderer_layout,
+    make_layout=RendererLayout,
 )
 SPEAKER_ENCODER = Stage(
     kind="speaker encoder",
     file="speaker_encoder.safetensors",
-    recognises=_is_speaker_encoder,
+    recognises=lambda names: "lstm.weight_ih_l0" in names,
     name="speaker_encoder",
     flag="--speaker-encoder-path",
     example="encoder.pt",
     place="no",
-    make_layout=_speaker_layout,
+    make_layout=SpeakerLayout,
 )
 STAGE = (RENDERER, SPEAKER_ENCODER)
 

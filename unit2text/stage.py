@@ -7,11 +7,11 @@ Every command imports this: torch is imported where a file is read.
 """
 
 import base64
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.checkpoints.stages import CheckpointLayout, Near, Recognises, Stage
+from avcore.checkpoints.stages import CheckpointLayout, Near, Stage
 from avcore.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -85,22 +85,14 @@ def _tokenizer_bytes(stored: object) -> bytes | None:
     return proto if isinstance(proto, bytes) and proto else None
 
 
-def _recognises(names: Collection[str]) -> bool:
-    return takes_of(names) is not None
-
-
-def _layout(recognises: Recognises) -> CheckpointLayout:
-    return ReaderLayout(recognises)
-
-
 TEXT_READER = Stage(
     kind="text reader",
     file="text_reader.safetensors",
-    recognises=_recognises,
+    recognises=lambda names: takes_of(names) is not None,
     name="unit2text",
     flag="--unit2text-path",
     example="finetuned.pt",
     needed=("takes", "model", "symbols"),
-    make_layout=_layout,
+    make_layout=ReaderLayout,
 )
 STAGE = TEXT_READER

@@ -8,11 +8,11 @@ In our own, a table that has three names is stored once. Every command imports t
 | our own | the same, and what training or calibration adds (vocabulary, domain, unit_offset, ...) | the same, the table once |
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near, Recognises, Stage
+from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near, Stage
 from avcore.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -79,23 +79,15 @@ def share_tables(tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tens
     return {**tensors, **dict.fromkeys(SHARED_TABLES, table)}
 
 
-def _recognises(names: Collection[str]) -> bool:
-    return SHARED_TABLES[0] in names
-
-
-def _layout(recognises: Recognises) -> CheckpointLayout:
-    return TranslatorLayout(recognises)
-
-
 TRANSLATOR = Stage(
     kind="unit translator",
     file="translator.safetensors",
-    recognises=_recognises,
+    recognises=lambda names: SHARED_TABLES[0] in names,
     name="unit2unit",
     flag="--utut-path",
     example="utut_ko.pt or utut_sts_ft.pt",
     needed=("task", "model"),
     place="needed",
-    make_layout=_layout,
+    make_layout=TranslatorLayout,
 )
 STAGE = TRANSLATOR

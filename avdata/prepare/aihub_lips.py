@@ -118,7 +118,11 @@ class LipCorpus:
         orders = {str(row["source"]): str(row["box_order"]) for row in rows if "box_order" in row}
         for order, count in Counter(orders.values()).items():
             videos = several(count, "video")
-            LOG.info("face boxes of %s: %s", videos, order if order == UNDECIDED else " ".join(_names(order)))
+            LOG.info(
+                "face boxes of %s: %s",
+                videos,
+                order if order == UNDECIDED else " ".join(f"{axis}{1 + place // 2}" for place, axis in enumerate(order)),
+            )
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,12 @@ class LipWorker:
         own = video_frames(footage.video)
         order = self._order(name, label.rows, footage.video)
         boxes = reordered(label.rows, order.order) if order.is_decided else label.rows[:0]
-        extra = {"source": video.source.name, "split": _split(video.label), "angle": label.angle, "box_order": order.order}
+        extra = {
+            "source": video.source.name,
+            "split": next((split for name, split in _SPLITS.items() for folder in video.label.folders if name in folder), ""),
+            "angle": label.angle,
+            "box_order": order.order,
+        }
         for sentence, first, count in stretches(label.sentences, self.lips.padding_s, own.stop):
             yield ClipRequest(
                 id=f"{label.speaker or 'unknown'}/{name}_{sentence.number:03d}",
@@ -217,14 +226,6 @@ def _around(boxes: Rows, first: int, count: int, num_frames: int) -> FacePlace |
     (x1, y1), (x2, y2) = near[:, :2].min(axis=0), near[:, 2:].max(axis=0)
     room_x, room_y = _WIDEN * float(x2 - x1), _WIDEN * float(y2 - y1)
     return float(x1) - room_x, float(y1) - room_y, float(x2) + room_x, float(y2) + room_y
-
-
-def _split(file: CorpusFile) -> str:
-    return next((split for name, split in _SPLITS.items() for folder in file.folders if name in folder), "")
-
-
-def _names(order: str) -> tuple[str, ...]:
-    return tuple(f"{axis}{1 + place // 2}" for place, axis in enumerate(order))
 
 
 def build_parser() -> Parser:

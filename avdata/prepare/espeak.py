@@ -107,7 +107,7 @@ class _Engine:
         self._choose(voice)
         return [
             [
-                list(zip(_mnemonics(name), sign.split(_SEPARATOR), strict=True))
+                list(zip([name.lstrip(_STRESS) for name in name.split(_SEPARATOR)], sign.split(_SEPARATOR), strict=True))
                 for name, sign in zip(a.split(), b.split(), strict=True)
             ]
             for a, b in zip(self._phonemes(text, _MNEMONICS), self._phonemes(text, _IPA), strict=True)
@@ -135,10 +135,6 @@ class _Engine:
                 self._starts.append((name, events[index].audio_position / 1000))
             index += 1
         return 0
-
-
-def _mnemonics(word: str) -> list[str]:
-    return [name.lstrip(_STRESS) for name in word.split(_SEPARATOR)]
 
 
 def library_folder() -> Path:

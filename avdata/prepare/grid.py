@@ -19,7 +19,7 @@ from avcore.files import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.notes import several
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare_corpus
-from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.sources import list_files
 from avdata.prepare.video import Recording, VideoSettings, add_clip_options, clip_settings
 
 OVERLAP, UNSEEN, FOUR = "overlap", "unseen", "four"
@@ -80,7 +80,7 @@ class GridCorpus(ListedCorpus):
         for source in listing.with_suffix(*VIDEO_SUFFIXES):
             if source.name.lower().endswith(LIP_ENDING):
                 continue
-            speaker = _speaker(source)
+            speaker = next((folder.lower() for folder in reversed(source.folders) if _SPEAKER.fullmatch(folder)), "")
             name = f"{speaker}/{source.stem}"
             if not speaker or name in seen:
                 what = "another video is the same clip" if speaker else "no folder of it names a speaker, s1 to s34"
@@ -99,10 +99,6 @@ class GridCorpus(ListedCorpus):
                 expected="s1/video/bbaf2n.mpg",
                 found=several(len(self.problems), "other"),
             )
-
-
-def _speaker(source: CorpusFile) -> str:
-    return next((folder.lower() for folder in reversed(source.folders) if _SPEAKER.fullmatch(folder)), "")
 
 
 def build_parser() -> Parser:

@@ -126,7 +126,7 @@ class KoxCorpus:
             )
         seen: set[str] = set()
         said_in_english = self._english_texts(english_labels)
-        for utterance in self._utterances(labels) if labels else _without_labels(sounds.korean):
+        for utterance in self._utterances(labels) if labels else (KoxUtterance(name, "", "", "", "") for name in sounds.korean):
             sound = sounds.korean.get(utterance.name)
             if labels and not utterance.text:
                 self.problems[utterance.name] = NOTHING_SAID
@@ -245,11 +245,6 @@ class KoxWorker:
         with side.reference.on_disk(self.temporary) as reference:
             utterance = side.utterance
             return self.synthesis.speak(utterance.translation, reference, self.temporary, utterance.name, utterance.speaker)
-
-
-def _without_labels(korean: Mapping[str, CorpusFile]) -> Iterator[KoxUtterance]:
-    """Return recordings alone: folders of English and Korean with equal names."""
-    return (KoxUtterance(name, "", "", "", "") for name in korean)
 
 
 def build_parser() -> Parser:

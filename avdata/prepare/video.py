@@ -407,11 +407,11 @@ def clip_settings(options: argparse.Namespace, min_seconds: float) -> ClipSettin
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> int:
-    return prepare_corpus(VideoCorpus(options.data_root, _settings(options)), output_options(options))
+    return run(
+        build_parser(),
+        lambda options: prepare_corpus(VideoCorpus(options.data_root, _settings(options)), output_options(options)),
+        argv,
+    )
 
 
 def _settings(options: argparse.Namespace) -> VideoSettings:

@@ -7,7 +7,6 @@ test_data_01/003/...
 `netflips prepare zeroth --data-root zeroth --out-dir data/zeroth`
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,7 +69,8 @@ class ZerothCorpus:
                 what = silent if sound is not None else f"there is no {name}.flac"
                 self.problems[f"{transcript.name}:{number}"] = what
                 continue
-            speaker, split = name.split("_")[0], _split(transcript)
+            speaker = name.split("_")[0]
+            split = next((split for split in ("train", "test") for folder in transcript.folders if folder.startswith(split)), "")
             extra = {"split": split} if split else {}
             audio = f"audio/{split or 'all'}/{speaker}/{name}.wav"
             yield CorpusRecording(sound, Entry(name, audio, language="ko", speaker=speaker, text=text, extra=extra)).piece()
@@ -83,10 +83,6 @@ class ZerothCorpus:
         """Report nothing more."""
 
 
-def _split(file: CorpusFile) -> str:
-    return next((split for split in ("train", "test") for folder in file.folders if folder.startswith(split)), "")
-
-
 def build_parser() -> Parser:
     """Return the command's options."""
     parser = Parser(prog="netflips prepare zeroth", description="Zeroth Korean (OpenSLR 40) to 16 kHz wav and a manifest.")
@@ -97,11 +93,7 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
-
-def _work(options: argparse.Namespace) -> int:
-    return prepare_corpus(ZerothCorpus(options.data_root), output_options(options))
+    return run(build_parser(), lambda options: prepare_corpus(ZerothCorpus(options.data_root), output_options(options)), argv)
 
 
 if __name__ == "__main__":

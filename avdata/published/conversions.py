@@ -17,7 +17,7 @@ from avcore.files import SOUND_SUFFIXES, Input, Output, check_files
 from avcore.notes import several
 from avcore.timeline import seconds_to_samples
 from avcore.units import Units, normalise_language
-from avdata.corpus import CorpusClip, read_corpus
+from avdata.corpus import read_corpus
 from avdata.labels import read_labels
 from avdata.manifest import Entry, read_manifest, write_manifest
 from avdata.unit_store import UnitRow, iter_units, write_units
@@ -33,7 +33,7 @@ def read_tsv(path: Path, out: Path, language: str = "") -> Iterator[Entry]:
             clip.id,
             audio=_relative(clip.audio, out),
             lips=_relative(clip.lips, out),
-            duration_s=_seconds(clip),
+            duration_s=0.0 if clip.seconds is None else float(clip.seconds),
             frames=clip.frames,
             samples=clip.samples,
             language=language,
@@ -46,10 +46,6 @@ def read_tsv_units(path: Path, labels: Sequence[str], label_rate: int, language:
     found = read_labels(list(labels), corpus, label_rate)
     for place, clip in enumerate(corpus.clips):
         yield UnitRow(clip.id, Units.from_frames(found.of(place).astype(np.int64), language, vocabulary), {})
-
-
-def _seconds(clip: CorpusClip) -> float:
-    return 0.0 if clip.seconds is None else float(clip.seconds)
 
 
 def _relative(path: str, folder: Path) -> str:

@@ -60,7 +60,7 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
     paths = {name: _resolve(path, folder, sound_root) for name, path in waves.items()}
     parts = _segments(folder, found) if (folder / SEGMENTS).is_file() else {name: (name, None, None) for name in waves}
     for name, (recording, start_s, end_s) in parts.items():
-        if reason := _complaint(name, recording, paths, texts):
+        if reason := next(_complaints(name, recording, paths, texts), ""):
             found.problems[name] = reason
             continue
         speaker = speakers.get(name, "")
@@ -176,11 +176,6 @@ def _seconds(text: str) -> float | None:
     except ValueError:
         return None
     return seconds if math.isfinite(seconds) else None
-
-
-def _complaint(name: str, recording: str, paths: Mapping[str, Path], texts: Mapping[str, str]) -> str:
-    """Return why an utterance cannot be used, "" where it can."""
-    return next(_complaints(name, recording, paths, texts), "")
 
 
 def _complaints(name: str, recording: str, paths: Mapping[str, Path], texts: Mapping[str, str]) -> Iterator[str]:

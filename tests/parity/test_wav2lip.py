@@ -21,7 +21,7 @@ from unit2av.lipsync.patches import SoundLipSync, load_wav2lip
 from unit2av.lipsync.wav2lip.model import Wav2Lip, chunks_at, filterbank, mel_of
 from unit2av.lipsync.wav2lip.training.config import GeneratorConfig
 from unit2av.lipsync.wav2lip.training.corpus import SoundClips
-from unit2av.lipsync.wav2lip.training.critics import QualityDiscriminator, SyncNetColor, cosine_loss, pictures_first, windows_of
+from unit2av.lipsync.wav2lip.training.critics import QualityDiscriminator, SyncNetColor, cosines, windows_of
 from unit2av.lipsync.wav2lip.training.task import GeneratorTask
 from unit2av.renderer import network_input
 
@@ -39,6 +39,11 @@ def require_close(got: Any, name: str) -> None:
     got = got.detach().numpy() if isinstance(got, Tensor) else np.asarray(got)
     assert got.shape == TRUTH[name].shape, name
     assert np.abs(got.astype(np.float64) - TRUTH[name].astype(np.float64)).max() <= ROUNDING * TOLERANCE[name], name
+
+
+def pictures_first(clips: Tensor) -> Tensor:
+    """Pictures of windows one by one, time outermost as published: [batch, channels, time, h, w] to [time * batch, ...]."""
+    return clips.permute(2, 0, 1, 3, 4).flatten(0, 1)
 
 
 @cache
@@ -192,7 +197,7 @@ def test_losses_of_training_match() -> None:
         require_close(fake, "disc_fake_pred")
         before = expert().face_encoder[0].conv_block[1].running_mean.clone()
         trained = expert().train()
-        in_train = cosine_loss(*trained(whole, windows_of(drawn)), torch.ones(2))
+        in_train = F.binary_cross_entropy(cosines(*trained(whole, windows_of(drawn))), torch.ones(2))
         drift = (trained.face_encoder[0].conv_block[1].running_mean - before).abs().max()
         expert.cache_clear()
     plain, both, synced = (losses_of_task(*weights) for weights in ((0.07, 0), (0.07, 0.03), (0, 0.01)))
@@ -220,8 +225,8 @@ def test_the_expert_matches() -> None:
         require_close(sound, "expert_audio")
         require_close(face, "expert_face")
         labels = torch.tensor([1.0, 0.0])
-        cosines = F.cosine_similarity(sound, face)
-        require_close(torch.cat([cosines, labels, cosine_loss(sound, face, labels)[None]]), "expert_cos_y_loss")
+        loss = F.binary_cross_entropy(cosines(sound, face), labels)
+        require_close(torch.cat([F.cosine_similarity(sound, face), labels, loss[None]]), "expert_cos_y_loss")
 
 
 # The whole path

@@ -116,7 +116,11 @@ def prepare(options: argparse.Namespace) -> None:
 
 def _divide(pairs: Mapping[str, Pair], plan: SplitPlan, options: argparse.Namespace) -> dict[str, dict[str, Pair]]:
     """Divide pairs as their corpus does, and those that it does not divide by chance."""
-    own = {} if options.manifest is None else _own_splits(options.manifest)
+    own = (
+        {}
+        if options.manifest is None
+        else {entry.id: str(entry.extra.get("split") or "") for _, entry in iter_entries(options.manifest)}
+    )
     kept: dict[str, dict[str, Pair]] = {split: {} for split in SPLITS}
     rest = dict[str, Pair]()
     for name, pair in pairs.items():
@@ -134,11 +138,6 @@ def _divide(pairs: Mapping[str, Pair], plan: SplitPlan, options: argparse.Namesp
         LOG.warning("%s: it holds nothing out; --valid and --test do", options.manifest)
     divided = divide_speakers({name: pair_contents(pair) for name, pair in pairs.items()}, plan)
     return {split: {name: pairs[name] for name in names} for split, names in divided.items()}
-
-
-def _own_splits(path: Path) -> dict[str, str]:
-    """The split of each id of a manifest; a corpus's own words for them are those that preparations write."""
-    return {entry.id: str(entry.extra.get("split") or "") for _, entry in iter_entries(path)}
 
 
 def _warn_of_monotone(splits: Mapping[str, Mapping[str, Pair]], languages: tuple[str, str]) -> None:

@@ -45,16 +45,13 @@ class LipReader:
         A clip in whose drawn pictures no face is found agrees in nothing; it is named. Raises InputError, MediaError or NoFaceError
         for a clip that cannot be used.
         """
-        drawn = [self._read(clip, face) for clip in self._clips]
+        drawn = [self._sync(clip, self._pasted(clip, self._draw(clip, face))) for clip in self._clips]
         recorded = [self._of_recording(clip) for clip in self._clips]
         return {
             "unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in drawn])),
             "unit_sync_at_zero": float(np.mean([0.0 if one is None else one.at_zero for one in drawn])),
             "recorded_unit_sync": float(np.mean([0.0 if one is None else one.confidence for one in recorded])),
         }
-
-    def _read(self, clip: LipClip, face: FaceModel) -> UnitSync | None:
-        return self._sync(clip, self._pasted(clip, self._draw(clip, face)))
 
     def _of_recording(self, clip: LipClip) -> UnitSync | None:
         if clip.id not in self._recorded:

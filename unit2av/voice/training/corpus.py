@@ -217,7 +217,8 @@ def pitch_tracks(utterances: Sequence[VoiceClip], run_dir: str | Path, progress:
     for row in extend_cache(cache, todo, _pitch_row, "pitch track", progress):
         known[str(row["id"]), str(row["audio"])] = row
     kept = {one.id: known[one.id, str(one.audio)] for one in utterances}
-    return {name: _track(row) for name, row in kept.items() if row["tenths_of_hz"] is not None}
+    found = {name: row["tenths_of_hz"] for name, row in kept.items() if row["tenths_of_hz"] is not None}
+    return {name: np.asarray(tenths, np.float32) / _PER_HZ for name, tenths in found.items()}
 
 
 def voices_and_pitches(utterances: Sequence[VoiceClip], tracks: Tracks) -> tuple[NDArray[np.float32], list[Pitch]]:
@@ -235,10 +236,6 @@ def _pitch_row(utterance: VoiceClip) -> Row:
         LOG.warning("%s has no pitch: %s", utterance.id, error)
         values = None
     return {"id": utterance.id, "audio": str(utterance.audio), "tenths_of_hz": values}
-
-
-def _track(row: Row) -> Track:
-    return np.asarray(row["tenths_of_hz"], np.float32) / _PER_HZ
 
 
 # Rows that a run computes once, a line each: a run that is stopped goes on where it was

@@ -107,19 +107,9 @@ def windows_of(faces: Tensor) -> Tensor:
     return lower.transpose(1, 2).flatten(1, 2)
 
 
-def pictures_first(clips: Tensor) -> Tensor:
-    """Pictures of windows one by one, time outermost as published: [batch, channels, time, h, w] to [time * batch, ...]."""
-    return clips.permute(2, 0, 1, 3, 4).flatten(0, 1)
-
-
 def cosines(sound: Tensor, face: Tensor) -> Tensor:
     """Return the expert's probability that vectors [batch, width] are in step: [batch].
 
     A cosine that rounding lifted above 1 is 1: the published loss stops there.
     """
     return F.cosine_similarity(sound, face).clamp(0, 1)
-
-
-def cosine_loss(sound: Tensor, face: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy of the cosines of vectors [batch, width] against labels [batch], 1 = in step."""
-    return F.binary_cross_entropy(cosines(sound, face), labels)
