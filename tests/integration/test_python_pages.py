@@ -126,5 +126,21 @@ def test_a_type_checker_accepts_the_examples(page: str, tmp_path: Path) -> None:
     assert found.returncode == 0, found.stdout
 
 
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ("netflips.", set(netflips.__all__)),
+        ("netflips.load().", {"units", "translate", "voice", "speak", "say", "transcribe", "dub", "dub_all"}),
+        ("netflips.dub('a.mp4').", {"said_text", "output_s", "warnings"}),
+    ],
+)
+def test_an_editor_completes_names(code: str, wanted: set[str]) -> None:
+    jedi = pytest.importorskip("jedi")
+    editor = jedi.Script(f"import netflips\n{code}", path=ROOT / "page.py", project=jedi.Project(ROOT, environment_path=sys.prefix))
+    assert wanted <= {one.name for one in editor.complete()}
+    call = jedi.Script("import netflips\nnetflips.dub(", path=ROOT / "page.py").get_signatures()
+    assert {"to", "cascade", "subtitles"} <= {one.name for one in call[0].params}
+
+
 def test_completion_and_help_know_the_functions() -> None:
     assert set(netflips.__all__) <= set(dir(netflips))
