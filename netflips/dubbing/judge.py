@@ -1,6 +1,6 @@
 """How far each utterance and all of it is understood, told before anything is spoken or drawn."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -72,18 +72,16 @@ def judge(script: Script, job: Job, sound: Sound | None) -> Script:
                 judged[one.number] = _over_text(script, job, one, speaker, rooms)
             elif one.heard is not None:
                 judged[one.number], found[one.number] = _over_units(script, job, one, speaker, rooms)
-    outside = {number: note for number, notes in found.items() for note in notes if note.code == OUTSIDE.code}
-    job.notes.add_each({number: Note(note.code, {**note.values, "among": len(judged)}) for number, note in outside.items()})
-    for number, notes in found.items():
-        for note in notes:
-            if note.code != OUTSIDE.code:
-                job.notes.add(note, number)
+    told = [(number, note) for number, notes in found.items() for note in notes]
+    outside = {number: note.values for number, note in told if note.code == OUTSIDE.code}
+    job.notes.add_each({number: OUTSIDE(**{**values, "among": len(judged)}) for number, values in outside.items()})
+    for number, note in told:
+        if note.code != OUTSIDE.code:
+            job.notes.add(note, number)
     known = {one.number: replace(one, understood=judged[one.number]) for one in said if one.number in judged}
-    return replace(with_more(script, known), understood=_whole(known.values()))
-
-
-def _whole(said: Iterable[Utterance]) -> Understanding:
-    return of_recording((one.understood, one.place.seconds) for one in said if one.understood is not None)
+    return replace(
+        with_more(script, known), understood=of_recording((judged[number], known[number].place.seconds) for number in known)
+    )
 
 
 # One utterance

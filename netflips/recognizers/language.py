@@ -1,6 +1,6 @@
 """Which language is spoken, by a recogniser's own detection: in a whole recording, and in utterances that clearly differ."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from avcore.arrays import Samples
 from avcore.contracts import SpeechRecognizer, Transcript
@@ -23,11 +23,7 @@ def main_language(recognizer: SpeechRecognizer, utterances: Iterable[Samples], e
     """
     seconds: dict[str, float] = {}
     for speech in utterances:
-        found = recognizer.languages_in(speech)
-        known = {one: chance for one, chance in found.items() if one in recognizer.languages}
-        if known:
-            likely = max(known, key=known.__getitem__)
-            spoken = likely if not expected or _differs(known, expected) else expected
+        if spoken := _spoken(recognizer, recognizer.languages_in(speech), expected):
             seconds[spoken] = seconds.get(spoken, 0.0) + float(samples_to_seconds(len(speech)))
     return max(seconds, key=seconds.__getitem__) if seconds else expected
 
@@ -38,11 +34,12 @@ def hear_in_its_language(recognizer: SpeechRecognizer, speech: Samples, language
     usual: the language of the recording, "" = that one; it holds for what is too short to tell.
     """
     found = recognizer.languages_in(speech) if samples_to_seconds(len(speech)) >= _LEAST_S else {}
-    if not found:
-        return recognizer.hear(speech, usual or language)
+    return recognizer.hear(speech, _spoken(recognizer, found, language) or language if found else usual or language)
+
+
+def _spoken(recognizer: SpeechRecognizer, found: Mapping[str, float], expected: str) -> str:
+    """Return the language of speech, as expected ("" = none is) unless it clearly differs; "" where it cannot be told."""
     known = {one: chance for one, chance in found.items() if one in recognizer.languages}
-    return recognizer.hear(speech, max(known, key=known.__getitem__) if known and _differs(known, language) else language)
-
-
-def _differs(found: dict[str, float], expected: str) -> bool:
-    return max(found.values()) >= _SURE and found.get(expected, 0.0) <= _HARDLY
+    likely = max(known, key=known.__getitem__, default="")
+    is_other = known and known[likely] >= _SURE and known.get(expected, 0.0) <= _HARDLY
+    return expected if known and expected and not is_other else likely

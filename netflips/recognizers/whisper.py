@@ -193,11 +193,9 @@ def _require_heads(folder: Path, weights: Mapping[str, Weight]) -> None:
         )
 
 
-def _is_head(value: object, num_layers: int, num_heads: int) -> bool:
-    if not isinstance(value, list) or len(value) != 2 or not all(type(one) is int for one in value):
-        return False
-    layer, head = value
-    return 0 <= int(layer) < num_layers and 0 <= int(head) < num_heads
+def _is_head(value: object, *most: int) -> bool:
+    is_pair = isinstance(value, list) and len(value) == 2 and all(type(one) is int for one in value)
+    return is_pair and all(0 <= one < number for one, number in zip(value, most, strict=True))  # type: ignore[call-overload]
 
 
 def _require_sound(speech: NDArray[np.float32]) -> None:
