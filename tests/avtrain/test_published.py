@@ -14,7 +14,9 @@ from avcore.errors import UsageError
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig
 from avtrain.entry import CONFIG_FOLDER, read_config
 from unit2av.face.training.config import SyncTrainConfig, Unit2vConfig
+from unit2av.lipsync.wav2lip.training.config import ExpertConfig, GeneratorConfig
 from unit2av.voice.training.config import Unit2aConfig
+from unit2text.training.config import ReaderTrainConfig
 
 GIVEN = {
     TrainConfig: ["run_dir=r", "data.train=t", "data.train_labels=[l]"],
@@ -23,6 +25,9 @@ GIVEN = {
     Unit2aConfig: ["run_dir=r", "data.train=t"],
     Unit2vConfig: ["run_dir=r", "data.train=t", "data.units=u"],
     SyncTrainConfig: ["run_dir=r", "data.train=t", "data.units=u"],
+    GeneratorConfig: ["run_dir=r", "data.train=t"],
+    ExpertConfig: ["run_dir=r", "data.train=t"],
+    ReaderTrainConfig: ["run_dir=r", "data.train=t", "data.units=u"],
 }
 """What each config must be told."""
 NAMES = {
@@ -32,6 +37,9 @@ NAMES = {
     Unit2aConfig: ("unit2av/unit2a", "demo/vocoder"),
     Unit2vConfig: ("unit2av/unit2v", "demo/lips"),
     SyncTrainConfig: ("unit2av/sync",),
+    GeneratorConfig: ("unit2av/lipsync.", "unit2av/lipsync_debug", "unit2av/lipsync_hq"),
+    ExpertConfig: ("unit2av/lipsync_expert",),
+    ReaderTrainConfig: ("unit2text/train", "demo/unit2text"),
 }
 """What its yaml files are called, or begin with."""
 SHARED = {OptimConfig, LoopConfig, BatchConfig}

@@ -248,7 +248,7 @@ def test_a_run_stops_early_and_stays_so(tmp_path: Path, caplog: pytest.LogCaptur
     assert _train(toy_config(str(tmp_path), max_steps=22, validate_every=5, patience=0)).step == 22
 
 
-@pytest.mark.parametrize("change", [{"precision": "fp8"}, {"patience": -1}])
+@pytest.mark.parametrize("change", [{"precision": "fp8"}, {"patience": -1}, {"max_steps": 0}, {"log_every": 0}])
 def test_settings_that_there_are_not(tmp_path: Path, change: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=rf"loop\.{next(iter(change))}"):
         _train(toy_config(str(tmp_path / "run"), **change))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.errors import CheckpointError, UsageError, VocabularyError
+from avcore.errors import UsageError, VocabularyError
 from recipes.made.drawn_lips import VOCABULARY, DrawnCorpus, mouths
 from tests.unit2av.lip_runs import face_config, train_face, values_of
 from unit2av.face.training.config import LipDataConfig
@@ -38,7 +38,6 @@ def run(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnCorpus, crops: Pat
             break
     assert mouth < 0.85 * average
     assert mouth < 0.75 * others
-    assert any((folder / "tensorboard").iterdir())
     return folder
 
 
@@ -97,9 +96,6 @@ def test_a_renderer_of_other_units_is_refused_unless_told_otherwise(run: Path, t
 
 
 def test_wrong_files_are_refused_in_one_line(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    torch.save({"about": {"kind": "sync expert"}}, tmp_path / "sync.pt")
-    with pytest.raises(CheckpointError, match="a sync expert's"):
-        export_face(tmp_path / "sync.pt", tmp_path / "new.safetensors")
     with pytest.raises(UsageError, match="safetensors"):
         export_face(run / "checkpoints" / "best.pt", tmp_path / "new.pt")
     capfd.readouterr()

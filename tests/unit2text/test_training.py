@@ -12,13 +12,12 @@ import torch
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import LanguageError, UnitError, UsageError, VocabularyError
 from avcore.units import Units
-from avtrain.entry import read_config
 from tests.unit2text.tiny import sentence, units_of, write_corpus
 from unit2text import evaluate, inference
 from unit2text.reader import UnitReader
 from unit2text.stage import TEXT_READER
 from unit2text.train import main
-from unit2text.training.config import ReaderDataConfig, ReaderNoiseConfig, ReaderTrainConfig
+from unit2text.training.config import ReaderDataConfig, ReaderNoiseConfig
 from unit2text.training.corpus import ReaderCorpus, read_reader_corpus, text_vocabulary
 from unit2text.training.items import Utterances, fade, masked, with_noise
 
@@ -226,13 +225,3 @@ def test_units_of_the_sound_fade_out(progress: float, hidden: int) -> None:
 )
 def test_settings_that_cannot_be(folder: Path, bad: str) -> None:
     assert main(overrides(folder, "bad", bad)) == 2
-
-
-def test_what_a_yaml_of_ones_own_does_not_name_is_as_in_ours(tmp_path: Path) -> None:
-    given = ["data.train=a", "data.units=b", "run_dir=c"]
-    ours = read_config(ReaderTrainConfig, "unit2text/train", given)
-    (tmp_path / "own.yaml").write_text("model: {dim: 64}\nread: {beam: 1}\n")
-    own = read_config(ReaderTrainConfig, "own", given, tmp_path)
-    assert own.model == replace(ours.model, dim=64)
-    assert own.read == replace(ours.read, beam=1)
-    assert (own.noise, own.ctc_weight, own.label_smoothing) == (ours.noise, ours.ctc_weight, ours.label_smoothing)
