@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -259,7 +258,3 @@ _COMMANDS: dict[str, Subcommand] = {
     "merge": Subcommand("join manifests", _add_merge, _merge),
     **CONVERSIONS,
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,7 +11,6 @@ name. Pictures are taken at 25 fps by presentation time: no frames are blended.
 
 import argparse
 import logging
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -265,7 +264,3 @@ def _work(options: argparse.Namespace) -> int:
     angles = tuple(name.strip() for name in options.angles.split(",") if name.strip())
     settings = LipSettings(options.padding, angles, options.box_order, clip_settings(options, _MIN_SECONDS))
     return prepare_corpus(LipCorpus(options.data_root, settings), output_options(options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -41,7 +41,3 @@ def main(argv: Sequence[str] | None = None, corpora: Mapping[str, tuple[str, str
     with loading():
         command = import_module(corpora[chosen][0])
     return int(command.main(arguments[1:]))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

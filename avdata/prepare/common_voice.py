@@ -8,7 +8,6 @@
 
 import argparse
 import hashlib
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,7 +123,3 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> int:
     corpus = CommonVoiceCorpus(options.data_root, normalise_language(options.language), options.all_validated)
     return prepare_corpus(corpus, output_options(options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

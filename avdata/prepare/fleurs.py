@@ -10,7 +10,6 @@ read more often in one language than in the other, recordings of the other one c
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,7 +137,3 @@ def _work(options: argparse.Namespace) -> int:
     if len({normalise_language(name.partition("_")[0]) for name in folders}) < 2:
         raise UsageError("source and target must be two languages", found=" and ".join(folders))
     return prepare_corpus(FleursCorpus(options.data_root, folders), output_options(options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

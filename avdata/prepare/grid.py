@@ -7,7 +7,6 @@ prwo5p is "place red with o five please".
 import argparse
 import hashlib
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +132,3 @@ def _work(options: argparse.Namespace) -> int:
     video = VideoSettings("none", clips=clip_settings(options, 0.0), language="en")
     corpus = GridCorpus(root=options.data_root, video=video, rule=options.split, listed=read_split_lists(options.split_list))
     return prepare_corpus(corpus, output_options(options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,6 @@
 
 import argparse
 import logging
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -130,7 +129,3 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> int:
     corpus = KaldiCorpus(options.data_root, normalise_language(options.language), options.sound_root)
     return prepare_corpus(corpus, output_options(options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,7 +14,6 @@ A command that a user gives speaks the English text where there is no recording 
 import argparse
 import logging
 import shlex
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -279,7 +278,3 @@ def _work(options: argparse.Namespace) -> int:
     more = () if options.english_root is None else (options.english_root,)
     paired = () if options.keep_alone else (KOREAN, ENGLISH)
     return prepare_corpus(corpus, output_options(options), *more, paired=paired)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,6 @@ LRS3: <root>/pretrain/<id>/<number>.mp4 and .txt, trainval/<id>/..., test/<id>/.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +108,3 @@ def _work(options: argparse.Namespace) -> int:
     sets, listed = tuple(sorted(set(options.set))), read_split_lists(options.split_list)
     corpus = LrsCorpus(root=options.data_root, video=video, sets=sets, listed=listed)
     return prepare_corpus(corpus, output_options(options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -434,7 +433,3 @@ def _settings(options: argparse.Namespace) -> VideoSettings:
         speaker=options.speaker,
         audio_track=options.audio_track or "",
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,6 @@ test_data_01/003/...
 `netflips prepare zeroth --data-root zeroth --out-dir data/zeroth`
 """
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +93,3 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     return run(build_parser(), lambda options: prepare_corpus(ZerothCorpus(options.data_root), output_options(options)), argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
