@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from unit2unit.training.prepare_pairs import main as prepare_pairs
-from unit2unit.training.prepare_tables import main as prepare_tables
+from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
 NUM_UNITS = 40
 _WORDS = 10

@@ -14,10 +14,10 @@ from avcore.units import Units
 from tests.unit2unit.fairseq_side import load_published
 from tests.unit2unit.tiny import write_tiny
 from unit2unit.stage import SHARED_TABLES, TRANSLATOR
-from unit2unit.training.add_language import add_language, main
 from unit2unit.training.export import average, write_fairseq
 from unit2unit.training.export import main as average_main
 from unit2unit.translator import UnitTranslator
+from unit2unit.utut_finetune.add_language import add_language, main
 
 _TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
 

@@ -10,7 +10,7 @@ from netflips.cli import main as netflips
 from recipes.demo.random.random_checkpoints import TRANSLATOR, write_random_checkpoints
 from tests.unit2unit.phrasebook import prepare_stage, run
 from unit2unit.inference import main as translate
-from unit2unit.training.add_language import main as add_language
+from unit2unit.utut_finetune.add_language import main as add_language
 
 _FINETUNE = "unit2unit.utut_finetune.finetune"
 

@@ -18,7 +18,6 @@ from avtrain.entry import read_config
 from tests.unit2unit.phrasebook import NUM_UNITS, prepare_stage
 from tests.unit2unit.tiny import tiny_config, write_tiny
 from unit2unit.stage import TRANSLATOR
-from unit2unit.training.add_language import main as add_language
 from unit2unit.training.checks import check_device, dictionary_size
 from unit2unit.training.config import TrainingRun, in_one_section, stated_settings
 from unit2unit.training.entry import finetune as finetune
@@ -28,6 +27,7 @@ from unit2unit.training.machine import require_fairseq
 from unit2unit.training.memory import follow_memory
 from unit2unit.training.options import fairseq_config
 from unit2unit.training.start import follow_start, read_translator_start
+from unit2unit.utut_finetune.add_language import main as add_language
 
 _SHA, _OTHER = "sha256:0123456789abcdef", "sha256:fedcba9876543210"
 _SIZES = [

@@ -15,8 +15,8 @@ from unit2unit.training.corpus import read_length_tags
 from unit2unit.training.items import UnitPairDataset
 from unit2unit.training.noise import SpanNoise
 from unit2unit.training.prepare_pairs import main as prepare_pairs
-from unit2unit.training.prepare_tables import main as prepare_tables
 from unit2unit.translator import UnitTranslator
+from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
 _FORMS = {"short": (1, 1), "even": (2, 2), "long": (3, 4)}
 """Units of a Korean word, and steps of each."""

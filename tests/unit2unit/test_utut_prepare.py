@@ -14,7 +14,7 @@ from avdata.splits import SplitPlan, divide_speakers
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, sentences, write_folders, write_rows
 from unit2unit.training.corpus import read_search_limit, read_vocabulary, search_limit
 from unit2unit.training.prepare_pairs import main as prepare_pairs
-from unit2unit.training.prepare_tables import main as prepare_tables
+from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
 _SHA = "sha256:0123456789abcdef"
 

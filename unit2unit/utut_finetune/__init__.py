@@ -1,1 +1,1 @@
-"""Commands that make a translator of one language pair; their code is in unit2unit.training."""
+"""Commands that make a translator of one language pair; training itself is in unit2unit.training."""

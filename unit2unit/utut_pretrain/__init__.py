@@ -1,1 +1,1 @@
-"""Commands of many-to-many unit translation and denoising (UTUT); their code is in unit2unit.training."""
+"""Commands of many-to-many unit translation and denoising (UTUT); training itself is in unit2unit.training."""
