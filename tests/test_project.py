@@ -110,6 +110,7 @@ OTHERS_FLAGS = {
     "torchrun": {"--nnodes", "--node_rank", "--rdzv_endpoint"},
     "ct2-transformers-converter": {"--model", "--output_dir", "--copy_files", "--quantization"},
     "melo": {"--file"},
+    "VERSA": {"--io", "--output_file"},
     "pytest-cov": {"--cov", "--cov-report"},
     "a synthesiser that one has": {"--text-file", "--voice-of", "--out"},
 }
