@@ -19,7 +19,8 @@ from av2unit.training.task import Score, joined
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.media import read_gray_video, read_speech
 from tests.av2unit.made_clips import VOCABULARY, share_in_order, write_corpus
-from tests.av2unit.training_runs import SIDE, config_of, series, settings, train
+from tests.av2unit.training_runs import SIDE, config_of, settings, train
+from tests.avtrain.toy import history, measured
 
 STEPS = 60
 
@@ -41,15 +42,10 @@ def run_dir(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _lines(run_dir: Path, kind: str) -> list[dict[str, float]]:
-    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    return [line for line in lines if line["kind"] == kind]
-
-
 def test_the_loss_falls_and_units_are_learnt_from_sound_and_lips(run_dir: Path) -> None:
-    losses = [line["loss"] for line in _lines(run_dir, "train")]
+    losses = [line["loss"] for line in measured(run_dir, "train")]
     assert losses[-1] < 0.5 * losses[0]
-    valid = _lines(run_dir, "valid")[-1]
+    valid = measured(run_dir, "valid")[-1]
     assert valid["step"] == STEPS
     assert valid["uer_audio_video"] < 0.2
     assert valid["accuracy_audio"] > 0.8
@@ -108,7 +104,7 @@ def _lips(corpus: Path, name: str) -> np.ndarray:
 def test_without_masks_it_is_plain_frame_classification(corpus: Path, tmp_path: Path) -> None:
     result = train(config_of(corpus, tmp_path, "masking.mask_prob=0", "loop.max_steps=8", "loop.log_every=4", "loop.num_workers=0"))
     assert not any(name.startswith("masked") for line in result.history for name in line)
-    assert series(result)[8] < series(result)[4]
+    assert history(result)[8] < history(result)[4]
 
 
 def test_clips_with_one_modality_are_mixed_in_and_bad_files_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -123,7 +119,7 @@ def test_clips_with_one_modality_are_mixed_in_and_bad_files_are_named(tmp_path: 
         result = train(config_of(tmp_path, tmp_path / "run", *more))
     assert list(result.bad_items) == [made[9].id]
     assert f"skipped {made[9].id}" in caplog.text
-    assert np.isfinite(list(series(result).values())).all()
+    assert np.isfinite(list(history(result).values())).all()
 
 
 def _measure(score: Score, seeds: list[int]) -> Score:

@@ -1,7 +1,6 @@
 """Small training runs on made clips."""
 
 from pathlib import Path
-from typing import Any
 
 from av2unit.training.config import TrainConfig
 from av2unit.training.task import UnitEncoderTask
@@ -31,7 +30,3 @@ def task_of(corpus: Path, *more: str, **forms: str) -> UnitEncoderTask:
 
 def train(config: TrainConfig) -> TrainResult:
     return Trainer(UnitEncoderTask(config), config).train()
-
-
-def series(result: TrainResult, name: str = "loss", kind: str = "train") -> dict[int, Any]:
-    return {line["step"]: line[name] for line in result.history if line["kind"] == kind}

@@ -24,15 +24,11 @@ from avtrain.config import BatchConfig, Metrics, OptimConfig
 from avtrain.loop import Trainer
 from avtrain.position import TrainResult
 from avtrain.task import Engine
-from tests.avtrain.toy import KILLED, Points, ToyConfig, ToyTask, toy_config, train_until, train_with_two_processes
+from tests.avtrain.toy import KILLED, Points, ToyConfig, ToyTask, history, toy_config, train_until, train_with_two_processes
 
 
 def _train(config: ToyConfig) -> TrainResult:
     return Trainer(ToyTask(config), config).train()
-
-
-def _losses(result: TrainResult, kind: str = "train") -> dict[int, float]:
-    return {line["step"]: line["loss"] for line in result.history if line["kind"] == kind}
 
 
 @pytest.mark.parametrize(("workers", "accumulate", "muon"), [(0, 1, ()), (2, 1, ()), (0, 3, ()), (0, 1, ("line.0", "line.3"))])
@@ -46,8 +42,8 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(
     first = ToyTask(config)
     train_until(Trainer(first, config), 13)
     resumed = _train(config)
-    assert _losses(resumed) == pytest.approx(_losses(whole), abs=1e-6)
-    assert _losses(resumed, "valid") == pytest.approx(_losses(whole, "valid"), abs=1e-6)
+    assert history(resumed) == pytest.approx(history(whole), abs=1e-6)
+    assert history(resumed, "valid") == pytest.approx(history(whole, "valid"), abs=1e-6)
     weights = [read_state(tmp_path / run / "checkpoints" / "last.pt")["modules"]["line"] for run in ("whole", "parts")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
@@ -109,7 +105,7 @@ class DrawsInValidation(ToyTask):
 
 def test_a_validation_leaves_the_randomness_of_training_alone(tmp_path: Path) -> None:
     often, seldom = (toy_config(str(tmp_path / f"{every}"), max_steps=20, validate_every=every) for every in (3, 1000))
-    losses = [_losses(Trainer(DrawsInValidation(one), one).train()) for one in (often, seldom)]
+    losses = [history(Trainer(DrawsInValidation(one), one).train()) for one in (often, seldom)]
     assert losses[0] == losses[1]
 
 
@@ -179,7 +175,7 @@ def test_only_the_newest_numbered_checkpoints_stay(tmp_path: Path) -> None:
 
 def test_best_is_the_best_validation(tmp_path: Path) -> None:
     result = _train(toy_config(str(tmp_path)))
-    assert result.best == min(_losses(result, "valid").values())
+    assert result.best == min(history(result, "valid").values())
     best = read_state(tmp_path / "checkpoints" / "best.pt")
     assert best["position"]["best"] == result.best
     assert best["about"]["kind"] == "toy"

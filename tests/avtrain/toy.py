@@ -19,10 +19,23 @@ from torch import Tensor, nn
 from avcore.errors import InputError
 from avtrain.config import BatchConfig, LoopConfig, Metrics, OptimConfig, RunConfig
 from avtrain.loop import Trainer, run_task
+from avtrain.position import TrainResult
 from avtrain.sampling import Key, item_generator
 from avtrain.task import Engine, Task, Values, named_parameters
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def measured(run_dir: Path, kind: str = "train") -> list[dict[str, Any]]:
+    """The lines of a run's measurements."""
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["kind"] == kind]
+
+
+def history(run: Path | TrainResult, kind: str = "train", name: str = "loss") -> dict[int, Any]:
+    """One measurement of a run by step, where it was made."""
+    lines = measured(run, kind) if isinstance(run, Path) else [line for line in run.history if line["kind"] == kind]
+    return {line["step"]: line[name] for line in lines if name in line}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Small runs of the speller's trainer."""
 
-import json
 from pathlib import Path
 
 from avtrain.entry import read_config
@@ -20,8 +19,3 @@ def config_of(corpus: BabbleCorpus, run_dir: Path, *overrides: str, config: str 
 
 def export(run_dir: Path, out: Path, *more: str) -> int:
     return main(["export", "--checkpoint", str(run_dir / "checkpoints" / "best.pt"), "--out-path", str(out), *more])
-
-
-def history(run_dir: Path, kind: str = "train", name: str = "loss") -> dict[int, float]:
-    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    return {line["step"]: line[name] for line in lines if line["kind"] == kind}

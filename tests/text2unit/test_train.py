@@ -12,7 +12,8 @@ from avcore.journal import iter_rows, write_rows
 from avcore.units import error_rate
 from avtrain.entry import read_config
 from recipes.made.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babbled_units
-from tests.text2unit.runs import config_of, export, history, words
+from tests.avtrain.toy import history
+from tests.text2unit.runs import config_of, export, words
 from text2unit.speller import TextSpeller
 from text2unit.stage import SPELLER
 from text2unit.train import main, make_task

@@ -4,7 +4,6 @@ fairseq trains the translator: tests/unit2unit holds its runs.
 """
 
 import importlib
-import json
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from recipes.made.babble import babble_corpus
 from recipes.made.drawn_lips import draw_corpus
 from recipes.made.tones import sing_corpus
 from tests.av2unit.made_clips import write_corpus as write_clips
-from tests.avtrain.toy import OneStep, batch_of, without_gradient
+from tests.avtrain.toy import OneStep, batch_of, history, measured, without_gradient
 from tests.unit2text.tiny import write_corpus as write_sentences
 from text2unit.speller import TextSpeller
 from unit2av.face.training.task import pictures_of
@@ -241,22 +240,13 @@ def whole(trainer: Contract, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_dir
 
 
-def lines(run_dir: Path, kind: str) -> list[dict[str, Any]]:
-    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    return [row for row in rows if row["kind"] == kind]
-
-
-def figures(run_dir: Path, name: str) -> list[float]:
-    return [line[name] for line in lines(run_dir, "train")]
-
-
 def test_it_learns(trainer: Contract, whole: Path) -> None:
     for name, share in trainer.falls.items():
-        values = figures(whole, name)
+        values = list(history(whole, name=name).values())
         assert len(values) == STEPS
         assert sum(values[-4:]) < share * sum(values[:4]), name
     assert {path.name for path in (whole / "checkpoints").iterdir()} >= {"last.pt", "best.pt", f"step_{STEPS:08}.pt"}
-    assert {name for line in lines(whole, "valid") for name in line} - {"kind", "step", "time"} == set(trainer.task().figures)
+    assert {name for line in measured(whole, "valid") for name in line} - {"kind", "step", "time"} == set(trainer.task().figures)
     assert (whole / "config.yaml").exists()
     assert any((whole / "tensorboard").iterdir())
 
@@ -281,7 +271,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     parts, unbroken = read_state(last), read_state(whole / "checkpoints" / "last.pt")
     for name in ("modules", "optimizers", "random"):
         assert same(parts[name], unbroken[name]), name
-    assert figures(tmp_path, "loss") == figures(whole, "loss")
+    assert history(tmp_path) == history(whole)
     assert trainer.main(f"loop.max_steps={STEPS + 1}", "batch.batch_size=3", run_dir=tmp_path) == 0
     assert read_state(last)["position"]["step"] == STEPS + 1
     monkeypatch.setattr("avtrain.entry._PATIENCE_S", 0)
@@ -289,9 +279,9 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
         assert trainer.main(run_dir=tmp_path) == 2
     assert "another run trains in this folder; found process" in capfd.readouterr().err
     assert trainer.main("loop.max_steps=1", "loop.resume=never", run_dir=tmp_path) == 0
-    assert read_state(last)["position"]["step"] == len(lines(tmp_path, "train")) == 1
+    assert read_state(last)["position"]["step"] == len(measured(tmp_path)) == 1
     aside = tmp_path / "earlier.1"
-    assert read_state(aside / "checkpoints" / "last.pt")["position"]["step"] == len(lines(aside, "train")) == STEPS + 1
+    assert read_state(aside / "checkpoints" / "last.pt")["position"]["step"] == len(measured(aside)) == STEPS + 1
 
 
 def test_an_update_without_a_finite_gradient_is_left_out(
@@ -304,7 +294,7 @@ def test_an_update_without_a_finite_gradient_is_left_out(
     last = tmp_path / "checkpoints" / "last.pt"
     state = read_state(last)
     assert no_number_in(state["modules"]) is None
-    assert [line["step"] for line in lines(tmp_path, "train")] == [1]
+    assert [line["step"] for line in measured(tmp_path)] == [1]
     bad |= set(range(2, 100))
     assert trainer.main("loop.max_steps=30", run_dir=tmp_path) == 2
     assert "training broke down; nothing is saved since; expected gradients that are numbers" in capfd.readouterr().err

@@ -42,8 +42,3 @@ def train_sync(config: SyncTrainConfig) -> TrainResult:
 def train_face(config: Unit2vConfig) -> TrainResult:
     """Train a face renderer."""
     return Trainer(make_face_task(config), config).train()
-
-
-def values_of(result: TrainResult, kind: str, name: str) -> dict[int, float]:
-    """One measurement of a run by step."""
-    return {line["step"]: line[name] for line in result.history if line["kind"] == kind and name in line}

@@ -9,7 +9,8 @@ import torch
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import UsageError, VocabularyError
 from recipes.made.drawn_lips import VOCABULARY, DrawnCorpus, mouths
-from tests.unit2av.lip_runs import face_config, train_face, values_of
+from tests.avtrain.toy import history
+from tests.unit2av.lip_runs import face_config, train_face
 from unit2av.face.training.config import LipDataConfig
 from unit2av.face.training.corpus import LipClip, read_clips
 from unit2av.face.training.export import export_face, main
@@ -29,10 +30,10 @@ def run(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnCorpus, crops: Pat
     for seed in SEEDS:
         folder = tmp_path_factory.mktemp("face")
         result = train_face(face_config(drawn, crops, folder, loop__seed=seed))
-        losses = list(values_of(result, "train", "l1").values())
+        losses = list(history(result, "train", "l1").values())
         assert losses[-1] < 0.4 * losses[0]
         mouth, average, others = (
-            values_of(result, "valid", name)[200] for name in ("mouth_l1", "average_mouth_l1", "other_units_mouth_l1")
+            history(result, "valid", name)[200] for name in ("mouth_l1", "average_mouth_l1", "other_units_mouth_l1")
         )
         if mouth < 0.85 * average:
             break

@@ -11,7 +11,7 @@ from avcore.speech.pitch import Pitch, measure_pitch
 from avtrain.entry import read_config
 from netflips.convert import convert_checkpoint
 from recipes.made.tones import SPEAKER_DIM, TonesCorpus, random_units
-from tests.unit2av.vocoder_runs import history
+from tests.avtrain.toy import history
 from unit2av.stage import RENDERER
 from unit2av.train_unit2a import main, make_task
 from unit2av.voice.speech import UnitVocoder

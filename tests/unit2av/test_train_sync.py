@@ -1,6 +1,5 @@
 """The sync expert and its training on drawn lips."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import read_state
 from recipes.made.drawn_lips import DrawnCorpus
+from tests.avtrain.toy import history
 from tests.unit2av.lip_runs import overrides, sync_config
 from unit2av.face.training.config import SyncConfig
 from unit2av.face.training.sync import SyncExpert, drawn_windows, load_sync_expert, sync_loss
@@ -41,11 +41,9 @@ def test_drawn_windows_are_what_the_expert_learnt_from() -> None:
 def test_the_expert_tells_aligned_from_shifted(sync_run: Path) -> None:
     result = read_state(sync_run / "checkpoints" / "best.pt")
     assert result["position"]["best"] < 0.5
-    lines = (sync_run / "metrics.jsonl").read_text().splitlines()
-    valid = [line for line in map(json.loads, lines) if line["kind"] == "valid"]
-    train = [line["loss"] for line in map(json.loads, lines) if line["kind"] == "train"]
-    assert max(line["accuracy"] for line in valid) > 0.8
-    assert max(line["ranking"] for line in valid) > 0.9
+    assert max(history(sync_run, "valid", "accuracy").values()) > 0.8
+    assert max(history(sync_run, "valid", "ranking").values()) > 0.9
+    train = list(history(sync_run).values())
     assert train[-1] < 0.7 * train[0]
 
 

@@ -17,8 +17,8 @@ from avtrain.checkpoints import read_state
 from avtrain.entry import read_config
 from avtrain.loop import Trainer
 from recipes.made.tones import VOCABULARY, Singer, TonesCorpus, random_units, sing, sing_corpus
-from tests.avtrain.toy import OneStep, batch_of
-from tests.unit2av.vocoder_runs import PUBLISHED, config_of, history, words
+from tests.avtrain.toy import OneStep, batch_of, history
+from tests.unit2av.vocoder_runs import PUBLISHED, config_of, words
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.stage import RENDERER
 from unit2av.train_unit2a import main, make_task

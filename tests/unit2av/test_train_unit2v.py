@@ -13,8 +13,8 @@ from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
 from avtrain.loop import Trainer
 from recipes.made.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
-from tests.avtrain.toy import OneStep, batch_of, without_gradient
-from tests.unit2av.lip_runs import PUBLISHED, face_config, sync_config, train_face, values_of
+from tests.avtrain.toy import OneStep, batch_of, history, without_gradient
+from tests.unit2av.lip_runs import PUBLISHED, face_config, sync_config, train_face
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.face.training.config import MouthRegion
 from unit2av.face.training.losses import FaceLosses, LipDiscriminator
@@ -89,10 +89,10 @@ def test_the_switch_of_the_sync_loss_is_resumed(drawn: DrawnCorpus, crops: Path,
     settings = {**QUICK, "losses__sync_checkpoint": expert, "losses__sync_threshold": 100, "pictures": 5, "batch__batch_size": 2}
     config = face_config(drawn, crops, tmp_path, **settings, loop__validate_every=2, loop__max_steps=3)
     first = train_face(config)
-    assert list(values_of(first, "train", "sync")) == [3]
+    assert list(history(first, "train", "sync")) == [3]
     assert {"sync_loss", "sync_score", "dubbed_sync_score"} <= first.history[-1].keys()
     resumed = train_face(face_config(drawn, crops, tmp_path, **settings, loop__validate_every=2, loop__max_steps=4))
-    assert list(values_of(resumed, "train", "sync")) == [3, 4]
+    assert list(history(resumed, "train", "sync")) == [3, 4]
 
 
 def test_frozen_norms_keep_their_statistics(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
@@ -218,4 +218,4 @@ def test_bad_clips_are_skipped_by_name(drawn: DrawnCorpus, crops: Path, tmp_path
     settings = {**QUICK, "loop__max_steps": 10, "loop__max_bad_share": 0.5}
     result = train_face(face_config(corpus, tmp_path / "own_crops", tmp_path / "run", **settings))
     assert list(result.bad_items) == [bad]
-    assert np.isfinite(list(values_of(result, "train", "loss").values())).all()
+    assert np.isfinite(list(history(result, "train", "loss").values())).all()

@@ -1,6 +1,5 @@
 """Small runs of the vocoder's trainer."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,8 +40,3 @@ def words(corpus: TonesCorpus, run_dir: Path, *overrides: str) -> list[str]:
 
 def config_of(corpus: TonesCorpus, run_dir: Path, *overrides: str) -> Unit2aConfig:
     return read_config(Unit2aConfig, "unit2av/unit2a_debug", words(corpus, run_dir, *overrides)[2:])
-
-
-def history(run_dir: Path, kind: str = "train", name: str = "loss") -> dict[int, float]:
-    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    return {line["step"]: line[name] for line in lines if line["kind"] == kind}

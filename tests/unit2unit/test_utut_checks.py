@@ -100,32 +100,43 @@ def test_a_run_that_fits_passes(tell: Command, tmp_path: Path) -> None:
         assert ("validation: loss on 2 of 2 pairs, BLEU over units on 2 of them\n" in told) == (folder == "pairs")
 
 
-def test_data_that_are_not_there(refused: Callable[..., str], tmp_path: Path) -> None:
-    told = refused("data_dir=" + str(tmp_path / "none"))
-    assert "the data folder is not there" in told
-    assert "prepare_pairs" in told
-    assert "no dict.en.txt, dict.ko.txt, train.en-ko.en.bin" in refused(folder="tables")
-    assert "no dict.txt" in refused(folder="pairs", main=pretrain)
+_LANGS = "fairseq.task.langs=[en,es,ko]"
 
 
-def test_a_dictionary_of_another_size(refused: Callable[..., str], tmp_path: Path) -> None:
-    told = refused(f"init={_translator(tmp_path, num_units=50)}", *_SIZES)
-    assert f"expected {NUM_UNITS} units" in told
-    assert "found 50" in told
+@pytest.mark.parametrize(
+    ("start", "settings", "words"),
+    [
+        (None, ["data_dir=/none"], ["the data folder is not there", "prepare_pairs"]),
+        ({"num_units": 50}, _SIZES, [f"expected {NUM_UNITS} units", "found 50"]),
+        ({"languages": ("en", "es")}, [*_SIZES, _LANGS], ["found no ko", "add_language"]),
+        ({"languages": ("en", "es")}, [], ["expected ko; found en,es; add them: python -m unit2unit.utut_finetune.add_language"]),
+        ({"languages": ("es", "en", "ko")}, [*_SIZES, _LANGS], ["expected es,en,ko"]),
+        ({"languages": ("es", "en", "ko")}, [*_SIZES, "fairseq.task.langs=[en,es,ko,fr]"], ["found no fr"]),
+        ({}, [*_SIZES[:-1], "fairseq.model.decoder_ffn_embed_dim=64"], ["decoder_ffn_embed_dim=56"]),
+        ({"vocabulary": _OTHER}, _SIZES, [_SHA, _OTHER, "allow_other_vocabulary=true"]),
+        (None, [f"units_vocabulary={_OTHER}"], [_SHA, _OTHER]),
+    ],
+)
+def test_what_does_not_fit_together_is_named(
+    refused: Callable[..., str], tmp_path: Path, start: dict[str, Any] | None, settings: list[str], words: list[str]
+) -> None:
+    init = [] if start is None else [f"init={_translator(tmp_path, **start)}"]
+    told = refused(*init, *settings)
+    assert [word for word in words if word not in told] == []
 
 
-def test_languages_that_the_checkpoint_lacks(refused: Callable[..., str], tmp_path: Path) -> None:
-    start = f"init={_translator(tmp_path, languages=('en', 'es'))}"
-    told = refused(start, *_SIZES, "fairseq.task.langs=[en,es,ko]")
-    assert "found no ko" in told
-    assert "add_language" in told
-    assert "expected ko; found en,es; add them: python -m unit2unit.utut_finetune.add_language" in refused(start)
-
-
-def test_languages_in_another_order(refused: Callable[..., str], tmp_path: Path) -> None:
-    start = f"init={_translator(tmp_path, languages=('es', 'en', 'ko'))}"
-    assert "expected es,en,ko" in refused(start, *_SIZES, "fairseq.task.langs=[en,es,ko]")
-    assert "found no fr" in refused(start, *_SIZES, "fairseq.task.langs=[en,es,ko,fr]")
+@pytest.mark.parametrize(
+    ("main", "folder", "settings", "word"),
+    [
+        (finetune, "tables", [], "no dict.en.txt, dict.ko.txt, train.en-ko.en.bin"),
+        (pretrain, "pairs", [], "no dict.txt"),
+        (pretrain, "tables", ["fairseq.task.langs=[en,ko]"], "no tag in langs"),
+    ],
+)
+def test_data_of_the_other_training(
+    refused: Callable[..., str], main: Command, folder: str, settings: list[str], word: str
+) -> None:
+    assert word in refused(*settings, main=main, folder=folder)
 
 
 @pytest.mark.parametrize(("main", "folder"), [(finetune, "pairs"), (pretrain, "tables")])
@@ -142,24 +153,10 @@ def test_sizes_and_languages_are_those_of_the_start(tell: Command, tmp_path: Pat
     assert (config.model.decoder_ffn_embed_dim, config.model.encoder_attention_heads) == (56, 3)
 
 
-def test_a_language_without_a_tag(refused: Callable[..., str]) -> None:
-    assert "no tag in langs" in refused("fairseq.task.langs=[en,ko]", main=pretrain, folder="tables")
-
-
-def test_a_network_of_another_size(refused: Callable[..., str], tmp_path: Path) -> None:
-    told = refused(f"init={_translator(tmp_path)}", *_SIZES[:-1], "fairseq.model.decoder_ffn_embed_dim=64")
-    assert "decoder_ffn_embed_dim=56" in told
-
-
-def test_units_of_another_quantizer(tell: Command, refused: Callable[..., str], tmp_path: Path) -> None:
-    start = f"init={_translator(tmp_path, vocabulary=_OTHER)}"
-    told = refused(start, *_SIZES)
-    assert (_SHA in told, _OTHER in told) == (True, True)
-    assert "allow_other_vocabulary=true" in told
-    code, told = tell(start, *_SIZES, "allow_other_vocabulary=true")
+def test_units_of_another_quantizer_are_taken_when_asked_for(tell: Command, tmp_path: Path) -> None:
+    code, told = tell(f"init={_translator(tmp_path, vocabulary=_OTHER)}", *_SIZES, "allow_other_vocabulary=true")
     assert code == 0
     assert "training all the same" in told
-    refused(f"units_vocabulary={_OTHER}")
 
 
 def test_half_precision_and_several_processes_need_a_gpu(tell: Command) -> None:
