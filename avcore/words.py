@@ -73,5 +73,10 @@ def _clauses() -> list[tuple[re.Pattern[str], str]]:
     from polib import pofile
 
     found = [one for one in pofile(str(CATALOGUE)) if one.msgctxt == _ERROR]
-    patterns = [(re.compile(_NAME.sub(r"(?P<\1>.+)", re.escape(one.msgid)), re.DOTALL), one.msgstr) for one in found]
+    patterns = [(re.compile(_NAME.sub(_part, re.escape(one.msgid)), re.DOTALL), one.msgstr) for one in found]
     return sorted(patterns, key=lambda one: one[0].groups)
+
+
+def _part(name: re.Match[str]) -> str:
+    """Return the pattern of what a name stands for: a flag, or any words."""
+    return r"(?P<flag>--[\w-]+)" if name[1] == "flag" else rf"(?P<{name[1]}>.+)"

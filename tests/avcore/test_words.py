@@ -116,10 +116,18 @@ def test_what_the_catalogue_lacks_stays_english() -> None:
 
 def test_each_kind_of_note_has_a_code_of_its_own() -> None:
     made = [
-        node.args[0].value
+        str(node.args[0].value)
         for tree in _trees()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "NoteKind" and isinstance(node.args[0], ast.Constant)
     ]
     assert len(made) > 50
     assert sorted(made) == sorted(set(made))
+
+
+def test_a_hint_is_korean_as_a_whole_or_stays_english() -> None:
+    """The entry of a flag alone takes no other words."""
+    no_voice = InputError("no speech was found in it", hint="give another voice with --voice x.wav")
+    assert error_line(no_voice, KOREAN) == "말소리를 찾지 못했습니다; --voice x.wav로 다른 목소리를 지정하세요"
+    assert error_line(InputError("give --to"), KOREAN) == "--to이(가) 필요합니다"
+    assert error_line(InputError("no speech was found in it", hint="give one of them"), KOREAN).endswith("; give one of them")
