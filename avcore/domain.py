@@ -167,7 +167,7 @@ def shown_figures(values: Values, say: Say) -> str:
 
 
 def _outside(values: Values, say: Say) -> str:
-    if _is_of_all(values):
+    if any(one["of"] == "least" for one in values["readings"]):
         of = (
             "{u}this is hardly {what}, least of all {at}, and these models know nothing else ({figures}): the result most likely "
             "means nothing"
@@ -189,10 +189,6 @@ def _way_out(values: Values, say: Say) -> str:
     flags = ", ".join(stage.flag for stage in needed_stages())
     cause = say("; {cause:@}") if values["cause"] == PICTURE_CAUSE.code else ""
     return cause + say("; for other speech give checkpoints with {flags} (netflips models list)", flags=flags)
-
-
-def _is_of_all(values: Values) -> bool:
-    return any(one["of"] == "least" for one in values["readings"])
 
 
 OUTSIDE = NoteKind("outside", _outside, _way_out, alike=(), rank=9)

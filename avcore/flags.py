@@ -227,17 +227,16 @@ def declared_in(options: Any) -> Iterator[tuple[Input | Output, list[Path]]]:
         elif value is not None and is_dataclass(value):
             files: Mapping[str, Any] = getattr(value, "files", None) or {}
             if not callable(files):
-                yield from ((Input(what, may_be_folder=True), _listed(paths)) for what, paths in files.items())
+                yield from (
+                    (Input(what, may_be_folder=True), [paths] if isinstance(paths, Path) else list(paths))
+                    for what, paths in files.items()
+                )
 
 
 def _as_path(given: Any) -> Path:
     if not isinstance(given, str | os.PathLike):
         raise UsageError("this is no path", expected="a path or text", found=type(given).__name__)
     return Path(given)
-
-
-def _listed(paths: Any) -> list[Path]:
-    return [paths] if isinstance(paths, Path) else list(paths)
 
 
 def _add_one(container: Any, one: Field[Any], told: _Flag, kind: Any, help: str) -> None:

@@ -333,7 +333,7 @@ def say(
 ) -> None:
     """Speak Korean text in a given voice, write its units, or both."""
     options = _asked(SayOptions, locals())
-    from netflips.dubbing.say import say_text
+    from netflips.text_voice import say_text
 
     say_text(options)
 

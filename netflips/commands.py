@@ -29,7 +29,7 @@ def _command(options: type[Any], name: str, module: str, work: str) -> Command[A
 lipsync = _command(LipsyncOptions, "lipsync", "netflips.dubbing.lipsync", "sync_lips")
 portrait = _command(PortraitOptions, "portrait", "netflips.dubbing.portrait", "animate")
 avatar = _command(AvatarOptions, "avatar", "netflips.dialogue.work", "answer_question")
-say = _command(SayOptions, "say", "netflips.dubbing.say", "say_text")
+say = _command(SayOptions, "say", "netflips.text_voice", "say_text")
 lip2speech = _command(LipSpeechOptions, "lip2speech", "netflips.lip_speech", "speak_video")
 transcribe = _command(TranscribeOptions, "transcribe", "netflips.transcription", "transcribe_files")
 render = _command(RenderCommand, "render", "netflips.dubbing.units", "render_units")

@@ -1,4 +1,4 @@
-"""Text that is spoken (text to speech): a speller and a voice with their weights, sentence by sentence."""
+"""Text that is spoken (text to speech): a speller and a voice with their weights, sentence by sentence; and `netflips say`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -8,21 +8,58 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.checkpoints.bundle import checkpoint_or_bundle, optional_or_bundle
 from avcore.command import LOG
 from avcore.contracts import Voice
-from avcore.progress import Progress, silent, track
+from avcore.media import write_speech_pieces
+from avcore.notes import several
+from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, seconds_to_units, units_to_seconds
-from avcore.units import Units
+from avcore.units import Units, normalise_language, write_unit_file
 from netflips.dubbing.timing import rest_at_pauses, scale_durations
-from netflips.models import Models
+from netflips.model_paths import ModelPaths, RunOptions
+from netflips.models import Models, models_when_asked
+from netflips.options import SayOptions
+from netflips.understanding import speller_measure, tell_verdict
+from text2unit.inference import given_script
+from text2unit.readings import read_readings
 from text2unit.script import SpokenScript
+from text2unit.speller import join
 from text2unit.stage import SPELLER
+from unit2av.stage import RENDERER
 from unit2av.voice.bandwidth import WIDE_RATE
 
 if TYPE_CHECKING:
     from avcore.contracts import SpeakerVoice
     from text2unit.speller import Spelling, TextSpeller
     from unit2av.voice.bandwidth import BandExtender
+
+
+def say_text(options: SayOptions) -> None:
+    """Speak a text, write its units, or both. Raises NetflipsError for files and text that cannot be used."""
+    readings = {} if options.pronounce is None else read_readings(options.pronounce, options.to)
+    script = given_script(options.text, options.text_path, options.to, readings)
+    path = optional_or_bundle(options.text2unit_path, SPELLER, normalise_language(options.to))
+    renderer = None if options.out is None else checkpoint_or_bundle(options.unit2av_path, RENDERER)
+    paths = ModelPaths.of({} if renderer is None else {RENDERER: renderer}, options.speaker_encoder_path, {SPELLER.part: path})
+    models = models_when_asked(paths, RunOptions(options.device, options.precision), options.to)
+    speller = models.other(SPELLER, options.to)
+    speller.require_language(options.to)  # before the voice is loaded
+    understood = speller_measure(speller).understanding(" ".join(script.sentences), script.spelt)
+    tell_verdict(understood, options.text_path or "the text", options.strict)
+    if options.out is None:
+        spoken = list(speller.spell(script.sentences, options.to))
+    else:
+        voice = TextVoice.of(models, options.to, 1 / options.speed, options.voice)
+        with bars(options.quiet) as progress:
+            telling = voice.tell(script, progress)
+            seconds = write_speech_pieces(options.out, telling, telling.rate) / telling.rate
+        spoken = telling.spellings
+        LOG.info("%s: %s, %.2f s of speech", options.out, several(len(spoken), "sentence"), seconds)
+    if options.units_path is not None:
+        units = join(spoken, speller.silence)
+        write_unit_file(options.units_path, units.ids)
+        LOG.info("%s: %s of %s", options.units_path, several(len(units), "unit"), several(len(spoken), "sentence"))
 
 
 def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":
@@ -79,8 +116,12 @@ class Telling:
                 steps = max(1, seconds_to_units(self.spellings[-1].pause_s * scale))
                 self._pause(steps)
                 yield np.zeros(seconds_to_samples(units_to_seconds(steps), self.rate), np.float32)
-            units = _at_pace(spelling.units, scale)
-            timed = units if units.durations is not None else vocoder.predict_durations(units, scale)
+            units = spelling.units
+            if units.durations is None:
+                timed = vocoder.predict_durations(units, scale)
+            else:
+                steps = max(len(units), round(units.num_steps * scale))
+                timed = replace(units, durations=scale_durations(units.durations, steps))
             if timed.durations is not None and speller.silence is not None:
                 timed = replace(timed, durations=rest_at_pauses(timed.durations, timed.ids == speller.silence, scale=scale))
             said, wide = vocoder.iter_synthesize(timed, self.said_by.voice), self.said_by.band_extension
@@ -105,11 +146,3 @@ class Telling:
         ids = np.concatenate([part.ids for part in self.parts])
         durations = np.concatenate([part.durations for part in self.parts if part.durations is not None])
         return Units(ids, durations, self.parts[0].language, self.parts[0].vocabulary)
-
-
-def _at_pace(units: Units, scale: float) -> Units:
-    """Units whose durations, where they have any, are scaled."""
-    if units.durations is None:
-        return units
-    steps = max(len(units), round(units.num_steps * scale))
-    return replace(units, durations=scale_durations(units.durations, steps))

@@ -185,18 +185,14 @@ def true_parity(runs: Iterable[Iterable[Any]]) -> str | None:
     """
     found: Counter[str] = Counter()
     for frames in runs:
-        lines = [_luma(frame) for frame in frames]
+        luma = (frame.reformat(format="gray").to_ndarray()[:, ::_EVERY_COLUMN] for frame in frames)
+        lines = [np.asarray(one, np.int32) for one in luma]
         threes = zip(lines, lines[1:], lines[2:], strict=False)
         found.update(_fields(*three) for three in threes if len({one.shape for one in three}) == 1)
     top, bottom, whole = found["tff"], found["bff"], found["whole"]
     if whole >= _SURE and whole > _MOSTLY * (top + bottom):
         return None
     return "tff" if top > _MOSTLY * bottom else "bff" if bottom > _MOSTLY * top else "auto"
-
-
-def _luma(frame: Any) -> NDArray[np.int32]:
-    """Return the brightness of every fourth column, int32 [lines, columns]."""
-    return np.asarray(frame.reformat(format="gray").to_ndarray()[:, ::_EVERY_COLUMN], np.int32)
 
 
 def _fields(before: NDArray[np.int32], now: NDArray[np.int32], after: NDArray[np.int32]) -> str:

@@ -30,7 +30,6 @@ from netflips.bulk.progress import RunProgress
 from netflips.bulk.records import Rejected, reason_of
 from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.spread import Spread, file_size
-from netflips.cascade.options import CascadeModels
 from netflips.dubbing.dub import dub
 from netflips.dubbing.job import inputs_of
 from netflips.dubbing.options import DubOptions
@@ -250,7 +249,8 @@ def _run(jobs: Sequence[VideoToDub], models: DubModels, options: DubOptions, spr
     if not jobs:
         return
     progress = RunProgress(len(jobs), what="video", is_quiet=is_quiet)
-    weights = models.size() + (0 if options.cascade_models is None else _size_of(options.cascade_models))
+    others = {} if options.cascade_models is None else options.cascade_models.files
+    weights = models.size() + sum(path.stat().st_size for paths in others.values() for path in paths if path.is_file())
     with ray_session(spread.num_readers, spread.address) as resources:
         from netflips.bulk.pool import RayPool
 
@@ -280,8 +280,3 @@ def _outcome_of(finished: Finished[VideoToDub, VideoToDub] | Lost[VideoToDub, Vi
     if isinstance(result, Rejected):
         return _Outcome(job, Rejected(str(job.source), result.reason), finished.task.deaths)
     return _Outcome(job, result, finished.task.deaths)
-
-
-def _size_of(models: CascadeModels) -> int:
-    """Bytes of the folders of the cascade."""
-    return sum(path.stat().st_size for paths in models.files.values() for path in paths if path.is_file())

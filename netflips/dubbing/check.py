@@ -72,7 +72,7 @@ _CLOSING = "bmp"
 
 def check(script: Script, job: Job, sound: Sound | None) -> Script:
     """Fill in what was heard and measured of each utterance as it is spoken, and let what fails be said otherwise."""
-    mode = job.options.check or _usual(script, job)
+    mode = job.options.check or ("repair" if script.is_in_own_time and ears.ear_folders(job) else "off")
     if mode == "off":
         return script
     checker = _Checker(script, job, sound)
@@ -84,11 +84,6 @@ def check(script: Script, job: Job, sound: Sound | None) -> Script:
         script = _with_leaks(script, job, sound, mutes=mode == "repair")
     _tell_faults(script, job)
     return script
-
-
-def _usual(script: Script, job: Job) -> Literal["off", "repair"]:
-    """A clip of one utterance is not checked unless that is asked for: opening a recogniser takes as long as the rest of it."""
-    return "repair" if script.is_in_own_time and ears.ear_folders(job) else "off"
 
 
 def _tell_faults(script: Script, job: Job) -> None:

@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 
 from av2unit.stage import UNIT_ENCODER
-from avcore.arrays import Floats, Samples
 from avcore.checkpoints.bundle import checkpoint_or_bundle, checkpoints_or_bundle, optional_or_bundle
 from avcore.command import LOG
 from avcore.faces.select import loudness
@@ -91,7 +90,8 @@ def still_pieces(script: Script, job: Job, portrait: Portrait, speech: Speeches,
     """Return the pieces of a portrait, whose head moves with its speech all the time."""
     ((one, time_fit),) = fitted(script)
     units, new, count = said(one, script.target), speech[one.number], num_pictures(script, job)
-    shown = portrait.schedule(lips.codes(_behind_a_rest(units, new, lips.needs_sound)), count, _levels(new.samples))
+    levels = np.concatenate([loudness(np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)), loudness(new.samples)])
+    shown = portrait.schedule(lips.codes(_behind_a_rest(units, new, lips.needs_sound)), count, levels)
     made_of = [*frame.coding, job.digest, job.options.label, MOVING, astuple(portrait.choice), *drawing(job)]
     made_of += [*speech.made_of[one.number], units.ids, time_fit.durations]
     assert job.track is not None  # a portrait has one
@@ -110,11 +110,6 @@ def _behind_a_rest(units: Units, new: NewSpeech, needs_sound: bool) -> Said:
         return Said(None, samples, quiet)
     frames = np.pad(units.frames(), (_BEFORE * UNITS_PER_FRAME, 0), mode="edge")
     return Said(Units.from_frames(frames, units.language, units.vocabulary), samples, quiet)
-
-
-def _levels(samples: Samples) -> Floats:
-    """Return how loud each picture is, float32 [n]: silence, then the speech."""
-    return np.concatenate([loudness(np.zeros(_BEFORE * SAMPLES_PER_FRAME, np.float32)), loudness(samples)])
 
 
 def _models(options: PortraitOptions) -> Models:

@@ -52,7 +52,8 @@ class Speeches(Mapping[int, NewSpeech]):
 
     def __getitem__(self, number: int) -> NewSpeech:
         if self.job.track is not None:
-            return _along(self.job.track.sound)
+            sound = self.job.track.sound  # which stays on the disk
+            return NewSpeech(sound.samples, quiet_moments(sound.activity))
         return self.job.store.again(NewSpeech, "speech", self.made_of[number])
 
     def __iter__(self) -> Iterator[int]:
@@ -126,11 +127,6 @@ def _as_it_sounds(samples: Samples, rate: int, units: Units) -> NewSpeech:
 
 _LOUD_DB = 30.0
 """How far below the loudest moment sound outside speech counts as quiet."""
-
-
-def _along(sound: Sound) -> NewSpeech:
-    """Return a track's speech, which stays on the disk."""
-    return NewSpeech(sound.samples, quiet_moments(sound.activity))
 
 
 def quiet_moments(heard: SpeechActivity) -> NDArray[np.bool_] | None:

@@ -52,7 +52,7 @@ def _units(script: Script, job: Job) -> Script:
     search = search_settings(models.translator.default_search, options.beam, limit)
     settings = (source, target, vars(search), models.fingerprints["unit2unit"], models.arithmetic)
     todo = [(one, one.heard.units) for one in wanted(script, job) if one.heard is not None and one.target is None]
-    if not _needs_units(script, job):
+    if not options.is_speech_given and all(one.target is None for one in script.utterances):  # else it hears that, too
         models.done_with(models.extractor)
     said = dict[int, Utterance]()
     with job.clock.stage("unit2unit"):
@@ -78,11 +78,6 @@ def _units(script: Script, job: Job) -> Script:
             job.progress("translate", len(said), len(todo))
         models.done_with(models.translator)
     return with_more(script, said)
-
-
-def _needs_units(script: Script, job: Job) -> bool:
-    """Return whether the unit encoder is needed once more, for speech that is given."""
-    return job.options.is_speech_given or any(one.target is not None for one in script.utterances)
 
 
 # Texts

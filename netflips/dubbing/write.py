@@ -20,7 +20,7 @@ from netflips.cascade.engines import engines_of
 from netflips.dubbing.clock import StageClock
 from netflips.dubbing.fit import OutputClock, fitted
 from netflips.dubbing.frame import Frame
-from netflips.dubbing.job import GivenTrack, Job
+from netflips.dubbing.job import Job
 from netflips.dubbing.pieces import Encoded, join_pieces, num_hidden
 from netflips.dubbing.subtitles import tracks_of, write_subtitles
 from netflips.models import Models
@@ -46,11 +46,15 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
     end = clock.at(clock.part.stop)
     with job.clock.stage("write"):
         comment = synthetic_comment(script.target, job.models.fingerprints.values(), script.source)
+        if track is not None:
+            comment = synthetic_comment("lips" if track.units is None else "speech and lips", [job.lips.name])
+        if job.options.operator:
+            comment += f"; {_generated(script, job).notice} {job.options.operator}"
         writer = Frame.of(job.info, job.picture_rate(script)).joiner(
             job.out,
             sound,
             pieces[0].path,
-            comment=(comment if track is None else synthetic_comment(_synthetic(track), [job.lips.name])) + _notice(script, job),
+            comment=comment,
             subtitles=tracks_of(script, job),
             carried=_carried(script, job, clock, end),
             language=script.target,
@@ -80,11 +84,6 @@ def write(script: Script, job: Job, pieces: Sequence[Encoded], sound: SoundFeed)
         work=work_told(job.store) if job.keeps_work else None,
     )
     return noted(replace(script, utterances=told, made=made), job)
-
-
-def _synthetic(track: GivenTrack) -> str:
-    """Return what of the output is synthetic."""
-    return "lips" if track.units is None else "speech and lips"
 
 
 def _carried(script: Script, job: Job, clock: OutputClock, end: Fraction) -> CarriedOver | None:
@@ -205,10 +204,6 @@ def _told(script: Script, job: Job) -> tuple[Actions, dict[str, Any]]:
         {"action": "c2pa.dubbed", "digitalSourceType": COMPOSITE, "description": SPEECH_AND_LIPS.done, "changes": [lips]},
     ]
     return actions, facts
-
-
-def _notice(script: Script, job: Job) -> str:
-    return f"; {_generated(script, job).notice} {job.options.operator}" if job.options.operator else ""
 
 
 def _generated(script: Script, job: Job) -> Generated:

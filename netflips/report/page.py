@@ -98,16 +98,11 @@ def cards_of(script: Script, material: Material) -> list[Card]:
             colour=f"s{speakers.index(one.speaker) % NUM_COLOURS}",
             verdicts=verdicts(one),
             pairs=material.pairs.get(one.number, []),
-            until_s=max(one.output.end_s, _slot_end(script, one)),
+            until_s=max(one.output.end_s, one.output.start_s + (one.source.seconds if script.is_in_own_time else 0.0)),
             facts=[*_lengths(one), *_units(script, one), *_tries(one), *_picture(one), *_face(one)],
         )
         for one in utterances
     ]
-
-
-def _slot_end(script: Script, one: OnPage) -> float:
-    """Return when the original utterance ends, in the output (s); a short clip's original has an end of its own."""
-    return one.output.start_s + (one.source.seconds if script.is_in_own_time else 0.0)
 
 
 def _lengths(one: OnPage) -> list[Fact]:

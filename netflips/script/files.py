@@ -237,7 +237,8 @@ def _object(kind: Any, value: Any, place: str) -> Any:
     try:
         return kind(**found)
     except TypeError as error:
-        lacking = [name for name in hints if name not in value and name not in _known_defaults(kind)]
+        known = kind._field_defaults if hasattr(kind, "_fields") else _defaults(kind)
+        lacking = [name for name in hints if name not in value and name not in known]
         raise _NotThatError(f"{place}.{lacking[0]}" if lacking else place, "a value", None) from error
 
 
@@ -245,10 +246,6 @@ def _object(kind: Any, value: Any, place: str) -> Any:
 def _hints(kind: Any) -> dict[str, Any]:
     names = set(kind._fields) if hasattr(kind, "_fields") else {one.name for one in fields(kind)}
     return {name: hint for name, hint in get_type_hints(kind).items() if name in names}
-
-
-def _known_defaults(kind: Any) -> Mapping[str, Any]:
-    return kind._field_defaults if hasattr(kind, "_fields") else _defaults(kind)
 
 
 def _plain(kind: Any, value: Any, place: str) -> Any:

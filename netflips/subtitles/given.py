@@ -178,7 +178,7 @@ def read_subtitles(path: Path, source: str = "", target: str = "") -> GivenSubti
             path=path,
             expected=_expected(ending),
             found=_first_odd(text),
-            hint=_hint(text),
+            hint=None if "->" in text else "netflips say --text-path reads a text without times",
         )
     cleaned, silent, left_out = _cleaned(raw)
     cues, repairs = _in_order(cleaned or raw, source, target)
@@ -436,7 +436,3 @@ def _first_odd(text: str) -> str | None:
     """Return the first line that should have had times."""
     rows = ((number, row) for number, row in enumerate(text.split("\n"), 1) if "->" in row or row.startswith("Dialogue:"))
     return next((f"line {number}: {row.strip()[:60]}" for number, row in rows), None)
-
-
-def _hint(text: str) -> str | None:
-    return None if "->" in text else "netflips say --text-path reads a text without times"
