@@ -46,8 +46,10 @@ def test_translator(folder: Path, least_weights: int | None, monkeypatch: pytest
     assert_kept(bounds.of_translator(path, "en", "ko", beam=5, steps=30))
 
 
-def test_vocoder(folder: Path) -> None:
-    assert_kept(bounds.of_vocoder(folder / RENDERER, "ko"))
+def test_vocoder(tmp_path: Path) -> None:
+    """The distance is 0.30 to 0.37 dB by the seed of random weights."""
+    voice = write_random_checkpoints(tmp_path, "tiny", only_korean=True, seed=1)[RENDERER]
+    assert_kept(bounds.of_vocoder(voice, "ko"))
 
 
 def test_lips(folder: Path) -> None:

@@ -13,7 +13,7 @@ import types
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from math import log1p
 from pathlib import Path
@@ -21,29 +21,29 @@ from typing import Any, Literal
 
 import torch
 
+from av2unit.config import AvHubertConfig
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.command import Parser, run
 from avcore.files import atomic_output
 from avcore.units import UTUT_LANGUAGES
 from netflips import stages
 from recipes.demo.random.random_layouts import (
-    FaceSize,
-    RandomState,
-    SpeakerSize,
     State,
-    TranslatorSize,
-    UnitEncoderSize,
-    VocoderSize,
+    TextReaderSize,
     face_renderer,
     speaker_encoder,
-    transformer_layer,
+    text_reader,
     translator,
+    translator_config,
     unit_encoder,
     vocoder,
+    vocoder_config,
 )
 from text2unit.model import ALIGNED, SpellerConfig
 from text2unit.speller import network_of
 from text2unit.stage import SPELLER as SPELLER_STAGE
+from unit2av.face.model import FaceModelSize
+from unit2text.config import FIRST_START
 from unit2unit.stage import SHARED_TABLES
 
 # A speller of Korean, at the size of the recipe for many units
@@ -65,79 +65,22 @@ def write_random_speller(path: Path, config: SpellerConfig, seed: int = 0) -> Pa
     return write_checkpoint(path, SPELLER_STAGE, about, network.state_dict())
 
 
-# A reader of lips, at the size of the published file
+# What belongs to a reader of lips
 
-_MARKS = 4
-_LANGUAGES = 5
-_FIRST_START = 1000
-_LIPS = "encoder.w2v_model."
-
-
-@dataclass(frozen=True)
-class TextReaderSize:
-    """Sizes of the published reader of lips; the defaults are the published ones.
-
-    lips: AV-HuBERT, with one set of labels of its own. rows: of the text vocabulary, at least 1005.
-    """
-
-    lips: UnitEncoderSize = field(default_factory=lambda: UnitEncoderSize(units=2000))
-    encoder_layers: int = 6
-    encoder_ffn: int = 4096
-    position_kernel: int = 128
-    decoder_layers: int = 6
-    decoder_heads: int = 8
-    decoder_ffn: int = 4096
-    rows: int = 1005
-
-
+_LIPS = ("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads", "conv_pos", "conv_pos_groups")
 TINY_READER = TextReaderSize(
-    UnitEncoderSize(width=48, layers=2, heads=6, ffn=64, final=16, position_kernel=64, front=3, units=40), 3, 64, 96, 3, 6, 72, 1008
+    AvHubertConfig(2, 48, 64, 6, 64, final_dim=16, resnet_width=3, num_classes=(44,)), 3, 64, 96, 3, 6, 72, 1008
 )
 """Not a size in common with the parity fixtures."""
 
 
-def text_reader(size: TextReaderSize, seed: int) -> State:
-    """`finetuned.pt`: 800 tensors at the published size."""
-    width, lips = size.lips.width, size.lips
-    av_hubert = unit_encoder(lips, seed)
-    av_hubert["label_embs_concat"] = av_hubert["label_embs_concat"][: _MARKS + lips.units].clone()
-    kept = {name: tensor for name, tensor in av_hubert.items() if not name.startswith("final_proj.")}
-    draw = RandomState(seed + 1)
-    draw.state.update({f"{_LIPS}{name}": tensor for name, tensor in kept.items()})
-    draw.normal("language_embedding.weight", _LANGUAGES, width)
-    stack = "unit_encoder.w2v_model"
-    shape = width, width // lips.position_groups, size.position_kernel
-    draw.normed_conv(f"{stack}.pos_conv.0", shape, width, (shape[1] * shape[2]) ** -0.5, axes=(0, 1))
-    draw.norm(f"{stack}.layer_norm", width)
-    for layer in range(size.encoder_layers):
-        transformer_layer(draw, f"{stack}.layers.{layer}", width, size.encoder_ffn, 1.0)
-    draw.normal("decoder.embed_tokens.weight", size.rows, width, std=width**-0.5)
-    draw.fill("decoder.embed_positions._float_tensor", 1, value=0.0)
-    gain = (3 * size.decoder_layers) ** -0.5
-    for layer in range(size.decoder_layers):
-        name = f"decoder.layers.{layer}"
-        transformer_layer(draw, name, width, size.decoder_ffn, gain)
-        draw.attention(f"{name}.encoder_attn", width, gain)
-        draw.norm(f"{name}.encoder_attn_layer_norm", width)
-    draw.norm("decoder.layer_norm", width)
-    draw.linear("ctc_proj", size.rows, width)
-    return draw.state
-
-
 def text_reader_settings(size: TextReaderSize, lip_settings: dict[str, Any]) -> dict[str, Any]:
     """Return the sections `model` and `task` of its cfg. lip_settings: AV-HuBERT's whole cfg, which this file carries."""
-    own = {
-        "encoder_layers": size.lips.layers,
-        "encoder_embed_dim": size.lips.width,
-        "encoder_ffn_embed_dim": size.lips.ffn,
-        "encoder_attention_heads": size.lips.heads,
-        "conv_pos": size.lips.position_kernel,
-        "conv_pos_groups": size.lips.position_groups,
-    }
+    own = {name: getattr(size.lips, name) for name in _LIPS}
     no_limit = {"_name": None, "softmax_batch": sys.maxsize}  # as fairseq writes it
     stored = {**lip_settings, "model": {**lip_settings["model"], **own}, "eval_lm": no_limit}
     model = {
-        "_name": "utut_seq2seq", "w2v_args": stored, "decoder_embed_dim": size.lips.width,
+        "_name": "utut_seq2seq", "w2v_args": stored, "decoder_embed_dim": size.lips.encoder_embed_dim,
         "decoder_ffn_embed_dim": size.decoder_ffn, "decoder_layers": size.decoder_layers,
         "decoder_attention_heads": size.decoder_heads, "decoder_normalize_before": True,
         "decoder_learned_pos": False, "decoder_dropout": 0.1, "decoder_attention_dropout": 0.0, "decoder_activation_dropout": 0.1,
@@ -158,10 +101,10 @@ def text_symbols(rows: int, seed: int) -> list[str]:
     """Symbols behind the marks: invented pieces in an order of their own, start tokens where the published ones are, spares."""
     drawn = random.Random(seed)
     letters = [chr(code) for code in range(0x61, 0x17F) if unicodedata.category(chr(code)) == "Ll"]
-    pieces = [f"{'▁' * (number % 2)}{letters[number % len(letters)]}{number}" for number in range(_FIRST_START - _MARKS)]
+    pieces = [f"{'▁' * (number % 2)}{letters[number % len(letters)]}{number}" for number in range(FIRST_START - len(_SPECIALS))]
     drawn.shuffle(pieces)
     starts = [f"[{name}]" for name in ("en", "it", "fr", "es", "pt")]
-    return [*pieces, *starts, *(f"spare{number}" for number in range(rows - _FIRST_START - _LANGUAGES))]
+    return [*pieces, *starts, *(f"spare{number}" for number in range(rows - FIRST_START - len(starts)))]
 
 
 # All files
@@ -188,34 +131,38 @@ _KOREAN_ROWS, _KOREAN_OFFSET = 1024, 4
 
 @dataclass(frozen=True)
 class _Sizes:
-    unit_encoder: UnitEncoderSize
-    translator: TranslatorSize
-    vocoder: VocoderSize
-    face: FaceSize
-    speaker: SpeakerSize
+    """translator: width, layers, heads, feed-forward. vocoder: width of a unit, channels, width of the duration predictor."""
+
+    unit_encoder: AvHubertConfig
+    translator: tuple[int, int, int, int]
+    vocoder: tuple[int, int, int]
+    face: FaceModelSize
+    speaker: int
     voices: tuple[str, ...]
-    text_reader: TextReaderSize = TINY_READER
-    speller: SpellerConfig = TINY_SPELLER
+    text_reader: TextReaderSize
+    speller: SpellerConfig
 
 
 _SIZES: dict[str, _Sizes] = {
     "published": _Sizes(
-        UnitEncoderSize(),
-        TranslatorSize(),
-        VocoderSize(),
-        FaceSize(),
-        SpeakerSize(),
+        AvHubertConfig(),
+        (1024, 12, 16, 4096),
+        (128, 512, 128),
+        FaceModelSize(),
+        256,
         ("en", "es", "fr", "it", "pt", "ko"),
         TextReaderSize(),
         PUBLISHED_SPELLER,
     ),
     "tiny": _Sizes(
-        UnitEncoderSize(width=64, layers=2, heads=4, ffn=128, final=24, front=8),
-        TranslatorSize(width=64, layers=2, heads=4, ffn=128),
-        VocoderSize(unit_dim=16, channels=64, duration_dim=12),
-        FaceSize(divisor=8),
-        SpeakerSize(hidden=64),
+        AvHubertConfig(2, 64, 128, 4, final_dim=24, resnet_width=8),
+        (64, 2, 4, 128),
+        (16, 64, 12),
+        FaceModelSize.divided(8),
+        64,
         ("en", "es", "ko"),
+        TINY_READER,
+        TINY_SPELLER,
     ),
 }
 
@@ -290,51 +237,37 @@ def _make(options: argparse.Namespace) -> None:
     write_random_checkpoints(options.out_dir, options.size, options.ko, options.seed, options.text)
 
 
-def _unit_encoder_file(size: UnitEncoderSize, seed: int) -> dict[str, Any]:
+def _unit_encoder_file(config: AvHubertConfig, seed: int) -> dict[str, Any]:
     settings = _settings("unit_encoder")
-    settings["model"] |= {
-        "encoder_layers": size.layers,
-        "encoder_embed_dim": size.width,
-        "encoder_ffn_embed_dim": size.ffn,
-        "encoder_attention_heads": size.heads,
-        "conv_pos": size.position_kernel,
-        "conv_pos_groups": size.position_groups,
-        "audio_feat_dim": size.mel,
-        "final_dim": size.final,
-    }
-    dictionaries = [_dictionary(size.units) for _ in range(2)]
-    return _trainer_file(settings, unit_encoder(size, seed), {"dictionaries": dictionaries})
+    settings["model"] |= {name: getattr(config, name) for name in (*_LIPS, "audio_feat_dim", "final_dim")}
+    dictionaries = [_dictionary(count - len(_SPECIALS)) for count in config.num_classes]
+    return _trainer_file(settings, unit_encoder(config, seed), {"dictionaries": dictionaries})
 
 
-def _speaker_file(size: SpeakerSize, seed: int) -> dict[str, Any]:
-    return {"step": 1, "model_state": dict(speaker_encoder(size, seed)), "optimizer_state": {}}
+def _speaker_file(hidden: int, seed: int) -> dict[str, Any]:
+    return {"step": 1, "model_state": dict(speaker_encoder(hidden, seed)), "optimizer_state": {}}
 
 
-def _translator_file(size: TranslatorSize, seed: int) -> dict[str, Any]:
+def _translator_file(size: tuple[int, int, int, int], seed: int) -> dict[str, Any]:
     settings = _translator_settings(size)
     settings["task"]["langs"] = ",".join(UTUT_LANGUAGES)
     settings["model"] = argparse.Namespace(**settings["model"])
-    return _trainer_file(settings, _stored_thrice(translator(size, len(UTUT_LANGUAGES), seed)), {})
+    return _trainer_file(settings, _stored_thrice(translator(translator_config(UTUT_LANGUAGES, *size), seed)), {})
 
 
-def _korean_translator_file(size: TranslatorSize, seed: int) -> dict[str, Any]:
+def _korean_translator_file(size: tuple[int, int, int, int], seed: int) -> dict[str, Any]:
     settings, changes = _translator_settings(size), _settings("translator_ko")
     languages = (*UTUT_LANGUAGES, "ko")
     model = settings["model"] | changes["model"]
     task = model | changes["task"] | {"langs": ",".join(languages)}
     settings |= {"task": argparse.Namespace(**task), "model": argparse.Namespace(**model)}
-    return _trainer_file(settings, _stored_thrice(translator(size, len(languages), seed)), {})
+    return _trainer_file(settings, _stored_thrice(translator(translator_config(languages, *size), seed)), {})
 
 
-def _translator_settings(size: TranslatorSize) -> dict[str, Any]:
-    settings = _settings("translator")
+def _translator_settings(size: tuple[int, int, int, int]) -> dict[str, Any]:
+    settings, names = _settings("translator"), ("embed_dim", "layers", "attention_heads", "ffn_embed_dim")
     for side in ("encoder", "decoder"):
-        settings["model"] |= {
-            f"{side}_layers": size.layers,
-            f"{side}_embed_dim": size.width,
-            f"{side}_ffn_embed_dim": size.ffn,
-            f"{side}_attention_heads": size.heads,
-        }
+        settings["model"] |= {f"{side}_{name}": value for name, value in zip(names, size, strict=True)}
     return settings
 
 
@@ -342,16 +275,15 @@ def _renderer_file(sizes: _Sizes, seed: int) -> dict[str, Any]:
     audio = {}
     for index, language in enumerate(sizes.voices):
         rows, offset = (_KOREAN_ROWS, _KOREAN_OFFSET) if language == "ko" else (1000, 0)
-        audio[language] = dict(vocoder(sizes.vocoder, rows, seed + 100 * index, offset))
+        audio[language] = dict(vocoder(vocoder_config(rows, *sizes.vocoder), seed + 100 * index, offset))
     return {"audio": audio, "video": dict(face_renderer(sizes.face, seed + 50))}
 
 
 def _text_reader_file(size: TextReaderSize, seed: int) -> dict[str, Any]:
     settings = text_reader_settings(size, _settings("unit_encoder"))
-    dictionary = _dictionary_of(text_symbols(size.rows, seed))
-    return _trainer_file(
-        settings, text_reader(size, seed), {"dictionaries": [_dictionary(size.lips.units)], "target_dictionary": dictionary}
-    )
+    dictionaries = [_dictionary(size.lips.num_classes[0] - len(_SPECIALS))]
+    task = {"dictionaries": dictionaries, "target_dictionary": _dictionary_of(text_symbols(size.rows, seed))}
+    return _trainer_file(settings, text_reader(size, seed), task)
 
 
 def _trainer_file(settings: dict[str, Any], state: State, task_state: dict[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from av2unit.config import AvHubertConfig
 from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Checkpoint
+from avcore.units import UTUT_LANGUAGES
 from recipes.demo.random.random_checkpoints import (
     KOREAN_TRANSLATOR,
     RENDERER,
@@ -18,24 +20,22 @@ from recipes.demo.random.random_checkpoints import (
     TINY_READER,
     TRANSLATOR,
     UNIT_ENCODER,
-    TextReaderSize,
     main,
-    text_reader,
     text_symbols,
     write_random_checkpoints,
 )
 from recipes.demo.random.random_layouts import (
-    FaceSize,
-    SpeakerSize,
-    TranslatorSize,
-    UnitEncoderSize,
-    VocoderSize,
+    TextReaderSize,
     face_renderer,
     speaker_encoder,
+    text_reader,
     translator,
+    translator_config,
     unit_encoder,
     vocoder,
+    vocoder_config,
 )
+from unit2av.face.model import FaceModelSize
 from unit2av.stage import RENDERER as RENDERER_STAGE
 from unit2av.stage import SPEAKER_ENCODER as SPEAKER_STAGE
 from unit2text.reader import UnitReader
@@ -76,11 +76,12 @@ def test_settings_are_the_published_ones(parity_dir: Path, folder: Path, name: s
 
 def test_published_sizes() -> None:
     with torch.device("meta"):
-        encoder = unit_encoder(UnitEncoderSize(), seed=0)
-        translators = [translator(TranslatorSize(), languages, seed=0) for languages in (19, 20)]
-        voice = vocoder(VocoderSize(), rows=1000, seed=0)
-        face = face_renderer(FaceSize(), seed=0)
-        speaker = speaker_encoder(SpeakerSize(), seed=0)
+        encoder = unit_encoder(AvHubertConfig(), seed=0)
+        both = (UTUT_LANGUAGES, (*UTUT_LANGUAGES, "ko"))
+        translators = [translator(translator_config(languages), seed=0) for languages in both]
+        voice = vocoder(vocoder_config(1000), seed=0)
+        face = face_renderer(FaceModelSize(), seed=0)
+        speaker = speaker_encoder(256, seed=0)
     assert (len(encoder), sum(tensor.numel() for tensor in encoder.values())) == (538, 325_671_548)
     assert encoder["label_embs_concat"].shape == (2008, 256)
     assert [len(state) for state in translators] == [515, 515]
@@ -100,7 +101,8 @@ def test_a_reader_of_lips_of_other_sizes_and_with_a_shuffled_dictionary(tmp_path
     reader = UnitReader.from_checkpoint(path)
     lips, config = TINY_READER.lips, reader.config
     assert config.lips is not None
-    assert (config.lips.encoder.encoder_attention_heads, config.lips.resnet_width) == (lips.heads, lips.front)
+    heads, width = config.lips.encoder.encoder_attention_heads, config.lips.resnet_width
+    assert (heads, width) == (lips.encoder_attention_heads, lips.resnet_width)
     assert (config.encoder.conv_pos, config.encoder.conv_pos_groups, config.encoder.encoder_layers) == (96, 16, 3)
     assert (config.num_rows, config.decoder.num_heads, config.decoder.num_layers) == (1008, 6, 3)
     assert list(reader.text.symbols[4:]) == text_symbols(1008, 5)
