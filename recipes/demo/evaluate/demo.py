@@ -30,7 +30,7 @@ from unit2av.stage import RENDERER, open_renderer_checkpoint
 
 LOG = logging.getLogger("netflips.evaluate")
 
-MEASURE = 8
+MEASURE = 9
 """Counts up when clips are made in another way, or the same units sound otherwise, so that records of both never stand in one
 table."""
 _TITLE = "Exam of the demo's models"

@@ -3,8 +3,8 @@
     python -m recipes.demo.evaluate.lengths --number 60
 
 Held-out sentences in natural voices that no training heard are translated: as long as their source alone, and in all lengths, of
-which the one that fits is taken. A translation is right if its units are nearest to those of a form of the sentence, as the
-text-to-unit model has them.
+which the one that fits is taken. A translation is right if a form of its sentence is nearest to its units, of all sentences of the
+phrasebook as the text-to-unit model has them.
 """
 
 import argparse
@@ -27,15 +27,17 @@ from netflips.models import Models, load_models
 from netflips.script.types import PACE
 from recipes.demo.evaluate.material import EvaluationSettings, plan_clip, synthesised_speech
 from recipes.demo.voices.cast import held_out_pairs
+from recipes.demo.voices.phrasebook import phrasebook
 from text2unit.stage import SPELLER
 from unit2unit.model import LENGTH_TAGS
 from unit2unit.translator import UnitTranslator
 
 
 def known_forms(models: Models) -> list[tuple[str, Ids]]:
-    """Return the English and the Korean units of each form of the sentences that are held out."""
+    """Return the English and the Korean units of all sentences of the phrasebook, and of the other forms of those held out."""
     speller = models.other(SPELLER, "ko")
-    texts = ((pair.english, text) for pair in held_out_pairs() for text in (pair.korean, *(form for _, form in pair.forms)))
+    texts = [(pair.english, pair.korean) for pair in phrasebook().all_pairs()]
+    texts += [(pair.english, form) for pair in held_out_pairs() for _, form in pair.forms]
     return [(english, speller.units_of(text, "ko").ids) for english, text in texts]
 
 
