@@ -86,12 +86,13 @@ def with_best_units(one: Utterance, wordings: Sequence[TranslatedUnits], script:
             continue
         units = Units(np.array(made.units.ids, np.int64), None, job.languages[1], made.units.vocabulary)
         spoken = job.models.vocoder.predict_durations(units)
-        seconds = float(units_to_seconds(spoken.num_steps)) * slower(script, job, one.speaker)
+        seconds = float(units_to_seconds(spoken.num_steps))
         timed.append((Wording("", score, seconds=seconds), replace(made, units=UnitList.of(spoken))))
     if not timed:
         return replace(one, target=wordings[0])
-    slot_s = one.place.seconds
-    best = best_wording([wording for wording, _ in timed], slot_s, easy_room(slot_s, float(rooms_of(script, job)[one.number])))
+    times = one.place.seconds, easy_room(one.place.seconds, float(rooms_of(script, job)[one.number]))
+    scale = slower(script, job, one.speaker)
+    best = best_wording([wording for wording, _ in timed], *(time_s / scale for time_s in times))
     others = tuple(units for wording, units in timed if wording is not best)[:_MOST_TAKES]
     return replace(one, target=next(units for wording, units in timed if wording is best), takes=others)
 
@@ -141,21 +142,20 @@ class Wordings:
             return None
         puts = [{term: korean for term, korean in wording.put.items() if korean in part} for part in parts]
         return [
-            WrittenText(
-                part, "cascade", TranslatedFrom(sentence.text, part, wording.score, put), seconds=self._seconds(part, one.speaker)
-            )
-            for one, part, put in zip(sentence.pieces, parts, puts, strict=True)
+            WrittenText(part, "cascade", TranslatedFrom(sentence.text, part, wording.score, put), seconds=self._seconds(part))
+            for part, put in zip(parts, puts, strict=True)
         ]
 
     def _times(self, sentence: WholeSentence) -> tuple[float, float]:
-        """Return how long a sentence is spoken in the original (s), and how long it may be before it is made faster."""
+        """Return how long a sentence is spoken in the original (s), and how long it may be before it is made faster; less of both
+        for who speaks slowly."""
         rooms = rooms_of(self.script, self.job)
         easy = (easy_room(one.place.seconds, float(rooms[one.number])) for one in sentence.pieces)
-        return sentence.seconds, sum(easy)
+        scale = slower(self.script, self.job, sentence.pieces[0].speaker)
+        return sentence.seconds / scale, sum(easy) / scale
 
-    def _seconds(self, text: str, speaker: str) -> float | None:
-        natural_s = seconds_of_text(self.script, self.job, text)
-        return None if natural_s is None else natural_s * slower(self.script, self.job, speaker)
+    def _seconds(self, text: str) -> float | None:
+        return seconds_of_text(self.script, self.job, text)
 
     def _found(self, sentences: Sequence[WholeSentence]) -> list[list[Wording] | Note]:
         if self.translator is None:
@@ -172,8 +172,7 @@ class Wordings:
                 continue
             termed = with_terms(sentence.text, text, terms, alone)
             lost = lost_numbers(sentence.text, termed.text)
-            seconds = self._seconds(termed.text, sentence.pieces[0].speaker)
-            found.append(Wording(termed.text, score, termed.put, termed.missed, lost, seconds))
+            found.append(Wording(termed.text, score, termed.put, termed.missed, lost, self._seconds(termed.text)))
         return found, fault
 
     # By a model of a folder

@@ -96,6 +96,7 @@ OF_THEIR_OWN = (
     "netflips.serve.",
     "netflips.info",
     "unit2unit.training.prepare_",
+    "unit2unit.utut_pretrain.prepare",
     "avdata.prepare.",
     "netflips.published.",
     "netflips.demo_run",

@@ -111,7 +111,7 @@ def make_material(folder: str | Path, seed: int, max_sentences: int, workers: in
     numbered = [*sorted((*chosen, *held_out), key=lambda one: one[0]), *_of_the_clip(len(numbered))]
     _write_references(folder, numbered, labels, phones, people, workers, progress)
     _write_forms(
-        folder, _spread(chosen, round(len(chosen) * people.settings["korean"]["forms"])), phones, people, workers, progress
+        folder, _spread(chosen, max(round(len(chosen) * people.settings["korean"]["forms"]), 1)), phones, people, workers, progress
     )
 
 
