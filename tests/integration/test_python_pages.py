@@ -1,6 +1,7 @@
 """The Python examples of README.md and docs/python.md run as they stand, in their order, on the demo bundle."""
 
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -115,15 +116,36 @@ def test_a_function_of_each_command_has_its_options_as_keywords() -> None:
         netflips.lipsync(next(one for one in entries if one.name == "clip.mp4"), "x.mp4", speech="none.wav")
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.ko.md", "docs/python.md"])
-def test_a_type_checker_accepts_the_examples(page: str, tmp_path: Path) -> None:
-    """As an editor sees them; what is wrong on purpose, under Errors, is not in it."""
+PAGES = ("README.md", "README.ko.md", "docs/python.md")
+
+
+def _write_examples(page: str, folder: Path) -> Path:
+    """Write a page's examples as an editor sees them; what is wrong on purpose, under Errors, is not in it."""
     examples = [code for code in _examples(page) if "try:" not in code]
     assert examples
-    (tmp_path / "page.py").write_text("\n".join(examples), encoding="utf-8")
-    words = [sys.executable, "-m", "mypy", "--follow-imports=silent", str(tmp_path / "page.py")]
+    path = folder / "page.py"
+    path.write_text("\n".join(examples), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_mypy_accepts_the_examples(page: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "mypy", "--follow-imports=silent", str(_write_examples(page, tmp_path))]
     found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert found.returncode == 0, found.stdout
+
+
+def test_pyright_accepts_the_examples(tmp_path: Path) -> None:
+    pytest.importorskip("basedpyright", reason="`make env` installs it")
+    for number, page in enumerate(PAGES):
+        (tmp_path / str(number)).mkdir()
+        _write_examples(page, tmp_path / str(number))
+    settings = {"typeCheckingMode": "standard", "extraPaths": [str(ROOT)]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    words = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "-p", str(tmp_path)]
+    found = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stdout
+    assert "0 errors" in found.stdout
 
 
 @pytest.mark.parametrize(
