@@ -157,7 +157,8 @@ class RayPool(Pool[Item, Label]):
                 return list(ready)
             if is_own_ray_gone():
                 raise WorkersFailError("Ray has died, which this command had started", hint=_GOES_ON)
-            if time.monotonic() - begin > _PATIENCE_S and (full := full_disk_of_own_ray()) is not None:
+            is_slow = self._read is not None and time.monotonic() - begin > _PATIENCE_S  # a video alone takes minutes
+            if is_slow and (full := full_disk_of_own_ray()) is not None:
                 hint = f"make room there, or set TMPDIR to another disk; {_GOES_ON}"
                 raise WorkersFailError("the disk is full on which Ray puts what is read", path=full, hint=hint)
             if loading and not self._has_warned and time.monotonic() - begin > _PATIENCE_S:
