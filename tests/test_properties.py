@@ -48,7 +48,9 @@ def test_merging_keeps_every_step(ids: list[int], data: st.DataObject) -> None:
 
 
 @given(
-    st.lists(st.integers(-2, 999), min_size=1, max_size=20), st.sampled_from(["", " \n\n", "\t"]), st.sampled_from(["", "\n", " "])
+    st.lists(st.integers(-2, 999), min_size=1, max_size=20),
+    st.sampled_from(["", " \n\n", "\t"]),
+    st.sampled_from(["", "\n", " ", "\ufeff"]),
 )
 def test_a_unit_file_is_read_as_it_was_written(tmp_path: Path, ids: list[int], after: str, before: str) -> None:
     path = tmp_path / "x.txt"

@@ -13,9 +13,8 @@ import pytest
 from av2unit.sources import map_lips
 from avcore.arrays import load_array, load_arrays
 from avcore.errors import InputError
-from avcore.statistics import bootstrap, share
+from avcore.statistics import share
 from avdata.manifest import Packed
-from unit2av.speaker import read_voice
 
 
 def _claiming(path: Path, shape: tuple[int, ...], kind: str = "<f4") -> Path:
@@ -105,23 +104,3 @@ def test_wilson_interval() -> None:
     assert share([True] * 200).low == pytest.approx(0.9812, abs=2e-4)
     assert share([True] * 200).high == pytest.approx(1)
     assert share([False] * 4).low == pytest.approx(0, abs=1e-12)
-
-
-def test_a_mean_and_a_rate() -> None:
-    values = np.random.default_rng(0).normal(0.3, 0.1, 400)
-    assert bootstrap(values.tolist()).value == pytest.approx(0.3, abs=0.02)
-    assert bootstrap(values.tolist()).high - bootstrap(values.tolist()).low == pytest.approx(2 * 1.96 * 0.1 / 20, rel=0.1)
-    assert np.isnan(bootstrap([0.5]).low)
-
-    figure = bootstrap([1, 0, 3], [10, 10, 20])
-    assert figure.value == 0.1
-    assert figure.low <= 0.1 <= figure.high
-
-
-def test_a_voice_of_absurd_numbers(tmp_path: Path) -> None:
-    path = tmp_path / "a.npy"
-    for value in (1e38, np.nan, np.inf):
-        np.save(path, np.full(256, value, np.float32))
-        with pytest.raises(InputError, match="this is no speaker vector; expected numbers up to 1000") as caught:
-            read_voice(path, lambda: pytest.fail("no encoder is needed"))
-        assert str(path) in str(caught.value)

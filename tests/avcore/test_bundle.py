@@ -113,14 +113,6 @@ def test_the_ground_floor_alone_has_no_stages(monkeypatch: pytest.MonkeyPatch) -
     assert installed.shipped_bundle() is None
 
 
-def test_the_ground_floor_names_no_flag_of_a_stage_and_no_room_above_it() -> None:
-    flags = [stage.flag for stage in stages.STAGES]
-    rooms = [f'"{name}' for name in stages.PACKAGES] + ["netflips.stages", '/ "netflips"']
-    for path in (ROOT / "avcore").rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        assert [word for word in (*flags, *rooms) if word in text] == [], path
-
-
 def test_a_command_of_a_folder_that_is_not_installed_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

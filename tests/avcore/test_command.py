@@ -51,17 +51,6 @@ def test_a_user_error_names_file_and_finding(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == "thing: error: a.mp4: no sound; expected a track; found none; do so\n"
 
 
-def test_done_is_zero_and_work_may_say_otherwise() -> None:
-    assert run(_parser(), lambda _: None, []) == 0
-    assert run(_parser(), lambda _: 1, []) == 1
-
-
-def test_usage_errors_exit_with_two() -> None:
-    with pytest.raises(SystemExit) as caught:
-        run(_parser(), lambda _: None, ["--unknown"])
-    assert caught.value.code == 2
-
-
 @pytest.mark.parametrize(
     ("error", "lasts"),
     [
@@ -77,10 +66,6 @@ def test_a_listener_is_told_whether_the_same_command_must_fail_again(error: Exce
     with noted_by(told.append):
         run(_parser(), lambda _: _raise(error), [])
     assert [one.note.values["lasts"] for one in told] == [lasts]
-
-
-def test_cpu_is_a_device() -> None:
-    assert _parser().parse_args(["--device", "cuda", "--cpu"]).device == "cpu"
 
 
 def test_devices_and_precisions_that_do_not_exist_are_refused() -> None:

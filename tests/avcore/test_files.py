@@ -55,10 +55,13 @@ def test_a_bare_name_goes_to_the_current_folder(tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "units.txt").read_text() == "1 2"
 
 
-def test_written_files_have_the_usual_permissions(tmp_path: Path) -> None:
+def test_written_files_have_the_usual_permissions_or_those_that_they_had(tmp_path: Path) -> None:
     write_text(tmp_path / "a", "x")
     (tmp_path / "b").write_text("x")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+    (tmp_path / "b").chmod(0o600)
+    write_text(tmp_path / "b", "still private")
+    assert (tmp_path / "b").stat().st_mode & 0o777 == 0o600
 
 
 def test_inputs_are_checked(tmp_path: Path) -> None:
@@ -87,11 +90,6 @@ def test_private_folders_go_in_all_cases() -> None:
         (folder / "x").write_text("x")
         raise KeyboardInterrupt
     assert not os.path.exists(folder)
-
-
-def test_a_place_is_looked_at_and_nothing_is_made(tmp_path: Path) -> None:
-    assert require_place(tmp_path / "a" / "b" / "x.mp4") == tmp_path / "a" / "b" / "x.mp4"
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture
@@ -246,14 +244,6 @@ def test_a_file_that_was_swept_before_it_was_held_is_made_again(tmp_path: Path, 
     write_text(tmp_path / "o.txt", "x")
     assert len(seen) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["o.txt"]
-
-
-def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
-    path = tmp_path / "o.txt"
-    path.write_text("private")
-    path.chmod(0o600)
-    write_text(path, "still private")
-    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_long_names_are_written_or_refused_in_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from avcore.errors import InputError, MediaError, OutputError
 from avcore.media import Picture, VideoJoiner, VideoWriter, at_rate, iter_sound_at, probe, read_pictures, write_speech
-from tests.avcore.media_samples import PICTURE_RATES, Film, at_constant_rate, clicks, numbered_picture, shown_number
+from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture, shown_number
 
 ONE = 1 << 16
 # a, b, c, d of the display matrix, and how a player shows a stored picture with it.
@@ -78,23 +78,6 @@ def test_reading_from_the_middle_equals_reading_on(tmp_path: Path, options: dict
     from_middle = list(read_pictures(path, Fraction(start, 25)))
     assert [picture.time for picture in from_middle] == [picture.time for picture in everything]
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(from_middle, everything, strict=True))
-
-
-@pytest.mark.parametrize("rate", PICTURE_RATES, ids=str)
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_25_pictures_a_second_from_any_constant_rate(tmp_path: Path, name: str, rate: Fraction) -> None:
-    count = 70
-    path = Film(times=at_constant_rate(rate, count), frame_rate=rate).write(tmp_path / name)
-    assert probe(path).frame_rate == rate
-    shown = list(at_rate(read_pictures(path)))
-    rounding = Fraction(0) if name == "a.mp4" else Fraction(1, 2000)  # Matroska's clock runs in milliseconds
-    for k, picture in enumerate(shown):
-        assert picture.time == Fraction(k, 25)
-        assert picture.index == k
-        source_time = shown_number(picture.rgb) / rate
-        assert source_time - rounding <= picture.time
-        assert picture.time < source_time + 1 / rate + rounding or shown_number(picture.rgb) == count - 1
-    assert len(shown) / 25 == pytest.approx(float(count / rate), abs=0.04)
 
 
 def test_a_variable_rate_is_followed(tmp_path: Path) -> None:

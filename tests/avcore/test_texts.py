@@ -178,15 +178,6 @@ def test_a_number_that_is_none_is_null_in_json() -> None:
     assert json.loads(json_text(content)) == {"score": None, "rows": [[1.5, None], {"low": None}], "text": "NaN"}
 
 
-@pytest.mark.parametrize(
-    ("count", "words", "expected"),
-    [
-        (0, ("clip",), "0 clips"),
-        (1, ("clip",), "1 clip"),
-        (2, ("clip",), "2 clips"),
-        (1, ("entry", "entries"), "1 entry"),
-        (3, ("entry", "entries"), "3 entries"),
-    ],
-)
-def test_one_is_not_several(count: int, words: tuple[str, ...], expected: str) -> None:
-    assert several(count, *words) == expected
+def test_one_is_not_several() -> None:
+    assert [several(count, "clip") for count in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
+    assert [several(count, "entry", "entries") for count in (1, 3)] == ["1 entry", "3 entries"]

@@ -13,7 +13,6 @@ from avcore.errors import InputError, LanguageError, UnitError, UnitRangeError, 
 from avcore.units import (
     UTUT_LANGUAGES,
     Units,
-    edit_distances,
     error_rate,
     fingerprint,
     from_reference_codes,
@@ -91,12 +90,6 @@ def test_a_token_that_is_no_number_is_named(token: str) -> None:
     assert "x.unit" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["  7  8\t9 \n\n", "\ufeff7 8 9", "\n7 8 9"])
-def test_blanks_around_do_not_matter(tmp_path: Path, text: str) -> None:
-    (tmp_path / "x.txt").write_text(text, encoding="utf-8")
-    assert read_unit_file(tmp_path / "x.txt").tolist() == [7, 8, 9]
-
-
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -120,10 +113,6 @@ def test_only_the_first_line_is_read_and_it_is_said(tmp_path: Path, caplog: pyte
 
 
 def test_nothing_against_nothing() -> None:
-    empty = np.zeros(0, dtype=np.int64)
-    assert edit_distances(empty, []).tolist() == []
-    assert edit_distances(empty, [empty, np.array([1, 2])]).tolist() == [0, 2]
-    assert edit_distances(np.array([5]), [empty]).tolist() == [1]
     assert error_rate([]) == 0.0
 
 

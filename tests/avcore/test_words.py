@@ -10,7 +10,7 @@ from polib import pofile
 
 from avcore.errors import InputError, NetflipsError
 from avcore.notes import KINDS
-from avcore.words import CATALOGUE, KOREAN, error_line, say_in, user_language
+from avcore.words import CATALOGUE, KOREAN, error_line, user_language
 from netflips import understanding
 
 ROOT = Path(__file__).parents[2]
@@ -108,10 +108,6 @@ def test_the_language_is_asked_for_or_the_locale_s(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert user_language() == language
-
-
-def test_what_the_catalogue_lacks_stays_english() -> None:
-    assert say_in(KOREAN)("nothing like it") == "nothing like it"
 
 
 def test_each_kind_of_note_has_a_code_of_its_own() -> None:

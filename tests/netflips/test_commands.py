@@ -9,7 +9,7 @@ import pytest
 from netflips import __version__, cli, info
 from netflips.dubbing import command as dub_command
 from netflips.model_paths import ModelPaths
-from tests.netflips.conftest import error_line, model_flags, write_clip
+from tests.netflips.conftest import model_flags, write_clip
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_one_video_with_report_and_label(clip: Path, flags: list[str], tmp_path:
     assert dub_command.main([*arguments, *flags]) == 0
     assert f"written: {tmp_path / 'x.mp4'}" in capsys.readouterr().err
     assert json.loads(report.read_text())["target"] == "ko"
-    assert info.main([str(tmp_path / "x.mp4")]) == 0
+    assert cli.main(["info", str(tmp_path / "x.mp4")]) == 0
     assert f"comment: synthetic: NetfLips {__version__}, en->ko" in capsys.readouterr().out
 
 
@@ -59,68 +59,11 @@ def test_a_failed_input_is_named_and_the_others_go_on(
     assert list(content["failures"]) == [str(folder / "b.mp4")]
 
 
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        (["--out-vid-path", "x.mp4", "--out-dir", "out"], "either"),
-        (["--out-vid-path", "x.mp4", "--beam", "0"], "--beam"),
-        (["--out-vid-path", "x.mp4", "--max-target-units", "-1"], "--max-target-units"),
-        (["--out-vid-path", "x.mp4", "--face", "red"], "--face"),
-        (["--out-vid-path", "x.mp4", "--tgt-lang", "xx"], "en, es, fr"),
-        (["--out-vid-path", "x.mp4", "--tgt-lang", "es"], "en, ko"),
-        (["--out-vid-path", "x.mp4", "--utut-path", "{av2unit}"], "--utut-path"),
-        (["--out-vid-path", "x.mp4", "--av2unit-path", "{unit2av}"], "--av2unit-path"),
-        (["--out-vid-path", "x.mp4", "--unit2av-path", "none.pt"], "none.pt"),
-        (["--out-vid-path", "x.mp4", "--speaker-encoder-path", "{utut}"], "speaker encoder"),
-        (["--out-vid-path", "x.mp4", "--device", "toaster"], "toaster"),
-    ],
-)
-def test_bad_usage_is_one_line_and_exit_2(
-    clip: Path,
-    flags: list[str],
-    paths: ModelPaths,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    change: list[str],
-    complaint: str,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # as most users have it: threads are chosen by the size of the files
-    changed = [text.format(av2unit=paths.av2unit, utut=paths.utut, unit2av=paths.unit2av) for text in change]
-    flags = [flag for flag in flags if flag != "--cpu" or "--device" not in change]
-    assert dub_command.main(["--in-vid-path", str(clip), *flags, *changed]) == 2
-    assert complaint in error_line(capsys)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_korean_on_the_published_translator_names_the_fine_tuning(
-    clip: Path, flags: list[str], parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), *flags]
-    assert dub_command.main([*arguments, "--utut-path", str(parity_dir / "utut.pt")]) == 2
-    error = error_line(capsys)
-    assert "en, es, fr, it, pt" in error
-    assert "utut_finetune" in error
-
-
-def test_two_inputs_of_one_name_are_refused(
-    clip: Path, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert dub_command.main(["--in-vid-path", str(clip), str(clip), "--out-dir", str(tmp_path), *flags]) == 2
-    assert "one name" in error_line(capsys)
-    (tmp_path / "empty").mkdir()
-    assert dub_command.main(["--in-vid-path", str(tmp_path / "empty"), "--out-dir", str(tmp_path), *flags]) == 2
-    assert "no video" in error_line(capsys)
-
-
 def test_netflips_hands_over_to_its_commands(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--version"]) == 0
-    assert __version__ in capsys.readouterr().out
-    assert cli.main([]) == 0
-    assert cli.main(["sing"]) == 2
-    assert cli.main(["info", str(clip)]) == 0
-    assert "picture: 160x120, 25.000 fps, 50 pictures" in capsys.readouterr().out
+    assert cli.main(["--version"]) == cli.main(["info", str(clip)]) == 0
+    shown = capsys.readouterr().out
+    assert __version__ in shown
+    assert "picture: 160x120, 25.000 fps, 50 pictures" in shown
 
 
 def test_info_tells_what_a_checkpoint_is(paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

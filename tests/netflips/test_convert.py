@@ -12,12 +12,12 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.pickles import Format, load_pickled
-from avcore.errors import CheckpointError, OutputError, UsageError
+from avcore.errors import CheckpointError
 from netflips.convert import convert_checkpoint
 from netflips.convert_command import main
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
-from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+from unit2unit.stage import SHARED_TABLES
 
 
 def test_every_layout_has_a_bit_equal_twin(parity_dir: Path, tmp_path: Path) -> None:
@@ -122,37 +122,9 @@ def test_settings_of_a_replaced_vocoder_go_with_it(parity_dir: Path, tmp_path: P
     assert new.config == {"unit_offsets": {"en": 0}, "vocoders": {}, "vocabulary": "sha256:0"}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--kind", "renderer"], "this is no renderer checkpoint"),
-        (["--add-vocoder", "ko"], "takes LANGUAGE=PATH"),
-        (["--add-vocoder", "ko=absent"], "this is no renderer checkpoint"),
-    ],
-)
-def test_bad_input_is_one_line(
-    parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    out = tmp_path / "x.safetensors"
-    assert main([str(parity_dir / "utut.pt"), "--out", str(out), *arguments]) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-    assert not list(tmp_path.iterdir())
-
-
 def test_what_is_no_vocoder_checkpoint_is_not_put_in(parity_dir: Path, tmp_path: Path) -> None:
     own = convert_checkpoint(parity_dir / "unit2av_spk_encoder.pt", tmp_path / "own.safetensors").path
     for path, found in {parity_dir / "unit2av_spk_encoder.pt": "a speaker encoder", own: "a safetensors file"}.items():
         with pytest.raises(CheckpointError, match=f"no vocoder training checkpoint.*found {found}"):
             convert_checkpoint(parity_dir / "unit2av_renderer.pt", tmp_path / "x.safetensors", vocoders={"ko": path})
     assert not (tmp_path / "x.safetensors").exists()
-
-
-def test_output_must_be_another_safetensors_file(parity_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"must end in \.safetensors"):
-        convert_checkpoint(parity_dir / "utut.pt", tmp_path / "x.pt")
-    first = convert_checkpoint(parity_dir / "utut.pt", tmp_path / "x.safetensors")
-    with pytest.raises(OutputError, match="would overwrite the checkpoint"):
-        convert_checkpoint(first.path, first.path, dtype=torch.float16)
-    assert read_checkpoint(first.path, TRANSLATOR).fingerprint == first.fingerprint

@@ -12,7 +12,7 @@ from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import Input, check_files
 from avcore.flags import CommonOptions, declared_in, flag, options_from, out_flag, parser_for, positional, speed_flag, voice_flag
 from netflips.bulk.command import ExtractOptions
-from netflips.cli import main, parser_of
+from netflips.cli import parser_of
 from netflips.demo import DemoOptions
 from netflips.dubbing.options import DubCommand
 from netflips.options import AvatarOptions, LipSpeechOptions, LipsyncOptions, PortraitOptions, SayOptions, TranscribeOptions
@@ -42,16 +42,6 @@ def test_a_published_command_line_is_read(name: str) -> None:
     assert given["device"] == "cpu"
 
 
-@pytest.mark.parametrize("words", [[], ["help"], ["--help"], ["help", "dub"], ["help", "say"]])
-def test_help_is_no_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        code: Any = main(words)
-    except SystemExit as end:
-        code = end.code
-    assert code == 0
-    assert "usage: netflips" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
@@ -64,11 +54,6 @@ def test_help_is_no_error(words: list[str], capsys: pytest.CaptureFixture[str]) 
 )
 def test_did_you_mean_proposes_what_does_that(given: str, meant: str) -> None:
     assert did_you_mean(given, parser_of("dub")._option_string_actions) == f"did you mean {meant}?"
-
-
-def test_no_command_of_netflips_works_on_what_argparse_parsed() -> None:
-    files = (ROOT / "netflips").rglob("*.py")
-    assert [path for path in files if "argparse.Namespace" in path.read_text(encoding="utf-8")] == []
 
 
 def test_every_option_is_explained_in_a_sentence() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from avcore.media import VideoWriter
-from netflips import cli, completion, info
+from netflips import completion, info
 from netflips.cli import COMMANDS
 from tests.netflips.conftest import moving_picture
 
@@ -54,32 +54,6 @@ def test_the_front_door_gives_help_without_torch() -> None:
     done = _python(code, "--help")
     assert done.returncode == 0, done.stderr
     assert "--out" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["dbu"], "no command called 'dbu'; did you mean dub?"),
-        (["dub", "x.mp4", "--tgt-lnag", "ko"], "unrecognized option --tgt-lnag; did you mean --tgt-lang?"),
-        (["dub", "x.mp4", "--precision", "flot32"], "unknown value 'flot32'; did you mean float32?"),
-        (["manifest", "mrge"], "unknown value 'mrge'; did you mean merge?"),
-        (["manifest", "split", "--aprt", "speaker"], "unrecognized option --aprt; did you mean --apart?"),
-        (["units", "--in-vid-path", "x.mp4"], "required: -o/--out"),
-        (["dub"], "give a video to dub"),
-        (["dub", "x.mp4", "--out-dir", "a", "--out-vid-path", "b.mp4"], "either"),
-    ],
-)
-def test_a_usage_error_is_one_line_that_says_what_was_meant(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    try:
-        code = cli.main(words)
-    except SystemExit as end:
-        code = int(end.code or 0)
-    assert code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("netflips")
-    assert said in line
 
 
 def test_completion_knows_commands_options_and_values(tmp_path: Path) -> None:

@@ -39,8 +39,3 @@ def test_help_of_a_command_with_many_options_has_the_usual_ones(capsys: pytest.C
     assert "--keep-sound" not in short
     assert cli.main(["help", "dub", "--all"]) == 0
     assert "--keep-sound" in capsys.readouterr().out
-
-
-def test_help_of_what_is_no_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["help", "lip-sync"]) == 2
-    assert "did you mean lipsync?" in capsys.readouterr().err

@@ -23,7 +23,6 @@ from netflips.lip_speech import HOP, MELS, see_lips, speak_lips, spoken_stretche
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import talk as made_speech
-from tests.netflips.conftest import write_clip
 from unit2av.speaker import slaney_filters
 from unit2av.stage import RENDERER, open_renderer_checkpoint, with_vocoder, with_vocoder_settings
 from unit2av.voice.speech import UnitVocoder
@@ -110,36 +109,6 @@ def test_the_voice_is_the_one_given_else_the_videos_own(
         said.append(out.read_bytes())
         assert ("that of the video's own sound" if not words else f"that of {words[1]}") in capsys.readouterr().err
     assert len(set(said)) == len(said)
-
-
-def test_bad_input_is_one_line_and_writes_nothing(
-    silent: Path, models: list[str], tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out.wav"
-    sound, bare = tmp_path / "sound.wav", write_clip(tmp_path / "bare.mp4", None, 30)
-    write_speech(sound, np.full(8000, 0.1, np.float32))
-    rests = tmp_path / "rests.mp4"
-    with VideoWriter(rests, SIDE, SIDE, RATE, preset="ultrafast") as writer:
-        for _ in range(RATE):
-            writer.write_picture(draw(Head(905), Pose(scale=0.6), MouthShape(0.0, 0.0), SIDE))
-    wrong = {
-        "xx": (silent, ["--from", "xx"]),
-        "no face was found": (bare, ["--from", "ko"]),
-        "the lips do not move": (rests, ["--from", "ko"]),
-        "it has sound only": (sound, ["--from", "ko"]),
-        "the voice is too short": (silent, ["--from", "ko", "--voice", str(sound)]),
-        "this kind of video cannot be written": (silent, ["--out-video", str(tmp_path / "x.avi")]),
-        "must end in .npz": (silent, ["--save-mel", str(tmp_path / "x.npy")]),
-        "is not there": (tmp_path / "no.mp4", []),
-    }
-    before = sorted(tmp_path.iterdir())
-    for what, (video, more) in wrong.items():
-        assert main([str(video), "--out", str(out), *more, *models]) == 2, what
-        (told,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)
-        assert what in told
-        assert sorted(tmp_path.iterdir()) == before
-    assert main([str(silent), "--out", str(out), *models[:2], "--cpu"]) == 2
-    assert "models are given together" in capsys.readouterr().err
 
 
 def test_the_bundle_has_no_voice_for_another_language(silent: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

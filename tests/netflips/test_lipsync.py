@@ -22,7 +22,6 @@ from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from recipes.demo.heads.motion import motion
 from tests.avcore.made_speech import talk as said
-from tests.netflips.conftest import write_clip
 from tests.unit2av.mouth_samples import open_mouth
 
 main = lipsync.main
@@ -155,15 +154,6 @@ def test_an_operator_labels_signs_and_asks_for_consent(
         assert np.abs(labelled.rgb.astype(int) - bare.rgb)[LABEL].mean() > 10
 
 
-def test_lips_that_may_not_be_sold_are_refused_before_the_work(
-    talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out.mp4"
-    assert main(arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--only-commercial")) == 2
-    assert "--only-commercial" in capsys.readouterr().err
-    assert not out.exists()
-
-
 def test_the_last_picture_can_be_held(talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path) -> None:
     out = tmp_path / "out.mp4"
     assert main(arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--fit", "hold")) == 0
@@ -221,27 +211,6 @@ def test_pieces_begin_where_it_is_quiet_and_silence_rests() -> None:
     assert quiet[:8].all()
     assert quiet.mean() < 0.3
     assert quiet_moments(detect_activity([np.zeros(16000, np.float32)])) is None
-
-
-def test_bad_input_is_one_line_and_writes_nothing(
-    talk: Path, voice: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, bare = tmp_path / "out.mp4", write_clip(tmp_path / "bare.mp4", None, 30)
-    write_speech(tmp_path / "short.wav", np.full(160, 0.1, np.float32))
-    wrong = {
-        "needs its checkpoint": (talk, voice, ["--lips", "wav2lip"]),
-        "needs a table": (talk, voice, ["--lips", "mesh"]),
-        "no face was found": (bare, voice, []),
-        "short.wav: the speech is too short; expected 0.02 s or more": (talk, tmp_path / "short.wav", []),
-        "this is no lip sync generator": (talk, voice, ["--wav2lip-path", str(parity_dir / "mavhubert.pt")]),
-        "would overwrite": (talk, voice, ["--out-vid-path", str(talk)]),
-        "this kind of video cannot be written": (bare, voice, ["--out-vid-path", str(tmp_path / "x.avi")]),  # told before faces
-    }
-    for what, (video, speech, more) in wrong.items():
-        assert main(arguments(video, speech, out, parity_dir, *more)) == 2, what
-        told = capsys.readouterr().err.splitlines()
-        assert what in told[-1]
-        assert not out.exists()
 
 
 def test_lips_and_sound_of_a_video_are_measured(

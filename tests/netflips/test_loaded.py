@@ -40,19 +40,12 @@ def test_units_go_through_the_stages_in_memory(loaded: Loaded, clip: Path, tmp_p
     assert len(loaded.speak(timed, SpeakerVoice(voice.vector))[0]) == 320 * timed.num_steps
 
 
-def test_a_dub_is_the_commands_and_progress_can_stop_it(loaded: Loaded, clip: Path, tmp_path: Path) -> None:
+def test_a_dub_is_the_commands_and_its_progress_is_told(loaded: Loaded, clip: Path, tmp_path: Path) -> None:
     steps = []
     script = loaded.dub(clip, tmp_path / "a.mp4", QUICK, progress=lambda step, done, total: steps.append(step))
     again = dub(clip, tmp_path / "b.mp4", loaded.models, QUICK)
     assert script.utterances[0].units == again.utterances[0].units
     assert "pictures" in steps
-
-    def stop(step: str, done: int, total: int | None) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        loaded.dub(clip, tmp_path / "c.mp4", QUICK, progress=stop)
-    assert not (tmp_path / "c.mp4").exists()
 
 
 def test_what_is_wrong_is_an_error_of_ours(loaded: Loaded, tmp_path: Path) -> None:

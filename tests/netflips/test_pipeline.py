@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from avcore.errors import InputError, MediaError, NetflipsError, NoFaceError, NoSpeechError, OutputError, UnitError
+from avcore.errors import InputError, MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.boxes import read_boxes_for
 from avcore.media import PictureSource, probe, read_speech, write_speech
 from avcore.notes import json_text
@@ -178,37 +178,6 @@ def test_an_empty_translation_is_an_error(clip: Path, models: Models, tmp_path: 
     monkeypatch.setattr(models.translator, "translate_batch", nothing)
     with pytest.raises(UnitError, match="nothing of it can be said"):
         dub(clip, tmp_path / "x.mp4", models, options)
-
-
-def test_outputs_that_cannot_be_are_refused(
-    clip: Path, models: Models, options: DubOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(models.extractor, "extract", None)  # told before anything is heard
-    (tmp_path / "file").write_text("x")
-    for out, complaint in ((clip, "overwrite"), (tmp_path / "file" / "x.mp4", "written"), (tmp_path / "x.txt", "x.txt")):
-        with pytest.raises(OutputError, match=complaint):
-            dub(clip, out, models, options)
-    assert probe(clip).num_frames == 50
-
-
-@pytest.mark.parametrize("what", ["missing", "folder", "empty", "text", "truncated", "sound"])
-def test_inputs_that_cannot_be_used_are_refused(clip: Path, models: Models, tmp_path: Path, what: str, speech: np.ndarray) -> None:
-    path = tmp_path / "in.mp4"
-    if what == "folder":
-        path.mkdir()
-    elif what == "empty":
-        path.touch()
-    elif what == "text":
-        path.write_text("this is not a video\n" * 100)
-    elif what == "truncated":
-        path.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    elif what == "sound":
-        path = tmp_path / "in.wav"
-        write_speech(path, speech)
-    with pytest.raises(NetflipsError) as caught:
-        dub(path, tmp_path / "x.mp4", models, DubOptions(beam=BEAM, modalities="audio"))
-    assert str(path) in str(caught.value)
-    assert not (tmp_path / "x.mp4").exists()
 
 
 def test_a_lip_video_of_another_size_is_refused(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:

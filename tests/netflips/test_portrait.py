@@ -33,10 +33,9 @@ REST_S = 0.72
 """Of a portrait before and behind its speech."""
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A portrait, one from the side, a small one, two faces, none; speech and a table that opens the mouth."""
-    folder, head, rng = tmp_path_factory.mktemp("portrait"), Head(907), np.random.default_rng(0)
+def write_portraits(folder: Path) -> None:
+    """A portrait, one from the side, a small one, one that is cut off, two faces, and none."""
+    head, rng = Head(907), np.random.default_rng(0)
     pictures = {
         "face": draw(head, Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE),
         "side": draw(head, Pose(scale=0.55, yaw=0.6), MouthShape(0.0, 0.0), SIDE),
@@ -47,7 +46,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures["two"] = np.concatenate([pictures["face"], draw(Head(908), Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)], axis=1)
     for name, rgb in pictures.items():
         Image.fromarray(rgb).save(folder / f"{name}.png")
-    write_speech(folder / "voice.wav", rng.normal(0, 0.1, 16000).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Portraits, speech and a table that opens the mouth."""
+    folder = tmp_path_factory.mktemp("portrait")
+    write_portraits(folder)
+    write_speech(folder / "voice.wav", np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32))
     open_mouth().save(folder / "mouth.npz")
     return folder
 
@@ -157,24 +163,6 @@ def test_a_portrait_says_text_and_units(folder: Path, tmp_path: Path, parity_dir
     assert lengths[1] - REST_S > 1.3 * (lengths[0] - REST_S) > 0.1
 
 
-def test_what_is_said_is_given_once(folder: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = arguments(folder, "face.png", tmp_path / "out.mp4", parity_dir)
-    assert main([*words, "--text", "안녕"]) == 2
-    assert "found --speech and --text" in capsys.readouterr().err
-    words = [word for word in words if word not in ("--speech", str(folder / "voice.wav"))]
-    wrong = {
-        "HEBREW LETTER SHIN": ["--text", "좋아요 ש"],
-        "the speller is not there": ["--text", "안녕", "--text2unit-path", "none.safetensors"],
-        "the unit file is not there": ["--units", "none.txt"],
-        "--speed is out of range": ["--text", "안녕", "--speed", "9"],
-        "would overwrite the portrait": ["--units", str(folder / "face.png"), "--out-vid-path", str(folder / "face.png")],
-    }
-    (tmp_path / "units.txt").write_text("1 2 3\n")
-    for what, more in wrong.items():
-        assert main([*words, *more]) == 2, what
-        assert what in capsys.readouterr().err.splitlines()[-1]
-
-
 def test_the_background_stands_still_behind_a_head_that_moves() -> None:
     path = Path(__file__).resolve().parents[2] / "demo" / "portrait.jpg"
     still = read_still(path)
@@ -257,28 +245,6 @@ def test_pictures_of_all_kinds_are_read_upright_in_colour(folder: Path, tmp_path
     wanted = np.asarray(truth.convert("L").convert("RGB") if kind in ("sixteen", "grey", "float") else truth)
     assert read.shape == wanted.shape
     assert np.abs(read.astype(int) - wanted).mean() < 8
-
-
-def test_bad_input_is_one_line_and_writes_nothing(
-    folder: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out.mp4"
-    (folder / "text.png").write_text("no picture")
-    wrong = {
-        "there are 2 faces": ("two.png", []),
-        "no face number 3": ("two.png", ["--face", "3"]),
-        "no face was found": ("none.png", []),
-        "turned too far": ("side.png", []),
-        "too small": ("small.png", []),
-        "cut off by the edge": ("cut.png", []),
-        "no picture that can be read": ("text.png", []),
-        "--motion must be": ("face.png", ["--motion", "2"]),
-    }
-    for what, (picture, more) in wrong.items():
-        assert main(arguments(folder, picture, out, parity_dir, *more)) == 2, what
-        told = capsys.readouterr().err.splitlines()
-        assert what in told[-1]
-        assert not out.exists()
 
 
 def test_one_clear_face_is_one_face(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,7 @@ import pytest
 from netflips.report import page
 from netflips.report.material import Material
 from netflips.report.story import ShownStretch, address, stretches_of
-from netflips.script.types import (
-    Script,
-    TimeSpan,
-)
+from netflips.script.types import Script, TimeSpan
 from tests.netflips.report_pages import Reader, dub_report, utterance
 
 

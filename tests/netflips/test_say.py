@@ -122,67 +122,6 @@ def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Pat
     assert np.abs(soundfile.read(tmp_path / "x.wav")[0]).max() > 0
 
 
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        (["😀 좋아요 ש"], "U+05E9 HEBREW LETTER SHIN) at letter 7 of line 1"),
-        (["..."], "nothing to say"),
-        (["\u202e안녕"], "U+202E RIGHT-TO-LEFT OVERRIDE"),
-        (["가" * 10_000], "too long to be said"),
-        (["!? …"], "nothing to say"),
-        (["\u200f"], "U+200F RIGHT-TO-LEFT MARK"),
-        (["\u202b안녕\u202c"], "U+202B RIGHT-TO-LEFT EMBEDDING"),
-        (["안녕 שלום"], "HEBREW LETTER SHIN"),
-        (["hello", "--to", "fr"], "cannot be read aloud"),
-        (["안녕", "--text-path", "x.txt"], "given twice"),
-        (["--text-path", "nowhere.txt"], "is not there"),
-    ],
-)
-def test_bad_input_is_one_line(
-    models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
-) -> None:
-    assert main([*words, "--out", str(tmp_path / "x.wav"), *models]) == 2
-    said = capsys.readouterr().err
-    assert complaint in said
-    assert len(said.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_other_units_and_other_files_are_refused(
-    models: list[str], parity_dir: Path, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = ["--out", str(tmp_path / "x.wav")]
-    other = write_random_speller(tmp_path / "other.safetensors", vocabulary="sha256:another")
-    assert main(["안녕", *out, "--text2unit-path", str(other), "--cpu", "--voice", str(voice)]) == 2
-    assert "units of another quantizer" in capsys.readouterr().err
-    renderer = str(parity_dir / "unit2av_renderer.pt")
-    assert main(["안녕", *out, "--text2unit-path", renderer, "--cpu"]) == 2
-    assert "this is no speaker checkpoint".replace("speaker", "speller") in capsys.readouterr().err
-    assert main(["안녕", *models, "--text-path", str(voice)]) == 2
-    assert main(["안녕", *models]) == 2
-    assert not (tmp_path / "x.wav").exists()
-
-
-def test_another_language_and_other_kinds_of_checkpoint_are_one_line(
-    models: list[str], parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    foreign = write_random_speller(tmp_path / "foreign.safetensors", languages=("ja",))
-    reader = parity_dir / "unit2text" / "finetuned.pt"
-    empty = tmp_path / "empty.safetensors"
-    empty.write_bytes(b"")
-    for path, complaint in (
-        (foreign, "has no language 'ko'"),
-        (reader, "this is no speller checkpoint"),
-        (tmp_path, "empty"),
-        (empty, "empty"),
-    ):
-        assert main(["안녕", *models, "--text2unit-path", str(path), "--out", str(tmp_path / "x.wav")]) == 2
-        said = capsys.readouterr().err
-        assert len(said.splitlines()) == 1, said
-        assert complaint in said or path == tmp_path
-    assert not (tmp_path / "x.wav").exists()
-
-
 def test_every_form_of_hangul_says_the_same(models: list[str], tmp_path: Path) -> None:
     text = "버스 정류장이 어디에 있어요?"
     apart = unicodedata.normalize("NFD", text)

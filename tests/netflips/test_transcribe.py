@@ -9,7 +9,7 @@ import pytest
 from avcore.errors import EXIT_BAD_INPUT
 from avcore.media import read_speech, write_speech
 from netflips.commands import transcribe
-from tests.avcore.made_speech import silence, talk
+from tests.avcore.made_speech import talk
 from tests.netflips.conftest import write_clip
 
 main = transcribe.main
@@ -79,60 +79,6 @@ def test_the_published_layout_reads_the_lips_of_a_video(parity_dir: Path, tmp_pa
     reader = parity_dir / "unit2text" / "finetuned.pt"
     assert main([str(CLIP), "--out", str(out), "--unit2text-path", str(reader), "--from", "en", "--quiet", "--cpu"]) == 0
     assert " --> " in out.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        (["{sound}", "--out", "{out}/x.doc"], "the output's format is not known"),
-        (["{sound}", "{sound}"], "say where the text goes"),
-        (["{sound}", "--out", "{out}/x.srt", "--out-dir", "{out}"], "either --out"),
-        (["{sound}", "{sound}", "--out", "{out}/x.srt"], "--out is for one file"),
-        (["{sound}", "--out", "{out}/x.srt", "--from", "xx"], "has no language 'xx'"),
-        (["{sound}", "--out", "{out}/x.srt", "--modalities", "video"], "it has no video track"),
-        (["{sound}", "--out", "{out}/x.srt", "--modalities", "smell"], "--modalities cannot be used"),
-        (["{silent}", "--out", "{out}/x.srt"], "no speech was found in it"),
-        (["none.wav", "--out", "{out}/x.srt"], "is not there"),
-        (["{sound}", "--out", "{out}/x.srt", "--unit2text-path", "{encoder}"], "this is no text reader checkpoint"),
-        (["{sound}", "--out", "{out}/x.srt", "--unit2text-path", "{units}"], "knows the units of its pre-training only"),
-        (["{sound}", "--out", "{out}/x.srt", "--unit2text-path", "{out}"], "the text reader"),
-        (["{sound}", "--out", "{out}/x.srt", "--av2unit-path", "{units}"], "this is no unit encoder checkpoint"),
-        (["{text}", "--out", "{out}/x.srt"], "cannot be"),
-        (["{sound}", "--out", "{out}/x.srt", "--from", "\u202ekr"], "has no language"),
-        (["{sound}", "--out", "{out}/x.srt", "--beam", "0"], "beam"),
-    ],
-)
-def test_what_cannot_be_done_is_one_line(
-    change: list[str],
-    complaint: str,
-    reader: Path,
-    sound: Path,
-    parity_dir: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    silent = tmp_path / "silent.wav"
-    write_speech(silent, silence(2.0))
-    names = {
-        "sound": sound,
-        "silent": silent,
-        "out": tmp_path,
-        "encoder": parity_dir / "mavhubert.pt",
-        "units": parity_dir / "unit2text" / "unit_pretrained.pt",
-        "text": Path(__file__),
-    }
-    given = [word.format(**names) for word in change]
-    base = words(reader, parity_dir)
-    assert main([*base, *given]) == EXIT_BAD_INPUT
-    errors = capsys.readouterr().err.strip().splitlines()
-    assert len(errors) == 1
-    assert complaint in errors[0]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["silent.wav"]
-
-
-def test_without_a_reader_it_says_what_makes_one(sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(sound), "--out", str(tmp_path / "x.srt")]) in (0, 2)
-    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_the_verdict_is_told_and_stops_a_strict_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -169,14 +169,6 @@ def test_divisions_that_cannot_be(manifest: Path, options: list[str], words: str
     assert words in capsys.readouterr().err
 
 
-def test_a_part_does_not_replace_the_whole(manifest: Path) -> None:
-    whole = manifest.with_name("train.jsonl")
-    manifest.rename(whole)
-    before = whole.read_bytes()
-    assert main(["split", str(whole), "--by", "split"]) == 2
-    assert whole.read_bytes() == before
-
-
 def test_merge_from_several_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = _write(tmp_path / "one", [_row("a"), _row("b")])
     other = _write(tmp_path / "other", [_row("a")])
@@ -202,11 +194,3 @@ def test_a_root_of_its_own(manifest: Path, tmp_path: Path) -> None:
     write_manifest(elsewhere, read_manifest(manifest).entries)
     assert main(["validate", str(elsewhere)]) == 1
     assert main(["validate", str(elsewhere), "--root", str(manifest.parent), "--workers", "2"]) == 0
-
-
-def test_help_names_all_subcommands(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    said = capsys.readouterr().out
-    for name in ("validate", "stats", "split", "merge", "from-tsv", "from-pairs", "to-unit2a", "from-unit2a"):
-        assert name in said

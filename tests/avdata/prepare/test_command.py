@@ -10,7 +10,7 @@ from avdata.prepare import common_voice, fleurs
 from netflips import cli
 from netflips.prepare import CORPORA
 from tests.avdata.prepare.made import read_rows
-from tests.avdata.prepare.trees import write_common_voice, write_fleurs, write_zeroth
+from tests.avdata.prepare.trees import write_common_voice, write_fleurs
 
 
 @pytest.mark.parametrize("name", CORPORA)
@@ -21,14 +21,6 @@ def test_every_corpus_has_its_options(name: str, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert said.startswith(f"usage: netflips prepare {name}")
     assert "--out-dir" in said
-
-
-def test_the_list_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["prepare", "--help"])
-    assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert all(f"\n  {name} " in said for name in CORPORA)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +55,6 @@ def test_another_layout_is_one_line(
     assert cli.main(["prepare", name, "--data-root", str(tmp_path / "x"), "--out-dir", str(tmp_path / "out"), "--quiet"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert [word for word in words if word not in line] == []
-
-
-def test_a_corpus_is_prepared(tmp_path: Path) -> None:
-    root = write_zeroth(tmp_path / "zeroth", per_speaker=1)
-    assert cli.main(["prepare", "zeroth", "--data-root", str(root), "--out-dir", str(tmp_path / "out"), "--workers", "1"]) == 0
-    assert (tmp_path / "out" / "manifest.jsonl").is_file()
 
 
 def _prepared(main: Callable[[list[str]], int], root: Path, out: Path, *more: str) -> int:

@@ -258,8 +258,3 @@ def test_the_check_of_lengths_is_part_of_the_preparation(tmp_path: Path, capsys:
 
 def test_syllables_of_both_languages() -> None:
     assert (syllables("한국어 문장 3"), syllables("English sentence"), syllables("")) == (6, 5, 0)
-
-
-def test_a_path_that_is_not_there_leaves_no_folder(tmp_path: Path) -> None:
-    assert _prepare(tmp_path / "nowhere", tmp_path / "out") == 2
-    assert not (tmp_path / "out").exists()

@@ -67,35 +67,6 @@ def test_a_dry_run_says_what_it_would_take(flags: list[str], tmp_path: Path, cap
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        (["nowhere"], "no such input"),
-        (["--av2unit-path", "none.pt"], "none.pt"),
-        (["--av2unit-path", "{corpus}"], "{corpus}"),
-        (["--no-units"], "nothing is asked for"),
-        (["--features", "two"], "--features"),
-        (["--shard-size", "0"], "--shard-size"),
-        (["--batch-seconds", "-1"], "--batch-seconds"),
-        (["--batch-padding", "-0.1"], "--batch-padding"),
-        (["--modalities", "smell"], "--modalities"),
-        (["--face", "red"], "--face"),
-        (["--with-lips"], "--with-lips needs videos"),
-        (["--gpus-per-worker", "0"], "--gpus-per-worker"),
-        (["--dry-run", "0"], "--dry-run"),
-        (["--max-failures", "-1"], "--max-failures"),
-    ],
-)
-def test_bad_usage_is_one_line_and_exit_2(
-    flags: list[str], change: list[str], complaint: str, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = flags[1:] if change == ["nowhere"] else flags
-    assert command.main([*words, *(text.format(corpus=corpus) for text in change)]) == 2
-    (line,) = (line for line in capsys.readouterr().err.splitlines() if "error: " in line)
-    assert complaint.format(corpus=corpus) in line
-    assert not (tmp_path / "out").exists()
-
-
 @pytest.mark.parametrize(("module", "heavy"), [("command", {"ray"}), ("reading", {"ray", "torch", "ai_edge_litert"})])
 def test_heavy_modules_are_loaded_where_they_work(module: str, heavy: set[str]) -> None:
     code = f"import sys, netflips.bulk.{module}; sys.exit(bool({heavy!r} & set(sys.modules)))"

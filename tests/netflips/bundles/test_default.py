@@ -88,36 +88,6 @@ def test_a_video_alone_is_dubbed_beside_itself(clip: Path, tmp_path: Path, capsy
 
 
 @pytest.mark.usefixtures("default_bundle")
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        (["--tgt-lang", "kr"], "from en into ko only; expected into ko; found kr; did you mean ko?"),
-        (["--tgt-lang", "fr"], "from en into ko only; expected into ko; found fr; for other languages give checkpoints"),
-        (["--src-lang", "english"], "expected from en; found english; did you mean en?"),
-    ],
-)
-def test_the_bundle_offers_only_what_it_learnt(
-    flags: list[str], said: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert dub_command.main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), *flags]) == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert "pt, el" not in error
-
-
-def test_a_few_flags_or_no_bundle_are_one_error(
-    default_bundle: Bundle, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    files = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), *LANGUAGES]
-    assert dub_command.main([*files, "--utut-path", str(default_bundle.checkpoint(TRANSLATOR))]) == 2
-    assert "missing: --av2unit-path, --unit2av-path; give all of them, or none" in capsys.readouterr().err
-    monkeypatch.setenv(VARIABLE, "")
-    assert dub_command.main(files) == 2
-    assert "missing: --av2unit-path, --utut-path, --unit2av-path; no models come" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.usefixtures("default_bundle")
 def test_the_stages_one_by_one_take_it_too(speech: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wav, english, korean, said = (str(tmp_path / name) for name in ("en.wav", "en.txt", "ko.txt", "ko.wav"))
     write_speech(wav, speech)

@@ -110,10 +110,7 @@ def test_another_wording_is_taken_where_the_first_is_not_heard(
     heard(TEXTS[0], "", TEXTS[2], takes[0].text)
     report = dub(recording, tmp_path / "out.mp4", spelling, replace(options, check="repair"))
     second = report.utterances[1]
-    assert [(one.how, one.is_taken, one.faults) for one in second.tries] == [
-        ("first", False, ("unheard",)),
-        ("wording", True, ()),
-    ]
+    assert [(one.how, one.is_taken, one.faults) for one in second.tries] == [("first", False, ("unheard",)), ("wording", True, ())]
     assert second.target == takes[0]
     assert second.takes == (WrittenText(TEXTS[1]), takes[1])
     assert second.fit is not None

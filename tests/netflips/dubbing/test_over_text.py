@@ -26,11 +26,11 @@ from netflips.dubbing.command import main
 from netflips.model_paths import ModelPaths
 from netflips.recognizers.outside import installed_folder
 from netflips.script.files import read_script, value_from, write_script
-from netflips.script.types import FORMAT, SpeakerOf, TranslatedFrom
+from netflips.script.types import SpeakerOf, TranslatedFrom
 from netflips.understanding import Understanding, known_speaker
 from tests.avcore.made_speech import talk
 from tests.netflips.cascade.tiny import write_translator
-from tests.netflips.conftest import error_line, write_clip
+from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import decode, given_text, why_alone, work_made, write_times
 from tests.netflips.recognizers.tiny import write_whisper
 from tests.netflips.test_say import write_random_speller
@@ -234,48 +234,6 @@ def test_programs_that_were_measured_are_known() -> None:
     assert espeak.understanding("안녕하세요").causes == ("speaker",)
     longer = "안녕하세요, 오늘 회의는 아홉 시에 시작합니다."
     assert [one.understanding(longer).grade for one in (espeak, kokoro)] == ["bad", "doubtful"]
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        (["--text-translator", "{clip}"], "the text translator must be a folder"),
-        (["--recognizer", "{nllb}"], "expected a Whisper; found a text translator"),
-        (["--text-translator", "{whisper}"], "expected a text translator; found a Whisper"),
-        (["--src-lang", "fr"], "the recognizer small.en has no language 'fr'"),
-        (["--tgt-lang", "fr"], "the cascade has no language 'fr'"),
-        (["--timing", "free"], "--timing free belongs to the unit pipeline"),
-        (["--modalities", "video"], "the cascade hears sound"),
-        (["--beam", "5"], "belong to the unit pipeline"),
-        (["--translate-with", "cat"], "--translate-with stands in place of --text-translator"),
-        (["--glossary", "{times}"], "of the glossary is no pair"),
-        (["--script-in", "{times}"], "utterances[0].text.text cannot be used"),
-        (["--report", "{whisper}/config.json"], "would overwrite the recognizer"),
-    ],
-)
-def test_what_cannot_be_is_told_in_one_line_before_anything_is_made(
-    dub: Callable[..., int],
-    folders: dict[str, Path],
-    clip: Path,
-    tmp_path: Path,
-    change: list[str],
-    complaint: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    times = tmp_path / "times.json"
-    place = {"start_s": 0.5, "end_s": 1.5}
-    times.write_text(json.dumps({"format": FORMAT, "utterances": [{"place": place, "text": {"text": 7}}]}))
-    names = {"clip": clip, "nllb": folders["--text-translator"], "whisper": folders["--recognizer"], "times": times}
-    assert dub(clip, tmp_path / "x.mp4", *(flag.format(**names) for flag in change)) == 2
-    assert complaint in error_line(capsys)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["times.json"]
-
-
-def test_the_cascade_names_what_is_missing(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--cascade", "--recognizer", "x"]) == 2
-    assert "expected --text-translator DIR; run: netflips models get korean" in capsys.readouterr().err
-    assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--recognizer", "x"]) == 2
-    assert "--recognizer belongs to the cascade" in capsys.readouterr().err
 
 
 def test_models_of_the_cascade_are_loaded_once_for_many_dubs(paths: ModelPaths, folders: dict[str, Path], tmp_path: Path) -> None:

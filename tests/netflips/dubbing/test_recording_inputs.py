@@ -24,50 +24,6 @@ from tests.netflips.conftest import error_line, model_flags, write_clip
 from tests.netflips.dubbing.made import RATE, head_pictures, speech, steady_times, write_recording
 
 
-@pytest.mark.parametrize(
-    ("flags", "complaint"),
-    [
-        (["--timing", "free", "--background", "mute"], "--timing free"),
-        (["--pace", "1.1", "1.2"], "--pace"),
-        (["--pace", "nan", "1.2"], "--pace"),
-        (["--utterance-length", "8", "10"], "lengths"),
-        (["--script-in", "times.txt"], "--script-in"),
-        (["--script-in", "none.json"], "none.json"),
-        (["--script-in", "{broken}"], "this is no script"),
-        (["--background-audio", "none.wav"], "none.wav"),
-        (["--background-audio", "{broken}"], "broken.json"),
-        (["--start", "-1"], "--start"),
-        (["--start", "5", "--end", "4"], "--start"),
-        (["--start", "500"], "--start lies behind the end"),
-        (["--preview", "--end", "4"], "--preview"),
-        (["--work-dir", "{broken}"], "--work-dir"),
-    ],
-)
-def test_bad_flags_are_one_line_and_exit_2(
-    recording: Path,
-    paths: ModelPaths,
-    settings: DubOptions,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    flags: list[str],
-    complaint: str,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    broken = tmp_path / "broken.json"
-    broken.write_text("[[1, 3], [2, 4]]")
-    arguments = [
-        "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--modalities", "audio", "--quiet",
-        "--beam", "1", "--max-target-units", "30", *model_flags(paths),
-        "--in-vid-path", str(recording), "--out-vid-path", "x.mp4",
-    ]  # fmt: skip
-    if "--work-dir" not in flags:
-        arguments += ["--work-dir", str(settings.work_dir)]
-    assert dub_command.main([*arguments, *(flag.format(broken=broken) for flag in flags)]) == 2
-    assert complaint in error_line(capsys)
-    assert not (tmp_path / "x.mp4").exists()
-
-
 def test_a_full_disk_is_told_before_any_work_and_a_part_takes_less(
     recording: Path, paths: ModelPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

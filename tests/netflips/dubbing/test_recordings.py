@@ -147,6 +147,8 @@ def test_a_face_that_is_not_there_is_said_to_be_missing(
     report = dub(recording, tmp_path / "x.mp4", models, replace(settings, preview=True, face="2"))
     assert "there is no face number 2 in utterance 1: the speech is dubbed" in " ".join(report.warnings)
     assert report.num_drawn == 0
+    assert [one.number for one in report.told] == [1]  # a preview shows the first alone
+    assert probe(tmp_path / "x.mp4").duration_s < 5
 
 
 def test_the_report_says_what_became_of_each_utterance(unbroken: Run) -> None:
@@ -179,13 +181,7 @@ def test_what_is_made_side_by_side_is_the_same(
 
 
 def test_a_killed_run_goes_on_and_gives_the_same(
-    recording: Path,
-    models: Models,
-    paths: ModelPaths,
-    settings: DubOptions,
-    dubbed: Decoded,
-    unbroken: Run,
-    tmp_path: Path,
+    recording: Path, models: Models, paths: ModelPaths, settings: DubOptions, dubbed: Decoded, unbroken: Run, tmp_path: Path
 ) -> None:
     arguments = [
         "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "1", "--max-target-units", "30", "--quiet",
@@ -212,13 +208,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
 
 
 def test_one_setting_redoes_only_what_depends_on_it(
-    recording: Path,
-    models: Models,
-    settings: DubOptions,
-    dubbed: Decoded,
-    unbroken: Run,
-    voice: Path,
-    tmp_path: Path,
+    recording: Path, models: Models, settings: DubOptions, dubbed: Decoded, unbroken: Run, voice: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "x.mp4"
 
@@ -414,12 +404,6 @@ def test_a_short_clip_keeps_its_sound_and_length_unless_it_is_one_clean_voice(
         assert abs(float(info.duration_s) - 3.2) < 0.1
         heard, (first, last) = decode(out).sound, (round(48_000 * at) for at in (0.2, 0.6))
         assert np.abs(heard[first:last] - sound[first:last]).max() < 0.02
-
-
-def test_a_preview_shows_the_first_utterance(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
-    report = dub(recording, tmp_path / "x.mp4", models, replace(settings, preview=True))
-    assert [one.number for one in report.told] == [1]
-    assert probe(tmp_path / "x.mp4").duration_s < 5
 
 
 def test_utterance_times_can_be_taken_out_and_given_back(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.errors import InputError, UnitError, UsageError
+from avcore.errors import InputError, UnitError
 from avcore.flags import options_from, parser_for
 from avcore.media import write_speech
 from avcore.speech.audio import resample
@@ -231,22 +231,6 @@ def test_files_are_found_by_their_number(tmp_path: Path) -> None:
 
 def _parsed(*flags: str) -> DubOptions:
     return options_from(DubOptions, parser_for(DubOptions, "dub").parse_args(flags))
-
-
-@pytest.mark.parametrize(
-    ("flags", "complaint"),
-    [
-        (["--speak-with", "no-such-program {text} {out}"], "the program of --speak-with is not there"),
-        (["--speak-with", "echo {text}"], "says nowhere where the sound is to be written"),
-        (["--speak-with", "echo {out}"], "says nowhere what is to be said"),
-        (["--keep-sound"], "--keep-sound keeps speech that is given"),
-        (["--speech-in", "/no/such"], "the speech of --speech-in"),
-        (["--speak-with", "echo", "--speak-seconds", "0"], "--speak-seconds must be above 0"),
-    ],
-)
-def test_what_cannot_be_is_refused_at_once(flags: list[str], complaint: str) -> None:
-    with pytest.raises((UsageError, InputError), match=complaint):
-        _parsed(*flags)
 
 
 def test_the_flags_make_a_recording_of_a_clip() -> None:

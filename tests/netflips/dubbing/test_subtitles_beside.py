@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 
 from avcore.errors import LanguageError, UsageError, VocabularyError
-from netflips.dubbing.command import main
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.model_paths import ModelPaths
 from netflips.models import Models
 from netflips.report import summary_of
 from netflips.script.files import write_script
 from netflips.script.types import Script, WrittenText
 from netflips.subtitles.beside import Subtitling
-from tests.netflips.conftest import model_flags, write_clip
+from tests.netflips.conftest import write_clip
 from tests.netflips.dubbing.made import CUT_S, decode, given_text, work_made, write_times
 from tests.netflips.subtitles.test_drawing import latin_font
 from tests.netflips.test_say import write_random_speller
@@ -138,35 +136,6 @@ def test_a_short_clip_has_subtitles_as_long_as_its_new_speech(
     assert (one.text.text, one.said.text) == (report.heard_text, report.said_text)
     words = " ".join(line for line in (tmp_path / "out.ko.vtt").read_text(encoding="utf-8").split("\n") if "-->" not in line)
     assert "".join(words.removeprefix("WEBVTT").split()) == "".join(report.said_text.split())
-
-
-@pytest.mark.parametrize(
-    ("flags", "complaint"),
-    [
-        (["--subtitles", "both", "--unit2text-path", "{reader}"], "--subtitles cannot be used"),
-        (["--subtitles", "target", "--unit2text-path", "{lips}"], "reads no units of a dub"),
-        (["--subtitles", "target", "--unit2text-path", "{utut}"], "this is no text reader checkpoint"),
-        (["--unit2text-path", "{lips}"], "reads no units of a dub"),
-        (["--subtitles", "target"], "subtitles need a text reader"),
-        (["--embed-subtitles", "--unit2text-path", "{reader}"], "--embed-subtitles belongs to --subtitles"),
-        (["--subtitle-font", "{clip}", "--unit2text-path", "{reader}"], "--subtitle-font belongs to --burn-subtitles"),
-    ],
-)
-def test_what_cannot_be_is_found_out_before_anything_is_dubbed(
-    flags: list[str],
-    complaint: str,
-    paths: ModelPaths,
-    clip: Path,
-    reader: Path,
-    parity_dir: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    names = {"reader": reader, "lips": parity_dir / "unit2text" / "finetuned.pt", "utut": paths.utut, "clip": clip}
-    given = [str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--quiet"]
-    assert main([*given, *model_flags(paths), *(flag.format(**names) for flag in flags)]) == 2
-    assert complaint in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_reader_of_other_units_or_languages_is_refused_before_any_work(

@@ -44,10 +44,7 @@ READ = (Word("a", 0.0, 1.0, 1.0), Word("b", 1.0, 2.0, 1.0))
 def test_a_text_stands_where_it_is_spoken_with_the_times_that_were_read(tmp_path: Path) -> None:
     cues = cues_of(script(said(1, 1.0, "a b", READ), said(2, 5.0, "what the user\nwrote")), job(tmp_path), "target")
     assert cues is not None
-    assert [(cue.start_s, cue.end_s, cue.lines) for cue in cues] == [
-        (1.5, 3.5, ("a b",)),
-        (5.5, 7.5, ("what the user wrote",)),
-    ]
+    assert [(cue.start_s, cue.end_s, cue.lines) for cue in cues] == [(1.5, 3.5, ("a b",)), (5.5, 7.5, ("what the user wrote",))]
 
 
 def test_a_side_that_was_not_read_has_no_subtitles(tmp_path: Path) -> None:

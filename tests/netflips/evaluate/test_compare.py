@@ -33,10 +33,7 @@ def write_run(folder: Path, shift: float = 0.0, texts: tuple[str, ...] = WANTED,
         figures = {"wer": errors / 4, "wer_errors": errors, "wer_length": 4.0}
         said = {"heard": heard, "wanted": wanted, "recognizer": by}
         likeness = {"chrf": 50.0, "bleu_char": 50.0, "bleu_13a": 50.0}
-        found += [
-            Record(f"c{n}", "dub", "wer", "", figures, texts=said),
-            Record(f"c{n}", "dub", "chrf", "", likeness, texts=said),
-        ]
+        found += [Record(f"c{n}", "dub", "wer", "", figures, texts=said), Record(f"c{n}", "dub", "chrf", "", likeness, texts=said)]
     folder.mkdir()
     records.add(folder, found)
     return folder
@@ -86,10 +83,7 @@ def test_clips_of_one_run_only_and_failures_of_one_only_are_told(tmp_path: Path)
     assert any(note.startswith("1 clip in") for note in notes)
 
 
-@pytest.mark.parametrize(
-    ("second", "said"),
-    [("empty", "there are no records"), ("other", "no clip in common")],
-)
+@pytest.mark.parametrize(("second", "said"), [("empty", "there are no records"), ("other", "no clip in common")])
 def test_what_has_nothing_to_compare_is_refused(tmp_path: Path, second: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     first = write_run(tmp_path / "a")
     (tmp_path / "empty").mkdir()

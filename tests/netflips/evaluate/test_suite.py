@@ -177,31 +177,6 @@ def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByP
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("--metrics cer,chrff", "did you mean chrf?"),
-        ("--judge nisqa=x.onnx", "--judge cannot be used; expected NAME=PATH, NAME one of mos, speaker"),
-        ("--judge mos=. --metrics mos", "the judge's folder cannot be used; expected one .onnx file"),
-        ("--jobs 0", "--jobs must be 1 or more"),
-        ("--recognizer nowhere --metrics cer", "nowhere"),
-        ("--recognizer . --metrics cer", "the recognizer cannot be used"),
-        ("--unit2text-path a.wav --metrics cer", "a.wav"),
-    ],
-)
-def test_what_cannot_be_asked_for_is_one_line(
-    tmp_path: Path, words: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("a.wav", "a_ko.wav"):
-        write_speech(tmp_path / name, tone(200))
-    (tmp_path / "cases.jsonl").write_text('{"id": "a", "source": "a.wav", "dub": "a_ko.wav", "reference_text": "가"}\n')
-    assert main(["dubs", "cases.jsonl", "--out-dir", "out", "--cpu", *words.split()]) == 2
-    (line,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)
-    assert said in line
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_worker_can_be_sent_to_several_processes(tmp_path: Path) -> None:
     """What makes it travels packed, as the pool sends it, and its records come back."""
     cases = read_cases(write_tones(tmp_path), ("source",))

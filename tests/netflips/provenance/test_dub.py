@@ -9,7 +9,6 @@ import pytest
 
 from avcore.errors import InputError, UsageError
 from avcore.media import PictureSource, probe
-from netflips import cli
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
@@ -17,7 +16,6 @@ from netflips.provenance.manifest import read_provenance
 from netflips.provenance.options import SPEECH_AND_LIPS, read_consent
 from netflips.script.files import read_script
 from netflips.script.types import Consent
-from tests.netflips.conftest import error_line, model_flags
 
 pytest.importorskip("c2pa")
 
@@ -105,23 +103,3 @@ def test_a_consent_that_says_nothing_is_refused_in_one_line(text: str, words: st
     with pytest.raises(InputError, match=words) as error:
         read_consent(consent)
     assert "\n" not in str(error.value)
-
-
-def test_what_may_not_be_sold_is_refused_before_the_work(
-    clip: Path, models: Models, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    out = tmp_path / "out.mp4"
-    assert (
-        cli.main(["dub", str(clip), "-o", str(out), "--to", "ko", "--from", "en", "--only-commercial", *model_flags(models.paths)])
-        == 2
-    )
-    assert "--only-commercial: what these models make may not be sold, as far as is known" in error_line(capsys)
-    assert not out.exists()
-
-
-@pytest.mark.parametrize("words", [["--sign-key", "x.pem"], ["--operator", "a\nb"], ["--consent", "none.yaml"]])
-def test_options_that_cannot_be_are_one_line(
-    words: list[str], clip: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    assert cli.main(["dub", str(clip), "-o", str(tmp_path / "out.mp4"), *words]) == 2
-    assert words[0].lstrip("-").split("-")[0] in error_line(capsys)

@@ -84,10 +84,7 @@ def test_what_cannot_be_is_told_with_its_place(changes: dict[str, Any], place: s
         ({"kind": "given", "units": {"ids": [4, -1]}}, "ids of utterance 2 cannot be used; expected 0 or more; found -1"),
         ({"kind": "given", "units": {"ids": [4], "durations": [0]}}, "durations of utterance 2 .* expected 1 of 1 or more"),
         ({"kind": "given", "units": {"ids": [4], "durations": [1, 2]}}, "durations of utterance 2 .* found 2, the least 1"),
-        (
-            {"kind": "given", "units": {"ids": [4], "durations": [10**12]}},
-            "units of utterance 2 .* expected 20 s of speech",
-        ),
+        ({"kind": "given", "units": {"ids": [4], "durations": [10**12]}}, "units of utterance 2 .* expected 20 s of speech"),
         ({"kind": "given", "units": {"ids": [4] * 1001}}, r"units of utterance 2 .* found 20\.0 s"),
     ],
 )

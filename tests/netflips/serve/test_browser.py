@@ -422,10 +422,10 @@ def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(live
     _wait_for_pictures(live, card)
     live.click("#dub .job button.stop")
     live.wait_for_selector("#dub .job[data-state=stopped]")
-    assert [one["name"] for one in _facts(live, first)["files"]] == ["source.mp4"]
+    assert [one["name"] for one in _state(live, str(first))["files"]] == ["source.mp4"]
     live.click("#dub .job button[data-act=goOn]")
     live.wait_for_selector("#dub .job[data-state=done] video")
-    before = _facts(live, first)
+    before = _state(live, str(first))
     assert len(before["utterances"]) == TIMES
     assert {one["said"] for one in before["utterances"]} == {"실례합니다, 공항이 어디에 있어요?"}  # though said in a hurry
     assert before["work"]["speech"] == {"made": 0, "kept": TIMES}  # said before it was stopped
@@ -446,7 +446,7 @@ def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(live
     live.click(f".job[data-id='{first}'] button[data-act=again]")
     live.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{first}']) video")
     second = str(live.locator("#dub .job").first.get_attribute("data-id"))
-    after = _facts(live, second)
+    after = _state(live, second)
     assert [one["said"] == was["said"] for one, was in zip(after["utterances"], before["utterances"], strict=True)] == [
         True,
         False,
@@ -492,11 +492,6 @@ def _wait_for_pictures(live: Any, card: Any) -> None:
     assert shares == sorted(shares)
     assert len(set(shares)) > 5
     assert 0.65 < shares[-1] < 1
-
-
-def _facts(live: Any, job: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(live.request.get(f"{live.url.partition('#')[0]}jobs/{job}").text())
-    return found
 
 
 def _play(live: Any, job: str) -> None:

@@ -23,18 +23,7 @@ from avcore.timeline import FRAME_RATE
 from netflips.dubbing.command import build_parser
 from netflips.dubbing.options import DubCommand
 from netflips.script.files import read_script, require_own_files, write_script
-from netflips.script.types import (
-    Made,
-    Script,
-    SpeakerOf,
-    SpokenSound,
-    TimeFit,
-    TimeSpan,
-    Timing,
-    Utterance,
-    VoiceFile,
-    WrittenText,
-)
+from netflips.script.types import Made, Script, SpeakerOf, SpokenSound, TimeFit, TimeSpan, Timing, Utterance, VoiceFile, WrittenText
 from netflips.serve.jobs import Job, JobFolders, KeptNote
 from netflips.serve.limits import Space
 from netflips.serve.preview import MEDIA, facts

@@ -1,0 +1,317 @@
+"""What cannot be done is one line with exit code 2, before anything is made: each command's line, and what is said of it."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.media import VideoWriter, write_speech
+from netflips import cli
+from netflips.model_paths import ModelPaths
+from netflips.script.types import FORMAT
+from recipes.demo.heads.camera import Pose
+from recipes.demo.heads.head import Head, MouthShape, draw
+from tests.avcore.made_speech import silence, talk
+from tests.netflips.cascade.tiny import write_translator
+from tests.netflips.conftest import write_clip
+from tests.netflips.recognizers.tiny import write_whisper
+from tests.netflips.test_portrait import write_portraits
+from tests.netflips.test_say import write_random_speller
+from tests.unit2av.mouth_samples import open_mouth
+
+TWO_MODELS = "--av2unit-path {av2unit} --unit2av-path {unit2av} --cpu"
+MODELS = f"--utut-path {{utut}} {TWO_MODELS}"
+LINES = {
+    "": "",
+    "dub": f"dub {{clip}} -o x.mp4 --from en --to ko --modalities audio {MODELS}",
+    "bundle": "dub {clip} -o x.mp4",
+    "cascade": "dub {clip} -o x.mp4 --to ko --cascade --recognizer {whisper} --text-translator {nllb} --text2unit-path {speller} "
+    "--unit2av-path {unit2av} --cpu",
+    "say": "say -o x.wav --text2unit-path {speller} --unit2av-path {unit2av} --voice {voice} --cpu",
+    "transcribe": "transcribe --unit2text-path {reader} --av2unit-path {av2unit} --cpu",
+    "lip2speech": f"lip2speech -o x.wav {TWO_MODELS}",
+    "lipsync": f"lipsync --speech {{tone}} -o x.mp4 {TWO_MODELS}",
+    "portrait": f"portrait -o x.mp4 --mouth-table {{mouth}} {TWO_MODELS}",
+    "avatar": f"avatar {{face}} --listen {{sound}} -o x.mp4 --report x.json --text2unit-path {{speller}} --voice {{voice}} "
+    f"--mouth-table {{mouth}} {TWO_MODELS}",
+    "evaluate": "evaluate dubs {cases} --out-dir out --cpu",
+    "convert": "convert {published} -o x.safetensors",
+    "extract": "extract {sound} --out-dir out --av2unit-path {av2unit} --modalities audio --cpu --workers 1",
+}
+"""What a row's words are added to; later flags stand for earlier ones."""
+REFUSED: tuple[tuple[str, str, str], ...] = (
+    ("", "dbu", "no command called 'dbu'; did you mean dub?"),
+    ("", "dub x.mp4 --tgt-lnag ko", "unrecognized option --tgt-lnag; did you mean --tgt-lang?"),
+    ("", "dub x.mp4 --precision flot32", "unknown value 'flot32'; did you mean float32?"),
+    ("", "manifest mrge", "unknown value 'mrge'; did you mean merge?"),
+    ("", "manifest split --aprt speaker", "unrecognized option --aprt; did you mean --apart?"),
+    ("", "units --in-vid-path x.mp4", "required: -o/--out"),
+    ("", "help lip-sync", "did you mean lipsync?"),
+    ("", "dub", "give a video to dub"),
+    ("", "dub x.mp4 --out-dir a --out-vid-path b.mp4", "either"),
+    ("", "dub {clip} {clip} --out-dir out --to ko --cpu", "one name"),
+    ("", "dub {empty} --out-dir out --to ko --cpu", "no video"),
+    ("", "dub {nothing} -o x.mp4 --to ko --cpu", "is empty"),
+    ("", "dub {sound} -o x.mp4 --to ko --modalities audio --cpu", "talk.wav"),
+    ("", "dub {cut_short} -o x.mp4 --to ko --modalities audio --cpu", "cut.mp4"),
+    ("dub", "-o {broken}/x.mp4", "cannot be written"),
+    ("dub", "-o x.txt", "x.txt"),
+    ("dub", "--beam 0", "--beam"),
+    ("dub", "--max-target-units -1", "--max-target-units"),
+    ("dub", "--face red", "--face"),
+    ("dub", "--tgt-lang xx", "en, es, fr"),
+    ("dub", "--tgt-lang es", "en, ko"),
+    ("dub", "--utut-path {av2unit}", "--utut-path"),
+    ("dub", "--av2unit-path {unit2av}", "--av2unit-path"),
+    ("dub", "--unit2av-path none.pt", "none.pt"),
+    ("dub", "--speaker-encoder-path {utut}", "speaker encoder"),
+    ("dub", "--device toaster", "toaster"),
+    ("dub", "--utut-path {published}", "en, es, fr, it, pt"),
+    ("dub", "--utut-path {published}", "utut_finetune"),
+    ("dub", "--timing free --background mute", "--timing free"),
+    ("dub", "--pace 1.1 1.2", "--pace"),
+    ("dub", "--pace nan 1.2", "--pace"),
+    ("dub", "--utterance-length 8 10", "lengths"),
+    ("dub", "--script-in times.txt", "--script-in"),
+    ("dub", "--script-in none.json", "none.json"),
+    ("dub", "--script-in {broken}", "this is no script"),
+    ("dub", "--background-audio none.wav", "none.wav"),
+    ("dub", "--background-audio {broken}", "broken.json"),
+    ("dub", "--start -1", "--start"),
+    ("dub", "--start 5 --end 4", "--start"),
+    ("dub", "--start 500", "--start lies behind the end"),
+    ("dub", "--preview --end 4", "--preview"),
+    ("dub", "--work-dir {broken}", "--work-dir"),
+    ("dub", "--subtitles both --unit2text-path {reader}", "--subtitles cannot be used"),
+    ("dub", "--subtitles target --unit2text-path {lip_reader}", "reads no units of a dub"),
+    ("dub", "--subtitles target --unit2text-path {utut}", "this is no text reader checkpoint"),
+    ("dub", "--unit2text-path {lip_reader}", "reads no units of a dub"),
+    ("dub", "--subtitles target", "subtitles need a text reader"),
+    ("dub", "--embed-subtitles --unit2text-path {reader}", "--embed-subtitles belongs to --subtitles"),
+    ("dub", "--subtitle-font {clip} --unit2text-path {reader}", "--subtitle-font belongs to --burn-subtitles"),
+    ("dub", "--speak-with 'no-such-program {{text}} {{out}}'", "the program of --speak-with is not there"),
+    ("dub", "--speak-with 'echo {{text}}'", "says nowhere where the sound is to be written"),
+    ("dub", "--speak-with 'echo {{out}}'", "says nowhere what is to be said"),
+    ("dub", "--keep-sound", "--keep-sound keeps speech that is given"),
+    ("dub", "--speech-in /no/such", "the speech of --speech-in"),
+    ("dub", "--speak-with echo --speak-seconds 0", "--speak-seconds must be above 0"),
+    ("dub", "--recognizer {whisper}", "--recognizer belongs to the cascade"),
+    ("dub", "--only-commercial", "--only-commercial: what these models make may not be sold, as far as is known"),
+    ("dub", "--sign-key x.pem", "sign"),
+    ("dub", "--operator 'a\nb'", "operator"),
+    ("dub", "--consent none.yaml", "consent"),
+    ("bundle", "--to kr", "from en into ko only; expected into ko; found kr; did you mean ko?"),
+    ("bundle", "--to fr", "from en into ko only; expected into ko; found fr; for other languages give checkpoints"),
+    ("bundle", "--from english", "expected from en; found english; did you mean en?"),
+    ("bundle", "--utut-path {utut}", "missing: --av2unit-path, --unit2av-path; give all of them, or none"),
+    ("bundle", "--cascade --recognizer {whisper}", "expected --text-translator DIR; run: netflips models get korean"),
+    ("cascade", "--text-translator {clip}", "the text translator must be a folder"),
+    ("cascade", "--recognizer {nllb}", "expected a Whisper; found a text translator"),
+    ("cascade", "--text-translator {whisper}", "expected a text translator; found a Whisper"),
+    ("cascade", "--src-lang fr", "the recognizer small.en has no language 'fr'"),
+    ("cascade", "--tgt-lang fr", "the cascade has no language 'fr'"),
+    ("cascade", "--timing free", "--timing free belongs to the unit pipeline"),
+    ("cascade", "--modalities video", "the cascade hears sound"),
+    ("cascade", "--beam 5", "belong to the unit pipeline"),
+    ("cascade", "--translate-with cat", "--translate-with stands in place of --text-translator"),
+    ("cascade", "--glossary {times}", "of the glossary is no pair"),
+    ("cascade", "--script-in {times}", "utterances[0].text.text cannot be used"),
+    ("cascade", "--report {whisper}/config.json", "would overwrite the recognizer"),
+    ("say", "'😀 좋아요 ש'", "U+05E9 HEBREW LETTER SHIN) at letter 7 of line 1"),
+    ("say", "...", "nothing to say"),
+    ("say", "'\u202e안녕'", "U+202E RIGHT-TO-LEFT OVERRIDE"),
+    ("say", "가" * 10_000, "too long to be said"),
+    ("say", "'!? …'", "nothing to say"),
+    ("say", "\u200f", "U+200F RIGHT-TO-LEFT MARK"),
+    ("say", "\u202b안녕\u202c", "U+202B RIGHT-TO-LEFT EMBEDDING"),
+    ("say", "hello --to fr", "cannot be read aloud"),
+    ("say", "안녕 --text-path x.txt", "given twice"),
+    ("say", "--text-path nowhere.txt", "is not there"),
+    ("say", "--text-path {voice}", "expected UTF-8"),
+    ("", "say 안녕 -o x.wav --text2unit-path {foreign_units} --voice {voice} --cpu", "units of another quantizer"),
+    ("say", "안녕 --text2unit-path {unit2av}", "this is no speller checkpoint"),
+    ("say", "안녕 --text2unit-path {lip_reader}", "this is no speller checkpoint"),
+    ("say", "안녕 --text2unit-path {japanese}", "has no language 'ko'"),
+    ("say", "안녕 --text2unit-path {empty}", "found a folder"),
+    ("say", "안녕 --text2unit-path {nothing}", "empty"),
+    ("transcribe", "{sound} -o x.doc", "the output's format is not known"),
+    ("transcribe", "{sound} {sound}", "say where the text goes"),
+    ("transcribe", "{sound} -o x.srt --out-dir out", "either --out"),
+    ("transcribe", "{sound} {sound} -o x.srt", "--out is for one file"),
+    ("transcribe", "{sound} -o x.srt --from xx", "has no language 'xx'"),
+    ("transcribe", "{sound} -o x.srt --from \u202ekr", "has no language"),
+    ("transcribe", "{sound} -o x.srt --modalities video", "it has no video track"),
+    ("transcribe", "{sound} -o x.srt --modalities smell", "--modalities cannot be used"),
+    ("transcribe", "{silent} -o x.srt", "no speech was found in it"),
+    ("transcribe", "none.wav -o x.srt", "is not there"),
+    ("transcribe", "{broken} -o x.srt", "cannot be"),
+    ("transcribe", "{sound} -o x.srt --unit2text-path {av2unit}", "this is no text reader checkpoint"),
+    ("transcribe", "{sound} -o x.srt --unit2text-path {pretrained}", "knows the units of its pre-training only"),
+    ("transcribe", "{sound} -o x.srt --unit2text-path {empty}", "the text reader"),
+    ("transcribe", "{sound} -o x.srt --av2unit-path {pretrained}", "this is no unit encoder checkpoint"),
+    ("transcribe", "{sound} -o x.srt --beam 0", "beam"),
+    ("lip2speech", "{demo} --from xx", "xx"),
+    ("lip2speech", "{clip} --from ko", "no face was found"),
+    ("lip2speech", "{rests} --from ko", "the lips do not move"),
+    ("lip2speech", "{sound} --from ko", "it has sound only"),
+    ("lip2speech", "{demo} --from ko --voice {half_second}", "the voice is too short"),
+    ("lip2speech", "{demo} --out-video x.avi", "this kind of video cannot be written"),
+    ("lip2speech", "{demo} --save-mel x.npy", "must end in .npz"),
+    ("lip2speech", "no.mp4", "is not there"),
+    ("", "lip2speech {demo} -o x.wav --av2unit-path {av2unit} --cpu", "models are given together"),
+    ("lipsync", "{demo} --lips wav2lip", "needs its checkpoint"),
+    ("lipsync", "{demo} --lips mesh", "needs a table"),
+    ("lipsync", "{clip}", "no face was found"),
+    ("lipsync", "{demo} --speech {short}", "short.wav: the speech is too short; expected 0.02 s or more"),
+    ("lipsync", "{demo} --wav2lip-path {av2unit}", "this is no lip sync generator"),
+    ("lipsync", "{clip} -o {clip}", "would overwrite"),
+    ("lipsync", "{clip} -o x.avi", "this kind of video cannot be written"),  # told before faces
+    ("lipsync", "{demo} --mouth-table {mouth} --only-commercial", "--only-commercial"),
+    ("portrait", "{two} --speech {tone}", "there are 2 faces"),
+    ("portrait", "{two} --speech {tone} --face 3", "no face number 3"),
+    ("portrait", "{none} --speech {tone}", "no face was found"),
+    ("portrait", "{side} --speech {tone}", "turned too far"),
+    ("portrait", "{small} --speech {tone}", "too small"),
+    ("portrait", "{cut} --speech {tone}", "cut off by the edge"),
+    ("portrait", "{broken} --speech {tone}", "no picture that can be read"),
+    ("portrait", "{face} --speech {tone} --motion 2", "--motion must be"),
+    ("portrait", "{face} --speech {tone} --text 안녕", "found --speech and --text"),
+    ("portrait", "{face} --text '좋아요 ש'", "HEBREW LETTER SHIN"),
+    ("portrait", "{face} --text 안녕 --text2unit-path none.safetensors", "the speller is not there"),
+    ("portrait", "{face} --units none.txt", "the unit file is not there"),
+    ("portrait", "{face} --text 안녕 --speed 9", "--speed is out of range"),
+    ("portrait", "{face} --units {face} -o {face}", "would overwrite the portrait"),
+    ("avatar", "--reply-command no-such-program", "the program of --reply-command is not there"),
+    ("avatar", "--replies {broken}", "these are no replies"),
+    ("avatar", "--blocked {face}", "blocked words"),
+    ("avatar", "--speed 9", "--speed is out of range"),
+    ("avatar", "--listen none.wav", "the question is not there"),
+    ("avatar", "-o x.txt", "cannot be written"),
+    ("avatar", "--report {sound}", "would overwrite the question"),
+    ("avatar", "--reply-seconds 0", "--reply-seconds must be above 0"),
+    ("avatar", "--recognizer {empty} --unit2text-path {reader}", "leave one out"),
+    ("", "avatar {sound} --listen {sound} -o x.mp4 --cpu", "no picture that can be read"),
+    ("evaluate", "--metrics cer,chrff", "did you mean chrf?"),
+    ("evaluate", "--judge nisqa=x.onnx", "--judge cannot be used; expected NAME=PATH, NAME one of mos, speaker"),
+    ("evaluate", "--judge mos={empty} --metrics mos", "the judge's folder cannot be used; expected one .onnx file"),
+    ("evaluate", "--jobs 0", "--jobs must be 1 or more"),
+    ("evaluate", "--recognizer nowhere --metrics cer", "nowhere"),
+    ("evaluate", "--recognizer {empty} --metrics cer", "the recognizer cannot be used"),
+    ("evaluate", "--unit2text-path {sound} --metrics cer", "talk.wav"),
+    ("extract", "--av2unit-path none.pt", "none.pt"),
+    ("extract", "--av2unit-path {sound}", "talk.wav"),
+    ("extract", "--no-units", "nothing is asked for"),
+    ("extract", "--features two", "--features"),
+    ("extract", "--shard-size 0", "--shard-size"),
+    ("extract", "--batch-seconds -1", "--batch-seconds"),
+    ("extract", "--batch-padding -0.1", "--batch-padding"),
+    ("extract", "--modalities smell", "--modalities"),
+    ("extract", "--face red", "--face"),
+    ("extract", "--with-lips", "--with-lips needs videos"),
+    ("extract", "--gpus-per-worker 0", "--gpus-per-worker"),
+    ("extract", "--dry-run 0", "--dry-run"),
+    ("extract", "--max-failures -1", "--max-failures"),
+    ("", "extract nowhere --out-dir out --cpu", "no such input"),
+    ("convert", "-o x.pt", "must end in .safetensors"),
+    ("convert", "--kind renderer", "this is no renderer checkpoint"),
+    ("convert", "--add-vocoder ko", "takes LANGUAGE=PATH"),
+    ("convert", "--add-vocoder ko=absent", "this is no renderer checkpoint"),
+)
+PICTURE, SOUND = "this is a single picture; expected a video", "it has no sound track"
+NO_VIDEO = {
+    "dub {} -o o.mp4 --cpu": PICTURE,
+    "dub {} -o o.mp4 --timing source --cpu": PICTURE,
+    "dub {demo} -o o.mp4 --voice {} --cpu": SOUND,
+    "dub {demo} -o o.mp4 --timing source --background-audio {} --cpu": SOUND,
+    "dub {demo} -o o.mp4 --in-lip-path {} --cpu": PICTURE,
+    "units {} -o o.txt --cpu": SOUND,
+    "units {} -o o.txt --modalities video --cpu": PICTURE,
+    "render --in-unit-path {units} --in-vid-path {} --out-vid-path o.mp4 --cpu": PICTURE,
+    "speak --in-unit-path {units} --voice {} --out o.wav --cpu": SOUND,
+    "say 안녕 --voice {} --out o.wav --cpu": SOUND,
+    "transcribe {} --out o.srt --cpu": PICTURE,
+    "transcribe {} --out o.srt --modalities audio --cpu": SOUND,
+    "transcribe {} --out o.srt --modalities video --cpu": PICTURE,
+    "lip2speech {} --out o.wav --from ko --cpu": "this is a still picture, which says nothing",
+    "lipsync {} --speech {sound} --out-vid-path o.mp4 --cpu": PICTURE,
+    "lipsync {demo} --speech {} --out-vid-path o.mp4 --cpu": SOUND,
+    "evaluate dub {} --source {demo} --out-dir o --cpu": "none.png: a single picture (PNG)",
+    "evaluate dub {demo} --source {} --out-dir o --cpu": PICTURE,
+}
+"""Lines with a place for what is no video: what they say of a picture."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_dir: Path, reader: Path) -> dict[str, Path]:
+    """What the lines name: models, media and texts, some of which are no such things."""
+    at = tmp_path_factory.mktemp("files")
+    write_clip(at / "clip.mp4", talk([0.2, 1.6, 0.2]))
+    write_portraits(at)
+    for name, sound in {"sound": talk([0.5, 2.0, 0.5]), "silent": silence(2.0), "short": np.full(160, 0.1)}.items():
+        write_speech(at / f"{'talk' if name == 'sound' else name}.wav", sound.astype(np.float32))
+    write_speech(at / "half.wav", np.full(8000, 0.1, np.float32))
+    write_speech(at / "tone.wav", np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32))
+    with VideoWriter(at / "rests.mp4", 160, 160, 20, preset="ultrafast") as writer:
+        for _ in range(20):
+            writer.write_picture(draw(Head(905), Pose(scale=0.6), MouthShape(0.0, 0.0), 160))
+    np.save(at / "voice.npy", np.full(256, 1 / 16, np.float32))
+    open_mouth().save(at / "mouth.npz")
+    (at / "empty").mkdir()
+    (at / "nothing.safetensors").write_bytes(b"")
+    (at / "cut.mp4").write_bytes((at / "clip.mp4").read_bytes()[: (at / "clip.mp4").stat().st_size // 2])
+    (at / "text.mp4").write_text("no video\n")
+    (at / "units.txt").write_text("1 2 3\n")
+    (at / "broken.json").write_text("[[1, 3], [2, 4]]")
+    row = {"place": {"start_s": 0.5, "end_s": 1.5}, "text": {"text": 7}}
+    (at / "times.json").write_text(json.dumps({"format": FORMAT, "utterances": [row]}))
+    case = {"id": "a", "source": "tone.wav", "dub": "talk.wav", "reference_text": "가"}
+    (at / "cases.jsonl").write_text(json.dumps(case) + "\n", encoding="utf-8")
+    own = {one: at / f"{one}.mp4" for one in ("clip", "rests")} | {one: at / f"{one}.wav" for one in ("silent", "short", "tone")}
+    own |= {one: at / f"{one}.json" for one in ("broken", "times")}
+    own |= {one: at / f"{one}.png" for one in ("face", "two", "none", "side", "small", "cut")}
+    return own | {
+        "av2unit": parity_dir / "mavhubert.pt", "utut": parity_dir / "utut_ko.pt", "unit2av": parity_dir / "unit2av_renderer.pt",
+        "published": parity_dir / "utut.pt", "lip_reader": parity_dir / "unit2text" / "finetuned.pt", "reader": reader,
+        "pretrained": parity_dir / "unit2text" / "unit_pretrained.pt", "voice": at / "voice.npy", "mouth": at / "mouth.npz",
+        "sound": at / "talk.wav", "half_second": at / "half.wav", "empty": at / "empty", "nothing": at / "nothing.safetensors",
+        "units": at / "units.txt", "cases": at / "cases.jsonl", "text": at / "text.mp4", "cut_short": at / "cut.mp4",
+        "demo": Path(__file__).resolve().parents[2] / "demo" / "clip.mp4",
+        "speller": write_random_speller(at / "speller.safetensors"),
+        "japanese": write_random_speller(at / "japanese.safetensors", languages=("ja",)),
+        "foreign_units": write_random_speller(at / "foreign.safetensors", vocabulary="sha256:another"),
+        "whisper": write_whisper(at / "small.en", "the bus stops"), "nllb": write_translator(at / "nllb", {"bus": "버스"}),
+    }  # fmt: skip
+
+
+def _refused(line: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a line in an empty folder, as most users do; returns its complaint."""
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # threads are chosen by the size of the files
+    try:
+        code = cli.main(shlex.split(line))
+    except SystemExit as end:
+        code = int(end.code or 0)
+    told = capsys.readouterr().err
+    (error,) = (one for one in told.splitlines() if ": error: " in one)
+    assert (code, "Traceback" in told, list(folder.iterdir())) == (2, False, [])
+    assert error.startswith("netflips")
+    return error
+
+
+@pytest.mark.parametrize(("command", "words", "said"), REFUSED, ids=lambda one: one[:60])
+def test_what_cannot_be_done_is_one_line(
+    command: str, words: str, said: str, files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    assert said in _refused(f"{LINES[command]} {words}".format_map(files), tmp_path, capsys, monkeypatch)
+
+
+@pytest.mark.parametrize(("line", "said"), NO_VIDEO.items())
+def test_a_picture_and_a_text_are_no_video(
+    line: str, said: str, files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for name, what in (("none", said), ("text", "text.mp4: it cannot be read as video or sound")):
+        assert what in _refused(line.replace("{}", f"{{{name}}}").format_map(files), tmp_path, capsys, monkeypatch)
