@@ -118,6 +118,8 @@ def run_road(name: str, road: Mapping[str, Any], clips: Sequence[BenchClip], fol
 
 def read_systems(folder: Path, clips: Sequence[BenchClip]) -> list[System]:
     """Read what programs made of the clips. Raises InputError for a folder that does not say what it is of, or has no clip."""
+    from netflips.subtitles.given import read_subtitles
+
     found = list[System]()
     for place in sorted(one for one in (folder / SYSTEMS).iterdir() if one.is_dir()) if (folder / SYSTEMS).is_dir() else []:
         if not (place / ADAPTER).is_file():
@@ -129,14 +131,10 @@ def read_systems(folder: Path, clips: Sequence[BenchClip]) -> list[System]:
         dubs = {clip.id: path for clip in clips for ending in reversed(_ENDINGS) if (path := place / (clip.id + ending)).is_file()}
         if not dubs:
             raise InputError("it has none of the clips", path=place, expected=f"{clips[0].id}.mp4, ...")
-        texts = {name: text for name, path in dubs.items() if (text := _said(path))}
+        texts = dict[str, str]()  # of subtitles beside a dub
+        for name, dub in dubs.items():
+            beside = [path for path in sorted(place.glob(f"{dub.stem}.*")) if path.suffix.lower() in _SUBTITLES]
+            if beside and (text := " ".join(cue.text for cue in read_subtitles(beside[0], "en", "ko").cues if cue.text)):
+                texts[name] = text
         found.append(System(place.name, about["name"] + version, about["how"], dubs, texts))
     return found
-
-
-def _said(dub: Path) -> str:
-    """Return the text of the subtitles beside a dub, "" = there are none."""
-    from netflips.subtitles.given import read_subtitles
-
-    beside = [path for path in sorted(dub.parent.glob(f"{dub.stem}.*")) if path.suffix.lower() in _SUBTITLES]
-    return " ".join(cue.text for cue in read_subtitles(beside[0], "en", "ko").cues if cue.text) if beside else ""

@@ -62,24 +62,20 @@ def _work(options: BenchOptions) -> None:
         systems = read_systems(folder, clips)
         if not systems:
             raise InputError("nothing dubbed the clips", path=folder / SYSTEMS, expected="roads, or folders of other programs")
-        cases = tuple(
-            CaseFiles(f"{system.folder}/{clip.id}", system.dubs[clip.id], clip.source, None, clip.reference_text, "", "ko",
-                      _report(system.dubs[clip.id]), system.folder)
-            for clip in clips for system in systems if clip.id in system.dubs  # what is found in a source is kept for its dubs
-        )  # fmt: skip
+        cases = list[CaseFiles]()
+        for clip in clips:  # what is found in a source is kept for its dubs
+            for system in (one for one in systems if clip.id in one.dubs):
+                dub, id_ = system.dubs[clip.id], f"{system.folder}/{clip.id}"
+                report = dub.with_suffix(".json") if dub.with_suffix(".json").is_file() else None
+                cases.append(CaseFiles(id_, dub, clip.source, None, clip.reference_text, "", "ko", report, system.folder))
         check_media(cases, folder / MANIFEST)
-        settings = settings_of(options, cases, DUBS, "Bench")
+        settings = settings_of(options, tuple(cases), DUBS, "Bench")
         settings = replace(settings, asked={"": replace(settings.asked[""], subjects=(DUBBED,))})
         with folder_lock(folder / _MEASURED):
             found, rows, facts = measure(cases, settings, folder / _MEASURED, progress)
     table = write_bench(folder, clips, systems, found.values(), rows, {**facts, "clips": str(len(clips))}, left, options.pairs)
     print_text(table.rstrip("\n"))
     LOG.info("written: %s", folder / PAGE)
-
-
-def _report(dub: Path) -> Path | None:
-    path = dub.with_suffix(".json")
-    return path if path.is_file() else None
 
 
 COMMANDS = {"bench": Command(BenchOptions, "netflips evaluate bench", _work)}

@@ -22,7 +22,7 @@ from netflips.evaluate.metrics.text import OURS, CorpusScore
 from netflips.evaluate.records import Record
 from netflips.evaluate.results import rendered
 from netflips.evaluate.suite_rows import Cell, Row, as_json, values_of
-from netflips.evaluate.tables import interval, three_places, title
+from netflips.evaluate.tables import title, with_interval
 
 # Systems side by side: figures with intervals, and who is better in what beyond chance
 
@@ -37,8 +37,6 @@ AREAS: Mapping[str, tuple[str, ...]] = {
 """What a standing is of: each area weighs alike, and within it each figure."""
 _RIGHT: Mapping[str, float] = {"unit_sync_delay_ms": 0.0, "sharpness": 1.0}
 """Figures that should be near something: the nearer, the better."""
-
-
 _LEAST_CLIPS = 5
 """Of fewer, a bootstrap takes chance for a difference."""
 
@@ -59,12 +57,15 @@ def standings(found: Collection[Record], system_of: Mapping[str, str], clip_of: 
     systems, kinds = list(dict.fromkeys(system_of.values())), dict[str, tuple[str, FigureKind]]()
     for metric in all_metrics():
         kinds |= {name: (metric.name, kind) for name, kind in metric.kinds.items()}
-    own = {
-        (system, name): _by_clip(found, system, name, *kinds[name], system_of, clip_of)
-        for system in systems
-        for names in AREAS.values()
-        for name in names
-    }
+    own = dict[tuple[str, str], ByClip]()
+    for system, names in itertools.product(systems, AREAS.values()):
+        for name in names:
+            measure, kind = kinds[name]
+            records = [one for one in found if one.measure == measure and system_of.get(one.id) == system]
+            by_clip = values_of([replace(one, id=clip_of[one.id]) for one in records], name, kind)
+            if name in _RIGHT:  # how near it is
+                by_clip = ByClip({clip: -abs(value - _RIGHT[name]) for clip, value in by_clip.values.items()})
+            own[system, name] = by_clip
 
     def outcome(system: str, other: str, name: str) -> int | None:
         """1 = better, -1 = worse, 0 = as good; None where they cannot be compared."""
@@ -86,68 +87,31 @@ def standings(found: Collection[Record], system_of: Mapping[str, str], clip_of: 
     return sorted(told, key=lambda one: -one.whole)
 
 
-def _by_clip(
-    found: Collection[Record], system: str, name: str, measure: str, kind: FigureKind, system_of: Mapping[str, str],
-    clip_of: Mapping[str, str],
-) -> ByClip:  # fmt: skip
-    """A figure by clip; of one that should be near something, how near it is."""
-    records = [replace(one, id=clip_of[one.id]) for one in found if one.measure == measure and system_of.get(one.id) == system]
-    values = values_of(records, name, kind)
-    if name not in _RIGHT:
-        return values
-    return ByClip({clip: -abs(value - _RIGHT[name]) for clip, value in values.values.items()})
-
-
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [one for one in values if one is not None]
     return sum(known) / len(known) if known else None
 
 
-def side_by_side(rows: Sequence[Row], systems: Sequence[str], dubbed: str) -> list[Row]:
-    """Return rows whose columns are systems. rows: a row a system and figure; dubbed: the subject that is taken of each."""
+def side_by_side(rows: Sequence[Row], systems: Sequence[str]) -> list[Row]:
+    """Return rows whose columns are systems. rows: a row a system and figure."""
     found = dict[str, Row]()
     for row in rows:
-        if row.group in systems and dubbed in row.cells:
+        if row.group in systems and DUBBED in row.cells:
             name = row.name.rpartition(".")[2]
             before = found.get(name) or replace(row, name=name, group="", cells={})
-            found[name] = replace(before, cells={**before.cells, row.group: row.cells[dubbed]})
+            found[name] = replace(before, cells={**before.cells, row.group: row.cells[DUBBED]})
     return list(found.values())
 
 
-def figures_table(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
-    """Return the table as Markdown: a figure with its interval for each system. titles: of systems, in order."""
-    lines = [["figure", *titles.values()]]
-    for row in rows:
-        figures = [row.figure_of(system) for system in titles]
-        if any(figures):
-            lines.append([title(row), *map(with_interval, figures)])
-    return aligned(lines)
-
-
-def standings_table(found: Sequence[Standing], titles: Mapping[str, str]) -> str:
-    """Return the standings as Markdown."""
-    lines = [["system", "standing", *AREAS]]
-    for one in found:
-        areas = [f"{one.areas[area]:+.2f}" if area in one.areas else "" for area in AREAS]
-        lines.append([titles[one.system], f"{one.whole:+.2f}", *areas])
-    return aligned(lines)
-
-
-def with_interval(figure: Figure | None) -> str:
+def with_count(figure: Figure | None) -> str:
     """Return a figure with its interval, of how many clips."""
-    around = interval(figure)
-    return three_places(figure) + (f" [{around}]" if around else "") + (f", n {figure.n}" if figure else "")
+    return with_interval(figure) + (f", n {figure.n}" if figure else "")
 
 
 # What is written
 
-_WRITTEN = FigureKind(
-    "subtitles_chrf",
-    "subtitles: chrF++",
-    "higher",
-    "sacrebleu, after unit2text.text",
-    "what a program meant to say, not what is heard",
-)
+_SAID = "what a program meant to say, not what is heard"
+_WRITTEN = FigureKind("subtitles_chrf", "subtitles: chrF++", "higher", "sacrebleu, after unit2text.text", _SAID)
 _QUESTION = "Which of the two is the better Korean dub?"
 
 
@@ -163,30 +127,32 @@ def write_bench(
 ) -> str:
     """Write the results into a folder; returns the table. left: roads that cannot run here, and why. pairs: to listen to."""
     titles = {one.folder: one.name for one in systems}
-    table = [*side_by_side(rows, list(titles), DUBBED), _of_subtitles(clips, systems)]
+    table = [*side_by_side(rows, list(titles)), _of_subtitles(clips, systems)]
     by_id = {f"{system.folder}/{name}": (system.folder, name) for system in systems for name in system.dubs}
     ranked = standings(found, {id_: one for id_, (one, _) in by_id.items()}, {id_: clip for id_, (_, clip) in by_id.items()})
     dubbed = [f"{one.name}: {len(one.dubs)} of {several(len(clips), 'clip')}. {one.how}" for one in systems]
     dubbed += [f"road {name} cannot run here: {why}" for name, why in left.items()]
     about = [*(f"{name}: {value}" for name, value in facts.items()), *dubbed]
-    text = "\n".join([
-        "# Dubs of English into Korean, side by side\n", *(f"- {line}" for line in about), "", standings_table(ranked, titles),
-        figures_table(table, titles),
-    ])  # fmt: skip
+    measured = [row for row in table if any(row.figure_of(one) for one in titles)]
+    stand, figures = [["system", "standing", *AREAS]], [["figure", *titles.values()]]
+    for one in ranked:
+        areas = [f"{one.areas[area]:+.2f}" if area in one.areas else "" for area in AREAS]
+        stand.append([titles[one.system], f"{one.whole:+.2f}", *areas])
+    figures += [[title(row), *(with_count(row.figure_of(system)) for system in titles)] for row in measured]
+    head = ["# Dubs of English into Korean, side by side\n", *(f"- {line}" for line in about), ""]
+    text = "\n".join([*head, aligned(stand), aligned(figures)])
     content = {
-        "facts": dict(facts),
-        "systems": {one.folder: {"name": one.name, "how": one.how} for one in systems},
-        "left": dict(left),
-    }
-    content |= {"standings": [vars(one) for one in ranked], "rows": as_json(table)}
+        "facts": dict(facts), "systems": {one.folder: {"name": one.name, "how": one.how} for one in systems}, "left": dict(left),
+        "standings": [vars(one) for one in ranked], "rows": as_json(table),
+    }  # fmt: skip
     write_text(folder / TABLE, text)
     write_text(folder / METRICS, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     heard = {one.id: one.texts["heard"] for one in found if one.texts.get("heard") and one.measure == OURS.likeness[0]}
     heard |= {one.id: one.texts["heard"] for one in found if one.texts.get("heard") and one.id not in heard}
     page = rendered(
         "bench.html", "media-src 'self' file:", about=about, titles=titles, clips=clips, systems=systems, ranked=ranked,
-        rows=[row for row in table if any(row.figure_of(one) for one in titles)], areas=AREAS, heard=heard, title=title,
-        with_interval=with_interval, link=lambda path: quote(relpath(path, folder)),
+        rows=measured, areas=AREAS, heard=heard, title=title, with_count=with_count,
+        link=lambda path: quote(relpath(path, folder)),
     )  # fmt: skip
     write_text(folder / PAGE, page)
     if len(systems) > 1:
@@ -197,11 +163,10 @@ def write_bench(
 def _of_subtitles(clips: Sequence[BenchClip], systems: Sequence[System]) -> Row:
     """How like the references what the programs wrote is, apart from how it is spoken."""
     wanted, cells, signature = {one.id: one.reference_text for one in clips}, dict[str, Cell](), ""
-    for one in systems:
-        if one.texts:
-            score = OURS.of_corpus(list(one.texts.values()), [wanted[name] for name in one.texts], "ko")["chrf_words"]
-            if isinstance(score, CorpusScore):
-                cells[one.folder], signature = Cell(score.figure), score.signature
+    for one in (one for one in systems if one.texts):
+        score = OURS.of_corpus(list(one.texts.values()), [wanted[name] for name in one.texts], "ko")["chrf_words"]
+        if isinstance(score, CorpusScore):
+            cells[one.folder], signature = Cell(score.figure), score.signature
     return Row(_WRITTEN.name, _WRITTEN.name, _WRITTEN, cells, signature)
 
 

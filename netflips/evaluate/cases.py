@@ -62,23 +62,18 @@ def read_cases(path: Path, needs: Iterable[str], language: str | None = None) ->
     """Read and check a manifest.
 
     needs: fields that each line must have, beside id and dub. language: of lines that do not say theirs. Raises InputError that
-    names all lines of the first kind that is wrong: not of the form, doubled ids, empty texts, mixed languages, missing files.
+    names all lines of the first kind that is wrong: not of the form, doubled ids, mixed languages, missing files.
     """
-    found, wrong, empty = list[CaseFiles](), list[str](), list[str]()
-    places = list[str]()
+    found, wrong, places = list[CaseFiles](), list[str](), list[str]()
     for number, row in iter_rows(path):
         try:
             case = _case(row, path.parent, {"id", DUB, *needs})
         except ValueError as error:
             wrong.append(f"line {number}: {error}")
             continue
-        if REFERENCE_TEXT in row and not case.reference_text:
-            empty.append(f"line {number}: {case.id}")
         found.append(case)
         places.append(f"line {number}")
     _refuse(wrong, path, ("line is no case", "lines are no cases"), _FORM)
-    what = ("reference text is empty", "reference texts are empty")
-    _refuse(empty, path, what, "what should be said", "leave the field out where it is not known")
     if not found:
         raise InputError("the manifest holds no cases", path=path, expected=_FORM)
     return check_cases(found, path, language, places)
@@ -142,7 +137,7 @@ def _case(row: dict[str, Any], root: Path, needs: set[str]) -> CaseFiles:
     if plain := [name for name, value in given.items() if not isinstance(value, str)]:
         raise ValueError(f"{plain[0]} is no text")
     lacking = [name for name in _FIELDS if name in needs and name not in given]
-    lacking += [name for name in ("id", *FILES) if name in given and not given[name].strip()]
+    lacking += [name for name in ("id", *FILES, REFERENCE_TEXT) if name in given and not given[name].strip()]
     if lacking:
         raise ValueError(f"it has no {', no '.join(lacking)}")
     files = {name: root / given.pop(name) for name in FILES if name in given}

@@ -21,7 +21,7 @@ from avcore.units import Units
 from netflips.evaluate.cases import DUBBED, SHUFFLED, CaseFiles
 from netflips.evaluate.face_clips import FaceClip, LeastFace, clips_of
 from netflips.evaluate.judges import Judges
-from netflips.evaluate.needs import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SOURCE
+from netflips.evaluate.needs import FACES, OTHERS, REFERENCE, REFERENCE_TEXT, REPORT, SOURCE
 
 _MOST_CLIPS = 8
 """Files that are kept in memory, with what was found in them."""
@@ -159,7 +159,7 @@ class Case:
     def there(self, outcome: Clip) -> frozenset[str]:
         """Return what metrics may need of this case: its sides, and the models that there are."""
         sides: dict[str, object] = {SOURCE: self.source, REFERENCE: self.reference, REFERENCE_TEXT: self.reference_text}
-        sides |= {FACES: outcome.info.has_video, OTHERS: self.clips.others_of(self.files)}
+        sides |= {REPORT: self.report, FACES: outcome.info.has_video, OTHERS: self.clips.others_of(self.files)}
         return frozenset(name for name, is_there in sides.items() if is_there) | self.clips.judges.there
 
 

@@ -1,7 +1,7 @@
 """Two evaluations of the same clips, figure by figure: how far apart they are, and what of that is more than chance."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from netflips.evaluate import records
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.cases import DUBBED
 from netflips.evaluate.metric import FigureKind, all_metrics
-from netflips.evaluate.metrics.text import RULES, TextRules
+from netflips.evaluate.metrics.text import RULES
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_rows import values_of
 from netflips.evaluate.tables import ARROWS, number
@@ -89,30 +89,18 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
         if own.heard_by and other.heard_by and own.heard_by != other.heard_by:
             notes.append(f"{measure}: heard by {own.heard_by} and by {other.heard_by}")
         elif rules is not None and name == measure:
-            kinds = {one: a[one][1].kind for one in rules.likeness if one in a}
-            found += _likeness(rules, own, other, kinds, failed)
-        elif rules is None and (both := own.by_clip.compared(other.by_clip)) is not None:
-            value, difference = both
+            both = own.by_clip.shared(other.by_clip)
+            heard, again = ([side.texts[one][0] for one in both] for side in (own, other))
+            wanted = [own.texts[one][1] for one in both]
+            language = _KOREAN if any(_HANGUL.search(one) for one in wanted) else ""
+            compared = rules.compared(heard, again, wanted, language) if both else {}  # no means over clips
+            for one, (value, gap) in compared.items():
+                if one in a:
+                    found.append(Compared(one, a[one][1].kind, value, value + gap.value, gap, failed))
+        elif rules is None and (measured := own.by_clip.compared(other.by_clip)) is not None:
+            value, difference = measured
             found.append(Compared(name, own.kind, value, value + difference.value, difference, failed))
     return found, list(dict.fromkeys(notes))
-
-
-def _likeness(
-    rules: TextRules, own: RunFigure, other: RunFigure, kinds: Mapping[str, FigureKind], failed: tuple[int, int]
-) -> list[Compared]:
-    """BLEU and chrF over all texts together, which are no means over clips."""
-    both = own.by_clip.shared(other.by_clip)
-    if not both:
-        return []
-    heard = [[side.texts[one][0] for one in both] for side in (own, other)]
-    wanted = [own.texts[one][1] for one in both]
-    language = _KOREAN if any(_HANGUL.search(one) for one in wanted) else ""
-    compared = rules.compared(heard[0], heard[1], wanted, language)
-    return [
-        Compared(name, kinds[name], value, value + gap.value, gap, failed)
-        for name, (value, gap) in compared.items()
-        if name in kinds
-    ]
 
 
 def comparison_table(found: Sequence[Compared]) -> str:
@@ -130,13 +118,12 @@ def comparison_table(found: Sequence[Compared]) -> str:
 
 def comparison_json(found: Sequence[Compared], notes: Sequence[str]) -> dict[str, Any]:
     """Return the comparison as a JSON object."""
-    return {"figures": [_row(one) for one in found], "notes": list(notes)}
-
-
-def _row(one: Compared) -> dict[str, Any]:
-    gap = one.difference
-    numbers = {"first": one.first, "second": one.second, "difference": gap.value, "p": gap.p}
-    ends = {"low": gap.low, "high": gap.high} if gap.n > 1 else {}
-    failed = {"failed_only_in_first": one.failed[0], "failed_only_in_second": one.failed[1]}
-    rounded = {name: round(value, _ROUND) for name, value in (numbers | ends).items()}
-    return {"figure": one.name, **rounded, "n": gap.n, "significant": gap.is_significant, **failed}
+    rows = list[dict[str, Any]]()
+    for one in found:
+        gap = one.difference
+        ends = {"low": gap.low, "high": gap.high} if gap.n > 1 else {}
+        numbers = {"first": one.first, "second": one.second, "difference": gap.value, "p": gap.p, **ends}
+        failed = {"failed_only_in_first": one.failed[0], "failed_only_in_second": one.failed[1]}
+        rounded = {name: round(value, _ROUND) for name, value in numbers.items()}
+        rows.append({"figure": one.name, **rounded, "n": gap.n, "significant": gap.is_significant, **failed})
+    return {"figures": rows, "notes": list(notes)}

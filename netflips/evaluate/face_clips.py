@@ -46,8 +46,6 @@ AS_PUBLISHED = LeastFace()
 class FaceClip:
     """A face that was followed. pictures: uint8 [224, 224, 3] at 25 fps, decoded as taken; sound: float32 [S] at 16 kHz."""
 
-    start_s: float
-    end_s: float
     pictures: Iterator[Pixels]
     sound: NDArray[np.float32]
 
@@ -92,7 +90,7 @@ def clips_of(video: Path, least: LeastFace = AS_PUBLISHED) -> Iterator[FaceClip]
         start, end = frames_to_seconds(track.first), frames_to_seconds(track.first + len(track.boxes))
         pictures = (picture.rgb for picture in source.pictures(track.first, track.first + len(track.boxes)))
         sound = speech[seconds_to_samples(start) : seconds_to_samples(end)]
-        yield FaceClip(float(start), float(end), face_crops(track, pictures), sound)
+        yield FaceClip(face_crops(track, pictures), sound)
 
 
 def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED) -> list[WatchedFace]:
@@ -108,17 +106,12 @@ def face_tracks(found: Sequence[Sequence[Box]], least: LeastFace = AS_PUBLISHED)
             if here is not None:
                 taken[number] = left[number].pop(here)
         if len(taken) > least.pictures:
-            boxes = _filled(taken)
+            numbers, seen = np.array(list(taken)), np.stack(list(taken.values())).astype(np.float64)
+            every = np.arange(numbers[0], numbers[-1] + 1)  # straight lines where there is none
+            boxes = np.stack([np.interp(every, numbers, column) for column in seen.T], axis=1)
             if (boxes[:, 2:] - boxes[:, :2]).mean(axis=0).max() > least.side:
                 tracks.append(WatchedFace(start, boxes))
     return tracks
-
-
-def _filled(taken: dict[int, Box]) -> NDArray[np.float64]:
-    """Boxes of all pictures from the first to the last, straight lines where there is none: float64 [n, 4]."""
-    numbers, boxes = np.array(list(taken)), np.stack(list(taken.values())).astype(np.float64)
-    every = np.arange(numbers[0], numbers[-1] + 1)
-    return np.stack([np.interp(every, numbers, column) for column in boxes.T], axis=1)
 
 
 def face_crops(track: WatchedFace, pictures: Iterable[Pixels]) -> Iterator[Pixels]:

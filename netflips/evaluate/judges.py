@@ -140,6 +140,11 @@ class Judges:
         """Return the model that a need names; of `--judge` its path. Raises UsageError or CheckpointError."""
         return getattr(self, need) if judge_named(need) is None else self.files[need]
 
+    def _file(self, need: str) -> Path:
+        path = self.files[need]
+        assert path is not None  # as needs say
+        return path
+
     @cached_property
     def extractor(self) -> Extractor:
         """The unit encoder. Raises UsageError without one."""
@@ -155,24 +160,19 @@ class Judges:
     @cached_property
     def reader(self) -> "UnitReader":
         """The text reader of units."""
-        path = self.files[READER]
-        assert path is not None  # as needs say
-        return load_text_reader(path, self._how)
+        return load_text_reader(self._file(READER), self._how)
 
     @cached_property
     def phrasebook(self) -> tuple[str, ...]:
         """Texts of all sentences of the bundle."""
-        path = self.files[PHRASEBOOK]
-        assert path is not None  # as needs say
-        return tuple(one.text for one in read_references(path))
+        return tuple(one.text for one in read_references(self._file(PHRASEBOOK)))
 
     @cached_property
     def syncnet(self) -> tuple[Any, LeastFace]:
         """SyncNet, and the faces that it looks at."""
         from unit2av.face.syncnet import load_syncnet
 
-        assert self.paths.syncnet is not None  # as needs say
-        return load_syncnet(self.paths.syncnet), self.paths.watched
+        return load_syncnet(self._file(SYNCNET)), self.paths.watched
 
     @cached_property
     def recognizer(self) -> SpeechRecognizer:
@@ -187,16 +187,12 @@ class Judges:
     @cached_property
     def published(self) -> SpeechRecognizer:
         """The same Whisper with the settings that papers use."""
-        path = self.files[PUBLISHED]
-        assert path is not None  # as needs say
-        return open_whisper(path, self.paths.device, is_published=True)
+        return open_whisper(self._file(PUBLISHED), self.paths.device, is_published=True)
 
     @cached_property
     def vosk(self) -> SpeechRecognizer:
         """Vosk's small Korean model: a second recogniser, of another kind than Whisper."""
-        path = self.files[VOSK]
-        assert path is not None  # as needs say
-        return open_recognizer(path)
+        return open_recognizer(self._file(VOSK))
 
     def identity(self, need: str) -> str:
         """Return a name made from what a model's files hold, for records; "" where there is none."""
@@ -207,7 +203,3 @@ class Judges:
         if need == SYNCNET and self.paths.watched != AS_PUBLISHED:
             return key_of(own, self.paths.watched.pictures, self.paths.watched.side)
         return key_of(own, self.identity(EXTRACTOR)) if need == RECOGNIZER and path == self.files[READER] else own
-
-
-_CONTRACT: type[SpeechRecognizer] = UnitHearing
-"""Checked by mypy: the class keeps the protocol."""

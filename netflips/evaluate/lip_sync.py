@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from av2unit.features import FFT_SIZE, HOP, NUM_MELS, PREEMPHASIS, mel_filters, to_int16_scale
+from av2unit.features import FFT_SIZE, HOP, NUM_MELS, PREEMPHASIS, mel_filters
 from av2unit.features import WINDOW as WINDOW_SAMPLES
-from avcore.arrays import Doubles, Floats, Pixels
+from avcore.arrays import Doubles, Pixels
 from avcore.errors import InputError
 from avcore.timeline import SAMPLES_PER_FRAME
 from unit2av.face.syncnet import NUM_CEPSTRA, SIDE, WINDOW, WINDOW_SOUND, SyncNet
@@ -38,27 +38,17 @@ class LipSync:
     """What SyncNet says of a clip.
 
     confidence: LSE-C; distance: LSE-D; offset: pictures of 40 ms by which the sound comes too early, where they fit best (it is
-    negative when the sound is late). at_zero: the mean distance without a shift, which a delay does cost. windows: how many.
+    negative when the sound is late). windows: how many.
     """
 
     confidence: float
     distance: float
     offset: int
-    at_zero: float
     windows: int
 
 
-def vectors_of(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> tuple[Tensor, Tensor]:
-    """Return vectors of lips and of sound of a clip, for both protocols: float32 [v, width], [a, width].
-
-    pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `netflips.evaluate.face_clips`); sound:
-    float [S] at 16 kHz in [-1, 1].
-    """
-    return sync_vectors(network, pictures, cepstra(to_int16_scale(sound)))
-
-
 def judge_lip_sync(lips: Tensor, heard: Tensor, num_samples: int, is_published: bool) -> LipSync:
-    """Compare vectors of `vectors_of`. is_published: the last window is left out, and shifts beyond the clip meet vectors of zeros.
+    """Compare vectors of `sync_vectors`. is_published: the last window is left out, and shifts beyond the clip meet zeros.
 
     num_samples: of the clip's sound. Raises InputError for less than six pictures.
     """
@@ -72,7 +62,7 @@ def judge_lip_sync(lips: Tensor, heard: Tensor, num_samples: int, is_published: 
     means = distances.nanmean(dim=0).double().numpy()
     nearest = int(np.nanargmin(means))
     confidence = float(np.nanmedian(means) - means[nearest])
-    return LipSync(confidence, float(means[nearest]), MOST_SHIFT - nearest, float(means[MOST_SHIFT]), count)
+    return LipSync(confidence, float(means[nearest]), MOST_SHIFT - nearest, count)
 
 
 def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
@@ -90,7 +80,8 @@ def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
 def sync_vectors(network: SyncNet, pictures: Iterable[Pixels], sound: Doubles) -> tuple[Tensor, Tensor]:
     """Vectors of all windows of five pictures, and of the sound that belongs to each: float32 [v, width], [a, width].
 
-    sound: of `cepstra`. Window k of either begins with picture k. Pictures are taken as they come; a few are held.
+    pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `netflips.evaluate.face_clips`). sound: of
+    `cepstra`. Window k of either begins with picture k. Pictures are taken as they come; a few are held.
     """
     most = sound.shape[1] // _STEPS_PER_PICTURE + WINDOW
     seen, held = list[Tensor](), list[Pixels]()

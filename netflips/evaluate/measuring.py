@@ -52,7 +52,16 @@ class Measurer:
     def load(self) -> str:
         """Read the models; returns what is wrong with one of them, "" = nothing."""
         try:
-            self._load()
+            judges, asked = self._clips.judges, self._work.asked
+            needs = {group: {need for one in of.metrics for need in one.needs} & judges.there for group, of in asked.items()}
+            for need in set().union(*needs.values()):
+                judges.model(need)
+            listens = {RECOGNIZER, PUBLISHED}
+            for language in sorted({case.language for case in self._work.cases if listens & needs[case.group]}):
+                if language and language not in judges.recognizer.languages:
+                    known, hint = ", ".join(judges.recognizer.languages), "give --recognizer, or leave texts out with --metrics"
+                    what = f"{judges.recognizer.name} does not know the language"
+                    raise LanguageError(what, expected=known, found=language, hint=hint)
         except NetflipsError as error:
             return str(error)
         self._is_ready = True
@@ -68,18 +77,6 @@ class Measurer:
     def _clips(self) -> Clips:
         return Clips(self._work.cases, Judges(self._work.judges))
 
-    def _load(self) -> None:
-        judges, asked = self._clips.judges, self._work.asked
-        needs = {group: {need for one in of.metrics for need in one.needs} & judges.there for group, of in asked.items()}
-        for need in set().union(*needs.values()):
-            judges.model(need)
-        listens = {RECOGNIZER, PUBLISHED}
-        for language in sorted({case.language for case in self._work.cases if listens & needs[case.group]}):
-            if language and language not in judges.recognizer.languages:
-                known, hint = ", ".join(judges.recognizer.languages), "give --recognizer, or leave texts out with --metrics"
-                what = f"{judges.recognizer.name} does not know the language"
-                raise LanguageError(what, expected=known, found=language, hint=hint)
-
     def _measure(self, number: int, tasks: Sequence[Task]) -> Iterator[Record]:
         metrics, case = {one.name: one for one in all_metrics()}, self._clips.case(number)
         for subject, measure, key in tasks:
@@ -91,7 +88,9 @@ class Measurer:
                     continue
                 there = case.there(outcome)
                 found = measured(metric, case, outcome, there)
-                if (listener := listener_of(metric, there)) is not None:
+                listeners = [need for need in (RECOGNIZER, PUBLISHED) if need in metric.needs & there]
+                if REFERENCE_TEXT in metric.needs and listeners:
+                    listener = listeners[0]
                     heard = outcome.published_text if listener == PUBLISHED else outcome.text
                     name = self._clips.judges.model(listener).name
                     texts = {"heard": heard, "wanted": case.reference_text or "", "recognizer": name}
@@ -100,12 +99,6 @@ class Measurer:
                 raise
             except NetflipsError as error:
                 yield Record(*place, key, failed=str(error))
-
-
-def listener_of(metric: Metric, there: frozenset[str]) -> str | None:
-    """Return the need of what hears the texts that a metric compares; None for a metric of other things."""
-    needs = metric.needs & there
-    return next((need for need in (RECOGNIZER, PUBLISHED) if need in needs), None) if REFERENCE_TEXT in needs else None
 
 
 def keys_of(work: Work) -> dict[Place, str]:

@@ -2,7 +2,8 @@
 
 from importlib.util import find_spec
 
-SOURCE, REFERENCE, REFERENCE_TEXT, FACES, OTHERS = "source", "reference", "reference_text", "faces", "others"
+SOURCE, REFERENCE, REFERENCE_TEXT, REPORT = "source", "reference", "reference_text", "report"
+FACES, OTHERS = "faces", "others"
 RECOGNIZER, EXTRACTOR, SPEAKER, SYNCNET = "recognizer", "extractor", "speaker", "syncnet"
 READER, PHRASEBOOK, VOSK, PUBLISHED = "reader", "phrasebook", "vosk", "published"
 _PACKAGE, _JUDGE = "package:", "judge:"
@@ -10,6 +11,7 @@ _IN_WORDS = {
     SOURCE: "the source",
     REFERENCE: "reference speech",
     REFERENCE_TEXT: "a reference text",
+    REPORT: "the dub's report (--report of netflips dub)",
     FACES: "pictures with a face",
     OTHERS: "clips of other people",
     RECOGNIZER: "a recognizer",

@@ -32,28 +32,20 @@ def onnx_file(path: Path) -> Path:
     return meant[0]
 
 
-@cache
-def _is_scaled(path: Path) -> bool:
-    """Return whether the network wants sound of mean 0 and variance 1. Raises InputError for another sample rate than 16 kHz."""
-    file = path / _SETTINGS
-    content = read_json(file, "the judge's settings") if file.is_file() else {}
-    if not isinstance(content, dict):
-        raise InputError("the judge's settings cannot be read", path=file, expected="an object")
-    rate = content.get("sampling_rate", SAMPLE_RATE)
-    if rate != SAMPLE_RATE:
-        raise InputError("the judge takes sound of another rate", path=file, expected=f"{SAMPLE_RATE} Hz", found=rate)
-    return content.get("do_normalize") is True
-
-
 def asked(path: Path, speech: Samples) -> Floats:
     """Return what a network answers to speech float32 [S] at 16 kHz, given as [1, S]: its embeddings, else its first output, as
     float32 [N].
 
     path: a file, or a folder as `onnx_file` takes it. Raises CheckpointError for a file that is no such network, InputError for
-    such a folder, UsageError where onnxruntime is not installed.
+    such a folder and for settings of another sample rate, UsageError where onnxruntime is not installed.
     """
-    network = opened(onnx_file(path))
-    if _is_scaled(path):
+    network, file = opened(onnx_file(path)), path / _SETTINGS
+    content = read_json(file, "the judge's settings") if file.is_file() else {}
+    if not isinstance(content, dict):
+        raise InputError("the judge's settings cannot be read", path=file, expected="an object")
+    if (rate := content.get("sampling_rate", SAMPLE_RATE)) != SAMPLE_RATE:
+        raise InputError("the judge takes sound of another rate", path=file, expected=f"{SAMPLE_RATE} Hz", found=rate)
+    if content.get("do_normalize") is True:  # to mean 0 and variance 1
         speech = (speech - speech.mean()) / np.sqrt(speech.var() + 1e-7)
     names = [one.name for one in network.get_outputs()]
     wanted = _VECTORS if _VECTORS in names else names[0]

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: metrics.json, table.md, table.tex and report.html.
+"""What an evaluation leaves behind: metrics.json, table.md and report.html.
 
 The page is one HTML file that needs nothing beside it, to read and hear on any screen without a network. `templates/suite.html` is
 what it looks like; its colours and letters are those of the report of a dub.
@@ -19,8 +19,7 @@ from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row, as_json
 from netflips.evaluate.worst import WorstClip
 from netflips.report import words
 
-METRICS, TABLE, TEX, PAGE = "metrics.json", "table.md", "table.tex", "report.html"
-RESULTS = (METRICS, TABLE, TEX, PAGE)
+METRICS, TABLE, PAGE = RESULTS = "metrics.json", "table.md", "report.html"
 _POLICY = "default-src 'none'; style-src '{style}'; {sources}; base-uri 'none'; form-action 'none'"
 MEANINGS = {
     "dub": "What was made, clip by clip.",
@@ -46,7 +45,6 @@ def write_evaluation(told: Told, out_dir: Path) -> None:
     """Write figures, tables and page, each whole or not at all. Raises OutputError."""
     write_text(out_dir / METRICS, json.dumps(metrics_json(told), indent=1, ensure_ascii=False) + "\n")
     write_text(out_dir / TABLE, f"# {told.title}\n\n{facts_text(told)}\n{tables.markdown(told.rows)}")
-    write_text(out_dir / TEX, tables.latex(told.rows, f"{told.title}. {'; '.join(_pairs(told))}."))
     write_text(out_dir / PAGE, page(told))
 
 
@@ -63,11 +61,7 @@ def metrics_json(told: Told) -> dict[str, Any]:
 def facts_text(told: Told) -> str:
     """Return what is to be known beside the figures, a line each."""
     failed = [f"failed: {several(len(told.failures), 'clip')}, told beside each figure"] if told.failures else []
-    return "".join(f"- {line}\n" for line in (*_pairs(told), *failed))
-
-
-def _pairs(told: Told) -> list[str]:
-    return [f"{name}: {value}" for name, value in told.facts.items()]
+    return "".join(f"- {line}\n" for line in (*(f"{name}: {value}" for name, value in told.facts.items()), *failed))
 
 
 def page(told: Told) -> str:

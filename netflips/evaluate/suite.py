@@ -1,7 +1,7 @@
 """An evaluation suite from its cases to its files: records, figures, table, page."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,26 +64,12 @@ def _key(case: CaseFiles) -> str:
 def rows_of_versa(cases: Sequence[CaseFiles], folder: Path) -> list[Row]:
     """Return a row for each number that VERSA's answers have; none where it was not run. Which way is better, they do not say.
 
-    Raises InputError for lines that are not its.
+    Python writes NaN, which JSON does not have. Raises InputError for lines that are not its.
     """
     path = folder / RESULT
     if not path.is_file():
         return []
     by_key, found = {_key(case): case for case in cases}, dict[tuple[str, str], dict[str, float]]()
-    for number, line in _lines(path):
-        case = by_key.get(str(line.get("key")))
-        if case is None:
-            found_key = str(line.get("key", "no key"))[:_SHOWN]
-            raise InputError(f"line {number} is of no clip", path=path, expected=_FORM, found=found_key)
-        for name, value in line.items():
-            if is_number(value):
-                found.setdefault((case.group, name), {})[case.id] = float(value)
-    ids = {group: [case.id for case in cases if case.group == group] for group, _ in found}
-    return [_row(group, name, values, ids[group]) for (group, name), values in found.items()]
-
-
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield numbered lines; Python writes NaN, which JSON does not have."""
     for number, text in enumerate(read_text(path, "the answers of VERSA").splitlines(), 1):
         try:
             line = json.loads(text)
@@ -91,20 +77,21 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             line = None
         if not isinstance(line, dict):
             raise InputError(f"line {number} is no JSON object", path=path, expected=_FORM, found=text[:_SHOWN])
-        yield number, line
-
-
-def is_number(value: Any) -> bool:
-    """Say whether a value of JSON is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-
-
-def _row(group: str, name: str, values: dict[str, float], tried: list[str]) -> Row:
-    kind = FigureKind(name, f"VERSA: {name}", "near", "VERSA", "which way is better, its pages say")
-    absent = len(tried) - len(values)
-    reasons = {"VERSA has none": absent} if absent else {}
-    cell = Cell(ByClip(values).figure, reasons=reasons, clips=values, tried=tried)
-    return Row(row_name(group, f"versa_{name}"), "versa", kind, {DUBBED: cell}, group=group)
+        case = by_key.get(str(line.get("key")))
+        if case is None:
+            found_key = str(line.get("key", "no key"))[:_SHOWN]
+            raise InputError(f"line {number} is of no clip", path=path, expected=_FORM, found=found_key)
+        for name, value in line.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf"):
+                found.setdefault((case.group, name), {})[case.id] = float(value)
+    rows = list[Row]()
+    for (group, name), values in found.items():
+        kind = FigureKind(name, f"VERSA: {name}", "near", "VERSA", "which way is better, its pages say")
+        tried = [case.id for case in cases if case.group == group]
+        reasons = {"VERSA has none": len(tried) - len(values)} if len(values) < len(tried) else {}
+        cell = Cell(ByClip(values).figure, reasons=reasons, clips=values, tried=tried)
+        rows.append(Row(row_name(group, f"versa_{name}"), "versa", kind, {DUBBED: cell}, group=group))
+    return rows
 
 
 # The suite
@@ -176,7 +163,11 @@ def _facts(
     facts = {"clips": str(len(cases)), "language of the dubs": ", ".join(sorted({case.language for case in cases})) or "not said"}
     heard_by = sorted({one.texts["recognizer"] for one in found if "recognizer" in one.texts})
     if heard_by:
-        facts["recognizer"] = f"{', '.join(heard_by)}; {_own_error(rows)}"
+        of_texts = (row for row in rows if row.name.rpartition(".")[2] in ("cer", "wer"))
+        true = [(row.title, figure) for row in of_texts if (figure := row.figure_of(TRUTH)) is not None]
+        said = ", ".join(f"{title} {tables.number(figure.value)} ({several(figure.n, 'clip')})" for title, figure in true)
+        errors = f"errors on true speech: {said}" if said else "errors are not known: no reference speech is given"
+        facts["recognizer"] = f"{', '.join(heard_by)}; its own {errors}"
         has_published = any(row.name.rpartition(".")[2].startswith(SEAMLESS.prefix) for row in rows)
         facts["texts compared"] = f"normalised as {VERSION}" + (
             "; those of ASR figures as Whisper's authors do" if has_published else ""
@@ -189,12 +180,3 @@ def _facts(
     facts["intervals"] = "95 %, of shares Wilson's, else bootstrap over clips"
     facts["made with"] = f"NetfLips {__version__}"
     return facts
-
-
-def _own_error(rows: Sequence[Row]) -> str:
-    """Return what the recognizer gets wrong of true speech, in words."""
-    of_texts = (row for row in rows if row.name.rpartition(".")[2] in ("cer", "wer"))
-    found = [(row.title, figure) for row in of_texts if (figure := row.figure_of(TRUTH)) is not None]
-    said = [f"{title} {tables.number(figure.value)} ({several(figure.n, 'clip')})" for title, figure in found]
-    known = f"its own errors on true speech: {', '.join(said)}"
-    return known if said else "its own errors are not known: no reference speech is given"

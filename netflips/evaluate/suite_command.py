@@ -1,7 +1,6 @@
 """`netflips evaluate dubs`, `speech` and `dub`: suites over clips of one's own; `compare`: two of their folders."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,8 +59,10 @@ class MeasureOptions(CommonOptions):
 class ManyOptions(MeasureOptions):
     """What is measured of many clips."""
 
+    cases: Path = positional("MANIFEST", file=Input("the manifest"))
+    """JSON lines of {"id", "dub", "source", "reference_text"?, "reference"?, "speaker"?, "language"?, "group"?, "report"?}"""
     out_dir: Path | None = flag(default=Path("figures"), metavar="DIR")
-    """for records.jsonl, metrics.json, table.md, table.tex and report.html (default: figures)"""
+    """for records.jsonl, metrics.json, table.md and report.html (default: figures)"""
     versa: Path | None = flag(default=None, metavar="DIR")
     """write the clips as VERSA reads them, and add what it has answered in DIR/result.jsonl to the table"""
     worst: int = flag(default=10)
@@ -76,17 +77,11 @@ class DubsOptions(ManyOptions):
     dub), and where references are given, those. Stopped, it goes on where it was; finished measures are taken again only where a
     file or model changed."""
 
-    cases: Path = positional("MANIFEST", file=Input("the manifest"))
-    """JSON lines of {"id", "source", "dub", "reference_text", "reference"?, "speaker"?, "language"?, "report"?}"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechOptions(ManyOptions):
     """Measure speech that says the same words in the same time as a recording: for silent lips, resynthesis. The reference of a
     line is its `reference`, else its `source`. Beside it stands what netflips evaluate dubs has."""
-
-    cases: Path = positional("MANIFEST", file=Input("the manifest"))
-    """JSON lines of {"id", "dub", "reference" or "source", ...}"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +97,7 @@ class OneDubOptions(MeasureOptions):
     report: Path | None = flag(default=None, file=Input("the report"), metavar="JSON")
     """of netflips dub --report, for time and memory"""
     out_dir: Path | None = flag(default=None, metavar="DIR")
-    """for records.jsonl, metrics.json, table.md, table.tex and report.html (default: none is written)"""
+    """for records.jsonl, metrics.json, table.md and report.html (default: none is written)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +187,9 @@ def settings_of(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: 
     from netflips.evaluate.face_clips import LeastFace
     from netflips.evaluate.judges import JudgePaths
     from netflips.evaluate.measuring import AskedFigures
-    from netflips.evaluate.metric import chosen
+    from netflips.evaluate.metric import all_metrics, chosen
+    from netflips.evaluate.needs import judge_named
+    from netflips.evaluate.onnx_judges import onnx_file
     from netflips.evaluate.suite import SuiteSettings
     from netflips.recognizers.outside import recognizer_folder
 
@@ -200,33 +197,23 @@ def settings_of(options: MeasureOptions, cases: "tuple[CaseFiles, ...]", suite: 
         raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
     has = {ITSELF: any(case.source for case in cases), SHUFFLED: len(cases) > 1, TRUTH: any(case.reference for case in cases)}
     subjects = (DUBBED, *(name for name, is_there in has.items() if is_there))
+    known = {name for metric in all_metrics() for need in metric.needs if (name := judge_named(need))}
+    others = dict[str, Path]()
+    for one in options.judge:
+        name, is_there, path = one.partition("=")
+        if name not in known or not is_there:
+            raise UsageError("--judge cannot be used", expected=f"NAME=PATH, NAME one of {', '.join(sorted(known))}", found=one)
+        others[name] = Path(path)
+        onnx_file(others[name])
     judges = JudgePaths(
         None if options.recognizer is None else recognizer_folder(options.recognizer), options.unit2text_path,
         options.av2unit_path, options.speaker_encoder_path, options.syncnet, options.device, options.precision,
-        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face), _judges(options.judge),
-        outside=True,
+        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face), others, outside=True,
     )  # fmt: skip
     return SuiteSettings(
         title, {"": AskedFigures(chosen(options.metrics, suite), subjects)}, judges,
         options.jobs, options.worst, versa=options.versa,
     )  # fmt: skip
-
-
-def _judges(given: Sequence[str]) -> dict[str, Path]:
-    """Read NAME=PATH of `--judge`. Raises UsageError for a name that no metric needs, InputError for a path without a network."""
-    from netflips.evaluate.metric import all_metrics
-    from netflips.evaluate.needs import judge_named
-    from netflips.evaluate.onnx_judges import onnx_file
-
-    known = {name for metric in all_metrics() for need in metric.needs if (name := judge_named(need))}
-    found = dict[str, Path]()
-    for one in given:
-        name, is_there, path = one.partition("=")
-        if name not in known or not is_there:
-            raise UsageError("--judge cannot be used", expected=f"NAME=PATH, NAME one of {', '.join(sorted(known))}", found=one)
-        found[name] = Path(path)
-        onnx_file(found[name])
-    return found
 
 
 def _compare(options: CompareOptions) -> None:

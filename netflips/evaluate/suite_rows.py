@@ -12,7 +12,7 @@ from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import DUBBED, ITSELF, SHUFFLED, TRUTH, CaseFiles
 from netflips.evaluate.measuring import AskedFigures
 from netflips.evaluate.metric import FigureKind, Missing
-from netflips.evaluate.metrics.text import RULES, CorpusScore, TextRules
+from netflips.evaluate.metrics.text import RULES, CorpusScore
 from netflips.evaluate.records import Place, Record
 
 _ROUND = 4
@@ -46,9 +46,11 @@ class Cell:
         failed = [f"{self.failed} failed"] if self.failed else []
         if not self.reasons:
             return "".join(failed)
+        why = max(self.reasons, key=lambda one: self.reasons[one])
+        why += f" (and {several(len(self.reasons) - 1, 'other reason')})" if len(self.reasons) > 1 else ""
         if self.figure is None:
-            return "; ".join([f"not measured: {_most_often(self.reasons)}", *failed])
-        return "; ".join([*failed, f"{sum(self.reasons.values())} without: {_most_often(self.reasons)}"])
+            return "; ".join([f"not measured: {why}", *failed])
+        return "; ".join([*failed, f"{sum(self.reasons.values())} without: {why}"])
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,12 @@ def rows_of(
         for metric in wanted.metrics:
             places = ((subject, (group, metric.name, subject)) for subject in wanted.subjects)
             records = {subject: by[place] for subject, place in places if place in by}
-            rules = RULES.get(metric.name)
-            texts = {} if rules is None else {subject: _corpus(rules, of, languages[group]) for subject, of in records.items()}
+            texts = dict[str, Mapping[str, CorpusScore | Missing]]()  # likeness of all texts together, which is no mean over clips
+            for subject, of in records.items() if metric.name in RULES else ():
+                heard = [one.texts for one in of if {"heard", "wanted"} <= one.texts.keys()]
+                heard_by = ", ".join(sorted({one["recognizer"] for one in heard if "recognizer" in one}))
+                both = [one["heard"] for one in heard], [one["wanted"] for one in heard]
+                texts[subject] = RULES[metric.name].of_corpus(*both, languages[group], heard_by) if heard else {}
             for name in (one for one in metric.figures if records and one in wanted.figures):
                 kind, row = metric.kinds[name], row_name(group, name)
                 whole = {subject: texts.get(subject, {}).get(name) for subject in records}
@@ -118,15 +124,6 @@ def rows_of(
                 signature = next((one.signature for one in whole.values() if isinstance(one, CorpusScore)), "")
                 rows.append(Row(row, metric.name, kind, cells, signature, goals.get(row), titles.get(group, group)))
     return rows
-
-
-def _corpus(rules: TextRules, records: Iterable[Record], language: str) -> Mapping[str, CorpusScore | Missing]:
-    """Likeness of all texts together, which is no mean over clips."""
-    texts = [one.texts for one in records if {"heard", "wanted"} <= one.texts.keys()]
-    if not texts:
-        return {}
-    heard_by = ", ".join(sorted({one["recognizer"] for one in texts if "recognizer" in one}))
-    return rules.of_corpus([one["heard"] for one in texts], [one["wanted"] for one in texts], language, heard_by)
 
 
 def _cell(name: str, kind: FigureKind, records: Sequence[Record], whole: CorpusScore | Missing | None) -> Cell:
@@ -147,28 +144,17 @@ def values_of(records: Iterable[Record], name: str, kind: FigureKind) -> ByClip:
     return ByClip({one: figures[name] for one, figures in have.items()}, sums, kind.is_share, kind.is_rank)
 
 
-def _most_often(reasons: Mapping[str, int]) -> str:
-    """Return the reason of most clips, and that there are others."""
-    first = max(reasons, key=lambda one: reasons[one])
-    return first if len(reasons) == 1 else f"{first} (and {several(len(reasons) - 1, 'other reason')})"
-
-
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return the rows as JSON objects, one a figure and subject."""
-    return [_line(row, subject, cell) for row in rows for subject, cell in row.cells.items()]
-
-
-def _line(row: Row, subject: str, cell: Cell) -> dict[str, Any]:
-    named = {"figure": row.name, "subject": subject, "title": row.title, "unit": row.kind.unit, "better": row.kind.better}
-    beside = {"failed": cell.failed, "not_measured": dict(cell.reasons), "signature": row.signature}
-    goal = {} if row.goal is None else {"goal": row.goal, "met": row.is_met}
-    return {**named, **numbers_of(cell.figure), **{name: value for name, value in beside.items() if value}, **goal}
-
-
-def numbers_of(figure: Figure | None) -> dict[str, float | int]:
-    """Return a figure as it stands in JSON: its value, its interval where it has one, how many clips it is of."""
-    if figure is None:
-        return {}
-    has_ends = math.isfinite(figure.low) and math.isfinite(figure.high)
-    ends = {"low": round(figure.low, _ROUND), "high": round(figure.high, _ROUND)} if has_ends else {}
-    return {"value": round(figure.value, _ROUND), **ends, "n": figure.n}
+    """Return the rows as JSON objects, one a figure and subject: value, its interval where it has one, how many clips it is of."""
+    lines = list[dict[str, Any]]()
+    for row in rows:
+        goal = {} if row.goal is None else {"goal": row.goal, "met": row.is_met}
+        for subject, cell in row.cells.items():
+            line: dict[str, Any] = {"figure": row.name, "subject": subject, "title": row.title, "unit": row.kind.unit}
+            line["better"] = row.kind.better
+            if (figure := cell.figure) is not None:
+                ends = {"low": figure.low, "high": figure.high} if math.isfinite(figure.low) and math.isfinite(figure.high) else {}
+                line |= {name: round(value, _ROUND) for name, value in {"value": figure.value, **ends}.items()} | {"n": figure.n}
+            beside = {"failed": cell.failed, "not_measured": dict(cell.reasons), "signature": row.signature}
+            lines.append({**line, **{name: value for name, value in beside.items() if value}, **goal})
+    return lines

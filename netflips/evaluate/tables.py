@@ -1,4 +1,4 @@
-"""The table of an evaluation, as Markdown, for LaTeX (booktabs) and for a terminal."""
+"""The table of an evaluation, as Markdown, to be read in a terminal as well."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,8 @@ from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row
 
 ARROWS = {"higher": "\u2191", "lower": "\u2193", "near": "\u2192"}
 """Which way is better; an arrow to the right: near what recordings have."""
-_LATEX_ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "near": r"$\rightarrow$"}
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-}  # fmt: skip
 _DASH = "\u2013"
 _SIGNS = {"higher": "\u2265", "lower": "\u2264", "near": "\u2248"}
-_LATEX_SIGNS = {"higher": r"$\geq$", "lower": r"$\leq$", "near": r"$\approx$"}
 
 
 def three_places(figure: Figure | None) -> str:
@@ -36,6 +30,12 @@ def interval(figure: Figure | None) -> str:
     if figure is None or not (math.isfinite(figure.low) and math.isfinite(figure.high)):
         return ""
     return f"{number(figure.low)}, {number(figure.high)}"
+
+
+def with_interval(figure: Figure | None) -> str:
+    """Return a figure with its interval, where it has one."""
+    ends = interval(figure)
+    return three_places(figure) + (f" [{ends}]" if ends else "")
 
 
 def title(row: Row) -> str:
@@ -59,12 +59,12 @@ def notes(row: Row) -> str:
     return "; ".join([*said, *([row.signature] if row.signature else [])])
 
 
-def goal(row: Row, signs: dict[str, str] = _SIGNS) -> str:
+def goal(row: Row) -> str:
     """Return what a figure should reach, and whether it does; "" where there is no goal."""
     if row.goal is None:
         return ""
     reached = {True: ", met", False: ", missed", None: ""}[row.is_met]
-    return f"{signs[row.kind.better]} {row.goal:.2f}{reached}"
+    return f"{_SIGNS[row.kind.better]} {row.goal:.2f}{reached}"
 
 
 def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
@@ -95,42 +95,7 @@ def markdown(rows: Sequence[Row]) -> str:
     for name, row in lines_of(rows):
         clips = ["" if row.group == above else row.group] if has_groups else []
         figures, above = [row.figure_of(one) for one in subjects], row.group
-        own = [_with_interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if subjects else []
+        own = [with_interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if subjects else []
         last = [*([goal(row)] if has_goals else []), *([notes(row)] if has_notes else [])]
         lines.append([*clips, name, *own, *(three_places(one) for one in figures[1:]), *last])
     return aligned(lines, is_last_wide=True)
-
-
-def _with_interval(figure: Figure | None) -> str:
-    ends = interval(figure)
-    return three_places(figure) + (f" [{ends}]" if ends else "")
-
-
-def latex(rows: Sequence[Row], caption: str) -> str:
-    """Return the table for LaTeX with the package booktabs: a figure with its interval for each subject, notes below."""
-    subjects, has_goals = subjects_of(rows), any(goal(row) for row in rows)
-    lines, said = list[list[str]](), list[str]()
-    for row in rows:
-        is_empty, note = all(cell.figure is None for cell in row.cells.values()), notes(row)
-        if not is_empty:
-            name = escaped(f"{row.title}{', ' + row.kind.unit if row.kind.unit else ''}")
-            cells = [_latex_figure(row.figure_of(subject)) for subject in subjects]
-            lines.append([f"{name} {_LATEX_ARROWS[row.kind.better]}", *cells, *([goal(row, _LATEX_SIGNS)] if has_goals else [])])
-        if note or is_empty:
-            said.append(f"% {row.name}: {note}")
-    head = ["figure", *(escaped(SUBJECT_TITLES[one]) for one in subjects), *(["goal"] if has_goals else [])]
-    top, *body = (" & ".join(line) + r" \\" for line in (head, *lines))
-    columns = f"l{'r' * (len(head) - 1)}"
-    begin = [r"% needs \usepackage{booktabs}", r"\begin{table}[t]", r"\centering", rf"\caption{{{escaped(caption)}}}"]
-    begin += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", top, r"\midrule"]
-    return "\n".join([*begin, *body, r"\bottomrule", r"\end{tabular}", r"\end{table}", *said]) + "\n"
-
-
-def _latex_figure(figure: Figure | None) -> str:
-    around = interval(figure)
-    return ("--" if figure is None else number(figure.value)) + (rf" {{\scriptsize [{around}]}}" if around else "")
-
-
-def escaped(text: str) -> str:
-    """Text as LaTeX prints it."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)

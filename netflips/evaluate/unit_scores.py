@@ -139,32 +139,23 @@ def read_side(path: Path) -> Side:
     A text file's ids stand in the file of its name and the ending `.ids` beside it, as `prepare_pairs` writes it, or are numbers of
     lines. A blank unit file or line is an utterance without units. Raises InputError or UnitError naming the place.
     """
-    if path.suffix in _TABLES or (path.is_dir() and _holds_tables(path)):
+    inner = path / "shards" if (path / "shards").is_dir() else path
+    if path.suffix in _TABLES or (path.is_dir() and any(file.suffix in _TABLES for file in inner.iterdir())):
         return {name: units.ids for name, units in read_units(path).items()}
-    found = _of_files(path) if path.is_dir() else _of_lines(path)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix in UNIT_SUFFIXES and not file.name.startswith("."))
+        first = {file: next((line for line in _lines(file) if line.strip()), "") for file in files}
+        found = {file.relative_to(path).with_suffix("").as_posix(): parse_units(line, file) for file, line in first.items()}
+    else:
+        lines, beside = _lines(require_file(path, "the units")), path.with_suffix(_IDS)
+        names = _lines(beside) if beside.is_file() else [str(number) for number in range(1, len(lines) + 1)]
+        if len(names) != len(lines):
+            expected = f"{len(names)} as in {beside}"
+            raise InputError("the lines of units and of ids differ in number", path=path, expected=expected, found=len(lines))
+        found = {name: parse_units(lines[at], f"{path}:{at + 1}") for at, name in enumerate(names)}
     if not found:
         raise InputError("there are no units", path=path, expected="JSON lines, unit files, or lines of units")
     return found
-
-
-def _holds_tables(folder: Path) -> bool:
-    inner = folder / "shards" if (folder / "shards").is_dir() else folder
-    return any(file.suffix in _TABLES for file in inner.iterdir())
-
-
-def _of_files(folder: Path) -> Side:
-    files = sorted(file for file in folder.rglob("*") if file.suffix in UNIT_SUFFIXES and not file.name.startswith("."))
-    first = {file: next((line for line in _lines(file) if line.strip()), "") for file in files}
-    return {file.relative_to(folder).with_suffix("").as_posix(): parse_units(line, file) for file, line in first.items()}
-
-
-def _of_lines(path: Path) -> Side:
-    lines, beside = _lines(require_file(path, "the units")), path.with_suffix(_IDS)
-    names = _lines(beside) if beside.is_file() else [str(number) for number in range(1, len(lines) + 1)]
-    if len(names) != len(lines):
-        expected = f"{len(names)} as in {beside}"
-        raise InputError("the lines of units and of ids differ in number", path=path, expected=expected, found=len(lines))
-    return {name: parse_units(line, f"{path}:{number}") for number, (name, line) in enumerate(zip(names, lines, strict=True), 1)}
 
 
 def _lines(path: Path) -> list[str]:

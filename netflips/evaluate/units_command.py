@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.checkpoints.stages import Running
@@ -29,24 +29,10 @@ _UNITS, _RIGHT = Input("the hypotheses", may_be_folder=True), Input("the referen
 _FORMS = "JSON lines with id and units, a folder of such or of unit files, or lines of units (ids in FILE.ids beside, else numbers)"
 
 
-class FigureFiles(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class WrittenScores(QuietOptions):
     """Where figures are written."""
 
-    @property
-    def rows(self) -> Path | None: ...
-    @property
-    def json(self) -> Path | None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnitScoresOptions(QuietOptions):
-    """Score unit sequences against references. Repeats are merged on both sides first. Unit error rate: edits over units of the
-    references. BLEU: a unit is a word. chrF: a unit is a character. All over the whole split (sacrebleu), none a mean over
-    utterances."""
-
-    hypotheses: Path = flag(file=_UNITS, metavar="PATH", help=f"what was found: {_FORMS}")
-    references: Path = flag(file=_RIGHT, metavar="PATH")
-    """what is right: the same, with the same ids; one without a hypothesis counts as wrong"""
     rows: Path | None = flag(default=None, file=Output("--rows"))
     """write figures and units of each utterance, as JSON lines"""
     json: Path | None = flag(default=None, file=Output("--json"))
@@ -54,7 +40,18 @@ class UnitScoresOptions(QuietOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslationScoresOptions(CommonOptions):
+class UnitScoresOptions(WrittenScores):
+    """Score unit sequences against references. Repeats are merged on both sides first. Unit error rate: edits over units of the
+    references. BLEU: a unit is a word. chrF: a unit is a character. All over the whole split (sacrebleu), none a mean over
+    utterances."""
+
+    hypotheses: Path = flag(file=_UNITS, metavar="PATH", help=f"what was found: {_FORMS}")
+    references: Path = flag(file=_RIGHT, metavar="PATH")
+    """what is right: the same, with the same ids; one without a hypothesis counts as wrong"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationScoresOptions(CommonOptions, WrittenScores):
     """Translate a test split and score the result against its references, as `netflips evaluate units` does."""
 
     pairs: Path = flag(metavar="DIR")
@@ -67,10 +64,6 @@ class TranslationScoresOptions(CommonOptions):
     """hypotheses of the beam search (default: as the checkpoint says)"""
     max_target_units: int | None = flag(default=None)
     """stop a translation at N units and marks"""
-    rows: Path | None = flag(default=None, file=Output("--rows"))
-    """write figures and units of each utterance, as JSON lines"""
-    json: Path | None = flag(default=None, file=Output("--json"))
-    """write the table's figures as JSON"""
 
 
 def _score_units(options: UnitScoresOptions) -> None:
@@ -81,7 +74,12 @@ def _score_units(options: UnitScoresOptions) -> None:
 def _score_translations(options: TranslationScoresOptions) -> int | None:
     require_sacrebleu()
     path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
-    languages = _languages_of(options.pairs)
+    about = require_file(options.pairs / "data.json", "the report of the pairs", hint="prepare_pairs writes it")
+    try:
+        from_, to = read_json(about, "the report of the pairs")["languages"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("this does not say the languages of the pairs", path=about, found=error) from error
+    languages = str(from_), str(to)
     sources, references = (read_side(options.pairs / "text" / f"{options.split}.{language}") for language in languages)
     with loading():
         translator = load_translator(path, Running(options.device, options.precision, *languages))
@@ -92,17 +90,6 @@ def _score_translations(options: TranslationScoresOptions) -> int | None:
         LOG.warning("%s stopped at the limit of length before the end; %s", several(cut, "translation"), hint)
     _tell(match(found, references), options, cut)
     return EXIT_FAILED if failed else None
-
-
-def _languages_of(folder: Path) -> tuple[str, str]:
-    """Of prepared pairs: source and target."""
-    path = require_file(folder / "data.json", "the report of the pairs", hint="prepare_pairs writes it")
-    content = read_json(path, "the report of the pairs")
-    try:
-        source, target = content["languages"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError("this does not say the languages of the pairs", path=path, found=error) from error
-    return str(source), str(target)
 
 
 def _translate(
@@ -124,7 +111,7 @@ def _translate(
     return found, cut
 
 
-def _tell(pairs: list[Pair], options: FigureFiles, cut: int | None = None) -> None:
+def _tell(pairs: list[Pair], options: WrittenScores, cut: int | None = None) -> None:
     """Write and say the figures. cut: translations that reached the limit of length, None = nothing was translated here."""
     scores = score(pairs)
     ends = scores.unit_error_rate_interval

@@ -6,7 +6,6 @@ from base64 import b64encode
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +29,14 @@ _WORST_FIGURES = 6
 
 
 @dataclass(frozen=True)
-class ShownCase:
-    """A figure of a clip. share: of all clips, those that are better; usual: the figure of all clips."""
-
-    title: str
-    value: str
-    usual: str
-    share: float
-
-
-@dataclass(frozen=True)
 class WorstClip:
-    """A clip as the page has it. stills, sounds: data URIs by what they are of; failed: what could not be measured, and why."""
+    """A clip as the page has it. failed: what could not be measured, and why. figures: title, value, `usual`, that of all clips,
+    and `share`, of the clips that are better. stills, sounds: data URIs by what they are of."""
 
     id: str
     dub: str
     failed: Sequence[str]
-    figures: Sequence[ShownCase]
+    figures: Sequence[Mapping[str, Any]]
     stills: Mapping[str, Sequence[str]]
     sounds: Mapping[str, str]
     texts: Mapping[str, str]
@@ -62,18 +52,16 @@ def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tu
     for row in rows:
         if row.own is None or len(row.own.clips) < 2:
             continue
-        values = row.own.clips
-        badness = {name: _badness(row, values[name]) if name in values else math.inf for name in row.own.tried if name in behind}
+        values, near, better = row.own.clips, _near_of(row), row.kind.better
+        badness = dict.fromkeys((name for name in row.own.tried if name in behind), math.inf)
+        for name in badness.keys() & values.keys():
+            value = values[name]
+            badness[name] = abs(value - near) if better == "near" else -value if better == "higher" else value
         order = sorted(badness.values())
         if order and order[0] < order[-1]:
             for name, value in badness.items():
                 behind[name][row.name] = bisect_left(order, value) / len(order)
     return [(name, behind[name]) for name in sorted(ids, key=lambda name: -sum(behind[name].values()))[:number]]
-
-
-def _badness(row: Row, value: float) -> float:
-    """Larger is worse."""
-    return {"near": abs(value - _near_of(row)), "higher": -value, "lower": value}[row.kind.better]
 
 
 def _near_of(row: Row) -> float:
@@ -83,7 +71,12 @@ def _near_of(row: Row) -> float:
 
 
 def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row], found: Sequence[Record]) -> WorstClip:
-    """Gather what is to be shown of a clip. behind: the share of clips that are better, by figure; found: records of the dub."""
+    """Gather what is to be shown of a clip; of its pictures a few, evenly spread, cut to the face where there is one.
+
+    behind: the share of clips that are better, by figure; found: records of the dub.
+    """
+    from avcore.faces.detect import FaceDetector
+
     stills, sounds, notes = dict[str, list[str]](), dict[str, str](), list[str]()
     for what, path in (("source", case.source), ("dub", case.dub), ("true speech", case.reference)):
         if path is None:
@@ -91,7 +84,12 @@ def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row]
         try:
             info = probe(path)
             if info.has_video and what != "true speech":
-                stills[what] = _stills(path, info.duration_s)
+                times = [info.duration_s * (2 * count + 1) / (2 * _STILLS) for count in range(_STILLS)]
+                with FaceDetector() as detector:
+                    for rgb in (one.rgb for one in pictures_at(path, times)):
+                        boxes = detector.boxes(rgb)
+                        region: Any = tuple(map(float, boxes[0])) if boxes else None
+                        stills.setdefault(what, []).append(still(rgb, region, _STILL_BYTES))
             if info.has_audio:
                 sounds[what] = sound_data(path)
         except NetflipsError as error:
@@ -100,35 +98,15 @@ def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row]
     texts = next((dict(one.texts) for one in found if one.texts), {})
     if case.reference_text:
         texts.setdefault("wanted", case.reference_text)
-    return WorstClip(case.id, case.dub.name, failed, _figures(case.id, behind, rows), stills, sounds, texts, notes)
-
-
-def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> list[ShownCase]:
-    """Return the figures that a clip is worst in, the worst first."""
-    found = []
+    figures = list[dict[str, Any]]()
     for row in rows:
-        cell = row.own
-        if cell is None or row.name not in behind:
-            continue
-        unit = f" {row.kind.unit}" if row.kind.unit else ""
-        value = f"{number(cell.clips[name])}{unit}" if name in cell.clips else "none"
-        usual = _near_of(row) if row.kind.better == "near" else float(np.median(list(cell.clips.values())))
-        found.append(ShownCase(row.title, value, number(usual), behind[row.name]))
-    return sorted(found, key=lambda one: -one.share)[:_WORST_FIGURES]
-
-
-def _stills(path: Path, duration: Fraction) -> list[str]:
-    """Return a few pictures, evenly spread, cut to the face where there is one."""
-    from avcore.faces.detect import FaceDetector
-
-    times = [duration * (2 * count + 1) / (2 * _STILLS) for count in range(_STILLS)]
-    found = []
-    with FaceDetector() as detector:
-        for picture in pictures_at(path, times):
-            boxes = detector.boxes(picture.rgb)
-            region: Any = tuple(float(value) for value in boxes[0]) if boxes else None
-            found.append(still(picture.rgb, region, _STILL_BYTES))
-    return found
+        if (cell := row.own) is not None and row.name in behind:
+            unit = f" {row.kind.unit}" if row.kind.unit else ""
+            value = f"{number(cell.clips[case.id])}{unit}" if case.id in cell.clips else "none"
+            usual = _near_of(row) if row.kind.better == "near" else float(np.median(list(cell.clips.values())))
+            figures.append({"title": row.title, "value": value, "usual": number(usual), "share": behind[row.name]})
+    figures.sort(key=lambda one: -one["share"])
+    return WorstClip(case.id, case.dub.name, failed, figures[:_WORST_FIGURES], stills, sounds, texts, notes)
 
 
 def sound_data(path: Path) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from av2unit.features import to_int16_scale
 from netflips.evaluate.face_clips import LeastFace, face_crops, face_tracks
-from netflips.evaluate.lip_sync import LipSync, cepstra, judge_lip_sync, shifted_distances, sync_vectors, vectors_of
+from netflips.evaluate.lip_sync import LipSync, cepstra, judge_lip_sync, shifted_distances, sync_vectors
 from unit2av.face.syncnet import SyncNet, load_syncnet
 
 PARITY = Path(__file__).parent
@@ -29,7 +30,7 @@ def network() -> SyncNet:
 
 
 def lip_sync(pictures: list[np.ndarray], sound: np.ndarray, is_published: bool) -> LipSync:
-    return judge_lip_sync(*vectors_of(network(), pictures, sound), len(sound), is_published)
+    return judge_lip_sync(*sync_vectors(network(), pictures, cepstra(to_int16_scale(sound))), len(sound), is_published)
 
 
 def test_cepstra_match() -> None:

@@ -6,20 +6,19 @@ from avcore.errors import InputError
 from avcore.texts import read_json
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import DUBS, FigureKind, Measured, Missing, metric, rate, sums_of_rate
+from netflips.evaluate.needs import REPORT
 from netflips.script.files import script_from
 from netflips.script.types import Script
 
 _MEGABYTE = 1 << 20
 _BY = "the dub's report"
-_NO_REPORT = Missing("needs the dub's report (--report of netflips dub)")
 _FITTING, _SQUEEZED = (0.9, 1.1), 0.8
 """Of the natural length: nobody hears the difference; everybody does."""
 
 
-def _script(case: Case, outcome: Clip) -> Script | None:
-    """Return what a report says of a dub; None without a report. Raises InputError for one of another file."""
-    if case.report is None:
-        return None
+def _script(case: Case, outcome: Clip) -> Script:
+    """Return what a report says of a dub. Raises InputError for one of another file."""
+    assert case.report is not None  # as needs say
     content, dub = read_json(case.report, "the dub's report"), outcome.path.name
     dubs = content.get("dubs", [content]) if isinstance(content, dict) else []
     scripts = (script_from(one, case.report) for one in dubs)
@@ -32,6 +31,7 @@ def _script(case: Case, outcome: Clip) -> Script | None:
 @metric(
     FigureKind("real_time", "seconds of work for a second", "lower", _BY, "compares only on one machine", "s"),
     FigureKind("peak_memory_mb", "peak memory of the dub", "lower", _BY, "of the whole process", "MB"),
+    needs={REPORT},
     place=90,
     suits=(DUBS,),
     of_baselines=False,
@@ -39,8 +39,6 @@ def _script(case: Case, outcome: Clip) -> Script | None:
 def cost(case: Case, outcome: Clip) -> Measured:
     """Seconds of work for each second of the source, and the largest memory. Raises InputError for another file."""
     found = _script(case, outcome)
-    if found is None:
-        return dict.fromkeys(cost.figures, _NO_REPORT)
     work, length, peak = sum(step.seconds for step in found.result.timings), found.input_s, found.result.peak_memory_bytes
     memory = Missing("the report does not say it") if peak is None else peak / _MEGABYTE
     return {"real_time": work / length if length > 0 else Missing("the source has no length"), "peak_memory_mb": memory}
@@ -51,6 +49,7 @@ def cost(case: Case, outcome: Clip) -> Measured:
         sums=sums_of_rate("pace_fits")),
     FigureKind("pace_squeezed", "utterances below 0.8 of it, or cut", "lower", _BY, "not of the lips",
         sums=sums_of_rate("pace_squeezed")),
+    needs={REPORT},
     place=51,
     suits=(DUBS,),
     of_baselines=False,
@@ -58,8 +57,6 @@ def cost(case: Case, outcome: Clip) -> Measured:
 def pace(case: Case, outcome: Clip) -> Measured:
     """Count the utterances of a dub that fit their slots as they are spoken. Raises InputError for another file."""
     found = _script(case, outcome)
-    if found is None:
-        return dict.fromkeys(pace.figures, _NO_REPORT)
     fits = [one.fit for one in found.utterances if one.fit is not None and one.fit.factor is not None]
     fitting = sum(not fit.cut_s and _FITTING[0] <= (fit.factor or 0.0) <= _FITTING[1] for fit in fits)
     squeezed = sum(bool(fit.cut_s) or (fit.factor or 0.0) < _SQUEEZED for fit in fits)

@@ -6,7 +6,6 @@ not: right for the language; a question may rise in one and fall in another.
 """
 
 import itertools
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,30 +25,21 @@ _FLOOR_DB = 40.0
 
 def delivery(made: Samples, source: Samples) -> Measured:
     """Correlations of the contours, -1 to 1, mean over phrases by their length; sounds float32 [S] at 16 kHz."""
-    pairs = phrase_pairs(phrases_of(made), phrases_of(source))
-    if not pairs:
-        return dict.fromkeys(FIGURES, Missing("one of them says nothing"))
-    contours = [(_contours(made), _contours(source))]
-    weights = [end - start for _, (start, end) in pairs]
-    found: dict[str, float | Missing] = {}
-    for place, name in enumerate(FIGURES):
-        likeness = [_alike(ours[place], own, theirs[place], true) for ours, theirs in contours for own, true in pairs]
-        known = [(one, weight) for one, weight in zip(likeness, weights, strict=True) if one is not None]
-        found[name] = (
-            float(np.average([one for one, _ in known], weights=[weight for _, weight in known]))
-            if known
-            else Missing("it does not rise or fall")
-        )
-    return found
-
-
-def phrase_pairs(ours: Sequence[Phrase], theirs: Sequence[Phrase]) -> list[tuple[Phrase, Phrase]]:
-    """Return which phrase is to be compared with which."""
+    ours, theirs = phrases_of(made), phrases_of(source)
     if not ours or not theirs:
-        return []
-    if len(ours) == len(theirs):
-        return list(zip(ours, theirs, strict=True))
-    return [((ours[0][0], ours[-1][1]), (theirs[0][0], theirs[-1][1]))]
+        return dict.fromkeys(FIGURES, Missing("one of them says nothing"))
+    if len(ours) != len(theirs):
+        ours, theirs = [(ours[0][0], ours[-1][1])], [(theirs[0][0], theirs[-1][1])]
+    found: dict[str, float | Missing] = {}
+    for name, own, true in zip(FIGURES, _contours(made), _contours(source), strict=True):
+        likeness, weights = list[float](), list[int]()
+        for ours_one, theirs_one in zip(ours, theirs, strict=True):
+            left, right = _points(own, ours_one), _points(true, theirs_one)
+            if min(left.std(), right.std()) >= 1e-6:
+                likeness.append(float(np.corrcoef(left, right)[0, 1]))
+                weights.append(theirs_one[1] - theirs_one[0])
+        found[name] = float(np.average(likeness, weights=weights)) if weights else Missing("it does not rise or fall")
+    return found
 
 
 def _contours(speech: Samples) -> tuple[Doubles, Doubles]:
@@ -59,13 +49,6 @@ def _contours(speech: Samples) -> tuple[Doubles, Doubles]:
     loudness = 10 * np.log10(np.maximum(power, power.max() * 10 ** (-_FLOOR_DB / 10) + 1e-12))
     pitch, _ = filled_log(without_jumps(pitch_track(speech)))
     return loudness, pitch.astype(np.float64)
-
-
-def _alike(ours: Doubles, own: Phrase, theirs: Doubles, true: Phrase) -> float | None:
-    left, right = _points(ours, own), _points(theirs, true)
-    if left.std() < 1e-6 or right.std() < 1e-6:
-        return None
-    return float(np.corrcoef(left, right)[0, 1])
 
 
 def _points(contour: Doubles, phrase: Phrase) -> Doubles:

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from av2unit.features import to_int16_scale
 from avcore.arrays import Floats, Pixels
 from avcore.errors import NoFaceError
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.face_clips import FaceClip
-from netflips.evaluate.lip_sync import judge_lip_sync, vectors_of
+from netflips.evaluate.lip_sync import cepstra, judge_lip_sync, sync_vectors
 from netflips.evaluate.metric import DUBS, FigureKind, Measured, metric
 from netflips.evaluate.needs import SYNCNET
 from unit2av.face.syncnet import SyncNet
@@ -22,11 +23,11 @@ PUBLISHED = tuple(f"{name}_published" for name in CORRECTED)
 
 
 def sync_by_syncnet(network: SyncNet, pictures: Iterable[Pixels], sound: Floats) -> dict[str, float]:
-    """Return LSE of one face, by both protocols, whose vectors are the same; arguments as `vectors_of` takes them.
+    """Return LSE of one face, by both protocols. pictures: as `sync_vectors` takes them; sound: float32 [S] at 16 kHz.
 
     Offsets in pictures of 40 ms, positive where the sound comes too early. Raises InputError for less than six pictures.
     """
-    vectors, found = vectors_of(network, pictures, sound), dict[str, float]()
+    vectors, found = sync_vectors(network, pictures, cepstra(to_int16_scale(sound))), dict[str, float]()
     for names, is_published in ((CORRECTED, False), (PUBLISHED, True)):
         told = judge_lip_sync(*vectors, len(sound), is_published)
         found |= dict(zip(names, (told.confidence, told.distance, float(told.offset)), strict=True))

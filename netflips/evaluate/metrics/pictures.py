@@ -1,4 +1,7 @@
-"""Pictures beside the source's: how sharp the face is, what changed outside it. What they are not: how a face looks to people."""
+"""Pictures: whether there is a face, by the dub's detector; and beside the source's how sharp it is, and what changed outside it.
+
+What they are not: whose face it is, nor how it looks to people.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
+from avcore.errors import NoFaceError
 from avcore.faces.crop import crop_face, visible_part
 from avcore.faces.geometry import Box
 from netflips.evaluate.clips import Case, Clip
@@ -39,9 +43,8 @@ def beside_source(made: Iterable[Pixels], source: Iterable[Pixels], boxes: Seque
             shown.append(sharpness(crop_face(right, box)))
     if not unchanged:
         return dict.fromkeys(BESIDE_SOURCE, Missing("there is no picture"))
-    ratio: float | Missing = Missing("no picture has a face")
-    if shown and np.mean(shown) > 0:
-        ratio = float(np.mean(drawn)) / float(np.mean(shown))
+    has_face = bool(shown) and np.mean(shown) > 0
+    ratio = float(np.mean(drawn)) / float(np.mean(shown)) if has_face else Missing("no picture has a face")
     return {"outside_unchanged": float(np.mean(unchanged)), "sharpness": ratio}
 
 
@@ -49,8 +52,11 @@ def unchanged_outside(made: Pixels, source: Pixels, box: Box | None) -> float:
     """Return the share of unchanged pixels outside a box (with a margin; None = in the whole picture)."""
     difference = np.abs(_brightness(made).astype(np.int16) - _brightness(source))
     kept = np.ones(difference.shape, np.bool_)
-    if box is not None and (part := visible_part(_wider(box), *difference.shape)) is not None:
-        kept[part] = False
+    if box is not None:
+        margin = _AROUND * (box[2:] - box[:2])
+        wider = np.concatenate([box[:2] - margin, box[2:] + margin]).astype(np.float32)
+        if (part := visible_part(wider, *difference.shape)) is not None:
+            kept[part] = False
     there = difference[kept]
     return float((there <= CLOSE).mean()) if there.size else 1.0
 
@@ -62,11 +68,6 @@ def sharpness(picture: Pixels) -> float:
 
 def _brightness(picture: Pixels) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
-def _wider(box: Box) -> Box:
-    margin = _AROUND * (box[2:] - box[:2])
-    return np.concatenate([box[:2] - margin, box[2:] + margin]).astype(np.float32)
 
 
 _WRITTEN_ANEW = "not by the bit: a video that is written anew differs a little everywhere"
@@ -82,3 +83,22 @@ _WRITTEN_ANEW = "not by the bit: a video that is written anew differs a little e
 def _beside(case: Case, outcome: Clip) -> Measured:
     source = side(case.source, "source")
     return beside_source(outcome.pictures(), source.pictures(), source.faces())
+
+
+_BY, _IS_NOT = "the detector of the dub", "not whose face it is"
+
+
+@metric(
+    FigureKind("face_found", "clips with a face", "higher", _BY, _IS_NOT, is_share=True),
+    FigureKind("face_share", "pictures with a face", "higher", _BY, _IS_NOT),
+    needs={FACES},
+    place=80,
+    suits=(DUBS,),
+)
+def face(_: Case, outcome: Clip) -> Measured:
+    """Return the share of pictures with a face; a dub without any counts, with zero."""
+    try:
+        boxes = outcome.faces()
+    except NoFaceError:
+        return dict.fromkeys(face.figures, 0.0)
+    return {"face_found": 1.0, "face_share": sum(box is not None for box in boxes) / max(len(boxes), 1)}

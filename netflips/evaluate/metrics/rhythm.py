@@ -1,5 +1,6 @@
-"""When it is spoken: whether a dub is fast where its source is, pauses where it pauses, and speaks while the source speaks.
+"""When it is spoken: how long a dub is, whether it is fast where its source is, pauses where it pauses, and speaks while it speaks.
 
+Length is that of whole files: the ratio, and speech length compliance (SLC; Lakew et al. 2022).
 Rate and pauses are what SeamlessExpressive's paper calls by these names (Seamless Communication 2023, section 4), without its
 alignment of words: syllables are counted in recognised text, and pauses meet by how much of the speech was said before them.
 """
@@ -16,6 +17,25 @@ from netflips.evaluate.needs import RECOGNIZER, SOURCE
 _NEAR = 0.25
 """Of all that is said: pauses that lie farther apart do not belong together."""
 _SEAMLESS = "as SeamlessExpressive's"
+_COMPLIANT = {"slc_20": 0.2, "slc_40": 0.4}
+"""Share of the source's length by which a dub may be longer or shorter."""
+_NO_LIPS = "not whether words fall where lips move"
+
+
+@metric(
+    FigureKind("duration_ratio", "length over the source's", "near", "seconds of sound", _NO_LIPS),
+    FigureKind("slc_20", "lengths within 20 % (SLC 0.2)", "higher", "Lakew et al. 2022", _NO_LIPS, is_share=True),
+    FigureKind("slc_40", "lengths within 40 % (SLC 0.4)", "higher", "Lakew et al. 2022", _NO_LIPS, is_share=True),
+    needs={SOURCE},
+    place=50,
+)
+def durations(case: Case, outcome: Clip) -> Measured:
+    """Return the ratio, and for each SLC 1 where it is kept, else 0: the mean over a set is the share."""
+    source_s = side(case.source, "source").seconds
+    if source_s <= 0:
+        return dict.fromkeys(durations.figures, Missing("the source has no length"))
+    ratio = outcome.seconds / source_s
+    return {"duration_ratio": ratio} | {name: float(abs(ratio - 1) <= most) for name, most in _COMPLIANT.items()}
 
 
 @metric(
@@ -89,14 +109,11 @@ def rhythm(case: Case, outcome: Clip) -> Measured:
 
 @metric(
     FigureKind(
-        "leak",
-        "original voice under the dub, of its level",
-        "lower",
-        "least squares at the best lag",
+        "leak", "original voice under the dub, of its level", "lower", "least squares at the best lag",
         "its bed counts where it is kept",
     ),
     needs={SOURCE},
     place=38,
-)
+)  # fmt: skip
 def _leak(case: Case, outcome: Clip) -> Measured:
     return {"leak": leak(sound_of(outcome), sound_of(side(case.source, "source")))}

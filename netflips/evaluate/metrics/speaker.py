@@ -64,22 +64,8 @@ def _reference(case: Case, outcome: Clip) -> Measured:
     place=33,
 )
 def _outside(case: Case, outcome: Clip) -> Measured:
-    return {"speaker_outside": _by_judge(case, outcome, side(case.source, "source"))}
-
-
-@metric(
-    FigureKind(
-        "speaker_outside_reference", "speaker: cosine to the reference's voice, by --judge", "near", "vectors of the ONNX file",
-        _ALIKE,
-    ),
-    needs={REFERENCE, _OUTSIDE}, place=34,
-)  # fmt: skip
-def _reference_outside(case: Case, outcome: Clip) -> Measured:
-    return {"speaker_outside_reference": _by_judge(case, outcome, side(case.reference, "reference"))}
-
-
-def _by_judge(case: Case, outcome: Clip, other: Clip) -> float | Missing:
-    return cosine(*(asked(case.model(_OUTSIDE), sound_of(clip)) for clip in (outcome, other)))
+    made, own = (asked(case.model(_OUTSIDE), sound_of(clip)) for clip in (outcome, side(case.source, "source")))
+    return {"speaker_outside": cosine(made, own)}
 
 
 def _to_source(case: Case, outcome: Clip) -> float | Missing:

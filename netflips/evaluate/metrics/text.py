@@ -3,22 +3,25 @@
 The text found is mostly a recognizer's of the dubbed speech (ASR-BLEU): errors of the recognizer count as errors of the dub, so
 its own errors on true speech belong beside every figure. What it is not: a judgement of meaning; a good translation in other
 words has a bad figure. Texts are compared by two sets of rules: `OURS`, for comparing dubs with one another, and `SEAMLESS`, for
-figures that papers have (Seamless Communication 2023; their evaluation of ASR-BLEU).
+figures that papers have (Seamless Communication 2023; their evaluation of ASR-BLEU). `right` asks which of all sentences of a
+bundle is nearest by letters: no figure of free speech, which is like none of them whatever is wrong with it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from avcore.arrays import Doubles
 from avcore.statistics import PERCENTILES, Figure, drawn_clips
-from avcore.units import Ids
+from avcore.units import Ids, edit_distances
 from netflips.evaluate.by_clip import Difference
 from netflips.evaluate.clips import Case, Clip
 from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, rate, sums_of_rate
-from netflips.evaluate.needs import PUBLISHED, RECOGNIZER, REFERENCE_TEXT, VOSK, package
+from netflips.evaluate.needs import PHRASEBOOK, PUBLISHED, RECOGNIZER, REFERENCE_TEXT, VOSK, package
 from netflips.evaluate.unit_scores import require_sacrebleu
 from unit2text.text import VERSION, character_errors, normalise_for_reading, word_errors
 
@@ -101,7 +104,9 @@ class TextRules:
                 scored[name] = scorer
                 continue
             value, counts = float(scorer.corpus_score(given, [wanted]).score), _counts(scorer, given, wanted)
-            low, high = np.quantile([_score(scorer, counts[drawn]) for drawn in _draws(len(given))], PERCENTILES)
+            low, high = np.quantile(
+                [_score(scorer, counts[drawn]) for drawn in chain.from_iterable(drawn_clips(len(given), _DRAWS))], PERCENTILES
+            )
             signature = "|".join([str(scorer.get_signature()), f"norm:{self.rules}", *([f"asr:{heard_by}"] if heard_by else [])])
             scored[name] = CorpusScore(Figure(value, float(low), float(high), len(given)), signature)
         return scored
@@ -116,7 +121,8 @@ class TextRules:
         for name, scorer in self._scorers(language, is_sentence=False).items():
             if not isinstance(scorer, Missing):
                 before, after = (_counts(scorer, side, wanted) for side in (a, b))
-                drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in _draws(len(wanted))])
+                draws = chain.from_iterable(drawn_clips(len(wanted), _DRAWS))
+                drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in draws])
                 own = _score(scorer, before)
                 compared[name] = own, Difference.of(_score(scorer, after) - own, drawn, len(wanted))
         return compared
@@ -148,11 +154,6 @@ def _counts(scorer: Any, given: Sequence[str], wanted: Sequence[str]) -> Doubles
 
 def _score(scorer: Any, counts: Doubles) -> float:
     return float(scorer._compute_score_from_stats([int(one) for one in counts.sum(0)]).score)
-
-
-def _draws(count: int) -> Iterator[Ids]:
-    for rows in drawn_clips(count, _DRAWS):
-        yield from rows
 
 
 def by_whisper(text: str, language: str) -> str:
@@ -224,6 +225,27 @@ def _errors_by_vosk(case: Case, outcome: Clip) -> Measured:
 )
 def _likeness(case: Case, outcome: Clip) -> Measured:
     return OURS.likeness_of(outcome.text, case.reference_text or "", case.language)
+
+
+@metric(
+    FigureKind(
+        "right", "right sentence recognised", "higher", "edit distance",
+        "a choice among the bundle's sentences: no measure of free speech", is_share=True,
+    ),
+    needs={REFERENCE_TEXT, RECOGNIZER, PHRASEBOOK}, place=12, suits=(),
+)  # fmt: skip
+def _by_text(case: Case, outcome: Clip) -> Measured:
+    """Say whether the right sentence is nearest, alone; it is one of them also where the bundle does not have it."""
+    heard, wanted = _letters(outcome.text), _letters(case.reference_text or "")
+    known = [wanted, *(one for one in map(_letters, case.model(PHRASEBOOK)) if not np.array_equal(one, wanted))]
+    lengths = np.array([len(one) for one in known])
+    distances = edit_distances(heard, known) / np.maximum(np.maximum(lengths, len(heard)), 1)
+    return {"right": float(bool((distances[0] < distances[1:]).all() and distances[0] < 1))}
+
+
+def _letters(text: str) -> Ids:
+    """Return the letters of a text, of Hangul its jamo, without blanks, as int64 [letters]."""
+    return np.array([ord(one) for one in unicodedata.normalize("NFD", "".join(normalise_for_reading(text).split()))], np.int64)
 
 
 _PUBLISHED_NEEDS = {REFERENCE_TEXT, PUBLISHED, package("whisper_normalizer")}

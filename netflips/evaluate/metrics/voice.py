@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from av2unit.trust import quiet_units, rest_unit
 from avcore.arrays import Samples
 from avcore.speech.figures import count_clicks
-from avcore.speech.pitch import PITCH_STEP, measure_pitch, periodicity, pitch_track, without_jumps
+from avcore.speech.pitch import measure_pitch, periodicity
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT, samples_to_seconds
 from netflips.evaluate.clips import Case, Clip
-from netflips.evaluate.metric import SPEECH, FigureKind, Measured, Missing, metric, side, sound_of
-from netflips.evaluate.metrics.intelligibility import IN_STEP, why_not_in_step
-from netflips.evaluate.needs import EXTRACTOR, REFERENCE, SOURCE
+from netflips.evaluate.metric import FigureKind, Measured, Missing, metric, side, sound_of
+from netflips.evaluate.needs import EXTRACTOR, SOURCE
 
 _WINDOW, _HOP = 800, 160
 _LOWEST_HZ, _HIGHEST_HZ = 65.0, 400.0
@@ -69,21 +68,6 @@ def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | N
         return None
     floor = float(np.median(power[~near_speech]))  # not the mean: where a pause begins is known to a step or two only
     return float(10 * np.log10(max(floor, _LEAST_LEVEL**2) / power.max()))
-
-
-def pitch_errors(made: Samples, recorded: Samples, is_silence: NDArray[np.bool_]) -> tuple[float, float | None]:
-    """Return how a copy of a recording follows its pitch: share of wrong voicing, and the median distance in semitones.
-
-    Voicing counts where something is said: bool of shape [T] says where nothing is, every 20 ms. None where both are never voiced.
-    """
-    tracks = [without_jumps(pitch_track(one)) for one in (made, recorded)]
-    per_step = SAMPLES_PER_UNIT // PITCH_STEP
-    spoken = np.repeat(~is_silence, per_step)
-    length = min(len(spoken), *(len(one) for one in tracks))
-    ours, truth, spoken = tracks[0][:length], tracks[1][:length], spoken[:length]
-    wrong = float(((ours > 0) != (truth > 0))[spoken].mean()) if spoken.any() else 0.0
-    both = (ours > 0) & (truth > 0)
-    return wrong, float(12 * np.median(np.abs(np.log2(ours[both] / truth[both])))) if both.any() else None
 
 
 def quiet_steps(clip: Clip) -> NDArray[np.bool_]:
@@ -139,19 +123,3 @@ def _beside_source(case: Case, outcome: Clip) -> Measured:
 def _pauses(_: Case, outcome: Clip) -> Measured:
     floor = noise_floor_db(sound_of(outcome), quiet_steps(outcome))
     return {"floor_db": Missing("it has no pause of 0.1 s") if floor is None else floor}
-
-
-@metric(
-    FigureKind("f0_error", "pitch error", "lower", f"{_BOERSMA}, where both are voiced", IN_STEP, "semitones"),
-    FigureKind("voicing_error", "wrong voicing", "lower", f"{_BOERSMA}, share of what is said", IN_STEP),
-    needs={REFERENCE, EXTRACTOR},
-    place=41,
-    suits=(SPEECH,),
-)
-def _pitch(case: Case, outcome: Clip) -> Measured:
-    true = side(case.reference, "reference")
-    made, recorded = sound_of(outcome), sound_of(true)
-    if (reason := why_not_in_step(made, recorded)) is not None:
-        return dict.fromkeys(_pitch.figures, reason)
-    wrong, semitones = pitch_errors(made, recorded, quiet_steps(true))
-    return {"f0_error": Missing("nowhere both are voiced") if semitones is None else semitones, "voicing_error": wrong}

@@ -11,6 +11,7 @@ The tables of `netflips.understanding` are from here; a verdict is judged on sen
 import argparse
 import sys
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -26,6 +27,7 @@ from avcore import journal
 from avcore.arrays import Samples
 from avcore.command import LOG, Parser, add_quiet_options, run
 from avcore.contracts import Transcript
+from avcore.notes import aligned
 from avcore.progress import Progress, bars, track
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
@@ -211,7 +213,7 @@ def _faults(row: Row) -> frozenset[Fault]:
 
 
 def as_told(rows: Sequence[Row]) -> Iterator[str]:
-    """Lines of what was measured, and how the verdict agrees with it, by way and in all."""
+    """Lines of what was measured, and a table of how the verdict agrees with it, by way and in all."""
     for way, table in tables_of(rows).items():
         own = [row for row in rows if row["way"] == way]
         plain = [row for row in own if row["factor"] == 1]
@@ -220,17 +222,18 @@ def as_told(rows: Sequence[Row]) -> Iterator[str]:
             if squeezed := [row for row in own if row["factor"] == factor]:
                 base = [row for row in plain if row["text"] in {one["text"] for one in squeezed}]
                 yield f"  at {factor}: {(1 - _wrong(squeezed)) / (1 - _wrong(base)):.2f} of what is understood is left"
-    verdicts = judged(rows)
+    verdicts, heard_as = judged(rows), ", ".join(GRADES[:3])
+    lines = [["who speaks", "utterances", *(f"told {one}: heard {heard_as}" for one in GRADES[:3]), "the same, off by one, by two",
+              "rank correlation", "faults in"]]  # fmt: skip
     for way in (*dict.fromkeys(one.way for one in verdicts), "all"):
         its = [one for one in verdicts if way in (one.way, "all")]
+        met = Counter((one.verdict.grade, grade_of(one.heard)) for one in its)
+        counts = [", ".join(str(met[told, heard]) for heard in GRADES[:3]) for told in GRADES[:3]]
         off = [abs(GRADES.index(one.verdict.grade) - GRADES.index(grade_of(one.heard))) for one in its]
         rank = spearmanr([one.verdict.share for one in its], [one.heard for one in its]).statistic
-        for grade in GRADES[:3]:
-            found = [one for one in its if one.verdict.grade == grade]
-            known = ", ".join(f"{sum(grade_of(one.heard) == name for one in found)} {name}" for name in GRADES[:3])
-            yield f"{way}: {len(found)} are {grade} before; once heard {known}; faults in {sum(bool(one.faults) for one in found)}"
-        counts = ", ".join(str(off.count(steps)) for steps in range(3))
-        yield f"{way}: the verdict's rank correlation is {rank:.2f} of {len(its)}; classes off by 0, 1, 2: {counts}"
+        apart = ", ".join(str(off.count(steps)) for steps in range(3))
+        lines.append([way, str(len(its)), *counts, apart, f"{rank:.2f}", str(sum(bool(one.faults) for one in its))])
+    yield from aligned(lines).splitlines()
 
 
 def _heard(row: Row) -> tuple[int, int]:

@@ -46,7 +46,7 @@ def test_lines_become_cases(write: Write, tmp_path: Path) -> None:
         ((A, {**B, "id": "a"}), "2 ids stand there more than once; expected one line for each id; found line 1: a; line 2: a"),
         (({**A, "dub": "x.mp4"}, {**B, "source": "y.mp4"}), "found line 1: dub"),
         (({**A, "dub": "x.mp4"}, {**B, "source": "y.mp4"}), "2 files are not there"),
-        (({**A, "reference_text": " "}, {**B, "reference_text": ""}), "2 reference texts are empty"),
+        (({**A, "reference_text": " "}, {**B, "reference_text": ""}), "2 lines are no cases"),
         (({**A, "language": "es"}, B), "the languages of the dubs are mixed; expected one; found es, ko"),
         (({"id": "a", "dub": "a_ko.mp4"},), "line 1: it has no source"),
         (({**A, "sauce": "a.mp4"},), "line 1: it has sauce, which is none of"),

@@ -59,7 +59,7 @@ class Spoken(MadeClip):
         energy = cepstra(to_int16_scale(self.clean))[0]
         levels = np.clip(energy[: len(energy) // 4 * 4].reshape(-1, 4).mean(1) / LOUDEST * 255, 0, 255)
         shown = np.roll(levels[:: -1 if self.lips_backwards else 1], self.lips_late // 2)
-        yield FaceClip(0.0, self.seconds, (np.full((SIDE, SIDE, 3), level, np.uint8) for level in shown), self.samples)
+        yield FaceClip((np.full((SIDE, SIDE, 3), level, np.uint8) for level in shown), self.samples)
 
     @property
     def heard(self) -> Units:
@@ -226,9 +226,9 @@ def covered(one: Spoken) -> Spoken:
 HEARD: Mapping[Damage, tuple[str, ...]] = {
     hissing: ("floor_db",),
     noisy: ("harmonicity_db", "dnsmos", "stoi", "estoi", "mos"),
-    hoarse: ("harmonicity_db", "harmonicity_off", "voicing_error"),
+    hoarse: ("harmonicity_db", "harmonicity_off"),
     clicking: ("clicks",),
-    higher: ("f0_off", "f0_error", "speaker_outside", "speaker_outside_reference"),
+    higher: ("f0_off", "speaker_outside"),
     flat: ("loudness_follows", "pitch_follows"),
     half: ("wer", "cer", "cer_vosk", "asr_wer", "asr_cer", "read_sound", "unit_error_rate", "duration_ratio", "slc_20", "slc_40",
         "silent_share"),

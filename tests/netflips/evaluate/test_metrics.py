@@ -16,9 +16,8 @@ from avcore.errors import NetflipsError
 from avcore.units import Units
 from netflips.evaluate.clips import Clip
 from netflips.evaluate.metric import DUBS, PRESETS, Measured, Missing, all_metrics, chosen, measured, metric
-from netflips.evaluate.metrics.nearest import _by_text
 from netflips.evaluate.metrics.pictures import beside_source, sharpness, unchanged_outside
-from netflips.evaluate.metrics.text import _errors_by_vosk
+from netflips.evaluate.metrics.text import _by_text, _errors_by_vosk
 from netflips.evaluate.metrics.units import unit_errors_of
 from netflips.evaluate.needs import (
     EXTRACTOR,
@@ -64,7 +63,7 @@ def test_every_figure_is_told_what_it_is_and_every_need_has_a_name() -> None:
 def test_a_copy_of_the_source_is_right_in_all_there_is() -> None:
     found = all_of(MadeCase())
     right = {
-        "wer": 0, "cer": 0, "unit_error_rate": 0, "harmonicity_off": 0, "f0_off": 0, "f0_error": 0, "voicing_error": 0,
+        "wer": 0, "cer": 0, "unit_error_rate": 0, "harmonicity_off": 0, "f0_off": 0,
         "speaker_cosine": 1, "speaker": 0.7, "speaker_others": 0.3, "speaker_reference": 1, "stoi": 1, "estoi": 1,
         "pause": 1, "speech_overlap": 1, "silent_share": 0, "rate": 1,
         "duration_ratio": 1, "slc_20": 1, "outside_unchanged": 1, "sharpness": 1, "unit_sync_delay_ms": 0,
@@ -96,7 +95,6 @@ def test_swapped_voices_and_another_length_are_told() -> None:
     assert values(found)["speaker"] < -0.5
     assert (found["duration_ratio"], found["slc_20"], found["slc_40"]) == (2, 0, 0)
     assert isinstance(found["stoi"], Missing)
-    assert isinstance(found["f0_error"], Missing)
 
 
 def test_a_figure_that_is_no_number_is_missing() -> None:

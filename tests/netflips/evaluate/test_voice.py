@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.speech.figures import count_clicks
-from netflips.evaluate.metrics.voice import harmonicity_db, noise_floor_db, periodic_heights, pitch_errors
+from netflips.evaluate.metrics.voice import harmonicity_db, noise_floor_db, periodic_heights
 
 _S = 16_000
 _RNG = np.random.default_rng(0)
@@ -58,16 +58,3 @@ def test_noise_between_words_is_measured_where_nothing_is_said(floor: float) -> 
     assert found == pytest.approx(floor, abs=1.0)
     assert noise_floor_db(speech, np.zeros(50, bool)) is None
     assert (noise_floor_db(speech, is_silence) or 0) < -90
-
-
-def test_errors_of_a_copys_pitch() -> None:
-    nothing = np.zeros(50, bool)
-    same = pitch_errors(tone(150), tone(150), nothing)
-    assert same == (0, 0)
-    wrong, semitones = pitch_errors(tone(150 * 2 ** (1 / 12)), tone(150), nothing)
-    assert (wrong, semitones) == (0, pytest.approx(1, abs=0.02))
-    wrong, semitones = pitch_errors(NOISE, tone(150), nothing)
-    assert wrong > 0.9
-    half = np.concatenate([tone(150)[: _S // 2], NOISE[_S // 2 :]])
-    assert pitch_errors(half, tone(150), nothing)[0] == pytest.approx(0.5, abs=0.05)
-    assert pitch_errors(half, tone(150), np.arange(50) >= 25)[0] < 0.05

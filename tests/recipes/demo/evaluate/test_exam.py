@@ -68,7 +68,6 @@ def test_the_command_makes_clips_and_writes_table_page_and_metrics(
     table = (folder / "table.md").read_text(encoding="utf-8")
     assert re.search(r"\| Korean text, said +\| ", table)
     assert (folder / "report.html").is_file()
-    assert (folder / "table.tex").is_file()
 
 
 def test_what_comes_out_does_not_depend_on_what_is_expected(
