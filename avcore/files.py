@@ -265,12 +265,14 @@ class Input:
 
     what: what messages call it, as `the voice`. hint: what to do where it is not there. may_be_folder: its reader says what
     it must be; the files of a folder count as inputs. in_turn: of several, each is opened when its turn comes, and fails alone.
+    may_be_name: a word without an ending that is no file is a name, which whoever takes it knows.
     """
 
     what: str
     hint: str | None = None
     may_be_folder: bool = False
     in_turn: bool = False
+    may_be_name: bool = False
 
     def __call__(self, text: str) -> Path:
         """Read the option's value."""
@@ -289,6 +291,11 @@ class Output:
         return Path(text)
 
 
+def is_name(path: Path) -> bool:
+    """Return whether what was given for a file is a name of something else."""
+    return path.parts == (path.name,) and not path.suffix and not path.exists()
+
+
 Declared = Iterable[tuple[Input | Output, list[Path]]]
 
 
@@ -297,7 +304,12 @@ def check_files(declared: Declared, reads: Files | None = None, writes: Files | 
 
     reads, writes: what is known besides; its existence and place are not looked at. Raises InputError or OutputError.
     """
-    files = [(file, path, len(paths)) for file, paths in declared for path in paths]
+    files = [
+        (file, path, len(paths))
+        for file, paths in declared
+        for path in paths
+        if not (isinstance(file, Input) and file.may_be_name and is_name(path))
+    ]
     inputs, outputs = _listed(reads or {}), _listed(writes or {})
     for file, path, count in files:
         named = inputs if isinstance(file, Input) else outputs

@@ -75,9 +75,9 @@ def speed_flag() -> Any:
     return flag(default=1.0, type=speed, metavar="X")
 
 
-def voice_flag(**how: Any) -> Any:
+def voice_flag(*, may_be_name: bool = False, **how: Any) -> Any:
     """Return the field of the voice to speak in: --voice."""
-    return flag("--voice", default=None, file=Input("the voice"), **how)
+    return flag("--voice", default=None, file=Input("the voice", may_be_name=may_be_name), **how)
 
 
 def positional(name: str, default: Any = MISSING, file: Input | None = None, group: str | tuple[str, str] = "", **how: Any) -> Any:

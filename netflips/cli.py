@@ -150,7 +150,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "info": (("what a dub says of itself", "netflips info clip_ko.mp4"),),
     "completion": (("for this shell", "netflips completion bash"),),
     "say": (
-        ("in a neutral voice", "netflips say 안녕하세요? -o hello.wav"),
+        ("in the first of the voices that come along", "netflips say 안녕하세요? -o hello.wav"),
         ("in the voice of a recording", "netflips say --text-path text.txt -o text.wav --voice me.wav"),
     ),
     "transcribe": (

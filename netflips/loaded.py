@@ -1,7 +1,7 @@
 """Models in memory, for many calls: `netflips.load()`. What goes in and comes out are arrays and units, not files.
 
-A voice is a file, float32 [S] speech at 16 kHz, or what `voice` returned; None is a neutral one. Progress that raises stops the
-work: nothing half-written stays.
+A voice is a file, a name of `voices`, float32 [S] speech at 16 kHz, or what `voice` returned; None is the first of `voices`, or
+where there are none a neutral one. Progress that raises stops the work: nothing half-written stays.
 """
 
 import os
@@ -68,12 +68,18 @@ class Loaded:
         return self.models.translator.translate(units, *self._languages).units
 
     def voice(self, of: StrPath | Samples) -> SpeakerVoice:
-        """Return the voice in a file (x.npy, x.npz, sound or video), or of float32 [S] speech at 16 kHz."""
-        from unit2av.speaker import read_voice, voice_of
+        """Return the voice in a file (x.npy, x.npz, sound or video), of a name, or of float32 [S] speech at 16 kHz."""
+        from netflips.text_voice import speaker_voice
+        from unit2av.speaker import voice_of
 
         if isinstance(of, np.ndarray):
             return voice_of(of, self.models.speaker_encoder)
-        return read_voice(Path(of), lambda: self.models.speaker_encoder)
+        return speaker_voice(self.models, Path(of))
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """Names of the voices that come with the renderer, the default first."""
+        return tuple(self.models.named_voices)
 
     def speak(self, units: Units, voice: Voice = None) -> tuple[Samples, int]:
         """Return units as speech, float32 [S], and its sample rate in Hz."""
@@ -163,9 +169,9 @@ class Loaded:
 
     def _voice(self, given: Voice) -> SpeakerVoice:
         if given is None:
-            from unit2av.speaker import neutral_voice
+            from netflips.text_voice import speaker_voice
 
-            return neutral_voice(self.models.vocoder.speaker_dim)
+            return speaker_voice(self.models, None)
         return given if isinstance(given, SpeakerVoice) else self.voice(given)
 
 

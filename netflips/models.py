@@ -10,7 +10,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import learnt_languages
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.stages import Running, Stage
-from avcore.contracts import Extractor, Speaker, Translator, Voice
+from avcore.contracts import Extractor, Speaker, SpeakerVoice, Translator, Voice
 from avcore.errors import CheckpointError, UsageError
 from avcore.journal import file_digest
 from avcore.units import normalise_language, require_language, require_same_vocabulary
@@ -130,9 +130,21 @@ class Models:
         """What the voices have above 8 kHz, of the file beside the renderer; None where there is none."""
         from unit2av.voice.bandwidth import FILE, BandExtender
 
+        path = self._beside_renderer(FILE)
+        return None if path is None else BandExtender.load(path)
+
+    @cached_property
+    def named_voices(self) -> dict[str, SpeakerVoice]:
+        """Voices by name, of the file beside the renderer, the default first; none where there is none."""
+        from unit2av.voice.named import FILE, read_named_voices
+
+        path = self._beside_renderer(FILE)
+        return {} if path is None else read_named_voices(path)
+
+    def _beside_renderer(self, name: str) -> Path | None:
         renderer = self.paths.needed.get(RENDERER)
-        path = None if renderer is None else renderer.parent / FILE
-        return BandExtender.load(path) if path is not None and path.is_file() else None
+        path = None if renderer is None else renderer.parent / name
+        return path if path is not None and path.is_file() else None
 
     def kept(self, name: Hashable, load: Callable[[], _Loaded]) -> _Loaded:
         """Return what else is loaded once for all dubs with these models, when it is asked for first."""

@@ -25,8 +25,9 @@ Fit = Literal["speech", "hold", "video"]
 class VoiceFlags(CommonOptions):
     """Whose voice speaks, and the models of it but for the renderer."""
 
-    voice: Path | None = voice_flag()
-    """the voice: a recording, a video, x.npy or x.npz (default: a neutral voice)"""
+    voice: Path | None = voice_flag(may_be_name=True, metavar="NAME|FILE")
+    """the voice: a recording, a video, x.npy, x.npz, or the name of one that comes with the renderer (default: the first of them,
+    else a neutral voice)"""
     text2unit_path: Path | None = flag(default=None, file=Input("the speller"))
     """text-to-unit model (default: the bundle's, if it has one)"""
     speaker_encoder_path: Path | None = flag(default=None, file=Input("the speaker encoder"))

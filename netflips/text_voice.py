@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from avcore.checkpoints.bundle import checkpoint_or_bundle, optional_or_bundle
 from avcore.command import LOG
 from avcore.contracts import Voice
+from avcore.errors import UsageError
+from avcore.files import is_name
 from avcore.media import write_speech_pieces
 from avcore.notes import several
 from avcore.progress import Progress, bars, silent, track
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from avcore.contracts import SpeakerVoice
     from text2unit.speller import Spelling, TextSpeller
     from unit2av.voice.bandwidth import BandExtender
+
+NEUTRAL = "neutral"
+"""The voice in the middle of all, where none has a name."""
 
 
 def say_text(options: SayOptions) -> None:
@@ -62,14 +67,30 @@ def say_text(options: SayOptions) -> None:
         LOG.info("%s: %s of %s", options.units_path, several(len(units), "unit"), several(len(spoken), "sentence"))
 
 
+def chosen_voice(models: Models, given: Path | None) -> str | Path:
+    """Return which voice speaks: the file that is given, or the name of one that comes with the renderer, by default the first;
+    "neutral" where none does. Raises UsageError for a name that there is not."""
+    named = models.named_voices
+    if given is None:
+        return next(iter(named), NEUTRAL)
+    if not is_name(given):
+        return given
+    if given.name not in named:
+        known = f"{', '.join(named) or 'no name, as none comes with the renderer'}, or a file"
+        raise UsageError("there is no voice of this name", expected=known, found=given.name)
+    return given.name
+
+
 def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":
-    """Return the voice of a file, or with none the middle of all voices. Raises what `read_voice` raises."""
+    """Return the voice of a file or a name, by default the one that `chosen_voice` tells. Raises what it and `read_voice` raise."""
     from unit2av.speaker import neutral_voice, read_voice
 
+    chosen = chosen_voice(models, given)
+    if isinstance(chosen, Path):
+        return read_voice(chosen, lambda: models.speaker_encoder)
     if given is None:
-        LOG.info("a neutral voice, as no --voice is given")
-        return neutral_voice(models.vocoder.speaker_dim)
-    return read_voice(given, lambda: models.speaker_encoder)
+        LOG.info("the voice is %s, as no --voice is given", chosen)
+    return models.named_voices[chosen] if chosen in models.named_voices else neutral_voice(models.vocoder.speaker_dim)
 
 
 @dataclass(eq=False)
@@ -84,10 +105,7 @@ class TextVoice:
 
     @classmethod
     def of(cls, models: Models, language: str, scale: float, voice: Path | None) -> "TextVoice":
-        """Say text of a language with some models, in the voice of a file, None = a neutral one.
-
-        Raises what reading them raises.
-        """
+        """Say text of a language with some models, in a voice as `speaker_voice` takes it. Raises what reading them raises."""
         return cls(models.other(SPELLER, language), models.vocoder, speaker_voice(models, voice), scale, models.band_extension)
 
     def tell(self, script: SpokenScript, progress: Progress = silent) -> "Telling":

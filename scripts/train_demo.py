@@ -14,6 +14,7 @@ from recipes.demo.recipe.steps import Step, StepRunner
 from recipes.demo.voices.cast import require_synthesisers
 from text2unit.stage import SPELLER
 from unit2av.voice.bandwidth import FILE as BAND_FILE
+from unit2av.voice.named import FILE as VOICES_FILE
 from unit2text.stage import TEXT_READER
 from unit2unit.training.machine import require_fairseq
 
@@ -38,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     folder: Path = options.run_dir
-    is_material_made = (folder / "steps" / "data.json").is_file()
-    require_synthesisers(with_flite=not is_material_made, with_natural=not is_material_made)
+    is_made = {step: (folder / "steps" / f"{step}.json").is_file() for step in ("data", "voices")}
+    require_synthesisers(with_flite=not is_made["data"], with_natural=not all(is_made.values()))
     require_fairseq()
     steps = recipe_steps(folder, options.seed, options.max_sentences, options.set)
     runner = StepRunner(folder)
@@ -53,6 +54,7 @@ def _work(options: argparse.Namespace) -> None:
         "--renderer", str(folder / f"{RENDERER_OF_BOTH}.safetensors"), "--references", str(folder / "data" / "references.jsonl"),
         "--text-reader", str(folder / TEXT_READER.file), "--speller", f"ko={folder / SPELLER.file_for('ko')}",
         "--mouth-table", str(folder / "mouth.npz"), "--band-extension", str(folder / BAND_FILE),
+        "--voices", str(folder / VOICES_FILE),
         "--about", str(folder / "about.json"), "--precision", "int8", *where,
     )  # fmt: skip
     runner.run([Step("bundle", (pack, (*bundle, "calibrate", *where)))], 1)

@@ -83,6 +83,8 @@ class PackOptions(BundleOptions):
     """what the units make a mouth do, for --lips mesh"""
     band_extension: Path | None = flag(default=None, file=Input("the band extension"))
     """what the voices have above 8 kHz, of unit2av.train_bandwidth"""
+    voices: Path | None = flag(default=None, file=Input("the named voices"))
+    """voices by name, the default first"""
     about: Path = flag(file=Input("the description"))
     """JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told"""
     precision: str = flag(default="float16", choices=STORED_PRECISIONS)
@@ -120,7 +122,7 @@ class CheckOptions(BundleOptions):
 def _pack(options: PackOptions) -> None:
     needed = [options.models[stage.part] for stage in needed_stages()]
     others = {part: path for part, path in options.models.items() if part not in {stage.part for stage in needed_stages()}}
-    extras = filter(None, (options.mouth_table, options.band_extension))
+    extras = filter(None, (options.mouth_table, options.band_extension, options.voices))
     inputs = [*needed, *others.values(), options.references, options.about, *extras]
     for path in others.values():
         require_file(path, "a model")
@@ -147,6 +149,7 @@ def _pack(options: PackOptions) -> None:
         others,
         options.mouth_table,
         options.band_extension,
+        options.voices,
     )
     LOG.info("%s: packed, %.1f MiB", bundle.folder, total_bytes(bundle) / _MEGA)
     _tell(bundle)

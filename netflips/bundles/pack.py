@@ -22,6 +22,8 @@ from unit2av.lipsync.backend import TABLE_FILE
 from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.voice.bandwidth import FILE as BAND_FILE
 from unit2av.voice.bandwidth import BandExtender
+from unit2av.voice.named import FILE as VOICES_FILE
+from unit2av.voice.named import read_named_voices, write_named_voices
 
 LOG = logging.getLogger("netflips")
 
@@ -43,6 +45,7 @@ def pack_bundle(
     others: Mapping[str, str | Path] | None = None,
     mouth_table: str | Path | None = None,
     band_extension: str | Path | None = None,
+    voices: str | Path | None = None,
 ) -> Bundle:
     """Write a bundle into `out_dir`, in place of one that is there, or nothing.
 
@@ -53,6 +56,7 @@ def pack_bundle(
     are: they weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out.
     others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `text-reader` or
     `speller.ko`. mouth_table: what the units make a mouth do, for `--lips mesh`. band_extension: what voices have above 8 kHz.
+    voices: voices by name.
     Raises VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
     """
     missing = [name for name in _NEEDED if name not in about] + [
@@ -68,6 +72,7 @@ def pack_bundle(
     if table is not None:
         require_same_vocabulary(vocabulary, table.vocabulary, str(mouth_table))
     wide = None if band_extension is None else BandExtender.load(band_extension)
+    named = None if voices is None else read_named_voices(voices)
     out_dir = _require_bundle_folder(Path(out_dir))
     with private_folder(".bundle-", out_dir.parent) as temporary:
         folder = temporary / "bundle"
@@ -87,6 +92,8 @@ def pack_bundle(
             table.save(folder / TABLE_FILE)
         if wide is not None:
             wide.save(folder / BAND_FILE)
+        if named is not None:
+            write_named_voices(folder / VOICES_FILE, named)
         made = {"date": date.today().isoformat(), **about["made"]}
         told = {
             "format": FORMAT,

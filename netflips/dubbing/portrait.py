@@ -2,6 +2,7 @@
 
 from dataclasses import astuple, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from netflips.options import PortraitOptions, duration_scale
 from netflips.portraits.head import MOVING, Portrait
 from netflips.report.files import with_reports
 from netflips.script.types import Script, SpokenSound, Target, UnitList, UnitsGiven, VoiceFile, WrittenText
-from netflips.text_voice import TextVoice, speaker_voice
+from netflips.text_voice import NEUTRAL, TextVoice, chosen_voice, speaker_voice
 from text2unit.inference import warn_of_script
 from text2unit.script import SpokenScript, script_of
 from text2unit.stage import SPELLER
@@ -64,7 +65,8 @@ def _animated(options: PortraitOptions) -> Script:
     portrait = Portrait.open(options.portrait, options.picture_choice)
     asked = DubOptions(lips=options.lips, work_dir=options.work_dir, **options.marks)
     info, settings = portrait.info(options.portrait), settings_told(options, *_SETTINGS)
-    voice = "neutral" if options.voice is None else VoiceFile(str(options.voice))
+    chosen = NEUTRAL if options.speech is not None else chosen_voice(models, options.voice)
+    voice = VoiceFile(str(chosen)) if isinstance(chosen, Path) else chosen
     with run_bar(options.quiet) as progress, Job.along(info, options.out, models, asked, settings, progress) as job:
         spoken, target = _given(job, options, text)
         job = job.on(spoken)

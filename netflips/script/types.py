@@ -123,9 +123,9 @@ class VoiceFile:
 
 @dataclass(frozen=True)
 class SpeakerOf:
-    """Who speaks. voice: own, neutral, or of a file. face: auto, largest, none, or the N-th from the left. level: of speech, for a
-    program that translates; "" = not said. pitch_hz: that the dub speaks at, None = not measured, or the voice has none to set.
-    rate: how fast, 1 = as is usual in the language, above 1 = faster; None = not measured.
+    """Who speaks. voice: own, neutral, one by name, or of a file. face: auto, largest, none, or the N-th from the left. level: of
+    speech, for a program that translates; "" = not said. pitch_hz: that the dub speaks at, None = not measured, or the voice has
+    none to set. rate: how fast, 1 = as is usual in the language, above 1 = faster; None = not measured.
     """
 
     name: str

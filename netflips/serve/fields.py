@@ -1,6 +1,7 @@
 """Fields of a form, checked: what a visitor sends becomes a word of ours, a number, or a text in a file, never an option."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,7 +125,23 @@ class File(Field):
         return given
 
 
-AnyField = Choice | Number | Switch | Words | OneLine | File
+@dataclass(frozen=True)
+class Name(Field):
+    """A name of something that comes with the models, as of a voice: letters, digits and hyphens, which no option begins with."""
+
+    name: str
+
+    def checked(self, given: Any) -> str:
+        """Return the name, "" = none. Raises UsageError."""
+        if given in (None, ""):
+            return ""
+        if not isinstance(given, str) or not _A_NAME.fullmatch(given):
+            raise UsageError(f"{self.name} is no name", expected="letters, digits and hyphens", found=repr(given)[:60])
+        return given
+
+
+_A_NAME = re.compile("[a-z0-9][a-z0-9-]{0,39}")
+AnyField = Choice | Number | Switch | Words | OneLine | File | Name
 
 
 @dataclass(frozen=True)

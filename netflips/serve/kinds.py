@@ -15,7 +15,7 @@ from netflips.dubbing.segmentation import LENGTH
 from netflips.options import Fit
 from netflips.script.files import write_script
 from netflips.script.types import Script, SpeakerOf, SpokenSound, Target, TimeSpan, Utterance, VoiceFile, WrittenText
-from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Number, OneLine, ReviewRow, Switch, Words
+from netflips.serve.fields import AUTO, SOUND_OR_VIDEO, AnyField, Choice, File, Name, Number, OneLine, ReviewRow, Switch, Words
 from netflips.serve.jobs import DRAFT, DRAFT_FILE, VERDICT_FILE
 from netflips.serve.settings import Settings
 from unit2av.lipsync.backend import file_options, lip_sync_names
@@ -262,7 +262,7 @@ KINDS: Mapping[str, JobKind] = {
         JobKind(
             "say",
             ("say", "--text-path", "text.txt", "--out", "result.wav"),
-            (Words("text", 5000), _VOICE, Number("speed", 0.5, 2, 1, flag="--speed"), _WORDS_READ),
+            (Words("text", 5000), Name("called", flag="--voice"), _VOICE, Number("speed", 0.5, 2, 1, flag="--speed"), _WORDS_READ),
             (MadeFile("result.wav", "sound"),),
             ("--text2unit-path", *_VOICE_MODELS),
             _readings,

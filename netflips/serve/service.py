@@ -32,6 +32,8 @@ from netflips.version import __version__
 from text2unit.stage import SPELLER
 from unit2av.lipsync.backend import ready_names
 from unit2av.stage import RENDERER
+from unit2av.voice.named import FILE as VOICES_FILE
+from unit2av.voice.named import read_named_voices
 from unit2text.stage import TEXT_READER
 
 _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
@@ -278,11 +280,13 @@ def _what_is_there(settings: Settings) -> dict[str, Any]:
     known = [] if bundle is None or own or not bundle.references.is_file() else read_references(bundle.references)
     packed_renderer = None if bundle is None else bundle.checkpoint(RENDERER)
     renderer = Path(settings.models[RENDERER.flag]) if RENDERER.flag in settings.models else packed_renderer
+    voices = None if renderer is None else renderer.parent / VOICES_FILE
     some = known[:: max(len(known) // _SENTENCES, 1)][:_SENTENCES]
     return {
         "models": [Path(path).name for flag, path in settings.models.items() if flag.endswith("-path")],
         "bundle": None if bundle is None or own else {"name": bundle.about["name"], "knows": bundle.about["domain"]},
         "mouths": ready_names(settings.models, renderer),
+        "voices": [] if voices is None or not voices.is_file() else list(read_named_voices(voices)),
         "sentences": [[one.translation, one.text] for one in some],
         "sample": _sample() if known else None,
         "languages": None if languages is None else [normalise_language(one) for one in languages],

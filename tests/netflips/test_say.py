@@ -13,16 +13,20 @@ import soundfile
 import torch
 
 from avcore.checkpoints.checkpoint import write_checkpoint
+from avcore.contracts import SpeakerVoice
+from avcore.speech.pitch import Pitch
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_samples
 from avcore.units import read_unit_file
 from netflips.cli import main as netflips
 from netflips.commands import say
 from netflips.dubbing.spell import natural_units
+from netflips.loaded import load as netflips_load
 from text2unit.model import ALIGNED, CTC, SpellerConfig
 from text2unit.speller import PAUSE_S, TextSpeller, network_of
 from text2unit.stage import SPELLER
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.voice.bandwidth import BandExtender
+from unit2av.voice.named import write_named_voices
 
 main = say.main
 
@@ -104,6 +108,33 @@ def test_a_band_extension_beside_the_renderer_makes_speech_wider(models: list[st
     assert power[frequencies > 8200].sum() > 0.01 * power.sum()
 
 
+def test_voices_beside_the_renderer_are_chosen_by_name(
+    models: list[str], parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng, renderer = np.random.default_rng(3), tmp_path / "renderer.pt"
+    shutil.copy(parity_dir / "unit2av_renderer.pt", renderer)
+    vectors = {name: rng.standard_normal(256).astype(np.float32) / 16 for name in ("man", "woman-1")}
+    write_named_voices(tmp_path / "voices.npz", {name: SpeakerVoice(one, Pitch(5.0, 0.2)) for name, one in vectors.items()})
+    np.save(tmp_path / "woman.npy", vectors["woman-1"])
+    bare = [*models[:2], "--unit2av-path", str(renderer), "--cpu"]
+    said = {}
+    for asked in ("", "man", "woman-1", str(tmp_path / "woman.npy")):
+        out = tmp_path / "x.wav"
+        assert main(["안녕하세요", "--out", str(out), *bare, *(["--voice", asked] if asked else [])]) == 0
+        said[asked] = soundfile.read(out)[0]
+    assert "the voice is man, as no --voice is given" in capsys.readouterr().err
+    np.testing.assert_array_equal(said[""], said["man"])
+    np.testing.assert_array_equal(said["woman-1"], said[str(tmp_path / "woman.npy")])  # which this vocoder gives no pitch
+    assert not np.array_equal(said["man"], said["woman-1"])
+    for asked, told in (
+        ("woman", "there is no voice of this name; expected man, woman-1, or a file; found woman"),
+        ("woman.wav", "the voice is not there"),
+    ):
+        assert main(["안녕하세요", "--out", str(tmp_path / "y.wav"), *bare, "--voice", asked]) == 2
+        assert told in capsys.readouterr().err
+        assert not (tmp_path / "y.wav").exists()
+
+
 def test_slower_speech_is_longer(models: list[str], parity_dir: Path, voice: Path, tmp_path: Path) -> None:
     aligned = write_random_speller(tmp_path / "aligned.safetensors", ALIGNED)
     for path in (None, aligned):
@@ -118,7 +149,7 @@ def test_slower_speech_is_longer(models: list[str], parity_dir: Path, voice: Pat
 
 def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["안녕하세요", "--out", str(tmp_path / "x.wav"), "--text2unit-path", str(speller), "--cpu"]) == 0
-    assert "a neutral voice" in capsys.readouterr().err
+    assert f"the voice is {netflips_load().voices[0]}, as no --voice is given" in capsys.readouterr().err
     assert np.abs(soundfile.read(tmp_path / "x.wav")[0]).max() > 0
 
 

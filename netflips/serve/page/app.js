@@ -263,6 +263,11 @@ const fill = () => {
     select.replaceChildren(...page.about.mouths.map((name) => new Option(name in MOUTHS ? t(MOUTHS[name]) : name, name)));
     select.value = before || "auto";
   }
+  const { voices } = page.about;
+  const called = document.querySelector("[data-called]");
+  called.hidden = !voices.length;
+  called.lastElementChild.replaceChildren(...voices.map((name) => new Option(name.replace(/^(woman|man)/, (word) => t(word)), name)));
+  document.querySelector("#speak [data-file=voice]").dataset.none = voices.length ? "calledVoice" : "neutralVoice";
   for (const area of document.querySelectorAll("textarea:not([placeholder])")) area.placeholder = page.about.sentences[0]?.[1] ?? "";
   const { operator } = page.about;
   for (const one of document.querySelectorAll("[data-operator]")) one.hidden = Boolean(operator) !== (one.dataset.operator === "yes");

@@ -30,6 +30,7 @@ from netflips.evaluate.running import CaseJob, run_left
 from netflips.lip_speech import speak_lips
 from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
+from netflips.text_voice import speaker_voice
 from recipes.demo.evaluate.conditions import SOUNDS, lips_of_kind
 from recipes.demo.evaluate.groups import AUDIO, AUTO, VIDEO, Group
 from recipes.demo.evaluate.material import (
@@ -45,7 +46,7 @@ from recipes.demo.voices.cast import cast
 from recipes.demo.voices.free_korean import held_out_free
 from recipes.demo.voices.phrasebook import SentencePair
 from text2unit.stage import SPELLER
-from unit2av.speaker import neutral_voice, voice_of
+from unit2av.speaker import voice_of
 from unit2av.voice.speech import UnitVocoder
 from unit2unit.translator import UnitTranslator
 
@@ -207,7 +208,7 @@ class ExamMaker:
         """Text in the default voice of `netflips say`."""
         text, vocoder = self._text(item), self.models.vocoder
         units = self.models.other(SPELLER, "ko").units_of(text, "ko")
-        said = vocoder.synthesize(units, neutral_voice(vocoder.speaker_dim)).samples
+        said = vocoder.synthesize(units, speaker_voice(self.models, None)).samples
         return {"dub": self._write(item, said), "reference": self._teacher(item, text)}
 
     def _resynthesised(self, item: PlannedClip) -> Line:

@@ -41,6 +41,7 @@ from netflips.model_paths import RunOptions
 from netflips.models import Models, load_models
 from netflips.recognizers.outside import open_recognizer, recognizer_folder
 from netflips.script.types import Fault
+from netflips.text_voice import speaker_voice
 from netflips.understanding import (
     GRADES,
     LENGTHS,
@@ -59,7 +60,6 @@ from recipes.demo.material.spoken import add_noise
 from recipes.demo.recipe.probes import NATURAL, probe_bundle
 from recipes.demo.voices.cast import held_out_pairs
 from text2unit.stage import SPELLER
-from unit2av.speaker import neutral_voice
 
 _FACTORS = (1.0, 0.8, 0.65, 0.5)
 _SQUEEZED = 4
@@ -80,7 +80,7 @@ class SpokenTexts:
     def __init__(self) -> None:
         self.models: Models = load_models(bundle_paths(), "en", "ko", RunOptions("cpu"))
         self.ear = open_recognizer(recognizer_folder("judge-whisper"), "cpu")
-        self.voice = neutral_voice(self.models.vocoder.speaker_dim)
+        self.voice = speaker_voice(self.models, None)
 
     @cached_property
     def ways(self) -> Mapping[str, Callable[[str], Units]]:

@@ -16,6 +16,7 @@ from recipes.demo.material.phones import Phones
 from recipes.demo.recipe.steps import Step, StepRunner
 from text2unit.stage import SPELLER
 from unit2av.voice.bandwidth import FILE as BAND_FILE
+from unit2av.voice.named import FILE as VOICES_FILE
 from unit2text.stage import TEXT_READER
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
@@ -151,6 +152,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         ),
         Step("mouth", (module("recipes.demo.recipe.mouth_table", data / "phones.json", folder / "mouth.npz"),), ("data",)),
         Step("bandwidth", (module("unit2av.train_bandwidth", data / "wide.jsonl", "--out-path", folder / BAND_FILE),), ("data",)),
+        Step("voices", (module("recipes.demo.recipe.named_voices", folder / VOICES_FILE),)),
         Step("lips", (faces("lips"), exported("lips", "--out-path", begun)), ("vocoder",)),
         Step(
             "lips_more",

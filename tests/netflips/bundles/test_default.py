@@ -20,13 +20,14 @@ from av2unit.trust import KNOWN_KEY as KNOWN
 from avcore.checkpoints.bundle import VARIABLE, Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config, write_checkpoint
 from avcore.checkpoints.stages import Stage
-from avcore.contracts import Extraction
+from avcore.contracts import Extraction, SpeakerVoice
 from avcore.domain import KEY, Domain
 from avcore.errors import CheckpointError, InputError, VocabularyError
 from avcore.media import probe, write_speech
 from avcore.notes import json_text, sentence
+from avcore.speech.pitch import Pitch
 from avcore.units import Units
-from netflips.bundles.describe import check_bundle, note, total_bytes
+from netflips.bundles.describe import check_bundle, note, total_bytes, write_about
 from netflips.bundles.pack import pack_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.dubbing import command as dub_command
@@ -42,6 +43,7 @@ from unit2av import inference_unit2a
 from unit2av.lipsync.backend import TABLE_FILE, LipSyncChoice, settled
 from unit2av.lipsync.mesh.table import MouthTable
 from unit2av.stage import RENDERER
+from unit2av.voice.named import read_named_voices, write_named_voices
 from unit2unit import inference as unit2unit_inference
 from unit2unit.stage import TRANSLATOR
 
@@ -218,6 +220,16 @@ def table(path: Path, vocabulary: str) -> Path:
         path
     )
     return path
+
+
+def test_named_voices_travel_in_a_bundle(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
+    models, voice = (paths.av2unit, paths.utut, paths.unit2av), SpeakerVoice(np.ones(256, np.float32), Pitch(5.0, 0.2))
+    write_named_voices(tmp_path / "voices.npz", {"man": voice})
+    bundle = pack_bundle(*models, references, ABOUT, tmp_path / "bundle", voices=tmp_path / "voices.npz")
+    assert "voices.npz" in check_bundle(bundle.folder).about["files"]
+    again = write_about(bundle.folder, bundle.about)  # as where the file was made anew
+    assert again.about["files"] == bundle.about["files"]
+    assert list(read_named_voices(bundle.folder / "voices.npz")) == ["man"]
 
 
 def test_a_table_travels_in_a_bundle_and_is_checked(packed: Bundle, paths: ModelPaths, references: Path, tmp_path: Path) -> None:

@@ -219,6 +219,8 @@ def test_a_dub_over_text_is_offered_where_its_models_are(tmp_path: Path) -> None
         ({"kind": "say", "values": {"text": "x", "speed": True}}, "speed is out of range"),
         ({"kind": "say", "values": {"text": "x", "--device": "cuda"}}, "no such field"),
         ({"kind": "say", "values": {"text": "x", "voice": "../../etc/passwd"}}, "not there any more"),
+        ({"kind": "say", "values": {"text": "x", "called": "--yes"}}, "called is no name"),
+        ({"kind": "say", "values": {"text": "x", "called": "../x"}}, "called is no name"),
         ({"kind": "dub", "values": {}}, "video is missing"),
         ({"kind": "dub", "values": {"video": "0" * 32}}, "not there any more"),
         ({"kind": "dub", "values": {"video": "0" * 32, "mouth": "--report"}}, "mouth cannot be that"),
@@ -240,6 +242,14 @@ def test_a_text_that_looks_like_an_option_is_a_text(client: TestClient, tmp_path
     words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
     assert job["state"] == "done"
     assert not any("/tmp/x" in word for word in words)
+
+
+def test_a_text_is_said_in_a_voice_by_name_or_of_a_file(client: TestClient, tmp_path: Path) -> None:
+    sound = upload(client)["id"]
+    for values, voices in (({"called": "man"}, ["man"]), ({"called": "man", "voice": sound}, ["man", "voice.mp4"]), ({}, [])):
+        job = client.post("/jobs", json={"kind": "say", "values": {"text": "네", **values}}).json()
+        words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
+        assert [words[place + 1] for place, word in enumerate(words) if word == "--voice"] == voices  # of two the last counts
 
 
 def test_a_failed_job_says_why_in_one_line_and_that_it_would_fail_again(client: TestClient) -> None:

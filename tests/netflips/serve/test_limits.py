@@ -24,6 +24,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from avcore.errors import OutputError, UsageError
+from netflips.loaded import load
 from netflips.serve import connections
 from netflips.serve.app import _type_of
 from netflips.serve.command import ServeOptions, serve_settings
@@ -372,6 +373,7 @@ def test_an_example_is_dubbed_before_anything_is_asked(client: TestClient) -> No
     about = client.get("/about").json()
     assert (len(about["sentences"]), about["sample"]["heard"]) == (20, "Excuse me, where is the airport?")
     assert about["mouths"] == ["auto", "mesh", "units"]  # no checkpoint of Wav2Lip was given
+    assert about["voices"] == list(load().voices) != []
     piece = client.get("/sample/example.ko.mp4", headers={"Range": "bytes=4-7"})
     assert (piece.status_code, piece.content, piece.headers["content-type"]) == (206, b"ftyp", "video/mp4")
     assert client.get("/sample/desk.py").status_code == 404
