@@ -24,6 +24,7 @@ from unit2av.lipsync.mesh.shape import (
     INNER_LOWER,
     INNER_UPPER,
     LOWER_LIP,
+    MOUTH_CORNERS,
     NUM_ARCH,
     NUM_FACE,
     OUTER_CORNERS,
@@ -216,13 +217,31 @@ def test_between_closed_lips_nothing_stays_of_what_an_open_mouth_showed() -> Non
     x, y = mesh[list(INNER_UPPER)].round().astype(int).T
     white, dark = (slice(y[4], y[4] + 3), slice(x[3], x[5])), (slice(y[1] - 2, y[1]), slice(x[1] - 2, x[1] + 3))
     picture[white], picture[dark] = 240, 25
-    join_lips(picture, mesh, 0.9 * SIDE, 0.0, 1.0)
+    join_lips(picture, mesh, 0.9 * SIDE, 0.0, 1.0, 1.0)
     for part in (white, dark):
         assert 0.6 * lip.sum() < picture[part].sum(axis=-1, dtype=int).mean() < 1.2 * lip.sum()
     assert picture[y[4], x[4]].sum(dtype=int) < 0.8 * lip.sum()  # the line itself
     away = np.ones((SIDE, SIDE), bool)
     away[y.min() - 12 : y.max() + 12] = False
     np.testing.assert_array_equal(picture[away], clean[away])
+
+
+@pytest.mark.parametrize("opening", [0.2, 0.7])
+def test_beside_open_lips_the_dark_corners_of_a_smile_are_mended_and_nothing_else(opening: float) -> None:
+    mesh = mesh_of(Pose(scale=0.9), MouthShape(opening, 0.0)).astype(np.float64)[:, :2]
+    lip, picture = np.array([190, 110, 105]), np.full((SIDE, SIDE, 3), (200, 160, 140), np.uint8)
+    outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
+    cv2.fillPoly(picture, [mesh[outline].round().astype(np.int32)], lip.tolist())
+    clean = picture.copy()
+    corners = mesh[list(MOUTH_CORNERS)].round().astype(int)
+    specks = [(slice(y - 2, y + 1), slice(x - 1, x + 2)) for x, y in corners]
+    for speck in specks:
+        picture[speck] = 25
+    join_lips(picture, mesh, 0.9 * SIDE, 0.0, 1.0, 0.0)
+    for speck in specks:
+        assert picture[speck].sum(axis=-1, dtype=int).mean() > 0.6 * lip.sum()
+        picture[speck] = clean[speck]
+    assert (np.abs(picture.astype(int) - clean).max(axis=-1) > 8).mean() < 1e-3
 
 
 def test_a_smile_comes_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,9 +237,9 @@ def draw_mouth(picture: Pixels, place: Place, person: Person, asked: Points, loo
     move_pixels(picture, lip_source(picture, seen, gap), wanted, place.pose)
     shade(picture, seen, wanted, place.pose)
     wanted_gap = float(target[INNER_LOWER[4], 1] - target[INNER_UPPER[4], 1])
-    is_open, is_met = smoothstep((gap - _SEEN_OPEN[0]) / _SEEN_OPEN[1]), 1 - smoothstep((wanted_gap - _MET) / _MET)
-    mended = place.strength * float(is_open * is_met)
+    mended = place.strength * float(smoothstep((gap - _SEEN_OPEN[0]) / _SEEN_OPEN[1]))
     if mended > 0:
-        join_lips(picture, wanted[:, :2], place.pose.scale, look.soft, mended)
+        met = 1 - float(smoothstep((wanted_gap - _MET) / _MET))
+        join_lips(picture, wanted[:, :2], place.pose.scale, look.soft, mended, met)
     inside = place.pose.to_picture(shape[NUM_FACE:])
     draw_inside(picture, wanted, inside, place.pose, look, place.strength)

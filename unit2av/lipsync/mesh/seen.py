@@ -39,11 +39,14 @@ _SHINE, _SHINE_AFTER = 8.0, 2
 bright, and none do before them."""
 _EDGE_PIXELS, _MOST_BLURRED = 1.3, 0.3
 """Width of an edge in pixels, in which lip is mixed with what is beside it; at most this share of a lip."""
-_MENDED, _SEAM, _LEAST_SEAM, _SEAM_SHADE = 0.014, 0.004, 0.6, 0.45
-"""How far beside the line of closed lips specks are mended, how wide its shadow is, in widths of
-the face and at least in pixels, and how dark."""
-_SEAM_PLACES, _SEAM_SHARES = (0, 1, 3, 9, 11, 12), (0.0, 0.6, 1.0, 1.0, 0.6, 0.0)
-"""Where along the line from one corner to the other, in points of it, how much is mended: nothing at the corners themselves."""
+_SEAM, _LEAST_SEAM, _SEAM_SHADE = 0.004, 0.6, 0.45
+"""How wide the shadow between closed lips is, in widths of the face and at least in pixels, and how dark."""
+_PLACES = (0, 0.4, 1, 3, 9, 11, 11.6, 12)
+"""Along the line from one corner of the mouth to the other, in points of it: corners, inner corners, and where lips are."""
+_SEAM_SHARES, _CORNER_SHARES = np.array([0.0, 0.24, 0.6, 1, 1, 0.6, 0.24, 0.0]), np.array([0.0, 1, 1, 0, 0, 1, 1, 0.0])
+"""How dark the shadow is at these places, and how much of what is dark is mended beside lips that are open."""
+_MENDED = (0.03, 0.03, 0.03, 0.014, 0.014, 0.03, 0.03, 0.03)
+"""How far beside the line specks are mended there, in widths of the face."""
 _TOO_BRIGHT, _TOO_DARK = 1.12, 0.72
 """Brightness, as a share of the lip's, beyond which a pixel beside the line is of what was between the lips."""
 _CHEEKS = [50, 280, 205, 425, 36, 266]
@@ -110,35 +113,37 @@ def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
     return np.asarray(np.maximum(last, np.convolve(np.pad(last, 1, mode="edge"), [1 / 3] * 3, "valid")), np.float64)
 
 
-def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share: float) -> None:
-    """Mend the line between lips that are closed though the picture shows them open, in place.
+def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share: float, met: float) -> None:
+    """Mend the corners of a mouth that the picture shows open, and where it is closed now the line between its lips, in place.
 
-    What was between them stays beside the line as white or dark specks: where a pixel near it is far from the colour of the lip,
-    that colour takes its place. picture: uint8 [height, width, 3]; points: of the face as it is now, [468, 2]; scale: pixels to a
-    width of the face; soft: blur of the picture's edges, in pixels. share: 0..1, of the mending.
+    What was between them stays as white or dark specks: where a pixel near is far from the colour of the lip, that colour takes
+    its place. picture: uint8 [height, width, 3]; points: of the face as it is now, [468, 2]; scale: pixels to a width of the face;
+    soft: blur of the picture's edges, in pixels. share: 0..1, of the mending; met: 0..1, how far the lips meet.
     """
     line = (points[list(INNER_UPPER)] + points[list(INNER_LOWER)]) / 2
     ends = points[list(OUTER_CORNERS)], points[list(MOUTH_CORNERS)]
     line = np.concatenate([[ends[0][0], ends[1][0]], line, [ends[1][1], ends[0][1]]])
-    reach = max(_MENDED * scale, 1.5)
-    low = np.maximum(np.floor(line.min(axis=0) - 2 * reach), 0).astype(int)
-    high = np.minimum(np.ceil(line.max(axis=0) + 2 * reach) + 1, picture.shape[1::-1]).astype(int)
+    most = max(2 * max(_MENDED) * scale, 3.0)
+    low = np.maximum(np.floor(line.min(axis=0) - most), 0).astype(int)
+    high = np.minimum(np.ceil(line.max(axis=0) + most) + 1, picture.shape[1::-1]).astype(int)
     part = picture[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
     if min(part.shape[:2]) < 2:
         return
     place, beside = _along(line - low, part.shape[:2])
+    reach = np.maximum(np.interp(place, _PLACES, _MENDED) * scale, 1.5)
     upper, lower = (_lip_colours(picture, points, rings) for rings in (UPPER_LIP, LOWER_LIP))
     below = np.clip(beside / reach + 0.5, 0, 1)[..., None].astype(np.float32)
     columns = np.arange(len(line), dtype=np.float32)
     above, under = (np.stack([np.interp(place, columns, one) for one in colours.T], axis=-1) for colours in (upper, lower))
     lip = (above + (under - above) * below).astype(np.float32)
-    within = np.interp(place, _SEAM_PLACES, _SEAM_SHARES)
-    seam = (within * np.exp(-np.square(beside / np.hypot(max(_SEAM * scale, _LEAST_SEAM), soft))))[..., None]
+    joined = met * np.interp(place, _PLACES, _SEAM_SHARES)
+    seam = (joined * np.exp(-np.square(beside / np.hypot(max(_SEAM * scale, _LEAST_SEAM), soft))))[..., None]
     wanted = lip * (1 - _SEAM_SHADE * seam).astype(np.float32)
     off = part.sum(axis=-1, dtype=np.float32) / np.maximum(wanted.sum(axis=-1), 1)
-    strange = np.maximum(smoothstep((off - _TOO_BRIGHT) / 0.1), smoothstep((_TOO_DARK - off) / 0.15))
-    strange = np.maximum(strange, seam[..., 0])
-    weight = share * within * strange * (1 - smoothstep((np.abs(beside) - reach) / reach))
+    at_corners = np.interp(place, _PLACES, _CORNER_SHARES)
+    strange = joined * np.maximum(smoothstep((off - _TOO_BRIGHT) / 0.1), seam[..., 0])
+    strange = np.maximum(strange, np.maximum(joined, at_corners) * smoothstep((_TOO_DARK - off) / 0.15))
+    weight = share * strange * (1 - smoothstep((np.abs(beside) - reach) / reach))
     soft = cv2.GaussianBlur(weight.astype(np.float32), (0, 0), 0.7)[..., None]
     part[:] = np.rint(part + (wanted - part) * soft).astype(np.uint8)
 
@@ -161,7 +166,8 @@ def _lip_colours(picture: Pixels, points: Points, rings: tuple[tuple[int, ...], 
     colours = np.median(np.stack(seen), axis=0)
     middle = np.median(colours, axis=0)
     colours = cv2.GaussianBlur(np.minimum(np.maximum(colours, 0.75 * middle), 1.2 * middle).astype(np.float32), (1, 5), 1.0)
-    ends = [np.repeat(end, 2, axis=0) for end in (colours[:1], colours[-1:])]
+    # The ends may lie in the shadow of a corner.
+    ends = [np.repeat(np.maximum(end, 0.9 * middle), 2, axis=0) for end in (colours[:1], colours[-1:])]
     return np.asarray(np.concatenate([ends[0], colours, ends[1]]), np.float32)
 
 
