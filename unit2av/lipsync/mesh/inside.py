@@ -216,7 +216,7 @@ def draw_inside(
     darker, lighter = (float(smoothstep(gap / _LIT_DEPTH_GAP)) * share for share in _DEPTH_SHADES)
     layer.pixels[:] = look.dark * np.linspace(1 - darker, 1 + lighter, len(layer.pixels), dtype=np.float32)[:, None, None]
     flat = (inside[:, :2] - part + 0.5) * fine - 0.5
-    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 2.4 * gap, 0.9), 0.012)
+    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.6 + 2.4 * gap, 0.95), 0.012)
     is_own = teeth is not None and teeth.is_row
     lit = _SHUT_LIGHT[is_own] + (1 - _SHUT_LIGHT[is_own]) * float(smoothstep(gap / _LIT_GAP))
     shade, enamel = (1.0, _ENAMEL) if teeth is None else (1 / _UPPER_SHADE, teeth.colour / 255 / light)

@@ -17,6 +17,7 @@ from unit2av.lipsync.mesh.shape import (
     OUTER_CORNERS,
     OUTER_LOWER,
     OUTER_UPPER,
+    TONGUE,
     UPPER_LIP,
     Points,
     jaw_turn,
@@ -48,6 +49,9 @@ _SKIN_REACH = 0.07
 _PRESS = 0.25
 """Share of their height by which lips that are pressed together are rolled in."""
 _SLIT = 0.007
+_LOW_TONGUE, _TONGUE_RISE = (0.35, 0.4), 0.45
+"""Opening from which on the tongue goes down and over which it does, and how high it is before, in gaps between the lips: a mouth
+that opens little and is not rounded says ㄴ, ㄷ, ㄹ, ㅣ or ㅔ, with the tongue behind the upper teeth."""
 _SMILE_WIDTH = 1.12
 """Width of a mouth at rest, in that of the neutral one, from which on it smiles."""
 _RELAXED, _RELAXED_AT_REST = 0.85, 0.6
@@ -95,6 +99,9 @@ class Person:
             slit = _SLIT * float(smoothstep(self.seen_gap / 0.03)) * (1 - press) * np.sin(np.linspace(0.12, np.pi - 0.12, 9))
             points[list(INNER_UPPER), 1] -= slit / 2
             points[list(INNER_LOWER), 1] += slit / 2
+        gap = points[INNER_LOWER[4], 1] - points[INNER_UPPER[4], 1]
+        raised = (1 - smoothstep((opening - _LOW_TONGUE[0]) / _LOW_TONGUE[1])) * (1 - max(-width, 0.0))
+        points[TONGUE, 1] -= _TONGUE_RISE * raised * gap
         return points
 
 
