@@ -244,6 +244,19 @@ def test_beside_open_lips_the_dark_corners_of_a_smile_are_mended_and_nothing_els
     assert (np.abs(picture.astype(int) - clean).max(axis=-1) > 8).mean() < 1e-3
 
 
+def test_a_few_calm_pictures_among_smiles_show_the_mouth_at_rest() -> None:
+    calm, smile = (mesh_of(Pose(scale=0.9), MouthShape(0.0, 0.0)).astype(np.float64) for _ in range(2))
+    lips = [point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring] + list(OUTER_CORNERS)
+    smile[lips, 0] += 0.25 * (smile[lips, 0] - smile[lips, 0].mean())
+    calm, smile = (fit_pose(head).to_head(head) for head in (calm, smile))
+
+    def width(*heads: np.ndarray) -> float:
+        return float(np.ptp(acquaint(heads).rest[list(OUTER_CORNERS), 0]))
+
+    assert width(*[smile] * 12, *[calm] * 3) == pytest.approx(width(calm))
+    assert width(*[smile] * 13, *[calm] * 2) == pytest.approx(width(smile))  # which may be errors of the mesh
+
+
 def test_a_smile_comes_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     heads = [mesh_of(Pose(scale=0.9), MouthShape(0.3, width)).astype(np.float64) for width in (0.0, 1.0)]
     lips = [point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring] + list(OUTER_CORNERS)

@@ -54,6 +54,9 @@ _LOW_TONGUE, _TONGUE_RISE = (0.35, 0.4), 0.45
 that opens little and is not rounded says ㄴ, ㄷ, ㄹ, ㅣ or ㅔ, with the tongue behind the upper teeth."""
 _SMILE_WIDTH = 1.12
 """Width of a mouth at rest, in that of the neutral one, from which on it smiles."""
+_FEWEST_CALM, _AS_CLOSED = 3, 0.005
+"""Pictures without a smile that are enough to show the mouth at rest, however many smile, and by how much their gaps may be larger
+than the smallest, in widths of the face."""
 _RELAXED, _RELAXED_AT_REST = 0.85, 0.6
 """Share of a smile that goes where lips are pressed or rounded, and of what goes whatever is said: nobody talks in a grin."""
 _LEAST_RAISED, _LOWERED, _CORNER_REACH = 0.01, 0.6, 0.1
@@ -110,6 +113,9 @@ def acquaint(heads: Sequence[Points]) -> Person:
     seen = np.asarray(heads)
     gaps = lip_gaps(seen)
     closed = np.argsort(gaps)[: max(1, len(gaps) // _CLOSED_SHARE)]
+    calm = np.flatnonzero((gaps <= gaps[closed].max() + _AS_CLOSED) & (_widths(seen) <= _SMILE_WIDTH))
+    if np.median(_widths(seen[closed])) > _SMILE_WIDTH and len(calm) >= _FEWEST_CALM:
+        closed = calm
     rest = neutral_head().copy()
     rest[:NUM_FACE] = np.median(seen[closed], axis=0)
     rest = _closed(rest)
@@ -117,9 +123,8 @@ def acquaint(heads: Sequence[Points]) -> Person:
     _place_inside(rest)
     opening = _opening(rest)
     most = float(opening[INNER_LOWER[4], 1] - opening[INNER_UPPER[4], 1])
-    corners = [LIP_CORNERS[3], LIP_CORNERS[7]]
-    width = np.ptp(rest[corners, 0]) / np.ptp(neutral_face().points[corners, 0])
-    return Person(rest, opening, _amount(gaps, most), float(gaps[closed].mean()), max(0.0, float(width) - _SMILE_WIDTH))
+    smile = max(0.0, float(_widths(rest)) - _SMILE_WIDTH)
+    return Person(rest, opening, _amount(gaps, most), float(gaps[closed].mean()), smile)
 
 
 def eased(before: Person, after: Person, share: float) -> Person:
@@ -131,6 +136,11 @@ def eased(before: Person, after: Person, share: float) -> Person:
     rest, opening = before.rest + share * (after.rest - before.rest), before.opening + share * (after.opening - before.opening)
     numbers = ((before.amount, after.amount), (before.seen_gap, after.seen_gap), (before.smile, after.smile))
     return Person(rest, opening, *(between(*pair) for pair in numbers))
+
+
+def _widths(heads: Points) -> Points:
+    """Return how wide mouths are, in widths of the neutral one, of heads [..., n, 3]: [...]."""
+    return np.asarray(np.ptp(heads[..., OUTER_CORNERS, 0], axis=-1) / np.ptp(neutral_face().points[list(OUTER_CORNERS), 0]))
 
 
 def lip_gaps(heads: Points) -> Points:
