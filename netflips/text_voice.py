@@ -88,8 +88,6 @@ def speaker_voice(models: Models, given: Path | None) -> "SpeakerVoice":
     chosen = chosen_voice(models, given)
     if isinstance(chosen, Path):
         return read_voice(chosen, lambda: models.speaker_encoder)
-    if given is None:
-        LOG.info("the voice is %s, as no --voice is given", chosen)
     return models.named_voices[chosen] if chosen in models.named_voices else neutral_voice(models.vocoder.speaker_dim)
 
 
@@ -106,6 +104,8 @@ class TextVoice:
     @classmethod
     def of(cls, models: Models, language: str, scale: float, voice: Path | None) -> "TextVoice":
         """Say text of a language with some models, in a voice as `speaker_voice` takes it. Raises what reading them raises."""
+        if voice is None:
+            LOG.info("the voice is %s, as no --voice is given", chosen_voice(models, voice))
         return cls(models.other(SPELLER, language), models.vocoder, speaker_voice(models, voice), scale, models.band_extension)
 
     def tell(self, script: SpokenScript, progress: Progress = silent) -> "Telling":

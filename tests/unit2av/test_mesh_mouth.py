@@ -30,6 +30,7 @@ from unit2av.lipsync.mesh.shape import (
     OUTER_CORNERS,
     OUTER_LOWER,
     OUTER_UPPER,
+    TONGUE,
     UPPER_LIP,
     UPPER_TEETH,
     fit_pose,
@@ -242,6 +243,20 @@ def test_beside_open_lips_the_dark_corners_of_a_smile_are_mended_and_nothing_els
         assert picture[speck].sum(axis=-1, dtype=int).mean() > 0.6 * lip.sum()
         picture[speck] = clean[speck]
     assert (np.abs(picture.astype(int) - clean).max(axis=-1) > 8).mean() < 1e-3
+
+
+def test_the_tongue_is_high_in_a_mouth_that_opens_little_and_is_not_round() -> None:
+    mesh = mesh_of(Pose(scale=0.9), MouthShape(0.0, 0.0)).astype(np.float64)
+    known = acquaint([fit_pose(mesh).to_head(mesh)])
+
+    def depth(opening: float, width: float) -> float:
+        """Of the tongue's middle below the upper lip, in gaps between the lips."""
+        shape = known.shaped(opening, width, 0.0)
+        upper, lower = shape[INNER_UPPER[4], 1], shape[INNER_LOWER[4], 1]
+        return float((shape[TONGUE, 1].mean() - upper) / (lower - upper))
+
+    assert depth(0.4, 0.2) < depth(0.9, 0.0) - 0.2
+    assert depth(0.4, 0.2) < depth(0.4, -0.9) - 0.2
 
 
 def test_a_few_calm_pictures_among_smiles_show_the_mouth_at_rest() -> None:
