@@ -266,7 +266,9 @@ const fill = () => {
   const { voices } = page.about;
   const called = document.querySelector("[data-called]");
   called.hidden = !voices.length;
+  const before = called.lastElementChild.value;
   called.lastElementChild.replaceChildren(...voices.map((name) => new Option(name.replace(/^(woman|man)/, (word) => t(word)), name)));
+  called.lastElementChild.value = before || (voices[0] ?? "");
   document.querySelector("#speak [data-file=voice]").dataset.none = voices.length ? "calledVoice" : "neutralVoice";
   for (const area of document.querySelectorAll("textarea:not([placeholder])")) area.placeholder = page.about.sentences[0]?.[1] ?? "";
   const { operator } = page.about;
