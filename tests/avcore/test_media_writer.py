@@ -1,11 +1,8 @@
 """What is written opens again: same pictures, same colours, sound in its place, whole or not at all."""
 
-import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +15,6 @@ from avcore.errors import OutputError
 from avcore.media import VideoWriter, probe, read_gray_video, read_pictures, read_sound, read_speech, write_lip_video
 from tests.avcore.media_samples import PICTURE_RATES, at_constant_rate, clicks, numbered_picture, shown_number
 from tests.avcore.test_media_sound import click_times
-from tests.signals import hear_ctrl_c
 
 BLACK = np.full((96, 128, 3), 16, np.uint8)
 WHITE = np.full((96, 128, 3), 235, np.uint8)
@@ -68,16 +64,6 @@ def test_both_end_within_a_picture(tmp_path: Path, name: str, pictures: int, sec
     # Nothing is lost: the last picture is held, or silence follows.
     assert [shown_number(picture.rgb) for picture in shown[:pictures]] == list(range(pictures))
     assert {shown_number(picture.rgb) for picture in shown[pictures:]} <= {pictures - 1}
-
-
-def test_times_of_a_variable_rate_are_kept(tmp_path: Path) -> None:
-    times = [Fraction(n, 1000) for n in (0, 17, 50, 90, 190, 195, 545, 586, 594, 602, 722)]
-    with VideoWriter(tmp_path / "a.mp4", 128, 96, Fraction(29970, 1001)) as writer:
-        for number, moment in enumerate(times):
-            writer.write_picture(numbered_picture(number), moment)
-    pictures = list(read_pictures(tmp_path / "a.mp4"))
-    assert [shown_number(picture.rgb) for picture in pictures] == list(range(len(times)))
-    assert max(abs(picture.time - moment) for picture, moment in zip(pictures, times, strict=True)) <= Fraction(1, 10_000)
 
 
 @pytest.mark.parametrize("size", [(128, 96), (127, 96), (128, 95), (127, 95), (1, 1)])
@@ -246,35 +232,3 @@ def test_the_same_lips_always_give_the_same_file(tmp_path: Path) -> None:
         write_lip_video(tmp_path / "lips.mp4", lips)
         files.add((tmp_path / "lips.mp4").read_bytes())
     assert len(files) == 1
-
-
-def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
-    script = """
-        import itertools, sys
-        import numpy as np
-        from avcore.media import VideoWriter
-        with VideoWriter(sys.argv[1], 128, 96, 25) as writer:
-            for k in itertools.count():
-                writer.write_picture(np.full((96, 128, 3), k % 256, np.uint8))
-                if k == 50:
-                    print("writing", flush=True)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "a.mp4")]
-    root = Path(__file__).parents[2]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=root,
-        text=True,
-        env=dict(os.environ),
-        preexec_fn=hear_ctrl_c,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == "writing"
-    assert len(list(tmp_path.iterdir())) == 1
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) != 0
-    process.stdout.close()
-    assert list(tmp_path.iterdir()) == []

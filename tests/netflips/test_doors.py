@@ -11,7 +11,6 @@ from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.units import Units
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
-from netflips.model_paths import ModelPaths
 from netflips.models import Models
 
 RNG = np.random.default_rng(0)
@@ -70,10 +69,3 @@ def test_dub_takes_paths_and_options(models: Models, tmp_path: Path) -> None:
         assert caught.value.found is not None
     with pytest.raises(NetflipsError, match="is not there"):
         dub("nowhere.mp4", tmp_path / "x.mp4", models, DubOptions())
-
-
-def test_paths_may_be_text() -> None:
-    paths = ModelPaths("a.pt", "b.pt", "c.pt")  # type: ignore[arg-type]
-    assert (paths.utut, paths.speaker_encoder) == (Path("b.pt"), None)
-    options = DubOptions(voice="v.wav", work_dir="work")  # type: ignore[arg-type]
-    assert (options.voice, options.work_dir) == (Path("v.wav"), Path("work"))

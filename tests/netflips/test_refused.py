@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from avcore.media import VideoWriter, write_speech
 from netflips import cli
 from netflips.model_paths import ModelPaths
-from netflips.script.types import FORMAT
+from netflips.script.files import write_script
+from netflips.script.types import FORMAT, Script, Text, TimeSpan, Utterance
 from recipes.demo.heads.camera import Pose
 from recipes.demo.heads.head import Head, MouthShape, draw
 from tests.avcore.made_speech import silence, talk
@@ -37,6 +39,7 @@ LINES = {
     "avatar": f"avatar {{face}} --listen {{sound}} -o x.mp4 --report x.json --text2unit-path {{speller}} --voice {{voice}} "
     f"--mouth-table {{mouth}} {TWO_MODELS}",
     "evaluate": "evaluate dubs {cases} --out-dir out --cpu",
+    "pairs": "prepare pairs --manifest {cases} --target ko --out-dir new",
     "convert": "convert {published} -o x.safetensors",
     "extract": "extract {sound} --out-dir out --av2unit-path {av2unit} --modalities audio --cpu --workers 1",
 }
@@ -99,6 +102,14 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("dub", "--speak-with echo --speak-seconds 0", "--speak-seconds must be above 0"),
     ("dub", "--recognizer {whisper}", "--recognizer belongs to the cascade"),
     ("dub", "--only-commercial", "--only-commercial: what these models make may not be sold, as far as is known"),
+    *(("dub", f"--background {one}", "unknown --background") for one in ("under:", "under:3", "under:loud", "keep:-3", "quiet")),
+    ("dub", "--separate-with 'true {{in}}'", "says nowhere"),
+    ("dub", "--separate-with 'nobody-has-this {{in}} {{dir}}'", "is not there"),
+    ("dub", "--diarize-with true", "says nowhere"),
+    ("dub", "--diarize-with 'nobody-has-this {{in}}'", "is not there"),
+    ("dub", "--lips mesh", "needs a table"),
+    ("dub", "--lips wav2lip", "needs its checkpoint"),
+    ("dub", "--lips mesh --mouth-table none.npz", "none.npz"),
     ("dub", "--sign-key x.pem", "sign"),
     ("dub", "--operator 'a\nb'", "operator"),
     ("dub", "--consent none.yaml", "consent"),
@@ -200,6 +211,13 @@ REFUSED: tuple[tuple[str, str, str], ...] = (
     ("evaluate", "--recognizer nowhere --metrics cer", "nowhere"),
     ("evaluate", "--recognizer {empty} --metrics cer", "the recognizer cannot be used"),
     ("evaluate", "--unit2text-path {sound} --metrics cer", "talk.wav"),
+    ("", "script split {script} 3 -o new.json", "there is no such utterance; expected 1 to 2; found 3"),
+    ("", "script split {script} 1 --at 9 -o new.json", "cannot be divided there; expected a time between 2.20 and 3.80 s"),
+    ("", "script join {script} 2 -o new.json", "there is no such utterance"),
+    ("", "script join {script} 1 -o {script}", "would overwrite the script"),
+    ("pairs", "--translate-with cat", "--speak-with is needed"),
+    ("pairs", "--speak-with 'espeak {{text}}'", "{out}"),
+    ("pairs", "--speak-with 'cat {{text}} {{out}}' --hear-with no-such-program", "--hear-with is not there"),
     ("extract", "--av2unit-path none.pt", "none.pt"),
     ("extract", "--av2unit-path {sound}", "talk.wav"),
     ("extract", "--no-units", "nothing is asked for"),
@@ -266,10 +284,12 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
     (at / "broken.json").write_text("[[1, 3], [2, 4]]")
     row = {"place": {"start_s": 0.5, "end_s": 1.5}, "text": {"text": 7}}
     (at / "times.json").write_text(json.dumps({"format": FORMAT, "utterances": [row]}))
+    first = Utterance(1, TimeSpan(2.0, 4.0), text=Text("Take care. See you.", "en"))
+    write_script(at / "script.json", Script(utterances=(first, Utterance(2, TimeSpan(5.0, 6.0)))))
     case = {"id": "a", "source": "tone.wav", "dub": "talk.wav", "reference_text": "가"}
     (at / "cases.jsonl").write_text(json.dumps(case) + "\n", encoding="utf-8")
     own = {one: at / f"{one}.mp4" for one in ("clip", "rests")} | {one: at / f"{one}.wav" for one in ("silent", "short", "tone")}
-    own |= {one: at / f"{one}.json" for one in ("broken", "times")}
+    own |= {one: at / f"{one}.json" for one in ("broken", "times", "script")}
     own |= {one: at / f"{one}.png" for one in ("face", "two", "none", "side", "small", "cut")}
     return own | {
         "av2unit": parity_dir / "mavhubert.pt", "utut": parity_dir / "utut_ko.pt", "unit2av": parity_dir / "unit2av_renderer.pt",
@@ -285,33 +305,36 @@ def files(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, parity_di
     }  # fmt: skip
 
 
-def _refused(line: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a line in an empty folder, as most users do; returns its complaint."""
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # threads are chosen by the size of the files
-    try:
-        code = cli.main(shlex.split(line))
-    except SystemExit as end:
-        code = int(end.code or 0)
-    told = capsys.readouterr().err
-    (error,) = (one for one in told.splitlines() if ": error: " in one)
-    assert (code, "Traceback" in told, list(folder.iterdir())) == (2, False, [])
-    assert error.startswith("netflips")
-    return error
+@pytest.fixture
+def refused(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """Run a line in an empty folder; returns its complaint, and leaves what it read as it was."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # as most users have it: threads are chosen by the size of the files
+    before = {path: path.stat().st_mtime_ns for path in files.values()}
+
+    def run(line: str) -> str:
+        try:
+            code = cli.main(shlex.split(line.format_map(files)))
+        except SystemExit as end:
+            code = int(end.code or 0)
+        told = capsys.readouterr().err
+        (error,) = (one for one in told.splitlines() if ": error: " in one)
+        assert (code, "Traceback" in told, list(tmp_path.iterdir())) == (2, False, [])
+        assert error.startswith("netflips")
+        assert {path: path.stat().st_mtime_ns for path in before} == before
+        return error
+
+    return run
 
 
 @pytest.mark.parametrize(("command", "words", "said"), REFUSED, ids=lambda one: one[:60])
-def test_what_cannot_be_done_is_one_line(
-    command: str, words: str, said: str, files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    assert said in _refused(f"{LINES[command]} {words}".format_map(files), tmp_path, capsys, monkeypatch)
+def test_what_cannot_be_done_is_one_line(command: str, words: str, said: str, refused: Callable[[str], str]) -> None:
+    assert said in refused(f"{LINES[command]} {words}")
 
 
 @pytest.mark.parametrize(("line", "said"), NO_VIDEO.items())
-def test_a_picture_and_a_text_are_no_video(
-    line: str, said: str, files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    for name, what in (("none", said), ("text", "text.mp4: it cannot be read as video or sound")):
-        assert what in _refused(line.replace("{}", f"{{{name}}}").format_map(files), tmp_path, capsys, monkeypatch)
+def test_a_picture_and_a_text_are_no_video(line: str, said: str, refused: Callable[[str], str]) -> None:
+    assert said in refused(line.replace("{}", "{none}"))
+    assert "text.mp4: it cannot be read as video or sound" in refused(line.replace("{}", "{text}"))

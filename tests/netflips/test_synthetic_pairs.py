@@ -148,20 +148,3 @@ def test_a_translator_behind_a_url(corpus: Path) -> None:
     finally:
         server.shutdown()
         server.server_close()
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--translate-with", "cat"], "--speak-with is needed"),
-        (["--speak-with", "espeak {text}"], "{out}"),
-        (["--speak-with", "cat {text} {out}", "--hear-with", "no-such-program"], "--hear-with is not there"),
-    ],
-)
-def test_tools_that_cannot_work_are_refused_before_anything_is_made(
-    words: list[str], said: str, corpus: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = ["--manifest", str(corpus / "manifest.jsonl"), "--target", "ko", "--out-dir", str(corpus / "new")]
-    assert main(["prepare", "pairs", *given, *words]) == 2
-    assert said in capsys.readouterr().err
-    assert not (corpus / "new").exists()

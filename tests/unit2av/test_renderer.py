@@ -192,13 +192,6 @@ def test_each_picture_speaks_the_unit_of_its_moment(renderer: LipRenderer, faces
         list(renderer.render(units, faces[:3], times=[0.0, 0.04]))
 
 
-def test_a_rate_of_30_pictures_a_second_repeats_codes_not_pictures(renderer: LipRenderer, faces: list[np.ndarray]) -> None:
-    units = Units.from_frames(np.arange(40))
-    pictures = rendered(renderer.render(units, [faces[0]] * 24, times=[Fraction(k, 30) for k in range(24)]))
-    in_order = rendered(renderer.render(units, [faces[0]] * 20))
-    assert np.abs(pictures.astype(int) - in_order[[k * 25 // 30 for k in range(24)]]).max() <= 1
-
-
 def test_crops_of_any_size_are_scaled_and_no_face_is_black(renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
     large = np.repeat(np.repeat(faces[0], 2, axis=0), 2, axis=1)
     black = np.zeros((96, 96, 3), dtype=np.uint8)

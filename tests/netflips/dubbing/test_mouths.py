@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.errors import InputError, UsageError
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
 from netflips.models import Models
@@ -91,16 +90,3 @@ def test_another_mouth_redoes_the_pictures_that_it_draws_alone(
     report = dub(recording, tmp_path / "b.mp4", models, other)
     assert work_made(report).keys() == {"pictures"}
     assert report.result.work_counts["pictures"]["kept"] > 0  # where nobody speaks
-
-
-def test_a_mouth_that_cannot_be_is_refused_before_any_work(
-    recording: Path, models: Models, settings: DubOptions, tmp_path: Path
-) -> None:
-    for choice, error, told in (
-        (LipSyncChoice("mesh"), UsageError, "needs a table"),
-        (LipSyncChoice("wav2lip"), UsageError, "needs its checkpoint"),
-        (LipSyncChoice("mesh", {"mouth_table": tmp_path / "none.npz"}), InputError, "none.npz"),
-    ):
-        with pytest.raises(error, match=told):
-            dub(recording, tmp_path / "x.mp4", models, replace(settings, lips=choice))
-    assert not list(tmp_path.iterdir())

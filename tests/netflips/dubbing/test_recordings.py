@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError
 from avcore.media import iter_sound_blocks, probe
 from avcore.speech.audio import loudness_lufs
 from netflips.dubbing import command as dub_command
@@ -39,7 +39,6 @@ from tests.netflips.dubbing.made import (
     why_alone,
     work_made,
     write_recording,
-    write_times,
 )
 
 Run = tuple[Path, Script]
@@ -280,12 +279,6 @@ def test_stems_add_up_to_a_voice_over_with_the_original_below_it(
     assert len(list(folder.iterdir())) == 3
 
 
-@pytest.mark.parametrize("background", ["under:", "under:3", "under:loud", "keep:-3", "quiet"])
-def test_a_background_that_cannot_be_is_refused(background: str) -> None:
-    with pytest.raises(UsageError, match="unknown --background"):
-        DubOptions(background=background)
-
-
 SEPARATES = """
 import sys, wave
 from pathlib import Path
@@ -328,12 +321,6 @@ def test_a_program_separates_music_from_voices_once(
         with pytest.raises(InputError, match=why):
             dub(recording, tmp_path / "none.mp4", models, asked(length))
     assert not (tmp_path / "none.mp4").exists()
-
-
-@pytest.mark.parametrize(("words", "why"), [("true {in}", "says nowhere"), ("nobody-has-this {in} {dir}", "is not there")])
-def test_a_program_that_cannot_separate_is_refused_at_once(words: str, why: str) -> None:
-    with pytest.raises(UsageError, match=why):
-        DubOptions(separate_with=words)
 
 
 def _tone(sound: np.ndarray) -> float:
@@ -404,16 +391,3 @@ def test_a_short_clip_keeps_its_sound_and_length_unless_it_is_one_clean_voice(
         assert abs(float(info.duration_s) - 3.2) < 0.1
         heard, (first, last) = decode(out).sound, (round(48_000 * at) for at in (0.2, 0.6))
         assert np.abs(heard[first:last] - sound[first:last]).max() < 0.02
-
-
-def test_utterance_times_can_be_taken_out_and_given_back(
-    recording: Path, paths: ModelPaths, models: Models, settings: DubOptions, tmp_path: Path
-) -> None:
-    times = tmp_path / "times.json"
-    write_script(times, dub(recording, tmp_path / "a.mp4", models, replace(settings, draft=times)))
-    report = dub(recording, tmp_path / "b.mp4", models, replace(settings, script_in=times))
-    assert len(report.told) == 3
-    assert "faces" not in work_made(report)
-    own = write_times(tmp_path / "own.json", (1.0, 2.5), (2.5, 3.4))
-    report = dub(recording, tmp_path / "c.mp4", models, replace(settings, script_in=own))
-    assert [(one.place.start_s, one.place.end_s) for one in report.told] == [(1.0, 2.5), (2.5, 3.4)]

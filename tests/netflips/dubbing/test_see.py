@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -156,23 +156,6 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pictures.append(np.hstack([face, other]) if number < 26 else np.pad(face, ((0, 0), (112, 112), (0, 0))))
     path = tmp_path_factory.mktemp("people") / "people.mp4"
     return write_recording(path, [Fraction(number, 25) for number in range(44)], pictures, None)
-
-
-def test_lanes_follow_the_same_faces(people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, unused = [], cast(Any, None)
-    monkeypatch.setattr(seeing, "_LEAST_LANE", 1)
-    for lanes in (1, 3):
-        monkeypatch.setattr(seeing, "num_cores", lambda lanes=lanes: lanes)
-        work = tmp_path / str(lanes)
-        options, store = DubOptions(timing="source"), Store(work)
-        source, out = PictureSource(people), work / "x.mp4"
-        job = Job(source.info, out, unused, options, "digest", unused, store, work, work, silent, Notes(people))
-        faces = watch(job, _script(cuts(job, Script(utterances=())).cuts, [(0, 0.5), (0.5, 1.3), (1.3, 1.7)]), None)
-        seen = [(one.watch, [vars(face) for face in one.faces]) for one in faces.seen.values()]
-        lips = {path.name: path.read_bytes() for path in (work / "lips").iterdir()}
-        found.append((repr(seen), lips))
-    assert [len(one.faces) for one in faces.seen.values()] == [2, 3, 1]  # the second utterance goes over the cut
-    assert found[0] == found[1]
 
 
 def test_an_utterance_behind_the_last_picture_has_no_faces(watching: Callable[[], Seeing]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError
 from netflips.dubbing.divide import Turn, changes, read_rttm, speaker_in, split_at
 from netflips.dubbing.dub import dub
 from netflips.dubbing.options import DubOptions
@@ -63,9 +63,3 @@ def test_a_program_says_who_speaks_once(recording: Path, models: Models, setting
         assert {one.speaker for one in told if one.place.start_s >= 1.5} == {"Ben"}
         assert 1.5 in [one.place.end_s for one in told]
         assert program.with_suffix(".runs").read_text() == runs
-
-
-@pytest.mark.parametrize(("words", "why"), [("true", "says nowhere"), ("nobody-has-this {in}", "is not there")])
-def test_a_program_that_cannot_say_is_refused_at_once(words: str, why: str) -> None:
-    with pytest.raises(UsageError, match=why):
-        DubOptions(diarize_with=words)

@@ -107,13 +107,6 @@ def test_intervals_are_those_of_scipys_bootstrap() -> None:
     assert bootstrap(VALUES) == found
 
 
-def test_a_rate_is_that_of_the_sums() -> None:
-    found = bootstrap([1, 0, 10], [10, 10, 10])
-    assert found.value == pytest.approx(11 / 30)
-    assert found.low < found.value < found.high
-    assert bootstrap([1, 9], [1, 99]).value == pytest.approx(0.1)  # not the mean of 1 and 0.09
-
-
 def test_one_clip_says_nothing_of_others_and_none_is_an_error() -> None:
     alone = bootstrap([0.5])
     assert (alone.value, alone.n) == (0.5, 1)

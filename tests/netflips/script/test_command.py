@@ -32,27 +32,6 @@ def test_an_utterance_is_divided_and_joined_again(path: Path, capsys: pytest.Cap
     assert read_script(again) == read_script(whole)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("split talk.json 3 -o new.json", "there is no such utterance; expected 1 to 2; found 3"),
-        ("split talk.json 1 --at 9 -o new.json", "cannot be divided there; expected a time between 2.20 and 3.80 s"),
-        ("join talk.json 2 -o new.json", "there is no such utterance"),
-        ("join talk.json 1 -o talk.json", "would overwrite the script"),
-    ],
-)
-def test_what_cannot_be_is_one_line(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, said: str
-) -> None:
-    before = path.read_bytes()
-    monkeypatch.chdir(path.parent)
-    assert cli.main(["script", *words.split()]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert said in line
-    assert [one.name for one in path.parent.iterdir()] == [path.name]
-    assert path.read_bytes() == before
-
-
 def test_the_files_of_a_script_must_be_there_from_where_it_goes(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.with_name("ann.wav").write_bytes(b"a voice")
     said = Utterance(1, TimeSpan(0, 2), "Ann", target=SpokenSound("ann.wav"))
