@@ -98,7 +98,6 @@ def test_it_is_small() -> None:
 
 def test_wilson_interval() -> None:
     figure = share([True] * 190 + [False] * 10)  # figures of Wilson's formula worked out by hand
-
     assert figure.value == pytest.approx(0.95)
     assert (figure.low, figure.high) == pytest.approx((0.9104, 0.9726), abs=2e-4)
     assert share([True] * 200).low == pytest.approx(0.9812, abs=2e-4)

@@ -40,9 +40,7 @@ def similarity(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 def test_a_face_on_the_mean_face_is_cut_where_its_mouth_is(picture: NDArray[np.uint8]) -> None:
     points = mean_face()
     x, y = np.rint(points[MOUTH].mean(axis=0) + np.float32([1.6, 0.9]) - 48).astype(int)
-
     lips = crop_lips(picture, points)
-
     assert lips is not None
     assert lips.shape == (96, 96)
     assert np.abs(lips.astype(int) - picture[y : y + 96, x : x + 96]).max() <= 1
@@ -54,9 +52,7 @@ def test_turning_scaling_and_moving_the_face_change_nothing(picture: NDArray[np.
     matrix[:, 2] += (150, 90)
     moved = cv2.warpAffine(picture, matrix, (600, 500), flags=cv2.INTER_CUBIC)
     points = (mean_face() @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-
     lips, expected = crop_lips(moved, points), crop_lips(picture, mean_face())
-
     assert lips is not None
     assert expected is not None
     assert similarity(lips, expected) > 0.97
@@ -64,7 +60,6 @@ def test_turning_scaling_and_moving_the_face_change_nothing(picture: NDArray[np.
 
 def test_window_is_pushed_back_inside(picture: NDArray[np.uint8]) -> None:
     lips = crop_lips(picture, mean_face(mouth=(250, 400)))
-
     assert lips is not None
     assert np.abs(lips.astype(int) - picture[160:, 160:]).max() <= 1
 
@@ -79,9 +74,7 @@ def test_smoothing_averages_shape_and_keeps_place() -> None:
     wobble = rng.normal(0, 1, (5, 468, 2))
     wobble -= wobble.mean(axis=(0, 1), keepdims=True)
     window = (shape + wobble + np.arange(5)[:, None, None] * 30).astype(np.float32)
-
     smooth = smooth_landmarks(window)
-
     assert smooth.dtype == np.float32
     np.testing.assert_allclose(smooth.mean(axis=0), window[2].mean(axis=0), atol=1e-3)
     expected = window.mean(axis=0)
@@ -91,7 +84,6 @@ def test_smoothing_averages_shape_and_keeps_place() -> None:
 def test_box_has_the_margins_of_the_published_detector() -> None:
     points = np.zeros((468, 2), dtype=np.float32)
     points[1] = 100, 200
-
     np.testing.assert_allclose(face_box(points), [1.5, -12.0, 97.9, 201.2], atol=1e-4)
 
 

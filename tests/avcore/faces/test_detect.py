@@ -96,7 +96,6 @@ def test_only_chatter_is_dropped(capfd: pytest.CaptureFixture[str]) -> None:
         for line in [*CHATTER, *TROUBLE]:
             os.write(2, f"{line}\n".encode())
     os.write(2, b"afterwards\n")
-
     assert capfd.readouterr().err.splitlines() == [*TROUBLE, "afterwards"]
 
 
@@ -104,7 +103,6 @@ def test_what_was_written_before_an_error_is_passed_on(capfd: pytest.CaptureFixt
     with pytest.raises(ValueError, match="broken"), without_chatter():
         os.write(2, b"why\n")
         raise ValueError("broken")
-
     assert capfd.readouterr().err == "why\n"
 
 
@@ -115,5 +113,4 @@ def test_starting_the_models_prints_nothing(capfd: pytest.CaptureFixture[str]) -
         assert detector.mesh(face) is not None
         assert detector.boxes(face)
         assert detector.mesh(face[:120]) is not None
-
     assert capfd.readouterr().err == ""

@@ -28,23 +28,19 @@ def test_a_small_face_in_full_hd_is_found() -> None:
         heights = [box[3] - box[1] for box in face.boxes if box is not None]
         assert 70 < np.mean(heights) < 95
         found += face.num_found
-
     assert found >= 0.95 * 60
 
 
 @pytest.mark.parametrize("scale", [0.75, 0.95])
 def test_a_face_that_fills_the_picture_is_found(scale: float) -> None:
     face = find_faces(clip([Actor(3, scale=scale)], 20))
-
     assert face.num_found >= 19
 
 
 def test_of_two_faces_the_one_that_speaks_is_dubbed() -> None:
     silent, speaker = Actor(1, (-0.45, 0), 0.3, rate=0), Actor(2, (0.45, 0.05), 0.25)
     pictures = list(clip([silent, speaker], 50, (360, 640)))
-
     face = find_faces(pictures)
-
     assert [(one.first, one.last) for one in face.tracks] == [(0, 49), (0, 49)]
     assert [one.evidence > 1 for one in face.tracks] == [one.is_chosen for one in face.tracks]
     assert face.num_found == 50
@@ -60,17 +56,13 @@ def test_sound_tells_which_of_two_talking_faces_speaks() -> None:
     for speaker, is_right in ((one, False), (other, True)):
         level = np.repeat([opening(speaker, frame) for frame in range(75)], seconds_to_samples(frames_to_seconds(1)))
         sound = np.sin(np.arange(len(level)) * (2 * np.pi * 200 / SAMPLE_RATE)) * (0.02 + level)
-
         evidence = {found.mean_box[0] > 320: found.evidence for found in find_faces(pictures, speech=np.float32(sound)).tracks}
-
         assert evidence[is_right] > evidence[not is_right]
 
 
 def test_pictures_without_the_face_have_no_box_and_the_nearest_lips() -> None:
     actor = Actor(4, frames=range(10, 30))
-
     face = find_faces(clip([actor], 45))
-
     assert [frame for frame, box in enumerate(face.boxes) if box is None] == [*range(10), *range(30, 45)]
     assert face.num_found == 20
     assert face.lips.shape == (45, 96, 96)
@@ -82,9 +74,7 @@ def test_pictures_without_the_face_have_no_box_and_the_nearest_lips() -> None:
 
 def test_lips_show_the_mouth_moving() -> None:
     actor = Actor(6)
-
     face = find_faces(clip([actor], 40))
-
     measured = [frame.opening for frame in face.frames if frame is not None]
     assert np.corrcoef(measured, [opening(actor, frame) for frame in range(40)])[0, 1] > 0.9
     # Inside of the mouth is darker than lips: the middle of the crop darkens as it opens.
@@ -94,9 +84,7 @@ def test_lips_show_the_mouth_moving() -> None:
 
 def test_steady_boxes_do_not_follow_the_chin() -> None:
     actor = Actor(6, frames=range(50))
-
     face = find_faces(clip([actor], 55))
-
     said = [opening(actor, frame) for frame in range(6, 44)]
     boxes, steady = (np.array(one[6:44], dtype=np.float32) for one in (face.boxes, face.steady_boxes))
     shapes = [(one[:, 3] - one[:, 1]) / (one[:, 2] - one[:, 0]) for one in (boxes, steady)]
@@ -127,7 +115,6 @@ def test_pictures_are_taken_one_by_one() -> None:
 def test_no_face_names_the_way_out(num_pictures: int) -> None:
     grey = np.full((120, 160, 3), 90, dtype=np.uint8)
     pictures = [Picture(grey, frames_to_seconds(frame), frame) for frame in range(num_pictures)]
-
     with pytest.raises(NoFaceError, match=r"talk\.mp4: no face.*--modalities audio"):
         find_faces(pictures, source="talk.mp4")
 
@@ -139,7 +126,6 @@ def test_a_face_number_that_is_not_there_is_an_error() -> None:
 
 def test_one_picture_is_enough() -> None:
     face = find_faces(clip([Actor(9)], 1))
-
     assert face.num_found == 1
     assert face.lips.shape == (1, 96, 96)
 
@@ -149,10 +135,8 @@ def test_lips_are_cut_in_their_true_shape(aspect: Fraction) -> None:
     pictures = list(clip([Actor(2, scale=0.5)], 12, (360, 480)))
     size = (240, 360) if aspect > 1 else (480, 180)
     squeezed = [one._replace(rgb=cv2.resize(one.rgb, size, interpolation=cv2.INTER_AREA)) for one in pictures]
-
     upright = find_faces(pictures)
     found, naive = find_faces(squeezed, pixel_aspect=aspect), find_faces(squeezed)
-
     difference = np.abs(found.lips.astype(int) - upright.lips).mean()
     assert difference < 0.5 * np.abs(naive.lips.astype(int) - upright.lips).mean()
     stretch = np.array([max(aspect, 1), max(1 / aspect, 1)] * 2, np.float32)

@@ -57,22 +57,18 @@ def test_sound_tells_who_of_two_moving_mouths_speaks() -> None:
     chewing = 0.1 + 0.08 * np.sin(2 * np.pi * 1.3 * TIMES)
     levels = (-3 + 12 * (TALK - 0.1)).astype(np.float32)
     tracks = [track(0, chewing, 0, 300), track(1, TALK, 400, 100)]
-
     assert numbers(tracks, "auto") == [0]
-
     assert speech_evidence(tracks[1], levels) > speech_evidence(tracks[1])
     assert numbers(tracks, "auto", levels) == [1]
 
 
 def test_sound_may_come_a_little_before_or_after_the_mouth() -> None:
     levels = np.roll((10 * TALK).astype(np.float32), 3)
-
     assert speech_evidence(track(0, TALK, 0, 100), levels) == pytest.approx(2.2 * speech_evidence(track(0, TALK, 0, 100)), rel=0.05)
 
 
 def test_steady_sound_and_missing_sound_decide_nothing() -> None:
     one = track(0, TALK, 0, 100, first=50)
-
     assert speech_evidence(one, np.zeros(20, dtype=np.float32)) == speech_evidence(one)
     assert numbers([one, track(1, TALK, 400, 50)], "auto", np.zeros(200, dtype=np.float32)) == [0]
 
@@ -88,7 +84,6 @@ def test_loudness_is_that_of_each_picture() -> None:
     speech = np.concatenate(
         [np.full(SAMPLES_PER_FRAME, level, dtype=np.float32) for level in (0, 0.1, 1)] + [np.zeros(5, np.float32)]
     )
-
     np.testing.assert_allclose(loudness(speech), np.log(np.array([0, 0.1, 1]) + 1e-4), rtol=1e-5, atol=1e-5)
 
 
@@ -109,6 +104,5 @@ def test_a_mouth_that_is_held_open_before_and_after_its_speech_has_said_it(held:
     opening = np.where(is_speech, TALK, held)
     levels = np.where(is_speech, np.log(0.02 + TALK), -9).astype(np.float32)
     chewing = 0.1 + 0.08 * np.sin(2 * np.pi * 1.3 * TIMES)
-
     assert speech_evidence(track(0, opening, 0, 100), levels) > 3
     assert numbers([track(0, chewing, 0, 300), track(1, opening, 400, 100)], "auto", levels) == [1]

@@ -67,7 +67,6 @@ def middles(track: FaceTrack) -> NDArray[np.float32]:
 
 def test_a_face_is_followed_from_first_to_last_picture() -> None:
     (track,) = follow([picture((60 + 3 * frame, 100)) for frame in range(30)])
-
     assert (track.first, track.last) == (0, 29)
     assert all(frame.is_found for frame in track.frames)
     np.testing.assert_allclose(np.diff(middles(track)), 3, atol=0.3)
@@ -79,7 +78,6 @@ def test_a_face_is_followed_from_first_to_last_picture() -> None:
 def test_a_short_gap_is_interpolated(gap: int) -> None:
     frames = range(30)
     (track,) = follow([picture() if 10 <= frame < 10 + gap else picture((60 + frame, 100)) for frame in frames])
-
     assert (track.first, track.last) == (0, 29)
     assert [index for index in frames if not track.frames[index].is_found] == list(range(10, 10 + gap))
     np.testing.assert_allclose(np.diff(middles(track)), 1, atol=0.6)
@@ -103,13 +101,11 @@ def test_a_track_ends_where_its_face_was_last_seen(
 
 def test_a_cut_ends_all_tracks() -> None:
     tracks = follow([picture((60, 100))] * 12, [0] * 5 + [1] * 7)
-
     assert [(track.shot, track.first, track.last) for track in tracks] == [(0, 0, 4), (1, 5, 11)]
 
 
 def test_two_faces_keep_their_tracks() -> None:
     one, other = follow([picture((80 + frame, 60), (300 - frame, 140)) for frame in range(40)])
-
     assert (one.first, one.last, other.first, other.last) == (0, 39, 0, 39)
     assert sorted([middles(one)[0], middles(other)[0]]) == pytest.approx([80, 300], abs=3)
     assert {round(abs(float(middles(track)[-1] - middles(track)[0]))) for track in (one, other)} <= {38, 39, 40}
@@ -117,7 +113,6 @@ def test_two_faces_keep_their_tracks() -> None:
 
 def test_a_crowd_is_bounded() -> None:
     crowd = picture(*((30 + 48 * column, 50 + 60 * row) for row in range(2) for column in range(8)))
-
     assert len(follow([crowd] * 3)) == MAX_FACES
 
 
@@ -128,7 +123,6 @@ def test_lips_are_those_of_the_whole_clip_smoothed_at_once(monkeypatch: pytest.M
     pictures = [picture(place) for place in places]
     (track,) = follow(pictures)
     landmarks = np.stack(seen)
-
     for frame, lips in enumerate(track.lips()):
         half = min(6, frame, 19 - frame)
         smooth = smooth_landmarks(landmarks[frame - half : frame + half + 1])
@@ -149,29 +143,23 @@ def test_a_strip_too_low_for_a_face_is_not_searched() -> None:
 
 def test_small_window_is_cut_as_it_is() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-
     np.testing.assert_array_equal(CropWindow(10, 5, 40).cut(picture), picture[5:45, 10:50])
 
 
 def test_window_is_black_beyond_the_picture() -> None:
     picture = np.full((60, 80, 3), 200, dtype=np.uint8)
-
     view = CropWindow(-10, 40, 40).cut(picture)
-
     assert view.shape == (40, 40, 3)
     assert (view[:20, 10:] == 200).all()
     assert (view[20:] == 0).all()
     assert (view[:, :10] == 0).all()
-
     assert not CropWindow(500, 500, 30).cut(picture).any()  # beside it
 
 
 def test_large_window_is_averaged_down() -> None:
     picture = np.zeros((1000, 1000, 3), dtype=np.uint8)
     picture[::2] = 200
-
     view = CropWindow(0, 0, 2 * MAX_SIDE).cut(picture)
-
     assert view.shape == (MAX_SIDE, MAX_SIDE, 3)
     assert (view == 100).all()
 
@@ -181,9 +169,7 @@ def test_positions_come_back(side: int) -> None:
     window = CropWindow(37, -12, side)
     inside = np.random.default_rng(0).uniform(0, 100, (20, 2)).astype(np.float32)
     half_pixels = (window.scale - 1) / 2
-
     there = window.to_picture(inside)
-
     np.testing.assert_allclose(window.from_picture(there - 0.5) + 0.5, inside, atol=1e-3)
     np.testing.assert_allclose(there[0], inside[0] * window.scale + (37, -12), atol=1e-3)
     np.testing.assert_allclose(window.from_picture(np.float32([[37 + half_pixels, -12 + half_pixels]])), [[0, 0]], atol=1e-4)
@@ -196,7 +182,6 @@ def test_window_lies_around_its_box() -> None:
 def test_wrong_rows_are_refused() -> None:
     store = RowStore((2,), np.float32)
     store.append(np.zeros(2, dtype=np.float32))
-
     with pytest.raises(ValueError, match=r"\(2,\)"):
         store.append(np.zeros(3, dtype=np.float32))
     with pytest.raises(IndexError, match="row 1 of 1"):

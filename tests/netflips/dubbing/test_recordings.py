@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -42,6 +43,7 @@ from tests.netflips.dubbing.made import (
 )
 
 Run = tuple[Path, Script]
+Again = Callable[..., Script]
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +68,12 @@ def source(recording: Path) -> Decoded:
 @pytest.fixture(scope="session")
 def dubbed(unbroken: Run) -> Decoded:
     return decode(unbroken[0])
+
+
+@pytest.fixture
+def again(recording: Path, models: Models, settings: DubOptions, unbroken: Run, tmp_path: Path) -> Again:
+    """Dubs once more, with the work of the unbroken run and some settings changed."""
+    return lambda name="x.mp4", **changes: dub(recording, tmp_path / name, models, replace(settings, **changes))
 
 
 def _same(one: Decoded, other: Decoded) -> bool:
@@ -124,15 +132,12 @@ def test_sound_changes_only_where_somebody_speaks(source: Decoded, dubbed: Decod
         assert abs(np.corrcoef(old[: len(new), 0][: len(old)], new[: len(old), 0])[0, 1]) < 0.3
 
 
-def test_the_user_says_who_speaks(
-    recording: Path, models: Models, settings: DubOptions, unbroken: Run, voice: Path, tmp_path: Path
-) -> None:
+def test_the_user_says_who_speaks(again: Again, unbroken: Run, voice: Path, tmp_path: Path) -> None:
     shutil.copy(voice, tmp_path)
     first, second, third = (replace(one, speaker="") for one in script_from(script_json(unbroken[1])).utterances)
     speakers = SpeakerOf("Ann", VoiceFile("voice.npy")), SpeakerOf("speaker 2", face="none")
     write_script(tmp_path / "who.json", Script(speakers=speakers, utterances=(first, second, replace(third, speaker="Ann"))))
-    out = tmp_path / "told.mp4"
-    told = dub(recording, out, models, replace(settings, script_in=tmp_path / "who.json"))
+    told = again(script_in=tmp_path / "who.json")
     one, two, three = told.utterances
     assert [one.speaker, two.speaker, three.speaker] == ["speaker 1", "speaker 2", "Ann"]
     assert (two.drawn.drawn, two.seen.absent) == (0, "not_wanted")
@@ -140,10 +145,8 @@ def test_the_user_says_who_speaks(
     assert told.result.work_counts["speech"]["made"] == 2  # the first is said as before
 
 
-def test_a_face_that_is_not_there_is_said_to_be_missing(
-    recording: Path, models: Models, settings: DubOptions, unbroken: Run, tmp_path: Path
-) -> None:
-    report = dub(recording, tmp_path / "x.mp4", models, replace(settings, preview=True, face="2"))
+def test_a_face_that_is_not_there_is_said_to_be_missing(again: Again, tmp_path: Path) -> None:
+    report = again(preview=True, face="2")
     assert "there is no face number 2 in utterance 1: the speech is dubbed" in " ".join(report.warnings)
     assert report.num_drawn == 0
     assert [one.number for one in report.told] == [1]  # a preview shows the first alone
@@ -170,17 +173,17 @@ def test_the_report_says_what_became_of_each_utterance(unbroken: Run) -> None:
 
 
 def test_what_is_made_side_by_side_is_the_same(
-    recording: Path, models: Models, settings: DubOptions, dubbed: Decoded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    again: Again, dubbed: Decoded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for step in ("watch", "pieces"):
         monkeypatch.setattr(f"netflips.dubbing.{step}.num_cores", lambda: 9)
     monkeypatch.setattr("netflips.dubbing.watch._LEAST_LANE", 1)
-    dub(recording, tmp_path / "x.mp4", models, replace(settings, work_dir=tmp_path / "work"))
+    again(work_dir=tmp_path / "work")
     assert _same(decode(tmp_path / "x.mp4"), dubbed)
 
 
 def test_a_killed_run_goes_on_and_gives_the_same(
-    recording: Path, models: Models, paths: ModelPaths, settings: DubOptions, dubbed: Decoded, unbroken: Run, tmp_path: Path
+    again: Again, recording: Path, paths: ModelPaths, dubbed: Decoded, unbroken: Run, tmp_path: Path
 ) -> None:
     arguments = [
         "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "1", "--max-target-units", "30", "--quiet",
@@ -194,7 +197,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (tmp_path / "x.mp4").exists()
-    report = dub(recording, tmp_path / "x.mp4", models, replace(settings, work_dir=tmp_path / "work"))
+    report = again(work_dir=tmp_path / "work")
     work = report.result.work_counts
     assert work["faces"]["kept"] + work["faces"]["made"] == 3
     assert work["faces"]["kept"] >= 1
@@ -206,42 +209,26 @@ def test_a_killed_run_goes_on_and_gives_the_same(
     assert left == ["x.mp4"]
 
 
-def test_one_setting_redoes_only_what_depends_on_it(
-    recording: Path, models: Models, settings: DubOptions, dubbed: Decoded, unbroken: Run, voice: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "x.mp4"
-
-    def made(asked: DubOptions) -> set[str]:
-        return set(work_made(dub(recording, out, models, asked)))
-
-    assert made(settings) == set()
-    assert _same(decode(out), dubbed)
-    assert made(replace(settings, background="mute")) == set()
-    assert made(replace(settings, voice=voice)) <= {"speech", "pictures"}
-    assert made(replace(settings, label="made")) == {"pictures"}
-    assert made(replace(settings, max_target_units=25)) == {"translations", "speech", "pictures"}
-    assert made(replace(settings, pace=(0.9, 1.1))) <= {"speech", "pictures"}
+def test_one_setting_redoes_only_what_depends_on_it(again: Again, dubbed: Decoded, voice: Path, tmp_path: Path) -> None:
+    assert work_made(again()) == {}
+    assert _same(decode(tmp_path / "x.mp4"), dubbed)
+    assert work_made(again(background="mute")) == {}
+    assert work_made(again(voice=voice)).keys() <= {"speech", "pictures"}
+    assert work_made(again(label="made")).keys() == {"pictures"}
+    assert work_made(again(max_target_units=25)).keys() == {"translations", "speech", "pictures"}
+    assert work_made(again(pace=(0.9, 1.1))).keys() <= {"speech", "pictures"}
 
 
 @pytest.mark.parametrize(("module", "stage"), [("speech", "speech"), ("render", "pictures")])
 def test_what_an_older_renderer_made_is_not_believed(
-    module: str,
-    stage: str,
-    recording: Path,
-    models: Models,
-    settings: DubOptions,
-    unbroken: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    module: str, stage: str, again: Again, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"netflips.dubbing.{module}.RENDERING", 10_000)
-    assert work_made(dub(recording, tmp_path / "x.mp4", models, settings)).keys() == {stage}
+    assert work_made(again()).keys() == {stage}
 
 
-def test_background_is_kept_or_muted_or_given(
-    recording: Path, models: Models, settings: DubOptions, source: Decoded, unbroken: Run, tmp_path: Path
-) -> None:
-    dub(recording, tmp_path / "mute.mp4", models, replace(settings, background="mute"))
+def test_background_is_kept_or_muted_or_given(again: Again, source: Decoded, unbroken: Run, tmp_path: Path) -> None:
+    again("mute.mp4", background="mute")
     muted = decode(tmp_path / "mute.mp4").sound
     pause = slice(round(0.1 * RATE), round(0.5 * RATE))
     assert np.abs(muted[pause]).max() < 2e-3 < np.abs(source.sound[pause]).max()
@@ -250,7 +237,7 @@ def test_background_is_kept_or_muted_or_given(
     write_recording(
         effects, steady_times(Fraction(25), 1), [np.zeros((32, 32, 3), np.uint8)] * 25, tone[:, None].astype(np.float32), 48_000
     )
-    dub(recording, tmp_path / "given.mp4", models, replace(settings, background_audio=effects))
+    again("given.mp4", background_audio=effects)
     given = decode(tmp_path / "given.mp4").sound
     first = unbroken[1].told[0]
     inside = slice(round((first.place.start_s + 0.1) * RATE), round((first.place.end_s - 0.1) * RATE))
@@ -258,11 +245,9 @@ def test_background_is_kept_or_muted_or_given(
     assert _tone(given[inside]) > 5 * _tone(source.sound[inside])
 
 
-def test_stems_add_up_to_a_voice_over_with_the_original_below_it(
-    recording: Path, models: Models, settings: DubOptions, source: Decoded, unbroken: Run, tmp_path: Path
-) -> None:
-    out, folder = tmp_path / "over.mp4", tmp_path / "parts" / "of it"
-    told = dub(recording, out, models, replace(settings, background="under:-20", stems=folder)).told
+def test_stems_add_up_to_a_voice_over_with_the_original_below_it(again: Again, source: Decoded, tmp_path: Path) -> None:
+    folder = tmp_path / "parts" / "of it"
+    told = again("over.mp4", background="under:-20", stems=folder).told
     speech, background, mix = (
         np.concatenate(list(iter_sound_blocks(folder / f"over.{name}.wav"))) for name in ("speech", "background", "mix")
     )
@@ -301,17 +286,12 @@ with Path(__file__).with_suffix(".runs").open("a") as runs:
 """Does as demucs does with --two-stems: {in} {dir}, and how long what it writes is beside what it read."""
 
 
-def test_a_program_separates_music_from_voices_once(
-    recording: Path, models: Models, settings: DubOptions, source: Decoded, unbroken: Run, tmp_path: Path
-) -> None:
+def test_a_program_separates_music_from_voices_once(again: Again, unbroken: Run, tmp_path: Path) -> None:
     program = tmp_path / "separates.py"
     program.write_text(SEPARATES, encoding="utf-8")
-
-    def asked(length: float) -> DubOptions:
-        return replace(settings, separate_with=shlex.join([sys.executable, str(program), "{in}", "{dir}", str(length)]))
-
+    command = [sys.executable, str(program), "{in}", "{dir}"]
     for name in ("first.mp4", "again.mp4"):
-        dub(recording, tmp_path / name, models, asked(1))
+        again(name, separate_with=shlex.join([*command, "1"]))
     assert program.with_suffix(".runs").read_text() == "."
     given = decode(tmp_path / "again.mp4").sound
     first = unbroken[1].told[0]
@@ -319,7 +299,7 @@ def test_a_program_separates_music_from_voices_once(
     assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[round(0.1 * RATE) : round(0.5 * RATE)])
     for length, why in ((0.2, "wrote another sound"), (-1, "no such network")):
         with pytest.raises(InputError, match=why):
-            dub(recording, tmp_path / "none.mp4", models, asked(length))
+            again("none.mp4", separate_with=shlex.join([*command, str(length)]))
     assert not (tmp_path / "none.mp4").exists()
 
 
@@ -329,12 +309,10 @@ def _tone(sound: np.ndarray) -> float:
     return float(2 * np.abs(np.mean(sound[:, 0] * wave)))
 
 
-def test_a_part_is_dubbed_as_in_the_whole(
-    recording: Path, models: Models, settings: DubOptions, dubbed: Decoded, unbroken: Run, tmp_path: Path
-) -> None:
+def test_a_part_is_dubbed_as_in_the_whole(again: Again, dubbed: Decoded, unbroken: Run, tmp_path: Path) -> None:
     second = unbroken[1].told[1]
     start, stop = second.place.start_s + 0.7, second.place.end_s - 0.5  # both within the utterance
-    report = dub(recording, tmp_path / "part.mp4", models, replace(settings, start=start, end=stop))
+    report = again("part.mp4", start=start, end=stop)
     told = report.result
     assert [one.number for one in report.told] == [2]
     assert work_made(report).keys() <= {"pictures"}
