@@ -183,7 +183,7 @@ def test_what_is_made_side_by_side_is_the_same(
 
 
 def test_a_killed_run_goes_on_and_gives_the_same(
-    again: Again, recording: Path, paths: ModelPaths, dubbed: Decoded, unbroken: Run, tmp_path: Path
+    recording: Path, models: Models, paths: ModelPaths, settings: DubOptions, dubbed: Decoded, unbroken: Run, tmp_path: Path
 ) -> None:
     arguments = [
         "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "1", "--max-target-units", "30", "--quiet",
@@ -197,7 +197,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (tmp_path / "x.mp4").exists()
-    report = again(work_dir=tmp_path / "work")
+    report = dub(recording, tmp_path / "x.mp4", models, replace(settings, work_dir=tmp_path / "work"))
     work = report.result.work_counts
     assert work["faces"]["kept"] + work["faces"]["made"] == 3
     assert work["faces"]["kept"] >= 1
