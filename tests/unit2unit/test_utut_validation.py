@@ -1,5 +1,6 @@
 """What a validation may cost, how a run says its length, a translator that has collapsed, and batches by memory."""
 
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fairseq.data import data_utils
 from fairseq.tasks import setup_task
 from omegaconf import OmegaConf
 
 from avcore.errors import UsageError
 from avtrain.entry import read_config
+from recipes.kox.true_shape import SHAPE
 from unit2unit.model import TranslatorVocabulary
 from unit2unit.training import memory, validation
 from unit2unit.training.config import AUTO, TrainingRun
@@ -240,6 +243,21 @@ def test_an_update_has_the_same_tokens_in_any_number_of_processes(asked: int, fi
             tokens, batches = divide_update(asked, processes, 1024, fitting)
             assert 1024 <= tokens <= fitting
             assert tokens * batches * processes == pytest.approx(asked, rel=0 if asked % 1024 == 0 else 0.02)
+
+
+@pytest.mark.parametrize("gib", [24, 80])
+def test_pairs_of_true_lengths_fill_an_update(gib: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "has_gpu", lambda run: True)
+    monkeypatch.setattr(memory, "device_bytes", lambda has_cuda: gib * GIB)
+    run = follow_memory(read_config(TrainingRun, "unit2unit/finetune_large_batch", ["data_dir=d", "run_dir=r", "init=i.pt"]))
+    lengths = json.loads(SHAPE.read_text(encoding="utf-8"))["lengths"]
+    source, target = (np.array(lengths[language]) + 2 for language in ("en", "ko"))
+    longer = np.maximum(source, target)[np.lexsort((target, source))]
+    longer = longer[longer <= 1024]
+    options = {name: run.option(name) for name in ("max_tokens", "required_batch_size_multiple")}
+    batches = data_utils.batch_by_size(np.arange(len(longer)), None, longer, max_sentences=run.option("batch_size"), **options)
+    filled = np.mean([len(batch) * longer[batch].max() for batch in batches])
+    assert 0.85 * run.update_tokens < filled * run.option("update_freq")[0] <= run.update_tokens
 
 
 @pytest.mark.parametrize(
