@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avcore.errors import CheckpointError, OutputError, reason
+from avcore.errors import CheckpointError, OutputError, UsageError, reason
 from avcore.files import atomic_output, require_file
 from avtrain.config import CONFIG_FILE, State
 
@@ -215,3 +215,31 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def require_name(path: str | Path, suffixes: tuple[str, ...] = (".safetensors",)) -> Path:
+    """Return the path of an output. Raises UsageError for another suffix."""
+    if Path(path).suffix not in suffixes:
+        raise UsageError(f"the output's name must end in {' or '.join(suffixes)}", found=Path(path).name)
+    return Path(path)
+
+
+def read_run(path: str | Path, kind: str, trainer: str) -> State:
+    """Read a checkpoint of a run whose task describes itself as `kind`.
+
+    trainer: the module that makes such runs, for messages. Raises CheckpointError for any other file, and for weights that are
+    not finite.
+    """
+    path = require_file(path, f"the {kind}'s training checkpoint", hint=f"python -m {trainer} makes one")
+    state = read_state(path)
+    about = state.get("about") if isinstance(state, dict) else None
+    if not isinstance(about, dict) or about.get("kind") != kind:
+        raise CheckpointError(
+            f"this is no checkpoint of a {kind}'s training",
+            path=path,
+            expected=f"<run>/checkpoints/{BEST} of {trainer}",
+            found=f"a {about['kind']}'s" if isinstance(about, dict) and "kind" in about else "another torch file",
+        )
+    if name := no_number_in(state["modules"]):
+        raise CheckpointError("these weights are of no use", path=path, expected="numbers", found=f"others in {name}")
+    return state

@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avcore.command import Parser, add_quiet_options, run
 from avcore.errors import OutputError, UsageError, pip_line
-from avcore.files import keep_folder_apart, require_place
+from avcore.files import Input, Output, keep_folder_apart, require_place
 from avcore.journal import folder_lock, read
 from avcore.notes import PlainFormatter
 from avtrain.config import STARTS_FILE
@@ -210,3 +211,28 @@ def main_of(
         return work(config)
 
     return run(parser, do, argv)
+
+
+def export_parser(prog: str, description: str, out: str = "x.safetensors; x.json is written beside it", into: str = "") -> Parser:
+    """Return the options that every export of a run has. out: help of its --out-path; into: of its --into a renderer, "" = none."""
+    parser = Parser(prog=prog, description=description)
+    parser.add_argument(
+        "--checkpoint", required=True, type=Input("the run's checkpoint"), help="checkpoints/best.pt or another one of the run"
+    )
+    parser.add_argument("--out-path", required=True, type=Output("the output"), help=out)
+    if into:
+        parser.add_argument("--into", type=Input("the renderer"), help=f"{into} (default: a new file)")
+        parser.add_argument("--allow-other-vocabulary", action="store_true", help="even if the renderer knows other units")
+    add_quiet_options(parser)
+    return parser
+
+
+def run_export(parser: Parser, export: Callable[..., Path], argv: Sequence[str] | None = None) -> int:
+    """Run the command that writes a run's result; returns its exit code. export: takes the parser's options by their names."""
+
+    def work(options: argparse.Namespace) -> None:
+        asked = signature(export).parameters
+        path = export(**{name: value for name, value in vars(options).items() if name in asked})
+        LOG.info("%s: %.2f MB", path, path.stat().st_size / 1e6)
+
+    return run(parser, work, argv)

@@ -1,9 +1,11 @@
-"""Where a run writes what it measured: one line each N updates, a JSONL file, TensorBoard."""
+"""Where a run stands, how it ended, and where it writes what it measured: one line each N updates, a JSONL file, TensorBoard."""
 
 import json
 import logging
+import math
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,60 @@ from avcore.files import write_text
 from avtrain.checkpoints import BOARD_FOLDER, METRICS_FILE, WANDB_FILE
 from avtrain.config import Metrics
 from avtrain.task import Values
+
+
+@dataclass
+class Position:
+    """Where a run stands. batch: of the epoch, taken with these settings. seconds: of training, over resumes; waited: for data.
+
+    best: the best validation figure so far, and the step that it was measured at; stale: validations since then.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+    best: float | None = None
+    best_step: int = 0
+    stale: int = 0
+
+    @property
+    def best_so_far(self) -> tuple[float | None, int]:
+        """The best figure and its step."""
+        return self.best, self.best_step
+
+    @best_so_far.setter
+    def best_so_far(self, best: tuple[float | None, int]) -> None:
+        self.best, self.best_step = best
+
+    def note(self, value: float, is_highest: bool) -> bool:
+        """Take note of a validation figure; returns whether it is the best so far, which one that is not finite never is."""
+        is_better = self.best is None or (value > self.best if is_highest else value < self.best)
+        is_best = math.isfinite(value) and is_better
+        if is_best:
+            self.best, self.best_step = value, self.step
+        self.stale = 0 if is_best else self.stale + 1
+        return is_best
+
+    def pace(self, progress: float) -> str:
+        """Return how fast the run is and how long it will take, in words. progress: share of it that is done, 0..1."""
+        per_step = self.seconds / max(1, self.step)
+        left = self.seconds * (1 / max(progress, 1e-9) - 1)
+        waited = self.waited / max(self.seconds, 1e-9)
+        return f"{per_step:.3f} s/step, waiting for data {waited:.0%}, left {left / 60:.1f} min"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended. history: the lines of metrics.jsonl. stop_signal: None when it came to its end."""
+
+    step: int
+    history: list[dict[str, Any]]
+    bad_items: dict[str, str]
+    best: float | None
+    stop_signal: int | None
+
 
 LOG = logging.getLogger("netflips.train")
 

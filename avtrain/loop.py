@@ -36,9 +36,8 @@ from avtrain.checkpoints import (
 )
 from avtrain.config import Metrics, RunConfig, State, plain
 from avtrain.data import BadItems, make_loader, move, reading
-from avtrain.logs import LogWindow, RunLog, means_of
+from avtrain.logs import LogWindow, Position, RunLog, TrainResult, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
-from avtrain.position import Position, TrainResult
 from avtrain.processes import check_run, number_format, of_all, of_first, say_processes
 from avtrain.sampling import EndlessBatches, LengthBatches, TakenBatches
 from avtrain.started import changed_settings, note_start, seed_of

@@ -19,9 +19,8 @@ import torch
 from avcore.compute.inference import has_native_bfloat16
 from avcore.files import private_folder
 from benchmarks import tables, whole
-from benchmarks.ledger import Ledger, read_results
 from benchmarks.material import KOX_LENGTHS, SENTENCE_STEPS, STAGES
-from benchmarks.stages import measure_stage
+from benchmarks.stages import Ledger, measure_stage, read_results
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,22 +1,45 @@
-"""The stages beside the plain baseline: each side in a process of its own, which runs on demand, all in turn."""
+"""The stages beside the plain baseline: each side in a process of its own, which runs on demand, all in turn.
+
+What one part measured is kept in its file at once: a run that is stopped keeps what it has.
+"""
 
 import argparse
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
-from benchmarks.ledger import Ledger
+from avcore.files import write_text
+
+
+class Ledger:
+    """Points, by name, of one part. about: where and with what they are measured."""
+
+    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        self._path, self._about = path, about
+        self.points: dict[str, Any] = {}
+
+    def point(self, name: str, measure: Callable[[], Any]) -> Any:
+        """Return what is measured now; it is written under a name."""
+        self.points[name] = measure()
+        write_text(self._path, json.dumps({"about": self._about, "points": self.points}, indent=1) + "\n")
+        return self.points[name]
+
+
+def read_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return all parts of a folder by name: {about, points}."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
 
 WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4}
 """Seconds of media, or decoder steps."""

@@ -21,9 +21,8 @@ from avcore.files import private_folder
 from avcore.media import VideoWriter, probe, read_pictures, read_sound
 from avcore.timeline import seconds_to_samples
 from benchmarks import main_road, measure
-from benchmarks.ledger import Ledger
 from benchmarks.material import STAGES
-from benchmarks.stages import run_json
+from benchmarks.stages import Ledger, run_json
 
 DEMO = Path(__file__).resolve().parent.parent / "demo" / "clip.mp4"
 HEIGHT = 720

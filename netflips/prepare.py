@@ -1,24 +1,47 @@
 """`netflips prepare`: the corpora of `avdata.prepare`, and pairs whose other side is made with recognisers and text translators."""
 
+import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from avcore.command import Parser
-from avdata.prepare import command
+from avcore.loading import loading
 
-CORPORA = command.CORPORA | {
-    "pairs": ("netflips.synthetic_pairs", "pairs from a corpus of one language, by a text translator and text-to-speech programs")
+CORPORA = {
+    "kox": ("avdata.prepare.kox", "AIHub Ko-X: Korean speech with English text or speech"),
+    "zeroth": ("avdata.prepare.zeroth", "Zeroth Korean (OpenSLR 40)"),
+    "fleurs": ("avdata.prepare.fleurs", "FLEURS: the same sentences, read in English and in Korean"),
+    "cv": ("avdata.prepare.common_voice", "Common Voice: one language"),
+    "kaldi": ("avdata.prepare.kaldi", "a folder of Kaldi or ESPnet: wav.scp, text, utt2spk, segments"),
+    "lips": ("avdata.prepare.aihub_lips", "AIHub's Korean lip-reading video"),
+    "grid": ("avdata.prepare.grid", "GRID: six-word sentences of 34 people, with its splits"),
+    "lrs": ("avdata.prepare.lrs", "LRS2 and LRS3, with their splits"),
+    "video": ("avdata.prepare.video", "a folder of talking-head videos"),
+    "pairs": ("netflips.synthetic_pairs", "pairs from a corpus of one language, by a text translator and text-to-speech programs"),
 }
 
 
 def build_parser() -> Parser:
-    """The corpora; the options of each are its own."""
-    return command.build_parser(CORPORA)
+    """Return the corpora, as module and purpose by name; the options of each are its own."""
+    lines = [f"  {name:<10} {what}" for name, (_, what) in CORPORA.items()]
+    parser = Parser(
+        prog="netflips prepare",
+        description="Prepare speech corpora and folders of videos for extraction and training.",
+        epilog="\n".join(["corpora:", *lines, "", "`netflips prepare CORPUS --help` describes a corpus."]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("corpus", choices=list(CORPORA), metavar="CORPUS", help=", ".join(CORPORA))
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepare a corpus and return the exit code."""
-    return command.main(argv, CORPORA)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = build_parser().parse_args(arguments[:1]).corpus
+    with loading():
+        command = import_module(CORPORA[chosen][0])
+    return int(command.main(arguments[1:]))
 
 
 if __name__ == "__main__":

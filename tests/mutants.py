@@ -46,7 +46,7 @@ MUTANTS = (
     Mutant("avtrain.loop", "self._stop_signal = number", "pass", f"{_LOOP}a_signal_is_noted_whatever_is_being_written"),
     Mutant("avtrain.loop", "return None if result.stop_signal is None else _STOPPED + result.stop_signal", "return None",
         f"{_CONTRACT}a_run_that_was_stopped_goes_on_to_the_same_bits[speller]"),
-    Mutant("avtrain.position", "value > self.best if is_highest else value < self.best", "value > self.best",
+    Mutant("avtrain.logs", "value > self.best if is_highest else value < self.best", "value > self.best",
         f"{_LOOP}best_is_the_best_validation"),
     Mutant("avtrain.optim", "parameter.ndim > _NO_DECAY_DIMS", "parameter.ndim > 0", _PARTS),
     Mutant("avtrain.sampling", "[self._rank : usable : self._world]", "[0 : usable : self._world]", _PARTS),
@@ -81,7 +81,7 @@ MUTANTS = (
         "1 + torch.arange(UNITS_PER_FRAME, device=shown.device)", "unit2av/test_train_unit2v.py"),
     Mutant("unit2av.face.training.sync", "sync_loss(own, is_aligned=True)", "sync_loss(own, is_aligned=False)",
         "unit2av/test_train_sync.py"),
-    Mutant("unit2av.lip_clips", "self._owners[key[1]]", "self._owners[0]", _FACES),
+    Mutant("unit2av.lip_task", "self._owners[key[1]]", "self._owners[0]", _FACES),
     Mutant("unit2av.lip_task", "values[\"quality\"] = self._realness(self._quality(lower_half(drawn)), is_real=True)",
         "values[\"quality\"] = self._realness(self._quality(lower_half(drawn)), is_real=False)", _WAV2LIP),
     Mutant("unit2av.renderer", "faces.flip(-1).permute(0, 3, 1, 2)", "faces.permute(0, 3, 1, 2)", _WAV2LIP),
@@ -102,7 +102,7 @@ MUTANTS = (
     Mutant("unit2unit.training.memory", "share = max(fitting, longest), asked // processes", "share = max(fitting, longest), asked",
         _UPDATES),
     # what all share: units, notes, exit codes
-    Mutant("avdata.training", "if key(one) not in chosen]", "]", _FACES),
+    Mutant("avdata.corpus", "if key(one) not in chosen]", "]", _FACES),
     Mutant("avcore.command", "        return error.exit_code\n", "        return 0\n", "avcore/test_command.py"),
 )  # fmt: skip
 

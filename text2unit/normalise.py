@@ -15,9 +15,8 @@ from text2unit.cleaning import without_pictures
 from text2unit.korean.counting import read_numbers
 from text2unit.korean.english_forms import read_english_forms
 from text2unit.korean.forms import read_forms
-from text2unit.korean.latin import read_addresses, read_known_words, read_words
 from text2unit.korean.particles import PAIR_OF, TOPIC, fitting, marked, parted, unmarked
-from text2unit.korean.signs import clean, lone_jamo, require_readable
+from text2unit.korean.signs import clean, lone_jamo, read_addresses, read_known_words, read_words, require_readable
 from text2unit.korean.tables import alternatives, tables
 
 READING = 3

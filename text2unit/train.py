@@ -10,22 +10,24 @@ On several GPUs or machines: `accelerate launch -m text2unit.train ...`.
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
-from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
+from avcore.checkpoints.checkpoint import load_strict, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError
 from avcore.units import require_same_vocabulary
-from avtrain.entry import train_of
+from avtrain.checkpoints import read_run, require_name
+from avtrain.entry import export_parser, run_export, train_of
 from text2unit.model import SpellerConfig, read_speller_config
-from text2unit.speller import Network, network_of
+from text2unit.speller import Network, TextSpeller, network_of
 from text2unit.stage import SPELLER
-from text2unit.training import export
 from text2unit.training.config import SpellerRunConfig, check_text_config
 from text2unit.training.corpus import TextCorpus, read_text_corpus
-from text2unit.training.task import SpellerTask
+from text2unit.training.task import NETWORK, RUN_KIND, SpellerTask
 
 _ALIGNER = "aligner."
+"""What only training needs."""
 
 
 def make_task(config: SpellerRunConfig) -> SpellerTask:
@@ -54,8 +56,35 @@ def _start_from(path: str, network: Network, sizes: SpellerConfig, corpus: TextC
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     purpose = "Train a speller, text to units; `export` writes it as a checkpoint."
-    others = {"export": export.main}
+    others = {"export": _export}
     return train_of(SpellerRunConfig, make_task, "text2unit/train", "text2unit.train", purpose, argv, others)
+
+
+def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:
+    """Write the speller of `<run>/checkpoints/{last,best,step_N}.pt`, and return its path.
+
+    eight_bits: its weights in a quarter of their room. Raises CheckpointError for another file, UsageError for another suffix.
+    """
+    out_path = require_name(out_path)
+    state = read_run(checkpoint, RUN_KIND, "text2unit.train")
+    about = state["about"]
+    config = {
+        "model": about["model"],
+        "languages": about["languages"],
+        "vocabulary": about["vocabulary"],
+        **({} if about["silence"] is None else {"silence": about["silence"]}),
+        "trained": {"steps": int(state["position"]["step"])},
+    }
+    tensors = {name: tensor for name, tensor in state["modules"][NETWORK].items() if not name.startswith(_ALIGNER)}
+    path = write_checkpoint(out_path, SPELLER, config, tensors, eight_bits)
+    TextSpeller.from_checkpoint(path)  # proof that it can be read and fits
+    return path
+
+
+def _export(argv: Sequence[str]) -> int:
+    parser = export_parser("export_text2unit", "Write the speller of a training run as a checkpoint.")
+    parser.add_argument("--eight-bits", action="store_true", help="store the weights in a quarter of their room")
+    return run_export(parser, export_speller, argv)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from avcore.progress import Progress, bars, track
 from avcore.texts import read_json
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Ids, Units, from_reference_codes, normalise_language, read_unit_file, units_of
-from avdata.published.items import read_unit_item
+from avdata.published.unit2a import read_unit_item
 from unit2av.inference_options import RenderOptions, SpeakOptions
 from unit2av.lipsync.backend import settled
 from unit2av.renderer import BATCH_PICTURES, LipRenderer

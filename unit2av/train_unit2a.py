@@ -10,16 +10,23 @@ On several GPUs or machines: `accelerate launch -m unit2av.train_unit2a ...`.
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.errors import UsageError
 from avcore.progress import bars
+from avcore.units import normalise_language, require_same_vocabulary
 from avdata.published.unit2a import check_range
 from avdata.unit_store import table_size
-from avtrain.entry import train_of
-from unit2av.voice.training import export as export_unit2a
+from avtrain.checkpoints import require_name
+from avtrain.entry import export_parser, run_export, train_of
+from unit2av.stage import RENDERER, with_vocoder, with_vocoder_settings
+from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.config import Unit2aConfig, check_edge_unit, check_voice_config
 from unit2av.voice.training.corpus import VoiceCorpus, pitch_tracks, read_voice_corpus
 from unit2av.voice.training.harmonic import HarmonicTask
-from unit2av.voice.training.start import TrainedHarmonic, start_vocoder
+from unit2av.voice.training.start import RunCheckpoint, TrainedHarmonic, read_run_checkpoint, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
 
 _MODEL = "model="
@@ -55,13 +62,64 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     words = [_as_config(word) for word in (sys.argv[1:] if argv is None else argv)]
     purpose = "Train the unit vocoder of one language; `export` puts it into a renderer checkpoint."
-    return train_of(Unit2aConfig, make_task, "unit2av/unit2a", "train_unit2a", purpose, words, {"export": export_unit2a.main})
+    return train_of(Unit2aConfig, make_task, "unit2av/unit2a", "train_unit2a", purpose, words, {"export": _export})
 
 
 def _as_config(word: str) -> str:
     """`model=harmonic`, short for the config that trains such a model: its losses and its optimiser belong to it."""
     name = word.removeprefix(_MODEL)
     return word if name == word or not name.isidentifier() else f"--config=unit2av/unit2a_{name}"
+
+
+def export_vocoder(
+    checkpoint: str | Path,
+    out_path: str | Path,
+    into: str | Path | None = None,
+    language: str = "",
+    allow_other_vocabulary: bool = False,
+    edge_unit: int | None = None,
+) -> Path:
+    """Write a renderer checkpoint that has a run's vocoder, and return its path.
+
+    into: a renderer whose other voices and face are kept; a voice of the same language is replaced. language: "" = the
+    run's. edge_unit: see unit2av.voice.speech; None = the run's. Raises CheckpointError for files of another kind, VocabularyError
+    when the renderer's units are of another quantizer, UsageError for
+    an edge unit that the vocoder does not have.
+    """
+    out_path = require_name(out_path)
+    run_checkpoint = read_run_checkpoint(checkpoint)
+    language = normalise_language(language or run_checkpoint.language)
+    base = read_checkpoint(into, RENDERER) if into is not None else None
+    config = dict(base.config) if base is not None else {"vocabulary": run_checkpoint.vocabulary}
+    if not allow_other_vocabulary:
+        require_same_vocabulary(run_checkpoint.vocabulary, str(config.get("vocabulary", "")), f"the renderer {into}")
+    tensors = with_vocoder({} if base is None else base.tensors, language, run_checkpoint.tensors)
+    edge = {} if edge_unit is None else {"edge_unit": _known(edge_unit, run_checkpoint)}
+    path = write_checkpoint(out_path, RENDERER, _with_voice(config, language, run_checkpoint, edge), tensors)
+    UnitVocoder.from_checkpoint(path, language)  # proof that it can be read and fits
+    return path
+
+
+def _export(argv: Sequence[str]) -> int:
+    into = "a renderer checkpoint whose other voices and face are kept"
+    parser = export_parser("export_unit2a", "Put a trained vocoder into a renderer checkpoint.", into=into)
+    parser.add_argument("--language", default="", help="name of the voice (default: the run's language)")
+    parser.add_argument("--edge-unit", type=int, help="unheard neighbour of the first and last unit said (default: the run's)")
+    return run_export(parser, export_vocoder, argv)
+
+
+def _known(unit: int, voice: RunCheckpoint) -> int:
+    rows = len(voice.tensors["dict.weight"])
+    if not 0 <= unit < rows:
+        raise UsageError("--edge-unit is no unit of this vocoder", expected=f"0..{rows - 1}", found=unit)
+    return unit
+
+
+def _with_voice(config: dict[str, Any], language: str, voice: RunCheckpoint, changed: dict[str, Any]) -> dict[str, Any]:
+    """A renderer's configuration with what the tensors of the voice can't tell; our tables start with unit 0."""
+    settings = {**voice.settings, **changed, "vocabulary": voice.vocabulary, "trained_steps": voice.step}
+    offsets = {**config.get("unit_offsets", {}), language: 0}
+    return {**with_vocoder_settings(config, language, settings), "unit_offsets": offsets}
 
 
 if __name__ == "__main__":

@@ -8,9 +8,13 @@ On several GPUs or machines: `accelerate launch -m unit2text.train ...`.
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avtrain.entry import train_of
+from avcore.checkpoints.checkpoint import write_checkpoint
+from avtrain.checkpoints import read_run, require_name
+from avtrain.entry import export_parser, run_export, train_of
+from unit2text.stage import TEXT_READER
 from unit2text.training.config import ReaderTrainConfig
 
 if TYPE_CHECKING:
@@ -30,10 +34,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     return train_of(ReaderTrainConfig, make_task, "unit2text/train", "unit2text.train", purpose, argv, {"export": _export})
 
 
-def _export(argv: Sequence[str]) -> int:
-    from unit2text.training import export
+_PREFIX = "model."
+_OUTPUT = "decoder.output_projection.weight"
 
-    return export.main(argv)
+
+def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:
+    """Write a run's reader in our own format and return its path.
+
+    eight_bits: matrices are rounded to a byte a number. Raises CheckpointError for another file than a run's checkpoint,
+    UsageError for another suffix than ours.
+    """
+    from unit2text.training.task import NETWORK, RUN_KIND
+
+    out_path = require_name(out_path)
+    state = read_run(checkpoint, RUN_KIND, "unit2text.train")
+    stored = {name.removeprefix(_PREFIX): tensor for name, tensor in state["modules"][NETWORK].items()}
+    tensors = {name: tensor for name, tensor in stored.items() if name != _OUTPUT}
+    config = {**state["about"]["reader"], "trained": {"steps": state["position"]["step"]}}
+    return write_checkpoint(out_path, TEXT_READER, config, tensors, eight_bits)
+
+
+def _export(argv: Sequence[str]) -> int:
+    parser = export_parser("unit2text.train export", "Write a trained reader of units in the form that reading loads.")
+    parser.add_argument("--eight-bits", action="store_true", help="store matrices in a byte a number: a quarter of the size")
+    return run_export(parser, export_reader, argv)
 
 
 if __name__ == "__main__":

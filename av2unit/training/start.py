@@ -20,8 +20,7 @@ from avcore.checkpoints.stages import Checkpoint
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import require_file
 from avcore.units import require_same_vocabulary
-from avtrain.checkpoints import BEST, LAST
-from avtrain.export import read_run
+from avtrain.checkpoints import BEST, LAST, read_run
 
 LOG = logging.getLogger("netflips.train")
 

@@ -32,10 +32,9 @@ from netflips.bulk.inputs import require_file_names
 from netflips.bulk.progress import RunProgress, duration
 from netflips.bulk.reading import read_part
 from netflips.bulk.records import BatchResult, Costs, MadeFile, Rejected, Source, by_length
-from netflips.bulk.run_folder import require_same
+from netflips.bulk.run_folder import ShardFiles, require_same
 from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
-from netflips.bulk.shards import ShardFiles
 from netflips.bulk.spread import Spread, file_size, num_cores
 from netflips.bulk.store import ResultStore, ShardWork, open_store
 from netflips.bulk.worker import ModelWorker

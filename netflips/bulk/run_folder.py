@@ -1,22 +1,35 @@
-"""What an output folder holds of a run: what its results were made with, and which utterance goes into which shard.
+"""What an output folder holds of a run: what its results were made with, which utterance goes into which shard, and the shards.
 
-Nothing else is mixed in. The plan is decided once, kept with the results, only ever extended.
+Nothing else is mixed in. The plan is decided once, kept with the results, only ever extended. A finished shard is JSON lines or
+Parquet, one row an utterance, complete as soon as it has its name.
+
+What a closed one holds is noted, so that it is believed only while it is as it was closed:
+`closed.jsonl` has a line for each shard, written before the shard has its name: the length and digest of its file, the
+planned utterances that have no row in it, and the sizes and checksums of the files that lie beside its rows. So a corpus is
+checked by reading its shards and files once, none of them parsed; features, which are a thousand times as much, by their sizes
+unless all is asked for. Shards of versions without it are read row by row, and noted.
 """
 
 import json
+import logging
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from avcore import journal
 from avcore.errors import InputError, OutputError, UsageError
-from avcore.files import keep_folder_apart, sweep, write_text
-from avcore.journal import differing, iter_rows, write_rows
+from avcore.files import BOXES_ENDING, LIP_ENDING, atomic_output, keep_folder_apart, sweep, write_text
+from avcore.journal import Row, differing, fits, iter_rows, put_rows, seal_of, write_rows
+from avcore.notes import several
 from avcore.texts import read_json
 from avdata.manifest import Packed
 from netflips.bulk.records import Source
+from netflips.bulk.settings import ShardLayout
 
 SIDE_FOLDERS = ("units", "features", "speakers", "lips")
 _FOLDERS = ("shards", "index", "work", *SIDE_FOLDERS)
@@ -153,3 +166,196 @@ def _size(path: Path | None) -> int:
         return _NO_FILE if path is None else path.stat().st_size
     except OSError:
         return _NO_FILE
+
+
+LOG = logging.getLogger("netflips")
+
+CLOSED = "closed.jsonl"
+CLOSED_KEYS = ("shard", "plan", "left_out", "beside", "bytes", "sha256")
+_UNITS = "units/{}.unit"
+_BESIDE = {
+    "features": "features/{}.npy",
+    "speaker_path": "speakers/{}.npy",
+    "lips": f"lips/{{}}{LIP_ENDING}",
+    "boxes": f"lips/{{}}{BOXES_ENDING}",
+}
+"""Files below the output folder that a row tells of, by its field."""
+_LARGE = (_BESIDE["features"],)
+"""Those of them that are looked at by their size alone, unless all is asked for."""
+_MISSING = -1
+_SIZE_BITS = 32
+"""A size is noted above a checksum of so many bits."""
+_BLOCK = 1 << 20
+
+
+class ShardFiles:
+    """The shards of an output folder, by number. In the layout `files` they hold all but the units, in `index`."""
+
+    def __init__(self, out_dir: Path, layout: ShardLayout) -> None:
+        self._is_parquet = layout == "parquet"
+        self.has_unit_files = layout == "files"
+        self._suffix = "parquet" if self._is_parquet else "jsonl"
+        self.folder = out_dir / ("index" if layout == "files" else "shards")
+
+    def path(self, number: int) -> Path:
+        """Return the file of a shard."""
+        return self.folder / f"{number:05d}.{self._suffix}"
+
+    def write(self, number: int, rows: Sequence[Mapping[str, Any]], see: Callable[[Path], None] | None = None) -> None:
+        """Write a shard, whole or not at all; `see` is shown the file before it has its name."""
+        with atomic_output(self.path(number)) as temporary:
+            if self._is_parquet:
+                _write_parquet(temporary, rows)
+            else:
+                put_rows(temporary, rows)
+            if see is not None:
+                see(temporary)
+
+    def read(self, number: int) -> Iterator[Row]:
+        """The rows of a shard; none when there is no such file, or all its utterances were set aside."""
+        path = self.path(number)
+        if not path.exists() or not path.stat().st_size:
+            return
+        if self._is_parquet:
+            yield from _read_parquet(path)
+        else:
+            yield from (row for _, row in iter_rows(path))
+
+
+def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("units", pa.list_(pa.int32())),
+            ("durations", pa.list_(pa.int32())),
+            ("language", pa.string()),
+            ("vocabulary", pa.string()),
+            ("speaker", pa.string()),
+            ("speaker_embedding", pa.list_(pa.float32())),
+            ("speaker_path", pa.string()),
+            ("features", pa.string()),
+            ("lips", pa.string()),
+            ("boxes", pa.string()),
+            ("frames", pa.int32()),
+            ("warnings", pa.list_(pa.string())),
+        ]
+    )
+    parquet.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema), path)
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    from pyarrow import parquet
+
+    for row in parquet.read_table(path).to_pylist():
+        yield {name: value for name, value in row.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class SeenShard:
+    """What a shard's file holds.
+
+    ids: utterances whose rows can be believed, and whose files lie beside them. is_there: whether there is a file. is_damaged:
+    whether it cannot be kept.
+    """
+
+    ids: frozenset[str]
+    is_there: bool = True
+    is_damaged: bool = False
+
+
+class ClosedShards:
+    """Notes shards as they are closed, and checks them when a run begins.
+
+    reads_all: whether features are read for it too.
+    """
+
+    def __init__(self, out_dir: Path, files: ShardFiles, reads_all: bool = False) -> None:
+        self._out_dir, self._path, self._files, self._reads_all = out_dir, out_dir / CLOSED, files, reads_all
+        self._notes: dict[int, list[Row]] = {}
+        for row in journal.read(self._path, *CLOSED_KEYS):
+            self._notes.setdefault(row["shard"], []).append(row)
+
+    def write(self, shard: Shard, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write a shard, whole or not at all, and what it holds before it has its name."""
+
+        def note(temporary: Path) -> None:
+            self._append([self._note(shard, {row["id"]: row for row in rows}, temporary)])
+
+        self._files.write(shard.number, rows, note)
+
+    def look(self, shard: Shard, is_open: bool) -> SeenShard:
+        """Check a shard's file; what cannot be believed is not there. is_open: its utterances were being made."""
+        path, notes = self._files.path(shard.number), self._notes.get(shard.number, ())
+        if not path.exists() and not path.is_symlink():
+            if notes and not is_open:
+                LOG.warning("%s is not there any more; its utterances are made again", path)
+            return SeenShard(frozenset(), is_there=False)
+        for note in reversed(notes):  # rows may be the same where only a file beside them was made again
+            if note["plan"] == _name(shard) and fits(path, note):
+                return SeenShard(self._complete(shard, note))
+        LOG.warning("%s is damaged; its utterances are made again", path)
+        return SeenShard(frozenset(), is_damaged=True)
+
+    def _complete(self, shard: Shard, note: Row) -> frozenset[str]:
+        """The rows whose files are there, as they were."""
+        left_out, lost = set(note["left_out"]), set()
+        names = [name for name in shard.ids if name not in left_out]
+        for kind, sizes in note["beside"].items():
+            known = ((name, size) for name, size in zip(names, sizes, strict=False) if size is not None)
+            lost |= {name for name, size in known if not self._is_as_noted(kind, name, size)}
+        if lost:
+            LOG.warning(
+                "%s: files of %s of shard %d are missing or damaged, as %s; they are made again",
+                self._out_dir,
+                several(len(lost), "utterance"),
+                shard.number,
+                min(lost),
+            )
+        return frozenset(names) - lost
+
+    def _note(self, shard: Shard, rows: Mapping[str, Mapping[str, Any]], file: Path) -> Row:
+        names = [name for name in shard.ids if name in rows]
+        beside = {kind: self._sizes(kind, field, names, rows) for field, kind in _BESIDE.items()}
+        if self._files.has_unit_files:
+            beside[_UNITS] = [self._size(_UNITS, name) for name in names]
+        told = {kind: sizes for kind, sizes in beside.items() if any(size is not None for size in sizes)}
+        left_out = [name for name in shard.ids if name not in rows]
+        return {"shard": shard.number, "plan": _name(shard), "left_out": left_out, "beside": told, **seal_of(file)}
+
+    def _sizes(self, kind: str, field: str, names: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> Sequence[int | None]:
+        """Return the sizes of one kind of file; None for rows that have none."""
+        return [self._size(kind, name) if rows[name].get(field) else None for name in names]
+
+    def _is_as_noted(self, kind: str, name: str, noted: int) -> bool:
+        if noted <= 0:
+            return False
+        if self._reads_all or kind not in _LARGE:
+            return self._size(kind, name) == noted
+        try:
+            return os.lstat(f"{self._out_dir}/{kind.format(name)}").st_size == noted >> _SIZE_BITS
+        except (OSError, ValueError):
+            return False
+
+    def _size(self, kind: str, name: str) -> int:
+        """Return the size of a file with its checksum below it, -1 where there is none."""
+        size = checksum = 0
+        try:
+            with open(f"{self._out_dir}/{kind.format(name)}", "rb") as file:
+                while block := file.read(_BLOCK):
+                    size, checksum = size + len(block), zlib.crc32(block, checksum)
+        except (OSError, ValueError):
+            return _MISSING
+        return size << _SIZE_BITS | checksum
+
+    def _append(self, notes: Sequence[Row]) -> None:
+        journal.append(self._path, notes)
+        for note in notes:
+            self._notes.setdefault(note["shard"], []).append(note)
+
+
+def _name(shard: Shard) -> str:
+    """Return which utterances a shard is planned to hold."""
+    return sha256(json.dumps(shard.ids).encode()).hexdigest()

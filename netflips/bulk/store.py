@@ -27,9 +27,20 @@ from avcore.journal import folder_lock, write_rows
 from avcore.notes import several
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.records import MadeFile, Rejected, Source
-from netflips.bulk.run_folder import WAY_OUT, Shard, digest, packed_shards, prepare_folder, read_plan, write_plan
+from netflips.bulk.run_folder import (
+    CLOSED,
+    CLOSED_KEYS,
+    WAY_OUT,
+    ClosedShards,
+    Shard,
+    ShardFiles,
+    digest,
+    packed_shards,
+    prepare_folder,
+    read_plan,
+    write_plan,
+)
 from netflips.bulk.settings import ShardLayout
-from netflips.bulk.shards import CLOSED, CLOSED_KEYS, ClosedShards, ShardFiles
 
 _FAILED, _WORK = "failed.jsonl", "work"
 _FAILED_KEYS = ("id", "reason")

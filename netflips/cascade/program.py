@@ -16,10 +16,9 @@ from unicodedata import normalize
 from urllib.parse import urlsplit
 from urllib.request import BaseHandler, HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from avcore.deadlines import within
 from avcore.errors import InputError, NetflipsError, UsageError, reason
 from avcore.notes import shown
-from avcore.programs import LineProgram, command_key, parse_command, program_name
+from avcore.programs import LineProgram, command_key, parse_command, program_name, within
 
 TRANSLATE_WITH, TRANSLATE_MODEL = "--translate-with", "--translate-model"
 _CHAT = "http://127.0.0.1:11434/v1"

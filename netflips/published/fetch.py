@@ -29,10 +29,10 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
-from avcore.deadlines import within
 from avcore.errors import InputError, OutputError, reason
 from avcore.journal import seal_of
 from avcore.notes import shown
+from avcore.programs import within
 from avcore.progress import Progress
 from netflips.published.catalogue import Model, ModelFile, Origin
 from netflips.version import __version__

@@ -33,7 +33,7 @@ from netflips.recognizers.outside import open_recognizer, recognizer_folder
 from netflips.script.files import script_from
 from netflips.script.types import PACE, Script
 from netflips.understanding import as_read, errors_in
-from recipes.demo.voices.flite import FliteVoice, flite_speech
+from recipes.demo.voices.cast import FliteVoice, flite_speech
 from recipes.talk.stand_in import lines, server
 
 _VOICES = {"A": FliteVoice("rms"), "B": FliteVoice("slt", stretch=1.25)}

@@ -5,8 +5,8 @@ from pathlib import Path
 from av2unit.training.config import TrainConfig
 from av2unit.training.task import UnitEncoderTask
 from avtrain.entry import read_config
+from avtrain.logs import TrainResult
 from avtrain.loop import Trainer
-from avtrain.position import TrainResult
 
 SIDE, CROP = 48, 44
 PUBLISHED = read_config(TrainConfig, "av2unit/train", ["run_dir=none", "data.train=none", "data.train_labels=[none]"])

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from avcore.deadlines import within
 from avcore.errors import InputError
-from avcore.programs import LineProgram, filled, program_name, run_program
+from avcore.programs import LineProgram, filled, program_name, run_program, within
 
 ROOT = Path(__file__).resolve().parents[2]
 WHAT = "the program"

@@ -3,7 +3,7 @@
 import pytest
 
 from avcore.errors import UsageError
-from avdata.training import CorpusConfig
+from avdata.corpus import CorpusConfig
 
 SEEDS = range(4)
 

@@ -21,8 +21,8 @@ from accelerate.state import AcceleratorState
 from avcore.errors import InputError
 from avtrain.checkpoints import read_state
 from avtrain.config import BatchConfig, Metrics, OptimConfig
+from avtrain.logs import TrainResult
 from avtrain.loop import Trainer
-from avtrain.position import TrainResult
 from avtrain.task import Engine
 from tests.avtrain.toy import KILLED, Points, ToyConfig, ToyTask, history, toy_config, train_until, train_with_two_processes
 

@@ -19,9 +19,8 @@ from avcore import journal
 from avcore.errors import CheckpointError, InputError, OutputError, UsageError
 from avtrain.checkpoints import no_number_in, read_state
 from avtrain.entry import keep_run_apart, stamp_training_lines
-from avtrain.logs import RunLog
+from avtrain.logs import RunLog, TrainResult
 from avtrain.loop import Trainer
-from avtrain.position import TrainResult
 from tests.avtrain.toy import Points, ToyConfig, ToyTask, toy_config
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import build_parser
-from benchmarks.ledger import Ledger, read_results
-from benchmarks.stages import ComparedSide, SideWorker, measure_stage
+from benchmarks.stages import ComparedSide, Ledger, SideWorker, measure_stage, read_results
 from benchmarks.tables import benchmark_rows
 from recipes.demo.random.random_checkpoints import write_random_checkpoints
 

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from avtrain.config import RunConfig
 from avtrain.entry import read_config
+from avtrain.logs import TrainResult
 from avtrain.loop import Trainer
-from avtrain.position import TrainResult
 from recipes.made.drawn_lips import DrawnCorpus
 from unit2av.face.training.config import SyncTrainConfig, Unit2vConfig
 from unit2av.train_sync import make_task as make_sync_task

@@ -13,10 +13,10 @@ from tests.avtrain.toy import history
 from tests.unit2av.lip_runs import face_config, train_face
 from unit2av.face.training.config import LipDataConfig
 from unit2av.face.training.corpus import LipClip, read_clips
-from unit2av.face.training.export import export_face, main
 from unit2av.lip_crops import CropCache
 from unit2av.renderer import LipRenderer
 from unit2av.stage import RENDERER
+from unit2av.train_unit2v import export_face, main
 
 MOUTH = (slice(None), slice(52, 92), slice(16, 80))
 SEEDS = (1337, 1338, 1339)
@@ -100,7 +100,7 @@ def test_wrong_files_are_refused_in_one_line(run: Path, tmp_path: Path, capfd: p
     with pytest.raises(UsageError, match="safetensors"):
         export_face(run / "checkpoints" / "best.pt", tmp_path / "new.pt")
     capfd.readouterr()
-    assert main(["--checkpoint", str(run), "--out-path", str(tmp_path / "new.safetensors")]) == 2
+    assert main(["export", "--checkpoint", str(run), "--out-path", str(tmp_path / "new.safetensors")]) == 2
     assert capfd.readouterr().err.count("\n") == 1
     words = ["--checkpoint", str(run / "checkpoints" / "best.pt"), "--out-path", str(tmp_path / "new.safetensors")]
-    assert main([*words, "--quiet"]) == 0
+    assert main(["export", *words, "--quiet"]) == 0

@@ -13,8 +13,8 @@ from avcore.errors import CheckpointError, InputError
 from avcore.media import read_speech
 from avtrain.checkpoints import read_state
 from avtrain.entry import read_config
+from avtrain.logs import TrainResult
 from avtrain.loop import Trainer
-from avtrain.position import TrainResult
 from recipes.made.drawn_lips import DrawnCorpus, draw_corpus
 from tests.avtrain.toy import OneStep, batch_of, history, without_gradient
 from unit2av.lip_task import LOSSES, QUALITY, faces_of

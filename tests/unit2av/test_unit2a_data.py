@@ -13,8 +13,7 @@ import torch
 from avcore.errors import InputError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.media import write_speech
 from avcore.units import Units
-from avdata.published.items import read_generator, read_unit_item
-from avdata.published.unit2a import ReadingRules, check_range, read_utterances
+from avdata.published.unit2a import ReadingRules, check_range, read_generator, read_unit_item, read_utterances
 from recipes.made.tones import VOCABULARY, TonesCorpus, sing_corpus
 from tests.unit2av.vocoder_runs import data_config, settings
 from unit2av.voice.training.config import Unit2aConfig, check_voice_config

@@ -13,9 +13,8 @@ from torch import Tensor
 from avcore.compute.convolutions import FlatConv1d, WeightNormConv1d, WeightNormUpsampling
 from avcore.errors import CheckpointError, UsageError
 from tests.unit2av.voices import SMALL, random_vocoder
-from unit2av.voice.sizes import vocoder_config
 from unit2av.voice.speech import estimate_unit_offset, resolve_unit_offset, vocoder_for_inference
-from unit2av.voice.vocoder import VocoderConfig
+from unit2av.voice.vocoder import VocoderConfig, vocoder_config
 
 HERE = Path("renderer.pt")
 OTHER = replace(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from avcore.bounds import Amount, Bounds, Count, Number, Positive, Share, require_bounds
 from avcore.errors import UsageError
-from avdata.training import UnitCorpusConfig
+from avdata.corpus import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from text2unit.model import SpellerConfig
 

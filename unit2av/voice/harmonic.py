@@ -23,7 +23,6 @@ from avcore.bounds import Size
 from avcore.errors import CheckpointError
 from avcore.speech.pitch import PITCH_STEP, Pitch
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
-from unit2av.voice.sizes import count_modules
 from unit2av.voice.source import (
     PitchPredictor,
     at_samples,
@@ -37,7 +36,7 @@ from unit2av.voice.source import (
     voiced_of,
     white_noise,
 )
-from unit2av.voice.vocoder import TimedUnits
+from unit2av.voice.vocoder import TimedUnits, count_modules
 
 PER_STEP = SAMPLES_PER_UNIT // PITCH_STEP
 """Control frames of 5 ms in a step of 20 ms."""

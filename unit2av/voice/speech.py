@@ -31,8 +31,7 @@ from avcore.timeline import samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Units, normalise_language, require_same_vocabulary
 from unit2av.stage import RendererCheckpoint, open_renderer_checkpoint
 from unit2av.voice.harmonic import HarmonicUtterance, HarmonicVocoder, harmonic_config, is_harmonic, soft_ends
-from unit2av.voice.sizes import vocoder_config
-from unit2av.voice.vocoder import SLOPE, ResidualBlock, UnitHifiGan
+from unit2av.voice.vocoder import SLOPE, ResidualBlock, UnitHifiGan, vocoder_config
 
 LOG = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from avcore.bounds import Amount, Count, Number, Positive, Share, Size, require_bounds
 from avcore.errors import UsageError
-from avdata.training import UnitCorpusConfig
+from avdata.corpus import UnitCorpusConfig
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
 from unit2text.windows import WindowSettings
 

@@ -10,8 +10,8 @@ from avcore.errors import InputError, UsageError
 from avcore.notes import several
 from avcore.timeline import frames_covering, units_to_seconds
 from avcore.units import NUM_MARKS, language_tag
+from avdata.corpus import by_lot
 from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
-from avdata.training import by_lot
 from avdata.unit_store import settle_vocabulary
 from unit2text.text import LETTERS, TextVocabulary, letters_of_text
 from unit2text.training.config import ReaderDataConfig

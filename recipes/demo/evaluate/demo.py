@@ -1,32 +1,256 @@
-"""`netflips evaluate demo`: make the exam's clips, measure them as any clips are, and write what came out."""
+"""`netflips evaluate demo`: make the exam's clips, measure them as any clips are, and write what came out.
+
+The clips are made once and listed in a manifest: each source, what comes out of it, and what is right. A line is written when its
+files are there, so that a stopped exam goes on. What cannot be dubbed is silence, which every figure of texts counts as wrong, and
+is named.
+"""
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any, NoReturn
 
+import numpy as np
+
+from av2unit import trust
+from av2unit.sources import lips_of_video
 from av2unit.stage import UNIT_ENCODER
+from avcore import journal
+from avcore.arrays import Samples
 from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle
-from avcore.errors import UsageError
+from avcore.errors import NetflipsError, UsageError
 from avcore.files import keep_apart, require_place
+from avcore.media import read_speech, write_speech
 from avcore.notes import print_text, several
-from avcore.progress import bars
+from avcore.pool import ProcessPool, WorkersFailError
+from avcore.progress import Progress, bars
+from avcore.timeline import seconds_to_samples
+from avcore.units import Units
 from netflips.bundles.describe import file_facts, note
+from netflips.bundles.paths import bundle_paths
 from netflips.cascade import kokoro
+from netflips.dubbing.dub import dub
+from netflips.dubbing.options import DubOptions
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.command import DemoEvaluation
 from netflips.evaluate.judges import JudgePaths
 from netflips.evaluate.results import PAGE, RESULTS, TABLE, metrics_json
+from netflips.evaluate.running import CaseJob, run_left
 from netflips.evaluate.suite import SuiteSettings, run_suite
 from netflips.evaluate.suite_rows import row_name
 from netflips.evaluate.tables import markdown
+from netflips.lip_speech import speak_lips
+from netflips.model_paths import RunOptions
+from netflips.models import Models, load_models
+from netflips.text_voice import speaker_voice
 from recipes.demo.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
-from recipes.demo.evaluate.groups import ENGLISH, FLITE, GROUPS, SPELLED, VOICES, Group
-from recipes.demo.evaluate.making import MANIFEST, ExamPlace, Line, make_clips
-from recipes.demo.evaluate.material import MEANINGS, EvaluationSettings
-from recipes.demo.voices.cast import require_synthesisers
+from recipes.demo.evaluate.groups import AUDIO, AUTO, ENGLISH, FLITE, GROUPS, SOUNDS, SPELLED, VIDEO, VOICES, Group, lips_of_kind
+from recipes.demo.evaluate.material import (
+    MEANINGS,
+    ClipPlan,
+    EvaluationSettings,
+    Kind,
+    drawn_sentence,
+    plan_clip,
+    synthesised_speech,
+    write_clip,
+)
+from recipes.demo.voices.cast import cast, require_synthesisers
+from recipes.demo.voices.phrasebook import SentencePair, held_out_free
 from text2unit.stage import SPELLER
+from unit2av.speaker import voice_of
 from unit2av.stage import RENDERER, open_renderer_checkpoint
+from unit2av.voice.speech import UnitVocoder
+from unit2unit.translator import UnitTranslator
+
+MANIFEST = "manifest.jsonl"
+_CLIPS = "clips"
+_SILENCE_S = 1.0
+_KEYS = ("id", "group", "dub")
+
+Line = dict[str, Any]
+"""Of a manifest, as `netflips.evaluate.cases` reads it; `failed`: why nothing could be made."""
+
+
+@dataclass(frozen=True)
+class ExamPlace:
+    """bundle: folder of the models. folder: of the exam, with its manifest. device, precision: what the models run on."""
+
+    bundle: Path
+    folder: Path
+    device: str = "cpu"
+    precision: str = "float32"
+
+
+MakeJob = CaseJob[int, Group]
+"""The clips of a number that are not made yet, one for each group."""
+
+
+def made_lines(folder: Path) -> list[Line]:
+    """Return the lines of an exam's manifest."""
+    return list(journal.read(folder / MANIFEST, *_KEYS))
+
+
+def make_clips(
+    place: ExamPlace, settings: EvaluationSettings, groups: Sequence[Group], processes: int, progress: Progress
+) -> list[Line]:
+    """Make what is not made yet of groups; returns their lines of the manifest. Raises NetflipsError for what concerns all."""
+    journal.repair(place.folder / MANIFEST, *_KEYS)
+    known = {line["id"]: line for line in made_lines(place.folder)}
+    wanted = [(number, group) for group in groups for number in range(min(settings.number, group.most))]
+    pool = ProcessPool[MakeJob, int](ExamMaker, (place, settings), processes)
+    keep = partial(journal.append, place.folder / MANIFEST)
+    left, total = [(number, group) for number, group in wanted if id_of(group, number) not in known], len(dict(wanted))
+    for lines in run_left(left, total, pool, _lost, keep, "making clips", progress):
+        known |= {line["id"]: line for line in lines}
+    return [known[id_of(group, number)] for number, group in wanted]
+
+
+def id_of(group: Group, number: int) -> str:
+    """Return what a clip is called."""
+    return f"{group.name}/{number}"
+
+
+def _lost(job: MakeJob, reason: str) -> NoReturn:
+    """Return what a worker dies of says nothing of a bundle: it is no line."""
+    raise WorkersFailError("some clips cannot be made", found=f"number {job.case}: {reason}")
+
+
+@dataclass(frozen=True)
+class PlannedClip:
+    """A clip that is to be made. stem: of its files, without the ending. plan: of its source."""
+
+    group: Group
+    number: int
+    stem: Path
+    plan: ClipPlan
+
+
+class ExamMaker:
+    """A worker: makes clips with a bundle's models."""
+
+    def __init__(self, place: ExamPlace, settings: EvaluationSettings) -> None:
+        self._place, self._settings = place, settings
+
+    @cached_property
+    def models(self) -> Models:
+        """The bundle's, English to Korean; sentences are asked for in the form that the references have, with the whole beam."""
+        paths = bundle_paths(Bundle(self._place.bundle, {}))
+        models = load_models(paths, "en", "ko", RunOptions(self._place.device, self._place.precision))
+        assert isinstance(models.translator, UnitTranslator)
+        models.translator.lengths = ("even",)
+        return models
+
+    @cached_property
+    def _english_voice(self) -> UnitVocoder:
+        models = self.models
+        return UnitVocoder.from_checkpoint(models.paths.unit2av, "en", models.how.device, models.how.precision)
+
+    def process(self, *parts: Iterable[MakeJob]) -> list[Line]:
+        """Make clips; one line for each."""
+        return [self.make(group, job.case) for part in parts for job in part for group in job.tasks]
+
+    def make(self, group: Group, number: int) -> Line:
+        """Make a clip, and what comes out of it; returns its line. Raises OutputError."""
+        stem = self._place.folder / _CLIPS / group.name / str(number)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        kind: Any = group.kind if group.made != "said" else "held_out"
+        item = PlannedClip(group, number, stem, plan_clip(kind, number, self._settings))
+        line: Line = {"id": id_of(group, number), "group": group.name, "language": group.language}
+        line["reference_text"] = self._text(item)
+        try:
+            line |= getattr(self, f"_{group.made}")(item)  # one of the methods below
+        except NetflipsError as error:
+            line |= {"dub": self._write(item, np.zeros(seconds_to_samples(_SILENCE_S), np.float32)), "failed": str(error)}
+        files = {name: str(path.relative_to(self._place.folder)) for name, path in line.items() if isinstance(path, Path)}
+        return line | files
+
+    def _text(self, item: PlannedClip) -> str:
+        """Return what should be said."""
+        if item.group.made == "said":
+            free = held_out_free()
+            return free[item.number % len(free)] if item.group.kind == "free" else self._pair(item).korean
+        return item.plan.text if item.group.language == "en" or item.group.made == "unchanged" else item.plan.pair.korean
+
+    def _pair(self, item: PlannedClip) -> SentencePair:
+        return drawn_sentence(item.group.kind, item.number, self._settings)
+
+    def _source(self, item: PlannedClip) -> Path:
+        """Return the source clip of a kind and number, which several groups may share."""
+        kind: Kind = item.group.kind  # type: ignore[assignment]  # as groups of clips name them
+        path = self._place.folder / _CLIPS / f"source_{kind}" / f"{item.number}.mp4"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_clip(path, item.plan, self._settings.side)
+        return path
+
+    def _dubbed(self, item: PlannedClip) -> Line:
+        """As `netflips dub` does it, to a video, beside the Korean teacher's own recording."""
+        source, out = self._source(item), item.stem.with_suffix(".mp4")
+        dub(source, out, self.models, DubOptions(timing="free"))
+        return {"source": source, "dub": out, "reference": self._teacher(item, item.plan.pair.korean)}
+
+    def _teacher(self, item: PlannedClip, text: str) -> Path:
+        path = item.stem.with_name(f"{item.number}_teacher.wav")
+        write_speech(path, synthesised_speech(text, cast().reference("ko")))
+        return path
+
+    def _heard(self, item: PlannedClip) -> Line:
+        """Dubbed to sound alone, of a sound or with lips that were changed."""
+        source, group = self._source(item), item.group
+        speech = read_speech(source)
+        lips = None if group.modalities == AUDIO else lips_of_video(source, speech=speech)
+        if group.sounds:
+            speech = SOUNDS[group.sounds[item.number % len(group.sounds)]](speech, item.number)
+        if group.lips and lips is not None:
+            other = drawn_sentence("held_out", item.number + 1, self._settings)
+            lips = lips_of_kind(lips, group.lips[item.number % len(group.lips)], item.number, other)
+        extractor = self.models.extractor
+        if group.modalities == AUTO:
+            units = trust.trusted_units(extractor, speech, lips, extractor.agreement).extraction.units
+        else:
+            units = extractor.extract(None if group.modalities == VIDEO else speech, lips)
+        return {"source": source, "dub": self._write(item, self._translated(units, speech))}
+
+    def _translated(self, units: Units, speech: Samples) -> Samples:
+        """Return the translation of English units, said in a speaker's voice."""
+        found = self.models.translator.translate(replace(units, language="en"), "en", "ko")
+        return self.models.vocoder.synthesize(found.units, voice_of(speech, self.models.speaker_encoder)).samples
+
+    def _said(self, item: PlannedClip) -> Line:
+        """Text in the default voice of `netflips say`."""
+        text, vocoder = self._text(item), self.models.vocoder
+        units = self.models.other(SPELLER, "ko").units_of(text, "ko")
+        said = vocoder.synthesize(units, speaker_voice(self.models, None)).samples
+        return {"dub": self._write(item, said), "reference": self._teacher(item, text)}
+
+    def _resynthesised(self, item: PlannedClip) -> Line:
+        """Recorded speech from its own units, in its own voice: the clip's in English, the teacher's in Korean."""
+        is_english = item.group.language == "en"
+        recorded = self._source(item) if is_english else self._teacher(item, item.plan.pair.korean)
+        speech, vocoder = read_speech(recorded), self._english_voice if is_english else self.models.vocoder
+        units = replace(self.models.extractor.extract(speech), language=item.group.language)
+        said = vocoder.synthesize(units, voice_of(speech, self.models.speaker_encoder)).samples
+        return {"dub": self._write(item, said), "reference": recorded}
+
+    def _lip_speech(self, item: PlannedClip) -> Line:
+        """As `netflips lip2speech` does it, in the clip's own voice."""
+        source = self._source(item)
+        voice = voice_of(read_speech(source), self.models.speaker_encoder)
+        said = speak_lips(source, self._english_voice, self.models.extractor, voice).samples
+        return {"dub": self._write(item, said), "reference": source}
+
+    def _unchanged(self, item: PlannedClip) -> Line:
+        """Return the clip itself, to be read."""
+        return {"dub": self._source(item)}
+
+    def _write(self, item: PlannedClip, samples: Samples) -> Path:
+        write_speech(item.stem.with_suffix(".wav"), samples)
+        return item.stem.with_suffix(".wav")
+
 
 LOG = logging.getLogger("netflips.evaluate")
 

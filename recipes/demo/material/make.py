@@ -22,8 +22,7 @@ from recipes.demo.material.drawn import Shot, film_takes
 from recipes.demo.material.phones import Phones
 from recipes.demo.material.spoken import KOREAN_REFERENCE, REFERENCE, Take, free_takes, spoken_takes, time_takes, write_takes
 from recipes.demo.voices.cast import Cast, book_pairs, cast, held_out_english
-from recipes.demo.voices.free_korean import free_sentences
-from recipes.demo.voices.phrasebook import SentencePair, phrasebook
+from recipes.demo.voices.phrasebook import SentencePair, free_sentences, phrasebook
 
 # Work in chunks on several processes; a chunk that is done is never done again
 

@@ -14,7 +14,7 @@ from avcore.texts import read_json
 from avcore.timeline import seconds_to_units, units_to_seconds
 from avcore.units import Units, fingerprint, fingerprint_symbols
 from avdata.prepare.espeak import Phoneme
-from netflips.cascade.korean_phones import PHONES
+from netflips.cascade.kokoro import PHONES
 
 SILENCE = "_:"
 

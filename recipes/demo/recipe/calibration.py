@@ -21,8 +21,7 @@ from avcore.domain import KEY, Domain, common_bounds
 from avcore.errors import InputError
 from avcore.progress import Progress
 from netflips.bundles.describe import check_bundle, write_about
-from recipes.demo.recipe.one_word import one_word_sentences
-from recipes.demo.recipe.probes import NATURAL, READINGS, ProbedModels, Scores, kinds_here, outside_sentences
+from recipes.demo.recipe.probes import NATURAL, READINGS, ProbedModels, Scores, kinds_here, one_word_sentences, outside_sentences
 from recipes.demo.voices.cast import book_pairs, held_out_pairs, require_synthesisers
 from unit2unit.stage import TRANSLATOR
 

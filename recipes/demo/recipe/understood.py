@@ -20,8 +20,7 @@ from netflips.bundles.describe import check_bundle
 from netflips.bundles.references import nearest_reference, read_references
 from netflips.stages import SHIPPED
 from netflips.understanding import GRADES, of_utterance, repeats_a_stretch
-from recipes.demo.recipe.one_word import one_word_sentences
-from recipes.demo.recipe.probes import kinds_here, outside_sentences, probe_bundle
+from recipes.demo.recipe.probes import kinds_here, one_word_sentences, outside_sentences, probe_bundle
 from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import UnitTranslator
 

@@ -21,8 +21,7 @@ from netflips.bundles.describe import bundle_lines, check_bundle
 from netflips.cascade.kokoro import NaturalVoice
 from recipes.demo.recipe import calibration, probes
 from recipes.demo.recipe.calibration import calibrate_bundle, find_domains, is_right, summary
-from recipes.demo.recipe.one_word import one_word_sentences, unknown_words
-from recipes.demo.recipe.probes import ESPEAK, NATURAL, READINGS, Scores, outside_sentences
+from recipes.demo.recipe.probes import ESPEAK, NATURAL, READINGS, Scores, one_word_sentences, outside_sentences, unknown_words
 from recipes.demo.voices.cast import Voice, cast
 from recipes.demo.voices.phrasebook import phrasebook
 from unit2unit.stage import TRANSLATOR

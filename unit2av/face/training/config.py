@@ -9,11 +9,10 @@ from typing import Annotated, ClassVar
 
 from avcore.bounds import Amount, Bounds, Count, Number, Share, Size, require_bounds
 from avcore.errors import UsageError
-from avdata.training import UnitCorpusConfig
+from avdata.corpus import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
-from unit2av.lip_clips import LipCorpusConfig
-from unit2av.lip_task import LipLossConfig, LipRunConfig
+from unit2av.lip_task import LipCorpusConfig, LipLossConfig, LipRunConfig
 
 
 @dataclass(frozen=True, kw_only=True)

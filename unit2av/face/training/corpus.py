@@ -7,8 +7,8 @@ from avcore.units import Units
 from avdata.manifest import Manifest
 from avdata.unit_store import iter_units, settle_vocabulary, table_size, timed_units
 from unit2av.face.training.config import LipDataConfig
-from unit2av.lip_clips import ClipReading, FilmedClip
 from unit2av.lip_crops import CropSource, reference_of
+from unit2av.lip_task import ClipReading, FilmedClip
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ from avtrain.pictures import relight, turn
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
 from unit2av.face.training.config import FaceAugmentConfig
 from unit2av.face.training.corpus import LipClip
-from unit2av.lip_clips import LipWindows, windows_seen
 from unit2av.lip_crops import ClipFaces
+from unit2av.lip_task import LipWindows, windows_seen
 
 Example = TypeVar("Example", "FaceExample", "SyncExample")
 

@@ -20,8 +20,7 @@ from unit2av.face.training.losses import FaceLosses, LipDiscriminator, mouth_of,
 from unit2av.face.training.seen import LipReader
 from unit2av.face.training.sync import SyncExpert
 from unit2av.judge import load_judge
-from unit2av.lip_clips import stack
-from unit2av.lip_task import Batch, DrawingTask, distances, faces_of
+from unit2av.lip_task import Batch, DrawingTask, distances, faces_of, stack
 from unit2av.renderer import network_picture
 
 KIND, FACE = "face renderer", "face"

@@ -11,7 +11,7 @@ from avcore.bounds import Amount, Bounds, Count, Number, OneOf, Share, Size, req
 from avcore.errors import UsageError
 from avcore.speech.pitch import PITCH_STEP
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
-from avdata.training import UnitCorpusConfig
+from avdata.corpus import UnitCorpusConfig
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.voice.harmonic import HarmonicConfig, SourceSizes
 from unit2av.voice.training.discriminators import DiscriminatorConfig

@@ -15,14 +15,13 @@ from avcore.compute.convolutions import WeightNormed
 from avcore.errors import CheckpointError, InputError
 from avcore.files import require_file
 from avcore.units import require_same_vocabulary
-from avtrain.export import read_run
+from avtrain.checkpoints import read_run
 from unit2av.stage import RENDERER, RendererCheckpoint, open_training_checkpoint, with_vocoder
 from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder, harmonic_config, is_harmonic, source_settings
-from unit2av.voice.sizes import vocoder_config
 from unit2av.voice.speech import resolve_unit_offset
 from unit2av.voice.training.config import HARMONIC, HIFIGAN, VoiceInitConfig, VoiceModelConfig
 from unit2av.voice.training.losses import Runs
-from unit2av.voice.vocoder import UnitHifiGan, VocoderConfig
+from unit2av.voice.vocoder import UnitHifiGan, VocoderConfig, vocoder_config
 
 LOG = logging.getLogger("netflips.train")
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from recipes.demo.evaluate.conditions import LIPS, SOUNDS, lips_of_kind
-from recipes.demo.evaluate.groups import GROUPS
+from recipes.demo.evaluate.groups import GROUPS, LIPS, SOUNDS, lips_of_kind
 from recipes.demo.voices.cast import held_out_pairs
 
 _RATE = 16000

@@ -11,9 +11,10 @@ from avcore.checkpoints.bundle import Bundle
 from avcore.media import probe, read_speech
 from netflips.evaluate import command, judges
 from netflips.evaluate.records import read_records
-from recipes.demo.evaluate import demo, making, material
+from recipes.demo.evaluate import demo, material
+from recipes.demo.evaluate import demo as making
+from recipes.demo.evaluate.demo import ExamMaker, ExamPlace, made_lines
 from recipes.demo.evaluate.groups import GROUPS, Group
-from recipes.demo.evaluate.making import ExamMaker, ExamPlace, made_lines
 from recipes.demo.evaluate.material import EvaluationSettings, plan_clip, write_clip
 
 SETTINGS = EvaluationSettings(number=1, side=128)

@@ -21,8 +21,8 @@ from avcore.units import Units
 from avdata.manifest import read_manifest
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
+from netflips.cascade.kokoro import PHONES as PHONES_OF_KOREAN
 from netflips.cascade.kokoro import NaturalVoice
-from netflips.cascade.korean_phones import PHONES as PHONES_OF_KOREAN
 from recipes.demo.heads.clip import between_pauses
 from recipes.demo.material import make, spoken
 from recipes.demo.material.drawn import Shot, cut_lips, film, film_lips
@@ -31,9 +31,8 @@ from recipes.demo.material.pairs import pair_rows
 from recipes.demo.material.phones import SILENCE, Phones
 from recipes.demo.material.spoken import Take, spoken_takes
 from recipes.demo.recipe.mouth_table import main
-from recipes.demo.voices.cast import cast, held_out_english, held_out_pairs, training_pairs
-from recipes.demo.voices.flite import FliteVoice
-from recipes.demo.voices.free_korean import free_sentences, held_out_free
+from recipes.demo.voices.cast import FliteVoice, cast, held_out_english, held_out_pairs, training_pairs
+from recipes.demo.voices.phrasebook import free_sentences, held_out_free
 from unit2av.lipsync.mesh.table import MouthTable
 
 PHONES = Phones(("_:", "a", "m"), {"aa": "a"})

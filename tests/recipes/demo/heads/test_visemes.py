@@ -5,7 +5,7 @@ import pytest
 
 from avcore.timeline import frame_at, frames_to_seconds
 from avdata.prepare.espeak import Phoneme
-from netflips.cascade.korean_phones import PHONES
+from netflips.cascade.kokoro import PHONES
 from recipes.demo.heads.motion import VISEMES, mouth_track, visemes_of
 
 ENGLISH = (

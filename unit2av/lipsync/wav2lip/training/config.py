@@ -10,8 +10,7 @@ from typing import ClassVar
 from avcore.bounds import Count, Number, require_bounds
 from avcore.errors import UsageError
 from avtrain.config import OptimConfig, RunConfig
-from unit2av.lip_clips import LipCorpusConfig
-from unit2av.lip_task import LipRunConfig
+from unit2av.lip_task import LipCorpusConfig, LipRunConfig
 
 
 @dataclass(frozen=True, kw_only=True)

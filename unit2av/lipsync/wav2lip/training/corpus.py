@@ -8,8 +8,8 @@ import numpy as np
 from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
 from avcore.media import read_speech
-from unit2av.lip_clips import ClipReading, FilmedClip
 from unit2av.lip_crops import cached_stem
+from unit2av.lip_task import ClipReading, FilmedClip
 from unit2av.lipsync.wav2lip.model import Mel, mel_of
 from unit2av.lipsync.wav2lip.training.config import SoundDataConfig
 

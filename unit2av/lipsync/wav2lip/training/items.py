@@ -11,8 +11,8 @@ from avcore.arrays import Pictures
 from avcore.errors import InputError
 from avcore.timeline import exact, frames_covering, frames_to_seconds
 from unit2av.face.model import FACE_SIZE
-from unit2av.lip_clips import LipWindows, windows_seen
 from unit2av.lip_crops import ClipFaces
+from unit2av.lip_task import LipWindows, windows_seen
 from unit2av.lipsync.wav2lip.model import CHUNK, MEL_RATE, Mel, chunks_at
 from unit2av.lipsync.wav2lip.training.corpus import SHORTEST, MelCache, SoundClip
 from unit2av.lipsync.wav2lip.training.critics import WINDOW
